@@ -1,0 +1,19 @@
+//! Tells what happened over FTP in a packet capture.
+//!
+//! Data flows one way, through one folder a layer:
+//!
+//! ```text
+//! model <- capture <- decode <- reassembly <- session <- pipeline <- cli
+//! model <- protocol <------------------------/    ^          ^
+//! model <- diagnosis <- report -------------------+----------+
+//! model <- extract ------------------------------------------+
+//! ```
+//!
+//! `capture` turns files into packets, `decode` packets into TCP segments and UDP datagrams, `reassembly` segments into
+//! ordered bytes, `session` bytes into FTP sessions, `report` shows them and `extract` saves the files. `tests/layering.rs`
+//! holds the imports to this picture.
+
+pub mod capture;
+pub mod decode;
+pub mod model;
+pub mod reassembly;

@@ -1,0 +1,29 @@
+//! Plain data that every layer shares.
+//!
+//! Nothing here depends on another layer. Three kinds of things live in this folder:
+//!
+//! ```text
+//! where and when      time, frame, endpoint          small Copy values
+//! what was found      record/*, warning, event       what leaves the session layer, ready to be serialised
+//! how far we go       limits                         every bound in one struct
+//! ```
+//!
+//! The records carry the field names of the JSON report: they are the report, in pieces.
+
+mod endpoint;
+mod event;
+mod frame;
+mod limits;
+pub mod record;
+mod time;
+mod warning;
+pub mod wire_text;
+
+pub use endpoint::{Direction, Endpoint, FlowKey, HostPair};
+pub use event::{
+    ContentId, Event, EventKind, EventSink, Settled, StoreError, Stored, TransferSink,
+};
+pub use frame::FrameRef;
+pub use limits::Limits;
+pub use time::{Span, Timestamp};
+pub use warning::{Warning, WarningCode};

@@ -1,0 +1,153 @@
+//! TCP segments become ordered bytes, one stream for each direction.
+//!
+//! ```text
+//! Segment -> flow_table -> flow -> half_stream (x2) -> StreamHandler
+//!                 |                     └ held_segments: bytes out of order, the only copy in the pipeline
+//!                 └ recent_openings: handshakes of flows that nobody follows (yet)
+//! ```
+//!
+//! A flow costs memory only once [`StreamHandler::admit`] says that it is wanted. What is missing becomes a [`Gap`],
+//! never a silent join. All time is capture time.
+
+use crate::decode::Segment;
+use crate::model::{Direction, FlowKey, FrameRef};
+
+/// Names a flow in the table, from `opened` to `closed`; numbers are used again after that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FlowId(pub u32);
+
+/// Ordered bytes of one direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Chunk<'a> {
+    /// The frame that made these bytes deliverable: the current packet.
+    pub frame: FrameRef,
+    /// The frame in which they arrived; earlier than `frame` for bytes that were held.
+    pub arrived: FrameRef,
+    /// Offset of the first byte in the stream; the byte after SYN, or the first one seen, is 0.
+    pub offset: u64,
+    /// The bytes, never empty.
+    pub bytes: &'a [u8],
+}
+
+/// Bytes that will not come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// The frame that decided it.
+    pub frame: FrameRef,
+    /// Offset of the first missing byte.
+    pub offset: u64,
+    /// How many are missing.
+    pub length: u64,
+}
+
+/// What the handler wants of a flow from here on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interest {
+    /// Ordered bytes.
+    Bytes,
+    /// Nothing more: buffers are dropped, the flow stays known so that it is not offered again.
+    Ignore,
+}
+
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CloseReason {
+    /// Both directions ended with FIN and both FINs were acknowledged (or, with one side not captured, the seen one).
+    Fin,
+    /// RST, sent in this direction.
+    Reset(Direction),
+    /// A new connection between the same end points began.
+    Reused,
+    /// Nothing was seen of it for longer than its limit.
+    Expired,
+    /// The input ended.
+    InputEnd,
+}
+
+/// What no byte tells about one direction of a flow.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct HalfSummary {
+    /// SYN or SYN ACK of this sender.
+    pub syn: Option<FrameRef>,
+    /// True where the stream's first byte is known (from SYN or from the handshake's acknowledgment), so that nothing
+    /// before the first byte seen can be missing.
+    pub start_known: bool,
+    /// First segment with payload.
+    pub first_data: Option<FrameRef>,
+    /// The segment with FIN.
+    pub fin: Option<FrameRef>,
+    /// True once all bytes up to FIN were delivered or declared missing.
+    pub finished: bool,
+    /// The segment with RST.
+    pub rst: Option<FrameRef>,
+    /// Segments seen from this sender.
+    pub segments: u64,
+    /// Payload bytes delivered, each once.
+    pub delivered_bytes: u64,
+    /// Payload bytes declared missing.
+    pub missing_bytes: u64,
+    /// Payload bytes seen again.
+    pub retransmitted_bytes: u64,
+    /// Bytes seen again with another value; the first were kept.
+    pub conflicting_bytes: u64,
+    /// The first segment with conflicting bytes.
+    pub first_conflict: Option<FrameRef>,
+    /// Payload bytes that lay outside the window or came after the end, and were not delivered.
+    pub ignored_bytes: u64,
+}
+
+/// What no byte tells about a flow.
+#[derive(Clone, Copy, Debug)]
+pub struct FlowSummary {
+    /// The two ends.
+    pub key: FlowKey,
+    /// The direction of the SYN; known too where only the SYN ACK was captured.
+    pub initiator: Option<Direction>,
+    /// First packet.
+    pub first: FrameRef,
+    /// Last packet.
+    pub last: FrameRef,
+    /// The first ACK of the initiator after SYN ACK: the handshake is over.
+    pub established: Option<FrameRef>,
+    /// By [`Direction::index`].
+    pub half: [HalfSummary; 2],
+}
+
+impl FlowSummary {
+    /// The half that `direction` sends.
+    #[must_use]
+    pub const fn sent(&self, direction: Direction) -> &HalfSummary {
+        &self.half[direction.index()]
+    }
+}
+
+/// Receives ordered bytes. One object owns the state of all flows. `summary` is up to date at each call.
+pub trait StreamHandler {
+    /// A segment of a flow that is not in the table: shall it be followed from here on? Called for every segment of
+    /// foreign traffic, so it has to be cheap.
+    fn admit(&mut self, segment: &Segment<'_>) -> bool;
+    /// The flow is in the table now; the segment that was admitted follows.
+    fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest;
+    /// SYN ACK was seen, or for a flow without one the first segment that shows it is open.
+    fn established(&mut self, flow: FlowId, summary: &FlowSummary);
+    /// Bytes in order.
+    fn data(
+        &mut self,
+        flow: FlowId,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        summary: &FlowSummary,
+    ) -> Interest;
+    /// Bytes that will not come.
+    fn gap(&mut self, flow: FlowId, direction: Direction, gap: Gap, summary: &FlowSummary);
+    /// All bytes up to FIN were delivered or declared missing.
+    fn finished(
+        &mut self,
+        flow: FlowId,
+        direction: Direction,
+        frame: FrameRef,
+        summary: &FlowSummary,
+    );
+    /// The flow is over; called once, and nothing follows for this id.
+    fn closed(&mut self, flow: FlowId, reason: CloseReason, frame: FrameRef, summary: &FlowSummary);
+}
