@@ -16,4 +16,5 @@
 pub mod capture;
 pub mod decode;
 pub mod model;
+pub mod pipeline;
 pub mod reassembly;

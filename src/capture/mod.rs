@@ -40,14 +40,18 @@ pub enum Input<'a> {
     Packet(Packet<'a>),
     /// Something about the input.
     Warning(Warning),
+    /// An input could not be opened or read on; the others go on.
+    Failed(Error),
 }
 
 /// Drives packets into a closure; each is lent for one call.
 pub trait PacketSource {
-    /// Runs until the input ends or `take` breaks. Malformed input is an [`Input::Warning`]; an error means that an
-    /// input could not be opened or read.
-    fn for_each(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>)
-    -> Result<(), Error>;
+    /// Runs until the inputs end or `take` breaks. What is damaged is an [`Input::Warning`], what cannot be read at all
+    /// an [`Input::Failed`].
+    fn for_each(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>);
+
+    /// All inputs with what is known of them so far, in the order of the timeline.
+    fn captures(&self) -> Vec<Capture>;
 }
 
 /// Why an input could not be read.

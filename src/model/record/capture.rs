@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Address, Completeness, Connection};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, WarningCode};
 
 /// One input.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
@@ -86,4 +86,40 @@ pub struct UnmatchedData {
     pub media_type: Option<String>,
     /// Path below the extraction folder.
     pub saved_as: Option<String>,
+}
+
+/// A warning as the report writes it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct WarningRecord {
+    /// Stable name.
+    pub code: WarningCode,
+    /// What happened and what to do.
+    pub message: String,
+    /// How often.
+    pub count: u64,
+    /// The first frame it is about, where it is about one.
+    pub frame: Option<u64>,
+    /// With more than one capture: index into `captures`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u32>,
+    /// With more than one capture: frame number within that capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub capture_frame: Option<u64>,
+}
+
+/// Counts over the whole run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Totals {
+    /// Packets read.
+    pub packets: u64,
+    /// Captured bytes of these packets.
+    pub bytes: u64,
+    /// Sessions.
+    pub sessions: u64,
+    /// Transfers, listings too.
+    pub transfers: u64,
+    /// Payload bytes of downloads and uploads.
+    pub file_bytes: u64,
+    /// Findings, of sessions and of the capture.
+    pub findings: u64,
 }

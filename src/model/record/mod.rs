@@ -18,7 +18,9 @@ mod session;
 mod step;
 mod transfer;
 
-pub use capture::{AttemptOutcome, Capture, ConnectionAttempt, UnmatchedData};
+pub use capture::{
+    AttemptOutcome, Capture, ConnectionAttempt, Totals, UnmatchedData, WarningRecord,
+};
 pub use finding::{Finding, Severity, Verdict, VerdictStatus};
 pub use place::{Address, Place};
 pub use session::{Dns, EncryptedConnection, EndState, Login, LoginOutcome, Server, Session, Tls};
