@@ -17,4 +17,5 @@ pub mod capture;
 pub mod decode;
 pub mod model;
 pub mod pipeline;
+pub mod protocol;
 pub mod reassembly;

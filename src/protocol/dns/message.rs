@@ -1,0 +1,133 @@
+//! One DNS message: the question, and the addresses and aliases of the answer section.
+
+use std::net::IpAddr;
+
+use simple_dns::rdata::RData;
+use simple_dns::{Packet, PacketFlag, QTYPE, TYPE};
+
+/// A query or a response, as far as it is about addresses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Pairs a response with its query.
+    pub id: u16,
+    /// The question.
+    pub question: Question,
+    /// `None` for a query.
+    pub answer: Option<Answer>,
+}
+
+/// What is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// The name, without the root's dot.
+    pub name: String,
+    /// `A` or `AAAA`.
+    pub record_type: &'static str,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// CNAME chain, in the order of the answer section.
+    pub aliases: Vec<String>,
+    /// Addresses.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// Reads a message; `None` where it is none, or not about addresses.
+#[must_use]
+pub fn parse_message(bytes: &[u8]) -> Option<Message> {
+    let packet = Packet::parse(bytes).ok()?;
+    let question = packet.questions.first()?;
+    let record_type = match question.qtype {
+        QTYPE::TYPE(TYPE::A) => "A",
+        QTYPE::TYPE(TYPE::AAAA) => "AAAA",
+        _ => return None,
+    };
+    let answer = packet.has_flags(PacketFlag::RESPONSE).then(|| {
+        let mut answer = Answer {
+            aliases: Vec::new(),
+            addresses: Vec::new(),
+        };
+        for record in packet.answers.iter().take(MAX_RECORDS) {
+            match &record.rdata {
+                RData::A(a) => answer.addresses.push(IpAddr::V4(a.address.into())),
+                RData::AAAA(aaaa) => answer.addresses.push(IpAddr::V6(aaaa.address.into())),
+                RData::CNAME(name) => answer.aliases.push(name.0.to_string()),
+                _ => {}
+            }
+        }
+        answer
+    });
+    Some(Message {
+        id: packet.id(),
+        question: Question {
+            name: question.qname.to_string(),
+            record_type,
+        },
+        answer,
+    })
+}
+
+/// Records read of one answer.
+const MAX_RECORDS: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use simple_dns::rdata::{A, CNAME};
+    use simple_dns::{CLASS, Name, QCLASS, ResourceRecord};
+
+    fn response() -> Vec<u8> {
+        let mut packet = Packet::new_reply(7);
+        let asked = Name::new_unchecked("ftp.example.com");
+        packet.questions.push(simple_dns::Question::new(
+            asked.clone(),
+            QTYPE::TYPE(TYPE::A),
+            QCLASS::CLASS(CLASS::IN),
+            false,
+        ));
+        let real = Name::new_unchecked("host.example.com");
+        packet.answers.push(ResourceRecord::new(
+            asked,
+            CLASS::IN,
+            60,
+            RData::CNAME(CNAME(real.clone())),
+        ));
+        packet.answers.push(ResourceRecord::new(
+            real,
+            CLASS::IN,
+            60,
+            RData::A(A {
+                address: 0x0a00_0001,
+            }),
+        ));
+        packet.build_bytes_vec().expect("a message")
+    }
+
+    #[test]
+    fn answers_and_aliases_are_read() {
+        let message = parse_message(&response()).expect("parsed");
+        assert_eq!(
+            message.question,
+            Question {
+                name: "ftp.example.com".into(),
+                record_type: "A"
+            }
+        );
+        let answer = message.answer.expect("a response");
+        assert_eq!(answer.aliases, ["host.example.com"]);
+        assert_eq!(
+            answer.addresses,
+            ["10.0.0.1".parse::<IpAddr>().expect("an address")]
+        );
+    }
+
+    #[test]
+    fn no_cut_panics() {
+        let bytes = response();
+        for end in 0..bytes.len() {
+            let _ = parse_message(&bytes[..end]);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! Command lines: verb and argument.
+//!
+//! RFC 959 section 5.3: verbs are case-insensitive. RFC 2640 section 3.1: exactly one space parts verb and argument; further
+//! and trailing spaces belong to the name.
+
+/// A command line taken apart; nothing is judged.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParsedCommand<'a> {
+    /// The verb in upper case, as sent otherwise.
+    pub verb: Vec<u8>,
+    /// What follows the first space.
+    pub argument: Option<&'a [u8]>,
+}
+
+/// Takes a line apart. Spaces before the verb are skipped.
+#[must_use]
+pub fn parse_command(line: &[u8]) -> ParsedCommand<'_> {
+    let start = line
+        .iter()
+        .position(|&byte| byte != b' ')
+        .unwrap_or(line.len());
+    let line = &line[start..];
+    let (verb, argument) = match line.iter().position(|&byte| byte == b' ') {
+        Some(at) => (&line[..at], Some(&line[at + 1..])),
+        None => (line, None),
+    };
+    ParsedCommand {
+        verb: verb.to_ascii_uppercase(),
+        argument,
+    }
+}
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $name:ident = $($text:literal)|+,)*) => {
+        /// The commands whose meaning matters here; synonyms of RFC 775 (XCWD and so on) are one value.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Verb {
+            $($(#[$doc])* $name,)*
+            /// Known, without a meaning here.
+            Other,
+            /// Not in the registry of RFC 5797, nor common.
+            Unknown,
+        }
+
+        impl Verb {
+            /// From a verb in upper case.
+            #[must_use]
+            pub fn from_bytes(verb: &[u8]) -> Self {
+                match verb {
+                    $($($text)|+ => Self::$name,)*
+                    _ if OTHERS.contains(&verb) => Self::Other,
+                    _ => Self::Unknown,
+                }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// Back to the parent directory.
+    Cdup = b"CDUP" | b"XCUP",
+    /// Change the working directory.
+    Cwd = b"CWD" | b"XCWD",
+    /// User name.
+    User = b"USER",
+    /// Password.
+    Pass = b"PASS",
+    /// Account.
+    Acct = b"ACCT",
+    /// Back to the state before the login.
+    Rein = b"REIN",
+    /// The end.
+    Quit = b"QUIT",
+    /// Active data connection (RFC 959).
+    Port = b"PORT",
+    /// Passive data connection (RFC 959).
+    Pasv = b"PASV" | b"CPSV",
+    /// Active data connection (RFC 2428).
+    Eprt = b"EPRT",
+    /// Passive data connection (RFC 2428).
+    Epsv = b"EPSV",
+    /// Active data connection (RFC 1639).
+    Lprt = b"LPRT",
+    /// Passive data connection (RFC 1639).
+    Lpsv = b"LPSV",
+    /// Representation type.
+    Type = b"TYPE",
+    /// File structure.
+    Stru = b"STRU",
+    /// Transfer mode.
+    Mode = b"MODE",
+    /// Download.
+    Retr = b"RETR",
+    /// Upload.
+    Stor = b"STOR",
+    /// Upload under a name of the server's choice.
+    Stou = b"STOU",
+    /// Upload to the end of a file.
+    Appe = b"APPE",
+    /// Space to reserve.
+    Allo = b"ALLO",
+    /// Where the next transfer begins.
+    Rest = b"REST",
+    /// A rename begins.
+    Rnfr = b"RNFR",
+    /// A rename ends.
+    Rnto = b"RNTO",
+    /// Stop the transfer.
+    Abor = b"ABOR",
+    /// Delete a file.
+    Dele = b"DELE",
+    /// Delete a directory.
+    Rmd = b"RMD" | b"XRMD",
+    /// Make a directory.
+    Mkd = b"MKD" | b"XMKD",
+    /// Print the working directory.
+    Pwd = b"PWD" | b"XPWD",
+    /// Listing for people.
+    List = b"LIST",
+    /// Names only.
+    Nlst = b"NLST",
+    /// Listing for programs (RFC 3659).
+    Mlsd = b"MLSD",
+    /// Facts of one object, on the control connection (RFC 3659).
+    Mlst = b"MLST",
+    /// Size of a file (RFC 3659).
+    Size = b"SIZE",
+    /// Time of a file (RFC 3659).
+    Mdtm = b"MDTM",
+    /// What the server is.
+    Syst = b"SYST",
+    /// Status, or a listing on the control connection.
+    Stat = b"STAT",
+    /// What the server can.
+    Feat = b"FEAT",
+    /// Options of a command (RFC 2389).
+    Opts = b"OPTS",
+    /// Help.
+    Help = b"HELP",
+    /// Server's own commands.
+    Site = b"SITE",
+    /// Nothing.
+    Noop = b"NOOP",
+    /// Security mechanism (RFC 2228).
+    Auth = b"AUTH",
+    /// Security data (RFC 2228).
+    Adat = b"ADAT",
+    /// Protection buffer size (RFC 2228).
+    Pbsz = b"PBSZ",
+    /// Protection of the data connection (RFC 2228).
+    Prot = b"PROT",
+    /// Back to clear (RFC 2228).
+    Ccc = b"CCC",
+    /// Virtual host (RFC 7151).
+    Host = b"HOST",
+    /// What will be asked for next (drftpd).
+    Pret = b"PRET",
+}
+
+impl Verb {
+    /// A command that moves a file or listing over a data connection.
+    #[must_use]
+    pub const fn is_transfer(self) -> bool {
+        matches!(
+            self,
+            Self::Retr
+                | Self::Stor
+                | Self::Stou
+                | Self::Appe
+                | Self::List
+                | Self::Nlst
+                | Self::Mlsd
+        )
+    }
+
+    /// A command that prepares a transfer and belongs to its step, whatever its argument.
+    #[must_use]
+    pub const fn prepares_transfer(self) -> bool {
+        matches!(
+            self,
+            Self::Port
+                | Self::Pasv
+                | Self::Eprt
+                | Self::Epsv
+                | Self::Lprt
+                | Self::Lpsv
+                | Self::Type
+                | Self::Mode
+                | Self::Stru
+                | Self::Rest
+                | Self::Pret
+                | Self::Allo
+        )
+    }
+
+    /// True where `code` could be a final reply to this command. Only codes that say what they answer rule anything out:
+    /// any command may get a 200, a 250, a 4yz or a 5yz.
+    #[must_use]
+    pub const fn may_get(self, code: u16) -> bool {
+        match code {
+            _ if matches!(self, Self::Unknown | Self::Other | Self::Site) => true,
+            211 => matches!(
+                self,
+                Self::Stat | Self::Feat | Self::Help | Self::Syst | Self::Opts
+            ),
+            212 | 213 => matches!(
+                self,
+                Self::Stat | Self::Size | Self::Mdtm | Self::Mlst | Self::List | Self::Nlst
+            ),
+            214 => matches!(self, Self::Help | Self::Stat | Self::Feat),
+            215 => matches!(self, Self::Syst),
+            220 => matches!(
+                self,
+                Self::Rein | Self::Host | Self::User | Self::Auth | Self::Acct
+            ),
+            221 => matches!(self, Self::Quit | Self::Rein | Self::Abor),
+            225 | 226 => self.is_transfer() || matches!(self, Self::Abor | Self::Stat),
+            227 | 229 => matches!(self, Self::Pasv | Self::Epsv),
+            228 => matches!(self, Self::Lpsv),
+            230 | 231 | 232 => matches!(
+                self,
+                Self::User
+                    | Self::Pass
+                    | Self::Acct
+                    | Self::Adat
+                    | Self::Rein
+                    | Self::Auth
+                    | Self::Quit
+            ),
+            234 | 235 | 334 | 335 | 336 => {
+                matches!(self, Self::Auth | Self::Adat | Self::User | Self::Pass)
+            }
+            257 => matches!(self, Self::Pwd | Self::Mkd | Self::Cwd | Self::Cdup),
+            331 | 332 => matches!(self, Self::User | Self::Pass | Self::Acct | Self::Auth),
+            350 => matches!(self, Self::Rnfr | Self::Rest | Self::Allo),
+            _ => true,
+        }
+    }
+}
+
+/// Known verbs without a meaning here: the rest of RFC 5797's registry, and what is common beside it.
+const OTHERS: &[&[u8]] = &[
+    b"ALGS", b"AVBL", b"CLNT", b"COMB", b"CONF", b"CSID", b"DSIZ", b"ENC", b"ESTA", b"ESTP",
+    b"HASH", b"LANG", b"MACB", b"MD5", b"MFCT", b"MFF", b"MFMT", b"MIC", b"MLFL", b"MMD5", b"MAIL",
+    b"MRCP", b"MRSQ", b"MSAM", b"MSND", b"MSOM", b"NOP", b"RANG", b"REPL", b"RMDA", b"SMNT",
+    b"SPSV", b"SSCN", b"THMB", b"XCRC", b"XMD5", b"XSEM", b"XSEN", b"XSHA", b"XSHA1", b"XSHA256",
+    b"XSHA512",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verbs_are_case_insensitive_and_the_argument_keeps_its_spaces() {
+        let command = parse_command(b"  retr  two spaces.txt ");
+        assert_eq!(command.verb, b"RETR");
+        assert_eq!(command.argument, Some(&b" two spaces.txt "[..]));
+        assert_eq!(parse_command(b"pasv").argument, None);
+        assert_eq!(parse_command(b"PASS ").argument, Some(&b""[..]));
+        assert_eq!(parse_command(b"").verb, b"");
+    }
+
+    #[test]
+    fn x_commands_equal_their_plain_forms() {
+        assert_eq!(Verb::from_bytes(b"XCWD"), Verb::Cwd);
+        assert_eq!(Verb::from_bytes(b"XCUP"), Verb::Cdup);
+        assert_eq!(Verb::from_bytes(b"MFMT"), Verb::Other);
+        assert_eq!(Verb::from_bytes(b"GET"), Verb::Unknown);
+    }
+
+    #[test]
+    fn only_telling_codes_rule_a_command_out() {
+        assert!(!Verb::Retr.may_get(227));
+        assert!(Verb::Retr.may_get(226));
+        assert!(Verb::Retr.may_get(550));
+        assert!(Verb::Noop.may_get(200));
+        assert!(!Verb::Noop.may_get(226));
+        assert!(Verb::Epsv.may_get(227));
+    }
+}

@@ -1,0 +1,24 @@
+//! The grammar of FTP: bytes in, values out.
+//!
+//! ```text
+//! chunks -> line -> telnet -> command | reply        the control connection
+//!                              ├ data_address        PORT, PASV, EPRT, EPSV, LPRT, LPSV
+//!                              └ path                names, directories, 257
+//! bytes  -> listing | facts                          LIST, NLST, MLSD
+//! ```
+
+mod command;
+mod data_address;
+mod line;
+pub mod path;
+mod reply;
+mod telnet;
+
+pub use command::{ParsedCommand, Verb, parse_command};
+pub use data_address::{
+    ExtendedPassive, extended_passive_reply, extended_port_argument, long_address, passive_reply,
+    port_argument,
+};
+pub use line::{Line, LineAssembler};
+pub use reply::{ParsedReply, ReplyAssembler, ReplyLine, announced_size, reply_code, size_reply};
+pub use telnet::strip as strip_telnet;

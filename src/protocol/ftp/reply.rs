@@ -1,0 +1,268 @@
+//! Replies: three digits, one line or several.
+//!
+//! RFC 959 section 4.2: `NNN-` begins a reply of several lines and `NNN ` with the same code ends it; lines between may begin
+//! with anything, other codes included. Some servers end it with another code: such a line may be the end, and
+//! whether the client went on decides ([`ReplyAssembler::client_went_on`]).
+
+/// A complete reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParsedReply {
+    /// The three digits.
+    pub code: u16,
+    /// Its lines, without the reply's own code.
+    pub lines: Vec<Vec<u8>>,
+    /// Lines beyond the bound.
+    pub lines_omitted: u64,
+    /// True where a line was cut.
+    pub truncated: bool,
+    /// True where it did not end as RFC 959 says.
+    pub irregular: bool,
+}
+
+/// What a line was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReplyLine {
+    /// It completed this reply.
+    Complete(ParsedReply),
+    /// It belongs to a reply that is not complete.
+    Inside,
+    /// It is no reply.
+    Odd,
+}
+
+/// Collects the lines of one server into replies.
+#[derive(Debug)]
+pub struct ReplyAssembler {
+    open: Option<ParsedReply>,
+    /// The last line of the open reply has the form of an end, but another code.
+    maybe_ended: bool,
+    limit: usize,
+}
+
+impl ReplyAssembler {
+    /// For replies of up to `limit` lines.
+    #[must_use]
+    pub const fn new(limit: usize) -> Self {
+        Self {
+            open: None,
+            maybe_ended: false,
+            limit,
+        }
+    }
+
+    /// One line of the server.
+    pub fn line(&mut self, line: &[u8], truncated: bool) -> ReplyLine {
+        let shape = shape(line);
+        let Some(reply) = &mut self.open else {
+            let (code, more, text) = match shape {
+                Shape::Last(code, text) => (code, false, text),
+                Shape::More(code, text) => (code, true, text),
+                Shape::Text => return ReplyLine::Odd,
+            };
+            let reply = ParsedReply {
+                code,
+                lines: vec![text.to_vec()],
+                lines_omitted: 0,
+                truncated,
+                irregular: false,
+            };
+            if !more {
+                return ReplyLine::Complete(reply);
+            }
+            self.open = Some(reply);
+            self.maybe_ended = false;
+            return ReplyLine::Inside;
+        };
+        reply.truncated |= truncated;
+        self.maybe_ended = false;
+        let (text, ended) = match shape {
+            Shape::Last(code, text) if code == reply.code => (text, true),
+            Shape::More(code, text) if code == reply.code => (text, false),
+            Shape::Last(..) => {
+                self.maybe_ended = true;
+                (line, false)
+            }
+            _ => (line, false),
+        };
+        if reply.lines.len() < self.limit {
+            reply.lines.push(text.to_vec());
+        } else {
+            reply.lines_omitted += 1;
+        }
+        match self.open.take() {
+            Some(reply) if ended => ReplyLine::Complete(reply),
+            reply => {
+                self.open = reply;
+                ReplyLine::Inside
+            }
+        }
+    }
+
+    /// The client sent a command although a reply is open: where its last line could be its end, it was.
+    pub fn client_went_on(&mut self) -> Option<ParsedReply> {
+        if self.maybe_ended {
+            self.give_up()
+        } else {
+            None
+        }
+    }
+
+    /// The open reply as far as it came: its stream ended or has a hole.
+    pub fn give_up(&mut self) -> Option<ParsedReply> {
+        self.maybe_ended = false;
+        let mut reply = self.open.take()?;
+        reply.irregular = true;
+        Some(reply)
+    }
+
+    /// True within a reply of several lines.
+    #[must_use]
+    pub const fn is_open(&self) -> bool {
+        self.open.is_some()
+    }
+}
+
+enum Shape<'a> {
+    Last(u16, &'a [u8]),
+    More(u16, &'a [u8]),
+    Text,
+}
+
+fn shape(line: &[u8]) -> Shape<'_> {
+    let Some(code) = reply_code(line) else {
+        return Shape::Text;
+    };
+    match &line[3..] {
+        [] => Shape::Last(code, &[]),
+        [b' ', text @ ..] => Shape::Last(code, text),
+        [b'-', text @ ..] => Shape::More(code, text),
+        _ => Shape::Text,
+    }
+}
+
+/// The code at the start of a line: 100 to 659 by RFC 959 section 4.2.1 and RFC 2228 section 5.
+#[must_use]
+pub fn reply_code(line: &[u8]) -> Option<u16> {
+    match line {
+        [a @ b'1'..=b'6', b @ b'0'..=b'9', c @ b'0'..=b'9', ..] => {
+            Some(u16::from(a - b'0') * 100 + u16::from(b - b'0') * 10 + u16::from(c - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// The size that a 150 or 125 names: `(N bytes)` in its last parenthesis, for a name may hold one too.
+#[must_use]
+pub fn announced_size(text: &[u8]) -> Option<u64> {
+    let open = text.iter().rposition(|&byte| byte == b'(')?;
+    let inner = &text[open + 1..];
+    let digits = inner
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit() || **byte == b',')
+        .count();
+    let unit = inner.get(digits..)?;
+    let unit = unit.strip_prefix(b" ").unwrap_or(unit);
+    if digits == 0 || !unit.get(..4)?.eq_ignore_ascii_case(b"byte") {
+        return None;
+    }
+    number(&inner[..digits])
+}
+
+/// The number that a 213 reply to SIZE holds.
+#[must_use]
+pub fn size_reply(text: &[u8]) -> Option<u64> {
+    let text = text.trim_ascii();
+    if text.is_empty() || !text.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    number(text)
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let mut value: u64 = 0;
+    for digit in digits.iter().filter(|byte| byte.is_ascii_digit()) {
+        value = value
+            .checked_mul(10)?
+            .checked_add(u64::from(digit - b'0'))?;
+    }
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn replies(lines: &[&str]) -> Vec<(u16, usize)> {
+        let mut assembler = ReplyAssembler::new(100);
+        let mut found = Vec::new();
+        for line in lines {
+            if let ReplyLine::Complete(reply) = assembler.line(line.as_bytes(), false) {
+                found.push((reply.code, reply.lines.len()));
+            }
+        }
+        found
+    }
+
+    #[test]
+    fn lines_inside_may_begin_with_other_codes() {
+        assert_eq!(
+            replies(&[
+                "250-",
+                "550 not an end",
+                "  x",
+                "250-y",
+                "250 done",
+                "226 ok"
+            ]),
+            [(250, 5), (226, 1)]
+        );
+    }
+
+    #[test]
+    fn a_bare_code_is_a_reply() {
+        assert_eq!(replies(&["331", "230-", "230"]), [(331, 1), (230, 2)]);
+    }
+
+    #[test]
+    fn lines_without_a_code_are_odd() {
+        let mut assembler = ReplyAssembler::new(100);
+        assert_eq!(assembler.line(b"SYST not supported", false), ReplyLine::Odd);
+        assert_eq!(assembler.line(b"230_no_space", false), ReplyLine::Odd);
+        assert_eq!(assembler.line(b"999 x", false), ReplyLine::Odd);
+    }
+
+    #[test]
+    fn an_end_with_another_code_counts_once_the_client_goes_on() {
+        let mut assembler = ReplyAssembler::new(100);
+        assembler.line(b"230- welcome", false);
+        assert_eq!(assembler.client_went_on(), None);
+        assembler.line(b"226 logged in", false);
+        let reply = assembler.client_went_on().expect("a reply");
+        assert_eq!((reply.code, reply.irregular), (230, true));
+        assert!(!assembler.is_open());
+    }
+
+    #[test]
+    fn the_last_parenthesis_names_the_size() {
+        assert_eq!(
+            announced_size(
+                b"Opening BINARY mode data connection for a (123 bytes) b (1715 bytes)."
+            ),
+            Some(1715)
+        );
+        assert_eq!(
+            announced_size(b"Opening ASCII mode data connection for readme.txt(1715 bytes)."),
+            Some(1715)
+        );
+        assert_eq!(
+            announced_size(b"Opening data connection for x (-1 bytes)"),
+            None
+        );
+        assert_eq!(announced_size(b"Connecting (port 20)"), None);
+        assert_eq!(announced_size(b"x (99999999999999999999999 bytes)"), None);
+        assert_eq!(announced_size(b"x ("), None);
+        assert_eq!(size_reply(b"1715"), Some(1715));
+        assert_eq!(size_reply(b"20240101"), Some(20_240_101));
+        assert_eq!(size_reply(b"no"), None);
+    }
+}

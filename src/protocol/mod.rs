@@ -1,0 +1,4 @@
+//! Pure parsers: bytes in, values out; no flows, no sessions.
+
+pub mod dns;
+pub mod ftp;
