@@ -1,5 +1,7 @@
 //! LINKTYPE numbers and their names.
 
+use std::fmt;
+
 /// A number of the LINKTYPE registry, as capture files carry it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u16);
@@ -21,4 +23,144 @@ impl LinkType {
     pub const IPV6: Self = Self(229);
     /// Linux cooked capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
+
+    /// From the number in a file. Raw IP has other numbers in files of old or BSD programs.
+    #[must_use]
+    pub fn from_file(number: u16) -> Self {
+        match number {
+            12 | 14 => Self::RAW,
+            number => Self(number),
+        }
+    }
+
+    /// The name tcpdump knows it by, such as `EN10MB` for Ethernet; `None` for numbers we have no name for.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        NAMES
+            .binary_search_by_key(&self.0, |(number, _)| *number)
+            .ok()
+            .and_then(|index| NAMES.get(index))
+            .map(|(_, name)| *name)
+    }
+}
+
+impl fmt::Display for LinkType {
+    /// The name, or the number where there is none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.name() {
+            Some(name) => f.write_str(name),
+            None => write!(f, "{}", self.0),
+        }
+    }
+}
+
+/// Ordered by number.
+const NAMES: &[(u16, &str)] = &[
+    (0, "NULL"),
+    (1, "EN10MB"),
+    (2, "EN3MB"),
+    (3, "AX25"),
+    (6, "IEEE802"),
+    (7, "ARCNET"),
+    (8, "SLIP"),
+    (9, "PPP"),
+    (10, "FDDI"),
+    (50, "PPP_SERIAL"),
+    (51, "PPP_ETHER"),
+    (100, "ATM_RFC1483"),
+    (101, "RAW"),
+    (104, "C_HDLC"),
+    (105, "IEEE802_11"),
+    (107, "FRELAY"),
+    (108, "LOOP"),
+    (113, "LINUX_SLL"),
+    (114, "LTALK"),
+    (117, "PFLOG"),
+    (119, "PRISM_HEADER"),
+    (122, "IP_OVER_FC"),
+    (123, "SUNATM"),
+    (127, "IEEE802_11_RADIO"),
+    (129, "ARCNET_LINUX"),
+    (138, "APPLE_IP_OVER_IEEE1394"),
+    (140, "MTP2"),
+    (141, "MTP3"),
+    (143, "DOCSIS"),
+    (144, "LINUX_IRDA"),
+    (147, "USER0"),
+    (148, "USER1"),
+    (149, "USER2"),
+    (150, "USER3"),
+    (151, "USER4"),
+    (152, "USER5"),
+    (153, "USER6"),
+    (154, "USER7"),
+    (155, "USER8"),
+    (156, "USER9"),
+    (157, "USER10"),
+    (158, "USER11"),
+    (159, "USER12"),
+    (160, "USER13"),
+    (161, "USER14"),
+    (162, "USER15"),
+    (163, "IEEE802_11_RADIO_AVS"),
+    (166, "PPP_PPPD"),
+    (177, "LINUX_LAPD"),
+    (187, "BLUETOOTH_HCI_H4"),
+    (189, "USB_LINUX"),
+    (192, "PPI"),
+    (195, "IEEE802_15_4_WITHFCS"),
+    (197, "ERF"),
+    (201, "BLUETOOTH_HCI_H4_WITH_PHDR"),
+    (204, "PPP_WITH_DIR"),
+    (205, "C_HDLC_WITH_DIR"),
+    (206, "FRELAY_WITH_DIR"),
+    (220, "USB_LINUX_MMAPPED"),
+    (224, "FC_2"),
+    (226, "IPNET"),
+    (227, "CAN_SOCKETCAN"),
+    (228, "IPV4"),
+    (229, "IPV6"),
+    (230, "IEEE802_15_4_NOFCS"),
+    (231, "DBUS"),
+    (235, "DVB_CI"),
+    (239, "NFLOG"),
+    (240, "NETANALYZER"),
+    (242, "IPOIB"),
+    (243, "MPEG_2_TS"),
+    (247, "INFINIBAND"),
+    (248, "SCTP"),
+    (249, "USBPCAP"),
+    (251, "BLUETOOTH_LE_LL"),
+    (252, "WIRESHARK_UPPER_PDU"),
+    (253, "NETLINK"),
+    (254, "BLUETOOTH_LINUX_MONITOR"),
+    (256, "BLUETOOTH_LE_LL_WITH_PHDR"),
+    (258, "PKTAP"),
+    (259, "EPON"),
+    (266, "USB_DARWIN"),
+    (271, "VSOCK"),
+    (272, "NORDIC_BLE"),
+    (276, "LINUX_SLL2"),
+    (283, "IEEE802_15_4_TAP"),
+    (290, "Z_WAVE_SERIAL"),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_stand_in_order_so_that_they_are_found() {
+        assert!(NAMES.is_sorted_by(|one, other| one.0 < other.0));
+        assert_eq!(LinkType::ETHERNET.to_string(), "EN10MB");
+        assert_eq!(LinkType::LINUX_SLL2.to_string(), "LINUX_SLL2");
+        assert_eq!(LinkType(61_000).to_string(), "61000");
+    }
+
+    #[test]
+    fn raw_ip_has_three_numbers() {
+        assert_eq!(LinkType::from_file(12), LinkType::RAW);
+        assert_eq!(LinkType::from_file(14), LinkType::RAW);
+        assert_eq!(LinkType::from_file(1), LinkType::ETHERNET);
+    }
 }

@@ -14,9 +14,26 @@ use std::ops::ControlFlow;
 use crate::model::record::Capture;
 use crate::model::{FrameRef, Warning};
 
+mod capture_set;
+mod compressed;
+mod error;
+mod file_source;
+mod input_paths;
 mod link_type;
+mod merge;
+mod pcap_file;
+mod pcapng_file;
+mod pcapng_options;
+mod pcapng_secrets;
+mod record;
+mod record_buffer;
+mod resynchronise;
 
+pub use capture_set::{CaptureSet, ReadOptions};
+pub use compressed::Compression;
+pub use error::Error;
 pub use link_type::LinkType;
+pub use pcapng_secrets::Secrets;
 
 /// One captured packet, lent for one call.
 #[derive(Clone, Copy, Debug)]
@@ -52,17 +69,4 @@ pub trait PacketSource {
 
     /// All inputs with what is known of them so far, in the order of the timeline.
     fn captures(&self) -> Vec<Capture>;
-}
-
-/// Why an input could not be read.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The operating system refused.
-    #[error("cannot read {path}: {cause}")]
-    Io {
-        /// The input.
-        path: String,
-        /// Its words.
-        cause: std::io::Error,
-    },
 }

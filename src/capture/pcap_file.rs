@@ -1,0 +1,271 @@
+//! Classic pcap files.
+//!
+//! A 24-byte file header, then records of 16 bytes (24 in the format of Alexey Kuznetzov's patched libpcap) and the
+//! packet. All numbers stand in the byte order of the machine that wrote them, told by the magic number.
+
+use super::LinkType;
+use super::record::{MAX_RECORD, Notice, Record, Step, end_of_input};
+use super::record_buffer::RecordBuffer;
+use super::resynchronise;
+use crate::model::Timestamp;
+
+/// A reader that stands before or on a packet of a pcap file.
+pub(super) struct PcapFile {
+    buffer: RecordBuffer,
+    layout: Layout,
+    link: LinkType,
+    /// Bytes of the current record, to be let go of when the reader goes on.
+    pending: usize,
+    record: Record,
+    resynchronised: u32,
+    ended: bool,
+}
+
+/// What the file header says about the records.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    big_endian: bool,
+    nanos_per_unit: i64,
+    header_len: usize,
+    length_order: LengthOrder,
+    /// A captured length beyond this is damage.
+    pub(super) bound: u32,
+}
+
+/// A record header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Header {
+    pub(super) seconds: u32,
+    pub(super) fraction: u32,
+    pub(super) captured: u32,
+    pub(super) wire: u32,
+}
+
+/// Which of the two lengths comes first; libpcap up to 0.4 wrote them the other way round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LengthOrder {
+    CapturedFirst,
+    /// Version 2.3: some writers swapped them, some did not; the captured length is never the larger.
+    SmallerIsCaptured,
+    WireFirst,
+}
+
+/// Why a pcap file could not be begun.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The magic number is not one of pcap's.
+    NotPcap,
+    /// The file header is cut.
+    Cut,
+}
+
+impl PcapFile {
+    /// Reads the file header.
+    pub(super) fn new(mut buffer: RecordBuffer) -> Result<Self, (Refused, RecordBuffer)> {
+        let magic = if buffer.need(4) {
+            u32::from_le_bytes(buffer.head())
+        } else {
+            0
+        };
+        let Some((big_endian, nanos_per_unit, header_len)) = read_magic(magic) else {
+            return Err((Refused::NotPcap, buffer));
+        };
+        if !buffer.need(FILE_HEADER_LEN) {
+            return Err((Refused::Cut, buffer));
+        }
+        let header: [u8; FILE_HEADER_LEN] = buffer.head();
+        buffer.consume(FILE_HEADER_LEN);
+        let word = |index: usize| word_at(&header, index * 4, big_endian);
+        // Two 16-bit numbers, the major one first.
+        let version = word(1);
+        let (major, minor) = if big_endian {
+            (version >> 16, version & 0xffff)
+        } else {
+            (version & 0xffff, version >> 16)
+        };
+        let length_order = match (major, minor) {
+            (2, 3) => LengthOrder::SmallerIsCaptured,
+            (2, 0..3) => LengthOrder::WireFirst,
+            _ => LengthOrder::CapturedFirst,
+        };
+        let snap_len = word(4);
+        // The upper bits of the last word tell about the frame check sequence.
+        let link = LinkType::from_file((word(5) & 0xffff) as u16);
+        let largest = u32::try_from(MAX_RECORD).unwrap_or(u32::MAX);
+        Ok(Self {
+            buffer,
+            layout: Layout {
+                big_endian,
+                nanos_per_unit,
+                header_len,
+                length_order,
+                bound: snap_len.clamp(USUAL_SNAP_LEN, largest),
+            },
+            link,
+            pending: 0,
+            record: Record::none(link),
+            resynchronised: 0,
+            ended: false,
+        })
+    }
+
+    /// The link type of every packet.
+    pub(super) fn link(&self) -> LinkType {
+        self.link
+    }
+
+    /// Goes to the next packet.
+    #[inline]
+    pub(super) fn advance(&mut self) -> Step {
+        self.buffer.consume(self.pending);
+        self.pending = 0;
+        let header_len = self.layout.header_len;
+        if self.ended || !self.buffer.need(header_len) {
+            return self.finish();
+        }
+        let header = self.layout.header(&self.buffer.head());
+        if header.captured > self.layout.bound {
+            return self.leave_damage(header.captured);
+        }
+        let len = header.captured as usize;
+        if !self.buffer.need(header_len + len) {
+            return self.finish();
+        }
+        self.pending = header_len + len;
+        self.record = Record {
+            time: self.layout.time(header),
+            link: self.link,
+            wire_len: header.wire.max(header.captured),
+            offset: header_len,
+            len,
+        };
+        Step::Packet
+    }
+
+    /// The packet it stands on.
+    #[inline]
+    pub(super) fn record(&self) -> Record {
+        self.record
+    }
+
+    /// Its bytes.
+    #[inline]
+    pub(super) fn data(&self) -> &[u8] {
+        self.buffer.slice(self.record.offset, self.record.len)
+    }
+
+    #[cold]
+    fn finish(&mut self) -> Step {
+        if self.ended {
+            return Step::End;
+        }
+        self.ended = true;
+        end_of_input(&mut self.buffer, "a packet")
+    }
+
+    #[cold]
+    fn leave_damage(&mut self, claimed: u32) -> Step {
+        let place = self.buffer.place();
+        let damage = format!("the record at {place} claims {claimed} captured bytes");
+        if self.resynchronised < MAX_RESYNCHRONISED {
+            self.buffer.need(resynchronise::WINDOW);
+            let last = (self.record.time > Timestamp::default()).then_some(self.record.time);
+            if let Some(skipped) = resynchronise::find(self.buffer.held(), &self.layout, last) {
+                self.resynchronised += 1;
+                self.buffer.consume(skipped);
+                return Step::Notice(Notice::corrupt(format!(
+                    "{damage}; {skipped} bytes were passed over"
+                )));
+            }
+        }
+        self.ended = true;
+        Step::Notice(Notice::corrupt(format!(
+            "{damage}; what follows could not be read"
+        )))
+    }
+}
+
+impl Layout {
+    /// Bytes of a record header.
+    pub(super) fn header_len(&self) -> usize {
+        self.header_len
+    }
+
+    /// Fractions of a second that make a whole one.
+    pub(super) fn units(&self) -> u32 {
+        if self.nanos_per_unit == 1 {
+            1_000_000_000
+        } else {
+            1_000_000
+        }
+    }
+
+    /// Reads a record header.
+    #[inline]
+    pub(super) fn header(&self, bytes: &[u8; 16]) -> Header {
+        let word = |offset| word_at(bytes, offset, self.big_endian);
+        let (first, second) = (word(8), word(12));
+        let (captured, wire) = match self.length_order {
+            LengthOrder::CapturedFirst => (first, second),
+            LengthOrder::SmallerIsCaptured => (first.min(second), first.max(second)),
+            LengthOrder::WireFirst => (second, first),
+        };
+        Header {
+            seconds: word(0),
+            fraction: word(4),
+            captured,
+            wire,
+        }
+    }
+
+    /// The time a header tells. Cannot overflow: 32-bit seconds are less than half of what 64-bit nanoseconds hold.
+    #[inline]
+    pub(super) fn time(&self, header: Header) -> Timestamp {
+        Timestamp::from_nanos(
+            i64::from(header.seconds) * 1_000_000_000
+                + i64::from(header.fraction) * self.nanos_per_unit,
+        )
+    }
+}
+
+/// True where these four bytes begin a pcap file.
+pub(super) fn is_pcap(head: [u8; 4]) -> bool {
+    read_magic(u32::from_le_bytes(head)).is_some()
+}
+
+/// Whether it is big endian, nanoseconds a unit and length of record headers, from the magic number read as little endian.
+fn read_magic(magic: u32) -> Option<(bool, i64, usize)> {
+    let big_endian = !matches!(magic, MICROSECONDS | NANOSECONDS | MODIFIED);
+    let (nanos, header_len) = match if big_endian {
+        magic.swap_bytes()
+    } else {
+        magic
+    } {
+        MICROSECONDS => (1000, 16),
+        NANOSECONDS => (1, 16),
+        MODIFIED => (1000, 24),
+        _ => return None,
+    };
+    Some((big_endian, nanos, header_len))
+}
+
+#[inline]
+fn word_at<const N: usize>(bytes: &[u8; N], offset: usize, big_endian: bool) -> u32 {
+    let word = bytes
+        .get(offset..)
+        .and_then(<[u8]>::first_chunk)
+        .map_or(0, |word| u32::from_le_bytes(*word));
+    if big_endian { word.swap_bytes() } else { word }
+}
+
+const MICROSECONDS: u32 = 0xa1b2_c3d4;
+const NANOSECONDS: u32 = 0xa1b2_3c4d;
+const MODIFIED: u32 = 0xa1b2_cd34;
+const FILE_HEADER_LEN: usize = 24;
+/// The largest snap length libpcap gives; writers put smaller ones into the header than they keep to.
+const USUAL_SNAP_LEN: u32 = 262_144;
+/// Damaged places left behind in one file; one with more is not worth the guessing.
+const MAX_RESYNCHRONISED: u32 = 100;
+
+#[cfg(test)]
+mod tests;
