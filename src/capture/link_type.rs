@@ -11,12 +11,32 @@ impl LinkType {
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
+    /// PPP, with or without its HDLC address and control bytes.
+    pub const PPP: Self = Self(9);
+    /// Raw IP, under the number that most systems use in memory.
+    pub const RAW_BSD: Self = Self(12);
+    /// Raw IP, under the number that OpenBSD uses in memory.
+    pub const RAW_OPENBSD: Self = Self(14);
+    /// PPP in HDLC framing, or Cisco's HDLC.
+    pub const PPP_HDLC: Self = Self(50);
+    /// `PPPoE` without the Ethernet header.
+    pub const PPP_ETHER: Self = Self(51);
     /// Raw IP, version told by the first nibble.
     pub const RAW: Self = Self(101);
+    /// Cisco's HDLC.
+    pub const C_HDLC: Self = Self(104);
+    /// IEEE 802.11.
+    pub const IEEE802_11: Self = Self(105);
     /// OpenBSD loopback: address family in network order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture.
     pub const LINUX_SLL: Self = Self(113);
+    /// IEEE 802.11 behind a radiotap header.
+    pub const IEEE802_11_RADIOTAP: Self = Self(127);
+    /// PPP behind a byte for the direction.
+    pub const PPP_WITH_DIR: Self = Self(204);
+    /// MPLS label stack.
+    pub const MPLS: Self = Self(219);
     /// Raw IPv4.
     pub const IPV4: Self = Self(228);
     /// Raw IPv6.
