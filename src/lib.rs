@@ -15,6 +15,7 @@
 
 pub mod capture;
 pub mod decode;
+pub mod extract;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;

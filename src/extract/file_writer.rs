@@ -1,0 +1,243 @@
+//! Files while they grow: any number of them at once, with few descriptors and little memory.
+//!
+//! ```text
+//! write ──> buffer of at most 64 KiB ──> file in the folder of unfinished files ──(settled)──> its own name
+//!            a small file or a listing          made only when the buffer is full
+//!            never gets further                 or another stream needs the place
+//! ```
+//!
+//! Only [`ACTIVE_MAX`] streams have a buffer and a descriptor; the one that was idle longest gives them up for the next.
+//! Holes are never written, so they stay holes on disk.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use foldhash::fast::FixedState;
+
+use super::folder::Folder;
+use crate::model::ContentId;
+
+/// The streams that are not settled yet.
+#[derive(Debug)]
+pub(super) struct FileWriter {
+    folder: Folder,
+    streams: HashMap<ContentId, Stream, FixedState>,
+    /// Ids of the streams with a buffer or a descriptor.
+    active: Vec<ContentId>,
+    /// Counts writes: tells which stream was idle longest.
+    clock: u64,
+}
+
+/// A stream that is complete and lies on disk under its temporary name.
+#[derive(Debug)]
+pub(super) struct Unfinished {
+    /// Name in the folder of unfinished files.
+    pub(super) name: String,
+}
+
+#[derive(Debug, Default)]
+struct Stream {
+    file: Option<File>,
+    /// Bytes that are not on disk yet; they begin at `buffered_from`.
+    buffer: Vec<u8>,
+    buffered_from: u64,
+    /// True once the temporary file exists.
+    on_disk: bool,
+    /// Where the bytes written so far end.
+    end: u64,
+    last_used: u64,
+    active: bool,
+    failure: Option<String>,
+}
+
+impl FileWriter {
+    /// Writes to temporary files in `folder`.
+    pub(super) fn new(folder: Folder) -> Self {
+        Self {
+            folder,
+            streams: HashMap::default(),
+            active: Vec::with_capacity(ACTIVE_MAX),
+            clock: 0,
+        }
+    }
+
+    /// Takes bytes of a stream. A failure is remembered and told by [`settle`](Self::settle).
+    pub(super) fn write(&mut self, id: ContentId, offset: u64, bytes: &[u8]) {
+        self.clock += 1;
+        if !self.streams.get(&id).is_some_and(|stream| stream.active) {
+            self.activate(id);
+        }
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.last_used = self.clock;
+        if stream.failure.is_none()
+            && let Err(error) = stream.write(&self.folder, id, offset, bytes)
+        {
+            stream.fail(&error);
+        }
+    }
+
+    /// Completes a stream of `length` bytes. On failure nothing of it is left.
+    pub(super) fn settle(&mut self, id: ContentId, length: u64) -> Result<Unfinished, String> {
+        let mut stream = self.take(id);
+        let result = match stream.failure.take() {
+            Some(failure) => Err(failure),
+            None => stream
+                .complete(&self.folder, id, length)
+                .map_err(|error| error.to_string()),
+        };
+        if result.is_err() && stream.on_disk {
+            // Best effort: the failure that is told is the one that matters.
+            let _ = self.folder.remove_file(&temporary_name(id));
+        }
+        result.map(|()| Unfinished {
+            name: temporary_name(id),
+        })
+    }
+
+    /// Forgets a stream and what is on disk of it.
+    pub(super) fn discard(&mut self, id: ContentId) {
+        if self.take(id).on_disk {
+            let _ = self.folder.remove_file(&temporary_name(id));
+        }
+    }
+
+    /// Forgets all streams.
+    pub(super) fn discard_all(&mut self) {
+        for (id, stream) in self.streams.drain() {
+            if stream.on_disk {
+                let _ = self.folder.remove_file(&temporary_name(id));
+            }
+        }
+        self.active.clear();
+    }
+
+    fn take(&mut self, id: ContentId) -> Stream {
+        self.active.retain(|active| *active != id);
+        self.streams.remove(&id).unwrap_or_default()
+    }
+
+    /// Gives a stream a place among the active ones.
+    fn activate(&mut self, id: ContentId) {
+        if self.active.len() >= ACTIVE_MAX {
+            let idlest = self
+                .active
+                .iter()
+                .enumerate()
+                .min_by_key(|(_, id)| self.streams.get(id).map_or(0, |stream| stream.last_used))
+                .map(|(index, _)| index);
+            if let Some(index) = idlest {
+                let idle = self.active.swap_remove(index);
+                if let Some(stream) = self.streams.get_mut(&idle) {
+                    stream.rest(&self.folder, idle);
+                }
+            }
+        }
+        self.active.push(id);
+        self.streams.entry(id).or_default().active = true;
+    }
+}
+
+impl Stream {
+    fn write(
+        &mut self,
+        folder: &Folder,
+        id: ContentId,
+        offset: u64,
+        mut bytes: &[u8],
+    ) -> io::Result<()> {
+        if offset != self.end {
+            self.flush(folder, id)?;
+            self.end = offset;
+        }
+        while !bytes.is_empty() {
+            if self.buffer.is_empty() {
+                self.buffered_from = self.end;
+                let whole = bytes.len() - bytes.len() % BUFFER;
+                if whole > 0 {
+                    let (direct, rest) = bytes.split_at(whole);
+                    let end = end_of(self.end, direct)?;
+                    let start = std::mem::replace(&mut self.end, end);
+                    self.file(folder, id)?.write_all_at(direct, start)?;
+                    bytes = rest;
+                    continue;
+                }
+            }
+            let room = BUFFER.saturating_sub(self.buffer.len()).min(bytes.len());
+            let (now, rest) = bytes.split_at(room);
+            self.buffer.extend_from_slice(now);
+            self.end = end_of(self.end, now)?;
+            bytes = rest;
+            if self.buffer.len() >= BUFFER {
+                self.flush(folder, id)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, folder: &Folder, id: ContentId) -> io::Result<()> {
+        if !self.buffer.is_empty() {
+            self.file(folder, id)?;
+            if let Some(file) = &self.file {
+                file.write_all_at(&self.buffer, self.buffered_from)?;
+            }
+            self.buffer.clear();
+        }
+        Ok(())
+    }
+
+    /// The temporary file, made or opened again where it is not open.
+    fn file(&mut self, folder: &Folder, id: ContentId) -> io::Result<&File> {
+        let file = match self.file.take() {
+            Some(file) => file,
+            None if self.on_disk => folder.open_file(&temporary_name(id))?,
+            None => folder.create_file(&temporary_name(id))?,
+        };
+        self.on_disk = true;
+        Ok(self.file.insert(file))
+    }
+
+    fn complete(&mut self, folder: &Folder, id: ContentId, length: u64) -> io::Result<()> {
+        self.flush(folder, id)?;
+        if !self.on_disk || self.end != length {
+            self.file(folder, id)?.set_len(length)?;
+        }
+        Ok(())
+    }
+
+    /// Gives up buffer and descriptor.
+    fn rest(&mut self, folder: &Folder, id: ContentId) {
+        self.active = false;
+        if let Err(error) = self.flush(folder, id) {
+            self.fail(&error);
+        }
+        self.buffer = Vec::new();
+        self.file = None;
+    }
+
+    fn fail(&mut self, error: &io::Error) {
+        self.failure = Some(error.to_string());
+        self.buffer = Vec::new();
+        self.file = None;
+    }
+}
+
+/// Where bytes that begin at `offset` end; a file cannot be longer than 2^63 bytes.
+fn end_of(offset: u64, bytes: &[u8]) -> io::Result<u64> {
+    offset
+        .checked_add(bytes.len() as u64)
+        .filter(|end| i64::try_from(*end).is_ok())
+        .ok_or_else(|| io::ErrorKind::FileTooLarge.into())
+}
+
+fn temporary_name(id: ContentId) -> String {
+    id.0.to_string()
+}
+
+/// Streams with a buffer and a descriptor; together at most 8 MiB.
+const ACTIVE_MAX: usize = 128;
+/// Bytes of a buffer: a multiple of the page size, so that full buffers are written in whole pages.
+const BUFFER: usize = 64 << 10;

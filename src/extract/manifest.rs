@@ -1,0 +1,293 @@
+//! The two lists at the top of the extraction folder: `manifest.json` and `SHA256SUMS`.
+//!
+//! Entries are spooled to a temporary file as they come and put in order at the end, so that memory holds 40 bytes an
+//! entry, however many there are.
+
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::os::unix::fs::FileExt;
+
+use serde::Serialize;
+
+use super::folder::Folder;
+use crate::model::record::{Address, Completeness};
+use crate::model::wire_text::{decode, is_hostile};
+use crate::model::{Settled, StoreError, Stored, Timestamp};
+
+/// The lists of one run, while it lasts.
+#[derive(Debug)]
+pub(super) struct Manifest {
+    folder: Folder,
+    spool: File,
+    /// What is not in the spool file yet.
+    buffer: Vec<u8>,
+    /// Bytes given to the spool, those in `buffer` included.
+    spooled: u64,
+    entries: Vec<Place>,
+    failure: Option<io::Error>,
+}
+
+/// Where an entry lies in the spool, and its place in the order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    /// Session, transfer, first frame; data without a command stands last.
+    order: (u64, u64, u64),
+    at: u64,
+    json_bytes: u32,
+    sum_bytes: u32,
+}
+
+/// One entry of `manifest.json`.
+#[derive(Debug, Serialize)]
+struct Entry<'a> {
+    session: Option<u64>,
+    transfer: Option<u64>,
+    server: Address,
+    first_frame: u64,
+    verb: Option<&'a str>,
+    path: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+    argument: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    argument_b64: Option<String>,
+    saved_as: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
+    bytes: u64,
+    length: u64,
+    missing_ranges: &'a [[u64; 2]],
+    restart_offset: u64,
+    completeness: Completeness,
+    sha256: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    md5: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha1: Option<&'a str>,
+    media_type: Option<&'a str>,
+    start: Timestamp,
+    end: Timestamp,
+}
+
+impl Manifest {
+    /// Spools to a file in `folder`.
+    pub(super) fn new(folder: Folder) -> io::Result<Self> {
+        let spool = folder.create_file(SPOOL)?;
+        Ok(Self {
+            folder,
+            spool,
+            buffer: Vec::new(),
+            spooled: 0,
+            entries: Vec::new(),
+            failure: None,
+        })
+    }
+
+    /// Takes one entry. A failure is remembered and told by [`finish`](Self::finish).
+    pub(super) fn add(&mut self, settled: &Settled<'_>, stored: &Result<Stored, StoreError>) {
+        if self.failure.is_none()
+            && let Err(error) = self.try_add(settled, stored)
+        {
+            self.failure = Some(error);
+        }
+    }
+
+    /// Writes both lists, in order of session and transfer, and puts them into `root`: whole, or not at all.
+    pub(super) fn finish(mut self, root: &Folder) -> io::Result<()> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        self.flush()?;
+        self.entries.sort_unstable();
+        self.write_manifest()?;
+        self.write_sums()?;
+        for name in [SUMS, MANIFEST] {
+            if !self.folder.rename_new(name, root, name)? {
+                return Err(io::ErrorKind::AlreadyExists.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn try_add(
+        &mut self,
+        settled: &Settled<'_>,
+        stored: &Result<Stored, StoreError>,
+    ) -> io::Result<()> {
+        let saved_as = stored
+            .as_ref()
+            .ok()
+            .and_then(|stored| stored.saved_as.as_deref());
+        let at = self.spooled;
+        let before = self.buffer.len();
+        let json = serde_json::to_string(&entry(settled, saved_as, stored))?;
+        escape_into(&mut self.buffer, &json);
+        let json_bytes = self.buffer.len() - before;
+        if let (Some(digest), Some(saved_as)) = (digest_on_disk(settled), saved_as) {
+            self.buffer.extend(sum_line(digest, saved_as).into_bytes());
+        }
+        let sum_bytes = self.buffer.len() - before - json_bytes;
+        self.spooled += (json_bytes + sum_bytes) as u64;
+        self.entries.push(Place {
+            order: (
+                settled.session.unwrap_or(u64::MAX),
+                settled.transfer.unwrap_or(u64::MAX),
+                settled.first_frame,
+            ),
+            at,
+            json_bytes: u32::try_from(json_bytes).map_err(io::Error::other)?,
+            sum_bytes: u32::try_from(sum_bytes).map_err(io::Error::other)?,
+        });
+        if self.buffer.len() >= BUFFER {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.spool.write_all(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn write_manifest(&self) -> io::Result<()> {
+        let mut out = BufWriter::new(self.folder.create_file(MANIFEST)?);
+        out.write_all(b"{\n  \"schema_version\": \"1\",\n  \"transfers\": [")?;
+        let mut text = Vec::new();
+        let mut separator: &[u8] = b"\n    ";
+        for place in &self.entries {
+            self.read(&mut text, place.at, place.json_bytes)?;
+            out.write_all(separator)?;
+            out.write_all(&text)?;
+            separator = b",\n    ";
+        }
+        out.write_all(if self.entries.is_empty() {
+            b"]\n}\n"
+        } else {
+            b"\n  ]\n}\n"
+        })?;
+        out.flush()
+    }
+
+    fn write_sums(&self) -> io::Result<()> {
+        let mut out = BufWriter::new(self.folder.create_file(SUMS)?);
+        let mut text = Vec::new();
+        for place in &self.entries {
+            self.read(
+                &mut text,
+                place.at.saturating_add(u64::from(place.json_bytes)),
+                place.sum_bytes,
+            )?;
+            out.write_all(&text)?;
+        }
+        out.flush()
+    }
+
+    fn read(&self, text: &mut Vec<u8>, at: u64, length: u32) -> io::Result<()> {
+        text.resize(length as usize, 0);
+        self.spool.read_exact_at(text, at)
+    }
+}
+
+fn entry<'a>(
+    settled: &'a Settled<'_>,
+    saved_as: Option<&'a str>,
+    stored: &'a Result<Stored, StoreError>,
+) -> Entry<'a> {
+    let (path, path_b64) = settled.path.map(decode).unzip();
+    let (argument, argument_b64) = settled.argument.map(decode).unzip();
+    Entry {
+        session: settled.session,
+        transfer: settled.transfer,
+        server: settled.server.into(),
+        first_frame: settled.first_frame,
+        verb: Some(settled.verb).filter(|verb| !verb.is_empty()),
+        path,
+        path_b64: path_b64.flatten(),
+        argument,
+        argument_b64: argument_b64.flatten(),
+        saved_as,
+        error: stored.as_ref().err().map(|error| error.0.as_str()),
+        bytes: settled.bytes,
+        length: settled.length,
+        missing_ranges: settled.missing_ranges,
+        restart_offset: settled.restart_offset,
+        completeness: settled.completeness,
+        sha256: settled.sha256,
+        md5: settled.md5,
+        sha1: settled.sha1,
+        media_type: settled.media_type,
+        start: settled.start,
+        end: settled.end,
+    }
+}
+
+/// The digest of the saved file. A file with holes is saved with zeros in their place, which no digest of the bytes
+/// captured describes.
+fn digest_on_disk<'a>(settled: &Settled<'a>) -> Option<&'a str> {
+    settled.sha256.filter(|_| {
+        settled.missing_ranges.is_empty()
+            && settled.bytes == settled.length
+            && settled.completeness != Completeness::Gaps
+    })
+}
+
+/// A line as `sha256sum` writes it: names with a backslash or a line end are escaped, and the line then begins with a
+/// backslash.
+fn sum_line(digest: &str, name: &str) -> String {
+    if name.contains(['\\', '\n', '\r']) {
+        let name = name
+            .replace('\\', "\\\\")
+            .replace('\n', "\\n")
+            .replace('\r', "\\r");
+        format!("\\{digest}  {name}\n")
+    } else {
+        format!("{digest}  {name}\n")
+    }
+}
+
+/// Escapes what would change how a terminal shows the document. Such characters can only stand inside JSON strings.
+fn escape_into(out: &mut Vec<u8>, json: &str) {
+    if !json.chars().any(is_hostile) {
+        out.extend(json.as_bytes());
+        return;
+    }
+    for character in json.chars() {
+        if is_hostile(character) {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                out.extend(format!("\\u{unit:04x}").into_bytes());
+            }
+        } else {
+            out.extend(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+}
+
+/// Name of the list of transfers.
+pub(super) const MANIFEST: &str = "manifest.json";
+/// Name of the list of digests.
+pub(super) const SUMS: &str = "SHA256SUMS";
+/// Name of the temporary file; streams have numbers for names.
+pub(super) const SPOOL: &str = "spool";
+const BUFFER: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sum_lines_escape_as_sha256sum_does() {
+        assert_eq!(sum_line("00", "a b"), "00  a b\n");
+        assert_eq!(sum_line("00", "a\\b\nc"), "\\00  a\\\\b\\nc\n");
+    }
+
+    #[test]
+    fn the_document_shows_no_hostile_character() {
+        let mut out = Vec::new();
+        escape_into(&mut out, "[\"a\u{202e}b\u{7f}\u{e0001}ü\"]");
+        let text = String::from_utf8(out).expect("text");
+        assert_eq!(text, "[\"a\\u202eb\\u007f\\udb40\\udc01ü\"]");
+        let back: Vec<String> = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(back, ["a\u{202e}b\u{7f}\u{e0001}ü"]);
+    }
+}
