@@ -14,9 +14,11 @@
 //! holds the imports to this picture.
 
 pub mod capture;
+pub mod cli;
 pub mod decode;
 pub mod extract;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
 pub mod reassembly;
+pub mod report;

@@ -1,0 +1,25 @@
+//! Events become views.
+//!
+//! In: [`Event`](crate::model::Event)s and the run's summary. Out: one document, one line an event, or tables for people.
+//!
+//! ```text
+//! Event -> builder -> Report -> table | json
+//!       \-> event_lines -> NDJSON
+//! ```
+//!
+//! Nothing here looks at packets, and secrets were hidden before the events were made. Text from the wire goes to people
+//! through [`wire_text::printable`](crate::model::wire_text::printable) and to machines through the JSON escapes of
+//! [`json`].
+
+mod builder;
+mod event_lines;
+#[cfg(test)]
+mod example;
+pub mod json;
+mod model;
+pub mod table;
+pub mod units;
+
+pub use builder::ReportBuilder;
+pub use event_lines::{EventChoice, EventLines};
+pub use model::{Report, SCHEMA_VERSION};

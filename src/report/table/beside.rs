@@ -1,0 +1,162 @@
+//! What stands beside the sessions: findings about several, data without a command, attempts, warnings, totals.
+
+use std::io::{self, Write};
+
+use super::Options;
+use super::block::{BOLD, Block, CYAN, DIM, YELLOW, paint, plain, span};
+use super::grid::{Column, Grid, Mark};
+use super::{session, transfers};
+use crate::model::record::AttemptOutcome;
+use crate::report::{Report, units};
+
+/// Writes the blocks that follow the sessions, and the totals.
+pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    findings(report, options, out)?;
+    unmatched_data(report, options, out)?;
+    attempts(report, options, out)?;
+    warnings(report, options, out)?;
+    totals(report, options, out)
+}
+
+fn findings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    if report.findings.is_empty() {
+        return Ok(());
+    }
+    let mut block = Block::new(out, options, YELLOW);
+    block.text(0, 2, &[span(BOLD, "About several sessions")])?;
+    for finding in &report.findings {
+        session::finding(finding, options, &mut block)?;
+    }
+    session::omitted(report.findings_omitted, "finding", "findings", &mut block)?;
+    block.end()
+}
+
+fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    if report.unmatched_data.is_empty() {
+        return Ok(());
+    }
+    let mut block = Block::new(out, options, CYAN);
+    block.text(0, 2, &[span(BOLD, "Data connections without a command")])?;
+    let mut grid = Grid::new(&[
+        (Column::Text, "Client ↔ server"),
+        (Column::Right, "Size"),
+        (Column::Left, "State"),
+        (Column::Left, "Content"),
+        (Column::Right, "Frames"),
+    ]);
+    let (first, hidden, last) = session::shown(&report.unmatched_data, options);
+    for data in first.iter().chain(last) {
+        let connection = &data.connection;
+        let mut ends = vec![format!(
+            "{} ↔ {}",
+            session::end_point(connection.client),
+            session::end_point(connection.server)
+        )];
+        if let Some(saved) = &data.saved_as {
+            ends.push(format!("saved as {saved}"));
+        }
+        let (mark, state) = transfers::state(data.completeness);
+        grid.row(
+            mark,
+            &[
+                ends,
+                vec![units::size(data.bytes)],
+                vec![state.to_owned()],
+                vec![data.media_type.clone().unwrap_or_else(|| "-".to_owned())],
+                vec![format!(
+                    "{}-{}",
+                    connection.first_frame, connection.last_frame
+                )],
+            ],
+        );
+    }
+    block.grid(&grid)?;
+    let omitted = report.unmatched_data_omitted.saturating_add(hidden);
+    session::omitted(omitted, "connection", "connections", &mut block)?;
+    block.end()
+}
+
+fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    if report.connection_attempts.is_empty() {
+        return Ok(());
+    }
+    let mut block = Block::new(out, options, CYAN);
+    block.text(
+        0,
+        2,
+        &[span(
+            BOLD,
+            "Connections to port 21 that never carried a byte",
+        )],
+    )?;
+    let mut grid = Grid::new(&[
+        (Column::Left, "Time"),
+        (Column::Text, "Client → server"),
+        (Column::Left, "Outcome"),
+        (Column::Right, "Frame"),
+    ]);
+    let (first, hidden, last) = session::shown(&report.connection_attempts, options);
+    for attempt in first.iter().chain(last) {
+        let (mark, outcome) = match attempt.outcome {
+            AttemptOutcome::Refused => (Mark::Bad, "refused"),
+            AttemptOutcome::Unanswered => (Mark::Bad, "unanswered"),
+            AttemptOutcome::Closed => (Mark::Note, "closed"),
+        };
+        let ends = format!(
+            "{} → {}",
+            session::end_point(attempt.client),
+            session::end_point(attempt.server)
+        );
+        grid.row(
+            mark,
+            &[
+                vec![units::time(attempt.time, &options.zone)],
+                vec![ends],
+                vec![outcome.to_owned()],
+                vec![attempt.frame.to_string()],
+            ],
+        );
+    }
+    block.grid(&grid)?;
+    let omitted = report.connection_attempts_omitted.saturating_add(hidden);
+    session::omitted(omitted, "attempt", "attempts", &mut block)?;
+    block.end()
+}
+
+fn warnings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    if report.warnings.is_empty() {
+        return Ok(());
+    }
+    let mut block = Block::new(out, options, YELLOW);
+    block.text(0, 2, &[span(BOLD, "About the capture")])?;
+    for warning in &report.warnings {
+        let mut spans = vec![span(YELLOW, "!"), plain(&warning.message)];
+        if warning.count > 1 {
+            let times = format!("({} times)", units::count(warning.count));
+            spans.push(span(DIM, &times));
+        }
+        if let Some(frame) = warning.frame {
+            spans.push(span(DIM, &format!("(frame {frame})")));
+        }
+        block.text(0, 2, &spans)?;
+    }
+    session::omitted(report.warnings_omitted, "warning", "warnings", &mut block)?;
+    block.end()
+}
+
+fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let totals = &report.totals;
+    let packets = units::counted(totals.packets, "packet", "packets");
+    let text = if totals.sessions == 0 {
+        format!("No FTP session in {packets}")
+    } else {
+        format!(
+            "{} in {packets}: {}, {} in files, {}",
+            units::counted(totals.sessions, "session", "sessions"),
+            units::counted(totals.transfers, "transfer", "transfers"),
+            units::size(totals.file_bytes),
+            units::counted(totals.findings, "finding", "findings"),
+        )
+    };
+    writeln!(out, "{}", paint(options.color, BOLD, &text))
+}

@@ -1,0 +1,329 @@
+//! The block of one session.
+
+use std::io::{self, Write};
+
+use anstyle::Style;
+
+use super::Options;
+use super::block::{BOLD, Block, DIM, label, plain, severity_style, span, verdict_style};
+use super::grid::{Column, Grid, Mark};
+use super::transfers;
+use crate::model::record::{
+    Command, EndState, Finding, LoginOutcome, Outcome, Session, Severity, Step, StepKind, Transfer,
+    VerdictStatus,
+};
+use crate::model::{Endpoint, record::Address};
+use crate::report::units;
+
+/// Writes the block of a session.
+pub(super) fn write(session: &Session, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let style = verdict_style(session.verdict.status);
+    let mut block = Block::new(out, options, style);
+    heading(session, options, style, &mut block)?;
+    steps(session, options, &mut block)?;
+    transfers::write(session, options, &mut block)?;
+    if !session.findings.is_empty() {
+        block.space()?;
+    }
+    for finding in &session.findings {
+        self::finding(finding, options, &mut block)?;
+    }
+    omitted(session.findings_omitted, "finding", "findings", &mut block)?;
+    block.end()
+}
+
+/// One finding with its advice.
+pub(super) fn finding(
+    finding: &Finding,
+    options: &Options,
+    block: &mut Block<'_>,
+) -> io::Result<()> {
+    let style = severity_style(finding.severity);
+    let severity = match finding.severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    };
+    let frames = match finding.frames.as_slice() {
+        [] => String::new(),
+        [one] => format!("(frame {one})"),
+        [first, second] => format!("(frames {first}, {second})"),
+        [first, second, ..] => format!("(frames {first}, {second}, …)"),
+    };
+    let title = [
+        label(style.bold(), severity, "medium".len()),
+        plain(&finding.title),
+        span(DIM, &frames),
+    ];
+    block.text(0, 7, &title)?;
+    if options.verbose {
+        block.text(7, 0, &[plain(&finding.explanation)])?;
+    }
+    if finding.severity > Severity::Info || options.verbose {
+        block.text(7, 2, &[span(DIM, "→"), plain(&finding.advice)])?;
+    }
+    Ok(())
+}
+
+/// `192.168.0.2:1175`, `[2001:db8::1]:21`.
+pub(super) fn end_point(address: Address) -> String {
+    Endpoint::from(address).to_string()
+}
+
+/// A row of [`omitted`] things, where there are any.
+pub(super) fn omitted(count: u64, one: &str, many: &str, block: &mut Block<'_>) -> io::Result<()> {
+    if count == 0 {
+        return Ok(());
+    }
+    let text = format!("… and {} left out", units::counted(count, one, many));
+    block.text(0, 2, &[span(DIM, &text)])
+}
+
+/// Which rows are shown: all, or the first and the last of many.
+pub(super) fn shown<'a, T>(items: &'a [T], options: &Options) -> (&'a [T], u64, &'a [T]) {
+    let hidden = items.len().saturating_sub(FIRST_ROWS + LAST_ROWS);
+    if options.verbose || hidden == 0 {
+        return (items, 0, &[]);
+    }
+    let (first, rest) = items.split_at(FIRST_ROWS);
+    let (_, last) = rest.split_at(hidden);
+    (first, u64::try_from(hidden).unwrap_or(u64::MAX), last)
+}
+
+fn heading(
+    session: &Session,
+    options: &Options,
+    style: Style,
+    block: &mut Block<'_>,
+) -> io::Result<()> {
+    let status = match session.verdict.status {
+        VerdictStatus::Ok => "OK",
+        VerdictStatus::Warning => "WARNING",
+        VerdictStatus::Failed => "FAILED",
+    };
+    let title = format!("Session {}", session.id);
+    block.text(
+        0,
+        2,
+        &[
+            span(BOLD, &title),
+            span(style.bold(), status),
+            plain(&session.verdict.text),
+        ],
+    )?;
+    let server = Endpoint::new(session.server.ip, session.server.port).to_string();
+    let client = end_point(session.client);
+    let ends = match &session.server.name {
+        Some(name) => format!("{client} → {name} ({server})"),
+        None => format!("{client} → {server}"),
+    };
+    block.text(0, 2, &[plain(&ends)])?;
+    let mut facts = format!(
+        "{}, {}, {}",
+        units::time(session.start, &options.zone),
+        units::duration(session.duration),
+        match session.end_state {
+            EndState::Closed => "closed",
+            EndState::Reset => "reset",
+            EndState::Open => "still open when the capture ended",
+            EndState::Timeout => "never closed",
+        },
+    );
+    if session.midstream {
+        facts += ", beginning not captured";
+    }
+    block.text(0, 2, &[span(DIM, &facts)])?;
+    block.text(0, 2, &[span(DIM, &login(session))])
+}
+
+fn login(session: &Session) -> String {
+    let login = &session.login;
+    let mut text = match (login.outcome, &login.user) {
+        (LoginOutcome::Unseen, _) | (_, None) => "no login in the capture".to_owned(),
+        (outcome, Some(user)) => {
+            let outcome = match outcome {
+                LoginOutcome::Accepted => "login",
+                LoginOutcome::Rejected => "refused login",
+                _ => "unfinished login",
+            };
+            let password = match &login.password {
+                Some(password) => format!(", password {password}"),
+                None => String::new(),
+            };
+            let anonymous = if login.anonymous { " (anonymous)" } else { "" };
+            format!("{outcome} {user}{anonymous}{password}")
+        }
+    };
+    if login.attempts > 1 {
+        text.push_str(", ");
+        text.push_str(&units::counted(login.attempts, "attempt", "attempts"));
+    }
+    if let Some(tls) = &session.tls {
+        let version = tls.version.as_deref().unwrap_or("TLS");
+        let read = if tls.decrypted {
+            "decrypted"
+        } else {
+            "encrypted"
+        };
+        text = format!("{text}, {read} ({version})");
+    }
+    text
+}
+
+fn steps(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
+    if session.steps.is_empty() {
+        return Ok(());
+    }
+    block.space()?;
+    let wide = block.width() >= WIDE;
+    let mut columns = vec![
+        (Column::Right, "#"),
+        (Column::Right, "At"),
+        (Column::Text, "Step"),
+    ];
+    let texts = wide && !options.verbose;
+    columns.push((if texts { Column::Text } else { Column::Left }, "Reply"));
+    if wide {
+        columns.push((Column::Right, "Took"));
+    }
+    columns.push((Column::Right, "Frames"));
+    let mut grid = Grid::new(&columns);
+    let (first, hidden, last) = shown(&session.steps, options);
+    let start = session
+        .steps
+        .first()
+        .map_or(session.start, |step| step.time);
+    for step in first {
+        step_row(step, session, start, wide, options, &mut grid);
+    }
+    if hidden > 0 {
+        hidden_row(hidden, columns.len(), 2, &mut grid);
+    }
+    for step in last {
+        step_row(step, session, start, wide, options, &mut grid);
+    }
+    block.grid(&grid)?;
+    omitted(session.steps_omitted, "step", "steps", block)
+}
+
+fn step_row(
+    step: &Step,
+    session: &Session,
+    start: crate::model::Timestamp,
+    wide: bool,
+    options: &Options,
+    grid: &mut Grid,
+) {
+    let mark = match step.outcome {
+        Outcome::Ok => Mark::Good,
+        Outcome::Failed => Mark::Bad,
+        Outcome::Incomplete => Mark::Attention,
+        Outcome::Unknown => Mark::Unknown,
+    };
+    let mut title = vec![step.title.clone()];
+    if step.inferred {
+        title.push("known from its reply alone".to_owned());
+    }
+    if options.verbose {
+        title.extend(step.commands.iter().flat_map(exchange));
+    }
+    let (code, text) = final_reply(step);
+    let reply = if options.verbose {
+        code
+    } else if wide {
+        format!("{code} {text}")
+    } else {
+        // No room for a column of texts: only that of a step that did not go well is told, below the step.
+        if !text.is_empty() && step.outcome != Outcome::Ok {
+            title.insert(1, text);
+        }
+        code
+    };
+    let mut cells = vec![
+        vec![step.number.to_string()],
+        vec![units::offset(step.time, start)],
+        title,
+        vec![reply],
+    ];
+    if wide {
+        cells.push(vec![units::duration(step.duration)]);
+    }
+    cells.push(vec![frames(step, session)]);
+    grid.row(mark, &cells);
+}
+
+/// A row that tells how many rows are not shown, in the given column.
+pub(super) fn hidden_row(hidden: u64, columns: usize, column: usize, grid: &mut Grid) {
+    let mut cells = vec![vec![]; columns];
+    if let Some(cell) = cells.get_mut(column) {
+        *cell = vec![format!("… {} more (-v shows them)", units::count(hidden))];
+    }
+    grid.row(Mark::Note, &cells);
+}
+
+/// A command and its replies, for `-v`.
+fn exchange(command: &Command) -> Vec<String> {
+    let argument = command.argument.as_deref().unwrap_or_default();
+    let mut lines = vec![format!("> {} {argument}", command.verb)];
+    for reply in &command.replies {
+        lines.extend(
+            reply
+                .lines
+                .iter()
+                .map(|line| format!("< {} {line}", reply.code)),
+        );
+    }
+    lines
+}
+
+/// The last reply of a step: its code, and its last line where that tells something the title does not.
+fn final_reply(step: &Step) -> (String, String) {
+    let mut replies = step.commands.iter().rev();
+    let Some(reply) = replies.find_map(|command| command.replies.last()) else {
+        return Default::default();
+    };
+    let text = reply.lines.last().map_or("", |line| line.trim());
+    let text = if step.title.contains(text) { "" } else { text };
+    (reply.code.to_string(), text.to_owned())
+}
+
+/// First and last frame of a step, as far as they are known.
+fn frames(step: &Step, session: &Session) -> String {
+    let mut seen: Vec<u64> = Vec::new();
+    for command in &step.commands {
+        seen.push(command.frame);
+        seen.extend(command.replies.iter().map(|reply| reply.frame));
+    }
+    if let Some(connection) = step
+        .transfer
+        .and_then(|id| {
+            let by_id = |transfer: &Transfer| transfer.id;
+            session.transfers.binary_search_by_key(&id, by_id).ok()
+        })
+        .and_then(|place| session.transfers.get(place))
+        .and_then(|transfer| transfer.connection.as_ref())
+    {
+        seen.extend([connection.first_frame, connection.last_frame]);
+    }
+    match (step.kind, &session.dns, &session.greeting) {
+        (StepKind::Dns, Some(dns), _) => {
+            seen.extend(dns.query_frame);
+            seen.push(dns.response_frame);
+        }
+        (StepKind::Greeting, _, Some(greeting)) => seen.push(greeting.frame),
+        _ => {}
+    }
+    match (seen.iter().min(), seen.iter().max()) {
+        (Some(first), Some(last)) if first < last => format!("{first}-{last}"),
+        (Some(first), _) => first.to_string(),
+        _ => String::new(),
+    }
+}
+
+/// Rows shown of a long table: its beginning and its end.
+const FIRST_ROWS: usize = 80;
+const LAST_ROWS: usize = 20;
+
+/// Columns from which replies, durations and rates are shown.
+pub(super) const WIDE: usize = 98;

@@ -1,0 +1,163 @@
+use std::sync::Arc;
+
+use unicode_width::UnicodeWidthStr;
+
+use super::*;
+use crate::model::record::{Finding, Session, Severity};
+use crate::report::example::{example_report, example_session};
+
+fn rendered(report: &Report, width: u16, color: bool, verbose: bool) -> String {
+    let options = Options {
+        width,
+        color,
+        zone: TimeZone::UTC,
+        verbose,
+    };
+    let mut out = Vec::new();
+    render(report, &options, &mut out).expect("memory takes it");
+    String::from_utf8(out).expect("tables are text")
+}
+
+fn with_session(session: Session) -> Report {
+    Report {
+        sessions: vec![Arc::new(session)],
+        ..example_report()
+    }
+}
+
+#[test]
+fn at_80_columns() {
+    insta::assert_snapshot!(rendered(&example_report(), 80, false, false));
+}
+
+#[test]
+fn at_120_columns() {
+    insta::assert_snapshot!(rendered(&example_report(), 120, false, false));
+}
+
+#[test]
+fn at_200_columns() {
+    insta::assert_snapshot!(rendered(&example_report(), 200, false, false));
+}
+
+#[test]
+fn verbose_at_100_columns() {
+    insta::assert_snapshot!(rendered(&example_report(), 100, false, true));
+}
+
+#[test]
+fn colours_come_only_when_asked_and_change_no_text() {
+    let plain = rendered(&example_report(), 100, false, false);
+    assert!(!plain.contains('\x1b'));
+    let colored = rendered(&example_report(), 100, true, false);
+    assert!(colored.contains("\x1b[31m✗\x1b[0m"));
+    assert_eq!(anstream::adapter::strip_str(&colored).to_string(), plain);
+}
+
+#[test]
+fn no_line_is_wider_than_the_terminal() {
+    for width in [72, 80, 99, 100, 120, 160, 200] {
+        let text = rendered(&example_report(), width, false, true);
+        for line in text.lines().filter(|line| line.starts_with('│')) {
+            assert!(line.width() <= usize::from(width), "at {width}: {line}");
+        }
+    }
+}
+
+#[test]
+fn text_from_the_wire_neither_begins_a_line_nor_moves_the_cursor() {
+    let hostile =
+        "::error::漢字漢字漢字漢字 ::x\r\n::stop\x1b[2J\u{9b}\u{202e}fdp ::y ::z ::w ".repeat(9);
+    let mut session = example_session();
+    session.server.name = Some(hostile.clone());
+    session.login.user = Some(hostile.clone());
+    session.login.password = Some(hostile.clone());
+    session.verdict.text.clone_from(&hostile);
+    for step in &mut session.steps {
+        step.title.clone_from(&hostile);
+        for command in &mut step.commands {
+            command.verb.clone_from(&hostile);
+            for reply in &mut command.replies {
+                reply.lines = vec![hostile.clone(); 2];
+            }
+        }
+    }
+    for transfer in &mut session.transfers {
+        transfer.path = Some(hostile.clone());
+        transfer.saved_as = Some(hostile.clone());
+        for entry in &mut transfer.entries {
+            entry.name.clone_from(&hostile);
+            entry.target = Some(hostile.clone());
+        }
+    }
+    for finding in &mut session.findings {
+        finding.title.clone_from(&hostile);
+        finding.explanation.clone_from(&hostile);
+        finding.advice.clone_from(&hostile);
+    }
+    let mut report = with_session(session);
+    for warning in &mut report.warnings {
+        warning.message.clone_from(&hostile);
+    }
+    for (width, verbose) in [(80, false), (80, true), (200, false)] {
+        let text = rendered(&report, width, false, verbose);
+        for line in text.lines().filter(|line| !line.is_empty()) {
+            assert!(
+                line.starts_with('│') || line.starts_with("1 session"),
+                "{line}"
+            );
+            assert!(line.width() <= usize::from(width), "{line}");
+        }
+        let bad = |c: char| c != '\n' && crate::model::wire_text::is_hostile(c);
+        assert!(!text.contains(bad));
+    }
+}
+
+#[test]
+fn of_many_steps_the_first_and_last_are_shown() {
+    let mut session = example_session();
+    let step = session.steps[0].clone();
+    session.steps = (1..=1_000)
+        .map(|number| crate::model::record::Step {
+            number,
+            ..step.clone()
+        })
+        .collect();
+    let report = with_session(session);
+    let text = rendered(&report, 80, false, false);
+    assert!(text.contains("… 900 more (-v shows them)"));
+    assert!(text.contains("✓ 1000"));
+    assert!(text.lines().count() < 160);
+    assert!(rendered(&report, 80, false, true).contains("✓  500"));
+}
+
+#[test]
+fn an_empty_capture_is_one_line() {
+    let report = crate::report::ReportBuilder::new(&crate::model::Limits::default())
+        .finish(vec![], crate::model::record::Totals::default());
+    assert_eq!(
+        rendered(&report, 80, false, false),
+        "No FTP session in 0 packets\n"
+    );
+}
+
+#[test]
+fn findings_about_several_sessions_have_their_own_block() {
+    let mut report = example_report();
+    report.findings.push(Finding {
+        id: "password-guessing".into(),
+        severity: Severity::High,
+        title: "One client tried 400 passwords in 31 sessions".into(),
+        explanation: "192.168.0.2 sent 400 PASS commands.".into(),
+        advice: "Block the client and look for a login that was accepted.".into(),
+        frames: vec![8],
+        step: None,
+        transfer: None,
+        sessions: vec![1, 2],
+    });
+    let text = rendered(&report, 80, false, false);
+    let place = text
+        .find("About several sessions")
+        .expect("the block is there");
+    insta::assert_snapshot!(text[place..].lines().take(3).collect::<Vec<_>>().join("\n"));
+}

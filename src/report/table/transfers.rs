@@ -1,0 +1,207 @@
+//! The table of transfers in a session's block.
+
+use std::io;
+
+use super::Options;
+use super::block::{Block, plain};
+use super::grid::{Column, Grid, Mark};
+use super::session::{WIDE, hidden_row, omitted, shown};
+use crate::model::record::{
+    Completeness, EntryKind, ListingEntry, Session, Transfer, TransferDirection,
+};
+use crate::report::units;
+
+/// Writes the table, and below it what the listings held.
+pub(super) fn write(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
+    if session.transfers.is_empty() {
+        return Ok(());
+    }
+    block.space()?;
+    let sizes = Shape::of(block.width());
+    let mut grid = Grid::new(&sizes.columns());
+    let (first, hidden, last) = shown(&session.transfers, options);
+    for transfer in first {
+        transfer_row(transfer, sizes, options, &mut grid);
+    }
+    if hidden > 0 {
+        hidden_row(hidden, sizes.columns().len(), 1, &mut grid);
+    }
+    for transfer in last {
+        transfer_row(transfer, sizes, options, &mut grid);
+    }
+    block.grid(&grid)?;
+    omitted(session.transfers_omitted, "transfer", "transfers", block)?;
+    for transfer in first.iter().chain(last) {
+        entries(transfer, options, block)?;
+    }
+    Ok(())
+}
+
+/// How much the table of transfers has room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shape {
+    Narrow,
+    Wide,
+    Full,
+}
+
+impl Shape {
+    fn of(width: usize) -> Self {
+        if width >= FULL {
+            Self::Full
+        } else if width >= WIDE {
+            Self::Wide
+        } else {
+            Self::Narrow
+        }
+    }
+
+    fn columns(self) -> Vec<(Column, &'static str)> {
+        let mut columns = vec![
+            (Column::Right, "#"),
+            (Column::Text, "Transfer"),
+            (Column::Left, "Way"),
+            (Column::Right, "Size"),
+        ];
+        if self != Self::Narrow {
+            columns.push((Column::Right, "Rate"));
+        }
+        columns.push((Column::Left, "State"));
+        columns.push((Column::Left, "SHA-256"));
+        columns
+    }
+}
+
+fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut Grid) {
+    let path = transfer.path.as_ref().or(transfer.argument.as_ref());
+    let mut what = vec![match (path, transfer.direction) {
+        (Some(path), TransferDirection::Listing) => format!("{} {path}", transfer.verb),
+        (Some(path), _) => path.clone(),
+        (None, _) => transfer.verb.clone(),
+    }];
+    if let Some(saved) = &transfer.saved_as {
+        what.push(format!("saved as {saved}"));
+    }
+    if transfer.restart_offset > 0 {
+        what.push(format!(
+            "from byte {}",
+            units::count(transfer.restart_offset)
+        ));
+    }
+    if transfer.missing_bytes > 0 {
+        what.push(format!("{} missing", units::bytes(transfer.missing_bytes)));
+    }
+    if options.verbose {
+        what.extend(
+            transfer
+                .evidence
+                .iter()
+                .map(|reason| format!("because: {reason}")),
+        );
+    }
+    let (mark, state) = state(transfer.completeness);
+    let digest = transfer.sha256.as_deref().unwrap_or("-");
+    let digest = if shape == Shape::Full {
+        digest
+    } else {
+        digest.get(..SHORT_DIGEST).unwrap_or(digest)
+    };
+    let mut cells = vec![
+        vec![transfer.id.to_string()],
+        what,
+        vec![way(transfer.direction).to_owned()],
+        vec![units::size(transfer.bytes)],
+    ];
+    if shape != Shape::Narrow {
+        cells.push(vec![
+            transfer
+                .throughput
+                .map_or_else(|| "-".to_owned(), units::rate),
+        ]);
+    }
+    cells.push(vec![state.to_owned()]);
+    cells.push(vec![digest.to_owned()]);
+    grid.row(mark, &cells);
+}
+
+/// What a listing held: the first few on one line, or each on its own.
+fn entries(transfer: &Transfer, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
+    if transfer.entries.is_empty() {
+        return Ok(());
+    }
+    let limit = if options.verbose {
+        usize::MAX
+    } else {
+        FIRST_ENTRIES
+    };
+    let total = units::to_u64(transfer.entries.len()).saturating_add(transfer.entries_omitted);
+    let title = format!(
+        "{} {}: {}",
+        transfer.verb,
+        transfer.path.as_deref().unwrap_or_default(),
+        units::counted(total, "entry", "entries"),
+    );
+    let mut names: Vec<String> = transfer.entries.iter().take(limit).map(entry).collect();
+    let more = total.saturating_sub(units::to_u64(names.len()));
+    if more > 0 {
+        names.push(format!("… {} more", units::count(more)));
+    }
+    block.space()?;
+    if options.verbose {
+        block.text(2, 2, &[plain(&title)])?;
+        for name in names {
+            block.text(4, 2, &[plain(&name)])?;
+        }
+        return Ok(());
+    }
+    block.text(
+        2,
+        2,
+        &[plain(&format!("{title}:")), plain(&names.join(", "))],
+    )
+}
+
+fn entry(entry: &ListingEntry) -> String {
+    let slash = if entry.kind == EntryKind::Directory {
+        "/"
+    } else {
+        ""
+    };
+    let target = match &entry.target {
+        Some(target) => format!(" → {target}"),
+        None => String::new(),
+    };
+    let size = match entry.size {
+        Some(size) if entry.kind == EntryKind::File => format!(" ({})", units::size(size)),
+        _ => String::new(),
+    };
+    format!("{}{slash}{target}{size}", entry.name)
+}
+
+/// How a completeness looks.
+pub(super) fn state(completeness: Completeness) -> (Mark, &'static str) {
+    match completeness {
+        Completeness::Complete => (Mark::Good, "complete"),
+        Completeness::Unverifiable => (Mark::Unknown, "unverifiable"),
+        Completeness::Gaps => (Mark::Attention, "has gaps"),
+        Completeness::Truncated => (Mark::Attention, "truncated"),
+        Completeness::Aborted => (Mark::Bad, "aborted"),
+    }
+}
+
+fn way(direction: TransferDirection) -> &'static str {
+    match direction {
+        TransferDirection::Download => "download",
+        TransferDirection::Upload => "upload",
+        TransferDirection::Listing => "listing",
+    }
+}
+
+/// Entries shown of a listing.
+const FIRST_ENTRIES: usize = 5;
+
+/// Columns from which digests are shown whole.
+const FULL: usize = 158;
+
+/// Digits of a digest where there is no room for it.
+const SHORT_DIGEST: usize = 12;

@@ -1,0 +1,176 @@
+//! Counts, rates, durations and times as people read them.
+
+use jiff::tz::TimeZone;
+
+use crate::model::Timestamp;
+
+/// A count with thousands separators: `1,234,567`.
+#[must_use]
+pub fn count(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A count and what is counted: `1 session`, `2 sessions`.
+#[must_use]
+pub fn counted(number: u64, one: &str, many: &str) -> String {
+    format!("{} {}", count(number), if number == 1 { one } else { many })
+}
+
+/// An exact number of bytes: `1,715 bytes`.
+#[must_use]
+pub fn bytes(number: u64) -> String {
+    counted(number, "byte", "bytes")
+}
+
+/// A number of bytes for a narrow column: exact below a million, then `1.5 MB` (powers of 1000).
+#[must_use]
+pub fn size(number: u64) -> String {
+    if number < 1_000_000 {
+        bytes(number)
+    } else {
+        scaled(to_float(number), "")
+    }
+}
+
+/// Bytes per second: `142.9 kB/s`.
+#[must_use]
+pub fn rate(bytes_per_second: f64) -> String {
+    scaled(bytes_per_second, "/s")
+}
+
+/// A duration in seconds: `0.012 s`, `3.1 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`.
+#[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a duration is never negative, and a float to integer cast saturates"
+)]
+pub fn duration(seconds: f64) -> String {
+    let seconds = seconds.max(0.0);
+    if seconds < 0.9995 {
+        return format!("{seconds:.3} s");
+    }
+    if seconds < 59.95 {
+        return format!("{seconds:.1} s");
+    }
+    let whole = seconds.round() as u64;
+    let (days, hours) = (whole / 86_400, whole / 3_600 % 24);
+    let (minutes, rest) = (whole / 60 % 60, whole % 60);
+    if days > 0 {
+        format!("{days} d {hours:02} h")
+    } else if hours > 0 {
+        format!("{hours} h {minutes:02} min")
+    } else {
+        format!("{minutes} min {rest:02} s")
+    }
+}
+
+/// The distance from the beginning of a session to a moment in it: `+0.013`, in seconds.
+#[must_use]
+pub fn offset(time: Timestamp, start: Timestamp) -> String {
+    format!("+{:.3}", time.since(start).seconds())
+}
+
+/// A point in time in a zone, to the second: `2026-11-20 15:53:01 UTC`.
+#[must_use]
+pub fn time(time: Timestamp, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(time.nanos())) {
+        Ok(instant) => instant
+            .to_zoned(zone.clone())
+            .strftime("%Y-%m-%d %H:%M:%S %Z")
+            .to_string(),
+        Err(_) => time.to_string(),
+    }
+}
+
+/// The length of a list as a count.
+#[must_use]
+pub fn to_u64(length: usize) -> u64 {
+    u64::try_from(length).unwrap_or(u64::MAX)
+}
+
+fn scaled(number: f64, suffix: &str) -> String {
+    let mut value = number.max(0.0);
+    let mut unit = "bytes";
+    for larger in ["kB", "MB", "GB", "TB", "PB", "EB"] {
+        // 999.95 would be written as 1000.0.
+        if value < 999.95 {
+            break;
+        }
+        value /= 1000.0;
+        unit = larger;
+    }
+    if unit == "bytes" {
+        format!("{value:.0} {unit}{suffix}")
+    } else {
+        format!("{value:.1} {unit}{suffix}")
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "three digits of it are shown")]
+fn to_float(number: u64) -> f64 {
+    number as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn counts_have_separators() {
+        assert_eq!(count(0), "0");
+        assert_eq!(count(999), "999");
+        assert_eq!(count(1_000), "1,000");
+        assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
+        assert_eq!(counted(1, "session", "sessions"), "1 session");
+    }
+
+    #[test]
+    fn sizes_are_exact_while_they_are_small() {
+        assert_eq!(bytes(1), "1 byte");
+        assert_eq!(size(1_715), "1,715 bytes");
+        assert_eq!(size(999_999), "999,999 bytes");
+        assert_eq!(size(1_500_000), "1.5 MB");
+        assert_eq!(size(999_990_000), "1.0 GB");
+        assert_eq!(size(u64::MAX), "18.4 EB");
+    }
+
+    #[test]
+    fn rates_have_one_digit() {
+        assert_eq!(rate(142_916.7), "142.9 kB/s");
+        assert_eq!(rate(12.0), "12 bytes/s");
+        assert_eq!(rate(f64::NAN), "0 bytes/s");
+    }
+
+    #[test]
+    fn durations_grow_their_units() {
+        assert_eq!(duration(0.0), "0.000 s");
+        assert_eq!(duration(0.0124), "0.012 s");
+        assert_eq!(duration(3.12), "3.1 s");
+        assert_eq!(duration(59.99), "1 min 00 s");
+        assert_eq!(duration(125.0), "2 min 05 s");
+        assert_eq!(duration(3_720.0), "1 h 02 min");
+        assert_eq!(duration(273_600.0), "3 d 04 h");
+        assert_eq!(duration(-1.0), "0.000 s");
+    }
+
+    #[test]
+    fn times_stand_in_the_zone_that_was_asked_for() {
+        let moment = Timestamp::from_parts(1_795_190_081, 256_485_000);
+        assert_eq!(time(moment, &TimeZone::UTC), "2026-11-20 15:54:41 UTC");
+        let plus_two = TimeZone::fixed(jiff::tz::offset(2));
+        assert_eq!(time(moment, &plus_two), "2026-11-20 17:54:41 +02");
+        assert_eq!(
+            offset(moment, Timestamp::from_parts(1_795_190_080, 0)),
+            "+1.256"
+        );
+    }
+}
