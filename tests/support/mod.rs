@@ -1,0 +1,20 @@
+//! Traffic made by hand, for tests.
+//!
+//! In: what a client and a server say. Out: the bytes of a classic pcap file, the same on every run.
+//!
+//! ```text
+//! Conversation (FTP dialogue) -> Connection (TCP, both ends) -> Wire (frames with times) -> pcap bytes
+//! ```
+//!
+//! [`classic`] tells the textbook session, [`specimens`] one capture for each way in which other tools lose a file.
+
+#![allow(
+    dead_code,
+    reason = "every test crate includes this module and uses its own part of it"
+)]
+
+pub(crate) mod classic;
+pub(crate) mod connection;
+pub(crate) mod conversation;
+pub(crate) mod specimens;
+pub(crate) mod wire;
