@@ -105,7 +105,8 @@ impl Connection {
         self.send(wire, side, Flags { psh: true, ..ACK }, bytes);
     }
 
-    /// `side` sends `bytes` in segments of at most `largest` bytes; the other end acknowledges every second one, and the last.
+    /// `side` sends `bytes` in segments of at most `largest` bytes; the other end acknowledges every second one, and
+    /// the last.
     pub(crate) fn stream(&mut self, wire: &mut Wire, side: Side, bytes: &[u8], largest: usize) {
         let count = bytes.chunks(largest).len();
         for (index, piece) in bytes.chunks(largest).enumerate() {

@@ -84,7 +84,7 @@ pub(crate) fn overlap_with_new_bytes() -> Vec<u8> {
     data.stream(&mut ftp.wire, Side::Server, first, SEGMENT);
     data.lose(&mut ftp.wire, Side::Server, &rest[..SEGMENT]);
     data.lose(&mut ftp.wire, Side::Server, &rest[SEGMENT..2 * SEGMENT]);
-    // 700 bytes that were seen, then the two segments that were not: one segment as after a larger path MTU.
+    // 700 bytes that were seen, then the two segments that were not, in one frame as segmentation offload makes it.
     let back = u32::try_from(2 * SEGMENT + 700).expect("a few segments");
     data.say_again(
         &mut ftp.wire,
