@@ -9,8 +9,22 @@
 //! A flow costs memory only once [`StreamHandler::admit`] says that it is wanted. What is missing becomes a [`Gap`],
 //! never a silent join. All time is capture time.
 
+mod budget;
+mod delivery;
+mod flow;
+mod flow_table;
+mod half_stream;
+mod held_segments;
+mod history;
+mod recent_openings;
+mod sequence;
+#[cfg(test)]
+mod tests;
+
 use crate::decode::Segment;
-use crate::model::{Direction, FlowKey, FrameRef};
+use crate::model::{Direction, FlowKey, FrameRef, Span};
+
+pub use flow_table::FlowTable;
 
 /// Names a flow in the table, from `opened` to `closed`; numbers are used again after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,7 +59,8 @@ pub struct Gap {
 pub enum Interest {
     /// Ordered bytes.
     Bytes,
-    /// Nothing more: buffers are dropped, the flow stays known so that it is not offered again.
+    /// Nothing more, not even [`StreamHandler::closed`]: buffers are dropped, the flow stays known so that it is not
+    /// offered again. Its number is used again once it was silent for long enough.
     Ignore,
 }
 
@@ -148,6 +163,12 @@ pub trait StreamHandler {
         frame: FrameRef,
         summary: &FlowSummary,
     );
+    /// The flow has been `silent` for longer than the shorter of [`Limits::data_idle`](crate::model::Limits::data_idle)
+    /// and [`Limits::control_idle`](crate::model::Limits::control_idle): is it over? Asked again while the answer is no.
+    fn expires(&self, flow: FlowId, silent: Span) -> bool {
+        let _ = (flow, silent);
+        true
+    }
     /// The flow is over; called once, and nothing follows for this id.
     fn closed(&mut self, flow: FlowId, reason: CloseReason, frame: FrameRef, summary: &FlowSummary);
 }

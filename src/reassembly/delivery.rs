@@ -1,0 +1,146 @@
+//! Calls to the handler, with the summary's counts kept in step.
+
+use crate::model::{Direction, FrameRef, Timestamp};
+
+use super::budget::Budget;
+use super::{Chunk, CloseReason, FlowId, FlowSummary, Gap, HalfSummary, Interest, StreamHandler};
+
+/// What handling one packet needs beside the flow itself.
+pub(super) struct Context<'a, H> {
+    /// Receives what is found.
+    pub(super) handler: &'a mut H,
+    /// What all flows together may keep.
+    pub(super) budget: &'a mut Budget,
+    /// The flow's number.
+    pub(super) flow: FlowId,
+    /// The current packet.
+    pub(super) frame: FrameRef,
+    /// Capture time as the table believes it.
+    pub(super) now: Timestamp,
+}
+
+/// One direction of one flow, seen from the stream that feeds it.
+pub(super) struct Delivery<'a, 'b, H> {
+    context: &'a mut Context<'b, H>,
+    summary: &'a mut FlowSummary,
+    ignored: &'a mut bool,
+    direction: Direction,
+}
+
+impl<'b, H: StreamHandler> Context<'b, H> {
+    /// The way out for one direction. `ignored` is set once the handler wants nothing more.
+    pub(super) const fn delivery<'a>(
+        &'a mut self,
+        summary: &'a mut FlowSummary,
+        ignored: &'a mut bool,
+        direction: Direction,
+    ) -> Delivery<'a, 'b, H> {
+        Delivery {
+            context: self,
+            summary,
+            ignored,
+            direction,
+        }
+    }
+
+    /// The flow is over.
+    pub(super) fn close(&mut self, reason: CloseReason, summary: &FlowSummary) {
+        self.handler.closed(self.flow, reason, self.frame, summary);
+    }
+}
+
+impl<H: StreamHandler> Delivery<'_, '_, H> {
+    /// Bytes in order.
+    pub(super) fn data(&mut self, offset: u64, bytes: &[u8], arrived: FrameRef) {
+        self.half().delivered_bytes += bytes.len() as u64;
+        let chunk = Chunk {
+            frame: self.context.frame,
+            arrived,
+            offset,
+            bytes,
+        };
+        let interest =
+            self.context
+                .handler
+                .data(self.context.flow, self.direction, chunk, self.summary);
+        if interest == Interest::Ignore {
+            *self.ignored = true;
+        }
+    }
+
+    /// Bytes that will not come.
+    pub(super) fn gap(&mut self, offset: u64, length: u64) {
+        let half = self.half();
+        half.missing_bytes = half.missing_bytes.saturating_add(length);
+        let gap = Gap {
+            frame: self.context.frame,
+            offset,
+            length,
+        };
+        self.context
+            .handler
+            .gap(self.context.flow, self.direction, gap, self.summary);
+    }
+
+    /// The stream has reached its FIN.
+    pub(super) fn finished(&mut self) {
+        self.half().finished = true;
+        self.context.handler.finished(
+            self.context.flow,
+            self.direction,
+            self.context.frame,
+            self.summary,
+        );
+    }
+
+    /// Counts what was seen again.
+    pub(super) fn seen_again(&mut self, bytes: u64, conflicting: u64) {
+        let frame = self.context.frame;
+        let half = self.half();
+        half.retransmitted_bytes += bytes;
+        if conflicting > 0 {
+            half.conflicting_bytes += conflicting;
+            half.first_conflict.get_or_insert(frame);
+        }
+    }
+
+    /// Counts payload that is not part of the stream.
+    pub(super) fn ignore(&mut self, bytes: u64) {
+        self.half().ignored_bytes += bytes;
+    }
+
+    /// The counts of this direction's sender.
+    pub(super) const fn half(&mut self) -> &mut HalfSummary {
+        &mut self.summary.half[self.direction.index()]
+    }
+
+    /// The counts of the other side.
+    pub(super) const fn other_half(&self) -> &HalfSummary {
+        self.summary.sent(self.direction.reverse())
+    }
+
+    /// Packets of the flow so far, both ways.
+    pub(super) const fn packets(&self) -> u64 {
+        self.summary.half[0].segments + self.summary.half[1].segments
+    }
+
+    /// True once the handler wants nothing more of this flow.
+    pub(super) const fn ignored(&self) -> bool {
+        *self.ignored
+    }
+
+    /// The current packet.
+    pub(super) const fn frame(&self) -> FrameRef {
+        self.context.frame
+    }
+
+    /// Capture time.
+    pub(super) const fn now(&self) -> Timestamp {
+        self.context.now
+    }
+
+    /// What all flows together may keep.
+    pub(super) const fn budget(&mut self) -> &mut Budget {
+        self.context.budget
+    }
+}

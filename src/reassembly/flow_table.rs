@@ -1,0 +1,588 @@
+//! All flows that are followed: admission, expiry, and the bounds they share.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::decode::Segment;
+use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp, Warning, WarningCode};
+
+use super::budget::{Budget, Reached};
+use super::delivery::Context;
+use super::flow::{Flow, Outcome};
+use super::recent_openings::{Key, RecentOpenings};
+use super::sequence::SeqNum;
+use super::{CloseReason, FlowId, Interest, StreamHandler};
+
+/// Segments go in, ordered bytes come out at the [`StreamHandler`].
+///
+/// Time is what [`tick`](Self::tick) says; segments move it on in between, but never by more than a minute at once: one
+/// damaged time stamp must not expire every flow.
+#[derive(Debug)]
+pub struct FlowTable {
+    /// Ends -> place in `slots`. Never iterated.
+    index: HashMap<Key, u32, RandomState>,
+    slots: Vec<Slot>,
+    free: Vec<u32>,
+    openings: RecentOpenings,
+    budget: Budget,
+    flows: usize,
+    idle: Span,
+    linger: Span,
+    now: Option<Timestamp>,
+    /// The earliest time at which something may be due.
+    due: Timestamp,
+    /// Flows in which time alone may decide something, in the order in which that began.
+    attention: Vec<u32>,
+    attention_due: Timestamp,
+    scan_due: Timestamp,
+    /// Segments handled, and how many it had been at the last walk through `attention` or `slots`.
+    work: u64,
+    attention_work: u64,
+    scan_work: u64,
+    late_segments: u64,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: FlowKey,
+    last_seen: Timestamp,
+    in_attention: bool,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Free,
+    Open(Box<Flow>),
+    Quiet(Quiet),
+}
+
+/// A flow of which nothing is told any more.
+#[derive(Clone, Copy, Debug)]
+struct Quiet {
+    starts: [Option<SeqNum>; 2],
+    /// When it ended; `None` for one that goes on but that the handler ignores.
+    closed: Option<Timestamp>,
+}
+
+impl FlowTable {
+    /// An empty table.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            index: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            openings: RecentOpenings::default(),
+            budget: Budget::new(limits),
+            flows: limits.flows.min(u32::MAX as usize),
+            idle: limits.data_idle.min(limits.control_idle),
+            linger: limits.linger,
+            now: None,
+            due: Timestamp::MAX,
+            attention: Vec::new(),
+            attention_due: Timestamp::MAX,
+            scan_due: Timestamp::MAX,
+            work: 0,
+            attention_work: 0,
+            scan_work: 0,
+            late_segments: 0,
+        }
+    }
+
+    /// Handles one segment; `handler` hears of what it makes known, before this returns.
+    #[inline]
+    pub fn segment(&mut self, segment: &Segment<'_>, handler: &mut impl StreamHandler) {
+        let now = self.advance(segment.frame.time);
+        let (key, direction) = FlowKey::new(segment.source, segment.destination);
+        let known = if self.index.is_empty() {
+            None
+        } else {
+            self.index.get(&Key(key)).copied()
+        };
+        let offered = match known {
+            Some(place) => self.known(place, direction, segment, handler, now),
+            None => true,
+        };
+        if offered {
+            self.unknown(key, direction, segment, handler, now);
+        }
+        self.work += 1;
+        if self.budget.over() {
+            self.relieve(segment.frame, handler, now);
+        }
+        if now >= self.due {
+            self.housekeeping(segment.frame, handler, now);
+        }
+    }
+
+    /// Time has come to `now`, at the packet `at`: decides holes and ends flows that are due. Costs next to nothing when
+    /// nothing is.
+    pub fn tick(&mut self, now: Timestamp, at: FrameRef, handler: &mut impl StreamHandler) {
+        let before = *self.now.get_or_insert(now);
+        if before.since(now) > BELIEVED {
+            // Time was wrong before; what is due is due from now on.
+            self.now = Some(now);
+            self.scan_due = now.plus(SCAN_EVERY);
+            self.attention_due = now.plus(ATTENTION_EVERY);
+            self.due = self.scan_due.min(self.attention_due);
+        } else if now > before {
+            self.now = Some(now);
+        }
+        // A live link may be quiet, and then ticks are all there is.
+        self.work += 1 + self.slots.len() as u64 / 64;
+        let now = self.now.unwrap_or(now);
+        if now >= self.due {
+            self.housekeeping(at, handler, now);
+        }
+    }
+
+    /// The input has ended: closes every flow, the one seen last as the last.
+    pub fn finish(&mut self, at: FrameRef, handler: &mut impl StreamHandler) {
+        let now = self.advance(at.time);
+        let mut open = self.open_flows(|_| true);
+        open.sort_unstable();
+        for (_, _, place) in open {
+            self.end(place, CloseReason::InputEnd, at, handler, now);
+        }
+        self.index.clear();
+        self.slots.clear();
+        self.free.clear();
+        self.attention.clear();
+    }
+
+    /// The bounds that were reached.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<Warning> {
+        let reached = |reached: Reached, message: &str| {
+            (reached.count > 0).then(|| Warning {
+                code: WarningCode::LimitReached,
+                message: message.into(),
+                count: reached.count,
+                frame: reached.first,
+            })
+        };
+        let held = reached(
+            self.budget.forced_gaps,
+            "too many TCP bytes waited for missing segments; what was missing was given up early and counts as missing",
+        );
+        let flows = reached(
+            self.budget.refused_flows,
+            "too many TCP connections at once; segments of further ones were not read",
+        );
+        held.into_iter().chain(flows).collect()
+    }
+
+    /// Segments of flows that had ended or were ignored: they were dropped.
+    #[must_use]
+    pub const fn late_segments(&self) -> u64 {
+        self.late_segments
+    }
+
+    /// Moves time on to that of a packet, unless it cannot be believed.
+    fn advance(&mut self, time: Timestamp) -> Timestamp {
+        let now = self.now.get_or_insert(time);
+        if time > *now && time.since(*now) <= BELIEVED {
+            *now = time;
+        }
+        *now
+    }
+
+    /// A segment whose ends are in the table. True when it is of another connection, or of one that is over.
+    fn known(
+        &mut self,
+        place: u32,
+        direction: Direction,
+        segment: &Segment<'_>,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) -> bool {
+        let Some(slot) = self.slots.get_mut(place as usize) else {
+            return true;
+        };
+        let silent = now.since(slot.last_seen);
+        match &mut slot.state {
+            State::Open(flow) => {
+                let id = FlowId(place);
+                let ends = if flow.is_reused_by(direction, segment) {
+                    Some(CloseReason::Reused)
+                } else if silent > self.idle && handler.expires(id, silent) {
+                    Some(CloseReason::Expired)
+                } else {
+                    None
+                };
+                if let Some(reason) = ends {
+                    self.end(place, reason, segment.frame, handler, now);
+                    return true;
+                }
+                slot.last_seen = now;
+                let mut context = Context {
+                    handler,
+                    budget: &mut self.budget,
+                    flow: id,
+                    frame: segment.frame,
+                    now,
+                };
+                let outcome = flow.segment(direction, segment, &mut context);
+                if outcome != Outcome::Open || (flow.waiting() && !slot.in_attention) {
+                    self.settle(place, outcome, segment.frame, handler, now);
+                }
+                false
+            }
+            State::Quiet(quiet) => {
+                if quiet.is_over(silent, now, self.idle, self.linger)
+                    || quiet.is_reused_by(direction, segment)
+                {
+                    self.remove(place);
+                    return true;
+                }
+                self.late_segments += 1;
+                slot.last_seen = now;
+                if segment.flags.rst() {
+                    quiet.closed.get_or_insert(now);
+                }
+                false
+            }
+            State::Free => true,
+        }
+    }
+
+    /// A segment that belongs to no flow in the table.
+    fn unknown(
+        &mut self,
+        key: FlowKey,
+        direction: Direction,
+        segment: &Segment<'_>,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) {
+        if segment.flags.syn() && !segment.flags.rst() {
+            self.openings.remember(key, direction, segment);
+        }
+        if handler.admit(segment) {
+            self.open(key, direction, segment, handler, now);
+        }
+    }
+
+    #[cold]
+    fn open(
+        &mut self,
+        key: FlowKey,
+        direction: Direction,
+        segment: &Segment<'_>,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) {
+        if self.index.len() >= self.flows && !self.make_room(segment.frame, handler, now) {
+            self.budget.refused_flows.note(segment.frame);
+            return;
+        }
+        let flow = Flow::new(key, direction, segment, self.openings.take(key));
+        let place = self.insert(key, flow, now);
+        let id = FlowId(place);
+        let Some(slot) = self.slots.get_mut(place as usize) else {
+            return;
+        };
+        let State::Open(flow) = &mut slot.state else {
+            return;
+        };
+        let outcome = if handler.opened(id, flow.summary()) == Interest::Ignore {
+            flow.ignore();
+            Outcome::Ignored
+        } else {
+            let mut context = Context {
+                handler,
+                budget: &mut self.budget,
+                flow: id,
+                frame: segment.frame,
+                now,
+            };
+            flow.segment(direction, segment, &mut context)
+        };
+        self.settle(place, outcome, segment.frame, handler, now);
+        if self.scan_due == Timestamp::MAX {
+            self.scan_due = now.plus(SCAN_EVERY);
+            self.due = self.due.min(self.scan_due);
+        }
+    }
+
+    fn insert(&mut self, key: FlowKey, flow: Flow, now: Timestamp) -> u32 {
+        let state = State::Open(Box::new(flow));
+        let place = if let Some(place) = self.free.pop()
+            && let Some(slot) = self.slots.get_mut(place as usize)
+        {
+            slot.key = key;
+            slot.last_seen = now;
+            slot.state = state;
+            place
+        } else {
+            self.slots.push(Slot {
+                key,
+                last_seen: now,
+                in_attention: false,
+                state,
+            });
+            u32::try_from(self.slots.len() - 1).expect("the bound on flows fits 32 bits")
+        };
+        self.index.insert(Key(key), place);
+        place
+    }
+
+    /// Does what the outcome of a segment asks for.
+    #[cold]
+    fn settle(
+        &mut self,
+        place: u32,
+        outcome: Outcome,
+        frame: FrameRef,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) {
+        let Some(slot) = self.slots.get_mut(place as usize) else {
+            return;
+        };
+        let State::Open(flow) = &mut slot.state else {
+            return;
+        };
+        if outcome == Outcome::Open {
+            if flow.waiting() && !slot.in_attention {
+                slot.in_attention = true;
+                self.attention.push(place);
+                self.attention_due = self.attention_due.min(now.plus(ATTENTION_EVERY));
+                self.due = self.due.min(self.attention_due);
+            }
+            return;
+        }
+        flow.release(&mut Context {
+            handler,
+            budget: &mut self.budget,
+            flow: FlowId(place),
+            frame,
+            now,
+        });
+        slot.state = State::Quiet(Quiet {
+            starts: flow.starts(),
+            closed: (outcome == Outcome::Closed).then_some(now),
+        });
+    }
+
+    /// Ends a flow for a reason outside it, and forgets it.
+    fn end(
+        &mut self,
+        place: u32,
+        reason: CloseReason,
+        frame: FrameRef,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) {
+        if let Some(slot) = self.slots.get_mut(place as usize)
+            && let State::Open(flow) = &mut slot.state
+        {
+            let mut context = Context {
+                handler,
+                budget: &mut self.budget,
+                flow: FlowId(place),
+                frame,
+                now,
+            };
+            flow.end(reason, &mut context);
+            flow.release(&mut context);
+        }
+        self.remove(place);
+    }
+
+    fn remove(&mut self, place: u32) {
+        if let Some(slot) = self.slots.get_mut(place as usize)
+            && !matches!(slot.state, State::Free)
+        {
+            slot.state = State::Free;
+            self.index.remove(&Key(slot.key));
+            self.free.push(place);
+        }
+    }
+
+    #[cold]
+    fn housekeeping(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+        // Walks are paid for by as many segments as they have steps, so that no capture can make them costly.
+        if now >= self.attention_due
+            && self.work - self.attention_work >= self.attention.len() as u64
+        {
+            self.attention_work = self.work;
+            self.attend(at, handler, now);
+        }
+        if now >= self.scan_due && self.work - self.scan_work >= self.slots.len() as u64 {
+            self.scan_work = self.work;
+            self.scan(at, handler, now);
+            self.scan_due = if self.index.is_empty() {
+                Timestamp::MAX
+            } else {
+                now.plus(SCAN_EVERY)
+            };
+        }
+        self.due = self.attention_due.min(self.scan_due);
+    }
+
+    /// Looks at the flows in which time may decide something.
+    fn attend(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+        for place in std::mem::take(&mut self.attention) {
+            let Some(slot) = self.slots.get_mut(place as usize) else {
+                continue;
+            };
+            slot.in_attention = false;
+            if let State::Open(flow) = &mut slot.state {
+                let mut context = Context {
+                    handler,
+                    budget: &mut self.budget,
+                    flow: FlowId(place),
+                    frame: at,
+                    now,
+                };
+                let outcome = flow.review(self.linger, &mut context);
+                self.settle(place, outcome, at, handler, now);
+            }
+        }
+        self.attention_due = if self.attention.is_empty() {
+            Timestamp::MAX
+        } else {
+            now.plus(ATTENTION_EVERY)
+        };
+    }
+
+    /// Ends the flows that were silent for too long.
+    fn scan(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+        let (idle, linger) = (self.idle, self.linger);
+        self.forget_quiet(
+            |quiet, silent| quiet.is_over(silent, now, idle, linger),
+            now,
+        );
+        let mut silent = self.open_flows(|slot| now.since(slot.last_seen) > idle);
+        silent.sort_unstable();
+        for (last_seen, _, place) in silent {
+            if handler.expires(FlowId(place), now.since(last_seen)) {
+                self.end(place, CloseReason::Expired, at, handler, now);
+            }
+        }
+    }
+
+    /// The table is full: lets go of what is over.
+    fn make_room(
+        &mut self,
+        at: FrameRef,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) -> bool {
+        if self.work - self.scan_work < self.slots.len() as u64 / 16 {
+            return false;
+        }
+        self.scan_work = self.work;
+        self.scan(at, handler, now);
+        if self.index.len() >= self.flows {
+            self.forget_quiet(|quiet, _| quiet.closed.is_some(), now);
+        }
+        self.index.len() < self.flows
+    }
+
+    fn forget_quiet(&mut self, over: impl Fn(&Quiet, Span) -> bool, now: Timestamp) {
+        for place in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            if let Some(slot) = self.slots.get(place as usize)
+                && let State::Quiet(quiet) = &slot.state
+                && over(quiet, now.since(slot.last_seen))
+            {
+                self.remove(place);
+            }
+        }
+    }
+
+    /// The open flows that `wanted` picks, as what they are put in order by: last seen, then first frame.
+    fn open_flows(&self, wanted: impl Fn(&Slot) -> bool) -> Vec<(Timestamp, u64, u32)> {
+        (0_u32..)
+            .zip(&self.slots)
+            .filter_map(|(place, slot)| match &slot.state {
+                State::Open(flow) if wanted(slot) => {
+                    Some((slot.last_seen, flow.summary().first.number, place))
+                }
+                _ => None,
+            })
+            .collect()
+    }
+
+    /// Too much is held: the flows that hold most give up their oldest holes.
+    #[cold]
+    fn relieve(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+        let mut holders: Vec<(usize, u64, u32)> = (0_u32..)
+            .zip(&self.slots)
+            .filter_map(|(place, slot)| match &slot.state {
+                State::Open(flow) if flow.held_bytes() > 0 => {
+                    Some((flow.held_bytes(), flow.summary().first.number, place))
+                }
+                _ => None,
+            })
+            .collect();
+        holders.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
+        for (_, _, place) in holders {
+            while !self.budget.relieved()
+                && let Some(slot) = self.slots.get_mut(place as usize)
+                && let State::Open(flow) = &mut slot.state
+                && flow.held_bytes() > 0
+            {
+                self.budget.forced_gaps.note(at);
+                let mut context = Context {
+                    handler,
+                    budget: &mut self.budget,
+                    flow: FlowId(place),
+                    frame: at,
+                    now,
+                };
+                let outcome = flow.relieve(&mut context);
+                self.settle(place, outcome, at, handler, now);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl FlowTable {
+    pub(super) const fn held(&self) -> usize {
+        self.budget.held()
+    }
+
+    pub(super) const fn history(&self) -> usize {
+        self.budget.history()
+    }
+
+    pub(super) fn flows(&self) -> usize {
+        self.index.len()
+    }
+}
+
+impl Quiet {
+    /// True once late segments are no longer to be expected.
+    fn is_over(&self, silent: Span, now: Timestamp, idle: Span, linger: Span) -> bool {
+        match self.closed {
+            Some(closed) => now.since(closed) > linger,
+            None => silent > idle,
+        }
+    }
+
+    /// True for a SYN or SYN ACK of another connection between the same ends.
+    fn is_reused_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        if !segment.flags.syn() || segment.flags.rst() {
+            return false;
+        }
+        match self.starts[direction.index()] {
+            Some(start) => start != SeqNum(segment.sequence).plus(1),
+            // A late SYN ACK of the same attempt answers the SYN that is known.
+            None => {
+                self.starts[direction.reverse().index()] != Some(SeqNum(segment.acknowledgment))
+            }
+        }
+    }
+}
+
+/// How far the time stamp of one packet may move time.
+const BELIEVED: Span = Span::from_secs(60);
+/// How often flows are looked through for those that were silent too long.
+const SCAN_EVERY: Span = Span::from_secs(10);
+/// How often flows with holes are looked at without a segment of their own.
+const ATTENTION_EVERY: Span = Span::from_millis(100);

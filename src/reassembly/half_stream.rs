@@ -1,0 +1,649 @@
+//! One direction of a connection: segments in any order become bytes in order.
+//!
+//! ```text
+//!                       next            first held            highest
+//!  delivered or missing  |     hole         |  held  | hole | held |
+//! -----------------------+------------------+--------+------+------+---------> offset
+//! ```
+//!
+//! A hole becomes a gap once the other side has acknowledged past it for 64 packets or 200 ms: it has the bytes, we will
+//! not get them. Where the other side says nothing, 2 s or the bound on held bytes decide.
+
+use crate::decode::Segment;
+use crate::model::{FrameRef, Span, Timestamp};
+
+use super::StreamHandler;
+use super::delivery::Delivery;
+use super::held_segments::HeldSegments;
+use super::history::History;
+use super::sequence::SeqNum;
+
+/// The stream of one sender.
+#[derive(Debug, Default)]
+pub(super) struct HalfStream {
+    /// Sequence number of offset 0.
+    start: Option<SeqNum>,
+    /// Everything before it was delivered or declared missing.
+    next: u64,
+    /// End of the bytes that were seen at all, those cut by the snap length included.
+    highest: u64,
+    /// The same, of segments that came in order.
+    reach: u64,
+    /// What the other side has acknowledged; one more than the end of the bytes where that includes FIN.
+    acked: u64,
+    /// An acknowledgment too far on to be believed from one segment.
+    doubtful_ack: Option<u64>,
+    /// End of the farthest window that the other side offered.
+    window_end: Option<u64>,
+    /// Where the stream ends.
+    fin: Option<u64>,
+    history: History,
+    /// What only a stream with holes needs.
+    backlog: Option<Box<Backlog>>,
+}
+
+/// How much of what is held may be thrown away when a flow ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Flush {
+    /// Everything held is delivered.
+    All,
+    /// The connection was reset: what was not acknowledged did not arrive.
+    Acknowledged,
+}
+
+#[derive(Debug, Default)]
+struct Backlog {
+    held: HeldSegments,
+    /// Segments beyond the window, until the other side acknowledges them.
+    distant: Vec<Distant>,
+    distant_bytes: usize,
+    /// What was acknowledged, a while ago.
+    acked: Option<Sample>,
+    /// What had been seen, a while ago, when the other side had sent `packets`.
+    silent: Option<Sample>,
+}
+
+/// A position in the stream, and when it was taken.
+#[derive(Clone, Copy, Debug)]
+struct Sample {
+    position: u64,
+    packets: u64,
+    time: Timestamp,
+}
+
+#[derive(Debug)]
+struct Distant {
+    offset: u64,
+    bytes: Box<[u8]>,
+    cut: u32,
+    fin: bool,
+    arrived: FrameRef,
+}
+
+/// A piece of the stream on its way in.
+#[derive(Clone, Copy)]
+struct Piece<'a> {
+    offset: i64,
+    bytes: &'a [u8],
+    cut: u32,
+    fin: bool,
+    arrived: FrameRef,
+}
+
+impl HalfStream {
+    /// Sequence number of offset 0, once known.
+    pub(super) const fn start(&self) -> Option<SeqNum> {
+        self.start
+    }
+
+    /// Says where the stream starts.
+    pub(super) const fn begin(&mut self, start: SeqNum) {
+        self.start = Some(start);
+    }
+
+    /// True when the next byte in order would have this number.
+    pub(super) fn expects(&self, sequence: SeqNum) -> bool {
+        self.start
+            .is_some_and(|start| start.at(self.next) == sequence)
+    }
+
+    /// True once there was a hole.
+    pub(super) const fn has_backlog(&self) -> bool {
+        self.backlog.is_some()
+    }
+
+    /// True when bytes or FIN wait behind a hole.
+    pub(super) fn waiting(&self) -> bool {
+        self.fin.is_some_and(|fin| fin > self.next) || !self.held_is_empty()
+    }
+
+    /// Bytes that wait behind holes or beyond the window.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.backlog
+            .as_ref()
+            .map_or(0, |backlog| backlog.held.bytes() + backlog.distant_bytes)
+    }
+
+    /// True once FIN was reached and acknowledged.
+    pub(super) fn closed(&self) -> bool {
+        self.fin
+            .is_some_and(|fin| self.next == fin && self.acked > fin)
+    }
+
+    /// True where a RST with this sequence number would be believed.
+    pub(super) fn accepts_reset(&self, sequence: SeqNum) -> bool {
+        let Some(start) = self.start else {
+            return true;
+        };
+        let offset = sequence.unwrap_near(start, self.next);
+        let end = self
+            .highest
+            .max(self.acked)
+            .max(self.window_end.unwrap_or(0))
+            .saturating_add(SLACK);
+        match u64::try_from(offset) {
+            Ok(offset) => offset.saturating_add(SLACK) >= self.next && offset <= end,
+            Err(_) => self.next <= SLACK && offset.unsigned_abs() <= SLACK,
+        }
+    }
+
+    /// Payload and FIN of a segment of this direction; `sequence` is that of the first payload byte.
+    #[inline]
+    pub(super) fn segment<H: StreamHandler>(
+        &mut self,
+        sequence: SeqNum,
+        segment: &Segment<'_>,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
+        let length = segment.wire_len();
+        let fin = segment.flags.fin();
+        if length == 0 && !fin {
+            return;
+        }
+        let Some(start) = self.start.or_else(|| self.begin_at(sequence, segment)) else {
+            out.ignore(segment.payload.len() as u64);
+            return;
+        };
+        let offset = sequence.unwrap_near(start, self.next);
+        if length == 1 && !fin && !segment.flags.syn() && self.is_keep_alive(offset) {
+            return;
+        }
+        if length > 0 {
+            let frame = out.frame();
+            out.half().first_data.get_or_insert(frame);
+        }
+        let piece = Piece {
+            offset,
+            bytes: segment.payload,
+            cut: segment.cut,
+            fin,
+            arrived: segment.frame,
+        };
+        if self.is_distant(&piece) {
+            self.hold_distant(&piece, out);
+        } else {
+            self.accept(piece, out);
+        }
+    }
+
+    /// An acknowledgment of this stream by the other side, with the window it offers.
+    #[inline]
+    pub(super) fn acknowledged<H: StreamHandler>(
+        &mut self,
+        acknowledgment: SeqNum,
+        window: u64,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
+        let Some(start) = self.start else {
+            return;
+        };
+        let near = self.next.max(self.acked);
+        let Ok(offset) = u64::try_from(acknowledgment.unwrap_near(start, near)) else {
+            return;
+        };
+        if offset > self.acked {
+            if !self.believes(offset) {
+                self.doubtful_ack = Some(offset);
+                return;
+            }
+            self.acked = offset;
+            self.withdraw_fin(offset, out);
+            self.accept_distant(offset, out);
+        }
+        self.doubtful_ack = None;
+        let end = offset.saturating_add(window);
+        self.window_end = Some(self.window_end.map_or(end, |known| known.max(end)));
+    }
+
+    /// Decides whether holes have become gaps.
+    pub(super) fn review<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        if self.backlog.is_none() {
+            return;
+        }
+        let (now, packets) = (out.now(), out.packets());
+        let other = out.other_half().segments;
+        if other == 0 && self.held_bytes() >= out.budget().held_one_sided {
+            self.close_first_hole(out);
+        }
+        if !self.waiting() {
+            self.forget_samples();
+            return;
+        }
+        let Some(backlog) = self.backlog.as_deref_mut() else {
+            return;
+        };
+        let mut decided = 0;
+        if let Some(sample) = backlog.acked
+            && (packets.saturating_sub(sample.packets) >= ACKED_PACKETS
+                || now.since(sample.time) >= ACKED_TIME)
+        {
+            backlog.acked = None;
+            decided = sample.position;
+        }
+        if let Some(sample) = backlog.silent {
+            if sample.packets != other {
+                backlog.silent = None;
+            } else if now.since(sample.time) >= SILENT_TIME {
+                backlog.silent = None;
+                decided = decided.max(sample.position);
+            }
+        }
+        // What was acknowledged beyond all that was seen may be a FIN; the end of the flow will tell.
+        self.decide(decided.min(self.highest), out);
+        self.take_samples(other, packets, now);
+    }
+
+    /// Makes the first hole a gap, and delivers what follows it; without a hole, lets go of what else is held.
+    pub(super) fn close_first_hole<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        match self.hole_end() {
+            Some(end) => self.decide(end, out),
+            None => self.drop_distant(out),
+        }
+    }
+
+    /// The flow ends: delivers what is held, declares what is missing.
+    pub(super) fn flush<H: StreamHandler>(&mut self, how: Flush, out: &mut Delivery<'_, '_, H>) {
+        if self.start.is_none() {
+            return;
+        }
+        self.drop_distant(out);
+        // What the other side is known to have. The last number may be that of a FIN that was not captured: a connection
+        // whose other direction ended in order had one, and one single byte is more likely to be it.
+        let mut known = self.acked;
+        if self.fin.is_none() && known > self.highest {
+            let fin = out.other_half().finished || known - 1 == self.next.max(self.highest);
+            known -= u64::from(fin);
+        }
+        let everything = how == Flush::All || out.other_half().segments == 0;
+        if !everything && let Some(backlog) = self.backlog.as_deref_mut() {
+            let unacknowledged = self.acked.max(self.next);
+            let dropped = backlog.held.drop_from(unacknowledged, out.budget());
+            out.ignore(dropped);
+        }
+        while let Some(first) = self
+            .backlog
+            .as_ref()
+            .and_then(|backlog| backlog.held.first_offset())
+        {
+            self.decide(first, out);
+            if out.ignored() {
+                return;
+            }
+        }
+        let mut end = known.max(self.reach);
+        if everything {
+            end = end.max(self.highest);
+        }
+        if let Some(fin) = self.fin {
+            end = if everything { fin } else { end.min(fin) };
+        }
+        self.decide(end, out);
+    }
+
+    /// Gives all memory back.
+    pub(super) fn release<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        self.drop_distant(out);
+        if let Some(mut backlog) = self.backlog.take() {
+            backlog.held.drop_from(0, out.budget());
+        }
+        self.history.clear(out.budget());
+    }
+
+    /// A stream of which no start was seen starts with its first payload, but not with what may be a keep-alive.
+    const fn begin_at(&mut self, sequence: SeqNum, segment: &Segment<'_>) -> Option<SeqNum> {
+        let push = segment.flags.0 & crate::decode::TcpFlags::PSH != 0;
+        if segment.wire_len() > 1 || segment.flags.fin() || push {
+            self.start = Some(sequence);
+        }
+        self.start
+    }
+
+    /// RFC 9293 section 3.8.4: a keep-alive repeats the last number, with a byte that means nothing.
+    fn is_keep_alive(&self, offset: i64) -> bool {
+        let after = u64::try_from(offset.saturating_add(1)).ok();
+        let sent = self.fin.map_or(self.highest, |fin| fin.saturating_add(1));
+        after.is_some_and(|after| after == self.next || after == sent)
+    }
+
+    /// True for what the receiver cannot have offered room for, unless it is what comes next.
+    fn is_distant(&self, piece: &Piece<'_>) -> bool {
+        let Some(window_end) = self.window_end else {
+            return false;
+        };
+        u64::try_from(piece.offset).is_ok_and(|offset| {
+            offset > self.next && piece.end(offset) > window_end.saturating_add(SLACK)
+        })
+    }
+
+    /// False for an acknowledgment of what cannot have been sent; believed when a second one says the same.
+    fn believes(&self, offset: u64) -> bool {
+        let sent = self
+            .highest
+            .max(self.next)
+            .max(self.window_end.unwrap_or(0));
+        offset <= sent.saturating_add(SLACK)
+            || self
+                .doubtful_ack
+                .is_some_and(|first| (first..=first.saturating_add(SLACK)).contains(&offset))
+    }
+
+    /// Puts a piece in its place.
+    #[inline]
+    fn accept<H: StreamHandler>(&mut self, piece: Piece<'_>, out: &mut Delivery<'_, '_, H>) {
+        let mut bytes = piece.bytes;
+        let mut cut = u64::from(piece.cut);
+        let offset = if let Ok(offset) = u64::try_from(piece.offset) {
+            offset
+        } else {
+            // Before the first byte seen: the stream is under way, it cannot be put in front of it.
+            let before = piece.offset.unsigned_abs();
+            if before > bytes.len() as u64 + cut {
+                out.ignore(bytes.len() as u64);
+                return;
+            }
+            let skip = usize::try_from(before)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            out.ignore(skip as u64);
+            cut = cut.saturating_sub(before - skip as u64);
+            bytes = &bytes[skip..];
+            0
+        };
+        if let Some(fin) = self.fin {
+            let room = fin.saturating_sub(offset);
+            if bytes.len() as u64 > room {
+                let fits = usize::try_from(room).unwrap_or(usize::MAX);
+                out.ignore((bytes.len() - fits) as u64);
+                bytes = &bytes[..fits];
+            }
+            cut = cut.min(room - bytes.len() as u64);
+        }
+        let end = offset
+            .saturating_add(bytes.len() as u64)
+            .saturating_add(cut);
+        self.highest = self.highest.max(end);
+        if offset <= self.next {
+            self.reach = self.reach.max(end);
+        }
+        if offset == self.next && self.held_is_empty() {
+            if !bytes.is_empty() {
+                self.deliver(bytes, piece.arrived, out);
+            }
+        } else {
+            self.place(offset, bytes, piece.arrived, out);
+        }
+        if piece.fin && self.fin.is_none() && (end >= self.highest || end == self.next) {
+            self.fin = Some(end);
+            out.half().fin = Some(piece.arrived);
+            if end > self.next {
+                self.backlog.get_or_insert_default();
+            }
+        }
+        self.finish(out);
+    }
+
+    /// The way of bytes that do not simply follow.
+    fn place<H: StreamHandler>(
+        &mut self,
+        mut offset: u64,
+        mut bytes: &[u8],
+        arrived: FrameRef,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
+        let old = usize::try_from(self.next.saturating_sub(offset))
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        if old > 0 {
+            let conflicting = self.history.conflicts(offset, &bytes[..old]);
+            out.seen_again(old as u64, conflicting);
+            bytes = &bytes[old..];
+            offset = offset.saturating_add(old as u64);
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        if offset == self.next && self.held_is_empty() {
+            self.deliver(bytes, arrived, out);
+            return;
+        }
+        // The free parts go between what is held; then all that is in order leaves, at best nothing was copied in vain
+        // but the new bytes of one segment.
+        let in_order = self.free_length(offset, bytes);
+        let (now, later) = bytes.split_at(in_order);
+        if !now.is_empty() {
+            self.deliver(now, arrived, out);
+        }
+        if !later.is_empty() && !out.ignored() {
+            let backlog = self.backlog.get_or_insert_default();
+            let at = offset.saturating_add(in_order as u64);
+            let overlap = backlog.held.insert(at, later, arrived, out.budget());
+            out.seen_again(overlap.seen_again, overlap.conflicting);
+        }
+        self.drain(out);
+    }
+
+    /// How many of `bytes` at `offset` can be delivered as they are.
+    fn free_length(&self, offset: u64, bytes: &[u8]) -> usize {
+        if offset != self.next {
+            return 0;
+        }
+        let first = self
+            .backlog
+            .as_ref()
+            .and_then(|backlog| backlog.held.first_offset());
+        let free = first.map_or(u64::MAX, |first| first.saturating_sub(offset));
+        usize::try_from(free).unwrap_or(usize::MAX).min(bytes.len())
+    }
+
+    /// Delivers what is held and has become next.
+    fn drain<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        while !out.ignored()
+            && let Some(backlog) = self.backlog.as_deref_mut()
+            && let Some(piece) = backlog.held.take_at(self.next, out.budget())
+        {
+            self.deliver(&piece.bytes, piece.arrived, out);
+        }
+    }
+
+    #[inline]
+    fn deliver<H: StreamHandler>(
+        &mut self,
+        bytes: &[u8],
+        arrived: FrameRef,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
+        let offset = self.next;
+        self.next = offset.saturating_add(bytes.len() as u64);
+        out.data(offset, bytes, arrived);
+        if !out.ignored() {
+            self.history.push(offset, bytes, out.budget());
+        }
+    }
+
+    /// Declares everything missing that is missing before `end`, and delivers what lies between.
+    fn decide<H: StreamHandler>(&mut self, end: u64, out: &mut Delivery<'_, '_, H>) {
+        let end = self.fin.map_or(end, |fin| fin.min(end));
+        while self.next < end && !out.ignored() {
+            let offset = self.next;
+            self.next = self.hole_end().map_or(end, |hole| hole.min(end));
+            out.gap(offset, self.next - offset);
+            self.drain(out);
+        }
+        self.finish(out);
+    }
+
+    /// Where the hole at `next` ends, if something lies behind it.
+    fn hole_end(&self) -> Option<u64> {
+        self.backlog
+            .as_ref()
+            .and_then(|backlog| backlog.held.first_offset())
+            .or(self.fin)
+            .filter(|end| *end > self.next)
+    }
+
+    /// Says once that the stream has reached its end.
+    fn finish<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        if self.fin != Some(self.next) || out.half().finished || out.ignored() {
+            return;
+        }
+        if let Some(backlog) = self.backlog.as_deref_mut() {
+            let beyond = backlog.held.drop_from(self.next, out.budget());
+            out.ignore(beyond);
+        }
+        out.finished();
+    }
+
+    /// A FIN that was acknowledged past was not one.
+    fn withdraw_fin<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
+        if let Some(fin) = self.fin
+            && acked > fin.saturating_add(1)
+            && !out.half().finished
+        {
+            self.fin = None;
+            out.half().fin = None;
+        }
+    }
+
+    fn hold_distant<H: StreamHandler>(&mut self, piece: &Piece<'_>, out: &mut Delivery<'_, '_, H>) {
+        let Ok(offset) = u64::try_from(piece.offset) else {
+            return;
+        };
+        let backlog = self.backlog.get_or_insert_default();
+        backlog.distant_bytes += piece.bytes.len();
+        out.budget().hold(piece.bytes.len());
+        backlog.distant.push(Distant {
+            offset,
+            bytes: piece.bytes.into(),
+            cut: piece.cut,
+            fin: piece.fin,
+            arrived: piece.arrived,
+        });
+        if backlog.distant_bytes > DISTANT_BYTES || backlog.distant.len() > DISTANT_SEGMENTS {
+            // That many are not forged: the other side's packets are no longer captured.
+            self.accept_distant(u64::MAX, out);
+            self.window_end = self.window_end.max(Some(self.highest));
+        }
+    }
+
+    /// Takes in the distant segments that end at or before `acked`.
+    fn accept_distant<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
+        let Some(backlog) = self.backlog.as_deref_mut() else {
+            return;
+        };
+        if backlog.distant.is_empty() {
+            return;
+        }
+        let all = std::mem::take(&mut backlog.distant);
+        let (accepted, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|distant| {
+            distant.offset.saturating_add(distant.bytes.len() as u64) <= acked
+        });
+        backlog.distant = kept;
+        for distant in accepted {
+            if let Some(backlog) = self.backlog.as_deref_mut() {
+                backlog.distant_bytes -= distant.bytes.len();
+            }
+            out.budget().release(distant.bytes.len());
+            if !out.ignored() {
+                self.accept(distant.piece(), out);
+            }
+        }
+    }
+
+    fn drop_distant<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        if let Some(backlog) = self.backlog.as_deref_mut() {
+            backlog.distant_bytes = 0;
+            for distant in std::mem::take(&mut backlog.distant) {
+                out.budget().release(distant.bytes.len());
+                out.ignore(distant.bytes.len() as u64);
+            }
+        }
+    }
+
+    fn take_samples(&mut self, other: u64, packets: u64, time: Timestamp) {
+        if !self.waiting() {
+            self.forget_samples();
+            return;
+        }
+        let (acked, highest, next) = (self.acked, self.highest, self.next);
+        if let Some(backlog) = self.backlog.as_deref_mut() {
+            if acked > next {
+                backlog.acked.get_or_insert(Sample {
+                    position: acked,
+                    packets,
+                    time,
+                });
+            }
+            backlog.silent.get_or_insert(Sample {
+                position: highest,
+                packets: other,
+                time,
+            });
+        }
+    }
+
+    fn forget_samples(&mut self) {
+        if let Some(backlog) = self.backlog.as_deref_mut() {
+            backlog.acked = None;
+            backlog.silent = None;
+        }
+    }
+
+    fn held_is_empty(&self) -> bool {
+        self.backlog
+            .as_ref()
+            .is_none_or(|backlog| backlog.held.is_empty())
+    }
+}
+
+impl Piece<'_> {
+    fn end(&self, offset: u64) -> u64 {
+        offset
+            .saturating_add(self.bytes.len() as u64)
+            .saturating_add(u64::from(self.cut))
+    }
+}
+
+impl Distant {
+    fn piece(&self) -> Piece<'_> {
+        Piece {
+            offset: i64::try_from(self.offset).unwrap_or(i64::MAX),
+            bytes: &self.bytes,
+            cut: self.cut,
+            fin: self.fin,
+            arrived: self.arrived,
+        }
+    }
+}
+
+/// How far outside the window a segment may lie: what was sent while window updates were not captured.
+const SLACK: u64 = 1 << 20;
+/// Packets of the flow after which bytes that were acknowledged but not seen are missing.
+const ACKED_PACKETS: u64 = 64;
+/// Time after which bytes that were acknowledged but not seen are missing.
+const ACKED_TIME: Span = Span::from_millis(200);
+/// Time after which a hole is a gap when the other side says nothing.
+const SILENT_TIME: Span = Span::from_secs(2);
+/// Payload beyond the window that may be forged; more is not.
+const DISTANT_BYTES: usize = 256 << 10;
+/// Segments beyond the window that may be forged; more are not.
+const DISTANT_SEGMENTS: usize = 256;

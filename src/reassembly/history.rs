@@ -1,0 +1,154 @@
+//! The bytes delivered last, so that a retransmission can be compared with what it repeats.
+
+use super::budget::Budget;
+
+/// A ring over the end of one stream. It grows with the stream up to 32 KiB; without budget it stays as it is.
+#[derive(Debug, Default)]
+pub(super) struct History {
+    /// Byte `offset` stands at `offset` modulo the length, which is 0 or a power of two.
+    ring: Box<[u8]>,
+    /// First offset the ring speaks for.
+    from: u64,
+    /// Offset after the last byte kept.
+    end: u64,
+}
+
+impl History {
+    /// Remembers `bytes`, which follow what was kept (or, after a gap, do not: then the older bytes are forgotten).
+    pub(super) fn push(&mut self, offset: u64, bytes: &[u8], budget: &mut Budget) {
+        if offset != self.end {
+            self.from = offset;
+            self.end = offset;
+        }
+        if self.ring.len() < LONGEST {
+            self.grow(bytes.len(), budget);
+        }
+        let size = self.ring.len();
+        let end = offset.saturating_add(bytes.len() as u64);
+        self.end = end;
+        if size == 0 {
+            self.from = end;
+            return;
+        }
+        let kept = &bytes[bytes.len().saturating_sub(size)..];
+        let place = position(end - kept.len() as u64, size);
+        let until_wrap = kept.len().min(size - place);
+        let (first, second) = kept.split_at(until_wrap);
+        self.ring[place..place + first.len()].copy_from_slice(first);
+        self.ring[..second.len()].copy_from_slice(second);
+        self.from = self.from.max(end.saturating_sub(size as u64));
+    }
+
+    /// How many of `bytes`, seen again at `offset`, differ from what was kept.
+    pub(super) fn conflicts(&self, offset: u64, bytes: &[u8]) -> u64 {
+        let size = self.ring.len();
+        let from = offset.max(self.from);
+        let end = offset.saturating_add(bytes.len() as u64).min(self.end);
+        if size == 0 || from >= end {
+            return 0;
+        }
+        let skip = usize::try_from(from - offset).unwrap_or(usize::MAX);
+        let length = usize::try_from(end - from).unwrap_or(usize::MAX);
+        let Some(again) = bytes.get(skip..).and_then(|rest| rest.get(..length)) else {
+            return 0;
+        };
+        let place = position(from, size);
+        let (first, second) = again.split_at(length.min(size - place));
+        count_differences(&self.ring[place..place + first.len()], first)
+            + count_differences(&self.ring[..second.len()], second)
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self, budget: &mut Budget) {
+        budget.return_history(self.ring.len());
+        self.ring = Box::default();
+        self.from = self.end;
+    }
+
+    /// Makes room for `more` bytes after those kept, as far as budget and bound allow.
+    fn grow(&mut self, more: usize, budget: &mut Budget) {
+        let kept = usize::try_from(self.end - self.from).unwrap_or(usize::MAX);
+        let wanted = kept
+            .saturating_add(more)
+            .clamp(SHORTEST, LONGEST)
+            .next_power_of_two();
+        let size = self.ring.len();
+        if wanted <= size || !budget.take_history(wanted - size) {
+            return;
+        }
+        let mut ring = vec![0; wanted].into_boxed_slice();
+        for offset in self.from..self.end {
+            ring[position(offset, wanted)] = self.ring[position(offset, size)];
+        }
+        self.ring = ring;
+    }
+}
+
+/// Where `offset` stands in a ring of `size` bytes, a power of two.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "only the bits below the ring's size count"
+)]
+const fn position(offset: u64, size: usize) -> usize {
+    offset as usize & (size - 1)
+}
+
+/// At how many places two pieces of the same length differ.
+pub(super) fn count_differences(kept: &[u8], again: &[u8]) -> u64 {
+    if kept == again {
+        return 0;
+    }
+    kept.iter().zip(again).filter(|(a, b)| a != b).count() as u64
+}
+
+const SHORTEST: usize = 256;
+const LONGEST: usize = 32 << 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Limits;
+
+    #[test]
+    fn remembers_across_growth_and_wrap() {
+        let mut budget = Budget::new(&Limits::default());
+        let mut history = History::default();
+        let stream: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
+        for (at, piece) in stream.chunks(1460).enumerate() {
+            history.push(at as u64 * 1460, piece, &mut budget);
+        }
+        let last = &stream[stream.len() - LONGEST..];
+        let offset = (stream.len() - LONGEST) as u64;
+        assert_eq!(history.conflicts(offset, last), 0);
+        let mut other = last.to_vec();
+        other[0] ^= 1;
+        other[LONGEST - 1] ^= 1;
+        assert_eq!(history.conflicts(offset, &other), 2);
+        assert_eq!(history.conflicts(0, b"not kept any more"), 0);
+    }
+
+    #[test]
+    fn a_gap_forgets_what_was_before() {
+        let mut budget = Budget::new(&Limits::default());
+        let mut history = History::default();
+        history.push(0, b"abc", &mut budget);
+        history.push(10, b"def", &mut budget);
+        assert_eq!(history.conflicts(0, b"xxx"), 0);
+        assert_eq!(history.conflicts(9, b"xdeX"), 1);
+    }
+
+    #[test]
+    fn without_budget_nothing_is_kept_or_compared() {
+        let mut budget = Budget::new(&Limits {
+            history_bytes: 1000,
+            ..Limits::default()
+        });
+        let mut history = History::default();
+        history.push(0, &[1; 4000], &mut budget);
+        assert_eq!(history.conflicts(3000, &[2; 1000]), 0);
+        history.push(4000, &[1; 10], &mut budget);
+        assert_eq!(history.conflicts(4000, &[2; 10]), 10);
+        history.clear(&mut budget);
+        assert!(budget.take_history(1000));
+    }
+}

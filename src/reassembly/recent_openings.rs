@@ -1,0 +1,231 @@
+//! Handshakes of flows that nobody follows (yet), in a table of fixed size.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash, Hasher};
+
+use foldhash::fast::RandomState;
+
+use crate::decode::Segment;
+use crate::model::{Direction, FlowKey, FrameRef};
+
+use super::sequence::SeqNum;
+
+/// The handshakes seen last; when the table is full, the oldest is overwritten.
+///
+/// A ring in order of arrival and not a table by hash: which handshake is forgotten must not depend on the hash, which
+/// differs from run to run.
+#[derive(Debug, Default)]
+pub(super) struct RecentOpenings {
+    ring: Vec<(u64, Opening)>,
+    /// Hash of the flow key -> place in the ring. 64 bits with a secret seed name a flow well enough here.
+    places: HashMap<u64, u32, RandomState>,
+    oldest: usize,
+    hasher: RandomState,
+}
+
+/// One handshake, as far as it was seen.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Opening {
+    /// By the sender's [`Direction::index`].
+    pub(super) syn: [Option<Syn>; 2],
+    /// Who began.
+    pub(super) initiator: Option<Direction>,
+}
+
+/// SYN or SYN ACK of one sender.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Syn {
+    /// Where it was seen first.
+    pub(super) frame: FrameRef,
+    /// Number of the first byte after it.
+    pub(super) start: SeqNum,
+    /// The window scale it offers.
+    pub(super) scale: Option<u8>,
+}
+
+/// A flow key that is hashed in few words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(pub(super) FlowKey);
+
+impl Hash for Key {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let FlowKey { low, high } = self.0;
+        state.write_u128(low.address);
+        state.write_u128(high.address);
+        state.write_u32(u32::from(low.port) << 16 | u32::from(high.port));
+    }
+}
+
+impl RecentOpenings {
+    /// Remembers the SYN or SYN ACK `segment`.
+    pub(super) fn remember(&mut self, key: FlowKey, direction: Direction, segment: &Segment<'_>) {
+        let syn = Syn {
+            frame: segment.frame,
+            start: SeqNum(segment.sequence).plus(1),
+            scale: segment.window_scale,
+        };
+        let initiator = if segment.flags.ack() {
+            direction.reverse()
+        } else {
+            direction
+        };
+        let hash = self.hasher.hash_one(Key(key));
+        let place = self.places.get(&hash).copied();
+        if let Some((_, known)) = place.and_then(|place| self.ring.get_mut(place as usize)) {
+            known.add(direction, initiator, syn, segment);
+            return;
+        }
+        let mut opening = Opening {
+            initiator: Some(initiator),
+            ..Opening::default()
+        };
+        opening.syn[direction.index()] = Some(syn);
+        if self.ring.len() < CAPACITY {
+            self.places.insert(hash, index(self.ring.len()));
+            self.ring.push((hash, opening));
+        } else if let Some(slot) = self.ring.get_mut(self.oldest) {
+            if self.places.get(&slot.0) == Some(&index(self.oldest)) {
+                self.places.remove(&slot.0);
+            }
+            *slot = (hash, opening);
+            self.places.insert(hash, index(self.oldest));
+            self.oldest = (self.oldest + 1) % CAPACITY;
+        }
+    }
+
+    /// The handshake of a flow that is followed from now on. Its place in the ring is used again in its turn.
+    pub(super) fn take(&mut self, key: FlowKey) -> Option<Opening> {
+        let hash = self.hasher.hash_one(Key(key));
+        let place = self.places.remove(&hash)?;
+        self.ring.get(place as usize).map(|(_, opening)| *opening)
+    }
+}
+
+impl Opening {
+    /// One more SYN or SYN ACK between the same ends: of the same handshake, or of a new one.
+    fn add(&mut self, direction: Direction, initiator: Direction, syn: Syn, segment: &Segment<'_>) {
+        let own = direction.index();
+        let other = direction.reverse().index();
+        let repeated = self.syn[own].is_some_and(|known| known.start == syn.start);
+        if repeated {
+            return;
+        }
+        let fits = self.syn[own].is_none()
+            && self.syn[other].is_some_and(|known| {
+                // A SYN that comes after its SYN ACK was reordered; only the SYN ACK can tell whether they fit.
+                !segment.flags.ack() || SeqNum(segment.acknowledgment) == known.start
+            });
+        if fits {
+            self.syn[own] = Some(syn);
+            if segment.flags.ack() {
+                self.initiator = Some(initiator);
+            }
+        } else {
+            *self = Self {
+                initiator: Some(initiator),
+                ..Self::default()
+            };
+            self.syn[own] = Some(syn);
+        }
+    }
+
+    /// False where `segment` cannot belong to this handshake: the ports were used again and its SYN was missed.
+    pub(super) fn fits(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        if segment.flags.syn() {
+            return true;
+        }
+        let sent = self.syn[direction.index()].is_none_or(|syn| {
+            (-1..=FARTHEST).contains(&SeqNum(segment.sequence).distance_from(syn.start))
+        });
+        let acknowledged = self.syn[direction.reverse().index()].is_none_or(|syn| {
+            !segment.flags.ack()
+                || (0..=FARTHEST).contains(&SeqNum(segment.acknowledgment).distance_from(syn.start))
+        });
+        sent && acknowledged
+    }
+}
+
+fn index(place: usize) -> u32 {
+    u32::try_from(place).expect("the ring is far shorter than 2^32")
+}
+
+const CAPACITY: usize = 1 << 16;
+/// How far a flow may have gone before it is followed.
+const FARTHEST: i32 = 1 << 30;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::TcpFlags;
+    use crate::model::Endpoint;
+
+    fn segment(client: u32, sequence: u32, answer: Option<u32>) -> Segment<'static> {
+        let client = Endpoint::v4(client.to_be_bytes(), 40_000);
+        let server = Endpoint::v4([192, 0, 2, 1], 21);
+        let (source, destination, flags) = if answer.is_some() {
+            (server, client, TcpFlags::SYN | TcpFlags::ACK)
+        } else {
+            (client, server, TcpFlags::SYN)
+        };
+        Segment {
+            frame: FrameRef::default(),
+            source,
+            destination,
+            sequence,
+            acknowledgment: answer.unwrap_or(0),
+            flags: TcpFlags(flags),
+            window: 0,
+            window_scale: None,
+            payload: &[],
+            cut: 0,
+        }
+    }
+
+    fn remember(openings: &mut RecentOpenings, segment: &Segment<'_>) -> FlowKey {
+        let (key, direction) = FlowKey::new(segment.source, segment.destination);
+        openings.remember(key, direction, segment);
+        key
+    }
+
+    #[test]
+    fn syn_and_its_answer_are_one_handshake() {
+        let mut openings = RecentOpenings::default();
+        remember(&mut openings, &segment(1, 99, None));
+        let key = remember(&mut openings, &segment(1, 499, Some(100)));
+        let opening = openings.take(key).expect("it was remembered");
+        assert_eq!(
+            opening.syn.map(|syn| syn.map(|syn| syn.start.0)),
+            [Some(100), Some(500)]
+        );
+        assert_eq!(opening.initiator, Some(Direction::Up));
+        assert!(openings.take(key).is_none());
+    }
+
+    #[test]
+    fn an_answer_to_another_syn_begins_anew() {
+        let mut openings = RecentOpenings::default();
+        remember(&mut openings, &segment(1, 99, None));
+        let key = remember(&mut openings, &segment(1, 499, Some(7000)));
+        let opening = openings.take(key).expect("it was remembered");
+        assert_eq!(
+            opening.syn.map(|syn| syn.map(|syn| syn.start.0)),
+            [None, Some(500)]
+        );
+    }
+
+    #[test]
+    fn when_full_the_oldest_is_forgotten() {
+        let mut openings = RecentOpenings::default();
+        let first = remember(&mut openings, &segment(0, 99, None));
+        let second = remember(&mut openings, &segment(1, 99, None));
+        for client in 2..=65_536 {
+            remember(&mut openings, &segment(client, 99, None));
+        }
+        assert!(openings.take(first).is_none());
+        assert!(openings.take(second).is_some());
+        assert_eq!(
+            (openings.ring.len(), openings.places.len()),
+            (CAPACITY, CAPACITY - 1)
+        );
+    }
+}

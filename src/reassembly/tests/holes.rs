@@ -1,0 +1,205 @@
+//! When a hole becomes a gap.
+
+use super::*;
+
+fn with_hole() -> Wire {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(server(5006).ack(1000).data("ghi"));
+    wire.log();
+    wire
+}
+
+#[test]
+fn an_acknowledged_hole_is_a_gap_after_64_packets() {
+    let mut wire = with_hole();
+    wire.send(client(1000).ack(5009));
+    wire.send_all((0..63).map(|_| client(1000).ack(5009)));
+    assert!(wire.log().is_empty());
+    wire.send(client(1000).ack(5009));
+    assert_eq!(wire.log(), ["down 3 gap 3", "down 6 ghi"]);
+    assert_eq!(wire.summary().sent(Direction::Down).missing_bytes, 3);
+}
+
+#[test]
+fn an_acknowledged_hole_is_a_gap_after_200_milliseconds() {
+    let mut wire = with_hole();
+    wire.send(client(1000).ack(5009));
+    wire.wait(Span::from_millis(190));
+    assert!(wire.log().is_empty());
+    wire.wait(Span::from_millis(101));
+    assert_eq!(wire.log(), ["down 3 gap 3", "down 6 ghi"]);
+}
+
+#[test]
+fn time_of_other_flows_decides_too() {
+    let mut wire = with_hole();
+    wire.send(client(1000).ack(5009));
+    wire.frame.time = wire.frame.time.plus(Span::from_millis(300));
+    wire.send(client(1).syn().port(1));
+    assert_eq!(wire.log(), ["opened 1", "down 3 gap 3", "down 6 ghi"]);
+}
+
+#[test]
+fn a_hole_that_is_not_acknowledged_waits_for_the_retransmission() {
+    let mut wire = with_hole();
+    wire.send_all((0..200).map(|_| client(1000).ack(5003)));
+    for _ in 0..50 {
+        wire.wait(Span::from_millis(100));
+        wire.send(client(1000).ack(5003));
+    }
+    assert!(wire.log().is_empty());
+    wire.send(server(5003).ack(1000).data("def"));
+    assert_eq!(wire.log(), ["down 3 def", "down 6 ghi"]);
+}
+
+#[test]
+fn many_holes_do_not_wait_for_one_another() {
+    let mut wire = Wire::established();
+    for number in 1..=100 {
+        wire.send(server(5000 + number * 10).ack(1000).data("xx"));
+    }
+    wire.send(client(1000).ack(6002));
+    wire.send_all((0..64).map(|_| client(1000).ack(6002)));
+    assert_eq!(wire.log().len(), 200);
+}
+
+#[test]
+fn one_sided_a_hole_is_a_gap_after_two_seconds() {
+    let mut wire = Wire::new();
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(server(5006).ack(1000).data("ghi"));
+    wire.log();
+    wire.wait(Span::from_millis(1_900));
+    assert!(wire.log().is_empty());
+    wire.wait(Span::from_millis(101));
+    assert_eq!(wire.log(), ["down 3 gap 3", "down 6 ghi"]);
+}
+
+#[test]
+fn one_sided_a_hole_is_a_gap_when_much_is_held_behind_it() {
+    let limits = Limits {
+        held_bytes_one_sided: 10,
+        ..Limits::default()
+    };
+    let mut wire = Wire::with(&limits);
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(server(5006).ack(1000).data("ghi"));
+    wire.send(server(5009).ack(1000).data("jklmno"));
+    wire.log();
+    wire.send(server(5015).ack(1000).data("p"));
+    assert_eq!(
+        wire.log(),
+        ["down 3 gap 3", "down 6 ghi", "down 9 jklmno", "down 15 p"]
+    );
+}
+
+#[test]
+fn when_the_other_side_falls_silent_a_hole_is_a_gap_after_two_seconds() {
+    let mut wire = with_hole();
+    wire.wait(Span::from_millis(1_000));
+    wire.send(server(5009).ack(1000).data("jkl"));
+    assert!(wire.log().is_empty());
+    wire.wait(Span::from_millis(1_100));
+    assert_eq!(wire.log(), ["down 3 gap 3", "down 6 ghi", "down 9 jkl"]);
+}
+
+#[test]
+fn snap_length_cut_is_a_gap() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc").cut(7));
+    wire.send(server(5010).ack(1000).data("klm").cut(7).fin());
+    wire.send(client(1000).ack(5021).fin());
+    wire.send(server(5021).ack(1001));
+    wire.wait(Span::from_millis(300));
+    assert_eq!(
+        wire.log(),
+        [
+            "down 0 abc",
+            "up finished",
+            "down 3 gap 7",
+            "down 10 klm",
+            "down 13 gap 7",
+            "down finished",
+            "closed 0 Fin"
+        ]
+    );
+}
+
+#[test]
+fn snap_length_cut_at_the_end_is_a_gap() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc").cut(7));
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        ["down 0 abc", "down 3 gap 7", "closed 0 InputEnd"]
+    );
+}
+
+#[test]
+fn a_whole_retransmission_fills_what_was_cut() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc").cut(3));
+    wire.send(server(5006).ack(1000).data("ghi"));
+    wire.send(server(5000).ack(1000).data("abcdef"));
+    assert_eq!(wire.log(), ["down 0 abc", "down 3 def", "down 6 ghi"]);
+}
+
+#[test]
+fn a_tail_that_was_acknowledged_is_missing_at_the_end() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(client(1000).ack(5050));
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        ["down 0 abc", "down 3 gap 47", "closed 0 InputEnd"]
+    );
+}
+
+#[test]
+fn a_forged_far_segment_does_not_poison_the_stream() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(server(500_000_000).ack(1000).data("forged").fin());
+    wire.send(client(1000).ack(5003));
+    wire.wait(Span::from_secs(5));
+    wire.send(server(5003).ack(1000).data("def"));
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        ["down 0 abc", "down 3 def", "closed 0 InputEnd"]
+    );
+    assert_eq!(wire.summary().sent(Direction::Down).ignored_bytes, 6);
+}
+
+#[test]
+fn a_far_segment_counts_once_it_is_acknowledged() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(server(3_005_003).ack(1000).data("def"));
+    wire.send(client(1000).ack(3_005_006));
+    wire.send(client(1000).ack(3_005_006));
+    wire.wait(Span::from_millis(300));
+    wire.wait(Span::from_millis(300));
+    assert_eq!(
+        wire.log(),
+        ["down 0 abc", "down 3 gap 3000000", "down 3000003 def"]
+    );
+}
+
+#[test]
+fn one_forged_acknowledgment_declares_nothing_missing() {
+    let mut wire = Wire::established();
+    wire.send(server(5003).ack(1000).data("def"));
+    wire.send(client(1000).ack(500_000_000));
+    wire.send(client(1000).ack(5000));
+    wire.wait(Span::from_millis(300));
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        ["down 0 abc", "down 3 def", "closed 0 InputEnd"]
+    );
+}

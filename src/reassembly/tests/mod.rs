@@ -1,0 +1,314 @@
+//! A wire between one client and one server, and a handler that writes down what it is told.
+
+mod closing;
+mod holes;
+mod limits;
+mod opening;
+mod ordering;
+mod twin;
+
+use std::collections::BTreeMap;
+
+use crate::decode::{Segment, TcpFlags};
+use crate::model::{Direction, Endpoint, FrameRef, Limits, Span, Timestamp};
+
+use super::{Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler};
+
+/// Writes down every call as one line.
+#[derive(Default)]
+struct Recorder {
+    log: Vec<String>,
+    /// Bytes of each flow by direction, with zeros for gaps.
+    bytes: BTreeMap<(u32, usize), Vec<u8>>,
+    /// The summary of the latest call.
+    summary: Option<FlowSummary>,
+    /// The frame of the latest call that names one.
+    frame: FrameRef,
+    refuse: bool,
+    /// Answers `Ignore` from this call of `data` on.
+    ignore_at: Option<usize>,
+    needed: bool,
+    calls: usize,
+}
+
+impl StreamHandler for Recorder {
+    fn admit(&mut self, _: &Segment<'_>) -> bool {
+        !self.refuse
+    }
+
+    fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest {
+        self.summary = Some(*summary);
+        self.bytes.retain(|(known, _), _| *known != flow.0);
+        self.log.push(format!("opened {}", flow.0));
+        Interest::Bytes
+    }
+
+    fn established(&mut self, _: FlowId, summary: &FlowSummary) {
+        self.summary = Some(*summary);
+        self.log.push("established".into());
+    }
+
+    fn data(
+        &mut self,
+        flow: FlowId,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        summary: &FlowSummary,
+    ) -> Interest {
+        assert!(!chunk.bytes.is_empty());
+        let stream = self.bytes.entry((flow.0, direction.index())).or_default();
+        assert_eq!(
+            chunk.offset,
+            stream.len() as u64,
+            "chunks follow one another"
+        );
+        stream.extend_from_slice(chunk.bytes);
+        assert_eq!(
+            summary.sent(direction).delivered_bytes + summary.sent(direction).missing_bytes,
+            stream.len() as u64
+        );
+        let text = String::from_utf8_lossy(chunk.bytes);
+        let text: String = text.chars().take(20).collect();
+        self.log
+            .push(format!("{} {} {text}", name(direction), chunk.offset));
+        self.summary = Some(*summary);
+        self.frame = chunk.frame;
+        self.calls += 1;
+        if self.ignore_at.is_some_and(|at| self.calls > at) {
+            Interest::Ignore
+        } else {
+            Interest::Bytes
+        }
+    }
+
+    fn gap(&mut self, flow: FlowId, direction: Direction, gap: Gap, summary: &FlowSummary) {
+        let stream = self.bytes.entry((flow.0, direction.index())).or_default();
+        assert_eq!(
+            gap.offset,
+            stream.len() as u64,
+            "a gap follows what was before"
+        );
+        assert!(gap.length > 0);
+        // A large gap is not written out; nothing is delivered behind one in these tests.
+        if gap.length < 100_000_000 {
+            stream.resize(
+                stream.len() + usize::try_from(gap.length).expect("it is small"),
+                0,
+            );
+        }
+        self.log.push(format!(
+            "{} {} gap {}",
+            name(direction),
+            gap.offset,
+            gap.length
+        ));
+        self.summary = Some(*summary);
+        self.frame = gap.frame;
+    }
+
+    fn finished(
+        &mut self,
+        _: FlowId,
+        direction: Direction,
+        frame: FrameRef,
+        summary: &FlowSummary,
+    ) {
+        assert!(summary.sent(direction).finished);
+        self.log.push(format!("{} finished", name(direction)));
+        self.summary = Some(*summary);
+        self.frame = frame;
+    }
+
+    fn expires(&self, _: FlowId, _: Span) -> bool {
+        !self.needed
+    }
+
+    fn closed(
+        &mut self,
+        flow: FlowId,
+        reason: CloseReason,
+        frame: FrameRef,
+        summary: &FlowSummary,
+    ) {
+        self.log.push(format!("closed {} {reason:?}", flow.0));
+        self.summary = Some(*summary);
+        self.frame = frame;
+    }
+}
+
+fn name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Up => "up",
+        Direction::Down => "down",
+    }
+}
+
+/// A segment to send. The client has the lower address: it sends up.
+#[derive(Clone, Debug)]
+struct Packet {
+    from_client: bool,
+    client_port: u16,
+    sequence: u32,
+    acknowledgment: u32,
+    flags: u8,
+    window: u16,
+    scale: Option<u8>,
+    payload: Vec<u8>,
+    cut: u32,
+}
+
+fn client(sequence: u32) -> Packet {
+    Packet {
+        from_client: true,
+        client_port: 40_000,
+        sequence,
+        acknowledgment: 0,
+        flags: 0,
+        window: 65_535,
+        scale: None,
+        payload: Vec::new(),
+        cut: 0,
+    }
+}
+
+fn server(sequence: u32) -> Packet {
+    Packet {
+        from_client: false,
+        ..client(sequence)
+    }
+}
+
+impl Packet {
+    fn flag(mut self, flag: u8) -> Self {
+        self.flags |= flag;
+        self
+    }
+
+    fn syn(self) -> Self {
+        self.flag(TcpFlags::SYN)
+    }
+
+    fn fin(self) -> Self {
+        self.flag(TcpFlags::FIN)
+    }
+
+    fn rst(self) -> Self {
+        self.flag(TcpFlags::RST)
+    }
+
+    fn ack(mut self, acknowledgment: u32) -> Self {
+        self.acknowledgment = acknowledgment;
+        self.flag(TcpFlags::ACK)
+    }
+
+    fn data(mut self, payload: impl AsRef<[u8]>) -> Self {
+        self.payload = payload.as_ref().to_vec();
+        self.flag(TcpFlags::PSH)
+    }
+
+    fn cut(mut self, cut: u32) -> Self {
+        self.cut = cut;
+        self
+    }
+
+    fn port(mut self, port: u16) -> Self {
+        self.client_port = port;
+        self
+    }
+}
+
+/// Client and server with a table that listens.
+struct Wire {
+    table: FlowTable,
+    seen: Recorder,
+    frame: FrameRef,
+}
+
+impl Wire {
+    fn new() -> Self {
+        Self::with(&Limits::default())
+    }
+
+    fn with(limits: &Limits) -> Self {
+        Self {
+            table: FlowTable::new(limits),
+            seen: Recorder::default(),
+            frame: FrameRef {
+                time: Timestamp::from_parts(1_700_000_000, 0),
+                ..FrameRef::default()
+            },
+        }
+    }
+
+    /// After a handshake in which both streams start at 1000 (client) and 5000 (server).
+    fn established() -> Self {
+        let mut wire = Self::new();
+        wire.handshake();
+        wire.seen.log.clear();
+        wire
+    }
+
+    fn handshake(&mut self) {
+        self.send(client(999).syn());
+        self.send(server(4999).syn().ack(1000));
+        self.send(client(1000).ack(5000));
+    }
+
+    /// Sends a segment one microsecond after the one before.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "the tests build each packet where they send it"
+    )]
+    fn send(&mut self, packet: Packet) {
+        self.frame.number += 1;
+        self.frame.capture_number += 1;
+        self.frame.time = self.frame.time.plus(Span::from_nanos(1000));
+        let near = Endpoint::v4([10, 0, 0, 1], packet.client_port);
+        let far = Endpoint::v4([10, 0, 0, 2], 21);
+        let (source, destination) = if packet.from_client {
+            (near, far)
+        } else {
+            (far, near)
+        };
+        self.table.segment(
+            &Segment {
+                frame: self.frame,
+                source,
+                destination,
+                sequence: packet.sequence,
+                acknowledgment: packet.acknowledgment,
+                flags: TcpFlags(packet.flags),
+                window: packet.window,
+                window_scale: packet.scale,
+                payload: &packet.payload,
+                cut: packet.cut,
+            },
+            &mut self.seen,
+        );
+    }
+
+    fn send_all(&mut self, packets: impl IntoIterator<Item = Packet>) {
+        for packet in packets {
+            self.send(packet);
+        }
+    }
+
+    /// Lets time pass.
+    fn wait(&mut self, span: Span) {
+        self.frame.time = self.frame.time.plus(span);
+        self.table.tick(self.frame.time, self.frame, &mut self.seen);
+    }
+
+    fn finish(&mut self) {
+        self.table.finish(self.frame, &mut self.seen);
+    }
+
+    /// The log since the last look.
+    fn log(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.seen.log)
+    }
+
+    fn summary(&self) -> FlowSummary {
+        self.seen.summary.expect("a flow was opened")
+    }
+}

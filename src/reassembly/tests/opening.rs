@@ -1,0 +1,242 @@
+//! Handshakes, flows found under way, one side only, and ports used again.
+
+use super::*;
+
+#[test]
+fn a_handshake_is_told_and_remembered() {
+    let mut wire = Wire::new();
+    wire.handshake();
+    assert_eq!(wire.log(), ["opened 0", "established"]);
+    wire.send(client(1000).ack(5000).data("x"));
+    let summary = wire.summary();
+    assert_eq!(summary.initiator, Some(Direction::Up));
+    assert_eq!(summary.established.map(|frame| frame.number), Some(3));
+    let syn = |direction| summary.sent(direction).syn.map(|frame| frame.number);
+    assert_eq!(
+        (syn(Direction::Up), syn(Direction::Down)),
+        (Some(1), Some(2))
+    );
+    assert!(summary.sent(Direction::Up).start_known);
+    assert!(summary.sent(Direction::Down).start_known);
+}
+
+#[test]
+fn a_flow_admitted_late_has_its_handshake() {
+    let mut wire = Wire::new();
+    wire.seen.refuse = true;
+    wire.handshake();
+    assert!(wire.log().is_empty());
+    wire.seen.refuse = false;
+    wire.send(server(5000).ack(1000).data("220 hi\r\n"));
+    assert_eq!(wire.log(), ["opened 0", "established", "down 0 220 hi\r\n"]);
+    let summary = wire.summary();
+    assert_eq!(summary.first.number, 1);
+    assert_eq!(summary.initiator, Some(Direction::Up));
+    assert_eq!(
+        summary.sent(Direction::Down).syn.map(|frame| frame.number),
+        Some(2)
+    );
+    assert!(summary.sent(Direction::Down).start_known);
+}
+
+#[test]
+fn a_handshake_of_an_earlier_connection_is_not_taken() {
+    let mut wire = Wire::new();
+    wire.seen.refuse = true;
+    wire.handshake();
+    wire.seen.refuse = false;
+    wire.send(server(3_000_000_000).ack(90_000).data("220 hi\r\n"));
+    assert_eq!(wire.log(), ["opened 0", "established", "down 0 220 hi\r\n"]);
+    assert_eq!(wire.summary().initiator, None);
+    assert!(!wire.summary().sent(Direction::Down).start_known);
+}
+
+#[test]
+fn bytes_sent_before_late_admission_are_missing() {
+    let mut wire = Wire::new();
+    wire.seen.refuse = true;
+    wire.handshake();
+    wire.send(server(5000).ack(1000).data("220 hi\r\n"));
+    wire.seen.refuse = false;
+    wire.send(client(1000).ack(5008).data("USER a\r\n"));
+    wire.send(server(5008).ack(1008).data("331\r\n"));
+    wire.send(client(1008).ack(5013));
+    wire.wait(Span::from_millis(400));
+    wire.wait(Span::from_millis(400));
+    assert_eq!(
+        wire.log(),
+        [
+            "opened 0",
+            "established",
+            "up 0 USER a\r\n",
+            "down 0 gap 8",
+            "down 8 331\r\n"
+        ]
+    );
+}
+
+#[test]
+fn midstream_the_first_byte_seen_is_offset_zero() {
+    let mut wire = Wire::new();
+    wire.send(server(700).ack(300).data("226 done\r\n"));
+    wire.send(client(300).ack(710).data("QUIT\r\n"));
+    assert_eq!(
+        wire.log(),
+        [
+            "opened 0",
+            "established",
+            "down 0 226 done\r\n",
+            "up 0 QUIT\r\n"
+        ]
+    );
+    assert!(!wire.summary().sent(Direction::Down).start_known);
+    assert_eq!(wire.summary().initiator, None);
+}
+
+#[test]
+fn midstream_an_acknowledgment_tells_what_is_missing_at_the_start() {
+    let mut wire = Wire::new();
+    wire.send(server(700).ack(300));
+    wire.send(client(310).ack(700).data("QUIT\r\n"));
+    wire.send(server(700).ack(316));
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        [
+            "opened 0",
+            "established",
+            "up 0 gap 10",
+            "up 10 QUIT\r\n",
+            "closed 0 InputEnd"
+        ]
+    );
+}
+
+#[test]
+fn midstream_bytes_before_the_first_seen_are_ignored() {
+    let mut wire = Wire::new();
+    wire.send(client(310).data("def"));
+    wire.send(client(305).data("yzabc"));
+    wire.send(client(313).data("g"));
+    assert_eq!(wire.log(), ["opened 0", "up 0 def", "up 3 g"]);
+    assert_eq!(wire.summary().sent(Direction::Up).ignored_bytes, 5);
+}
+
+#[test]
+fn midstream_a_keepalive_does_not_set_the_start() {
+    let mut wire = Wire::new();
+    wire.send(client(299));
+    let mut garbage = client(299).data("\0");
+    garbage.flags = 0;
+    wire.send(garbage);
+    wire.send(client(300).data("NOOP\r\n"));
+    assert_eq!(wire.log(), ["opened 0", "up 0 NOOP\r\n"]);
+}
+
+#[test]
+fn only_the_syn_ack_captured_both_starts_are_known() {
+    let mut wire = Wire::new();
+    wire.send(server(4999).syn().ack(1000));
+    wire.send(server(5000).ack(1000).data("220\r\n"));
+    wire.send(client(1000).ack(5005).data("USER\r\n"));
+    assert_eq!(
+        wire.log(),
+        ["opened 0", "established", "down 0 220\r\n", "up 0 USER\r\n"]
+    );
+    let summary = wire.summary();
+    assert_eq!(summary.initiator, Some(Direction::Up));
+    assert!(summary.sent(Direction::Up).start_known);
+    assert!(summary.sent(Direction::Up).syn.is_none());
+}
+
+#[test]
+fn one_sided_the_acknowledgment_after_syn_gives_the_other_start() {
+    let mut wire = Wire::new();
+    wire.send(client(999).syn());
+    wire.send(client(1000).ack(5000));
+    wire.send(client(1000).ack(5011).data("USER\r\n"));
+    assert_eq!(wire.log(), ["opened 0", "established", "up 0 USER\r\n"]);
+    wire.finish();
+    assert_eq!(wire.log(), ["down 0 gap 11", "closed 0 InputEnd"]);
+    assert!(wire.summary().sent(Direction::Down).start_known);
+    assert_eq!(wire.summary().sent(Direction::Down).missing_bytes, 11);
+}
+
+#[test]
+fn syn_with_data_begins_the_stream() {
+    let mut wire = Wire::new();
+    wire.send(client(999).syn().data("GET "));
+    wire.send(server(4999).syn().ack(1004));
+    wire.send(client(1004).ack(5000).data("x"));
+    assert_eq!(
+        wire.log(),
+        ["opened 0", "up 0 GET ", "established", "up 4 x"]
+    );
+}
+
+#[test]
+fn a_late_syn_completes_what_is_known() {
+    let mut wire = Wire::new();
+    wire.send(client(1000).data("abc"));
+    wire.send(client(999).syn());
+    wire.send(client(1003).data("def"));
+    assert_eq!(wire.log(), ["opened 0", "up 0 abc", "up 3 def"]);
+    assert!(wire.summary().sent(Direction::Up).start_known);
+    assert_eq!(wire.summary().initiator, Some(Direction::Up));
+}
+
+#[test]
+fn a_repeated_syn_is_no_new_connection() {
+    let mut wire = Wire::new();
+    wire.send(client(999).syn());
+    wire.handshake();
+    wire.send(server(4999).syn().ack(1000));
+    wire.send(client(1000).ack(5000).data("x"));
+    assert_eq!(wire.log(), ["opened 0", "established", "up 0 x"]);
+    assert_eq!(
+        wire.summary()
+            .sent(Direction::Up)
+            .syn
+            .map(|frame| frame.number),
+        Some(1)
+    );
+}
+
+#[test]
+fn port_reuse_closes_the_old_connection_and_opens_a_new_one() {
+    let mut wire = Wire::established();
+    wire.send(client(1000).ack(5000).data("old"));
+    wire.send(client(1005).ack(5000).data("lost before"));
+    wire.send(client(700_000).syn());
+    wire.send(server(800_000).syn().ack(700_001));
+    wire.send(client(700_001).ack(800_001).data("new"));
+    assert_eq!(
+        wire.log(),
+        [
+            "up 0 old",
+            "up 3 gap 2",
+            "up 5 lost before",
+            "closed 0 Reused",
+            "opened 0",
+            "established",
+            "up 0 new"
+        ]
+    );
+    assert_eq!(wire.summary().first.number, 6);
+}
+
+#[test]
+fn port_reuse_is_seen_in_the_syn_ack_too() {
+    let mut wire = Wire::established();
+    wire.send(server(800_000).syn().ack(700_001));
+    assert_eq!(wire.log(), ["closed 0 Reused", "opened 0", "established"]);
+}
+
+#[test]
+fn port_reuse_soon_after_a_close_opens_a_new_flow() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).rst());
+    wire.send(client(999).syn());
+    wire.send(client(20_999).syn());
+    assert_eq!(wire.log(), ["closed 0 Reset(Down)", "opened 0"]);
+}

@@ -1,0 +1,139 @@
+//! Bytes in order, out of order, and seen again.
+
+use super::*;
+
+#[test]
+fn in_order_bytes_are_delivered_with_their_offsets() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("220 hello\r\n"));
+    wire.send(client(1000).ack(5011).data("USER a\r\n"));
+    assert_eq!(wire.log(), ["down 0 220 hello\r\n", "up 0 USER a\r\n"]);
+    let summary = wire.summary();
+    assert_eq!(
+        summary
+            .sent(Direction::Up)
+            .first_data
+            .map(|frame| frame.number),
+        Some(5)
+    );
+    assert_eq!(summary.sent(Direction::Down).delivered_bytes, 11);
+}
+
+#[test]
+fn bytes_out_of_order_wait_and_keep_the_frame_they_came_in() {
+    let mut wire = Wire::established();
+    wire.send(client(1006).ack(5000).data("ghi"));
+    wire.send(client(1003).ack(5000).data("def"));
+    assert!(wire.log().is_empty());
+    wire.send(client(1000).ack(5000).data("abc"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 def", "up 6 ghi"]);
+    assert_eq!(wire.seen.frame.number, 6);
+    assert_eq!(wire.summary().sent(Direction::Up).retransmitted_bytes, 0);
+}
+
+#[test]
+fn a_retransmission_is_counted_and_not_delivered() {
+    let mut wire = Wire::established();
+    wire.send(client(1000).ack(5000).data("abc"));
+    wire.send(client(1000).ack(5000).data("abc"));
+    wire.send(client(1003).ack(5000).data("d"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 d"]);
+    let half = *wire.summary().sent(Direction::Up);
+    assert_eq!((half.retransmitted_bytes, half.conflicting_bytes), (3, 0));
+}
+
+#[test]
+fn a_partial_overlap_delivers_only_what_is_new() {
+    let mut wire = Wire::established();
+    wire.send(client(1000).ack(5000).data("abc"));
+    wire.send(client(1001).ack(5000).data("bcdef"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 def"]);
+    assert_eq!(wire.summary().sent(Direction::Up).retransmitted_bytes, 2);
+}
+
+#[test]
+fn the_first_of_conflicting_bytes_stays_and_the_conflict_is_counted() {
+    let mut wire = Wire::established();
+    wire.send(client(1000).ack(5000).data("abc"));
+    wire.send(client(1000).ack(5000).data("aXYdef"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 def"]);
+    let half = *wire.summary().sent(Direction::Up);
+    assert_eq!(half.conflicting_bytes, 2);
+    assert_eq!(half.first_conflict.map(|frame| frame.number), Some(5));
+}
+
+#[test]
+fn the_first_of_conflicting_held_bytes_stays() {
+    let mut wire = Wire::established();
+    wire.send(client(1002).ack(5000).data("cd"));
+    wire.send(client(1000).ack(5000).data("abXYe"));
+    assert_eq!(wire.log(), ["up 0 ab", "up 2 cd", "up 4 e"]);
+    wire.send(client(1005).ack(5000).data("f"));
+    assert_eq!(wire.summary().sent(Direction::Up).conflicting_bytes, 2);
+}
+
+#[test]
+fn a_keepalive_byte_is_no_data_and_no_conflict() {
+    let mut wire = Wire::established();
+    wire.send(client(999).ack(5000).data("?"));
+    wire.send(client(1000).ack(5000).data("abc"));
+    wire.send(client(1002).ack(5000).data("?"));
+    wire.send(client(1002).ack(5000));
+    wire.send(client(1003).ack(5000).data("d"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 d"]);
+    let half = *wire.summary().sent(Direction::Up);
+    assert_eq!(
+        (
+            half.retransmitted_bytes,
+            half.conflicting_bytes,
+            half.ignored_bytes
+        ),
+        (0, 0, 0)
+    );
+}
+
+#[test]
+fn a_zero_window_probe_is_data() {
+    let mut wire = Wire::established();
+    wire.send(client(1000).ack(5000).data("abc"));
+    let full = Packet {
+        window: 0,
+        ..server(5000).ack(1003)
+    };
+    wire.send(full.clone());
+    wire.send(client(1003).ack(5000).data("d"));
+    wire.send(full);
+    wire.send(client(1003).ack(5000).data("def"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 d", "up 4 ef"]);
+}
+
+#[test]
+fn a_stream_goes_on_when_sequence_numbers_wrap() {
+    let mut wire = Wire::new();
+    wire.send(client(u32::MAX - 2).syn());
+    wire.send(server(u32::MAX).syn().ack(u32::MAX - 1));
+    wire.log();
+    wire.send(client(0).ack(0).data("cdef"));
+    wire.send(client(u32::MAX - 1).ack(0).data("ab"));
+    wire.send(server(0).ack(4).data("xyz"));
+    assert_eq!(wire.log(), ["up 0 ab", "up 2 cdef", "down 0 xyz"]);
+}
+
+#[test]
+fn an_ignored_flow_is_not_heard_of_again_until_a_new_syn() {
+    let mut wire = Wire::established();
+    wire.seen.ignore_at = Some(1);
+    wire.send(client(1003).ack(5000).data("def"));
+    wire.send(client(1000).ack(5000).data("abc"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 def"]);
+    wire.send(client(1006).ack(5000).data("ghi"));
+    wire.send(client(1009).ack(5000).fin());
+    wire.finish();
+    assert!(wire.log().is_empty());
+    let mut wire = Wire::established();
+    wire.seen.ignore_at = Some(0);
+    wire.send(client(1000).ack(5000).data("abc"));
+    wire.log();
+    wire.send(client(77_000).syn());
+    assert_eq!(wire.log(), ["opened 0"]);
+}
