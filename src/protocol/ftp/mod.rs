@@ -9,7 +9,9 @@
 
 mod command;
 mod data_address;
+pub mod facts;
 mod line;
+pub mod listing;
 pub mod path;
 mod reply;
 mod telnet;

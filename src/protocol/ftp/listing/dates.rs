@@ -1,0 +1,339 @@
+//! Dates and times as listings write them.
+
+use jiff::civil::{Date, DateTime, Time};
+use jiff::tz::TimeZone;
+
+use super::fields::{Fields, number};
+use crate::model::Timestamp;
+use crate::model::record::Precision;
+
+/// A time as the listing tells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::protocol::ftp) struct Modified {
+    /// `2024-06-19`, `2024-06-19T15:22:00`, with `Z` or an offset only where the listing has one.
+    pub(in crate::protocol::ftp) text: String,
+    pub(in crate::protocol::ftp) precision: Precision,
+    pub(in crate::protocol::ftp) year_inferred: bool,
+}
+
+/// The time of the capture: fills in years.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    /// The latest time that a file can have: a day after the capture, because clocks and zones differ.
+    latest: DateTime,
+}
+
+/// A time of day, and whether the listing tells seconds.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct TimeOfDay {
+    time: Time,
+    seconds: bool,
+}
+
+impl Clock {
+    pub(super) fn new(captured: Timestamp) -> Self {
+        let captured = jiff::Timestamp::from_nanosecond(i128::from(captured.nanos()))
+            .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let captured = TimeZone::UTC.to_datetime(captured);
+        let latest = captured.date().tomorrow().unwrap_or(captured.date());
+        Self {
+            latest: latest.to_datetime(captured.time()),
+        }
+    }
+
+    /// The latest date that is not after the capture: in the last 12 months, or further back for 29 February.
+    fn infer(self, month: i8, day: i8, time: Time) -> Option<Date> {
+        (0..=8)
+            .filter_map(|back| Date::new(self.latest.year().checked_sub(back)?, month, day).ok())
+            .find(|date| date.to_datetime(time) <= self.latest)
+    }
+}
+
+impl Modified {
+    pub(super) fn day(date: Date) -> Self {
+        Self {
+            text: date.to_string(),
+            precision: Precision::Day,
+            year_inferred: false,
+        }
+    }
+
+    pub(super) fn moment(date: Date, time: TimeOfDay) -> Self {
+        Self {
+            text: date.to_datetime(time.time).to_string(),
+            precision: if time.seconds {
+                Precision::Second
+            } else {
+                Precision::Minute
+            },
+            year_inferred: false,
+        }
+    }
+
+    /// A time in seconds since 1970, UTC.
+    pub(super) fn unix(seconds: i64) -> Option<Self> {
+        let time = jiff::Timestamp::from_second(seconds).ok()?;
+        Some(Self {
+            text: time.to_string(),
+            precision: Precision::Second,
+            year_inferred: false,
+        })
+    }
+
+    fn with_zone(mut self, zone: &[u8]) -> Self {
+        match zone {
+            [b'+' | b'-', b'0', b'0', b'0', b'0'] => self.text.push('Z'),
+            [sign, h, i, m, n] => {
+                self.text.push(char::from(*sign));
+                self.text.extend([*h, *i].map(char::from));
+                self.text.push(':');
+                self.text.extend([*m, *n].map(char::from));
+            }
+            _ => {}
+        }
+        self
+    }
+}
+
+/// A date of `ls` that begins at word `at`, and the number of its last word.
+///
+/// `Jun 19 15:22`, `Jun 19 2024`, `19 Jun 2024`, `Jun 19 15:22:45 2024`, `2024-06-19 15:22`, with seconds and zone or
+/// without, and `06-19 15:22`.
+pub(super) fn unix_date(
+    fields: &Fields<'_>,
+    at: usize,
+    clock: &Clock,
+) -> Option<(Modified, usize)> {
+    let (first, second, third) = (fields.word(at), fields.word(at + 1), fields.word(at + 2));
+    let named = match (month(first), month(second)) {
+        (Some(month), _) => day(second).map(|day| (month, day)),
+        (None, Some(month)) => day(first).map(|day| (month, day)),
+        _ => None,
+    };
+    if let Some((month, day)) = named {
+        if let Some(year) = year(third) {
+            return Some((Modified::day(Date::new(year, month, day).ok()?), at + 2));
+        }
+        let time = time_of_day(third)?;
+        if time.seconds
+            && let Some(year) = year(fields.word(at + 3))
+        {
+            let date = Date::new(year, month, day).ok()?;
+            return Some((Modified::moment(date, time), at + 3));
+        }
+        let date = clock.infer(month, day, time.time)?;
+        let mut modified = Modified::moment(date, time);
+        modified.year_inferred = true;
+        return Some((modified, at + 2));
+    }
+    if let Some(date) = year_month_day(first) {
+        let Some(time) = time_of_day(second) else {
+            return Some((Modified::day(date), at));
+        };
+        let modified = Modified::moment(date, time);
+        return if time.seconds && is_zone(third) {
+            Some((modified.with_zone(third), at + 2))
+        } else {
+            Some((modified, at + 1))
+        };
+    }
+    let (month, day) = month_day(first)?;
+    let time = time_of_day(second)?;
+    let mut modified = Modified::moment(clock.infer(month, day, time.time)?, time);
+    modified.year_inferred = true;
+    Some((modified, at + 1))
+}
+
+/// `15:22`, `15:22:45` or `15:22:45.123456789`.
+pub(super) fn time_of_day(word: &[u8]) -> Option<TimeOfDay> {
+    let mut parts = word.split(|byte| *byte == b':');
+    let hour = short(parts.next()?)?;
+    let minute = parts
+        .next()
+        .filter(|part| part.len() == 2)
+        .and_then(short)?;
+    let (mut second, mut nanos, mut seconds) = (0, 0, false);
+    if let Some(part) = parts.next() {
+        let (whole, fraction) = match part.iter().position(|byte| *byte == b'.') {
+            Some(point) => (&part[..point], Some(&part[point + 1..])),
+            None => (part, None),
+        };
+        second = Some(whole).filter(|part| part.len() == 2).and_then(short)?;
+        nanos = match fraction {
+            Some(fraction) => nanoseconds(fraction)?,
+            None => 0,
+        };
+        seconds = true;
+    }
+    if parts.next().is_some() {
+        return None;
+    }
+    // A leap second is told as the second before it, like POSIX does.
+    let time = Time::new(hour, minute, second.min(59), nanos).ok()?;
+    Some(TimeOfDay { time, seconds })
+}
+
+/// `03:22PM`, or `03:22` with `PM` as `half`.
+pub(super) fn time_of_half_day(word: &[u8], half: &[u8]) -> Option<TimeOfDay> {
+    let time = time_of_day(word)?;
+    let hour = match (half.to_ascii_lowercase().as_slice(), time.time.hour()) {
+        (b"am" | b"a", 12) => 0,
+        (b"pm" | b"p", hour @ 0..12) => hour + 12,
+        // Noon, the morning, and servers that write `15:22PM`.
+        (b"am" | b"a" | b"pm" | b"p", hour) => hour,
+        _ => return None,
+    };
+    Some(TimeOfDay {
+        time: time.time.with().hour(hour).build().ok()?,
+        ..time
+    })
+}
+
+/// `2024-06-19` or `2024/06/19`.
+pub(super) fn year_month_day(word: &[u8]) -> Option<Date> {
+    let (year, month, day) = three(word)?;
+    if word.len() != 10 || word.get(4) != word.get(7) {
+        return None;
+    }
+    Date::new(self::year(year)?, short(month)?, short(day)?).ok()
+}
+
+/// `06-19-24`, `06/19/2024`: month first, unless the first number cannot be one. `19.06.24`: day first.
+pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
+    let (first, second, third) = three(word)?;
+    if first.len() > 2 || second.len() > 2 {
+        return None;
+    }
+    let year = match third.len() {
+        2 => two_digit_year(short(third)?),
+        4 => year(third)?,
+        _ => return None,
+    };
+    let (first, second) = (short(first)?, short(second)?);
+    let (month, day) = if first > 12 || word.contains(&b'.') {
+        (second, first)
+    } else {
+        (first, second)
+    };
+    Date::new(year, month, day).ok()
+}
+
+/// `19-JUN-2024`.
+pub(super) fn vms_date(word: &[u8]) -> Option<Date> {
+    let (first, second, third) = three(word)?;
+    Date::new(year(third)?, month(second)?, day(first)?).ok()
+}
+
+/// A month by name, in the languages of common servers.
+fn month(word: &[u8]) -> Option<i8> {
+    if word.len() < 3 || word.len() > 20 {
+        return None;
+    }
+    if let Some(digits) = CJK_MONTHS
+        .iter()
+        .find_map(|sign| word.strip_suffix(sign.as_bytes()))
+    {
+        return short(digits).filter(|month| (1..=12).contains(month));
+    }
+    let word = match std::str::from_utf8(word) {
+        Ok(text) => text.to_lowercase(),
+        // Latin-1, where every byte is a character.
+        Err(_) => word
+            .iter()
+            .map(|byte| char::from(*byte))
+            .collect::<String>()
+            .to_lowercase(),
+    };
+    let word = word.strip_suffix('.').unwrap_or(&word);
+    let place = MONTHS
+        .iter()
+        .position(|names| names.split(' ').any(|name| name == word))?;
+    i8::try_from(place + 1).ok()
+}
+
+fn day(word: &[u8]) -> Option<i8> {
+    let digits = CJK_DAYS
+        .iter()
+        .find_map(|sign| word.strip_suffix(sign.as_bytes()))
+        .or_else(|| word.strip_suffix(b","))
+        .or_else(|| word.strip_suffix(b"."))
+        .unwrap_or(word);
+    short(digits).filter(|day| (1..=31).contains(day))
+}
+
+fn year(word: &[u8]) -> Option<i16> {
+    let digits = CJK_YEARS
+        .iter()
+        .find_map(|sign| word.strip_suffix(sign.as_bytes()))
+        .unwrap_or(word);
+    if digits.len() != 4 {
+        return None;
+    }
+    i16::try_from(number(digits)?)
+        .ok()
+        .filter(|year| *year >= 1900)
+}
+
+fn two_digit_year(year: i8) -> i16 {
+    if year < 70 {
+        2000 + i16::from(year)
+    } else {
+        1900 + i16::from(year)
+    }
+}
+
+fn month_day(word: &[u8]) -> Option<(i8, i8)> {
+    match word {
+        [a, b, b'-', c, d] => Some((short(&[*a, *b])?, short(&[*c, *d])?)),
+        _ => None,
+    }
+}
+
+fn is_zone(word: &[u8]) -> bool {
+    matches!(word, [b'+' | b'-', digits @ ..] if digits.len() == 4 && number(digits).is_some())
+}
+
+/// A number of one or two digits.
+fn short(word: &[u8]) -> Option<i8> {
+    if word.len() > 2 {
+        return None;
+    }
+    number(word).and_then(|number| i8::try_from(number).ok())
+}
+
+/// A decimal fraction of a second of up to nine digits.
+fn nanoseconds(fraction: &[u8]) -> Option<i32> {
+    let digits = fraction.len();
+    if digits == 0 || digits > 9 {
+        return None;
+    }
+    let value = number(fraction)?;
+    (digits..9)
+        .try_fold(value, |value, _| value.checked_mul(10))
+        .and_then(|value| i32::try_from(value).ok())
+}
+
+fn three(word: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    let mut parts = word.split(|byte| matches!(byte, b'-' | b'/' | b'.'));
+    let three = (parts.next()?, parts.next()?, parts.next()?);
+    parts.next().is_none().then_some(three)
+}
+
+/// Names and abbreviations, January first; none stands for two months.
+const MONTHS: [&str; 12] = [
+    "jan january janv januar januari ene gen gennaio янв sty led tammi",
+    "feb february févr fév fevr febr februar fev fev. фев lut úno helmi",
+    "mar march mär märz mrz mars maart mrt мар bře maalis",
+    "apr april avr abr апр kwi dub huhti",
+    "may mai maj mei mag май мая kvě touko",
+    "jun june juin juni giu июн cze čer kesä",
+    "jul july juil juli lug июл lip čvc heinä",
+    "aug august août aou aout ago авг sie srp elo",
+    "sep sept september set сен wrz zář syys",
+    "oct october okt oktober out ott окт paź říj loka",
+    "nov november noviembre ноя lis marras",
+    "dec december déc dez dezember dic des дек gru pro joulu",
+];
+const CJK_MONTHS: [&str; 2] = ["月", "월"];
+const CJK_DAYS: [&str; 2] = ["日", "일"];
+const CJK_YEARS: [&str; 2] = ["年", "년"];

@@ -1,0 +1,312 @@
+//! Listings: the bytes of LIST, NLST, MLSD or a STAT reply become entries.
+//!
+//! RFC 959 leaves the form of a LIST to the server, so the form is found out, once for a whole listing:
+//!
+//! ```text
+//! bytes ──> lines ──> which form do the first lines have? ──> an entry for each line of it
+//!                     unix, dos, eplf, netware, vms, mainframe
+//! MLSD  ──> lines ──> super::facts (RFC 3659 section 7.2: the one form that is specified)
+//! ```
+//!
+//! What is no entry is passed over: blank lines, `total 12`, the headings of `ls -R`, VMS, MVS and `dir`. Any other line
+//! that fits no form is an entry of kind `other` whose name is the line, so that nothing is lost; only in a STAT reply,
+//! whose text is free, such lines are no entries. Work is linear in the bytes.
+
+pub(super) mod dates;
+mod dos;
+mod eplf;
+pub(super) mod fields;
+mod mainframe;
+mod netware;
+mod unix;
+mod vms;
+
+use self::dates::{Clock, Modified};
+use super::facts;
+use crate::model::Timestamp;
+use crate::model::record::{EntryKind, ListingEntry};
+use crate::model::wire_text::decode;
+
+/// Which command asked for a listing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ListingKind {
+    /// LIST: whatever form the server likes.
+    List,
+    /// NLST: a name a line. A server that got `NLST -l` may send the form of a LIST; that is recognised.
+    Names,
+    /// MLSD: facts and a name.
+    Facts,
+    /// STAT with a path: as LIST, between lines of free text.
+    Status,
+}
+
+/// A parsed listing.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Listing {
+    /// The entries, in order.
+    pub entries: Vec<ListingEntry>,
+    /// Entries beyond the bound.
+    pub omitted: u64,
+    /// True where the last line was cut off and left out.
+    pub cut: bool,
+}
+
+/// Parses a listing.
+///
+/// `captured` fills in the year where the listing leaves it out. `whole` tells that all bytes are there: the last line
+/// then needs no line end. At most `max_entries` entries are kept; the others are counted.
+#[must_use]
+pub fn parse_listing(
+    bytes: &[u8],
+    kind: ListingKind,
+    captured: Timestamp,
+    whole: bool,
+    max_entries: usize,
+) -> Listing {
+    let mut listing = Listing::default();
+    let mut text = bytes;
+    if !whole && !bytes.is_empty() && !bytes.ends_with(b"\n") {
+        let end = bytes.iter().rposition(|byte| *byte == b'\n');
+        text = end.map_or(&[], |end| &bytes[..=end]);
+        listing.cut = true;
+    }
+    let clock = Clock::new(captured);
+    let form = match kind {
+        ListingKind::Facts => None,
+        _ => Form::detect(text, kind, &clock),
+    };
+    let mut wrapped = Vec::new();
+    let mut lines = lines(text, kind).peekable();
+    while let Some(line) = lines.next() {
+        let mut line = line;
+        if form == Some(Form::Vms)
+            && vms::wraps(line)
+            && let Some(next) = lines.next_if(|next| next.starts_with(b" "))
+        {
+            wrapped = [line, b"\n", next].concat();
+            line = &wrapped;
+        }
+        let entry = match (kind, form) {
+            (ListingKind::Facts, _) => facts::parse_entry(line).or_else(|| unknown(line, form)),
+            (_, Some(form)) => match form.parse(line, &clock) {
+                Some(parsed) => Some(parsed.into_entry(line)),
+                None if kind == ListingKind::Status => None,
+                None => unknown(line, Some(form)),
+            },
+            (ListingKind::Names, None) => {
+                (!line.is_empty()).then(|| Parsed::of(line, EntryKind::Other).into_entry(line))
+            }
+            (ListingKind::Status, None) => None,
+            (ListingKind::List, None) => unknown(line, None),
+        };
+        match entry {
+            Some(entry) if listing.entries.len() < max_entries => listing.entries.push(entry),
+            Some(_) => listing.omitted += 1,
+            None => {}
+        }
+    }
+    drop(wrapped);
+    listing
+}
+
+/// The forms a LIST can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    Unix,
+    Dos,
+    Eplf,
+    Netware,
+    Vms,
+    As400,
+    MvsDatasets,
+    MvsMembers,
+}
+
+impl Form {
+    /// The form that most of the first lines have.
+    fn detect(text: &[u8], kind: ListingKind, clock: &Clock) -> Option<Self> {
+        let sample = || {
+            lines(text, kind)
+                .filter(|line| !line.trim_ascii().is_empty())
+                .take(SAMPLE)
+        };
+        if let Some(form) = sample().find_map(|line| match mainframe::heading(line)? {
+            mainframe::Heading::Datasets => Some(Self::MvsDatasets),
+            mainframe::Heading::Members => Some(Self::MvsMembers),
+        }) {
+            return Some(form);
+        }
+        let (mut best, mut best_count) = (None, 0);
+        for form in [
+            Self::Unix,
+            Self::Dos,
+            Self::Eplf,
+            Self::Netware,
+            Self::Vms,
+            Self::As400,
+        ] {
+            // VMS may wrap a line after the name: then half of the lines tell nothing.
+            let count = sample()
+                .filter(|line| form.parse(line, clock).is_some())
+                .count();
+            if count > best_count {
+                (best, best_count) = (Some(form), count);
+            }
+        }
+        if best_count == 0 && sample().any(vms::wraps) && kind != ListingKind::Names {
+            return Some(Self::Vms);
+        }
+        // Names may look like anything; a long listing looks like one from its beginning.
+        best.filter(|_| kind != ListingKind::Names || best_count * 2 > sample().count())
+    }
+
+    fn parse<'a>(self, line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {
+        match self {
+            Self::Unix => unix::parse(line, clock),
+            Self::Dos => dos::parse(line),
+            Self::Eplf => eplf::parse(line),
+            Self::Netware => netware::parse(line, clock),
+            Self::Vms => vms::parse(line),
+            Self::As400 => mainframe::parse_as400(line),
+            Self::MvsDatasets => mainframe::parse_dataset(line),
+            Self::MvsMembers => mainframe::parse_member(line),
+        }
+    }
+}
+
+/// An entry in the words of the line.
+#[derive(Clone, Debug)]
+pub(super) struct Parsed<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) kind: EntryKind,
+    pub(super) size: Option<u64>,
+    pub(super) modified: Option<Modified>,
+    pub(super) permissions: Option<&'a [u8]>,
+    pub(super) owner: Option<&'a [u8]>,
+    pub(super) group: Option<&'a [u8]>,
+    pub(super) target: Option<&'a [u8]>,
+}
+
+impl<'a> Parsed<'a> {
+    pub(super) fn of(name: &'a [u8], kind: EntryKind) -> Self {
+        Self {
+            name,
+            kind,
+            size: None,
+            modified: None,
+            permissions: None,
+            owner: None,
+            group: None,
+            target: None,
+        }
+    }
+
+    pub(super) fn into_entry(self, line: &[u8]) -> ListingEntry {
+        let (name, name_b64) = decode(self.name);
+        let (modified, modified_precision, year_inferred) = match self.modified {
+            Some(modified) => (
+                Some(modified.text),
+                Some(modified.precision),
+                modified.year_inferred,
+            ),
+            None => (None, None, false),
+        };
+        ListingEntry {
+            name,
+            name_b64,
+            kind: self.kind,
+            size: self.size,
+            modified,
+            modified_precision,
+            year_inferred,
+            permissions: self.permissions.map(text),
+            owner: self.owner.map(text),
+            group: self.group.map(text),
+            target: self.target.map(text),
+            raw: text(line),
+        }
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// Lines without their ends; every CR before the LF belongs to the end, since some servers send two.
+fn lines(text: &[u8], kind: ListingKind) -> impl Iterator<Item = &[u8]> {
+    text.split(|byte| *byte == b'\n').map(move |line| {
+        let mut line = line;
+        while let Some(shorter) = line.strip_suffix(b"\r") {
+            line = shorter;
+        }
+        if kind == ListingKind::Status {
+            without_code(line)
+        } else {
+            line
+        }
+    })
+}
+
+/// A line of a reply without its `213-`, which some servers write before each line.
+fn without_code(line: &[u8]) -> &[u8] {
+    match line {
+        [a, b, c, b'-', rest @ ..] if [a, b, c].iter().all(|byte| byte.is_ascii_digit()) => rest,
+        _ => line,
+    }
+}
+
+/// An entry for a line of no known form, unless it is a heading.
+fn unknown(line: &[u8], form: Option<Form>) -> Option<ListingEntry> {
+    let trimmed = line.trim_ascii();
+    let heading = trimmed.is_empty()
+        || trimmed.ends_with(b":")
+        || trimmed.starts_with(b"ls: ")
+        || is_total(trimmed)
+        || match form {
+            Some(Form::Vms) => {
+                trimmed.starts_with(b"Directory ")
+                    || trimmed.starts_with(b"Total of ")
+                    || trimmed.starts_with(b"Grand total of ")
+            }
+            Some(Form::MvsDatasets | Form::MvsMembers) => mainframe::heading(line).is_some(),
+            // `dir` indents its headings and sums.
+            Some(Form::Dos) => line.starts_with(b" "),
+            _ => false,
+        };
+    (!heading).then(|| Parsed::of(line, EntryKind::Other).into_entry(line))
+}
+
+/// `total 12`, in the languages of common servers.
+fn is_total(line: &[u8]) -> bool {
+    let mut words = line
+        .split(u8::is_ascii_whitespace)
+        .filter(|word| !word.is_empty());
+    let (Some(word), Some(number)) = (words.next(), words.next()) else {
+        return false;
+    };
+    let word = word.strip_suffix(b":").unwrap_or(word);
+    number.first().is_some_and(u8::is_ascii_digit)
+        && words.all(|word| word.first().is_some_and(u8::is_ascii_digit) || word == b"free")
+        && TOTALS
+            .iter()
+            .any(|total| total.as_bytes().eq_ignore_ascii_case(word))
+}
+
+/// Lines looked at to find the form.
+const SAMPLE: usize = 64;
+const TOTALS: [&str; 11] = [
+    "total",
+    "totale",
+    "totaal",
+    "insgesamt",
+    "summe",
+    "razem",
+    "celkem",
+    "итого",
+    "总用量",
+    "總計",
+    "合計",
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,122 @@
+//! `ls -l`, by far the most common form, with what servers make of it.
+
+use super::Parsed;
+use super::dates::{Clock, unix_date};
+use super::fields::{Fields, number, size};
+use crate::model::record::EntryKind;
+
+/// `-rw-r--r--  1 owner group 1715 Jun 19 15:22 name`, with or without inode, blocks, links, owner and group.
+pub(super) fn parse<'a>(line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {
+    let fields = Fields::new(line);
+    // `ls -is` writes inode and blocks before the mode.
+    let mode = (0..3).find(|index| !is_number(fields.word(*index)))?;
+    let (kind, permissions) = parse_mode(fields.word(mode))?;
+
+    // Owner and group may hold spaces: what stands before the first date, and is a size, ends them.
+    let first = mode + 1;
+    let (size_column, date, size, last) = (first..fields.len()).find_map(|at| {
+        let (width, size) = size_before(&fields, first, at)?;
+        let (date, last) = unix_date(&fields, at, clock)?;
+        Some((at - width, date, size, last))
+    })?;
+    let name = fields.name_after(last);
+    if name.is_empty() {
+        return None;
+    }
+    let owner = if is_number(fields.word(first)) && first < size_column {
+        first + 1
+    } else {
+        first
+    };
+    let mut parsed = Parsed {
+        size,
+        modified: Some(date),
+        permissions: Some(permissions),
+        owner: fields.span(owner, size_column.min(owner + 1)),
+        group: fields.span(owner + 1, size_column),
+        ..Parsed::of(name, kind)
+    };
+    if kind == EntryKind::Link {
+        (parsed.name, parsed.target) = split_link(name, size);
+    }
+    Some(parsed)
+}
+
+/// Name and target of a link. A name may hold an arrow too; the size of a link is the length of its target, which
+/// tells where to split.
+pub(super) fn split_link(text: &[u8], size: Option<u64>) -> (&[u8], Option<&[u8]>) {
+    let by_size = size
+        .and_then(|size| usize::try_from(size).ok())
+        .and_then(|size| text.len().checked_sub(size)?.checked_sub(ARROW.len()))
+        .filter(|at| text.get(*at..).is_some_and(|rest| rest.starts_with(ARROW)));
+    let at = by_size.or_else(|| text.windows(ARROW.len()).position(|window| window == ARROW));
+    match at {
+        Some(at) if at > 0 => (&text[..at], text.get(at + ARROW.len()..)),
+        _ => (text, None),
+    }
+}
+
+/// Type and permissions, with the mark of an access list where there is one.
+fn parse_mode(word: &[u8]) -> Option<(EntryKind, &[u8])> {
+    let (kind, permissions) = word.split_first()?;
+    let (bits, mark) = permissions.split_at_checked(9)?;
+    let known = bits.iter().all(|bit| b"-rwxsStTlL".contains(bit))
+        && mark.len() <= 2
+        && mark.iter().all(|mark| b"+.@*".contains(mark));
+    if !known {
+        return None;
+    }
+    let kind = match kind {
+        b'-' => EntryKind::File,
+        b'd' => EntryKind::Directory,
+        b'l' => EntryKind::Link,
+        b'b' | b'c' | b'p' | b's' | b'D' | b'C' | b'M' | b'P' | b'n' | b'w' | b'?' => {
+            EntryKind::Other
+        }
+        _ => return None,
+    };
+    Some((kind, permissions))
+}
+
+/// How many words before word `at` are the size, and the size where it is one: `1715`, `1,715`, `1.7K`, and for a
+/// device `8, 0` or `8,0`.
+fn size_before(fields: &Fields<'_>, first: usize, at: usize) -> Option<(usize, Option<u64>)> {
+    let column = at.checked_sub(1).filter(|column| *column >= first)?;
+    let word = fields.word(column);
+    let major = column
+        .checked_sub(1)
+        .filter(|major| *major >= first)
+        .and_then(|major| fields.word(major).strip_suffix(b","));
+    if is_number(word) && major.is_some_and(is_number) {
+        return Some((2, None));
+    }
+    if let Some(size) = size(word) {
+        return Some((1, Some(size)));
+    }
+    if let Some(minor) = word.iter().position(|byte| *byte == b',')
+        && is_number(&word[..minor])
+        && is_number(&word[minor + 1..])
+    {
+        return Some((1, None));
+    }
+    is_rounded(word).then_some((1, None))
+}
+
+/// A size of `ls -h`: near, but not exact.
+fn is_rounded(word: &[u8]) -> bool {
+    let digits = word
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+        .count();
+    word.first().is_some_and(u8::is_ascii_digit)
+        && matches!(
+            word.get(digits..),
+            Some([b'K' | b'k' | b'M' | b'G' | b'T' | b'P' | b'E'] | [_, b'B'] | [_, b'i', b'B'])
+        )
+}
+
+fn is_number(word: &[u8]) -> bool {
+    number(word).is_some()
+}
+
+const ARROW: &[u8] = b" -> ";
