@@ -59,6 +59,17 @@ impl<'a> Fields<'a> {
         rest.strip_prefix(b" ").unwrap_or(rest)
     }
 
+    /// How many spaces stand before word number `index`.
+    pub(super) fn gap_before(&self, index: usize) -> usize {
+        let begin = |index: usize| self.ends.get(index)?.checked_sub(self.word(index).len());
+        let end = index
+            .checked_sub(1)
+            .and_then(|before| self.ends.get(before));
+        begin(index)
+            .unwrap_or_default()
+            .saturating_sub(end.copied().unwrap_or_default())
+    }
+
     /// From word number `first` to before word number `end`, as it stands; `None` for no words.
     pub(super) fn span(&self, first: usize, end: usize) -> Option<&'a [u8]> {
         if first >= end {

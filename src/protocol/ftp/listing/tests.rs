@@ -164,6 +164,17 @@ fn names_keep_every_space() {
 }
 
 #[test]
+fn a_year_may_stand_to_the_left_of_its_column() {
+    let text = "----------   1 nobody   nogroup     1803128 Nov 30 2000  archive.zip\n\
+                ----------   1 nobody   nogroup     1803128 Jun 18 09:00 archive.new\n\
+                ----------   1 nobody   nogroup     1803128 Jun 18 09:00  leading\n";
+    assert_eq!(
+        names(&list(text)),
+        ["archive.zip", "archive.new", " leading"]
+    );
+}
+
+#[test]
 fn names_that_are_not_utf8_keep_their_bytes() {
     let entries = parse(
         b"-rw-r--r-- 1 a b 3 Jan  1  2020 caf\xe9\n",

@@ -19,7 +19,7 @@ pub(super) fn parse<'a>(line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {
         let (date, last) = unix_date(&fields, at, clock)?;
         Some((at - width, date, size, last))
     })?;
-    let name = fields.name_after(last);
+    let name = name_after(&fields, last);
     if name.is_empty() {
         return None;
     }
@@ -40,6 +40,22 @@ pub(super) fn parse<'a>(line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {
         (parsed.name, parsed.target) = split_link(name, size);
     }
     Some(parsed)
+}
+
+/// The name after the last word of the date. The column of year or time is five wide: `ls` writes ` 2000`, and some
+/// servers write `2000 `, whose padding does not belong to the name.
+fn name_after<'a>(fields: &Fields<'a>, last: usize) -> &'a [u8] {
+    let name = fields.name_after(last);
+    let year_to_the_left = fields.word(last).len() == 4
+        && is_number(fields.word(last))
+        && fields.gap_before(last) == 1
+        && !last
+            .checked_sub(1)
+            .is_some_and(|before| fields.word(before).contains(&b':'));
+    match name.strip_prefix(b" ") {
+        Some(name) if year_to_the_left => name,
+        _ => name,
+    }
 }
 
 /// Name and target of a link. A name may hold an arrow too; the size of a link is the length of its target, which
