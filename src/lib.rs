@@ -16,9 +16,11 @@
 pub mod capture;
 pub mod cli;
 pub mod decode;
+pub mod diagnosis;
 pub mod extract;
 pub mod model;
 pub mod pipeline;
 pub mod protocol;
 pub mod reassembly;
 pub mod report;
+pub mod session;

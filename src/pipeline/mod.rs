@@ -1,8 +1,26 @@
 //! Wires the layers: the library's front door.
+//!
+//! ```text
+//! PacketSource -> Decoder -> FlowTable -> SessionTracker -> EventSink
+//!                     └ datagrams ----------^      └-----> TransferSink
+//! ```
+//!
+//! One thread, and no clock but that of the packets: the same input gives the same events.
 
-use crate::capture::PacketSource;
+mod clock;
+
+use std::ops::ControlFlow;
+
+use clock::Clock;
+
+use crate::capture::{Input, Packet, PacketSource};
+use crate::decode::{Decoded, Decoder};
 use crate::model::record::{Capture, Totals};
-use crate::model::{EventSink, Limits, TransferSink};
+use crate::model::{
+    EventKind, EventSink, FrameRef, Limits, Span, Timestamp, TransferSink, Warning, WarningCode,
+};
+use crate::reassembly::FlowTable;
+use crate::session::{self, SessionTracker};
 
 /// What a run is asked to do beside reading.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +53,102 @@ pub fn analyze(
     events: &mut dyn EventSink,
     files: &mut dyn TransferSink,
 ) -> Summary {
-    let _ = (source, options, events, files);
-    Summary::default()
+    let tracker_options = session::Options {
+        show_passwords: options.show_passwords,
+        md5: options.md5,
+        sha1: options.sha1,
+        several_captures: source.captures().len() > 1,
+        limits: options.limits.clone(),
+    };
+    let mut run = Run {
+        decoder: Decoder::new(&options.limits),
+        flows: FlowTable::new(&options.limits),
+        tracker: SessionTracker::new(tracker_options, events, files),
+        clock: Clock::default(),
+        last: FrameRef::default(),
+        ticked: Timestamp::default(),
+        warnings: Vec::new(),
+        failures: Vec::new(),
+    };
+    source.for_each(&mut |input| {
+        run.input(input);
+        ControlFlow::Continue(())
+    });
+    run.finish(source.captures())
 }
+
+struct Run<'s> {
+    decoder: Decoder,
+    flows: FlowTable,
+    tracker: SessionTracker<'s>,
+    clock: Clock,
+    last: FrameRef,
+    ticked: Timestamp,
+    warnings: Vec<Warning>,
+    failures: Vec<String>,
+}
+
+impl Run<'_> {
+    fn input(&mut self, input: Input<'_>) {
+        match input {
+            Input::Packet(packet) => self.packet(&packet),
+            Input::CaptureStart(capture) => self.tracker.tell(EventKind::Capture(capture)),
+            Input::Warning(warning) => self.warnings.push(warning),
+            Input::Failed(error) => {
+                let hint = error
+                    .hint()
+                    .map_or_else(String::new, |hint| format!("; {hint}"));
+                self.failures.push(format!("{error}{hint}"));
+            }
+        }
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>) {
+        let now = self.clock.packet(packet.frame.time);
+        self.last = packet.frame;
+        self.tracker.at(packet.frame, now);
+        match self.decoder.decode(packet) {
+            Decoded::Segment(segment) => self.flows.segment(&segment, &mut self.tracker),
+            Decoded::Datagram(datagram) => self.tracker.datagram(&datagram),
+            Decoded::Icmp(_) | Decoded::Other(_) => {}
+        }
+        if now.since(self.ticked) >= TICK || now < self.ticked {
+            self.ticked = now;
+            self.flows.tick(now, packet.frame, &mut self.tracker);
+            self.tracker.tick(now);
+        }
+    }
+
+    fn finish(mut self, captures: Vec<Capture>) -> Summary {
+        self.flows.finish(self.last, &mut self.tracker);
+        let mut warnings = self.warnings;
+        warnings.extend(self.decoder.warnings());
+        warnings.extend(self.flows.warnings());
+        warnings.extend(self.tracker.finish());
+        if self.clock.disbelieved > 0 {
+            let message = "time stamps leap by more than a minute; timers did not follow them";
+            let warning = Warning::new(WarningCode::TimeJump, message, None);
+            warnings.push(Warning {
+                count: self.clock.disbelieved,
+                ..warning
+            });
+        }
+        for warning in &warnings {
+            self.tracker.tell(EventKind::Warning(warning));
+        }
+        let counted = |of: fn(&Capture) -> Option<u64>| captures.iter().filter_map(of).sum();
+        let totals = Totals {
+            packets: counted(|capture| capture.packets),
+            bytes: counted(|capture| capture.bytes),
+            ..self.tracker.totals()
+        };
+        Summary {
+            captures,
+            totals,
+            failures: self.failures,
+        }
+    }
+}
+
+/// How often, in capture time, timers are looked at.
+const TICK: Span = Span::from_millis(100);

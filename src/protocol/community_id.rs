@@ -1,0 +1,52 @@
+//! Community ID v1: one text that names a connection in every tool that knows it.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use sha1::{Digest, Sha1};
+
+use crate::model::FlowKey;
+
+/// The Community ID of a TCP connection, with seed 0.
+#[must_use]
+pub fn community_id(key: &FlowKey) -> String {
+    of_protocol(key, TCP)
+}
+
+fn of_protocol(key: &FlowKey, protocol: u8) -> String {
+    let mut hash = Sha1::new();
+    hash.update(SEED);
+    for end in [key.low, key.high] {
+        match end.ip() {
+            std::net::IpAddr::V4(ip) => hash.update(ip.octets()),
+            std::net::IpAddr::V6(ip) => hash.update(ip.octets()),
+        }
+    }
+    hash.update([protocol, 0]);
+    hash.update(key.low.port.to_be_bytes());
+    hash.update(key.high.port.to_be_bytes());
+    format!("1:{}", STANDARD.encode(hash.finalize()))
+}
+
+const SEED: [u8; 2] = [0, 0];
+const TCP: u8 = 6;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Endpoint;
+
+    #[test]
+    fn published_vector_in_both_directions() {
+        let a = Endpoint::v4([192, 168, 1, 42], 4242);
+        let b = Endpoint::v4([8, 8, 8, 8], 53);
+        let udp = 17;
+        assert_eq!(
+            of_protocol(&FlowKey::new(a, b).0, udp),
+            "1:vTdrngJjlP5eZ9mw9JtnKyn99KM="
+        );
+        assert_eq!(
+            of_protocol(&FlowKey::new(b, a).0, udp),
+            "1:vTdrngJjlP5eZ9mw9JtnKyn99KM="
+        );
+    }
+}

@@ -1,0 +1,247 @@
+//! What a command changes when it is read, and when its turn comes.
+
+use super::control::Session;
+use super::pairing::Pending;
+use super::secrets::HIDDEN;
+use super::shared::Shared;
+use super::steps::CommandState;
+use crate::model::record::{Command, Mode, Place};
+use crate::model::{EventKind, FrameRef, WarningCode};
+use crate::protocol::ftp::{
+    Verb, extended_port_argument, long_address, parse_command, path, port_argument,
+};
+
+impl Session {
+    /// One command line.
+    pub(super) fn command(
+        &mut self,
+        shared: &mut Shared<'_>,
+        line: &[u8],
+        truncated: bool,
+        arrived: FrameRef,
+    ) {
+        let parsed = parse_command(line);
+        let verb = Verb::from_bytes(&parsed.verb);
+        self.next_sequence += 1;
+        let sequence = self.next_sequence;
+        let state = self.command_state(
+            shared,
+            &parsed.verb,
+            parsed.argument,
+            verb,
+            truncated,
+            arrived,
+        );
+        let argument = parsed.argument.unwrap_or_default();
+        match verb {
+            Verb::User => self.logins.user(argument, &self.secrets),
+            Verb::Pass => {
+                if !self.logins.password(argument) {
+                    self.secrets.add(argument);
+                }
+            }
+            Verb::Acct => {
+                self.logins.account(argument);
+                self.secrets.add(argument);
+            }
+            Verb::Adat => self.secrets.add(argument),
+            Verb::Abor => self.note_abor(arrived),
+            _ => {}
+        }
+        let transfer = verb.is_transfer().then(|| {
+            let text = state.record.verb.clone();
+            self.begin_transfer(verb, &text, sequence, parsed.argument)
+        });
+        if let Some((mode, announced)) = active_end_point(verb, argument) {
+            // The server may connect before its reply is captured.
+            let number = self.announce(shared, mode, announced, None);
+            self.announced_by.push_back((sequence, number));
+            if self.announced_by.len() > ANNOUNCEMENTS {
+                self.announced_by.pop_front();
+            }
+        }
+        let directory = self.directory.clone();
+        let same_name = |other: &[u8]| {
+            parsed.argument.is_some_and(|name| {
+                other == name
+                    || path::resolve(directory.as_deref(), other).is_some_and(|known| {
+                        Some(known) == path::resolve(directory.as_deref(), name)
+                    })
+            })
+        };
+        self.steps.command(state, transfer, same_name);
+        self.pending.push_back(Pending {
+            sequence,
+            verb,
+            preliminary: false,
+            activated: false,
+        });
+        if self.pending.len() > PENDING {
+            shared.warn(
+                WarningCode::LimitReached,
+                "a session has too many unanswered commands; the oldest count as not answered",
+            );
+            self.drop_front();
+        }
+        self.activate_front(shared);
+        self.tell_steps(shared, false);
+    }
+
+    /// Gives the front of the queue its turn: what is in force now holds for it.
+    pub(super) fn activate_front(&mut self, shared: &mut Shared<'_>) {
+        // Without the server's side nothing is ever answered, and the order of the commands is all there is.
+        let alone = self.server_is_silent() && self.next_sequence > 1;
+        for at in 0..self.pending.len() {
+            if at > 0 && !alone {
+                break;
+            }
+            let Some(pending) = self.pending.get_mut(at) else {
+                break;
+            };
+            if std::mem::replace(&mut pending.activated, true) {
+                continue;
+            }
+            let Pending { sequence, verb, .. } = *pending;
+            if verb.is_transfer() {
+                self.activate_transfer(shared, sequence);
+            } else if alone && let Some(number) = self.announcement(sequence) {
+                self.put_in_force(shared, number);
+            }
+        }
+    }
+
+    /// The negotiation that a PORT, EPRT or LPRT began.
+    pub(super) fn announcement(&self, sequence: u64) -> Option<u64> {
+        self.announced_by
+            .iter()
+            .find(|(command, _)| *command == sequence)
+            .map(|&(_, number)| number)
+    }
+
+    /// The oldest command will not be answered any more.
+    pub(super) fn drop_front(&mut self) {
+        if let Some(pending) = self.pending.pop_front()
+            && let Some(command) = self.steps.get_mut(pending.sequence)
+        {
+            command.reply_lost = true;
+        }
+    }
+
+    /// Tells the steps that are complete; with `all` every one.
+    pub(super) fn tell_steps(&mut self, shared: &mut Shared<'_>, all: bool) {
+        while let Some(step) = {
+            let secrets = &self.secrets;
+            self.steps.next(all, |command| hide(command, secrets))
+        } {
+            shared.emit(Some(self.id), EventKind::Step(&step));
+            if self.told_steps.len() < shared.options.limits.commands {
+                self.told_steps.push(step);
+            } else {
+                self.steps_omitted += 1;
+                shared.warn(
+                    WarningCode::LimitReached,
+                    format!(
+                        "more than {} steps in one session; the rest were left out",
+                        shared.options.limits.commands
+                    ),
+                );
+            }
+        }
+    }
+
+    fn command_state(
+        &self,
+        shared: &Shared<'_>,
+        verb_bytes: &[u8],
+        argument: Option<&[u8]>,
+        verb: Verb,
+        truncated: bool,
+        arrived: FrameRef,
+    ) -> CommandState {
+        let (verb_text, verb_b64) = self.secrets.text(verb_bytes);
+        let (argument_text, argument_b64) = match argument {
+            Some(argument)
+                if verb == Verb::Site && !self.secrets.shown() && is_password_change(argument) =>
+            {
+                (Some(format!("PSWD {HIDDEN}")), None)
+            }
+            Some(argument) => {
+                let (text, exact) = self.secrets.text(argument);
+                (Some(text), exact)
+            }
+            None => (None, None),
+        };
+        let place = Place::of(arrived, shared.options.several_captures);
+        CommandState {
+            record: Command {
+                sequence: self.next_sequence,
+                verb: verb_text,
+                verb_b64,
+                argument: argument_text,
+                argument_b64,
+                time: arrived.time,
+                frame: arrived.number,
+                capture: place.capture,
+                capture_frame: place.capture_frame,
+                truncated,
+                replies: Vec::new(),
+            },
+            verb,
+            argument: argument.map(<[u8]>::to_vec),
+            answer: None,
+            reply_lost: false,
+            anonymous: verb == Verb::Pass && self.logins.is_anonymous_attempt(),
+        }
+    }
+
+    fn note_abor(&mut self, arrived: FrameRef) {
+        for pending in &self.pending {
+            if let Some(state) = self
+                .transfers
+                .values_mut()
+                .find(|state| state.sequence == pending.sequence)
+            {
+                state.abor.get_or_insert(arrived);
+            }
+        }
+    }
+}
+
+/// The command as it is told: without what is secret.
+fn hide(command: &CommandState, secrets: &super::secrets::Secrets) -> Command {
+    let mut record = command.record.clone();
+    let refused = command.answer.is_some_and(|(code, _)| code >= 400);
+    let secret = match command.verb {
+        Verb::Pass => !command.anonymous || refused,
+        Verb::Acct | Verb::Adat => true,
+        _ => false,
+    };
+    if secret && !secrets.shown() && record.argument.is_some() {
+        record.argument = Some(HIDDEN.to_owned());
+        record.argument_b64 = None;
+    }
+    record
+}
+
+/// SITE PSWD changes a password.
+fn is_password_change(argument: &[u8]) -> bool {
+    argument
+        .get(..4)
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"PSWD"))
+        && argument.get(4).is_none_or(|&byte| byte == b' ')
+}
+
+fn active_end_point(verb: Verb, argument: &[u8]) -> Option<(Mode, crate::model::Endpoint)> {
+    match verb {
+        Verb::Port => Some((Mode::Active, port_argument(argument)?)),
+        Verb::Eprt => Some((Mode::ExtendedActive, extended_port_argument(argument)?)),
+        Verb::Lprt => Some((Mode::LongActive, long_address(argument)?)),
+        _ => None,
+    }
+}
+
+/// Commands that wait for an answer at once.
+const PENDING: usize = 10_000;
+
+/// PORT commands whose answer may be outstanding.
+const ANNOUNCEMENTS: usize = 1024;

@@ -1,0 +1,230 @@
+//! The bytes of one direction of a data connection: digests, first bytes, listing text. Always on, bounded, streaming.
+
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::shared::Options;
+use crate::model::ContentId;
+
+/// What is kept of the bytes while they pass.
+pub(super) struct Content {
+    pub(super) id: ContentId,
+    sha256: Sha256,
+    md5: Option<Md5>,
+    sha1: Option<Sha1>,
+    /// Payload bytes, each once.
+    pub(super) bytes: u64,
+    /// End of the stream as far as it is known, holes included.
+    pub(super) length: u64,
+    /// Holes: from, to.
+    pub(super) gaps: Vec<[u64; 2]>,
+    pub(super) gaps_omitted: u64,
+    pub(super) missing: u64,
+    head: Vec<u8>,
+    /// The text of what may be a listing; `None` once it is known to be none, or longer than its bound.
+    text: Option<Vec<u8>>,
+    /// The listing was longer than its bound.
+    pub(super) text_cut: bool,
+    /// Bytes were given to the transfer sink.
+    pub(super) stored: bool,
+}
+
+impl Content {
+    pub(super) fn new(id: ContentId, options: &Options) -> Self {
+        Self {
+            id,
+            sha256: Sha256::new(),
+            md5: options.md5.then(Md5::new),
+            sha1: options.sha1.then(Sha1::new),
+            bytes: 0,
+            length: 0,
+            gaps: Vec::new(),
+            gaps_omitted: 0,
+            missing: 0,
+            head: Vec::new(),
+            text: Some(Vec::new()),
+            text_cut: false,
+            stored: false,
+        }
+    }
+
+    /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8], text_room: usize) {
+        self.sha256.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        if let Some(sha1) = &mut self.sha1 {
+            sha1.update(bytes);
+        }
+        if self.head.len() < HEAD_BYTES {
+            let room = HEAD_BYTES - self.head.len();
+            self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+        if let Some(text) = &mut self.text {
+            if text_room == 0 {
+                self.text = None;
+            } else {
+                let room = text_room.saturating_sub(text.len());
+                self.text_cut |= room < bytes.len();
+                text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+            }
+        }
+        self.bytes += bytes.len() as u64;
+        self.length = self.length.max(offset.saturating_add(bytes.len() as u64));
+    }
+
+    /// Bytes that will not come.
+    pub(super) fn gap(&mut self, from: u64, length: u64) {
+        let to = from.saturating_add(length);
+        self.missing = self.missing.saturating_add(length);
+        self.length = self.length.max(to);
+        if let Some(last) = self.gaps.last_mut().filter(|last| last[1] == from) {
+            last[1] = to;
+        } else if self.gaps.len() < GAPS {
+            self.gaps.push([from, to]);
+        } else {
+            self.gaps_omitted += 1;
+        }
+    }
+
+    /// The text of a listing, holes passed over.
+    pub(super) fn text(&self) -> Option<&[u8]> {
+        self.text.as_deref()
+    }
+
+    /// The digests of the bytes so far, in hex.
+    pub(super) fn digests(&self) -> Digests {
+        Digests {
+            sha256: hex(&self.sha256.clone().finalize()),
+            md5: self.md5.as_ref().map(|md5| hex(&md5.clone().finalize())),
+            sha1: self.sha1.as_ref().map(|sha1| hex(&sha1.clone().finalize())),
+        }
+    }
+
+    /// What the first bytes look like; `None` for no bytes and for a stream whose first bytes are missing.
+    pub(super) fn media_type(&self) -> Option<String> {
+        if self.head.is_empty() || self.gaps.first().is_some_and(|gap| gap[0] == 0) {
+            return None;
+        }
+        let format = file_format::FileFormat::from_bytes(&self.head);
+        if !matches!(
+            format,
+            file_format::FileFormat::ArbitraryBinaryData
+                | file_format::FileFormat::PlainText
+                | file_format::FileFormat::Empty
+        ) {
+            return Some(format.media_type().to_owned());
+        }
+        Some(
+            if is_text(&self.head) {
+                "text/plain"
+            } else {
+                "application/octet-stream"
+            }
+            .to_owned(),
+        )
+    }
+}
+
+/// Digests in hex.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Digests {
+    pub(super) sha256: String,
+    pub(super) md5: Option<String>,
+    pub(super) sha1: Option<String>,
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
+    if bytes.iter().any(control) {
+        return false;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        // A character cut by the end of what is kept is no reason to doubt; Latin-1 text is text as well.
+        Err(error) => {
+            error.error_len().is_none()
+                || bytes.iter().filter(|byte| !byte.is_ascii()).count() * 10 < bytes.len() * 3
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
+}
+
+/// First bytes kept for telling the type.
+const HEAD_BYTES: usize = 4096;
+
+/// Holes kept of one stream.
+const GAPS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content() -> Content {
+        Content::new(
+            ContentId(1),
+            &Options {
+                md5: true,
+                ..Options::default()
+            },
+        )
+    }
+
+    #[test]
+    fn digests_do_not_depend_on_pieces() {
+        let mut content = content();
+        content.write(0, b"a", 100);
+        content.write(1, b"bc", 100);
+        let digests = content.digests();
+        assert_eq!(
+            digests.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            digests.md5.as_deref(),
+            Some("900150983cd24fb0d6963f7d28e17f72")
+        );
+        assert_eq!(digests.sha1, None);
+        assert_eq!(content.text(), Some(&b"abc"[..]));
+    }
+
+    #[test]
+    fn neighbouring_gaps_are_one() {
+        let mut content = content();
+        content.gap(0, 10);
+        content.gap(10, 5);
+        content.write(15, b"x", 0);
+        content.gap(16, 4);
+        assert_eq!(content.gaps, [[0, 15], [16, 20]]);
+        assert_eq!(
+            (content.bytes, content.missing, content.length),
+            (1, 19, 20)
+        );
+        assert_eq!(content.media_type(), None);
+        assert_eq!(content.text(), None);
+    }
+
+    #[test]
+    fn text_is_told_from_other_bytes() {
+        for (bytes, expected) in [
+            (&b"hello\r\nworld\n"[..], "text/plain"),
+            (b"\x00\x01\x02", "application/octet-stream"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png"),
+        ] {
+            let mut content = content();
+            content.write(0, bytes, 0);
+            assert_eq!(content.media_type().as_deref(), Some(expected));
+        }
+    }
+}

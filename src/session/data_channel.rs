@@ -1,0 +1,249 @@
+//! One data connection: which negotiation it belongs to, and its bytes both ways.
+
+use super::content::Content;
+use super::expectation::NegotiationId;
+use super::shared::{ContentSink, Shared};
+use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener};
+use crate::model::{Direction, Endpoint, FlowKey};
+use crate::protocol::community_id::community_id;
+use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
+
+/// Names a data connection; never used twice in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct DataId(pub(super) u64);
+
+/// What the bytes are, as far as it is known while they pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// No command claimed the connection yet.
+    Unknown,
+    /// A listing, whose text is kept and not saved.
+    Listing,
+    /// A file, sent in this direction.
+    File(Direction),
+}
+
+/// One data connection.
+pub(super) struct DataChannel {
+    pub(super) key: FlowKey,
+    /// The negotiation that announced it.
+    pub(super) negotiation: Option<NegotiationId>,
+    pub(super) link: Link,
+    /// The direction in which the FTP client sends.
+    pub(super) client_way: Direction,
+    pub(super) purpose: Purpose,
+    /// By [`Direction::index`].
+    contents: [Option<Box<Content>>; 2],
+    /// As of the last time anything but bytes happened.
+    pub(super) summary: FlowSummary,
+    pub(super) closed: Option<CloseReason>,
+    /// The session that announced it, where no command of that session used it.
+    pub(super) announcer: Option<u64>,
+    /// Everything was told; only its last segments are still to come.
+    settled: bool,
+}
+
+impl DataChannel {
+    /// A connection that was waited for; `listener` is the end that listens, `client_listens` in active modes.
+    pub(super) fn expected(
+        negotiation: NegotiationId,
+        link: Link,
+        listener: Endpoint,
+        client_listens: bool,
+        summary: &FlowSummary,
+    ) -> Self {
+        let listener_way = summary
+            .key
+            .direction_from(listener)
+            .unwrap_or(Direction::Up);
+        let client_way = if client_listens {
+            listener_way
+        } else {
+            listener_way.reverse()
+        };
+        Self::new(Some(negotiation), link, client_way, summary)
+    }
+
+    /// A connection from port 20 that nobody announced.
+    pub(super) fn unannounced(summary: &FlowSummary) -> Self {
+        let from_low = summary.key.low.port == FTP_DATA;
+        let client_way = if from_low {
+            Direction::Down
+        } else {
+            Direction::Up
+        };
+        Self::new(
+            None,
+            Link {
+                method: LinkMethod::PortAndTime,
+                confidence: 0.5,
+            },
+            client_way,
+            summary,
+        )
+    }
+
+    fn new(
+        negotiation: Option<NegotiationId>,
+        link: Link,
+        client_way: Direction,
+        summary: &FlowSummary,
+    ) -> Self {
+        Self {
+            key: summary.key,
+            negotiation,
+            link,
+            client_way,
+            purpose: Purpose::Unknown,
+            contents: [None, None],
+            summary: *summary,
+            closed: None,
+            announcer: None,
+            settled: false,
+        }
+    }
+
+    /// Everything was told: the bytes are dropped, and what still comes is not looked at.
+    pub(super) fn settle(&mut self) {
+        self.contents = [None, None];
+        self.settled = true;
+    }
+
+    /// Whether everything was told.
+    pub(super) const fn is_settled(&self) -> bool {
+        self.settled
+    }
+
+    /// The FTP server's end.
+    pub(super) const fn server(&self) -> Endpoint {
+        self.key.destination(self.client_way)
+    }
+
+    /// Bytes in order.
+    pub(super) fn data(
+        &mut self,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        mut sink: ContentSink<'_>,
+    ) {
+        if self.settled {
+            return;
+        }
+        let purpose = self.purpose;
+        let text_room = match purpose {
+            Purpose::Unknown => UNCLAIMED_TEXT,
+            Purpose::Listing => sink.options.limits.listing_bytes,
+            Purpose::File(_) => 0,
+        };
+        let content = self.content_mut(direction, &mut sink);
+        content.write(chunk.offset, chunk.bytes, text_room);
+        let save = match purpose {
+            Purpose::Unknown => true,
+            Purpose::Listing => false,
+            Purpose::File(way) => way == direction,
+        };
+        if save {
+            content.stored = true;
+            let id = content.id;
+            sink.files.write(id, chunk.offset, chunk.bytes);
+        }
+    }
+
+    /// Bytes that will not come.
+    pub(super) fn gap(&mut self, direction: Direction, gap: Gap, mut sink: ContentSink<'_>) {
+        if !self.settled {
+            self.content_mut(direction, &mut sink)
+                .gap(gap.offset, gap.length);
+        }
+    }
+
+    /// What was sent in this direction.
+    pub(super) fn content(&self, direction: Direction) -> Option<&Content> {
+        self.contents[direction.index()].as_deref()
+    }
+
+    /// The direction that carried more.
+    pub(super) fn heavier_way(&self) -> Direction {
+        let carried = |way| self.content(way).map_or(0, |content| content.bytes);
+        if carried(Direction::Up) > carried(Direction::Down) {
+            Direction::Up
+        } else {
+            Direction::Down
+        }
+    }
+
+    /// Drops saved bytes that turned out to be no file.
+    pub(super) fn discard(&self, direction: Direction, shared: &mut Shared<'_>) {
+        if let Some(content) = self.content(direction)
+            && content.stored
+        {
+            shared.files.discard(content.id);
+        }
+    }
+
+    /// True once more was seen than SYNs without an answer or an RST in their place.
+    pub(super) fn was_open(&self) -> bool {
+        self.summary.established.is_some()
+            || (self.summary.sent(Direction::Up).syn.is_some()
+                && self.summary.sent(Direction::Down).syn.is_some())
+            || self
+                .contents
+                .iter()
+                .flatten()
+                .any(|content| content.bytes > 0)
+            || (self.summary.initiator.is_none()
+                && self
+                    .summary
+                    .half
+                    .iter()
+                    .any(|half| half.segments > u64::from(half.rst.is_some())))
+    }
+
+    /// The connection as the report shows it.
+    pub(super) fn record(&self, way: Direction) -> Connection {
+        let opened_by = self.summary.initiator.map(|initiator| {
+            if initiator == self.client_way {
+                Opener::Client
+            } else {
+                Opener::Server
+            }
+        });
+        let reset = self.summary.half.iter().any(|half| half.rst.is_some());
+        let fin =
+            self.summary.sent(way).fin.is_some() || matches!(self.closed, Some(CloseReason::Fin));
+        Connection {
+            client: Address::from(self.key.source(self.client_way)),
+            server: Address::from(self.server()),
+            opened_by,
+            start: self.summary.first.time,
+            end: self.summary.last.time,
+            first_frame: self.summary.first.number,
+            last_frame: self.summary.last.number,
+            retransmitted_bytes: self
+                .summary
+                .half
+                .iter()
+                .map(|half| half.retransmitted_bytes)
+                .sum(),
+            close: if fin {
+                Close::Fin
+            } else if reset {
+                Close::Reset
+            } else {
+                Close::Open
+            },
+            community_id: community_id(&self.key),
+        }
+    }
+
+    fn content_mut(&mut self, direction: Direction, sink: &mut ContentSink<'_>) -> &mut Content {
+        self.contents[direction.index()]
+            .get_or_insert_with(|| Box::new(Content::new(sink.next_content(), sink.options)))
+    }
+}
+
+/// The server's data port by default (RFC 959 section 3.2: the port beside the control port).
+pub(super) const FTP_DATA: u16 = 20;
+
+/// Text kept of a connection that no command claimed yet.
+const UNCLAIMED_TEXT: usize = 64 << 10;

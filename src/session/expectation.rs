@@ -1,0 +1,321 @@
+//! Announced data end points, waiting for their connection.
+//!
+//! A PORT or a 227 says where a data connection will come; this is where a new connection is held against all of them. The
+//! address may have been rewritten on the way (NAT), so the host of the control connection counts beside the announced one.
+
+use std::collections::{HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
+
+use crate::model::record::LinkMethod;
+use crate::model::{Endpoint, Span, Timestamp};
+
+/// Names a negotiation: session id, and number within the session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct NegotiationId {
+    pub(super) session: u64,
+    pub(super) number: u64,
+}
+
+/// One announced end point.
+#[derive(Clone, Debug)]
+pub(super) struct Expectation {
+    pub(super) negotiation: NegotiationId,
+    /// Where somebody listens, as announced.
+    pub(super) listener: Endpoint,
+    /// The same port at the control connection's host on that side.
+    pub(super) control_listener: Endpoint,
+    /// The control connection's host on the other side.
+    pub(super) peer: Endpoint,
+    /// Only a connection from this port will do (the default data port).
+    pub(super) peer_port: Option<u16>,
+    /// A connection was found.
+    pub(super) fulfilled: bool,
+    /// No longer in force since.
+    retired: bool,
+}
+
+impl Expectation {
+    pub(super) const fn new(
+        negotiation: NegotiationId,
+        listener: Endpoint,
+        control_listener: Endpoint,
+        peer: Endpoint,
+    ) -> Self {
+        Self {
+            negotiation,
+            listener,
+            control_listener,
+            peer,
+            peer_port: None,
+            fulfilled: false,
+            retired: false,
+        }
+    }
+
+    fn fit(&self, listener: Endpoint, other: Endpoint) -> Option<(LinkMethod, f64)> {
+        if listener.port != self.listener.port
+            || self.peer_port.is_some_and(|port| port != other.port)
+        {
+            return None;
+        }
+        let announced = listener.address == self.listener.address;
+        let host = listener.address == self.control_listener.address;
+        let peer = other.address == self.peer.address;
+        Some(match (announced, host, peer) {
+            (_, true, true) if self.peer_port.is_some() => (LinkMethod::DefaultPort, 0.9),
+            (true, _, true) => (LinkMethod::AnnouncedAddress, 1.0),
+            (false, true, true) => (LinkMethod::ControlPeer, 0.95),
+            (true, _, false) => (LinkMethod::ThirdParty, 0.8),
+            (false, true, false) | (false, false, true) => (LinkMethod::PortAndTime, 0.5),
+            (false, false, false) => return None,
+        })
+    }
+}
+
+/// A connection that was waited for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Found {
+    pub(super) negotiation: NegotiationId,
+    pub(super) method: LinkMethod,
+    pub(super) confidence: f64,
+    /// Which of the two ends listens.
+    pub(super) listener: Endpoint,
+}
+
+/// All of them, by port.
+pub(super) struct Expectations {
+    by_port: HashMap<u16, Vec<Expectation>, RandomState>,
+    /// A bit for each port that is expected: what foreign traffic is held against.
+    ports: Box<[u64; 1024]>,
+    /// Retired ones, oldest first: they go after a while, for a capture may hold packets out of order.
+    retired: VecDeque<(Timestamp, u16, NegotiationId)>,
+    count: usize,
+    limit: usize,
+}
+
+impl Expectations {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            by_port: HashMap::default(),
+            ports: Box::new([0; 1024]),
+            retired: VecDeque::new(),
+            count: 0,
+            limit,
+        }
+    }
+
+    /// Whether anything may be expected at either port; as cheap as it can be.
+    pub(super) fn may_concern(&self, a: u16, b: u16) -> bool {
+        self.has_port(a) || self.has_port(b)
+    }
+
+    /// Adds one; false where the bound is reached.
+    pub(super) fn add(&mut self, expectation: Expectation) -> bool {
+        let port = expectation.listener.port;
+        let list = self.by_port.entry(port).or_default();
+        if self.count >= self.limit || list.len() >= PER_PORT {
+            return false;
+        }
+        list.push(expectation);
+        self.count += 1;
+        self.ports[usize::from(port >> 6)] |= 1 << (port & 63);
+        true
+    }
+
+    /// The negotiation is over: others go first from now on, and soon it is forgotten.
+    pub(super) fn retire(&mut self, port: u16, negotiation: NegotiationId, now: Timestamp) {
+        let Some(list) = self.by_port.get_mut(&port) else {
+            return;
+        };
+        let mut any = false;
+        for expectation in list
+            .iter_mut()
+            .filter(|one| one.negotiation == negotiation && !one.retired)
+        {
+            expectation.retired = true;
+            any = true;
+        }
+        if any {
+            self.retired.push_back((now, port, negotiation));
+        }
+    }
+
+    /// Forgets what was retired a while ago.
+    pub(super) fn tick(&mut self, now: Timestamp) {
+        while let Some(&(since, port, negotiation)) = self.retired.front() {
+            if now.since(since) < GRACE {
+                break;
+            }
+            self.retired.pop_front();
+            if let Some(list) = self.by_port.get_mut(&port) {
+                let before = list.len();
+                list.retain(|one| one.negotiation != negotiation || !one.retired);
+                self.count -= before - list.len();
+                if list.is_empty() {
+                    self.by_port.remove(&port);
+                    self.ports[usize::from(port >> 6)] &= !(1 << (port & 63));
+                }
+            }
+        }
+    }
+
+    /// The expectation that a connection fits best. `listener` is `None` where the opening was not captured: then either end
+    /// may be it.
+    pub(super) fn find(
+        &self,
+        a: Endpoint,
+        b: Endpoint,
+        listener: Option<Endpoint>,
+    ) -> Option<Found> {
+        let mut best: Option<((bool, bool, u32), Found)> = None;
+        for (listening, other) in [(a, b), (b, a)] {
+            if listener.is_some_and(|known| known != listening) || !self.has_port(listening.port) {
+                continue;
+            }
+            let Some(list) = self.by_port.get(&listening.port) else {
+                continue;
+            };
+            for expectation in list {
+                let Some((method, confidence)) = expectation.fit(listening, other) else {
+                    continue;
+                };
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "0 to 1 in hundredths"
+                )]
+                let rank = (
+                    !expectation.retired,
+                    !expectation.fulfilled,
+                    (confidence * 100.0) as u32,
+                );
+                // Of equal ones the first announced goes first.
+                if best.as_ref().is_none_or(|(known, _)| rank > *known) {
+                    let negotiation = expectation.negotiation;
+                    best = Some((
+                        rank,
+                        Found {
+                            negotiation,
+                            method,
+                            confidence,
+                            listener: listening,
+                        },
+                    ));
+                }
+            }
+        }
+        best.map(|(_, found)| found)
+    }
+
+    /// Remembers that a connection was found.
+    pub(super) fn fulfil(&mut self, port: u16, negotiation: NegotiationId) {
+        if let Some(list) = self.by_port.get_mut(&port) {
+            for expectation in list.iter_mut().filter(|one| one.negotiation == negotiation) {
+                expectation.fulfilled = true;
+            }
+        }
+    }
+
+    fn has_port(&self, port: u16) -> bool {
+        self.ports[usize::from(port >> 6)] & (1 << (port & 63)) != 0
+    }
+}
+
+/// How long a retired expectation still finds a connection that nobody else waits for.
+const GRACE: Span = Span::from_secs(10);
+
+/// Expectations kept of one port.
+const PER_PORT: usize = 512;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: Endpoint = Endpoint::v4([10, 0, 0, 2], 40_000);
+    const SERVER: Endpoint = Endpoint::v4([10, 0, 0, 1], 21);
+
+    fn id(number: u64) -> NegotiationId {
+        NegotiationId { session: 1, number }
+    }
+
+    fn passive(number: u64, listener: Endpoint) -> Expectation {
+        Expectation::new(
+            id(number),
+            listener,
+            SERVER.with_port(listener.port),
+            CLIENT,
+        )
+    }
+
+    #[test]
+    fn the_announced_address_wins_over_the_control_peer() {
+        let mut all = Expectations::new(10);
+        let nat = Endpoint::v4([192, 168, 9, 9], 5001);
+        assert!(all.add(passive(1, nat)));
+        assert!(all.add(passive(2, SERVER.with_port(5001))));
+        let client = CLIENT.with_port(40_001);
+        let found = all
+            .find(client, SERVER.with_port(5001), Some(SERVER.with_port(5001)))
+            .expect("found");
+        assert_eq!(
+            (found.negotiation, found.method),
+            (id(2), LinkMethod::AnnouncedAddress)
+        );
+    }
+
+    #[test]
+    fn an_address_that_was_rewritten_is_found_by_the_control_peer() {
+        let mut all = Expectations::new(10);
+        assert!(all.add(passive(1, Endpoint::v4([0, 0, 0, 0], 5001))));
+        let found = all
+            .find(CLIENT.with_port(40_001), SERVER.with_port(5001), None)
+            .expect("found");
+        assert_eq!(found.method, LinkMethod::ControlPeer);
+        assert_eq!(found.listener, SERVER.with_port(5001));
+    }
+
+    #[test]
+    fn strangers_find_nothing() {
+        let mut all = Expectations::new(10);
+        assert!(all.add(passive(1, SERVER.with_port(5001))));
+        let stranger = Endpoint::v4([10, 9, 9, 9], 5001);
+        assert_eq!(
+            all.find(stranger, Endpoint::v4([10, 9, 9, 8], 80), None),
+            None
+        );
+        assert!(!all.may_concern(80, 443));
+        assert!(all.may_concern(5001, 443));
+    }
+
+    #[test]
+    fn of_two_that_wait_at_one_port_the_first_goes_first_and_retired_ones_last() {
+        let mut all = Expectations::new(10);
+        let listener = SERVER.with_port(5001);
+        for number in 1..=3 {
+            assert!(all.add(passive(number, listener)));
+        }
+        all.retire(5001, id(1), Timestamp::from_nanos(1));
+        let found = all.find(CLIENT, listener, None).expect("found");
+        assert_eq!(found.negotiation, id(2));
+        all.fulfil(5001, id(2));
+        assert_eq!(
+            all.find(CLIENT, listener, None).expect("found").negotiation,
+            id(3)
+        );
+        all.tick(Timestamp::from_parts(11, 0));
+        for number in 2..=3 {
+            all.retire(5001, id(number), Timestamp::from_parts(12, 0));
+        }
+        all.tick(Timestamp::from_parts(30, 0));
+        assert!(!all.may_concern(5001, 1));
+        assert_eq!(all.count, 0);
+    }
+
+    #[test]
+    fn the_bound_holds() {
+        let mut all = Expectations::new(1);
+        assert!(all.add(passive(1, SERVER.with_port(5001))));
+        assert!(!all.add(passive(2, SERVER.with_port(5002))));
+    }
+}

@@ -1,0 +1,321 @@
+//! The first and the last events of a session: lookup and handshake, teardown, and the whole of it as one record.
+
+use std::sync::Arc;
+
+use super::control::Session;
+use super::data_channel::DataId;
+use super::shared::Shared;
+use super::title::seconds;
+use crate::diagnosis;
+use crate::model::record::{self, Address, Dns, EndState, Outcome, Step, StepKind};
+use crate::model::{EventKind, FrameRef, Timestamp};
+use crate::protocol::community_id::community_id;
+use crate::protocol::dns::Lookup;
+use crate::reassembly::{CloseReason, FlowSummary};
+
+impl Session {
+    /// The session became known: who, and what came before its first byte.
+    pub(super) fn begin(&mut self, shared: &mut Shared<'_>, summary: &FlowSummary) {
+        let lookup = shared
+            .names
+            .lookup(self.client, self.server)
+            .filter(|lookup| lookup.response.time <= summary.first.time);
+        if let Some(lookup) = lookup {
+            let dns = dns_record(lookup);
+            self.name = Some(dns.name.clone());
+            self.steps.made(dns_step(&dns, lookup));
+            self.dns = Some(dns);
+        }
+        if let Some(step) = self.connect_step(summary) {
+            self.steps.made(step);
+        }
+        let server = self.server_record();
+        shared.emit(
+            Some(self.id),
+            EventKind::SessionStart {
+                client: Address::from(self.client),
+                server: &server,
+            },
+        );
+        self.tell_steps(shared, false);
+    }
+
+    /// The control connection is over. Data connections may still run.
+    pub(super) fn close(
+        &mut self,
+        shared: &mut Shared<'_>,
+        reason: CloseReason,
+        frame: FrameRef,
+        summary: &FlowSummary,
+    ) {
+        if let Some(reply) = self.replies.give_up() {
+            self.reply(shared, reply, frame);
+        }
+        self.closed = Some((reason, *summary));
+        if let Some(step) = self.disconnect_step(reason, summary) {
+            self.steps.made(step);
+        }
+        let ids: Vec<u64> = self.transfers.keys().copied().collect();
+        for id in ids {
+            let running = self
+                .transfers
+                .get(&id)
+                .is_some_and(|state| self.has_open_data(shared, state.negotiation));
+            self.try_settle(shared, id, !running);
+        }
+    }
+
+    /// True once nothing more can come.
+    pub(super) fn is_over(&self) -> bool {
+        self.closed.is_some() && self.transfers.is_empty()
+    }
+
+    /// Settles what is left and tells the session as a whole. `reason` is for a session whose end was not seen.
+    pub(super) fn finish(mut self, shared: &mut Shared<'_>) {
+        let ids: Vec<u64> = self.transfers.keys().copied().collect();
+        for id in ids {
+            self.try_settle(shared, id, true);
+        }
+        let unused: Vec<DataId> = self
+            .negotiations
+            .values()
+            .flat_map(|negotiation| negotiation.data.iter().copied())
+            .filter(|data| {
+                shared
+                    .data
+                    .get(data)
+                    .is_some_and(|channel| !channel.is_settled())
+            })
+            .collect();
+        for data in unused {
+            self.leave_unmatched(shared, data);
+        }
+        let numbers: Vec<u64> = self.negotiations.keys().copied().collect();
+        for number in numbers {
+            self.retire(shared, number);
+        }
+        self.tell_steps(shared, true);
+        let id = self.id;
+        let Some(record) = self.into_record() else {
+            return;
+        };
+        for finding in &record.findings {
+            shared.emit(Some(id), EventKind::Finding(finding));
+        }
+        shared.emit(Some(id), EventKind::SessionEnd(Arc::new(record)));
+    }
+
+    /// Whether a data connection of this negotiation is open.
+    pub(super) fn has_open_data(&self, shared: &Shared<'_>, negotiation: Option<u64>) -> bool {
+        negotiation
+            .and_then(|number| self.negotiations.get(&number))
+            .is_some_and(|negotiation| {
+                negotiation
+                    .data
+                    .iter()
+                    .filter_map(|data| shared.data.get(data))
+                    .any(|channel| channel.closed.is_none() && channel.was_open())
+            })
+    }
+
+    fn into_record(mut self) -> Option<record::Session> {
+        let (reason, summary) = self.closed.take()?;
+        self.settled.sort_by_key(|transfer| transfer.id);
+        let server = self.server_record();
+        let display_filter = self.display_filter(&summary);
+        let end_state = match reason {
+            CloseReason::Fin => EndState::Closed,
+            CloseReason::Reset(_) => EndState::Reset,
+            CloseReason::Expired => EndState::Timeout,
+            // A FIN of either end closes it, even if the other end's was not captured.
+            CloseReason::Reused | CloseReason::InputEnd
+                if summary.half.iter().any(|half| half.fin.is_some()) =>
+            {
+                EndState::Closed
+            }
+            CloseReason::Reused | CloseReason::InputEnd => EndState::Open,
+        };
+        let mut record = record::Session {
+            id: self.id,
+            client: Address::from(self.client),
+            server,
+            community_id: community_id(&self.key),
+            display_filter,
+            start: summary.first.time,
+            end: summary.last.time,
+            duration: summary.last.time.since(summary.first.time).seconds(),
+            midstream: self.midstream,
+            end_state,
+            dns: self.dns,
+            greeting: self.greeting,
+            login: self.logins.record(&self.secrets),
+            tls: self.tls,
+            steps: self.told_steps,
+            steps_omitted: self.steps_omitted,
+            transfers: self.settled,
+            transfers_omitted: self.transfers_omitted,
+            encrypted_data: Vec::new(),
+            encrypted_data_omitted: 0,
+            unsolicited_replies: self.unsolicited,
+            unsolicited_replies_omitted: self.unsolicited_omitted,
+            findings: Vec::new(),
+            findings_omitted: 0,
+            verdict: diagnosis::no_verdict(),
+        };
+        diagnosis::diagnose(&mut record, &self.troubles);
+        Some(record)
+    }
+
+    /// Addresses, ports and frame ranges select what a table of all connections would.
+    fn display_filter(&self, summary: &FlowSummary) -> String {
+        let control = clause(
+            Address::from(self.client),
+            Address::from(self.server),
+            summary.first.number,
+            summary.last.number,
+        );
+        let mut clauses = vec![control];
+        for connection in self
+            .settled
+            .iter()
+            .filter_map(|transfer| transfer.connection.as_ref())
+        {
+            if clauses.len() >= CLAUSES {
+                break;
+            }
+            clauses.push(clause(
+                connection.client,
+                connection.server,
+                connection.first_frame,
+                connection.last_frame,
+            ));
+        }
+        clauses.dedup();
+        clauses.join(" || ")
+    }
+
+    fn connect_step(&self, summary: &FlowSummary) -> Option<Step> {
+        if self.midstream {
+            return None;
+        }
+        let end = summary
+            .established
+            .map_or(summary.last.time, |frame| frame.time);
+        let start = summary.first.time;
+        let took = if summary.established.is_some() {
+            format!(" in {} s", seconds(end.since(start)))
+        } else {
+            String::new()
+        };
+        let duration = if summary.established.is_some() {
+            end.since(start).seconds()
+        } else {
+            0.0
+        };
+        Some(made(
+            StepKind::Connect,
+            format!("connected to {}{took}", self.server),
+            start,
+            duration,
+        ))
+    }
+
+    fn disconnect_step(&self, reason: CloseReason, summary: &FlowSummary) -> Option<Step> {
+        let by = |direction| {
+            if direction == self.client_way {
+                "client"
+            } else {
+                "server"
+            }
+        };
+        let first_fin = [self.client_way, self.client_way.reverse()]
+            .into_iter()
+            .filter_map(|way| summary.sent(way).fin.map(|frame| (frame, way)))
+            .min_by_key(|(frame, _)| frame.number);
+        let (title, start) = match (reason, first_fin) {
+            (CloseReason::Reset(way), None) => {
+                (format!("reset by the {}", by(way)), summary.last.time)
+            }
+            (CloseReason::Reset(reset), Some((frame, way))) => (
+                format!("closed by the {}, then reset by the {}", by(way), by(reset)),
+                frame.time,
+            ),
+            (_, Some((frame, way))) => (format!("closed by the {}", by(way)), frame.time),
+            (_, None) => return None,
+        };
+        Some(made(
+            StepKind::Disconnect,
+            title,
+            start,
+            summary.last.time.since(start).seconds(),
+        ))
+    }
+}
+
+fn made(kind: StepKind, title: String, time: Timestamp, duration: f64) -> Step {
+    Step {
+        number: 0,
+        kind,
+        title,
+        time,
+        duration,
+        outcome: Outcome::Ok,
+        commands: Vec::new(),
+        directory: None,
+        directory_b64: None,
+        transfer: None,
+        inferred: false,
+    }
+}
+
+fn clause(a: Address, b: Address, first: u64, last: u64) -> String {
+    let field = if a.ip.is_ipv4() {
+        "ip.addr"
+    } else {
+        "ipv6.addr"
+    };
+    format!(
+        "({field} == {} && {field} == {} && tcp.port == {} && tcp.port == {} && frame.number >= {first} && frame.number <= {last})",
+        a.ip, b.ip, a.port, b.port
+    )
+}
+
+fn dns_record(lookup: &Lookup) -> Dns {
+    Dns {
+        name: lookup.name.clone(),
+        record_type: lookup.record_type.to_owned(),
+        aliases: lookup.aliases.clone(),
+        answers: lookup.addresses.clone(),
+        resolver: Address::from(lookup.resolver),
+        query_frame: lookup.query.map(|frame| frame.number),
+        response_frame: lookup.response.number,
+        response_time: lookup
+            .query
+            .map(|query| lookup.response.time.since(query.time).seconds()),
+    }
+}
+
+fn dns_step(dns: &Dns, lookup: &Lookup) -> Step {
+    let start = lookup.query.unwrap_or(lookup.response).time;
+    let addresses: Vec<String> = dns
+        .answers
+        .iter()
+        .take(4)
+        .map(ToString::to_string)
+        .collect();
+    let more = if dns.answers.len() > 4 {
+        " and more"
+    } else {
+        ""
+    };
+    let title = format!("{} is {}{more}", dns.name, addresses.join(", "));
+    made(
+        StepKind::Dns,
+        title,
+        start,
+        lookup.response.time.since(start).seconds(),
+    )
+}
+
+/// Connections that a display filter names.
+const CLAUSES: usize = 64;

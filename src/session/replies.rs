@@ -1,0 +1,443 @@
+//! What a reply changes: the command it answers, the state of the session, its transfers.
+
+use std::collections::VecDeque;
+
+use super::control::{Representation, Session};
+use super::pairing::{Pairing, pair};
+use super::secrets::HIDDEN;
+use super::settle::first_line;
+use super::shared::Shared;
+use crate::model::record::{DataType, Mode, Outcome, Step, StepKind, TransferMode};
+use crate::model::{Endpoint, FrameRef, WarningCode};
+use crate::protocol::ftp::{
+    ParsedReply, Verb, announced_size, extended_passive_reply, long_address, passive_reply, path,
+    size_reply,
+};
+
+impl Session {
+    /// One complete reply.
+    pub(super) fn reply(&mut self, shared: &mut Shared<'_>, reply: ParsedReply, arrived: FrameRef) {
+        self.replies_seen += 1;
+        if self.is_greeting(reply.code) {
+            self.greet(shared, &reply, arrived);
+            return;
+        }
+        let Some(Pairing { index, skips }) = pair(&self.pending, reply.code) else {
+            self.unsolicited_reply(shared, &reply, arrived);
+            return;
+        };
+        let index = if skips {
+            for _ in 0..index {
+                self.drop_front();
+            }
+            0
+        } else {
+            index
+        };
+        let Some(pending) = self.pending.get_mut(index) else {
+            return;
+        };
+        let (sequence, verb) = (pending.sequence, pending.verb);
+        pending.preliminary |= reply.code < 200;
+        self.activate_front(shared);
+        self.hide_mistyped_password(sequence, verb, reply.code);
+        let record = self.reply_record(shared, &reply, arrived);
+        if let Some(command) = self.steps.get_mut(sequence)
+            && command.record.replies.len() < REPLIES
+        {
+            command.record.replies.push(record);
+        }
+        if reply.code < 200 {
+            self.preliminary(sequence, &reply);
+        } else {
+            self.pending.remove(index);
+            if let Some(command) = self.steps.get_mut(sequence) {
+                command.answer = Some((reply.code, arrived.time));
+            }
+            self.finally(shared, sequence, verb, &reply, arrived);
+            let directory = self
+                .directory
+                .as_deref()
+                .map(|bytes| self.secrets.text(bytes));
+            self.steps.set_directory(sequence, directory);
+            self.activate_front(shared);
+        }
+        self.tell_steps(shared, false);
+    }
+
+    /// The 220, or what comes in its place: the first reply of a stream whose start is known, or a 220 that nothing asked for.
+    fn is_greeting(&self, code: u16) -> bool {
+        if self.greeting.is_some() {
+            return false;
+        }
+        let first = self.replies_seen == 1 + self.preliminary_greetings.len() as u64;
+        if self.midstream {
+            first && self.next_sequence == 0 && matches!(code, 120 | 220)
+        } else {
+            first
+                && (self.pending.is_empty() || matches!(code, 120 | 220 | 421))
+                && self.next_sequence == self.pending.len() as u64
+        }
+    }
+
+    fn greet(&mut self, shared: &mut Shared<'_>, reply: &ParsedReply, arrived: FrameRef) {
+        let mut record = self.reply_record(shared, reply, arrived);
+        if reply.code < 200 {
+            if self.preliminary_greetings.len() < REPLIES {
+                self.preliminary_greetings.push(record);
+            }
+            return;
+        }
+        record.preliminary = std::mem::take(&mut self.preliminary_greetings);
+        let time = record
+            .preliminary
+            .first()
+            .map_or(arrived.time, |first| first.time);
+        let outcome = if reply.code < 400 {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
+        let text = self.secrets.text(first_line(&reply.lines).as_bytes()).0;
+        let step = Step {
+            number: 0,
+            kind: StepKind::Greeting,
+            title: format!("{} {text}", reply.code).trim_end().to_owned(),
+            time,
+            duration: arrived.time.since(time).seconds(),
+            outcome,
+            commands: Vec::new(),
+            directory: None,
+            directory_b64: None,
+            transfer: None,
+            inferred: false,
+        };
+        self.greeting = Some(record);
+        self.steps.made(step);
+        self.tell_steps(shared, false);
+    }
+
+    fn unsolicited_reply(
+        &mut self,
+        shared: &mut Shared<'_>,
+        reply: &ParsedReply,
+        arrived: FrameRef,
+    ) {
+        if self.unsolicited.len() >= shared.options.limits.unsolicited_replies {
+            self.unsolicited_omitted += 1;
+            shared.warn(
+                WarningCode::LimitReached,
+                "a session has too many replies without a command; the rest were left out",
+            );
+            return;
+        }
+        let record = self.reply_record(shared, reply, arrived);
+        self.unsolicited.push(record);
+    }
+
+    /// A command nobody knows that gets a 331 or 332 was a password.
+    fn hide_mistyped_password(&mut self, sequence: u64, verb: Verb, code: u16) {
+        if verb != Verb::Unknown || !matches!(code, 331 | 332) || self.secrets.shown() {
+            return;
+        }
+        if let Some(command) = self.steps.get_mut(sequence) {
+            if let Some(argument) = &command.argument {
+                self.secrets.add(argument);
+            }
+            self.secrets.add(command.record.verb.as_bytes());
+            command.record.verb = HIDDEN.to_owned();
+            command.record.verb_b64 = None;
+            command.record.argument = command.record.argument.as_ref().map(|_| HIDDEN.to_owned());
+            command.record.argument_b64 = None;
+        }
+    }
+
+    fn preliminary(&mut self, sequence: u64, reply: &ParsedReply) {
+        if !matches!(reply.code, 125 | 150) {
+            return;
+        }
+        let Some(state) = self
+            .transfers
+            .values_mut()
+            .find(|state| state.sequence == sequence)
+        else {
+            return;
+        };
+        state.announced = state.announced.or_else(|| {
+            reply
+                .lines
+                .iter()
+                .rev()
+                .find_map(|line| announced_size(line))
+        });
+        if state.verb == Verb::Stou
+            && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
+        {
+            state.path = path::resolve(self.directory.as_deref(), &name);
+            state.argument = Some(name);
+        }
+    }
+
+    fn finally(
+        &mut self,
+        shared: &mut Shared<'_>,
+        sequence: u64,
+        verb: Verb,
+        reply: &ParsedReply,
+        arrived: FrameRef,
+    ) {
+        let code = reply.code;
+        let accepted = (200..300).contains(&code);
+        let argument = self
+            .steps
+            .get(sequence)
+            .and_then(|command| command.argument.clone());
+        match verb {
+            Verb::User | Verb::Pass | Verb::Acct => self.login_reply(verb, code),
+            Verb::Cwd if accepted => {
+                self.change_directory(argument.as_deref().unwrap_or_default(), reply)
+            }
+            Verb::Cdup if accepted => {
+                self.directory =
+                    told_directory(reply).or_else(|| self.directory.as_deref().map(path::parent));
+            }
+            Verb::Pwd if code == 257 => {
+                if let Some(directory) = reply.lines.iter().find_map(|line| path::quoted_path(line))
+                {
+                    self.directory = Some(directory);
+                }
+            }
+            Verb::Type | Verb::Mode if accepted => {
+                self.represent(verb, argument.as_deref().unwrap_or_default())
+            }
+            Verb::Rest if code == 350 => {
+                self.restart = argument
+                    .as_deref()
+                    .and_then(|text| size_reply(text))
+                    .unwrap_or(0);
+            }
+            Verb::Rest => self.restart = 0,
+            Verb::Size if code == 213 => {
+                if let (Some(name), Some(size)) = (
+                    argument,
+                    reply.lines.first().and_then(|line| size_reply(line)),
+                ) {
+                    let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
+                    self.remember_size(name, size);
+                }
+            }
+            Verb::Rein if accepted => self.start_over(),
+            Verb::Port | Verb::Eprt | Verb::Lprt => {
+                if let Some(number) = self.announcement(sequence) {
+                    if accepted {
+                        self.put_in_force(shared, number);
+                    } else {
+                        self.retire(shared, number);
+                    }
+                }
+            }
+            Verb::Auth if accepted => {
+                self.tls.get_or_insert_default();
+            }
+            Verb::Prot if accepted => {
+                if let Some(tls) = &mut self.tls {
+                    tls.data_protected = argument
+                        .as_deref()
+                        .map(|level| level.eq_ignore_ascii_case(b"P"));
+                }
+            }
+            _ => {}
+        }
+        // By the reply's code, not by the command: some answer EPSV with 227, and translators PASV with 229.
+        if let Some((mode, announced)) = self.passive_end_point(reply)
+            && matches!(verb, Verb::Pasv | Verb::Epsv | Verb::Lpsv)
+        {
+            let number = self.announce(shared, mode, announced, None);
+            self.put_in_force(shared, number);
+        }
+        if verb.is_transfer() {
+            self.transfer_reply(shared, sequence, reply, arrived);
+        }
+    }
+
+    fn login_reply(&mut self, verb: Verb, code: u16) {
+        if let Some(refused) = self.logins.refused_password(verb, code) {
+            self.secrets.add(&refused);
+        }
+        let changed = self.logins.is_other_user();
+        if self.logins.reply(verb, code) && changed {
+            self.directory = None;
+            self.representation = Representation::default();
+            self.restart = 0;
+        }
+    }
+
+    fn change_directory(&mut self, argument: &[u8], reply: &ParsedReply) {
+        self.directory =
+            told_directory(reply).or_else(|| path::resolve(self.directory.as_deref(), argument));
+    }
+
+    fn represent(&mut self, verb: Verb, argument: &[u8]) {
+        let letter = argument.trim_ascii().first().map(u8::to_ascii_uppercase);
+        match (verb, letter) {
+            (Verb::Type, Some(b'A')) => self.representation.data_type = DataType::Ascii,
+            (Verb::Type, Some(b'I')) => self.representation.data_type = DataType::Image,
+            (Verb::Type, Some(b'E')) => self.representation.data_type = DataType::Ebcdic,
+            (Verb::Type, Some(b'L')) => self.representation.data_type = DataType::Local,
+            (Verb::Mode, Some(b'S')) => self.representation.transfer_mode = TransferMode::Stream,
+            (Verb::Mode, Some(b'B')) => self.representation.transfer_mode = TransferMode::Block,
+            (Verb::Mode, Some(b'C')) => {
+                self.representation.transfer_mode = TransferMode::Compressed
+            }
+            (Verb::Mode, Some(b'Z')) => self.representation.transfer_mode = TransferMode::Deflate,
+            _ => {}
+        }
+    }
+
+    /// REIN: everything but a running transfer is as at the start (RFC 959 section 4.1.1).
+    fn start_over(&mut self) {
+        self.logins.forget_current();
+        self.directory = None;
+        self.representation = Representation::default();
+        self.restart = 0;
+        self.negotiation = None;
+        self.sizes = VecDeque::new();
+    }
+
+    fn passive_end_point(&self, reply: &ParsedReply) -> Option<(Mode, Endpoint)> {
+        let mut lines = reply.lines.iter().rev();
+        match reply.code {
+            227 => Some((Mode::Passive, lines.find_map(|line| passive_reply(line))?)),
+            228 => Some((
+                Mode::LongPassive,
+                lines.find_map(|line| long_address(line))?,
+            )),
+            229 => {
+                let found = lines.find_map(|line| extended_passive_reply(line))?;
+                Some((Mode::ExtendedPassive, self.server.with_port(found.port)))
+            }
+            _ => None,
+        }
+    }
+
+    fn transfer_reply(
+        &mut self,
+        shared: &mut Shared<'_>,
+        sequence: u64,
+        reply: &ParsedReply,
+        arrived: FrameRef,
+    ) {
+        let Some((&id, state)) = self
+            .transfers
+            .iter_mut()
+            .find(|(_, state)| state.sequence == sequence)
+        else {
+            return;
+        };
+        let last = reply
+            .lines
+            .iter()
+            .rev()
+            .find(|line| !line.is_empty())
+            .cloned()
+            .unwrap_or_default();
+        state.answer = Some((reply.code, first_line(&[last]), arrived));
+        if state.verb == Verb::Stou
+            && state.path.is_none()
+            && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
+        {
+            state.path = path::resolve(self.directory.as_deref(), &name);
+        }
+        self.try_settle(shared, id, false);
+        if self.transfers.contains_key(&id) {
+            shared.wait_for_data(self.id, id);
+        }
+    }
+}
+
+/// The directory that a reply to CWD or CDUP tells: quoted (RFC 959 appendix II), or after `directory is`.
+fn told_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
+    let line = reply.lines.last()?;
+    if line.contains(&b'"') {
+        return path::quoted_path(line).filter(|path| path.first() == Some(&b'/'));
+    }
+    let lower = line.to_ascii_lowercase();
+    let marker = b"current directory is ";
+    let at = lower
+        .windows(marker.len())
+        .position(|window| window == marker)?
+        + marker.len();
+    let rest = &line[at..];
+    (rest.first() == Some(&b'/')).then(|| rest.trim_ascii_end().to_vec())
+}
+
+/// The name that the server chose for a STOU: `FILE: name` (RFC 1123 section 4.1.2.9) or `unique file name:name`.
+fn stored_name(line: &[u8]) -> Option<Vec<u8>> {
+    let lower = line.to_ascii_lowercase();
+    let after = |marker: &[u8]| {
+        lower
+            .windows(marker.len())
+            .position(|window| window == marker)
+            .map(|at| at + marker.len())
+    };
+    if let Some(at) = after(b"file: ") {
+        let name = &line[at..];
+        let end = name
+            .windows(2)
+            .position(|pair| pair == b" (")
+            .unwrap_or(name.len());
+        let name = name[..end].trim_ascii();
+        return (!name.is_empty()).then(|| name.to_vec());
+    }
+    let at = after(b"unique file name:")?;
+    let name = line[at..].split(|&byte| byte == b')').next()?.trim_ascii();
+    (!name.is_empty()).then(|| name.to_vec())
+}
+
+/// Replies kept of one command.
+const REPLIES: usize = 1000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(line: &str) -> ParsedReply {
+        ParsedReply {
+            code: 250,
+            lines: vec![line.as_bytes().to_vec()],
+            lines_omitted: 0,
+            truncated: false,
+            irregular: false,
+        }
+    }
+
+    #[test]
+    fn a_reply_may_tell_the_directory() {
+        assert_eq!(
+            told_directory(&reply("OK. Current directory is /pub")).as_deref(),
+            Some(&b"/pub"[..])
+        );
+        assert_eq!(
+            told_directory(&reply("\"/pub/a\" is current directory.")).as_deref(),
+            Some(&b"/pub/a"[..])
+        );
+        assert_eq!(told_directory(&reply("CWD command successful.")), None);
+    }
+
+    #[test]
+    fn stou_names_are_found_in_the_usual_places() {
+        assert_eq!(
+            stored_name(b"FILE: ftp.x1").as_deref(),
+            Some(&b"ftp.x1"[..])
+        );
+        assert_eq!(
+            stored_name(b"FILE: a b (Opening new data connection).").as_deref(),
+            Some(&b"a b"[..])
+        );
+        assert_eq!(
+            stored_name(b"Transfer complete (unique file name:up.1).").as_deref(),
+            Some(&b"up.1"[..])
+        );
+        assert_eq!(stored_name(b"Ok to send data."), None);
+    }
+}

@@ -1,0 +1,153 @@
+//! What all sessions share: the outputs, the announced end points, the names, the data connections, the counts.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap, HashMap};
+
+use foldhash::fast::RandomState;
+
+use super::data_channel::{DataChannel, DataId};
+use super::expectation::Expectations;
+use crate::model::record::Totals;
+use crate::model::{
+    ContentId, Event, EventKind, EventSink, FrameRef, Limits, Timestamp, TransferSink, Warning,
+    WarningCode,
+};
+use crate::protocol::dns::Names;
+
+/// What the tracker is asked to do.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Secrets as they were sent.
+    pub show_passwords: bool,
+    /// MD5 beside SHA-256.
+    pub md5: bool,
+    /// SHA-1 beside SHA-256.
+    pub sha1: bool,
+    /// There is more than one capture, so that frames also say which.
+    pub several_captures: bool,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+pub(super) struct Shared<'s> {
+    pub(super) options: Options,
+    events: &'s mut dyn EventSink,
+    pub(super) files: &'s mut dyn TransferSink,
+    pub(super) expectations: Expectations,
+    pub(super) names: Names,
+    pub(super) data: HashMap<DataId, Box<DataChannel>, RandomState>,
+    /// The frame being looked at.
+    pub(super) now: FrameRef,
+    /// Capture time, without the leaps of damaged records: what timers go by.
+    pub(super) clock: Timestamp,
+    pub(super) totals: Totals,
+    warnings: BTreeMap<(WarningCode, String), Warning>,
+    contents: u64,
+    /// Transfers with a final reply that wait for their data connection: until when, session, transfer.
+    waiting: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
+}
+
+/// Where the bytes of a data connection go.
+pub(super) struct ContentSink<'a> {
+    pub(super) options: &'a Options,
+    pub(super) files: &'a mut dyn TransferSink,
+    contents: &'a mut u64,
+}
+
+impl ContentSink<'_> {
+    pub(super) fn next_content(&mut self) -> ContentId {
+        *self.contents += 1;
+        ContentId(*self.contents)
+    }
+}
+
+impl<'s> Shared<'s> {
+    pub(super) fn new(
+        options: Options,
+        events: &'s mut dyn EventSink,
+        files: &'s mut dyn TransferSink,
+    ) -> Self {
+        Self {
+            expectations: Expectations::new(options.limits.expectations),
+            names: Names::new(options.limits.names),
+            options,
+            events,
+            files,
+            data: HashMap::default(),
+            now: FrameRef::default(),
+            clock: Timestamp::default(),
+            totals: Totals::default(),
+            warnings: BTreeMap::new(),
+            contents: 0,
+            waiting: BinaryHeap::new(),
+        }
+    }
+
+    /// Tells the sinks what became known with the current frame.
+    pub(super) fn emit(&mut self, session: Option<u64>, kind: EventKind<'_>) {
+        match &kind {
+            EventKind::SessionStart { .. } => self.totals.sessions += 1,
+            EventKind::Transfer(transfer) => {
+                self.totals.transfers += 1;
+                if transfer.direction != crate::model::record::TransferDirection::Listing {
+                    self.totals.file_bytes = self.totals.file_bytes.saturating_add(transfer.bytes);
+                }
+            }
+            EventKind::Finding(_) => self.totals.findings += 1,
+            _ => {}
+        }
+        self.events.event(&Event {
+            frame: self.now,
+            session,
+            kind,
+        });
+    }
+
+    /// Counts a warning; it is told at the end.
+    pub(super) fn warn(&mut self, code: WarningCode, message: impl Into<String>) {
+        let message = message.into();
+        let frame = self.now;
+        self.warnings
+            .entry((code, message))
+            .and_modify(|warning| warning.count += 1)
+            .or_insert_with_key(|(code, message)| {
+                Warning::new(*code, message.clone(), Some(frame))
+            });
+    }
+
+    /// The transfer is settled after a while even if its data connection is not seen to end.
+    pub(super) fn wait_for_data(&mut self, session: u64, transfer: u64) {
+        let until = self.clock.plus(self.options.limits.settle);
+        self.waiting.push(Reverse((until, session, transfer)));
+    }
+
+    /// The next transfer that waited long enough.
+    pub(super) fn waited(&mut self, now: Timestamp) -> Option<(u64, u64)> {
+        let Reverse((until, session, transfer)) = *self.waiting.peek()?;
+        if until > now {
+            return None;
+        }
+        self.waiting.pop();
+        Some((session, transfer))
+    }
+
+    pub(super) fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.warnings).into_values().collect()
+    }
+
+    pub(super) fn next_content(&mut self) -> ContentId {
+        self.contents += 1;
+        ContentId(self.contents)
+    }
+
+    /// A data connection, and where its bytes go.
+    pub(super) fn channel(&mut self, id: DataId) -> Option<(&mut DataChannel, ContentSink<'_>)> {
+        let channel = self.data.get_mut(&id)?;
+        let sink = ContentSink {
+            options: &self.options,
+            files: &mut *self.files,
+            contents: &mut self.contents,
+        };
+        Some((channel, sink))
+    }
+}

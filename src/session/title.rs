@@ -1,0 +1,181 @@
+//! One line for each step and transfer, as a person would say it.
+
+use crate::model::Span;
+use crate::model::record::{
+    Command, Completeness, Outcome, Reply, StepKind, Transfer, TransferDirection,
+};
+
+/// The title of a step without a transfer.
+pub(super) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) -> String {
+    let Some(first) = commands.first() else {
+        return String::new();
+    };
+    let argument = |command: &Command| command.argument.clone().unwrap_or_default();
+    let answer = commands
+        .iter()
+        .rev()
+        .find_map(|command| command.replies.last());
+    match kind {
+        StepKind::Login => {
+            let user = commands
+                .iter()
+                .find(|command| command.verb == "USER")
+                .map(argument);
+            let who = user.map_or_else(String::new, |user| format!(" as {user}"));
+            match outcome {
+                Outcome::Ok => format!("login{who}: accepted"),
+                Outcome::Failed => format!("login{who}: rejected{}", because(answer)),
+                Outcome::Incomplete => format!("login{who}: not finished"),
+                Outcome::Unknown => format!("login{who}: answer not captured"),
+            }
+        }
+        StepKind::Rename => {
+            let to = commands
+                .iter()
+                .find(|command| command.verb == "RNTO")
+                .map(argument);
+            let to = to.map_or_else(String::new, |to| format!(" to {to}"));
+            format!("rename {}{to}{}", argument(first), ending(outcome, answer))
+        }
+        _ => {
+            let line = match &first.argument {
+                Some(argument) if !argument.is_empty() => format!("{} {argument}", first.verb),
+                _ => first.verb.clone(),
+            };
+            let said = match (outcome, answer) {
+                (Outcome::Ok, Some(reply)) if kind != StepKind::Cwd && tells_something(reply) => {
+                    format!(": {}", first_line(reply))
+                }
+                _ => ending(outcome, answer),
+            };
+            format!("{line}{said}")
+        }
+    }
+}
+
+/// The title of a step that made a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
+pub(super) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<&Reply>) -> String {
+    let line = match &transfer.argument {
+        Some(argument) if !argument.is_empty() => format!("{} {argument}", transfer.verb),
+        _ => transfer.verb.clone(),
+    };
+    let Some(connection) = &transfer.connection else {
+        return match outcome {
+            Outcome::Failed => format!("{line}: refused{}", because(answer)),
+            _ => format!("{line}: no data connection in the capture"),
+        };
+    };
+    let seconds = seconds(connection.end.since(connection.start));
+    let amount = match transfer.direction {
+        TransferDirection::Listing
+            if transfer.completeness == Completeness::Complete && !transfer.entries.is_empty() =>
+        {
+            let count = transfer.entries.len() as u64 + transfer.entries_omitted;
+            format!(
+                "{} {}, {} bytes",
+                thousands(count),
+                if count == 1 { "entry" } else { "entries" },
+                thousands(transfer.bytes)
+            )
+        }
+        _ => format!(
+            "{} {}",
+            thousands(transfer.bytes),
+            if transfer.bytes == 1 { "byte" } else { "bytes" }
+        ),
+    };
+    let state = match transfer.completeness {
+        Completeness::Complete => "complete".to_owned(),
+        Completeness::Gaps => format!(
+            "{} bytes missing in the capture",
+            thousands(transfer.missing_bytes)
+        ),
+        Completeness::Aborted => format!(
+            "aborted{}",
+            if outcome == Outcome::Failed {
+                because(answer)
+            } else {
+                String::new()
+            }
+        ),
+        Completeness::Truncated => "cut short".to_owned(),
+        Completeness::Unverifiable => "cannot be verified".to_owned(),
+    };
+    format!("{line}: {amount} in {seconds} s, {state}")
+}
+
+/// Digits in groups of three.
+pub(super) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Seconds with three decimals, more for what would be 0.
+pub(super) fn seconds(span: Span) -> String {
+    let seconds = span.seconds();
+    if seconds < 0.001 {
+        format!("{seconds:.6}")
+    } else {
+        format!("{seconds:.3}")
+    }
+}
+
+fn ending(outcome: Outcome, answer: Option<&Reply>) -> String {
+    match outcome {
+        Outcome::Ok => ": ok".to_owned(),
+        Outcome::Failed => format!(": refused{}", because(answer)),
+        Outcome::Incomplete => ": no final reply".to_owned(),
+        Outcome::Unknown => ": reply not captured".to_owned(),
+    }
+}
+
+fn because(answer: Option<&Reply>) -> String {
+    answer.map_or_else(String::new, |reply| {
+        format!(" ({} {})", reply.code, first_line(reply)).replace(" )", ")")
+    })
+}
+
+/// Codes whose text is an answer rather than a courtesy.
+fn tells_something(reply: &Reply) -> bool {
+    matches!(reply.code, 213 | 215 | 257) && !first_line(reply).is_empty()
+}
+
+fn first_line(reply: &Reply) -> String {
+    let line = reply
+        .lines
+        .iter()
+        .map(|line| line.trim())
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    if line.chars().count() <= LONGEST {
+        return line.to_owned();
+    }
+    let mut cut: String = line.chars().take(LONGEST - 1).collect();
+    cut.push('…');
+    cut
+}
+
+/// Characters of a reply shown in a title.
+const LONGEST: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_715), "1,715");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(seconds(Span::from_millis(12)), "0.012");
+        assert_eq!(seconds(Span::from_nanos(5_000)), "0.000005");
+    }
+}

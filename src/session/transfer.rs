@@ -1,0 +1,284 @@
+//! Negotiations and transfers of one session: from the command to the moment nothing can change any more.
+
+use super::control::Session;
+use super::data_channel::{DataId, Purpose};
+use super::expectation::{Expectation, NegotiationId};
+use super::shared::Shared;
+use crate::model::record::{Mode, TransferDirection};
+use crate::model::{Direction, Endpoint, FrameRef, WarningCode};
+use crate::protocol::ftp::{Verb, path};
+
+/// A data connection as PORT, PASV, EPRT, EPSV, LPRT or LPSV (or nothing at all) arranged it.
+#[derive(Clone, Debug)]
+pub(super) struct Negotiation {
+    pub(super) mode: Mode,
+    pub(super) announced: Endpoint,
+    /// The connections that were found for it.
+    pub(super) data: Vec<DataId>,
+    /// The transfer that uses it.
+    pub(super) transfer: Option<u64>,
+}
+
+/// One transfer command and what became of it so far.
+#[derive(Clone, Debug)]
+pub(super) struct TransferState {
+    pub(super) verb: Verb,
+    pub(super) verb_text: String,
+    pub(super) sequence: u64,
+    pub(super) argument: Option<Vec<u8>>,
+    pub(super) path: Option<Vec<u8>>,
+    pub(super) representation: super::control::Representation,
+    pub(super) restart: u64,
+    pub(super) negotiation: Option<u64>,
+    pub(super) mode: Mode,
+    /// From the 150 or 125.
+    pub(super) announced: Option<u64>,
+    /// From an earlier reply to SIZE.
+    pub(super) size: Option<u64>,
+    pub(super) answer: Option<(u16, String, FrameRef)>,
+    pub(super) abor: Option<FrameRef>,
+}
+
+impl Mode {
+    /// Whether the FTP client listens.
+    pub(super) const fn client_listens(self) -> bool {
+        matches!(
+            self,
+            Self::Active | Self::ExtendedActive | Self::LongActive | Self::DefaultPort
+        )
+    }
+}
+
+pub(super) const fn direction_of(verb: Verb) -> TransferDirection {
+    match verb {
+        Verb::Retr => TransferDirection::Download,
+        Verb::Stor | Verb::Stou | Verb::Appe => TransferDirection::Upload,
+        _ => TransferDirection::Listing,
+    }
+}
+
+impl Session {
+    /// Registers an announced end point. It is in force once the command was answered, or the reply came.
+    pub(super) fn announce(
+        &mut self,
+        shared: &mut Shared<'_>,
+        mode: Mode,
+        announced: Endpoint,
+        peer_port: Option<u16>,
+    ) -> u64 {
+        self.negotiation_count += 1;
+        let number = self.negotiation_count;
+        let id = NegotiationId {
+            session: self.id,
+            number,
+        };
+        let (host, peer) = if mode.client_listens() {
+            (self.client, self.server)
+        } else {
+            (self.server, self.client)
+        };
+        let mut expectation = Expectation::new(id, announced, host.with_port(announced.port), peer);
+        expectation.peer_port = peer_port;
+        if !shared.expectations.add(expectation) {
+            shared.warn(
+                WarningCode::LimitReached,
+                "too many announced data connections wait at once; some were not followed",
+            );
+        }
+        self.negotiations.insert(
+            number,
+            Negotiation {
+                mode,
+                announced,
+                data: Vec::new(),
+                transfer: None,
+            },
+        );
+        // An old one that never was used is not looked for any more.
+        while self.negotiations.len() > NEGOTIATIONS {
+            let Some((&oldest, _)) = self.negotiations.first_key_value() else {
+                break;
+            };
+            self.retire(shared, oldest);
+            self.negotiations.remove(&oldest);
+        }
+        number
+    }
+
+    /// From now on the next transfer uses this one; the one before it is superseded.
+    pub(super) fn put_in_force(&mut self, shared: &mut Shared<'_>, number: u64) {
+        if let Some(before) = self.negotiation.replace(number)
+            && before != number
+        {
+            self.retire(shared, before);
+        }
+    }
+
+    /// Nobody listens there any more.
+    pub(super) fn retire(&mut self, shared: &mut Shared<'_>, number: u64) {
+        if let Some(negotiation) = self.negotiations.get(&number) {
+            let id = NegotiationId {
+                session: self.id,
+                number,
+            };
+            shared
+                .expectations
+                .retire(negotiation.announced.port, id, shared.clock);
+        }
+    }
+
+    /// A transfer command was read.
+    pub(super) fn begin_transfer(
+        &mut self,
+        verb: Verb,
+        verb_text: &str,
+        sequence: u64,
+        argument: Option<&[u8]>,
+    ) -> u64 {
+        self.transfer_count += 1;
+        let id = self.transfer_count;
+        self.transfers.insert(
+            id,
+            TransferState {
+                verb,
+                verb_text: verb_text.to_owned(),
+                sequence,
+                argument: argument.map(<[u8]>::to_vec),
+                path: None,
+                representation: self.representation,
+                restart: 0,
+                negotiation: None,
+                mode: Mode::DefaultPort,
+                announced: None,
+                size: None,
+                answer: None,
+                abor: None,
+            },
+        );
+        id
+    }
+
+    /// It is the transfer's turn: all commands before it were answered. What is in force now holds for it.
+    pub(super) fn activate_transfer(&mut self, shared: &mut Shared<'_>, sequence: u64) {
+        let Some((&id, state)) = self
+            .transfers
+            .iter()
+            .find(|(_, state)| state.sequence == sequence)
+        else {
+            return;
+        };
+        let verb = state.verb;
+        let argument = state.argument.clone();
+        let path = self.path_of(verb, argument.as_deref());
+        let size = path.as_ref().or(argument.as_ref()).and_then(|name| {
+            self.sizes
+                .iter()
+                .rev()
+                .find(|(known, _)| known == name)
+                .map(|&(_, size)| size)
+        });
+        let restart = std::mem::take(&mut self.restart);
+        let number = self.negotiation_for(shared, id);
+        let representation = self.representation;
+        let Some(negotiation) = self.negotiations.get_mut(&number) else {
+            return;
+        };
+        negotiation.transfer = Some(id);
+        let (mode, data) = (negotiation.mode, negotiation.data.clone());
+        if let Some(state) = self.transfers.get_mut(&id) {
+            state.path = path;
+            state.size = if verb == Verb::Retr { size } else { None };
+            state.restart = restart;
+            state.representation = representation;
+            state.negotiation = Some(number);
+            state.mode = mode;
+        }
+        for data in data {
+            self.claim(shared, data, verb);
+        }
+    }
+
+    /// A data connection of this session was found.
+    pub(super) fn data_opened(&mut self, shared: &mut Shared<'_>, number: u64, data: DataId) {
+        let Some(negotiation) = self.negotiations.get_mut(&number) else {
+            return;
+        };
+        negotiation.data.push(data);
+        if let Some(state) = negotiation.transfer.and_then(|id| self.transfers.get(&id)) {
+            let verb = state.verb;
+            self.claim(shared, data, verb);
+        }
+    }
+
+    /// Mode of a negotiation.
+    pub(super) fn negotiated_mode(&self, number: u64) -> Option<Mode> {
+        self.negotiations
+            .get(&number)
+            .map(|negotiation| negotiation.mode)
+    }
+
+    /// Absolute path of what a command names.
+    pub(super) fn path_of(&self, verb: Verb, argument: Option<&[u8]>) -> Option<Vec<u8>> {
+        let directory = self.directory.as_deref();
+        match direction_of(verb) {
+            // STOU's argument is a hint at most; the reply names the file (RFC 1123 section 4.1.2.9).
+            _ if verb == Verb::Stou => None,
+            TransferDirection::Listing => {
+                match path::listing_argument(argument.unwrap_or_default()) {
+                    b"" => directory.map(<[u8]>::to_vec),
+                    name => path::resolve(directory, name),
+                }
+            }
+            _ => path::resolve(directory, argument?),
+        }
+    }
+
+    /// The negotiation a transfer uses: the one in force; the same again where it was used already, for PORT stays in force
+    /// and a refused transfer leaves its listener; else the default data port (RFC 959 section 3.2).
+    fn negotiation_for(&mut self, shared: &mut Shared<'_>, id: u64) -> u64 {
+        let Some(number) = self.negotiation else {
+            let port = self.server.port.wrapping_sub(1);
+            let number = self.announce(shared, Mode::DefaultPort, self.client, Some(port));
+            self.negotiation = Some(number);
+            return number;
+        };
+        let Some(known) = self.negotiations.get(&number) else {
+            return number;
+        };
+        let Some(earlier) = known.transfer.filter(|&earlier| earlier != id) else {
+            return number;
+        };
+        let refused = known.data.is_empty() && self.refused_transfers.contains(&earlier);
+        if refused {
+            return number;
+        }
+        let (mode, announced) = (known.mode, known.announced);
+        let peer_port = (mode == Mode::DefaultPort).then(|| self.server.port.wrapping_sub(1));
+        let again = self.announce(shared, mode, announced, peer_port);
+        self.put_in_force(shared, again);
+        again
+    }
+
+    fn claim(&self, shared: &mut Shared<'_>, data: DataId, verb: Verb) {
+        let Some(channel) = shared.data.get_mut(&data) else {
+            return;
+        };
+        let purpose = match direction_of(verb) {
+            TransferDirection::Listing => Purpose::Listing,
+            TransferDirection::Download => Purpose::File(channel.client_way.reverse()),
+            TransferDirection::Upload => Purpose::File(channel.client_way),
+        };
+        channel.purpose = purpose;
+    }
+}
+
+/// The direction that carries the payload of a transfer.
+pub(super) const fn payload_way(verb: Verb, client_way: Direction) -> Direction {
+    match direction_of(verb) {
+        TransferDirection::Upload => client_way,
+        _ => client_way.reverse(),
+    }
+}
+
+/// Negotiations kept of one session.
+const NEGOTIATIONS: usize = 4096;
