@@ -123,6 +123,11 @@ impl Session {
         reply: &ParsedReply,
         arrived: FrameRef,
     ) {
+        // Its command was not captured, but the data connection it announces may be.
+        if let Some((mode, announced)) = self.passive_end_point(reply) {
+            let number = self.announce(shared, mode, announced, None);
+            self.put_in_force(shared, number);
+        }
         if self.unsolicited.len() >= shared.options.limits.unsolicited_replies {
             self.unsolicited_omitted += 1;
             shared.warn(
