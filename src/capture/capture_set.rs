@@ -123,10 +123,10 @@ impl CaptureSet {
                 *count += 1;
             }
         }
-        for ((path, captures), files) in listing.directories.iter().zip(captures).zip(others) {
-            if captures == 0 {
+        for ((directory, captures), files) in listing.directories.iter().zip(captures).zip(others) {
+            if captures == 0 && !directory.failed {
                 set.failures.push(Error::NoCapture {
-                    path: shown(path),
+                    path: shown(&directory.path),
                     files,
                 });
             }

@@ -17,11 +17,18 @@ pub(super) struct Candidate {
     pub(super) directory: Option<usize>,
 }
 
+/// A directory that was asked for.
+pub(super) struct Directory {
+    pub(super) path: PathBuf,
+    /// It, or one below it, could not be listed.
+    pub(super) failed: bool,
+}
+
 /// What a list of paths stands for.
 #[derive(Default)]
 pub(super) struct Listing {
     pub(super) candidates: Vec<Candidate>,
-    pub(super) directories: Vec<PathBuf>,
+    pub(super) directories: Vec<Directory>,
     /// Entries of directories that are no regular files.
     pub(super) passed_over: Vec<PathBuf>,
     pub(super) failures: Vec<Error>,
@@ -46,8 +53,11 @@ impl Listing {
                 Err(cause) => listing.fail(path, cause),
                 Ok(found) if found.is_dir() => {
                     let index = listing.directories.len();
-                    listing.directories.push(path.clone());
-                    listing.walk(path, index);
+                    let failed = listing.walk(path, index);
+                    listing.directories.push(Directory {
+                        path: path.clone(),
+                        failed,
+                    });
                 }
                 Ok(found) if found.is_file() => {
                     listing.add(Origin::File(path.clone()), path.clone(), None);
@@ -59,8 +69,9 @@ impl Listing {
     }
 
     /// Adds the files in and below a directory in path order. Links to directories are not followed: they may lead in
-    /// circles. Pipes and devices are not opened: they may never answer.
-    fn walk(&mut self, top: &Path, index: usize) {
+    /// circles. Pipes and devices are not opened: they may never answer. True where a directory could not be listed.
+    fn walk(&mut self, top: &Path, index: usize) -> bool {
+        let failures = self.failures.len();
         let mut found = Vec::new();
         let mut waiting = vec![top.to_path_buf()];
         while let Some(directory) = waiting.pop() {
@@ -72,6 +83,7 @@ impl Listing {
         for path in found {
             self.add(Origin::File(path.clone()), path, Some(index));
         }
+        self.failures.len() > failures
     }
 
     fn read_directory(
@@ -113,4 +125,24 @@ impl Listing {
 /// A path in a message: one line, and nothing in it that moves a terminal's cursor.
 pub(super) fn shown(path: &Path) -> String {
     wire_text::printable(&path.to_string_lossy()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn standard_input_can_be_given_once() {
+        let listing = Listing::of(&["-".into(), "-".into()]);
+        assert_eq!(listing.candidates.len(), 1);
+        assert!(matches!(
+            listing.failures.as_slice(),
+            [Error::StandardInputTwice]
+        ));
+    }
+
+    #[test]
+    fn a_hostile_name_is_shown_without_its_power() {
+        assert_eq!(shown(Path::new("a\nb\u{1b}[2J")), "a\\x0ab\\x1b[2J");
+    }
 }

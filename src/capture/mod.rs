@@ -14,11 +14,15 @@ use std::ops::ControlFlow;
 use crate::model::record::Capture;
 use crate::model::{FrameRef, Warning};
 
+#[cfg(feature = "live")]
+mod bpf;
 mod capture_set;
 mod compressed;
 mod error;
 mod file_source;
 mod input_paths;
+#[cfg(feature = "live")]
+mod interfaces;
 mod link_type;
 mod merge;
 mod pcap_file;
@@ -29,9 +33,13 @@ mod record;
 mod record_buffer;
 mod resynchronise;
 
+#[cfg(feature = "live")]
+pub use bpf::Filter;
 pub use capture_set::{CaptureSet, ReadOptions};
 pub use compressed::Compression;
 pub use error::Error;
+#[cfg(feature = "live")]
+pub use interfaces::{Interface, interfaces};
 pub use link_type::LinkType;
 pub use pcapng_secrets::Secrets;
 

@@ -204,8 +204,8 @@ mod tests {
             (9, 5_000_000_000),
             (12, 5_000_000_000_000),
             (0x80, 5),
-            (0x80 | 10, 5 << 10),
-            (0x80 | 32, 5 << 32),
+            (0x8a, 5 << 10),
+            (0xa0, 5 << 32),
         ] {
             let options = [9, 0, 1, 0, resolution, 0, 0, 0];
             let clock = Clock::from_options(&options, ByteOrder::Little);

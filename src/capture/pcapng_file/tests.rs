@@ -1,1 +1,374 @@
+use super::*;
+use crate::capture::pcapng_options::ByteOrder::{self, Big, Little};
 
+/// Writes pcapng blocks in one byte order.
+struct Writer {
+    order: ByteOrder,
+    bytes: Vec<u8>,
+    /// Where blocks end.
+    ends: Vec<usize>,
+}
+
+impl Writer {
+    fn new(order: ByteOrder) -> Self {
+        let mut writer = Self {
+            order,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+        };
+        writer.section();
+        writer
+    }
+
+    fn word(&self, word: u32) -> [u8; 4] {
+        match self.order {
+            Little => word.to_le_bytes(),
+            Big => word.to_be_bytes(),
+        }
+    }
+
+    fn half(&self, half: u16) -> [u8; 2] {
+        match self.order {
+            Little => half.to_le_bytes(),
+            Big => half.to_be_bytes(),
+        }
+    }
+
+    fn long(&self, long: u64) -> [u8; 8] {
+        match self.order {
+            Little => long.to_le_bytes(),
+            Big => long.to_be_bytes(),
+        }
+    }
+
+    fn block(&mut self, kind: u32, body: &[u8]) {
+        let padded = body.len().next_multiple_of(4);
+        let len = u32::try_from(padded + 12).unwrap();
+        self.bytes.extend_from_slice(&self.word(kind));
+        self.bytes.extend_from_slice(&self.word(len));
+        self.bytes.extend_from_slice(body);
+        self.bytes.resize(self.bytes.len() + padded - body.len(), 0);
+        self.bytes.extend_from_slice(&self.word(len));
+        self.ends.push(self.bytes.len());
+    }
+
+    fn section(&mut self) {
+        let body = [
+            &self.word(0x1a2b_3c4d)[..],
+            &self.half(1),
+            &self.half(0),
+            &[0xff; 8],
+        ];
+        self.block(SECTION_HEADER, &body.concat());
+    }
+
+    fn option(&self, code: u16, value: &[u8]) -> Vec<u8> {
+        let len = u16::try_from(value.len()).unwrap();
+        let mut option = [self.half(code), self.half(len)].concat();
+        option.extend_from_slice(value);
+        option.resize(option.len().next_multiple_of(4), 0);
+        option
+    }
+
+    fn interface(&mut self, link: u16, snap_len: u32, options: &[u8]) {
+        let body = [&self.half(link)[..], &[0, 0], &self.word(snap_len), options];
+        self.block(INTERFACE_DESCRIPTION, &body.concat());
+    }
+
+    fn packet(&mut self, interface: u32, ticks: u64, wire: u32, data: &[u8], options: &[u8]) {
+        let high = u32::try_from(ticks >> 32).unwrap();
+        let low = u32::try_from(ticks & 0xffff_ffff).unwrap();
+        let mut body = Vec::new();
+        for word in [
+            interface,
+            high,
+            low,
+            u32::try_from(data.len()).unwrap(),
+            wire,
+        ] {
+            body.extend_from_slice(&self.word(word));
+        }
+        body.extend_from_slice(data);
+        body.resize(body.len().next_multiple_of(4), 0);
+        body.extend_from_slice(options);
+        self.block(ENHANCED_PACKET, &body);
+    }
+}
+
+#[derive(Debug, PartialEq)]
+struct Seen {
+    nanos: i64,
+    link: u16,
+    wire: u32,
+    data: Vec<u8>,
+}
+
+fn seen(nanos: i64, link: u16, wire: u32, data: &[u8]) -> Seen {
+    Seen {
+        nanos,
+        link,
+        wire,
+        data: data.to_vec(),
+    }
+}
+
+fn open(bytes: &[u8]) -> Result<PcapNgFile, (Refused, RecordBuffer)> {
+    let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
+    PcapNgFile::new(RecordBuffer::new(input, 64, false))
+}
+
+fn drain(file: &mut PcapNgFile) -> (Vec<Seen>, Vec<Notice>) {
+    let (mut packets, mut notices) = (Vec::new(), Vec::new());
+    loop {
+        match file.advance() {
+            Step::Packet => {
+                let record = file.record();
+                packets.push(seen(
+                    record.time.nanos(),
+                    record.link.0,
+                    record.wire_len,
+                    file.data(),
+                ));
+            }
+            Step::Notice(notice) => notices.push(notice),
+            Step::Failed(error) => panic!("{error}"),
+            Step::End => return (packets, notices),
+        }
+    }
+}
+
+fn read(bytes: &[u8]) -> (Vec<Seen>, Vec<Notice>) {
+    drain(&mut open(bytes).unwrap_or_else(|_| panic!("refused")))
+}
+
+#[test]
+fn reads_interfaces_of_different_kinds_and_clocks_in_both_orders() {
+    for order in [Little, Big] {
+        let mut writer = Writer::new(order);
+        writer.interface(1, 65_535, &[]);
+        let nanoseconds = writer.option(9, &[9]);
+        writer.interface(276, 96, &nanoseconds);
+        let offset = writer.option(14, &writer.long(1000));
+        let binary = [writer.option(9, &[0x80 | 16]), offset].concat();
+        writer.interface(101, 0, &binary);
+        writer.packet(0, 5_000_001, 60, b"abc", &[]);
+        writer.packet(1, 5_000_000_001, 3, b"def", &[]);
+        writer.packet(2, 5 << 16, 9, b"ghij", &[]);
+        let (packets, notices) = read(&writer.bytes);
+        assert_eq!(
+            packets,
+            [
+                seen(5_000_001_000, 1, 60, b"abc"),
+                seen(5_000_000_001, 276, 3, b"def"),
+                seen(1_005_000_000_000, 101, 9, b"ghij"),
+            ]
+        );
+        assert!(notices.is_empty(), "{notices:?}");
+    }
+}
+
+#[test]
+fn a_section_forgets_interfaces_and_may_turn_the_byte_order() {
+    let mut writer = Writer::new(Little);
+    writer.interface(1, 0, &[]);
+    writer.packet(0, 1, 1, b"a", &[]);
+    writer.order = Big;
+    writer.section();
+    writer.interface(113, 0, &[]);
+    writer.packet(0, 2, 1, b"b", &[]);
+    let mut file = open(&writer.bytes).unwrap_or_else(|_| panic!("refused"));
+    let (packets, _) = drain(&mut file);
+    assert_eq!(packets, [seen(1000, 1, 1, b"a"), seen(2000, 113, 1, b"b")]);
+    assert_eq!(file.links(), [LinkType::ETHERNET, LinkType::LINUX_SLL]);
+}
+
+#[test]
+fn reads_simple_and_obsolete_packets() {
+    let mut writer = Writer::new(Big);
+    writer.interface(1, 4, &[]);
+    writer.packet(0, 7, 1, b"a", &[]);
+    let simple = [writer.word(9).as_slice(), b"bcde"].concat();
+    writer.block(SIMPLE_PACKET, &simple);
+    let mut obsolete = [writer.half(0), writer.half(3)].concat();
+    for word in [0, 8, 2, 2] {
+        obsolete.extend_from_slice(&writer.word(word));
+    }
+    obsolete.extend_from_slice(b"fg");
+    writer.block(OBSOLETE_PACKET, &obsolete);
+    let (packets, notices) = read(&writer.bytes);
+    assert_eq!(
+        packets,
+        [
+            seen(7000, 1, 1, b"a"),
+            seen(7000, 1, 9, b"bcde"),
+            seen(8000, 1, 2, b"fg")
+        ]
+    );
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].code, WarningCode::PacketsDropped);
+    assert_eq!(notices[0].count, 3);
+}
+
+#[test]
+fn unknown_blocks_are_passed_over_whatever_their_size() {
+    let mut writer = Writer::new(Little);
+    writer.block(0x0000_0bad, &[1; 1000]);
+    writer.interface(1, 0, &[]);
+    writer.block(4, &[]);
+    writer.packet(0, 1, 1, b"a", &[]);
+    let (packets, notices) = read(&writer.bytes);
+    assert_eq!(packets.len(), 1);
+    assert!(notices.is_empty());
+}
+
+#[test]
+fn dropped_packets_are_counted_once() {
+    let mut writer = Writer::new(Little);
+    writer.interface(1, 0, &[]);
+    writer.interface(1, 0, &[]);
+    let two = writer.option(4, &writer.long(2));
+    // Interface 0 has statistics, which count all; interface 1 has only what its packets tell.
+    writer.packet(0, 1, 1, b"a", &two);
+    writer.packet(1, 1, 1, b"a", &two);
+    writer.packet(1, 1, 1, b"a", &two);
+    for count in [3, 10] {
+        let mut statistics = [0; 12].to_vec();
+        statistics.extend_from_slice(&writer.option(5, &writer.long(count)));
+        statistics.extend_from_slice(&writer.option(7, &writer.long(1)));
+        writer.block(INTERFACE_STATISTICS, &statistics);
+    }
+    let (packets, notices) = read(&writer.bytes);
+    assert_eq!(packets.len(), 3);
+    assert_eq!(notices.len(), 1);
+    assert_eq!(notices[0].count, 11 + 4);
+}
+
+#[test]
+fn packets_of_an_undescribed_interface_are_passed_over_and_counted() {
+    let mut writer = Writer::new(Little);
+    writer.interface(1, 0, &[]);
+    writer.packet(7, 1, 1, b"a", &[]);
+    writer.packet(0, 2, 1, b"b", &[]);
+    let (packets, notices) = read(&writer.bytes);
+    assert_eq!(packets.len(), 1);
+    assert_eq!(notices[0].code, WarningCode::CaptureCorrupt);
+    assert_eq!(notices[0].count, 1);
+}
+
+#[test]
+fn decryption_secrets_are_kept() {
+    let mut writer = Writer::new(Big);
+    let log = b"CLIENT_RANDOM 00 11";
+    let body = [
+        &writer.word(Secrets::TLS_KEY_LOG)[..],
+        &writer.word(19),
+        log,
+    ];
+    writer.block(DECRYPTION_SECRETS, &body.concat());
+    let mut file = open(&writer.bytes).unwrap_or_else(|_| panic!("refused"));
+    drain(&mut file);
+    let secrets = file.take_secrets();
+    assert_eq!(secrets.len(), 1);
+    assert_eq!(secrets[0].kind, Secrets::TLS_KEY_LOG);
+    assert_eq!(secrets[0].data, log);
+}
+
+#[test]
+fn cut_anywhere_it_gives_the_whole_packets_before_the_cut() {
+    let mut writer = Writer::new(Little);
+    writer.interface(1, 0, &[]);
+    let first_packet = writer.ends.len();
+    for tick in 0..4 {
+        writer.packet(
+            0,
+            tick,
+            100,
+            &vec![1; 30 * usize::try_from(tick).unwrap()],
+            &[],
+        );
+    }
+    writer.block(99, &[0; 40]);
+    let (whole, _) = read(&writer.bytes);
+    assert_eq!(whole.len(), 4);
+    for cut in 0..=writer.bytes.len() {
+        let Ok(mut file) = open(&writer.bytes[..cut]) else {
+            assert!(cut < writer.ends[0]);
+            continue;
+        };
+        let (packets, notices) = drain(&mut file);
+        let ended = writer.ends.iter().filter(|end| **end <= cut).count();
+        let expected = ended.saturating_sub(first_packet).min(4);
+        assert_eq!(packets[..], whole[..expected], "cut at {cut}");
+        let codes: Vec<_> = notices.iter().map(|notice| notice.code).collect();
+        if writer.ends.contains(&cut) {
+            assert!(codes.is_empty(), "cut at {cut}");
+        } else {
+            assert_eq!(codes, [WarningCode::CaptureTruncated], "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn bad_lengths_end_the_file_and_name_the_byte() {
+    let mut writer = Writer::new(Little);
+    writer.interface(1, 0, &[]);
+    writer.packet(0, 1, 1, b"a", &[]);
+    let at = writer.bytes.len();
+    writer.packet(0, 2, 1, b"b", &[]);
+    let end = writer.bytes.len();
+    for (offset, value) in [
+        (at + 4, 0_u32),
+        (at + 4, 8),
+        (at + 4, 37),
+        (at + 4, u32::MAX),
+        (at + 20, 200),
+        (end - 4, 40),
+    ] {
+        let mut bytes = writer.bytes.clone();
+        bytes[offset..offset + 4].copy_from_slice(&value.to_le_bytes());
+        let (packets, notices) = read(&bytes);
+        assert_eq!(packets.len(), 1, "{value}");
+        assert_eq!(notices.len(), 1, "{value}");
+        assert_eq!(notices[0].code, WarningCode::CaptureCorrupt);
+        assert!(
+            notices[0].text.contains(&format!("byte {at} ")),
+            "{}",
+            notices[0].text
+        );
+    }
+}
+
+#[test]
+fn a_first_section_that_is_none_is_refused() {
+    let writer = Writer::new(Little);
+    for (offset, what) in [(8, "byte order"), (12, "version"), (4, "claims")] {
+        let mut bytes = writer.bytes.clone();
+        bytes[offset] = 0x77;
+        let Err((Refused::Damaged(detail), _)) = open(&bytes) else {
+            panic!("opened with {what} damaged");
+        };
+        assert!(detail.contains(what), "{detail}");
+    }
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
+    #[test]
+    fn no_bytes_make_it_panic_or_run_for_ever(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
+        at in 0_usize..400,
+    ) {
+        let mut writer = Writer::new(Little);
+        writer.interface(1, 0, &[]);
+        for tick in 0..5 {
+            writer.packet(0, tick, 1, &[1; 30], &[]);
+        }
+        let at = at.min(writer.bytes.len());
+        let end = (at + bytes.len()).min(writer.bytes.len());
+        writer.bytes.splice(at..end, bytes);
+        if let Ok(mut file) = open(&writer.bytes) {
+            let (packets, _) = drain(&mut file);
+            proptest::prop_assert!(packets.len() <= writer.bytes.len() / 12);
+        }
+    }
+}

@@ -1,0 +1,432 @@
+//! Capture filters: compiled by libpcap, matched on packets of any source.
+//!
+//! A filter is a program for one link type, so it is compiled once for each that is met. Names of hosts and networks
+//! are refused before libpcap sees them: it would ask the network for them, and a capture under analysis must not
+//! cause traffic.
+
+use pcap::{BpfProgram, Linktype};
+
+use super::{Error, LinkType, Packet};
+
+/// A capture filter in the syntax of pcap-filter(7).
+pub struct Filter {
+    expression: String,
+    /// In the order of first use; a capture has a handful of link types at most.
+    programs: Vec<(LinkType, Option<BpfProgram>)>,
+    refused: Vec<(LinkType, String)>,
+}
+
+impl Filter {
+    /// Checks a filter by compiling it for Ethernet.
+    pub fn new(expression: &str) -> Result<Self, Error> {
+        let failed = |cause: String| Error::Filter {
+            expression: expression.to_owned(),
+            cause,
+        };
+        if let Some(name) = name_to_look_up(expression) {
+            return Err(failed(format!(
+                "'{name}' is the name of a host or network, which would have to be looked up"
+            )));
+        }
+        let program = compile(LinkType::ETHERNET, expression).map_err(failed)?;
+        Ok(Self {
+            expression: expression.to_owned(),
+            programs: vec![(LinkType::ETHERNET, Some(program))],
+            refused: Vec::new(),
+        })
+    }
+
+    /// True where a packet matches. Packets of a link type that libpcap cannot filter do not; see [`Self::refused`].
+    ///
+    /// `len`, `greater` and `less` see the captured length.
+    pub fn matches(&mut self, packet: &Packet<'_>) -> bool {
+        let known = self
+            .programs
+            .iter()
+            .position(|(link, _)| *link == packet.link);
+        let index = known.unwrap_or_else(|| self.add(packet.link));
+        matches!(self.programs.get(index), Some((_, Some(program))) if program.filter(packet.data))
+    }
+
+    /// Link types for which the filter does not compile, with libpcap's words.
+    #[must_use]
+    pub fn refused(&self) -> &[(LinkType, String)] {
+        &self.refused
+    }
+
+    fn add(&mut self, link: LinkType) -> usize {
+        let program = match compile(link, &self.expression) {
+            Ok(program) => Some(program),
+            Err(cause) => {
+                self.refused.push((link, cause));
+                None
+            }
+        };
+        self.programs.push((link, program));
+        self.programs.len() - 1
+    }
+}
+
+fn compile(link: LinkType, expression: &str) -> Result<BpfProgram, String> {
+    pcap::Capture::dead(Linktype(platform_number(link)))
+        .and_then(|capture| capture.compile(expression, true))
+        .map_err(|error| match error {
+            pcap::Error::PcapError(words) => words,
+            other => other.to_string(),
+        })
+}
+
+/// The DLT number of this platform's libpcap: the registry's, but for the few that platforms disagree on.
+fn platform_number(link: LinkType) -> i32 {
+    let openbsd = cfg!(target_os = "openbsd");
+    match link {
+        LinkType::RAW if openbsd => 14,
+        LinkType::RAW => 12,
+        LinkType::LOOP if openbsd => 12,
+        LinkType(100) => 11,
+        LinkType(LinkType::PFSYNC) if cfg!(target_os = "freebsd") => 121,
+        LinkType(number) => i32::from(number),
+    }
+}
+
+/// The first word of a filter that libpcap would look up as a host or a network.
+///
+/// libpcap reads a bare word as the name of whatever the last qualifier named (`port ftp or ssh`); without one, of a
+/// host. Names of ports and protocols come from files of this machine and are let through.
+fn name_to_look_up(expression: &str) -> Option<&str> {
+    let mut expected = Expected::Host;
+    // What stands in brackets is arithmetic: only named constants are words there, and those are not looked up.
+    let mut depth = 0_usize;
+    let bytes = expression.as_bytes();
+    let mut at = 0;
+    while let Some(&byte) = bytes.get(at) {
+        if !byte.is_ascii_alphanumeric() {
+            match byte {
+                b'[' => depth += 1,
+                b']' => depth = depth.saturating_sub(1),
+                _ => {}
+            }
+            // Not only ASCII may be part of a name.
+            if byte < 0x80 {
+                at += 1;
+                continue;
+            }
+        }
+        // A backslash makes a name of a word of the filter language.
+        let escaped = at > 0 && bytes.get(at - 1) == Some(&b'\\');
+        let rest = expression.get(at..).unwrap_or_default();
+        let end = rest
+            .find(|character: char| !is_word(character))
+            .unwrap_or(rest.len());
+        let word = rest.get(..end).unwrap_or_default();
+        at += word.len().max(1);
+        if depth > 0 {
+            continue;
+        }
+        if let Some(next) = expected_after(word, expected).filter(|_| !escaped) {
+            expected = next;
+        } else if expected == Expected::Host && !is_number_or_address(word) {
+            return Some(word);
+        }
+    }
+    None
+}
+
+/// What a bare word would be the name of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Expected {
+    /// A host or network, which libpcap looks up.
+    Host,
+    /// A port, a protocol, an interface, a frame type: nothing that leaves this machine.
+    Local,
+}
+
+/// What a bare word behind a word of the filter language names; `None` where `word` is itself a bare word.
+fn expected_after(word: &str, before: Expected) -> Option<Expected> {
+    if LOCAL_NAMES_FOLLOW.contains(&word) {
+        Some(Expected::Local)
+    } else if HOSTS_FOLLOW.contains(&word) {
+        Some(Expected::Host)
+    } else {
+        NEUTRAL.contains(&word).then_some(before)
+    }
+}
+
+fn is_word(character: char) -> bool {
+    character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | ':')
+}
+
+/// Decimal, hexadecimal, dotted or colon forms, as libpcap reads them without a lookup.
+fn is_number_or_address(word: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if let Some(rest) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
+        return hex(rest);
+    }
+    // Numbers, IPv4 addresses and their beginnings, port ranges. With more parts libpcap takes it for a name.
+    let parts = |separator, most| {
+        word.split(separator).all(digits) && word.split(separator).count() <= most
+    };
+    if parts('.', 4) || parts('-', 2) {
+        return true;
+    }
+    // IPv6 addresses and MAC addresses.
+    if word.contains(':') {
+        return word.split([':', '.']).all(hex);
+    }
+    let mac_groups = [(6, 2, ['.', '-']), (3, 4, ['.', '.'])];
+    mac_groups.iter().any(|(count, longest, separators)| {
+        let groups: Vec<_> = word.split(separators.as_slice()).collect();
+        groups.len() == *count
+            && groups
+                .iter()
+                .all(|group| hex(group) && (1..=*longest).contains(&group.len()))
+    })
+}
+
+impl LinkType {
+    const PFSYNC: u16 = 246;
+}
+
+const LOCAL_NAMES_FOLLOW: &[&str] = &[
+    "port",
+    "portrange",
+    "proto",
+    "protochain",
+    "ifname",
+    "on",
+    "type",
+    "subtype",
+    "dir",
+    "reason",
+    "rset",
+    "ruleset",
+    "action",
+    "srnr",
+    "rulenum",
+    "subrulenum",
+];
+
+const HOSTS_FOLLOW: &[&str] = &[
+    "host", "net", "gateway", "mask", "src", "dst", "ether", "link", "fddi", "tr", "wlan", "ppp",
+    "slip", "ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "icmp6", "igmp", "igrp",
+    "pim", "vrrp", "carp", "ah", "esp", "atalk", "aarp", "decnet", "iso", "stp", "ipx", "netbeui",
+    "lat", "moprc", "mopdl", "sca", "radio", "ra", "ta", "addr1", "addr2", "addr3", "addr4",
+    "address1", "address2", "address3", "address4",
+];
+
+const NEUTRAL: &[&str] = &[
+    "and",
+    "or",
+    "not",
+    "less",
+    "greater",
+    "len",
+    "length",
+    "byte",
+    "broadcast",
+    "multicast",
+    "inbound",
+    "outbound",
+    "vlan",
+    "mpls",
+    "pppoed",
+    "pppoes",
+    "geneve",
+    "vxlan",
+    "clnp",
+    "esis",
+    "es-is",
+    "isis",
+    "is-is",
+    "l1",
+    "l2",
+    "iih",
+    "lsp",
+    "snp",
+    "csnp",
+    "psnp",
+    "lane",
+    "llc",
+    "metac",
+    "bcc",
+    "oam",
+    "oamf4",
+    "oamf4ec",
+    "oamf4sc",
+    "oam4",
+    "oam4ec",
+    "oam4sc",
+    "sc",
+    "ilmic",
+    "connectmsg",
+    "metaconnect",
+    "vpi",
+    "vci",
+    "fisu",
+    "lssu",
+    "lsu",
+    "msu",
+    "hfisu",
+    "hlssu",
+    "hmsu",
+    "sio",
+    "opc",
+    "dpc",
+    "sls",
+    "hsio",
+    "hopc",
+    "hdpc",
+    "hsls",
+    "ifindex",
+    "tcpflags",
+    "tcp-fin",
+    "tcp-syn",
+    "tcp-rst",
+    "tcp-push",
+    "tcp-ack",
+    "tcp-urg",
+    "tcp-ece",
+    "tcp-cwr",
+    "icmptype",
+    "icmpcode",
+    "icmp6type",
+    "icmp6code",
+    "icmp-echoreply",
+    "icmp-unreach",
+    "icmp-sourcequench",
+    "icmp-redirect",
+    "icmp-echo",
+    "icmp-routeradvert",
+    "icmp-routersolicit",
+    "icmp-timxceed",
+    "icmp-paramprob",
+    "icmp-tstamp",
+    "icmp-tstampreply",
+    "icmp-ireq",
+    "icmp-ireqreply",
+    "icmp-maskreq",
+    "icmp-maskreply",
+    "icmp6-destinationunreach",
+    "icmp6-packettoobig",
+    "icmp6-timeexceeded",
+    "icmp6-parameterproblem",
+    "icmp6-echo",
+    "icmp6-echoreply",
+    "icmp6-multicastlistenerquery",
+    "icmp6-multicastlistenerreportv1",
+    "icmp6-multicastlistenerdone",
+    "icmp6-routersolicit",
+    "icmp6-routeradvert",
+    "icmp6-neighborsolicit",
+    "icmp6-neighboradvert",
+    "icmp6-redirect",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FrameRef;
+
+    fn packet(link: LinkType, data: &[u8]) -> Packet<'_> {
+        Packet {
+            frame: FrameRef::default(),
+            link,
+            wire_len: 0,
+            data,
+        }
+    }
+
+    /// An IPv4 TCP packet from port 1025 to port 21.
+    fn to_ftp() -> Vec<u8> {
+        let mut ip = vec![
+            0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 4, 1, 0, 21,
+        ];
+        ip.resize(40, 0);
+        ip
+    }
+
+    #[test]
+    fn matches_packets_of_every_link_type_it_meets() {
+        let mut filter = Filter::new("tcp port 21 and host 10.0.0.2").unwrap();
+        let raw = to_ftp();
+        let ethernet = [[0; 12].as_slice(), &[8, 0], &raw].concat();
+        assert!(filter.matches(&packet(LinkType::ETHERNET, &ethernet)));
+        assert!(filter.matches(&packet(LinkType::RAW, &raw)));
+        assert!(filter.matches(&packet(LinkType::IPV4, &raw)));
+        assert!(!filter.matches(&packet(LinkType::ETHERNET, &raw)));
+        let mut other = Filter::new("port 22").unwrap();
+        assert!(!other.matches(&packet(LinkType::RAW, &raw)));
+        assert!(filter.refused().is_empty());
+    }
+
+    #[test]
+    fn a_link_type_it_cannot_filter_never_matches_and_is_named() {
+        let mut filter = Filter::new("tcp port 21").unwrap();
+        let usb = LinkType(249);
+        assert!(!filter.matches(&packet(usb, &to_ftp())));
+        assert!(!filter.matches(&packet(usb, &to_ftp())));
+        assert_eq!(filter.refused().len(), 1);
+    }
+
+    #[test]
+    fn quotes_the_filter_and_libpcap() {
+        let error = Filter::new("tcp prot 21").map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("'tcp prot 21'"), "{error}");
+        let error = Filter::new("port 21 and and").map(|_| ()).unwrap_err();
+        assert!(error.to_string().contains("syntax error"), "{error}");
+        assert!(error.hint().is_some());
+    }
+
+    #[test]
+    fn refuses_names_that_would_be_looked_up() {
+        for filter in [
+            "host ftp.example.com",
+            "ftp.example.com",
+            "src www",
+            "port 21 and host gw",
+            "net mynet",
+            "dst host a and port ftp",
+            "tcp src caf\u{e9}",
+            "port ftp and src foo",
+            "ether host router",
+            "host dead.beef.example",
+            "host \\tcp",
+            "host 1.2.3.4.5",
+            "10-20-30",
+        ] {
+            assert!(name_to_look_up(filter).is_some(), "{filter}");
+            assert!(Filter::new(filter).is_err(), "{filter}");
+        }
+    }
+
+    #[test]
+    fn lets_through_what_needs_no_lookup() {
+        for filter in [
+            "",
+            "port ftp or telnet",
+            "tcp portrange 20-21",
+            "host 10.0.0.1 or 10.0.0.2",
+            "net 10.0.0.0/8",
+            "net 10.0 mask 255.255.0.0",
+            "ip6 host fe80::1",
+            "ether host 00:11:22:aa:bb:cc",
+            "ether src 00-11-22-aa-bb-cc",
+            "tcp[tcpflags] & (tcp-syn|tcp-fin) != 0",
+            "ip proto \\tcp",
+            "vlan 100 && tcp port 0x15",
+            "len > 100 and not broadcast",
+            "icmp6",
+            "src or dst host 10.1.2.3",
+        ] {
+            assert_eq!(name_to_look_up(filter), None, "{filter}");
+        }
+        for filter in [
+            "port ftp or telnet",
+            "ip proto \\tcp",
+            "src or dst host 10.1.2.3",
+        ] {
+            assert!(Filter::new(filter).is_ok(), "{filter}");
+        }
+    }
+}
