@@ -94,7 +94,7 @@ fn what_cannot_be_read_is_named_with_what_to_do() {
 #[test]
 fn many_rotated_files_are_one_timeline() {
     let top = folder("rotated");
-    for file in 0..3000_u32 {
+    for file in 0..1000_u32 {
         let byte = u8::try_from(file % 251).unwrap();
         write_pcap(
             &top.join(format!("{file:05}.pcap")),
@@ -107,11 +107,13 @@ fn many_rotated_files_are_one_timeline() {
     set.for_each(&mut |input| {
         if let Input::Packet(packet) = input {
             numbers.push(packet.frame.number);
-            most = most.max(descriptors());
+            if packet.frame.number % 50 == 0 {
+                most = most.max(descriptors());
+            }
         }
         ControlFlow::Continue(())
     });
-    assert_eq!(numbers, (1..=6000).collect::<Vec<_>>());
+    assert_eq!(numbers, (1..=2000).collect::<Vec<_>>());
     assert!(most < 100, "{most} files were open at the same time");
 }
 

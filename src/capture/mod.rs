@@ -3,8 +3,13 @@
 //! In: paths and standard input. Out: [`Input`]s in the order of one merged timeline, each lent for one call.
 //!
 //! ```text
-//! path | - | directory -> compressed (by magic) -> record_buffer -> pcap_file | pcapng_file -> merge -> Input
+//! path | - | directory -> input_paths -> file_source: compressed (by magic) -> record_buffer -> pcap_file | pcapng_file
+//!                                             |
+//!                         capture_set (order of inputs) -> merge (one timeline) -> Input
 //! ```
+//!
+//! [`CaptureSet`] is the way in. `bpf` and `interfaces` are what libpcap does better than we would; without the feature
+//! `live` they are left out.
 //!
 //! Why our own readers: over one reused buffer filled by `read` they take a third of the time libpcap takes, they read
 //! pipes and compressed streams the same way, and libpcap refuses pcapng files with several interfaces.

@@ -16,7 +16,7 @@ pub struct Capture {
     pub path_b64: Option<String>,
     /// `pcap`, `pcapng`, with the compression in front where there is one: `gzip pcap`.
     pub format: String,
-    /// Link types met, by the names of the LINKTYPE registry without its prefix.
+    /// Link types met, by the names tcpdump knows them by: `EN10MB` is Ethernet.
     pub link_types: Vec<String>,
     /// Packets read; `null` while it is being read.
     pub packets: Option<u64>,
