@@ -25,6 +25,9 @@ pub(super) fn first(link: LinkType) -> Option<Next> {
         LinkType::PPP_HDLC | LinkType::C_HDLC => Next::Hdlc,
         LinkType::PPP_ETHER => Next::PppoeSession,
         LinkType::MPLS => Next::Mpls,
+        LinkType::PPP_WITH_DIR => Next::PppWithDirection,
+        LinkType::IEEE802_11 => Next::Wireless,
+        LinkType::IEEE802_11_RADIOTAP => Next::Radiotap,
         LinkType::LINUX_SLL => Next::Cooked,
         LinkType::LINUX_SLL2 => Next::Cooked2,
         _ => return None,
@@ -55,6 +58,14 @@ pub(super) fn ether_type(value: u16, bytes: Captured<'_>) -> Step<'_> {
         JUMBO_LLC => (Next::Llc, bytes),
         _ => return Err(NotOurs::NotIp),
     })
+}
+
+/// True for ether types of what stands between Ethernet and IP.
+pub(super) fn is_tag(value: u16) -> bool {
+    matches!(
+        value,
+        VLAN | PROVIDER_BRIDGING | MPLS_UNICAST | MPLS_MULTICAST | PPPOE_SESSION
+    )
 }
 
 /// An IEEE 802.2 header, with SNAP (RFC 1042) or naming IP itself.
@@ -114,15 +125,15 @@ fn cooked_protocol(hardware: u16, protocol: u16, payload: Captured<'_>) -> Step<
     }
 }
 
-const IPV4: u16 = ether_type::IPV4.0;
-const IPV6: u16 = ether_type::IPV6.0;
+pub(super) const IPV4: u16 = ether_type::IPV4.0;
+pub(super) const IPV6: u16 = ether_type::IPV6.0;
 const VLAN: u16 = ether_type::VLAN_TAGGED_FRAME.0;
 const PROVIDER_BRIDGING: u16 = ether_type::PROVIDER_BRIDGING.0;
 // Numbers in use for an outer tag before IEEE 802.1ad.
 const VLAN_9100: u16 = ether_type::VLAN_DOUBLE_TAGGED_FRAME.0;
 const VLAN_9200: u16 = 0x9200;
 const VLAN_9300: u16 = 0x9300;
-const TRANSPARENT_ETHERNET: u16 = 0x6558;
+pub(super) const TRANSPARENT_ETHERNET: u16 = 0x6558;
 const PPP: u16 = 0x880b;
 const MPLS_UNICAST: u16 = 0x8847;
 const MPLS_MULTICAST: u16 = 0x8848;

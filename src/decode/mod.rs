@@ -6,7 +6,9 @@
 //! is none of ours is counted by reason, so that every packet is accounted for.
 //!
 //! ```text
-//! Packet -> link (Ethernet, SLL, loopback, raw) -> tags (VLAN, MPLS), ppp -> network (IPv4, IPv6) -> transport (TCP, UDP) -> Decoded
+//!                                  +------------------- tunnels <--------------------+
+//!                                  v                                                 |
+//! Packet -> link, wireless -> tags, ppp -> network <-> fragments -> transport (TCP, UDP), icmp -> Decoded
 //! ```
 //!
 //! Headers are read through etherparse's slices of a single header. Its slices of whole packets refuse packets that were
@@ -14,9 +16,11 @@
 //! capture on the sending host has wrong ones in every packet.
 
 use crate::capture::Packet;
-use crate::model::{Limits, Warning};
+use crate::model::{FrameRef, Limits, Warning};
 
 mod captured;
+mod fragments;
+mod icmp;
 mod link;
 mod network;
 mod outcome;
@@ -25,18 +29,24 @@ mod segment;
 mod tags;
 mod tally;
 mod transport;
+mod tunnels;
+mod wireless;
 
 pub use outcome::{IcmpError, Layer, NotOurs};
 pub use segment::{Datagram, Segment, TcpFlags};
 pub use tally::{Count, Tally};
 
 use captured::Captured;
+use fragments::Fragments;
 use network::Hosts;
 
 /// Decodes packets, one at a time, and counts what they are.
 #[derive(Debug)]
 pub struct Decoder {
     tally: Tally,
+    fragments: Fragments,
+    /// Datagrams put together from fragments: one, and those within it.
+    whole: [Vec<u8>; MAX_NESTED_DATAGRAMS],
 }
 
 /// What a packet carries.
@@ -75,12 +85,30 @@ enum Next {
     PppoeSession,
     /// A PPP packet.
     Ppp,
+    /// The same behind a byte for the direction.
+    PppWithDirection,
     /// An HDLC header: PPP's or Cisco's.
     Hdlc,
+    /// A radiotap header.
+    Radiotap,
+    /// An IEEE 802.11 frame.
+    Wireless,
+    /// The same with its header filled up to a multiple of four.
+    WirelessPadded,
+    /// Several packets in one IEEE 802.11 frame.
+    Aggregate,
     /// An IP header of either version.
     Ip,
     /// What a protocol number of IP announces.
     Protocol(u8),
+}
+
+/// What is left when all around the transport layer is off.
+#[derive(Clone, Copy, Debug)]
+struct Innermost<'a> {
+    protocol: u8,
+    hosts: Hosts,
+    bytes: Captured<'a>,
 }
 
 /// What one layer yields: what comes next, and its bytes.
@@ -90,9 +118,10 @@ impl Decoder {
     /// A decoder that has seen nothing yet.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
-        let _ = limits;
         Self {
             tally: Tally::default(),
+            fragments: Fragments::new(limits),
+            whole: Default::default(),
         }
     }
 
@@ -101,16 +130,27 @@ impl Decoder {
     #[inline]
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Decoded<'a> {
         let bytes = Captured::new(packet.data, packet.wire_len);
-        self.tally.packets += 1;
+        let Self {
+            tally,
+            fragments,
+            whole,
+        } = self;
+        tally.packets += 1;
         if bytes.cut > 0 {
-            self.tally.cut.add(packet.frame);
+            tally.cut.add(packet.frame);
         }
-        let decoded = walk(packet, bytes).unwrap_or_else(Decoded::Other);
+        let decoded = match unwrap(packet, bytes, tally, fragments, whole) {
+            Ok(inner) if inner.protocol == TCP => {
+                transport::tcp(&packet.frame, inner.hosts, inner.bytes)
+            }
+            Ok(inner) => connectionless(packet.frame, inner),
+            Err(reason) => Decoded::Other(reason),
+        };
         match decoded {
-            Decoded::Segment(_) => self.tally.segments += 1,
-            Decoded::Datagram(_) => self.tally.datagrams += 1,
-            Decoded::Icmp(_) => self.tally.icmp_errors += 1,
-            Decoded::Other(reason) => self.tally.not_ours(reason, packet.link, packet.frame),
+            Decoded::Segment(_) => tally.segments += 1,
+            Decoded::Datagram(_) => tally.datagrams += 1,
+            Decoded::Icmp(_) => tally.icmp_errors += 1,
+            Decoded::Other(reason) => tally.not_ours(reason, packet.link, packet.frame),
         }
         decoded
     }
@@ -124,50 +164,166 @@ impl Decoder {
     /// What a reader of the report should know of, in an order that does not change.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        self.tally.warnings()
+        let mut warnings = self.tally.warnings();
+        warnings.extend(self.fragments.warnings());
+        warnings
     }
 }
 
 /// Takes headers off until something is left that is ours, or certainly not.
 #[inline]
-fn walk<'a>(packet: &Packet<'a>, mut bytes: Captured<'a>) -> Result<Decoded<'a>, NotOurs> {
+fn unwrap<'a>(
+    packet: &Packet<'a>,
+    mut bytes: Captured<'a>,
+    tally: &mut Tally,
+    fragments: &mut Fragments,
+    mut whole: &'a mut [Vec<u8>],
+) -> Result<Innermost<'a>, NotOurs> {
+    let frame = packet.frame;
     let mut next = link::first(packet.link).ok_or(NotOurs::LinkTypeUnsupported)?;
     let mut hosts = Hosts::default();
+    let mut packets = 0;
     for _ in 0..MAX_LAYERS {
-        (next, bytes) = match next {
-            Next::Ethernet => link::ethernet(bytes)?,
-            Next::EtherType(value) => link::ether_type(value, bytes)?,
-            Next::Llc => link::llc(bytes)?,
-            Next::Loopback => link::loopback(bytes)?,
-            Next::Cooked => link::cooked(bytes)?,
-            Next::Cooked2 => link::cooked2(bytes)?,
-            Next::Vlan => tags::vlan(bytes)?,
-            Next::Mpls => tags::mpls(bytes)?,
-            Next::PppoeSession => ppp::session(bytes)?,
-            Next::Ppp => ppp::packet(bytes)?,
-            Next::Hdlc => ppp::hdlc(bytes)?,
+        let (protocol, fragment) = match next {
             Next::Ip => {
-                let network = network::ip(bytes)?;
-                if network.fragment.is_some() {
-                    return Err(NotOurs::FragmentHeld);
+                packets += 1;
+                if packets > MAX_PACKETS {
+                    break;
                 }
+                let network = network::ip(bytes)?;
                 hosts = network.hosts;
-                (Next::Protocol(network.protocol), network.payload)
+                bytes = network.payload;
+                (network.protocol, network.fragment)
             }
-            Next::Protocol(TCP) => {
-                return transport::tcp(packet.frame, hosts, bytes).map(Decoded::Segment);
+            Next::Protocol(network::FRAGMENT) => {
+                let (protocol, fragment, payload) = network::fragment(bytes)?;
+                bytes = payload;
+                (protocol, fragment)
             }
-            Next::Protocol(UDP) => {
-                return transport::udp(packet.frame, hosts, bytes).map(Decoded::Datagram);
+            Next::Protocol(protocol) => (protocol, None),
+            Next::Aggregate => {
+                let (first, several) = wireless::aggregate(bytes)?;
+                if several {
+                    tally.aggregates.add(frame);
+                }
+                (next, bytes) = (Next::Llc, first);
+                continue;
             }
-            Next::Protocol(_) => return Err(NotOurs::OtherProtocol),
+            _ => {
+                (next, bytes) = link_layer(next, bytes)?;
+                continue;
+            }
+        };
+        if let Some(fragment) = fragment {
+            let Some((buffer, rest)) = std::mem::take(&mut whole).split_first_mut() else {
+                break;
+            };
+            let (protocol, cut) = fragments.add(frame, hosts, protocol, fragment, bytes, buffer)?;
+            whole = rest;
+            bytes = Captured { data: buffer, cut };
+            next = Next::Protocol(protocol);
+            continue;
+        }
+        (next, bytes) = match protocol {
+            UDP => match tunnels::over_udp(bytes) {
+                Some(step) => step,
+                None => {
+                    return Ok(Innermost {
+                        protocol,
+                        hosts,
+                        bytes,
+                    });
+                }
+            },
+            TCP | ICMP | ICMP_V6 => {
+                return Ok(Innermost {
+                    protocol,
+                    hosts,
+                    bytes,
+                });
+            }
+            network::FRAGMENT => (Next::Protocol(protocol), bytes),
+            _ => other_protocol(protocol, bytes)?,
         };
     }
     Err(NotOurs::DepthLimit)
 }
 
+/// UDP and ICMP.
+fn connectionless(frame: FrameRef, inner: Innermost<'_>) -> Decoded<'_> {
+    let Innermost {
+        protocol,
+        hosts,
+        bytes,
+    } = inner;
+    let decoded = if protocol == UDP {
+        transport::udp(frame, hosts, bytes).map(Decoded::Datagram)
+    } else {
+        icmp::error(frame, hosts, protocol == ICMP_V6, bytes).map(Decoded::Icmp)
+    };
+    decoded.unwrap_or_else(Decoded::Other)
+}
+
+/// The layers around IP.
+#[inline]
+fn link_layer(next: Next, bytes: Captured<'_>) -> Step<'_> {
+    match next {
+        Next::Ethernet => link::ethernet(bytes),
+        Next::EtherType(value) => link::ether_type(value, bytes),
+        Next::Vlan => tags::vlan(bytes),
+        Next::Llc => link::llc(bytes),
+        Next::Loopback => link::loopback(bytes),
+        Next::Cooked => link::cooked(bytes),
+        Next::Cooked2 => link::cooked2(bytes),
+        Next::Mpls => tags::mpls(bytes),
+        Next::PppoeSession => ppp::session(bytes),
+        Next::Ppp => ppp::packet(bytes),
+        Next::PppWithDirection => ppp::with_direction(bytes),
+        Next::Hdlc => ppp::hdlc(bytes),
+        Next::Radiotap => wireless::radiotap(bytes),
+        Next::Wireless => wireless::frame(bytes, false),
+        Next::WirelessPadded => wireless::frame(bytes, true),
+        Next::Aggregate | Next::Ip | Next::Protocol(_) => Ok((next, bytes)),
+    }
+}
+
+/// Protocols between IP and transport: extension headers and tunnels.
+fn other_protocol(protocol: u8, bytes: Captured<'_>) -> Step<'_> {
+    match protocol {
+        IPV4 | IPV6 => Ok((Next::Ip, bytes)),
+        GRE => tunnels::gre(bytes),
+        ETHER_IP => tunnels::ether_ip(bytes),
+        MPLS => Ok((Next::Mpls, bytes)),
+        network::AUTHENTICATION => {
+            let (next, payload) = network::authentication(bytes)?;
+            Ok((Next::Protocol(next), payload))
+        }
+        _ if network::is_extension(protocol) => {
+            let (next, payload) = network::extension(bytes)?;
+            Ok((Next::Protocol(next), payload))
+        }
+        _ => Err(NotOurs::OtherProtocol),
+    }
+}
+
+const ICMP: u8 = 1;
+const IPV4: u8 = 4;
 const TCP: u8 = 6;
 const UDP: u8 = 17;
+const IPV6: u8 = 41;
+const GRE: u8 = 47;
+const ICMP_V6: u8 = 58;
+const ETHER_IP: u8 = 97;
+const MPLS: u8 = 137;
+
+/// IP headers of one packet, the outermost included: eight tunnels within each other.
+const MAX_PACKETS: u32 = 9;
 
 /// Headers taken off one packet, tags and extension headers included.
-const MAX_LAYERS: usize = 48;
+const MAX_LAYERS: usize = 64;
+
+/// Datagrams put together from fragments that come out of each other.
+const MAX_NESTED_DATAGRAMS: usize = 3;
+
+#[cfg(test)]
+mod tests;

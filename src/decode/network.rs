@@ -107,6 +107,14 @@ fn ipv6(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
     })
 }
 
+/// True for extension headers of the common form.
+pub(super) fn is_extension(protocol: u8) -> bool {
+    matches!(
+        protocol,
+        HOP_BY_HOP | ROUTING | DESTINATION_OPTIONS | MOBILITY | HOST_IDENTITY | SHIM6
+    )
+}
+
 /// Takes an extension header of the common form (RFC 8200 section 4) off: the protocol that follows, and its bytes.
 pub(super) fn extension(bytes: Captured<'_>) -> Result<(u8, Captured<'_>), NotOurs> {
     let (&[next, length], _) = bytes.header(Layer::Network)?;
@@ -141,3 +149,14 @@ pub(super) fn authentication(bytes: Captured<'_>) -> Result<(u8, Captured<'_>), 
     let payload = bytes.after(header.slice().len(), Layer::Network)?;
     Ok((header.next_header().0, payload))
 }
+
+const HOP_BY_HOP: u8 = 0;
+const ROUTING: u8 = 43;
+/// The IPv6 fragment header.
+pub(super) const FRAGMENT: u8 = 44;
+/// The authentication header.
+pub(super) const AUTHENTICATION: u8 = 51;
+const DESTINATION_OPTIONS: u8 = 60;
+const MOBILITY: u8 = 135;
+const HOST_IDENTITY: u8 = 139;
+const SHIM6: u8 = 140;

@@ -38,6 +38,11 @@ pub(super) fn session(bytes: Captured<'_>) -> Step<'_> {
     }
 }
 
+/// PPP behind a byte that says who sent it.
+pub(super) fn with_direction(bytes: Captured<'_>) -> Step<'_> {
+    Ok((Next::Ppp, bytes.after(1, Layer::Link)?))
+}
+
 /// HDLC: PPP, or Cisco's form, where an ether type follows address and control.
 pub(super) fn hdlc(bytes: Captured<'_>) -> Step<'_> {
     match bytes.data {

@@ -22,7 +22,7 @@ impl Count {
     }
 
     /// A warning with this count, unless it never happened.
-    fn warning(self, code: WarningCode, message: impl Into<String>) -> Option<Warning> {
+    pub(super) fn warning(self, code: WarningCode, message: impl Into<String>) -> Option<Warning> {
         (self.count > 0).then(|| Warning {
             count: self.count,
             ..Warning::new(code, message, self.first)

@@ -45,6 +45,10 @@ pub struct Limits {
     pub control_idle: Span,
     /// A data connection or candidate without a packet for this long has ended.
     pub data_idle: Span,
+    /// Bytes of IP fragments held until their datagrams are whole.
+    pub fragment_bytes: usize,
+    /// A datagram that lacks fragments for this long is dropped.
+    pub fragment_age: Span,
     /// How long a closed connection is remembered, so that late segments find it.
     pub linger: Span,
     /// How long after its final reply a transfer waits for its data connection.
@@ -74,6 +78,8 @@ impl Default for Limits {
             sessions: 1_000_000,
             control_idle: Span::from_secs(2 * 3600),
             data_idle: Span::from_secs(3600),
+            fragment_bytes: 4 << 20,
+            fragment_age: Span::from_secs(30),
             linger: Span::from_secs(60),
             settle: Span::from_secs(2),
         }
