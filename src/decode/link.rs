@@ -3,7 +3,7 @@
 //! The headers of Linux cooked captures are read by hand: etherparse refuses most hardware types (a tunnel's, for
 //! example) and knows no version 2.
 
-use etherparse::{Ethernet2HeaderSlice, ether_type};
+use etherparse::ether_type;
 
 use super::captured::Captured;
 use super::outcome::{Layer, NotOurs};
@@ -35,13 +35,16 @@ pub(super) fn first(link: LinkType) -> Option<Next> {
 }
 
 /// An Ethernet header, version 2 or IEEE 802.3.
-#[inline]
 pub(super) fn ethernet(bytes: Captured<'_>) -> Step<'_> {
-    let Ok(header) = Ethernet2HeaderSlice::from_slice(bytes.data) else {
-        return Err(bytes.short(Layer::Link));
-    };
-    let payload = bytes.after(header.slice().len(), Layer::Link)?;
-    Ok((Next::EtherType(header.ether_type().0), payload))
+    let (ether_type, payload) = ethernet_header(bytes)?;
+    Ok((Next::EtherType(ether_type), payload))
+}
+
+/// Takes an Ethernet header off.
+#[inline]
+pub(super) fn ethernet_header(bytes: Captured<'_>) -> Result<(u16, Captured<'_>), NotOurs> {
+    let (header, payload) = bytes.header::<14>(Layer::Link)?;
+    Ok((u16::from_be_bytes([header[12], header[13]]), payload))
 }
 
 /// What an ether type announces. Below 0x600 it is the length of an IEEE 802.2 packet (IEEE 802.3 section 3.2.6).
@@ -127,7 +130,7 @@ fn cooked_protocol(hardware: u16, protocol: u16, payload: Captured<'_>) -> Step<
 
 pub(super) const IPV4: u16 = ether_type::IPV4.0;
 pub(super) const IPV6: u16 = ether_type::IPV6.0;
-const VLAN: u16 = ether_type::VLAN_TAGGED_FRAME.0;
+pub(super) const VLAN: u16 = ether_type::VLAN_TAGGED_FRAME.0;
 const PROVIDER_BRIDGING: u16 = ether_type::PROVIDER_BRIDGING.0;
 // Numbers in use for an outer tag before IEEE 802.1ad.
 const VLAN_9100: u16 = ether_type::VLAN_DOUBLE_TAGGED_FRAME.0;

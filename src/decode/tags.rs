@@ -1,19 +1,20 @@
 //! Tags between the link header and IP: VLAN and MPLS.
 
-use etherparse::SingleVlanHeaderSlice;
-
 use super::captured::Captured;
 use super::outcome::{Layer, NotOurs};
 use super::{Next, Step};
 
 /// A VLAN tag (IEEE 802.1Q). Stacked ones come one after the other.
-#[inline]
 pub(super) fn vlan(bytes: Captured<'_>) -> Step<'_> {
-    let Ok(header) = SingleVlanHeaderSlice::from_slice(bytes.data) else {
-        return Err(bytes.short(Layer::Link));
-    };
-    let payload = bytes.after(header.slice().len(), Layer::Link)?;
-    Ok((Next::EtherType(header.ether_type().0), payload))
+    let (ether_type, payload) = vlan_header(bytes)?;
+    Ok((Next::EtherType(ether_type), payload))
+}
+
+/// Takes a VLAN tag off.
+#[inline]
+pub(super) fn vlan_header(bytes: Captured<'_>) -> Result<(u16, Captured<'_>), NotOurs> {
+    let (&[_, _, high, low], payload) = bytes.header(Layer::Link)?;
+    Ok((u16::from_be_bytes([high, low]), payload))
 }
 
 /// One entry of an MPLS label stack (RFC 3032 section 2.1).
