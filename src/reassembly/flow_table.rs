@@ -1,17 +1,13 @@
 //! All flows that are followed: admission, expiry, and the bounds they share.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp, Warning, WarningCode};
 
 use super::budget::{Budget, Reached};
 use super::delivery::Context;
 use super::flow::{Flow, Outcome};
-use super::recent_openings::{Key, RecentOpenings};
-use super::sequence::SeqNum;
+use super::flow_slots::{FlowSlots, Quiet, State};
+use super::recent_openings::RecentOpenings;
 use super::{CloseReason, FlowId, Interest, StreamHandler};
 
 /// Segments go in, ordered bytes come out at the [`StreamHandler`].
@@ -20,10 +16,7 @@ use super::{CloseReason, FlowId, Interest, StreamHandler};
 /// damaged time stamp must not expire every flow.
 #[derive(Debug)]
 pub struct FlowTable {
-    /// Ends -> place in `slots`. Never iterated.
-    index: HashMap<Key, u32, RandomState>,
-    slots: Vec<Slot>,
-    free: Vec<u32>,
+    slots: FlowSlots,
     openings: RecentOpenings,
     budget: Budget,
     flows: usize,
@@ -43,37 +36,12 @@ pub struct FlowTable {
     late_segments: u64,
 }
 
-#[derive(Debug)]
-struct Slot {
-    key: FlowKey,
-    last_seen: Timestamp,
-    in_attention: bool,
-    state: State,
-}
-
-#[derive(Debug)]
-enum State {
-    Free,
-    Open(Box<Flow>),
-    Quiet(Quiet),
-}
-
-/// A flow of which nothing is told any more.
-#[derive(Clone, Copy, Debug)]
-struct Quiet {
-    starts: [Option<SeqNum>; 2],
-    /// When it ended; `None` for one that goes on but that the handler ignores.
-    closed: Option<Timestamp>,
-}
-
 impl FlowTable {
     /// An empty table.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            index: HashMap::default(),
-            slots: Vec::new(),
-            free: Vec::new(),
+            slots: FlowSlots::default(),
             openings: RecentOpenings::default(),
             budget: Budget::new(limits),
             flows: limits.flows.min(u32::MAX as usize),
@@ -96,12 +64,7 @@ impl FlowTable {
     pub fn segment(&mut self, segment: &Segment<'_>, handler: &mut impl StreamHandler) {
         let now = self.advance(segment.frame.time);
         let (key, direction) = FlowKey::new(segment.source, segment.destination);
-        let known = if self.index.is_empty() {
-            None
-        } else {
-            self.index.get(&Key(key)).copied()
-        };
-        let offered = match known {
+        let offered = match self.slots.find(key) {
             Some(place) => self.known(place, direction, segment, handler, now),
             None => true,
         };
@@ -141,14 +104,10 @@ impl FlowTable {
     /// The input has ended: closes every flow, the one seen last as the last.
     pub fn finish(&mut self, at: FrameRef, handler: &mut impl StreamHandler) {
         let now = self.advance(at.time);
-        let mut open = self.open_flows(|_| true);
-        open.sort_unstable();
-        for (_, _, place) in open {
+        for (_, place) in self.slots.open_flows(|_| true) {
             self.end(place, CloseReason::InputEnd, at, handler, now);
         }
-        self.index.clear();
         self.slots.clear();
-        self.free.clear();
         self.attention.clear();
     }
 
@@ -198,7 +157,7 @@ impl FlowTable {
         handler: &mut impl StreamHandler,
         now: Timestamp,
     ) -> bool {
-        let Some(slot) = self.slots.get_mut(place as usize) else {
+        let Some(slot) = self.slots.get_mut(place) else {
             return true;
         };
         let silent = now.since(slot.last_seen);
@@ -234,7 +193,7 @@ impl FlowTable {
                 if quiet.is_over(silent, now, self.idle, self.linger)
                     || quiet.is_reused_by(direction, segment)
                 {
-                    self.remove(place);
+                    self.slots.remove(place);
                     return true;
                 }
                 self.late_segments += 1;
@@ -274,14 +233,14 @@ impl FlowTable {
         handler: &mut impl StreamHandler,
         now: Timestamp,
     ) {
-        if self.index.len() >= self.flows && !self.make_room(segment.frame, handler, now) {
+        if self.slots.flows() >= self.flows && !self.make_room(segment.frame, handler, now) {
             self.budget.refused_flows.note(segment.frame);
             return;
         }
         let flow = Flow::new(key, direction, segment, self.openings.take(key));
-        let place = self.insert(key, flow, now);
+        let place = self.slots.insert(key, flow, now);
         let id = FlowId(place);
-        let Some(slot) = self.slots.get_mut(place as usize) else {
+        let Some(slot) = self.slots.get_mut(place) else {
             return;
         };
         let State::Open(flow) = &mut slot.state else {
@@ -307,28 +266,6 @@ impl FlowTable {
         }
     }
 
-    fn insert(&mut self, key: FlowKey, flow: Flow, now: Timestamp) -> u32 {
-        let state = State::Open(Box::new(flow));
-        let place = if let Some(place) = self.free.pop()
-            && let Some(slot) = self.slots.get_mut(place as usize)
-        {
-            slot.key = key;
-            slot.last_seen = now;
-            slot.state = state;
-            place
-        } else {
-            self.slots.push(Slot {
-                key,
-                last_seen: now,
-                in_attention: false,
-                state,
-            });
-            u32::try_from(self.slots.len() - 1).expect("the bound on flows fits 32 bits")
-        };
-        self.index.insert(Key(key), place);
-        place
-    }
-
     /// Does what the outcome of a segment asks for.
     #[cold]
     fn settle(
@@ -339,7 +276,7 @@ impl FlowTable {
         handler: &mut impl StreamHandler,
         now: Timestamp,
     ) {
-        let Some(slot) = self.slots.get_mut(place as usize) else {
+        let Some(slot) = self.slots.get_mut(place) else {
             return;
         };
         let State::Open(flow) = &mut slot.state else {
@@ -376,7 +313,7 @@ impl FlowTable {
         handler: &mut impl StreamHandler,
         now: Timestamp,
     ) {
-        if let Some(slot) = self.slots.get_mut(place as usize)
+        if let Some(slot) = self.slots.get_mut(place)
             && let State::Open(flow) = &mut slot.state
         {
             let mut context = Context {
@@ -389,17 +326,7 @@ impl FlowTable {
             flow.end(reason, &mut context);
             flow.release(&mut context);
         }
-        self.remove(place);
-    }
-
-    fn remove(&mut self, place: u32) {
-        if let Some(slot) = self.slots.get_mut(place as usize)
-            && !matches!(slot.state, State::Free)
-        {
-            slot.state = State::Free;
-            self.index.remove(&Key(slot.key));
-            self.free.push(place);
-        }
+        self.slots.remove(place);
     }
 
     #[cold]
@@ -414,7 +341,7 @@ impl FlowTable {
         if now >= self.scan_due && self.work - self.scan_work >= self.slots.len() as u64 {
             self.scan_work = self.work;
             self.scan(at, handler, now);
-            self.scan_due = if self.index.is_empty() {
+            self.scan_due = if self.slots.flows() == 0 {
                 Timestamp::MAX
             } else {
                 now.plus(SCAN_EVERY)
@@ -426,7 +353,7 @@ impl FlowTable {
     /// Looks at the flows in which time may decide something.
     fn attend(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
         for place in std::mem::take(&mut self.attention) {
-            let Some(slot) = self.slots.get_mut(place as usize) else {
+            let Some(slot) = self.slots.get_mut(place) else {
                 continue;
             };
             slot.in_attention = false;
@@ -452,13 +379,14 @@ impl FlowTable {
     /// Ends the flows that were silent for too long.
     fn scan(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
         let (idle, linger) = (self.idle, self.linger);
-        self.forget_quiet(
+        self.slots.forget_quiet(
             |quiet, silent| quiet.is_over(silent, now, idle, linger),
             now,
         );
-        let mut silent = self.open_flows(|slot| now.since(slot.last_seen) > idle);
-        silent.sort_unstable();
-        for (last_seen, _, place) in silent {
+        let silent = self
+            .slots
+            .open_flows(|last_seen| now.since(last_seen) > idle);
+        for (last_seen, place) in silent {
             if handler.expires(FlowId(place), now.since(last_seen)) {
                 self.end(place, CloseReason::Expired, at, handler, now);
             }
@@ -477,52 +405,19 @@ impl FlowTable {
         }
         self.scan_work = self.work;
         self.scan(at, handler, now);
-        if self.index.len() >= self.flows {
-            self.forget_quiet(|quiet, _| quiet.closed.is_some(), now);
+        if self.slots.flows() >= self.flows {
+            self.slots
+                .forget_quiet(|quiet, _| quiet.closed.is_some(), now);
         }
-        self.index.len() < self.flows
-    }
-
-    fn forget_quiet(&mut self, over: impl Fn(&Quiet, Span) -> bool, now: Timestamp) {
-        for place in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
-            if let Some(slot) = self.slots.get(place as usize)
-                && let State::Quiet(quiet) = &slot.state
-                && over(quiet, now.since(slot.last_seen))
-            {
-                self.remove(place);
-            }
-        }
-    }
-
-    /// The open flows that `wanted` picks, as what they are put in order by: last seen, then first frame.
-    fn open_flows(&self, wanted: impl Fn(&Slot) -> bool) -> Vec<(Timestamp, u64, u32)> {
-        (0_u32..)
-            .zip(&self.slots)
-            .filter_map(|(place, slot)| match &slot.state {
-                State::Open(flow) if wanted(slot) => {
-                    Some((slot.last_seen, flow.summary().first.number, place))
-                }
-                _ => None,
-            })
-            .collect()
+        self.slots.flows() < self.flows
     }
 
     /// Too much is held: the flows that hold most give up their oldest holes.
     #[cold]
     fn relieve(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
-        let mut holders: Vec<(usize, u64, u32)> = (0_u32..)
-            .zip(&self.slots)
-            .filter_map(|(place, slot)| match &slot.state {
-                State::Open(flow) if flow.held_bytes() > 0 => {
-                    Some((flow.held_bytes(), flow.summary().first.number, place))
-                }
-                _ => None,
-            })
-            .collect();
-        holders.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-        for (_, _, place) in holders {
+        for place in self.slots.holders() {
             while !self.budget.relieved()
-                && let Some(slot) = self.slots.get_mut(place as usize)
+                && let Some(slot) = self.slots.get_mut(place)
                 && let State::Open(flow) = &mut slot.state
                 && flow.held_bytes() > 0
             {
@@ -552,31 +447,7 @@ impl FlowTable {
     }
 
     pub(super) fn flows(&self) -> usize {
-        self.index.len()
-    }
-}
-
-impl Quiet {
-    /// True once late segments are no longer to be expected.
-    fn is_over(&self, silent: Span, now: Timestamp, idle: Span, linger: Span) -> bool {
-        match self.closed {
-            Some(closed) => now.since(closed) > linger,
-            None => silent > idle,
-        }
-    }
-
-    /// True for a SYN or SYN ACK of another connection between the same ends.
-    fn is_reused_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
-        if !segment.flags.syn() || segment.flags.rst() {
-            return false;
-        }
-        match self.starts[direction.index()] {
-            Some(start) => start != SeqNum(segment.sequence).plus(1),
-            // A late SYN ACK of the same attempt answers the SYN that is known.
-            None => {
-                self.starts[direction.reverse().index()] != Some(SeqNum(segment.acknowledgment))
-            }
-        }
+        self.slots.flows()
     }
 }
 

@@ -9,13 +9,16 @@
 //! A hole becomes a gap once the other side has acknowledged past it for 64 packets or 200 ms: it has the bytes, we will
 //! not get them. Where the other side says nothing, 2 s or the bound on held bytes decide.
 
-use crate::decode::Segment;
-use crate::model::{FrameRef, Span, Timestamp};
+use crate::decode::{Segment, TcpFlags};
+use crate::model::FrameRef;
 
 use super::StreamHandler;
 use super::delivery::Delivery;
+use super::distant_segments::{DistantSegment, DistantSegments};
 use super::held_segments::HeldSegments;
 use super::history::History;
+use super::hole_watch::{HoleWatch, Standing};
+use super::receiver_side::{ReceiverSide, SLACK};
 use super::sequence::SeqNum;
 
 /// The stream of one sender.
@@ -29,12 +32,7 @@ pub(super) struct HalfStream {
     highest: u64,
     /// The same, of segments that came in order.
     reach: u64,
-    /// What the other side has acknowledged; one more than the end of the bytes where that includes FIN.
-    acked: u64,
-    /// An acknowledgment too far on to be believed from one segment.
-    doubtful_ack: Option<u64>,
-    /// End of the farthest window that the other side offered.
-    window_end: Option<u64>,
+    receiver: ReceiverSide,
     /// Where the stream ends.
     fin: Option<u64>,
     history: History,
@@ -54,30 +52,8 @@ pub(super) enum Flush {
 #[derive(Debug, Default)]
 struct Backlog {
     held: HeldSegments,
-    /// Segments beyond the window, until the other side acknowledges them.
-    distant: Vec<Distant>,
-    distant_bytes: usize,
-    /// What was acknowledged, a while ago.
-    acked: Option<Sample>,
-    /// What had been seen, a while ago, when the other side had sent `packets`.
-    silent: Option<Sample>,
-}
-
-/// A position in the stream, and when it was taken.
-#[derive(Clone, Copy, Debug)]
-struct Sample {
-    position: u64,
-    packets: u64,
-    time: Timestamp,
-}
-
-#[derive(Debug)]
-struct Distant {
-    offset: u64,
-    bytes: Box<[u8]>,
-    cut: u32,
-    fin: bool,
-    arrived: FrameRef,
+    distant: DistantSegments,
+    watch: HoleWatch,
 }
 
 /// A piece of the stream on its way in.
@@ -121,13 +97,13 @@ impl HalfStream {
     pub(super) fn held_bytes(&self) -> usize {
         self.backlog
             .as_ref()
-            .map_or(0, |backlog| backlog.held.bytes() + backlog.distant_bytes)
+            .map_or(0, |backlog| backlog.held.bytes() + backlog.distant.bytes())
     }
 
     /// True once FIN was reached and acknowledged.
     pub(super) fn closed(&self) -> bool {
         self.fin
-            .is_some_and(|fin| self.next == fin && self.acked > fin)
+            .is_some_and(|fin| self.next == fin && self.receiver.acked() > fin)
     }
 
     /// True where a RST with this sequence number would be believed.
@@ -138,8 +114,8 @@ impl HalfStream {
         let offset = sequence.unwrap_near(start, self.next);
         let end = self
             .highest
-            .max(self.acked)
-            .max(self.window_end.unwrap_or(0))
+            .max(self.receiver.acked())
+            .max(self.receiver.window_end())
             .saturating_add(SLACK);
         match u64::try_from(offset) {
             Ok(offset) => offset.saturating_add(SLACK) >= self.next && offset <= end,
@@ -197,22 +173,15 @@ impl HalfStream {
         let Some(start) = self.start else {
             return;
         };
-        let near = self.next.max(self.acked);
+        let near = self.next.max(self.receiver.acked());
         let Ok(offset) = u64::try_from(acknowledgment.unwrap_near(start, near)) else {
             return;
         };
-        if offset > self.acked {
-            if !self.believes(offset) {
-                self.doubtful_ack = Some(offset);
-                return;
-            }
-            self.acked = offset;
+        let sent = self.highest.max(self.next);
+        if self.receiver.says(offset, window, sent) {
             self.withdraw_fin(offset, out);
             self.accept_distant(offset, out);
         }
-        self.doubtful_ack = None;
-        let end = offset.saturating_add(window);
-        self.window_end = Some(self.window_end.map_or(end, |known| known.max(end)));
     }
 
     /// Decides whether holes have become gaps.
@@ -220,37 +189,15 @@ impl HalfStream {
         if self.backlog.is_none() {
             return;
         }
-        let (now, packets) = (out.now(), out.packets());
         let other = out.other_half().segments;
         if other == 0 && self.held_bytes() >= out.budget().held_one_sided {
             self.close_first_hole(out);
         }
-        if !self.waiting() {
-            self.forget_samples();
-            return;
+        let decided = self.watch(out, HoleWatch::decided).unwrap_or_default();
+        if decided > self.next {
+            self.decide(decided, out);
         }
-        let Some(backlog) = self.backlog.as_deref_mut() else {
-            return;
-        };
-        let mut decided = 0;
-        if let Some(sample) = backlog.acked
-            && (packets.saturating_sub(sample.packets) >= ACKED_PACKETS
-                || now.since(sample.time) >= ACKED_TIME)
-        {
-            backlog.acked = None;
-            decided = sample.position;
-        }
-        if let Some(sample) = backlog.silent {
-            if sample.packets != other {
-                backlog.silent = None;
-            } else if now.since(sample.time) >= SILENT_TIME {
-                backlog.silent = None;
-                decided = decided.max(sample.position);
-            }
-        }
-        // What was acknowledged beyond all that was seen may be a FIN; the end of the flow will tell.
-        self.decide(decided.min(self.highest), out);
-        self.take_samples(other, packets, now);
+        self.watch(out, HoleWatch::watch);
     }
 
     /// Makes the first hole a gap, and delivers what follows it; without a hole, lets go of what else is held.
@@ -269,14 +216,14 @@ impl HalfStream {
         self.drop_distant(out);
         // What the other side is known to have. The last number may be that of a FIN that was not captured: a connection
         // whose other direction ended in order had one, and one single byte is more likely to be it.
-        let mut known = self.acked;
+        let mut known = self.receiver.acked();
         if self.fin.is_none() && known > self.highest {
             let fin = out.other_half().finished || known - 1 == self.next.max(self.highest);
             known -= u64::from(fin);
         }
         let everything = how == Flush::All || out.other_half().segments == 0;
         if !everything && let Some(backlog) = self.backlog.as_deref_mut() {
-            let unacknowledged = self.acked.max(self.next);
+            let unacknowledged = self.receiver.acked().max(self.next);
             let dropped = backlog.held.drop_from(unacknowledged, out.budget());
             out.ignore(dropped);
         }
@@ -311,7 +258,7 @@ impl HalfStream {
 
     /// A stream of which no start was seen starts with its first payload, but not with what may be a keep-alive.
     const fn begin_at(&mut self, sequence: SeqNum, segment: &Segment<'_>) -> Option<SeqNum> {
-        let push = segment.flags.0 & crate::decode::TcpFlags::PSH != 0;
+        let push = segment.flags.0 & TcpFlags::PSH != 0;
         if segment.wire_len() > 1 || segment.flags.fin() || push {
             self.start = Some(sequence);
         }
@@ -327,24 +274,12 @@ impl HalfStream {
 
     /// True for what the receiver cannot have offered room for, unless it is what comes next.
     fn is_distant(&self, piece: &Piece<'_>) -> bool {
-        let Some(window_end) = self.window_end else {
-            return false;
-        };
         u64::try_from(piece.offset).is_ok_and(|offset| {
-            offset > self.next && piece.end(offset) > window_end.saturating_add(SLACK)
+            let end = offset
+                .saturating_add(piece.bytes.len() as u64)
+                .saturating_add(u64::from(piece.cut));
+            offset > self.next && self.receiver.cannot_take(end)
         })
-    }
-
-    /// False for an acknowledgment of what cannot have been sent; believed when a second one says the same.
-    fn believes(&self, offset: u64) -> bool {
-        let sent = self
-            .highest
-            .max(self.next)
-            .max(self.window_end.unwrap_or(0));
-        offset <= sent.saturating_add(SLACK)
-            || self
-                .doubtful_ack
-                .is_some_and(|first| (first..=first.saturating_add(SLACK)).contains(&offset))
     }
 
     /// Puts a piece in its place.
@@ -528,20 +463,17 @@ impl HalfStream {
         let Ok(offset) = u64::try_from(piece.offset) else {
             return;
         };
-        let backlog = self.backlog.get_or_insert_default();
-        backlog.distant_bytes += piece.bytes.len();
-        out.budget().hold(piece.bytes.len());
-        backlog.distant.push(Distant {
+        let segment = DistantSegment {
             offset,
             bytes: piece.bytes.into(),
             cut: piece.cut,
             fin: piece.fin,
             arrived: piece.arrived,
-        });
-        if backlog.distant_bytes > DISTANT_BYTES || backlog.distant.len() > DISTANT_SEGMENTS {
-            // That many are not forged: the other side's packets are no longer captured.
+        };
+        let backlog = self.backlog.get_or_insert_default();
+        if !backlog.distant.add(segment, out.budget()) {
             self.accept_distant(u64::MAX, out);
-            self.window_end = self.window_end.max(Some(self.highest));
+            self.receiver.widen(self.highest);
         }
     }
 
@@ -550,62 +482,48 @@ impl HalfStream {
         let Some(backlog) = self.backlog.as_deref_mut() else {
             return;
         };
-        if backlog.distant.is_empty() {
-            return;
-        }
-        let all = std::mem::take(&mut backlog.distant);
-        let (accepted, kept): (Vec<_>, Vec<_>) = all.into_iter().partition(|distant| {
-            distant.offset.saturating_add(distant.bytes.len() as u64) <= acked
-        });
-        backlog.distant = kept;
-        for distant in accepted {
-            if let Some(backlog) = self.backlog.as_deref_mut() {
-                backlog.distant_bytes -= distant.bytes.len();
-            }
-            out.budget().release(distant.bytes.len());
+        for segment in backlog.distant.take_until(acked, out.budget()) {
             if !out.ignored() {
-                self.accept(distant.piece(), out);
+                let piece = Piece {
+                    offset: i64::try_from(segment.offset).unwrap_or(i64::MAX),
+                    bytes: &segment.bytes,
+                    cut: segment.cut,
+                    fin: segment.fin,
+                    arrived: segment.arrived,
+                };
+                self.accept(piece, out);
             }
         }
     }
 
     fn drop_distant<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
         if let Some(backlog) = self.backlog.as_deref_mut() {
-            backlog.distant_bytes = 0;
-            for distant in std::mem::take(&mut backlog.distant) {
-                out.budget().release(distant.bytes.len());
-                out.ignore(distant.bytes.len() as u64);
-            }
+            let dropped = backlog.distant.clear(out.budget());
+            out.ignore(dropped);
         }
     }
 
-    fn take_samples(&mut self, other: u64, packets: u64, time: Timestamp) {
-        if !self.waiting() {
-            self.forget_samples();
-            return;
+    /// Does something with the watch over holes, where there is one.
+    fn watch<H: StreamHandler, T>(
+        &mut self,
+        out: &Delivery<'_, '_, H>,
+        with: impl FnOnce(&mut HoleWatch, Standing) -> T,
+    ) -> Option<T> {
+        let standing = Standing {
+            next: self.next,
+            acked: self.receiver.acked(),
+            highest: self.highest,
+            packets: out.packets(),
+            packets_of_other: out.other_half().segments,
+            now: out.now(),
+        };
+        let waiting = self.waiting();
+        let watch = &mut self.backlog.as_deref_mut()?.watch;
+        if !waiting {
+            watch.rest();
+            return None;
         }
-        let (acked, highest, next) = (self.acked, self.highest, self.next);
-        if let Some(backlog) = self.backlog.as_deref_mut() {
-            if acked > next {
-                backlog.acked.get_or_insert(Sample {
-                    position: acked,
-                    packets,
-                    time,
-                });
-            }
-            backlog.silent.get_or_insert(Sample {
-                position: highest,
-                packets: other,
-                time,
-            });
-        }
-    }
-
-    fn forget_samples(&mut self) {
-        if let Some(backlog) = self.backlog.as_deref_mut() {
-            backlog.acked = None;
-            backlog.silent = None;
-        }
+        Some(with(watch, standing))
     }
 
     fn held_is_empty(&self) -> bool {
@@ -614,36 +532,3 @@ impl HalfStream {
             .is_none_or(|backlog| backlog.held.is_empty())
     }
 }
-
-impl Piece<'_> {
-    fn end(&self, offset: u64) -> u64 {
-        offset
-            .saturating_add(self.bytes.len() as u64)
-            .saturating_add(u64::from(self.cut))
-    }
-}
-
-impl Distant {
-    fn piece(&self) -> Piece<'_> {
-        Piece {
-            offset: i64::try_from(self.offset).unwrap_or(i64::MAX),
-            bytes: &self.bytes,
-            cut: self.cut,
-            fin: self.fin,
-            arrived: self.arrived,
-        }
-    }
-}
-
-/// How far outside the window a segment may lie: what was sent while window updates were not captured.
-const SLACK: u64 = 1 << 20;
-/// Packets of the flow after which bytes that were acknowledged but not seen are missing.
-const ACKED_PACKETS: u64 = 64;
-/// Time after which bytes that were acknowledged but not seen are missing.
-const ACKED_TIME: Span = Span::from_millis(200);
-/// Time after which a hole is a gap when the other side says nothing.
-const SILENT_TIME: Span = Span::from_secs(2);
-/// Payload beyond the window that may be forged; more is not.
-const DISTANT_BYTES: usize = 256 << 10;
-/// Segments beyond the window that may be forged; more are not.
-const DISTANT_SEGMENTS: usize = 256;

@@ -1,9 +1,13 @@
 //! TCP segments become ordered bytes, one stream for each direction.
 //!
 //! ```text
-//! Segment -> flow_table -> flow -> half_stream (x2) -> StreamHandler
-//!                 |                     └ held_segments: bytes out of order, the only copy in the pipeline
-//!                 └ recent_openings: handshakes of flows that nobody follows (yet)
+//! Segment -> flow_table -> flow -> half_stream (x2) -> delivery -> StreamHandler
+//!            |   |                   |   |   └ receiver_side: what the other side acknowledged and has room for
+//!            |   |                   |   └ hole_watch: when a hole becomes a gap
+//!            |   |                   └ held_segments, distant_segments: bytes before their turn, the only copy
+//!            |   |                     history: bytes delivered last, to compare what is sent again
+//!            |   └ flow_slots: flows by their ends; closed ones linger there
+//!            └ recent_openings: handshakes of flows that nobody follows (yet)
 //! ```
 //!
 //! A flow costs memory only once [`StreamHandler::admit`] says that it is wanted. What is missing becomes a [`Gap`],
@@ -11,11 +15,15 @@
 
 mod budget;
 mod delivery;
+mod distant_segments;
 mod flow;
+mod flow_slots;
 mod flow_table;
 mod half_stream;
 mod held_segments;
 mod history;
+mod hole_watch;
+mod receiver_side;
 mod recent_openings;
 mod sequence;
 #[cfg(test)]

@@ -75,7 +75,10 @@ fn segments() -> impl Strategy<Value = Vec<Sent>> {
         let segment = |(number, (length, seed)): (usize, (usize, u8))| {
             let sent = Sent {
                 offset,
-                bytes: (0..length).map(|at| seed.wrapping_add(at as u8)).collect(),
+                bytes: (0..=u8::MAX)
+                    .map(|at| seed.wrapping_add(at))
+                    .take(length)
+                    .collect(),
                 cut: 0,
                 fin: number == last,
             };
@@ -96,7 +99,9 @@ fn disorder() -> impl Strategy<Value = Vec<Sent>> {
                 let offset = at.index(stream.len() - 1);
                 let mut bytes = stream[offset..stream.len().min(offset + length)].to_vec();
                 if change == 0 {
-                    bytes.iter_mut().for_each(|byte| *byte ^= 0x55);
+                    for byte in &mut bytes {
+                        *byte ^= 0x55;
+                    }
                 }
                 sent.push(Sent {
                     offset,
