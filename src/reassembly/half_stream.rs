@@ -111,7 +111,7 @@ impl HalfStream {
         let Some(start) = self.start else {
             return true;
         };
-        let offset = sequence.unwrap_near(start, self.next);
+        let offset = sequence.unwrap_near(start, self.near());
         let end = self
             .highest
             .max(self.receiver.acked())
@@ -140,7 +140,7 @@ impl HalfStream {
             out.ignore(segment.payload.len() as u64);
             return;
         };
-        let offset = sequence.unwrap_near(start, self.next);
+        let offset = sequence.unwrap_near(start, self.near());
         if length == 1 && !fin && !segment.flags.syn() && self.is_keep_alive(offset) {
             return;
         }
@@ -173,8 +173,7 @@ impl HalfStream {
         let Some(start) = self.start else {
             return;
         };
-        let near = self.next.max(self.receiver.acked());
-        let Ok(offset) = u64::try_from(acknowledgment.unwrap_near(start, near)) else {
+        let Ok(offset) = u64::try_from(acknowledgment.unwrap_near(start, self.near())) else {
             return;
         };
         let sent = self.highest.max(self.next);
@@ -254,6 +253,11 @@ impl HalfStream {
             backlog.held.drop_from(0, out.budget());
         }
         self.history.clear(out.budget());
+    }
+
+    /// Where new sequence numbers are expected: after a long loss the receiver is far beyond what was seen.
+    fn near(&self) -> u64 {
+        self.next.max(self.receiver.acked())
     }
 
     /// A stream of which no start was seen starts with its first payload, but not with what may be a keep-alive.

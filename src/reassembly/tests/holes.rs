@@ -203,3 +203,30 @@ fn one_forged_acknowledgment_declares_nothing_missing() {
         ["down 0 abc", "down 3 def", "closed 0 InputEnd"]
     );
 }
+
+#[test]
+fn a_stream_of_more_than_four_gibibytes_keeps_its_offsets() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc"));
+    let mut number = 5000_u32;
+    for _ in 0..10 {
+        number = number.wrapping_add(500_000_000);
+        wire.send(client(1000).ack(number));
+        wire.send(client(1000).ack(number));
+    }
+    wire.send(server(number).ack(1000).data("def"));
+    wire.send(server(number.wrapping_sub(100)).ack(1000).data("xyz"));
+    wire.send(client(1000).ack(number.wrapping_add(3)));
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        [
+            "down 0 abc",
+            "down 3 gap 4999999897",
+            "down 4999999900 xyz",
+            "down 4999999903 gap 97",
+            "down 5000000000 def",
+            "closed 0 InputEnd"
+        ]
+    );
+}
