@@ -253,3 +253,24 @@ fn the_end_closes_flows_in_order_of_last_seen_then_first_frame() {
         ]
     );
 }
+
+#[test]
+fn rst_keeps_what_was_cut_before_it_as_missing() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc").cut(7));
+    wire.send(server(5010).ack(1000).rst());
+    assert_eq!(
+        wire.log(),
+        ["down 0 abc", "down 3 gap 7", "closed 0 Reset(Down)"]
+    );
+}
+
+#[test]
+fn a_fin_that_was_never_acknowledged_is_not_reached_by_rst() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(server(5006).ack(1000).fin());
+    wire.send(client(1000).ack(5003).rst());
+    assert_eq!(wire.log(), ["down 0 abc", "closed 0 Reset(Up)"]);
+    assert!(!wire.summary().sent(Direction::Down).finished);
+}

@@ -230,3 +230,80 @@ fn a_stream_of_more_than_four_gibibytes_keeps_its_offsets() {
         ]
     );
 }
+
+#[test]
+fn a_fin_that_was_lost_behind_a_hole_is_no_missing_byte() {
+    let mut wire = with_hole();
+    wire.send(client(1000).ack(5010));
+    wire.wait(Span::from_millis(400));
+    wire.wait(Span::from_millis(400));
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        ["down 3 gap 3", "down 6 ghi", "closed 0 InputEnd"]
+    );
+}
+
+#[test]
+fn without_the_handshake_a_window_may_be_scaled() {
+    let mut wire = Wire::new();
+    wire.send(client(1000).ack(5000));
+    wire.send(server(5000).ack(1000).data("abc"));
+    wire.send(server(3_005_003).ack(1000).data("def"));
+    wire.log();
+    wire.finish();
+    assert_eq!(
+        wire.log(),
+        [
+            "down 3 gap 3000000",
+            "down 3000003 def",
+            "closed 0 InputEnd"
+        ]
+    );
+}
+
+#[test]
+fn a_scaled_window_has_room_for_what_a_plain_one_has_not() {
+    for (scale, delivered) in [(Some(7), 2), (None, 1)] {
+        let mut wire = Wire::new();
+        wire.send(Packet {
+            scale: Some(7),
+            ..client(999).syn()
+        });
+        wire.send(Packet {
+            scale,
+            ..server(4999).syn().ack(1000)
+        });
+        wire.send(client(1000).ack(5000));
+        wire.send(server(5000).ack(1000).data("abc"));
+        wire.send(server(3_005_003).ack(1000).data("def"));
+        wire.finish();
+        let log = wire.log();
+        assert_eq!(
+            log.iter()
+                .filter(|line| line.ends_with("bc") || line.ends_with("ef"))
+                .count(),
+            delivered
+        );
+    }
+}
+
+#[test]
+fn so_many_far_segments_are_not_forged() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc"));
+    for number in 0..300 {
+        wire.send(
+            server(3_000_000 + number * 1000)
+                .ack(1000)
+                .data([b'x'; 1000]),
+        );
+    }
+    wire.wait(Span::from_secs(1));
+    wire.wait(Span::from_secs(2));
+    assert_eq!(wire.log()[..2], ["down 0 abc", "down 3 gap 2994997"]);
+    assert_eq!(
+        wire.summary().sent(Direction::Down).delivered_bytes,
+        300_003
+    );
+}

@@ -240,3 +240,13 @@ fn port_reuse_soon_after_a_close_opens_a_new_flow() {
     wire.send(client(20_999).syn());
     assert_eq!(wire.log(), ["closed 0 Reset(Down)", "opened 0"]);
 }
+
+#[test]
+fn midstream_a_syn_shortly_before_the_first_byte_seen_came_late() {
+    let mut wire = Wire::new();
+    wire.send(client(1100).data("abc"));
+    wire.send(client(999).syn());
+    wire.send(client(1103).data("def"));
+    assert_eq!(wire.log(), ["opened 0", "up 0 abc", "up 3 def"]);
+    assert!(!wire.summary().sent(Direction::Up).start_known);
+}

@@ -137,3 +137,24 @@ fn an_ignored_flow_is_not_heard_of_again_until_a_new_syn() {
     wire.send(client(77_000).syn());
     assert_eq!(wire.log(), ["opened 0"]);
 }
+
+#[test]
+fn a_keepalive_after_a_hole_or_a_fin_is_no_data() {
+    let mut wire = Wire::established();
+    wire.send(client(1003).ack(5000).data("def"));
+    wire.send(client(1005).ack(5000).data("?"));
+    wire.send(client(1000).ack(5000).data("abc"));
+    wire.send(client(1006).ack(5000).fin());
+    wire.send(client(1006).ack(5000).data("?"));
+    assert_eq!(wire.log(), ["up 0 abc", "up 3 def", "up finished"]);
+    wire.send(server(5000).ack(1007).data("x"));
+    let half = *wire.summary().sent(Direction::Up);
+    assert_eq!(
+        (
+            half.retransmitted_bytes,
+            half.conflicting_bytes,
+            half.ignored_bytes
+        ),
+        (0, 0, 0)
+    );
+}

@@ -151,6 +151,8 @@ fn joined(gaps: &[(u64, u64)]) -> Vec<(u64, u64)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
     #[test]
     fn any_order_gives_the_bytes_that_came_first(sent in disorder(), start in any::<u32>()) {
         let mut wire = listen(start);
