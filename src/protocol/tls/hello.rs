@@ -1,0 +1,367 @@
+//! What the two hellos of a handshake tell (RFC 8446 section 4.1, RFC 5246 section 7.4.1).
+
+use super::record::{ContentType, RecordSplitter};
+
+/// Reads one direction of a TLS connection from its first byte, until there is nothing more to learn without keys.
+#[derive(Clone, Debug, Default)]
+pub struct HandshakeReader {
+    records: RecordSplitter,
+    /// The message that is being collected, with its header.
+    message: Vec<u8>,
+    /// Bytes to pass over: the rest of a message that tells nothing by its content.
+    skip: usize,
+    client_hello: Option<ClientHello>,
+    server_hello: Option<ServerHello>,
+    /// A message was seen that only a full handshake has.
+    full_handshake: bool,
+    cipher_changed: bool,
+    done: bool,
+}
+
+/// What a client offers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClientHello {
+    /// The random bytes: name the connection in a key log.
+    pub random: [u8; 32],
+    /// The server's name (RFC 6066 section 3).
+    pub server_name: Option<String>,
+    /// Versions offered, in the client's order, without GREASE (RFC 8701).
+    pub versions: Vec<u16>,
+    /// The TLS 1.2 session to resume; in TLS 1.3 a formality.
+    pub session_id: Vec<u8>,
+    /// A ticket of an earlier session (RFC 5077).
+    pub session_ticket: bool,
+    /// A TLS 1.3 session to resume (RFC 8446 section 4.2.11).
+    pub pre_shared_key: bool,
+}
+
+/// What a server chose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerHello {
+    /// The random bytes.
+    pub random: [u8; 32],
+    /// Version chosen: that of the extension where there is one (RFC 8446 section 4.2.1).
+    pub version: u16,
+    /// Number of the cipher suite; [`cipher_suite::name`](super::cipher_suite::name) names it.
+    pub cipher_suite: u16,
+    /// In TLS 1.2 the session; in TLS 1.3 what the client sent.
+    pub session_id: Vec<u8>,
+    /// The client's pre-shared key was taken.
+    pub pre_shared_key: bool,
+    /// It only asks for another `ClientHello` (RFC 8446 section 4.1.4); version and suite are final all the same.
+    pub retry_request: bool,
+}
+
+impl HandshakeReader {
+    /// A reader at the first byte of a direction.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes the next bytes of the direction.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        let mut input = bytes;
+        while !self.done {
+            match self.records.next(&mut input) {
+                Ok(Some(fragment)) => match fragment.content {
+                    ContentType::Handshake => self.take(fragment.bytes),
+                    ContentType::ChangeCipherSpec => self.change_cipher(),
+                    ContentType::ApplicationData => self.stop(),
+                    ContentType::Alert | ContentType::Heartbeat => {}
+                },
+                Ok(None) => return,
+                Err(_) => self.stop(),
+            }
+        }
+    }
+
+    /// True once further bytes tell nothing.
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.done
+    }
+
+    /// The `ClientHello`, if this is the client's direction.
+    #[must_use]
+    pub fn client_hello(&self) -> Option<&ClientHello> {
+        self.client_hello.as_ref()
+    }
+
+    /// The `ServerHello`, if this is the server's direction.
+    #[must_use]
+    pub fn server_hello(&self) -> Option<&ServerHello> {
+        self.server_hello.as_ref()
+    }
+
+    /// Collects handshake messages, which records may cut anywhere.
+    fn take(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.done {
+            if self.skip > 0 {
+                let skipped = self.skip.min(bytes.len());
+                self.skip -= skipped;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            let wanted = match self.message.as_slice() {
+                [_, a, b, c, ..] => MESSAGE_HEADER + u32::from_be_bytes([0, *a, *b, *c]) as usize,
+                _ => MESSAGE_HEADER,
+            };
+            let missing = wanted.saturating_sub(self.message.len());
+            let (now, rest) = bytes.split_at(missing.min(bytes.len()));
+            self.message.extend_from_slice(now);
+            bytes = rest;
+            if self.message.len() == MESSAGE_HEADER && wanted == MESSAGE_HEADER {
+                self.begin_message();
+            } else if self.message.len() == wanted {
+                let message = std::mem::take(&mut self.message);
+                self.hello(&message);
+            }
+        }
+    }
+
+    /// Decides by its header what to do with a message.
+    fn begin_message(&mut self) {
+        let [kind, a, b, c] = self.message[..] else {
+            return;
+        };
+        let length = u32::from_be_bytes([0, a, b, c]) as usize;
+        match kind {
+            CLIENT_HELLO | SERVER_HELLO if (1..=HELLO_MAX).contains(&length) => {}
+            CLIENT_HELLO | SERVER_HELLO => self.stop(),
+            CERTIFICATE | SERVER_KEY_EXCHANGE | CERTIFICATE_REQUEST | SERVER_HELLO_DONE => {
+                self.full_handshake = true;
+                self.stop();
+            }
+            _ => {
+                self.message.clear();
+                self.skip = length;
+            }
+        }
+    }
+
+    fn hello(&mut self, message: &[u8]) {
+        let Some((kind, body)) = message.split_first() else {
+            return;
+        };
+        let body = body.get(MESSAGE_HEADER - 1..).unwrap_or_default();
+        if *kind == CLIENT_HELLO {
+            self.client_hello = parse_client_hello(body);
+            self.stop();
+        } else {
+            let hello = parse_server_hello(body);
+            // In TLS 1.3 all that follows the hello is encrypted.
+            let last = hello
+                .as_ref()
+                .is_none_or(|hello| hello.version >= TLS_1_3 && !hello.retry_request);
+            if hello.is_some() {
+                self.server_hello = hello;
+            }
+            if last {
+                self.stop();
+            }
+        }
+    }
+
+    fn change_cipher(&mut self) {
+        // After a retry request it is but a formality for middleboxes (RFC 8446 appendix D.4).
+        if self
+            .server_hello
+            .as_ref()
+            .is_some_and(|hello| hello.retry_request)
+        {
+            return;
+        }
+        self.cipher_changed = true;
+        self.stop();
+    }
+
+    fn stop(&mut self) {
+        self.done = true;
+        self.message = Vec::new();
+    }
+}
+
+/// Whether an earlier session was resumed; `None` where what was captured does not tell.
+///
+/// TLS 1.3: the server takes the pre-shared key. Before: the server goes on without a certificate (RFC 5077 section 3.1
+/// for tickets), or repeats the session of the client (RFC 5246 section 7.4.1.3).
+#[must_use]
+pub fn resumed(client: &HandshakeReader, server: &HandshakeReader) -> Option<bool> {
+    let hello = server.server_hello()?;
+    if hello.retry_request {
+        return None;
+    }
+    if hello.version >= TLS_1_3 {
+        return Some(hello.pre_shared_key);
+    }
+    if server.full_handshake {
+        return Some(false);
+    }
+    let repeated = client.client_hello().is_some_and(|client| {
+        !client.session_id.is_empty() && client.session_id == hello.session_id
+    });
+    (server.cipher_changed || repeated).then_some(true)
+}
+
+/// `TLS 1.2` and so on; the number as `0x0305` where there is no name.
+#[must_use]
+pub fn version_name(version: u16) -> String {
+    match version {
+        0x0300 => "SSL 3.0".into(),
+        0x0301 => "TLS 1.0".into(),
+        0x0302 => "TLS 1.1".into(),
+        0x0303 => "TLS 1.2".into(),
+        TLS_1_3 => "TLS 1.3".into(),
+        other => format!("0x{other:04X}"),
+    }
+}
+
+fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
+    let mut body = Reader(body);
+    let legacy_version = body.u16()?;
+    let random = body.array()?;
+    let session_id = body.vector8().filter(|id| id.len() <= SESSION_ID_MAX)?;
+    body.vector16()?;
+    body.vector8()?;
+    let mut hello = ClientHello {
+        random,
+        session_id: session_id.to_vec(),
+        versions: vec![legacy_version],
+        ..ClientHello::default()
+    };
+    for (number, content) in extensions(&mut body) {
+        match number {
+            SERVER_NAME => hello.server_name = server_name(content),
+            SUPPORTED_VERSIONS => {
+                let list = Reader(content).vector8().unwrap_or_default();
+                hello.versions = list
+                    .as_chunks::<2>()
+                    .0
+                    .iter()
+                    .map(|version| u16::from_be_bytes(*version))
+                    .filter(|version| !is_grease(*version))
+                    .collect();
+            }
+            SESSION_TICKET => hello.session_ticket = !content.is_empty(),
+            PRE_SHARED_KEY => hello.pre_shared_key = true,
+            _ => {}
+        }
+    }
+    Some(hello)
+}
+
+fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
+    let mut body = Reader(body);
+    let legacy_version = body.u16()?;
+    let random: [u8; 32] = body.array()?;
+    let session_id = body.vector8().filter(|id| id.len() <= SESSION_ID_MAX)?;
+    let cipher_suite = body.u16()?;
+    body.take(1)?;
+    let mut hello = ServerHello {
+        random,
+        version: legacy_version,
+        cipher_suite,
+        session_id: session_id.to_vec(),
+        pre_shared_key: false,
+        retry_request: random == RETRY_REQUEST,
+    };
+    for (number, content) in extensions(&mut body) {
+        match number {
+            SUPPORTED_VERSIONS => {
+                if let Some(version) = Reader(content).u16() {
+                    hello.version = version;
+                }
+            }
+            PRE_SHARED_KEY => hello.pre_shared_key = true,
+            _ => {}
+        }
+    }
+    Some(hello)
+}
+
+/// The extensions, as far as they are well formed; there may be none at all (RFC 5246 section 7.4.1.2).
+fn extensions<'a>(body: &mut Reader<'a>) -> impl Iterator<Item = (u16, &'a [u8])> {
+    let mut list = Reader(body.vector16().unwrap_or_default());
+    std::iter::from_fn(move || Some((list.u16()?, list.vector16()?)))
+}
+
+/// The first host name of the list. It is ASCII (RFC 6066 section 3); anything else is not believed.
+fn server_name(content: &[u8]) -> Option<String> {
+    let mut list = Reader(Reader(content).vector16()?);
+    loop {
+        let kind = list.take(1)?;
+        let name = list.vector16()?;
+        if kind == [HOST_NAME] {
+            let plain =
+                (1..=NAME_MAX).contains(&name.len()) && name.iter().all(u8::is_ascii_graphic);
+            return plain.then(|| String::from_utf8_lossy(name).into_owned());
+        }
+    }
+}
+
+/// RFC 8701 section 2.
+fn is_grease(number: u16) -> bool {
+    let [high, low] = number.to_be_bytes();
+    high == low && high & 0x0f == 0x0a
+}
+
+/// Takes values from the front of bytes.
+struct Reader<'a>(&'a [u8]);
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (front, rest) = self.0.split_at_checked(count)?;
+        self.0 = rest;
+        Some(front)
+    }
+
+    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+        self.take(N)?.try_into().ok()
+    }
+
+    fn u16(&mut self) -> Option<u16> {
+        self.array().map(u16::from_be_bytes)
+    }
+
+    /// Bytes behind a length of one byte.
+    fn vector8(&mut self) -> Option<&'a [u8]> {
+        let [length] = self.array()?;
+        self.take(usize::from(length))
+    }
+
+    /// Bytes behind a length of two bytes.
+    fn vector16(&mut self) -> Option<&'a [u8]> {
+        let length = self.u16()?;
+        self.take(usize::from(length))
+    }
+}
+
+const TLS_1_3: u16 = 0x0304;
+const MESSAGE_HEADER: usize = 4;
+/// Bytes of a hello; with post-quantum key shares and a long ticket it has a few thousand.
+const HELLO_MAX: usize = 32 << 10;
+const SESSION_ID_MAX: usize = 32;
+const NAME_MAX: usize = 255;
+
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+const CERTIFICATE: u8 = 11;
+const SERVER_KEY_EXCHANGE: u8 = 12;
+const CERTIFICATE_REQUEST: u8 = 13;
+const SERVER_HELLO_DONE: u8 = 14;
+
+const SERVER_NAME: u16 = 0;
+const SESSION_TICKET: u16 = 35;
+const PRE_SHARED_KEY: u16 = 41;
+const SUPPORTED_VERSIONS: u16 = 43;
+const HOST_NAME: u8 = 0;
+
+/// The random bytes of a retry request: the SHA-256 of `HelloRetryRequest` (RFC 8446 section 4.1.3).
+const RETRY_REQUEST: [u8; 32] = [
+    0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
+    0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,
+];
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,166 @@
+//! The record layer (RFC 8446 section 5.1, RFC 5246 section 6.2.1).
+
+/// What a record carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentType {
+    /// From here on the sender encrypts with new keys.
+    ChangeCipherSpec,
+    /// A warning, or an end.
+    Alert,
+    /// Handshake messages.
+    Handshake,
+    /// Anything, encrypted.
+    ApplicationData,
+    /// RFC 6520.
+    Heartbeat,
+}
+
+/// True where the first bytes of a stream can only be a TLS record: 3 bytes suffice, more are checked.
+#[must_use]
+pub fn looks_like_record(bytes: &[u8]) -> bool {
+    let [kind, 3, 0..=4, rest @ ..] = bytes else {
+        return false;
+    };
+    let Some(content) = ContentType::from_byte(*kind) else {
+        return false;
+    };
+    if let [high, low, ..] = rest {
+        let length = u16::from_be_bytes([*high, *low]);
+        if length == 0 || length > LENGTH_MAX {
+            return false;
+        }
+    }
+    // The first message of a handshake is one of few.
+    match rest.get(2) {
+        Some(message) if content == ContentType::Handshake => *message <= 24,
+        _ => true,
+    }
+}
+
+/// Splits a stream into the fragments of its records; keeps no payload.
+#[derive(Clone, Debug, Default)]
+pub struct RecordSplitter {
+    header: [u8; HEADER],
+    header_bytes: usize,
+    /// What is left of the current record, once its header is complete.
+    left: usize,
+}
+
+/// A piece of a record's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fragment<'a> {
+    /// What the record carries.
+    pub content: ContentType,
+    /// Payload as it came; a record may come in several pieces.
+    pub bytes: &'a [u8],
+}
+
+/// The stream is not TLS, or no longer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NotTls;
+
+impl RecordSplitter {
+    /// Takes the next fragment from the front of `input`; `None` where more bytes are needed.
+    pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Fragment<'a>>, NotTls> {
+        while self.left == 0 {
+            for place in self.header.iter_mut().skip(self.header_bytes) {
+                let Some((first, rest)) = input.split_first() else {
+                    return Ok(None);
+                };
+                *place = *first;
+                *input = rest;
+                self.header_bytes += 1;
+            }
+            let [kind, major, minor, high, low] = self.header;
+            let length = u16::from_be_bytes([high, low]);
+            if major != 3
+                || minor > 4
+                || length > LENGTH_MAX
+                || ContentType::from_byte(kind).is_none()
+            {
+                return Err(NotTls);
+            }
+            self.left = usize::from(length);
+            if self.left == 0 {
+                // An empty record is allowed for application data (RFC 5246 section 6.2.1).
+                self.header_bytes = 0;
+            }
+        }
+        let Some(content) = ContentType::from_byte(self.header[0]) else {
+            return Err(NotTls);
+        };
+        if input.is_empty() {
+            return Ok(None);
+        }
+        let (bytes, rest) = input.split_at(self.left.min(input.len()));
+        *input = rest;
+        self.left -= bytes.len();
+        if self.left == 0 {
+            self.header_bytes = 0;
+        }
+        Ok(Some(Fragment { content, bytes }))
+    }
+}
+
+impl ContentType {
+    fn from_byte(byte: u8) -> Option<Self> {
+        match byte {
+            20 => Some(Self::ChangeCipherSpec),
+            21 => Some(Self::Alert),
+            22 => Some(Self::Handshake),
+            23 => Some(Self::ApplicationData),
+            24 => Some(Self::Heartbeat),
+            _ => None,
+        }
+    }
+}
+
+const HEADER: usize = 5;
+/// Bytes of a record: 2^14, and 2,048 for what encryption adds (RFC 5246 section 6.2.3).
+const LENGTH_MAX: u16 = (1 << 14) + 2048;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_told_from_ftp() {
+        assert!(looks_like_record(&[22, 3, 1, 0, 200, 1]));
+        assert!(looks_like_record(&[22, 3, 3]));
+        assert!(looks_like_record(&[21, 3, 3, 0, 2, 2, 40]));
+        assert!(!looks_like_record(&[22, 3]));
+        assert!(!looks_like_record(&[22, 3, 5, 0, 200, 1]));
+        assert!(!looks_like_record(&[22, 3, 1, 0xff, 0xff, 1]));
+        assert!(!looks_like_record(&[22, 3, 1, 0, 200, 99]));
+        assert!(!looks_like_record(&[22, 3, 1, 0, 0]));
+        assert!(!looks_like_record(b"220 ready\r\n"));
+        assert!(!looks_like_record(b""));
+    }
+
+    #[test]
+    fn fragments_come_whatever_the_pieces() {
+        let stream = [
+            22, 3, 3, 0, 3, b'a', b'b', b'c', 23, 3, 3, 0, 0, 20, 3, 3, 0, 1, 1,
+        ];
+        for size in 1..=stream.len() {
+            let mut splitter = RecordSplitter::default();
+            let (mut handshake, mut changes) = (Vec::new(), 0);
+            for mut piece in stream.chunks(size) {
+                while let Some(fragment) = splitter.next(&mut piece).expect("TLS") {
+                    match fragment.content {
+                        ContentType::Handshake => handshake.extend(fragment.bytes),
+                        ContentType::ChangeCipherSpec => changes += 1,
+                        other => panic!("{other:?}"),
+                    }
+                }
+            }
+            assert_eq!((handshake.as_slice(), changes), (b"abc".as_slice(), 1));
+        }
+    }
+
+    #[test]
+    fn clear_text_ends_it() {
+        let mut splitter = RecordSplitter::default();
+        assert_eq!(splitter.next(&mut b"200 ok\r\n".as_slice()), Err(NotTls));
+    }
+}
