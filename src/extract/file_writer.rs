@@ -76,7 +76,7 @@ impl FileWriter {
         if stream.failure.is_none()
             && let Err(error) = stream.write(&self.folder, id, offset, bytes)
         {
-            stream.fail(&error);
+            stream.fail(&self.folder, id, &error);
         }
     }
 
@@ -212,16 +212,21 @@ impl Stream {
     fn rest(&mut self, folder: &Folder, id: ContentId) {
         self.active = false;
         if let Err(error) = self.flush(folder, id) {
-            self.fail(&error);
+            self.fail(folder, id, &error);
         }
         self.buffer = Vec::new();
         self.file = None;
     }
 
-    fn fail(&mut self, error: &io::Error) {
+    /// Remembers the failure and frees the room at once: the disk may be full, and other streams may still fit.
+    fn fail(&mut self, folder: &Folder, id: ContentId, error: &io::Error) {
         self.failure = Some(error.to_string());
         self.buffer = Vec::new();
         self.file = None;
+        if self.on_disk {
+            let _ = folder.remove_file(&temporary_name(id));
+            self.on_disk = false;
+        }
     }
 }
 
