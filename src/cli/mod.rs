@@ -1,1 +1,73 @@
-//! placeholder
+//! The command line: arguments in, reports and an exit code out.
+//!
+//! ```text
+//! args* -> <name>_command -> capture, pipeline, report, extract
+//!                         -> output (standard output or -o), standard error, exit_code
+//! ```
+//!
+//! Only this layer looks at the environment, the terminal and the clock.
+
+mod analyze_command;
+mod args;
+mod args_input;
+mod args_output;
+mod completions_command;
+mod error_text;
+mod exit_code;
+mod man_command;
+mod output;
+mod schema_command;
+mod tally;
+mod terminal;
+mod watched_source;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use args::{Arguments, Command};
+use error_text::Failure;
+use exit_code::Exit;
+
+/// Runs the tool on the arguments of this process.
+#[must_use]
+pub fn run() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(message) => return show(&message),
+    };
+    let result = match &arguments.command {
+        Command::Analyze(arguments) => analyze_command::run(arguments),
+        Command::Schema(arguments) => schema_command::run(arguments),
+        Command::Completions(arguments) => completions_command::run(arguments),
+        Command::Man => man_command::run(),
+    };
+    match result {
+        Ok(exit) => exit.into(),
+        Err(Failure::PipeClosed) => Exit::Done.into(),
+        Err(failure) => {
+            error_text::print(&failure.to_string());
+            failure.exit().into()
+        }
+    }
+}
+
+/// Help, version, or in one line what is wrong with the arguments.
+fn show(message: &clap::Error) -> ExitCode {
+    let asked_for = matches!(
+        message.kind(),
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
+    );
+    if asked_for || message.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // That the output was closed is no news here.
+        let _ = message.print();
+    } else {
+        error_text::print(&error_text::usage(&message.to_string()));
+    }
+    if asked_for {
+        Exit::Done.into()
+    } else {
+        Exit::Misuse.into()
+    }
+}

@@ -1,0 +1,205 @@
+//! `ftpscope analyze`: reports every FTP session in captures.
+
+use std::cell::Cell;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use super::args::{AnalyzeArguments, Digest};
+use super::args_input::time_bound;
+use super::args_output::{Format, OutputArguments};
+use super::error_text::{self, Failure};
+use super::exit_code::Exit;
+use super::output::Output;
+use super::tally::Tally;
+use super::terminal::{self, Environment};
+use super::watched_source::WatchedSource;
+use crate::capture::{CaptureSet, PacketSource as _, ReadOptions};
+use crate::extract::Extractor;
+use crate::model::record::Severity;
+use crate::model::{EventSink, Limits, TransferSink};
+use crate::pipeline::{self, Options, Summary};
+use crate::report::{EventLines, ReportBuilder, json, table};
+
+/// Reads the captures and writes what happened in them.
+pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
+    let read = read_options(arguments)?;
+    let mut output = open_output(arguments)?;
+    let mut extractor = open_folder(arguments)?;
+    let mut captures = CaptureSet::open(&arguments.input.captures, read);
+    if arguments.output.verbose {
+        for path in captures.passed_over() {
+            error_text::note(&format!("passed over {}: no capture", path.display()));
+        }
+    }
+    let several = captures.captures().len() > 1;
+    let stop = Rc::new(Cell::new(false));
+    let progress = !arguments.output.no_progress && !arguments.output.quiet;
+
+    let options = options(arguments);
+    let mut tally = Tally::default();
+    let mut nowhere = ();
+    let files: &mut dyn TransferSink = match &mut extractor {
+        Some(extractor) => extractor,
+        None => &mut nowhere,
+    };
+    let summary;
+    let failures;
+    let written = if arguments.output.format == Format::Ndjson {
+        let flush = arguments.input.captures.iter().any(is_pipe);
+        let choice = arguments.output.events.into();
+        let mut lines = EventLines::new(&mut output, choice, several, flush);
+        let mut source = WatchedSource::new(&mut captures, lines.stopped(), progress);
+        let events: &mut dyn EventSink = &mut (&mut tally, &mut lines);
+        summary = pipeline::analyze(&mut source, &options, events, files);
+        failures = source.failures();
+        lines.finish(&summary.captures, &summary.totals).map(|_| ())
+    } else {
+        let mut builder = ReportBuilder::new(&options.limits);
+        let mut source = WatchedSource::new(&mut captures, stop, progress);
+        let events: &mut dyn EventSink = &mut (&mut tally, &mut builder);
+        summary = pipeline::analyze(&mut source, &options, events, files);
+        failures = source.failures();
+        let report = builder.finish(summary.captures.clone(), summary.totals.clone());
+        match arguments.output.format {
+            Format::Json => json::write_report(&report, &mut output),
+            _ => table::render(&report, &table_options(&arguments.output), &mut output),
+        }
+    };
+    // The files are finished even where nobody reads the report.
+    let extracted = extractor.map_or(Ok(()), |extractor| finish_folder(extractor, arguments));
+    let written = match written.and_then(|()| output.flush()) {
+        Ok(()) => output.finish(),
+        Err(cause) => Err(output.failure(&cause)),
+    };
+    extracted?;
+    match written {
+        // Whoever closed the pipe has seen enough; what the input was like still counts.
+        Ok(()) | Err(Failure::PipeClosed) => {}
+        Err(failure) => return Err(failure),
+    }
+    Ok(exit(arguments, &summary, tally, failures))
+}
+
+fn read_options(arguments: &AnalyzeArguments) -> Result<ReadOptions, Failure> {
+    let zone = &arguments.output.tz;
+    let bound = |option, value: &Option<String>| {
+        let value = value.as_deref();
+        value
+            .map(|value| time_bound(option, value, zone))
+            .transpose()
+    };
+    let mut options = ReadOptions::default();
+    options.since = bound("--since", &arguments.input.since)?;
+    options.until = bound("--until", &arguments.input.until)?;
+    options.window_limit = options
+        .window_limit
+        .min(u64::try_from(arguments.input.max_memory).unwrap_or(u64::MAX));
+    Ok(options)
+}
+
+fn options(arguments: &AnalyzeArguments) -> Options {
+    Options {
+        show_passwords: arguments.show_passwords,
+        md5: arguments.hash.contains(&Digest::Md5),
+        sha1: arguments.hash.contains(&Digest::Sha1),
+        limits: Limits {
+            held_bytes: arguments.input.max_memory,
+            ..Limits::default()
+        },
+    }
+}
+
+fn open_output(arguments: &AnalyzeArguments) -> Result<Output, Failure> {
+    let Some(path) = &arguments.output.output else {
+        return Ok(Output::stdout());
+    };
+    let same = |capture: &PathBuf| {
+        let target = std::fs::canonicalize(path);
+        target.is_ok_and(|target| std::fs::canonicalize(capture).is_ok_and(|input| input == target))
+    };
+    if arguments.input.captures.iter().any(same) {
+        return Err(Failure::Refused(format!(
+            "cannot write {}: it is one of the captures; choose another name",
+            path.display()
+        )));
+    }
+    if arguments.output.format == Format::Ndjson {
+        Output::as_it_is(path)
+    } else {
+        Output::whole(path)
+    }
+}
+
+fn open_folder(arguments: &AnalyzeArguments) -> Result<Option<Extractor>, Failure> {
+    let Some(folder) = &arguments.extract else {
+        return Ok(None);
+    };
+    let extractor =
+        Extractor::create(folder).map_err(|error| Failure::Refused(error.to_string()))?;
+    if !arguments.output.quiet {
+        if extractor.folder() != folder {
+            error_text::note(&format!(
+                "{} holds an earlier run; this one goes to {}",
+                folder.display(),
+                extractor.folder().display()
+            ));
+        }
+        error_text::note(&format!(
+            "-x copies bytes as they are: {} may hold secrets",
+            extractor.folder().display()
+        ));
+    }
+    Ok(Some(extractor))
+}
+
+fn finish_folder(extractor: Extractor, arguments: &AnalyzeArguments) -> Result<(), Failure> {
+    let folder = extractor.folder().display().to_string();
+    let finished = extractor
+        .finish()
+        .map_err(|error| Failure::Refused(error.to_string()))?;
+    if let Some(first) = finished.first_failure {
+        return Err(Failure::Refused(format!(
+            "{} of {} files could not be saved below {folder}: {first}",
+            finished.failures,
+            finished.files.saturating_add(finished.failures),
+        )));
+    }
+    if arguments.output.verbose {
+        error_text::note(&format!("{} files saved below {folder}", finished.files));
+    }
+    Ok(())
+}
+
+fn table_options(output: &OutputArguments) -> table::Options {
+    let environment = Environment::of_process();
+    let to_terminal = output.output.is_none() && terminal::stdout_is_terminal();
+    let columns = to_terminal.then(terminal::stdout_width).flatten();
+    table::Options {
+        width: environment.width(columns),
+        color: environment.color(output.color, to_terminal),
+        zone: output.tz.clone(),
+        verbose: output.verbose,
+    }
+}
+
+fn exit(arguments: &AnalyzeArguments, summary: &Summary, tally: Tally, failures: u64) -> Exit {
+    let mut reasons = Vec::new();
+    if failures > 0 || arguments.strict && tally.not_whole {
+        reasons.push(Exit::Unreadable);
+    }
+    let threshold = arguments.fail_on.map(Severity::from);
+    if threshold.is_some_and(|least| tally.worst >= Some(least)) {
+        reasons.push(Exit::Found);
+    }
+    if arguments.fail_if_empty && summary.totals.sessions == 0 {
+        reasons.push(Exit::NoSession);
+    }
+    Exit::first_of(&reasons)
+}
+
+/// True where packets arrive as they happen: readers of the events wait for each of them.
+fn is_pipe(path: &PathBuf) -> bool {
+    path.as_os_str() == "-"
+        || std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}

@@ -1,0 +1,137 @@
+//! The commands and what they take.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
+
+use super::args_input::InputArguments;
+use super::args_output::OutputArguments;
+use crate::model::record::Severity;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ftpscope",
+    version,
+    about = "Tells what happened over FTP in a packet capture",
+    arg_required_else_help = true,
+    after_help = EXAMPLES
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Report every FTP session in captures
+    Analyze(Box<AnalyzeArguments>),
+    /// Print the JSON Schema of the report
+    Schema(SchemaArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, after_help = ANALYZE_EXAMPLES)]
+pub(super) struct AnalyzeArguments {
+    #[command(flatten)]
+    pub(super) input: InputArguments,
+    #[command(flatten)]
+    pub(super) output: OutputArguments,
+    /// Save the transferred files below DIR
+    #[arg(short = 'x', long, value_name = "DIR")]
+    pub(super) extract: Option<PathBuf>,
+    /// Digests beside SHA-256: md5, sha1
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_possible_values = true
+    )]
+    pub(super) hash: Vec<Digest>,
+    /// Show secrets as they were sent
+    #[arg(long)]
+    pub(super) show_passwords: bool,
+    /// Exit 3 where an input was cut short, had lost packets or a link type that is not supported
+    #[arg(long, help_heading = "Exit codes")]
+    pub(super) strict: bool,
+    /// Exit 4 where there is no FTP session
+    #[arg(long, help_heading = "Exit codes")]
+    pub(super) fail_if_empty: bool,
+    /// Exit 1 where there is a finding as grave as this: info, low, medium, high
+    #[arg(
+        long,
+        value_name = "SEVERITY",
+        hide_possible_values = true,
+        help_heading = "Exit codes"
+    )]
+    pub(super) fail_on: Option<Threshold>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SchemaArguments {
+    /// The schema of a line of --format ndjson instead
+    #[arg(long)]
+    pub(super) events: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsArguments {
+    /// The shell
+    pub(super) shell: Shell,
+}
+
+/// Digests that are made on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Digest {
+    Md5,
+    Sha1,
+}
+
+/// The severities by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Threshold {
+    Info,
+    Low,
+    Medium,
+    High,
+}
+
+impl From<Threshold> for Severity {
+    fn from(threshold: Threshold) -> Self {
+        match threshold {
+            Threshold::Info => Self::Info,
+            Threshold::Low => Self::Low,
+            Threshold::Medium => Self::Medium,
+            Threshold::High => Self::High,
+        }
+    }
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ftpscope analyze capture.pcap                 what happened, as tables
+  ftpscope analyze -x files capture.pcapng.gz   save the transferred files below files/
+  ftpscope analyze --format json day/ | jq .    everything in a folder of captures, as JSON";
+
+const ANALYZE_EXAMPLES: &str = "\
+Examples:
+  ftpscope analyze --since 2026-11-20T15:00 --tz Europe/Berlin capture.pcap
+  tcpdump -w - port 21 | ftpscope analyze --format ndjson -
+  ftpscope analyze --strict --fail-on medium -o report.json --format json captures/";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+}

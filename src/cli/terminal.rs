@@ -1,0 +1,116 @@
+//! What the terminal can do: its width, and whether to use colours.
+
+use std::ffi::OsString;
+use std::io::{IsTerminal, stdout};
+
+use clap::ValueEnum;
+
+/// When to use colours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(super) enum ColorChoice {
+    /// On a terminal, unless `NO_COLOR` is set or it is dumb.
+    #[default]
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What the environment says.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Environment {
+    no_color: Option<OsString>,
+    force: Option<OsString>,
+    term: Option<OsString>,
+    columns: Option<OsString>,
+}
+
+impl Environment {
+    /// That of this process.
+    pub(super) fn of_process() -> Self {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        Self {
+            no_color: variable("NO_COLOR"),
+            force: variable("CLICOLOR_FORCE"),
+            term: variable("TERM"),
+            columns: variable("COLUMNS"),
+        }
+    }
+
+    /// Whether to use colours on a target that is a terminal or not.
+    pub(super) fn color(&self, choice: ColorChoice, is_terminal: bool) -> bool {
+        match choice {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto if self.no_color.is_some() => false,
+            ColorChoice::Auto if self.force.as_ref().is_some_and(|value| value != "0") => true,
+            ColorChoice::Auto => {
+                is_terminal && self.term.as_ref().is_none_or(|term| term != "dumb")
+            }
+        }
+    }
+
+    /// Columns to write for: `COLUMNS`, else those of the terminal, else enough for a file.
+    pub(super) fn width(&self, terminal: Option<u16>) -> u16 {
+        let columns = self.columns.as_ref().and_then(|value| value.to_str());
+        columns
+            .and_then(|value| value.parse().ok())
+            .filter(|&width| width > 0)
+            .or(terminal)
+            .unwrap_or(WIDTH_OF_FILES)
+    }
+}
+
+/// Whether standard output is a terminal.
+pub(super) fn stdout_is_terminal() -> bool {
+    stdout().is_terminal()
+}
+
+/// Columns of the terminal at standard output.
+pub(super) fn stdout_width() -> Option<u16> {
+    terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0)
+}
+
+/// Columns where there is no terminal to ask.
+const WIDTH_OF_FILES: u16 = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn environment(no_color: &str, force: &str, term: &str) -> Environment {
+        let some = |value: &str| (!value.is_empty()).then(|| value.into());
+        Environment {
+            no_color: some(no_color),
+            force: some(force),
+            term: some(term),
+            columns: None,
+        }
+    }
+
+    #[test]
+    fn colours_follow_option_then_environment_then_terminal() {
+        use ColorChoice::{Always, Auto, Never};
+        let plain = environment("", "", "xterm");
+        assert!(plain.color(Auto, true));
+        assert!(!plain.color(Auto, false));
+        assert!(!plain.color(Never, true));
+        assert!(environment("1", "", "xterm").color(Always, false));
+        assert!(!environment("1", "1", "xterm").color(Auto, true));
+        assert!(environment("", "1", "xterm").color(Auto, false));
+        assert!(!environment("", "0", "xterm").color(Auto, false));
+        assert!(!environment("", "", "dumb").color(Auto, true));
+    }
+
+    #[test]
+    fn the_width_is_that_of_columns_the_terminal_or_a_file() {
+        let mut environment = Environment::default();
+        assert_eq!(environment.width(None), 120);
+        assert_eq!(environment.width(Some(91)), 91);
+        environment.columns = Some("200".into());
+        assert_eq!(environment.width(Some(91)), 200);
+        environment.columns = Some("0".into());
+        assert_eq!(environment.width(Some(91)), 91);
+    }
+}

@@ -1,0 +1,143 @@
+//! A packet source with an eye on it: failures are told as they happen, progress is shown, and it ends when nobody
+//! reads the output any more.
+
+use std::cell::Cell;
+use std::io::{IsTerminal, Write, stderr};
+use std::ops::ControlFlow;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use super::error_text;
+use crate::capture::{Error, Input, PacketSource};
+use crate::model::record::Capture;
+use crate::report::units;
+
+/// Passes everything on, and tells what failed on standard error.
+pub(super) struct WatchedSource<'a> {
+    inner: &'a mut dyn PacketSource,
+    stop: Rc<Cell<bool>>,
+    progress: Option<Progress>,
+    failures: u64,
+}
+
+impl<'a> WatchedSource<'a> {
+    /// Watches `inner`; it ends once `stop` is true. Progress is shown only on a terminal.
+    pub(super) fn new(
+        inner: &'a mut dyn PacketSource,
+        stop: Rc<Cell<bool>>,
+        progress: bool,
+    ) -> Self {
+        Self {
+            inner,
+            stop,
+            progress: (progress && stderr().is_terminal()).then(Progress::new),
+            failures: 0,
+        }
+    }
+
+    /// Inputs that could not be read.
+    pub(super) fn failures(&self) -> u64 {
+        self.failures
+    }
+}
+
+impl PacketSource for WatchedSource<'_> {
+    fn for_each(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) {
+        let Self {
+            inner,
+            stop,
+            progress,
+            failures,
+        } = self;
+        inner.for_each(&mut |input| {
+            match &input {
+                Input::Packet(packet) => {
+                    if let Some(progress) = progress {
+                        progress.packet(packet.data.len());
+                    }
+                }
+                Input::Failed(error) => {
+                    *failures += 1;
+                    if let Some(progress) = progress {
+                        progress.clear();
+                    }
+                    error_text::print(&failure_text(error));
+                }
+                _ => {}
+            }
+            if stop.get() {
+                ControlFlow::Break(())
+            } else {
+                take(input)
+            }
+        });
+        if let Some(progress) = progress {
+            progress.clear();
+        }
+    }
+
+    fn captures(&self) -> Vec<Capture> {
+        self.inner.captures()
+    }
+}
+
+/// What failed, and what to do.
+fn failure_text(error: &Error) -> String {
+    let text = error.to_string();
+    let text = match error {
+        Error::Io { path, cause } => {
+            format!("cannot read {path}: {}", error_text::system_words(cause))
+        }
+        _ => text,
+    };
+    match error.hint() {
+        Some(hint) => format!("{text}; {hint}"),
+        None => text,
+    }
+}
+
+/// One line on standard error, written over and over.
+struct Progress {
+    packets: u64,
+    bytes: u64,
+    next: Instant,
+    shown: bool,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self {
+            packets: 0,
+            bytes: 0,
+            next: Instant::now() + FIRST_AFTER,
+            shown: false,
+        }
+    }
+
+    fn packet(&mut self, length: usize) {
+        self.packets = self.packets.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(units::to_u64(length));
+        if !self.packets.is_multiple_of(PACKETS_BETWEEN_LOOKS) || Instant::now() < self.next {
+            return;
+        }
+        self.next = Instant::now() + BETWEEN_LINES;
+        self.shown = true;
+        let packets = units::counted(self.packets, "packet", "packets");
+        let size = units::size(self.bytes);
+        let _ = write!(stderr(), "\r\x1b[K{packets}, {size}");
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.shown) {
+            let _ = write!(stderr(), "\r\x1b[K");
+        }
+    }
+}
+
+/// Short runs show nothing.
+const FIRST_AFTER: Duration = Duration::from_millis(500);
+
+const BETWEEN_LINES: Duration = Duration::from_millis(200);
+
+/// Asking the clock at each packet would cost more than decoding it.
+const PACKETS_BETWEEN_LOOKS: u64 = 4096;
