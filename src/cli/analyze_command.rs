@@ -15,7 +15,7 @@ use super::tally::Tally;
 use super::terminal::{self, Environment};
 use super::watched_source::WatchedSource;
 use crate::capture::{CaptureSet, PacketSource as _, ReadOptions};
-use crate::extract::Extractor;
+use crate::extract::{self, Extractor};
 use crate::model::record::Severity;
 use crate::model::{EventSink, Limits, TransferSink};
 use crate::pipeline::{self, Options, Summary};
@@ -135,8 +135,7 @@ fn open_folder(arguments: &AnalyzeArguments) -> Result<Option<Extractor>, Failur
     let Some(folder) = &arguments.extract else {
         return Ok(None);
     };
-    let extractor =
-        Extractor::create(folder).map_err(|error| Failure::Refused(error.to_string()))?;
+    let extractor = Extractor::create(folder).map_err(|error| extraction_failure(&error))?;
     if !arguments.output.quiet {
         if extractor.folder() != folder {
             error_text::note(&format!(
@@ -157,7 +156,7 @@ fn finish_folder(extractor: Extractor, arguments: &AnalyzeArguments) -> Result<(
     let folder = extractor.folder().display().to_string();
     let finished = extractor
         .finish()
-        .map_err(|error| Failure::Refused(error.to_string()))?;
+        .map_err(|error| extraction_failure(&error))?;
     if let Some(first) = finished.first_failure {
         return Err(Failure::Refused(format!(
             "{} of {} files could not be saved below {folder}: {first}",
@@ -169,6 +168,19 @@ fn finish_folder(extractor: Extractor, arguments: &AnalyzeArguments) -> Result<(
         error_text::note(&format!("{} files saved below {folder}", finished.files));
     }
     Ok(())
+}
+
+/// Why files cannot be saved, and what to do.
+fn extraction_failure(error: &extract::Error) -> Failure {
+    let (what, path, cause) = match error {
+        extract::Error::Folder { path, source } => ("extract to", path, source),
+        extract::Error::Manifest { path, source } => ("write the lists of files in", path, source),
+    };
+    Failure::Refused(format!(
+        "cannot {what} {}: {}; name a folder you may write to",
+        path.display(),
+        error_text::system_words(cause)
+    ))
 }
 
 fn table_options(output: &OutputArguments) -> table::Options {

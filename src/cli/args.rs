@@ -62,7 +62,7 @@ pub(super) struct AnalyzeArguments {
     /// Exit 4 where there is no FTP session
     #[arg(long, help_heading = "Exit codes")]
     pub(super) fail_if_empty: bool,
-    /// Exit 1 where there is a finding as grave as this: info, low, medium, high
+    /// Exit 1 where there is a finding of SEVERITY (info, low, medium, high) or more
     #[arg(
         long,
         value_name = "SEVERITY",

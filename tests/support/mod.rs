@@ -16,5 +16,6 @@
 pub(crate) mod classic;
 pub(crate) mod connection;
 pub(crate) mod conversation;
+pub(crate) mod folder;
 pub(crate) mod specimens;
 pub(crate) mod wire;

@@ -146,6 +146,10 @@ fn warnings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
 
 fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let totals = &report.totals;
+    if report.captures.is_empty() && totals.packets == 0 {
+        // No input could be read, which is told elsewhere: there is nothing to sum up.
+        return Ok(());
+    }
     let packets = units::counted(totals.packets, "packet", "packets");
     let text = if totals.sessions == 0 {
         format!("No FTP session in {packets}")

@@ -132,13 +132,17 @@ fn of_many_steps_the_first_and_last_are_shown() {
 }
 
 #[test]
-fn an_empty_capture_is_one_line() {
-    let report = crate::report::ReportBuilder::new(&crate::model::Limits::default())
-        .finish(vec![], crate::model::record::Totals::default());
+fn a_capture_without_a_session_is_one_line_and_no_capture_is_none() {
+    use crate::model::{Limits, record::Totals};
+    use crate::report::ReportBuilder;
+    let report =
+        |captures| ReportBuilder::new(&Limits::default()).finish(captures, Totals::default());
+    let empty = report(example_report().captures);
     assert_eq!(
-        rendered(&report, 80, false, false),
+        rendered(&empty, 80, false, false),
         "No FTP session in 0 packets\n"
     );
+    assert_eq!(rendered(&report(vec![]), 80, false, false), "");
 }
 
 #[test]

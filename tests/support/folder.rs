@@ -1,0 +1,85 @@
+//! A folder with small inputs, and the tool run in it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// A folder of its own for a test, removed at the end.
+pub(crate) struct Folder {
+    path: PathBuf,
+}
+
+impl Folder {
+    /// A folder with `headers.pcap` (no packet), `cut.pcap` (ends in its first), `empty.pcap` (0 bytes), `text.txt` and
+    /// `notes/` (no capture in it).
+    pub(crate) fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(path.join("notes")).expect("a folder");
+        let folder = Self { path };
+        let mut capture = Vec::new();
+        for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535, 1] {
+            capture.extend(word.to_le_bytes());
+        }
+        folder.write("headers.pcap", &capture);
+        for word in [1_700_000_000_u32, 0, 60, 60, 0] {
+            capture.extend(word.to_le_bytes());
+        }
+        folder.write("cut.pcap", &capture);
+        folder.write("empty.pcap", b"");
+        folder.write("text.txt", b"This is no capture.\n");
+        folder.write("notes/a.txt", b"Nor is this.\n");
+        folder
+    }
+
+    /// Where it is.
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Puts a file into it.
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path.join(name), bytes).expect("a file");
+    }
+
+    /// A text file in it.
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path.join(name)).expect("a text")
+    }
+
+    /// The tool, in this folder and away from the environment of whoever runs the tests.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ftpscope"));
+        command
+            .args(arguments)
+            .current_dir(&self.path)
+            .env("COLUMNS", "100")
+            .env_remove("NO_COLOR")
+            .env_remove("CLICOLOR_FORCE")
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Exit code, standard output and standard error as one text.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        let output = self.command(arguments).output().expect("it runs");
+        let mut text = match output.status.code() {
+            Some(code) => format!("exit {code}\n"),
+            None => "killed\n".to_owned(),
+        };
+        for (name, bytes) in [("-- stdout", output.stdout), ("-- stderr", output.stderr)] {
+            if !bytes.is_empty() {
+                text.push_str(name);
+                text.push('\n');
+                text.push_str(&String::from_utf8_lossy(&bytes));
+            }
+        }
+        text
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
