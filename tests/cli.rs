@@ -1,5 +1,7 @@
 //! Runs the tool as a user does and compares what it says.
 
+#[path = "cli/inputs.rs"]
+mod inputs;
 mod support;
 
 use std::io::pipe;

@@ -1,0 +1,124 @@
+//! Inputs that cannot be read, or only in part.
+
+use std::io::Write as _;
+use std::process::Stdio;
+
+use crate::support::Folder;
+
+#[test]
+fn what_cannot_be_read_is_one_line_each() {
+    let folder = Folder::new("unreadable");
+    insta::assert_snapshot!(folder.run(&["analyze", "nope.pcap"]), @"
+    exit 3
+    -- stderr
+    ftpscope: cannot read nope.pcap: no such file or directory; check the path
+    ");
+    insta::assert_snapshot!(folder.run(&["analyze", "text.txt"]), @"
+    exit 3
+    -- stderr
+    ftpscope: cannot read text.txt: not a pcap or pcapng capture; it looks like text; capture with tcpdump -w FILE: what tcpdump prints cannot be read back
+    ");
+    insta::assert_snapshot!(folder.run(&["analyze", "empty.pcap"]), @"
+    exit 3
+    -- stderr
+    ftpscope: cannot read empty.pcap: it is empty (0 bytes); did the capture program stop before it wrote a packet, or is the disk full?
+    ");
+    insta::assert_snapshot!(folder.run(&["analyze", "notes"]), @"
+    exit 3
+    -- stderr
+    ftpscope: cannot read notes: the directory holds no capture (1 other files); run with -v to see which files were passed over
+    ");
+}
+
+#[test]
+fn a_capture_without_packets_is_no_error() {
+    insta::assert_snapshot!(Folder::new("no-packets").run(&["analyze", "headers.pcap"]), @"
+    exit 0
+    -- stdout
+    No FTP session in 0 packets
+    ");
+}
+
+#[test]
+fn the_rest_is_reported_before_exit_3() {
+    let text = Folder::new("rest").run(&["analyze", "nope.pcap", "headers.pcap"]);
+    insta::assert_snapshot!(text, @"
+    exit 3
+    -- stdout
+    No FTP session in 0 packets
+    -- stderr
+    ftpscope: cannot read nope.pcap: no such file or directory; check the path
+    ");
+}
+
+#[test]
+fn a_cut_capture_is_a_warning_and_with_strict_an_error() {
+    let folder = Folder::new("cut");
+    let text = folder.run(&["analyze", "cut.pcap"]);
+    insta::assert_snapshot!(text, @"
+    exit 0
+    -- stdout
+    │ About the capture
+    │ ! cut.pcap: ends inside a packet that begins at byte 24
+
+    No FTP session in 0 packets
+    ");
+    let strict = folder.run(&["analyze", "--strict", "cut.pcap"]);
+    assert_eq!(strict, text.replacen("exit 0", "exit 3", 1));
+}
+
+#[test]
+fn no_session_is_4_and_an_unreadable_input_weighs_more() {
+    let folder = Folder::new("empty");
+    let exit = |arguments: &[&str]| {
+        let output = folder.command(arguments).output().expect("it runs");
+        output.status.code()
+    };
+    assert_eq!(
+        exit(&["analyze", "--fail-if-empty", "headers.pcap"]),
+        Some(4)
+    );
+    assert_eq!(
+        exit(&["analyze", "--fail-if-empty", "headers.pcap", "nope.pcap"]),
+        Some(3)
+    );
+}
+
+#[test]
+fn files_that_are_no_captures_are_named_with_v() {
+    let folder = Folder::new("passed-over");
+    let capture = std::fs::read(folder.path().join("headers.pcap")).expect("a file");
+    folder.write("notes/b.pcap", &capture);
+    let note = "ftpscope: note: passed over notes/a.txt: no capture\n";
+    assert!(folder.run(&["analyze", "-v", "notes"]).contains(note));
+    assert!(!folder.run(&["analyze", "notes"]).contains(note));
+}
+
+#[test]
+fn event_lines_begin_with_the_capture_and_end_with_totals() {
+    let text = Folder::new("lines").run(&["analyze", "--format", "ndjson", "headers.pcap"]);
+    let types: Vec<_> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .map(|line| line["type"].as_str().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(types, ["capture", "totals"]);
+}
+
+#[test]
+fn standard_input_that_ends_early_is_unreadable() {
+    let folder = Folder::new("stdin");
+    let mut child = folder
+        .command(&["analyze", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    stdin.write_all(b"\xd4\xc3\xb2\xa1").expect("it reads");
+    drop(stdin);
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(3));
+    insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"ftpscope: cannot read -: it ends inside its pcap file header, after 4 bytes; copy the file again; it is not whole");
+}
