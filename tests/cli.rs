@@ -9,6 +9,7 @@ use std::process::Stdio;
 
 use support::folder::Folder;
 
+#[cfg(feature = "live")]
 #[test]
 fn help_names_what_is_built() {
     insta::assert_snapshot!(Folder::new("help").run(&["--help"]), @r"
@@ -20,6 +21,7 @@ fn help_names_what_is_built() {
 
     Commands:
       analyze      Report every FTP session in captures
+      interfaces   List the network interfaces
       schema       Print the JSON Schema of the report
       completions  Print completions for a shell
       man          Print the manual page
@@ -36,6 +38,7 @@ fn help_names_what_is_built() {
     ");
 }
 
+#[cfg(feature = "live")]
 #[test]
 fn help_of_analyze() {
     insta::assert_snapshot!(Folder::new("help-analyze").run(&["analyze", "--help"]));
@@ -99,6 +102,17 @@ fn times_sizes_and_zones_are_checked_before_anything_is_read() {
     exit 2
     -- stderr
     ftpscope: invalid value '12' for '--max-memory <SIZE>': at least 1MiB is needed; try '--help'
+    ");
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn filters_are_checked_before_anything_is_read() {
+    let folder = Folder::new("filter");
+    insta::assert_snapshot!(folder.run(&["analyze", "-f", "port 21 and and", "x"]), @"
+    exit 2
+    -- stderr
+    ftpscope: cannot use the filter 'port 21 and and': can't parse filter expression: syntax error; the syntax is that of tcpdump (man 7 pcap-filter); write addresses instead of names
     ");
 }
 

@@ -10,11 +10,15 @@ use super::args_input::time_bound;
 use super::args_output::{Format, OutputArguments};
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;
+#[cfg(feature = "live")]
+use super::filtered_source::FilteredSource;
 use super::output::Output;
 use super::tally::Tally;
 use super::terminal::{self, Environment};
 use super::watched_source::WatchedSource;
-use crate::capture::{CaptureSet, PacketSource as _, ReadOptions};
+#[cfg(feature = "live")]
+use crate::capture::Filter;
+use crate::capture::{CaptureSet, PacketSource, ReadOptions};
 use crate::extract::{self, Extractor};
 use crate::model::record::Severity;
 use crate::model::{EventSink, Limits, TransferSink};
@@ -26,6 +30,8 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let read = read_options(arguments)?;
     let mut output = open_output(arguments)?;
     let mut extractor = open_folder(arguments)?;
+    #[cfg(feature = "live")]
+    let filter = open_filter(arguments)?;
     let mut captures = CaptureSet::open(&arguments.input.captures, read);
     if arguments.output.verbose {
         for path in captures.passed_over() {
@@ -33,6 +39,18 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         }
     }
     let several = captures.captures().len() > 1;
+    #[cfg(not(feature = "live"))]
+    let source: &mut dyn PacketSource = &mut captures;
+    #[cfg(feature = "live")]
+    let mut filtered;
+    #[cfg(feature = "live")]
+    let source: &mut dyn PacketSource = match filter {
+        Some(filter) => {
+            filtered = FilteredSource::new(&mut captures, filter);
+            &mut filtered
+        }
+        None => &mut captures,
+    };
     let stop = Rc::new(Cell::new(false));
     let progress = !arguments.output.no_progress && !arguments.output.quiet;
 
@@ -49,14 +67,14 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         let flush = arguments.input.captures.iter().any(is_pipe);
         let choice = arguments.output.events.into();
         let mut lines = EventLines::new(&mut output, choice, several, flush);
-        let mut source = WatchedSource::new(&mut captures, lines.stopped(), progress);
+        let mut source = WatchedSource::new(source, lines.stopped(), progress);
         let events: &mut dyn EventSink = &mut (&mut tally, &mut lines);
         summary = pipeline::analyze(&mut source, &options, events, files);
         failures = source.failures();
         lines.finish(&summary.captures, &summary.totals).map(|_| ())
     } else {
         let mut builder = ReportBuilder::new(&options.limits);
-        let mut source = WatchedSource::new(&mut captures, stop, progress);
+        let mut source = WatchedSource::new(source, stop, progress);
         let events: &mut dyn EventSink = &mut (&mut tally, &mut builder);
         summary = pipeline::analyze(&mut source, &options, events, files);
         failures = source.failures();
@@ -108,6 +126,15 @@ fn options(arguments: &AnalyzeArguments) -> Options {
             ..Limits::default()
         },
     }
+}
+
+#[cfg(feature = "live")]
+fn open_filter(arguments: &AnalyzeArguments) -> Result<Option<Filter>, Failure> {
+    let expression = arguments.input.filter.as_deref();
+    expression
+        .map(Filter::new)
+        .transpose()
+        .map_err(|error| Failure::Refused(error_text::input(&error)))
 }
 
 fn open_output(arguments: &AnalyzeArguments) -> Result<Output, Failure> {

@@ -27,6 +27,9 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Report every FTP session in captures
     Analyze(Box<AnalyzeArguments>),
+    /// List the network interfaces
+    #[cfg(feature = "live")]
+    Interfaces,
     /// Print the JSON Schema of the report
     Schema(SchemaArguments),
     /// Print completions for a shell

@@ -16,6 +16,10 @@ pub(super) struct InputArguments {
     /// pcap or pcapng files (also compressed), directories of them, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]
     pub(super) captures: Vec<PathBuf>,
+    /// Look only at packets that match a libpcap filter
+    #[cfg(feature = "live")]
+    #[arg(short, long, value_name = "BPF", help_heading = "Input")]
+    pub(super) filter: Option<String>,
     /// Look at packets from this time on
     #[arg(long, value_name = "TIME", help_heading = "Input")]
     pub(super) since: Option<String>,

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::exit_code::Exit;
+use crate::capture::Error;
 use crate::model::wire_text::printable;
 
 /// Why a command could not be carried out.
@@ -81,6 +82,18 @@ pub(super) fn print(message: &str) {
 /// A note on standard error: not an error.
 pub(super) fn note(message: &str) {
     print(&format!("note: {message}"));
+}
+
+/// What failed about an input, and what to do.
+pub(super) fn input(error: &Error) -> String {
+    let text = match error {
+        Error::Io { path, cause } => format!("cannot read {path}: {}", system_words(cause)),
+        _ => error.to_string(),
+    };
+    match error.hint() {
+        Some(hint) => format!("{text}; {hint}"),
+        None => text,
+    }
 }
 
 /// What clap says about the arguments, in one line.

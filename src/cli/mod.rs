@@ -14,6 +14,10 @@ mod args_output;
 mod completions_command;
 mod error_text;
 mod exit_code;
+#[cfg(feature = "live")]
+mod filtered_source;
+#[cfg(feature = "live")]
+mod interfaces_command;
 mod man_command;
 mod output;
 mod schema_command;
@@ -39,6 +43,8 @@ pub fn run() -> ExitCode {
     };
     let result = match &arguments.command {
         Command::Analyze(arguments) => analyze_command::run(arguments),
+        #[cfg(feature = "live")]
+        Command::Interfaces => interfaces_command::run(),
         Command::Schema(arguments) => schema_command::run(arguments),
         Command::Completions(arguments) => completions_command::run(arguments),
         Command::Man => man_command::run(),

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::error_text;
-use crate::capture::{Error, Input, PacketSource};
+use crate::capture::{Input, PacketSource};
 use crate::model::record::Capture;
 use crate::report::units;
 
@@ -61,7 +61,7 @@ impl PacketSource for WatchedSource<'_> {
                     if let Some(progress) = progress {
                         progress.clear();
                     }
-                    error_text::print(&failure_text(error));
+                    error_text::print(&error_text::input(error));
                 }
                 _ => {}
             }
@@ -78,21 +78,6 @@ impl PacketSource for WatchedSource<'_> {
 
     fn captures(&self) -> Vec<Capture> {
         self.inner.captures()
-    }
-}
-
-/// What failed, and what to do.
-fn failure_text(error: &Error) -> String {
-    let text = error.to_string();
-    let text = match error {
-        Error::Io { path, cause } => {
-            format!("cannot read {path}: {}", error_text::system_words(cause))
-        }
-        _ => text,
-    };
-    match error.hint() {
-        Some(hint) => format!("{text}; {hint}"),
-        None => text,
     }
 }
 
