@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::process::Stdio;
 
-use crate::support::Folder;
+use crate::support::folder::Folder;
 
 #[test]
 fn what_cannot_be_read_is_one_line_each() {
