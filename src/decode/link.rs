@@ -3,7 +3,7 @@
 //! The headers of Linux cooked captures are read by hand: etherparse refuses most hardware types (a tunnel's, for
 //! example) and knows no version 2.
 
-use etherparse::ether_type;
+use etherparse::{Ethernet2HeaderSlice, ether_type};
 
 use super::captured::Captured;
 use super::outcome::{Layer, NotOurs};
@@ -40,11 +40,32 @@ pub(super) fn ethernet(bytes: Captured<'_>) -> Step<'_> {
     Ok((Next::EtherType(ether_type), payload))
 }
 
+/// The ether type of a packet of a common link type, and what follows the header; `None` for all others. An ether type
+/// of IP means IP in all of them.
+#[inline]
+pub(super) fn plain(link: LinkType, bytes: Captured<'_>) -> Option<(u16, Captured<'_>)> {
+    match link {
+        LinkType::ETHERNET => ethernet_header(bytes).ok(),
+        LinkType::LINUX_SLL => {
+            let (_, protocol, payload) = cooked_header(bytes).ok()?;
+            Some((protocol, payload))
+        }
+        LinkType::LINUX_SLL2 => {
+            let (_, protocol, payload) = cooked2_header(bytes).ok()?;
+            Some((protocol, payload))
+        }
+        _ => None,
+    }
+}
+
 /// Takes an Ethernet header off.
 #[inline]
-pub(super) fn ethernet_header(bytes: Captured<'_>) -> Result<(u16, Captured<'_>), NotOurs> {
-    let (header, payload) = bytes.header::<14>(Layer::Link)?;
-    Ok((u16::from_be_bytes([header[12], header[13]]), payload))
+fn ethernet_header(bytes: Captured<'_>) -> Result<(u16, Captured<'_>), NotOurs> {
+    let Ok(header) = Ethernet2HeaderSlice::from_slice(bytes.data) else {
+        return Err(bytes.short(Layer::Link));
+    };
+    let payload = bytes.after(header.slice().len(), Layer::Link)?;
+    Ok((header.ether_type().0, payload))
 }
 
 /// What an ether type announces. Below 0x600 it is the length of an IEEE 802.2 packet (IEEE 802.3 section 3.2.6).
@@ -101,20 +122,34 @@ pub(super) fn loopback(bytes: Captured<'_>) -> Step<'_> {
     }
 }
 
-/// The header of a Linux cooked capture: packet type, hardware type, address, protocol.
+/// The header of a Linux cooked capture.
 pub(super) fn cooked(bytes: Captured<'_>) -> Step<'_> {
-    let (header, payload) = bytes.header::<16>(Layer::Link)?;
-    let hardware = u16::from_be_bytes([header[2], header[3]]);
-    let protocol = u16::from_be_bytes([header[14], header[15]]);
+    let (hardware, protocol, payload) = cooked_header(bytes)?;
     cooked_protocol(hardware, protocol, payload)
 }
 
-/// The header of a Linux cooked capture, version 2: protocol, interface, hardware type, packet type, address.
+/// The header of a Linux cooked capture, version 2.
 pub(super) fn cooked2(bytes: Captured<'_>) -> Step<'_> {
+    let (hardware, protocol, payload) = cooked2_header(bytes)?;
+    cooked_protocol(hardware, protocol, payload)
+}
+
+/// Takes packet type, hardware type, address and protocol off.
+#[inline]
+fn cooked_header(bytes: Captured<'_>) -> Result<(u16, u16, Captured<'_>), NotOurs> {
+    let (header, payload) = bytes.header::<16>(Layer::Link)?;
+    let hardware = u16::from_be_bytes([header[2], header[3]]);
+    let protocol = u16::from_be_bytes([header[14], header[15]]);
+    Ok((hardware, protocol, payload))
+}
+
+/// Takes protocol, interface, hardware type, packet type and address off.
+#[inline]
+fn cooked2_header(bytes: Captured<'_>) -> Result<(u16, u16, Captured<'_>), NotOurs> {
     let (header, payload) = bytes.header::<20>(Layer::Link)?;
     let protocol = u16::from_be_bytes([header[0], header[1]]);
     let hardware = u16::from_be_bytes([header[8], header[9]]);
-    cooked_protocol(hardware, protocol, payload)
+    Ok((hardware, protocol, payload))
 }
 
 /// What follows a cooked header. Numbers below 0x600 are Linux's own, and of hardware that is no network the protocol

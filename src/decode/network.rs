@@ -54,61 +54,39 @@ pub(super) fn ip(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
     }
 }
 
+/// Reads an IPv4 header (RFC 791 section 3.1).
 #[inline]
 pub(super) fn ipv4(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
-    let (header, _) = bytes.header::<20>(Layer::Network)?;
-    let header_len = usize::from(header[0] & 0x0f) * 4;
-    let total_len = u16::from_be_bytes([header[2], header[3]]);
-    if header_len < header.len() {
-        return Err(NotOurs::Malformed(Layer::Network));
-    }
-    let packet = match usize::from(total_len) {
+    let header = match Ipv4HeaderSlice::from_slice(bytes.data) {
+        Ok(header) => header,
+        Err(err::ipv4::HeaderSliceError::Len(_)) => return Err(bytes.short(Layer::Network)),
+        Err(_) => return Err(NotOurs::Malformed(Layer::Network)),
+    };
+    let header_len = header.slice().len();
+    let packet = match usize::from(header.total_len()) {
         // Written before the network card split it (segmentation offload): it ends with the frame.
         0 => bytes,
         length if length < header_len => return Err(NotOurs::Malformed(Layer::Network)),
-        _ => bytes.limited_to(u32::from(total_len)),
+        _ => bytes.limited_to(u32::from(header.total_len())),
     };
-    let place = u16::from_be_bytes([header[6], header[7]]);
-    let fragment = (place & (MORE_FRAGMENTS | FRAGMENT_OFFSET) != 0).then(|| Fragment {
-        identification: u32::from(u16::from_be_bytes([header[4], header[5]])),
-        offset: u32::from(place & FRAGMENT_OFFSET) * 8,
-        more: place & MORE_FRAGMENTS != 0,
+    let fragment = header.is_fragmenting_payload().then(|| Fragment {
+        identification: u32::from(header.identification()),
+        offset: u32::from(header.fragments_offset().value()) * 8,
+        more: header.more_fragments(),
         v6: false,
     });
-    let [
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        _,
-        protocol,
-        _,
-        _,
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
-        g,
-        h,
-    ] = *header;
     Ok(Network {
         hosts: Hosts {
-            source: Endpoint::v4([a, b, c, d], 0).address,
-            destination: Endpoint::v4([e, f, g, h], 0).address,
+            source: Endpoint::v4(header.source(), 0).address,
+            destination: Endpoint::v4(header.destination(), 0).address,
         },
-        protocol,
+        protocol: header.protocol().0,
         payload: packet.after(header_len, Layer::Network)?,
         fragment,
     })
 }
 
-/// Extension headers are left to [`extension`], [`fragment`] and [`authentication`].
+/// Reads an IPv6 header (RFC 8200 section 3). Extension headers are left to [`extension`], [`fragment`] and [`authentication`].
 #[inline]
 pub(super) fn ipv6(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
     let Ok(header) = Ipv6HeaderSlice::from_slice(bytes.data) else {
@@ -173,8 +151,6 @@ pub(super) fn authentication(bytes: Captured<'_>) -> Result<(u8, Captured<'_>), 
     Ok((header.next_header().0, payload))
 }
 
-const MORE_FRAGMENTS: u16 = 0x2000;
-const FRAGMENT_OFFSET: u16 = 0x1fff;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 /// The IPv6 fragment header.

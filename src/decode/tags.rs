@@ -1,5 +1,7 @@
 //! Tags between the link header and IP: VLAN and MPLS.
 
+use etherparse::SingleVlanHeaderSlice;
+
 use super::captured::Captured;
 use super::outcome::{Layer, NotOurs};
 use super::{Next, Step};
@@ -13,8 +15,11 @@ pub(super) fn vlan(bytes: Captured<'_>) -> Step<'_> {
 /// Takes a VLAN tag off.
 #[inline]
 pub(super) fn vlan_header(bytes: Captured<'_>) -> Result<(u16, Captured<'_>), NotOurs> {
-    let (&[_, _, high, low], payload) = bytes.header(Layer::Link)?;
-    Ok((u16::from_be_bytes([high, low]), payload))
+    let Ok(header) = SingleVlanHeaderSlice::from_slice(bytes.data) else {
+        return Err(bytes.short(Layer::Link));
+    };
+    let payload = bytes.after(header.slice().len(), Layer::Link)?;
+    Ok((header.ether_type().0, payload))
 }
 
 /// One entry of an MPLS label stack (RFC 3032 section 2.1).

@@ -1,0 +1,331 @@
+//! Every stack of headers around the same command.
+
+use super::{IPV4, IPV6, Seen, behind, decode, ethernet, ipv4, ipv4_with, ipv6, ipv6_with, udp};
+use crate::capture::LinkType;
+
+/// A name, what the packet begins with, its bytes, and what must come out of it.
+pub(super) type Stack = (&'static str, LinkType, Vec<u8>, Seen);
+
+/// Stacks without a tunnel, and all tunnels around the command.
+pub(super) fn stacks() -> Vec<Stack> {
+    let mut stacks = links();
+    stacks.extend(tags());
+    stacks.extend(extensions());
+    stacks.extend(tunnels_over_ip());
+    stacks.extend(tunnels_over_udp());
+    stacks.extend(tunnels_of_ipv6());
+    stacks
+}
+
+fn links() -> Vec<Stack> {
+    let v4 = |name, link, header: &[u8]| (name, link, behind(header, &ipv4()), Seen::command());
+    let v6 = |name, link, header: &[u8]| (name, link, behind(header, &ipv6()), Seen::command_v6());
+    let sll = |protocol: u16, hardware: u16| {
+        let [a, b] = protocol.to_be_bytes();
+        let [c, d] = hardware.to_be_bytes();
+        [0, 0, c, d, 0, 6, 1, 2, 3, 4, 5, 6, 0, 0, a, b]
+    };
+    let sll2 = |protocol: u16| {
+        let [a, b] = protocol.to_be_bytes();
+        [a, b, 0, 0, 0, 0, 0, 2, 0, 1, 4, 6, 1, 2, 3, 4, 5, 6, 0, 0]
+    };
+    let snap = [0xaa, 0xaa, 3, 0, 0, 0, 8, 0];
+    let length = u16::try_from(snap.len() + ipv4().len()).expect("short");
+    let wireless = |control: &[u8; 2], rest: usize| [&control[..], &vec![0; rest], &snap].concat();
+    let subframe = [&[1; 12][..], &length.to_be_bytes(), &snap].concat();
+    let aggregate = [&[0x88, 1][..], &[0; 22], &[0x80, 0], &subframe].concat();
+    vec![
+        (
+            "Ethernet",
+            LinkType::ETHERNET,
+            ethernet(IPV4, &ipv4()),
+            Seen::command(),
+        ),
+        (
+            "Ethernet, IPv6",
+            LinkType::ETHERNET,
+            ethernet(IPV6, &ipv6()),
+            Seen::command_v6(),
+        ),
+        (
+            "IEEE 802.3 with SNAP",
+            LinkType::ETHERNET,
+            ethernet(length, &behind(&snap, &ipv4())),
+            Seen::command(),
+        ),
+        ("raw", LinkType::RAW, ipv4(), Seen::command()),
+        ("raw, DLT 12", LinkType(12), ipv6(), Seen::command_v6()),
+        ("raw, DLT 14", LinkType(14), ipv4(), Seen::command()),
+        ("IPv4", LinkType::IPV4, ipv4(), Seen::command()),
+        ("IPv6", LinkType::IPV6, ipv6(), Seen::command_v6()),
+        v4("cooked", LinkType::LINUX_SLL, &sll(IPV4, 1)),
+        v6("cooked, tunnel", LinkType::LINUX_SLL, &sll(IPV6, 65534)),
+        v4("cooked 2", LinkType::LINUX_SLL2, &sll2(IPV4)),
+        v6("cooked 2, IPv6", LinkType::LINUX_SLL2, &sll2(IPV6)),
+        v4("loopback, little endian", LinkType::NULL, &[2, 0, 0, 0]),
+        v4("loopback, big endian", LinkType::NULL, &[0, 0, 0, 2]),
+        v6("loopback, Linux", LinkType::NULL, &[10, 0, 0, 0]),
+        v6("loopback, NetBSD", LinkType::NULL, &[24, 0, 0, 0]),
+        v6("loopback, FreeBSD", LinkType::NULL, &[0, 0, 0, 28]),
+        v6("loopback, macOS", LinkType::NULL, &[30, 0, 0, 0]),
+        v6("OpenBSD loopback", LinkType::LOOP, &[0, 0, 0, 24]),
+        v4("PPP", LinkType::PPP, &[0, 0x21]),
+        v4("PPP with address", LinkType::PPP, &[0xff, 3, 0, 0x21]),
+        v6("PPP, short protocol", LinkType::PPP, &[0x57]),
+        v4(
+            "PPP with direction",
+            LinkType::PPP_WITH_DIR,
+            &[1, 0xff, 3, 0, 0x21],
+        ),
+        v4("PPP in HDLC", LinkType::PPP_HDLC, &[0xff, 3, 0, 0x21]),
+        v4("Cisco HDLC", LinkType::C_HDLC, &[0x0f, 0, 8, 0]),
+        v4("wireless", LinkType::IEEE802_11, &wireless(&[8, 1], 22)),
+        v4(
+            "wireless, QoS",
+            LinkType::IEEE802_11,
+            &wireless(&[0x88, 2], 24),
+        ),
+        v4(
+            "wireless bridge",
+            LinkType::IEEE802_11,
+            &wireless(&[8, 3], 28),
+        ),
+        v4(
+            "wireless, HT",
+            LinkType::IEEE802_11,
+            &wireless(&[0x88, 0x81], 28),
+        ),
+        v4("wireless aggregate", LinkType::IEEE802_11, &aggregate),
+        v4(
+            "radiotap",
+            LinkType::IEEE802_11_RADIOTAP,
+            &behind(&[0, 0, 8, 0, 0, 0, 0, 0], &wireless(&[8, 1], 22)),
+        ),
+        v4(
+            "radiotap, time stamp and padding",
+            LinkType::IEEE802_11_RADIOTAP,
+            &[
+                &[0, 0, 25, 0, 3, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0][..],
+                &[9, 9, 9, 9, 9, 9, 9, 9, 0x20],
+                // A header of 26 bytes is filled up to 28.
+                &wireless(&[0x88, 2], 26),
+            ]
+            .concat(),
+        ),
+    ]
+}
+
+fn tags() -> Vec<Stack> {
+    let tagged = |name, ether_type, header: &[u8]| {
+        let frame = ethernet(ether_type, &behind(header, &ipv4()));
+        (name, LinkType::ETHERNET, frame, Seen::command())
+    };
+    let many = [0, 7, 0x81, 0].repeat(11);
+    let pppoe_length = u16::try_from(ipv4().len() + 2)
+        .expect("short")
+        .to_be_bytes();
+    let pppoe = [&[0x11, 0, 0, 1][..], &pppoe_length, &[0, 0x21]].concat();
+    let label = [0, 1, 0, 64];
+    let bottom = [0, 1, 1, 64];
+    let inner = ethernet(IPV4, &[]);
+    vec![
+        tagged("VLAN", 0x8100, &[0, 5, 8, 0]),
+        tagged("QinQ", 0x88a8, &[0, 5, 0x81, 0, 0, 6, 8, 0]),
+        tagged("old QinQ", 0x9100, &[0, 5, 0x81, 0, 0, 6, 8, 0]),
+        tagged("twelve VLAN tags", 0x8100, &behind(&many, &[0, 5, 8, 0])),
+        tagged(
+            "VLAN with SNAP",
+            0x8100,
+            &[0, 5, 0, 70, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0],
+        ),
+        tagged("MPLS", 0x8847, &bottom),
+        tagged("two MPLS labels", 0x8847, &[label, bottom].concat()),
+        tagged(
+            "MPLS with control word",
+            0x8847,
+            &[&bottom[..], &[0; 4], &inner].concat(),
+        ),
+        tagged(
+            "MPLS with Ethernet",
+            0x8847,
+            &behind(&bottom, &ethernet_from(0x20)),
+        ),
+        tagged("PPPoE", 0x8864, &pppoe),
+        (
+            "PPPoE alone",
+            LinkType::PPP_ETHER,
+            behind(&pppoe, &ipv4()),
+            Seen::command(),
+        ),
+        (
+            "MPLS alone",
+            LinkType::MPLS,
+            behind(&bottom, &ipv4()),
+            Seen::command(),
+        ),
+    ]
+}
+
+fn ethernet_from(first: u8) -> Vec<u8> {
+    let mut header = ethernet(IPV4, &[]);
+    header[0] = first;
+    header
+}
+
+fn extensions() -> Vec<Stack> {
+    let tcp_v6 = ipv6().split_off(40);
+    let mut options = ipv4();
+    options[0] = 0x46;
+    options[3] += 4;
+    options.splice(20..20, [1, 1, 1, 0]);
+    let mut protected = ipv4();
+    protected[9] = 51;
+    protected[3] += 16;
+    protected.splice(20..20, [6, 2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 9, 9, 9, 9]);
+    let chain = [
+        &[60, 0, 1, 4, 0, 0, 0, 0][..],
+        &[43, 0, 1, 4, 0, 0, 0, 0],
+        &[51, 1, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        &[
+            44, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        ],
+        // A fragment that is alone.
+        &[6, 0, 0, 0, 0, 0, 0, 9],
+        &tcp_v6,
+    ];
+    vec![
+        ("IPv4 options", LinkType::IPV4, options, Seen::command()),
+        (
+            "IPv4 authentication",
+            LinkType::IPV4,
+            protected,
+            Seen::command(),
+        ),
+        (
+            "IPv6 extensions",
+            LinkType::IPV6,
+            ipv6_with(0, &chain.concat()),
+            Seen::command_v6(),
+        ),
+    ]
+}
+
+fn tunnels_over_ip() -> Vec<Stack> {
+    let over = |name, protocol, header: &[u8], payload: &[u8]| {
+        let packet = ipv4_with(protocol, &behind(header, payload));
+        (
+            name,
+            LinkType::ETHERNET,
+            ethernet(IPV4, &packet),
+            Seen::command(),
+        )
+    };
+    let ip = ipv4();
+    let frame = ethernet(IPV4, &ip);
+    let sequence = [&[0x10, 0, 0x88, 0xbe][..], &[0; 4]].concat();
+    let erspan2 = behind(&sequence, &[0x10; 8]);
+    let sequence = [&[0x10, 0, 0x22, 0xeb][..], &[0; 4]].concat();
+    let erspan3 = [&sequence[..], &[0x20], &[0; 11]].concat();
+    let subheader = [&sequence[..], &[0x20], &[0; 10], &[1], &[7; 8]].concat();
+    let pptp_length = length_of(&ip, 1);
+    let pptp = [
+        &[0x30, 0x81, 0x88, 0x0b][..],
+        &pptp_length,
+        &[0, 1, 0, 0, 0, 1, 0, 0, 0, 1, 0x21],
+    ];
+    vec![
+        over("IP in IP", 4, &[], &ip),
+        over("GRE", 47, &[0, 0, 8, 0], &ip),
+        over(
+            "GRE, all options",
+            47,
+            &[&[0xb0, 0, 8, 0][..], &[0; 12]].concat(),
+            &ip,
+        ),
+        over(
+            "GRE, Ethernet",
+            47,
+            &[0x20, 0, 0x65, 0x58, 0, 0, 0, 7],
+            &frame,
+        ),
+        over("ERSPAN I", 47, &[0, 0, 0x88, 0xbe], &frame),
+        over("ERSPAN II", 47, &erspan2, &frame),
+        over("ERSPAN III", 47, &erspan3, &frame),
+        over("ERSPAN III, subheader", 47, &subheader, &frame),
+        over("PPTP", 47, &pptp.concat(), &ip),
+        over("Ethernet over IP", 97, &[0x30, 0], &frame),
+        over("MPLS over IP", 137, &[0, 1, 1, 64], &ip),
+    ]
+}
+
+fn tunnels_over_udp() -> Vec<Stack> {
+    let over = |name, port, header: &[u8], payload: &[u8]| {
+        let packet = udp(40_000, port, &behind(header, payload));
+        (
+            name,
+            LinkType::ETHERNET,
+            ethernet(IPV4, &packet),
+            Seen::command(),
+        )
+    };
+    let ip = ipv4();
+    let frame = ethernet(IPV4, &ip);
+    let plain = [&[0x30, 0xff][..], &length_of(&ip, 0), &[0, 0, 0, 1]];
+    let options = [0, 0, 0, 1, 0, 0, 0, 0x85, 1, 0, 0, 0];
+    let extended = [&[0x34, 0xff][..], &length_of(&ip, 8), &options];
+    vec![
+        over("VXLAN", 4789, &[8, 0, 0, 0, 0, 0, 7, 0], &frame),
+        over("VXLAN, policy", 4789, &[0x88, 0, 0, 9, 0, 0, 7, 0], &frame),
+        over("VXLAN, Linux port", 8472, &[8, 0, 0, 0, 0, 0, 7, 0], &frame),
+        over(
+            "Geneve",
+            6081,
+            &[1, 0, 0x65, 0x58, 0, 0, 7, 0, 1, 2, 3, 0],
+            &frame,
+        ),
+        over("Geneve, IP", 6081, &[0, 0, 8, 0, 0, 0, 7, 0], &ip),
+        over("GTP", 2152, &plain.concat(), &ip),
+        over("GTP, extension", 2152, &extended.concat(), &ip),
+    ]
+}
+
+fn tunnels_of_ipv6() -> Vec<Stack> {
+    let six = Seen::command_v6();
+    let origin = behind(&[0, 0, 1, 2, 3, 4, 5, 6], &ipv6());
+    let authentication = [&[0, 1, 0, 0][..], &[0; 9], &ipv6()].concat();
+    let ethernet_v6 = ethernet(IPV6, &ipv6_with(4, &ipv4()));
+    let ethernet_v4 = ethernet(IPV4, &ipv4_with(41, &ipv6()));
+    let from_server = udp(3544, 50_000, &origin);
+    let to_server = udp(50_000, 3544, &authentication);
+    vec![
+        ("6in4", LinkType::ETHERNET, ethernet_v4, six.clone()),
+        ("4in6", LinkType::ETHERNET, ethernet_v6, Seen::command()),
+        ("Teredo", LinkType::RAW, from_server, six.clone()),
+        ("Teredo, authentication", LinkType::RAW, to_server, six),
+    ]
+}
+
+/// The length of a packet and some bytes more, as it stands in a header.
+fn length_of(packet: &[u8], more: usize) -> [u8; 2] {
+    let length = u16::try_from(packet.len() + more).expect("a short packet");
+    length.to_be_bytes()
+}
+
+#[test]
+fn every_stack_gives_its_command() {
+    for (name, link, bytes, expected) in stacks() {
+        assert_eq!(decode(link, &bytes), expected, "{name}");
+    }
+}
+
+#[test]
+fn padding_is_never_payload() {
+    for (name, link, bytes, expected) in stacks() {
+        // Teredo alone has no length of its own to trust.
+        if name.starts_with("Teredo") {
+            continue;
+        }
+        let padded = behind(&bytes, &[0xee; 23]);
+        assert_eq!(decode(link, &padded), expected, "{name}");
+    }
+}
