@@ -105,10 +105,11 @@ pub(super) fn unix_date(
     clock: &Clock,
 ) -> Option<(Modified, usize)> {
     let (first, second, third) = (fields.word(at), fields.word(at + 1), fields.word(at + 2));
-    let named = match (month(first), month(second)) {
-        (Some(month), _) => day(second).map(|day| (month, day)),
-        (None, Some(month)) => day(first).map(|day| (month, day)),
-        _ => None,
+    // The number is the cheaper one to know.
+    let named = match (day(second), day(first)) {
+        (Some(day), _) => month(first).map(|month| (month, day)),
+        (None, Some(day)) => month(second).map(|month| (month, day)),
+        (None, None) => None,
     };
     if let Some((month, day)) = named {
         if let Some(year) = year(third) {
@@ -235,6 +236,12 @@ fn month(word: &[u8]) -> Option<i8> {
     {
         return short(digits).filter(|month| (1..=12).contains(month));
     }
+    let english = ENGLISH
+        .iter()
+        .position(|name| word.eq_ignore_ascii_case(name.as_slice()));
+    if let Some(place) = english {
+        return i8::try_from(place + 1).ok();
+    }
     let word = match std::str::from_utf8(word) {
         Ok(text) => text.to_lowercase(),
         // Latin-1, where every byte is a character.
@@ -319,6 +326,10 @@ fn three(word: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     parts.next().is_none().then_some(three)
 }
 
+/// What nearly every server writes.
+const ENGLISH: [&[u8; 3]; 12] = [
+    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+];
 /// Names and abbreviations, January first; none stands for two months.
 const MONTHS: [&str; 12] = [
     "jan january janv januar januari ene gen gennaio янв sty led tammi",
