@@ -4,8 +4,8 @@
 //!
 //! ```text
 //! model <- capture <- decode <- reassembly <- session <- pipeline <- cli
-//! model <- protocol <------------------------/    ^          ^
-//! model <- diagnosis <- report -------------------+----------+
+//! model <- protocol <- diagnosis <-----------/               ^
+//! model <- report ------------------------------------------+
 //! model <- extract ------------------------------------------+
 //! ```
 //!

@@ -11,8 +11,11 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("decode", &["capture", "model"]),
     ("reassembly", &["decode", "model"]),
     ("protocol", &["model"]),
-    ("session", &["reassembly", "decode", "protocol", "model"]),
-    ("diagnosis", &["model"]),
+    ("diagnosis", &["protocol", "model"]),
+    (
+        "session",
+        &["diagnosis", "reassembly", "decode", "protocol", "model"],
+    ),
     ("report", &["model", "diagnosis"]),
     ("extract", &["model"]),
     (

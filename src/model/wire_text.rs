@@ -2,6 +2,8 @@
 //!
 //! [`printable`] is the only way such text may reach a terminal; [`decode`] is how it enters the report.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -31,9 +33,9 @@ pub fn printable(text: &str) -> std::borrow::Cow<'_, str> {
         if !is_hostile(character) {
             out.push(character);
         } else if code < 0x100 {
-            out.push_str(&format!("\\x{code:02x}"));
+            let _ = write!(out, "\\x{code:02x}");
         } else {
-            out.push_str(&format!("\\u{{{code:x}}}"));
+            let _ = write!(out, "\\u{{{code:x}}}");
         }
     }
     out.into()

@@ -35,10 +35,8 @@ impl Session {
         let argument = parsed.argument.unwrap_or_default();
         match verb {
             Verb::User => self.logins.user(argument, &self.secrets),
-            Verb::Pass => {
-                if !self.logins.password(argument) {
-                    self.secrets.add(argument);
-                }
+            Verb::Pass if !self.logins.password(argument) => {
+                self.secrets.add(argument);
             }
             Verb::Acct => {
                 self.logins.account(argument);

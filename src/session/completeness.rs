@@ -155,7 +155,7 @@ fn tell_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec
     match (facts.sender_fin, facts.sender_reset) {
         (Some(frame), _) => evidence.push(format!("FIN from the sender (frame {})", frame.number)),
         (None, Some(frame)) => {
-            evidence.push(format!("RST from the sender (frame {})", frame.number))
+            evidence.push(format!("RST from the sender (frame {})", frame.number));
         }
         (None, None) => evidence.push("no FIN from the sender".to_owned()),
     }

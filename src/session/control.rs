@@ -253,7 +253,7 @@ impl Session {
             }
         }
         if !from_client && let Some(reply) = self.replies.give_up() {
-            self.reply(shared, reply, frame);
+            self.reply(shared, &reply, frame);
         }
     }
 
@@ -270,7 +270,7 @@ impl Session {
         arrived: FrameRef,
     ) {
         if let Some(reply) = self.replies.client_went_on() {
-            self.reply(shared, reply, arrived);
+            self.reply(shared, &reply, arrived);
         }
         self.command(shared, line, truncated, arrived);
     }
@@ -283,7 +283,7 @@ impl Session {
         arrived: FrameRef,
     ) {
         if let ReplyLine::Complete(reply) = self.replies.line(line, truncated) {
-            self.reply(shared, reply, arrived);
+            self.reply(shared, &reply, arrived);
         }
     }
 
@@ -339,13 +339,13 @@ fn base64_of(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// A TLS record where a line should begin: a ClientHello from the client, anything from the server (RFC 8446 section 5.1). No
+/// A TLS record where a line should begin: a `ClientHello` from the client, anything from the server (RFC 8446 section 5.1). No
 /// command and no reply begins with these bytes.
 fn is_tls(bytes: &[u8], from_client: bool) -> bool {
     match bytes {
-        [HANDSHAKE] => true,
-        [HANDSHAKE, 3, ..] => true,
-        [CHANGE_CIPHER_SPEC..=APPLICATION_DATA, 3, 0..=4, ..] => true,
+        [HANDSHAKE]
+        | [HANDSHAKE, 3, ..]
+        | [CHANGE_CIPHER_SPEC..=APPLICATION_DATA, 3, 0..=4, ..] => true,
         // The hello of SSL 2 that old clients send for TLS as well.
         [length, _, 1, 3, ..] => from_client && length & 0x80 != 0,
         _ => false,

@@ -49,7 +49,7 @@ impl Session {
         summary: &FlowSummary,
     ) {
         if let Some(reply) = self.replies.give_up() {
-            self.reply(shared, reply, frame);
+            self.reply(shared, &reply, frame);
         }
         self.closed = Some((reason, *summary));
         if let Some(step) = self.disconnect_step(reason, summary) {

@@ -79,7 +79,7 @@ impl Candidate {
 
     fn judge(&self) -> Judgement {
         let text = [self.text(Direction::Up), self.text(Direction::Down)];
-        if text.iter().any(|text| text.iter().any(|&byte| byte == 0)) {
+        if text.iter().any(|text| text.contains(&0)) {
             return Judgement::Foreign;
         }
         for client in [Direction::Up, Direction::Down] {

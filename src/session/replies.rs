@@ -16,14 +16,19 @@ use crate::protocol::ftp::{
 
 impl Session {
     /// One complete reply.
-    pub(super) fn reply(&mut self, shared: &mut Shared<'_>, reply: ParsedReply, arrived: FrameRef) {
+    pub(super) fn reply(
+        &mut self,
+        shared: &mut Shared<'_>,
+        reply: &ParsedReply,
+        arrived: FrameRef,
+    ) {
         self.replies_seen += 1;
         if self.is_greeting(reply.code) {
-            self.greet(shared, &reply, arrived);
+            self.greet(shared, reply, arrived);
             return;
         }
         let Some(Pairing { index, skips }) = pair(&self.pending, reply.code) else {
-            self.unsolicited_reply(shared, &reply, arrived);
+            self.unsolicited_reply(shared, reply, arrived);
             return;
         };
         let index = if skips {
@@ -41,20 +46,20 @@ impl Session {
         pending.preliminary |= reply.code < 200;
         self.activate_front(shared);
         self.hide_mistyped_password(sequence, verb, reply.code);
-        let record = self.reply_record(shared, &reply, arrived);
+        let record = self.reply_record(shared, reply, arrived);
         if let Some(command) = self.steps.get_mut(sequence)
             && command.record.replies.len() < REPLIES
         {
             command.record.replies.push(record);
         }
         if reply.code < 200 {
-            self.preliminary(sequence, &reply);
+            self.preliminary(sequence, reply);
         } else {
             self.pending.remove(index);
             if let Some(command) = self.steps.get_mut(sequence) {
                 command.answer = Some((reply.code, arrived.time));
             }
-            self.finally(shared, sequence, verb, &reply, arrived);
+            self.finally(shared, sequence, verb, reply, arrived);
             let directory = self
                 .directory
                 .as_deref()
@@ -150,7 +155,7 @@ impl Session {
                 self.secrets.add(argument);
             }
             self.secrets.add(command.record.verb.as_bytes());
-            command.record.verb = HIDDEN.to_owned();
+            HIDDEN.clone_into(&mut command.record.verb);
             command.record.verb_b64 = None;
             command.record.argument = command.record.argument.as_ref().map(|_| HIDDEN.to_owned());
             command.record.argument_b64 = None;
@@ -200,7 +205,7 @@ impl Session {
         match verb {
             Verb::User | Verb::Pass | Verb::Acct => self.login_reply(verb, code),
             Verb::Cwd if accepted => {
-                self.change_directory(argument.as_deref().unwrap_or_default(), reply)
+                self.change_directory(argument.as_deref().unwrap_or_default(), reply);
             }
             Verb::Cdup if accepted => {
                 self.directory =
@@ -213,13 +218,10 @@ impl Session {
                 }
             }
             Verb::Type | Verb::Mode if accepted => {
-                self.represent(verb, argument.as_deref().unwrap_or_default())
+                self.represent(verb, argument.as_deref().unwrap_or_default());
             }
             Verb::Rest if code == 350 => {
-                self.restart = argument
-                    .as_deref()
-                    .and_then(|text| size_reply(text))
-                    .unwrap_or(0);
+                self.restart = argument.as_deref().and_then(size_reply).unwrap_or(0);
             }
             Verb::Rest => self.restart = 0,
             Verb::Size if code == 213 => {
@@ -292,7 +294,7 @@ impl Session {
             (Verb::Mode, Some(b'S')) => self.representation.transfer_mode = TransferMode::Stream,
             (Verb::Mode, Some(b'B')) => self.representation.transfer_mode = TransferMode::Block,
             (Verb::Mode, Some(b'C')) => {
-                self.representation.transfer_mode = TransferMode::Compressed
+                self.representation.transfer_mode = TransferMode::Compressed;
             }
             (Verb::Mode, Some(b'Z')) => self.representation.transfer_mode = TransferMode::Deflate,
             _ => {}

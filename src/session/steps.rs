@@ -241,7 +241,7 @@ impl StepLog {
                 other.made.is_some() || (!other.prepares && self.is_answered_well(other))
             });
         }
-        let Some(last) = commands().last() else {
+        let Some(last) = commands().next_back() else {
             return true;
         };
         let code = last.answer.map_or(0, |(code, _)| code);
@@ -357,9 +357,8 @@ fn outcome(kind: StepKind, commands: &[CommandState]) -> Outcome {
         Some(command) => match command.answer {
             Some((200..300, _)) => Outcome::Ok,
             Some((400.., _)) => Outcome::Failed,
-            Some(_) => Outcome::Incomplete,
             None if command.reply_lost => Outcome::Unknown,
-            None => Outcome::Incomplete,
+            Some(_) | None => Outcome::Incomplete,
         },
         None => Outcome::Unknown,
     }

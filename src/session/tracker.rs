@@ -120,6 +120,7 @@ impl<'s> SessionTracker<'s> {
     }
 
     /// Counts so far; packets and bytes are counted elsewhere.
+    #[must_use]
     pub fn totals(&self) -> Totals {
         self.shared.totals.clone()
     }

@@ -194,7 +194,7 @@ impl Session {
             state.mode = mode;
         }
         for data in data {
-            self.claim(shared, data, verb);
+            claim(shared, data, verb);
         }
     }
 
@@ -206,7 +206,7 @@ impl Session {
         negotiation.data.push(data);
         if let Some(state) = negotiation.transfer.and_then(|id| self.transfers.get(&id)) {
             let verb = state.verb;
-            self.claim(shared, data, verb);
+            claim(shared, data, verb);
         }
     }
 
@@ -258,18 +258,18 @@ impl Session {
         self.put_in_force(shared, again);
         again
     }
+}
 
-    fn claim(&self, shared: &mut Shared<'_>, data: DataId, verb: Verb) {
-        let Some(channel) = shared.data.get_mut(&data) else {
-            return;
-        };
-        let purpose = match direction_of(verb) {
-            TransferDirection::Listing => Purpose::Listing,
-            TransferDirection::Download => Purpose::File(channel.client_way.reverse()),
-            TransferDirection::Upload => Purpose::File(channel.client_way),
-        };
-        channel.purpose = purpose;
-    }
+fn claim(shared: &mut Shared<'_>, data: DataId, verb: Verb) {
+    let Some(channel) = shared.data.get_mut(&data) else {
+        return;
+    };
+    let purpose = match direction_of(verb) {
+        TransferDirection::Listing => Purpose::Listing,
+        TransferDirection::Download => Purpose::File(channel.client_way.reverse()),
+        TransferDirection::Upload => Purpose::File(channel.client_way),
+    };
+    channel.purpose = purpose;
 }
 
 /// The direction that carries the payload of a transfer.

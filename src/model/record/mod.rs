@@ -30,6 +30,10 @@ pub use transfer::{
     Opener, Precision, Transfer, TransferDirection, TransferMode,
 };
 
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "serde hands fields over by reference"
+)]
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }

@@ -62,8 +62,8 @@ impl Names {
         let Some(answer) = message.answer else {
             let key = (source, destination, message.id);
             // A query that is repeated keeps its first frame.
-            if !self.asked.contains_key(&key) {
-                self.asked.insert(key, frame);
+            if let std::collections::hash_map::Entry::Vacant(e) = self.asked.entry(key) {
+                e.insert(frame);
                 self.asked_order.push_back(key);
                 if self.asked_order.len() > self.limit
                     && let Some(oldest) = self.asked_order.pop_front()

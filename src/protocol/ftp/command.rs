@@ -217,7 +217,7 @@ impl Verb {
             225 | 226 => self.is_transfer() || matches!(self, Self::Abor | Self::Stat),
             227 | 229 => matches!(self, Self::Pasv | Self::Epsv),
             228 => matches!(self, Self::Lpsv),
-            230 | 231 | 232 => matches!(
+            230..=232 => matches!(
                 self,
                 Self::User
                     | Self::Pass

@@ -188,6 +188,10 @@ const fn is_number_part(byte: u8) -> bool {
 mod tests {
     use super::*;
 
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "it stands where a parser's answer stands"
+    )]
     fn v4(a: u8, b: u8, c: u8, d: u8, port: u16) -> Option<Endpoint> {
         Some(Endpoint::v4([a, b, c, d], port))
     }
