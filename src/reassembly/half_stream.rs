@@ -32,6 +32,9 @@ pub(super) struct HalfStream {
     highest: u64,
     /// The same, of segments that came in order.
     reach: u64,
+    /// End of the bytes that follow `next` and were cut by the snap length: no retransmission brings them once they
+    /// were acknowledged.
+    cut_until: u64,
     receiver: ReceiverSide,
     /// Where the stream ends.
     fin: Option<u64>,
@@ -180,6 +183,9 @@ impl HalfStream {
         if self.receiver.says(offset, window, sent) {
             self.withdraw_fin(offset, out);
             self.accept_distant(offset, out);
+            if self.cut_until > self.next && offset >= self.cut_until {
+                self.decide(self.cut_until, out);
+            }
         }
     }
 
@@ -330,6 +336,9 @@ impl HalfStream {
             }
         } else {
             self.place(offset, bytes, piece.arrived, out);
+        }
+        if cut > 0 && end - cut <= self.next {
+            self.cut_until = self.cut_until.max(end);
         }
         if piece.fin && self.fin.is_none() && (end >= self.highest || end == self.next) {
             self.fin = Some(end);

@@ -227,6 +227,9 @@ impl Session {
                 self.server_line(shared, &line, true, gap.frame);
             }
         }
+        if !from_client && let Some(reply) = self.replies.hole() {
+            self.reply(shared, &reply, gap.frame);
+        }
     }
 
     /// FIN of either end: what came after the last line end is a line as well.

@@ -18,8 +18,7 @@ impl Session {
     pub(super) fn begin(&mut self, shared: &mut Shared<'_>, summary: &FlowSummary) {
         let lookup = shared
             .names
-            .lookup(self.client, self.server)
-            .filter(|lookup| lookup.response.time <= summary.first.time);
+            .lookup(self.client, self.server, summary.first.time);
         if let Some(lookup) = lookup {
             let dns = dns_record(lookup);
             self.name = Some(dns.name.clone());

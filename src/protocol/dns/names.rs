@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use foldhash::fast::RandomState;
 
 use super::Message;
-use crate::model::{Endpoint, FrameRef};
+use crate::model::{Endpoint, FrameRef, Span, Timestamp};
 
 /// A lookup that was answered.
 #[derive(Clone, Debug)]
@@ -84,8 +84,16 @@ impl Names {
             query,
             response: frame,
         };
-        for &address in &lookup.addresses {
-            let key = (destination.address, Endpoint::new(address, 0).address);
+        let asker = if destination.ip().is_ipv4() {
+            ASKED_OVER_V4
+        } else {
+            ASKED_OVER_V6
+        };
+        let keys = lookup
+            .addresses
+            .iter()
+            .map(|&address| Endpoint::new(address, 0).address);
+        for key in keys.flat_map(|address| [(destination.address, address), (asker, address)]) {
             if self.known.insert(key, lookup.clone()).is_none() {
                 self.order.push_back(key);
                 if self.order.len() > self.limit
@@ -99,18 +107,35 @@ impl Names {
 
     /// The latest lookup by which `client` knows `server`. On the client's own machine the question may have gone through
     /// a resolver on the loopback interface.
+    ///
+    /// A host with both families may ask over one and connect over the other: then the lookup of any host of the other family
+    /// will do, if it was answered not long before `start`.
     #[must_use]
-    pub fn lookup(&self, client: Endpoint, server: Endpoint) -> Option<&Lookup> {
-        self.known
-            .get(&(client.address, server.address))
-            .or_else(|| {
-                LOOPBACK_CLIENTS.iter().find_map(|ip| {
-                    let local = Endpoint::new(IpAddr::V4((*ip).into()), 0);
-                    self.known.get(&(local.address, server.address))
-                })
-            })
+    pub fn lookup(&self, client: Endpoint, server: Endpoint, start: Timestamp) -> Option<&Lookup> {
+        let known = |asker: u128| self.known.get(&(asker, server.address));
+        let on_loopback = || {
+            LOOPBACK_CLIENTS
+                .iter()
+                .find_map(|&ip| known(Endpoint::v4(ip, 0).address))
+        };
+        let over_other_family = || {
+            let v4 = client.ip().is_ipv4();
+            known(if v4 { ASKED_OVER_V6 } else { ASKED_OVER_V4 })
+                .filter(|lookup| start.since(lookup.response.time) <= FRESH)
+        };
+        known(client.address)
+            .or_else(on_loopback)
+            .or_else(over_other_family)
+            .filter(|lookup| lookup.response.time <= start)
     }
 }
+
+/// Stand for any client that asked over this family: addresses that no packet has (RFC 6666's discard-only prefix).
+const ASKED_OVER_V4: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0004;
+const ASKED_OVER_V6: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0006;
+
+/// How long before a connection a lookup over the other family counts.
+const FRESH: Span = Span::from_secs(10);
 
 /// Where programs and the local stub resolver ask from.
 const LOOPBACK_CLIENTS: [[u8; 4]; 2] = [[127, 0, 0, 1], [127, 0, 0, 53]];
@@ -158,12 +183,12 @@ mod tests {
                 ..FrameRef::default()
             },
         );
-        let lookup = names.lookup(client, server).expect("known");
+        let lookup = names.lookup(client, server, Timestamp::MAX).expect("known");
         assert_eq!(lookup.query.map(|frame| frame.number), Some(1));
         assert_eq!(lookup.response.number, 2);
         assert!(
             names
-                .lookup(Endpoint::v4([10, 0, 0, 3], 1), server)
+                .lookup(Endpoint::v4([10, 0, 0, 3], 1), server, Timestamp::MAX)
                 .is_none()
         );
     }
@@ -172,7 +197,7 @@ mod tests {
     fn the_oldest_is_forgotten_first() {
         let client = Endpoint::v4([10, 0, 0, 2], 4000);
         let resolver = Endpoint::v4([10, 0, 0, 53], 53);
-        let mut names = Names::new(2);
+        let mut names = Names::new(4);
         for last in 1..=3 {
             names.message(
                 message(9, Some([10, 0, 0, last])),
@@ -183,13 +208,41 @@ mod tests {
         }
         assert!(
             names
-                .lookup(client, Endpoint::v4([10, 0, 0, 1], 21))
+                .lookup(client, Endpoint::v4([10, 0, 0, 1], 21), Timestamp::MAX)
                 .is_none()
         );
         assert!(
             names
-                .lookup(client, Endpoint::v4([10, 0, 0, 3], 21))
+                .lookup(client, Endpoint::v4([10, 0, 0, 3], 21), Timestamp::MAX)
                 .is_some()
+        );
+    }
+
+    #[test]
+    fn a_host_may_ask_over_one_family_and_connect_over_the_other() {
+        let resolver = Endpoint::v4([10, 0, 0, 53], 53);
+        let server = Endpoint::new("2001:db8::1".parse().expect("an address"), 21);
+        let client = Endpoint::new("2001:db8::2".parse().expect("an address"), 4000);
+        let mut names = Names::new(10);
+        let mut response = message(9, Some([10, 0, 0, 1]));
+        if let Some(answer) = &mut response.answer {
+            answer.addresses = vec![server.ip()];
+        }
+        names.message(
+            response,
+            resolver,
+            Endpoint::v4([10, 0, 0, 2], 4000),
+            FrameRef::default(),
+        );
+        assert!(
+            names
+                .lookup(client, server, Timestamp::from_parts(1, 0))
+                .is_some()
+        );
+        assert!(
+            names
+                .lookup(client, server, Timestamp::from_parts(60, 0))
+                .is_none()
         );
     }
 }

@@ -36,6 +36,8 @@ pub struct ReplyAssembler {
     open: Option<ParsedReply>,
     /// The last line of the open reply has the form of an end, but another code.
     maybe_ended: bool,
+    /// A reply with this code lost its end in a hole: what still comes of it is passed over.
+    lost_end: Option<u16>,
     limit: usize,
 }
 
@@ -46,6 +48,7 @@ impl ReplyAssembler {
         Self {
             open: None,
             maybe_ended: false,
+            lost_end: None,
             limit,
         }
     }
@@ -53,6 +56,17 @@ impl ReplyAssembler {
     /// One line of the server.
     pub fn line(&mut self, line: &[u8], truncated: bool) -> ReplyLine {
         let shape = shape(line);
+        if let Some(code) = self.lost_end {
+            match shape {
+                Shape::Text => return ReplyLine::Inside,
+                Shape::More(other, _) if other == code => return ReplyLine::Inside,
+                Shape::Last(other, _) if other == code => {
+                    self.lost_end = None;
+                    return ReplyLine::Inside;
+                }
+                Shape::More(..) | Shape::Last(..) => self.lost_end = None,
+            }
+        }
         let Some(reply) = &mut self.open else {
             let (code, more, text) = match shape {
                 Shape::Last(code, text) => (code, false, text),
@@ -107,7 +121,14 @@ impl ReplyAssembler {
         }
     }
 
-    /// The open reply as far as it came: its stream ended or has a hole.
+    /// A hole in the stream: the open reply is told as far as it came, and what still comes of it is passed over.
+    pub fn hole(&mut self) -> Option<ParsedReply> {
+        let reply = self.give_up()?;
+        self.lost_end = Some(reply.code);
+        Some(reply)
+    }
+
+    /// The open reply as far as it came: its stream ended.
     pub fn give_up(&mut self) -> Option<ParsedReply> {
         self.maybe_ended = false;
         let mut reply = self.open.take()?;
@@ -240,6 +261,19 @@ mod tests {
         let reply = assembler.client_went_on().expect("a reply");
         assert_eq!((reply.code, reply.irregular), (230, true));
         assert!(!assembler.is_open());
+    }
+
+    #[test]
+    fn a_reply_with_a_hole_ends_there_and_its_rest_is_passed_over() {
+        let mut assembler = ReplyAssembler::new(100);
+        assembler.line(b"220-welcome", false);
+        assert_eq!(assembler.hole().map(|reply| reply.code), Some(220));
+        assert_eq!(assembler.line(b"220-more", false), ReplyLine::Inside);
+        assert_eq!(assembler.line(b"220 ready", false), ReplyLine::Inside);
+        assert!(matches!(
+            assembler.line(b"331 password", false),
+            ReplyLine::Complete(_)
+        ));
     }
 
     #[test]

@@ -116,14 +116,24 @@ fn snap_length_cut_is_a_gap() {
         wire.log(),
         [
             "down 0 abc",
-            "up finished",
             "down 3 gap 7",
             "down 10 klm",
+            "up finished",
             "down 13 gap 7",
             "down finished",
             "closed 0 Fin"
         ]
     );
+}
+
+#[test]
+fn snap_length_cut_is_a_gap_at_once_when_it_was_acknowledged() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("abc").cut(7));
+    assert_eq!(wire.log(), ["down 0 abc"]);
+    wire.send(client(1000).ack(5010));
+    wire.send(server(5010).ack(1000).data("klm"));
+    assert_eq!(wire.log(), ["down 3 gap 7", "down 10 klm"]);
 }
 
 #[test]
