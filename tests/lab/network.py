@@ -24,6 +24,7 @@ class Network:
         """With `offload`, frames are as large as the kernel hands them over, up to 64 KiB."""
         self.names = {side: f"ftpscope-{os.getpid()}-{side}" for side in "cs"}
         self.offload = offload
+        self.rules = 0
 
     def __enter__(self):
         self.folder = Path(tempfile.mkdtemp(prefix="ftpscope-lab-"))
@@ -112,7 +113,7 @@ class Network:
 
     def rule(self, side, hook, rule, family="inet"):
         """Adds one packet filter rule in a chain of its own."""
-        self.rules = getattr(self, "rules", 0) + 1
+        self.rules += 1
         chain = f"c{self.rules}"
         script = f"add table {family} lab\nadd chain {family} lab {chain} {hook}\nadd rule {family} lab {chain} {rule}\n"
         self.run(side, "nft", "-f", "-", input=script)

@@ -1,5 +1,6 @@
 """Records scenes. usage: record.py [--list] [NAME...], by way of record.sh."""
 
+import signal
 import sys
 from pathlib import Path
 
@@ -19,6 +20,9 @@ def main(arguments):
     if unknown:
         print(f"record.py: no scene is called {', '.join(unknown)}; --list names them", file=sys.stderr)
         return 2
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        # Leave by an exception, so that the network is taken down.
+        signal.signal(ending, lambda number, _: sys.exit(128 + number))
     CAPTURES.mkdir(parents=True, exist_ok=True)
     for name in arguments or SCENES:
         path = CAPTURES / name

@@ -9,7 +9,7 @@ import sys
 
 import content
 import servers
-from network import CLIENT4, SERVER4, SERVER6
+from network import SERVER4, SERVER6
 from servers import PASSWORD, UID, USER
 
 ACCOUNT = f"{USER}:{PASSWORD}"

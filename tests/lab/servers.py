@@ -62,7 +62,7 @@ def pure_ftpd(network, port=21, *options):
 
 def proftpd(network, port=21, *directives):
     """proftpd for the account."""
-    lines = [f'ServerName "Lab"', "ServerType standalone", f"Port {port}", "UseIPv6 on", "DefaultServer on",
+    lines = ['ServerName "Lab"', "ServerType standalone", f"Port {port}", "UseIPv6 on", "DefaultServer on",
              "User nobody", "Group nogroup", "DefaultRoot ~", "AuthOrder mod_auth_unix.c", "RequireValidShell off",
              "AuthPAM off", "UseReverseDNS off", "WtmpLog off", "PassivePorts 50000 50099", "AllowOverwrite on",
              "AllowStoreRestart on", "AllowRetrieveRestart on", "TimesGMT on",
