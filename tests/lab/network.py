@@ -1,4 +1,9 @@
-"""Two hosts: network namespaces joined by a virtual cable, with loss, firewalls and a tap.
+"""Two hosts and a switch between them: network namespaces with loss, firewalls and a tap.
+
+    client eth0 ---- c [ switch ] s ---- eth0 server
+
+Each is named by a letter: `c`, `s`, and `w` for the switch. What gets lost before the tap gets lost in the switch: a
+host whose own packet filter drops what it sends is told, and its TCP sends again as if nothing had been.
 
 The client is 192.168.0.2 (fd00:21::2), the server 192.168.0.21 (fd00:21::21) and, for its name server, 192.168.0.1.
 """
@@ -22,7 +27,7 @@ class Network:
 
     def __init__(self, offload=False):
         """With `offload`, frames are as large as the kernel hands them over, up to 64 KiB."""
-        self.names = {side: f"ftpscope-{os.getpid()}-{side}" for side in "cs"}
+        self.names = {side: f"ftpscope-{os.getpid()}-{side}" for side in "csw"}
         self.offload = offload
         self.rules = 0
 
@@ -86,8 +91,8 @@ class Network:
     def tap(self, path, interface="eth0", side="c", snap=0):
         """Records while it lasts."""
         command = ["tcpdump", "-i", interface, "-U", "-B", "65536", "-Z", "root", "-w", str(path), "-s", str(snap)]
-        # Neighbour discovery and router solicitation say nothing about FTP.
-        process = self.start(side, *command, "not", "icmp6", "and", "not", "arp")
+        # Neighbour discovery, router solicitation and multicast reports say nothing about FTP.
+        process = self.start(side, *command, "tcp or udp or icmp")
         self.wait_for("the tap", lambda: "listening on" in (self.folder / "tcpdump.log").read_text())
         time.sleep(0.3)
         try:
@@ -104,8 +109,8 @@ class Network:
         if where == "after":
             self.rule(side, "{ type filter hook input priority 0; }", rule)
         else:
-            other = "s" if side == "c" else "c"
-            self.rule(other, "{ type filter hook egress device eth0 priority 0; }", rule, family="netdev")
+            sender = "s" if side == "c" else "c"
+            self.rule("w", f"{{ type filter hook ingress device {sender} priority 0; }}", rule, family="netdev")
 
     def block(self, side, match):
         """A firewall at `side` drops incoming packets that match."""
@@ -122,11 +127,14 @@ class Network:
         return ["ip", "netns", "exec", self.names[side], *map(str, command)]
 
     def _build(self):
-        client, server = self.names["c"], self.names["s"]
-        for name in (client, server):
+        for name in self.names.values():
             call("ip", "netns", "add", name)
-        call("ip", "link", "add", "eth0", "netns", client, "address", HARDWARE["c"], "type", "veth",
-             "peer", "name", "eth0", "netns", server, "address", HARDWARE["s"])
+        self.run("w", "sysctl", "-q", "-w", "net.ipv6.conf.all.disable_ipv6=1")
+        self.run("w", "ip", "link", "add", "switch", "up", "type", "bridge", "mcast_snooping", "0")
+        for side in "cs":
+            call("ip", "link", "add", "eth0", "netns", self.names[side], "address", HARDWARE[side],
+                 "type", "veth", "peer", "name", side, "netns", self.names["w"])
+            self.run("w", "ip", "link", "set", side, "up", "master", "switch")
         addresses = {"c": [f"{CLIENT4}/24", f"{CLIENT6}/64"],
                      "s": [f"{SERVER4}/24", f"{RESOLVER}/24", f"{SERVER6}/64"]}
         for side in "cs":
