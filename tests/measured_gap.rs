@@ -224,6 +224,15 @@ fn one_direction_leaves_the_bytes_without_a_command() {
     assert_eq!(unmatched.len(), 1);
     assert_eq!(unmatched[0]["bytes"], SIZE);
     assert_eq!(unmatched[0]["sha256"], sha256(&specimens::content()));
+    let session = &report["sessions"][0];
+    assert_eq!(session["login"]["outcome"], "accepted");
+    let steps = session["steps"].as_array().expect("an array");
+    let retrieve = steps
+        .iter()
+        .find(|step| step["kind"] == "retrieve")
+        .expect("a step known from its replies");
+    assert_eq!(retrieve["inferred"], true);
+    assert_eq!(retrieve["commands"], serde_json::json!([]));
 }
 
 #[test]

@@ -66,6 +66,8 @@ pub(super) struct Session {
     pub(super) unsolicited_omitted: u64,
 
     pub(super) logins: Logins,
+    /// How the login came out, where only the server's side tells.
+    pub(super) inferred_login: Option<crate::model::record::LoginOutcome>,
     pub(super) directory: Option<Vec<u8>>,
     pub(super) representation: Representation,
     pub(super) restart: u64,
@@ -124,6 +126,7 @@ impl Session {
             unsolicited: Vec::new(),
             unsolicited_omitted: 0,
             logins: Logins::default(),
+            inferred_login: None,
             directory: None,
             representation: Representation::default(),
             restart: 0,
@@ -258,6 +261,12 @@ impl Session {
         if !from_client && let Some(reply) = self.replies.give_up() {
             self.reply(shared, &reply, frame);
         }
+    }
+
+    /// Without the server's side no command can have its reply.
+    pub(super) fn lose_replies(&mut self) {
+        self.pending.clear();
+        self.steps.lose_replies();
     }
 
     /// True where nothing of the server's side was captured, so that no reply can be waited for.

@@ -50,6 +50,10 @@ impl Session {
         if let Some(reply) = self.replies.give_up() {
             self.reply(shared, &reply, frame);
         }
+        if self.server_is_silent() {
+            self.lose_replies();
+        }
+        self.infer_steps(summary);
         self.closed = Some((reason, *summary));
         if let Some(step) = self.disconnect_step(reason, summary) {
             self.steps.made(step);
@@ -161,6 +165,9 @@ impl Session {
             findings_omitted: 0,
             verdict: diagnosis::no_verdict(),
         };
+        if let Some(outcome) = self.inferred_login {
+            record.login.outcome = outcome;
+        }
         diagnosis::diagnose(&mut record, &self.troubles);
         Some(record)
     }

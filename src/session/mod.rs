@@ -19,6 +19,7 @@ mod control;
 mod data_channel;
 mod expectation;
 mod finish;
+mod inferred;
 mod login;
 mod pairing;
 mod recognise;

@@ -58,16 +58,18 @@ pub(super) fn pair(queue: &VecDeque<Pending>, code: u16) -> Option<Pairing> {
         });
     }
     let later = queue.iter().skip(1).position(|one| one.verb.may_get(code));
-    Some(match later {
-        Some(at) => Pairing {
+    match later {
+        Some(at) => Some(Pairing {
             index: at + 1,
             skips: !running,
-        },
-        None => Pairing {
+        }),
+        // What comes in place of an end point is a late reply to something else.
+        None if matches!(front.verb, Verb::Pasv | Verb::Epsv | Verb::Lpsv) => None,
+        None => Some(Pairing {
             index: 0,
             skips: false,
-        },
-    })
+        }),
+    }
 }
 
 /// Codes that end a transfer that was begun.
@@ -138,6 +140,13 @@ mod tests {
                 skips: false
             })
         );
+    }
+
+    #[test]
+    fn a_late_reply_does_not_take_the_place_of_an_end_point() {
+        assert_eq!(index(&[(Verb::Pasv, false)], 250), None);
+        assert_eq!(index(&[(Verb::Pasv, false)], 227), Some(0));
+        assert_eq!(index(&[(Verb::Epsv, false)], 500), Some(0));
     }
 
     #[test]

@@ -73,6 +73,13 @@ impl StepLog {
         });
     }
 
+    /// Nothing of the other side was captured: no command can have its reply.
+    pub(super) fn lose_replies(&mut self) {
+        for command in self.commands.values_mut() {
+            command.reply_lost |= command.answer.is_none();
+        }
+    }
+
     /// A command. `same_name` tells whether an earlier argument means what the transfer's argument means.
     pub(super) fn command(
         &mut self,

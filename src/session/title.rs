@@ -44,7 +44,7 @@ pub(super) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) ->
             };
             let said = match (outcome, answer) {
                 (Outcome::Ok, Some(reply)) if kind != StepKind::Cwd && tells_something(reply) => {
-                    format!(": {}", first_line(reply))
+                    format!(": {}", first_line_of(reply))
                 }
                 _ => ending(outcome, answer),
             };
@@ -138,16 +138,17 @@ fn ending(outcome: Outcome, answer: Option<&Reply>) -> String {
 
 fn because(answer: Option<&Reply>) -> String {
     answer.map_or_else(String::new, |reply| {
-        format!(" ({} {})", reply.code, first_line(reply)).replace(" )", ")")
+        format!(" ({} {})", reply.code, first_line_of(reply)).replace(" )", ")")
     })
 }
 
 /// Codes whose text is an answer rather than a courtesy.
 fn tells_something(reply: &Reply) -> bool {
-    matches!(reply.code, 213 | 215 | 257) && !first_line(reply).is_empty()
+    matches!(reply.code, 213 | 215 | 257) && !first_line_of(reply).is_empty()
 }
 
-fn first_line(reply: &Reply) -> String {
+/// The first line of a reply that says anything, cut where it is long.
+pub(super) fn first_line_of(reply: &Reply) -> String {
     let line = reply
         .lines
         .iter()

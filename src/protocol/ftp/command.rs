@@ -194,11 +194,13 @@ impl Verb {
     }
 
     /// True where `code` could be a final reply to this command. Only codes that say what they answer rule anything out:
-    /// any command may get a 200, a 250, a 4yz or a 5yz.
+    /// nearly any command may get a 200, a 250, a 4yz or a 5yz.
     #[must_use]
     pub const fn may_get(self, code: u16) -> bool {
         match code {
             _ if matches!(self, Self::Unknown | Self::Other | Self::Site) => true,
+            // An end point or a refusal: a 200 or 250 in its place is late and answers an earlier command.
+            200 | 202 | 250 => !matches!(self, Self::Pasv | Self::Epsv | Self::Lpsv),
             211 => matches!(
                 self,
                 Self::Stat | Self::Feat | Self::Help | Self::Syst | Self::Opts
@@ -271,6 +273,8 @@ mod tests {
 
     #[test]
     fn only_telling_codes_rule_a_command_out() {
+        assert!(!Verb::Pasv.may_get(250));
+        assert!(Verb::Pasv.may_get(425));
         assert!(!Verb::Retr.may_get(227));
         assert!(Verb::Retr.may_get(226));
         assert!(Verb::Retr.may_get(550));
