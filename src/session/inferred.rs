@@ -25,7 +25,7 @@ impl Session {
             match reply.code {
                 230 => self.inferred_login = Some(LoginOutcome::Accepted),
                 530 if self.inferred_login.is_none() => {
-                    self.inferred_login = Some(LoginOutcome::Rejected)
+                    self.inferred_login = Some(LoginOutcome::Rejected);
                 }
                 _ => {}
             }
