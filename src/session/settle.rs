@@ -305,7 +305,10 @@ impl Session {
             end: channel.summary.last.time,
         };
         match shared.files.settle(id, &settled) {
-            Ok(stored) => transfer.saved_as = stored.saved_as,
+            Ok(stored) => {
+                let hidden = |name: String| self.secrets.text(name.as_bytes()).0;
+                transfer.saved_as = stored.saved_as.map(hidden);
+            }
             Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
         }
     }
