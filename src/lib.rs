@@ -5,7 +5,7 @@
 //! ```text
 //! model <- capture <- decode <- reassembly <- session <- pipeline <- cli
 //! model <- protocol <- diagnosis <-----------/               ^
-//! model <- report ------------------------------------------+
+//! model <- report <- check ---------------------------------+
 //! model <- extract ------------------------------------------+
 //! ```
 //!
@@ -14,6 +14,7 @@
 //! holds the imports to this picture.
 
 pub mod capture;
+pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod diagnosis;

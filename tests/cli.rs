@@ -2,6 +2,8 @@
 
 #[path = "cli/inputs.rs"]
 mod inputs;
+#[path = "cli/selection.rs"]
+mod selection;
 mod support;
 
 use std::io::pipe;

@@ -17,6 +17,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["diagnosis", "reassembly", "decode", "protocol", "model"],
     ),
     ("report", &["model", "diagnosis"]),
+    ("check", &["report", "model"]),
     ("extract", &["model"]),
     (
         "pipeline",
@@ -42,6 +43,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "session",
             "diagnosis",
             "report",
+            "check",
             "extract",
             "pipeline",
         ],

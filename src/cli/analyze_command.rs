@@ -1,13 +1,14 @@
 //! `ftpscope analyze`: reports every FTP session in captures.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use super::args::{AnalyzeArguments, Digest};
 use super::args_input::time_bound;
-use super::args_output::{Format, OutputArguments};
+use super::args_output::{Events, Format, OutputArguments};
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 #[cfg(feature = "live")]
@@ -19,6 +20,7 @@ use super::watched_source::WatchedSource;
 #[cfg(feature = "live")]
 use crate::capture::Filter;
 use crate::capture::{CaptureSet, PacketSource, ReadOptions};
+use crate::check::{Expression, Scope, SelectedEvents, Selection};
 use crate::extract::{self, Extractor};
 use crate::model::record::Severity;
 use crate::model::{EventSink, Limits, TransferSink};
@@ -28,6 +30,7 @@ use crate::report::{EventLines, ReportBuilder, json, table};
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let read = read_options(arguments)?;
+    let selection = selection(arguments)?;
     let mut output = open_output(arguments)?;
     let mut extractor = open_folder(arguments)?;
     #[cfg(feature = "live")]
@@ -63,20 +66,22 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     };
     let summary;
     let failures;
+    let rejected;
     let written = if arguments.output.format == Format::Ndjson {
         let flush = arguments.input.captures.iter().any(is_pipe);
         let choice = arguments.output.events.into();
         let mut lines = EventLines::new(&mut output, choice, several, flush);
         let mut source = WatchedSource::new(source, lines.stopped(), progress);
         let events: &mut dyn EventSink = &mut (&mut tally, &mut lines);
-        summary = pipeline::analyze(&mut source, &options, events, files);
+        let hold = arguments.output.events == Events::All;
+        (summary, rejected) = analyze(&mut source, &options, selection, events, hold, files);
         failures = source.failures();
         lines.finish(&summary.captures, &summary.totals).map(|_| ())
     } else {
         let mut builder = ReportBuilder::new(&options.limits);
         let mut source = WatchedSource::new(source, stop, progress);
         let events: &mut dyn EventSink = &mut (&mut tally, &mut builder);
-        summary = pipeline::analyze(&mut source, &options, events, files);
+        (summary, rejected) = analyze(&mut source, &options, selection, events, false, files);
         failures = source.failures();
         let report = builder.finish(summary.captures.clone(), summary.totals.clone());
         match arguments.output.format {
@@ -85,7 +90,9 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         }
     };
     // The files are finished even where nobody reads the report.
-    let extracted = extractor.map_or(Ok(()), |extractor| finish_folder(extractor, arguments));
+    let extracted = extractor.map_or(Ok(()), |extractor| {
+        finish_folder(extractor, &rejected, arguments)
+    });
     let written = match written.and_then(|()| output.flush()) {
         Ok(()) => output.finish(),
         Err(cause) => Err(output.failure(&cause)),
@@ -97,6 +104,36 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         Err(failure) => return Err(failure),
     }
     Ok(exit(arguments, &summary, tally, failures))
+}
+
+/// Runs the pipeline; gives its summary without the sessions that were left out, and their ids.
+fn analyze(
+    source: &mut dyn PacketSource,
+    options: &Options,
+    selection: Selection,
+    events: &mut dyn EventSink,
+    hold: bool,
+    files: &mut dyn TransferSink,
+) -> (Summary, BTreeSet<u64>) {
+    if selection.is_everything() {
+        return (
+            pipeline::analyze(source, options, events, files),
+            BTreeSet::new(),
+        );
+    }
+    let mut selected = SelectedEvents::new(selection, events, hold);
+    let mut summary = pipeline::analyze(source, options, &mut selected, files);
+    summary.totals = selected.totals(&summary.totals);
+    (summary, selected.into_rejected())
+}
+
+fn selection(arguments: &AnalyzeArguments) -> Result<Selection, Failure> {
+    let compile = |text: &String| Expression::compile(text, Scope::Session);
+    let expression = arguments.condition.as_ref().map(compile).transpose();
+    Ok(Selection {
+        ids: arguments.session.iter().copied().collect(),
+        expression: expression.map_err(|error| Failure::Refused(format!("--where: {error}")))?,
+    })
 }
 
 fn read_options(arguments: &AnalyzeArguments) -> Result<ReadOptions, Failure> {
@@ -179,7 +216,14 @@ fn open_folder(arguments: &AnalyzeArguments) -> Result<Option<Extractor>, Failur
     Ok(Some(extractor))
 }
 
-fn finish_folder(extractor: Extractor, arguments: &AnalyzeArguments) -> Result<(), Failure> {
+fn finish_folder(
+    mut extractor: Extractor,
+    rejected: &BTreeSet<u64>,
+    arguments: &AnalyzeArguments,
+) -> Result<(), Failure> {
+    extractor
+        .withdraw(rejected)
+        .map_err(|error| extraction_failure(&error))?;
     let folder = extractor.folder().display().to_string();
     let finished = extractor
         .finish()

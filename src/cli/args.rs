@@ -56,6 +56,12 @@ pub(super) struct AnalyzeArguments {
         hide_possible_values = true
     )]
     pub(super) hash: Vec<Digest>,
+    /// Keep only sessions for which a CEL expression is true, such as 'login.user == "bob"'
+    #[arg(long = "where", value_name = "EXPR", help_heading = "Sessions")]
+    pub(super) condition: Option<String>,
+    /// Keep only the session with this id; may be given more than once
+    #[arg(long, value_name = "ID", help_heading = "Sessions")]
+    pub(super) session: Vec<u64>,
     /// Show secrets as they were sent
     #[arg(long)]
     pub(super) show_passwords: bool,
@@ -123,6 +129,7 @@ Examples:
 
 const ANALYZE_EXAMPLES: &str = "\
 Examples:
+  ftpscope analyze --where 'transfers.exists(t, t.name.endsWith(\".zip\"))' capture.pcap
   ftpscope analyze --since 2026-11-20T15:00 --tz Europe/Berlin capture.pcap
   tcpdump -w - port 21 | ftpscope analyze --format ndjson -
   ftpscope analyze --strict --fail-on medium -o report.json --format json captures/";

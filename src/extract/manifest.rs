@@ -3,6 +3,7 @@
 //! Entries are spooled to a temporary file as they come and put in order at the end, so that memory holds 40 bytes an
 //! entry, however many there are.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
@@ -90,6 +91,24 @@ impl Manifest {
         {
             self.failure = Some(error);
         }
+    }
+
+    /// Takes the entries of these sessions out again; gives the paths of their files.
+    pub(super) fn withdraw(&mut self, sessions: &BTreeSet<u64>) -> io::Result<Vec<String>> {
+        self.flush()?;
+        let (gone, kept) = std::mem::take(&mut self.entries)
+            .into_iter()
+            .partition(|place: &Place| sessions.contains(&place.order.0));
+        self.entries = kept;
+        let gone: Vec<Place> = gone;
+        let mut paths = Vec::new();
+        let mut text = Vec::new();
+        for place in gone {
+            self.read(&mut text, place.at, place.json_bytes)?;
+            let entry: serde_json::Value = serde_json::from_slice(&text)?;
+            paths.extend(entry["saved_as"].as_str().map(str::to_owned));
+        }
+        Ok(paths)
     }
 
     /// Writes both lists, in order of session and transfer, and puts them into `root`: whole, or not at all.

@@ -27,7 +27,7 @@ mod folder;
 mod manifest;
 mod safe_name;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -105,6 +105,44 @@ impl Extractor {
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.path
+    }
+
+    /// Removes what was saved of these sessions: they turned out not to be asked for.
+    pub fn withdraw(&mut self, sessions: &BTreeSet<u64>) -> Result<(), Error> {
+        let Some(manifest) = self.manifest.as_mut().filter(|_| !sessions.is_empty()) else {
+            return Ok(());
+        };
+        let withdrawn = manifest.withdraw(sessions).and_then(|paths| {
+            self.last_folder = None;
+            paths.iter().try_for_each(|path| self.remove(path))
+        });
+        withdrawn.map_err(|source| Error::Manifest {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Removes a file of this run, and the folders that it leaves empty.
+    fn remove(&mut self, path: &str) -> io::Result<()> {
+        let parts: Vec<&str> = path.split('/').collect();
+        let Some((name, parents)) = parts.split_last() else {
+            return Ok(());
+        };
+        let mut folders = vec![self.root.clone()];
+        for part in parents {
+            let inner = folders.last().map(|folder| folder.enter(part));
+            folders.extend(inner.transpose()?);
+        }
+        if let Some(folder) = folders.last() {
+            folder.remove_file(name)?;
+        }
+        self.finished.files = self.finished.files.saturating_sub(1);
+        for (folder, part) in folders.iter().zip(parents).rev() {
+            if folder.remove_folder(part).is_err() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Writes `manifest.json` and `SHA256SUMS`, and tells what was saved. Streams that were never settled are dropped.

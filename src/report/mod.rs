@@ -14,7 +14,7 @@
 mod builder;
 mod event_lines;
 #[cfg(test)]
-mod example;
+pub(crate) mod example;
 pub mod json;
 mod model;
 pub mod table;

@@ -122,4 +122,7 @@ pub struct Totals {
     pub file_bytes: u64,
     /// Findings, of sessions and of the capture.
     pub findings: u64,
+    /// Sessions left out by `--where` or `--session`; all other counts are without them.
+    #[serde(skip_serializing_if = "super::is_zero")]
+    pub sessions_filtered: u64,
 }

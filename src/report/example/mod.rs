@@ -16,7 +16,7 @@ use crate::model::record::{
 use crate::model::{Span, Timestamp, WarningCode};
 
 /// Lookup, login, a listing, a change of directory, a download, an upload that was refused, and the end.
-pub(super) fn example_session() -> Session {
+pub(crate) fn example_session() -> Session {
     Session {
         id: 1,
         client: address("192.168.0.2", 1175),
@@ -152,6 +152,7 @@ pub(super) fn example_report() -> Report {
             transfers: 3,
             file_bytes: 1_715,
             findings: 2,
+            sessions_filtered: 0,
         },
     }
 }

@@ -1,0 +1,245 @@
+//! Keeps only the sessions that were asked for.
+//!
+//! Whether a session is kept is known when it ends; until then its events are held, within a bound, and then told or dropped.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::model::record::{
+    Address, Finding, Server, Session, Step, Totals, Transfer, TransferDirection, UnmatchedData,
+};
+use crate::model::{Event, EventKind, EventSink, FrameRef};
+
+use super::Expression;
+
+/// Which sessions are kept.
+#[derive(Debug, Default)]
+pub struct Selection {
+    /// Only these ids; empty for all.
+    pub ids: BTreeSet<u64>,
+    /// Only those for which this is true.
+    pub expression: Option<Expression>,
+}
+
+/// Passes on what belongs to chosen sessions, and everything that belongs to none.
+pub struct SelectedEvents<'s> {
+    selection: Selection,
+    inner: &'s mut dyn EventSink,
+    /// Whether events before the end of a session matter to `inner`.
+    hold: bool,
+    held: BTreeMap<u64, Vec<Held>>,
+    rejected: BTreeSet<u64>,
+    left_out: Totals,
+}
+
+enum Held {
+    Start(FrameRef, Address, Server),
+    Step(FrameRef, Box<Step>),
+    Transfer(FrameRef, Box<Transfer>),
+    Finding(FrameRef, Box<Finding>),
+    Unmatched(FrameRef, Box<UnmatchedData>),
+}
+
+impl Selection {
+    /// True where everything is kept.
+    #[must_use]
+    pub fn is_everything(&self) -> bool {
+        self.ids.is_empty() && self.expression.is_none()
+    }
+
+    fn keeps(&self, session: &Session) -> bool {
+        (self.ids.is_empty() || self.ids.contains(&session.id))
+            && self
+                .expression
+                .as_ref()
+                .is_none_or(|expression| expression.is_true(session))
+    }
+}
+
+impl<'s> SelectedEvents<'s> {
+    /// Tells `inner` what `selection` keeps; with `hold` also the events before a session's end.
+    pub fn new(selection: Selection, inner: &'s mut dyn EventSink, hold: bool) -> Self {
+        Self {
+            selection,
+            inner,
+            hold,
+            held: BTreeMap::new(),
+            rejected: BTreeSet::new(),
+            left_out: Totals::default(),
+        }
+    }
+
+    /// The sessions that were left out.
+    #[must_use]
+    pub fn into_rejected(self) -> BTreeSet<u64> {
+        self.rejected
+    }
+
+    /// The counts without what was left out.
+    #[must_use]
+    pub fn totals(&self, all: &Totals) -> Totals {
+        Totals {
+            sessions: all.sessions.saturating_sub(self.left_out.sessions),
+            transfers: all.transfers.saturating_sub(self.left_out.transfers),
+            file_bytes: all.file_bytes.saturating_sub(self.left_out.file_bytes),
+            findings: all.findings.saturating_sub(self.left_out.findings),
+            sessions_filtered: self.left_out.sessions,
+            ..all.clone()
+        }
+    }
+
+    fn hold(&mut self, session: u64, event: &Event<'_>) {
+        if !self.hold {
+            return;
+        }
+        let events = self.held.entry(session).or_default();
+        if events.len() >= HELD {
+            return;
+        }
+        let frame = event.frame;
+        events.push(match &event.kind {
+            EventKind::SessionStart { client, server } => {
+                Held::Start(frame, *client, (*server).clone())
+            }
+            EventKind::Step(step) => Held::Step(frame, Box::new((*step).clone())),
+            EventKind::Transfer(transfer) => Held::Transfer(frame, Box::new((*transfer).clone())),
+            EventKind::Finding(finding) => Held::Finding(frame, Box::new((*finding).clone())),
+            EventKind::UnmatchedData(data) => Held::Unmatched(frame, Box::new((*data).clone())),
+            _ => return,
+        });
+    }
+
+    fn end(&mut self, id: u64, session: &Session, event: &Event<'_>) {
+        let held = self.held.remove(&id).unwrap_or_default();
+        if !self.selection.keeps(session) {
+            self.rejected.insert(id);
+            self.left_out.sessions += 1;
+            self.left_out.transfers += session.transfers.len() as u64 + session.transfers_omitted;
+            self.left_out.findings += session.findings.len() as u64;
+            let files = session
+                .transfers
+                .iter()
+                .filter(|transfer| transfer.direction != TransferDirection::Listing);
+            self.left_out.file_bytes += files.map(|transfer| transfer.bytes).sum::<u64>();
+            return;
+        }
+        for one in &held {
+            let (frame, kind) = match one {
+                Held::Start(frame, client, server) => (
+                    frame,
+                    EventKind::SessionStart {
+                        client: *client,
+                        server,
+                    },
+                ),
+                Held::Step(frame, step) => (frame, EventKind::Step(step)),
+                Held::Transfer(frame, transfer) => (frame, EventKind::Transfer(transfer)),
+                Held::Finding(frame, finding) => (frame, EventKind::Finding(finding)),
+                Held::Unmatched(frame, data) => (frame, EventKind::UnmatchedData(data)),
+            };
+            self.inner.event(&Event {
+                frame: *frame,
+                session: Some(id),
+                kind,
+            });
+        }
+        self.inner.event(event);
+    }
+}
+
+impl EventSink for SelectedEvents<'_> {
+    fn event(&mut self, event: &Event<'_>) {
+        match (event.session, &event.kind) {
+            (Some(id), EventKind::SessionEnd(session)) => {
+                let session = session.clone();
+                self.end(id, &session, event);
+            }
+            (Some(id), EventKind::UnmatchedData(_)) if self.rejected.contains(&id) => {}
+            // Data that nobody claimed may be told after its session.
+            (Some(id), EventKind::UnmatchedData(_)) if !self.held.contains_key(&id) => {
+                self.inner.event(event);
+            }
+            (Some(id), _) => self.hold(id, event),
+            (None, _) => self.inner.event(event),
+        }
+    }
+}
+
+/// Events held of one session; the session's own record has them all.
+const HELD: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::check::Scope;
+    use crate::report::example::example_session;
+
+    #[derive(Default)]
+    struct Log(Vec<String>);
+
+    impl EventSink for Log {
+        fn event(&mut self, event: &Event<'_>) {
+            let kind = match event.kind {
+                EventKind::SessionStart { .. } => "start",
+                EventKind::SessionEnd(_) => "end",
+                EventKind::Step(_) => "step",
+                _ => "other",
+            };
+            self.0.push(format!("{kind} {:?}", event.session));
+        }
+    }
+
+    fn told(text: &str) -> (Vec<String>, Totals) {
+        let session = example_session();
+        let mut log = Log::default();
+        let expression = Expression::compile(text, Scope::Session).expect("an expression");
+        let selection = Selection {
+            ids: BTreeSet::new(),
+            expression: Some(expression),
+        };
+        let mut selected = SelectedEvents::new(selection, &mut log, true);
+        let id = Some(session.id);
+        let frame = FrameRef::default();
+        let server = session.server.clone();
+        selected.event(&Event {
+            frame,
+            session: id,
+            kind: EventKind::SessionStart {
+                client: session.client,
+                server: &server,
+            },
+        });
+        selected.event(&Event {
+            frame,
+            session: id,
+            kind: EventKind::Step(&session.steps[0]),
+        });
+        selected.event(&Event {
+            frame,
+            session: id,
+            kind: EventKind::SessionEnd(Arc::new(session.clone())),
+        });
+        let all = Totals {
+            sessions: 1,
+            transfers: session.transfers.len() as u64,
+            ..Totals::default()
+        };
+        let totals = selected.totals(&all);
+        (log.0, totals)
+    }
+
+    #[test]
+    fn a_chosen_session_is_told_in_order_and_another_not_at_all() {
+        let (events, totals) = told("id >= 1");
+        assert_eq!(events.len(), 3);
+        assert!(events[0].starts_with("start") && events[2].starts_with("end"));
+        assert_eq!((totals.sessions, totals.sessions_filtered), (1, 0));
+        let (events, totals) = told("id < 1");
+        assert!(events.is_empty());
+        assert_eq!(
+            (totals.sessions, totals.transfers, totals.sessions_filtered),
+            (0, 0, 1)
+        );
+    }
+}

@@ -1,0 +1,68 @@
+//! `--where` and `--session`: which sessions are kept, and what a mistake looks like.
+
+use std::path::Path;
+
+use insta::assert_snapshot;
+
+use crate::support::folder::Folder;
+
+fn captures() -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    folder.display().to_string()
+}
+
+#[test]
+fn an_unknown_name_is_shown_before_anything_is_read() {
+    let folder = Folder::new("where-name");
+    assert_snapshot!(folder.run(&["analyze", "--where", "login.usr == 'bob'", "missing.pcap"]), @r"
+    exit 2
+    -- stderr
+    ftpscope: --where: there is no usr at column 7 of login.usr == 'bob'; did you mean user?
+    ");
+}
+
+#[test]
+fn only_chosen_sessions_are_told_counted_and_saved() {
+    let folder = Folder::new("where-files");
+    let classic = format!("{}/classic.pcap", captures());
+    let upload = format!("{}/upload.pcap", captures());
+    let condition = "transfers.exists(t, t.name == 'readme.txt')";
+    let kept = folder.run(&[
+        "analyze", "-q", "--format", "json", "-x", "files", "--where", condition, &classic, &upload,
+    ]);
+    assert!(kept.contains("\"sessions\": 1,"), "{kept}");
+    assert!(kept.contains("\"sessions_filtered\":"), "{kept}");
+    let manifest = folder.read("files/manifest.json");
+    assert_eq!(manifest.matches("\"saved_as\"").count(), 1, "{manifest}");
+    assert_eq!(folder.read("files/SHA256SUMS").lines().count(), 1);
+    let files = walk(&folder.path().join("files"));
+    assert_eq!(files, ["SHA256SUMS", "manifest.json", "readme.txt"]);
+}
+
+#[test]
+fn events_of_other_sessions_are_dropped() {
+    let folder = Folder::new("where-events");
+    let all = format!("{}/failed-login.pcap", captures());
+    let lines = folder.run(&["analyze", "--format", "ndjson", "--session", "1", &all]);
+    assert!(lines.contains("\"session\":1"), "{lines}");
+    assert!(!lines.contains("\"session\":2"), "{lines}");
+}
+
+fn walk(folder: &Path) -> Vec<String> {
+    let mut names = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            names.extend(walk(&path));
+        } else {
+            names.push(
+                path.file_name()
+                    .expect("a name")
+                    .to_string_lossy()
+                    .into_owned(),
+            );
+        }
+    }
+    names.sort();
+    names
+}
