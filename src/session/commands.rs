@@ -24,6 +24,12 @@ impl Session {
         let verb = Verb::from_bytes(&parsed.verb);
         self.next_sequence += 1;
         let sequence = self.next_sequence;
+        if is_protected(&parsed.verb) {
+            self.encryption.hear(arrived.time);
+            self.hide_commands(shared);
+        } else {
+            self.read_commands_again(shared);
+        }
         let state = self.command_state(
             shared,
             &parsed.verb,
@@ -219,6 +225,11 @@ fn hide(command: &CommandState, secrets: &super::secrets::Secrets) -> Command {
         record.argument_b64 = None;
     }
     record
+}
+
+/// A command within another, in base64 and mostly encrypted (RFC 2228 section 3).
+fn is_protected(verb: &[u8]) -> bool {
+    matches!(verb, b"MIC" | b"CONF" | b"ENC")
 }
 
 /// SITE PSWD changes a password.

@@ -31,6 +31,8 @@ pub(super) struct Facts {
     pub(super) abor: Option<FrameRef>,
     /// The byte count on the wire is that of the file (TYPE I in stream mode).
     pub(super) size_counts: bool,
+    /// The bytes on the wire are TLS records: neither their number nor their end is that of the file.
+    pub(super) encrypted: bool,
     /// From REST.
     pub(super) restart: u64,
     /// What the server said it would be, and where it said so.
@@ -41,12 +43,16 @@ pub(super) struct Facts {
 pub(super) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     let mut evidence = Vec::new();
     let size = compare_size(facts, &mut evidence);
-    let closed_early = facts.receiver_end.filter(|end| {
-        facts.sender_fin.is_none_or(|fin| end.number < fin.number)
-            && facts
-                .sender_reset
-                .is_none_or(|reset| end.number < reset.number)
-    });
+    // With TLS either side may close as soon as the other said that it is done (RFC 5246 section 7.2.1).
+    let closed_early = facts
+        .receiver_end
+        .filter(|_| !facts.encrypted)
+        .filter(|end| {
+            facts.sender_fin.is_none_or(|fin| end.number < fin.number)
+                && facts
+                    .sender_reset
+                    .is_none_or(|reset| end.number < reset.number)
+        });
     tell_answer(facts, &mut evidence);
     tell_stream(facts, closed_early, &mut evidence);
     let refused = facts.answer.as_ref().is_some_and(|(code, ..)| *code >= 400);
@@ -54,7 +60,7 @@ pub(super) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         .answer
         .as_ref()
         .is_some_and(|(code, ..)| matches!(code, 226 | 250));
-    let reset_at_size = facts.sender_reset.is_some() && size == Size::Equal;
+    let reset_at_size = facts.sender_reset.is_some() && (size == Size::Equal || facts.encrypted);
     let completeness = if facts.missing > 0 {
         Completeness::Gaps
     } else if refused || facts.abor.is_some() || closed_early.is_some() {
@@ -65,6 +71,7 @@ pub(super) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         Completeness::Truncated
     } else if facts.connected
         && confirmed
+        && !facts.encrypted
         && size != Size::Other
         && (facts.start_known || size == Size::Equal)
     {
@@ -88,7 +95,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
     let Some((announced, place)) = facts.announced else {
         return Size::Unknown;
     };
-    if !facts.connected {
+    if !facts.connected || facts.encrypted {
         return Size::Unknown;
     }
     let rest = announced.saturating_sub(facts.restart);
@@ -134,6 +141,9 @@ fn tell_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec
     if !facts.connected {
         evidence.push("no data connection in the capture".to_owned());
         return;
+    }
+    if facts.encrypted {
+        evidence.push("encrypted: the bytes captured are TLS records".to_owned());
     }
     if facts.missing > 0 {
         evidence.push(format!(
@@ -245,6 +255,26 @@ mod tests {
                 ..whole()
             }),
             Completeness::Complete
+        );
+    }
+
+    #[test]
+    fn what_is_encrypted_cannot_be_verified_whatever_its_size() {
+        let encrypted = Facts {
+            encrypted: true,
+            announced: Some((1700, "150")),
+            receiver_end: Some(frame(40)),
+            ..whole()
+        };
+        let (completeness, evidence) = judge(&encrypted);
+        assert_eq!(completeness, Completeness::Unverifiable);
+        assert!(evidence.iter().any(|text| text.starts_with("encrypted")));
+        assert_eq!(
+            verdict(&Facts {
+                missing: 1,
+                ..encrypted
+            }),
+            Completeness::Gaps
         );
     }
 

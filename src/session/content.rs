@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 
 use super::shared::Options;
 use crate::model::ContentId;
+use crate::protocol::tls::record::looks_like_record;
 
 /// What is kept of the bytes while they pass.
 pub(super) struct Content {
@@ -87,6 +88,11 @@ impl Content {
         } else {
             self.gaps_omitted += 1;
         }
+    }
+
+    /// Whether the first bytes are a TLS record.
+    pub(super) fn begins_with_record(&self) -> bool {
+        looks_like_record(&self.head) && self.gaps.first().is_none_or(|gap| gap[0] > 0)
     }
 
     /// The text of a listing, holes passed over.

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
+use super::encrypted_data::EncryptedData;
+use super::encryption::{Encryption, Taken};
 use super::login::Logins;
 use super::pairing::Pending;
 use super::secrets::Secrets;
@@ -9,7 +11,7 @@ use super::shared::{Options, Shared};
 use super::steps::StepLog;
 use super::transfer::{Negotiation, TransferState};
 use crate::diagnosis::DataTrouble;
-use crate::model::record::{DataType, Dns, Reply, Server, Tls, Transfer, TransferMode};
+use crate::model::record::{DataType, Dns, Reply, Server, Transfer, TransferMode};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{
     LineAssembler, ParsedReply, ReplyAssembler, ReplyLine, Verb, parse_command, reply_code,
@@ -27,8 +29,6 @@ pub(super) struct Representation {
 /// What one end's stream is at this point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct EndState {
-    /// TLS records from here on.
-    encrypted: bool,
     /// The next line may be the rest of a line whose beginning was lost.
     after_gap: bool,
     /// A byte was seen.
@@ -73,7 +73,9 @@ pub(super) struct Session {
     pub(super) restart: u64,
     /// Sizes that the server told for names, latest last.
     pub(super) sizes: VecDeque<(Vec<u8>, u64)>,
-    pub(super) tls: Option<Tls>,
+    pub(super) encryption: Encryption,
+    /// Its data connections, while commands cannot be read.
+    pub(super) encrypted_data: EncryptedData,
 
     pub(super) negotiations: BTreeMap<u64, Negotiation>,
     pub(super) negotiation_count: u64,
@@ -87,6 +89,8 @@ pub(super) struct Session {
     pub(super) settled: Vec<Transfer>,
     pub(super) refused_transfers: BTreeSet<u64>,
 
+    /// What is said now cannot be read.
+    pub(super) commands_hidden: bool,
     pub(super) troubles: Vec<DataTrouble>,
     /// Once the control connection is over: how, when, and all about it.
     pub(super) closed: Option<(CloseReason, FlowSummary)>,
@@ -131,7 +135,8 @@ impl Session {
             representation: Representation::default(),
             restart: 0,
             sizes: VecDeque::new(),
-            tls: None,
+            encryption: Encryption::default(),
+            encrypted_data: EncryptedData::default(),
             negotiations: BTreeMap::new(),
             negotiation_count: 0,
             negotiation: None,
@@ -141,6 +146,7 @@ impl Session {
             transfers_omitted: 0,
             settled: Vec::new(),
             refused_transfers: BTreeSet::new(),
+            commands_hidden: false,
             troubles: Vec::new(),
             closed: None,
         }
@@ -171,26 +177,34 @@ impl Session {
         end.spoke = true;
         let mut rest = chunk.bytes;
         while !rest.is_empty() {
-            let end = if from_client {
-                &mut self.client_end
+            rest = if self.encryption.is_clear(from_client) {
+                self.lines(shared, from_client, rest, chunk.arrived)
             } else {
-                &mut self.server_end
+                self.not_lines(shared, from_client, rest, chunk.arrived)
             };
-            if end.encrypted {
-                return;
-            }
-            let lines = if from_client {
-                &mut self.client_lines
+        }
+    }
+
+    /// Bytes of an end that speaks in clear; what is left is where TLS begins.
+    fn lines<'bytes>(
+        &mut self,
+        shared: &mut Shared<'_>,
+        from_client: bool,
+        bytes: &'bytes [u8],
+        arrived: FrameRef,
+    ) -> &'bytes [u8] {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (end, lines) = if from_client {
+                (&mut self.client_end, &mut self.client_lines)
             } else {
-                &mut self.server_lines
+                (&mut self.server_end, &mut self.server_lines)
             };
-            if lines.at_line_start() && is_tls(rest, from_client) {
-                end.encrypted = true;
-                self.tls.get_or_insert_default();
-                return;
+            if lines.at_line_start() && self.encryption.begin(from_client, rest) {
+                return rest;
             }
             let Some(line) = lines.next(&mut rest) else {
-                return;
+                break;
             };
             let clean = strip_telnet(line.bytes);
             let whole = !std::mem::take(&mut end.after_gap) || begins_line(&clean, from_client);
@@ -200,24 +214,48 @@ impl Session {
             // The line may borrow from this session; what follows needs all of it.
             let (clean, truncated) = (clean.into_owned(), line.truncated);
             if from_client {
-                self.client_line(shared, &clean, truncated, chunk.arrived);
+                self.client_line(shared, &clean, truncated, arrived);
             } else {
-                self.server_line(shared, &clean, truncated, chunk.arrived);
+                self.server_line(shared, &clean, truncated, arrived);
             }
         }
+        rest
+    }
+
+    /// Bytes of an end that is encrypted; what is left is where it is clear again (CCC).
+    fn not_lines<'bytes>(
+        &mut self,
+        shared: &mut Shared<'_>,
+        from_client: bool,
+        bytes: &'bytes [u8],
+        arrived: FrameRef,
+    ) -> &'bytes [u8] {
+        let taken = self.encryption.take(from_client, bytes, arrived);
+        if self.encryption.hides_commands() {
+            self.hide_commands(shared);
+        }
+        if self.encryption.handshake_is_known() {
+            self.tell_handshake(shared);
+        }
+        let Taken::Clear { line, used } = taken else {
+            return &[];
+        };
+        self.lines(shared, from_client, &line, arrived);
+        bytes.get(used..).unwrap_or_default()
     }
 
     /// A hole in the control connection: the line it is in is told as far as it came, if it says anything.
     pub(super) fn hole(&mut self, shared: &mut Shared<'_>, direction: Direction, gap: Gap) {
         let from_client = direction == self.client_way;
+        if !self.encryption.is_clear(from_client) {
+            self.encryption.hole(from_client, gap.length);
+            return;
+        }
         let (end, lines) = if from_client {
             (&mut self.client_end, &mut self.client_lines)
         } else {
             (&mut self.server_end, &mut self.server_lines)
         };
-        if end.encrypted {
-            return;
-        }
         end.after_gap = true;
         let begun = lines
             .rest()
@@ -243,14 +281,15 @@ impl Session {
         frame: FrameRef,
     ) {
         let from_client = direction == self.client_way;
-        let (end, lines) = if from_client {
-            (&self.client_end, &mut self.client_lines)
+        if let Some(text) = self.encryption.stream_end(from_client) {
+            self.lines(shared, from_client, &text, frame);
+        }
+        let lines = if from_client {
+            &mut self.client_lines
         } else {
-            (&self.server_end, &mut self.server_lines)
+            &mut self.server_lines
         };
-        if !end.encrypted
-            && let Some(line) = lines.rest()
-        {
+        if let Some(line) = lines.rest() {
             let (clean, truncated) = (strip_telnet(line.bytes).into_owned(), line.truncated);
             if from_client {
                 self.client_line(shared, &clean, truncated, frame);
@@ -283,6 +322,9 @@ impl Session {
     ) {
         if let Some(reply) = self.replies.client_went_on() {
             self.reply(shared, &reply, arrived);
+        }
+        if self.encryption.clear_command() {
+            self.steps.handshake(None);
         }
         self.command(shared, line, truncated, arrived);
     }
@@ -351,19 +393,6 @@ fn base64_of(bytes: &[u8]) -> String {
     base64::engine::general_purpose::STANDARD.encode(bytes)
 }
 
-/// A TLS record where a line should begin: a `ClientHello` from the client, anything from the server (RFC 8446 section 5.1). No
-/// command and no reply begins with these bytes.
-fn is_tls(bytes: &[u8], from_client: bool) -> bool {
-    match bytes {
-        [HANDSHAKE]
-        | [HANDSHAKE, 3, ..]
-        | [CHANGE_CIPHER_SPEC..=APPLICATION_DATA, 3, 0..=4, ..] => true,
-        // The hello of SSL 2 that old clients send for TLS as well.
-        [length, _, 1, 3, ..] => from_client && length & 0x80 != 0,
-        _ => false,
-    }
-}
-
 /// Whether what follows a hole is a line of its own, rather than the end of one that was lost.
 fn begins_line(line: &[u8], from_client: bool) -> bool {
     if from_client {
@@ -380,7 +409,3 @@ fn says_enough(line: &[u8], from_client: bool) -> bool {
 
 /// Sizes remembered of one session.
 const SIZES: usize = 64;
-
-const CHANGE_CIPHER_SPEC: u8 = 20;
-const HANDSHAKE: u8 = 22;
-const APPLICATION_DATA: u8 = 23;

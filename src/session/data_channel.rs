@@ -1,6 +1,7 @@
 //! One data connection: which negotiation it belongs to, and its bytes both ways.
 
 use super::content::Content;
+use super::encrypted_stream::{EncryptedStream, Nature};
 use super::expectation::NegotiationId;
 use super::shared::{ContentSink, Shared};
 use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener};
@@ -39,6 +40,11 @@ pub(super) struct DataChannel {
     pub(super) closed: Option<CloseReason>,
     /// The session that announced it, where no command of that session used it.
     pub(super) announcer: Option<u64>,
+    /// What passes on it, where it may belong to a session whose commands cannot be read, and that session.
+    pub(super) encrypted: Option<Box<EncryptedStream>>,
+    pub(super) home: Option<u64>,
+    /// Its port alone says that it carries data, so that clear bytes are worth keeping.
+    is_data: bool,
     /// Everything was told; only its last segments are still to come.
     settled: bool,
 }
@@ -83,6 +89,21 @@ impl DataChannel {
         )
     }
 
+    /// A connection that may belong to `session`, whose commands cannot be read; `client_way` as far as the ends tell.
+    pub(super) fn unreadable(session: u64, client_way: Direction, summary: &FlowSummary) -> Self {
+        let link = Link {
+            method: LinkMethod::EncryptedSession,
+            confidence: 0.5,
+        };
+        let ports = [summary.key.low.port, summary.key.high.port];
+        Self {
+            encrypted: Some(Box::default()),
+            home: Some(session),
+            is_data: ports.contains(&FTP_DATA),
+            ..Self::new(None, link, client_way, summary)
+        }
+    }
+
     fn new(
         negotiation: Option<NegotiationId>,
         link: Link,
@@ -99,6 +120,9 @@ impl DataChannel {
             summary: *summary,
             closed: None,
             announcer: None,
+            encrypted: None,
+            home: None,
+            is_data: true,
             settled: false,
         }
     }
@@ -129,14 +153,36 @@ impl DataChannel {
         if self.settled {
             return;
         }
+        let mut held = Vec::new();
+        if let Some(stream) = &mut self.encrypted {
+            let nature;
+            (nature, held) = stream.data(direction, chunk.bytes);
+            if nature != Nature::Clear || !self.is_data {
+                return;
+            }
+        }
+        if !held.is_empty() {
+            let offset = chunk.offset.saturating_sub(held.len() as u64);
+            self.write(direction, offset, &held, &mut sink);
+        }
+        self.write(direction, chunk.offset, chunk.bytes, &mut sink);
+    }
+
+    fn write(
+        &mut self,
+        direction: Direction,
+        offset: u64,
+        bytes: &[u8],
+        sink: &mut ContentSink<'_>,
+    ) {
         let purpose = self.purpose;
         let text_room = match purpose {
             Purpose::Unknown => UNCLAIMED_TEXT,
             Purpose::Listing => sink.options.limits.listing_bytes,
             Purpose::File(_) => 0,
         };
-        let content = self.content_mut(direction, &mut sink);
-        content.write(chunk.offset, chunk.bytes, text_room);
+        let content = self.content_mut(direction, sink);
+        content.write(offset, bytes, text_room);
         let save = match purpose {
             Purpose::Unknown => true,
             Purpose::Listing => false,
@@ -145,13 +191,16 @@ impl DataChannel {
         if save {
             content.stored = true;
             let id = content.id;
-            sink.files.write(id, chunk.offset, chunk.bytes);
+            sink.files.write(id, offset, bytes);
         }
     }
 
     /// Bytes that will not come.
     pub(super) fn gap(&mut self, direction: Direction, gap: Gap, mut sink: ContentSink<'_>) {
-        if !self.settled {
+        if let Some(stream) = &mut self.encrypted {
+            stream.gap(direction, gap.length);
+        }
+        if !self.settled && self.encrypted.as_ref().is_none_or(|_| self.is_data) {
             self.content_mut(direction, &mut sink)
                 .gap(gap.offset, gap.length);
         }
@@ -160,6 +209,16 @@ impl DataChannel {
     /// What was sent in this direction.
     pub(super) fn content(&self, direction: Direction) -> Option<&Content> {
         self.contents[direction.index()].as_deref()
+    }
+
+    /// TLS runs on it: both ends began with its records, or one did and `expected` says that this is what to expect.
+    pub(super) fn is_encrypted(&self, expected: bool) -> bool {
+        let begins = |way| self.content(way).map(Content::begins_with_record);
+        match (begins(Direction::Up), begins(Direction::Down)) {
+            (Some(up), Some(down)) => up && down,
+            (Some(one), None) | (None, Some(one)) => one && expected,
+            (None, None) => false,
+        }
     }
 
     /// The direction that carried more.

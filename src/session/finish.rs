@@ -54,6 +54,8 @@ impl Session {
             self.lose_replies();
         }
         self.infer_steps(summary);
+        self.tell_handshake(shared);
+        shared.encrypted.leave(self.key.hosts(), self.id);
         self.closed = Some((reason, *summary));
         if let Some(step) = self.disconnect_step(reason, summary) {
             self.steps.made(step);
@@ -70,7 +72,7 @@ impl Session {
 
     /// True once nothing more can come.
     pub(super) fn is_over(&self) -> bool {
-        self.closed.is_some() && self.transfers.is_empty()
+        self.closed.is_some() && self.transfers.is_empty() && self.encrypted_data.open == 0
     }
 
     /// Settles what is left and tells the session as a whole. `reason` is for a session whose end was not seen.
@@ -124,6 +126,9 @@ impl Session {
     fn into_record(mut self) -> Option<record::Session> {
         let (reason, summary) = self.closed.take()?;
         self.settled.sort_by_key(|transfer| transfer.id);
+        self.encrypted_data
+            .told
+            .sort_by_key(|data| data.connection.first_frame);
         let server = self.server_record();
         let display_filter = self.display_filter(&summary);
         let end_state = match reason {
@@ -152,13 +157,13 @@ impl Session {
             dns: self.dns,
             greeting: self.greeting,
             login: self.logins.record(&self.secrets),
-            tls: self.tls,
+            tls: self.encryption.record(),
             steps: self.told_steps,
             steps_omitted: self.steps_omitted,
             transfers: self.settled,
             transfers_omitted: self.transfers_omitted,
-            encrypted_data: Vec::new(),
-            encrypted_data_omitted: 0,
+            encrypted_data: self.encrypted_data.told,
+            encrypted_data_omitted: self.encrypted_data.omitted,
             unsolicited_replies: self.unsolicited,
             unsolicited_replies_omitted: self.unsolicited_omitted,
             findings: Vec::new(),
@@ -185,6 +190,7 @@ impl Session {
             .settled
             .iter()
             .filter_map(|transfer| transfer.connection.as_ref())
+            .chain(self.encrypted_data.told.iter().map(|data| &data.connection))
         {
             if clauses.len() >= CLAUSES {
                 break;

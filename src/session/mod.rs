@@ -9,7 +9,10 @@
 //!   │    ├─ login, steps   who, and what a person would call it
 //!   │    └─ transfer       negotiations, transfers -> settle -> completeness
 //!   ├─ data_channel        bytes of data connections -> content
-//!   └─ expectation         ties the two together
+//!   │    └─ encrypted_stream   what passes where nobody announced it
+//!   ├─ encryption, handshake   TLS on the control connection, seen from outside
+//!   ├─ encrypted_data      ties data connections to sessions whose commands cannot be read
+//!   └─ expectation         ties the others to theirs
 //! ```
 
 mod commands;
@@ -17,8 +20,12 @@ mod completeness;
 mod content;
 mod control;
 mod data_channel;
+mod encrypted_data;
+mod encrypted_stream;
+mod encryption;
 mod expectation;
 mod finish;
+mod handshake;
 mod inferred;
 mod login;
 mod pairing;

@@ -8,6 +8,8 @@ use crate::model::{Direction, FrameRef};
 use crate::protocol::ftp::{
     Verb, extended_passive_reply, parse_command, passive_reply, reply_code,
 };
+use crate::protocol::tls::hello::HandshakeReader;
+use crate::protocol::tls::record::looks_like_record;
 use crate::reassembly::Chunk;
 
 /// Whether a payload may be the start, or a line, of an FTP control connection.
@@ -25,6 +27,26 @@ pub(super) fn may_be_control(payload: &[u8]) -> bool {
         return false;
     }
     OPENING_VERBS.contains(&[a, b, c, d].map(|byte| byte.to_ascii_uppercase()))
+}
+
+/// Whether a payload may be TLS with FTP inside, from its first byte on: TLS on port 990, and elsewhere a client that says so
+/// (RFC 7301). TLS alone tells nothing.
+pub(super) fn may_be_implicit(payload: &[u8], on_port: bool) -> bool {
+    if on_port {
+        return looks_like_record(payload);
+    }
+    matches!(payload, [22, 3, _, _, _, 1, ..]) && offers_ftp(payload).is_some_and(|offers| offers)
+}
+
+/// Whether a `ClientHello` offers FTP inside; `None` while it is not whole.
+fn offers_ftp(bytes: &[u8]) -> Option<bool> {
+    let mut reader = HandshakeReader::new();
+    reader.feed(bytes);
+    if let Some(hello) = reader.client_hello() {
+        let offers = |name: &Vec<u8>| matches!(name.as_slice(), b"ftp" | b"x-filezilla-ftp");
+        return Some(hello.application_protocols.iter().any(offers));
+    }
+    reader.is_done().then_some(false)
 }
 
 /// A connection that may turn out to be FTP: its first bytes, until they tell.
@@ -57,7 +79,14 @@ pub(super) enum Judgement {
 
 impl Candidate {
     /// More bytes, and what they tell.
-    pub(super) fn data(&mut self, direction: Direction, chunk: &Chunk<'_>) -> Judgement {
+    ///
+    /// `implicit` is the direction in which the client of a connection to port 990 sends.
+    pub(super) fn data(
+        &mut self,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        implicit: Option<Direction>,
+    ) -> Judgement {
         self.bytes += chunk.bytes.len();
         if self.bytes > MOST_BYTES {
             return Judgement::Foreign;
@@ -69,7 +98,7 @@ impl Candidate {
             offset: chunk.offset,
             bytes: chunk.bytes.to_vec(),
         });
-        self.judge()
+        self.judge(implicit)
     }
 
     /// What was held, in order.
@@ -77,8 +106,26 @@ impl Candidate {
         self.chunks
     }
 
-    fn judge(&self) -> Judgement {
+    fn judge(&self, implicit: Option<Direction>) -> Judgement {
         let text = [self.text(Direction::Up), self.text(Direction::Down)];
+        for way in [Direction::Up, Direction::Down] {
+            let bytes = &text[way.index()];
+            if !matches!(bytes.as_slice(), [20..=23] | [20..=23, 3, ..]) {
+                continue;
+            }
+            if let Some(client) = implicit {
+                return match bytes.len() {
+                    0..5 => Judgement::Open,
+                    _ if looks_like_record(bytes) => Judgement::Ftp(client),
+                    _ => Judgement::Foreign,
+                };
+            }
+            return match offers_ftp(bytes) {
+                Some(true) => Judgement::Ftp(way),
+                Some(false) => Judgement::Foreign,
+                None => Judgement::Open,
+            };
+        }
         if text.iter().any(|text| text.contains(&0)) {
             return Judgement::Foreign;
         }
@@ -224,6 +271,9 @@ const FOREIGN_VERBS: &[&[u8]] = &[
     b"OPTIONS",
     b"UIDL",
 ];
+
+/// The control port of FTP inside TLS (RFC 4217 appendix A).
+pub(super) const FTPS: u16 = 990;
 
 /// Bytes of both sides that are kept until they tell.
 const MOST_BYTES: usize = 8192;

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::control::{Representation, Session};
+use super::encryption::is_tls_mechanism;
 use super::pairing::{Pairing, pair};
 use super::secrets::HIDDEN;
 use super::settle::first_line;
@@ -23,6 +24,11 @@ impl Session {
         arrived: FrameRef,
     ) {
         self.replies_seen += 1;
+        if reply.code >= 600 {
+            // Protected by GSSAPI or the like (RFC 2228 section 5): what was asked is not to be read either.
+            self.encryption.hear(arrived.time);
+            self.hide_commands(shared);
+        }
         if self.is_greeting(reply.code) {
             self.greet(shared, reply, arrived);
             return;
@@ -72,7 +78,7 @@ impl Session {
 
     /// The 220, or what comes in its place: the first reply of a stream whose start is known, or a 220 that nothing asked for.
     fn is_greeting(&self, code: u16) -> bool {
-        if self.greeting.is_some() {
+        if self.greeting.is_some() || self.encryption.was_seen() {
             return false;
         }
         let first = self.replies_seen == 1 + self.preliminary_greetings.len() as u64;
@@ -243,15 +249,18 @@ impl Session {
                     }
                 }
             }
-            Verb::Auth if accepted => {
-                self.tls.get_or_insert_default();
+            // 234 by RFC 4217 section 4; some say 200, or 334 as for other mechanisms.
+            Verb::Auth if code < 400 && argument.as_deref().is_some_and(is_tls_mechanism) => {
+                if self.pending.is_empty() {
+                    self.encryption.accept();
+                } else {
+                    // Clear commands came already: whoever sent them is about to encrypt nothing.
+                    self.steps.handshake(None);
+                }
             }
             Verb::Prot if accepted => {
-                if let Some(tls) = &mut self.tls {
-                    tls.data_protected = argument
-                        .as_deref()
-                        .map(|level| level.eq_ignore_ascii_case(b"P"));
-                }
+                self.encryption
+                    .protect(argument.as_deref().unwrap_or_default());
             }
             _ => {}
         }

@@ -134,7 +134,12 @@ impl Session {
         let content = open
             .zip(way)
             .and_then(|(channel, way)| channel.content(way));
-        let facts = facts(state, open, direction);
+        let encrypted =
+            open.is_some_and(|channel| channel.is_encrypted(self.encryption.was_seen()));
+        let facts = Facts {
+            encrypted,
+            ..facts(state, open, direction)
+        };
         let (completeness, evidence) = completeness::judge(&facts);
         let digests = match (open, content) {
             _ if completeness == Completeness::Gaps => None,
@@ -194,7 +199,9 @@ impl Session {
             sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
             md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
             sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
-            media_type: content.and_then(super::content::Content::media_type),
+            media_type: content
+                .filter(|_| !encrypted)
+                .and_then(super::content::Content::media_type),
             saved_as: None,
             throughput: connection.as_ref().and_then(|connection| {
                 rate(connection, content.map_or(0, |content| content.bytes))
@@ -203,7 +210,7 @@ impl Session {
             entries: Vec::new(),
             entries_omitted: 0,
         };
-        if direction == TransferDirection::Listing {
+        if direction == TransferDirection::Listing && !encrypted {
             self.read_listing(shared, &mut transfer, content);
         }
         self.save(shared, state, &mut transfer, channel);

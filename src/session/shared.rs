@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BinaryHeap, HashMap};
 use foldhash::fast::RandomState;
 
 use super::data_channel::{DataChannel, DataId};
+use super::encrypted_data::EncryptedSessions;
 use super::expectation::Expectations;
 use crate::model::record::Totals;
 use crate::model::{
@@ -34,6 +35,8 @@ pub(super) struct Shared<'s> {
     events: &'s mut dyn EventSink,
     pub(super) files: &'s mut dyn TransferSink,
     pub(super) expectations: Expectations,
+    /// Sessions whose data connections come unannounced.
+    pub(super) encrypted: EncryptedSessions,
     pub(super) names: Names,
     pub(super) data: HashMap<DataId, Box<DataChannel>, RandomState>,
     /// The frame being looked at.
@@ -69,6 +72,7 @@ impl<'s> Shared<'s> {
     ) -> Self {
         Self {
             expectations: Expectations::new(options.limits.expectations),
+            encrypted: EncryptedSessions::default(),
             names: Names::new(options.limits.names),
             options,
             events,

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use super::encryption::is_tls_mechanism;
 use super::title;
 use crate::model::Timestamp;
 use crate::model::record::{Command, Outcome, Step, StepKind};
@@ -32,7 +33,13 @@ impl CommandState {
     }
 
     fn is_refused(&self) -> bool {
-        self.answer.is_some_and(|(code, _)| code >= 400)
+        self.answer
+            .is_some_and(|(code, _)| (400..600).contains(&code))
+    }
+
+    /// AUTH with a mechanism of TLS.
+    fn begins_tls(&self) -> bool {
+        self.verb == Verb::Auth && self.argument.as_deref().is_some_and(is_tls_mechanism)
     }
 }
 
@@ -52,6 +59,10 @@ struct StepState {
     transfer: Option<u64>,
     note: Option<TransferNote>,
     directory: Option<(String, Option<String>)>,
+    /// AUTH: what the handshake after it told, and when.
+    handshake: Option<(String, Timestamp)>,
+    /// AUTH: nothing more is to be learned of its handshake.
+    handshake_over: bool,
     /// A step without commands, as it will be told.
     made: Option<Step>,
 }
@@ -156,6 +167,28 @@ impl StepLog {
         }
     }
 
+    /// The handshake that AUTH began is over; `facts` is what it told, and when. False where no step waits for it.
+    pub(super) fn handshake(&mut self, facts: Option<(String, Timestamp)>) -> bool {
+        let commands = &self.commands;
+        let begins = |step: &StepState| {
+            step.commands
+                .iter()
+                .filter_map(|sequence| commands.get(sequence))
+                .any(|command| command.begins_tls() && !command.is_refused())
+        };
+        let Some(step) = self
+            .open
+            .iter_mut()
+            .rev()
+            .find(|step| !step.handshake_over && begins(step))
+        else {
+            return false;
+        };
+        step.handshake = facts;
+        step.handshake_over = true;
+        true
+    }
+
     /// The next step that is complete, and with `all` the next at all.
     pub(super) fn next(
         &mut self,
@@ -197,13 +230,15 @@ impl StepLog {
         let end = replies
             .chain(sent)
             .chain(state.note.iter().map(|note| note.end))
+            .chain(state.handshake.iter().map(|(_, end)| *end))
             .max()
             .unwrap_or(time);
         let outcome = outcome(state.kind, commands);
         let records: Vec<Command> = commands.iter().map(hide).collect();
-        let title = match &state.note {
-            Some(note) => note.title.clone(),
-            None => title::of_step(state.kind, &records, outcome),
+        let title = match (&state.note, &state.handshake) {
+            (Some(note), _) => note.title.clone(),
+            (None, Some((facts, _))) => title::of_handshake(&records, facts),
+            (None, None) => title::of_step(state.kind, &records, outcome),
         };
         let (directory, directory_b64) = state
             .directory
@@ -239,6 +274,14 @@ impl StepLog {
                 .filter_map(|sequence| self.commands.get(sequence))
         };
         if !commands().all(CommandState::is_settled) {
+            return false;
+        }
+        // What the handshake tells belongs into the title.
+        if !step.handshake_over
+            && commands().any(|command| {
+                command.begins_tls() && command.answer.is_some() && !command.is_refused()
+            })
+        {
             return false;
         }
         let followed = self.open.len() > 1;
@@ -324,6 +367,8 @@ impl StepState {
             transfer: None,
             note: None,
             directory: None,
+            handshake: None,
+            handshake_over: false,
             made: None,
         }
     }
@@ -363,6 +408,8 @@ fn outcome(kind: StepKind, commands: &[CommandState]) -> Outcome {
     match telling {
         Some(command) => match command.answer {
             Some((200..300, _)) => Outcome::Ok,
+            // What a protected reply says is not to be read (RFC 2228 section 5).
+            Some((600.., _)) => Outcome::Unknown,
             Some((400.., _)) => Outcome::Failed,
             None if command.reply_lost => Outcome::Unknown,
             Some(_) | None => Outcome::Incomplete,
@@ -477,6 +524,33 @@ mod tests {
                 (StepKind::Command, vec![2]),
                 (StepKind::Cwd, vec![3])
             ]
+        );
+    }
+
+    #[test]
+    fn an_accepted_auth_waits_for_its_handshake_and_a_refused_one_does_not() {
+        let mut script = Script::new();
+        script.say("AUTH SSL", None, Some(500));
+        script.say("AUTH TLS", None, Some(234));
+        assert_eq!(script.told(false), [(StepKind::Tls, vec![1])]);
+        let facts = ("TLS 1.3, a suite".to_owned(), Timestamp::from_nanos(9));
+        assert!(script.log.handshake(Some(facts)));
+        let step = script.log.next(false, |command| command.record.clone());
+        assert_eq!(
+            step.map(|step| step.title).as_deref(),
+            Some("AUTH TLS: TLS 1.3, a suite")
+        );
+        assert!(!script.log.handshake(None));
+    }
+
+    #[test]
+    fn an_auth_of_another_mechanism_waits_for_nothing() {
+        let mut script = Script::new();
+        script.say("AUTH GSSAPI", None, Some(334));
+        script.say("ENC aGVsbG8=", None, Some(632));
+        assert_eq!(
+            script.told(false),
+            [(StepKind::Tls, vec![1]), (StepKind::Command, vec![2])]
         );
     }
 

@@ -53,6 +53,15 @@ pub(super) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) ->
     }
 }
 
+/// The title of an AUTH whose handshake was seen: `AUTH TLS: TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`.
+pub(super) fn of_handshake(commands: &[Command], facts: &str) -> String {
+    let Some(first) = commands.first() else {
+        return facts.to_owned();
+    };
+    let argument = first.argument.as_deref().unwrap_or_default();
+    format!("{} {argument}: {facts}", first.verb)
+}
+
 /// The title of a step that made a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
 pub(super) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<&Reply>) -> String {
     let line = match &transfer.argument {
@@ -131,7 +140,15 @@ fn ending(outcome: Outcome, answer: Option<&Reply>) -> String {
     match outcome {
         Outcome::Ok => ": ok".to_owned(),
         Outcome::Failed => format!(": refused{}", because(answer)),
-        Outcome::Incomplete => ": no final reply".to_owned(),
+        Outcome::Incomplete => match answer {
+            Some(reply) if (300..400).contains(&reply.code) => {
+                format!(": to be continued{}", because(answer))
+            }
+            _ => ": no final reply".to_owned(),
+        },
+        Outcome::Unknown if answer.is_some_and(|reply| reply.code >= 600) => {
+            ": protected reply".to_owned()
+        }
         Outcome::Unknown => ": reply not captured".to_owned(),
     }
 }

@@ -6,13 +6,15 @@ use foldhash::fast::RandomState;
 
 use super::control::Session;
 use super::data_channel::{DataChannel, DataId, FTP_DATA};
-use super::recognise::{Candidate, Judgement, may_be_control};
+use super::encrypted_data::is_data_port;
+use super::recognise::{Candidate, FTPS, Judgement, may_be_control, may_be_implicit};
 use super::settle::tell_unmatched;
 use super::shared::{Options, Shared};
 use crate::decode::{Datagram, Segment};
 use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt, Link, Place, Totals};
 use crate::model::{
-    Direction, EventKind, EventSink, FlowKey, FrameRef, Span, Timestamp, TransferSink, Warning,
+    Direction, EventKind, EventSink, FlowKey, FrameRef, HostPair, Span, Timestamp, TransferSink,
+    Warning,
 };
 use crate::protocol::dns::parse_message;
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap, Interest, StreamHandler};
@@ -38,6 +40,13 @@ enum Role {
     Data(DataId),
     Dns(Box<DnsStreams>),
     Foreign,
+}
+
+/// Where an unannounced data connection seems to belong.
+struct Home {
+    session: u64,
+    /// The direction in which the FTP client sends.
+    client_way: Direction,
 }
 
 /// DNS over TCP: messages with a length in front (RFC 1035 section 4.2.2).
@@ -159,7 +168,7 @@ impl<'s> SessionTracker<'s> {
         let Role::Candidate(candidate) = self.role(flow) else {
             return Interest::Ignore;
         };
-        match candidate.data(direction, &chunk) {
+        match candidate.data(direction, &chunk, implicit_way(&summary.key)) {
             Judgement::Open => Interest::Bytes,
             Judgement::Foreign => {
                 *self.role(flow) = Role::Foreign;
@@ -221,6 +230,15 @@ impl<'s> SessionTracker<'s> {
                     Some(found.negotiation),
                 )
             }
+            None if let Some(home) = self.home(summary) => {
+                if let Some(session) = self.sessions.get_mut(&home.session) {
+                    session.encrypted_data.open += 1;
+                }
+                (
+                    DataChannel::unreadable(home.session, home.client_way, summary),
+                    None,
+                )
+            }
             None if summary.key.low.port == FTP_DATA || summary.key.high.port == FTP_DATA => {
                 (DataChannel::unannounced(summary), None)
             }
@@ -235,6 +253,99 @@ impl<'s> SessionTracker<'s> {
         {
             session.data_opened(&mut self.shared, owner.number, id);
         }
+        true
+    }
+
+    /// The session whose commands cannot be read to which a connection may belong: of several the one on which something was
+    /// said last.
+    fn home(&self, summary: &FlowSummary) -> Option<Home> {
+        let sessions = self.shared.encrypted.between(summary.key.hosts());
+        let initiator = summary.initiator?;
+        let (opener, listener) = (
+            summary.key.source(initiator),
+            summary.key.destination(initiator),
+        );
+        let (_, session) = sessions
+            .iter()
+            .filter_map(|id| {
+                let session = self.sessions.get(id)?;
+                let ago = session.may_open(opener, listener, summary.first.time)?;
+                Some((ago, session))
+            })
+            .min_by_key(|(ago, session)| (*ago, session.id))?;
+        let calls = opener.address == session.client.address && !is_data_port(opener.port);
+        Some(Home {
+            session: session.id,
+            client_way: if calls {
+                initiator
+            } else {
+                initiator.reverse()
+            },
+        })
+    }
+
+    /// A connection that may have belonged to a session whose commands cannot be read is over.
+    fn close_encrypted(&mut self, mut channel: Box<DataChannel>) {
+        let Some(home) = channel.home else { return };
+        let hosts = channel.key.hosts();
+        let others = self.shared.encrypted.between(hosts);
+        let sole = others.iter().all(|id| *id == home);
+        let hello = channel
+            .encrypted
+            .as_ref()
+            .and_then(|stream| stream.client_hello());
+        // The TLS session itself says which control connection it is of.
+        let owner = hello
+            .and_then(|(_, hello)| {
+                others.iter().copied().find(|id| {
+                    self.sessions
+                        .get(id)
+                        .is_some_and(|session| session.is_session_of(hello))
+                })
+            })
+            .unwrap_or(home);
+        let told = self.sessions.get_mut(&owner).is_some_and(|session| {
+            session.encrypted_data_closed(&mut self.shared, &mut channel, sole)
+        });
+        if !told && is_data_port(channel.key.low.port) | is_data_port(channel.key.high.port) {
+            channel.announcer = Some(home);
+            tell_unmatched(&mut self.shared, &channel);
+        }
+        self.leave_home(home);
+    }
+
+    fn leave_home(&mut self, home: u64) {
+        if let Some(session) = self.sessions.get_mut(&home) {
+            session.encrypted_data.open = session.encrypted_data.open.saturating_sub(1);
+        }
+        self.finish_if_over(home);
+    }
+
+    /// What was taken for a data connection of an encrypted session may turn out to be something else at its first bytes.
+    fn is_no_data(&mut self, flow: FlowId, id: DataId, payload: &[u8]) -> bool {
+        let Some(channel) = self.shared.data.get(&id) else {
+            return false;
+        };
+        let Some((home, stream)) = channel.home.zip(channel.encrypted.as_ref()) else {
+            return false;
+        };
+        let first = Direction::Up;
+        let silent = stream.bytes(first) + stream.bytes(first.reverse()) == 0;
+        let candidate = silent && may_be_control(payload);
+        if is_data_port(channel.key.low.port)
+            || is_data_port(channel.key.high.port)
+            || !(candidate || stream.is_dialogue())
+        {
+            return false;
+        }
+        self.shared.data.remove(&id);
+        self.leave_home(home);
+        *self.role(flow) = if candidate && self.candidates < self.shared.options.limits.candidates {
+            self.candidates += 1;
+            Role::Candidate(Box::default())
+        } else {
+            Role::Foreign
+        };
         true
     }
 
@@ -271,6 +382,12 @@ impl<'s> SessionTracker<'s> {
         };
         channel.closed = Some(reason);
         channel.summary = *summary;
+        if channel.encrypted.is_some() {
+            if let Some(channel) = self.shared.data.remove(&id) {
+                self.close_encrypted(channel);
+            }
+            return;
+        }
         let waits = channel.negotiation.is_some() && !channel.is_settled();
         if waits {
             self.data_changed(id);
@@ -323,10 +440,18 @@ impl StreamHandler for SessionTracker<'_> {
                 return true;
             }
         }
+        if segment.flags.syn() && !self.shared.encrypted.is_empty() {
+            let hosts = HostPair::new(segment.source.address, segment.destination.address);
+            if !self.shared.encrypted.between(hosts).is_empty() {
+                return true;
+            }
+        }
         if source == DNS || destination == DNS {
             return segment.flags.syn() || !segment.payload.is_empty();
         }
-        may_be_control(segment.payload) && self.candidates < self.shared.options.limits.candidates
+        let may_be_ours = may_be_control(segment.payload)
+            || may_be_implicit(segment.payload, source == FTPS || destination == FTPS);
+        may_be_ours && self.candidates < self.shared.options.limits.candidates
     }
 
     fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest {
@@ -338,9 +463,11 @@ impl StreamHandler for SessionTracker<'_> {
             Role::Attempt
         } else if ports.contains(&DNS) {
             Role::Dns(Box::default())
-        } else {
+        } else if self.candidates < self.shared.options.limits.candidates {
             self.candidates += 1;
             Role::Candidate(Box::default())
+        } else {
+            Role::Foreign
         };
         Interest::Bytes
     }
@@ -363,6 +490,9 @@ impl StreamHandler for SessionTracker<'_> {
         match self.role(flow) {
             Role::Data(id) => {
                 let id = *id;
+                if self.is_no_data(flow, id, chunk.bytes) {
+                    return self.data(flow, direction, chunk, summary);
+                }
                 if let Some((channel, sink)) = self.shared.channel(id) {
                     channel.data(direction, chunk, sink);
                 }
@@ -467,10 +597,9 @@ impl StreamHandler for SessionTracker<'_> {
             // A control connection is quiet while its transfer runs.
             Some(Role::Control(id)) => {
                 silent >= limits.control_idle
-                    && !self
-                        .sessions
-                        .get(id)
-                        .is_some_and(|session| session.is_transferring(&self.shared))
+                    && !self.sessions.get(id).is_some_and(|session| {
+                        session.encrypted_data.open > 0 || session.is_transferring(&self.shared)
+                    })
             }
             _ => silent >= limits.data_idle,
         }
@@ -504,6 +633,15 @@ fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Direction {
         (true, false) => Direction::Down,
         (false, true) => Direction::Up,
         _ => initiator.unwrap_or(Direction::Up),
+    }
+}
+
+/// The direction in which the client of implicit TLS sends.
+fn implicit_way(key: &FlowKey) -> Option<Direction> {
+    match (key.low.port == FTPS, key.high.port == FTPS) {
+        (true, false) => Some(Direction::Down),
+        (false, true) => Some(Direction::Up),
+        _ => None,
     }
 }
 

@@ -146,6 +146,8 @@ pub enum LinkMethod {
     PortAndTime,
     /// The default data port of RFC 959 section 3.2.
     DefaultPort,
+    /// Opened between the hosts of a session whose commands cannot be read, right after they were heard on it.
+    EncryptedSession,
 }
 
 /// How a data connection was found and how sure that is.

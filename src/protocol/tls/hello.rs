@@ -33,6 +33,8 @@ pub struct ClientHello {
     pub session_ticket: bool,
     /// A TLS 1.3 session to resume (RFC 8446 section 4.2.11).
     pub pre_shared_key: bool,
+    /// What shall be spoken inside (RFC 7301): `ftp` and `ftp-data` are registered.
+    pub application_protocols: Vec<Vec<u8>>,
 }
 
 /// What a server chose.
@@ -245,6 +247,12 @@ fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
             }
             SESSION_TICKET => hello.session_ticket = !content.is_empty(),
             PRE_SHARED_KEY => hello.pre_shared_key = true,
+            APPLICATION_PROTOCOLS => {
+                let mut list = Reader(Reader(content).vector16().unwrap_or_default());
+                while let Some(name) = list.vector8() {
+                    hello.application_protocols.push(name.to_vec());
+                }
+            }
             _ => {}
         }
     }
@@ -352,6 +360,7 @@ const CERTIFICATE_REQUEST: u8 = 13;
 const SERVER_HELLO_DONE: u8 = 14;
 
 const SERVER_NAME: u16 = 0;
+const APPLICATION_PROTOCOLS: u16 = 16;
 const SESSION_TICKET: u16 = 35;
 const PRE_SHARED_KEY: u16 = 41;
 const SUPPORTED_VERSIONS: u16 = 43;

@@ -70,6 +70,12 @@ impl RecordSplitter {
                 *place = *first;
                 *input = rest;
                 self.header_bytes += 1;
+                // Clear text is told from its first byte, so that no byte of it is waited for.
+                if self.header_bytes == 1 && ContentType::from_byte(*first).is_none()
+                    || self.header_bytes == 2 && *first != 3
+                {
+                    return Err(NotTls);
+                }
             }
             let [kind, major, minor, high, low] = self.header;
             let length = u16::from_be_bytes([high, low]);
@@ -99,6 +105,36 @@ impl RecordSplitter {
             self.header_bytes = 0;
         }
         Ok(Some(Fragment { content, bytes }))
+    }
+}
+
+impl RecordSplitter {
+    /// True where the next byte begins a record.
+    #[must_use]
+    pub const fn at_record_start(&self) -> bool {
+        self.left == 0 && self.header_bytes == 0
+    }
+
+    /// After [`NotTls`]: the bytes that were taken for a header and are none.
+    #[must_use]
+    pub fn refused(&self) -> &[u8] {
+        self.header.get(..self.header_bytes).unwrap_or_default()
+    }
+
+    /// Passes over bytes that were not captured; false where they reach beyond the current record, so that nobody knows where
+    /// the next one begins.
+    #[must_use]
+    pub fn skip(&mut self, length: u64) -> bool {
+        match usize::try_from(length) {
+            Ok(length) if length <= self.left => {
+                self.left -= length;
+                if self.left == 0 {
+                    self.header_bytes = 0;
+                }
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -159,8 +195,20 @@ mod tests {
     }
 
     #[test]
-    fn clear_text_ends_it() {
+    fn clear_text_ends_it_and_is_given_back() {
         let mut splitter = RecordSplitter::default();
-        assert_eq!(splitter.next(&mut b"200 ok\r\n".as_slice()), Err(NotTls));
+        let mut input = b"200 ok\r\n".as_slice();
+        assert_eq!(splitter.next(&mut input), Err(NotTls));
+        assert_eq!((splitter.refused(), input), (&b"2"[..], &b"00 ok\r\n"[..]));
+    }
+
+    #[test]
+    fn a_hole_within_a_record_is_passed_over_and_one_beyond_it_is_not() {
+        let mut splitter = RecordSplitter::default();
+        let mut input = [23, 3, 3, 0, 9, 1].as_slice();
+        assert!(matches!(splitter.next(&mut input), Ok(Some(_))));
+        assert!(!splitter.skip(9));
+        assert!(splitter.skip(8));
+        assert!(splitter.at_record_start());
     }
 }

@@ -9,8 +9,8 @@ use super::block::{BOLD, Block, DIM, label, plain, severity_style, span, verdict
 use super::grid::{Column, Grid, Mark};
 use super::transfers;
 use crate::model::record::{
-    Command, EndState, Finding, LoginOutcome, Outcome, Session, Severity, Step, StepKind, Transfer,
-    VerdictStatus,
+    Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Session, Severity,
+    Step, StepKind, Transfer, VerdictStatus,
 };
 use crate::model::{Endpoint, record::Address};
 use crate::report::units;
@@ -22,6 +22,7 @@ pub(super) fn write(session: &Session, options: &Options, out: &mut dyn Write) -
     heading(session, options, style, &mut block)?;
     steps(session, options, &mut block)?;
     transfers::write(session, options, &mut block)?;
+    encrypted_data(session, &mut block)?;
     if !session.findings.is_empty() {
         block.space()?;
     }
@@ -30,6 +31,26 @@ pub(super) fn write(session: &Session, options: &Options, out: &mut dyn Write) -
     }
     omitted(session.findings_omitted, "finding", "findings", &mut block)?;
     block.end()
+}
+
+/// Data connections nobody can read into, in one line.
+fn encrypted_data(session: &Session, block: &mut Block<'_>) -> io::Result<()> {
+    let data = &session.encrypted_data;
+    if data.is_empty() {
+        return Ok(());
+    }
+    let sum = |bytes: fn(&EncryptedConnection) -> u64| {
+        units::size(data.iter().map(bytes).fold(0, u64::saturating_add))
+    };
+    let count = units::to_u64(data.len()).saturating_add(session.encrypted_data_omitted);
+    let text = format!(
+        "{}, {} to the client, {} to the server",
+        units::counted(count, "connection", "connections"),
+        sum(|one| one.bytes_from_server),
+        sum(|one| one.bytes_from_client),
+    );
+    block.space()?;
+    block.text(0, 2, &[span(BOLD, "Encrypted data:"), plain(&text)])
 }
 
 /// One finding with its advice.

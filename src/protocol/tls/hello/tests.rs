@@ -282,3 +282,12 @@ proptest! {
         prop_assert!(reader.message.capacity() <= HELLO_MAX);
     }
 }
+
+#[test]
+fn the_protocol_inside_is_named_by_the_client() {
+    let names = vector16(&[vector8(b"ftp"), vector8(b"ftp-data")].concat());
+    let mut reader = HandshakeReader::new();
+    reader.feed(&record(22, &client_hello(&[], &[extension(16, &names)])));
+    let hello = reader.client_hello().expect("a hello");
+    assert_eq!(hello.application_protocols, [&b"ftp"[..], b"ftp-data"]);
+}
