@@ -125,6 +125,15 @@ fn moved(session: &Session) -> String {
             parts.push(format!("{count} {}", if count == 1 { one } else { many }));
         }
     }
+    let encrypted = session.encrypted_data.len();
+    if encrypted > 0 {
+        let connections = if encrypted == 1 {
+            "connection"
+        } else {
+            "connections"
+        };
+        parts.push(format!("{encrypted} encrypted data {connections}"));
+    }
     if !parts.is_empty() {
         return parts.join(", ");
     }

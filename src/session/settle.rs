@@ -283,7 +283,11 @@ impl Session {
         let Some(channel) = channel else { return };
         let way = payload_way(state.verb, channel.client_way);
         channel.discard(way.reverse(), shared);
-        if transfer.direction == TransferDirection::Listing || !channel.was_open() {
+        // Bytes that are TLS records would be no file under the file's name.
+        if transfer.direction == TransferDirection::Listing
+            || !channel.was_open()
+            || channel.is_encrypted(self.encryption.was_seen())
+        {
             channel.discard(way, shared);
             return;
         }

@@ -105,6 +105,41 @@ def pyftpdlib_ftplib(network, path):
         """)
 
 
+def ftps_explicit(network, path):
+    """AUTH TLS with pure-ftpd: curl reads a file in passive mode, lftp stores one in active mode; two sessions"""
+    content.put(network.home / "data.bin", content.noise(9_000), UID)
+    report = content.put(network.folder / "report.bin", content.noise(700, 2))
+    servers.pure_ftpd(network, 21, "-Y", "1", "-2", servers.certificate(network))
+    with network.tap(path):
+        curl(network, f"ftp://{SERVER4}/data.bin", "-k", "--ssl-reqd")
+        lftp(network, f"ftp://{SERVER4}",
+             "set ftp:ssl-force yes; set ftp:ssl-protect-data yes; set ssl:verify-certificate no; set ftp:passive-mode no",
+             f"put {report}")
+
+
+def ftps_ccc(network, path):
+    """AUTH TLS, login, PROT P and CCC with pure-ftpd and ftplib: commands in clear, data encrypted"""
+    content.put(network.home / "data.bin", content.noise(3_000), UID)
+    servers.pure_ftpd(network, 21, "-Y", "1", "-2", servers.certificate(network))
+    with network.tap(path):
+        ftplib(network, """
+            ftp.prot_p()
+            ftp.ccc()
+            ftp.pwd()
+            ftp.retrbinary("RETR data.bin", bytes)
+            ftp.quit()
+        """, kind="FTP_TLS")
+
+
+def ftps_implicit(network, path):
+    """Implicit TLS on port 990 with vsftpd: curl reads a listing and a file over one control connection"""
+    content.put(network.home / "data.bin", content.noise(9_000), UID)
+    pem = servers.certificate(network)
+    servers.vsftpd(network, 990, ssl_enable="YES", implicit_ssl="YES", rsa_cert_file=pem, rsa_private_key_file=pem)
+    with network.tap(path):
+        curl(network, f"ftps://{SERVER4}/", "-k", f"ftps://{SERVER4}/data.bin")
+
+
 def blocked_active(network, path):
     """The client's firewall drops what comes from port 20: the data connection of active mode never opens"""
     content.put(network.home / "data.bin", content.noise(2_000), UID)
@@ -169,9 +204,9 @@ def lftp(network, url, settings, *lines, check=True):
     return network.run("c", "lftp", "--norc", "-c", script, cwd=scratch(network), check=check)
 
 
-def ftplib(network, script, port=21, host=SERVER4, user=USER, password=PASSWORD):
+def ftplib(network, script, port=21, host=SERVER4, user=USER, password=PASSWORD, kind="FTP"):
     """Python's ftplib, logged in; `script` says what `ftp` does."""
-    lines = ["import ftplib, io", "ftp = ftplib.FTP()", "ftp.set_debuglevel(1)", f"ftp.connect({host!r}, {port})",
+    lines = ["import ftplib, io", f"ftp = ftplib.{kind}()", "ftp.set_debuglevel(1)", f"ftp.connect({host!r}, {port})",
              f"ftp.login({user!r}, {password!r})", *(line.strip() for line in script.strip().splitlines())]
     return network.run("c", sys.executable, "-c", "\n".join(lines), cwd=scratch(network))
 
@@ -196,6 +231,9 @@ SCENES = {
     "pureftpd-curl.pcap": pureftpd_curl,
     "proftpd-lftp.pcap": proftpd_lftp,
     "pyftpdlib-ftplib.pcap": pyftpdlib_ftplib,
+    "ftps-explicit.pcap": ftps_explicit,
+    "ftps-ccc.pcap": ftps_ccc,
+    "ftps-implicit.pcap": ftps_implicit,
     "blocked-active.pcap": blocked_active,
     "blocked-passive.pcap": blocked_passive,
     "any-interface.pcap": any_interface,

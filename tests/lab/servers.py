@@ -31,6 +31,18 @@ def accounts(network):
     network.overlay("s", "shadow", f"{USER}:{secret}:20000:0:99999:7:::\n", mode=0o600)
 
 
+def certificate(network):
+    """Key and certificate of the server in one file."""
+    path = network.folder / "server.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-days", "3650", "-subj", "/CN=ftp.any-domain.com", "-keyout", path, "-out", f"{path}.cert"],
+                   check=True, capture_output=True)
+    with open(path, "ab") as pem:
+        pem.write(Path(f"{path}.cert").read_bytes())
+    path.chmod(0o600)
+    return path
+
+
 def dnsmasq(network, name):
     """Answers for one name; the rest is unknown."""
     network.start("s", "dnsmasq", "-k", "--no-resolv", "--no-hosts", f"--listen-address={RESOLVER}",
