@@ -13,6 +13,7 @@ use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 #[cfg(feature = "live")]
 use super::filtered_source::FilteredSource;
+use super::interruption::Interruption;
 use super::output::Output;
 use super::tally::Tally;
 use super::terminal::{self, Environment};
@@ -54,6 +55,10 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         }
         None => &mut captures,
     };
+    let piped = arguments.input.captures.iter().any(is_pipe);
+    let asked = Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?;
+    let ignored = Interruption::default();
+    let interruption = if piped { &ignored } else { &asked };
     let stop = Rc::new(Cell::new(false));
     let progress = !arguments.output.no_progress && !arguments.output.quiet;
 
@@ -68,10 +73,9 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let failures;
     let rejected;
     let written = if arguments.output.format == Format::Ndjson {
-        let flush = arguments.input.captures.iter().any(is_pipe);
         let choice = arguments.output.events.into();
-        let mut lines = EventLines::new(&mut output, choice, several, flush);
-        let mut source = WatchedSource::new(source, lines.stopped(), progress);
+        let mut lines = EventLines::new(&mut output, choice, several, piped);
+        let mut source = WatchedSource::new(source, lines.stopped(), interruption, progress);
         let events: &mut dyn EventSink = &mut (&mut tally, &mut lines);
         let hold = arguments.output.events == Events::All;
         (summary, rejected) = analyze(&mut source, &options, selection, events, hold, files);
@@ -79,12 +83,13 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         lines.finish(&summary.captures, &summary.totals).map(|_| ())
     } else {
         let mut builder = ReportBuilder::new(&options.limits);
-        let mut source = WatchedSource::new(source, stop, progress);
+        let mut source = WatchedSource::new(source, stop, interruption, progress);
         let events: &mut dyn EventSink = &mut (&mut tally, &mut builder);
         (summary, rejected) = analyze(&mut source, &options, selection, events, false, files);
         failures = source.failures();
         let report = builder.finish(summary.captures.clone(), summary.totals.clone());
         match arguments.output.format {
+            _ if interruption.is_asked() => Ok(()),
             Format::Json => json::write_report(&report, &mut output),
             _ => table::render(&report, &table_options(&arguments.output), &mut output),
         }
@@ -93,6 +98,10 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let extracted = extractor.map_or(Ok(()), |extractor| {
         finish_folder(extractor, &rejected, arguments)
     });
+    if interruption.is_asked() {
+        extracted?;
+        return Err(Failure::Interrupted);
+    }
     let written = match written.and_then(|()| output.flush()) {
         Ok(()) => output.finish(),
         Err(cause) => Err(output.failure(&cause)),

@@ -35,6 +35,9 @@ pub(super) enum Failure {
     /// The reader of standard output went away: not an error.
     #[error("the pipe was closed")]
     PipeClosed,
+    /// The user does not want to wait for it.
+    #[error("interrupted: there is no report")]
+    Interrupted,
     /// Anything else that was asked for and cannot be done.
     #[error("{0}")]
     Refused(String),
@@ -69,6 +72,7 @@ impl Failure {
     pub(super) fn exit(&self) -> Exit {
         match self {
             Self::PipeClosed => Exit::Done,
+            Self::Interrupted => Exit::Interrupted,
             Self::Option { .. } | Self::Output { .. } | Self::Refused(_) => Exit::Misuse,
         }
     }

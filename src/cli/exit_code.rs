@@ -5,6 +5,8 @@ use std::process::ExitCode;
 /// How a run ends. The order of the variants is that of precedence: where several apply, the first counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Exit {
+    /// The user pressed Ctrl-C before the report was complete.
+    Interrupted,
     /// Wrong usage, or output that cannot be written.
     Misuse,
     /// An input could not be read, or was not whole with `--strict`.
@@ -26,6 +28,7 @@ impl Exit {
             Self::Misuse => 2,
             Self::Unreadable => 3,
             Self::NoSession => 4,
+            Self::Interrupted => 130,
         }
     }
 

@@ -18,6 +18,7 @@ mod exit_code;
 mod filtered_source;
 #[cfg(feature = "live")]
 mod interfaces_command;
+mod interruption;
 mod man_command;
 mod output;
 mod schema_command;

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::error_text;
+use super::interruption::Interruption;
 use crate::capture::{Input, PacketSource};
 use crate::model::record::Capture;
 use crate::report::units;
@@ -16,20 +17,23 @@ use crate::report::units;
 pub(super) struct WatchedSource<'a> {
     inner: &'a mut dyn PacketSource,
     stop: Rc<Cell<bool>>,
+    interruption: &'a Interruption,
     progress: Option<Progress>,
     failures: u64,
 }
 
 impl<'a> WatchedSource<'a> {
-    /// Watches `inner`; it ends once `stop` is true. Progress is shown only on a terminal.
+    /// Watches `inner`; it ends once `stop` is true, or at an interruption. Progress is shown only on a terminal.
     pub(super) fn new(
         inner: &'a mut dyn PacketSource,
         stop: Rc<Cell<bool>>,
+        interruption: &'a Interruption,
         progress: bool,
     ) -> Self {
         Self {
             inner,
             stop,
+            interruption,
             progress: (progress && stderr().is_terminal()).then(Progress::new),
             failures: 0,
         }
@@ -46,6 +50,7 @@ impl PacketSource for WatchedSource<'_> {
         let Self {
             inner,
             stop,
+            interruption,
             progress,
             failures,
         } = self;
@@ -65,7 +70,7 @@ impl PacketSource for WatchedSource<'_> {
                 }
                 _ => {}
             }
-            if stop.get() {
+            if stop.get() || interruption.is_asked() {
                 ControlFlow::Break(())
             } else {
                 take(input)
