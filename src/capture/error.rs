@@ -72,7 +72,7 @@ pub enum Error {
         limit: u64,
     },
     /// A directory without a capture in it.
-    #[error("cannot read {path}: the directory holds no capture ({files} other files)")]
+    #[error("cannot read {path}: the directory holds no capture, {}", other_files(*.files))]
     NoCapture {
         /// The directory.
         path: String,
@@ -118,6 +118,7 @@ impl Error {
             Self::WindowTooLarge { .. } => {
                 Some("raise --max-memory, or decompress it with its own tool first")
             }
+            Self::NoCapture { files: 0, .. } => Some("check the path"),
             Self::NoCapture { .. } => Some("run with -v to see which files were passed over"),
             Self::StandardInputTwice => Some("give - once"),
             Self::Filter { .. } => Some(
@@ -127,6 +128,14 @@ impl Error {
                 Some("run it with the right to capture, for example as root")
             }
         }
+    }
+}
+
+fn other_files(count: usize) -> String {
+    match count {
+        0 => "and no other file".to_owned(),
+        1 => "only 1 other file".to_owned(),
+        _ => format!("only {count} other files"),
     }
 }
 

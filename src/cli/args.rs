@@ -131,7 +131,7 @@ const ANALYZE_EXAMPLES: &str = "\
 Examples:
   ftpscope analyze --where 'transfers.exists(t, t.name.endsWith(\".zip\"))' capture.pcap
   ftpscope analyze --since 2026-11-20T15:00 --tz Europe/Berlin capture.pcap
-  tcpdump -w - port 21 | ftpscope analyze --format ndjson -
+  tcpdump -U -w - host 192.0.2.7 | ftpscope analyze --format ndjson -
   ftpscope analyze --strict --fail-on medium -o report.json --format json captures/";
 
 #[cfg(test)]

@@ -46,7 +46,8 @@ pub fn rate(bytes_per_second: f64) -> String {
     scaled(bytes_per_second, "/s")
 }
 
-/// A duration in seconds: `0.012 s`, `3.1 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`.
+/// A duration in seconds: `0.000360 s`, `0.012 s`, `3.1 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`. What would be
+/// 0.000 has six decimals, as in titles.
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,
@@ -55,6 +56,12 @@ pub fn rate(bytes_per_second: f64) -> String {
 )]
 pub fn duration(seconds: f64) -> String {
     let seconds = seconds.max(0.0);
+    if seconds < 0.000_000_5 {
+        return "0 s".to_owned();
+    }
+    if seconds < 0.001 {
+        return format!("{seconds:.6} s");
+    }
     if seconds < 0.9995 {
         return format!("{seconds:.3} s");
     }
@@ -152,14 +159,15 @@ mod tests {
 
     #[test]
     fn durations_grow_their_units() {
-        assert_eq!(duration(0.0), "0.000 s");
+        assert_eq!(duration(0.0), "0 s");
+        assert_eq!(duration(0.000_36), "0.000360 s");
         assert_eq!(duration(0.0124), "0.012 s");
         assert_eq!(duration(3.12), "3.1 s");
         assert_eq!(duration(59.99), "1 min 00 s");
         assert_eq!(duration(125.0), "2 min 05 s");
         assert_eq!(duration(3_720.0), "1 h 02 min");
         assert_eq!(duration(273_600.0), "3 d 04 h");
-        assert_eq!(duration(-1.0), "0.000 s");
+        assert_eq!(duration(-1.0), "0 s");
     }
 
     #[test]

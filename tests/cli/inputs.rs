@@ -1,7 +1,7 @@
 //! Inputs that cannot be read, or only in part.
 
-use std::io::Write as _;
-use std::process::Stdio;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::process::{Command, Stdio};
 
 use crate::support::folder::Folder;
 
@@ -26,7 +26,7 @@ fn what_cannot_be_read_is_one_line_each() {
     insta::assert_snapshot!(folder.run(&["analyze", "notes"]), @"
     exit 3
     -- stderr
-    ftpscope: cannot read notes: the directory holds no capture (1 other files); run with -v to see which files were passed over
+    ftpscope: cannot read notes: the directory holds no capture, only 1 other file; run with -v to see which files were passed over
     ");
 }
 
@@ -121,4 +121,44 @@ fn standard_input_that_ends_early_is_unreadable() {
     let output = child.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(3));
     insta::assert_snapshot!(String::from_utf8_lossy(&output.stderr), @"ftpscope: cannot read -: it ends inside its pcap file header, after 4 bytes; copy the file again; it is not whole");
+}
+
+#[test]
+fn a_directory_without_any_file_is_unreadable() {
+    let folder = Folder::new("no-files");
+    std::fs::create_dir(folder.path().join("nothing")).expect("a folder");
+    insta::assert_snapshot!(folder.run(&["analyze", "nothing"]), @"
+    exit 3
+    -- stderr
+    ftpscope: cannot read nothing: the directory holds no capture, and no other file; check the path
+    ");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_pipe_is_read_to_its_end_after_the_first_interrupt() {
+    let folder = Folder::new("interrupt");
+    let mut child = folder
+        .command(&["analyze", "--format", "ndjson", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut stdin = child.stdin.take().expect("it is piped");
+    let mut stdout = BufReader::new(child.stdout.take().expect("it is piped"));
+    let capture = std::fs::read(folder.path().join("headers.pcap")).expect("a file");
+    let packet = [1_700_000_000_u32, 0, 4, 4, 0].map(u32::to_le_bytes);
+    stdin.write_all(&capture).expect("it reads");
+    stdin.write_all(&packet.concat()).expect("it reads");
+    let mut line = String::new();
+    stdout.read_line(&mut line).expect("the capture is told");
+    let process = child.id().to_string();
+    let kill = Command::new("kill").args(["-INT", &process]).status();
+    assert!(kill.expect("kill runs").success());
+    stdin.write_all(&packet.concat()).expect("it still reads");
+    drop(stdin);
+    let mut rest = String::new();
+    stdout.read_to_string(&mut rest).expect("it ends");
+    assert!(rest.contains(r#""packets":2"#), "{rest}");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
 }

@@ -268,7 +268,9 @@ fn step_row(
         vec![reply],
     ];
     if wide {
-        cells.push(vec![units::duration(step.duration)]);
+        // What one packet tells took no time.
+        let took = (step.duration > 0.0).then(|| units::duration(step.duration));
+        cells.push(took.into_iter().collect());
     }
     cells.push(vec![frames(step, session)]);
     grid.row(mark, &cells);

@@ -73,12 +73,7 @@ impl Shape {
 }
 
 fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut Grid) {
-    let path = transfer.path.as_ref().or(transfer.argument.as_ref());
-    let mut what = vec![match (path, transfer.direction) {
-        (Some(path), TransferDirection::Listing) => format!("{} {path}", transfer.verb),
-        (Some(path), _) => path.clone(),
-        (None, _) => transfer.verb.clone(),
-    }];
+    let mut what = vec![name(transfer)];
     if let Some(saved) = &transfer.saved_as {
         what.push(format!("saved as {saved}"));
     }
@@ -124,6 +119,16 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
     grid.row(mark, &cells);
 }
 
+/// The path of a file, what was listed, or the verb where neither is known.
+fn name(transfer: &Transfer) -> String {
+    let path = transfer.path.as_ref().or(transfer.argument.as_ref());
+    match (path, transfer.direction) {
+        (Some(path), TransferDirection::Listing) => format!("{} {path}", transfer.verb),
+        (Some(path), _) => path.clone(),
+        (None, _) => transfer.verb.clone(),
+    }
+}
+
 /// What a listing held: the first few on one line, or each on its own.
 fn entries(transfer: &Transfer, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
     if transfer.entries.is_empty() {
@@ -136,9 +141,8 @@ fn entries(transfer: &Transfer, options: &Options, block: &mut Block<'_>) -> io:
     };
     let total = units::to_u64(transfer.entries.len()).saturating_add(transfer.entries_omitted);
     let title = format!(
-        "{} {}: {}",
-        transfer.verb,
-        transfer.path.as_deref().unwrap_or_default(),
+        "{}: {}",
+        name(transfer),
         units::counted(total, "entry", "entries"),
     );
     let mut names: Vec<String> = transfer.entries.iter().take(limit).map(entry).collect();
