@@ -1,0 +1,40 @@
+//! The README says what is so: its example is what the tool prints, its commands are those of `.ci/run`.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+#[test]
+fn the_example_is_what_the_tool_prints() {
+    let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
+        .args(["analyze", "testdata/captures/classic.pcap"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .env("COLUMNS", "88")
+        .env("NO_COLOR", "1")
+        .output()
+        .expect("it runs");
+    let printed = String::from_utf8(output.stdout).expect("tables are text");
+    let readme = file("README.md");
+    let (_, example) = readme.split_once(EXAMPLE).expect("the example's heading");
+    let (example, _) = example.split_once("```").expect("the example's end");
+    assert_eq!(example, printed);
+}
+
+#[test]
+fn the_two_commands_are_those_of_the_checks() {
+    let readme = file("README.md");
+    let commands = |text: &str| -> Vec<String> {
+        let lines = text.lines().filter(|line| line.starts_with(".ci/prepare"));
+        lines.map(str::to_owned).collect()
+    };
+    assert_eq!(commands(&readme).len(), 2);
+    assert_eq!(commands(&readme), commands(&file(".ci/run")));
+}
+
+fn file(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(path).expect("a text of the project")
+}
+
+/// What stands in front of the example's output.
+const EXAMPLE: &str = "$ ftpscope analyze testdata/captures/classic.pcap\n";
