@@ -27,6 +27,8 @@ pub struct Limits {
     pub unsolicited_replies: usize,
     /// Announced data end points waiting for their connection.
     pub expectations: usize,
+    /// Bytes of control lines kept of all open sessions; beyond it long lines are cut and steps left out.
+    pub record_bytes: usize,
     /// Bytes of a listing kept for parsing its entries.
     pub listing_bytes: usize,
     /// Entries kept of one listing.
@@ -69,6 +71,7 @@ impl Default for Limits {
             transfers: 100_000,
             unsolicited_replies: 1_000,
             expectations: 100_000,
+            record_bytes: 64 << 20,
             listing_bytes: 8 << 20,
             listing_entries: 100_000,
             names: 50_000,

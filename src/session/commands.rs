@@ -20,6 +20,9 @@ impl Session {
         truncated: bool,
         arrived: FrameRef,
     ) {
+        let (line, cut) = shared.keep_text(line);
+        self.kept_text += line.len();
+        let truncated = truncated || cut;
         let parsed = parse_command(line);
         let verb = Verb::from_bytes(&parsed.verb);
         self.next_sequence += 1;
@@ -95,10 +98,13 @@ impl Session {
     pub(super) fn activate_front(&mut self, shared: &mut Shared<'_>) {
         // Without the server's side nothing is ever answered, and the order of the commands is all there is.
         let alone = self.server_is_silent() && self.next_sequence > 1;
-        for at in 0..self.pending.len() {
-            if at > 0 && !alone {
-                break;
-            }
+        let (first, end) = if alone {
+            let activated = self.pending.iter().rposition(|one| one.activated);
+            (activated.map_or(0, |last| last + 1), self.pending.len())
+        } else {
+            (0, 1)
+        };
+        for at in first..end {
             let Some(pending) = self.pending.get_mut(at) else {
                 break;
             };
@@ -133,12 +139,15 @@ impl Session {
 
     /// Tells the steps that are complete; with `all` every one.
     pub(super) fn tell_steps(&mut self, shared: &mut Shared<'_>, all: bool) {
+        self.let_go_of_old_steps(shared);
         while let Some(step) = {
             let secrets = &self.secrets;
             self.steps.next(all, |command| hide(command, secrets))
         } {
             shared.emit(Some(self.id), EventKind::Step(&step));
-            if self.told_steps.len() < shared.options.limits.commands {
+            let room = self.told_steps.len() < shared.options.limits.commands
+                && shared.kept_text <= shared.options.limits.record_bytes;
+            if room {
                 self.told_steps.push(step);
             } else {
                 self.steps_omitted += 1;
@@ -150,6 +159,28 @@ impl Session {
                     ),
                 );
             }
+        }
+    }
+
+    /// A session whose first open step never ends must not hold everything behind it: beyond the bound the oldest is told
+    /// as far as it is known.
+    fn let_go_of_old_steps(&mut self, shared: &mut Shared<'_>) {
+        while self.steps.open_steps() > OPEN_STEPS {
+            shared.warn(
+                WarningCode::LimitReached,
+                "a session has too many unfinished steps; the oldest are told as far as they are known",
+            );
+            match self.steps.oldest_transfer() {
+                // It takes its step out of the way, or shows it as settled.
+                Some(id) if self.transfers.contains_key(&id) => self.try_settle(shared, id, true),
+                _ => {}
+            }
+            let secrets = &self.secrets;
+            let Some(step) = self.steps.next(true, |command| hide(command, secrets)) else {
+                break;
+            };
+            shared.emit(Some(self.id), EventKind::Step(&step));
+            self.told_steps.push(step);
         }
     }
 
@@ -198,15 +229,17 @@ impl Session {
         }
     }
 
+    /// ABOR stops the transfer that runs (RFC 959 section 4.1.3): the first one without its final reply.
     fn note_abor(&mut self, arrived: FrameRef) {
-        for pending in &self.pending {
-            if let Some(state) = self
-                .transfers
-                .values_mut()
-                .find(|state| state.sequence == pending.sequence)
-            {
-                state.abor.get_or_insert(arrived);
-            }
+        let running = self
+            .pending
+            .iter()
+            .take(ABORTABLE)
+            .find(|one| one.verb.is_transfer());
+        if let Some(id) = running.and_then(|pending| self.transfer_of(pending.sequence))
+            && let Some(state) = self.transfers.get_mut(&id)
+        {
+            state.abor.get_or_insert(arrived);
         }
     }
 }
@@ -249,8 +282,14 @@ fn active_end_point(verb: Verb, argument: &[u8]) -> Option<(Mode, crate::model::
     }
 }
 
+/// Steps that are not told yet.
+const OPEN_STEPS: usize = 4096;
+
 /// Commands that wait for an answer at once.
 const PENDING: usize = 10_000;
+
+/// Unanswered commands among which an ABOR looks for the transfer it stops.
+const ABORTABLE: usize = 64;
 
 /// PORT commands whose answer may be outstanding.
 const ANNOUNCEMENTS: usize = 1024;

@@ -1,6 +1,8 @@
 //! One control connection: its state, and the way from its bytes to command lines and replies.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+
+use foldhash::fast::RandomState;
 
 use super::encrypted_data::EncryptedData;
 use super::encryption::{Encryption, Taken};
@@ -84,6 +86,8 @@ pub(super) struct Session {
     /// Which PORT, EPRT or LPRT command began which negotiation.
     pub(super) announced_by: VecDeque<(u64, u64)>,
     pub(super) transfers: BTreeMap<u64, TransferState>,
+    /// The transfers by the numbers of their commands.
+    pub(super) transfer_ids: HashMap<u64, u64, RandomState>,
     pub(super) transfer_count: u64,
     pub(super) transfers_omitted: u64,
     pub(super) settled: Vec<Transfer>,
@@ -91,6 +95,8 @@ pub(super) struct Session {
 
     /// What is said now cannot be read.
     pub(super) commands_hidden: bool,
+    /// Bytes of control lines that are kept.
+    pub(super) kept_text: usize,
     pub(super) troubles: Vec<DataTrouble>,
     /// Once the control connection is over: how, when, and all about it.
     pub(super) closed: Option<(CloseReason, FlowSummary)>,
@@ -142,11 +148,13 @@ impl Session {
             negotiation: None,
             announced_by: VecDeque::new(),
             transfers: BTreeMap::new(),
+            transfer_ids: HashMap::default(),
             transfer_count: 0,
             transfers_omitted: 0,
             settled: Vec::new(),
             refused_transfers: BTreeSet::new(),
             commands_hidden: false,
+            kept_text: 0,
             troubles: Vec::new(),
             closed: None,
         }
@@ -336,7 +344,9 @@ impl Session {
         truncated: bool,
         arrived: FrameRef,
     ) {
-        if let ReplyLine::Complete(reply) = self.replies.line(line, truncated) {
+        let (line, cut) = shared.keep_text(line);
+        self.kept_text += line.len();
+        if let ReplyLine::Complete(reply) = self.replies.line(line, truncated || cut) {
             self.reply(shared, &reply, arrived);
         }
     }

@@ -309,7 +309,7 @@ mod tests {
         stream.gap(SERVER, 100_000);
         stream.data(SERVER, &[1; 5_000]);
         assert_eq!(stream.direction(CLIENT), None);
-        stream.data(SERVER, &[1; 50_000]);
+        stream.data(SERVER, &vec![1; 50_000]);
         assert_eq!(stream.direction(CLIENT), Some(TransferDirection::Download));
     }
 }

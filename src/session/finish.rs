@@ -101,6 +101,7 @@ impl Session {
         }
         self.tell_steps(shared, true);
         let id = self.id;
+        shared.kept_text = shared.kept_text.saturating_sub(self.kept_text);
         let Some(record) = self.into_record() else {
             return;
         };

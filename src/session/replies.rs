@@ -173,9 +173,8 @@ impl Session {
             return;
         }
         let Some(state) = self
-            .transfers
-            .values_mut()
-            .find(|state| state.sequence == sequence)
+            .transfer_of(sequence)
+            .and_then(|id| self.transfers.get_mut(&id))
         else {
             return;
         };
@@ -343,11 +342,10 @@ impl Session {
         reply: &ParsedReply,
         arrived: FrameRef,
     ) {
-        let Some((&id, state)) = self
-            .transfers
-            .iter_mut()
-            .find(|(_, state)| state.sequence == sequence)
-        else {
+        let Some(id) = self.transfer_of(sequence) else {
+            return;
+        };
+        let Some(state) = self.transfers.get_mut(&id) else {
             return;
         };
         let last = reply

@@ -33,6 +33,7 @@ impl Session {
         let Some(state) = self.transfers.remove(&id) else {
             return;
         };
+        self.transfer_ids.remove(&state.sequence);
         if let Some(number) = state.negotiation {
             self.retire(shared, number);
         }
@@ -215,6 +216,12 @@ impl Session {
         }
         self.save(shared, state, &mut transfer, channel);
         self.note_trouble(id, state, channel, announced);
+        let note = self.note(state, &transfer);
+        (transfer, note)
+    }
+
+    /// What the transfer adds to its step.
+    fn note(&self, state: &TransferState, transfer: &Transfer) -> TransferNote {
         let (outcome, answer) =
             self.steps
                 .get(state.sequence)
@@ -226,15 +233,14 @@ impl Session {
                     };
                     (outcome, command.record.replies.last())
                 });
-        let note = TransferNote {
-            title: title::of_transfer(&transfer, outcome, answer),
+        TransferNote {
+            title: title::of_transfer(transfer, outcome, answer),
             end: transfer
                 .connection
                 .as_ref()
                 .map(|connection| connection.end)
                 .unwrap_or_default(),
-        };
-        (transfer, note)
+        }
     }
 
     fn read_listing(

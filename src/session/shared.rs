@@ -46,6 +46,8 @@ pub(super) struct Shared<'s> {
     pub(super) totals: Totals,
     warnings: BTreeMap<(WarningCode, String), Warning>,
     contents: u64,
+    /// Bytes of control lines that open sessions keep.
+    pub(super) kept_text: usize,
     /// Transfers with a final reply that wait for their data connection: until when, session, transfer.
     waiting: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
 }
@@ -83,6 +85,7 @@ impl<'s> Shared<'s> {
             totals: Totals::default(),
             warnings: BTreeMap::new(),
             contents: 0,
+            kept_text: 0,
             waiting: BinaryHeap::new(),
         }
     }
@@ -117,6 +120,21 @@ impl<'s> Shared<'s> {
             .or_insert_with_key(|(code, message)| {
                 Warning::new(*code, message.clone(), Some(frame))
             });
+    }
+
+    /// A control line as it is kept: whole while there is room for the lines of all open sessions, else its beginning.
+    /// Tells whether it was cut.
+    pub(super) fn keep_text<'a>(&mut self, line: &'a [u8]) -> (&'a [u8], bool) {
+        let room = self.kept_text <= self.options.limits.record_bytes || line.len() <= SHORT_LINE;
+        let kept = if room { line } else { &line[..SHORT_LINE] };
+        self.kept_text += kept.len();
+        if !room {
+            self.warn(
+                WarningCode::LimitReached,
+                "open sessions hold too much text; long lines were cut and steps left out",
+            );
+        }
+        (kept, !room)
     }
 
     /// The transfer is settled after a while even if its data connection is not seen to end.
@@ -155,3 +173,6 @@ impl<'s> Shared<'s> {
         Some((channel, sink))
     }
 }
+
+/// Bytes kept of a control line when room is short.
+const SHORT_LINE: usize = 256;

@@ -129,6 +129,16 @@ impl StepLog {
         self.commands.insert(sequence, command);
     }
 
+    /// How many steps are not told yet.
+    pub(super) fn open_steps(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The transfer of the oldest step that is not told yet.
+    pub(super) fn oldest_transfer(&self) -> Option<u64> {
+        self.open.front().and_then(|step| step.transfer)
+    }
+
     /// The command with this number, while it is not told.
     pub(super) fn get_mut(&mut self, sequence: u64) -> Option<&mut CommandState> {
         self.commands.get_mut(&sequence)

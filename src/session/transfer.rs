@@ -137,6 +137,7 @@ impl Session {
     ) -> u64 {
         self.transfer_count += 1;
         let id = self.transfer_count;
+        self.transfer_ids.insert(sequence, id);
         self.transfers.insert(
             id,
             TransferState {
@@ -158,13 +159,17 @@ impl Session {
         id
     }
 
+    /// The transfer that this command began, while it is not settled.
+    pub(super) fn transfer_of(&self, sequence: u64) -> Option<u64> {
+        self.transfer_ids.get(&sequence).copied()
+    }
+
     /// It is the transfer's turn: all commands before it were answered. What is in force now holds for it.
     pub(super) fn activate_transfer(&mut self, shared: &mut Shared<'_>, sequence: u64) {
-        let Some((&id, state)) = self
-            .transfers
-            .iter()
-            .find(|(_, state)| state.sequence == sequence)
-        else {
+        let Some(id) = self.transfer_of(sequence) else {
+            return;
+        };
+        let Some(state) = self.transfers.get(&id) else {
             return;
         };
         let verb = state.verb;
