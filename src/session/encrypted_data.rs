@@ -120,7 +120,7 @@ impl Session {
             Nature::Tls if sole => 0.8,
             Nature::Tls => 0.6,
             // PROT C: what can be read is told as data without a command, where the port alone says that it is data.
-            Nature::Clear if data_port => return false,
+            Nature::Clear if data_port || stream.is_dialogue() => return false,
             Nature::Clear if sole => 0.5,
             Nature::Clear => 0.4,
             Nature::Unknown if data_port => 0.5,

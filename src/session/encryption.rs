@@ -335,6 +335,9 @@ const fn is_text(byte: u8) -> bool {
 /// A line of this length without an end is none.
 const LINE_BYTES: usize = 4096;
 
+/// Bytes of the length in front of an old hello.
+const OLD_HEADER: usize = 2;
+
 const TLS_1_3: u16 = 0x0304;
 const CHANGE_CIPHER_SPEC: u8 = 20;
 const HANDSHAKE: u8 = 22;

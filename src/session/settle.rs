@@ -1,6 +1,7 @@
 //! The end of a transfer: when nothing can change any more, it is judged, saved, told.
 
 use super::completeness::{self, Facts};
+use super::content::Content;
 use super::control::Session;
 use super::data_channel::{DataChannel, DataId};
 use super::shared::Shared;
@@ -135,19 +136,12 @@ impl Session {
         let content = open
             .zip(way)
             .and_then(|(channel, way)| channel.content(way));
-        let encrypted =
-            open.is_some_and(|channel| channel.is_encrypted(self.encryption.was_seen()));
-        let facts = Facts {
-            encrypted,
-            ..facts(state, open, direction)
-        };
+        let facts = facts(state, open, direction, self.encryption.was_seen());
         let (completeness, evidence) = completeness::judge(&facts);
         let digests = match (open, content) {
             _ if completeness == Completeness::Gaps => None,
             (Some(_), Some(content)) => Some(content.digests()),
-            (Some(_), None) => {
-                Some(super::content::Content::new(shared.next_content(), &shared.options).digests())
-            }
+            (Some(_), None) => Some(Content::new(shared.next_content(), &shared.options).digests()),
             (None, _) => None,
         };
         let announced = state
@@ -201,8 +195,8 @@ impl Session {
             md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
             sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
             media_type: content
-                .filter(|_| !encrypted)
-                .and_then(super::content::Content::media_type),
+                .filter(|_| !facts.encrypted)
+                .and_then(Content::media_type),
             saved_as: None,
             throughput: connection.as_ref().and_then(|connection| {
                 rate(connection, content.map_or(0, |content| content.bytes))
@@ -211,7 +205,7 @@ impl Session {
             entries: Vec::new(),
             entries_omitted: 0,
         };
-        if direction == TransferDirection::Listing && !encrypted {
+        if direction == TransferDirection::Listing && !facts.encrypted {
             self.read_listing(shared, &mut transfer, content);
         }
         self.save(shared, state, &mut transfer, channel);
@@ -247,7 +241,7 @@ impl Session {
         &self,
         shared: &mut Shared<'_>,
         transfer: &mut Transfer,
-        content: Option<&super::content::Content>,
+        content: Option<&Content>,
     ) {
         let Some(content) = content else { return };
         if transfer.transfer_mode != TransferMode::Stream {
@@ -423,9 +417,7 @@ pub(super) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     } else {
         Completeness::Truncated
     };
-    let digests = content
-        .filter(|_| !gaps)
-        .map(super::content::Content::digests);
+    let digests = content.filter(|_| !gaps).map(Content::digests);
     let mut record = UnmatchedData {
         session: channel.announcer,
         connection: channel.record(way),
@@ -434,7 +426,7 @@ pub(super) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
         sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
         md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
         sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
-        media_type: content.and_then(super::content::Content::media_type),
+        media_type: content.and_then(Content::media_type),
         saved_as: None,
     };
     if let Some(content) = content.filter(|content| content.stored) {
@@ -482,9 +474,16 @@ fn choose(shared: &Shared<'_>, channels: &[DataId], verb: Verb) -> Option<DataId
     })
 }
 
-fn facts(state: &TransferState, open: Option<&DataChannel>, direction: TransferDirection) -> Facts {
+/// `after_tls` tells whether TLS was seen on the control connection.
+fn facts(
+    state: &TransferState,
+    open: Option<&DataChannel>,
+    direction: TransferDirection,
+    after_tls: bool,
+) -> Facts {
     let mut facts = Facts {
         connected: open.is_some(),
+        encrypted: open.is_some_and(|channel| channel.is_encrypted(after_tls)),
         answer: state.answer.clone(),
         abor: state.abor,
         restart: state.restart,
