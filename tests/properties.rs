@@ -20,6 +20,9 @@ const CAPTURES: &[&str] = &[
     "pureftpd-curl.pcap",
     "proftpd-lftp.pcap",
     "pyftpdlib-ftplib.pcap",
+    "ftps-explicit.pcap",
+    "ftps-ccc.pcap",
+    "ftps-implicit.pcap",
 ];
 
 proptest! {
