@@ -11,7 +11,7 @@
 //!   ├─ data_channel        bytes of data connections -> content
 //!   │    └─ encrypted_stream   what passes where nobody announced it
 //!   ├─ encryption, handshake   TLS on the control connection, seen from outside
-//!   ├─ encrypted_data      ties data connections to sessions whose commands cannot be read
+//!   ├─ encrypted_data, encrypted_roles   tie data connections to sessions whose commands cannot be read
 //!   └─ expectation         ties the others to theirs
 //! ```
 
@@ -21,6 +21,7 @@ mod content;
 mod control;
 mod data_channel;
 mod encrypted_data;
+mod encrypted_roles;
 mod encrypted_stream;
 mod encryption;
 mod expectation;
