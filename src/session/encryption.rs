@@ -118,7 +118,7 @@ impl Encryption {
             }
             [high, low, 1, 3, ..] if from_client && high & 0x80 != 0 => {
                 self.seen = true;
-                Layer::OldHello((usize::from(high & 0x7f) << 8 | usize::from(*low)) + 2)
+                Layer::OldHello(usize::from(u16::from_be_bytes([high & 0x7f, *low])) + OLD_HEADER)
             }
             _ => return false,
         };
