@@ -73,6 +73,8 @@ pub(super) struct StepLog {
     open: VecDeque<StepState>,
     commands: BTreeMap<u64, CommandState>,
     told: u64,
+    /// How many of the open steps may yet belong to the transfer that follows.
+    preparing: usize,
 }
 
 impl StepLog {
@@ -124,6 +126,7 @@ impl StepLog {
                 .iter()
                 .rposition(|other| other.commands.first().is_none_or(|&other| other < first))
                 .map_or(0, |before| before + 1);
+            self.preparing += usize::from(step.prepares);
             self.open.insert(at, step);
         }
         self.commands.insert(sequence, command);
@@ -209,6 +212,7 @@ impl StepLog {
             return None;
         }
         let state = self.open.pop_front()?;
+        self.preparing -= usize::from(state.prepares);
         self.told += 1;
         if let Some(mut step) = state.made {
             step.number = self.told;
@@ -296,6 +300,10 @@ impl StepLog {
         }
         let followed = self.open.len() > 1;
         if step.prepares {
+            // Nothing but preparations is open: the usual case of a session that prepares on and on.
+            if self.preparing == self.open.len() {
+                return false;
+            }
             // Something that is no preparation and was not refused stands behind it.
             return self.open.iter().skip(1).any(|other| {
                 other.made.is_some() || (!other.prepares && self.is_answered_well(other))
@@ -345,6 +353,7 @@ impl StepLog {
         }
         for at in taken {
             if let Some(other) = self.open.remove(at) {
+                self.preparing -= usize::from(other.prepares);
                 step.commands.splice(0..0, other.commands);
             }
         }
