@@ -3,7 +3,7 @@
 //! Entries are spooled to a temporary file as they come and put in order at the end, so that memory holds 40 bytes an
 //! entry, however many there are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
@@ -25,6 +25,8 @@ pub(super) struct Manifest {
     /// Bytes given to the spool, those in `buffer` included.
     spooled: u64,
     entries: Vec<Place>,
+    /// What is now known to be another completeness, by session and transfer.
+    revised: BTreeMap<(u64, u64), Completeness>,
     failure: Option<io::Error>,
 }
 
@@ -80,6 +82,7 @@ impl Manifest {
             buffer: Vec::new(),
             spooled: 0,
             entries: Vec::new(),
+            revised: BTreeMap::new(),
             failure: None,
         })
     }
@@ -109,6 +112,13 @@ impl Manifest {
             paths.extend(entry["saved_as"].as_str().map(str::to_owned));
         }
         Ok(paths)
+    }
+
+    /// What a file was is known better than when it was saved.
+    pub(super) fn revise(&mut self, session: u64, transfer: u64, completeness: Completeness) {
+        if self.revised.len() < REVISED_MAX {
+            self.revised.insert((session, transfer), completeness);
+        }
     }
 
     /// Writes both lists, in order of session and transfer, and puts them into `root`: whole, or not at all.
@@ -176,6 +186,10 @@ impl Manifest {
         let mut separator: &[u8] = b"\n    ";
         for place in &self.entries {
             self.read(&mut text, place.at, place.json_bytes)?;
+            let (session, transfer, _) = place.order;
+            if let Some(completeness) = self.revised.get(&(session, transfer)) {
+                text = with_completeness(&text, *completeness)?;
+            }
             out.write_all(separator)?;
             out.write_all(&text)?;
             separator = b",\n    ";
@@ -241,6 +255,18 @@ fn entry<'a>(
     }
 }
 
+/// An entry with another completeness. No value can hold the quoted name of the field: in a string quotes are escaped.
+fn with_completeness(json: &[u8], completeness: Completeness) -> io::Result<Vec<u8>> {
+    let json = std::str::from_utf8(json).map_err(io::Error::other)?;
+    let key = "\"completeness\":";
+    let Some((before, rest)) = json.split_once(key) else {
+        return Ok(json.as_bytes().to_vec());
+    };
+    let after = rest.find(',').map_or("", |end| &rest[end..]);
+    let value = serde_json::to_string(&completeness)?;
+    Ok(format!("{before}{key}{value}{after}").into_bytes())
+}
+
 /// The digest of the saved file. A file with holes is saved with zeros in their place, which no digest of the bytes
 /// captured describes.
 fn digest_on_disk<'a>(settled: &Settled<'a>) -> Option<&'a str> {
@@ -289,6 +315,8 @@ pub(super) const SUMS: &str = "SHA256SUMS";
 /// Name of the temporary file; streams have numbers for names.
 pub(super) const SPOOL: &str = "spool";
 const BUFFER: usize = 64 << 10;
+/// Files that may turn out to be something else after they were saved.
+const REVISED_MAX: usize = 100_000;
 
 #[cfg(test)]
 mod tests {

@@ -284,6 +284,12 @@ impl TransferSink for Extractor {
     fn discard(&mut self, id: ContentId) {
         self.writer.discard(id);
     }
+
+    fn revise(&mut self, session: u64, transfer: u64, completeness: Completeness) {
+        if let Some(manifest) = &mut self.manifest {
+            manifest.revise(session, transfer, completeness);
+        }
+    }
 }
 
 impl Drop for Extractor {

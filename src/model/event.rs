@@ -133,6 +133,10 @@ pub trait TransferSink {
     fn settle(&mut self, id: ContentId, settled: &Settled<'_>) -> Result<Stored, StoreError>;
     /// The bytes are no file: a listing, encrypted, or the wrong direction.
     fn discard(&mut self, id: ContentId);
+    /// More became known of a transfer that was settled: it is not what it seemed. Its file stays where it is.
+    fn revise(&mut self, session: u64, transfer: u64, completeness: Completeness) {
+        let _ = (session, transfer, completeness);
+    }
 }
 
 impl TransferSink for () {

@@ -37,12 +37,39 @@ pub(super) struct Facts {
     pub(super) restart: u64,
     /// What the server said it would be, and where it said so.
     pub(super) announced: Option<(u64, &'static str)>,
+    /// What else was said of the size.
+    pub(super) stated: Vec<Stated>,
+}
+
+/// A size that somebody told beside the announced one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stated {
+    /// As told.
+    pub(super) bytes: u64,
+    /// Where, for a sentence.
+    pub(super) place: String,
+    /// What it is worth.
+    pub(super) weight: Weight,
+}
+
+/// What a told size is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// Of the whole file, exactly: it can contradict.
+    Whole,
+    /// Free text, a reservation, a count by other rules: evidence only.
+    Hint,
+    /// Tenths of 1,024 bytes of what is sent, rounded: evidence only.
+    TenthsOfKilobyte,
 }
 
 /// The verdict on one transfer, with its reasons.
 pub(super) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     let mut evidence = Vec::new();
-    let size = compare_size(facts, &mut evidence);
+    let mut size = compare_size(facts, &mut evidence);
+    if compare_stated(facts, &mut evidence) && size == Size::Unknown {
+        size = Size::Other;
+    }
     // With TLS either side may close as soon as the other said that it is done (RFC 5246 section 7.2.1).
     let closed_early = facts
         .receiver_end
@@ -121,6 +148,49 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
         ));
         Size::Other
     }
+}
+
+/// Holds the bytes against everything else that was said; true where an exact size of the whole file is another one.
+fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
+    let mut contradicted = false;
+    if !facts.connected {
+        return false;
+    }
+    let seen = facts.bytes.saturating_add(facts.missing);
+    let seen_text = thousands(seen);
+    for Stated {
+        bytes,
+        place,
+        weight,
+    } in &facts.stated
+    {
+        if *weight == Weight::TenthsOfKilobyte {
+            let said = format!(
+                "{place} said {}.{} kbytes",
+                thousands(bytes / 10),
+                bytes % 10
+            );
+            // Rounded to the nearest tenth, so at most half a tenth off.
+            let agrees = bytes.saturating_mul(1024).abs_diff(seen.saturating_mul(10)) <= 512;
+            evidence.push(if agrees {
+                format!("{said}: agrees")
+            } else {
+                format!("{said}, {seen_text} bytes were seen")
+            });
+            continue;
+        }
+        let said = format!("{place} said {} bytes", thousands(*bytes));
+        let rest = bytes.checked_sub(facts.restart);
+        if seen == *bytes || (facts.restart > 0 && rest == Some(seen)) {
+            evidence.push(format!("{said}: equal"));
+        } else if facts.size_counts {
+            evidence.push(format!("{said}, but {seen_text} were seen"));
+            contradicted |= *weight == Weight::Whole;
+        } else {
+            evidence.push(format!("{said}, {seen_text} were seen"));
+        }
+    }
+    contradicted
 }
 
 fn tell_answer(facts: &Facts, evidence: &mut Vec<String>) {
@@ -359,6 +429,66 @@ mod tests {
                 ..whole()
             }),
             Completeness::Complete
+        );
+    }
+
+    fn also(bytes: u64, weight: Weight) -> Facts {
+        let place = "a listing".to_owned();
+        Facts {
+            stated: vec![Stated {
+                bytes,
+                place,
+                weight,
+            }],
+            ..whole()
+        }
+    }
+
+    #[test]
+    fn an_exact_size_contradicts_unless_the_announced_one_agrees() {
+        assert_eq!(verdict(&also(1715, Weight::Whole)), Completeness::Complete);
+        assert_eq!(
+            verdict(&also(1716, Weight::Whole)),
+            Completeness::Unverifiable
+        );
+        assert_eq!(
+            verdict(&Facts {
+                announced: Some((1715, "the 150 reply")),
+                ..also(1716, Weight::Whole)
+            }),
+            Completeness::Complete
+        );
+        assert_eq!(
+            verdict(&Facts {
+                size_counts: false,
+                ..also(1716, Weight::Whole)
+            }),
+            Completeness::Complete
+        );
+        assert_eq!(
+            verdict(&Facts {
+                restart: 1000,
+                ..also(2715, Weight::Whole)
+            }),
+            Completeness::Complete
+        );
+    }
+
+    #[test]
+    fn texts_and_reservations_are_evidence_only() {
+        let (completeness, evidence) = judge(&also(9999, Weight::Hint));
+        assert_eq!(completeness, Completeness::Complete);
+        assert_eq!(
+            evidence[0],
+            "a listing said 9,999 bytes, but 1,715 were seen"
+        );
+        let (completeness, evidence) = judge(&also(17, Weight::TenthsOfKilobyte));
+        assert_eq!(completeness, Completeness::Complete);
+        assert_eq!(evidence[0], "a listing said 1.7 kbytes: agrees");
+        let (_, evidence) = judge(&also(18, Weight::TenthsOfKilobyte));
+        assert_eq!(
+            evidence[0],
+            "a listing said 1.8 kbytes, 1,715 bytes were seen"
         );
     }
 

@@ -6,6 +6,7 @@ use foldhash::fast::RandomState;
 
 use super::encrypted_data::EncryptedData;
 use super::encryption::{Encryption, Taken};
+use super::known_sizes::KnownSizes;
 use super::login::Logins;
 use super::pairing::Pending;
 use super::secrets::Secrets;
@@ -73,8 +74,12 @@ pub(super) struct Session {
     pub(super) directory: Option<Vec<u8>>,
     pub(super) representation: Representation,
     pub(super) restart: u64,
-    /// Sizes that the server told for names, latest last.
-    pub(super) sizes: VecDeque<(Vec<u8>, u64)>,
+    /// Argument of an RNFR that was accepted.
+    pub(super) renaming: Option<Vec<u8>>,
+    /// From ALLO, for the next upload.
+    pub(super) allocated: Option<u64>,
+    /// What the server told of files' sizes and digests.
+    pub(super) known_sizes: KnownSizes,
     pub(super) encryption: Encryption,
     /// Its data connections, while commands cannot be read.
     pub(super) encrypted_data: EncryptedData,
@@ -140,7 +145,9 @@ impl Session {
             directory: None,
             representation: Representation::default(),
             restart: 0,
-            sizes: VecDeque::new(),
+            renaming: None,
+            allocated: None,
+            known_sizes: KnownSizes::default(),
             encryption: Encryption::default(),
             encrypted_data: EncryptedData::default(),
             negotiations: BTreeMap::new(),
@@ -388,14 +395,6 @@ impl Session {
             preliminary: Vec::new(),
         }
     }
-
-    /// Remembers what the server said of a name's size.
-    pub(super) fn remember_size(&mut self, name: Vec<u8>, size: u64) {
-        if self.sizes.len() >= SIZES {
-            self.sizes.pop_front();
-        }
-        self.sizes.push_back((name, size));
-    }
 }
 
 fn base64_of(bytes: &[u8]) -> String {
@@ -416,6 +415,3 @@ fn begins_line(line: &[u8], from_client: bool) -> bool {
 fn says_enough(line: &[u8], from_client: bool) -> bool {
     line.len() > 4 && begins_line(line, from_client) && (!from_client || line.contains(&b' '))
 }
-
-/// Sizes remembered of one session.
-const SIZES: usize = 64;

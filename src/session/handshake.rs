@@ -1,6 +1,7 @@
 //! What encryption of the control connection means for its session: a step with the facts, and commands nobody can read.
 
 use super::control::{Representation, Session};
+use super::known_sizes::KnownSizes;
 use super::shared::Shared;
 use crate::model::record::{Outcome, Step, StepKind};
 
@@ -13,7 +14,9 @@ impl Session {
         self.directory = None;
         self.representation = Representation::default();
         self.restart = 0;
-        self.sizes.clear();
+        self.known_sizes = KnownSizes::default();
+        self.allocated = None;
+        self.renaming = None;
         shared.encrypted.enter(self.key.hosts(), self.id);
     }
 

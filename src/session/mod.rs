@@ -8,6 +8,7 @@
 //!   │    ├─ pairing        which command a reply answers
 //!   │    ├─ login, steps   who, and what a person would call it
 //!   │    └─ transfer       negotiations, transfers -> settle -> completeness
+//!   │         └─ known_sizes, file_evidence    what replies and listings say of the same file, before and after
 //!   ├─ data_channel        bytes of data connections -> content
 //!   │    └─ encrypted_stream   what passes where nobody announced it
 //!   ├─ encryption, handshake   TLS on the control connection, seen from outside
@@ -25,9 +26,11 @@ mod encrypted_roles;
 mod encrypted_stream;
 mod encryption;
 mod expectation;
+mod file_evidence;
 mod finish;
 mod handshake;
 mod inferred;
+mod known_sizes;
 mod login;
 mod pairing;
 mod recognise;

@@ -1,9 +1,9 @@
 //! What a reply changes: the command it answers, the state of the session, its transfers.
 
-use std::collections::VecDeque;
-
 use super::control::{Representation, Session};
 use super::encryption::is_tls_mechanism;
+use super::file_evidence::allocated_size;
+use super::known_sizes::KnownSizes;
 use super::pairing::{Pairing, pair};
 use super::secrets::HIDDEN;
 use super::settle::first_line;
@@ -11,8 +11,8 @@ use super::shared::Shared;
 use crate::model::record::{DataType, Mode, Outcome, Step, StepKind, TransferMode};
 use crate::model::{Endpoint, FrameRef, WarningCode};
 use crate::protocol::ftp::{
-    ParsedReply, Verb, announced_size, extended_passive_reply, long_address, passive_reply, path,
-    size_reply,
+    ParsedReply, Verb, announced_size, extended_passive_reply, kilobytes_to_download, long_address,
+    passive_reply, path, size_reply, transferred_size,
 };
 
 impl Session {
@@ -185,6 +185,12 @@ impl Session {
                 .rev()
                 .find_map(|line| announced_size(line))
         });
+        state.kilobytes = state.kilobytes.or_else(|| {
+            reply
+                .lines
+                .iter()
+                .find_map(|line| kilobytes_to_download(line))
+        });
         if state.verb == Verb::Stou
             && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
         {
@@ -235,8 +241,25 @@ impl Session {
                     reply.lines.first().and_then(|line| size_reply(line)),
                 ) {
                     let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
-                    self.remember_size(name, size);
+                    self.size_told(shared, name, size, arrived);
                 }
+            }
+            Verb::Allo if accepted => {
+                self.allocated = argument.as_deref().and_then(allocated_size);
+            }
+            Verb::Dele if accepted => {
+                self.forget_file(argument.as_deref());
+            }
+            Verb::Rnto if accepted => {
+                let from = self.renaming.take();
+                self.forget_file(from.as_deref());
+                self.forget_file(argument.as_deref());
+            }
+            Verb::Rnfr => {
+                self.renaming = argument.filter(|_| code == 350);
+            }
+            Verb::Other if accepted => {
+                self.digest_told(shared, sequence, argument.as_deref(), reply, arrived);
             }
             Verb::Rein if accepted => self.start_over(),
             Verb::Port | Verb::Eprt | Verb::Lprt => {
@@ -316,7 +339,8 @@ impl Session {
         self.representation = Representation::default();
         self.restart = 0;
         self.negotiation = None;
-        self.sizes = VecDeque::new();
+        self.known_sizes = KnownSizes::default();
+        self.allocated = None;
     }
 
     fn passive_end_point(&self, reply: &ParsedReply) -> Option<(Mode, Endpoint)> {
@@ -356,6 +380,7 @@ impl Session {
             .cloned()
             .unwrap_or_default();
         state.answer = Some((reply.code, first_line(&[last]), arrived));
+        state.moved = reply.lines.iter().find_map(|line| transferred_size(line));
         if state.verb == Verb::Stou
             && state.path.is_none()
             && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))

@@ -4,6 +4,7 @@ use super::completeness::{self, Facts};
 use super::content::Content;
 use super::control::Session;
 use super::data_channel::{DataChannel, DataId};
+use super::file_evidence::stated;
 use super::shared::Shared;
 use super::steps::TransferNote;
 use super::title;
@@ -181,16 +182,11 @@ impl Session {
             link: open.map(|channel| channel.link),
             bytes: content.map_or(0, |content| content.bytes),
             missing_bytes: content.map_or(0, |content| content.missing),
-            missing_ranges: content
-                .map(|content| content.gaps.clone())
-                .unwrap_or_default(),
+            missing_ranges: content.map_or_else(Vec::new, |content| content.gaps.clone()),
             missing_ranges_omitted: content.map_or(0, |content| content.gaps_omitted),
             announced_bytes: facts.announced.map(|(bytes, _)| bytes),
             completeness,
-            evidence: evidence
-                .iter()
-                .map(|text| self.secrets.text(text.as_bytes()).0)
-                .collect(),
+            evidence: self.sentences(&evidence),
             sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
             md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
             sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
@@ -206,7 +202,10 @@ impl Session {
             entries_omitted: 0,
         };
         if direction == TransferDirection::Listing && !facts.encrypted {
-            self.read_listing(shared, &mut transfer, content);
+            self.read_listing(shared, state, &mut transfer, content);
+        }
+        if !facts.encrypted {
+            self.remember_file(state, &mut transfer, content);
         }
         self.save(shared, state, &mut transfer, channel);
         self.note_trouble(id, state, channel, announced);
@@ -237,9 +236,16 @@ impl Session {
         }
     }
 
+    /// Sentences without secrets.
+    fn sentences(&self, evidence: &[String]) -> Vec<String> {
+        let clean = |text: &String| self.secrets.text(text.as_bytes()).0;
+        evidence.iter().map(clean).collect()
+    }
+
     fn read_listing(
-        &self,
+        &mut self,
         shared: &mut Shared<'_>,
+        state: &TransferState,
         transfer: &mut Transfer,
         content: Option<&Content>,
     ) {
@@ -268,6 +274,7 @@ impl Session {
         );
         transfer.entries = listing.entries;
         transfer.entries_omitted = listing.omitted;
+        self.remember_listing(state, transfer);
         if content.text_cut || listing.omitted > 0 {
             shared.warn(WarningCode::LimitReached, "a listing is longer than what is kept of one; the rest of its entries were left out");
         }
@@ -495,8 +502,15 @@ fn facts(
         facts.announced = state
             .announced
             .map(|bytes| (bytes, "the 150 reply"))
-            .or(state.size.map(|bytes| (bytes, "the reply to SIZE")));
+            .or(state
+                .size
+                .as_ref()
+                .map(|told| (told.size, "the reply to SIZE")));
+        // In TYPE A a server may count what it would send (RFC 3659 section 4).
+        facts.size_counts &=
+            state.announced.is_some() || state.size.as_ref().is_none_or(|told| told.exact);
     }
+    facts.stated = stated(state, direction);
     if let Some(channel) = open {
         let way = payload_way(state.verb, channel.client_way);
         let (sender, receiver) = (

@@ -113,6 +113,15 @@ pub(super) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<
     format!("{line}: {amount} in {seconds} s, {state}")
 }
 
+/// Takes `complete` back from a title.
+pub(super) fn revise(title: &mut String, verdict: Completeness) {
+    if verdict == Completeness::Unverifiable
+        && let Some(rest) = title.strip_suffix("complete")
+    {
+        *title = format!("{rest}cannot be verified");
+    }
+}
+
 /// Digits in groups of three.
 pub(super) fn thousands(number: u64) -> String {
     let digits = number.to_string();

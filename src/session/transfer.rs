@@ -3,6 +3,7 @@
 use super::control::Session;
 use super::data_channel::{DataId, Purpose};
 use super::expectation::{Expectation, NegotiationId};
+use super::known_sizes::Told;
 use super::shared::Shared;
 use crate::model::record::{Mode, TransferDirection};
 use crate::model::{Direction, Endpoint, FrameRef, WarningCode};
@@ -34,7 +35,15 @@ pub(super) struct TransferState {
     /// From the 150 or 125.
     pub(super) announced: Option<u64>,
     /// From an earlier reply to SIZE.
-    pub(super) size: Option<u64>,
+    pub(super) size: Option<Told>,
+    /// From an earlier listing.
+    pub(super) listed: Option<Told>,
+    /// From ALLO.
+    pub(super) allocated: Option<u64>,
+    /// Tenths of a kilobyte, from the 150 of pure-ftpd.
+    pub(super) kilobytes: Option<u64>,
+    /// Bytes that the final reply says were moved.
+    pub(super) moved: Option<u64>,
     pub(super) answer: Option<(u16, String, FrameRef)>,
     pub(super) abor: Option<FrameRef>,
 }
@@ -152,6 +161,10 @@ impl Session {
                 mode: Mode::DefaultPort,
                 announced: None,
                 size: None,
+                listed: None,
+                allocated: None,
+                kilobytes: None,
+                moved: None,
                 answer: None,
                 abor: None,
             },
@@ -175,13 +188,13 @@ impl Session {
         let verb = state.verb;
         let argument = state.argument.clone();
         let path = self.path_of(verb, argument.as_deref());
-        let size = path.as_ref().or(argument.as_ref()).and_then(|name| {
-            self.sizes
-                .iter()
-                .rev()
-                .find(|(known, _)| known == name)
-                .map(|&(_, size)| size)
-        });
+        let name = path.as_ref().or(argument.as_ref());
+        let size = name.and_then(|name| self.known_sizes.size_of(name).cloned());
+        let listed = name.and_then(|name| self.known_sizes.listed_size_of(name).cloned());
+        let allocated = match direction_of(verb) {
+            TransferDirection::Upload => self.allocated.take(),
+            _ => None,
+        };
         let restart = std::mem::take(&mut self.restart);
         let number = self.negotiation_for(shared, id);
         let representation = self.representation;
@@ -192,7 +205,9 @@ impl Session {
         let (mode, data) = (negotiation.mode, negotiation.data.clone());
         if let Some(state) = self.transfers.get_mut(&id) {
             state.path = path;
-            state.size = if verb == Verb::Retr { size } else { None };
+            state.size = size;
+            state.listed = listed.filter(|_| verb == Verb::Retr);
+            state.allocated = allocated;
             state.restart = restart;
             state.representation = representation;
             state.negotiation = Some(number);

@@ -3,10 +3,12 @@
 //! ```text
 //! chunks -> line -> telnet -> command | reply        the control connection
 //!                              ├ data_address        PORT, PASV, EPRT, EPSV, LPRT, LPSV
+//!                              ├ claims              sizes and digests in the text of replies
 //!                              └ path                names, directories, 257
 //! bytes  -> listing | facts                          LIST, NLST, MLSD
 //! ```
 
+mod claims;
 mod command;
 mod data_address;
 pub mod facts;
@@ -16,6 +18,9 @@ pub mod path;
 mod reply;
 mod telnet;
 
+pub use claims::{
+    Algorithm, ClaimedDigest, claimed_digest, kilobytes_to_download, transferred_size,
+};
 pub use command::{ParsedCommand, Verb, parse_command};
 pub use data_address::{
     ExtendedPassive, extended_passive_reply, extended_port_argument, long_address, passive_reply,

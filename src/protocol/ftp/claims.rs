@@ -1,0 +1,300 @@
+//! What servers say of a file in the free text of their replies: bytes moved, and digests.
+//!
+//! No RFC lays these texts down (only HASH has a draft, draft-bryan-ftpext-hash), so what is read here is evidence and
+//! nothing more. What does not have exactly the expected form says nothing.
+
+/// How a digest is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Algorithm {
+    /// XCRC.
+    Crc32,
+    /// XMD5, MD5, HASH.
+    Md5,
+    /// XSHA, XSHA1, HASH.
+    Sha1,
+    /// XSHA256, HASH.
+    Sha256,
+    /// XSHA512, HASH.
+    Sha512,
+}
+
+impl Algorithm {
+    /// Its usual name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Crc32 => "CRC-32",
+            Self::Md5 => "MD5",
+            Self::Sha1 => "SHA-1",
+            Self::Sha256 => "SHA-256",
+            Self::Sha512 => "SHA-512",
+        }
+    }
+
+    const fn digits(self) -> usize {
+        match self {
+            Self::Crc32 => 8,
+            Self::Md5 => 32,
+            Self::Sha1 => 40,
+            Self::Sha256 => 64,
+            Self::Sha512 => 128,
+        }
+    }
+}
+
+/// A digest that a server told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimedDigest {
+    /// How it was made.
+    pub algorithm: Algorithm,
+    /// In hex, lower case.
+    pub value: String,
+    /// The bytes it covers, where the reply says so: from, to, as the server counts them.
+    pub range: Option<(u64, u64)>,
+}
+
+/// The digest in a positive reply to HASH, MD5 or one of the X commands; `None` where the text has none of the right length,
+/// or several.
+#[must_use]
+pub fn claimed_digest(verb: &str, lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
+    let expected = match verb {
+        "XCRC" => Algorithm::Crc32,
+        "XMD5" | "MD5" => Algorithm::Md5,
+        "XSHA" | "XSHA1" => Algorithm::Sha1,
+        "XSHA256" => Algorithm::Sha256,
+        "XSHA512" => Algorithm::Sha512,
+        "HASH" => return hash_reply(lines),
+        _ => return None,
+    };
+    let mut found = lines
+        .iter()
+        .flat_map(|line| line.split(u8::is_ascii_whitespace))
+        .filter_map(|word| hex(word, expected.digits()));
+    let value = found.next()?;
+    found.all(|other| other == value).then_some(ClaimedDigest {
+        algorithm: expected,
+        value,
+        range: None,
+    })
+}
+
+/// `SHA-256 0-49 6f52… name`: the range is that of the bytes, counted from 0.
+fn hash_reply(lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
+    let line = lines.iter().rev().find(|line| !line.is_empty())?;
+    let mut words = line.split(|&byte| byte == b' ').filter(|w| !w.is_empty());
+    let algorithm = match words.next()?.to_ascii_uppercase().as_slice() {
+        b"CRC32" | b"CRC-32" => Algorithm::Crc32,
+        b"MD5" => Algorithm::Md5,
+        b"SHA-1" | b"SHA1" => Algorithm::Sha1,
+        b"SHA-256" | b"SHA256" => Algorithm::Sha256,
+        b"SHA-512" | b"SHA512" => Algorithm::Sha512,
+        _ => return None,
+    };
+    let (from, to) = split_once(words.next()?, b'-')?;
+    Some(ClaimedDigest {
+        algorithm,
+        range: Some((number(from)?, number(to)?)),
+        value: hex(words.next()?, algorithm.digits())?,
+    })
+}
+
+/// The number of bytes that the text of a final reply says were moved: `1,024 bytes transferred`.
+///
+/// Rates (`bytes/sec`), what is left of a quota, and sums over a session are not that. `None` also where a text has two
+/// such numbers that differ.
+#[must_use]
+pub fn transferred_size(line: &[u8]) -> Option<u64> {
+    let lower = line.to_ascii_lowercase();
+    if ABOUT_MORE.iter().any(|word| contains(&lower, word)) {
+        return None;
+    }
+    let mut found = None;
+    for at in positions(&lower, b"byte") {
+        let Some(size) = counted_before(&lower, at) else {
+            continue;
+        };
+        let rest = lower.get(at + 4..).unwrap_or_default();
+        let rest = rest.strip_prefix(b"(s)").unwrap_or(rest);
+        let rest = rest.strip_prefix(b"s").unwrap_or(rest);
+        if rest.first().is_some_and(u8::is_ascii_alphanumeric)
+            || ANOTHER_UNIT
+                .iter()
+                .any(|unit| rest.trim_ascii_start().starts_with(unit))
+        {
+            continue;
+        }
+        if found.is_some_and(|other| other != size) {
+            return None;
+        }
+        found = Some(size);
+    }
+    found
+}
+
+/// Tenths of a kilobyte that pure-ftpd says it will send: `12.3 kbytes to download`, of 1,024 bytes each and rounded.
+#[must_use]
+pub fn kilobytes_to_download(line: &[u8]) -> Option<u64> {
+    let at = positions(line, b" kbytes to download").next()?;
+    let start = line[..at]
+        .iter()
+        .rposition(|byte| !byte.is_ascii_digit() && *byte != b'.')
+        .map_or(0, |before| before + 1);
+    let (whole, tenth) = split_once(&line[start..at], b'.')?;
+    if tenth.len() != 1 {
+        return None;
+    }
+    number(whole)?.checked_mul(10)?.checked_add(number(tenth)?)
+}
+
+/// The number that ends before the word at `at`, one space or none between them; groups of three digits may be parted by
+/// commas or dots.
+fn counted_before(line: &[u8], at: usize) -> Option<u64> {
+    let line = &line[..at];
+    let line = line.strip_suffix(b" ").unwrap_or(line);
+    let start = line
+        .iter()
+        .rposition(|byte| !byte.is_ascii_digit() && !matches!(byte, b',' | b'.'))
+        .map_or(0, |before| before + 1);
+    if start > 0 && (line[start - 1].is_ascii_alphanumeric() || line[start - 1] == b'-') {
+        return None;
+    }
+    let text = &line[start..];
+    let mut groups = text.split(|byte| matches!(byte, b',' | b'.'));
+    let first = groups.next()?;
+    let mut digits = first.to_vec();
+    let mut grouped = false;
+    for group in groups {
+        // 5.6 is a fraction; only whole groups make a larger number.
+        if group.len() != 3 || first.is_empty() || first.len() > 3 {
+            return None;
+        }
+        grouped = true;
+        digits.extend_from_slice(group);
+    }
+    if grouped && text.contains(&b',') && text.contains(&b'.') {
+        return None;
+    }
+    number(&digits)
+}
+
+fn hex(word: &[u8], digits: usize) -> Option<String> {
+    let fits = word.len() == digits && word.iter().all(u8::is_ascii_hexdigit);
+    fits.then(|| String::from_utf8_lossy(word).to_ascii_lowercase())
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let plain = !digits.is_empty() && digits.iter().all(u8::is_ascii_digit);
+    plain
+        .then(|| std::str::from_utf8(digits).ok()?.parse().ok())
+        .flatten()
+}
+
+fn split_once(text: &[u8], at: u8) -> Option<(&[u8], &[u8])> {
+    let at = text.iter().position(|&byte| byte == at)?;
+    Some((&text[..at], &text[at + 1..]))
+}
+
+fn contains(text: &[u8], what: &[u8]) -> bool {
+    positions(text, what).next().is_some()
+}
+
+fn positions<'a>(text: &'a [u8], what: &'a [u8]) -> impl Iterator<Item = usize> + 'a {
+    text.windows(what.len().max(1))
+        .enumerate()
+        .filter_map(move |(at, window)| (window == what).then_some(at))
+}
+
+/// Texts with one of these speak of more than one file, or of what was not moved.
+const ABOUT_MORE: [&[u8]; 11] = [
+    b"quota",
+    b"you have transferred",
+    b"total",
+    b"session",
+    b"available",
+    b"remaining",
+    b"free",
+    b"left",
+    b"credit",
+    b"limit",
+    b"restart",
+];
+const ANOTHER_UNIT: [&[u8]; 4] = [b"/", b"per ", b"a second", b"p/s"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn final_replies_may_say_how_many_bytes_were_moved() {
+        for (text, size) in [
+            (
+                &b"Transfer complete. 1,024 bytes transferred. 5.60 KB/sec."[..],
+                Some(1024),
+            ),
+            (b"Transfer complete (4194304 bytes sent).", Some(4_194_304)),
+            (b"1.715 bytes received in 0.02 secs", Some(1715)),
+            (b"Transfer finished: 1 byte(s)", Some(1)),
+            (b"Transfer complete; 7.5 bytes", None),
+            (b"Transfer complete at 1024 bytes/sec", None),
+            (b"Done: 3000 bytes per second", None),
+            (b"You have transferred 1024 bytes in 1 files.", None),
+            (b"Total traffic for this session was 3 bytes", None),
+            (b"12 files used (1%) - authorized: 1000 bytes quota", None),
+            (b"sent 10 bytes of 20 bytes", None),
+            (b"Transfer complete.", None),
+            (b"file-7 bytes", None),
+            (b"99999999999999999999999 bytes sent", None),
+        ] {
+            assert_eq!(transferred_size(text), size, "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn pure_ftpd_rounds_to_tenths_of_a_kilobyte() {
+        assert_eq!(
+            kilobytes_to_download(b"1024.0 kbytes to download"),
+            Some(10_240)
+        );
+        assert_eq!(kilobytes_to_download(b"12 kbytes to download"), None);
+        assert_eq!(kilobytes_to_download(b"Accepted data connection"), None);
+    }
+
+    #[test]
+    fn digests_are_read_by_their_length() {
+        let lines = |text: &str| {
+            text.lines()
+                .map(|l| l.as_bytes().to_vec())
+                .collect::<Vec<_>>()
+        };
+        let crc = claimed_digest("XCRC", &lines("Computing CRC32 digest\n352441C2")).expect("one");
+        assert_eq!(
+            (crc.algorithm, crc.value.as_str()),
+            (Algorithm::Crc32, "352441c2")
+        );
+        assert_eq!(
+            claimed_digest("MD5", &lines("\"/a b\" 900150983CD24FB0D6963F7D28E17F72"))
+                .map(|claim| claim.value)
+                .as_deref(),
+            Some("900150983cd24fb0d6963f7d28e17f72")
+        );
+        let hash = claimed_digest(
+            "HASH",
+            &lines("SHA-1 0-3 a9993e364706816aba3e25717850c26c9cd0d89d abc"),
+        )
+        .expect("one");
+        assert_eq!(
+            (hash.algorithm, hash.range),
+            (Algorithm::Sha1, Some((0, 3)))
+        );
+        for (verb, text) in [
+            ("XCRC", "352441C2 11223344"),
+            ("XCRC", "command successful"),
+            ("XMD5", "352441C2"),
+            ("HASH", "SHA-1 a9993e364706816aba3e25717850c26c9cd0d89d"),
+            ("HASH", "WHIRLPOOL 0-3 00"),
+            ("SITE", "352441C2"),
+        ] {
+            assert_eq!(claimed_digest(verb, &lines(text)), None, "{verb} {text}");
+        }
+    }
+}
