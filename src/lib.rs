@@ -5,7 +5,7 @@
 //! ```text
 //! model <- capture <- decode <- reassembly <- session <- pipeline <- cli
 //! model <- protocol <- diagnosis <-----------/               ^
-//! model <- report <- check ---------------------------------+
+//! model <- protocol <- report <- check ---------------------+
 //! model <- extract ------------------------------------------+
 //! ```
 //!

@@ -16,7 +16,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "session",
         &["diagnosis", "reassembly", "decode", "protocol", "model"],
     ),
-    ("report", &["model", "diagnosis"]),
+    ("report", &["protocol", "model", "diagnosis"]),
     ("check", &["report", "model"]),
     ("extract", &["model"]),
     (

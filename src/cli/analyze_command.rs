@@ -3,11 +3,13 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use jiff::tz::TimeZone;
+
 use super::args::{AnalyzeArguments, Digest};
-use super::args_input::time_bound;
+use super::args_input::{InputArguments, time_bound};
 use super::args_output::{Events, Format, OutputArguments};
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;
@@ -30,12 +32,16 @@ use crate::report::{EventLines, ReportBuilder, json, table};
 
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
-    let read = read_options(arguments)?;
-    let selection = selection(arguments)?;
-    let mut output = open_output(arguments)?;
+    let read = read_options(&arguments.input, &arguments.output.tz)?;
+    let selection = selection(arguments.condition.as_ref(), &arguments.session)?;
+    let mut output = open_output(
+        arguments.output.output.as_deref(),
+        &arguments.input,
+        arguments.output.format != Format::Ndjson,
+    )?;
     let mut extractor = open_folder(arguments)?;
     #[cfg(feature = "live")]
-    let filter = open_filter(arguments)?;
+    let filter = open_filter(&arguments.input)?;
     let mut captures = CaptureSet::open(&arguments.input.captures, read);
     if arguments.output.verbose {
         for path in captures.passed_over() {
@@ -116,7 +122,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
 }
 
 /// Runs the pipeline; gives its summary without the sessions that were left out, and their ids.
-fn analyze(
+pub(super) fn analyze(
     source: &mut dyn PacketSource,
     options: &Options,
     selection: Selection,
@@ -136,17 +142,21 @@ fn analyze(
     (summary, selected.into_rejected())
 }
 
-fn selection(arguments: &AnalyzeArguments) -> Result<Selection, Failure> {
+/// Which sessions to keep.
+pub(super) fn selection(condition: Option<&String>, ids: &[u64]) -> Result<Selection, Failure> {
     let compile = |text: &String| Expression::compile(text, Scope::Session);
-    let expression = arguments.condition.as_ref().map(compile).transpose();
+    let expression = condition.map(compile).transpose();
     Ok(Selection {
-        ids: arguments.session.iter().copied().collect(),
+        ids: ids.iter().copied().collect(),
         expression: expression.map_err(|error| Failure::Refused(format!("--where: {error}")))?,
     })
 }
 
-fn read_options(arguments: &AnalyzeArguments) -> Result<ReadOptions, Failure> {
-    let zone = &arguments.output.tz;
+/// Bounds on time and memory for reading.
+pub(super) fn read_options(
+    input: &InputArguments,
+    zone: &TimeZone,
+) -> Result<ReadOptions, Failure> {
     let bound = |option, value: &Option<String>| {
         let value = value.as_deref();
         value
@@ -154,11 +164,11 @@ fn read_options(arguments: &AnalyzeArguments) -> Result<ReadOptions, Failure> {
             .transpose()
     };
     let mut options = ReadOptions::default();
-    options.since = bound("--since", &arguments.input.since)?;
-    options.until = bound("--until", &arguments.input.until)?;
+    options.since = bound("--since", &input.since)?;
+    options.until = bound("--until", &input.until)?;
     options.window_limit = options
         .window_limit
-        .min(u64::try_from(arguments.input.max_memory).unwrap_or(u64::MAX));
+        .min(u64::try_from(input.max_memory).unwrap_or(u64::MAX));
     Ok(options)
 }
 
@@ -175,32 +185,37 @@ fn options(arguments: &AnalyzeArguments) -> Options {
 }
 
 #[cfg(feature = "live")]
-fn open_filter(arguments: &AnalyzeArguments) -> Result<Option<Filter>, Failure> {
-    let expression = arguments.input.filter.as_deref();
+pub(super) fn open_filter(input: &InputArguments) -> Result<Option<Filter>, Failure> {
+    let expression = input.filter.as_deref();
     expression
         .map(Filter::new)
         .transpose()
         .map_err(|error| Failure::Refused(error_text::input(&error)))
 }
 
-fn open_output(arguments: &AnalyzeArguments) -> Result<Output, Failure> {
-    let Some(path) = &arguments.output.output else {
+/// Standard output or a file, which appears whole or is written as it is.
+pub(super) fn open_output(
+    path: Option<&Path>,
+    input: &InputArguments,
+    whole: bool,
+) -> Result<Output, Failure> {
+    let Some(path) = path else {
         return Ok(Output::stdout());
     };
     let same = |capture: &PathBuf| {
         let target = std::fs::canonicalize(path);
         target.is_ok_and(|target| std::fs::canonicalize(capture).is_ok_and(|input| input == target))
     };
-    if arguments.input.captures.iter().any(same) {
+    if input.captures.iter().any(same) {
         return Err(Failure::Refused(format!(
             "cannot write {}: it is one of the captures; choose another name",
             path.display()
         )));
     }
-    if arguments.output.format == Format::Ndjson {
-        Output::as_it_is(path)
-    } else {
+    if whole {
         Output::whole(path)
+    } else {
+        Output::as_it_is(path)
     }
 }
 
@@ -291,7 +306,7 @@ fn exit(arguments: &AnalyzeArguments, summary: &Summary, tally: Tally, failures:
 }
 
 /// True where packets arrive as they happen: readers of the events wait for each of them.
-fn is_pipe(path: &PathBuf) -> bool {
+pub(super) fn is_pipe(path: &PathBuf) -> bool {
     path.as_os_str() == "-"
         || std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 use super::args_input::InputArguments;
 use super::args_output::OutputArguments;
+use super::args_tree::TreeArguments;
 use crate::model::record::Severity;
 
 /// The whole command line.
@@ -27,6 +28,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Report every FTP session in captures
     Analyze(Box<AnalyzeArguments>),
+    /// Show what was seen of the servers' folders, and what happened there
+    Tree(Box<TreeArguments>),
     /// List the network interfaces
     #[cfg(feature = "live")]
     Interfaces,
@@ -86,6 +89,9 @@ pub(super) struct SchemaArguments {
     /// The schema of a line of --format ndjson instead
     #[arg(long)]
     pub(super) events: bool,
+    /// The schema of what tree --format json writes instead
+    #[arg(long, conflicts_with = "events")]
+    pub(super) tree: bool,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod analyze_command;
 mod args;
 mod args_input;
 mod args_output;
+mod args_tree;
 mod completions_command;
 mod error_text;
 mod exit_code;
@@ -24,6 +25,7 @@ mod output;
 mod schema_command;
 mod tally;
 mod terminal;
+mod tree_command;
 mod watched_source;
 
 use std::process::ExitCode;
@@ -44,6 +46,7 @@ pub fn run() -> ExitCode {
     };
     let result = match &arguments.command {
         Command::Analyze(arguments) => analyze_command::run(arguments),
+        Command::Tree(arguments) => tree_command::run(arguments),
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces_command::run(),
         Command::Schema(arguments) => schema_command::run(arguments),

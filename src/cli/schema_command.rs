@@ -11,6 +11,8 @@ use crate::report::json;
 pub(super) fn run(arguments: &SchemaArguments) -> Result<Exit, Failure> {
     let schema = if arguments.events {
         json::event_schema()
+    } else if arguments.tree {
+        json::tree_schema()
     } else {
         json::report_schema()
     };

@@ -22,6 +22,13 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
+/// Writes a tree of the servers' folders, as [`write_report`] does a report.
+pub fn write_tree(tree: &super::tree::Tree, out: &mut dyn Write) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(&mut *out, Escaping(PrettyFormatter::new()));
+    tree.serialize(&mut serializer)?;
+    out.write_all(b"\n")
+}
+
 /// Writes a value as one line, with a line end after it.
 pub(super) fn write_line<W: Write + ?Sized>(value: &impl Serialize, out: &mut W) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(&mut *out, Escaping(CompactFormatter));
@@ -33,6 +40,12 @@ pub(super) fn write_line<W: Write + ?Sized>(value: &impl Serialize, out: &mut W)
 #[must_use]
 pub fn report_schema() -> String {
     schema_text::<Report>()
+}
+
+/// JSON Schema of the tree of the servers' folders.
+#[must_use]
+pub fn tree_schema() -> String {
+    schema_text::<super::tree::Tree>()
 }
 
 /// JSON Schema of one line of the NDJSON output.

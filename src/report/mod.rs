@@ -5,6 +5,7 @@
 //! ```text
 //! Event -> builder -> Report -> table | json
 //!       \-> event_lines -> NDJSON
+//! Report -> tree -> table | json         the servers' folders over time
 //! ```
 //!
 //! Nothing here looks at packets, and secrets were hidden before the events were made. Text from the wire goes to people
@@ -18,6 +19,7 @@ pub(crate) mod example;
 pub mod json;
 mod model;
 pub mod table;
+pub mod tree;
 pub mod units;
 
 pub use builder::ReportBuilder;

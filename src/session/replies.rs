@@ -65,12 +65,12 @@ impl Session {
             if let Some(command) = self.steps.get_mut(sequence) {
                 command.answer = Some((reply.code, arrived.time));
             }
+            if verb.is_transfer() {
+                // With this reply its step may be told; it changes no directory.
+                self.note_directory(sequence);
+            }
             self.finally(shared, sequence, verb, reply, arrived);
-            let directory = self
-                .directory
-                .as_deref()
-                .map(|bytes| self.secrets.text(bytes));
-            self.steps.set_directory(sequence, directory);
+            self.note_directory(sequence);
             self.activate_front(shared);
         }
         self.tell_steps(shared, false);
@@ -296,6 +296,15 @@ impl Session {
         if verb.is_transfer() {
             self.transfer_reply(shared, sequence, reply, arrived);
         }
+    }
+
+    /// The working directory is that of the step from here on.
+    fn note_directory(&mut self, sequence: u64) {
+        let directory = self
+            .directory
+            .as_deref()
+            .map(|bytes| self.secrets.text(bytes));
+        self.steps.set_directory(sequence, directory);
     }
 
     fn login_reply(&mut self, verb: Verb, code: u16) {

@@ -1,5 +1,7 @@
 //! Transfers: files and listings, and the data connections that carried them.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -211,6 +213,9 @@ pub struct ListingEntry {
     pub group: Option<String>,
     /// Where a link points.
     pub target: Option<String>,
+    /// The folder it is in, where a heading of `ls -R` says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub folder: Option<Arc<str>>,
     /// The line.
     pub raw: String,
 }

@@ -269,6 +269,7 @@ fn entry(name: &str, kind: EntryKind, size: Option<u64>) -> ListingEntry {
         owner: Some("ftp".into()),
         group: Some("ftp".into()),
         target: None,
+        folder: None,
         raw: format!(
             "-rw-r--r-- 1 ftp ftp {} Nov 19 08:15 {name}",
             size.unwrap_or(4_096)

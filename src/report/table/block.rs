@@ -76,6 +76,18 @@ impl<'a> Block<'a> {
         Ok(())
     }
 
+    /// Text behind lines of our own: `first` before its first line, `rest` before the others.
+    pub(super) fn branch(&mut self, first: &str, rest: &str, spans: &[Span]) -> io::Result<()> {
+        let taken = first.width().max(rest.width());
+        let lines = wrap(spans, self.width.saturating_sub(taken), 0, 0, self.color);
+        let mut before = first;
+        for line in lines {
+            self.raw(&format!("{}{line}", paint(self.color, DIM, before)))?;
+            before = rest;
+        }
+        Ok(())
+    }
+
     /// A table.
     pub(super) fn grid(&mut self, grid: &Grid) -> io::Result<()> {
         for line in grid.lines(self.width, self.color) {

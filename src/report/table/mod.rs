@@ -17,12 +17,15 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod transfers;
+mod tree;
 
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
 use super::Report;
+
+pub use tree::render_tree;
 
 /// How tables look.
 #[derive(Clone, Debug)]

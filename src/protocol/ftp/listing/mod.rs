@@ -8,7 +8,8 @@
 //! MLSD  ──> lines ──> super::facts (RFC 3659 section 7.2: the one form that is specified)
 //! ```
 //!
-//! What is no entry is passed over: blank lines, `total 12`, the headings of `ls -R`, VMS, MVS and `dir`. Any other line
+//! What is no entry is passed over: blank lines, `total 12`, the headings of VMS, MVS and `dir`. A heading of `ls -R` tells
+//! the folder of the entries that follow it. Any other line
 //! that fits no form is an entry of kind `other` whose name is the line, so that nothing is lost; only in a STAT reply,
 //! whose text is free, such lines are no entries. Work is linear in the bytes.
 
@@ -20,6 +21,8 @@ mod mainframe;
 mod netware;
 mod unix;
 mod vms;
+
+use std::sync::Arc;
 
 use self::dates::{Clock, Modified};
 use super::facts;
@@ -64,19 +67,20 @@ pub fn parse_listing(
     max_entries: usize,
 ) -> Listing {
     let mut listing = Listing::default();
-    let mut text = bytes;
+    let mut whole_lines = bytes;
     if !whole && !bytes.is_empty() && !bytes.ends_with(b"\n") {
         let end = bytes.iter().rposition(|byte| *byte == b'\n');
-        text = end.map_or(&[], |end| &bytes[..=end]);
+        whole_lines = end.map_or(&[], |end| &bytes[..=end]);
         listing.cut = true;
     }
     let clock = Clock::new(captured);
     let form = match kind {
         ListingKind::Facts => None,
-        _ => Form::detect(text, kind, &clock),
+        _ => Form::detect(whole_lines, kind, &clock),
     };
     let mut wrapped = Vec::new();
-    let mut lines = lines(text, kind).peekable();
+    let mut folder: Option<Arc<str>> = None;
+    let mut lines = lines(whole_lines, kind).peekable();
     while let Some(line) = lines.next() {
         let mut line = line;
         if form == Some(Form::Vms)
@@ -90,6 +94,10 @@ pub fn parse_listing(
             (ListingKind::Facts, _) => facts::parse_entry(line).or_else(|| unknown(line, form)),
             (_, Some(form)) => match form.parse(line, &clock) {
                 Some(parsed) => Some(parsed.into_entry(line)),
+                None if form == Form::Unix && folder_heading(line).is_some() => {
+                    folder = folder_heading(line).map(|heading| text(heading).into());
+                    None
+                }
                 None if kind == ListingKind::Status => None,
                 None => unknown(line, Some(form)),
             },
@@ -100,7 +108,10 @@ pub fn parse_listing(
             (ListingKind::List, None) => unknown(line, None),
         };
         match entry {
-            Some(entry) if listing.entries.len() < max_entries => listing.entries.push(entry),
+            Some(entry) if listing.entries.len() < max_entries => {
+                let folder = folder.clone();
+                listing.entries.push(ListingEntry { folder, ..entry });
+            }
             Some(_) => listing.omitted += 1,
             None => {}
         }
@@ -223,6 +234,7 @@ impl<'a> Parsed<'a> {
             owner: self.owner.map(text),
             group: self.group.map(text),
             target: self.target.map(text),
+            folder: None,
             raw: text(line),
         }
     }
@@ -245,6 +257,13 @@ fn lines(text: &[u8], kind: ListingKind) -> impl Iterator<Item = &[u8]> {
             line
         }
     })
+}
+
+/// The folder that a heading of `ls -R` names: `./sub:`, `sub/deeper:`, `/pub:`.
+fn folder_heading(line: &[u8]) -> Option<&[u8]> {
+    let name = line.strip_suffix(b":")?;
+    let fits = !name.is_empty() && name.len() <= HEADING_BYTES && !is_total(line);
+    fits.then_some(name)
 }
 
 /// A line of a reply without its `213-`, which some servers write before each line.
@@ -292,6 +311,8 @@ fn is_total(line: &[u8]) -> bool {
             .any(|total| total.as_bytes().eq_ignore_ascii_case(word))
 }
 
+/// Longer headings are passed over.
+const HEADING_BYTES: usize = 4096;
 /// Lines looked at to find the form.
 const SAMPLE: usize = 64;
 const TOTALS: [&str; 11] = [

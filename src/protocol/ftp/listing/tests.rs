@@ -93,6 +93,18 @@ fn totals_and_headings_are_no_entries() {
 }
 
 #[test]
+fn headings_of_a_recursive_listing_tell_the_folder() {
+    let entries = list(
+        ".:\ntotal 4\ndrwxr-xr-x 2 f f 4096 Jan 1 2020 sub\n\n./sub:\ntotal 4\n-rw-r--r-- 1 f f 7 Jan 1 2020 a: b:\n",
+    );
+    let places: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.folder.as_deref(), entry.name.as_str()))
+        .collect();
+    assert_eq!(places, [(Some("."), "sub"), (Some("./sub"), "a: b:")]);
+}
+
+#[test]
 fn access_list_marks_stay_with_the_permissions() {
     for (line, permissions) in [
         ("-rw-r--r--+ 1 a b 7 Jan  1  2020 x", "rw-r--r--+"),

@@ -1,0 +1,209 @@
+//! The servers' folders as an indented tree.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use jiff::tz::TimeZone;
+
+use super::Options;
+use super::block::{BOLD, Block, CYAN, DIM, GREEN, PLAIN, RED, Span, YELLOW, plain, span};
+use crate::model::Timestamp;
+use crate::model::record::{Completeness, EntryKind};
+use crate::report::tree::{Entry, EntryEvent, Happening, ServerTree, Tree};
+use crate::report::units;
+
+/// Writes what was seen of the servers' folders, one block a server and user.
+pub fn render_tree(tree: &Tree, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    for server in &tree.servers {
+        write_server(server, options, out)?;
+    }
+    if tree.servers.is_empty() {
+        writeln!(out, "nothing was seen of a server's folders")?;
+    }
+    Ok(())
+}
+
+fn write_server(server: &ServerTree, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let mut block = Block::new(out, options, CYAN);
+    block.text(0, 2, &heading(server, options))?;
+    let branches = branches(&server.entries, block.width());
+    let mut known = true;
+    for (entry, (first, rest)) in server.entries.iter().zip(&branches) {
+        if known && entry.path.is_none() {
+            known = false;
+            block.text(0, 0, &[span(DIM, "in a folder that is not known:")])?;
+        }
+        let mut spans = vec![label(entry)];
+        spans.extend(facts(entry, options));
+        block.branch(first, rest, &spans)?;
+    }
+    if server.entries_omitted > 0 {
+        let text = format!(
+            "{} left out: more than the tree has room for",
+            units::counted(server.entries_omitted, "entry", "entries")
+        );
+        block.text(0, 2, &[span(YELLOW, &text)])?;
+    }
+    block.end()
+}
+
+fn heading(server: &ServerTree, options: &Options) -> Vec<Span> {
+    let address = match server.server.ip {
+        std::net::IpAddr::V4(ip) => format!("{ip}:{}", server.server.port),
+        std::net::IpAddr::V6(ip) => format!("[{ip}]:{}", server.server.port),
+    };
+    let name = server.server.name.as_ref();
+    let name = name.map_or_else(String::new, |name| format!(" ({name})"));
+    let user = match &server.user {
+        Some(user) => format!("as {user}"),
+        None => "no login seen".to_owned(),
+    };
+    let count = units::counted(units::to_u64(server.entries.len()), "entry", "entries");
+    let seen = units::counted(units::to_u64(server.sessions.len()), "session", "sessions");
+    let first = server.entries.iter().map(|entry| entry.first_seen).min();
+    let last = server.entries.iter().map(|entry| entry.last_seen).max();
+    let times = match first.zip(last) {
+        Some((first, last)) => format!(
+            ", {} to {}",
+            units::time(first, &options.zone),
+            units::time(last, &options.zone)
+        ),
+        None => String::new(),
+    };
+    vec![
+        span(BOLD, &format!("{address}{name}")),
+        plain(&format!("{user}: {count} in {seen}{times}")),
+    ]
+}
+
+/// What stands before the first and the later lines of each entry: the lines of the tree.
+///
+/// Deeper entries than there is room for stand at the last column, with the number of their level.
+fn branches(entries: &[Entry], width: usize) -> Vec<(String, String)> {
+    let levels = (width / 3 / LEVEL_WIDTH).max(1);
+    let mut branches = Vec::with_capacity(entries.len());
+    // By level: whether a sibling of the entry, or of what it is in, comes further down.
+    let mut more: Vec<bool> = Vec::new();
+    for entry in entries.iter().rev() {
+        let (mut first, mut rest) = (String::new(), String::new());
+        for level in 1..=entry.depth.min(levels) {
+            let goes_on = more.get(level).copied().unwrap_or_default();
+            first.push_str(match (level == entry.depth, goes_on) {
+                (true, true) => "├─ ",
+                (true, false) => "└─ ",
+                (false, true) => "│  ",
+                (false, false) => "   ",
+            });
+            rest.push_str(if goes_on { "│  " } else { "   " });
+        }
+        if entry.depth > levels {
+            // Writing to a String cannot fail.
+            let _ = write!(first, "{}: ", entry.depth);
+        }
+        let has_more = more.get(entry.depth + 1).copied().unwrap_or_default();
+        rest.push_str(if has_more && entry.depth < levels {
+            "│  "
+        } else {
+            "   "
+        });
+        branches.push((first, rest));
+        more.truncate(entry.depth + 1);
+        more.resize(entry.depth + 1, false);
+        if let Some(level) = more.last_mut() {
+            *level = true;
+        }
+    }
+    branches.reverse();
+    branches
+}
+
+fn label(entry: &Entry) -> Span {
+    let style = match entry.kind {
+        _ if !entry.exists => DIM,
+        Some(EntryKind::Directory) => CYAN,
+        _ => PLAIN,
+    };
+    let mark = match entry.kind {
+        Some(EntryKind::Directory) if entry.name != "/" => "/",
+        Some(EntryKind::Link) => "@",
+        _ => "",
+    };
+    span(style, &format!("{}{mark}", entry.name))
+}
+
+fn facts(entry: &Entry, options: &Options) -> Vec<Span> {
+    let mut facts = Vec::new();
+    if let Some(target) = &entry.target {
+        facts.push((PLAIN, format!("to {target}")));
+    }
+    if let Some(size) = entry.size {
+        facts.push((PLAIN, units::bytes(size)));
+    }
+    if let Some(modified) = &entry.modified {
+        facts.push((DIM, format!("modified {modified}")));
+    }
+    let shown = if options.verbose {
+        entry.events.len()
+    } else {
+        EVENTS
+    };
+    for event in entry.events.iter().take(shown) {
+        let time = moment(event.time, &options.zone);
+        facts.push((style_of(event), format!("{} {time}", words(event))));
+    }
+    let left_out = units::to_u64(entry.events.len().saturating_sub(shown));
+    let left_out = left_out.saturating_add(entry.events_omitted);
+    if left_out > 0 {
+        facts.push((DIM, format!("and {} more", units::count(left_out))));
+    }
+    let last = facts.len().saturating_sub(1);
+    let parted = facts.iter().enumerate().map(|(index, (style, text))| {
+        let end = if index < last { "," } else { "" };
+        span(*style, &format!("{text}{end}"))
+    });
+    parted.collect()
+}
+
+/// A point in time without its zone, which the heading names.
+fn moment(time: Timestamp, zone: &TimeZone) -> String {
+    let text = units::time(time, zone);
+    text.get(..MOMENT).unwrap_or(&text).to_owned()
+}
+
+fn words(event: &EntryEvent) -> String {
+    let other = event.other.as_deref().unwrap_or_default();
+    let state = match event.completeness {
+        None | Some(Completeness::Complete) => "",
+        Some(Completeness::Gaps) => " with gaps",
+        Some(Completeness::Aborted) => " (aborted)",
+        Some(Completeness::Truncated) => " (cut short)",
+        Some(Completeness::Unverifiable) => " (cannot be verified)",
+    };
+    match event.what {
+        Happening::Listed => "listed".to_owned(),
+        Happening::Downloaded => format!("downloaded{state}"),
+        Happening::Uploaded => format!("uploaded{state}"),
+        Happening::Created => "created".to_owned(),
+        Happening::RenamedTo => format!("renamed to {other}"),
+        Happening::RenamedFrom => format!("renamed from {other}"),
+        Happening::Deleted => "deleted".to_owned(),
+    }
+}
+
+fn style_of(event: &EntryEvent) -> anstyle::Style {
+    match (event.what, event.completeness) {
+        (_, Some(Completeness::Complete)) => GREEN,
+        (_, Some(Completeness::Unverifiable)) => PLAIN,
+        (_, Some(_)) => YELLOW,
+        (Happening::Deleted, _) => RED,
+        (Happening::Listed, _) => DIM,
+        _ => PLAIN,
+    }
+}
+
+/// Columns of one level.
+const LEVEL_WIDTH: usize = 3;
+/// Bytes of `2026-11-20 15:53:01`.
+const MOMENT: usize = 19;
+/// Events shown of an entry unless all are asked for.
+const EVENTS: usize = 6;

@@ -1,0 +1,322 @@
+//! The state of one server's folders while the observations are applied in order of time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::gather::{Observation, Told};
+use super::place::{Place, Root};
+use super::{Entry, EntryEvent, Happening, Source};
+use crate::model::Timestamp;
+use crate::model::record::{EntryKind, ListingEntry};
+use crate::model::wire_text::decode;
+
+/// Everything that was seen so far.
+#[derive(Debug)]
+pub(super) struct Folder {
+    entries: BTreeMap<Place, State>,
+    /// Path bytes that may still be kept.
+    room: usize,
+    omitted: u64,
+    /// Entries that renames of folders may still take with them.
+    moves: usize,
+}
+
+#[derive(Clone, Debug)]
+struct State {
+    facts: Facts,
+    first_seen: Timestamp,
+    last_seen: Timestamp,
+    exists: bool,
+    known_from: BTreeSet<Source>,
+    events: Vec<EntryEvent>,
+    events_omitted: u64,
+}
+
+/// What is known of an entry itself, wherever it is.
+#[derive(Clone, Debug, Default)]
+struct Facts {
+    kind: Option<EntryKind>,
+    size: Option<u64>,
+    modified: Option<String>,
+    modified_precision: Option<crate::model::record::Precision>,
+    permissions: Option<String>,
+    owner: Option<String>,
+    group: Option<String>,
+    target: Option<String>,
+}
+
+impl Folder {
+    /// Nothing seen yet; paths of `room` bytes together may be kept.
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            room,
+            omitted: 0,
+            moves: MOVES,
+        }
+    }
+
+    /// Applies one observation.
+    pub(super) fn take(&mut self, seen: &Observation<'_>) {
+        if let Told::RenamedTo(to) = &seen.what {
+            self.rename(seen, to);
+            return;
+        }
+        let Some(state) = self.entry(&seen.place, seen) else {
+            return;
+        };
+        state.exists = true;
+        let mut event = EntryEvent {
+            what: Happening::Listed,
+            time: seen.time,
+            frame: seen.frame,
+            session: seen.session,
+            transfer: None,
+            completeness: None,
+            other: None,
+        };
+        match &seen.what {
+            Told::There(kind) => {
+                state.facts.kind = kind.or(state.facts.kind);
+                return;
+            }
+            Told::Entry(entry) => {
+                state.facts.learn(entry);
+                let listed = state.events.last().map(|event| event.what);
+                if seen.source != Source::Listing || listed == Some(Happening::Listed) {
+                    return;
+                }
+            }
+            Told::Size(size) => {
+                state.facts.size = Some(*size);
+                return;
+            }
+            Told::Modified(text, precision) => {
+                state.facts.modified = Some(text.clone());
+                state.facts.modified_precision = Some(*precision);
+                return;
+            }
+            Told::Passed {
+                what,
+                transfer,
+                completeness,
+                size,
+            } => {
+                if *what == Happening::Uploaded {
+                    // What was known of the file before it was written is no longer true.
+                    state.facts.size = None;
+                    state.facts.modified = None;
+                    state.facts.modified_precision = None;
+                }
+                state.facts.kind = state.facts.kind.or(Some(EntryKind::File));
+                state.facts.size = size.or(state.facts.size);
+                event.what = *what;
+                event.transfer = Some(*transfer);
+                event.completeness = Some(*completeness);
+            }
+            Told::Created => {
+                state.facts.kind = Some(EntryKind::Directory);
+                event.what = Happening::Created;
+            }
+            Told::Deleted(kind) => {
+                state.facts.kind = state.facts.kind.or(Some(*kind));
+                state.exists = false;
+                event.what = Happening::Deleted;
+            }
+            Told::RenamedTo(_) => {}
+        }
+        state.push(event);
+    }
+
+    /// The entries in the order of a tree, those left out, and the room that is left.
+    pub(super) fn finish(self) -> (Vec<Entry>, u64, usize) {
+        let entries = self
+            .entries
+            .into_iter()
+            .map(|(place, state)| state.into_entry(&place))
+            .collect();
+        (entries, self.omitted, self.room)
+    }
+
+    /// The state of a place, made where there is none, with that of the folders above it.
+    fn entry(&mut self, place: &Place, seen: &Observation<'_>) -> Option<&mut State> {
+        if !self.entries.contains_key(place) {
+            let mut missing = Vec::new();
+            let mut above = place.parent();
+            while let Some(folder) = above {
+                if self.entries.contains_key(&folder) {
+                    break;
+                }
+                above = folder.parent();
+                missing.push(folder);
+            }
+            let needed: usize = missing.iter().chain([place]).map(Place::bytes).sum();
+            if needed > self.room || self.entries.len() + missing.len() >= ENTRIES {
+                self.omitted = self.omitted.saturating_add(1);
+                return None;
+            }
+            self.room -= needed;
+            for folder in missing {
+                let mut state = State::new(seen.time);
+                state.facts.kind = Some(EntryKind::Directory);
+                state.known_from.insert(Source::Path);
+                self.entries.insert(folder, state);
+            }
+            self.entries.insert(place.clone(), State::new(seen.time));
+        }
+        let state = self.entries.get_mut(place)?;
+        state.last_seen = state.last_seen.max(seen.time);
+        state.known_from.insert(seen.source);
+        Some(state)
+    }
+
+    /// What had one name has another; a folder takes along what is in it.
+    fn rename(&mut self, seen: &Observation<'_>, to: &Place) {
+        let from = &seen.place;
+        if from == to {
+            return;
+        }
+        let facts = match self.entry(from, seen) {
+            Some(state) => {
+                state.exists = false;
+                state.push(renamed(seen, Happening::RenamedTo, to));
+                state.facts.clone()
+            }
+            None => Facts::default(),
+        };
+        if let Some(state) = self.entry(to, seen) {
+            state.exists = true;
+            state.facts = facts;
+            state.push(renamed(seen, Happening::RenamedFrom, from));
+        }
+        let room = self.moves;
+        let inside: Vec<(Place, Facts)> = self
+            .entries
+            .range(from..)
+            .skip(1)
+            .take_while(|(place, _)| {
+                place.root == from.root && place.parts.starts_with(&from.parts)
+            })
+            .filter(|(place, state)| state.exists && !place.parts.starts_with(&to.parts))
+            .take(room)
+            .map(|(place, state)| (place.clone(), state.facts.clone()))
+            .collect();
+        self.moves -= inside.len();
+        for (old, facts) in inside {
+            let rest = old.parts.get(from.parts.len()..).unwrap_or_default();
+            let new = Place {
+                root: to.root,
+                parts: to.parts.iter().chain(rest).cloned().collect(),
+            };
+            if let Some(state) = self.entries.get_mut(&old) {
+                state.exists = false;
+                state.last_seen = seen.time;
+                state.push(renamed(seen, Happening::RenamedTo, &new));
+            }
+            if let Some(state) = self.entry(&new, seen) {
+                state.exists = true;
+                state.facts = facts;
+                state.push(renamed(seen, Happening::RenamedFrom, &old));
+            }
+        }
+    }
+}
+
+impl State {
+    fn new(time: Timestamp) -> Self {
+        Self {
+            facts: Facts::default(),
+            first_seen: time,
+            last_seen: time,
+            exists: true,
+            known_from: BTreeSet::new(),
+            events: Vec::new(),
+            events_omitted: 0,
+        }
+    }
+
+    fn push(&mut self, event: EntryEvent) {
+        if self.events.len() < EVENTS {
+            self.events.push(event);
+        } else {
+            self.events_omitted += 1;
+        }
+    }
+
+    fn into_entry(self, place: &Place) -> Entry {
+        let (path, path_b64) = place.path().map(|path| decode(&path)).unzip();
+        let (name, name_b64) = decode(place.name());
+        Entry {
+            path,
+            path_b64: path_b64.flatten(),
+            name,
+            name_b64,
+            depth: place.depth(),
+            kind: self.facts.kind,
+            size: self.facts.size,
+            modified: self.facts.modified,
+            modified_precision: self.facts.modified_precision,
+            permissions: self.facts.permissions,
+            owner: self.facts.owner,
+            group: self.facts.group,
+            target: self.facts.target,
+            first_seen: self.first_seen,
+            last_seen: self.last_seen,
+            exists: self.exists,
+            known_from: self.known_from.into_iter().collect(),
+            events: self.events,
+            events_omitted: self.events_omitted,
+        }
+    }
+}
+
+impl Facts {
+    /// Takes what a listing tells; what it leaves out stays as it was.
+    fn learn(&mut self, entry: &ListingEntry) {
+        // An NLST tells a name and nothing else.
+        if entry.kind != EntryKind::Other || self.kind.is_none() && entry.raw != entry.name {
+            self.kind = Some(entry.kind);
+        }
+        // The size of a folder is that of its own table, which tells nobody anything.
+        if entry.kind != EntryKind::Directory {
+            self.size = entry.size.or(self.size);
+        }
+        if entry.modified.is_some() {
+            self.modified.clone_from(&entry.modified);
+            self.modified_precision = entry.modified_precision;
+        }
+        for (ours, theirs) in [
+            (&mut self.permissions, &entry.permissions),
+            (&mut self.owner, &entry.owner),
+            (&mut self.group, &entry.group),
+            (&mut self.target, &entry.target),
+        ] {
+            if theirs.is_some() {
+                ours.clone_from(theirs);
+            }
+        }
+    }
+}
+
+fn renamed(seen: &Observation<'_>, what: Happening, other: &Place) -> EntryEvent {
+    let name = if other.root == Root::Unknown {
+        other.parts.join(&b'/')
+    } else {
+        other.path().unwrap_or_default()
+    };
+    EntryEvent {
+        what,
+        time: seen.time,
+        frame: seen.frame,
+        session: seen.session,
+        transfer: None,
+        completeness: None,
+        other: Some(decode(&name).0),
+    }
+}
+
+/// Entries of one server and user.
+const ENTRIES: usize = 200_000;
+/// Events of one entry.
+const EVENTS: usize = 64;
+/// Entries that renames of folders take with them, over all renames.
+const MOVES: usize = 100_000;

@@ -1,0 +1,331 @@
+//! What one session tells of a server's folders, as observations in order.
+
+use super::place::{Place, exact};
+use super::{Happening, Source};
+use crate::model::Timestamp;
+use crate::model::record::{
+    Command, Completeness, DataType, EntryKind, ListingEntry, Outcome, Precision, Reply, Session,
+    Step, StepKind, Transfer, TransferDirection, TransferMode,
+};
+use crate::protocol::ftp::{facts, path, size_reply};
+
+/// One thing that was told of one place.
+#[derive(Debug)]
+pub(super) struct Observation<'a> {
+    pub(super) place: Place,
+    pub(super) time: Timestamp,
+    pub(super) frame: u64,
+    pub(super) session: u64,
+    pub(super) source: Source,
+    pub(super) what: Told<'a>,
+}
+
+/// What was told.
+#[derive(Debug)]
+pub(super) enum Told<'a> {
+    /// It is there; perhaps what it is.
+    There(Option<EntryKind>),
+    /// A listing or MLST has it.
+    Entry(Box<std::borrow::Cow<'a, ListingEntry>>),
+    /// SIZE.
+    Size(u64),
+    /// MDTM: UTC (RFC 3659 section 3.1).
+    Modified(String, Precision),
+    /// It was transferred.
+    Passed {
+        what: Happening,
+        transfer: u64,
+        completeness: Completeness,
+        /// Of the whole file, where it follows.
+        size: Option<u64>,
+    },
+    /// MKD.
+    Created,
+    /// RNTO: it is where this says now.
+    RenamedTo(Place),
+    /// DELE or RMD.
+    Deleted(EntryKind),
+}
+
+/// Everything that a session tells.
+pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
+    let mut out = Vec::new();
+    let mut directory: Option<Vec<u8>> = None;
+    for step in &session.steps {
+        for (index, command) in step.commands.iter().enumerate() {
+            of_command(
+                session,
+                step,
+                index,
+                command,
+                directory.as_deref(),
+                &mut out,
+            );
+        }
+        if let Some(transfer) = step.transfer.and_then(|id| transfer_of(session, id)) {
+            of_transfer(session, transfer, directory.as_deref(), &mut out);
+        }
+        directory = step
+            .directory
+            .as_deref()
+            .map(|text| exact(text, step.directory_b64.as_deref()));
+        if let (StepKind::Cwd | StepKind::Command, Outcome::Ok, Some(now)) =
+            (step.kind, step.outcome, &directory)
+            && let Some((place, reply)) = Place::of(now).zip(last_reply(step))
+            && (step.kind == StepKind::Cwd || matches!(verb(step), "PWD" | "XPWD"))
+        {
+            out.push(Observation {
+                place,
+                time: reply.time,
+                frame: reply.frame,
+                session: session.id,
+                source: Source::WorkingDirectory,
+                what: Told::There(Some(EntryKind::Directory)),
+            });
+        }
+    }
+    out
+}
+
+fn of_command<'a>(
+    session: &'a Session,
+    step: &'a Step,
+    index: usize,
+    command: &'a Command,
+    directory: Option<&[u8]>,
+    out: &mut Vec<Observation<'a>>,
+) {
+    let Some(reply) = command.replies.last().filter(|reply| reply.code / 100 == 2) else {
+        return;
+    };
+    let argument = command
+        .argument
+        .as_deref()
+        .map(|text| exact(text, command.argument_b64.as_deref()))
+        .filter(|argument| !argument.is_empty());
+    let place = argument
+        .as_deref()
+        .and_then(|name| Place::resolve(directory, name));
+    let first = reply.lines.first().map_or("", String::as_str);
+    let told = match command.verb.as_str() {
+        "SIZE" => size_reply(first.as_bytes()).map(|size| (place, Source::Size, Told::Size(size))),
+        "MDTM" if reply.code == 213 => moment(first).map(|(text, precision)| {
+            (
+                place,
+                Source::ModificationTime,
+                Told::Modified(text, precision),
+            )
+        }),
+        "MLST" => reply
+            .lines
+            .iter()
+            .find_map(|line| facts::parse_entry(line.strip_prefix(' ')?.as_bytes()))
+            .map(|entry| {
+                let told = Told::Entry(Box::new(std::borrow::Cow::Owned(entry)));
+                let here = directory.and_then(Place::of);
+                (place.or(here), Source::Facts, told)
+            }),
+        "MKD" | "XMKD" => {
+            // The 257 names the folder that was made; it may be relative (RFC 959 appendix II).
+            let made = path::quoted_path(first.as_bytes())
+                .filter(|_| first.contains('"'))
+                .and_then(|made| Place::resolve(directory, &made));
+            Some((made.or(place), Source::MakeDirectory, Told::Created))
+        }
+        "DELE" => Some((place, Source::Delete, Told::Deleted(EntryKind::File))),
+        "RMD" | "XRMD" | "RMDA" => {
+            Some((place, Source::Delete, Told::Deleted(EntryKind::Directory)))
+        }
+        "RNTO" => {
+            let from = step.commands.get(..index).unwrap_or_default().iter().rev();
+            let from = from
+                .take(1)
+                .find(|earlier| earlier.verb == "RNFR")
+                .and_then(|earlier| {
+                    let name = exact(
+                        earlier.argument.as_deref()?,
+                        earlier.argument_b64.as_deref(),
+                    );
+                    Place::resolve(directory, &name)
+                });
+            place.map(|to| (from, Source::Rename, Told::RenamedTo(to)))
+        }
+        _ => None,
+    };
+    if let Some((Some(place), source, what)) = told {
+        out.push(Observation {
+            place,
+            time: reply.time,
+            frame: reply.frame,
+            session: session.id,
+            source,
+            what,
+        });
+    }
+}
+
+fn of_transfer<'a>(
+    session: &'a Session,
+    transfer: &'a Transfer,
+    directory: Option<&[u8]>,
+    out: &mut Vec<Observation<'a>>,
+) {
+    let Some(connection) = &transfer.connection else {
+        return;
+    };
+    let mut push = |place, source, what| {
+        out.push(Observation {
+            place,
+            time: connection.end,
+            frame: connection.last_frame,
+            session: session.id,
+            source,
+            what,
+        });
+    };
+    let path = transfer
+        .path
+        .as_deref()
+        .map(|text| exact(text, transfer.path_b64.as_deref()));
+    let (what, source) = match transfer.direction {
+        TransferDirection::Download => (Happening::Downloaded, Source::Download),
+        TransferDirection::Upload => (Happening::Uploaded, Source::Upload),
+        TransferDirection::Listing => {
+            let listed = Listed::new(transfer, path, directory);
+            if let Some(place) = listed.itself() {
+                push(place, Source::Path, Told::There(Some(EntryKind::Directory)));
+            }
+            for entry in &transfer.entries {
+                if let Some(place) = listed.place_of(entry) {
+                    let told = Told::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
+                    push(place, Source::Listing, told);
+                }
+            }
+            return;
+        }
+    };
+    let name = transfer
+        .argument
+        .as_deref()
+        .map(|text| exact(text, transfer.argument_b64.as_deref()));
+    let place = match (&path, &name) {
+        (Some(path), _) => Place::of(path),
+        (None, Some(name)) => Place::unknown(name),
+        (None, None) => None,
+    };
+    if let Some(place) = place {
+        let told = Told::Passed {
+            what,
+            transfer: transfer.id,
+            completeness: transfer.completeness,
+            size: size_of(transfer),
+        };
+        push(place, source, told);
+    }
+}
+
+/// What a listing is of, and so where its entries are.
+struct Listed<'a> {
+    folder: Option<Vec<u8>>,
+    directory: Option<&'a [u8]>,
+    argument: Vec<u8>,
+    /// It is of one file, or of a pattern, and not of a folder.
+    of_names: bool,
+}
+
+impl<'a> Listed<'a> {
+    fn new(transfer: &Transfer, path: Option<Vec<u8>>, directory: Option<&'a [u8]>) -> Self {
+        let argument = transfer.argument.as_deref().unwrap_or_default();
+        let argument = exact(argument, transfer.argument_b64.as_deref());
+        let argument = path::listing_argument(&argument).to_vec();
+        let asked = path::file_name(&argument);
+        let pattern = asked.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
+        let itself = match transfer.entries.as_slice() {
+            [only] => {
+                let name = exact(&only.name, only.name_b64.as_deref());
+                !argument.is_empty() && name == argument && only.kind != EntryKind::Directory
+            }
+            _ => false,
+        };
+        let of_names = pattern || itself;
+        let folder = if of_names {
+            path.map(|path| path::parent(&path))
+        } else {
+            path
+        };
+        Self {
+            folder,
+            directory,
+            argument,
+            of_names,
+        }
+    }
+
+    /// The folder that was listed.
+    fn itself(&self) -> Option<Place> {
+        self.folder.as_deref().and_then(Place::of)
+    }
+
+    fn place_of(&self, entry: &ListingEntry) -> Option<Place> {
+        let name = exact(&entry.name, entry.name_b64.as_deref());
+        let facts = entry.raw.split(' ').next().unwrap_or_default();
+        let facts = facts.to_ascii_lowercase();
+        if matches!(name.as_slice(), b"." | b"..")
+            || facts.contains("type=cdir")
+            || facts.contains("type=pdir")
+        {
+            return None;
+        }
+        if let Some(heading) = &entry.folder {
+            // A heading of `ls -R` names the folder as the command would: from the listed one, or in full.
+            let heading = path::resolve(self.folder.as_deref(), heading.as_bytes())?;
+            return Place::resolve(Some(&heading), &name);
+        }
+        // NLST with a folder or a pattern may put the folder before each name.
+        let prefixed = name.contains(&b'/')
+            && (self.of_names || (!self.argument.is_empty() && name.starts_with(&self.argument)));
+        if prefixed || name.first() == Some(&b'/') {
+            return Place::resolve(self.directory, &name);
+        }
+        Place::resolve(self.folder.as_deref(), &name)
+    }
+}
+
+/// The size of the whole file on the server that a transfer proves.
+fn size_of(transfer: &Transfer) -> Option<u64> {
+    let plain =
+        transfer.data_type == DataType::Image && transfer.transfer_mode == TransferMode::Stream;
+    if !plain || transfer.restart_offset != 0 || transfer.verb == "APPE" {
+        return None;
+    }
+    match transfer.completeness {
+        Completeness::Complete => Some(transfer.bytes),
+        _ if transfer.direction == TransferDirection::Download => transfer.announced_bytes,
+        _ => None,
+    }
+}
+
+/// `20261120155301` with an optional fraction, as `2026-11-20T15:53:01Z` (RFC 3659 section 2.3).
+fn moment(text: &str) -> Option<(String, Precision)> {
+    let text = text.trim();
+    let entry = facts::parse_entry(format!("modify={text}; x").as_bytes())?;
+    Some((entry.modified?, entry.modified_precision?))
+}
+
+fn transfer_of(session: &Session, id: u64) -> Option<&Transfer> {
+    let at = session
+        .transfers
+        .binary_search_by_key(&id, |transfer| transfer.id)
+        .ok()?;
+    session.transfers.get(at)
+}
+
+fn last_reply(step: &Step) -> Option<&Reply> {
+    step.commands.last()?.replies.last()
+}
+
+fn verb(step: &Step) -> &str {
+    step.commands
+        .last()
+        .map_or("", |command| command.verb.as_str())
+}

@@ -1,0 +1,122 @@
+use std::sync::Arc;
+
+use super::*;
+use crate::model::record::{Session, Step, StepKind};
+use crate::report::example::{example_report, example_session};
+
+fn tree_of(session: Session) -> Tree {
+    Tree::of(&Report {
+        sessions: vec![Arc::new(session)],
+        ..example_report()
+    })
+}
+
+fn paths(tree: &Tree) -> Vec<&str> {
+    tree.servers
+        .iter()
+        .flat_map(|server| &server.entries)
+        .map(|entry| entry.path.as_deref().unwrap_or(&entry.name))
+        .collect()
+}
+
+#[test]
+fn the_order_of_sessions_does_not_matter_for_what_happened_first() {
+    let report = example_report();
+    let mut turned = report.clone();
+    turned.sessions.reverse();
+    let (one, other) = (Tree::of(&report), Tree::of(&turned));
+    assert!(!one.servers.is_empty());
+    let entries = |tree: &Tree| {
+        tree.servers
+            .iter()
+            .map(|s| s.entries.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(entries(&one), entries(&other));
+}
+
+#[test]
+fn what_was_refused_is_not_there() {
+    let mut session = example_session();
+    session
+        .transfers
+        .retain(|transfer| transfer.connection.is_none());
+    session.steps.retain(|step| step.kind == StepKind::Store);
+    assert_eq!(
+        session.transfers.len(),
+        1,
+        "the example has a refused upload"
+    );
+    assert!(
+        paths(&tree_of(session))
+            .iter()
+            .all(|path| *path == "/pub" || *path == "/")
+    );
+}
+
+#[test]
+fn paths_beyond_the_bounds_are_counted_or_left_out() {
+    let mut session = example_session();
+    let listing = session
+        .transfers
+        .iter_mut()
+        .find(|transfer| !transfer.entries.is_empty())
+        .expect("the example has a listing");
+    let mut long = listing.entries[0].clone();
+    long.name = "x".repeat(10_000);
+    let mut deep = listing.entries[0].clone();
+    deep.name = "a/".repeat(100);
+    listing.entries.extend([long, deep]);
+    let tree = tree_of(session);
+    assert!(paths(&tree).iter().all(|path| path.len() < 5_000));
+}
+
+#[test]
+fn a_rename_of_a_folder_takes_along_what_is_in_it_and_ends() {
+    let mut session = example_session();
+    let rename = |number: u64, from: &str, to: &str| {
+        let template = example_session()
+            .steps
+            .into_iter()
+            .find(|step| !step.commands.is_empty())
+            .expect("the example has commands");
+        let command = |verb: &str, name: &str| {
+            let mut command = template.commands[0].clone();
+            command.verb = verb.to_owned();
+            command.argument = Some(name.to_owned());
+            let mut reply = session
+                .greeting
+                .clone()
+                .expect("the example has a greeting");
+            reply.code = 250;
+            command.replies = vec![reply];
+            command
+        };
+        Step {
+            number,
+            kind: StepKind::Rename,
+            commands: vec![command("RNFR", from), command("RNTO", to)],
+            transfer: None,
+            directory: Some("/".to_owned()),
+            ..template.clone()
+        }
+    };
+    let steps = vec![
+        rename(1, "/a/b/c", "/a/b/d"),
+        // Into itself, which no server does and a forged capture may say.
+        rename(2, "/a", "/a/b"),
+        rename(3, "/a", "/z"),
+    ];
+    session.steps = steps;
+    session.transfers.clear();
+    let tree = tree_of(session);
+    let there: Vec<_> = tree.servers[0]
+        .entries
+        .iter()
+        .filter(|entry| entry.exists)
+        .filter_map(|entry| entry.path.as_deref())
+        .collect();
+    assert!(there.contains(&"/z"), "{there:?}");
+    assert!(!there.contains(&"/a"), "{there:?}");
+    assert!(there.contains(&"/z/b"), "{there:?}");
+}
