@@ -1,7 +1,11 @@
 //! Files as a whole: what proves them, what contradicts, what they are when decoded, and what their parts make together.
 
+#[path = "files/decoding.rs"]
+mod decoding;
 #[path = "files/evidence.rs"]
 mod evidence;
+#[path = "files/parts.rs"]
+mod parts;
 mod support;
 
 use serde_json::Value;

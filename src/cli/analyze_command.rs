@@ -177,6 +177,7 @@ fn options(arguments: &AnalyzeArguments) -> Options {
         show_passwords: arguments.show_passwords,
         md5: arguments.hash.contains(&Digest::Md5),
         sha1: arguments.hash.contains(&Digest::Sha1),
+        text_lines: arguments.text_lines,
         limits: Limits {
             held_bytes: arguments.input.max_memory,
             ..Limits::default()

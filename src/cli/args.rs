@@ -65,6 +65,9 @@ pub(super) struct AnalyzeArguments {
     /// Keep only the session with this id; may be given more than once
     #[arg(long, value_name = "ID", help_heading = "Sessions")]
     pub(super) session: Vec<u64>,
+    /// Save files of TYPE A also with LF in place of CR LF, as <name>~decoded
+    #[arg(long)]
+    pub(super) text_lines: bool,
     /// Show secrets as they were sent
     #[arg(long)]
     pub(super) show_passwords: bool,

@@ -3,8 +3,8 @@
 use crate::model::Timestamp;
 use crate::model::record::{
     Address, Close, Command, Completeness, Connection, DataType, EndState, Login, LoginOutcome,
-    Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Transfer, TransferDirection,
-    TransferMode,
+    Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Structure, Transfer,
+    TransferDirection, TransferMode,
 };
 
 pub(super) fn session() -> Session {
@@ -116,6 +116,7 @@ pub(super) fn transfer(completeness: Completeness) -> Transfer {
         mode: Mode::Passive,
         data_type: DataType::Image,
         transfer_mode: TransferMode::Stream,
+        structure: Structure::File,
         restart_offset: 0,
         announced: None,
         connection: Some(Connection {
@@ -147,6 +148,7 @@ pub(super) fn transfer(completeness: Completeness) -> Transfer {
         sha256: None,
         md5: None,
         sha1: None,
+        decoded: None,
         media_type: None,
         saved_as: None,
         throughput: None,

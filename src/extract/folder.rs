@@ -104,6 +104,25 @@ impl Folder {
         )?))
     }
 
+    /// Opens a file for reading by its path below this folder; no part of the path may be a link.
+    pub(super) fn read_below(&self, path: &str) -> io::Result<File> {
+        let mut parts: Vec<&str> = path.split('/').collect();
+        let name = parts.pop().unwrap_or_default();
+        let mut folder = None;
+        for part in parts {
+            let from = folder.as_ref().unwrap_or(self);
+            let opened = from.opened(from.open_folder(part), part)?;
+            folder = Some(opened.ok_or(Errno::NOTDIR)?);
+        }
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        Ok(File::from(rustix::fs::openat(
+            folder.as_ref().unwrap_or(self).descriptor.as_fd(),
+            name,
+            flags,
+            Mode::empty(),
+        )?))
+    }
+
     /// Gives the file `from` of this folder the name `to` in `folder`; false where that name is taken. Never replaces
     /// what is there.
     pub(super) fn rename_new(&self, from: &str, folder: &Self, to: &str) -> io::Result<bool> {

@@ -3,17 +3,18 @@
 //! Entries are spooled to a temporary file as they come and put in order at the end, so that memory holds 40 bytes an
 //! entry, however many there are.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 
 use serde::Serialize;
 
+use super::assembly::Assembled;
 use super::folder::Folder;
-use crate::model::record::{Address, Completeness};
+use crate::model::record::{Address, Completeness, Decoded};
 use crate::model::wire_text::{decode, is_hostile};
-use crate::model::{Settled, StoreError, Stored, Timestamp};
+use crate::model::{Endpoint, Settled, StoreError, Stored, Timestamp};
 
 /// The lists of one run, while it lasts.
 #[derive(Debug)]
@@ -27,6 +28,10 @@ pub(super) struct Manifest {
     entries: Vec<Place>,
     /// What is now known to be another completeness, by session and transfer.
     revised: BTreeMap<(u64, u64), Completeness>,
+    assembled: Vec<Assembled>,
+    parts_omitted: u64,
+    /// How often each path was saved; a path beyond the bound has no version.
+    versions: HashMap<(Endpoint, Vec<u8>), u64>,
     failure: Option<io::Error>,
 }
 
@@ -68,6 +73,10 @@ struct Entry<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     sha1: Option<&'a str>,
     media_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    decoded: Option<&'a Decoded>,
+    /// Which file of its path it is, from 1 over the run.
+    version: Option<u64>,
     start: Timestamp,
     end: Timestamp,
 }
@@ -83,6 +92,9 @@ impl Manifest {
             spooled: 0,
             entries: Vec::new(),
             revised: BTreeMap::new(),
+            assembled: Vec::new(),
+            parts_omitted: 0,
+            versions: HashMap::new(),
             failure: None,
         })
     }
@@ -109,9 +121,17 @@ impl Manifest {
         for place in gone {
             self.read(&mut text, place.at, place.json_bytes)?;
             let entry: serde_json::Value = serde_json::from_slice(&text)?;
-            paths.extend(entry["saved_as"].as_str().map(str::to_owned));
+            for saved in [&entry["saved_as"], &entry["decoded"]["saved_as"]] {
+                paths.extend(saved.as_str().map(str::to_owned));
+            }
         }
         Ok(paths)
+    }
+
+    /// Files that were made of parts, and parts that were not looked at.
+    pub(super) fn assembled(&mut self, assembled: Vec<Assembled>, parts_omitted: u64) {
+        self.assembled = assembled;
+        self.parts_omitted = parts_omitted;
     }
 
     /// What a file was is known better than when it was saved.
@@ -149,11 +169,18 @@ impl Manifest {
             .and_then(|stored| stored.saved_as.as_deref());
         let at = self.spooled;
         let before = self.buffer.len();
-        let json = serde_json::to_string(&entry(settled, saved_as, stored))?;
+        let version = self.version_of(settled);
+        let json = serde_json::to_string(&entry(settled, saved_as, stored, version))?;
         escape_into(&mut self.buffer, &json);
         let json_bytes = self.buffer.len() - before;
         if let (Some(digest), Some(saved_as)) = (digest_on_disk(settled), saved_as) {
             self.buffer.extend(sum_line(digest, saved_as).into_bytes());
+        }
+        if let Some(decoded) = settled.decoded
+            && let Some(saved_as) = &decoded.saved_as
+        {
+            self.buffer
+                .extend(sum_line(&decoded.sha256, saved_as).into_bytes());
         }
         let sum_bytes = self.buffer.len() - before - json_bytes;
         self.spooled += (json_bytes + sum_bytes) as u64;
@@ -171,6 +198,16 @@ impl Manifest {
             self.flush()?;
         }
         Ok(())
+    }
+
+    fn version_of(&mut self, settled: &Settled<'_>) -> Option<u64> {
+        let key = (settled.server, settled.path?.to_vec());
+        if let Some(version) = self.versions.get_mut(&key) {
+            *version += 1;
+            return Some(*version);
+        }
+        let short = key.1.len() <= VERSION_PATH_MAX && self.versions.len() < VERSIONS_MAX;
+        short.then(|| *self.versions.entry(key).or_insert(1))
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -195,10 +232,30 @@ impl Manifest {
             separator = b",\n    ";
         }
         out.write_all(if self.entries.is_empty() {
-            b"]\n}\n"
+            b"]"
         } else {
-            b"\n  ]\n}\n"
+            b"\n  ]"
         })?;
+        if !self.assembled.is_empty() {
+            out.write_all(b",\n  \"assembled\": [")?;
+            let mut separator: &[u8] = b"\n    ";
+            for assembled in &self.assembled {
+                text.clear();
+                escape_into(&mut text, &serde_json::to_string(assembled)?);
+                out.write_all(separator)?;
+                out.write_all(&text)?;
+                separator = b",\n    ";
+            }
+            out.write_all(b"\n  ]")?;
+        }
+        if self.parts_omitted > 0 {
+            write!(
+                out,
+                ",\n  \"assembled_parts_omitted\": {}",
+                self.parts_omitted
+            )?;
+        }
+        out.write_all(b"\n}\n")?;
         out.flush()
     }
 
@@ -213,6 +270,9 @@ impl Manifest {
             )?;
             out.write_all(&text)?;
         }
+        for assembled in &self.assembled {
+            out.write_all(sum_line(&assembled.sha256, &assembled.saved_as).as_bytes())?;
+        }
         out.flush()
     }
 
@@ -226,6 +286,7 @@ fn entry<'a>(
     settled: &'a Settled<'_>,
     saved_as: Option<&'a str>,
     stored: &'a Result<Stored, StoreError>,
+    version: Option<u64>,
 ) -> Entry<'a> {
     let (path, path_b64) = settled.path.map(decode).unzip();
     let (argument, argument_b64) = settled.argument.map(decode).unzip();
@@ -250,6 +311,8 @@ fn entry<'a>(
         md5: settled.md5,
         sha1: settled.sha1,
         media_type: settled.media_type,
+        decoded: settled.decoded,
+        version,
         start: settled.start,
         end: settled.end,
     }
@@ -265,6 +328,15 @@ fn with_completeness(json: &[u8], completeness: Completeness) -> io::Result<Vec<
     let after = rest.find(',').map_or("", |end| &rest[end..]);
     let value = serde_json::to_string(&completeness)?;
     Ok(format!("{before}{key}{value}{after}").into_bytes())
+}
+
+/// Bytes in hex.
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
+        text
+    })
 }
 
 /// The digest of the saved file. A file with holes is saved with zeros in their place, which no digest of the bytes
@@ -317,6 +389,10 @@ pub(super) const SPOOL: &str = "spool";
 const BUFFER: usize = 64 << 10;
 /// Files that may turn out to be something else after they were saved.
 const REVISED_MAX: usize = 100_000;
+/// Paths whose files are counted.
+const VERSIONS_MAX: usize = 65_536;
+/// Files of longer paths are not counted.
+const VERSION_PATH_MAX: usize = 1024;
 
 #[cfg(test)]
 mod tests {

@@ -20,8 +20,12 @@
 //!   that a run tells are below its own folder, [`Extractor::folder`].
 //! - Missing bytes are holes in the file and read as zeros. Such a file is not in `SHA256SUMS`, because the digest of
 //!   its captured bytes is not the digest of the file.
+//! - Where MODE, STRU or TYPE make the bytes on the wire another file than they are, the file that they stand for lies
+//!   beside them as `<name>~decoded`. Parts that together are a whole file lie beside it as they came, and the whole
+//!   as `<name>~assembled`.
 //! - A transfer whose path and argument name nothing is saved as `unnamed`.
 
+mod assembly;
 mod file_writer;
 mod folder;
 mod manifest;
@@ -35,11 +39,12 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use self::assembly::Assembly;
 use self::file_writer::{FileWriter, Unfinished};
 use self::folder::Folder;
 use self::manifest::{MANIFEST, Manifest, SPOOL, SUMS};
 use self::safe_name::{PARTIAL, numbered, safe_part, safe_parts};
-use crate::model::record::Completeness;
+use crate::model::record::{Completeness, Decoded};
 use crate::model::{ContentId, Settled, StoreError, Stored, TransferSink};
 
 /// Saves transfers as files below one folder.
@@ -55,6 +60,7 @@ pub struct Extractor {
     last_folder: Option<(String, Folder)>,
     /// How far the numbers of a name that came more than once have gone.
     taken: HashMap<String, u64>,
+    assembly: Assembly,
     finished: Finished,
 }
 
@@ -112,6 +118,7 @@ impl Extractor {
         let Some(manifest) = self.manifest.as_mut().filter(|_| !sessions.is_empty()) else {
             return Ok(());
         };
+        self.assembly.withdraw(sessions);
         let withdrawn = manifest.withdraw(sessions).and_then(|paths| {
             self.last_folder = None;
             paths.iter().try_for_each(|path| self.remove(path))
@@ -147,7 +154,14 @@ impl Extractor {
 
     /// Writes `manifest.json` and `SHA256SUMS`, and tells what was saved. Streams that were never settled are dropped.
     pub fn finish(mut self) -> Result<Finished, Error> {
-        if let Some(manifest) = self.manifest.take() {
+        let assembly = std::mem::take(&mut self.assembly);
+        let root = self.root.clone();
+        let (assembled, omitted) = assembly.finish(&root, |parts| {
+            let parts: Vec<String> = parts.iter().map(|&part| part.to_owned()).collect();
+            self.enter(&parts)
+        });
+        if let Some(mut manifest) = self.manifest.take() {
+            manifest.assembled(assembled, omitted);
             manifest
                 .finish(&self.root)
                 .map_err(|source| Error::Manifest {
@@ -191,16 +205,24 @@ impl Extractor {
             unfinished,
             last_folder: None,
             taken: HashMap::new(),
+            assembly: Assembly::default(),
             finished: Finished::default(),
         })
     }
 
-    fn save(&mut self, id: ContentId, settled: &Settled<'_>) -> Result<Stored, StoreError> {
+    /// Saves the bytes on the wire, or the decoded ones beside them.
+    fn save(
+        &mut self,
+        id: ContentId,
+        settled: &Settled<'_>,
+        decoded: Option<&Decoded>,
+    ) -> Result<Stored, StoreError> {
+        let length = decoded.map_or(settled.length, |decoded| decoded.bytes);
         let unfinished = self
             .writer
-            .settle(id, settled.length)
+            .settle(id, length)
             .map_err(|reason| StoreError(format!("cannot save a file: {reason}")))?;
-        match self.name_it(&unfinished, settled) {
+        match self.name_it(&unfinished, settled, decoded) {
             Ok(saved_as) => Ok(Stored {
                 saved_as: Some(saved_as),
             }),
@@ -212,9 +234,18 @@ impl Extractor {
     }
 
     /// Moves a complete file to its own name.
-    fn name_it(&mut self, unfinished: &Unfinished, settled: &Settled<'_>) -> io::Result<String> {
-        let (folders, name) = place_of(settled);
+    fn name_it(
+        &mut self,
+        unfinished: &Unfinished,
+        settled: &Settled<'_>,
+        decoded: Option<&Decoded>,
+    ) -> io::Result<String> {
+        let (folders, mut name) = place_of(settled);
+        if decoded.is_some() {
+            name.push_str(DECODED);
+        }
         let suffix = match settled.completeness {
+            _ if decoded.is_some_and(|decoded| !decoded.whole && !only_text(decoded)) => PARTIAL,
             Completeness::Complete | Completeness::Unverifiable => "",
             Completeness::Gaps | Completeness::Aborted | Completeness::Truncated => PARTIAL,
         };
@@ -262,7 +293,10 @@ impl TransferSink for Extractor {
     }
 
     fn settle(&mut self, id: ContentId, settled: &Settled<'_>) -> Result<Stored, StoreError> {
-        let stored = self.save(id, settled);
+        let stored = self.save(id, settled, None);
+        if let Ok(Some(saved_as)) = stored.as_ref().map(|stored| stored.saved_as.as_deref()) {
+            self.assembly.add(settled, saved_as);
+        }
         if let Some(manifest) = &mut self.manifest {
             manifest.add(settled, &stored);
         }
@@ -277,6 +311,19 @@ impl TransferSink for Extractor {
                     self.finished.first_failure = Some(error.0.clone());
                 }
             }
+        }
+        stored
+    }
+
+    fn settle_decoded(
+        &mut self,
+        id: ContentId,
+        settled: &Settled<'_>,
+        decoded: &Decoded,
+    ) -> Result<Stored, StoreError> {
+        let stored = self.save(id, settled, Some(decoded));
+        if stored.is_ok() {
+            self.finished.files += 1;
         }
         stored
     }
@@ -334,6 +381,13 @@ fn place_of(settled: &Settled<'_>) -> (Vec<String>, String) {
     (parts, name)
 }
 
+/// Line ends that are odd are no reason to take a text for a part of it.
+fn only_text(decoded: &Decoded) -> bool {
+    decoded.steps.iter().all(|step| step == "line-ends")
+}
+
+/// What stands behind the name of a decoded copy.
+const DECODED: &str = "~decoded";
 /// Holds files that are not settled; also tells other runs that this one is at work.
 const UNFINISHED: &str = ".unfinished";
 /// Holds data without a command.

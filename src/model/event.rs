@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::record::{
-    Address, Capture, Completeness, ConnectionAttempt, Finding, Server, Session, Step, Transfer,
-    UnmatchedData,
+    Address, Capture, Completeness, ConnectionAttempt, Decoded, Finding, Server, Session, Step,
+    Transfer, UnmatchedData,
 };
 use super::{Endpoint, FrameRef, Timestamp, Warning};
 
@@ -75,6 +75,8 @@ pub struct Settled<'a> {
     pub session: Option<u64>,
     /// Id of the transfer within the session.
     pub transfer: Option<u64>,
+    /// The FTP client's end of the control connection, or of the data connection.
+    pub client: Endpoint,
     /// The FTP server's end of the control connection (of the data connection, where no session claims it).
     pub server: Endpoint,
     /// First frame of the data connection: names data without a command.
@@ -93,6 +95,10 @@ pub struct Settled<'a> {
     pub missing_ranges: &'a [[u64; 2]],
     /// Where in the server's file the bytes begin (REST).
     pub restart_offset: u64,
+    /// The bytes are those of the file (TYPE I, STRU F, MODE S), and all holes are known.
+    pub plain: bool,
+    /// The size that the server told for the path before the transfer, exactly.
+    pub told_size: Option<u64>,
     /// Length of the stream, holes included: the length of the saved file.
     pub length: u64,
     /// SHA-256 of the bytes captured, in hex, where the report has one.
@@ -103,6 +109,8 @@ pub struct Settled<'a> {
     pub sha1: Option<&'a str>,
     /// What the content looks like.
     pub media_type: Option<&'a str>,
+    /// The file that the bytes stand for, where they are not the file.
+    pub decoded: Option<&'a Decoded>,
     /// First packet of the data connection.
     pub start: Timestamp,
     /// Last packet of the data connection.
@@ -133,6 +141,16 @@ pub trait TransferSink {
     fn settle(&mut self, id: ContentId, settled: &Settled<'_>) -> Result<Stored, StoreError>;
     /// The bytes are no file: a listing, encrypted, or the wrong direction.
     fn discard(&mut self, id: ContentId);
+    /// The decoded bytes of the transfer that is about to be settled; `settled` is about the bytes on the wire.
+    fn settle_decoded(
+        &mut self,
+        id: ContentId,
+        settled: &Settled<'_>,
+        decoded: &Decoded,
+    ) -> Result<Stored, StoreError> {
+        let _ = (id, settled, decoded);
+        Ok(Stored::default())
+    }
     /// More became known of a transfer that was settled: it is not what it seemed. Its file stays where it is.
     fn revise(&mut self, session: u64, transfer: u64, completeness: Completeness) {
         let _ = (session, transfer, completeness);

@@ -31,6 +31,8 @@ pub struct Options {
     pub md5: bool,
     /// SHA-1 beside SHA-256.
     pub sha1: bool,
+    /// Decode the line ends of TYPE A.
+    pub text_lines: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -57,6 +59,7 @@ pub fn analyze(
         show_passwords: options.show_passwords,
         md5: options.md5,
         sha1: options.sha1,
+        text_lines: options.text_lines,
         several_captures: source.captures().len() > 1,
         limits: options.limits.clone(),
     };

@@ -14,7 +14,7 @@ use super::shared::{Options, Shared};
 use super::steps::StepLog;
 use super::transfer::{Negotiation, TransferState};
 use crate::diagnosis::DataTrouble;
-use crate::model::record::{DataType, Dns, Reply, Server, Transfer, TransferMode};
+use crate::model::record::{DataType, Dns, Reply, Server, Structure, Transfer, TransferMode};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{
     LineAssembler, ParsedReply, ReplyAssembler, ReplyLine, Verb, parse_command, reply_code,
@@ -22,11 +22,12 @@ use crate::protocol::ftp::{
 };
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 
-/// TYPE and MODE in force (RFC 959 sections 3.1 and 3.4).
+/// TYPE, STRU and MODE in force (RFC 959 sections 3.1 and 3.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Representation {
     pub(super) data_type: DataType,
     pub(super) transfer_mode: TransferMode,
+    pub(super) structure: Structure,
 }
 
 /// What one end's stream is at this point.

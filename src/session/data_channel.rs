@@ -1,12 +1,14 @@
 //! One data connection: which negotiation it belongs to, and its bytes both ways.
 
 use super::content::Content;
+use super::decoding::Decoding;
 use super::encrypted_stream::{EncryptedStream, Nature};
 use super::expectation::NegotiationId;
 use super::shared::{ContentSink, Shared};
 use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener};
 use crate::model::{Direction, Endpoint, FlowKey};
 use crate::protocol::community_id::community_id;
+use crate::protocol::ftp::representation::Coding;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 
 /// Names a data connection; never used twice in a run.
@@ -35,6 +37,8 @@ pub(super) struct DataChannel {
     pub(super) purpose: Purpose,
     /// By [`Direction::index`].
     contents: [Option<Box<Content>>; 2],
+    /// The file that the bytes of one direction stand for.
+    decoding: Option<(Direction, Box<Decoding>)>,
     /// As of the last time anything but bytes happened.
     pub(super) summary: FlowSummary,
     pub(super) closed: Option<CloseReason>,
@@ -117,6 +121,7 @@ impl DataChannel {
             client_way,
             purpose: Purpose::Unknown,
             contents: [None, None],
+            decoding: None,
             summary: *summary,
             closed: None,
             announcer: None,
@@ -130,6 +135,7 @@ impl DataChannel {
     /// Everything was told: the bytes are dropped, and what still comes is not looked at.
     pub(super) fn settle(&mut self) {
         self.contents = [None, None];
+        self.decoding = None;
         self.settled = true;
     }
 
@@ -141,6 +147,11 @@ impl DataChannel {
     /// The FTP server's end.
     pub(super) const fn server(&self) -> Endpoint {
         self.key.destination(self.client_way)
+    }
+
+    /// The FTP client's end.
+    pub(super) const fn client(&self) -> Endpoint {
+        self.key.source(self.client_way)
     }
 
     /// Bytes in order.
@@ -193,6 +204,59 @@ impl DataChannel {
             let id = content.id;
             sink.files.write(id, offset, bytes);
         }
+        if let Some((way, decoding)) = &mut self.decoding
+            && *way == direction
+        {
+            decoding.push(bytes, text_room, save, sink);
+        }
+    }
+
+    /// A command claims the connection, and says what its bytes are.
+    pub(super) fn claim(&mut self, purpose: Purpose, coding: Coding, mut sink: ContentSink<'_>) {
+        self.purpose = purpose;
+        if self.decoding.is_some() || self.settled {
+            return;
+        }
+        let way = match purpose {
+            Purpose::File(way) => way,
+            Purpose::Listing => self.client_way.reverse(),
+            Purpose::Unknown => return,
+        };
+        let Some(mut decoding) = Decoding::new(coding, &mut sink) else {
+            return;
+        };
+        if let Some(content) = self.content(way).filter(|content| content.length > 0) {
+            match content.text() {
+                Some(text) if text.len() as u64 == content.length => {
+                    let (room, save) = self.room_and_save(&sink);
+                    decoding.push(text, room, save, &mut sink);
+                }
+                _ => decoding.stop("bytes that came before the command were not kept"),
+            }
+        }
+        self.decoding = Some((way, Box::new(decoding)));
+    }
+
+    /// No more bytes come: what is decoded is all there is.
+    pub(super) fn finish_decoding(&mut self, mut sink: ContentSink<'_>) {
+        let (room, save) = self.room_and_save(&sink);
+        if let Some((_, decoding)) = &mut self.decoding {
+            decoding.finish(room, save, &mut sink);
+        }
+    }
+
+    /// The file that the bytes of this direction stand for, where they are not the file.
+    pub(super) fn decoded(&self, direction: Direction) -> Option<&Decoding> {
+        let (way, decoding) = self.decoding.as_ref()?;
+        (*way == direction).then_some(&**decoding)
+    }
+
+    fn room_and_save(&self, sink: &ContentSink<'_>) -> (usize, bool) {
+        match self.purpose {
+            Purpose::Listing => (sink.options.limits.listing_bytes, false),
+            Purpose::File(_) => (0, true),
+            Purpose::Unknown => (0, false),
+        }
     }
 
     /// Bytes that will not come.
@@ -203,6 +267,11 @@ impl DataChannel {
         if !self.settled && self.encrypted.as_ref().is_none_or(|_| self.is_data) {
             self.content_mut(direction, &mut sink)
                 .gap(gap.offset, gap.length);
+            if let Some((way, decoding)) = &mut self.decoding
+                && *way == direction
+            {
+                decoding.stop("bytes are missing");
+            }
         }
     }
 
@@ -237,6 +306,11 @@ impl DataChannel {
             && content.stored
         {
             shared.files.discard(content.id);
+        }
+        if let Some(decoding) = self.decoded(direction)
+            && decoding.content.stored
+        {
+            shared.files.discard(decoding.content.id);
         }
     }
 

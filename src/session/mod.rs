@@ -21,6 +21,7 @@ mod completeness;
 mod content;
 mod control;
 mod data_channel;
+mod decoding;
 mod encrypted_data;
 mod encrypted_roles;
 mod encrypted_stream;

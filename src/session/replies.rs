@@ -8,7 +8,7 @@ use super::pairing::{Pairing, pair};
 use super::secrets::HIDDEN;
 use super::settle::first_line;
 use super::shared::Shared;
-use crate::model::record::{DataType, Mode, Outcome, Step, StepKind, TransferMode};
+use crate::model::record::{DataType, Mode, Outcome, Step, StepKind, Structure, TransferMode};
 use crate::model::{Endpoint, FrameRef, WarningCode};
 use crate::protocol::ftp::{
     ParsedReply, Verb, announced_size, extended_passive_reply, kilobytes_to_download, long_address,
@@ -228,7 +228,7 @@ impl Session {
                     self.directory = Some(directory);
                 }
             }
-            Verb::Type | Verb::Mode if accepted => {
+            Verb::Type | Verb::Mode | Verb::Stru if accepted => {
                 self.represent(verb, argument.as_deref().unwrap_or_default());
             }
             Verb::Rest if code == 350 => {
@@ -336,6 +336,9 @@ impl Session {
             (Verb::Mode, Some(b'C')) => {
                 self.representation.transfer_mode = TransferMode::Compressed;
             }
+            (Verb::Stru, Some(b'F')) => self.representation.structure = Structure::File,
+            (Verb::Stru, Some(b'R')) => self.representation.structure = Structure::Record,
+            (Verb::Stru, Some(b'P')) => self.representation.structure = Structure::Page,
             (Verb::Mode, Some(b'Z')) => self.representation.transfer_mode = TransferMode::Deflate,
             _ => {}
         }

@@ -4,6 +4,7 @@ use super::completeness::{self, Facts};
 use super::content::Content;
 use super::control::Session;
 use super::data_channel::{DataChannel, DataId};
+use super::decoding::Decoding;
 use super::file_evidence::stated;
 use super::shared::Shared;
 use super::steps::TransferNote;
@@ -11,7 +12,7 @@ use super::title;
 use super::transfer::{TransferState, direction_of, payload_way};
 use crate::diagnosis::DataTrouble;
 use crate::model::record::{
-    Address, Completeness, Connection, DataType, Outcome, Transfer, TransferDirection,
+    Address, Completeness, Connection, DataType, Outcome, Structure, Transfer, TransferDirection,
     TransferMode, UnmatchedData,
 };
 use crate::model::{Direction, EventKind, Settled, WarningCode, wire_text};
@@ -40,7 +41,10 @@ impl Session {
             self.retire(shared, number);
         }
         let chosen = choose(shared, &channels, state.verb);
-        let channel = chosen.and_then(|data| shared.data.remove(&data));
+        let mut channel = chosen.and_then(|data| shared.data.remove(&data));
+        if let Some(channel) = &mut channel {
+            channel.finish_decoding(shared.sink());
+        }
         let (transfer, note) = self.judge(shared, id, &state, channel.as_deref());
         for &other in channels.iter().filter(|&&other| Some(other) != chosen) {
             self.leave_unmatched(shared, other);
@@ -177,6 +181,7 @@ impl Session {
             mode: state.mode,
             data_type: state.representation.data_type,
             transfer_mode: state.representation.transfer_mode,
+            structure: state.representation.structure,
             restart_offset: state.restart,
             announced: announced.map(Address::from),
             link: open.map(|channel| channel.link),
@@ -190,6 +195,11 @@ impl Session {
             sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
             md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
             sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
+            decoded: channel
+                .zip(way)
+                .and_then(|(channel, way)| channel.decoded(way))
+                .filter(|_| connection.is_some() && !facts.encrypted)
+                .map(Decoding::record),
             media_type: content
                 .filter(|_| !facts.encrypted)
                 .and_then(Content::media_type),
@@ -202,6 +212,10 @@ impl Session {
             entries_omitted: 0,
         };
         if direction == TransferDirection::Listing && !facts.encrypted {
+            let decoded = open
+                .zip(way)
+                .and_then(|(channel, way)| channel.decoded(way));
+            let content = decoded.map_or(content, |decoding| Some(&decoding.content));
             self.read_listing(shared, state, &mut transfer, content);
         }
         if !facts.encrypted {
@@ -250,7 +264,7 @@ impl Session {
         content: Option<&Content>,
     ) {
         let Some(content) = content else { return };
-        if transfer.transfer_mode != TransferMode::Stream {
+        if transfer.transfer_mode != TransferMode::Stream && transfer.decoded.is_none() {
             return;
         }
         let Some(text) = content.text() else { return };
@@ -302,9 +316,42 @@ impl Session {
             Some(content) => (content.id, content.length),
             None => (shared.next_content(), 0),
         };
-        let settled = Settled {
+        let hidden = |name: String| self.secrets.text(name.as_bytes()).0;
+        if let Some((decoding, mut decoded)) = channel.decoded(way).zip(transfer.decoded.take()) {
+            let settled = self.settled(state, transfer, channel, length);
+            let stored = shared
+                .files
+                .settle_decoded(decoding.content.id, &settled, &decoded);
+            match stored {
+                Ok(stored) => decoded.saved_as = stored.saved_as,
+                Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+            }
+            transfer.decoded = Some(decoded);
+        }
+        let settled = self.settled(state, transfer, channel, length);
+        match shared.files.settle(id, &settled) {
+            Ok(stored) => transfer.saved_as = stored.saved_as.map(hidden),
+            Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+        }
+        if let Some(decoded) = &mut transfer.decoded {
+            decoded.saved_as = decoded.saved_as.take().map(hidden);
+        }
+    }
+
+    /// What the extractor is told of a transfer.
+    fn settled<'a>(
+        &self,
+        state: &'a TransferState,
+        transfer: &'a Transfer,
+        channel: &DataChannel,
+        length: u64,
+    ) -> Settled<'a> {
+        let representation = state.representation;
+        let whole = state.size.as_ref().filter(|told| told.exact);
+        Settled {
             session: Some(self.id),
             transfer: Some(transfer.id),
+            client: self.client,
             server: self.server,
             first_frame: channel.summary.first.number,
             verb: &transfer.verb,
@@ -314,20 +361,19 @@ impl Session {
             bytes: transfer.bytes,
             missing_ranges: &transfer.missing_ranges,
             restart_offset: transfer.restart_offset,
+            plain: representation.data_type == DataType::Image
+                && representation.transfer_mode == TransferMode::Stream
+                && representation.structure == Structure::File
+                && transfer.missing_ranges_omitted == 0,
+            told_size: whole.map(|told| told.size),
             length,
             sha256: transfer.sha256.as_deref(),
             md5: transfer.md5.as_deref(),
             sha1: transfer.sha1.as_deref(),
             media_type: transfer.media_type.as_deref(),
+            decoded: transfer.decoded.as_ref(),
             start: channel.summary.first.time,
             end: channel.summary.last.time,
-        };
-        match shared.files.settle(id, &settled) {
-            Ok(stored) => {
-                let hidden = |name: String| self.secrets.text(name.as_bytes()).0;
-                transfer.saved_as = stored.saved_as.map(hidden);
-            }
-            Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
         }
     }
 
@@ -440,6 +486,7 @@ pub(super) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
         let settled = Settled {
             session: None,
             transfer: None,
+            client: channel.client(),
             server: channel.server(),
             first_frame: channel.summary.first.number,
             verb: "",
@@ -449,11 +496,14 @@ pub(super) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
             bytes: content.bytes,
             missing_ranges: &content.gaps,
             restart_offset: 0,
+            plain: false,
+            told_size: None,
             length: content.length,
             sha256: record.sha256.as_deref(),
             md5: record.md5.as_deref(),
             sha1: record.sha1.as_deref(),
             media_type: record.media_type.as_deref(),
+            decoded: None,
             start: channel.summary.first.time,
             end: channel.summary.last.time,
         };

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
@@ -24,6 +25,8 @@ pub struct Options {
     pub md5: bool,
     /// SHA-1 beside SHA-256.
     pub sha1: bool,
+    /// Decode the line ends of TYPE A.
+    pub text_lines: bool,
     /// There is more than one capture, so that frames also say which.
     pub several_captures: bool,
     /// Bounds.
@@ -48,6 +51,8 @@ pub(super) struct Shared<'s> {
     contents: u64,
     /// Bytes of control lines that open sessions keep.
     pub(super) kept_text: usize,
+    /// Each decoder at work holds one more reference.
+    decoders: Arc<()>,
     /// Transfers with a final reply that wait for their data connection: until when, session, transfer.
     waiting: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
 }
@@ -57,12 +62,18 @@ pub(super) struct ContentSink<'a> {
     pub(super) options: &'a Options,
     pub(super) files: &'a mut dyn TransferSink,
     contents: &'a mut u64,
+    decoders: &'a Arc<()>,
 }
 
 impl ContentSink<'_> {
     pub(super) fn next_content(&mut self) -> ContentId {
         *self.contents += 1;
         ContentId(*self.contents)
+    }
+
+    /// A place for one more decoder; `None` where too many are at work.
+    pub(super) fn decoder_place(&self) -> Option<Arc<()>> {
+        (Arc::strong_count(self.decoders) <= DECODERS).then(|| Arc::clone(self.decoders))
     }
 }
 
@@ -86,6 +97,7 @@ impl<'s> Shared<'s> {
             warnings: BTreeMap::new(),
             contents: 0,
             kept_text: 0,
+            decoders: Arc::default(),
             waiting: BinaryHeap::new(),
         }
     }
@@ -169,10 +181,24 @@ impl<'s> Shared<'s> {
             options: &self.options,
             files: &mut *self.files,
             contents: &mut self.contents,
+            decoders: &self.decoders,
         };
         Some((channel, sink))
+    }
+
+    /// Where bytes go.
+    pub(super) fn sink(&mut self) -> ContentSink<'_> {
+        ContentSink {
+            options: &self.options,
+            files: &mut *self.files,
+            contents: &mut self.contents,
+            decoders: &self.decoders,
+        }
     }
 }
 
 /// Bytes kept of a control line when room is short.
 const SHORT_LINE: usize = 256;
+
+/// Decoders at work at once; each of MODE Z has a window of 32 KiB and tables.
+const DECODERS: usize = 1024;

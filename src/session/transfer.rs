@@ -1,12 +1,13 @@
 //! Negotiations and transfers of one session: from the command to the moment nothing can change any more.
 
-use super::control::Session;
+use super::control::{Representation, Session};
 use super::data_channel::{DataId, Purpose};
 use super::expectation::{Expectation, NegotiationId};
 use super::known_sizes::Told;
 use super::shared::Shared;
 use crate::model::record::{Mode, TransferDirection};
 use crate::model::{Direction, Endpoint, FrameRef, WarningCode};
+use crate::protocol::ftp::representation::Coding;
 use crate::protocol::ftp::{Verb, path};
 
 /// A data connection as PORT, PASV, EPRT, EPSV, LPRT or LPSV (or nothing at all) arranged it.
@@ -28,7 +29,7 @@ pub(super) struct TransferState {
     pub(super) sequence: u64,
     pub(super) argument: Option<Vec<u8>>,
     pub(super) path: Option<Vec<u8>>,
-    pub(super) representation: super::control::Representation,
+    pub(super) representation: Representation,
     pub(super) restart: u64,
     pub(super) negotiation: Option<u64>,
     pub(super) mode: Mode,
@@ -214,7 +215,7 @@ impl Session {
             state.mode = mode;
         }
         for data in data {
-            claim(shared, data, verb);
+            claim(shared, data, verb, representation);
         }
     }
 
@@ -225,8 +226,8 @@ impl Session {
         };
         negotiation.data.push(data);
         if let Some(state) = negotiation.transfer.and_then(|id| self.transfers.get(&id)) {
-            let verb = state.verb;
-            claim(shared, data, verb);
+            let (verb, representation) = (state.verb, state.representation);
+            claim(shared, data, verb, representation);
         }
     }
 
@@ -280,16 +281,24 @@ impl Session {
     }
 }
 
-fn claim(shared: &mut Shared<'_>, data: DataId, verb: Verb) {
-    let Some(channel) = shared.data.get_mut(&data) else {
+fn claim(shared: &mut Shared<'_>, data: DataId, verb: Verb, representation: Representation) {
+    let text_lines = shared.options.text_lines;
+    let Some((channel, sink)) = shared.channel(data) else {
         return;
     };
-    let purpose = match direction_of(verb) {
+    let direction = direction_of(verb);
+    let purpose = match direction {
         TransferDirection::Listing => Purpose::Listing,
         TransferDirection::Download => Purpose::File(channel.client_way.reverse()),
         TransferDirection::Upload => Purpose::File(channel.client_way),
     };
-    channel.purpose = purpose;
+    let coding = Coding {
+        mode: representation.transfer_mode,
+        structure: representation.structure,
+        data_type: representation.data_type,
+        text_lines: text_lines && direction != TransferDirection::Listing,
+    };
+    channel.claim(purpose, coding, sink);
 }
 
 /// The direction that carries the payload of a transfer.

@@ -26,8 +26,8 @@ pub use place::{Address, Place};
 pub use session::{Dns, EncryptedConnection, EndState, Login, LoginOutcome, Server, Session, Tls};
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{
-    Close, Completeness, Connection, DataType, EntryKind, Link, LinkMethod, ListingEntry, Mode,
-    Opener, Precision, Transfer, TransferDirection, TransferMode,
+    Close, Completeness, Connection, DataType, Decoded, EntryKind, Link, LinkMethod, ListingEntry,
+    Mode, Opener, Precision, Structure, Transfer, TransferDirection, TransferMode,
 };
 
 #[expect(

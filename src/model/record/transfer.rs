@@ -55,6 +55,30 @@ pub enum DataType {
     Local,
 }
 
+/// STRU (RFC 959 section 3.1.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Structure {
+    /// STRU F, the default.
+    #[default]
+    File,
+    /// STRU R.
+    Record,
+    /// STRU P.
+    Page,
+}
+
+impl Structure {
+    /// The default, which goes without saying.
+    #[expect(
+        clippy::trivially_copy_pass_by_ref,
+        reason = "serde calls it with a reference"
+    )]
+    fn is_file(&self) -> bool {
+        *self == Self::File
+    }
+}
+
 /// MODE (RFC 959 section 3.4).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -220,6 +244,31 @@ pub struct ListingEntry {
     pub raw: String,
 }
 
+/// What the bytes of a transfer are when MODE, STRU and TYPE are undone.
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+pub struct Decoded {
+    /// What was undone, in this order: `deflate`, `blocks`, `runs`, `records`, `ebcdic`, `line-ends`.
+    pub steps: Vec<String>,
+    /// Bytes of the decoded file.
+    pub bytes: u64,
+    /// True where it was decoded to its end and nothing was wrong with it.
+    pub whole: bool,
+    /// What was wrong.
+    pub problem: Option<String>,
+    /// SHA-256 of the decoded bytes, in hex.
+    pub sha256: String,
+    /// MD5, on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
+    /// SHA-1, on request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha1: Option<String>,
+    /// What the decoded content looks like.
+    pub media_type: Option<String>,
+    /// Path below the extraction folder.
+    pub saved_as: Option<String>,
+}
+
 /// One RETR, STOR, STOU, APPE, LIST, NLST or MLSD.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Transfer {
@@ -250,6 +299,9 @@ pub struct Transfer {
     pub data_type: DataType,
     /// MODE in force.
     pub transfer_mode: TransferMode,
+    /// STRU in force, where it is not that of a plain file.
+    #[serde(skip_serializing_if = "Structure::is_file")]
+    pub structure: Structure,
     /// From REST, else 0.
     pub restart_offset: u64,
     /// The end point that was negotiated.
@@ -281,6 +333,9 @@ pub struct Transfer {
     /// SHA-1, on request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
+    /// The file that the bytes stand for, where MODE, STRU or TYPE make it another one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub decoded: Option<Decoded>,
     /// What the content looks like.
     pub media_type: Option<String>,
     /// Path below the extraction folder.

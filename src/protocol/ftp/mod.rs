@@ -6,6 +6,7 @@
 //!                              ├ claims              sizes and digests in the text of replies
 //!                              └ path                names, directories, 257
 //! bytes  -> listing | facts                          LIST, NLST, MLSD
+//! bytes  -> representation -> bytes                  MODE, STRU, TYPE: what the file is
 //! ```
 
 mod claims;
@@ -16,6 +17,7 @@ mod line;
 pub mod listing;
 pub mod path;
 mod reply;
+pub mod representation;
 mod telnet;
 
 pub use claims::{

@@ -10,7 +10,7 @@ use super::{Report, SCHEMA_VERSION};
 use crate::model::record::{
     Address, AttemptOutcome, Capture, Close, Completeness, Connection, ConnectionAttempt, DataType,
     Dns, EndState, EntryKind, Finding, Link, LinkMethod, ListingEntry, Login, LoginOutcome, Mode,
-    Opener, Precision, Server, Session, Severity, Totals, Transfer, TransferDirection,
+    Opener, Precision, Server, Session, Severity, Structure, Totals, Transfer, TransferDirection,
     TransferMode, UnmatchedData, Verdict, VerdictStatus, WarningRecord,
 };
 use crate::model::{Span, Timestamp, WarningCode};
@@ -204,6 +204,7 @@ fn download() -> Transfer {
         mode: Mode::Active,
         data_type: DataType::Ascii,
         transfer_mode: TransferMode::Stream,
+        structure: Structure::File,
         restart_offset: 0,
         announced: Some(connection.client),
         connection: Some(connection),
@@ -225,6 +226,7 @@ fn download() -> Transfer {
         sha256: Some("9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08".into()),
         md5: None,
         sha1: None,
+        decoded: None,
         media_type: Some("text/plain".into()),
         saved_as: Some("192.168.0.1_21/1/pub/readme.txt".into()),
         throughput: Some(142_916.7),

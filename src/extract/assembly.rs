@@ -1,0 +1,506 @@
+//! Files that came in parts: REST after a transfer that broke off, segments over several connections, APPE after STOR.
+//!
+//! In: what was saved, in the order in which it was. Out: for each path whose parts cover it without a hole one more
+//! file, `<name>~assembled`, and the map that tells which bytes come from which part. The parts stay as they are.
+//!
+//! Only parts of the same client, server, path and direction make a file, only where the bytes on the wire are the
+//! file's own (TYPE I, STRU F, MODE S), and only where at least one of them is said to begin behind the first byte or to
+//! go on where another ended. A whole file, and a STOR from the first byte, begin a new version.
+//! Where parts overlap, the earlier one is kept; bytes that differ are counted and their ranges told.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+
+use serde::Serialize;
+use sha2::{Digest, Sha256};
+
+use super::folder::Folder;
+use super::manifest::hex;
+use super::safe_name::{numbered, safe_parts};
+use crate::model::record::{Address, Completeness};
+use crate::model::wire_text::decode;
+use crate::model::{Endpoint, Settled};
+
+/// The parts that were saved so far.
+#[derive(Debug, Default)]
+pub(super) struct Assembly {
+    groups: BTreeMap<Key, Vec<Vec<Part>>>,
+    parts: usize,
+    /// Parts beyond the bound.
+    omitted: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Key {
+    client: std::net::IpAddr,
+    server: (std::net::IpAddr, u16),
+    upload: bool,
+    path: Vec<u8>,
+}
+
+/// One saved file that may be a part of a larger one.
+#[derive(Clone, Debug)]
+struct Part {
+    session: u64,
+    transfer: u64,
+    saved_as: String,
+    /// Where in the server's file its first byte belongs.
+    offset: u64,
+    /// Bytes of the saved file, holes included.
+    length: u64,
+    holes: Vec<[u64; 2]>,
+    /// Its end is the end of the file.
+    ends: bool,
+    /// The size that the server told for the whole file.
+    told_size: Option<u64>,
+    /// It goes on where another ended, or begins behind the first byte.
+    goes_on: bool,
+}
+
+/// An assembled file, as the manifest tells it.
+#[derive(Debug, Serialize)]
+pub(super) struct Assembled {
+    client: std::net::IpAddr,
+    server: Address,
+    direction: &'static str,
+    path: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    path_b64: Option<String>,
+    pub(super) saved_as: String,
+    pub(super) bytes: u64,
+    pub(super) sha256: String,
+    /// Which bytes come from where, in order.
+    parts: Vec<Piece>,
+    /// Bytes in which parts that overlap differ.
+    conflicting_bytes: u64,
+    /// Where they do: from, to.
+    conflicting_ranges: Vec<[u64; 2]>,
+}
+
+/// Bytes that one part gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Piece {
+    session: u64,
+    transfer: u64,
+    saved_as: String,
+    /// In the assembled file.
+    from: u64,
+    to: u64,
+    /// Where `from` is in the part.
+    from_in_part: u64,
+}
+
+impl Assembly {
+    /// A file was saved.
+    pub(super) fn add(&mut self, settled: &Settled<'_>, saved_as: &str) {
+        let (Some(session), Some(transfer), Some(path)) =
+            (settled.session, settled.transfer, settled.path)
+        else {
+            return;
+        };
+        if !settled.plain {
+            return;
+        }
+        let key = Key {
+            client: settled.client.ip(),
+            server: (settled.server.ip(), settled.server.port),
+            upload: settled.verb != "RETR",
+            path: path.to_vec(),
+        };
+        if self.parts >= PARTS {
+            self.omitted += 1;
+            return;
+        }
+        let versions = self.groups.entry(key).or_default();
+        let appends = settled.verb == "APPE";
+        let offset = if appends {
+            // The server knows how much it has; else it is what was sent before, all of which must have been seen.
+            let before = versions.last().and_then(|parts| end_of(parts));
+            match settled.told_size.or(before) {
+                Some(offset) => offset,
+                None => return,
+            }
+        } else {
+            settled.restart_offset
+        };
+        let whole = settled.completeness == Completeness::Complete;
+        let part = Part {
+            session,
+            transfer,
+            saved_as: saved_as.to_owned(),
+            offset,
+            length: settled.length,
+            holes: settled.missing_ranges.to_vec(),
+            ends: whole,
+            told_size: settled
+                .told_size
+                .filter(|_| !appends && settled.verb == "RETR"),
+            goes_on: appends || offset > 0,
+        };
+        let begins = offset == 0 && !appends && (whole || settled.verb != "RETR");
+        if begins || versions.is_empty() {
+            if versions.len() >= VERSIONS {
+                versions.remove(0);
+            }
+            versions.push(Vec::new());
+        }
+        if let Some(parts) = versions.last_mut() {
+            parts.push(part);
+            self.parts += 1;
+        }
+    }
+
+    /// These sessions turned out not to be asked for.
+    pub(super) fn withdraw(&mut self, sessions: &BTreeSet<u64>) {
+        for parts in self.groups.values_mut().flatten() {
+            parts.retain(|part| !sessions.contains(&part.session));
+        }
+    }
+
+    /// Writes all files that can be assembled into the folders that `enter` opens; gives them in the order of their
+    /// first parts, and how many parts were not looked at.
+    pub(super) fn finish(
+        self,
+        root: &Folder,
+        mut enter: impl FnMut(&[&str]) -> io::Result<Folder>,
+    ) -> (Vec<Assembled>, u64) {
+        let mut plans: Vec<(Key, Vec<Part>, u64)> = Vec::new();
+        for (key, versions) in self.groups {
+            for parts in versions {
+                if let Some(size) = coverable(&parts) {
+                    plans.push((key.clone(), parts, size));
+                }
+            }
+        }
+        plans.sort_by_key(|(_, parts, _)| {
+            parts
+                .first()
+                .map_or((0, 0), |part| (part.session, part.transfer))
+        });
+        let mut done = Vec::new();
+        for (key, parts, size) in plans {
+            // A part that cannot be read back makes no assembled file; the parts are there all the same.
+            if let Ok(assembled) = assemble(&key, &parts, size, root, &mut enter) {
+                done.push(assembled);
+            }
+        }
+        (done, self.omitted)
+    }
+}
+
+/// Where the bytes of parts without a hole between them end.
+fn end_of(parts: &[Part]) -> Option<u64> {
+    let end = parts
+        .iter()
+        .filter_map(|part| part.offset.checked_add(part.length))
+        .max()?;
+    let whole = parts.iter().all(|part| part.holes.is_empty());
+    whole.then_some(end)
+}
+
+/// The size of the file that parts cover from its first byte to its last.
+fn coverable(parts: &[Part]) -> Option<u64> {
+    if parts.len() < 2 || !parts.iter().any(|part| part.goes_on) {
+        return None;
+    }
+    let told = parts.iter().rev().find_map(|part| part.told_size);
+    let ended = parts
+        .iter()
+        .filter(|part| part.ends)
+        .filter_map(|part| part.offset.checked_add(part.length))
+        .max();
+    let size = told.or(ended)?;
+    let pieces = pieces(parts, size);
+    let mut at = 0;
+    for piece in &pieces {
+        if piece.from != at {
+            return None;
+        }
+        at = piece.to;
+    }
+    let several = pieces
+        .iter()
+        .any(|piece| (piece.session, piece.transfer) != first_of(&pieces));
+    (at == size && size > 0 && several).then_some(size)
+}
+
+fn first_of(pieces: &[Piece]) -> (u64, u64) {
+    pieces
+        .first()
+        .map_or((0, 0), |piece| (piece.session, piece.transfer))
+}
+
+/// Which part gives which bytes: the earliest that has them.
+fn pieces(parts: &[Part], size: u64) -> Vec<Piece> {
+    // Ranges that are taken, by their beginning.
+    let mut taken: BTreeMap<u64, (u64, Piece)> = BTreeMap::new();
+    for part in parts {
+        for [from, to] in captured(part) {
+            let to = to.min(size);
+            let mut at = from;
+            while at < to {
+                // What is taken at this place or next behind it.
+                let here = taken.range(..=at).next_back().map(|(_, (end, _))| *end);
+                if let Some(end) = here.filter(|end| *end > at) {
+                    at = end;
+                    continue;
+                }
+                let next = taken.range(at..).next().map_or(to, |(begin, _)| *begin);
+                let until = next.min(to);
+                taken.insert(
+                    at,
+                    (
+                        until,
+                        Piece {
+                            session: part.session,
+                            transfer: part.transfer,
+                            saved_as: part.saved_as.clone(),
+                            from: at,
+                            to: until,
+                            from_in_part: at - part.offset,
+                        },
+                    ),
+                );
+                at = until;
+            }
+        }
+    }
+    taken.into_values().map(|(_, piece)| piece).collect()
+}
+
+/// The ranges of the server's file that a part has.
+fn captured(part: &Part) -> Vec<[u64; 2]> {
+    let mut ranges = Vec::new();
+    let mut at = 0;
+    let end = [[part.length, part.length]];
+    for [from, to] in part.holes.iter().chain(&end) {
+        if *from > at
+            && let (Some(from), Some(to)) =
+                (part.offset.checked_add(at), part.offset.checked_add(*from))
+        {
+            ranges.push([from, to]);
+        }
+        at = at.max(*to);
+    }
+    ranges
+}
+
+fn assemble(
+    key: &Key,
+    parts: &[Part],
+    size: u64,
+    root: &Folder,
+    enter: &mut impl FnMut(&[&str]) -> io::Result<Folder>,
+) -> io::Result<Assembled> {
+    let pieces = pieces(parts, size);
+    let last = parts.last().ok_or(io::ErrorKind::NotFound)?;
+    let mut place: Vec<&str> = last.saved_as.split('/').collect();
+    let saved = place.pop().unwrap_or_default();
+    let name = safe_parts(&key.path).pop();
+    let name = name.as_deref().unwrap_or(saved);
+    let folder = enter(&place)?;
+    let (file, local) = create(&folder, &format!("{name}{SUFFIX}"))?;
+    let written = (|| {
+        let mut sources = Sources::new(root);
+        let mut digest = Sha256::new();
+        let mut buffer = vec![0; BUFFER];
+        for piece in &pieces {
+            let mut at = piece.from;
+            while at < piece.to {
+                let length = usize::try_from(piece.to - at).map_or(BUFFER, |left| left.min(BUFFER));
+                let bytes = &mut buffer[..length];
+                sources.read(
+                    &piece.saved_as,
+                    bytes,
+                    piece.from_in_part + (at - piece.from),
+                )?;
+                digest.update(&*bytes);
+                file.write_all_at(bytes, at)?;
+                at += length as u64;
+            }
+        }
+        let conflicts = conflicts(parts, size, &file, &mut sources)?;
+        Ok((hex(&digest.finalize()), conflicts))
+    })();
+    let (sha256, (conflicting_bytes, conflicting_ranges)) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            let _ = folder.remove_file(&local);
+            return Err(error);
+        }
+    };
+    let (path, path_b64) = decode(&key.path);
+    Ok(Assembled {
+        client: key.client,
+        server: Endpoint::new(key.server.0, key.server.1).into(),
+        direction: if key.upload { "upload" } else { "download" },
+        path,
+        path_b64,
+        saved_as: folder.path_of(&local),
+        bytes: size,
+        sha256,
+        parts: pieces,
+        conflicting_bytes,
+        conflicting_ranges,
+    })
+}
+
+/// Compares every part with what was assembled.
+fn conflicts(
+    parts: &[Part],
+    size: u64,
+    file: &File,
+    sources: &mut Sources<'_>,
+) -> io::Result<(u64, Vec<[u64; 2]>)> {
+    let (mut count, mut ranges): (u64, Vec<[u64; 2]>) = (0, Vec::new());
+    let (mut ours, mut theirs) = (vec![0; BUFFER], vec![0; BUFFER]);
+    for part in parts {
+        for [from, to] in captured(part) {
+            let mut at = from;
+            while at < to.min(size) {
+                let left = to.min(size) - at;
+                let length = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
+                file.read_exact_at(&mut ours[..length], at)?;
+                sources.read(&part.saved_as, &mut theirs[..length], at - part.offset)?;
+                if ours[..length] != theirs[..length] {
+                    for (index, (a, b)) in (at..).zip(ours.iter().zip(&theirs).take(length)) {
+                        if a == b {
+                            continue;
+                        }
+                        count += 1;
+                        if let Some(last) = ranges.last_mut().filter(|last| last[1] == index) {
+                            last[1] += 1;
+                        } else if ranges.len() < CONFLICTS {
+                            ranges.push([index, index + 1]);
+                        }
+                    }
+                }
+                at += length as u64;
+            }
+        }
+    }
+    Ok((count, ranges))
+}
+
+/// The parts as files, the last one open.
+struct Sources<'a> {
+    root: &'a Folder,
+    open: Option<(String, File)>,
+}
+
+impl<'a> Sources<'a> {
+    const fn new(root: &'a Folder) -> Self {
+        Self { root, open: None }
+    }
+
+    fn read(&mut self, path: &str, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        let file = match self.open.take() {
+            Some((open, file)) if open == path => file,
+            _ => self.root.read_below(path)?,
+        };
+        file.read_exact_at(bytes, at)?;
+        self.open = Some((path.to_owned(), file));
+        Ok(())
+    }
+}
+
+/// A new file, under the next free name.
+fn create(folder: &Folder, name: &str) -> io::Result<(File, String)> {
+    for attempt in 1..=ATTEMPTS {
+        let local = numbered(name, attempt, "");
+        match folder.create_file(&local) {
+            Ok(file) => return Ok((file, local)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::ErrorKind::AlreadyExists.into())
+}
+
+/// What stands behind the name of an assembled file.
+const SUFFIX: &str = "~assembled";
+/// Parts kept of one run.
+const PARTS: usize = 65_536;
+/// Versions kept of one path.
+const VERSIONS: usize = 64;
+const ATTEMPTS: u64 = 1_000;
+const BUFFER: usize = 64 << 10;
+/// Ranges of conflicting bytes told of one file.
+const CONFLICTS: usize = 1_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(transfer: u64, offset: u64, length: u64) -> Part {
+        Part {
+            session: 1,
+            transfer,
+            saved_as: transfer.to_string(),
+            offset,
+            length,
+            holes: Vec::new(),
+            ends: false,
+            told_size: None,
+            goes_on: offset > 0,
+        }
+    }
+
+    fn map(parts: &[Part], size: u64) -> Vec<(u64, u64, u64, u64)> {
+        pieces(parts, size)
+            .iter()
+            .map(|piece| (piece.transfer, piece.from, piece.to, piece.from_in_part))
+            .collect()
+    }
+
+    #[test]
+    fn the_earlier_part_gives_the_bytes_and_holes_give_none() {
+        let mut first = part(1, 0, 60);
+        first.holes = vec![[20, 30]];
+        let parts = [first, part(2, 10, 90)];
+        assert_eq!(
+            map(&parts, 100),
+            [
+                (1, 0, 20, 0),
+                (2, 20, 30, 10),
+                (1, 30, 60, 30),
+                (2, 60, 100, 50)
+            ]
+        );
+    }
+
+    #[test]
+    fn only_parts_that_cover_the_whole_file_are_assembled() {
+        let told = |parts: [Part; 2]| {
+            parts.map(|part| Part {
+                told_size: Some(100),
+                ..part
+            })
+        };
+        assert_eq!(
+            coverable(&told([part(1, 0, 60), part(2, 60, 40)])),
+            Some(100)
+        );
+        assert_eq!(coverable(&told([part(1, 0, 60), part(2, 61, 39)])), None);
+        assert_eq!(coverable(&told([part(1, 0, 60), part(2, 60, 30)])), None);
+        assert_eq!(coverable(&[part(1, 0, 60), part(2, 60, 40)]), None);
+        let ends = [
+            part(1, 0, 60),
+            Part {
+                ends: true,
+                ..part(2, 60, 40)
+            },
+        ];
+        assert_eq!(coverable(&ends), Some(100));
+        assert_eq!(coverable(&told([part(1, 0, 100), part(2, 0, 100)])), None);
+    }
+
+    #[test]
+    fn offsets_at_the_end_of_numbers_do_no_harm() {
+        let parts = [part(1, 0, 10), part(2, u64::MAX - 3, 10)];
+        assert_eq!(coverable(&parts), None);
+        assert_eq!(map(&parts, u64::MAX), [(1, 0, 10, 0)]);
+    }
+}
