@@ -9,7 +9,7 @@ use super::input_paths::{Candidate, Listing, shown};
 use super::pcapng_secrets::Secrets;
 use super::record::{Notice, Step};
 use super::record_buffer;
-use super::{Error, Input, PacketSource};
+use super::{Error, Hidden, Input, PacketSource};
 use crate::model::record::Capture;
 use crate::model::{FrameRef, Timestamp, wire_text};
 
@@ -44,6 +44,8 @@ pub struct CaptureSet {
     pub(super) secrets: Vec<Secrets>,
     /// Packets of all inputs so far.
     pub(super) number: u64,
+    /// Those of them that lie outside the bounds on time.
+    pub(super) outside: u64,
     /// Inputs that are open.
     pub(super) open: usize,
     pub(super) begun: bool,
@@ -177,6 +179,7 @@ impl CaptureSet {
             options,
             secrets: Vec::new(),
             number: 0,
+            outside: 0,
             open: 0,
             begun: false,
         }
@@ -297,6 +300,13 @@ impl PacketSource for CaptureSet {
             .iter()
             .map(|slot| slot.capture(self.begun))
             .collect()
+    }
+
+    fn hidden(&self) -> Hidden {
+        Hidden {
+            filtered: 0,
+            outside_time_bounds: self.outside,
+        }
     }
 }
 

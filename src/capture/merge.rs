@@ -125,6 +125,8 @@ impl CaptureSet {
                     wire_len: record.wire_len,
                     data: opened.source.data(),
                 }))?;
+            } else {
+                self.outside += 1;
             }
             loop {
                 match opened.source.advance() {

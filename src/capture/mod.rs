@@ -61,6 +61,15 @@ pub struct Packet<'a> {
     pub data: &'a [u8],
 }
 
+/// Packets that were read and counted, but not looked at because nobody wanted them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Hidden {
+    /// They do not match the filter.
+    pub filtered: u64,
+    /// They lie outside the bounds on packet time.
+    pub outside_time_bounds: u64,
+}
+
 /// What a source gives.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -82,4 +91,9 @@ pub trait PacketSource {
 
     /// All inputs with what is known of them so far, in the order of the timeline.
     fn captures(&self) -> Vec<Capture>;
+
+    /// Packets that were counted and not delivered.
+    fn hidden(&self) -> Hidden {
+        Hidden::default()
+    }
 }

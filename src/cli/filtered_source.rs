@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::capture::{Filter, Input, PacketSource};
+use crate::capture::{Filter, Hidden, Input, PacketSource};
 use crate::model::record::Capture;
 use crate::model::{Warning, WarningCode};
 
@@ -10,22 +10,34 @@ use crate::model::{Warning, WarningCode};
 pub(super) struct FilteredSource<'a> {
     inner: &'a mut dyn PacketSource,
     filter: Filter,
+    filtered: u64,
 }
 
 impl<'a> FilteredSource<'a> {
     /// The packets of `inner` that match `filter`.
     pub(super) fn new(inner: &'a mut dyn PacketSource, filter: Filter) -> Self {
-        Self { inner, filter }
+        Self {
+            inner,
+            filter,
+            filtered: 0,
+        }
     }
 }
 
 impl PacketSource for FilteredSource<'_> {
     fn for_each(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) {
-        let Self { inner, filter } = self;
+        let Self {
+            inner,
+            filter,
+            filtered,
+        } = self;
         let mut ended = false;
         inner.for_each(&mut |input| {
             let flow = match &input {
-                Input::Packet(packet) if !filter.matches(packet) => ControlFlow::Continue(()),
+                Input::Packet(packet) if !filter.matches(packet) => {
+                    *filtered += 1;
+                    ControlFlow::Continue(())
+                }
                 _ => take(input),
             };
             ended = flow.is_break();
@@ -46,5 +58,12 @@ impl PacketSource for FilteredSource<'_> {
 
     fn captures(&self) -> Vec<Capture> {
         self.inner.captures()
+    }
+
+    fn hidden(&self) -> Hidden {
+        Hidden {
+            filtered: self.filtered,
+            ..self.inner.hidden()
+        }
     }
 }

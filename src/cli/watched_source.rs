@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::error_text;
 use super::interruption::Interruption;
-use crate::capture::{Input, PacketSource};
+use crate::capture::{Hidden, Input, PacketSource};
 use crate::model::record::Capture;
 use crate::report::units;
 
@@ -83,6 +83,10 @@ impl PacketSource for WatchedSource<'_> {
 
     fn captures(&self) -> Vec<Capture> {
         self.inner.captures()
+    }
+
+    fn hidden(&self) -> Hidden {
+        self.inner.hidden()
     }
 }
 

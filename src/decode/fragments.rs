@@ -28,6 +28,8 @@ pub(super) struct Fragments {
     max_age: Span,
     /// The latest whole datagrams: a second copy of a fragment must not begin another.
     whole: VecDeque<(Key, FrameRef)>,
+    /// Fragments that came before the last ones of whole datagrams, since somebody asked.
+    joined: u64,
     overlaps: Count,
     incomplete: Count,
     evicted: Count,
@@ -50,6 +52,8 @@ struct Pending {
     protocol: u8,
     /// By offset; they do not overlap.
     pieces: BTreeMap<u32, Piece>,
+    /// Fragments that were taken, second copies included.
+    fragments: u64,
     /// Bytes on the wire within `pieces`.
     covered: u32,
     /// Those of them that were captured.
@@ -74,6 +78,7 @@ impl Fragments {
             max_bytes: limits.fragment_bytes,
             max_age: limits.fragment_age,
             whole: VecDeque::new(),
+            joined: 0,
             overlaps: Count::default(),
             incomplete: Count::default(),
             evicted: Count::default(),
@@ -111,6 +116,7 @@ impl Fragments {
         if fragment.offset == 0 && !pending.pieces.contains_key(&0) {
             pending.protocol = protocol;
         }
+        pending.fragments += 1;
         let before = pending.cost();
         let overlap = !pending.insert(fragment, bytes);
         self.held_bytes = self.held_bytes - before + pending.cost();
@@ -126,8 +132,15 @@ impl Fragments {
             self.whole.pop_front();
         }
         self.whole.push_back((key, frame));
+        self.joined += pending.fragments - 1;
         let cut = pending.write_to(buffer);
         Ok((pending.protocol, cut))
+    }
+
+    /// How many earlier packets hold parts of the datagrams that became whole since the last call.
+    #[inline]
+    pub(super) fn take_joined(&mut self) -> u64 {
+        std::mem::take(&mut self.joined)
     }
 
     /// What was odd, datagrams that are incomplete still included.
@@ -174,6 +187,7 @@ impl Fragments {
             first: frame,
             protocol: key.protocol,
             pieces: BTreeMap::new(),
+            fragments: 0,
             covered: 0,
             captured: 0,
             total: None,

@@ -22,6 +22,7 @@ use crate::model::{FrameRef, Limits, Warning};
 mod captured;
 mod fragments;
 mod icmp;
+mod layers;
 mod link;
 mod network;
 mod outcome;
@@ -33,6 +34,7 @@ mod transport;
 mod tunnels;
 mod wireless;
 
+pub use layers::layers;
 pub use outcome::{IcmpError, Layer, NotOurs};
 pub use segment::{Datagram, Segment, TcpFlags};
 pub use tally::{Count, Tally};
@@ -151,6 +153,17 @@ impl Decoder {
             Decoded::Other(reason) => tally.not_ours(reason, packet.link, packet.frame),
         }
         decoded
+    }
+
+    /// How many packets before the last one hold fragments of what it completed; nearly always none. They no longer
+    /// count as fragments that wait.
+    #[inline]
+    pub fn take_joined(&mut self) -> u64 {
+        let joined = self.fragments.take_joined();
+        if joined > 0 {
+            self.tally.fragments_joined(joined);
+        }
+        joined
     }
 
     /// What became of the packets so far.

@@ -1,5 +1,7 @@
 //! Every packet is accounted for: what the decoder made of each, and the warnings that follow from it.
 
+use std::collections::BTreeMap;
+
 use super::outcome::{Layer, NotOurs};
 use crate::capture::LinkType;
 use crate::model::{FrameRef, Warning, WarningCode};
@@ -30,8 +32,8 @@ impl Count {
     }
 }
 
-/// What became of the packets: `packets` is the sum of `segments`, `datagrams`, `icmp_errors` and all reasons of
-/// [`NotOurs`].
+/// What became of the packets: `packets` is the sum of `segments`, `datagrams`, `icmp_errors`, `fragments_joined` and all
+/// reasons of [`NotOurs`].
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
     /// Packets given to the decoder.
@@ -52,6 +54,8 @@ pub struct Tally {
     pub header_cut: Count,
     /// Packets by [`NotOurs::FragmentHeld`].
     pub fragment_held: Count,
+    /// Those of them that were put together with a later packet, and are counted here only.
+    pub fragments_joined: u64,
     /// Packets by [`NotOurs::DepthLimit`].
     pub depth_limit: Count,
     /// Packets by [`NotOurs::Malformed`]: link, network, transport and tunnel layer.
@@ -79,6 +83,43 @@ impl Tally {
             NotOurs::DepthLimit => &mut self.depth_limit,
         };
         count.add(frame);
+    }
+
+    /// Fragments that waited are part of something whole.
+    #[cold]
+    pub(super) fn fragments_joined(&mut self, count: u64) {
+        self.fragment_held.count = self.fragment_held.count.saturating_sub(count);
+        self.fragments_joined += count;
+    }
+
+    /// Packets that were decoded, whatever they carry.
+    #[must_use]
+    pub fn decoded(&self) -> u64 {
+        self.segments
+            + self.datagrams
+            + self.icmp_errors
+            + self.fragments_joined
+            + self.not_ip.count
+            + self.other_protocol.count
+    }
+
+    /// Packets that could not be decoded, by the name of the reason; only reasons that there were.
+    #[must_use]
+    pub fn not_decodable(&self) -> BTreeMap<String, u64> {
+        let count = |counts: &[Count]| counts.iter().map(|count| count.count).sum();
+        let unsupported = self.unsupported.iter().map(|(_, count)| count.count).sum();
+        [
+            ("encrypted", self.encrypted.count),
+            ("fragment", self.fragment_held.count),
+            ("headers-cut", self.header_cut.count),
+            ("link-type-unsupported", unsupported),
+            ("malformed", count(&self.malformed)),
+            ("too-many-layers", self.depth_limit.count),
+        ]
+        .into_iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(reason, count)| (reason.to_owned(), count))
+        .collect()
     }
 
     /// What a reader of the report should know of, in an order that does not change.

@@ -72,6 +72,22 @@ pub(super) fn over_udp(bytes: Captured<'_>) -> Option<(Next, Captured<'_>)> {
     tunnel(source, destination, transport::udp_payload(bytes).ok()?)
 }
 
+/// True for a GRE header that announces ERSPAN.
+pub(super) fn is_erspan(bytes: Captured<'_>) -> bool {
+    matches!(bytes.data, &[_, _, high, low, ..] if matches!(u16::from_be_bytes([high, low]), ERSPAN_2 | ERSPAN_3))
+}
+
+/// What a UDP datagram that is a tunnel's is called.
+pub(super) fn name(bytes: Captured<'_>) -> Option<&'static str> {
+    let (&[_, _, high, low, ..], _) = bytes.data.split_first_chunk::<8>()?;
+    Some(match u16::from_be_bytes([high, low]) {
+        VXLAN | VXLAN_LINUX => "VXLAN",
+        GENEVE => "Geneve",
+        GTP_USER => "GTP-U",
+        _ => "Teredo",
+    })
+}
+
 #[cold]
 fn tunnel(source: u16, destination: u16, bytes: Captured<'_>) -> Option<(Next, Captured<'_>)> {
     match destination {

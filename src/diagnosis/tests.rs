@@ -25,6 +25,7 @@ pub(super) fn session() -> Session {
             name: None,
         },
         community_id: String::new(),
+        layers: vec![],
         display_filter: String::new(),
         start: Timestamp::default(),
         end: Timestamp::default(),

@@ -13,14 +13,14 @@ use std::ops::ControlFlow;
 
 use clock::Clock;
 
-use crate::capture::{Input, Packet, PacketSource};
-use crate::decode::{Decoded, Decoder};
-use crate::model::record::{Capture, Totals};
+use crate::capture::{Hidden, Input, Packet, PacketSource};
+use crate::decode::{self, Decoded, Decoder};
+use crate::model::record::{Accounting, Capture, Totals};
 use crate::model::{
     EventKind, EventSink, FrameRef, Limits, Span, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::reassembly::FlowTable;
-use crate::session::{self, SessionTracker};
+use crate::session::{self, PacketCounts, SessionTracker};
 
 /// What a run is asked to do beside reading.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +70,7 @@ pub fn analyze(
         clock: Clock::default(),
         last: FrameRef::default(),
         ticked: Timestamp::default(),
+        joined: PacketCounts::default(),
         warnings: Vec::new(),
         failures: Vec::new(),
     };
@@ -77,7 +78,7 @@ pub fn analyze(
         run.input(input);
         ControlFlow::Continue(())
     });
-    run.finish(source.captures())
+    run.finish(source.captures(), source.hidden())
 }
 
 struct Run<'s> {
@@ -87,6 +88,8 @@ struct Run<'s> {
     clock: Clock,
     last: FrameRef,
     ticked: Timestamp,
+    /// Packets with the earlier fragments of what was ours.
+    joined: PacketCounts,
     warnings: Vec<Warning>,
     failures: Vec<String>,
 }
@@ -110,10 +113,25 @@ impl Run<'_> {
         let now = self.clock.packet(packet.frame.time);
         self.last = packet.frame;
         self.tracker.at(packet.frame, now);
-        match self.decoder.decode(packet) {
-            Decoded::Segment(segment) => self.flows.segment(&segment, &mut self.tracker),
-            Decoded::Datagram(datagram) => self.tracker.datagram(&datagram),
-            Decoded::Icmp(_) | Decoded::Other(_) => {}
+        let share = match self.decoder.decode(packet) {
+            Decoded::Segment(segment) => {
+                let taken = self.flows.segment(&segment, &mut self.tracker);
+                taken.then_some(&mut self.joined.used)
+            }
+            Decoded::Datagram(datagram) => {
+                let is_dns = self.tracker.datagram(&datagram);
+                is_dns.then_some(&mut self.joined.dns)
+            }
+            Decoded::Icmp(_) | Decoded::Other(_) => None,
+        };
+        if let Some(session) = self.tracker.take_begun() {
+            self.tracker.set_layers(session, decode::layers(packet));
+        }
+        let joined = self.decoder.take_joined();
+        if joined > 0
+            && let Some(share) = share
+        {
+            *share += joined;
         }
         if now.since(self.ticked) >= TICK || now < self.ticked {
             self.ticked = now;
@@ -122,9 +140,9 @@ impl Run<'_> {
         }
     }
 
-    fn finish(mut self, captures: Vec<Capture>) -> Summary {
+    fn finish(mut self, captures: Vec<Capture>, hidden: Hidden) -> Summary {
         self.flows.finish(self.last, &mut self.tracker);
-        let mut warnings = self.warnings;
+        let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.decoder.warnings());
         warnings.extend(self.flows.warnings());
         warnings.extend(self.tracker.finish());
@@ -143,12 +161,30 @@ impl Run<'_> {
         let totals = Totals {
             packets: counted(|capture| capture.packets),
             bytes: counted(|capture| capture.bytes),
+            accounting: self.accounting(hidden),
             ..self.tracker.totals()
         };
         Summary {
             captures,
             totals,
             failures: self.failures,
+        }
+    }
+
+    /// What became of every packet.
+    fn accounting(&self, hidden: Hidden) -> Accounting {
+        let tally = self.decoder.tally();
+        let packets = self.tracker.packets();
+        let used = packets.used + self.joined.used;
+        let dns = packets.dns + self.joined.dns;
+        Accounting {
+            used,
+            dns,
+            not_ftp: tally.decoded().saturating_sub(used + dns),
+            not_decodable: tally.not_decodable(),
+            filtered: hidden.filtered,
+            outside_time_bounds: hidden.outside_time_bounds,
+            cut: tally.cut.count,
         }
     }
 }

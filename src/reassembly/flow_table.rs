@@ -59,18 +59,17 @@ impl FlowTable {
         }
     }
 
-    /// Handles one segment; `handler` hears of what it makes known, before this returns.
+    /// Handles one segment; `handler` hears of what it makes known, before this returns. True where it belongs to a flow
+    /// that is, or was, followed.
     #[inline]
-    pub fn segment(&mut self, segment: &Segment<'_>, handler: &mut impl StreamHandler) {
+    pub fn segment(&mut self, segment: &Segment<'_>, handler: &mut impl StreamHandler) -> bool {
         let now = self.advance(segment.frame.time);
         let (key, direction) = FlowKey::new(segment.source, segment.destination);
         let offered = match self.slots.find(key) {
             Some(place) => self.known(place, direction, segment, handler, now),
             None => true,
         };
-        if offered {
-            self.unknown(key, direction, segment, handler, now);
-        }
+        let taken = !offered || self.unknown(key, direction, segment, handler, now);
         self.work += 1;
         if self.budget.over() {
             self.relieve(segment.frame, handler, now);
@@ -78,6 +77,7 @@ impl FlowTable {
         if now >= self.due {
             self.housekeeping(segment.frame, handler, now);
         }
+        taken
     }
 
     /// Time has come to `now`, at the packet `at`: decides holes and ends flows that are due. Costs next to nothing when
@@ -197,6 +197,7 @@ impl FlowTable {
                     return true;
                 }
                 self.late_segments += 1;
+                handler.late(FlowId(place));
                 slot.last_seen = now;
                 if segment.flags.rst() {
                     quiet.closed.get_or_insert(now);
@@ -207,7 +208,7 @@ impl FlowTable {
         }
     }
 
-    /// A segment that belongs to no flow in the table.
+    /// A segment that belongs to no flow in the table; true where one begins with it.
     fn unknown(
         &mut self,
         key: FlowKey,
@@ -215,13 +216,15 @@ impl FlowTable {
         segment: &Segment<'_>,
         handler: &mut impl StreamHandler,
         now: Timestamp,
-    ) {
+    ) -> bool {
         if segment.flags.syn() && !segment.flags.rst() {
             self.openings.remember(key, direction, segment);
         }
-        if handler.admit(segment) {
+        let admitted = handler.admit(segment);
+        if admitted {
             self.open(key, direction, segment, handler, now);
         }
+        admitted
     }
 
     #[cold]

@@ -179,4 +179,8 @@ pub trait StreamHandler {
     }
     /// The flow is over; called once, and nothing follows for this id.
     fn closed(&mut self, flow: FlowId, reason: CloseReason, frame: FrameRef, summary: &FlowSummary);
+    /// A segment came of a flow that is over or ignored; it was dropped. (Only this may follow [`closed`](Self::closed).)
+    fn late(&mut self, flow: FlowId) {
+        let _ = flow;
+    }
 }

@@ -47,6 +47,8 @@ pub(super) struct Session {
     pub(super) server: Endpoint,
     pub(super) name: Option<String>,
     pub(super) dns: Option<Dns>,
+    /// What its first payload was wrapped in.
+    pub(super) layers: Vec<String>,
     pub(super) client_way: Direction,
     pub(super) midstream: bool,
     pub(super) secrets: Secrets,
@@ -123,6 +125,7 @@ impl Session {
             server: summary.key.destination(client_way),
             name: None,
             dns: None,
+            layers: Vec::new(),
             client_way,
             midstream: summary.half.iter().all(|half| half.syn.is_none()),
             secrets: Secrets::new(options.show_passwords),

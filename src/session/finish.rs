@@ -149,6 +149,7 @@ impl Session {
             client: Address::from(self.client),
             server,
             community_id: community_id(&self.key),
+            layers: self.layers,
             display_filter,
             start: summary.first.time,
             end: summary.last.time,

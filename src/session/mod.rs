@@ -45,4 +45,4 @@ mod tracker;
 mod transfer;
 
 pub use shared::Options;
-pub use tracker::SessionTracker;
+pub use tracker::{PacketCounts, SessionTracker};

@@ -26,6 +26,9 @@ pub struct SessionTracker<'s> {
     session_count: u64,
     data_count: u64,
     pub(super) candidates: usize,
+    packets: PacketCounts,
+    /// The session that the current packet began, until somebody asks.
+    begun: Option<u64>,
 }
 
 #[derive(Default)]
@@ -39,6 +42,19 @@ pub(super) enum Role {
     Data(DataId),
     Dns(Box<DnsStreams>),
     Foreign,
+    /// It is over, and was of FTP.
+    Over,
+    /// It is over, and was of DNS.
+    DnsOver,
+}
+
+/// Packets by what they belong to. The others belong to nothing of ours.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketCounts {
+    /// Of control and data connections and of connection attempts.
+    pub used: u64,
+    /// Of DNS.
+    pub dns: u64,
 }
 
 /// DNS over TCP: messages with a length in front (RFC 1035 section 4.2.2).
@@ -61,6 +77,8 @@ impl<'s> SessionTracker<'s> {
             session_count: 0,
             data_count: 0,
             candidates: 0,
+            packets: PacketCounts::default(),
+            begun: None,
         }
     }
 
@@ -75,12 +93,15 @@ impl<'s> SessionTracker<'s> {
         self.shared.emit(None, kind);
     }
 
-    /// A UDP datagram: only DNS matters.
-    pub fn datagram(&mut self, datagram: &Datagram<'_>) {
+    /// A UDP datagram: only DNS matters. True where it is that.
+    pub fn datagram(&mut self, datagram: &Datagram<'_>) -> bool {
         if datagram.source.port != DNS && datagram.destination.port != DNS {
-            return;
+            return false;
         }
-        if let Some(message) = parse_message(datagram.payload) {
+        let message = parse_message(datagram.payload);
+        let is_dns = message.is_some();
+        self.packets.dns += u64::from(is_dns);
+        if let Some(message) = message {
             self.shared.names.message(
                 message,
                 datagram.source,
@@ -88,6 +109,7 @@ impl<'s> SessionTracker<'s> {
                 datagram.frame,
             );
         }
+        is_dns
     }
 
     /// Capture time went on: what waited long enough is settled.
@@ -126,6 +148,25 @@ impl<'s> SessionTracker<'s> {
         self.shared.totals.clone()
     }
 
+    /// The session that the last packet began, told once.
+    #[inline]
+    pub fn take_begun(&mut self) -> Option<u64> {
+        self.begun.take()
+    }
+
+    /// What the packet that began a session was wrapped in.
+    pub fn set_layers(&mut self, session: u64, layers: Vec<String>) {
+        if let Some(session) = self.sessions.get_mut(&session) {
+            session.layers = layers;
+        }
+    }
+
+    /// Packets so far, of connections that are over.
+    #[must_use]
+    pub const fn packets(&self) -> PacketCounts {
+        self.packets
+    }
+
     pub(super) fn role(&mut self, flow: FlowId) -> &mut Role {
         let index = flow.0 as usize;
         if index >= self.roles.len() {
@@ -140,6 +181,8 @@ impl<'s> SessionTracker<'s> {
         let mut session = Box::new(Session::new(id, summary, client_way, &self.shared.options));
         session.begin(&mut self.shared, summary);
         self.sessions.insert(id, session);
+        // It may also begin by the clock, at a packet of others.
+        self.begun = (summary.last == self.shared.now).then_some(id);
         *self.role(flow) = Role::Control(id);
         id
     }
@@ -422,7 +465,7 @@ impl StreamHandler for SessionTracker<'_> {
                 }
                 Interest::Bytes
             }
-            Role::None | Role::Foreign => Interest::Ignore,
+            Role::None | Role::Foreign | Role::Over | Role::DnsOver => Interest::Ignore,
         }
     }
 
@@ -476,7 +519,20 @@ impl StreamHandler for SessionTracker<'_> {
         frame: FrameRef,
         summary: &FlowSummary,
     ) {
-        match std::mem::take(self.role(flow)) {
+        let role = std::mem::take(self.role(flow));
+        let segments = summary.half[0].segments + summary.half[1].segments;
+        match &role {
+            Role::Data(_) | Role::Control(_) | Role::Attempt => {
+                self.packets.used += segments;
+                *self.role(flow) = Role::Over;
+            }
+            Role::Dns(_) => {
+                self.packets.dns += segments;
+                *self.role(flow) = Role::DnsOver;
+            }
+            _ => {}
+        }
+        match role {
             Role::Data(id) => self.close_data(id, reason, summary),
             Role::Control(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
@@ -486,7 +542,15 @@ impl StreamHandler for SessionTracker<'_> {
             }
             Role::Attempt => self.tell_attempt(reason, summary),
             Role::Candidate(_) => self.candidates = self.candidates.saturating_sub(1),
-            Role::None | Role::Dns(_) | Role::Foreign => {}
+            Role::None | Role::Dns(_) | Role::Foreign | Role::Over | Role::DnsOver => {}
+        }
+    }
+
+    fn late(&mut self, flow: FlowId) {
+        match self.role(flow) {
+            Role::Over => self.packets.used += 1,
+            Role::DnsOver => self.packets.dns += 1,
+            _ => {}
         }
     }
 

@@ -17,5 +17,7 @@ pub(crate) mod classic;
 pub(crate) mod connection;
 pub(crate) mod conversation;
 pub(crate) mod folder;
+pub(crate) mod recording;
+pub(crate) mod report;
 pub(crate) mod specimens;
 pub(crate) mod wire;

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::{Address, Completeness, Connection};
+use super::{Accounting, Address, Completeness, Connection};
 use crate::model::{Timestamp, WarningCode};
 
 /// One input.
@@ -125,4 +125,6 @@ pub struct Totals {
     /// Sessions left out by `--where` or `--session`; all other counts are without them.
     #[serde(skip_serializing_if = "super::is_zero")]
     pub sessions_filtered: u64,
+    /// What became of every packet.
+    pub accounting: Accounting,
 }

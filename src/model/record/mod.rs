@@ -11,6 +11,7 @@
 //! Absent knowledge is `None` and written as `null`, never a guess. Fields that end in `_b64` hold the exact bytes of
 //! a text that is not UTF-8; they, the `_omitted` counts and the `capture` fields are left out where they say nothing.
 
+mod accounting;
 mod capture;
 mod finding;
 mod place;
@@ -18,6 +19,7 @@ mod session;
 mod step;
 mod transfer;
 
+pub use accounting::Accounting;
 pub use capture::{
     AttemptOutcome, Capture, ConnectionAttempt, Totals, UnmatchedData, WarningRecord,
 };

@@ -139,6 +139,9 @@ pub struct Session {
     pub community_id: String,
     /// Wireshark display filter for the control and data connections.
     pub display_filter: String,
+    /// What the control connection's first payload was wrapped in, the link layer first: `EN10MB`, `VLAN 5`, `IPv4`, `GRE`,
+    /// `IPv4`, `TCP`.
+    pub layers: Vec<String>,
     /// First packet of the control connection.
     pub start: Timestamp,
     /// Last packet of the control connection.

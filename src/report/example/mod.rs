@@ -8,10 +8,11 @@ use steps::{reply, steps};
 
 use super::{Report, SCHEMA_VERSION};
 use crate::model::record::{
-    Address, AttemptOutcome, Capture, Close, Completeness, Connection, ConnectionAttempt, DataType,
-    Dns, EndState, EntryKind, Finding, Link, LinkMethod, ListingEntry, Login, LoginOutcome, Mode,
-    Opener, Precision, Server, Session, Severity, Structure, Totals, Transfer, TransferDirection,
-    TransferMode, UnmatchedData, Verdict, VerdictStatus, WarningRecord,
+    Accounting, Address, AttemptOutcome, Capture, Close, Completeness, Connection,
+    ConnectionAttempt, DataType, Dns, EndState, EntryKind, Finding, Link, LinkMethod, ListingEntry,
+    Login, LoginOutcome, Mode, Opener, Precision, Server, Session, Severity, Structure, Totals,
+    Transfer, TransferDirection, TransferMode, UnmatchedData, Verdict, VerdictStatus,
+    WarningRecord,
 };
 use crate::model::{Span, Timestamp, WarningCode};
 
@@ -27,6 +28,7 @@ pub(crate) fn example_session() -> Session {
         },
         community_id: "1:t9T66/2c66NQyftAEsr4aMZv4Hc=".into(),
         display_filter: "ip.addr == 192.168.0.2 && tcp.port == 1175".into(),
+        layers: ["EN10MB", "VLAN 5", "IPv4", "TCP"].map(String::from).into(),
         start: at(120),
         end: at(42_400),
         duration: 42.28,
@@ -153,6 +155,13 @@ pub(super) fn example_report() -> Report {
             file_bytes: 1_715,
             findings: 2,
             sessions_filtered: 0,
+            accounting: Accounting {
+                used: 66,
+                dns: 2,
+                not_ftp: 2,
+                not_decodable: [("malformed".to_owned(), 1)].into(),
+                ..Accounting::default()
+            },
         },
     }
 }

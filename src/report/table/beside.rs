@@ -6,7 +6,7 @@ use super::Options;
 use super::block::{BOLD, Block, CYAN, DIM, YELLOW, paint, plain, span};
 use super::grid::{Column, Grid, Mark};
 use super::{session, transfers};
-use crate::model::record::AttemptOutcome;
+use crate::model::record::{Accounting, AttemptOutcome};
 use crate::report::{Report, units};
 
 /// Writes the blocks that follow the sessions, and the totals.
@@ -15,6 +15,7 @@ pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> 
     unmatched_data(report, options, out)?;
     attempts(report, options, out)?;
     warnings(report, options, out)?;
+    accounting(report, options, out)?;
     totals(report, options, out)
 }
 
@@ -163,4 +164,63 @@ fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result
         )
     };
     writeln!(out, "{}", paint(options.color, BOLD, &text))
+}
+
+fn accounting(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let lines = accounting_lines(&report.totals.accounting);
+    if !options.verbose || lines.is_empty() {
+        return Ok(());
+    }
+    let mut block = Block::new(out, options, CYAN);
+    block.text(0, 2, &[span(BOLD, "What became of the packets")])?;
+    for line in lines {
+        block.text(0, 2, &[plain(&line)])?;
+    }
+    block.end()
+}
+
+/// The parts add up to all packets.
+fn accounting_lines(accounting: &Accounting) -> Vec<String> {
+    let Accounting {
+        used,
+        dns,
+        not_ftp,
+        not_decodable,
+        filtered,
+        outside_time_bounds,
+        cut,
+    } = accounting;
+    let parts = [
+        (*used, "of FTP"),
+        (*dns, "of DNS"),
+        (*not_ftp, "of other traffic"),
+        (not_decodable.values().sum(), "not decodable"),
+        (*filtered, "hidden by the filter"),
+        (*outside_time_bounds, "outside the time bounds"),
+    ];
+    let told: Vec<_> = parts
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, what)| format!("{} {what}", units::count(*count)))
+        .collect();
+    let mut lines = Vec::new();
+    if !told.is_empty() {
+        lines.push(told.join(", "));
+    }
+    if !not_decodable.is_empty() {
+        let reasons = not_decodable.iter().map(|(reason, count)| {
+            format!("{} {}", units::count(*count), reason.replace('-', " "))
+        });
+        lines.push(format!(
+            "not decodable: {}",
+            reasons.collect::<Vec<_>>().join(", ")
+        ));
+    }
+    if *cut > 0 {
+        lines.push(format!(
+            "captured in part: {}, counted above as well",
+            units::counted(*cut, "packet", "packets")
+        ));
+    }
+    lines
 }

@@ -155,6 +155,10 @@ fn heading(
         facts += ", beginning not captured";
     }
     block.text(0, 2, &[span(DIM, &facts)])?;
+    if session.layers.len() > USUAL_LAYERS {
+        let layers = format!("inside {}", session.layers.join(" / "));
+        block.text(0, 2, &[span(DIM, &layers)])?;
+    }
     block.text(0, 2, &[span(DIM, &login(session))])
 }
 
@@ -347,6 +351,9 @@ fn frames(step: &Step, session: &Session) -> String {
 /// Rows shown of a long table: its beginning and its end.
 const FIRST_ROWS: usize = 80;
 const LAST_ROWS: usize = 20;
+
+/// Link, IP and TCP: nothing worth a line.
+const USUAL_LAYERS: usize = 3;
 
 /// Columns from which replies, durations and rates are shown.
 pub(super) const WIDE: usize = 98;
