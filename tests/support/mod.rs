@@ -15,9 +15,11 @@
 
 pub(crate) mod classic;
 pub(crate) mod connection;
+pub(crate) mod containers;
 pub(crate) mod conversation;
 pub(crate) mod folder;
 pub(crate) mod recording;
 pub(crate) mod report;
 pub(crate) mod specimens;
 pub(crate) mod wire;
+pub(crate) mod wrapping;
