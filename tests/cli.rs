@@ -1,5 +1,8 @@
 //! Runs the tool as a user does and compares what it says.
 
+#[cfg(unix)]
+#[path = "cli/follow.rs"]
+mod follow;
 #[path = "cli/inputs.rs"]
 mod inputs;
 #[path = "cli/selection.rs"]

@@ -3,8 +3,11 @@
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use super::file_source::{FileSource, Origin};
+use super::growing_file::GrowingFile;
 use super::input_paths::{Candidate, Listing, shown};
 use super::pcapng_secrets::Secrets;
 use super::record::{Notice, Step};
@@ -156,6 +159,32 @@ impl CaptureSet {
             }
         }
         set.sort();
+        set
+    }
+
+    /// Reads one file that is still being written: at its end it waits for more until `stop` is true, or until the file
+    /// shrinks or is replaced.
+    #[must_use]
+    pub fn follow(path: PathBuf, stop: Arc<AtomicBool>, options: ReadOptions) -> Self {
+        let mut set = Self::empty(options);
+        let name = shown(&path);
+        match GrowingFile::open(path.clone(), stop) {
+            Ok(file) => {
+                set = Self::from_readers(vec![(path, Box::new(file))], options);
+                let compression = set
+                    .slots
+                    .first()
+                    .and_then(|slot| slot.opened.as_ref()?.source.compression());
+                if let Some(compression) = compression {
+                    set = Self::empty(options);
+                    set.failures.push(Error::CompressedFollow {
+                        path: name,
+                        compression,
+                    });
+                }
+            }
+            Err(cause) => set.failures.push(Error::Io { path: name, cause }),
+        }
         set
     }
 

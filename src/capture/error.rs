@@ -71,6 +71,14 @@ pub enum Error {
         /// The limit.
         limit: u64,
     },
+    /// A compressed file cannot be followed.
+    #[error("cannot follow {path}: it is compressed ({compression})")]
+    CompressedFollow {
+        /// The file.
+        path: String,
+        /// How it is compressed.
+        compression: Compression,
+    },
     /// A directory without a capture in it.
     #[error("cannot read {path}: the directory holds no capture, {}", other_files(*.files))]
     NoCapture {
@@ -119,6 +127,9 @@ impl Error {
                 Some("raise --max-memory, or decompress it with its own tool first")
             }
             Self::NoCapture { files: 0, .. } => Some("check the path"),
+            Self::CompressedFollow { .. } => {
+                Some("follow the file before it is compressed, or read it without --follow")
+            }
             Self::NoCapture { .. } => Some("run with -v to see which files were passed over"),
             Self::StandardInputTwice => Some("give - once"),
             Self::Filter { .. } => Some(

@@ -99,6 +99,11 @@ impl FileSource {
         }
     }
 
+    /// How it is compressed.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+
     /// Link types met so far, each once.
     pub(super) fn links(&self) -> Vec<LinkType> {
         match &self.reader {
@@ -172,7 +177,7 @@ impl Reader {
                 }
             }
         } else {
-            buffer.need(LOOKED_AT);
+            // What was read so far has to do: more of a file that is followed may never come.
             (buffer, None)
         };
         if let Some(failure) = buffer.take_failure() {
@@ -274,8 +279,6 @@ fn read_head(input: &mut dyn Read) -> io::Result<Vec<u8>> {
 const HEAD: usize = 4096;
 /// The longest magic number.
 const MAGIC: usize = 6;
-/// Bytes looked at to say what an input is that is no capture.
-const LOOKED_AT: usize = 512;
 
 #[cfg(test)]
 mod tests {

@@ -25,6 +25,7 @@ mod capture_set;
 mod compressed;
 mod error;
 mod file_source;
+mod growing_file;
 mod input_paths;
 #[cfg(feature = "live")]
 mod interfaces;

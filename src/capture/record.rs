@@ -1,6 +1,7 @@
 //! What the file readers hand to the timeline.
 
 use super::LinkType;
+use super::growing_file::{FollowEnd, follow_end};
 use super::record_buffer::RecordBuffer;
 use crate::model::{Timestamp, WarningCode};
 
@@ -74,6 +75,17 @@ impl Record {
 /// `what` names what is cut where some of its bytes are there, as in `a packet`.
 pub(super) fn end_of_input(buffer: &mut RecordBuffer, what: &str) -> Step {
     if let Some(error) = buffer.take_failure() {
+        if let Some(end) = follow_end(&error) {
+            // What is there of a packet is still being written: nothing is cut.
+            return match end {
+                FollowEnd::Stopped => Step::End,
+                FollowEnd::Shrunk | FollowEnd::Replaced => Step::Notice(Notice {
+                    code: WarningCode::CaptureReplaced,
+                    text: end.to_string(),
+                    count: 1,
+                }),
+            };
+        }
         return match super::compressed::damage(&error) {
             Some(super::compressed::Damage::Cut(kind)) => Step::Notice(Notice::truncated(format!(
                 "the {kind} stream is cut short; the capture was read to {}",

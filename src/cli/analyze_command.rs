@@ -42,7 +42,11 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let mut extractor = open_folder(arguments)?;
     #[cfg(feature = "live")]
     let filter = open_filter(&arguments.input)?;
-    let mut captures = CaptureSet::open(&arguments.input.captures, read);
+    let asked = Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?;
+    let mut captures = match followed(&arguments.input)? {
+        Some(path) => CaptureSet::follow(path, asked.flag(), read),
+        None => CaptureSet::open(&arguments.input.captures, read),
+    };
     if arguments.output.verbose {
         for path in captures.passed_over() {
             error_text::note(&format!("passed over {}: no capture", path.display()));
@@ -61,8 +65,8 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         }
         None => &mut captures,
     };
-    let piped = arguments.input.captures.iter().any(is_pipe);
-    let asked = Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?;
+    // What arrives as it happens is flushed as it happens, and ends by itself when it is asked to.
+    let piped = arguments.input.follow || arguments.input.captures.iter().any(is_pipe);
     let ignored = Interruption::default();
     let interruption = if piped { &ignored } else { &asked };
     let stop = Rc::new(Cell::new(false));
@@ -170,6 +174,24 @@ pub(super) fn read_options(
         .window_limit
         .min(u64::try_from(input.max_memory).unwrap_or(u64::MAX));
     Ok(options)
+}
+
+/// The file to follow, and what ends that.
+fn followed(input: &InputArguments) -> Result<Option<PathBuf>, Failure> {
+    if !input.follow {
+        return Ok(None);
+    }
+    let refused = |cause: &str| Err(Failure::Refused(format!("cannot follow {cause}")));
+    let [path] = input.captures.as_slice() else {
+        return refused("several captures; give one file, or run once for each");
+    };
+    if path.is_dir() {
+        return refused("a directory; give one file");
+    }
+    if is_pipe(path) {
+        return refused("a pipe; it is read until it is closed anyway, leave out --follow");
+    }
+    Ok(Some(path.clone()))
 }
 
 fn options(arguments: &AnalyzeArguments) -> Options {

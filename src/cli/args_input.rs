@@ -26,6 +26,9 @@ pub(super) struct InputArguments {
     /// Look at packets before this time
     #[arg(long, value_name = "TIME", help_heading = "Input")]
     pub(super) until: Option<String>,
+    /// Read a file that is still being written: wait for more at its end, until SIGINT
+    #[arg(long, help_heading = "Input")]
+    pub(super) follow: bool,
     /// Ceiling for buffered stream data; what does not fit becomes a recorded gap
     #[arg(
         long,

@@ -1,10 +1,10 @@
-//! Ctrl-C.
+//! Ctrl-C, and the polite way to end a process.
 
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use signal_hook::consts::SIGINT;
+use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag;
 
 use super::exit_code::Exit;
@@ -16,19 +16,26 @@ pub(super) struct Interruption {
 }
 
 impl Interruption {
-    /// From now on the first SIGINT only asks, so that no half-written file stays behind, and so that a pipe is read
+    /// From now on the first SIGINT or SIGTERM only asks, so that no half-written file stays behind, and so that a pipe is read
     /// to its end: Ctrl-C at `tcpdump | ftpscope` reaches both, and the last packets are still on their way. The second
     /// ends the program at once.
     pub(super) fn watch() -> io::Result<Self> {
         let interruption = Self::default();
         let code = Exit::Interrupted.code().into();
         // In this order: the first signal finds the flag down and raises it.
-        flag::register_conditional_shutdown(SIGINT, code, Arc::clone(&interruption.asked))?;
-        flag::register(SIGINT, Arc::clone(&interruption.asked))?;
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, code, Arc::clone(&interruption.asked))?;
+            flag::register(signal, Arc::clone(&interruption.asked))?;
+        }
         Ok(interruption)
     }
 
-    /// True after the first SIGINT.
+    /// Raised by the first signal.
+    pub(super) fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.asked)
+    }
+
+    /// True after the first signal.
     pub(super) fn is_asked(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }

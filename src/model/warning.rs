@@ -11,6 +11,8 @@ use super::FrameRef;
 pub enum WarningCode {
     /// The input ends inside a packet, block or compressed stream; it was analyzed to there.
     CaptureTruncated,
+    /// A capture that was followed while it grew became shorter or was replaced; what came after that was not read.
+    CaptureReplaced,
     /// A record or block is damaged; what follows it in that input could not be read.
     CaptureCorrupt,
     /// Packets of a link type that is not supported were counted but not read.

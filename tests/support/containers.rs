@@ -79,7 +79,7 @@ impl Container {
             for block in [Block::Enhanced, Block::Obsolete] {
                 // Powers of ten and of two.
                 for (interfaces, sections, resolution) in
-                    [(1, 1, 6), (3, 1, 9), (2, 4, 0x80 | 30), (1, 2, 7)]
+                    [(1, 1, 6), (3, 1, 9), (2, 4, 0x9e), (1, 2, 7)]
                 {
                     all.push(Self::Next {
                         order,
@@ -224,7 +224,8 @@ fn section(
     for (packet, number) in packets.iter().zip(0_u32..) {
         let interface = number % interfaces;
         let units = units(packet.time, resolution);
-        let [high, low] = [units >> 32, units & 0xffff_ffff].map(|half| half as u32);
+        let [high, low] = [units >> 32, units & 0xffff_ffff]
+            .map(|half| u32::try_from(half).expect("half of 64 bits"));
         let mut body = Vec::new();
         match block {
             Block::Enhanced => order.put32(&mut body, interface),

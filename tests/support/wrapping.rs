@@ -25,6 +25,7 @@ impl Wrapping {
 /// Link layers and tunnels around IPv4.
 pub(crate) fn wrappings() -> Vec<Wrapping> {
     let mut all = links();
+    all.extend(tagged());
     all.extend(tunnels());
     all
 }
@@ -38,15 +39,6 @@ fn links() -> Vec<Wrapping> {
     };
     vec![
         new("Ethernet", 1, &["EN10MB", "IPv4", "TCP"], ethernet),
-        new("VLAN", 1, &["EN10MB", "VLAN 5", "IPv4", "TCP"], |ip| {
-            put(&[&MACS, &[0x81, 0, 0x20, 5, 8, 0], ip])
-        }),
-        new(
-            "QinQ",
-            1,
-            &["EN10MB", "VLAN 100", "VLAN 4094", "IPv4", "TCP"],
-            |ip| put(&[&MACS, &[0x88, 0xa8, 0, 100, 0x81, 0, 0x0f, 0xfe, 8, 0], ip]),
-        ),
         new("padded Ethernet", 1, &["EN10MB", "IPv4", "TCP"], |ip| {
             put(&[&ethernet(ip), &[0; 18]])
         }),
@@ -98,24 +90,6 @@ fn links() -> Vec<Wrapping> {
         new("Cisco HDLC", 104, &["C_HDLC", "IPv4", "TCP"], |ip| {
             put(&[&[0x0f, 0, 8, 0], ip])
         }),
-        new(
-            "PPPoE",
-            1,
-            &["EN10MB", "PPPoE", "PPP", "IPv4", "TCP"],
-            |ip| {
-                let length = length(ip, 2);
-                put(&[&MACS, &[0x88, 0x64, 0x11, 0, 0, 9], &length, &[0, 0x21], ip])
-            },
-        ),
-        new(
-            "MPLS",
-            1,
-            &["EN10MB", "MPLS 1000", "MPLS 16", "IPv4", "TCP"],
-            |ip| {
-                let labels = [0, 0x3e, 0x80, 64, 0, 1, 1, 64];
-                put(&[&MACS, &[0x88, 0x47], &labels, ip])
-            },
-        ),
         new("802.11", 105, &["IEEE802_11", "IPv4", "TCP"], wireless),
         new(
             "radiotap",
@@ -133,6 +107,45 @@ fn links() -> Vec<Wrapping> {
                     &wireless(ip),
                     &[1, 2, 3, 4],
                 ])
+            },
+        ),
+    ]
+}
+
+/// What may stand between Ethernet and IP.
+fn tagged() -> Vec<Wrapping> {
+    let new = |name, link_type, layers, wrap| Wrapping {
+        name,
+        link_type,
+        layers,
+        wrap,
+    };
+    vec![
+        new("VLAN", 1, &["EN10MB", "VLAN 5", "IPv4", "TCP"], |ip| {
+            put(&[&MACS, &[0x81, 0, 0x20, 5, 8, 0], ip])
+        }),
+        new(
+            "QinQ",
+            1,
+            &["EN10MB", "VLAN 100", "VLAN 4094", "IPv4", "TCP"],
+            |ip| put(&[&MACS, &[0x88, 0xa8, 0, 100, 0x81, 0, 0x0f, 0xfe, 8, 0], ip]),
+        ),
+        new(
+            "PPPoE",
+            1,
+            &["EN10MB", "PPPoE", "PPP", "IPv4", "TCP"],
+            |ip| {
+                let length = length(ip, 2);
+                put(&[&MACS, &[0x88, 0x64, 0x11, 0, 0, 9], &length, &[0, 0x21], ip])
+            },
+        ),
+        new(
+            "MPLS",
+            1,
+            &["EN10MB", "MPLS 1000", "MPLS 16", "IPv4", "TCP"],
+            |ip| {
+                let labels = [0, 0x3e, 0x80, 64, 0, 1, 1, 64];
+                put(&[&MACS, &[0x88, 0x47], &labels, ip])
             },
         ),
     ]

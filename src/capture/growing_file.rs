@@ -1,0 +1,167 @@
+//! A file that another program is still writing: at its end we wait for more.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// Reads a file and, at its end, waits until it grows. Ends with a [`FollowEnd`] as the error.
+pub(super) struct GrowingFile {
+    file: File,
+    path: PathBuf,
+    /// Bytes read so far.
+    position: u64,
+    stop: Arc<AtomicBool>,
+}
+
+/// Why nothing more is read of a growing file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FollowEnd {
+    /// Whoever waits wants to wait no longer.
+    #[error("it was not waited for any longer")]
+    Stopped,
+    /// The file is shorter than what was read of it.
+    #[error("it became shorter while it was followed; what was written after that was not read")]
+    Shrunk,
+    /// Its name now stands for another file, or for none.
+    #[error("it was replaced or removed while it was followed; what is in its place was not read")]
+    Replaced,
+}
+
+impl GrowingFile {
+    /// Opens a file; `stop` ends the waiting once it is true.
+    pub(super) fn open(path: PathBuf, stop: Arc<AtomicBool>) -> io::Result<Self> {
+        Ok(Self {
+            file: File::open(&path)?,
+            path,
+            position: 0,
+            stop,
+        })
+    }
+
+    /// What happened to the file, if it will not grow any more.
+    fn ended(&self) -> Option<FollowEnd> {
+        let own = self.file.metadata().ok()?;
+        if own.len() < self.position {
+            return Some(FollowEnd::Shrunk);
+        }
+        match std::fs::metadata(&self.path) {
+            Ok(named) if same_file(&own, &named) => None,
+            _ => Some(FollowEnd::Replaced),
+        }
+    }
+}
+
+impl Read for GrowingFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut ended: Option<FollowEnd> = None;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(FollowEnd::Stopped.into());
+            }
+            let got = self.file.read(buffer)?;
+            if got > 0 || buffer.is_empty() {
+                self.position = self.position.saturating_add(got as u64);
+                return Ok(got);
+            }
+            // Once more after the end was seen: bytes may have come between reading and looking.
+            if let Some(end) = ended {
+                return Err(end.into());
+            }
+            ended = self.ended();
+            if ended.is_none() {
+                std::thread::sleep(BETWEEN_LOOKS);
+            }
+        }
+    }
+}
+
+impl From<FollowEnd> for io::Error {
+    fn from(end: FollowEnd) -> Self {
+        Self::other(end)
+    }
+}
+
+/// The end of a growing file inside an error, where it is one.
+pub(super) fn follow_end(error: &io::Error) -> Option<FollowEnd> {
+    error.get_ref()?.downcast_ref().copied()
+}
+
+#[cfg(unix)]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Where files have no numbers, the time of creation has to do.
+#[cfg(not(unix))]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    one.created().ok() == other.created().ok()
+}
+
+/// Short enough that lines appear as they happen, long enough to cost nothing.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn file(name: &str) -> PathBuf {
+        let path = std::env::temp_dir().join(format!("ftpscope-{name}-{}", std::process::id()));
+        fs::write(&path, b"first").expect("written");
+        path
+    }
+
+    fn read(followed: &mut GrowingFile) -> Result<Vec<u8>, FollowEnd> {
+        let mut buffer = [0; 64];
+        match followed.read(&mut buffer) {
+            Ok(got) => Ok(buffer[..got].to_vec()),
+            Err(error) => Err(follow_end(&error).expect("an end")),
+        }
+    }
+
+    #[test]
+    fn gives_what_is_appended_until_it_is_stopped() {
+        let path = file("appended");
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut followed = GrowingFile::open(path.clone(), Arc::clone(&stop)).expect("opened");
+        assert_eq!(read(&mut followed), Ok(b"first".to_vec()));
+        let append = path.clone();
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(BETWEEN_LOOKS * 2);
+            let mut file = File::options().append(true).open(append).expect("opened");
+            file.write_all(b"second").expect("written");
+        });
+        assert_eq!(read(&mut followed), Ok(b"second".to_vec()));
+        writer.join().expect("no panic");
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(read(&mut followed), Err(FollowEnd::Stopped));
+        fs::remove_file(path).expect("removed");
+    }
+
+    #[test]
+    fn ends_where_the_file_shrinks_or_is_replaced() {
+        let path = file("ends");
+        let open = || GrowingFile::open(path.clone(), Arc::default()).expect("opened");
+        let mut shrunk = open();
+        assert_eq!(read(&mut shrunk), Ok(b"first".to_vec()));
+        fs::write(&path, b"no").expect("written");
+        assert_eq!(read(&mut shrunk), Err(FollowEnd::Shrunk));
+
+        let mut replaced = open();
+        assert_eq!(read(&mut replaced), Ok(b"no".to_vec()));
+        let other = file("other");
+        fs::rename(&other, &path).expect("renamed");
+        assert_eq!(read(&mut replaced), Err(FollowEnd::Replaced));
+
+        let mut removed = open();
+        assert_eq!(read(&mut removed), Ok(b"first".to_vec()));
+        fs::remove_file(&path).expect("removed");
+        assert_eq!(read(&mut removed), Err(FollowEnd::Replaced));
+    }
+}
