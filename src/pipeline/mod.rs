@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PacketSource -> Decoder -> FlowTable -> SessionTracker -> EventSink
-//!                     └ datagrams ----------^      └-----> TransferSink
+//!                     └ datagrams, ICMP ----^      └-----> TransferSink
 //! ```
 //!
 //! One thread, and no clock but that of the packets: the same input gives the same events.
@@ -110,7 +110,8 @@ impl Run<'_> {
         match self.decoder.decode(packet) {
             Decoded::Segment(segment) => self.flows.segment(&segment, &mut self.tracker),
             Decoded::Datagram(datagram) => self.tracker.datagram(&datagram),
-            Decoded::Icmp(_) | Decoded::Other(_) => {}
+            Decoded::Icmp(error) => self.tracker.icmp(&error),
+            Decoded::Other(_) => {}
         }
         if now.since(self.ticked) >= TICK || now < self.ticked {
             self.ticked = now;
