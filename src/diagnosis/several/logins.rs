@@ -35,6 +35,10 @@ impl Logins {
             let Some(attempt) = attempt(session.id, step, passwords) else {
                 continue;
             };
+            // A login that succeeded matters only after refused ones.
+            if attempt.accepted && !self.attempts.contains_key(&key) {
+                continue;
+            }
             if self.count >= ATTEMPTS {
                 self.left_out += u64::from(!attempt.accepted);
                 continue;
