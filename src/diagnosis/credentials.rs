@@ -1,6 +1,6 @@
 //! `login-rejected` and `cleartext-credentials`.
 
-use super::Draft;
+use super::{Draft, quote};
 use crate::model::record::{Finding, LoginOutcome, Outcome, Session, Severity, Step, StepKind};
 
 pub(super) fn login_rejected(session: &Session, findings: &mut Vec<Finding>) {
@@ -20,9 +20,7 @@ pub(super) fn login_rejected(session: &Session, findings: &mut Vec<Finding>) {
         .iter()
         .rev()
         .find_map(|command| command.replies.last());
-    let said = reply.map_or_else(String::new, |reply| {
-        format!(": {} {}", reply.code, reply.lines.join(" "))
-    });
+    let said = reply.map_or_else(String::new, |reply| format!(": {}", quote(reply)));
     let user = session.login.user.as_deref().unwrap_or("an unknown user");
     let tries = if session.login.attempts > 1 {
         format!(" after {} attempts", session.login.attempts)

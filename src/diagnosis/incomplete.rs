@@ -1,9 +1,9 @@
 //! `incomplete-file` and `conflicting-retransmission`: bytes that are not there, or not certain.
 
-use super::{DataTrouble, Draft, step_of};
+use super::{DataTrouble, Draft, name_of, step_of};
 use crate::model::record::{Completeness, Finding, Session, Severity, TransferDirection};
 
-pub(super) fn incomplete(session: &Session, findings: &mut Vec<Finding>) {
+pub(super) fn incomplete(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {
     for transfer in &session.transfers {
         let Some(connection) = &transfer.connection else {
             continue;
@@ -13,17 +13,15 @@ pub(super) fn incomplete(session: &Session, findings: &mut Vec<Finding>) {
                 "{} bytes of it are missing in the capture",
                 transfer.missing_bytes
             ),
+            // It came whole, and only its size is another.
+            Completeness::Truncated if has_wrong_size(troubles, transfer.id) => continue,
             Completeness::Truncated => "its end is not in the capture".to_owned(),
             Completeness::Aborted if transfer.direction != TransferDirection::Listing => {
                 "it was given up before its end".to_owned()
             }
             _ => continue,
         };
-        let name = transfer
-            .path
-            .as_deref()
-            .or(transfer.argument.as_deref())
-            .unwrap_or("the listing");
+        let name = name_of(transfer);
         findings.push(
             Draft {
                 id: "incomplete-file",
@@ -72,6 +70,12 @@ pub(super) fn conflicts(session: &Session, troubles: &[DataTrouble], findings: &
     }
 }
 
+fn has_wrong_size(troubles: &[DataTrouble], id: u64) -> bool {
+    troubles.iter().any(
+        |trouble| matches!(trouble, DataTrouble::WrongSize { transfer, .. } if *transfer == id),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -85,7 +89,7 @@ mod tests {
         refused.connection = None;
         whole.transfers.push(refused);
         let mut findings = Vec::new();
-        incomplete(&whole, &mut findings);
+        incomplete(&whole, &[], &mut findings);
         assert!(findings.is_empty());
     }
 
@@ -94,7 +98,7 @@ mod tests {
         let mut cut = session();
         cut.transfers = vec![transfer(Completeness::Gaps)];
         let mut findings = Vec::new();
-        incomplete(&cut, &mut findings);
+        incomplete(&cut, &[], &mut findings);
         assert_eq!(findings[0].title, "RETR /pub/readme.txt is not whole");
         assert_eq!(findings[0].transfer, Some(1));
     }

@@ -1,60 +1,62 @@
 //! Findings: what deserves attention in a session, with the frames that prove it; and the verdict that sums it up.
 //!
-//! In: the session's record and what only packets tell ([`DataTrouble`]). Out: [`Finding`]s, into the record. One file for each
-//! kind; each holds its id, severity, explanation and advice. A finding that is wrong is worse than none.
+//! In: the session's record and what only packets tell ([`DataTrouble`]). Out: [`Finding`]s, into the record, and those
+//! about several sessions ([`Several`]). One file for each kind; each holds its id, severity, explanation and advice. A
+//! finding that is wrong is worse than none.
+//!
+//! ```text
+//! record, troubles -> blocked, refused_data, third_party, port_theft    the data connection was not there, or not theirs
+//!                  -> incomplete, content, stalled, lost                what came through it
+//!                  -> credentials, control_timeout, violation, traversal the dialogue
+//!                  -> verdict
+//! all sessions     -> several
+//! ```
 
 mod blocked;
+mod content;
+mod control_timeout;
 mod credentials;
 mod incomplete;
+mod lost;
+mod port_theft;
+mod refused_data;
+mod several;
+mod stalled;
 mod third_party;
+mod traversal;
+mod trouble;
 mod verdict;
+mod violation;
 
 #[cfg(test)]
 mod tests;
 
-use crate::model::Endpoint;
-use crate::model::record::{Finding, Mode, Session, Severity};
+use crate::model::Timestamp;
+use crate::model::record::{Finding, Reply, Session, Severity, Transfer};
 
+pub use several::{Announcement, Several};
+pub(crate) use stalled::SHORTEST as SHORTEST_STALL;
+pub use trouble::{DataTrouble, Lost, StallPlace, Unreachable};
 pub use verdict::no_verdict;
 
-/// What the packets of a data connection tell and the record of its transfer does not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum DataTrouble {
-    /// The data connection was tried and never opened.
-    Blocked {
-        /// Id of the transfer.
-        transfer: u64,
-        /// How it was negotiated.
-        mode: Mode,
-        /// Where nobody answered.
-        listener: Endpoint,
-        /// SYNs sent.
-        attempts: u64,
-        /// Frame of the RST in answer, if there was one.
-        refused: Option<u64>,
-        /// Frame of the first SYN.
-        first_frame: u64,
-    },
-    /// Bytes were sent twice with different values.
-    Conflict {
-        /// Id of the transfer; `None` for the control connection.
-        transfer: Option<u64>,
-        /// How many bytes differed.
-        bytes: u64,
-        /// The first frame with other bytes.
-        frame: u64,
-    },
-}
-
-/// Adds the findings and the verdict to a session.
-pub fn diagnose(session: &mut Session, troubles: &[DataTrouble]) {
+/// Adds the findings and the verdict to a session. `until` is the time to which the capture goes on.
+pub fn diagnose(session: &mut Session, troubles: &[DataTrouble], until: Timestamp) {
     let mut findings = Vec::new();
     credentials::login_rejected(session, &mut findings);
     credentials::cleartext(session, &mut findings);
     blocked::blocked(session, troubles, &mut findings);
-    third_party::announced_elsewhere(session, &mut findings);
-    incomplete::incomplete(session, &mut findings);
+    refused_data::refused(session, troubles, &mut findings);
+    third_party::announced_elsewhere(session, troubles, &mut findings);
+    port_theft::theft(session, troubles, &mut findings);
+    incomplete::incomplete(session, troubles, &mut findings);
     incomplete::conflicts(session, troubles, &mut findings);
+    content::wrong_size(session, troubles, &mut findings);
+    content::ascii_damage(session, troubles, &mut findings);
+    stalled::stalled(session, troubles, &mut findings);
+    control_timeout::timeout(session, until, &mut findings);
+    violation::violations(session, troubles, &mut findings);
+    traversal::names(session, &mut findings);
+    lost::lost(session, troubles, &mut findings);
     findings.sort_by_key(|finding| {
         (
             finding.frames.first().copied().unwrap_or(0),
@@ -76,6 +78,65 @@ fn step_of(session: &Session, transfer: u64) -> Option<u64> {
         .iter()
         .find(|step| step.transfer == Some(transfer))
         .map(|step| step.number)
+}
+
+/// The final reply to the command of a transfer.
+fn final_reply(session: &Session, transfer: u64) -> Option<&Reply> {
+    let verb = &session
+        .transfers
+        .iter()
+        .find(|one| one.id == transfer)?
+        .verb;
+    let step = session
+        .steps
+        .iter()
+        .find(|step| step.transfer == Some(transfer))?;
+    let command = step.commands.iter().find(|command| command.verb == *verb)?;
+    command.replies.iter().rev().find(|reply| reply.code >= 200)
+}
+
+/// A reply in a sentence: its code and its last line.
+fn quote(reply: &Reply) -> String {
+    let line = reply
+        .lines
+        .iter()
+        .rev()
+        .map(|line| line.trim())
+        .find(|line| !line.is_empty());
+    let text: String = line
+        .unwrap_or_default()
+        .chars()
+        .take(LONGEST_QUOTE)
+        .collect();
+    let text = text.trim_end_matches('.');
+    if text.is_empty() {
+        reply.code.to_string()
+    } else {
+        format!("{} {text}", reply.code)
+    }
+}
+
+/// What a person would call the content of a transfer.
+fn name_of(transfer: &Transfer) -> &str {
+    transfer
+        .path
+        .as_deref()
+        .or(transfer.argument.as_deref())
+        .filter(|name| !name.is_empty())
+        .unwrap_or("the listing")
+}
+
+/// Digits in groups of three.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
 }
 
 struct Draft<'a> {
@@ -102,6 +163,9 @@ impl Draft<'_> {
         }
     }
 }
+
+/// Characters of a reply that are quoted.
+const LONGEST_QUOTE: usize = 160;
 
 /// Findings kept of one session.
 const MOST: usize = 1000;

@@ -3,7 +3,7 @@
 use crate::model::Timestamp;
 use crate::model::record::{
     Address, Close, Command, Completeness, Connection, DataType, EndState, Login, LoginOutcome,
-    Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Structure, Transfer,
+    Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Structure, Timing, Transfer,
     TransferDirection, TransferMode,
 };
 
@@ -32,6 +32,7 @@ pub(super) fn session() -> Session {
         duration: 0.0,
         midstream: false,
         end_state: EndState::Closed,
+        timing: Timing::default(),
         dns: None,
         greeting: None,
         login: Login {
@@ -99,6 +100,7 @@ pub(super) fn command(verb: &str, argument: Option<&str>, (code, text): (u16, &s
         capture: None,
         capture_frame: None,
         truncated: false,
+        response_time: None,
         replies: vec![reply],
     }
 }
@@ -135,6 +137,8 @@ pub(super) fn transfer(completeness: Completeness) -> Transfer {
             first_frame: 20,
             last_frame: 30,
             retransmitted_bytes: 0,
+            zero_windows: 0,
+            zero_window_seconds: 0.0,
             close: Close::Fin,
             community_id: String::new(),
         }),

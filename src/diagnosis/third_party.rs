@@ -2,11 +2,16 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::Draft;
+use super::{DataTrouble, Draft};
+use crate::model::Endpoint;
 use crate::model::record::{Command, Finding, Session, Severity};
 use crate::protocol::ftp::{extended_port_argument, passive_reply, port_argument};
 
-pub(super) fn announced_elsewhere(session: &Session, findings: &mut Vec<Finding>) {
+pub(super) fn announced_elsewhere(
+    session: &Session,
+    troubles: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
     let mut told_active = false;
     let mut told_passive = false;
     for step in &session.steps {
@@ -14,6 +19,7 @@ pub(super) fn announced_elsewhere(session: &Session, findings: &mut Vec<Finding>
             if !told_active
                 && let Some((ip, port)) = active_address(command)
                 && ip != session.client.ip
+                && !is_exchange(troubles, ip, port)
             {
                 told_active = true;
                 findings.push(
@@ -29,6 +35,14 @@ pub(super) fn announced_elsewhere(session: &Session, findings: &mut Vec<Finding>
             }
         }
     }
+}
+
+/// The end point of another server that announced it to the same client: a transfer between servers, told with both
+/// sessions.
+fn is_exchange(troubles: &[DataTrouble], ip: IpAddr, port: u16) -> bool {
+    troubles.iter().any(|trouble| {
+        matches!(trouble, DataTrouble::ServerToServer { end, .. } if *end == Endpoint::new(ip, port))
+    })
 }
 
 fn active_address(command: &Command) -> Option<(IpAddr, u16)> {
@@ -135,7 +149,7 @@ mod tests {
             .steps
             .push(step(vec![command(verb, Some(argument), reply)]));
         let mut findings = Vec::new();
-        announced_elsewhere(&session, &mut findings);
+        announced_elsewhere(&session, &[], &mut findings);
         findings
     }
 
@@ -143,6 +157,22 @@ mod tests {
     fn the_own_address_raises_nothing() {
         assert!(findings("PORT", "10,0,0,2,4,1", (200, "ok")).is_empty());
         assert!(findings("PASV", "", (227, "(10,0,0,1,4,1)")).is_empty());
+    }
+
+    #[test]
+    fn the_other_server_of_an_exchange_is_no_victim_but_another_host_still_is() {
+        let mut session = session();
+        let exchange = DataTrouble::ServerToServer {
+            end: Endpoint::v4([10, 0, 0, 9], 1025),
+            other: 2,
+        };
+        let mut findings = Vec::new();
+        for argument in ["10,0,0,9,4,1", "10,0,0,9,0,25"] {
+            session.steps[0].commands = vec![command("PORT", Some(argument), (200, "ok"))];
+            announced_elsewhere(&session, std::slice::from_ref(&exchange), &mut findings);
+        }
+        assert_eq!(findings.len(), 1);
+        assert!(findings[0].explanation.contains("port 25"));
     }
 
     #[test]

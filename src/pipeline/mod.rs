@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! PacketSource -> Decoder -> FlowTable -> SessionTracker -> EventSink
-//!                     └ datagrams ----------^      └-----> TransferSink
+//!                     └ datagrams, ICMP ----^      └-----> TransferSink
 //! ```
 //!
 //! One thread, and no clock but that of the packets: the same input gives the same events.
@@ -122,7 +122,11 @@ impl Run<'_> {
                 let is_dns = self.tracker.datagram(&datagram);
                 is_dns.then_some(&mut self.joined.dns)
             }
-            Decoded::Icmp(_) | Decoded::Other(_) => None,
+            Decoded::Icmp(error) => {
+                self.tracker.icmp(&error);
+                None
+            }
+            Decoded::Other(_) => None,
         };
         if let Some(session) = self.tracker.take_begun() {
             self.tracker.set_layers(session, decode::layers(packet));

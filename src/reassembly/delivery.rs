@@ -53,6 +53,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
     /// Bytes in order.
     pub(super) fn data(&mut self, offset: u64, bytes: &[u8], arrived: FrameRef) {
         self.half().delivered_bytes += bytes.len() as u64;
+        self.progress();
         let chunk = Chunk {
             frame: self.context.frame,
             arrived,
@@ -68,10 +69,12 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         }
     }
 
-    /// Bytes that will not come.
-    pub(super) fn gap(&mut self, offset: u64, length: u64) {
+    /// Bytes that will not come. Of `length` bytes the first `acknowledged` ones are known to have arrived at the other side.
+    pub(super) fn gap(&mut self, offset: u64, length: u64, acknowledged: u64) {
+        let frame = self.context.frame;
         let half = self.half();
         half.missing_bytes = half.missing_bytes.saturating_add(length);
+        half.measured.gap(frame, acknowledged);
         let gap = Gap {
             frame: self.context.frame,
             offset,
@@ -84,6 +87,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
 
     /// The stream has reached its FIN.
     pub(super) fn finished(&mut self) {
+        self.progress();
         self.half().finished = true;
         self.context.handler.finished(
             self.context.flow,
@@ -91,6 +95,14 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
             self.context.frame,
             self.summary,
         );
+    }
+
+    fn progress(&mut self) {
+        let frame = self.context.frame;
+        let receiver_closed = self.other_half().measured.closed_until(frame.time);
+        let half = self.half();
+        let sent_again = half.retransmitted_bytes;
+        half.measured.progress(frame, sent_again, receiver_closed);
     }
 
     /// Counts what was seen again.

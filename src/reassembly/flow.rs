@@ -153,8 +153,14 @@ impl Flow {
                 (None, false) => Some(direction),
                 (known, false) => known,
             };
+            context.handler.handshake(context.flow, &self.summary);
         }
         if flags.ack() {
+            if !flags.syn() {
+                let closed = segment.window == 0;
+                let measured = &mut self.summary.half[direction.index()].measured;
+                measured.window(closed, segment.frame.time);
+            }
             self.acknowledgment(direction, segment, first_after_syn, context);
             if !self.established {
                 self.established = true;

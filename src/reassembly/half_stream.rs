@@ -149,7 +149,9 @@ impl HalfStream {
         }
         if length > 0 {
             let frame = out.frame();
-            out.half().first_data.get_or_insert(frame);
+            let half = out.half();
+            half.first_data.get_or_insert(frame);
+            half.measured.cut_bytes += u64::from(segment.cut);
         }
         let piece = Piece {
             offset,
@@ -434,7 +436,9 @@ impl HalfStream {
         while self.next < end && !out.ignored() {
             let offset = self.next;
             self.next = self.hole_end().map_or(end, |hole| hole.min(end));
-            out.gap(offset, self.next - offset);
+            let length = self.next - offset;
+            let acknowledged = self.receiver.acked().saturating_sub(offset).min(length);
+            out.gap(offset, length, acknowledged);
             self.drain(out);
         }
         self.finish(out);

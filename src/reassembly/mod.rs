@@ -5,6 +5,7 @@
 //!            |   |                   |   |   └ receiver_side: what the other side acknowledged and has room for
 //!            |   |                   |   └ hole_watch: when a hole becomes a gap
 //!            |   |                   └ held_segments, distant_segments: bytes before their turn, the only copy
+//!            |   |                     measurements: pauses, closed windows, what the capture lost
 //!            |   |                     history: bytes delivered last, to compare what is sent again
 //!            |   └ flow_slots: flows by their ends; closed ones linger there
 //!            └ recent_openings: handshakes of flows that nobody follows (yet)
@@ -23,6 +24,7 @@ mod half_stream;
 mod held_segments;
 mod history;
 mod hole_watch;
+mod measurements;
 mod receiver_side;
 mod recent_openings;
 mod sequence;
@@ -33,6 +35,7 @@ use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Span};
 
 pub use flow_table::FlowTable;
+pub use measurements::{Measurements, Moment, Pause};
 
 /// Names a flow in the table, from `opened` to `closed`; numbers are used again after that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -117,6 +120,8 @@ pub struct HalfSummary {
     pub first_conflict: Option<FrameRef>,
     /// Payload bytes that lay outside the window or came after the end, and were not delivered.
     pub ignored_bytes: u64,
+    /// Times and windows.
+    pub measured: Measurements,
 }
 
 /// What no byte tells about a flow.
@@ -151,6 +156,10 @@ pub trait StreamHandler {
     fn admit(&mut self, segment: &Segment<'_>) -> bool;
     /// The flow is in the table now; the segment that was admitted follows.
     fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest;
+    /// SYN or SYN ACK was seen, for the first time or again.
+    fn handshake(&mut self, flow: FlowId, summary: &FlowSummary) {
+        let _ = (flow, summary);
+    }
     /// SYN ACK was seen, or for a flow without one the first segment that shows it is open.
     fn established(&mut self, flow: FlowId, summary: &FlowSummary);
     /// Bytes in order.

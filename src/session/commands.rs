@@ -1,5 +1,7 @@
 //! What a command changes when it is read, and when its turn comes.
 
+use std::hash::{DefaultHasher, Hasher as _};
+
 use super::control::Session;
 use super::pairing::Pending;
 use super::secrets::HIDDEN;
@@ -42,6 +44,9 @@ impl Session {
             arrived,
         );
         let argument = parsed.argument.unwrap_or_default();
+        if verb == Verb::Pass && self.passwords.len() < PASSWORDS {
+            self.passwords.push((sequence, number_of(argument)));
+        }
         match verb {
             Verb::User => self.logins.user(argument, &self.secrets),
             Verb::Pass if !self.logins.password(argument) => {
@@ -219,6 +224,7 @@ impl Session {
                 capture: place.capture,
                 capture_frame: place.capture_frame,
                 truncated,
+                response_time: None,
                 replies: Vec::new(),
             },
             verb,
@@ -247,6 +253,11 @@ impl Session {
 /// The command as it is told: without what is secret.
 fn hide(command: &CommandState, secrets: &super::secrets::Secrets) -> Command {
     let mut record = command.record.clone();
+    record.response_time = record
+        .replies
+        .first()
+        .filter(|reply| reply.frame >= record.frame)
+        .map(|reply| reply.time.since(record.time).seconds());
     let refused = command.answer.is_some_and(|(code, _)| code >= 400);
     let secret = match command.verb {
         Verb::Pass => !command.anonymous || refused,
@@ -263,6 +274,13 @@ fn hide(command: &CommandState, secrets: &super::secrets::Secrets) -> Command {
 /// A command within another, in base64 and mostly encrypted (RFC 2228 section 3).
 fn is_protected(verb: &[u8]) -> bool {
     matches!(verb, b"MIC" | b"CONF" | b"ENC")
+}
+
+/// A number that tells passwords apart; it is never shown.
+fn number_of(password: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(password);
+    hasher.finish()
 }
 
 /// SITE PSWD changes a password.
@@ -284,6 +302,9 @@ fn active_end_point(verb: Verb, argument: &[u8]) -> Option<(Mode, crate::model::
 
 /// Steps that are not told yet.
 const OPEN_STEPS: usize = 4096;
+
+/// Passwords told apart in one session.
+const PASSWORDS: usize = 1_000;
 
 /// Commands that wait for an answer at once.
 const PENDING: usize = 10_000;

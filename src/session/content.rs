@@ -98,6 +98,33 @@ impl Content {
         looks_like_record(&self.head) && self.gaps.first().is_none_or(|gap| gap[0] > 0)
     }
 
+    /// The format of what was sent as text and is none. Its line ends may have been changed already, as in the mark by
+    /// which a PNG image shows just that.
+    pub(super) fn binary_format(&self) -> Option<String> {
+        let begins_later = self.gaps.first().is_some_and(|gap| gap[0] == 0);
+        if begins_later || self.head.is_empty() || is_text(&self.head) {
+            return None;
+        }
+        if self.head.starts_with(b"\x89PNG") {
+            return Some("image/png".to_owned());
+        }
+        let mut restored = self.head.clone();
+        let mut kept = 0;
+        for at in 0..restored.len() {
+            let line_end = restored[at] == b'\r' && restored.get(at + 1) == Some(&b'\n');
+            if !line_end {
+                restored[kept] = restored[at];
+                kept += 1;
+            }
+        }
+        restored.truncate(kept);
+        [self.head.as_slice(), restored.as_slice()]
+            .into_iter()
+            .map(file_format::FileFormat::from_bytes::<&[u8]>)
+            .find(|format| *format != file_format::FileFormat::ArbitraryBinaryData)
+            .map(|format| format.media_type().to_owned())
+    }
+
     /// The text of a listing, holes passed over.
     pub(super) fn text(&self) -> Option<&[u8]> {
         self.text.as_deref()
@@ -225,6 +252,21 @@ mod tests {
         );
         assert_eq!(content.media_type(), None);
         assert_eq!(content.text(), None);
+    }
+
+    #[test]
+    fn a_format_is_known_although_its_line_ends_were_changed() {
+        let of = |bytes: &[u8]| {
+            let mut content = content();
+            content.write(0, bytes, 0);
+            content.binary_format()
+        };
+        let png = Some("image/png".to_owned());
+        assert_eq!(of(b"\x89PNG\r\r\n\x1a\r\n\0\0\0\rIHDR"), png);
+        assert_eq!(of(b"\x89PNG\r\n\x1a\r\n\0\0\0\rIHDR"), png);
+        assert_eq!(of(b"PK\x03\x04\r\n\0").as_deref(), Some("application/zip"));
+        assert_eq!(of(b"BMW is no bitmap"), None);
+        assert_eq!(of(b"\x00\x01\x02\r\n"), None);
     }
 
     #[test]

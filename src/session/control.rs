@@ -13,7 +13,8 @@ use super::secrets::Secrets;
 use super::shared::{Options, Shared};
 use super::steps::StepLog;
 use super::transfer::{Negotiation, TransferState};
-use crate::diagnosis::DataTrouble;
+use super::trouble::Sightings;
+use crate::diagnosis::{DataTrouble, Lost};
 use crate::model::record::{DataType, Dns, Reply, Server, Structure, Transfer, TransferMode};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{
@@ -106,6 +107,11 @@ pub(super) struct Session {
     /// Bytes of control lines that are kept.
     pub(super) kept_text: usize,
     pub(super) troubles: Vec<DataTrouble>,
+    pub(super) lost: Lost,
+    pub(super) odd_lines: Sightings,
+    pub(super) wrong_ends: Sightings,
+    /// Numbers that tell passwords apart, by the sequence number of PASS.
+    pub(super) passwords: Vec<(u64, u64)>,
     /// Once the control connection is over: how, when, and all about it.
     pub(super) closed: Option<(CloseReason, FlowSummary)>,
 }
@@ -167,6 +173,10 @@ impl Session {
             commands_hidden: false,
             kept_text: 0,
             troubles: Vec::new(),
+            lost: Lost::default(),
+            odd_lines: Sightings::default(),
+            wrong_ends: Sightings::default(),
+            passwords: Vec::new(),
             closed: None,
         }
     }
@@ -340,6 +350,7 @@ impl Session {
         arrived: FrameRef,
     ) {
         if let Some(reply) = self.replies.client_went_on() {
+            self.note_wrong_end(arrived);
             self.reply(shared, &reply, arrived);
         }
         if self.encryption.clear_command() {
@@ -357,8 +368,15 @@ impl Session {
     ) {
         let (line, cut) = shared.keep_text(line);
         self.kept_text += line.len();
-        if let ReplyLine::Complete(reply) = self.replies.line(line, truncated || cut) {
-            self.reply(shared, &reply, arrived);
+        match self.replies.line(line, truncated || cut) {
+            ReplyLine::Complete(reply) => self.reply(shared, &reply, arrived),
+            // A capture that begins in the middle may begin within a reply.
+            ReplyLine::Odd
+                if !line.trim_ascii().is_empty() && (!self.midstream || self.replies_seen > 0) =>
+            {
+                self.note_odd_line(arrived);
+            }
+            ReplyLine::Inside | ReplyLine::Odd => {}
         }
     }
 

@@ -358,6 +358,18 @@ impl DataChannel {
                 .iter()
                 .map(|half| half.retransmitted_bytes)
                 .sum(),
+            zero_windows: self
+                .summary
+                .half
+                .iter()
+                .map(|half| half.measured.zero_windows)
+                .sum(),
+            zero_window_seconds: self
+                .summary
+                .half
+                .iter()
+                .map(|half| half.measured.closed_until(self.summary.last.time).seconds())
+                .sum(),
             close: if fin {
                 Close::Fin
             } else if reset {

@@ -7,7 +7,7 @@ use super::data_channel::DataId;
 use super::shared::Shared;
 use super::title::seconds;
 use crate::diagnosis;
-use crate::model::record::{self, Address, Dns, EndState, Outcome, Step, StepKind};
+use crate::model::record::{self, Address, Dns, EndState, Outcome, Step, StepKind, Timing};
 use crate::model::{EventKind, FrameRef, Timestamp};
 use crate::protocol::community_id::community_id;
 use crate::protocol::dns::Lookup;
@@ -81,6 +81,10 @@ impl Session {
         for id in ids {
             self.try_settle(shared, id, true);
         }
+        let numbers: Vec<u64> = self.negotiations.keys().copied().collect();
+        for &number in &numbers {
+            self.note_unused(shared, number);
+        }
         let unused: Vec<DataId> = self
             .negotiations
             .values()
@@ -95,16 +99,20 @@ impl Session {
         for data in unused {
             self.leave_unmatched(shared, data);
         }
-        let numbers: Vec<u64> = self.negotiations.keys().copied().collect();
         for number in numbers {
             self.retire(shared, number);
         }
         self.tell_steps(shared, true);
         let id = self.id;
         shared.kept_text = shared.kept_text.saturating_sub(self.kept_text);
-        let Some(record) = self.into_record() else {
+        self.note_end(shared);
+        let passwords = std::mem::take(&mut self.passwords);
+        let troubles = std::mem::take(&mut self.troubles);
+        let Some(mut record) = self.into_record() else {
             return;
         };
+        diagnosis::diagnose(&mut record, &troubles, shared.now.time);
+        shared.several.session_over(&record, &troubles, &passwords);
         for finding in &record.findings {
             shared.emit(Some(id), EventKind::Finding(finding));
         }
@@ -144,6 +152,7 @@ impl Session {
             }
             CloseReason::Reused | CloseReason::InputEnd => EndState::Open,
         };
+        let timing = self.timing(&summary);
         let mut record = record::Session {
             id: self.id,
             client: Address::from(self.client),
@@ -156,6 +165,7 @@ impl Session {
             duration: summary.last.time.since(summary.first.time).seconds(),
             midstream: self.midstream,
             end_state,
+            timing,
             dns: self.dns,
             greeting: self.greeting,
             login: self.logins.record(&self.secrets),
@@ -175,8 +185,28 @@ impl Session {
         if let Some(outcome) = self.inferred_login {
             record.login.outcome = outcome;
         }
-        diagnosis::diagnose(&mut record, &self.troubles);
         Some(record)
+    }
+
+    /// How long the beginning took. Where the capture begins in the middle, nothing is known.
+    fn timing(&self, summary: &FlowSummary) -> Timing {
+        let syn = summary.sent(self.client_way).syn;
+        let syn_ack = summary.sent(self.client_way.reverse()).syn;
+        let between = |from: Option<FrameRef>, to: Option<FrameRef>| {
+            let (from, to) = (from?, to?);
+            (to.number >= from.number).then(|| to.time.since(from.time).seconds())
+        };
+        let greeted = self
+            .greeting
+            .as_ref()
+            .zip(summary.established)
+            .filter(|(greeting, open)| greeting.frame >= open.number)
+            .map(|(greeting, open)| greeting.time.since(open.time).seconds());
+        Timing {
+            syn_ack: between(syn, syn_ack),
+            handshake: syn_ack.and_then(|_| between(syn, summary.established)),
+            greeting: greeted.filter(|_| syn_ack.is_some() && !self.midstream),
+        }
     }
 
     /// Addresses, ports and frame ranges select what a table of all connections would.

@@ -13,6 +13,7 @@
 //!   │    └─ encrypted_stream   what passes where nobody announced it
 //!   ├─ encryption, handshake   TLS on the control connection, seen from outside
 //!   ├─ encrypted_data, encrypted_roles   tie data connections to sessions whose commands cannot be read
+//!   ├─ trouble             what only packets tell, for the findings
 //!   └─ expectation         ties the others to theirs
 //! ```
 
@@ -43,6 +44,8 @@ mod steps;
 mod title;
 mod tracker;
 mod transfer;
+mod trouble;
+mod unreachable;
 
 pub use shared::Options;
 pub use tracker::{PacketCounts, SessionTracker};

@@ -10,12 +10,11 @@ use super::shared::Shared;
 use super::steps::TransferNote;
 use super::title;
 use super::transfer::{TransferState, direction_of, payload_way};
-use crate::diagnosis::DataTrouble;
 use crate::model::record::{
     Address, Completeness, Connection, DataType, Outcome, Structure, Transfer, TransferDirection,
     TransferMode, UnmatchedData,
 };
-use crate::model::{Direction, EventKind, Settled, WarningCode, wire_text};
+use crate::model::{EventKind, Settled, WarningCode, wire_text};
 use crate::protocol::ftp::listing::{ListingKind, parse_listing};
 use crate::protocol::ftp::{Verb, path};
 
@@ -222,7 +221,7 @@ impl Session {
             self.remember_file(state, &mut transfer, content);
         }
         self.save(shared, state, &mut transfer, channel);
-        self.note_trouble(id, state, channel, announced);
+        self.note_trouble(shared, id, state, channel, announced, &facts);
         let note = self.note(state, &transfer);
         (transfer, note)
     }
@@ -374,41 +373,6 @@ impl Session {
             decoded: transfer.decoded.as_ref(),
             start: channel.summary.first.time,
             end: channel.summary.last.time,
-        }
-    }
-
-    /// Keeps what only the packets tell, for the findings.
-    fn note_trouble(
-        &mut self,
-        id: u64,
-        state: &TransferState,
-        channel: Option<&DataChannel>,
-        announced: Option<crate::model::Endpoint>,
-    ) {
-        let Some(channel) = channel else { return };
-        if !channel.was_open() {
-            let initiator = channel.summary.initiator.unwrap_or(Direction::Up);
-            self.troubles.push(DataTrouble::Blocked {
-                transfer: id,
-                mode: state.mode,
-                listener: announced.unwrap_or(channel.key.destination(initiator)),
-                attempts: channel.summary.sent(initiator).segments,
-                refused: channel
-                    .summary
-                    .sent(initiator.reverse())
-                    .rst
-                    .map(|frame| frame.number),
-                first_frame: channel.summary.first.number,
-            });
-        }
-        for half in channel.summary.half {
-            if let Some(frame) = half.first_conflict {
-                self.troubles.push(DataTrouble::Conflict {
-                    transfer: Some(id),
-                    bytes: half.conflicting_bytes,
-                    frame: frame.number,
-                });
-            }
         }
     }
 

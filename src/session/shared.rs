@@ -9,6 +9,8 @@ use foldhash::fast::RandomState;
 use super::data_channel::{DataChannel, DataId};
 use super::encrypted_data::EncryptedSessions;
 use super::expectation::Expectations;
+use super::unreachable::Unreachables;
+use crate::diagnosis::Several;
 use crate::model::record::Totals;
 use crate::model::{
     ContentId, Event, EventKind, EventSink, FrameRef, Limits, Timestamp, TransferSink, Warning,
@@ -41,6 +43,8 @@ pub(super) struct Shared<'s> {
     /// Sessions whose data connections come unannounced.
     pub(super) encrypted: EncryptedSessions,
     pub(super) names: Names,
+    pub(super) unreachable: Unreachables,
+    pub(super) several: Several,
     pub(super) data: HashMap<DataId, Box<DataChannel>, RandomState>,
     /// The frame being looked at.
     pub(super) now: FrameRef,
@@ -87,6 +91,8 @@ impl<'s> Shared<'s> {
             expectations: Expectations::new(options.limits.expectations),
             encrypted: EncryptedSessions::default(),
             names: Names::new(options.limits.names),
+            unreachable: Unreachables::default(),
+            several: Several::default(),
             options,
             events,
             files,

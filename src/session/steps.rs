@@ -473,6 +473,7 @@ mod tests {
                     capture: None,
                     capture_frame: None,
                     truncated: false,
+                    response_time: None,
                     replies: vec![],
                 },
                 verb: Verb::from_bytes(verb.as_bytes()),

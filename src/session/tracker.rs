@@ -9,7 +9,7 @@ use super::data_channel::{DataChannel, DataId, FTP_DATA};
 use super::recognise::{Candidate, FTPS, Judgement, may_be_control, may_be_implicit};
 use super::settle::tell_unmatched;
 use super::shared::{Options, Shared};
-use crate::decode::{Datagram, Segment};
+use crate::decode::{Datagram, IcmpError, Segment};
 use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt, Link, Place, Totals};
 use crate::model::{
     Direction, EventKind, EventSink, FlowKey, FrameRef, HostPair, Span, Timestamp, TransferSink,
@@ -112,6 +112,17 @@ impl<'s> SessionTracker<'s> {
         is_dns
     }
 
+    /// An ICMP error: it may tell why a data connection does not open.
+    pub fn icmp(&mut self, error: &IcmpError) {
+        let (source, destination) = (error.source.port, error.destination.port);
+        if self.shared.expectations.may_concern(source, destination)
+            || source == FTP_DATA
+            || destination == FTP_DATA
+        {
+            self.shared.unreachable.note(error);
+        }
+    }
+
     /// Capture time went on: what waited long enough is settled.
     pub fn tick(&mut self, now: Timestamp) {
         self.shared.expectations.tick(now);
@@ -138,6 +149,9 @@ impl<'s> SessionTracker<'s> {
             if let Some(channel) = self.shared.data.remove(&id) {
                 tell_unmatched(&mut self.shared, &channel);
             }
+        }
+        for finding in self.shared.several.finish() {
+            self.shared.emit(None, EventKind::Finding(&finding));
         }
         self.shared.take_warnings()
     }
@@ -412,6 +426,10 @@ impl StreamHandler for SessionTracker<'_> {
             Role::Foreign
         };
         Interest::Bytes
+    }
+
+    fn handshake(&mut self, flow: FlowId, summary: &FlowSummary) {
+        self.established(flow, summary);
     }
 
     fn established(&mut self, flow: FlowId, summary: &FlowSummary) {

@@ -5,6 +5,7 @@ use super::data_channel::{DataId, Purpose};
 use super::expectation::{Expectation, NegotiationId};
 use super::known_sizes::Told;
 use super::shared::Shared;
+use crate::diagnosis::Announcement;
 use crate::model::record::{Mode, TransferDirection};
 use crate::model::{Direction, Endpoint, FrameRef, WarningCode};
 use crate::protocol::ftp::representation::Coding;
@@ -94,6 +95,16 @@ impl Session {
                 WarningCode::LimitReached,
                 "too many announced data connections wait at once; some were not followed",
             );
+        }
+        if mode != Mode::DefaultPort {
+            shared.several.announced(Announcement {
+                session: self.id,
+                client: self.client,
+                server: self.server,
+                passive: !mode.client_listens(),
+                end: announced,
+                frame: shared.now.number,
+            });
         }
         self.negotiations.insert(
             number,

@@ -27,6 +27,8 @@ struct End {
     address: SocketAddr,
     /// Sequence number of the next byte.
     next: u32,
+    /// The window it offers.
+    window: u16,
     /// What it sent last, for retransmission.
     last: Sent,
 }
@@ -67,6 +69,7 @@ impl Connection {
         let end = |address, next| End {
             address,
             next,
+            window: WINDOW,
             last: Sent::default(),
         };
         Self {
@@ -136,6 +139,19 @@ impl Connection {
         self.send(wire, side, ACK, &[]);
     }
 
+    /// `side` acknowledges and has room for `window` bytes more.
+    pub(crate) fn ack_with_window(&mut self, wire: &mut Wire, side: Side, window: u16) {
+        let usual = std::mem::replace(&mut self.end_mut(side).window, window);
+        self.ack(wire, side);
+        self.end_mut(side).window = usual;
+    }
+
+    /// A router tells the client by ICMP that what it sent last did not arrive.
+    pub(crate) fn unreachable(&self, wire: &mut Wire, router: [u8; 4], code: u8) {
+        let (from, to) = (self.client.address, self.server.address);
+        wire.unreachable(router, code, from, to);
+    }
+
     /// `side` sends FIN.
     pub(crate) fn fin(&mut self, wire: &mut Wire, side: Side) {
         self.send(wire, side, Flags { fin: true, ..ACK }, &[]);
@@ -199,7 +215,12 @@ impl Connection {
 
     fn put(&self, wire: &mut Wire, side: Side, sequence: u32, flags: Flags, payload: &[u8]) {
         let (from, to) = (self.end(side), self.end(side.other()));
-        let mut header = TcpHeader::new(from.address.port(), to.address.port(), sequence, WINDOW);
+        let mut header = TcpHeader::new(
+            from.address.port(),
+            to.address.port(),
+            sequence,
+            from.window,
+        );
         header.syn = flags.syn;
         header.psh = flags.psh;
         header.fin = flags.fin;

@@ -20,10 +20,15 @@ pub(crate) struct Conversation {
 impl Conversation {
     /// Opens the control connection and exchanges the greeting.
     pub(crate) fn open(client: &str, server: &str) -> Self {
+        Self::open_on(Wire::new(), client, server)
+    }
+
+    /// The same on a wire that has seen other conversations.
+    pub(crate) fn open_on(wire: Wire, client: &str, server: &str) -> Self {
         let client: SocketAddr = client.parse().expect("a test names a socket address");
         let server: SocketAddr = server.parse().expect("a test names a socket address");
         let mut conversation = Self {
-            wire: Wire::new(),
+            wire,
             control: Connection::new(client, server),
             client,
             server,

@@ -92,6 +92,30 @@ impl Wire {
         self.frame(bytes);
     }
 
+    /// `router` tells `source` that its TCP segment to `destination` did not arrive (ICMP type 3).
+    pub(crate) fn unreachable(
+        &mut self,
+        router: [u8; 4],
+        code: u8,
+        source: SocketAddr,
+        destination: SocketAddr,
+    ) {
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (source.ip(), destination.ip()) else {
+            panic!("ICMP is made for IPv4 only");
+        };
+        let mut quoted = Vec::new();
+        PacketBuilder::ipv4(from.octets(), to.octets(), HOPS)
+            .tcp(source.port(), destination.port(), 1, 0)
+            .write(&mut quoted, &[])
+            .expect("a segment fits a packet");
+        let mut bytes = Vec::new();
+        between(IpAddr::from(router), source.ip())
+            .icmpv4_raw(3, code, [0; 4])
+            .write(&mut bytes, &quoted)
+            .expect("a message fits a packet");
+        self.frame(bytes);
+    }
+
     /// A TCP segment goes by.
     pub(crate) fn segment(
         &mut self,

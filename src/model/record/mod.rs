@@ -25,7 +25,9 @@ pub use capture::{
 };
 pub use finding::{Finding, Severity, Verdict, VerdictStatus};
 pub use place::{Address, Place};
-pub use session::{Dns, EncryptedConnection, EndState, Login, LoginOutcome, Server, Session, Tls};
+pub use session::{
+    Dns, EncryptedConnection, EndState, Login, LoginOutcome, Server, Session, Timing, Tls,
+};
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{
     Close, Completeness, Connection, DataType, Decoded, EntryKind, Link, LinkMethod, ListingEntry,

@@ -35,6 +35,17 @@ pub enum EndState {
     Timeout,
 }
 
+/// How long the beginning of a session took, in seconds; `null` where its packets were not captured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+pub struct Timing {
+    /// From the first SYN to the SYN ACK.
+    pub syn_ack: Option<f64>,
+    /// From the first SYN to the ACK that ends the handshake.
+    pub handshake: Option<f64>,
+    /// From the end of the handshake to the end of the greeting.
+    pub greeting: Option<f64>,
+}
+
 /// The lookup that gave the server's address.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Dns {
@@ -152,6 +163,8 @@ pub struct Session {
     pub midstream: bool,
     /// How the control connection ended.
     pub end_state: EndState,
+    /// How long the beginning took.
+    pub timing: Timing,
     /// The lookup that gave the server's address.
     pub dns: Option<Dns>,
     /// The 220, or what came in its place.

@@ -110,6 +110,8 @@ pub struct Command {
     /// True where the line was longer than 65,535 bytes and is cut there.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+    /// Seconds from the command to its first reply: what the server needed, and the way between.
+    pub response_time: Option<f64>,
     /// Preliminary and final replies in order.
     pub replies: Vec<Reply>,
 }

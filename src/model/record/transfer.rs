@@ -151,6 +151,10 @@ pub struct Connection {
     pub last_frame: u64,
     /// Payload bytes that were sent again.
     pub retransmitted_bytes: u64,
+    /// How often an end closed its receive window: it did not keep up.
+    pub zero_windows: u64,
+    /// Seconds for which a receive window was closed.
+    pub zero_window_seconds: f64,
     /// How it ended.
     pub close: Close,
     /// Community ID v1 with seed 0.

@@ -10,8 +10,8 @@ use super::{Report, SCHEMA_VERSION};
 use crate::model::record::{
     Accounting, Address, AttemptOutcome, Capture, Close, Completeness, Connection,
     ConnectionAttempt, DataType, Dns, EndState, EntryKind, Finding, Link, LinkMethod, ListingEntry,
-    Login, LoginOutcome, Mode, Opener, Precision, Server, Session, Severity, Structure, Totals,
-    Transfer, TransferDirection, TransferMode, UnmatchedData, Verdict, VerdictStatus,
+    Login, LoginOutcome, Mode, Opener, Precision, Server, Session, Severity, Structure, Timing,
+    Totals, Transfer, TransferDirection, TransferMode, UnmatchedData, Verdict, VerdictStatus,
     WarningRecord,
 };
 use crate::model::{Span, Timestamp, WarningCode};
@@ -34,6 +34,11 @@ pub(crate) fn example_session() -> Session {
         duration: 42.28,
         midstream: false,
         end_state: EndState::Closed,
+        timing: Timing {
+            syn_ack: Some(0.002),
+            handshake: Some(0.003),
+            greeting: Some(0.137),
+        },
         dns: Some(Dns {
             name: "ftp.any-domain.com".into(),
             record_type: "A".into(),
@@ -298,6 +303,8 @@ fn connection(port: u16, start: i64, end: i64, frames: [u64; 2]) -> Connection {
         first_frame: frames[0],
         last_frame: frames[1],
         retransmitted_bytes: 0,
+        zero_windows: 0,
+        zero_window_seconds: 0.0,
         close: Close::Fin,
         community_id: "1:QrpcLk+5zGMjL5d3RwIpH+zsvbI=".into(),
     }

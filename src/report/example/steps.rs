@@ -252,6 +252,9 @@ fn command(
         capture: None,
         capture_frame: None,
         truncated: false,
+        response_time: replies
+            .first()
+            .map(|first| first.time.since(at(millis)).seconds()),
         replies,
     }
 }

@@ -1,0 +1,299 @@
+//! `traversal-name`: a name that would leave the folder it is meant for.
+
+use super::{Draft, step_of};
+use crate::model::record::{
+    EntryKind, Finding, Outcome, Session, Severity, Transfer, TransferDirection,
+};
+use crate::model::wire_text::printable;
+
+pub(super) fn names(session: &Session, findings: &mut Vec<Finding>) {
+    for transfer in &session.transfers {
+        let finding = if transfer.direction == TransferDirection::Listing {
+            listed(session, transfer)
+        } else {
+            asked(session, transfer)
+        };
+        findings.extend(finding);
+    }
+}
+
+/// A server that lists such names attacks clients that believe them.
+fn listed(session: &Session, transfer: &Transfer) -> Option<Finding> {
+    let encrypted = session
+        .tls
+        .as_ref()
+        .is_some_and(|tls| tls.data_protected == Some(true) && !tls.decrypted);
+    if encrypted {
+        return None;
+    }
+    let connection = transfer.connection.as_ref()?;
+    let argument = transfer.argument.as_deref().unwrap_or_default();
+    let mut hostile = transfer.entries.iter().filter_map(|entry| {
+        let name = entry.name.trim_end_matches('\r');
+        let place = if transfer.verb == "NLST" || argument.contains(['/', '\\', '*', '?']) {
+            // Such listings name entries with the path that was asked for.
+            climbs(name) && !argument.contains("..")
+        } else {
+            climbs(name) || (entry.kind != EntryKind::Directory && leaves(name))
+        };
+        if place {
+            Some((name, true))
+        } else {
+            has_control(name).then_some((name, false))
+        }
+    });
+    let (name, leaves) = hostile.next()?;
+    let more = hostile.count();
+    // Where most names are like that, it is no listing but something else.
+    if more + 1 > 1 + transfer.entries.len() / 2 {
+        return None;
+    }
+    let also = if more > 0 {
+        format!(" (and {more} more)")
+    } else {
+        String::new()
+    };
+    let shown = printable(name);
+    let (severity, title, what) = if leaves {
+        (
+            Severity::Medium,
+            format!("the server lists a name that leaves the folder: {shown}"),
+            "A client that saves files under the names it is told would write outside its folder",
+        )
+    } else {
+        (
+            Severity::Low,
+            format!("the server lists a name with control characters: {shown}"),
+            "Control characters can deceive whoever reads the name on a terminal or in a log",
+        )
+    };
+    Some(
+        Draft {
+            id: "traversal-name",
+            severity,
+            title,
+            explanation: format!("The answer to {} holds the name {shown}{also}. {what}.", transfer.verb),
+            advice: "Do not fetch such files with a client that is not known to check names, and look at how they came onto the server.",
+            frames: vec![connection.first_frame],
+        }
+        .about(step_of(session, transfer.id), Some(transfer.id)),
+    )
+}
+
+/// A client that asks for such names looks for what it must not see.
+fn asked(session: &Session, transfer: &Transfer) -> Option<Finding> {
+    let argument = transfer.argument.as_deref()?;
+    let step = session
+        .steps
+        .iter()
+        .find(|step| step.transfer == Some(transfer.id))?;
+    let command = step
+        .commands
+        .iter()
+        .find(|command| command.verb == transfer.verb)?;
+    let above = climbs_above(argument, known_directory(session, step.number));
+    let control = has_control(argument);
+    if !above && !control {
+        return None;
+    }
+    let done = step.outcome == Outcome::Ok;
+    let answer = if done {
+        "carried it out"
+    } else {
+        "did not carry it out"
+    };
+    let shown = printable(argument);
+    let shown: String = shown.chars().take(LONGEST).collect();
+    let (severity, title, what) = if above {
+        (
+            if done {
+                Severity::Medium
+            } else {
+                Severity::Low
+            },
+            format!("{} climbs above the root: {shown}", transfer.verb),
+            "its .. lead above the root, which no proper client asks for",
+        )
+    } else {
+        (
+            Severity::Low,
+            format!(
+                "{} names a file with control characters: {shown}",
+                transfer.verb
+            ),
+            "it holds control characters",
+        )
+    };
+    Some(
+        Draft {
+            id: "traversal-name",
+            severity,
+            title,
+            explanation: format!("The client sent {} {shown} (frame {}): {what}. The server {answer}.", transfer.verb, command.frame),
+            advice: "Look at what else this client asked for, and let the server keep its users in their folder.",
+            frames: vec![command.frame],
+        }
+        .about(Some(step.number), Some(transfer.id)),
+    )
+}
+
+/// The working directory before a step.
+fn known_directory(session: &Session, step: u64) -> Option<&str> {
+    session
+        .steps
+        .iter()
+        .rev()
+        .filter(|earlier| earlier.number < step)
+        .find_map(|earlier| earlier.directory.as_deref())
+}
+
+/// Whether a path has more `..` than there are folders above it; where those are not known, many.
+fn climbs_above(path: &str, directory: Option<&str>) -> bool {
+    if !climbs(path) {
+        return false;
+    }
+    let absolute = path.starts_with(['/', '\\']);
+    let mut depth = match directory {
+        _ if absolute => 0,
+        Some(directory) => i64::try_from(parts(directory).count()).unwrap_or(i64::MAX),
+        None => UNKNOWN_DEPTH,
+    };
+    for part in parts(path) {
+        depth += if part == ".." { -1 } else { 1 };
+        if depth < 0 {
+            return true;
+        }
+    }
+    false
+}
+
+fn parts(path: &str) -> impl Iterator<Item = &str> {
+    path.split(['/', '\\'])
+        .filter(|part| !part.is_empty() && *part != ".")
+}
+
+/// `..` beside another part: `..` alone stands in every listing of a folder.
+fn climbs(name: &str) -> bool {
+    name.contains(['/', '\\']) && parts(name).any(|part| part == "..") && parts(name).count() > 1
+}
+
+/// An absolute path, or one that begins with a drive.
+fn leaves(name: &str) -> bool {
+    let bytes = name.as_bytes();
+    let drive = matches!(bytes, [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic());
+    drive || (name.starts_with(['/', '\\']) && name.len() > 1)
+}
+
+fn has_control(name: &str) -> bool {
+    name.chars()
+        .any(|character| character != '\t' && (character < ' ' || character == '\u{7f}'))
+}
+
+/// Folders that a user may be in where the directory is not known.
+const UNKNOWN_DEPTH: i64 = 3;
+/// Characters of a name that are shown.
+const LONGEST: usize = 120;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::diagnosis::tests::{command, session, step, transfer};
+    use crate::model::record::{Completeness, ListingEntry};
+
+    fn entry(name: &str) -> ListingEntry {
+        ListingEntry {
+            folder: None,
+            name: name.into(),
+            name_b64: None,
+            kind: EntryKind::File,
+            size: None,
+            modified: None,
+            modified_precision: None,
+            year_inferred: false,
+            permissions: None,
+            owner: None,
+            group: None,
+            target: None,
+            raw: name.into(),
+        }
+    }
+
+    fn listing(verb: &str, argument: &str, listed: &[&str]) -> Vec<Finding> {
+        let mut it = session();
+        let mut list = transfer(Completeness::Complete);
+        list.verb = verb.into();
+        list.argument = Some(argument.into());
+        list.direction = TransferDirection::Listing;
+        list.entries = listed.iter().map(|name| entry(name)).collect();
+        it.transfers = vec![list];
+        let mut findings = Vec::new();
+        names(&it, &mut findings);
+        findings
+    }
+
+    fn retrieve(argument: &str, directory: Option<&str>, code: u16) -> Vec<Finding> {
+        let mut it = session();
+        it.steps[0].directory = directory.map(Into::into);
+        let mut file = transfer(Completeness::Complete);
+        file.argument = Some(argument.into());
+        it.transfers = vec![file];
+        let mut step = step(vec![command("RETR", Some(argument), (code, "x"))]);
+        step.number = 2;
+        step.outcome = if code < 400 {
+            Outcome::Ok
+        } else {
+            Outcome::Failed
+        };
+        step.transfer = Some(1);
+        it.steps.push(step);
+        let mut findings = Vec::new();
+        names(&it, &mut findings);
+        findings
+    }
+
+    #[test]
+    fn hostile_names_in_a_listing_are_told_once() {
+        let found = listing("LIST", "", &[".", "..", "a.txt", "../../.bashrc", "..\\x"]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].severity, Severity::Medium);
+        assert!(found[0].explanation.contains("../../.bashrc (and 1 more)"));
+        assert_eq!(listing("MLSD", "", &["a", "/etc/cron.d/x"]).len(), 1);
+        assert_eq!(listing("LIST", "", &["a", "C:\\autoexec.bat"]).len(), 1);
+        assert_eq!(
+            listing("LIST", "", &["a", "x\u{1b}[2J"])[0].severity,
+            Severity::Low
+        );
+    }
+
+    #[test]
+    fn ordinary_listings_raise_nothing() {
+        assert!(listing("LIST", "", &[".", "..", "..data", "a..b", "x:y"]).is_empty());
+        assert!(listing("NLST", "/pub", &["/pub/a", "/pub/b"]).is_empty());
+        assert!(listing("NLST", "../pub", &["../pub/a", "../pub/b"]).is_empty());
+        assert!(listing("LIST", "/pub/*", &["/pub/a"]).is_empty());
+        assert!(listing("LIST", "", &["a\r", "b\r"]).is_empty());
+    }
+
+    #[test]
+    fn what_is_no_listing_at_all_raises_nothing() {
+        assert!(listing("LIST", "", &["\u{1}", "\u{2}", "\u{3}", "\u{4}"]).is_empty());
+    }
+
+    #[test]
+    fn paths_above_the_root_are_told_and_a_step_up_is_not() {
+        assert_eq!(
+            retrieve("../../etc/passwd", Some("/"), 226)[0].severity,
+            Severity::Medium
+        );
+        assert_eq!(
+            retrieve("../../etc/passwd", Some("/pub"), 550)[0].severity,
+            Severity::Low
+        );
+        assert_eq!(retrieve("../../../../../etc/passwd", None, 550).len(), 1);
+        assert_eq!(retrieve("..\\..\\boot.ini", Some("/"), 550).len(), 1);
+        assert!(retrieve("../readme.txt", Some("/pub"), 226).is_empty());
+        assert!(retrieve("../readme.txt", None, 226).is_empty());
+        assert!(retrieve("/etc/passwd", Some("/"), 226).is_empty());
+        assert!(retrieve("a/../b", Some("/"), 226).is_empty());
+    }
+}

@@ -1,0 +1,181 @@
+//! What the times and windows of one direction's segments tell: pauses, closed windows, bytes that the capture lost.
+
+use crate::model::{FrameRef, Span, Timestamp};
+
+/// Measurements of one end of a flow. Costs a few comparisons for each segment.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Measurements {
+    /// How often this end closed its receive window (RFC 9293 section 3.8.6).
+    pub zero_windows: u64,
+    /// How long it was closed, all times that were over.
+    closed: Span,
+    /// Since when it is closed.
+    closed_since: Option<Timestamp>,
+    /// When this end last sent bytes that were new.
+    pub last_progress: Option<Moment>,
+    /// The longest time between two such moments.
+    pub longest_pause: Option<Pause>,
+    /// Payload bytes declared missing that the other end acknowledged: it has them, the capture has not.
+    pub lost_by_capture: u64,
+    /// The frame that decided the first of these losses.
+    pub first_loss: Option<FrameRef>,
+    /// Payload bytes that the snap length took away.
+    pub cut_bytes: u64,
+}
+
+/// A time and the frame it comes from, with the counts that a pause is explained by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// Capture time.
+    pub time: Timestamp,
+    /// Frame number.
+    pub frame: u64,
+    sent_again: u64,
+    receiver_closed: Span,
+}
+
+/// A time in which one end sent nothing new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// The last frame with new bytes before it.
+    pub first_frame: u64,
+    /// The frame that ended it.
+    pub last_frame: u64,
+    /// How long it was.
+    pub length: Span,
+    /// Bytes that were sent again meanwhile.
+    pub sent_again: u64,
+    /// How long the receiver's window was closed meanwhile.
+    pub receiver_closed: Span,
+}
+
+impl Measurements {
+    /// How long this end's receive window was closed until `now`.
+    #[must_use]
+    pub fn closed_until(&self, now: Timestamp) -> Span {
+        let open = self
+            .closed_since
+            .map_or(0, |since| now.since(since).nanos().max(0));
+        Span::from_nanos(self.closed.nanos().saturating_add(open))
+    }
+
+    /// The pause from the last new bytes to `end`, which brought none.
+    #[must_use]
+    pub fn pause_until(
+        &self,
+        end: FrameRef,
+        sent_again: u64,
+        receiver_closed: Span,
+    ) -> Option<Pause> {
+        let last = self.last_progress?;
+        Some(Pause {
+            first_frame: last.frame,
+            last_frame: end.number,
+            length: end.time.since(last.time),
+            sent_again: sent_again.saturating_sub(last.sent_again),
+            receiver_closed: Span::from_nanos(
+                receiver_closed
+                    .nanos()
+                    .saturating_sub(last.receiver_closed.nanos()),
+            ),
+        })
+    }
+
+    /// This end offers a window, closed or not.
+    #[inline]
+    pub(super) fn window(&mut self, closed: bool, now: Timestamp) {
+        match (closed, self.closed_since) {
+            (true, None) => {
+                self.zero_windows += 1;
+                self.closed_since = Some(now);
+            }
+            (false, Some(_)) => {
+                self.closed = self.closed_until(now);
+                self.closed_since = None;
+            }
+            _ => {}
+        }
+    }
+
+    /// This end sent something new; `sent_again` and `receiver_closed` are the counts so far.
+    #[inline]
+    pub(super) fn progress(&mut self, at: FrameRef, sent_again: u64, receiver_closed: Span) {
+        let longest = self.longest_pause.map(|pause| pause.length);
+        if let Some(last) = self.last_progress
+            && Some(at.time.since(last.time)) > longest
+        {
+            self.longest_pause = self.pause_until(at, sent_again, receiver_closed);
+        }
+        self.last_progress = Some(Moment {
+            time: at.time,
+            frame: at.number,
+            sent_again,
+            receiver_closed,
+        });
+    }
+
+    /// Bytes are missing, `lost` of which the other end has. The time over them is no pause.
+    pub(super) fn gap(&mut self, at: FrameRef, lost: u64) {
+        if lost > 0 {
+            self.lost_by_capture = self.lost_by_capture.saturating_add(lost);
+            self.first_loss.get_or_insert(at);
+        }
+        self.last_progress = None;
+    }
+
+    /// Bytes that the other end has and the capture has not, the snap length apart.
+    #[must_use]
+    pub const fn not_recorded(&self) -> u64 {
+        self.lost_by_capture.saturating_sub(self.cut_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> FrameRef {
+        FrameRef {
+            time: Timestamp::from_parts(seconds, 0),
+            number: seconds,
+            ..FrameRef::default()
+        }
+    }
+
+    #[test]
+    fn a_window_that_closes_is_counted_once_until_it_opens() {
+        let mut end = Measurements::default();
+        for (second, closed) in [(1, false), (2, true), (3, true), (7, false), (9, true)] {
+            end.window(closed, at(second).time);
+        }
+        assert_eq!(end.zero_windows, 2);
+        assert_eq!(end.closed_until(at(10).time), Span::from_secs(6));
+    }
+
+    #[test]
+    fn the_longest_pause_is_kept_with_what_happened_in_it() {
+        let mut end = Measurements::default();
+        end.progress(at(1), 0, Span::default());
+        end.progress(at(2), 0, Span::default());
+        end.progress(at(30), 500, Span::from_secs(20));
+        end.progress(at(40), 500, Span::from_secs(20));
+        let pause = end.longest_pause.expect("a pause");
+        assert_eq!((pause.first_frame, pause.last_frame), (2, 30));
+        assert_eq!(
+            (pause.length, pause.sent_again, pause.receiver_closed),
+            (Span::from_secs(28), 500, Span::from_secs(20))
+        );
+    }
+
+    #[test]
+    fn time_over_a_gap_is_no_pause() {
+        let mut end = Measurements::default();
+        end.progress(at(1), 0, Span::default());
+        end.gap(at(50), 100);
+        end.progress(at(51), 0, Span::default());
+        assert_eq!(end.longest_pause, None);
+        assert_eq!(end.not_recorded(), 100);
+        end.cut_bytes = 100;
+        assert_eq!(end.not_recorded(), 0);
+    }
+}

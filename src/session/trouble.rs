@@ -1,0 +1,338 @@
+//! What only packets tell of a session, kept for the findings.
+
+use super::completeness::Facts;
+use super::content::Content;
+use super::control::Session;
+use super::data_channel::DataChannel;
+use super::shared::Shared;
+use super::transfer::{TransferState, direction_of, payload_way};
+use crate::diagnosis::{DataTrouble, SHORTEST_STALL, StallPlace};
+use crate::model::record::{DataType, LinkMethod, Mode, Opener, TransferDirection, TransferMode};
+use crate::model::{Direction, Endpoint, FrameRef};
+use crate::reassembly::{FlowSummary, HalfSummary, Pause};
+
+impl Session {
+    /// What the packets of a transfer's data connection tell.
+    pub(super) fn note_trouble(
+        &mut self,
+        shared: &Shared<'_>,
+        id: u64,
+        state: &TransferState,
+        channel: Option<&DataChannel>,
+        announced: Option<Endpoint>,
+        facts: &Facts,
+    ) {
+        let Some(channel) = channel else { return };
+        let way = payload_way(state.verb, channel.client_way);
+        self.note_content(id, state, facts, channel.content(way));
+        if !channel.was_open() {
+            let blocked = blocked(shared, Some(id), state.mode, channel, announced);
+            self.trouble(blocked);
+        }
+        for half in channel.summary.half {
+            if let Some(frame) = half.first_conflict {
+                self.trouble(DataTrouble::Conflict {
+                    transfer: Some(id),
+                    bytes: half.conflicting_bytes,
+                    frame: frame.number,
+                });
+            }
+        }
+        self.note_loss(&channel.summary);
+        if channel.was_open()
+            && let Some(stall) = self.stall(shared, id, state, channel)
+        {
+            self.trouble(stall);
+        }
+    }
+
+    /// What the bytes of a file tell, against what was said of it.
+    fn note_content(
+        &mut self,
+        id: u64,
+        state: &TransferState,
+        facts: &Facts,
+        content: Option<&Content>,
+    ) {
+        // What is encrypted has another size, and looks like nothing.
+        if facts.encrypted || !facts.connected {
+            return;
+        }
+        if let Some((announced, place)) = wrong_size(facts) {
+            self.trouble(DataTrouble::WrongSize {
+                transfer: id,
+                announced,
+                place,
+                seen: facts.bytes,
+                restart: facts.restart,
+            });
+        }
+        let as_text = state.representation.data_type == DataType::Ascii
+            && state.representation.transfer_mode == TransferMode::Stream
+            && direction_of(state.verb) != TransferDirection::Listing;
+        if as_text && let Some(media_type) = content.and_then(Content::binary_format) {
+            self.trouble(DataTrouble::BinaryAsText {
+                transfer: id,
+                media_type,
+            });
+        }
+    }
+
+    /// A line where a reply should begin, without a code.
+    pub(super) fn note_odd_line(&mut self, frame: FrameRef) {
+        self.odd_lines.note(frame);
+    }
+
+    /// A reply of several lines whose last line had another code.
+    pub(super) fn note_wrong_end(&mut self, frame: FrameRef) {
+        self.wrong_ends.note(frame);
+    }
+
+    /// A data connection that was announced, tried, and never opened, so that the client did not even send its command.
+    pub(super) fn note_unused(&mut self, shared: &Shared<'_>, number: u64) {
+        let Some(negotiation) = self.negotiations.get(&number) else {
+            return;
+        };
+        let (mode, announced) = (negotiation.mode, negotiation.announced);
+        let tried: Vec<DataTrouble> = negotiation
+            .data
+            .iter()
+            .filter_map(|data| shared.data.get(data))
+            .filter(|channel| !channel.is_settled() && !channel.was_open())
+            .filter(|channel| {
+                // Anybody may knock at a port.
+                matches!(
+                    channel.link.method,
+                    LinkMethod::AnnouncedAddress | LinkMethod::ControlPeer
+                )
+            })
+            .map(|channel| blocked(shared, None, mode, channel, Some(announced)))
+            .collect();
+        for trouble in tried {
+            self.trouble(trouble);
+        }
+    }
+
+    /// What is known only once all is over.
+    pub(super) fn note_end(&mut self, shared: &Shared<'_>) {
+        if let Some((_, summary)) = &self.closed {
+            let control = *summary;
+            for way in [self.client_way, self.client_way.reverse()] {
+                let half = control.sent(way);
+                let lost = half.measured.not_recorded();
+                self.lost.control = self.lost.control.saturating_add(lost);
+                if lost > 0 {
+                    self.lost
+                        .frames
+                        .extend(half.measured.first_loss.map(|frame| frame.number));
+                }
+                if lost > 0 && half.segments == 0 {
+                    let client = way == self.client_way;
+                    self.lost.unseen = Some(if client { "client" } else { "server" });
+                }
+            }
+        }
+        if self.lost.control > 0 || self.lost.data > 0 {
+            self.lost.frames.sort_unstable();
+            let lost = std::mem::take(&mut self.lost);
+            self.troubles.push(DataTrouble::Lost(lost));
+        }
+        for (seen, wrong_end) in [(&self.odd_lines, false), (&self.wrong_ends, true)] {
+            let (count, frames) = (seen.count, seen.frames.clone());
+            match (count, wrong_end) {
+                (0, _) => {}
+                (_, false) => self.troubles.push(DataTrouble::OddLines { count, frames }),
+                (_, true) => self.troubles.push(DataTrouble::WrongEnds { count, frames }),
+            }
+        }
+        self.troubles.extend(shared.several.exchanges_of(self.id));
+    }
+
+    fn trouble(&mut self, trouble: DataTrouble) {
+        if self.troubles.len() < TROUBLES {
+            self.troubles.push(trouble);
+        }
+    }
+
+    fn note_loss(&mut self, summary: &FlowSummary) {
+        let mut any = false;
+        for half in &summary.half {
+            let lost = half.measured.not_recorded();
+            if lost == 0 {
+                continue;
+            }
+            any = true;
+            self.lost.data = self.lost.data.saturating_add(lost);
+            if let Some(frame) = half.measured.first_loss
+                && self.lost.frames.len() < FRAMES
+            {
+                self.lost.frames.push(frame.number);
+            }
+        }
+        self.lost.connections += u64::from(any);
+    }
+
+    /// The longest time in which the sender sent nothing new.
+    fn stall(
+        &self,
+        shared: &Shared<'_>,
+        id: u64,
+        state: &TransferState,
+        channel: &DataChannel,
+    ) -> Option<DataTrouble> {
+        let way = payload_way(state.verb, channel.client_way);
+        let summary = &channel.summary;
+        if channel.closed.is_none() && !summary.sent(way).finished {
+            // Settled before its end: what is known of it is not the latest.
+            return None;
+        }
+        let (sender, receiver) = (summary.sent(way), summary.sent(way.reverse()));
+        let reset = summary.half.iter().any(|half| half.rst.is_some());
+        let end = if reset {
+            Some(summary.last)
+        } else if state.answer.is_none() && shared.now.capture == summary.last.capture {
+            // Nobody said that it is over, and the capture went on without it.
+            Some(FrameRef {
+                time: shared.now.time,
+                ..summary.last
+            })
+        } else {
+            None
+        };
+        let middle = sender
+            .measured
+            .longest_pause
+            .map(|pause| (pause, StallPlace::Middle));
+        let start = self
+            .pause_before(state, summary, sender.first_data.or(sender.fin).or(end))
+            .map(|pause| {
+                let begun = sender.first_data.or(sender.fin).is_some();
+                (
+                    pause,
+                    if begun {
+                        StallPlace::Start
+                    } else {
+                        StallPlace::End
+                    },
+                )
+            });
+        let tail = end.filter(|_| sender.fin.is_none()).and_then(|end| {
+            let closed = receiver.measured.closed_until(end.time);
+            let pause = sender
+                .measured
+                .pause_until(end, sender.retransmitted_bytes, closed)?;
+            Some((pause, StallPlace::End))
+        });
+        let (pause, place) = [middle, start, tail]
+            .into_iter()
+            .flatten()
+            .max_by_key(|(pause, _)| pause.length)?;
+        if pause.length < SHORTEST_STALL {
+            return None;
+        }
+        Some(DataTrouble::Stalled {
+            transfer: id,
+            sender: if way == channel.client_way {
+                Opener::Client
+            } else {
+                Opener::Server
+            },
+            length: pause.length,
+            receiver_closed: pause.receiver_closed,
+            sent_again: pause.sent_again,
+            place,
+            frames: [pause.first_frame, pause.last_frame],
+        })
+    }
+
+    /// The time from the 1yz reply, or the opening of the data connection after it, to `first`.
+    fn pause_before(
+        &self,
+        state: &TransferState,
+        summary: &FlowSummary,
+        first: Option<FrameRef>,
+    ) -> Option<Pause> {
+        let first = first?;
+        let command = self.steps.get(state.sequence)?;
+        let begun = command
+            .record
+            .replies
+            .first()
+            .filter(|reply| reply.code < 200)?;
+        let opened = summary.established?;
+        let (time, frame) = (begun.time, begun.frame).max((opened.time, opened.number));
+        Some(Pause {
+            first_frame: frame,
+            last_frame: first.number,
+            length: first.time.since(time),
+            sent_again: 0,
+            receiver_closed: crate::model::Span::default(),
+        })
+    }
+}
+
+/// How often something was seen, and where first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sightings {
+    count: u64,
+    frames: Vec<u64>,
+}
+
+impl Sightings {
+    fn note(&mut self, frame: FrameRef) {
+        self.count += 1;
+        if self.frames.len() < FRAMES {
+            self.frames.push(frame.number);
+        }
+    }
+}
+
+fn blocked(
+    shared: &Shared<'_>,
+    transfer: Option<u64>,
+    mode: Mode,
+    channel: &DataChannel,
+    announced: Option<Endpoint>,
+) -> DataTrouble {
+    let summary = &channel.summary;
+    let initiator = summary.initiator.unwrap_or(Direction::Up);
+    let sent: &HalfSummary = summary.sent(initiator);
+    DataTrouble::Blocked {
+        transfer,
+        mode,
+        listener: announced.unwrap_or(channel.key.destination(initiator)),
+        attempts: sent.segments,
+        refused: summary
+            .sent(initiator.reverse())
+            .rst
+            .map(|frame| frame.number),
+        unreachable: shared.unreachable.of(channel.key, summary.first.number),
+        waited: shared.now.time.since(summary.first.time),
+        first_frame: summary.first.number,
+    }
+}
+
+/// The announced size that a whole download contradicts.
+fn wrong_size(facts: &Facts) -> Option<(u64, &'static str)> {
+    let (announced, place) = facts.announced?;
+    let confirmed = facts
+        .answer
+        .as_ref()
+        .is_some_and(|(code, ..)| (200..300).contains(code));
+    let fin = facts.sender_fin?;
+    let whole = facts.missing == 0
+        && facts.start_known
+        && facts.abor.is_none()
+        && facts.receiver_end.is_none_or(|end| end.number > fin.number);
+    let rest = announced.saturating_sub(facts.restart);
+    let equal = facts.bytes == announced || facts.bytes == rest;
+    // Some servers say 0 where they do not know.
+    (facts.size_counts && confirmed && whole && !equal && announced > 0)
+        .then_some((announced, place))
+}
+
+/// Troubles kept of one session: more than findings are kept.
+const TROUBLES: usize = 4096;
+
+/// Frames kept of one kind of trouble.
+const FRAMES: usize = 8;
