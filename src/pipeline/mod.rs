@@ -60,6 +60,7 @@ pub fn analyze(
         md5: options.md5,
         sha1: options.sha1,
         text_lines: options.text_lines,
+        crc32: false,
         several_captures: source.captures().len() > 1,
         limits: options.limits.clone(),
     };

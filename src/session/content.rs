@@ -14,7 +14,8 @@ pub(super) struct Content {
     sha256: Sha256,
     md5: Option<Md5>,
     sha1: Option<Sha1>,
-    crc32: flate2::Crc,
+    /// Costs as much as SHA-256, so it is made only where a server was seen to know XCRC.
+    crc32: Option<flate2::Crc>,
     /// Payload bytes, each once.
     pub(super) bytes: u64,
     /// End of the stream as far as it is known, holes included.
@@ -39,7 +40,7 @@ impl Content {
             sha256: Sha256::new(),
             md5: options.md5.then(Md5::new),
             sha1: options.sha1.then(Sha1::new),
-            crc32: flate2::Crc::new(),
+            crc32: options.crc32.then(flate2::Crc::new),
             bytes: 0,
             length: 0,
             gaps: Vec::new(),
@@ -61,7 +62,9 @@ impl Content {
         if let Some(sha1) = &mut self.sha1 {
             sha1.update(bytes);
         }
-        self.crc32.update(bytes);
+        if let Some(crc32) = &mut self.crc32 {
+            crc32.update(bytes);
+        }
         if self.head.len() < HEAD_BYTES {
             let room = HEAD_BYTES - self.head.len();
             self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -136,7 +139,10 @@ impl Content {
             sha256: hex(&self.sha256.clone().finalize()),
             md5: self.md5.as_ref().map(|md5| hex(&md5.clone().finalize())),
             sha1: self.sha1.as_ref().map(|sha1| hex(&sha1.clone().finalize())),
-            crc32: hex(&self.crc32.sum().to_be_bytes()),
+            crc32: self
+                .crc32
+                .as_ref()
+                .map(|crc32| hex(&crc32.sum().to_be_bytes())),
         }
     }
 
@@ -172,7 +178,7 @@ pub(super) struct Digests {
     pub(super) md5: Option<String>,
     pub(super) sha1: Option<String>,
     /// CRC-32 of ISO 3309, as XCRC tells it.
-    pub(super) crc32: String,
+    pub(super) crc32: Option<String>,
 }
 
 fn is_text(bytes: &[u8]) -> bool {

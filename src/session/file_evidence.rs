@@ -66,6 +66,7 @@ impl Session {
             return;
         };
         let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
+        shared.options.crc32 |= claim.algorithm == Algorithm::Crc32;
         let claim = DigestClaim {
             verb,
             claim,
@@ -347,7 +348,7 @@ fn compare_digest(
         claim.claim.value
     );
     let ours = match algorithm {
-        Algorithm::Crc32 => Some(&digests.crc32),
+        Algorithm::Crc32 => digests.crc32.as_ref(),
         Algorithm::Md5 => digests.md5.as_ref(),
         Algorithm::Sha1 => digests.sha1.as_ref(),
         Algorithm::Sha256 => Some(&digests.sha256),

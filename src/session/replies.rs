@@ -244,6 +244,12 @@ impl Session {
                     self.size_told(shared, name, size, arrived);
                 }
             }
+            Verb::Feat if accepted => {
+                shared.options.crc32 |= reply
+                    .lines
+                    .iter()
+                    .any(|line| line.trim_ascii().starts_with(b"XCRC"));
+            }
             Verb::Allo if accepted => {
                 self.allocated = argument.as_deref().and_then(allocated_size);
             }

@@ -29,6 +29,8 @@ pub struct Options {
     pub sha1: bool,
     /// Decode the line ends of TYPE A.
     pub text_lines: bool,
+    /// CRC-32 as well, to compare with XCRC; set once a server is seen to know that command.
+    pub crc32: bool,
     /// There is more than one capture, so that frames also say which.
     pub several_captures: bool,
     /// Bounds.

@@ -165,6 +165,7 @@ fn an_upload_makes_earlier_sizes_a_thing_of_the_past() {
 #[test]
 fn digests_that_the_server_tells_are_compared() {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.exchange("FEAT", "211-Features:\r\n XCRC\r\n211 End");
     ftp.exchange("XCRC a.txt", &format!("250 {ABC_CRC32}"));
     ftp.retrieve("a.txt", 40_001, 50_001, b"abc");
     ftp.exchange("HASH a.txt", &format!("213 SHA-1 0-3 {ABC_SHA1} a.txt"));
