@@ -405,8 +405,11 @@ impl StreamHandler for SessionTracker<'_> {
         if source == DNS || destination == DNS {
             return segment.flags.syn() || !segment.payload.is_empty();
         }
-        let may_be_ours = may_be_control(segment.payload)
-            || may_be_implicit(segment.payload, source == FTPS || destination == FTPS);
+        let implicit = source == FTPS || destination == FTPS;
+        // From the SYN on, so that a hello whose segments arrive in another order is whole.
+        let may_be_ours = (implicit && segment.flags.syn())
+            || may_be_control(segment.payload)
+            || may_be_implicit(segment.payload, implicit);
         may_be_ours && self.candidates < self.shared.options.limits.candidates
     }
 
