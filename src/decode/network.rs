@@ -24,6 +24,8 @@ pub(super) struct Network<'a> {
     pub(super) hosts: Hosts,
     /// Number of the protocol that `payload` begins with.
     pub(super) protocol: u8,
+    /// Number of the packet; 0 for IPv6, which has none.
+    pub(super) identification: u16,
     /// What the packet carries, up to where the header says that it ends.
     pub(super) payload: Captured<'a>,
     /// Where the payload belongs, if it is a part of something longer.
@@ -81,6 +83,7 @@ pub(super) fn ipv4(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
             destination: Endpoint::v4(header.destination(), 0).address,
         },
         protocol: header.protocol().0,
+        identification: header.identification(),
         payload: packet.after(header_len, Layer::Network)?,
         fragment,
     })
@@ -99,6 +102,7 @@ pub(super) fn ipv6(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
             destination: Endpoint::v6(header.destination(), 0).address,
         },
         protocol: header.next_header().0,
+        identification: 0,
         payload: match header.payload_length() {
             // A jumbogram, whose length is in an option (RFC 2675), or segmentation offload: either ends with the frame.
             0 => payload,

@@ -54,6 +54,8 @@ pub struct Segment<'a> {
     pub source: Endpoint,
     /// Receiver.
     pub destination: Endpoint,
+    /// Identification of the IPv4 packet (RFC 791 section 3.1), the same in all copies of one packet; 0 for IPv6.
+    pub identification: u16,
     /// Sequence number of the first payload byte (of SYN, where that is set).
     pub sequence: u32,
     /// Acknowledgment number; valid with ACK.

@@ -14,7 +14,12 @@ use crate::model::{Endpoint, FrameRef};
 
 /// A TCP segment (RFC 9293 section 3.1), in the form in which it leaves the decoder: it is too big to be moved twice.
 #[inline]
-pub(super) fn tcp<'a>(frame: &FrameRef, hosts: Hosts, bytes: Captured<'a>) -> Decoded<'a> {
+pub(super) fn tcp<'a>(
+    frame: &FrameRef,
+    hosts: Hosts,
+    identification: u16,
+    bytes: Captured<'a>,
+) -> Decoded<'a> {
     let Some((header, rest)) = bytes.data.split_first_chunk::<MIN_TCP_HEADER>() else {
         return Decoded::Other(bytes.short(Layer::Transport));
     };
@@ -34,6 +39,7 @@ pub(super) fn tcp<'a>(frame: &FrameRef, hosts: Hosts, bytes: Captured<'a>) -> De
         frame: *frame,
         source: endpoint(hosts.source, [header[0], header[1]]),
         destination: endpoint(hosts.destination, [header[2], header[3]]),
+        identification,
         sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
         acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         flags,

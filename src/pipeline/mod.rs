@@ -190,6 +190,7 @@ impl Run<'_> {
             filtered: hidden.filtered,
             outside_time_bounds: hidden.outside_time_bounds,
             cut: tally.cut.count,
+            duplicates: packets.duplicates,
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::model::{Direction, FlowKey, FrameRef, Span, Timestamp};
 use super::delivery::{Context, Delivery};
 use super::half_stream::{Flush, HalfStream};
 use super::recent_openings::Opening;
+use super::second_copies::SecondCopies;
 use super::sequence::SeqNum;
 use super::{CloseReason, FlowSummary, HalfSummary, StreamHandler};
 
@@ -14,6 +15,8 @@ use super::{CloseReason, FlowSummary, HalfSummary, StreamHandler};
 pub(super) struct Flow {
     summary: FlowSummary,
     streams: [HalfStream; 2],
+    /// To tell copies made by the capture from what was sent again.
+    copies: [SecondCopies; 2],
     /// Window scale of each sender.
     scale: [Scale; 2],
     /// True where nothing since the SYN was missed because nobody followed the flow.
@@ -66,6 +69,7 @@ impl Flow {
                 half: [HalfSummary::default(); 2],
             },
             streams: Default::default(),
+            copies: Default::default(),
             scale: [Scale::Unknown; 2],
             from_syn: segment.flags.syn(),
             established: false,
@@ -167,9 +171,13 @@ impl Flow {
                 context.handler.established(context.flow, &self.summary);
             }
         }
+        let before = self.summary.sent(direction).retransmitted_bytes;
         let (stream, mut out) = self.sent(direction, context);
         if !out.ignored() {
             stream.segment(sequence, segment, &mut out);
+        }
+        if !segment.payload.is_empty() {
+            self.tell_copies_apart(direction, segment, before);
         }
         if self.streams[0].has_backlog() || self.streams[1].has_backlog() {
             self.review_streams(context);
@@ -244,6 +252,19 @@ impl Flow {
             &mut self.streams[direction.index()],
             context.delivery(&mut self.summary, &mut self.ignored, direction),
         )
+    }
+
+    /// Takes back what a second copy of a segment added to the bytes sent again, which were `before`.
+    #[inline]
+    fn tell_copies_apart(&mut self, direction: Direction, segment: &Segment<'_>, before: u64) {
+        let half = &mut self.summary.half[direction.index()];
+        let copies = &mut self.copies[direction.index()];
+        if half.retransmitted_bytes != before && copies.is_copy(segment) {
+            half.retransmitted_bytes = before;
+            half.second_copies += 1;
+        } else {
+            copies.remember(segment);
+        }
     }
 
     /// SYN or SYN ACK of `sender`; `start` is the number after it.

@@ -27,6 +27,7 @@ mod hole_watch;
 mod measurements;
 mod receiver_side;
 mod recent_openings;
+mod second_copies;
 mod sequence;
 #[cfg(test)]
 mod tests;
@@ -112,8 +113,10 @@ pub struct HalfSummary {
     pub delivered_bytes: u64,
     /// Payload bytes declared missing.
     pub missing_bytes: u64,
-    /// Payload bytes seen again.
+    /// Payload bytes seen again, but for those of packets that were captured twice.
     pub retransmitted_bytes: u64,
+    /// Segments with payload that were captured twice; their bytes are not counted as sent again.
+    pub second_copies: u64,
     /// Bytes seen again with another value; the first were kept.
     pub conflicting_bytes: u64,
     /// The first segment with conflicting bytes.

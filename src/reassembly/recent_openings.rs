@@ -171,6 +171,7 @@ mod tests {
             frame: FrameRef::default(),
             source,
             destination,
+            identification: 0,
             sequence,
             acknowledgment: answer.unwrap_or(0),
             flags: TcpFlags(flags),

@@ -55,6 +55,8 @@ pub struct PacketCounts {
     pub used: u64,
     /// Of DNS.
     pub dns: u64,
+    /// Second copies among those that are used.
+    pub duplicates: u64,
 }
 
 /// DNS over TCP: messages with a length in front (RFC 1035 section 4.2.2).
@@ -545,6 +547,8 @@ impl StreamHandler for SessionTracker<'_> {
         match &role {
             Role::Data(_) | Role::Control(_) | Role::Attempt => {
                 self.packets.used += segments;
+                self.packets.duplicates +=
+                    summary.half[0].second_copies + summary.half[1].second_copies;
                 *self.role(flow) = Role::Over;
             }
             Role::Dns(_) => {

@@ -25,6 +25,9 @@ pub struct Accounting {
     pub outside_time_bounds: u64,
     /// Packets of which only a part was captured; they are counted above as well.
     pub cut: u64,
+    /// Packets with payload of FTP connections that were captured twice, as on a mirrored port: IPv4 packets with the same
+    /// identification within 10 ms. They are counted above as well, and not in `retransmitted_bytes`.
+    pub duplicates: u64,
 }
 
 impl Accounting {

@@ -149,7 +149,8 @@ pub struct Connection {
     pub first_frame: u64,
     /// Number of its last packet.
     pub last_frame: u64,
-    /// Payload bytes that were sent again.
+    /// Payload bytes that were sent again. A second copy of a packet that the capture made is not: it has the IPv4
+    /// identification of the first and comes within 10 ms. IPv6 has none, so copies count there.
     pub retransmitted_bytes: u64,
     /// How often an end closed its receive window: it did not keep up.
     pub zero_windows: u64,

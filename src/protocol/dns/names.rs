@@ -94,6 +94,13 @@ impl Names {
             .iter()
             .map(|&address| Endpoint::new(address, 0).address);
         for key in keys.flat_map(|address| [(destination.address, address), (asker, address)]) {
+            if self
+                .known
+                .get(&key)
+                .is_some_and(|known| known.is_repeated_by(&lookup))
+            {
+                continue;
+            }
             if self.known.insert(key, lookup.clone()).is_none() {
                 self.order.push_back(key);
                 if self.order.len() > self.limit
@@ -129,6 +136,19 @@ impl Names {
             .filter(|lookup| lookup.response.time <= start)
     }
 }
+
+impl Lookup {
+    /// True for a second copy of the same response, as a mirrored port has it: the first one keeps its query.
+    fn is_repeated_by(&self, other: &Self) -> bool {
+        let apart = other.response.time.since(self.response.time).nanos();
+        (0..=SECOND_COPY.nanos()).contains(&apart)
+            && (self.resolver, &self.name, self.record_type)
+                == (other.resolver, &other.name, other.record_type)
+    }
+}
+
+/// How long after a response its second copy may come.
+const SECOND_COPY: Span = Span::from_millis(10);
 
 /// Stand for any client that asked over this family: addresses that no packet has (RFC 6666's discard-only prefix).
 const ASKED_OVER_V4: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0004;

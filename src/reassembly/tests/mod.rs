@@ -289,6 +289,7 @@ impl Wire {
                 frame: self.frame,
                 source,
                 destination,
+                identification: 0,
                 sequence: packet.sequence,
                 acknowledgment: packet.acknowledgment,
                 flags: TcpFlags(packet.flags),

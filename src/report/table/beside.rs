@@ -189,6 +189,7 @@ fn accounting_lines(accounting: &Accounting) -> Vec<String> {
         filtered,
         outside_time_bounds,
         cut,
+        duplicates,
     } = accounting;
     let parts = [
         (*used, "of FTP"),
@@ -220,6 +221,12 @@ fn accounting_lines(accounting: &Accounting) -> Vec<String> {
         lines.push(format!(
             "captured in part: {}, counted above as well",
             units::counted(*cut, "packet", "packets")
+        ));
+    }
+    if *duplicates > 0 {
+        lines.push(format!(
+            "captured twice: {}, counted above as well",
+            units::counted(*duplicates, "packet", "packets")
         ));
     }
     lines
