@@ -5,23 +5,29 @@ use crate::model::record::{Finding, Session, Severity};
 
 pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {
     for trouble in troubles {
-        let &DataTrouble::WrongSize {
-            transfer: id,
+        let DataTrouble::WrongSize {
+            transfer,
             announced,
             place,
+            with_transfer,
             seen,
             restart,
         } = trouble
         else {
             continue;
         };
+        let (id, announced, seen, restart) = (*transfer, *announced, *seen, *restart);
         let Some(transfer) = session.transfers.iter().find(|one| one.id == id) else {
             continue;
         };
         let expected = announced.saturating_sub(restart);
         let (severity, difference) = if seen < expected {
             (
-                Severity::Medium,
+                if *with_transfer {
+                    Severity::Medium
+                } else {
+                    Severity::Low
+                },
                 format!("{} fewer", grouped(expected - seen)),
             )
         } else {
@@ -242,7 +248,8 @@ mod tests {
         let trouble = DataTrouble::WrongSize {
             transfer: 1,
             announced,
-            place: "the 150 reply",
+            place: "the 150 reply".into(),
+            with_transfer: true,
             seen,
             restart,
         };

@@ -43,7 +43,9 @@ pub enum DataTrouble {
         /// What was announced.
         announced: u64,
         /// Where it was announced.
-        place: &'static str,
+        place: String,
+        /// It was announced with the transfer; else it was told before, and the file may have changed since.
+        with_transfer: bool,
         /// What was sent.
         seen: u64,
         /// The restart offset that was in force.

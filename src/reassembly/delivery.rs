@@ -74,7 +74,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         let frame = self.context.frame;
         let half = self.half();
         half.missing_bytes = half.missing_bytes.saturating_add(length);
-        half.measured.gap(frame, acknowledged);
+        half.measured.gap(frame, offset, acknowledged);
         let gap = Gap {
             frame: self.context.frame,
             offset,

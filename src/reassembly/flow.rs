@@ -76,6 +76,9 @@ impl Flow {
             ignored: false,
             ended: None,
         };
+        for half in &mut flow.summary.half {
+            half.measured.joined_late = !segment.flags.syn();
+        }
         for sender in [Direction::Up, Direction::Down] {
             if let Some(syn) = opening.syn[sender.index()] {
                 flow.begin_with_syn(sender, syn.frame, syn.start, syn.scale);

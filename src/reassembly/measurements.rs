@@ -19,6 +19,8 @@ pub struct Measurements {
     pub lost_by_capture: u64,
     /// The frame that decided the first of these losses.
     pub first_loss: Option<FrameRef>,
+    /// The flow was not followed from its SYN on: what is missing at its start may have passed unlooked at.
+    pub(super) joined_late: bool,
     /// Payload bytes that the snap length took away.
     pub cut_bytes: u64,
 }
@@ -115,8 +117,9 @@ impl Measurements {
     }
 
     /// Bytes are missing, `lost` of which the other end has. The time over them is no pause.
-    pub(super) fn gap(&mut self, at: FrameRef, lost: u64) {
-        if lost > 0 {
+    pub(super) fn gap(&mut self, at: FrameRef, offset: u64, lost: u64) {
+        let unlooked_at = self.joined_late && offset < BEGINNING;
+        if lost > 0 && !unlooked_at {
             self.lost_by_capture = self.lost_by_capture.saturating_add(lost);
             self.first_loss.get_or_insert(at);
         }
@@ -129,6 +132,9 @@ impl Measurements {
         self.lost_by_capture.saturating_sub(self.cut_bytes)
     }
 }
+
+/// How much of a stream may have passed before a flow was followed, in segments that overtook one another.
+const BEGINNING: u64 = 64 << 10;
 
 #[cfg(test)]
 mod tests {
@@ -171,11 +177,23 @@ mod tests {
     fn time_over_a_gap_is_no_pause() {
         let mut end = Measurements::default();
         end.progress(at(1), 0, Span::default());
-        end.gap(at(50), 100);
+        end.gap(at(50), 700, 100);
         end.progress(at(51), 0, Span::default());
         assert_eq!(end.longest_pause, None);
         assert_eq!(end.not_recorded(), 100);
         end.cut_bytes = 100;
         assert_eq!(end.not_recorded(), 0);
+    }
+
+    #[test]
+    fn what_passed_before_a_flow_was_followed_is_not_lost() {
+        let mut end = Measurements {
+            joined_late: true,
+            ..Measurements::default()
+        };
+        end.gap(at(1), 0, 100);
+        assert_eq!(end.not_recorded(), 0);
+        end.gap(at(2), 500_000, 30);
+        assert_eq!(end.not_recorded(), 30);
     }
 }

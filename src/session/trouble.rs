@@ -1,6 +1,6 @@
 //! What only packets tell of a session, kept for the findings.
 
-use super::completeness::Facts;
+use super::completeness::{Facts, Weight};
 use super::content::Content;
 use super::control::Session;
 use super::data_channel::DataChannel;
@@ -63,6 +63,7 @@ impl Session {
                 transfer: id,
                 announced,
                 place,
+                with_transfer: facts.announced.is_some(),
                 seen: facts.bytes,
                 restart: facts.restart,
             });
@@ -312,9 +313,9 @@ fn blocked(
     }
 }
 
-/// The announced size that a whole download contradicts.
-fn wrong_size(facts: &Facts) -> Option<(u64, &'static str)> {
-    let (announced, place) = facts.announced?;
+/// The size that a whole file contradicts, and where it was told: what the server announced, else what was said exactly
+/// elsewhere.
+fn wrong_size(facts: &Facts) -> Option<(u64, String)> {
     let confirmed = facts
         .answer
         .as_ref()
@@ -324,11 +325,24 @@ fn wrong_size(facts: &Facts) -> Option<(u64, &'static str)> {
         && facts.start_known
         && facts.abor.is_none()
         && facts.receiver_end.is_none_or(|end| end.number > fin.number);
-    let rest = announced.saturating_sub(facts.restart);
-    let equal = facts.bytes == announced || facts.bytes == rest;
+    if !(facts.size_counts && confirmed && whole) {
+        return None;
+    }
+    let (told, place) = match facts.announced {
+        Some((bytes, place)) => (bytes, place.to_owned()),
+        None => facts
+            .stated
+            .iter()
+            .find(|stated| stated.weight == Weight::Whole && !is_size(facts, stated.bytes))
+            .map(|stated| (stated.bytes, stated.place.clone()))?,
+    };
     // Some servers say 0 where they do not know.
-    (facts.size_counts && confirmed && whole && !equal && announced > 0)
-        .then_some((announced, place))
+    (told > 0 && !is_size(facts, told)).then_some((told, place))
+}
+
+/// With REST some servers name the whole file, some the rest.
+const fn is_size(facts: &Facts, told: u64) -> bool {
+    facts.bytes == told || facts.bytes == told.saturating_sub(facts.restart)
 }
 
 /// Troubles kept of one session: more than findings are kept.
