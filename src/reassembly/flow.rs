@@ -174,7 +174,8 @@ impl Flow {
                 context.handler.established(context.flow, &self.summary);
             }
         }
-        let before = self.summary.sent(direction).retransmitted_bytes;
+        let half = self.summary.sent(direction);
+        let before = (half.retransmitted_bytes, half.conflicting_bytes);
         let (stream, mut out) = self.sent(direction, context);
         if !out.ignored() {
             stream.segment(sequence, segment, &mut out);
@@ -257,13 +258,23 @@ impl Flow {
         )
     }
 
-    /// Takes back what a second copy of a segment added to the bytes sent again, which were `before`.
+    /// Takes back what a second copy of a segment added to the bytes sent again. `before` are they and the conflicting ones
+    /// among them: what brings other bytes is no copy.
     #[inline]
-    fn tell_copies_apart(&mut self, direction: Direction, segment: &Segment<'_>, before: u64) {
+    fn tell_copies_apart(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        before: (u64, u64),
+    ) {
         let half = &mut self.summary.half[direction.index()];
         let copies = &mut self.copies[direction.index()];
-        if half.retransmitted_bytes != before && copies.is_copy(segment) {
-            half.retransmitted_bytes = before;
+        let (retransmitted, conflicting) = before;
+        if half.retransmitted_bytes != retransmitted
+            && half.conflicting_bytes == conflicting
+            && copies.is_copy(segment)
+        {
+            half.retransmitted_bytes = retransmitted;
             half.second_copies += 1;
         } else {
             copies.remember(segment);

@@ -162,6 +162,7 @@ fn name(direction: Direction) -> &'static str {
 struct Packet {
     from_client: bool,
     client_port: u16,
+    identification: u16,
     sequence: u32,
     acknowledgment: u32,
     flags: u8,
@@ -175,6 +176,7 @@ fn client(sequence: u32) -> Packet {
     Packet {
         from_client: true,
         client_port: 40_000,
+        identification: 0,
         sequence,
         acknowledgment: 0,
         flags: 0,
@@ -218,6 +220,11 @@ impl Packet {
     fn data(mut self, payload: impl AsRef<[u8]>) -> Self {
         self.payload = payload.as_ref().to_vec();
         self.flag(TcpFlags::PSH)
+    }
+
+    fn numbered(mut self, identification: u16) -> Self {
+        self.identification = identification;
+        self
     }
 
     fn cut(mut self, cut: u32) -> Self {
@@ -289,7 +296,7 @@ impl Wire {
                 frame: self.frame,
                 source,
                 destination,
-                identification: 0,
+                identification: packet.identification,
                 sequence: packet.sequence,
                 acknowledgment: packet.acknowledgment,
                 flags: TcpFlags(packet.flags),

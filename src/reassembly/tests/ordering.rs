@@ -43,6 +43,21 @@ fn a_retransmission_is_counted_and_not_delivered() {
 }
 
 #[test]
+fn a_second_copy_is_not_sent_again_but_other_bytes_under_its_number_are() {
+    let mut wire = Wire::established();
+    wire.send(client(1000).ack(5000).data("abc").numbered(7));
+    wire.send(client(1000).ack(5000).data("abc").numbered(7));
+    wire.send(client(1000).ack(5000).data("abX").numbered(7));
+    wire.send(client(1000).ack(5000).data("abc").numbered(8));
+    wire.wait(Span::from_millis(20));
+    wire.send(client(1000).ack(5000).data("abc").numbered(7));
+    wire.finish();
+    let half = *wire.summary().sent(Direction::Up);
+    assert_eq!((half.retransmitted_bytes, half.second_copies), (9, 1));
+    assert_eq!(half.conflicting_bytes, 1);
+}
+
+#[test]
 fn a_partial_overlap_delivers_only_what_is_new() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("abc"));

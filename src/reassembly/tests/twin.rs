@@ -260,6 +260,7 @@ fn wild() -> impl Strategy<Value = (Packet, i64)> {
             let packet = Packet {
                 from_client,
                 client_port,
+                identification: 0,
                 sequence,
                 acknowledgment,
                 flags,
