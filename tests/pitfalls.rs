@@ -1,0 +1,15 @@
+//! Eighty-eight places where analysers of FTP go wrong, each with a test named for it (`pitfall_07_...`): a capture
+//! made by hand, the whole program, and what its report must say.
+
+mod support;
+
+#[path = "pitfalls/capture.rs"]
+mod capture;
+#[path = "pitfalls/content.rs"]
+mod content;
+#[path = "pitfalls/control.rs"]
+mod control;
+#[path = "pitfalls/data.rs"]
+mod data;
+#[path = "pitfalls/listings.rs"]
+mod listings;

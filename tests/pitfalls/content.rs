@@ -1,0 +1,1 @@
+//! File content and completeness: 54 to 73.

@@ -1,0 +1,1 @@
+//! The dialogue on the control connection: 1 to 33.

@@ -1,0 +1,1 @@
+//! Setting up data connections: 34 to 53.

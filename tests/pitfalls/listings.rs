@@ -1,0 +1,1 @@
+//! Listings: 74 to 80.
