@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::args_exit::{ExitArguments, Threshold};
 use super::args_input::InputArguments;
 use super::args_output::OutputArguments;
+use super::args_presentation::PresentationArguments;
+use super::args_selection::SelectionArguments;
 use super::args_tree::TreeArguments;
-use crate::model::record::Severity;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -48,6 +50,8 @@ pub(super) struct AnalyzeArguments {
     pub(super) input: InputArguments,
     #[command(flatten)]
     pub(super) output: OutputArguments,
+    #[command(flatten)]
+    pub(super) presentation: PresentationArguments,
     /// Save the transferred files below DIR
     #[arg(short = 'x', long, value_name = "DIR")]
     pub(super) extract: Option<PathBuf>,
@@ -59,24 +63,13 @@ pub(super) struct AnalyzeArguments {
         hide_possible_values = true
     )]
     pub(super) hash: Vec<Digest>,
-    /// Keep only sessions for which a CEL expression is true, such as 'login.user == "bob"'
-    #[arg(long = "where", value_name = "EXPR", help_heading = "Sessions")]
-    pub(super) condition: Option<String>,
-    /// Keep only the session with this id; may be given more than once
-    #[arg(long, value_name = "ID", help_heading = "Sessions")]
-    pub(super) session: Vec<u64>,
     /// Save files of TYPE A also with LF in place of CR LF, as <name>~decoded
     #[arg(long)]
     pub(super) text_lines: bool,
-    /// Show secrets as they were sent
-    #[arg(long)]
-    pub(super) show_passwords: bool,
-    /// Exit 3 where an input was cut short, had lost packets or a link type that is not supported
-    #[arg(long, help_heading = "Exit codes")]
-    pub(super) strict: bool,
-    /// Exit 4 where there is no FTP session
-    #[arg(long, help_heading = "Exit codes")]
-    pub(super) fail_if_empty: bool,
+    #[command(flatten)]
+    pub(super) selection: SelectionArguments,
+    #[command(flatten)]
+    pub(super) exit: ExitArguments,
     /// Exit 1 where there is a finding of SEVERITY (info, low, medium, high) or more
     #[arg(
         long,
@@ -108,26 +101,6 @@ pub(super) struct CompletionsArguments {
 pub(super) enum Digest {
     Md5,
     Sha1,
-}
-
-/// The severities by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Threshold {
-    Info,
-    Low,
-    Medium,
-    High,
-}
-
-impl From<Threshold> for Severity {
-    fn from(threshold: Threshold) -> Self {
-        match threshold {
-            Threshold::Info => Self::Info,
-            Threshold::Low => Self::Low,
-            Threshold::Medium => Self::Medium,
-            Threshold::High => Self::High,
-        }
-    }
 }
 
 const EXAMPLES: &str = "\

@@ -1,15 +1,12 @@
-//! What to write, where, and how it looks.
+//! What `ftpscope analyze` writes, and where.
 
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use jiff::tz::TimeZone;
 
-use super::args_input::time_zone;
-use super::terminal::ColorChoice;
 use crate::report::EventChoice;
 
-/// Options about the output.
+/// Options about the report.
 #[derive(Debug, Args)]
 pub(super) struct OutputArguments {
     /// What to write: table, json (one document), ndjson (one object an event)
@@ -33,33 +30,6 @@ pub(super) struct OutputArguments {
         help_heading = "Output"
     )]
     pub(super) events: Events,
-    /// When to use colours: auto, always, never
-    #[arg(
-        long,
-        value_name = "WHEN",
-        default_value = "auto",
-        hide_possible_values = true,
-        help_heading = "Output"
-    )]
-    pub(super) color: ColorChoice,
-    /// Zone of times in tables and of --since and --until: UTC, local, Europe/Berlin, +02:00
-    #[arg(
-        long,
-        value_name = "ZONE",
-        default_value = "UTC",
-        value_parser = time_zone,
-        help_heading = "Output"
-    )]
-    pub(super) tz: TimeZone,
-    /// No notes on standard error, only errors
-    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
-    pub(super) quiet: bool,
-    /// Show everything: commands and replies, explanations, files that were passed over
-    #[arg(short, long, help_heading = "Output")]
-    pub(super) verbose: bool,
-    /// No progress on standard error
-    #[arg(long, help_heading = "Output")]
-    pub(super) no_progress: bool,
 }
 
 /// What is written.

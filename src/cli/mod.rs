@@ -1,7 +1,7 @@
 //! The command line: arguments in, reports and an exit code out.
 //!
 //! ```text
-//! args* -> <name>_command -> capture, pipeline, report, extract
+//! args* -> <name>_command -> reading (capture, pipeline, check) -> report, extract
 //!                         -> output (standard output or -o), standard error, exit_code
 //! ```
 //!
@@ -9,8 +9,11 @@
 
 mod analyze_command;
 mod args;
+mod args_exit;
 mod args_input;
 mod args_output;
+mod args_presentation;
+mod args_selection;
 mod args_tree;
 mod completions_command;
 mod error_text;
@@ -22,6 +25,7 @@ mod interfaces_command;
 mod interruption;
 mod man_command;
 mod output;
+mod reading;
 mod schema_command;
 mod tally;
 mod terminal;

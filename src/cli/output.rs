@@ -15,6 +15,44 @@ pub(super) struct Output {
 }
 
 impl Output {
+    /// `path`, or standard output where that is `None`; none of `captures`. With `whole` a regular file appears whole.
+    pub(super) fn open(
+        path: Option<&Path>,
+        captures: &[PathBuf],
+        whole: bool,
+    ) -> Result<Self, Failure> {
+        let Some(path) = path else {
+            return Ok(Self::stdout());
+        };
+        if let Ok(target) = fs::canonicalize(path)
+            && captures
+                .iter()
+                .any(|capture| fs::canonicalize(capture).is_ok_and(|input| input == target))
+        {
+            return Err(Failure::Refused(format!(
+                "cannot write {}: it is one of the captures; choose another name",
+                path.display()
+            )));
+        }
+        if whole {
+            Self::whole(path)
+        } else {
+            Self::as_it_is(path)
+        }
+    }
+
+    /// Ends after the report was `written` or could not be. Whoever closed the pipe has seen enough: no failure.
+    pub(super) fn close(mut self, written: io::Result<()>) -> Result<(), Failure> {
+        let closed = match written.and_then(|()| self.flush()) {
+            Ok(()) => self.finish(),
+            Err(cause) => Err(self.failure(&cause)),
+        };
+        match closed {
+            Err(Failure::PipeClosed) => Ok(()),
+            closed => closed,
+        }
+    }
+
     /// Standard output.
     pub(super) fn stdout() -> Self {
         Self::new(Box::new(io::stdout()), None, None)
