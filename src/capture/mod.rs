@@ -32,6 +32,7 @@ mod interfaces;
 mod link_type;
 mod merge;
 mod pcap_file;
+mod pcap_layout;
 mod pcapng_file;
 mod pcapng_options;
 mod pcapng_secrets;

@@ -4,6 +4,7 @@
 //! packet. All numbers stand in the byte order of the machine that wrote them, told by the magic number.
 
 use super::LinkType;
+use super::pcap_layout::{Layout, LengthOrder, word_at};
 use super::record::{MAX_RECORD, Notice, Record, Step, end_of_input};
 use super::record_buffer::RecordBuffer;
 use super::resynchronise;
@@ -19,35 +20,6 @@ pub(super) struct PcapFile {
     record: Record,
     resynchronised: u32,
     ended: bool,
-}
-
-/// What the file header says about the records.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Layout {
-    big_endian: bool,
-    nanos_per_unit: i64,
-    header_len: usize,
-    length_order: LengthOrder,
-    /// A captured length beyond this is damage.
-    pub(super) bound: u32,
-}
-
-/// A record header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Header {
-    pub(super) seconds: u32,
-    pub(super) fraction: u32,
-    pub(super) captured: u32,
-    pub(super) wire: u32,
-}
-
-/// Which of the two lengths comes first; libpcap up to 0.4 wrote them the other way round.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LengthOrder {
-    CapturedFirst,
-    /// Version 2.3: some writers swapped them, some did not; the captured length is never the larger.
-    SmallerIsCaptured,
-    WireFirst,
 }
 
 /// Why a pcap file could not be begun.
@@ -185,49 +157,6 @@ impl PcapFile {
     }
 }
 
-impl Layout {
-    /// Bytes of a record header.
-    pub(super) fn header_len(&self) -> usize {
-        self.header_len
-    }
-
-    /// Fractions of a second that make a whole one.
-    pub(super) fn units(&self) -> u32 {
-        if self.nanos_per_unit == 1 {
-            1_000_000_000
-        } else {
-            1_000_000
-        }
-    }
-
-    /// Reads a record header.
-    #[inline]
-    pub(super) fn header(&self, bytes: &[u8; 16]) -> Header {
-        let word = |offset| word_at(bytes, offset, self.big_endian);
-        let (first, second) = (word(8), word(12));
-        let (captured, wire) = match self.length_order {
-            LengthOrder::CapturedFirst => (first, second),
-            LengthOrder::SmallerIsCaptured => (first.min(second), first.max(second)),
-            LengthOrder::WireFirst => (second, first),
-        };
-        Header {
-            seconds: word(0),
-            fraction: word(4),
-            captured,
-            wire,
-        }
-    }
-
-    /// The time a header tells. Cannot overflow: 32-bit seconds are less than half of what 64-bit nanoseconds hold.
-    #[inline]
-    pub(super) fn time(&self, header: Header) -> Timestamp {
-        Timestamp::from_nanos(
-            i64::from(header.seconds) * 1_000_000_000
-                + i64::from(header.fraction) * self.nanos_per_unit,
-        )
-    }
-}
-
 /// True where these four bytes begin a pcap file.
 pub(super) fn is_pcap(head: [u8; 4]) -> bool {
     read_magic(u32::from_le_bytes(head)).is_some()
@@ -247,15 +176,6 @@ fn read_magic(magic: u32) -> Option<(bool, i64, usize)> {
         _ => return None,
     };
     Some((big_endian, nanos, header_len))
-}
-
-#[inline]
-fn word_at<const N: usize>(bytes: &[u8; N], offset: usize, big_endian: bool) -> u32 {
-    let word = bytes
-        .get(offset..)
-        .and_then(<[u8]>::first_chunk)
-        .map_or(0, |word| u32::from_le_bytes(*word));
-    if big_endian { word.swap_bytes() } else { word }
 }
 
 const MICROSECONDS: u32 = 0xa1b2_c3d4;

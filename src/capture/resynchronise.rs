@@ -3,7 +3,7 @@
 //! Nothing in the format marks the beginning of a record. What is believed is a chain: several headers, each pointing
 //! to the next, whose times lie near the last packet's and whose lengths fit. Where there is none, the file ends.
 
-use super::pcap_file::{Header, Layout};
+use super::pcap_layout::{Header, Layout};
 use crate::model::{Span, Timestamp};
 
 /// Offset in `bytes` of the next record that can be believed, behind the damaged one at 0.
@@ -22,7 +22,7 @@ fn is_chain(bytes: &[u8], mut offset: usize, layout: &Layout, last: Timestamp) -
         if !is_believable(header, layout, last) {
             return false;
         }
-        offset += layout.header_len() + header.captured as usize;
+        offset += layout.header_len + header.captured as usize;
     }
     true
 }

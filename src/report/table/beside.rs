@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use super::Options;
-use super::block::{BOLD, Block, CYAN, DIM, YELLOW, paint, plain, span};
+use super::block::{Block, plain, span};
 use super::grid::{Column, Grid, Mark};
-use super::{session, transfers};
+use super::style::{BOLD, CYAN, DIM, YELLOW, paint};
+use super::{long_lists, session, transfers};
 use crate::model::record::{Accounting, AttemptOutcome};
 use crate::report::{Report, units};
 
@@ -28,7 +29,7 @@ fn findings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
     for finding in &report.findings {
         session::finding(finding, options, &mut block)?;
     }
-    session::omitted(report.findings_omitted, "finding", "findings", &mut block)?;
+    long_lists::omitted(report.findings_omitted, "finding", "findings", &mut block)?;
     block.end()
 }
 
@@ -45,7 +46,7 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
         (Column::Left, "Content"),
         (Column::Right, "Frames"),
     ]);
-    let (first, hidden, last) = session::shown(&report.unmatched_data, options);
+    let (first, hidden, last) = long_lists::shown(&report.unmatched_data, options);
     for data in first.iter().chain(last) {
         let connection = &data.connection;
         let mut ends = vec![format!(
@@ -73,7 +74,7 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
     }
     block.grid(&grid)?;
     let omitted = report.unmatched_data_omitted.saturating_add(hidden);
-    session::omitted(omitted, "connection", "connections", &mut block)?;
+    long_lists::omitted(omitted, "connection", "connections", &mut block)?;
     block.end()
 }
 
@@ -96,7 +97,7 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         (Column::Left, "Outcome"),
         (Column::Right, "Frame"),
     ]);
-    let (first, hidden, last) = session::shown(&report.connection_attempts, options);
+    let (first, hidden, last) = long_lists::shown(&report.connection_attempts, options);
     for attempt in first.iter().chain(last) {
         let (mark, outcome) = match attempt.outcome {
             AttemptOutcome::Refused => (Mark::Bad, "refused"),
@@ -120,7 +121,7 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
     }
     block.grid(&grid)?;
     let omitted = report.connection_attempts_omitted.saturating_add(hidden);
-    session::omitted(omitted, "attempt", "attempts", &mut block)?;
+    long_lists::omitted(omitted, "attempt", "attempts", &mut block)?;
     block.end()
 }
 
@@ -141,7 +142,7 @@ fn warnings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         }
         block.text(0, 2, &spans)?;
     }
-    session::omitted(report.warnings_omitted, "warning", "warnings", &mut block)?;
+    long_lists::omitted(report.warnings_omitted, "warning", "warnings", &mut block)?;
     block.end()
 }
 

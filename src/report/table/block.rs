@@ -2,12 +2,12 @@
 
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::Style;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Options;
 use super::grid::Grid;
-use crate::model::record::{Severity, VerdictStatus};
+use super::style::{DIM, PLAIN, paint};
 use crate::model::wire_text::printable;
 
 /// A run of text in one style. Made through [`span`], so that nothing reaches a terminal unescaped.
@@ -112,34 +112,6 @@ impl<'a> Block<'a> {
     }
 }
 
-/// Text in a style where colours are wanted.
-pub(super) fn paint(color: bool, style: Style, text: &str) -> String {
-    if color && style != PLAIN {
-        format!("{style}{text}{style:#}")
-    } else {
-        text.to_owned()
-    }
-}
-
-/// The colour of a verdict.
-pub(super) fn verdict_style(status: VerdictStatus) -> Style {
-    match status {
-        VerdictStatus::Ok => GREEN,
-        VerdictStatus::Warning => YELLOW,
-        VerdictStatus::Failed => RED,
-    }
-}
-
-/// The colour of a severity.
-pub(super) fn severity_style(severity: Severity) -> Style {
-    match severity {
-        Severity::Info => DIM,
-        Severity::Low => CYAN,
-        Severity::Medium => YELLOW,
-        Severity::High => RED,
-    }
-}
-
 fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = " ".repeat(indent);
@@ -197,14 +169,6 @@ fn split_at_width(text: &str, width: usize) -> (&str, &str) {
     (text, "")
 }
 
-pub(super) const PLAIN: Style = Style::new();
-pub(super) const BOLD: Style = Style::new().bold();
-pub(super) const DIM: Style = Style::new().dimmed();
-pub(super) const GREEN: Style = AnsiColor::Green.on_default();
-pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
-pub(super) const RED: Style = AnsiColor::Red.on_default();
-pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
-
 /// Narrower terminals get this width and wrap by themselves.
 const MIN_WIDTH: u16 = 72;
 
@@ -214,6 +178,7 @@ const BAR_WIDTH: usize = 2;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::table::style::{BOLD, RED};
 
     #[test]
     fn text_wraps_between_words_and_hangs() {

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::block::{CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
+use super::style::{CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
 use crate::model::wire_text::printable;
 
 /// How a row came out.

@@ -13,7 +13,9 @@
 mod beside;
 mod block;
 mod grid;
+mod long_lists;
 mod session;
+mod style;
 #[cfg(test)]
 mod tests;
 mod transfers;

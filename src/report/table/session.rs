@@ -5,8 +5,10 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::Options;
-use super::block::{BOLD, Block, DIM, label, plain, severity_style, span, verdict_style};
+use super::block::{Block, label, plain, span};
 use super::grid::{Column, Grid, Mark};
+use super::long_lists::{WIDE, hidden_row, omitted, shown};
+use super::style::{BOLD, DIM, severity_style, verdict_style};
 use super::transfers;
 use crate::model::record::{
     Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Session, Severity,
@@ -90,26 +92,6 @@ pub(super) fn finding(
 /// `192.168.0.2:1175`, `[2001:db8::1]:21`.
 pub(super) fn end_point(address: Address) -> String {
     Endpoint::from(address).to_string()
-}
-
-/// A row of [`omitted`] things, where there are any.
-pub(super) fn omitted(count: u64, one: &str, many: &str, block: &mut Block<'_>) -> io::Result<()> {
-    if count == 0 {
-        return Ok(());
-    }
-    let text = format!("… and {} left out", units::counted(count, one, many));
-    block.text(0, 2, &[span(DIM, &text)])
-}
-
-/// Which rows are shown: all, or the first and the last of many.
-pub(super) fn shown<'a, T>(items: &'a [T], options: &Options) -> (&'a [T], u64, &'a [T]) {
-    let hidden = items.len().saturating_sub(FIRST_ROWS + LAST_ROWS);
-    if options.verbose || hidden == 0 {
-        return (items, 0, &[]);
-    }
-    let (first, rest) = items.split_at(FIRST_ROWS);
-    let (_, last) = rest.split_at(hidden);
-    (first, u64::try_from(hidden).unwrap_or(u64::MAX), last)
 }
 
 fn heading(
@@ -280,15 +262,6 @@ fn step_row(
     grid.row(mark, &cells);
 }
 
-/// A row that tells how many rows are not shown, in the given column.
-pub(super) fn hidden_row(hidden: u64, columns: usize, column: usize, grid: &mut Grid) {
-    let mut cells = vec![vec![]; columns];
-    if let Some(cell) = cells.get_mut(column) {
-        *cell = vec![format!("… {} more (-v shows them)", units::count(hidden))];
-    }
-    grid.row(Mark::Note, &cells);
-}
-
 /// A command and its replies, for `-v`.
 fn exchange(command: &Command) -> Vec<String> {
     let argument = command.argument.as_deref().unwrap_or_default();
@@ -348,12 +321,5 @@ fn frames(step: &Step, session: &Session) -> String {
     }
 }
 
-/// Rows shown of a long table: its beginning and its end.
-const FIRST_ROWS: usize = 80;
-const LAST_ROWS: usize = 20;
-
 /// Link, IP and TCP: nothing worth a line.
 const USUAL_LAYERS: usize = 3;
-
-/// Columns from which replies, durations and rates are shown.
-pub(super) const WIDE: usize = 98;

@@ -5,7 +5,7 @@ use std::io;
 use super::Options;
 use super::block::{Block, plain};
 use super::grid::{Column, Grid, Mark};
-use super::session::{WIDE, hidden_row, omitted, shown};
+use super::long_lists::{WIDE, hidden_row, omitted, shown};
 use crate::model::record::{
     Completeness, EntryKind, ListingEntry, Session, Transfer, TransferDirection,
 };

@@ -6,7 +6,8 @@ use std::io::{self, Write};
 use jiff::tz::TimeZone;
 
 use super::Options;
-use super::block::{BOLD, Block, CYAN, DIM, GREEN, PLAIN, RED, Span, YELLOW, plain, span};
+use super::block::{Block, Span, plain, span};
+use super::style::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW};
 use crate::model::Timestamp;
 use crate::model::record::{Completeness, EntryKind};
 use crate::report::tree::{Entry, EntryEvent, Happening, ServerTree, Tree};

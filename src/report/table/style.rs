@@ -1,0 +1,41 @@
+//! Colours, and what they stand for.
+
+use anstyle::{AnsiColor, Style};
+
+use crate::model::record::{Severity, VerdictStatus};
+
+/// Text in a style where colours are wanted.
+pub(super) fn paint(color: bool, style: Style, text: &str) -> String {
+    if color && style != PLAIN {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// The colour of a verdict.
+pub(super) fn verdict_style(status: VerdictStatus) -> Style {
+    match status {
+        VerdictStatus::Ok => GREEN,
+        VerdictStatus::Warning => YELLOW,
+        VerdictStatus::Failed => RED,
+    }
+}
+
+/// The colour of a severity.
+pub(super) fn severity_style(severity: Severity) -> Style {
+    match severity {
+        Severity::Info => DIM,
+        Severity::Low => CYAN,
+        Severity::Medium => YELLOW,
+        Severity::High => RED,
+    }
+}
+
+pub(super) const PLAIN: Style = Style::new();
+pub(super) const BOLD: Style = Style::new().bold();
+pub(super) const DIM: Style = Style::new().dimmed();
+pub(super) const GREEN: Style = AnsiColor::Green.on_default();
+pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(super) const RED: Style = AnsiColor::Red.on_default();
+pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
