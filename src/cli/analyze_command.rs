@@ -12,7 +12,7 @@ use super::reading::Reading;
 use crate::extract::{self, Extractor};
 use crate::model::TransferSink;
 use crate::model::record::Severity;
-use crate::report::{EventLines, ReportBuilder, json, table};
+use crate::report::{DocumentBuilder, EventLines, json, table};
 
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
@@ -44,14 +44,20 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         let summary = &outcome.summary;
         lines.finish(&summary.captures, &summary.totals).map(|_| ())
     } else {
-        let mut builder = ReportBuilder::new(&reading.options.limits);
+        let layout = arguments.presentation.layout(path);
+        let format = arguments.output.format;
+        let limits = reading.options.limits.clone();
+        let mut builder = DocumentBuilder::new(&limits, |session, out| match format {
+            Format::Json => json::write_session(session, out),
+            _ => table::write_session(session, &layout, out),
+        });
         outcome = reading.run(&mut builder, false, files, Rc::default());
         let summary = &outcome.summary;
-        let report = builder.finish(summary.captures.clone(), summary.totals.clone());
-        match arguments.output.format {
+        let (report, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
+        match format {
             _ if outcome.interrupted => Ok(()),
-            Format::Json => json::write_report(&report, &mut output),
-            _ => table::render(&report, &arguments.presentation.layout(path), &mut output),
+            Format::Json => json::write_document(&report, sessions, &mut output),
+            _ => table::write_document(&report, sessions, &layout, &mut output),
         }
     };
     // The files are finished even where nobody reads the report.

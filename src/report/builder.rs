@@ -69,6 +69,11 @@ impl ReportBuilder {
         }
     }
 
+    /// A session that its owner has no room for.
+    pub(super) fn leave_out_session(&mut self) {
+        self.sessions.omitted = self.sessions.omitted.saturating_add(1);
+    }
+
     fn warn(&mut self, warning: &Warning) {
         let key = (warning.code, warning.message.clone());
         if let Some(known) = self

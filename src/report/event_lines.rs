@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use super::builder::warning_record;
 use super::json;
+use super::told::{Part, Told, WholeSession};
 use crate::model::record::{
     Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, Totals, Transfer,
     UnmatchedData, WarningRecord,
@@ -35,6 +36,9 @@ pub struct EventLines<W> {
     choice: EventChoice,
     flush: bool,
     several_captures: bool,
+    told: Told,
+    /// The line that is being made.
+    line: Vec<u8>,
     error: Option<io::Error>,
     stopped: Rc<Cell<bool>>,
 }
@@ -43,11 +47,18 @@ impl<W: Write> EventLines<W> {
     /// Lines into `out`. `several_captures`: frames are told by capture as well. `flush`: after each event, for readers
     /// that wait for it.
     pub fn new(out: W, choice: EventChoice, several_captures: bool, flush: bool) -> Self {
+        // Where the parts have no lines of their own there is nothing to keep.
+        let limit = match choice {
+            EventChoice::All => TOLD_BYTES,
+            EventChoice::Summary => 0,
+        };
         Self {
             out,
             choice,
             flush,
             several_captures,
+            told: Told::new(limit),
+            line: Vec::new(),
             error: None,
             stopped: Rc::default(),
         }
@@ -67,39 +78,55 @@ impl<W: Write> EventLines<W> {
     /// Writes the last line, `totals`, and hands the writer back.
     pub fn finish(mut self, captures: &[Capture], totals: &Totals) -> io::Result<W> {
         let time = captures.iter().filter_map(|c| c.last_packet).max();
-        self.write(&Line::Totals {
+        let line = Line::Totals {
             time,
             totals,
             captures,
-        });
+        };
+        if let Err(error) = json::write_value(&line, &mut self.line) {
+            self.error.get_or_insert(error);
+        }
+        self.write();
         match self.error {
             Some(error) => Err(error),
             None => self.out.flush().map(|()| self.out),
         }
     }
 
-    fn write(&mut self, line: &Line<'_>) {
-        if self.error.is_some() {
-            return;
+    /// Writes the line that was made.
+    fn write(&mut self) {
+        if self.error.is_none() {
+            self.line.push(b'\n');
+            let mut result = self.out.write_all(&self.line);
+            if self.flush && result.is_ok() {
+                result = self.out.flush();
+            }
+            if let Err(error) = result {
+                self.error = Some(error);
+                self.stopped.set(true);
+            }
         }
-        let mut result = json::write_line(line, &mut self.out);
-        if self.flush && result.is_ok() {
-            result = self.out.flush();
-        }
-        if let Err(error) = result {
-            self.error = Some(error);
-            self.stopped.set(true);
-        }
+        self.line.clear();
+        self.line.shrink_to(LINE_BYTES);
     }
 }
 
 impl<W: Write> EventSink for EventLines<W> {
     fn event(&mut self, event: &Event<'_>) {
-        let Some(line) = Line::of(event, self.several_captures) else {
+        if self.error.is_some() {
+            return;
+        }
+        let Some(line) = Line::of(event, self.several_captures, &mut self.told) else {
             return;
         };
         if self.choice == EventChoice::All || line.is_summary() {
-            self.write(&line);
+            match json::write_value(&line, &mut self.line) {
+                Ok(()) => self.write(),
+                Err(error) => self.error = Some(error),
+            }
+        }
+        if let EventKind::SessionEnd(session) = &event.kind {
+            self.told.forget(session.id);
         }
     }
 }
@@ -125,13 +152,15 @@ pub(super) enum Line<'a> {
     Step {
         time: Option<Timestamp>,
         session: u64,
-        step: &'a Step,
+        #[schemars(with = "&'a Step")]
+        step: Part<'a, Step>,
     },
     /// A transfer is settled.
     Transfer {
         time: Option<Timestamp>,
         session: u64,
-        transfer: &'a Transfer,
+        #[schemars(with = "&'a Transfer")]
+        transfer: Part<'a, Transfer>,
     },
     /// Something deserves attention.
     Finding {
@@ -144,7 +173,8 @@ pub(super) enum Line<'a> {
     SessionEnd {
         time: Option<Timestamp>,
         session: u64,
-        report: &'a Session,
+        #[schemars(with = "&'a Session")]
+        report: WholeSession<'a>,
     },
     /// A data connection for which there is no command.
     UnmatchedData {
@@ -175,7 +205,7 @@ pub(super) enum Line<'a> {
 
 impl<'a> Line<'a> {
     /// The line of an event; `None` for an event of a session that does not say which, which no one should send.
-    fn of(event: &'a Event<'a>, several_captures: bool) -> Option<Self> {
+    fn of(event: &'a Event<'a>, several_captures: bool, told: &'a mut Told) -> Option<Self> {
         let time = (event.frame.number > 0).then_some(event.frame.time);
         Some(match &event.kind {
             EventKind::Capture(capture) => Self::Capture { time, capture },
@@ -188,12 +218,12 @@ impl<'a> Line<'a> {
             EventKind::Step(step) => Self::Step {
                 time,
                 session: event.session?,
-                step,
+                step: told.step(event.session?, step),
             },
             EventKind::Transfer(transfer) => Self::Transfer {
                 time,
                 session: event.session?,
-                transfer,
+                transfer: told.transfer(event.session?, transfer),
             },
             EventKind::Finding(finding) => Self::Finding {
                 time,
@@ -203,7 +233,7 @@ impl<'a> Line<'a> {
             EventKind::SessionEnd(session) => Self::SessionEnd {
                 time,
                 session: session.id,
-                report: session,
+                report: told.session(session),
             },
             EventKind::UnmatchedData(unmatched_data) => Self::UnmatchedData {
                 time,
@@ -233,6 +263,12 @@ impl<'a> Line<'a> {
         )
     }
 }
+
+/// Bytes of steps and transfers kept for the last lines of their sessions.
+const TOLD_BYTES: usize = 16 << 20;
+
+/// Memory that the line keeps from one event to the next.
+const LINE_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {

@@ -11,29 +11,89 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use super::Report;
 use super::event_lines::Line;
+use super::{FinishedSessions, Report};
+use crate::model::record::Session;
 use crate::model::wire_text::is_hostile;
 
 /// Writes the report, indented by two spaces, with a line end after it.
 pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
-    let mut serializer = Serializer::with_formatter(&mut *out, Escaping(PrettyFormatter::new()));
-    report.serialize(&mut serializer)?;
-    out.write_all(b"\n")
+    let mut text = Vec::new();
+    write_indented(report, &mut text)?;
+    text.push(b'\n');
+    out.write_all(&text)
 }
 
 /// Writes a tree of the servers' folders, as [`write_report`] does a report.
 pub fn write_tree(tree: &super::tree::Tree, out: &mut dyn Write) -> io::Result<()> {
-    let mut serializer = Serializer::with_formatter(&mut *out, Escaping(PrettyFormatter::new()));
-    tree.serialize(&mut serializer)?;
-    out.write_all(b"\n")
+    let mut text = Vec::new();
+    write_indented(tree, &mut text)?;
+    text.push(b'\n');
+    out.write_all(&text)
 }
 
-/// Writes a value as one line, with a line end after it.
-pub(super) fn write_line<W: Write + ?Sized>(value: &impl Serialize, out: &mut W) -> io::Result<()> {
-    let mut serializer = Serializer::with_formatter(&mut *out, Escaping(CompactFormatter));
-    value.serialize(&mut serializer)?;
-    out.write_all(b"\n")
+/// Writes one session as it stands in the report, for [`write_document`].
+pub fn write_session(session: &Session, out: &mut Vec<u8>) -> io::Result<()> {
+    // Two lists around it, for it stands in a list within an object; without them it is indented as it will be.
+    const BEFORE: &[u8] = b"[\n  [";
+    const BEHIND: &[u8] = b"\n  ]\n]";
+    let start = out.len();
+    write_indented(&[[session]], out)?;
+    out.truncate(out.len().saturating_sub(BEHIND.len()));
+    out.drain(start..start + BEFORE.len());
+    Ok(())
+}
+
+/// Writes the report as [`write_report`] does, with the sessions that [`write_session`] made; it has none by itself.
+pub fn write_document(
+    report: &Report,
+    sessions: FinishedSessions,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    // Strings hold no line ends, so that this line can only be the one meant.
+    const PLACE: &str = "\n  \"sessions\": [";
+    let mut text = Vec::new();
+    write_indented(report, &mut text)?;
+    text.push(b'\n');
+    let place = text
+        .windows(PLACE.len())
+        .position(|part| part == PLACE.as_bytes())
+        .filter(|_| !sessions.is_empty());
+    let (before, behind) = text.split_at(place.map_or(text.len(), |at| at + PLACE.len()));
+    out.write_all(before)?;
+    let mut first = true;
+    sessions.for_each(|session| {
+        if !std::mem::take(&mut first) {
+            out.write_all(b",")?;
+        }
+        out.write_all(session)
+    })?;
+    if place.is_some() {
+        out.write_all(b"\n  ")?;
+    }
+    out.write_all(behind)
+}
+
+fn write_indented(value: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(out, Escaping(PrettyFormatter::new()));
+    Ok(value.serialize(&mut serializer)?)
+}
+
+/// Writes a value, without spaces and line ends.
+pub(super) fn write_value(value: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> {
+    let mut serializer = Serializer::with_formatter(out, Escaping(CompactFormatter));
+    Ok(value.serialize(&mut serializer)?)
+}
+
+/// JSON that was written before, to be written as it is. Only the writers of this module know what to do with it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Text<'a>(pub(super) &'a [u8]);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Nothing else in a report is bytes, and the formatter below writes bytes as they are.
+        serializer.serialize_bytes(self.0)
+    }
 }
 
 /// JSON Schema of the report.
@@ -70,6 +130,10 @@ impl<F: Formatter> Formatter for Escaping<F> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
+        // Nearly all text is plain, and looking at all bytes at once is much faster than at one character after the other.
+        if is_plain(fragment) {
+            return writer.write_all(fragment.as_bytes());
+        }
         let mut rest = fragment;
         while let Some((at, character)) = rest.char_indices().find(|&(_, c)| is_hostile(c)) {
             let (plain, hostile) = rest.split_at(at);
@@ -80,6 +144,14 @@ impl<F: Formatter> Formatter for Escaping<F> {
             rest = hostile.get(character.len_utf8()..).unwrap_or_default();
         }
         writer.write_all(rest.as_bytes())
+    }
+
+    fn write_byte_array<W: Write + ?Sized>(
+        &mut self,
+        writer: &mut W,
+        value: &[u8],
+    ) -> io::Result<()> {
+        writer.write_all(value)
     }
 
     fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -131,6 +203,11 @@ impl<F: Formatter> Formatter for Escaping<F> {
     }
 }
 
+/// True for ASCII without DEL; `serde_json` escapes the other controls by itself.
+fn is_plain(text: &str) -> bool {
+    text.bytes().fold(true, |plain, byte| plain & (byte < 0x7f))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,7 +215,7 @@ mod tests {
 
     fn line(value: &impl Serialize) -> String {
         let mut out = Vec::new();
-        write_line(value, &mut out).expect("memory takes it");
+        write_value(value, &mut out).expect("memory takes it");
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 
@@ -148,7 +225,7 @@ mod tests {
         let text = line(&hostile);
         assert_eq!(
             text,
-            "\"a\\u007f\\u009b2J\\u202efdp.exe\\u200b\\udb40\\udc41\\u001b\\\"ü漢\"\n"
+            "\"a\\u007f\\u009b2J\\u202efdp.exe\\u200b\\udb40\\udc41\\u001b\\\"ü漢\""
         );
         let back: String = serde_json::from_str(&text).expect("valid JSON");
         assert_eq!(back, hostile);

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! Event -> builder -> Report -> table | json
+//!       |-> document: the same, with sessions as text, in bounded memory
 //!       \-> event_lines -> NDJSON
 //! Report -> tree -> table | json         the servers' folders over time
 //! ```
@@ -13,15 +14,20 @@
 //! [`json`].
 
 mod builder;
+mod document;
 mod event_lines;
 #[cfg(test)]
 pub(crate) mod example;
+mod finished_sessions;
 pub mod json;
 mod model;
 pub mod table;
+mod told;
 pub mod tree;
 pub mod units;
 
 pub use builder::ReportBuilder;
+pub use document::DocumentBuilder;
 pub use event_lines::{EventChoice, EventLines};
+pub use finished_sessions::FinishedSessions;
 pub use model::{Report, SCHEMA_VERSION};

@@ -25,7 +25,8 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::Report;
+use super::{FinishedSessions, Report};
+use crate::model::record::Session;
 
 pub use tree::render_tree;
 
@@ -47,5 +48,21 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
     for session in &report.sessions {
         session::write(session, options, out)?;
     }
+    beside::write(report, options, out)
+}
+
+/// Writes the block of one session, for [`write_document`].
+pub fn write_session(session: &Session, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    session::write(session, options, out)
+}
+
+/// Writes the report as [`render`] does, with the sessions that [`write_session`] made; it has none by itself.
+pub fn write_document(
+    report: &Report,
+    sessions: FinishedSessions,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    sessions.for_each(|session| out.write_all(session))?;
     beside::write(report, options, out)
 }
