@@ -117,6 +117,12 @@ impl Write for Output {
         self.writer.write(bytes)
     }
 
+    // A report is very many small pieces: the buffer takes them as they are.
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.write_all(bytes)
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
     }

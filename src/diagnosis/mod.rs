@@ -32,7 +32,7 @@ mod violation;
 mod tests;
 
 use crate::model::Timestamp;
-use crate::model::record::{Finding, Reply, Session, Severity, Transfer};
+use crate::model::record::{Finding, Reply, Session, Severity, Step, Transfer};
 
 pub use several::{Announcement, Several};
 pub(crate) use stalled::SHORTEST as SHORTEST_STALL;
@@ -73,10 +73,13 @@ pub fn diagnose(session: &mut Session, troubles: &[DataTrouble], until: Timestam
 
 /// The number of the step that made a transfer.
 fn step_of(session: &Session, transfer: u64) -> Option<u64> {
-    session
-        .steps
-        .iter()
-        .find(|step| step.transfer == Some(transfer))
+    let made = |step: &&Step| step.transfer == Some(transfer);
+    // Transfers before it have steps before its own: a long session need not be searched from its beginning.
+    let before = usize::try_from(transfer.saturating_sub(1)).unwrap_or(usize::MAX);
+    let mut later = session.steps.iter().skip(before);
+    later
+        .find(made)
+        .or_else(|| session.steps.iter().find(made))
         .map(|step| step.number)
 }
 

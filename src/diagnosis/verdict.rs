@@ -1,8 +1,10 @@
 //! The one line a person reads first.
 
+use std::collections::BTreeMap;
+
 use crate::model::record::{
-    Completeness, LoginOutcome, Outcome, Session, Severity, StepKind, Transfer, TransferDirection,
-    Verdict, VerdictStatus,
+    Completeness, LoginOutcome, Outcome, Session, Severity, Step, StepKind, Transfer,
+    TransferDirection, Verdict, VerdictStatus,
 };
 
 /// What stands there until a session is over.
@@ -32,10 +34,15 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         LoginOutcome::Unseen if session.tls.is_some() => "encrypted".to_owned(),
         LoginOutcome::Unseen => "login not in the capture".to_owned(),
     };
+    let steps: BTreeMap<u64, &Step> = session
+        .steps
+        .iter()
+        .filter_map(|step| Some((step.transfer?, step)))
+        .collect();
     let failed: Vec<&Transfer> = session
         .transfers
         .iter()
-        .filter(|transfer| failed_on_the_wire(session, transfer))
+        .filter(|transfer| failed_on_the_wire(steps.get(&transfer.id).copied(), transfer))
         .collect();
     let partial = session
         .transfers
@@ -85,11 +92,7 @@ pub(super) fn verdict(session: &Session) -> Verdict {
 }
 
 /// Refused, aborted, or never connected although a final reply says so.
-fn failed_on_the_wire(session: &Session, transfer: &Transfer) -> bool {
-    let step = session
-        .steps
-        .iter()
-        .find(|step| step.transfer == Some(transfer.id));
+fn failed_on_the_wire(step: Option<&Step>, transfer: &Transfer) -> bool {
     let refused =
         step.is_some_and(|step| step.outcome == Outcome::Failed && step.kind != StepKind::Command);
     // An empty directory is answered with 450 or 550 by some servers (RFC 1123 section 4.1.2.7).

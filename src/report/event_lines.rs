@@ -37,8 +37,6 @@ pub struct EventLines<W> {
     flush: bool,
     several_captures: bool,
     told: Told,
-    /// The line that is being made.
-    line: Vec<u8>,
     error: Option<io::Error>,
     stopped: Rc<Cell<bool>>,
 }
@@ -58,7 +56,6 @@ impl<W: Write> EventLines<W> {
             flush,
             several_captures,
             told: Told::new(limit),
-            line: Vec::new(),
             error: None,
             stopped: Rc::default(),
         }
@@ -83,31 +80,13 @@ impl<W: Write> EventLines<W> {
             totals,
             captures,
         };
-        if let Err(error) = json::write_value(&line, &mut self.line) {
-            self.error.get_or_insert(error);
+        if self.error.is_none() {
+            self.error = write_line(&line, &mut self.out, false).err();
         }
-        self.write();
         match self.error {
             Some(error) => Err(error),
             None => self.out.flush().map(|()| self.out),
         }
-    }
-
-    /// Writes the line that was made.
-    fn write(&mut self) {
-        if self.error.is_none() {
-            self.line.push(b'\n');
-            let mut result = self.out.write_all(&self.line);
-            if self.flush && result.is_ok() {
-                result = self.out.flush();
-            }
-            if let Err(error) = result {
-                self.error = Some(error);
-                self.stopped.set(true);
-            }
-        }
-        self.line.clear();
-        self.line.shrink_to(LINE_BYTES);
     }
 }
 
@@ -120,15 +99,19 @@ impl<W: Write> EventSink for EventLines<W> {
             return;
         };
         if self.choice == EventChoice::All || line.is_summary() {
-            match json::write_value(&line, &mut self.line) {
-                Ok(()) => self.write(),
-                Err(error) => self.error = Some(error),
-            }
+            self.error = write_line(&line, &mut self.out, self.flush).err();
+            self.stopped.set(self.error.is_some());
         }
         if let EventKind::SessionEnd(session) = &event.kind {
             self.told.forget(session.id);
         }
     }
+}
+
+fn write_line<W: Write>(line: &Line<'_>, out: &mut W, flush: bool) -> io::Result<()> {
+    json::write_value(line, out)?;
+    out.write_all(b"\n")?;
+    if flush { out.flush() } else { Ok(()) }
 }
 
 /// One line. `time` is that of the packet that completed the event, `null` where no packet did.
@@ -265,10 +248,7 @@ impl<'a> Line<'a> {
 }
 
 /// Bytes of steps and transfers kept for the last lines of their sessions.
-const TOLD_BYTES: usize = 16 << 20;
-
-/// Memory that the line keeps from one event to the next.
-const LINE_BYTES: usize = 64 << 10;
+const TOLD_BYTES: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -80,7 +80,7 @@ fn write_indented(value: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// Writes a value, without spaces and line ends.
-pub(super) fn write_value(value: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> {
+pub(super) fn write_value<W: Write>(value: &impl Serialize, out: &mut W) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(out, Escaping(CompactFormatter));
     Ok(value.serialize(&mut serializer)?)
 }
@@ -205,7 +205,7 @@ impl<F: Formatter> Formatter for Escaping<F> {
 
 /// True for ASCII without DEL; `serde_json` escapes the other controls by itself.
 fn is_plain(text: &str) -> bool {
-    text.bytes().fold(true, |plain, byte| plain & (byte < 0x7f))
+    text.bytes().fold(0, u8::max) < 0x7f
 }
 
 #[cfg(test)]

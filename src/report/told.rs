@@ -8,7 +8,7 @@
 //!                           └──> Told ──> session_end
 //! ```
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 use serde::ser::SerializeSeq;
@@ -16,8 +16,8 @@ use serde::{Serialize, Serializer};
 
 use super::json;
 use crate::model::record::{
-    Address, Dns, EncryptedConnection, EndState, Finding, Login, Reply, Server, Session, Step, Tls,
-    Transfer, Verdict,
+    Address, Dns, EncryptedConnection, EndState, Finding, Login, Numbered, Reply, Server, Session,
+    Step, Tls, Transfer, Verdict,
 };
 use crate::model::{Timestamp, record};
 
@@ -88,7 +88,7 @@ impl Told {
         }
     }
 
-    fn part<'a, T: Numbered>(
+    fn part<'a, T: Numbered + Serialize>(
         &'a mut self,
         session: u64,
         value: &'a T,
@@ -171,6 +171,7 @@ impl Serialize for WholeSession<'_> {
             findings,
             findings_omitted,
             verdict,
+            amended,
         } = self.session;
         let texts = self.texts;
         Fields {
@@ -192,11 +193,13 @@ impl Serialize for WholeSession<'_> {
             steps: List {
                 values: steps,
                 texts: texts.map(|texts| (texts, texts.steps.as_slice())),
+                amended: &amended.steps,
             },
             steps_omitted: *steps_omitted,
             transfers: List {
                 values: transfers,
                 texts: texts.map(|texts| (texts, texts.transfers.as_slice())),
+                amended: &amended.transfers,
             },
             transfers_omitted: *transfers_omitted,
             encrypted_data,
@@ -251,14 +254,17 @@ struct Fields<'a> {
 struct List<'a, T> {
     values: &'a [T],
     texts: Option<(&'a Texts, &'a [Place])>,
+    amended: &'a BTreeSet<u64>,
 }
 
-impl<T: Numbered> Serialize for List<'_, T> {
+impl<T: Numbered + Serialize> Serialize for List<'_, T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(Some(self.values.len()))?;
         for value in self.values {
+            // What changed since it was told is written anew.
             let text = self
                 .texts
+                .filter(|_| !self.amended.contains(&value.number()))
                 .and_then(|(texts, places)| texts.of(places, value.number()));
             match text {
                 Some(text) => list.serialize_element(&text)?,
@@ -266,23 +272,6 @@ impl<T: Numbered> Serialize for List<'_, T> {
             }
         }
         list.end()
-    }
-}
-
-/// What has a number within its session, never used twice.
-trait Numbered: Serialize {
-    fn number(&self) -> u64;
-}
-
-impl Numbered for Step {
-    fn number(&self) -> u64 {
-        self.number
-    }
-}
-
-impl Numbered for Transfer {
-    fn number(&self) -> u64 {
-        self.id
     }
 }
 
@@ -323,6 +312,23 @@ mod tests {
             }
             assert_eq!(text(&told.session(&session)), expected);
         }
+    }
+
+    #[test]
+    fn what_was_amended_is_written_as_it_is_now() {
+        let mut session = example_session();
+        let mut told = Told::new(1 << 20);
+        for step in &session.steps {
+            told.step(session.id, step);
+        }
+        for transfer in &session.transfers {
+            told.transfer(session.id, transfer);
+        }
+        session.steps[0].title = "another title".to_owned();
+        session.amended.steps.insert(session.steps[0].number);
+        session.transfers[0].evidence.push("later".to_owned());
+        session.amended.transfers.insert(session.transfers[0].id);
+        assert_eq!(text(&told.session(&session)), text(&session));
     }
 
     #[test]

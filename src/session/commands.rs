@@ -251,8 +251,8 @@ impl Session {
 }
 
 /// The command as it is told: without what is secret.
-fn hide(command: &CommandState, secrets: &super::secrets::Secrets) -> Command {
-    let mut record = command.record.clone();
+fn hide(command: CommandState, secrets: &super::secrets::Secrets) -> Command {
+    let mut record = command.record;
     record.response_time = record
         .replies
         .first()

@@ -12,6 +12,7 @@ use super::pairing::Pending;
 use super::secrets::Secrets;
 use super::shared::{Options, Shared};
 use super::steps::StepLog;
+use super::told_list::ToldList;
 use super::transfer::{Negotiation, TransferState};
 use super::trouble::Sightings;
 use crate::diagnosis::{DataTrouble, Lost};
@@ -63,7 +64,7 @@ pub(super) struct Session {
     pub(super) next_sequence: u64,
     pub(super) pending: VecDeque<Pending>,
     pub(super) steps: StepLog,
-    pub(super) told_steps: Vec<crate::model::record::Step>,
+    pub(super) told_steps: ToldList<crate::model::record::Step>,
     pub(super) steps_omitted: u64,
 
     pub(super) greeting: Option<Reply>,
@@ -99,7 +100,7 @@ pub(super) struct Session {
     pub(super) transfer_ids: HashMap<u64, u64, RandomState>,
     pub(super) transfer_count: u64,
     pub(super) transfers_omitted: u64,
-    pub(super) settled: Vec<Transfer>,
+    pub(super) settled: ToldList<Transfer>,
     pub(super) refused_transfers: BTreeSet<u64>,
 
     /// What is said now cannot be read.
@@ -143,7 +144,7 @@ impl Session {
             next_sequence: 0,
             pending: VecDeque::new(),
             steps: StepLog::default(),
-            told_steps: Vec::new(),
+            told_steps: ToldList::new(),
             steps_omitted: 0,
             greeting: None,
             preliminary_greetings: Vec::new(),
@@ -168,7 +169,7 @@ impl Session {
             transfer_ids: HashMap::default(),
             transfer_count: 0,
             transfers_omitted: 0,
-            settled: Vec::new(),
+            settled: ToldList::new(),
             refused_transfers: BTreeSet::new(),
             commands_hidden: false,
             kept_text: 0,

@@ -219,29 +219,25 @@ impl Session {
         verdict: Option<Completeness>,
     ) {
         let text = self.secrets.text(text.as_bytes()).0;
-        let Some(transfer) = self
-            .settled
-            .iter_mut()
-            .rev()
-            .find(|transfer| transfer.id == id)
-        else {
-            return;
-        };
-        if transfer.evidence.len() >= EVIDENCE || transfer.evidence.contains(&text) {
+        let mut told = self.settled.iter().rev();
+        let told = told.find(|transfer| transfer.id == id);
+        if told.is_none_or(|told| told.evidence.len() >= EVIDENCE || told.evidence.contains(&text))
+        {
             return;
         }
+        let Some(transfer) = self.settled.amend(id) else {
+            return;
+        };
         transfer.evidence.push(text);
         if let Some(verdict) = verdict
             && transfer.completeness == Completeness::Complete
         {
             transfer.completeness = verdict;
             shared.files.revise(self.id, id, verdict);
-            let step = self
-                .told_steps
-                .iter_mut()
-                .rev()
-                .find(|step| step.transfer == Some(id));
-            if let Some(step) = step {
+            let mut told = self.told_steps.iter().rev();
+            let step = told.find(|step| step.transfer == Some(id));
+            let number = step.map(|step| step.number);
+            if let Some(step) = number.and_then(|number| self.told_steps.amend(number)) {
                 title::revise(&mut step.title, verdict);
             }
         }

@@ -134,7 +134,6 @@ impl Session {
 
     fn into_record(mut self) -> Option<record::Session> {
         let (reason, summary) = self.closed.take()?;
-        self.settled.sort_by_key(|transfer| transfer.id);
         self.encrypted_data
             .told
             .sort_by_key(|data| data.connection.first_frame);
@@ -153,6 +152,8 @@ impl Session {
             CloseReason::Reused | CloseReason::InputEnd => EndState::Open,
         };
         let timing = self.timing(&summary);
+        let (steps, amended_steps) = self.told_steps.into_records();
+        let (transfers, amended_transfers) = self.settled.into_records();
         let mut record = record::Session {
             id: self.id,
             client: Address::from(self.client),
@@ -170,9 +171,9 @@ impl Session {
             greeting: self.greeting,
             login: self.logins.record(&self.secrets),
             tls: self.encryption.record(),
-            steps: self.told_steps,
+            steps,
             steps_omitted: self.steps_omitted,
-            transfers: self.settled,
+            transfers,
             transfers_omitted: self.transfers_omitted,
             encrypted_data: self.encrypted_data.told,
             encrypted_data_omitted: self.encrypted_data.omitted,
@@ -181,6 +182,10 @@ impl Session {
             findings: Vec::new(),
             findings_omitted: 0,
             verdict: diagnosis::no_verdict(),
+            amended: record::Amended {
+                steps: amended_steps,
+                transfers: amended_transfers,
+            },
         };
         if let Some(outcome) = self.inferred_login {
             record.login.outcome = outcome;

@@ -42,6 +42,7 @@ mod settle;
 mod shared;
 mod steps;
 mod title;
+mod told_list;
 mod tracker;
 mod transfer;
 mod trouble;

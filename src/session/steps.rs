@@ -206,7 +206,7 @@ impl StepLog {
     pub(super) fn next(
         &mut self,
         all: bool,
-        hide: impl Fn(&CommandState) -> Command,
+        hide: impl Fn(CommandState) -> Command,
     ) -> Option<Step> {
         if !all && !self.is_ready() {
             return None;
@@ -223,14 +223,14 @@ impl StepLog {
             .iter()
             .filter_map(|sequence| self.commands.remove(sequence))
             .collect();
-        Some(self.tell(state, &commands, hide))
+        Some(self.tell(state, commands, hide))
     }
 
     fn tell(
         &self,
         state: StepState,
-        commands: &[CommandState],
-        hide: impl Fn(&CommandState) -> Command,
+        commands: Vec<CommandState>,
+        hide: impl Fn(CommandState) -> Command,
     ) -> Step {
         let time = commands
             .first()
@@ -247,8 +247,8 @@ impl StepLog {
             .chain(state.handshake.iter().map(|(_, end)| *end))
             .max()
             .unwrap_or(time);
-        let outcome = outcome(state.kind, commands);
-        let records: Vec<Command> = commands.iter().map(hide).collect();
+        let outcome = outcome(state.kind, &commands);
+        let records: Vec<Command> = commands.into_iter().map(hide).collect();
         let title = match (&state.note, &state.handshake) {
             (Some(note), _) => note.title.clone(),
             (None, Some((facts, _))) => title::of_handshake(&records, facts),
@@ -499,7 +499,7 @@ mod tests {
 
         fn told(&mut self, all: bool) -> Vec<(StepKind, Vec<u64>)> {
             let mut steps = Vec::new();
-            while let Some(step) = self.log.next(all, |command| command.record.clone()) {
+            while let Some(step) = self.log.next(all, |command| command.record) {
                 steps.push((
                     step.kind,
                     step.commands

@@ -9,8 +9,10 @@
 
 use std::io::{self, Read};
 
+use ahead::Ahead;
 use source::Source;
 
+mod ahead;
 mod gzip;
 mod lz4;
 mod source;
@@ -75,11 +77,16 @@ impl Compression {
         window_limit: u64,
     ) -> Box<dyn Read + Send> {
         let source = Source::new(input);
-        match self {
+        let decoder: Box<dyn Read + Send> = match self {
             Self::Gzip => Box::new(gzip::Gzip::new(source)),
             Self::Zstd => Box::new(zstd::Zstd::new(source, window_limit)),
             Self::Lz4 => Box::new(lz4::Lz4::new(source)),
             Self::Xz => Box::new(xz::Xz::new(source, window_limit)),
+        };
+        // With one processor a thread only adds its own cost.
+        match std::thread::available_parallelism() {
+            Ok(processors) if processors.get() > 1 => Box::new(Ahead::new(decoder)),
+            _ => decoder,
         }
     }
 }

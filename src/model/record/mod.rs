@@ -26,7 +26,8 @@ pub use capture::{
 pub use finding::{Finding, Severity, Verdict, VerdictStatus};
 pub use place::{Address, Place};
 pub use session::{
-    Dns, EncryptedConnection, EndState, Login, LoginOutcome, Server, Session, Timing, Tls,
+    Amended, Dns, EncryptedConnection, EndState, Login, LoginOutcome, Numbered, Server, Session,
+    Timing, Tls,
 };
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{

@@ -1,5 +1,6 @@
 //! One control connection from lookup to teardown.
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
@@ -200,4 +201,34 @@ pub struct Session {
     pub findings_omitted: u64,
     /// The one line a person reads first.
     pub verdict: Verdict,
+    /// What of it is not as it was told before; no part of the report.
+    #[serde(skip)]
+    pub amended: Amended,
+}
+
+/// The steps and transfers of a session that changed after the events that told them, by number.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Amended {
+    /// Numbers of steps.
+    pub steps: BTreeSet<u64>,
+    /// Ids of transfers.
+    pub transfers: BTreeSet<u64>,
+}
+
+/// What has a number within its session, never used twice.
+pub trait Numbered {
+    /// The number.
+    fn number(&self) -> u64;
+}
+
+impl Numbered for Step {
+    fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+impl Numbered for Transfer {
+    fn number(&self) -> u64 {
+        self.id
+    }
 }

@@ -147,6 +147,7 @@ impl Form {
         }) {
             return Some(form);
         }
+        let total = sample().count();
         let (mut best, mut best_count) = (None, 0);
         for form in [
             Self::Unix,
@@ -157,9 +158,14 @@ impl Form {
             Self::As400,
         ] {
             // VMS may wrap a line after the name: then half of the lines tell nothing.
-            let count = sample()
-                .filter(|line| form.parse(line, clock).is_some())
-                .count();
+            let mut count = 0;
+            for (seen, line) in sample().enumerate() {
+                // Most listings are of the first form; the others need not be tried on all lines to lose against it.
+                if count + (total - seen) <= best_count {
+                    break;
+                }
+                count += usize::from(form.parse(line, clock).is_some());
+            }
             if count > best_count {
                 (best, best_count) = (Some(form), count);
             }
@@ -168,7 +174,7 @@ impl Form {
             return Some(Self::Vms);
         }
         // Names may look like anything; a long listing looks like one from its beginning.
-        best.filter(|_| kind != ListingKind::Names || best_count * 2 > sample().count())
+        best.filter(|_| kind != ListingKind::Names || best_count * 2 > total)
     }
 
     fn parse<'a>(self, line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {

@@ -1,0 +1,52 @@
+//! Steps and transfers that were told, for the record of their session.
+//!
+//! Whoever writes them as they are told may use that text again for the whole session, so nothing told may change
+//! unseen: [`ToldList::amend`] is the only way to change it, and remembers that it did.
+
+use std::collections::BTreeSet;
+use std::ops::Deref;
+
+use crate::model::record::Numbered;
+
+/// What was told, in that order.
+#[derive(Debug)]
+pub(super) struct ToldList<T> {
+    records: Vec<T>,
+    amended: BTreeSet<u64>,
+}
+
+impl<T: Numbered> ToldList<T> {
+    pub(super) const fn new() -> Self {
+        Self {
+            records: Vec::new(),
+            amended: BTreeSet::new(),
+        }
+    }
+
+    /// As it was told.
+    pub(super) fn push(&mut self, record: T) {
+        self.records.push(record);
+    }
+
+    /// The record with this number, to be changed.
+    pub(super) fn amend(&mut self, number: u64) -> Option<&mut T> {
+        let mut latest = self.records.iter_mut().rev();
+        let record = latest.find(|record| record.number() == number)?;
+        self.amended.insert(number);
+        Some(record)
+    }
+
+    /// All of them by number, and the numbers of those that are not as they were told.
+    pub(super) fn into_records(mut self) -> (Vec<T>, BTreeSet<u64>) {
+        self.records.sort_by_key(Numbered::number);
+        (self.records, self.amended)
+    }
+}
+
+impl<T> Deref for ToldList<T> {
+    type Target = [T];
+
+    fn deref(&self) -> &[T] {
+        &self.records
+    }
+}
