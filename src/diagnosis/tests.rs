@@ -2,9 +2,9 @@
 
 use crate::model::Timestamp;
 use crate::model::record::{
-    Address, Close, Command, Completeness, Connection, DataType, EndState, Login, LoginOutcome,
-    Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Structure, Timing, Transfer,
-    TransferDirection, TransferMode,
+    Address, Amended, Close, Command, Completeness, Connection, DataType, EndState, Login,
+    LoginOutcome, Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Structure, Timing,
+    Transfer, TransferDirection, TransferMode,
 };
 
 pub(super) fn session() -> Session {
@@ -57,6 +57,7 @@ pub(super) fn session() -> Session {
         findings: vec![],
         findings_omitted: 0,
         verdict: super::no_verdict(),
+        amended: Amended::default(),
     }
 }
 

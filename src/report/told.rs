@@ -17,7 +17,7 @@ use serde::{Serialize, Serializer};
 use super::json;
 use crate::model::record::{
     Address, Dns, EncryptedConnection, EndState, Finding, Login, Numbered, Reply, Server, Session,
-    Step, Tls, Transfer, Verdict,
+    Step, Timing, Tls, Transfer, Verdict,
 };
 use crate::model::{Timestamp, record};
 
@@ -156,6 +156,7 @@ impl Serialize for WholeSession<'_> {
             duration,
             midstream,
             end_state,
+            timing,
             dns,
             greeting,
             login,
@@ -186,6 +187,7 @@ impl Serialize for WholeSession<'_> {
             duration: *duration,
             midstream: *midstream,
             end_state: *end_state,
+            timing,
             dns: dns.as_ref(),
             greeting: greeting.as_ref(),
             login,
@@ -228,6 +230,7 @@ struct Fields<'a> {
     duration: f64,
     midstream: bool,
     end_state: EndState,
+    timing: &'a Timing,
     dns: Option<&'a Dns>,
     greeting: Option<&'a Reply>,
     login: &'a Login,
