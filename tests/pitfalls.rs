@@ -9,7 +9,15 @@ mod capture;
 mod content;
 #[path = "pitfalls/control.rs"]
 mod control;
+#[path = "pitfalls/control_pairing.rs"]
+mod control_pairing;
+#[path = "pitfalls/control_security.rs"]
+mod control_security;
+#[path = "pitfalls/control_state.rs"]
+mod control_state;
 #[path = "pitfalls/data.rs"]
 mod data;
 #[path = "pitfalls/listings.rs"]
 mod listings;
+#[path = "pitfalls/scene.rs"]
+mod scene;

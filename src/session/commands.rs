@@ -57,6 +57,12 @@ impl Session {
                 self.secrets.add(argument);
             }
             Verb::Adat => self.secrets.add(argument),
+            // The old password and the new one.
+            Verb::Site if is_password_change(argument) => {
+                for word in argument.split(|&byte| byte == b' ').skip(1) {
+                    self.secrets.add(word);
+                }
+            }
             Verb::Abor => self.note_abor(arrived),
             _ => {}
         }

@@ -50,6 +50,7 @@ impl Session {
         if let Some(reply) = self.replies.give_up() {
             self.reply(shared, &reply, frame);
         }
+        self.release_held(shared);
         if self.server_is_silent() {
             self.lose_replies();
         }

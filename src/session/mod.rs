@@ -3,13 +3,15 @@
 //! In: ordered bytes of connections and DNS datagrams. Out: events, and the bytes of transfers.
 //!
 //! ```text
-//! StreamHandler ── recognise    which connection is what
-//!   ├─ control     bytes -> lines -> commands, replies        (one Session each)
-//!   │    ├─ pairing        which command a reply answers
+//! StreamHandler ── dispatch, recognise    which connection is what, and whom it concerns
+//!   ├─ control     one Session each
+//!   │    ├─ control_lines  bytes -> lines -> commands, replies
+//!   │    ├─ pairing        which command a reply answers; resynchronise where one is lost, late or doubled
+//!   │    ├─ answers        what a reply changes
 //!   │    ├─ login, steps   who, and what a person would call it
 //!   │    └─ transfer       negotiations, transfers -> settle -> completeness
 //!   │         └─ known_sizes, file_evidence    what replies and listings say of the same file, before and after
-//!   ├─ data_channel        bytes of data connections -> content
+//!   ├─ connections, data_channel   bytes of data connections -> content
 //!   │    └─ encrypted_stream   what passes where nobody announced it
 //!   ├─ encryption, handshake   TLS on the control connection, seen from outside
 //!   ├─ encrypted_data, encrypted_roles   tie data connections to sessions whose commands cannot be read
@@ -17,12 +19,17 @@
 //!   └─ expectation         ties the others to theirs
 //! ```
 
+mod answers;
 mod commands;
 mod completeness;
+mod connections;
 mod content;
 mod control;
+mod control_lines;
 mod data_channel;
 mod decoding;
+mod dispatch;
+mod dns_streams;
 mod encrypted_data;
 mod encrypted_roles;
 mod encrypted_stream;
@@ -37,6 +44,7 @@ mod login;
 mod pairing;
 mod recognise;
 mod replies;
+mod resynchronise;
 mod secrets;
 mod settle;
 mod shared;

@@ -4,7 +4,7 @@
 //! command and the reply that only FTP gives to it, or a reply that names a data address. Foreign traffic pays for one
 //! look at the first four bytes of a payload.
 
-use crate::model::{Direction, FrameRef};
+use crate::model::{Direction, FlowKey, FrameRef};
 use crate::protocol::ftp::{
     Verb, extended_passive_reply, parse_command, passive_reply, reply_code,
 };
@@ -227,6 +227,24 @@ fn answers_only_ftp(verb: Verb, code: u16) -> bool {
     }
 }
 
+/// The direction in which the client of a connection to port 21 sends.
+pub(super) fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Direction {
+    match (key.low.port == FTP, key.high.port == FTP) {
+        (true, false) => Direction::Down,
+        (false, true) => Direction::Up,
+        _ => initiator.unwrap_or(Direction::Up),
+    }
+}
+
+/// The direction in which the client of implicit TLS sends.
+pub(super) fn implicit_way(key: &FlowKey) -> Option<Direction> {
+    match (key.low.port == FTPS, key.high.port == FTPS) {
+        (true, false) => Some(Direction::Down),
+        (false, true) => Some(Direction::Up),
+        _ => None,
+    }
+}
+
 /// Complete lines, without their ends.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let end = text.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
@@ -271,6 +289,9 @@ const FOREIGN_VERBS: &[&[u8]] = &[
     b"OPTIONS",
     b"UIDL",
 ];
+
+/// The control port (RFC 959 section 8).
+pub(super) const FTP: u16 = 21;
 
 /// The control port of FTP inside TLS (RFC 4217 appendix A).
 pub(super) const FTPS: u16 = 990;

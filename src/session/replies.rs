@@ -1,19 +1,31 @@
-//! What a reply changes: the command it answers, the state of the session, its transfers.
+//! Which reply answers which command, and the greeting.
+//!
+//! A server answers each command with at most one 1yz and then one final reply, in the order of the commands (RFC 959 sections
+//! 4.2 and 5.4). So replies go to the oldest command that waits. Not all servers are so exact, and no capture shows all. These
+//! rules keep one lost, late, doubled or missing reply from shifting all that follow:
+//!
+//! 1. A reply that can only answer a later command goes there, and those before it are not answered any more; but while a
+//!    transfer runs, STAT, ABOR, NOOP and QUIT may be answered before it ends ([`pair`]).
+//! 2. A running transfer is over when the server begins the next one (a 150 for it) or arranges its data connection.
+//! 3. A doubtful reply is held: one that its command does not usually get, or one in the same words as the reply before. If
+//!    another reply to that command comes first, the held one was late or doubled, and answers nothing. If the client goes on,
+//!    it was the answer. A reply without an end point is never the answer to PASV or EPSV.
+//! 4. A client has gone on that sends a command after what it must have taken for the answer: a second 1yz, the final reply of
+//!    the transfer it aborted, seconds of silence. The commands before are answered only by what fits no later one.
+//! 5. A reply never answers a command that was captured after it. A client that waits for each reply has one command under way:
+//!    after a hole in either stream a reply answers the newest command before it. A command that comes to light only when a
+//!    hole in the client's stream is closed takes the replies that came meanwhile and that nobody waited for.
+//!
+//! Rules 3 to 5 are in [`super::resynchronise`].
 
-use super::control::{Representation, Session};
-use super::encryption::is_tls_mechanism;
-use super::file_evidence::allocated_size;
-use super::known_sizes::KnownSizes;
+use super::control::Session;
 use super::pairing::{Pairing, pair};
 use super::secrets::HIDDEN;
 use super::settle::first_line;
 use super::shared::Shared;
-use crate::model::record::{DataType, Mode, Outcome, Step, StepKind, Structure, TransferMode};
-use crate::model::{Endpoint, FrameRef, WarningCode};
-use crate::protocol::ftp::{
-    ParsedReply, Verb, announced_size, extended_passive_reply, kilobytes_to_download, long_address,
-    passive_reply, path, size_reply, transferred_size,
-};
+use crate::model::record::{Outcome, Step, StepKind};
+use crate::model::{FrameRef, WarningCode};
+use crate::protocol::ftp::{ParsedReply, Verb};
 
 impl Session {
     /// One complete reply.
@@ -33,11 +45,25 @@ impl Session {
             self.greet(shared, reply, arrived);
             return;
         }
-        let Some(Pairing { index, skips }) = pair(&self.pending, reply.code) else {
+        self.judge_held(shared, reply);
+        self.make_way(reply.code, arrived);
+        if self.is_doubtful(reply) {
+            self.hold(shared, reply, arrived);
+        } else {
+            self.give(shared, reply, arrived);
+        }
+    }
+
+    /// The reply goes to the command it answers.
+    pub(super) fn give(&mut self, shared: &mut Shared<'_>, reply: &ParsedReply, arrived: FrameRef) {
+        self.dialogue.note_reply(reply);
+        let pairing =
+            pair(&self.pending, reply.code).filter(|found| self.was_sent(found.index, arrived));
+        let Some(Pairing { index, skips }) = pairing else {
             self.unsolicited_reply(shared, reply, arrived);
             return;
         };
-        let index = if skips {
+        let index = if skips || self.ends_the_transfer_before(index) {
             for _ in 0..index {
                 self.drop_front();
             }
@@ -49,6 +75,7 @@ impl Session {
             return;
         };
         let (sequence, verb) = (pending.sequence, pending.verb);
+        let again = pending.preliminary && matches!(reply.code, 125 | 150);
         pending.preliminary |= reply.code < 200;
         self.activate_front(shared);
         self.hide_mistyped_password(sequence, verb, reply.code);
@@ -59,8 +86,12 @@ impl Session {
             command.record.replies.push(record);
         }
         if reply.code < 200 {
+            if again {
+                self.dialogue.begun_twice(sequence);
+            }
             self.preliminary(sequence, reply);
         } else {
+            self.note_waiting(index, arrived);
             self.pending.remove(index);
             if let Some(command) = self.steps.get_mut(sequence) {
                 command.answer = Some((reply.code, arrived.time));
@@ -128,17 +159,20 @@ impl Session {
         self.tell_steps(shared, false);
     }
 
-    fn unsolicited_reply(
+    /// A reply that no command waits for.
+    pub(super) fn unsolicited_reply(
         &mut self,
         shared: &mut Shared<'_>,
         reply: &ParsedReply,
         arrived: FrameRef,
     ) {
         // Its command was not captured, but the data connection it announces may be.
-        if let Some((mode, announced)) = self.passive_end_point(reply) {
+        let negotiation = self.passive_end_point(reply).map(|(mode, announced)| {
             let number = self.announce(shared, mode, announced, None);
             self.put_in_force(shared, number);
-        }
+            number
+        });
+        self.dialogue.unclaimed(reply, arrived, negotiation);
         if self.unsolicited.len() >= shared.options.limits.unsolicited_replies {
             self.unsolicited_omitted += 1;
             shared.warn(
@@ -167,334 +201,7 @@ impl Session {
             command.record.argument_b64 = None;
         }
     }
-
-    fn preliminary(&mut self, sequence: u64, reply: &ParsedReply) {
-        if !matches!(reply.code, 125 | 150) {
-            return;
-        }
-        let Some(state) = self
-            .transfer_of(sequence)
-            .and_then(|id| self.transfers.get_mut(&id))
-        else {
-            return;
-        };
-        state.announced = state.announced.or_else(|| {
-            reply
-                .lines
-                .iter()
-                .rev()
-                .find_map(|line| announced_size(line))
-        });
-        state.kilobytes = state.kilobytes.or_else(|| {
-            reply
-                .lines
-                .iter()
-                .find_map(|line| kilobytes_to_download(line))
-        });
-        if state.verb == Verb::Stou
-            && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
-        {
-            state.path = path::resolve(self.directory.as_deref(), &name);
-            state.argument = Some(name);
-        }
-    }
-
-    fn finally(
-        &mut self,
-        shared: &mut Shared<'_>,
-        sequence: u64,
-        verb: Verb,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-    ) {
-        let code = reply.code;
-        let accepted = (200..300).contains(&code);
-        let argument = self
-            .steps
-            .get(sequence)
-            .and_then(|command| command.argument.clone());
-        match verb {
-            Verb::User | Verb::Pass | Verb::Acct => self.login_reply(verb, code),
-            Verb::Cwd if accepted => {
-                self.change_directory(argument.as_deref().unwrap_or_default(), reply);
-            }
-            Verb::Cdup if accepted => {
-                self.directory =
-                    told_directory(reply).or_else(|| self.directory.as_deref().map(path::parent));
-            }
-            Verb::Pwd if code == 257 => {
-                if let Some(directory) = reply.lines.iter().find_map(|line| path::quoted_path(line))
-                {
-                    self.directory = Some(directory);
-                }
-            }
-            Verb::Type | Verb::Mode | Verb::Stru if accepted => {
-                self.represent(verb, argument.as_deref().unwrap_or_default());
-            }
-            Verb::Rest if code == 350 => {
-                self.restart = argument.as_deref().and_then(size_reply).unwrap_or(0);
-            }
-            Verb::Rest => self.restart = 0,
-            Verb::Size if code == 213 => {
-                if let (Some(name), Some(size)) = (
-                    argument,
-                    reply.lines.first().and_then(|line| size_reply(line)),
-                ) {
-                    let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
-                    self.size_told(shared, name, size, arrived);
-                }
-            }
-            Verb::Feat if accepted => {
-                shared.options.crc32 |= reply
-                    .lines
-                    .iter()
-                    .any(|line| line.trim_ascii().starts_with(b"XCRC"));
-            }
-            Verb::Allo if accepted => {
-                self.allocated = argument.as_deref().and_then(allocated_size);
-            }
-            Verb::Dele if accepted => {
-                self.forget_file(argument.as_deref());
-            }
-            Verb::Rnto if accepted => {
-                let from = self.renaming.take();
-                self.forget_file(from.as_deref());
-                self.forget_file(argument.as_deref());
-            }
-            Verb::Rnfr => {
-                self.renaming = argument.filter(|_| code == 350);
-            }
-            Verb::Other if accepted => {
-                self.digest_told(shared, sequence, argument.as_deref(), reply, arrived);
-            }
-            Verb::Rein if accepted => self.start_over(),
-            Verb::Port | Verb::Eprt | Verb::Lprt => {
-                if let Some(number) = self.announcement(sequence) {
-                    if accepted {
-                        self.put_in_force(shared, number);
-                    } else {
-                        self.retire(shared, number);
-                    }
-                }
-            }
-            // 234 by RFC 4217 section 4; some say 200, or 334 as for other mechanisms.
-            Verb::Auth if code < 400 && argument.as_deref().is_some_and(is_tls_mechanism) => {
-                if self.pending.is_empty() {
-                    self.encryption.accept();
-                } else {
-                    // Clear commands came already: whoever sent them is about to encrypt nothing.
-                    self.steps.handshake(None);
-                }
-            }
-            Verb::Prot if accepted => {
-                self.encryption
-                    .protect(argument.as_deref().unwrap_or_default());
-            }
-            _ => {}
-        }
-        // By the reply's code, not by the command: some answer EPSV with 227, and translators PASV with 229.
-        if let Some((mode, announced)) = self.passive_end_point(reply)
-            && matches!(verb, Verb::Pasv | Verb::Epsv | Verb::Lpsv)
-        {
-            let number = self.announce(shared, mode, announced, None);
-            self.put_in_force(shared, number);
-        }
-        if verb.is_transfer() {
-            self.transfer_reply(shared, sequence, reply, arrived);
-        }
-    }
-
-    /// The working directory is that of the step from here on.
-    fn note_directory(&mut self, sequence: u64) {
-        let directory = self
-            .directory
-            .as_deref()
-            .map(|bytes| self.secrets.text(bytes));
-        self.steps.set_directory(sequence, directory);
-    }
-
-    fn login_reply(&mut self, verb: Verb, code: u16) {
-        if let Some(refused) = self.logins.refused_password(verb, code) {
-            self.secrets.add(&refused);
-        }
-        let changed = self.logins.is_other_user();
-        if self.logins.reply(verb, code) && changed {
-            self.directory = None;
-            self.representation = Representation::default();
-            self.restart = 0;
-        }
-    }
-
-    fn change_directory(&mut self, argument: &[u8], reply: &ParsedReply) {
-        self.directory =
-            told_directory(reply).or_else(|| path::resolve(self.directory.as_deref(), argument));
-    }
-
-    fn represent(&mut self, verb: Verb, argument: &[u8]) {
-        let letter = argument.trim_ascii().first().map(u8::to_ascii_uppercase);
-        match (verb, letter) {
-            (Verb::Type, Some(b'A')) => self.representation.data_type = DataType::Ascii,
-            (Verb::Type, Some(b'I')) => self.representation.data_type = DataType::Image,
-            (Verb::Type, Some(b'E')) => self.representation.data_type = DataType::Ebcdic,
-            (Verb::Type, Some(b'L')) => self.representation.data_type = DataType::Local,
-            (Verb::Mode, Some(b'S')) => self.representation.transfer_mode = TransferMode::Stream,
-            (Verb::Mode, Some(b'B')) => self.representation.transfer_mode = TransferMode::Block,
-            (Verb::Mode, Some(b'C')) => {
-                self.representation.transfer_mode = TransferMode::Compressed;
-            }
-            (Verb::Stru, Some(b'F')) => self.representation.structure = Structure::File,
-            (Verb::Stru, Some(b'R')) => self.representation.structure = Structure::Record,
-            (Verb::Stru, Some(b'P')) => self.representation.structure = Structure::Page,
-            (Verb::Mode, Some(b'Z')) => self.representation.transfer_mode = TransferMode::Deflate,
-            _ => {}
-        }
-    }
-
-    /// REIN: everything but a running transfer is as at the start (RFC 959 section 4.1.1).
-    fn start_over(&mut self) {
-        self.logins.forget_current();
-        self.directory = None;
-        self.representation = Representation::default();
-        self.restart = 0;
-        self.negotiation = None;
-        self.known_sizes = KnownSizes::default();
-        self.allocated = None;
-    }
-
-    fn passive_end_point(&self, reply: &ParsedReply) -> Option<(Mode, Endpoint)> {
-        let mut lines = reply.lines.iter().rev();
-        match reply.code {
-            227 => Some((Mode::Passive, lines.find_map(|line| passive_reply(line))?)),
-            228 => Some((
-                Mode::LongPassive,
-                lines.find_map(|line| long_address(line))?,
-            )),
-            229 => {
-                let found = lines.find_map(|line| extended_passive_reply(line))?;
-                Some((Mode::ExtendedPassive, self.server.with_port(found.port)))
-            }
-            _ => None,
-        }
-    }
-
-    fn transfer_reply(
-        &mut self,
-        shared: &mut Shared<'_>,
-        sequence: u64,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-    ) {
-        let Some(id) = self.transfer_of(sequence) else {
-            return;
-        };
-        let Some(state) = self.transfers.get_mut(&id) else {
-            return;
-        };
-        let last = reply
-            .lines
-            .iter()
-            .rev()
-            .find(|line| !line.is_empty())
-            .cloned()
-            .unwrap_or_default();
-        state.answer = Some((reply.code, first_line(&[last]), arrived));
-        state.moved = reply.lines.iter().find_map(|line| transferred_size(line));
-        if state.verb == Verb::Stou
-            && state.path.is_none()
-            && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
-        {
-            state.path = path::resolve(self.directory.as_deref(), &name);
-        }
-        self.try_settle(shared, id, false);
-        if self.transfers.contains_key(&id) {
-            shared.wait_for_data(self.id, id);
-        }
-    }
-}
-
-/// The directory that a reply to CWD or CDUP tells: quoted (RFC 959 appendix II), or after `directory is`.
-fn told_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
-    let line = reply.lines.last()?;
-    if line.contains(&b'"') {
-        return path::quoted_path(line).filter(|path| path.first() == Some(&b'/'));
-    }
-    let lower = line.to_ascii_lowercase();
-    let marker = b"current directory is ";
-    let at = lower
-        .windows(marker.len())
-        .position(|window| window == marker)?
-        + marker.len();
-    let rest = &line[at..];
-    (rest.first() == Some(&b'/')).then(|| rest.trim_ascii_end().to_vec())
-}
-
-/// The name that the server chose for a STOU: `FILE: name` (RFC 1123 section 4.1.2.9) or `unique file name:name`.
-fn stored_name(line: &[u8]) -> Option<Vec<u8>> {
-    let lower = line.to_ascii_lowercase();
-    let after = |marker: &[u8]| {
-        lower
-            .windows(marker.len())
-            .position(|window| window == marker)
-            .map(|at| at + marker.len())
-    };
-    if let Some(at) = after(b"file: ") {
-        let name = &line[at..];
-        let end = name
-            .windows(2)
-            .position(|pair| pair == b" (")
-            .unwrap_or(name.len());
-        let name = name[..end].trim_ascii();
-        return (!name.is_empty()).then(|| name.to_vec());
-    }
-    let at = after(b"unique file name:")?;
-    let name = line[at..].split(|&byte| byte == b')').next()?.trim_ascii();
-    (!name.is_empty()).then(|| name.to_vec())
 }
 
 /// Replies kept of one command.
 const REPLIES: usize = 1000;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn reply(line: &str) -> ParsedReply {
-        ParsedReply {
-            code: 250,
-            lines: vec![line.as_bytes().to_vec()],
-            lines_omitted: 0,
-            truncated: false,
-            irregular: false,
-        }
-    }
-
-    #[test]
-    fn a_reply_may_tell_the_directory() {
-        assert_eq!(
-            told_directory(&reply("OK. Current directory is /pub")).as_deref(),
-            Some(&b"/pub"[..])
-        );
-        assert_eq!(
-            told_directory(&reply("\"/pub/a\" is current directory.")).as_deref(),
-            Some(&b"/pub/a"[..])
-        );
-        assert_eq!(told_directory(&reply("CWD command successful.")), None);
-    }
-
-    #[test]
-    fn stou_names_are_found_in_the_usual_places() {
-        assert_eq!(
-            stored_name(b"FILE: ftp.x1").as_deref(),
-            Some(&b"ftp.x1"[..])
-        );
-        assert_eq!(
-            stored_name(b"FILE: a b (Opening new data connection).").as_deref(),
-            Some(&b"a b"[..])
-        );
-        assert_eq!(
-            stored_name(b"Transfer complete (unique file name:up.1).").as_deref(),
-            Some(&b"up.1"[..])
-        );
-        assert_eq!(stored_name(b"Ok to send data."), None);
-    }
-}

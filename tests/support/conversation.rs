@@ -25,6 +25,13 @@ impl Conversation {
 
     /// The same on a wire that has seen other conversations.
     pub(crate) fn open_on(wire: Wire, client: &str, server: &str) -> Self {
+        let mut conversation = Self::connect_on(wire, client, server);
+        conversation.reply("220 Specimen server ready.");
+        conversation
+    }
+
+    /// Opens the control connection; nobody has said a word yet.
+    pub(crate) fn connect_on(wire: Wire, client: &str, server: &str) -> Self {
         let client: SocketAddr = client.parse().expect("a test names a socket address");
         let server: SocketAddr = server.parse().expect("a test names a socket address");
         let mut conversation = Self {
@@ -34,7 +41,6 @@ impl Conversation {
             server,
         };
         conversation.control.open(&mut conversation.wire);
-        conversation.reply("220 Specimen server ready.");
         conversation
     }
 

@@ -12,12 +12,12 @@ pub struct ParsedCommand<'a> {
     pub argument: Option<&'a [u8]>,
 }
 
-/// Takes a line apart. Spaces before the verb are skipped.
+/// Takes a line apart. Spaces before the verb are skipped, and what urgent handling left there of a Telnet Data Mark (RFC 854).
 #[must_use]
 pub fn parse_command(line: &[u8]) -> ParsedCommand<'_> {
     let start = line
         .iter()
-        .position(|&byte| byte != b' ')
+        .position(|&byte| !matches!(byte, b' ' | DATA_MARK | IAC))
         .unwrap_or(line.len());
     let line = &line[start..];
     let (verb, argument) = match line.iter().position(|&byte| byte == b' ') {
@@ -192,53 +192,10 @@ impl Verb {
                 | Self::Allo
         )
     }
-
-    /// True where `code` could be a final reply to this command. Only codes that say what they answer rule anything out:
-    /// nearly any command may get a 200, a 250, a 4yz or a 5yz.
-    #[must_use]
-    pub const fn may_get(self, code: u16) -> bool {
-        match code {
-            _ if matches!(self, Self::Unknown | Self::Other | Self::Site) => true,
-            // An end point or a refusal: a 200 or 250 in its place is late and answers an earlier command.
-            200 | 202 | 250 => !matches!(self, Self::Pasv | Self::Epsv | Self::Lpsv),
-            211 => matches!(
-                self,
-                Self::Stat | Self::Feat | Self::Help | Self::Syst | Self::Opts
-            ),
-            212 | 213 => matches!(
-                self,
-                Self::Stat | Self::Size | Self::Mdtm | Self::Mlst | Self::List | Self::Nlst
-            ),
-            214 => matches!(self, Self::Help | Self::Stat | Self::Feat),
-            215 => matches!(self, Self::Syst),
-            220 => matches!(
-                self,
-                Self::Rein | Self::Host | Self::User | Self::Auth | Self::Acct
-            ),
-            221 => matches!(self, Self::Quit | Self::Rein | Self::Abor),
-            225 | 226 => self.is_transfer() || matches!(self, Self::Abor | Self::Stat),
-            227 | 229 => matches!(self, Self::Pasv | Self::Epsv),
-            228 => matches!(self, Self::Lpsv),
-            230..=232 => matches!(
-                self,
-                Self::User
-                    | Self::Pass
-                    | Self::Acct
-                    | Self::Adat
-                    | Self::Rein
-                    | Self::Auth
-                    | Self::Quit
-            ),
-            234 | 235 | 334 | 335 | 336 => {
-                matches!(self, Self::Auth | Self::Adat | Self::User | Self::Pass)
-            }
-            257 => matches!(self, Self::Pwd | Self::Mkd | Self::Cwd | Self::Cdup),
-            331 | 332 => matches!(self, Self::User | Self::Pass | Self::Acct | Self::Auth),
-            350 => matches!(self, Self::Rnfr | Self::Rest | Self::Allo),
-            _ => true,
-        }
-    }
 }
+
+const DATA_MARK: u8 = 242;
+const IAC: u8 = 255;
 
 /// Known verbs without a meaning here: the rest of RFC 5797's registry, and what is common beside it.
 const OTHERS: &[&[u8]] = &[
@@ -269,17 +226,5 @@ mod tests {
         assert_eq!(Verb::from_bytes(b"XCUP"), Verb::Cdup);
         assert_eq!(Verb::from_bytes(b"MFMT"), Verb::Other);
         assert_eq!(Verb::from_bytes(b"GET"), Verb::Unknown);
-    }
-
-    #[test]
-    fn only_telling_codes_rule_a_command_out() {
-        assert!(!Verb::Pasv.may_get(250));
-        assert!(Verb::Pasv.may_get(425));
-        assert!(!Verb::Retr.may_get(227));
-        assert!(Verb::Retr.may_get(226));
-        assert!(Verb::Retr.may_get(550));
-        assert!(Verb::Noop.may_get(200));
-        assert!(!Verb::Noop.may_get(226));
-        assert!(Verb::Epsv.may_get(227));
     }
 }

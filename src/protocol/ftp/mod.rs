@@ -17,6 +17,7 @@ mod line;
 pub mod listing;
 pub mod path;
 mod reply;
+mod reply_codes;
 pub mod representation;
 mod telnet;
 

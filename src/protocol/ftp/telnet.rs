@@ -1,14 +1,14 @@
 //! Telnet sequences inside control lines.
 //!
 //! RFC 959 section 4.1.3: ABOR may be preceded by IAC IP IAC DM; RFC 1123 section 4.1.2.12 asks servers to accept them. A name
-//! with the byte 255 arrives with that byte doubled (RFC 854).
+//! with the byte 255 arrives with that byte doubled, and one with a CR as CR NUL (RFC 854, RFC 2640 section 3.1).
 
 use std::borrow::Cow;
 
-/// The line without Telnet sequences, `IAC IAC` as one byte. Borrowed where there are none.
+/// The line without Telnet sequences, `IAC IAC` and CR NUL as one byte. Borrowed where there are none.
 #[must_use]
 pub fn strip(line: &[u8]) -> Cow<'_, [u8]> {
-    if !line.contains(&IAC) {
+    if !line.contains(&IAC) && !line.contains(&0) {
         return Cow::Borrowed(line);
     }
     let mut out = Vec::with_capacity(line.len());
@@ -18,6 +18,10 @@ pub fn strip(line: &[u8]) -> Cow<'_, [u8]> {
             [] => break,
             [IAC, IAC, tail @ ..] => {
                 out.push(IAC);
+                rest = tail;
+            }
+            [b'\r', 0, tail @ ..] => {
+                out.push(b'\r');
                 rest = tail;
             }
             [IAC, WILL..=DONT, _, tail @ ..] => rest = tail,
@@ -62,6 +66,12 @@ mod tests {
     #[test]
     fn a_doubled_255_is_one_byte_of_the_name() {
         assert_eq!(&*strip(b"RETR a\xff\xffb"), b"RETR a\xffb");
+    }
+
+    #[test]
+    fn carriage_return_and_nul_are_a_carriage_return() {
+        assert_eq!(&*strip(b"RETR a\r\0b\r\0"), b"RETR a\rb\r");
+        assert_eq!(&*strip(b"RETR a\rb\0"), b"RETR a\rb\0");
     }
 
     #[test]

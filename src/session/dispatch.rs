@@ -1,0 +1,227 @@
+//! What happens on a connection goes to whom it concerns.
+
+use super::data_channel::FTP_DATA;
+use super::dns_streams::DNS;
+use super::recognise::{FTP, FTPS, client_way, may_be_control, may_be_implicit};
+use super::tracker::{Role, SessionTracker};
+use crate::decode::Segment;
+use crate::model::{Direction, FrameRef, HostPair, Span};
+use crate::protocol::dns::parse_message;
+use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap, Interest, StreamHandler};
+
+impl StreamHandler for SessionTracker<'_> {
+    fn admit(&mut self, segment: &Segment<'_>) -> bool {
+        let (source, destination) = (segment.source.port, segment.destination.port);
+        if source == FTP || destination == FTP || source == FTP_DATA || destination == FTP_DATA {
+            return true;
+        }
+        if self.shared.expectations.may_concern(source, destination) {
+            let listener = segment.flags.syn().then_some(if segment.flags.ack() {
+                segment.source
+            } else {
+                segment.destination
+            });
+            if self
+                .shared
+                .expectations
+                .find(segment.source, segment.destination, listener)
+                .is_some()
+            {
+                return true;
+            }
+        }
+        if segment.flags.syn() && !self.shared.encrypted.is_empty() {
+            let hosts = HostPair::new(segment.source.address, segment.destination.address);
+            if !self.shared.encrypted.between(hosts).is_empty() {
+                return true;
+            }
+        }
+        if source == DNS || destination == DNS {
+            return segment.flags.syn() || !segment.payload.is_empty();
+        }
+        let implicit = source == FTPS || destination == FTPS;
+        // From the SYN on, so that a hello whose segments arrive in another order is whole.
+        let may_be_ours = (implicit && segment.flags.syn())
+            || may_be_control(segment.payload)
+            || may_be_implicit(segment.payload, implicit);
+        may_be_ours && self.candidates < self.shared.options.limits.candidates
+    }
+
+    fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest {
+        let ports = [summary.key.low.port, summary.key.high.port];
+        if self.data_connection(flow, summary) {
+            return Interest::Bytes;
+        }
+        *self.role(flow) = if ports.contains(&FTP) {
+            Role::Attempt
+        } else if ports.contains(&DNS) {
+            Role::Dns(Box::default())
+        } else if self.candidates < self.shared.options.limits.candidates {
+            self.candidates += 1;
+            Role::Candidate(Box::default())
+        } else {
+            Role::Foreign
+        };
+        Interest::Bytes
+    }
+
+    fn handshake(&mut self, flow: FlowId, summary: &FlowSummary) {
+        self.established(flow, summary);
+    }
+
+    fn established(&mut self, flow: FlowId, summary: &FlowSummary) {
+        if let Role::Data(id) = *self.role(flow)
+            && let Some(channel) = self.shared.data.get_mut(&id)
+        {
+            channel.summary = *summary;
+        }
+    }
+
+    fn data(
+        &mut self,
+        flow: FlowId,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        summary: &FlowSummary,
+    ) -> Interest {
+        match self.role(flow) {
+            Role::Data(id) => {
+                let id = *id;
+                if self.is_no_data(flow, id, chunk.bytes) {
+                    return self.data(flow, direction, chunk, summary);
+                }
+                if let Some((channel, sink)) = self.shared.channel(id) {
+                    channel.data(direction, chunk, sink);
+                }
+                Interest::Bytes
+            }
+            Role::Control(id) => {
+                let id = *id;
+                self.control_data(id, direction, chunk);
+                Interest::Bytes
+            }
+            Role::Attempt => {
+                let way = client_way(&summary.key, summary.initiator);
+                let id = self.begin_session(flow, summary, way);
+                self.control_data(id, direction, chunk);
+                Interest::Bytes
+            }
+            Role::Candidate(_) => self.candidate_data(flow, direction, chunk, summary),
+            Role::Dns(streams) => {
+                let messages = streams.messages(direction, chunk.bytes);
+                let (source, destination) = (
+                    summary.key.source(direction),
+                    summary.key.destination(direction),
+                );
+                for message in messages.iter().filter_map(|bytes| parse_message(bytes)) {
+                    self.shared
+                        .names
+                        .message(message, source, destination, chunk.arrived);
+                }
+                Interest::Bytes
+            }
+            Role::None | Role::Foreign | Role::Over | Role::DnsOver => Interest::Ignore,
+        }
+    }
+
+    fn gap(&mut self, flow: FlowId, direction: Direction, gap: Gap, _: &FlowSummary) {
+        match self.role(flow) {
+            Role::Data(id) => {
+                let id = *id;
+                if let Some((channel, sink)) = self.shared.channel(id) {
+                    channel.gap(direction, gap, sink);
+                }
+            }
+            Role::Control(id) => {
+                let id = *id;
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.hole(&mut self.shared, direction, gap);
+                }
+            }
+            Role::Dns(streams) => streams.hole(direction),
+            _ => {}
+        }
+    }
+
+    fn finished(
+        &mut self,
+        flow: FlowId,
+        direction: Direction,
+        frame: FrameRef,
+        summary: &FlowSummary,
+    ) {
+        match self.role(flow) {
+            Role::Data(id) => {
+                let id = *id;
+                if let Some(channel) = self.shared.data.get_mut(&id) {
+                    channel.summary = *summary;
+                }
+            }
+            Role::Control(id) => {
+                let id = *id;
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.stream_end(&mut self.shared, direction, frame);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn closed(
+        &mut self,
+        flow: FlowId,
+        reason: CloseReason,
+        frame: FrameRef,
+        summary: &FlowSummary,
+    ) {
+        let role = std::mem::take(self.role(flow));
+        let segments = summary.half[0].segments + summary.half[1].segments;
+        match &role {
+            Role::Data(_) | Role::Control(_) | Role::Attempt => {
+                self.packets.used += segments;
+                self.packets.duplicates +=
+                    summary.half[0].second_copies + summary.half[1].second_copies;
+                *self.role(flow) = Role::Over;
+            }
+            Role::Dns(_) => {
+                self.packets.dns += segments;
+                *self.role(flow) = Role::DnsOver;
+            }
+            _ => {}
+        }
+        match role {
+            Role::Data(id) => self.close_data(id, reason, summary),
+            Role::Control(id) => {
+                if let Some(session) = self.sessions.get_mut(&id) {
+                    session.close(&mut self.shared, reason, frame, summary);
+                }
+                self.finish_if_over(id);
+            }
+            Role::Attempt => self.tell_attempt(reason, summary),
+            Role::Candidate(_) => self.candidates = self.candidates.saturating_sub(1),
+            Role::None | Role::Dns(_) | Role::Foreign | Role::Over | Role::DnsOver => {}
+        }
+    }
+
+    fn late(&mut self, flow: FlowId) {
+        match self.role(flow) {
+            Role::Over => self.packets.used += 1,
+            Role::DnsOver => self.packets.dns += 1,
+            _ => {}
+        }
+    }
+
+    fn expires(&self, flow: FlowId, silent: Span) -> bool {
+        let limits = &self.shared.options.limits;
+        match self.roles.get(flow.0 as usize) {
+            // A control connection is quiet while its transfer runs.
+            Some(Role::Control(id)) => {
+                silent >= limits.control_idle
+                    && !self.sessions.get(id).is_some_and(|session| {
+                        session.encrypted_data.open > 0 || session.is_transferring(&self.shared)
+                    })
+            }
+            _ => silent >= limits.data_idle,
+        }
+    }
+}
