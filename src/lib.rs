@@ -5,7 +5,7 @@
 //! ```text
 //! model <- capture <- decode <- reassembly <- session <- pipeline <- cli
 //! model <- protocol <- diagnosis <-----------/               ^
-//! model <- protocol <- report <- check ---------------------+
+//! model <- protocol <- report <- check, diagram <- page -----+
 //! model <- extract ------------------------------------------+
 //! ```
 //!
@@ -18,6 +18,7 @@ pub mod check;
 pub mod cli;
 pub mod decode;
 pub mod diagnosis;
+pub mod diagram;
 pub mod extract;
 pub mod model;
 pub mod pipeline;

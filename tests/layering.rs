@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("report", &["protocol", "model", "diagnosis"]),
     ("check", &["report", "model"]),
+    ("diagram", &["report", "protocol", "model"]),
+    ("page", &["diagram", "report", "model"]),
     ("extract", &["model"]),
     (
         "pipeline",
@@ -44,6 +46,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "diagnosis",
             "report",
             "check",
+            "diagram",
+            "page",
             "extract",
             "pipeline",
         ],

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::model::record::{
     Address, Finding, Server, Session, Step, Totals, Transfer, TransferDirection, UnmatchedData,
 };
+use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, FrameRef};
 
 use super::Expression;
@@ -161,6 +162,17 @@ impl EventSink for SelectedEvents<'_> {
             (Some(id), _) => self.hold(id, event),
             (None, _) => self.inner.event(event),
         }
+    }
+
+    fn connection(&mut self, connection: TracedConnection) {
+        let rejected = |id| self.rejected.contains(&id);
+        if !connection.control_of.is_some_and(rejected) {
+            self.inner.connection(connection);
+        }
+    }
+
+    fn wants_connections(&self) -> bool {
+        self.inner.wants_connections()
     }
 }
 

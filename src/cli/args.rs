@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::args_diagram::DiagramArguments;
 use super::args_exit::{ExitArguments, Threshold};
 use super::args_input::InputArguments;
 use super::args_output::OutputArguments;
@@ -30,6 +31,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// Report every FTP session in captures
     Analyze(Box<AnalyzeArguments>),
+    /// Draw sessions as sequence diagrams
+    Diagram(Box<DiagramArguments>),
     /// Show what was seen of the servers' folders, and what happened there
     Tree(Box<TreeArguments>),
     /// List the network interfaces

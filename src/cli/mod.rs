@@ -9,6 +9,7 @@
 
 mod analyze_command;
 mod args;
+mod args_diagram;
 mod args_exit;
 mod args_input;
 mod args_output;
@@ -16,6 +17,7 @@ mod args_presentation;
 mod args_selection;
 mod args_tree;
 mod completions_command;
+mod diagram_command;
 mod error_text;
 mod exit_code;
 #[cfg(feature = "live")]
@@ -50,6 +52,7 @@ pub fn run() -> ExitCode {
     };
     let result = match &arguments.command {
         Command::Analyze(arguments) => analyze_command::run(arguments),
+        Command::Diagram(arguments) => diagram_command::run(arguments),
         Command::Tree(arguments) => tree_command::run(arguments),
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces_command::run(),

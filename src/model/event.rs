@@ -6,6 +6,7 @@ use super::record::{
     Address, Capture, Completeness, ConnectionAttempt, Decoded, Finding, Server, Session, Step,
     Transfer, UnmatchedData,
 };
+use super::trace::TracedConnection;
 use super::{Endpoint, FrameRef, Timestamp, Warning};
 
 /// Something that became known, and the frame that made it known. Events leave in the order of these frames.
@@ -51,6 +52,15 @@ pub enum EventKind<'a> {
 pub trait EventSink {
     /// One event. What it borrows is lent for this call.
     fn event(&mut self, event: &Event<'_>);
+    /// A connection is over, and segments were asked for. Connections of one session come in any order, before or after
+    /// its end.
+    fn connection(&mut self, connection: TracedConnection) {
+        drop(connection);
+    }
+    /// Whether [`connection`](Self::connection) is of any use.
+    fn wants_connections(&self) -> bool {
+        false
+    }
 }
 
 impl EventSink for () {
@@ -61,6 +71,21 @@ impl<A: EventSink + ?Sized, B: EventSink + ?Sized> EventSink for (&mut A, &mut B
     fn event(&mut self, event: &Event<'_>) {
         self.0.event(event);
         self.1.event(event);
+    }
+
+    fn connection(&mut self, connection: TracedConnection) {
+        match (self.0.wants_connections(), self.1.wants_connections()) {
+            (true, true) => {
+                self.0.connection(connection.clone());
+                self.1.connection(connection);
+            }
+            (true, false) => self.0.connection(connection),
+            (false, _) => self.1.connection(connection),
+        }
+    }
+
+    fn wants_connections(&self) -> bool {
+        self.0.wants_connections() || self.1.wants_connections()
     }
 }
 

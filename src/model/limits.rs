@@ -43,6 +43,8 @@ pub struct Limits {
     pub findings: usize,
     /// Sessions kept for a report that is one document.
     pub sessions: usize,
+    /// Segments kept for diagrams, over all connections.
+    pub traced_segments: usize,
     /// A control connection without a packet for this long has ended.
     pub control_idle: Span,
     /// A data connection or candidate without a packet for this long has ended.
@@ -79,6 +81,7 @@ impl Default for Limits {
             connection_attempts: 10_000,
             findings: 1_000,
             sessions: 1_000_000,
+            traced_segments: 1_000_000,
             control_idle: Span::from_secs(2 * 3600),
             data_idle: Span::from_secs(3600),
             fragment_bytes: 4 << 20,

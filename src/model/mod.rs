@@ -5,6 +5,7 @@
 //! ```text
 //! where and when      time, frame, endpoint          small Copy values
 //! what was found      record/*, warning, event       what leaves the session layer, ready to be serialised
+//! packet by packet    trace                          what diagrams need beside it, only where it is asked for
 //! how far we go       limits                         every bound in one struct
 //! ```
 //!
@@ -16,6 +17,7 @@ mod frame;
 mod limits;
 pub mod record;
 mod time;
+pub mod trace;
 mod warning;
 pub mod wire_text;
 

@@ -16,6 +16,7 @@ use clock::Clock;
 use crate::capture::{Hidden, Input, Packet, PacketSource};
 use crate::decode::{self, Decoded, Decoder};
 use crate::model::record::{Accounting, Capture, Totals};
+use crate::model::trace::Tracing;
 use crate::model::{
     EventKind, EventSink, FrameRef, Limits, Span, Timestamp, TransferSink, Warning, WarningCode,
 };
@@ -33,6 +34,8 @@ pub struct Options {
     pub sha1: bool,
     /// Decode the line ends of TYPE A.
     pub text_lines: bool,
+    /// Which segments the events have, for diagrams.
+    pub tracing: Tracing,
     /// Bounds.
     pub limits: Limits,
 }
@@ -61,6 +64,7 @@ pub fn analyze(
         sha1: options.sha1,
         text_lines: options.text_lines,
         crc32: false,
+        tracing: options.tracing,
         several_captures: source.captures().len() > 1,
         limits: options.limits.clone(),
     };

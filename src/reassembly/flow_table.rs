@@ -176,6 +176,7 @@ impl FlowTable {
                     return true;
                 }
                 slot.last_seen = now;
+                handler.segment(id, direction, segment);
                 let mut context = Context {
                     handler,
                     budget: &mut self.budget,
@@ -253,6 +254,7 @@ impl FlowTable {
             flow.ignore();
             Outcome::Ignored
         } else {
+            handler.segment(id, direction, segment);
             let mut context = Context {
                 handler,
                 budget: &mut self.budget,

@@ -159,6 +159,11 @@ pub trait StreamHandler {
     fn admit(&mut self, segment: &Segment<'_>) -> bool;
     /// The flow is in the table now; the segment that was admitted follows.
     fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest;
+    /// A segment of a flow that is followed, before anything else is told of it.
+    #[inline]
+    fn segment(&mut self, flow: FlowId, direction: Direction, segment: &Segment<'_>) {
+        let _ = (flow, direction, segment);
+    }
     /// SYN or SYN ACK was seen, for the first time or again.
     fn handshake(&mut self, flow: FlowId, summary: &FlowSummary) {
         let _ = (flow, summary);

@@ -120,6 +120,21 @@ impl SessionTracker<'_> {
         }
     }
 
+    /// Hands the segments of a connection of ours to whoever asked for them.
+    pub(super) fn close_trace(&mut self, flow: FlowId, role: &Role, summary: &FlowSummary) {
+        let Some(traces) = &mut self.traces else {
+            return;
+        };
+        let control_of = match role {
+            Role::Control(id) => Some(*id),
+            Role::Data(_) => None,
+            _ => return traces.forget(flow),
+        };
+        if let Some(connection) = traces.end(flow, control_of, summary) {
+            self.shared.traced(connection);
+        }
+    }
+
     /// A connection to port 21 is over that never carried a byte.
     pub(super) fn tell_attempt(&mut self, reason: CloseReason, summary: &FlowSummary) {
         let way = client_way(&summary.key, summary.initiator);

@@ -48,6 +48,9 @@ impl StreamHandler for SessionTracker<'_> {
     }
 
     fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest {
+        if let Some(traces) = &mut self.traces {
+            traces.begin(flow, summary.key);
+        }
         let ports = [summary.key.low.port, summary.key.high.port];
         if self.data_connection(flow, summary) {
             return Interest::Bytes;
@@ -63,6 +66,14 @@ impl StreamHandler for SessionTracker<'_> {
             Role::Foreign
         };
         Interest::Bytes
+    }
+
+    #[inline]
+    fn segment(&mut self, flow: FlowId, direction: Direction, segment: &Segment<'_>) {
+        if let Some(traces) = &mut self.traces {
+            let is_data = matches!(self.roles.get(flow.0 as usize), Some(Role::Data(_)));
+            traces.segment(flow, direction, segment, is_data);
+        }
     }
 
     fn handshake(&mut self, flow: FlowId, summary: &FlowSummary) {
@@ -189,6 +200,7 @@ impl StreamHandler for SessionTracker<'_> {
             }
             _ => {}
         }
+        self.close_trace(flow, &role, summary);
         match role {
             Role::Data(id) => self.close_data(id, reason, summary),
             Role::Control(id) => {

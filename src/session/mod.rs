@@ -16,6 +16,7 @@
 //!   ├─ encryption, handshake   TLS on the control connection, seen from outside
 //!   ├─ encrypted_data, encrypted_roles   tie data connections to sessions whose commands cannot be read
 //!   ├─ trouble             what only packets tell, for the findings
+//!   ├─ trace               segment by segment, for diagrams, where they are asked for
 //!   └─ expectation         ties the others to theirs
 //! ```
 
@@ -51,6 +52,7 @@ mod shared;
 mod steps;
 mod title;
 mod told_list;
+mod trace;
 mod tracker;
 mod transfer;
 mod trouble;

@@ -12,6 +12,7 @@ use super::expectation::Expectations;
 use super::unreachable::Unreachables;
 use crate::diagnosis::Several;
 use crate::model::record::Totals;
+use crate::model::trace::{TracedConnection, Tracing};
 use crate::model::{
     ContentId, Event, EventKind, EventSink, FrameRef, Limits, Timestamp, TransferSink, Warning,
     WarningCode,
@@ -29,6 +30,8 @@ pub struct Options {
     pub sha1: bool,
     /// Decode the line ends of TYPE A.
     pub text_lines: bool,
+    /// Which segments diagrams want.
+    pub tracing: Tracing,
     /// CRC-32 as well, to compare with XCRC; set once a server is seen to know that command.
     pub crc32: bool,
     /// There is more than one capture, so that frames also say which.
@@ -128,6 +131,11 @@ impl<'s> Shared<'s> {
             session,
             kind,
         });
+    }
+
+    /// Hands on the segments of a connection that is over.
+    pub(super) fn traced(&mut self, connection: TracedConnection) {
+        self.events.connection(connection);
     }
 
     /// Counts a warning; it is told at the end.

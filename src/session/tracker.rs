@@ -10,6 +10,7 @@ use super::dns_streams::{DNS, DnsStreams};
 use super::recognise::{Candidate, Judgement, implicit_way};
 use super::settle::tell_unmatched;
 use super::shared::{Options, Shared};
+use super::trace::Traces;
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::Totals;
 use crate::model::{Direction, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning};
@@ -27,6 +28,8 @@ pub struct SessionTracker<'s> {
     pub(super) packets: PacketCounts,
     /// The session that the current packet began, until somebody asks.
     begun: Option<u64>,
+    /// Where diagrams are asked for.
+    pub(super) traces: Option<Box<Traces>>,
 }
 
 #[derive(Default)]
@@ -64,7 +67,9 @@ impl<'s> SessionTracker<'s> {
         events: &'s mut dyn EventSink,
         files: &'s mut dyn TransferSink,
     ) -> Self {
+        let traces = Traces::asked_for(options.tracing, &options.limits).map(Box::new);
         Self {
+            traces,
             roles: Vec::new(),
             sessions: HashMap::default(),
             shared: Shared::new(options, events, files),

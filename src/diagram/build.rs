@@ -1,0 +1,364 @@
+//! Puts everything that is known of a session into one order, and makes rows of it.
+
+use super::console::{self, Shown};
+use super::model::{Channel, Diagram, Lane, Levels, Row, RowKind};
+use super::phases::{self, Phase};
+use super::recorder::Recorder;
+use super::segments::{self, ReplyParts};
+use super::state::{Effect, Tracker};
+use super::{captions, messages};
+use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
+use crate::model::{Endpoint, Timestamp};
+
+/// Draws one session.
+pub(super) struct Builder<'a> {
+    session: &'a Session,
+    recorder: &'a Recorder,
+    phases: Vec<Phase>,
+    phase: usize,
+    /// Number of the step that the rows have come to.
+    step: u64,
+    /// How many steps have their own row.
+    steps_drawn: usize,
+    tracker: Tracker,
+    rows: Vec<Row>,
+    /// What the user sees once the acknowledgements are through.
+    later: Option<(Shown, Draft)>,
+    packets: bool,
+}
+
+/// An arrow before it has its place.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    pub(super) frame: u64,
+    /// Place among those of the same frame.
+    pub(super) order: u8,
+    pub(super) time: Timestamp,
+    /// The step it begins or belongs to, where it tells.
+    pub(super) step: Option<u64>,
+    pub(super) from: Lane,
+    pub(super) to: Lane,
+    pub(super) channel: Channel,
+    pub(super) levels: Levels,
+    pub(super) label: String,
+    pub(super) caption: String,
+    pub(super) fields: Vec<(&'static str, String)>,
+    pub(super) effects: Vec<Effect>,
+    pub(super) failed: bool,
+    /// A smaller heading in front of it.
+    pub(super) part: Option<&'static str>,
+    /// An acknowledgement and nothing else.
+    pub(super) is_ack: bool,
+    /// What the user typed to cause it.
+    pub(super) typed: Option<console::Typed>,
+    /// What the user sees of it.
+    pub(super) shown: Option<Shown>,
+    /// Lines on the console.
+    pub(super) console: Vec<String>,
+}
+
+impl Draft {
+    /// An arrow with nothing but a label.
+    pub(super) fn new(
+        (frame, time): (u64, Timestamp),
+        (from, to, channel): (Lane, Lane, Channel),
+        levels: Levels,
+        label: String,
+    ) -> Self {
+        Self {
+            frame,
+            order: 1,
+            time,
+            step: None,
+            from,
+            to,
+            channel,
+            levels,
+            label,
+            caption: String::new(),
+            fields: Vec::new(),
+            effects: Vec::new(),
+            failed: false,
+            part: None,
+            is_ack: false,
+            typed: None,
+            shown: None,
+            console: Vec::new(),
+        }
+    }
+}
+
+impl<'a> Builder<'a> {
+    pub(super) fn new(session: &'a Session, recorder: &'a Recorder) -> Self {
+        Self {
+            session,
+            recorder,
+            phases: phases::of(&session.steps),
+            phase: 0,
+            step: 0,
+            steps_drawn: 0,
+            tracker: Tracker::new(),
+            rows: Vec::new(),
+            later: None,
+            packets: false,
+        }
+    }
+
+    pub(super) fn build(mut self) -> Diagram {
+        let session = self.session;
+        let control = self.recorder.control(session.id);
+        self.packets = control.is_some_and(|control| control.segments.iter().any(is_bare_ack));
+        let parts = control.map_or_else(ReplyParts::new, |control| {
+            segments::reply_parts(session, control)
+        });
+        let mut drafts = messages::drafts(session, &parts);
+        let mut omitted = 0;
+        if let Some(control) = control {
+            omitted += control.omitted;
+            drafts.extend(segments::control(session, control, &parts));
+        }
+        omitted += segments::data(session, self.recorder, &mut drafts);
+        drafts.sort_by_key(|draft| (draft.frame, draft.order));
+        for draft in drafts {
+            self.draft(draft);
+        }
+        self.show_later();
+        if let Some(last) = session.steps.last() {
+            self.advance(last.number);
+        }
+        self.draw_steps(u64::MAX);
+        let start = self.rows.first().map_or(session.start, |row| row.time);
+        Diagram {
+            session: session.id,
+            status: session.verdict.status,
+            verdict: session.verdict.text.clone(),
+            between: between(session),
+            ends: ends(session),
+            start,
+            rows: self.rows,
+            omitted,
+        }
+    }
+
+    fn draft(&mut self, mut draft: Draft) {
+        if !draft.is_ack {
+            self.show_later();
+        }
+        if let Some(step) = draft.step {
+            self.advance(step);
+        }
+        if let Some(typed) = draft.typed.take() {
+            self.type_in(typed, draft.time);
+        }
+        if let Some(part) = draft.part
+            && !self.is_said(part)
+        {
+            let levels = draft.levels;
+            self.push_heading(RowKind::Part, part.to_owned(), levels, draft.time);
+        }
+        for effect in &draft.effects {
+            self.tracker.apply(effect, draft.levels, self.packets);
+        }
+        let shown = draft.shown.take();
+        let left = shown.map(|shown| (shown, draft.clone()));
+        self.push_arrow(draft);
+        match left {
+            Some((shown, draft)) if shown.later => self.later = Some((shown, draft)),
+            Some((shown, draft)) => self.show(shown, &draft),
+            None => {}
+        }
+    }
+
+    /// Goes on to a step: headings, and what the user typed for it.
+    fn advance(&mut self, step: u64) {
+        while self.step < step {
+            self.draw_steps(self.step);
+            self.step += 1;
+            let number = self.step;
+            let Some(step) = self.find(number) else {
+                if self
+                    .session
+                    .steps
+                    .last()
+                    .is_none_or(|last| last.number < number)
+                {
+                    self.step = step;
+                }
+                continue;
+            };
+            let time = step.time;
+            if let Some(phase) = self.phases.get(self.phase)
+                && phase.first <= number
+            {
+                let title = phase.title.clone();
+                self.phase += 1;
+                self.push_heading(RowKind::Phase, title, Levels::ALL, time);
+            }
+            if let Some(typed) = console::typed_for(self.session, step) {
+                self.type_in(typed, time);
+            }
+        }
+    }
+
+    fn find(&self, number: u64) -> Option<&'a Step> {
+        let place = usize::try_from(number.checked_sub(1)?).ok()?;
+        let steps = &self.session.steps;
+        let step = steps.get(place).filter(|step| step.number == number);
+        step.or_else(|| steps.iter().find(|step| step.number == number))
+    }
+
+    /// Rows for the steps up to a number: they come when the step is over.
+    fn draw_steps(&mut self, up_to: u64) {
+        let session = self.session;
+        while let Some(step) = session.steps.get(self.steps_drawn)
+            && step.number <= up_to
+        {
+            self.steps_drawn += 1;
+            let (from, to) = way(session, step);
+            let frame = step.commands.first().map(|command| command.frame);
+            self.rows.push(Row {
+                kind: RowKind::Arrow {
+                    from,
+                    to,
+                    channel: Channel::Step,
+                },
+                levels: Levels::STEPS,
+                label: step.title.clone(),
+                caption: captions::step(step),
+                fields: Vec::new(),
+                time: step.time,
+                frame,
+                step: Some(step.number),
+                state: self.tracker.at(Levels::STEPS),
+                console: Vec::new(),
+                failed: step.outcome == Outcome::Failed,
+            });
+        }
+    }
+
+    /// Whether the heading just above says the same.
+    fn is_said(&self, part: &str) -> bool {
+        let last = self.rows.last();
+        last.is_some_and(|row| row.kind == RowKind::Phase && row.label.eq_ignore_ascii_case(part))
+    }
+
+    fn type_in(&mut self, typed: console::Typed, time: Timestamp) {
+        let draft = Draft {
+            caption: typed.caption,
+            console: vec![typed.line],
+            ..Draft::new(
+                (0, time),
+                (Lane::Console, Lane::Client, Channel::Console),
+                typed.levels,
+                typed.label,
+            )
+        };
+        self.push_arrow(draft);
+    }
+
+    fn show_later(&mut self) {
+        if let Some((shown, draft)) = self.later.take() {
+            self.show(shown, &draft);
+        }
+    }
+
+    fn show(&mut self, shown: Shown, cause: &Draft) {
+        let draft = Draft {
+            caption: shown.caption,
+            console: shown.lines,
+            failed: cause.failed,
+            ..Draft::new(
+                (0, cause.time),
+                (Lane::Client, Lane::Console, Channel::Console),
+                Levels::FINE,
+                shown.label,
+            )
+        };
+        self.push_arrow(draft);
+    }
+
+    fn push_heading(&mut self, kind: RowKind, title: String, levels: Levels, time: Timestamp) {
+        self.rows.push(Row {
+            kind,
+            levels,
+            caption: String::new(),
+            label: title,
+            fields: Vec::new(),
+            time,
+            frame: None,
+            step: (self.step > 0).then_some(self.step),
+            state: self.tracker.at(levels),
+            console: Vec::new(),
+            failed: false,
+        });
+    }
+
+    fn push_arrow(&mut self, draft: Draft) {
+        self.rows.push(Row {
+            kind: RowKind::Arrow {
+                from: draft.from,
+                to: draft.to,
+                channel: draft.channel,
+            },
+            levels: draft.levels,
+            label: draft.label,
+            caption: draft.caption,
+            fields: draft.fields,
+            time: draft.time,
+            frame: (draft.frame > 0).then_some(draft.frame),
+            step: (self.step > 0).then_some(self.step),
+            state: self.tracker.at(draft.levels),
+            console: draft.console,
+            failed: draft.failed,
+        });
+    }
+}
+
+/// Whether packets were recorded, and not only those that open and close connections.
+fn is_bare_ack(segment: &crate::model::trace::TracedSegment) -> bool {
+    let flags = segment.flags;
+    !(flags.syn || flags.fin || flags.rst)
+}
+
+/// `192.0.2.7:50211 → ftp.example.org (192.0.2.1:21)`.
+fn between(session: &Session) -> String {
+    let server = Endpoint::new(session.server.ip, session.server.port);
+    let client = Endpoint::from(session.client);
+    match &session.server.name {
+        Some(name) => format!("{client} → {name} ({server})"),
+        None => format!("{client} → {server}"),
+    }
+}
+
+/// What stands below the name of each lane.
+fn ends(session: &Session) -> [String; 4] {
+    let resolver = session.dns.as_ref().map(|dns| dns.resolver.ip.to_string());
+    [
+        resolver.unwrap_or_default(),
+        session.server.ip.to_string(),
+        session.client.ip.to_string(),
+        String::new(),
+    ]
+}
+
+/// Between which lanes a step is drawn.
+fn way(session: &Session, step: &Step) -> (Lane, Lane) {
+    let to_client = (Lane::Server, Lane::Client);
+    let to_server = (Lane::Client, Lane::Server);
+    match step.kind {
+        StepKind::Dns => (Lane::Client, Lane::Dns),
+        StepKind::Greeting => to_client,
+        StepKind::Disconnect if step.title.ends_with("server") => to_client,
+        StepKind::List | StepKind::Retrieve => {
+            let transfer = session
+                .transfers
+                .iter()
+                .find(|transfer| Some(transfer.id) == step.transfer);
+            let moved = transfer.is_some_and(|transfer| {
+                transfer.bytes > 0 && transfer.direction != TransferDirection::Upload
+            });
+            if moved { to_client } else { to_server }
+        }
+        _ => to_server,
+    }
+}

@@ -1,0 +1,230 @@
+//! Each arrow in a sentence, for whoever does not know the protocol.
+
+use crate::model::Endpoint;
+use crate::model::record::{Command, Dns, Reply, Step};
+use crate::model::trace::{Novelty, TracedSegment};
+use crate::report::units;
+
+/// The question to the resolver.
+pub(super) fn query(dns: &Dns) -> String {
+    format!(
+        "The client asks the DNS server {} for the address of {}.",
+        dns.resolver.ip, dns.name
+    )
+}
+
+/// What the resolver answered.
+pub(super) fn answer(dns: &Dns) -> String {
+    match dns.answers.as_slice() {
+        [] => format!("The DNS server knows no address of {}.", dns.name),
+        [one] => format!("The DNS server answers: {} is {one}.", dns.name),
+        [first, others @ ..] => format!(
+            "The DNS server answers: {} is {first} or one of {} more.",
+            dns.name,
+            others.len()
+        ),
+    }
+}
+
+/// A step as a whole.
+pub(super) fn step(step: &Step) -> String {
+    format!("Step {}: {}.", step.number, step.title)
+}
+
+/// A command.
+pub(super) fn command(command: &Command, announced: Option<Endpoint>) -> String {
+    let argument = command.argument.as_deref().unwrap_or_default();
+    let named = |words: &str| format!("The client {words} {argument}.");
+    match command.verb.as_str() {
+        "USER" => named("sends the user name"),
+        "PASS" => named("sends the password"),
+        "ACCT" => named("sends the account"),
+        "AUTH" => named("wants to encrypt the control connection:"),
+        "PBSZ" | "PROT" => "The client says how data connections are to be protected.".to_owned(),
+        "PORT" | "EPRT" | "LPRT" => match announced {
+            Some(end) => format!(
+                "Active mode: the client waits for the data connection at {} port {}.",
+                end.ip(),
+                end.port
+            ),
+            None => {
+                "Active mode: the client says where it waits for the data connection.".to_owned()
+            }
+        },
+        "PASV" | "EPSV" | "LPSV" => {
+            "Passive mode: the client asks where to open the data connection.".to_owned()
+        }
+        "TYPE" => match argument.bytes().next() {
+            Some(b'A' | b'a') => "The client chooses ASCII: line ends may be converted.".to_owned(),
+            Some(b'I' | b'i') => "The client chooses image: bytes as they are.".to_owned(),
+            _ => named("chooses the type"),
+        },
+        "LIST" | "NLST" | "MLSD" if argument.is_empty() => {
+            "The client asks for a listing of the directory.".to_owned()
+        }
+        "LIST" | "NLST" | "MLSD" => named("asks for a listing of"),
+        "RETR" => named("asks for the file"),
+        "STOR" | "STOU" => named("wants to store the file"),
+        "APPE" => named("wants to append to the file"),
+        "REST" => named("wants to begin at byte"),
+        "CWD" | "XCWD" => named("goes to the directory"),
+        "CDUP" | "XCUP" => "The client goes to the parent directory.".to_owned(),
+        "PWD" | "XPWD" => "The client asks which directory it is in.".to_owned(),
+        "MKD" | "XMKD" => named("makes the directory"),
+        "RMD" | "XRMD" => named("removes the directory"),
+        "DELE" => named("deletes the file"),
+        "RNFR" => named("wants to rename"),
+        "RNTO" => named("gives the new name"),
+        "SIZE" => named("asks for the size of"),
+        "MDTM" => named("asks for the time of"),
+        "SYST" => "The client asks for the kind of system.".to_owned(),
+        "FEAT" => "The client asks which extensions the server has.".to_owned(),
+        "NOOP" => "The client keeps the connection alive.".to_owned(),
+        "ABOR" => "The client gives the transfer up.".to_owned(),
+        "QUIT" => "The client says goodbye.".to_owned(),
+        verb if argument.is_empty() => format!("The client sends {verb}."),
+        verb => format!("The client sends {verb} {argument}."),
+    }
+}
+
+/// A reply, and the command it answers.
+pub(super) fn reply(reply: &Reply, command: Option<&Command>) -> String {
+    let text = reply.lines.last().map_or("", String::as_str);
+    let verb = command.map(|command| command.verb.as_str());
+    let what = match (reply.code, verb) {
+        (220, None) => "The server is ready",
+        (331, _) => "The server wants a password",
+        (332, _) => "The server wants an account",
+        (230, _) => "The user is logged in",
+        (234, _) => "The server agrees to encrypt",
+        (150 | 125, _) => "The server is about to use the data connection",
+        (226, _) => "The server says that the transfer is complete",
+        (227..=229, _) => "The server says where it waits for the data connection",
+        (221, _) => "The server says goodbye",
+        (350, _) => "The server waits for the next command",
+        (421, _) => "The server closes the connection",
+        (425, _) => "The server cannot open the data connection",
+        (426, _) => "The server gave the transfer up",
+        (530, Some("PASS" | "USER")) => "The server refuses the login",
+        (530, _) => "The server wants a login first",
+        (550, _) => "The server refuses: no such file, or no right to it",
+        (400..=499, _) => "The server cannot do it now",
+        (500..=599, _) => "The server refuses",
+        (100..=199, _) => "The server has begun",
+        (300..=399, _) => "The server wants more",
+        _ => "The server has done it",
+    };
+    format!("{what}: {} {text}", reply.code)
+}
+
+/// One segment of a reply that came in several.
+pub(super) fn part(label: &str) -> String {
+    format!("A part of the reply: {label}")
+}
+
+/// A segment of the control connection that is no message.
+pub(super) fn control_segment(segment: &TracedSegment, server_sends: bool, port: u16) -> String {
+    let who = who(server_sends);
+    let flags = segment.flags;
+    match (flags.syn, flags.ack) {
+        (true, false) => return format!("{who} opens the control connection to port {port}."),
+        (true, true) => return format!("{who} accepts the control connection."),
+        _ => {}
+    }
+    if flags.rst {
+        return format!("{who} tears the control connection down.");
+    }
+    if flags.fin {
+        return format!("{who} closes its side of the control connection.");
+    }
+    match (segment.bytes, segment.novelty) {
+        (0, _) => format!("{who} acknowledges what it has received."),
+        (_, Novelty::Again) => format!("{who} sends the same again: no acknowledgement came."),
+        (_, Novelty::Copy) => "The capture has this packet twice.".to_owned(),
+        (bytes, _) => format!(
+            "{who} sends {} that tell nothing by themselves.",
+            units::bytes(bytes.into())
+        ),
+    }
+}
+
+/// A segment of a data connection.
+pub(super) fn data_segment(segment: &TracedSegment, server_sends: bool, name: &str) -> String {
+    let who = who(server_sends);
+    let flags = segment.flags;
+    match (flags.syn, flags.ack) {
+        (true, false) => return opening(server_sends),
+        (true, true) => return format!("{who} accepts the data connection."),
+        _ => {}
+    }
+    if flags.rst {
+        return format!("{who} tears the data connection down.");
+    }
+    match (segment.bytes, segment.novelty) {
+        (0, _) if flags.fin => closing(server_sends),
+        (0, _) if segment.window == 0 => format!("{who} has no room for more data."),
+        (0, _) => format!("{who} acknowledges the data it has received."),
+        (_, Novelty::Again) => format!("{who} sends a part of {name} again."),
+        (_, Novelty::Late) => format!("A part of {name} that was missing arrives."),
+        (_, Novelty::Copy) => "The capture has this packet twice.".to_owned(),
+        (bytes, Novelty::New) if flags.fin => format!(
+            "{who} sends the last {} of {name} and closes its side.",
+            units::bytes(bytes.into())
+        ),
+        (bytes, Novelty::New) => {
+            format!("{who} sends {} of {name}.", units::bytes(bytes.into()))
+        }
+    }
+}
+
+/// Somebody opens a data connection.
+pub(super) fn opening(server_sends: bool) -> String {
+    format!("{} opens the data connection.", who(server_sends))
+}
+
+/// Somebody closes a data connection.
+pub(super) fn closing(server_sends: bool) -> String {
+    format!(
+        "{} closes its side of the data connection.",
+        who(server_sends)
+    )
+}
+
+/// A segment of a data connection that was never established.
+pub(super) fn unanswered(segment: &TracedSegment, server_sends: bool) -> String {
+    let who = who(server_sends);
+    if segment.flags.rst {
+        format!("{who} refuses the data connection.")
+    } else if segment.flags.syn && segment.novelty == Novelty::Again {
+        format!("{who} tries again to open the data connection: no answer came.")
+    } else if segment.flags.syn {
+        format!("{who} tries to open the data connection.")
+    } else {
+        format!("{who} sends a segment of a data connection that is not open.")
+    }
+}
+
+/// All bytes of one direction of a data connection.
+pub(super) fn contents(name: &str, bytes: u64, server_sends: bool) -> String {
+    format!(
+        "{} sends {name}: {}.",
+        who(server_sends),
+        units::bytes(bytes)
+    )
+}
+
+/// The midst of a long transfer.
+pub(super) fn folded(name: &str, segments: &str, bytes: u64, last: u64) -> String {
+    format!(
+        "{segments} with {} of {name}, up to frame {last}, are not drawn one by one.",
+        units::size(bytes)
+    )
+}
+
+const fn who(server_sends: bool) -> &'static str {
+    if server_sends {
+        "The server"
+    } else {
+        "The client"
+    }
+}

@@ -1,0 +1,268 @@
+//! Diagrams as one SVG picture: light and dark by the reader's setting, always light on paper.
+
+use std::io::{self, Write};
+
+use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, State};
+use super::text::clipped;
+use crate::model::wire_text::printable;
+use crate::report::units;
+
+/// Writes all sessions one below the other. Beyond a bound rows are left out, and the picture says how many.
+pub fn write_svg(
+    diagrams: &mut dyn Iterator<Item = Diagram>,
+    detail: Detail,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut body = Vec::new();
+    let mut picture = Picture {
+        detail,
+        out: &mut body,
+        y: 0,
+        rows: 0,
+        left_out: 0,
+    };
+    for diagram in diagrams {
+        picture.diagram(&diagram)?;
+    }
+    if picture.left_out > 0 {
+        let rows = units::counted(picture.left_out, "row", "rows");
+        let hint = format!("{rows} left out: choose a session, or less detail");
+        picture.y += ROW;
+        let y = picture.y;
+        picture.text(MARGIN, y, "start", "t", &hint, WIDTH)?;
+        picture.y += ROW;
+    }
+    let height = picture.y + 12;
+    writeln!(
+        out,
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{height}\" viewBox=\"0 0 {WIDTH} {height}\" \
+         role=\"img\" aria-label=\"FTP sessions as sequence diagrams\">"
+    )?;
+    writeln!(out, "<style>{STYLE}</style>")?;
+    writeln!(
+        out,
+        "<rect class=\"bg\" width=\"{WIDTH}\" height=\"{height}\"/>"
+    )?;
+    out.write_all(&body)?;
+    writeln!(out, "</svg>")
+}
+
+struct Picture<'a> {
+    detail: Detail,
+    out: &'a mut Vec<u8>,
+    /// How far down it goes so far.
+    y: u64,
+    rows: usize,
+    left_out: u64,
+}
+
+impl Picture<'_> {
+    fn diagram(&mut self, diagram: &Diagram) -> io::Result<()> {
+        let columns = columns(diagram.uses(Lane::Dns, self.detail));
+        self.y += 30;
+        let title = format!("Session {}: {}", diagram.session, diagram.verdict);
+        let y = self.y;
+        self.text(MARGIN, y, "start", "h", &title, WIDTH - 2 * MARGIN)?;
+        self.text(
+            MARGIN,
+            y + 18,
+            "start",
+            "d",
+            &diagram.between,
+            WIDTH - 2 * MARGIN,
+        )?;
+        self.y += 34;
+        let top = self.y;
+        for lane in Lane::ALL {
+            let Some(x) = columns[lane.place()] else {
+                continue;
+            };
+            writeln!(
+                self.out,
+                "<rect class=\"head\" x=\"{}\" y=\"{top}\" width=\"140\" height=\"38\" rx=\"6\"/>",
+                x - 70
+            )?;
+            let end = &diagram.ends[lane.place()];
+            let y = if end.is_empty() { top + 24 } else { top + 16 };
+            self.text(x, y, "middle", "b", lane.title(), 136)?;
+            self.text(x, top + 31, "middle", "d", end, 136)?;
+        }
+        self.y += 44;
+        let lanes_from = self.y;
+        // The lanes lie behind the rows: their place is kept until it is known how far down they go.
+        let place = self.out.len();
+        for row in diagram.rows_at(self.detail) {
+            if self.rows >= ROWS {
+                self.left_out += 1;
+                continue;
+            }
+            self.rows += 1;
+            self.row(row, diagram, columns)?;
+        }
+        let mut lanes = Vec::new();
+        for x in columns.iter().flatten() {
+            writeln!(
+                lanes,
+                "<line class=\"lane\" x1=\"{x}\" y1=\"{}\" x2=\"{x}\" y2=\"{}\"/>",
+                lanes_from - 6,
+                self.y + 6
+            )?;
+        }
+        self.out.splice(place..place, lanes);
+        self.y += 14;
+        Ok(())
+    }
+
+    fn row(&mut self, row: &Row, diagram: &Diagram, columns: [Option<u64>; 4]) -> io::Result<()> {
+        let y = self.y;
+        match row.kind {
+            RowKind::Phase => {
+                self.y += ROW + 8;
+                writeln!(
+                    self.out,
+                    "<rect class=\"phase\" x=\"{MARGIN}\" y=\"{}\" width=\"{}\" height=\"22\" rx=\"4\"/>",
+                    y + 6,
+                    WIDTH - 2 * MARGIN
+                )?;
+                self.text(MARGIN + 8, y + 21, "start", "b", &row.label, 640)?;
+                let state = state_text(&row.state);
+                self.text(WIDTH - MARGIN - 8, y + 21, "end", "d", &state, 380)
+            }
+            RowKind::Part => {
+                self.y += 20;
+                let (server, client) = (columns[1].unwrap_or(0), columns[2].unwrap_or(0));
+                let middle = u64::midpoint(server, client);
+                self.text(
+                    middle,
+                    y + 15,
+                    "middle",
+                    "d",
+                    &format!("· {} ·", row.label),
+                    400,
+                )
+            }
+            RowKind::Arrow { from, to, channel } => {
+                self.y += ROW;
+                let (Some(begin), Some(end)) = (columns[from.place()], columns[to.place()]) else {
+                    return Ok(());
+                };
+                let line = y + 22;
+                let when = units::offset(row.time, diagram.start);
+                self.text(MARGIN + 58, line, "end", "t", &when, 70)?;
+                if let Some(frame) = row.frame {
+                    self.text(MARGIN + 66, line, "start", "t", &format!("#{frame}"), 60)?;
+                }
+                self.arrow(row, channel, (begin, end), line)
+            }
+        }
+    }
+
+    fn arrow(
+        &mut self,
+        row: &Row,
+        channel: Channel,
+        (begin, end): (u64, u64),
+        y: u64,
+    ) -> io::Result<()> {
+        let class = match channel {
+            _ if row.failed => "bad",
+            Channel::Data => "data",
+            Channel::Console => "user",
+            Channel::Dns | Channel::Control | Channel::Step => "ctl",
+        };
+        let tip = if begin < end { end - 1 } else { end + 1 };
+        let back = if begin < end { tip - 8 } else { tip + 8 };
+        let full = printable(&row.caption);
+        writeln!(
+            self.out,
+            "<g class=\"{class}\"><title>{}</title><line x1=\"{begin}\" y1=\"{y}\" x2=\"{back}\" y2=\"{y}\"/>\
+             <path d=\"M{tip} {y}L{back} {}L{back} {}Z\"/>",
+            escaped(&full),
+            y - 4,
+            y + 4
+        )?;
+        let middle = u64::midpoint(begin, end);
+        let room = begin.abs_diff(end).max(150) + 20;
+        self.text(middle, y - 5, "middle", "l", &row.label, room)?;
+        writeln!(self.out, "</g>")
+    }
+
+    /// A text that takes at most `room` pixels, as far as that can be told without its font.
+    fn text(
+        &mut self,
+        x: u64,
+        y: u64,
+        anchor: &str,
+        class: &str,
+        text: &str,
+        room: u64,
+    ) -> io::Result<()> {
+        if text.is_empty() {
+            return Ok(());
+        }
+        let text = printable(text);
+        let characters = usize::try_from(room * 10 / 63).unwrap_or(usize::MAX);
+        let text = escaped(&clipped(&text, characters));
+        writeln!(
+            self.out,
+            "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
+        )
+    }
+}
+
+/// Where the lanes stand.
+const fn columns(dns: bool) -> [Option<u64>; 4] {
+    if dns {
+        [Some(220), Some(390), Some(880), Some(1_090)]
+    } else {
+        [None, Some(220), Some(860), Some(1_090)]
+    }
+}
+
+fn state_text(state: &State) -> String {
+    let mut parts = Vec::new();
+    if let Some(user) = &state.user {
+        parts.push(format!("user {user}"));
+        parts.extend(state.directory.clone());
+        parts.push(state.data_type.clone());
+    }
+    if !state.mode.is_empty() {
+        parts.push(state.mode.clone());
+    }
+    if state.encrypted {
+        parts.push("encrypted".to_owned());
+    }
+    parts.join(" · ")
+}
+
+/// Text for XML 1.0: what means something by its entity, what XML cannot hold by U+FFFD.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            '\0'..='\x1f' | '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            _ => out.push(character),
+        }
+    }
+    out
+}
+
+const STYLE: &str = "\
+.bg{fill:#fff}text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1b1f24}.h{font-size:16px;font-weight:600}\
+.b{font-weight:600}.d,.t{fill:#57606a;font-size:11px}.t{font-variant-numeric:tabular-nums}.head{fill:#f3f5f7;stroke:#c4ccd4}\
+.phase{fill:#e8eef5}.lane{stroke:#c4ccd4;stroke-dasharray:3 3}g line{stroke-width:1.4}.ctl line{stroke:#0b5cad}.ctl path{fill:#0b5cad}\
+.data line{stroke:#1a7f37;stroke-width:2.6}.data path{fill:#1a7f37}.user line{stroke:#6e5494;stroke-dasharray:5 3}.user path{fill:#6e5494}\
+.bad line{stroke:#b42318}.bad path,.bad text{fill:#b42318}\
+@media screen and (prefers-color-scheme:dark){.bg{fill:#12161b}text{fill:#e6e9ed}.d,.t{fill:#9aa5b1}.head{fill:#1f252d;stroke:#3c4651}\
+.phase{fill:#202c3a}.lane{stroke:#3c4651}.ctl line{stroke:#6cb2f7}.ctl path{fill:#6cb2f7}.data line{stroke:#4cc76b}.data path{fill:#4cc76b}\
+.user line{stroke:#b99ce6}.user path{fill:#b99ce6}.bad line{stroke:#ff8b7f}.bad path,.bad text{fill:#ff8b7f}}";
+const WIDTH: u64 = 1_180;
+const MARGIN: u64 = 16;
+const ROW: u64 = 30;
+/// Rows of a picture: more are slow to show.
+const ROWS: usize = 20_000;

@@ -1,0 +1,163 @@
+use super::*;
+use crate::model::record::{Session, StepKind};
+use crate::report::example::example_session;
+
+/// A file name that would be anything but a name, if a format let it.
+pub(super) const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{202e}<script>alert(1)</script>\u{2028}\nend\n::error::&\"'#;%%{init}%%]]>.txt";
+
+fn hostile() -> Session {
+    let mut session = example_session();
+    for step in &mut session.steps {
+        step.title = format!("RETR {HOSTILE}");
+        for command in &mut step.commands {
+            if step.kind == StepKind::Retrieve {
+                command.argument = Some(HOSTILE.into());
+            }
+            for reply in &mut command.replies {
+                reply.lines = vec![HOSTILE.into()];
+            }
+        }
+    }
+    for transfer in &mut session.transfers {
+        transfer.name = Some(HOSTILE.into());
+    }
+    session.server.name = Some(HOSTILE.into());
+    session.verdict.text = HOSTILE.into();
+    session
+}
+
+fn written(
+    detail: Detail,
+    write: impl Fn(
+        &mut dyn Iterator<Item = Diagram>,
+        Detail,
+        &mut dyn std::io::Write,
+    ) -> std::io::Result<()>,
+) -> String {
+    let diagram = Recorder::default().diagram(&hostile());
+    let mut out = Vec::new();
+    write(&mut [diagram].into_iter(), detail, &mut out).expect("memory takes it");
+    String::from_utf8(out).expect("text is UTF-8")
+}
+
+#[test]
+fn text_has_no_controls_and_no_line_begins_with_wire_bytes() {
+    for detail in [Detail::Steps, Detail::Messages, Detail::Packets] {
+        for width in [20, 60, 80, 200] {
+            let text = written(detail, |diagrams, detail, out| {
+                let options = TextOptions {
+                    detail,
+                    width,
+                    color: false,
+                };
+                write_text(diagrams, options, out)
+            });
+            assert!(text.contains("RETR") || width < 60, "{text}");
+            for line in text.lines() {
+                assert!(
+                    !line.chars().any(crate::model::wire_text::is_hostile),
+                    "{line}"
+                );
+                assert!(!line.starts_with("::"), "{line}");
+                let columns = unicode_width::UnicodeWidthStr::width(line);
+                assert!(columns <= usize::from(width), "{columns}: {line}");
+            }
+        }
+    }
+}
+
+#[test]
+fn mermaid_has_entities_for_all_that_means_something() {
+    let text = written(Detail::Messages, write_mermaid);
+    assert!(text.contains("RETR"));
+    for line in text.lines() {
+        assert!(!line.contains("<script"), "{line}");
+        assert!(!line.contains("%%"), "{line}");
+        assert!(
+            line == "sequenceDiagram" || line.starts_with("    "),
+            "{line}"
+        );
+        assert!(line.matches(':').count() <= 1, "{line}");
+    }
+}
+
+#[test]
+fn plantuml_has_numbers_for_all_that_means_something() {
+    let text = written(Detail::Messages, write_plantuml);
+    assert!(text.contains("RETR"));
+    for line in text.lines() {
+        assert!(!line.contains('<') && !line.contains('%'), "{line}");
+        assert!(!line.contains("]]"), "{line}");
+    }
+    assert_eq!(text.matches("@enduml").count(), 1);
+}
+
+#[test]
+fn pictures_are_well_formed_and_have_no_markup_but_their_own() {
+    let text = written(Detail::Messages, write_svg);
+    assert!(text.contains("RETR"));
+    assert!(!text.contains("<script"));
+    let own = ["svg", "style", "rect", "text", "line", "g", "title", "path"];
+    let mut open: Vec<&str> = Vec::new();
+    for tag in text.split('<').skip(1) {
+        let (tag, _) = tag.split_once('>').expect("each tag is closed");
+        if let Some(name) = tag.strip_prefix('/') {
+            assert_eq!(open.pop(), Some(name));
+        } else {
+            let name = tag.split([' ', '/']).next().expect("a name");
+            assert!(own.contains(&name), "{tag}");
+            if !tag.ends_with('/') {
+                open.push(name);
+            }
+        }
+    }
+    assert!(open.is_empty());
+    let entities = text.split('&').skip(1);
+    for entity in entities {
+        let known = ["amp;", "lt;", "gt;", "quot;", "#39;"];
+        assert!(
+            known.iter().any(|name| entity.starts_with(name)),
+            "{entity}"
+        );
+    }
+}
+
+#[test]
+fn a_session_without_recorded_segments_still_has_its_transfers() {
+    let diagram = Recorder::default().diagram(&example_session());
+    let labels: Vec<&str> = diagram
+        .rows_at(Detail::Messages)
+        .map(|row| row.label.as_str())
+        .collect();
+    assert!(labels.contains(&"readme.txt: 1,715 bytes"), "{labels:?}");
+    assert!(
+        labels
+            .iter()
+            .any(|label| label.starts_with("data connection"))
+    );
+}
+
+#[test]
+fn secrets_are_drawn_as_the_report_has_them() {
+    let mut session = example_session();
+    session.steps.iter_mut().for_each(|step| {
+        for command in &mut step.commands {
+            if command.verb == "PASS" {
+                command.argument = Some("<hidden>".into());
+            }
+        }
+    });
+    let diagram = Recorder::default().diagram(&session);
+    let typed = diagram.rows.iter().find(|row| {
+        row.kind
+            == RowKind::Arrow {
+                from: Lane::Console,
+                to: Lane::Client,
+                channel: Channel::Console,
+            }
+            && row.label == "<hidden>"
+    });
+    assert!(typed.is_some());
+    let console: Vec<&String> = diagram.rows.iter().flat_map(|row| &row.console).collect();
+    assert!(console.iter().any(|line| *line == "Password:"));
+}
