@@ -17,6 +17,8 @@ pub(super) struct EndState {
     after_gap: bool,
     /// A byte was seen.
     spoke: bool,
+    /// Where the last byte arrived.
+    heard: FrameRef,
 }
 
 impl Session {
@@ -34,6 +36,7 @@ impl Session {
             &mut self.server_end
         };
         end.spoke = true;
+        end.heard = chunk.arrived;
         let mut rest = chunk.bytes;
         while !rest.is_empty() {
             rest = if self.encryption.is_clear(from_client) {
@@ -116,6 +119,7 @@ impl Session {
             (&mut self.server_end, &mut self.server_lines)
         };
         end.after_gap = true;
+        let heard = end.heard;
         self.dialogue.hole();
         let begun = lines
             .rest()
@@ -123,13 +127,13 @@ impl Session {
         lines.abandon();
         if let Some(line) = begun.filter(|line| says_enough(line, from_client)) {
             if from_client {
-                self.client_line(shared, &line, true, gap.frame);
+                self.client_line(shared, &line, true, heard);
             } else {
-                self.server_line(shared, &line, true, gap.frame);
+                self.server_line(shared, &line, true, heard);
             }
         }
         if !from_client && let Some(reply) = self.replies.hole() {
-            self.reply(shared, &reply, gap.frame);
+            self.reply(shared, &reply, heard);
         }
     }
 

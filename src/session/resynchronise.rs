@@ -57,7 +57,7 @@ impl Dialogue {
     /// A reply is given or left over.
     pub(super) fn note_reply(&mut self, reply: &ParsedReply) {
         if reply.code >= 200 {
-            self.last = Some(words(reply));
+            self.last = Some((reply.code, first_line(reply).to_vec()));
         }
     }
 
@@ -111,12 +111,14 @@ impl Session {
     /// The oldest commands make way for a reply that is not theirs any more (rules 2, 4 and 5).
     pub(super) fn make_way(&mut self, code: u16, arrived: FrameRef) {
         if matches!(code, 125 | 150) {
-            let next_waits = self
-                .pending
-                .iter()
-                .skip(1)
-                .any(|one| one.verb.is_transfer() && !one.preliminary);
-            if next_waits && self.pending.front().is_some_and(runs) {
+            let next_waits = self.pending.front().is_some_and(runs)
+                && (1..self.pending.len()).any(|at| {
+                    self.pending
+                        .get(at)
+                        .is_some_and(|one| one.verb.is_transfer() && !one.preliminary)
+                        && self.was_sent(at, arrived)
+                });
+            if next_waits {
                 self.drop_front();
             }
             return;
@@ -138,8 +140,10 @@ impl Session {
         }
         while let Some(front) = self.pending.front()
             && front.sequence <= self.dialogue.passed
-            && self.pending.iter().skip(1).any(|one| {
-                one.sequence > self.dialogue.passed && fits(one, code) && usual(one, code)
+            && (1..self.pending.len()).any(|at| {
+                self.pending.get(at).is_some_and(|one| {
+                    one.sequence > self.dialogue.passed && fits(one, code) && usual(one, code)
+                }) && self.was_sent(at, arrived)
             })
         {
             self.drop_front();
@@ -155,7 +159,10 @@ impl Session {
         let Some(front) = self.pending.front() else {
             return false;
         };
-        let repeats = || self.dialogue.last.as_ref() == Some(&words(reply));
+        let repeats = || {
+            let last = self.dialogue.last.as_ref();
+            last.is_some_and(|(code, line)| *code == reply.code && line == first_line(reply))
+        };
         // What follows an answer to AUTH may be no line.
         front.verb != Verb::Auth && (!usual(front, reply.code) || repeats())
     }
@@ -325,8 +332,8 @@ fn usual(pending: &Pending, code: u16) -> bool {
         && (code >= 400 || !pending.verb.is_transfer() || pending.preliminary)
 }
 
-fn words(reply: &ParsedReply) -> (u16, Vec<u8>) {
-    (reply.code, reply.lines.first().cloned().unwrap_or_default())
+fn first_line(reply: &ParsedReply) -> &[u8] {
+    reply.lines.first().map_or(&[], Vec::as_slice)
 }
 
 /// Stands for no transfer where a session asks to be looked at again.

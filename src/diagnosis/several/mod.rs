@@ -1,4 +1,5 @@
-//! Findings about several sessions: guessed passwords, transfers between two servers, what the capture lost.
+//! Findings about several sessions: guessed passwords, transfers between two servers, one session captured twice, what the
+//! capture lost.
 //!
 //! In: announced end points while sessions run, and each session at its end. Out: findings at the end of the run, and for
 //! a session that is half of a server-to-server transfer, the other half. Everything kept is bounded.
@@ -6,10 +7,12 @@
 //! ```text
 //! announced end points -> exchanges -> fxp
 //! sessions -> logins -> brute-force, password-spraying
+//!          -> legs -> session-seen-twice
 //!          -> losses -> capture-loss
 //! ```
 
 mod exchanges;
+mod legs;
 mod logins;
 mod losses;
 
@@ -22,6 +25,7 @@ pub use exchanges::Announcement;
 #[derive(Debug, Default)]
 pub struct Several {
     exchanges: exchanges::Exchanges,
+    legs: legs::Legs,
     logins: logins::Logins,
     losses: losses::Losses,
 }
@@ -46,6 +50,7 @@ impl Several {
         passwords: &[(u64, u64)],
     ) {
         self.logins.session_over(session, passwords);
+        self.legs.session_over(session);
         self.losses.session_over(session.id, troubles);
     }
 
@@ -54,6 +59,7 @@ impl Several {
     pub fn finish(&mut self) -> Vec<Finding> {
         let mut findings = self.logins.finish();
         findings.extend(self.exchanges.finish());
+        findings.extend(self.legs.finish());
         findings.extend(self.losses.finish());
         findings.sort_by(|a, b| {
             let key = |finding: &Finding| finding.frames.first().copied().unwrap_or(0);
