@@ -5,6 +5,8 @@ mod support;
 
 #[path = "pitfalls/capture.rs"]
 mod capture;
+#[path = "pitfalls/capture_around.rs"]
+mod capture_around;
 #[path = "pitfalls/capture_holes.rs"]
 mod capture_holes;
 #[path = "pitfalls/content.rs"]

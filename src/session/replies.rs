@@ -13,8 +13,9 @@
 //! 4. A client has gone on that sends a command after what it must have taken for the answer: a second 1yz, the final reply of
 //!    the transfer it aborted, seconds of silence. The commands before are answered only by what fits no later one.
 //! 5. A reply never answers a command that was captured after it. A client that waits for each reply has one command under way:
-//!    after a hole in either stream a reply answers the newest command before it. A command that comes to light only when a
-//!    hole in the client's stream is closed takes the replies that came meanwhile and that nobody waited for.
+//!    after a hole in either stream a reply answers the newest command before it; of a client that does not wait, the first
+//!    that usually gets such a reply. A command that comes to light only when a hole in the client's stream is closed takes
+//!    the replies that came meanwhile and that nobody waited for.
 //!
 //! Rules 3 to 5 are in [`super::resynchronise`].
 

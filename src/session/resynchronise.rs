@@ -124,18 +124,27 @@ impl Session {
             return;
         }
         if self.dialogue.hole && !self.dialogue.pipelines {
-            let newest = (0..self.pending.len()).rev().find(|&at| {
-                self.pending
-                    .get(at)
-                    .is_some_and(|one| !one.verb.comes_out_of_turn())
-                    && self.was_sent(at, arrived)
-            });
+            let newest = (0..self.pending.len())
+                .rev()
+                .find(|&at| self.is_in_turn(at) && self.was_sent(at, arrived));
             if let Some(newest) = newest
                 && self.pending.get(newest).is_some_and(|one| fits(one, code))
             {
                 for _ in 0..newest {
                     self.drop_front();
                 }
+            }
+        }
+        if self.dialogue.hole && self.pending.front().is_some_and(|one| !usual(one, code)) {
+            let first = (1..self.pending.len()).find(|&at| {
+                self.pending
+                    .get(at)
+                    .is_some_and(|one| fits(one, code) && usual(one, code))
+                    && self.is_in_turn(at)
+                    && self.was_sent(at, arrived)
+            });
+            for _ in 0..first.unwrap_or(0) {
+                self.drop_front();
             }
         }
         while let Some(front) = self.pending.front()
@@ -198,7 +207,8 @@ impl Session {
         verb: Verb,
         arrived: FrameRef,
     ) {
-        let in_turn = !verb.comes_out_of_turn();
+        let transferring = self.pending.iter().any(|one| one.verb.is_transfer());
+        let in_turn = !(transferring && verb.comes_out_of_turn());
         if let Some(held) = self.dialogue.held.take() {
             let refused = self.pending.front().is_some_and(|front| {
                 !fits(front, held.reply.code) && (runs(front) || front.verb.sets_up_data())
@@ -259,11 +269,8 @@ impl Session {
     pub(super) fn note_waiting(&mut self, index: usize, arrived: FrameRef) {
         self.dialogue.heard = arrived.time;
         let next = index + 1;
-        let early = self
-            .pending
-            .get(next)
-            .is_some_and(|one| !one.verb.comes_out_of_turn())
-            && self.was_sent(next, arrived);
+        let early =
+            next < self.pending.len() && self.is_in_turn(next) && self.was_sent(next, arrived);
         self.dialogue.pipelines |= early && !self.dialogue.hole;
         self.dialogue.aborted |= self
             .pending
@@ -293,6 +300,17 @@ impl Session {
                 .pending
                 .get(index)
                 .is_some_and(|one| one.verb.sets_up_data())
+    }
+
+    /// Whether a client that waits sends the command at `index` only after all replies to those before: not what may be sent
+    /// while a transfer runs.
+    fn is_in_turn(&self, index: usize) -> bool {
+        let mut before = self.pending.iter().take(index);
+        let out_of_turn = self
+            .pending
+            .get(index)
+            .is_some_and(|one| one.verb.comes_out_of_turn());
+        !(out_of_turn && before.any(|one| one.verb.is_transfer()))
     }
 
     /// The client waits for nothing it has sent so far.

@@ -182,3 +182,37 @@ fn pitfall_83_several_lost_replies_in_a_row_shift_nothing() {
         ]
     );
 }
+
+#[test]
+fn pitfall_83_a_lost_reply_to_a_client_that_does_not_wait_is_told_by_what_comes_next() {
+    for (lost, rest, expected) in [
+        (
+            "250 ok",
+            "257 \"/\" | 200 ok | 213 17",
+            ["CWD /a:", "PWD: 257", "TYPE I: 200", "SIZE f: 213"],
+        ),
+        (
+            "257 \"/\"",
+            "200 ok | 213 17",
+            ["CWD /a: 250", "PWD:", "TYPE I: 200", "SIZE f: 213"],
+        ),
+        (
+            "200 ok",
+            "213 17",
+            ["CWD /a: 250", "PWD: 257", "TYPE I:", "SIZE f: 213"],
+        ),
+    ] {
+        let all = ["250 ok", "257 \"/\"", "200 ok", "213 17"];
+        let before = all.iter().take_while(|reply| **reply != lost);
+        let mut scene = Scene::logged_in();
+        scene.play(">> CWD /a | PWD | TYPE I | SIZE f");
+        for reply in before {
+            scene.play(&format!("< {reply}"));
+        }
+        scene.play(&format!("<! {lost}\n<< {rest}"));
+        scene.play("> NOOP\n< 200 ok\n> QUIT\n< 221 bye");
+        let report = scene.report();
+        assert_eq!(dialogue(&report)[2..6], expected);
+        assert_eq!(dialogue(&report)[6..], ["NOOP: 200", "QUIT: 221"]);
+    }
+}

@@ -55,10 +55,12 @@ impl Verb {
     pub const fn usually_gets(self, code: u16) -> bool {
         match self {
             _ if code >= 400 => true,
-            Self::Unknown | Self::Other | Self::Site => true,
+            Self::Unknown | Self::Other | Self::Site => {
+                matches!(code, 200 | 202 | 211..=214 | 250 | 331 | 332 | 350)
+            }
             Self::User => matches!(code, 230 | 232 | 331 | 332 | 336),
-            Self::Pass | Self::Acct => matches!(code, 200 | 202 | 230 | 232 | 332 | 336),
-            Self::Cwd | Self::Cdup => matches!(code, 200 | 250 | 257),
+            Self::Pass | Self::Acct => matches!(code, 202 | 230 | 232 | 332 | 336),
+            Self::Cwd | Self::Cdup => matches!(code, 200 | 250),
             Self::Rein => matches!(code, 200 | 220),
             Self::Quit => matches!(code, 200 | 221 | 226),
             Self::Pasv | Self::Epsv => matches!(code, 227 | 229),
