@@ -46,6 +46,10 @@ fn is_exchange(troubles: &[DataTrouble], ip: IpAddr, port: u16) -> bool {
 }
 
 fn active_address(command: &Command) -> Option<(IpAddr, u16)> {
+    // An address of a family that the server does not speak was tried, and that is all (RFC 2428 section 2).
+    if command.replies.iter().any(|reply| reply.code == 522) {
+        return None;
+    }
     let argument = command.argument.as_deref()?.as_bytes();
     let end = match command.verb.as_str() {
         "PORT" => port_argument(argument),

@@ -141,8 +141,12 @@ impl Session {
             _ => {}
         }
         // By the reply's code, not by the command: some answer EPSV with 227, and translators PASV with 229.
+        // CPSV and its kind are no commands of an RFC.
         if let Some((mode, announced)) = self.passive_end_point(reply)
-            && matches!(verb, Verb::Pasv | Verb::Epsv | Verb::Lpsv)
+            && matches!(
+                verb,
+                Verb::Pasv | Verb::Epsv | Verb::Lpsv | Verb::Other | Verb::Unknown
+            )
         {
             let number = match self.dialogue.announced.take() {
                 Some(number) => number,
@@ -223,7 +227,12 @@ impl Session {
             )),
             229 => {
                 let found = lines.find_map(|line| extended_passive_reply(line))?;
-                Some((Mode::ExtendedPassive, self.server.with_port(found.port)))
+                // The address is that of the control connection (RFC 2428 section 3), unless the reply has one.
+                let own = self.server.with_port(found.port);
+                let end = found
+                    .address
+                    .map_or(own, |address| Endpoint::new(address, found.port));
+                Some((Mode::ExtendedPassive, end))
             }
             _ => None,
         }

@@ -93,6 +93,7 @@ impl Session {
             verb,
             preliminary: false,
             activated: false,
+            presumed: false,
         });
         if self.pending.len() > PENDING {
             shared.warn(
@@ -125,9 +126,57 @@ impl Session {
             let Pending { sequence, verb, .. } = *pending;
             if verb.is_transfer() {
                 self.activate_transfer(shared, sequence);
-            } else if alone && let Some(number) = self.announcement(sequence) {
-                self.put_in_force(shared, number);
+            } else if alone {
+                self.presume_accepted(shared, at);
             }
+        }
+    }
+
+    /// The commands in front of this place were accepted, though their replies were not captured: a transfer that waited for
+    /// them has begun.
+    pub(super) fn presume_answered(&mut self, shared: &mut Shared<'_>, place: usize) {
+        for at in 0..place {
+            self.presume_accepted(shared, at);
+        }
+        if let Some(pending) = self.pending.get_mut(place)
+            && pending.verb.is_transfer()
+            && !std::mem::replace(&mut pending.activated, true)
+        {
+            let sequence = pending.sequence;
+            self.activate_transfer(shared, sequence);
+        }
+    }
+
+    /// Puts in force what a command without a captured reply asked for.
+    fn presume_accepted(&mut self, shared: &mut Shared<'_>, at: usize) {
+        let Some(pending) = self.pending.get_mut(at) else {
+            return;
+        };
+        if std::mem::replace(&mut pending.presumed, true) {
+            return;
+        }
+        let Pending { sequence, verb, .. } = *pending;
+        if let Some(number) = self.announcement(sequence) {
+            self.put_in_force(shared, number);
+            return;
+        }
+        let mode = match verb {
+            Verb::Pasv => Mode::Passive,
+            Verb::Epsv => Mode::ExtendedPassive,
+            Verb::Lpsv => Mode::LongPassive,
+            _ => return,
+        };
+        let Some(command) = self.steps.get(sequence) else {
+            return;
+        };
+        let all = command
+            .argument
+            .as_deref()
+            .is_some_and(|argument| argument.eq_ignore_ascii_case(b"ALL"));
+        if !all {
+            let since = command.record.time;
+            let number = self.expect_unknown(shared, mode, since);
+            self.put_in_force(shared, number);
         }
     }
 

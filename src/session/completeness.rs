@@ -21,6 +21,8 @@ pub(super) struct Facts {
     pub(super) start_known: bool,
     /// The sender's FIN, all before it seen or known to be missing.
     pub(super) sender_fin: Option<FrameRef>,
+    /// That was no FIN but the mark of the file's end in MODE B or C.
+    pub(super) end_marked: bool,
     /// The sender's RST.
     pub(super) sender_reset: Option<FrameRef>,
     /// The receiver's first FIN or RST.
@@ -233,6 +235,10 @@ fn tell_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec
         ));
     }
     match (facts.sender_fin, facts.sender_reset) {
+        (Some(frame), _) if facts.end_marked => evidence.push(format!(
+            "the sender marked the end of the file (frame {}) and kept the connection",
+            frame.number
+        )),
         (Some(frame), _) => evidence.push(format!("FIN from the sender (frame {})", frame.number)),
         (None, Some(frame)) => {
             evidence.push(format!("RST from the sender (frame {})", frame.number));

@@ -4,11 +4,12 @@ use super::content::Content;
 use super::decoding::Decoding;
 use super::encrypted_stream::{EncryptedStream, Nature};
 use super::expectation::NegotiationId;
+use super::link::Agreement;
 use super::shared::{ContentSink, Shared};
-use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener};
-use crate::model::{Direction, Endpoint, FlowKey};
+use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener, TransferMode};
+use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::community_id::community_id;
-use crate::protocol::ftp::representation::Coding;
+use crate::protocol::ftp::representation::{Coding, FileEnds};
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 
 /// Names a data connection; never used twice in a run.
@@ -36,9 +37,9 @@ pub(super) struct DataChannel {
     pub(super) client_way: Direction,
     pub(super) purpose: Purpose,
     /// By [`Direction::index`].
-    contents: [Option<Box<Content>>; 2],
+    pub(super) contents: [Option<Box<Content>>; 2],
     /// The file that the bytes of one direction stand for.
-    decoding: Option<(Direction, Box<Decoding>)>,
+    pub(super) decoding: Option<(Direction, Box<Decoding>)>,
     /// As of the last time anything but bytes happened.
     pub(super) summary: FlowSummary,
     pub(super) closed: Option<CloseReason>,
@@ -48,9 +49,34 @@ pub(super) struct DataChannel {
     pub(super) encrypted: Option<Box<EncryptedStream>>,
     pub(super) home: Option<u64>,
     /// Its port alone says that it carries data, so that clear bytes are worth keeping.
-    is_data: bool,
+    pub(super) is_data: bool,
     /// Everything was told; only its last segments are still to come.
-    settled: bool,
+    pub(super) settled: bool,
+    /// MODE in force when it was opened.
+    pub(super) mode: TransferMode,
+    /// Where files end, by [`Direction::index`]; `None` where only the end of the connection ends one.
+    pub(super) ends: [Option<FileEnds>; 2],
+    /// The file is over, though the connection is not.
+    pub(super) ended: Option<FrameRef>,
+    /// The next file began before anything said that this one is over.
+    pub(super) cut_off: bool,
+    /// What came on the same connection before this file.
+    pub(super) before: Option<Box<Before>>,
+    /// Where in the stream this file begins, by [`Direction::index`].
+    pub(super) base: [u64; 2],
+    /// The same connection as another session sees it.
+    pub(super) twin: Option<DataId>,
+}
+
+/// What is known of a data connection where a file begins that is not its first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Before {
+    /// The connection until then.
+    pub(super) summary: FlowSummary,
+    /// Nothing lies between the file before and this one.
+    pub(super) start_known: bool,
+    /// The first byte of this file.
+    pub(super) first: Option<FrameRef>,
 }
 
 impl DataChannel {
@@ -74,7 +100,7 @@ impl DataChannel {
         Self::new(Some(negotiation), link, client_way, summary)
     }
 
-    /// A connection from port 20 that nobody announced.
+    /// A connection from port 20 that nobody announced; the link is never shown.
     pub(super) fn unannounced(summary: &FlowSummary) -> Self {
         let from_low = summary.key.low.port == FTP_DATA;
         let client_way = if from_low {
@@ -84,10 +110,7 @@ impl DataChannel {
         };
         Self::new(
             None,
-            Link {
-                method: LinkMethod::PortAndTime,
-                confidence: 0.5,
-            },
+            Agreement::PortAndOneHost.link(false),
             client_way,
             summary,
         )
@@ -129,6 +152,13 @@ impl DataChannel {
             home: None,
             is_data: true,
             settled: false,
+            mode: TransferMode::Stream,
+            ends: [None, None],
+            ended: None,
+            cut_off: false,
+            before: None,
+            base: [0; 2],
+            twin: None,
         }
     }
 
@@ -154,29 +184,42 @@ impl DataChannel {
         self.key.source(self.client_way)
     }
 
-    /// Bytes in order.
+    /// Bytes in order. Tells how many of them are of this file: all, unless it ends among them.
     pub(super) fn data(
         &mut self,
         direction: Direction,
         chunk: Chunk<'_>,
         mut sink: ContentSink<'_>,
-    ) {
+    ) -> usize {
+        let all = chunk.bytes.len();
         if self.settled {
-            return;
+            return all;
         }
         let mut held = Vec::new();
         if let Some(stream) = &mut self.encrypted {
             let nature;
             (nature, held) = stream.data(direction, chunk.bytes);
             if nature != Nature::Clear || !self.is_data {
-                return;
+                return all;
             }
         }
         if !held.is_empty() {
             let offset = chunk.offset.saturating_sub(held.len() as u64);
             self.write(direction, offset, &held, &mut sink);
         }
-        self.write(direction, chunk.offset, chunk.bytes, &mut sink);
+        let end = self.ends[direction.index()]
+            .as_mut()
+            .and_then(|ends| ends.push(chunk.bytes));
+        if end.is_some() {
+            self.ended = Some(chunk.frame);
+        }
+        let used = end.unwrap_or(all);
+        let offset = chunk.offset.saturating_sub(self.base[direction.index()]);
+        self.write(direction, offset, &chunk.bytes[..used], &mut sink);
+        if let Some(before) = &mut self.before {
+            before.first.get_or_insert(chunk.arrived);
+        }
+        used
     }
 
     fn write(
@@ -265,8 +308,12 @@ impl DataChannel {
             stream.gap(direction, gap.length);
         }
         if !self.settled && self.encrypted.as_ref().is_none_or(|_| self.is_data) {
+            if let Some(ends) = &mut self.ends[direction.index()] {
+                ends.skip(gap.length);
+            }
+            let offset = gap.offset.saturating_sub(self.base[direction.index()]);
             self.content_mut(direction, &mut sink)
-                .gap(gap.offset, gap.length);
+                .gap(offset, gap.length);
             if let Some((way, decoding)) = &mut self.decoding
                 && *way == direction
             {
@@ -341,35 +388,37 @@ impl DataChannel {
                 Opener::Server
             }
         });
-        let reset = self.summary.half.iter().any(|half| half.rst.is_some());
-        let fin =
-            self.summary.sent(way).fin.is_some() || matches!(self.closed, Some(CloseReason::Fin));
+        let summary = &self.summary;
+        let reset = summary.half.iter().any(|half| half.rst.is_some());
+        let fin = summary.sent(way).fin.is_some() || matches!(self.closed, Some(CloseReason::Fin));
+        // Of a connection with several files, the part with this one.
+        let before = self.before.as_deref();
+        let first = before
+            .and_then(|before| before.first)
+            .unwrap_or(summary.first);
+        let counted = |of: fn(&FlowSummary) -> u64| {
+            of(summary).saturating_sub(before.map_or(0, |before| of(&before.summary)))
+        };
+        let closed = |of: &FlowSummary| -> f64 {
+            of.half
+                .iter()
+                .map(|half| half.measured.closed_until(of.last.time).seconds())
+                .sum()
+        };
+        let closed_before = before.map_or(0.0, |before| closed(&before.summary));
         Connection {
             client: Address::from(self.key.source(self.client_way)),
             server: Address::from(self.server()),
             opened_by,
-            start: self.summary.first.time,
-            end: self.summary.last.time,
-            first_frame: self.summary.first.number,
-            last_frame: self.summary.last.number,
-            retransmitted_bytes: self
-                .summary
-                .half
-                .iter()
-                .map(|half| half.retransmitted_bytes)
-                .sum(),
-            zero_windows: self
-                .summary
-                .half
-                .iter()
-                .map(|half| half.measured.zero_windows)
-                .sum(),
-            zero_window_seconds: self
-                .summary
-                .half
-                .iter()
-                .map(|half| half.measured.closed_until(self.summary.last.time).seconds())
-                .sum(),
+            start: first.time,
+            end: summary.last.time,
+            first_frame: first.number,
+            last_frame: summary.last.number,
+            retransmitted_bytes: counted(|of| {
+                of.half.iter().map(|half| half.retransmitted_bytes).sum()
+            }),
+            zero_windows: counted(|of| of.half.iter().map(|half| half.measured.zero_windows).sum()),
+            zero_window_seconds: (closed(summary) - closed_before).max(0.0),
             close: if fin {
                 Close::Fin
             } else if reset {

@@ -2,6 +2,7 @@
 
 use super::data_channel::FTP_DATA;
 use super::dns_streams::DNS;
+use super::early_roles::may_be_early;
 use super::recognise::{FTP, FTPS, client_way, may_be_control, may_be_implicit};
 use super::tracker::{Role, SessionTracker};
 use crate::decode::Segment;
@@ -30,9 +31,11 @@ impl StreamHandler for SessionTracker<'_> {
                 return true;
             }
         }
-        if segment.flags.syn() && !self.shared.encrypted.is_empty() {
+        if segment.flags.syn() && !self.shared.open.is_empty() {
             let hosts = HostPair::new(segment.source.address, segment.destination.address);
-            if !self.shared.encrypted.between(hosts).is_empty() {
+            let between_ours = !self.shared.open.between(hosts).is_empty();
+            let hidden = between_ours && !self.shared.encrypted.between(hosts).is_empty();
+            if hidden || (between_ours && may_be_early(segment)) {
                 return true;
             }
         }
@@ -59,6 +62,10 @@ impl StreamHandler for SessionTracker<'_> {
             Role::Attempt
         } else if ports.contains(&DNS) {
             Role::Dns(Box::default())
+        } else if self.is_early(summary) {
+            Role::Early(self.shared.early.open(flow, summary, self.shared.clock))
+        } else if ports.contains(&FTP_DATA) {
+            Role::Data(self.unannounced(summary))
         } else if self.candidates < self.shared.options.limits.candidates {
             self.candidates += 1;
             Role::Candidate(Box::default())
@@ -81,11 +88,7 @@ impl StreamHandler for SessionTracker<'_> {
     }
 
     fn established(&mut self, flow: FlowId, summary: &FlowSummary) {
-        if let Role::Data(id) = *self.role(flow)
-            && let Some(channel) = self.shared.data.get_mut(&id)
-        {
-            channel.summary = *summary;
-        }
+        self.data_summary(flow, summary);
     }
 
     fn data(
@@ -101,10 +104,12 @@ impl StreamHandler for SessionTracker<'_> {
                 if self.is_no_data(flow, id, chunk.bytes) {
                     return self.data(flow, direction, chunk, summary);
                 }
-                if let Some((channel, sink)) = self.shared.channel(id) {
-                    channel.data(direction, chunk, sink);
-                }
+                self.data_bytes(id, direction, chunk, summary);
                 Interest::Bytes
+            }
+            Role::Early(number) => {
+                let number = *number;
+                self.early_bytes(flow, number, direction, chunk, summary)
             }
             Role::Control(id) => {
                 let id = *id;
@@ -139,15 +144,18 @@ impl StreamHandler for SessionTracker<'_> {
         match self.role(flow) {
             Role::Data(id) => {
                 let id = *id;
-                if let Some((channel, sink)) = self.shared.channel(id) {
-                    channel.gap(direction, gap, sink);
-                }
+                self.data_gap(id, direction, gap);
+            }
+            Role::Early(number) => {
+                let number = *number;
+                self.shared.early.gap(number, direction, gap);
             }
             Role::Control(id) => {
                 let id = *id;
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.hole(&mut self.shared, direction, gap);
                 }
+                self.claim_early();
             }
             Role::Dns(streams) => streams.hole(direction),
             _ => {}
@@ -162,17 +170,13 @@ impl StreamHandler for SessionTracker<'_> {
         summary: &FlowSummary,
     ) {
         match self.role(flow) {
-            Role::Data(id) => {
-                let id = *id;
-                if let Some(channel) = self.shared.data.get_mut(&id) {
-                    channel.summary = *summary;
-                }
-            }
+            Role::Data(_) | Role::Early(_) => self.data_summary(flow, summary),
             Role::Control(id) => {
                 let id = *id;
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.stream_end(&mut self.shared, direction, frame);
                 }
+                self.claim_early();
             }
             _ => {}
         }
@@ -189,9 +193,7 @@ impl StreamHandler for SessionTracker<'_> {
         let segments = summary.half[0].segments + summary.half[1].segments;
         match &role {
             Role::Data(_) | Role::Control(_) | Role::Attempt => {
-                self.packets.used += segments;
-                self.packets.duplicates +=
-                    summary.half[0].second_copies + summary.half[1].second_copies;
+                self.packets.count(summary);
                 *self.role(flow) = Role::Over;
             }
             Role::Dns(_) => {
@@ -203,6 +205,7 @@ impl StreamHandler for SessionTracker<'_> {
         self.close_trace(flow, &role, summary);
         match role {
             Role::Data(id) => self.close_data(id, reason, summary),
+            Role::Early(number) => self.shared.early.close(number, reason, summary),
             Role::Control(id) => {
                 if let Some(session) = self.sessions.get_mut(&id) {
                     session.close(&mut self.shared, reason, frame, summary);

@@ -5,23 +5,13 @@
 //! told by a TLS hello from the end that was called; a passive one looks like any other TLS connection, so ports that mean
 //! something else are left out, and the confidence says what it is worth.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use super::control::Session;
 use super::data_channel::DataChannel;
 use super::encrypted_stream::Nature;
 use super::shared::Shared;
 use crate::model::record::{EncryptedConnection, Link, LinkMethod, TransferDirection};
-use crate::model::{Endpoint, HostPair, Span, Timestamp, WarningCode};
+use crate::model::{Endpoint, Span, Timestamp, WarningCode};
 use crate::protocol::tls::hello::ClientHello;
-
-/// Open sessions whose commands cannot be read, by their two hosts.
-#[derive(Debug, Default)]
-pub(super) struct EncryptedSessions {
-    by_hosts: HashMap<HostPair, Vec<u64>, RandomState>,
-}
 
 /// The encrypted data connections of one session.
 #[derive(Debug, Default)]
@@ -30,36 +20,6 @@ pub(super) struct EncryptedData {
     pub(super) open: u64,
     pub(super) told: Vec<EncryptedConnection>,
     pub(super) omitted: u64,
-}
-
-impl EncryptedSessions {
-    /// Whether there is none: what foreign traffic is held against.
-    pub(super) fn is_empty(&self) -> bool {
-        self.by_hosts.is_empty()
-    }
-
-    /// The commands of this session cannot be read from here on.
-    pub(super) fn enter(&mut self, hosts: HostPair, session: u64) {
-        let sessions = self.by_hosts.entry(hosts).or_default();
-        if !sessions.contains(&session) && sessions.len() < PER_PAIR {
-            sessions.push(session);
-        }
-    }
-
-    /// They can be read again, or there are no more.
-    pub(super) fn leave(&mut self, hosts: HostPair, session: u64) {
-        if let Some(sessions) = self.by_hosts.get_mut(&hosts) {
-            sessions.retain(|known| *known != session);
-            if sessions.is_empty() {
-                self.by_hosts.remove(&hosts);
-            }
-        }
-    }
-
-    /// The sessions between two hosts, in the order in which they became unreadable.
-    pub(super) fn between(&self, hosts: HostPair) -> &[u64] {
-        self.by_hosts.get(&hosts).map_or(&[], Vec::as_slice)
-    }
 }
 
 impl Session {
@@ -169,7 +129,7 @@ impl Session {
 }
 
 /// Ports that systems and servers give to data connections.
-const fn is_ephemeral(port: u16) -> bool {
+pub(super) const fn is_ephemeral(port: u16) -> bool {
     port >= 1024
 }
 
@@ -179,7 +139,7 @@ pub(super) const fn is_data_port(port: u16) -> bool {
 }
 
 /// Services that speak TLS, or much else, on ports from 1024 on.
-fn is_known_service(port: u16) -> bool {
+pub(super) fn is_known_service(port: u16) -> bool {
     KNOWN_SERVICES.binary_search(&port).is_ok()
 }
 
@@ -193,9 +153,6 @@ const KNOWN_SERVICES: [u16; 36] = [
 /// How soon after the last word on the control connection a data connection is opened.
 const RECENT: Span = Span::from_secs(10);
 
-/// Sessions kept of two hosts.
-const PER_PAIR: usize = 1024;
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -205,19 +162,5 @@ mod tests {
         assert!(KNOWN_SERVICES.is_sorted());
         assert!(is_known_service(8443) && is_known_service(3389));
         assert!(!is_known_service(50_000) && !is_known_service(2121));
-    }
-
-    #[test]
-    fn sessions_are_found_by_their_hosts_until_they_leave() {
-        let mut sessions = EncryptedSessions::default();
-        let hosts = HostPair::new(1, 2);
-        sessions.enter(hosts, 7);
-        sessions.enter(hosts, 7);
-        sessions.enter(hosts, 8);
-        assert_eq!(sessions.between(HostPair::new(2, 1)), [7, 8]);
-        assert!(sessions.between(HostPair::new(1, 3)).is_empty());
-        sessions.leave(hosts, 7);
-        sessions.leave(hosts, 8);
-        assert!(sessions.is_empty());
     }
 }

@@ -7,7 +7,7 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use crate::model::record::LinkMethod;
+use super::link::Agreement;
 use crate::model::{Endpoint, Span, Timestamp};
 
 /// Names a negotiation: session id, and number within the session.
@@ -27,6 +27,8 @@ pub(super) struct Expectation {
     pub(super) control_listener: Endpoint,
     /// The control connection's host on the other side.
     pub(super) peer: Endpoint,
+    /// The FTP client listens there.
+    pub(super) client_listens: bool,
     /// Only a connection from this port will do (the default data port).
     pub(super) peer_port: Option<u16>,
     /// A connection was found.
@@ -41,19 +43,21 @@ impl Expectation {
         listener: Endpoint,
         control_listener: Endpoint,
         peer: Endpoint,
+        client_listens: bool,
     ) -> Self {
         Self {
             negotiation,
             listener,
             control_listener,
             peer,
+            client_listens,
             peer_port: None,
             fulfilled: false,
             retired: false,
         }
     }
 
-    fn fit(&self, listener: Endpoint, other: Endpoint) -> Option<(LinkMethod, f64)> {
+    fn fit(&self, listener: Endpoint, other: Endpoint) -> Option<Agreement> {
         if listener.port != self.listener.port
             || self.peer_port.is_some_and(|port| port != other.port)
         {
@@ -62,14 +66,14 @@ impl Expectation {
         let announced = listener.address == self.listener.address;
         let host = listener.address == self.control_listener.address;
         let peer = other.address == self.peer.address;
-        Some(match (announced, host, peer) {
-            (_, true, true) if self.peer_port.is_some() => (LinkMethod::DefaultPort, 0.9),
-            (true, _, true) => (LinkMethod::AnnouncedAddress, 1.0),
-            (false, true, true) => (LinkMethod::ControlPeer, 0.95),
-            (true, _, false) => (LinkMethod::ThirdParty, 0.8),
-            (false, true, false) | (false, false, true) => (LinkMethod::PortAndTime, 0.5),
-            (false, false, false) => return None,
-        })
+        match (announced, host, peer) {
+            (_, true, true) if self.peer_port.is_some() => Some(Agreement::DefaultPorts),
+            (true, _, true) => Some(Agreement::EndAndPeer),
+            (false, true, true) => Some(Agreement::HostAndPeer),
+            (true, _, false) => Some(Agreement::End),
+            (false, true, false) | (false, false, true) => Some(Agreement::PortAndOneHost),
+            (false, false, false) => None,
+        }
     }
 }
 
@@ -77,8 +81,7 @@ impl Expectation {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Found {
     pub(super) negotiation: NegotiationId,
-    pub(super) method: LinkMethod,
-    pub(super) confidence: f64,
+    pub(super) agreement: Agreement,
     /// Which of the two ends listens.
     pub(super) listener: Endpoint,
 }
@@ -168,7 +171,7 @@ impl Expectations {
         b: Endpoint,
         listener: Option<Endpoint>,
     ) -> Option<Found> {
-        let mut best: Option<((bool, bool, u32), Found)> = None;
+        let mut best: Option<((bool, bool, u8), Found)> = None;
         for (listening, other) in [(a, b), (b, a)] {
             if listener.is_some_and(|known| known != listening) || !self.has_port(listening.port) {
                 continue;
@@ -177,18 +180,13 @@ impl Expectations {
                 continue;
             };
             for expectation in list {
-                let Some((method, confidence)) = expectation.fit(listening, other) else {
+                let Some(agreement) = expectation.fit(listening, other) else {
                     continue;
                 };
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "0 to 1 in hundredths"
-                )]
                 let rank = (
                     !expectation.retired,
                     !expectation.fulfilled,
-                    (confidence * 100.0) as u32,
+                    agreement.weight(),
                 );
                 // Of equal ones the first announced goes first.
                 if best.as_ref().is_none_or(|(known, _)| rank > *known) {
@@ -197,8 +195,7 @@ impl Expectations {
                         rank,
                         Found {
                             negotiation,
-                            method,
-                            confidence,
+                            agreement,
                             listener: listening,
                         },
                     ));
@@ -206,6 +203,36 @@ impl Expectations {
             }
         }
         best.map(|(_, found)| found)
+    }
+
+    /// The other session of a transfer between two servers (RFC 959 section 2.3): one client was told an end point by one
+    /// server, and told it to the other, which connects to the first.
+    pub(super) fn partner(&self, found: Found, other: Endpoint) -> Option<Found> {
+        let list = self.by_port.get(&found.listener.port)?;
+        let own = list
+            .iter()
+            .find(|one| one.negotiation == found.negotiation)?;
+        list.iter()
+            .filter(|one| one.negotiation.session != own.negotiation.session)
+            .filter(|one| !one.retired && !one.fulfilled)
+            .filter(|one| one.client_listens != own.client_listens)
+            .find(|one| {
+                let (passive, active): (&Expectation, &Expectation) = if own.client_listens {
+                    (one, own)
+                } else {
+                    (own, one)
+                };
+                let client = passive.peer.address;
+                client == active.control_listener.address
+                    && client != other.address
+                    && other.address == active.peer.address
+                    && [passive.listener, passive.control_listener].contains(&found.listener)
+            })
+            .map(|one| Found {
+                negotiation: one.negotiation,
+                agreement: Agreement::EndOfTwoSessions,
+                listener: found.listener,
+            })
     }
 
     /// Remembers that a connection was found.
@@ -245,6 +272,7 @@ mod tests {
             listener,
             SERVER.with_port(listener.port),
             CLIENT,
+            false,
         )
     }
 
@@ -259,8 +287,8 @@ mod tests {
             .find(client, SERVER.with_port(5001), Some(SERVER.with_port(5001)))
             .expect("found");
         assert_eq!(
-            (found.negotiation, found.method),
-            (id(2), LinkMethod::AnnouncedAddress)
+            (found.negotiation, found.agreement),
+            (id(2), Agreement::EndAndPeer)
         );
     }
 
@@ -271,8 +299,67 @@ mod tests {
         let found = all
             .find(CLIENT.with_port(40_001), SERVER.with_port(5001), None)
             .expect("found");
-        assert_eq!(found.method, LinkMethod::ControlPeer);
+        assert_eq!(found.agreement, Agreement::HostAndPeer);
         assert_eq!(found.listener, SERVER.with_port(5001));
+    }
+
+    #[test]
+    fn more_that_agrees_is_never_worth_less() {
+        let agrees = |announced: bool, host: bool, peer: bool| {
+            let stranger = Endpoint::v4([10, 9, 9, 9], 5001);
+            let listener = Endpoint::v4([10, 7, 7, 7], 5001);
+            let one = Expectation::new(
+                id(1),
+                if announced { listener } else { stranger },
+                if host { listener } else { stranger },
+                if peer { CLIENT } else { stranger },
+                false,
+            );
+            one.fit(listener, CLIENT).map_or(0, Agreement::weight)
+        };
+        let all: Vec<[bool; 3]> = (0..8)
+            .map(|bits: u8| [1, 2, 4].map(|bit| bits & bit != 0))
+            .collect();
+        for less in &all {
+            for more in &all {
+                let holds = less.iter().zip(more).all(|(less, more)| more >= less);
+                if holds {
+                    assert!(
+                        agrees(more[0], more[1], more[2]) >= agrees(less[0], less[1], less[2]),
+                        "{less:?} and {more:?}"
+                    );
+                }
+            }
+        }
+        assert_eq!(
+            (agrees(false, false, false), agrees(true, true, true)),
+            (0, 100)
+        );
+    }
+
+    #[test]
+    fn both_sessions_of_a_transfer_between_servers_are_found_and_nobody_elses() {
+        let other_server = Endpoint::v4([10, 0, 0, 9], 20);
+        let listener = SERVER.with_port(5001);
+        let of = |session: u64, client: Endpoint| {
+            let negotiation = NegotiationId { session, number: 1 };
+            let own = client.with_port(5001);
+            Expectation::new(negotiation, listener, own, other_server.with_port(21), true)
+        };
+        for (client, expected) in [(CLIENT, true), (Endpoint::v4([10, 0, 0, 66], 1), false)] {
+            let mut all = Expectations::new(10);
+            assert!(all.add(passive(1, listener)));
+            assert!(all.add(of(2, client)));
+            let found = all
+                .find(other_server, listener, Some(listener))
+                .expect("found");
+            assert_eq!(found.negotiation.session, 2);
+            let partner = all.partner(found, other_server);
+            assert_eq!(
+                partner.map(|partner| (partner.negotiation, partner.agreement)),
+                expected.then_some((id(1), Agreement::EndOfTwoSessions))
+            );
+        }
     }
 
     #[test]

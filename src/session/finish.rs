@@ -16,6 +16,7 @@ use crate::reassembly::{CloseReason, FlowSummary};
 impl Session {
     /// The session became known: who, and what came before its first byte.
     pub(super) fn begin(&mut self, shared: &mut Shared<'_>, summary: &FlowSummary) {
+        shared.open.enter(self.key.hosts(), self.id);
         let lookup = shared
             .names
             .lookup(self.client, self.server, summary.first.time);
@@ -57,6 +58,7 @@ impl Session {
         self.infer_steps(summary);
         self.tell_handshake(shared);
         shared.encrypted.leave(self.key.hosts(), self.id);
+        shared.open.leave(self.key.hosts(), self.id);
         self.closed = Some((reason, *summary));
         if let Some(step) = self.disconnect_step(reason, summary) {
             self.steps.made(step);
@@ -89,7 +91,7 @@ impl Session {
         let unused: Vec<DataId> = self
             .negotiations
             .values()
-            .flat_map(|negotiation| negotiation.data.iter().copied())
+            .flat_map(|negotiation| negotiation.data.iter().chain(&negotiation.next).copied())
             .filter(|data| {
                 shared
                     .data
@@ -129,7 +131,7 @@ impl Session {
                     .data
                     .iter()
                     .filter_map(|data| shared.data.get(data))
-                    .any(|channel| channel.closed.is_none() && channel.was_open())
+                    .any(|channel| !channel.is_over() && channel.was_open())
             })
     }
 

@@ -17,7 +17,9 @@
 //!   ├─ encrypted_data, encrypted_roles   tie data connections to sessions whose commands cannot be read
 //!   ├─ trouble             what only packets tell, for the findings
 //!   ├─ trace               segment by segment, for diagrams, where they are asked for
-//!   └─ expectation         ties the others to theirs
+//!   ├─ data_roles, expectation, link   ties the others to theirs, and how sure that is
+//!   │    └─ shared_connection   several files on one
+//!   └─ early_data, early_roles   keeps for a while what may be announced later
 //! ```
 
 mod answers;
@@ -28,9 +30,12 @@ mod content;
 mod control;
 mod control_lines;
 mod data_channel;
+mod data_roles;
 mod decoding;
 mod dispatch;
 mod dns_streams;
+mod early_data;
+mod early_roles;
 mod encrypted_data;
 mod encrypted_roles;
 mod encrypted_stream;
@@ -41,14 +46,17 @@ mod finish;
 mod handshake;
 mod inferred;
 mod known_sizes;
+mod link;
 mod login;
 mod pairing;
 mod recognise;
 mod replies;
 mod resynchronise;
 mod secrets;
+mod sessions_by_hosts;
 mod settle;
 mod shared;
+mod shared_connection;
 mod steps;
 mod title;
 mod told_list;

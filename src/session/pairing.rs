@@ -16,6 +16,8 @@ pub(super) struct Pending {
     pub(super) preliminary: bool,
     /// All earlier commands were answered, so that it is this one's turn.
     pub(super) activated: bool,
+    /// It was not answered, but what came after it shows that it was accepted.
+    pub(super) presumed: bool,
 }
 
 /// What a reply means for the queue.
@@ -89,6 +91,7 @@ mod tests {
                 verb,
                 preliminary,
                 activated: true,
+                presumed: false,
             })
             .collect()
     }

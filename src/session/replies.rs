@@ -64,6 +64,9 @@ impl Session {
             self.unsolicited_reply(shared, reply, arrived);
             return;
         };
+        if skips || reply.code < 200 {
+            self.presume_answered(shared, index);
+        }
         let index = if skips || self.ends_the_transfer_before(index) {
             for _ in 0..index {
                 self.drop_front();

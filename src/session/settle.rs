@@ -29,7 +29,8 @@ impl Session {
             .and_then(|number| self.negotiations.get(&number))
             .map(|negotiation| negotiation.data.clone())
             .unwrap_or_default();
-        if !force && !nothing_more(shared, state, &channels) {
+        let may_close = self.awaits_end(shared, state.negotiation);
+        if !force && (may_close || !nothing_more(shared, state, &channels)) {
             return;
         }
         let Some(state) = self.transfers.remove(&id) else {
@@ -39,6 +40,8 @@ impl Session {
         if let Some(number) = state.negotiation {
             self.retire(shared, number);
         }
+        let channels = self.leave_rest(shared, &state, channels);
+        self.join_end(shared, state.negotiation);
         let chosen = choose(shared, &channels, state.verb);
         let mut channel = chosen.and_then(|data| shared.data.remove(&data));
         if let Some(channel) = &mut channel {
@@ -49,7 +52,7 @@ impl Session {
             self.leave_unmatched(shared, other);
         }
         if let (Some(data), Some(mut channel)) = (chosen, channel)
-            && channel.closed.is_none()
+            && !channel.is_over()
         {
             // Its last segments are still to come; they find it settled.
             channel.settle();
@@ -110,9 +113,7 @@ impl Session {
                 .filter_map(|data| shared.data.get(data))
                 .any(|channel| {
                     let way = payload_way(verb, channel.client_way);
-                    channel.closed.is_none()
-                        && channel.was_open()
-                        && !channel.summary.sent(way).finished
+                    !channel.is_over() && channel.was_open() && !channel.summary.sent(way).finished
                 })
         });
         if !running {
@@ -151,7 +152,7 @@ impl Session {
         let announced = state
             .negotiation
             .and_then(|number| self.negotiations.get(&number))
-            .map(|one| one.announced);
+            .and_then(|one| one.announced);
         let (argument, argument_b64) = split(
             state
                 .argument
@@ -393,7 +394,7 @@ impl Session {
         };
         channel.negotiation = None;
         channel.announcer = Some(self.id);
-        if channel.closed.is_some()
+        if channel.is_over()
             && let Some(channel) = shared.data.remove(&data)
         {
             tell_unmatched(shared, &channel);
@@ -403,10 +404,13 @@ impl Session {
 
 /// Whether nothing of the transfer can be expected any more.
 fn nothing_more(shared: &Shared<'_>, state: &TransferState, channels: &[DataId]) -> bool {
+    let refused = state.answer.as_ref().is_some_and(|(code, ..)| *code >= 400);
     let open = channels
         .iter()
         .filter_map(|data| shared.data.get(data))
-        .any(|channel| channel.closed.is_none() && (channel.was_open() || state.answer.is_none()));
+        // What follows on an open connection is left to the next transfer.
+        .filter(|channel| !(refused && channel.is_bare_rest()))
+        .any(|channel| !channel.is_over() && (channel.was_open() || state.answer.is_none()));
     match &state.answer {
         Some((400.., ..)) => !open,
         Some(_) => !open && !channels.is_empty(),
@@ -421,7 +425,7 @@ pub(super) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     if channel.is_settled() {
         return;
     }
-    if !channel.was_open() {
+    if !channel.was_open() || channel.is_bare_rest() {
         channel.discard(way, shared);
         return;
     }
@@ -535,12 +539,15 @@ fn facts(
             facts.bytes = content.bytes;
             facts.missing = content.missing;
         }
-        facts.start_known = sender.start_known;
-        facts.sender_fin = sender.fin.filter(|_| sender.finished);
+        let begins = channel.before.as_ref().is_none_or(|it| it.start_known);
+        facts.start_known = sender.start_known && begins;
+        facts.sender_fin = sender.fin.filter(|_| sender.finished).or(channel.ended);
+        facts.end_marked = channel.ended.is_some();
         facts.sender_reset = sender.rst;
         facts.receiver_end = [receiver.fin, receiver.rst]
             .into_iter()
             .flatten()
+            .filter(|_| channel.ended.is_none())
             .min_by_key(|frame| frame.number);
     }
     facts

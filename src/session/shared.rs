@@ -7,8 +7,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::data_channel::{DataChannel, DataId};
-use super::encrypted_data::EncryptedSessions;
+use super::early_data::EarlyData;
 use super::expectation::Expectations;
+use super::sessions_by_hosts::SessionsByHosts;
 use super::unreachable::Unreachables;
 use crate::diagnosis::Several;
 use crate::model::record::Totals;
@@ -45,8 +46,12 @@ pub(super) struct Shared<'s> {
     events: &'s mut dyn EventSink,
     pub(super) files: &'s mut dyn TransferSink,
     pub(super) expectations: Expectations,
-    /// Sessions whose data connections come unannounced.
-    pub(super) encrypted: EncryptedSessions,
+    /// Sessions whose control connection is open.
+    pub(super) open: SessionsByHosts,
+    /// Those whose commands cannot be read, so that their data connections come unannounced.
+    pub(super) encrypted: SessionsByHosts,
+    /// What may be announced later.
+    pub(super) early: EarlyData,
     pub(super) names: Names,
     pub(super) unreachable: Unreachables,
     pub(super) several: Several,
@@ -58,6 +63,7 @@ pub(super) struct Shared<'s> {
     pub(super) totals: Totals,
     warnings: BTreeMap<(WarningCode, String), Warning>,
     contents: u64,
+    data_count: u64,
     /// Bytes of control lines that open sessions keep.
     pub(super) kept_text: usize,
     /// Each decoder at work holds one more reference.
@@ -94,7 +100,9 @@ impl<'s> Shared<'s> {
     ) -> Self {
         Self {
             expectations: Expectations::new(options.limits.expectations),
-            encrypted: EncryptedSessions::default(),
+            open: SessionsByHosts::default(),
+            encrypted: SessionsByHosts::default(),
+            early: EarlyData::default(),
             names: Names::new(options.limits.names),
             unreachable: Unreachables::default(),
             several: Several::default(),
@@ -107,6 +115,7 @@ impl<'s> Shared<'s> {
             totals: Totals::default(),
             warnings: BTreeMap::new(),
             contents: 0,
+            data_count: 0,
             kept_text: 0,
             decoders: Arc::default(),
             waiting: BinaryHeap::new(),
@@ -188,6 +197,14 @@ impl<'s> Shared<'s> {
     pub(super) fn next_content(&mut self) -> ContentId {
         self.contents += 1;
         ContentId(self.contents)
+    }
+
+    /// Takes up a data connection, or what follows on one.
+    pub(super) fn add_channel(&mut self, channel: DataChannel) -> DataId {
+        self.data_count += 1;
+        let id = DataId(self.data_count);
+        self.data.insert(id, Box::new(channel));
+        id
     }
 
     /// A data connection, and where its bytes go.

@@ -23,7 +23,6 @@ pub struct SessionTracker<'s> {
     pub(super) sessions: HashMap<u64, Box<Session>, RandomState>,
     pub(super) shared: Shared<'s>,
     session_count: u64,
-    pub(super) data_count: u64,
     pub(super) candidates: usize,
     pub(super) packets: PacketCounts,
     /// The session that the current packet began, until somebody asks.
@@ -41,6 +40,8 @@ pub(super) enum Role {
     Control(u64),
     Candidate(Box<Candidate>),
     Data(DataId),
+    /// Between the hosts of an open session; it may be announced later.
+    Early(u64),
     Dns(Box<DnsStreams>),
     Foreign,
     /// It is over, and was of FTP.
@@ -60,6 +61,15 @@ pub struct PacketCounts {
     pub duplicates: u64,
 }
 
+impl PacketCounts {
+    /// Those of a connection that is over.
+    pub(super) const fn count(&mut self, summary: &FlowSummary) {
+        let [up, down] = &summary.half;
+        self.used += up.segments + down.segments;
+        self.duplicates += up.second_copies + down.second_copies;
+    }
+}
+
 impl<'s> SessionTracker<'s> {
     /// A tracker that tells `events` what happens and gives the bytes of transfers to `files`.
     pub fn new(
@@ -74,7 +84,6 @@ impl<'s> SessionTracker<'s> {
             sessions: HashMap::default(),
             shared: Shared::new(options, events, files),
             session_count: 0,
-            data_count: 0,
             candidates: 0,
             packets: PacketCounts::default(),
             begun: None,
@@ -125,6 +134,7 @@ impl<'s> SessionTracker<'s> {
     /// Capture time went on: what waited long enough is settled.
     pub fn tick(&mut self, now: Timestamp) {
         self.shared.expectations.tick(now);
+        self.forget_early(now);
         while let Some((session, transfer)) = self.shared.waited(now) {
             if let Some(session) = self.sessions.get_mut(&session) {
                 session.let_go(&mut self.shared, now);
@@ -136,6 +146,7 @@ impl<'s> SessionTracker<'s> {
 
     /// The input ended and all connections were closed: tells what is left.
     pub fn finish(&mut self) -> Vec<Warning> {
+        self.forget_all_early();
         let mut ids: Vec<u64> = self.sessions.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {
@@ -210,6 +221,7 @@ impl<'s> SessionTracker<'s> {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.bytes(&mut self.shared, direction, chunk);
         }
+        self.claim_early();
     }
 
     pub(super) fn candidate_data(

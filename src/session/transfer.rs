@@ -1,5 +1,7 @@
 //! Negotiations and transfers of one session: from the command to the moment nothing can change any more.
 
+use std::collections::VecDeque;
+
 use super::control::{Representation, Session};
 use super::data_channel::{DataId, Purpose};
 use super::expectation::{Expectation, NegotiationId};
@@ -7,7 +9,7 @@ use super::known_sizes::Told;
 use super::shared::Shared;
 use crate::diagnosis::Announcement;
 use crate::model::record::{Mode, TransferDirection};
-use crate::model::{Direction, Endpoint, FrameRef, WarningCode};
+use crate::model::{Direction, Endpoint, FrameRef, Timestamp, WarningCode};
 use crate::protocol::ftp::representation::Coding;
 use crate::protocol::ftp::{Verb, path};
 
@@ -15,9 +17,14 @@ use crate::protocol::ftp::{Verb, path};
 #[derive(Clone, Debug)]
 pub(super) struct Negotiation {
     pub(super) mode: Mode,
-    pub(super) announced: Endpoint,
+    /// Where somebody listens; `None` where the reply that says so was not captured.
+    pub(super) announced: Option<Endpoint>,
+    /// When it was asked for or told.
+    pub(super) since: Timestamp,
     /// The connections that were found for it.
     pub(super) data: Vec<DataId>,
+    /// What follows on such a connection behind the file of its transfer: the files that are over already, then the rest.
+    pub(super) next: VecDeque<DataId>,
     /// The transfer that uses it.
     pub(super) transfer: Option<u64>,
 }
@@ -88,7 +95,9 @@ impl Session {
         } else {
             (self.server, self.client)
         };
-        let mut expectation = Expectation::new(id, announced, host.with_port(announced.port), peer);
+        let control_listener = host.with_port(announced.port);
+        let listens = mode.client_listens();
+        let mut expectation = Expectation::new(id, announced, control_listener, peer, listens);
         expectation.peer_port = peer_port;
         if !shared.expectations.add(expectation) {
             shared.warn(
@@ -106,12 +115,58 @@ impl Session {
                 frame: shared.now.number,
             });
         }
+        shared.early.wanted = true;
+        self.negotiate(shared, number, mode, Some(announced));
+        number
+    }
+
+    /// A passive end point was asked for, and the reply that names it was not captured: what the client opens next is it.
+    pub(super) fn expect_unknown(
+        &mut self,
+        shared: &mut Shared<'_>,
+        mode: Mode,
+        since: Timestamp,
+    ) -> u64 {
+        self.negotiation_count += 1;
+        let number = self.negotiation_count;
+        shared.early.wanted = true;
+        self.negotiate(shared, number, mode, None);
+        if let Some(negotiation) = self.negotiations.get_mut(&number) {
+            negotiation.since = since;
+        }
+        number
+    }
+
+    /// The negotiation in force, and its time, if nobody knows its end point and no connection was found for it.
+    pub(super) fn unknown_end(&self, shared: &Shared<'_>) -> Option<(u64, Timestamp)> {
+        let number = self.negotiation?;
+        let negotiation = self.negotiations.get(&number)?;
+        let over = negotiation
+            .transfer
+            .is_some_and(|transfer| !self.transfers.contains_key(&transfer));
+        let found = negotiation
+            .data
+            .iter()
+            .any(|data| shared.data.get(data).is_some_and(|one| one.was_open()));
+        let open = negotiation.announced.is_none() && !over && !found;
+        open.then_some((number, negotiation.since))
+    }
+
+    fn negotiate(
+        &mut self,
+        shared: &mut Shared<'_>,
+        number: u64,
+        mode: Mode,
+        announced: Option<Endpoint>,
+    ) {
         self.negotiations.insert(
             number,
             Negotiation {
                 mode,
                 announced,
+                since: shared.now.time,
                 data: Vec::new(),
+                next: VecDeque::new(),
                 transfer: None,
             },
         );
@@ -123,7 +178,6 @@ impl Session {
             self.retire(shared, oldest);
             self.negotiations.remove(&oldest);
         }
-        number
     }
 
     /// From now on the next transfer uses this one; the one before it is superseded.
@@ -137,14 +191,16 @@ impl Session {
 
     /// Nobody listens there any more.
     pub(super) fn retire(&mut self, shared: &mut Shared<'_>, number: u64) {
-        if let Some(negotiation) = self.negotiations.get(&number) {
+        let announced = self
+            .negotiations
+            .get(&number)
+            .and_then(|negotiation| negotiation.announced);
+        if let Some(announced) = announced {
             let id = NegotiationId {
                 session: self.id,
                 number,
             };
-            shared
-                .expectations
-                .retire(negotiation.announced.port, id, shared.clock);
+            shared.expectations.retire(announced.port, id, shared.clock);
         }
     }
 
@@ -236,6 +292,9 @@ impl Session {
             return;
         };
         negotiation.data.push(data);
+        if let Some(channel) = shared.data.get_mut(&data) {
+            channel.carries(self.representation.transfer_mode);
+        }
         if let Some(state) = negotiation.transfer.and_then(|id| self.transfers.get(&id)) {
             let (verb, representation) = (state.verb, state.representation);
             claim(shared, data, verb, representation);
@@ -282,12 +341,25 @@ impl Session {
         };
         let refused = known.data.is_empty() && self.refused_transfers.contains(&earlier);
         if refused {
+            self.take_next(shared, number, number);
             return number;
         }
-        let (mode, announced) = (known.mode, known.announced);
-        let peer_port = (mode == Mode::DefaultPort).then(|| self.server.port.wrapping_sub(1));
-        let again = self.announce(shared, mode, announced, peer_port);
+        let (mode, announced, since) = (known.mode, known.announced, known.since);
+        self.end_unmarked(shared, number);
+        if self.awaits_end(shared, Some(number)) {
+            // It stays open for this one.
+            self.try_settle(shared, earlier, true);
+        }
+        let again = match announced {
+            Some(announced) => {
+                let default = mode == Mode::DefaultPort;
+                let peer_port = default.then(|| self.server.port.wrapping_sub(1));
+                self.announce(shared, mode, announced, peer_port)
+            }
+            None => self.expect_unknown(shared, mode, since),
+        };
         self.put_in_force(shared, again);
+        self.take_next(shared, number, again);
         again
     }
 }

@@ -29,7 +29,8 @@ impl Session {
             let blocked = blocked(shared, Some(id), state.mode, channel, announced);
             self.trouble(blocked);
         }
-        for half in channel.summary.half {
+        let last = channel.is_last_file();
+        for half in channel.summary.half.iter().filter(|_| last) {
             if let Some(frame) = half.first_conflict {
                 self.trouble(DataTrouble::Conflict {
                     transfer: Some(id),
@@ -38,8 +39,13 @@ impl Session {
                 });
             }
         }
-        self.note_loss(&channel.summary);
+        // What packets tell of a connection with several files is told with its last; when nothing was sent between two of
+        // them is no stall.
+        if channel.is_last_file() {
+            self.note_loss(&channel.summary);
+        }
         if channel.was_open()
+            && channel.before.is_none()
             && let Some(stall) = self.stall(shared, id, state, channel)
         {
             self.trouble(stall);
@@ -107,7 +113,7 @@ impl Session {
                     LinkMethod::AnnouncedAddress | LinkMethod::ControlPeer
                 )
             })
-            .map(|channel| blocked(shared, None, mode, channel, Some(announced)))
+            .map(|channel| blocked(shared, None, mode, channel, announced))
             .collect();
         for trouble in tried {
             self.trouble(trouble);
@@ -183,7 +189,7 @@ impl Session {
     ) -> Option<DataTrouble> {
         let way = payload_way(state.verb, channel.client_way);
         let summary = &channel.summary;
-        if channel.closed.is_none() && !summary.sent(way).finished {
+        if !channel.is_over() && !summary.sent(way).finished {
             // Settled before its end: what is known of it is not the latest.
             return None;
         }

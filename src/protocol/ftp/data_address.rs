@@ -51,7 +51,9 @@ pub fn extended_passive_reply(text: &[u8]) -> Option<ExtendedPassive> {
         .map_or(0, |at| at + 1);
     (from..text.len()).find_map(|at| {
         let delimiter = *text.get(at)?;
-        if !is_delimiter(delimiter) {
+        // Any character from 33 to 126 may be it; right behind the parenthesis a letter is one as well.
+        if !is_delimiter(delimiter) && !(at == from && from > 0 && delimiter.is_ascii_alphabetic())
+        {
             return None;
         }
         let mut fields = text[at + 1..].splitn(4, |&byte| byte == delimiter);
@@ -241,6 +243,7 @@ mod tests {
             b"ok (!!!6446!)",
             b"ok (||| 6446 |)",
             b"ok |||6446|",
+            b"ok (xxx6446x)",
         ] {
             assert_eq!(
                 extended_passive_reply(text).map(|found| found.port),

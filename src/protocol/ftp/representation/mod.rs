@@ -9,6 +9,8 @@
 //! MODE S ── record (STRU R) ──────────┘
 //! ```
 //!
+//! [`FileEnds`] tells where one file ends and the next begins, where a data connection carries several.
+//!
 //! A record ends with a line end in TYPE A and E; in TYPE I the records simply follow each other. A decoder keeps what it
 //! has of an escape or header between pieces and nothing else; only the window of a zlib stream is larger. It stops at
 //! the first byte that cannot be, and says why; and it stops where a zlib stream grows beyond all reason.
@@ -16,6 +18,7 @@
 mod block;
 mod compressed;
 mod deflate;
+mod ends;
 mod record;
 #[cfg(test)]
 mod tests;
@@ -24,6 +27,7 @@ mod text;
 use self::block::Blocks;
 use self::compressed::Runs;
 use self::deflate::Inflate;
+pub use self::ends::FileEnds;
 use self::record::Records;
 use self::text::{Ebcdic, Lines};
 use crate::model::record::{DataType, Structure, TransferMode};

@@ -1,0 +1,65 @@
+//! Open sessions by their two hosts.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use crate::model::HostPair;
+
+/// Sessions in the order in which they came.
+#[derive(Debug, Default)]
+pub(super) struct SessionsByHosts {
+    by_hosts: HashMap<HostPair, Vec<u64>, RandomState>,
+}
+
+impl SessionsByHosts {
+    /// Whether there is none: what foreign traffic is held against.
+    pub(super) fn is_empty(&self) -> bool {
+        self.by_hosts.is_empty()
+    }
+
+    /// A session from here on.
+    pub(super) fn enter(&mut self, hosts: HostPair, session: u64) {
+        let sessions = self.by_hosts.entry(hosts).or_default();
+        if !sessions.contains(&session) && sessions.len() < PER_PAIR {
+            sessions.push(session);
+        }
+    }
+
+    /// No longer.
+    pub(super) fn leave(&mut self, hosts: HostPair, session: u64) {
+        if let Some(sessions) = self.by_hosts.get_mut(&hosts) {
+            sessions.retain(|known| *known != session);
+            if sessions.is_empty() {
+                self.by_hosts.remove(&hosts);
+            }
+        }
+    }
+
+    /// The sessions between two hosts.
+    pub(super) fn between(&self, hosts: HostPair) -> &[u64] {
+        self.by_hosts.get(&hosts).map_or(&[], Vec::as_slice)
+    }
+}
+
+/// Sessions kept of two hosts.
+const PER_PAIR: usize = 1024;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sessions_are_found_by_their_hosts_until_they_leave() {
+        let mut sessions = SessionsByHosts::default();
+        let hosts = HostPair::new(1, 2);
+        sessions.enter(hosts, 7);
+        sessions.enter(hosts, 7);
+        sessions.enter(hosts, 8);
+        assert_eq!(sessions.between(HostPair::new(2, 1)), [7, 8]);
+        assert!(sessions.between(HostPair::new(1, 3)).is_empty());
+        sessions.leave(hosts, 7);
+        sessions.leave(hosts, 8);
+        assert!(sessions.is_empty());
+    }
+}
