@@ -262,8 +262,8 @@ mod tests {
             early.bytes(number, Direction::Up, chunk(0, &piece));
         }
         assert!(early.held <= TOTAL);
-        for flow in 0..=CONNECTIONS as u32 {
-            early.open(FlowId(flow), &summary(), at(7));
+        for _ in 0..=CONNECTIONS {
+            early.open(FlowId(99), &summary(), at(7));
             while early.over(at(7)).is_some() {}
         }
         assert_eq!(early.numbers().len(), CONNECTIONS);

@@ -52,8 +52,8 @@ pub fn extended_passive_reply(text: &[u8]) -> Option<ExtendedPassive> {
     (from..text.len()).find_map(|at| {
         let delimiter = *text.get(at)?;
         // Any character from 33 to 126 may be it; right behind the parenthesis a letter is one as well.
-        if !is_delimiter(delimiter) && !(at == from && from > 0 && delimiter.is_ascii_alphabetic())
-        {
+        let begins = at == from && from > 0;
+        if !(is_delimiter(delimiter) || begins && delimiter.is_ascii_alphabetic()) {
             return None;
         }
         let mut fields = text[at + 1..].splitn(4, |&byte| byte == delimiter);
