@@ -1,9 +1,9 @@
 //! Connections between the hosts of an open session: kept for a while, claimed, or let go.
 
 use super::data_channel::{DataId, FTP_DATA};
+use super::dns_streams::DNS;
 use super::early_data::{EarlyConnection, Piece};
 use super::encrypted_data::is_ephemeral;
-use super::dns_streams::DNS;
 use super::recognise::{FTP, FTPS, may_be_control, may_be_implicit};
 use super::tracker::{Role, SessionTracker};
 use crate::decode::Segment;

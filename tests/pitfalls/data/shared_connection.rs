@@ -49,9 +49,8 @@ fn assert_decoded(transfer: &Value, content: &[u8]) {
 
 #[test]
 fn pitfall_46_several_files_over_one_connection_in_modes_b_and_c() {
-    let encodings: [(&str, &str, fn(&[u8]) -> Vec<u8>); 2] =
-        [("B", "block", blocks), ("C", "compressed", runs)];
-    for (letter, mode, encode) in encodings {
+    for (letter, mode) in [("B", "block"), ("C", "compressed")] {
+        let encode = if letter == "B" { blocks } else { runs };
         let mut ftp = Conversation::logged_in(CLIENT, SERVER);
         ftp.exchange(&format!("MODE {letter}"), "200 Mode set.");
         ftp.passive(None, 50_001);
