@@ -1,6 +1,6 @@
 //! `size-mismatch` and `ascii-damage`: a file that came whole and is not what it should be.
 
-use super::{DataTrouble, Draft, grouped, name_of, step_of};
+use super::{DataTrouble, Draft, capitalized, grouped, name_of, step_of};
 use crate::model::record::{Finding, Session, Severity};
 
 pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {
@@ -45,7 +45,8 @@ pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: 
                 severity,
                 title: format!("{name} has another size than announced: {difference}"),
                 explanation: format!(
-                    "{place} said that {name} has {} bytes{offset}; {} were sent, without a gap and with a proper end.",
+                    "{} said that {name} has {} bytes{offset}; {} were sent, without a gap and with a proper end.",
+                    capitalized(place),
                     grouped(announced),
                     grouped(seen)
                 ),

@@ -31,6 +31,8 @@ mod violation;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
+
 use crate::model::Timestamp;
 use crate::model::record::{Finding, Reply, Session, Severity, Step, Transfer};
 
@@ -120,13 +122,29 @@ fn quote(reply: &Reply) -> String {
 }
 
 /// What a person would call the content of a transfer.
-fn name_of(transfer: &Transfer) -> &str {
+fn name_of(transfer: &Transfer) -> Cow<'_, str> {
     transfer
         .path
         .as_deref()
         .or(transfer.argument.as_deref())
         .filter(|name| !name.is_empty())
-        .unwrap_or("the listing")
+        .map_or(Cow::Borrowed("the listing"), shortened)
+}
+
+/// A name in a sentence: the whole of it stands with its command and transfer.
+fn shortened(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(LONGEST_NAME) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
+        None => Cow::Borrowed(name),
+    }
+}
+
+/// A sentence that was written to stand within another.
+fn capitalized(sentence: &str) -> String {
+    let mut letters = sentence.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
 }
 
 /// Digits in groups of three.
@@ -169,6 +187,9 @@ impl Draft<'_> {
 
 /// Characters of a reply that are quoted.
 const LONGEST_QUOTE: usize = 160;
+
+/// Characters of a name that stand in a sentence.
+const LONGEST_NAME: usize = 120;
 
 /// Findings kept of one session.
 const MOST: usize = 1000;

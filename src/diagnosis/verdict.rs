@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::{quote, shortened};
 use crate::model::record::{
-    Completeness, LoginOutcome, Outcome, Session, Severity, Step, StepKind, Transfer,
+    Completeness, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind, Transfer,
     TransferDirection, Verdict, VerdictStatus,
 };
 
@@ -54,13 +55,20 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         .findings
         .iter()
         .filter(|finding| finding.severity >= Severity::Medium)
+        // Of equal ones the first: what came later often follows from it.
+        .rev()
         .max_by_key(|finding| finding.severity);
     let (status, text) = if let Some(first) = failed.first() {
         let name = first
             .argument
             .as_deref()
             .filter(|name| !name.is_empty())
-            .map_or_else(String::new, |name| format!(" {name}"));
+            .map_or_else(String::new, |name| format!(" {}", shortened(name)));
+        let why = steps
+            .get(&first.id)
+            .and_then(|step| final_answer(step, first))
+            .filter(|reply| reply.code >= 400)
+            .map_or_else(String::new, |reply| format!(" ({})", brief(reply)));
         let more = if failed.len() > 1 {
             format!(" and {} more", failed.len() - 1)
         } else {
@@ -69,7 +77,7 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         (
             VerdictStatus::Failed,
             format!(
-                "{login}; {} of {} failed: {}{name}{more}",
+                "{login}; {} of {} failed: {}{name}{why}{more}",
                 transfers(failed.len()),
                 session.transfers.len(),
                 first.verb
@@ -89,6 +97,24 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         (VerdictStatus::Ok, format!("{login}; {moved}"))
     };
     Verdict { status, text }
+}
+
+/// The final reply to the transfer's own command.
+fn final_answer<'a>(step: &'a Step, transfer: &Transfer) -> Option<&'a Reply> {
+    step.commands
+        .iter()
+        .find(|command| command.verb == transfer.verb)?
+        .replies
+        .last()
+}
+
+/// A reply in a few words.
+fn brief(reply: &Reply) -> String {
+    let text = quote(reply);
+    match text.char_indices().nth(LONGEST_REASON) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
 }
 
 /// Refused, aborted, or never connected although a final reply says so.
@@ -140,10 +166,27 @@ fn moved(session: &Session) -> String {
     if !parts.is_empty() {
         return parts.join(", ");
     }
-    if session.transfers.is_empty() {
+    let ended = session
+        .unsolicited_replies
+        .iter()
+        .filter(|reply| tells_of_a_transfer(reply))
+        .count();
+    if session.transfers.is_empty() && ended > 0 {
+        format!("{} known from the reply alone", transfers(ended))
+    } else if session.transfers.is_empty() {
         "nothing transferred".to_owned()
     } else {
         "no data connection in the capture".to_owned()
+    }
+}
+
+/// The end of a transfer whose command was not captured. Some servers say 226 when the client leaves.
+fn tells_of_a_transfer(reply: &Reply) -> bool {
+    reply.code == 226 && {
+        let text = reply.lines.join(" ").to_ascii_lowercase();
+        ["transfer", "send ok", "complete", "closing data"]
+            .iter()
+            .any(|part| text.contains(part))
     }
 }
 
@@ -154,10 +197,60 @@ fn transfers(count: usize) -> String {
     )
 }
 
+/// Characters of a reply that stand in the verdict.
+const LONGEST_REASON: usize = 60;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::diagnosis::tests::{session, transfer};
+    use crate::diagnosis::Draft;
+    use crate::diagnosis::tests::{command, session, step, transfer};
+
+    #[test]
+    fn a_failed_transfer_is_told_with_its_reason_and_no_endless_name() {
+        let mut it = session();
+        let mut refused = transfer(Completeness::Aborted);
+        refused.connection = None;
+        refused.argument = Some("A".repeat(5_000));
+        it.transfers = vec![refused];
+        let mut retrieving = step(vec![command("RETR", None, (550, "No such file."))]);
+        retrieving.kind = StepKind::Retrieve;
+        retrieving.outcome = Outcome::Failed;
+        retrieving.transfer = Some(1);
+        it.steps.push(retrieving);
+        let text = verdict(&it).text;
+        assert!(text.ends_with("… (550 No such file)"), "{text}");
+        assert!(text.len() < 250, "{text}");
+    }
+
+    #[test]
+    fn a_226_of_a_transfer_that_began_before_the_capture_is_not_nothing() {
+        let mut it = session();
+        it.unsolicited_replies = command("RETR", None, (226, "Transfer complete.")).replies;
+        assert_eq!(
+            verdict(&it).text,
+            "login as bob; 1 transfer known from the reply alone"
+        );
+        it.unsolicited_replies = command("QUIT", None, (226, "Logout.")).replies;
+        assert_eq!(verdict(&it).text, "login as bob; nothing transferred");
+    }
+
+    #[test]
+    fn of_findings_with_equal_weight_the_first_is_named() {
+        let mut it = session();
+        for title in ["cause", "consequence"] {
+            let draft = Draft {
+                id: "x",
+                severity: Severity::Medium,
+                title: title.into(),
+                explanation: String::new(),
+                advice: "",
+                frames: vec![],
+            };
+            it.findings.push(draft.about(None, None));
+        }
+        assert!(verdict(&it).text.ends_with("cause"));
+    }
 
     #[test]
     fn a_rejected_login_fails_and_a_gap_warns() {

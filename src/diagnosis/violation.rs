@@ -9,7 +9,10 @@ pub(super) fn violations(session: &Session, troubles: &[DataTrouble], findings: 
     let mut all_extended = false;
     for command in session.steps.iter().flat_map(|step| &step.commands) {
         for rule in broken(command) {
-            let reply = command.replies.last();
+            let reply = match rule {
+                Rule::SecondPreliminary => preliminary(command).nth(1),
+                _ => command.replies.last(),
+            };
             rules[rule as usize].add(reply);
         }
         if all_extended && sets_up_data(&command.verb) && accepted(command) {
@@ -191,12 +194,7 @@ const RULES: [Text; 10] = [
 /// The rules that the replies to one command break.
 fn broken(command: &Command) -> Vec<Rule> {
     let mut rules = Vec::new();
-    let preliminary = command
-        .replies
-        .iter()
-        .filter(|reply| reply.code < 200 && reply.code != RESTART_MARKER)
-        .count();
-    if preliminary > 1 {
+    if preliminary(command).nth(1).is_some() {
         rules.push(Rule::SecondPreliminary);
     }
     let Some(reply) = command.replies.iter().rev().find(|reply| reply.code >= 200) else {
@@ -223,6 +221,14 @@ fn broken(command: &Command) -> Vec<Rule> {
     };
     rules.push(rule);
     rules
+}
+
+/// The 1yz replies to a command.
+fn preliminary(command: &Command) -> impl Iterator<Item = &Reply> {
+    command
+        .replies
+        .iter()
+        .filter(|reply| reply.code < 200 && reply.code != RESTART_MARKER)
 }
 
 /// Port 0 is an end point too, though one that nobody can use: some servers refuse so.
@@ -388,6 +394,7 @@ mod tests {
         let found = of(vec![twice(150, 150), twice(125, 150)], &[]);
         assert_eq!(found.len(), 1);
         assert!(found[0].title.ends_with(", 2 times"), "{}", found[0].title);
+        assert!(found[0].explanation.ends_with("First: 150 done."));
         assert!(of(vec![twice(150, 110)], &[]).is_empty());
     }
 

@@ -10,7 +10,7 @@ pub(super) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) ->
     let Some(first) = commands.first() else {
         return String::new();
     };
-    let argument = |command: &Command| command.argument.clone().unwrap_or_default();
+    let argument = |command: &Command| shortened(command.argument.as_deref().unwrap_or_default());
     let answer = commands
         .iter()
         .rev()
@@ -38,10 +38,7 @@ pub(super) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) ->
             format!("rename {}{to}{}", argument(first), ending(outcome, answer))
         }
         _ => {
-            let line = match &first.argument {
-                Some(argument) if !argument.is_empty() => format!("{} {argument}", first.verb),
-                _ => first.verb.clone(),
-            };
+            let line = with_argument(&first.verb, first.argument.as_deref());
             let said = match (outcome, answer) {
                 (Outcome::Ok, Some(reply)) if kind != StepKind::Cwd && tells_something(reply) => {
                     format!(": {}", first_line_of(reply))
@@ -64,12 +61,13 @@ pub(super) fn of_handshake(commands: &[Command], facts: &str) -> String {
 
 /// The title of a step that made a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
 pub(super) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<&Reply>) -> String {
-    let line = match &transfer.argument {
-        Some(argument) if !argument.is_empty() => format!("{} {argument}", transfer.verb),
-        _ => transfer.verb.clone(),
-    };
+    let line = with_argument(&transfer.verb, transfer.argument.as_deref());
     let Some(connection) = &transfer.connection else {
         return match outcome {
+            // What the server said yes to, or could not do (RFC 959 section 4.2.2), it did not refuse.
+            Outcome::Failed if answer.is_some_and(|reply| reply.code < 500) => {
+                format!("{line}: failed{}", because(answer))
+            }
             Outcome::Failed => format!("{line}: refused{}", because(answer)),
             _ => format!("{line}: no data connection in the capture"),
         };
@@ -145,6 +143,21 @@ pub(super) fn seconds(span: Span) -> String {
     }
 }
 
+/// A command as it was sent, cut where it is long: the whole of it stands with the command.
+fn with_argument(verb: &str, argument: Option<&str>) -> String {
+    match argument {
+        Some(argument) if !argument.is_empty() => format!("{verb} {}", shortened(argument)),
+        _ => verb.to_owned(),
+    }
+}
+
+fn shortened(argument: &str) -> String {
+    match argument.char_indices().nth(LONGEST_ARGUMENT) {
+        Some((end, _)) => format!("{}…", &argument[..end]),
+        None => argument.to_owned(),
+    }
+}
+
 fn ending(outcome: Outcome, answer: Option<&Reply>) -> String {
     match outcome {
         Outcome::Ok => ": ok".to_owned(),
@@ -189,12 +202,22 @@ pub(super) fn first_line_of(reply: &Reply) -> String {
     cut
 }
 
+/// Characters of an argument shown in a title: more than names of files have (255 bytes on most systems).
+const LONGEST_ARGUMENT: usize = 300;
+
 /// Characters of a reply shown in a title.
 const LONGEST: usize = 80;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_endless_argument_is_cut_in_the_title() {
+        let line = with_argument("RETR", Some(&"é".repeat(5_000)));
+        assert_eq!(line.chars().count(), "RETR ".len() + LONGEST_ARGUMENT + 1);
+        assert_eq!(with_argument("LIST", Some("")), "LIST");
+    }
 
     #[test]
     fn numbers_read_well() {

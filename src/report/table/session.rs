@@ -11,8 +11,8 @@ use super::long_lists::{WIDE, hidden_row, omitted, shown};
 use super::style::{BOLD, DIM, severity_style, verdict_style};
 use super::transfers;
 use crate::model::record::{
-    Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Session, Severity,
-    Step, StepKind, Transfer, VerdictStatus,
+    Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Reply, Session,
+    Severity, Step, StepKind, Transfer, VerdictStatus,
 };
 use crate::model::{Endpoint, record::Address};
 use crate::report::units;
@@ -25,6 +25,7 @@ pub(super) fn write(session: &Session, options: &Options, out: &mut dyn Write) -
     steps(session, options, &mut block)?;
     transfers::write(session, options, &mut block)?;
     encrypted_data(session, &mut block)?;
+    unsolicited(session, options, &mut block)?;
     if !session.findings.is_empty() {
         block.space()?;
     }
@@ -53,6 +54,28 @@ fn encrypted_data(session: &Session, block: &mut Block<'_>) -> io::Result<()> {
     );
     block.space()?;
     block.text(0, 2, &[span(BOLD, "Encrypted data:"), plain(&text)])
+}
+
+/// Replies that answer no captured command, for `-v`.
+fn unsolicited(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
+    let inferred = session.steps.iter().any(|step| step.inferred);
+    if !options.verbose || inferred || session.unsolicited_replies.is_empty() {
+        return Ok(());
+    }
+    block.space()?;
+    block.text(
+        0,
+        2,
+        &[span(BOLD, "Replies that no captured command waits for")],
+    )?;
+    for reply in &session.unsolicited_replies {
+        let frame = format!("(frame {})", reply.frame);
+        for text in lines(reply) {
+            block.text(2, 2, &[plain(&text), span(DIM, &frame)])?;
+        }
+    }
+    let left_out = session.unsolicited_replies_omitted;
+    omitted(left_out, "reply", "replies", block)
 }
 
 /// One finding with its advice.
@@ -234,6 +257,11 @@ fn step_row(
     }
     if options.verbose {
         title.extend(step.commands.iter().flat_map(exchange));
+        if step.kind == StepKind::Greeting
+            && let Some(greeting) = session.greeting.as_ref().filter(|one| one.lines.len() > 1)
+        {
+            title.extend(lines(greeting));
+        }
     }
     let (code, text) = final_reply(step);
     let reply = if options.verbose {
@@ -267,25 +295,40 @@ fn exchange(command: &Command) -> Vec<String> {
     let argument = command.argument.as_deref().unwrap_or_default();
     let mut lines = vec![format!("> {} {argument}", command.verb)];
     for reply in &command.replies {
-        lines.extend(
-            reply
-                .lines
-                .iter()
-                .map(|line| format!("< {} {line}", reply.code)),
-        );
+        lines.extend(self::lines(reply));
     }
     lines
 }
 
-/// The last reply of a step: its code, and its last line where that tells something the title does not.
+fn lines(reply: &Reply) -> impl Iterator<Item = String> {
+    reply
+        .lines
+        .iter()
+        .map(|line| format!("< {} {line}", reply.code))
+}
+
+/// The reply that decided a step: its code, and its last line where that tells something the title does not. Of a transfer
+/// that is the reply to its own command, not one to what prepared it or to ABOR.
 fn final_reply(step: &Step) -> (String, String) {
-    let mut replies = step.commands.iter().rev();
-    let Some(reply) = replies.find_map(|command| command.replies.last()) else {
+    let mut latest_first = step.commands.iter().rev();
+    let transfer = step.commands.iter().rev().find(|one| transfers_data(one));
+    let reply = transfer.map_or_else(
+        || latest_first.find_map(|command| command.replies.last()),
+        |transfer| transfer.replies.last(),
+    );
+    let Some(reply) = reply else {
         return Default::default();
     };
     let text = reply.lines.last().map_or("", |line| line.trim());
     let text = if step.title.contains(text) { "" } else { text };
     (reply.code.to_string(), text.to_owned())
+}
+
+fn transfers_data(command: &Command) -> bool {
+    matches!(
+        command.verb.as_str(),
+        "RETR" | "STOR" | "STOU" | "APPE" | "LIST" | "NLST" | "MLSD"
+    )
 }
 
 /// First and last frame of a step, as far as they are known.

@@ -165,3 +165,47 @@ fn findings_about_several_sessions_have_their_own_block() {
         .expect("the block is there");
     insta::assert_snapshot!(text[place..].lines().take(3).collect::<Vec<_>>().join("\n"));
 }
+
+#[test]
+fn a_transfer_shows_the_reply_to_its_own_command() {
+    let mut session = example_session();
+    let step = session
+        .steps
+        .iter_mut()
+        .find(|step| step.commands.iter().any(|one| one.verb == "RETR"))
+        .expect("it downloads something");
+    let retrieve = step
+        .commands
+        .iter_mut()
+        .find(|command| command.verb == "RETR")
+        .expect("it is there");
+    let mut abort = retrieve.clone();
+    abort.verb = "ABOR".into();
+    for reply in &mut retrieve.replies {
+        reply.code = 426;
+    }
+    for reply in &mut abort.replies {
+        reply.code = 225;
+    }
+    step.commands.push(abort);
+    let text = rendered(&with_session(session), 100, false, false);
+    assert!(text.contains(" 426 ") && !text.contains(" 225 "), "{text}");
+}
+
+#[test]
+fn replies_without_a_command_and_a_long_greeting_are_told_when_asked() {
+    let mut session = example_session();
+    let mut reply = session.greeting.clone().expect("it has one");
+    if let Some(greeting) = &mut session.greeting {
+        greeting.lines.push("All is logged.".into());
+    }
+    reply.code = 226;
+    reply.lines = vec!["Logout.".into()];
+    session.unsolicited_replies = vec![reply];
+    let report = with_session(session);
+    let text = rendered(&report, 100, false, true);
+    assert!(text.contains("no captured command waits for"), "{text}");
+    assert!(text.contains("< 226 Logout. (frame 6)"), "{text}");
+    assert!(text.contains("< 220 All is logged."), "{text}");
+    assert!(!rendered(&report, 100, false, false).contains("Logout"));
+}
