@@ -21,6 +21,7 @@ pub mod diagnosis;
 pub mod diagram;
 pub mod extract;
 pub mod model;
+pub mod page;
 pub mod pipeline;
 pub mod protocol;
 pub mod reassembly;

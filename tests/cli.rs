@@ -85,10 +85,10 @@ fn unknown_options_and_commands_are_wrong_usage_in_one_line() {
     -- stderr
     ftpscope: unrecognized subcommand 'carve'; try '--help'
     ");
-    insta::assert_snapshot!(folder.run(&["analyze", "--format", "html", "x"]), @"
+    insta::assert_snapshot!(folder.run(&["analyze", "--format", "csv", "x"]), @"
     exit 2
     -- stderr
-    ftpscope: invalid value 'html' for '--format <FORMAT>' [possible values: table, json, ndjson]; try '--help'
+    ftpscope: invalid value 'csv' for '--format <FORMAT>' [possible values: table, json, ndjson, html]; try '--help'
     ");
 }
 

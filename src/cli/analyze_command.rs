@@ -9,10 +9,13 @@ use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 use super::output::Output;
 use super::reading::Reading;
+use crate::diagram::{Detail, Recorder};
 use crate::extract::{self, Extractor};
 use crate::model::TransferSink;
 use crate::model::record::Severity;
-use crate::report::{DocumentBuilder, EventLines, json, table};
+use crate::model::trace::Tracing;
+use crate::page::{PageOptions, write_page};
+use crate::report::{DocumentBuilder, EventLines, ReportBuilder, json, table};
 
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
@@ -43,6 +46,23 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         outcome = reading.run(&mut lines, hold, files, stop);
         let summary = &outcome.summary;
         lines.finish(&summary.captures, &summary.totals).map(|_| ())
+    } else if arguments.output.format == Format::Html {
+        reading.options.tracing = Tracing::Packets;
+        let mut builder = ReportBuilder::new(&reading.options.limits);
+        let mut recorder = Recorder::default();
+        let mut events = (&mut builder, &mut recorder);
+        outcome = reading.run(&mut events, false, files, Rc::default());
+        let summary = &outcome.summary;
+        let report = builder.finish(summary.captures.clone(), summary.totals.clone());
+        let options = PageOptions {
+            zone: arguments.presentation.tz.clone(),
+            detail: Detail::Messages,
+        };
+        if outcome.interrupted {
+            Ok(())
+        } else {
+            write_page(&report, &recorder, &options, &mut output)
+        }
     } else {
         let layout = arguments.presentation.layout(path);
         let format = arguments.output.format;

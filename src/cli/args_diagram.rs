@@ -23,7 +23,7 @@ pub(super) struct DiagramArguments {
         hide_possible_values = true
     )]
     pub(super) detail: DetailChoice,
-    /// What to write: text, mermaid, plantuml, svg
+    /// What to write: text, mermaid, plantuml, svg, html
     #[arg(
         long,
         value_name = "FORMAT",
@@ -58,6 +58,7 @@ pub(super) enum DiagramFormat {
     Mermaid,
     Plantuml,
     Svg,
+    Html,
 }
 
 impl From<DetailChoice> for Detail {

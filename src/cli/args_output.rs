@@ -9,7 +9,7 @@ use crate::report::EventChoice;
 /// Options about the report.
 #[derive(Debug, Args)]
 pub(super) struct OutputArguments {
-    /// What to write: table, json (one document), ndjson (one object an event)
+    /// What to write: table, json (one document), ndjson (one object an event), html (one page)
     #[arg(
         long,
         value_name = "FORMAT",
@@ -41,6 +41,8 @@ pub(super) enum Format {
     Json,
     /// One JSON object an event.
     Ndjson,
+    /// One page to look at and to step through.
+    Html,
 }
 
 /// Which events are written.

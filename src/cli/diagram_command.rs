@@ -11,6 +11,7 @@ use crate::diagram::{
     Detail, Recorder, TextOptions, write_mermaid, write_plantuml, write_svg, write_text,
 };
 use crate::model::trace::Tracing;
+use crate::page::{PageOptions, write_page};
 use crate::report::ReportBuilder;
 
 /// Reads the captures and draws their sessions.
@@ -22,8 +23,10 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
     )?;
     let detail = Detail::from(arguments.detail);
     reading.options.tracing = match detail {
-        Detail::Packets => Tracing::Packets,
-        Detail::Steps | Detail::Messages => Tracing::Connections,
+        Detail::Steps | Detail::Messages if arguments.format != DiagramFormat::Html => {
+            Tracing::Connections
+        }
+        _ => Tracing::Packets,
     };
     let path = arguments.output.as_deref();
     let mut output = Output::open(path, &arguments.input.captures, true)?;
@@ -52,6 +55,13 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         DiagramFormat::Mermaid => write_mermaid(&mut diagrams, detail, out),
         DiagramFormat::Plantuml => write_plantuml(&mut diagrams, detail, out),
         DiagramFormat::Svg => write_svg(&mut diagrams, detail, out),
+        DiagramFormat::Html => {
+            let options = PageOptions {
+                zone: arguments.presentation.tz.clone(),
+                detail,
+            };
+            write_page(&report, &recorder, &options, out)
+        }
     };
     output.close(written)?;
     Ok(arguments.exit.exit(&outcome, false))

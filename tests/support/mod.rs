@@ -13,6 +13,8 @@
     reason = "every test crate includes this module and uses its own part of it"
 )]
 
+#[cfg(unix)]
+pub(crate) mod browser;
 pub(crate) mod classic;
 pub(crate) mod connection;
 pub(crate) mod containers;

@@ -104,7 +104,7 @@ pub(crate) fn example_session() -> Session {
 }
 
 /// A report around the example session, with one thing in each list.
-pub(super) fn example_report() -> Report {
+pub(crate) fn example_report() -> Report {
     Report {
         schema_version: SCHEMA_VERSION,
         captures: vec![Capture {

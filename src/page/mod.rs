@@ -1,0 +1,93 @@
+//! The page: one HTML file to look at sessions and to step through them.
+//!
+//! In: a [`Report`] and the [`Recorder`] of its connections. Out: one file that asks nobody for anything.
+//!
+//! ```text
+//! Report, Recorder -> data -> JSON in one block ─┐
+//! page.html, page.css, script/*.js ──────────────┴> write_page
+//! ```
+//!
+//! The page holds one style and one script, named by their hashes in its content policy; nothing else can run in it. Text
+//! from the wire stands only in the JSON block, without a character that could end it, and the script puts it into the
+//! page as text.
+
+mod data;
+mod embed;
+mod strings;
+
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use jiff::tz::TimeZone;
+use sha2::{Digest as _, Sha256};
+
+use crate::diagram::{Detail, Recorder};
+use crate::report::Report;
+
+/// What a page shows and how.
+#[derive(Clone, Debug)]
+pub struct PageOptions {
+    /// Zone of its times.
+    pub zone: TimeZone,
+    /// The detail that it begins with. It has packets only where they were recorded.
+    pub detail: Detail,
+}
+
+/// Writes the page.
+pub fn write_page(
+    report: &Report,
+    recorder: &Recorder,
+    options: &PageOptions,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (before_policy, rest) = halves(HTML, "{policy}");
+    let (before_style, rest) = halves(rest, "{style}");
+    let (before_data, rest) = halves(rest, "{data}");
+    let (before_script, end) = halves(rest, "{script}");
+    for (part, inserted) in [
+        (before_policy, policy().as_str()),
+        (before_style, STYLE),
+        (before_data, ""),
+    ] {
+        out.write_all(part.as_bytes())?;
+        out.write_all(inserted.as_bytes())?;
+    }
+    data::write(report, recorder, options, out)?;
+    for part in [before_script, SCRIPT, end] {
+        out.write_all(part.as_bytes())?;
+    }
+    Ok(())
+}
+
+/// What the page may do: nothing but its own style and script, and pictures within it.
+fn policy() -> String {
+    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+    format!(
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'",
+        hash(STYLE),
+        hash(SCRIPT)
+    )
+}
+
+/// What stands before and after a mark, which is there.
+fn halves<'a>(text: &'a str, mark: &str) -> (&'a str, &'a str) {
+    text.split_once(mark).unwrap_or((text, ""))
+}
+
+const HTML: &str = include_str!("page.html");
+const STYLE: &str = include_str!("page.css");
+/// One function around all parts, so that nothing of them is visible outside.
+const SCRIPT: &str = concat!(
+    include_str!("script/begin.js"),
+    include_str!("script/elements.js"),
+    include_str!("script/overview.js"),
+    include_str!("script/sessions.js"),
+    include_str!("script/session.js"),
+    include_str!("script/diagram.js"),
+    include_str!("script/player.js"),
+    include_str!("script/end.js"),
+);
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,120 @@
+
+// The diagram: lanes and rows. However many rows there are, only those in sight are in the page.
+
+const laneNames = ["DNS server", "FTP server", "FTP client", "Console"];
+const ROW = 36;
+// A row as the JSON has it.
+const [LEVELS, KIND, LABEL, CAPTION, FRAME, MICROS, STEP, FAILED, STATE, FIELDS, CONSOLE] = Array(11).keys();
+
+/** Where the lanes stand, in percent. */
+function lanePlaces(rows) {
+  const dns = rows.some((row) => row[KIND] >= 0 && (Math.floor(row[KIND] / 4) % 4 === 0 || row[KIND] % 4 === 0));
+  return dns ? [11, 32, 66, 90] : [null, 12, 62, 90];
+}
+
+/**
+ * Draws rows into a box that scrolls. Gives `show(place)`, which lights a row and brings it into sight.
+ * `choose(place)` is called for a row that is clicked.
+ */
+function diagram(session, rows, choose) {
+  const places = lanePlaces(rows);
+  const list = make("ol");
+  list.style.height = rows.length * ROW + "px";
+  const box = make("div", { class: "rows", tabindex: "0", role: "group", "aria-label": "Sequence diagram; arrow keys step through it" }, list);
+  const heads = make("div");
+  places.forEach((place, lane) => {
+    if (place === null) return;
+    const head = make("span", null, laneNames[lane], make("small", { class: "wire" }, session.ends[lane]));
+    head.style.left = place + "%";
+    heads.append(head);
+  });
+  const drawn = new Map();
+  let current = -1;
+
+  function update() {
+    const from = Math.max(0, Math.floor(box.scrollTop / ROW) - 10);
+    const to = Math.min(rows.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + 10);
+    for (const [place, item] of drawn) {
+      if (place < from || place >= to) {
+        item.remove();
+        drawn.delete(place);
+      }
+    }
+    for (let place = from; place < to; place += 1) {
+      if (drawn.has(place)) continue;
+      const item = rowView(rows[place], places);
+      item.style.top = place * ROW + "px";
+      item.setAttribute("aria-posinset", place + 1);
+      item.setAttribute("aria-setsize", rows.length);
+      if (place === current) item.setAttribute("aria-current", "step");
+      if (rows[place][KIND] >= 0) item.addEventListener("click", () => choose(place));
+      // In order, so that what is read aloud is too.
+      let next = place + 1;
+      while (next < to && !drawn.has(next)) next += 1;
+      list.insertBefore(item, drawn.get(next) || null);
+      drawn.set(place, item);
+    }
+  }
+
+  function show(place) {
+    if (drawn.has(current)) drawn.get(current).removeAttribute("aria-current");
+    current = place;
+    const top = place * ROW;
+    if (top < box.scrollTop + ROW || top > box.scrollTop + box.clientHeight - 2 * ROW) {
+      box.scrollTop = top - box.clientHeight / 2;
+    }
+    update();
+    if (drawn.has(place)) drawn.get(place).setAttribute("aria-current", "step");
+  }
+
+  box.addEventListener("scroll", update, { passive: true });
+  new ResizeObserver(update).observe(box);
+  return { element: make("div", null, make("div", { class: "lanes", "aria-hidden": "true" }, make("div"), heads), box), box, show };
+}
+
+function rowView(row, places) {
+  const label = texts[row[LABEL]];
+  if (row[KIND] === -1) return make("li", { class: "phase wire" }, label);
+  const way = make("div", { class: "way" });
+  for (const place of places) {
+    if (place === null) continue;
+    const bar = make("span", { class: "bar" });
+    bar.style.left = place + "%";
+    way.append(bar);
+  }
+  const when = make("div", { class: "when" });
+  const item = make("li", { class: row[KIND] === -2 ? "part" : null }, when, way);
+  if (row[KIND] === -2) {
+    way.append(labelView("· " + label + " ·", places[1], places[2], false));
+    return item;
+  }
+  const channel = Math.floor(row[KIND] / 16);
+  const from = places[Math.floor(row[KIND] / 4) % 4];
+  const to = places[row[KIND] % 4];
+  const failed = row[FAILED] === 1;
+  const arrow = make("span", { class: "arrow c" + channel + (from < to ? " right" : " left") + (failed ? " bad" : "") });
+  arrow.style.left = Math.min(from, to) + "%";
+  arrow.style.width = Math.abs(to - from) + "%";
+  way.append(labelView(label, from, to, failed), arrow);
+  way.append(hidden(laneName(row[KIND], 4) + " to " + laneName(row[KIND], 1)));
+  when.append("+" + (row[MICROS] / 1e6).toFixed(3));
+  if (row[FRAME] > 0) when.append(make("br"), "#" + row[FRAME]);
+  return item;
+}
+
+const laneName = (kind, by) => laneNames[Math.floor(kind / by) % 4];
+
+/** For those who hear the page. */
+function hidden(text) {
+  return make("span", { class: "skip" }, text);
+}
+
+/** A label as wide as there is room around the middle of its arrow. */
+function labelView(text, from, to, failed) {
+  const middle = (from + to) / 2;
+  const room = Math.min(middle, 100 - middle);
+  const label = make("div", { class: "label wire" + (failed ? " bad" : ""), title: text }, text);
+  label.style.left = middle - room + "%";
+  label.style.width = 2 * room + "%";
+  return label;
+}

@@ -1,0 +1,53 @@
+
+// Elements, and counts and sizes as people read them.
+
+/** An element with attributes and children; strings become text. `wire` in `class` isolates text from the capture. */
+function make(tag, attributes, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else element.setAttribute(name, value === true ? "" : value);
+  }
+  element.append(...children.flat(Infinity).filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Text from the capture. */
+const wire = (text) => make("span", { class: "wire" }, text);
+const badge = (word) => make("span", { class: "badge " + word }, word);
+const counted = (number, one, many) => number.toLocaleString("en") + " " + (number === 1 ? one : many);
+const exact = (bytes) => counted(bytes, "byte", "bytes");
+
+/** Exact below a million, then with one digit. */
+function size(bytes) {
+  if (bytes < 1e6) return exact(bytes);
+  let unit = "";
+  for (unit of ["MB", "GB", "TB", "PB"]) {
+    bytes /= unit === "MB" ? 1e6 : 1e3;
+    if (bytes < 999.95) break;
+  }
+  return bytes.toFixed(1) + " " + unit;
+}
+
+function duration(seconds) {
+  if (seconds < 0.001) return seconds.toFixed(6) + " s";
+  if (seconds < 1) return seconds.toFixed(3) + " s";
+  if (seconds < 60) return seconds.toFixed(1) + " s";
+  const whole = Math.round(seconds);
+  if (whole < 3600) return Math.floor(whole / 60) + " min " + String(whole % 60).padStart(2, "0") + " s";
+  return Math.floor(whole / 3600) + " h " + String(Math.floor(whole / 60) % 60).padStart(2, "0") + " min";
+}
+
+/** Terms and what is known of them; unknown ones are left out. */
+function facts(pairs) {
+  const list = make("dl", { class: "facts" });
+  for (const [term, value] of pairs) {
+    if (value === null || value === undefined || value === "") continue;
+    list.append(make("dt", null, term), make("dd", { class: "wire" }, value));
+  }
+  return list;
+}
+
+const linkTo = (session, ...children) => make("a", { href: "#session-" + session }, ...children);
+const severities = ["high", "medium", "low", "info"];

@@ -1,0 +1,251 @@
+//! The page, in a real browser: stepping, playing, searching, and what a hostile capture can do to it, which is nothing.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+use support::browser::Browser;
+use support::conversation::Conversation;
+use support::folder::Folder;
+
+#[test]
+fn a_stranger_sees_at_once_who_what_and_what_went_wrong() {
+    let folder = Folder::new("page-overview");
+    let page = page(&folder, &captures());
+    let Some(mut browser) = Browser::open(&page, "overview", DESKTOP) else {
+        return;
+    };
+    let overview = browser.text("document.getElementById('overview').innerText");
+    for part in [
+        "Who logged in",
+        "mira",
+        "rejected",
+        "data.bin",
+        "blocked on the client's side",
+    ] {
+        assert!(overview.contains(part), "{part}: {overview}");
+    }
+    let above = browser
+        .value("document.getElementById('overview').getBoundingClientRect().bottom < innerHeight");
+    assert_eq!(above, json!(true), "the overview fits one screen");
+    done(browser);
+}
+
+#[test]
+fn sessions_are_searched_sorted_and_filtered() {
+    let folder = Folder::new("page-search");
+    let page = page(&folder, &captures());
+    let Some(mut browser) = Browser::open(&page, "search", DESKTOP) else {
+        return;
+    };
+    let rows = "document.querySelectorAll('#sessions tbody tr').length";
+    let all = browser.value(rows).as_u64().expect("a count");
+    assert!(all > 10);
+    search(&mut browser, "blocked");
+    browser.wait(&format!("{rows} === 2"));
+    search(&mut browser, "MIRA data.bin");
+    browser.wait(&format!("{rows} > 2 && {rows} < {all}"));
+    search(&mut browser, "no such thing");
+    browser.wait(&format!("{rows} === 0"));
+    search(&mut browser, "");
+    browser.wait(&format!("{rows} === {all}"));
+    browser.value("document.querySelectorAll('#sessions th button')[7].click()");
+    browser.value("document.querySelectorAll('#sessions th button')[7].click()");
+    let largest = browser.text("document.querySelector('#sessions tbody tr').innerText");
+    assert!(largest.contains("200,000 bytes"), "{largest}");
+    let sorted =
+        browser.text("document.querySelectorAll('#sessions th')[7].getAttribute('aria-sort')");
+    assert_eq!(sorted, "descending");
+    browser.value(
+        "(() => { const f = document.getElementById('filter'); f.value = 'failed'; f.dispatchEvent(new Event('change')); })()",
+    );
+    browser.wait(&format!("{rows} > 0 && {rows} < {all}"));
+    done(browser);
+}
+
+#[test]
+fn the_diagram_is_stepped_through_with_buttons_and_keys() {
+    let folder = Folder::new("page-steps");
+    folder.write("classic.pcap", &support::classic::classic());
+    let page = page(&folder, &["classic.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "steps", DESKTOP) else {
+        return;
+    };
+    let caption = "document.querySelector('.caption').textContent";
+    assert_eq!(
+        browser.text(caption),
+        "The user starts the client: ftp ftp.any-domain.com."
+    );
+    press(&mut browser, "Step forward");
+    assert!(browser.text(caption).contains("asks the DNS server"));
+    browser.value("document.querySelector('.rows').focus()");
+    browser.key("ArrowDown");
+    assert!(browser.text(caption).contains("is 192.168.0.21"));
+    browser.key("ArrowRight");
+    assert_eq!(
+        browser.text(caption),
+        "The client opens the control connection to port 21."
+    );
+    assert_eq!(browser.text(LIT), "SYN");
+    press(&mut browser, "Step back");
+    assert!(browser.text(LIT).starts_with("response"));
+    browser.key("End");
+    assert_eq!(browser.text(LIT), "FIN ACK");
+    let state = browser.text("document.querySelector('[aria-label=State]').innerText");
+    for part in ["ftp", "ASCII", "active", "none open", "1,917 bytes"] {
+        assert!(state.contains(part), "{part}: {state}");
+    }
+    let console = browser.text("document.querySelector('.console').textContent");
+    let expected = [
+        "$ ftp ftp.any-domain.com",
+        "220 ANY-DOMAIN.COM FTP Service",
+        "Name: ftp",
+        "331 Anonymous access allowed, send identity (e-mail name) as password.",
+        "Password:",
+        "230-Welcome to ftp.any-domain.com",
+        "230 Anonymous user logged in.",
+        "ftp> dir",
+        "200 PORT command successful.",
+        "150 Opening ASCII mode data connection for /bin/ls.",
+    ];
+    assert!(console.starts_with(&expected.join("\n")), "{console}");
+    assert!(
+        console.ends_with("ftp> bye\n221 Thank you for visiting ftp.any-domain.com."),
+        "{console}"
+    );
+    choose(&mut browser, "Detail", "4");
+    browser.value("document.querySelector('.rows').focus()");
+    browser.key("Home");
+    let rows = "document.querySelector('.rows li').getAttribute('aria-setsize')";
+    let rows: u64 = browser.text(rows).parse().expect("a number");
+    assert!(rows > 80, "{rows}");
+    choose(&mut browser, "Detail", "1");
+    browser.key("Home");
+    browser.value("[...document.querySelectorAll('#session td a')].find((a) => a.textContent.startsWith('RETR')).click()");
+    browser.wait("document.querySelector('.rows li[aria-current]') !== null");
+    assert!(browser.text(caption).contains("readme.txt"));
+    done(browser);
+}
+
+#[test]
+fn playing_goes_to_the_end_and_stops() {
+    let folder = Folder::new("page-play");
+    folder.write("classic.pcap", &support::classic::classic());
+    let page = page(&folder, &["classic.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "play", DESKTOP) else {
+        return;
+    };
+    choose(&mut browser, "Speed", "20");
+    press(&mut browser, "Play");
+    browser.wait("document.querySelector('button[title=Play]').textContent === 'Pause'");
+    browser.wait("document.querySelector('button[title=Play]').textContent === 'Play'");
+    assert_eq!(browser.text(LIT), "FIN ACK");
+    done(browser);
+}
+
+#[test]
+fn markup_and_controls_from_the_wire_stay_text() {
+    let hostile = "<img src=http://192.0.2.9/x onerror=alert(1)></script><script>alert(2)</script>\u{202e}fdp.exe";
+    let mut conversation = Conversation::logged_in("192.168.0.2:40000", "192.168.0.21:21");
+    conversation.retrieve(hostile, 40_001, 50_001, b"content");
+    conversation.exchange(
+        "SYST",
+        "215 <b onmouseover=alert(3)>UNIX</b> \u{1b}[2J &amp;",
+    );
+    let folder = Folder::new("page-hostile");
+    folder.write("hostile.pcap", &conversation.quit());
+    let page = page(&folder, &["hostile.pcap".into()]);
+    let html = std::fs::read_to_string(&page).expect("a page");
+    assert_eq!(
+        html.matches("<script").count(),
+        2,
+        "the data and the script"
+    );
+    assert_eq!(html.matches("</script").count(), 2);
+    assert!(!html.contains("<img") && !html.contains('\u{202e}') && !html.contains('\u{1b}'));
+    let Some(mut browser) = Browser::open(&page, "hostile", DESKTOP) else {
+        return;
+    };
+    browser.value("document.querySelector('.rows').focus()");
+    browser.key("End");
+    browser.value("document.querySelectorAll('details').forEach((one) => { one.open = true; })");
+    let shown = browser.text("document.body.innerText");
+    assert!(
+        shown.contains("<img src=http://192.0.2.9/x onerror=alert(1)></script>"),
+        "{shown}"
+    );
+    assert!(shown.contains("\\u{202e}fdp.exe"));
+    let elements = browser
+        .value("document.querySelectorAll('main img, main b[onmouseover], main script').length");
+    assert_eq!(elements, json!(0));
+    done(browser);
+}
+
+#[test]
+fn on_a_phone_nothing_is_wider_than_the_screen() {
+    let folder = Folder::new("page-phone");
+    let page = page(&folder, &captures());
+    let Some(mut browser) = Browser::open(&page, "phone", (375, 800)) else {
+        return;
+    };
+    let fits = "document.documentElement.scrollWidth <= innerWidth";
+    assert_eq!(browser.value(fits), json!(true), "the overview");
+    browser.value("location.hash = 'session-15'");
+    browser.wait("document.querySelector('.caption') !== null");
+    assert_eq!(browser.value(fits), json!(true), "a session");
+    browser.prefers("prefers-color-scheme", "dark");
+    let dark = browser.text("getComputedStyle(document.body).backgroundColor");
+    assert_eq!(dark, "rgb(18, 22, 27)");
+    if let Some(place) = std::env::var_os("FTPSCOPE_PICTURES") {
+        browser.picture(&PathBuf::from(place).join("phone-dark.png"));
+    }
+    done(browser);
+}
+
+/// What Chromium itself had to complain about, which has to be nothing.
+fn done(mut browser: Browser) {
+    // One more call, so that everything told before it has arrived.
+    browser.value("1");
+    assert_eq!(browser.troubles, Vec::<String>::new());
+}
+
+fn press(browser: &mut Browser, title: &str) {
+    browser.value(&format!(
+        "document.querySelector('button[title=\"{title}\"]').click()"
+    ));
+}
+
+fn choose(browser: &mut Browser, label: &str, value: &str) {
+    browser.value(&format!(
+        "(() => {{ const s = document.querySelector('select[aria-label=\"{label}\"]'); s.value = '{value}'; \
+         s.dispatchEvent(new Event('change')); }})()"
+    ));
+}
+
+fn search(browser: &mut Browser, words: &str) {
+    browser.value(&format!(
+        "(() => {{ const s = document.getElementById('search'); s.value = '{words}'; s.dispatchEvent(new Event('input')); }})()"
+    ));
+}
+
+fn captures() -> Vec<PathBuf> {
+    vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures")]
+}
+
+/// The page about captures.
+fn page(folder: &Folder, captures: &[PathBuf]) -> PathBuf {
+    let output = folder
+        .command(&["analyze", "--format", "html", "-o", "page.html"])
+        .args(captures)
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{output:?}");
+    folder.path().join("page.html")
+}
+
+/// What stands on the arrow that is lit.
+const LIT: &str = "document.querySelector('.rows li[aria-current] .label').textContent";
+const DESKTOP: (u32, u32) = (1280, 900);
