@@ -14,11 +14,14 @@ use crate::extract::{self, Extractor};
 use crate::model::TransferSink;
 use crate::model::record::Severity;
 use crate::model::trace::Tracing;
-use crate::page::{PageOptions, write_page};
+use crate::page::{PageOptions, Previews, write_page};
 use crate::report::{DocumentBuilder, EventLines, ReportBuilder, json, table};
 
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
+    let is_page = arguments.output.format == Format::Html;
+    let quiet = arguments.presentation.quiet;
+    error_text::check_previews(arguments.output.previews, is_page, quiet)?;
     let mut reading = Reading::open(
         &arguments.input,
         &arguments.selection,
@@ -51,7 +54,13 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         let mut builder = ReportBuilder::new(&reading.options.limits);
         let mut recorder = Recorder::default();
         let mut events = (&mut builder, &mut recorder);
-        outcome = reading.run(&mut events, false, files, Rc::default());
+        let mut previews = Previews::default();
+        outcome = if arguments.output.previews {
+            let mut files = previews.sink(files);
+            reading.run(&mut events, false, &mut files, Rc::default())
+        } else {
+            reading.run(&mut events, false, files, Rc::default())
+        };
         let summary = &outcome.summary;
         let report = builder.finish(summary.captures.clone(), summary.totals.clone());
         let options = PageOptions {
@@ -61,7 +70,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         if outcome.interrupted {
             Ok(())
         } else {
-            write_page(&report, &recorder, &options, &mut output)
+            write_page(&report, &recorder, &previews, &options, &mut output)
         }
     } else {
         let layout = arguments.presentation.layout(path);

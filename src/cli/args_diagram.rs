@@ -35,6 +35,9 @@ pub(super) struct DiagramArguments {
     /// Write to FILE; a regular file appears whole or not at all
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(super) output: Option<PathBuf>,
+    /// On the page, show the beginning of text files, and small pictures
+    #[arg(long, help_heading = "Output")]
+    pub(super) previews: bool,
     #[command(flatten)]
     pub(super) presentation: PresentationArguments,
     #[command(flatten)]

@@ -21,6 +21,9 @@ pub(super) struct OutputArguments {
     /// Write to FILE; a regular file appears whole or not at all (ndjson: event by event)
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     pub(super) output: Option<PathBuf>,
+    /// On the page, show the beginning of text files, and small pictures
+    #[arg(long, help_heading = "Output")]
+    pub(super) previews: bool,
     /// Which events ndjson has: all, or summary (whole sessions, warnings, totals)
     #[arg(
         long,

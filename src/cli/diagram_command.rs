@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::args_diagram::{DiagramArguments, DiagramFormat};
-use super::error_text::Failure;
+use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 use super::output::Output;
 use super::reading::Reading;
@@ -11,11 +11,13 @@ use crate::diagram::{
     Detail, Recorder, TextOptions, write_mermaid, write_plantuml, write_svg, write_text,
 };
 use crate::model::trace::Tracing;
-use crate::page::{PageOptions, write_page};
+use crate::page::{PageOptions, Previews, write_page};
 use crate::report::ReportBuilder;
 
 /// Reads the captures and draws their sessions.
 pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
+    let is_page = arguments.format == DiagramFormat::Html;
+    error_text::check_previews(arguments.previews, is_page, arguments.presentation.quiet)?;
     let mut reading = Reading::open(
         &arguments.input,
         &arguments.selection,
@@ -23,9 +25,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
     )?;
     let detail = Detail::from(arguments.detail);
     reading.options.tracing = match detail {
-        Detail::Steps | Detail::Messages if arguments.format != DiagramFormat::Html => {
-            Tracing::Connections
-        }
+        Detail::Steps | Detail::Messages if !is_page => Tracing::Connections,
         _ => Tracing::Packets,
     };
     let path = arguments.output.as_deref();
@@ -33,7 +33,14 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
     let mut builder = ReportBuilder::new(&reading.options.limits);
     let mut recorder = Recorder::default();
     let mut events = (&mut builder, &mut recorder);
-    let outcome = reading.run(&mut events, false, &mut (), Rc::default());
+    let mut previews = Previews::default();
+    let mut nowhere = ();
+    let outcome = if arguments.previews {
+        let mut files = previews.sink(&mut nowhere);
+        reading.run(&mut events, false, &mut files, Rc::default())
+    } else {
+        reading.run(&mut events, false, &mut nowhere, Rc::default())
+    };
     if outcome.interrupted {
         return Err(Failure::Interrupted);
     }
@@ -60,7 +67,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
                 zone: arguments.presentation.tz.clone(),
                 detail,
             };
-            write_page(&report, &recorder, &options, out)
+            write_page(&report, &recorder, &previews, &options, out)
         }
     };
     output.close(written)?;

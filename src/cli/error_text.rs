@@ -88,6 +88,18 @@ pub(super) fn note(message: &str) {
     print(&format!("note: {message}"));
 }
 
+/// Refuses previews where there is no page to show them, and says what they may show.
+pub(super) fn check_previews(asked: bool, is_page: bool, quiet: bool) -> Result<(), Failure> {
+    if asked && !is_page {
+        let cause = "--previews needs a page; add --format html";
+        return Err(Failure::Refused(cause.to_owned()));
+    }
+    if asked && !quiet {
+        note("--previews shows files as they are: the page may hold secrets");
+    }
+    Ok(())
+}
+
 /// What failed about an input, and what to do.
 pub(super) fn input(error: &Error) -> String {
     let text = match error {

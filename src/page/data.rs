@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use super::PageOptions;
 use super::embed::Embedded;
+use super::previews::{ON_A_PAGE, Previews};
 use super::strings::Strings;
 use crate::diagram::{Channel, Diagram, Levels, Recorder, Row, RowKind, State};
 use crate::model::record::{Finding, ListingEntry, Session, Step, Transfer};
@@ -21,11 +22,13 @@ use crate::report::{Report, units};
 pub(super) fn write(
     report: &Report,
     recorder: &Recorder,
+    previews: &Previews,
     options: &PageOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut out = Embedded(out);
     let mut strings = Strings::default();
+    let mut previews_room = ON_A_PAGE;
     let mut room = Room {
         rows: ROWS,
         packets: PACKET_ROWS,
@@ -49,9 +52,10 @@ pub(super) fn write(
     for session in &report.sessions {
         let diagram = recorder.diagram(session);
         let drawn = room.take(&diagram);
-        let session = session_value(session, &diagram, drawn, options, &mut strings);
+        let mut value = session_value(session, &diagram, drawn, options, &mut strings);
+        add_previews(&mut value, session, previews, &mut previews_room);
         write!(out, "{comma}")?;
-        serde_json::to_writer(&mut out, &session)?;
+        serde_json::to_writer(&mut out, &value)?;
         comma = ",\n";
     }
     write!(out, "],\n\"texts\":")?;
@@ -195,6 +199,20 @@ fn session_value(
         "rows": rows,
         "states": states,
     })
+}
+
+/// Puts what can be shown of the files beside their transfers.
+fn add_previews(value: &mut Value, session: &Session, previews: &Previews, room: &mut usize) {
+    let Some(transfers) = value.get_mut("transfers").and_then(Value::as_array_mut) else {
+        return;
+    };
+    for (value, transfer) in transfers.iter_mut().zip(&session.transfers) {
+        if let Some(preview) = previews.value(session.id, transfer.id, room)
+            && let Some(value) = value.as_object_mut()
+        {
+            value.insert("preview".to_owned(), preview);
+        }
+    }
 }
 
 fn finding(finding: &Finding) -> Value {

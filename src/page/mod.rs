@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! Report, Recorder -> data -> JSON in one block ─┐
+//! transfer bytes -> Previews -^                   │
 //! page.html, page.css, script/*.js ──────────────┴> write_page
 //! ```
 //!
@@ -13,6 +14,8 @@
 
 mod data;
 mod embed;
+mod picture;
+mod previews;
 mod strings;
 
 use std::io::{self, Write};
@@ -24,6 +27,8 @@ use sha2::{Digest as _, Sha256};
 
 use crate::diagram::{Detail, Recorder};
 use crate::report::Report;
+
+pub use previews::{PreviewSink, Previews};
 
 /// What a page shows and how.
 #[derive(Clone, Debug)]
@@ -38,6 +43,7 @@ pub struct PageOptions {
 pub fn write_page(
     report: &Report,
     recorder: &Recorder,
+    previews: &Previews,
     options: &PageOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -53,7 +59,7 @@ pub fn write_page(
         out.write_all(part.as_bytes())?;
         out.write_all(inserted.as_bytes())?;
     }
-    data::write(report, recorder, options, out)?;
+    data::write(report, recorder, previews, options, out)?;
     for part in [before_script, SCRIPT, end] {
         out.write_all(part.as_bytes())?;
     }

@@ -8,7 +8,8 @@ fn page(report: &Report) -> String {
         detail: Detail::Messages,
     };
     let mut out = Vec::new();
-    write_page(report, &Recorder::default(), &options, &mut out).expect("memory takes it");
+    let (recorder, previews) = (Recorder::default(), Previews::default());
+    write_page(report, &recorder, &previews, &options, &mut out).expect("memory takes it");
     String::from_utf8(out).expect("pages are UTF-8")
 }
 
