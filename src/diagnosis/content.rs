@@ -17,7 +17,7 @@ pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: 
             continue;
         };
         let (id, announced, seen, restart) = (*transfer, *announced, *seen, *restart);
-        let Some(transfer) = session.transfers.iter().find(|one| one.id == id) else {
+        let Some(transfer) = session.transfer(id) else {
             continue;
         };
         let expected = announced.saturating_sub(restart);
@@ -75,7 +75,7 @@ pub(super) fn ascii_damage(
         else {
             continue;
         };
-        let Some(transfer) = session.transfers.iter().find(|one| one.id == *id) else {
+        let Some(transfer) = session.transfer(*id) else {
             continue;
         };
         if !is_binary(media_type) || !type_is_certain(session, troubles, *id) {
@@ -105,11 +105,10 @@ pub(super) fn ascii_damage(
 
 /// Whether TYPE A was in force: it was asked for, or it is still the default of a session that is known from its start.
 fn type_is_certain(session: &Session, troubles: &[DataTrouble], transfer: u64) -> bool {
-    let until = session
-        .steps
-        .iter()
-        .position(|step| step.transfer == Some(transfer))
-        .map_or(0, |place| place + 1);
+    let until = session.step_of(transfer).map_or(0, |maker| {
+        let steps = &session.steps;
+        steps.partition_point(|step| step.number <= maker.number)
+    });
     let lost = troubles
         .iter()
         .any(|trouble| matches!(trouble, DataTrouble::Lost(lost) if lost.control > 0));
@@ -143,9 +142,8 @@ fn type_is_certain(session: &Session, troubles: &[DataTrouble], transfer: u64) -
 /// Whether the server says that it sends the bytes as they are, whatever TYPE was asked for.
 fn says_binary(session: &Session, transfer: u64) -> bool {
     session
-        .steps
-        .iter()
-        .filter(|step| step.transfer == Some(transfer))
+        .step_of(transfer)
+        .into_iter()
         .flat_map(|step| &step.commands)
         .flat_map(|command| &command.replies)
         .filter(|reply| reply.code < 200)

@@ -101,10 +101,7 @@ fn long_unanswered<'a>(
 ) -> Option<(&'a Transfer, &'a Step, Timestamp, f64)> {
     let connection = transfer.connection.as_ref()?;
     let took = connection.end.since(connection.start);
-    let step = session
-        .steps
-        .iter()
-        .find(|step| step.transfer == Some(transfer.id))?;
+    let step = session.step_of(transfer.id)?;
     let command = step
         .commands
         .iter()

@@ -34,7 +34,7 @@ mod tests;
 use std::borrow::Cow;
 
 use crate::model::Timestamp;
-use crate::model::record::{Finding, Reply, Session, Severity, Step, Transfer};
+use crate::model::record::{Finding, Reply, Session, Severity, Transfer};
 
 pub use several::{Announcement, Several};
 pub(crate) use stalled::SHORTEST as SHORTEST_STALL;
@@ -75,27 +75,13 @@ pub fn diagnose(session: &mut Session, troubles: &[DataTrouble], until: Timestam
 
 /// The number of the step that made a transfer.
 fn step_of(session: &Session, transfer: u64) -> Option<u64> {
-    let made = |step: &&Step| step.transfer == Some(transfer);
-    // Transfers before it have steps before its own: a long session need not be searched from its beginning.
-    let before = usize::try_from(transfer.saturating_sub(1)).unwrap_or(usize::MAX);
-    let mut later = session.steps.iter().skip(before);
-    later
-        .find(made)
-        .or_else(|| session.steps.iter().find(made))
-        .map(|step| step.number)
+    session.step_of(transfer).map(|step| step.number)
 }
 
 /// The final reply to the command of a transfer.
 fn final_reply(session: &Session, transfer: u64) -> Option<&Reply> {
-    let verb = &session
-        .transfers
-        .iter()
-        .find(|one| one.id == transfer)?
-        .verb;
-    let step = session
-        .steps
-        .iter()
-        .find(|step| step.transfer == Some(transfer))?;
+    let verb = &session.transfer(transfer)?.verb;
+    let step = session.step_of(transfer)?;
     let command = step.commands.iter().find(|command| command.verb == *verb)?;
     command.replies.iter().rev().find(|reply| reply.code >= 200)
 }

@@ -122,9 +122,8 @@ fn is_blocked(transfer: u64, troubles: &[DataTrouble]) -> bool {
 /// ABOR asks for a 426; and an aborted file has a finding of its own.
 fn was_given_up(session: &Session, transfer: &Transfer) -> bool {
     let asked = session
-        .steps
-        .iter()
-        .filter(|step| step.transfer == Some(transfer.id))
+        .step_of(transfer.id)
+        .into_iter()
         .flat_map(|step| &step.commands)
         .any(|command| command.verb == "ABOR");
     let told = transfer.connection.is_some()

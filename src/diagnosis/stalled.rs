@@ -18,7 +18,7 @@ pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mu
         else {
             continue;
         };
-        let Some(transfer) = session.transfers.iter().find(|one| one.id == id) else {
+        let Some(transfer) = session.transfer(id) else {
             continue;
         };
         if length < SHORTEST {

@@ -2,7 +2,7 @@
 
 use crate::model::Timestamp;
 use crate::model::record::{
-    Address, Amended, Close, Command, Completeness, Connection, DataType, EndState, Login,
+    Address, Close, Command, Completeness, Connection, DataType, EndState, Index, Login,
     LoginOutcome, Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Structure, Timing,
     Transfer, TransferDirection, TransferMode,
 };
@@ -57,7 +57,7 @@ pub(super) fn session() -> Session {
         findings: vec![],
         findings_omitted: 0,
         verdict: super::no_verdict(),
-        amended: Amended::default(),
+        index: Index::default(),
     }
 }
 

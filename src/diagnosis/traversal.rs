@@ -7,11 +7,12 @@ use crate::model::record::{
 use crate::model::wire_text::printable;
 
 pub(super) fn names(session: &Session, findings: &mut Vec<Finding>) {
+    let directories = directories(session);
     for transfer in &session.transfers {
         let finding = if transfer.direction == TransferDirection::Listing {
             listed(session, transfer)
         } else {
-            asked(session, transfer)
+            asked(session, &directories, transfer)
         };
         findings.extend(finding);
     }
@@ -81,17 +82,14 @@ fn listed(session: &Session, transfer: &Transfer) -> Option<Finding> {
 }
 
 /// A client that asks for such names looks for what it must not see.
-fn asked(session: &Session, transfer: &Transfer) -> Option<Finding> {
+fn asked(session: &Session, directories: &[(u64, &str)], transfer: &Transfer) -> Option<Finding> {
     let argument = transfer.argument.as_deref()?;
-    let step = session
-        .steps
-        .iter()
-        .find(|step| step.transfer == Some(transfer.id))?;
+    let step = session.step_of(transfer.id)?;
     let command = step
         .commands
         .iter()
         .find(|command| command.verb == transfer.verb)?;
-    let above = climbs_above(argument, known_directory(session, step.number));
+    let above = climbs_above(argument, known_directory(directories, step.number));
     let control = has_control(argument);
     if !above && !control {
         return None;
@@ -137,14 +135,19 @@ fn asked(session: &Session, transfer: &Transfer) -> Option<Finding> {
     )
 }
 
+/// The working directories after those steps behind which they are known.
+fn directories(session: &Session) -> Vec<(u64, &str)> {
+    let steps = session.steps.iter();
+    steps
+        .filter_map(|step| Some((step.number, step.directory.as_deref()?)))
+        .collect()
+}
+
 /// The working directory before a step.
-fn known_directory(session: &Session, step: u64) -> Option<&str> {
-    session
-        .steps
-        .iter()
-        .rev()
-        .filter(|earlier| earlier.number < step)
-        .find_map(|earlier| earlier.directory.as_deref())
+fn known_directory<'a>(directories: &[(u64, &'a str)], step: u64) -> Option<&'a str> {
+    let before = directories.partition_point(|&(number, _)| number < step);
+    let (_, directory) = directories.get(before.checked_sub(1)?)?;
+    Some(directory)
 }
 
 /// Whether a path has more `..` than there are folders above it; where those are not known, many.

@@ -172,7 +172,7 @@ impl Serialize for WholeSession<'_> {
             findings,
             findings_omitted,
             verdict,
-            amended,
+            index,
         } = self.session;
         let texts = self.texts;
         Fields {
@@ -195,13 +195,13 @@ impl Serialize for WholeSession<'_> {
             steps: List {
                 values: steps,
                 texts: texts.map(|texts| (texts, texts.steps.as_slice())),
-                amended: &amended.steps,
+                amended: &index.amended_steps,
             },
             steps_omitted: *steps_omitted,
             transfers: List {
                 values: transfers,
                 texts: texts.map(|texts| (texts, texts.transfers.as_slice())),
-                amended: &amended.transfers,
+                amended: &index.amended_transfers,
             },
             transfers_omitted: *transfers_omitted,
             encrypted_data,
@@ -328,9 +328,12 @@ mod tests {
             told.transfer(session.id, transfer);
         }
         session.steps[0].title = "another title".to_owned();
-        session.amended.steps.insert(session.steps[0].number);
+        session.index.amended_steps.insert(session.steps[0].number);
         session.transfers[0].evidence.push("later".to_owned());
-        session.amended.transfers.insert(session.transfers[0].id);
+        session
+            .index
+            .amended_transfers
+            .insert(session.transfers[0].id);
         assert_eq!(text(&told.session(&session)), text(&session));
     }
 

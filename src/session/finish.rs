@@ -157,6 +157,7 @@ impl Session {
         let timing = self.timing(&summary);
         let (steps, amended_steps) = self.told_steps.into_records();
         let (transfers, amended_transfers) = self.settled.into_records();
+        let index = record::Index::new(&steps, amended_steps, amended_transfers);
         let mut record = record::Session {
             id: self.id,
             client: Address::from(self.client),
@@ -185,10 +186,7 @@ impl Session {
             findings: Vec::new(),
             findings_omitted: 0,
             verdict: diagnosis::no_verdict(),
-            amended: record::Amended {
-                steps: amended_steps,
-                transfers: amended_transfers,
-            },
+            index,
         };
         if let Some(outcome) = self.inferred_login {
             record.login.outcome = outcome;

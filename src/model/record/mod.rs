@@ -26,7 +26,7 @@ pub use capture::{
 pub use finding::{Finding, Severity, Verdict, VerdictStatus};
 pub use place::{Address, Place};
 pub use session::{
-    Amended, Dns, EncryptedConnection, EndState, Login, LoginOutcome, Numbered, Server, Session,
+    Dns, EncryptedConnection, EndState, Index, Login, LoginOutcome, Numbered, Server, Session,
     Timing, Tls,
 };
 pub use step::{Command, Outcome, Reply, Step, StepKind};

@@ -201,18 +201,63 @@ pub struct Session {
     pub findings_omitted: u64,
     /// The one line a person reads first.
     pub verdict: Verdict,
-    /// What of it is not as it was told before; no part of the report.
+    /// Where to find what in it; no part of the report.
     #[serde(skip)]
-    pub amended: Amended,
+    pub index: Index,
 }
 
-/// The steps and transfers of a session that changed after the events that told them, by number.
+/// What a long session need not be searched for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Amended {
-    /// Numbers of steps.
-    pub steps: BTreeSet<u64>,
-    /// Ids of transfers.
-    pub transfers: BTreeSet<u64>,
+pub struct Index {
+    /// Numbers of the steps that are not as the events before told them.
+    pub amended_steps: BTreeSet<u64>,
+    /// Ids of the transfers that are not as the events before told them.
+    pub amended_transfers: BTreeSet<u64>,
+    /// Ids of transfers, ascending, each with the number of the step that made it.
+    makers: Vec<(u64, u64)>,
+}
+
+impl Index {
+    /// The index of steps that are in order of their numbers.
+    #[must_use]
+    pub fn new(
+        steps: &[Step],
+        amended_steps: BTreeSet<u64>,
+        amended_transfers: BTreeSet<u64>,
+    ) -> Self {
+        let maker = |step: &Step| Some((step.transfer?, step.number));
+        let mut makers: Vec<_> = steps.iter().filter_map(maker).collect();
+        makers.sort_unstable();
+        Self {
+            amended_steps,
+            amended_transfers,
+            makers,
+        }
+    }
+}
+
+impl Session {
+    /// The step that made a transfer.
+    #[must_use]
+    pub fn step_of(&self, transfer: u64) -> Option<&Step> {
+        let makers = &self.index.makers;
+        if makers.is_empty() {
+            // One that was made without an index.
+            let mut steps = self.steps.iter();
+            return steps.find(|step| step.transfer == Some(transfer));
+        }
+        let found = makers.binary_search_by_key(&transfer, |&(id, _)| id).ok()?;
+        let &(_, number) = makers.get(found)?;
+        let found = self.steps.binary_search_by_key(&number, |step| step.number);
+        self.steps.get(found.ok()?)
+    }
+
+    /// The transfer with this id.
+    #[must_use]
+    pub fn transfer(&self, id: u64) -> Option<&Transfer> {
+        let found = self.transfers.binary_search_by_key(&id, |one| one.id);
+        self.transfers.get(found.ok()?)
+    }
 }
 
 /// What has a number within its session, never used twice.

@@ -8,11 +8,11 @@ use steps::{reply, steps};
 
 use super::{Report, SCHEMA_VERSION};
 use crate::model::record::{
-    Accounting, Address, Amended, AttemptOutcome, Capture, Close, Completeness, Connection,
-    ConnectionAttempt, DataType, Dns, EndState, EntryKind, Finding, Link, LinkMethod, ListingEntry,
-    Login, LoginOutcome, Mode, Opener, Precision, Server, Session, Severity, Structure, Timing,
-    Totals, Transfer, TransferDirection, TransferMode, UnmatchedData, Verdict, VerdictStatus,
-    WarningRecord,
+    Accounting, Address, AttemptOutcome, Capture, Close, Completeness, Connection,
+    ConnectionAttempt, DataType, Dns, EndState, EntryKind, Finding, Index, Link, LinkMethod,
+    ListingEntry, Login, LoginOutcome, Mode, Opener, Precision, Server, Session, Severity,
+    Structure, Timing, Totals, Transfer, TransferDirection, TransferMode, UnmatchedData, Verdict,
+    VerdictStatus, WarningRecord,
 };
 use crate::model::{Span, Timestamp, WarningCode};
 
@@ -99,7 +99,7 @@ pub(crate) fn example_session() -> Session {
             status: VerdictStatus::Failed,
             text: "readme.txt was downloaded whole; the upload of notes.txt was refused (550)".into(),
         },
-        amended: Amended::default(),
+        index: Index::default(),
     }
 }
 
