@@ -97,7 +97,7 @@ fn pitfall_83_a_command_that_was_not_captured_leaves_its_reply_over_and_nothing_
 
 #[test]
 fn pitfall_83_a_download_survives_the_loss_of_any_line_but_its_own() {
-    for pause in ["~ 0.5", "~ 3"] {
+    for pause in ["", "~ 0.05", "~ 0.5", "~ 3"] {
         for (lost, line) in SCRIPT.iter().enumerate() {
             let report = played(Some(lost), pause);
             if line.contains("RETR") {
