@@ -27,6 +27,7 @@ fn help_names_what_is_built() {
     Commands:
       analyze      Report every FTP session in captures
       diagram      Draw sessions as sequence diagrams
+      check        Check captures against expectations
       tree         Show what was seen of the servers' folders, and what happened there
       interfaces   List the network interfaces
       schema       Print the JSON Schema of the report

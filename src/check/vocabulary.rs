@@ -5,27 +5,64 @@ use schemars::generate::SchemaSettings;
 use serde_json::Value;
 
 use crate::model::record::{Finding, Session, Step, Transfer};
+use crate::report::Report;
 
 use super::Scope;
 
 /// The schema of the object that an expression is about.
 #[derive(Clone, Debug)]
 pub(super) struct Vocabulary {
+    scope: Scope,
     definitions: Value,
     object: Value,
+    /// The objects around, by name.
+    around: Vec<(&'static str, Value)>,
 }
 
 impl Vocabulary {
+    /// Only the object itself.
     pub(super) fn new(scope: Scope) -> Self {
+        Self::with(scope, &[])
+    }
+
+    /// The object, the whole report, and the session of what is part of one.
+    pub(super) fn in_report(scope: Scope) -> Self {
+        match scope {
+            Scope::Capture => Self::with(scope, &[]),
+            Scope::Session => Self::with(scope, &[Scope::Capture]),
+            Scope::Transfer | Scope::Step | Scope::Finding => {
+                Self::with(scope, &[Scope::Capture, Scope::Session])
+            }
+        }
+    }
+
+    fn with(scope: Scope, around: &[Scope]) -> Self {
         let mut generator = SchemaSettings::draft2020_12()
             .for_serialize()
             .into_generator();
         let object = schema_of(scope, &mut generator);
+        let around = around
+            .iter()
+            .map(|scope| (scope.name(), schema_of(*scope, &mut generator)))
+            .collect();
         let definitions = Value::Object(generator.take_definitions(true));
         Self {
+            scope,
             definitions,
             object,
+            around,
         }
+    }
+
+    /// What expressions with these names are about.
+    pub(super) fn scope(&self) -> Scope {
+        self.scope
+    }
+
+    /// An object around, by its name.
+    pub(super) fn around(&self, name: &str) -> Option<(&'static str, &Value)> {
+        let (name, schema) = self.around.iter().find(|(known, _)| *known == name)?;
+        Some((name, self.resolve(schema)))
     }
 
     /// The object itself.
@@ -48,6 +85,35 @@ impl Vocabulary {
             .map(|found| self.resolve(found))
     }
 
+    /// What may be written for a field.
+    pub(super) fn kind<'a>(&'a self, of: &'a Value) -> FieldKind<'a> {
+        let schema = self.resolve(of);
+        if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
+            let words = choices
+                .iter()
+                .filter_map(|choice| choice.get("const")?.as_str());
+            return FieldKind::Text(words.collect());
+        }
+        let is = |name: &str| match schema.get("type") {
+            Some(Value::Array(types)) => types.iter().any(|one| one == name),
+            Some(one) => one == name,
+            None => false,
+        };
+        if is("string") {
+            let choices = schema.get("enum").and_then(Value::as_array);
+            let words = choices.map(|list| list.iter().filter_map(Value::as_str).collect());
+            FieldKind::Text(words.unwrap_or_default())
+        } else if is("integer") || is("number") {
+            FieldKind::Number
+        } else if is("boolean") {
+            FieldKind::Flag
+        } else if is("array") {
+            FieldKind::List
+        } else {
+            FieldKind::Object
+        }
+    }
+
     /// The names of all fields.
     pub(super) fn names<'a>(&'a self, of: &'a Value) -> Vec<&'a str> {
         let fields = self
@@ -61,11 +127,7 @@ impl Vocabulary {
 
     /// The name nearest to one that is not there, if any is near.
     pub(super) fn nearest<'a>(&'a self, of: &'a Value, wanted: &str) -> Option<&'a str> {
-        let near = |name: &&str| distance(name, wanted);
-        self.names(of)
-            .into_iter()
-            .min_by_key(near)
-            .filter(|name| distance(name, wanted) <= 1 + wanted.len() / 4)
+        nearest(self.names(of), wanted)
     }
 
     /// Follows references, and takes of `anyOf` what is not null.
@@ -92,12 +154,39 @@ impl Vocabulary {
     }
 }
 
+/// What a field holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum FieldKind<'a> {
+    /// Text; one of these words, where there are any.
+    Text(Vec<&'a str>),
+    /// A number.
+    Number,
+    /// True or false.
+    Flag,
+    /// A list.
+    List,
+    /// An object with fields of its own.
+    Object,
+}
+
+/// The name nearest to one that is not there, if any is near.
+pub(super) fn nearest<'a>(
+    names: impl IntoIterator<Item = &'a str>,
+    wanted: &str,
+) -> Option<&'a str> {
+    names
+        .into_iter()
+        .min_by_key(|name| distance(name, wanted))
+        .filter(|name| distance(name, wanted) <= 1 + wanted.len() / 4)
+}
+
 fn schema_of(scope: Scope, generator: &mut SchemaGenerator) -> Value {
     let schema = match scope {
         Scope::Session => generator.subschema_for::<Session>(),
         Scope::Transfer => generator.subschema_for::<Transfer>(),
         Scope::Step => generator.subschema_for::<Step>(),
         Scope::Finding => generator.subschema_for::<Finding>(),
+        Scope::Capture => generator.subschema_for::<Report>(),
     };
     schema.to_value()
 }

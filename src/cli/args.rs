@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::args_check::CheckArguments;
 use super::args_diagram::DiagramArguments;
 use super::args_exit::{ExitArguments, Threshold};
 use super::args_input::InputArguments;
@@ -33,6 +34,8 @@ pub(super) enum Command {
     Analyze(Box<AnalyzeArguments>),
     /// Draw sessions as sequence diagrams
     Diagram(Box<DiagramArguments>),
+    /// Check captures against expectations
+    Check(Box<CheckArguments>),
     /// Show what was seen of the servers' folders, and what happened there
     Tree(Box<TreeArguments>),
     /// List the network interfaces
@@ -91,6 +94,9 @@ pub(super) struct SchemaArguments {
     /// The schema of what tree --format json writes instead
     #[arg(long, conflicts_with = "events")]
     pub(super) tree: bool,
+    /// The schema of what check --format json writes instead
+    #[arg(long, conflicts_with_all = ["events", "tree"])]
+    pub(super) check: bool,
 }
 
 #[derive(Debug, Args)]

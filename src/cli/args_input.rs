@@ -11,7 +11,7 @@ use super::error_text::Failure;
 use crate::model::Timestamp;
 
 /// Options about the input.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct InputArguments {
     /// pcap or pcapng files (also compressed), directories of them, or - for standard input
     #[arg(required = true, value_name = "CAPTURE")]

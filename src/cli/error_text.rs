@@ -38,6 +38,12 @@ pub(super) enum Failure {
     /// The user does not want to wait for it.
     #[error("interrupted: there is no report")]
     Interrupted,
+    /// Mistakes in expectation files, each with its place: several lines.
+    #[error("{0}")]
+    Mistakes(String),
+    /// An input could not be read, which was told when it was tried.
+    #[error("the baseline cannot be read")]
+    Unreadable,
     /// Anything else that was asked for and cannot be done.
     #[error("{0}")]
     Refused(String),
@@ -73,7 +79,10 @@ impl Failure {
         match self {
             Self::PipeClosed => Exit::Done,
             Self::Interrupted => Exit::Interrupted,
-            Self::Option { .. } | Self::Output { .. } | Self::Refused(_) => Exit::Misuse,
+            Self::Unreadable => Exit::Unreadable,
+            Self::Option { .. } | Self::Output { .. } | Self::Mistakes(_) | Self::Refused(_) => {
+                Exit::Misuse
+            }
         }
     }
 }
@@ -81,6 +90,11 @@ impl Failure {
 /// One line on standard error. Where that is closed there is no one to tell.
 pub(super) fn print(message: &str) {
     let _ = writeln!(io::stderr(), "ftpscope: {}", one_line(message));
+}
+
+/// Lines on standard error that are as they should be shown.
+pub(super) fn print_lines(lines: &str) {
+    let _ = io::stderr().write_all(lines.as_bytes());
 }
 
 /// A note on standard error: not an error.

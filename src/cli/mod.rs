@@ -9,6 +9,7 @@
 
 mod analyze_command;
 mod args;
+mod args_check;
 mod args_diagram;
 mod args_exit;
 mod args_input;
@@ -16,6 +17,9 @@ mod args_output;
 mod args_presentation;
 mod args_selection;
 mod args_tree;
+mod check_baseline;
+mod check_command;
+mod check_record;
 mod completions_command;
 mod diagram_command;
 mod error_text;
@@ -53,6 +57,7 @@ pub fn run() -> ExitCode {
     let result = match &arguments.command {
         Command::Analyze(arguments) => analyze_command::run(arguments),
         Command::Diagram(arguments) => diagram_command::run(arguments),
+        Command::Check(arguments) => check_command::run(arguments),
         Command::Tree(arguments) => tree_command::run(arguments),
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces_command::run(),
@@ -63,6 +68,10 @@ pub fn run() -> ExitCode {
     match result {
         Ok(exit) => exit.into(),
         Err(Failure::PipeClosed) => Exit::Done.into(),
+        Err(Failure::Mistakes(text)) => {
+            error_text::print_lines(&text);
+            Exit::Misuse.into()
+        }
         Err(failure) => {
             error_text::print(&failure.to_string());
             failure.exit().into()

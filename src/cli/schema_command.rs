@@ -5,6 +5,7 @@ use std::io::Write;
 use super::args::SchemaArguments;
 use super::error_text::Failure;
 use super::exit_code::Exit;
+use crate::check::answer;
 use crate::report::json;
 
 /// Prints a JSON Schema.
@@ -13,6 +14,8 @@ pub(super) fn run(arguments: &SchemaArguments) -> Result<Exit, Failure> {
         json::event_schema()
     } else if arguments.tree {
         json::tree_schema()
+    } else if arguments.check {
+        answer::json_schema()
     } else {
         json::report_schema()
     };

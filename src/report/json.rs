@@ -26,8 +26,13 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes a tree of the servers' folders, as [`write_report`] does a report.
 pub fn write_tree(tree: &super::tree::Tree, out: &mut dyn Write) -> io::Result<()> {
+    write_other(tree, out)
+}
+
+/// Writes a document that is no report, such as the answer of a check, as [`write_report`] does a report.
+pub fn write_other(document: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
     let mut text = Vec::new();
-    write_indented(tree, &mut text)?;
+    write_indented(document, &mut text)?;
     text.push(b'\n');
     out.write_all(&text)
 }
@@ -115,7 +120,8 @@ pub fn event_schema() -> String {
 }
 
 /// The schema of what is written: fields that may be left out are not required, those that may be `null` are.
-fn schema_text<T: JsonSchema>() -> String {
+#[must_use]
+pub fn schema_text<T: JsonSchema>() -> String {
     let settings = SchemaSettings::draft2020_12().for_serialize();
     let schema = settings.into_generator().into_root_schema_for::<T>();
     format!("{:#}\n", schema.as_value())

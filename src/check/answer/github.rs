@@ -1,0 +1,202 @@
+//! The answer for GitHub: annotations as workflow commands, and a summary in Markdown.
+//!
+//! A runner obeys every line that begins with `::`; no line begins with text from the wire, and none of it can end one.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::super::verdict::{Answer, Group, Place, Status, Verdict};
+use super::sentence;
+use crate::model::wire_text::printable;
+use crate::report::units;
+
+/// Writes the annotations, and a line with the counts.
+pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    for message in &answer.unreadable {
+        writeln!(
+            out,
+            "::error title=capture cannot be read::{}",
+            data(message)
+        )?;
+    }
+    for group in &answer.groups {
+        for verdict in &group.verdicts {
+            annotation(answer, group, verdict, out)?;
+        }
+    }
+    writeln!(out, "ftpscope check: {}", counts(answer))
+}
+
+/// Writes the summary; a diagram is Mermaid text, which GitHub draws.
+pub fn write_summary(
+    answer: &Answer,
+    diagram: Option<&str>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mark = if answer.failed > 0 || !answer.unreadable.is_empty() {
+        "❌"
+    } else {
+        "✅"
+    };
+    writeln!(out, "## {mark} ftpscope check\n")?;
+    let captures: Vec<_> = answer.captures.iter().map(|path| code(path)).collect();
+    let sessions = units::counted(answer.sessions, "session", "sessions");
+    writeln!(
+        out,
+        "{}, {sessions} in {}\n",
+        counts(answer),
+        captures.join(", ")
+    )?;
+    for message in &answer.unreadable {
+        writeln!(out, "- cannot be read: {}", code(message))?;
+    }
+    for group in &answer.groups {
+        let told: Vec<_> = group
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.status != Status::Passed)
+            .collect();
+        let held = group.verdicts.len() - told.len();
+        writeln!(out, "### {}\n", code(&group.name))?;
+        if !told.is_empty() {
+            writeln!(out, "| | expectation | expected | found | where |")?;
+            writeln!(out, "| --- | --- | --- | --- | --- |")?;
+        }
+        for verdict in told.iter().take(MOST_ROWS) {
+            rows(verdict, out)?;
+        }
+        if let Some(more) = told.len().checked_sub(MOST_ROWS).filter(|more| *more > 0) {
+            writeln!(out, "\nand {more} more")?;
+        }
+        writeln!(out, "\n{held} passed\n")?;
+    }
+    if let Some(diagram) = diagram {
+        writeln!(out, "```mermaid\n{diagram}\n```\n")?;
+    }
+    Ok(())
+}
+
+fn annotation(
+    answer: &Answer,
+    group: &Group,
+    verdict: &Verdict,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let (kind, message) = match verdict.status {
+        Status::Passed => return Ok(()),
+        Status::Skipped => {
+            let reason = verdict.reason.as_deref().unwrap_or_default();
+            ("notice", format!("skipped: {reason}"))
+        }
+        Status::Failed => {
+            let all: Vec<_> = verdict
+                .differences
+                .iter()
+                .map(|difference| sentence(group.kind, difference))
+                .collect();
+            ("error", all.join("\n"))
+        }
+    };
+    let mut properties = Vec::new();
+    // Where there is no file to mark, the capture is what the annotation is about.
+    let file = group.file.as_ref().or(answer.captures.first());
+    if let Some(file) = file.filter(|file| *file != "-") {
+        properties.push(format!("file={}", property(file)));
+    }
+    if let (Some(line), Some(column)) = (verdict.line, verdict.column) {
+        properties.push(format!("line={line}"));
+        properties.push(format!("col={column}"));
+    }
+    properties.push(format!("title={}", property(&verdict.name)));
+    writeln!(out, "::{kind} {}::{}", properties.join(","), data(&message))
+}
+
+fn rows(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    let name = cell(&verdict.name);
+    if verdict.status == Status::Skipped {
+        let reason = verdict.reason.as_deref().unwrap_or_default();
+        return writeln!(out, "| ➖ | {name} | | skipped: {} | |", cell(reason));
+    }
+    for (index, difference) in verdict
+        .differences
+        .iter()
+        .take(MOST_DIFFERENCES)
+        .enumerate()
+    {
+        let mut found = cell(&difference.found);
+        for cause in &difference.because {
+            found.push_str("<br>");
+            found.push_str(&cell(cause));
+        }
+        let place = difference.place.as_ref();
+        let place = place.and_then(Place::words);
+        writeln!(
+            out,
+            "| ❌ | {} | {} | {found} | {} |",
+            if index == 0 { name.as_str() } else { "" },
+            cell(&difference.expected),
+            cell(place.as_deref().unwrap_or_default())
+        )?;
+    }
+    Ok(())
+}
+
+fn counts(answer: &Answer) -> String {
+    format!(
+        "{} passed, {} failed, {} skipped",
+        units::count(answer.passed),
+        units::count(answer.failed),
+        units::count(answer.skipped)
+    )
+}
+
+/// The message of a workflow command.
+fn data(text: &str) -> String {
+    let lines = text.lines().map(|line| printable(line).replace('%', "%25"));
+    lines.collect::<Vec<_>>().join("%0A")
+}
+
+/// A property of a workflow command.
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+/// Text in a cell of a table: no Markdown, no HTML, no mention of a user, no end of the cell.
+fn cell(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in printable(text).chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '|' | '`' | '*' | '_' | '[' | ']' | '\\' | '~' | '#' | '@' | '!' | '$' | ':' | '^' => {
+                let _ = write!(out, "&#{};", u32::from(character));
+            }
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+/// Text in the font of code.
+fn code(text: &str) -> String {
+    format!("<code>{}</code>", cell(text))
+}
+
+/// Rows of a summary; GitHub takes a megabyte.
+const MOST_ROWS: usize = 200;
+
+/// Differences of one expectation in a summary.
+const MOST_DIFFERENCES: usize = 10;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_the_wire_is_a_command() {
+        assert_eq!(data("a%0A\r\n::error::b\x1b"), "a%250A%0A::error::b\\x1b");
+        assert_eq!(property("a,b::c\rd"), "a%2Cb%3A%3Ac\\x0dd");
+        assert_eq!(cell("a|b`<x>@me"), "a&#124;b&#96;&lt;x&gt;&#64;me");
+    }
+}

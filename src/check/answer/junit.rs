@@ -1,0 +1,161 @@
+//! The answer as `JUnit` XML: a suite for each group, a test case for each expectation.
+//!
+//! What has no place in XML 1.0 (control characters, which FTP texts have) is written as it is for people.
+
+use std::fmt::Write as _;
+use std::io::{self, Write};
+
+use super::super::verdict::{Answer, Difference, Group, Origin, Place, Status, Verdict};
+use super::{labels, sentence};
+use crate::model::wire_text::printable;
+
+/// Writes the answer.
+pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    let unreadable = answer.unreadable.len() as u64;
+    let tests = answer.passed + answer.failed + answer.skipped + unreadable;
+    writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
+    writeln!(
+        out,
+        r#"<testsuites name="ftpscope check" tests="{tests}" failures="{}" errors="{unreadable}" skipped="{}">"#,
+        answer.failed, answer.skipped
+    )?;
+    if unreadable > 0 {
+        writeln!(
+            out,
+            r#"  <testsuite name="captures" tests="{unreadable}" failures="0" errors="{unreadable}" skipped="0">"#
+        )?;
+        for message in &answer.unreadable {
+            writeln!(
+                out,
+                r#"    <testcase classname="captures" name="can be read"><error type="unreadable" message="{}"/></testcase>"#,
+                escaped(message)
+            )?;
+        }
+        writeln!(out, "  </testsuite>")?;
+    }
+    for group in &answer.groups {
+        write_group(group, answer, out)?;
+    }
+    writeln!(out, "</testsuites>")
+}
+
+fn write_group(group: &Group, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+    let count = |status| {
+        group
+            .verdicts
+            .iter()
+            .filter(|one| one.status == status)
+            .count()
+    };
+    writeln!(
+        out,
+        r#"  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}">"#,
+        escaped(&group.name),
+        group.verdicts.len(),
+        count(Status::Failed),
+        count(Status::Skipped)
+    )?;
+    writeln!(out, "    <properties>")?;
+    for capture in &answer.captures {
+        writeln!(
+            out,
+            r#"      <property name="capture" value="{}"/>"#,
+            escaped(capture)
+        )?;
+    }
+    writeln!(out, "    </properties>")?;
+    for verdict in &group.verdicts {
+        write_case(group, verdict, out)?;
+    }
+    writeln!(out, "  </testsuite>")
+}
+
+fn write_case(group: &Group, verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
+    write!(
+        out,
+        r#"    <testcase classname="{}" name="{}""#,
+        escaped(&group.name),
+        escaped(&verdict.name)
+    )?;
+    if let (Some(file), Some(line)) = (&group.file, verdict.line) {
+        write!(out, r#" file="{}" line="{line}""#, escaped(file))?;
+    }
+    match verdict.status {
+        Status::Passed => writeln!(out, "/>"),
+        Status::Skipped => {
+            let reason = verdict.reason.as_deref().unwrap_or_default();
+            writeln!(
+                out,
+                r#"><skipped message="{}"/></testcase>"#,
+                escaped(reason)
+            )
+        }
+        Status::Failed => {
+            let first = verdict.differences.first();
+            let first = first.map(|difference| sentence(group.kind, difference));
+            let all: Vec<_> = verdict
+                .differences
+                .iter()
+                .map(|difference| paragraph(group.kind, difference))
+                .collect();
+            let mut text = all.join("\n");
+            if verdict.differences_omitted > 0 {
+                let _ = write!(text, "\nand {} more", verdict.differences_omitted);
+            }
+            writeln!(
+                out,
+                r#"><failure type="expectation" message="{}">{}</failure></testcase>"#,
+                escaped(&first.unwrap_or_default()),
+                text.lines().map(escaped).collect::<Vec<_>>().join("\n")
+            )
+        }
+    }
+}
+
+/// A difference in several lines.
+fn paragraph(origin: Origin, difference: &Difference) -> String {
+    let (expected, found) = labels(origin);
+    let mut lines = vec![
+        format!("{expected}: {}", one_line(&difference.expected)),
+        format!("{found}: {}", one_line(&difference.found)),
+    ];
+    let place = difference.place.as_ref().and_then(Place::words);
+    lines.extend(place.map(|place| format!("in: {}", one_line(&place))));
+    let because = difference.because.iter();
+    lines.extend(because.map(|cause| format!("because: {}", one_line(cause))));
+    lines.join("\n") + "\n"
+}
+
+fn one_line(text: &str) -> String {
+    printable(text).into_owned()
+}
+
+/// Text as XML: nothing of it can end an attribute or an element.
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in printable(text).chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&apos;"),
+            '\u{fffe}' | '\u{ffff}' => out.push('\u{fffd}'),
+            other => out.push(other),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_from_the_wire_breaks_the_xml() {
+        assert_eq!(
+            escaped("a\"b'<c>&\x1b[0m\0\u{ffff}\u{202e}]]>"),
+            "a&quot;b&apos;&lt;c&gt;&amp;\\x1b[0m\\x00\u{fffd}\\u{202e}]]&gt;"
+        );
+    }
+}

@@ -1,0 +1,155 @@
+//! Rules that need no file, by name.
+//!
+//! Each is made of the same expressions that a `[[rule]]` has, so that a user can copy one and change it.
+
+use super::expression::Scope;
+use super::vocabulary;
+
+/// A rule by name.
+#[derive(Debug)]
+pub struct BuiltIn {
+    /// Its name.
+    pub name: &'static str,
+    /// What it is held against.
+    pub scope: Scope,
+    /// Of these only those.
+    pub condition: Option<&'static str>,
+    /// What must hold.
+    pub assert: &'static str,
+    /// What that means, in one line.
+    pub meaning: &'static str,
+}
+
+/// The rule of a name.
+#[must_use]
+pub fn named(name: &str) -> Option<&'static BuiltIn> {
+    ALL.iter().find(|rule| rule.name == name)
+}
+
+/// The name nearest to one that is not there, if any is near.
+#[must_use]
+pub fn nearest(name: &str) -> Option<&'static str> {
+    vocabulary::nearest(ALL.iter().map(|rule| rule.name), name)
+}
+
+/// All of them, as they are listed.
+pub const ALL: &[BuiltIn] = &[
+    BuiltIn {
+        name: "no-cleartext-login",
+        scope: Scope::Session,
+        condition: None,
+        assert: "login.anonymous || login.password == null || (tls != null && tls.decrypted)",
+        meaning: "no password crosses the network in clear; that of an anonymous login may",
+    },
+    BuiltIn {
+        name: "no-anonymous-login",
+        scope: Scope::Session,
+        condition: None,
+        assert: "!(login.anonymous && login.outcome == 'accepted')",
+        meaning: "nobody is let in as anonymous or ftp",
+    },
+    BuiltIn {
+        name: "all-logins-accepted",
+        scope: Scope::Session,
+        condition: Some("login.outcome != 'unseen'"),
+        assert: "login.outcome == 'accepted'",
+        meaning: "every login that was seen succeeds",
+    },
+    BuiltIn {
+        name: "all-commands-accepted",
+        scope: Scope::Step,
+        condition: Some("size(commands) > 0"),
+        assert: "outcome != 'failed'",
+        meaning: "no step ends with a reply of 400 or more",
+    },
+    BuiltIn {
+        name: "all-transfers-complete",
+        scope: Scope::Transfer,
+        condition: None,
+        assert: "completeness == 'complete'",
+        meaning: "every file and listing is whole in the capture and was accepted",
+    },
+    BuiltIn {
+        name: "no-active-mode",
+        scope: Scope::Transfer,
+        condition: None,
+        assert: "!(mode in ['active', 'extended-active', 'long-active', 'default-port'])",
+        meaning: "no server connects to a client (PORT, EPRT, LPRT, or nothing negotiated)",
+    },
+    BuiltIn {
+        name: "files-in-binary",
+        scope: Scope::Transfer,
+        condition: Some("direction != 'listing'"),
+        assert: "data_type == 'image'",
+        meaning: "files move with TYPE I, never with TYPE A, which changes line ends",
+    },
+    BuiltIn {
+        name: "sessions-encrypted",
+        scope: Scope::Session,
+        condition: None,
+        assert: "tls != null",
+        meaning: "every session uses TLS",
+    },
+    BuiltIn {
+        name: "data-encrypted",
+        scope: Scope::Session,
+        condition: None,
+        assert: "tls != null && tls.data_protected == true",
+        meaning: "every session uses TLS, and PROT P for its data",
+    },
+    BuiltIn {
+        name: "sessions-end-with-quit",
+        scope: Scope::Session,
+        condition: Some(
+            "size(steps.filter(s, size(s.commands) > 0)) > 0 && (tls == null || tls.decrypted)",
+        ),
+        assert: "steps.exists(s, s.kind == 'quit')",
+        meaning: "every session that can be read ends with QUIT",
+    },
+    BuiltIn {
+        name: "rfc-conformant",
+        scope: Scope::Session,
+        condition: None,
+        assert: "findings.all(f, f.id != 'reply-violation')",
+        meaning: "replies are as the RFCs say",
+    },
+    BuiltIn {
+        name: "no-third-parties",
+        scope: Scope::Session,
+        condition: None,
+        assert: "findings.all(f, !(f.id in ['bounce', 'fxp', 'port-theft']))",
+        meaning: "data moves between client and server only",
+    },
+    BuiltIn {
+        name: "capture-whole",
+        scope: Scope::Capture,
+        condition: None,
+        assert: "warnings.all(w, !(w.code in ['capture-truncated', 'capture-corrupt', 'packets-dropped', \
+                 'packets-cut', 'link-type-unsupported'])) && \
+                 sessions.all(s, s.findings.all(f, f.id != 'capture-loss')) && \
+                 findings.all(f, f.id != 'capture-loss')",
+        meaning: "nothing is missing in the capture itself",
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::super::expression::Expression;
+    use super::*;
+
+    #[test]
+    fn every_rule_can_be_read_and_has_a_name_of_its_own() {
+        for (index, rule) in ALL.iter().enumerate() {
+            for text in rule.condition.iter().chain([&rule.assert]) {
+                Expression::compile_in_report(text, rule.scope).expect(rule.name);
+            }
+            assert!(
+                ALL.iter()
+                    .skip(index + 1)
+                    .all(|other| other.name != rule.name),
+                "{}",
+                rule.name
+            );
+        }
+    }
+}

@@ -1,0 +1,282 @@
+//! What one value may be: exact, a range, a pattern, one of several, or not there at all.
+
+use regex::Regex;
+use serde_json::{Number, Value};
+
+/// What a value may be.
+#[derive(Clone, Debug)]
+pub enum Constraint {
+    /// This text, number or truth value.
+    Is(Value),
+    /// A number, both ends included.
+    Between(Option<Number>, Option<Number>),
+    /// A text with `*` and `?` in it; the text as written, and what it means.
+    Like(String, Regex),
+    /// A text in which a regular expression is found.
+    Matches(Regex),
+    /// One of these.
+    OneOf(Vec<Constraint>),
+    /// `null`, or not there.
+    Absent,
+    /// Anything but `null`.
+    Present,
+    /// A list of this many items.
+    Count(Box<Constraint>),
+    /// A list of things with these names, in any order, and no others.
+    Names(Vec<String>),
+}
+
+impl Constraint {
+    /// Whether a value of the report is allowed.
+    #[must_use]
+    pub fn allows(&self, value: &Value) -> bool {
+        match self {
+            Self::Is(Value::Number(wanted)) => value
+                .as_number()
+                .is_some_and(|number| equal(number, wanted)),
+            Self::Is(wanted) => value == wanted,
+            Self::Between(least, most) => value.as_number().is_some_and(|number| {
+                least.as_ref().is_none_or(|least| at_least(number, least))
+                    && most.as_ref().is_none_or(|most| at_least(most, number))
+            }),
+            Self::Like(_, pattern) | Self::Matches(pattern) => {
+                value.as_str().is_some_and(|text| pattern.is_match(text))
+            }
+            Self::OneOf(choices) => choices.iter().any(|choice| choice.allows(value)),
+            Self::Absent => value.is_null(),
+            Self::Present => !value.is_null(),
+            Self::Count(count) => value
+                .as_array()
+                .is_some_and(|items| count.allows(&items.len().into())),
+            Self::Names(names) => value.as_array().is_some_and(|items| {
+                let (missing, extra) = names_apart(names, items);
+                missing.is_empty() && extra.is_empty()
+            }),
+        }
+    }
+
+    /// True for a list of names.
+    #[must_use]
+    pub const fn is_names(&self) -> bool {
+        matches!(self, Self::Names(_))
+    }
+
+    /// What is expected, in words that follow the name of the field.
+    #[must_use]
+    pub fn words(&self) -> String {
+        match self {
+            Self::Is(value) => format!("is {}", shown(value)),
+            Self::Between(Some(least), Some(most)) => format!("is {least} to {most}"),
+            Self::Between(Some(least), None) => format!("is {least} or more"),
+            Self::Between(None, Some(most)) => format!("is {most} or less"),
+            Self::Between(None, None) => "is a number".to_owned(),
+            Self::Like(text, _) => format!("is like {}", shown(&text.as_str().into())),
+            Self::Matches(pattern) => format!("matches {}", shown(&pattern.as_str().into())),
+            Self::OneOf(choices) => {
+                let words: Vec<_> = choices.iter().map(Self::words).collect();
+                words.join(" or ")
+            }
+            Self::Absent => "is absent".to_owned(),
+            Self::Present => "is there".to_owned(),
+            Self::Count(count) => format!("count {}", count.words()),
+            Self::Names(names) if names.is_empty() => "are none".to_owned(),
+            Self::Names(names) => format!("are {}", listed(names)),
+        }
+    }
+
+    /// What was found, as words that stand against [`words`](Self::words).
+    #[must_use]
+    pub fn found(&self, value: &Value) -> String {
+        match (self, value.as_array()) {
+            (Self::Names(names), Some(items)) => {
+                let (missing, extra) = names_apart(names, items);
+                let mut parts = Vec::new();
+                if !missing.is_empty() {
+                    parts.push(format!("{} missing", listed(&missing)));
+                }
+                if !extra.is_empty() {
+                    parts.push(format!("{} not expected", listed(&extra)));
+                }
+                parts.join("; ")
+            }
+            (_, Some(items)) => items.len().to_string(),
+            (_, None) if value.is_null() => "nothing".to_owned(),
+            (_, None) => shown(value),
+        }
+    }
+}
+
+/// A pattern in which `*` stands for any characters and `?` for one.
+pub fn like(text: &str) -> Result<Constraint, String> {
+    let mut pattern = String::from("(?s)^");
+    for character in text.chars() {
+        match character {
+            '*' => pattern.push_str(".*"),
+            '?' => pattern.push('.'),
+            other => pattern.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+        }
+    }
+    pattern.push('$');
+    Ok(Constraint::Like(text.to_owned(), compile(&pattern)?))
+}
+
+/// A regular expression, found anywhere in the text.
+pub fn matches(text: &str) -> Result<Constraint, String> {
+    compile(text).map(Constraint::Matches)
+}
+
+/// A range as text: `1000..2000`, `..5`, `1..`; both ends are included.
+#[must_use]
+pub fn range(text: &str) -> Option<Constraint> {
+    let (least, most) = text.split_once("..")?;
+    let number = |part: &str| -> Option<Option<Number>> {
+        let part = part.trim().replace('_', "");
+        if part.is_empty() {
+            return Some(None);
+        }
+        if let Ok(whole) = part.parse::<i64>() {
+            return Some(Some(whole.into()));
+        }
+        Some(Some(Number::from_f64(part.parse().ok()?)?))
+    };
+    let (least, most) = (number(least)?, number(most)?);
+    (least.is_some() || most.is_some()).then_some(Constraint::Between(least, most))
+}
+
+/// A value of the report as it is shown: texts in quotes, long ones cut.
+#[must_use]
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) if text.chars().count() > LONGEST => {
+            let cut: String = text.chars().take(LONGEST).collect();
+            format!("{}…", Value::String(cut))
+        }
+        Value::Array(items) => match items.len() {
+            0 => "empty".to_owned(),
+            1 => "1 item".to_owned(),
+            count => format!("{count} items"),
+        },
+        Value::Object(_) => "an object".to_owned(),
+        _ => value.to_string(),
+    }
+}
+
+fn compile(pattern: &str) -> Result<Regex, String> {
+    let built = regex::RegexBuilder::new(pattern)
+        .size_limit(PATTERN_MEMORY)
+        .build();
+    built.map_err(|error| {
+        let text = error.to_string();
+        let last = text.lines().last().unwrap_or_default();
+        last.trim_start_matches("error: ").to_owned()
+    })
+}
+
+/// Expected names that are not there, and names that are there and not expected.
+fn names_apart(names: &[String], items: &[Value]) -> (Vec<String>, Vec<String>) {
+    let mut missing = names.to_vec();
+    let mut extra = Vec::new();
+    for item in items {
+        let name = item.get("name").unwrap_or(item);
+        let name = name.as_str().unwrap_or_default();
+        match missing.iter().position(|wanted| wanted == name) {
+            Some(place) => {
+                missing.remove(place);
+            }
+            None => extra.push(name.to_owned()),
+        }
+    }
+    (missing, extra)
+}
+
+/// Names with commas between them, the first ones.
+fn listed(names: &[String]) -> String {
+    let first: Vec<_> = names
+        .iter()
+        .take(MOST_NAMES)
+        .map(|name| shown(&name.as_str().into()))
+        .collect();
+    match names.len().checked_sub(MOST_NAMES).filter(|more| *more > 0) {
+        Some(more) => format!("{} and {more} more", first.join(", ")),
+        None => first.join(", "),
+    }
+}
+
+fn equal(a: &Number, b: &Number) -> bool {
+    at_least(a, b) && at_least(b, a)
+}
+
+fn at_least(a: &Number, b: &Number) -> bool {
+    match (a.as_i128(), b.as_i128()) {
+        (Some(a), Some(b)) => a >= b,
+        _ => a.as_f64() >= b.as_f64(),
+    }
+}
+
+/// Characters of a text that are shown.
+const LONGEST: usize = 200;
+
+/// Names that are shown.
+const MOST_NAMES: usize = 12;
+
+/// Memory that a pattern may take.
+const PATTERN_MEMORY: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn ranges_include_their_ends_and_may_be_open() {
+        let between = range("1_000..2000").expect("a range");
+        assert!(between.allows(&json!(1000)) && between.allows(&json!(2000)));
+        assert!(!between.allows(&json!(999)) && !between.allows(&json!(2000.5)));
+        assert_eq!(between.words(), "is 1000 to 2000");
+        let most = range("..2.5").expect("a range");
+        assert!(most.allows(&json!(-3)) && most.allows(&json!(2.5)) && !most.allows(&json!(3)));
+        assert!(!most.allows(&Value::Null));
+        let large = Constraint::Is(json!(u64::MAX));
+        assert!(large.allows(&json!(u64::MAX)) && !large.allows(&json!(u64::MAX - 1)));
+        for wrong in ["", "..", "5", "a..b", "1..x"] {
+            assert!(range(wrong).is_none(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn patterns_are_whole_texts_and_expressions_parts_of_them() {
+        let pattern = like("/pub/*.t?t").expect("a pattern");
+        assert!(pattern.allows(&json!("/pub/a.b/read\nme.txt")));
+        assert!(!pattern.allows(&json!("/pub/x.txt2")) && !pattern.allows(&json!(5)));
+        let pattern = like("a[1].(b)").expect("a pattern");
+        assert!(pattern.allows(&json!("a[1].(b)")));
+        let found = matches("[.]zip$").expect("a pattern");
+        assert!(found.allows(&json!("x.zip")) && !found.allows(&json!("x.zip.part")));
+        assert!(matches("(").is_err());
+    }
+
+    #[test]
+    fn names_are_compared_in_any_order() {
+        let names = Constraint::Names(vec!["a".to_owned(), "b".to_owned(), "b".to_owned()]);
+        let items = |names: &[&str]| -> Value {
+            names.iter().map(|name| json!({ "name": name })).collect()
+        };
+        assert!(names.allows(&items(&["b", "a", "b"])));
+        assert!(!names.allows(&items(&["b", "a"])));
+        assert_eq!(
+            names.found(&items(&["a", "c"])),
+            "\"b\", \"b\" missing; \"c\" not expected"
+        );
+    }
+
+    #[test]
+    fn absent_is_null_and_nothing_else() {
+        assert!(Constraint::Absent.allows(&Value::Null));
+        assert!(!Constraint::Absent.allows(&json!("")));
+        assert!(Constraint::Present.allows(&json!(false)));
+        let one = Constraint::OneOf(vec![Constraint::Absent, Constraint::Is(json!("x"))]);
+        assert!(one.allows(&Value::Null) && one.allows(&json!("x")) && !one.allows(&json!("y")));
+        assert_eq!(one.words(), "is absent or is \"x\"");
+    }
+}

@@ -1,0 +1,178 @@
+//! What an expectation file means, and how mistakes in it are told.
+
+use super::super::mistake::render;
+use super::*;
+
+fn mistakes(text: &str) -> Vec<(u64, u64, String, String)> {
+    let found = read("e.toml", text).expect_err(text);
+    let told = found.into_iter().map(|mistake| {
+        let at = Position::of(text, mistake.span.start);
+        let hint = mistake.hint.unwrap_or_default();
+        (at.line, at.column, mistake.message, hint)
+    });
+    told.collect()
+}
+
+fn the_mistake(text: &str) -> (u64, u64, String, String) {
+    let mut all = mistakes(text);
+    assert_eq!(all.len(), 1, "{all:?}");
+    all.remove(0)
+}
+
+#[test]
+fn a_whole_file_is_read() {
+    let text = r#"
+sessions = "exactly"
+rules = ["no-cleartext-login"]
+absent = ["PORT", "bounce"]
+
+[[session]]
+name = "the nightly upload"
+match = 'login.user == "ftp"'
+login.outcome = "accepted"
+tls = { absent = true }
+duration = "..30"
+steps = ["login", "cwd pub: ok", { kind = "retrieve", subject = { glob = "*.txt" }, duration = "..5" }]
+extra_steps = false
+only_commands = ["USER", "PASS"]
+
+  [[session.transfer]]
+  path = "/pub/readme.txt"
+  completeness = ["complete", "unverifiable"]
+  connection.close = "fin"
+  entries = ["a"]
+
+[[rule]]
+name = "one transfer"
+for = "capture"
+assert = 'totals.transfers == 1 && report.sessions.size() == 1'
+"#;
+    let file = read("e.toml", text).expect("it is sound");
+    assert!(file.exactly);
+    assert_eq!(file.built_in.len(), 1);
+    assert_eq!(file.absent.len(), 2);
+    let session = &file.sessions[0];
+    assert_eq!(session.at, Position { line: 6, column: 1 });
+    let names: Vec<_> = session.fields.iter().map(FieldExpectation::name).collect();
+    assert_eq!(names, ["login.outcome", "tls", "duration"]);
+    let steps = session.steps.as_ref().expect("steps");
+    assert_eq!(steps.steps[1].kind, "cwd");
+    assert!(!session.extra_steps && session.extra_transfers);
+    let transfer = &session.transfers[0];
+    let names: Vec<_> = transfer.fields.iter().map(FieldExpectation::name).collect();
+    assert_eq!(
+        names,
+        ["path", "completeness", "connection.close", "entries"]
+    );
+    assert_eq!(file.rules[0].scope, Scope::Capture);
+}
+
+#[test]
+fn a_name_that_is_not_there_is_shown_with_the_nearest() {
+    let text = "[[session]]\n  [[session.transfer]]\n  completness = \"complete\"\n";
+    assert_eq!(
+        the_mistake(text),
+        (
+            3,
+            3,
+            "a transfer has no field completness".to_owned(),
+            "did you mean completeness?".to_owned()
+        )
+    );
+    let (line, column, message, hint) = the_mistake("[[session]]\nlogin.usr = \"x\"\n");
+    assert_eq!((line, column), (2, 7));
+    assert_eq!(
+        (message.as_str(), hint.as_str()),
+        ("login has no field usr", "did you mean user?")
+    );
+    assert!(
+        the_mistake("sesions = 1\n")
+            .3
+            .contains("did you mean sessions?")
+    );
+    assert!(
+        the_mistake("rules = [\"no-cleartext-logn\"]")
+            .3
+            .contains("no-cleartext-login")
+    );
+}
+
+#[test]
+fn a_mistake_in_an_expression_is_shown_where_it_is_in_the_file() {
+    let (line, column, message, _) = the_mistake("[[session]]\nmatch = 'login.usr == \"x\"'\n");
+    assert_eq!((line, column, message.as_str()), (2, 16, "there is no usr"));
+    let text = "[[rule]]\nassert = '''\nduration < 5 &&\n  end_stat == 'x'\n'''\n";
+    let (line, column, _, hint) = the_mistake(text);
+    assert_eq!(
+        (line, column, hint.as_str()),
+        (4, 3, "did you mean end_state?")
+    );
+    let (line, column, ..) = the_mistake("[[rule]]\nassert = 'login.outcome =='\n");
+    assert_eq!((line, column), (2, 27));
+}
+
+#[test]
+fn all_mistakes_are_told_at_once() {
+    let text = "[[session]]\nlogin.outcome = \"acepted\"\nbytes = 3\nduration = \"fast\"\nsteps = [\"logn\", 5]\n\
+        extra_steps = 1\nonly_commands = [\"USR\"]\nabsent = [\"PROTT\"]\n";
+    let lines: Vec<u64> = mistakes(text).iter().map(|mistake| mistake.0).collect();
+    assert_eq!(lines, [2, 3, 4, 5, 5, 6, 7, 8]);
+}
+
+#[test]
+fn headings_that_are_nearly_right_are_told_apart() {
+    assert!(
+        the_mistake("[session]\nid = 1\n")
+            .3
+            .contains("write [[session]]")
+    );
+    assert!(
+        the_mistake("[[transfer]]\npath = \"x\"\n")
+            .3
+            .contains("[[session.transfer]]")
+    );
+    let text = "[[session]]\n[[session.transfers]]\npath = \"x\"\n";
+    assert!(the_mistake(text).3.contains("[[session.transfer]]"));
+    assert!(
+        the_mistake("[[sessions]]\n")
+            .3
+            .contains("write [[session]]")
+    );
+    assert!(
+        the_mistake("[[session]]\nextra_steps = false\n")
+            .2
+            .contains("no steps are named")
+    );
+    assert!(
+        the_mistake("[[rule]]\nname = \"x\"\n")
+            .2
+            .contains("asserts nothing")
+    );
+    assert!(the_mistake("# nothing\n").2.contains("nothing is expected"));
+}
+
+#[test]
+fn what_is_no_toml_is_shown_with_its_place() {
+    let (line, _, message, _) = the_mistake("sessions = \"exactly\"\n[[session\n");
+    assert_eq!(line, 2);
+    assert!(message.contains("unclosed"), "{message}");
+    let text = "a = 1\na = 2\n";
+    let told = render("e.toml", text, &read("e.toml", text).expect_err("twice"));
+    assert!(
+        told.starts_with("ftpscope: e.toml:2:1: duplicate key\n  |\n2 | a = 2\n  | ^\n"),
+        "{told}"
+    );
+}
+
+#[test]
+fn values_fit_their_fields() {
+    let hint = |line: &str| the_mistake(&format!("[[session]]\n{line}\n[[session.transfer]]\n")).3;
+    assert!(hint("greeting.code = \"x\"").contains("1000..2000"));
+    assert!(hint("midstream = 1").contains("true, false"));
+    assert!(hint("tls = 3").contains("absent"));
+    assert!(hint("login.user = { globb = \"x\" }").contains("did you mean glob?"));
+    assert!(hint("login.user = { matches = \"(\" }").contains("matches"));
+    assert!(hint("duration = { glob = \"x\" }").contains("\"..5\""));
+    assert!(hint("transfers = true").contains("count"));
+    assert!(hint("end_state = [\"closed\", \"rset\"]").contains("did you mean \"reset\"?"));
+}

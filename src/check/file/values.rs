@@ -1,0 +1,188 @@
+//! What a field may be, as it is written in TOML.
+//!
+//! ```text
+//! 1715  "complete"  true          this value
+//! "1000..2000"  "..5"             a number in a range, both ends included
+//! { glob = "*.txt" }              a text with * and ?
+//! { matches = "[.]zip$" }         a text in which a regular expression is found
+//! [ … ]                           one of these
+//! { absent = true }               null
+//! ```
+
+use serde_json::{Number, Value as Json};
+use toml_edit::{Item, TableLike, Value};
+
+use super::super::constraint::{self, Constraint};
+use super::super::vocabulary::{FieldKind, nearest};
+use super::reader::Reader;
+
+impl Reader<'_> {
+    /// What an item says about a field of this kind; a mistake is noted and gives `None`.
+    pub(super) fn constraint(&mut self, item: &Item, kind: &FieldKind<'_>) -> Option<Constraint> {
+        let Some(value) = item.as_value() else {
+            if let Some(table) = item.as_table_like() {
+                return self.pattern(table, item, kind);
+            }
+            self.mistake(item.span(), "this is no value", Some(example(kind)));
+            return None;
+        };
+        self.value(value, item, kind)
+    }
+
+    fn value(&mut self, value: &Value, item: &Item, kind: &FieldKind<'_>) -> Option<Constraint> {
+        match (value, kind) {
+            (Value::InlineTable(table), _) => self.pattern(table, item, kind),
+            (Value::Array(array), FieldKind::List) => {
+                let mut names = Vec::new();
+                for element in array {
+                    if let Some(name) = element.as_str() {
+                        names.push(name.to_owned());
+                    } else {
+                        self.mistake(element.span(), "a name is a text", Some(example(kind)));
+                        return None;
+                    }
+                }
+                Some(Constraint::Names(names))
+            }
+            (Value::Array(array), _) => {
+                let mut choices = Vec::new();
+                for element in array {
+                    let one = Item::Value(element.clone());
+                    let before = self.mistakes();
+                    choices.extend(self.value(element, &one, kind));
+                    self.place_since(before, element.span().as_ref());
+                }
+                if choices.is_empty() {
+                    self.mistake(
+                        value.span(),
+                        "there is nothing to choose from",
+                        Some(example(kind)),
+                    );
+                    return None;
+                }
+                Some(Constraint::OneOf(choices))
+            }
+            (Value::String(text), FieldKind::Text(choices)) => {
+                let text = text.value().as_str();
+                if !choices.is_empty() && !choices.contains(&text) {
+                    let hint = match nearest(choices.iter().copied(), text) {
+                        Some(near) => format!("did you mean \"{near}\"?"),
+                        None => format!("there are: {}", choices.join(", ")),
+                    };
+                    self.mistake(value.span(), &format!("it is never \"{text}\""), Some(hint));
+                    return None;
+                }
+                Some(Constraint::Is(text.into()))
+            }
+            (Value::Boolean(flag), FieldKind::Flag) => {
+                Some(Constraint::Is(Json::Bool(*flag.value())))
+            }
+            (Value::Integer(_) | Value::Float(_) | Value::String(_), FieldKind::Number) => {
+                self.number(value)
+            }
+            (Value::Integer(_) | Value::String(_), FieldKind::List) => {
+                let count = self.number(value)?;
+                Some(Constraint::Count(Box::new(count)))
+            }
+            _ => {
+                let message = match kind {
+                    FieldKind::Text(_) => "it is a text",
+                    FieldKind::Number => "it is a number",
+                    FieldKind::Flag => "it is true or false",
+                    FieldKind::List => "it is a list: its count can be told, or the names in it",
+                    FieldKind::Object => "it has fields of its own",
+                };
+                self.mistake(value.span(), message, Some(example(kind)));
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, value: &Value) -> Option<Constraint> {
+        let number = match value {
+            Value::Integer(number) => Some(Constraint::Is((*number.value()).into())),
+            Value::Float(number) => {
+                Number::from_f64(*number.value()).map(|number| Constraint::Is(number.into()))
+            }
+            Value::String(text) => constraint::range(text.value()),
+            _ => None,
+        };
+        if number.is_none() {
+            self.mistake(
+                value.span(),
+                "this is neither a number nor a range",
+                Some(example(&FieldKind::Number)),
+            );
+        }
+        number
+    }
+
+    /// `{ glob = … }` and the like.
+    fn pattern(
+        &mut self,
+        table: &dyn TableLike,
+        item: &Item,
+        kind: &FieldKind<'_>,
+    ) -> Option<Constraint> {
+        let mut keys = table.iter();
+        let (Some((name, inner)), None) = (keys.next(), keys.next()) else {
+            self.mistake(
+                item.span(),
+                "one pattern is expected here",
+                Some(example(kind)),
+            );
+            return None;
+        };
+        let key_span = table.get_key_value(name).and_then(|(key, _)| key.span());
+        let is_text = matches!(kind, FieldKind::Text(_));
+        let pattern = match (name, inner.as_value()) {
+            ("absent", Some(Value::Boolean(absent))) => {
+                return Some(if *absent.value() {
+                    Constraint::Absent
+                } else {
+                    Constraint::Present
+                });
+            }
+            ("glob", Some(Value::String(text))) if is_text => constraint::like(text.value()),
+            ("matches", Some(Value::String(text))) if is_text => constraint::matches(text.value()),
+            ("absent" | "glob" | "matches", _) => Err(match name {
+                "absent" => "absent is true or false".to_owned(),
+                _ => format!("{name} is a pattern for texts"),
+            }),
+            _ => {
+                let hint = nearest(["absent", "glob", "matches"], name);
+                let hint = hint.map(|near| format!("did you mean {near}?"));
+                self.mistake(
+                    key_span.or(item.span()),
+                    &format!("there is no pattern {name}"),
+                    hint.or_else(|| Some(example(kind))),
+                );
+                return None;
+            }
+        };
+        match pattern {
+            Ok(pattern) => Some(pattern),
+            Err(message) => {
+                self.mistake(inner.span().or(key_span), &message, Some(example(kind)));
+                None
+            }
+        }
+    }
+}
+
+/// How it can be written.
+fn example(kind: &FieldKind<'_>) -> String {
+    match kind {
+        FieldKind::Text(choices) if !choices.is_empty() => {
+            format!("one of: {}", choices.join(", "))
+        }
+        FieldKind::Text(_) => {
+            "write \"text\", { glob = \"*.txt\" }, { matches = \"[.]zip$\" } or { absent = true }"
+        }
+        .to_owned(),
+        FieldKind::Number => "write 1715, \"1000..2000\", \"..5\" or { absent = true }".to_owned(),
+        FieldKind::Flag => "write true, false or { absent = true }".to_owned(),
+        FieldKind::List => "write a count (2, \"1..\") or names ([\"a\", \"b\"])".to_owned(),
+        FieldKind::Object => "name a field in it, or write { absent = true }".to_owned(),
+    }
+}

@@ -1,0 +1,228 @@
+//! Steps in order, and commands that may be sent.
+
+use serde_json::Value;
+
+use super::super::alignment::{Row, align};
+use super::super::constraint::Constraint;
+use super::super::file::{SessionExpectation, StepExpectation};
+use super::super::mistake::Position;
+use super::super::step_text::{StepView, command_line, text};
+use super::super::verdict::{Difference, Place, Verdict};
+use super::subject::Subject;
+use crate::model::record::Session;
+
+/// The names of what is expected here, with their places.
+pub(super) fn names(expected: &SessionExpectation) -> Vec<(String, Position)> {
+    let mut names = Vec::new();
+    if let Some(steps) = &expected.steps {
+        names.push(("steps".to_owned(), steps.at));
+    }
+    if !expected.extra_steps {
+        names.push(("no other steps".to_owned(), expected.extra_steps_at));
+    }
+    if let Some((_, at)) = &expected.only_commands {
+        names.push(("no other commands".to_owned(), *at));
+    }
+    names
+}
+
+/// What becomes of them.
+pub(super) fn steps(
+    label: &str,
+    expected: &SessionExpectation,
+    session: &Session,
+    value: &Value,
+    subject: &Subject<'_>,
+) -> Vec<Verdict> {
+    let (differences, extra) = compare(expected, session, value, subject);
+    let others = others(expected, session, value, subject);
+    let mut found = [differences, extra, others];
+    let all = [
+        expected.steps.is_some(),
+        !expected.extra_steps,
+        expected.only_commands.is_some(),
+    ];
+    let names = names(expected).into_iter();
+    let found = found
+        .iter_mut()
+        .zip(all)
+        .filter(|(_, is_expected)| *is_expected);
+    names
+        .zip(found)
+        .map(|((name, at), (differences, _))| {
+            Verdict::of(format!("{label}: {name}"), std::mem::take(differences)).at(at)
+        })
+        .collect()
+}
+
+/// What is missing or different, and what is there beside.
+pub(super) fn compare(
+    expected: &SessionExpectation,
+    session: &Session,
+    value: &Value,
+    subject: &Subject<'_>,
+) -> (Vec<Difference>, Vec<Difference>) {
+    let Some(steps) = &expected.steps else {
+        return (Vec::new(), Vec::new());
+    };
+    let view = View {
+        session,
+        subject,
+        expected: &steps.steps,
+        actual: StepView::all(value),
+    };
+    view.compare()
+}
+
+struct View<'v> {
+    session: &'v Session,
+    subject: &'v Subject<'v>,
+    expected: &'v [StepExpectation],
+    actual: Vec<StepView<'v>>,
+}
+
+impl View<'_> {
+    fn compare(&self) -> (Vec<Difference>, Vec<Difference>) {
+        let actual = &self.actual;
+        let same = |i: usize, j: usize| match (self.expected.get(i), actual.get(j)) {
+            (Some(expected), Some(step)) => is_like(expected, *step),
+            _ => false,
+        };
+        let mut between = Between::default();
+        let mut told = (Vec::new(), Vec::new());
+        for row in align(self.expected.len(), actual.len(), same) {
+            match row {
+                Row::Left(i) => between.missing.push(i),
+                Row::Right(j) => between.beside.push(j),
+                Row::Both(_, j) => {
+                    self.settle(&between, &mut told);
+                    between = Between {
+                        before: Some(j),
+                        ..Between::default()
+                    };
+                }
+            }
+        }
+        self.settle(&between, &mut told);
+        told
+    }
+
+    /// Between two common steps: what is missing takes a step of its kind that is there instead.
+    fn settle(&self, between: &Between, told: &mut (Vec<Difference>, Vec<Difference>)) {
+        let (different, extra) = told;
+        let actual = &self.actual;
+        let mut beside = between.beside.clone();
+        for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
+            let instead = beside.iter().position(|j| {
+                let step = actual.get(*j);
+                step.is_some_and(|step| step.kind() == expected.kind)
+            });
+            different.push(match instead {
+                Some(place) => self.changed(expected, beside.remove(place)),
+                None => self.gone(expected, between.before),
+            });
+        }
+        for j in beside {
+            if let Some(step) = actual.get(j).filter(|step| step.is_asked()) {
+                let difference = Difference::new("no other step", answered(*step));
+                extra.push(difference.at(self.place(j)));
+            }
+        }
+    }
+
+    fn changed(&self, expected: &StepExpectation, j: usize) -> Difference {
+        let wanted = format!("step {}", expected.text);
+        let Some(step) = self.actual.get(j) else {
+            return Difference::new(wanted, "nothing");
+        };
+        let mut found = answered(*step);
+        let bound = expected.duration.as_ref();
+        if bound.is_some_and(|bound| !bound.allows(step.duration())) {
+            found = format!("{found}, in {} s", step.duration());
+        }
+        Difference::new(wanted, found).at(self.place(j))
+    }
+
+    fn gone(&self, expected: &StepExpectation, before: Option<usize>) -> Difference {
+        let actual = &self.actual;
+        let found = match before.and_then(|before| actual.get(before)) {
+            Some(step) => format!("nothing like it after {}", step.line()),
+            None => "nothing like it".to_owned(),
+        };
+        let mut because = Vec::new();
+        if expected.kind == "quit" {
+            let end = serde_json::to_value(self.session.end_state).unwrap_or_default();
+            let end = end.as_str().unwrap_or_default();
+            because.push(format!("the session ended without QUIT ({end})"));
+        } else if expected.kind == "tls" && self.session.tls.is_none() {
+            because.push("the session is not encrypted".to_owned());
+        } else if let Some(step) = actual.iter().find(|step| step.kind() == expected.kind) {
+            because.push(format!("there is {}", step.line()));
+        }
+        Difference::new(format!("step {}", expected.text), found)
+            .because(because)
+            .at(before.and_then(|before| self.place(before)))
+    }
+
+    fn place(&self, j: usize) -> Option<Place> {
+        let step = self.session.steps.get(j)?;
+        Some(self.subject.step(self.session, step))
+    }
+}
+
+fn is_like(expected: &StepExpectation, step: StepView<'_>) -> bool {
+    let meets = |constraint: &Option<Constraint>, value: &dyn Fn() -> Value| {
+        let constraint = constraint.as_ref();
+        constraint.is_none_or(|constraint| constraint.allows(&value()))
+    };
+    step.kind() == expected.kind
+        && meets(&expected.subject, &|| step.subject().into())
+        && meets(&expected.outcome, &|| step.outcome().into())
+        && meets(&expected.verb, &|| step.verb().into())
+        && meets(&expected.code, &|| step.code().into())
+        && meets(&expected.duration, &|| step.duration().clone())
+}
+
+/// A step with the code of its answer.
+fn answered(step: StepView<'_>) -> String {
+    match step.code() {
+        Some(code) => format!("{}, answered {code}", step.line()),
+        None => format!("{}, not answered", step.line()),
+    }
+}
+
+/// What stands between two steps that are as expected.
+#[derive(Default)]
+struct Between {
+    /// The step before.
+    before: Option<usize>,
+    /// Expected, not there.
+    missing: Vec<usize>,
+    /// There, not expected.
+    beside: Vec<usize>,
+}
+
+/// Commands that are not among those that may be sent.
+pub(super) fn others(
+    expected: &SessionExpectation,
+    session: &Session,
+    value: &Value,
+    subject: &Subject<'_>,
+) -> Vec<Difference> {
+    let Some((allowed, _)) = &expected.only_commands else {
+        return Vec::new();
+    };
+    let wanted = format!("only {}", allowed.join(", "));
+    let mut differences = Vec::new();
+    let is_allowed = |verb: &str| allowed.iter().any(|one| one == verb);
+    for (step, view) in session.steps.iter().zip(StepView::all(value)) {
+        for (command, line) in step.commands.iter().zip(view.commands()) {
+            if text(line, "verb").is_some_and(is_allowed) {
+                continue;
+            }
+            let place = subject.command(session, command);
+            differences.push(Difference::new(&wanted, command_line(line)).at(Some(place)));
+        }
+    }
+    differences
+}

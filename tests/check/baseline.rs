@@ -1,0 +1,110 @@
+//! Two runs beside each other, and what is told of the difference.
+
+use crate::support::folder::Folder;
+use crate::{Change, capture};
+
+fn told(change: Change) -> String {
+    told_in("each", change)
+}
+
+fn told_in(name: &str, change: Change) -> String {
+    let folder = Folder::new(&format!("baseline-{name}-{change:?}"));
+    folder.write("good.pcap", &capture(Change::None));
+    folder.write("run.pcap", &capture(change));
+    folder.run(&["check", "--baseline", "good.pcap", "run.pcap"])
+}
+
+#[test]
+fn two_equal_runs_have_no_difference() {
+    let text = told(Change::None);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+    assert!(text.contains("1 passed, 0 failed"), "{text}");
+}
+
+#[test]
+fn each_change_is_told_as_a_person_would() {
+    for (change, before, now) in [
+        (
+            Change::LostPacket,
+            "RETR /pub/firmware.bin: complete, 7,000 bytes",
+            "gaps, 5,600 bytes, 1,400 bytes missing",
+        ),
+        (
+            Change::Content,
+            "content with SHA-256 ",
+            "the same size and other content",
+        ),
+        (
+            Change::Login,
+            "login as mira: accepted",
+            "login as eve: accepted",
+        ),
+        (
+            Change::ExtraCommand,
+            "not asked",
+            "SITE CHMOD 777 pub: ok (200)",
+        ),
+        (Change::NoQuit, "QUIT: ok (221)", "not asked"),
+        (
+            Change::Refused,
+            "RETR firmware.bin: ok (226)",
+            "RETR firmware.bin: failed (550)",
+        ),
+        (
+            Change::NoFile,
+            "RETR /pub/firmware.bin: complete",
+            "no such transfer",
+        ),
+        (
+            Change::OtherName,
+            "STOR log-1.txt: ok (226)",
+            "STOR log-2.txt: ok (226)",
+        ),
+        (Change::Active, "in passive mode", "in active mode"),
+        (Change::SecondSession, "no such session", "login"),
+    ] {
+        let text = told(change);
+        assert!(text.starts_with("exit 1\n"), "{change:?}: {text}");
+        assert!(text.contains(before), "{change:?}: no {before:?} in {text}");
+        assert!(text.contains(now), "{change:?}: no {now:?} in {text}");
+    }
+}
+
+#[test]
+fn the_text_says_before_and_now() {
+    insta::assert_snapshot!(told_in("text", Change::Login));
+}
+
+#[test]
+fn a_report_serves_as_well_as_its_capture() {
+    let folder = Folder::new("baseline-report");
+    folder.write("good.pcap", &capture(Change::None));
+    folder.write("run.pcap", &capture(Change::NoQuit));
+    let arguments = [
+        "analyze",
+        "--format",
+        "json",
+        "-o",
+        "good.json",
+        "good.pcap",
+    ];
+    assert_eq!(folder.run(&arguments), "exit 0\n");
+    let same = folder.run(&["check", "--baseline", "good.json", "good.pcap"]);
+    assert!(same.starts_with("exit 0\n"), "{same}");
+    let by_report = folder.run(&["check", "--baseline", "good.json", "run.pcap"]);
+    let by_capture = folder.run(&["check", "--baseline", "good.pcap", "run.pcap"]);
+    assert!(by_report.starts_with("exit 1\n"), "{by_report}");
+    assert_eq!(by_report, by_capture);
+}
+
+#[test]
+fn what_is_no_baseline_is_refused() {
+    let folder = Folder::new("baseline-none");
+    folder.write("run.pcap", &capture(Change::None));
+    folder.write("other.json", b"{\"a\": 1}");
+    let text = folder.run(&["check", "--baseline", "other.json", "run.pcap"]);
+    assert!(text.starts_with("exit 2\n"), "{text}");
+    assert!(text.contains("it is no report of this version"), "{text}");
+    let text = folder.run(&["check", "--baseline", "missing.pcap", "run.pcap"]);
+    assert!(text.starts_with("exit 3\n"), "{text}");
+}

@@ -1,0 +1,174 @@
+//! Expectation files by hand: matching, ranges, patterns, what must be absent, and mistakes.
+
+use crate::support::folder::Folder;
+use crate::{Change, capture};
+
+/// The answer to an expectation file on the good run.
+fn told(name: &str, file: &str) -> String {
+    let folder = Folder::new(&format!("files-{name}"));
+    folder.write("run.pcap", &capture(Change::None));
+    folder.write("e.toml", file.as_bytes());
+    folder.run(&["check", "--expect", "e.toml", "run.pcap"])
+}
+
+fn passes(name: &str, file: &str) {
+    let text = told(name, file);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+    assert!(text.contains(" 0 failed, 0 skipped"), "{text}");
+}
+
+#[test]
+fn the_example_of_the_documentation_holds() {
+    passes(
+        "example",
+        r#"
+sessions = "exactly"
+
+[[session]]
+match = 'login.user == "mira"'
+steps = ["login", "cwd", "retrieve", "quit"]
+
+  [[session.transfer]]
+  path = "/pub/firmware.bin"
+  completeness = "complete"
+
+[[rule]]
+name = "nobody logs in as root"
+for = "session"
+assert = 'login.user != "root"'
+"#,
+    );
+}
+
+#[test]
+fn ranges_patterns_choices_and_absence() {
+    passes(
+        "values",
+        r#"
+absent = ["PORT", "EPRT", "rename", "bounce"]
+
+[[session]]
+duration = "..60"
+greeting.code = [220, 230]
+tls = { absent = true }
+transfers = "1.."
+findings = 1
+steps = ["login mira: ok", { kind = "retrieve", subject = { glob = "*.bin" }, code = 226, duration = "..30" }]
+absent = ["DELE"]
+
+  [[session.transfer]]
+  name = { matches = "^log-[0-9]+[.]txt$" }
+  bytes = "10..20"
+  completeness = ["complete", "unverifiable"]
+  connection.close = "fin"
+"#,
+    );
+}
+
+#[test]
+fn what_is_not_so_is_told_with_its_place() {
+    insta::assert_snapshot!(told(
+        "differences",
+        r#"
+absent = ["PASV", "cleartext-credentials"]
+
+[[session]]
+match = 'login.user == "eve"'
+login.outcome = "accepted"
+
+[[session]]
+tls.version = "TLS 1.3"
+duration = "100.."
+steps = ["cwd pub: failed", "login"]
+
+  [[session.transfer]]
+  path = "/pub/firmware.bin"
+  bytes = "..100"
+  connection.close = "reset"
+
+  [[session.transfer]]
+  path = "/pub/nothing.txt"
+"#,
+    ));
+}
+
+#[test]
+fn an_assertion_that_stumbles_over_a_null_fails_and_names_it() {
+    let text = told(
+        "null",
+        "[[rule]]\nname = \"version\"\nassert = 'tls.version == \"TLS 1.3\"'\n\
+         [[rule]]\nname = \"quick lookup\"\nassert = 'dns.response_time < 0.5'\n\
+         [[rule]]\nname = \"in a list\"\nassert = 'transfers.all(t, t.decoded.bytes > 5)'\n\
+         [[rule]]\nname = \"never met\"\nmatch = 'dns.name == \"x\"'\nassert = 'false'\n",
+    );
+    assert!(text.starts_with("exit 1\n"), "{text}");
+    assert!(text.contains("tls is null"), "{text}");
+    assert!(text.contains("dns is null"), "{text}");
+    assert!(text.contains("transfers[0].decoded is null"), "{text}");
+    assert!(
+        text.contains("- never met: skipped, there is no session for which dns.name == \"x\""),
+        "{text}"
+    );
+}
+
+#[test]
+fn of_a_list_only_what_does_not_fit_is_shown() {
+    let text = told(
+        "list",
+        "[[rule]]\nname = \"large\"\nassert = 'transfers.all(t, t.bytes > 100)'\n\
+         [[rule]]\nname = \"from transfers\"\nfor = \"transfer\"\nassert = 'session.login.user == \"x\" || report.totals.sessions > 5'\n",
+    );
+    assert!(text.contains("transfers[1].bytes is 12\n"), "{text}");
+    assert!(!text.contains("transfers[0].bytes"), "{text}");
+    assert!(
+        text.contains("session.login.user is \"mira\", report.totals.sessions is 1"),
+        "{text}"
+    );
+}
+
+#[test]
+fn mistakes_are_told_with_a_caret_before_anything_is_read() {
+    let folder = Folder::new("files-mistakes");
+    folder.write(
+        "e.toml",
+        b"[[session]]\nmatch = 'login.usr == \"ftp\"'\n\n  [[session.transfer]]\n  completness = \"complete\"\n",
+    );
+    insta::assert_snapshot!(folder.run(&["check", "--expect", "e.toml", "missing.pcap"]), @r#"
+    exit 2
+    -- stderr
+    ftpscope: e.toml:2:16: there is no usr
+      |
+    2 | match = 'login.usr == "ftp"'
+      |                ^^^
+      = did you mean user?
+    ftpscope: e.toml:5:3: a transfer has no field completness
+      |
+    5 |   completness = "complete"
+      |   ^^^^^^^^^^^
+      = did you mean completeness?
+    "#);
+    insta::assert_snapshot!(folder.run(&["check", "--expect", "none.toml", "missing.pcap"]), @"
+    exit 2
+    -- stderr
+    ftpscope: cannot read none.toml: no such file or directory; ftpscope check --record writes one
+    ");
+}
+
+#[test]
+fn several_sessions_are_taken_in_file_order() {
+    let folder = Folder::new("files-several");
+    folder.write("run.pcap", &capture(Change::SecondSession));
+    folder.write(
+        "e.toml",
+        b"sessions = \"exactly\"\n[[session]]\nmatch = 'login.outcome == \"rejected\"'\nid = 2\n[[session]]\nid = 1\n",
+    );
+    let text = folder.run(&["check", "--expect", "e.toml", "run.pcap"]);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+    // Without exactly, others may stand beside.
+    folder.write("e.toml", b"[[session]]\nid = 1\n");
+    assert!(
+        folder
+            .run(&["check", "--expect", "e.toml", "run.pcap"])
+            .starts_with("exit 0\n")
+    );
+}
