@@ -185,6 +185,75 @@ fn markup_and_controls_from_the_wire_stay_text() {
 }
 
 #[test]
+fn previews_show_texts_and_small_pictures_and_nothing_else() {
+    let mut conversation = Conversation::logged_in("192.168.0.2:40000", "192.168.0.21:21");
+    let text = "A first line.\n<b>no markup</b>\n".repeat(300);
+    conversation.retrieve("notes.txt", 40_001, 50_001, text.as_bytes());
+    conversation.retrieve("dot.png", 40_002, 50_002, DOT);
+    let mut wide = DOT.to_vec();
+    wide[16..20].copy_from_slice(&5_000_u32.to_be_bytes());
+    conversation.retrieve("wide.png", 40_003, 50_003, &wide);
+    conversation.retrieve("program", 40_004, 50_004, b"\x7fELF\x02\x01\x01\0");
+    let folder = Folder::new("page-previews");
+    folder.write("files.pcap", &conversation.quit());
+    let said = folder.run(&["analyze", "--previews", "files.pcap"]);
+    assert!(
+        said.starts_with("exit 2\n") && said.contains("--format html"),
+        "{said}"
+    );
+    let said = folder.run(&[
+        "analyze",
+        "--format",
+        "html",
+        "--previews",
+        "-o",
+        "page.html",
+        "files.pcap",
+    ]);
+    assert!(said.contains("the page may hold secrets"), "{said}");
+    let Some(mut browser) = Browser::open(&folder.path().join("page.html"), "previews", DESKTOP)
+    else {
+        return;
+    };
+    browser.value(
+        "document.querySelectorAll('#session details').forEach((one) => { one.open = true; })",
+    );
+    browser.wait("document.querySelectorAll('.preview').length === 2");
+    let shown = browser.text("document.querySelector('.preview pre').textContent");
+    assert!(shown.starts_with("A first line.\n<b>no markup</b>\n"));
+    assert_eq!(shown.chars().count(), 4_096 + 2);
+    browser.value("document.querySelector('.preview img').scrollIntoView()");
+    browser.wait("document.querySelector('.preview img').naturalWidth === 1");
+    done(browser);
+}
+
+#[test]
+fn a_diagram_as_a_page_begins_with_the_detail_that_was_asked_for() {
+    let folder = Folder::new("page-diagram");
+    folder.write("classic.pcap", &support::classic::classic());
+    let arguments = [
+        "diagram",
+        "--format",
+        "html",
+        "--detail",
+        "packets",
+        "-o",
+        "page.html",
+        "classic.pcap",
+    ];
+    assert_eq!(folder.run(&arguments), "exit 0\n");
+    let Some(mut browser) = Browser::open(&folder.path().join("page.html"), "diagram", DESKTOP)
+    else {
+        return;
+    };
+    let detail = browser.text("document.querySelector('select[aria-label=Detail]').value");
+    assert_eq!(detail, "4");
+    let rows = browser.text("document.querySelector('.rows li').getAttribute('aria-setsize')");
+    assert!(rows.parse::<u64>().expect("a number") > 80);
+    done(browser);
+}
+
+#[test]
 fn on_a_phone_nothing_is_wider_than_the_screen() {
     let folder = Folder::new("page-phone");
     let page = page(&folder, &captures());
@@ -249,3 +318,11 @@ fn page(folder: &Folder, captures: &[PathBuf]) -> PathBuf {
 /// What stands on the arrow that is lit.
 const LIT: &str = "document.querySelector('.rows li[aria-current] .label').textContent";
 const DESKTOP: (u32, u32) = (1280, 900);
+/// A picture of one black pixel.
+const DOT: &[u8] = &[
+    0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,
+    0x00, 0x00, 0x00, 0x01, 0x00, 0x00, 0x00, 0x01, 0x08, 0x00, 0x00, 0x00, 0x00, 0x3a, 0x7e, 0x9b,
+    0x55, 0x00, 0x00, 0x00, 0x0a, 0x49, 0x44, 0x41, 0x54, 0x78, 0x9c, 0x63, 0x60, 0x00, 0x00, 0x00,
+    0x02, 0x00, 0x01, 0x48, 0xaf, 0xa4, 0x71, 0x00, 0x00, 0x00, 0x00, 0x49, 0x45, 0x4e, 0x44, 0xae,
+    0x42, 0x60, 0x82,
+];

@@ -5,19 +5,33 @@ use std::path::Path;
 use std::process::Command;
 
 #[test]
-fn the_example_is_what_the_tool_prints() {
-    let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
-        .args(["analyze", "testdata/captures/classic.pcap"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("COLUMNS", "88")
-        .env("NO_COLOR", "1")
-        .output()
-        .expect("it runs");
-    let printed = String::from_utf8(output.stdout).expect("tables are text");
-    let readme = file("README.md");
-    let (_, example) = readme.split_once(EXAMPLE).expect("the example's heading");
-    let (example, _) = example.split_once("```").expect("the example's end");
-    assert_eq!(example, printed);
+fn the_examples_are_what_the_tool_prints() {
+    for (arguments, columns) in [
+        (&["analyze", "testdata/captures/classic.pcap"][..], "88"),
+        (
+            &[
+                "diagram",
+                "--detail",
+                "steps",
+                "testdata/captures/classic.pcap",
+            ],
+            "96",
+        ),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
+            .args(arguments)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .env("COLUMNS", columns)
+            .env("NO_COLOR", "1")
+            .output()
+            .expect("it runs");
+        let printed = String::from_utf8(output.stdout).expect("it prints text");
+        let heading = format!("$ ftpscope {}\n", arguments.join(" "));
+        let readme = file("README.md");
+        let (_, example) = readme.split_once(&heading).expect("the example's heading");
+        let (example, _) = example.split_once("```").expect("the example's end");
+        assert_eq!(example, printed);
+    }
 }
 
 #[test]
@@ -35,6 +49,3 @@ fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(path).expect("a text of the project")
 }
-
-/// What stands in front of the example's output.
-const EXAMPLE: &str = "$ ftpscope analyze testdata/captures/classic.pcap\n";

@@ -171,20 +171,37 @@ impl<'a> Text<'a> {
         } else {
             cells.put(end + 1, '◀');
         }
-        let room = (right - left).saturating_sub(6);
-        let label = clipped(&printable(&row.label), room);
-        if !label.is_empty() {
-            // The head of the arrow takes one column of what lies between.
-            let centre = left.midpoint(right) + usize::from(begin > end);
-            cells.centre(centre, &format!(" {label} "), room + 2);
-        }
         let when = units::offset(row.time, self.diagram.start);
         let frame = row
             .frame
             .map_or_else(String::new, |frame| format!("#{frame}"));
-        let margin = format!("{when:>9} {frame:<8}");
-        let margin = clipped(&margin, MARGIN);
-        let style = if row.failed { RED } else { Style::new() };
+        let mut margin = clipped(&format!("{when:>9} {frame:<8}"), MARGIN);
+        let room = (right - left).saturating_sub(6);
+        let label = printable(&row.label);
+        if label.width() > room {
+            // Above the arrow there is room from edge to edge.
+            let mut above = self.bars();
+            let label = format!(" {label} ");
+            above.centre(left.midpoint(right), &label, self.lanes_width());
+            self.lanes(&margin, &above, row.failed, out)?;
+            margin.clear();
+        } else if !label.is_empty() {
+            // The head of the arrow takes one column of what lies between.
+            let centre = left.midpoint(right) + usize::from(begin > end);
+            cells.centre(centre, &format!(" {label} "), room + 2);
+        }
+        self.lanes(&margin, &cells, row.failed, out)
+    }
+
+    /// A line with what stands before the lanes.
+    fn lanes(
+        &self,
+        margin: &str,
+        cells: &Cells,
+        failed: bool,
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        let style = if failed { RED } else { Style::new() };
         let lanes = cells.text();
         if self.color {
             writeln!(
