@@ -174,6 +174,7 @@ impl Flow {
                 context.handler.established(context.flow, &self.summary);
             }
         }
+        let seen = self.streams[direction.index()].seen();
         let half = self.summary.sent(direction);
         let before = (half.retransmitted_bytes, half.conflicting_bytes);
         let (stream, mut out) = self.sent(direction, context);
@@ -182,6 +183,9 @@ impl Flow {
         }
         if !segment.payload.is_empty() {
             self.tell_copies_apart(direction, segment, before);
+        }
+        if flags.ack() {
+            self.round_trips(direction, segment, seen, context);
         }
         if self.streams[0].has_backlog() || self.streams[1].has_backlog() {
             self.review_streams(context);
@@ -326,6 +330,28 @@ impl Flow {
         };
         let (stream, mut out) = self.sent(other, context);
         stream.acknowledged(acknowledged, u64::from(segment.window) << shift, &mut out);
+    }
+
+    /// A segment may end a round trip of its own direction, and begin one of the other. `seen` was the end of its stream
+    /// before.
+    #[inline]
+    fn round_trips<H: StreamHandler>(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        seen: u64,
+        context: &mut Context<'_, H>,
+    ) {
+        let acked = self.streams[direction.reverse().index()].acked();
+        let (stream, mut out) = self.sent(direction, context);
+        if !out.ignored() {
+            stream.heard(acked, &mut out);
+        }
+        let end = stream.seen();
+        if !segment.payload.is_empty() && end > seen {
+            let acknowledgment = SeqNum(segment.acknowledgment);
+            self.streams[direction.reverse().index()].answered(acknowledgment, end);
+        }
     }
 
     /// By how many bits the windows that `direction` offers are scaled (RFC 7323 section 2.2): by none unless both

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! A hole becomes a gap once the other side has acknowledged past it for 64 packets or 200 ms: it has the bytes, we will
-//! not get them. Where the other side says nothing, 2 s or the bound on held bytes decide.
+//! not get them. In a dialogue one [`RoundTrip`] decides at once. Where the other side says nothing, 2 s or the bound on held
+//! bytes decide.
 
 use crate::decode::{Segment, TcpFlags};
 use crate::model::FrameRef;
@@ -19,6 +20,7 @@ use super::held_segments::HeldSegments;
 use super::history::History;
 use super::hole_watch::{HoleWatch, Standing};
 use super::receiver_side::{ReceiverSide, SLACK};
+use super::round_trip::RoundTrip;
 use super::sequence::SeqNum;
 
 /// The stream of one sender.
@@ -36,6 +38,7 @@ pub(super) struct HalfStream {
     /// were acknowledged.
     cut_until: u64,
     receiver: ReceiverSide,
+    round_trip: RoundTrip,
     /// Where the stream ends.
     fin: Option<u64>,
     history: History,
@@ -164,6 +167,46 @@ impl HalfStream {
             self.hold_distant(&piece, out);
         } else {
             self.accept(piece, out);
+        }
+    }
+
+    /// End of all that was seen of this stream.
+    pub(super) fn seen(&self) -> u64 {
+        self.highest.max(self.next)
+    }
+
+    /// What the other side has acknowledged of it.
+    pub(super) const fn acked(&self) -> u64 {
+        self.receiver.acked()
+    }
+
+    /// A segment of the other side brought new bytes, which end at `end`: with what it acknowledges it may begin a round trip.
+    #[inline]
+    pub(super) fn answered(&mut self, acknowledgment: SeqNum, end: u64) {
+        let acked = self.receiver.acked();
+        if acked > self.next
+            && let Some(start) = self.start
+            && start.at(acked) == acknowledgment
+        {
+            self.round_trip.answered(acked, end);
+        }
+    }
+
+    /// The sender of this stream has acknowledged the other one up to `acked`: what it sent before it had the answer to it,
+    /// and we did not see, will not come.
+    #[inline]
+    pub(super) fn heard<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
+        if let Some(position) = self.round_trip.over(acked) {
+            let seen = self.seen();
+            // One byte beyond all that was seen may be a FIN; the end of the flow will tell.
+            let end = if position > seen.saturating_add(1) {
+                position
+            } else {
+                position.min(seen)
+            };
+            if end > self.next {
+                self.decide(end, out);
+            }
         }
     }
 

@@ -3,7 +3,7 @@
 //! ```text
 //! Segment -> flow_table -> flow -> half_stream (x2) -> delivery -> StreamHandler
 //!            |   |                   |   |   └ receiver_side: what the other side acknowledged and has room for
-//!            |   |                   |   └ hole_watch: when a hole becomes a gap
+//!            |   |                   |   └ hole_watch, round_trip: when a hole becomes a gap
 //!            |   |                   └ held_segments, distant_segments: bytes before their turn, the only copy
 //!            |   |                     measurements: pauses, closed windows, what the capture lost
 //!            |   |                     history: bytes delivered last, to compare what is sent again
@@ -27,6 +27,7 @@ mod hole_watch;
 mod measurements;
 mod receiver_side;
 mod recent_openings;
+mod round_trip;
 mod second_copies;
 mod sequence;
 #[cfg(test)]
