@@ -21,7 +21,17 @@ mod control_security;
 mod control_state;
 #[path = "pitfalls/data.rs"]
 mod data;
+#[path = "pitfalls/listing_forms.rs"]
+mod listing_forms;
 #[path = "pitfalls/listings.rs"]
 mod listings;
+#[path = "pitfalls/names.rs"]
+mod names;
+#[path = "pitfalls/representation.rs"]
+mod representation;
+#[path = "pitfalls/run.rs"]
+mod run;
 #[path = "pitfalls/scene.rs"]
 mod scene;
+#[path = "pitfalls/sizes.rs"]
+mod sizes;

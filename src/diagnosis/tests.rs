@@ -72,6 +72,8 @@ pub(super) fn step(commands: Vec<Command>) -> Step {
         commands,
         directory: None,
         directory_b64: None,
+        entries: Vec::new(),
+        entries_omitted: 0,
         transfer: None,
         inferred: false,
     }
@@ -160,5 +162,7 @@ pub(super) fn transfer(completeness: Completeness) -> Transfer {
         throughput: None,
         entries: vec![],
         entries_omitted: 0,
+        cut_lines: Vec::new(),
+        cut_lines_omitted: 0,
     }
 }

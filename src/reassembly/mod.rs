@@ -104,6 +104,9 @@ pub struct HalfSummary {
     pub first_data: Option<FrameRef>,
     /// The segment with FIN.
     pub fin: Option<FrameRef>,
+    /// Where no FIN was captured, and the connection is over: the segment of the other side that acknowledged one more than
+    /// the bytes that were seen, which must be the FIN.
+    pub fin_acknowledged: Option<FrameRef>,
     /// True once all bytes up to FIN were delivered or declared missing.
     pub finished: bool,
     /// The segment with RST.

@@ -42,7 +42,7 @@ impl Session {
             && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
         {
             state.path = path::resolve(self.directory.as_deref(), &name);
-            state.argument = Some(name);
+            state.chosen_name = Some(name);
         }
     }
 
@@ -112,6 +112,11 @@ impl Session {
             Verb::Rnfr => {
                 self.renaming = argument.filter(|_| code == 350);
             }
+            Verb::Stat if accepted && argument.as_ref().is_some_and(|name| !name.is_empty()) => {
+                let name = argument.unwrap_or_default();
+                self.status_told(shared, sequence, &name, reply, arrived);
+            }
+            Verb::Mlst if accepted => self.facts_told(sequence, reply),
             Verb::Other if accepted => {
                 self.digest_told(shared, sequence, argument.as_deref(), reply, arrived);
             }
@@ -191,7 +196,11 @@ impl Session {
             (Verb::Type, Some(b'A')) => self.representation.data_type = DataType::Ascii,
             (Verb::Type, Some(b'I')) => self.representation.data_type = DataType::Image,
             (Verb::Type, Some(b'E')) => self.representation.data_type = DataType::Ebcdic,
-            (Verb::Type, Some(b'L')) => self.representation.data_type = DataType::Local,
+            (Verb::Type, Some(b'L')) => {
+                self.representation.data_type = DataType::Local;
+                let size = argument.trim_ascii().get(1..).map(<[u8]>::trim_ascii);
+                self.representation.octets = size == Some(b"8");
+            }
             (Verb::Mode, Some(b'S')) => self.representation.transfer_mode = TransferMode::Stream,
             (Verb::Mode, Some(b'B')) => self.representation.transfer_mode = TransferMode::Block,
             (Verb::Mode, Some(b'C')) => {
@@ -261,10 +270,11 @@ impl Session {
         state.answer = Some((reply.code, first_line(&[last]), arrived));
         state.moved = reply.lines.iter().find_map(|line| transferred_size(line));
         if state.verb == Verb::Stou
-            && state.path.is_none()
+            && state.chosen_name.is_none()
             && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
         {
             state.path = path::resolve(self.directory.as_deref(), &name);
+            state.chosen_name = Some(name);
         }
         self.try_settle(shared, id, false);
         if self.transfers.contains_key(&id) {

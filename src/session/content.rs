@@ -27,8 +27,12 @@ pub(super) struct Content {
     head: Vec<u8>,
     /// The text of what may be a listing; `None` once it is known to be none, or longer than its bound.
     text: Option<Vec<u8>>,
+    /// Before which bytes of the text others are missing.
+    breaks: Vec<usize>,
     /// The listing was longer than its bound.
     pub(super) text_cut: bool,
+    /// Counted where it was asked for, and from the first byte.
+    line_ends: Option<LineEnds>,
     /// Bytes were given to the transfer sink.
     pub(super) stored: bool,
 }
@@ -48,7 +52,9 @@ impl Content {
             missing: 0,
             head: Vec::new(),
             text: Some(Vec::new()),
+            breaks: Vec::new(),
             text_cut: false,
+            line_ends: None,
             stored: false,
         }
     }
@@ -72,11 +78,14 @@ impl Content {
         if let Some(text) = &mut self.text {
             if text_room == 0 {
                 self.text = None;
-            } else {
+            } else if !self.text_cut {
                 let room = text_room.saturating_sub(text.len());
                 self.text_cut |= room < bytes.len();
                 text.extend_from_slice(&bytes[..bytes.len().min(room)]);
             }
+        }
+        if let Some(line_ends) = &mut self.line_ends {
+            line_ends.count(bytes);
         }
         self.bytes += bytes.len() as u64;
         self.length = self.length.max(offset.saturating_add(bytes.len() as u64));
@@ -87,6 +96,12 @@ impl Content {
         let to = from.saturating_add(length);
         self.missing = self.missing.saturating_add(length);
         self.length = self.length.max(to);
+        if let Some(text) = &self.text
+            && self.breaks.last() != Some(&text.len())
+            && self.breaks.len() < GAPS
+        {
+            self.breaks.push(text.len());
+        }
         if let Some(last) = self.gaps.last_mut().filter(|last| last[1] == from) {
             last[1] = to;
         } else if self.gaps.len() < GAPS {
@@ -94,6 +109,22 @@ impl Content {
         } else {
             self.gaps_omitted += 1;
         }
+    }
+
+    /// From now on counts line ends, those of the bytes so far included where these were kept.
+    pub(super) fn count_line_ends(&mut self) {
+        let mut line_ends = LineEnds::default();
+        match &self.text {
+            Some(text) if text.len() as u64 == self.bytes => line_ends.count(text),
+            _ if self.bytes == 0 => {}
+            _ => return,
+        }
+        self.line_ends = Some(line_ends);
+    }
+
+    /// The line ends, where they were counted and no byte is missing.
+    pub(super) fn line_ends(&self) -> Option<&LineEnds> {
+        self.line_ends.as_ref().filter(|_| self.missing == 0)
     }
 
     /// Whether the first bytes are a TLS record.
@@ -128,9 +159,9 @@ impl Content {
             .map(|format| format.media_type().to_owned())
     }
 
-    /// The text of a listing, holes passed over.
-    pub(super) fn text(&self) -> Option<&[u8]> {
-        self.text.as_deref()
+    /// The text of a listing without what is missing, and before which of its bytes that is.
+    pub(super) fn text(&self) -> Option<(&[u8], &[usize])> {
+        Some((self.text.as_deref()?, &self.breaks))
     }
 
     /// The digests of the bytes so far, in hex.
@@ -181,7 +212,36 @@ pub(super) struct Digests {
     pub(super) crc32: Option<String>,
 }
 
-fn is_text(bytes: &[u8]) -> bool {
+/// The line ends in what was sent as text (TYPE A).
+#[derive(Clone, Debug, Default)]
+pub(super) struct LineEnds {
+    /// CR LF, as RFC 959 section 3.1.1.1 wants it.
+    pub(super) proper: u64,
+    /// LF without CR before it.
+    pub(super) line_feeds: u64,
+    /// CR with neither LF nor NUL behind it.
+    pub(super) returns: u64,
+    /// CR NUL, which stands for a CR (RFC 854).
+    pub(super) escaped: u64,
+    after_return: bool,
+}
+
+impl LineEnds {
+    fn count(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            let after_return = std::mem::replace(&mut self.after_return, byte == b'\r');
+            match (after_return, byte) {
+                (true, b'\n') => self.proper += 1,
+                (false, b'\n') => self.line_feeds += 1,
+                (true, 0) => self.escaped += 1,
+                (true, _) => self.returns += 1,
+                (false, _) => {}
+            }
+        }
+    }
+}
+
+pub(super) fn is_text(bytes: &[u8]) -> bool {
     let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
     if bytes.iter().any(control) {
         return false;
@@ -241,7 +301,7 @@ mod tests {
             Some("900150983cd24fb0d6963f7d28e17f72")
         );
         assert_eq!(digests.sha1, None);
-        assert_eq!(content.text(), Some(&b"abc"[..]));
+        assert_eq!(content.text(), Some((&b"abc"[..], &[][..])));
     }
 
     #[test]

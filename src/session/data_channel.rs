@@ -6,7 +6,9 @@ use super::encrypted_stream::{EncryptedStream, Nature};
 use super::expectation::NegotiationId;
 use super::link::Agreement;
 use super::shared::{ContentSink, Shared};
-use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener, TransferMode};
+use crate::model::record::{
+    Address, Close, Connection, DataType, Link, LinkMethod, Opener, TransferMode,
+};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::representation::{Coding, FileEnds};
@@ -40,6 +42,8 @@ pub(super) struct DataChannel {
     pub(super) contents: [Option<Box<Content>>; 2],
     /// The file that the bytes of one direction stand for.
     pub(super) decoding: Option<(Direction, Box<Decoding>)>,
+    /// Line ends of the bytes of this direction are counted: they are sent as text.
+    pub(super) lines: Option<Direction>,
     /// As of the last time anything but bytes happened.
     pub(super) summary: FlowSummary,
     pub(super) closed: Option<CloseReason>,
@@ -145,6 +149,7 @@ impl DataChannel {
             purpose: Purpose::Unknown,
             contents: [None, None],
             decoding: None,
+            lines: None,
             summary: *summary,
             closed: None,
             announcer: None,
@@ -265,12 +270,19 @@ impl DataChannel {
             Purpose::Listing => self.client_way.reverse(),
             Purpose::Unknown => return,
         };
-        let Some(mut decoding) = Decoding::new(coding, &mut sink) else {
+        if purpose == Purpose::File(way) && coding.data_type == DataType::Ascii {
+            self.lines = Some(way);
+            if let Some(content) = &mut self.contents[way.index()] {
+                content.count_line_ends();
+            }
+        }
+        let Some(mut decoding) = Decoding::new(coding, purpose == Purpose::File(way), &mut sink)
+        else {
             return;
         };
         if let Some(content) = self.content(way).filter(|content| content.length > 0) {
             match content.text() {
-                Some(text) if text.len() as u64 == content.length => {
+                Some((text, _)) if text.len() as u64 == content.length => {
                     let (room, save) = self.room_and_save(&sink);
                     decoding.push(text, room, save, &mut sink);
                 }
@@ -291,7 +303,7 @@ impl DataChannel {
     /// The file that the bytes of this direction stand for, where they are not the file.
     pub(super) fn decoded(&self, direction: Direction) -> Option<&Decoding> {
         let (way, decoding) = self.decoding.as_ref()?;
-        (*way == direction).then_some(&**decoding)
+        (*way == direction && decoding.applies()).then_some(&**decoding)
     }
 
     fn room_and_save(&self, sink: &ContentSink<'_>) -> (usize, bool) {
@@ -390,7 +402,9 @@ impl DataChannel {
         });
         let summary = &self.summary;
         let reset = summary.half.iter().any(|half| half.rst.is_some());
-        let fin = summary.sent(way).fin.is_some() || matches!(self.closed, Some(CloseReason::Fin));
+        let sent = summary.sent(way);
+        let fin = sent.fin.or(sent.fin_acknowledged).is_some()
+            || matches!(self.closed, Some(CloseReason::Fin));
         // Of a connection with several files, the part with this one.
         let before = self.before.as_deref();
         let first = before
@@ -431,8 +445,14 @@ impl DataChannel {
     }
 
     fn content_mut(&mut self, direction: Direction, sink: &mut ContentSink<'_>) -> &mut Content {
-        self.contents[direction.index()]
-            .get_or_insert_with(|| Box::new(Content::new(sink.next_content(), sink.options)))
+        let lines = self.lines == Some(direction);
+        self.contents[direction.index()].get_or_insert_with(|| {
+            let mut content = Content::new(sink.next_content(), sink.options);
+            if lines {
+                content.count_line_ends();
+            }
+            Box::new(content)
+        })
     }
 }
 

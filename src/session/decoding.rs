@@ -1,8 +1,11 @@
 //! The file that a transfer's bytes stand for, decoded while they pass.
+//!
+//! What TYPE A makes of a text is undone on request only. What was sent as text and is none has two forms, as it came and
+//! with its line ends turned back, and nobody can say which of them is the file: it gets both in any case.
 
 use std::sync::Arc;
 
-use super::content::Content;
+use super::content::{Content, is_text};
 use super::shared::ContentSink;
 use crate::model::record::Decoded;
 use crate::protocol::ftp::representation::{Coding, Decoder};
@@ -14,13 +17,22 @@ pub(super) struct Decoding {
     pub(super) content: Content,
     problem: Option<String>,
     finished: bool,
-    /// Counts the decoders at work: each has a window of its own.
-    _place: Arc<()>,
+    /// The first bytes, while they have not told whether there is anything to decode.
+    undecided: Option<Vec<u8>>,
+    /// Counts the decoders at work: each has a window of its own. `None` once it turned out that the bytes are the file.
+    place: Option<Arc<()>>,
 }
 
 impl Decoding {
-    /// A decoder; `None` where the bytes are the file.
-    pub(super) fn new(coding: Coding, sink: &mut ContentSink<'_>) -> Option<Self> {
+    /// A decoder; `None` where the bytes are the file. A file that was sent as text may turn out to be none.
+    pub(super) fn new(coding: Coding, is_file: bool, sink: &mut ContentSink<'_>) -> Option<Self> {
+        let as_text = Coding {
+            text_lines: true,
+            ..coding
+        };
+        let on_the_bytes = coding.steps().is_empty() && as_text.steps() == [LINE_ENDS];
+        let undecided = (on_the_bytes && is_file).then(Vec::new);
+        let coding = if undecided.is_some() { as_text } else { coding };
         let decoder = Decoder::new(coding)?;
         Some(Self {
             decoder,
@@ -28,8 +40,24 @@ impl Decoding {
             content: Content::new(sink.next_content(), sink.options),
             problem: None,
             finished: false,
-            _place: sink.decoder_place()?,
+            undecided,
+            place: Some(sink.decoder_place()?),
         })
+    }
+
+    /// Whether there is anything to decode, as far as it is known.
+    pub(super) const fn applies(&self) -> bool {
+        self.place.is_some() && self.undecided.is_none()
+    }
+
+    /// What was wrong.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// What was undone.
+    pub(super) fn steps(&self) -> &[&'static str] {
+        &self.steps
     }
 
     /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing; `save` for a file.
@@ -40,12 +68,34 @@ impl Decoding {
         save: bool,
         sink: &mut ContentSink<'_>,
     ) {
-        if self.problem.is_none() {
-            let content = &mut self.content;
-            self.decoder.push(bytes, &mut |piece| {
-                take(content, piece, text_room, save, sink);
-            });
+        if self.problem.is_some() || self.place.is_none() {
+            return;
         }
+        let mut first = Vec::new();
+        if let Some(undecided) = &mut self.undecided {
+            undecided.extend_from_slice(bytes);
+            if undecided.len() < ENOUGH_TO_TELL {
+                return;
+            }
+            first = std::mem::take(undecided);
+            if !self.decide(&first) {
+                return;
+            }
+        }
+        let bytes = if first.is_empty() { bytes } else { &first };
+        let content = &mut self.content;
+        self.decoder.push(bytes, &mut |piece| {
+            take(content, piece, text_room, save, sink);
+        });
+    }
+
+    /// Whether these first bytes are no text.
+    fn decide(&mut self, first: &[u8]) -> bool {
+        self.undecided = None;
+        if is_text(first) {
+            self.place = None;
+        }
+        self.place.is_some()
     }
 
     /// What follows cannot be decoded.
@@ -58,7 +108,14 @@ impl Decoding {
         if std::mem::replace(&mut self.finished, true) || self.problem.is_some() {
             return;
         }
+        let first = self.undecided.take();
+        if first.as_ref().is_some_and(|first| !self.decide(first)) || self.place.is_none() {
+            return;
+        }
         let content = &mut self.content;
+        self.decoder.push(&first.unwrap_or_default(), &mut |piece| {
+            take(content, piece, text_room, save, sink);
+        });
         let result = self
             .decoder
             .finish(&mut |piece| take(content, piece, text_room, save, sink));
@@ -81,6 +138,11 @@ impl Decoding {
         }
     }
 }
+
+/// The name of the step that undoes the line ends of TYPE A.
+const LINE_ENDS: &str = "line-ends";
+/// Bytes that tell whether what follows is text.
+const ENOUGH_TO_TELL: usize = 512;
 
 fn take(
     content: &mut Content,

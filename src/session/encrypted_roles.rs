@@ -3,8 +3,8 @@
 use super::data_channel::{DataChannel, DataId};
 use super::encrypted_data::is_data_port;
 use super::recognise::may_be_control;
-use super::settle::tell_unmatched;
 use super::tracker::{Role, SessionTracker};
+use super::unmatched::tell_unmatched;
 use crate::model::Direction;
 use crate::reassembly::{FlowId, FlowSummary};
 

@@ -8,17 +8,15 @@
 //! A file that was whole by all that was known, and that the server then says is of another length, is not proven whole
 //! any more: the last word is that of the whole session's report.
 
-use super::completeness::{Stated, Weight};
 use super::content::{Content, Digests};
 use super::control::Session;
+use super::facts::{Stated, Weight};
 use super::known_sizes::{DigestClaim, PassedFile, Told};
 use super::shared::Shared;
 use super::title::{self, thousands};
 use super::transfer::TransferState;
 use crate::model::FrameRef;
-use crate::model::record::{
-    Completeness, DataType, EntryKind, ListingEntry, Transfer, TransferDirection, TransferMode,
-};
+use crate::model::record::{Completeness, EntryKind, ListingEntry, Transfer, TransferDirection};
 use crate::protocol::ftp::{Algorithm, ParsedReply, Verb, claimed_digest, path, size_reply};
 
 impl Session {
@@ -30,8 +28,7 @@ impl Session {
         size: u64,
         arrived: FrameRef,
     ) {
-        let exact = self.representation.data_type == DataType::Image
-            && self.representation.transfer_mode == TransferMode::Stream;
+        let exact = self.representation.bytes_are_the_file();
         if exact && let Some(file) = self.known_sizes.file_of(&name).cloned() {
             self.compare_later_size(shared, &file, size, arrived);
         }
@@ -99,16 +96,14 @@ impl Session {
         if transfer.direction == TransferDirection::Listing {
             return;
         }
-        let Some(name) = state.path.as_ref().or(state.argument.as_ref()) else {
+        let Some(name) = state.named() else {
             return;
         };
         let upload = transfer.direction == TransferDirection::Upload;
         if transfer.connection.is_none() {
             return;
         }
-        let plain = transfer.data_type == DataType::Image
-            && transfer.transfer_mode == TransferMode::Stream
-            && transfer.missing_bytes == 0;
+        let plain = state.representation.bytes_are_the_file() && transfer.missing_bytes == 0;
         let before = match state.verb {
             Verb::Appe => state
                 .size
@@ -144,7 +139,7 @@ impl Session {
         }
         self.known_sizes.pass(PassedFile {
             transfer: transfer.id,
-            name: name.clone(),
+            name: name.to_vec(),
             upload,
             length,
             at_least: upload && state.restart > 0,
@@ -152,18 +147,10 @@ impl Session {
         });
     }
 
-    /// The sizes of the files in a listing, for the transfers that follow.
-    pub(super) fn remember_listing(&mut self, state: &TransferState, transfer: &Transfer) {
-        if !matches!(state.verb, Verb::List | Verb::Mlsd) {
-            return;
-        }
-        let Some(listed) = &state.path else { return };
+    /// The sizes of the files in a listing, for the transfers that follow; `listed` is what it is of.
+    pub(super) fn remember_listed(&mut self, listed: &[u8], entries: &[ListingEntry], frame: u64) {
         let folder = listed_folder(listed);
-        let frame = transfer
-            .connection
-            .as_ref()
-            .map_or(0, |connection| connection.first_frame);
-        for entry in transfer.entries.iter().filter(|entry| tells_size(entry)) {
+        for entry in entries.iter().filter(|entry| tells_size(entry)) {
             let Some(size) = entry.size else { continue };
             if let Some(name) = path::resolve(Some(folder), entry.name.as_bytes()) {
                 self.known_sizes.list(Told {

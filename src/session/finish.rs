@@ -313,6 +313,8 @@ fn made(kind: StepKind, title: String, time: Timestamp, duration: f64) -> Step {
         commands: Vec::new(),
         directory: None,
         directory_b64: None,
+        entries: Vec::new(),
+        entries_omitted: 0,
         transfer: None,
         inferred: false,
     }

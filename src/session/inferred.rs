@@ -116,6 +116,8 @@ fn step_of(begun: Option<&Reply>, reply: &Reply, directory: Option<String>) -> S
         commands: Vec::new(),
         directory,
         directory_b64: None,
+        entries: Vec::new(),
+        entries_omitted: 0,
         transfer: None,
         inferred: true,
     }

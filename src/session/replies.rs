@@ -155,6 +155,8 @@ impl Session {
             commands: Vec::new(),
             directory: None,
             directory_b64: None,
+            entries: Vec::new(),
+            entries_omitted: 0,
             transfer: None,
             inferred: false,
         };

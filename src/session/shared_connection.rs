@@ -73,6 +73,7 @@ impl DataChannel {
             purpose: Purpose::Unknown,
             contents: [None, None],
             decoding: None,
+            lines: None,
             summary: self.summary,
             closed: None,
             announcer: None,

@@ -50,6 +50,15 @@ pub(super) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) ->
     }
 }
 
+/// The title of a step whose reply is a listing: `STAT /pub: 3 entries`.
+pub(super) fn of_entries(commands: &[Command], count: u64) -> String {
+    let line = commands.first().map_or_else(String::new, |first| {
+        let argument = first.argument.as_deref().unwrap_or_default();
+        format!("{} {argument}", first.verb).trim_end().to_owned()
+    });
+    format!("{line}: {}", entries(count))
+}
+
 /// The title of an AUTH whose handshake was seen: `AUTH TLS: TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`.
 pub(super) fn of_handshake(commands: &[Command], facts: &str) -> String {
     let Some(first) = commands.first() else {
@@ -61,7 +70,12 @@ pub(super) fn of_handshake(commands: &[Command], facts: &str) -> String {
 
 /// The title of a step that made a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
 pub(super) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<&Reply>) -> String {
-    let line = with_argument(&transfer.verb, transfer.argument.as_deref());
+    // What the client wished for is not what the file is called.
+    let named = match transfer.verb.as_str() {
+        "STOU" => transfer.name.as_deref().or(transfer.argument.as_deref()),
+        _ => transfer.argument.as_deref(),
+    };
+    let line = with_argument(&transfer.verb, named);
     let Some(connection) = &transfer.connection else {
         return match outcome {
             // What the server said yes to, or could not do (RFC 959 section 4.2.2), it did not refuse.
@@ -78,12 +92,7 @@ pub(super) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<
             if transfer.completeness == Completeness::Complete && !transfer.entries.is_empty() =>
         {
             let count = transfer.entries.len() as u64 + transfer.entries_omitted;
-            format!(
-                "{} {}, {} bytes",
-                thousands(count),
-                if count == 1 { "entry" } else { "entries" },
-                thousands(transfer.bytes)
-            )
+            format!("{}, {} bytes", entries(count), thousands(transfer.bytes))
         }
         _ => format!(
             "{} {}",
@@ -109,6 +118,11 @@ pub(super) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<
         Completeness::Unverifiable => "cannot be verified".to_owned(),
     };
     format!("{line}: {amount} in {seconds} s, {state}")
+}
+
+fn entries(count: u64) -> String {
+    let word = if count == 1 { "entry" } else { "entries" };
+    format!("{} {word}", thousands(count))
 }
 
 /// Takes `complete` back from a title.

@@ -37,6 +37,8 @@ pub(super) struct TransferState {
     pub(super) sequence: u64,
     pub(super) argument: Option<Vec<u8>>,
     pub(super) path: Option<Vec<u8>>,
+    /// The name that the server chose for a STOU.
+    pub(super) chosen_name: Option<Vec<u8>>,
     pub(super) representation: Representation,
     pub(super) restart: u64,
     pub(super) negotiation: Option<u64>,
@@ -64,6 +66,16 @@ impl Mode {
             self,
             Self::Active | Self::ExtendedActive | Self::LongActive | Self::DefaultPort
         )
+    }
+}
+
+impl TransferState {
+    /// What names it: its path; where that is not known, what the command or the server's reply says. The argument of
+    /// STOU is a wish at most (RFC 1123 section 4.1.2.9).
+    pub(super) fn named(&self) -> Option<&[u8]> {
+        let argument = self.argument.as_ref().filter(|_| self.verb != Verb::Stou);
+        let named = self.path.as_ref().or(self.chosen_name.as_ref());
+        named.or(argument).map(Vec::as_slice)
     }
 }
 
@@ -223,6 +235,7 @@ impl Session {
                 sequence,
                 argument: argument.map(<[u8]>::to_vec),
                 path: None,
+                chosen_name: None,
                 representation: self.representation,
                 restart: 0,
                 negotiation: None,

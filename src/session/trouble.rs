@@ -1,9 +1,9 @@
 //! What only packets tell of a session, kept for the findings.
 
-use super::completeness::{Facts, Weight};
 use super::content::Content;
 use super::control::Session;
 use super::data_channel::DataChannel;
+use super::facts::{Facts, Weight};
 use super::shared::Shared;
 use super::transfer::{TransferState, direction_of, payload_way};
 use crate::diagnosis::{DataTrouble, SHORTEST_STALL, StallPlace};

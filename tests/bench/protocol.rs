@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use divan::counter::{BytesCount, ItemsCount};
 use divan::{Bencher, black_box};
 use ftpscope::model::Timestamp;
-use ftpscope::protocol::ftp::listing::{ListingKind, parse_listing};
+use ftpscope::protocol::ftp::listing::{Extent, ListingKind, parse_listing};
 use ftpscope::protocol::ftp::{LineAssembler, ReplyAssembler, Verb, parse_command};
 
 #[divan::bench]
@@ -48,6 +48,12 @@ fn listing(bencher: Bencher<'_, '_>, entries: usize) {
     }
     bencher.counter(BytesCount::of_str(&text)).bench(|| {
         let captured = Timestamp::from_parts(1_700_000_000, 0);
-        parse_listing(text.as_bytes(), ListingKind::List, captured, true, 100_000)
+        parse_listing(
+            text.as_bytes(),
+            ListingKind::List,
+            captured,
+            Extent::WHOLE,
+            100_000,
+        )
     });
 }

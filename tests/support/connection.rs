@@ -191,6 +191,12 @@ impl Connection {
         self.put(wire, side, sequence, Flags { psh: true, ..ACK }, bytes);
     }
 
+    /// `side` sends `count` bytes, none of which the tap sees.
+    pub(crate) fn skip(&mut self, side: Side, count: u32) {
+        let end = self.end_mut(side);
+        end.next = end.next.wrapping_add(count);
+    }
+
     /// `side` sends `bytes`, but the tap does not see them.
     pub(crate) fn lose(&mut self, wire: &mut Wire, side: Side, bytes: &[u8]) {
         wire.unseen(|wire| self.say(wire, side, bytes));

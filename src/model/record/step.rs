@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::is_zero;
+use super::{ListingEntry, is_zero};
 use crate::model::Timestamp;
 
 /// What a person would call one step.
@@ -78,6 +78,12 @@ pub struct Step {
     pub directory_b64: Option<String>,
     /// Id of the transfer it made.
     pub transfer: Option<u64>,
+    /// Entries of a listing that came as a reply (STAT with a path, MLST).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub entries: Vec<ListingEntry>,
+    /// Entries beyond the bound.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub entries_omitted: u64,
     /// True where the step is known from replies alone.
     pub inferred: bool,
 }

@@ -352,4 +352,10 @@ pub struct Transfer {
     /// Entries beyond the bound.
     #[serde(skip_serializing_if = "is_zero")]
     pub entries_omitted: u64,
+    /// What is left of lines of a listing that are not all there: its end or bytes within it are missing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cut_lines: Vec<String>,
+    /// Such lines beyond the bound.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub cut_lines_omitted: u64,
 }

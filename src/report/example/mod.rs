@@ -247,6 +247,8 @@ fn download() -> Transfer {
         throughput: Some(142_916.7),
         entries: vec![],
         entries_omitted: 0,
+        cut_lines: Vec::new(),
+        cut_lines_omitted: 0,
     }
 }
 

@@ -221,6 +221,8 @@ fn step(
         commands,
         directory: (number > 3).then(|| if number > 5 { "/pub" } else { "/" }.into()),
         directory_b64: None,
+        entries: Vec::new(),
+        entries_omitted: 0,
         transfer: None,
         inferred: false,
     }

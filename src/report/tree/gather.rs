@@ -52,6 +52,7 @@ pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
     let mut out = Vec::new();
     let mut directory: Option<Vec<u8>> = None;
     for step in &session.steps {
+        of_status(session, step, directory.as_deref(), &mut out);
         for (index, command) in step.commands.iter().enumerate() {
             of_command(
                 session,
@@ -164,6 +165,46 @@ fn of_command<'a>(
     }
 }
 
+/// The entries of a STAT with a path: a listing on the control connection.
+fn of_status<'a>(
+    session: &'a Session,
+    step: &'a Step,
+    directory: Option<&[u8]>,
+    out: &mut Vec<Observation<'a>>,
+) {
+    let status = step.commands.iter().find(|one| one.verb == "STAT");
+    let Some((command, reply)) = status.and_then(|one| Some((one, one.replies.last()?))) else {
+        return;
+    };
+    let argument = command.argument.as_deref().unwrap_or_default();
+    let argument = exact(argument, command.argument_b64.as_deref());
+    let argument = path::listing_argument(&argument);
+    let listed = path::resolve(directory, argument);
+    let listed = Listed::new(argument, &step.entries, listed, directory);
+    let folder = listed.itself().filter(|_| !step.entries.is_empty());
+    let folder = folder.map(|place| {
+        let told = Told::There(Some(EntryKind::Directory));
+        (place, Source::Path, told)
+    });
+    let entries = step.entries.iter().filter_map(|entry| {
+        let told = Told::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
+        Some((listed.place_of(entry)?, Source::Listing, told))
+    });
+    out.extend(
+        folder
+            .into_iter()
+            .chain(entries)
+            .map(|(place, source, what)| Observation {
+                place,
+                time: reply.time,
+                frame: reply.frame,
+                session: session.id,
+                source,
+                what,
+            }),
+    );
+}
+
 fn of_transfer<'a>(
     session: &'a Session,
     transfer: &'a Transfer,
@@ -183,7 +224,7 @@ fn of_transfer<'a>(
             what,
         });
     };
-    let path = transfer
+    let path: Option<Vec<u8>> = transfer
         .path
         .as_deref()
         .map(|text| exact(text, transfer.path_b64.as_deref()));
@@ -191,7 +232,10 @@ fn of_transfer<'a>(
         TransferDirection::Download => (Happening::Downloaded, Source::Download),
         TransferDirection::Upload => (Happening::Uploaded, Source::Upload),
         TransferDirection::Listing => {
-            let listed = Listed::new(transfer, path, directory);
+            let argument = transfer.argument.as_deref().unwrap_or_default();
+            let argument = exact(argument, transfer.argument_b64.as_deref());
+            let argument = path::listing_argument(&argument);
+            let listed = Listed::new(argument, &transfer.entries, path, directory);
             if let Some(place) = listed.itself() {
                 push(place, Source::Path, Told::There(Some(EntryKind::Directory)));
             }
@@ -234,13 +278,15 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn new(transfer: &Transfer, path: Option<Vec<u8>>, directory: Option<&'a [u8]>) -> Self {
-        let argument = transfer.argument.as_deref().unwrap_or_default();
-        let argument = exact(argument, transfer.argument_b64.as_deref());
-        let argument = path::listing_argument(&argument).to_vec();
-        let asked = path::file_name(&argument);
+    fn new(
+        argument: &[u8],
+        entries: &[ListingEntry],
+        path: Option<Vec<u8>>,
+        directory: Option<&'a [u8]>,
+    ) -> Self {
+        let asked = path::file_name(argument);
         let pattern = asked.iter().any(|byte| matches!(byte, b'*' | b'?' | b'['));
-        let itself = match transfer.entries.as_slice() {
+        let itself = match entries {
             [only] => {
                 let name = exact(&only.name, only.name_b64.as_deref());
                 !argument.is_empty() && name == argument && only.kind != EntryKind::Directory
@@ -256,7 +302,7 @@ impl<'a> Listed<'a> {
         Self {
             folder,
             directory,
-            argument,
+            argument: argument.to_vec(),
             of_names,
         }
     }

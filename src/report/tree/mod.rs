@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! sessions ──> observations ──(in order of time)──> folder ──> Tree ──> JSON, or report::table::tree
-//!  steps: PWD, CWD, MKD, RMD, DELE, RNFR/RNTO, SIZE, MDTM, MLST
+//!  steps: PWD, CWD, MKD, RMD, DELE, RNFR/RNTO, SIZE, MDTM, MLST, STAT
 //!  transfers: listings, downloads, uploads
 //! ```
 //!

@@ -4,7 +4,7 @@
 
 use ftpscope::model::Timestamp;
 use ftpscope::protocol::dns::parse_message;
-use ftpscope::protocol::ftp::listing::{ListingKind, parse_listing};
+use ftpscope::protocol::ftp::listing::{Extent, ListingKind, parse_listing};
 use ftpscope::protocol::ftp::{self, LineAssembler, ReplyAssembler, path};
 use ftpscope::protocol::tls::hello::{HandshakeReader, resumed};
 use ftpscope::protocol::tls::record::{RecordSplitter, looks_like_record};
@@ -26,8 +26,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let _ = looks_like_record(bytes);
     for kind in [ListingKind::Facts, ListingKind::Names, ListingKind::List, ListingKind::Status] {
         for whole in [false, true] {
+            let holes = [bytes.len() / 3, bytes.len() / 2];
+            let extent = Extent { from_start: whole, holes: if whole { &[] } else { &holes }, to_end: whole };
             let at = Timestamp::from_nanos(1_700_000_000_000_000_000);
-            let listing = parse_listing(bytes, kind, at, whole, 100);
+            let listing = parse_listing(bytes, kind, at, extent, 100);
             assert!(listing.entries.len() <= 100);
         }
     }

@@ -199,7 +199,8 @@ pub(super) fn year_month_day(word: &[u8]) -> Option<Date> {
     Date::new(self::year(year)?, short(month)?, short(day)?).ok()
 }
 
-/// `06-19-24`, `06/19/2024`: month first, unless the first number cannot be one. `19.06.24`: day first.
+/// `06-19-24`, `06/19/2024`: month first, unless the first number cannot be one. `19.06.24`: day first. `04-23-103`: years
+/// from 1900.
 pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
     let (first, second, third) = three(word)?;
     if first.len() > 2 || second.len() > 2 {
@@ -207,6 +208,7 @@ pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
     }
     let year = match third.len() {
         2 => two_digit_year(short(third)?),
+        3 => i16::try_from(number(third)?).ok()?.checked_add(1900)?,
         4 => year(third)?,
         _ => return None,
     };
@@ -223,6 +225,13 @@ pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
 pub(super) fn vms_date(word: &[u8]) -> Option<Date> {
     let (first, second, third) = three(word)?;
     Date::new(year(third)?, month(second)?, day(first)?).ok()
+}
+
+/// `19-Jun-24`.
+pub(super) fn short_year_date(word: &[u8]) -> Option<Date> {
+    let (first, second, third) = three(word)?;
+    let year = two_digit_year(short(third).filter(|_| third.len() == 2)?);
+    Date::new(year, month(second)?, day(first)?).ok()
 }
 
 /// A month by name, in the languages of common servers.

@@ -4,9 +4,11 @@
 //!
 //! ```text
 //! bytes ──> lines ──> which form do the first lines have? ──> an entry for each line of it
-//!                     unix, dos, eplf, netware, vms, mainframe
+//!                     unix, dos, os2, eplf, netware, vms, mainframe, spool, guardian
 //! MLSD  ──> lines ──> super::facts (RFC 3659 section 7.2: the one form that is specified)
 //! ```
+//!
+//! Where bytes are missing, the lines that they belong to are no entries: they are told apart ([`Listing::cut_lines`]).
 //!
 //! What is no entry is passed over: blank lines, `total 12`, the headings of VMS, MVS and `dir`. A heading of `ls -R` tells
 //! the folder of the entries that follow it. Any other line
@@ -16,13 +18,19 @@
 pub(super) mod dates;
 mod dos;
 mod eplf;
+mod extent;
 pub(super) mod fields;
+mod guardian;
 mod mainframe;
 mod netware;
+mod os2;
+mod spool;
 mod unix;
 mod vms;
 
 use std::sync::Arc;
+
+pub use self::extent::Extent;
 
 use self::dates::{Clock, Modified};
 use super::facts;
@@ -50,30 +58,32 @@ pub struct Listing {
     pub entries: Vec<ListingEntry>,
     /// Entries beyond the bound.
     pub omitted: u64,
-    /// True where the last line was cut off and left out.
-    pub cut: bool,
+    /// What is left of lines that are not all there; none of them is an entry.
+    pub cut_lines: Vec<String>,
+    /// Such lines beyond the bound.
+    pub cut_lines_omitted: u64,
 }
 
 /// Parses a listing.
 ///
-/// `captured` fills in the year where the listing leaves it out. `whole` tells that all bytes are there: the last line
-/// then needs no line end. At most `max_entries` entries are kept; the others are counted.
+/// `captured` fills in the year where the listing leaves it out. `extent` tells which bytes are there. At most `max_entries`
+/// entries are kept; the others are counted.
 #[must_use]
 pub fn parse_listing(
     bytes: &[u8],
     kind: ListingKind,
     captured: Timestamp,
-    whole: bool,
+    extent: Extent<'_>,
     max_entries: usize,
 ) -> Listing {
     let mut listing = Listing::default();
-    let mut whole_lines = bytes;
-    if !whole && !bytes.is_empty() && !bytes.ends_with(b"\n") {
-        let end = bytes.iter().rposition(|byte| *byte == b'\n');
-        whole_lines = end.map_or(&[], |end| &bytes[..=end]);
-        listing.cut = true;
-    }
     let clock = Clock::new(captured);
+    let whole_lines = extent.whole_lines(
+        bytes,
+        |line| has_its_beginning(line, kind, &clock),
+        |cut| listing.cut(cut),
+    );
+    let whole_lines = whole_lines.as_ref();
     let form = match kind {
         ListingKind::Facts => None,
         _ => Form::detect(whole_lines, kind, &clock),
@@ -94,8 +104,8 @@ pub fn parse_listing(
             (ListingKind::Facts, _) => facts::parse_entry(line).or_else(|| unknown(line, form)),
             (_, Some(form)) => match form.parse(line, &clock) {
                 Some(parsed) => Some(parsed.into_entry(line)),
-                None if form == Form::Unix && folder_heading(line).is_some() => {
-                    folder = folder_heading(line).map(|heading| text(heading).into());
+                None if form == Form::Unix && folder_heading(line, kind).is_some() => {
+                    folder = folder_heading(line, kind).map(|heading| text(heading).into());
                     None
                 }
                 None if kind == ListingKind::Status => None,
@@ -120,17 +130,42 @@ pub fn parse_listing(
     listing
 }
 
+impl Listing {
+    fn cut(&mut self, line: &[u8]) {
+        if self.cut_lines.len() < CUT_LINES {
+            self.cut_lines.push(text(line));
+        } else {
+            self.cut_lines_omitted += 1;
+        }
+    }
+}
+
+/// Whether a line that may have lost its beginning has the name all the same: a mode, or the facts of MLSD, stand before it
+/// and are whole.
+fn has_its_beginning(line: &[u8], kind: ListingKind, clock: &Clock) -> bool {
+    match kind {
+        ListingKind::Facts => {
+            facts::parse_entry(line).is_some_and(|entry| entry.kind != EntryKind::Other)
+        }
+        ListingKind::Names => false,
+        ListingKind::List | ListingKind::Status => unix::parse(line, clock).is_some(),
+    }
+}
+
 /// The forms a LIST can have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Unix,
     Dos,
+    Os2,
     Eplf,
     Netware,
     Vms,
     As400,
     MvsDatasets,
     MvsMembers,
+    Spool,
+    Guardian,
 }
 
 impl Form {
@@ -148,14 +183,19 @@ impl Form {
             return Some(form);
         }
         let total = sample().count();
+        if sample().any(guardian::is_heading) {
+            return Some(Self::Guardian);
+        }
         let (mut best, mut best_count) = (None, 0);
         for form in [
             Self::Unix,
             Self::Dos,
+            Self::Os2,
             Self::Eplf,
             Self::Netware,
             Self::Vms,
             Self::As400,
+            Self::Spool,
         ] {
             // VMS may wrap a line after the name: then half of the lines tell nothing.
             let mut count = 0;
@@ -181,12 +221,15 @@ impl Form {
         match self {
             Self::Unix => unix::parse(line, clock),
             Self::Dos => dos::parse(line),
+            Self::Os2 => os2::parse(line),
             Self::Eplf => eplf::parse(line),
             Self::Netware => netware::parse(line, clock),
             Self::Vms => vms::parse(line),
             Self::As400 => mainframe::parse_as400(line),
             Self::MvsDatasets => mainframe::parse_dataset(line),
             Self::MvsMembers => mainframe::parse_member(line),
+            Self::Spool => spool::parse(line),
+            Self::Guardian => guardian::parse(line),
         }
     }
 }
@@ -265,9 +308,13 @@ fn lines(text: &[u8], kind: ListingKind) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The folder that a heading of `ls -R` names: `./sub:`, `sub/deeper:`, `/pub:`.
-fn folder_heading(line: &[u8]) -> Option<&[u8]> {
+/// The folder that a heading of `ls -R` names: `./sub:`, `sub/deeper:`, `/pub:`. In a reply to STAT there are lines such as
+/// `Status follows:`.
+fn folder_heading(line: &[u8], kind: ListingKind) -> Option<&[u8]> {
     let name = line.strip_suffix(b":")?;
+    if kind == ListingKind::Status && !matches!(name.first(), Some(b'.' | b'/')) {
+        return None;
+    }
     let fits = !name.is_empty() && name.len() <= HEADING_BYTES && !is_total(line);
     fits.then_some(name)
 }
@@ -294,6 +341,8 @@ fn unknown(line: &[u8], form: Option<Form>) -> Option<ListingEntry> {
                     || trimmed.starts_with(b"Grand total of ")
             }
             Some(Form::MvsDatasets | Form::MvsMembers) => mainframe::heading(line).is_some(),
+            Some(Form::Spool) => spool::is_heading(line),
+            Some(Form::Guardian) => guardian::is_heading(line),
             // `dir` indents its headings and sums.
             Some(Form::Dos) => line.starts_with(b" "),
             _ => false,
@@ -319,6 +368,8 @@ fn is_total(line: &[u8]) -> bool {
 
 /// Longer headings are passed over.
 const HEADING_BYTES: usize = 4096;
+/// Lines that are not all there.
+const CUT_LINES: usize = 64;
 /// Lines looked at to find the form.
 const SAMPLE: usize = 64;
 const TOTALS: [&str; 11] = [

@@ -1,0 +1,225 @@
+//! The forms of other systems.
+
+use super::*;
+
+#[test]
+fn dos_as_iis_writes_it() {
+    let text = "06-19-24  03:22PM       <DIR>          aspnet client\r\n\
+                01-02-1999  12:05AM                 1234 a b.txt\r\n\
+                12-31-98  12:00PM            1,234,567  leading\r\n\
+                06-19-2024  15:22               77 day.txt\r\n";
+    let entries = list(text);
+    assert_eq!(
+        names(&entries),
+        ["aspnet client", "a b.txt", " leading", "day.txt"]
+    );
+    assert_eq!(entries[0].kind, EntryKind::Directory);
+    assert_eq!(entries[0].size, None);
+    assert_eq!(
+        entries.iter().map(when).collect::<Vec<_>>(),
+        [
+            "2024-06-19T15:22:00",
+            "1999-01-02T00:05:00",
+            "1998-12-31T12:00:00",
+            "2024-06-19T15:22:00"
+        ]
+    );
+    assert_eq!(entries[1].size, Some(1234));
+    assert_eq!(entries[2].size, Some(1_234_567));
+    assert!(!entries[0].year_inferred);
+}
+
+#[test]
+fn dos_as_dir_writes_it() {
+    let text = " Volume in drive C is System\r\n Directory of C:\\pub\r\n\r\n\
+                06/19/2024  03:22 PM    <DIR>          .\r\n\
+                2024-06-19  15:22                77 iso.txt\r\n\
+                19.06.2024  15:22                77 german.txt\r\n\
+                06/19/2024  03:22 PM    <JUNCTION>     Docs [C:\\Users\\Docs]\r\n\
+                \x20              1 File(s)             77 bytes\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), [".", "iso.txt", "german.txt", "Docs"]);
+    assert!(
+        entries
+            .iter()
+            .all(|entry| when(entry) == "2024-06-19T15:22:00")
+    );
+    assert_eq!(entries[3].kind, EntryKind::Link);
+    assert_eq!(entries[3].target.as_deref(), Some("C:\\Users\\Docs"));
+}
+
+#[test]
+fn eplf_counts_seconds() {
+    let text = "+i8388621.29609,m824255902,/,\tdev\r\n+i8388621.44468,m839956783,r,s10376,up644,\tRFC EPLF\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), ["dev", "RFC EPLF"]);
+    assert_eq!(
+        (entries[0].kind, entries[1].kind),
+        (EntryKind::Directory, EntryKind::File)
+    );
+    assert_eq!(when(&entries[0]), "1996-02-13T23:58:22Z");
+    assert_eq!(
+        (entries[1].size, entries[1].permissions.as_deref()),
+        (Some(10376), Some("644"))
+    );
+}
+
+#[test]
+fn vms_wraps_long_names() {
+    let text = "\r\nDirectory DISK$USER:[ANONYMOUS]\r\n\r\n\
+                CIM.DIR;1            1/3  2-JAN-1996 10:11:12  [ANON,BOB]  (RWED,RWED,RE,)\r\n\
+                A_LONG_NAME_THAT_NEEDS_A_LINE.TXT;12\r\n                    12/15  2-JAN-1996 10:11  [BOB]  (RWED,,RE,)\r\n\
+                LOCKED.TXT;1   %RMS-E-PRV, insufficient privilege or file protection violation\r\n\
+                \r\nTotal of 3 files, 13/18 blocks.\r\n";
+    let entries = list(text);
+    assert_eq!(
+        names(&entries),
+        [
+            "CIM.DIR;1",
+            "A_LONG_NAME_THAT_NEEDS_A_LINE.TXT;12",
+            "LOCKED.TXT;1"
+        ]
+    );
+    assert_eq!(entries[0].kind, EntryKind::Directory);
+    assert_eq!(
+        (when(&entries[0]), when(&entries[1])),
+        ("1996-01-02T10:11:12", "1996-01-02T10:11:00")
+    );
+    assert_eq!(
+        (entries[0].group.as_deref(), entries[0].owner.as_deref()),
+        (Some("ANON"), Some("BOB"))
+    );
+    assert_eq!(entries[1].permissions.as_deref(), Some("RWED,,RE,"));
+    assert_eq!(entries[1].size, None);
+    assert_eq!(when(&entries[2]), "none");
+}
+
+#[test]
+fn mvs_data_sets_and_members() {
+    let text = "Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname\r\n\
+                WRK001 3390   2004/06/19  1    1  FB      80  8000  PS  USER.DATA\r\n\
+                WRK002 3390   2004/06/19  1   15  FB      80 27920  PO  'USER.LIB'\r\n\
+                Migrated                                                USER.OLD\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), ["USER.DATA", "'USER.LIB'", "USER.OLD"]);
+    assert_eq!(
+        entries.iter().map(|entry| entry.kind).collect::<Vec<_>>(),
+        [EntryKind::File, EntryKind::Directory, EntryKind::Other]
+    );
+    let text = " Name     VV.MM   Created       Changed      Size  Init   Mod   Id\r\n\
+                MEMBER1   01.01 2002/09/12 2002/10/11 09:37    11    11     0 KIL001\r\n\
+                BARE\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), ["MEMBER1", "BARE"]);
+    assert_eq!(
+        (when(&entries[0]), entries[0].owner.as_deref()),
+        ("2002-10-11T09:37:00", Some("KIL001"))
+    );
+}
+
+#[test]
+fn netware_shows_rights() {
+    let text = "total 0\r\nd [R----F--] supervisor            512       Jan 16 18:53    login\r\n\
+                - [RWCEAFMS] rhesus             214059       Oct 20  1999    cx.exe\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), ["login", "cx.exe"]);
+    assert_eq!(entries[0].permissions.as_deref(), Some("R----F--"));
+    assert_eq!(
+        (entries[1].size, entries[1].owner.as_deref()),
+        (Some(214_059), Some("rhesus"))
+    );
+    assert_eq!(when(&entries[1]), "1999-10-20");
+}
+
+#[test]
+fn as400_tells_types() {
+    let text = "QSYS            77824 02/23/00 15:09:55 *DIR       QOpenSys/\r\n\
+                BOB              1234 23.02.00 15:09:55 *STMF      a b.txt\r\n\
+                BOB                                     *MEM       QGPL/SRC.MBR\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), ["QOpenSys/", "a b.txt", "QGPL/SRC.MBR"]);
+    assert_eq!(
+        (when(&entries[0]), when(&entries[1])),
+        ("2000-02-23T15:09:55", "2000-02-23T15:09:55")
+    );
+    assert_eq!(
+        (entries[0].kind, entries[1].size),
+        (EntryKind::Directory, Some(1234))
+    );
+}
+
+#[test]
+fn os2_has_attributes() {
+    let text = "  36611      A    04-23-103  10:57  OS2 file.txt\r\n\
+                \x20     0 DIR       02-11-103  16:15  folder\r\n\
+                \x20  1123 DIR  A    12-30-97   12:32  older\r\n\
+                \x20     7           11-25-97   09:42a plain\r\n";
+    let entries = list(text);
+    assert_eq!(
+        names(&entries),
+        ["OS2 file.txt", "folder", "older", "plain"]
+    );
+    assert_eq!(
+        entries.iter().map(when).collect::<Vec<_>>(),
+        [
+            "2003-04-23T10:57:00",
+            "2003-02-11T16:15:00",
+            "1997-12-30T12:32:00",
+            "1997-11-25T09:42:00"
+        ]
+    );
+    assert_eq!(
+        entries.iter().map(|entry| entry.kind).collect::<Vec<_>>(),
+        [
+            EntryKind::File,
+            EntryKind::Directory,
+            EntryKind::Directory,
+            EntryKind::File
+        ]
+    );
+    assert_eq!((entries[0].size, entries[1].size), (Some(36_611), None));
+    assert_eq!(entries[0].permissions.as_deref(), Some("A"));
+}
+
+#[test]
+fn guardian_tells_the_end_of_file() {
+    let text = "File         Code             EOF  Last Modification    Owner  RWEP\r\n\
+                IARPTS        101            16354 18-Mar-08 15:09:12 244, 10 \"nunu\"\r\n\
+                TACLCSTM   O  101             101  4-Mar-01  23:50:06 255,255 \"oooo\"\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), ["IARPTS", "TACLCSTM"]);
+    assert_eq!(
+        (entries[0].size, entries[1].size),
+        (Some(16_354), Some(101))
+    );
+    assert_eq!(
+        (when(&entries[0]), when(&entries[1])),
+        ("2008-03-18T15:09:12", "2001-03-04T23:50:06")
+    );
+    assert_eq!(
+        (
+            entries[0].group.as_deref(),
+            entries[0].owner.as_deref(),
+            entries[0].permissions.as_deref()
+        ),
+        (Some("244"), Some("10"), Some("nunu"))
+    );
+}
+
+#[test]
+fn the_spool_has_jobs_and_their_files() {
+    let entries =
+        list("USER1     JOB04001  OUTPUT    3 Spool Files\r\nUSER1A    JOB04002  INPUT\r\n");
+    assert_eq!(names(&entries), ["JOB04001", "JOB04002"]);
+    let text = "JOBNAME  JOBID    OWNER    STATUS CLASS\r\n\
+                USER1A   JOB00067 USER1    OUTPUT A        RC=0000\r\n\
+                --------\r\n\
+                \x20        ID  STEPNAME PROCSTEP C DDNAME   BYTE-COUNT\r\n\
+                \x20        001 JES2              H JESMSGLG       982\r\n\
+                \x20        002 STEP1    PROC1    H SYSPRINT     12345\r\n\
+                2 spool files\r\n";
+    let entries = list(text);
+    assert_eq!(names(&entries), ["JOB00067", "JESMSGLG", "SYSPRINT"]);
+    assert_eq!(entries[0].owner.as_deref(), Some("USER1"));
+    assert_eq!((entries[0].size, entries[2].size), (None, Some(12_345)));
+}

@@ -1,0 +1,281 @@
+//! What `ls -l` and its relatives write.
+
+use super::*;
+
+#[test]
+fn unix_with_all_columns() {
+    let entry = one("-rw-r--r--   1 alice    staff        1715 Jun 18 15:22 readme.txt\r\n");
+    assert_eq!(entry.name, "readme.txt");
+    assert_eq!(entry.kind, EntryKind::File);
+    assert_eq!(entry.size, Some(1715));
+    assert_eq!(when(&entry), "2024-06-18T15:22:00");
+    assert_eq!(entry.modified_precision, Some(Precision::Minute));
+    assert!(entry.year_inferred);
+    assert_eq!(entry.permissions.as_deref(), Some("rw-r--r--"));
+    assert_eq!(entry.owner.as_deref(), Some("alice"));
+    assert_eq!(entry.group.as_deref(), Some("staff"));
+    assert_eq!(
+        entry.raw,
+        "-rw-r--r--   1 alice    staff        1715 Jun 18 15:22 readme.txt"
+    );
+}
+
+#[test]
+fn unix_without_group_and_with_numeric_ids() {
+    let entry = one("drwxr-xr-x 3 alice 512 Jan  1  2020 pub");
+    assert_eq!(
+        (entry.owner.as_deref(), entry.group.as_deref()),
+        (Some("alice"), None)
+    );
+    assert_eq!(entry.kind, EntryKind::Directory);
+    assert_eq!((when(&entry), entry.year_inferred), ("2020-01-01", false));
+    assert_eq!(entry.modified_precision, Some(Precision::Day));
+
+    let entry = one("-rw-r--r-- 1 1000 100 5 Jan  1  2020 x");
+    assert_eq!(
+        (entry.owner.as_deref(), entry.group.as_deref(), entry.size),
+        (Some("1000"), Some("100"), Some(5))
+    );
+    let entry = one("-rw-r--r-- 1 CORP\\bob Domain Users 5 Jan  1  2020 x");
+    assert_eq!(entry.group.as_deref(), Some("Domain Users"));
+    let entry = one("-rw-r--r-- 5 Jan  1  2020 x");
+    assert_eq!((entry.owner, entry.size), (None, Some(5)));
+}
+
+#[test]
+fn unix_with_inode_and_blocks() {
+    let entry = one(" 131 8 -rw-r--r-- 1 a b 77 Jan  1  2020 x y");
+    assert_eq!((entry.name.as_str(), entry.size), ("x y", Some(77)));
+    let entry = one("9437 drwxr-xr-x 1 a b 77 Jan  1  2020 d");
+    assert_eq!(entry.kind, EntryKind::Directory);
+}
+
+#[test]
+fn totals_and_headings_are_no_entries() {
+    let text =
+        "total 12\r\n\r\n.:\r\n-rw-r--r-- 1 a b 7 Jan  1  2020 x\r\nls: y: Permission denied\r\n";
+    assert_eq!(names(&list(text)), ["x"]);
+    assert!(list("total 0\r\n").is_empty());
+    assert!(list("insgesamt 4,0K\r\n").is_empty());
+    assert!(list("总用量 12\n").is_empty());
+    assert!(list("").is_empty());
+}
+
+#[test]
+fn headings_of_a_recursive_listing_tell_the_folder() {
+    let entries = list(
+        ".:\ntotal 4\ndrwxr-xr-x 2 f f 4096 Jan 1 2020 sub\n\n./sub:\ntotal 4\n-rw-r--r-- 1 f f 7 Jan 1 2020 a: b:\n",
+    );
+    let places: Vec<_> = entries
+        .iter()
+        .map(|entry| (entry.folder.as_deref(), entry.name.as_str()))
+        .collect();
+    assert_eq!(places, [(Some("."), "sub"), (Some("./sub"), "a: b:")]);
+}
+
+#[test]
+fn access_list_marks_stay_with_the_permissions() {
+    for (line, permissions) in [
+        ("-rw-r--r--+ 1 a b 7 Jan  1  2020 x", "rw-r--r--+"),
+        ("drwxrwsr-t. 1 a b 7 Jan  1  2020 x", "rwxrwsr-t."),
+        ("-rw-r--r--@ 1 a b 7 Jan  1  2020 x", "rw-r--r--@"),
+    ] {
+        assert_eq!(one(line).permissions.as_deref(), Some(permissions));
+    }
+}
+
+#[test]
+fn devices_have_numbers_in_place_of_a_size() {
+    for line in [
+        "crw-rw-rw-   1 root wheel 1,   3 Jan  1  2020 null",
+        "brw-rw----   1 root disk 8,0 Jan  1  2020 null",
+    ] {
+        let entry = one(line);
+        assert_eq!((entry.kind, entry.size), (EntryKind::Other, None));
+        assert_eq!(entry.name, "null");
+        assert_eq!(entry.owner.as_deref(), Some("root"));
+    }
+}
+
+#[test]
+fn sizes_may_have_separators_or_be_rounded() {
+    assert_eq!(
+        one("-rw-r--r-- 1 a b 1,234,567 Jan  1  2020 x").size,
+        Some(1_234_567)
+    );
+    assert_eq!(
+        one("-rw-r--r-- 1 a b 1.234 Jan  1  2020 x").size,
+        Some(1234)
+    );
+    assert_eq!(one("-rw-r--r-- 1 a b 1.2K Jan  1  2020 x").size, None);
+    let huge = "-rw-r--r-- 1 a b 99999999999999999999999 Jan  1  2020 x";
+    assert_eq!(one(huge).kind, EntryKind::Other);
+}
+
+#[test]
+fn links_point_somewhere() {
+    let entry = one("lrwxrwxrwx 1 a b 7 Jan  1  2020 current -> rel-1.2");
+    assert_eq!(entry.kind, EntryKind::Link);
+    assert_eq!(entry.name, "current");
+    assert_eq!(entry.target.as_deref(), Some("rel-1.2"));
+    // The size is the length of the target, which tells which arrow divides.
+    let entry = one("lrwxrwxrwx 1 a b 1 Jan  1  2020 a -> b -> c");
+    assert_eq!(
+        (entry.name.as_str(), entry.target.as_deref()),
+        ("a -> b", Some("c"))
+    );
+    let entry = one("lrwxrwxrwx 1 a b 999 Jan  1  2020 a -> b -> c");
+    assert_eq!(
+        (entry.name.as_str(), entry.target.as_deref()),
+        ("a", Some("b -> c"))
+    );
+    let entry = one("lrwxrwxrwx 1 a b 3 Jan  1  2020 hidden");
+    assert_eq!((entry.name.as_str(), entry.target), ("hidden", None));
+    let entry = one("-rw-r--r-- 1 a b 3 Jan  1  2020 a -> b");
+    assert_eq!(entry.name, "a -> b");
+}
+
+#[test]
+fn names_keep_every_space() {
+    let text = "-rw-r--r-- 1 a b 3 Jan  1  2020   two before\n-rw-r--r-- 1 a b 3 Jun 18 09:00 two  within and one after \n";
+    assert_eq!(
+        names(&list(text)),
+        ["  two before", "two  within and one after "]
+    );
+}
+
+#[test]
+fn a_year_may_stand_to_the_left_of_its_column() {
+    let text = "----------   1 nobody   nogroup     1803128 Nov 30 2000  archive.zip\n\
+                ----------   1 nobody   nogroup     1803128 Jun 18 09:00 archive.new\n\
+                ----------   1 nobody   nogroup     1803128 Jun 18 09:00  leading\n";
+    assert_eq!(
+        names(&list(text)),
+        ["archive.zip", "archive.new", " leading"]
+    );
+}
+
+#[test]
+fn names_that_are_not_utf8_keep_their_bytes() {
+    let entries = parse(
+        b"-rw-r--r-- 1 a b 3 Jan  1  2020 caf\xe9\n",
+        ListingKind::List,
+    );
+    assert_eq!(entries[0].name, "caf\u{fffd}");
+    assert_eq!(entries[0].name_b64.as_deref(), Some("Y2Fm6Q=="));
+}
+
+#[test]
+fn months_may_be_in_another_language() {
+    let cases: [(&[u8], &str); 9] = [
+        ("Mär  1  2020".as_bytes(), "2020-03-01"),
+        (b"M\xe4r  1  2020", "2020-03-01"),
+        ("1. Okt. 2020".as_bytes(), "2020-10-01"),
+        ("août  1  2020".as_bytes(), "2020-08-01"),
+        (b"d\xe9c.  1  2020", "2020-12-01"),
+        ("1 янв 2020".as_bytes(), "2020-01-01"),
+        ("12月 31 2020".as_bytes(), "2020-12-31"),
+        ("6月 19日 2020年".as_bytes(), "2020-06-19"),
+        (b"19 Jun 2020", "2020-06-19"),
+    ];
+    for (date, expected) in cases {
+        let line = [b"-rw-r--r-- 1 a b 3 ".as_slice(), date, b" name"].concat();
+        let entries = parse(&line, ListingKind::List);
+        assert_eq!(when(&entries[0]), expected, "{}", text(date));
+        assert_eq!(entries[0].name, "name");
+    }
+}
+
+#[test]
+fn iso_and_full_times() {
+    for (date, expected, precision) in [
+        ("2020-02-03 04:05", "2020-02-03T04:05:00", Precision::Minute),
+        ("2020-02-03", "2020-02-03", Precision::Day),
+        ("02-03 04:05", "2024-02-03T04:05:00", Precision::Minute),
+        (
+            "2020-02-03 04:05:06.000000000 +0000",
+            "2020-02-03T04:05:06Z",
+            Precision::Second,
+        ),
+        (
+            "2020-02-03 04:05:06.5 +0200",
+            "2020-02-03T04:05:06.5+02:00",
+            Precision::Second,
+        ),
+        (
+            "Feb  3 04:05:06 2020",
+            "2020-02-03T04:05:06",
+            Precision::Second,
+        ),
+    ] {
+        let entry = one(&format!("-rw-r--r-- 1 a b 3 {date} name"));
+        assert_eq!(when(&entry), expected);
+        assert_eq!(entry.modified_precision, Some(precision));
+        assert_eq!(entry.name, "name");
+    }
+}
+
+#[test]
+fn a_missing_year_is_that_of_the_last_twelve_months() {
+    let year_of = |date: &str, captured_at: &str| {
+        let line = format!("-rw-r--r-- 1 a b 3 {date} name");
+        let listing = parse_listing(
+            line.as_bytes(),
+            ListingKind::List,
+            captured(captured_at),
+            Extent::WHOLE,
+            9,
+        );
+        let entry = listing.entries.first().expect("an entry").clone();
+        assert!(entry.year_inferred);
+        when(&entry)[..10].to_owned()
+    };
+    assert_eq!(
+        year_of("Dec 31 23:00", "2024-01-01T00:00:00Z"),
+        "2023-12-31"
+    );
+    assert_eq!(
+        year_of("Jan  1 08:00", "2023-12-31T20:00:00Z"),
+        "2024-01-01"
+    );
+    assert_eq!(
+        year_of("Jan  2 08:00", "2023-12-31T20:00:00Z"),
+        "2023-01-02"
+    );
+    assert_eq!(
+        year_of("Jun 20 11:59", "2024-06-19T12:00:00Z"),
+        "2024-06-20"
+    );
+    assert_eq!(
+        year_of("Jun 20 12:01", "2024-06-19T12:00:00Z"),
+        "2023-06-20"
+    );
+    assert_eq!(
+        year_of("Feb 29 12:00", "2024-03-01T00:00:00Z"),
+        "2024-02-29"
+    );
+    assert_eq!(
+        year_of("Feb 29 12:00", "2023-03-01T00:00:00Z"),
+        "2020-02-29"
+    );
+    assert_eq!(
+        year_of("Feb 29 12:00", "2104-01-01T00:00:00Z"),
+        "2096-02-29"
+    );
+}
+
+#[test]
+fn dates_that_do_not_exist_make_no_entry_of_a_file() {
+    assert_eq!(
+        one("-rw-r--r-- 1 a b 3 Feb 30 12:00 x").kind,
+        EntryKind::Other
+    );
+    assert_eq!(
+        one("-rw-r--r-- 1 a b 3 Feb 29  2023 x").kind,
+        EntryKind::Other
+    );
+    assert_eq!(
+        one("-rw-r--r-- 1 a b 3 Feb  2 25:00 x").kind,
+        EntryKind::Other
+    );
+}
