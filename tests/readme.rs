@@ -45,6 +45,26 @@ fn the_two_commands_are_those_of_the_checks() {
     assert_eq!(commands(&readme), commands(&file(".ci/run")));
 }
 
+#[test]
+fn the_expectation_file_can_be_read() {
+    let readme = file("README.md");
+    let (_, example) = readme.split_once("```toml\n").expect("an expectation file");
+    let (example, _) = example.split_once("```").expect("its end");
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("readme.toml");
+    fs::write(&path, example).expect("a file");
+    let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
+        .args(["check", "--expect"])
+        .args([
+            path.as_path(),
+            Path::new("testdata/captures/passive-lftp.pcap"),
+        ])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("it runs");
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), told.as_str()), (Some(1), ""));
+}
+
 fn file(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
     fs::read_to_string(path).expect("a text of the project")

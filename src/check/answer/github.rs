@@ -71,7 +71,7 @@ pub fn write_summary(
         writeln!(out, "\n{held} passed\n")?;
     }
     if let Some(diagram) = diagram {
-        writeln!(out, "```mermaid\n{diagram}\n```\n")?;
+        writeln!(out, "```mermaid\n{}\n```\n", diagram.trim_end())?;
     }
     Ok(())
 }

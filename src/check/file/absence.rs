@@ -84,6 +84,7 @@ pub(super) const FINDINGS: &[&str] = &[
     "password-spraying",
     "port-theft",
     "reply-violation",
+    "session-seen-twice",
     "size-mismatch",
     "stalled-transfer",
     "tls-session-not-resumed",

@@ -8,6 +8,7 @@
 //! ```
 
 mod absences;
+mod facts;
 mod fields;
 mod rules;
 mod sessions;

@@ -3,11 +3,11 @@
 use serde_json::Value;
 
 use super::super::built_in::BuiltIn;
-use super::super::constraint::shown;
-use super::super::expression::{Expression, Fact, Judgement, Prepared, Scope};
+use super::super::expression::{Expression, Judgement, Prepared, Scope};
 use super::super::file::Rule;
 use super::super::step_text::items;
 use super::super::verdict::{Difference, Place, Verdict};
+use super::facts::values;
 use super::subject::{Subject, session_words, transfer_words};
 
 /// A rule of a file.
@@ -160,12 +160,4 @@ fn objects<'o>(scope: Scope, subject: &'o Subject<'_>) -> Vec<Object<'o>> {
         }
     }
     objects
-}
-
-fn values(facts: &[Fact]) -> String {
-    let words: Vec<_> = facts
-        .iter()
-        .map(|fact| format!("{} is {}", fact.name, shown(&fact.value)))
-        .collect();
-    words.join(", ")
 }

@@ -2,12 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::constraint::shown;
 use super::super::expression::Prepared;
 use super::super::file::{Expectations, SessionExpectation};
 use super::super::verdict::{Difference, Verdict};
 use super::subject::{Subject, session_words};
-use super::{absences, fields, steps, transfers};
+use super::{absences, facts, fields, steps, transfers};
 use crate::model::record::Session;
 
 /// Who is who: in file order, each expected session takes the first not yet taken for which its `match` is true.
@@ -164,11 +163,7 @@ fn missing(
             .as_ref()
             .map(|condition| condition.expression.values(value))
             .unwrap_or_default();
-        let values: Vec<_> = values
-            .iter()
-            .map(|fact| format!("{} is {}", fact.name, shown(&fact.value)))
-            .collect();
-        format!("{}: {}", session_words(session), values.join(", "))
+        format!("{}: {}", session_words(session), facts::values(&values))
     });
     let place = free.first().map(|(session, _)| subject.beginning(session));
     Difference::new(wanted, found)

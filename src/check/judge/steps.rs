@@ -112,15 +112,19 @@ impl View<'_> {
         let (different, extra) = told;
         let actual = &self.actual;
         let mut beside = between.beside.clone();
+        let mut gone: Vec<&StepExpectation> = Vec::new();
         for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
             let instead = beside.iter().position(|j| {
                 let step = actual.get(*j);
                 step.is_some_and(|step| step.kind() == expected.kind)
             });
-            different.push(match instead {
-                Some(place) => self.changed(expected, beside.remove(place)),
-                None => self.gone(expected, between.before),
-            });
+            match instead {
+                Some(place) => different.push(self.changed(expected, beside.remove(place))),
+                None => gone.push(expected),
+            }
+        }
+        if !gone.is_empty() {
+            different.push(self.gone(&gone, between.before));
         }
         for j in beside {
             if let Some(step) = actual.get(j).filter(|step| step.is_asked()) {
@@ -143,23 +147,30 @@ impl View<'_> {
         Difference::new(wanted, found).at(self.place(j))
     }
 
-    fn gone(&self, expected: &StepExpectation, before: Option<usize>) -> Difference {
+    /// Steps in a row of which there is nothing.
+    fn gone(&self, expected: &[&StepExpectation], before: Option<usize>) -> Difference {
         let actual = &self.actual;
         let found = match before.and_then(|before| actual.get(before)) {
             Some(step) => format!("nothing like it after {}", step.line()),
             None => "nothing like it".to_owned(),
         };
         let mut because = Vec::new();
-        if expected.kind == "quit" {
+        let texts: Vec<_> = expected.iter().map(|step| step.text.as_str()).collect();
+        let wanted = match texts.as_slice() {
+            [one] => format!("step {one}"),
+            several => format!("steps {}", several.join(", ")),
+        };
+        let is_expected = |kind: &str| expected.iter().any(|step| step.kind == kind);
+        if is_expected("quit") {
             let end = serde_json::to_value(self.session.end_state).unwrap_or_default();
             let end = end.as_str().unwrap_or_default();
             because.push(format!("the session ended without QUIT ({end})"));
-        } else if expected.kind == "tls" && self.session.tls.is_none() {
+        } else if is_expected("tls") && self.session.tls.is_none() {
             because.push("the session is not encrypted".to_owned());
-        } else if let Some(step) = actual.iter().find(|step| step.kind() == expected.kind) {
+        } else if let Some(step) = actual.iter().find(|step| is_expected(step.kind())) {
             because.push(format!("there is {}", step.line()));
         }
-        Difference::new(format!("step {}", expected.text), found)
+        Difference::new(wanted, found)
             .because(because)
             .at(before.and_then(|before| self.place(before)))
     }
