@@ -8,6 +8,7 @@ use super::half_stream::{Flush, HalfStream};
 use super::recent_openings::Opening;
 use super::second_copies::SecondCopies;
 use super::sequence::SeqNum;
+use super::waiting_room::WaitingRoom;
 use super::{CloseReason, FlowSummary, HalfSummary, StreamHandler};
 
 /// A connection that is followed.
@@ -27,6 +28,8 @@ pub(super) struct Flow {
     ignored: bool,
     /// When the last FIN was reached, while it is not sure that the flow is over.
     ended: Option<Timestamp>,
+    /// Segments that came before what they answer.
+    room: Option<Box<WaitingRoom>>,
 }
 
 /// What a segment meant for its flow.
@@ -38,6 +41,13 @@ pub(super) enum Outcome {
     Closed,
     /// The handler wants nothing more of it.
     Ignored,
+}
+
+/// How long segments may wait for what they answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Patience {
+    Usual,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +85,7 @@ impl Flow {
             established: false,
             ignored: false,
             ended: None,
+            room: None,
         };
         for half in &mut flow.summary.half {
             half.measured.joined_late = !segment.flags.syn();
@@ -106,12 +117,16 @@ impl Flow {
 
     /// True when time alone may change something.
     pub(super) fn waiting(&self) -> bool {
-        self.ended.is_some() || self.streams[0].waiting() || self.streams[1].waiting()
+        self.ended.is_some()
+            || self.streams[0].waiting()
+            || self.streams[1].waiting()
+            || self.room.is_some()
     }
 
     /// Bytes that wait behind holes.
     pub(super) fn held_bytes(&self) -> usize {
-        self.streams[0].held_bytes() + self.streams[1].held_bytes()
+        let room = self.room.as_ref().map_or(0, |room| room.bytes());
+        self.streams[0].held_bytes() + self.streams[1].held_bytes() + room
     }
 
     /// The handler wants nothing of it.
@@ -133,8 +148,84 @@ impl Flow {
         distance != 0 && !late
     }
 
-    /// Handles one segment of this flow.
+    /// Handles one segment of this flow, once what it answers is there.
+    #[inline]
     pub(super) fn segment<H: StreamHandler>(
+        &mut self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        context: &mut Context<'_, H>,
+    ) -> Outcome {
+        if self.room.is_none() && !self.is_early(direction, segment) {
+            return self.handle(direction, segment, context);
+        }
+        let early = self.is_early(direction, segment);
+        let room = self.room.get_or_insert_default();
+        room.packet();
+        if early {
+            room.admit(direction, segment, context.now, context.budget);
+        } else if segment.flags.rst() {
+            // Nothing comes after it.
+            let outcome = self.empty_room(Patience::None, context);
+            if outcome != Outcome::Open {
+                return outcome;
+            }
+            return self.handle(direction, segment, context);
+        } else {
+            let outcome = self.handle(direction, segment, context);
+            if outcome != Outcome::Open {
+                return outcome;
+            }
+        }
+        self.empty_room(Patience::Usual, context)
+    }
+
+    /// True where a segment answers what was not seen, though the other side's packets are captured.
+    #[inline]
+    fn is_early(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        let flags = segment.flags;
+        let other = direction.reverse().index();
+        (!segment.payload.is_empty() || flags.fin())
+            && flags.ack()
+            && !flags.syn()
+            && !flags.rst()
+            && self.summary.half[other].segments > 0
+            && self.streams[other].is_ahead(SeqNum(segment.acknowledgment))
+    }
+
+    /// Handles the segments that need not wait any longer.
+    fn empty_room<H: StreamHandler>(
+        &mut self,
+        patience: Patience,
+        context: &mut Context<'_, H>,
+    ) -> Outcome {
+        while let Some(mut room) = self.room.take() {
+            let next = room.next(context.now, context.budget, |direction, segment| {
+                patience == Patience::None || !self.is_early(direction, segment)
+            });
+            let waits = next.is_none();
+            if !room.is_empty() {
+                self.room = Some(room);
+            }
+            if let Some(guest) = next {
+                let segment = guest.segment();
+                if self.is_early(guest.direction, &segment) {
+                    let other = guest.direction.reverse().index();
+                    self.streams[other].give_up(SeqNum(segment.acknowledgment));
+                }
+                let outcome = self.handle(guest.direction, &segment, context);
+                if outcome != Outcome::Open {
+                    return outcome;
+                }
+            }
+            if waits {
+                break;
+            }
+        }
+        Outcome::Open
+    }
+
+    fn handle<H: StreamHandler>(
         &mut self,
         direction: Direction,
         segment: &Segment<'_>,
@@ -146,7 +237,9 @@ impl Flow {
             && !flags.syn()
             && self.summary.sent(direction).syn.is_some()
             && self.streams[direction.index()].expects(SeqNum(segment.sequence));
-        self.summary.last = segment.frame;
+        if segment.frame.number >= self.summary.last.number {
+            self.summary.last = segment.frame;
+        }
         self.summary.half[direction.index()].segments += 1;
         if flags.rst() {
             return self.reset(direction, segment, context);
@@ -199,6 +292,10 @@ impl Flow {
         linger: Span,
         context: &mut Context<'_, H>,
     ) -> Outcome {
+        let outcome = self.empty_room(Patience::Usual, context);
+        if outcome != Outcome::Open {
+            return outcome;
+        }
         self.review_streams(context);
         if !self.ignored
             && self
@@ -214,6 +311,9 @@ impl Flow {
 
     /// Makes the first hole of the stream that holds most a gap.
     pub(super) fn relieve<H: StreamHandler>(&mut self, context: &mut Context<'_, H>) -> Outcome {
+        if self.room.is_some() {
+            return self.empty_room(Patience::None, context);
+        }
         let direction = if self.streams[0].held_bytes() >= self.streams[1].held_bytes() {
             Direction::Up
         } else {
@@ -230,7 +330,11 @@ impl Flow {
         reason: CloseReason,
         context: &mut Context<'_, H>,
     ) {
-        self.flush(Flush::All, context);
+        match self.empty_room(Patience::None, context) {
+            Outcome::Open => self.flush(Flush::All, context),
+            Outcome::Closed => return,
+            Outcome::Ignored => {}
+        }
         if self.ignored {
             return;
         }
@@ -244,6 +348,12 @@ impl Flow {
 
     /// Gives all memory back.
     pub(super) fn release<H: StreamHandler>(&mut self, context: &mut Context<'_, H>) {
+        if let Some(mut room) = self.room.take() {
+            while room
+                .next(context.now, context.budget, |_, _| true)
+                .is_some()
+            {}
+        }
         for direction in [Direction::Up, Direction::Down] {
             let (stream, mut out) = self.sent(direction, context);
             stream.release(&mut out);

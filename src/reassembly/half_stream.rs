@@ -41,6 +41,8 @@ pub(super) struct HalfStream {
     cut_until: u64,
     receiver: ReceiverSide,
     round_trip: RoundTrip,
+    /// What lies before it was waited for long enough.
+    given_up: u64,
     /// The first acknowledgment of one more than was seen, and its segment.
     one_more: Option<(u64, FrameRef)>,
     /// Where the stream ends.
@@ -171,6 +173,26 @@ impl HalfStream {
             self.hold_distant(&piece, out);
         } else {
             self.accept(piece, out);
+        }
+    }
+
+    /// True where `acknowledgment` is of bytes that were not seen, though they may yet come: those of a stream whose start is
+    /// known, not far beyond what was seen.
+    #[inline]
+    pub(super) fn is_ahead(&self, acknowledgment: SeqNum) -> bool {
+        self.start.is_some_and(|start| {
+            let end = self.seen().max(self.given_up);
+            let end = self.fin.map_or(end, |fin| end.max(fin.saturating_add(1)));
+            let ahead = acknowledgment.distance_from(start.at(end));
+            (1..=FAR_AHEAD).contains(&ahead)
+        })
+    }
+
+    /// Nothing waits any longer for what lies before `acknowledgment`.
+    pub(super) fn give_up(&mut self, acknowledgment: SeqNum) {
+        if let Some(start) = self.start {
+            let offset = acknowledgment.unwrap_near(start, self.near());
+            self.given_up = self.given_up.max(u64::try_from(offset).unwrap_or(0));
         }
     }
 
@@ -433,3 +455,6 @@ impl HalfStream {
             .is_none_or(|backlog| backlog.held.is_empty())
     }
 }
+
+/// An acknowledgment that lies further beyond what was seen is not of packets that come a little late.
+const FAR_AHEAD: i32 = 1 << 20;

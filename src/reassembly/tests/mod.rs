@@ -5,6 +5,7 @@ mod holes;
 mod limits;
 mod opening;
 mod ordering;
+mod out_of_step;
 mod twin;
 
 use std::collections::{BTreeMap, BTreeSet};
