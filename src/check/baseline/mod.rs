@@ -10,9 +10,6 @@
 mod outline;
 mod sentences;
 
-#[cfg(test)]
-mod tests;
-
 use serde_json::Value;
 
 use super::alignment::{Row, align};

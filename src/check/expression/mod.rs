@@ -14,6 +14,7 @@ mod explain;
 mod names;
 mod prepared;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::thread;
 
@@ -185,10 +186,32 @@ impl fmt::Display for Error {
     }
 }
 
-/// Every JSON value is a value of CEL; what could not be converted is null.
+/// Puts a value of the report into scope.
 fn add(context: &mut Context<'_, '_>, name: &str, value: &serde_json::Value) {
-    let value = cel::to_value(value).unwrap_or(Value::Null);
-    context.add_variable_from_value(name, value);
+    context.add_variable_from_value(name, value_of(value));
+}
+
+/// A value of the report as a value of CEL. Whole numbers are `int`, as those written in expressions are: CEL does not
+/// calculate with an `int` and a `uint`.
+fn value_of(value: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Value::Null,
+        Json::Bool(flag) => Value::Bool(*flag),
+        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(number), ..) => Value::Int(number),
+            (None, Some(number), _) => Value::UInt(number),
+            (None, None, Some(number)) => Value::Float(number),
+            (None, None, None) => Value::Null,
+        },
+        Json::String(text) => text.clone().into(),
+        Json::Array(items) => items.iter().map(value_of).collect::<Vec<_>>().into(),
+        Json::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), value_of(field)))
+            .collect::<HashMap<_, _>>()
+            .into(),
+    }
 }
 
 /// Parses on a stack of its own: the parser goes down one level for each operator.

@@ -16,9 +16,6 @@ mod steps;
 mod subject;
 mod transfers;
 
-#[cfg(test)]
-mod tests;
-
 use serde_json::Value;
 
 use super::built_in::BuiltIn;
