@@ -26,6 +26,7 @@ pub(super) fn read_baseline(
         // It was recorded at another time.
         since: None,
         until: None,
+        follow: false,
         ..arguments.input.clone()
     };
     let reading = Reading::open(&input, &arguments.selection, &arguments.presentation)?;

@@ -31,10 +31,6 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     if arguments.list_rules {
         return list_rules();
     }
-    if arguments.input.follow {
-        let refused = "cannot follow a file for check; check it when it is complete";
-        return Err(Failure::Refused(refused.to_owned()));
-    }
     let files = read_files(&arguments.expect)?;
     let rules = rules(&arguments.rule)?;
     let captures = &arguments.input.captures;

@@ -66,10 +66,6 @@ fn exit_codes_are_those_of_the_documentation() {
         "exit 2"
     );
     assert_eq!(exit(&["check", "--update", "run.pcap"]), "exit 2");
-    assert_eq!(
-        exit(&["check", "--follow", "--fail-on", "low", "run.pcap"]),
-        "exit 2"
-    );
 }
 
 #[test]
