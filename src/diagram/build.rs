@@ -204,7 +204,10 @@ impl<'a> Builder<'a> {
         let place = usize::try_from(number.checked_sub(1)?).ok()?;
         let steps = &self.session.steps;
         let step = steps.get(place).filter(|step| step.number == number);
-        step.or_else(|| steps.iter().find(|step| step.number == number))
+        step.or_else(|| {
+            let place = steps.binary_search_by_key(&number, |step| step.number);
+            place.ok().and_then(|place| steps.get(place))
+        })
     }
 
     /// Rows for the steps up to a number: they come when the step is over.
@@ -350,10 +353,9 @@ fn way(session: &Session, step: &Step) -> (Lane, Lane) {
         StepKind::Greeting => to_client,
         StepKind::Disconnect if step.title.ends_with("server") => to_client,
         StepKind::List | StepKind::Retrieve => {
-            let transfer = session
-                .transfers
-                .iter()
-                .find(|transfer| Some(transfer.id) == step.transfer);
+            let transfer = step
+                .transfer
+                .and_then(|id| messages::transfer_with(session, id));
             let moved = transfer.is_some_and(|transfer| {
                 transfer.bytes > 0 && transfer.direction != TransferDirection::Upload
             });

@@ -129,13 +129,16 @@ pub(super) fn control(
 /// Rows of the data connections. Returns how many segments were not kept.
 pub(super) fn data(session: &Session, recorder: &Recorder, drafts: &mut Vec<Draft>) -> u64 {
     let mut omitted = 0;
+    let made = session.steps.iter();
+    let steps: BTreeMap<u64, &Step> = made
+        .filter_map(|step| Some((step.transfer?, step)))
+        .collect();
     for transfer in &session.transfers {
-        let step = session
-            .steps
-            .iter()
-            .find(|step| step.transfer == Some(transfer.id));
+        let step = steps.get(&transfer.id).copied();
         let Some(connection) = &transfer.connection else {
-            unanswered(session, recorder, transfer, step, drafts);
+            let later = steps.range(transfer.id.saturating_add(1)..);
+            let next = later.map(|(_, step)| *step).next();
+            unanswered(recorder, transfer, step, next, drafts);
             continue;
         };
         let bytes = match transfer.direction {
@@ -351,21 +354,18 @@ impl DataConnection<'_> {
     }
 }
 
-/// A data connection that was never established: the attempts, and what answered them.
+/// A data connection that was never established: the attempts, and what answered them, up to the `next` transfer.
 fn unanswered(
-    session: &Session,
     recorder: &Recorder,
     transfer: &Transfer,
     step: Option<&Step>,
+    next: Option<&Step>,
     drafts: &mut Vec<Draft>,
 ) {
     let (Some(announced), Some(step)) = (transfer.announced, step) else {
         return;
     };
     let from = step.commands.first().map_or(0, |command| command.frame);
-    let next = session.steps.iter().find(|next| {
-        next.number > step.number && next.transfer.is_some() && !next.commands.is_empty()
-    });
     let to = next
         .and_then(|next| next.commands.first())
         .map_or(u64::MAX, |command| command.frame);

@@ -193,7 +193,7 @@ fn session_value(
         "encrypted": session.encrypted_data.len(),
         "findings": session.findings.iter().map(finding).collect::<Value>(),
         "steps": session.steps.iter().map(|one| step(one, diagram, strings)).collect::<Value>(),
-        "transfers": session.transfers.iter().map(|one| transfer(session, one)).collect::<Value>(),
+        "transfers": session.transfers.iter().map(transfer).collect::<Value>(),
         "ends": diagram.ends,
         "omitted": diagram.omitted,
         "rows": rows,
@@ -239,14 +239,9 @@ fn step(step: &Step, diagram: &Diagram, strings: &mut Strings) -> Value {
     ])
 }
 
-fn transfer(session: &Session, transfer: &Transfer) -> Value {
+fn transfer(transfer: &Transfer) -> Value {
     let connection = transfer.connection.as_ref();
     let seconds = connection.map(|connection| connection.end.since(connection.start).seconds());
-    let step = session
-        .steps
-        .iter()
-        .find(|step| step.transfer == Some(transfer.id))
-        .map(|step| step.number);
     json!({
         "id": transfer.id,
         "verb": transfer.verb,
@@ -266,7 +261,6 @@ fn transfer(session: &Session, transfer: &Transfer) -> Value {
         "saved": transfer.saved_as.as_deref().map(text),
         "seconds": seconds,
         "rate": transfer.throughput,
-        "step": step,
         "entries": transfer.entries.iter().take(ENTRIES).map(entry).collect::<Value>(),
         "more": units::to_u64(transfer.entries.len().saturating_sub(ENTRIES)) + transfer.entries_omitted,
     })

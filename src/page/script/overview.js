@@ -63,6 +63,14 @@ function moved() {
     make("span", { class: "dim" }, " " + size(transfer.bytes) + " " + (transfer.direction === "upload" ? "uploaded " : "downloaded ")),
     badge(transfer.completeness),
   ]);
+  if (data.unmatched.length > 0) {
+    const bytes = data.unmatched.reduce((sum, one) => sum + one[2], 0);
+    list.append(make("li", null, make("details", null,
+      make("summary", null, counted(data.unmatched.length, "data connection", "data connections") + " without a command, " + size(bytes)),
+      listed(data.unmatched, "", ([client, server, moved, completeness, media, frame]) => [
+        server + " – " + client, make("span", { class: "dim" }, " " + size(moved) + (media ? ", " + media : "") + ", frame " + frame + " "),
+        badge(completeness)]))));
+  }
   if (listings > 0) list.append(make("li", { class: "dim" }, "and " + counted(listings, "listing", "listings")));
   return list;
 }
@@ -103,6 +111,12 @@ function trouble() {
   const lost = data.warnings.map((warning) =>
     make("li", null, badge("warning"), " ", wire(warning.message), warning.count > 1 ? " (" + warning.count + " times)" : ""));
   list.append(...lost);
+  if (data.attempts.length > 0) {
+    list.append(make("li", null, make("details", null,
+      make("summary", null, counted(data.attempts.length, "connection", "connections") + " to port 21 without a byte"),
+      listed(data.attempts, "", ([client, server, outcome, frame]) =>
+        [client + " → " + server + " ", badge(outcome), make("span", { class: "dim" }, " frame " + frame)]))));
+  }
   if (minor.length > 0) {
     list.append(make("li", null, make("details", null,
       make("summary", null, counted(minor.length, "smaller finding", "smaller findings")), listed(minor, "", item))));
