@@ -1,4 +1,6 @@
 //! The page, in a real browser: stepping, playing, searching, and what a hostile capture can do to it, which is nothing.
+//!
+//! With `FTPSCOPE_PICTURES=DIR` a picture is left there, to be looked at.
 
 #![cfg(unix)]
 
