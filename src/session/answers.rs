@@ -122,22 +122,11 @@ impl Session {
             }
             Verb::Rein if accepted => self.start_over(),
             Verb::Port | Verb::Eprt | Verb::Lprt => {
-                if let Some(number) = self.announcement(sequence) {
-                    if accepted {
-                        self.put_in_force(shared, number);
-                    } else {
-                        self.retire(shared, number);
-                    }
-                }
+                self.end_point_answered(shared, sequence, accepted);
             }
             // 234 by RFC 4217 section 4; some say 200, or 334 as for other mechanisms.
             Verb::Auth if code < 400 && argument.as_deref().is_some_and(is_tls_mechanism) => {
-                if self.pending.is_empty() {
-                    self.encryption.accept();
-                } else {
-                    // Clear commands came already: whoever sent them is about to encrypt nothing.
-                    self.steps.handshake(None);
-                }
+                self.tls_accepted();
             }
             Verb::Prot if accepted => {
                 self.encryption
@@ -161,6 +150,27 @@ impl Session {
         }
         if verb.is_transfer() {
             self.transfer_reply(shared, sequence, reply, arrived);
+        }
+    }
+
+    /// The server takes the address of PORT and its kin, or does not.
+    fn end_point_answered(&mut self, shared: &mut Shared<'_>, sequence: u64, accepted: bool) {
+        if let Some(number) = self.announcement(sequence) {
+            if accepted {
+                self.put_in_force(shared, number);
+            } else {
+                self.retire(shared, number);
+            }
+        }
+    }
+
+    /// TLS begins with the next byte of the client.
+    fn tls_accepted(&mut self) {
+        if self.pending.is_empty() {
+            self.encryption.accept();
+        } else {
+            // Clear commands came already: whoever sent them is about to encrypt nothing.
+            self.steps.handshake(None);
         }
     }
 
