@@ -83,15 +83,7 @@ impl Session {
                 self.restart = argument.as_deref().and_then(size_reply).unwrap_or(0);
             }
             Verb::Rest => self.restart = 0,
-            Verb::Size if code == 213 => {
-                if let (Some(name), Some(size)) = (
-                    argument,
-                    reply.lines.first().and_then(|line| size_reply(line)),
-                ) {
-                    let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
-                    self.size_told(shared, name, size, arrived);
-                }
-            }
+            Verb::Size if code == 213 => self.size_answered(shared, argument, reply, arrived),
             Verb::Feat if accepted => {
                 shared.options.crc32 |= reply
                     .lines
@@ -171,6 +163,21 @@ impl Session {
         } else {
             // Clear commands came already: whoever sent them is about to encrypt nothing.
             self.steps.handshake(None);
+        }
+    }
+
+    /// What SIZE tells.
+    fn size_answered(
+        &mut self,
+        shared: &mut Shared<'_>,
+        argument: Option<Vec<u8>>,
+        reply: &ParsedReply,
+        arrived: FrameRef,
+    ) {
+        let size = reply.lines.first().and_then(|line| size_reply(line));
+        if let (Some(name), Some(size)) = (argument, size) {
+            let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
+            self.size_told(shared, name, size, arrived);
         }
     }
 

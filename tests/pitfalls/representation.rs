@@ -331,6 +331,25 @@ fn pitfall_68_the_connection_may_stay_open_behind_the_end_of_the_file() {
 }
 
 #[test]
+fn pitfall_68_two_files_on_one_connection_are_two_files() {
+    let mut ftp = set_up(&["MODE B"]);
+    let mut data = open(&mut ftp, "RETR a.txt", 50_001, OPENING);
+    data.say(&mut ftp.wire, Side::Server, BLOCKS);
+    data.ack(&mut ftp.wire, Side::Client);
+    ftp.reply("250 File sent; the data connection stays open.");
+    ftp.command("RETR b.txt");
+    ftp.reply("125 Data connection already open; transfer starting.");
+    data.say(&mut ftp.wire, Side::Server, b"\x40\0\x06second");
+    data.close(&mut ftp.wire, Side::Server);
+    ftp.reply(DONE);
+    let run = Run::on("68-two", &ftp.quit());
+    run.assert_whole(run.transfer(0), BLOCKS);
+    run.assert_whole(run.transfer(1), b"\x40\0\x06second");
+    assert_eq!(run.file(&format!("{PUB}/a.txt~decoded")), b"hi all");
+    assert_eq!(run.file(&format!("{PUB}/b.txt~decoded")), b"second");
+}
+
+#[test]
 fn pitfall_68_runs_and_fillers_are_written_out() {
     // "ab", three times "c", two fillers; then the descriptor of the end and "d".
     let wire = b"\x02ab\x83c\xc2\x00\x40\x01d";
