@@ -3,12 +3,15 @@
 //! In: what was saved, in the order in which it was. Out: for each path whose parts cover it without a hole one more
 //! file, `<name>~assembled`, and the map that tells which bytes come from which part. The parts stay as they are.
 //!
-//! Only parts of the same client, server, path and direction make a file, only where the bytes on the wire are the
+//! Only parts of the same client, server, path and direction make a file. Where a session never said in which folder it is
+//! (the other connections of a download in segments do not), the name it asked for must be that of one known path, and
+//! bytes that parts have in common must be the same. Parts are taken only where the bytes on the wire are the
 //! file's own (TYPE I, STRU F, MODE S), and only where at least one of them is said to begin behind the first byte or to
 //! go on where another ended. A whole file, and a STOR from the first byte, begin a new version.
 //! Where parts overlap, the earlier one is kept; bytes that differ are counted and their ranges told.
 
 mod cover;
+mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -19,6 +22,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use self::cover::{Part, Piece, captured, coverable, end_of, pieces};
+use self::place::{Place, bring_together};
 use super::folder::Folder;
 use super::manifest::hex;
 use super::safe_name::{numbered, safe_parts};
@@ -40,7 +44,7 @@ struct Key {
     client: std::net::IpAddr,
     server: (std::net::IpAddr, u16),
     upload: bool,
-    path: Vec<u8>,
+    place: Place,
 }
 
 /// An assembled file, as the manifest tells it.
@@ -49,7 +53,8 @@ pub(super) struct Assembled {
     client: std::net::IpAddr,
     server: Address,
     direction: &'static str,
-    path: String,
+    /// `null` where no part tells the folder.
+    path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_b64: Option<String>,
     pub(super) saved_as: String,
@@ -66,8 +71,8 @@ pub(super) struct Assembled {
 impl Assembly {
     /// A file was saved.
     pub(super) fn add(&mut self, settled: &Settled<'_>, saved_as: &str) {
-        let (Some(session), Some(transfer), Some(path)) =
-            (settled.session, settled.transfer, settled.path)
+        let (Some(session), Some(transfer), Some(place)) =
+            (settled.session, settled.transfer, Place::of(settled))
         else {
             return;
         };
@@ -78,7 +83,7 @@ impl Assembly {
             client: settled.client.ip(),
             server: (settled.server.ip(), settled.server.port),
             upload: settled.verb != "RETR",
-            path: path.to_vec(),
+            place,
         };
         if self.parts >= PARTS {
             self.omitted += 1;
@@ -109,6 +114,7 @@ impl Assembly {
                 .told_size
                 .filter(|_| !appends && settled.verb == "RETR"),
             goes_on: appends || offset > 0,
+            placed: settled.path.is_some(),
         };
         let begins = offset == 0 && !appends && (whole || settled.verb != "RETR");
         if begins || versions.is_empty() {
@@ -138,7 +144,7 @@ impl Assembly {
         mut enter: impl FnMut(&[&str]) -> io::Result<Folder>,
     ) -> (Vec<Assembled>, u64) {
         let mut plans: Vec<(Key, Vec<Part>, u64)> = Vec::new();
-        for (key, versions) in self.groups {
+        for (key, versions) in bring_together(self.groups) {
             for parts in versions {
                 if let Some(size) = coverable(&parts) {
                     plans.push((key.clone(), parts, size));
@@ -169,10 +175,11 @@ fn assemble(
     enter: &mut impl FnMut(&[&str]) -> io::Result<Folder>,
 ) -> io::Result<Assembled> {
     let pieces = pieces(parts, size);
-    let last = parts.last().ok_or(io::ErrorKind::NotFound)?;
-    let mut place: Vec<&str> = last.saved_as.split('/').collect();
+    let placed = parts.iter().rfind(|part| part.placed);
+    let beside = placed.or(parts.last()).ok_or(io::ErrorKind::NotFound)?;
+    let mut place: Vec<&str> = beside.saved_as.split('/').collect();
     let saved = place.pop().unwrap_or_default();
-    let name = safe_parts(&key.path).pop();
+    let name = safe_parts(key.place.text()).pop();
     let name = name.as_deref().unwrap_or(saved);
     let folder = enter(&place)?;
     let (file, local) = create(&folder, &format!("{name}{SUFFIX}"))?;
@@ -196,6 +203,10 @@ fn assemble(
             }
         }
         let conflicts = conflicts(parts, size, &file, &mut sources)?;
+        if conflicts.0 > 0 && parts.iter().any(|part| !part.placed) {
+            // They are of different files.
+            return Err(io::ErrorKind::InvalidData.into());
+        }
         Ok((hex(&digest.finalize()), conflicts))
     })();
     let (sha256, (conflicting_bytes, conflicting_ranges)) = match written {
@@ -205,13 +216,13 @@ fn assemble(
             return Err(error);
         }
     };
-    let (path, path_b64) = decode(&key.path);
+    let (path, path_b64) = key.place.path().map(decode).unzip();
     Ok(Assembled {
         client: key.client,
         server: Endpoint::new(key.server.0, key.server.1).into(),
         direction: if key.upload { "upload" } else { "download" },
         path,
-        path_b64,
+        path_b64: path_b64.flatten(),
         saved_as: folder.path_of(&local),
         bytes: size,
         sha256,

@@ -14,7 +14,7 @@ use crate::model::record::{
     Address, Completeness, Connection, Outcome, Transfer, TransferDirection,
 };
 use crate::model::{Settled, WarningCode};
-use crate::protocol::ftp::path;
+use crate::protocol::ftp::{Verb, path};
 
 impl Session {
     /// Judges a transfer that is over, saves its bytes, and tells what its step adds to its title.
@@ -198,7 +198,8 @@ impl Session {
         channel: &DataChannel,
         length: u64,
     ) -> Settled<'a> {
-        let whole = state.size.as_ref().filter(|told| told.exact);
+        let told = state.size.as_ref().filter(|told| told.exact);
+        let told = told.map(|told| told.size).or(whole_size(state, transfer));
         Settled {
             session: Some(self.id),
             transfer: Some(transfer.id),
@@ -214,7 +215,7 @@ impl Session {
             restart_offset: transfer.restart_offset,
             plain: state.representation.bytes_are_the_file()
                 && transfer.missing_ranges_omitted == 0,
-            told_size: whole.map(|told| told.size),
+            told_size: told,
             length,
             sha256: transfer.sha256.as_deref(),
             md5: transfer.md5.as_deref(),
@@ -225,6 +226,21 @@ impl Session {
             end: channel.summary.last.time,
         }
     }
+}
+
+/// The size of the whole file, from the 150. With REST some servers name the whole, some the rest: only where one of
+/// them is just what was sent it is known which.
+fn whole_size(state: &TransferState, transfer: &Transfer) -> Option<u64> {
+    let announced = state.announced.filter(|&size| size > 0)?;
+    if state.verb != Verb::Retr || !state.representation.bytes_are_the_file() {
+        return None;
+    }
+    if state.restart == 0 {
+        return Some(announced);
+    }
+    let sent = transfer.bytes.checked_add(transfer.missing_bytes)?;
+    let whole = state.restart.checked_add(sent)?;
+    (announced == whole || announced == sent).then_some(whole)
 }
 
 #[expect(

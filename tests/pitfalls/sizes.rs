@@ -291,7 +291,10 @@ fn pitfall_60_segments_of_parallel_connections_make_one_file() {
             &format!("192.0.2.10:{}", 39_021 + number),
             crate::run::SERVER,
         );
-        ftp.exchange("CWD /pub", "250 Directory changed.");
+        // The other connections ask for the name at once.
+        if from == 0 {
+            ftp.exchange("CWD /pub", "250 Directory changed.");
+        }
         if from > 0 {
             ftp.exchange(&format!("REST {from}"), "350 Restarting.");
         }
@@ -308,9 +311,33 @@ fn pitfall_60_segments_of_parallel_connections_make_one_file() {
     let captures: Vec<&[u8]> = captures.iter().map(Vec::as_slice).collect();
     let run = Run::with("60-pget", &captures, &[]);
     let assembled = &run.manifest()["assembled"][0];
-    assert_eq!(assembled["bytes"], 20);
+    assert_eq!(
+        (&assembled["path"], &assembled["bytes"]),
+        (&json!("/pub/a.bin"), &json!(20))
+    );
     assert_eq!(assembled["conflicting_bytes"], 0);
     assert_eq!(assembled["parts"].as_array().map(Vec::len), Some(3));
     let whole = run.file(assembled["saved_as"].as_str().expect("a path"));
     assert_eq!(whole, TEXT);
+}
+
+#[test]
+fn pitfall_60_parts_of_one_name_that_differ_are_of_two_files() {
+    let mut first = begin();
+    let mut data = open(&mut first, "RETR a.bin", 50_001, OPENING);
+    data.say(&mut first.wire, Side::Server, &TEXT[..12]);
+    data.close(&mut first.wire, Side::Client);
+    first.reply("426 Connection closed.");
+    let mut second = crate::support::conversation::Conversation::logged_in(
+        "192.0.2.10:39022",
+        crate::run::SERVER,
+    );
+    second.exchange("REST 8", "350 Restarting.");
+    fetch(&mut second, "RETR a.bin", 50_002, b"another file");
+    let run = Run::with("60-differ", &[&first.quit(), &second.quit()], &[]);
+    let path = &run.report["sessions"][1]["transfers"][0]["path"];
+    assert_eq!(
+        (path, &run.manifest()["assembled"]),
+        (&Value::Null, &Value::Null)
+    );
 }

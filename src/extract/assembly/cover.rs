@@ -21,6 +21,8 @@ pub(super) struct Part {
     pub(super) told_size: Option<u64>,
     /// It goes on where another ended, or begins behind the first byte.
     pub(super) goes_on: bool,
+    /// Its path is known, and not only the name that was asked for.
+    pub(super) placed: bool,
 }
 
 /// Bytes that one part gives.
@@ -52,6 +54,12 @@ pub(super) fn coverable(parts: &[Part]) -> Option<u64> {
         return None;
     }
     let told = parts.iter().rev().find_map(|part| part.told_size);
+    let agreed = parts
+        .iter()
+        .all(|part| part.told_size.is_none_or(|size| Some(size) == told));
+    if !agreed && parts.iter().any(|part| !part.placed) {
+        return None;
+    }
     let ended = parts
         .iter()
         .filter(|part| part.ends)
@@ -148,6 +156,7 @@ mod tests {
             ends: false,
             told_size: None,
             goes_on: offset > 0,
+            placed: true,
         }
     }
 
