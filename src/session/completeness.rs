@@ -16,10 +16,11 @@ pub(super) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     if compare_stated(facts, &mut evidence) && size == Size::Unknown {
         size = Size::Other;
     }
-    // With TLS either side may close as soon as the other said that it is done (RFC 5246 section 7.2.1).
+    // With TLS either side may close as soon as the other said that it is done (RFC 5246 section 7.2.1), and who inflates
+    // knows where the file ends.
     let closed_early = facts
         .receiver_end
-        .filter(|_| !facts.encrypted)
+        .filter(|_| !facts.encrypted && !facts.tells_its_end)
         .filter(|end| {
             facts.sender_fin.is_none_or(|fin| end.number < fin.number)
                 && facts

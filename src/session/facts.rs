@@ -40,6 +40,8 @@ pub(super) struct Facts {
     pub(super) own_size: Option<OwnSize>,
     /// What cannot be decoded of it, or what the decoder found wrong.
     pub(super) decoding_problem: Option<String>,
+    /// The bytes themselves say where the file ends, and it was decoded to there (MODE Z, B and C).
+    pub(super) tells_its_end: bool,
     /// The line ends of what was sent as text.
     pub(super) line_ends: Option<LineEnds>,
     /// Payload bytes that came from the receiver: none of the file.
@@ -167,6 +169,10 @@ impl Facts {
         if decoding.steps().iter().any(|step| !texts.contains(step)) {
             self.decoding_problem = decoding.problem().map(str::to_owned);
         }
+        let ending = ["deflate", "blocks", "runs"];
+        self.tells_its_end = self.bytes > 0
+            && decoding.problem().is_none()
+            && decoding.steps().iter().any(|step| ending.contains(step));
         if self.decoding_problem.is_none() && representation.data_type != DataType::Ebcdic {
             self.own_size = Some(OwnSize {
                 bytes: decoding.content.bytes,

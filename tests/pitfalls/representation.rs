@@ -243,6 +243,25 @@ fn pitfall_67_a_zlib_stream_without_an_end_is_not_known_to_be_whole() {
 }
 
 #[test]
+fn pitfall_67_who_inflates_knows_the_end_and_may_close_there() {
+    let text = b"inflate me ".repeat(200);
+    let wire = zlib(&text);
+    for (name, sent, completeness) in [
+        ("67-close", wire.len(), "complete"),
+        ("67-close-early", wire.len() - 3, "aborted"),
+    ] {
+        let mut ftp = set_up(&["MODE Z"]);
+        let mut data = open(&mut ftp, "RETR a.txt", 50_001, OPENING);
+        data.say(&mut ftp.wire, Side::Server, &wire[..sent]);
+        data.ack(&mut ftp.wire, Side::Client);
+        data.close(&mut ftp.wire, Side::Client);
+        ftp.reply(DONE);
+        let run = Run::on(name, &ftp.quit());
+        assert_eq!(run.only()["completeness"], completeness, "{name}");
+    }
+}
+
+#[test]
 fn pitfall_67_listings_are_deflated_too_and_rein_ends_the_mode() {
     let mut ftp = set_up(&["MODE Z"]);
     let listing = b"-rw-r--r-- 1 ftp ftp 5 Nov 20 10:00 a.txt\r\n";
