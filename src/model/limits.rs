@@ -27,7 +27,8 @@ pub struct Limits {
     pub unsolicited_replies: usize,
     /// Announced data end points waiting for their connection.
     pub expectations: usize,
-    /// Bytes of control lines kept of all open sessions; beyond it long lines are cut and steps left out.
+    /// Bytes of control lines, steps and transfers kept of all open sessions; beyond it long lines are cut, and steps and
+    /// transfers told but left out of the whole session.
     pub record_bytes: usize,
     /// Bytes of a listing kept for parsing its entries.
     pub listing_bytes: usize,

@@ -9,7 +9,7 @@
 
 use std::io;
 
-use super::finished_sessions::FinishedSessions;
+use super::finished_sessions::{FinishedSessions, SessionText};
 use super::{Report, ReportBuilder};
 use crate::model::record::{Capture, Session, Totals};
 use crate::model::{Event, EventKind, EventSink, Limits};
@@ -23,7 +23,7 @@ pub struct DocumentBuilder<W> {
     write: W,
 }
 
-impl<W: FnMut(&Session, &mut Vec<u8>) -> io::Result<()>> DocumentBuilder<W> {
+impl<W: FnMut(&Session, &mut SessionText<'_>) -> io::Result<()>> DocumentBuilder<W> {
     /// A builder that keeps as much as `limits` allow.
     #[must_use]
     pub fn new(limits: &Limits, write: W) -> Self {
@@ -42,7 +42,7 @@ impl<W: FnMut(&Session, &mut Vec<u8>) -> io::Result<()>> DocumentBuilder<W> {
     }
 }
 
-impl<W: FnMut(&Session, &mut Vec<u8>) -> io::Result<()>> EventSink for DocumentBuilder<W> {
+impl<W: FnMut(&Session, &mut SessionText<'_>) -> io::Result<()>> EventSink for DocumentBuilder<W> {
     fn event(&mut self, event: &Event<'_>) {
         let EventKind::SessionEnd(session) = &event.kind else {
             self.rest.event(event);
@@ -69,7 +69,8 @@ mod tests {
     /// The document and the report of the same sessions.
     fn both(limits: &Limits, ids: &[u64]) -> (String, String) {
         let mut builder = ReportBuilder::new(limits);
-        let mut document = DocumentBuilder::new(limits, json::write_session);
+        let mut document =
+            DocumentBuilder::new(limits, |session, out| json::write_session(session, out));
         for &id in ids {
             let session = Session {
                 id,

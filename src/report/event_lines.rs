@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::builder::warning_record;
-use super::json;
+use super::compact_json;
 use super::told::{Part, Told, WholeSession};
 use crate::model::record::{
     Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, Totals, Transfer,
@@ -109,7 +109,7 @@ impl<W: Write> EventSink for EventLines<W> {
 }
 
 fn write_line<W: Write>(line: &Line<'_>, out: &mut W, flush: bool) -> io::Result<()> {
-    json::write_value(line, out)?;
+    compact_json::write_value(line, out)?;
     out.write_all(b"\n")?;
     if flush { out.flush() } else { Ok(()) }
 }
@@ -353,7 +353,7 @@ mod tests {
     #[test]
     fn every_line_fits_the_schema() {
         let schema: serde_json::Value =
-            serde_json::from_str(&json::event_schema()).expect("valid JSON");
+            serde_json::from_str(&crate::report::json::event_schema()).expect("valid JSON");
         let mut schemas = boon::Schemas::new();
         let mut compiler = boon::Compiler::new();
         compiler

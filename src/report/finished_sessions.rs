@@ -9,12 +9,14 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
 /// Texts of sessions, by id.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct FinishedSessions {
     places: Vec<Place>,
     /// What is not in the file: all texts until there is one, the latest ones then.
     memory: Vec<u8>,
     spilled: Option<Spilled>,
+    /// Bytes from which on memory goes into the file.
+    bound: usize,
     /// Why texts could not be kept, where they could not.
     error: Option<io::Error>,
 }
@@ -23,7 +25,31 @@ pub struct FinishedSessions {
 struct Place {
     id: u64,
     offset: u64,
-    length: usize,
+    length: u64,
+}
+
+/// Where the text of one session goes, in pieces: one long session does not stand in memory as a whole either.
+#[derive(Debug)]
+pub struct SessionText<'a>(&'a mut FinishedSessions);
+
+impl Write for SessionText<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.memory.extend_from_slice(bytes);
+        if self.0.memory.len() < self.0.bound {
+            Ok(())
+        } else {
+            self.0.spill()
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[derive(Debug)]
@@ -36,20 +62,41 @@ impl FinishedSessions {
     /// Nothing yet.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            places: Vec::new(),
+            memory: Vec::new(),
+            spilled: None,
+            bound: KEPT_IN_MEMORY,
+            error: None,
+        }
     }
 
-    /// Keeps what `write` makes of the session with this id. An error is kept and comes out of
-    /// [`for_each`](Self::for_each).
-    pub(super) fn push(&mut self, id: u64, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+    /// Keeps what `write` makes of the session with this id. An error is kept and comes out of [`write`](Self::write).
+    pub(super) fn push(
+        &mut self,
+        id: u64,
+        write: impl FnOnce(&mut SessionText<'_>) -> io::Result<()>,
+    ) {
         if self.error.is_some() {
             return;
         }
-        let start = self.memory.len();
-        if let Err(error) = write(&mut self.memory).and_then(|()| self.place(id, start)) {
-            self.error = Some(error);
-            self.memory = Vec::new();
+        let offset = self.length();
+        match write(&mut SessionText(self)) {
+            Ok(()) => {
+                let length = self.length().saturating_sub(offset);
+                self.places.push(Place { id, offset, length });
+            }
+            Err(error) => {
+                self.error = Some(error);
+                self.memory = Vec::new();
+            }
         }
+    }
+
+    /// Bytes of all texts.
+    fn length(&self) -> u64 {
+        let spilled = self.spilled.as_ref().map_or(0, |spilled| spilled.length);
+        spilled.saturating_add(self.memory.len() as u64)
     }
 
     /// How many there are.
@@ -64,53 +111,47 @@ impl FinishedSessions {
         self.places.is_empty()
     }
 
-    /// Gives all texts, by id.
-    pub fn for_each(mut self, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+    /// Writes all texts by id, with `between` between them.
+    pub(super) fn write(mut self, between: &[u8], out: &mut dyn Write) -> io::Result<()> {
         if let Some(error) = self.error.take() {
             return Err(error);
         }
         self.places.sort_by_key(|place| place.id);
-        let Some(mut spilled) = self.spilled.take() else {
-            for place in &self.places {
-                let start = usize::try_from(place.offset).unwrap_or(usize::MAX);
-                let text = self.memory.get(start..start.saturating_add(place.length));
-                take(text.unwrap_or_default())?;
+        if let Some(spilled) = &mut self.spilled {
+            spilled.append(&mut self.memory)?;
+        }
+        for (at, place) in self.places.iter().enumerate() {
+            if at > 0 {
+                out.write_all(between)?;
             }
-            return Ok(());
-        };
-        spilled.append(&mut self.memory)?;
-        let mut text = Vec::new();
-        for place in &self.places {
-            text.resize(place.length, 0);
-            spilled.read(place.offset, &mut text)?;
-            take(&text)?;
+            if let Some(spilled) = &mut self.spilled {
+                spilled.copy(*place, &mut self.memory, out)?;
+            } else {
+                let part = |from: u64| usize::try_from(from).unwrap_or(usize::MAX);
+                let (start, length) = (part(place.offset), part(place.length));
+                let text = self.memory.get(start..start.saturating_add(length));
+                out.write_all(text.unwrap_or_default())?;
+            }
         }
         Ok(())
     }
 
-    fn place(&mut self, id: u64, start: usize) -> io::Result<()> {
-        let before = self.spilled.as_ref().map_or(0, |spilled| spilled.length);
-        self.places.push(Place {
-            id,
-            offset: before.saturating_add(start as u64),
-            length: self.memory.len() - start,
-        });
-        let bound = if self.spilled.is_some() {
-            WRITTEN_AT_ONCE
-        } else {
-            KEPT_IN_MEMORY
-        };
-        if self.memory.len() < bound {
-            return Ok(());
-        }
+    fn spill(&mut self) -> io::Result<()> {
         let mut spilled = match self.spilled.take() {
             Some(spilled) => spilled,
             None => Spilled::create()?,
         };
         spilled.append(&mut self.memory)?;
         self.memory.shrink_to(WRITTEN_AT_ONCE);
+        self.bound = WRITTEN_AT_ONCE;
         self.spilled = Some(spilled);
         Ok(())
+    }
+}
+
+impl Default for FinishedSessions {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -130,11 +171,21 @@ impl Spilled {
         Ok(())
     }
 
-    fn read(&mut self, offset: u64, text: &mut [u8]) -> io::Result<()> {
+    /// Copies a text by way of `piece`.
+    fn copy(&mut self, place: Place, piece: &mut Vec<u8>, out: &mut dyn Write) -> io::Result<()> {
+        let told = |error| explained(&std::env::temp_dir(), &error);
         self.file
-            .seek(SeekFrom::Start(offset))
-            .and_then(|_| self.file.read_exact(text))
-            .map_err(|error| explained(&std::env::temp_dir(), &error))
+            .seek(SeekFrom::Start(place.offset))
+            .map_err(told)?;
+        let mut rest = place.length;
+        while rest > 0 {
+            let length = rest.min(WRITTEN_AT_ONCE as u64);
+            piece.resize(usize::try_from(length).unwrap_or(WRITTEN_AT_ONCE), 0);
+            self.file.read_exact(piece).map_err(told)?;
+            out.write_all(piece)?;
+            rest -= length;
+        }
+        Ok(())
     }
 }
 
@@ -176,15 +227,10 @@ const ATTEMPTS: u32 = 1_000;
 mod tests {
     use super::*;
 
-    fn texts(sessions: FinishedSessions) -> Vec<Vec<u8>> {
-        let mut texts = Vec::new();
-        sessions
-            .for_each(|text| {
-                texts.push(text.to_vec());
-                Ok(())
-            })
-            .expect("all is there");
-        texts
+    fn texts(sessions: FinishedSessions) -> String {
+        let mut out = Vec::new();
+        sessions.write(b"|", &mut out).expect("all is there");
+        String::from_utf8(out).expect("text")
     }
 
     fn push(sessions: &mut FinishedSessions, id: u64, text: &[u8]) {
@@ -196,7 +242,7 @@ mod tests {
         let mut sessions = FinishedSessions::new();
         push(&mut sessions, 2, b"second");
         push(&mut sessions, 1, b"first");
-        assert_eq!(texts(sessions), [&b"first"[..], b"second"]);
+        assert_eq!(texts(sessions), "first|second");
     }
 
     #[test]
@@ -217,8 +263,25 @@ mod tests {
         assert!(sessions.memory.capacity() <= WRITTEN_AT_ONCE);
         push(&mut sessions, 2, b"between");
         assert_eq!(sessions.len(), 3);
-        let lengths: Vec<_> = texts(sessions).iter().map(Vec::len).collect();
+        let texts = texts(sessions);
+        let lengths: Vec<_> = texts.split('|').map(str::len).collect();
         assert_eq!(lengths, [large.len(), 7, large.len()]);
+    }
+
+    #[test]
+    fn one_long_text_does_not_stand_in_memory_as_a_whole() {
+        let mut sessions = FinishedSessions::new();
+        let line = [b'x'; 1 << 16];
+        let lines = 2 * KEPT_IN_MEMORY / line.len();
+        sessions.push(1, |out| {
+            for _ in 0..lines {
+                out.write_all(&line)?;
+                assert!(out.0.memory.len() < KEPT_IN_MEMORY);
+            }
+            Ok(())
+        });
+        assert!(sessions.memory.capacity() <= WRITTEN_AT_ONCE + line.len());
+        assert_eq!(texts(sessions).len(), lines * line.len());
     }
 
     #[test]
@@ -226,7 +289,7 @@ mod tests {
         let mut sessions = FinishedSessions::new();
         sessions.push(1, |_| Err(io::ErrorKind::StorageFull.into()));
         push(&mut sessions, 2, b"kept by nobody");
-        let error = sessions.for_each(|_| Ok(())).expect_err("it failed");
+        let error = sessions.write(b"", &mut Vec::new()).expect_err("it failed");
         assert_eq!(error.kind(), io::ErrorKind::StorageFull);
     }
 }

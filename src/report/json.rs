@@ -38,15 +38,13 @@ pub fn write_other(document: &impl Serialize, out: &mut dyn Write) -> io::Result
 }
 
 /// Writes one session as it stands in the report, for [`write_document`].
-pub fn write_session(session: &Session, out: &mut Vec<u8>) -> io::Result<()> {
-    // Two lists around it, for it stands in a list within an object; without them it is indented as it will be.
-    const BEFORE: &[u8] = b"[\n  [";
-    const BEHIND: &[u8] = b"\n  ]\n]";
-    let start = out.len();
-    write_indented(&[[session]], out)?;
-    out.truncate(out.len().saturating_sub(BEHIND.len()));
-    out.drain(start..start + BEFORE.len());
-    Ok(())
+pub fn write_session<W: Write>(session: &Session, out: &mut W) -> io::Result<()> {
+    let mut formatter = Escaping(PrettyFormatter::new());
+    // It stands in a list within an object, and is indented as there.
+    formatter.begin_object(&mut io::sink())?;
+    formatter.begin_array(&mut io::sink())?;
+    formatter.begin_array_value(out, true)?;
+    Ok(session.serialize(&mut Serializer::with_formatter(out, formatter))?)
 }
 
 /// Writes the report as [`write_report`] does, with the sessions that [`write_session`] made; it has none by itself.
@@ -66,13 +64,7 @@ pub fn write_document(
         .filter(|_| !sessions.is_empty());
     let (before, behind) = text.split_at(place.map_or(text.len(), |at| at + PLACE.len()));
     out.write_all(before)?;
-    let mut first = true;
-    sessions.for_each(|session| {
-        if !std::mem::take(&mut first) {
-            out.write_all(b",")?;
-        }
-        out.write_all(session)
-    })?;
+    sessions.write(b",", out)?;
     if place.is_some() {
         out.write_all(b"\n  ")?;
     }
@@ -84,8 +76,11 @@ fn write_indented(value: &impl Serialize, out: &mut Vec<u8>) -> io::Result<()> {
     Ok(value.serialize(&mut serializer)?)
 }
 
-/// Writes a value, without spaces and line ends.
-pub(super) fn write_value<W: Write>(value: &impl Serialize, out: &mut W) -> io::Result<()> {
+/// Writes a value, without spaces and line ends; what [`compact_json`](super::compact_json) does not write by itself.
+pub(super) fn write_escaped<W: Write>(
+    value: &(impl Serialize + ?Sized),
+    out: &mut W,
+) -> io::Result<()> {
     let mut serializer = Serializer::with_formatter(out, Escaping(CompactFormatter));
     Ok(value.serialize(&mut serializer)?)
 }
@@ -221,7 +216,7 @@ mod tests {
 
     fn line(value: &impl Serialize) -> String {
         let mut out = Vec::new();
-        write_value(value, &mut out).expect("memory takes it");
+        write_escaped(value, &mut out).expect("memory takes it");
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 

@@ -14,6 +14,7 @@
 //! [`json`].
 
 mod builder;
+mod compact_json;
 mod document;
 mod event_lines;
 #[cfg(test)]
@@ -29,5 +30,5 @@ pub mod units;
 pub use builder::ReportBuilder;
 pub use document::DocumentBuilder;
 pub use event_lines::{EventChoice, EventLines};
-pub use finished_sessions::FinishedSessions;
+pub use finished_sessions::{FinishedSessions, SessionText};
 pub use model::{Report, SCHEMA_VERSION};

@@ -14,7 +14,7 @@ use foldhash::fast::RandomState;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::json;
+use super::{compact_json, json};
 use crate::model::record::{
     Address, Dns, EncryptedConnection, EndState, Finding, Login, Numbered, Reply, Server, Session,
     Step, Timing, Tls, Transfer, Verdict,
@@ -25,6 +25,8 @@ use crate::model::{Timestamp, record};
 #[derive(Debug)]
 pub(super) struct Told {
     sessions: HashMap<u64, Texts, RandomState>,
+    /// Of sessions that were told: their allocations serve those that follow.
+    spare: Vec<Texts>,
     /// Bytes kept.
     bytes: usize,
     /// Bytes from which on nothing more is kept.
@@ -52,6 +54,7 @@ impl Told {
     pub(super) fn new(limit: usize) -> Self {
         Self {
             sessions: HashMap::default(),
+            spare: Vec::new(),
             bytes: 0,
             limit,
         }
@@ -83,8 +86,14 @@ impl Told {
 
     /// The session was told.
     pub(super) fn forget(&mut self, session: u64) {
-        if let Some(texts) = self.sessions.remove(&session) {
+        if let Some(mut texts) = self.sessions.remove(&session) {
             self.bytes = self.bytes.saturating_sub(texts.bytes.len());
+            if self.spare.len() < SPARE && texts.bytes.capacity() <= SPARE_BYTES {
+                texts.bytes.clear();
+                texts.steps.clear();
+                texts.transfers.clear();
+                self.spare.push(texts);
+            }
         }
     }
 
@@ -97,9 +106,11 @@ impl Told {
         if self.bytes >= self.limit {
             return Part::Value(value);
         }
-        let texts = self.sessions.entry(session).or_default();
+        let spare = &mut self.spare;
+        let texts = self.sessions.entry(session);
+        let texts = texts.or_insert_with(|| spare.pop().unwrap_or_default());
         let start = texts.bytes.len();
-        if json::write_value(value, &mut texts.bytes).is_err() {
+        if compact_json::write_value(value, &mut texts.bytes).is_err() {
             texts.bytes.truncate(start);
             return Part::Value(value);
         }
@@ -286,6 +297,12 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
+/// Texts of sessions that were told whose allocations are kept.
+const SPARE: usize = 64;
+
+/// Larger allocations are not kept.
+const SPARE_BYTES: usize = 64 << 10;
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,7 +310,7 @@ mod tests {
 
     fn text(value: &impl Serialize) -> String {
         let mut out = Vec::new();
-        json::write_value(value, &mut out).expect("memory takes it");
+        compact_json::write_value(value, &mut out).expect("memory takes it");
         String::from_utf8(out).expect("JSON is UTF-8")
     }
 

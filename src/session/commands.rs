@@ -5,9 +5,9 @@ use std::hash::{DefaultHasher, Hasher as _};
 use super::control::Session;
 use super::pairing::Pending;
 use super::secrets::HIDDEN;
-use super::shared::Shared;
+use super::shared::{COPIES, Shared};
 use super::steps::CommandState;
-use crate::model::record::{Command, Mode, Place};
+use crate::model::record::{Command, Mode, Place, Step, Weight as _};
 use crate::model::{EventKind, FrameRef, WarningCode};
 use crate::protocol::ftp::{
     Verb, extended_port_argument, long_address, parse_command, path, port_argument,
@@ -23,7 +23,7 @@ impl Session {
         arrived: FrameRef,
     ) {
         let (line, cut) = shared.keep_text(line);
-        self.kept_text += line.len();
+        self.kept_bytes += line.len() * COPIES;
         let truncated = truncated || cut;
         let parsed = parse_command(line);
         let verb = Verb::from_bytes(&parsed.verb);
@@ -204,21 +204,32 @@ impl Session {
             let secrets = &self.secrets;
             self.steps.next(all, |command| hide(command, secrets))
         } {
-            shared.emit(Some(self.id), EventKind::Step(&step));
-            let room = self.told_steps.len() < shared.options.limits.commands
-                && shared.kept_text <= shared.options.limits.record_bytes;
-            if room {
-                self.told_steps.push(step);
-            } else {
-                self.steps_omitted += 1;
-                shared.warn(
-                    WarningCode::LimitReached,
-                    format!(
-                        "more than {} steps in one session; the rest were left out",
-                        shared.options.limits.commands
-                    ),
-                );
-            }
+            self.step_told(shared, step);
+        }
+    }
+
+    /// Tells a step, and keeps it for the whole session while there is room.
+    fn step_told(&mut self, shared: &mut Shared<'_>, step: Step) {
+        shared.emit(Some(self.id), EventKind::Step(&step));
+        // Its lines go; they stay in the record, if that stays.
+        let lines = (text_of(&step) * COPIES).min(self.kept_bytes);
+        self.kept_bytes -= lines;
+        shared.kept_bytes = shared.kept_bytes.saturating_sub(lines);
+        let most = shared.options.limits.commands;
+        if self.told_steps.len() >= most {
+            self.steps_omitted += 1;
+            shared.warn(
+                WarningCode::LimitReached,
+                format!("more than {most} steps in one session; the rest were left out"),
+            );
+            return;
+        }
+        let weight = step.weight();
+        if shared.keep_record(weight) {
+            self.kept_bytes += weight;
+            self.told_steps.push(step);
+        } else {
+            self.steps_omitted += 1;
         }
     }
 
@@ -230,17 +241,18 @@ impl Session {
                 WarningCode::LimitReached,
                 "a session has too many unfinished steps; the oldest are told as far as they are known",
             );
-            match self.steps.oldest_transfer() {
+            if let Some(id) = self.steps.oldest_transfer()
+                && self.transfers.contains_key(&id)
+            {
                 // It takes its step out of the way, or shows it as settled.
-                Some(id) if self.transfers.contains_key(&id) => self.try_settle(shared, id, true),
-                _ => {}
+                self.try_settle(shared, id, true);
+                continue;
             }
             let secrets = &self.secrets;
             let Some(step) = self.steps.next(true, |command| hide(command, secrets)) else {
                 break;
             };
-            shared.emit(Some(self.id), EventKind::Step(&step));
-            self.told_steps.push(step);
+            self.step_told(shared, step);
         }
     }
 
@@ -326,6 +338,18 @@ fn hide(command: CommandState, secrets: &super::secrets::Secrets) -> Command {
     record
 }
 
+/// Bytes of the lines of a step, as they were sent.
+fn text_of(step: &Step) -> usize {
+    let commands = step.commands.iter();
+    commands
+        .map(|command| {
+            let argument = command.argument.as_ref().map_or(0, |text| text.len() + 1);
+            let lines = command.replies.iter().flat_map(|reply| &reply.lines);
+            command.verb.len() + argument + lines.map(|line| line.len() + CODE).sum::<usize>()
+        })
+        .sum()
+}
+
 /// A command within another, in base64 and mostly encrypted (RFC 2228 section 3).
 fn is_protected(verb: &[u8]) -> bool {
     matches!(verb, b"MIC" | b"CONF" | b"ENC")
@@ -357,6 +381,9 @@ fn active_end_point(verb: Verb, argument: &[u8]) -> Option<(Mode, crate::model::
 
 /// Steps that are not told yet.
 const OPEN_STEPS: usize = 4096;
+
+/// Bytes of a reply's code and what follows it.
+const CODE: usize = 4;
 
 /// Passwords told apart in one session.
 const PASSWORDS: usize = 1_000;

@@ -1,9 +1,13 @@
 //! The bytes of one direction of a data connection: digests, first bytes, listing text. Always on, bounded, streaming.
 
+use std::cell::Cell;
+
+use file_format::FileFormat;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::listing_text::{ListingText, ListingTexts};
 use super::shared::Options;
 use crate::model::ContentId;
 use crate::protocol::tls::record::looks_like_record;
@@ -25,8 +29,10 @@ pub(super) struct Content {
     pub(super) gaps_omitted: u64,
     pub(super) missing: u64,
     head: Vec<u8>,
+    /// What they are, with how many of them told it.
+    format: Cell<Option<(usize, FileFormat)>>,
     /// The text of what may be a listing; `None` once it is known to be none, or longer than its bound.
-    text: Option<Vec<u8>>,
+    text: Option<ListingText>,
     /// Before which bytes of the text others are missing.
     breaks: Vec<usize>,
     /// The listing was longer than its bound.
@@ -51,12 +57,19 @@ impl Content {
             gaps_omitted: 0,
             missing: 0,
             head: Vec::new(),
-            text: Some(Vec::new()),
+            format: Cell::new(None),
+            text: Some(ListingText::default()),
             breaks: Vec::new(),
             text_cut: false,
             line_ends: None,
             stored: false,
         }
+    }
+
+    /// Its text counts for all listings that are open.
+    pub(super) fn among(mut self, texts: &ListingTexts) -> Self {
+        self.text = Some(ListingText::among(texts));
+        self
     }
 
     /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing.
@@ -79,9 +92,7 @@ impl Content {
             if text_room == 0 {
                 self.text = None;
             } else if !self.text_cut {
-                let room = text_room.saturating_sub(text.len());
-                self.text_cut |= room < bytes.len();
-                text.extend_from_slice(&bytes[..bytes.len().min(room)]);
+                self.text_cut |= !text.push(bytes, text_room);
             }
         }
         if let Some(line_ends) = &mut self.line_ends {
@@ -142,6 +153,10 @@ impl Content {
         if self.head.starts_with(b"\x89PNG") {
             return Some("image/png".to_owned());
         }
+        let format = self.format();
+        if format != FileFormat::ArbitraryBinaryData {
+            return Some(format.media_type().to_owned());
+        }
         let mut restored = self.head.clone();
         let mut kept = 0;
         for at in 0..restored.len() {
@@ -151,17 +166,30 @@ impl Content {
                 kept += 1;
             }
         }
+        if kept == restored.len() {
+            return None;
+        }
         restored.truncate(kept);
-        [self.head.as_slice(), restored.as_slice()]
-            .into_iter()
-            .map(file_format::FileFormat::from_bytes::<&[u8]>)
-            .find(|format| *format != file_format::FileFormat::ArbitraryBinaryData)
-            .map(|format| format.media_type().to_owned())
+        let format = FileFormat::from_bytes(&restored);
+        (format != FileFormat::ArbitraryBinaryData).then(|| format.media_type().to_owned())
+    }
+
+    /// What the first bytes are, found out once for as many as there are.
+    fn format(&self) -> FileFormat {
+        if let Some((length, format)) = self.format.get()
+            && length == self.head.len()
+        {
+            return format;
+        }
+        let format = FileFormat::from_bytes(&self.head);
+        self.format.set(Some((self.head.len(), format)));
+        format
     }
 
     /// The text of a listing without what is missing, and before which of its bytes that is.
     pub(super) fn text(&self) -> Option<(&[u8], &[usize])> {
-        Some((self.text.as_deref()?, &self.breaks))
+        let text = self.text.as_ref()?;
+        Some((text, &self.breaks))
     }
 
     /// The digests of the bytes so far, in hex.
@@ -182,12 +210,14 @@ impl Content {
         if self.head.is_empty() || self.gaps.first().is_some_and(|gap| gap[0] == 0) {
             return None;
         }
-        let format = file_format::FileFormat::from_bytes(&self.head);
+        // Every other transfer is one, and all formats there are take long to try.
+        if begins_long_listing(&self.head) && is_text(&self.head) {
+            return Some("text/plain".to_owned());
+        }
+        let format = self.format();
         if !matches!(
             format,
-            file_format::FileFormat::ArbitraryBinaryData
-                | file_format::FileFormat::PlainText
-                | file_format::FileFormat::Empty
+            FileFormat::ArbitraryBinaryData | FileFormat::PlainText | FileFormat::Empty
         ) {
             return Some(format.media_type().to_owned());
         }
@@ -239,6 +269,16 @@ impl LineEnds {
             }
         }
     }
+}
+
+/// A line of `ls -l`: a letter for the kind, nine for who may do what, and a space or a mark.
+fn begins_long_listing(bytes: &[u8]) -> bool {
+    let Some(([kind, permissions @ ..], rest)) = bytes.split_first_chunk::<10>() else {
+        return false;
+    };
+    b"-dlbcps".contains(kind)
+        && permissions.iter().all(|bit| b"-rwxsStT".contains(bit))
+        && matches!(rest, [b' ' | b'+' | b'.' | b'@', ..])
 }
 
 pub(super) fn is_text(bytes: &[u8]) -> bool {
@@ -341,6 +381,15 @@ mod tests {
             (&b"hello\r\nworld\n"[..], "text/plain"),
             (b"\x00\x01\x02", "application/octet-stream"),
             (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png"),
+            (
+                b"drwxr-xr-x 2 ftp ftp 4096 Jun 19 15:22 pub\r\n",
+                "text/plain",
+            ),
+            (
+                b"drwxr-xr-x 2 ftp ftp 4096 Jun 19 15:22 \x00\x01",
+                "application/octet-stream",
+            ),
+            (b"<?xml version=\"1.0\"?>", "text/xml"),
         ] {
             let mut content = content();
             content.write(0, bytes, 0);

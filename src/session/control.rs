@@ -117,7 +117,7 @@ pub(super) struct Session {
     /// What is said now cannot be read.
     pub(super) commands_hidden: bool,
     /// Bytes of control lines that are kept.
-    pub(super) kept_text: usize,
+    pub(super) kept_bytes: usize,
     pub(super) troubles: Vec<DataTrouble>,
     pub(super) lost: Lost,
     pub(super) odd_lines: Sightings,
@@ -184,7 +184,7 @@ impl Session {
             settled: ToldList::new(),
             refused_transfers: BTreeSet::new(),
             commands_hidden: false,
-            kept_text: 0,
+            kept_bytes: 0,
             troubles: Vec::new(),
             lost: Lost::default(),
             odd_lines: Sightings::default(),

@@ -5,7 +5,7 @@
 
 use super::control::Session;
 use super::encryption::Taken;
-use super::shared::Shared;
+use super::shared::{COPIES, Shared};
 use crate::model::{Direction, FrameRef};
 use crate::protocol::ftp::{ReplyLine, Verb, parse_command, reply_code, strip_telnet};
 use crate::reassembly::{Chunk, Gap};
@@ -208,7 +208,7 @@ impl Session {
         arrived: FrameRef,
     ) {
         let (line, cut) = shared.keep_text(line);
-        self.kept_text += line.len();
+        self.kept_bytes += line.len() * COPIES;
         match self.replies.line(line, truncated || cut) {
             ReplyLine::Complete(reply) => self.reply(shared, &reply, arrived),
             // A capture that begins in the middle may begin within a reply.

@@ -37,7 +37,7 @@ impl Decoding {
         Some(Self {
             decoder,
             steps: coding.steps(),
-            content: Content::new(sink.next_content(), sink.options),
+            content: Content::new(sink.next_content(), sink.options).among(sink.texts),
             problem: None,
             finished: false,
             undecided,

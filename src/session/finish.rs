@@ -107,7 +107,7 @@ impl Session {
         }
         self.tell_steps(shared, true);
         let id = self.id;
-        shared.kept_text = shared.kept_text.saturating_sub(self.kept_text);
+        shared.kept_bytes = shared.kept_bytes.saturating_sub(self.kept_bytes);
         self.note_end(shared);
         let passwords = std::mem::take(&mut self.passwords);
         let troubles = std::mem::take(&mut self.troubles);

@@ -48,6 +48,7 @@ mod handshake;
 mod inferred;
 mod known_sizes;
 mod link;
+mod listing_text;
 mod listings;
 mod login;
 mod pairing;

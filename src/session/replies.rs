@@ -87,6 +87,8 @@ impl Session {
         if let Some(command) = self.steps.get_mut(sequence)
             && command.record.replies.len() < REPLIES
         {
+            // Most commands have one reply or two, and a long session many commands.
+            command.record.replies.reserve_exact(1);
             command.record.replies.push(record);
         }
         if reply.code < 200 {

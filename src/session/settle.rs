@@ -4,7 +4,7 @@ use super::control::Session;
 use super::data_channel::DataId;
 use super::shared::Shared;
 use super::transfer::{TransferState, payload_way};
-use crate::model::record::Transfer;
+use crate::model::record::{Transfer, Weight as _};
 use crate::model::{EventKind, WarningCode, wire_text};
 use crate::protocol::ftp::Verb;
 
@@ -57,8 +57,14 @@ impl Session {
         self.remember_outcome(&transfer, state.answer.as_ref().map(|(code, ..)| *code));
         self.steps.settled(id, note);
         shared.emit(Some(self.id), EventKind::Transfer(&transfer));
+        let weight = transfer.weight();
         if self.settled.len() < shared.options.limits.transfers {
-            self.settled.push(transfer);
+            if shared.keep_record(weight) {
+                self.kept_bytes += weight;
+                self.settled.push(transfer);
+            } else {
+                self.transfers_omitted += 1;
+            }
         } else {
             self.transfers_omitted += 1;
             shared.warn(

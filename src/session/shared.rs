@@ -9,6 +9,7 @@ use foldhash::fast::RandomState;
 use super::data_channel::{DataChannel, DataId};
 use super::early_data::EarlyData;
 use super::expectation::Expectations;
+use super::listing_text::ListingTexts;
 use super::sessions_by_hosts::SessionsByHosts;
 use super::unreachable::Unreachables;
 use crate::diagnosis::Several;
@@ -64,10 +65,11 @@ pub(super) struct Shared<'s> {
     warnings: BTreeMap<(WarningCode, String), Warning>,
     contents: u64,
     data_count: u64,
-    /// Bytes of control lines that open sessions keep.
-    pub(super) kept_text: usize,
+    /// Bytes of control lines and records that open sessions keep.
+    pub(super) kept_bytes: usize,
     /// Each decoder at work holds one more reference.
     decoders: Arc<()>,
+    texts: ListingTexts,
     /// Transfers with a final reply that wait for their data connection: until when, session, transfer.
     waiting: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
 }
@@ -76,6 +78,7 @@ pub(super) struct Shared<'s> {
 pub(super) struct ContentSink<'a> {
     pub(super) options: &'a Options,
     pub(super) files: &'a mut dyn TransferSink,
+    pub(super) texts: &'a ListingTexts,
     contents: &'a mut u64,
     decoders: &'a Arc<()>,
 }
@@ -116,8 +119,9 @@ impl<'s> Shared<'s> {
             warnings: BTreeMap::new(),
             contents: 0,
             data_count: 0,
-            kept_text: 0,
+            kept_bytes: 0,
             decoders: Arc::default(),
+            texts: ListingTexts::default(),
             waiting: BinaryHeap::new(),
         }
     }
@@ -162,16 +166,31 @@ impl<'s> Shared<'s> {
     /// A control line as it is kept: whole while there is room for the lines of all open sessions, else its beginning.
     /// Tells whether it was cut.
     pub(super) fn keep_text<'a>(&mut self, line: &'a [u8]) -> (&'a [u8], bool) {
-        let room = self.kept_text <= self.options.limits.record_bytes || line.len() <= SHORT_LINE;
+        let room = self.kept_bytes <= self.options.limits.record_bytes || line.len() <= SHORT_LINE;
         let kept = if room { line } else { &line[..SHORT_LINE] };
-        self.kept_text += kept.len();
+        self.kept_bytes += kept.len() * COPIES;
         if !room {
             self.warn(
                 WarningCode::LimitReached,
-                "open sessions hold too much text; long lines were cut and steps left out",
+                "open sessions hold too much text; long lines were cut",
             );
         }
         (kept, !room)
+    }
+
+    /// Whether a record that takes so many bytes may be kept until its session ends; it counts from now on.
+    pub(super) fn keep_record(&mut self, bytes: usize) -> bool {
+        let kept = self.kept_bytes.saturating_add(bytes);
+        let room = kept <= self.options.limits.record_bytes;
+        if room {
+            self.kept_bytes = kept;
+        } else {
+            self.warn(
+                WarningCode::LimitReached,
+                "open sessions have too many steps and transfers; the rest were left out of their whole",
+            );
+        }
+        room
     }
 
     /// The transfer is settled after a while even if its data connection is not seen to end.
@@ -213,6 +232,7 @@ impl<'s> Shared<'s> {
         let sink = ContentSink {
             options: &self.options,
             files: &mut *self.files,
+            texts: &self.texts,
             contents: &mut self.contents,
             decoders: &self.decoders,
         };
@@ -224,6 +244,7 @@ impl<'s> Shared<'s> {
         ContentSink {
             options: &self.options,
             files: &mut *self.files,
+            texts: &self.texts,
             contents: &mut self.contents,
             decoders: &self.decoders,
         }
@@ -232,6 +253,10 @@ impl<'s> Shared<'s> {
 
 /// Bytes kept of a control line when room is short.
 const SHORT_LINE: usize = 256;
+
+/// How often a line stands in the state of a session, until its step is told: in the command as it was sent and as it will
+/// be told, and with the argument and the path of a transfer.
+pub(super) const COPIES: usize = 4;
 
 /// Decoders at work at once; each of MODE Z has a window of 32 KiB and tables.
 const DECODERS: usize = 1024;

@@ -228,11 +228,9 @@ impl StepLog {
             step.number = self.told;
             return Some(step);
         }
-        let commands: Vec<CommandState> = state
-            .commands
-            .iter()
-            .filter_map(|sequence| self.commands.remove(sequence))
-            .collect();
+        let mut commands = Vec::with_capacity(state.commands.len());
+        let log = &mut self.commands;
+        commands.extend(state.commands.iter().filter_map(|one| log.remove(one)));
         Some(self.tell(state, commands, hide))
     }
 
@@ -258,7 +256,9 @@ impl StepLog {
             .max()
             .unwrap_or(time);
         let outcome = outcome(state.kind, &commands);
-        let records: Vec<Command> = commands.into_iter().map(hide).collect();
+        // Not collected, which would keep the larger allocation of what the commands were.
+        let mut records = Vec::with_capacity(commands.len());
+        records.extend(commands.into_iter().map(hide));
         let title = match (&state.note, &state.handshake) {
             (Some(note), _) => note.title.clone(),
             (None, Some((facts, _))) => title::of_handshake(&records, facts),

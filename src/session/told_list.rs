@@ -25,6 +25,11 @@ impl<T: Numbered> ToldList<T> {
 
     /// As it was told.
     pub(super) fn push(&mut self, record: T) {
+        // Transfers are large: twice the room, as a list takes it by itself, would be too much for many of them.
+        if self.records.len() == self.records.capacity() {
+            self.records
+                .reserve_exact((self.records.len() / 8).max(FEW));
+        }
         self.records.push(record);
     }
 
@@ -50,3 +55,6 @@ impl<T> Deref for ToldList<T> {
         &self.records
     }
 }
+
+/// Records to make room for at once.
+const FEW: usize = 8;

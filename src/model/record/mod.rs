@@ -18,6 +18,7 @@ mod place;
 mod session;
 mod step;
 mod transfer;
+mod weight;
 
 pub use accounting::Accounting;
 pub use capture::{
@@ -34,6 +35,7 @@ pub use transfer::{
     Close, Completeness, Connection, DataType, Decoded, EntryKind, Link, LinkMethod, ListingEntry,
     Mode, Opener, Precision, Structure, Transfer, TransferDirection, TransferMode,
 };
+pub use weight::Weight;
 
 #[expect(
     clippy::trivially_copy_pass_by_ref,

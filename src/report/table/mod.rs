@@ -63,6 +63,6 @@ pub fn write_document(
     options: &Options,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    sessions.for_each(|session| out.write_all(session))?;
+    sessions.write(b"", out)?;
     beside::write(report, options, out)
 }

@@ -52,7 +52,7 @@ impl Clock {
 impl Modified {
     pub(super) fn day(date: Date) -> Self {
         Self {
-            text: date.to_string(),
+            text: date_text(date),
             precision: Precision::Day,
             year_inferred: false,
         }
@@ -60,7 +60,7 @@ impl Modified {
 
     pub(super) fn moment(date: Date, time: TimeOfDay) -> Self {
         Self {
-            text: date.to_datetime(time.time).to_string(),
+            text: moment_text(date, time.time),
             precision: if time.seconds {
                 Precision::Second
             } else {
@@ -92,6 +92,43 @@ impl Modified {
             _ => {}
         }
         self
+    }
+}
+
+/// ISO 8601, as the calendar's own formatting writes it: a listing has one or two in every line.
+fn date_text(date: Date) -> String {
+    let Ok(year @ 0..=9999) = u16::try_from(date.year()) else {
+        return date.to_string();
+    };
+    let mut text = String::with_capacity(DATE_AND_TIME);
+    push_digits(&mut text, year / 100);
+    push_digits(&mut text, year % 100);
+    for part in [date.month(), date.day()] {
+        text.push('-');
+        push_digits(&mut text, part.unsigned_abs().into());
+    }
+    text
+}
+
+fn moment_text(date: Date, time: Time) -> String {
+    if time.subsec_nanosecond() != 0 {
+        return date.to_datetime(time).to_string();
+    }
+    let mut text = date_text(date);
+    for (mark, part) in [
+        ('T', time.hour()),
+        (':', time.minute()),
+        (':', time.second()),
+    ] {
+        text.push(mark);
+        push_digits(&mut text, part.unsigned_abs().into());
+    }
+    text
+}
+
+fn push_digits(text: &mut String, number: u16) {
+    for digit in [number / 10 % 10, number % 10] {
+        text.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
     }
 }
 
@@ -336,6 +373,8 @@ fn three(word: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
 }
 
 /// What nearly every server writes.
+/// Length of `2024-06-19T15:22:00`.
+const DATE_AND_TIME: usize = 19;
 const ENGLISH: [&[u8; 3]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
 ];
@@ -357,3 +396,20 @@ const MONTHS: [&str; 12] = [
 const CJK_MONTHS: [&str; 2] = ["月", "월"];
 const CJK_DAYS: [&str; 2] = ["日", "일"];
 const CJK_YEARS: [&str; 2] = ["年", "년"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_and_times_are_written_as_the_calendar_writes_them() {
+        for (year, month, day) in [(2024, 2, 29), (1, 1, 1), (9999, 12, 31), (-44, 3, 15)] {
+            let date = Date::new(year, month, day).expect("a date");
+            assert_eq!(date_text(date), date.to_string());
+            for (hour, nanos) in [(0, 0), (23, 0), (7, 120_000_000)] {
+                let time = Time::new(hour, 5, 59, nanos).expect("a time");
+                assert_eq!(moment_text(date, time), date.to_datetime(time).to_string());
+            }
+        }
+    }
+}

@@ -84,10 +84,11 @@ pub fn parse_listing(
         |cut| listing.cut(cut),
     );
     let whole_lines = whole_lines.as_ref();
-    let form = match kind {
-        ListingKind::Facts => None,
+    let Detected { form, sample } = match kind {
+        ListingKind::Facts => Detected::default(),
         _ => Form::detect(whole_lines, kind, &clock),
     };
+    let mut sample = sample.into_iter();
     let mut wrapped = Vec::new();
     let mut folder: Option<Arc<str>> = None;
     let mut lines = lines(whole_lines, kind).peekable();
@@ -102,15 +103,17 @@ pub fn parse_listing(
         }
         let entry = match (kind, form) {
             (ListingKind::Facts, _) => facts::parse_entry(line).or_else(|| unknown(line, form)),
-            (_, Some(form)) => match form.parse(line, &clock) {
-                Some(parsed) => Some(parsed.into_entry(line)),
-                None if form == Form::Unix && folder_heading(line, kind).is_some() => {
-                    folder = folder_heading(line, kind).map(|heading| text(heading).into());
-                    None
+            (_, Some(form)) => {
+                match known(line, &mut sample).unwrap_or_else(|| form.parse(line, &clock)) {
+                    Some(parsed) => Some(parsed.into_entry(line)),
+                    None if form == Form::Unix && folder_heading(line, kind).is_some() => {
+                        folder = folder_heading(line, kind).map(|heading| text(heading).into());
+                        None
+                    }
+                    None if kind == ListingKind::Status => None,
+                    None => unknown(line, Some(form)),
                 }
-                None if kind == ListingKind::Status => None,
-                None => unknown(line, Some(form)),
-            },
+            }
             (ListingKind::Names, None) => {
                 (!line.is_empty()).then(|| Parsed::of(line, EntryKind::Other).into_entry(line))
             }
@@ -168,25 +171,58 @@ enum Form {
     Guardian,
 }
 
+/// The form of a listing, and what the lines looked at are in it, so that no line is parsed twice in that form.
+#[derive(Debug, Default)]
+struct Detected<'a> {
+    form: Option<Form>,
+    /// The first lines that are not blank.
+    sample: Vec<Option<Parsed<'a>>>,
+}
+
+impl Detected<'_> {
+    fn of(form: Form) -> Self {
+        Self {
+            form: Some(form),
+            sample: Vec::new(),
+        }
+    }
+}
+
+/// What the line is, if that is known already.
+fn known<'a>(
+    line: &[u8],
+    sample: &mut impl Iterator<Item = Option<Parsed<'a>>>,
+) -> Option<Option<Parsed<'a>>> {
+    if is_blank(line) {
+        return None;
+    }
+    sample.next()
+}
+
+fn is_blank(line: &[u8]) -> bool {
+    line.trim_ascii().is_empty()
+}
+
 impl Form {
     /// The form that most of the first lines have.
-    fn detect(text: &[u8], kind: ListingKind, clock: &Clock) -> Option<Self> {
+    fn detect<'a>(text: &'a [u8], kind: ListingKind, clock: &Clock) -> Detected<'a> {
         let sample = || {
             lines(text, kind)
-                .filter(|line| !line.trim_ascii().is_empty())
+                .filter(|line| !is_blank(line))
                 .take(SAMPLE)
         };
         if let Some(form) = sample().find_map(|line| match mainframe::heading(line)? {
             mainframe::Heading::Datasets => Some(Self::MvsDatasets),
             mainframe::Heading::Members => Some(Self::MvsMembers),
         }) {
-            return Some(form);
+            return Detected::of(form);
         }
         let total = sample().count();
         if sample().any(guardian::is_heading) {
-            return Some(Self::Guardian);
+            return Detected::of(Self::Guardian);
         }
         let (mut best, mut best_count) = (None, 0);
+        let mut best_lines = Vec::new();
         for form in [
             Self::Unix,
             Self::Dos,
@@ -199,22 +235,32 @@ impl Form {
         ] {
             // VMS may wrap a line after the name: then half of the lines tell nothing.
             let mut count = 0;
+            let mut parsed = Vec::with_capacity(total);
             for (seen, line) in sample().enumerate() {
                 // Most listings are of the first form; the others need not be tried on all lines to lose against it.
                 if count + (total - seen) <= best_count {
                     break;
                 }
-                count += usize::from(form.parse(line, clock).is_some());
+                let entry = form.parse(line, clock);
+                count += usize::from(entry.is_some());
+                parsed.push(entry);
             }
             if count > best_count {
-                (best, best_count) = (Some(form), count);
+                (best, best_count, best_lines) = (Some(form), count, parsed);
             }
         }
         if best_count == 0 && sample().any(vms::wraps) && kind != ListingKind::Names {
-            return Some(Self::Vms);
+            return Detected::of(Self::Vms);
         }
         // Names may look like anything; a long listing looks like one from its beginning.
-        best.filter(|_| kind != ListingKind::Names || best_count * 2 > total)
+        Detected {
+            form: best.filter(|_| kind != ListingKind::Names || best_count * 2 > total),
+            // VMS puts lines together only when all are parsed.
+            sample: match best {
+                Some(Self::Vms) => Vec::new(),
+                _ => best_lines,
+            },
+        }
     }
 
     fn parse<'a>(self, line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {

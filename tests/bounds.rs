@@ -1,0 +1,158 @@
+//! Long and hostile sessions: work that grows with their length, memory that does not grow beyond its bounds, and every
+//! bound that was reached told.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use ftpscope::capture::{CaptureSet, ReadOptions};
+use ftpscope::model::record::{Session, Weight};
+use ftpscope::model::{Event, EventKind, EventSink, Limits};
+use ftpscope::pipeline::{self, Options};
+use support::conversation::Conversation;
+use support::wire::Wire;
+
+/// What was told, by session: how often each step and transfer, and the whole.
+#[derive(Default)]
+struct Told {
+    steps: BTreeMap<u64, u64>,
+    transfers: BTreeMap<u64, u64>,
+    warnings: Vec<String>,
+    session: Option<Session>,
+}
+
+impl EventSink for Told {
+    fn event(&mut self, event: &Event<'_>) {
+        match &event.kind {
+            EventKind::Step(step) => *self.steps.entry(step.number).or_default() += 1,
+            EventKind::Transfer(transfer) => *self.transfers.entry(transfer.id).or_default() += 1,
+            EventKind::Warning(warning) => self.warnings.push(warning.message.clone()),
+            EventKind::SessionEnd(session) => self.session = Some(Session::clone(session)),
+            _ => {}
+        }
+    }
+}
+
+fn told(conversation: &Conversation, limits: Limits) -> Told {
+    let mut told = Told::default();
+    tell(&conversation.wire, limits, &mut told);
+    told
+}
+
+fn tell(wire: &Wire, limits: Limits, events: &mut dyn EventSink) {
+    let file = std::io::Cursor::new(wire.to_pcap());
+    let readers = vec![("test".into(), Box::new(file) as _)];
+    let mut source = CaptureSet::from_readers(readers, ReadOptions::default());
+    let options = Options {
+        limits,
+        ..Options::default()
+    };
+    pipeline::analyze(&mut source, &options, events, &mut ());
+}
+
+fn conversation() -> Conversation {
+    Conversation::logged_in("10.0.0.2:40000", "10.0.0.1:21")
+}
+
+#[test]
+fn transfers_that_nobody_answers_are_each_told_once_and_leave_nothing_open() {
+    let mut conversation = conversation();
+    for number in 0..6_000 {
+        conversation.command(&format!("RETR f{number}"));
+    }
+    let told = told(&conversation, Limits::default());
+    let session = told.session.expect("a session");
+    assert_eq!(told.transfers.len(), 6_000);
+    assert!(told.transfers.values().all(|&times| times == 1));
+    assert!(told.steps.values().all(|&times| times == 1));
+    assert_eq!(session.transfers.len(), 6_000);
+    // Each transfer has its step, and that step tells it.
+    for transfer in &session.transfers {
+        let step = session.step_of(transfer.id).expect("a step");
+        assert_eq!(step.transfer, Some(transfer.id));
+        assert!(step.title.starts_with("RETR f"), "{}", step.title);
+    }
+    let bound = "a session has too many unfinished steps";
+    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+}
+
+#[test]
+fn what_open_sessions_keep_is_bounded_and_what_is_left_out_is_counted() {
+    let limits = Limits {
+        record_bytes: 200_000,
+        ..Limits::default()
+    };
+    let mut conversation = conversation();
+    for number in 0..1_000 {
+        conversation.exchange(&format!("NOOP {number}"), "200 done");
+    }
+    let told = told(&conversation, limits.clone());
+    let session = told.session.expect("a session");
+    let kept: usize = session.steps.iter().map(Weight::weight).sum();
+    assert!(kept <= limits.record_bytes, "{kept}");
+    assert!(kept > limits.record_bytes / 2, "{kept}");
+    // Every step was told, whatever was kept of it.
+    let all = told.steps.len() as u64;
+    assert!(all > 1_000);
+    assert_eq!(session.steps.len() as u64 + session.steps_omitted, all);
+    assert!(session.steps_omitted > 0);
+    let bound = "open sessions have too many steps and transfers";
+    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+}
+
+#[test]
+fn long_lines_count_as_often_as_they_are_held() {
+    let limits = Limits {
+        record_bytes: 200_000,
+        ..Limits::default()
+    };
+    let mut conversation = conversation();
+    let name = "x".repeat(1_000);
+    for _ in 0..100 {
+        conversation.command(&format!("RETR {name}"));
+    }
+    let told = told(&conversation, limits);
+    let session = told.session.expect("a session");
+    let arguments = session
+        .transfers
+        .iter()
+        .filter_map(|one| one.argument.as_ref());
+    let held: usize = arguments.map(String::len).sum();
+    assert!(held * 2 < 200_000, "{held}");
+    let bound = "open sessions hold too much text";
+    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+}
+
+#[test]
+fn the_end_of_a_session_makes_room_for_the_next() {
+    let limits = Limits {
+        record_bytes: 100_000,
+        ..Limits::default()
+    };
+    let mut wire = Wire::new();
+    let count = 100;
+    for port in 0..20 {
+        let client = format!("10.0.0.2:{}", 40_000 + port);
+        let mut one = Conversation::open_on(wire, &client, "10.0.0.1:21");
+        for number in 0..count {
+            one.exchange(&format!("NOOP {number}"), "200 done");
+        }
+        one.part();
+        wire = one.wire;
+    }
+    let mut omitted = Omitted::default();
+    tell(&wire, limits, &mut omitted);
+    assert_eq!(omitted.0, [0; 20]);
+}
+
+/// How many steps each session lacks.
+#[derive(Default)]
+struct Omitted(Vec<u64>);
+
+impl EventSink for Omitted {
+    fn event(&mut self, event: &Event<'_>) {
+        if let EventKind::SessionEnd(session) = &event.kind {
+            self.0.push(session.steps_omitted);
+        }
+    }
+}
