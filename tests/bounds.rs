@@ -156,3 +156,25 @@ impl EventSink for Omitted {
         }
     }
 }
+
+#[test]
+fn a_flood_of_openings_leaves_room_for_a_session_and_is_told() {
+    let mut wire = Wire::new();
+    for number in 0..20_000_u32 {
+        let client = format!("10.1.{}.{}:1024", number / 200, number % 200 + 1);
+        let client = client.parse().expect("an address");
+        let server = "10.0.0.1:21".parse().expect("an address");
+        support::connection::Connection::new(client, server).syn(&mut wire);
+    }
+    let mut conversation = Conversation::open_on(wire, "10.0.0.2:40000", "10.0.0.1:21");
+    conversation.part();
+    let limits = Limits {
+        flows: 18_000,
+        ..Limits::default()
+    };
+    let told = told(&conversation, limits);
+    let session = told.session.expect("a session");
+    assert!(!session.midstream);
+    let bound = "too many TCP connections at once that nobody answered";
+    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+}

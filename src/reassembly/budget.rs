@@ -15,6 +15,8 @@ pub(super) struct Budget {
     pub(super) forced_gaps: Reached,
     /// Flows that were not followed because the table was full.
     pub(super) refused_flows: Reached,
+    /// Connections whose SYN was not answered and that were given up for others.
+    pub(super) forgotten_openings: Reached,
 }
 
 /// How often a bound was reached, and where first.
@@ -45,6 +47,7 @@ impl Budget {
             held_one_sided: limits.held_bytes_one_sided,
             forced_gaps: Reached::default(),
             refused_flows: Reached::default(),
+            forgotten_openings: Reached::default(),
         }
     }
 

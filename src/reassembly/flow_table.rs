@@ -7,6 +7,7 @@ use super::budget::{Budget, Reached};
 use super::delivery::Context;
 use super::flow::{Flow, Outcome};
 use super::flow_slots::{FlowSlots, Quiet, State};
+use super::half_open::{HalfOpen, is_half_open};
 use super::recent_openings::RecentOpenings;
 use super::{CloseReason, FlowId, Interest, StreamHandler};
 
@@ -18,6 +19,7 @@ use super::{CloseReason, FlowId, Interest, StreamHandler};
 pub struct FlowTable {
     slots: FlowSlots,
     openings: RecentOpenings,
+    half_open: HalfOpen,
     budget: Budget,
     flows: usize,
     idle: Span,
@@ -43,6 +45,7 @@ impl FlowTable {
         Self {
             slots: FlowSlots::default(),
             openings: RecentOpenings::default(),
+            half_open: HalfOpen::default(),
             budget: Budget::new(limits),
             flows: limits.flows.min(u32::MAX as usize),
             idle: limits.data_idle.min(limits.control_idle),
@@ -130,7 +133,11 @@ impl FlowTable {
             self.budget.refused_flows,
             "too many TCP connections at once; segments of further ones were not read",
         );
-        held.into_iter().chain(flows).collect()
+        let openings = reached(
+            self.budget.forgotten_openings,
+            "too many TCP connections at once that nobody answered; the oldest count as unanswered",
+        );
+        held.into_iter().chain(flows).chain(openings).collect()
     }
 
     /// Segments of flows that had ended or were ignored: they were dropped.
@@ -265,9 +272,33 @@ impl FlowTable {
             flow.segment(direction, segment, &mut context)
         };
         self.settle(place, outcome, segment.frame, handler, now);
+        if segment.flags.syn()
+            && !segment.flags.ack()
+            && let Some(oldest) = self.half_open.push(place, key)
+        {
+            self.give_up_opening(oldest, segment.frame, handler, now);
+        }
         if self.scan_due == Timestamp::MAX {
             self.scan_due = now.plus(SCAN_EVERY);
             self.due = self.due.min(self.scan_due);
+        }
+    }
+
+    /// Nobody answered it while many others began. Should its SYN be answered yet, it is remembered.
+    fn give_up_opening(
+        &mut self,
+        (place, key): (u32, FlowKey),
+        frame: FrameRef,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) {
+        let slot = self.slots.get_mut(place);
+        if let Some(State::Open(flow)) = slot.map(|slot| &slot.state)
+            && flow.summary().key == key
+            && is_half_open(flow.summary())
+        {
+            self.budget.forgotten_openings.note(frame);
+            self.end(place, CloseReason::Expired, frame, handler, now);
         }
     }
 

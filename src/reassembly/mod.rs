@@ -21,6 +21,7 @@ mod distant_segments;
 mod flow;
 mod flow_slots;
 mod flow_table;
+mod half_open;
 mod half_stream;
 mod held_segments;
 mod history;

@@ -271,7 +271,7 @@ mod tests {
     #[test]
     fn one_long_text_does_not_stand_in_memory_as_a_whole() {
         let mut sessions = FinishedSessions::new();
-        let line = [b'x'; 1 << 16];
+        let line = [b'x'; 1 << 14];
         let lines = 2 * KEPT_IN_MEMORY / line.len();
         sessions.push(1, |out| {
             for _ in 0..lines {

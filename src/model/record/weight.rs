@@ -35,7 +35,7 @@ impl Weight for Reply {
     fn weight(&self) -> usize {
         size_of::<Self>()
             + texts(&self.lines)
-            + self.lines_b64.as_ref().map_or(0, |lines| texts(lines))
+            + self.lines_b64.as_ref().map_or(0, texts)
             + list(&self.preliminary)
     }
 }
@@ -103,7 +103,6 @@ fn option(value: Option<&String>) -> usize {
     value.map_or(0, text)
 }
 
-#[expect(clippy::ptr_arg, reason = "its capacity is what counts")]
 fn text(value: &String) -> usize {
     heap(value.capacity())
 }

@@ -103,17 +103,15 @@ pub fn parse_listing(
         }
         let entry = match (kind, form) {
             (ListingKind::Facts, _) => facts::parse_entry(line).or_else(|| unknown(line, form)),
-            (_, Some(form)) => {
-                match known(line, &mut sample).unwrap_or_else(|| form.parse(line, &clock)) {
-                    Some(parsed) => Some(parsed.into_entry(line)),
-                    None if form == Form::Unix && folder_heading(line, kind).is_some() => {
-                        folder = folder_heading(line, kind).map(|heading| text(heading).into());
-                        None
-                    }
-                    None if kind == ListingKind::Status => None,
-                    None => unknown(line, Some(form)),
+            (_, Some(form)) => match entry_of(form, line, &clock, &mut sample) {
+                Some(parsed) => Some(parsed.into_entry(line)),
+                None if form == Form::Unix && folder_heading(line, kind).is_some() => {
+                    folder = folder_heading(line, kind).map(|heading| text(heading).into());
+                    None
                 }
-            }
+                None if kind == ListingKind::Status => None,
+                None => unknown(line, Some(form)),
+            },
             (ListingKind::Names, None) => {
                 (!line.is_empty()).then(|| Parsed::of(line, EntryKind::Other).into_entry(line))
             }
@@ -188,15 +186,18 @@ impl Detected<'_> {
     }
 }
 
-/// What the line is, if that is known already.
-fn known<'a>(
-    line: &[u8],
-    sample: &mut impl Iterator<Item = Option<Parsed<'a>>>,
-) -> Option<Option<Parsed<'a>>> {
-    if is_blank(line) {
-        return None;
+/// What the line is; the lines looked at before are known already.
+fn entry_of<'line, 'sample: 'line>(
+    form: Form,
+    line: &'line [u8],
+    clock: &Clock,
+    sample: &mut impl Iterator<Item = Option<Parsed<'sample>>>,
+) -> Option<Parsed<'line>> {
+    let known = if is_blank(line) { None } else { sample.next() };
+    match known {
+        Some(parsed) => parsed,
+        None => form.parse(line, clock),
     }
-    sample.next()
 }
 
 fn is_blank(line: &[u8]) -> bool {
