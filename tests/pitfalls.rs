@@ -25,6 +25,8 @@ mod data;
 mod listing_forms;
 #[path = "pitfalls/listings.rs"]
 mod listings;
+#[path = "pitfalls/lost_lines.rs"]
+mod lost_lines;
 #[path = "pitfalls/names.rs"]
 mod names;
 #[path = "pitfalls/representation.rs"]

@@ -1,7 +1,7 @@
 //! `reply-violation`: replies that are not as the RFCs say. One finding for each rule and session.
 
 use super::{DataTrouble, Draft, quote};
-use crate::model::record::{Command, Finding, Outcome, Reply, Session, Severity, StepKind};
+use crate::model::record::{Command, Finding, Outcome, Reply, Session, Severity};
 use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 
 pub(super) fn violations(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {
@@ -26,13 +26,15 @@ pub(super) fn violations(session: &Session, troubles: &[DataTrouble], findings: 
                 .is_some_and(|word| word.eq_ignore_ascii_case("ALL"));
     }
     if nothing_is_missing(session, troubles) {
-        let end = session
+        // Some servers say farewell to a client that went without QUIT.
+        let last_command = session
             .steps
             .iter()
-            .find(|step| step.kind == StepKind::Disconnect)
-            .map(|step| step.time);
-        // Some servers say farewell to a client that went without QUIT.
-        let before_the_end = |reply: &&Reply| end.is_none_or(|end| reply.time < end);
+            .flat_map(|step| &step.commands)
+            .map(|command| command.time)
+            .max();
+        let before_the_end =
+            |reply: &&Reply| last_command.is_some_and(|command| reply.time < command);
         for reply in session
             .unsolicited_replies
             .iter()
@@ -304,6 +306,7 @@ mod tests {
     use super::*;
     use crate::diagnosis::Lost;
     use crate::diagnosis::tests::{command, session, step};
+    use crate::model::Timestamp;
 
     fn of(commands: Vec<Command>, troubles: &[DataTrouble]) -> Vec<Finding> {
         let mut it = session();
@@ -403,6 +406,9 @@ mod tests {
         let with_late_reply = |troubles: &[DataTrouble], code: u16, verb: &str| {
             let mut it = session();
             it.steps.push(step(vec![command(verb, None, (200, "ok"))]));
+            let mut after = command("NOOP", None, (200, "ok"));
+            after.time = Timestamp::from_parts(1, 0);
+            it.steps.push(step(vec![after]));
             let mut late = it.steps[0].commands[0].replies[0].clone();
             late.code = code;
             it.unsolicited_replies = vec![late];
@@ -423,10 +429,7 @@ mod tests {
     #[test]
     fn a_farewell_to_a_client_that_went_and_an_mdtm_that_sets_the_time_are_no_violations() {
         let mut it = session();
-        let mut going = step(vec![]);
-        going.kind = StepKind::Disconnect;
         it.unsolicited_replies = vec![command("QUIT", None, (221, "bye")).replies.remove(0)];
-        it.steps.push(going);
         let set = command(
             "MDTM",
             Some("20260102030405 a.txt"),

@@ -15,10 +15,16 @@ use crate::protocol::ftp::{
 
 impl Session {
     /// A 1yz: what it says of the transfer it begins.
-    pub(super) fn preliminary(&mut self, sequence: u64, reply: &ParsedReply) {
+    pub(super) fn preliminary(
+        &mut self,
+        shared: &mut Shared<'_>,
+        sequence: u64,
+        reply: &ParsedReply,
+    ) {
         if !matches!(reply.code, 125 | 150) {
             return;
         }
+        self.type_told(shared, sequence, reply);
         let Some(state) = self
             .transfer_of(sequence)
             .and_then(|id| self.transfers.get_mut(&id))
@@ -57,6 +63,9 @@ impl Session {
     ) {
         let code = reply.code;
         let accepted = (200..300).contains(&code);
+        if accepted && verb.needs_login() {
+            self.logins.prove();
+        }
         let argument = self
             .steps
             .get(sequence)
@@ -207,7 +216,8 @@ impl Session {
             told_directory(reply).or_else(|| path::resolve(self.directory.as_deref(), argument));
     }
 
-    fn represent(&mut self, verb: Verb, argument: &[u8]) {
+    pub(super) fn represent(&mut self, verb: Verb, argument: &[u8]) {
+        self.type_certain |= verb == Verb::Type;
         let letter = argument.trim_ascii().first().map(u8::to_ascii_uppercase);
         match (verb, letter) {
             (Verb::Type, Some(b'A')) => self.representation.data_type = DataType::Ascii,
@@ -236,6 +246,7 @@ impl Session {
         self.logins.forget_current();
         self.directory = None;
         self.representation = Representation::default();
+        self.type_certain = true;
         self.restart = 0;
         self.negotiation = None;
         self.known_sizes = KnownSizes::default();
@@ -301,7 +312,7 @@ impl Session {
 }
 
 /// The directory that a reply to CWD or CDUP tells: quoted (RFC 959 appendix II), or after `directory is`.
-fn told_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
+pub(super) fn told_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
     let line = reply.lines.last()?;
     if line.contains(&b'"') {
         return path::quoted_path(line).filter(|path| path.first() == Some(&b'/'));

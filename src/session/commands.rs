@@ -156,6 +156,7 @@ impl Session {
             return;
         }
         let Pending { sequence, verb, .. } = *pending;
+        self.reply_is_lost(sequence, verb);
         if let Some(number) = self.announcement(sequence) {
             self.put_in_force(shared, number);
             return;
@@ -190,9 +191,13 @@ impl Session {
 
     /// The oldest command will not be answered any more.
     pub(super) fn drop_front(&mut self) {
-        if let Some(pending) = self.pending.pop_front()
-            && let Some(command) = self.steps.get_mut(pending.sequence)
-        {
+        let Some(pending) = self.pending.pop_front() else {
+            return;
+        };
+        if !pending.presumed {
+            self.reply_is_lost(pending.sequence, pending.verb);
+        }
+        if let Some(command) = self.steps.get_mut(pending.sequence) {
             command.reply_lost = true;
         }
     }

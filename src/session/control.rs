@@ -9,6 +9,7 @@ use super::encrypted_data::EncryptedData;
 use super::encryption::Encryption;
 use super::known_sizes::KnownSizes;
 use super::login::Logins;
+use super::lost_lines::LostCommands;
 use super::pairing::Pending;
 use super::resynchronise::Dialogue;
 use super::secrets::Secrets;
@@ -89,6 +90,10 @@ pub(super) struct Session {
     pub(super) inferred_login: Option<crate::model::record::LoginOutcome>,
     pub(super) directory: Option<Vec<u8>>,
     pub(super) representation: Representation,
+    /// The data type is known, from the beginning of the session or from what was said since.
+    pub(super) type_certain: bool,
+    /// What the client said that was not captured, until its next command.
+    pub(super) lost_commands: Option<LostCommands>,
     pub(super) restart: u64,
     /// Argument of an RNFR that was accepted.
     pub(super) renaming: Option<Vec<u8>>,
@@ -167,6 +172,8 @@ impl Session {
             inferred_login: None,
             directory: None,
             representation: Representation::default(),
+            type_certain: summary.half.iter().any(|half| half.syn.is_some()),
+            lost_commands: None,
             restart: 0,
             renaming: None,
             allocated: None,

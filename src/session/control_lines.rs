@@ -15,6 +15,8 @@ use crate::reassembly::{Chunk, Gap};
 pub(super) struct EndState {
     /// The next line may be the rest of a line whose beginning was lost.
     after_gap: bool,
+    /// The next lines may be the rest of a reply whose beginning was lost.
+    within_reply: bool,
     /// A byte was seen.
     spoke: bool,
     /// Where the last byte arrived.
@@ -119,6 +121,7 @@ impl Session {
             (&mut self.server_end, &mut self.server_lines)
         };
         end.after_gap = true;
+        end.within_reply = true;
         let heard = end.heard;
         self.dialogue.hole();
         let begun = lines
@@ -132,7 +135,9 @@ impl Session {
                 self.server_line(shared, &line, true, heard);
             }
         }
-        if !from_client && let Some(reply) = self.replies.hole() {
+        if from_client {
+            self.commands_are_lost(heard, gap.length);
+        } else if let Some(reply) = self.replies.hole() {
             self.reply(shared, &reply, heard);
         }
     }
@@ -195,6 +200,7 @@ impl Session {
             self.steps.handshake(None);
         }
         let verb = Verb::from_bytes(&parse_command(line).verb);
+        self.judge_lost_commands(arrived);
         self.client_goes_on(shared, verb, arrived);
         self.command(shared, line, truncated, arrived);
         self.command_sent(shared, verb, arrived);
@@ -210,7 +216,11 @@ impl Session {
         let (line, cut) = shared.keep_text(line);
         self.kept_bytes += line.len() * COPIES;
         match self.replies.line(line, truncated || cut) {
-            ReplyLine::Complete(reply) => self.reply(shared, &reply, arrived),
+            ReplyLine::Complete(reply) => {
+                self.server_end.within_reply = false;
+                self.reply(shared, &reply, arrived);
+            }
+            ReplyLine::Odd if self.server_end.within_reply => {}
             // A capture that begins in the middle may begin within a reply.
             ReplyLine::Odd
                 if !line.trim_ascii().is_empty() && (!self.midstream || self.replies_seen > 0) =>

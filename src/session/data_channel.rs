@@ -292,6 +292,17 @@ impl DataChannel {
         self.decoding = Some((way, Box::new(decoding)));
     }
 
+    /// What was said of its bytes was wrong: they are decoded otherwise, if none were yet.
+    pub(super) fn forget_decoding(&mut self) {
+        if let Some((_, decoding)) = &mut self.decoding {
+            if decoding.content.length == 0 {
+                self.decoding = None;
+            } else {
+                decoding.stop("the type of the transfer was not known when it began");
+            }
+        }
+    }
+
     /// No more bytes come: what is decoded is all there is.
     pub(super) fn finish_decoding(&mut self, mut sink: ContentSink<'_>) {
         let (room, save) = self.room_and_save(&sink);

@@ -13,6 +13,7 @@ impl Session {
         }
         self.directory = None;
         self.representation = Representation::default();
+        self.type_certain = false;
         self.restart = 0;
         self.known_sizes = KnownSizes::default();
         self.allocated = None;

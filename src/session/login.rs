@@ -92,6 +92,16 @@ impl Logins {
         }
     }
 
+    /// What only a user who is logged in can do was done: an attempt whose answer was not captured succeeded.
+    pub(super) fn prove(&mut self) {
+        if let Some(attempt) = &mut self.attempt
+            && attempt.outcome.is_none()
+        {
+            attempt.outcome = Some(true);
+            self.accepted = Some(attempt.clone());
+        }
+    }
+
     /// The login as the report shows it.
     pub(super) fn record(&self, secrets: &Secrets) -> Login {
         let Some(attempt) = self.accepted.as_ref().or(self.attempt.as_ref()) else {
@@ -175,6 +185,22 @@ mod tests {
             logins.reply(Verb::Pass, code);
             assert_eq!(logins.record(&secrets).password.as_deref(), Some(shown));
         }
+    }
+
+    #[test]
+    fn an_attempt_without_an_answer_succeeded_if_something_else_did() {
+        let secrets = Secrets::new(false);
+        let mut logins = Logins::default();
+        logins.prove();
+        assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Unseen);
+        logins.user(b"bob", &secrets);
+        logins.reply(Verb::User, 331);
+        logins.prove();
+        assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Accepted);
+        logins.user(b"eve", &secrets);
+        logins.reply(Verb::User, 530);
+        logins.prove();
+        assert_eq!(logins.record(&secrets).user.as_deref(), Some("bob"));
     }
 
     #[test]

@@ -51,6 +51,7 @@ mod link;
 mod listing_text;
 mod listings;
 mod login;
+mod lost_lines;
 mod pairing;
 mod recognise;
 mod replies;

@@ -95,7 +95,7 @@ impl Session {
             if again {
                 self.dialogue.begun_twice(sequence);
             }
-            self.preliminary(sequence, reply);
+            self.preliminary(shared, sequence, reply);
         } else {
             self.note_waiting(index, arrived);
             self.pending.remove(index);

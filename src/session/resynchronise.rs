@@ -66,6 +66,16 @@ impl Dialogue {
         self.begun_twice = Some(sequence);
     }
 
+    /// The final replies between two frames that nobody waited for.
+    pub(super) fn unclaimed_between(&self, after: u64, before: u64) -> Vec<ParsedReply> {
+        self.unclaimed
+            .iter()
+            .filter(|one| one.arrived.number > after && one.arrived.number < before)
+            .filter(|one| one.reply.code >= 200)
+            .map(|one| one.reply.clone())
+            .collect()
+    }
+
     /// Remembers a reply that nobody waited for.
     pub(super) fn unclaimed(
         &mut self,

@@ -8,7 +8,7 @@ use super::expectation::{Expectation, NegotiationId};
 use super::known_sizes::Told;
 use super::shared::Shared;
 use crate::diagnosis::Announcement;
-use crate::model::record::{Mode, TransferDirection};
+use crate::model::record::{DataType, Mode, TransferDirection};
 use crate::model::{Direction, Endpoint, FrameRef, Timestamp, WarningCode};
 use crate::protocol::ftp::representation::Coding;
 use crate::protocol::ftp::{Verb, path};
@@ -310,6 +310,27 @@ impl Session {
         }
         if let Some(state) = negotiation.transfer.and_then(|id| self.transfers.get(&id)) {
             let (verb, representation) = (state.verb, state.representation);
+            claim(shared, data, verb, representation);
+        }
+    }
+
+    /// The type of a transfer that has begun is another than was thought.
+    pub(super) fn retype(&mut self, shared: &mut Shared<'_>, id: u64, data_type: DataType) {
+        let Some(state) = self.transfers.get_mut(&id) else {
+            return;
+        };
+        if std::mem::replace(&mut state.representation.data_type, data_type) == data_type {
+            return;
+        }
+        let (verb, representation) = (state.verb, state.representation);
+        let data = state
+            .negotiation
+            .and_then(|number| self.negotiations.get(&number))
+            .map_or_else(Vec::new, |negotiation| negotiation.data.clone());
+        for data in data {
+            if let Some(channel) = shared.data.get_mut(&data) {
+                channel.forget_decoding();
+            }
             claim(shared, data, verb, representation);
         }
     }

@@ -1,4 +1,4 @@
-//! `capture-loss` of the whole capture.
+//! `capture-loss` of the whole capture, where more than one session is concerned: one tells it itself.
 
 use super::{MOST_FRAMES, MOST_SESSIONS};
 use crate::diagnosis::{DataTrouble, Draft, grouped, lost};
@@ -35,16 +35,12 @@ impl Losses {
 
     pub(super) fn finish(&mut self) -> Option<Finding> {
         let mut this = std::mem::take(self);
-        if this.count == 0 {
+        if this.count < 2 {
             return None;
         }
         this.sessions.sort_unstable();
         this.frames.sort_unstable();
         let bytes = grouped(this.control.saturating_add(this.data));
-        let sessions = match this.count {
-            1 => "one session".to_owned(),
-            count => format!("{} sessions", grouped(count)),
-        };
         let one_sided = match this.one_sided {
             0 => String::new(),
             count if count == this.count => {
@@ -60,7 +56,7 @@ impl Losses {
         let mut finding = Draft {
             id: "capture-loss",
             severity,
-            title: format!("the capture lost {bytes} bytes of {sessions}"),
+            title: format!("the capture lost {bytes} bytes of {} sessions", grouped(this.count)),
             explanation: format!(
                 "{} bytes of control connections and {} bytes of data connections were acknowledged by their receivers and are not in the capture: the recording missed them, the network did not lose them.{one_sided}",
                 grouped(this.control),
@@ -81,8 +77,10 @@ mod tests {
     use crate::diagnosis::Lost;
 
     #[test]
-    fn losses_add_up_and_nothing_lost_is_no_finding() {
+    fn losses_add_up_and_one_session_tells_its_own() {
         let mut losses = Losses::default();
+        assert_eq!(losses.finish(), None);
+        losses.session_over(1, &[DataTrouble::Lost(Lost::default())]);
         assert_eq!(losses.finish(), None);
         for (session, control, data) in [(3, 10, 0), (1, 0, 1_490)] {
             let lost = Lost {

@@ -110,6 +110,25 @@ impl Verb {
         )
     }
 
+    /// A command that servers carry out for nobody but those who are logged in.
+    #[must_use]
+    pub const fn needs_login(self) -> bool {
+        self.is_transfer()
+            || matches!(
+                self,
+                Self::Pwd
+                    | Self::Cwd
+                    | Self::Cdup
+                    | Self::Mkd
+                    | Self::Rmd
+                    | Self::Dele
+                    | Self::Rnto
+                    | Self::Size
+                    | Self::Mdtm
+                    | Self::Mlst
+            )
+    }
+
     /// A command that a client may send while a transfer runs (RFC 959 section 4.1.3): it tells nothing about the client's
     /// waiting for the reply before.
     #[must_use]
