@@ -277,8 +277,10 @@ impl Flow {
         if !segment.payload.is_empty() {
             self.tell_copies_apart(direction, segment, before);
         }
-        if flags.ack() {
-            self.round_trips(direction, segment, seen, context);
+        let end = self.streams[direction.index()].seen();
+        if end > seen && flags.ack() {
+            let acknowledgment = SeqNum(segment.acknowledgment);
+            self.streams[direction.reverse().index()].answered(acknowledgment, end);
         }
         if self.streams[0].has_backlog() || self.streams[1].has_backlog() {
             self.review_streams(context);
@@ -442,28 +444,6 @@ impl Flow {
         stream.acknowledged(acknowledged, u64::from(segment.window) << shift, &mut out);
     }
 
-    /// A segment may end a round trip of its own direction, and begin one of the other. `seen` was the end of its stream
-    /// before.
-    #[inline]
-    fn round_trips<H: StreamHandler>(
-        &mut self,
-        direction: Direction,
-        segment: &Segment<'_>,
-        seen: u64,
-        context: &mut Context<'_, H>,
-    ) {
-        let acked = self.streams[direction.reverse().index()].acked();
-        let (stream, mut out) = self.sent(direction, context);
-        if !out.ignored() {
-            stream.heard(acked, &mut out);
-        }
-        let end = stream.seen();
-        if !segment.payload.is_empty() && end > seen {
-            let acknowledgment = SeqNum(segment.acknowledgment);
-            self.streams[direction.reverse().index()].answered(acknowledgment, end);
-        }
-    }
-
     /// By how many bits the windows that `direction` offers are scaled (RFC 7323 section 2.2): by none unless both
     /// sides have the option. Where that is unknown, the largest window that can be meant.
     fn shift(&self, direction: Direction) -> u8 {
@@ -512,9 +492,10 @@ impl Flow {
 
     fn review_streams<H: StreamHandler>(&mut self, context: &mut Context<'_, H>) {
         for direction in [Direction::Up, Direction::Down] {
+            let heard = self.streams[direction.reverse().index()].acked();
             let (stream, mut out) = self.sent(direction, context);
             if !out.ignored() {
-                stream.review(&mut out);
+                stream.review(heard, &mut out);
             }
         }
     }

@@ -218,24 +218,6 @@ impl HalfStream {
         }
     }
 
-    /// The sender of this stream has acknowledged the other one up to `acked`: what it sent before it had the answer to it,
-    /// and we did not see, will not come.
-    #[inline]
-    pub(super) fn heard<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
-        if let Some(position) = self.round_trip.over(acked) {
-            let seen = self.seen();
-            // One byte beyond all that was seen may be a FIN; the end of the flow will tell.
-            let end = if position > seen.saturating_add(1) {
-                position
-            } else {
-                position.min(seen)
-            };
-            if end > self.next {
-                self.decide(end, out);
-            }
-        }
-    }
-
     /// An acknowledgment of this stream by the other side, with the window it offers.
     #[inline]
     pub(super) fn acknowledged<H: StreamHandler>(
@@ -263,8 +245,8 @@ impl HalfStream {
         }
     }
 
-    /// Decides whether holes have become gaps.
-    pub(super) fn review<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+    /// Decides whether holes have become gaps; the sender has acknowledged the other stream up to `heard`.
+    pub(super) fn review<H: StreamHandler>(&mut self, heard: u64, out: &mut Delivery<'_, '_, H>) {
         if self.backlog.is_none() {
             return;
         }
@@ -272,7 +254,10 @@ impl HalfStream {
         if other == 0 && self.held_bytes() >= out.budget().held_one_sided {
             self.close_first_hole(out);
         }
-        let decided = self.watch(out, HoleWatch::decided).unwrap_or_default();
+        let by_time = self.watch(out, HoleWatch::decided).unwrap_or_default();
+        let by_dialogue = self.round_trip.decided(self.next, heard);
+        // What was acknowledged beyond all that was seen may be a FIN, or a number that a translator shifted.
+        let decided = by_time.max(by_dialogue.min(self.seen()));
         if decided > self.next {
             self.decide(decided, out);
         }

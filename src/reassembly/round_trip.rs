@@ -18,17 +18,19 @@ pub(super) struct RoundTrip {
 }
 
 impl RoundTrip {
-    /// The receiver acknowledged up to `position`, beyond what was seen, with bytes of its own that end at `end`.
+    /// The receiver acknowledged up to `position`, beyond what was seen, with new bytes of its own that end at `end`.
     pub(super) const fn answered(&mut self, position: u64, end: u64) {
         if self.answer.is_none() {
             self.answer = Some((position, end));
         }
     }
 
-    /// The sender has acknowledged the other stream up to `acked`: the position up to which this one was sent a round trip ago.
-    pub(super) fn over(&mut self, acked: u64) -> Option<u64> {
+    /// The sender has acknowledged the other stream up to `acked`, and all before `next` of this one is known. Returns the
+    /// position before which nothing will come any more, or 0.
+    pub(super) fn decided(&mut self, next: u64, acked: u64) -> u64 {
+        self.answer.take_if(|(position, _)| *position <= next);
         self.answer
-            .take_if(|(_, end)| acked >= *end)
-            .map(|(position, _)| position)
+            .filter(|(_, end)| acked >= *end)
+            .map_or(0, |(position, _)| position)
     }
 }

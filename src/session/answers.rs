@@ -63,9 +63,6 @@ impl Session {
     ) {
         let code = reply.code;
         let accepted = (200..300).contains(&code);
-        if accepted && verb.needs_login() {
-            self.logins.prove();
-        }
         let argument = self
             .steps
             .get(sequence)

@@ -94,6 +94,8 @@ pub(super) struct Session {
     pub(super) type_certain: bool,
     /// What the client said that was not captured, until its next command.
     pub(super) lost_commands: Option<LostCommands>,
+    /// What came from the server before it last said something that was not captured.
+    pub(super) lost_replies: Option<FrameRef>,
     pub(super) restart: u64,
     /// Argument of an RNFR that was accepted.
     pub(super) renaming: Option<Vec<u8>>,
@@ -174,6 +176,7 @@ impl Session {
             representation: Representation::default(),
             type_certain: summary.half.iter().any(|half| half.syn.is_some()),
             lost_commands: None,
+            lost_replies: None,
             restart: 0,
             renaming: None,
             allocated: None,

@@ -137,8 +137,11 @@ impl Session {
         }
         if from_client {
             self.commands_are_lost(heard, gap.length);
-        } else if let Some(reply) = self.replies.hole() {
-            self.reply(shared, &reply, heard);
+        } else {
+            self.lost_replies = Some(heard);
+            if let Some(reply) = self.replies.hole() {
+                self.reply(shared, &reply, heard);
+            }
         }
     }
 

@@ -60,7 +60,10 @@ impl Session {
         let replies = self
             .dialogue
             .unclaimed_between(lost.after.number, next.number);
-        if replies.is_empty() {
+        let replies_too = self
+            .lost_replies
+            .is_some_and(|after| after.number >= lost.after.number);
+        if replies.is_empty() || replies_too {
             if lost.length >= SHORTEST_CWD {
                 self.directory = None;
             }

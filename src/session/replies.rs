@@ -106,6 +106,9 @@ impl Session {
                 // With this reply its step may be told; it changes no directory.
                 self.note_directory(sequence);
             }
+            if (200..300).contains(&reply.code) && verb.needs_login() {
+                self.logins.prove();
+            }
             self.finally(shared, sequence, verb, reply, arrived);
             self.note_directory(sequence);
             self.activate_front(shared);

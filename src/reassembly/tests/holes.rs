@@ -327,11 +327,6 @@ fn in_a_dialogue_a_round_trip_makes_a_hole_a_gap() {
     assert!(wire.log().is_empty());
     wire.wait(OUT_OF_STEP);
     assert_eq!(wire.log(), ["down 0 331\r\n", "up 0 gap 6", "up 6 PASS"]);
-    // A bare acknowledgment of the answer does as well, whatever comes behind it.
-    wire.send(server(5005).ack(1020).data("230\r\n"));
-    wire.wait(OUT_OF_STEP);
-    wire.send(client(1020).ack(5010));
-    assert_eq!(wire.log(), ["down 5 230\r\n", "up 10 gap 10"]);
 }
 
 #[test]
@@ -358,13 +353,15 @@ fn commands_that_were_sent_without_waiting_may_overtake_one_another() {
 }
 
 #[test]
-fn a_fin_that_was_not_captured_is_no_byte_after_a_round_trip_either() {
+fn numbers_beyond_what_was_sent_make_no_gap_after_a_round_trip_either() {
     let mut wire = Wire::established();
+    // A FIN that was not captured, or a translator that shifts numbers.
     wire.send(client(1000).ack(5000).data("QUIT"));
-    wire.send(server(5000).ack(1005).data("221\r\n"));
+    wire.send(server(5000).ack(1007).data("221\r\n"));
     wire.wait(OUT_OF_STEP);
-    wire.send(client(1005).ack(5005));
-    assert_eq!(wire.log(), ["up 0 QUIT", "down 0 221\r\n"]);
+    wire.send(client(1004).ack(5005));
+    wire.send(client(1004).ack(5005).data("NOOP"));
+    assert_eq!(wire.log(), ["up 0 QUIT", "down 0 221\r\n", "up 4 NOOP"]);
     assert_eq!(wire.summary().sent(Direction::Up).missing_bytes, 0);
 }
 
