@@ -17,6 +17,8 @@ pub(super) struct Context<'a, H> {
     pub(super) frame: FrameRef,
     /// Capture time as the table believes it.
     pub(super) now: Timestamp,
+    /// The frame of the segment in hand, where that has waited for what it answers and has got it.
+    pub(super) waited: Option<u64>,
 }
 
 /// One direction of one flow, seen from the stream that feeds it.
@@ -59,6 +61,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
             arrived,
             offset,
             bytes,
+            waited: self.context.waited == Some(arrived.number),
         };
         let interest =
             self.context
@@ -144,6 +147,15 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
     /// The current packet.
     pub(super) const fn frame(&self) -> FrameRef {
         self.context.frame
+    }
+
+    /// The packet that tells when something came: where the segment in hand waited for what it answers, that of the answered.
+    pub(super) fn known_at(&self, arrived: FrameRef) -> FrameRef {
+        if self.context.waited == Some(arrived.number) {
+            self.context.frame
+        } else {
+            arrived
+        }
     }
 
     /// Capture time.

@@ -212,8 +212,11 @@ impl Flow {
                 if self.is_early(guest.direction, &segment) {
                     let other = guest.direction.reverse().index();
                     self.streams[other].give_up(SeqNum(segment.acknowledgment));
+                } else {
+                    context.waited = Some(segment.frame.number);
                 }
                 let outcome = self.handle(guest.direction, &segment, context);
+                context.waited = None;
                 if outcome != Outcome::Open {
                     return outcome;
                 }

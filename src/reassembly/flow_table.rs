@@ -190,6 +190,7 @@ impl FlowTable {
                     flow: id,
                     frame: segment.frame,
                     now,
+                    waited: None,
                 };
                 let outcome = flow.segment(direction, segment, &mut context);
                 if outcome != Outcome::Open || (flow.waiting() && !slot.in_attention) {
@@ -268,6 +269,7 @@ impl FlowTable {
                 flow: id,
                 frame: segment.frame,
                 now,
+                waited: None,
             };
             flow.segment(direction, segment, &mut context)
         };
@@ -333,6 +335,7 @@ impl FlowTable {
             flow: FlowId(place),
             frame,
             now,
+            waited: None,
         });
         slot.state = State::Quiet(Quiet {
             starts: flow.starts(),
@@ -358,6 +361,7 @@ impl FlowTable {
                 flow: FlowId(place),
                 frame,
                 now,
+                waited: None,
             };
             flow.end(reason, &mut context);
             flow.release(&mut context);
@@ -400,6 +404,7 @@ impl FlowTable {
                     flow: FlowId(place),
                     frame: at,
                     now,
+                    waited: None,
                 };
                 let outcome = flow.review(self.linger, &mut context);
                 self.settle(place, outcome, at, handler, now);
@@ -464,6 +469,7 @@ impl FlowTable {
                     flow: FlowId(place),
                     frame: at,
                     now,
+                    waited: None,
                 };
                 let outcome = flow.relieve(&mut context);
                 self.settle(place, outcome, at, handler, now);

@@ -57,6 +57,8 @@ pub struct Chunk<'a> {
     pub offset: u64,
     /// The bytes, never empty.
     pub bytes: &'a [u8],
+    /// They arrived before what they answer, and waited for it: the frames do not tell the order in which they were sent.
+    pub waited: bool,
 }
 
 /// Bytes that will not come.

@@ -39,6 +39,7 @@ impl Session {
         };
         end.spoke = true;
         end.heard = chunk.arrived;
+        self.dialogue.out_of_step = chunk.waited;
         let mut rest = chunk.bytes;
         while !rest.is_empty() {
             rest = if self.encryption.is_clear(from_client) {

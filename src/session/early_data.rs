@@ -224,6 +224,7 @@ mod tests {
             arrived: FrameRef::default(),
             offset,
             bytes,
+            waited: false,
         }
     }
 

@@ -98,6 +98,7 @@ impl SessionTracker<'_> {
                     arrived,
                     offset,
                     bytes: &bytes,
+                    waited: false,
                 };
                 if self.data(flow, direction, held, summary) == Interest::Ignore {
                     return Interest::Ignore;
@@ -168,6 +169,7 @@ impl SessionTracker<'_> {
                         arrived,
                         offset,
                         bytes: &bytes,
+                        waited: false,
                     };
                     self.data_bytes(id, direction, chunk, &summary);
                 }

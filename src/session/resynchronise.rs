@@ -32,6 +32,8 @@ pub(super) struct Dialogue {
     unclaimed: VecDeque<Unclaimed>,
     /// The negotiation that the reply being given has announced already.
     pub(super) announced: Option<u64>,
+    /// The bytes in hand were captured before what they answer.
+    pub(super) out_of_step: bool,
 }
 
 #[derive(Debug)]
@@ -295,10 +297,12 @@ impl Session {
 
     /// Whether the command at `index` was captured before a reply.
     pub(super) fn was_sent(&self, index: usize, arrived: FrameRef) -> bool {
-        self.pending
-            .get(index)
-            .and_then(|one| self.steps.get(one.sequence))
-            .is_none_or(|command| command.record.frame <= arrived.number)
+        self.dialogue.out_of_step
+            || self
+                .pending
+                .get(index)
+                .and_then(|one| self.steps.get(one.sequence))
+                .is_none_or(|command| command.record.frame <= arrived.number)
     }
 
     /// Whether a reply to the command at `index` shows that the transfer in front is over: no server arranges the next data

@@ -253,6 +253,7 @@ impl<'s> SessionTracker<'s> {
                         arrived: held.arrived,
                         offset: held.offset,
                         bytes: &held.bytes,
+                        waited: false,
                     };
                     self.control_data(id, held.direction, chunk);
                 }

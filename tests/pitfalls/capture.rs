@@ -84,6 +84,37 @@ fn pitfall_81_every_packet_twice_is_still_one_session() {
 }
 
 #[test]
+fn pitfall_81_the_two_directions_may_be_out_of_step() {
+    let recorded = packets(&plain());
+    for distance in 1..4 {
+        for first in 3..recorded.len() - distance {
+            // The packet is captured some packets too late, after what answers it.
+            let mut late = recorded.clone();
+            let times: Vec<_> = late.iter().map(|packet| packet.time).collect();
+            late[first..=first + distance].rotate_left(1);
+            for (packet, time) in late.iter_mut().zip(times) {
+                packet.time = time;
+            }
+            let report = analyze(&pcap(1, &late), &["--show-passwords"]);
+            let commands = |report: &Value| -> Vec<Value> {
+                let steps = list(&session(report)["steps"]);
+                let all = steps.iter().flat_map(|step| list(&step["commands"]));
+                all.map(|one| {
+                    let codes = list(&one["replies"])
+                        .iter()
+                        .map(|reply| reply["code"].clone());
+                    json!([one["verb"], codes.collect::<Vec<_>>()])
+                })
+                .collect()
+            };
+            let whole = analyze(&pcap(1, &recorded), &["--show-passwords"]);
+            assert_eq!(commands(&report), commands(&whole), "{first} by {distance}");
+            assert_plain(&report);
+        }
+    }
+}
+
+#[test]
 fn pitfall_81_packets_of_one_connection_in_any_order_near_their_place() {
     let recorded = packets(&plain());
     // The segments with the two halves of a line, and all of the data connection, change places in pairs.

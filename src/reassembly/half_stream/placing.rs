@@ -60,7 +60,8 @@ impl HalfStream {
         }
         if piece.fin && self.fin.is_none() && (end >= self.highest || end == self.next) {
             self.fin = Some(end);
-            out.half().fin = Some(piece.arrived);
+            let known_at = out.known_at(piece.arrived);
+            out.half().fin = Some(known_at);
             if end > self.next {
                 self.backlog.get_or_insert_default();
             }
