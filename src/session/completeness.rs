@@ -235,7 +235,10 @@ fn tell_content(facts: &Facts, evidence: &mut Vec<String>) {
         evidence.push(format!("decoding it: {problem}"));
     }
     if let Some(ends) = facts.line_ends.as_ref().filter(|_| !facts.encrypted) {
-        let odd = [(ends.line_feeds, "LF alone"), (ends.returns, "CR alone")];
+        let odd = [
+            (ends.bare_line_feeds(), "LF alone"),
+            (ends.bare_returns(), "CR alone"),
+        ];
         let odd: Vec<String> = odd
             .iter()
             .filter(|(count, _)| *count > 0)
@@ -244,7 +247,7 @@ fn tell_content(facts: &Facts, evidence: &mut Vec<String>) {
         if !odd.is_empty() {
             evidence.push(format!(
                 "sent as text with {} line ends of CR LF, {}",
-                thousands(ends.proper),
+                thousands(ends.proper()),
                 odd.join(", ")
             ));
         }

@@ -7,6 +7,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::line_ends::LineEnds;
 use super::listing_text::{ListingText, ListingTexts};
 use super::shared::Options;
 use crate::model::ContentId;
@@ -143,6 +144,11 @@ impl Content {
         looks_like_record(&self.head) && self.gaps.first().is_none_or(|gap| gap[0] > 0)
     }
 
+    /// Whether more bytes will not tell more of the type.
+    pub(super) fn tells_its_type(&self) -> bool {
+        self.head.len() >= HEAD_BYTES
+    }
+
     /// The format of what was sent as text and is none. Its line ends may have been changed already, as in the mark by
     /// which a PNG image shows just that.
     pub(super) fn binary_format(&self) -> Option<String> {
@@ -242,35 +248,6 @@ pub(super) struct Digests {
     pub(super) crc32: Option<String>,
 }
 
-/// The line ends in what was sent as text (TYPE A).
-#[derive(Clone, Debug, Default)]
-pub(super) struct LineEnds {
-    /// CR LF, as RFC 959 section 3.1.1.1 wants it.
-    pub(super) proper: u64,
-    /// LF without CR before it.
-    pub(super) line_feeds: u64,
-    /// CR with neither LF nor NUL behind it.
-    pub(super) returns: u64,
-    /// CR NUL, which stands for a CR (RFC 854).
-    pub(super) escaped: u64,
-    after_return: bool,
-}
-
-impl LineEnds {
-    fn count(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            let after_return = std::mem::replace(&mut self.after_return, byte == b'\r');
-            match (after_return, byte) {
-                (true, b'\n') => self.proper += 1,
-                (false, b'\n') => self.line_feeds += 1,
-                (true, 0) => self.escaped += 1,
-                (true, _) => self.returns += 1,
-                (false, _) => {}
-            }
-        }
-    }
-}
-
 /// A line of `ls -l`: a letter for the kind, nine for who may do what, and a space or a mark.
 fn begins_long_listing(bytes: &[u8]) -> bool {
     let Some(([kind, permissions @ ..], rest)) = bytes.split_first_chunk::<10>() else {
@@ -281,7 +258,7 @@ fn begins_long_listing(bytes: &[u8]) -> bool {
         && matches!(rest, [b' ' | b'+' | b'.' | b'@', ..])
 }
 
-pub(super) fn is_text(bytes: &[u8]) -> bool {
+fn is_text(bytes: &[u8]) -> bool {
     let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
     if bytes.iter().any(control) {
         return false;

@@ -255,7 +255,8 @@ impl DataChannel {
         if let Some((way, decoding)) = &mut self.decoding
             && *way == direction
         {
-            decoding.push(bytes, text_room, save, sink);
+            let raw = self.contents[direction.index()].as_deref();
+            decoding.push(bytes, raw, text_room, save, sink);
         }
     }
 
@@ -284,7 +285,7 @@ impl DataChannel {
             match content.text() {
                 Some((text, _)) if text.len() as u64 == content.length => {
                     let (room, save) = self.room_and_save(&sink);
-                    decoding.push(text, room, save, &mut sink);
+                    decoding.push(text, Some(content), room, save, &mut sink);
                 }
                 _ => decoding.stop("bytes that came before the command were not kept"),
             }
@@ -306,8 +307,9 @@ impl DataChannel {
     /// No more bytes come: what is decoded is all there is.
     pub(super) fn finish_decoding(&mut self, mut sink: ContentSink<'_>) {
         let (room, save) = self.room_and_save(&sink);
-        if let Some((_, decoding)) = &mut self.decoding {
-            decoding.finish(room, save, &mut sink);
+        if let Some((way, decoding)) = &mut self.decoding {
+            let raw = self.contents[way.index()].as_deref();
+            decoding.finish(raw, room, save, &mut sink);
         }
     }
 

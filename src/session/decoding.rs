@@ -1,11 +1,12 @@
 //! The file that a transfer's bytes stand for, decoded while they pass.
 //!
-//! What TYPE A makes of a text is undone on request only. What was sent as text and is none has two forms, as it came and
-//! with its line ends turned back, and nobody can say which of them is the file: it gets both in any case.
+//! What TYPE A makes of a text is undone on request only. What was sent as text and is by its first bytes something else
+//! has two forms, as it came and with its line ends turned back, and nobody can say which of them is the file: it gets
+//! both in any case.
 
 use std::sync::Arc;
 
-use super::content::{Content, is_text};
+use super::content::Content;
 use super::shared::ContentSink;
 use crate::model::record::Decoded;
 use crate::protocol::ftp::representation::{Coding, Decoder};
@@ -60,10 +61,12 @@ impl Decoding {
         &self.steps
     }
 
-    /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing; `save` for a file.
+    /// Bytes in order, the last of those in `raw`; `text_room` is how much text may be kept, 0 for what is no listing; `save`
+    /// for a file.
     pub(super) fn push(
         &mut self,
         bytes: &[u8],
+        raw: Option<&Content>,
         text_room: usize,
         save: bool,
         sink: &mut ContentSink<'_>,
@@ -74,11 +77,11 @@ impl Decoding {
         let mut first = Vec::new();
         if let Some(undecided) = &mut self.undecided {
             undecided.extend_from_slice(bytes);
-            if undecided.len() < ENOUGH_TO_TELL {
+            if !raw.is_some_and(Content::tells_its_type) {
                 return;
             }
             first = std::mem::take(undecided);
-            if !self.decide(&first) {
+            if !self.decide(raw) {
                 return;
             }
         }
@@ -89,10 +92,10 @@ impl Decoding {
         });
     }
 
-    /// Whether these first bytes are no text.
-    fn decide(&mut self, first: &[u8]) -> bool {
+    /// Whether there is anything to decode: the first bytes are those of a format that is no text.
+    fn decide(&mut self, raw: Option<&Content>) -> bool {
         self.undecided = None;
-        if is_text(first) {
+        if raw.and_then(Content::binary_format).is_none() {
             self.place = None;
         }
         self.place.is_some()
@@ -103,13 +106,19 @@ impl Decoding {
         self.problem.get_or_insert_with(|| problem.to_owned());
     }
 
-    /// There are no more bytes.
-    pub(super) fn finish(&mut self, text_room: usize, save: bool, sink: &mut ContentSink<'_>) {
+    /// There are no more bytes than those in `raw`.
+    pub(super) fn finish(
+        &mut self,
+        raw: Option<&Content>,
+        text_room: usize,
+        save: bool,
+        sink: &mut ContentSink<'_>,
+    ) {
         if std::mem::replace(&mut self.finished, true) || self.problem.is_some() {
             return;
         }
         let first = self.undecided.take();
-        if first.as_ref().is_some_and(|first| !self.decide(first)) || self.place.is_none() {
+        if (first.is_some() && !self.decide(raw)) || self.place.is_none() {
             return;
         }
         let content = &mut self.content;
@@ -141,8 +150,6 @@ impl Decoding {
 
 /// The name of the step that undoes the line ends of TYPE A.
 const LINE_ENDS: &str = "line-ends";
-/// Bytes that tell whether what follows is text.
-const ENOUGH_TO_TELL: usize = 512;
 
 fn take(
     content: &mut Content,

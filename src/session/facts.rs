@@ -1,10 +1,10 @@
 //! What is known of a transfer when it is over: what its judgement rests on.
 
-use super::content::LineEnds;
 use super::control::Representation;
 use super::data_channel::DataChannel;
 use super::decoding::Decoding;
 use super::file_evidence::stated;
+use super::line_ends::LineEnds;
 use super::transfer::{TransferState, payload_way};
 use crate::model::FrameRef;
 use crate::model::record::{DataType, TransferDirection};
@@ -135,7 +135,7 @@ pub(super) fn of_transfer(
             facts.learn_from(decoding, state.representation);
         } else if let Some(line_ends) = &facts.line_ends {
             facts.own_size = Some(OwnSize {
-                bytes: facts.bytes.saturating_sub(line_ends.proper),
+                bytes: facts.bytes.saturating_sub(line_ends.proper()),
                 of: "the text with LF for CR LF",
                 exact: false,
             });

@@ -47,6 +47,7 @@ mod finish;
 mod handshake;
 mod inferred;
 mod known_sizes;
+mod line_ends;
 mod link;
 mod listing_text;
 mod listings;
