@@ -48,6 +48,7 @@ impl Session {
                 self.not_lines(shared, from_client, rest, chunk.arrived)
             };
         }
+        self.dialogue.out_of_step = false;
     }
 
     /// Bytes of an end that speaks in clear; what is left is where TLS begins.
