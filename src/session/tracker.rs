@@ -17,7 +17,7 @@ use crate::model::{Direction, EventKind, EventSink, FrameRef, Timestamp, Transfe
 use crate::protocol::dns::parse_message;
 use crate::reassembly::{Chunk, FlowId, FlowSummary, Interest};
 
-/// Knows all sessions. Feed it through [`StreamHandler`], [`datagram`](Self::datagram) and [`tick`](Self::tick).
+/// Knows all sessions. Feed it through [`StreamHandler`](crate::reassembly::StreamHandler), [`datagram`](Self::datagram) and [`tick`](Self::tick).
 pub struct SessionTracker<'s> {
     pub(super) roles: Vec<Role>,
     pub(super) sessions: HashMap<u64, Box<Session>, RandomState>,
