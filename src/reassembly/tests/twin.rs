@@ -1,6 +1,7 @@
 //! The table against a naive twin: collect all segments, the first byte at each place wins.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 
 use super::*;
 
@@ -151,7 +152,7 @@ fn joined(gaps: &[(u64, u64)]) -> Vec<(u64, u64)> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(959), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_order_gives_the_bytes_that_came_first(sent in disorder(), start in any::<u32>()) {
