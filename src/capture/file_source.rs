@@ -5,11 +5,12 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 
 use super::compressed::{Compression, Damage, damage};
+use super::long_file::LongFile;
 use super::pcap_file::{self, PcapFile, is_pcap};
 use super::pcapng_file::{self, PcapNgFile, SECTION_HEADER};
 use super::pcapng_secrets::Secrets;
 use super::record::{Record, Step};
-use super::record_buffer::RecordBuffer;
+use super::record_buffer::{self, RecordBuffer};
 use super::{Error, LinkType};
 
 /// Where an input comes from.
@@ -22,6 +23,21 @@ pub(super) enum Origin {
     StandardInput,
     /// A reader of the caller's, taken when it is opened.
     Reader(Option<Box<dyn Read + Send>>),
+}
+
+/// Its bytes.
+enum Input {
+    File(File),
+    Stream(Box<dyn Read + Send>),
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(buffer),
+            Self::Stream(stream) => stream.read(buffer),
+        }
+    }
 }
 
 /// An input that is open.
@@ -42,13 +58,15 @@ impl Origin {
         matches!(self, Self::File(_))
     }
 
-    fn open(&mut self) -> io::Result<Box<dyn Read + Send>> {
+    fn open(&mut self) -> io::Result<Input> {
         Ok(match self {
-            Self::File(path) | Self::Pipe(path) => Box::new(File::open(path)?),
-            Self::StandardInput => Box::new(io::stdin()),
-            Self::Reader(reader) => reader
-                .take()
-                .ok_or_else(|| io::Error::other("it was read before"))?,
+            Self::File(path) | Self::Pipe(path) => Input::File(File::open(path)?),
+            Self::StandardInput => Input::Stream(Box::new(io::stdin())),
+            Self::Reader(reader) => Input::Stream(
+                reader
+                    .take()
+                    .ok_or_else(|| io::Error::other("it was read before"))?,
+            ),
         })
     }
 }
@@ -73,12 +91,20 @@ impl FileSource {
             });
         }
         let compression = Compression::of(&head);
-        let whole: Box<dyn Read + Send> = Box::new(io::Cursor::new(head).chain(input));
-        let input = match compression {
-            Some(compression) => compression.open(whole, window_limit),
-            None => whole,
+        let whole = |input: Input| Box::new(io::Cursor::new(head).chain(input));
+        let buffer = match (compression, input) {
+            (Some(compression), input) => {
+                let decompressed = compression.open(whole(input), window_limit);
+                RecordBuffer::new(decompressed, capacity, true)
+            }
+            (None, Input::File(file)) if capacity >= record_buffer::CAPACITY => {
+                match LongFile::begin(file) {
+                    Ok(long) => RecordBuffer::over(long),
+                    Err(file) => RecordBuffer::new(whole(Input::File(file)), capacity, false),
+                }
+            }
+            (None, input) => RecordBuffer::new(whole(input), capacity, false),
         };
-        let buffer = RecordBuffer::new(input, capacity, compression.is_some());
         let reader = Reader::pick(buffer, path, compression, window_limit)?;
         Ok(Self {
             reader,

@@ -30,6 +30,7 @@ mod input_paths;
 #[cfg(feature = "live")]
 mod interfaces;
 mod link_type;
+mod long_file;
 mod merge;
 mod pcap_file;
 mod pcap_layout;

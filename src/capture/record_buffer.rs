@@ -2,35 +2,59 @@
 
 use std::io::{ErrorKind, Read};
 
+use super::long_file::{HEADROOM, LongFile};
+
 /// A window onto an input, filled by `read` and lent as slices.
 ///
 /// It holds [`CAPACITY`] bytes, or as much as one larger record needs while that record is looked at, and grows only as
 /// the bytes arrive: a length that lies costs nothing.
 pub(super) struct RecordBuffer {
-    input: Box<dyn Read + Send>,
+    input: Input,
     /// Filled from `start` to `end`.
     bytes: Vec<u8>,
     start: usize,
     end: usize,
     capacity: usize,
-    /// Offset in the input of `bytes[0]`.
+    /// Offset in the input of `bytes[0]`. It wraps: before the first byte of the input there may be room.
     base: u64,
     decompressed: bool,
     ended: bool,
     failure: Option<std::io::Error>,
 }
 
+/// Where the bytes come from.
+enum Input {
+    Stream(Box<dyn Read + Send>),
+    /// Comes in buffers of its own, which take the place of this one.
+    Pieces(Box<LongFile>),
+}
+
 impl RecordBuffer {
     /// A buffer of `capacity` bytes over `input`; `decompressed` is said where an offset is told.
     pub(super) fn new(input: Box<dyn Read + Send>, capacity: usize, decompressed: bool) -> Self {
+        let capacity = capacity.max(64);
+        Self {
+            bytes: vec![0; capacity],
+            capacity,
+            decompressed,
+            ..Self::empty(Input::Stream(input))
+        }
+    }
+
+    /// The buffers of a long file.
+    pub(super) fn over(file: LongFile) -> Self {
+        Self::empty(Input::Pieces(Box::new(file)))
+    }
+
+    fn empty(input: Input) -> Self {
         Self {
             input,
-            bytes: vec![0; capacity.max(64)],
+            bytes: Vec::new(),
             start: 0,
             end: 0,
-            capacity: capacity.max(64),
+            capacity: 0,
             base: 0,
-            decompressed,
+            decompressed: false,
             ended: false,
             failure: None,
         }
@@ -93,7 +117,7 @@ impl RecordBuffer {
 
     /// Offset in the input of the first held byte.
     pub(super) fn position(&self) -> u64 {
-        self.base + self.start as u64
+        self.base.wrapping_add(self.start as u64)
     }
 
     /// That offset in words.
@@ -114,25 +138,14 @@ impl RecordBuffer {
     #[cold]
     #[inline(never)]
     fn refill(&mut self, count: usize) -> bool {
-        self.bytes.copy_within(self.start..self.end, 0);
-        self.base += self.start as u64;
-        self.end -= self.start;
-        self.start = 0;
-        if self.bytes.len() > self.capacity && count.max(self.end) <= self.capacity {
-            self.bytes.truncate(self.capacity);
-            self.bytes.shrink_to_fit();
-        }
-        while self.end < count && !self.ended {
-            if self.end == self.bytes.len() {
-                let grown = self.bytes.len().saturating_mul(2).min(count);
-                self.bytes.resize(grown, 0);
-            }
-            let Some(room) = self.bytes.get_mut(self.end..) else {
-                return false;
+        while self.end - self.start < count && !self.ended {
+            let read = match &mut self.input {
+                Input::Stream(_) => self.refill_from_stream(count),
+                Input::Pieces(_) => self.refill_from_pieces(),
             };
-            match self.input.read(room) {
+            match read {
                 Ok(0) => self.ended = true,
-                Ok(got) => self.end = (self.end + got).min(self.bytes.len()),
+                Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => {
                     self.ended = true;
@@ -140,7 +153,65 @@ impl RecordBuffer {
                 }
             }
         }
-        self.end >= count
+        self.end - self.start >= count
+    }
+
+    fn refill_from_stream(&mut self, count: usize) -> std::io::Result<usize> {
+        self.compact();
+        if self.bytes.len() > self.capacity && count.max(self.end) <= self.capacity {
+            self.bytes.truncate(self.capacity);
+            self.bytes.shrink_to_fit();
+        }
+        if self.end == self.bytes.len() {
+            let grown = self.bytes.len().saturating_mul(2).min(count);
+            self.bytes.resize(grown, 0);
+        }
+        let (Input::Stream(input), Some(room)) = (&mut self.input, self.bytes.get_mut(self.end..))
+        else {
+            return Ok(0);
+        };
+        let got = input.read(room)?;
+        self.end = (self.end + got).min(self.bytes.len());
+        Ok(got)
+    }
+
+    /// The next piece becomes the buffer; what is held of the last moves into the room before it.
+    fn refill_from_pieces(&mut self) -> std::io::Result<usize> {
+        let position = self.position();
+        let Input::Pieces(file) = &mut self.input else {
+            return Ok(0);
+        };
+        let Some(mut piece) = file.next()? else {
+            return Ok(0);
+        };
+        let got = piece.end - HEADROOM;
+        let held = self.bytes.get(self.start..self.end).unwrap_or_default();
+        let begin = HEADROOM.saturating_sub(held.len());
+        let room = piece.bytes.get_mut(begin..HEADROOM).unwrap_or_default();
+        if room.len() == held.len() {
+            room.copy_from_slice(held);
+            self.base = position.wrapping_sub(begin as u64);
+            (self.start, self.end) = (begin, piece.end);
+            std::mem::swap(&mut self.bytes, &mut piece.bytes);
+        } else {
+            // A record that is larger than the room grows as its bytes arrive.
+            self.bytes.truncate(self.end);
+            self.bytes.drain(..self.start);
+            let bytes = piece.bytes.get(HEADROOM..piece.end).unwrap_or_default();
+            self.bytes.extend_from_slice(bytes);
+            self.base = position;
+            (self.start, self.end) = (0, self.bytes.len());
+        }
+        file.give_back(piece.bytes);
+        Ok(got)
+    }
+
+    /// Moves what is held to the beginning.
+    fn compact(&mut self) {
+        self.bytes.copy_within(self.start..self.end, 0);
+        self.base = self.position();
+        self.end -= self.start;
+        self.start = 0;
     }
 }
 
@@ -150,6 +221,7 @@ pub(super) const CAPACITY: usize = 256 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::capture::long_file;
 
     /// Gives one byte a call.
     struct Drip(std::vec::IntoIter<u8>);
@@ -179,6 +251,34 @@ mod tests {
         assert_eq!(buffer.position(), 10);
         assert!(buffer.need(2));
         assert_eq!(buffer.head::<2>(), [10, 11]);
+    }
+
+    #[test]
+    fn the_pieces_of_a_long_file_are_one_input() {
+        let length = 5 * long_file::PIECE + 1234;
+        let expected = long_file::tests::numbered(0, length);
+        // Small records, some as large as the room before a piece, some larger, one as large as several pieces.
+        for sizes in [
+            &[16, 1500, 60, 9000][..],
+            &[HEADROOM, 1, HEADROOM - 1, HEADROOM + 1],
+            &[HEADROOM + 7, 3 * long_file::PIECE, 5],
+        ] {
+            let mut buffer = RecordBuffer::over(long_file::tests::long(length));
+            let mut at = 0;
+            for size in sizes.iter().cycle() {
+                let size = (*size).min(length - at);
+                assert_eq!(buffer.position(), at as u64);
+                assert!(buffer.need(size));
+                assert!(buffer.slice(0, size) == &expected[at..at + size]);
+                buffer.consume(size);
+                at += size;
+                if at == length {
+                    break;
+                }
+            }
+            assert!(!buffer.need(1));
+            assert!(buffer.take_failure().is_none());
+        }
     }
 
     #[test]

@@ -7,6 +7,9 @@ use crate::model::record::EntryKind;
 
 /// Whether a line is `File         Code             EOF  Last Modification    Owner  RWEP`.
 pub(super) fn is_heading(line: &[u8]) -> bool {
+    if !line.trim_ascii_start().starts_with(b"File") {
+        return false;
+    }
     let fields = Fields::new(line);
     let last = fields.word(fields.len().saturating_sub(1));
     fields.word(0) == b"File"

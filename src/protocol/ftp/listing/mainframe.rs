@@ -16,6 +16,11 @@ pub(super) enum Heading {
 
 /// Whether a line is the heading of an MVS listing.
 pub(super) fn heading(line: &[u8]) -> Option<Heading> {
+    // Asked of every line of every listing.
+    let words = line.trim_ascii_start();
+    if !words.starts_with(b"Volume") && !words.starts_with(b"Name") {
+        return None;
+    }
     let fields = Fields::new(line);
     let last = fields.word(fields.len().saturating_sub(1));
     if fields.word(0) == b"Volume" && fields.word(1) == b"Unit" && last == b"Dsname" {
