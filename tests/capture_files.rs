@@ -35,6 +35,7 @@ fn run(set: &mut CaptureSet) -> (Vec<u8>, Vec<Error>) {
         match input {
             Input::Packet(packet) => packets.extend_from_slice(packet.data),
             Input::Failed(error) => failures.push(error),
+            Input::Tick(_) => panic!("files do not wait"),
             Input::CaptureStart(_) | Input::Warning(_) => {}
         }
         ControlFlow::Continue(())

@@ -128,6 +128,7 @@ fn ours(path: &Path) -> Option<Vec<Seen>> {
                 packet.data.to_vec(),
             )),
             Input::Failed(_) => failed = true,
+            Input::Tick(_) => panic!("files do not wait"),
             Input::CaptureStart(_) | Input::Warning(_) => {}
         }
         ControlFlow::Continue(())

@@ -282,6 +282,7 @@ impl Slot {
                     break;
                 }
                 Step::Notice(notice) => opened.early.push(notice),
+                Step::Idle => {}
                 Step::Failed(cause) => {
                     opened.failure = Some(cause);
                     break;
@@ -314,6 +315,7 @@ impl Slot {
             truncated: counts
                 .filter(|counts| counts.ended)
                 .map(|counts| counts.truncated),
+            drops: None,
         }
     }
 }

@@ -98,6 +98,30 @@ pub enum Error {
         /// What is wrong with it: libpcap's words, or ours.
         cause: String,
     },
+    /// The right to capture is missing.
+    #[error("cannot capture from {interface}: no permission ({cause})")]
+    Permission {
+        /// The interface.
+        interface: String,
+        /// libpcap's words.
+        cause: String,
+    },
+    /// An interface cannot be opened.
+    #[error("cannot capture from {interface}: {cause}")]
+    Interface {
+        /// The interface.
+        interface: String,
+        /// libpcap's words.
+        cause: String,
+    },
+    /// An interface went away while it was captured from.
+    #[error("the capture from {interface} has ended: {cause}")]
+    InterfaceGone {
+        /// The interface.
+        interface: String,
+        /// libpcap's words.
+        cause: String,
+    },
     /// The interfaces cannot be listed.
     #[error("cannot list the network interfaces: {cause}")]
     Interfaces {
@@ -134,6 +158,15 @@ impl Error {
             Self::StandardInputTwice => Some("give - once"),
             Self::Filter { .. } => Some(
                 "the syntax is that of tcpdump (man 7 pcap-filter); write addresses instead of names",
+            ),
+            Self::Permission { .. } => Some(
+                "run it as root, or grant the right once with setcap cap_net_raw+ep (in a container: --cap-add NET_RAW)",
+            ),
+            Self::Interface { .. } => {
+                Some("ftpscope interfaces lists what there is to capture from, with its state")
+            }
+            Self::InterfaceGone { .. } => Some(
+                "what was seen until then is reported; start it again once the interface is back",
             ),
             Self::Interfaces { .. } => {
                 Some("run it with the right to capture, for example as root")

@@ -131,6 +131,7 @@ impl CaptureSet {
             loop {
                 match opened.source.advance() {
                     Step::Packet => break,
+                    Step::Idle => {}
                     Step::Notice(notice) => {
                         slot.counts.note(&notice);
                         take(Input::Warning(warning(&slot.name, &notice, slot.last)))?;

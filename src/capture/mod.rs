@@ -3,13 +3,18 @@
 //! In: paths and standard input. Out: [`Input`]s in the order of one merged timeline, each lent for one call.
 //!
 //! ```text
+//! interface -> live (libpcap: ring, poll, ticks, drop counts) --------------> Input
+//! pipe of a capture that goes on -> pipe_source (poll, ticks) ---------------> Input
 //! path | - | directory -> input_paths -> file_source: compressed (by magic) -> record_buffer -> pcap_file | pcapng_file
 //!                                             |
 //!                         capture_set (order of inputs) -> merge (one timeline) -> Input
 //! ```
 //!
-//! [`CaptureSet`] is the way in. `bpf` and `interfaces` are what libpcap does better than we would; without the feature
-//! `live` they are left out.
+//! The other way round, [`PcapNgWriter`] makes blocks of packets that are kept.
+//!
+//! [`CaptureSet`] is the way in for files, `LiveSource` for interfaces and [`PipeSource`] for a pipe that is watched as packets
+//! come. `live`, `bpf` and `interfaces` are what libpcap does better than we would; without the feature `live` they are left
+//! out.
 //!
 //! Why our own readers: over one reused buffer filled by `read` they take a third of the time libpcap takes, they read
 //! pipes and compressed streams the same way, and libpcap refuses pcapng files with several interfaces.
@@ -17,7 +22,7 @@
 use std::ops::ControlFlow;
 
 use crate::model::record::Capture;
-use crate::model::{FrameRef, Warning};
+use crate::model::{FrameRef, Timestamp, Warning};
 
 #[cfg(feature = "live")]
 mod bpf;
@@ -30,6 +35,8 @@ mod input_paths;
 #[cfg(feature = "live")]
 mod interfaces;
 mod link_type;
+#[cfg(feature = "live")]
+mod live;
 mod long_file;
 mod merge;
 mod pcap_file;
@@ -37,9 +44,13 @@ mod pcap_layout;
 mod pcapng_file;
 mod pcapng_options;
 mod pcapng_secrets;
+mod pcapng_writer;
+mod pipe_source;
 mod record;
 mod record_buffer;
 mod resynchronise;
+mod ticker;
+mod wake;
 
 #[cfg(feature = "live")]
 pub use bpf::Filter;
@@ -49,7 +60,12 @@ pub use error::Error;
 #[cfg(feature = "live")]
 pub use interfaces::{Interface, interfaces};
 pub use link_type::LinkType;
+#[cfg(feature = "live")]
+pub use live::{DropCounts, LiveOptions, LiveSource, Way};
 pub use pcapng_secrets::Secrets;
+pub use pcapng_writer::PcapNgWriter;
+pub use pipe_source::PipeSource;
+pub use wake::Wake;
 
 /// One captured packet, lent for one call.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +96,8 @@ pub enum Input<'a> {
     CaptureStart(&'a Capture),
     /// A packet.
     Packet(Packet<'a>),
+    /// No packet came for a while, and it is about this time: timers go on. Only sources that wait for packets tell it.
+    Tick(Timestamp),
     /// Something about the input.
     Warning(Warning),
     /// An input could not be opened or read on; the others go on.

@@ -92,7 +92,7 @@ impl PcapFile {
         self.buffer.consume(self.pending);
         self.pending = 0;
         let header_len = self.layout.header_len;
-        if self.ended || !self.buffer.need(header_len) {
+        if self.ended || !self.buffer.need_now(header_len) {
             return self.finish();
         }
         let header = self.layout.header(&self.buffer.head());
@@ -100,7 +100,7 @@ impl PcapFile {
             return self.leave_damage(header.captured);
         }
         let len = header.captured as usize;
-        if !self.buffer.need(header_len + len) {
+        if !self.buffer.need_now(header_len + len) {
             return self.finish();
         }
         self.pending = header_len + len;
@@ -128,6 +128,9 @@ impl PcapFile {
 
     #[cold]
     fn finish(&mut self) -> Step {
+        if self.buffer.take_idle() {
+            return Step::Idle;
+        }
         if self.ended {
             return Step::End;
         }

@@ -110,7 +110,7 @@ impl PcapNgFile {
         self.buffer.consume(self.pending);
         self.pending = 0;
         loop {
-            if self.ended || !self.buffer.need(BLOCK_HEAD) {
+            if self.ended || !self.buffer.need_now(BLOCK_HEAD) {
                 return self.finish();
             }
             let head: [u8; BLOCK_HEAD] = self.buffer.head();
@@ -118,7 +118,7 @@ impl PcapNgFile {
             let len = self.order.word(&head, 4) as usize;
             if kind == ENHANCED_PACKET && (32..=MAX_RECORD).contains(&len) && len.is_multiple_of(4)
             {
-                if !self.buffer.need(len) {
+                if !self.buffer.need_now(len) {
                     return self.finish();
                 }
                 if let Some(step) = self.enhanced_packet(len) {
@@ -272,7 +272,7 @@ impl PcapNgFile {
         if len > MAX_RECORD {
             return Some(self.damaged(&format!("claims {len} bytes")));
         }
-        if !self.buffer.need(len) {
+        if !self.buffer.need_now(len) {
             return Some(self.finish());
         }
         match kind {
@@ -372,6 +372,9 @@ impl PcapNgFile {
     /// The end: first how the input ended, then, one a call, what there is to say about all of it.
     #[cold]
     fn finish(&mut self) -> Step {
+        if self.buffer.take_idle() {
+            return Step::Idle;
+        }
         if !self.ended {
             self.ended = true;
             match end_of_input(&mut self.buffer, "a block") {

@@ -25,6 +25,8 @@ pub(super) enum Step {
     Packet,
     /// Something to say about the input; go on.
     Notice(Notice),
+    /// The input has nothing now; go on later.
+    Idle,
     /// The input cannot be read on.
     Failed(std::io::Error),
     /// The end.

@@ -19,6 +19,8 @@ pub(super) struct RecordBuffer {
     base: u64,
     decompressed: bool,
     ended: bool,
+    /// The input had nothing to give and may have more later.
+    idle: bool,
     failure: Option<std::io::Error>,
 }
 
@@ -56,6 +58,7 @@ impl RecordBuffer {
             base: 0,
             decompressed: false,
             ended: false,
+            idle: false,
             failure: None,
         }
     }
@@ -63,7 +66,19 @@ impl RecordBuffer {
     /// True once at least `count` bytes are held; false where the input ends (or fails) before.
     #[inline]
     pub(super) fn need(&mut self, count: usize) -> bool {
-        self.end - self.start >= count || self.refill(count)
+        self.end - self.start >= count || self.refill(count, false)
+    }
+
+    /// Like [`need`](Self::need), but false too where an input that is waited for has nothing now; then
+    /// [`take_idle`](Self::take_idle) is true, and the same can be asked again.
+    #[inline]
+    pub(super) fn need_now(&mut self, count: usize) -> bool {
+        self.end - self.start >= count || self.refill(count, true)
+    }
+
+    /// Whether the last call failed only because the input had nothing at that time; told once.
+    pub(super) fn take_idle(&mut self) -> bool {
+        std::mem::take(&mut self.idle)
     }
 
     /// Every byte held.
@@ -137,7 +152,7 @@ impl RecordBuffer {
 
     #[cold]
     #[inline(never)]
-    fn refill(&mut self, count: usize) -> bool {
+    fn refill(&mut self, count: usize, now: bool) -> bool {
         while self.end - self.start < count && !self.ended {
             let read = match &mut self.input {
                 Input::Stream(_) => self.refill_from_stream(count),
@@ -147,6 +162,12 @@ impl RecordBuffer {
                 Ok(0) => self.ended = true,
                 Ok(_) => {}
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if now {
+                        self.idle = true;
+                        return false;
+                    }
+                }
                 Err(error) => {
                     self.ended = true;
                     self.failure = Some(error);

@@ -75,6 +75,11 @@ impl<'s> SelectedEvents<'s> {
         self.rejected
     }
 
+    /// The sessions that were left out since the last call, for a run that does not end.
+    pub fn take_rejected(&mut self) -> BTreeSet<u64> {
+        std::mem::take(&mut self.rejected)
+    }
+
     /// The counts without what was left out.
     #[must_use]
     pub fn totals(&self, all: &Totals) -> Totals {

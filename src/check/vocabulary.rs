@@ -1,10 +1,14 @@
 //! The names that an expression may use, taken from the JSON Schema of the report: the names users see are the names there are.
 
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::Value;
 
-use crate::model::record::{Finding, Session, Step, Transfer};
+use crate::model::Timestamp;
+use crate::model::record::{
+    Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, Transfer, UnmatchedData,
+    WarningRecord,
+};
 use crate::report::Report;
 
 use super::Scope;
@@ -28,7 +32,7 @@ impl Vocabulary {
     /// The object, the whole report, and the session of what is part of one.
     pub(super) fn in_report(scope: Scope) -> Self {
         match scope {
-            Scope::Capture => Self::with(scope, &[]),
+            Scope::Capture | Scope::Event => Self::with(scope, &[]),
             Scope::Session => Self::with(scope, &[Scope::Capture]),
             Scope::Transfer | Scope::Step | Scope::Finding => {
                 Self::with(scope, &[Scope::Capture, Scope::Session])
@@ -187,8 +191,31 @@ fn schema_of(scope: Scope, generator: &mut SchemaGenerator) -> Value {
         Scope::Step => generator.subschema_for::<Step>(),
         Scope::Finding => generator.subschema_for::<Finding>(),
         Scope::Capture => generator.subschema_for::<Report>(),
+        Scope::Event => generator.subschema_for::<EventFields>(),
     };
     schema.to_value()
+}
+
+/// The fields that an event may have; which of them it has, its `type` tells. Where it has them not, they are null.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "only its schema is looked at")]
+struct EventFields {
+    r#type: String,
+    time: Option<Timestamp>,
+    session: Option<u64>,
+    client: Option<Address>,
+    server: Option<Server>,
+    step: Option<Step>,
+    transfer: Option<Transfer>,
+    bytes: Option<u64>,
+    throughput: Option<f64>,
+    finding: Option<Finding>,
+    report: Option<Session>,
+    unmatched_data: Option<UnmatchedData>,
+    connection_attempt: Option<ConnectionAttempt>,
+    warning: Option<WarningRecord>,
+    capture: Option<Capture>,
+    interface: Option<String>,
 }
 
 /// How many letters must change (Levenshtein).

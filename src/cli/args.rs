@@ -13,6 +13,7 @@ use super::args_output::OutputArguments;
 use super::args_presentation::PresentationArguments;
 use super::args_selection::SelectionArguments;
 use super::args_tree::TreeArguments;
+use super::live::LiveArguments;
 
 /// The whole command line.
 #[derive(Debug, Parser)]
@@ -36,6 +37,8 @@ pub(super) enum Command {
     Diagram(Box<DiagramArguments>),
     /// Check captures against expectations
     Check(Box<CheckArguments>),
+    /// Report what happens on a network, as it happens
+    Live(Box<LiveArguments>),
     /// Show what was seen of the servers' folders, and what happened there
     Tree(Box<TreeArguments>),
     /// List the network interfaces

@@ -77,8 +77,17 @@ pub(super) fn time_zone(value: &str) -> Result<TimeZone, String> {
     }
 }
 
+/// A size of memory, as [`byte_size`] reads it.
+pub(super) fn memory_size(value: &str) -> Result<usize, String> {
+    let bytes = byte_size(value)?;
+    if bytes < LEAST_MEMORY {
+        return Err("at least 1MiB is needed".to_owned());
+    }
+    Ok(bytes)
+}
+
 /// A size in bytes: `1048576`, `512KiB`, `256MiB`, `2GiB`, or with powers of 1000 `500MB`.
-fn memory_size(value: &str) -> Result<usize, String> {
+pub(super) fn byte_size(value: &str) -> Result<usize, String> {
     let digits = value.trim_end_matches(|c: char| !c.is_ascii_digit());
     let unit = value.get(digits.len()..).unwrap_or_default().trim();
     let factor: usize = match unit.to_ascii_lowercase().as_str() {
@@ -94,13 +103,9 @@ fn memory_size(value: &str) -> Result<usize, String> {
     let number: usize = digits
         .parse()
         .map_err(|_| "write it like 256MiB or 2GiB".to_owned())?;
-    let bytes = number
+    number
         .checked_mul(factor)
-        .ok_or("too large for this machine")?;
-    if bytes < LEAST_MEMORY {
-        return Err("at least 1MiB is needed".to_owned());
-    }
-    Ok(bytes)
+        .ok_or_else(|| "too large for this machine".to_owned())
 }
 
 /// Below this no window of a connection fits.

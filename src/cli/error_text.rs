@@ -44,6 +44,9 @@ pub(super) enum Failure {
     /// An input could not be read, which was told when it was tried.
     #[error("the baseline cannot be read")]
     Unreadable,
+    /// What was to be read is not there.
+    #[error("{0}")]
+    Missing(String),
     /// Anything else that was asked for and cannot be done.
     #[error("{0}")]
     Refused(String),
@@ -79,7 +82,7 @@ impl Failure {
         match self {
             Self::PipeClosed => Exit::Done,
             Self::Interrupted => Exit::Interrupted,
-            Self::Unreadable => Exit::Unreadable,
+            Self::Unreadable | Self::Missing(_) => Exit::Unreadable,
             Self::Option { .. } | Self::Output { .. } | Self::Mistakes(_) | Self::Refused(_) => {
                 Exit::Misuse
             }
@@ -117,6 +120,14 @@ pub(super) fn check_previews(asked: bool, is_page: bool, quiet: bool) -> Result<
 /// What failed about an input, and what to do.
 pub(super) fn input(error: &Error) -> String {
     let text = match error {
+        // Which program the right is for.
+        Error::Permission { .. } => {
+            let own = std::env::current_exe().unwrap_or_else(|_| "ftpscope".into());
+            return format!(
+                "{error}; run it as root, or grant the right once: setcap cap_net_raw+ep {} (in a container: --cap-add NET_RAW)",
+                own.display()
+            );
+        }
         Error::Io { path, cause } => format!("cannot read {path}: {}", system_words(cause)),
         _ => error.to_string(),
     };

@@ -1,6 +1,7 @@
 //! The command line: arguments in, reports and an exit code out.
 //!
 //! ```text
+//! args* -> live           -> a network as it happens: its own front page
 //! args* -> <name>_command -> reading (capture, pipeline, check) -> report, extract
 //!                         -> output (standard output or -o), standard error, exit_code
 //! ```
@@ -29,6 +30,7 @@ mod filtered_source;
 #[cfg(feature = "live")]
 mod interfaces_command;
 mod interruption;
+mod live;
 mod man_command;
 mod output;
 mod reading;
@@ -50,6 +52,9 @@ use exit_code::Exit;
 /// Runs the tool on the arguments of this process.
 #[must_use]
 pub fn run() -> ExitCode {
+    if let Some(helper) = live::HelperArguments::of_process() {
+        return live::run_helper(helper);
+    }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(message) => return show(&message),
@@ -58,6 +63,7 @@ pub fn run() -> ExitCode {
         Command::Analyze(arguments) => analyze_command::run(arguments),
         Command::Diagram(arguments) => diagram_command::run(arguments),
         Command::Check(arguments) => check_command::run(arguments),
+        Command::Live(arguments) => live::run(arguments),
         Command::Tree(arguments) => tree_command::run(arguments),
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces_command::run(),

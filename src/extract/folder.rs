@@ -142,6 +142,16 @@ impl Folder {
         }
     }
 
+    /// Gives the file `from` of this folder the name `to` in `folder`, where a file of ours may have it.
+    pub(super) fn rename_over(&self, from: &str, folder: &Self, to: &str) -> io::Result<()> {
+        Ok(rustix::fs::renameat(
+            &self.descriptor,
+            from,
+            &folder.descriptor,
+            to,
+        )?)
+    }
+
     /// True where there is anything of that name, be it a link to nowhere.
     pub(super) fn exists(&self, name: &str) -> bool {
         rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()

@@ -33,6 +33,11 @@ pub(super) struct Manifest {
     /// How often each path was saved; a path beyond the bound has no version.
     versions: HashMap<(Endpoint, Vec<u8>), u64>,
     failure: Option<io::Error>,
+    /// While the run goes on: the sums so far, and how many entries are in them.
+    sums: Option<File>,
+    summed: usize,
+    /// There is a manifest of this run in its place.
+    told: bool,
 }
 
 /// Where an entry lies in the spool, and its place in the order.
@@ -96,6 +101,9 @@ impl Manifest {
             parts_omitted: 0,
             versions: HashMap::new(),
             failure: None,
+            sums: None,
+            summed: 0,
+            told: false,
         })
     }
 
@@ -111,6 +119,8 @@ impl Manifest {
     /// Takes the entries of these sessions out again; gives the paths of their files.
     pub(super) fn withdraw(&mut self, sessions: &BTreeSet<u64>) -> io::Result<Vec<String>> {
         self.flush()?;
+        // Sums that are told already are told anew.
+        self.summed = 0;
         let (gone, kept) = std::mem::take(&mut self.entries)
             .into_iter()
             .partition(|place: &Place| sessions.contains(&place.order.0));
@@ -148,14 +158,73 @@ impl Manifest {
         }
         self.flush()?;
         self.entries.sort_unstable();
+        // Left behind by an attempt that failed.
+        for name in [MANIFEST, SUMS] {
+            let _ = self.folder.remove_file(name);
+        }
         self.write_manifest()?;
         self.write_sums()?;
         for name in [SUMS, MANIFEST] {
-            if !self.folder.rename_new(name, root, name)? {
+            if (name == SUMS && self.sums.is_some()) || (name == MANIFEST && self.told) {
+                self.folder.rename_over(name, root, name)?;
+            } else if !self.folder.rename_new(name, root, name)? {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
         }
         Ok(())
+    }
+
+    /// Brings the lists in `root` up to date while the run goes on.
+    pub(super) fn refresh(&mut self, root: &Folder) -> io::Result<()> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        self.flush()?;
+        let sums = match self.sums.take() {
+            Some(sums) if self.summed > 0 => sums,
+            begun => {
+                let sums = self.folder.create_file(SUMS)?;
+                if begun.is_some() {
+                    self.folder.rename_over(SUMS, root, SUMS)?;
+                } else if !self.folder.rename_new(SUMS, root, SUMS)? {
+                    return Err(io::ErrorKind::AlreadyExists.into());
+                }
+                self.summed = 0;
+                sums
+            }
+        };
+        let mut text = Vec::new();
+        let mut lines = Vec::new();
+        for place in self.entries.get(self.summed..).unwrap_or_default() {
+            let at = place.at.saturating_add(u64::from(place.json_bytes));
+            self.read(&mut text, at, place.sum_bytes)?;
+            lines.extend_from_slice(&text);
+        }
+        let length = sums.metadata()?.len();
+        let appended = sums.write_all_at(&lines, length);
+        if appended.is_err() {
+            // Whole lines only; what cannot be taken back is written again at the end.
+            let _ = sums.set_len(length);
+        } else {
+            self.summed = self.entries.len();
+        }
+        self.sums = Some(sums);
+        appended?;
+        // Left behind by an attempt that failed.
+        let _ = self.folder.remove_file(MANIFEST);
+        let in_order_of_arrival = self.entries.clone();
+        self.entries.sort_unstable();
+        let written = self.write_manifest();
+        self.entries = in_order_of_arrival;
+        written?;
+        if self.told {
+            self.folder.rename_over(MANIFEST, root, MANIFEST)
+        } else if self.folder.rename_new(MANIFEST, root, MANIFEST)? {
+            self.told = true;
+            Ok(())
+        } else {
+            Err(io::ErrorKind::AlreadyExists.into())
+        }
     }
 
     fn try_add(

@@ -152,6 +152,19 @@ impl Extractor {
         Ok(())
     }
 
+    /// Brings the lists up to date while the run goes on: appends to `SHA256SUMS`, replaces `manifest.json` whole.
+    pub fn refresh(&mut self) -> Result<(), Error> {
+        let Some(manifest) = &mut self.manifest else {
+            return Ok(());
+        };
+        manifest
+            .refresh(&self.root)
+            .map_err(|source| Error::Manifest {
+                path: self.path.clone(),
+                source,
+            })
+    }
+
     /// Writes `manifest.json` and `SHA256SUMS`, and tells what was saved. Streams that were never settled are dropped.
     pub fn finish(mut self) -> Result<Finished, Error> {
         let assembly = std::mem::take(&mut self.assembly);

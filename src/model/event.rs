@@ -36,6 +36,15 @@ pub enum EventKind<'a> {
     Step(&'a Step),
     /// A transfer is settled.
     Transfer(&'a Transfer),
+    /// A transfer has been running for a while; told again and again, and only where packets are watched as they come.
+    TransferProgress {
+        /// Id of the transfer within the session.
+        transfer: u64,
+        /// Payload bytes so far.
+        bytes: u64,
+        /// Bytes per second so far.
+        throughput: Option<f64>,
+    },
     /// Something deserves attention; `session` of the event tells of which session, if of one.
     Finding(&'a Finding),
     /// A session is over; this is all of it.

@@ -3,22 +3,26 @@
 //! ```text
 //! PacketSource -> Decoder -> FlowTable -> SessionTracker -> EventSink
 //!                     └ datagrams, ICMP ----^      └-----> TransferSink
+//!                                           └ keeping ---> PacketSink
 //! ```
 //!
 //! One thread, and no clock but that of the packets: the same input gives the same events.
 
 mod clock;
+mod keeping;
 
 use std::ops::ControlFlow;
 
 use clock::Clock;
+pub use keeping::{Bearing, PacketSink};
 
 use crate::capture::{Hidden, Input, Packet, PacketSource};
 use crate::decode::{self, Decoded, Decoder};
 use crate::model::record::{Accounting, Capture, Totals};
 use crate::model::trace::Tracing;
 use crate::model::{
-    EventKind, EventSink, FrameRef, Limits, Span, Timestamp, TransferSink, Warning, WarningCode,
+    EventKind, EventSink, FlowKey, FrameRef, Limits, Span, Timestamp, TransferSink, Warning,
+    WarningCode,
 };
 use crate::reassembly::FlowTable;
 use crate::session::{self, PacketCounts, SessionTracker};
@@ -36,6 +40,8 @@ pub struct Options {
     pub text_lines: bool,
     /// Which segments the events have, for diagrams.
     pub tracing: Tracing,
+    /// Packets come as they happen: the progress of transfers is told, and warnings about the input at once.
+    pub live: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -58,6 +64,17 @@ pub fn analyze(
     events: &mut dyn EventSink,
     files: &mut dyn TransferSink,
 ) -> Summary {
+    analyze_and_keep(source, options, events, files, None)
+}
+
+/// Does what [`analyze`] does, and gives every packet to `keeper`.
+pub fn analyze_and_keep<'s>(
+    source: &mut dyn PacketSource,
+    options: &Options,
+    events: &'s mut dyn EventSink,
+    files: &'s mut dyn TransferSink,
+    keeper: Option<&'s mut dyn PacketSink>,
+) -> Summary {
     let tracker_options = session::Options {
         show_passwords: options.show_passwords,
         md5: options.md5,
@@ -65,6 +82,7 @@ pub fn analyze(
         text_lines: options.text_lines,
         crc32: false,
         tracing: options.tracing,
+        live: options.live,
         several_captures: source.captures().len() > 1,
         limits: options.limits.clone(),
     };
@@ -75,6 +93,8 @@ pub fn analyze(
         clock: Clock::default(),
         last: FrameRef::default(),
         ticked: Timestamp::default(),
+        live: options.live,
+        keeper,
         joined: PacketCounts::default(),
         warnings: Vec::new(),
         failures: Vec::new(),
@@ -93,6 +113,8 @@ struct Run<'s> {
     clock: Clock,
     last: FrameRef,
     ticked: Timestamp,
+    live: bool,
+    keeper: Option<&'s mut dyn PacketSink>,
     /// Packets with the earlier fragments of what was ours.
     joined: PacketCounts,
     warnings: Vec<Warning>,
@@ -103,7 +125,11 @@ impl Run<'_> {
     fn input(&mut self, input: Input<'_>) {
         match input {
             Input::Packet(packet) => self.packet(&packet),
+            Input::Tick(time) => self.tick(time),
             Input::CaptureStart(capture) => self.tracker.tell(EventKind::Capture(capture)),
+            Input::Warning(warning) if self.live => {
+                self.tracker.tell(EventKind::Warning(&warning));
+            }
             Input::Warning(warning) => self.warnings.push(warning),
             Input::Failed(error) => {
                 let hint = error
@@ -118,13 +144,19 @@ impl Run<'_> {
         let now = self.clock.packet(packet.frame.time);
         self.last = packet.frame;
         self.tracker.at(packet.frame, now);
+        let mut ends = None;
+        let mut is_dns = false;
         let share = match self.decoder.decode(packet) {
             Decoded::Segment(segment) => {
                 let taken = self.flows.segment(&segment, &mut self.tracker);
+                if self.keeper.is_some() {
+                    let (key, _) = FlowKey::new(segment.source, segment.destination);
+                    ends = Some((key, taken, keeping::opens(&segment)));
+                }
                 taken.then_some(&mut self.joined.used)
             }
             Decoded::Datagram(datagram) => {
-                let is_dns = self.tracker.datagram(&datagram);
+                is_dns = self.tracker.datagram(&datagram);
                 is_dns.then_some(&mut self.joined.dns)
             }
             Decoded::Icmp(error) => {
@@ -135,6 +167,11 @@ impl Run<'_> {
         };
         if let Some(session) = self.tracker.take_begun() {
             self.tracker.set_layers(session, decode::layers(packet));
+            if let Some(keeper) = &mut self.keeper
+                && let Some(origin) = self.tracker.origin(session)
+            {
+                keeper.session(&origin);
+            }
         }
         let joined = self.decoder.take_joined();
         if joined > 0
@@ -142,11 +179,36 @@ impl Run<'_> {
         {
             *share += joined;
         }
-        if now.since(self.ticked) >= TICK || now < self.ticked {
-            self.ticked = now;
-            self.flows.tick(now, packet.frame, &mut self.tracker);
-            self.tracker.tick(now);
+        if self.keeper.is_some() {
+            let bearing = match ends {
+                Some((key, taken, opens)) => self.bearing(key, taken, opens),
+                None if is_dns => Bearing::Dns,
+                None => Bearing::Foreign,
+            };
+            if let Some(keeper) = &mut self.keeper {
+                keeper.packet(packet, bearing);
+            }
         }
+        if now.since(self.ticked) >= TICK || now < self.ticked {
+            self.go_on(now);
+        }
+    }
+
+    /// Nothing came, but time went on.
+    #[cold]
+    fn tick(&mut self, time: Timestamp) {
+        if self.last.number > 0 {
+            let now = self.clock.packet(time);
+            self.tracker.at(self.last, now);
+            self.go_on(now);
+        }
+    }
+
+    /// What is due is done.
+    fn go_on(&mut self, now: Timestamp) {
+        self.ticked = now;
+        self.flows.tick(now, self.last, &mut self.tracker);
+        self.tracker.tick(now);
     }
 
     fn finish(mut self, captures: Vec<Capture>, hidden: Hidden) -> Summary {

@@ -83,6 +83,12 @@ impl FlowTable {
         taken
     }
 
+    /// The flow between these ends, where it is in the table.
+    #[must_use]
+    pub fn flow_between(&self, key: FlowKey) -> Option<FlowId> {
+        self.slots.find(key).map(FlowId)
+    }
+
     /// Time has come to `now`, at the packet `at`: decides holes and ends flows that are due. Costs next to nothing when
     /// nothing is.
     pub fn tick(&mut self, now: Timestamp, at: FrameRef, handler: &mut impl StreamHandler) {

@@ -138,6 +138,7 @@ impl EventSink for ReportBuilder {
             | EventKind::SessionStart { .. }
             | EventKind::Step(_)
             | EventKind::Transfer(_)
+            | EventKind::TransferProgress { .. }
             | EventKind::Finding(_) => {}
         }
     }

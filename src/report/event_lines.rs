@@ -114,6 +114,39 @@ fn write_line<W: Write>(line: &Line<'_>, out: &mut W, flush: bool) -> io::Result
     if flush { out.flush() } else { Ok(()) }
 }
 
+/// One event as a line with its end; empty where `choice` leaves it out. With `alert` the line says so.
+pub fn event_text(
+    event: &Event<'_>,
+    choice: EventChoice,
+    several_captures: bool,
+    alert: bool,
+) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let mut told = Told::new(0);
+    let line = Line::of(event, several_captures, &mut told)
+        .filter(|line| choice == EventChoice::All || line.is_summary());
+    if let Some(line) = line {
+        write_line(&line, &mut text, false)?;
+        if alert && text.ends_with(b"}\n") {
+            text.truncate(text.len() - 2);
+            text.extend_from_slice(b",\"alert\":true}\n");
+        }
+    }
+    Ok(text)
+}
+
+/// The last line, `totals`, with its end.
+pub fn totals_text(captures: &[Capture], totals: &Totals) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    let line = Line::Totals {
+        time: captures.iter().filter_map(|c| c.last_packet).max(),
+        totals,
+        captures,
+    };
+    write_line(&line, &mut text, false)?;
+    Ok(text)
+}
+
 /// One line. `time` is that of the packet that completed the event, `null` where no packet did.
 #[derive(Debug, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -123,6 +156,9 @@ pub(super) enum Line<'a> {
     Capture {
         time: Option<Timestamp>,
         capture: &'a Capture,
+        /// The interface that packets come from, where they do.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        interface: Option<&'a str>,
     },
     /// A connection turned out to be an FTP control connection.
     SessionStart {
@@ -144,6 +180,17 @@ pub(super) enum Line<'a> {
         session: u64,
         #[schemars(with = "&'a Transfer")]
         transfer: Part<'a, Transfer>,
+    },
+    /// A transfer is running; told by `live`.
+    TransferProgress {
+        time: Option<Timestamp>,
+        session: u64,
+        /// Id of the transfer within the session.
+        transfer: u64,
+        /// Payload bytes so far.
+        bytes: u64,
+        /// Bytes per second so far.
+        throughput: Option<f64>,
     },
     /// Something deserves attention.
     Finding {
@@ -191,7 +238,11 @@ impl<'a> Line<'a> {
     fn of(event: &'a Event<'a>, several_captures: bool, told: &'a mut Told) -> Option<Self> {
         let time = (event.frame.number > 0).then_some(event.frame.time);
         Some(match &event.kind {
-            EventKind::Capture(capture) => Self::Capture { time, capture },
+            EventKind::Capture(capture) => Self::Capture {
+                time,
+                capture,
+                interface: (capture.format == "live").then_some(capture.path.as_str()),
+            },
             EventKind::SessionStart { client, server } => Self::SessionStart {
                 time,
                 session: event.session?,
@@ -207,6 +258,17 @@ impl<'a> Line<'a> {
                 time,
                 session: event.session?,
                 transfer: told.transfer(event.session?, transfer),
+            },
+            EventKind::TransferProgress {
+                transfer,
+                bytes,
+                throughput,
+            } => Self::TransferProgress {
+                time,
+                session: event.session?,
+                transfer: *transfer,
+                bytes: *bytes,
+                throughput: *throughput,
             },
             EventKind::Finding(finding) => Self::Finding {
                 time,

@@ -5,7 +5,8 @@
 //! ```text
 //! Event -> builder -> Report -> table | json
 //!       |-> document: the same, with sessions as text, in bounded memory
-//!       \-> event_lines -> NDJSON
+//!       |-> event_lines -> NDJSON
+//!       \-> live_lines -> one line of text an event
 //! Report -> tree -> table | json         the servers' folders over time
 //! ```
 //!
@@ -21,6 +22,7 @@ mod event_lines;
 pub(crate) mod example;
 mod finished_sessions;
 pub mod json;
+mod live_lines;
 mod model;
 pub mod table;
 mod told;
@@ -29,6 +31,7 @@ pub mod units;
 
 pub use builder::ReportBuilder;
 pub use document::DocumentBuilder;
-pub use event_lines::{EventChoice, EventLines};
+pub use event_lines::{EventChoice, EventLines, event_text, totals_text};
 pub use finished_sessions::{FinishedSessions, SessionText};
+pub use live_lines::LiveLines;
 pub use model::{Report, SCHEMA_VERSION};

@@ -15,6 +15,8 @@
 //!   │    └─ encrypted_stream   what passes where nobody announced it
 //!   ├─ encryption, handshake   TLS on the control connection, seen from outside
 //!   ├─ encrypted_data, encrypted_roles   tie data connections to sessions whose commands cannot be read
+//!   ├─ standing            what a connection is, for whoever keeps packets
+//!   ├─ progress            what is told by the clock while packets come as they happen
 //!   ├─ trouble             what only packets tell, for the findings
 //!   ├─ trace               segment by segment, for diagrams, where they are asked for
 //!   ├─ data_roles, expectation, link   ties the others to theirs, and how sure that is
@@ -54,6 +56,7 @@ mod listings;
 mod login;
 mod lost_lines;
 mod pairing;
+mod progress;
 mod recognise;
 mod replies;
 mod resynchronise;
@@ -62,6 +65,7 @@ mod sessions_by_hosts;
 mod settle;
 mod shared;
 mod shared_connection;
+mod standing;
 mod steps;
 mod title;
 mod told_list;
@@ -74,4 +78,5 @@ mod unmatched;
 mod unreachable;
 
 pub use shared::Options;
+pub use standing::{Origin, Standing};
 pub use tracker::{PacketCounts, SessionTracker};

@@ -36,6 +36,8 @@ pub struct Options {
     pub tracing: Tracing,
     /// CRC-32 as well, to compare with XCRC; set once a server is seen to know that command.
     pub crc32: bool,
+    /// Packets come as they happen: the progress of long transfers is told.
+    pub live: bool,
     /// There is more than one capture, so that frames also say which.
     pub several_captures: bool,
     /// Bounds.

@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 use super::control::Session;
 use super::data_channel::{DataId, FTP_DATA};
 use super::dns_streams::{DNS, DnsStreams};
+use super::progress::Watch;
 use super::recognise::{Candidate, Judgement, implicit_way};
 use super::shared::{Options, Shared};
 use super::trace::Traces;
@@ -29,6 +30,8 @@ pub struct SessionTracker<'s> {
     begun: Option<u64>,
     /// Where diagrams are asked for.
     pub(super) traces: Option<Box<Traces>>,
+    /// What is told by the clock, where packets come as they happen.
+    pub(super) watch: Watch,
 }
 
 #[derive(Default)]
@@ -87,6 +90,7 @@ impl<'s> SessionTracker<'s> {
             candidates: 0,
             packets: PacketCounts::default(),
             begun: None,
+            watch: Watch::default(),
         }
     }
 
@@ -141,6 +145,9 @@ impl<'s> SessionTracker<'s> {
                 session.settle_after_waiting(&mut self.shared, transfer);
             }
             self.finish_if_over(session);
+        }
+        if self.shared.options.live {
+            self.tell_by_the_clock(now);
         }
     }
 

@@ -70,6 +70,7 @@ fn run(set: &mut CaptureSet) -> Seen {
             Input::CaptureStart(capture) => seen.starts.push(capture.path.clone()),
             Input::Warning(warning) => seen.warnings.push(warning),
             Input::Failed(error) => seen.failures.push(error.to_string()),
+            Input::Tick(_) => panic!("files do not wait"),
         }
         ControlFlow::Continue(())
     });

@@ -62,6 +62,7 @@ fn read(bytes: &[u8]) -> Read {
             }
             Step::Notice(notice) => warnings.push((notice.code, notice.text)),
             Step::Failed(error) => panic!("{error}"),
+            Step::Idle => panic!("a file is never idle"),
             Step::End => return (packets, warnings),
         }
     }

@@ -132,6 +132,7 @@ fn drain(file: &mut PcapNgFile) -> (Vec<Seen>, Vec<Notice>) {
             }
             Step::Notice(notice) => notices.push(notice),
             Step::Failed(error) => panic!("{error}"),
+            Step::Idle => panic!("a file is never idle"),
             Step::End => return (packets, notices),
         }
     }

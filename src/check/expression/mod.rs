@@ -41,6 +41,8 @@ pub enum Scope {
     Finding,
     /// The whole report.
     Capture,
+    /// An event, as it is a line of NDJSON.
+    Event,
 }
 
 /// A mistake in an expression.
@@ -164,6 +166,7 @@ impl Scope {
             Self::Step => "step",
             Self::Finding => "finding",
             Self::Capture => "report",
+            Self::Event => "event",
         }
     }
 }

@@ -92,6 +92,7 @@ fn hold(
             Scope::Step => "step",
             Scope::Finding => "finding",
             Scope::Capture => "capture",
+            Scope::Event => "event",
         };
         let reason = match condition {
             Some((text, _)) => format!("there is no {what} for which {text}"),
@@ -156,7 +157,7 @@ fn objects<'o>(scope: Scope, subject: &'o Subject<'_>) -> Vec<Object<'o>> {
                     });
                 }
             }
-            Scope::Finding | Scope::Capture => {}
+            Scope::Finding | Scope::Capture | Scope::Event => {}
         }
     }
     objects

@@ -54,6 +54,13 @@ impl Several {
         self.losses.session_over(session.id, troubles);
     }
 
+    /// A run that does not end tells from time to time what it knows, and begins anew: findings, and what was kept of the
+    /// sessions they are about.
+    #[must_use]
+    pub fn turn(&mut self) -> Vec<Finding> {
+        std::mem::take(self).finish()
+    }
+
     /// The input has ended.
     #[must_use]
     pub fn finish(&mut self) -> Vec<Finding> {

@@ -28,6 +28,18 @@ pub struct Capture {
     pub last_packet: Option<Timestamp>,
     /// True where it ends inside a packet, block or compressed stream.
     pub truncated: Option<bool>,
+    /// Where packets come from an interface: those that were lost.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drops: Option<Drops>,
+}
+
+/// Packets of an interface that were lost before they could be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct Drops {
+    /// By the kernel, because the capture buffer was full.
+    pub kernel: u64,
+    /// By the interface or its driver.
+    pub interface: u64,
 }
 
 /// How a connection attempt ended that never carried a byte.

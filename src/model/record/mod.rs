@@ -22,7 +22,7 @@ mod weight;
 
 pub use accounting::Accounting;
 pub use capture::{
-    AttemptOutcome, Capture, ConnectionAttempt, Totals, UnmatchedData, WarningRecord,
+    AttemptOutcome, Capture, ConnectionAttempt, Drops, Totals, UnmatchedData, WarningRecord,
 };
 pub use finding::{Finding, Severity, Verdict, VerdictStatus};
 pub use place::{Address, Place};

@@ -117,6 +117,7 @@ pub(crate) fn example_report() -> Report {
             first_packet: Some(at(0)),
             last_packet: Some(at(42_400)),
             truncated: Some(true),
+            drops: None,
         }],
         sessions: vec![Arc::new(example_session())],
         sessions_omitted: 0,

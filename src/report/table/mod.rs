@@ -15,7 +15,7 @@ mod block;
 mod grid;
 mod long_lists;
 mod session;
-mod style;
+pub(super) mod style;
 #[cfg(test)]
 mod tests;
 mod transfers;

@@ -5,7 +5,7 @@ use anstyle::{AnsiColor, Style};
 use crate::model::record::{Severity, VerdictStatus};
 
 /// Text in a style where colours are wanted.
-pub(super) fn paint(color: bool, style: Style, text: &str) -> String {
+pub(in crate::report) fn paint(color: bool, style: Style, text: &str) -> String {
     if color && style != PLAIN {
         format!("{style}{text}{style:#}")
     } else {
@@ -14,7 +14,7 @@ pub(super) fn paint(color: bool, style: Style, text: &str) -> String {
 }
 
 /// The colour of a verdict.
-pub(super) fn verdict_style(status: VerdictStatus) -> Style {
+pub(in crate::report) fn verdict_style(status: VerdictStatus) -> Style {
     match status {
         VerdictStatus::Ok => GREEN,
         VerdictStatus::Warning => YELLOW,
@@ -23,7 +23,7 @@ pub(super) fn verdict_style(status: VerdictStatus) -> Style {
 }
 
 /// The colour of a severity.
-pub(super) fn severity_style(severity: Severity) -> Style {
+pub(in crate::report) fn severity_style(severity: Severity) -> Style {
     match severity {
         Severity::Info => DIM,
         Severity::Low => CYAN,
@@ -32,10 +32,10 @@ pub(super) fn severity_style(severity: Severity) -> Style {
     }
 }
 
-pub(super) const PLAIN: Style = Style::new();
-pub(super) const BOLD: Style = Style::new().bold();
-pub(super) const DIM: Style = Style::new().dimmed();
-pub(super) const GREEN: Style = AnsiColor::Green.on_default();
-pub(super) const YELLOW: Style = AnsiColor::Yellow.on_default();
-pub(super) const RED: Style = AnsiColor::Red.on_default();
-pub(super) const CYAN: Style = AnsiColor::Cyan.on_default();
+pub(in crate::report) const PLAIN: Style = Style::new();
+pub(in crate::report) const BOLD: Style = Style::new().bold();
+pub(in crate::report) const DIM: Style = Style::new().dimmed();
+pub(in crate::report) const GREEN: Style = AnsiColor::Green.on_default();
+pub(in crate::report) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(in crate::report) const RED: Style = AnsiColor::Red.on_default();
+pub(in crate::report) const CYAN: Style = AnsiColor::Cyan.on_default();

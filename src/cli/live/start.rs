@@ -1,0 +1,360 @@
+//! The start of a run, in the order that least privilege asks for.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::alerts::Alerts;
+use super::args::{LiveArguments, LiveFormat};
+use super::desk::{Desk, LineStyle};
+use super::extraction::Extraction;
+use super::line_output::LineOutput;
+use super::metrics::Metrics;
+use super::privileges::{self, OutputFolder};
+use super::recorder::Recorder;
+use super::{CountDrops, Numbers, Signals, exec_helper};
+use crate::capture::{CaptureSet, PipeSource, ReadOptions};
+use crate::check::Selection;
+use crate::cli::args::Digest;
+use crate::cli::error_text::{self, Failure};
+use crate::extract::Extractor;
+use crate::model::Limits;
+use crate::model::record::Drops;
+use crate::pipeline::Options;
+use crate::report::LiveLines;
+
+/// A run that is ready: everything is open, and nothing more than that can be done.
+pub(super) struct Started {
+    pub(super) source: Source,
+    /// The source ends by itself when a signal says so.
+    pub(super) ends_itself: bool,
+    #[cfg(feature = "live")]
+    pub(super) filter: Option<crate::capture::Filter>,
+    pub(super) drops: CountDrops,
+    pub(super) signals: Signals,
+    pub(super) numbers: Arc<Numbers>,
+    pub(super) desk: Desk,
+    pub(super) extraction: Extraction,
+    pub(super) recorder: Option<Recorder>,
+    pub(super) selection: Selection,
+    pub(super) options: Options,
+}
+
+/// Where packets come from.
+pub(super) enum Source {
+    Pipe(Box<PipeSource>),
+    Files(Box<CaptureSet>),
+    #[cfg(feature = "live")]
+    Interfaces(Box<crate::capture::LiveSource>),
+}
+
+impl Started {
+    /// Opens everything, then gives up what is not needed any more.
+    pub(super) fn new(arguments: &LiveArguments) -> Result<Self, Failure> {
+        let selection = arguments.selection.selection()?;
+        let mut alerts = Alerts::compile(&arguments.alert)?;
+        let signals = Signals::watch().map_err(|cause| refused(&cause))?;
+
+        let (source, ends_itself, drops) = open_source(arguments, &signals)?;
+        #[cfg(feature = "live")]
+        let filter = match (&arguments.read, &arguments.filter) {
+            (Some(_), Some(filter)) => Some(
+                crate::capture::Filter::new(filter)
+                    .map_err(|error| Failure::Refused(error_text::input(&error)))?,
+            ),
+            _ => None,
+        };
+        let metrics = arguments.metrics.map(Metrics::bind).transpose()?;
+        let mut folders = Folders::default();
+        let output = open_output(arguments, &mut folders)?;
+        let extractor = open_folder(arguments, &mut folders)?;
+        let numbers = Numbers::new();
+        let recorder = open_recorder(arguments, &numbers, &mut folders)?;
+
+        let account = privileges::account(arguments.user.as_deref(), &folders.all)?;
+        if let Some(account) = account {
+            for made in &folders.made {
+                privileges::give(made, account)?;
+            }
+        }
+        let helper = arguments
+            .exec
+            .as_deref()
+            .map(|program| exec_helper::start(program, account))
+            .transpose()?;
+        privileges::become_harmless(account).map_err(|cause| {
+            Failure::Refused(format!("{cause}; choose another user with --user"))
+        })?;
+        let closed = privileges::close_file_system(&folders.all).map_err(Failure::Refused)?;
+        privileges::probe(&folders.all)?;
+        if !closed && cfg!(target_os = "linux") && !arguments.presentation.quiet {
+            error_text::note(
+                "this kernel has no Landlock: the file system stays open to what the user may do",
+            );
+        }
+
+        // From here on threads may start.
+        if let Some(metrics) = metrics {
+            metrics
+                .serve(Arc::clone(&numbers))
+                .map_err(|cause| refused(&cause))?;
+        }
+        if let Some(helper) = helper {
+            alerts.connect(helper, &numbers);
+        }
+        let several = several_captures(arguments);
+        let desk = Desk::new(
+            output,
+            style(arguments),
+            alerts,
+            Arc::clone(&numbers),
+            several,
+        );
+        Ok(Self {
+            source,
+            ends_itself,
+            #[cfg(feature = "live")]
+            filter,
+            drops,
+            signals,
+            numbers,
+            desk,
+            extraction: Extraction::new(extractor),
+            recorder,
+            selection,
+            options: Options {
+                show_passwords: arguments.selection.show_passwords,
+                md5: arguments.hash.contains(&Digest::Md5),
+                sha1: arguments.hash.contains(&Digest::Sha1),
+                text_lines: arguments.text_lines,
+                live: true,
+                limits: Limits {
+                    held_bytes: arguments.max_memory,
+                    ..Limits::default()
+                },
+                ..Options::default()
+            },
+        })
+    }
+}
+
+/// Folders that are written to, and what we have made of them.
+#[derive(Default)]
+struct Folders {
+    all: Vec<OutputFolder>,
+    made: Vec<PathBuf>,
+}
+
+impl Folders {
+    /// The folder that a file is in; a file that is not there yet is one that we make.
+    fn of_file(&mut self, path: &Path) -> Result<(), Failure> {
+        let folder = OutputFolder::prepare(path.parent().unwrap_or(Path::new(".")))?;
+        if folder.is_new {
+            self.made.push(folder.path.clone());
+        }
+        if !path.exists() {
+            self.made.push(path.to_owned());
+        }
+        self.add(folder);
+        Ok(())
+    }
+
+    fn add(&mut self, folder: OutputFolder) {
+        if !self.all.iter().any(|known| known.path == folder.path) {
+            self.all.push(folder);
+        }
+    }
+}
+
+fn open_source(
+    arguments: &LiveArguments,
+    signals: &Signals,
+) -> Result<(Source, bool, CountDrops), Failure> {
+    let wake = signals.wake().map_err(|cause| refused(&cause))?;
+    let none: CountDrops = Box::new(Drops::default);
+    let window_limit = u64::try_from(arguments.max_memory)
+        .unwrap_or(u64::MAX)
+        .min(ReadOptions::default().window_limit);
+    if let Some(path) = &arguments.read {
+        let unreadable = |cause: io::Error| {
+            let path = path.clone();
+            let cause = error_text::system_words(&cause);
+            Failure::Missing(format!("cannot read {}: {cause}", path.display()))
+        };
+        let file = if path.as_os_str() == "-" {
+            PipeSource::standard_input().map_err(unreadable)?
+        } else {
+            std::fs::File::open(path).map_err(unreadable)?
+        };
+        let metadata = file.metadata().map_err(unreadable)?;
+        if metadata.is_dir() {
+            return Err(Failure::Refused(format!(
+                "cannot watch {}: it is a folder; give one file, or - for standard input",
+                path.display()
+            )));
+        }
+        if metadata.is_file() {
+            let options = ReadOptions {
+                window_limit,
+                ..ReadOptions::default()
+            };
+            let set = CaptureSet::from_readers(vec![(path.clone(), Box::new(file))], options);
+            return Ok((Source::Files(Box::new(set)), false, none));
+        }
+        let source = PipeSource::new(path.clone(), file, window_limit, wake);
+        return Ok((Source::Pipe(Box::new(source)), true, none));
+    }
+    open_interfaces(arguments, wake)
+}
+
+#[cfg(feature = "live")]
+fn open_interfaces(
+    arguments: &LiveArguments,
+    wake: crate::capture::Wake,
+) -> Result<(Source, bool, CountDrops), Failure> {
+    use super::args::WayChoice;
+    use crate::capture::{Error, LiveOptions, LiveSource, Way};
+    let options = LiveOptions {
+        buffer: u32::try_from(arguments.buffer).unwrap_or(u32::MAX),
+        snap_length: arguments.snap_length,
+        promiscuous: !arguments.no_promiscuous,
+        filter: arguments.filter.clone(),
+        way: match arguments.direction {
+            WayChoice::In => Way::In,
+            WayChoice::Out => Way::Out,
+            WayChoice::Both => Way::Both,
+        },
+    };
+    let source = LiveSource::open(&arguments.interface, &options, wake).map_err(|error| {
+        let text = error_text::input(&error);
+        match error {
+            Error::Interface { .. } => Failure::Missing(text),
+            _ => Failure::Refused(text),
+        }
+    })?;
+    let drops = source.drops();
+    let count: CountDrops = Box::new(move || drops.get());
+    Ok((Source::Interfaces(Box::new(source)), true, count))
+}
+
+#[cfg(not(feature = "live"))]
+fn open_interfaces(
+    _: &LiveArguments,
+    _: crate::capture::Wake,
+) -> Result<(Source, bool, CountDrops), Failure> {
+    Err(Failure::Refused(
+        "this build cannot capture; give a pipe with -r".to_owned(),
+    ))
+}
+
+fn open_output(arguments: &LiveArguments, folders: &mut Folders) -> Result<LineOutput, Failure> {
+    let path = arguments.output.as_deref();
+    if let Some(path) = path
+        && std::fs::metadata(path).map_or(true, |found| found.is_file())
+    {
+        folders.of_file(path)?;
+    }
+    LineOutput::open(path, arguments.rotate, arguments.keep)
+}
+
+fn open_folder(
+    arguments: &LiveArguments,
+    folders: &mut Folders,
+) -> Result<Option<Extractor>, Failure> {
+    let Some(path) = &arguments.extract else {
+        return Ok(None);
+    };
+    let folder = OutputFolder::prepare(path)?;
+    let extractor = Extractor::create(path).map_err(|error| Failure::Refused(error.to_string()))?;
+    let own = extractor.folder().to_owned();
+    if folder.is_new || own != *path {
+        folders.made.push(if folder.is_new {
+            path.clone()
+        } else {
+            own.clone()
+        });
+    } else {
+        folders.made.push(own.join(".unfinished"));
+    }
+    folders.add(folder);
+    if !arguments.presentation.quiet {
+        if own != *path {
+            error_text::note(&format!(
+                "{} holds an earlier run; this one goes to {}",
+                path.display(),
+                own.display()
+            ));
+        }
+        error_text::note(&format!(
+            "-x copies bytes as they are: {} may hold secrets",
+            own.display()
+        ));
+    }
+    Ok(Some(extractor))
+}
+
+fn open_recorder(
+    arguments: &LiveArguments,
+    numbers: &Arc<Numbers>,
+    folders: &mut Folders,
+) -> Result<Option<Recorder>, Failure> {
+    let Some(path) = &arguments.write else {
+        return Ok(None);
+    };
+    if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Failure::Refused(format!(
+            "cannot keep packets in {}: it is no file; name a file",
+            path.display()
+        )));
+    }
+    folders.of_file(path)?;
+    let recorder = Recorder::open(
+        path,
+        arguments.rotate,
+        arguments.keep,
+        input_names(arguments),
+        Arc::clone(numbers),
+    )
+    .map_err(|cause| Failure::output(path, &cause))?;
+    if !arguments.presentation.quiet {
+        error_text::note(&format!(
+            "--write copies packets as they are: {} may hold secrets",
+            path.display()
+        ));
+    }
+    Ok(Some(recorder))
+}
+
+#[cfg(feature = "live")]
+fn input_names(arguments: &LiveArguments) -> Vec<String> {
+    arguments.interface.clone()
+}
+
+#[cfg(not(feature = "live"))]
+fn input_names(_: &LiveArguments) -> Vec<String> {
+    Vec::new()
+}
+
+fn style(arguments: &LiveArguments) -> LineStyle {
+    match arguments.format {
+        LiveFormat::Text => {
+            let layout = arguments.presentation.layout(arguments.output.as_deref());
+            LineStyle::Text(LiveLines::new(layout.color, layout.zone))
+        }
+        LiveFormat::Ndjson => LineStyle::Ndjson(arguments.events.into()),
+    }
+}
+
+#[cfg(feature = "live")]
+fn several_captures(arguments: &LiveArguments) -> bool {
+    arguments.interface.len() > 1
+}
+
+#[cfg(not(feature = "live"))]
+fn several_captures(_: &LiveArguments) -> bool {
+    false
+}
+
+fn refused(cause: &io::Error) -> Failure {
+    Failure::Refused(cause.to_string())
+}

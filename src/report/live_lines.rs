@@ -1,0 +1,355 @@
+//! One line of text an event: when, who with whom, what, and how it came out.
+
+use std::collections::BTreeMap;
+
+use anstyle::Style;
+use jiff::tz::TimeZone;
+
+use super::table::style::{
+    BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint, severity_style, verdict_style,
+};
+use super::units;
+use crate::model::record::{
+    Address, AttemptOutcome, Completeness, Finding, Outcome, Server, Severity, Step, Totals,
+    Transfer, TransferDirection,
+};
+use crate::model::wire_text::printable;
+use crate::model::{Event, EventKind, Timestamp};
+
+/// Makes lines of events; knows the ends of the sessions that are open.
+#[derive(Debug)]
+pub struct LiveLines {
+    color: bool,
+    zone: TimeZone,
+    /// Client and server as text, by session.
+    ends: BTreeMap<u64, String>,
+}
+
+/// What a line says.
+struct Said {
+    /// Between whom, where it is not a session that is known.
+    ends: Option<String>,
+    what: String,
+    outcome: (Style, String),
+}
+
+impl LiveLines {
+    /// Lines with or without colours, with times in `zone`.
+    #[must_use]
+    pub fn new(color: bool, zone: TimeZone) -> Self {
+        Self {
+            color,
+            zone,
+            ends: BTreeMap::new(),
+        }
+    }
+
+    /// The line of an event, with its end; `None` where it says nothing that another line does not say. `alert` marks it.
+    pub fn line(&mut self, event: &Event<'_>, alert: bool) -> Option<String> {
+        if let (Some(id), EventKind::SessionStart { client, server }) = (event.session, &event.kind)
+        {
+            if self.ends.len() >= SESSIONS {
+                self.ends.pop_first();
+            }
+            self.ends.insert(id, session_ends(*client, server));
+        }
+        let said = said(event)?;
+        let known = event.session.and_then(|id| self.ends.get(&id)).cloned();
+        let ends = said.ends.or(known).unwrap_or_default();
+        if let (Some(id), EventKind::SessionEnd(_)) = (event.session, &event.kind) {
+            self.ends.remove(&id);
+        }
+        let time = if event.frame.number > 0 {
+            clock(event.frame.time, &self.zone)
+        } else {
+            String::new()
+        };
+        let session = event
+            .session
+            .map_or_else(String::new, |id| format!("#{id}"));
+        let (style, outcome) = &said.outcome;
+        let mut parts = vec![
+            paint(self.color, DIM, &format!("{time:<23}")),
+            paint(self.color, DIM, &format!("{session:<4}")),
+        ];
+        if !ends.is_empty() {
+            parts.push(ends);
+        }
+        if alert {
+            parts.push(paint(self.color, RED.bold(), "ALERT"));
+        }
+        parts.push(said.what);
+        if !outcome.is_empty() {
+            parts.push(paint(self.color, *style, outcome));
+        }
+        Some(format!("{}\n", parts.join("  ").trim_end()))
+    }
+
+    /// The last line: what it was in all.
+    #[must_use]
+    pub fn totals(&self, totals: &Totals, dropped: u64) -> String {
+        let dropped = match dropped {
+            0 => String::new(),
+            count => format!(", {} dropped", units::counted(count, "packet", "packets")),
+        };
+        let text = format!(
+            "{} in {}{dropped}: {}, {} in files, {}",
+            units::counted(totals.sessions, "session", "sessions"),
+            units::counted(totals.packets, "packet", "packets"),
+            units::counted(totals.transfers, "transfer", "transfers"),
+            units::size(totals.file_bytes),
+            units::counted(totals.findings, "finding", "findings"),
+        );
+        format!("{}\n", paint(self.color, BOLD, &text))
+    }
+}
+
+fn said(event: &Event<'_>) -> Option<Said> {
+    let (ends, what, outcome) = match &event.kind {
+        EventKind::Capture(capture) => {
+            let path = printable(&capture.path);
+            let links = capture.link_types.join(", ");
+            (
+                None,
+                format!("reading {path} ({}, {links})", capture.format),
+                none(),
+            )
+        }
+        EventKind::SessionStart { .. } => (None, "session begins".to_owned(), none()),
+        // The transfer has a line of its own.
+        EventKind::Step(step) if step.transfer.is_some() => return None,
+        EventKind::Step(step) => (
+            None,
+            printable(&step.title).into_owned(),
+            step_outcome(step),
+        ),
+        EventKind::Transfer(transfer) => (
+            None,
+            transfer_text(transfer),
+            completeness(transfer.completeness),
+        ),
+        EventKind::TransferProgress {
+            transfer,
+            bytes,
+            throughput,
+        } => {
+            let rate =
+                throughput.map_or_else(String::new, |rate| format!(" at {}", units::rate(rate)));
+            (
+                None,
+                format!("transfer {transfer}: {} so far{rate}", units::size(*bytes)),
+                (CYAN, "running".to_owned()),
+            )
+        }
+        EventKind::Finding(finding) => (None, finding_text(finding), severity(finding.severity)),
+        EventKind::SessionEnd(session) => (
+            None,
+            format!(
+                "session ends after {}: {}",
+                units::duration(session.duration),
+                printable(&session.verdict.text)
+            ),
+            (
+                verdict_style(session.verdict.status),
+                status(session.verdict.status).to_owned(),
+            ),
+        ),
+        EventKind::UnmatchedData(data) => (
+            Some(between(data.connection.client, data.connection.server)),
+            format!("data without a command: {}", units::size(data.bytes)),
+            completeness(data.completeness),
+        ),
+        EventKind::ConnectionAttempt(attempt) => (
+            Some(between(attempt.client, attempt.server)),
+            "connection without a byte".to_owned(),
+            (
+                YELLOW,
+                match attempt.outcome {
+                    AttemptOutcome::Refused => "refused",
+                    AttemptOutcome::Unanswered => "unanswered",
+                    AttemptOutcome::Closed => "closed",
+                }
+                .to_owned(),
+            ),
+        ),
+        EventKind::Warning(warning) => (
+            None,
+            printable(&warning.message).into_owned(),
+            (YELLOW, "warning".to_owned()),
+        ),
+    };
+    Some(Said {
+        ends,
+        what,
+        outcome,
+    })
+}
+
+fn transfer_text(transfer: &Transfer) -> String {
+    let name = transfer
+        .path
+        .as_ref()
+        .or(transfer.argument.as_ref())
+        .map_or_else(String::new, |name| format!(" {}", printable(name)));
+    let mut text = format!(
+        "{}{name}: {}",
+        printable(&transfer.verb),
+        units::bytes(transfer.bytes)
+    );
+    if let Some(connection) = &transfer.connection {
+        let seconds = connection.end.since(connection.start).seconds();
+        text.push_str(" in ");
+        text.push_str(&units::duration(seconds));
+    }
+    if transfer.direction == TransferDirection::Listing {
+        let entries =
+            units::to_u64(transfer.entries.len()).saturating_add(transfer.entries_omitted);
+        text.push_str(", ");
+        text.push_str(&units::counted(entries, "entry", "entries"));
+    } else if let Some(digest) = &transfer.sha256 {
+        text.push_str(", sha256 ");
+        text.push_str(digest);
+    }
+    if let Some(saved) = &transfer.saved_as {
+        text.push_str(", saved as ");
+        text.push_str(&printable(saved));
+    }
+    text
+}
+
+fn finding_text(finding: &Finding) -> String {
+    format!("{}: {}", finding.id, printable(&finding.title))
+}
+
+fn step_outcome(step: &Step) -> (Style, String) {
+    let (style, text) = match step.outcome {
+        Outcome::Ok => (GREEN, "ok"),
+        Outcome::Failed => (RED, "failed"),
+        Outcome::Incomplete => (YELLOW, "incomplete"),
+        Outcome::Unknown => (DIM, "unknown"),
+    };
+    (style, text.to_owned())
+}
+
+fn completeness(completeness: Completeness) -> (Style, String) {
+    let (style, text) = match completeness {
+        Completeness::Complete => (GREEN, "complete"),
+        Completeness::Unverifiable => (DIM, "unverifiable"),
+        Completeness::Gaps => (YELLOW, "has gaps"),
+        Completeness::Truncated => (YELLOW, "truncated"),
+        Completeness::Aborted => (RED, "aborted"),
+    };
+    (style, text.to_owned())
+}
+
+fn severity(severity: Severity) -> (Style, String) {
+    let text = match severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    };
+    (severity_style(severity), text.to_owned())
+}
+
+const fn status(status: crate::model::record::VerdictStatus) -> &'static str {
+    use crate::model::record::VerdictStatus as Status;
+    match status {
+        Status::Ok => "ok",
+        Status::Warning => "warning",
+        Status::Failed => "failed",
+    }
+}
+
+const fn none() -> (Style, String) {
+    (PLAIN, String::new())
+}
+
+fn session_ends(client: Address, server: &Server) -> String {
+    let address = end(Address {
+        ip: server.ip,
+        port: server.port,
+    });
+    match &server.name {
+        Some(name) => format!("{} → {} ({address})", end(client), printable(name)),
+        None => format!("{} → {address}", end(client)),
+    }
+}
+
+fn between(client: Address, server: Address) -> String {
+    format!("{} → {}", end(client), end(server))
+}
+
+fn end(address: Address) -> String {
+    std::net::SocketAddr::new(address.ip, address.port).to_string()
+}
+
+/// A point in time to the millisecond.
+fn clock(time: Timestamp, zone: &TimeZone) -> String {
+    match jiff::Timestamp::from_nanosecond(i128::from(time.nanos())) {
+        Ok(instant) => instant
+            .to_zoned(zone.clone())
+            .strftime("%Y-%m-%d %H:%M:%S%.3f")
+            .to_string(),
+        Err(_) => time.to_string(),
+    }
+}
+
+/// Sessions of which the ends are known at once.
+const SESSIONS: usize = 200_000;
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::model::FrameRef;
+    use crate::report::example::example_session;
+
+    fn event(kind: EventKind<'_>) -> Event<'_> {
+        Event {
+            frame: FrameRef {
+                time: Timestamp::from_parts(1_700_000_000, 250_000_000),
+                number: 1,
+                capture: 0,
+                capture_number: 1,
+            },
+            session: Some(1),
+            kind,
+        }
+    }
+
+    #[test]
+    fn a_line_tells_when_who_what_and_how_it_came_out() {
+        let session = example_session();
+        let mut lines = LiveLines::new(false, TimeZone::UTC);
+        let mut text = String::new();
+        let start = EventKind::SessionStart {
+            client: session.client,
+            server: &session.server,
+        };
+        text.extend(lines.line(&event(start), false));
+        for step in &session.steps {
+            text.extend(lines.line(&event(EventKind::Step(step)), false));
+        }
+        for transfer in &session.transfers {
+            text.extend(lines.line(&event(EventKind::Transfer(transfer)), true));
+        }
+        text.extend(lines.line(&event(EventKind::SessionEnd(Arc::new(session))), false));
+        insta::assert_snapshot!(text);
+        assert!(lines.ends.is_empty());
+    }
+
+    #[test]
+    fn names_from_the_wire_cannot_move_the_cursor() {
+        let mut session = example_session();
+        session.server.name = Some("a\x1b[2Jb\n".to_owned());
+        let mut lines = LiveLines::new(false, TimeZone::UTC);
+        let start = EventKind::SessionStart {
+            client: session.client,
+            server: &session.server,
+        };
+        let line = lines.line(&event(start), false).expect("a line");
+        assert!(!line.trim_end().contains(['\x1b', '\n']), "{line}");
+    }
+}

@@ -1,0 +1,285 @@
+//! Real servers and clients over veth in network namespaces. Where that cannot be had the tests say so and pass.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::monitor::{Monitor, analyzed, events, folder, program, sessions};
+
+/// A client and a server with a wire between them.
+struct Wire {
+    name: String,
+    running: Vec<Child>,
+}
+
+impl Wire {
+    /// `None` where there is no right to make it, or a program is missing.
+    fn new(name: &str) -> Option<Self> {
+        let missing = ["ip", "vsftpd", "curl", "tcpdump"]
+            .into_iter()
+            .find(|program| {
+                !["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+                    .iter()
+                    .any(|folder| Path::new(folder).join(program).exists())
+            });
+        if let Some(missing) = missing {
+            eprintln!("passed over: {missing} is not installed");
+            return None;
+        }
+        let name = format!("fts{name}{}", std::process::id() % 10_000);
+        let mut wire = Self {
+            name,
+            running: Vec::new(),
+        };
+        let (client, server) = (wire.client(), wire.server());
+        if !ip(&["netns", "add", &client]) {
+            eprintln!("passed over: no right to make network namespaces");
+            wire.name.clear();
+            return None;
+        }
+        let made = ip(&["netns", "add", &server])
+            && ip(&[
+                "link", "add", "vc", "netns", &client, "type", "veth", "peer", "name", "vs",
+                "netns", &server,
+            ])
+            && ip(&["-n", &client, "addr", "add", "10.78.0.1/24", "dev", "vc"])
+            && ip(&["-n", &server, "addr", "add", "10.78.0.2/24", "dev", "vs"])
+            && ip(&["-n", &client, "link", "set", "vc", "up"])
+            && ip(&["-n", &server, "link", "set", "vs", "up"])
+            && ip(&["-n", &server, "link", "set", "lo", "up"]);
+        if !made {
+            eprintln!("passed over: this machine has no veth");
+            return None;
+        }
+        Some(wire)
+    }
+
+    fn client(&self) -> String {
+        format!("{}c", self.name)
+    }
+
+    fn server(&self) -> String {
+        format!("{}s", self.name)
+    }
+
+    /// A command at one of the ends.
+    fn at(end: &str, program: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new("ip");
+        command
+            .args(["netns", "exec", end, program])
+            .args(arguments);
+        command
+    }
+
+    fn start(&mut self, mut command: Command) {
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("started");
+        self.running.push(child);
+    }
+
+    /// An FTP server with these files; the folder they are in.
+    fn serve(&mut self, folder: &Path, files: &[(&str, Vec<u8>)]) -> PathBuf {
+        let root = folder.join("root");
+        fs::create_dir_all(&root).expect("a folder");
+        for (name, bytes) in files {
+            fs::write(root.join(name), bytes).expect("written");
+        }
+        let configuration = folder.join("vsftpd.conf");
+        let text = format!(
+            "listen=YES\nbackground=NO\nanonymous_enable=YES\nanon_root={}\nconnect_from_port_20=YES\nseccomp_sandbox=NO\n",
+            root.display()
+        );
+        fs::write(&configuration, text).expect("written");
+        let configuration = configuration.to_str().expect("UTF-8").to_owned();
+        self.start(Self::at(&self.server(), "vsftpd", &[&configuration]));
+        thread::sleep(Duration::from_millis(700));
+        root
+    }
+
+    fn curl(&self, arguments: &[&str]) {
+        let mut all = vec!["-s", "-S", "--max-time", "60"];
+        all.extend(arguments);
+        let status = Self::at(&self.client(), "curl", &all)
+            .stdout(Stdio::null())
+            .status()
+            .expect("started");
+        assert!(status.success(), "curl {arguments:?}: {status}");
+    }
+
+    /// A monitor at the server, with `tcpdump` beside it; both are at work when this returns.
+    fn watch(&mut self, dump: &Path, arguments: &[&str]) -> Monitor {
+        let dump = dump.to_str().expect("UTF-8").to_owned();
+        let precision = "--time-stamp-precision=nano";
+        let options = [
+            precision, "-i", "vs", "-U", "-B", "65536", "-w", &dump, "-Z", "root",
+        ];
+        self.start(Self::at(&self.server(), "tcpdump", &options));
+        let mut all = vec!["live", "-i", "vs", "--format", "ndjson"];
+        all.extend(arguments);
+        let monitor = Monitor::of(&mut Self::at(&self.server(), program(), &all));
+        monitor.wait_for(|line| line.contains("\"capture\""));
+        thread::sleep(Duration::from_millis(700));
+        monitor
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        for child in &mut self.running {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+        if !self.name.is_empty() {
+            for end in [self.client(), self.server()] {
+                let _ = ip(&["netns", "del", &end]);
+            }
+        }
+    }
+}
+
+fn ip(arguments: &[&str]) -> bool {
+    Command::new("ip")
+        .args(arguments)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn content(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    (0..length)
+        .map(|_| {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            state.to_be_bytes()[0]
+        })
+        .collect()
+}
+
+fn sha256(bytes: &[u8]) -> String {
+    use sha2::Digest as _;
+    let digest = sha2::Sha256::digest(bytes);
+    digest.iter().fold(String::new(), |mut text, byte| {
+        use std::fmt::Write as _;
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
+fn dropped(events: &[Value]) -> Option<u64> {
+    events.last()?["captures"][0]["drops"]["kernel"].as_u64()
+}
+
+#[test]
+fn live_tells_what_analyze_tells_of_the_capture_beside_it() {
+    let Some(mut wire) = Wire::new("a") else {
+        return;
+    };
+    let folder = folder("network");
+    let (small, large) = (content(1_234, 1), content(3_000_000, 2));
+    let files = [("small.bin", small.clone()), ("large.bin", large.clone())];
+    wire.serve(&folder, &files);
+    let dump = folder.join("beside.pcap");
+    let kept = folder.join("kept.pcapng");
+    let saved = folder.join("files");
+    let arguments = [
+        "-w",
+        kept.to_str().expect("UTF-8"),
+        "-x",
+        saved.to_str().expect("UTF-8"),
+    ];
+    let monitor = wire.watch(&dump, &arguments);
+    let server = "ftp://10.78.0.2";
+    wire.curl(&[&format!("{server}/")]);
+    wire.curl(&[&format!("{server}/small.bin")]);
+    wire.curl(&["-P", "-", &format!("{server}/large.bin")]);
+    wire.curl(&["-P", "-", "--disable-eprt", &format!("{server}/")]);
+    wire.curl(&[
+        "--disable-epsv",
+        "-C",
+        "1000000",
+        &format!("{server}/large.bin"),
+    ]);
+    let clients = wire.client();
+    let refused = Wire::at(&clients, "curl", &["-s", "ftp://x:y@10.78.0.2/"]).status();
+    assert!(refused.is_ok());
+    let mut lines = Vec::new();
+    for _ in 0..6 {
+        lines.extend(monitor.wait_for(|line| line.contains("\"session_end\"")));
+    }
+    thread::sleep(Duration::from_millis(300));
+    monitor.signal(Signal::TERM);
+    lines.extend(monitor.wait_for(|line| line.contains("\"totals\"")));
+    let ended = monitor.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    drop(wire);
+    let events = events(&lines);
+    assert_eq!(dropped(&events), Some(0));
+    let seen = sessions(&events);
+    assert_eq!(seen.len(), 6);
+    assert_eq!(seen, sessions(&analyzed(&dump)));
+    assert_eq!(seen, sessions(&analyzed(&kept)));
+    let sums = fs::read_to_string(saved.join("SHA256SUMS")).expect("sums");
+    assert!(
+        sums.contains(&sha256(&small)) && sums.contains(&sha256(&large)),
+        "{sums}"
+    );
+}
+
+#[test]
+fn an_interface_that_goes_away_ends_the_run_with_a_report() {
+    let Some(mut wire) = Wire::new("b") else {
+        return;
+    };
+    let folder = folder("gone");
+    wire.serve(&folder, &[("small.bin", content(100, 3))]);
+    let monitor = wire.watch(&folder.join("beside.pcap"), &[]);
+    wire.curl(&["ftp://10.78.0.2/small.bin"]);
+    monitor.wait_for(|line| line.contains("\"session_end\""));
+    assert!(ip(&["-n", &wire.client(), "link", "del", "vc"]));
+    let lines = monitor.wait_for(|line| line.contains("\"totals\""));
+    let ended = monitor.end();
+    assert_eq!(ended.code, Some(3), "{}", ended.errors);
+    assert!(ended.errors.contains("vs"), "{}", ended.errors);
+    let events = events(&lines);
+    assert_eq!(events.last().expect("totals")["totals"]["sessions"], 1);
+}
+
+#[test]
+fn a_burst_is_seen_whole() {
+    let Some(mut wire) = Wire::new("c") else {
+        return;
+    };
+    let folder = folder("burst");
+    let large = content(60_000_000, 4);
+    wire.serve(&folder, &[("large.bin", large.clone())]);
+    let monitor = wire.watch(&folder.join("beside.pcap"), &[]);
+    for _ in 0..3 {
+        wire.curl(&["ftp://10.78.0.2/large.bin"]);
+    }
+    let mut lines = Vec::new();
+    for _ in 0..3 {
+        lines.extend(monitor.wait_for(|line| line.contains("\"session_end\"")));
+    }
+    monitor.signal(Signal::TERM);
+    lines.extend(monitor.wait_for(|line| line.contains("\"totals\"")));
+    assert_eq!(monitor.end().code, Some(0));
+    let events = events(&lines);
+    assert_eq!(dropped(&events), Some(0));
+    let digest = sha256(&large);
+    let digests = events
+        .iter()
+        .filter(|event| event["type"] == "transfer" && event["transfer"]["sha256"] == digest);
+    assert_eq!(digests.count(), 3);
+}

@@ -1,0 +1,230 @@
+//! What a monitor leaves behind: rotated events, files and their lists, packets, alerts, numbers.
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::monitor::{Monitor, analyzed, capture, events, folder, sessions};
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn events_rotate_and_every_file_is_whole() {
+    let folder = folder("rotate");
+    let path = folder.join("events");
+    let input = capture("classic.pcap");
+    let arguments = [
+        "-r",
+        text(&input),
+        "--format",
+        "ndjson",
+        "-o",
+        text(&path),
+        "--rotate",
+        "4kB",
+        "--keep",
+        "2",
+    ];
+    let ended = Monitor::start(&arguments).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let files = files(&folder);
+    assert_eq!(files.len(), 3, "{files:?}");
+    for file in files {
+        let whole = fs::read_to_string(file).expect("text");
+        assert!(whole.ends_with('\n'));
+        let lines: Vec<String> = whole.lines().map(str::to_owned).collect();
+        assert!(!events(&lines).is_empty());
+    }
+}
+
+#[test]
+fn a_file_that_was_moved_away_is_opened_again() {
+    let folder = folder("reopen");
+    let path = folder.join("events");
+    let mut monitor = Monitor::start(&["-r", "-", "--format", "ndjson", "-o", text(&path)]);
+    let bytes = fs::read(capture("classic.pcap")).expect("a capture");
+    let input = monitor.input.as_mut().expect("a pipe");
+    input.write_all(&bytes).expect("written");
+    let read = |path: &Path| fs::read_to_string(path).unwrap_or_default();
+    wait(|| read(&path).contains("\"session_end\""));
+    fs::rename(&path, folder.join("moved")).expect("renamed");
+    monitor.signal(Signal::HUP);
+    wait(|| path.exists());
+    assert_eq!(monitor.end().code, Some(0));
+    assert!(
+        read(&path).starts_with("{\"type\":\"totals\""),
+        "{}",
+        read(&path)
+    );
+}
+
+#[test]
+fn files_and_their_lists_are_there_while_it_runs() {
+    let folder = folder("extract");
+    let saved = folder.join("files");
+    let mut monitor = Monitor::start(&["-r", "-", "-x", text(&saved)]);
+    let bytes = fs::read(capture("classic.pcap")).expect("a capture");
+    let input = monitor.input.as_mut().expect("a pipe");
+    input.write_all(&bytes).expect("written");
+    let sums = saved.join("SHA256SUMS");
+    let line = "c232a16f5c07";
+    wait(|| {
+        fs::read_to_string(&sums)
+            .unwrap_or_default()
+            .starts_with(line)
+    });
+    let manifest = fs::read_to_string(saved.join("manifest.json"));
+    wait(|| saved.join("manifest.json").exists());
+    drop(manifest);
+    let during: Value =
+        serde_json::from_str(&fs::read_to_string(saved.join("manifest.json")).expect("a list"))
+            .expect("JSON");
+    let ended = monitor.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let after: Value =
+        serde_json::from_str(&fs::read_to_string(saved.join("manifest.json")).expect("a list"))
+            .expect("JSON");
+    assert_eq!(during, after);
+    assert_eq!(after["transfers"][0]["completeness"], "complete");
+    assert_eq!(fs::read_to_string(&sums).expect("sums").lines().count(), 1);
+    assert!(!saved.join(".unfinished").exists());
+}
+
+#[test]
+fn sessions_that_are_not_asked_for_leave_no_file() {
+    let folder = folder("where");
+    let saved = folder.join("files");
+    let input = capture("classic.pcap");
+    let arguments = [
+        "-r",
+        text(&input),
+        "-x",
+        text(&saved),
+        "--where",
+        "login.user == \"nobody\"",
+        "--format",
+        "ndjson",
+    ];
+    let ended = Monitor::start(&arguments).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let events = events(&ended.lines);
+    assert!(sessions(&events).is_empty());
+    assert_eq!(
+        events.last().expect("totals")["totals"]["sessions_filtered"],
+        1
+    );
+    let names: Vec<_> = files(&saved)
+        .iter()
+        .filter_map(|path| path.file_name()?.to_str().map(str::to_owned))
+        .collect();
+    assert_eq!(names, ["SHA256SUMS", "manifest.json"]);
+}
+
+#[test]
+fn the_packets_of_sessions_alone_tell_the_same() {
+    let folder = folder("write");
+    for name in [
+        "classic.pcap",
+        "passive-lftp.pcap",
+        "ipv6-epsv.pcap",
+        "ftps-explicit.pcap",
+    ] {
+        let path = folder.join(format!("{name}.pcapng"));
+        let input = capture(name);
+        let ended = Monitor::start(&["-r", text(&input), "-w", text(&path)]).end();
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        assert_eq!(
+            sessions(&analyzed(&path)),
+            sessions(&analyzed(&input)),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn an_alert_is_marked_and_given_to_the_program() {
+    let folder = folder("alert");
+    let program = folder.join("program");
+    let result = folder.join("result");
+    let script = format!(
+        "#!/bin/sh\nenv > {0}.tmp; echo arguments $# >> {0}.tmp; cat >> {0}.tmp; mv {0}.tmp {0}\n",
+        text(&result)
+    );
+    fs::write(&program, script).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+    // The program runs as somebody else where we are root.
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("set");
+    let input = capture("classic.pcap");
+    let expression = "type == \"transfer\" && transfer.bytes == 1715";
+    let mut command = std::process::Command::new(crate::monitor::program());
+    command.args(["live", "-r", text(&input), "--format", "ndjson"]);
+    command.args(["--alert", expression, "--exec", text(&program)]);
+    command.env("A_SECRET", "hunter2");
+    let ended = Monitor::of(&mut command).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let events = events(&ended.lines);
+    let marked: Vec<_> = events
+        .iter()
+        .filter(|event| event["alert"] == true)
+        .collect();
+    assert_eq!(marked.len(), 1);
+    assert_eq!(marked[0]["transfer"]["name"], "readme.txt");
+    let given = fs::read_to_string(&result).expect("the program has run");
+    assert!(!given.contains("hunter2"), "{given}");
+    assert!(given.contains("\narguments 0\n"), "{given}");
+    let json = given.lines().last().expect("a line");
+    assert_eq!(
+        &serde_json::from_str::<Value>(json).expect("JSON"),
+        marked[0]
+    );
+}
+
+#[test]
+fn the_numbers_are_served() {
+    let mut monitor = Monitor::start(&["-r", "-", "--metrics", "127.0.0.1:19121"]);
+    let bytes = fs::read(capture("classic.pcap")).expect("a capture");
+    let input = monitor.input.as_mut().expect("a pipe");
+    input.write_all(&bytes).expect("written");
+    monitor.wait_for(|line| line.contains("session ends"));
+    let ask = || {
+        let mut stream = TcpStream::connect("127.0.0.1:19121").expect("connected");
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
+            .expect("asked");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer
+    };
+    wait(|| ask().contains("\nftpscope_packets_total 67\n"));
+    let answer = ask();
+    assert!(answer.contains("\nftpscope_sessions_total 1\n"), "{answer}");
+    assert!(!answer.contains("abc@any-domain.com"));
+    assert_eq!(monitor.end().code, Some(0));
+}
+
+/// Waits until something is so.
+fn wait(is_so: impl Fn() -> bool) {
+    for _ in 0..3_000 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    panic!("it does not come to it");
+}
