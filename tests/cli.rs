@@ -28,6 +28,7 @@ fn help_names_what_is_built() {
       analyze      Report every FTP session in captures
       diagram      Draw sessions as sequence diagrams
       check        Check captures against expectations
+      live         Report what happens on a network, as it happens
       tree         Show what was seen of the servers' folders, and what happened there
       interfaces   List the network interfaces
       schema       Print the JSON Schema of the report

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::monitor::{Monitor, analyzed, events, folder, program, sessions, without_times};
@@ -135,6 +135,16 @@ impl Wire {
 impl Drop for Wire {
     fn drop(&mut self) {
         for child in &mut self.running {
+            // tcpdump writes what it holds only if it is asked politely.
+            if let Some(id) = Pid::from_raw(child.id().cast_signed()) {
+                let _ = kill_process(id, Signal::TERM);
+            }
+            for _ in 0..100 {
+                if matches!(child.try_wait(), Ok(Some(_))) {
+                    break;
+                }
+                thread::sleep(Duration::from_millis(20));
+            }
             let _ = child.kill();
             let _ = child.wait();
         }
