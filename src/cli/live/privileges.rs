@@ -210,6 +210,10 @@ pub(super) fn become_harmless(account: Option<Account>) -> Result<(), String> {
 
 /// Other systems have none of this; there the user who starts the program decides.
 #[cfg(not(all(feature = "live", target_os = "linux")))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "where there is something to give up, that may fail"
+)]
 pub(super) fn become_harmless(_: Option<Account>) -> Result<(), String> {
     Ok(())
 }
@@ -254,6 +258,10 @@ pub(super) fn close_file_system(folders: &[OutputFolder]) -> Result<bool, String
 
 /// Other systems have nothing like it.
 #[cfg(not(all(feature = "live", target_os = "linux")))]
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "where there is something to give up, that may fail"
+)]
 pub(super) fn close_file_system(_: &[OutputFolder]) -> Result<bool, String> {
     Ok(false)
 }
