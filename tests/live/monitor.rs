@@ -156,29 +156,6 @@ pub(crate) fn sessions(events: &[Value]) -> Vec<Value> {
     found
 }
 
-/// Sessions without anything that a clock has measured.
-pub(crate) fn without_times(mut sessions: Vec<Value>) -> Vec<Value> {
-    sessions.iter_mut().for_each(strip_times);
-    sessions
-}
-
-fn strip_times(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|name, _| {
-                let measured = ["time", "start", "end", "timing", "throughput", "title"];
-                !(measured.contains(&name.as_str())
-                    || name.ends_with("duration")
-                    || name.ends_with("_time")
-                    || name.ends_with("_seconds"))
-            });
-            fields.values_mut().for_each(strip_times);
-        }
-        Value::Array(items) => items.iter_mut().for_each(strip_times),
-        _ => {}
-    }
-}
-
 /// What `analyze` says of a capture.
 pub(crate) fn analyzed(path: &Path) -> Vec<Value> {
     let output = Command::new(program())

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::monitor::{Monitor, analyzed, events, folder, program, sessions, without_times};
+use crate::monitor::{Monitor, analyzed, events, folder, program, sessions};
 
 /// A client and a server with a wire between them.
 struct Wire {
@@ -156,6 +156,45 @@ impl Drop for Wire {
     }
 }
 
+/// Waits until `tcpdump`, which may be behind on a busy machine and throws away what it has not read when it ends, has written
+/// so many whole sessions.
+fn wait_for_capture(dump: &Path, wanted: usize) {
+    for _ in 0..300 {
+        let sessions = sessions(&analyzed(dump));
+        let closed = sessions
+            .iter()
+            .filter(|session| session["end_state"] == "closed");
+        if closed.count() >= wanted {
+            return;
+        }
+        thread::sleep(Duration::from_millis(100));
+    }
+    panic!("tcpdump has not seen {wanted} sessions");
+}
+
+/// Sessions without anything that a clock has measured.
+fn without_times(mut sessions: Vec<Value>) -> Vec<Value> {
+    sessions.iter_mut().for_each(strip_times);
+    sessions
+}
+
+fn strip_times(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| {
+                let measured = ["time", "start", "end", "timing", "throughput", "title"];
+                !(measured.contains(&name.as_str())
+                    || name.ends_with("duration")
+                    || name.ends_with("_time")
+                    || name.ends_with("_seconds"))
+            });
+            fields.values_mut().for_each(strip_times);
+        }
+        Value::Array(items) => items.iter_mut().for_each(strip_times),
+        _ => {}
+    }
+}
+
 fn ip(arguments: &[&str]) -> bool {
     Command::new("ip")
         .args(arguments)
@@ -228,7 +267,7 @@ fn live_tells_what_analyze_tells_of_the_capture_beside_it() {
     for _ in 0..6 {
         lines.extend(monitor.wait_for(|line| line.contains("\"session_end\"")));
     }
-    thread::sleep(Duration::from_millis(300));
+    wait_for_capture(&dump, 6);
     monitor.signal(Signal::TERM);
     lines.extend(monitor.wait_for(|line| line.contains("\"totals\"")));
     let ended = monitor.end();
