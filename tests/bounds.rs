@@ -88,7 +88,7 @@ fn what_open_sessions_keep_is_bounded_and_what_is_left_out_is_counted() {
     }
     let told = told(&conversation, limits.clone());
     let session = told.session.expect("a session");
-    let kept: usize = session.steps.iter().map(Weight::weight).sum();
+    let kept: usize = session.steps.iter().map(|step| step.weight()).sum();
     assert!(kept <= limits.record_bytes, "{kept}");
     assert!(kept > limits.record_bytes / 2, "{kept}");
     // Every step was told, whatever was kept of it.

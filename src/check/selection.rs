@@ -4,11 +4,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::model::record::{
-    Address, Finding, Server, Session, Step, Totals, Transfer, TransferDirection, UnmatchedData,
-};
+use crate::model::record::{Session, Totals, TransferDirection};
 use crate::model::trace::TracedConnection;
-use crate::model::{Event, EventKind, EventSink, FrameRef};
+use crate::model::{Event, EventKind, EventSink, KeptEvent};
 
 use super::Expression;
 
@@ -27,17 +25,9 @@ pub struct SelectedEvents<'s> {
     inner: &'s mut dyn EventSink,
     /// Whether events before the end of a session matter to `inner`.
     hold: bool,
-    held: BTreeMap<u64, Vec<Held>>,
+    held: BTreeMap<u64, Vec<KeptEvent>>,
     rejected: BTreeSet<u64>,
     left_out: Totals,
-}
-
-enum Held {
-    Start(FrameRef, Address, Server),
-    Step(FrameRef, Box<Step>),
-    Transfer(FrameRef, Box<Transfer>),
-    Finding(FrameRef, Box<Finding>),
-    Unmatched(FrameRef, Box<UnmatchedData>),
 }
 
 impl Selection {
@@ -101,17 +91,7 @@ impl<'s> SelectedEvents<'s> {
         if events.len() >= HELD {
             return;
         }
-        let frame = event.frame;
-        events.push(match &event.kind {
-            EventKind::SessionStart { client, server } => {
-                Held::Start(frame, *client, (*server).clone())
-            }
-            EventKind::Step(step) => Held::Step(frame, Box::new((*step).clone())),
-            EventKind::Transfer(transfer) => Held::Transfer(frame, Box::new((*transfer).clone())),
-            EventKind::Finding(finding) => Held::Finding(frame, Box::new((*finding).clone())),
-            EventKind::UnmatchedData(data) => Held::Unmatched(frame, Box::new((*data).clone())),
-            _ => return,
-        });
+        events.push(KeptEvent::of(event));
     }
 
     fn end(&mut self, id: u64, session: &Session, event: &Event<'_>) {
@@ -129,24 +109,7 @@ impl<'s> SelectedEvents<'s> {
             return;
         }
         for one in &held {
-            let (frame, kind) = match one {
-                Held::Start(frame, client, server) => (
-                    frame,
-                    EventKind::SessionStart {
-                        client: *client,
-                        server,
-                    },
-                ),
-                Held::Step(frame, step) => (frame, EventKind::Step(step)),
-                Held::Transfer(frame, transfer) => (frame, EventKind::Transfer(transfer)),
-                Held::Finding(frame, finding) => (frame, EventKind::Finding(finding)),
-                Held::Unmatched(frame, data) => (frame, EventKind::UnmatchedData(data)),
-            };
-            self.inner.event(&Event {
-                frame: *frame,
-                session: Some(id),
-                kind,
-            });
+            one.tell(self.inner);
         }
         self.inner.event(event);
     }
@@ -190,6 +153,7 @@ mod tests {
 
     use super::*;
     use crate::check::Scope;
+    use crate::model::FrameRef;
     use crate::report::example::example_session;
 
     #[derive(Default)]

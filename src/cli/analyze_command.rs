@@ -1,7 +1,7 @@
 //! `ftpscope analyze`: reports every FTP session in captures.
 
 use std::collections::BTreeSet;
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::args::{AnalyzeArguments, Digest};
 use super::args_output::{Events, Format};
@@ -15,7 +15,7 @@ use crate::model::TransferSink;
 use crate::model::record::Severity;
 use crate::model::trace::Tracing;
 use crate::page::{PageOptions, Previews, write_page};
-use crate::report::{DocumentBuilder, EventLines, ReportBuilder, json, table};
+use crate::report::{DocumentBuilder, EventLines, ReportBuilder, json, table, tell_aside};
 
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
@@ -43,10 +43,15 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let written = if arguments.output.format == Format::Ndjson {
         let choice = arguments.output.events.into();
         let several = reading.is_several();
-        let mut lines = EventLines::new(&mut output, choice, several, reading.piped);
+        let piped = reading.piped;
+        let mut lines = EventLines::new(&mut output, choice, several, piped);
         let stop = lines.stopped();
         let hold = arguments.output.events == Events::All;
-        outcome = reading.run(&mut lines, hold, files, stop);
+        outcome = if piped {
+            reading.run(&mut lines, hold, files, stop)
+        } else {
+            tell_aside(&mut lines, |events| reading.run(events, hold, files, stop))
+        };
         let summary = &outcome.summary;
         lines.finish(&summary.captures, &summary.totals).map(|_| ())
     } else if arguments.output.format == Format::Html {
@@ -57,9 +62,9 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         let mut previews = Previews::default();
         outcome = if arguments.output.previews {
             let mut files = previews.sink(files);
-            reading.run(&mut events, false, &mut files, Rc::default())
+            reading.run(&mut events, false, &mut files, Arc::default())
         } else {
-            reading.run(&mut events, false, files, Rc::default())
+            reading.run(&mut events, false, files, Arc::default())
         };
         let summary = &outcome.summary;
         let report = builder.finish(summary.captures.clone(), summary.totals.clone());
@@ -80,7 +85,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
             Format::Json => json::write_session(session, out),
             _ => table::write_session(session, &layout, out),
         });
-        outcome = reading.run(&mut builder, false, files, Rc::default());
+        outcome = reading.run(&mut builder, false, files, Arc::default());
         let summary = &outcome.summary;
         let (report, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
         match format {

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::args_check::{CheckArguments, CheckFormat};
 use super::check_baseline::read_baseline;
@@ -98,7 +98,7 @@ fn read(arguments: &CheckArguments) -> Result<Read, Failure> {
     let mut builder = ReportBuilder::new(&reading.options.limits);
     let mut recorder = Recorder::default();
     let mut events = (&mut builder, &mut recorder);
-    let outcome = reading.run(&mut events, false, &mut (), Rc::default());
+    let outcome = reading.run(&mut events, false, &mut (), Arc::default());
     if outcome.interrupted {
         return Err(Failure::Interrupted);
     }

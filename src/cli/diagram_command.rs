@@ -1,6 +1,6 @@
 //! `ftpscope diagram`: draws sessions.
 
-use std::rc::Rc;
+use std::sync::Arc;
 
 use super::args_diagram::{DiagramArguments, DiagramFormat};
 use super::error_text::{self, Failure};
@@ -37,9 +37,9 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
     let mut nowhere = ();
     let outcome = if arguments.previews {
         let mut files = previews.sink(&mut nowhere);
-        reading.run(&mut events, false, &mut files, Rc::default())
+        reading.run(&mut events, false, &mut files, Arc::default())
     } else {
-        reading.run(&mut events, false, &mut nowhere, Rc::default())
+        reading.run(&mut events, false, &mut nowhere, Arc::default())
     };
     if outcome.interrupted {
         return Err(Failure::Interrupted);

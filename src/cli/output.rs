@@ -8,7 +8,7 @@ use super::error_text::Failure;
 
 /// An open target. Without [`finish`](Self::finish) a regular file stays as it was.
 pub(super) struct Output {
-    writer: BufWriter<Box<dyn Write>>,
+    writer: BufWriter<Box<dyn Write + Send>>,
     path: Option<PathBuf>,
     /// Present for a file that appears whole.
     temporary: Option<Temporary>,
@@ -103,7 +103,11 @@ impl Output {
         }
     }
 
-    fn new(writer: Box<dyn Write>, path: Option<PathBuf>, temporary: Option<Temporary>) -> Self {
+    fn new(
+        writer: Box<dyn Write + Send>,
+        path: Option<PathBuf>,
+        temporary: Option<Temporary>,
+    ) -> Self {
         Self {
             writer: BufWriter::with_capacity(BUFFER, writer),
             path,

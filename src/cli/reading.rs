@@ -6,10 +6,10 @@
 //! CaptureSet -> FilteredSource (-f) -> WatchedSource (failures, progress, Ctrl-C) -> pipeline -> SelectedEvents -> sinks
 //! ```
 
-use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use jiff::tz::TimeZone;
 
@@ -113,7 +113,7 @@ impl Reading {
         events: &mut dyn EventSink,
         hold: bool,
         files: &mut dyn TransferSink,
-        stop: Rc<Cell<bool>>,
+        stop: Arc<AtomicBool>,
     ) -> Outcome {
         let source: &mut dyn PacketSource = &mut self.captures;
         #[cfg(feature = "live")]
@@ -152,7 +152,7 @@ impl Reading {
     /// Reads everything into one report.
     pub(super) fn report(self) -> Result<(Report, Outcome), Failure> {
         let mut builder = ReportBuilder::new(&self.options.limits);
-        let outcome = self.run(&mut builder, false, &mut (), Rc::default());
+        let outcome = self.run(&mut builder, false, &mut (), Arc::default());
         if outcome.interrupted {
             return Err(Failure::Interrupted);
         }

@@ -1,10 +1,10 @@
 //! A packet source with an eye on it: failures are told as they happen, progress is shown, and it ends when nobody
 //! reads the output any more.
 
-use std::cell::Cell;
 use std::io::{IsTerminal, Write, stderr};
 use std::ops::ControlFlow;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::error_text;
@@ -16,7 +16,7 @@ use crate::report::units;
 /// Passes everything on, and tells what failed on standard error.
 pub(super) struct WatchedSource<'a> {
     inner: &'a mut dyn PacketSource,
-    stop: Rc<Cell<bool>>,
+    stop: Arc<AtomicBool>,
     interruption: &'a Interruption,
     progress: Option<Progress>,
     failures: u64,
@@ -26,7 +26,7 @@ impl<'a> WatchedSource<'a> {
     /// Watches `inner`; it ends once `stop` is true, or at an interruption. Progress is shown only on a terminal.
     pub(super) fn new(
         inner: &'a mut dyn PacketSource,
-        stop: Rc<Cell<bool>>,
+        stop: Arc<AtomicBool>,
         interruption: &'a Interruption,
         progress: bool,
     ) -> Self {
@@ -70,7 +70,7 @@ impl PacketSource for WatchedSource<'_> {
                 }
                 _ => {}
             }
-            if stop.get() || interruption.is_asked() {
+            if stop.load(Ordering::Relaxed) || interruption.is_asked() {
                 ControlFlow::Break(())
             } else {
                 take(input)

@@ -230,13 +230,15 @@ const BINARY: &[&str] = &[
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::diagnosis::tests::{command, session, step, transfer};
     use crate::model::record::Completeness;
 
     fn found(trouble: DataTrouble) -> Vec<Finding> {
         let mut it = session();
-        it.transfers = vec![transfer(Completeness::Unverifiable)];
+        it.transfers = vec![transfer(Completeness::Unverifiable).into()];
         let mut findings = Vec::new();
         wrong_size(&it, std::slice::from_ref(&trouble), &mut findings);
         ascii_damage(&it, &[trouble], &mut findings);
@@ -268,10 +270,10 @@ mod tests {
     fn only_a_certain_type_a_damages() {
         let raises = |change: &dyn Fn(&mut Session)| {
             let mut it = session();
-            it.transfers = vec![transfer(Completeness::Complete)];
+            it.transfers = vec![transfer(Completeness::Complete).into()];
             let mut retrieving = step(vec![command("RETR", Some("a.png"), (150, "ok"))]);
             retrieving.transfer = Some(1);
-            it.steps.push(retrieving);
+            it.steps.push(retrieving.into());
             change(&mut it);
             let mut findings = Vec::new();
             let trouble = DataTrouble::BinaryAsText {
@@ -283,7 +285,11 @@ mod tests {
         };
         let asked = |letter: &str, reply: (u16, &str)| {
             let typed = command("TYPE", Some(letter), reply);
-            raises(&|it| it.steps[1].commands.insert(0, typed.clone()))
+            raises(&|it| {
+                Arc::make_mut(&mut it.steps[1])
+                    .commands
+                    .insert(0, typed.clone());
+            })
         };
         assert!(raises(&|_| ()));
         assert!(asked("A", (200, "ok")));
@@ -291,7 +297,7 @@ mod tests {
         assert!(!asked("I", (200, "ok")));
         assert!(!raises(&|it| it.midstream = true));
         assert!(!raises(&|it| {
-            it.steps[1].commands[0].replies[0].lines =
+            Arc::make_mut(&mut it.steps[1]).commands[0].replies[0].lines =
                 vec!["Opening BINARY mode data connection".into()];
         }));
     }

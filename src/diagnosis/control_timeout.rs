@@ -29,7 +29,7 @@ fn told(session: &Session, findings: &mut Vec<Finding>) {
     else {
         return;
     };
-    let working = step.is_some_and(|step: &Step| step.transfer.is_some());
+    let working = step.is_some_and(|step| step.transfer.is_some());
     let (severity, what) = if working {
         (Severity::Medium, " while a transfer was not finished")
     } else {
@@ -154,10 +154,10 @@ mod tests {
             connection.start = at(1_000);
             connection.end = at(1_000 + seconds);
         }
-        it.transfers = vec![long];
+        it.transfers = vec![long.into()];
         let mut retrieving = step(vec![command("RETR", Some("readme.txt"), reply)]);
         retrieving.transfer = Some(1);
-        it.steps.push(retrieving);
+        it.steps.push(retrieving.into());
         it
     }
 
@@ -171,9 +171,9 @@ mod tests {
     fn a_421_that_speaks_of_time_is_told_and_one_that_does_not_is_not() {
         let mut it = session();
         it.steps
-            .push(step(vec![command("NOOP", None, (421, "Timeout."))]));
+            .push(step(vec![command("NOOP", None, (421, "Timeout."))]).into());
         assert_eq!(found(&it, 0)[0].severity, Severity::Info);
-        it.steps[1] = step(vec![command("USER", None, (421, "Too many connections."))]);
+        it.steps[1] = step(vec![command("USER", None, (421, "Too many connections."))]).into();
         assert!(found(&it, 0).is_empty());
     }
 

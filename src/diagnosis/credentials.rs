@@ -1,9 +1,7 @@
 //! `login-rejected` and `cleartext-credentials`.
 
 use super::{Draft, quote};
-use crate::model::record::{
-    Finding, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind,
-};
+use crate::model::record::{Finding, LoginOutcome, Outcome, Reply, Session, Severity, StepKind};
 
 pub(super) fn login_rejected(session: &Session, findings: &mut Vec<Finding>) {
     if session.login.outcome != LoginOutcome::Rejected {
@@ -49,8 +47,9 @@ pub(super) fn cleartext(session: &Session, findings: &mut Vec<Finding>) {
     {
         return;
     }
-    let is_login = |step: &&Step| step.kind == StepKind::Login && step.outcome == Outcome::Ok;
-    let Some(step) = session.steps.iter().rev().find(is_login) else {
+    let mut steps = session.steps.iter().rev();
+    let Some(step) = steps.find(|step| step.kind == StepKind::Login && step.outcome == Outcome::Ok)
+    else {
         return;
     };
     let Some(pass) = step.commands.iter().find(|command| command.verb == "PASS") else {
@@ -99,19 +98,21 @@ fn refused_encryption(session: &Session, before: u64) -> Option<&Reply> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::diagnosis::tests::{command, session, step};
 
     #[test]
     fn a_client_that_went_on_in_clear_after_a_refused_auth_is_told_so() {
         let mut it = session();
-        it.steps[0].number = 2;
+        Arc::make_mut(&mut it.steps[0]).number = 2;
         let refused = command(
             "AUTH",
             Some("TLS"),
             (530, "Please login with USER and PASS."),
         );
-        it.steps.insert(0, step(vec![refused]));
+        it.steps.insert(0, step(vec![refused]).into());
         let mut findings = Vec::new();
         cleartext(&it, &mut findings);
         assert!(

@@ -126,10 +126,10 @@ mod tests {
     #[test]
     fn whole_files_and_refused_commands_raise_nothing() {
         let mut whole = session();
-        whole.transfers = vec![transfer(Completeness::Complete)];
+        whole.transfers = vec![transfer(Completeness::Complete).into()];
         let mut refused = transfer(Completeness::Aborted);
         refused.connection = None;
-        whole.transfers.push(refused);
+        whole.transfers.push(refused.into());
         let mut findings = Vec::new();
         incomplete(&whole, &[], &mut findings);
         assert!(findings.is_empty());
@@ -144,7 +144,7 @@ mod tests {
             late.restart_offset = 20_000;
             late.data_type = data_type;
             late.bytes = bytes;
-            session.transfers = vec![late];
+            session.transfers = vec![late.into()];
             let mut findings = Vec::new();
             incomplete(&session, &[], &mut findings);
             findings.len()
@@ -162,7 +162,7 @@ mod tests {
             if let Some(connection) = &mut cut.connection {
                 connection.close = close;
             }
-            session.transfers = vec![cut];
+            session.transfers = vec![cut.into()];
             let mut findings = Vec::new();
             incomplete(&session, &[], &mut findings);
             findings.remove(0).advice
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn a_file_with_gaps_is_named() {
         let mut cut = session();
-        cut.transfers = vec![transfer(Completeness::Gaps)];
+        cut.transfers = vec![transfer(Completeness::Gaps).into()];
         let mut findings = Vec::new();
         incomplete(&cut, &[], &mut findings);
         assert_eq!(findings[0].title, "RETR /pub/readme.txt is not whole");

@@ -85,7 +85,7 @@ mod tests {
             connection.client.ip = peer.into();
             taken.announced = Some(connection.server);
         }
-        it.transfers = vec![taken];
+        it.transfers = vec![taken.into()];
         let mut findings = Vec::new();
         theft(&it, troubles, &mut findings);
         findings

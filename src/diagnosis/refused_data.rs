@@ -137,6 +137,8 @@ fn was_given_up(session: &Session, transfer: &Transfer) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::diagnosis::tests::{command, session, step, transfer};
 
@@ -144,10 +146,10 @@ mod tests {
         let mut it = session();
         let mut retrieve = transfer(Completeness::Aborted);
         retrieve.connection = None;
-        it.transfers = vec![retrieve];
+        it.transfers = vec![retrieve.into()];
         let mut retrieving = step(vec![command("RETR", Some("readme.txt"), reply)]);
         retrieving.transfer = Some(1);
-        it.steps.push(retrieving);
+        it.steps.push(retrieving.into());
         change(&mut it);
         let mut findings = Vec::new();
         refused(&it, &[], &mut findings);
@@ -181,7 +183,7 @@ mod tests {
                 .contains("nobody opened the data connection")
         );
         let active = findings((425, "Can't build data connection"), |it| {
-            it.transfers[0].mode = Mode::Active;
+            Arc::make_mut(&mut it.transfers[0]).mode = Mode::Active;
         });
         assert!(active[0].explanation.contains("could not connect"));
     }
@@ -195,13 +197,14 @@ mod tests {
     #[test]
     fn an_abor_asked_for_it_and_an_aborted_file_is_told_elsewhere() {
         let abor = findings((426, "Transfer aborted"), |it| {
-            it.steps[1]
+            Arc::make_mut(&mut it.steps[1])
                 .commands
                 .push(command("ABOR", None, (226, "ok")));
         });
         assert!(abor.is_empty());
         let aborted = findings((426, "Broken pipe"), |it| {
-            it.transfers[0].connection = transfer(Completeness::Aborted).connection;
+            Arc::make_mut(&mut it.transfers[0]).connection =
+                transfer(Completeness::Aborted).connection;
         });
         assert!(aborted.is_empty());
     }

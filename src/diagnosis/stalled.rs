@@ -95,7 +95,7 @@ mod tests {
 
     fn found(seconds: i64, closed: i64, sent_again: u64, place: StallPlace) -> Vec<Finding> {
         let mut it = session();
-        it.transfers = vec![transfer(Completeness::Complete)];
+        it.transfers = vec![transfer(Completeness::Complete).into()];
         let trouble = DataTrouble::Stalled {
             transfer: 1,
             sender: Opener::Server,

@@ -46,7 +46,7 @@ pub(super) fn session() -> Session {
             attempts: 1,
         },
         tls: None,
-        steps: vec![login],
+        steps: vec![login.into()],
         steps_omitted: 0,
         transfers: vec![],
         transfers_omitted: 0,

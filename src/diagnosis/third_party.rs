@@ -144,6 +144,8 @@ const fn is_shared(ip: Ipv4Addr) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::diagnosis::tests::{command, session, step};
 
@@ -151,7 +153,7 @@ mod tests {
         let mut session = session();
         session
             .steps
-            .push(step(vec![command(verb, Some(argument), reply)]));
+            .push(step(vec![command(verb, Some(argument), reply)]).into());
         let mut findings = Vec::new();
         announced_elsewhere(&session, &[], &mut findings);
         findings
@@ -172,7 +174,8 @@ mod tests {
         };
         let mut findings = Vec::new();
         for argument in ["10,0,0,9,4,1", "10,0,0,9,0,25"] {
-            session.steps[0].commands = vec![command("PORT", Some(argument), (200, "ok"))];
+            Arc::make_mut(&mut session.steps[0]).commands =
+                vec![command("PORT", Some(argument), (200, "ok"))];
             announced_elsewhere(&session, std::slice::from_ref(&exchange), &mut findings);
         }
         assert_eq!(findings.len(), 1);

@@ -199,6 +199,8 @@ const LONGEST: usize = 120;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::diagnosis::tests::{command, session, step, transfer};
     use crate::model::record::{Completeness, ListingEntry};
@@ -228,7 +230,7 @@ mod tests {
         list.argument = Some(argument.into());
         list.direction = TransferDirection::Listing;
         list.entries = listed.iter().map(|name| entry(name)).collect();
-        it.transfers = vec![list];
+        it.transfers = vec![list.into()];
         let mut findings = Vec::new();
         names(&it, &mut findings);
         findings
@@ -236,10 +238,10 @@ mod tests {
 
     fn retrieve(argument: &str, directory: Option<&str>, code: u16) -> Vec<Finding> {
         let mut it = session();
-        it.steps[0].directory = directory.map(Into::into);
+        Arc::make_mut(&mut it.steps[0]).directory = directory.map(Into::into);
         let mut file = transfer(Completeness::Complete);
         file.argument = Some(argument.into());
-        it.transfers = vec![file];
+        it.transfers = vec![file.into()];
         let mut step = step(vec![command("RETR", Some(argument), (code, "x"))]);
         step.number = 2;
         step.outcome = if code < 400 {
@@ -248,7 +250,7 @@ mod tests {
             Outcome::Failed
         };
         step.transfer = Some(1);
-        it.steps.push(step);
+        it.steps.push(step.into());
         let mut findings = Vec::new();
         names(&it, &mut findings);
         findings

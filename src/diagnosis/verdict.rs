@@ -38,11 +38,12 @@ pub(super) fn verdict(session: &Session) -> Verdict {
     let steps: BTreeMap<u64, &Step> = session
         .steps
         .iter()
-        .filter_map(|step| Some((step.transfer?, step)))
+        .filter_map(|step| Some((step.transfer?, step.as_ref())))
         .collect();
     let failed: Vec<&Transfer> = session
         .transfers
         .iter()
+        .map(AsRef::as_ref)
         .filter(|transfer| failed_on_the_wire(steps.get(&transfer.id).copied(), transfer))
         .collect();
     let partial = session
@@ -212,12 +213,12 @@ mod tests {
         let mut refused = transfer(Completeness::Aborted);
         refused.connection = None;
         refused.argument = Some("A".repeat(5_000));
-        it.transfers = vec![refused];
+        it.transfers = vec![refused.into()];
         let mut retrieving = step(vec![command("RETR", None, (550, "No such file."))]);
         retrieving.kind = StepKind::Retrieve;
         retrieving.outcome = Outcome::Failed;
         retrieving.transfer = Some(1);
-        it.steps.push(retrieving);
+        it.steps.push(retrieving.into());
         let text = verdict(&it).text;
         assert!(text.ends_with("… (550 No such file)"), "{text}");
         assert!(text.len() < 250, "{text}");
@@ -256,11 +257,11 @@ mod tests {
     fn a_rejected_login_fails_and_a_gap_warns() {
         let mut it = session();
         assert_eq!(verdict(&it).status, VerdictStatus::Ok);
-        it.transfers = vec![transfer(Completeness::Complete)];
+        it.transfers = vec![transfer(Completeness::Complete).into()];
         assert_eq!(verdict(&it).text, "login as bob; 1 download");
-        it.transfers = vec![transfer(Completeness::Gaps)];
+        it.transfers = vec![transfer(Completeness::Gaps).into()];
         assert_eq!(verdict(&it).status, VerdictStatus::Warning);
-        it.transfers = vec![transfer(Completeness::Aborted)];
+        it.transfers = vec![transfer(Completeness::Aborted).into()];
         assert_eq!(verdict(&it).status, VerdictStatus::Failed);
         it.login.outcome = LoginOutcome::Rejected;
         assert_eq!(verdict(&it).text, "login as bob rejected");

@@ -310,7 +310,7 @@ mod tests {
 
     fn of(commands: Vec<Command>, troubles: &[DataTrouble]) -> Vec<Finding> {
         let mut it = session();
-        it.steps.push(step(commands));
+        it.steps.push(step(commands).into());
         let mut findings = Vec::new();
         violations(&it, troubles, &mut findings);
         findings
@@ -405,10 +405,11 @@ mod tests {
     fn replies_without_a_command_count_only_where_nothing_was_lost() {
         let with_late_reply = |troubles: &[DataTrouble], code: u16, verb: &str| {
             let mut it = session();
-            it.steps.push(step(vec![command(verb, None, (200, "ok"))]));
+            it.steps
+                .push(step(vec![command(verb, None, (200, "ok"))]).into());
             let mut after = command("NOOP", None, (200, "ok"));
             after.time = Timestamp::from_parts(1, 0);
-            it.steps.push(step(vec![after]));
+            it.steps.push(step(vec![after]).into());
             let mut late = it.steps[0].commands[0].replies[0].clone();
             late.code = code;
             it.unsolicited_replies = vec![late];
@@ -435,7 +436,7 @@ mod tests {
             Some("20260102030405 a.txt"),
             (213, "File modification time set."),
         );
-        it.steps.push(step(vec![set]));
+        it.steps.push(step(vec![set]).into());
         let mut findings = Vec::new();
         violations(&it, &[], &mut findings);
         assert!(findings.is_empty(), "{findings:?}");

@@ -204,10 +204,11 @@ impl<'a> Builder<'a> {
         let place = usize::try_from(number.checked_sub(1)?).ok()?;
         let steps = &self.session.steps;
         let step = steps.get(place).filter(|step| step.number == number);
-        step.or_else(|| {
+        let step = step.or_else(|| {
             let place = steps.binary_search_by_key(&number, |step| step.number);
             place.ok().and_then(|place| steps.get(place))
-        })
+        });
+        step.map(AsRef::as_ref)
     }
 
     /// Rows for the steps up to a number: they come when the step is over.

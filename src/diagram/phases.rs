@@ -1,5 +1,7 @@
 //! Headings: what a person would call the parts of a session.
 
+use std::sync::Arc;
+
 use crate::model::record::{Step, StepKind};
 
 /// A heading and the number of the step it stands before.
@@ -28,7 +30,7 @@ enum Group {
 }
 
 /// The headings of a session, in order.
-pub(super) fn of(steps: &[Step]) -> Vec<Phase> {
+pub(super) fn of(steps: &[Arc<Step>]) -> Vec<Phase> {
     let mut phases = Vec::new();
     let mut rest = steps;
     let mut before = None;
@@ -85,7 +87,7 @@ fn goes_on(group: Group, next: StepKind) -> bool {
     }
 }
 
-fn title(group: Group, steps: &[Step]) -> String {
+fn title(group: Group, steps: &[Arc<Step>]) -> String {
     let has = |kind| steps.iter().any(|step| step.kind == kind);
     let name = match group {
         Group::Lookup => return "DNS query for the server's address".to_owned(),

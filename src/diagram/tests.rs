@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::model::record::{Session, StepKind};
 use crate::report::example::example_session;
@@ -7,7 +9,7 @@ pub(super) const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{202e}<script>alert(1)</scrip
 
 fn hostile() -> Session {
     let mut session = example_session();
-    for step in &mut session.steps {
+    for step in session.steps.iter_mut().map(Arc::make_mut) {
         step.title = format!("RETR {HOSTILE}");
         for command in &mut step.commands {
             if step.kind == StepKind::Retrieve {
@@ -18,7 +20,7 @@ fn hostile() -> Session {
             }
         }
     }
-    for transfer in &mut session.transfers {
+    for transfer in session.transfers.iter_mut().map(Arc::make_mut) {
         transfer.name = Some(HOSTILE.into());
     }
     session.server.name = Some(HOSTILE.into());
@@ -140,13 +142,17 @@ fn a_session_without_recorded_segments_still_has_its_transfers() {
 #[test]
 fn secrets_are_drawn_as_the_report_has_them() {
     let mut session = example_session();
-    session.steps.iter_mut().for_each(|step| {
-        for command in &mut step.commands {
-            if command.verb == "PASS" {
-                command.argument = Some("<hidden>".into());
+    session
+        .steps
+        .iter_mut()
+        .map(Arc::make_mut)
+        .for_each(|step| {
+            for command in &mut step.commands {
+                if command.verb == "PASS" {
+                    command.argument = Some("<hidden>".into());
+                }
             }
-        }
-    });
+        });
     let diagram = Recorder::default().diagram(&session);
     let typed = diagram.rows.iter().find(|row| {
         row.kind

@@ -33,9 +33,9 @@ pub enum EventKind<'a> {
         server: &'a Server,
     },
     /// A step is complete.
-    Step(&'a Step),
+    Step(&'a Arc<Step>),
     /// A transfer is settled.
-    Transfer(&'a Transfer),
+    Transfer(&'a Arc<Transfer>),
     /// A transfer has been running for a while; told again and again, and only where packets are watched as they come.
     TransferProgress {
         /// Id of the transfer within the session.

@@ -14,6 +14,7 @@
 mod endpoint;
 mod event;
 mod frame;
+mod kept_event;
 mod limits;
 pub mod record;
 mod time;
@@ -26,6 +27,7 @@ pub use event::{
     ContentId, Event, EventKind, EventSink, Settled, StoreError, Stored, TransferSink,
 };
 pub use frame::FrameRef;
+pub use kept_event::KeptEvent;
 pub use limits::Limits;
 pub use time::{Span, Timestamp};
 pub use warning::{Warning, WarningCode};

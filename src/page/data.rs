@@ -193,7 +193,7 @@ fn session_value(
         "encrypted": session.encrypted_data.len(),
         "findings": session.findings.iter().map(finding).collect::<Value>(),
         "steps": session.steps.iter().map(|one| step(one, diagram, strings)).collect::<Value>(),
-        "transfers": session.transfers.iter().map(transfer).collect::<Value>(),
+        "transfers": session.transfers.iter().map(|one| transfer(one)).collect::<Value>(),
         "ends": diagram.ends,
         "omitted": diagram.omitted,
         "rows": rows,

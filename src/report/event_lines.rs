@@ -1,8 +1,8 @@
 //! NDJSON: one JSON object an event, written as it happens.
 
-use std::cell::Cell;
 use std::io::{self, Write};
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -38,7 +38,7 @@ pub struct EventLines<W> {
     several_captures: bool,
     told: Told,
     error: Option<io::Error>,
-    stopped: Rc<Cell<bool>>,
+    stopped: Arc<AtomicBool>,
 }
 
 impl<W: Write> EventLines<W> {
@@ -57,7 +57,7 @@ impl<W: Write> EventLines<W> {
             several_captures,
             told: Told::new(limit),
             error: None,
-            stopped: Rc::default(),
+            stopped: Arc::default(),
         }
     }
 
@@ -68,8 +68,8 @@ impl<W: Write> EventLines<W> {
 
     /// Becomes true once a line could not be written.
     #[must_use]
-    pub fn stopped(&self) -> Rc<Cell<bool>> {
-        Rc::clone(&self.stopped)
+    pub fn stopped(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopped)
     }
 
     /// Writes the last line, `totals`, and hands the writer back.
@@ -100,7 +100,7 @@ impl<W: Write> EventSink for EventLines<W> {
         };
         if self.choice == EventChoice::All || line.is_summary() {
             self.error = write_line(&line, &mut self.out, self.flush).err();
-            self.stopped.set(self.error.is_some());
+            self.stopped.store(self.error.is_some(), Ordering::Relaxed);
         }
         if let EventKind::SessionEnd(session) = &event.kind {
             self.told.forget(session.id);
@@ -445,9 +445,9 @@ mod tests {
         }
         let mut sink = EventLines::new(Closed, EventChoice::All, false, true);
         let stopped = sink.stopped();
-        assert!(!stopped.get());
+        assert!(!stopped.load(Ordering::Relaxed));
         tell_all(&mut sink);
-        assert!(stopped.get());
+        assert!(stopped.load(Ordering::Relaxed));
         assert_eq!(
             sink.failed().map(io::Error::kind),
             Some(io::ErrorKind::BrokenPipe)

@@ -7,6 +7,7 @@
 //!       |-> document: the same, with sessions as text, in bounded memory
 //!       |-> event_lines -> NDJSON
 //!       \-> live_lines -> one line of text an event
+//! aside: any of these in a thread of its own
 //! Report -> tree -> table | json         the servers' folders over time
 //! ```
 //!
@@ -14,6 +15,7 @@
 //! through [`wire_text::printable`](crate::model::wire_text::printable) and to machines through the JSON escapes of
 //! [`json`].
 
+mod aside;
 mod builder;
 mod compact_json;
 mod document;
@@ -29,6 +31,7 @@ mod told;
 pub mod tree;
 pub mod units;
 
+pub use aside::tell_aside;
 pub use builder::ReportBuilder;
 pub use document::DocumentBuilder;
 pub use event_lines::{EventChoice, EventLines, event_text, totals_text};

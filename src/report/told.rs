@@ -9,6 +9,7 @@
 //! ```
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use serde::ser::SerializeSeq;
@@ -266,7 +267,7 @@ struct Fields<'a> {
 
 /// Values by number, each with its text where there is one.
 struct List<'a, T> {
-    values: &'a [T],
+    values: &'a [Arc<T>],
     texts: Option<(&'a Texts, &'a [Place])>,
     amended: &'a BTreeSet<u64>,
 }
@@ -282,7 +283,7 @@ impl<T: Numbered + Serialize> Serialize for List<'_, T> {
                 .and_then(|(texts, places)| texts.of(places, value.number()));
             match text {
                 Some(text) => list.serialize_element(&text)?,
-                None => list.serialize_element(value)?,
+                None => list.serialize_element(value.as_ref())?,
             }
         }
         list.end()
@@ -344,9 +345,11 @@ mod tests {
         for transfer in &session.transfers {
             told.transfer(session.id, transfer);
         }
-        session.steps[0].title = "another title".to_owned();
+        Arc::make_mut(&mut session.steps[0]).title = "another title".to_owned();
         session.index.amended_steps.insert(session.steps[0].number);
-        session.transfers[0].evidence.push("later".to_owned());
+        Arc::make_mut(&mut session.transfers[0])
+            .evidence
+            .push("later".to_owned());
         session
             .index
             .amended_transfers

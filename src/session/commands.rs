@@ -1,6 +1,7 @@
 //! What a command changes when it is read, and when its turn comes.
 
 use std::hash::{DefaultHasher, Hasher as _};
+use std::sync::Arc;
 
 use super::control::Session;
 use super::pairing::Pending;
@@ -215,6 +216,7 @@ impl Session {
 
     /// Tells a step, and keeps it for the whole session while there is room.
     fn step_told(&mut self, shared: &mut Shared<'_>, step: Step) {
+        let step = Arc::new(step);
         shared.emit(Some(self.id), EventKind::Step(&step));
         // Its lines go; they stay in the record, if that stays.
         let lines = (text_of(&step) * COPIES).min(self.kept_bytes);

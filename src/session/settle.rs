@@ -1,5 +1,7 @@
 //! The end of a transfer: when nothing can change any more, it is judged, saved, told.
 
+use std::sync::Arc;
+
 use super::control::Session;
 use super::data_channel::DataId;
 use super::shared::Shared;
@@ -56,6 +58,7 @@ impl Session {
         }
         self.remember_outcome(&transfer, state.answer.as_ref().map(|(code, ..)| *code));
         self.steps.settled(id, note);
+        let transfer = Arc::new(transfer);
         shared.emit(Some(self.id), EventKind::Transfer(&transfer));
         let weight = transfer.weight();
         if self.settled.len() < shared.options.limits.transfers {

@@ -5,17 +5,18 @@
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use crate::model::record::Numbered;
 
 /// What was told, in that order.
 #[derive(Debug)]
 pub(super) struct ToldList<T> {
-    records: Vec<T>,
+    records: Vec<Arc<T>>,
     amended: BTreeSet<u64>,
 }
 
-impl<T: Numbered> ToldList<T> {
+impl<T: Numbered + Clone> ToldList<T> {
     pub(super) const fn new() -> Self {
         Self {
             records: Vec::new(),
@@ -24,7 +25,7 @@ impl<T: Numbered> ToldList<T> {
     }
 
     /// As it was told.
-    pub(super) fn push(&mut self, record: T) {
+    pub(super) fn push(&mut self, record: Arc<T>) {
         // Transfers are large: twice the room, as a list takes it by itself, would be too much for many of them.
         if self.records.len() == self.records.capacity() {
             self.records
@@ -38,20 +39,20 @@ impl<T: Numbered> ToldList<T> {
         let mut latest = self.records.iter_mut().rev();
         let record = latest.find(|record| record.number() == number)?;
         self.amended.insert(number);
-        Some(record)
+        Some(Arc::make_mut(record))
     }
 
     /// All of them by number, and the numbers of those that are not as they were told.
-    pub(super) fn into_records(mut self) -> (Vec<T>, BTreeSet<u64>) {
-        self.records.sort_by_key(Numbered::number);
+    pub(super) fn into_records(mut self) -> (Vec<Arc<T>>, BTreeSet<u64>) {
+        self.records.sort_by_key(|record| record.number());
         (self.records, self.amended)
     }
 }
 
 impl<T> Deref for ToldList<T> {
-    type Target = [T];
+    type Target = [Arc<T>];
 
-    fn deref(&self) -> &[T] {
+    fn deref(&self) -> &[Arc<T>] {
         &self.records
     }
 }

@@ -134,7 +134,7 @@ impl<'r> Subject<'r> {
 
     /// Where a transfer is: the last reply to its command, else the command.
     pub(super) fn transfer(&self, session: &Session, transfer: &Transfer) -> Place {
-        let step = step_of(session, transfer);
+        let step = session.step_of(transfer.id);
         let command = step.and_then(|step| {
             let own = |command: &&Command| command.verb == transfer.verb;
             step.commands.iter().find(own)
@@ -158,8 +158,8 @@ impl<'r> Subject<'r> {
     /// Where a field of a session was told.
     pub(super) fn field(&self, session: &Session, path: &[String]) -> Place {
         let last_of = |kind| {
-            let of_kind = |step: &&Step| step.kind == kind;
-            session.steps.iter().rev().find(of_kind)
+            let mut steps = session.steps.iter().rev();
+            steps.find(|step| step.kind == kind)
         };
         let step = match path.first().map(String::as_str) {
             Some("login") => last_of(StepKind::Login),
@@ -191,12 +191,6 @@ impl<'r> Subject<'r> {
             },
         }
     }
-}
-
-/// The step that made a transfer.
-pub(super) fn step_of<'s>(session: &'s Session, transfer: &Transfer) -> Option<&'s Step> {
-    let mut steps = session.steps.iter();
-    steps.find(|step| step.transfer == Some(transfer.id))
 }
 
 /// A session in words: `session 2 (mira at 192.0.2.7)`.

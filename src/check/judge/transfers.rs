@@ -175,7 +175,7 @@ fn missing(
         .iter()
         .enumerate()
         .filter(|(index, _)| !partners.contains(&Some(*index)))
-        .map(|(_, transfer)| transfer)
+        .map(|(_, transfer)| transfer.as_ref())
         .collect();
     let found = match free.as_slice() {
         [] if session.transfers.is_empty() => "no transfer at all".to_owned(),

@@ -284,7 +284,7 @@ mod tests {
             pass.replies[0].frame = number * 10;
             let mut login = step(vec![command("USER", Some(user), (331, "password")), pass]);
             login.kind = StepKind::Login;
-            it.steps = vec![login];
+            it.steps = vec![login.into()];
             logins.session_over(&it, &[(2, password)]);
         }
         logins.finish()

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -175,12 +176,12 @@ pub struct Session {
     /// Encryption, where there was any.
     pub tls: Option<Tls>,
     /// What happened, in order of time.
-    pub steps: Vec<Step>,
+    pub steps: Vec<Arc<Step>>,
     /// Steps beyond the bound.
     #[serde(skip_serializing_if = "is_zero")]
     pub steps_omitted: u64,
     /// Files and listings, in order of their commands.
-    pub transfers: Vec<Transfer>,
+    pub transfers: Vec<Arc<Transfer>>,
     /// Transfers beyond the bound.
     #[serde(skip_serializing_if = "is_zero")]
     pub transfers_omitted: u64,
@@ -221,11 +222,11 @@ impl Index {
     /// The index of steps that are in order of their numbers.
     #[must_use]
     pub fn new(
-        steps: &[Step],
+        steps: &[Arc<Step>],
         amended_steps: BTreeSet<u64>,
         amended_transfers: BTreeSet<u64>,
     ) -> Self {
-        let maker = |step: &Step| Some((step.transfer?, step.number));
+        let maker = |step: &Arc<Step>| Some((step.transfer?, step.number));
         let mut makers: Vec<_> = steps.iter().filter_map(maker).collect();
         makers.sort_unstable();
         Self {
@@ -244,19 +245,21 @@ impl Session {
         if makers.is_empty() {
             // One that was made without an index.
             let mut steps = self.steps.iter();
-            return steps.find(|step| step.transfer == Some(transfer));
+            return steps
+                .find(|step| step.transfer == Some(transfer))
+                .map(AsRef::as_ref);
         }
         let found = makers.binary_search_by_key(&transfer, |&(id, _)| id).ok()?;
         let &(_, number) = makers.get(found)?;
         let found = self.steps.binary_search_by_key(&number, |step| step.number);
-        self.steps.get(found.ok()?)
+        self.steps.get(found.ok()?).map(AsRef::as_ref)
     }
 
     /// The transfer with this id.
     #[must_use]
     pub fn transfer(&self, id: u64) -> Option<&Transfer> {
         let found = self.transfers.binary_search_by_key(&id, |one| one.id);
-        self.transfers.get(found.ok()?)
+        self.transfers.get(found.ok()?).map(AsRef::as_ref)
     }
 }
 

@@ -122,12 +122,12 @@ mod tests {
     #[test]
     fn what_a_record_points_to_counts() {
         let session = example_session();
-        let mut step = session.steps[0].clone();
+        let mut step = Step::clone(&session.steps[0]);
         let before = step.weight();
         assert!(before >= size_of::<Step>());
         step.title.push_str(&"x".repeat(10_000));
         assert!(step.weight() >= before + 10_000);
-        let mut listing = session.transfers[0].clone();
+        let mut listing = Transfer::clone(&session.transfers[0]);
         let before = listing.weight();
         let entry = listing.entries[0].clone();
         let one = entry.weight();

@@ -12,7 +12,7 @@ use super::style::{BOLD, DIM, severity_style, verdict_style};
 use super::transfers;
 use crate::model::record::{
     Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Reply, Session,
-    Severity, Step, StepKind, Transfer, VerdictStatus,
+    Severity, Step, StepKind, VerdictStatus,
 };
 use crate::model::{Endpoint, record::Address};
 use crate::report::units;
@@ -340,11 +340,7 @@ fn frames(step: &Step, session: &Session) -> String {
     }
     if let Some(connection) = step
         .transfer
-        .and_then(|id| {
-            let by_id = |transfer: &Transfer| transfer.id;
-            session.transfers.binary_search_by_key(&id, by_id).ok()
-        })
-        .and_then(|place| session.transfers.get(place))
+        .and_then(|id| session.transfer(id))
         .and_then(|transfer| transfer.connection.as_ref())
     {
         seen.extend([connection.first_frame, connection.last_frame]);

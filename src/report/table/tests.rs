@@ -73,7 +73,7 @@ fn text_from_the_wire_neither_begins_a_line_nor_moves_the_cursor() {
     session.login.user = Some(hostile.clone());
     session.login.password = Some(hostile.clone());
     session.verdict.text.clone_from(&hostile);
-    for step in &mut session.steps {
+    for step in session.steps.iter_mut().map(Arc::make_mut) {
         step.title.clone_from(&hostile);
         for command in &mut step.commands {
             command.verb.clone_from(&hostile);
@@ -82,7 +82,7 @@ fn text_from_the_wire_neither_begins_a_line_nor_moves_the_cursor() {
             }
         }
     }
-    for transfer in &mut session.transfers {
+    for transfer in session.transfers.iter_mut().map(Arc::make_mut) {
         transfer.path = Some(hostile.clone());
         transfer.saved_as = Some(hostile.clone());
         for entry in &mut transfer.entries {
@@ -118,9 +118,11 @@ fn of_many_steps_the_first_and_last_are_shown() {
     let mut session = example_session();
     let step = session.steps[0].clone();
     session.steps = (1..=1_000)
-        .map(|number| crate::model::record::Step {
-            number,
-            ..step.clone()
+        .map(|number| {
+            Arc::new(crate::model::record::Step {
+                number,
+                ..crate::model::record::Step::clone(&step)
+            })
         })
         .collect();
     let report = with_session(session);
@@ -172,6 +174,7 @@ fn a_transfer_shows_the_reply_to_its_own_command() {
     let step = session
         .steps
         .iter_mut()
+        .map(Arc::make_mut)
         .find(|step| step.commands.iter().any(|one| one.verb == "RETR"))
         .expect("it downloads something");
     let retrieve = step

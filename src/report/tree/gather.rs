@@ -63,7 +63,7 @@ pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
                 &mut out,
             );
         }
-        if let Some(transfer) = step.transfer.and_then(|id| transfer_of(session, id)) {
+        if let Some(transfer) = step.transfer.and_then(|id| session.transfer(id)) {
             of_transfer(session, transfer, directory.as_deref(), &mut out);
         }
         directory = step
@@ -356,14 +356,6 @@ fn moment(text: &str) -> Option<(String, Precision)> {
     let text = text.trim();
     let entry = facts::parse_entry(format!("modify={text}; x").as_bytes())?;
     Some((entry.modified?, entry.modified_precision?))
-}
-
-fn transfer_of(session: &Session, id: u64) -> Option<&Transfer> {
-    let at = session
-        .transfers
-        .binary_search_by_key(&id, |transfer| transfer.id)
-        .ok()?;
-    session.transfers.get(at)
 }
 
 fn last_reply(step: &Step) -> Option<&Reply> {

@@ -61,6 +61,7 @@ fn paths_beyond_the_bounds_are_counted_or_left_out() {
         .transfers
         .iter_mut()
         .find(|transfer| !transfer.entries.is_empty())
+        .map(Arc::make_mut)
         .expect("the example has a listing");
     let mut long = listing.entries[0].clone();
     long.name = "x".repeat(10_000);
@@ -98,7 +99,7 @@ fn a_rename_of_a_folder_takes_along_what_is_in_it_and_ends() {
             commands: vec![command("RNFR", from), command("RNTO", to)],
             transfer: None,
             directory: Some("/".to_owned()),
-            ..template.clone()
+            ..Step::clone(&template)
         }
     };
     let steps = vec![
@@ -107,7 +108,7 @@ fn a_rename_of_a_folder_takes_along_what_is_in_it_and_ends() {
         rename(2, "/a", "/a/b"),
         rename(3, "/a", "/z"),
     ];
-    session.steps = steps;
+    session.steps = steps.into_iter().map(Into::into).collect();
     session.transfers.clear();
     let tree = tree_of(session);
     let there: Vec<_> = tree.servers[0]
