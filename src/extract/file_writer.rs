@@ -105,6 +105,16 @@ impl FileWriter {
         }
     }
 
+    /// True for a stream that is not settled.
+    pub(super) fn holds(&self, id: ContentId) -> bool {
+        self.streams.contains_key(&id)
+    }
+
+    /// True where there is no stream that is not settled.
+    pub(super) fn is_idle(&self) -> bool {
+        self.streams.is_empty()
+    }
+
     /// Forgets all streams.
     pub(super) fn discard_all(&mut self) {
         for (id, stream) in self.streams.drain() {

@@ -107,6 +107,11 @@ impl Manifest {
         })
     }
 
+    /// Entries so far.
+    pub(super) const fn len(&self) -> usize {
+        self.entries.len()
+    }
+
     /// Takes one entry. A failure is remembered and told by [`finish`](Self::finish).
     pub(super) fn add(&mut self, settled: &Settled<'_>, stored: &Result<Stored, StoreError>) {
         if self.failure.is_none()
@@ -183,6 +188,8 @@ impl Manifest {
         let sums = match self.sums.take() {
             Some(sums) if self.summed > 0 => sums,
             begun => {
+                // Left behind by an attempt that failed.
+                let _ = self.folder.remove_file(SUMS);
                 let sums = self.folder.create_file(SUMS)?;
                 if begun.is_some() {
                     self.folder.rename_over(SUMS, root, SUMS)?;
@@ -280,7 +287,9 @@ impl Manifest {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.spool.write_all(&self.buffer)?;
+        // At its place: what a full disk took of it only in part is written again.
+        let at = self.spooled.saturating_sub(self.buffer.len() as u64);
+        self.spool.write_all_at(&self.buffer, at)?;
         self.buffer.clear();
         Ok(())
     }

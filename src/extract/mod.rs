@@ -152,6 +152,24 @@ impl Extractor {
         Ok(())
     }
 
+    /// Transfers in the lists so far.
+    #[must_use]
+    pub fn transfers(&self) -> usize {
+        self.manifest.as_ref().map_or(0, Manifest::len)
+    }
+
+    /// True while a stream that is not settled has bytes here.
+    #[must_use]
+    pub fn holds(&self, id: ContentId) -> bool {
+        self.writer.holds(id)
+    }
+
+    /// True while no stream has bytes here that is not settled.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.writer.is_idle()
+    }
+
     /// Brings the lists up to date while the run goes on: appends to `SHA256SUMS`, replaces `manifest.json` whole.
     pub fn refresh(&mut self) -> Result<(), Error> {
         let Some(manifest) = &mut self.manifest else {

@@ -17,6 +17,8 @@ pub(super) struct Budget {
     pub(super) refused_flows: Reached,
     /// Connections whose SYN was not answered and that were given up for others.
     pub(super) forgotten_openings: Reached,
+    /// Connections of which one side was not heard and that were given up for others.
+    pub(super) forgotten_one_sided: Reached,
 }
 
 /// How often a bound was reached, and where first.
@@ -48,6 +50,7 @@ impl Budget {
             forced_gaps: Reached::default(),
             refused_flows: Reached::default(),
             forgotten_openings: Reached::default(),
+            forgotten_one_sided: Reached::default(),
         }
     }
 

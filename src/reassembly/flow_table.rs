@@ -7,7 +7,7 @@ use super::budget::{Budget, Reached};
 use super::delivery::Context;
 use super::flow::{Flow, Outcome};
 use super::flow_slots::{FlowSlots, Quiet, State};
-use super::half_open::{HalfOpen, is_half_open};
+use super::half_open::{HalfOpen, is_half_open, is_one_sided};
 use super::recent_openings::RecentOpenings;
 use super::{CloseReason, FlowId, Interest, StreamHandler};
 
@@ -143,7 +143,14 @@ impl FlowTable {
             self.budget.forgotten_openings,
             "too many TCP connections at once that nobody answered; the oldest count as unanswered",
         );
-        held.into_iter().chain(flows).chain(openings).collect()
+        let one_sided = reached(
+            self.budget.forgotten_one_sided,
+            "too many TCP connections at once; those of which only one side was heard were given up first",
+        );
+        [held, flows, openings, one_sided]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     /// Segments of flows that had ended or were ignored: they were dropped.
@@ -440,7 +447,7 @@ impl FlowTable {
         }
     }
 
-    /// The table is full: lets go of what is over.
+    /// The table is full: lets go of what is over, and of what may be forged.
     fn make_room(
         &mut self,
         at: FrameRef,
@@ -456,7 +463,32 @@ impl FlowTable {
             self.slots
                 .forget_quiet(|quiet, _| quiet.closed.is_some(), now);
         }
+        if self.slots.flows() >= self.flows {
+            self.give_up_one_sided(at, handler, now);
+        }
         self.slots.flows() < self.flows
+    }
+
+    /// Lets go of some flows of which only one side was heard, those that were silent longest first.
+    fn give_up_one_sided(
+        &mut self,
+        at: FrameRef,
+        handler: &mut impl StreamHandler,
+        now: Timestamp,
+    ) {
+        let mut room = self.flows / 4 + 1;
+        let silent = |last_seen| now.since(last_seen) >= ONE_SIDED_SILENCE;
+        for (_, place) in self.slots.open_flows(silent) {
+            let slot = self.slots.get_mut(place);
+            if room > 0
+                && let Some(State::Open(flow)) = slot.map(|slot| &slot.state)
+                && is_one_sided(flow.summary())
+            {
+                room -= 1;
+                self.budget.forgotten_one_sided.note(at);
+                self.end(place, CloseReason::Expired, at, handler, now);
+            }
+        }
     }
 
     /// Too much is held: the flows that hold most give up their oldest holes.
@@ -501,6 +533,8 @@ impl FlowTable {
 
 /// How far the time stamp of one packet may move time.
 const BELIEVED: Span = Span::from_secs(60);
+/// A flow of which one side was not heard may be given up for others once it was silent for this long.
+const ONE_SIDED_SILENCE: Span = Span::from_secs(2);
 /// How often flows are looked through for those that were silent too long.
 const SCAN_EVERY: Span = Span::from_secs(10);
 /// How often flows with holes are looked at without a segment of their own.

@@ -1,4 +1,4 @@
-//! Connections of which nobody answered the SYN: a flood of them must not fill the table.
+//! Connections of which nobody answered the SYN, or of which one side is not heard: a flood of them must not fill the table.
 
 use std::collections::VecDeque;
 
@@ -31,6 +31,11 @@ pub(super) fn is_half_open(summary: &FlowSummary) -> bool {
         && [up, down]
             .iter()
             .all(|half| half.first_data.is_none() && half.fin.is_none())
+}
+
+/// True while nothing came from one of the sides: so is all traffic with forged senders.
+pub(super) fn is_one_sided(summary: &FlowSummary) -> bool {
+    summary.half.iter().any(|half| half.segments == 0)
 }
 
 /// Flows that may be half open at once.

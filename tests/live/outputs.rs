@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -197,13 +197,16 @@ fn an_alert_is_marked_and_given_to_the_program() {
 
 #[test]
 fn the_numbers_are_served() {
-    let mut monitor = Monitor::start(&["-r", "-", "--metrics", "127.0.0.1:19121"]);
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let mut monitor = Monitor::start(&["-r", "-", "--metrics", &address]);
     let bytes = fs::read(capture("classic.pcap")).expect("a capture");
     let input = monitor.input.as_mut().expect("a pipe");
     input.write_all(&bytes).expect("written");
     monitor.wait_for(|line| line.contains("session ends"));
     let ask = || {
-        let mut stream = TcpStream::connect("127.0.0.1:19121").expect("connected");
+        let mut stream = TcpStream::connect(&address).expect("connected");
         stream
             .write_all(b"GET /metrics HTTP/1.1\r\n\r\n")
             .expect("asked");

@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::process::Command;
+use std::time::Duration;
 
 use rustix::process::Signal;
 
@@ -57,6 +59,32 @@ fn events_are_told_while_the_pipe_is_open_and_a_signal_ends_it_cleanly() {
 }
 
 #[test]
+fn a_fifo_that_nobody_writes_yet_is_waited_for() {
+    let path = crate::monitor::folder("fifo").join("packets");
+    let made = Command::new("mkfifo").arg(&path).status();
+    assert!(made.expect("started").success());
+    let text = path.to_str().expect("UTF-8");
+    // Nobody comes at all.
+    let monitor = Monitor::start(&["-r", text]);
+    std::thread::sleep(Duration::from_millis(500));
+    monitor.signal(Signal::INT);
+    let ended = monitor.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(
+        ended.lines[0].starts_with("0 sessions in 0 packets"),
+        "{:?}",
+        ended.lines
+    );
+    // Somebody comes, and leaves.
+    let monitor = Monitor::start(&["-r", text]);
+    std::thread::sleep(Duration::from_millis(500));
+    fs::write(&path, fs::read(capture("classic.pcap")).expect("a capture")).expect("written");
+    let lines = monitor.wait_for(|line| line.starts_with("1 session in 67 packets"));
+    assert!(lines.len() > 5, "{lines:?}");
+    assert_eq!(monitor.end().code, Some(0));
+}
+
+#[test]
 fn an_open_session_is_reported_at_the_end() {
     let mut monitor = Monitor::start(&["-r", "-"]);
     let bytes = fs::read(capture("classic.pcap")).expect("a capture");
@@ -81,7 +109,7 @@ fn a_summary_comes_when_it_is_asked_for() {
     monitor.wait_for(|line| line.contains("session ends"));
     monitor.signal(Signal::USR1);
     // It is told between packets, or when none comes for a moment.
-    std::thread::sleep(std::time::Duration::from_secs(1));
+    std::thread::sleep(Duration::from_secs(1));
     let ended = monitor.end();
     assert!(
         ended

@@ -8,15 +8,16 @@
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::exec_helper::{FAILED, MOST_AT_ONCE};
-use super::numbers::{Numbers, add};
+use super::exec_helper::{FAILED, GRACE, LONGEST, MOST_AT_ONCE};
+use super::numbers::{Numbers, add, get};
 use crate::check::{Expression, Scope};
 use crate::cli::error_text::{self, Failure};
+use crate::report::units;
 
 /// The expressions, and the way to the program.
 #[derive(Default)]
@@ -27,12 +28,23 @@ pub(super) struct Alerts {
 
 struct Program {
     queue: Option<SyncSender<Vec<u8>>>,
+    shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
     helper: Child,
     numbers: Arc<Numbers>,
-    /// The helper is gone, which is told once.
-    gone: Arc<AtomicBool>,
+    /// That the helper is gone was told.
     told: bool,
+}
+
+/// What the thread and its owner tell each other.
+#[derive(Default)]
+struct Shared {
+    /// The helper is gone.
+    gone: AtomicBool,
+    /// Nothing more is to be given to the program.
+    over: AtomicBool,
+    /// Bytes that wait in the queue.
+    waiting: AtomicUsize,
 }
 
 impl Alerts {
@@ -54,21 +66,21 @@ impl Alerts {
             return;
         };
         let (queue, alerts) = sync_channel(QUEUE);
-        let gone = Arc::new(AtomicBool::new(false));
+        let shared = Arc::new(Shared::default());
         let thread = {
-            let (gone, numbers) = (Arc::clone(&gone), Arc::clone(numbers));
+            let (shared, numbers) = (Arc::clone(&shared), Arc::clone(numbers));
             std::thread::spawn(move || {
-                if forward(&alerts, input, output, &numbers).is_none() {
-                    gone.store(true, Ordering::Relaxed);
+                if forward(&alerts, input, output, &shared, &numbers).is_none() {
+                    shared.gone.store(true, Ordering::Relaxed);
                 }
             })
         };
         self.program = Some(Program {
             queue: Some(queue),
+            shared,
             thread: Some(thread),
             helper,
             numbers: Arc::clone(numbers),
-            gone,
             told: false,
         });
     }
@@ -98,11 +110,17 @@ impl Alerts {
         let Some(queue) = &program.queue else {
             return;
         };
-        match queue.try_send(alert) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                add(&program.numbers.alerts_dropped, 1);
-            }
+        let length = alert.len();
+        let before = program.shared.waiting.fetch_add(length, Ordering::Relaxed);
+        // The report of a long session may be large: a thousand of them are not to fill the memory.
+        let sent = if before > 0 && before.saturating_add(length) > QUEUE_BYTES {
+            false
+        } else {
+            queue.try_send(alert).is_ok()
+        };
+        if !sent {
+            program.shared.waiting.fetch_sub(length, Ordering::Relaxed);
+            add(&program.numbers.alerts_dropped, 1);
         }
     }
 
@@ -110,7 +128,7 @@ impl Alerts {
     pub(super) fn look_after(&mut self) {
         if let Some(program) = &mut self.program
             && !program.told
-            && program.gone.load(Ordering::Relaxed)
+            && program.shared.gone.load(Ordering::Relaxed)
         {
             program.told = true;
             error_text::print(
@@ -119,23 +137,37 @@ impl Alerts {
         }
     }
 
-    /// Waits for what is in the queue, for a while.
+    /// Gives the program what is in the queue, for a while, and lets those that run come to their end.
     pub(super) fn finish(&mut self) {
         let Some(mut program) = self.program.take() else {
             return;
         };
         drop(program.queue.take());
-        let deadline = Instant::now() + PATIENCE;
+        let dropped_before = get(&program.numbers.alerts_dropped);
         if let Some(thread) = program.thread.take() {
-            while !thread.is_finished() && Instant::now() < deadline {
-                std::thread::sleep(Duration::from_millis(10));
-            }
+            wait_for(&thread, PATIENCE);
+            program.shared.over.store(true, Ordering::Relaxed);
+            // The helper ends each program in time, and then itself.
+            wait_for(&thread, LONGEST + GRACE * 2);
             if !thread.is_finished() {
-                error_text::note("some alerts were not given to the program: it takes too long");
                 let _ = program.helper.kill();
             }
         }
+        let dropped = get(&program.numbers.alerts_dropped).saturating_sub(dropped_before);
+        if dropped > 0 {
+            error_text::note(&format!(
+                "{} not given to the program any more: it takes too long",
+                units::counted(dropped, "alert was", "alerts were")
+            ));
+        }
         let _ = program.helper.wait();
+    }
+}
+
+fn wait_for(thread: &JoinHandle<()>, longest: Duration) {
+    let deadline = Instant::now() + longest;
+    while !thread.is_finished() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 
@@ -144,10 +176,11 @@ fn forward(
     alerts: &Receiver<Vec<u8>>,
     mut input: ChildStdin,
     mut output: ChildStdout,
+    shared: &Shared,
     numbers: &Numbers,
 ) -> Option<()> {
     let mut running = 0;
-    let mut over = |running: &mut usize| -> Option<()> {
+    let mut end_of_one = |running: &mut usize| -> Option<()> {
         let mut byte = [0];
         output.read_exact(&mut byte).ok()?;
         *running = running.saturating_sub(1);
@@ -157,20 +190,27 @@ fn forward(
         Some(())
     };
     while let Ok(alert) = alerts.recv() {
+        shared.waiting.fetch_sub(alert.len(), Ordering::Relaxed);
         while running >= MOST_AT_ONCE {
-            over(&mut running)?;
+            end_of_one(&mut running)?;
+        }
+        if shared.over.load(Ordering::Relaxed) {
+            add(&numbers.alerts_dropped, 1);
+            continue;
         }
         input.write_all(&alert).ok()?;
         running += 1;
     }
     drop(input);
     while running > 0 {
-        over(&mut running)?;
+        end_of_one(&mut running)?;
     }
     Some(())
 }
 
 /// Alerts that wait for the program.
 const QUEUE: usize = 1_000;
-/// How long the end of a run waits for the program.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Bytes of them; a single one may have more.
+const QUEUE_BYTES: usize = 16 << 20;
+/// How long the end of a run goes on giving alerts to the program.
+const PATIENCE: Duration = Duration::from_secs(5);

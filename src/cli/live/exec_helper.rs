@@ -185,8 +185,9 @@ const DONE: u8 = b'.';
 /// A program could not be started, failed or took too long.
 pub(super) const FAILED: u8 = b'!';
 /// The time that a program has.
-const LONGEST: Duration = Duration::from_secs(10);
-const GRACE: Duration = Duration::from_secs(1);
+pub(super) const LONGEST: Duration = Duration::from_secs(10);
+/// What the end of a program may take beside that.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
 const BETWEEN_LOOKS: Duration = Duration::from_millis(10);
 /// Where programs are looked for if nobody says where.
 const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

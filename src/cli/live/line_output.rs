@@ -43,7 +43,9 @@ impl LineOutput {
                 if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
                     Target::Special(File::options().write(true).open(path).map_err(failed)?)
                 } else {
-                    Target::File(RotatingFile::open(path, rotate, keep).map_err(failed)?)
+                    Target::File(
+                        RotatingFile::open(path, rotate, keep, Vec::new()).map_err(failed)?,
+                    )
                 }
             }
         };
@@ -95,11 +97,13 @@ impl LineOutput {
 
     /// Begins a new file where it is time to.
     pub(super) fn look_after(&mut self) {
-        if let Target::File(file) = &mut self.target
-            && let Err(cause) = file.rotate_if_due(0)
-        {
+        let Target::File(file) = &mut self.target else {
+            return;
+        };
+        file.rotate_if_due(0);
+        if let Some(cause) = file.take_trouble() {
             error_text::print(&format!(
-                "the old events cannot be put aside: {}",
+                "the old events cannot be put aside: {}; the file is written on",
                 error_text::system_words(&cause)
             ));
         }

@@ -3,10 +3,11 @@
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::numbers::Numbers;
-use crate::cli::error_text::Failure;
+use crate::cli::error_text::{self, Failure};
 
 /// A socket that listens, before anybody answers on it.
 #[derive(Debug)]
@@ -17,29 +18,46 @@ impl Metrics {
     pub(super) fn bind(address: SocketAddr) -> Result<Self, Failure> {
         TcpListener::bind(address).map(Self).map_err(|cause| {
             Failure::Refused(format!(
-                "cannot serve metrics at {address}: {cause}; choose another address with --metrics"
+                "cannot serve metrics at {address}: {}; choose another address with --metrics",
+                error_text::system_words(&cause)
             ))
         })
     }
 
-    /// Answers from here on. This starts a thread, which ends with the process.
+    /// Answers from here on. This starts a thread, which ends with the process; slow readers get threads of their own, so
+    /// that they keep nobody waiting.
     pub(super) fn serve(self, numbers: Arc<Numbers>) -> io::Result<()> {
-        std::thread::Builder::new()
-            .name("metrics".to_owned())
-            .spawn(move || {
-                loop {
-                    match self.0.accept() {
-                        // One at a time: a reader that is slow or gone costs its time limit, never more.
-                        Ok((stream, _)) => {
-                            let _ = answer(stream, &numbers);
-                        }
-                        // Too many descriptors, or a peer that left: it passes.
-                        Err(_) => std::thread::sleep(Duration::from_millis(100)),
-                    }
+        let listen = move || {
+            let beside = Arc::new(());
+            loop {
+                let Ok((stream, _)) = self.0.accept() else {
+                    // Too many descriptors, or a peer that left: it passes.
+                    thread::sleep(Duration::from_millis(100));
+                    continue;
+                };
+                let one = Arc::clone(&beside);
+                let numbers = Arc::clone(&numbers);
+                let answer = move || {
+                    let _ = answer(stream, &numbers);
+                    drop(one);
+                };
+                if Arc::strong_count(&beside) > MOST_AT_ONCE {
+                    // Then the next one waits: it costs no more than the time that a reader has.
+                    answer();
+                } else {
+                    // Where no thread can be had, the reader asks again.
+                    let _ = named("metrics reader").spawn(answer);
                 }
-            })
-            .map(|_| ())
+            }
+        };
+        named("metrics").spawn(listen).map(|_| ())
     }
+}
+
+fn named(name: &str) -> thread::Builder {
+    thread::Builder::new()
+        .name(name.to_owned())
+        .stack_size(STACK)
 }
 
 fn answer(mut stream: TcpStream, numbers: &Numbers) -> io::Result<()> {
@@ -93,7 +111,11 @@ fn read_request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
 }
 
 /// How long one reader may take.
-const PATIENCE: Duration = Duration::from_secs(2);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Readers that are answered at once.
+const MOST_AT_ONCE: usize = 16;
+/// Bytes of a thread's stack.
+const STACK: usize = 256 << 10;
 /// Bytes of a request's head.
 const LONGEST_HEAD: usize = 8 << 10;
 
@@ -129,5 +151,26 @@ mod tests {
         stream.read_to_string(&mut text).expect("an answer");
         assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
         assert!(text.contains("ftpscope_packets_total 0"));
+    }
+
+    #[test]
+    fn readers_that_ask_nothing_keep_nobody_waiting() {
+        let loopback = "127.0.0.1:0".parse().expect("an address");
+        let metrics = Metrics::bind(loopback).expect("bound");
+        let address = metrics.0.local_addr().expect("an address");
+        metrics.serve(Numbers::new()).expect("a thread");
+        let mut silent: Vec<TcpStream> = (0..8)
+            .map(|_| TcpStream::connect(address).expect("connected"))
+            .collect();
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        // The last of them would have been given up before an answer that waited for them.
+        let last = silent.last_mut().expect("one");
+        last.set_nonblocking(true).expect("set");
+        let still_open = last.read(&mut [0]).expect_err("nothing to read");
+        assert_eq!(still_open.kind(), ErrorKind::WouldBlock);
     }
 }

@@ -128,10 +128,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
     }
     desk.alerts.finish();
     desk.finish(&summary.captures, &summary.totals);
-    let saved = match extraction.into_inner().into_extractor() {
-        Some(extractor) => extractor.finish().map(|_| ()),
-        None => Ok(()),
-    };
+    let saved = extraction.into_inner().finish();
     if !arguments.presentation.quiet && arguments.output.is_some() {
         error_text::note(&started.numbers.summary());
     }

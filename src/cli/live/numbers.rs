@@ -257,7 +257,8 @@ impl EventSink for Counting {
     }
 }
 
-fn get(counter: &AtomicU64) -> u64 {
+/// What it has come to.
+pub(super) fn get(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
 

@@ -9,6 +9,9 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
+use super::rotating_file::OUTPUT_MODE;
 use crate::cli::error_text::{self, Failure};
 
 /// Who a process is.
@@ -26,10 +29,17 @@ pub(super) struct OutputFolder {
     pub(super) is_new: bool,
 }
 
+/// What we have made of the outputs, to be given to the account that goes on with it.
+#[derive(Debug)]
+pub(super) struct Made {
+    path: PathBuf,
+    /// The very file or folder: a path may lead elsewhere by the time it is given away.
+    descriptor: fs::File,
+}
+
 impl OutputFolder {
-    /// The folder, made with its parents where there is none.
-    pub(super) fn prepare(path: &Path) -> Result<Self, Failure> {
-        use std::os::unix::fs::DirBuilderExt as _;
+    /// The folder, made with its parents where there is none; what was made is put into `made`.
+    pub(super) fn prepare(path: &Path, made: &mut Vec<Made>) -> Result<Self, Failure> {
         let path = if path.as_os_str().is_empty() {
             Path::new(".")
         } else {
@@ -37,15 +47,61 @@ impl OutputFolder {
         };
         let is_new = !path.exists();
         if is_new {
-            fs::DirBuilder::new()
-                .recursive(true)
-                .mode(0o750)
-                .create(path)
-                .map_err(|cause| Failure::output(path, &cause))?;
+            let missing: Vec<&Path> = path
+                .ancestors()
+                .take_while(|part| !part.as_os_str().is_empty() && !part.exists())
+                .collect();
+            for part in missing.into_iter().rev() {
+                let folder = Made::folder(part).map_err(|cause| Failure::output(part, &cause))?;
+                made.push(folder);
+            }
         }
         Ok(Self {
             path: path.to_owned(),
             is_new,
+        })
+    }
+}
+
+impl Made {
+    fn folder(path: &Path) -> io::Result<Self> {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        fs::DirBuilder::new().mode(0o750).create(path)?;
+        let only_this = OFlags::DIRECTORY | OFlags::NOFOLLOW;
+        let descriptor = fs::File::options()
+            .read(true)
+            .custom_flags(only_this.bits().cast_signed())
+            .open(path)?;
+        Ok(Self {
+            path: path.to_owned(),
+            descriptor,
+        })
+    }
+
+    /// An empty file, which must not be there yet.
+    pub(super) fn file(path: &Path) -> Result<Self, Failure> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let file = fs::File::options()
+            .append(true)
+            .create_new(true)
+            .mode(OUTPUT_MODE)
+            .open(path);
+        Ok(Self {
+            path: path.to_owned(),
+            descriptor: file.map_err(|cause| Failure::output(path, &cause))?,
+        })
+    }
+
+    /// Gives it to the account.
+    pub(super) fn give(&self, account: Account) -> Result<(), Failure> {
+        let (uid, gid) = (Some(account.uid), Some(account.gid));
+        std::os::unix::fs::fchown(&self.descriptor, uid, gid).map_err(|cause| {
+            Failure::Refused(format!(
+                "cannot give {} to user {}: {}; choose another user with --user",
+                self.path.display(),
+                account.uid,
+                error_text::system_words(&cause)
+            ))
         })
     }
 }
@@ -112,25 +168,6 @@ fn numbered(user: &str) -> Option<Account> {
         uid: uid.parse().ok().filter(|uid| *uid != u32::MAX)?,
         gid: gid.parse().ok().filter(|gid| *gid != u32::MAX)?,
     })
-}
-
-/// Gives what we made to the account: the folder with everything that is in it so far, or a file.
-pub(super) fn give(path: &Path, account: Account) -> Result<(), Failure> {
-    let failed = |cause: io::Error| {
-        Failure::Refused(format!(
-            "cannot give {} to user {}: {}; choose another user with --user",
-            path.display(),
-            account.uid,
-            error_text::system_words(&cause)
-        ))
-    };
-    std::os::unix::fs::lchown(path, Some(account.uid), Some(account.gid)).map_err(failed)?;
-    if fs::symlink_metadata(path).is_ok_and(|found| found.is_dir()) {
-        for entry in fs::read_dir(path).map_err(failed)? {
-            give(&entry.map_err(failed)?.path(), account)?;
-        }
-    }
-    Ok(())
 }
 
 /// Proves that files can be made and removed in each folder.

@@ -65,12 +65,16 @@ impl Recorder {
         names: Vec<String>,
         numbers: Arc<Numbers>,
     ) -> io::Result<Self> {
+        let mut writer = PcapNgWriter::default();
+        let mut head = Vec::new();
+        writer.section(&mut head);
+        let file = RotatingFile::open(path, rotate, keep, head)?;
         Ok(Self {
-            file: RotatingFile::open(path, rotate, keep)?,
-            writer: PcapNgWriter::default(),
+            needs_section: !file.is_fresh(),
+            file,
+            writer,
             names,
             blocks: Vec::new(),
-            needs_section: true,
             ring: VecDeque::new(),
             ring_bytes: 0,
             open: HashMap::default(),
@@ -85,8 +89,13 @@ impl Recorder {
     /// Writes what is ready; what is to be told.
     pub(super) fn look_after(&mut self) -> Vec<Warning> {
         self.flush();
-        if self.file.is_due(0) {
-            self.turn();
+        self.turn(0);
+        if let Some(cause) = self.file.take_trouble() {
+            let message = format!(
+                "the old packets cannot be put aside: {}; the file is written on",
+                error_text::system_words(&cause)
+            );
+            self.warn(message);
         }
         std::mem::take(&mut self.warnings)
     }
@@ -95,9 +104,9 @@ impl Recorder {
     pub(super) fn reopen(&mut self) {
         self.flush();
         self.stopped = false;
-        self.needs_section = true;
-        if let Err(cause) = self.file.reopen() {
-            self.fail(&cause);
+        match self.file.reopen() {
+            Ok(()) => self.begin(),
+            Err(cause) => self.fail(&cause),
         }
     }
 
@@ -135,10 +144,12 @@ impl Recorder {
         if self.stopped {
             return;
         }
-        let room = self.blocks.len().saturating_add(packet.data.len());
-        if self.file.is_due(room as u64) {
+        let more = self.blocks.len().saturating_add(packet.data.len()) + BLOCK;
+        if self.file.is_due(more as u64)
+            || (!self.blocks.is_empty() && self.file.is_too_much(more as u64))
+        {
             self.flush();
-            self.turn();
+            self.turn(packet.data.len() + BLOCK);
         }
         if std::mem::take(&mut self.needs_section) {
             self.writer.section(&mut self.blocks);
@@ -154,11 +165,17 @@ impl Recorder {
         }
     }
 
-    fn turn(&mut self) {
-        match self.file.rotate_if_due(u64::MAX) {
-            Ok(turned) => self.needs_section |= turned,
-            Err(cause) => self.fail(&cause),
+    /// Begins a new file where `more` bytes do not belong into this one any more.
+    fn turn(&mut self, more: usize) {
+        if !self.stopped && self.file.rotate_if_due(more as u64) {
+            self.begin();
         }
+    }
+
+    /// The file was opened: its first section is there, or one has to be written behind those of others.
+    fn begin(&mut self) {
+        self.writer = PcapNgWriter::default();
+        self.needs_section = !self.file.is_fresh();
     }
 
     fn flush(&mut self) {
@@ -179,9 +196,13 @@ impl Recorder {
                 "packets cannot be written: {}; no more are kept, everything else goes on; make room and send SIGHUP",
                 error_text::system_words(cause)
             );
-            self.warnings
-                .push(Warning::new(WarningCode::OutputFailed, message, None));
+            self.warn(message);
         }
+    }
+
+    fn warn(&mut self, message: String) {
+        self.warnings
+            .push(Warning::new(WarningCode::OutputFailed, message, None));
     }
 
     fn hold(&mut self, held: Held) {
@@ -280,6 +301,8 @@ const WAIT: Span = Span::from_secs(3);
 const RING_BYTES: usize = 32 << 20;
 /// Bytes of lookups that are remembered.
 const LOOKUP_BYTES: usize = 4 << 20;
+/// Bytes that a packet takes beside its own.
+const BLOCK: usize = 64;
 /// Bytes that are written at once.
 const BLOCKS: usize = 64 << 10;
 

@@ -1,7 +1,8 @@
 //! The start of a run, in the order that least privilege asks for.
 
+use std::fs;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use super::alerts::Alerts;
@@ -10,7 +11,7 @@ use super::desk::{Desk, LineStyle};
 use super::extraction::Extraction;
 use super::line_output::LineOutput;
 use super::metrics::Metrics;
-use super::privileges::{self, OutputFolder};
+use super::privileges::{self, Made, OutputFolder};
 use super::recorder::Recorder;
 use super::{CountDrops, Numbers, Signals, exec_helper};
 use crate::capture::{CaptureSet, PipeSource, ReadOptions};
@@ -67,14 +68,16 @@ impl Started {
         let metrics = arguments.metrics.map(Metrics::bind).transpose()?;
         let mut folders = Folders::default();
         let output = open_output(arguments, &mut folders)?;
-        let extractor = open_folder(arguments, &mut folders)?;
+        if let Some(path) = &arguments.extract {
+            folders.folder(path)?;
+        }
         let numbers = Numbers::new();
         let recorder = open_recorder(arguments, &numbers, &mut folders)?;
 
         let account = privileges::account(arguments.user.as_deref(), &folders.all)?;
         if let Some(account) = account {
             for made in &folders.made {
-                privileges::give(made, account)?;
+                made.give(account)?;
             }
         }
         let helper = arguments
@@ -87,6 +90,8 @@ impl Started {
         })?;
         let closed = privileges::close_file_system(&folders.all).map_err(Failure::Refused)?;
         privileges::probe(&folders.all)?;
+        // Everything in this folder is made by the account that it belongs to.
+        let extractor = open_extractor(arguments)?;
         if !closed && cfg!(target_os = "linux") && !arguments.presentation.quiet {
             error_text::note(
                 "this kernel has no Landlock: the file system stays open to what the user may do",
@@ -119,7 +124,10 @@ impl Started {
             signals,
             numbers,
             desk,
-            extraction: Extraction::new(extractor),
+            extraction: Extraction::new(
+                extractor,
+                arguments.extract.as_deref().unwrap_or(Path::new("")),
+            ),
             recorder,
             selection,
             options: Options {
@@ -130,6 +138,7 @@ impl Started {
                 live: true,
                 limits: Limits {
                     held_bytes: arguments.max_memory,
+                    flows: FLOWS,
                     ..Limits::default()
                 },
                 ..Options::default()
@@ -142,27 +151,25 @@ impl Started {
 #[derive(Default)]
 struct Folders {
     all: Vec<OutputFolder>,
-    made: Vec<PathBuf>,
+    made: Vec<Made>,
 }
 
 impl Folders {
     /// The folder that a file is in; a file that is not there yet is one that we make.
-    fn of_file(&mut self, path: &Path) -> Result<(), Failure> {
-        let folder = OutputFolder::prepare(path.parent().unwrap_or(Path::new(".")))?;
-        if folder.is_new {
-            self.made.push(folder.path.clone());
+    fn file(&mut self, path: &Path) -> Result<(), Failure> {
+        self.folder(path.parent().unwrap_or(Path::new(".")))?;
+        if fs::symlink_metadata(path).is_err() {
+            self.made.push(Made::file(path)?);
         }
-        if !path.exists() {
-            self.made.push(path.to_owned());
-        }
-        self.add(folder);
         Ok(())
     }
 
-    fn add(&mut self, folder: OutputFolder) {
+    fn folder(&mut self, path: &Path) -> Result<(), Failure> {
+        let folder = OutputFolder::prepare(path, &mut self.made)?;
         if !self.all.iter().any(|known| known.path == folder.path) {
             self.all.push(folder);
         }
+        Ok(())
     }
 }
 
@@ -184,7 +191,7 @@ fn open_source(
         let file = if path.as_os_str() == "-" {
             PipeSource::standard_input().map_err(unreadable)?
         } else {
-            std::fs::File::open(path).map_err(unreadable)?
+            open_input(path).map_err(unreadable)?
         };
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.is_dir() {
@@ -205,6 +212,19 @@ fn open_source(
         return Ok((Source::Pipe(Box::new(source)), true, none));
     }
     open_interfaces(arguments, wake)
+}
+
+/// Opens a file or a fifo, whose writer may be long in coming: that is waited for like for packets.
+fn open_input(path: &Path) -> io::Result<fs::File> {
+    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let file = fs::File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    let flags = fcntl_getfl(&file)?;
+    fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 #[cfg(feature = "live")]
@@ -252,33 +272,19 @@ fn open_output(arguments: &LiveArguments, folders: &mut Folders) -> Result<LineO
     if let Some(path) = path
         && std::fs::metadata(path).map_or(true, |found| found.is_file())
     {
-        folders.of_file(path)?;
+        folders.file(path)?;
     }
     LineOutput::open(path, arguments.rotate, arguments.keep)
 }
 
-fn open_folder(
-    arguments: &LiveArguments,
-    folders: &mut Folders,
-) -> Result<Option<Extractor>, Failure> {
+fn open_extractor(arguments: &LiveArguments) -> Result<Option<Extractor>, Failure> {
     let Some(path) = &arguments.extract else {
         return Ok(None);
     };
-    let folder = OutputFolder::prepare(path)?;
     let extractor = Extractor::create(path).map_err(|error| Failure::Refused(error.to_string()))?;
-    let own = extractor.folder().to_owned();
-    if folder.is_new || own != *path {
-        folders.made.push(if folder.is_new {
-            path.clone()
-        } else {
-            own.clone()
-        });
-    } else {
-        folders.made.push(own.join(".unfinished"));
-    }
-    folders.add(folder);
+    let own = extractor.folder();
     if !arguments.presentation.quiet {
-        if own != *path {
+        if own != path {
             error_text::note(&format!(
                 "{} holds an earlier run; this one goes to {}",
                 path.display(),
@@ -307,7 +313,7 @@ fn open_recorder(
             path.display()
         )));
     }
-    folders.of_file(path)?;
+    folders.file(path)?;
     let recorder = Recorder::open(
         path,
         arguments.rotate,
@@ -358,3 +364,6 @@ fn several_captures(_: &LiveArguments) -> bool {
 fn refused(cause: &io::Error) -> Failure {
     Failure::Refused(cause.to_string())
 }
+
+/// Connections followed at once: half a gigabyte, should each of them be a session.
+const FLOWS: usize = 50_000;

@@ -77,3 +77,22 @@ fn a_full_table_forgets_closed_flows_first() {
     );
     assert!(wire.table.warnings().is_empty());
 }
+
+#[test]
+fn a_full_table_gives_up_what_was_heard_of_one_side_only_and_keeps_conversations() {
+    let limits = Limits {
+        flows: 2,
+        ..Limits::default()
+    };
+    let mut wire = Wire::with(&limits);
+    wire.send(client(1000).port(1).data(*b"USER"));
+    wire.send(client(1000).port(2).data(*b"USER"));
+    wire.send(server(5000).ack(1004).port(2).data(*b"331 "));
+    wire.wait(Span::from_secs(3));
+    wire.log();
+    wire.send(client(1000).port(3).data(*b"USER"));
+    wire.send(client(1004).ack(5004).port(2).data(*b"PASS"));
+    let seen = ["closed 0 Expired", "opened 0", "up 0 USER", "up 4 PASS"];
+    assert_eq!(wire.log(), seen);
+    assert!(wire.table.warnings()[0].message.contains("one side"));
+}
