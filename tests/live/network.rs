@@ -334,3 +334,56 @@ fn a_burst_is_seen_whole() {
         .filter(|event| event["type"] == "transfer" && event["transfer"]["sha256"] == digest);
     assert_eq!(digests.count(), 3);
 }
+
+#[test]
+fn a_quiet_link_ends_when_it_is_told_to() {
+    let Some(wire) = Wire::new("d") else {
+        return;
+    };
+    for signal in [Signal::INT, Signal::TERM] {
+        let arguments = ["live", "-i", "vs", "-i", "any", "--format", "ndjson"];
+        let monitor = Monitor::of(&mut Wire::at(&wire.server(), program(), &arguments));
+        let mut lines = Vec::new();
+        for _ in 0..2 {
+            lines.extend(monitor.wait_for(|line| line.contains("\"capture\"")));
+        }
+        monitor.signal(signal);
+        lines.extend(monitor.wait_for(|line| line.contains("\"totals\"")));
+        let ended = monitor.end();
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        let names: Vec<Value> = events(&lines)
+            .iter()
+            .filter(|event| event["type"] == "capture")
+            .map(|event| event["interface"].clone())
+            .collect();
+        assert_eq!(names, ["vs", "any"]);
+    }
+}
+
+#[test]
+fn what_several_interfaces_see_of_one_session_is_one_session() {
+    let Some(mut wire) = Wire::new("e") else {
+        return;
+    };
+    let folder = folder("several");
+    let small = content(1_234, 7);
+    wire.serve(&folder, &[("small.bin", small.clone())]);
+    let beside = folder.join("beside.pcap");
+    let monitor = wire.watch(&beside, &["-i", "any", "-i", "lo"]);
+    wire.curl(&["ftp://10.78.0.2/small.bin"]);
+    let mut lines = monitor.wait_for(|line| line.contains("\"session_end\""));
+    monitor.signal(Signal::TERM);
+    lines.extend(monitor.wait_for(|line| line.contains("\"totals\"")));
+    assert_eq!(monitor.end().code, Some(0));
+    let events = events(&lines);
+    let totals = events.last().expect("totals");
+    assert_eq!(totals["totals"]["sessions"], 1);
+    assert_eq!(totals["captures"].as_array().map(Vec::len), Some(3));
+    let digest = sha256(&small);
+    let transfer = events
+        .iter()
+        .find(|event| event["type"] == "transfer")
+        .expect("one");
+    assert_eq!(transfer["transfer"]["sha256"], digest);
+    assert_eq!(transfer["transfer"]["completeness"], "complete");
+}

@@ -158,6 +158,96 @@ fn the_packets_of_sessions_alone_tell_the_same() {
 }
 
 #[test]
+fn ring_files_are_captures_of_their_own_and_together_the_whole() {
+    let folder = folder("ring");
+    let path = folder.join("kept.pcapng");
+    let input = capture("classic.pcap");
+    let arguments = ["-r", text(&input), "-w", text(&path), "--rotate", "3kB"];
+    let ended = Monitor::start(&arguments).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let ring = files(&folder);
+    assert!(ring.len() > 2, "{ring:?}");
+    for file in &ring {
+        let length = fs::metadata(file).expect("a file").len();
+        assert!((100..=3_000).contains(&length), "{length}");
+    }
+    let whole = folder.join("whole.pcapng");
+    // The youngest has the bare name, which sorts first.
+    let in_order = ring.iter().skip(1).chain(ring.first());
+    let bytes: Vec<u8> = in_order
+        .flat_map(|file| fs::read(file).expect("a file"))
+        .collect();
+    fs::write(&whole, bytes).expect("written");
+    assert_eq!(sessions(&analyzed(&whole)), sessions(&analyzed(&input)));
+}
+
+#[test]
+fn what_is_kept_can_be_read_before_the_first_packet() {
+    let folder = folder("kept-early");
+    let path = folder.join("kept.pcapng");
+    let mut monitor = Monitor::start(&["-r", "-", "-w", text(&path), "--format", "ndjson"]);
+    wait(|| fs::metadata(&path).is_ok_and(|found| found.len() > 0));
+    assert!(sessions(&analyzed(&path)).is_empty());
+    let bytes = fs::read(capture("classic.pcap")).expect("a capture");
+    let input = monitor.input.as_mut().expect("a pipe");
+    input.write_all(&bytes).expect("written");
+    wait(|| sessions(&analyzed(&path)).len() == 1);
+    assert_eq!(monitor.end().code, Some(0));
+}
+
+#[test]
+fn nobody_reading_the_events_any_more_is_a_quiet_end() {
+    let mut command = std::process::Command::new(crate::monitor::program());
+    let mut child = command
+        .args(["live", "-r", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .expect("started");
+    drop(child.stdout.take());
+    let bytes = fs::read(capture("classic.pcap")).expect("a capture");
+    let mut input = child.stdin.take().expect("a pipe");
+    // It may be gone before all of it is written.
+    let _ = input.write_all(&bytes);
+    let output = child.wait_with_output().expect("waited");
+    drop(input);
+    assert_eq!(output.status.code(), Some(0));
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        errors.lines().all(|line| line.contains(": note: ")),
+        "{errors}"
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_program_that_hangs_is_ended_and_four_run_at_once() {
+    let folder = folder("hang");
+    let program = folder.join("program");
+    let log = folder.join("log");
+    let script = format!("#!/bin/sh\necho $$ >> {}\nexec sleep 1000\n", text(&log));
+    fs::write(&program, script).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("set");
+    let input = capture("classic.pcap");
+    let arguments = ["-r", text(&input), "--alert", "type == \"step\""];
+    let ended = Monitor::start(&[&arguments[..], &["--exec", text(&program)]].concat()).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(
+        ended.errors.contains("not given to the program any more"),
+        "{}",
+        ended.errors
+    );
+    let log = fs::read_to_string(log).expect("it has run");
+    assert_eq!(log.lines().count(), 4, "{log}");
+    for id in log.lines() {
+        let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        assert!(!state.contains("(sleep)"), "{state}");
+    }
+}
+
+#[test]
 fn an_alert_is_marked_and_given_to_the_program() {
     let folder = folder("alert");
     let program = folder.join("program");

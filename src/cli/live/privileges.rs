@@ -255,10 +255,14 @@ pub(super) fn become_harmless(_: Option<Account>) -> Result<(), String> {
     Ok(())
 }
 
-/// From here on nothing of the file system can be reached but these folders, and no connection can be opened. False where the
-/// kernel cannot do that.
+/// From here on nothing of the file system can be reached but these folders, and no connection can be opened. Files below
+/// `counters` can be read: libpcap opens them each time it is asked what was lost, and denials are worth a look in the log of
+/// the system only as long as they are rare. False where the kernel cannot do that.
 #[cfg(all(feature = "live", target_os = "linux"))]
-pub(super) fn close_file_system(folders: &[OutputFolder]) -> Result<bool, String> {
+pub(super) fn close_file_system(
+    folders: &[OutputFolder],
+    counters: &[PathBuf],
+) -> Result<bool, String> {
     use landlock::{
         ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset,
         RulesetAttr as _, RulesetCreatedAttr as _, RulesetStatus, path_beneath_rules,
@@ -288,6 +292,7 @@ pub(super) fn close_file_system(folders: &[OutputFolder]) -> Result<bool, String
             let paths = folders.iter().map(|folder| folder.path.as_path());
             rules.add_rules(path_beneath_rules(paths, written))
         })
+        .and_then(|rules| rules.add_rules(path_beneath_rules(counters, AccessFs::ReadFile)))
         .and_then(landlock::RulesetCreated::restrict_self)
         .map_err(|cause| format!("cannot close the file system: {cause}"))?;
     Ok(closed.ruleset != RulesetStatus::NotEnforced)
@@ -299,8 +304,20 @@ pub(super) fn close_file_system(folders: &[OutputFolder]) -> Result<bool, String
     clippy::unnecessary_wraps,
     reason = "where there is something to give up, that may fail"
 )]
-pub(super) fn close_file_system(_: &[OutputFolder]) -> Result<bool, String> {
+pub(super) fn close_file_system(_: &[OutputFolder], _: &[PathBuf]) -> Result<bool, String> {
     Ok(false)
+}
+
+/// What could not be given up, in words, where that is worth a note; `closed` is what [`close_file_system`] said.
+pub(super) fn what_stays(closed: bool) -> Option<&'static str> {
+    if cfg!(all(feature = "live", target_os = "linux")) {
+        return (!closed).then_some(
+            "this kernel has no Landlock: the file system stays open to what the user may do",
+        );
+    }
+    rustix::process::geteuid()
+        .is_root()
+        .then_some("this build gives up no privileges: run it as an ordinary user")
 }
 
 /// What the name stands for where nobody has written it down.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::alerts::Alerts;
@@ -88,14 +88,15 @@ impl Started {
         privileges::become_harmless(account).map_err(|cause| {
             Failure::Refused(format!("{cause}; choose another user with --user"))
         })?;
-        let closed = privileges::close_file_system(&folders.all).map_err(Failure::Refused)?;
+        let closed = privileges::close_file_system(&folders.all, &counters(arguments))
+            .map_err(Failure::Refused)?;
         privileges::probe(&folders.all)?;
         // Everything in this folder is made by the account that it belongs to.
         let extractor = open_extractor(arguments)?;
-        if !closed && cfg!(target_os = "linux") && !arguments.presentation.quiet {
-            error_text::note(
-                "this kernel has no Landlock: the file system stays open to what the user may do",
-            );
+        if let Some(note) = privileges::what_stays(closed)
+            && !arguments.presentation.quiet
+        {
+            error_text::note(note);
         }
 
         // From here on threads may start.
@@ -349,6 +350,18 @@ fn style(arguments: &LiveArguments) -> LineStyle {
         }
         LiveFormat::Ndjson => LineStyle::Ndjson(arguments.events.into()),
     }
+}
+
+/// Where the system counts what interfaces lose.
+#[cfg(feature = "live")]
+fn counters(arguments: &LiveArguments) -> Vec<PathBuf> {
+    let folder = |name: &String| Path::new("/sys/class/net").join(name).join("statistics");
+    arguments.interface.iter().map(folder).collect()
+}
+
+#[cfg(not(feature = "live"))]
+fn counters(_: &LiveArguments) -> Vec<PathBuf> {
+    Vec::new()
 }
 
 #[cfg(feature = "live")]

@@ -1,0 +1,174 @@
+//! A disk that fills up while a monitor runs. Where no small disk can be mounted the tests say so and pass.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::monitor::{Monitor, analyzed, capture, events, folder, sessions};
+use crate::specimen::{Specimen, specimen};
+
+/// A disk of 256 KiB, which is gone when the test is over.
+struct SmallDisk(PathBuf);
+
+impl SmallDisk {
+    /// `None` where there is no right to mount one.
+    fn new(name: &str) -> Option<Self> {
+        let path = folder(name);
+        if !mount(&["-t", "tmpfs", "-o", "size=256k,mode=777", "tmpfs"], &path) {
+            eprintln!("passed over: no right to mount a disk");
+            return None;
+        }
+        Some(Self(path))
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) {
+        let mut filler = fs::File::create(self.0.join("filler")).expect("a file");
+        while filler.write_all(&[0; 512]).is_ok() {}
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.0.join("filler")).expect("removed");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+fn mount(options: &[&str], path: &Path) -> bool {
+    Command::new("mount")
+        .args(options)
+        .arg(path)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+/// Gives the monitor one more session, from another client.
+fn give(monitor: &mut Monitor, packets: &[Specimen], number: u32) {
+    let mut bytes = Vec::new();
+    if number == 1 {
+        let header = fs::read(capture("classic.pcap")).expect("a capture");
+        bytes.extend(&header[..24]);
+    }
+    crate::specimen::write_again(packets, number, number * 30, &mut bytes);
+    let input = monitor.input.as_mut().expect("a pipe");
+    input.write_all(&bytes).expect("written");
+}
+
+#[test]
+fn a_full_disk_stops_saving_with_a_warning_and_nothing_else() {
+    let Some(disk) = SmallDisk::new("full-disk") else {
+        return;
+    };
+    let packets = specimen();
+    let (saved, kept) = (disk.0.join("files"), disk.0.join("kept.pcapng"));
+    let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+    let arguments = ["-r", "-", "--format", "ndjson", "-x", &text(&saved)];
+    let mut monitor = Monitor::start(&[&arguments[..], &["-w", &text(&kept)]].concat());
+    let is_end = |line: &str| line.contains("\"session_end\"");
+    let mut lines = Vec::new();
+    give(&mut monitor, &packets, 1);
+    lines.extend(monitor.wait_for(is_end));
+    // What is kept is written a moment later.
+    wait_until(|| !sessions(&analyzed(&kept)).is_empty());
+    disk.fill();
+    for number in [2, 3] {
+        give(&mut monitor, &packets, number);
+        lines.extend(monitor.wait_for(is_end));
+    }
+    // Each of the two outputs tells it once.
+    for _ in 0..2 {
+        if count(&lines, ADVICE) < 2 {
+            lines.extend(monitor.wait_for(|line| line.contains(ADVICE)));
+        }
+    }
+    disk.make_room();
+    monitor.signal(Signal::HUP);
+    // It is heard between packets.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    give(&mut monitor, &packets, 4);
+    lines.extend(monitor.wait_for(is_end));
+    let ended = monitor.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    lines.extend(ended.lines);
+    assert_eq!(count(&lines, ADVICE), 2, "{lines:#?}");
+
+    let saved_as: Vec<Value> = events(&lines)
+        .iter()
+        .filter(|event| event["type"] == "transfer")
+        .filter(|event| event["transfer"]["direction"] == "download")
+        .map(|event| event["transfer"]["saved_as"].clone())
+        .collect();
+    let is_saved: Vec<bool> = saved_as.iter().map(Value::is_string).collect();
+    assert_eq!(is_saved, [true, false, false, true]);
+    let sums = fs::read_to_string(saved.join("SHA256SUMS")).expect("sums");
+    for name in [&saved_as[0], &saved_as[3]] {
+        let name = name.as_str().expect("a name");
+        assert!(sums.contains("c232a16f5c07"), "{sums}");
+        assert!(sums.contains(name), "{sums}");
+        assert_eq!(fs::read(saved.join(name)).expect("a file").len(), 1715);
+    }
+    assert_eq!(sums.lines().count(), 2, "{sums}");
+    // What was kept before and after is a capture.
+    let clients: Vec<Value> = sessions(&analyzed(&kept))
+        .iter()
+        .map(|session| session["client"]["ip"].clone())
+        .collect();
+    assert_eq!(clients, ["10.0.0.1", "10.0.0.4"]);
+}
+
+#[test]
+fn events_that_do_not_fit_are_counted_and_the_file_holds_whole_lines() {
+    let Some(disk) = SmallDisk::new("full-events") else {
+        return;
+    };
+    let path = disk.0.join("events");
+    fs::write(&path, "").expect("written");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("set");
+    let input = capture("classic.pcap");
+    let arguments = [
+        "-r",
+        input.to_str().expect("UTF-8"),
+        "--format",
+        "ndjson",
+        "-o",
+        path.to_str().expect("UTF-8"),
+    ];
+    disk.fill();
+    let ended = Monitor::start(&arguments).end();
+    assert_eq!(ended.code, Some(2), "{}", ended.errors);
+    assert!(
+        ended.errors.contains("events cannot be written"),
+        "{}",
+        ended.errors
+    );
+    assert!(ended.errors.contains("events not written"));
+    let text = fs::read_to_string(&path).expect("text");
+    assert!(text.is_empty() || text.ends_with('\n'), "{text}");
+}
+
+fn wait_until(is_so: impl Fn() -> bool) {
+    for _ in 0..600 {
+        if is_so() {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("it does not come to it");
+}
+
+fn count(lines: &[String], what: &str) -> usize {
+    lines.iter().filter(|line| line.contains(what)).count()
+}
+
+/// What is told when an output stops.
+const ADVICE: &str = "make room and send SIGHUP";
