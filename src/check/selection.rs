@@ -59,6 +59,13 @@ impl<'s> SelectedEvents<'s> {
         }
     }
 
+    /// True where it was too much work to tell of some session whether it is wanted.
+    #[must_use]
+    pub fn has_given_up(&self) -> bool {
+        let expression = self.selection.expression.as_ref();
+        expression.is_some_and(Expression::has_given_up)
+    }
+
     /// The sessions that were left out.
     #[must_use]
     pub fn into_rejected(self) -> BTreeSet<u64> {

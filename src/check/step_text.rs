@@ -65,15 +65,43 @@ impl<'v> StepView<'v> {
 
     /// The code of the last reply in a step.
     pub(super) fn code(self) -> Option<u64> {
+        self.reply()?.get("code")?.as_u64()
+    }
+
+    /// The last reply in a step.
+    fn reply(self) -> Option<&'v Value> {
         if self.kind() == "greeting" {
-            return self.session.get("greeting")?.get("code")?.as_u64();
+            return self.session.get("greeting");
         }
         let mut replies = self
             .commands()
             .iter()
             .rev()
             .filter_map(|command| items(command, "replies").last());
-        replies.next()?.get("code")?.as_u64()
+        replies.next()
+    }
+
+    /// The code that ends a step and is the same each time: not that of a transfer into which somebody called.
+    pub(super) fn lasting_code(self) -> Option<u64> {
+        let is_final = matches!(self.outcome(), "ok" | "failed");
+        let verb = |command: &'v Value| text(command, "verb").unwrap_or_default();
+        let mut verbs = self.commands().iter().map(verb);
+        let is_disturbed = matches!(self.kind(), "list" | "retrieve" | "store")
+            && verbs.any(|verb| matches!(verb, "ABOR" | "STAT"));
+        self.code().filter(|_| is_final && !is_disturbed)
+    }
+
+    /// A step with its answer: `cwd pub: failed, answered 550 No such directory.`
+    pub(super) fn answered(self) -> String {
+        let line = self.line();
+        let Some(reply) = self.reply() else {
+            let is_inferred = self.step.get("inferred").and_then(Value::as_bool);
+            return match is_inferred {
+                Some(true) => format!("{line}, known from its answer alone"),
+                _ => format!("{line}, not answered"),
+            };
+        };
+        format!("{line}, answered {}", reply_line(reply))
     }
 
     /// The commands, in order.
@@ -122,6 +150,14 @@ pub(super) fn command_line(command: &Value) -> String {
     }
 }
 
+/// A reply in a line: `550 No such directory.`
+pub(super) fn reply_line(reply: &Value) -> String {
+    let code = reply.get("code").and_then(Value::as_u64).unwrap_or(0);
+    let last = items(reply, "lines").last().and_then(Value::as_str);
+    let words: String = last.unwrap_or_default().chars().take(LONGEST).collect();
+    format!("{code} {}", words.trim()).trim_end().to_owned()
+}
+
 /// The items of a list in JSON.
 pub(super) fn items<'v>(of: &'v Value, name: &str) -> &'v [Value] {
     let items = of.get(name).and_then(Value::as_array);
@@ -132,3 +168,6 @@ pub(super) fn items<'v>(of: &'v Value, name: &str) -> &'v [Value] {
 pub(super) fn text<'v>(of: &'v Value, name: &str) -> Option<&'v str> {
     of.get(name)?.as_str()
 }
+
+/// Characters of a reply that are shown.
+const LONGEST: usize = 120;

@@ -30,6 +30,9 @@ impl ExitArguments {
     /// The exit code after `outcome`, beside what the command itself has found.
     pub(super) fn exit(&self, outcome: &Outcome, found: bool) -> Exit {
         let mut reasons = Vec::new();
+        if outcome.undecided {
+            reasons.push(Exit::Misuse);
+        }
         if outcome.failures > 0 || self.strict && outcome.tally.not_whole {
             reasons.push(Exit::Unreadable);
         }

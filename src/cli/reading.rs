@@ -51,6 +51,8 @@ pub(super) struct Outcome {
     pub(super) summary: Summary,
     /// The sessions that were left out.
     pub(super) rejected: BTreeSet<u64>,
+    /// It was too much work to tell of some session whether it is wanted.
+    pub(super) undecided: bool,
     /// Inputs that could not be read.
     pub(super) failures: u64,
     /// What the exit code needs to know.
@@ -131,6 +133,7 @@ impl Reading {
         let mut source = WatchedSource::new(source, stop, interruption, self.progress);
         let mut tally = Tally::default();
         let mut told = (&mut tally, events);
+        let mut undecided = false;
         let (summary, rejected) = if self.selection.is_everything() {
             let summary = pipeline::analyze(&mut source, &self.options, &mut told, files);
             (summary, BTreeSet::new())
@@ -138,11 +141,18 @@ impl Reading {
             let mut selected = SelectedEvents::new(self.selection, &mut told, hold);
             let mut summary = pipeline::analyze(&mut source, &self.options, &mut selected, files);
             summary.totals = selected.totals(&summary.totals);
+            undecided = selected.has_given_up();
             (summary, selected.into_rejected())
         };
+        if undecided {
+            error_text::print(
+                "--where: it is too much work for some sessions, which are left out; look at fewer lists within lists",
+            );
+        }
         Outcome {
             summary,
             rejected,
+            undecided,
             failures: source.failures(),
             tally,
             interrupted: interruption.is_asked(),

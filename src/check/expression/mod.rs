@@ -5,24 +5,31 @@
 //! while it runs is false for a condition, and fails an assertion, which names the field.
 //!
 //! ```text
-//! text -> depth -> parser -> names -> Expression -> is_true                     conditions
-//!                                                \-> prepared -> judge, explain   assertions, with what was found
+//! text -> depth -> syntax -> names (kinds, operators) -> meter -> Expression
+//! Expression -> is_true                     conditions
+//!            \-> prepared -> judge, explain   assertions, with what was found
 //! ```
 
 mod depth;
 mod explain;
+mod kinds;
+mod meter;
 mod names;
+mod operators;
 mod prepared;
+mod syntax;
 
 use std::collections::HashMap;
 use std::fmt;
-use std::thread;
 
-use cel::{Context, Program, Value};
+use cel::common::ast::IdedExpr;
+use cel::{Context, Value};
 use serde::Serialize;
 
 use super::vocabulary::Vocabulary;
 use depth::{DEEPEST, bracket_depth, depth};
+pub(super) use meter::GIVEN_UP;
+use meter::{Meter, metered};
 use names::{NameCheck, Uses};
 
 pub use explain::Fact;
@@ -54,6 +61,8 @@ pub struct Error {
     text: String,
     /// Where, in characters from 0, if it is at one place.
     pub(super) at: Option<usize>,
+    /// How many characters of it are meant.
+    pub(super) length: usize,
     /// What to do.
     pub(super) hint: Option<String>,
 }
@@ -61,8 +70,12 @@ pub struct Error {
 /// An expression that can be held against objects.
 #[derive(Debug)]
 pub struct Expression {
-    program: Program,
+    /// What is run: it counts its steps.
+    code: IdedExpr,
+    meter: Meter,
     scope: Scope,
+    /// It uses the object as a whole.
+    uses_object: bool,
     /// The fields of the object that it uses, so that only these are converted.
     names: Vec<String>,
     /// What it uses of the objects around.
@@ -82,51 +95,49 @@ impl Expression {
 
     fn compile_with(text: &str, words: &Vocabulary) -> Result<Self, Error> {
         let scope = words.scope();
-        let mistake = |message: &str, at, hint: Option<String>| Error {
+        let mistake = |message: &str| Error {
             message: message.to_owned(),
             text: text.to_owned(),
-            at,
-            hint,
+            at: None,
+            length: 1,
+            hint: None,
         };
         if text.len() > LONGEST {
             let cut = text.chars().take(40).collect::<String>();
             return Err(Error {
                 text: format!("{cut}…"),
-                ..mistake("the expression is longer than 4 KiB", None, None)
+                ..mistake("the expression is longer than 4 KiB")
             });
         }
-        let too_deep = || mistake("the expression is nested deeper than 32 levels", None, None);
+        let too_deep = || mistake("the expression is nested deeper than 32 levels");
         if bracket_depth(text) > DEEPEST {
             return Err(too_deep());
         }
-        let program = parse(text).map_err(|(message, at)| mistake(&message, at, None))?;
+        let program = syntax::parse(text).map_err(|unreadable| Error {
+            at: unreadable.at,
+            hint: unreadable.hint,
+            ..mistake(&unreadable.message)
+        })?;
         if depth(program.expression(), 0) > DEEPEST {
             return Err(too_deep());
         }
         let mut check = NameCheck::new(words, &program, text);
-        check.expression(program.expression())?;
+        check.condition(program.expression())?;
         let around = check.into_uses();
-        let known = words.names(words.object());
         let used = program.references();
-        let functions = used.functions();
-        if let Some(unknown) = functions.iter().find(|name| !is_function(name)) {
-            let at = text.find(*unknown).and_then(|byte| text.get(..byte));
-            let at = at.map(|before| before.chars().count());
-            let hint = format!("there are: {}", FUNCTIONS.join(", "));
-            return Err(mistake(
-                &format!("there is no function {unknown}"),
-                at,
-                Some(hint),
-            ));
-        }
-        let names = known
+        let names = words
+            .names(words.object())
             .into_iter()
             .filter(|name| used.has_variable(name))
             .map(str::to_owned)
             .collect();
+        let mut code = program.expression().clone();
+        metered(&mut code);
         Ok(Self {
-            program,
+            code,
+            meter: Meter::new(),
             scope,
+            uses_object: used.has_variable(scope.name()),
             names,
             around,
         })
@@ -139,8 +150,11 @@ impl Expression {
             return false;
         };
         let mut context = Context::default();
+        self.meter.install(&mut context);
+        self.meter.next_object();
         self.put(&fields, &mut context);
-        matches!(self.program.execute(&context), Ok(Value::Bool(true)))
+        let result = Value::resolve(&self.code, &context);
+        matches!(result, Ok(Value::Bool(true))) && !self.has_given_up()
     }
 
     /// Puts what it uses of `object` into scope.
@@ -150,9 +164,8 @@ impl Expression {
             let field = object.get(name).unwrap_or(&serde_json::Value::Null);
             add(context, name, field);
         }
-        let own = self.scope.name();
-        if self.program.references().has_variable(own) {
-            add(context, own, object);
+        if self.uses_object {
+            add(context, self.scope.name(), object);
         }
     }
 }
@@ -217,63 +230,8 @@ fn value_of(value: &serde_json::Value) -> Value {
     }
 }
 
-/// Parses on a stack of its own: the parser goes down one level for each operator.
-fn parse(text: &str) -> Result<Program, (String, Option<usize>)> {
-    let owned = text.to_owned();
-    let worker = thread::Builder::new()
-        .stack_size(PARSER_STACK)
-        .spawn(move || Program::compile(&owned));
-    let parsed = worker.map_err(|error| (error.to_string(), None))?.join();
-    match parsed {
-        Ok(Ok(program)) => Ok(program),
-        Ok(Err(errors)) => {
-            let first = errors.errors.first();
-            let message = first.map_or("cannot be read", |error| error.msg.as_str());
-            let message = message.lines().next().unwrap_or_default();
-            // The parser lists every token that it would have taken.
-            let message = message.split(" expecting ").next().unwrap_or_default();
-            let message = message.trim_start_matches("Syntax error: ").to_owned();
-            let at = first.and_then(|error| offset(text, error.pos));
-            Err((message, at))
-        }
-        Err(_) => Err(("the expression cannot be read".to_owned(), None)),
-    }
-}
-
-/// The character at a line and column, both from 1.
-fn offset(text: &str, (line, column): (isize, isize)) -> Option<usize> {
-    let line = usize::try_from(line.checked_sub(1)?).ok()?;
-    let column = usize::try_from(column.checked_sub(1)?).ok()?;
-    let before = text.split_inclusive('\n').take(line);
-    Some(before.map(|line| line.chars().count()).sum::<usize>() + column)
-}
-
-/// Operators, which the parser names with signs around, and the functions there are.
-fn is_function(name: &str) -> bool {
-    !name.starts_with(|first: char| first.is_ascii_alphabetic()) || FUNCTIONS.contains(&name)
-}
-
-/// The functions that need no more than the values at hand.
-const FUNCTIONS: &[&str] = &[
-    "size",
-    "contains",
-    "startsWith",
-    "endsWith",
-    "matches",
-    "int",
-    "uint",
-    "double",
-    "string",
-    "bytes",
-    "max",
-    "min",
-];
-
 /// Bytes of an expression.
 const LONGEST: usize = 4096;
-
-/// Enough for the deepest expression of the longest text.
-const PARSER_STACK: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests;

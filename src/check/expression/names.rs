@@ -1,12 +1,15 @@
-//! Looks up every name of an expression before it runs.
+//! Looks up every name of an expression before it runs, and whether its parts fit together.
 
 use std::collections::BTreeSet;
 
 use cel::Program;
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use serde_json::Value;
 
+use super::kinds::{Basic, Kind, words_of};
+use super::operators::{self, Wrong};
 use super::{Error, Vocabulary};
+use crate::check::vocabulary::nearest;
 
 /// What is used of an object around the one an expression is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,8 +25,8 @@ pub(super) struct NameCheck<'a> {
     words: &'a Vocabulary,
     program: &'a Program,
     text: &'a str,
-    /// Variables of macros such as `all`, and the schema of what they stand for.
-    bound: Vec<(String, Option<&'a Value>)>,
+    /// Variables of macros such as `all`, and the kind of what they stand for.
+    bound: Vec<(String, Kind<'a>)>,
     uses: Vec<(&'static str, Uses)>,
 }
 
@@ -43,11 +46,14 @@ impl<'a> NameCheck<'a> {
         self.uses
     }
 
-    /// Checks an expression, and tells the schema of its value where that is known.
-    pub(super) fn expression(
-        &mut self,
-        expression: &'a IdedExpr,
-    ) -> Result<Option<&'a Value>, Error> {
+    /// Checks an expression that is true or false.
+    pub(super) fn condition(&mut self, expression: &'a IdedExpr) -> Result<(), Error> {
+        let kind = self.expression(expression)?;
+        operators::flag(&(expression, kind), self.words).map_err(|wrong| self.wrong(&wrong))
+    }
+
+    /// Checks an expression, and tells the kind of its value.
+    fn expression(&mut self, expression: &'a IdedExpr) -> Result<Kind<'a>, Error> {
         match &expression.expr {
             Expr::Ident(name) => self.name(name, None, expression.id),
             Expr::Select(select) => {
@@ -55,33 +61,22 @@ impl<'a> NameCheck<'a> {
                     Expr::Ident(name) => self.name(name, Some(&select.field), select.operand.id)?,
                     _ => self.expression(&select.operand)?,
                 };
-                let Some(of) = of else {
-                    return Ok(None);
-                };
-                match self.words.field(of, &select.field) {
-                    Some(found) => Ok(Some(found)),
-                    None if self.words.names(of).is_empty() => Ok(None),
-                    None => Err(self.unknown(of, &select.field, expression.id)),
-                }
+                let kind = self.field(&(&select.operand, of), &select.field, expression)?;
+                // `has(a.b)` asks whether there is one.
+                Ok(if select.test { Kind::Flag } else { kind })
             }
-            Expr::Call(call) => {
-                let mut of = None;
-                if let Some(target) = &call.target {
-                    self.expression(target)?;
+            Expr::Call(call) => self.call(call, expression),
+            Expr::Literal(literal) => Ok(Kind::of_literal(literal)),
+            Expr::List(list) => {
+                let mut items = Vec::new();
+                for element in &list.elements {
+                    items.push(self.expression(element)?);
                 }
-                for (index, argument) in call.args.iter().enumerate() {
-                    let schema = self.expression(argument)?;
-                    if index == 0 {
-                        of = schema;
-                    }
-                }
-                Ok(if call.func_name == "_[_]" {
-                    of.and_then(|list| self.words.items(list))
-                } else {
-                    None
-                })
+                let basic = |kind: &Kind<'a>| kind.basic(self.words);
+                let all = items.windows(2).all(|two| basic(&two[0]) == basic(&two[1]));
+                let first = items.into_iter().next().filter(|_| all);
+                Ok(Kind::List(Box::new(first.unwrap_or(Kind::Any))))
             }
-            Expr::List(list) => self.all(&list.elements),
             Expr::Map(map) => {
                 for entry in &map.entries {
                     if let EntryExpr::MapEntry(entry) = &entry.expr {
@@ -89,56 +84,141 @@ impl<'a> NameCheck<'a> {
                         self.expression(&entry.value)?;
                     }
                 }
-                Ok(None)
+                Ok(Kind::Object)
             }
-            Expr::Comprehension(of) => {
-                let items = self
-                    .expression(&of.iter_range)?
-                    .and_then(|list| self.words.items(list));
-                let before = self.bound.len();
-                self.bound.push((of.iter_var.clone(), items));
-                self.bound
-                    .extend(of.iter_var2.iter().map(|name| (name.clone(), None)));
-                self.bound.push((of.accu_var.clone(), None));
-                for part in [&of.accu_init, &of.loop_cond, &of.loop_step, &of.result] {
-                    self.expression(part)?;
-                }
-                self.bound.truncate(before);
-                Ok(None)
-            }
-            Expr::Unspecified | Expr::Literal(_) | Expr::Struct(_) => Ok(None),
+            Expr::Comprehension(of) => self.comprehension(of),
+            Expr::Unspecified | Expr::Struct(_) => Ok(Kind::Any),
         }
     }
 
-    fn all(&mut self, expressions: &'a [IdedExpr]) -> Result<Option<&'a Value>, Error> {
-        for expression in expressions {
-            self.expression(expression)?;
+    fn call(&mut self, call: &'a CallExpr, whole: &'a IdedExpr) -> Result<Kind<'a>, Error> {
+        let name = call.func_name.as_str();
+        if MACROS.contains(&name) {
+            return Err(Error {
+                hint: Some(format!("write steps.{name}(s, s.outcome == \"ok\")")),
+                ..self.mistake(format!("{name} takes a name and a condition"), whole)
+            });
         }
-        Ok(None)
+        if name.starts_with(|first: char| first.is_ascii_alphabetic())
+            && operators::function_names().all(|known| known != name)
+        {
+            let hint = match nearest(
+                operators::function_names().chain(MACROS.iter().copied()),
+                name,
+            ) {
+                Some(near) => format!("did you mean {near}?"),
+                None => {
+                    let all: Vec<_> = operators::function_names().collect();
+                    format!("there are: {}", all.join(", "))
+                }
+            };
+            let mut error = Error {
+                hint: Some(hint),
+                ..self.mistake(format!("there is no function {name}"), whole)
+            };
+            error.at = self.place_of(name, error.at);
+            return Err(error);
+        }
+        let mut parts = Vec::new();
+        for part in call.target.as_deref().into_iter().chain(&call.args) {
+            let kind = self.expression(part)?;
+            parts.push((part, kind));
+        }
+        if let ("_[_]", [of, (index, _)]) = (name, parts.as_slice()) {
+            return match (&index.expr, of.1.basic(self.words)) {
+                (Expr::Literal(LiteralValue::String(field)), Some(Basic::Object)) => {
+                    self.field(of, field.inner(), index)
+                }
+                _ => Ok(of.1.clone().items(self.words)),
+            };
+        }
+        operators::call(call, &parts, self.words).map_err(|wrong| self.wrong(&wrong))
+    }
+
+    fn comprehension(&mut self, of: &'a ComprehensionExpr) -> Result<Kind<'a>, Error> {
+        let list = self.expression(&of.iter_range)?;
+        match list.basic(self.words) {
+            None | Some(Basic::List | Basic::Object) => {}
+            Some(basic) => {
+                let message = format!(
+                    "{} is {}, not a list",
+                    words_of(&of.iter_range),
+                    basic.words()
+                );
+                return Err(self.mistake(message, &of.iter_range));
+            }
+        }
+        let items = match list.basic(self.words) {
+            Some(Basic::List) => list.items(self.words),
+            _ => Kind::Any,
+        };
+        let before = self.bound.len();
+        self.bound.push((of.iter_var.clone(), items));
+        self.bound
+            .extend(of.iter_var2.iter().map(|name| (name.clone(), Kind::Any)));
+        self.bound.push((of.accu_var.clone(), Kind::Any));
+        for part in [&of.accu_init, &of.loop_cond, &of.result] {
+            self.expression(part)?;
+        }
+        self.expression(&of.loop_step)?;
+        // What a `map` or `filter` puts into its list.
+        let gathered = gathered(&of.loop_step).map(|item| self.expression(item));
+        self.bound.truncate(before);
+        Ok(match (&of.accu_init.expr, gathered) {
+            (Expr::List(_), Some(item)) => Kind::List(Box::new(item?)),
+            (Expr::Literal(LiteralValue::Boolean(_) | LiteralValue::Int(_)), _) => Kind::Flag,
+            _ => Kind::Any,
+        })
     }
 
     /// A name that stands alone, or of which a field is selected.
-    fn name(
-        &mut self,
-        name: &str,
-        field: Option<&str>,
-        id: u64,
-    ) -> Result<Option<&'a Value>, Error> {
-        if let Some((_, schema)) = self.bound.iter().rev().find(|(bound, _)| bound == name) {
-            return Ok(*schema);
+    fn name(&mut self, name: &str, field: Option<&str>, id: u64) -> Result<Kind<'a>, Error> {
+        if let Some((_, kind)) = self.bound.iter().rev().find(|(bound, _)| bound == name) {
+            return Ok(kind.clone());
         }
         let object = self.words.object();
         if let Some(found) = self.words.field(object, name) {
-            return Ok(Some(found));
+            return Ok(Kind::Field(found));
         }
         if name == self.words.scope().name() {
-            return Ok(Some(object));
+            return Ok(Kind::Field(object));
         }
         if let Some((name, schema)) = self.words.around(name) {
             self.note(name, field);
-            return Ok(Some(schema));
+            return Ok(Kind::Field(schema));
         }
         Err(self.unknown(object, name, id))
+    }
+
+    /// A field of an object.
+    fn field(
+        &self,
+        (part, of): &(&'a IdedExpr, Kind<'a>),
+        name: &str,
+        whole: &IdedExpr,
+    ) -> Result<Kind<'a>, Error> {
+        match (of, of.basic(self.words)) {
+            (Kind::Field(schema), Some(Basic::Object)) => match self.words.field(schema, name) {
+                Some(found) => Ok(Kind::Field(found)),
+                None => Err(self.unknown(schema, name, whole.id)),
+            },
+            (_, None | Some(Basic::Object)) => Ok(Kind::Any),
+            (_, Some(basic)) => {
+                let hint = matches!(basic, Basic::List).then(|| {
+                    let part = words_of(part);
+                    format!("write {part}[0].{name}, or {part}.exists(one, one.{name} == …)")
+                });
+                let message = format!(
+                    "{} is {} and has no field {name}",
+                    words_of(part),
+                    basic.words()
+                );
+                Err(Error {
+                    hint,
+                    ..self.mistake(message, part)
+                })
+            }
+        }
     }
 
     /// Remembers that an object around is used.
@@ -163,28 +243,94 @@ impl<'a> NameCheck<'a> {
             Some(near) => format!("did you mean {near}?"),
             None => format!("there are: {}", self.words.names(of).join(", ")),
         };
-        let start = self
-            .program
-            .source_info()
-            .offset_for(id)
-            .map(|(start, _)| start as usize);
-        // A selection is placed at its dot; the name that is meant stands behind it.
-        let at = start.and_then(|start| {
-            let rest: String = self.text.chars().skip(start).collect();
-            let found = rest.find(name)?;
-            Some(start + rest.get(..found)?.chars().count())
-        });
-        let at = at.or_else(|| {
-            self.text
-                .find(name)
-                .and_then(|byte| self.text.get(..byte))
-                .map(|before| before.chars().count())
-        });
+        let start = self.offset(id);
         Error {
             message: format!("there is no {name}"),
             text: self.text.to_owned(),
-            at,
+            // A selection is placed at its dot; the name that is meant stands behind it.
+            at: self.place_of(name, start),
+            length: name.chars().count(),
             hint: Some(hint),
         }
     }
+
+    fn wrong(&self, wrong: &Wrong<'_>) -> Error {
+        Error {
+            hint: wrong.hint.clone(),
+            ..self.mistake(wrong.message.clone(), wrong.part)
+        }
+    }
+
+    /// A mistake at a part of the text.
+    fn mistake(&self, message: String, part: &IdedExpr) -> Error {
+        let at = self.offset(first_of(part).id);
+        let shown = words_of(part);
+        let rest: String = self.text.chars().skip(at.unwrap_or(0)).collect();
+        let is_as_written = rest.starts_with(&shown);
+        Error {
+            message,
+            text: self.text.to_owned(),
+            at,
+            length: if is_as_written {
+                shown.chars().count()
+            } else {
+                1
+            },
+            hint: None,
+        }
+    }
+
+    /// Where a name stands, from a place on, else anywhere.
+    fn place_of(&self, name: &str, start: Option<usize>) -> Option<usize> {
+        let from = |start: usize| {
+            let rest: String = self.text.chars().skip(start).collect();
+            let found = rest.find(name)?;
+            Some(start + rest.get(..found)?.chars().count())
+        };
+        start.and_then(from).or_else(|| from(0))
+    }
+
+    /// Where a part stands, in characters.
+    fn offset(&self, id: u64) -> Option<usize> {
+        let place = self.program.source_info().offset_for(id);
+        place.map(|(start, _)| start as usize)
+    }
 }
+
+/// The part of an expression that stands first in its text.
+fn first_of(expression: &IdedExpr) -> &IdedExpr {
+    match &expression.expr {
+        Expr::Select(select) => first_of(&select.operand),
+        Expr::Call(call) => {
+            let is_sign = !call
+                .func_name
+                .starts_with(|first: char| first.is_ascii_alphabetic());
+            let is_prefix = matches!(call.func_name.as_str(), "!_" | "-_");
+            match (&call.target, call.args.first()) {
+                (Some(target), _) => first_of(target),
+                (None, Some(first)) if is_sign && !is_prefix => first_of(first),
+                _ => expression,
+            }
+        }
+        Expr::Comprehension(of) => first_of(&of.iter_range),
+        _ => expression,
+    }
+}
+
+/// What a `map` or `filter` adds to its list at each step: `@result + [item]`.
+fn gathered(step: &IdedExpr) -> Option<&IdedExpr> {
+    let Expr::Call(call) = &step.expr else {
+        return None;
+    };
+    match (call.func_name.as_str(), call.args.as_slice()) {
+        ("_?_:_", [_, add, _]) => gathered(add),
+        ("_+_", [_, list]) => match &list.expr {
+            Expr::List(list) => list.elements.first(),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Macros, which the parser knows where they are given what they take.
+const MACROS: &[&str] = &["all", "exists", "exists_one", "filter", "map", "has"];

@@ -1,11 +1,12 @@
 //! Expressions held against the objects of one report, with what was found where one is not true.
 
-use cel::{Context, Program, Value as CelValue};
+use cel::common::ast::IdedExpr;
+use cel::{Context, Value as CelValue};
 use serde_json::{Map, Value};
 
 use super::explain::{Fact, Known, facts};
 use super::names::Uses;
-use super::{Expression, add};
+use super::{Expression, add, meter};
 
 /// What an assertion says about an object.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +30,7 @@ impl<'e> Prepared<'e> {
     /// Puts what the expression uses of the report into scope.
     pub(crate) fn new(expression: &'e Expression, report: &'e Value) -> Self {
         let mut root = Context::default();
+        expression.meter.install(&mut root);
         if let Some(used) = expression.uses_of("report") {
             add(&mut root, "report", &part(report, used));
         }
@@ -42,14 +44,17 @@ impl<'e> Prepared<'e> {
     /// True where it holds; what it stumbles over is false.
     pub(crate) fn is_true(&self, object: &Value, session: Option<&Value>) -> bool {
         let scope = self.scope(object, session);
-        let result = self.program().execute(&scope);
-        matches!(result, Ok(CelValue::Bool(true)))
+        let result = CelValue::resolve(self.code(), &scope);
+        matches!(result, Ok(CelValue::Bool(true))) && !self.has_given_up()
     }
 
     /// Whether it holds, and if not, what was found.
     pub(crate) fn judge(&self, object: &Value, session: Option<&Value>) -> Judgement {
         let scope = self.scope(object, session);
-        let result = self.program().execute(&scope);
+        let result = CelValue::resolve(self.code(), &scope);
+        if self.has_given_up() {
+            return Judgement::Stumbled(meter::GIVEN_UP.to_owned(), Vec::new());
+        }
         if matches!(result, Ok(CelValue::Bool(true))) {
             return Judgement::True;
         }
@@ -59,7 +64,7 @@ impl<'e> Prepared<'e> {
             session,
             report: self.report,
         };
-        let facts = facts(self.program().expression(), &known, &scope);
+        let facts = facts(self.code(), &known, &scope);
         match result {
             Ok(CelValue::Bool(false)) => Judgement::False(facts),
             Ok(_) => Judgement::Stumbled("it is neither true nor false".to_owned(), facts),
@@ -76,6 +81,7 @@ impl<'e> Prepared<'e> {
     }
 
     fn scope(&self, object: &Value, session: Option<&Value>) -> Context<'_, 'static> {
+        self.expression.meter.next_object();
         let mut scope = self.root.new_inner_scope();
         if let (Some(session), Some(used)) = (session, self.expression.uses_of("session")) {
             add(&mut scope, "session", &part(session, used));
@@ -84,12 +90,23 @@ impl<'e> Prepared<'e> {
         scope
     }
 
-    fn program(&self) -> &'e Program {
-        &self.expression.program
+    /// True where it was too much work to tell: from then on nothing is true.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.expression.has_given_up()
+    }
+
+    fn code(&self) -> &'e IdedExpr {
+        &self.expression.code
     }
 }
 
 impl Expression {
+    /// True where it was too much work to tell of some object whether it is true.
+    #[must_use]
+    pub fn has_given_up(&self) -> bool {
+        self.meter.has_given_up()
+    }
+
     fn uses_of(&self, name: &str) -> Option<&Uses> {
         let found = self.around.iter().find(|(used, _)| *used == name);
         found.map(|(_, uses)| uses)
@@ -104,8 +121,9 @@ impl Expression {
             report: &Value::Null,
         };
         let mut scope = Context::default();
+        self.meter.install(&mut scope);
         self.put(object, &mut scope);
-        facts(self.program.expression(), &known, &scope)
+        facts(&self.code, &known, &scope)
     }
 }
 

@@ -308,9 +308,8 @@ impl Reader<'_> {
             let start = span.start + raw.find(text)?;
             let skipped: usize = text.chars().take(at).map(char::len_utf8).sum();
             let rest = text.get(skipped..)?;
-            let word = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
-            let length = word.unwrap_or(rest.len()).max(1);
-            let end = (start + skipped + length).min(span.end);
+            let length: usize = rest.chars().take(error.length).map(char::len_utf8).sum();
+            let end = (start + skipped + length.max(1)).min(span.end);
             Some(start + skipped..end)
         });
         self.mistake(inside.or(span), &error.message, error.hint);

@@ -1,4 +1,4 @@
-//! What a step is like: `"login"`, `"cwd pub: ok"`, or a table.
+//! What a step is like: `"login"`, `"cwd pub: ok"`, `"cwd pub: ok 250"`, or a table.
 
 use toml_edit::{Item, TableLike, Value};
 
@@ -40,14 +40,19 @@ impl Reader<'_> {
         })
     }
 
-    /// `kind`, `kind subject`, `kind: outcome` or `kind subject: outcome`.
+    /// `kind`, `kind subject`, and behind `: ` the outcome, the code of the answer, or both.
     fn step_text(&mut self, text: &str, element: &Value) -> Option<StepExpectation> {
         let outcomes = self.choices("outcome");
-        let (rest, outcome) = match text.rsplit_once(": ") {
-            Some((rest, outcome)) if outcomes.iter().any(|one| one == outcome) => {
-                (rest, Some(Constraint::Is(outcome.into())))
-            }
-            _ => (text, None),
+        let (rest, outcome, code) = match text.rsplit_once(": ") {
+            Some((rest, end)) => match ending(end, &outcomes) {
+                Ending::Told(outcome, code) => (rest, outcome, code),
+                Ending::Subject => (text, None, None),
+                Ending::Unknown => {
+                    self.unknown_outcome(end, &outcomes, element);
+                    return None;
+                }
+            },
+            None => (text, None, None),
         };
         let (kind, subject) = match rest.split_once(' ') {
             Some((kind, subject)) => (kind, Some(Constraint::Is(subject.into()))),
@@ -58,11 +63,23 @@ impl Reader<'_> {
             text: text.to_owned(),
             kind: kind.to_owned(),
             subject,
-            outcome,
+            outcome: outcome.map(|outcome| Constraint::Is(outcome.into())),
             verb: None,
-            code: None,
+            code: code.map(|code| Constraint::Is(code.into())),
             duration: None,
         })
+    }
+
+    fn unknown_outcome(&mut self, word: &str, outcomes: &[String], element: &Value) {
+        let hint = match nearest(outcomes.iter().map(String::as_str), word) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!(
+                "there are: {}; a subject with \": \" in it stands in {{ kind = \"…\", subject = \"…\" }}",
+                outcomes.join(", ")
+            ),
+        };
+        let message = format!("a step never ends {word}");
+        self.mistake(element.span(), &message, Some(hint));
     }
 
     fn step_table(&mut self, table: &dyn TableLike, element: &Value) -> Option<StepExpectation> {
@@ -120,6 +137,34 @@ impl Reader<'_> {
             Some(hint),
         );
         None
+    }
+}
+
+/// What stands behind the last `: ` of a step.
+enum Ending<'t> {
+    /// How it comes out, and the code of the answer.
+    Told(Option<&'t str>, Option<u16>),
+    /// A part of what the step is about.
+    Subject,
+    /// A word that looks like an outcome, but is none.
+    Unknown,
+}
+
+fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
+    let is_outcome = |word: &str| outcomes.iter().any(|one| one == word);
+    let code = |word: &str| {
+        let code = word.parse::<u16>().ok();
+        code.filter(|code| (100..700).contains(code))
+    };
+    match text.split_once(' ') {
+        Some((outcome, rest)) if is_outcome(outcome) => match code(rest) {
+            Some(code) => Ending::Told(Some(outcome), Some(code)),
+            None => Ending::Subject,
+        },
+        None if is_outcome(text) => Ending::Told(Some(text), None),
+        None if code(text).is_some() => Ending::Told(None, code(text)),
+        None if text.chars().all(|one| one.is_ascii_lowercase()) => Ending::Unknown,
+        _ => Ending::Subject,
     }
 }
 

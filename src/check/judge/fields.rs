@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::file::FieldExpectation;
 use super::super::verdict::Difference;
+use super::causes;
 use super::subject::Subject;
 use crate::model::record::Session;
 
@@ -15,7 +16,8 @@ pub(super) fn session_field(
     subject: &Subject<'_>,
 ) -> Vec<Difference> {
     let because = match field.path.first().map(String::as_str) {
-        Some("login") => findings_with(session, |id| id == "login-rejected"),
+        Some("login") => causes::of_session(session),
+        Some("greeting") => causes::of_greeting(session),
         Some("tls") if session.tls.is_none() => {
             vec![
                 "the session is not encrypted: no AUTH TLS was accepted and no TLS record was seen"
@@ -55,10 +57,4 @@ pub(super) fn difference(field: &FieldExpectation, object: &Value) -> Option<Dif
         format!("{name} {}", field.constraint.words()),
         found,
     ))
-}
-
-/// What findings of a session say.
-pub(super) fn findings_with(session: &Session, wanted: impl Fn(&str) -> bool) -> Vec<String> {
-    let findings = session.findings.iter().filter(|one| wanted(&one.id));
-    findings.map(|one| one.explanation.clone()).collect()
 }

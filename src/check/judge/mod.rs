@@ -8,6 +8,7 @@
 //! ```
 
 mod absences;
+mod causes;
 mod facts;
 mod fields;
 mod rules;

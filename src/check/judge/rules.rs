@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::super::built_in::BuiltIn;
-use super::super::expression::{Expression, Judgement, Prepared, Scope};
+use super::super::expression::{self, Expression, Judgement, Prepared, Scope};
 use super::super::file::Rule;
 use super::super::step_text::items;
 use super::super::verdict::{Difference, Place, Verdict};
@@ -84,6 +84,13 @@ fn hold(
         let is_told = told.iter().any(|fact| fact.name == "completeness");
         let because = object.evidence.filter(|_| is_told).unwrap_or_default();
         differences.push(difference.because(because.to_vec()));
+    }
+    if chosen.as_ref().is_some_and(Prepared::has_given_up) {
+        // What it would have met is not known: that is no pass.
+        let text = condition.map_or("", |(text, _)| text);
+        let wanted = format!("to tell for which {text}");
+        differences.push(Difference::new(wanted, expression::GIVEN_UP));
+        return Verdict::of(name, differences);
     }
     if met == 0 {
         let what = match scope {

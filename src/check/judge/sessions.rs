@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::super::expression::Prepared;
+use super::super::expression::{self, Prepared};
 use super::super::file::{Expectations, SessionExpectation};
 use super::super::verdict::{Difference, Verdict};
 use super::subject::{Subject, session_words};
-use super::{absences, facts, fields, steps, transfers};
+use super::{absences, causes, facts, fields, steps, transfers};
 use crate::model::record::Session;
 
 /// Who is who: in file order, each expected session takes the first not yet taken for which its `match` is true.
@@ -163,11 +163,21 @@ fn missing(
             .as_ref()
             .map(|condition| condition.expression.values(value))
             .unwrap_or_default();
-        format!("{}: {}", session_words(session), facts::values(&values))
+        let mut words = format!("{}: {}", session_words(session), session.verdict.text);
+        if let Some(cause) = causes::of_session(session).first() {
+            words = format!("{words}; {cause}");
+        }
+        match facts::values(&values) {
+            values if values.is_empty() => words,
+            values => format!("{words} ({values})"),
+        }
     });
     let place = free.first().map(|(session, _)| subject.beginning(session));
+    let condition = expected.condition.as_ref();
+    let too_much = condition.filter(|condition| condition.expression.has_given_up());
+    let too_much = too_much.map(|_| expression::GIVEN_UP.to_owned());
     Difference::new(wanted, found)
-        .because(because.collect())
+        .because(too_much.into_iter().chain(because).collect())
         .at(place)
 }
 

@@ -1,5 +1,7 @@
 //! Steps in order, and commands that may be sent.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::alignment::{Row, align};
@@ -8,6 +10,7 @@ use super::super::file::{SessionExpectation, StepExpectation};
 use super::super::mistake::Position;
 use super::super::step_text::{StepView, command_line, text};
 use super::super::verdict::{Difference, Place, Verdict};
+use super::causes;
 use super::subject::Subject;
 use crate::model::record::Session;
 
@@ -90,12 +93,18 @@ impl View<'_> {
         };
         let mut between = Between::default();
         let mut told = (Vec::new(), Vec::new());
-        for row in align(self.expected.len(), actual.len(), same) {
+        let rows = align(self.expected.len(), actual.len(), same);
+        let in_both = |row: &Row| match row {
+            Row::Both(_, j) => Some(*j),
+            _ => None,
+        };
+        let matched: BTreeSet<usize> = rows.iter().filter_map(in_both).collect();
+        for row in rows {
             match row {
                 Row::Left(i) => between.missing.push(i),
                 Row::Right(j) => between.beside.push(j),
                 Row::Both(_, j) => {
-                    self.settle(&between, &mut told);
+                    self.settle(&between, &matched, &mut told);
                     between = Between {
                         before: Some(j),
                         ..Between::default()
@@ -103,20 +112,24 @@ impl View<'_> {
                 }
             }
         }
-        self.settle(&between, &mut told);
+        self.settle(&between, &matched, &mut told);
         told
     }
 
     /// Between two common steps: what is missing takes a step of its kind that is there instead.
-    fn settle(&self, between: &Between, told: &mut (Vec<Difference>, Vec<Difference>)) {
-        let (different, extra) = told;
+    fn settle(
+        &self,
+        between: &Between,
+        matched: &BTreeSet<usize>,
+        (different, extra): &mut (Vec<Difference>, Vec<Difference>),
+    ) {
         let actual = &self.actual;
         let mut beside = between.beside.clone();
         let mut gone: Vec<&StepExpectation> = Vec::new();
         for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
             let instead = beside.iter().position(|j| {
                 let step = actual.get(*j);
-                step.is_some_and(|step| step.kind() == expected.kind)
+                step.is_some_and(|step| is_instead(expected, *step))
             });
             match instead {
                 Some(place) => different.push(self.changed(expected, beside.remove(place))),
@@ -124,11 +137,11 @@ impl View<'_> {
             }
         }
         if !gone.is_empty() {
-            different.push(self.gone(&gone, between.before));
+            different.push(self.gone(&gone, between.before, matched));
         }
         for j in beside {
             if let Some(step) = actual.get(j).filter(|step| step.is_asked()) {
-                let difference = Difference::new("no other step", answered(*step));
+                let difference = Difference::new("no other step", step.answered());
                 extra.push(difference.at(self.place(j)));
             }
         }
@@ -139,7 +152,7 @@ impl View<'_> {
         let Some(step) = self.actual.get(j) else {
             return Difference::new(wanted, "nothing");
         };
-        let mut found = answered(*step);
+        let mut found = step.answered();
         let bound = expected.duration.as_ref();
         if bound.is_some_and(|bound| !bound.allows(step.duration())) {
             found = format!("{found}, in {} s", step.duration());
@@ -148,37 +161,85 @@ impl View<'_> {
     }
 
     /// Steps in a row of which there is nothing.
-    fn gone(&self, expected: &[&StepExpectation], before: Option<usize>) -> Difference {
+    fn gone(
+        &self,
+        expected: &[&StepExpectation],
+        before: Option<usize>,
+        matched: &BTreeSet<usize>,
+    ) -> Difference {
         let actual = &self.actual;
         let found = match before.and_then(|before| actual.get(before)) {
             Some(step) => format!("nothing like it after {}", step.line()),
             None => "nothing like it".to_owned(),
         };
-        let mut because = Vec::new();
-        let texts: Vec<_> = expected.iter().map(|step| step.text.as_str()).collect();
+        let mut texts: Vec<_> = expected.iter().map(|step| step.text.as_str()).collect();
+        let more = texts.len().saturating_sub(MOST_TOLD);
+        texts.truncate(MOST_TOLD);
         let wanted = match texts.as_slice() {
             [one] => format!("step {one}"),
-            several => format!("steps {}", several.join(", ")),
+            several if more == 0 => format!("steps {}", several.join(", ")),
+            several => format!("steps {} and {more} more", several.join(", ")),
         };
-        let is_expected = |kind: &str| expected.iter().any(|step| step.kind == kind);
-        if is_expected("quit") {
-            let end = serde_json::to_value(self.session.end_state).unwrap_or_default();
-            let end = end.as_str().unwrap_or_default();
-            because.push(format!("the session ended without QUIT ({end})"));
-        } else if is_expected("tls") && self.session.tls.is_none() {
-            because.push("the session is not encrypted".to_owned());
-        } else if let Some(step) = actual.iter().find(|step| is_expected(step.kind())) {
-            because.push(format!("there is {}", step.line()));
-        }
         Difference::new(wanted, found)
-            .because(because)
+            .because(self.why_gone(expected, matched))
             .at(before.and_then(|before| self.place(before)))
+    }
+
+    fn why_gone(&self, expected: &[&StepExpectation], matched: &BTreeSet<usize>) -> Vec<String> {
+        let mut because = Vec::new();
+        for expected in expected.iter().take(MOST_TOLD) {
+            let mut steps = self.actual.iter().enumerate();
+            let elsewhere =
+                steps.find(|(j, step)| !matched.contains(j) && is_like(expected, **step));
+            if let Some((j, step)) = elsewhere {
+                let place = self.place(j).and_then(|place| place.words());
+                let place = place.map_or_else(String::new, |place| format!(" in {place}"));
+                because.push(format!(
+                    "the order is another: {} stands{place}",
+                    step.line()
+                ));
+            }
+        }
+        let is_expected = |kind: &str| expected.iter().any(|step| step.kind == kind);
+        if is_expected("tls") && self.session.tls.is_none() {
+            because.push("the session is not encrypted".to_owned());
+        }
+        let causes = causes::of_session(self.session);
+        if because.is_empty() && causes.is_empty() {
+            if is_expected("quit") {
+                let end = serde_json::to_value(self.session.end_state).unwrap_or_default();
+                let end = end.as_str().unwrap_or_default();
+                because.push(format!("the session ended without QUIT ({end})"));
+            } else if let Some(step) = self.actual.iter().find(|step| {
+                // Commands have nothing in common but that they are commands.
+                step.kind() != "command" && is_expected(step.kind())
+            }) {
+                because.push(format!("there is {}", step.line()));
+            }
+        }
+        because.extend(causes);
+        because
     }
 
     fn place(&self, j: usize) -> Option<Place> {
         let step = self.session.steps.get(j)?;
         Some(self.subject.step(self.session, step))
     }
+}
+
+/// Whether a step may be what became of an expected one: of the same kind, and of commands with the same verb.
+fn is_instead(expected: &StepExpectation, step: StepView<'_>) -> bool {
+    if step.kind() != expected.kind {
+        return false;
+    }
+    let verb = match (&expected.verb, &expected.subject) {
+        (Some(Constraint::Is(Value::String(verb))), _) => Some(verb.as_str()),
+        (None, Some(Constraint::Is(Value::String(line)))) => line.split(' ').next(),
+        _ => None,
+    };
+    // Without its command a step is known by its answer alone.
+    expected.kind != "command"
+        || verb.is_none_or(|verb| step.verb().is_none_or(|sent| sent == verb))
 }
 
 fn is_like(expected: &StepExpectation, step: StepView<'_>) -> bool {
@@ -192,14 +253,6 @@ fn is_like(expected: &StepExpectation, step: StepView<'_>) -> bool {
         && meets(&expected.verb, &|| step.verb().into())
         && meets(&expected.code, &|| step.code().into())
         && meets(&expected.duration, &|| step.duration().clone())
-}
-
-/// A step with the code of its answer.
-fn answered(step: StepView<'_>) -> String {
-    match step.code() {
-        Some(code) => format!("{}, answered {code}", step.line()),
-        None => format!("{}, not answered", step.line()),
-    }
 }
 
 /// What stands between two steps that are as expected.
@@ -237,3 +290,6 @@ pub(super) fn others(
     }
     differences
 }
+
+/// Steps that are told of a row of which there is nothing.
+const MOST_TOLD: usize = 6;

@@ -78,6 +78,27 @@ impl<'r> Subject<'r> {
         )
     }
 
+    /// A command with its frame: `TYPE A (frame 42)`.
+    pub(super) fn command_words(&self, session: &Session, command: &Command) -> String {
+        let line = match &command.argument {
+            Some(argument) => format!("{} {argument}", command.verb),
+            None => command.verb.clone(),
+        };
+        match self.command(session, command).words() {
+            Some(place) => format!("{line} ({place})"),
+            None => line,
+        }
+    }
+
+    /// The last command that is known of a session, else where it begins.
+    pub(super) fn last(&self, session: &Session) -> Place {
+        let mut commands = session.steps.iter().rev().flat_map(|step| &step.commands);
+        match commands.next() {
+            Some(command) => self.command(session, command),
+            None => self.beginning(session),
+        }
+    }
+
     /// Where a reply is.
     pub(super) fn reply(&self, session: &Session, reply: &Reply) -> Place {
         self.place(session, reply.frame, reply.capture, reply.capture_frame)

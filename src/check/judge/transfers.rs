@@ -8,9 +8,9 @@ use super::super::file::{SessionExpectation, TransferExpectation};
 use super::super::mistake::Position;
 use super::super::step_text::items;
 use super::super::verdict::{Difference, Verdict};
-use super::fields;
 use super::subject::{Subject, transfer_words};
-use crate::model::record::{Completeness, Session, Transfer};
+use super::{causes, fields};
+use crate::model::record::{Session, Transfer};
 
 /// The names of what is expected here, with their places.
 pub(super) fn names(expected: &SessionExpectation) -> Vec<(String, Position)> {
@@ -49,7 +49,7 @@ pub(super) fn transfers(
         });
         let differences = match found {
             Some((transfer, value)) => differences(wanted, session, transfer, value, subject),
-            None => vec![missing(wanted, &partners, session, subject)],
+            None => vec![missing(wanted, &partners, session, value, subject)],
         };
         verdicts.push(Verdict::of(format!("{label}: {name}"), differences).at(at));
     }
@@ -121,37 +121,26 @@ fn differences(
     value: &Value,
     subject: &Subject<'_>,
 ) -> Vec<Difference> {
-    let fields = wanted.fields.iter();
-    let mut differences: Vec<_> = fields
-        .filter_map(|field| fields::difference(field, value))
-        .map(|difference| difference.at(Some(subject.transfer(session, transfer))))
-        .collect();
-    // The cause is told once, with the first thing that differs.
-    if let Some(first) = differences.first_mut() {
-        first.because = causes(session, transfer);
+    let mut told: Vec<String> = Vec::new();
+    let mut differences = Vec::new();
+    for field in &wanted.fields {
+        if let Some(difference) = fields::difference(field, value) {
+            // A cause is told once, with the first thing that differs by it.
+            let mut because = causes::of_field(&field.path, session, transfer, subject);
+            because.retain(|cause| !told.contains(cause));
+            told.extend(because.iter().cloned());
+            let place = Some(subject.transfer(session, transfer));
+            differences.push(difference.because(because).at(place));
+        }
     }
     differences
-}
-
-/// Why a transfer is not as it should be: what its completeness rests on where it is not complete, and findings about it.
-fn causes(session: &Session, transfer: &Transfer) -> Vec<String> {
-    let mut causes = match transfer.completeness {
-        Completeness::Complete => vec!["the file is whole in the capture".to_owned()],
-        _ => transfer.evidence.clone(),
-    };
-    let findings = session.findings.iter();
-    // That a file is incomplete says no more than the evidence does.
-    let told = findings
-        .filter(|one| one.transfer == Some(transfer.id) && one.id != "incomplete-file")
-        .map(|one| one.explanation.clone());
-    causes.extend(told);
-    causes
 }
 
 fn missing(
     wanted: &TransferExpectation,
     partners: &[Option<usize>],
     session: &Session,
+    value: &Value,
     subject: &Subject<'_>,
 ) -> Difference {
     let named: Vec<_> = wanted
@@ -199,12 +188,17 @@ fn missing(
             transfer_words(transfer)
         )
     });
+    let mut because: Vec<String> = because.into_iter().collect();
+    if wants_path {
+        because.extend(causes::of_folders(session, value));
+    }
+    because.extend(causes::of_session(session));
     let place = match free.first() {
         Some(transfer) => subject.transfer(session, transfer),
-        None => subject.beginning(session),
+        None => subject.last(session),
     };
     Difference::new(expected, found)
-        .because(because.into_iter().collect())
+        .because(because)
         .at(Some(place))
 }
 

@@ -8,6 +8,7 @@
 //! file + report -> Partners -> update (only what differs) -> text  --update
 //! ```
 
+mod apart;
 mod session;
 mod toml_text;
 mod update;
@@ -41,7 +42,7 @@ pub fn record(subject: &Subject<'_>) -> String {
         "exactly"
     };
     let _ = writeln!(out, "sessions = \"{word}\"");
-    let conditions = session::conditions(sessions);
+    let conditions = apart::conditions(sessions);
     for (session, condition) in sessions.iter().zip(conditions) {
         out.push('\n');
         session::write(session, condition.as_deref(), &mut out);
@@ -76,6 +77,7 @@ fn file_name(path: &str) -> String {
 const HEAD: &str = "\
 #
 # Edit it: what is not written here is not checked.
+#   a step is \"kind what: outcome code\"; only the kind must be there:   \"retrieve: ok\"   \"quit\"
 #   a number may be a range:      bytes = \"1000..2000\"   duration = \"..5\"
 #   a text may be a pattern:      path = { glob = \"/pub/*.txt\" }   name = { matches = \"^log-[0-9]+\" }
 #   or one of several:            completeness = [\"complete\", \"unverifiable\"]

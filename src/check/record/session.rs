@@ -7,42 +7,7 @@ use serde_json::Value;
 
 use super::super::step_text::{StepView, items, text};
 use super::toml_text::{list, quoted};
-use crate::model::wire_text::{is_hostile, printable};
-
-/// What tells sessions apart, for each; `None` where their order does.
-pub(super) fn conditions(sessions: &[Value]) -> Vec<Option<String>> {
-    let user = |session: &Value| text(login(session), "user").map(str::to_owned);
-    let outcome = |session: &Value| {
-        text(login(session), "outcome")
-            .unwrap_or_default()
-            .to_owned()
-    };
-    let differ = |values: BTreeSet<Option<String>>| values.len() > 1;
-    let users = differ(sessions.iter().map(user).collect());
-    let outcomes = differ(sessions.iter().map(|one| Some(outcome(one))).collect());
-    let tls = |session: &Value| session.get("tls").is_some_and(|tls| !tls.is_null());
-    let encrypted = sessions.iter().map(tls).collect::<BTreeSet<_>>().len() > 1;
-    let condition = |session: &Value| {
-        let mut parts = Vec::new();
-        if users {
-            parts.push(match user(session) {
-                Some(user) => format!("login.user == {}", cel(&user)),
-                None => "login.user == null".to_owned(),
-            });
-        }
-        if outcomes {
-            parts.push(format!("login.outcome == \"{}\"", outcome(session)));
-        }
-        if encrypted {
-            parts.push(format!(
-                "tls {}= null",
-                if tls(session) { '!' } else { '=' }
-            ));
-        }
-        (!parts.is_empty()).then(|| parts.join(" && "))
-    };
-    sessions.iter().map(condition).collect()
-}
+use crate::model::wire_text::printable;
 
 /// Writes a `[[session]]`.
 pub(super) fn write(session: &Value, condition: Option<&str>, out: &mut String) {
@@ -150,6 +115,11 @@ fn fields(session: &Value, out: &mut String) {
     if let Some(code) = greeting.and_then(|reply| reply.get("code")) {
         line("greeting.code", &code.to_string());
     }
+    let encrypted = session.get("tls").is_some_and(|tls| !tls.is_null());
+    // What ends a session that cannot be read is not seen; that it ends is.
+    if encrypted && matches!(text(session, "end_state"), Some("closed" | "reset")) {
+        line("end_state", "[\"closed\", \"reset\"]");
+    }
     let Some(tls) = session.get("tls").filter(|tls| !tls.is_null()) else {
         return;
     };
@@ -173,43 +143,32 @@ fn step(step: StepView<'_>) -> String {
     let verb = step.verb().unwrap_or_default();
     let has_address = matches!(verb, "PORT" | "EPRT" | "LPRT");
     let is_changing = step.subject().is_some_and(|subject| has_time(&subject));
+    let code = step.lasting_code();
     if step.kind() == "command" && (has_address || is_changing) {
+        let code = code.map(|code| format!(", code = {code}"));
         return format!(
-            "{{ kind = \"command\", verb = {}, outcome = {} }}",
+            "{{ kind = \"command\", verb = {}, outcome = {}{} }}",
             quoted(verb),
-            quoted(step.outcome())
+            quoted(step.outcome()),
+            code.unwrap_or_default()
         );
     }
     let is_chosen_by_server = step.kind() == "store" && verb == "STOU";
-    if is_chosen_by_server {
-        return quoted(&format!("store: {}", step.outcome()));
+    let line = if is_chosen_by_server {
+        format!("store: {}", step.outcome())
+    } else {
+        step.line()
+    };
+    match code {
+        Some(code) => quoted(&format!("{line} {code}")),
+        None => quoted(&line),
     }
-    quoted(&step.line())
 }
 
 /// True for `20260302100000`, a time as MFMT and MDTM write it.
 fn has_time(subject: &str) -> bool {
     let mut digits = subject.split(|character: char| !character.is_ascii_digit());
     digits.any(|run| run.len() >= 12)
-}
-
-/// A text in an expression.
-fn cel(text: &str) -> String {
-    let mut out = String::from("\"");
-    for character in text.chars() {
-        match character {
-            '"' | '\\' => {
-                out.push('\\');
-                out.push(character);
-            }
-            other if is_hostile(other) => {
-                let _ = write!(out, "\\U{:08X}", u32::from(other));
-            }
-            other => out.push(other),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// An expression as a literal string, in which it stands as it is.

@@ -8,8 +8,8 @@ use super::super::alignment::{Row, align};
 use super::super::file::{Expectations, FieldExpectation, SessionExpectation};
 use super::super::judge::{self, Partners, Subject};
 use super::super::step_text::items;
-use super::session;
 use super::toml_text::quoted;
+use super::{apart, session};
 use crate::model::wire_text::printable;
 
 /// A file that was brought up to date.
@@ -46,7 +46,7 @@ pub fn update(
         remove(document.as_table_mut(), "session", index);
     }
     if file.exactly {
-        let conditions = session::conditions(sessions);
+        let conditions = apart::conditions(sessions);
         for other in &partners.others {
             if let (Some(value), Some(condition)) = (sessions.get(*other), conditions.get(*other)) {
                 let mut text = String::from("\n");
