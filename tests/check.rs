@@ -6,6 +6,10 @@ mod answers;
 mod baseline;
 #[path = "check/changed.rs"]
 mod changed;
+#[path = "check/damaged.rs"]
+mod damaged;
+#[path = "check/edited.rs"]
+mod edited;
 #[path = "check/files.rs"]
 mod files;
 #[path = "check/record.rs"]

@@ -94,8 +94,10 @@ pub const ALL: &[BuiltIn] = &[
         name: "data-encrypted",
         scope: Scope::Session,
         condition: None,
-        assert: "tls != null && tls.data_protected == true",
-        meaning: "every session uses TLS, and PROT P for its data",
+        // Where the commands cannot be read PROT is not seen; the data connections are.
+        assert: "tls != null && (tls.data_protected != null ? tls.data_protected : \
+                 size(transfers) == 0 && encrypted_data.all(d, d.link.confidence > 0.5))",
+        meaning: "every session uses TLS, and its data connections do",
     },
     BuiltIn {
         name: "sessions-end-with-quit",

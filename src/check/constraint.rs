@@ -125,7 +125,7 @@ pub fn matches(text: &str) -> Result<Constraint, String> {
     compile(text).map(Constraint::Matches)
 }
 
-/// A range as text: `1000..2000`, `..5`, `1..`; both ends are included.
+/// A range as text: `1000..2000`, `..5`, `1..`; both ends are included, and the first is not beyond the last.
 #[must_use]
 pub fn range(text: &str) -> Option<Constraint> {
     let (least, most) = text.split_once("..")?;
@@ -134,13 +134,21 @@ pub fn range(text: &str) -> Option<Constraint> {
         if part.is_empty() {
             return Some(None);
         }
+        if part.starts_with('.') || part.ends_with('.') {
+            return None;
+        }
         if let Ok(whole) = part.parse::<i64>() {
             return Some(Some(whole.into()));
         }
         Some(Some(Number::from_f64(part.parse().ok()?)?))
     };
     let (least, most) = (number(least)?, number(most)?);
-    (least.is_some() || most.is_some()).then_some(Constraint::Between(least, most))
+    let is_in_order = match (&least, &most) {
+        (Some(least), Some(most)) => at_least(most, least),
+        (None, None) => false,
+        _ => true,
+    };
+    is_in_order.then_some(Constraint::Between(least, most))
 }
 
 /// A value of the report as it is shown: texts in quotes, long ones cut.
@@ -239,7 +247,9 @@ mod tests {
         assert!(!most.allows(&Value::Null));
         let large = Constraint::Is(json!(u64::MAX));
         assert!(large.allows(&json!(u64::MAX)) && !large.allows(&json!(u64::MAX - 1)));
-        for wrong in ["", "..", "5", "a..b", "1..x"] {
+        for wrong in [
+            "", "..", "5", "a..b", "1..x", "5..1", "1...5", "1....5", "nan..5",
+        ] {
             assert!(range(wrong).is_none(), "{wrong}");
         }
     }

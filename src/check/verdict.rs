@@ -94,6 +94,8 @@ pub struct Difference {
     pub found: String,
     /// What is known of the cause.
     pub because: Vec<String>,
+    /// What to do, where a finding says it.
+    pub advice: Option<String>,
     /// Where it was found.
     pub place: Option<Place>,
 }
@@ -186,6 +188,7 @@ impl Difference {
             expected: expected.into(),
             found: found.into(),
             because: Vec::new(),
+            advice: None,
             place: None,
         }
     }
@@ -200,6 +203,13 @@ impl Difference {
     #[must_use]
     pub fn because(self, because: Vec<String>) -> Self {
         Self { because, ..self }
+    }
+
+    /// With what to do.
+    #[must_use]
+    pub fn advice(self, advice: impl Into<String>) -> Self {
+        let advice = Some(advice.into());
+        Self { advice, ..self }
     }
 }
 
@@ -223,6 +233,9 @@ impl Place {
 fn is_zero(count: &u64) -> bool {
     *count == 0
 }
+
+/// Why something is skipped that is expected of a session which is not there.
+pub(super) const NO_SESSION: &str = "there is no such session";
 
 /// Differences kept of one expectation.
 const MOST: usize = 50;

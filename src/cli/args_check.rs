@@ -37,7 +37,9 @@ pub(super) struct CheckArguments {
     #[arg(
         long,
         value_name = "FILE",
-        conflicts_with_all = ["expect", "rule", "fail_on", "baseline", "show_passwords", "output"],
+        conflicts_with_all = [
+            "expect", "update", "rule", "fail_on", "baseline", "format", "show_passwords", "output"
+        ],
         help_heading = "Expectations"
     )]
     pub(super) record: Option<PathBuf>,
@@ -45,7 +47,7 @@ pub(super) struct CheckArguments {
     #[arg(
         long,
         requires = "expect",
-        conflicts_with_all = ["rule", "fail_on", "baseline", "show_passwords", "output"],
+        conflicts_with_all = ["rule", "fail_on", "baseline", "format", "show_passwords", "output"],
         help_heading = "Expectations"
     )]
     pub(super) update: bool,

@@ -1,15 +1,16 @@
 //! `ftpscope check`: holds expectations against captures.
 
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
+use std::fs::OpenOptions;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::args_check::{CheckArguments, CheckFormat};
 use super::check_baseline::read_baseline;
+use super::check_files::read_files;
 use super::check_record::{record_target, update, write_record};
-use super::error_text::{self, Failure};
+use super::error_text::Failure;
 use super::exit_code::Exit;
 use super::output::Output;
 use super::reading::{Outcome, Reading};
@@ -17,8 +18,6 @@ use super::schema_command::print;
 use crate::check::answer::{self, github, junit, text};
 use crate::check::baseline::compare;
 use crate::check::built_in::{self, BuiltIn};
-use crate::check::file::{self, Expectations};
-use crate::check::mistake;
 use crate::check::verdict::{Answer, Group};
 use crate::check::{Subject, judge_file, judge_findings, judge_rules};
 use crate::diagram::{Detail, Recorder, write_mermaid};
@@ -104,18 +103,28 @@ fn read(arguments: &CheckArguments) -> Result<Read, Failure> {
     }
     let summary = &outcome.summary;
     let report = builder.finish(summary.captures.clone(), summary.totals.clone());
-    let mut diagrams = report
-        .sessions
-        .iter()
-        .map(|session| recorder.diagram(session));
-    let mut text = Vec::new();
-    let drawn = write_mermaid(&mut diagrams, Detail::Steps, &mut text).is_ok();
-    let has_any = drawn && !report.sessions.is_empty();
+    let diagram = diagram(&report, &recorder);
     Ok(Read {
-        diagram: has_any.then(|| String::from_utf8_lossy(&text).into_owned()),
         report,
         outcome,
+        diagram,
     })
+}
+
+/// The first sessions, as many as Mermaid draws.
+fn diagram(report: &Report, recorder: &Recorder) -> Option<String> {
+    let mut count = report.sessions.len().min(MOST_DRAWN);
+    while count > 0 {
+        let mut text = Vec::new();
+        let sessions = report.sessions.iter().take(count);
+        let mut diagrams = sessions.map(|session| recorder.diagram(session));
+        write_mermaid(&mut diagrams, Detail::Steps, &mut text).ok()?;
+        if text.len() <= LONGEST_DIAGRAM {
+            return Some(String::from_utf8_lossy(&text).into_owned());
+        }
+        count /= 2;
+    }
+    None
 }
 
 fn list_rules() -> Result<Exit, Failure> {
@@ -126,33 +135,6 @@ fn list_rules() -> Result<Exit, Failure> {
         let _ = writeln!(text, "{:width$}  {}", rule.name, rule.meaning);
     }
     print(text.as_bytes())
-}
-
-/// Reads all expectation files; every mistake in them is told at once.
-fn read_files(paths: &[PathBuf]) -> Result<Vec<(Expectations, String)>, Failure> {
-    let mut files = Vec::new();
-    let mut mistakes = String::new();
-    for path in paths {
-        let name = path.display().to_string();
-        let text = fs::read_to_string(path).map_err(|cause| {
-            let hint = match cause.kind() {
-                io::ErrorKind::NotFound => "; ftpscope check --record writes one",
-                io::ErrorKind::InvalidData => "; expectation files are TOML in UTF-8",
-                _ => "",
-            };
-            let words = error_text::system_words(&cause);
-            Failure::Refused(format!("cannot read {name}: {words}{hint}"))
-        })?;
-        match file::read(&name, &text) {
-            Ok(expectations) => files.push((expectations, text)),
-            Err(found) => mistakes.push_str(&mistake::render(&name, &text, &found)),
-        }
-    }
-    if mistakes.is_empty() {
-        Ok(files)
-    } else {
-        Err(Failure::Mistakes(mistakes))
-    }
 }
 
 fn rules(names: &[String]) -> Result<Vec<&'static BuiltIn>, Failure> {
@@ -228,3 +210,9 @@ pub(super) fn exit(arguments: &CheckArguments, outcome: &Outcome, failed: u64) -
     }
     Exit::first_of(&reasons)
 }
+
+/// Sessions of a summary that are drawn.
+const MOST_DRAWN: usize = 10;
+
+/// Bytes of a diagram; Mermaid draws no more than 50,000 characters.
+const LONGEST_DIAGRAM: usize = 45_000;

@@ -20,6 +20,7 @@ mod args_selection;
 mod args_tree;
 mod check_baseline;
 mod check_command;
+mod check_files;
 mod check_record;
 mod completions_command;
 mod diagram_command;

@@ -92,6 +92,7 @@ impl Session {
             Some(TransferDirection::Upload) => client_way,
             _ => client_way.reverse(),
         };
+        self.note_loss(&channel.summary);
         let told = EncryptedConnection {
             connection: channel.record(payload_way),
             link: Link {

@@ -161,7 +161,8 @@ impl Session {
         }
     }
 
-    fn note_loss(&mut self, summary: &FlowSummary) {
+    /// Bytes of a data connection that reached the other side and are not in the capture.
+    pub(super) fn note_loss(&mut self, summary: &FlowSummary) {
         let mut any = false;
         for half in &summary.half {
             let lost = half.measured.not_recorded();

@@ -172,3 +172,55 @@ fn several_sessions_are_taken_in_file_order() {
             .starts_with("exit 0\n")
     );
 }
+
+#[test]
+fn what_is_no_expectation_file_is_told_as_what_it_is() {
+    let folder = Folder::new("files-none");
+    let capture = capture(Change::None);
+    folder.write("run.pcap", &capture);
+    folder.write("latin.toml", b"rules = [\n  \"caf\xe9\"]\n");
+    for (file, part) in [
+        (
+            "run.pcap",
+            "it is no text; expectation files are TOML; captures stand behind",
+        ),
+        ("notes", "is a directory; name a TOML file in it"),
+        (
+            "missing.toml",
+            "no such file or directory; ftpscope check --record writes one",
+        ),
+        (
+            "latin.toml",
+            "latin.toml:2:7: this is not UTF-8\n  |\n2 |   \"caf\u{fffd}\"]\n  |       ^\n",
+        ),
+        ("empty.pcap", "empty.pcap:1:1: nothing is expected here"),
+    ] {
+        let text = folder.run(&["check", "--expect", file, "run.pcap"]);
+        assert!(text.starts_with("exit 2\n"), "{file}: {text}");
+        assert!(text.contains(part), "{file}: {text}");
+    }
+    // A byte order mark, carriage returns and tabs are no mistakes.
+    folder.write(
+        "windows.toml",
+        b"\xef\xbb\xbfsessions = \"exactly\"\r\n[[session]]\r\n\tlogin.user = \"mira\"\r\n",
+    );
+    let text = folder.run(&["check", "--expect", "windows.toml", "run.pcap"]);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+}
+
+#[test]
+fn a_long_row_of_steps_that_are_not_there_is_cut() {
+    let steps = ["\"delete\""; 1000].join(", ");
+    let text = told("row", &format!("[[session]]\nsteps = [{steps}]\n"));
+    assert!(text.contains("and 994 more"), "{text}");
+    assert!(text.lines().all(|line| line.len() < 500), "{text}");
+}
+
+#[test]
+fn steps_in_another_order_are_told_as_that() {
+    let text = told(
+        "order",
+        "[[session]]\nsteps = [\"store\", \"retrieve firmware.bin: ok 226\"]\n",
+    );
+    assert!(text.contains("the order is another: "), "{text}");
+}

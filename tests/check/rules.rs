@@ -1,7 +1,10 @@
 //! Rules by name, `--fail-on`, and what the exit code says.
 
+use crate::edited::Edited;
+use crate::support::connection::Side;
+use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
-use crate::{Change, capture};
+use crate::{CLIENT, Change, SERVER, capture};
 
 #[test]
 fn rules_are_listed_by_name() {
@@ -37,6 +40,102 @@ fn a_rule_holds_fails_or_meets_nothing() {
         "{text}"
     );
     assert!(text.contains("0 passed, 0 failed, 1 skipped"), "{text}");
+}
+
+/// For each rule a capture on which it fails, and one on which it holds.
+#[test]
+fn every_rule_fails_somewhere_and_holds_elsewhere() {
+    let folder = Folder::new("rules-each");
+    folder.write("good.pcap", &capture(Change::None));
+    folder.write("refused.pcap", &capture(Change::Refused));
+    folder.write("lost.pcap", &capture(Change::LostPacket));
+    folder.write("active.pcap", &capture(Change::Active));
+    folder.write("no-quit.pcap", &capture(Change::NoQuit));
+    let mut anonymous = Conversation::open(CLIENT, SERVER);
+    anonymous.exchange("USER anonymous", "331 Tell me who you are.");
+    anonymous.exchange("PASS a@b", "230 Welcome.");
+    folder.write("anonymous.pcap", &anonymous.quit());
+    let mut rejected = Conversation::open(CLIENT, SERVER);
+    rejected.exchange("USER mira", "331 Password.");
+    rejected.exchange("PASS wrong-one", "530 No.");
+    folder.write("rejected.pcap", &rejected.quit());
+    let mut ascii = Conversation::logged_in(CLIENT, SERVER);
+    ascii.exchange("TYPE A", "200 ASCII.");
+    ascii.passive(None, 5001);
+    let mut data = ascii.passive_data(40_001, 5001);
+    ascii.command("RETR a.txt");
+    data.open(&mut ascii.wire);
+    ascii.deliver("a.txt", &mut data, Side::Server, b"text\r\n");
+    folder.write("ascii.pcap", &ascii.quit());
+    let mut odd = Conversation::logged_in(CLIENT, SERVER);
+    odd.command("NOOP");
+    odd.reply("This is no reply.");
+    odd.reply("200 Ok.");
+    folder.write("odd.pcap", &odd.quit());
+    let mut bounce = Conversation::logged_in(CLIENT, SERVER);
+    bounce.exchange("PORT 10,9,9,9,0,25", "200 PORT command successful.");
+    bounce.exchange("LIST", "425 Cannot connect.");
+    folder.write("bounce.pcap", &bounce.quit());
+    let captures = format!("{}/testdata/captures", env!("CARGO_MANIFEST_DIR"));
+    let encrypted = format!("{captures}/ftps-explicit.pcap");
+    let mut cut = Edited::read("passive-lftp.pcap");
+    cut.lose(cut.data()[3]);
+    folder.write("cut.pcap", &cut.to_pcap());
+    for (rule, fails, holds) in [
+        ("no-cleartext-login", "good.pcap", "anonymous.pcap"),
+        ("no-anonymous-login", "anonymous.pcap", "good.pcap"),
+        ("all-logins-accepted", "rejected.pcap", "good.pcap"),
+        ("all-commands-accepted", "refused.pcap", "good.pcap"),
+        ("all-transfers-complete", "lost.pcap", "good.pcap"),
+        ("no-active-mode", "active.pcap", "good.pcap"),
+        ("files-in-binary", "ascii.pcap", "good.pcap"),
+        ("sessions-encrypted", "good.pcap", encrypted.as_str()),
+        ("data-encrypted", "good.pcap", encrypted.as_str()),
+        ("sessions-end-with-quit", "no-quit.pcap", "good.pcap"),
+        ("rfc-conformant", "odd.pcap", "good.pcap"),
+        ("no-third-parties", "bounce.pcap", "good.pcap"),
+        ("capture-whole", "cut.pcap", "good.pcap"),
+    ] {
+        let failed = folder.run(&["check", "--rule", rule, fails]);
+        assert!(failed.starts_with("exit 1\n"), "{rule}: {failed}");
+        let held = folder.run(&["check", "--rule", rule, holds]);
+        assert!(held.starts_with("exit 0\n"), "{rule}: {held}");
+        assert!(
+            held.contains("1 passed, 0 failed, 0 skipped"),
+            "{rule}: {held}"
+        );
+    }
+    let listed = folder.run(&["check", "--list-rules"]);
+    assert_eq!(listed.lines().count(), 2 + 13, "{listed}");
+    // What a finding says for itself is told.
+    let told = folder.run(&["check", "--rule", "no-third-parties", "bounce.pcap"]);
+    assert!(
+        told.contains("because   PORT asks the server to connect to 10.9.9.9"),
+        "{told}"
+    );
+    let told = folder.run(&["check", "--fail-on", "low", "good.pcap"]);
+    assert!(told.contains("    advice    Use FTPS"), "{told}");
+}
+
+#[test]
+fn what_is_too_much_work_is_no_pass() {
+    let folder = Folder::new("rules-work");
+    folder.write("run.pcap", &capture(Change::None));
+    let digits = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";
+    let mut all = "id > 0".to_owned();
+    for name in ["a", "b", "c", "d", "e", "f"] {
+        all = format!("{digits}.all({name}, {all})");
+    }
+    let rules = format!(
+        "[[rule]]\nname = \"x\"\nassert = '{all}'\n[[rule]]\nname = \"y\"\nmatch = '{all}'\nassert = 'id == 1'\n"
+    );
+    folder.write("e.toml", rules.as_bytes());
+    let text = folder.run(&["check", "--expect", "e.toml", "run.pcap"]);
+    assert!(text.contains("0 passed, 2 failed, 0 skipped"), "{text}");
+    assert_eq!(text.matches("it is too much work").count(), 2, "{text}");
+    let text = folder.run(&["analyze", "--where", &all, "run.pcap"]);
+    assert!(text.starts_with("exit 2\n"), "{text}");
+    assert!(text.contains("--where: it is too much work"), "{text}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The answer as `JUnit` XML: a suite for each group, a test case for each expectation.
 //!
-//! What has no place in XML 1.0 (control characters, which FTP texts have) is written as it is for people.
+//! It is what the schema of Jenkins allows (xunit-plugin, `junit-10.xsd`), the strictest there is: a test case has no
+//! attribute for its line, which stands in the text. What has no place in XML 1.0 (control characters, which FTP texts have) is written as it is for people.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -16,8 +17,8 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(
         out,
-        r#"<testsuites name="ftpscope check" tests="{tests}" failures="{}" errors="{unreadable}" skipped="{}">"#,
-        answer.failed, answer.skipped
+        r#"<testsuites name="ftpscope check" tests="{tests}" failures="{}" errors="{unreadable}">"#,
+        answer.failed
     )?;
     if unreadable > 0 {
         writeln!(
@@ -33,13 +34,16 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
         }
         writeln!(out, "  </testsuite>")?;
     }
+    let mut captures = answer.captures.as_slice();
     for group in &answer.groups {
-        write_group(group, answer, out)?;
+        write_group(group, captures, out)?;
+        // Some readers know one set of properties for all suites, and refuse a name that comes twice.
+        captures = &[];
     }
     writeln!(out, "</testsuites>")
 }
 
-fn write_group(group: &Group, answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
+fn write_group(group: &Group, captures: &[String], out: &mut dyn Write) -> io::Result<()> {
     let count = |status| {
         group
             .verdicts
@@ -47,23 +51,29 @@ fn write_group(group: &Group, answer: &Answer, out: &mut dyn Write) -> io::Resul
             .filter(|one| one.status == status)
             .count()
     };
+    let file = group.file.as_ref();
+    let file = file.map(|file| format!(r#" file="{}""#, escaped(file)));
+    let file = file.unwrap_or_default();
     writeln!(
         out,
-        r#"  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}">"#,
+        r#"  <testsuite name="{}" tests="{}" failures="{}" errors="0" skipped="{}"{file}>"#,
         escaped(&group.name),
         group.verdicts.len(),
         count(Status::Failed),
         count(Status::Skipped)
     )?;
-    writeln!(out, "    <properties>")?;
-    for capture in &answer.captures {
-        writeln!(
-            out,
-            r#"      <property name="capture" value="{}"/>"#,
-            escaped(capture)
-        )?;
+    if !captures.is_empty() {
+        writeln!(out, "    <properties>")?;
+        for (index, capture) in captures.iter().enumerate() {
+            let name = match index {
+                0 => "capture".to_owned(),
+                _ => format!("capture-{}", index + 1),
+            };
+            let value = escaped(capture);
+            writeln!(out, r#"      <property name="{name}" value="{value}"/>"#)?;
+        }
+        writeln!(out, "    </properties>")?;
     }
-    writeln!(out, "    </properties>")?;
     for verdict in &group.verdicts {
         write_case(group, verdict, out)?;
     }
@@ -77,9 +87,6 @@ fn write_case(group: &Group, verdict: &Verdict, out: &mut dyn Write) -> io::Resu
         escaped(&group.name),
         escaped(&verdict.name)
     )?;
-    if let (Some(file), Some(line)) = (&group.file, verdict.line) {
-        write!(out, r#" file="{}" line="{line}""#, escaped(file))?;
-    }
     match verdict.status {
         Status::Passed => writeln!(out, "/>"),
         Status::Skipped => {
@@ -99,6 +106,9 @@ fn write_case(group: &Group, verdict: &Verdict, out: &mut dyn Write) -> io::Resu
                 .map(|difference| paragraph(group.kind, difference))
                 .collect();
             let mut text = all.join("\n");
+            if let (Some(file), Some(line)) = (&group.file, verdict.line) {
+                let _ = write!(text, "\nat: {}:{line}\n", one_line(file));
+            }
             if verdict.differences_omitted > 0 {
                 let _ = write!(text, "\nand {} more", verdict.differences_omitted);
             }
@@ -123,6 +133,8 @@ fn paragraph(origin: Origin, difference: &Difference) -> String {
     lines.extend(place.map(|place| format!("in: {}", one_line(&place))));
     let because = difference.because.iter();
     lines.extend(because.map(|cause| format!("because: {}", one_line(cause))));
+    let advice = difference.advice.iter();
+    lines.extend(advice.map(|advice| format!("advice: {}", one_line(advice))));
     lines.join("\n") + "\n"
 }
 

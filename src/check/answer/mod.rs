@@ -39,7 +39,7 @@ fn sentence(origin: Origin, difference: &Difference) -> String {
         text.push_str(" in ");
         text.push_str(&place);
     }
-    for cause in &difference.because {
+    for cause in difference.because.iter().chain(&difference.advice) {
         text.push_str("; ");
         text.push_str(cause.trim_end_matches('.'));
     }

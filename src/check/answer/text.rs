@@ -176,6 +176,9 @@ impl Writer<'_> {
         for cause in &difference.because {
             row("because", cause, out)?;
         }
+        if let Some(advice) = &difference.advice {
+            row("advice", advice, out)?;
+        }
         Ok(())
     }
 }

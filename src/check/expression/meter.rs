@@ -88,9 +88,8 @@ fn count_in(step: &mut IdedExpr) {
     };
     let asked = match (call.func_name.as_str(), call.args.as_mut_slice()) {
         // all, exists: `@result && asked`.
-        ("_&&_" | "_||_", [_, asked]) => asked,
         // filter, exists_one, map with a condition: `asked ? … : @result`.
-        ("_?_:_", [asked, ..]) => asked,
+        ("_&&_" | "_||_", [_, asked]) | ("_?_:_", [asked, ..]) => asked,
         // map: `@result + [asked]`.
         (_, [_, list]) => match &mut list.expr {
             Expr::List(list) => match list.elements.as_mut_slice() {
@@ -117,13 +116,13 @@ fn count_in(step: &mut IdedExpr) {
 
 /// What is told where the bound is reached.
 pub(crate) const GIVEN_UP: &str =
-    "it is too much work: lists within lists, 2,000,000 items were looked at";
+    "it is too much work: lists within lists, 500,000 items were looked at";
 
 /// The name of the function that counts; nobody can write it.
 const COUNT: &str = "@count";
 
 /// Items that may be looked at.
-const AT_FIRST: u64 = 2_000_000;
+const AT_FIRST: u64 = 500_000;
 
 /// Items more for each object, so that many small ones never end it.
 const FOR_EACH: u64 = 1000;

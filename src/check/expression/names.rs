@@ -102,16 +102,13 @@ impl<'a> NameCheck<'a> {
         if name.starts_with(|first: char| first.is_ascii_alphabetic())
             && operators::function_names().all(|known| known != name)
         {
-            let hint = match nearest(
-                operators::function_names().chain(MACROS.iter().copied()),
-                name,
-            ) {
-                Some(near) => format!("did you mean {near}?"),
-                None => {
-                    let all: Vec<_> = operators::function_names().collect();
-                    format!("there are: {}", all.join(", "))
-                }
-            };
+            let all: Vec<_> = operators::function_names()
+                .chain(MACROS.iter().copied())
+                .collect();
+            let hint = nearest(all.iter().copied(), name).map_or_else(
+                || format!("there are: {}", all.join(", ")),
+                |near| format!("did you mean {near}?"),
+            );
             let mut error = Error {
                 hint: Some(hint),
                 ..self.mistake(format!("there is no function {name}"), whole)
@@ -263,7 +260,14 @@ impl<'a> NameCheck<'a> {
 
     /// A mistake at a part of the text.
     fn mistake(&self, message: String, part: &IdedExpr) -> Error {
-        let at = self.offset(first_of(part).id);
+        let first = first_of(part);
+        let mut at = self.offset(first.id);
+        if let Expr::Call(call) = &first.expr
+            && call.func_name.starts_with(char::is_alphabetic)
+        {
+            // A call is placed at its bracket; its name stands before it.
+            at = at.map(|at| at.saturating_sub(call.func_name.chars().count()));
+        }
         let shown = words_of(part);
         let rest: String = self.text.chars().skip(at.unwrap_or(0)).collect();
         let is_as_written = rest.starts_with(&shown);

@@ -112,7 +112,11 @@ fn what_does_not_fit_together_is_told_before_anything_is_read() {
             "login.user is a text, 5 is a number: they are never equal at column 1 of login.user == 5; \
              texts stand in quotes: \"5\"",
         ),
-        ("size(steps) == '2'", "numbers stand without quotes: 2"),
+        (
+            "size(steps) == '2'",
+            "size(…) is a number, \"2\" is a text: they are never equal at column 1 of size(steps) == '2'; \
+             numbers stand without quotes: 2",
+        ),
         ("midstream == 'true'", "true stands without quotes"),
         ("login.user > 5", "neither is more than the other"),
         (

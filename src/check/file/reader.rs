@@ -353,7 +353,17 @@ impl Reader<'_> {
                 table.get_key_value(first)?.0.span()
             });
             let message = format!("there may be several of {name}");
-            self.mistake(span, &message, Some(format!("write [[{name}]]")));
+            let hint = match item.as_str() {
+                Some(word @ ("exactly" | "at-least")) => format!("write {name}s = \"{word}\""),
+                _ if item.as_table_like().is_some_and(|table| {
+                    table.get("transfer").is_some_and(Item::is_array_of_tables)
+                }) =>
+                {
+                    format!("write [[{name}]] in a line before it")
+                }
+                _ => format!("write [[{name}]]"),
+            };
+            self.mistake(span, &message, Some(hint));
         }
         found
     }

@@ -168,6 +168,7 @@ fn what_is_no_toml_is_shown_with_its_place() {
 fn values_fit_their_fields() {
     let hint = |line: &str| the_mistake(&format!("[[session]]\n{line}\n[[session.transfer]]\n")).3;
     assert!(hint("greeting.code = \"x\"").contains("1000..2000"));
+    assert!(hint("greeting.code = \"220\"").contains("without quotes: 220"));
     assert!(hint("midstream = 1").contains("true, false"));
     assert!(hint("tls = 3").contains("absent"));
     assert!(hint("login.user = { globb = \"x\" }").contains("did you mean glob?"));
@@ -175,4 +176,57 @@ fn values_fit_their_fields() {
     assert!(hint("duration = { glob = \"x\" }").contains("\"..5\""));
     assert!(hint("transfers = true").contains("count"));
     assert!(hint("end_state = [\"closed\", \"rset\"]").contains("did you mean \"reset\"?"));
+}
+
+#[test]
+fn steps_end_with_an_outcome_a_code_or_both() {
+    let step = |text: &str| {
+        let file = format!("[[session]]\nsteps = [\"{text}\"]\n");
+        let mut read = read("e.toml", &file).expect("a file");
+        read.sessions
+            .remove(0)
+            .steps
+            .expect("steps")
+            .steps
+            .remove(0)
+    };
+    let words = |constraint: Option<Constraint>| constraint.map(|one| one.words());
+    for (text, subject, outcome, code) in [
+        ("quit", None, None, None),
+        ("quit: ok", None, Some("ok"), None),
+        ("quit: 221", None, None, Some(221)),
+        ("cwd a: b: ok 250", Some("a: b"), Some("ok"), Some(250)),
+        ("cwd a: B", Some("a: B"), None, None),
+        ("cwd a: b c", Some("a: b c"), None, None),
+        ("cwd ok: failed 550", Some("ok"), Some("failed"), Some(550)),
+    ] {
+        let step = step(text);
+        let is = |text: &str| format!("is \"{text}\"");
+        assert_eq!(words(step.subject), subject.map(is), "{text}");
+        assert_eq!(words(step.outcome), outcome.map(is), "{text}");
+        assert_eq!(
+            words(step.code),
+            code.map(|code| format!("is {code}")),
+            "{text}"
+        );
+    }
+    for (text, hint) in [
+        ("cwd a: okay", "did you mean \"ok\"?"),
+        ("cwd a: success", "there are: ok"),
+    ] {
+        let file = format!("[[session]]\nsteps = [\"{text}\"]\n");
+        assert!(the_mistake(&file).3.contains(hint), "{text}");
+    }
+    let reversed = the_mistake("[[session]]\nduration = \"5..1\"\n");
+    assert_eq!(reversed.2, "the range ends before it begins");
+    assert!(
+        the_mistake("session = \"exactly\"\n")
+            .3
+            .contains("sessions = \"exactly\"")
+    );
+    assert!(
+        the_mistake("[[session.transfer]]\npath = \"a\"\n")
+            .3
+            .contains("in a line before it")
+    );
 }

@@ -108,11 +108,23 @@ impl Reader<'_> {
             _ => None,
         };
         if number.is_none() {
-            self.mistake(
-                value.span(),
-                "this is neither a number nor a range",
-                Some(example(&FieldKind::Number)),
-            );
+            let text = value.as_str().unwrap_or_default().trim();
+            let is_reversed = text.split_once("..").is_some_and(|(least, most)| {
+                constraint::range(&format!("{most}..{least}")).is_some()
+            });
+            let (message, hint) = if is_reversed {
+                (
+                    "the range ends before it begins",
+                    example(&FieldKind::Number),
+                )
+            } else if text.parse::<f64>().is_ok() {
+                let hint = format!("numbers stand without quotes: {text}");
+                ("this is a text, not a number", hint)
+            } else {
+                let message = "this is neither a number nor a range";
+                (message, example(&FieldKind::Number))
+            };
+            self.mistake(value.span(), message, Some(hint));
         }
         number
     }

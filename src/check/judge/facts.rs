@@ -1,5 +1,7 @@
 //! Values that an expression looked at, in words.
 
+use serde_json::Value;
+
 use super::super::constraint::shown;
 use super::super::expression::Fact;
 
@@ -15,7 +17,10 @@ pub(super) fn values(facts: &[Fact]) -> String {
             same.count() > FEW
         });
         let name = list.unwrap_or_else(|| fact.name.clone());
-        let value = shown(&fact.value);
+        let value = match &fact.value {
+            Value::Object(_) => "there".to_owned(),
+            value => shown(value),
+        };
         match words.iter_mut().find(|(known, _)| *known == name) {
             Some((_, values)) => values.push(value),
             None => words.push((name, vec![value])),

@@ -122,15 +122,17 @@ pub fn judge_findings(least: Severity, subject: &Subject<'_>) -> Group {
             differences.push(
                 Difference::new(&expected, found)
                     .at(place)
-                    .because(vec![finding.explanation.clone(), finding.advice.clone()]),
+                    .because(vec![finding.explanation.clone()])
+                    .advice(&finding.advice),
             );
         }
     }
     for finding in &subject.report.findings {
         if finding.severity >= least {
             let found = format!("{}: {}", finding.id, finding.title);
-            let because = vec![finding.explanation.clone(), finding.advice.clone()];
-            differences.push(Difference::new(&expected, found).because(because));
+            let because = vec![finding.explanation.clone()];
+            let difference = Difference::new(&expected, found).because(because);
+            differences.push(difference.advice(&finding.advice));
         }
     }
     Group {

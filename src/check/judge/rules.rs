@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use super::super::built_in::BuiltIn;
-use super::super::expression::{self, Expression, Judgement, Prepared, Scope};
+use super::super::expression::{self, Expression, Fact, Judgement, Prepared, Scope};
 use super::super::file::Rule;
-use super::super::step_text::items;
+use super::super::step_text::{items, text};
 use super::super::verdict::{Difference, Place, Verdict};
 use super::facts::values;
 use super::subject::{Subject, session_words, transfer_words};
@@ -83,7 +83,9 @@ fn hold(
         // Why a file is not whole is told where a rule is about that.
         let is_told = told.iter().any(|fact| fact.name == "completeness");
         let because = object.evidence.filter(|_| is_told).unwrap_or_default();
-        differences.push(difference.because(because.to_vec()));
+        let mut because = because.to_vec();
+        because.extend(explanations(&told, object.value));
+        differences.push(difference.because(because));
     }
     if chosen.as_ref().is_some_and(Prepared::has_given_up) {
         // What it would have met is not known: that is no pass.
@@ -108,6 +110,30 @@ fn hold(
         return Verdict::skipped(name, reason);
     }
     Verdict::of(name, differences)
+}
+
+/// What findings and warnings say for themselves that an expression looked at.
+fn explanations(told: &[Fact], object: &Value) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for fact in told {
+        // `findings[1].id`, `sessions[0].findings[1].id`, `warnings[0].code`.
+        let mut at = object;
+        let parts = fact.name.split(['.', '[']);
+        for part in parts {
+            let part = part.trim_end_matches(']');
+            let inner = match part.parse::<usize>() {
+                Ok(index) => at.get(index),
+                Err(_) => at.get(part),
+            };
+            at = inner.unwrap_or(&Value::Null);
+            let mut says = ["explanation", "message"].into_iter();
+            let says = says.find_map(|name| text(at, name));
+            if let Some(says) = says.filter(|says| !found.iter().any(|known| known == says)) {
+                found.push(says.to_owned());
+            }
+        }
+    }
+    found
 }
 
 /// Something that a rule is held against.

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::super::expression::{self, Prepared};
 use super::super::file::{Expectations, SessionExpectation};
-use super::super::verdict::{Difference, Verdict};
+use super::super::verdict::{Difference, NO_SESSION, Verdict};
 use super::subject::{Subject, session_words};
 use super::{absences, causes, facts, fields, steps, transfers};
 use crate::model::record::Session;
@@ -114,10 +114,7 @@ fn one(
 
 /// What cannot be told without its session.
 fn skipped(label: &str, expected: &SessionExpectation) -> Vec<Verdict> {
-    let skip = |what: String, at| {
-        let reason = "there is no such session";
-        Verdict::skipped(format!("{label}: {what}"), reason).at(at)
-    };
+    let skip = |what: String, at| Verdict::skipped(format!("{label}: {what}"), NO_SESSION).at(at);
     let mut verdicts = Vec::new();
     for field in &expected.fields {
         verdicts.push(skip(field.name(), field.at));

@@ -136,6 +136,13 @@ fn fields(session: &Value, out: &mut String) {
     }
     let connections = items(session, "encrypted_data").len();
     line("encrypted_data", &connections.to_string());
+    let is_lost = |finding: &Value| text(finding, "id") == Some("capture-loss");
+    if !items(session, "findings").iter().any(is_lost) {
+        line(
+            "absent",
+            "[\"capture-loss\"]   # of what is encrypted nobody could tell otherwise",
+        );
+    }
 }
 
 /// A step as a text, or as a table where its text would not be the same again.
