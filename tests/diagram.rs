@@ -122,6 +122,42 @@ fn messages_need_no_packets() {
 }
 
 #[test]
+fn encryption_begins_with_the_handshake_and_ends_where_commands_can_be_read_again() {
+    let implicit = drawn(&capture("ftps-implicit.pcap"), Detail::Messages);
+    let rows: Vec<_> = implicit[0].rows_at(Detail::Messages).collect();
+    let handshake = rows
+        .iter()
+        .position(|row| row.label.starts_with("TLS 1.3"))
+        .expect("a handshake");
+    let data = rows
+        .iter()
+        .position(|row| row.label == "data connection opens")
+        .expect("data");
+    assert!(handshake < data);
+    assert_eq!(rows[handshake - 1].label, "Encryption");
+    assert!(!rows[handshake - 2].state.encrypted && rows[data].state.encrypted);
+    let cleared = drawn(&capture("ftps-ccc.pcap"), Detail::Messages);
+    let state = |label: &str| {
+        let mut rows = cleared[0].rows_at(Detail::Messages);
+        let row = rows.find(|row| row.label.starts_with(label));
+        row.expect("a row").state.encrypted
+    };
+    assert!(state("234"));
+    assert!(!state("PWD") && !state("QUIT"));
+}
+
+#[test]
+fn attempts_to_open_a_data_connection_that_nobody_answers_are_marked() {
+    let blocked = drawn(&capture("blocked-active.pcap"), Detail::Messages);
+    let rows: Vec<_> = blocked[0].rows_at(Detail::Messages).collect();
+    let heading = rows
+        .iter()
+        .position(|row| row.label == "data connection does not open")
+        .expect("a heading");
+    assert!(rows[heading + 1].label == "SYN" && rows[heading + 1].failed);
+}
+
+#[test]
 fn a_long_transfer_is_folded() {
     let diagrams = drawn(&capture("loss.pcap"), Detail::Packets);
     let row = diagrams

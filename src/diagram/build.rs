@@ -1,12 +1,12 @@
 //! Puts everything that is known of a session into one order, and makes rows of it.
 
 use super::console::{self, Shown};
+use super::control_connection::{self, ReplyParts};
 use super::model::{Channel, Diagram, Lane, Levels, Row, RowKind};
 use super::phases::{self, Phase};
 use super::recorder::Recorder;
-use super::segments::{self, ReplyParts};
 use super::state::{Effect, Tracker};
-use super::{captions, messages};
+use super::{captions, data_connections, messages};
 use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
 use crate::model::{Endpoint, Timestamp};
 
@@ -109,15 +109,15 @@ impl<'a> Builder<'a> {
         let control = self.recorder.control(session.id);
         self.packets = control.is_some_and(|control| control.segments.iter().any(is_bare_ack));
         let parts = control.map_or_else(ReplyParts::new, |control| {
-            segments::reply_parts(session, control)
+            control_connection::reply_parts(session, control)
         });
         let mut drafts = messages::drafts(session, &parts);
         let mut omitted = 0;
         if let Some(control) = control {
             omitted += control.omitted;
-            drafts.extend(segments::control(session, control, &parts));
+            drafts.extend(control_connection::drafts(session, control, &parts));
         }
-        omitted += segments::data(session, self.recorder, &mut drafts);
+        omitted += data_connections::drafts(session, self.recorder, &mut drafts);
         drafts.sort_by_key(|draft| (draft.frame, draft.order));
         for draft in drafts {
             self.draft(draft);

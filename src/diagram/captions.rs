@@ -122,6 +122,11 @@ pub(super) fn part(label: &str) -> String {
     format!("A part of the reply: {label}")
 }
 
+/// TLS from the first byte.
+pub(super) fn handshake() -> String {
+    "The client begins TLS: what follows cannot be read without its keys.".to_owned()
+}
+
 /// A segment of the control connection that is no message.
 pub(super) fn control_segment(segment: &TracedSegment, server_sends: bool, port: u16) -> String {
     let who = who(server_sends);

@@ -2,8 +2,8 @@
 
 use super::build::Draft;
 use super::console;
+use super::control_connection::ReplyParts;
 use super::model::{Channel, Lane, Levels};
-use super::segments::ReplyParts;
 use super::state::{self, Effect};
 use super::{captions, segments};
 use crate::model::record::{Command, Outcome, Reply, Session, Step, StepKind, Transfer};
@@ -177,6 +177,7 @@ fn exchange(
         step: Some(step.number),
         caption: captions::command(command, announced),
         fields,
+        effects: vec![readable(session, step)],
         typed: console::typed_login(command).filter(|_| step.kind == StepKind::Login),
         ..Draft::new(
             (command.frame, command.time),
@@ -210,6 +211,14 @@ fn exchange(
             draft.shown = Some(console::after_transfer(transfer, reply.code));
         }
         drafts.push(draft);
+    }
+}
+
+/// A command that could be read was not encrypted, whatever was agreed before: CCC ends it.
+fn readable(session: &Session, step: &Step) -> Effect {
+    match &session.tls {
+        Some(tls) if !tls.decrypted && step.kind != StepKind::Tls => Effect::Encrypted(false),
+        _ => Effect::None,
     }
 }
 

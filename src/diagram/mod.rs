@@ -7,7 +7,7 @@
 //! Event, connection -> Recorder ─┐
 //! Session ───────────────────────┴> build ─┬ phases      headings
 //!                                          ├ messages    commands, replies, name lookup
-//!                                          ├ segments    connections, packet by packet
+//!                                          ├ control_connection, data_connections    packet by packet
 //!                                          ├ console     what the user typed and saw
 //!                                          ├ captions    each arrow in words
 //!                                          └ state       who, where, which type, how many bytes
@@ -20,6 +20,8 @@
 mod build;
 mod captions;
 mod console;
+mod control_connection;
+mod data_connections;
 mod mermaid;
 mod messages;
 mod model;

@@ -1,9 +1,11 @@
 //! Diagrams as one SVG picture: light and dark by the reader's setting, always light on paper.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
+use unicode_width::UnicodeWidthChar as _;
+
 use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, State};
-use super::text::clipped;
 use crate::model::wire_text::printable;
 use crate::report::units;
 
@@ -182,7 +184,8 @@ impl Picture<'_> {
             y + 4
         )?;
         let middle = u64::midpoint(begin, end);
-        let room = begin.abs_diff(end).max(150) + 20;
+        // Over the lanes beside it there is room too, as far as the picture goes.
+        let room = 2 * (middle - MARGIN - 110).min(WIDTH - MARGIN - middle);
         self.text(middle, y - 5, "middle", "l", &row.label, room)?;
         writeln!(self.out, "</g>")
     }
@@ -200,14 +203,35 @@ impl Picture<'_> {
         if text.is_empty() {
             return Ok(());
         }
-        let text = printable(text);
-        let characters = usize::try_from(room * 10 / 63).unwrap_or(usize::MAX);
-        let text = escaped(&clipped(&text, characters));
+        let text = escaped(&fitted(&printable(text), room));
         writeln!(
             self.out,
             "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
         )
     }
+}
+
+/// A text cut to so many pixels, by what usual fonts need for its characters.
+fn fitted(text: &str, room: u64) -> Cow<'_, str> {
+    let mut used = 0;
+    for (place, character) in text.char_indices() {
+        used += match character {
+            'i' | 'j' | 'l' | 'f' | 't' | ' ' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' => 42,
+            'm' | 'w' | '@' | '%' | 'A'..='Z' => 92,
+            _ => match character.width() {
+                None | Some(0) => 0,
+                Some(1) => 72,
+                Some(_) => 122,
+            },
+        };
+        if used > room * 10 {
+            let kept = text.get(..place).unwrap_or_default();
+            let mut kept: String = kept.to_owned();
+            kept.pop();
+            return Cow::Owned(kept + "…");
+        }
+    }
+    Cow::Borrowed(text)
 }
 
 /// Where the lanes stand.
@@ -254,11 +278,11 @@ fn escaped(text: &str) -> String {
 
 const STYLE: &str = "\
 .bg{fill:#fff}text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1b1f24}.h{font-size:16px;font-weight:600}\
-.b{font-weight:600}.d,.t{fill:#57606a;font-size:11px}.t{font-variant-numeric:tabular-nums}.head{fill:#f3f5f7;stroke:#c4ccd4}\
+.l{paint-order:stroke;stroke:#fff;stroke-width:4px}.b{font-weight:600}.d,.t{fill:#57606a;font-size:11px}.t{font-variant-numeric:tabular-nums}.head{fill:#f3f5f7;stroke:#c4ccd4}\
 .phase{fill:#e8eef5}.lane{stroke:#c4ccd4;stroke-dasharray:3 3}g line{stroke-width:1.4}.ctl line{stroke:#0b5cad}.ctl path{fill:#0b5cad}\
 .data line{stroke:#1a7f37;stroke-width:2.6}.data path{fill:#1a7f37}.user line{stroke:#6e5494;stroke-dasharray:5 3}.user path{fill:#6e5494}\
 .bad line{stroke:#b42318}.bad path,.bad text{fill:#b42318}\
-@media screen and (prefers-color-scheme:dark){.bg{fill:#12161b}text{fill:#e6e9ed}.d,.t{fill:#9aa5b1}.head{fill:#1f252d;stroke:#3c4651}\
+@media screen and (prefers-color-scheme:dark){.bg{fill:#12161b}.l{stroke:#12161b}text{fill:#e6e9ed}.d,.t{fill:#9aa5b1}.head{fill:#1f252d;stroke:#3c4651}\
 .phase{fill:#202c3a}.lane{stroke:#3c4651}.ctl line{stroke:#6cb2f7}.ctl path{fill:#6cb2f7}.data line{stroke:#4cc76b}.data path{fill:#4cc76b}\
 .user line{stroke:#b99ce6}.user path{fill:#b99ce6}.bad line{stroke:#ff8b7f}.bad path,.bad text{fill:#ff8b7f}}";
 const WIDTH: u64 = 1_180;
@@ -266,3 +290,19 @@ const MARGIN: u64 = 16;
 const ROW: u64 = 30;
 /// Rows of a picture: more are slow to show.
 const ROWS: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_where_its_characters_need_more_room_than_there_is() {
+        assert_eq!(
+            fitted("226 Transfer complete.", 200),
+            "226 Transfer complete."
+        );
+        let capitals = "A".repeat(40);
+        assert_eq!(fitted(&capitals, 100), format!("{}…", "A".repeat(9)));
+        assert_eq!(fitted(&"字".repeat(40), 100).chars().count(), 8);
+    }
+}

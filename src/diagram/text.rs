@@ -138,7 +138,7 @@ impl<'a> Text<'a> {
         let from = self.columns[Lane::Server.place()].unwrap_or_default();
         let to = self.columns[Lane::Client.place()].unwrap_or_default();
         let text = format!("· {} ·", row.label);
-        cells.centre(from.midpoint(to), &text, to.saturating_sub(from + 2));
+        cells.centre(from.midpoint(to), &text, self.lanes_width());
         let line = format!("{}{}", " ".repeat(MARGIN), cells.text());
         self.line(out, &line, DIM)
     }
@@ -310,7 +310,7 @@ fn state_text(state: &State) -> String {
 }
 
 /// A text cut to a number of columns, with an ellipsis where something is missing.
-pub(super) fn clipped(text: &str, columns: usize) -> String {
+fn clipped(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
     }
@@ -324,7 +324,8 @@ pub(super) fn clipped(text: &str, columns: usize) -> String {
         used += width;
         out.push(character);
     }
-    if columns > 0 {
+    // One that the text has there already says it too.
+    if columns > 0 && !out.ends_with('…') {
         out.push('…');
     }
     out
