@@ -133,6 +133,114 @@ fn the_diagram_is_stepped_through_with_buttons_and_keys() {
 }
 
 #[test]
+fn arrow_keys_step_from_anywhere_and_with_shift_from_part_to_part() {
+    let folder = Folder::new("page-keys");
+    folder.write("classic.pcap", &support::classic::classic());
+    let page = page(&folder, &["classic.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "keys", DESKTOP) else {
+        return;
+    };
+    browser.key("ArrowRight");
+    assert_eq!(browser.text(LIT), "query A ftp.any-domain.com");
+    let part = |way: &str| {
+        format!(
+            "document.body.dispatchEvent(new KeyboardEvent('keydown', {{ key: 'Arrow{way}', shiftKey: true, bubbles: true }}))"
+        )
+    };
+    browser.value(&part("Right"));
+    assert_eq!(browser.text(LIT), "SYN");
+    browser.value(&part("Right"));
+    assert_eq!(browser.text(LIT), "dir");
+    browser.value(&part("Left"));
+    assert_eq!(browser.text(LIT), "SYN");
+    browser.value("document.querySelector('select[aria-label=Detail]').focus()");
+    browser.key("End");
+    assert_eq!(
+        browser.text(LIT),
+        "SYN",
+        "keys of a form are those of the form"
+    );
+    done(browser);
+}
+
+#[test]
+fn the_way_back_leads_to_where_one_was() {
+    let folder = Folder::new("page-back");
+    let page = page(&folder, &captures());
+    let Some(mut browser) = Browser::open(&page, "back", DESKTOP) else {
+        return;
+    };
+    search(&mut browser, "mira");
+    browser.wait("document.querySelectorAll('#sessions tbody tr').length < 20");
+    browser.value("scrollTo(0, 300)");
+    browser.value("document.querySelectorAll('#sessions tbody a')[3].click()");
+    browser.wait("location.hash !== '' && document.querySelector('.caption') !== null");
+    let neighbours = browser.text("document.querySelector('nav').textContent");
+    assert!(neighbours.contains("All sessions"), "{neighbours}");
+    browser.value("history.back()");
+    browser.wait("document.getElementById('list').hidden === false");
+    assert_eq!(browser.value("scrollY"), json!(300));
+    assert_eq!(
+        browser.text("document.getElementById('search').value"),
+        "mira"
+    );
+    browser.value("history.forward()");
+    browser.wait("document.querySelector('.caption') !== null");
+    done(browser);
+}
+
+#[test]
+fn a_finding_leads_to_its_packet_in_the_diagram() {
+    let folder = Folder::new("page-finding");
+    let capture = captures()[0].join("blocked-active.pcap");
+    let page = page(&folder, &[capture]);
+    let Some(mut browser) = Browser::open(&page, "finding", DESKTOP) else {
+        return;
+    };
+    browser.value("document.querySelector('.finding.medium button').click()");
+    assert_eq!(browser.text(LIT), "SYN");
+    let lit = browser.text("document.querySelector('.rows li[aria-current]').textContent");
+    assert!(lit.contains("#20"), "{lit}");
+    done(browser);
+}
+
+#[test]
+fn on_paper_the_diagram_is_whole() {
+    let folder = Folder::new("page-paper");
+    folder.write("classic.pcap", &support::classic::classic());
+    let page = page(&folder, &["classic.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "paper", DESKTOP) else {
+        return;
+    };
+    let drawn = "document.querySelectorAll('.rows li').length";
+    let all = browser.text("document.querySelector('.rows li').getAttribute('aria-setsize')");
+    let all: u64 = all.parse().expect("a number");
+    assert!(browser.value(drawn).as_u64() < Some(all));
+    browser.value("void dispatchEvent(new Event('beforeprint'))");
+    assert_eq!(browser.value(drawn), json!(all));
+    browser.value("void dispatchEvent(new Event('afterprint'))");
+    assert!(browser.value(drawn).as_u64() < Some(all));
+    done(browser);
+}
+
+#[test]
+fn a_capture_without_a_session_says_so() {
+    let folder = Folder::new("page-empty");
+    folder.write("empty.pcap", &support::classic::classic()[..24]);
+    let page = page(&folder, &["empty.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "empty", DESKTOP) else {
+        return;
+    };
+    let shown = browser.text("document.body.innerText");
+    assert!(
+        shown.contains("Nobody: there is no FTP session."),
+        "{shown}"
+    );
+    assert!(!shown.contains("Search"), "{shown}");
+    done(browser);
+}
+
+#[test]
 fn playing_goes_to_the_end_and_stops() {
     let folder = Folder::new("page-play");
     folder.write("classic.pcap", &support::classic::classic());
@@ -184,6 +292,27 @@ fn markup_and_controls_from_the_wire_stay_text() {
         .value("document.querySelectorAll('main img, main b[onmouseover], main script').length");
     assert_eq!(elements, json!(0));
     done(browser);
+}
+
+#[test]
+fn passwords_stand_in_no_page_and_no_diagram_unless_asked_for() {
+    let folder = Folder::new("page-secrets");
+    let written = |arguments: &[&str]| {
+        let output = folder
+            .command(arguments)
+            .args(captures())
+            .output()
+            .expect("it runs");
+        String::from_utf8(output.stdout).expect("text")
+    };
+    let secret = "hazel-lantern";
+    assert!(!written(&["analyze", "--format", "html", "--previews"]).contains(secret));
+    assert!(written(&["analyze", "--format", "html", "--show-passwords"]).contains(secret));
+    for format in ["text", "mermaid", "plantuml", "svg", "html"] {
+        let diagram = written(&["diagram", "--detail", "packets", "--format", format]);
+        assert!(diagram.contains("hidden"), "{format}");
+        assert!(!diagram.contains(secret), "{format}");
+    }
 }
 
 #[test]

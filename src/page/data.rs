@@ -1,10 +1,8 @@
 //! What the page knows, as JSON: the report without what the page does not show, and the rows of the diagrams.
 //!
-//! Rows are arrays, and their texts are numbers into one list, so that thousands of sessions make a page that still opens.
-//! The parts of a row stand in the order of [`row`]; `script/diagram.js` reads them in the same.
+//! Texts that many sessions share are numbers into one list, so that thousands of them make a page that still opens.
 
 use std::io::{self, Write};
-use std::sync::Arc;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -12,8 +10,10 @@ use serde_json::{Value, json};
 use super::PageOptions;
 use super::embed::Embedded;
 use super::previews::{ON_A_PAGE, Previews};
+use super::room::{Room, Share};
+use super::rows;
 use super::strings::Strings;
-use crate::diagram::{Channel, Diagram, Levels, Recorder, Row, RowKind, State};
+use crate::diagram::{Diagram, Recorder};
 use crate::model::record::{Finding, ListingEntry, Session, Step, Transfer};
 use crate::model::wire_text::printable;
 use crate::report::{Report, units};
@@ -29,18 +29,42 @@ pub(super) fn write(
     let mut out = Embedded(out);
     let mut strings = Strings::default();
     let mut previews_room = ON_A_PAGE;
-    let mut room = Room {
-        rows: ROWS,
-        packets: PACKET_ROWS,
-    };
+    let mut room = Room::of(report, recorder);
     write!(out, "{{\"format\":1,\"detail\":{},", options.detail as u8)?;
+    let first = report
+        .captures
+        .iter()
+        .filter_map(|capture| capture.first_packet);
+    let last = report
+        .captures
+        .iter()
+        .filter_map(|capture| capture.last_packet);
     let head = [
-        ("captures", captures(report, options)),
+        ("captures", captures(report)),
+        (
+            "moreCaptures",
+            report.captures.len().saturating_sub(CAPTURES).into(),
+        ),
+        (
+            "from",
+            first
+                .min()
+                .map(|time| units::time(time, &options.zone))
+                .into(),
+        ),
+        (
+            "to",
+            last.max()
+                .map(|time| units::time(time, &options.zone))
+                .into(),
+        ),
         ("totals", value(&report.totals)),
         ("warnings", warnings(report)),
         ("findings", report.findings.iter().map(finding).collect()),
         ("attempts", attempts(report)),
+        ("moreAttempts", beyond(report.connection_attempts.len())),
         ("unmatched", unmatched(report)),
+        ("moreUnmatched", beyond(report.unmatched_data.len())),
     ];
     for (name, value) in head {
         write!(out, "\"{name}\":")?;
@@ -51,8 +75,8 @@ pub(super) fn write(
     let mut comma = "";
     for session in &report.sessions {
         let diagram = recorder.diagram(session);
-        let drawn = room.take(&diagram);
-        let mut value = session_value(session, &diagram, drawn, options, &mut strings);
+        let share = room.share(session, &diagram);
+        let mut value = session_value(session, &diagram, share, options, &mut strings);
         add_previews(&mut value, session, previews, &mut previews_room);
         write!(out, "{comma}")?;
         serde_json::to_writer(&mut out, &value)?;
@@ -63,49 +87,11 @@ pub(super) fn write(
     write!(out, "}}")
 }
 
-/// How much of a session's diagram a page has.
-#[derive(Clone, Copy)]
-enum Drawn {
-    Nothing,
-    Messages,
-    Packets,
-}
-
-/// Rows that still fit the page.
-struct Room {
-    rows: usize,
-    packets: usize,
-}
-
-impl Room {
-    fn take(&mut self, diagram: &Diagram) -> Drawn {
-        let rows = diagram.rows.iter();
-        let packets = rows.filter(|row| row.levels == Levels::PACKETS).count();
-        let others = diagram.rows.len() - packets;
-        let Some(left) = self.rows.checked_sub(others) else {
-            return Drawn::Nothing;
-        };
-        self.rows = left;
-        let Some(left) = self.packets.checked_sub(packets) else {
-            return Drawn::Messages;
-        };
-        self.packets = left;
-        Drawn::Packets
-    }
-}
-
-fn captures(report: &Report, options: &PageOptions) -> Value {
-    let capture = |capture: &crate::model::record::Capture| {
-        json!({
-            "path": text(&capture.path),
-            "format": capture.format,
-            "packets": capture.packets,
-            "first": capture.first_packet.map(|time| units::time(time, &options.zone)),
-            "last": capture.last_packet.map(|time| units::time(time, &options.zone)),
-            "truncated": capture.truncated,
-        })
-    };
-    report.captures.iter().take(CAPTURES).map(capture).collect()
+fn captures(report: &Report) -> Value {
+    let captures = report.captures.iter().take(CAPTURES);
+    captures
+        .map(|capture| json!({"path": text(&capture.path)}))
+        .collect()
 }
 
 fn warnings(report: &Report) -> Value {
@@ -153,21 +139,22 @@ fn unmatched(report: &Report) -> Value {
         .collect()
 }
 
+/// How many of a list are not on the page.
+fn beyond(length: usize) -> Value {
+    length.saturating_sub(LISTED).into()
+}
+
 fn session_value(
     session: &Session,
     diagram: &Diagram,
-    drawn: Drawn,
+    share: Share,
     options: &PageOptions,
     strings: &mut Strings,
 ) -> Value {
     let client = crate::model::Endpoint::from(session.client);
     let server = crate::model::Endpoint::new(session.server.ip, session.server.port);
     let login = &session.login;
-    let (rows, states) = match drawn {
-        Drawn::Nothing => (Value::Null, Value::Null),
-        Drawn::Messages => rows(diagram, false, strings),
-        Drawn::Packets => rows(diagram, true, strings),
-    };
+    let (rows, states) = rows::values(diagram, share, strings);
     json!({
         "id": session.id,
         "client": client.to_string(),
@@ -193,9 +180,11 @@ fn session_value(
         "encrypted": session.encrypted_data.len(),
         "findings": session.findings.iter().map(finding).collect::<Value>(),
         "steps": session.steps.iter().map(|one| step(one, diagram, strings)).collect::<Value>(),
-        "transfers": session.transfers.iter().map(|one| transfer(one)).collect::<Value>(),
+        "transfers": session.transfers.iter().map(|one| transfer(one, strings)).collect::<Value>(),
         "ends": diagram.ends,
         "omitted": diagram.omitted,
+        "rowsLeft": share.rows_left,
+        "packetsLeft": share.packets_left,
         "rows": rows,
         "states": states,
     })
@@ -239,31 +228,36 @@ fn step(step: &Step, diagram: &Diagram, strings: &mut Strings) -> Value {
     ])
 }
 
-fn transfer(transfer: &Transfer) -> Value {
+/// Without what is not known, and without what is nothing.
+fn transfer(transfer: &Transfer, strings: &mut Strings) -> Value {
     let connection = transfer.connection.as_ref();
     let seconds = connection.map(|connection| connection.end.since(connection.start).seconds());
-    json!({
-        "id": transfer.id,
+    let more = units::to_u64(transfer.entries.len().saturating_sub(ENTRIES))
+        .saturating_add(transfer.entries_omitted);
+    let mut value = json!({
         "verb": transfer.verb,
         "path": transfer.path.as_deref().or(transfer.argument.as_deref()).map(text),
-        "name": transfer.name.as_deref().map(text),
         "direction": value(&transfer.direction),
         "mode": value(&transfer.mode),
         "type": value(&transfer.data_type),
         "bytes": transfer.bytes,
-        "missing": transfer.missing_bytes,
-        "offset": transfer.restart_offset,
+        "missing": Some(transfer.missing_bytes).filter(|bytes| *bytes > 0),
+        "offset": Some(transfer.restart_offset).filter(|bytes| *bytes > 0),
         "announced": transfer.announced_bytes,
         "completeness": value(&transfer.completeness),
-        "evidence": transfer.evidence.iter().map(|line| text(line)).collect::<Vec<_>>(),
+        "evidence": transfer.evidence.iter().map(|line| strings.number(line)).collect::<Vec<_>>(),
         "sha256": transfer.sha256,
         "media": transfer.media_type,
         "saved": transfer.saved_as.as_deref().map(text),
         "seconds": seconds,
-        "rate": transfer.throughput,
-        "entries": transfer.entries.iter().take(ENTRIES).map(entry).collect::<Value>(),
-        "more": units::to_u64(transfer.entries.len().saturating_sub(ENTRIES)) + transfer.entries_omitted,
-    })
+        "entries": Some(&transfer.entries).filter(|entries| !entries.is_empty())
+            .map(|entries| entries.iter().take(ENTRIES).map(entry).collect::<Value>()),
+        "more": Some(more).filter(|more| *more > 0),
+    });
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, field| !field.is_null());
+    }
+    value
 }
 
 fn entry(entry: &ListingEntry) -> Value {
@@ -277,86 +271,7 @@ fn entry(entry: &ListingEntry) -> Value {
     ])
 }
 
-/// All rows, and the states that they point to.
-fn rows(diagram: &Diagram, packets: bool, strings: &mut Strings) -> (Value, Value) {
-    let mut states: Vec<Value> = Vec::new();
-    let mut known: Option<Arc<State>> = None;
-    let mut rows = Vec::with_capacity(diagram.rows.len());
-    for one in &diagram.rows {
-        if one.levels == Levels::PACKETS && !packets {
-            continue;
-        }
-        if known.as_deref() != Some(&*one.state) {
-            known = Some(Arc::clone(&one.state));
-            states.push(state(&one.state));
-        }
-        rows.push(row(one, diagram, states.len().saturating_sub(1), strings));
-    }
-    (Value::Array(rows), Value::Array(states))
-}
-
-/// One row: levels, kind, label, caption, frame, microseconds since the first row, step, failed, state, fields, console.
-fn row(row: &Row, diagram: &Diagram, state: usize, strings: &mut Strings) -> Value {
-    let kind = match row.kind {
-        RowKind::Phase => -1,
-        RowKind::Part => -2,
-        RowKind::Arrow { from, to, channel } => {
-            let channel: i64 = match channel {
-                Channel::Dns => 0,
-                Channel::Control => 1,
-                Channel::Data => 2,
-                Channel::Console => 3,
-                Channel::Step => 4,
-            };
-            let lane = |lane: crate::diagram::Lane| i64::try_from(lane.place()).unwrap_or(0);
-            channel * 16 + lane(from) * 4 + lane(to)
-        }
-    };
-    let fields: Vec<usize> = row
-        .fields
-        .iter()
-        .flat_map(|(name, value)| [strings.number(name), strings.number(value)])
-        .collect();
-    let console: Vec<usize> = row
-        .console
-        .iter()
-        .map(|line| strings.number(line))
-        .collect();
-    let label = strings.number(&row.label);
-    let caption = strings.number(&row.caption);
-    let mut parts = vec![
-        json!(row.levels.bits()),
-        json!(kind),
-        json!(label),
-        json!(caption),
-        json!(row.frame.unwrap_or(0)),
-        json!(row.time.since(diagram.start).nanos() / 1_000),
-        json!(row.step.unwrap_or(0)),
-        json!(u8::from(row.failed)),
-        json!(state),
-    ];
-    if !(fields.is_empty() && console.is_empty()) {
-        parts.push(json!(fields));
-    }
-    if !console.is_empty() {
-        parts.push(json!(console));
-    }
-    Value::Array(parts)
-}
-
-fn state(state: &State) -> Value {
-    json!([
-        state.user.as_deref().map(text),
-        state.directory.as_deref().map(text),
-        state.data_type,
-        state.mode,
-        state.open,
-        state.bytes,
-        u8::from(state.encrypted),
-    ])
-}
-
-fn text(text: &str) -> String {
+pub(super) fn text(text: &str) -> String {
     printable(text).into_owned()
 }
 
@@ -365,10 +280,6 @@ fn value(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
-/// Rows of all diagrams on one page; sessions beyond it have their steps, but no diagram.
-const ROWS: usize = 400_000;
-/// Rows with single packets on one page; sessions beyond it have their messages.
-const PACKET_ROWS: usize = 150_000;
 /// Captures named on a page.
 const CAPTURES: usize = 100;
 /// Frames of a finding.

@@ -3,7 +3,7 @@
 //! In: a [`Report`] and the [`Recorder`] of its connections. Out: one file that asks nobody for anything.
 //!
 //! ```text
-//! Report, Recorder -> data -> JSON in one block ─┐
+//! Report, Recorder -> data (room, rows) -> JSON ─┐
 //! transfer bytes -> Previews -^                   │
 //! page.html, page.css, script/*.js ──────────────┴> write_page
 //! ```
@@ -16,6 +16,8 @@ mod data;
 mod embed;
 mod picture;
 mod previews;
+mod room;
+mod rows;
 mod strings;
 
 use std::io::{self, Write};

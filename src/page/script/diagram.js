@@ -3,13 +3,15 @@
 
 const laneNames = ["DNS server", "FTP server", "FTP client", "Console"];
 const ROW = 36;
+/** Rows on paper. */
+const PRINTED = 1000;
 // A row as the JSON has it.
 const [LEVELS, KIND, LABEL, CAPTION, FRAME, MICROS, STEP, FAILED, STATE, FIELDS, CONSOLE] = Array(11).keys();
 
 /** Where the lanes stand, in percent. */
 function lanePlaces(rows) {
   const dns = rows.some((row) => row[KIND] >= 0 && (Math.floor(row[KIND] / 4) % 4 === 0 || row[KIND] % 4 === 0));
-  return dns ? [11, 32, 66, 90] : [null, 12, 62, 90];
+  return dns ? [10, 30, 66, 90] : [null, 12, 63, 90];
 }
 
 /**
@@ -24,16 +26,23 @@ function diagram(session, rows, choose) {
   const heads = make("div");
   places.forEach((place, lane) => {
     if (place === null) return;
-    const head = make("span", null, laneNames[lane], make("small", { class: "wire" }, session.ends[lane]));
+    const [first, last] = laneNames[lane].split(" ");
+    const short = make("span", { class: "long" }, lane === 0 ? " " + last : first + " ");
+    const name = last === undefined ? [first] : lane === 0 ? [first, short] : [short, last];
+    const head = make("div", null, name, make("small", { class: "wire", title: session.ends[lane] || null }, session.ends[lane]));
     head.style.left = place + "%";
     heads.append(head);
   });
+  const paper = make("p", { class: "paper dim" });
   const drawn = new Map();
   let current = -1;
 
   function update() {
-    const from = Math.max(0, Math.floor(box.scrollTop / ROW) - 10);
-    const to = Math.min(rows.length, Math.ceil((box.scrollTop + box.clientHeight) / ROW) + 10);
+    draw(Math.max(0, Math.floor(box.scrollTop / ROW) - 10), Math.ceil((box.scrollTop + box.clientHeight) / ROW) + 10);
+  }
+
+  function draw(from, end) {
+    const to = Math.min(rows.length, end);
     for (const [place, item] of drawn) {
       if (place < from || place >= to) {
         item.remove();
@@ -67,14 +76,23 @@ function diagram(session, rows, choose) {
     if (drawn.has(place)) drawn.get(place).setAttribute("aria-current", "step");
   }
 
+  /** On paper nothing scrolls: there are all rows, up to a bound. */
+  function print(on) {
+    list.style.height = (on ? Math.min(rows.length, PRINTED) : rows.length) * ROW + "px";
+    paper.textContent = rows.length > PRINTED ? "Printed: the first " + number(PRINTED) + " of " + number(rows.length) + " rows." : "";
+    if (on) draw(0, PRINTED);
+    else update();
+  }
+
   box.addEventListener("scroll", update, { passive: true });
   new ResizeObserver(update).observe(box);
-  return { element: make("div", null, make("div", { class: "lanes", "aria-hidden": "true" }, make("div"), heads), box), box, show };
+  const lanes = make("div", { class: "lanes", "aria-hidden": "true" }, make("div"), heads);
+  return { element: make("div", null, lanes, box, paper), box, show, print };
 }
 
 function rowView(row, places) {
   const label = texts[row[LABEL]];
-  if (row[KIND] === -1) return make("li", { class: "phase wire" }, label);
+  if (row[KIND] === -1) return make("li", { class: "phase wire", title: label }, label);
   const way = make("div", { class: "way" });
   for (const place of places) {
     if (place === null) continue;
@@ -96,7 +114,7 @@ function rowView(row, places) {
   arrow.style.left = Math.min(from, to) + "%";
   arrow.style.width = Math.abs(to - from) + "%";
   way.append(labelView(label, from, to, failed), arrow);
-  way.append(hidden(laneName(row[KIND], 4) + " to " + laneName(row[KIND], 1)));
+  way.append(make("span", { class: "aloud" }, laneName(row[KIND], 4) + " to " + laneName(row[KIND], 1)));
   when.append("+" + (row[MICROS] / 1e6).toFixed(3));
   if (row[FRAME] > 0) when.append(make("br"), "#" + row[FRAME]);
   return item;
@@ -104,17 +122,22 @@ function rowView(row, places) {
 
 const laneName = (kind, by) => laneNames[Math.floor(kind / by) % 4];
 
-/** For those who hear the page. */
-function hidden(text) {
-  return make("span", { class: "skip" }, text);
-}
-
 /** A label as wide as there is room around the middle of its arrow. */
 function labelView(text, from, to, failed) {
   const middle = (from + to) / 2;
   const room = Math.min(middle, 100 - middle);
-  const label = make("div", { class: "label wire" + (failed ? " bad" : ""), title: text }, text);
+  const label = make("div", { class: "label" + (failed ? " bad" : "") }, make("span", { class: "wire", title: text }, text));
   label.style.left = middle - room + "%";
   label.style.width = 2 * room + "%";
   return label;
+}
+
+/** What the colours mean, and the keys. */
+function legend() {
+  const stroke = (kind, word) => make("span", null, make("i", { class: kind }), word);
+  const key = (name) => make("kbd", null, name);
+  return make("p", { class: "legend" },
+    stroke("c1", "control"), stroke("c2", "data"), stroke("c3", "user"), stroke("bad", "failed"),
+    make("span", { class: "long" }, key("←"), " ", key("→"), " step"), make("span", { class: "long" }, key("Shift"), " ", key("←"), " ", key("→"), " part"),
+    make("span", { class: "long" }, key("Space"), " play"), make("span", { class: "long" }, key("Home"), " ", key("End")));
 }

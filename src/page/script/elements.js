@@ -16,7 +16,8 @@ function make(tag, attributes, ...children) {
 /** Text from the capture. */
 const wire = (text) => make("span", { class: "wire" }, text);
 const badge = (word) => make("span", { class: "badge " + word }, word);
-const counted = (number, one, many) => number.toLocaleString("en") + " " + (number === 1 ? one : many);
+const number = (count) => count.toLocaleString("en");
+const counted = (count, one, many) => number(count) + " " + (count === 1 ? one : many);
 const exact = (bytes) => counted(bytes, "byte", "bytes");
 
 /** Exact below a million, then with one digit. */
@@ -47,6 +48,12 @@ function facts(pairs) {
     list.append(make("dt", null, term), make("dd", { class: "wire" }, value));
   }
   return list;
+}
+
+/** A table with a scroll bar of its own. Names of columns that hold numbers begin with `#`. */
+function tableOf(names, body) {
+  const head = names.map((name) => make("th", { scope: "col", class: name.startsWith("#") ? "n" : null }, name.slice(1) || "#"));
+  return make("div", { class: "scroll" }, make("table", null, make("thead", null, make("tr", null, head)), body));
 }
 
 const linkTo = (session, ...children) => make("a", { href: "#session-" + session }, ...children);

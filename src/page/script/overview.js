@@ -4,46 +4,65 @@
 function overview() {
   const totals = data.totals;
   const captures = data.captures;
-  const source = captures.map((capture) => capture.path).slice(0, 3).join(", ");
-  const more = captures.length > 3 ? " and " + (captures.length - 3) + " more" : "";
-  const first = captures.length > 0 ? captures[0].first : null;
-  document.getElementById("source").append(wire(source + more), first ? " · " + first : "");
-  const tile = (number, word) => make("li", null, make("b", null, number), word);
   const failed = data.sessions.filter((session) => session.status === "failed").length;
+  const tile = (count, one, many, bad) => make("li", { class: bad ? "bad" : null },
+    make("b", null, typeof count === "string" ? count : number(count)), count === 1 ? one : many);
+  document.getElementById("source").append(...source(captures));
+  if (data.sessions.length === 1) document.title = data.sessions[0].verdict + " · FTP session";
   document.getElementById("overview").append(
     make("ul", { class: "tiles", "aria-label": "Totals" },
-      tile(totals.sessions.toLocaleString("en"), totals.sessions === 1 ? "session" : "sessions"),
-      tile(failed.toLocaleString("en"), "failed"),
-      tile(totals.transfers.toLocaleString("en"), totals.transfers === 1 ? "transfer" : "transfers"),
-      tile(size(totals.file_bytes), "in files"),
-      tile(totals.findings.toLocaleString("en"), totals.findings === 1 ? "finding" : "findings"),
-      tile(totals.packets.toLocaleString("en"), totals.packets === 1 ? "packet" : "packets")),
+      tile(totals.sessions, "session", "sessions"),
+      tile(failed, "failed", "failed", failed > 0),
+      tile(totals.transfers, "transfer", "transfers"),
+      tile(size(totals.file_bytes), "", "in files"),
+      tile(totals.findings, "finding", "findings"),
+      tile(totals.packets, "packet", "packets")),
     make("div", { class: "three" },
       make("section", null, make("h2", null, "Who logged in"), logins()),
       make("section", null, make("h2", null, "What was moved"), moved()),
       make("section", null, make("h2", null, "What went wrong"), trouble())));
 }
 
+/** Which captures, and from when to when. */
+function source(captures) {
+  const names = captures.slice(0, 3).map((capture) =>
+    make("span", { class: "wire", title: capture.path }, capture.path.replace(/^.*\/(?=.)/, "")));
+  const more = captures.length > 3 ? " and " + number(captures.length - 3 + data.moreCaptures) + " more" : "";
+  const parts = names.flatMap((name, place) => [place > 0 ? ", " : "", name]);
+  const { from: first, to: last } = data;
+  if (first === null || last === null) return [...parts, more];
+  // The day and the zone once, where they are the same.
+  const same = first.slice(0, 11) === last.slice(0, 11);
+  const zone = first.slice(19) === last.slice(19) ? 19 : undefined;
+  return [...parts, more, " · ", first === last ? first : first.slice(0, zone) + " – " + last.slice(same ? 11 : 0)];
+}
+
+/** Who a session is known to belong to. */
+function userOf(session) {
+  if (session.login.user !== null) return session.login.user;
+  return session.tls !== null ? "encrypted login" : "no login in the capture";
+}
+
 /** Users and how their logins came out, those with most sessions first. */
 function logins() {
   const users = new Map();
   for (const session of data.sessions) {
-    const login = session.login;
-    const name = login.user === null ? "nobody seen" : login.user;
-    const key = name + "\n" + login.outcome;
-    const known = users.get(key) || { name, login, from: new Set(), sessions: [] };
+    const name = userOf(session);
+    const key = name + "\n" + session.login.outcome;
+    const known = users.get(key) || { name, login: session.login, from: new Set(), sessions: [] };
     known.sessions.push(session.id);
     known.from.add(session.client.replace(/:\d+$/, ""));
     users.set(key, known);
   }
   const all = [...users.values()].sort((a, b) => b.sessions.length - a.sessions.length);
-  return listed(all, "No session.", (user) => [
-    badge(user.login.outcome), " ",
-    linkTo(user.sessions[0], wire(user.name)), user.login.anonymous ? " (anonymous)" : "",
-    make("span", { class: "dim" }, " from ", [...user.from].slice(0, 2).join(", "),
-      user.from.size > 2 ? " and " + (user.from.size - 2) + " more" : "",
-      user.sessions.length > 1 ? ", " + counted(user.sessions.length, "session", "sessions") : ""),
-  ]);
+  return listed(all, "Nobody: there is no FTP session.", (user) => item([
+    user.sessions.length > 1 ? seeker(user.name, user.login.user === null ? "" : user.login.user + " " + user.login.outcome)
+      : linkTo(user.sessions[0], wire(user.name)),
+    user.login.anonymous ? " (anonymous)" : "",
+    make("small", null, "from ", [...user.from].slice(0, 2).join(", "),
+      user.from.size > 2 ? " and " + number(user.from.size - 2) + " more" : "",
+      user.sessions.length > 1 ? " · " + counted(user.sessions.length, "session", "sessions") : ""),
+  ], user.login.user === null ? null : badge(user.login.outcome)));
 }
 
 /** Files, the largest first. */
@@ -57,31 +76,65 @@ function moved() {
     }
   }
   files.sort((a, b) => b.transfer.bytes - a.transfer.bytes);
-  const list = listed(files, "No file.", ({ session, transfer }) => [
-    transfer.direction === "upload" ? "↑ " : "↓ ",
-    linkTo(session.id, wire(transfer.path || transfer.verb)),
-    make("span", { class: "dim" }, " " + size(transfer.bytes) + " " + (transfer.direction === "upload" ? "uploaded " : "downloaded ")),
-    badge(transfer.completeness),
-  ]);
+  const encrypted = data.sessions.reduce((sum, session) => sum + session.encrypted, 0);
+  const list = listed(files, encrypted > 0 ? null : "No file.", ({ session, transfer }) => item([
+    linkTo(session.id, make("span", { class: "wire clamp" }, transfer.path || transfer.verb)),
+    make("small", null, (transfer.direction === "upload" ? "↑ upload, " : "↓ download, ") + size(transfer.bytes)),
+  ], badge(transfer.completeness)));
   if (data.unmatched.length > 0) {
     const bytes = data.unmatched.reduce((sum, one) => sum + one[2], 0);
     list.append(make("li", null, make("details", null,
-      make("summary", null, counted(data.unmatched.length, "data connection", "data connections") + " without a command, " + size(bytes)),
-      listed(data.unmatched, "", ([client, server, moved, completeness, media, frame]) => [
-        server + " – " + client, make("span", { class: "dim" }, " " + size(moved) + (media ? ", " + media : "") + ", frame " + frame + " "),
-        badge(completeness)]))));
+      make("summary", null, counted(data.unmatched.length + data.moreUnmatched, "data connection", "data connections")
+        + " without a command, " + (data.moreUnmatched > 0 ? "more than " : "") + size(bytes)),
+      listed(data.unmatched, null, ([client, server, bytes, completeness, media, frame]) =>
+        item([server + " – " + client, make("small", null, size(bytes) + (media ? ", " + media : "") + ", frame " + number(frame))],
+          badge(completeness))))));
   }
-  if (listings > 0) list.append(make("li", { class: "dim" }, "and " + counted(listings, "listing", "listings")));
+  if (encrypted > 0) list.append(make("li", { class: "dim" }, counted(encrypted, "encrypted data connection", "encrypted data connections")));
+  if (listings > 0) list.append(make("li", { class: "dim" }, counted(listings, "listing", "listings")));
   return list;
 }
 
 /** Findings of all sessions, equal ones together, the worst first. */
 function trouble() {
+  const all = kindsOfTrouble();
+  const serious = all.filter((kind) => kind.rank < 3);
+  const minor = all.filter((kind) => kind.rank >= 3);
+  const show = ({ finding, sessions }) => {
+    const title = make("span", { class: "wire" }, finding.title);
+    const known = [...sessions].filter((id) => byId.has(id));
+    return item([
+      finding.explanation === "" ? make("span", { class: "clamp" }, title) : make("details", null, make("summary", null, title),
+        make("p", { class: "wire" }, finding.explanation), make("p", { class: "dim wire" }, finding.advice)),
+      data.sessions.length > 1 && known.length > 0 ? make("small", null, known.length > 1 ? "sessions " : "session ",
+        known.slice(0, 6).map((id, place) => [place > 0 ? ", " : "", linkTo(id, String(id))]),
+        known.length > 6 ? [" and ", seeker(number(known.length - 6) + " more", finding.id)] : "") : null,
+    ], badge(finding.severity));
+  };
+  const list = listed(serious, data.sessions.length === 0 && data.attempts.length === 0 ? "Nothing." : "Nothing to worry about.", show);
+  for (const warning of data.warnings) {
+    list.append(make("li", null, item([wire(warning.message), warning.count > 1 ? " (" + number(warning.count) + " times)" : ""], badge("warning"))));
+  }
+  if (data.attempts.length > 0) {
+    list.append(make("li", null, make("details", null,
+      make("summary", null, counted(data.attempts.length + data.moreAttempts, "connection", "connections") + " to port 21 without a byte"),
+      listed(data.attempts, null, ([client, server, outcome, frame]) =>
+        item([client + " → " + server, make("small", null, "frame " + number(frame))], badge(outcome))))));
+  }
+  if (minor.length > 0) {
+    list.append(make("li", null, make("details", null,
+      make("summary", null, counted(minor.length, "smaller finding", "smaller findings")), listed(minor, null, show))));
+  }
+  return list;
+}
+
+/** What went wrong, and in which sessions: findings, and failures that no finding of weight tells. */
+function kindsOfTrouble() {
   const worst = ["failed", ...severities];
   const kinds = new Map();
   const add = (finding, sessions) => {
     const key = finding.severity + "\n" + finding.id + (sessions.length === 0 ? finding.title : "");
-    const known = kinds.get(key) || { finding, sessions: new Set() };
+    const known = kinds.get(key) || { finding, sessions: new Set(), rank: worst.indexOf(finding.severity) };
     for (const session of sessions) known.sessions.add(session);
     kinds.set(key, known);
   };
@@ -93,56 +146,38 @@ function trouble() {
       add({ severity: "failed", id: session.verdict, title: session.verdict, explanation: "", advice: "" }, [session.id]);
     }
   }
-  const rank = (kind) => worst.indexOf(kind.finding.severity);
-  const all = [...kinds.values()].sort((a, b) => rank(a) - rank(b) || b.sessions.size - a.sessions.size);
-  const serious = all.filter((kind) => rank(kind) < 3);
-  const minor = all.filter((kind) => rank(kind) >= 3);
-  const item = ({ finding, sessions }) => [
-    badge(finding.severity), " ",
-    finding.explanation === "" ? wire(finding.title) : make("details", null,
-      make("summary", { class: "wire" }, finding.title,
-        sessions.size > 1 ? make("span", { class: "dim" }, " in " + counted(sessions.size, "session", "sessions")) : ""),
-      make("p", { class: "wire" }, finding.explanation),
-      make("p", { class: "dim wire" }, finding.advice)),
-    " ",
-    [...sessions].filter((id) => byId.has(id)).slice(0, 6).map((id) => [linkTo(id, "session " + id), " "]),
-  ];
-  const list = listed(serious, "Nothing of weight.", item);
-  const lost = data.warnings.map((warning) =>
-    make("li", null, badge("warning"), " ", wire(warning.message), warning.count > 1 ? " (" + warning.count + " times)" : ""));
-  list.append(...lost);
-  if (data.attempts.length > 0) {
-    list.append(make("li", null, make("details", null,
-      make("summary", null, counted(data.attempts.length, "connection", "connections") + " to port 21 without a byte"),
-      listed(data.attempts, "", ([client, server, outcome, frame]) =>
-        [client + " → " + server + " ", badge(outcome), make("span", { class: "dim" }, " frame " + frame)]))));
-  }
-  if (minor.length > 0) {
-    list.append(make("li", null, make("details", null,
-      make("summary", null, counted(minor.length, "smaller finding", "smaller findings")), listed(minor, "", item))));
-  }
-  return list;
+  return [...kinds.values()].sort((a, b) => a.rank - b.rank || b.sessions.size - a.sessions.size);
 }
 
-/** A list of the first eight, and the others behind a button. */
+/** What is said, and a word for it at the right. */
+const item = (said, word) => make("div", { class: "item" }, make("div", null, said), word);
+
+/** A button that searches the table. */
+function seeker(text, words) {
+  return make("button", { type: "button", class: "text wire", onclick: () => {
+    document.getElementById("search").value = words;
+    select();
+    document.getElementById("list").scrollIntoView();
+    document.getElementById("search").focus({ preventScroll: true });
+  } }, text);
+}
+
+/** A list of the first six, and the others behind a button. */
 function listed(items, nothing, show) {
   const list = make("ul", { class: "plain" });
-  if (items.length === 0 && nothing) list.append(make("li", { class: "dim" }, nothing));
-  const fill = (from, to) => {
-    for (const item of items.slice(from, to)) list.append(make("li", null, show(item)));
+  if (items.length === 0 && nothing !== null) list.append(make("li", { class: "dim" }, nothing));
+  let shown = 0;
+  const button = make("button", { type: "button", onclick: () => fill(200) });
+  const rest = make("li", null, button);
+  const fill = (count) => {
+    const next = items.slice(shown, shown + count).map((item) => make("li", null, show(item)));
+    if (rest.isConnected) rest.before(...next);
+    else list.append(...next);
+    shown += next.length;
+    button.textContent = number(items.length - shown) + " more";
+    if (shown < items.length) next[next.length - 1].after(rest);
+    else rest.remove();
   };
-  fill(0, 8);
-  if (items.length > 8) {
-    let shown = 8;
-    const rest = () => items.length - shown;
-    const button = make("button", { type: "button", onclick: () => {
-      line.remove();
-      fill(shown, shown + 200);
-      shown += 200;
-      if (rest() > 0) { button.textContent = rest().toLocaleString("en") + " more"; list.append(line); }
-    } }, rest().toLocaleString("en") + " more");
-    const line = make("li", null, button);
-    list.append(line);
-  }
+  fill(items.length === 7 ? 7 : 6);
   return list;
 }

@@ -1,20 +1,25 @@
 
 // Stepping through a diagram: buttons, keys, playing; beside it the caption, the state, and the user's console.
 
-/** Puts the player into `place`. Gives a function that jumps to a step. */
+/** The player that keys go to, and that is printed. */
+let playing = null;
+
+/** Puts the player into `place`. Gives a function that jumps to a step, and there to a frame. */
 function player(session, place) {
   const available = session.rows.some((row) => row[LEVELS] === 4) ? [1, 2, 4] : [1, 2];
+  const states = statesOf(session);
+  const transcript = consoleOf(session);
   let level = available.includes(1 << data.detail) ? 1 << data.detail : 2;
   let rows = [];
   let drawing = null;
   let current = 0;
   let timer = 0;
-  const transcript = consoleOf(session);
 
-  const button = (name, text, act) => make("button", { type: "button", "aria-label": name, title: name, onclick: act }, text);
+  const button = (name, text, act, look) =>
+    make("button", { type: "button", "aria-label": name, title: name, onclick: act, class: look }, text);
   const start = button("To the beginning", "|◀", () => go(0, 1));
   const back = button("Step back", "◀ Back", () => go(current - 1, -1));
-  const play = button("Play", "Play", () => toggle());
+  const play = button("Play", "Play", () => toggle(), "main");
   const forward = button("Step forward", "Step ▶", () => go(current + 1, 1));
   const end = button("To the end", "▶|", () => go(rows.length - 1, -1));
   const speed = make("select", { "aria-label": "Speed" },
@@ -23,18 +28,19 @@ function player(session, place) {
     make("option", { value: bit, selected: bit === level }, { 1: "steps", 2: "messages", 4: "packets" }[bit])));
   const slider = make("input", { type: "range", min: "0", value: "0", "aria-label": "Position" });
   const jumps = make("select", { "aria-label": "Jump to" });
-  const position = make("span", { class: "dim" });
+  const position = make("span", { class: "position" });
   const caption = make("p", { class: "caption wire", role: "status" });
   const state = make("section", { "aria-label": "State" });
   const fields = make("section", { "aria-label": "Packet" });
   const console_ = make("pre", { class: "console mono wire", tabindex: "0", role: "log", "aria-live": "off", "aria-label": "The user's console" });
   const stage = make("div");
   const controls = make("div", { class: "controls", role: "group", "aria-label": "Player" },
-    start, back, play, forward, end, speed, details, jumps, slider, position);
-  const side = make("div", { class: "side" },
-    state, make("section", null, make("h3", null, "Console, as the user would have seen it"), console_), fields);
+    start, back, play, forward, end, make("label", null, "Speed ", speed), make("label", null, "Detail ", details),
+    make("label", { class: "jump" }, "Part ", jumps), slider, position);
+  const side = make("div", { class: "side" }, state,
+    make("section", null, make("h3", null, "Console ", make("small", null, "rebuilt from the commands")), console_), fields);
   const root = make("div", null, make("h3", null, "Diagram"), controls, caption,
-    make("div", { class: "player" }, stage, side));
+    make("div", { class: "player" }, make("div", null, stage, legend()), side));
   place.append(root);
 
   /** Goes to an arrow; past headings in the direction of `way`. */
@@ -54,34 +60,45 @@ function player(session, place) {
     return 0;
   }
 
+  /** The heading that a row stands under. */
+  function heading(at) {
+    while (at > 0 && rows[at][KIND] !== -1) at -= 1;
+    return at;
+  }
+
+  /** Goes to the next heading, or to the one before. */
+  function goPart(way) {
+    let at = way > 0 ? current + 1 : heading(heading(current) - 1);
+    while (way > 0 && at < rows.length - 1 && rows[at][KIND] !== -1) at += 1;
+    go(Math.max(0, at), 1);
+  }
+
   function show() {
     const row = rows[current];
     drawing.show(current);
     caption.textContent = texts[row[CAPTION]] || texts[row[LABEL]];
     slider.value = current;
     slider.setAttribute("aria-valuetext", caption.textContent);
-    position.textContent = (current + 1).toLocaleString("en") + " of " + rows.length.toLocaleString("en");
+    position.textContent = number(current + 1) + " of " + number(rows.length);
     start.disabled = back.disabled = current <= nearest(0);
     end.disabled = forward.disabled = current >= rows.length - 1;
-    let phase = current;
-    while (phase > 0 && rows[phase][KIND] !== -1) phase -= 1;
-    jumps.value = phase;
-    stateView(state, session.states[row[STATE]], row);
+    jumps.value = heading(current);
+    stateView(state, states[row[STATE]], current > 0 ? states[rows[current - 1][STATE]] : states[0], row);
     fieldsView(fields, row);
     console_.textContent = transcript(session.rows.indexOf(row));
     console_.scrollTop = console_.scrollHeight;
   }
 
   function toggle(on) {
-    const playing = on === undefined ? timer === 0 : on;
+    const plays = on === undefined ? timer === 0 : on;
     clearInterval(timer);
     timer = 0;
-    if (playing && current >= rows.length - 1) go(0, 1);
-    if (playing) timer = setInterval(tick, 1000 / Number(speed.value));
-    play.textContent = playing ? "Pause" : "Play";
-    play.setAttribute("aria-label", playing ? "Pause" : "Play");
+    if (plays && current >= rows.length - 1) go(0, 1);
+    if (plays) timer = setInterval(tick, 1000 / Number(speed.value));
+    play.textContent = plays ? "Pause" : "Play";
+    play.setAttribute("aria-label", plays ? "Pause" : "Play");
     // Who listens is not talked to without end.
-    caption.setAttribute("role", playing ? "presentation" : "status");
+    caption.setAttribute("role", plays ? "presentation" : "status");
   }
 
   function tick() {
@@ -94,66 +111,106 @@ function player(session, place) {
     rows = session.rows.filter((row) => (row[LEVELS] & level) !== 0);
     drawing = diagram(session, rows, (at) => { toggle(false); go(at, 1); });
     stage.replaceChildren(drawing.element);
-    slider.max = rows.length - 1;
-    jumps.replaceChildren(...rows.flatMap((row, at) =>
-      row[KIND] === -1 ? [make("option", { value: at }, texts[row[LABEL]])] : []).slice(0, 2000));
+    slider.max = Math.max(0, rows.length - 1);
+    jumps.replaceChildren(...rows.flatMap((row, at) => row[KIND] === -1 ? [make("option", { value: at }, texts[row[LABEL]])] : []).slice(0, 2000));
     if (rows.length === 0) return;
     const same = keep ? rows.indexOf(keep) : -1;
     go(same >= 0 ? same : Math.max(0, rows.findIndex((row) => row[STEP] >= step && row[KIND] >= 0)), 1);
   }
 
+  /** Does what a key is for; outside of the diagram only what no other use has. Gives whether it did. */
+  function key(event) {
+    const target = event.target;
+    const inside = root.contains(target);
+    if (event.ctrlKey || event.metaKey || event.altKey || target.matches("select, input, pre")) return false;
+    if (!inside && target !== document.body && target.id !== "session-title") return false;
+    const moves = {
+      ArrowRight: () => event.shiftKey ? goPart(1) : go(current + 1, 1),
+      ArrowLeft: () => event.shiftKey ? goPart(-1) : go(current - 1, -1),
+    };
+    const within = {
+      ArrowDown: moves.ArrowRight, ArrowUp: moves.ArrowLeft,
+      PageDown: () => go(current + 10, 1), PageUp: () => go(current - 10, -1),
+      Home: () => go(0, 1), End: () => go(rows.length - 1, -1),
+    };
+    const move = Object.hasOwn(moves, event.key) ? moves[event.key] : inside && Object.hasOwn(within, event.key) ? within[event.key] : null;
+    if (move !== null) {
+      toggle(false);
+      move();
+      return true;
+    }
+    if (event.key !== " " || !inside || target.matches("button, a")) return false;
+    toggle();
+    return true;
+  }
+
+  start.addEventListener("click", () => toggle(false));
+  [back, forward, end].forEach((one) => one.addEventListener("click", () => toggle(false)));
   speed.addEventListener("change", () => { if (timer !== 0) toggle(true); });
   details.addEventListener("change", () => { level = Number(details.value); toggle(false); rebuild(rows[current]); });
   slider.addEventListener("input", () => { toggle(false); go(Number(slider.value), 1); });
   jumps.addEventListener("change", () => { toggle(false); go(Number(jumps.value), 1); });
-  root.addEventListener("keydown", (event) => {
-    const target = event.target;
-    if (event.ctrlKey || event.metaKey || event.altKey || target.matches("select, input")) return;
-    const moves = {
-      ArrowRight: () => go(current + 1, 1), ArrowDown: () => go(current + 1, 1),
-      ArrowLeft: () => go(current - 1, -1), ArrowUp: () => go(current - 1, -1),
-      PageDown: () => go(current + 10, 1), PageUp: () => go(current - 10, -1),
-      Home: () => go(0, 1), End: () => go(rows.length - 1, -1),
-    };
-    if (Object.hasOwn(moves, event.key) && !target.matches("pre")) {
-      toggle(false);
-      moves[event.key]();
-      event.preventDefault();
-    } else if (event.key === " " && !target.matches("button")) {
-      toggle();
-      event.preventDefault();
-    }
-  });
   rebuild(null);
-  return (step) => {
+  playing = { key, print: (on) => drawing.print(on) };
+  return (step, frame) => {
     toggle(false);
-    const at = rows.findIndex((row) => row[STEP] >= step && row[KIND] >= 0);
+    const first = rows.findIndex((row) => row[STEP] >= step && row[KIND] >= 0);
+    const exact = frame === undefined ? -1 : rows.findIndex((row) => row[FRAME] === frame && row[KIND] >= 0);
+    const at = exact < 0 ? first : exact;
     go(at < 0 ? rows.length - 1 : at, 1);
     root.scrollIntoView();
     drawing.box.focus({ preventScroll: true });
   };
 }
 
-/** What is true after a row. */
-function stateView(place, [user, directory, type, mode, open, bytes, encrypted], row) {
-  place.replaceChildren(make("h3", null, "State"), facts([
-    ["Time", "+" + (row[MICROS] / 1e6).toFixed(6) + " s" + (row[FRAME] > 0 ? ", frame " + row[FRAME] : "")],
-    ["User", user === null ? "not logged in" : user],
-    ["Directory", directory === null ? "unknown" : directory],
+addEventListener("keydown", (event) => {
+  if (playing !== null && !event.defaultPrevented && playing.key(event)) event.preventDefault();
+});
+addEventListener("beforeprint", () => { if (playing !== null) playing.print(true); });
+addEventListener("afterprint", () => { if (playing !== null) playing.print(false); });
+
+/** The states of a session, each whole: the JSON has the first, and what is new in the others. */
+function statesOf(session) {
+  let before = [];
+  return session.states.map((parts, place) => {
+    if (place === 0) {
+      before = parts;
+    } else {
+      before = before.slice();
+      for (let at = 0; at + 1 < parts.length; at += 2) before[parts[at]] = parts[at + 1];
+    }
+    return before;
+  });
+}
+
+/** What is true after a row; what was not so before it stands out. */
+function stateView(place, now, before, row) {
+  const told = ([user, directory, type, mode, open, bytes, encrypted]) => [
+    ["User", user === null ? encrypted === 1 ? "cannot be read" : "not logged in" : user],
+    ["Directory", directory === null ? encrypted === 1 ? "cannot be read" : "not told yet" : directory],
     ["Type", type],
     ["Mode", mode === "" ? "none chosen" : mode],
     ["Data connections", open.length === 0 ? "none open" : open.join(", ")],
     ["Data so far", exact(bytes)],
     ["Control", encrypted === 1 ? "encrypted" : "in the clear"],
-  ]));
+  ];
+  const list = facts([["Time", "+" + (row[MICROS] / 1e6).toFixed(6) + " s"], ["Frame", row[FRAME] > 0 ? number(row[FRAME]) : "–"], ...told(now)]);
+  const values = list.querySelectorAll("dd");
+  told(before).forEach(([, value], at) => {
+    if (value !== told(now)[at][1]) values[at + 2].classList.add("new");
+  });
+  place.replaceChildren(make("h3", null, "State"), list);
 }
 
-/** The fields of a packet or message. */
+/** The fields of a packet or message. A number below zero stands for itself. */
 function fieldsView(place, row) {
   const fields = row[FIELDS] || [];
   place.hidden = fields.length === 0;
   const pairs = [];
-  for (let at = 0; at + 1 < fields.length; at += 2) pairs.push([texts[fields[at]], texts[fields[at + 1]]]);
+  for (let at = 0; at + 1 < fields.length; at += 2) {
+    const value = fields[at + 1];
+    pairs.push([texts[fields[at]], value < 0 ? String(-1 - value) : texts[value]]);
+  }
   place.replaceChildren(make("h3", null, "Fields"), make("div", { class: "fields mono" }, facts(pairs)));
 }
 

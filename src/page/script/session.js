@@ -4,76 +4,102 @@
 function session_view(session) {
   const place = document.getElementById("session");
   const server = session.name ? session.name + " (" + session.server + ")" : session.server;
-  const parts = [
-    make("h2", { id: "session-title", tabindex: "-1" }, "Session " + session.id + " ", badge(session.status)),
-    make("p", { class: "wire" }, make("strong", null, session.verdict)),
-    make("p", { class: "dim wire" }, session.client + " → " + server + " · " + session.start + " · " + duration(session.duration)),
-    ...session.findings.slice().sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity)).map(finding_view),
-  ];
   place.setAttribute("aria-labelledby", "session-title");
-  place.replaceChildren(...parts);
-  const jump = session.rows === null ? null : player(session, place);
-  place.append(make("h3", null, "Steps"), steps(session, jump));
-  if (session.transfers.length > 0) place.append(make("h3", null, "Transfers"), ...session.transfers.slice(0, 500).map(transfer_view));
+  place.replaceChildren(
+    make("h2", { id: "session-title", tabindex: "-1" }, "Session " + session.id, badge(session.status), wire(session.verdict)),
+    make("p", { class: "dim wire" }, session.client + " → " + server + " · " + session.start + " · " + duration(session.duration)));
+  const diagram = make("div");
+  const jump = session.rows === null ? null : player(session, diagram);
+  const findings = session.findings.slice().sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
+  place.append(...findings.slice(0, 50).map((finding) => finding_view(finding, jump)));
+  if (findings.length > 50) place.append(make("p", { class: "dim" }, counted(findings.length - 50, "more finding", "more findings")));
+  place.append(diagram, ...leftOut(session), make("h3", null, "Steps"), steps(session, jump));
+  if (session.transfers.length > 0) {
+    place.append(make("h3", null, "Transfers"),
+      make("div", { class: "transfers" }, session.transfers.slice(0, 500).map(transfer_view)));
+  }
   if (session.transfers.length > 500) {
     place.append(make("p", { class: "dim" }, counted(session.transfers.length - 500, "transfer", "transfers") + " more: see the steps"));
   }
   place.append(make("h3", null, "Login and connection"), credentials(session));
 }
 
-function finding_view(finding) {
+/** What the diagram does not have, in words. */
+function leftOut(session) {
+  const whole = (detail) => " To draw it whole: ftpscope diagram --session " + session.id + " --detail " + detail;
+  const said = [];
+  if (session.rows === null) {
+    said.push("There is no room for the diagram of this session on a page with so many." + whole("messages"));
+  } else if (session.rowsLeft > 0) {
+    said.push("The diagram ends early: there is no room on the page for " + number(session.rowsLeft) + " more rows, nor for single packets." + whole("messages"));
+  } else if (session.packetsLeft > 0) {
+    said.push("There is no room on the page for " + counted(session.packetsLeft, "single packet", "single packets") + " of this session." + whole("packets"));
+  }
+  if (session.omitted > 0) said.push(counted(session.omitted, "segment", "segments") + " of it could not be kept and are not in the diagram.");
+  return said.map((text) => make("p", { class: "dim" }, text));
+}
+
+function finding_view(finding, jump) {
   const frames = finding.frames.length > 0 ? " Frames: " + finding.frames.join(", ") + "." : "";
   return make("div", { class: "finding " + finding.severity },
     badge(finding.severity), " ", make("strong", { class: "wire" }, finding.title),
     make("p", { class: "wire" }, finding.explanation),
-    make("p", { class: "wire dim" }, finding.advice + frames));
+    make("p", { class: "wire dim" }, finding.advice + frames, " ",
+      jump === null || !finding.step ? null
+        : make("button", { type: "button", class: "text", onclick: () => jump(finding.step, finding.frames[0]) }, "Show in the diagram")));
 }
 
 /** The steps; each leads to its place in the diagram. */
 function steps(session, jump) {
   const body = make("tbody");
   const add = (list) => {
-    for (const [number, , title, outcome, offset] of list) {
+    for (const [place, , title, outcome, offset] of list) {
       const text = texts[title];
       body.append(make("tr", null,
-        make("td", { class: "n" }, String(number)),
-        make("td", { class: "time dim" }, offset),
+        make("td", { class: "n" }, String(place)),
+        make("td", { class: "time dim n" }, offset),
         make("td", null, badge(outcome)),
-        make("td", { class: "wire" }, jump === null ? text
-          : make("a", { href: "#session-" + session.id, onclick: (event) => { event.preventDefault(); jump(number); } }, text))));
+        make("td", { class: "wire last" }, jump === null ? text
+          : make("a", { href: "#session-" + session.id, onclick: (event) => { event.preventDefault(); jump(place); } }, text))));
     }
   };
   add(session.steps.slice(0, 300));
-  const table = make("div", { class: "scroll" }, make("table", null,
-    make("thead", null, make("tr", null, ...["#", "At", "Outcome", "Step"].map((name) => make("th", { scope: "col" }, name)))), body));
+  const table = tableOf(["#", "#At", " Outcome", " Step"], body);
   if (session.steps.length > 300) {
-    const button = make("button", { type: "button", onclick: () => { add(session.steps.slice(300)); button.remove(); } },
-      "Show " + counted(session.steps.length - 300, "more step", "more steps"));
+    let shown = 300;
+    const left = () => "Show " + counted(Math.min(2000, session.steps.length - shown), "more step", "more steps")
+      + " of " + number(session.steps.length - shown);
+    const button = make("button", { type: "button", onclick: () => {
+      add(session.steps.slice(shown, shown + 2000));
+      shown += 2000;
+      if (shown >= session.steps.length) button.remove();
+      else button.textContent = left();
+    } }, left());
     table.append(button);
   }
   return table;
 }
 
 function transfer_view(transfer) {
-  const way = { download: "↓", upload: "↑", listing: "≡" }[transfer.direction];
-  const summary = make("summary", null, way + " ", wire(transfer.path || transfer.verb), " ",
-    make("span", { class: "dim" }, transfer.direction + ", " + size(transfer.bytes) + " "), badge(transfer.completeness));
-  const view = make("details", { class: "toggle" }, summary);
+  const way = { download: "↓ download, ", upload: "↑ upload, ", listing: "≡ listing, " }[transfer.direction];
+  const view = make("details", null, make("summary", null,
+    make("b", { class: "wire" }, transfer.path || transfer.verb), " ",
+    make("span", { class: "dim" }, way + size(transfer.bytes) + " "), badge(transfer.completeness)));
   view.addEventListener("toggle", () => {
     if (!view.open || view.children.length > 1) return;
     view.append(facts([
       ["Command", transfer.verb],
-      ["Size", exact(transfer.bytes) + (transfer.missing > 0 ? ", " + exact(transfer.missing) + " missing" : "")],
-      ["Announced", transfer.announced === null ? null : exact(transfer.announced)],
-      ["Starts at byte", transfer.offset > 0 ? transfer.offset.toLocaleString("en") : null],
-      ["Took", transfer.seconds === null ? null : duration(transfer.seconds)],
+      ["Size", exact(transfer.bytes) + (transfer.missing ? ", " + exact(transfer.missing) + " missing" : "")],
+      ["Announced", transfer.announced === undefined ? null : exact(transfer.announced)],
+      ["Starts at byte", transfer.offset ? number(transfer.offset) : null],
+      ["Took", transfer.seconds === undefined ? null : duration(transfer.seconds)],
       ["Connection", transfer.mode + ", " + transfer.type],
-      ["Because", transfer.evidence.join("; ")],
+      ["Because", transfer.evidence.map((number) => texts[number]).join("; ")],
       ["Looks like", transfer.media],
-      ["SHA-256", transfer.sha256 === null ? null : make("code", null, transfer.sha256)],
+      ["SHA-256", transfer.sha256 === undefined ? null : make("code", null, transfer.sha256)],
       ["Saved as", transfer.saved],
     ]));
-    if (transfer.entries.length > 0) view.append(entries(transfer));
+    if (transfer.entries) view.append(entries(transfer));
     if (transfer.preview) view.append(preview(transfer));
   });
   return view;
@@ -84,15 +110,13 @@ function entries(transfer) {
   const body = make("tbody");
   for (const [kind, name, bytes, modified, permissions, target] of transfer.entries) {
     body.append(make("tr", null,
-      make("td", { class: "wire" }, name + (kind === "directory" ? "/" : "") + (target ? " → " + target : "")),
-      make("td", { class: "n" }, bytes === null ? "" : bytes.toLocaleString("en")),
+      make("td", { class: "wire last" }, name + (kind === "directory" ? "/" : "") + (target ? " → " + target : "")),
+      make("td", { class: "n" }, bytes === null ? "" : number(bytes)),
       make("td", { class: "time" }, modified || ""),
       make("td", { class: "mono wire" }, permissions || "")));
   }
-  const more = transfer.more > 0 ? make("p", { class: "dim" }, counted(transfer.more, "entry", "entries") + " more") : null;
-  return make("div", { class: "scroll" }, make("table", null, make("thead", null, make("tr", null,
-    make("th", { scope: "col" }, "Name"), make("th", { scope: "col", class: "n" }, "Size"),
-    make("th", { scope: "col" }, "Modified"), make("th", { scope: "col" }, "Rights"))), body), more);
+  const more = transfer.more ? make("p", { class: "dim" }, counted(transfer.more, "entry", "entries") + " more") : null;
+  return make("div", null, tableOf([" Name", "#Size", " Modified", " Rights"], body), more);
 }
 
 /** The beginning of a text, or a picture. */
@@ -113,7 +137,8 @@ function credentials(session) {
     ["User", login.user],
     ["Password", login.password],
     ["Account", login.account],
-    ["Login", login.outcome + (login.anonymous ? ", anonymous" : "") + (login.attempts > 1 ? ", " + login.attempts + " attempts" : "")],
+    ["Login", (login.outcome === "unseen" ? "not seen" : login.outcome) + (login.anonymous ? ", anonymous" : "")
+      + (login.attempts > 1 ? ", " + login.attempts + " attempts" : "")],
     ["Encryption", tls === null ? "none" : [tls.version, tls.cipher_suite, tls.decrypted ? "decrypted" : "not decrypted"].filter(Boolean).join(", ")],
     ["Encrypted data", session.encrypted > 0 ? counted(session.encrypted, "connection", "connections") : null],
     ["Ended", session.end + (session.midstream ? "; its beginning was not captured" : "")],

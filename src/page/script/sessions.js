@@ -1,16 +1,20 @@
 
 // The table of sessions. Only what fits a look is in the page; the rest comes with "Show more".
 
+/** The zone of all times, where it is the same. */
+const zones = new Set(data.sessions.map((session) => session.start.slice(20)));
+const zone = zones.size === 1 ? [...zones][0] : null;
+
 const columns = [
   { name: "#", of: (session) => session.id, class: "n" },
   { name: "Result", of: (session) => ["failed", "warning", "ok"].indexOf(session.status) },
-  { name: "Start", of: (session) => session.order, class: "time" },
-  { name: "Client", of: (session) => session.client },
+  { name: zone === null ? "Start" : "Start, " + zone, of: (session) => session.order, class: "time" },
+  { name: "Client", of: (session) => session.client, class: "from" },
   { name: "Server", of: (session) => session.name || session.server },
-  { name: "User", of: (session) => session.login.user || "" },
+  { name: "User", of: (session) => session.login.user || "", class: "who" },
   { name: "Files", of: files, class: "n" },
   { name: "Bytes", of: moved_bytes, class: "n" },
-  { name: "What happened", of: (session) => session.verdict },
+  { name: "What happened", of: (session) => session.verdict, class: "last" },
 ];
 let sorted = { column: 0, down: false };
 let shown = 0;
@@ -38,16 +42,21 @@ function words(session) {
 }
 
 function table() {
-  const head = document.querySelector("#sessions thead");
   const row = make("tr");
+  const sort = document.getElementById("sort");
   columns.forEach((column, place) => {
     const button = make("button", { type: "button", onclick: () => {
       sorted = { column: place, down: sorted.column === place && !sorted.down };
       select();
     } }, column.name);
     row.append(make("th", { scope: "col", class: column.class }, button));
+    sort.append(make("option", { value: place }, column.name === "#" ? "Number" : column.name));
   });
-  head.append(row);
+  document.querySelector("#sessions thead").append(row);
+  sort.addEventListener("change", () => {
+    sorted = { column: Number(sort.value), down: ["Files", "Bytes"].includes(columns[sort.value].name) };
+    select();
+  });
   let typing = 0;
   document.getElementById("search").addEventListener("input", () => {
     clearTimeout(typing);
@@ -66,43 +75,46 @@ function select() {
     (status === "" || session.status === status) && wanted.every((word) => words(session).includes(word)));
   const of = columns[sorted.column].of;
   const way = sorted.down ? -1 : 1;
+  const keys = new Map(matching.map((session) => [session, of(session)]));
   matching.sort((a, b) => {
-    const [x, y] = [of(a), of(b)];
+    const [x, y] = [keys.get(a), keys.get(b)];
     return (x < y ? -1 : x > y ? 1 : a.id - b.id) * way;
   });
   document.querySelectorAll("#sessions th").forEach((cell, place) => {
     if (place === sorted.column) cell.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
     else cell.removeAttribute("aria-sort");
   });
+  document.getElementById("sort").value = sorted.column;
   document.querySelector("#sessions tbody").replaceChildren();
   shown = 0;
   fill(100);
+  document.getElementById("none").hidden = matching.length > 0;
   document.getElementById("found").textContent = matching.length === data.sessions.length
     ? counted(matching.length, "session", "sessions")
-    : matching.length.toLocaleString("en") + " of " + counted(data.sessions.length, "session", "sessions");
+    : number(matching.length) + " of " + counted(data.sessions.length, "session", "sessions");
 }
 
 function fill(count) {
   const body = document.querySelector("#sessions tbody");
-  for (const session of matching.slice(shown, shown + count)) body.append(line(session));
+  body.append(...matching.slice(shown, shown + count).map(line));
   shown = Math.min(shown + count, matching.length);
   const more = document.getElementById("more");
   more.hidden = shown >= matching.length;
-  more.textContent = "Show more (" + (matching.length - shown).toLocaleString("en") + ")";
+  more.textContent = "Show more (" + number(matching.length - shown) + ")";
 }
 
 function line(session) {
+  const count = files(session);
   const row = make("tr", { class: "open" },
-    make("td", { class: "n" }, linkTo(session.id, String(session.id))),
+    make("td", { class: "n" }, linkTo(session.id, make("span", { class: "aloud" }, "Session "), String(session.id))),
     make("td", null, badge(session.status)),
-    make("td", { class: "time hide" }, session.start),
-    make("td", { class: "hide" }, session.client),
-    make("td", { class: "wide wire", title: session.server }, session.name || session.server),
-    make("td", { class: "wire wide" }, session.login.user === null ? "" : session.login.user,
-      session.login.outcome === "rejected" ? " (rejected)" : ""),
-    make("td", { class: "n hide" }, files(session).toLocaleString("en")),
-    make("td", { class: "n hide" }, size(moved_bytes(session))),
-    make("td", { class: "wire wide" }, session.verdict));
+    make("td", { class: "time hide" }, zone === null ? session.start : session.start.slice(0, 19)),
+    make("td", { class: "end from hide", title: session.client }, session.client),
+    make("td", { class: "end wire", title: session.server }, session.name || session.server),
+    make("td", { class: "wire who hide", title: session.login.user }, session.login.user === null ? "" : session.login.user),
+    make("td", { class: "n hide" }, count === 0 ? "" : number(count)),
+    make("td", { class: "n hide" }, count === 0 ? "" : size(moved_bytes(session))),
+    make("td", { class: "last" }, make("span", { class: "wire clamp" }, session.verdict)));
   row.addEventListener("click", (event) => {
     if (event.target.closest("a") === null && String(getSelection()) === "") location.hash = "session-" + session.id;
   });
