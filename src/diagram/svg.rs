@@ -64,7 +64,15 @@ impl Picture<'_> {
         self.y += 30;
         let title = format!("Session {}: {}", diagram.session, diagram.verdict);
         let y = self.y;
-        self.text(MARGIN, y, "start", "h", &title, WIDTH - 2 * MARGIN)?;
+        // Its letters are larger.
+        self.text(
+            MARGIN,
+            y,
+            "start",
+            "h",
+            &title,
+            (WIDTH - 2 * MARGIN) * 2 / 3,
+        )?;
         self.text(
             MARGIN,
             y + 18,
@@ -177,16 +185,19 @@ impl Picture<'_> {
         let full = printable(&row.caption);
         writeln!(
             self.out,
-            "<g class=\"{class}\"><title>{}</title><line x1=\"{begin}\" y1=\"{y}\" x2=\"{back}\" y2=\"{y}\"/>\
-             <path d=\"M{tip} {y}L{back} {}L{back} {}Z\"/>",
-            escaped(&full),
-            y - 4,
-            y + 4
+            "<g class=\"{class}\"><title>{}</title>",
+            escaped(&full)
         )?;
         let middle = u64::midpoint(begin, end);
         // Over the lanes beside it there is room too, as far as the picture goes.
         let room = 2 * (middle - MARGIN - 110).min(WIDTH - MARGIN - middle);
         self.text(middle, y - 5, "middle", "l", &row.label, room)?;
+        writeln!(
+            self.out,
+            "<line x1=\"{begin}\" y1=\"{y}\" x2=\"{back}\" y2=\"{y}\"/><path d=\"M{tip} {y}L{back} {}L{back} {}Z\"/>",
+            y - 4,
+            y + 4
+        )?;
         writeln!(self.out, "</g>")
     }
 

@@ -167,3 +167,30 @@ fn secrets_are_drawn_as_the_report_has_them() {
     let console: Vec<&String> = diagram.rows.iter().flat_map(|row| &row.console).collect();
     assert!(console.iter().any(|line| *line == "Password:"));
 }
+
+#[test]
+fn wide_and_combining_characters_keep_the_lanes_in_line() {
+    let mut session = example_session();
+    for command in session.steps.iter_mut().flat_map(|step| &mut step.commands) {
+        if command.verb == "RETR" {
+            command.argument = Some("日本語の長いファイル名 cafe\u{301} 👍.txt".into());
+        }
+    }
+    for width in [80, 120, 200] {
+        let mut out = Vec::new();
+        let options = TextOptions {
+            detail: Detail::Messages,
+            width,
+            color: false,
+        };
+        let diagram = Recorder::default().diagram(&session);
+        write_text(&mut [diagram].into_iter(), options, &mut out).expect("memory takes it");
+        let text = String::from_utf8(out).expect("text is UTF-8");
+        assert!(text.contains("e\u{301} 👍.txt"), "{text}");
+        let lanes = text.lines().filter(|line| line.ends_with(['│', '┤']));
+        let columns: std::collections::BTreeSet<usize> =
+            lanes.map(unicode_width::UnicodeWidthStr::width).collect();
+        assert_eq!(columns.len(), 1, "{columns:?} {text}");
+        assert!(text.matches("👍").count() >= 2, "{text}");
+    }
+}

@@ -14,7 +14,7 @@ use super::room::{Room, Share};
 use super::rows;
 use super::strings::Strings;
 use crate::diagram::{Diagram, Recorder};
-use crate::model::record::{Finding, ListingEntry, Session, Step, Transfer};
+use crate::model::record::{Finding, ListingEntry, Session, Step, Tls, Transfer};
 use crate::model::wire_text::printable;
 use crate::report::{Report, units};
 
@@ -176,7 +176,7 @@ fn session_value(
             "anonymous": login.anonymous,
             "attempts": login.attempts,
         },
-        "tls": session.tls.as_ref().map(value),
+        "tls": session.tls.as_ref().map(tls),
         "encrypted": session.encrypted_data.len(),
         "findings": session.findings.iter().map(finding).collect::<Value>(),
         "steps": session.steps.iter().map(|one| step(one, diagram, strings)).collect::<Value>(),
@@ -187,6 +187,14 @@ fn session_value(
         "packetsLeft": share.packets_left,
         "rows": rows,
         "states": states,
+    })
+}
+
+fn tls(tls: &Tls) -> Value {
+    json!({
+        "version": tls.version.as_deref().map(text),
+        "cipher_suite": tls.cipher_suite.as_deref().map(text),
+        "decrypted": tls.decrypted,
     })
 }
 
@@ -213,7 +221,6 @@ fn finding(finding: &Finding) -> Value {
         "advice": text(&finding.advice),
         "frames": finding.frames.iter().take(FRAMES).collect::<Vec<_>>(),
         "step": finding.step,
-        "transfer": finding.transfer,
         "sessions": finding.sessions,
     })
 }
@@ -221,7 +228,6 @@ fn finding(finding: &Finding) -> Value {
 fn step(step: &Step, diagram: &Diagram, strings: &mut Strings) -> Value {
     json!([
         step.number,
-        value(&step.kind),
         strings.number(&step.title),
         value(&step.outcome),
         units::offset(step.time, diagram.start),
@@ -265,7 +271,7 @@ fn entry(entry: &ListingEntry) -> Value {
         value(&entry.kind),
         text(&entry.name),
         entry.size,
-        entry.modified,
+        entry.modified.as_deref().map(text),
         entry.permissions.as_deref().map(text),
         entry.target.as_deref().map(text),
     ])

@@ -53,7 +53,7 @@ function finding_view(finding, jump) {
 function steps(session, jump) {
   const body = make("tbody");
   const add = (list) => {
-    for (const [place, , title, outcome, offset] of list) {
+    for (const [place, title, outcome, offset] of list) {
       const text = texts[title];
       body.append(make("tr", null,
         make("td", { class: "n" }, String(place)),
