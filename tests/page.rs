@@ -30,6 +30,8 @@ fn a_stranger_sees_at_once_who_what_and_what_went_wrong() {
     ] {
         assert!(overview.contains(part), "{part}: {overview}");
     }
+    let folded = browser.text("document.getElementById('overview').textContent");
+    assert!(folded.contains("530 Login incorrect"), "{folded}");
     let above = browser
         .value("document.getElementById('overview').getBoundingClientRect().bottom < innerHeight");
     assert_eq!(above, json!(true), "the overview fits one screen");
@@ -201,6 +203,26 @@ fn a_finding_leads_to_its_packet_in_the_diagram() {
     assert_eq!(browser.text(LIT), "SYN");
     let lit = browser.text("document.querySelector('.rows li[aria-current]').textContent");
     assert!(lit.contains("#20"), "{lit}");
+    done(browser);
+}
+
+#[test]
+fn a_failure_without_a_finding_leads_to_its_step() {
+    let mut conversation = Conversation::logged_in("192.168.0.2:40000", "192.168.0.21:21");
+    conversation.exchange("RETR nothing.txt", "550 No such file.");
+    let folder = Folder::new("page-failure");
+    folder.write("refused.pcap", &conversation.quit());
+    let page = page(&folder, &["refused.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "failure", DESKTOP) else {
+        return;
+    };
+    let overview = browser.text("document.getElementById('overview').innerText");
+    assert!(
+        overview.contains("RETR nothing.txt (550 No such file)"),
+        "{overview}"
+    );
+    browser.value("document.querySelector('#session > button').click()");
+    assert_eq!(browser.text(LIT), "get nothing.txt");
     done(browser);
 }
 

@@ -108,7 +108,7 @@ function trouble() {
         make("p", { class: "wire" }, finding.explanation), make("p", { class: "dim wire" }, finding.advice)),
       data.sessions.length > 1 && known.length > 0 ? make("small", null, known.length > 1 ? "sessions " : "session ",
         known.slice(0, 6).map((id, place) => [place > 0 ? ", " : "", linkTo(id, String(id))]),
-        known.length > 6 ? [" and ", seeker(number(known.length - 6) + " more", finding.id)] : "") : null,
+        known.length > 6 ? [" and ", seeker(number(known.length - 6) + " more", finding.severity === "failed" ? finding.title : finding.id)] : "") : null,
     ], badge(finding.severity));
   };
   const list = listed(serious, data.sessions.length === 0 && data.attempts.length === 0 ? "Nothing." : "Nothing to worry about.", show);
@@ -133,18 +133,21 @@ function kindsOfTrouble() {
   const worst = ["failed", ...severities];
   const kinds = new Map();
   const add = (finding, sessions) => {
-    const key = finding.severity + "\n" + finding.id + (sessions.length === 0 ? finding.title : "");
+    const apart = sessions.length === 0 || finding.severity === "failed";
+    const key = finding.severity + "\n" + finding.id + (apart ? finding.title : "");
     const known = kinds.get(key) || { finding, sessions: new Set(), rank: worst.indexOf(finding.severity) };
     for (const session of sessions) known.sessions.add(session);
     kinds.set(key, known);
   };
   for (const finding of data.findings) add(finding, finding.sessions || []);
   for (const session of data.sessions) {
-    for (const finding of session.findings) add(finding, [session.id]);
-    const told = session.findings.some((finding) => severities.indexOf(finding.severity) < 2);
-    if (session.status === "failed" && !told) {
-      add({ severity: "failed", id: session.verdict, title: session.verdict, explanation: "", advice: "" }, [session.id]);
+    const told = session.status !== "failed" || session.findings.some((finding) => severities.indexOf(finding.severity) < 2);
+    const same = told ? undefined : session.findings.find((finding) => session.verdict.includes(finding.title));
+    for (const finding of session.findings) {
+      if (finding !== same) add(finding, [session.id]);
     }
+    if (same !== undefined) add({ ...same, severity: "failed" }, [session.id]);
+    else if (!told) add({ severity: "failed", id: "", title: session.verdict, explanation: "", advice: "" }, [session.id]);
   }
   return [...kinds.values()].sort((a, b) => a.rank - b.rank || b.sessions.size - a.sessions.size);
 }

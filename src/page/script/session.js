@@ -10,6 +10,11 @@ function session_view(session) {
     make("p", { class: "dim wire" }, session.client + " → " + server + " · " + session.start + " · " + duration(session.duration)));
   const diagram = make("div");
   const jump = session.rows === null ? null : player(session, diagram);
+  const failure = jump === null ? undefined : session.steps.findLast(([, , outcome]) => outcome === "failed");
+  const leads = (finding) => failure !== undefined && finding.step === failure[0];
+  if (session.status === "failed" && failure !== undefined && !session.findings.some(leads)) {
+    place.append(make("button", { type: "button", class: "text", onclick: () => jump(failure[0]) }, "Show what failed in the diagram"));
+  }
   const findings = session.findings.slice().sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
   place.append(...findings.slice(0, 50).map((finding) => finding_view(finding, jump)));
   if (findings.length > 50) place.append(make("p", { class: "dim" }, counted(findings.length - 50, "more finding", "more findings")));
