@@ -30,8 +30,8 @@ fn a_stranger_sees_at_once_who_what_and_what_went_wrong() {
     ] {
         assert!(overview.contains(part), "{part}: {overview}");
     }
-    let folded = browser.text("document.getElementById('overview').textContent");
-    assert!(folded.contains("530 Login incorrect"), "{folded}");
+    let shown = browser.text("document.getElementById('overview').textContent");
+    assert!(shown.contains("530 Login incorrect"), "{shown}");
     let above = browser
         .value("document.getElementById('overview').getBoundingClientRect().bottom < innerHeight");
     assert_eq!(above, json!(true), "the overview fits one screen");

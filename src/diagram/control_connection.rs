@@ -7,7 +7,7 @@ use super::model::{Channel, Levels};
 use super::segments::{at, fields, flag_label, is_ack, lanes, levels, segment_label};
 use super::state::Effect;
 use super::{captions, messages};
-use crate::model::record::{Address, Reply, Session, Step, StepKind};
+use crate::model::record::{Address, Reply, Session, StepKind};
 use crate::model::trace::{Novelty, TracedConnection, TracedSegment};
 use crate::model::{Direction, Endpoint};
 use crate::report::units;
@@ -125,8 +125,8 @@ pub(super) fn drafts(
 
 /// TLS that no command asked for begins with the first bytes of the client.
 fn handshake(session: &Session, control: &TracedConnection) -> Option<Draft> {
-    let is_handshake = |step: &&Step| step.kind == StepKind::Tls && step.commands.is_empty();
-    let step = session.steps.iter().find(is_handshake)?;
+    let mut steps = session.steps.iter();
+    let step = steps.find(|step| step.kind == StepKind::Tls && step.commands.is_empty())?;
     let from_client = server_way(session, control).reverse();
     let first = control.payload[from_client.index()].first?;
     Some(Draft {

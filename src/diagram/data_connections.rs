@@ -20,7 +20,7 @@ pub(super) fn drafts(session: &Session, recorder: &Recorder, drafts: &mut Vec<Dr
     let mut omitted = 0;
     let made = session.steps.iter();
     let steps: BTreeMap<u64, &Step> = made
-        .filter_map(|step| Some((step.transfer?, step)))
+        .filter_map(|step| Some((step.transfer?, step.as_ref())))
         .collect();
     for transfer in &session.transfers {
         let step = steps.get(&transfer.id).copied();

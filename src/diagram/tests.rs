@@ -171,7 +171,8 @@ fn secrets_are_drawn_as_the_report_has_them() {
 #[test]
 fn wide_and_combining_characters_keep_the_lanes_in_line() {
     let mut session = example_session();
-    for command in session.steps.iter_mut().flat_map(|step| &mut step.commands) {
+    let steps = session.steps.iter_mut().map(Arc::make_mut);
+    for command in steps.flat_map(|step| &mut step.commands) {
         if command.verb == "RETR" {
             command.argument = Some("日本語の長いファイル名 cafe\u{301} 👍.txt".into());
         }

@@ -1,9 +1,9 @@
 //! What is known of the cause where something is not as expected: what the session itself shows.
 
-use super::subject::{Subject, step_of};
+use super::subject::Subject;
 use crate::check::step_text::{StepView, reply_line};
 use crate::model::record::{
-    Completeness, EndState, Outcome, Reply, Session, Step, StepKind, Transfer, TransferDirection,
+    Completeness, EndState, Outcome, Reply, Session, StepKind, Transfer, TransferDirection,
 };
 
 /// Why something of a session may not be there at all.
@@ -100,7 +100,7 @@ fn findings_about(session: &Session, transfer: &Transfer) -> Vec<String> {
 
 /// The command that said how the data connection is opened.
 fn negotiation(session: &Session, transfer: &Transfer, subject: &Subject<'_>) -> String {
-    let step = step_of(session, transfer);
+    let step = session.step_of(transfer.id);
     let mut commands = step.into_iter().flat_map(|step| step.commands.iter().rev());
     let found = commands.find(|command| NEGOTIATIONS.contains(&command.verb.as_str()));
     match found {
@@ -114,9 +114,9 @@ fn negotiation(session: &Session, transfer: &Transfer, subject: &Subject<'_>) ->
 
 /// The last TYPE before a transfer.
 fn representation(session: &Session, transfer: &Transfer, subject: &Subject<'_>) -> String {
-    let own = step_of(session, transfer).map(|step| step.number);
-    let before = |step: &&Step| own.is_none_or(|own| step.number <= own);
-    let steps = session.steps.iter().filter(before);
+    let own = session.step_of(transfer.id).map(|step| step.number);
+    let steps = session.steps.iter();
+    let steps = steps.filter(|step| own.is_none_or(|own| step.number <= own));
     let commands = steps.flat_map(|step| &step.commands);
     let is_accepted = |reply: &Reply| (200..300).contains(&reply.code);
     let mut types = commands
