@@ -149,3 +149,35 @@ fn a_rule_that_does_not_hold_is_no_matter_of_an_update() {
     assert!(text.contains("tls is null"), "{text}");
     assert!(folder.read("rule.toml").contains("assert = 'tls != null'"));
 }
+
+#[test]
+fn an_update_leaves_the_steps_that_hold_as_they_were_written() {
+    let folder = Folder::new("update-steps");
+    folder.write("run.pcap", &capture(Change::ExtraCommand));
+    folder.write(
+        "e.toml",
+        b"[[session]]\nsteps = [  # by hand\n  \"login\",   # anybody\n  { kind = \"retrieve\", duration = \"..5\" },\n  \
+          \"store log-9.txt\",\n  \"rename\",\n  \"quit: ok\",\n]\n\n[[session]]\nsteps = [\"quit: failed\"]\n",
+    );
+    folder.write("two.pcap", &capture(Change::SecondSession));
+    let text = folder.run(&["check", "--expect", "e.toml", "--update", "two.pcap"]);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+    assert_eq!(
+        folder.read("e.toml"),
+        "[[session]]\nsteps = [  # by hand\n  \"login\",   # anybody\n  { kind = \"retrieve\", duration = \"..5\" },\n  \
+         \"store log-1.txt: ok 226\",\n  \"quit: ok\",\n]\n\n[[session]]\nsteps = [\"quit: ok 221\"]\n"
+    );
+    // What may not stand beside is taken in, in its place.
+    folder.write(
+        "e.toml",
+        b"[[session]]\nextra_steps = false\nsteps = [\"login mira: ok\", \"quit\"]\n",
+    );
+    let text = folder.run(&["check", "--expect", "e.toml", "--update", "run.pcap"]);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+    assert_eq!(
+        folder.read("e.toml"),
+        "[[session]]\nextra_steps = false\nsteps = [\n  \"login mira: ok\",\n  \"command PWD: ok 257\",\n  \
+         \"command TYPE I: ok 200\",\n  \"cwd pub: ok 250\",\n  \"command SITE CHMOD 777 pub: ok 200\",\n  \
+         \"retrieve firmware.bin: ok 226\",\n  \"store log-1.txt: ok 226\",\n  \"quit\",\n]\n"
+    );
+}

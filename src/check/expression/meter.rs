@@ -4,7 +4,7 @@
 //! expression and the report alone, so that the same input gives the same output on every machine.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, ExecutionError};
@@ -13,14 +13,18 @@ use cel::{Context, ExecutionError};
 #[derive(Clone, Debug)]
 pub(super) struct Meter {
     left: Arc<AtomicU64>,
-    has_given_up: Arc<AtomicU64>,
+    /// It was too much for this object.
+    gives_up: Arc<AtomicBool>,
+    /// It was too much for some object.
+    has_given_up: Arc<AtomicBool>,
 }
 
 impl Meter {
     pub(super) fn new() -> Self {
         Self {
             left: Arc::new(AtomicU64::new(AT_FIRST)),
-            has_given_up: Arc::new(AtomicU64::new(0)),
+            gives_up: Arc::default(),
+            has_given_up: Arc::default(),
         }
     }
 
@@ -30,7 +34,8 @@ impl Meter {
         let count = move || -> Result<bool, ExecutionError> {
             let left = meter.left.load(Ordering::Relaxed);
             if left == 0 {
-                meter.has_given_up.store(1, Ordering::Relaxed);
+                meter.gives_up.store(true, Ordering::Relaxed);
+                meter.has_given_up.store(true, Ordering::Relaxed);
                 return Err(ExecutionError::function_error(COUNT, GIVEN_UP));
             }
             meter.left.store(left - 1, Ordering::Relaxed);
@@ -45,11 +50,17 @@ impl Meter {
         let left = self.left.load(Ordering::Relaxed);
         let more = left.saturating_add(FOR_EACH).min(AT_FIRST);
         self.left.store(more, Ordering::Relaxed);
+        self.gives_up.store(false, Ordering::Relaxed);
     }
 
-    /// True where an answer was not found within the bound.
+    /// True where the answer for this object was not found within the bound.
+    pub(super) fn gives_up(&self) -> bool {
+        self.gives_up.load(Ordering::Relaxed)
+    }
+
+    /// True where the answer for some object was not found within the bound.
     pub(super) fn has_given_up(&self) -> bool {
-        self.has_given_up.load(Ordering::Relaxed) != 0
+        self.has_given_up.load(Ordering::Relaxed)
     }
 }
 

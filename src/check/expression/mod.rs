@@ -154,7 +154,7 @@ impl Expression {
         self.meter.next_object();
         self.put(&fields, &mut context);
         let result = Value::resolve(&self.code, &context);
-        matches!(result, Ok(Value::Bool(true))) && !self.has_given_up()
+        matches!(result, Ok(Value::Bool(true))) && !self.meter.gives_up()
     }
 
     /// Puts what it uses of `object` into scope.

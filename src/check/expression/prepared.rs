@@ -45,14 +45,14 @@ impl<'e> Prepared<'e> {
     pub(crate) fn is_true(&self, object: &Value, session: Option<&Value>) -> bool {
         let scope = self.scope(object, session);
         let result = CelValue::resolve(self.code(), &scope);
-        matches!(result, Ok(CelValue::Bool(true))) && !self.has_given_up()
+        matches!(result, Ok(CelValue::Bool(true))) && !self.expression.meter.gives_up()
     }
 
     /// Whether it holds, and if not, what was found.
     pub(crate) fn judge(&self, object: &Value, session: Option<&Value>) -> Judgement {
         let scope = self.scope(object, session);
         let result = CelValue::resolve(self.code(), &scope);
-        if self.has_given_up() {
+        if self.expression.meter.gives_up() {
             return Judgement::Stumbled(meter::GIVEN_UP.to_owned(), Vec::new());
         }
         if matches!(result, Ok(CelValue::Bool(true))) {
@@ -90,7 +90,7 @@ impl<'e> Prepared<'e> {
         scope
     }
 
-    /// True where it was too much work to tell: from then on nothing is true.
+    /// True where it was too much work to tell of some object.
     pub(crate) fn has_given_up(&self) -> bool {
         self.expression.has_given_up()
     }

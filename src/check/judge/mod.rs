@@ -25,6 +25,7 @@ use super::verdict::{Difference, Group, Origin, Verdict};
 use crate::model::record::{Session, Severity};
 
 pub(super) use sessions::Partners;
+pub(super) use steps::{Current, current as current_steps};
 pub use subject::Subject;
 pub(super) use transfers::partners as transfer_partners;
 

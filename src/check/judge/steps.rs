@@ -77,6 +77,48 @@ pub(super) fn compare(
     view.compare()
 }
 
+/// A step of a list that is brought up to date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Current {
+    /// One that was expected and is there, by its place among those that were.
+    Kept(usize),
+    /// One that stands in its place or beside, by its place in the session.
+    New(usize),
+}
+
+/// The steps that are expected from now on: what is there as it was stays, and what is beside only where nothing may be.
+pub(in super::super) fn current(
+    expected: &SessionExpectation,
+    session: &Session,
+    value: &Value,
+    subject: &Subject<'_>,
+) -> Vec<Current> {
+    let Some(steps) = &expected.steps else {
+        return Vec::new();
+    };
+    let view = View {
+        session,
+        subject,
+        expected: &steps.steps,
+        actual: StepView::all(value),
+    };
+    let mut current = Vec::new();
+    let mut between = Between::default();
+    for row in view.rows() {
+        match row {
+            Row::Left(i) => between.missing.push(i),
+            Row::Right(j) => between.beside.push(j),
+            Row::Both(i, _) => {
+                view.renew(&between, expected.extra_steps, &mut current);
+                current.push(Current::Kept(i));
+                between = Between::default();
+            }
+        }
+    }
+    view.renew(&between, expected.extra_steps, &mut current);
+    current
+}
+
 struct View<'v> {
     session: &'v Session,
     subject: &'v Subject<'v>,
@@ -85,15 +127,45 @@ struct View<'v> {
 }
 
 impl View<'_> {
-    fn compare(&self) -> (Vec<Difference>, Vec<Difference>) {
+    /// What is expected and what is there, side by side.
+    fn rows(&self) -> Vec<Row> {
         let actual = &self.actual;
         let same = |i: usize, j: usize| match (self.expected.get(i), actual.get(j)) {
             (Some(expected), Some(step)) => is_like(expected, *step),
             _ => false,
         };
+        align(self.expected.len(), actual.len(), same)
+    }
+
+    /// The one of `beside` that stands in place of an expected step.
+    fn instead(&self, expected: &StepExpectation, beside: &[usize]) -> Option<usize> {
+        beside.iter().position(|j| {
+            let step = self.actual.get(*j);
+            step.is_some_and(|step| is_instead(expected, *step))
+        })
+    }
+
+    /// What is new between two steps that stay.
+    fn renew(&self, between: &Between, may_stand_beside: bool, current: &mut Vec<Current>) {
+        let mut beside = between.beside.clone();
+        let mut new = Vec::new();
+        for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
+            if let Some(place) = self.instead(expected, &beside) {
+                new.push(beside.remove(place));
+            }
+        }
+        if !may_stand_beside {
+            let is_asked = |j: &usize| self.actual.get(*j).is_some_and(|step| step.is_asked());
+            new.extend(beside.into_iter().filter(is_asked));
+        }
+        new.sort_unstable();
+        current.extend(new.into_iter().map(Current::New));
+    }
+
+    fn compare(&self) -> (Vec<Difference>, Vec<Difference>) {
         let mut between = Between::default();
         let mut told = (Vec::new(), Vec::new());
-        let rows = align(self.expected.len(), actual.len(), same);
+        let rows = self.rows();
         let in_both = |row: &Row| match row {
             Row::Both(_, j) => Some(*j),
             _ => None,
@@ -127,11 +199,7 @@ impl View<'_> {
         let mut beside = between.beside.clone();
         let mut gone: Vec<&StepExpectation> = Vec::new();
         for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
-            let instead = beside.iter().position(|j| {
-                let step = actual.get(*j);
-                step.is_some_and(|step| is_instead(expected, *step))
-            });
-            match instead {
+            match self.instead(expected, &beside) {
                 Some(place) => different.push(self.changed(expected, beside.remove(place))),
                 None => gone.push(expected),
             }

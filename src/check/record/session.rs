@@ -40,6 +40,11 @@ pub(super) fn steps(session: &Value) -> String {
     list(&steps, "")
 }
 
+/// One step, by its place in a session.
+pub(super) fn step_at(session: &Value, place: usize) -> Option<String> {
+    StepView::all(session).get(place).map(|view| step(*view))
+}
+
 /// The verbs that were sent, as a list.
 pub(super) fn commands(session: &Value) -> String {
     let steps = StepView::all(session);

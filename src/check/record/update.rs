@@ -2,11 +2,11 @@
 //! does not is replaced by what was found. Rules are demands, not records: they stay.
 
 use serde_json::Value as Json;
-use toml_edit::{ArrayOfTables, DocumentMut, Item, TableLike, Value};
+use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, TableLike, Value};
 
 use super::super::alignment::{Row, align};
 use super::super::file::{Expectations, FieldExpectation, SessionExpectation};
-use super::super::judge::{self, Partners, Subject};
+use super::super::judge::{self, Current, Partners, Subject};
 use super::super::step_text::items;
 use super::toml_text::quoted;
 use super::{apart, session};
@@ -75,7 +75,10 @@ fn update_session(
         return;
     };
     if judge::steps_differ(expected, record, value, subject) {
-        put(table, &["steps".to_owned()], &session::steps(value));
+        let current = judge::current_steps(expected, record, value, subject);
+        if let Some(steps) = table.get_mut("steps").and_then(Item::as_array_mut) {
+            update_steps(steps, &current, value);
+        }
     }
     if judge::commands_differ(expected, record, value, subject) {
         put(
@@ -117,6 +120,44 @@ fn update_session(
             session::write_transfer(transfer, &mut text);
             append_transfer(table, &text);
         }
+    }
+}
+
+/// Replaces the steps that differ; those that do not stay as they were written.
+fn update_steps(steps: &mut Array, current: &[Current], session: &Json) {
+    let mut old: Vec<Option<Value>> = steps.iter().cloned().map(Some).collect();
+    let is_long = current.len() > MOST_IN_A_LINE;
+    let space = steps.iter().next().and_then(|first| {
+        let space = first.decor().prefix()?.as_str()?;
+        let (_, indent) = space.rsplit_once('\n')?;
+        Some(format!("\n{indent}"))
+    });
+    let was_one_line = space.is_none();
+    let space = space.unwrap_or_else(|| if is_long { "\n  " } else { " " }.to_owned());
+    steps.clear();
+    for (index, step) in current.iter().enumerate() {
+        let mut value = match step {
+            Current::Kept(place) => old.get_mut(*place).and_then(Option::take),
+            Current::New(place) => session::step_at(session, *place)
+                .and_then(|text| text.parse::<Value>().ok())
+                .map(|value| value.decorated(space.as_str(), "")),
+        };
+        if let Some(value) = &mut value
+            && was_one_line
+        {
+            let first = if is_long { space.as_str() } else { "" };
+            value
+                .decor_mut()
+                .set_prefix(if index == 0 { first } else { space.as_str() });
+            value.decor_mut().set_suffix("");
+        }
+        if let Some(value) = value {
+            steps.push_formatted(value);
+        }
+    }
+    if was_one_line && is_long {
+        steps.set_trailing_comma(true);
+        steps.set_trailing("\n");
     }
 }
 
@@ -280,6 +321,9 @@ fn difference(old: &str, new: &str) -> String {
     }
     out
 }
+
+/// Steps that stand in one line.
+const MOST_IN_A_LINE: usize = 4;
 
 /// Lines that are shown around a change.
 const AROUND: usize = 2;

@@ -5,6 +5,7 @@
 //!                         full: counted               <- one byte for each that is over <-
 //! ```
 
+use std::cell::Cell;
 use std::io::{Read as _, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout};
 use std::sync::Arc;
@@ -23,6 +24,8 @@ use crate::report::units;
 #[derive(Default)]
 pub(super) struct Alerts {
     expressions: Vec<Expression>,
+    /// That some events are too much work is told once.
+    work_told: Cell<bool>,
     program: Option<Program>,
 }
 
@@ -56,6 +59,7 @@ impl Alerts {
         };
         Ok(Self {
             expressions: texts.iter().map(compile).collect::<Result<_, _>>()?,
+            work_told: Cell::new(false),
             program: None,
         })
     }
@@ -97,9 +101,17 @@ impl Alerts {
 
     /// Whether an expression is true of an event.
     pub(super) fn matches(&self, event: &serde_json::Value) -> bool {
-        self.expressions
+        let is_true = self
+            .expressions
             .iter()
-            .any(|expression| expression.is_true(event))
+            .any(|expression| expression.is_true(event));
+        if !self.work_told.get() && self.expressions.iter().any(Expression::has_given_up) {
+            self.work_told.set(true);
+            error_text::note(
+                "--alert: it is too much work for some events, which are not marked; look at fewer lists within lists",
+            );
+        }
+        is_true
     }
 
     /// Puts an alert into the queue; where it is full the alert is counted and dropped.
