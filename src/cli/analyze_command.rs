@@ -85,7 +85,9 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
             Format::Json => json::write_session(session, out),
             _ => table::write_session(session, &layout, out),
         });
-        outcome = reading.run(&mut builder, false, files, Arc::default());
+        outcome = tell_aside(&mut builder, |events| {
+            reading.run(events, false, files, Arc::default())
+        });
         let summary = &outcome.summary;
         let (report, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
         match format {

@@ -8,12 +8,14 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
+use super::text_pieces::TextPieces;
+
 /// Texts of sessions, by id.
 #[derive(Debug)]
 pub struct FinishedSessions {
     places: Vec<Place>,
     /// What is not in the file: all texts until there is one, the latest ones then.
-    memory: Vec<u8>,
+    memory: TextPieces,
     spilled: Option<Spilled>,
     /// Bytes from which on memory goes into the file.
     bound: usize,
@@ -39,7 +41,7 @@ impl Write for SessionText<'_> {
 
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.0.memory.extend_from_slice(bytes);
+        self.0.memory.push(bytes);
         if self.0.memory.len() < self.0.bound {
             Ok(())
         } else {
@@ -64,7 +66,7 @@ impl FinishedSessions {
     pub fn new() -> Self {
         Self {
             places: Vec::new(),
-            memory: Vec::new(),
+            memory: TextPieces::default(),
             spilled: None,
             bound: KEPT_IN_MEMORY,
             error: None,
@@ -88,7 +90,7 @@ impl FinishedSessions {
             }
             Err(error) => {
                 self.error = Some(error);
-                self.memory = Vec::new();
+                self.memory = TextPieces::default();
             }
         }
     }
@@ -120,17 +122,17 @@ impl FinishedSessions {
         if let Some(spilled) = &mut self.spilled {
             spilled.append(&mut self.memory)?;
         }
+        let mut piece = Vec::new();
         for (at, place) in self.places.iter().enumerate() {
             if at > 0 {
                 out.write_all(between)?;
             }
             if let Some(spilled) = &mut self.spilled {
-                spilled.copy(*place, &mut self.memory, out)?;
+                spilled.copy(*place, &mut piece, out)?;
             } else {
                 let part = |from: u64| usize::try_from(from).unwrap_or(usize::MAX);
                 let (start, length) = (part(place.offset), part(place.length));
-                let text = self.memory.get(start..start.saturating_add(length));
-                out.write_all(text.unwrap_or_default())?;
+                self.memory.write(start, length, out)?;
             }
         }
         Ok(())
@@ -142,7 +144,6 @@ impl FinishedSessions {
             None => Spilled::create()?,
         };
         spilled.append(&mut self.memory)?;
-        self.memory.shrink_to(WRITTEN_AT_ONCE);
         self.bound = WRITTEN_AT_ONCE;
         self.spilled = Some(spilled);
         Ok(())
@@ -162,12 +163,11 @@ impl Spilled {
         Ok(Self { file, length: 0 })
     }
 
-    fn append(&mut self, bytes: &mut Vec<u8>) -> io::Result<()> {
-        self.file
-            .write_all(bytes)
+    fn append(&mut self, text: &mut TextPieces) -> io::Result<()> {
+        text.write(0, text.len(), &mut self.file)
             .map_err(|error| explained(&std::env::temp_dir(), &error))?;
-        self.length = self.length.saturating_add(bytes.len() as u64);
-        bytes.clear();
+        self.length = self.length.saturating_add(text.len() as u64);
+        text.clear();
         Ok(())
     }
 
@@ -260,7 +260,7 @@ mod tests {
             assert_eq!((metadata.mode() & 0o777, metadata.nlink()), (0o600, 0));
         }
         assert_eq!(spilled.length, KEPT_IN_MEMORY as u64);
-        assert!(sessions.memory.capacity() <= WRITTEN_AT_ONCE);
+        assert_eq!(sessions.memory.len(), 0);
         push(&mut sessions, 2, b"between");
         assert_eq!(sessions.len(), 3);
         let texts = texts(sessions);
@@ -280,7 +280,7 @@ mod tests {
             }
             Ok(())
         });
-        assert!(sessions.memory.capacity() <= WRITTEN_AT_ONCE + line.len());
+        assert!(sessions.memory.len() <= WRITTEN_AT_ONCE);
         assert_eq!(texts(sessions).len(), lines * line.len());
     }
 

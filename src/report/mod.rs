@@ -27,6 +27,7 @@ pub mod json;
 mod live_lines;
 mod model;
 pub mod table;
+mod text_pieces;
 mod told;
 pub mod tree;
 pub mod units;
