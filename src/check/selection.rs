@@ -26,6 +26,8 @@ pub struct SelectedEvents<'s> {
     /// Whether events before the end of a session matter to `inner`.
     hold: bool,
     held: BTreeMap<u64, Vec<KeptEvent>>,
+    /// Events held of all sessions.
+    held_events: usize,
     rejected: BTreeSet<u64>,
     left_out: Totals,
 }
@@ -54,6 +56,7 @@ impl<'s> SelectedEvents<'s> {
             inner,
             hold,
             held: BTreeMap::new(),
+            held_events: 0,
             rejected: BTreeSet::new(),
             left_out: Totals::default(),
         }
@@ -95,14 +98,16 @@ impl<'s> SelectedEvents<'s> {
             return;
         }
         let events = self.held.entry(session).or_default();
-        if events.len() >= HELD {
+        if events.len() >= HELD || self.held_events >= HELD_OF_ALL {
             return;
         }
         events.push(KeptEvent::of(event));
+        self.held_events += 1;
     }
 
     fn end(&mut self, id: u64, session: &Session, event: &Event<'_>) {
         let held = self.held.remove(&id).unwrap_or_default();
+        self.held_events -= held.len();
         if !self.selection.keeps(session) {
             self.rejected.insert(id);
             self.left_out.sessions += 1;
@@ -153,6 +158,8 @@ impl EventSink for SelectedEvents<'_> {
 
 /// Events held of one session; the session's own record has them all.
 const HELD: usize = 10_000;
+/// Events held of all sessions that are open.
+const HELD_OF_ALL: usize = 500_000;
 
 #[cfg(test)]
 mod tests {

@@ -248,6 +248,31 @@ fn a_program_that_hangs_is_ended_and_four_run_at_once() {
 }
 
 #[test]
+fn a_program_that_cannot_be_started_is_told_with_the_first_alert() {
+    let folder = folder("no-start");
+    let program = folder.join("program");
+    fs::write(&program, "#!/no/such/interpreter\n").expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+    let input = capture("classic.pcap");
+    let alert = "type == \"session_end\"";
+    let arguments = [
+        "-r",
+        text(&input),
+        "--alert",
+        alert,
+        "--exec",
+        text(&program),
+    ];
+    let ended = Monitor::start(&arguments).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(
+        ended.errors.contains("the alert program cannot be started"),
+        "{}",
+        ended.errors
+    );
+}
+
+#[test]
 fn an_alert_is_marked_and_given_to_the_program() {
     let folder = folder("alert");
     let program = folder.join("program");

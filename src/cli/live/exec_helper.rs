@@ -9,6 +9,7 @@ use std::io::{self, BufRead as _, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -78,8 +79,7 @@ pub(in crate::cli) fn run(arguments: HelperArguments) -> ExitCode {
     let program = Arc::new(PathBuf::from(arguments.program));
     let output = Arc::new(Mutex::new(io::stdout()));
     let mut input = io::stdin().lock();
-    let mut told = false;
-    let failed_start = Arc::new(Mutex::new(None::<String>));
+    let told = Arc::new(AtomicBool::new(false));
     loop {
         let mut alert = Vec::new();
         match input.read_until(b'\n', &mut alert) {
@@ -87,14 +87,15 @@ pub(in crate::cli) fn run(arguments: HelperArguments) -> ExitCode {
             Ok(_) => {}
         }
         let (program, output) = (Arc::clone(&program), Arc::clone(&output));
-        let failed = Arc::clone(&failed_start);
+        let told = Arc::clone(&told);
         let worker = thread::Builder::new().spawn(move || {
             let verdict = match give(&program, alert) {
                 Ok(true) => DONE,
                 Ok(false) => FAILED,
                 Err(cause) => {
-                    if let Ok(mut failed) = failed.lock() {
-                        failed.get_or_insert(cause.to_string());
+                    if !told.swap(true, Ordering::Relaxed) {
+                        let cause = error_text::system_words(&cause);
+                        error_text::print(&format!("the alert program cannot be started: {cause}"));
                     }
                     FAILED
                 }
@@ -106,13 +107,6 @@ pub(in crate::cli) fn run(arguments: HelperArguments) -> ExitCode {
         });
         if worker.is_err() {
             break;
-        }
-        if !told
-            && let Ok(failed) = failed_start.lock()
-            && let Some(cause) = &*failed
-        {
-            told = true;
-            error_text::print(&format!("the alert program cannot be started: {cause}"));
         }
     }
     // Programs that still run have their time; the bytes they send are read by the monitor as long as it waits.
