@@ -1,8 +1,8 @@
 //! What happens on a connection goes to whom it concerns.
 
-use super::data_channel::FTP_DATA;
+use super::data::data_channel::FTP_DATA;
+use super::data::early_roles::may_be_early;
 use super::dns_streams::DNS;
-use super::early_roles::may_be_early;
 use super::recognise::{FTP, FTPS, client_way, may_be_control, may_be_implicit};
 use super::tracker::{Role, SessionTracker};
 use crate::decode::Segment;

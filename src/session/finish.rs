@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use super::control::Session;
-use super::data_channel::DataId;
+use super::data::data_channel::DataId;
+use super::dialogue::title::seconds;
 use super::shared::Shared;
-use super::title::seconds;
 use crate::diagnosis;
 use crate::model::record::{self, Address, Dns, EndState, Outcome, Step, StepKind, Timing};
 use crate::model::{EventKind, FrameRef, Timestamp};

@@ -1,9 +1,9 @@
 //! What is told by the clock while packets come as they happen: transfers that take long, and what several sessions tell
 //! together.
 
-use super::data_channel::DataId;
+use super::data::data_channel::DataId;
 use super::tracker::SessionTracker;
-use super::transfer::{direction_of, payload_way};
+use super::transfers::transfer::{direction_of, payload_way};
 use crate::model::record::TransferDirection;
 use crate::model::{EventKind, Span, Timestamp};
 

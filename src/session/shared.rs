@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::data_channel::{DataChannel, DataId};
-use super::early_data::EarlyData;
-use super::expectation::Expectations;
-use super::listing_text::ListingTexts;
+use super::data::data_channel::{DataChannel, DataId};
+use super::data::early_data::EarlyData;
+use super::data::expectation::Expectations;
 use super::sessions_by_hosts::SessionsByHosts;
+use super::transfers::listing_text::ListingTexts;
 use super::unreachable::Unreachables;
 use crate::diagnosis::Several;
 use crate::model::record::Totals;

@@ -5,13 +5,13 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::control::Session;
-use super::data_channel::{DataId, FTP_DATA};
+use super::data::data_channel::{DataId, FTP_DATA};
+use super::data::unmatched::tell_unmatched;
 use super::dns_streams::{DNS, DnsStreams};
 use super::progress::Watch;
 use super::recognise::{Candidate, Judgement, implicit_way};
 use super::shared::{Options, Shared};
 use super::trace::Traces;
-use super::unmatched::tell_unmatched;
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::Totals;
 use crate::model::{Direction, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning};

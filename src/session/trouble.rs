@@ -1,11 +1,11 @@
 //! What only packets tell of a session, kept for the findings.
 
-use super::content::Content;
 use super::control::Session;
-use super::data_channel::DataChannel;
-use super::facts::{Facts, Weight};
+use super::data::content::Content;
+use super::data::data_channel::DataChannel;
 use super::shared::Shared;
-use super::transfer::{TransferState, direction_of, payload_way};
+use super::transfers::facts::{Facts, Weight};
+use super::transfers::transfer::{TransferState, direction_of, payload_way};
 use crate::diagnosis::{DataTrouble, SHORTEST_STALL, StallPlace};
 use crate::model::record::{DataType, LinkMethod, Mode, Opener, TransferDirection, TransferMode};
 use crate::model::{Direction, Endpoint, FrameRef};

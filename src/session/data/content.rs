@@ -1,0 +1,376 @@
+//! The bytes of one direction of a data connection: digests, first bytes, listing text. Always on, bounded, streaming.
+
+use std::cell::Cell;
+
+use file_format::FileFormat;
+use md5::Md5;
+use sha1::Sha1;
+use sha2::{Digest, Sha256};
+
+use super::line_ends::LineEnds;
+use crate::model::ContentId;
+use crate::protocol::tls::record::looks_like_record;
+use crate::session::shared::Options;
+use crate::session::transfers::listing_text::{ListingText, ListingTexts};
+
+/// What is kept of the bytes while they pass.
+pub(in crate::session) struct Content {
+    pub(in crate::session) id: ContentId,
+    sha256: Sha256,
+    md5: Option<Md5>,
+    sha1: Option<Sha1>,
+    /// Costs as much as SHA-256, so it is made only where a server was seen to know XCRC.
+    crc32: Option<flate2::Crc>,
+    /// Payload bytes, each once.
+    pub(in crate::session) bytes: u64,
+    /// End of the stream as far as it is known, holes included.
+    pub(in crate::session) length: u64,
+    /// Holes: from, to.
+    pub(in crate::session) gaps: Vec<[u64; 2]>,
+    pub(in crate::session) gaps_omitted: u64,
+    pub(in crate::session) missing: u64,
+    head: Vec<u8>,
+    /// What they are, with how many of them told it.
+    format: Cell<Option<(usize, FileFormat)>>,
+    /// The text of what may be a listing; `None` once it is known to be none, or longer than its bound.
+    text: Option<ListingText>,
+    /// Before which bytes of the text others are missing.
+    breaks: Vec<usize>,
+    /// The listing was longer than its bound.
+    pub(in crate::session) text_cut: bool,
+    /// Counted where it was asked for, and from the first byte.
+    line_ends: Option<LineEnds>,
+    /// Bytes were given to the transfer sink.
+    pub(in crate::session) stored: bool,
+}
+
+impl Content {
+    pub(in crate::session) fn new(id: ContentId, options: &Options) -> Self {
+        Self {
+            id,
+            sha256: Sha256::new(),
+            md5: options.md5.then(Md5::new),
+            sha1: options.sha1.then(Sha1::new),
+            crc32: options.crc32.then(flate2::Crc::new),
+            bytes: 0,
+            length: 0,
+            gaps: Vec::new(),
+            gaps_omitted: 0,
+            missing: 0,
+            head: Vec::new(),
+            format: Cell::new(None),
+            text: Some(ListingText::default()),
+            breaks: Vec::new(),
+            text_cut: false,
+            line_ends: None,
+            stored: false,
+        }
+    }
+
+    /// Its text counts for all listings that are open.
+    pub(in crate::session) fn among(mut self, texts: &ListingTexts) -> Self {
+        self.text = Some(ListingText::among(texts));
+        self
+    }
+
+    /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing.
+    pub(in crate::session) fn write(&mut self, offset: u64, bytes: &[u8], text_room: usize) {
+        self.sha256.update(bytes);
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        if let Some(sha1) = &mut self.sha1 {
+            sha1.update(bytes);
+        }
+        if let Some(crc32) = &mut self.crc32 {
+            crc32.update(bytes);
+        }
+        if self.head.len() < HEAD_BYTES {
+            let room = HEAD_BYTES - self.head.len();
+            self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        }
+        if let Some(text) = &mut self.text {
+            if text_room == 0 {
+                self.text = None;
+            } else if !self.text_cut {
+                self.text_cut |= !text.push(bytes, text_room);
+            }
+        }
+        if let Some(line_ends) = &mut self.line_ends {
+            line_ends.count(bytes);
+        }
+        self.bytes += bytes.len() as u64;
+        self.length = self.length.max(offset.saturating_add(bytes.len() as u64));
+    }
+
+    /// Bytes that will not come.
+    pub(in crate::session) fn gap(&mut self, from: u64, length: u64) {
+        let to = from.saturating_add(length);
+        self.missing = self.missing.saturating_add(length);
+        self.length = self.length.max(to);
+        if let Some(text) = &self.text
+            && self.breaks.last() != Some(&text.len())
+            && self.breaks.len() < GAPS
+        {
+            self.breaks.push(text.len());
+        }
+        if let Some(last) = self.gaps.last_mut().filter(|last| last[1] == from) {
+            last[1] = to;
+        } else if self.gaps.len() < GAPS {
+            self.gaps.push([from, to]);
+        } else {
+            self.gaps_omitted += 1;
+        }
+    }
+
+    /// From now on counts line ends, those of the bytes so far included where these were kept.
+    pub(in crate::session) fn count_line_ends(&mut self) {
+        let mut line_ends = LineEnds::default();
+        match &self.text {
+            Some(text) if text.len() as u64 == self.bytes => line_ends.count(text),
+            _ if self.bytes == 0 => {}
+            _ => return,
+        }
+        self.line_ends = Some(line_ends);
+    }
+
+    /// The line ends, where they were counted and no byte is missing.
+    pub(in crate::session) fn line_ends(&self) -> Option<&LineEnds> {
+        self.line_ends.as_ref().filter(|_| self.missing == 0)
+    }
+
+    /// Whether the first bytes are a TLS record.
+    pub(in crate::session) fn begins_with_record(&self) -> bool {
+        looks_like_record(&self.head) && self.gaps.first().is_none_or(|gap| gap[0] > 0)
+    }
+
+    /// Whether more bytes will not tell more of the type.
+    pub(in crate::session) fn tells_its_type(&self) -> bool {
+        self.head.len() >= HEAD_BYTES
+    }
+
+    /// The format of what was sent as text and is none. Its line ends may have been changed already, as in the mark by
+    /// which a PNG image shows just that.
+    pub(in crate::session) fn binary_format(&self) -> Option<String> {
+        let begins_later = self.gaps.first().is_some_and(|gap| gap[0] == 0);
+        if begins_later || self.head.is_empty() || is_text(&self.head) {
+            return None;
+        }
+        if self.head.starts_with(b"\x89PNG") {
+            return Some("image/png".to_owned());
+        }
+        let format = self.format();
+        if format != FileFormat::ArbitraryBinaryData {
+            return Some(format.media_type().to_owned());
+        }
+        let mut restored = self.head.clone();
+        let mut kept = 0;
+        for at in 0..restored.len() {
+            let line_end = restored[at] == b'\r' && restored.get(at + 1) == Some(&b'\n');
+            if !line_end {
+                restored[kept] = restored[at];
+                kept += 1;
+            }
+        }
+        if kept == restored.len() {
+            return None;
+        }
+        restored.truncate(kept);
+        let format = FileFormat::from_bytes(&restored);
+        (format != FileFormat::ArbitraryBinaryData).then(|| format.media_type().to_owned())
+    }
+
+    /// What the first bytes are, found out once for as many as there are.
+    fn format(&self) -> FileFormat {
+        if let Some((length, format)) = self.format.get()
+            && length == self.head.len()
+        {
+            return format;
+        }
+        let format = FileFormat::from_bytes(&self.head);
+        self.format.set(Some((self.head.len(), format)));
+        format
+    }
+
+    /// The text of a listing without what is missing, and before which of its bytes that is.
+    pub(in crate::session) fn text(&self) -> Option<(&[u8], &[usize])> {
+        let text = self.text.as_ref()?;
+        Some((text, &self.breaks))
+    }
+
+    /// The digests of the bytes so far, in hex.
+    pub(in crate::session) fn digests(&self) -> Digests {
+        Digests {
+            sha256: hex(&self.sha256.clone().finalize()),
+            md5: self.md5.as_ref().map(|md5| hex(&md5.clone().finalize())),
+            sha1: self.sha1.as_ref().map(|sha1| hex(&sha1.clone().finalize())),
+            crc32: self
+                .crc32
+                .as_ref()
+                .map(|crc32| hex(&crc32.sum().to_be_bytes())),
+        }
+    }
+
+    /// What the first bytes look like; `None` for no bytes and for a stream whose first bytes are missing.
+    pub(in crate::session) fn media_type(&self) -> Option<String> {
+        if self.head.is_empty() || self.gaps.first().is_some_and(|gap| gap[0] == 0) {
+            return None;
+        }
+        // Every other transfer is one, and all formats there are take long to try.
+        if begins_long_listing(&self.head) && is_text(&self.head) {
+            return Some("text/plain".to_owned());
+        }
+        let format = self.format();
+        if !matches!(
+            format,
+            FileFormat::ArbitraryBinaryData | FileFormat::PlainText | FileFormat::Empty
+        ) {
+            return Some(format.media_type().to_owned());
+        }
+        Some(
+            if is_text(&self.head) {
+                "text/plain"
+            } else {
+                "application/octet-stream"
+            }
+            .to_owned(),
+        )
+    }
+}
+
+/// Digests in hex.
+#[derive(Clone, Debug, Default)]
+pub(in crate::session) struct Digests {
+    pub(in crate::session) sha256: String,
+    pub(in crate::session) md5: Option<String>,
+    pub(in crate::session) sha1: Option<String>,
+    /// CRC-32 of ISO 3309, as XCRC tells it.
+    pub(in crate::session) crc32: Option<String>,
+}
+
+/// A line of `ls -l`: a letter for the kind, nine for who may do what, and a space or a mark.
+fn begins_long_listing(bytes: &[u8]) -> bool {
+    let Some(([kind, permissions @ ..], rest)) = bytes.split_first_chunk::<10>() else {
+        return false;
+    };
+    b"-dlbcps".contains(kind)
+        && permissions.iter().all(|bit| b"-rwxsStT".contains(bit))
+        && matches!(rest, [b' ' | b'+' | b'.' | b'@', ..])
+}
+
+fn is_text(bytes: &[u8]) -> bool {
+    let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
+    if bytes.iter().any(control) {
+        return false;
+    }
+    match std::str::from_utf8(bytes) {
+        Ok(_) => true,
+        // A character cut by the end of what is kept is no reason to doubt; Latin-1 text is text as well.
+        Err(error) => {
+            error.error_len().is_none()
+                || bytes.iter().filter(|byte| !byte.is_ascii()).count() * 10 < bytes.len() * 3
+        }
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut out = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        out.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+    out
+}
+
+/// First bytes kept for telling the type.
+const HEAD_BYTES: usize = 4096;
+
+/// Holes kept of one stream.
+const GAPS: usize = 10_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn content() -> Content {
+        Content::new(
+            ContentId(1),
+            &Options {
+                md5: true,
+                ..Options::default()
+            },
+        )
+    }
+
+    #[test]
+    fn digests_do_not_depend_on_pieces() {
+        let mut content = content();
+        content.write(0, b"a", 100);
+        content.write(1, b"bc", 100);
+        let digests = content.digests();
+        assert_eq!(
+            digests.sha256,
+            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        );
+        assert_eq!(
+            digests.md5.as_deref(),
+            Some("900150983cd24fb0d6963f7d28e17f72")
+        );
+        assert_eq!(digests.sha1, None);
+        assert_eq!(content.text(), Some((&b"abc"[..], &[][..])));
+    }
+
+    #[test]
+    fn neighbouring_gaps_are_one() {
+        let mut content = content();
+        content.gap(0, 10);
+        content.gap(10, 5);
+        content.write(15, b"x", 0);
+        content.gap(16, 4);
+        assert_eq!(content.gaps, [[0, 15], [16, 20]]);
+        assert_eq!(
+            (content.bytes, content.missing, content.length),
+            (1, 19, 20)
+        );
+        assert_eq!(content.media_type(), None);
+        assert_eq!(content.text(), None);
+    }
+
+    #[test]
+    fn a_format_is_known_although_its_line_ends_were_changed() {
+        let of = |bytes: &[u8]| {
+            let mut content = content();
+            content.write(0, bytes, 0);
+            content.binary_format()
+        };
+        let png = Some("image/png".to_owned());
+        assert_eq!(of(b"\x89PNG\r\r\n\x1a\r\n\0\0\0\rIHDR"), png);
+        assert_eq!(of(b"\x89PNG\r\n\x1a\r\n\0\0\0\rIHDR"), png);
+        assert_eq!(of(b"PK\x03\x04\r\n\0").as_deref(), Some("application/zip"));
+        assert_eq!(of(b"BMW is no bitmap"), None);
+        assert_eq!(of(b"\x00\x01\x02\r\n"), None);
+    }
+
+    #[test]
+    fn text_is_told_from_other_bytes() {
+        for (bytes, expected) in [
+            (&b"hello\r\nworld\n"[..], "text/plain"),
+            (b"\x00\x01\x02", "application/octet-stream"),
+            (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "image/png"),
+            (
+                b"drwxr-xr-x 2 ftp ftp 4096 Jun 19 15:22 pub\r\n",
+                "text/plain",
+            ),
+            (
+                b"drwxr-xr-x 2 ftp ftp 4096 Jun 19 15:22 \x00\x01",
+                "application/octet-stream",
+            ),
+            (b"<?xml version=\"1.0\"?>", "text/xml"),
+        ] {
+            let mut content = content();
+            content.write(0, bytes, 0);
+            assert_eq!(content.media_type().as_deref(), Some(expected));
+        }
+    }
+}

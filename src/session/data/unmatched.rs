@@ -1,0 +1,89 @@
+//! Data connections for which there is no command.
+
+use super::content::Content;
+use super::data_channel::{DataChannel, DataId};
+use crate::model::record::{Completeness, UnmatchedData};
+use crate::model::{EventKind, Settled, WarningCode};
+use crate::session::control::Session;
+use crate::session::shared::Shared;
+
+impl Session {
+    /// A connection that was announced and that no command uses.
+    pub(in crate::session) fn leave_unmatched(&self, shared: &mut Shared<'_>, data: DataId) {
+        let Some(channel) = shared.data.get_mut(&data) else {
+            return;
+        };
+        channel.negotiation = None;
+        channel.announcer = Some(self.id);
+        if channel.is_over()
+            && let Some(channel) = shared.data.remove(&data)
+        {
+            tell_unmatched(shared, &channel);
+        }
+    }
+}
+
+/// Tells of a data connection for which there is no command.
+pub(in crate::session) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
+    let way = channel.heavier_way();
+    channel.discard(way.reverse(), shared);
+    if channel.is_settled() {
+        return;
+    }
+    if !channel.was_open() || channel.is_bare_rest() {
+        channel.discard(way, shared);
+        return;
+    }
+    let content = channel.content(way);
+    let gaps = content.is_some_and(|content| content.missing > 0);
+    let completeness = if gaps {
+        Completeness::Gaps
+    } else if channel.summary.sent(way).finished {
+        Completeness::Unverifiable
+    } else {
+        Completeness::Truncated
+    };
+    let digests = content.filter(|_| !gaps).map(Content::digests);
+    let mut record = UnmatchedData {
+        session: channel.announcer,
+        connection: channel.record(way),
+        bytes: content.map_or(0, |content| content.bytes),
+        completeness,
+        sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
+        md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
+        sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
+        media_type: content.and_then(Content::media_type),
+        saved_as: None,
+    };
+    if let Some(content) = content.filter(|content| content.stored) {
+        let settled = Settled {
+            session: None,
+            transfer: None,
+            client: channel.client(),
+            server: channel.server(),
+            first_frame: channel.summary.first.number,
+            verb: "",
+            path: None,
+            argument: None,
+            completeness,
+            bytes: content.bytes,
+            missing_ranges: &content.gaps,
+            restart_offset: 0,
+            plain: false,
+            told_size: None,
+            length: content.length,
+            sha256: record.sha256.as_deref(),
+            md5: record.md5.as_deref(),
+            sha1: record.sha1.as_deref(),
+            media_type: record.media_type.as_deref(),
+            decoded: None,
+            start: channel.summary.first.time,
+            end: channel.summary.last.time,
+        };
+        match shared.files.settle(content.id, &settled) {
+            Ok(stored) => record.saved_as = stored.saved_as,
+            Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+        }
+    }
+    shared.emit(record.session, EventKind::UnmatchedData(&record));
+}

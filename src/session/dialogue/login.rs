@@ -1,0 +1,218 @@
+//! Who logged in: attempts, and the one that counts.
+
+use super::secrets::Secrets;
+use crate::model::record::{Login, LoginOutcome};
+use crate::protocol::ftp::Verb;
+
+/// The login attempts of a session.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Logins {
+    attempt: Option<Attempt>,
+    accepted: Option<Attempt>,
+    answered: u64,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Attempt {
+    /// As the report shows it; hidden parts are hidden by what was known when it was sent.
+    user: Option<(String, Option<String>)>,
+    anonymous: bool,
+    password: Option<Vec<u8>>,
+    account: Option<Vec<u8>>,
+    outcome: Option<bool>,
+}
+
+impl Logins {
+    /// USER.
+    pub(in crate::session) fn user(&mut self, argument: &[u8], secrets: &Secrets) {
+        self.attempt = Some(Attempt {
+            user: Some(secrets.text(argument)),
+            anonymous: is_anonymous(argument),
+            ..Attempt::default()
+        });
+    }
+
+    /// PASS. Tells whether it belongs to an anonymous login, whose password is no secret unless it is refused.
+    pub(in crate::session) fn password(&mut self, argument: &[u8]) -> bool {
+        let attempt = self.attempt.get_or_insert_default();
+        attempt.password = Some(argument.to_vec());
+        attempt.anonymous
+    }
+
+    /// ACCT.
+    pub(in crate::session) fn account(&mut self, argument: &[u8]) {
+        self.attempt.get_or_insert_default().account = Some(argument.to_vec());
+    }
+
+    /// Whether the attempt that runs is an anonymous one.
+    pub(in crate::session) fn is_anonymous_attempt(&self) -> bool {
+        self.attempt
+            .as_ref()
+            .is_some_and(|attempt| attempt.anonymous)
+    }
+
+    /// Whether the attempt that runs is by another user than the one logged in.
+    pub(in crate::session) fn is_other_user(&self) -> bool {
+        let user =
+            |attempt: &Option<Attempt>| attempt.as_ref().and_then(|attempt| attempt.user.clone());
+        self.accepted.is_some() && user(&self.accepted) != user(&self.attempt)
+    }
+
+    /// The password of an anonymous attempt that is being refused: a secret after all.
+    pub(in crate::session) fn refused_password(&self, verb: Verb, code: u16) -> Option<Vec<u8>> {
+        let attempt = self.attempt.as_ref().filter(|attempt| attempt.anonymous)?;
+        (verb == Verb::Pass && code >= 400).then(|| attempt.password.clone())?
+    }
+
+    /// REIN: nobody is logged in.
+    pub(in crate::session) fn forget_current(&mut self) {
+        self.attempt = None;
+    }
+
+    /// The final reply to USER, PASS or ACCT. Tells whether it completed a login.
+    pub(in crate::session) fn reply(&mut self, verb: Verb, code: u16) -> bool {
+        if verb == Verb::User {
+            self.answered += 1;
+        }
+        let Some(attempt) = &mut self.attempt else {
+            return false;
+        };
+        match code {
+            // 202: superfluous, as after a USER that was enough.
+            200..300 => {
+                attempt.outcome = Some(true);
+                self.accepted = Some(attempt.clone());
+                true
+            }
+            400.. => {
+                attempt.outcome = Some(false);
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// What only a user who is logged in can do was done: an attempt whose answer was not captured succeeded.
+    pub(in crate::session) fn prove(&mut self) {
+        if let Some(attempt) = &mut self.attempt
+            && attempt.outcome.is_none()
+        {
+            attempt.outcome = Some(true);
+            self.accepted = Some(attempt.clone());
+        }
+    }
+
+    /// The login as the report shows it.
+    pub(in crate::session) fn record(&self, secrets: &Secrets) -> Login {
+        let Some(attempt) = self.accepted.as_ref().or(self.attempt.as_ref()) else {
+            return Login {
+                outcome: LoginOutcome::Unseen,
+                user: None,
+                user_b64: None,
+                password: None,
+                password_b64: None,
+                account: None,
+                anonymous: false,
+                attempts: self.answered,
+            };
+        };
+        let anonymous = attempt.anonymous && attempt.outcome != Some(false);
+        let (password, password_b64) = match &attempt.password {
+            Some(bytes) if anonymous => split(secrets.text(bytes)),
+            Some(bytes) => split(secrets.secret(bytes)),
+            None => (None, None),
+        };
+        let (user, user_b64) = attempt.user.clone().map_or((None, None), split);
+        Login {
+            outcome: match attempt.outcome {
+                Some(true) => LoginOutcome::Accepted,
+                Some(false) => LoginOutcome::Rejected,
+                None => LoginOutcome::Incomplete,
+            },
+            user,
+            user_b64,
+            password,
+            password_b64,
+            account: attempt
+                .account
+                .as_ref()
+                .map(|bytes| secrets.secret(bytes).0),
+            anonymous,
+            attempts: self.answered,
+        }
+    }
+}
+
+/// RFC 1635: `anonymous`, and `ftp` by custom.
+fn is_anonymous(user: &[u8]) -> bool {
+    user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp")
+}
+
+fn split((text, exact): (String, Option<String>)) -> (Option<String>, Option<String>) {
+    (Some(text), exact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_login_that_succeeded_counts_else_the_last() {
+        let secrets = Secrets::new(false);
+        let mut logins = Logins::default();
+        assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Unseen);
+        for (user, code) in [(&b"bob"[..], 530), (b"eve", 230), (b"mallory", 530)] {
+            logins.user(user, &secrets);
+            logins.reply(Verb::User, 331);
+            assert!(!logins.password(b"pw"));
+            logins.reply(Verb::Pass, code);
+        }
+        let login = logins.record(&secrets);
+        assert_eq!(
+            (login.outcome, login.user.as_deref(), login.attempts),
+            (LoginOutcome::Accepted, Some("eve"), 3)
+        );
+        assert_eq!(login.password.as_deref(), Some("<hidden>"));
+    }
+
+    #[test]
+    fn an_anonymous_password_is_shown_unless_refused() {
+        let secrets = Secrets::new(false);
+        for (code, shown) in [(230, "me@example.com"), (530, "<hidden>")] {
+            let mut logins = Logins::default();
+            logins.user(b"Anonymous", &secrets);
+            assert!(logins.password(b"me@example.com"));
+            logins.reply(Verb::Pass, code);
+            assert_eq!(logins.record(&secrets).password.as_deref(), Some(shown));
+        }
+    }
+
+    #[test]
+    fn an_attempt_without_an_answer_succeeded_if_something_else_did() {
+        let secrets = Secrets::new(false);
+        let mut logins = Logins::default();
+        logins.prove();
+        assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Unseen);
+        logins.user(b"bob", &secrets);
+        logins.reply(Verb::User, 331);
+        logins.prove();
+        assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Accepted);
+        logins.user(b"eve", &secrets);
+        logins.reply(Verb::User, 530);
+        logins.prove();
+        assert_eq!(logins.record(&secrets).user.as_deref(), Some("bob"));
+    }
+
+    #[test]
+    fn no_password_sent_is_null() {
+        let secrets = Secrets::new(false);
+        let mut logins = Logins::default();
+        logins.user(b"ftp", &secrets);
+        logins.reply(Verb::User, 230);
+        let login = logins.record(&secrets);
+        assert_eq!(
+            (login.outcome, login.password, login.anonymous),
+            (LoginOutcome::Accepted, None, true)
+        );
+    }
+}

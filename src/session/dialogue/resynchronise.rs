@@ -1,0 +1,395 @@
+//! Keeps one lost, late, doubled or missing reply from shifting all that follow. The rules stand in [`super::replies`].
+
+use std::collections::VecDeque;
+
+use super::pairing::Pending;
+use crate::model::{FrameRef, Span, Timestamp};
+use crate::protocol::ftp::{ParsedReply, Verb};
+use crate::session::control::Session;
+use crate::session::shared::Shared;
+
+/// What is known of a dialogue beside the commands that wait.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Dialogue {
+    /// A doubtful reply, until the next line tells.
+    held: Option<Held>,
+    /// Code and first line of the final reply before.
+    last: Option<(u16, Vec<u8>)>,
+    /// Commands up to this number are answered only by what fits no later one: the client has gone on.
+    passed: u64,
+    /// The transfer with this number got a second 1yz.
+    begun_twice: Option<u64>,
+    /// Either stream had a hole since all commands were last answered.
+    hole: bool,
+    /// A command was seen to be sent before the reply to the one before.
+    pipelines: bool,
+    /// When either end was last heard, and where the last command was captured.
+    heard: Timestamp,
+    last_command: u64,
+    /// An ABOR waits, and what it stopped has had its final reply since.
+    aborted: bool,
+    /// The last replies that nobody waited for, oldest first.
+    unclaimed: VecDeque<Unclaimed>,
+    /// The negotiation that the reply being given has announced already.
+    pub(in crate::session) announced: Option<u64>,
+    /// The bytes in hand were captured before what they answer.
+    pub(in crate::session) out_of_step: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    reply: ParsedReply,
+    arrived: FrameRef,
+    until: Timestamp,
+}
+
+#[derive(Debug)]
+struct Unclaimed {
+    reply: ParsedReply,
+    arrived: FrameRef,
+    negotiation: Option<u64>,
+}
+
+impl Dialogue {
+    /// Bytes of either stream are missing.
+    pub(in crate::session) fn hole(&mut self) {
+        self.hole = true;
+    }
+
+    /// A reply is given or left over.
+    pub(in crate::session) fn note_reply(&mut self, reply: &ParsedReply) {
+        if reply.code >= 200 {
+            self.last = Some((reply.code, first_line(reply).to_vec()));
+        }
+    }
+
+    /// A second 150 or 125 for one transfer.
+    pub(in crate::session) fn begun_twice(&mut self, sequence: u64) {
+        self.begun_twice = Some(sequence);
+    }
+
+    /// The final replies between two frames that nobody waited for.
+    pub(in crate::session) fn unclaimed_between(
+        &self,
+        after: u64,
+        before: u64,
+    ) -> Vec<ParsedReply> {
+        self.unclaimed
+            .iter()
+            .filter(|one| one.arrived.number > after && one.arrived.number < before)
+            .filter(|one| one.reply.code >= 200)
+            .map(|one| one.reply.clone())
+            .collect()
+    }
+
+    /// Remembers a reply that nobody waited for.
+    pub(in crate::session) fn unclaimed(
+        &mut self,
+        reply: &ParsedReply,
+        arrived: FrameRef,
+        negotiation: Option<u64>,
+    ) {
+        let small = reply.lines.len() <= UNCLAIMED_LINES;
+        if !small {
+            return;
+        }
+        if self.unclaimed.len() >= UNCLAIMED {
+            self.unclaimed.pop_front();
+        }
+        self.unclaimed.push_back(Unclaimed {
+            reply: reply.clone(),
+            arrived,
+            negotiation,
+        });
+    }
+}
+
+impl Session {
+    /// A reply came while another is held: either it takes the held one's place, which then answers nothing, or the held one
+    /// was the answer (rule 3).
+    pub(in crate::session) fn judge_held(&mut self, shared: &mut Shared<'_>, next: &ParsedReply) {
+        let Some(held) = self.dialogue.held.take() else {
+            return;
+        };
+        let replaced = self.pending.front().is_some_and(|front| match next.code {
+            // It may come unasked.
+            421 => false,
+            ..200 => front.verb.is_transfer() && !front.preliminary,
+            code => fits(front, code) && (usual(front, code) || !usual(front, held.reply.code)),
+        });
+        if replaced {
+            self.leave_over(shared, &held);
+        } else {
+            self.give_held(shared, &held);
+        }
+    }
+
+    /// The oldest commands make way for a reply that is not theirs any more (rules 2, 4 and 5).
+    pub(in crate::session) fn make_way(&mut self, code: u16, arrived: FrameRef) {
+        if matches!(code, 125 | 150) {
+            let next_waits = self.pending.front().is_some_and(runs)
+                && (1..self.pending.len()).any(|at| {
+                    self.pending
+                        .get(at)
+                        .is_some_and(|one| one.verb.is_transfer() && !one.preliminary)
+                        && self.was_sent(at, arrived)
+                });
+            if next_waits {
+                self.drop_front();
+            }
+            return;
+        }
+        if self.dialogue.hole && !self.dialogue.pipelines {
+            let newest = (0..self.pending.len())
+                .rev()
+                .find(|&at| self.is_in_turn(at) && self.was_sent(at, arrived));
+            if let Some(newest) = newest
+                && self.pending.get(newest).is_some_and(|one| fits(one, code))
+            {
+                for _ in 0..newest {
+                    self.drop_front();
+                }
+            }
+        }
+        if self.dialogue.hole && self.pending.front().is_some_and(|one| !usual(one, code)) {
+            let first = (1..self.pending.len()).find(|&at| {
+                self.pending
+                    .get(at)
+                    .is_some_and(|one| fits(one, code) && usual(one, code))
+                    && self.is_in_turn(at)
+                    && self.was_sent(at, arrived)
+            });
+            for _ in 0..first.unwrap_or(0) {
+                self.drop_front();
+            }
+        }
+        while let Some(front) = self.pending.front()
+            && front.sequence <= self.dialogue.passed
+            && (1..self.pending.len()).any(|at| {
+                self.pending.get(at).is_some_and(|one| {
+                    one.sequence > self.dialogue.passed && fits(one, code) && usual(one, code)
+                }) && self.was_sent(at, arrived)
+            })
+        {
+            self.drop_front();
+        }
+    }
+
+    /// Whether the reply may be late or doubled, so that the next line has to tell (rule 3). Where several commands wait, the
+    /// order tells.
+    pub(in crate::session) fn is_doubtful(&self, reply: &ParsedReply) -> bool {
+        if reply.code < 200 || reply.code == 421 || self.pending.len() != 1 {
+            return false;
+        }
+        let Some(front) = self.pending.front() else {
+            return false;
+        };
+        let repeats = || {
+            let last = self.dialogue.last.as_ref();
+            last.is_some_and(|(code, line)| *code == reply.code && line == first_line(reply))
+        };
+        // What follows an answer to AUTH may be no line.
+        front.verb != Verb::Auth && (!usual(front, reply.code) || repeats())
+    }
+
+    /// Keeps a doubtful reply until the next line, or for a while.
+    pub(in crate::session) fn hold(
+        &mut self,
+        shared: &mut Shared<'_>,
+        reply: &ParsedReply,
+        arrived: FrameRef,
+    ) {
+        self.dialogue.held = Some(Held {
+            reply: reply.clone(),
+            arrived,
+            until: shared.clock.plus(shared.options.limits.settle),
+        });
+        shared.wait_for_data(self.id, NO_TRANSFER);
+    }
+
+    /// Time went by: what was held long enough is the answer.
+    pub(in crate::session) fn let_go(&mut self, shared: &mut Shared<'_>, now: Timestamp) {
+        if let Some(held) = self.dialogue.held.take_if(|held| held.until <= now) {
+            self.give_held(shared, &held);
+        }
+    }
+
+    /// No line will follow that could tell: what is held is the answer.
+    pub(in crate::session) fn release_held(&mut self, shared: &mut Shared<'_>) {
+        if let Some(held) = self.dialogue.held.take() {
+            self.give_held(shared, &held);
+        }
+    }
+
+    /// The client is about to send this command: it took what it got for the answer, or waits no more (rules 3 and 4).
+    pub(in crate::session) fn client_goes_on(
+        &mut self,
+        shared: &mut Shared<'_>,
+        verb: Verb,
+        arrived: FrameRef,
+    ) {
+        let transferring = self.pending.iter().any(|one| one.verb.is_transfer());
+        let in_turn = !(transferring && verb.comes_out_of_turn());
+        if let Some(held) = self.dialogue.held.take() {
+            let refused = self.pending.front().is_some_and(|front| {
+                !fits(front, held.reply.code) && (runs(front) || front.verb.sets_up_data())
+            });
+            if refused {
+                self.leave_over(shared, &held);
+                self.pass(in_turn);
+            } else {
+                self.give_held(shared, &held);
+            }
+        }
+        let Some(front) = self.pending.front() else {
+            return;
+        };
+        if arrived.number == self.dialogue.last_command {
+            self.dialogue.pipelines = true;
+        } else if self.dialogue.begun_twice == Some(front.sequence)
+            || (front.verb == Verb::Abor && self.dialogue.aborted)
+            || (!runs(front) && arrived.time.since(self.dialogue.heard) >= GIVES_UP)
+        {
+            self.pass(in_turn);
+        }
+    }
+
+    /// The command was taken in: it has the replies that came to light before it (rule 5).
+    pub(in crate::session) fn command_sent(
+        &mut self,
+        shared: &mut Shared<'_>,
+        verb: Verb,
+        arrived: FrameRef,
+    ) {
+        self.dialogue.heard = arrived.time;
+        self.dialogue.last_command = arrived.number;
+        if verb == Verb::Abor {
+            self.dialogue.aborted = false;
+        }
+        if arrived.number >= shared.now.number {
+            return;
+        }
+        while let Some(front) = self.pending.front()
+            && let Some(at) = self.dialogue.unclaimed.iter().position(|one| {
+                one.arrived.number > arrived.number
+                    && match one.reply.code {
+                        ..200 => front.verb.is_transfer() && !front.preliminary,
+                        code => fits(front, code) && usual(front, code),
+                    }
+            })
+            && let Some(one) = self.dialogue.unclaimed.remove(at)
+        {
+            let told = |reply: &crate::model::record::Reply| {
+                reply.frame == one.arrived.number && reply.code == one.reply.code
+            };
+            if let Some(place) = self.unsolicited.iter().rposition(told) {
+                self.unsolicited.remove(place);
+            }
+            self.dialogue.announced = one.negotiation;
+            self.give(shared, &one.reply, one.arrived);
+            self.dialogue.announced = None;
+        }
+    }
+
+    /// A final reply is given to the command at `index`: what it tells of how the client waits.
+    pub(in crate::session) fn note_waiting(&mut self, index: usize, arrived: FrameRef) {
+        self.dialogue.heard = arrived.time;
+        let next = index + 1;
+        let early =
+            next < self.pending.len() && self.is_in_turn(next) && self.was_sent(next, arrived);
+        self.dialogue.pipelines |= early && !self.dialogue.hole;
+        self.dialogue.aborted |= self
+            .pending
+            .get(index)
+            .is_some_and(|one| one.verb.is_transfer())
+            && self
+                .pending
+                .get(next)
+                .is_some_and(|one| one.verb == Verb::Abor);
+        self.dialogue.hole &= self.pending.len() > 1;
+    }
+
+    /// Whether the command at `index` was captured before a reply.
+    pub(in crate::session) fn was_sent(&self, index: usize, arrived: FrameRef) -> bool {
+        self.dialogue.out_of_step
+            || self
+                .pending
+                .get(index)
+                .and_then(|one| self.steps.get(one.sequence))
+                .is_none_or(|command| command.record.frame <= arrived.number)
+    }
+
+    /// Whether a reply to the command at `index` shows that the transfer in front is over: no server arranges the next data
+    /// connection before that (rule 2).
+    pub(in crate::session) fn ends_the_transfer_before(&self, index: usize) -> bool {
+        index > 0
+            && self.pending.front().is_some_and(runs)
+            && self
+                .pending
+                .get(index)
+                .is_some_and(|one| one.verb.sets_up_data())
+    }
+
+    /// Whether a client that waits sends the command at `index` only after all replies to those before: not what may be sent
+    /// while a transfer runs.
+    fn is_in_turn(&self, index: usize) -> bool {
+        let mut before = self.pending.iter().take(index);
+        let out_of_turn = self
+            .pending
+            .get(index)
+            .is_some_and(|one| one.verb.comes_out_of_turn());
+        !(out_of_turn && before.any(|one| one.verb.is_transfer()))
+    }
+
+    /// The client waits for nothing it has sent so far.
+    fn pass(&mut self, in_turn: bool) {
+        if in_turn {
+            self.dialogue.passed = self.next_sequence;
+        }
+    }
+
+    fn give_held(&mut self, shared: &mut Shared<'_>, held: &Held) {
+        self.give(shared, &held.reply, held.arrived);
+    }
+
+    fn leave_over(&mut self, shared: &mut Shared<'_>, held: &Held) {
+        self.dialogue.note_reply(&held.reply);
+        self.unsolicited_reply(shared, &held.reply, held.arrived);
+    }
+}
+
+/// A transfer that began and did not end.
+fn runs(pending: &Pending) -> bool {
+    pending.verb.is_transfer() && pending.preliminary
+}
+
+/// Whether the code is one that the command can end with.
+fn fits(pending: &Pending, code: u16) -> bool {
+    if runs(pending) {
+        matches!(code, 225 | 226 | 250 | 400..)
+    } else {
+        pending.verb.may_get(code)
+    }
+}
+
+/// Whether the code is one that the command usually ends with. A transfer begins before it ends well.
+fn usual(pending: &Pending, code: u16) -> bool {
+    pending.verb.usually_gets(code)
+        && (code >= 400 || !pending.verb.is_transfer() || pending.preliminary)
+}
+
+fn first_line(reply: &ParsedReply) -> &[u8] {
+    reply.lines.first().map_or(&[], Vec::as_slice)
+}
+
+/// Stands for no transfer where a session asks to be looked at again.
+const NO_TRANSFER: u64 = 0;
+
+/// Replies without a command that a command may yet turn up for.
+const UNCLAIMED: usize = 64;
+
+/// Lines of such a reply.
+const UNCLAIMED_LINES: usize = 64;
+
+/// A client that sends its next command after so long a silence does not wait for the reply any more.
+const GIVES_UP: Span = Span::from_secs(3);

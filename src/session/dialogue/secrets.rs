@@ -1,0 +1,176 @@
+//! The one place where secrets are hidden: between what was read and what is told.
+//!
+//! Hidden are the arguments of PASS, ACCT, ADAT and SITE PSWD, an unknown command that gets a 331 or 332 (a mistyped PASS), the
+//! password in `user:pass@` texts, and each later occurrence of such a value of 4 bytes or more.
+
+use std::borrow::Cow;
+
+use crate::model::wire_text;
+
+/// What stands in place of a secret.
+pub(in crate::session) const HIDDEN: &str = "<hidden>";
+
+/// The secrets of one session that were seen so far.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Secrets {
+    show: bool,
+    values: Vec<Vec<u8>>,
+}
+
+impl Secrets {
+    pub(in crate::session) const fn new(show: bool) -> Self {
+        Self {
+            show,
+            values: Vec::new(),
+        }
+    }
+
+    /// Whether secrets are shown as they were sent.
+    pub(in crate::session) const fn shown(&self) -> bool {
+        self.show
+    }
+
+    /// Remembers a value, so that its later occurrences are hidden.
+    pub(in crate::session) fn add(&mut self, value: &[u8]) {
+        let known = self.values.iter().any(|one| one == value);
+        if value.len() >= SHORTEST && !known && self.values.len() < MOST {
+            self.values.push(value.to_vec());
+            // Longer ones first, so that a password within another does not leave half of it.
+            self.values
+                .sort_by_key(|value| std::cmp::Reverse(value.len()));
+        }
+    }
+
+    /// Text for the report, and its exact bytes where it is not UTF-8 and nothing was hidden.
+    pub(in crate::session) fn text(&self, bytes: &[u8]) -> (String, Option<String>) {
+        match self.clean(bytes) {
+            Cow::Borrowed(bytes) => wire_text::decode(bytes),
+            Cow::Owned(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), None),
+        }
+    }
+
+    /// A value that is a secret as a whole.
+    pub(in crate::session) fn secret(&self, bytes: &[u8]) -> (String, Option<String>) {
+        if self.show {
+            wire_text::decode(bytes)
+        } else {
+            (HIDDEN.to_owned(), None)
+        }
+    }
+
+    /// The bytes without secrets; borrowed where there are none.
+    pub(in crate::session) fn clean<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.show {
+            return Cow::Borrowed(bytes);
+        }
+        let mut clean = hide_in_addresses(bytes);
+        for value in &self.values {
+            if let Some(replaced) = replace(&clean, value) {
+                clean = Cow::Owned(replaced);
+            }
+        }
+        clean
+    }
+}
+
+fn replace(text: &[u8], value: &[u8]) -> Option<Vec<u8>> {
+    let mut at = find(text, value)?;
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    loop {
+        out.extend_from_slice(&rest[..at]);
+        out.extend_from_slice(HIDDEN.as_bytes());
+        rest = &rest[at + value.len()..];
+        match find(rest, value) {
+            Some(next) => at = next,
+            None => break,
+        }
+    }
+    out.extend_from_slice(rest);
+    Some(out)
+}
+
+fn find(text: &[u8], value: &[u8]) -> Option<usize> {
+    let (&first, _) = value.split_first()?;
+    let last = text.len().checked_sub(value.len())?;
+    (0..=last).find(|&at| text[at] == first && &text[at..at + value.len()] == value)
+}
+
+/// Hides the password in each `user:pass@`.
+fn hide_in_addresses(text: &[u8]) -> Cow<'_, [u8]> {
+    if !text.contains(&b'@') || !text.contains(&b':') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = Vec::with_capacity(text.len());
+    let mut done = 0;
+    for at in (0..text.len()).filter(|&at| text[at] == b'@') {
+        let from = text[done..at]
+            .iter()
+            .rposition(|byte| {
+                byte.is_ascii_whitespace() || matches!(byte, b'/' | b'@' | b'"' | b'<')
+            })
+            .map_or(done, |before| done + before + 1);
+        let Some(colon) = text[from..at]
+            .iter()
+            .position(|&byte| byte == b':')
+            .map(|colon| from + colon)
+        else {
+            continue;
+        };
+        if colon > from && colon + 1 < at {
+            out.extend_from_slice(&text[done..=colon]);
+            out.extend_from_slice(HIDDEN.as_bytes());
+            done = at;
+        }
+    }
+    if done == 0 {
+        return Cow::Borrowed(text);
+    }
+    out.extend_from_slice(&text[done..]);
+    Cow::Owned(out)
+}
+
+/// Shorter values are not looked for: they would hide half of every text.
+const SHORTEST: usize = 4;
+
+/// Values remembered of one session.
+const MOST: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_occurrences_are_hidden_and_their_bytes_left_out() {
+        let mut secrets = Secrets::new(false);
+        secrets.add(b"hunter2");
+        secrets.add(b"abc");
+        assert_eq!(
+            secrets.text(b"your password hunter2, hunter2 \xff abc"),
+            ("your password <hidden>, <hidden> \u{fffd} abc".into(), None)
+        );
+        assert_eq!(secrets.text(b"plain"), ("plain".into(), None));
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_hidden() {
+        let secrets = Secrets::new(false);
+        assert_eq!(
+            secrets.text(b"get ftp://bob:pw@host/x and eve:x:y@h").0,
+            "get ftp://bob:<hidden>@host/x and eve:<hidden>@h"
+        );
+        assert_eq!(
+            secrets.text(b"at 12:30 mail bob@host").0,
+            "at 12:30 mail bob@host"
+        );
+        assert_eq!(secrets.text(b"ftp://:@").0, "ftp://:@");
+    }
+
+    #[test]
+    fn everything_is_shown_on_request() {
+        let mut secrets = Secrets::new(true);
+        secrets.add(b"hunter2");
+        assert_eq!(secrets.text(b"a:b@ hunter2").0, "a:b@ hunter2");
+        assert_eq!(secrets.secret(b"x").0, "x");
+    }
+}

@@ -1,0 +1,462 @@
+//! Commands grouped into what a person would call steps, told in order as soon as each is complete.
+//!
+//! A command that prepares a transfer waits: only what comes next tells whether it belongs to a transfer or stands alone.
+//! Steps are numbered in the order of their first commands, so nothing is told before all that precedes it is settled.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::title;
+use crate::model::Timestamp;
+use crate::model::record::{Command, ListingEntry, Outcome, Step, StepKind};
+use crate::protocol::ftp::Verb;
+use crate::session::encrypted::encryption::is_tls_mechanism;
+
+/// A command and what became of it so far.
+#[derive(Debug)]
+pub(in crate::session) struct CommandState {
+    /// As it will be told, but for a secret argument.
+    pub(in crate::session) record: Command,
+    pub(in crate::session) verb: Verb,
+    /// As it was sent.
+    pub(in crate::session) argument: Option<Vec<u8>>,
+    /// Code and time of the final reply.
+    pub(in crate::session) answer: Option<(u16, Timestamp)>,
+    /// Its reply was not captured, for a later command was answered.
+    pub(in crate::session) reply_lost: bool,
+    /// The password of an anonymous login: no secret unless it is refused.
+    pub(in crate::session) anonymous: bool,
+}
+
+impl CommandState {
+    fn is_settled(&self) -> bool {
+        self.answer.is_some() || self.reply_lost
+    }
+
+    fn is_refused(&self) -> bool {
+        self.answer
+            .is_some_and(|(code, _)| (400..600).contains(&code))
+    }
+
+    /// AUTH with a mechanism of TLS.
+    fn begins_tls(&self) -> bool {
+        self.verb == Verb::Auth && self.argument.as_deref().is_some_and(is_tls_mechanism)
+    }
+}
+
+/// What the transfer of a step adds to it.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct TransferNote {
+    pub(in crate::session) title: String,
+    pub(in crate::session) end: Timestamp,
+}
+
+#[derive(Debug)]
+struct StepState {
+    kind: StepKind,
+    commands: Vec<u64>,
+    /// It may yet belong to the transfer that follows.
+    prepares: bool,
+    transfer: Option<u64>,
+    note: Option<TransferNote>,
+    directory: Option<(String, Option<String>)>,
+    /// AUTH: what the handshake after it told, and when.
+    handshake: Option<(String, Timestamp)>,
+    /// AUTH: nothing more is to be learned of its handshake.
+    handshake_over: bool,
+    /// What STAT or MLST listed, and entries beyond the bound.
+    entries: (Vec<ListingEntry>, u64),
+    /// A step without commands, as it will be told.
+    made: Option<Step>,
+}
+
+/// The steps of one session.
+#[derive(Debug, Default)]
+pub(in crate::session) struct StepLog {
+    open: VecDeque<StepState>,
+    commands: BTreeMap<u64, CommandState>,
+    told: u64,
+    /// How many of the open steps may yet belong to the transfer that follows.
+    preparing: usize,
+}
+
+impl StepLog {
+    /// A step without commands: lookup, handshake, greeting, teardown. Its number is given when it is told.
+    pub(in crate::session) fn made(&mut self, step: Step) {
+        self.open.push_back(StepState {
+            made: Some(step),
+            ..StepState::new(StepKind::Command, false)
+        });
+    }
+
+    /// Nothing of the other side was captured: no command can have its reply.
+    pub(in crate::session) fn lose_replies(&mut self) {
+        for command in self.commands.values_mut() {
+            command.reply_lost |= command.answer.is_none();
+        }
+    }
+
+    /// A command. `same_name` tells whether an earlier argument means what the transfer's argument means.
+    pub(in crate::session) fn command(
+        &mut self,
+        command: CommandState,
+        transfer: Option<u64>,
+        same_name: impl Fn(&[u8]) -> bool,
+    ) {
+        let sequence = command.record.sequence;
+        let kind = kind_of(&command);
+        let joins = match command.verb {
+            Verb::Abor | Verb::Stat => self.running_transfer(),
+            Verb::Pass | Verb::Acct => self.last_of_kind(StepKind::Login),
+            Verb::Rnto => self.last_of_kind(StepKind::Rename),
+            _ => None,
+        };
+        if let Some(step) = joins.and_then(|at| self.open.get_mut(at)) {
+            step.commands.push(sequence);
+        } else {
+            let prepares =
+                command.verb.prepares_transfer() || matches!(command.verb, Verb::Size | Verb::Mdtm);
+            let mut step = StepState::new(kind, prepares);
+            step.transfer = transfer;
+            if transfer.is_some() {
+                self.take_preparations(&mut step, same_name);
+            }
+            step.commands.push(sequence);
+            let first = step.commands.first().copied().unwrap_or(sequence);
+            // Its place is that of its first command.
+            let at = self
+                .open
+                .iter()
+                .rposition(|other| other.commands.first().is_none_or(|&other| other < first))
+                .map_or(0, |before| before + 1);
+            self.preparing += usize::from(step.prepares);
+            self.open.insert(at, step);
+        }
+        self.commands.insert(sequence, command);
+    }
+
+    /// How many steps are not told yet.
+    pub(in crate::session) fn open_steps(&self) -> usize {
+        self.open.len()
+    }
+
+    /// The transfer of the oldest step that is not told yet.
+    pub(in crate::session) fn oldest_transfer(&self) -> Option<u64> {
+        self.open.front().and_then(|step| step.transfer)
+    }
+
+    /// The command with this number, while it is not told.
+    pub(in crate::session) fn get_mut(&mut self, sequence: u64) -> Option<&mut CommandState> {
+        self.commands.get_mut(&sequence)
+    }
+
+    /// The command with this number, while it is not told.
+    pub(in crate::session) fn get(&self, sequence: u64) -> Option<&CommandState> {
+        self.commands.get(&sequence)
+    }
+
+    /// The working directory after what is known of this command's step.
+    pub(in crate::session) fn set_directory(
+        &mut self,
+        sequence: u64,
+        directory: Option<(String, Option<String>)>,
+    ) {
+        // The step of a command that is being answered is mostly the last one.
+        if let Some(step) = self
+            .open
+            .iter_mut()
+            .rev()
+            .find(|step| step.commands.contains(&sequence))
+        {
+            step.directory = directory;
+        }
+    }
+
+    /// The reply to this command is a listing.
+    pub(in crate::session) fn listed(
+        &mut self,
+        sequence: u64,
+        entries: Vec<ListingEntry>,
+        omitted: u64,
+    ) {
+        let mut open = self.open.iter_mut().rev();
+        if let Some(step) = open.find(|step| step.commands.contains(&sequence)) {
+            step.entries = (entries, omitted);
+        }
+    }
+
+    /// The transfer is settled.
+    pub(in crate::session) fn settled(&mut self, transfer: u64, note: TransferNote) {
+        if let Some(step) = self
+            .open
+            .iter_mut()
+            .find(|step| step.transfer == Some(transfer))
+        {
+            step.note = Some(note);
+        }
+    }
+
+    /// The handshake that AUTH began is over; `facts` is what it told, and when. False where no step waits for it.
+    pub(in crate::session) fn handshake(&mut self, facts: Option<(String, Timestamp)>) -> bool {
+        let commands = &self.commands;
+        let begins = |step: &StepState| {
+            step.commands
+                .iter()
+                .filter_map(|sequence| commands.get(sequence))
+                .any(|command| command.begins_tls() && !command.is_refused())
+        };
+        let Some(step) = self
+            .open
+            .iter_mut()
+            .rev()
+            .find(|step| !step.handshake_over && begins(step))
+        else {
+            return false;
+        };
+        step.handshake = facts;
+        step.handshake_over = true;
+        true
+    }
+
+    /// The next step that is complete, and with `all` the next at all.
+    pub(in crate::session) fn next(
+        &mut self,
+        all: bool,
+        hide: impl Fn(CommandState) -> Command,
+    ) -> Option<Step> {
+        if !all && !self.is_ready() {
+            return None;
+        }
+        let state = self.open.pop_front()?;
+        self.preparing -= usize::from(state.prepares);
+        self.told += 1;
+        if let Some(mut step) = state.made {
+            step.number = self.told;
+            return Some(step);
+        }
+        let mut commands = Vec::with_capacity(state.commands.len());
+        let log = &mut self.commands;
+        commands.extend(state.commands.iter().filter_map(|one| log.remove(one)));
+        Some(self.tell(state, commands, hide))
+    }
+
+    fn tell(
+        &self,
+        state: StepState,
+        commands: Vec<CommandState>,
+        hide: impl Fn(CommandState) -> Command,
+    ) -> Step {
+        let time = commands
+            .first()
+            .map(|command| command.record.time)
+            .unwrap_or_default();
+        let replies = commands
+            .iter()
+            .flat_map(|command| &command.record.replies)
+            .map(|reply| reply.time);
+        let sent = commands.iter().map(|command| command.record.time);
+        let end = replies
+            .chain(sent)
+            .chain(state.note.iter().map(|note| note.end))
+            .chain(state.handshake.iter().map(|(_, end)| *end))
+            .max()
+            .unwrap_or(time);
+        let outcome = outcome(state.kind, &commands);
+        // Not collected, which would keep the larger allocation of what the commands were.
+        let mut records = Vec::with_capacity(commands.len());
+        records.extend(commands.into_iter().map(hide));
+        let title = match (&state.note, &state.handshake) {
+            (Some(note), _) => note.title.clone(),
+            (None, Some((facts, _))) => title::of_handshake(&records, facts),
+            (None, None) if !state.entries.0.is_empty() => {
+                title::of_entries(&records, state.entries.0.len() as u64 + state.entries.1)
+            }
+            (None, None) => title::of_step(state.kind, &records, outcome),
+        };
+        let (directory, directory_b64) = state
+            .directory
+            .map_or((None, None), |(text, exact)| (Some(text), exact));
+        Step {
+            number: self.told,
+            kind: state.kind,
+            title,
+            time,
+            duration: end.since(time).seconds(),
+            outcome,
+            commands: records,
+            directory,
+            directory_b64,
+            transfer: state.transfer,
+            entries: state.entries.0,
+            entries_omitted: state.entries.1,
+            inferred: false,
+        }
+    }
+
+    fn is_ready(&self) -> bool {
+        let Some(step) = self.open.front() else {
+            return false;
+        };
+        if step.made.is_some() {
+            return true;
+        }
+        if step.transfer.is_some() && step.note.is_none() {
+            return false;
+        }
+        let commands = || {
+            step.commands
+                .iter()
+                .filter_map(|sequence| self.commands.get(sequence))
+        };
+        if !commands().all(CommandState::is_settled) {
+            return false;
+        }
+        // What the handshake tells belongs into the title.
+        if !step.handshake_over
+            && commands().any(|command| {
+                command.begins_tls() && command.answer.is_some() && !command.is_refused()
+            })
+        {
+            return false;
+        }
+        let followed = self.open.len() > 1;
+        if step.prepares {
+            // Nothing but preparations is open: the usual case of a session that prepares on and on.
+            if self.preparing == self.open.len() {
+                return false;
+            }
+            // Something that is no preparation and was not refused stands behind it.
+            return self.open.iter().skip(1).any(|other| {
+                other.made.is_some() || (!other.prepares && self.is_answered_well(other))
+            });
+        }
+        let Some(last) = commands().next_back() else {
+            return true;
+        };
+        let code = last.answer.map_or(0, |(code, _)| code);
+        match step.kind {
+            // A USER that was enough may be followed by a PASS all the same.
+            StepKind::Login => followed || code >= 400 || (code < 300 && last.verb != Verb::User),
+            StepKind::Rename => followed || code >= 400 || last.verb == Verb::Rnto,
+            _ => true,
+        }
+    }
+
+    fn is_answered_well(&self, step: &StepState) -> bool {
+        step.commands
+            .iter()
+            .filter_map(|sequence| self.commands.get(sequence))
+            .any(|command| command.is_settled() && !command.is_refused())
+    }
+
+    /// Takes the commands that prepared a transfer into its step: those since the last command that was neither a
+    /// preparation nor refused.
+    fn take_preparations(&mut self, step: &mut StepState, same_name: impl Fn(&[u8]) -> bool) {
+        let mut taken = Vec::new();
+        for (at, other) in self.open.iter().enumerate().rev() {
+            let commands = || {
+                other
+                    .commands
+                    .iter()
+                    .filter_map(|sequence| self.commands.get(sequence))
+            };
+            let refused = !other.commands.is_empty() && commands().all(CommandState::is_refused);
+            let prepares = other.prepares
+                && commands().all(|command| {
+                    command.verb.prepares_transfer()
+                        || command.argument.as_deref().is_some_and(&same_name)
+                });
+            if prepares {
+                taken.push(at);
+            } else if !refused {
+                break;
+            }
+        }
+        for at in taken {
+            if let Some(other) = self.open.remove(at) {
+                self.preparing -= usize::from(other.prepares);
+                step.commands.splice(0..0, other.commands);
+            }
+        }
+    }
+
+    fn running_transfer(&self) -> Option<usize> {
+        self.open.iter().rposition(|step| {
+            step.transfer.is_some()
+                && step.note.is_none()
+                && step
+                    .commands
+                    .iter()
+                    .filter_map(|sequence| self.commands.get(sequence))
+                    .any(|command| command.verb.is_transfer() && !command.is_settled())
+        })
+    }
+
+    fn last_of_kind(&self, kind: StepKind) -> Option<usize> {
+        let last = self.open.back()?;
+        (last.kind == kind && last.made.is_none()).then(|| self.open.len() - 1)
+    }
+}
+
+impl StepState {
+    const fn new(kind: StepKind, prepares: bool) -> Self {
+        Self {
+            kind,
+            commands: Vec::new(),
+            prepares,
+            transfer: None,
+            note: None,
+            directory: None,
+            handshake: None,
+            handshake_over: false,
+            entries: (Vec::new(), 0),
+            made: None,
+        }
+    }
+}
+
+fn kind_of(command: &CommandState) -> StepKind {
+    match command.verb {
+        Verb::User | Verb::Pass | Verb::Acct => StepKind::Login,
+        Verb::Auth | Verb::Pbsz | Verb::Prot | Verb::Ccc => StepKind::Tls,
+        Verb::Cwd | Verb::Cdup => StepKind::Cwd,
+        Verb::List | Verb::Nlst | Verb::Mlsd => StepKind::List,
+        Verb::Stat
+            if command
+                .argument
+                .as_ref()
+                .is_some_and(|argument| !argument.is_empty()) =>
+        {
+            StepKind::List
+        }
+        Verb::Retr => StepKind::Retrieve,
+        Verb::Stor | Verb::Stou | Verb::Appe => StepKind::Store,
+        Verb::Rnfr | Verb::Rnto => StepKind::Rename,
+        Verb::Dele | Verb::Rmd => StepKind::Delete,
+        Verb::Quit => StepKind::Quit,
+        _ => StepKind::Command,
+    }
+}
+
+fn outcome(kind: StepKind, commands: &[CommandState]) -> Outcome {
+    let telling = match kind {
+        StepKind::Retrieve | StepKind::Store | StepKind::List => commands
+            .iter()
+            .find(|command| command.verb.is_transfer())
+            .or(commands.last()),
+        _ => commands.last(),
+    };
+    match telling {
+        Some(command) => match command.answer {
+            Some((200..300, _)) => Outcome::Ok,
+            // What a protected reply says is not to be read (RFC 2228 section 5).
+            Some((600.., _)) => Outcome::Unknown,
+            Some((400.., _)) => Outcome::Failed,
+            None if command.reply_lost => Outcome::Unknown,
+            Some(_) | None => Outcome::Incomplete,
+        },
+        None => Outcome::Unknown,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,253 @@
+//! One line for each step and transfer, as a person would say it.
+
+use crate::model::Span;
+use crate::model::record::{
+    Command, Completeness, Outcome, Reply, StepKind, Transfer, TransferDirection,
+};
+
+/// The title of a step without a transfer.
+pub(in crate::session) fn of_step(
+    kind: StepKind,
+    commands: &[Command],
+    outcome: Outcome,
+) -> String {
+    let Some(first) = commands.first() else {
+        return String::new();
+    };
+    let argument = |command: &Command| shortened(command.argument.as_deref().unwrap_or_default());
+    let answer = commands
+        .iter()
+        .rev()
+        .find_map(|command| command.replies.last());
+    match kind {
+        StepKind::Login => {
+            let user = commands
+                .iter()
+                .find(|command| command.verb == "USER")
+                .map(argument);
+            let who = user.map_or_else(String::new, |user| format!(" as {user}"));
+            match outcome {
+                Outcome::Ok => format!("login{who}: accepted"),
+                Outcome::Failed => format!("login{who}: rejected{}", because(answer)),
+                Outcome::Incomplete => format!("login{who}: not finished"),
+                Outcome::Unknown => format!("login{who}: answer not captured"),
+            }
+        }
+        StepKind::Rename => {
+            let to = commands
+                .iter()
+                .find(|command| command.verb == "RNTO")
+                .map(argument);
+            let to = to.map_or_else(String::new, |to| format!(" to {to}"));
+            format!("rename {}{to}{}", argument(first), ending(outcome, answer))
+        }
+        _ => {
+            let line = with_argument(&first.verb, first.argument.as_deref());
+            let said = match (outcome, answer) {
+                (Outcome::Ok, Some(reply)) if kind != StepKind::Cwd && tells_something(reply) => {
+                    format!(": {}", first_line_of(reply))
+                }
+                _ => ending(outcome, answer),
+            };
+            format!("{line}{said}")
+        }
+    }
+}
+
+/// The title of a step whose reply is a listing: `STAT /pub: 3 entries`.
+pub(in crate::session) fn of_entries(commands: &[Command], count: u64) -> String {
+    let line = commands.first().map_or_else(String::new, |first| {
+        let argument = first.argument.as_deref().unwrap_or_default();
+        format!("{} {argument}", first.verb).trim_end().to_owned()
+    });
+    format!("{line}: {}", entries(count))
+}
+
+/// The title of an AUTH whose handshake was seen: `AUTH TLS: TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`.
+pub(in crate::session) fn of_handshake(commands: &[Command], facts: &str) -> String {
+    let Some(first) = commands.first() else {
+        return facts.to_owned();
+    };
+    let argument = first.argument.as_deref().unwrap_or_default();
+    format!("{} {argument}: {facts}", first.verb)
+}
+
+/// The title of a step that made a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
+pub(in crate::session) fn of_transfer(
+    transfer: &Transfer,
+    outcome: Outcome,
+    answer: Option<&Reply>,
+) -> String {
+    // What the client wished for is not what the file is called.
+    let named = match transfer.verb.as_str() {
+        "STOU" => transfer.name.as_deref().or(transfer.argument.as_deref()),
+        _ => transfer.argument.as_deref(),
+    };
+    let line = with_argument(&transfer.verb, named);
+    let Some(connection) = &transfer.connection else {
+        return match outcome {
+            // What the server said yes to, or could not do (RFC 959 section 4.2.2), it did not refuse.
+            Outcome::Failed if answer.is_some_and(|reply| reply.code < 500) => {
+                format!("{line}: failed{}", because(answer))
+            }
+            Outcome::Failed => format!("{line}: refused{}", because(answer)),
+            _ => format!("{line}: no data connection in the capture"),
+        };
+    };
+    let seconds = seconds(connection.end.since(connection.start));
+    let amount = match transfer.direction {
+        TransferDirection::Listing
+            if transfer.completeness == Completeness::Complete && !transfer.entries.is_empty() =>
+        {
+            let count = transfer.entries.len() as u64 + transfer.entries_omitted;
+            format!("{}, {} bytes", entries(count), thousands(transfer.bytes))
+        }
+        _ => format!(
+            "{} {}",
+            thousands(transfer.bytes),
+            if transfer.bytes == 1 { "byte" } else { "bytes" }
+        ),
+    };
+    let state = match transfer.completeness {
+        Completeness::Complete => "complete".to_owned(),
+        Completeness::Gaps => format!(
+            "{} bytes missing in the capture",
+            thousands(transfer.missing_bytes)
+        ),
+        Completeness::Aborted => format!(
+            "aborted{}",
+            if outcome == Outcome::Failed {
+                because(answer)
+            } else {
+                String::new()
+            }
+        ),
+        Completeness::Truncated => "cut short".to_owned(),
+        Completeness::Unverifiable => "cannot be verified".to_owned(),
+    };
+    format!("{line}: {amount} in {seconds} s, {state}")
+}
+
+fn entries(count: u64) -> String {
+    let word = if count == 1 { "entry" } else { "entries" };
+    format!("{} {word}", thousands(count))
+}
+
+/// Takes `complete` back from a title.
+pub(in crate::session) fn revise(title: &mut String, verdict: Completeness) {
+    if verdict == Completeness::Unverifiable
+        && let Some(rest) = title.strip_suffix("complete")
+    {
+        *title = format!("{rest}cannot be verified");
+    }
+}
+
+/// Digits in groups of three.
+pub(in crate::session) fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            out.push(',');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// Seconds with three decimals, more for what would be 0.
+pub(in crate::session) fn seconds(span: Span) -> String {
+    let seconds = span.seconds();
+    if seconds < 0.001 {
+        format!("{seconds:.6}")
+    } else {
+        format!("{seconds:.3}")
+    }
+}
+
+/// A command as it was sent, cut where it is long: the whole of it stands with the command.
+fn with_argument(verb: &str, argument: Option<&str>) -> String {
+    match argument {
+        Some(argument) if !argument.is_empty() => format!("{verb} {}", shortened(argument)),
+        _ => verb.to_owned(),
+    }
+}
+
+fn shortened(argument: &str) -> String {
+    match argument.char_indices().nth(LONGEST_ARGUMENT) {
+        Some((end, _)) => format!("{}…", &argument[..end]),
+        None => argument.to_owned(),
+    }
+}
+
+fn ending(outcome: Outcome, answer: Option<&Reply>) -> String {
+    match outcome {
+        Outcome::Ok => ": ok".to_owned(),
+        Outcome::Failed => format!(": refused{}", because(answer)),
+        Outcome::Incomplete => match answer {
+            Some(reply) if (300..400).contains(&reply.code) => {
+                format!(": to be continued{}", because(answer))
+            }
+            _ => ": no final reply".to_owned(),
+        },
+        Outcome::Unknown if answer.is_some_and(|reply| reply.code >= 600) => {
+            ": protected reply".to_owned()
+        }
+        Outcome::Unknown => ": reply not captured".to_owned(),
+    }
+}
+
+fn because(answer: Option<&Reply>) -> String {
+    answer.map_or_else(String::new, |reply| {
+        format!(" ({} {})", reply.code, first_line_of(reply)).replace(" )", ")")
+    })
+}
+
+/// Codes whose text is an answer rather than a courtesy.
+fn tells_something(reply: &Reply) -> bool {
+    matches!(reply.code, 213 | 215 | 257) && !first_line_of(reply).is_empty()
+}
+
+/// The first line of a reply that says anything, cut where it is long.
+pub(in crate::session) fn first_line_of(reply: &Reply) -> String {
+    let line = reply
+        .lines
+        .iter()
+        .map(|line| line.trim())
+        .find(|line| !line.is_empty())
+        .unwrap_or_default();
+    if line.chars().count() <= LONGEST {
+        return line.to_owned();
+    }
+    let mut cut: String = line.chars().take(LONGEST - 1).collect();
+    cut.push('…');
+    cut
+}
+
+/// Characters of an argument shown in a title: more than names of files have (255 bytes on most systems).
+const LONGEST_ARGUMENT: usize = 300;
+
+/// Characters of a reply shown in a title.
+const LONGEST: usize = 80;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endless_argument_is_cut_in_the_title() {
+        let line = with_argument("RETR", Some(&"é".repeat(5_000)));
+        assert_eq!(line.chars().count(), "RETR ".len() + LONGEST_ARGUMENT + 1);
+        assert_eq!(with_argument("LIST", Some("")), "LIST");
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(thousands(0), "0");
+        assert_eq!(thousands(999), "999");
+        assert_eq!(thousands(1_715), "1,715");
+        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(seconds(Span::from_millis(12)), "0.012");
+        assert_eq!(seconds(Span::from_nanos(5_000)), "0.000005");
+    }
+}

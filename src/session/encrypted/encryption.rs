@@ -1,0 +1,457 @@
+//! TLS on a control connection, as it looks without keys (RFC 4217): where it begins, what its hellos tell, where it ends.
+//!
+//! ```text
+//! bytes of one end -> Layer::Clear ── a record where a line should begin ──> Layer::Records
+//!                        ^                                                       │ no record header
+//!                        └── a command or a reply ── Layer::Judging <────────────┘ (CCC, RFC 4217 section 12.3)
+//!                                                       └─ neither ──> Layer::Lost: nothing is read
+//! ```
+
+use crate::model::record::Tls;
+use crate::model::{FrameRef, Timestamp};
+use crate::protocol::ftp::{Verb, parse_command, reply_code, strip_telnet};
+use crate::protocol::tls::cipher_suite;
+use crate::protocol::tls::hello::{HandshakeReader, resumed, version_name};
+use crate::protocol::tls::record::{RecordSplitter, looks_like_record};
+
+/// What is known of the encryption of one control connection.
+#[derive(Debug, Default)]
+pub(in crate::session) struct Encryption {
+    /// AUTH TLS was accepted, and no clear command came since.
+    accepted: bool,
+    /// A TLS record was seen.
+    seen: bool,
+    ends: [EndEncryption; 2],
+    /// PROT: P or not.
+    data_protected: Option<bool>,
+    /// The facts of the handshake stand in a step.
+    pub(in crate::session) told: bool,
+    /// When the hellos began and ended.
+    pub(in crate::session) begun: Option<FrameRef>,
+    pub(in crate::session) ended: Option<FrameRef>,
+    /// When something was last said that cannot be read.
+    pub(in crate::session) heard: Option<Timestamp>,
+}
+
+#[derive(Debug, Default)]
+struct EndEncryption {
+    layer: Layer,
+    reader: HandshakeReader,
+    /// Bytes are missing, so that the rest of the handshake cannot be read.
+    blind: bool,
+    /// It was encrypted, and is clear again.
+    returned: bool,
+}
+
+#[derive(Debug, Default)]
+enum Layer {
+    /// Lines.
+    #[default]
+    Clear,
+    /// The old hello of SSL 2, of which so many bytes are left; records follow (RFC 5246 appendix E.2).
+    OldHello(usize),
+    /// TLS records.
+    Records(RecordSplitter),
+    /// No record where one should begin: bytes until the end of what may be a line.
+    Judging(Vec<u8>),
+    /// Neither records nor lines.
+    Lost,
+}
+
+/// What became of bytes.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::session) enum Taken {
+    /// They are encrypted, or not to be told yet.
+    All,
+    /// The stream is clear again.
+    Clear {
+        /// The line that tells.
+        line: Vec<u8>,
+        /// How many of the bytes were used up for it.
+        used: usize,
+    },
+}
+
+impl Encryption {
+    /// Whether this end's stream is read as lines.
+    pub(in crate::session) fn is_clear(&self, from_client: bool) -> bool {
+        matches!(self.end(from_client).layer, Layer::Clear)
+    }
+
+    /// A TLS record was seen on the connection.
+    pub(in crate::session) const fn was_seen(&self) -> bool {
+        self.seen
+    }
+
+    /// Whether what the client says is encrypted now.
+    pub(in crate::session) fn hides_commands(&self) -> bool {
+        self.seen && !self.end(true).returned
+    }
+
+    /// AUTH with a mechanism of TLS was accepted.
+    pub(in crate::session) const fn accept(&mut self) {
+        self.accepted = true;
+    }
+
+    /// A clear command after AUTH: nothing was encrypted after all. Tells whether that is news.
+    pub(in crate::session) const fn clear_command(&mut self) -> bool {
+        std::mem::replace(&mut self.accepted, false) && !self.seen
+    }
+
+    /// Something was said that cannot be read.
+    pub(in crate::session) const fn hear(&mut self, time: Timestamp) {
+        self.heard = Some(time);
+    }
+
+    /// PROT was accepted.
+    pub(in crate::session) fn protect(&mut self, level: &[u8]) {
+        self.data_protected = Some(level.trim_ascii().eq_ignore_ascii_case(b"P"));
+    }
+
+    /// Takes what begins like TLS where a line should begin; false where it does not.
+    pub(in crate::session) fn begin(&mut self, from_client: bool, bytes: &[u8]) -> bool {
+        let layer = match bytes {
+            [HANDSHAKE]
+            | [HANDSHAKE, 3, ..]
+            | [CHANGE_CIPHER_SPEC..=APPLICATION_DATA, 3, 0..=4, ..] => {
+                Layer::Records(RecordSplitter::default())
+            }
+            [high, low, 1, 3, ..] if from_client && high & 0x80 != 0 => {
+                self.seen = true;
+                Layer::OldHello(usize::from(u16::from_be_bytes([high & 0x7f, *low])) + OLD_HEADER)
+            }
+            _ => return false,
+        };
+        let again = self.end(from_client).reader.is_done() && bytes.first() == Some(&HANDSHAKE);
+        let end = self.end_mut(from_client);
+        if again {
+            // Another handshake after a CCC; what it tells replaces what the first one told.
+            end.reader = HandshakeReader::new();
+            end.blind = false;
+        }
+        end.returned = false;
+        end.layer = layer;
+        true
+    }
+
+    /// Takes bytes of an end that is not clear.
+    pub(in crate::session) fn take(
+        &mut self,
+        from_client: bool,
+        bytes: &[u8],
+        arrived: FrameRef,
+    ) -> Taken {
+        let mut rest = bytes;
+        let (mut records, mut hello) = (0_usize, false);
+        let end = self.end_mut(from_client);
+        if let Layer::OldHello(left) = &mut end.layer {
+            let passed = (*left).min(rest.len());
+            *left -= passed;
+            rest = rest.get(passed..).unwrap_or_default();
+            if *left == 0 {
+                end.layer = Layer::Records(RecordSplitter::default());
+            }
+        }
+        if matches!(end.layer, Layer::Lost) {
+            if looks_like_record(rest) && rest.len() > 4 {
+                end.layer = Layer::Records(RecordSplitter::default());
+            } else {
+                end.layer = Layer::Judging(Vec::new());
+            }
+        }
+        if let Layer::Records(splitter) = &mut end.layer {
+            if !end.blind && !end.reader.is_done() {
+                end.reader.feed(rest);
+                hello = true;
+            }
+            loop {
+                match splitter.next(&mut rest) {
+                    Ok(Some(_)) => records += 1,
+                    Ok(None) => break,
+                    Err(_) => {
+                        end.layer = Layer::Judging(splitter.refused().to_vec());
+                        break;
+                    }
+                }
+            }
+        }
+        let passed = bytes.len() - rest.len();
+        let taken = end.judge(from_client, rest, passed);
+        if records > 0 {
+            self.seen = true;
+            self.hear(arrived.time);
+        }
+        if hello && !self.told {
+            self.begun.get_or_insert(arrived);
+            self.ended = Some(arrived);
+        }
+        taken
+    }
+
+    /// Bytes that were not captured.
+    pub(in crate::session) fn hole(&mut self, from_client: bool, length: u64) {
+        let end = self.end_mut(from_client);
+        end.blind = true;
+        let known = match &mut end.layer {
+            Layer::Clear => return,
+            Layer::Records(splitter) => splitter.skip(length),
+            _ => false,
+        };
+        if !known {
+            end.layer = Layer::Lost;
+        }
+    }
+
+    /// The stream of this end is over: what may be a line is judged as it is.
+    pub(in crate::session) fn stream_end(&mut self, from_client: bool) -> Option<Vec<u8>> {
+        let end = self.end_mut(from_client);
+        let Layer::Judging(text) = &mut end.layer else {
+            return None;
+        };
+        let text = std::mem::take(text);
+        let plausible = is_plausible(&text, from_client);
+        end.returned = plausible;
+        end.layer = if plausible { Layer::Clear } else { Layer::Lost };
+        plausible.then_some(text)
+    }
+
+    /// Whether all was read that the handshake tells without keys.
+    pub(in crate::session) fn handshake_is_known(&self) -> bool {
+        let done = |from_client| {
+            let end = self.end(from_client);
+            end.blind || end.reader.is_done()
+        };
+        self.seen && done(true) && done(false)
+    }
+
+    /// `TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`; `None` where the server's hello was not seen.
+    pub(in crate::session) fn facts(&self) -> Option<String> {
+        let tls = self.record()?;
+        let mut text = format!("{}, {}", tls.version?, tls.cipher_suite?);
+        if tls.resumed == Some(true) {
+            text.push_str(", resumed");
+        }
+        Some(text)
+    }
+
+    /// Whether a hello was seen.
+    pub(in crate::session) fn has_hello(&self) -> bool {
+        self.end(true).reader.client_hello().is_some()
+            || self.end(false).reader.server_hello().is_some()
+    }
+
+    /// The TLS session as the server named it, where a name of its own makes it possible to resume it (before TLS 1.3).
+    pub(in crate::session) fn session_id(&self) -> Option<&[u8]> {
+        let hello = self.end(false).reader.server_hello()?;
+        (hello.version < TLS_1_3 && !hello.session_id.is_empty())
+            .then_some(hello.session_id.as_slice())
+    }
+
+    /// Encryption as the report shows it.
+    pub(in crate::session) fn record(&self) -> Option<Tls> {
+        if !self.seen && !self.accepted {
+            return None;
+        }
+        let (client, server) = (&self.end(true).reader, &self.end(false).reader);
+        let hello = server.server_hello();
+        Some(Tls {
+            version: hello.map(|hello| version_name(hello.version)),
+            cipher_suite: hello.map(|hello| cipher_suite::name(hello.cipher_suite)),
+            server_name: client
+                .client_hello()
+                .and_then(|hello| hello.server_name.clone()),
+            resumed: resumed(client, server),
+            decrypted: false,
+            data_protected: self.data_protected,
+        })
+    }
+
+    fn end(&self, from_client: bool) -> &EndEncryption {
+        let [client, server] = &self.ends;
+        if from_client { client } else { server }
+    }
+
+    fn end_mut(&mut self, from_client: bool) -> &mut EndEncryption {
+        let [client, server] = &mut self.ends;
+        if from_client { client } else { server }
+    }
+}
+
+impl EndEncryption {
+    /// Decides, once there is a line, whether the stream is clear again. `bytes` came after `passed` others.
+    fn judge(&mut self, from_client: bool, bytes: &[u8], passed: usize) -> Taken {
+        let Layer::Judging(line) = &mut self.layer else {
+            return Taken::All;
+        };
+        let end = bytes.iter().position(|&byte| byte == b'\n');
+        let count = end.map_or(bytes.len(), |end| end + 1);
+        let possible = line.len() + count <= LINE_BYTES;
+        if possible {
+            line.extend(bytes.iter().take(count));
+            if end.is_none() && line.iter().all(|&byte| is_text(byte)) {
+                return Taken::All;
+            }
+        }
+        let line = std::mem::take(line);
+        if possible && is_plausible(&line, from_client) {
+            self.layer = Layer::Clear;
+            self.returned = true;
+            return Taken::Clear {
+                line,
+                used: passed + count,
+            };
+        }
+        self.layer = Layer::Lost;
+        Taken::All
+    }
+}
+
+/// AUTH names TLS by one of these (RFC 4217 section 4, and the drafts before it: `TLS-C`, `TLS-P`).
+pub(in crate::session) fn is_tls_mechanism(argument: &[u8]) -> bool {
+    let name = argument.trim_ascii();
+    [&b"TLS"[..], b"TLS-C", b"TLS-P", b"SSL"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// A line that is a command or a reply beyond doubt.
+fn is_plausible(text: &[u8], from_client: bool) -> bool {
+    if !text.iter().all(|&byte| is_text(byte)) {
+        return false;
+    }
+    let text = strip_telnet(text);
+    let line = text
+        .split(|&byte| byte == b'\n')
+        .next()
+        .unwrap_or_default()
+        .trim_ascii_end();
+    if from_client {
+        !matches!(Verb::from_bytes(&parse_command(line).verb), Verb::Unknown)
+    } else {
+        reply_code(line).is_some() && matches!(line.get(3), None | Some(b' ' | b'-'))
+    }
+}
+
+/// Bytes of lines: text of any character set, line ends, and the commands of Telnet.
+const fn is_text(byte: u8) -> bool {
+    !matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127)
+}
+
+/// A line of this length without an end is none.
+const LINE_BYTES: usize = 4096;
+
+/// Bytes of the length in front of an old hello.
+const OLD_HEADER: usize = 2;
+
+const TLS_1_3: u16 = 0x0304;
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const HANDSHAKE: u8 = 22;
+const APPLICATION_DATA: u8 = 23;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLIENT: bool = true;
+
+    fn encrypted() -> Encryption {
+        let mut encryption = Encryption::default();
+        assert!(encryption.begin(CLIENT, &RECORD));
+        assert_eq!(take(&mut encryption, &RECORD), Taken::All);
+        encryption
+    }
+
+    fn take(encryption: &mut Encryption, bytes: &[u8]) -> Taken {
+        encryption.take(CLIENT, bytes, FrameRef::default())
+    }
+
+    fn clear(line: &[u8], used: usize) -> Taken {
+        Taken::Clear {
+            line: line.to_vec(),
+            used,
+        }
+    }
+
+    /// An alert, of two bytes.
+    const RECORD: [u8; 7] = [21, 3, 3, 0, 2, 1, 0];
+
+    #[test]
+    fn lines_after_the_last_record_are_read_again() {
+        let mut encryption = encrypted();
+        let bytes = [&RECORD[..], b"PASV\r\nRETR a\r\n"].concat();
+        assert_eq!(
+            take(&mut encryption, &bytes),
+            clear(b"PASV\r\n", RECORD.len() + 6)
+        );
+        assert!(encryption.is_clear(CLIENT) && !encryption.hides_commands());
+        assert!(encryption.record().is_some());
+    }
+
+    #[test]
+    fn lines_in_pieces_of_one_byte_are_read_again() {
+        let mut encryption = encrypted();
+        let taken: Vec<Taken> = b"PASV\r\n"
+            .iter()
+            .map(|byte| take(&mut encryption, &[*byte]))
+            .filter(|taken| *taken != Taken::All)
+            .collect();
+        assert_eq!(taken, [clear(b"PASV\r\n", 1)]);
+    }
+
+    #[test]
+    fn garbage_after_the_last_record_is_no_line() {
+        for garbage in [
+            &b"\x80\x01garbage\r\n"[..],
+            b"PASV\0\r\n",
+            b"HELLO there\r\n",
+            b"220 ready\r\n",
+            b"\r\n",
+        ] {
+            let mut encryption = encrypted();
+            assert_eq!(take(&mut encryption, garbage), Taken::All);
+            assert!(!encryption.is_clear(CLIENT), "{}", garbage.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn records_go_on_after_a_hole_within_one_and_are_found_again_after_a_longer_one() {
+        let mut encryption = encrypted();
+        assert_eq!(take(&mut encryption, &[23, 3, 3, 0, 100, b'x']), Taken::All);
+        encryption.hole(CLIENT, 99);
+        assert_eq!(take(&mut encryption, b"NOOP\r\n"), clear(b"NOOP\r\n", 6));
+        let mut encryption = encrypted();
+        encryption.hole(CLIENT, 1000);
+        assert_eq!(take(&mut encryption, &[200; 50]), Taken::All);
+        assert_eq!(take(&mut encryption, &RECORD), Taken::All);
+        assert_eq!(take(&mut encryption, b"NOOP\r\n"), clear(b"NOOP\r\n", 6));
+    }
+
+    #[test]
+    fn what_only_begins_like_a_record_is_no_encryption() {
+        let mut encryption = Encryption::default();
+        assert!(encryption.begin(CLIENT, &[22]));
+        assert_eq!(take(&mut encryption, b"\x16rubbish\r\n"), Taken::All);
+        assert_eq!(encryption.record(), None);
+        assert_eq!(take(&mut encryption, b"NOOP\r\n"), clear(b"NOOP\r\n", 6));
+    }
+
+    #[test]
+    fn mechanisms_of_tls_are_known_in_any_case() {
+        for name in [&b"TLS"[..], b"tls", b"SSL", b"TLS-C", b"tls-p "] {
+            assert!(is_tls_mechanism(name));
+        }
+        for name in [&b"GSSAPI"[..], b"KERBEROS_V4", b""] {
+            assert!(!is_tls_mechanism(name));
+        }
+    }
+
+    #[test]
+    fn the_old_hello_is_passed_over() {
+        let mut encryption = Encryption::default();
+        let hello = [0x80, 4, 1, 3, 1, 0];
+        assert!(encryption.begin(CLIENT, &hello));
+        assert_eq!(take(&mut encryption, &hello), Taken::All);
+        assert_eq!(take(&mut encryption, &RECORD), Taken::All);
+        assert!(encryption.was_seen() && !encryption.is_clear(CLIENT));
+    }
+}

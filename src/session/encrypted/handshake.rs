@@ -1,0 +1,63 @@
+//! What encryption of the control connection means for its session: a step with the facts, and commands nobody can read.
+
+use crate::model::record::{Outcome, Step, StepKind};
+use crate::session::control::{Representation, Session};
+use crate::session::shared::Shared;
+use crate::session::transfers::known_sizes::KnownSizes;
+
+impl Session {
+    /// From here on commands are encrypted: what they change is unknown, and data connections come without a word.
+    pub(in crate::session) fn hide_commands(&mut self, shared: &mut Shared<'_>) {
+        if std::mem::replace(&mut self.commands_hidden, true) {
+            return;
+        }
+        self.directory = None;
+        self.representation = Representation::default();
+        self.type_certain = false;
+        self.restart = 0;
+        self.known_sizes = KnownSizes::default();
+        self.allocated = None;
+        self.renaming = None;
+        shared.encrypted.enter(self.key.hosts(), self.id);
+    }
+
+    /// A command was read: data connections are announced again.
+    pub(in crate::session) fn read_commands_again(&mut self, shared: &mut Shared<'_>) {
+        if std::mem::replace(&mut self.commands_hidden, false) {
+            shared.encrypted.leave(self.key.hosts(), self.id);
+        }
+    }
+
+    /// The handshake is over as far as it can be read: its facts go into the step of AUTH, or a step of their own where there
+    /// was no AUTH (implicit TLS).
+    pub(in crate::session) fn tell_handshake(&mut self, shared: &mut Shared<'_>) {
+        if std::mem::replace(&mut self.encryption.told, true) {
+            return;
+        }
+        let (Some(begun), Some(ended)) = (self.encryption.begun, self.encryption.ended) else {
+            return;
+        };
+        let facts = self.encryption.facts();
+        let in_step = self
+            .steps
+            .handshake(facts.clone().map(|facts| (facts, ended.time)));
+        if !in_step && self.encryption.has_hello() {
+            self.steps.made(Step {
+                number: 0,
+                kind: StepKind::Tls,
+                title: facts.unwrap_or_else(|| "TLS, its handshake was not captured whole".into()),
+                time: begun.time,
+                duration: ended.time.since(begun.time).seconds(),
+                outcome: Outcome::Ok,
+                commands: Vec::new(),
+                directory: None,
+                directory_b64: None,
+                entries: Vec::new(),
+                entries_omitted: 0,
+                transfer: None,
+                inferred: false,
+            });
+        }
+        self.tell_steps(shared, false);
+    }
+}

@@ -1,0 +1,14 @@
+//! Sessions whose commands cannot be read: TLS and GSSAPI, seen from outside.
+//!
+//! In: bytes that are no commands. Out: facts of the handshake, and data connections tied to their sessions.
+//!
+//! ```text
+//! encryption ──> handshake                 the control connection
+//! encrypted_roles ──> encrypted_stream ──> encrypted_data
+//! ```
+
+pub(super) mod encrypted_data;
+pub(super) mod encrypted_roles;
+pub(super) mod encrypted_stream;
+pub(super) mod encryption;
+pub(super) mod handshake;

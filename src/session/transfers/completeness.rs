@@ -1,0 +1,265 @@
+//! Whether a file is whole, and on what evidence.
+//!
+//! Stream mode ends a file with the close of the data connection (RFC 959 section 3.4.1), so a file is whole when its sender
+//! said FIN, nothing before that is missing, the server confirmed it, and no known size contradicts. Everything else has a
+//! name of its own, in the order of the report's contract.
+
+use super::facts::{Facts, Stated, Weight};
+use crate::model::FrameRef;
+use crate::model::record::Completeness;
+use crate::session::dialogue::title::thousands;
+
+/// The verdict on one transfer, with its reasons.
+pub(in crate::session) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
+    let mut evidence = Vec::new();
+    let mut size = compare_size(facts, &mut evidence);
+    if compare_stated(facts, &mut evidence) && size == Size::Unknown {
+        size = Size::Other;
+    }
+    // With TLS either side may close as soon as the other said that it is done (RFC 5246 section 7.2.1), and who inflates
+    // knows where the file ends.
+    let closed_early = facts
+        .receiver_end
+        .filter(|_| !facts.encrypted && !facts.tells_its_end)
+        .filter(|end| {
+            facts.sender_fin.is_none_or(|fin| end.number < fin.number)
+                && facts
+                    .sender_reset
+                    .is_none_or(|reset| end.number < reset.number)
+        });
+    tell_answer(facts, &mut evidence);
+    tell_stream(facts, closed_early, &mut evidence);
+    tell_content(facts, &mut evidence);
+    let refused = facts.answer.as_ref().is_some_and(|(code, ..)| *code >= 400);
+    let confirmed = facts
+        .answer
+        .as_ref()
+        .is_some_and(|(code, ..)| matches!(code, 226 | 250));
+    let reset_at_size = facts.sender_reset.is_some() && (size == Size::Equal || facts.encrypted);
+    let ended = facts.sender_fin.is_some() || reset_at_size;
+    let completeness = if facts.missing > 0 {
+        Completeness::Gaps
+    } else if refused || facts.abor.is_some() || closed_early.is_some() {
+        Completeness::Aborted
+    } else if facts.connected && (!ended || size == Size::Fewer) {
+        Completeness::Truncated
+    } else if facts.connected
+        && confirmed
+        && !facts.encrypted
+        && size != Size::Other
+        && facts.decoding_problem.is_none()
+        && (facts.start_known || size == Size::Equal)
+    {
+        Completeness::Complete
+    } else {
+        Completeness::Unverifiable
+    };
+    (completeness, evidence)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    Unknown,
+    Equal,
+    Fewer,
+    Other,
+}
+
+/// Holds the bytes against what the server announced. With REST some servers name the whole file, some the rest.
+fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
+    let Some((announced, place)) = facts.announced else {
+        return Size::Unknown;
+    };
+    if !facts.connected || facts.encrypted {
+        return Size::Unknown;
+    }
+    let rest = announced.saturating_sub(facts.restart);
+    let seen = facts.bytes.saturating_add(facts.missing);
+    let said = thousands(announced);
+    let is_told = |size| size == announced || (facts.restart > 0 && size == rest);
+    if is_told(seen) {
+        evidence.push(format!("{place} said {said} bytes: equal"));
+        return Size::Equal;
+    }
+    if announced == 0 {
+        evidence.push(format!(
+            "{place} said 0 bytes, as servers do where they do not know"
+        ));
+        return Size::Unknown;
+    }
+    if let Some(own) = facts.own_size.filter(|_| facts.missing == 0) {
+        if is_told(own.bytes) {
+            evidence.push(format!("{place} said {said} bytes: equal to {}", own.of));
+            return Size::Equal;
+        }
+        if own.exact {
+            let has = thousands(own.bytes);
+            evidence.push(format!(
+                "{place} said {said} bytes, but {} has {has}",
+                own.of
+            ));
+            return if own.bytes < rest {
+                Size::Fewer
+            } else {
+                Size::Other
+            };
+        }
+    }
+    if !facts.size_counts {
+        evidence.push(format!(
+            "{place} said {said} bytes; on the wire line ends and modes make it another number"
+        ));
+        return Size::Unknown;
+    }
+    let seen_text = thousands(seen);
+    if seen < rest {
+        evidence.push(format!("{place} said {said} bytes, {seen_text} were seen"));
+        Size::Fewer
+    } else {
+        evidence.push(format!(
+            "{place} said {said} bytes, but {seen_text} were seen"
+        ));
+        Size::Other
+    }
+}
+
+/// Holds the bytes against everything else that was said; true where an exact size of the whole file is another one.
+fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
+    let mut contradicted = false;
+    if !facts.connected {
+        return false;
+    }
+    let seen = facts.bytes.saturating_add(facts.missing);
+    let seen_text = thousands(seen);
+    for Stated {
+        bytes,
+        place,
+        weight,
+    } in &facts.stated
+    {
+        if *weight == Weight::TenthsOfKilobyte {
+            let said = format!(
+                "{place} said {}.{} kbytes",
+                thousands(bytes / 10),
+                bytes % 10
+            );
+            // Rounded to the nearest tenth, so at most half a tenth off.
+            let agrees = bytes.saturating_mul(1024).abs_diff(seen.saturating_mul(10)) <= 512;
+            evidence.push(if agrees {
+                format!("{said}: agrees")
+            } else {
+                format!("{said}, {seen_text} bytes were seen")
+            });
+            continue;
+        }
+        let said = format!("{place} said {} bytes", thousands(*bytes));
+        let rest = bytes.checked_sub(facts.restart);
+        let is_told = |size| size == *bytes || (facts.restart > 0 && rest == Some(size));
+        let own = facts
+            .own_size
+            .filter(|own| facts.missing == 0 && is_told(own.bytes));
+        if is_told(seen) {
+            evidence.push(format!("{said}: equal"));
+        } else if let Some(own) = own {
+            evidence.push(format!("{said}: equal to {}", own.of));
+        } else if *bytes == 0 {
+            evidence.push(format!("{said}, as servers do where they do not know"));
+        } else if facts.size_counts {
+            evidence.push(format!("{said}, but {seen_text} were seen"));
+            contradicted |= *weight == Weight::Whole;
+        } else {
+            evidence.push(format!("{said}, {seen_text} were seen"));
+        }
+    }
+    contradicted
+}
+
+fn tell_answer(facts: &Facts, evidence: &mut Vec<String>) {
+    match &facts.answer {
+        Some((code, text, frame)) => evidence
+            .push(format!("final reply {code} {text} (frame {})", frame.number).replace("  ", " ")),
+        None => evidence.push("no final reply in the capture".to_owned()),
+    }
+    if let Some(frame) = facts.abor {
+        evidence.push(format!(
+            "ABOR sent before the final reply (frame {})",
+            frame.number
+        ));
+    }
+}
+
+fn tell_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec<String>) {
+    if !facts.connected {
+        evidence.push("no data connection in the capture".to_owned());
+        return;
+    }
+    if facts.encrypted {
+        evidence.push("encrypted: the bytes captured are TLS records".to_owned());
+    }
+    if facts.missing > 0 {
+        evidence.push(format!(
+            "{} bytes are missing in the capture",
+            thousands(facts.missing)
+        ));
+    } else {
+        evidence.push("no gap in the stream".to_owned());
+    }
+    if !facts.start_known {
+        evidence.push("the opening of the data connection was not captured".to_owned());
+    }
+    if let Some(frame) = closed_early {
+        evidence.push(format!(
+            "the receiver closed it before the sender's FIN (frame {})",
+            frame.number
+        ));
+    }
+    match (facts.sender_fin, facts.sender_reset) {
+        (Some(frame), _) if facts.end_marked => evidence.push(format!(
+            "the sender marked the end of the file (frame {}) and kept the connection",
+            frame.number
+        )),
+        (Some(frame), _) if facts.fin_unseen => evidence.push(format!(
+            "the FIN of the sender was not captured; the receiver acknowledged it (frame {})",
+            frame.number
+        )),
+        (Some(frame), _) => evidence.push(format!("FIN from the sender (frame {})", frame.number)),
+        (None, Some(frame)) => {
+            evidence.push(format!("RST from the sender (frame {})", frame.number));
+        }
+        (None, None) => evidence.push("no FIN from the sender".to_owned()),
+    }
+}
+
+fn tell_content(facts: &Facts, evidence: &mut Vec<String>) {
+    if let Some(problem) = &facts.decoding_problem {
+        evidence.push(format!("decoding it: {problem}"));
+    }
+    if let Some(ends) = facts.line_ends.as_ref().filter(|_| !facts.encrypted) {
+        let odd = [
+            (ends.bare_line_feeds(), "LF alone"),
+            (ends.bare_returns(), "CR alone"),
+        ];
+        let odd: Vec<String> = odd
+            .iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, what)| format!("{} {what}", thousands(*count)))
+            .collect();
+        if !odd.is_empty() {
+            evidence.push(format!(
+                "sent as text with {} line ends of CR LF, {}",
+                thousands(ends.proper()),
+                odd.join(", ")
+            ));
+        }
+    }
+    // Under TLS both ends speak.
+    if facts.backward > 0 && !facts.encrypted {
+        evidence.push(format!(
+            "the receiver sent {} bytes too, which are none of it",
+            thousands(facts.backward)
+        ));
+    }
+}
+
+#[cfg(test)]
+mod tests;

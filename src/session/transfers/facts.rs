@@ -1,0 +1,184 @@
+//! What is known of a transfer when it is over: what its judgement rests on.
+
+use super::file_evidence::stated;
+use super::transfer::{TransferState, payload_way};
+use crate::model::FrameRef;
+use crate::model::record::{DataType, TransferDirection};
+use crate::session::control::Representation;
+use crate::session::data::data_channel::DataChannel;
+use crate::session::data::decoding::Decoding;
+use crate::session::data::line_ends::LineEnds;
+
+/// What is known of one transfer when it is over.
+#[derive(Clone, Debug, Default)]
+pub(in crate::session) struct Facts {
+    /// A data connection carried it, or could have.
+    pub(in crate::session) connected: bool,
+    /// Payload bytes captured.
+    pub(in crate::session) bytes: u64,
+    /// Bytes known to be missing.
+    pub(in crate::session) missing: u64,
+    /// The first byte of the stream is known to be the first byte sent.
+    pub(in crate::session) start_known: bool,
+    /// The sender's FIN, all before it seen or known to be missing; or the acknowledgment of a FIN that was not captured.
+    pub(in crate::session) sender_fin: Option<FrameRef>,
+    /// That was no FIN but the mark of the file's end in MODE B or C.
+    pub(in crate::session) end_marked: bool,
+    /// It is such an acknowledgment.
+    pub(in crate::session) fin_unseen: bool,
+    /// The sender's RST.
+    pub(in crate::session) sender_reset: Option<FrameRef>,
+    /// The receiver's first FIN or RST.
+    pub(in crate::session) receiver_end: Option<FrameRef>,
+    /// Code, first line and frame of the final reply.
+    pub(in crate::session) answer: Option<(u16, String, FrameRef)>,
+    /// ABOR was sent before the final reply.
+    pub(in crate::session) abor: Option<FrameRef>,
+    /// The byte count on the wire is that of the file (TYPE I in stream mode), and so is the announced one.
+    pub(in crate::session) size_counts: bool,
+    /// The size of the file where the byte count on the wire is another one.
+    pub(in crate::session) own_size: Option<OwnSize>,
+    /// What cannot be decoded of it, or what the decoder found wrong.
+    pub(in crate::session) decoding_problem: Option<String>,
+    /// The bytes themselves say where the file ends, and it was decoded to there (MODE Z, B and C).
+    pub(in crate::session) tells_its_end: bool,
+    /// The line ends of what was sent as text.
+    pub(in crate::session) line_ends: Option<LineEnds>,
+    /// Payload bytes that came from the receiver: none of the file.
+    pub(in crate::session) backward: u64,
+    /// The bytes on the wire are TLS records: neither their number nor their end is that of the file.
+    pub(in crate::session) encrypted: bool,
+    /// From REST.
+    pub(in crate::session) restart: u64,
+    /// What the server said it would be, and where it said so.
+    pub(in crate::session) announced: Option<(u64, &'static str)>,
+    /// What else was said of the size.
+    pub(in crate::session) stated: Vec<Stated>,
+}
+
+/// The size of a file that is not the number of bytes on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) struct OwnSize {
+    pub(in crate::session) bytes: u64,
+    /// What has this size, for a sentence.
+    pub(in crate::session) of: &'static str,
+    /// It can contradict what was told: these are the bytes of the server's file.
+    pub(in crate::session) exact: bool,
+}
+
+/// A size that somebody told beside the announced one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::session) struct Stated {
+    /// As told.
+    pub(in crate::session) bytes: u64,
+    /// Where, for a sentence.
+    pub(in crate::session) place: String,
+    /// What it is worth.
+    pub(in crate::session) weight: Weight,
+}
+
+/// What a told size is worth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::session) enum Weight {
+    /// Of the whole file, exactly: it can contradict.
+    Whole,
+    /// Free text, a reservation, a count by other rules: evidence only.
+    Hint,
+    /// Tenths of 1,024 bytes of what is sent, rounded: evidence only.
+    TenthsOfKilobyte,
+}
+
+/// What is known of a transfer. `after_tls` tells whether TLS was seen on the control connection.
+pub(in crate::session) fn of_transfer(
+    state: &TransferState,
+    open: Option<&DataChannel>,
+    direction: TransferDirection,
+    after_tls: bool,
+) -> Facts {
+    let mut facts = Facts {
+        connected: open.is_some(),
+        encrypted: open.is_some_and(|channel| channel.is_encrypted(after_tls)),
+        answer: state.answer.clone(),
+        abor: state.abor,
+        restart: state.restart,
+        size_counts: state.representation.bytes_are_the_file(),
+        ..Facts::default()
+    };
+    if direction == TransferDirection::Download {
+        facts.announced = state
+            .announced
+            .map(|bytes| (bytes, "the 150 reply"))
+            .or(state
+                .size
+                .as_ref()
+                .map(|told| (told.size, "the reply to SIZE")));
+        // In TYPE A a server may count what it would send (RFC 3659 section 4).
+        facts.size_counts &=
+            state.announced.is_some() || state.size.as_ref().is_none_or(|told| told.exact);
+    }
+    facts.stated = stated(state, direction);
+    if let Some(channel) = open {
+        let way = payload_way(state.verb, channel.client_way);
+        let (sender, receiver) = (
+            channel.summary.sent(way),
+            channel.summary.sent(way.reverse()),
+        );
+        if let Some(content) = channel.content(way) {
+            facts.bytes = content.bytes;
+            facts.missing = content.missing;
+            facts.line_ends = content.line_ends().cloned();
+        }
+        facts.backward = channel
+            .content(way.reverse())
+            .map_or(0, |content| content.bytes);
+        if let Some(decoding) = channel.decoded(way).filter(|_| !facts.encrypted) {
+            facts.learn_from(decoding, state.representation);
+        } else if let Some(line_ends) = &facts.line_ends {
+            facts.own_size = Some(OwnSize {
+                bytes: facts.bytes.saturating_sub(line_ends.proper()),
+                of: "the text with LF for CR LF",
+                exact: false,
+            });
+        }
+        let begins = channel.before.as_ref().is_none_or(|it| it.start_known);
+        facts.start_known = sender.start_known && begins;
+        facts.sender_fin = sender.fin.filter(|_| sender.finished);
+        if sender.fin.is_none() && sender.rst.is_none() {
+            facts.sender_fin = sender.fin_acknowledged;
+            facts.fin_unseen = facts.sender_fin.is_some();
+        }
+        if facts.sender_fin.is_none() {
+            facts.sender_fin = channel.ended;
+        }
+        facts.end_marked = channel.ended.is_some();
+        facts.sender_reset = sender.rst;
+        facts.receiver_end = [receiver.fin, receiver.rst]
+            .into_iter()
+            .flatten()
+            .filter(|_| channel.ended.is_none())
+            .min_by_key(|frame| frame.number);
+    }
+    facts
+}
+
+impl Facts {
+    /// What the decoded file tells.
+    fn learn_from(&mut self, decoding: &Decoding, representation: Representation) {
+        let texts = ["line-ends", "ebcdic"];
+        // Odd line ends are no reason to doubt that all of a text is there.
+        if decoding.steps().iter().any(|step| !texts.contains(step)) {
+            self.decoding_problem = decoding.problem().map(str::to_owned);
+        }
+        let ending = ["deflate", "blocks", "runs"];
+        self.tells_its_end = self.bytes > 0
+            && decoding.problem().is_none()
+            && decoding.steps().iter().any(|step| ending.contains(step));
+        if self.decoding_problem.is_none() && representation.data_type != DataType::Ebcdic {
+            self.own_size = Some(OwnSize {
+                bytes: decoding.content.bytes,
+                of: "the decoded file",
+                exact: representation.is_image(),
+            });
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! What the server said of files' sizes outside of transfers, and of the files that passed, so that each can be held
+//! against the other: whichever comes first.
+
+use std::collections::VecDeque;
+
+use crate::protocol::ftp::ClaimedDigest;
+use crate::session::data::content::Digests;
+
+/// Sizes and digests that the server told for names, and the latest files.
+#[derive(Debug, Default)]
+pub(in crate::session) struct KnownSizes {
+    told: VecDeque<Told>,
+    listed: VecDeque<Told>,
+    digests: VecDeque<(Vec<u8>, DigestClaim)>,
+    files: VecDeque<PassedFile>,
+}
+
+/// One size and where it was told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::session) struct Told {
+    pub(in crate::session) name: Vec<u8>,
+    pub(in crate::session) size: u64,
+    /// Told while TYPE I was in force, or in a listing: a count of the file's own bytes (RFC 3659 section 4).
+    pub(in crate::session) exact: bool,
+    /// The reply's frame; for a listing, the first frame of its data connection.
+    pub(in crate::session) frame: u64,
+}
+
+/// A digest and how the server came to tell it.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct DigestClaim {
+    pub(in crate::session) verb: String,
+    pub(in crate::session) claim: ClaimedDigest,
+    pub(in crate::session) frame: u64,
+}
+
+/// A file that passed, as far as later replies can tell more of it.
+#[derive(Clone, Debug)]
+pub(in crate::session) struct PassedFile {
+    pub(in crate::session) transfer: u64,
+    pub(in crate::session) name: Vec<u8>,
+    pub(in crate::session) upload: bool,
+    /// The length that the server's file must have now; `None` where that does not follow.
+    pub(in crate::session) length: Option<u64>,
+    /// It may be longer than that: bytes in the middle of a file were replaced.
+    pub(in crate::session) at_least: bool,
+    /// Of the whole file; `None` where these bytes are only a part of it.
+    pub(in crate::session) digests: Option<Digests>,
+}
+
+impl KnownSizes {
+    /// A reply to SIZE.
+    pub(in crate::session) fn tell(&mut self, told: Told) {
+        push(&mut self.told, told, TOLD);
+    }
+
+    /// An entry of a listing.
+    pub(in crate::session) fn list(&mut self, told: Told) {
+        if told.name.len() <= NAME_BYTES {
+            push(&mut self.listed, told, LISTED);
+        }
+    }
+
+    /// A reply with a digest.
+    pub(in crate::session) fn claim(&mut self, name: Vec<u8>, claim: DigestClaim) {
+        push(&mut self.digests, (name, claim), TOLD);
+    }
+
+    /// A file passed. An upload makes everything that was known of the name a thing of the past.
+    pub(in crate::session) fn pass(&mut self, file: PassedFile) {
+        if file.upload {
+            self.forget(&file.name);
+        }
+        push(&mut self.files, file, TOLD);
+    }
+
+    /// The name means another file from here on, or none.
+    pub(in crate::session) fn forget(&mut self, name: &[u8]) {
+        self.told.retain(|told| told.name != name);
+        self.listed.retain(|told| told.name != name);
+        self.digests.retain(|(known, _)| known != name);
+        self.files.retain(|file| file.name != name);
+    }
+
+    /// The latest reply to SIZE for a name.
+    pub(in crate::session) fn size_of(&self, name: &[u8]) -> Option<&Told> {
+        self.told.iter().rev().find(|told| told.name == name)
+    }
+
+    /// The latest listing's size for a name.
+    pub(in crate::session) fn listed_size_of(&self, name: &[u8]) -> Option<&Told> {
+        self.listed.iter().rev().find(|told| told.name == name)
+    }
+
+    /// The digests that were told for a name.
+    pub(in crate::session) fn digests_of(&self, name: &[u8]) -> impl Iterator<Item = &DigestClaim> {
+        self.digests
+            .iter()
+            .filter_map(move |(known, claim)| (known == name).then_some(claim))
+    }
+
+    /// The latest file of a name.
+    pub(in crate::session) fn file_of(&self, name: &[u8]) -> Option<&PassedFile> {
+        self.files.iter().rev().find(|file| file.name == name)
+    }
+}
+
+fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
+    if queue.len() >= most {
+        queue.pop_front();
+    }
+    queue.push_back(item);
+}
+
+/// Replies and files remembered of one session.
+const TOLD: usize = 64;
+/// Listed sizes remembered of one session.
+const LISTED: usize = 1024;
+/// Longer names are not remembered from listings.
+const NAME_BYTES: usize = 1024;
