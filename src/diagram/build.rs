@@ -2,16 +2,25 @@
 
 use super::console::{self, Shown};
 use super::control_connection::{self, ReplyParts};
+use super::draft::Draft;
 use super::model::{Channel, Diagram, Lane, Levels, Row, RowKind};
 use super::phases::{self, Phase};
 use super::recorder::Recorder;
-use super::state::{Effect, Tracker};
+use super::state::Tracker;
 use super::{captions, data_connections, messages};
 use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
 use crate::model::{Endpoint, Timestamp};
 
+impl Recorder {
+    /// Draws a session, with the segments that were recorded of it.
+    #[must_use]
+    pub fn diagram(&self, session: &Session) -> Diagram {
+        Builder::new(session, self).build()
+    }
+}
+
 /// Draws one session.
-pub(super) struct Builder<'a> {
+struct Builder<'a> {
     session: &'a Session,
     recorder: &'a Recorder,
     phases: Vec<Phase>,
@@ -27,69 +36,8 @@ pub(super) struct Builder<'a> {
     packets: bool,
 }
 
-/// An arrow before it has its place.
-#[derive(Clone, Debug)]
-pub(super) struct Draft {
-    pub(super) frame: u64,
-    /// Place among those of the same frame.
-    pub(super) order: u8,
-    pub(super) time: Timestamp,
-    /// The step it begins or belongs to, where it tells.
-    pub(super) step: Option<u64>,
-    pub(super) from: Lane,
-    pub(super) to: Lane,
-    pub(super) channel: Channel,
-    pub(super) levels: Levels,
-    pub(super) label: String,
-    pub(super) caption: String,
-    pub(super) fields: Vec<(&'static str, String)>,
-    pub(super) effects: Vec<Effect>,
-    pub(super) failed: bool,
-    /// A smaller heading in front of it.
-    pub(super) part: Option<&'static str>,
-    /// An acknowledgement and nothing else.
-    pub(super) is_ack: bool,
-    /// What the user typed to cause it.
-    pub(super) typed: Option<console::Typed>,
-    /// What the user sees of it.
-    pub(super) shown: Option<Shown>,
-    /// Lines on the console.
-    pub(super) console: Vec<String>,
-}
-
-impl Draft {
-    /// An arrow with nothing but a label.
-    pub(super) fn new(
-        (frame, time): (u64, Timestamp),
-        (from, to, channel): (Lane, Lane, Channel),
-        levels: Levels,
-        label: String,
-    ) -> Self {
-        Self {
-            frame,
-            order: 1,
-            time,
-            step: None,
-            from,
-            to,
-            channel,
-            levels,
-            label,
-            caption: String::new(),
-            fields: Vec::new(),
-            effects: Vec::new(),
-            failed: false,
-            part: None,
-            is_ack: false,
-            typed: None,
-            shown: None,
-            console: Vec::new(),
-        }
-    }
-}
-
 impl<'a> Builder<'a> {
-    pub(super) fn new(session: &'a Session, recorder: &'a Recorder) -> Self {
+    fn new(session: &'a Session, recorder: &'a Recorder) -> Self {
         Self {
             session,
             recorder,
@@ -104,7 +52,7 @@ impl<'a> Builder<'a> {
         }
     }
 
-    pub(super) fn build(mut self) -> Diagram {
+    fn build(mut self) -> Diagram {
         let session = self.session;
         let control = self.recorder.control(session.id);
         self.packets = control.is_some_and(|control| control.segments.iter().any(is_bare_ack));

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::build::Draft;
+use super::captions;
+use super::draft::Draft;
+use super::labels::{command_label, reply_lines};
 use super::model::{Channel, Levels};
 use super::segments::{at, fields, flag_label, is_ack, lanes, levels, segment_label};
 use super::state::Effect;
-use super::{captions, messages};
 use crate::model::record::{Address, Reply, Session, StepKind};
 use crate::model::trace::{Novelty, TracedConnection, TracedSegment};
 use crate::model::{Direction, Endpoint};
@@ -162,12 +163,12 @@ fn replies(session: &Session) -> BTreeMap<u64, Vec<&Reply>> {
 fn labels(session: &Session) -> BTreeMap<u64, String> {
     let mut labels = BTreeMap::new();
     for (frame, replies) in replies(session) {
-        if let Some(line) = replies.first().map(|reply| messages::reply_lines(reply)) {
+        if let Some(line) = replies.first().map(|reply| reply_lines(reply)) {
             labels.insert(frame, line.into_iter().next().unwrap_or_default());
         }
     }
     for command in session.steps.iter().flat_map(|step| &step.commands) {
-        let label = || messages::command_label(command);
+        let label = || command_label(command);
         labels.entry(command.frame).or_insert_with(label);
     }
     labels
@@ -175,7 +176,7 @@ fn labels(session: &Session) -> BTreeMap<u64, String> {
 
 /// Which line of a reply came in which segment; `None` where the lengths do not tell.
 fn split(reply: &Reply, segments: &[&TracedSegment]) -> Option<Vec<(u64, String)>> {
-    let lines = messages::reply_lines(reply);
+    let lines = reply_lines(reply);
     let sent: u64 = segments
         .iter()
         .map(|segment| u64::from(segment.bytes))

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::build::Draft;
 use super::captions;
+use super::draft::Draft;
 use super::model::{Channel, Levels};
 use super::recorder::Recorder;
 use super::segments::{at, fields, flag_label, is_ack, lanes, levels, segment_label};

@@ -22,6 +22,8 @@ mod captions;
 mod console;
 mod control_connection;
 mod data_connections;
+mod draft;
+mod labels;
 mod mermaid;
 mod messages;
 mod model;

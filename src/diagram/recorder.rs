@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::Diagram;
-use super::build::Builder;
-use crate::model::record::{Address, Session};
+use crate::model::record::Address;
 use crate::model::trace::TracedConnection;
 use crate::model::{Endpoint, Event, EventSink, FlowKey};
 
-/// An [`EventSink`] that remembers connections, and draws sessions with them.
+/// An [`EventSink`] that remembers connections for the diagrams of their sessions.
 #[derive(Debug, Default)]
 pub struct Recorder {
     /// By session.
@@ -18,12 +16,6 @@ pub struct Recorder {
 }
 
 impl Recorder {
-    /// Draws a session, with the segments that were recorded of it.
-    #[must_use]
-    pub fn diagram(&self, session: &Session) -> Diagram {
-        Builder::new(session, self).build()
-    }
-
     pub(super) fn control(&self, session: u64) -> Option<&TracedConnection> {
         self.control.get(&session)
     }
