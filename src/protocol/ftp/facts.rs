@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::listing::dates::Modified;
-use super::listing::{Parsed, fields::number};
+use super::listing::fields::number;
+use super::listing::parsed::Parsed;
 use crate::model::record::{EntryKind, ListingEntry, Precision};
 
 /// One line of an MLSD listing: facts, one space, the name.

@@ -1,8 +1,8 @@
 //! MS-DOS, as IIS writes it, and `dir` itself.
 
-use super::Parsed;
 use super::dates::{Modified, numeric_date, time_of_day, time_of_half_day, year_month_day};
 use super::fields::{Fields, size};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// `06-19-24  03:22PM  <DIR>  name`, with two or four digits of the year, 12 or 24 hours.

@@ -1,8 +1,8 @@
 //! Easily Parsed LIST Format: facts, a tab, the name.
 
-use super::Parsed;
 use super::dates::Modified;
 use super::fields::number;
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// `+i8388621.48594,m825718503,r,s280,up644,<TAB>name`

@@ -1,8 +1,8 @@
 //! Guardian, the file system of Tandem's machines: names of eight letters, owners as group and user number.
 
-use super::Parsed;
 use super::dates::{Modified, short_year_date, time_of_day};
 use super::fields::{Fields, number};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// Whether a line is `File         Code             EOF  Last Modification    Owner  RWEP`.

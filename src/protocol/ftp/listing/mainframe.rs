@@ -1,8 +1,8 @@
 //! MVS data sets and members, and AS/400.
 
-use super::Parsed;
 use super::dates::{Modified, numeric_date, time_of_day, year_month_day};
 use super::fields::{Fields, number};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// The headings by which MVS listings are known.

@@ -24,6 +24,7 @@ mod guardian;
 mod mainframe;
 mod netware;
 mod os2;
+pub(super) mod parsed;
 mod spool;
 mod unix;
 mod vms;
@@ -32,11 +33,11 @@ use std::sync::Arc;
 
 pub use self::extent::Extent;
 
-use self::dates::{Clock, Modified};
+use self::dates::Clock;
+use self::parsed::Parsed;
 use super::facts;
 use crate::model::Timestamp;
 use crate::model::record::{EntryKind, ListingEntry};
-use crate::model::wire_text::decode;
 
 /// Which command asked for a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -277,61 +278,6 @@ impl Form {
             Self::MvsMembers => mainframe::parse_member(line),
             Self::Spool => spool::parse(line),
             Self::Guardian => guardian::parse(line),
-        }
-    }
-}
-
-/// An entry in the words of the line.
-#[derive(Clone, Debug)]
-pub(super) struct Parsed<'a> {
-    pub(super) name: &'a [u8],
-    pub(super) kind: EntryKind,
-    pub(super) size: Option<u64>,
-    pub(super) modified: Option<Modified>,
-    pub(super) permissions: Option<&'a [u8]>,
-    pub(super) owner: Option<&'a [u8]>,
-    pub(super) group: Option<&'a [u8]>,
-    pub(super) target: Option<&'a [u8]>,
-}
-
-impl<'a> Parsed<'a> {
-    pub(super) fn of(name: &'a [u8], kind: EntryKind) -> Self {
-        Self {
-            name,
-            kind,
-            size: None,
-            modified: None,
-            permissions: None,
-            owner: None,
-            group: None,
-            target: None,
-        }
-    }
-
-    pub(super) fn into_entry(self, line: &[u8]) -> ListingEntry {
-        let (name, name_b64) = decode(self.name);
-        let (modified, modified_precision, year_inferred) = match self.modified {
-            Some(modified) => (
-                Some(modified.text),
-                Some(modified.precision),
-                modified.year_inferred,
-            ),
-            None => (None, None, false),
-        };
-        ListingEntry {
-            name,
-            name_b64,
-            kind: self.kind,
-            size: self.size,
-            modified,
-            modified_precision,
-            year_inferred,
-            permissions: self.permissions.map(text),
-            owner: self.owner.map(text),
-            group: self.group.map(text),
-            target: self.target.map(text),
-            folder: None,
-            raw: text(line),
         }
     }
 }

@@ -1,8 +1,8 @@
 //! Novell's servers: rights in brackets.
 
-use super::Parsed;
 use super::dates::{Clock, unix_date};
 use super::fields::{Fields, size};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// `d [R----F--] owner  512 Jan 16 18:53    name`

@@ -1,8 +1,8 @@
 //! OS/2: the size first, attributes and `DIR` in a column of their own.
 
-use super::Parsed;
 use super::dates::{Modified, numeric_date, time_of_day, time_of_half_day};
 use super::fields::{Fields, size};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// `  36611      A    04-23-103  10:57  name`, ` 0  DIR   12-30-97  12:32  name`

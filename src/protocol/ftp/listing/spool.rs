@@ -1,7 +1,7 @@
 //! The spool of MVS (SITE FILETYPE=JES): jobs, and the files that one job has written.
 
-use super::Parsed;
 use super::fields::{Fields, number};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// A job or one of its files.

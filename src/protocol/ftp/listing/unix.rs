@@ -1,8 +1,8 @@
 //! `ls -l`, by far the most common form, with what servers make of it.
 
-use super::Parsed;
 use super::dates::{Clock, unix_date};
 use super::fields::{Fields, number, size};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// `-rw-r--r--  1 owner group 1715 Jun 19 15:22 name`, with or without inode, blocks, links, owner and group.

@@ -1,8 +1,8 @@
 //! VMS: names with a version, sizes in blocks, long names on a line of their own.
 
-use super::Parsed;
 use super::dates::{Modified, time_of_day, vms_date};
 use super::fields::{Fields, number};
+use super::parsed::Parsed;
 use crate::model::record::EntryKind;
 
 /// `NAME.EXT;1  12/15  2-JAN-1996 12:34  [GROUP,OWNER]  (RWED,RWED,RE,)`
