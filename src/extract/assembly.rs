@@ -24,11 +24,10 @@ use sha2::{Digest, Sha256};
 use self::cover::{Part, Piece, captured, coverable, end_of, pieces};
 use self::place::{Place, bring_together};
 use super::folder::Folder;
-use super::manifest::hex;
 use super::safe_name::{numbered, safe_parts};
 use crate::model::record::{Address, Completeness};
 use crate::model::wire_text::decode;
-use crate::model::{Endpoint, Settled};
+use crate::model::{Endpoint, Settled, hex};
 
 /// The parts that were saved so far.
 #[derive(Debug, Default)]

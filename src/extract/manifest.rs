@@ -408,15 +408,6 @@ fn with_completeness(json: &[u8], completeness: Completeness) -> io::Result<Vec<
     Ok(format!("{before}{key}{value}{after}").into_bytes())
 }
 
-/// Bytes in hex.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = std::fmt::Write::write_fmt(&mut text, format_args!("{byte:02x}"));
-        text
-    })
-}
-
 /// The digest of the saved file. A file with holes is saved with zeros in their place, which no digest of the bytes
 /// captured describes.
 fn digest_on_disk<'a>(settled: &Settled<'a>) -> Option<&'a str> {

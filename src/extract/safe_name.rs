@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
+use crate::model::hex;
 use crate::model::wire_text::is_hostile;
 
 /// The parts of a remote path as safe local names, folders first; empty only where the path names nothing.
@@ -122,11 +123,7 @@ fn is_device(part: &[u8]) -> bool {
 
 /// 16 hex digits of the SHA-256 of `bytes`.
 fn short_digest(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(16);
-    for byte in &Sha256::digest(bytes)[..8] {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    hex(&Sha256::digest(bytes)[..8])
 }
 
 /// Ends the name of a file that is not whole.

@@ -1,11 +1,12 @@
 //! Plain data that every layer shares.
 //!
-//! Nothing here depends on another layer. Three kinds of things live in this folder:
+//! Nothing here depends on another layer. Several kinds of things live in this folder:
 //!
 //! ```text
 //! where and when      time, frame, endpoint          small Copy values
 //! what was found      record/*, warning, event       what leaves the session layer, ready to be serialised
 //! packet by packet    trace                          what diagrams need beside it, only where it is asked for
+//! as text             wire_text, hex                bytes of strangers and digests, for people
 //! how far we go       limits                         every bound in one struct
 //! ```
 //!
@@ -14,6 +15,7 @@
 mod endpoint;
 mod event;
 mod frame;
+mod hex;
 mod kept_event;
 mod limits;
 pub mod record;
@@ -27,6 +29,7 @@ pub use event::{
     ContentId, Event, EventKind, EventSink, Settled, StoreError, Stored, TransferSink,
 };
 pub use frame::FrameRef;
+pub use hex::hex;
 pub use kept_event::KeptEvent;
 pub use limits::Limits;
 pub use time::{Span, Timestamp};

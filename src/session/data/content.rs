@@ -8,7 +8,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::line_ends::LineEnds;
-use crate::model::ContentId;
+use crate::model::{ContentId, hex};
 use crate::protocol::tls::record::looks_like_record;
 use crate::session::shared::Options;
 use crate::session::transfers::listing_text::{ListingText, ListingTexts};
@@ -271,16 +271,6 @@ fn is_text(bytes: &[u8]) -> bool {
                 || bytes.iter().filter(|byte| !byte.is_ascii()).count() * 10 < bytes.len() * 3
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut out = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        out.push(char::from(DIGITS[usize::from(byte >> 4)]));
-        out.push(char::from(DIGITS[usize::from(byte & 15)]));
-    }
-    out
 }
 
 /// First bytes kept for telling the type.
