@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use super::args::{AnalyzeArguments, Digest};
+use super::args::AnalyzeArguments;
+use super::args_digest::Digest;
 use super::args_output::{Events, Format};
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;

@@ -2,11 +2,12 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
 use super::args_check::CheckArguments;
 use super::args_diagram::DiagramArguments;
+use super::args_digest::Digest;
 use super::args_exit::{ExitArguments, Threshold};
 use super::args_input::InputArguments;
 use super::args_output::OutputArguments;
@@ -106,13 +107,6 @@ pub(super) struct SchemaArguments {
 pub(super) struct CompletionsArguments {
     /// The shell
     pub(super) shell: Shell,
-}
-
-/// Digests that are made on request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(super) enum Digest {
-    Md5,
-    Sha1,
 }
 
 const EXAMPLES: &str = "\

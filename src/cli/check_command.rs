@@ -4,26 +4,23 @@ use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use super::args_check::{CheckArguments, CheckFormat};
+use super::check_answer::{answer, exit, write};
 use super::check_baseline::read_baseline;
 use super::check_files::read_files;
+use super::check_reading::read;
 use super::check_record::{record_target, update, write_record};
 use super::error_text::Failure;
 use super::exit_code::Exit;
 use super::output::Output;
-use super::reading::{Outcome, Reading};
 use super::schema_command::print;
-use crate::check::answer::{self, github, junit, text};
+use crate::check::answer::github;
 use crate::check::baseline::compare;
 use crate::check::built_in::{self, BuiltIn};
 use crate::check::verdict::{Answer, Group};
 use crate::check::{Subject, judge_file, judge_findings, judge_rules};
-use crate::diagram::{Detail, Recorder, write_mermaid};
 use crate::model::record::Severity;
-use crate::model::trace::Tracing;
-use crate::report::{Report, ReportBuilder};
 
 /// Reads expectations, then captures, and tells what holds.
 pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
@@ -42,7 +39,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let before = before
         .map(|path| read_baseline(path, arguments))
         .transpose()?;
-    let read = read(arguments)?;
+    let read = read(arguments, summary_path(arguments).is_some())?;
     let subject = Subject::new(&read.report);
     if let Some(target) = record {
         return write_record(target, &subject, &read, arguments);
@@ -71,62 +68,6 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     Ok(exit(arguments, &read.outcome, answer.failed))
 }
 
-/// What was read.
-pub(super) struct Read {
-    pub(super) report: Report,
-    pub(super) outcome: Outcome,
-    /// The sessions as Mermaid text, where somebody draws them.
-    diagram: Option<String>,
-}
-
-fn read(arguments: &CheckArguments) -> Result<Read, Failure> {
-    let mut reading = Reading::open(
-        &arguments.input,
-        &arguments.selection,
-        &arguments.presentation,
-    )?;
-    if summary_path(arguments).is_none() {
-        let (report, outcome) = reading.report()?;
-        return Ok(Read {
-            report,
-            outcome,
-            diagram: None,
-        });
-    }
-    reading.options.tracing = Tracing::Connections;
-    let mut builder = ReportBuilder::new(&reading.options.limits);
-    let mut recorder = Recorder::default();
-    let mut events = (&mut builder, &mut recorder);
-    let outcome = reading.run(&mut events, false, &mut (), Arc::default());
-    if outcome.interrupted {
-        return Err(Failure::Interrupted);
-    }
-    let summary = &outcome.summary;
-    let report = builder.finish(summary.captures.clone(), summary.totals.clone());
-    let diagram = diagram(&report, &recorder);
-    Ok(Read {
-        report,
-        outcome,
-        diagram,
-    })
-}
-
-/// The first sessions, as many as Mermaid draws.
-fn diagram(report: &Report, recorder: &Recorder) -> Option<String> {
-    let mut count = report.sessions.len().min(MOST_DRAWN);
-    while count > 0 {
-        let mut text = Vec::new();
-        let sessions = report.sessions.iter().take(count);
-        let mut diagrams = sessions.map(|session| recorder.diagram(session));
-        write_mermaid(&mut diagrams, Detail::Steps, &mut text).ok()?;
-        if text.len() <= LONGEST_DIAGRAM {
-            return Some(String::from_utf8_lossy(&text).into_owned());
-        }
-        count /= 2;
-    }
-    None
-}
-
 fn list_rules() -> Result<Exit, Failure> {
     let mut text = String::new();
     let width = built_in::ALL.iter().map(|rule| rule.name.len()).max();
@@ -152,36 +93,6 @@ fn rules(names: &[String]) -> Result<Vec<&'static BuiltIn>, Failure> {
     names.iter().map(find).collect()
 }
 
-/// Puts what became of expectations together with what was read.
-pub(super) fn answer(read: &Read, groups: Vec<Group>) -> Answer {
-    let captures = read.report.captures.iter();
-    let captures = captures.map(|capture| capture.path.clone()).collect();
-    let sessions = read.report.totals.sessions;
-    let mut answer = Answer::new(captures, sessions, groups);
-    answer.unreadable.clone_from(&read.outcome.summary.failures);
-    answer
-}
-
-/// Writes the answer in the format that was asked for.
-pub(super) fn write(
-    answer: &Answer,
-    arguments: &CheckArguments,
-    mut output: Output,
-) -> Result<(), Failure> {
-    let layout = arguments.presentation.layout(arguments.output.as_deref());
-    let options = text::Options {
-        color: layout.color,
-        verbose: layout.verbose,
-    };
-    let written = match arguments.format {
-        CheckFormat::Text => text::write(answer, options, &mut output),
-        CheckFormat::Junit => junit::write(answer, &mut output),
-        CheckFormat::Github => github::write(answer, &mut output),
-        CheckFormat::Json => answer::write_json(answer, &mut output),
-    };
-    output.close(written)
-}
-
 /// Where a job on GitHub wants its summary.
 fn summary_path(arguments: &CheckArguments) -> Option<PathBuf> {
     if arguments.format != CheckFormat::Github {
@@ -201,18 +112,3 @@ fn write_summary(answer: &Answer, diagram: Option<&str>, path: &Path) -> Result<
         })
         .map_err(|cause| Failure::output(path, &cause))
 }
-
-/// The exit code: without a session it is 4, asked for or not.
-pub(super) fn exit(arguments: &CheckArguments, outcome: &Outcome, failed: u64) -> Exit {
-    let mut reasons = vec![arguments.exit.exit(outcome, failed > 0)];
-    if outcome.summary.totals.sessions == 0 {
-        reasons.push(Exit::NoSession);
-    }
-    Exit::first_of(&reasons)
-}
-
-/// Sessions of a summary that are drawn.
-const MOST_DRAWN: usize = 10;
-
-/// Bytes of a diagram; Mermaid draws no more than 50,000 characters.
-const LONGEST_DIAGRAM: usize = 45_000;

@@ -5,7 +5,8 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::args_check::CheckArguments;
-use super::check_command::{Read, answer, exit, write};
+use super::check_answer::{answer, exit, write};
+use super::check_reading::Read;
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 use super::output::Output;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use crate::cli::args::Digest;
+use super::rotating_file::Rotation;
+use crate::cli::args_digest::Digest;
 use crate::cli::args_input::{byte_size, memory_size};
 use crate::cli::args_output::Events;
 use crate::cli::args_presentation::PresentationArguments;
@@ -172,15 +173,6 @@ pub(in crate::cli) enum WayChoice {
     In,
     Out,
     Both,
-}
-
-/// When an output begins a new file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::cli) enum Rotation {
-    /// Once it has this many bytes.
-    Size(u64),
-    /// Once it is this old.
-    Age(Duration),
 }
 
 /// A length of time: `90s`, `10min`, `8h`, `7d`; a bare number is seconds.

@@ -9,8 +9,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 
-use super::args::Rotation;
-use super::rotating_file::RotatingFile;
+use super::rotating_file::{RotatingFile, Rotation};
 use crate::cli::error_text::{self, Failure};
 
 /// An open target for lines.

@@ -31,16 +31,13 @@ use std::sync::Arc;
 
 use self::desk::Desk;
 use self::extraction::{Extraction, ToExtraction};
-use self::numbers::Numbers;
 use self::recorder::Recorder;
-use self::signals::Signals;
 use self::start::{Source, Started};
 use self::watch::{LookAfter, Watch};
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 use crate::capture::{Packet, PacketSource};
 use crate::check::SelectedEvents;
-use crate::model::record::Drops;
 use crate::model::{Event, EventSink, Warning};
 use crate::pipeline::{self, Bearing, PacketSink};
 use crate::session::Origin;
@@ -212,6 +209,3 @@ impl LookAfter for Outputs<'_, '_> {
         }
     }
 }
-
-/// Lost packets, as far as the source knows.
-type CountDrops = Box<dyn Fn() -> Drops>;

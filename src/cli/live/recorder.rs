@@ -16,9 +16,8 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::args::Rotation;
 use super::numbers::{Numbers, add};
-use super::rotating_file::RotatingFile;
+use super::rotating_file::{RotatingFile, Rotation};
 use crate::capture::{LinkType, Packet, PcapNgWriter};
 use crate::cli::error_text;
 use crate::model::{FlowKey, FrameRef, Span, Warning, WarningCode};

@@ -8,8 +8,6 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use super::args::Rotation;
-
 /// An output file and the older ones beside it.
 #[derive(Debug)]
 pub(super) struct RotatingFile {
@@ -28,6 +26,15 @@ pub(super) struct RotatingFile {
     /// It could not be put aside: not tried again before this.
     not_before: Option<Instant>,
     trouble: Option<io::Error>,
+}
+
+/// When an output begins a new file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rotation {
+    /// Once it has this many bytes.
+    Size(u64),
+    /// Once it is this old.
+    Age(Duration),
 }
 
 /// What stands behind the name of a file that was put aside: when, and which one of that second. In order of age.

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use super::alerts::Alerts;
 use super::args::{LiveArguments, LiveFormat};
 use super::desk::{Desk, LineStyle};
+use super::exec_helper;
 use super::extraction::Extraction;
 use super::line_output::LineOutput;
 use super::metrics::Metrics;
+use super::numbers::Numbers;
 use super::privileges::{self, Made, OutputFolder};
 use super::recorder::Recorder;
-use super::{CountDrops, Numbers, Signals, exec_helper};
+use super::signals::Signals;
 use crate::capture::{CaptureSet, PipeSource, ReadOptions};
 use crate::check::Selection;
-use crate::cli::args::Digest;
+use crate::cli::args_digest::Digest;
 use crate::cli::error_text::{self, Failure};
 use crate::extract::Extractor;
 use crate::model::Limits;
@@ -48,6 +50,9 @@ pub(super) enum Source {
     #[cfg(feature = "live")]
     Interfaces(Box<crate::capture::LiveSource>),
 }
+
+/// Lost packets, as far as the source knows.
+type CountDrops = Box<dyn Fn() -> Drops>;
 
 impl Started {
     /// Opens everything, then gives up what is not needed any more.
