@@ -73,7 +73,7 @@ pub(super) struct AnalyzeArguments {
         hide_possible_values = true
     )]
     pub(super) hash: Vec<Digest>,
-    /// Save files of TYPE A also with LF in place of CR LF, as <name>~decoded
+    /// Save files of TYPE A also with LF in place of CR LF, as NAME~decoded
     #[arg(long)]
     pub(super) text_lines: bool,
     #[command(flatten)]

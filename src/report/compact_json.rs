@@ -2,7 +2,7 @@
 //!
 //! NDJSON is mostly short plain strings under known names. `serde_json` looks at each of their bytes by itself and hands them
 //! on in pieces; here a plain string is seen to be one at a glance and written in one piece. All else is left to the
-//! writer of [`json`](super::json), so that both write the same.
+//! writer of [`json`], so that both write the same.
 
 use std::io::{self, Write};
 
@@ -189,7 +189,7 @@ impl<'a, 'w, W: Write> ser::Serializer for &'a mut Compact<'w, W> {
         self.string(value)
     }
 
-    /// JSON that was written before ([`json::Text`]).
+    /// JSON that was written before (`json::Text`).
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
         self.raw(value)
     }

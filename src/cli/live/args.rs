@@ -150,7 +150,7 @@ pub(in crate::cli) struct LiveArguments {
         help_heading = "Output"
     )]
     pub(super) hash: Vec<Digest>,
-    /// Save files of TYPE A also with LF in place of CR LF, as <name>~decoded
+    /// Save files of TYPE A also with LF in place of CR LF, as NAME~decoded
     #[arg(long, help_heading = "Output")]
     pub(super) text_lines: bool,
     #[command(flatten)]

@@ -1,6 +1,6 @@
 //! The bytes of a control connection become lines, and lines become commands and replies.
 //!
-//! Lines are bounded ([`LineAssembler`]), Telnet sequences are taken out of them, and a hole in either stream costs only the
+//! Lines are bounded ([`LineAssembler`](crate::protocol::ftp::LineAssembler)), Telnet sequences are taken out of them, and a hole in either stream costs only the
 //! lines it touches: what follows begins with the next line that has the form of a command or a reply.
 
 use crate::model::{Direction, FrameRef};
