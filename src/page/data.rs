@@ -1,6 +1,7 @@
 //! What the page knows, as JSON: the report without what the page does not show, and the rows of the diagrams.
 //!
 //! Texts that many sessions share are numbers into one list, so that thousands of them make a page that still opens.
+//! What there is much of is written piece by piece, and never stands in memory as JSON.
 
 use std::io::{self, Write};
 
@@ -8,13 +9,13 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PageOptions;
-use super::embed::Embedded;
+use super::embed::{Embedded, Object};
 use super::previews::{ON_A_PAGE, Previews};
 use super::room::{Room, Share};
 use super::rows;
 use super::strings::Strings;
 use crate::diagram::{Diagram, Recorder};
-use crate::model::record::{Finding, ListingEntry, Session, Step, Tls, Transfer};
+use crate::model::record::{Finding, ListingEntry, Login, Session, Step, Tls, Transfer};
 use crate::model::wire_text::printable;
 use crate::report::{Report, units};
 
@@ -76,10 +77,16 @@ pub(super) fn write(
     for session in &report.sessions {
         let diagram = recorder.diagram(session);
         let share = room.share(session, &diagram);
-        let mut value = session_value(session, &diagram, share, options, &mut strings);
-        add_previews(&mut value, session, previews, &mut previews_room);
+        let previews = (previews, &mut previews_room);
         write!(out, "{comma}")?;
-        serde_json::to_writer(&mut out, &value)?;
+        write_session(
+            session,
+            (&diagram, share),
+            options,
+            &mut strings,
+            previews,
+            &mut out,
+        )?;
         comma = ",\n";
     }
     write!(out, "],\n\"texts\":")?;
@@ -144,49 +151,62 @@ fn beyond(length: usize) -> Value {
     length.saturating_sub(LISTED).into()
 }
 
-fn session_value(
+/// Writes one session, its names in their order. Its rows come before its steps, and these before its transfers: in that
+/// order texts get their numbers.
+fn write_session(
     session: &Session,
-    diagram: &Diagram,
-    share: Share,
+    (diagram, share): (&Diagram, Share),
     options: &PageOptions,
     strings: &mut Strings,
-) -> Value {
+    (previews, room): (&Previews, &mut usize),
+    out: &mut Embedded<'_>,
+) -> io::Result<()> {
     let client = crate::model::Endpoint::from(session.client);
     let server = crate::model::Endpoint::new(session.server.ip, session.server.port);
-    let login = &session.login;
-    let (rows, states) = rows::values(diagram, share, strings);
+    let mut object = Object::begin(out)?;
+    object.field("client", &client.to_string())?;
+    object.field("duration", &session.duration)?;
+    object.field("encrypted", &session.encrypted_data.len())?;
+    object.field("end", &session.end_state)?;
+    object.field("ends", &diagram.ends)?;
+    object.field("filter", &session.display_filter)?;
+    object.list("findings", session.findings.iter().map(finding))?;
+    object.field("id", &session.id)?;
+    object.field("login", &login(&session.login))?;
+    object.field("midstream", &session.midstream)?;
+    object.field("name", &session.server.name.as_deref().map(text))?;
+    object.field("omitted", &diagram.omitted)?;
+    object.field("order", &(session.start.nanos() / 1_000))?;
+    object.field("packetsLeft", &share.packets_left)?;
+    let states = rows::write(diagram, share, strings, &mut object)?;
+    object.field("rowsLeft", &share.rows_left)?;
+    object.field("server", &server.to_string())?;
+    object.field("start", &units::time(session.start, &options.zone))?;
+    match states {
+        Some(states) => object.raw("states", &states.into_text())?,
+        None => object.field("states", &Value::Null)?,
+    }
+    object.field("status", &session.verdict.status)?;
+    let steps = session.steps.iter();
+    object.list("steps", steps.map(|one| step(one, diagram, strings)))?;
+    object.field("tls", &session.tls.as_ref().map(tls))?;
+    let transfers = session.transfers.iter().map(|one| {
+        let preview = previews.value(session.id, one.id, room);
+        transfer(one, preview, strings)
+    });
+    object.list("transfers", transfers)?;
+    object.field("verdict", &text(&session.verdict.text))?;
+    object.end()
+}
+
+fn login(login: &Login) -> Value {
     json!({
-        "id": session.id,
-        "client": client.to_string(),
-        "server": server.to_string(),
-        "name": session.server.name.as_deref().map(text),
-        "start": units::time(session.start, &options.zone),
-        "order": session.start.nanos() / 1_000,
-        "duration": session.duration,
-        "end": value(&session.end_state),
-        "midstream": session.midstream,
-        "status": value(&session.verdict.status),
-        "verdict": text(&session.verdict.text),
-        "filter": session.display_filter,
-        "login": {
-            "outcome": value(&login.outcome),
-            "user": login.user.as_deref().map(text),
-            "password": login.password.as_deref().map(text),
-            "account": login.account.as_deref().map(text),
-            "anonymous": login.anonymous,
-            "attempts": login.attempts,
-        },
-        "tls": session.tls.as_ref().map(tls),
-        "encrypted": session.encrypted_data.len(),
-        "findings": session.findings.iter().map(finding).collect::<Value>(),
-        "steps": session.steps.iter().map(|one| step(one, diagram, strings)).collect::<Value>(),
-        "transfers": session.transfers.iter().map(|one| transfer(one, strings)).collect::<Value>(),
-        "ends": diagram.ends,
-        "omitted": diagram.omitted,
-        "rowsLeft": share.rows_left,
-        "packetsLeft": share.packets_left,
-        "rows": rows,
-        "states": states,
+        "outcome": value(&login.outcome),
+        "user": login.user.as_deref().map(text),
+        "password": login.password.as_deref().map(text),
+        "account": login.account.as_deref().map(text),
+        "anonymous": login.anonymous,
+        "attempts": login.attempts,
     })
 }
 
@@ -196,20 +216,6 @@ fn tls(tls: &Tls) -> Value {
         "cipher_suite": tls.cipher_suite.as_deref().map(text),
         "decrypted": tls.decrypted,
     })
-}
-
-/// Puts what can be shown of the files beside their transfers.
-fn add_previews(value: &mut Value, session: &Session, previews: &Previews, room: &mut usize) {
-    let Some(transfers) = value.get_mut("transfers").and_then(Value::as_array_mut) else {
-        return;
-    };
-    for (value, transfer) in transfers.iter_mut().zip(&session.transfers) {
-        if let Some(preview) = previews.value(session.id, transfer.id, room)
-            && let Some(value) = value.as_object_mut()
-        {
-            value.insert("preview".to_owned(), preview);
-        }
-    }
 }
 
 fn finding(finding: &Finding) -> Value {
@@ -234,8 +240,8 @@ fn step(step: &Step, diagram: &Diagram, strings: &mut Strings) -> Value {
     ])
 }
 
-/// Without what is not known, and without what is nothing.
-fn transfer(transfer: &Transfer, strings: &mut Strings) -> Value {
+/// With what can be shown of the file; without what is not known, and without what is nothing.
+fn transfer(transfer: &Transfer, preview: Option<Value>, strings: &mut Strings) -> Value {
     let connection = transfer.connection.as_ref();
     let seconds = connection.map(|connection| connection.end.since(connection.start).seconds());
     let more = units::to_u64(transfer.entries.len().saturating_sub(ENTRIES))
@@ -259,6 +265,7 @@ fn transfer(transfer: &Transfer, strings: &mut Strings) -> Value {
         "entries": Some(&transfer.entries).filter(|entries| !entries.is_empty())
             .map(|entries| entries.iter().take(ENTRIES).map(entry).collect::<Value>()),
         "more": Some(more).filter(|more| *more > 0),
+        "preview": preview,
     });
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|_, field| !field.is_null());

@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 /// Writes JSON so that it can stand in a script element: `<`, `>` and `&` only ever stand in strings, where an escape
 /// means the same.
 pub(super) struct Embedded<'w>(pub(super) &'w mut dyn Write);
@@ -31,9 +33,79 @@ impl Write for Embedded<'_> {
     }
 }
 
+/// An object that is being written, name by name.
+pub(super) struct Object<'o, 'w> {
+    out: &'o mut Embedded<'w>,
+    comma: &'static str,
+}
+
+impl<'o, 'w> Object<'o, 'w> {
+    /// One without names.
+    pub(super) fn begin(out: &'o mut Embedded<'w>) -> io::Result<Self> {
+        out.write_all(b"{")?;
+        Ok(Self { out, comma: "" })
+    }
+
+    /// A name and its value.
+    pub(super) fn field(&mut self, name: &str, value: &impl Serialize) -> io::Result<()> {
+        self.name(name)?;
+        Ok(serde_json::to_writer(&mut *self.out, value)?)
+    }
+
+    /// A name and a list, each of its values made when the one before it is written.
+    pub(super) fn list(
+        &mut self,
+        name: &str,
+        values: impl Iterator<Item = impl Serialize>,
+    ) -> io::Result<()> {
+        self.name(name)?;
+        let mut begin = "[";
+        for value in values {
+            self.out.write_all(begin.as_bytes())?;
+            serde_json::to_writer(&mut *self.out, &value)?;
+            begin = ",";
+        }
+        let end = if begin == "[" { "[]" } else { "]" };
+        self.out.write_all(end.as_bytes())
+    }
+
+    /// A name and a value that is JSON already.
+    pub(super) fn raw(&mut self, name: &str, json: &[u8]) -> io::Result<()> {
+        self.name(name)?;
+        self.out.write_all(json)
+    }
+
+    /// No more names.
+    pub(super) fn end(self) -> io::Result<()> {
+        self.out.write_all(b"}")
+    }
+
+    fn name(&mut self, name: &str) -> io::Result<()> {
+        let comma = std::mem::replace(&mut self.comma, ",");
+        write!(self.out, "{comma}\"{name}\":")
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_object_written_name_by_name_is_json() {
+        let mut out = Vec::new();
+        let mut embedded = Embedded(&mut out);
+        let written = (|| {
+            let mut object = Object::begin(&mut embedded)?;
+            object.field("text", &"a<b")?;
+            object.list("none", std::iter::empty::<u8>())?;
+            object.list("some", 1..3)?;
+            object.raw("raw", b"[null]")?;
+            object.end()
+        })();
+        written.expect("memory takes it");
+        let text = r#"{"text":"a\u003cb","none":[],"some":[1,2],"raw":[null]}"#;
+        assert_eq!(String::from_utf8(out).expect("text"), text);
+    }
 
     #[test]
     fn markup_is_written_as_escapes_and_reads_the_same() {

@@ -1,20 +1,29 @@
 //! The rows of a diagram as arrays, and the states that they point to.
 //!
-//! The parts of a row stand in the order of [`row`]; `script/diagram.js` reads them in the same.
+//! The parts of a row stand in the order of [`Parts`]; `script/diagram.js` reads them in the same.
 
+use std::io;
 use std::sync::Arc;
 
+use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use serde_json::{Value, json};
 
 use super::data::text;
+use super::embed::Object;
 use super::room::Share;
 use super::strings::Strings;
 use crate::diagram::{Channel, Diagram, Lane, Levels, Row, RowKind, State};
 
-/// As many rows as the page has room for, and the states that they point to; nothing where there is no room.
-pub(super) fn values(diagram: &Diagram, share: Share, strings: &mut Strings) -> (Value, Value) {
+/// Writes as many rows as the page has room for, and gives the states that they point to; nothing where there is no room.
+pub(super) fn write(
+    diagram: &Diagram,
+    share: Share,
+    strings: &mut Strings,
+    object: &mut Object<'_, '_>,
+) -> io::Result<Option<States>> {
     if share.rows == 0 {
-        return (Value::Null, Value::Null);
+        object.field("rows", &Value::Null)?;
+        return Ok(None);
     }
     let mut states = States::default();
     let drawn = diagram.rows.iter();
@@ -23,13 +32,16 @@ pub(super) fn values(diagram: &Diagram, share: Share, strings: &mut Strings) -> 
         let state = states.number(&one.state);
         row(one, diagram, state, strings)
     });
-    (rows.collect(), Value::Array(states.values))
+    object.list("rows", rows)?;
+    Ok(Some(states))
 }
 
 /// The first state whole; of each other what is new: places and values.
 #[derive(Default)]
-struct States {
-    values: Vec<Value>,
+pub(super) struct States {
+    /// They as JSON, without the end of the list.
+    text: Vec<u8>,
+    count: usize,
     known: Option<Arc<State>>,
     parts: Vec<Value>,
 }
@@ -39,18 +51,31 @@ impl States {
         if self.known.as_deref() != Some(&**state) {
             self.known = Some(Arc::clone(state));
             let parts = parts(state);
-            let value = if self.parts.is_empty() {
-                Value::Array(parts.clone())
+            self.text.push(if self.count == 0 { b'[' } else { b',' });
+            // Memory takes what is written, and what is written is JSON.
+            let _ = if self.count == 0 {
+                serde_json::to_writer(&mut self.text, &parts)
             } else {
                 let pairs = self.parts.iter().zip(&parts).enumerate();
                 let new = pairs.filter(|(_, (before, now))| before != now);
-                new.flat_map(|(place, (_, now))| [json!(place), now.clone()])
-                    .collect()
+                let new: Vec<Value> = new
+                    .flat_map(|(place, (_, now))| [json!(place), now.clone()])
+                    .collect();
+                serde_json::to_writer(&mut self.text, &new)
             };
-            self.values.push(value);
+            self.count += 1;
             self.parts = parts;
         }
-        self.values.len().saturating_sub(1)
+        self.count.saturating_sub(1)
+    }
+
+    /// The list of them as JSON.
+    pub(super) fn into_text(mut self) -> Vec<u8> {
+        if self.count == 0 {
+            self.text.push(b'[');
+        }
+        self.text.push(b']');
+        self.text
     }
 }
 
@@ -67,37 +92,63 @@ fn parts(state: &State) -> Vec<Value> {
 }
 
 /// One row: levels, kind, label, caption, frame, microseconds since the first row, step, failed, state, fields, console.
-fn row(row: &Row, diagram: &Diagram, state: usize, strings: &mut Strings) -> Value {
-    let fields: Vec<i64> = row
+struct Parts {
+    plain: (u8, i64, usize, usize, u64, i64, u64, u8, usize),
+    fields: Vec<i64>,
+    console: Vec<usize>,
+}
+
+impl Serialize for Parts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        let (levels, kind, label, caption, frame, micros, step, failed, state) = &self.plain;
+        list.serialize_element(levels)?;
+        list.serialize_element(kind)?;
+        list.serialize_element(label)?;
+        list.serialize_element(caption)?;
+        list.serialize_element(frame)?;
+        list.serialize_element(micros)?;
+        list.serialize_element(step)?;
+        list.serialize_element(failed)?;
+        list.serialize_element(state)?;
+        if !(self.fields.is_empty() && self.console.is_empty()) {
+            list.serialize_element(&self.fields)?;
+        }
+        if !self.console.is_empty() {
+            list.serialize_element(&self.console)?;
+        }
+        list.end()
+    }
+}
+
+fn row(row: &Row, diagram: &Diagram, state: usize, strings: &mut Strings) -> Parts {
+    let fields = row
         .fields
         .iter()
         .flat_map(|(name, value)| [place(strings.number(name)), field(value, strings)])
         .collect();
-    let console: Vec<usize> = row
+    let console = row
         .console
         .iter()
         .map(|line| strings.number(line))
         .collect();
     let label = strings.number(&row.label);
     let caption = strings.number(&row.caption);
-    let mut parts = vec![
-        json!(row.levels.bits()),
-        json!(kind(row.kind)),
-        json!(label),
-        json!(caption),
-        json!(row.frame.unwrap_or(0)),
-        json!(row.time.since(diagram.start).nanos() / 1_000),
-        json!(row.step.unwrap_or(0)),
-        json!(u8::from(row.failed)),
-        json!(state),
-    ];
-    if !(fields.is_empty() && console.is_empty()) {
-        parts.push(json!(fields));
+    Parts {
+        plain: (
+            row.levels.bits(),
+            kind(row.kind),
+            label,
+            caption,
+            row.frame.unwrap_or(0),
+            row.time.since(diagram.start).nanos() / 1_000,
+            row.step.unwrap_or(0),
+            u8::from(row.failed),
+            state,
+        ),
+        fields,
+        console,
     }
-    if !console.is_empty() {
-        parts.push(json!(console));
-    }
-    Value::Array(parts)
 }
 
 /// -1 for a heading, -2 for a smaller one, else the channel and both lanes in one number.
@@ -158,7 +209,9 @@ mod tests {
         state.bytes = 7;
         state.user = Some("mira".to_owned());
         assert_eq!(states.number(&Arc::new(state)), 1);
-        let whole = json!([null, null, "ASCII", "", [], 0, 0]);
-        assert_eq!(states.values, [whole, json!([0, "mira", 5, 7])]);
+        let text = String::from_utf8(states.into_text()).expect("text");
+        let whole = r#"[null,null,"ASCII","",[],0,0]"#;
+        assert_eq!(text, format!(r#"[{whole},[0,"mira",5,7]]"#));
+        assert_eq!(States::default().into_text(), b"[]");
     }
 }

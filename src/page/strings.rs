@@ -1,6 +1,7 @@
 //! Every text of the diagrams once: sessions say much the same.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use foldhash::fast::RandomState;
 
@@ -9,9 +10,9 @@ use crate::model::wire_text::printable;
 /// Texts in the order in which they were first said. What cannot be seen or turns text around is written out.
 #[derive(Debug, Default)]
 pub(super) struct Strings {
-    texts: Vec<String>,
+    texts: Vec<Rc<str>>,
     /// Only looked up, never listed.
-    places: HashMap<String, usize, RandomState>,
+    places: HashMap<Rc<str>, usize, RandomState>,
 }
 
 impl Strings {
@@ -22,13 +23,14 @@ impl Strings {
             return *place;
         }
         let place = self.texts.len();
-        self.texts.push(text.clone().into_owned());
-        self.places.insert(text.into_owned(), place);
+        let text: Rc<str> = text.into();
+        self.texts.push(Rc::clone(&text));
+        self.places.insert(text, place);
         place
     }
 
     /// All of them.
-    pub(super) fn into_texts(self) -> Vec<String> {
+    pub(super) fn into_texts(self) -> Vec<Rc<str>> {
         self.texts
     }
 }
