@@ -192,7 +192,7 @@ fn write_session(
     object.field("tls", &session.tls.as_ref().map(tls))?;
     let transfers = session.transfers.iter().map(|one| {
         let preview = previews.value(session.id, one.id, room);
-        transfer(one, preview, strings)
+        transfer(one, preview.as_ref(), strings)
     });
     object.list("transfers", transfers)?;
     object.field("verdict", &text(&session.verdict.text))?;
@@ -241,7 +241,7 @@ fn step(step: &Step, diagram: &Diagram, strings: &mut Strings) -> Value {
 }
 
 /// With what can be shown of the file; without what is not known, and without what is nothing.
-fn transfer(transfer: &Transfer, preview: Option<Value>, strings: &mut Strings) -> Value {
+fn transfer(transfer: &Transfer, preview: Option<&Value>, strings: &mut Strings) -> Value {
     let connection = transfer.connection.as_ref();
     let seconds = connection.map(|connection| connection.end.since(connection.start).seconds());
     let more = units::to_u64(transfer.entries.len().saturating_sub(ENTRIES))
