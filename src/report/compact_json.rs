@@ -2,13 +2,13 @@
 //!
 //! NDJSON is mostly short plain strings under known names. `serde_json` looks at each of their bytes by itself and hands them
 //! on in pieces; here a plain string is seen to be one at a glance and written in one piece. All else is left to the
-//! writer of [`json`], so that both write the same.
+//! writer of [`escaped_json`], so that both write the same.
 
 use std::io::{self, Write};
 
 use serde::ser::{self, Serialize};
 
-use super::json;
+use super::escaped_json;
 
 /// Writes a value, without spaces and line ends.
 pub(super) fn write_value<W: Write>(value: &impl Serialize, out: &mut W) -> io::Result<()> {
@@ -40,7 +40,7 @@ impl<W: Write> Compact<'_, W> {
 
     /// A number, or text that is not plain.
     fn other(&mut self, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        Ok(json::write_escaped(value, self.out)?)
+        Ok(escaped_json::write_escaped(value, self.out)?)
     }
 
     fn unsigned(&mut self, mut value: u64) -> Result<(), Error> {
@@ -189,7 +189,7 @@ impl<'a, 'w, W: Write> ser::Serializer for &'a mut Compact<'w, W> {
         self.string(value)
     }
 
-    /// JSON that was written before (`json::Text`).
+    /// JSON that was written before ([`escaped_json::Text`]).
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
         self.raw(value)
     }
@@ -344,7 +344,7 @@ impl<W: Write> ser::SerializeMap for Within<'_, '_, W> {
     fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
         self.comma()?;
         let mut text = Vec::new();
-        json::write_escaped(key, &mut text)?;
+        escaped_json::write_escaped(key, &mut text)?;
         if text.starts_with(b"\"") {
             self.json.raw(&text)
         } else {
@@ -420,7 +420,7 @@ mod tests {
     fn both(value: &impl Serialize) -> (String, String) {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         write_value(value, &mut ours).expect("memory takes it");
-        json::write_escaped(value, &mut theirs).expect("memory takes it");
+        escaped_json::write_escaped(value, &mut theirs).expect("memory takes it");
         let text = |bytes| String::from_utf8(bytes).expect("JSON is UTF-8");
         (text(ours), text(theirs))
     }

@@ -13,12 +13,13 @@
 //!
 //! Nothing here looks at packets, and secrets were hidden before the events were made. Text from the wire goes to people
 //! through [`wire_text::printable`](crate::model::wire_text::printable) and to machines through the JSON escapes of
-//! [`json`].
+//! `escaped_json`.
 
 mod aside;
 mod builder;
 mod compact_json;
 mod document;
+mod escaped_json;
 mod event_lines;
 #[cfg(test)]
 pub(crate) mod example;

@@ -15,7 +15,7 @@ use foldhash::fast::RandomState;
 use serde::ser::SerializeSeq;
 use serde::{Serialize, Serializer};
 
-use super::{compact_json, json};
+use super::{compact_json, escaped_json};
 use crate::model::record::{
     Address, Dns, EncryptedConnection, EndState, Finding, Login, Numbered, Reply, Server, Session,
     Step, Timing, Tls, Transfer, Verdict,
@@ -122,17 +122,19 @@ impl Told {
             start,
             end,
         });
-        Part::Text(json::Text(&texts.bytes[start..end]))
+        Part::Text(escaped_json::Text(&texts.bytes[start..end]))
     }
 }
 
 impl Texts {
-    fn of(&self, places: &[Place], number: u64) -> Option<json::Text<'_>> {
+    fn of(&self, places: &[Place], number: u64) -> Option<escaped_json::Text<'_>> {
         let at = places
             .binary_search_by_key(&number, |place| place.number)
             .ok()?;
         let place = places.get(at)?;
-        self.bytes.get(place.start..place.end).map(json::Text)
+        self.bytes
+            .get(place.start..place.end)
+            .map(escaped_json::Text)
     }
 }
 
@@ -143,7 +145,7 @@ pub(super) enum Part<'a, T> {
     /// To be turned into JSON.
     Value(&'a T),
     /// As it was written.
-    Text(json::Text<'a>),
+    Text(escaped_json::Text<'a>),
 }
 
 /// A session with the texts of its parts. It is written as the session is.
