@@ -24,6 +24,7 @@ mod dispatch;
 mod dns_streams;
 mod encrypted;
 mod finish;
+mod options;
 mod progress;
 mod recognise;
 mod sessions_by_hosts;
@@ -35,6 +36,6 @@ mod transfers;
 mod trouble;
 mod unreachable;
 
-pub use shared::Options;
+pub use options::Options;
 pub use standing::{Origin, Standing};
 pub use tracker::{PacketCounts, SessionTracker};

@@ -7,14 +7,6 @@ use super::transfers::transfer::{direction_of, payload_way};
 use crate::model::record::TransferDirection;
 use crate::model::{EventKind, Span, Timestamp};
 
-/// When something is to be told again.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Watch {
-    progress_due: Timestamp,
-    /// `None` before the first look.
-    several_due: Option<Timestamp>,
-}
-
 /// How far a transfer is.
 struct Running {
     session: u64,

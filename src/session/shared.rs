@@ -6,43 +6,21 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::data::content_sink::ContentSink;
 use super::data::data_channel::{DataChannel, DataId};
 use super::data::early_data::EarlyData;
 use super::data::expectation::Expectations;
+use super::options::Options;
 use super::sessions_by_hosts::SessionsByHosts;
 use super::transfers::listing_text::ListingTexts;
 use super::unreachable::Unreachables;
 use crate::diagnosis::Several;
 use crate::model::record::Totals;
-use crate::model::trace::{TracedConnection, Tracing};
+use crate::model::trace::TracedConnection;
 use crate::model::{
-    ContentId, Event, EventKind, EventSink, FrameRef, Limits, Timestamp, TransferSink, Warning,
-    WarningCode,
+    ContentId, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::protocol::dns::Names;
-
-/// What the tracker is asked to do.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Secrets as they were sent.
-    pub show_passwords: bool,
-    /// MD5 beside SHA-256.
-    pub md5: bool,
-    /// SHA-1 beside SHA-256.
-    pub sha1: bool,
-    /// Decode the line ends of TYPE A.
-    pub text_lines: bool,
-    /// Which segments diagrams want.
-    pub tracing: Tracing,
-    /// CRC-32 as well, to compare with XCRC; set once a server is seen to know that command.
-    pub crc32: bool,
-    /// Packets come as they happen: the progress of long transfers is told.
-    pub live: bool,
-    /// There is more than one capture, so that frames also say which.
-    pub several_captures: bool,
-    /// Bounds.
-    pub limits: Limits,
-}
 
 pub(super) struct Shared<'s> {
     pub(super) options: Options,
@@ -74,27 +52,6 @@ pub(super) struct Shared<'s> {
     texts: ListingTexts,
     /// Transfers with a final reply that wait for their data connection: until when, session, transfer.
     waiting: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
-}
-
-/// Where the bytes of a data connection go.
-pub(super) struct ContentSink<'a> {
-    pub(super) options: &'a Options,
-    pub(super) files: &'a mut dyn TransferSink,
-    pub(super) texts: &'a ListingTexts,
-    contents: &'a mut u64,
-    decoders: &'a Arc<()>,
-}
-
-impl ContentSink<'_> {
-    pub(super) fn next_content(&mut self) -> ContentId {
-        *self.contents += 1;
-        ContentId(*self.contents)
-    }
-
-    /// A place for one more decoder; `None` where too many are at work.
-    pub(super) fn decoder_place(&self) -> Option<Arc<()>> {
-        (Arc::strong_count(self.decoders) <= DECODERS).then(|| Arc::clone(self.decoders))
-    }
 }
 
 impl<'s> Shared<'s> {
@@ -259,6 +216,3 @@ const SHORT_LINE: usize = 256;
 /// How often a line stands in the state of a session, until its step is told: in the command as it was sent and as it will
 /// be told, and with the argument and the path of a transfer.
 pub(super) const COPIES: usize = 4;
-
-/// Decoders at work at once; each of MODE Z has a window of 32 KiB and tables.
-const DECODERS: usize = 1024;

@@ -8,9 +8,9 @@ use super::control::Session;
 use super::data::data_channel::{DataId, FTP_DATA};
 use super::data::unmatched::tell_unmatched;
 use super::dns_streams::{DNS, DnsStreams};
-use super::progress::Watch;
+use super::options::Options;
 use super::recognise::{Candidate, Judgement, implicit_way};
-use super::shared::{Options, Shared};
+use super::shared::Shared;
 use super::trace::Traces;
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::Totals;
@@ -71,6 +71,14 @@ impl PacketCounts {
         self.used += up.segments + down.segments;
         self.duplicates += up.second_copies + down.second_copies;
     }
+}
+
+/// When something is to be told again by the clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Watch {
+    pub(super) progress_due: Timestamp,
+    /// `None` before the first look.
+    pub(super) several_due: Option<Timestamp>,
 }
 
 impl<'s> SessionTracker<'s> {

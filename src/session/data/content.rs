@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::line_ends::LineEnds;
 use crate::model::{ContentId, hex};
 use crate::protocol::tls::record::looks_like_record;
-use crate::session::shared::Options;
+use crate::session::options::Options;
 use crate::session::transfers::listing_text::{ListingText, ListingTexts};
 
 /// What is kept of the bytes while they pass.

@@ -1,18 +1,18 @@
 //! One data connection: which negotiation it belongs to, and its bytes both ways.
 
 use super::content::Content;
+use super::content_sink::ContentSink;
 use super::decoding::Decoding;
 use super::expectation::NegotiationId;
 use super::link::Agreement;
 use crate::model::record::{
     Address, Close, Connection, DataType, Link, LinkMethod, Opener, TransferMode,
 };
-use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
+use crate::model::{Direction, Endpoint, FlowKey, FrameRef, TransferSink};
 use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::representation::{Coding, FileEnds};
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::encrypted::encrypted_stream::{EncryptedStream, Nature};
-use crate::session::shared::{ContentSink, Shared};
 
 /// Names a data connection; never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -387,16 +387,16 @@ impl DataChannel {
     }
 
     /// Drops saved bytes that turned out to be no file.
-    pub(in crate::session) fn discard(&self, direction: Direction, shared: &mut Shared<'_>) {
+    pub(in crate::session) fn discard(&self, direction: Direction, files: &mut dyn TransferSink) {
         if let Some(content) = self.content(direction)
             && content.stored
         {
-            shared.files.discard(content.id);
+            files.discard(content.id);
         }
         if let Some(decoding) = self.decoded(direction)
             && decoding.content.stored
         {
-            shared.files.discard(decoding.content.id);
+            files.discard(decoding.content.id);
         }
     }
 

@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use super::content::Content;
+use super::content_sink::ContentSink;
 use crate::model::record::Decoded;
 use crate::protocol::ftp::representation::{Coding, Decoder};
-use crate::session::shared::ContentSink;
 
 /// A decoder and what came out of it so far.
 pub(in crate::session) struct Decoding {

@@ -3,13 +3,14 @@
 //! In: bytes of connections that are no control connections. Out: digests and contents for transfers.
 //!
 //! ```text
-//! data_roles ──> expectation, link ──> data_channel ──> content ──> decoding, line_ends
+//! data_roles ──> expectation, link ──> data_channel ──> content ──> decoding, line_ends ──> content_sink
 //!     │                 └─ shared_connection   several files on one
 //!     ├─ early_data, early_roles               data before its announcement
 //!     └─ unmatched                             data that nobody asked for
 //! ```
 
 pub(super) mod content;
+pub(super) mod content_sink;
 pub(super) mod data_channel;
 pub(super) mod data_roles;
 pub(super) mod decoding;

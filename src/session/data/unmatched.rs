@@ -26,12 +26,12 @@ impl Session {
 /// Tells of a data connection for which there is no command.
 pub(in crate::session) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     let way = channel.heavier_way();
-    channel.discard(way.reverse(), shared);
+    channel.discard(way.reverse(), shared.files);
     if channel.is_settled() {
         return;
     }
     if !channel.was_open() || channel.is_bare_rest() {
-        channel.discard(way, shared);
+        channel.discard(way, shared.files);
         return;
     }
     let content = channel.content(way);

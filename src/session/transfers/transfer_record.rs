@@ -155,13 +155,13 @@ impl Session {
     ) {
         let Some(channel) = channel else { return };
         let way = payload_way(state.verb, channel.client_way);
-        channel.discard(way.reverse(), shared);
+        channel.discard(way.reverse(), shared.files);
         // Bytes that are TLS records would be no file under the file's name.
         if transfer.direction == TransferDirection::Listing
             || !channel.was_open()
             || channel.is_encrypted(self.encryption.was_seen())
         {
-            channel.discard(way, shared);
+            channel.discard(way, shared.files);
             return;
         }
         let (id, length) = match channel.content(way) {
