@@ -4,54 +4,27 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use super::dialogue::control_lines::EndState;
+use super::dialogue::course::Dialogue;
+use super::dialogue::end_state::EndState;
 use super::dialogue::login::Logins;
-use super::dialogue::lost_lines::LostCommands;
+use super::dialogue::lost_commands::LostCommands;
 use super::dialogue::pairing::Pending;
-use super::dialogue::resynchronise::Dialogue;
 use super::dialogue::secrets::Secrets;
 use super::dialogue::steps::StepLog;
 use super::dialogue::told_list::ToldList;
-use super::encrypted::encrypted_data::EncryptedData;
+use super::encrypted::data_connections::EncryptedData;
 use super::encrypted::encryption::Encryption;
 use super::options::Options;
+use super::representation::Representation;
 use super::shared::Shared;
+use super::sightings::Sightings;
 use super::transfers::known_sizes::KnownSizes;
-use super::transfers::transfer::{Negotiation, TransferState};
-use super::trouble::Sightings;
+use super::transfers::transfer_state::{Negotiation, TransferState};
 use crate::diagnosis::{DataTrouble, Lost};
-use crate::model::record::{DataType, Dns, Reply, Server, Structure, Transfer, TransferMode};
+use crate::model::record::{Dns, Reply, Server, Transfer};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{LineAssembler, ParsedReply, ReplyAssembler};
 use crate::reassembly::{CloseReason, FlowSummary};
-
-/// TYPE, STRU and MODE in force (RFC 959 sections 3.1 and 3.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Representation {
-    pub(super) data_type: DataType,
-    pub(super) transfer_mode: TransferMode,
-    pub(super) structure: Structure,
-    /// The byte size of TYPE L is 8.
-    pub(super) octets: bool,
-}
-
-impl Representation {
-    /// Whether the bytes on the wire are those of the file: TYPE I, or L 8, which is the same (RFC 1123 section 4.1.2.1).
-    pub(super) fn bytes_are_the_file(self) -> bool {
-        self.is_image()
-            && self.transfer_mode == TransferMode::Stream
-            && self.structure == Structure::File
-    }
-
-    /// Whether the file's own bytes are sent, in whatever mode.
-    pub(super) fn is_image(self) -> bool {
-        match self.data_type {
-            DataType::Image => true,
-            DataType::Local => self.octets,
-            DataType::Ascii | DataType::Ebcdic => false,
-        }
-    }
-}
 
 /// One FTP session.
 pub(super) struct Session {

@@ -3,7 +3,7 @@
 
 use super::data::data_channel::DataId;
 use super::tracker::SessionTracker;
-use super::transfers::transfer::{direction_of, payload_way};
+use super::transfers::transfer_state::{direction_of, payload_way};
 use crate::model::record::TransferDirection;
 use crate::model::{EventKind, Span, Timestamp};
 

@@ -4,8 +4,10 @@ use super::control::Session;
 use super::data::content::Content;
 use super::data::data_channel::DataChannel;
 use super::shared::Shared;
-use super::transfers::facts::{Facts, Weight};
-use super::transfers::transfer::{TransferState, direction_of, payload_way};
+use super::sightings::FRAMES;
+use super::transfers::facts::Facts;
+use super::transfers::stated_sizes::Weight;
+use super::transfers::transfer_state::{TransferState, direction_of, payload_way};
 use crate::diagnosis::{DataTrouble, SHORTEST_STALL, StallPlace};
 use crate::model::record::{DataType, LinkMethod, Mode, Opener, TransferDirection, TransferMode};
 use crate::model::{Direction, Endpoint, FrameRef};
@@ -279,22 +281,6 @@ impl Session {
     }
 }
 
-/// How often something was seen, and where first.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Sightings {
-    count: u64,
-    frames: Vec<u64>,
-}
-
-impl Sightings {
-    fn note(&mut self, frame: FrameRef) {
-        self.count += 1;
-        if self.frames.len() < FRAMES {
-            self.frames.push(frame.number);
-        }
-    }
-}
-
 fn blocked(
     shared: &Shared<'_>,
     transfer: Option<u64>,
@@ -354,6 +340,3 @@ const fn is_size(facts: &Facts, told: u64) -> bool {
 
 /// Troubles kept of one session: more than findings are kept.
 const TROUBLES: usize = 4096;
-
-/// Frames kept of one kind of trouble.
-const FRAMES: usize = 8;

@@ -15,7 +15,7 @@ use crate::protocol::ftp::representation::FileEnds;
 use crate::reassembly::FlowSummary;
 use crate::session::control::Session;
 use crate::session::shared::Shared;
-use crate::session::transfers::transfer::TransferState;
+use crate::session::transfers::transfer_state::TransferState;
 
 impl DataChannel {
     /// From its first byte on it carries files in this mode.

@@ -6,8 +6,9 @@ use crate::protocol::ftp::{
     ParsedReply, Verb, announced_size, extended_passive_reply, kilobytes_to_download, long_address,
     passive_reply, path, size_reply, transferred_size,
 };
-use crate::session::control::{Representation, Session};
+use crate::session::control::Session;
 use crate::session::encrypted::encryption::is_tls_mechanism;
+use crate::session::representation::Representation;
 use crate::session::shared::Shared;
 use crate::session::transfers::file_evidence::allocated_size;
 use crate::session::transfers::known_sizes::KnownSizes;

@@ -10,19 +10,6 @@ use crate::session::control::Session;
 use crate::session::encrypted::encryption::Taken;
 use crate::session::shared::{COPIES, Shared};
 
-/// What one end's stream is at this point.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::session) struct EndState {
-    /// The next line may be the rest of a line whose beginning was lost.
-    after_gap: bool,
-    /// The next lines may be the rest of a reply whose beginning was lost.
-    within_reply: bool,
-    /// A byte was seen.
-    spoke: bool,
-    /// Where the last byte arrived.
-    heard: FrameRef,
-}
-
 impl Session {
     /// Bytes of either end, in order.
     pub(in crate::session) fn bytes(

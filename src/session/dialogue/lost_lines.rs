@@ -10,20 +10,12 @@
 //!
 //! Where the type is not certain, in a capture that begins in the middle too, the 150 of a file may name it.
 
+use super::lost_commands::LostCommands;
 use crate::model::FrameRef;
 use crate::model::record::DataType;
 use crate::protocol::ftp::{ParsedReply, Verb, path, size_reply};
 use crate::session::control::Session;
 use crate::session::shared::Shared;
-
-/// Commands of which the capture holds nothing.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::session) struct LostCommands {
-    /// The last that was captured before them.
-    after: FrameRef,
-    /// Bytes of the hole.
-    length: u64,
-}
 
 impl Session {
     /// The reply to a command will not come any more.

@@ -13,8 +13,11 @@
 pub(super) mod answers;
 pub(super) mod commands;
 pub(super) mod control_lines;
+pub(super) mod course;
+pub(super) mod end_state;
 pub(super) mod inferred;
 pub(super) mod login;
+pub(super) mod lost_commands;
 pub(super) mod lost_lines;
 pub(super) mod pairing;
 pub(super) mod replies;

@@ -1,108 +1,11 @@
 //! Keeps one lost, late, doubled or missing reply from shifting all that follow. The rules stand in [`super::replies`].
 
-use std::collections::VecDeque;
-
+use super::course::{Held, first_line};
 use super::pairing::Pending;
 use crate::model::{FrameRef, Span, Timestamp};
 use crate::protocol::ftp::{ParsedReply, Verb};
 use crate::session::control::Session;
 use crate::session::shared::Shared;
-
-/// What is known of a dialogue beside the commands that wait.
-#[derive(Debug, Default)]
-pub(in crate::session) struct Dialogue {
-    /// A doubtful reply, until the next line tells.
-    held: Option<Held>,
-    /// Code and first line of the final reply before.
-    last: Option<(u16, Vec<u8>)>,
-    /// Commands up to this number are answered only by what fits no later one: the client has gone on.
-    passed: u64,
-    /// The transfer with this number got a second 1yz.
-    begun_twice: Option<u64>,
-    /// Either stream had a hole since all commands were last answered.
-    hole: bool,
-    /// A command was seen to be sent before the reply to the one before.
-    pipelines: bool,
-    /// When either end was last heard, and where the last command was captured.
-    heard: Timestamp,
-    last_command: u64,
-    /// An ABOR waits, and what it stopped has had its final reply since.
-    aborted: bool,
-    /// The last replies that nobody waited for, oldest first.
-    unclaimed: VecDeque<Unclaimed>,
-    /// The negotiation that the reply being given has announced already.
-    pub(in crate::session) announced: Option<u64>,
-    /// The bytes in hand were captured before what they answer.
-    pub(in crate::session) out_of_step: bool,
-}
-
-#[derive(Debug)]
-struct Held {
-    reply: ParsedReply,
-    arrived: FrameRef,
-    until: Timestamp,
-}
-
-#[derive(Debug)]
-struct Unclaimed {
-    reply: ParsedReply,
-    arrived: FrameRef,
-    negotiation: Option<u64>,
-}
-
-impl Dialogue {
-    /// Bytes of either stream are missing.
-    pub(in crate::session) fn hole(&mut self) {
-        self.hole = true;
-    }
-
-    /// A reply is given or left over.
-    pub(in crate::session) fn note_reply(&mut self, reply: &ParsedReply) {
-        if reply.code >= 200 {
-            self.last = Some((reply.code, first_line(reply).to_vec()));
-        }
-    }
-
-    /// A second 150 or 125 for one transfer.
-    pub(in crate::session) fn begun_twice(&mut self, sequence: u64) {
-        self.begun_twice = Some(sequence);
-    }
-
-    /// The final replies between two frames that nobody waited for.
-    pub(in crate::session) fn unclaimed_between(
-        &self,
-        after: u64,
-        before: u64,
-    ) -> Vec<ParsedReply> {
-        self.unclaimed
-            .iter()
-            .filter(|one| one.arrived.number > after && one.arrived.number < before)
-            .filter(|one| one.reply.code >= 200)
-            .map(|one| one.reply.clone())
-            .collect()
-    }
-
-    /// Remembers a reply that nobody waited for.
-    pub(in crate::session) fn unclaimed(
-        &mut self,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-        negotiation: Option<u64>,
-    ) {
-        let small = reply.lines.len() <= UNCLAIMED_LINES;
-        if !small {
-            return;
-        }
-        if self.unclaimed.len() >= UNCLAIMED {
-            self.unclaimed.pop_front();
-        }
-        self.unclaimed.push_back(Unclaimed {
-            reply: reply.clone(),
-            arrived,
-            negotiation,
-        });
-    }
-}
 
 impl Session {
     /// A reply came while another is held: either it takes the held one's place, which then answers nothing, or the held one
@@ -378,18 +281,8 @@ fn usual(pending: &Pending, code: u16) -> bool {
         && (code >= 400 || !pending.verb.is_transfer() || pending.preliminary)
 }
 
-fn first_line(reply: &ParsedReply) -> &[u8] {
-    reply.lines.first().map_or(&[], Vec::as_slice)
-}
-
 /// Stands for no transfer where a session asks to be looked at again.
 const NO_TRANSFER: u64 = 0;
-
-/// Replies without a command that a command may yet turn up for.
-const UNCLAIMED: usize = 64;
-
-/// Lines of such a reply.
-const UNCLAIMED_LINES: usize = 64;
 
 /// A client that sends its next command after so long a silence does not wait for the reply any more.
 const GIVES_UP: Span = Span::from_secs(3);

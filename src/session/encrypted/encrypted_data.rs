@@ -13,15 +13,6 @@ use crate::session::control::Session;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::shared::Shared;
 
-/// The encrypted data connections of one session.
-#[derive(Debug, Default)]
-pub(in crate::session) struct EncryptedData {
-    /// How many are open.
-    pub(in crate::session) open: u64,
-    pub(in crate::session) told: Vec<EncryptedConnection>,
-    pub(in crate::session) omitted: u64,
-}
-
 impl Session {
     /// How long before `time` something was said that cannot be read, if a data connection between `opener` and `listener` may
     /// be what it was about.

@@ -1,7 +1,8 @@
 //! What encryption of the control connection means for its session: a step with the facts, and commands nobody can read.
 
 use crate::model::record::{Outcome, Step, StepKind};
-use crate::session::control::{Representation, Session};
+use crate::session::control::Session;
+use crate::session::representation::Representation;
 use crate::session::shared::Shared;
 use crate::session::transfers::known_sizes::KnownSizes;
 

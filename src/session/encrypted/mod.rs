@@ -7,6 +7,7 @@
 //! encrypted_roles ──> encrypted_stream ──> encrypted_data
 //! ```
 
+pub(super) mod data_connections;
 pub(super) mod encrypted_data;
 pub(super) mod encrypted_roles;
 pub(super) mod encrypted_stream;

@@ -4,7 +4,8 @@
 //! said FIN, nothing before that is missing, the server confirmed it, and no known size contradicts. Everything else has a
 //! name of its own, in the order of the report's contract.
 
-use super::facts::{Facts, Stated, Weight};
+use super::facts::Facts;
+use super::stated_sizes::{Stated, Weight};
 use crate::model::FrameRef;
 use crate::model::record::Completeness;
 use crate::session::dialogue::title::thousands;

@@ -1,13 +1,13 @@
 //! What is known of a transfer when it is over: what its judgement rests on.
 
-use super::file_evidence::stated;
-use super::transfer::{TransferState, payload_way};
+use super::stated_sizes::{Stated, stated};
+use super::transfer_state::{TransferState, payload_way};
 use crate::model::FrameRef;
 use crate::model::record::{DataType, TransferDirection};
-use crate::session::control::Representation;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::data::decoding::Decoding;
 use crate::session::data::line_ends::LineEnds;
+use crate::session::representation::Representation;
 
 /// What is known of one transfer when it is over.
 #[derive(Clone, Debug, Default)]
@@ -64,28 +64,6 @@ pub(in crate::session) struct OwnSize {
     pub(in crate::session) of: &'static str,
     /// It can contradict what was told: these are the bytes of the server's file.
     pub(in crate::session) exact: bool,
-}
-
-/// A size that somebody told beside the announced one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::session) struct Stated {
-    /// As told.
-    pub(in crate::session) bytes: u64,
-    /// Where, for a sentence.
-    pub(in crate::session) place: String,
-    /// What it is worth.
-    pub(in crate::session) weight: Weight,
-}
-
-/// What a told size is worth.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Weight {
-    /// Of the whole file, exactly: it can contradict.
-    Whole,
-    /// Free text, a reservation, a count by other rules: evidence only.
-    Hint,
-    /// Tenths of 1,024 bytes of what is sent, rounded: evidence only.
-    TenthsOfKilobyte,
 }
 
 /// What is known of a transfer. `after_tls` tells whether TLS was seen on the control connection.

@@ -8,9 +8,8 @@
 //! A file that was whole by all that was known, and that the server then says is of another length, is not proven whole
 //! any more: the last word is that of the whole session's report.
 
-use super::facts::{Stated, Weight};
 use super::known_sizes::{DigestClaim, PassedFile, Told};
-use super::transfer::TransferState;
+use super::transfer_state::TransferState;
 use crate::model::FrameRef;
 use crate::model::record::{Completeness, EntryKind, ListingEntry, Transfer, TransferDirection};
 use crate::protocol::ftp::{Algorithm, ParsedReply, Verb, claimed_digest, path, size_reply};
@@ -240,45 +239,6 @@ impl Session {
             }
         }
     }
-}
-
-/// What else was said of the size of a transfer, with its weight.
-pub(in crate::session) fn stated(
-    state: &TransferState,
-    direction: TransferDirection,
-) -> Vec<Stated> {
-    let mut stated = Vec::new();
-    let mut add = |bytes, place, weight| {
-        stated.push(Stated {
-            bytes,
-            place,
-            weight,
-        });
-    };
-    if direction == TransferDirection::Download {
-        if let Some(told) = state.size.as_ref().filter(|_| state.announced.is_some()) {
-            let weight = if told.exact {
-                Weight::Whole
-            } else {
-                Weight::Hint
-            };
-            add(told.size, "the reply to SIZE".to_owned(), weight);
-        }
-        if let Some(told) = &state.listed {
-            let place = format!("the listing (frame {})", told.frame);
-            add(told.size, place, Weight::Whole);
-        }
-        if let Some(tenths) = state.kilobytes {
-            add(tenths, "the 150 reply".to_owned(), Weight::TenthsOfKilobyte);
-        }
-    }
-    if let Some(bytes) = state.allocated {
-        add(bytes, "ALLO".to_owned(), Weight::Hint);
-    }
-    if let Some(bytes) = state.moved {
-        add(bytes, "the final reply".to_owned(), Weight::Hint);
-    }
-    stated
 }
 
 /// The number that ALLO names; a record size may follow it (RFC 959 section 4.1.3).

@@ -1,7 +1,7 @@
 //! Listings: the text of a data connection, or of a reply to STAT or MLST, becomes entries.
 
 use super::facts::Facts;
-use super::transfer::TransferState;
+use super::transfer_state::TransferState;
 use crate::model::record::{EntryKind, ListingEntry, Transfer, TransferMode};
 use crate::model::{FrameRef, Timestamp, WarningCode};
 use crate::protocol::ftp::listing::{Extent, Listing, ListingKind, parse_listing};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::transfer::{TransferState, payload_way};
+use super::transfer_state::{TransferState, payload_way};
 use crate::model::record::{Transfer, Weight as _};
 use crate::model::{EventKind, WarningCode, wire_text};
 use crate::protocol::ftp::Verb;

@@ -2,7 +2,7 @@
 
 use super::completeness;
 use super::facts;
-use super::transfer::{TransferState, direction_of, payload_way};
+use super::transfer_state::{TransferState, direction_of, payload_way};
 use crate::model::record::{
     Address, Completeness, Connection, Outcome, Transfer, TransferDirection,
 };

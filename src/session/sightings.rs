@@ -1,0 +1,22 @@
+//! Things that are worth telling once, however often they come.
+
+use crate::model::FrameRef;
+
+/// How often something was seen, and where first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Sightings {
+    pub(super) count: u64,
+    pub(super) frames: Vec<u64>,
+}
+
+impl Sightings {
+    pub(super) fn note(&mut self, frame: FrameRef) {
+        self.count += 1;
+        if self.frames.len() < FRAMES {
+            self.frames.push(frame.number);
+        }
+    }
+}
+
+/// Frames kept of one kind of trouble.
+pub(super) const FRAMES: usize = 8;
