@@ -131,8 +131,10 @@ impl Session {
         verb: Verb,
         arrived: FrameRef,
     ) {
-        let transferring = self.pending.iter().any(|one| one.verb.is_transfer());
-        let in_turn = !(transferring && verb.comes_out_of_turn());
+        // Thousands of commands may wait: looked at only for the few that may overtake them.
+        let overtakes =
+            verb.comes_out_of_turn() && self.pending.iter().any(|one| one.verb.is_transfer());
+        let in_turn = !overtakes;
         if let Some(held) = self.dialogue.held.take() {
             let refused = self.pending.front().is_some_and(|front| {
                 !fits(front, held.reply.code) && (runs(front) || front.verb.sets_up_data())
