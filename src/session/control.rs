@@ -26,7 +26,8 @@ use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{LineAssembler, ParsedReply, ReplyAssembler};
 use crate::reassembly::{CloseReason, FlowSummary};
 
-/// One FTP session.
+/// One FTP session. There may be very many at once: what is large and not always there, and what stands in a map, whose nodes
+/// have room for eleven values, is boxed.
 pub(super) struct Session {
     pub(super) id: u64,
     pub(super) key: FlowKey,
@@ -81,13 +82,13 @@ pub(super) struct Session {
     /// Its data connections, while commands cannot be read.
     pub(super) encrypted_data: EncryptedData,
 
-    pub(super) negotiations: BTreeMap<u64, Negotiation>,
+    pub(super) negotiations: BTreeMap<u64, Box<Negotiation>>,
     pub(super) negotiation_count: u64,
     /// The one in force.
     pub(super) negotiation: Option<u64>,
     /// Which PORT, EPRT or LPRT command began which negotiation.
     pub(super) announced_by: VecDeque<(u64, u64)>,
-    pub(super) transfers: BTreeMap<u64, TransferState>,
+    pub(super) transfers: BTreeMap<u64, Box<TransferState>>,
     /// The transfers by the numbers of their commands.
     pub(super) transfer_ids: HashMap<u64, u64, RandomState>,
     pub(super) transfer_count: u64,
@@ -106,7 +107,7 @@ pub(super) struct Session {
     /// Numbers that tell passwords apart, by the sequence number of PASS.
     pub(super) passwords: Vec<(u64, u64)>,
     /// Once the control connection is over: how, when, and all about it.
-    pub(super) closed: Option<(CloseReason, FlowSummary)>,
+    pub(super) closed: Option<Box<(CloseReason, FlowSummary)>>,
 }
 
 impl Session {

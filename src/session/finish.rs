@@ -59,7 +59,7 @@ impl Session {
         self.tell_handshake(shared);
         shared.encrypted.leave(self.key.hosts(), self.id);
         shared.open.leave(self.key.hosts(), self.id);
-        self.closed = Some((reason, *summary));
+        self.closed = Some(Box::new((reason, *summary)));
         if let Some(step) = self.disconnect_step(reason, summary) {
             self.steps.made(step);
         }
@@ -136,7 +136,7 @@ impl Session {
     }
 
     fn into_record(mut self) -> Option<record::Session> {
-        let (reason, summary) = self.closed.take()?;
+        let (reason, summary) = *self.closed.take()?;
         self.encrypted_data
             .told
             .sort_by_key(|data| data.connection.first_frame);

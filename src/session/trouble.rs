@@ -124,7 +124,7 @@ impl Session {
 
     /// What is known only once all is over.
     pub(super) fn note_end(&mut self, shared: &Shared<'_>) {
-        if let Some((_, summary)) = &self.closed {
+        if let Some((_, summary)) = self.closed.as_deref() {
             let control = *summary;
             for way in [self.client_way, self.client_way.reverse()] {
                 let half = control.sent(way);

@@ -29,9 +29,12 @@ pub(in crate::session) struct Content {
     pub(in crate::session) gaps: Vec<[u64; 2]>,
     pub(in crate::session) gaps_omitted: u64,
     pub(in crate::session) missing: u64,
+    /// The first bytes, until there are enough to tell what they are.
     head: Vec<u8>,
-    /// What they are, with how many of them told it.
-    format: Cell<Option<(usize, FileFormat)>>,
+    /// What `head` is so far, with how many bytes told it.
+    known: Cell<Option<(usize, Kind)>>,
+    /// What the first bytes are, once there were enough.
+    kind: Option<Kind>,
     /// The text of what may be a listing; `None` once it is known to be none, or longer than its bound.
     text: Option<ListingText>,
     /// Before which bytes of the text others are missing.
@@ -58,7 +61,8 @@ impl Content {
             gaps_omitted: 0,
             missing: 0,
             head: Vec::new(),
-            format: Cell::new(None),
+            known: Cell::new(None),
+            kind: None,
             text: Some(ListingText::default()),
             breaks: Vec::new(),
             text_cut: false,
@@ -85,9 +89,8 @@ impl Content {
         if let Some(crc32) = &mut self.crc32 {
             crc32.update(bytes);
         }
-        if self.head.len() < HEAD_BYTES {
-            let room = HEAD_BYTES - self.head.len();
-            self.head.extend_from_slice(&bytes[..bytes.len().min(room)]);
+        if self.kind.is_none() {
+            self.begin(bytes);
         }
         if let Some(text) = &mut self.text {
             if text_room == 0 {
@@ -141,55 +144,63 @@ impl Content {
 
     /// Whether the first bytes are a TLS record.
     pub(in crate::session) fn begins_with_record(&self) -> bool {
-        looks_like_record(&self.head) && self.gaps.first().is_none_or(|gap| gap[0] > 0)
+        let record = match &self.kind {
+            Some(kind) => kind.record,
+            None => looks_like_record(&self.head),
+        };
+        record && self.gaps.first().is_none_or(|gap| gap[0] > 0)
     }
 
     /// Whether more bytes will not tell more of the type.
-    pub(in crate::session) fn tells_its_type(&self) -> bool {
-        self.head.len() >= HEAD_BYTES
+    pub(in crate::session) const fn tells_its_type(&self) -> bool {
+        self.kind.is_some()
     }
 
-    /// The format of what was sent as text and is none. Its line ends may have been changed already, as in the mark by
-    /// which a PNG image shows just that.
+    /// The format of what was sent as text and is none.
     pub(in crate::session) fn binary_format(&self) -> Option<String> {
-        let begins_later = self.gaps.first().is_some_and(|gap| gap[0] == 0);
-        if begins_later || self.head.is_empty() || is_text(&self.head) {
-            return None;
-        }
-        if self.head.starts_with(b"\x89PNG") {
-            return Some("image/png".to_owned());
-        }
-        let format = self.format();
-        if format != FileFormat::ArbitraryBinaryData {
-            return Some(format.media_type().to_owned());
-        }
-        let mut restored = self.head.clone();
-        let mut kept = 0;
-        for at in 0..restored.len() {
-            let line_end = restored[at] == b'\r' && restored.get(at + 1) == Some(&b'\n');
-            if !line_end {
-                restored[kept] = restored[at];
-                kept += 1;
-            }
-        }
-        if kept == restored.len() {
-            return None;
-        }
-        restored.truncate(kept);
-        let format = FileFormat::from_bytes(&restored);
-        (format != FileFormat::ArbitraryBinaryData).then(|| format.media_type().to_owned())
+        let format = self.first_bytes()?.binary?;
+        Some(format.media_type().to_owned())
     }
 
-    /// What the first bytes are, found out once for as many as there are.
-    fn format(&self) -> FileFormat {
-        if let Some((length, format)) = self.format.get()
-            && length == self.head.len()
-        {
-            return format;
+    /// What the first bytes look like; `None` for no bytes and for a stream whose first bytes are missing.
+    pub(in crate::session) fn media_type(&self) -> Option<String> {
+        Some(self.first_bytes()?.media_type().to_owned())
+    }
+
+    /// What the first bytes are, found out once for as many as there are; `None` where there are none.
+    fn first_bytes(&self) -> Option<Kind> {
+        let begins_later = self.gaps.first().is_some_and(|gap| gap[0] == 0);
+        if begins_later || (self.head.is_empty() && self.kind.is_none()) {
+            return None;
         }
-        let format = FileFormat::from_bytes(&self.head);
-        self.format.set(Some((self.head.len(), format)));
-        format
+        if self.kind.is_some() {
+            return self.kind;
+        }
+        let known = self.known.get();
+        let known = known.filter(|(length, _)| *length == self.head.len());
+        let kind = known.map_or_else(|| Kind::of(&self.head), |(_, kind)| kind);
+        self.known.set(Some((self.head.len(), kind)));
+        Some(kind)
+    }
+
+    /// Takes first bytes. Once there are enough only what they are is kept: ten thousand open connections would else hold
+    /// tens of megabytes of them.
+    fn begin(&mut self, bytes: &[u8]) {
+        let room = HEAD_BYTES - self.head.len();
+        if bytes.len() < room {
+            if self.head.capacity() - self.head.len() < bytes.len() {
+                let wanted = (self.head.len() + bytes.len()).next_power_of_two();
+                self.head
+                    .reserve_exact(wanted.min(HEAD_BYTES) - self.head.len());
+            }
+            self.head.extend_from_slice(bytes);
+        } else if self.head.is_empty() {
+            self.kind = Some(Kind::of(&bytes[..room]));
+        } else {
+            self.head.extend_from_slice(&bytes[..room]);
+            self.kind = Some(Kind::of(&self.head));
+            self.head = Vec::new();
+        }
     }
 
     /// The text of a listing without what is missing, and before which of its bytes that is.
@@ -210,32 +221,75 @@ impl Content {
                 .map(|crc32| hex(&crc32.sum().to_be_bytes())),
         }
     }
+}
 
-    /// What the first bytes look like; `None` for no bytes and for a stream whose first bytes are missing.
-    pub(in crate::session) fn media_type(&self) -> Option<String> {
-        if self.head.is_empty() || self.gaps.first().is_some_and(|gap| gap[0] == 0) {
-            return None;
-        }
-        // Every other transfer is one, and all formats there are take long to try.
-        if begins_long_listing(&self.head) && is_text(&self.head) {
-            return Some("text/plain".to_owned());
-        }
-        let format = self.format();
-        if !matches!(
+/// What first bytes are.
+#[derive(Clone, Copy, Debug)]
+struct Kind {
+    /// They look like a TLS record.
+    record: bool,
+    is_text: bool,
+    format: FileFormat,
+    /// What they are where they should be text and are none.
+    binary: Option<FileFormat>,
+}
+
+impl Kind {
+    fn of(head: &[u8]) -> Self {
+        let is_text = is_text(head);
+        // Every other transfer is a listing, and all formats there are take long to try.
+        let format = if is_text && begins_long_listing(head) {
+            FileFormat::PlainText
+        } else {
+            FileFormat::from_bytes(head)
+        };
+        let binary = if is_text {
+            None
+        } else {
+            binary_format(head, format)
+        };
+        Self {
+            record: looks_like_record(head),
+            is_text,
             format,
-            FileFormat::ArbitraryBinaryData | FileFormat::PlainText | FileFormat::Empty
-        ) {
-            return Some(format.media_type().to_owned());
+            binary,
         }
-        Some(
-            if is_text(&self.head) {
-                "text/plain"
-            } else {
-                "application/octet-stream"
-            }
-            .to_owned(),
-        )
     }
+
+    fn media_type(&self) -> &str {
+        match &self.format {
+            FileFormat::ArbitraryBinaryData | FileFormat::PlainText | FileFormat::Empty => {
+                if self.is_text {
+                    "text/plain"
+                } else {
+                    "application/octet-stream"
+                }
+            }
+            format => format.media_type(),
+        }
+    }
+}
+
+/// The format of bytes that are no text. Where they were sent as text their line ends may have been changed already, as in
+/// the mark by which a PNG image shows just that.
+fn binary_format(head: &[u8], format: FileFormat) -> Option<FileFormat> {
+    if head.starts_with(b"\x89PNG") {
+        return Some(FileFormat::PortableNetworkGraphics);
+    }
+    let is_known = |format: &FileFormat| *format != FileFormat::ArbitraryBinaryData;
+    if is_known(&format) {
+        return Some(format);
+    }
+    if !head.windows(2).any(|pair| pair == b"\r\n") {
+        return None;
+    }
+    let mut restored = Vec::with_capacity(head.len());
+    for (at, byte) in head.iter().enumerate() {
+        if !(*byte == b'\r' && head.get(at + 1) == Some(&b'\n')) {
+            restored.push(*byte);
+        }
+    }
+    Some(FileFormat::from_bytes(&restored)).filter(is_known)
 }
 
 /// Digests in hex.
@@ -340,6 +394,22 @@ mod tests {
         assert_eq!(of(b"PK\x03\x04\r\n\0").as_deref(), Some("application/zip"));
         assert_eq!(of(b"BMW is no bitmap"), None);
         assert_eq!(of(b"\x00\x01\x02\r\n"), None);
+    }
+
+    #[test]
+    fn first_bytes_are_let_go_of_once_they_told_what_they_are() {
+        let file = [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &[7; 9_000]].concat();
+        for size in [1, 100, 1_000, 5_000] {
+            let mut content = content();
+            for (at, piece) in file.chunks(size).enumerate() {
+                content.write((at * size) as u64, piece, 0);
+                assert!(content.head.capacity() <= HEAD_BYTES);
+                assert_eq!(content.tells_its_type(), content.bytes >= HEAD_BYTES as u64);
+            }
+            assert_eq!(content.head.capacity(), 0);
+            assert_eq!(content.media_type().as_deref(), Some("image/png"));
+            assert!(!content.begins_with_record());
+        }
     }
 
     #[test]

@@ -66,24 +66,27 @@ struct StepState {
     /// What STAT or MLST listed, and entries beyond the bound.
     entries: (Vec<ListingEntry>, u64),
     /// A step without commands, as it will be told.
-    made: Option<Step>,
+    made: Option<Box<Step>>,
 }
 
 /// The steps of one session.
 #[derive(Debug, Default)]
 pub(in crate::session) struct StepLog {
     open: VecDeque<StepState>,
-    commands: BTreeMap<u64, CommandState>,
+    /// Boxed, for a node of the map has room for eleven.
+    commands: BTreeMap<u64, Box<CommandState>>,
     told: u64,
     /// How many of the open steps may yet belong to the transfer that follows.
     preparing: usize,
+    /// How many of the open steps have a transfer that is not settled.
+    transferring: usize,
 }
 
 impl StepLog {
     /// A step without commands: lookup, handshake, greeting, teardown. Its number is given when it is told.
     pub(in crate::session) fn made(&mut self, step: Step) {
         self.open.push_back(StepState {
-            made: Some(step),
+            made: Some(Box::new(step)),
             ..StepState::new(StepKind::Command, false)
         });
     }
@@ -129,9 +132,10 @@ impl StepLog {
                 .rposition(|other| other.commands.first().is_none_or(|&other| other < first))
                 .map_or(0, |before| before + 1);
             self.preparing += usize::from(step.prepares);
+            self.transferring += usize::from(step.is_transferring());
             self.open.insert(at, step);
         }
-        self.commands.insert(sequence, command);
+        self.commands.insert(sequence, Box::new(command));
     }
 
     /// How many steps are not told yet.
@@ -146,12 +150,12 @@ impl StepLog {
 
     /// The command with this number, while it is not told.
     pub(in crate::session) fn get_mut(&mut self, sequence: u64) -> Option<&mut CommandState> {
-        self.commands.get_mut(&sequence)
+        self.commands.get_mut(&sequence).map(AsMut::as_mut)
     }
 
     /// The command with this number, while it is not told.
     pub(in crate::session) fn get(&self, sequence: u64) -> Option<&CommandState> {
-        self.commands.get(&sequence)
+        self.commands.get(&sequence).map(AsRef::as_ref)
     }
 
     /// The working directory after what is known of this command's step.
@@ -191,6 +195,7 @@ impl StepLog {
             .iter_mut()
             .find(|step| step.transfer == Some(transfer))
         {
+            self.transferring -= usize::from(step.is_transferring());
             step.note = Some(note);
         }
     }
@@ -228,14 +233,16 @@ impl StepLog {
         }
         let state = self.open.pop_front()?;
         self.preparing -= usize::from(state.prepares);
+        self.transferring -= usize::from(state.is_transferring());
         self.told += 1;
         if let Some(mut step) = state.made {
             step.number = self.told;
-            return Some(step);
+            return Some(*step);
         }
         let mut commands = Vec::with_capacity(state.commands.len());
         let log = &mut self.commands;
-        commands.extend(state.commands.iter().filter_map(|one| log.remove(one)));
+        let taken = state.commands.iter().filter_map(|one| log.remove(one));
+        commands.extend(taken.map(|command| *command));
         Some(self.tell(state, commands, hide))
     }
 
@@ -307,7 +314,7 @@ impl StepLog {
                 .iter()
                 .filter_map(|sequence| self.commands.get(sequence))
         };
-        if !commands().all(CommandState::is_settled) {
+        if !commands().all(|command| command.is_settled()) {
             return false;
         }
         // What the handshake tells belongs into the title.
@@ -359,7 +366,8 @@ impl StepLog {
                     .iter()
                     .filter_map(|sequence| self.commands.get(sequence))
             };
-            let refused = !other.commands.is_empty() && commands().all(CommandState::is_refused);
+            let refused =
+                !other.commands.is_empty() && commands().all(|command| command.is_refused());
             let prepares = other.prepares
                 && commands().all(|command| {
                     command.verb.prepares_transfer()
@@ -374,15 +382,19 @@ impl StepLog {
         for at in taken {
             if let Some(other) = self.open.remove(at) {
                 self.preparing -= usize::from(other.prepares);
+                self.transferring -= usize::from(other.is_transferring());
                 step.commands.splice(0..0, other.commands);
             }
         }
     }
 
     fn running_transfer(&self) -> Option<usize> {
+        // A client that only ever sends ABOR must not have all open steps looked at each time.
+        if self.transferring == 0 {
+            return None;
+        }
         self.open.iter().rposition(|step| {
-            step.transfer.is_some()
-                && step.note.is_none()
+            step.is_transferring()
                 && step
                     .commands
                     .iter()
@@ -411,6 +423,11 @@ impl StepState {
             entries: (Vec::new(), 0),
             made: None,
         }
+    }
+
+    /// It has a transfer that is not settled.
+    const fn is_transferring(&self) -> bool {
+        self.transfer.is_some() && self.note.is_none()
     }
 }
 

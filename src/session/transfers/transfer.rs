@@ -100,14 +100,14 @@ impl Session {
     ) {
         self.negotiations.insert(
             number,
-            Negotiation {
+            Box::new(Negotiation {
                 mode,
                 announced,
                 since: shared.now.time,
                 data: Vec::new(),
                 next: VecDeque::new(),
                 transfer: None,
-            },
+            }),
         );
         // An old one that never was used is not looked for any more.
         while self.negotiations.len() > NEGOTIATIONS {
@@ -156,7 +156,7 @@ impl Session {
         self.transfer_ids.insert(sequence, id);
         self.transfers.insert(
             id,
-            TransferState {
+            Box::new(TransferState {
                 verb,
                 verb_text: verb_text.to_owned(),
                 sequence,
@@ -175,7 +175,7 @@ impl Session {
                 moved: None,
                 answer: None,
                 abor: None,
-            },
+            }),
         );
         id
     }
