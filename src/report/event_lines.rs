@@ -309,8 +309,9 @@ impl<'a> Line<'a> {
     }
 }
 
-/// Bytes of steps and transfers kept for the last lines of their sessions.
-const TOLD_BYTES: usize = 8 << 20;
+/// Bytes of steps and transfers kept for the last lines of their sessions; below a power of two, so that the text that passes it
+/// does not double the room of all.
+const TOLD_BYTES: usize = 7 << 20;
 
 #[cfg(test)]
 mod tests {

@@ -120,6 +120,10 @@ impl Expectations {
         if self.count >= self.limit || list.len() >= PER_PORT {
             return false;
         }
+        // Most ports have one; room for four on each of them would be tens of megabytes.
+        if list.len() < FEW {
+            list.reserve_exact(1);
+        }
         list.push(expectation);
         self.count += 1;
         self.ports[usize::from(port >> 6)] |= 1 << (port & 63);
@@ -259,6 +263,9 @@ const GRACE: Span = Span::from_secs(10);
 
 /// Expectations kept of one port.
 const PER_PORT: usize = 512;
+
+/// Announcements of one port up to which each has its room made when it comes.
+const FEW: usize = 4;
 
 #[cfg(test)]
 mod tests {
