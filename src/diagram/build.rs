@@ -32,8 +32,15 @@ struct Builder<'a> {
     tracker: Tracker,
     rows: Vec<Row>,
     /// What the user sees once the acknowledgements are through.
-    later: Option<(Shown, Draft)>,
+    later: Option<(Box<Shown>, Cause)>,
     packets: bool,
+}
+
+/// What made the console show something.
+#[derive(Clone, Copy)]
+struct Cause {
+    time: Timestamp,
+    failed: bool,
 }
 
 impl<'a> Builder<'a> {
@@ -63,10 +70,12 @@ impl<'a> Builder<'a> {
         let mut omitted = 0;
         if let Some(control) = control {
             omitted += control.omitted;
-            drafts.extend(control_connection::drafts(session, control, &parts));
+            control_connection::drafts(session, control, &parts, &mut drafts);
         }
         omitted += data_connections::drafts(session, self.recorder, &mut drafts);
-        drafts.sort_by_key(|draft| (draft.frame, draft.order));
+        // By keys apart: sorted as they are, half of them would stand in memory a second time.
+        drafts.sort_by_cached_key(|draft| (draft.frame, draft.order));
+        self.rows.reserve(drafts.len());
         for draft in drafts {
             self.draft(draft);
         }
@@ -96,7 +105,7 @@ impl<'a> Builder<'a> {
             self.advance(step);
         }
         if let Some(typed) = draft.typed.take() {
-            self.type_in(typed, draft.time);
+            self.type_in(*typed, draft.time);
         }
         if let Some(part) = draft.part
             && !self.is_said(part)
@@ -108,11 +117,14 @@ impl<'a> Builder<'a> {
             self.tracker.apply(effect, draft.levels, self.packets);
         }
         let shown = draft.shown.take();
-        let left = shown.map(|shown| (shown, draft.clone()));
+        let cause = Cause {
+            time: draft.time,
+            failed: draft.failed,
+        };
         self.push_arrow(draft);
-        match left {
-            Some((shown, draft)) if shown.later => self.later = Some((shown, draft)),
-            Some((shown, draft)) => self.show(shown, &draft),
+        match shown {
+            Some(shown) if shown.later => self.later = Some((shown, cause)),
+            Some(shown) => self.show(*shown, cause),
             None => {}
         }
     }
@@ -209,12 +221,12 @@ impl<'a> Builder<'a> {
     }
 
     fn show_later(&mut self) {
-        if let Some((shown, draft)) = self.later.take() {
-            self.show(shown, &draft);
+        if let Some((shown, cause)) = self.later.take() {
+            self.show(*shown, cause);
         }
     }
 
-    fn show(&mut self, shown: Shown, cause: &Draft) {
+    fn show(&mut self, shown: Shown, cause: Cause) {
         let draft = Draft {
             caption: shown.caption,
             console: shown.lines,

@@ -51,7 +51,8 @@ pub(super) fn drafts(
     session: &Session,
     control: &TracedConnection,
     parts: &ReplyParts,
-) -> Vec<Draft> {
+    drafts: &mut Vec<Draft>,
+) {
     let labels = labels(session);
     let part_labels: BTreeMap<u64, &str> = parts
         .values()
@@ -63,7 +64,7 @@ pub(super) fn drafts(
     let encrypted = session.tls.is_some();
     // What a number was first sent with: to name what is sent again.
     let mut first_sent: BTreeMap<(usize, u32), &str> = BTreeMap::new();
-    let mut drafts = Vec::from_iter(handshake(session, control));
+    drafts.extend(handshake(session, control));
     let mut opened = false;
     let mut closing = false;
     for segment in &control.segments {
@@ -121,7 +122,6 @@ pub(super) fn drafts(
         }
         drafts.push(draft);
     }
-    drafts
 }
 
 /// TLS that no command asked for begins with the first bytes of the client.

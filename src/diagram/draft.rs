@@ -28,9 +28,9 @@ pub(super) struct Draft {
     /// An acknowledgement and nothing else.
     pub(super) is_ack: bool,
     /// What the user typed to cause it.
-    pub(super) typed: Option<Typed>,
+    pub(super) typed: Option<Box<Typed>>,
     /// What the user sees of it.
-    pub(super) shown: Option<Shown>,
+    pub(super) shown: Option<Box<Shown>>,
     /// Lines on the console.
     pub(super) console: Vec<String>,
 }

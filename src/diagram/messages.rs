@@ -107,7 +107,7 @@ fn greetings(session: &Session, step: &Step, greeting: &Reply, parts: &ReplyPart
     let shown = asks || greeting.code >= 400;
     drafts.push(Draft {
         step: Some(step.number),
-        shown: shown.then(|| console::after_greeting(greeting.code)),
+        shown: shown.then(|| Box::new(console::after_greeting(greeting.code))),
         ..reply_draft(greeting, None, parts)
     });
     drafts
@@ -142,7 +142,9 @@ fn exchange(
         caption: captions::command(command, announced),
         fields,
         effects: vec![readable(session, step)],
-        typed: console::typed_login(command).filter(|_| step.kind == StepKind::Login),
+        typed: console::typed_login(command)
+            .filter(|_| step.kind == StepKind::Login)
+            .map(Box::new),
         ..Draft::new(
             (command.frame, command.time),
             (Lane::Client, Lane::Server, Channel::Control),
@@ -162,7 +164,7 @@ fn exchange(
                 .push(Effect::Directory(step.directory.clone()));
         }
         if step.kind == StepKind::Login {
-            draft.shown = console::after_login(reply.code);
+            draft.shown = console::after_login(reply.code).map(Box::new);
             if step.outcome == Outcome::Ok && (200..300).contains(&reply.code) {
                 draft.effects.extend(user_of(step).map(Effect::User));
             }
@@ -172,7 +174,7 @@ fn exchange(
             let mut lines = console::listing(transfer);
             lines.append(&mut draft.console);
             draft.console = lines;
-            draft.shown = Some(console::after_transfer(transfer, reply.code));
+            draft.shown = Some(Box::new(console::after_transfer(transfer, reply.code)));
         }
         drafts.push(draft);
     }

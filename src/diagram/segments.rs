@@ -95,11 +95,14 @@ pub(super) fn fields(
         connection.key.source(segment.direction),
         connection.key.destination(segment.direction),
     );
-    let mut fields = vec![
-        ("tcp.srcport", source.port.to_string()),
-        ("tcp.dstport", destination.port.to_string()),
-    ];
     let flags = segment.flags;
+    let set = [flags.syn, flags.ack, flags.fin, flags.rst];
+    let count = set.iter().filter(|set| **set).count();
+    // There may be very many segments: none has more room than it needs.
+    let length = 3 + count + usize::from(flags.ack) + usize::from(segment.bytes > 0);
+    let mut fields = Vec::with_capacity(length);
+    fields.push(("tcp.srcport", source.port.to_string()));
+    fields.push(("tcp.dstport", destination.port.to_string()));
     for (set, name) in [
         (flags.syn, "tcp.flags.syn"),
         (flags.ack, "tcp.flags.ack"),
