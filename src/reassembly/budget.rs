@@ -1,6 +1,6 @@
 //! What all flows together may keep in memory.
 
-use crate::model::{FrameRef, Limits};
+use crate::model::{FrameRef, Limits, Warning, WarningCode};
 
 /// Bytes in use against their bounds, and how often a bound was reached.
 #[derive(Debug)]
@@ -100,6 +100,38 @@ impl Budget {
     /// Gives `bytes` of history back.
     pub(super) fn return_history(&mut self, bytes: usize) {
         self.history = self.history.saturating_sub(bytes);
+    }
+
+    /// The bounds that were reached.
+    pub(super) fn warnings(&self) -> Vec<Warning> {
+        let reached = |reached: Reached, message: &str| {
+            (reached.count > 0).then(|| Warning {
+                code: WarningCode::LimitReached,
+                message: message.into(),
+                count: reached.count,
+                frame: reached.first,
+            })
+        };
+        let held = reached(
+            self.forced_gaps,
+            "too many TCP bytes waited for missing segments; what was missing was given up early and counts as missing",
+        );
+        let flows = reached(
+            self.refused_flows,
+            "too many TCP connections at once; segments of further ones were not read",
+        );
+        let openings = reached(
+            self.forgotten_openings,
+            "too many TCP connections at once that nobody answered; the oldest count as unanswered",
+        );
+        let one_sided = reached(
+            self.forgotten_one_sided,
+            "too many TCP connections at once; those of which only one side was heard were given up first",
+        );
+        [held, flows, openings, one_sided]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 }
 

@@ -30,6 +30,24 @@ pub(super) struct Delivery<'a, 'b, H> {
 }
 
 impl<'b, H: StreamHandler> Context<'b, H> {
+    /// At a packet that did not have to wait.
+    pub(super) const fn new(
+        handler: &'b mut H,
+        budget: &'b mut Budget,
+        flow: FlowId,
+        frame: FrameRef,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            handler,
+            budget,
+            flow,
+            frame,
+            now,
+            waited: None,
+        }
+    }
+
     /// The way out for one direction. `ignored` is set once the handler wants nothing more.
     pub(super) const fn delivery<'a>(
         &'a mut self,

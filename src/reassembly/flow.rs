@@ -9,6 +9,7 @@ use super::recent_openings::Opening;
 use super::second_copies::SecondCopies;
 use super::sequence::SeqNum;
 use super::waiting_room::WaitingRoom;
+use super::window_scale::WindowScale;
 use super::{CloseReason, FlowSummary, HalfSummary, StreamHandler};
 
 /// A connection that is followed.
@@ -18,8 +19,7 @@ pub(super) struct Flow {
     streams: [HalfStream; 2],
     /// To tell copies made by the capture from what was sent again.
     copies: [SecondCopies; 2],
-    /// Window scale of each sender.
-    scale: [Scale; 2],
+    scale: WindowScale,
     /// True where nothing since the SYN was missed because nobody followed the flow.
     from_syn: bool,
     /// The handler knows that the connection is open.
@@ -50,14 +50,6 @@ enum Patience {
     None,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Scale {
-    /// The handshake was not seen.
-    Unknown,
-    /// As in SYN or SYN ACK; `None` when that had no such option.
-    Offered(Option<u8>),
-}
-
 impl Flow {
     /// A flow that begins with `segment`, or with the handshake that was seen before.
     pub(super) fn new(
@@ -80,7 +72,7 @@ impl Flow {
             },
             streams: Default::default(),
             copies: Default::default(),
-            scale: [Scale::Unknown; 2],
+            scale: WindowScale::default(),
             from_syn: segment.flags.syn(),
             established: false,
             ignored: false,
@@ -278,7 +270,8 @@ impl Flow {
             stream.segment(sequence, segment, &mut out);
         }
         if !segment.payload.is_empty() {
-            self.tell_copies_apart(direction, segment, before);
+            let half = &mut self.summary.half[direction.index()];
+            self.copies[direction.index()].tell_apart(segment, half, before);
         }
         let end = self.streams[direction.index()].seen();
         if end > seen && flags.ack() {
@@ -377,29 +370,6 @@ impl Flow {
         )
     }
 
-    /// Takes back what a second copy of a segment added to the bytes sent again. `before` are they and the conflicting ones
-    /// among them: what brings other bytes is no copy.
-    #[inline]
-    fn tell_copies_apart(
-        &mut self,
-        direction: Direction,
-        segment: &Segment<'_>,
-        before: (u64, u64),
-    ) {
-        let half = &mut self.summary.half[direction.index()];
-        let copies = &mut self.copies[direction.index()];
-        let (retransmitted, conflicting) = before;
-        if half.retransmitted_bytes != retransmitted
-            && half.conflicting_bytes == conflicting
-            && copies.is_copy(segment)
-        {
-            half.retransmitted_bytes = retransmitted;
-            half.second_copies += 1;
-        } else {
-            copies.remember(segment);
-        }
-    }
-
     /// SYN or SYN ACK of `sender`; `start` is the number after it.
     fn begin_with_syn(
         &mut self,
@@ -410,7 +380,7 @@ impl Flow {
     ) {
         let half = &mut self.summary.half[sender.index()];
         half.syn.get_or_insert(frame);
-        self.scale[sender.index()] = Scale::Offered(scale);
+        self.scale.offer(sender, scale);
         let stream = &mut self.streams[sender.index()];
         let known = *stream.start().get_or_insert(start);
         if known == start {
@@ -441,22 +411,10 @@ impl Flow {
         let shift = if flags.syn() {
             0
         } else {
-            self.shift(direction)
+            self.scale.shift(direction)
         };
         let (stream, mut out) = self.sent(other, context);
         stream.acknowledged(acknowledged, u64::from(segment.window) << shift, &mut out);
-    }
-
-    /// By how many bits the windows that `direction` offers are scaled (RFC 7323 section 2.2): by none unless both
-    /// sides have the option. Where that is unknown, the largest window that can be meant.
-    fn shift(&self, direction: Direction) -> u8 {
-        let own = self.scale[direction.index()];
-        let other = self.scale[direction.reverse().index()];
-        match (own, other) {
-            (Scale::Offered(None), _) | (_, Scale::Offered(None)) => 0,
-            (Scale::Offered(Some(shift)), _) => shift.min(LARGEST_SHIFT),
-            (Scale::Unknown, _) => LARGEST_SHIFT,
-        }
     }
 
     /// RST (RFC 9293 section 3.10.7): believed near the window, or from a side of which nothing is known, as when it
@@ -532,5 +490,3 @@ impl Flow {
 
 /// How far before the first byte seen a SYN may lie that came late.
 const LATE_SYN: i32 = -(1 << 20);
-/// RFC 7323 section 2.3.
-const LARGEST_SHIFT: u8 = 14;

@@ -1,9 +1,9 @@
 //! All flows that are followed: admission, expiry, and the bounds they share.
 
 use crate::decode::Segment;
-use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp, Warning, WarningCode};
+use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp, Warning};
 
-use super::budget::{Budget, Reached};
+use super::budget::Budget;
 use super::delivery::Context;
 use super::flow::{Flow, Outcome};
 use super::flow_slots::{FlowSlots, Quiet, State};
@@ -123,34 +123,7 @@ impl FlowTable {
     /// The bounds that were reached.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
-        let reached = |reached: Reached, message: &str| {
-            (reached.count > 0).then(|| Warning {
-                code: WarningCode::LimitReached,
-                message: message.into(),
-                count: reached.count,
-                frame: reached.first,
-            })
-        };
-        let held = reached(
-            self.budget.forced_gaps,
-            "too many TCP bytes waited for missing segments; what was missing was given up early and counts as missing",
-        );
-        let flows = reached(
-            self.budget.refused_flows,
-            "too many TCP connections at once; segments of further ones were not read",
-        );
-        let openings = reached(
-            self.budget.forgotten_openings,
-            "too many TCP connections at once that nobody answered; the oldest count as unanswered",
-        );
-        let one_sided = reached(
-            self.budget.forgotten_one_sided,
-            "too many TCP connections at once; those of which only one side was heard were given up first",
-        );
-        [held, flows, openings, one_sided]
-            .into_iter()
-            .flatten()
-            .collect()
+        self.budget.warnings()
     }
 
     /// Segments of flows that had ended or were ignored: they were dropped.
@@ -197,14 +170,7 @@ impl FlowTable {
                 }
                 slot.last_seen = now;
                 handler.segment(id, direction, segment);
-                let mut context = Context {
-                    handler,
-                    budget: &mut self.budget,
-                    flow: id,
-                    frame: segment.frame,
-                    now,
-                    waited: None,
-                };
+                let mut context = Context::new(handler, &mut self.budget, id, segment.frame, now);
                 let outcome = flow.segment(direction, segment, &mut context);
                 if outcome != Outcome::Open || (flow.waiting() && !slot.in_attention) {
                     self.settle(place, outcome, segment.frame, handler, now);
@@ -276,14 +242,7 @@ impl FlowTable {
             Outcome::Ignored
         } else {
             handler.segment(id, direction, segment);
-            let mut context = Context {
-                handler,
-                budget: &mut self.budget,
-                flow: id,
-                frame: segment.frame,
-                now,
-                waited: None,
-            };
+            let mut context = Context::new(handler, &mut self.budget, id, segment.frame, now);
             flow.segment(direction, segment, &mut context)
         };
         self.settle(place, outcome, segment.frame, handler, now);
@@ -342,14 +301,13 @@ impl FlowTable {
             }
             return;
         }
-        flow.release(&mut Context {
+        flow.release(&mut Context::new(
             handler,
-            budget: &mut self.budget,
-            flow: FlowId(place),
+            &mut self.budget,
+            FlowId(place),
             frame,
             now,
-            waited: None,
-        });
+        ));
         slot.state = State::Quiet(Quiet {
             starts: flow.starts(),
             closed: (outcome == Outcome::Closed).then_some(now),
@@ -368,14 +326,7 @@ impl FlowTable {
         if let Some(slot) = self.slots.get_mut(place)
             && let State::Open(flow) = &mut slot.state
         {
-            let mut context = Context {
-                handler,
-                budget: &mut self.budget,
-                flow: FlowId(place),
-                frame,
-                now,
-                waited: None,
-            };
+            let mut context = Context::new(handler, &mut self.budget, FlowId(place), frame, now);
             flow.end(reason, &mut context);
             flow.release(&mut context);
         }
@@ -411,14 +362,7 @@ impl FlowTable {
             };
             slot.in_attention = false;
             if let State::Open(flow) = &mut slot.state {
-                let mut context = Context {
-                    handler,
-                    budget: &mut self.budget,
-                    flow: FlowId(place),
-                    frame: at,
-                    now,
-                    waited: None,
-                };
+                let mut context = Context::new(handler, &mut self.budget, FlowId(place), at, now);
                 let outcome = flow.review(self.linger, &mut context);
                 self.settle(place, outcome, at, handler, now);
             }
@@ -501,14 +445,7 @@ impl FlowTable {
                 && flow.held_bytes() > 0
             {
                 self.budget.forced_gaps.note(at);
-                let mut context = Context {
-                    handler,
-                    budget: &mut self.budget,
-                    flow: FlowId(place),
-                    frame: at,
-                    now,
-                    waited: None,
-                };
+                let mut context = Context::new(handler, &mut self.budget, FlowId(place), at, now);
                 let outcome = flow.relieve(&mut context);
                 self.settle(place, outcome, at, handler, now);
             }

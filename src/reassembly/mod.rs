@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Segment -> flow_table -> flow -> half_stream (x2) -> delivery -> StreamHandler
-//!            |   |        └ waiting_room: what came before what it answers
+//!            |   |        └ waiting_room: what came before what it answers; window_scale: how large windows are
 //!            |   |                   |   |   └ receiver_side: what the other side acknowledged and has room for
 //!            |   |                   |   └ hole_watch, round_trip: when a hole becomes a gap
 //!            |   |                   └ held_segments, distant_segments: bytes before their turn, the only copy
@@ -35,6 +35,7 @@ mod sequence;
 #[cfg(test)]
 mod tests;
 mod waiting_room;
+mod window_scale;
 
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Span};

@@ -7,6 +7,8 @@
 use crate::decode::Segment;
 use crate::model::{Span, Timestamp};
 
+use super::HalfSummary;
+
 /// The latest segments with payload of one direction.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct SecondCopies {
@@ -23,9 +25,30 @@ struct Recent {
 }
 
 impl SecondCopies {
-    /// Remembers a segment with payload.
+    /// Takes back what a second copy of a segment with payload added to the bytes sent again, and remembers any other
+    /// segment. `before` are the bytes sent again and the conflicting ones among them, as they were without this segment:
+    /// what brings other bytes is no copy.
     #[inline]
-    pub(super) fn remember(&mut self, segment: &Segment<'_>) {
+    pub(super) fn tell_apart(
+        &mut self,
+        segment: &Segment<'_>,
+        half: &mut HalfSummary,
+        before: (u64, u64),
+    ) {
+        let (retransmitted, conflicting) = before;
+        if half.retransmitted_bytes != retransmitted
+            && half.conflicting_bytes == conflicting
+            && self.is_copy(segment)
+        {
+            half.retransmitted_bytes = retransmitted;
+            half.second_copies += 1;
+        } else {
+            self.remember(segment);
+        }
+    }
+
+    #[inline]
+    fn remember(&mut self, segment: &Segment<'_>) {
         if let Some(place) = self.recent.get_mut(self.next % KEPT) {
             *place = Recent::of(segment);
         }
@@ -34,7 +57,7 @@ impl SecondCopies {
 
     /// True for another copy of a segment that was remembered.
     #[cold]
-    pub(super) fn is_copy(&self, segment: &Segment<'_>) -> bool {
+    fn is_copy(&self, segment: &Segment<'_>) -> bool {
         let this = Recent::of(segment);
         this.identification != 0
             && self.recent.iter().any(|recent| {
