@@ -189,7 +189,7 @@ impl<'a, 'w, W: Write> ser::Serializer for &'a mut Compact<'w, W> {
         self.string(value)
     }
 
-    /// JSON that was written before ([`escaped_json::Text`]).
+    /// JSON that was written before (`escaped_json::Text`).
     fn serialize_bytes(self, value: &[u8]) -> Result<(), Error> {
         self.raw(value)
     }
