@@ -13,10 +13,9 @@ use super::embed::{Embedded, Object};
 use super::previews::{ON_A_PAGE, Previews};
 use super::room::{Room, Share};
 use super::rows;
-use super::strings::Strings;
+use super::strings::{Strings, text};
 use crate::diagram::{Diagram, Recorder};
 use crate::model::record::{Finding, ListingEntry, Login, Session, Step, Tls, Transfer};
-use crate::model::wire_text::printable;
 use crate::report::{Report, units};
 
 /// Writes the JSON block.
@@ -282,10 +281,6 @@ fn entry(entry: &ListingEntry) -> Value {
         entry.permissions.as_deref().map(text),
         entry.target.as_deref().map(text),
     ])
-}
-
-pub(super) fn text(text: &str) -> String {
-    printable(text).into_owned()
 }
 
 /// As the report writes it. What is serialised here cannot fail to be.

@@ -8,10 +8,9 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use serde_json::{Value, json};
 
-use super::data::text;
 use super::embed::Object;
 use super::room::Share;
-use super::strings::Strings;
+use super::strings::{Strings, text};
 use crate::diagram::{Channel, Diagram, Lane, Levels, Row, RowKind, State};
 
 /// Writes as many rows as the page has room for, and gives the states that they point to; nothing where there is no room.

@@ -34,3 +34,8 @@ impl Strings {
         self.texts
     }
 }
+
+/// A text of its own: what cannot be seen or turns text around is written out.
+pub(super) fn text(text: &str) -> String {
+    printable(text).into_owned()
+}

@@ -131,17 +131,13 @@ impl Session {
         verb: Verb,
         arrived: FrameRef,
     ) {
-        // Thousands of commands may wait: looked at only for the few that may overtake them.
-        let overtakes =
-            verb.comes_out_of_turn() && self.pending.iter().any(|one| one.verb.is_transfer());
-        let in_turn = !overtakes;
         if let Some(held) = self.dialogue.held.take() {
             let refused = self.pending.front().is_some_and(|front| {
                 !fits(front, held.reply.code) && (runs(front) || front.verb.sets_up_data())
             });
             if refused {
                 self.leave_over(shared, &held);
-                self.pass(in_turn);
+                self.pass(self.comes_in_turn(verb));
             } else {
                 self.give_held(shared, &held);
             }
@@ -155,8 +151,13 @@ impl Session {
             || (front.verb == Verb::Abor && self.dialogue.aborted)
             || (!runs(front) && arrived.time.since(self.dialogue.heard) >= GIVES_UP)
         {
-            self.pass(in_turn);
+            self.pass(self.comes_in_turn(verb));
         }
+    }
+
+    /// Whether a command waits for what was sent before it. Thousands may wait: asked only where something hangs on it.
+    fn comes_in_turn(&self, verb: Verb) -> bool {
+        !(verb.comes_out_of_turn() && self.pending.iter().any(|one| one.verb.is_transfer()))
     }
 
     /// The command was taken in: it has the replies that came to light before it (rule 5).
