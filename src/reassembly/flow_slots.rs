@@ -13,7 +13,7 @@ use super::recent_openings::Key;
 use super::sequence::SeqNum;
 
 /// Flows by place. A place is used again after its flow was removed.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct FlowSlots {
     /// Never iterated: its order differs from run to run.
     places: HashMap<Key, u32, RandomState>,
@@ -54,6 +54,15 @@ pub(super) struct Quiet {
 }
 
 impl FlowSlots {
+    /// No flows. What is not used of the room is never touched, so that it takes no memory; growing to it took time.
+    pub(super) fn new() -> Self {
+        Self {
+            places: HashMap::with_capacity_and_hasher(ROOM, RandomState::default()),
+            slots: Vec::with_capacity(ROOM),
+            free: Vec::new(),
+        }
+    }
+
     /// The place of the flow between these ends.
     #[inline]
     pub(super) fn find(&self, key: FlowKey) -> Option<u32> {
@@ -159,7 +168,7 @@ impl FlowSlots {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self::new();
     }
 
     fn open(&self) -> impl Iterator<Item = (u32, &Slot, &Flow)> {
@@ -195,3 +204,6 @@ impl Quiet {
         }
     }
 }
+
+/// Flows for which there is room from the beginning.
+const ROOM: usize = 48 << 10;

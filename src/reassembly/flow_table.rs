@@ -43,7 +43,7 @@ impl FlowTable {
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
-            slots: FlowSlots::default(),
+            slots: FlowSlots::new(),
             openings: RecentOpenings::default(),
             half_open: HalfOpen::default(),
             budget: Budget::new(limits),
