@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use super::counts::Counts;
 use super::file_source::{FileSource, Origin};
 use super::growing_file::GrowingFile;
 use super::input_paths::{Candidate, Listing, shown};
@@ -82,17 +83,6 @@ pub(super) struct Opened {
     pub(super) failure: Option<std::io::Error>,
     /// Time of the packet it stands on.
     pub(super) stands_on: Option<Timestamp>,
-}
-
-/// What was read of an input.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Counts {
-    pub(super) packets: u64,
-    pub(super) bytes: u64,
-    pub(super) first: Option<Timestamp>,
-    pub(super) last: Option<Timestamp>,
-    pub(super) truncated: bool,
-    pub(super) ended: bool,
 }
 
 impl CaptureSet {

@@ -179,7 +179,7 @@ impl LiveSource {
             };
             self.held_bytes = self.held_bytes.saturating_sub(held.cost());
             self.number += 1;
-            line.count(held.time, held.data.len());
+            line.counts.add(held.time, held.data.len());
             self.ticker.packets(held.time);
             let frame = line.frame(held.time, index, self.number);
             take(Input::Packet(Packet {
@@ -208,12 +208,9 @@ impl LiveSource {
 
     /// Asks how many packets were lost, and tells it the first time.
     fn count_drops(&mut self, take: Take<'_>) -> ControlFlow<()> {
-        let mut sum = Drops::default();
+        self.ask_drops();
         for line in &mut self.lines {
-            line.ask_drops();
             let drops = line.lost.drops;
-            sum.kernel = sum.kernel.saturating_add(drops.kernel);
-            sum.interface = sum.interface.saturating_add(drops.interface);
             if drops.kernel > 0 && !std::mem::replace(&mut line.lost.told, true) {
                 let message = format!(
                     "{}: the kernel drops packets because the capture buffer is full; a larger --buffer or a narrower -f helps",
@@ -226,15 +223,11 @@ impl LiveSource {
                 take(Input::Warning(warning))?;
             }
         }
-        self.drops.set(sum);
         ControlFlow::Continue(())
     }
-}
 
-impl PacketSource for LiveSource {
-    fn for_each(&mut self, take: Take<'_>) {
-        // A break needs no further word: the caller made it.
-        let _ = self.run(take);
+    /// Asks every interface how many packets were lost, and keeps the sum.
+    fn ask_drops(&mut self) {
         let mut sum = Drops::default();
         for line in &mut self.lines {
             line.ask_drops();
@@ -242,6 +235,14 @@ impl PacketSource for LiveSource {
             sum.interface = sum.interface.saturating_add(line.lost.drops.interface);
         }
         self.drops.set(sum);
+    }
+}
+
+impl PacketSource for LiveSource {
+    fn for_each(&mut self, take: Take<'_>) {
+        // A break needs no further word: the caller made it.
+        let _ = self.run(take);
+        self.ask_drops();
     }
 
     fn captures(&self) -> Vec<Capture> {

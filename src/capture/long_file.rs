@@ -64,8 +64,12 @@ impl LongFile {
         let Ok(about) = file.metadata() else {
             return Err(file);
         };
+        if !about.is_file() || about.len() < LONG {
+            return Err(file);
+        }
+        // Asking for them takes longer than reading a short file: captures may be thousands of those.
         let processors = thread::available_parallelism().map_or(1, usize::from);
-        if !about.is_file() || about.len() < LONG || processors < 2 {
+        if processors < 2 {
             return Err(file);
         }
         let long = Self::over(file, about.len());
@@ -192,10 +196,7 @@ impl Shared {
             desk = match self.claim(&mut desk) {
                 Some((claimed, spare)) => {
                     drop(desk);
-                    let piece = self.read(claimed, spare);
-                    let mut desk = self.desk();
-                    desk.ready.insert(claimed, piece);
-                    desk
+                    self.work(claimed, spare)
                 }
                 None if number >= desk.unclaimed => {
                     // Behind the end: what is there now is for the tail.
@@ -218,6 +219,14 @@ impl Shared {
         }
         desk.unclaimed += 1;
         Some((number, desk.spare.pop().unwrap_or_default()))
+    }
+
+    /// Reads a claimed piece and lays it on the desk.
+    fn work(&self, number: u64, spare: Vec<u8>) -> MutexGuard<'_, Desk> {
+        let piece = self.read(number, spare);
+        let mut desk = self.desk();
+        desk.ready.insert(number, piece);
+        desk
     }
 
     /// Reads as much of a piece as can be read.
@@ -245,9 +254,7 @@ impl Shared {
             desk = match self.claim(&mut desk) {
                 Some((number, spare)) => {
                     drop(desk);
-                    let piece = self.read(number, spare);
-                    let mut desk = self.desk();
-                    desk.ready.insert(number, piece);
+                    let desk = self.work(number, spare);
                     if desk.waiting > 0 {
                         self.changed.notify_all();
                     }

@@ -8,10 +8,10 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::ops::ControlFlow;
 
-use super::capture_set::{CaptureSet, Counts, Opened};
-use super::record::{Notice, Step};
+use super::capture_set::{CaptureSet, Opened};
+use super::record::Step;
 use super::{Error, Input, Packet};
-use crate::model::{FrameRef, Timestamp, Warning, WarningCode};
+use crate::model::{FrameRef, Timestamp};
 
 /// When an input's next packet is due: its time, equal times in the order of the inputs.
 type Due = (Timestamp, usize);
@@ -82,7 +82,7 @@ impl CaptureSet {
             .map(|opened| std::mem::take(&mut opened.early));
         for notice in early.unwrap_or_default() {
             slot.counts.note(&notice);
-            take(Input::Warning(warning(&slot.name, &notice, None)))?;
+            take(Input::Warning(notice.warning(&slot.name, None)))?;
         }
         ControlFlow::Continue(true)
     }
@@ -134,7 +134,7 @@ impl CaptureSet {
                     Step::Idle => {}
                     Step::Notice(notice) => {
                         slot.counts.note(&notice);
-                        take(Input::Warning(warning(&slot.name, &notice, slot.last)))?;
+                        take(Input::Warning(notice.warning(&slot.name, slot.last)))?;
                     }
                     Step::Failed(cause) => {
                         opened.failure = Some(cause);
@@ -170,28 +170,5 @@ impl CaptureSet {
             take(Input::Failed(error))?;
         }
         ControlFlow::Continue(())
-    }
-}
-
-impl Counts {
-    #[inline]
-    fn add(&mut self, time: Timestamp, len: usize) {
-        self.packets += 1;
-        self.bytes += len as u64;
-        self.first = Some(self.first.map_or(time, |first| first.min(time)));
-        self.last = Some(self.last.map_or(time, |last| last.max(time)));
-    }
-
-    fn note(&mut self, notice: &Notice) {
-        self.truncated |= notice.code == WarningCode::CaptureTruncated;
-    }
-}
-
-fn warning(name: &str, notice: &Notice, frame: Option<FrameRef>) -> Warning {
-    Warning {
-        code: notice.code,
-        message: format!("{name}: {}", notice.text),
-        count: notice.count,
-        frame,
     }
 }

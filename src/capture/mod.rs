@@ -28,6 +28,7 @@ use crate::model::{FrameRef, Timestamp, Warning};
 mod bpf;
 mod capture_set;
 mod compressed;
+mod counts;
 mod error;
 mod file_source;
 mod growing_file;

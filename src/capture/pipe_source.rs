@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use super::counts::Counts;
 use super::file_source::{FileSource, Origin};
 use super::record::Step;
 use super::ticker::Ticker;
 use super::{Error, Input, Packet, PacketSource, Wake, record_buffer};
 use crate::model::record::Capture;
-use crate::model::{FrameRef, Timestamp, Warning, WarningCode, wire_text};
+use crate::model::{FrameRef, Timestamp, wire_text};
 
 /// One pipe, read as packets come; see [`PipeSource::new`].
 pub struct PipeSource {
@@ -112,19 +113,15 @@ impl PipeSource {
         };
         take(Input::CaptureStart(&self.record))?;
         let mut ticker = Ticker::default();
-        let mut number = 0;
-        let (mut bytes, mut truncated) = (0_u64, false);
-        let (mut first, mut last) = (None::<Timestamp>, None::<FrameRef>);
-        let mut latest = None::<Timestamp>;
+        let mut counts = Counts::default();
+        let mut last = None::<FrameRef>;
         let mut stopping: Option<Instant> = None;
         let flow = loop {
             match source.advance() {
                 Step::Packet => {
                     let record = source.record();
-                    number += 1;
-                    bytes += record.len as u64;
-                    first = Some(first.map_or(record.time, |first| first.min(record.time)));
-                    latest = latest.max(Some(record.time));
+                    counts.add(record.time, record.len);
+                    let number = counts.packets;
                     let frame = FrameRef {
                         time: record.time,
                         number,
@@ -164,31 +161,26 @@ impl PipeSource {
                     }
                 }
                 Step::Notice(notice) => {
-                    truncated |= notice.code == WarningCode::CaptureTruncated;
-                    let warning = Warning {
-                        code: notice.code,
-                        message: format!("{}: {}", self.record.path, notice.text),
-                        count: notice.count,
-                        frame: last,
-                    };
+                    counts.note(&notice);
+                    let warning = notice.warning(&self.record.path, last);
                     if take(Input::Warning(warning)).is_break() {
                         break ControlFlow::Break(());
                     }
                 }
                 Step::Failed(cause) => {
-                    truncated = true;
-                    let error = source.name_failure(&self.record.path, cause, number);
+                    counts.truncated = true;
+                    let error = source.name_failure(&self.record.path, cause, counts.packets);
                     break take(Input::Failed(error));
                 }
                 Step::End => break ControlFlow::Continue(()),
             }
         };
         self.learn(&source);
-        self.record.packets = Some(number);
-        self.record.bytes = Some(bytes);
-        self.record.first_packet = first;
-        self.record.last_packet = latest;
-        self.record.truncated = Some(truncated);
+        self.record.packets = Some(counts.packets);
+        self.record.bytes = Some(counts.bytes);
+        self.record.first_packet = counts.first;
+        self.record.last_packet = counts.last;
+        self.record.truncated = Some(counts.truncated);
         flow
     }
 }

@@ -3,7 +3,7 @@
 use super::LinkType;
 use super::growing_file::{FollowEnd, follow_end};
 use super::record_buffer::RecordBuffer;
-use crate::model::{Timestamp, WarningCode};
+use crate::model::{FrameRef, Timestamp, Warning, WarningCode};
 
 /// The packet a reader stands on; its bytes are in the reader's buffer.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,16 @@ impl Notice {
             code: WarningCode::CaptureTruncated,
             text,
             count: 1,
+        }
+    }
+
+    /// The warning about the input called `name`, behind `frame`.
+    pub(super) fn warning(&self, name: &str, frame: Option<FrameRef>) -> Warning {
+        Warning {
+            code: self.code,
+            message: format!("{name}: {}", self.text),
+            count: self.count,
+            frame,
         }
     }
 }

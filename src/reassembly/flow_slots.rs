@@ -168,7 +168,9 @@ impl FlowSlots {
 
     /// Forgets everything.
     pub(super) fn clear(&mut self) {
-        *self = Self::new();
+        self.places.clear();
+        self.slots.clear();
+        self.free.clear();
     }
 
     fn open(&self) -> impl Iterator<Item = (u32, &Slot, &Flow)> {

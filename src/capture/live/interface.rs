@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::losses::Lost;
 use super::{FORMAT, LiveOptions, RETIRE, Take, Way};
+use crate::capture::counts::Counts;
 use crate::capture::ticker::Ticker;
 use crate::capture::{Error, Input, LinkType, Packet};
 use crate::model::record::Capture;
@@ -16,10 +17,7 @@ pub(super) struct Line {
     pub(super) name: String,
     pub(super) capture: pcap::Capture<pcap::Active>,
     pub(super) link: LinkType,
-    packets: u64,
-    bytes: u64,
-    first: Option<Timestamp>,
-    last: Option<Timestamp>,
+    pub(super) counts: Counts,
     pub(super) lost: Lost,
     /// Packets that wait for their turn among several interfaces.
     pub(super) held: VecDeque<Held>,
@@ -74,10 +72,7 @@ impl Line {
             name: interface.to_owned(),
             capture,
             link,
-            packets: 0,
-            bytes: 0,
-            first: None,
-            last: None,
+            counts: Counts::default(),
             lost: Lost::open(interface),
             held: VecDeque::new(),
             gone: false,
@@ -93,8 +88,8 @@ impl Line {
         take: Take<'_>,
     ) -> ControlFlow<(), Result<usize, String>> {
         let mut flow = ControlFlow::Continue(());
-        let (link, mut packets, mut bytes) = (self.link, self.packets, self.bytes);
-        let (mut first, mut last) = (self.first, self.last);
+        let (link, counts) = (self.link, &mut self.counts);
+        let before = counts.packets;
         let capture = u32::try_from(index).unwrap_or(u32::MAX);
         let found = self.capture.dispatch(Some(BATCH), |packet| {
             // A batch cannot be ended early.
@@ -103,26 +98,21 @@ impl Line {
             }
             let time = time_of(packet.header);
             *number += 1;
-            packets += 1;
-            bytes += packet.data.len() as u64;
-            first = Some(first.map_or(time, |first: Timestamp| first.min(time)));
-            last = last.max(Some(time));
+            counts.add(time, packet.data.len());
             flow = take(Input::Packet(Packet {
                 frame: FrameRef {
                     time,
                     number: *number,
                     capture,
-                    capture_number: packets,
+                    capture_number: counts.packets,
                 },
                 link,
                 wire_len: packet.header.len.max(packet.header.caplen),
                 data: packet.data,
             }));
         });
-        let new = packets - self.packets;
-        (self.packets, self.bytes, self.first, self.last) = (packets, bytes, first, last);
-        if new > 0
-            && let Some(last) = last
+        if counts.packets > before
+            && let Some(last) = counts.last
         {
             ticker.packets(last);
         }
@@ -147,19 +137,12 @@ impl Line {
         outcome(found)
     }
 
-    pub(super) fn count(&mut self, time: Timestamp, length: usize) {
-        self.packets += 1;
-        self.bytes += length as u64;
-        self.first = Some(self.first.map_or(time, |first| first.min(time)));
-        self.last = self.last.max(Some(time));
-    }
-
     pub(super) fn frame(&self, time: Timestamp, index: usize, number: u64) -> FrameRef {
         FrameRef {
             time,
             number,
             capture: u32::try_from(index).unwrap_or(u32::MAX),
-            capture_number: self.packets,
+            capture_number: self.counts.packets,
         }
     }
 
@@ -180,11 +163,11 @@ impl Line {
             path_b64: None,
             format: FORMAT.to_owned(),
             link_types: vec![self.link.to_string()],
-            packets: counted.then_some(self.packets),
-            bytes: counted.then_some(self.bytes),
-            first_packet: self.first,
-            last_packet: self.last,
-            truncated: counted.then_some(false),
+            packets: counted.then_some(self.counts.packets),
+            bytes: counted.then_some(self.counts.bytes),
+            first_packet: self.counts.first,
+            last_packet: self.counts.last,
+            truncated: counted.then_some(self.counts.truncated),
             drops: counted.then_some(self.lost.drops),
         }
     }
