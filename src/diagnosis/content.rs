@@ -1,6 +1,7 @@
 //! `size-mismatch` and `ascii-damage`: a file that came whole and is not what it should be.
 
-use super::{DataTrouble, Draft, capitalized, grouped, name_of, step_of};
+use super::{DataTrouble, Draft, capitalized, name_of, step_of};
+use crate::model::grouped;
 use crate::model::record::{Finding, Session, Severity};
 
 pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {

@@ -1,6 +1,7 @@
 //! `incomplete-file` and `conflicting-retransmission`: bytes that are not there, or not certain.
 
-use super::{DataTrouble, Draft, grouped, name_of, step_of};
+use super::{DataTrouble, Draft, name_of, step_of};
+use crate::model::grouped;
 use crate::model::record::{
     Close, Completeness, DataType, Finding, Session, Severity, Transfer, TransferDirection,
     TransferMode,

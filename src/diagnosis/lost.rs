@@ -1,6 +1,7 @@
 //! `capture-loss`: bytes that reached the other side and are not in the capture.
 
-use super::{DataTrouble, Draft, Lost, grouped};
+use super::{DataTrouble, Draft, Lost};
+use crate::model::grouped;
 use crate::model::record::{Finding, Session, Severity};
 
 pub(super) fn lost(_: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {

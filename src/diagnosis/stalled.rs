@@ -1,7 +1,8 @@
 //! `stalled-transfer`: a data connection was open and nothing came through it for many seconds.
 
-use super::{DataTrouble, Draft, StallPlace, grouped, name_of, step_of};
+use super::{DataTrouble, Draft, StallPlace, name_of, step_of};
 use crate::model::Span;
+use crate::model::grouped;
 use crate::model::record::{Finding, Opener, Session, Severity};
 
 pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {

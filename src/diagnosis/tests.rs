@@ -3,7 +3,7 @@
 use crate::model::Timestamp;
 use crate::model::record::{
     Address, Close, Command, Completeness, Connection, DataType, EndState, Index, Login,
-    LoginOutcome, Mode, Opener, Outcome, Reply, Server, Session, Step, StepKind, Structure, Timing,
+    LoginOutcome, Mode, Opener, Reply, Server, Session, Step, StepKind, Structure, Timing,
     Transfer, TransferDirection, TransferMode,
 };
 
@@ -64,18 +64,8 @@ pub(super) fn session() -> Session {
 pub(super) fn step(commands: Vec<Command>) -> Step {
     Step {
         number: 1,
-        kind: StepKind::Command,
-        title: String::new(),
-        time: Timestamp::default(),
-        duration: 0.0,
-        outcome: Outcome::Ok,
         commands,
-        directory: None,
-        directory_b64: None,
-        entries: Vec::new(),
-        entries_omitted: 0,
-        transfer: None,
-        inferred: false,
+        ..Step::without_commands(StepKind::Command, String::new(), Timestamp::default(), 0.0)
     }
 }
 

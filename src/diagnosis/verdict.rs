@@ -1,7 +1,5 @@
 //! The one line a person reads first.
 
-use std::collections::BTreeMap;
-
 use super::{quote, shortened};
 use crate::model::record::{
     Completeness, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind, Transfer,
@@ -35,16 +33,11 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         LoginOutcome::Unseen if session.tls.is_some() => "encrypted".to_owned(),
         LoginOutcome::Unseen => "login not in the capture".to_owned(),
     };
-    let steps: BTreeMap<u64, &Step> = session
-        .steps
-        .iter()
-        .filter_map(|step| Some((step.transfer?, step.as_ref())))
-        .collect();
     let failed: Vec<&Transfer> = session
         .transfers
         .iter()
         .map(AsRef::as_ref)
-        .filter(|transfer| failed_on_the_wire(steps.get(&transfer.id).copied(), transfer))
+        .filter(|transfer| failed_on_the_wire(session.step_of(transfer.id), transfer))
         .collect();
     let partial = session
         .transfers
@@ -65,8 +58,8 @@ pub(super) fn verdict(session: &Session) -> Verdict {
             .as_deref()
             .filter(|name| !name.is_empty())
             .map_or_else(String::new, |name| format!(" {}", shortened(name)));
-        let why = steps
-            .get(&first.id)
+        let why = session
+            .step_of(first.id)
             .and_then(|step| final_answer(step, first))
             .filter(|reply| reply.code >= 400)
             .map_or_else(String::new, |reply| format!(" ({})", brief(reply)));

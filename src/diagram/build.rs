@@ -314,9 +314,7 @@ fn way(session: &Session, step: &Step) -> (Lane, Lane) {
         StepKind::Greeting => to_client,
         StepKind::Disconnect if step.title.ends_with("server") => to_client,
         StepKind::List | StepKind::Retrieve => {
-            let transfer = step
-                .transfer
-                .and_then(|id| messages::transfer_with(session, id));
+            let transfer = step.transfer.and_then(|id| session.transfer(id));
             let moved = transfer.is_some_and(|transfer| {
                 transfer.bytes > 0 && transfer.direction != TransferDirection::Upload
             });

@@ -203,16 +203,9 @@ fn user_of(step: &Step) -> Option<String> {
     user.and_then(|command| command.argument.clone())
 }
 
-/// The transfer with an id: they stand in order from 1.
-pub(super) fn transfer_with(session: &Session, id: u64) -> Option<&Transfer> {
-    let place = usize::try_from(id.checked_sub(1)?).ok()?;
-    let transfer = session.transfers.get(place)?;
-    (transfer.id == id).then_some(transfer)
-}
-
 /// The transfer that a command began.
 fn transfer_of<'a>(session: &'a Session, step: &Step, command: &Command) -> Option<&'a Transfer> {
-    let transfer = transfer_with(session, step.transfer?)?;
+    let transfer = session.transfer(step.transfer?)?;
     (transfer.verb == command.verb).then_some(transfer)
 }
 

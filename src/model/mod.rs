@@ -15,6 +15,7 @@
 mod endpoint;
 mod event;
 mod frame;
+mod grouped;
 mod hex;
 mod kept_event;
 mod limits;
@@ -29,6 +30,7 @@ pub use event::{
     ContentId, Event, EventKind, EventSink, Settled, StoreError, Stored, TransferSink,
 };
 pub use frame::FrameRef;
+pub use grouped::grouped;
 pub use hex::hex;
 pub use kept_event::KeptEvent;
 pub use limits::Limits;

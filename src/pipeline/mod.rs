@@ -19,32 +19,12 @@ pub use keeping::{Bearing, PacketSink};
 use crate::capture::{Hidden, Input, Packet, PacketSource};
 use crate::decode::{self, Decoded, Decoder};
 use crate::model::record::{Accounting, Capture, Totals};
-use crate::model::trace::Tracing;
 use crate::model::{
-    EventKind, EventSink, FlowKey, FrameRef, Limits, Span, Timestamp, TransferSink, Warning,
-    WarningCode,
+    EventKind, EventSink, FlowKey, FrameRef, Span, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::reassembly::FlowTable;
-use crate::session::{self, PacketCounts, SessionTracker};
-
-/// What a run is asked to do beside reading.
-#[derive(Clone, Debug, Default)]
-pub struct Options {
-    /// Secrets as they were sent.
-    pub show_passwords: bool,
-    /// MD5 beside SHA-256.
-    pub md5: bool,
-    /// SHA-1 beside SHA-256.
-    pub sha1: bool,
-    /// Decode the line ends of TYPE A.
-    pub text_lines: bool,
-    /// Which segments the events have, for diagrams.
-    pub tracing: Tracing,
-    /// Packets come as they happen: the progress of transfers is told, and warnings about the input at once.
-    pub live: bool,
-    /// Bounds.
-    pub limits: Limits,
-}
+pub use crate::session::Options;
+use crate::session::{PacketCounts, SessionTracker};
 
 /// What a run leaves behind beside its events.
 #[derive(Clone, Debug, Default)]
@@ -75,21 +55,11 @@ pub fn analyze_and_keep<'s>(
     files: &'s mut dyn TransferSink,
     keeper: Option<&'s mut dyn PacketSink>,
 ) -> Summary {
-    let tracker_options = session::Options {
-        show_passwords: options.show_passwords,
-        md5: options.md5,
-        sha1: options.sha1,
-        text_lines: options.text_lines,
-        crc32: false,
-        tracing: options.tracing,
-        live: options.live,
-        several_captures: source.captures().len() > 1,
-        limits: options.limits.clone(),
-    };
+    let several_captures = source.captures().len() > 1;
     let mut run = Run {
         decoder: Decoder::new(&options.limits),
         flows: FlowTable::new(&options.limits),
-        tracker: SessionTracker::new(tracker_options, events, files),
+        tracker: SessionTracker::new(options.clone(), several_captures, events, files),
         clock: Clock::default(),
         last: FrameRef::default(),
         ticked: Timestamp::default(),

@@ -4,19 +4,7 @@ use jiff::tz::TimeZone;
 
 use crate::model::Timestamp;
 
-/// A count with thousands separators: `1,234,567`.
-#[must_use]
-pub fn count(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
-}
+pub use crate::model::grouped as count;
 
 /// A count and what is counted: `1 session`, `2 sessions`.
 #[must_use]

@@ -43,7 +43,7 @@ impl SessionTracker<'_> {
             _ if client.syn.is_some() && server.segments == 0 => AttemptOutcome::Unanswered,
             _ => AttemptOutcome::Closed,
         };
-        let place = Place::of(summary.first, self.shared.options.several_captures);
+        let place = Place::of(summary.first, self.shared.several_captures);
         let attempt = ConnectionAttempt {
             client: Address::from(summary.key.source(way)),
             server: Address::from(summary.key.destination(way)),

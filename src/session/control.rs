@@ -205,7 +205,7 @@ impl Session {
                 text
             })
             .collect();
-        let place = crate::model::record::Place::of(arrived, shared.options.several_captures);
+        let place = crate::model::record::Place::of(arrived, shared.several_captures);
         Reply {
             code: reply.code,
             lines,

@@ -7,8 +7,8 @@ use super::data::data_channel::DataId;
 use super::dialogue::title::seconds;
 use super::shared::Shared;
 use crate::diagnosis;
-use crate::model::record::{self, Address, Dns, EndState, Outcome, Step, StepKind, Timing};
-use crate::model::{EventKind, FrameRef, Timestamp};
+use crate::model::record::{self, Address, Dns, EndState, Step, StepKind, Timing};
+use crate::model::{EventKind, FrameRef};
 use crate::protocol::community_id::community_id;
 use crate::protocol::dns::Lookup;
 use crate::reassembly::{CloseReason, FlowSummary};
@@ -262,7 +262,7 @@ impl Session {
         } else {
             0.0
         };
-        Some(made(
+        Some(Step::without_commands(
             StepKind::Connect,
             format!("connected to {}{took}", self.server),
             start,
@@ -293,30 +293,12 @@ impl Session {
             (_, Some((frame, way))) => (format!("closed by the {}", by(way)), frame.time),
             (_, None) => return None,
         };
-        Some(made(
+        Some(Step::without_commands(
             StepKind::Disconnect,
             title,
             start,
             summary.last.time.since(start).seconds(),
         ))
-    }
-}
-
-fn made(kind: StepKind, title: String, time: Timestamp, duration: f64) -> Step {
-    Step {
-        number: 0,
-        kind,
-        title,
-        time,
-        duration,
-        outcome: Outcome::Ok,
-        commands: Vec::new(),
-        directory: None,
-        directory_b64: None,
-        entries: Vec::new(),
-        entries_omitted: 0,
-        transfer: None,
-        inferred: false,
     }
 }
 
@@ -361,7 +343,7 @@ fn dns_step(dns: &Dns, lookup: &Lookup) -> Step {
         ""
     };
     let title = format!("{} is {}{more}", dns.name, addresses.join(", "));
-    made(
+    Step::without_commands(
         StepKind::Dns,
         title,
         start,

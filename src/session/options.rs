@@ -1,9 +1,9 @@
-//! What a run of the session layer is asked for.
+//! What a run is asked for.
 
 use crate::model::Limits;
 use crate::model::trace::Tracing;
 
-/// What the tracker is asked to do.
+/// What a run is asked to do beside reading.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
     /// Secrets as they were sent.
@@ -16,12 +16,8 @@ pub struct Options {
     pub text_lines: bool,
     /// Which segments diagrams want.
     pub tracing: Tracing,
-    /// CRC-32 as well, to compare with XCRC; set once a server is seen to know that command.
-    pub crc32: bool,
-    /// Packets come as they happen: the progress of long transfers is told.
+    /// Packets come as they happen: the progress of long transfers is told, and warnings about the input at once.
     pub live: bool,
-    /// There is more than one capture, so that frames also say which.
-    pub several_captures: bool,
     /// Bounds.
     pub limits: Limits,
 }

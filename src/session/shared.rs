@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::data::content::DigestChoice;
 use super::data::content_sink::ContentSink;
 use super::data::data_channel::{DataChannel, DataId};
 use super::data::early_data::EarlyData;
@@ -24,6 +25,9 @@ use crate::protocol::dns::Names;
 
 pub(super) struct Shared<'s> {
     pub(super) options: Options,
+    /// There is more than one capture, so that frames also say which.
+    pub(super) several_captures: bool,
+    pub(super) digests: DigestChoice,
     events: &'s mut dyn EventSink,
     pub(super) files: &'s mut dyn TransferSink,
     pub(super) expectations: Expectations,
@@ -57,6 +61,7 @@ pub(super) struct Shared<'s> {
 impl<'s> Shared<'s> {
     pub(super) fn new(
         options: Options,
+        several_captures: bool,
         events: &'s mut dyn EventSink,
         files: &'s mut dyn TransferSink,
     ) -> Self {
@@ -68,7 +73,13 @@ impl<'s> Shared<'s> {
             names: Names::new(options.limits.names),
             unreachable: Unreachables::default(),
             several: Several::default(),
+            digests: DigestChoice {
+                md5: options.md5,
+                sha1: options.sha1,
+                crc32: false,
+            },
             options,
+            several_captures,
             events,
             files,
             data: HashMap::default(),
@@ -190,6 +201,7 @@ impl<'s> Shared<'s> {
         let channel = self.data.get_mut(&id)?;
         let sink = ContentSink {
             options: &self.options,
+            digests: self.digests,
             files: &mut *self.files,
             texts: &self.texts,
             contents: &mut self.contents,
@@ -202,6 +214,7 @@ impl<'s> Shared<'s> {
     pub(super) fn sink(&mut self) -> ContentSink<'_> {
         ContentSink {
             options: &self.options,
+            digests: self.digests,
             files: &mut *self.files,
             texts: &self.texts,
             contents: &mut self.contents,

@@ -82,9 +82,11 @@ pub(super) struct Watch {
 }
 
 impl<'s> SessionTracker<'s> {
-    /// A tracker that tells `events` what happens and gives the bytes of transfers to `files`.
+    /// A tracker that tells `events` what happens and gives the bytes of transfers to `files`. `several_captures`: frames are
+    /// told by capture as well.
     pub fn new(
         options: Options,
+        several_captures: bool,
         events: &'s mut dyn EventSink,
         files: &'s mut dyn TransferSink,
     ) -> Self {
@@ -93,7 +95,7 @@ impl<'s> SessionTracker<'s> {
             traces,
             roles: Vec::new(),
             sessions: HashMap::default(),
-            shared: Shared::new(options, events, files),
+            shared: Shared::new(options, several_captures, events, files),
             session_count: 0,
             candidates: 0,
             packets: PacketCounts::default(),

@@ -1,7 +1,8 @@
 //! `capture-loss` of the whole capture, where more than one session is concerned: one tells it itself.
 
 use super::{MOST_FRAMES, MOST_SESSIONS};
-use crate::diagnosis::{DataTrouble, Draft, grouped, lost};
+use crate::diagnosis::{DataTrouble, Draft, lost};
+use crate::model::grouped;
 use crate::model::record::{Finding, Severity};
 
 /// What was lost over all sessions.

@@ -88,6 +88,28 @@ pub struct Step {
     pub inferred: bool,
 }
 
+impl Step {
+    /// A step that went well and has no commands; its number is given when it is told.
+    #[must_use]
+    pub fn without_commands(kind: StepKind, title: String, time: Timestamp, duration: f64) -> Self {
+        Self {
+            number: 0,
+            kind,
+            title,
+            time,
+            duration,
+            outcome: Outcome::Ok,
+            commands: Vec::new(),
+            directory: None,
+            directory_b64: None,
+            transfer: None,
+            entries: Vec::new(),
+            entries_omitted: 0,
+            inferred: false,
+        }
+    }
+}
+
 /// One command line and its replies.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Command {

@@ -10,7 +10,6 @@ use sha2::{Digest, Sha256};
 use super::line_ends::LineEnds;
 use crate::model::{ContentId, hex};
 use crate::protocol::tls::record::looks_like_record;
-use crate::session::options::Options;
 use crate::session::transfers::listing_text::{ListingText, ListingTexts};
 
 /// What is kept of the bytes while they pass.
@@ -48,13 +47,13 @@ pub(in crate::session) struct Content {
 }
 
 impl Content {
-    pub(in crate::session) fn new(id: ContentId, options: &Options) -> Self {
+    pub(in crate::session) fn new(id: ContentId, wanted: DigestChoice) -> Self {
         Self {
             id,
             sha256: Sha256::new(),
-            md5: options.md5.then(Md5::new),
-            sha1: options.sha1.then(Sha1::new),
-            crc32: options.crc32.then(flate2::Crc::new),
+            md5: wanted.md5.then(Md5::new),
+            sha1: wanted.sha1.then(Sha1::new),
+            crc32: wanted.crc32.then(flate2::Crc::new),
             bytes: 0,
             length: 0,
             gaps: Vec::new(),
@@ -292,6 +291,15 @@ fn binary_format(head: &[u8], format: FileFormat) -> Option<FileFormat> {
     Some(FileFormat::from_bytes(&restored)).filter(is_known)
 }
 
+/// Digests that are made beside SHA-256.
+#[derive(Clone, Copy, Debug, Default)]
+pub(in crate::session) struct DigestChoice {
+    pub(in crate::session) md5: bool,
+    pub(in crate::session) sha1: bool,
+    /// To compare with XCRC, once a server is seen to know that command.
+    pub(in crate::session) crc32: bool,
+}
+
 /// Digests in hex.
 #[derive(Clone, Debug, Default)]
 pub(in crate::session) struct Digests {
@@ -340,9 +348,9 @@ mod tests {
     fn content() -> Content {
         Content::new(
             ContentId(1),
-            &Options {
+            DigestChoice {
                 md5: true,
-                ..Options::default()
+                ..DigestChoice::default()
             },
         )
     }

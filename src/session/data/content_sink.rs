@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use crate::model::{ContentId, TransferSink};
+use crate::session::data::content::DigestChoice;
 use crate::session::options::Options;
 use crate::session::transfers::listing_text::ListingTexts;
 
 /// Where the bytes of a data connection go.
 pub(in crate::session) struct ContentSink<'a> {
     pub(in crate::session) options: &'a Options,
+    pub(in crate::session) digests: DigestChoice,
     pub(in crate::session) files: &'a mut dyn TransferSink,
     pub(in crate::session) texts: &'a ListingTexts,
     pub(in crate::session) contents: &'a mut u64,

@@ -474,7 +474,7 @@ impl DataChannel {
     fn content_mut(&mut self, direction: Direction, sink: &mut ContentSink<'_>) -> &mut Content {
         let lines = self.lines == Some(direction);
         self.contents[direction.index()].get_or_insert_with(|| {
-            let content = Content::new(sink.next_content(), sink.options);
+            let content = Content::new(sink.next_content(), sink.digests);
             let mut content = content.among(sink.texts);
             if lines {
                 content.count_line_ends();

@@ -42,7 +42,7 @@ impl Decoding {
         Some(Self {
             decoder,
             steps: coding.steps(),
-            content: Content::new(sink.next_content(), sink.options).among(sink.texts),
+            content: Content::new(sink.next_content(), sink.digests).among(sink.texts),
             problem: None,
             finished: false,
             undecided,

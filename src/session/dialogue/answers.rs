@@ -92,7 +92,7 @@ impl Session {
             Verb::Rest => self.restart = 0,
             Verb::Size if code == 213 => self.size_answered(shared, argument, reply, arrived),
             Verb::Feat if accepted => {
-                shared.options.crc32 |= reply
+                shared.digests.crc32 |= reply
                     .lines
                     .iter()
                     .any(|line| line.trim_ascii().starts_with(b"XCRC"));

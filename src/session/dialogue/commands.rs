@@ -285,7 +285,7 @@ impl Session {
             }
             None => (None, None),
         };
-        let place = Place::of(arrived, shared.options.several_captures);
+        let place = Place::of(arrived, shared.several_captures);
         CommandState {
             record: Command {
                 sequence: self.next_sequence,

@@ -103,23 +103,19 @@ fn step_of(begun: Option<&Reply>, reply: &Reply, directory: Option<String>) -> S
         None => format!("{} {said}", reply.code),
     };
     Step {
-        number: 0,
-        kind,
-        title: title.trim_end().to_owned(),
-        time: what.time,
-        duration: reply.time.since(what.time).seconds(),
         outcome: match reply.code {
             200..300 => Outcome::Ok,
             400.. => Outcome::Failed,
             _ => Outcome::Incomplete,
         },
-        commands: Vec::new(),
         directory,
-        directory_b64: None,
-        entries: Vec::new(),
-        entries_omitted: 0,
-        transfer: None,
         inferred: true,
+        ..Step::without_commands(
+            kind,
+            title.trim_end().to_owned(),
+            what.time,
+            reply.time.since(what.time).seconds(),
+        )
     }
 }
 

@@ -156,19 +156,13 @@ impl Session {
         };
         let text = self.secrets.text(first_line(&reply.lines).as_bytes()).0;
         let step = Step {
-            number: 0,
-            kind: StepKind::Greeting,
-            title: format!("{} {text}", reply.code).trim_end().to_owned(),
-            time,
-            duration: arrived.time.since(time).seconds(),
             outcome,
-            commands: Vec::new(),
-            directory: None,
-            directory_b64: None,
-            entries: Vec::new(),
-            entries_omitted: 0,
-            transfer: None,
-            inferred: false,
+            ..Step::without_commands(
+                StepKind::Greeting,
+                format!("{} {text}", reply.code).trim_end().to_owned(),
+                time,
+                arrived.time.since(time).seconds(),
+            )
         };
         self.greeting = Some(record);
         self.steps.made(step);

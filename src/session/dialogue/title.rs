@@ -1,9 +1,9 @@
 //! One line for each step and transfer, as a person would say it.
 
-use crate::model::Span;
 use crate::model::record::{
     Command, Completeness, Outcome, Reply, StepKind, Transfer, TransferDirection,
 };
+use crate::model::{Span, grouped};
 
 /// The title of a step without a transfer.
 pub(in crate::session) fn of_step(
@@ -100,11 +100,11 @@ pub(in crate::session) fn of_transfer(
             if transfer.completeness == Completeness::Complete && !transfer.entries.is_empty() =>
         {
             let count = transfer.entries.len() as u64 + transfer.entries_omitted;
-            format!("{}, {} bytes", entries(count), thousands(transfer.bytes))
+            format!("{}, {} bytes", entries(count), grouped(transfer.bytes))
         }
         _ => format!(
             "{} {}",
-            thousands(transfer.bytes),
+            grouped(transfer.bytes),
             if transfer.bytes == 1 { "byte" } else { "bytes" }
         ),
     };
@@ -112,7 +112,7 @@ pub(in crate::session) fn of_transfer(
         Completeness::Complete => "complete".to_owned(),
         Completeness::Gaps => format!(
             "{} bytes missing in the capture",
-            thousands(transfer.missing_bytes)
+            grouped(transfer.missing_bytes)
         ),
         Completeness::Aborted => format!(
             "aborted{}",
@@ -130,7 +130,7 @@ pub(in crate::session) fn of_transfer(
 
 fn entries(count: u64) -> String {
     let word = if count == 1 { "entry" } else { "entries" };
-    format!("{} {word}", thousands(count))
+    format!("{} {word}", grouped(count))
 }
 
 /// Takes `complete` back from a title.
@@ -140,19 +140,6 @@ pub(in crate::session) fn revise(title: &mut String, verdict: Completeness) {
     {
         *title = format!("{rest}cannot be verified");
     }
-}
-
-/// Digits in groups of three.
-pub(in crate::session) fn thousands(number: u64) -> String {
-    let digits = number.to_string();
-    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            out.push(',');
-        }
-        out.push(digit);
-    }
-    out
 }
 
 /// Seconds with three decimals, more for what would be 0.
@@ -243,10 +230,10 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(thousands(0), "0");
-        assert_eq!(thousands(999), "999");
-        assert_eq!(thousands(1_715), "1,715");
-        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_715), "1,715");
+        assert_eq!(grouped(1_234_567), "1,234,567");
         assert_eq!(seconds(Span::from_millis(12)), "0.012");
         assert_eq!(seconds(Span::from_nanos(5_000)), "0.000005");
     }

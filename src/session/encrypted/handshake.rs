@@ -1,6 +1,6 @@
 //! What encryption of the control connection means for its session: a step with the facts, and commands nobody can read.
 
-use crate::model::record::{Outcome, Step, StepKind};
+use crate::model::record::{Step, StepKind};
 use crate::session::control::Session;
 use crate::session::representation::Representation;
 use crate::session::shared::Shared;
@@ -43,21 +43,12 @@ impl Session {
             .steps
             .handshake(facts.clone().map(|facts| (facts, ended.time)));
         if !in_step && self.encryption.has_hello() {
-            self.steps.made(Step {
-                number: 0,
-                kind: StepKind::Tls,
-                title: facts.unwrap_or_else(|| "TLS, its handshake was not captured whole".into()),
-                time: begun.time,
-                duration: ended.time.since(begun.time).seconds(),
-                outcome: Outcome::Ok,
-                commands: Vec::new(),
-                directory: None,
-                directory_b64: None,
-                entries: Vec::new(),
-                entries_omitted: 0,
-                transfer: None,
-                inferred: false,
-            });
+            self.steps.made(Step::without_commands(
+                StepKind::Tls,
+                facts.unwrap_or_else(|| "TLS, its handshake was not captured whole".into()),
+                begun.time,
+                ended.time.since(begun.time).seconds(),
+            ));
         }
         self.tell_steps(shared, false);
     }

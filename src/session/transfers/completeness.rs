@@ -7,8 +7,8 @@
 use super::facts::Facts;
 use super::stated_sizes::{Stated, Weight};
 use crate::model::FrameRef;
+use crate::model::grouped;
 use crate::model::record::Completeness;
-use crate::session::dialogue::title::thousands;
 
 /// The verdict on one transfer, with its reasons.
 pub(in crate::session) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
@@ -76,7 +76,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
     }
     let rest = announced.saturating_sub(facts.restart);
     let seen = facts.bytes.saturating_add(facts.missing);
-    let said = thousands(announced);
+    let said = grouped(announced);
     let is_told = |size| size == announced || (facts.restart > 0 && size == rest);
     if is_told(seen) {
         evidence.push(format!("{place} said {said} bytes: equal"));
@@ -94,7 +94,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
             return Size::Equal;
         }
         if own.exact {
-            let has = thousands(own.bytes);
+            let has = grouped(own.bytes);
             evidence.push(format!(
                 "{place} said {said} bytes, but {} has {has}",
                 own.of
@@ -112,7 +112,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
         ));
         return Size::Unknown;
     }
-    let seen_text = thousands(seen);
+    let seen_text = grouped(seen);
     if seen < rest {
         evidence.push(format!("{place} said {said} bytes, {seen_text} were seen"));
         Size::Fewer
@@ -131,7 +131,7 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
         return false;
     }
     let seen = facts.bytes.saturating_add(facts.missing);
-    let seen_text = thousands(seen);
+    let seen_text = grouped(seen);
     for Stated {
         bytes,
         place,
@@ -139,11 +139,7 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
     } in &facts.stated
     {
         if *weight == Weight::TenthsOfKilobyte {
-            let said = format!(
-                "{place} said {}.{} kbytes",
-                thousands(bytes / 10),
-                bytes % 10
-            );
+            let said = format!("{place} said {}.{} kbytes", grouped(bytes / 10), bytes % 10);
             // Rounded to the nearest tenth, so at most half a tenth off.
             let agrees = bytes.saturating_mul(1024).abs_diff(seen.saturating_mul(10)) <= 512;
             evidence.push(if agrees {
@@ -153,7 +149,7 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
             });
             continue;
         }
-        let said = format!("{place} said {} bytes", thousands(*bytes));
+        let said = format!("{place} said {} bytes", grouped(*bytes));
         let rest = bytes.checked_sub(facts.restart);
         let is_told = |size| size == *bytes || (facts.restart > 0 && rest == Some(size));
         let own = facts
@@ -200,7 +196,7 @@ fn tell_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec
     if facts.missing > 0 {
         evidence.push(format!(
             "{} bytes are missing in the capture",
-            thousands(facts.missing)
+            grouped(facts.missing)
         ));
     } else {
         evidence.push("no gap in the stream".to_owned());
@@ -243,12 +239,12 @@ fn tell_content(facts: &Facts, evidence: &mut Vec<String>) {
         let odd: Vec<String> = odd
             .iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{} {what}", thousands(*count)))
+            .map(|(count, what)| format!("{} {what}", grouped(*count)))
             .collect();
         if !odd.is_empty() {
             evidence.push(format!(
                 "sent as text with {} line ends of CR LF, {}",
-                thousands(ends.proper()),
+                grouped(ends.proper()),
                 odd.join(", ")
             ));
         }
@@ -257,7 +253,7 @@ fn tell_content(facts: &Facts, evidence: &mut Vec<String>) {
     if facts.backward > 0 && !facts.encrypted {
         evidence.push(format!(
             "the receiver sent {} bytes too, which are none of it",
-            thousands(facts.backward)
+            grouped(facts.backward)
         ));
     }
 }

@@ -11,11 +11,12 @@
 use super::known_sizes::{DigestClaim, PassedFile, Told};
 use super::transfer_state::TransferState;
 use crate::model::FrameRef;
+use crate::model::grouped;
 use crate::model::record::{Completeness, EntryKind, ListingEntry, Transfer, TransferDirection};
 use crate::protocol::ftp::{Algorithm, ParsedReply, Verb, claimed_digest, path, size_reply};
 use crate::session::control::Session;
-use crate::session::data::content::{Content, Digests};
-use crate::session::dialogue::title::{self, thousands};
+use crate::session::data::content::{Content, DigestChoice, Digests};
+use crate::session::dialogue::title;
 use crate::session::shared::Shared;
 
 impl Session {
@@ -62,7 +63,7 @@ impl Session {
             return;
         };
         let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
-        shared.options.crc32 |= claim.algorithm == Algorithm::Crc32;
+        shared.digests.crc32 |= claim.algorithm == Algorithm::Crc32;
         let claim = DigestClaim {
             verb,
             claim,
@@ -120,13 +121,7 @@ impl Session {
             && transfer.completeness == Completeness::Complete;
         let digests = whole.then(|| {
             content.map_or_else(
-                || {
-                    Content::new(
-                        crate::model::ContentId(0),
-                        &crate::session::Options::default(),
-                    )
-                    .digests()
-                },
+                || Content::new(crate::model::ContentId(0), DigestChoice::default()).digests(),
                 Content::digests,
             )
         });
@@ -184,7 +179,7 @@ impl Session {
         let said = format!(
             "the reply to SIZE afterwards (frame {}) said {} bytes",
             arrived.number,
-            thousands(size)
+            grouped(size)
         );
         if size == length {
             self.add_evidence(shared, file.transfer, &format!("{said}: equal"), None);
@@ -201,7 +196,7 @@ impl Session {
             self.add_evidence(
                 shared,
                 file.transfer,
-                &format!("{said}, but it must have {}", thousands(length)),
+                &format!("{said}, but it must have {}", grouped(length)),
                 verdict,
             );
         }

@@ -36,7 +36,7 @@ impl Session {
         let digests = match (open, content) {
             _ if completeness == Completeness::Gaps => None,
             (Some(_), Some(content)) => Some(content.digests()),
-            (Some(_), None) => Some(Content::new(shared.next_content(), &shared.options).digests()),
+            (Some(_), None) => Some(Content::new(shared.next_content(), shared.digests).digests()),
             (None, _) => None,
         };
         let announced = state
