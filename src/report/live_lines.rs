@@ -6,7 +6,8 @@ use anstyle::Style;
 use jiff::tz::TimeZone;
 
 use super::table::style::{
-    BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint, severity_style, verdict_style,
+    BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, completeness_words, paint, severity_style,
+    severity_word, verdict_style,
 };
 use super::units;
 use crate::model::record::{
@@ -14,7 +15,7 @@ use crate::model::record::{
     Transfer, TransferDirection,
 };
 use crate::model::wire_text::printable;
-use crate::model::{Event, EventKind, Timestamp};
+use crate::model::{Event, EventKind};
 
 /// Makes lines of events; knows the ends of the sessions that are open.
 #[derive(Debug)]
@@ -60,7 +61,7 @@ impl LiveLines {
             self.ends.remove(&id);
         }
         let time = if event.frame.number > 0 {
-            clock(event.frame.time, &self.zone)
+            units::time_to_millisecond(event.frame.time, &self.zone)
         } else {
             String::new()
         };
@@ -232,24 +233,17 @@ fn step_outcome(step: &Step) -> (Style, String) {
 }
 
 fn completeness(completeness: Completeness) -> (Style, String) {
-    let (style, text) = match completeness {
-        Completeness::Complete => (GREEN, "complete"),
-        Completeness::Unverifiable => (DIM, "unverifiable"),
-        Completeness::Gaps => (YELLOW, "has gaps"),
-        Completeness::Truncated => (YELLOW, "truncated"),
-        Completeness::Aborted => (RED, "aborted"),
+    let style = match completeness {
+        Completeness::Complete => GREEN,
+        Completeness::Unverifiable => DIM,
+        Completeness::Gaps | Completeness::Truncated => YELLOW,
+        Completeness::Aborted => RED,
     };
-    (style, text.to_owned())
+    (style, completeness_words(completeness).to_owned())
 }
 
 fn severity(severity: Severity) -> (Style, String) {
-    let text = match severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-    };
-    (severity_style(severity), text.to_owned())
+    (severity_style(severity), severity_word(severity).to_owned())
 }
 
 const fn status(status: crate::model::record::VerdictStatus) -> &'static str {
@@ -284,17 +278,6 @@ fn end(address: Address) -> String {
     std::net::SocketAddr::new(address.ip, address.port).to_string()
 }
 
-/// A point in time to the millisecond.
-fn clock(time: Timestamp, zone: &TimeZone) -> String {
-    match jiff::Timestamp::from_nanosecond(i128::from(time.nanos())) {
-        Ok(instant) => instant
-            .to_zoned(zone.clone())
-            .strftime("%Y-%m-%d %H:%M:%S%.3f")
-            .to_string(),
-        Err(_) => time.to_string(),
-    }
-}
-
 /// Sessions of which the ends are known at once.
 const SESSIONS: usize = 200_000;
 
@@ -304,6 +287,7 @@ mod tests {
 
     use super::*;
     use crate::model::FrameRef;
+    use crate::model::Timestamp;
     use crate::report::example::example_session;
 
     fn event(kind: EventKind<'_>) -> Event<'_> {

@@ -77,11 +77,18 @@ pub fn offset(time: Timestamp, start: Timestamp) -> String {
 /// A point in time in a zone, to the second: `2026-11-20 15:53:01 UTC`.
 #[must_use]
 pub fn time(time: Timestamp, zone: &TimeZone) -> String {
+    formatted(time, zone, "%Y-%m-%d %H:%M:%S %Z")
+}
+
+/// A point in time in a zone, to the millisecond and without the zone's name: `2026-11-20 15:53:01.234`.
+#[must_use]
+pub fn time_to_millisecond(time: Timestamp, zone: &TimeZone) -> String {
+    formatted(time, zone, "%Y-%m-%d %H:%M:%S%.3f")
+}
+
+fn formatted(time: Timestamp, zone: &TimeZone, format: &str) -> String {
     match jiff::Timestamp::from_nanosecond(i128::from(time.nanos())) {
-        Ok(instant) => instant
-            .to_zoned(zone.clone())
-            .strftime("%Y-%m-%d %H:%M:%S %Z")
-            .to_string(),
+        Ok(instant) => instant.to_zoned(zone.clone()).strftime(format).to_string(),
         Err(_) => time.to_string(),
     }
 }

@@ -8,7 +8,7 @@ use super::Options;
 use super::block::{Block, label, plain, span};
 use super::grid::{Column, Grid, Mark};
 use super::long_lists::{WIDE, hidden_row, omitted, shown};
-use super::style::{BOLD, DIM, severity_style, verdict_style};
+use super::style::{BOLD, DIM, severity_style, severity_word, verdict_style};
 use super::transfers;
 use crate::model::record::{
     Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Reply, Session,
@@ -85,12 +85,7 @@ pub(super) fn finding(
     block: &mut Block<'_>,
 ) -> io::Result<()> {
     let style = severity_style(finding.severity);
-    let severity = match finding.severity {
-        Severity::Info => "info",
-        Severity::Low => "low",
-        Severity::Medium => "medium",
-        Severity::High => "high",
-    };
+    let severity = severity_word(finding.severity);
     let frames = match finding.frames.as_slice() {
         [] => String::new(),
         [one] => format!("(frame {one})"),

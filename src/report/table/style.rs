@@ -1,8 +1,8 @@
-//! Colours, and what they stand for.
+//! Colours, what they stand for, and the words for it.
 
 use anstyle::{AnsiColor, Style};
 
-use crate::model::record::{Severity, VerdictStatus};
+use crate::model::record::{Completeness, Severity, VerdictStatus};
 
 /// Text in a style where colours are wanted.
 pub(in crate::report) fn paint(color: bool, style: Style, text: &str) -> String {
@@ -29,6 +29,27 @@ pub(in crate::report) fn severity_style(severity: Severity) -> Style {
         Severity::Low => CYAN,
         Severity::Medium => YELLOW,
         Severity::High => RED,
+    }
+}
+
+/// A severity in a word.
+pub(in crate::report) const fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    }
+}
+
+/// A completeness in a word or two.
+pub(in crate::report) const fn completeness_words(completeness: Completeness) -> &'static str {
+    match completeness {
+        Completeness::Complete => "complete",
+        Completeness::Unverifiable => "unverifiable",
+        Completeness::Gaps => "has gaps",
+        Completeness::Truncated => "truncated",
+        Completeness::Aborted => "aborted",
     }
 }
 

@@ -6,6 +6,7 @@ use super::Options;
 use super::block::{Block, plain};
 use super::grid::{Column, Grid, Mark};
 use super::long_lists::{WIDE, hidden_row, omitted, shown};
+use super::style::completeness_words;
 use crate::model::record::{
     Completeness, EntryKind, ListingEntry, Session, Transfer, TransferDirection,
 };
@@ -184,13 +185,13 @@ fn entry(entry: &ListingEntry) -> String {
 
 /// How a completeness looks.
 pub(super) fn state(completeness: Completeness) -> (Mark, &'static str) {
-    match completeness {
-        Completeness::Complete => (Mark::Good, "complete"),
-        Completeness::Unverifiable => (Mark::Unknown, "unverifiable"),
-        Completeness::Gaps => (Mark::Attention, "has gaps"),
-        Completeness::Truncated => (Mark::Attention, "truncated"),
-        Completeness::Aborted => (Mark::Bad, "aborted"),
-    }
+    let mark = match completeness {
+        Completeness::Complete => Mark::Good,
+        Completeness::Unverifiable => Mark::Unknown,
+        Completeness::Gaps | Completeness::Truncated => Mark::Attention,
+        Completeness::Aborted => Mark::Bad,
+    };
+    (mark, completeness_words(completeness))
 }
 
 fn way(direction: TransferDirection) -> &'static str {
