@@ -2,6 +2,7 @@
 //!
 //! [`printable`] is the only way such text may reach a terminal; [`decode`] is how it enters the report.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use base64::Engine as _;
@@ -9,11 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 
 /// Text for the report: UTF-8 with U+FFFD where the bytes are none, and then the exact bytes in base64.
 #[must_use]
-pub fn decode(bytes: &[u8]) -> (String, Option<String>) {
+pub fn decode<T: for<'a> From<Cow<'a, str>>>(bytes: &[u8]) -> (T, Option<String>) {
     match std::str::from_utf8(bytes) {
-        Ok(text) => (text.to_owned(), None),
+        Ok(text) => (Cow::Borrowed(text).into(), None),
         Err(_) => (
-            String::from_utf8_lossy(bytes).into_owned(),
+            String::from_utf8_lossy(bytes).into(),
             Some(STANDARD.encode(bytes)),
         ),
     }
@@ -23,7 +24,7 @@ pub fn decode(bytes: &[u8]) -> (String, Option<String>) {
 ///
 /// Borrowed where nothing has to change, which is nearly always.
 #[must_use]
-pub fn printable(text: &str) -> std::borrow::Cow<'_, str> {
+pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hostile) {
         return text.into();
     }
@@ -68,7 +69,10 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_utf8_are_kept_exactly() {
-        assert_eq!(decode(b"ok"), ("ok".into(), None));
-        assert_eq!(decode(b"\xff"), ("\u{fffd}".into(), Some("/w==".into())));
+        assert_eq!(decode::<String>(b"ok"), ("ok".into(), None));
+        assert_eq!(
+            decode::<String>(b"\xff"),
+            ("\u{fffd}".into(), Some("/w==".into()))
+        );
     }
 }

@@ -1,5 +1,6 @@
 //! The first and the last events of a session: lookup and handshake, teardown, and the whole of it as one record.
 
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 use super::control::Session;
@@ -217,31 +218,27 @@ impl Session {
 
     /// Addresses, ports and frame ranges select what a table of all connections would.
     fn display_filter(&self, summary: &FlowSummary) -> String {
-        let control = clause(
-            Address::from(self.client),
-            Address::from(self.server),
-            summary.first.number,
-            summary.last.number,
-        );
-        let mut clauses = vec![control];
-        for connection in self
-            .settled
-            .iter()
-            .filter_map(|transfer| transfer.connection.as_ref())
-            .chain(self.encrypted_data.told.iter().map(|data| &data.connection))
-        {
-            if clauses.len() >= CLAUSES {
-                break;
+        let control = Clause {
+            ends: [Address::from(self.client), Address::from(self.server)],
+            frames: [summary.first.number, summary.last.number],
+        };
+        let transfers = self.settled.iter();
+        let transfers = transfers.filter_map(|transfer| transfer.connection.as_ref());
+        let encrypted = self.encrypted_data.told.iter().map(|data| &data.connection);
+        let data = transfers.chain(encrypted).map(|connection| Clause {
+            ends: [connection.client, connection.server],
+            frames: [connection.first_frame, connection.last_frame],
+        });
+        let mut text = control.to_string();
+        let mut last = control;
+        for clause in data.take(CLAUSES - 1) {
+            if clause != last {
+                // Writing to a String cannot fail.
+                let _ = write!(text, " || {clause}");
             }
-            clauses.push(clause(
-                connection.client,
-                connection.server,
-                connection.first_frame,
-                connection.last_frame,
-            ));
+            last = clause;
         }
-        clauses.dedup();
-        clauses.join(" || ")
+        text
     }
 
     fn connect_step(&self, summary: &FlowSummary) -> Option<Step> {
@@ -302,16 +299,29 @@ impl Session {
     }
 }
 
-fn clause(a: Address, b: Address, first: u64, last: u64) -> String {
-    let field = if a.ip.is_ipv4() {
-        "ip.addr"
-    } else {
-        "ipv6.addr"
-    };
-    format!(
-        "({field} == {} && {field} == {} && tcp.port == {} && tcp.port == {} && frame.number >= {first} && frame.number <= {last})",
-        a.ip, b.ip, a.port, b.port
-    )
+/// What selects one connection in a display filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Clause {
+    ends: [Address; 2],
+    /// The first and the last.
+    frames: [u64; 2],
+}
+
+impl fmt::Display for Clause {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b] = self.ends;
+        let [first, last] = self.frames;
+        let field = if a.ip.is_ipv4() {
+            "ip.addr"
+        } else {
+            "ipv6.addr"
+        };
+        write!(
+            out,
+            "({field} == {} && {field} == {} && tcp.port == {} && tcp.port == {} && frame.number >= {first} && frame.number <= {last})",
+            a.ip, b.ip, a.port, b.port
+        )
+    }
 }
 
 fn dns_record(lookup: &Lookup) -> Dns {

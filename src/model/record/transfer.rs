@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::Serialize;
 
@@ -216,11 +217,12 @@ pub enum Precision {
     Day,
 }
 
-/// One entry of a listing.
+/// One entry of a listing. Captures hold many of them, and most of their words are short enough to need no memory of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ListingEntry {
     /// The name as listed.
-    pub name: String,
+    #[schemars(with = "String")]
+    pub name: CompactString,
     /// The exact bytes of a name that is not UTF-8, in base64.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_b64: Option<String>,
@@ -229,19 +231,24 @@ pub struct ListingEntry {
     /// Size in bytes.
     pub size: Option<u64>,
     /// As the listing says, `Z` only where it is UTC.
-    pub modified: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub modified: Option<CompactString>,
     /// How exact `modified` is.
     pub modified_precision: Option<Precision>,
     /// True where the listing left the year out and the capture time filled it in.
     pub year_inferred: bool,
     /// As listed: `rwxr-xr-x`, `0755`, or MLSD's perm.
-    pub permissions: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub permissions: Option<CompactString>,
     /// As listed.
-    pub owner: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub owner: Option<CompactString>,
     /// As listed.
-    pub group: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub group: Option<CompactString>,
     /// Where a link points.
-    pub target: Option<String>,
+    #[schemars(with = "Option<String>")]
+    pub target: Option<CompactString>,
     /// The folder it is in, where a heading of `ls -R` says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<Arc<str>>,

@@ -2,6 +2,8 @@
 
 use std::mem::size_of;
 
+use compact_str::CompactString;
+
 use super::{Command, ListingEntry, Reply, Step, Transfer};
 
 /// What takes memory.
@@ -72,7 +74,6 @@ impl Weight for Transfer {
 impl Weight for ListingEntry {
     fn weight(&self) -> usize {
         let options = [
-            &self.name_b64,
             &self.modified,
             &self.permissions,
             &self.owner,
@@ -80,11 +81,12 @@ impl Weight for ListingEntry {
             &self.target,
         ];
         size_of::<Self>()
-            + text(&self.name)
+            + short_text(&self.name)
             + text(&self.raw)
+            + option(self.name_b64.as_ref())
             + options
-                .map(|one| option(one.as_ref()))
                 .iter()
+                .filter_map(|one| one.as_ref().map(short_text))
                 .sum::<usize>()
     }
 }
@@ -105,6 +107,14 @@ fn option(value: Option<&String>) -> usize {
 
 fn text(value: &String) -> usize {
     heap(value.capacity())
+}
+
+fn short_text(value: &CompactString) -> usize {
+    if value.is_heap_allocated() {
+        heap(value.capacity())
+    } else {
+        0
+    }
 }
 
 fn heap(bytes: usize) -> usize {

@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use compact_str::ToCompactString as _;
+
 use super::listing::dates::Modified;
 use super::listing::fields::number;
 use super::listing::parsed::Parsed;
@@ -131,7 +133,7 @@ fn time_value(value: &[u8]) -> Option<Modified> {
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
-    let mut text = date.to_string();
+    let mut text = date.to_compact_string();
     // Writing to a String cannot fail.
     let _ = write!(text, "T{hour:02}:{minute:02}:{second:02}{fraction}Z");
     Some(Modified {

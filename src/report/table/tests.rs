@@ -86,8 +86,8 @@ fn text_from_the_wire_neither_begins_a_line_nor_moves_the_cursor() {
         transfer.path = Some(hostile.clone());
         transfer.saved_as = Some(hostile.clone());
         for entry in &mut transfer.entries {
-            entry.name.clone_from(&hostile);
-            entry.target = Some(hostile.clone());
+            entry.name = hostile.as_str().into();
+            entry.target = Some(hostile.as_str().into());
         }
     }
     for finding in &mut session.findings {

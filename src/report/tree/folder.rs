@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use compact_str::CompactString;
+
 use super::gather::{Observation, Told};
 use super::place::{Place, Root};
 use super::{Entry, EntryEvent, Happening, Source};
@@ -36,12 +38,12 @@ struct State {
 struct Facts {
     kind: Option<EntryKind>,
     size: Option<u64>,
-    modified: Option<String>,
+    modified: Option<CompactString>,
     modified_precision: Option<crate::model::record::Precision>,
-    permissions: Option<String>,
-    owner: Option<String>,
-    group: Option<String>,
-    target: Option<String>,
+    permissions: Option<CompactString>,
+    owner: Option<CompactString>,
+    group: Option<CompactString>,
+    target: Option<CompactString>,
 }
 
 impl Folder {
@@ -91,7 +93,7 @@ impl Folder {
                 return;
             }
             Told::Modified(text, precision) => {
-                state.facts.modified = Some(text.clone());
+                state.facts.modified = Some(text.as_str().into());
                 state.facts.modified_precision = Some(*precision);
                 return;
             }
@@ -253,12 +255,12 @@ impl State {
             depth: place.depth(),
             kind: self.facts.kind,
             size: self.facts.size,
-            modified: self.facts.modified,
+            modified: self.facts.modified.map(String::from),
             modified_precision: self.facts.modified_precision,
-            permissions: self.facts.permissions,
-            owner: self.facts.owner,
-            group: self.facts.group,
-            target: self.facts.target,
+            permissions: self.facts.permissions.map(String::from),
+            owner: self.facts.owner.map(String::from),
+            group: self.facts.group.map(String::from),
+            target: self.facts.target.map(String::from),
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             exists: self.exists,

@@ -355,7 +355,7 @@ fn size_of(transfer: &Transfer) -> Option<u64> {
 fn moment(text: &str) -> Option<(String, Precision)> {
     let text = text.trim();
     let entry = facts::parse_entry(format!("modify={text}; x").as_bytes())?;
-    Some((entry.modified?, entry.modified_precision?))
+    Some((entry.modified?.into(), entry.modified_precision?))
 }
 
 fn last_reply(step: &Step) -> Option<&Reply> {

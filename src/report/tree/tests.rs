@@ -64,9 +64,9 @@ fn paths_beyond_the_bounds_are_counted_or_left_out() {
         .map(Arc::make_mut)
         .expect("the example has a listing");
     let mut long = listing.entries[0].clone();
-    long.name = "x".repeat(10_000);
+    long.name = "x".repeat(10_000).into();
     let mut deep = listing.entries[0].clone();
-    deep.name = "a/".repeat(100);
+    deep.name = "a/".repeat(100).into();
     listing.entries.extend([long, deep]);
     let tree = tree_of(session);
     assert!(paths(&tree).iter().all(|path| path.len() < 5_000));

@@ -79,13 +79,12 @@ impl Session {
                 self.announced_by.pop_front();
             }
         }
-        let directory = self.directory.clone();
+        let directory = self.directory.as_deref();
         let same_name = |other: &[u8]| {
             parsed.argument.is_some_and(|name| {
                 other == name
-                    || path::resolve(directory.as_deref(), other).is_some_and(|known| {
-                        Some(known) == path::resolve(directory.as_deref(), name)
-                    })
+                    || path::resolve(directory, other)
+                        .is_some_and(|known| Some(known) == path::resolve(directory, name))
             })
         };
         self.steps.command(state, transfer, same_name);

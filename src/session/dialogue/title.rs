@@ -1,5 +1,8 @@
 //! One line for each step and transfer, as a person would say it.
 
+use std::borrow::Cow;
+use std::fmt::{self, Write as _};
+
 use crate::model::record::{
     Command, Completeness, Outcome, Reply, StepKind, Transfer, TransferDirection,
 };
@@ -14,7 +17,6 @@ pub(in crate::session) fn of_step(
     let Some(first) = commands.first() else {
         return String::new();
     };
-    let argument = |command: &Command| shortened(command.argument.as_deref().unwrap_or_default());
     let answer = commands
         .iter()
         .rev()
@@ -24,7 +26,7 @@ pub(in crate::session) fn of_step(
             let user = commands
                 .iter()
                 .find(|command| command.verb == "USER")
-                .map(argument);
+                .map(argument_of);
             let who = user.map_or_else(String::new, |user| format!(" as {user}"));
             match outcome {
                 Outcome::Ok => format!("login{who}: accepted"),
@@ -37,19 +39,22 @@ pub(in crate::session) fn of_step(
             let to = commands
                 .iter()
                 .find(|command| command.verb == "RNTO")
-                .map(argument);
+                .map(argument_of);
             let to = to.map_or_else(String::new, |to| format!(" to {to}"));
-            format!("rename {}{to}{}", argument(first), ending(outcome, answer))
+            format!(
+                "rename {}{to}{}",
+                argument_of(first),
+                ending(outcome, answer)
+            )
         }
         _ => {
             let line = with_argument(&first.verb, first.argument.as_deref());
-            let said = match (outcome, answer) {
+            match (outcome, answer) {
                 (Outcome::Ok, Some(reply)) if kind != StepKind::Cwd && tells_something(reply) => {
-                    format!(": {}", first_line_of(reply))
+                    line + ": " + &first_line_of(reply)
                 }
-                _ => ending(outcome, answer),
-            };
-            format!("{line}{said}")
+                _ => line + &ending(outcome, answer),
+            }
         }
     }
 }
@@ -83,7 +88,7 @@ pub(in crate::session) fn of_transfer(
         "STOU" => transfer.name.as_deref().or(transfer.argument.as_deref()),
         _ => transfer.argument.as_deref(),
     };
-    let line = with_argument(&transfer.verb, named);
+    let mut line = with_argument(&transfer.verb, named);
     let Some(connection) = &transfer.connection else {
         return match outcome {
             // What the server said yes to, or could not do (RFC 959 section 4.2.2), it did not refuse.
@@ -95,42 +100,39 @@ pub(in crate::session) fn of_transfer(
         };
     };
     let seconds = seconds(connection.end.since(connection.start));
-    let amount = match transfer.direction {
+    let bytes = grouped(transfer.bytes);
+    // Writing to a String cannot fail.
+    let _ = match transfer.direction {
         TransferDirection::Listing
             if transfer.completeness == Completeness::Complete && !transfer.entries.is_empty() =>
         {
             let count = transfer.entries.len() as u64 + transfer.entries_omitted;
-            format!("{}, {} bytes", entries(count), grouped(transfer.bytes))
+            write!(line, ": {}, {bytes} bytes", entries(count))
         }
-        _ => format!(
-            "{} {}",
-            grouped(transfer.bytes),
-            if transfer.bytes == 1 { "byte" } else { "bytes" }
-        ),
+        _ if transfer.bytes == 1 => write!(line, ": 1 byte"),
+        _ => write!(line, ": {bytes} bytes"),
     };
-    let state = match transfer.completeness {
-        Completeness::Complete => "complete".to_owned(),
-        Completeness::Gaps => format!(
+    let _ = write!(line, " in {seconds} s, ");
+    let _ = match transfer.completeness {
+        Completeness::Complete => write!(line, "complete"),
+        Completeness::Gaps => write!(
+            line,
             "{} bytes missing in the capture",
             grouped(transfer.missing_bytes)
         ),
-        Completeness::Aborted => format!(
-            "aborted{}",
-            if outcome == Outcome::Failed {
-                because(answer)
-            } else {
-                String::new()
-            }
-        ),
-        Completeness::Truncated => "cut short".to_owned(),
-        Completeness::Unverifiable => "cannot be verified".to_owned(),
+        Completeness::Aborted if outcome == Outcome::Failed => {
+            write!(line, "aborted{}", because(answer))
+        }
+        Completeness::Aborted => write!(line, "aborted"),
+        Completeness::Truncated => write!(line, "cut short"),
+        Completeness::Unverifiable => write!(line, "cannot be verified"),
     };
-    format!("{line}: {amount} in {seconds} s, {state}")
+    line
 }
 
-fn entries(count: u64) -> String {
+fn entries(count: u64) -> impl fmt::Display {
     let word = if count == 1 { "entry" } else { "entries" };
-    format!("{} {word}", grouped(count))
+    fmt::from_fn(move |out| write!(out, "{} {word}", grouped(count)))
 }
 
 /// Takes `complete` back from a title.
@@ -143,44 +145,49 @@ pub(in crate::session) fn revise(title: &mut String, verdict: Completeness) {
 }
 
 /// Seconds with three decimals, more for what would be 0.
-pub(in crate::session) fn seconds(span: Span) -> String {
+pub(in crate::session) fn seconds(span: Span) -> impl fmt::Display {
     let seconds = span.seconds();
-    if seconds < 0.001 {
-        format!("{seconds:.6}")
-    } else {
-        format!("{seconds:.3}")
-    }
+    let decimals = if seconds < 0.001 { 6 } else { 3 };
+    fmt::from_fn(move |out| write!(out, "{seconds:.decimals$}"))
 }
 
 /// A command as it was sent, cut where it is long: the whole of it stands with the command.
 fn with_argument(verb: &str, argument: Option<&str>) -> String {
-    match argument {
-        Some(argument) if !argument.is_empty() => format!("{verb} {}", shortened(argument)),
-        _ => verb.to_owned(),
+    let argument = shortened(argument.unwrap_or_default());
+    let mut line = String::with_capacity(verb.len() + argument.len() + USUAL_ENDING);
+    line.push_str(verb);
+    if !argument.is_empty() {
+        line.push(' ');
+        line.push_str(&argument);
     }
+    line
 }
 
-fn shortened(argument: &str) -> String {
+fn argument_of(command: &Command) -> Cow<'_, str> {
+    shortened(command.argument.as_deref().unwrap_or_default())
+}
+
+fn shortened(argument: &str) -> Cow<'_, str> {
     match argument.char_indices().nth(LONGEST_ARGUMENT) {
-        Some((end, _)) => format!("{}…", &argument[..end]),
-        None => argument.to_owned(),
+        Some((end, _)) => format!("{}…", &argument[..end]).into(),
+        None => argument.into(),
     }
 }
 
-fn ending(outcome: Outcome, answer: Option<&Reply>) -> String {
+fn ending(outcome: Outcome, answer: Option<&Reply>) -> Cow<'static, str> {
     match outcome {
-        Outcome::Ok => ": ok".to_owned(),
-        Outcome::Failed => format!(": refused{}", because(answer)),
+        Outcome::Ok => ": ok".into(),
+        Outcome::Failed => format!(": refused{}", because(answer)).into(),
         Outcome::Incomplete => match answer {
             Some(reply) if (300..400).contains(&reply.code) => {
-                format!(": to be continued{}", because(answer))
+                format!(": to be continued{}", because(answer)).into()
             }
-            _ => ": no final reply".to_owned(),
+            _ => ": no final reply".into(),
         },
         Outcome::Unknown if answer.is_some_and(|reply| reply.code >= 600) => {
-            ": protected reply".to_owned()
+            ": protected reply".into()
         }
-        Outcome::Unknown => ": reply not captured".to_owned(),
+        Outcome::Unknown => ": reply not captured".into(),
     }
 }
 
@@ -214,6 +221,9 @@ pub(in crate::session) fn first_line_of(reply: &Reply) -> String {
 /// Characters of an argument shown in a title: more than names of files have (255 bytes on most systems).
 const LONGEST_ARGUMENT: usize = 300;
 
+/// Bytes that follow the command in most titles.
+const USUAL_ENDING: usize = 48;
+
 /// Characters of a reply shown in a title.
 const LONGEST: usize = 80;
 
@@ -229,12 +239,8 @@ mod tests {
     }
 
     #[test]
-    fn numbers_read_well() {
-        assert_eq!(grouped(0), "0");
-        assert_eq!(grouped(999), "999");
-        assert_eq!(grouped(1_715), "1,715");
-        assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!(seconds(Span::from_millis(12)), "0.012");
-        assert_eq!(seconds(Span::from_nanos(5_000)), "0.000005");
+    fn short_spans_have_more_decimals() {
+        assert_eq!(seconds(Span::from_millis(12)).to_string(), "0.012");
+        assert_eq!(seconds(Span::from_nanos(5_000)).to_string(), "0.000005");
     }
 }

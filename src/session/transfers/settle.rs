@@ -176,7 +176,7 @@ pub(in crate::session) fn first_line(lines: &[Vec<u8>]) -> String {
         .iter()
         .find(|line| !line.is_empty())
         .map_or(&b""[..], Vec::as_slice);
-    wire_text::decode(&line[..line.len().min(200)])
+    wire_text::decode::<String>(&line[..line.len().min(200)])
         .0
         .trim()
         .to_owned()

@@ -1,5 +1,6 @@
 //! Dates and times as listings write them.
 
+use compact_str::{CompactString, ToCompactString as _};
 use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 
@@ -11,7 +12,7 @@ use crate::model::record::Precision;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::protocol::ftp) struct Modified {
     /// `2024-06-19`, `2024-06-19T15:22:00`, with `Z` or an offset only where the listing has one.
-    pub(in crate::protocol::ftp) text: String,
+    pub(in crate::protocol::ftp) text: CompactString,
     pub(in crate::protocol::ftp) precision: Precision,
     pub(in crate::protocol::ftp) year_inferred: bool,
 }
@@ -74,7 +75,7 @@ impl Modified {
     pub(super) fn unix(seconds: i64) -> Option<Self> {
         let time = jiff::Timestamp::from_second(seconds).ok()?;
         Some(Self {
-            text: time.to_string(),
+            text: time.to_compact_string(),
             precision: Precision::Second,
             year_inferred: false,
         })
@@ -96,39 +97,63 @@ impl Modified {
 }
 
 /// ISO 8601, as the calendar's own formatting writes it: a listing has one or two in every line.
-fn date_text(date: Date) -> String {
-    let Ok(year @ 0..=9999) = u16::try_from(date.year()) else {
-        return date.to_string();
-    };
-    let mut text = String::with_capacity(DATE_AND_TIME);
-    push_digits(&mut text, year / 100);
-    push_digits(&mut text, year % 100);
-    for part in [date.month(), date.day()] {
-        text.push('-');
-        push_digits(&mut text, part.unsigned_abs().into());
+fn date_text(date: Date) -> CompactString {
+    match Moment::of(date) {
+        Some(moment) => moment.text(),
+        None => date.to_compact_string(),
     }
-    text
 }
 
-fn moment_text(date: Date, time: Time) -> String {
-    if time.subsec_nanosecond() != 0 {
-        return date.to_datetime(time).to_string();
+fn moment_text(date: Date, time: Time) -> CompactString {
+    match Moment::of(date) {
+        Some(moment) if time.subsec_nanosecond() == 0 => moment.with(time).text(),
+        _ => date.to_datetime(time).to_compact_string(),
     }
-    let mut text = date_text(date);
-    for (mark, part) in [
-        ('T', time.hour()),
-        (':', time.minute()),
-        (':', time.second()),
-    ] {
-        text.push(mark);
-        push_digits(&mut text, part.unsigned_abs().into());
-    }
-    text
 }
 
-fn push_digits(text: &mut String, number: u16) {
-    for digit in [number / 10 % 10, number % 10] {
-        text.push(char::from(b'0' + u8::try_from(digit).unwrap_or_default()));
+/// The characters of a date, and of a time of day after it.
+struct Moment {
+    characters: [u8; DATE_AND_TIME],
+    length: usize,
+}
+
+impl Moment {
+    /// A date of a year with four digits.
+    fn of(date: Date) -> Option<Self> {
+        let year @ 0..=9999 = u16::try_from(date.year()).ok()? else {
+            return None;
+        };
+        let mut moment = Self {
+            characters: [0; DATE_AND_TIME],
+            length: 0,
+        };
+        moment.push(None, year / 100);
+        moment.push(None, year % 100);
+        moment.push(Some(b'-'), date.month().unsigned_abs().into());
+        moment.push(Some(b'-'), date.day().unsigned_abs().into());
+        Some(moment)
+    }
+
+    fn with(mut self, time: Time) -> Self {
+        self.push(Some(b'T'), time.hour().unsigned_abs().into());
+        self.push(Some(b':'), time.minute().unsigned_abs().into());
+        self.push(Some(b':'), time.second().unsigned_abs().into());
+        self
+    }
+
+    /// A mark and two digits.
+    fn push(&mut self, mark: Option<u8>, number: u16) {
+        let digit = |digit: u16| b'0' + u8::try_from(digit % 10).unwrap_or_default();
+        let room = self.characters.iter_mut().skip(self.length);
+        let characters = mark.into_iter().chain([digit(number / 10), digit(number)]);
+        for (place, character) in room.zip(characters) {
+            *place = character;
+            self.length += 1;
+        }
+    }
+
+    fn text(&self) -> CompactString {
+        CompactString::from_utf8_lossy(&self.characters[..self.length])
     }
 }
 

@@ -90,6 +90,12 @@ pub fn parse_listing(
         _ => Form::detect(whole_lines, kind, &clock),
     };
     let mut sample = sample.into_iter();
+    // Lines too short for an entry of a LIST reserve nothing: an entry takes more memory than they do.
+    let most = whole_lines.len() / SHORT_ENTRY + 1;
+    let ends = memchr::memchr_iter(b'\n', whole_lines).count();
+    listing
+        .entries
+        .reserve_exact(ends.min(most).min(max_entries));
     let mut wrapped = Vec::new();
     let mut folder: Option<Arc<str>> = None;
     let mut lines = lines(whole_lines, kind).peekable();
@@ -120,9 +126,9 @@ pub fn parse_listing(
             (ListingKind::List, None) => unknown(line, None),
         };
         match entry {
-            Some(entry) if listing.entries.len() < max_entries => {
-                let folder = folder.clone();
-                listing.entries.push(ListingEntry { folder, ..entry });
+            Some(mut entry) if listing.entries.len() < max_entries => {
+                entry.folder.clone_from(&folder);
+                listing.entries.push(entry);
             }
             Some(_) => listing.omitted += 1,
             None => {}
@@ -363,6 +369,8 @@ fn is_total(line: &[u8]) -> bool {
 const HEADING_BYTES: usize = 4096;
 /// Lines that are not all there.
 const CUT_LINES: usize = 64;
+/// Bytes of the shortest line that is an entry with more than its name.
+const SHORT_ENTRY: usize = 32;
 /// Lines looked at to find the form.
 const SAMPLE: usize = 64;
 const TOTALS: [&str; 11] = [

@@ -1,5 +1,7 @@
 //! What every form of a listing makes of a line.
 
+use compact_str::CompactString;
+
 use super::dates::Modified;
 use crate::model::record::{EntryKind, ListingEntry};
 use crate::model::wire_text::decode;
@@ -49,16 +51,16 @@ impl<'a> Parsed<'a> {
             modified,
             modified_precision,
             year_inferred,
-            permissions: self.permissions.map(text),
-            owner: self.owner.map(text),
-            group: self.group.map(text),
-            target: self.target.map(text),
+            permissions: self.permissions.map(short),
+            owner: self.owner.map(short),
+            group: self.group.map(short),
+            target: self.target.map(short),
             folder: None,
-            raw: text(line),
+            raw: String::from_utf8_lossy(line).into_owned(),
         }
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+fn short(bytes: &[u8]) -> CompactString {
+    CompactString::from_utf8_lossy(bytes)
 }
