@@ -77,8 +77,13 @@ impl History {
             return;
         }
         let mut ring = vec![0; wanted].into_boxed_slice();
-        for offset in self.from..self.end {
-            ring[position(offset, wanted)] = self.ring[position(offset, size)];
+        let mut from = self.from;
+        while from < self.end {
+            let (here, there) = (position(from, size), position(from, wanted));
+            let left = usize::try_from(self.end - from).unwrap_or(usize::MAX);
+            let piece = left.min(size - here).min(wanted - there);
+            ring[there..there + piece].copy_from_slice(&self.ring[here..here + piece]);
+            from += piece as u64;
         }
         self.ring = ring;
     }

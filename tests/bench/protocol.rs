@@ -17,7 +17,7 @@ fn commands(bencher: Bencher<'_, '_>) {
         let mut lines = LineAssembler::new(65_535);
         let mut rest = text.as_slice();
         while let Some(line) = lines.next(&mut rest) {
-            let command = parse_command(line.bytes);
+            let command = parse_command(&line.bytes);
             black_box((Verb::from_bytes(&command.verb), command.argument));
         }
     });
@@ -32,7 +32,7 @@ fn replies(bencher: Bencher<'_, '_>) {
         let mut replies = ReplyAssembler::new(10_000);
         let mut rest = text.as_slice();
         while let Some(line) = lines.next(&mut rest) {
-            black_box(replies.line(line.bytes, false));
+            black_box(replies.line(&line.bytes, false));
         }
     });
 }

@@ -3,11 +3,13 @@
 //! RFC 959 section 5.3: a command ends with CR LF. A bare LF is accepted too, and a bare CR is data (RFC 2640 section 3.1
 //! lets CR NUL stand for CR inside a name). Lines never end at a segment.
 
+use std::borrow::Cow;
+
 /// One line without its end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// The bytes.
-    pub bytes: &'a [u8],
+    /// The bytes: those of the chunk, where all of the line is in one.
+    pub bytes: Cow<'a, [u8]>,
     /// True where the line was longer than the bound and is cut there.
     pub truncated: bool,
 }
@@ -18,8 +20,6 @@ pub struct LineAssembler {
     partial: Vec<u8>,
     limit: usize,
     truncated: bool,
-    /// The line in `partial` was handed out; it is dropped at the next call.
-    spent: bool,
 }
 
 impl LineAssembler {
@@ -30,16 +30,11 @@ impl LineAssembler {
             partial: Vec::new(),
             limit,
             truncated: false,
-            spent: false,
         }
     }
 
     /// The next complete line of `input`, which is advanced past it. Without one, the rest of `input` is kept for later.
-    pub fn next<'line, 'input: 'line>(
-        &'line mut self,
-        input: &mut &'input [u8],
-    ) -> Option<Line<'line>> {
-        self.drop_spent();
+    pub fn next<'input>(&mut self, input: &mut &'input [u8]) -> Option<Line<'input>> {
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
             self.keep(input);
             *input = &[];
@@ -49,44 +44,23 @@ impl LineAssembler {
         *input = &rest[1..];
         if self.partial.is_empty() && head.len() <= self.limit {
             return Some(Line {
-                bytes: without_returns(head),
+                bytes: Cow::Borrowed(without_returns(head)),
                 truncated: false,
             });
         }
         self.keep(head);
-        self.spent = true;
-        Some(Line {
-            bytes: without_returns(&self.partial),
-            truncated: self.truncated,
-        })
+        Some(self.take())
     }
 
     /// True where the next byte begins a line.
     #[must_use]
-    pub fn at_line_start(&self) -> bool {
-        self.spent || self.partial.is_empty()
+    pub const fn at_line_start(&self) -> bool {
+        self.partial.is_empty()
     }
 
     /// What came after the last line end, at the end of the stream.
-    pub fn rest(&mut self) -> Option<Line<'_>> {
-        self.drop_spent();
-        if self.partial.is_empty() {
-            return None;
-        }
-        self.spent = true;
-        Some(Line {
-            bytes: without_returns(&self.partial),
-            truncated: self.truncated,
-        })
-    }
-
-    /// Forgets the unfinished line; tells whether there was one.
-    pub fn abandon(&mut self) -> bool {
-        self.drop_spent();
-        let begun = !self.partial.is_empty();
-        self.partial.clear();
-        self.truncated = false;
-        begun
+    pub fn rest(&mut self) -> Option<Line<'static>> {
+        (!self.at_line_start()).then(|| self.take())
     }
 
     fn keep(&mut self, bytes: &[u8]) {
@@ -98,11 +72,12 @@ impl LineAssembler {
             .extend_from_slice(&bytes[..bytes.len().min(room)]);
     }
 
-    fn drop_spent(&mut self) {
-        if self.spent {
-            self.partial.clear();
-            self.truncated = false;
-            self.spent = false;
+    fn take(&mut self) -> Line<'static> {
+        let mut bytes = std::mem::take(&mut self.partial);
+        bytes.truncate(without_returns(&bytes).len());
+        Line {
+            bytes: Cow::Owned(bytes),
+            truncated: std::mem::take(&mut self.truncated),
         }
     }
 }

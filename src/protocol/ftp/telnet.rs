@@ -5,14 +5,15 @@
 
 use std::borrow::Cow;
 
-/// The line without Telnet sequences, `IAC IAC` and CR NUL as one byte. Borrowed where there are none.
+/// The line without Telnet sequences, `IAC IAC` and CR NUL as one byte. As it came where there are none.
 #[must_use]
-pub fn strip(line: &[u8]) -> Cow<'_, [u8]> {
-    if !line.contains(&IAC) && !line.contains(&0) {
-        return Cow::Borrowed(line);
+pub fn strip<'a>(line: impl Into<Cow<'a, [u8]>>) -> Cow<'a, [u8]> {
+    let line = line.into();
+    if memchr::memchr2(IAC, 0, &line).is_none() {
+        return line;
     }
     let mut out = Vec::with_capacity(line.len());
-    let mut rest = line;
+    let mut rest = &*line;
     loop {
         match rest {
             [] => break,

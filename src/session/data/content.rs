@@ -279,9 +279,7 @@ fn binary_format(head: &[u8], format: FileFormat) -> Option<FileFormat> {
     if is_known(&format) {
         return Some(format);
     }
-    if !head.windows(2).any(|pair| pair == b"\r\n") {
-        return None;
-    }
+    memchr::memmem::find(head, b"\r\n")?;
     let mut restored = Vec::with_capacity(head.len());
     for (at, byte) in head.iter().enumerate() {
         if !(*byte == b'\r' && head.get(at + 1) == Some(&b'\n')) {

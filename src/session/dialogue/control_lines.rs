@@ -64,12 +64,10 @@ impl Session {
             if !whole {
                 continue;
             }
-            // The line may borrow from this session; what follows needs all of it.
-            let (clean, truncated) = (clean.into_owned(), line.truncated);
             if from_client {
-                self.client_line(shared, &clean, truncated, arrived);
+                self.client_line(shared, &clean, line.truncated, arrived);
             } else {
-                self.server_line(shared, &clean, truncated, arrived);
+                self.server_line(shared, &clean, line.truncated, arrived);
             }
         }
         rest
@@ -118,10 +116,7 @@ impl Session {
         end.within_reply = true;
         let heard = end.heard;
         self.dialogue.hole();
-        let begun = lines
-            .rest()
-            .map(|line| strip_telnet(line.bytes).into_owned());
-        lines.abandon();
+        let begun = lines.rest().map(|line| strip_telnet(line.bytes));
         if let Some(line) = begun.filter(|line| says_enough(line, from_client)) {
             if from_client {
                 self.client_line(shared, &line, true, heard);
@@ -156,11 +151,11 @@ impl Session {
             &mut self.server_lines
         };
         if let Some(line) = lines.rest() {
-            let (clean, truncated) = (strip_telnet(line.bytes).into_owned(), line.truncated);
+            let clean = strip_telnet(line.bytes);
             if from_client {
-                self.client_line(shared, &clean, truncated, frame);
+                self.client_line(shared, &clean, line.truncated, frame);
             } else {
-                self.server_line(shared, &clean, truncated, frame);
+                self.server_line(shared, &clean, line.truncated, frame);
             }
         }
         if !from_client && let Some(reply) = self.replies.give_up() {

@@ -38,8 +38,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     for piece in bytes.chunks(7) {
         let mut piece = piece;
         while let Some(line) = lines.next(&mut piece) {
-            let _ = ftp::strip_telnet(line.bytes);
-            let _ = replies.line(line.bytes, line.truncated);
+            let _ = ftp::strip_telnet(&*line.bytes);
+            let _ = replies.line(&line.bytes, line.truncated);
         }
     }
     let _ = replies.give_up();
