@@ -294,16 +294,22 @@ fn text(bytes: &[u8]) -> String {
 
 /// Lines without their ends; every CR before the LF belongs to the end, since some servers send two.
 fn lines(text: &[u8], kind: ListingKind) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| *byte == b'\n').map(move |line| {
-        let mut line = line;
+    let mut rest = Some(text);
+    std::iter::from_fn(move || {
+        let text = rest?;
+        let (mut line, after) = match memchr::memchr(b'\n', text) {
+            Some(end) => (&text[..end], Some(&text[end + 1..])),
+            None => (text, None),
+        };
+        rest = after;
         while let Some(shorter) = line.strip_suffix(b"\r") {
             line = shorter;
         }
-        if kind == ListingKind::Status {
+        Some(if kind == ListingKind::Status {
             without_code(line)
         } else {
             line
-        }
+        })
     })
 }
 
