@@ -73,6 +73,23 @@ proptest! {
         }
         prop_assert_eq!(report(&frames), report(&read(capture)));
     }
+
+    #[test]
+    fn captured_out_of_step_the_dialogue_is_the_same(capture in capture(), which in any::<u64>()) {
+        let mut random = Random(which);
+        let mut frames = read(capture);
+        // Which end is the client is told by what comes first.
+        for group in frames.chunks_mut(3).filter(|group| !group.iter().any(opens_or_closes)) {
+            let times: Vec<[u8; 8]> = group.iter().map(|frame| frame.time).collect();
+            for at in (1..group.len()).rev() {
+                group.swap(at, random.below(at + 1));
+            }
+            for (frame, time) in group.iter_mut().zip(times) {
+                frame.time = time;
+            }
+        }
+        prop_assert_eq!(dialogues(&frames), dialogues(&read(capture)));
+    }
 }
 
 fn capture() -> impl Strategy<Value = &'static str> {
@@ -202,6 +219,31 @@ fn report(frames: &[Frame]) -> Value {
     }
     strip(&mut value);
     value
+}
+
+/// Every command with its replies, and what was moved.
+fn dialogues(frames: &[Frame]) -> Vec<Value> {
+    let report = report(frames);
+    let list = |of: &Value, name: &str| of[name].as_array().expect("a list").clone();
+    let sessions = list(&report, "sessions").into_iter();
+    sessions
+        .flat_map(|session| {
+            let commands = list(&session, "steps").into_iter();
+            let commands = commands.flat_map(move |step| list(&step, "commands"));
+            let transfers = list(&session, "transfers").into_iter();
+            let moved = ["path", "bytes", "completeness", "sha256"];
+            let transfers = transfers
+                .map(move |transfer| moved.map(|name| transfer[name].clone()).to_vec().into());
+            commands.chain(transfers).collect::<Vec<Value>>()
+        })
+        .collect()
+}
+
+/// A SYN, a FIN or a RST.
+fn opens_or_closes(frame: &Frame) -> bool {
+    let header = frame.bytes.get(14).map(|byte| usize::from(byte & 15) * 4);
+    let flags = header.and_then(|length| frame.bytes.get(14 + length + 13));
+    flags.is_none_or(|flags| flags & 7 != 0)
 }
 
 fn strip(value: &mut Value) {

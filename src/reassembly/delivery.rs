@@ -2,6 +2,7 @@
 
 use crate::model::{Direction, FrameRef, Timestamp};
 
+use super::arrival::Arrival;
 use super::budget::Budget;
 use super::{Chunk, CloseReason, FlowId, FlowSummary, Gap, HalfSummary, Interest, StreamHandler};
 
@@ -17,8 +18,8 @@ pub(super) struct Context<'a, H> {
     pub(super) frame: FrameRef,
     /// Capture time as the table believes it.
     pub(super) now: Timestamp,
-    /// The frame of the segment in hand, where that has waited for what it answers and has got it.
-    pub(super) waited: Option<u64>,
+    /// The segment in hand has waited for what it answers, and has got it.
+    pub(super) waited: bool,
 }
 
 /// One direction of one flow, seen from the stream that feeds it.
@@ -44,7 +45,7 @@ impl<'b, H: StreamHandler> Context<'b, H> {
             flow,
             frame,
             now,
-            waited: None,
+            waited: false,
         }
     }
 
@@ -71,15 +72,15 @@ impl<'b, H: StreamHandler> Context<'b, H> {
 
 impl<H: StreamHandler> Delivery<'_, '_, H> {
     /// Bytes in order.
-    pub(super) fn data(&mut self, offset: u64, bytes: &[u8], arrived: FrameRef) {
+    pub(super) fn data(&mut self, offset: u64, bytes: &[u8], arrived: Arrival) {
         self.half().delivered_bytes += bytes.len() as u64;
         self.progress();
         let chunk = Chunk {
             frame: self.context.frame,
-            arrived,
+            arrived: arrived.frame,
             offset,
             bytes,
-            waited: self.context.waited == Some(arrived.number),
+            waited: arrived.waited,
         };
         let interest =
             self.context
@@ -167,12 +168,20 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         self.context.frame
     }
 
-    /// The packet that tells when something came: where the segment in hand waited for what it answers, that of the answered.
-    pub(super) fn known_at(&self, arrived: FrameRef) -> FrameRef {
-        if self.context.waited == Some(arrived.number) {
+    /// When the segment in hand came.
+    pub(super) const fn arrival(&self, frame: FrameRef) -> Arrival {
+        Arrival {
+            frame,
+            waited: self.context.waited,
+        }
+    }
+
+    /// The packet that tells when something came: where it waited for what it answers, the current one.
+    pub(super) const fn known_at(&self, arrived: Arrival) -> FrameRef {
+        if arrived.waited {
             self.context.frame
         } else {
-            arrived
+            arrived.frame
         }
     }
 

@@ -1,7 +1,6 @@
 //! Segments far beyond the window that the receiver offered: forged, or ahead of acknowledgments that were not captured.
 
-use crate::model::FrameRef;
-
+use super::arrival::Arrival;
 use super::budget::Budget;
 
 /// They wait apart, so that they cannot take the place of bytes that come later, until the receiver acknowledges them.
@@ -22,8 +21,8 @@ pub(super) struct DistantSegment {
     pub(super) cut: u32,
     /// Ends the stream.
     pub(super) fin: bool,
-    /// The frame it came in.
-    pub(super) arrived: FrameRef,
+    /// When it came.
+    pub(super) arrived: Arrival,
 }
 
 impl DistantSegments {

@@ -205,10 +205,10 @@ impl Flow {
                     let other = guest.direction.reverse().index();
                     self.streams[other].give_up(SeqNum(segment.acknowledgment));
                 } else {
-                    context.waited = Some(segment.frame.number);
+                    context.waited = true;
                 }
                 let outcome = self.handle(guest.direction, &segment, context);
-                context.waited = None;
+                context.waited = false;
                 if outcome != Outcome::Open {
                     return outcome;
                 }

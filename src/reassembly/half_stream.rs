@@ -16,6 +16,7 @@ use crate::decode::{Segment, TcpFlags};
 use crate::model::FrameRef;
 
 use super::StreamHandler;
+use super::arrival::Arrival;
 use super::delivery::Delivery;
 use super::distant_segments::{DistantSegment, DistantSegments};
 use super::held_segments::HeldSegments;
@@ -75,7 +76,7 @@ struct Piece<'a> {
     bytes: &'a [u8],
     cut: u32,
     fin: bool,
-    arrived: FrameRef,
+    arrived: Arrival,
 }
 
 impl HalfStream {
@@ -167,7 +168,7 @@ impl HalfStream {
             bytes: segment.payload,
             cut: segment.cut,
             fin,
-            arrived: segment.frame,
+            arrived: out.arrival(segment.frame),
         };
         if self.is_distant(&piece) {
             self.hold_distant(&piece, out);

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::FrameRef;
-
+use super::arrival::Arrival;
 use super::budget::Budget;
 use super::history::count_differences;
 
@@ -17,8 +16,8 @@ pub(super) struct HeldSegments {
 /// Bytes in one piece, as they came.
 #[derive(Debug)]
 pub(super) struct HeldPiece {
-    /// The frame they came in.
-    pub(super) arrived: FrameRef,
+    /// When they came.
+    pub(super) arrived: Arrival,
     /// Never empty.
     pub(super) bytes: Box<[u8]>,
 }
@@ -53,7 +52,7 @@ impl HeldSegments {
         &mut self,
         offset: u64,
         bytes: &[u8],
-        arrived: FrameRef,
+        arrived: Arrival,
         budget: &mut Budget,
     ) -> Overlap {
         let mut overlap = Overlap::default();
@@ -132,7 +131,7 @@ mod tests {
     fn first_bytes_stay_and_differences_are_counted() {
         let mut budget = Budget::new(&Limits::default());
         let mut held = HeldSegments::default();
-        let frame = FrameRef::default();
+        let frame = Arrival::default();
         assert_eq!(
             held.insert(10, b"bcd", frame, &mut budget),
             Overlap::default()
@@ -160,8 +159,8 @@ mod tests {
     fn dropping_gives_the_budget_back() {
         let mut budget = Budget::new(&Limits::default());
         let mut held = HeldSegments::default();
-        held.insert(10, b"abc", FrameRef::default(), &mut budget);
-        held.insert(20, b"de", FrameRef::default(), &mut budget);
+        held.insert(10, b"abc", Arrival::default(), &mut budget);
+        held.insert(20, b"de", Arrival::default(), &mut budget);
         assert_eq!(held.drop_from(11, &mut budget), 2);
         assert_eq!(held.first_offset(), Some(10));
         assert_eq!(held.drop_from(0, &mut budget), 3);

@@ -15,6 +15,7 @@
 //! A flow costs memory only once [`StreamHandler::admit`] says that it is wanted. What is missing becomes a [`Gap`],
 //! never a silent join. All time is capture time.
 
+mod arrival;
 mod budget;
 mod delivery;
 mod distant_segments;

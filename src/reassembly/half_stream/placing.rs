@@ -1,8 +1,8 @@
 //! Where the bytes of a segment go: out in order, behind a hole, or nowhere because they were there before.
 
 use super::{HalfStream, Piece};
-use crate::model::FrameRef;
 use crate::reassembly::StreamHandler;
+use crate::reassembly::arrival::Arrival;
 use crate::reassembly::delivery::Delivery;
 
 impl HalfStream {
@@ -74,7 +74,7 @@ impl HalfStream {
         &mut self,
         mut offset: u64,
         mut bytes: &[u8],
-        arrived: FrameRef,
+        arrived: Arrival,
         out: &mut Delivery<'_, '_, H>,
     ) {
         let old = usize::try_from(self.next.saturating_sub(offset))
@@ -136,7 +136,7 @@ impl HalfStream {
     fn deliver<H: StreamHandler>(
         &mut self,
         bytes: &[u8],
-        arrived: FrameRef,
+        arrived: Arrival,
         out: &mut Delivery<'_, '_, H>,
     ) {
         let offset = self.next;
