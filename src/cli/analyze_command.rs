@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::args::AnalyzeArguments;
-use super::args_digest::Digest;
 use super::args_output::{Events, Format};
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;
+use super::extraction_folder;
 use super::output::Output;
 use super::reading::Reading;
 use crate::diagram::{Detail, Recorder};
@@ -28,13 +28,12 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         &arguments.selection,
         &arguments.presentation,
     )?;
-    reading.options.md5 = arguments.hash.contains(&Digest::Md5);
-    reading.options.sha1 = arguments.hash.contains(&Digest::Sha1);
-    reading.options.text_lines = arguments.text_lines;
+    arguments.digests.apply(&mut reading.options);
     let path = arguments.output.output.as_deref();
     let whole = arguments.output.format != Format::Ndjson;
     let mut output = Output::open(path, &arguments.input.captures, whole)?;
-    let mut extractor = open_folder(arguments)?;
+    let mut extractor =
+        extraction_folder::open(arguments.extract.as_deref(), quiet, extraction_failure)?;
     let mut nowhere = ();
     let files: &mut dyn TransferSink = match &mut extractor {
         Some(extractor) => extractor,
@@ -111,27 +110,6 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let threshold = arguments.fail_on.map(Severity::from);
     let found = threshold.is_some_and(|least| outcome.tally.worst >= Some(least));
     Ok(arguments.exit.exit(&outcome, found))
-}
-
-fn open_folder(arguments: &AnalyzeArguments) -> Result<Option<Extractor>, Failure> {
-    let Some(folder) = &arguments.extract else {
-        return Ok(None);
-    };
-    let extractor = Extractor::create(folder).map_err(|error| extraction_failure(&error))?;
-    if !arguments.presentation.quiet {
-        if extractor.folder() != folder {
-            error_text::note(&format!(
-                "{} holds an earlier run; this one goes to {}",
-                folder.display(),
-                extractor.folder().display()
-            ));
-        }
-        error_text::note(&format!(
-            "-x copies bytes as they are: {} may hold secrets",
-            extractor.folder().display()
-        ));
-    }
-    Ok(Some(extractor))
 }
 
 fn finish_folder(

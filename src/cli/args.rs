@@ -7,7 +7,7 @@ use clap_complete::Shell;
 
 use super::args_check::CheckArguments;
 use super::args_diagram::DiagramArguments;
-use super::args_digest::Digest;
+use super::args_digest::DigestArguments;
 use super::args_exit::{ExitArguments, Threshold};
 use super::args_input::InputArguments;
 use super::args_output::OutputArguments;
@@ -65,17 +65,8 @@ pub(super) struct AnalyzeArguments {
     /// Save the transferred files below DIR
     #[arg(short = 'x', long, value_name = "DIR")]
     pub(super) extract: Option<PathBuf>,
-    /// Digests beside SHA-256: md5, sha1
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        hide_possible_values = true
-    )]
-    pub(super) hash: Vec<Digest>,
-    /// Save files of TYPE A also with LF in place of CR LF, as NAME~decoded
-    #[arg(long)]
-    pub(super) text_lines: bool,
+    #[command(flatten)]
+    pub(super) digests: DigestArguments,
     #[command(flatten)]
     pub(super) selection: SelectionArguments,
     #[command(flatten)]

@@ -8,6 +8,7 @@ use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 
 use super::error_text::Failure;
+use crate::capture::ReadOptions;
 use crate::model::Timestamp;
 
 /// Options about the input.
@@ -84,6 +85,12 @@ pub(super) fn memory_size(value: &str) -> Result<usize, String> {
         return Err("at least 1MiB is needed".to_owned());
     }
     Ok(bytes)
+}
+
+/// The largest window of a compressed capture: as always, but within `--max-memory`.
+pub(super) fn window_limit(max_memory: usize) -> u64 {
+    let usual = ReadOptions::default().window_limit;
+    u64::try_from(max_memory).unwrap_or(u64::MAX).min(usual)
 }
 
 /// A size in bytes: `1048576`, `512KiB`, `256MiB`, `2GiB`, or with powers of 1000 `500MB`.

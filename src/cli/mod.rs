@@ -29,6 +29,7 @@ mod completions_command;
 mod diagram_command;
 mod error_text;
 mod exit_code;
+mod extraction_folder;
 #[cfg(feature = "live")]
 mod filtered_source;
 #[cfg(feature = "live")]

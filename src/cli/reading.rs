@@ -13,7 +13,7 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::tz::TimeZone;
 
-use super::args_input::{InputArguments, time_bound};
+use super::args_input::{InputArguments, time_bound, window_limit};
 use super::args_presentation::PresentationArguments;
 use super::args_selection::SelectionArguments;
 use super::error_text::{self, Failure};
@@ -26,7 +26,6 @@ use super::watched_source::WatchedSource;
 use crate::capture::Filter;
 use crate::capture::{CaptureSet, PacketSource, ReadOptions};
 use crate::check::{SelectedEvents, Selection};
-
 use crate::model::{EventSink, Limits, TransferSink};
 use crate::pipeline::{self, Options, Summary};
 use crate::report::{Report, ReportBuilder};
@@ -180,13 +179,11 @@ fn read_options(input: &InputArguments, zone: &TimeZone) -> Result<ReadOptions, 
             .map(|value| time_bound(option, value, zone))
             .transpose()
     };
-    let mut options = ReadOptions::default();
-    options.since = bound("--since", &input.since)?;
-    options.until = bound("--until", &input.until)?;
-    options.window_limit = options
-        .window_limit
-        .min(u64::try_from(input.max_memory).unwrap_or(u64::MAX));
-    Ok(options)
+    Ok(ReadOptions {
+        since: bound("--since", &input.since)?,
+        until: bound("--until", &input.until)?,
+        window_limit: window_limit(input.max_memory),
+    })
 }
 
 /// The file to follow, and what ends that.

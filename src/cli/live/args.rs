@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 
 use super::rotating_file::Rotation;
-use crate::cli::args_digest::Digest;
+use crate::cli::args_digest::DigestArguments;
 use crate::cli::args_input::{byte_size, memory_size};
 use crate::cli::args_output::Events;
 use crate::cli::args_presentation::PresentationArguments;
@@ -141,18 +141,8 @@ pub(in crate::cli) struct LiveArguments {
     /// As root, go on as this user once everything is open (root: stay root)
     #[arg(long, value_name = "USER", help_heading = "Privileges")]
     pub(super) user: Option<String>,
-    /// Digests beside SHA-256: md5, sha1
-    #[arg(
-        long,
-        value_name = "LIST",
-        value_delimiter = ',',
-        hide_possible_values = true,
-        help_heading = "Output"
-    )]
-    pub(super) hash: Vec<Digest>,
-    /// Save files of TYPE A also with LF in place of CR LF, as NAME~decoded
-    #[arg(long, help_heading = "Output")]
-    pub(super) text_lines: bool,
+    #[command(flatten, next_help_heading = "Output")]
+    pub(super) digests: DigestArguments,
     #[command(flatten)]
     pub(super) presentation: PresentationArguments,
     #[command(flatten)]

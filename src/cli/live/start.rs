@@ -18,9 +18,9 @@ use super::recorder::Recorder;
 use super::signals::Signals;
 use crate::capture::{CaptureSet, PipeSource, ReadOptions};
 use crate::check::Selection;
-use crate::cli::args_digest::Digest;
+use crate::cli::args_input::window_limit;
 use crate::cli::error_text::{self, Failure};
-use crate::extract::Extractor;
+use crate::cli::extraction_folder;
 use crate::model::Limits;
 use crate::model::record::Drops;
 use crate::pipeline::Options;
@@ -97,7 +97,11 @@ impl Started {
             .map_err(Failure::Refused)?;
         privileges::probe(&folders.all)?;
         // Everything in this folder is made by the account that it belongs to.
-        let extractor = open_extractor(arguments)?;
+        let extractor = extraction_folder::open(
+            arguments.extract.as_deref(),
+            arguments.presentation.quiet,
+            |error| Failure::Refused(error.to_string()),
+        )?;
         if let Some(note) = privileges::what_stays(closed)
             && !arguments.presentation.quiet
         {
@@ -113,6 +117,17 @@ impl Started {
         if let Some(helper) = helper {
             alerts.connect(helper, &numbers);
         }
+        let mut options = Options {
+            show_passwords: arguments.selection.show_passwords,
+            live: true,
+            limits: Limits {
+                held_bytes: arguments.max_memory,
+                flows: FLOWS,
+                ..Limits::default()
+            },
+            ..Options::default()
+        };
+        arguments.digests.apply(&mut options);
         let several = several_captures(arguments);
         let desk = Desk::new(
             output,
@@ -136,19 +151,7 @@ impl Started {
             ),
             recorder,
             selection,
-            options: Options {
-                show_passwords: arguments.selection.show_passwords,
-                md5: arguments.hash.contains(&Digest::Md5),
-                sha1: arguments.hash.contains(&Digest::Sha1),
-                text_lines: arguments.text_lines,
-                live: true,
-                limits: Limits {
-                    held_bytes: arguments.max_memory,
-                    flows: FLOWS,
-                    ..Limits::default()
-                },
-                ..Options::default()
-            },
+            options,
         })
     }
 }
@@ -185,9 +188,7 @@ fn open_source(
 ) -> Result<(Source, bool, CountDrops), Failure> {
     let wake = signals.wake().map_err(|cause| refused(&cause))?;
     let none: CountDrops = Box::new(Drops::default);
-    let window_limit = u64::try_from(arguments.max_memory)
-        .unwrap_or(u64::MAX)
-        .min(ReadOptions::default().window_limit);
+    let window_limit = window_limit(arguments.max_memory);
     if let Some(path) = &arguments.read {
         let unreadable = |cause: io::Error| {
             let path = path.clone();
@@ -281,28 +282,6 @@ fn open_output(arguments: &LiveArguments, folders: &mut Folders) -> Result<LineO
         folders.file(path)?;
     }
     LineOutput::open(path, arguments.rotate, arguments.keep)
-}
-
-fn open_extractor(arguments: &LiveArguments) -> Result<Option<Extractor>, Failure> {
-    let Some(path) = &arguments.extract else {
-        return Ok(None);
-    };
-    let extractor = Extractor::create(path).map_err(|error| Failure::Refused(error.to_string()))?;
-    let own = extractor.folder();
-    if !arguments.presentation.quiet {
-        if own != path {
-            error_text::note(&format!(
-                "{} holds an earlier run; this one goes to {}",
-                path.display(),
-                own.display()
-            ));
-        }
-        error_text::note(&format!(
-            "-x copies bytes as they are: {} may hold secrets",
-            own.display()
-        ));
-    }
-    Ok(Some(extractor))
 }
 
 fn open_recorder(
