@@ -26,4 +26,6 @@ pub mod pipeline;
 pub mod protocol;
 pub mod reassembly;
 pub mod report;
+#[cfg(test)]
+mod scratch_folder;
 pub mod session;

@@ -13,11 +13,7 @@ const SERVER: &str = "10.0.0.1:21";
 fn report(name: &str, capture: &[u8]) -> Value {
     let folder = Folder::new(name);
     folder.write("a.pcap", capture);
-    let output = folder
-        .command(&["analyze", "--format", "json", "a.pcap"])
-        .output()
-        .expect("the tool runs");
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    folder.report(&["a.pcap"])
 }
 
 fn record(kind: u8, content: &[u8]) -> Vec<u8> {

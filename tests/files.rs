@@ -18,16 +18,7 @@ use support::folder::Folder;
 fn analyzed(name: &str, capture: &[u8], options: &[&str]) -> (Value, Folder) {
     let folder = Folder::new(name);
     folder.write("capture.pcap", capture);
-    let mut arguments = vec!["analyze", "--format", "json", "-q"];
-    arguments.extend(options);
-    arguments.push("capture.pcap");
-    let output = folder.command(&arguments).output().expect("it runs");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let report = serde_json::from_slice(&output.stdout).expect("JSON");
+    let report = folder.report(&[options, &["capture.pcap"]].concat());
     (report, folder)
 }
 

@@ -3,14 +3,13 @@
 
 mod support;
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use support::connection::{Connection, Side};
 use support::conversation::{Conversation, SEGMENT, comma_address};
+use support::folder::Folder;
 use support::wire::Wire;
 
 #[test]
@@ -327,25 +326,9 @@ fn finding<'a>(report: &'a Value, id: &str) -> &'a Value {
 }
 
 fn analyze(name: &str, pcap: &[u8]) -> Value {
-    let path = scratch().join(format!("{name}.pcap"));
-    std::fs::write(&path, pcap).expect("the scratch folder is writable");
-    let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
-        .args(["analyze", "--format", "json"])
-        .arg(&path)
-        .output()
-        .expect("the program starts");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("the report is JSON")
-}
-
-fn scratch() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("findings");
-    std::fs::create_dir_all(&folder).expect("the scratch folder can be made");
-    folder
+    let folder = Folder::new(&format!("findings-{name}"));
+    folder.write("capture.pcap", pcap);
+    folder.report(&["capture.pcap"])
 }
 
 const CLIENT: &str = "10.0.0.2:40000";

@@ -4,12 +4,11 @@
 mod support;
 
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use support::folder::Folder;
 use support::specimens::{self, RESUME_AT, SIZE};
 
 #[test]
@@ -293,26 +292,9 @@ fn transfers(report: &Value) -> &Vec<Value> {
 
 /// What the program reports about a capture.
 fn analyze(name: &str, pcap: &[u8]) -> Value {
-    let path = scratch().join(format!("{name}.pcap"));
-    std::fs::write(&path, pcap).expect("the scratch folder is writable");
-    let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
-        .args(["analyze", "--format", "json", "--show-passwords"])
-        .arg(&path)
-        .output()
-        .expect("the program starts");
-    assert!(
-        output.status.success(),
-        "{}: {}",
-        output.status,
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("the report is JSON")
-}
-
-fn scratch() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("measured_gap");
-    std::fs::create_dir_all(&folder).expect("the scratch folder can be made");
-    folder
+    let folder = Folder::new(&format!("measured-gap-{name}"));
+    folder.write("capture.pcap", pcap);
+    folder.report(&["--show-passwords", "capture.pcap"])
 }
 
 fn sha256(bytes: &[u8]) -> String {

@@ -108,11 +108,13 @@ const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
 mod tests {
     use std::fs;
     use std::io::Write as _;
+    use std::path::Path;
 
     use super::*;
+    use crate::scratch_folder::ScratchFolder;
 
-    fn file(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("ftpscope-{name}-{}", std::process::id()));
+    fn file(folder: &Path, name: &str) -> PathBuf {
+        let path = folder.join(name);
         fs::write(&path, b"first").expect("written");
         path
     }
@@ -127,7 +129,8 @@ mod tests {
 
     #[test]
     fn gives_what_is_appended_until_it_is_stopped() {
-        let path = file("appended");
+        let folder = ScratchFolder::new("appended");
+        let path = file(&folder, "capture");
         let stop = Arc::new(AtomicBool::new(false));
         let mut followed = GrowingFile::open(path.clone(), Arc::clone(&stop)).expect("opened");
         assert_eq!(read(&mut followed), Ok(b"first".to_vec()));
@@ -141,12 +144,12 @@ mod tests {
         writer.join().expect("no panic");
         stop.store(true, Ordering::Relaxed);
         assert_eq!(read(&mut followed), Err(FollowEnd::Stopped));
-        fs::remove_file(path).expect("removed");
     }
 
     #[test]
     fn ends_where_the_file_shrinks_or_is_replaced() {
-        let path = file("ends");
+        let folder = ScratchFolder::new("ends");
+        let path = file(&folder, "capture");
         let open = || GrowingFile::open(path.clone(), Arc::default()).expect("opened");
         let mut shrunk = open();
         assert_eq!(read(&mut shrunk), Ok(b"first".to_vec()));
@@ -155,7 +158,7 @@ mod tests {
 
         let mut replaced = open();
         assert_eq!(read(&mut replaced), Ok(b"no".to_vec()));
-        let other = file("other");
+        let other = file(&folder, "other");
         fs::rename(&other, &path).expect("renamed");
         assert_eq!(read(&mut replaced), Err(FollowEnd::Replaced));
 

@@ -200,13 +200,7 @@ const ATTEMPTS: u32 = 16;
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("ftpscope-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a folder");
-        path
-    }
+    use crate::scratch_folder::ScratchFolder;
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = fs::read_dir(folder)
@@ -225,7 +219,7 @@ mod tests {
 
     #[test]
     fn a_file_appears_only_when_it_is_finished() {
-        let folder = folder("whole");
+        let folder = ScratchFolder::new("whole");
         let path = folder.join("report.json");
         fs::write(&path, "old").expect("written");
         let mut output = Output::whole(&path).expect("opened");
@@ -235,23 +229,21 @@ mod tests {
         output.finish().expect("finished");
         assert_eq!(fs::read_to_string(&path).expect("read"), "new");
         assert_eq!(names(&folder), ["report.json"]);
-        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]
     fn what_is_not_finished_leaves_no_trace() {
-        let folder = folder("unfinished");
+        let folder = ScratchFolder::new("unfinished");
         let mut output = Output::whole(&folder.join("report.json")).expect("opened");
         output.write_all(b"half").expect("written");
         drop(output);
         assert!(names(&folder).is_empty());
-        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[cfg(unix)]
     #[test]
     fn a_link_stays_a_link_and_a_device_a_device() {
-        let folder = folder("special");
+        let folder = ScratchFolder::new("special");
         let link = folder.join("link");
         fs::write(folder.join("real"), "old").expect("written");
         std::os::unix::fs::symlink("real", &link).expect("linked");
@@ -267,7 +259,6 @@ mod tests {
         device.write_all(b"x").expect("written");
         device.finish().expect("finished");
         assert!(!fs::metadata("/dev/null").expect("there").is_file());
-        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]

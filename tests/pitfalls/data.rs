@@ -27,16 +27,7 @@ use crate::support::wire::Wire;
 fn analyzed(name: &str, capture: &[u8]) -> Value {
     let folder = Folder::new(&format!("pitfall-{name}"));
     folder.write("capture.pcap", capture);
-    let output = folder
-        .command(&["analyze", "--format", "json", "capture.pcap"])
-        .output()
-        .expect("the program starts");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("the report is JSON")
+    folder.report(&["capture.pcap"])
 }
 
 /// The transfers of a session, by its place.

@@ -26,20 +26,14 @@ impl Run {
     /// The same with more options, and several captures.
     pub(crate) fn with(name: &str, captures: &[&[u8]], options: &[&str]) -> Self {
         let folder = Folder::new(&format!("pitfall-{name}"));
-        let mut arguments = vec!["analyze", "--format", "json", "-q", "-x", "out"];
+        let mut arguments = vec!["-x", "out"];
         arguments.extend(options);
         let names: Vec<String> = (0..captures.len()).map(|at| format!("{at}.pcap")).collect();
         for (name, capture) in names.iter().zip(captures) {
             folder.write(name, capture);
         }
         arguments.extend(names.iter().map(String::as_str));
-        let output = folder.command(&arguments).output().expect("it runs");
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let report = serde_json::from_slice(&output.stdout).expect("JSON");
+        let report = folder.report(&arguments);
         Self { report, folder }
     }
 

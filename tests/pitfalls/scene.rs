@@ -1,7 +1,5 @@
 //! A dialogue written as a script, the whole program run on it, and its report in a form that is easy to compare.
 
-use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -9,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
+use crate::support::folder::Folder;
 use crate::support::wire::Wire;
 
 /// A conversation that goes by a script.
@@ -126,21 +125,10 @@ impl Scene {
 
 /// What the program reports on a capture.
 pub(crate) fn analyze(capture: &[u8], options: &[&str]) -> Value {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("pitfalls");
-    std::fs::create_dir_all(&folder).expect("the scratch folder can be made");
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
-    let path = folder.join(format!("{}-{number}.pcap", std::process::id()));
-    std::fs::write(&path, capture).expect("the scratch folder is writable");
-    let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
-        .args(["analyze", "--format", "json"])
-        .args(options)
-        .arg(&path)
-        .output()
-        .expect("the program starts");
-    std::fs::remove_file(&path).expect("the file is there");
-    let errors = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{}: {errors}", output.status);
-    serde_json::from_slice(&output.stdout).expect("the report is JSON")
+    let folder = Folder::new(&format!("scene-{number}"));
+    folder.write("capture.pcap", capture);
+    folder.report(&[options, &["capture.pcap"]].concat())
 }
 
 /// The only session.

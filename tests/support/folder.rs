@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use serde_json::Value;
+
 /// A folder of its own for a test, removed at the end.
 pub(crate) struct Folder {
     path: PathBuf,
@@ -75,6 +77,18 @@ impl Folder {
             }
         }
         text
+    }
+
+    /// The JSON report that `analyze` makes with these arguments.
+    pub(crate) fn report(&self, arguments: &[&str]) -> Value {
+        let output = self
+            .command(&["analyze", "--format", "json", "-q"])
+            .args(arguments)
+            .output()
+            .expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {errors}", output.status);
+        serde_json::from_slice(&output.stdout).expect("the report is JSON")
     }
 }
 

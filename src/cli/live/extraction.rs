@@ -266,6 +266,7 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_mins(1);
 mod tests {
     use super::*;
     use crate::model::{Endpoint, Timestamp};
+    use crate::scratch_folder::ScratchFolder;
 
     fn settled(transfer: u64, bytes: u64) -> Settled<'static> {
         Settled {
@@ -294,9 +295,8 @@ mod tests {
         }
     }
 
-    fn extraction(name: &str) -> (RefCell<Extraction>, PathBuf) {
-        let path = std::env::temp_dir().join(format!("ftpscope-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_dir_all(&path);
+    fn extraction(name: &str) -> (RefCell<Extraction>, ScratchFolder) {
+        let path = ScratchFolder::new(name);
         let extractor = Extractor::create(&path).expect("a folder");
         let mut extraction = Extraction::new(Some(extractor), &path);
         extraction.pause = Duration::ZERO;
@@ -330,10 +330,9 @@ mod tests {
         assert_eq!((listed(&path), listed(&path.join("run-2"))), (3, 1));
         let bytes = std::fs::read(path.join(saved_as)).expect("a file");
         assert_eq!(bytes, [vec![1; 10_000], vec![2; 10_000]].concat());
-        for folder in [&path, &path.join("run-2")] {
+        for folder in [&*path, &path.join("run-2")] {
             assert!(!folder.join(".unfinished").exists());
         }
-        std::fs::remove_dir_all(path).expect("removed");
     }
 
     #[test]
@@ -358,6 +357,5 @@ mod tests {
         assert!(stored.saved_as.is_some());
         extraction.into_inner().finish().expect("finished");
         assert_eq!(listed(&path), 1);
-        std::fs::remove_dir_all(path).expect("removed");
     }
 }

@@ -309,18 +309,19 @@ const BLOCKS: usize = 64 << 10;
 mod tests {
     use super::*;
     use crate::model::{Endpoint, Timestamp};
+    use crate::scratch_folder::ScratchFolder;
 
     fn key(port: u16) -> FlowKey {
         let end = |host, port| Endpoint::v4([10, 0, 0, host], port);
         FlowKey::new(end(1, port), end(2, 2121)).0
     }
 
-    fn recorder(name: &str) -> (Recorder, std::path::PathBuf) {
-        let path = std::env::temp_dir().join(format!("ftpscope-{name}-{}", std::process::id()));
-        let _ = std::fs::remove_file(&path);
+    fn recorder(name: &str) -> (Recorder, ScratchFolder) {
+        let folder = ScratchFolder::new(name);
+        let path = folder.join("packets");
         let names = vec!["eth0".to_owned()];
         let recorder = Recorder::open(&path, None, None, names, Numbers::new()).expect("opened");
-        (recorder, path)
+        (recorder, folder)
     }
 
     fn give(recorder: &mut Recorder, number: u64, bearing: Bearing) {
@@ -341,10 +342,10 @@ mod tests {
     }
 
     /// First byte of each packet that was kept, in order.
-    fn kept(mut recorder: Recorder, path: &Path) -> Vec<u8> {
+    fn kept(mut recorder: Recorder, folder: &Path) -> Vec<u8> {
         use crate::capture::{CaptureSet, Input, PacketSource as _, ReadOptions};
         recorder.finish();
-        let mut set = CaptureSet::open(&[path.to_owned()], ReadOptions::default());
+        let mut set = CaptureSet::open(&[folder.join("packets")], ReadOptions::default());
         let mut first = Vec::new();
         set.for_each(&mut |input| {
             if let Input::Packet(packet) = input {
@@ -352,13 +353,12 @@ mod tests {
             }
             std::ops::ControlFlow::Continue(())
         });
-        std::fs::remove_file(path).expect("removed");
         first
     }
 
     #[test]
     fn a_session_takes_its_lookup_and_its_handshake_along() {
-        let (mut recorder, path) = recorder("claimed");
+        let (mut recorder, folder) = recorder("claimed");
         give(&mut recorder, 1, Bearing::Dns);
         give(&mut recorder, 2, Bearing::Dns);
         give(&mut recorder, 3, Bearing::Open(key(1000)));
@@ -370,18 +370,18 @@ mod tests {
         give(&mut recorder, 5, Bearing::Ours(key(2000)));
         give(&mut recorder, 6, Bearing::Foreign);
         give(&mut recorder, 7, Bearing::Open(key(3000)));
-        assert_eq!(kept(recorder, &path), [2, 3, 4, 5]);
+        assert_eq!(kept(recorder, &folder), [2, 3, 4, 5]);
     }
 
     #[test]
     fn what_nobody_claims_is_gone_after_a_while() {
-        let (mut recorder, path) = recorder("unclaimed");
+        let (mut recorder, folder) = recorder("unclaimed");
         give(&mut recorder, 1, Bearing::Open(key(1000)));
         for number in 2..10 {
             give(&mut recorder, number, Bearing::Ours(key(3000)));
         }
         assert!(recorder.open.is_empty());
         assert!(recorder.ring.is_empty());
-        assert_eq!(kept(recorder, &path), [2, 3, 4, 5, 6, 7, 8, 9]);
+        assert_eq!(kept(recorder, &folder), [2, 3, 4, 5, 6, 7, 8, 9]);
     }
 }

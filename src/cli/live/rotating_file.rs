@@ -280,17 +280,11 @@ const BETWEEN_ATTEMPTS: Duration = Duration::from_mins(1);
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn folder(name: &str) -> PathBuf {
-        let path = std::env::temp_dir().join(format!("ftpscope-{name}-{}", std::process::id()));
-        let _ = fs::remove_dir_all(&path);
-        fs::create_dir_all(&path).expect("a folder");
-        path
-    }
+    use crate::scratch_folder::ScratchFolder;
 
     #[test]
     fn every_file_is_whole_and_only_the_newest_are_kept() {
-        let folder = folder("rotating");
+        let folder = ScratchFolder::new("rotating");
         let path = folder.join("events");
         let size = Some(Rotation::Size(20));
         let mut file = RotatingFile::open(&path, size, Some(2), Vec::new()).expect("opened");
@@ -298,7 +292,7 @@ mod tests {
             file.write_whole(format!("line {number:03}\n").as_bytes())
                 .expect("written");
         }
-        let mut texts: Vec<(PathBuf, String)> = fs::read_dir(&folder)
+        let mut texts: Vec<(PathBuf, String)> = fs::read_dir(&*folder)
             .expect("a folder")
             .map(|entry| entry.expect("an entry").path())
             .map(|path| (path.clone(), fs::read_to_string(path).expect("text")))
@@ -308,12 +302,11 @@ mod tests {
         assert_eq!(texts.len(), 3);
         assert!(texts.iter().all(|text| text.len() == 18), "{texts:?}");
         assert!(texts.contains(&"line 008\nline 009\n"), "{texts:?}");
-        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]
     fn a_file_that_was_moved_away_is_begun_anew() {
-        let folder = folder("reopened");
+        let folder = ScratchFolder::new("reopened");
         let path = folder.join("events");
         let mut file = RotatingFile::open(&path, None, None, Vec::new()).expect("opened");
         file.write_whole(b"one\n").expect("written");
@@ -326,12 +319,11 @@ mod tests {
         assert_eq!(text("events"), "three\n");
         let again = RotatingFile::open(&path, None, None, Vec::new()).expect("opened");
         assert_eq!(again.length, 6);
-        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]
     fn the_oldest_are_removed_however_many_come_in_a_second() {
-        let folder = folder("order");
+        let folder = ScratchFolder::new("order");
         let path = folder.join("events");
         for run in 0..2 {
             let size = Some(Rotation::Size(1));
@@ -349,12 +341,11 @@ mod tests {
             .collect();
         assert_eq!(texts, ["1 21\n", "1 22\n", "1 23\n"]);
         assert_eq!(fs::read_to_string(&path).expect("text"), "1 24\n");
-        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]
     fn every_file_begins_with_its_head_and_is_never_put_aside_with_nothing_else_in_it() {
-        let folder = folder("head");
+        let folder = ScratchFolder::new("head");
         let path = folder.join("packets");
         let age = Some(Rotation::Age(Duration::ZERO));
         let mut file = RotatingFile::open(&path, age, None, b"head\n".to_vec()).expect("opened");
@@ -369,17 +360,18 @@ mod tests {
             .map(|(_, path)| fs::read_to_string(path).expect("text"))
             .collect();
         assert_eq!(texts, ["head\none\n"]);
-        fs::remove_dir_all(folder).expect("removed");
     }
 
     #[test]
     fn what_cannot_be_put_aside_is_written_on() {
-        let folder = folder("stuck");
+        let scratch = ScratchFolder::new("stuck");
+        let folder = scratch.join("folder");
+        fs::create_dir(&folder).expect("a folder");
         let path = folder.join("events");
         let size = Some(Rotation::Size(1));
         let mut file = RotatingFile::open(&path, size, None, Vec::new()).expect("opened");
         file.write_whole(b"one\n").expect("written");
-        let elsewhere = folder.with_extension("elsewhere");
+        let elsewhere = scratch.join("elsewhere");
         fs::rename(&folder, &elsewhere).expect("renamed");
         file.write_whole(b"two\n").expect("written");
         assert!(file.take_trouble().is_some());
@@ -387,7 +379,6 @@ mod tests {
         assert!(file.take_trouble().is_none(), "it is tried once a minute");
         let text = fs::read_to_string(elsewhere.join("events")).expect("text");
         assert_eq!(text, "one\ntwo\nthree\n");
-        fs::remove_dir_all(elsewhere).expect("removed");
     }
 
     #[test]
