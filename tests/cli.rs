@@ -1,5 +1,7 @@
 //! Runs the tool as a user does and compares what it says.
 
+#[path = "cli/csv.rs"]
+mod csv;
 #[cfg(unix)]
 #[path = "cli/follow.rs"]
 mod follow;
@@ -87,10 +89,10 @@ fn unknown_options_and_commands_are_wrong_usage_in_one_line() {
     -- stderr
     ftpscope: unrecognized subcommand 'carve'; try '--help'
     ");
-    insta::assert_snapshot!(folder.run(&["analyze", "--format", "csv", "x"]), @"
+    insta::assert_snapshot!(folder.run(&["analyze", "--format", "zeek", "x"]), @"
     exit 2
     -- stderr
-    ftpscope: invalid value 'csv' for '--format <FORMAT>' [possible values: table, json, ndjson, html]; try '--help'
+    ftpscope: invalid value 'zeek' for '--format <FORMAT>' [possible values: table, json, ndjson, csv, html]; try '--help'
     ");
 }
 
@@ -148,10 +150,11 @@ fn output_that_cannot_be_written_is_told_before_anything_is_read() {
 #[test]
 fn a_closed_pipe_ends_quietly() {
     let folder = Folder::new("pipe");
-    let commands: [&[&str]; 6] = [
+    let commands: [&[&str]; 7] = [
         &["analyze", "headers.pcap"],
         &["analyze", "--format", "json", "headers.pcap"],
         &["analyze", "--format", "ndjson", "headers.pcap"],
+        &["analyze", "--format", "csv", "headers.pcap"],
         &["schema"],
         &["man"],
         &["--help"],

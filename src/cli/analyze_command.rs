@@ -1,6 +1,7 @@
 //! `ftpscope analyze`: reports every FTP session in captures.
 
 use std::collections::BTreeSet;
+use std::io;
 use std::sync::Arc;
 
 use super::args::AnalyzeArguments;
@@ -9,14 +10,14 @@ use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 use super::extraction_folder;
 use super::output::Output;
-use super::reading::Reading;
+use super::reading::{Outcome, Reading};
 use crate::diagram::{Detail, Recorder};
 use crate::extract::{self, Extractor};
 use crate::model::TransferSink;
 use crate::model::record::Severity;
 use crate::model::trace::Tracing;
 use crate::page::{PageOptions, Previews, write_page};
-use crate::report::{DocumentBuilder, EventLines, ReportBuilder, json, table, tell_aside};
+use crate::report::{DocumentBuilder, EventLines, ReportBuilder, csv, json, table, tell_aside};
 
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
@@ -39,63 +40,12 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         Some(extractor) => extractor,
         None => &mut nowhere,
     };
-    let outcome;
-    let written = if arguments.output.format == Format::Ndjson {
-        let choice = arguments.output.events.into();
-        let several = reading.is_several();
-        let piped = reading.piped;
-        let mut lines = EventLines::new(&mut output, choice, several, piped);
-        let stop = lines.stopped();
-        let hold = arguments.output.events == Events::All;
-        outcome = if piped {
-            reading.run(&mut lines, hold, files, stop)
-        } else {
-            tell_aside(&mut lines, |events| reading.run(events, hold, files, stop))
-        };
-        let summary = &outcome.summary;
-        lines.finish(&summary.captures, &summary.totals).map(|_| ())
-    } else if arguments.output.format == Format::Html {
-        reading.options.tracing = Tracing::Packets;
-        let mut builder = ReportBuilder::new(&reading.options.limits);
-        let mut recorder = Recorder::default();
-        let mut events = (&mut builder, &mut recorder);
-        let mut previews = Previews::default();
-        outcome = if arguments.output.previews {
-            let mut files = previews.sink(files);
-            reading.run(&mut events, false, &mut files, Arc::default())
-        } else {
-            reading.run(&mut events, false, files, Arc::default())
-        };
-        let summary = &outcome.summary;
-        let report = builder.finish(summary.captures.clone(), summary.totals.clone());
-        let options = PageOptions {
-            zone: arguments.presentation.tz.clone(),
-            detail: Detail::Messages,
-        };
-        if outcome.interrupted {
-            Ok(())
-        } else {
-            write_page(&report, &recorder, &previews, &options, &mut output)
-        }
-    } else {
-        let layout = arguments.presentation.layout(path);
-        let format = arguments.output.format;
-        let limits = reading.options.limits.clone();
-        let mut builder = DocumentBuilder::new(&limits, |session, out| match format {
-            Format::Json => json::write_session(session, out),
-            _ => table::write_session(session, &layout, out),
-        });
-        outcome = tell_aside(&mut builder, |events| {
-            reading.run(events, false, files, Arc::default())
-        });
-        let summary = &outcome.summary;
-        let (report, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
-        match format {
-            _ if outcome.interrupted => Ok(()),
-            Format::Json => json::write_document(&report, sessions, &mut output),
-            _ => table::write_document(&report, sessions, &layout, &mut output),
-        }
+    let write = match arguments.output.format {
+        Format::Ndjson => write_events,
+        Format::Html => write_as_page,
+        Format::Table | Format::Json | Format::Csv => write_sessions,
     };
+    let (outcome, written) = write(arguments, reading, files, &mut output);
     // The files are finished even where nobody reads the report.
     let extracted = extractor.map_or(Ok(()), |extractor| {
         finish_folder(extractor, &outcome.rejected, arguments)
@@ -110,6 +60,102 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let threshold = arguments.fail_on.map(Severity::from);
     let found = threshold.is_some_and(|least| outcome.tally.worst >= Some(least));
     Ok(arguments.exit.exit(&outcome, found))
+}
+
+/// Reads the captures, with one line an event.
+fn write_events(
+    arguments: &AnalyzeArguments,
+    reading: Reading,
+    files: &mut dyn TransferSink,
+    output: &mut Output,
+) -> (Outcome, io::Result<()>) {
+    let choice = arguments.output.events.into();
+    let several = reading.is_several();
+    let piped = reading.piped;
+    let mut lines = EventLines::new(output, choice, several, piped);
+    let stop = lines.stopped();
+    let hold = arguments.output.events == Events::All;
+    let outcome = if piped {
+        reading.run(&mut lines, hold, files, stop)
+    } else {
+        tell_aside(&mut lines, |events| reading.run(events, hold, files, stop))
+    };
+    let summary = &outcome.summary;
+    let written = lines.finish(&summary.captures, &summary.totals).map(|_| ());
+    (outcome, written)
+}
+
+/// Reads the captures into a page.
+fn write_as_page(
+    arguments: &AnalyzeArguments,
+    mut reading: Reading,
+    files: &mut dyn TransferSink,
+    output: &mut Output,
+) -> (Outcome, io::Result<()>) {
+    reading.options.tracing = Tracing::Packets;
+    let mut builder = ReportBuilder::new(&reading.options.limits);
+    let mut recorder = Recorder::default();
+    let mut events = (&mut builder, &mut recorder);
+    let mut previews = Previews::default();
+    let outcome = if arguments.output.previews {
+        let mut files = previews.sink(files);
+        reading.run(&mut events, false, &mut files, Arc::default())
+    } else {
+        reading.run(&mut events, false, files, Arc::default())
+    };
+    let summary = &outcome.summary;
+    let report = builder.finish(summary.captures.clone(), summary.totals.clone());
+    let options = PageOptions {
+        zone: arguments.presentation.tz.clone(),
+        detail: Detail::Messages,
+    };
+    let written = if outcome.interrupted {
+        Ok(())
+    } else {
+        write_page(&report, &recorder, &previews, &options, output)
+    };
+    (outcome, written)
+}
+
+/// Reads the captures into a document whose sessions are text as soon as they have ended.
+fn write_sessions(
+    arguments: &AnalyzeArguments,
+    reading: Reading,
+    files: &mut dyn TransferSink,
+    output: &mut Output,
+) -> (Outcome, io::Result<()>) {
+    let format = arguments.output.format;
+    let layout = arguments
+        .presentation
+        .layout(arguments.output.output.as_deref());
+    let columns = csv::Columns {
+        md5: reading.options.md5,
+        sha1: reading.options.sha1,
+        captures: reading.several_paths(),
+    };
+    let limits = reading.options.limits.clone();
+    let mut builder = DocumentBuilder::new(&limits, |session, out| match format {
+        Format::Json => json::write_session(session, out),
+        Format::Csv => csv::write_session(session, &columns, out),
+        _ => table::write_session(session, &layout, out),
+    });
+    let outcome = tell_aside(&mut builder, |events| {
+        reading.run(events, false, files, Arc::default())
+    });
+    let summary = &outcome.summary;
+    let (report, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
+    let written = match format {
+        _ if outcome.interrupted => Ok(()),
+        Format::Json => json::write_document(&report, sessions, output),
+        Format::Csv => {
+            if !arguments.presentation.quiet {
+                error_text::note_warnings(&report.warnings);
+            }
+            csv::write_document(sessions, &columns, output)
+        }
+        _ => table::write_document(&report, sessions, &layout, output),
+    };
+    (outcome, written)
 }
 
 fn finish_folder(

@@ -9,7 +9,7 @@ use crate::report::EventChoice;
 /// Options about the report.
 #[derive(Debug, Args)]
 pub(super) struct OutputArguments {
-    /// What to write: table, json (one document), ndjson (one object an event), html (one page)
+    /// What to write: table, json (one document), ndjson (one object an event), csv (one row a transfer), html (one page)
     #[arg(
         long,
         value_name = "FORMAT",
@@ -44,6 +44,8 @@ pub(super) enum Format {
     Json,
     /// One JSON object an event.
     Ndjson,
+    /// One row a transfer, for a spreadsheet.
+    Csv,
     /// One page to look at and to step through.
     Html,
 }

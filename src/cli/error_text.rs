@@ -5,7 +5,9 @@ use std::path::Path;
 
 use super::exit_code::Exit;
 use crate::capture::Error;
+use crate::model::record::WarningRecord;
 use crate::model::wire_text::printable;
+use crate::report::units;
 
 /// Why a command could not be carried out.
 #[derive(Debug, thiserror::Error)]
@@ -103,6 +105,17 @@ pub(super) fn print_lines(lines: &str) {
 /// A note on standard error: not an error.
 pub(super) fn note(message: &str) {
     print(&format!("note: {message}"));
+}
+
+/// Notes on the input, where the report has no place for them.
+pub(super) fn note_warnings(warnings: &[WarningRecord]) {
+    for warning in warnings {
+        let times = match warning.count {
+            0 | 1 => String::new(),
+            count => format!(" ({} times)", units::count(count)),
+        };
+        note(&format!("{}{times}", warning.message));
+    }
 }
 
 /// Refuses previews where there is no page to show them, and says what they may show.

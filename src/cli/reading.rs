@@ -107,6 +107,16 @@ impl Reading {
         self.captures.captures().len() > 1
     }
 
+    /// With more than one capture: their paths, in the order of the report.
+    pub(super) fn several_paths(&self) -> Vec<String> {
+        let captures = self.captures.captures();
+        if captures.len() > 1 {
+            captures.into_iter().map(|capture| capture.path).collect()
+        } else {
+            Vec::new()
+        }
+    }
+
     /// Reads everything. With `hold` also the events before a session's end are told where sessions are chosen; once
     /// `stop` is true nobody reads them any more.
     pub(super) fn run(

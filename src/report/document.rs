@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! session_end ──> text of the session ──> FinishedSessions ──┐
-//! all else    ──> ReportBuilder ──> Report, no sessions ─────┴──> json::write_document, table::write_document
+//! all else    ──> ReportBuilder ──> Report, no sessions ─────┴──> json::, table::, csv::write_document
 //! ```
 
 use std::io;

@@ -1,9 +1,9 @@
 //! Events become views.
 //!
-//! In: [`Event`](crate::model::Event)s and the run's summary. Out: one document, one line an event, or tables for people.
+//! In: [`Event`](crate::model::Event)s and the run's summary. Out: one document, rows, one line an event, or tables for people.
 //!
 //! ```text
-//! Event -> builder -> Report -> table | json
+//! Event -> builder -> Report -> table | json | csv
 //!       |-> document: the same, with sessions as text, in bounded memory
 //!       |-> event_lines -> NDJSON
 //!       \-> live_lines -> one line of text an event
@@ -13,11 +13,12 @@
 //!
 //! Nothing here looks at packets, and secrets were hidden before the events were made. Text from the wire goes to people
 //! through [`wire_text::printable`](crate::model::wire_text::printable) and to machines through the JSON escapes of
-//! `escaped_json`.
+//! `escaped_json`; CSV, which has no escapes, takes the former.
 
 mod aside;
 mod builder;
 mod compact_json;
+pub mod csv;
 mod document;
 mod escaped_json;
 mod event_lines;

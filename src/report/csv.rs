@@ -1,0 +1,293 @@
+//! The report as CSV (RFC 4180): a row for each transfer, for a spreadsheet or a script.
+//!
+//! In: sessions, in any order. Out: a header, then the rows by session and transfer.
+//!
+//! ```text
+//! session ──┬── transfer ──> row: facts of the session, facts of the transfer
+//!           └── none ──────> row: facts of the session, empty cells
+//! ```
+//!
+//! Columns have the names of the report's fields, those of an object within it after the object's name. What is not known is
+//! an empty cell. A row is a line and shows what is there: controls in text from the wire stand as
+//! [`printable`] writes them, and text that a spreadsheet would take for a formula gets a `'`.
+
+use std::io::{self, Write};
+use std::net::IpAddr;
+
+use ::csv::{ErrorKind, IntoInnerError, Terminator, WriterBuilder};
+use serde::{Serialize, Serializer};
+
+use super::FinishedSessions;
+use crate::model::Timestamp;
+use crate::model::record::{
+    Command, Completeness, Connection, DataType, LoginOutcome, Mode, Session, Transfer,
+    TransferDirection, VerdictStatus,
+};
+use crate::model::wire_text::printable;
+
+/// Columns that are not always there.
+#[derive(Clone, Debug, Default)]
+pub struct Columns {
+    /// The digests in `md5`.
+    pub md5: bool,
+    /// The digests in `sha1`.
+    pub sha1: bool,
+    /// With more than one capture: the paths of all, in the report's order, for `capture_path` beside `capture_frame`.
+    pub captures: Vec<String>,
+}
+
+/// Writes the rows of one session, for [`write_document`].
+pub fn write_session<W: Write>(
+    session: &Session,
+    columns: &Columns,
+    out: &mut W,
+) -> io::Result<()> {
+    let mut writer = WriterBuilder::new()
+        .has_headers(false)
+        .terminator(Terminator::CRLF)
+        .from_writer(out);
+    let row = Row::of_session(session, columns);
+    for transfer in &session.transfers {
+        writer
+            .serialize(row.with(session, transfer, columns))
+            .map_err(failure)?;
+    }
+    if session.transfers.is_empty() {
+        writer.serialize(row).map_err(failure)?;
+    }
+    writer.flush()
+}
+
+/// Writes the header, and the sessions that [`write_session`] made with the same columns.
+pub fn write_document(
+    sessions: FinishedSessions,
+    columns: &Columns,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    out.write_all(&header(columns)?)?;
+    sessions.write(b"", out)
+}
+
+/// The names of the columns. They are those of a row's fields, which are known where there is a row.
+fn header(columns: &Columns) -> io::Result<Vec<u8>> {
+    let mut writer = WriterBuilder::new()
+        .terminator(Terminator::CRLF)
+        .from_writer(Vec::new());
+    writer.serialize(Row::new(columns)).map_err(failure)?;
+    let mut text = writer.into_inner().map_err(IntoInnerError::into_error)?;
+    let end = text.iter().position(|&byte| byte == b'\n');
+    text.truncate(end.map_or(0, |at| at.saturating_add(1)));
+    Ok(text)
+}
+
+/// What the target said; anything else would be a mistake in [`Row`].
+fn failure(error: ::csv::Error) -> io::Error {
+    match error.into_kind() {
+        ErrorKind::Io(cause) => cause,
+        kind => io::Error::other(format!("{kind:?}")),
+    }
+}
+
+/// One row, in the order of the columns.
+#[derive(Clone, Copy, Default, Serialize)]
+struct Row<'a> {
+    session: u64,
+    start: Timestamp,
+    duration: f64,
+    client: Option<IpAddr>,
+    client_port: u16,
+    server: Option<IpAddr>,
+    server_port: u16,
+    server_name: Option<Text<'a>>,
+    user: Option<Text<'a>>,
+    login_outcome: Option<LoginOutcome>,
+    encrypted: bool,
+    verdict_status: Option<VerdictStatus>,
+    verdict_text: Text<'a>,
+    transfer: Option<u64>,
+    frame: Option<u64>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_path: Optional<Text<'a>>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_frame: Optional<u64>,
+    time: Option<Timestamp>,
+    verb: Option<Text<'a>>,
+    argument: Option<Text<'a>>,
+    path: Option<Text<'a>>,
+    direction: Option<TransferDirection>,
+    mode: Option<Mode>,
+    data_type: Option<DataType>,
+    bytes: Option<u64>,
+    missing_bytes: Option<u64>,
+    announced_bytes: Option<u64>,
+    restart_offset: Option<u64>,
+    completeness: Option<Completeness>,
+    evidence: Sentences<'a>,
+    sha256: Option<&'a str>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    md5: Optional<&'a str>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    sha1: Optional<&'a str>,
+    media_type: Option<Text<'a>>,
+    saved_as: Option<Text<'a>>,
+    connection_client: Option<IpAddr>,
+    connection_client_port: Option<u16>,
+    connection_server: Option<IpAddr>,
+    connection_server_port: Option<u16>,
+    connection_start: Option<Timestamp>,
+    connection_duration: Option<f64>,
+}
+
+impl<'a> Row<'a> {
+    /// The columns, with nothing in them.
+    fn new(columns: &Columns) -> Self {
+        let several = !columns.captures.is_empty();
+        Self {
+            capture_path: Optional::new(several),
+            capture_frame: Optional::new(several),
+            md5: Optional::new(columns.md5),
+            sha1: Optional::new(columns.sha1),
+            ..Self::default()
+        }
+    }
+
+    /// The row of a session without transfers.
+    fn of_session(session: &'a Session, columns: &Columns) -> Self {
+        Self {
+            session: session.id,
+            start: session.start,
+            duration: session.duration,
+            client: Some(session.client.ip),
+            client_port: session.client.port,
+            server: Some(session.server.ip),
+            server_port: session.server.port,
+            server_name: session.server.name.as_deref().map(Text),
+            user: session.login.user.as_deref().map(Text),
+            login_outcome: Some(session.login.outcome),
+            encrypted: session.tls.is_some(),
+            verdict_status: Some(session.verdict.status),
+            verdict_text: Text(&session.verdict.text),
+            ..Self::new(columns)
+        }
+    }
+
+    /// This row with a transfer of its session.
+    fn with(&self, session: &'a Session, transfer: &'a Transfer, columns: &'a Columns) -> Self {
+        let command = command_of(session, transfer);
+        let path = command.and_then(|command| capture_path(command, columns));
+        let connection = transfer.connection.as_ref();
+        Self {
+            transfer: Some(transfer.id),
+            frame: command.map(|command| command.frame),
+            capture_path: self.capture_path.with(path.map(Text)),
+            capture_frame: self
+                .capture_frame
+                .with(command.and_then(|command| command.capture_frame)),
+            time: command.map(|command| command.time),
+            verb: Some(Text(&transfer.verb)),
+            argument: transfer.argument.as_deref().map(Text),
+            path: transfer.path.as_deref().map(Text),
+            direction: Some(transfer.direction),
+            mode: Some(transfer.mode),
+            data_type: Some(transfer.data_type),
+            bytes: Some(transfer.bytes),
+            missing_bytes: Some(transfer.missing_bytes),
+            announced_bytes: transfer.announced_bytes,
+            restart_offset: Some(transfer.restart_offset),
+            completeness: Some(transfer.completeness),
+            evidence: Sentences(&transfer.evidence),
+            sha256: transfer.sha256.as_deref(),
+            md5: self.md5.with(transfer.md5.as_deref()),
+            sha1: self.sha1.with(transfer.sha1.as_deref()),
+            media_type: transfer.media_type.as_deref().map(Text),
+            saved_as: transfer.saved_as.as_deref().map(Text),
+            connection_client: connection.map(|connection| connection.client.ip),
+            connection_client_port: connection.map(|connection| connection.client.port),
+            connection_server: connection.map(|connection| connection.server.ip),
+            connection_server_port: connection.map(|connection| connection.server.port),
+            connection_start: connection.map(|connection| connection.start),
+            connection_duration: connection.map(duration),
+            ..*self
+        }
+    }
+}
+
+/// The command that began a transfer, where it was captured.
+fn command_of<'a>(session: &'a Session, transfer: &Transfer) -> Option<&'a Command> {
+    let commands = &session.step_of(transfer.id)?.commands;
+    commands
+        .iter()
+        .rfind(|command| command.verb == transfer.verb)
+}
+
+fn capture_path<'a>(command: &Command, columns: &'a Columns) -> Option<&'a str> {
+    let index = usize::try_from(command.capture?).ok()?;
+    columns.captures.get(index).map(String::as_str)
+}
+
+fn duration(connection: &Connection) -> f64 {
+    connection.end.since(connection.start).seconds()
+}
+
+/// Text from the wire, or with such text in it.
+#[derive(Clone, Copy, Default)]
+struct Text<'a>(&'a str);
+
+impl Serialize for Text<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = printable(self.0);
+        if text.starts_with(FORMULA) {
+            serializer.serialize_str(&format!("'{text}"))
+        } else {
+            serializer.serialize_str(&text)
+        }
+    }
+}
+
+/// Several texts in one cell.
+#[derive(Clone, Copy, Default)]
+struct Sentences<'a>(&'a [String]);
+
+impl Serialize for Sentences<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        Text(&self.0.join("; ")).serialize(serializer)
+    }
+}
+
+/// The cell of a column that is not always there.
+#[derive(Clone, Copy, Default, Serialize)]
+#[serde(untagged)]
+enum Optional<T> {
+    #[default]
+    Absent,
+    Cell(Option<T>),
+}
+
+impl<T> Optional<T> {
+    /// An empty cell, or no column.
+    fn new(present: bool) -> Self {
+        if present {
+            Self::Cell(None)
+        } else {
+            Self::Absent
+        }
+    }
+
+    /// This cell with something in it, where there is one.
+    fn with(self, value: Option<T>) -> Self {
+        match self {
+            Self::Absent => Self::Absent,
+            Self::Cell(_) => Self::Cell(value),
+        }
+    }
+
+    fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+}
+
+/// What makes a spreadsheet take the rest of a cell for a formula.
+const FORMULA: [char; 4] = ['=', '+', '-', '@'];
+
+#[cfg(test)]
+mod tests;
