@@ -4,10 +4,12 @@
 mod support;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
+use support::conversation::{Conversation, SEGMENT};
 use support::folder::Folder;
 use support::specimens::{self, RESUME_AT, SIZE};
 
@@ -211,6 +213,37 @@ fn resumed_transfer_is_two_parts_of_one_file() {
 }
 
 #[test]
+fn behind_a_pause_of_the_traffic() {
+    let content = vec![b'x'; 100 * SEGMENT];
+    for minutes in [0, 2, 3 * 60, 48 * 60] {
+        for late in 60..63 {
+            let mut earlier = Conversation::logged_in("10.0.0.3:39000", SERVER);
+            earlier.part();
+            let mut wire = earlier.wire;
+            wire.wait(Duration::from_mins(minutes));
+            let before = wire.len();
+            let mut ftp = Conversation::open_on(wire, "10.0.0.2:40000", SERVER);
+            ftp.exchange("USER mira", "331 Please specify the password.");
+            ftp.exchange("PASS hazel-lantern", "230 Login successful.");
+            ftp.retrieve("f.bin", 40_001, 50_001, &content);
+            ftp.part();
+            // A packet comes late, while it becomes clear that the time stamps are right.
+            ftp.wire.move_frame(before + late, before + late + 8);
+            let name = format!("pause_{minutes}_{late}");
+            let report = analyze(&name, &ftp.wire.to_pcap());
+            let sessions = report["sessions"].as_array().expect("an array");
+            assert_eq!(sessions.len(), 2, "{name}");
+            let session = &sessions[1];
+            assert_eq!(session["end_state"], "closed", "{name}");
+            assert_eq!(session["login"]["outcome"], "accepted", "{name}");
+            let transfer = &session["transfers"][0];
+            assert_file(transfer, "RETR", "passive", &content);
+            assert_eq!(report["warnings"], json!([]), "{name}");
+        }
+    }
+}
+
+#[test]
 fn control_on_port_2121() {
     let pcap = specimens::control_on_port_2121();
     assert_whole_file("control_on_port_2121", &pcap, "passive");
@@ -305,3 +338,5 @@ fn sha256(bytes: &[u8]) -> String {
             text
         })
 }
+
+const SERVER: &str = "10.0.0.1:21";

@@ -3,6 +3,9 @@
 //! One damaged record with a time years ahead must not expire every table: a leap of more than a minute is believed once 64
 //! packets in a row agree with it. A pause of the traffic looks the same at first; only where later packets come back to
 //! the time before is it known that a time stamp was wrong, and only then is it said.
+//!
+//! Until a leap is believed, what is due is not done, but what the packets behind it begin is dated behind it too: it has
+//! not waited since before the pause.
 
 use crate::model::{Span, Timestamp};
 
@@ -32,6 +35,16 @@ impl Clock {
             self.leap(time, ahead);
         }
         self.now
+    }
+
+    /// When the packet came that was given last, for what is timed from it: its own time behind a leap with which another
+    /// packet agrees.
+    pub(super) fn came(&self, time: Timestamp) -> Timestamp {
+        if self.agreeing > 1 {
+            time.max(self.now)
+        } else {
+            self.now
+        }
     }
 
     #[cold]
@@ -90,6 +103,23 @@ mod tests {
         }
         assert_eq!(clock.packet(at(5000)), at(5000));
         assert_eq!(clock.disbelieved, 1);
+    }
+
+    #[test]
+    fn what_comes_behind_a_pause_is_dated_behind_it() {
+        let mut clock = Clock::default();
+        let mut came = |time| {
+            let now = clock.packet(time);
+            (now, clock.came(time))
+        };
+        assert_eq!(came(at(1000)), (at(1000), at(1000)));
+        // It may be that this one is wrong.
+        assert_eq!(came(at(9000)), (at(1000), at(1000)));
+        assert_eq!(came(at(9001)), (at(1000), at(9001)));
+        assert_eq!(came(at(1001)), (at(1001), at(1001)));
+        // Time that seems to have gone back.
+        assert_eq!(came(at(100)), (at(1001), at(1001)));
+        assert_eq!(came(at(101)), (at(1001), at(1001)));
     }
 
     #[test]

@@ -113,7 +113,8 @@ impl Run<'_> {
     fn packet(&mut self, packet: &Packet<'_>) {
         let now = self.clock.packet(packet.frame.time);
         self.last = packet.frame;
-        self.tracker.at(packet.frame, now);
+        let came = self.clock.came(packet.frame.time);
+        self.tracker.at(packet.frame, came);
         let mut ends = None;
         let mut is_dns = false;
         let share = match self.decoder.decode(packet) {

@@ -3,6 +3,7 @@
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp, Warning};
 
+use super::believed_time::{BelievedTime, Moment};
 use super::budget::Budget;
 use super::delivery::Context;
 use super::flow::{Flow, Outcome};
@@ -24,7 +25,7 @@ pub struct FlowTable {
     flows: usize,
     idle: Span,
     linger: Span,
-    now: Option<Timestamp>,
+    time: BelievedTime,
     /// The earliest time at which something may be due.
     due: Timestamp,
     /// Flows in which time alone may decide something, in the order in which that began.
@@ -50,7 +51,7 @@ impl FlowTable {
             flows: limits.flows.min(u32::MAX as usize),
             idle: limits.data_idle.min(limits.control_idle),
             linger: limits.linger,
-            now: None,
+            time: BelievedTime::default(),
             due: Timestamp::MAX,
             attention: Vec::new(),
             attention_due: Timestamp::MAX,
@@ -66,13 +67,14 @@ impl FlowTable {
     /// that is, or was, followed.
     #[inline]
     pub fn segment(&mut self, segment: &Segment<'_>, handler: &mut impl StreamHandler) -> bool {
-        let now = self.advance(segment.frame.time);
+        let moment = self.time.segment(segment.frame.time);
         let (key, direction) = FlowKey::new(segment.source, segment.destination);
         let offered = match self.slots.find(key) {
-            Some(place) => self.known(place, direction, segment, handler, now),
+            Some(place) => self.known(place, direction, segment, handler, moment),
             None => true,
         };
-        let taken = !offered || self.unknown(key, direction, segment, handler, now);
+        let taken = !offered || self.unknown(key, direction, segment, handler, moment);
+        let now = moment.now;
         self.work += 1;
         if self.budget.over() {
             self.relieve(segment.frame, handler, now);
@@ -92,19 +94,15 @@ impl FlowTable {
     /// Time has come to `now`, at the packet `at`: decides holes and ends flows that are due. Costs next to nothing when
     /// nothing is.
     pub fn tick(&mut self, now: Timestamp, at: FrameRef, handler: &mut impl StreamHandler) {
-        let before = *self.now.get_or_insert(now);
-        if before.since(now) > BELIEVED {
-            // Time was wrong before; what is due is due from now on.
-            self.now = Some(now);
+        let (now, went_back) = self.time.tick(now);
+        if went_back {
+            // What is due is due from now on.
             self.scan_due = now.plus(SCAN_EVERY);
             self.attention_due = now.plus(ATTENTION_EVERY);
             self.due = self.scan_due.min(self.attention_due);
-        } else if now > before {
-            self.now = Some(now);
         }
         // A live link may be quiet, and then ticks are all there is.
         self.work += 1 + self.slots.len() as u64 / 64;
-        let now = self.now.unwrap_or(now);
         if now >= self.due {
             self.housekeeping(at, handler, now);
         }
@@ -112,7 +110,7 @@ impl FlowTable {
 
     /// The input has ended: closes every flow, the one seen last as the last.
     pub fn finish(&mut self, at: FrameRef, handler: &mut impl StreamHandler) {
-        let now = self.advance(at.time);
+        let Moment { now, .. } = self.time.segment(at.time);
         for (_, place) in self.slots.open_flows(|_| true) {
             self.end(place, CloseReason::InputEnd, at, handler, now);
         }
@@ -132,15 +130,6 @@ impl FlowTable {
         self.late_segments
     }
 
-    /// Moves time on to that of a packet, unless it cannot be believed.
-    fn advance(&mut self, time: Timestamp) -> Timestamp {
-        let now = self.now.get_or_insert(time);
-        if time > *now && time.since(*now) <= BELIEVED {
-            *now = time;
-        }
-        *now
-    }
-
     /// A segment whose ends are in the table. True when it is of another connection, or of one that is over.
     fn known(
         &mut self,
@@ -148,11 +137,12 @@ impl FlowTable {
         direction: Direction,
         segment: &Segment<'_>,
         handler: &mut impl StreamHandler,
-        now: Timestamp,
+        moment: Moment,
     ) -> bool {
         let Some(slot) = self.slots.get_mut(place) else {
             return true;
         };
+        let Moment { now, came } = moment;
         let silent = now.since(slot.last_seen);
         match &mut slot.state {
             State::Open(flow) => {
@@ -165,15 +155,15 @@ impl FlowTable {
                     None
                 };
                 if let Some(reason) = ends {
-                    self.end(place, reason, segment.frame, handler, now);
+                    self.end(place, reason, segment.frame, handler, came);
                     return true;
                 }
-                slot.last_seen = now;
+                slot.last_seen = came;
                 handler.segment(id, direction, segment);
-                let mut context = Context::new(handler, &mut self.budget, id, segment.frame, now);
+                let mut context = Context::new(handler, &mut self.budget, id, segment.frame, came);
                 let outcome = flow.segment(direction, segment, &mut context);
                 if outcome != Outcome::Open || (flow.waiting() && !slot.in_attention) {
-                    self.settle(place, outcome, segment.frame, handler, now);
+                    self.settle(place, outcome, segment.frame, handler, moment);
                 }
                 false
             }
@@ -186,9 +176,9 @@ impl FlowTable {
                 }
                 self.late_segments += 1;
                 handler.late(FlowId(place));
-                slot.last_seen = now;
+                slot.last_seen = came;
                 if segment.flags.rst() {
-                    quiet.closed.get_or_insert(now);
+                    quiet.closed.get_or_insert(came);
                 }
                 false
             }
@@ -203,14 +193,14 @@ impl FlowTable {
         direction: Direction,
         segment: &Segment<'_>,
         handler: &mut impl StreamHandler,
-        now: Timestamp,
+        moment: Moment,
     ) -> bool {
         if segment.flags.syn() && !segment.flags.rst() {
             self.openings.remember(key, direction, segment);
         }
         let admitted = handler.admit(segment);
         if admitted {
-            self.open(key, direction, segment, handler, now);
+            self.open(key, direction, segment, handler, moment);
         }
         admitted
     }
@@ -222,14 +212,15 @@ impl FlowTable {
         direction: Direction,
         segment: &Segment<'_>,
         handler: &mut impl StreamHandler,
-        now: Timestamp,
+        moment: Moment,
     ) {
+        let Moment { now, came } = moment;
         if self.slots.flows() >= self.flows && !self.make_room(segment.frame, handler, now) {
             self.budget.refused_flows.note(segment.frame);
             return;
         }
         let flow = Flow::new(key, direction, segment, self.openings.take(key));
-        let place = self.slots.insert(key, flow, now);
+        let place = self.slots.insert(key, flow, came);
         let id = FlowId(place);
         let Some(slot) = self.slots.get_mut(place) else {
             return;
@@ -242,10 +233,10 @@ impl FlowTable {
             Outcome::Ignored
         } else {
             handler.segment(id, direction, segment);
-            let mut context = Context::new(handler, &mut self.budget, id, segment.frame, now);
+            let mut context = Context::new(handler, &mut self.budget, id, segment.frame, came);
             flow.segment(direction, segment, &mut context)
         };
-        self.settle(place, outcome, segment.frame, handler, now);
+        self.settle(place, outcome, segment.frame, handler, moment);
         if segment.flags.syn()
             && !segment.flags.ack()
             && let Some(oldest) = self.half_open.push(place, key)
@@ -284,7 +275,7 @@ impl FlowTable {
         outcome: Outcome,
         frame: FrameRef,
         handler: &mut impl StreamHandler,
-        now: Timestamp,
+        Moment { now, came }: Moment,
     ) {
         let Some(slot) = self.slots.get_mut(place) else {
             return;
@@ -306,11 +297,11 @@ impl FlowTable {
             &mut self.budget,
             FlowId(place),
             frame,
-            now,
+            came,
         ));
         slot.state = State::Quiet(Quiet {
             starts: flow.starts(),
-            closed: (outcome == Outcome::Closed).then_some(now),
+            closed: (outcome == Outcome::Closed).then_some(came),
         });
     }
 
@@ -364,7 +355,7 @@ impl FlowTable {
             if let State::Open(flow) = &mut slot.state {
                 let mut context = Context::new(handler, &mut self.budget, FlowId(place), at, now);
                 let outcome = flow.review(self.linger, &mut context);
-                self.settle(place, outcome, at, handler, now);
+                self.settle(place, outcome, at, handler, Moment::at(now));
             }
         }
         self.attention_due = if self.attention.is_empty() {
@@ -447,7 +438,7 @@ impl FlowTable {
                 self.budget.forced_gaps.note(at);
                 let mut context = Context::new(handler, &mut self.budget, FlowId(place), at, now);
                 let outcome = flow.relieve(&mut context);
-                self.settle(place, outcome, at, handler, now);
+                self.settle(place, outcome, at, handler, Moment::at(now));
             }
         }
     }
@@ -468,8 +459,6 @@ impl FlowTable {
     }
 }
 
-/// How far the time stamp of one packet may move time.
-const BELIEVED: Span = Span::from_secs(60);
 /// A flow of which one side was not heard may be given up for others once it was silent for this long.
 const ONE_SIDED_SILENCE: Span = Span::from_secs(2);
 /// How often flows are looked through for those that were silent too long.

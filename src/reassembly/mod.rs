@@ -16,6 +16,7 @@
 //! never a silent join. All time is capture time.
 
 mod arrival;
+mod believed_time;
 mod budget;
 mod delivery;
 mod distant_segments;

@@ -43,7 +43,7 @@ pub(super) struct Shared<'s> {
     pub(super) data: HashMap<DataId, Box<DataChannel>, RandomState>,
     /// The frame being looked at.
     pub(super) now: FrameRef,
-    /// Capture time, without the leaps of damaged records: what timers go by.
+    /// Capture time, without the leaps of damaged records: what timers are started at.
     pub(super) clock: Timestamp,
     pub(super) totals: Totals,
     warnings: BTreeMap<(WarningCode, String), Warning>,

@@ -104,7 +104,7 @@ impl<'s> SessionTracker<'s> {
         }
     }
 
-    /// The packet that is looked at from here on, and the time that timers go by.
+    /// The packet that is looked at from here on, and the time from which timers go that it starts.
     pub fn at(&mut self, frame: FrameRef, clock: Timestamp) {
         self.shared.now = frame;
         self.shared.clock = clock;
