@@ -106,7 +106,7 @@ impl HalfStream {
             let overlap = backlog.held.insert(at, later, arrived, out.budget());
             out.seen_again(overlap.seen_again, overlap.conflicting);
         }
-        self.drain(out);
+        self.drain(false, out);
     }
 
     /// How many of `bytes` at `offset` can be delivered as they are.
@@ -122,13 +122,18 @@ impl HalfStream {
         usize::try_from(free).unwrap_or(usize::MAX).min(bytes.len())
     }
 
-    /// Delivers what is held and has become next.
-    fn drain<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+    /// Delivers what is held and has become next. Where that is because of a gap, what it waited for was lost and not late.
+    fn drain<H: StreamHandler>(&mut self, behind_gap: bool, out: &mut Delivery<'_, '_, H>) {
         while !out.ignored()
             && let Some(backlog) = self.backlog.as_deref_mut()
             && let Some(piece) = backlog.held.take_at(self.next, out.budget())
         {
-            self.deliver(&piece.bytes, piece.arrived, out);
+            let waited = piece.arrived.waited && !behind_gap;
+            let arrived = Arrival {
+                waited,
+                ..piece.arrived
+            };
+            self.deliver(&piece.bytes, arrived, out);
         }
     }
 
@@ -156,7 +161,7 @@ impl HalfStream {
             let length = self.next - offset;
             let acknowledged = self.receiver.acked().saturating_sub(offset).min(length);
             out.gap(offset, length, acknowledged);
-            self.drain(out);
+            self.drain(true, out);
         }
         self.finish(out);
     }
