@@ -217,7 +217,8 @@ pub enum Precision {
     Day,
 }
 
-/// One entry of a listing. Captures hold many of them, and most of their words are short enough to need no memory of their own.
+/// One entry of a listing.
+// Captures hold many of them, and most of their words are short enough to need no memory of their own.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct ListingEntry {
     /// The name as listed.
