@@ -133,7 +133,9 @@ impl Names {
         known(client.address)
             .or_else(on_loopback)
             .or_else(over_other_family)
-            .filter(|lookup| lookup.response.time <= start)
+            .filter(|lookup| {
+                (0..=STALE.nanos()).contains(&start.since(lookup.response.time).nanos())
+            })
     }
 }
 
@@ -156,6 +158,10 @@ const ASKED_OVER_V6: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0006;
 
 /// How long before a connection a lookup over the other family counts.
 const FRESH: Span = Span::from_secs(10);
+
+/// How long after a lookup a client may still go by it: caches commonly keep an answer for no more than a day, and behind a
+/// longer pause, or in a capture of another month, the name may be elsewhere.
+const STALE: Span = Span::from_secs(86_400);
 
 /// Where programs and the local stub resolver ask from.
 const LOOPBACK_CLIENTS: [[u8; 4]; 2] = [[127, 0, 0, 1], [127, 0, 0, 53]];
@@ -203,12 +209,18 @@ mod tests {
                 ..FrameRef::default()
             },
         );
-        let lookup = names.lookup(client, server, Timestamp::MAX).expect("known");
+        let lookup = names
+            .lookup(client, server, Timestamp::from_parts(1, 0))
+            .expect("known");
         assert_eq!(lookup.query.map(|frame| frame.number), Some(1));
         assert_eq!(lookup.response.number, 2);
         assert!(
             names
-                .lookup(Endpoint::v4([10, 0, 0, 3], 1), server, Timestamp::MAX)
+                .lookup(
+                    Endpoint::v4([10, 0, 0, 3], 1),
+                    server,
+                    Timestamp::from_parts(1, 0)
+                )
                 .is_none()
         );
     }
@@ -228,14 +240,35 @@ mod tests {
         }
         assert!(
             names
-                .lookup(client, Endpoint::v4([10, 0, 0, 1], 21), Timestamp::MAX)
+                .lookup(
+                    client,
+                    Endpoint::v4([10, 0, 0, 1], 21),
+                    Timestamp::from_parts(1, 0)
+                )
                 .is_none()
         );
         assert!(
             names
-                .lookup(client, Endpoint::v4([10, 0, 0, 3], 21), Timestamp::MAX)
+                .lookup(
+                    client,
+                    Endpoint::v4([10, 0, 0, 3], 21),
+                    Timestamp::from_parts(1, 0)
+                )
                 .is_some()
         );
+    }
+
+    #[test]
+    fn a_lookup_of_the_day_before_tells_nothing() {
+        let client = Endpoint::v4([10, 0, 0, 2], 4000);
+        let resolver = Endpoint::v4([10, 0, 0, 53], 53);
+        let server = Endpoint::v4([10, 0, 0, 1], 21);
+        let mut names = Names::new(4);
+        let answer = message(9, Some([10, 0, 0, 1]));
+        names.message(answer, resolver, client, FrameRef::default());
+        let known = |start| names.lookup(client, server, Timestamp::from_parts(start, 0));
+        assert!(known(86_400).is_some());
+        assert!(known(86_401).is_none());
     }
 
     #[test]
