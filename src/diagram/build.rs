@@ -1,13 +1,15 @@
-//! Puts everything that is known of a session into one order, and makes rows of it.
+//! Makes rows of what was planned: with headings, with the console, and with what was true at each of them.
 
+use std::collections::VecDeque;
+
+use super::captions;
 use super::console::{self, Shown};
-use super::control_connection::{self, ReplyParts};
 use super::draft::Draft;
 use super::model::{Channel, Diagram, Lane, Levels, Row, RowKind};
 use super::phases::{self, Phase};
+use super::plan::Plan;
 use super::recorder::Recorder;
 use super::state::Tracker;
-use super::{captions, data_connections, messages};
 use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
 use crate::model::{Endpoint, Timestamp};
 
@@ -15,14 +17,110 @@ impl Recorder {
     /// Draws a session, with the segments that were recorded of it.
     #[must_use]
     pub fn diagram(&self, session: &Session) -> Diagram {
-        Builder::new(session, self).build()
+        let drawing = self.drawing(session);
+        let rows: Vec<Row> = drawing.rows().collect();
+        let start = rows.first().map_or(session.start, |row| row.time);
+        Diagram {
+            session: session.id,
+            status: session.verdict.status,
+            verdict: session.verdict.text.clone(),
+            between: between(session),
+            ends: drawing.ends(),
+            start,
+            rows,
+            omitted: drawing.omitted(),
+        }
+    }
+
+    /// Gets ready to draw a session row by row, for who has no room for all rows.
+    #[must_use]
+    pub fn drawing<'a>(&'a self, session: &'a Session) -> Drawing<'a> {
+        Drawing {
+            session,
+            plan: Plan::of(session, self),
+        }
+    }
+}
+
+/// A session that can be drawn row by row.
+pub struct Drawing<'a> {
+    session: &'a Session,
+    plan: Plan<'a>,
+}
+
+impl Drawing<'_> {
+    /// What stands below the name of each lane, as in [`Diagram::ends`].
+    #[must_use]
+    pub fn ends(&self) -> [String; 4] {
+        ends(self.session)
+    }
+
+    /// Segments of its connections that could not be kept.
+    #[must_use]
+    pub fn omitted(&self) -> u64 {
+        self.plan.omitted
+    }
+
+    /// How many rows there are of single packets.
+    #[must_use]
+    pub fn packet_rows(&self) -> usize {
+        self.plan.counts().packets
+    }
+
+    /// How many other rows there are at least.
+    #[must_use]
+    pub fn fewest_rows(&self) -> usize {
+        self.plan.counts().others + self.session.steps.len()
+    }
+
+    /// How many other rows there are at most: each may have a heading, or the console before or behind it.
+    #[must_use]
+    pub fn most_rows(&self) -> usize {
+        let counts = self.plan.counts();
+        2 * counts.others + counts.headings + 3 * self.session.steps.len()
+    }
+
+    /// The rows, from top to bottom, each made when it is asked for.
+    pub fn rows(&self) -> impl Iterator<Item = Row> {
+        Rows {
+            drafts: self.plan.drafts(),
+            builder: Builder::new(self.session, self.plan.has_packets()),
+            is_over: false,
+        }
+    }
+}
+
+/// Rows as they come of drafts.
+struct Rows<'a, D> {
+    drafts: D,
+    builder: Builder<'a>,
+    is_over: bool,
+}
+
+impl<D: Iterator<Item = Draft>> Iterator for Rows<'_, D> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        loop {
+            if let Some(row) = self.builder.rows.pop_front() {
+                return Some(row);
+            }
+            if self.is_over {
+                return None;
+            }
+            if let Some(draft) = self.drafts.next() {
+                self.builder.draft(draft);
+            } else {
+                self.is_over = true;
+                self.builder.finish();
+            }
+        }
     }
 }
 
 /// Draws one session.
 struct Builder<'a> {
     session: &'a Session,
-    recorder: &'a Recorder,
     phases: Vec<Phase>,
     phase: usize,
     /// Number of the step that the rows have come to.
@@ -30,7 +128,10 @@ struct Builder<'a> {
     /// How many steps have their own row.
     steps_drawn: usize,
     tracker: Tracker,
-    rows: Vec<Row>,
+    /// Rows that are made and not yet taken.
+    rows: VecDeque<Row>,
+    /// Text of the heading, where the last row is one.
+    heading: Option<String>,
     /// What the user sees once the acknowledgements are through.
     later: Option<(Box<Shown>, Cause)>,
     packets: bool,
@@ -44,57 +145,28 @@ struct Cause {
 }
 
 impl<'a> Builder<'a> {
-    fn new(session: &'a Session, recorder: &'a Recorder) -> Self {
+    fn new(session: &'a Session, packets: bool) -> Self {
         Self {
             session,
-            recorder,
             phases: phases::of(&session.steps),
             phase: 0,
             step: 0,
             steps_drawn: 0,
             tracker: Tracker::new(),
-            rows: Vec::new(),
+            rows: VecDeque::new(),
+            heading: None,
             later: None,
-            packets: false,
+            packets,
         }
     }
 
-    fn build(mut self) -> Diagram {
-        let session = self.session;
-        let control = self.recorder.control(session.id);
-        self.packets = control.is_some_and(|control| control.segments.iter().any(is_bare_ack));
-        let parts = control.map_or_else(ReplyParts::new, |control| {
-            control_connection::reply_parts(session, control)
-        });
-        let mut drafts = messages::drafts(session, &parts);
-        let mut omitted = 0;
-        if let Some(control) = control {
-            omitted += control.omitted;
-            control_connection::drafts(session, control, &parts, &mut drafts);
-        }
-        omitted += data_connections::drafts(session, self.recorder, &mut drafts);
-        // By keys apart: sorted as they are, half of them would stand in memory a second time.
-        drafts.sort_by_cached_key(|draft| (draft.frame, draft.order));
-        self.rows.reserve(drafts.len());
-        for draft in drafts {
-            self.draft(draft);
-        }
+    /// What comes after all arrows.
+    fn finish(&mut self) {
         self.show_later();
-        if let Some(last) = session.steps.last() {
+        if let Some(last) = self.session.steps.last() {
             self.advance(last.number);
         }
         self.draw_steps(u64::MAX);
-        let start = self.rows.first().map_or(session.start, |row| row.time);
-        Diagram {
-            session: session.id,
-            status: session.verdict.status,
-            verdict: session.verdict.text.clone(),
-            between: between(session),
-            ends: ends(session),
-            start,
-            rows: self.rows,
-            omitted,
-        }
     }
 
     fn draft(&mut self, mut draft: Draft) {
@@ -150,7 +222,7 @@ impl<'a> Builder<'a> {
             if let Some(phase) = self.phases.get(self.phase)
                 && phase.first <= number
             {
-                let title = phase.title.clone();
+                let title = phase.title(&self.session.steps);
                 self.phase += 1;
                 self.push_heading(RowKind::Phase, title, Levels::ALL, time);
             }
@@ -180,7 +252,7 @@ impl<'a> Builder<'a> {
             self.steps_drawn += 1;
             let (from, to) = way(session, step);
             let frame = step.commands.first().map(|command| command.frame);
-            self.rows.push(Row {
+            self.push(Row {
                 kind: RowKind::Arrow {
                     from,
                     to,
@@ -202,8 +274,8 @@ impl<'a> Builder<'a> {
 
     /// Whether the heading just above says the same.
     fn is_said(&self, part: &str) -> bool {
-        let last = self.rows.last();
-        last.is_some_and(|row| row.kind == RowKind::Phase && row.label.eq_ignore_ascii_case(part))
+        let heading = self.heading.as_deref();
+        heading.is_some_and(|heading| heading.eq_ignore_ascii_case(part))
     }
 
     fn type_in(&mut self, typed: console::Typed, time: Timestamp) {
@@ -241,8 +313,13 @@ impl<'a> Builder<'a> {
         self.push_arrow(draft);
     }
 
+    fn push(&mut self, row: Row) {
+        self.heading = (row.kind == RowKind::Phase).then(|| row.label.clone());
+        self.rows.push_back(row);
+    }
+
     fn push_heading(&mut self, kind: RowKind, title: String, levels: Levels, time: Timestamp) {
-        self.rows.push(Row {
+        self.push(Row {
             kind,
             levels,
             caption: String::new(),
@@ -258,7 +335,7 @@ impl<'a> Builder<'a> {
     }
 
     fn push_arrow(&mut self, draft: Draft) {
-        self.rows.push(Row {
+        self.push(Row {
             kind: RowKind::Arrow {
                 from: draft.from,
                 to: draft.to,
@@ -276,12 +353,6 @@ impl<'a> Builder<'a> {
             failed: draft.failed,
         });
     }
-}
-
-/// Whether packets were recorded, and not only those that open and close connections.
-fn is_bare_ack(segment: &crate::model::trace::TracedSegment) -> bool {
-    let flags = segment.flags;
-    !(flags.syn || flags.fin || flags.rst)
 }
 
 /// `192.0.2.7:50211 → ftp.example.org (192.0.2.1:21)`.

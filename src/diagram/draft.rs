@@ -9,8 +9,6 @@ use crate::model::Timestamp;
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) frame: u64,
-    /// Place among those of the same frame.
-    pub(super) order: u8,
     pub(super) time: Timestamp,
     /// The step it begins or belongs to, where it tells.
     pub(super) step: Option<u64>,
@@ -45,7 +43,6 @@ impl Draft {
     ) -> Self {
         Self {
             frame,
-            order: 1,
             time,
             step: None,
             from,

@@ -5,73 +5,114 @@ use super::control_connection::ReplyParts;
 use super::draft::Draft;
 use super::labels::{command_label, reply_label, reply_lines};
 use super::model::{Channel, Lane, Levels};
+use super::plan::{Arrows, Source};
 use super::state::{self, Effect};
 use super::{captions, segments};
-use crate::model::record::{Command, Outcome, Reply, Session, Step, StepKind, Transfer};
+use crate::model::record::{Command, Dns, Outcome, Reply, Session, Step, StepKind, Transfer};
 use crate::protocol::ftp::{
     ExtendedPassive, extended_passive_reply, extended_port_argument, long_address, passive_reply,
     port_argument,
 };
 
-/// All messages of a session, in no order. Replies in `parts` are drawn there at packets.
-pub(super) fn drafts(session: &Session, parts: &ReplyParts) -> Vec<Draft> {
-    let mut drafts = Vec::new();
-    for step in &session.steps {
+/// A message of a session.
+#[derive(Clone, Copy)]
+pub(super) enum Message<'a> {
+    Query(&'a Step, &'a Dns),
+    Answer(&'a Step, &'a Dns),
+    /// What ends the greeting.
+    Greeting(&'a Step, &'a Reply),
+    /// One that no command asked for.
+    Reply(&'a Reply),
+    Command(&'a Step, &'a Command),
+    /// The reply to a command that stands at this place.
+    Answered(&'a Step, &'a Command, u32),
+}
+
+/// Plans all messages of a session.
+pub(super) fn plan<'a>(session: &'a Session, parts: &ReplyParts, arrows: &mut Arrows<'a>) {
+    let mut push = |frame: u64, levels, message| {
+        arrows.push((frame, ORDER), levels, false, Source::Message(message));
+    };
+    let unasked = |reply: &'a Reply| (reply.frame, parts.levels(reply), Message::Reply(reply));
+    let mut greeted = false;
+    for step in session.steps.iter().map(AsRef::as_ref) {
         match step.kind {
-            StepKind::Dns => drafts.extend(lookup(session, step)),
+            StepKind::Dns => {
+                if let Some(dns) = &session.dns {
+                    if let Some(frame) = dns.query_frame {
+                        push(frame, Levels::FINE, Message::Query(step, dns));
+                    }
+                    push(dns.response_frame, Levels::FINE, Message::Answer(step, dns));
+                }
+            }
             StepKind::Greeting => {
+                greeted = true;
                 if let Some(greeting) = &session.greeting {
-                    drafts.extend(greetings(session, step, greeting, parts));
+                    for reply in &greeting.preliminary {
+                        let (frame, levels, message) = unasked(reply);
+                        push(frame, levels, message);
+                    }
+                    let levels = parts.levels(greeting);
+                    push(greeting.frame, levels, Message::Greeting(step, greeting));
                 }
             }
             _ => {
                 for command in &step.commands {
-                    exchange(session, step, command, parts, &mut drafts);
+                    push(command.frame, Levels::FINE, Message::Command(step, command));
+                    for (place, reply) in (0..).zip(&command.replies) {
+                        let message = Message::Answered(step, command, place);
+                        push(reply.frame, parts.levels(reply), message);
+                    }
                 }
             }
         }
     }
-    if let Some(greeting) = &session.greeting
-        && !session
-            .steps
-            .iter()
-            .any(|step| step.kind == StepKind::Greeting)
-    {
-        drafts.push(reply_draft(greeting, None, parts));
+    let greeting = session.greeting.iter().filter(|_| !greeted);
+    for reply in greeting.chain(&session.unsolicited_replies) {
+        let (frame, levels, message) = unasked(reply);
+        push(frame, levels, message);
     }
-    for reply in &session.unsolicited_replies {
-        drafts.push(reply_draft(reply, None, parts));
-    }
-    drafts
 }
 
-fn lookup(session: &Session, step: &Step) -> Vec<Draft> {
-    let Some(dns) = &session.dns else {
-        return Vec::new();
-    };
-    let mut drafts = Vec::new();
-    let questions = || {
-        vec![
-            ("dns.qry.name", dns.name.clone()),
-            ("dns.qry.type", dns.record_type.clone()),
-            ("dns.qry.class", "IN".to_owned()),
-        ]
-    };
-    if let Some(frame) = dns.query_frame {
-        drafts.push(Draft {
-            step: Some(step.number),
-            caption: captions::query(dns),
-            fields: questions(),
-            ..Draft::new(
-                (frame, step.time),
-                (Lane::Client, Lane::Dns, Channel::Dns),
-                Levels::FINE,
-                format!("query {} {}", dns.record_type, dns.name),
-            )
-        });
+/// Makes the arrow of a message. Replies in `parts` are drawn there at packets.
+pub(super) fn draft(session: &Session, message: Message<'_>, parts: &ReplyParts) -> Option<Draft> {
+    Some(match message {
+        Message::Query(step, dns) => query(step, dns),
+        Message::Answer(step, dns) => answer(step, dns),
+        Message::Greeting(step, reply) => greeting(session, step, reply, parts),
+        Message::Reply(reply) => reply_draft(reply, None, parts),
+        Message::Command(step, command) => command_draft(session, step, command),
+        Message::Answered(step, command, place) => {
+            return answered(session, step, command, place, parts);
+        }
+    })
+}
+
+fn questions(dns: &Dns) -> Vec<(&'static str, String)> {
+    vec![
+        ("dns.qry.name", dns.name.clone()),
+        ("dns.qry.type", dns.record_type.clone()),
+        ("dns.qry.class", "IN".to_owned()),
+    ]
+}
+
+fn query(step: &Step, dns: &Dns) -> Draft {
+    Draft {
+        step: Some(step.number),
+        caption: captions::query(dns),
+        fields: questions(dns),
+        ..Draft::new(
+            (dns.query_frame.unwrap_or_default(), step.time),
+            (Lane::Client, Lane::Dns, Channel::Dns),
+            Levels::FINE,
+            format!("query {} {}", dns.record_type, dns.name),
+        )
     }
+}
+
+fn answer(step: &Step, dns: &Dns) -> Draft {
     let answers: Vec<String> = dns.answers.iter().map(ToString::to_string).collect();
-    let mut fields = questions();
+    let mut fields = questions(dns);
     fields.push(("dns.count.answers", answers.len().to_string()));
     let name = if dns.record_type == "AAAA" {
         "dns.aaaa"
@@ -80,48 +121,31 @@ fn lookup(session: &Session, step: &Step) -> Vec<Draft> {
     };
     fields.extend(answers.iter().map(|answer| (name, answer.clone())));
     let waited = dns.response_time.unwrap_or_default();
-    drafts.push(Draft {
+    Draft {
         step: Some(step.number),
         caption: captions::answer(dns),
         fields,
         ..Draft::new(
-            (dns.response_frame, step.time.plus(span(waited))),
+            (dns.response_frame, step.time.plus(segments::span(waited))),
             (Lane::Dns, Lane::Client, Channel::Dns),
             Levels::FINE,
             format!("response {}", answers.join(", ")),
         )
-    });
-    drafts
+    }
 }
 
-fn greetings(session: &Session, step: &Step, greeting: &Reply, parts: &ReplyParts) -> Vec<Draft> {
-    let asks = session
-        .steps
-        .iter()
-        .any(|step| step.kind == StepKind::Login);
-    let mut drafts: Vec<Draft> = greeting
-        .preliminary
-        .iter()
-        .map(|reply| reply_draft(reply, None, parts))
-        .collect();
+fn greeting(session: &Session, step: &Step, greeting: &Reply, parts: &ReplyParts) -> Draft {
+    let mut steps = session.steps.iter();
+    let asks = steps.any(|step| step.kind == StepKind::Login);
     let shown = asks || greeting.code >= 400;
-    drafts.push(Draft {
+    Draft {
         step: Some(step.number),
         shown: shown.then(|| Box::new(console::after_greeting(greeting.code))),
         ..reply_draft(greeting, None, parts)
-    });
-    drafts
+    }
 }
 
-/// A command and what answered it.
-fn exchange(
-    session: &Session,
-    step: &Step,
-    command: &Command,
-    parts: &ReplyParts,
-    drafts: &mut Vec<Draft>,
-) {
-    let transfer = transfer_of(session, step, command);
+fn command_draft(session: &Session, step: &Step, command: &Command) -> Draft {
     let mut fields = vec![("ftp.request.command", command.verb.clone())];
     if let Some(argument) = &command.argument {
         fields.push(("ftp.request.arg", argument.clone()));
@@ -137,7 +161,7 @@ fn exchange(
         fields.push(("ftp.active.ip", end.ip().to_string()));
         fields.push(("ftp.active.port", end.port.to_string()));
     }
-    drafts.push(Draft {
+    Draft {
         step: Some(step.number),
         caption: captions::command(command, announced),
         fields,
@@ -151,33 +175,41 @@ fn exchange(
             Levels::FINE,
             command_label(command),
         )
-    });
-    let last = command.replies.len().saturating_sub(1);
-    for (place, reply) in command.replies.iter().enumerate() {
-        let mut draft = reply_draft(reply, Some(command), parts);
-        draft.step = Some(step.number);
-        draft.effects.push(state::of_reply(command, reply));
-        let is_final = place == last && reply.code >= 200;
-        if is_final && ends(step, command) {
-            draft
-                .effects
-                .push(Effect::Directory(step.directory.clone()));
-        }
-        if step.kind == StepKind::Login {
-            draft.shown = console::after_login(reply.code).map(Box::new);
-            if step.outcome == Outcome::Ok && (200..300).contains(&reply.code) {
-                draft.effects.extend(user_of(step).map(Effect::User));
-            }
-        } else if let Some(transfer) = transfer
-            && is_final
-        {
-            let mut lines = console::listing(transfer);
-            lines.append(&mut draft.console);
-            draft.console = lines;
-            draft.shown = Some(Box::new(console::after_transfer(transfer, reply.code)));
-        }
-        drafts.push(draft);
     }
+}
+
+fn answered(
+    session: &Session,
+    step: &Step,
+    command: &Command,
+    place: u32,
+    parts: &ReplyParts,
+) -> Option<Draft> {
+    let place = usize::try_from(place).ok()?;
+    let reply = command.replies.get(place)?;
+    let mut draft = reply_draft(reply, Some(command), parts);
+    draft.step = Some(step.number);
+    draft.effects.push(state::of_reply(command, reply));
+    let is_final = place + 1 == command.replies.len() && reply.code >= 200;
+    if is_final && ends(step, command) {
+        draft
+            .effects
+            .push(Effect::Directory(step.directory.clone()));
+    }
+    if step.kind == StepKind::Login {
+        draft.shown = console::after_login(reply.code).map(Box::new);
+        if step.outcome == Outcome::Ok && (200..300).contains(&reply.code) {
+            draft.effects.extend(user_of(step).map(Effect::User));
+        }
+    } else if let Some(transfer) = transfer_of(session, step, command)
+        && is_final
+    {
+        let mut lines = console::listing(transfer);
+        lines.append(&mut draft.console);
+        draft.console = lines;
+        draft.shown = Some(Box::new(console::after_transfer(transfer, reply.code)));
+    }
+    Some(draft)
 }
 
 /// A command that could be read was not encrypted, whatever was agreed before: CCC ends it.
@@ -242,16 +274,11 @@ fn reply_draft(reply: &Reply, command: Option<&Command>, parts: &ReplyParts) -> 
         ..Draft::new(
             (reply.frame, reply.time),
             (Lane::Server, Lane::Client, Channel::Control),
-            if parts.contains_key(&reply.frame) {
-                Levels::MESSAGES
-            } else {
-                Levels::FINE
-            },
+            parts.levels(reply),
             reply_label(reply),
         )
     }
 }
 
-fn span(seconds: f64) -> crate::model::Span {
-    segments::span(seconds)
-}
+/// Place of messages among what has the same frame.
+const ORDER: u8 = 1;

@@ -28,6 +28,7 @@ mod mermaid;
 mod messages;
 mod model;
 mod phases;
+mod plan;
 mod plantuml;
 mod recorder;
 mod segments;
@@ -38,6 +39,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
+pub use build::Drawing;
 pub use mermaid::write_mermaid;
 pub use model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind, State};
 pub use plantuml::write_plantuml;

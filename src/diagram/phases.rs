@@ -4,11 +4,22 @@ use std::sync::Arc;
 
 use crate::model::record::{Step, StepKind};
 
-/// A heading and the number of the step it stands before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Steps under one heading.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Phase {
-    pub(super) title: String,
+    /// Number of the step it stands before.
     pub(super) first: u64,
+    group: Group,
+    place: usize,
+    length: usize,
+}
+
+impl Phase {
+    /// What the heading says; `steps` are all steps of the session.
+    pub(super) fn title(self, steps: &[Arc<Step>]) -> String {
+        let end = self.place.saturating_add(self.length);
+        title(self.group, steps.get(self.place..end).unwrap_or_default())
+    }
 }
 
 /// What belongs under one heading.
@@ -42,13 +53,14 @@ pub(super) fn of(steps: &[Arc<Step>]) -> Vec<Phase> {
         {
             length += 1;
         }
-        let (these, others) = rest.split_at(length);
         phases.push(Phase {
-            title: title(group, these),
             first: first.number,
+            group,
+            place: steps.len() - rest.len(),
+            length,
         });
         before = Some(group);
-        rest = others;
+        rest = rest.get(length..).unwrap_or_default();
     }
     phases
 }

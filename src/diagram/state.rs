@@ -35,6 +35,8 @@ pub(super) enum Effect {
 pub(super) struct Tracker {
     state: Arc<State>,
     message_bytes: u64,
+    /// Data connections that are open and not named.
+    unnamed: u64,
 }
 
 impl Tracker {
@@ -46,6 +48,7 @@ impl Tracker {
         Self {
             state: Arc::new(state),
             message_bytes: 0,
+            unnamed: 0,
         }
     }
 
@@ -82,10 +85,25 @@ impl Tracker {
             Effect::DataType(data_type) => (*data_type).clone_into(&mut state.data_type),
             Effect::Mode(mode) => (*mode).clone_into(&mut state.mode),
             Effect::Encrypted(encrypted) => state.encrypted = *encrypted,
-            Effect::Open(name) => state.open.push(name.clone()),
+            Effect::Open(name) => {
+                let named = state.open.len() - usize::from(self.unnamed > 0);
+                if named < NAMED && self.unnamed == 0 {
+                    state.open.push(name.clone());
+                } else {
+                    self.unnamed += 1;
+                    state.open.truncate(named);
+                    state.open.push(format!("{} more", self.unnamed));
+                }
+            }
             Effect::Closed(name) => {
                 if let Some(place) = state.open.iter().position(|open| open == name) {
                     state.open.remove(place);
+                } else if self.unnamed > 0 {
+                    self.unnamed -= 1;
+                    state.open.pop();
+                    if self.unnamed > 0 {
+                        state.open.push(format!("{} more", self.unnamed));
+                    }
                 }
             }
             Effect::None | Effect::Bytes(_) => {}
@@ -114,5 +132,33 @@ pub(super) fn of_reply(command: &Command, reply: &Reply) -> Effect {
         "AUTH" if reply.code == 234 => Effect::Encrypted(true),
         "CCC" if done => Effect::Encrypted(false),
         _ => Effect::None,
+    }
+}
+
+/// Open data connections that a state names: each row has its state.
+const NAMED: usize = 16;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_open_connections_are_counted_and_not_all_named() {
+        let mut tracker = Tracker::new();
+        let name = |number: usize| format!("20 ↔ {number}");
+        for number in 0..NAMED + 2 {
+            tracker.apply(&Effect::Open(name(number)), Levels::FINE, false);
+        }
+        let open = |tracker: &Tracker| tracker.at(Levels::FINE).open.clone();
+        assert_eq!(open(&tracker).len(), NAMED + 1);
+        assert_eq!(open(&tracker).last().map(String::as_str), Some("2 more"));
+        for number in 0..NAMED {
+            tracker.apply(&Effect::Closed(name(number)), Levels::FINE, false);
+        }
+        assert_eq!(open(&tracker), ["2 more"]);
+        for number in NAMED..NAMED + 2 {
+            tracker.apply(&Effect::Closed(name(number)), Levels::FINE, false);
+        }
+        assert!(open(&tracker).is_empty());
     }
 }
