@@ -3,6 +3,7 @@
 //! Whether a session is kept is known when it ends; until then its events are held, within a bound, and then told or dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::model::record::{Session, Totals, TransferDirection};
 use crate::model::trace::TracedConnection;
@@ -105,7 +106,7 @@ impl<'s> SelectedEvents<'s> {
         self.held_events += 1;
     }
 
-    fn end(&mut self, id: u64, session: &Session, event: &Event<'_>) {
+    fn end(&mut self, id: u64, session: &Arc<Session>, event: &Event<'_>) {
         let held = self.held.remove(&id).unwrap_or_default();
         self.held_events -= held.len();
         if !self.selection.keeps(session) {
@@ -118,6 +119,7 @@ impl<'s> SelectedEvents<'s> {
                 .iter()
                 .filter(|transfer| transfer.direction != TransferDirection::Listing);
             self.left_out.file_bytes += files.map(|transfer| transfer.bytes).sum::<u64>();
+            self.inner.left_out(session);
             return;
         }
         for one in &held {
@@ -145,8 +147,10 @@ impl EventSink for SelectedEvents<'_> {
     }
 
     fn connection(&mut self, connection: TracedConnection) {
-        let rejected = |id| self.rejected.contains(&id);
-        if !connection.control_of.is_some_and(rejected) {
+        let mut sessions = connection.sessions().peekable();
+        let is_known = sessions.peek().is_some();
+        let of_nobody = is_known && sessions.all(|id| self.rejected.contains(&id));
+        if !of_nobody {
             self.inner.connection(connection);
         }
     }
@@ -163,8 +167,6 @@ const HELD_OF_ALL: usize = 500_000;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::check::Scope;
     use crate::model::FrameRef;
@@ -236,5 +238,62 @@ mod tests {
             (totals.sessions, totals.transfers, totals.sessions_filtered),
             (0, 0, 1)
         );
+    }
+
+    #[test]
+    fn who_keeps_connections_learns_of_sessions_that_are_left_out() {
+        #[derive(Default)]
+        struct Connections(Vec<u64>, Vec<u64>);
+        impl EventSink for Connections {
+            fn event(&mut self, _: &Event<'_>) {}
+            fn connection(&mut self, connection: TracedConnection) {
+                self.0.push(connection.first.number);
+            }
+            fn left_out(&mut self, session: &Arc<Session>) {
+                self.1.push(session.id);
+            }
+        }
+        let mut kept = Connections::default();
+        let selection = Selection {
+            ids: BTreeSet::from([2]),
+            expression: None,
+        };
+        let mut selected = SelectedEvents::new(selection, &mut kept, false);
+        let end = |id| Event {
+            frame: FrameRef::default(),
+            session: Some(id),
+            kind: EventKind::SessionEnd(Arc::new(Session {
+                id,
+                ..example_session()
+            })),
+        };
+        let data = |first, data_of| {
+            let end =
+                |port| crate::model::Endpoint::new(std::net::Ipv4Addr::LOCALHOST.into(), port);
+            TracedConnection {
+                key: crate::model::FlowKey::new(end(20), end(50_000)).0,
+                control_of: None,
+                data_of,
+                first: FrameRef {
+                    number: first,
+                    ..FrameRef::default()
+                },
+                segments: Vec::new(),
+                folded: None,
+                omitted: 0,
+                payload: Default::default(),
+            }
+        };
+        selected.event(&end(1));
+        selected.event(&end(2));
+        for (first, data_of) in [
+            (10, [Some(1), None]),
+            (20, [Some(2), None]),
+            (30, [Some(1), Some(2)]),
+            (40, [None, None]),
+        ] {
+            selected.connection(data(first, data_of));
+        }
+        assert_eq!((kept.0, kept.1), (vec![20, 30, 40], vec![1]));
     }
 }

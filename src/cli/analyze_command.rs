@@ -11,13 +11,12 @@ use super::exit_code::Exit;
 use super::extraction_folder;
 use super::output::Output;
 use super::reading::{Outcome, Reading};
-use crate::diagram::{Detail, Recorder};
+use crate::diagram::Detail;
 use crate::extract::{self, Extractor};
 use crate::model::TransferSink;
 use crate::model::record::Severity;
-use crate::model::trace::Tracing;
-use crate::page::{PageOptions, Previews, write_page};
-use crate::report::{DocumentBuilder, EventLines, ReportBuilder, csv, json, table, tell_aside};
+use crate::page::PageOptions;
+use crate::report::{DocumentBuilder, EventLines, csv, json, table, tell_aside};
 
 /// Reads the captures and writes what happened in them.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
@@ -88,32 +87,16 @@ fn write_events(
 /// Reads the captures into a page.
 fn write_as_page(
     arguments: &AnalyzeArguments,
-    mut reading: Reading,
+    reading: Reading,
     files: &mut dyn TransferSink,
     output: &mut Output,
 ) -> (Outcome, io::Result<()>) {
-    reading.options.tracing = Tracing::Packets;
-    let mut builder = ReportBuilder::new(&reading.options.limits);
-    let mut recorder = Recorder::default();
-    let mut events = (&mut builder, &mut recorder);
-    let mut previews = Previews::default();
-    let outcome = if arguments.output.previews {
-        let mut files = previews.sink(files);
-        reading.run(&mut events, false, &mut files, Arc::default())
-    } else {
-        reading.run(&mut events, false, files, Arc::default())
-    };
-    let summary = &outcome.summary;
-    let report = builder.finish(summary.captures.clone(), summary.totals.clone());
     let options = PageOptions {
         zone: arguments.presentation.tz.clone(),
         detail: Detail::Messages,
     };
-    let written = if outcome.interrupted {
-        Ok(())
-    } else {
-        write_page(&report, &recorder, &previews, &options, output)
-    };
+    let (page, outcome) = reading.page(options, arguments.output.previews, files);
+    let written = page.map_or(Ok(()), |page| page.write(output));
     (outcome, written)
 }
 

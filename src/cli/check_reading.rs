@@ -34,7 +34,7 @@ pub(super) fn read(arguments: &CheckArguments, draws: bool) -> Result<Read, Fail
     }
     reading.options.tracing = Tracing::Connections;
     let mut builder = ReportBuilder::new(&reading.options.limits);
-    let mut recorder = Recorder::default();
+    let mut recorder = Recorder::new(&reading.options.limits);
     let mut events = (&mut builder, &mut recorder);
     let outcome = reading.run(&mut events, false, &mut (), Arc::default());
     if outcome.interrupted {

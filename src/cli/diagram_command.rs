@@ -11,7 +11,7 @@ use crate::diagram::{
     Detail, Recorder, TextOptions, write_mermaid, write_plantuml, write_svg, write_text,
 };
 use crate::model::trace::Tracing;
-use crate::page::{PageOptions, Previews, write_page};
+use crate::page::PageOptions;
 use crate::report::ReportBuilder;
 
 /// Reads the captures and draws their sessions.
@@ -24,23 +24,27 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         &arguments.presentation,
     )?;
     let detail = Detail::from(arguments.detail);
-    reading.options.tracing = match detail {
-        Detail::Steps | Detail::Messages if !is_page => Tracing::Connections,
-        _ => Tracing::Packets,
-    };
     let path = arguments.output.as_deref();
     let mut output = Output::open(path, &arguments.input.captures, true)?;
-    let mut builder = ReportBuilder::new(&reading.options.limits);
-    let mut recorder = Recorder::default();
-    let mut events = (&mut builder, &mut recorder);
-    let mut previews = Previews::default();
-    let mut nowhere = ();
-    let outcome = if arguments.previews {
-        let mut files = previews.sink(&mut nowhere);
-        reading.run(&mut events, false, &mut files, Arc::default())
-    } else {
-        reading.run(&mut events, false, &mut nowhere, Arc::default())
+    if is_page {
+        let options = PageOptions {
+            zone: arguments.presentation.tz.clone(),
+            detail,
+        };
+        let (page, outcome) = reading.page(options, arguments.previews, &mut ());
+        let page = page.ok_or(Failure::Interrupted)?;
+        let written = page.write(&mut output);
+        output.close(written)?;
+        return Ok(arguments.exit.exit(&outcome, false));
+    }
+    reading.options.tracing = match detail {
+        Detail::Steps | Detail::Messages => Tracing::Connections,
+        Detail::Packets => Tracing::Packets,
     };
+    let mut builder = ReportBuilder::new(&reading.options.limits);
+    let mut recorder = Recorder::new(&reading.options.limits);
+    let mut events = (&mut builder, &mut recorder);
+    let outcome = reading.run(&mut events, false, &mut (), Arc::default());
     if outcome.interrupted {
         return Err(Failure::Interrupted);
     }
@@ -62,13 +66,8 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         DiagramFormat::Mermaid => write_mermaid(&mut diagrams, detail, out),
         DiagramFormat::Plantuml => write_plantuml(&mut diagrams, detail, out),
         DiagramFormat::Svg => write_svg(&mut diagrams, detail, out),
-        DiagramFormat::Html => {
-            let options = PageOptions {
-                zone: arguments.presentation.tz.clone(),
-                detail,
-            };
-            write_page(&report, &recorder, &previews, &options, out)
-        }
+        // It was written above.
+        DiagramFormat::Html => Ok(()),
     };
     output.close(written)?;
     Ok(arguments.exit.exit(&outcome, false))

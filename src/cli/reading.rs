@@ -26,9 +26,11 @@ use super::watched_source::WatchedSource;
 use crate::capture::Filter;
 use crate::capture::{CaptureSet, PacketSource, ReadOptions};
 use crate::check::{SelectedEvents, Selection};
+use crate::model::trace::Tracing;
 use crate::model::{EventSink, Limits, TransferSink};
+use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
-use crate::report::{Report, ReportBuilder};
+use crate::report::{Report, ReportBuilder, tell_aside};
 
 /// The captures of a command, opened, and what to do with them.
 pub(super) struct Reading {
@@ -166,6 +168,35 @@ impl Reading {
             tally,
             interrupted: interruption.is_asked(),
         }
+    }
+
+    /// Reads everything into one page; there is none where the user did not want to wait for it.
+    pub(super) fn page(
+        mut self,
+        options: PageOptions,
+        shows_previews: bool,
+        files: &mut dyn TransferSink,
+    ) -> (Option<Page>, Outcome) {
+        self.options.tracing = Tracing::Packets;
+        // No page has room for more.
+        self.options.limits.traced_segments = page::SEGMENTS;
+        let previews = Previews::default();
+        let mut builder = PageBuilder::new(&self.options.limits, options, previews.clone());
+        let outcome = if shows_previews {
+            // What previews are kept depends on when sessions are drawn: with one thread it is always the same.
+            let mut files = previews.sink(files);
+            self.run(&mut builder, false, &mut files, Arc::default())
+        } else {
+            tell_aside(&mut builder, |events| {
+                self.run(events, false, files, Arc::default())
+            })
+        };
+        if outcome.interrupted {
+            return (None, outcome);
+        }
+        let summary = &outcome.summary;
+        let page = builder.finish(summary.captures.clone(), summary.totals.clone());
+        (Some(page), outcome)
     }
 
     /// Reads everything into one report.

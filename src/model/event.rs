@@ -66,6 +66,10 @@ pub trait EventSink {
     fn connection(&mut self, connection: TracedConnection) {
         drop(connection);
     }
+    /// A session is over that is not told of, because it was not chosen. Its connections were told, or will be.
+    fn left_out(&mut self, session: &Arc<Session>) {
+        let _ = session;
+    }
     /// Whether [`connection`](Self::connection) is of any use.
     fn wants_connections(&self) -> bool {
         false
@@ -91,6 +95,11 @@ impl<A: EventSink + ?Sized, B: EventSink + ?Sized> EventSink for (&mut A, &mut B
             (true, false) => self.0.connection(connection),
             (false, _) => self.1.connection(connection),
         }
+    }
+
+    fn left_out(&mut self, session: &Arc<Session>) {
+        self.0.left_out(session);
+        self.1.left_out(session);
     }
 
     fn wants_connections(&self) -> bool {

@@ -44,7 +44,7 @@ pub struct Limits {
     pub findings: usize,
     /// Sessions kept for a report that is one document.
     pub sessions: usize,
-    /// Segments kept for diagrams, over all connections.
+    /// Segments kept for diagrams, of all connections that are open, and again of those that are over.
     pub traced_segments: usize,
     /// A control connection without a packet for this long has ended.
     pub control_idle: Span,

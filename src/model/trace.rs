@@ -99,6 +99,8 @@ pub struct TracedConnection {
     pub key: FlowKey,
     /// The session whose control connection it is; `None` for data connections.
     pub control_of: Option<u64>,
+    /// The sessions whose data connection it is or may be: two where two servers send to each other.
+    pub data_of: [Option<u64>; 2],
     /// Its first packet: with the report's `first_frame` it tells which data connection it is.
     pub first: FrameRef,
     /// In order of their frames.
@@ -109,4 +111,18 @@ pub struct TracedConnection {
     pub omitted: u64,
     /// By [`Direction::index`].
     pub payload: [TracedPayload; 2],
+}
+
+impl TracedConnection {
+    /// All sessions that it belongs to.
+    pub fn sessions(&self) -> impl Iterator<Item = u64> + use<> {
+        let [one, other] = self.data_of;
+        [self.control_of, one, other].into_iter().flatten()
+    }
+
+    /// Bytes it takes, near enough.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        size_of::<Self>() + self.segments.capacity() * size_of::<TracedSegment>()
+    }
 }

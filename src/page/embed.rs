@@ -69,10 +69,14 @@ impl<'o, 'w> Object<'o, 'w> {
         self.out.write_all(end.as_bytes())
     }
 
-    /// A name and a value that is JSON already.
-    pub(super) fn raw(&mut self, name: &str, json: &[u8]) -> io::Result<()> {
+    /// A name and a value that is written as JSON without markup already.
+    pub(super) fn raw(
+        &mut self,
+        name: &str,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> io::Result<()> {
         self.name(name)?;
-        self.out.write_all(json)
+        write(self.out.0)
     }
 
     /// No more names.
@@ -99,7 +103,7 @@ mod tests {
             object.field("text", &"a<b")?;
             object.list("none", std::iter::empty::<u8>())?;
             object.list("some", 1..3)?;
-            object.raw("raw", b"[null]")?;
+            object.raw("raw", |out| out.write_all(b"[null]"))?;
             object.end()
         })();
         written.expect("memory takes it");

@@ -1,24 +1,31 @@
 //! The page: one HTML file to look at sessions and to step through them.
 //!
-//! In: a [`Report`] and the [`Recorder`] of its connections. Out: one file that asks nobody for anything.
+//! In: events and connections, as they come. Out: one file that asks nobody for anything.
 //!
 //! ```text
-//! Report, Recorder -> data (room, rows) -> JSON ─┐
-//! transfer bytes -> Previews -^                   │
-//! page.html, page.css, script/*.js ──────────────┴> write_page
+//! events, connections ──> PageBuilder ── session over ──> waiting ──> session (room, rows, strings) ── text ─┐
+//! transfer bytes ──> Previews ────────────────────────────────────────^                                      │
+//! page.html, page.css, script/*.js ──────────────────────────────────────────────────────────────────────────┴> Page
 //! ```
+//!
+//! A session is drawn when it is over, and stands as text from then on, so that memory does not grow with the capture:
+//! only the sessions that are open or still wait for their last packets are there as records. What each part keeps is
+//! bounded, and what a bound leaves out is told on the page: rows with their session, all else among the warnings.
 //!
 //! The page holds one style and one script, named by their hashes in its content policy; nothing else can run in it. Text
 //! from the wire stands only in the JSON block, without a character that could end it, and the script puts it into the
 //! page as text.
 
+mod builder;
 mod data;
 mod embed;
 mod picture;
 mod previews;
 mod room;
 mod rows;
+mod session;
 mod strings;
+mod waiting;
 
 use std::io::{self, Write};
 
@@ -27,10 +34,11 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
-use crate::diagram::{Detail, Recorder};
-use crate::report::Report;
+use crate::diagram::Detail;
 
+pub use builder::{Page, PageBuilder};
 pub use previews::{PreviewSink, Previews};
+pub use room::SEGMENTS;
 
 /// What a page shows and how.
 #[derive(Clone, Debug)]
@@ -41,27 +49,19 @@ pub struct PageOptions {
     pub detail: Detail,
 }
 
-/// Writes the page.
-pub fn write_page(
-    report: &Report,
-    recorder: &Recorder,
-    previews: &Previews,
-    options: &PageOptions,
+/// Writes what stands around the data, and in the midst of it what `data` writes.
+fn write_around(
     out: &mut dyn Write,
+    data: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let (before_policy, rest) = halves(HTML, "{policy}");
     let (before_style, rest) = halves(rest, "{style}");
     let (before_data, rest) = halves(rest, "{data}");
     let (before_script, end) = halves(rest, "{script}");
-    for (part, inserted) in [
-        (before_policy, policy().as_str()),
-        (before_style, STYLE),
-        (before_data, ""),
-    ] {
+    for part in [before_policy, &policy(), before_style, STYLE, before_data] {
         out.write_all(part.as_bytes())?;
-        out.write_all(inserted.as_bytes())?;
     }
-    data::write(report, recorder, previews, options, out)?;
+    data(out)?;
     for part in [before_script, SCRIPT, end] {
         out.write_all(part.as_bytes())?;
     }

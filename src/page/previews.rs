@@ -1,6 +1,10 @@
 //! The beginnings of text files and small pictures, for the page, taken from the bytes as they pass.
+//!
+//! The bytes pass before the session is drawn that they belong to. Until then they are kept, up to a bound: then those of
+//! the sessions that began first go, which were not chosen for the page, or take very long.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,21 +15,32 @@ use crate::model::record::{Completeness, Decoded};
 use crate::model::wire_text::printable;
 use crate::model::{ContentId, Settled, StoreError, Stored, TransferSink};
 
-/// What can be shown of the files of a run.
-#[derive(Debug, Default)]
-pub struct Previews {
-    /// Beginnings of files that are still on their way.
-    open: BTreeMap<ContentId, Beginning>,
-    /// By session and transfer.
-    kept: BTreeMap<(u64, u64), Preview>,
-    /// Bytes in both.
-    held: usize,
-}
+/// What can be shown of the files of a run. All clones are one: the sink fills it, and the page takes from it.
+#[derive(Clone, Debug, Default)]
+pub struct Previews(Arc<Mutex<Store>>);
 
 /// Takes bytes for [`Previews`] and hands them on.
 pub struct PreviewSink<'p> {
-    previews: &'p mut Previews,
+    previews: &'p Previews,
     inner: &'p mut dyn TransferSink,
+}
+
+#[derive(Debug, Default)]
+struct Store {
+    /// Beginnings of files that are still on their way.
+    open: BTreeMap<ContentId, Beginning>,
+    /// Bytes in them.
+    open_bytes: usize,
+    /// Files whose beginnings there was no room for.
+    passed_over: BTreeSet<ContentId>,
+    /// By session and transfer.
+    kept: BTreeMap<(u64, u64), Preview>,
+    /// Bytes in them.
+    kept_bytes: usize,
+    /// How many a session had that could not be kept.
+    missed: BTreeMap<u64, u64>,
+    /// Bytes of those that the page has.
+    shown: usize,
 }
 
 #[derive(Debug)]
@@ -44,25 +59,61 @@ enum Preview {
 
 impl Previews {
     /// A sink that looks at all bytes before `inner` has them.
-    pub fn sink<'p>(&'p mut self, inner: &'p mut dyn TransferSink) -> PreviewSink<'p> {
+    pub fn sink<'p>(&'p self, inner: &'p mut dyn TransferSink) -> PreviewSink<'p> {
         PreviewSink {
             previews: self,
             inner,
         }
     }
 
-    /// What the page has of a transfer, as long as `room` bytes of the page are left.
-    pub(super) fn value(&self, session: u64, transfer: u64, room: &mut usize) -> Option<Value> {
-        let preview = self.kept.get(&(session, transfer))?;
-        *room = room.checked_sub(preview.len())?;
+    /// What the page has of a transfer, as long as there is room. To be asked once for each.
+    pub(super) fn take(&self, session: u64, transfer: u64) -> Option<Value> {
+        self.store().take(session, transfer)
+    }
+
+    /// How many of a session the page does not have because there was no room for them. To be asked once, after all of
+    /// its transfers.
+    pub(super) fn missed(&self, session: u64) -> u64 {
+        self.store().missed.remove(&session).unwrap_or_default()
+    }
+
+    fn store(&self) -> MutexGuard<'_, Store> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Store {
+    fn take(&mut self, session: u64, transfer: u64) -> Option<Value> {
+        let preview = self.kept.remove(&(session, transfer))?;
+        self.kept_bytes = self.kept_bytes.saturating_sub(preview.len());
+        let shown = self.shown.saturating_add(preview.len());
+        if shown > ON_A_PAGE {
+            self.miss(session);
+            return None;
+        }
+        self.shown = shown;
         Some(match preview {
             Preview::Text { text, more } => json!({"text": text, "more": more}),
             Preview::Picture(picture) => json!({"picture": picture}),
         })
     }
 
+    fn miss(&mut self, session: u64) {
+        let missed = self.missed.entry(session).or_default();
+        *missed = missed.saturating_add(1);
+        if self.missed.len() > COUNTED {
+            self.missed.pop_first();
+        }
+    }
+
     fn write(&mut self, id: ContentId, offset: u64, bytes: &[u8]) {
-        if self.held >= HELD && !self.open.contains_key(&id) {
+        if self.open_bytes >= OPEN && !self.open.contains_key(&id) {
+            if self.passed_over.len() < COUNTED {
+                self.passed_over.insert(id);
+            }
+            return;
+        }
+        if self.passed_over.contains(&id) {
             return;
         }
         let beginning = self.open.entry(id).or_insert(Beginning {
@@ -83,14 +134,19 @@ impl Previews {
         let (kept, left) = bytes.split_at(room.min(bytes.len()));
         beginning.bytes.extend_from_slice(kept);
         beginning.cut = !left.is_empty();
-        self.held += kept.len();
+        self.open_bytes += kept.len();
     }
 
     fn settle(&mut self, id: ContentId, settled: &Settled<'_>) {
-        let Some(beginning) = self.discard(id) else {
+        let passed_over = self.passed_over.remove(&id);
+        let beginning = self.discard(id);
+        let (Some(session), Some(transfer)) = (settled.session, settled.transfer) else {
             return;
         };
-        let (Some(session), Some(transfer)) = (settled.session, settled.transfer) else {
+        if passed_over {
+            self.miss(session);
+        }
+        let Some(beginning) = beginning else {
             return;
         };
         if settled.completeness == Completeness::Gaps && beginning.bytes.is_empty() {
@@ -99,16 +155,26 @@ impl Previews {
         let key = (session, transfer);
         if let Some(preview) = Preview::of(&beginning)
             && !self.kept.contains_key(&key)
-            && self.held + preview.len() <= HELD
         {
-            self.held += preview.len();
-            self.kept.insert(key, preview);
+            self.keep(key, preview);
+        }
+    }
+
+    fn keep(&mut self, key: (u64, u64), preview: Preview) {
+        self.kept_bytes = self.kept_bytes.saturating_add(preview.len());
+        self.kept.insert(key, preview);
+        while self.kept_bytes > KEPT
+            && let Some(((session, _), preview)) = self.kept.pop_first()
+        {
+            self.kept_bytes = self.kept_bytes.saturating_sub(preview.len());
+            self.miss(session);
         }
     }
 
     fn discard(&mut self, id: ContentId) -> Option<Beginning> {
+        self.passed_over.remove(&id);
         let beginning = self.open.remove(&id)?;
-        self.held = self.held.saturating_sub(beginning.bytes.len());
+        self.open_bytes = self.open_bytes.saturating_sub(beginning.bytes.len());
         Some(beginning)
     }
 }
@@ -161,17 +227,17 @@ impl Preview {
 
 impl TransferSink for PreviewSink<'_> {
     fn write(&mut self, id: ContentId, offset: u64, bytes: &[u8]) {
-        self.previews.write(id, offset, bytes);
+        self.previews.store().write(id, offset, bytes);
         self.inner.write(id, offset, bytes);
     }
 
     fn settle(&mut self, id: ContentId, settled: &Settled<'_>) -> Result<Stored, StoreError> {
-        self.previews.settle(id, settled);
+        self.previews.store().settle(id, settled);
         self.inner.settle(id, settled)
     }
 
     fn discard(&mut self, id: ContentId) {
-        self.previews.discard(id);
+        self.previews.store().discard(id);
         self.inner.discard(id);
     }
 
@@ -181,7 +247,7 @@ impl TransferSink for PreviewSink<'_> {
         settled: &Settled<'_>,
         decoded: &Decoded,
     ) -> Result<Stored, StoreError> {
-        self.previews.settle(id, settled);
+        self.previews.store().settle(id, settled);
         self.inner.settle_decoded(id, settled, decoded)
     }
 
@@ -196,17 +262,21 @@ const TEXT: usize = 4 << 10;
 const PICTURE: usize = 256 << 10;
 /// Pixels of its sides.
 const SIDE: u32 = 4_096;
-/// Bytes held before the page is written, of which it takes no more than fit it.
-const HELD: usize = 32 << 20;
+/// Bytes of files that are on their way.
+const OPEN: usize = 16 << 20;
+/// Bytes of previews whose sessions are not drawn yet.
+const KEPT: usize = 16 << 20;
 /// Bytes of all previews on a page.
-pub(super) const ON_A_PAGE: usize = 8 << 20;
+const ON_A_PAGE: usize = 8 << 20;
+/// Files and sessions that are remembered to have no preview for want of room.
+const COUNTED: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn preview(parts: &[(u64, &[u8])]) -> Option<Preview> {
-        let mut previews = Previews::default();
+        let mut previews = Store::default();
         let id = ContentId(1);
         for (offset, bytes) in parts {
             previews.write(id, *offset, bytes);
@@ -258,14 +328,35 @@ mod tests {
 
     #[test]
     fn what_is_held_is_bounded_and_given_back() {
-        let mut previews = Previews::default();
+        let mut previews = Store::default();
         for number in 0..20_000 {
             previews.write(ContentId(number), 0, &[b'x'; TEXT]);
         }
-        assert!(previews.held <= HELD + TEXT);
+        assert!(previews.open_bytes <= OPEN + TEXT);
         for number in 0..20_000 {
             previews.discard(ContentId(number));
         }
-        assert_eq!(previews.held, 0);
+        assert_eq!(previews.open_bytes, 0);
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_counted_by_session() {
+        let mut store = Store::default();
+        let text = || Preview::Text {
+            text: "x".repeat(TEXT),
+            more: false,
+        };
+        let fit = u64::try_from(KEPT / TEXT).expect("small");
+        for session in 1..=fit + 1 {
+            store.keep((session, 1), text());
+        }
+        assert!(store.kept_bytes <= KEPT);
+        assert_eq!(store.take(1, 1), None);
+        assert_eq!(store.missed.get(&1), Some(&1));
+        let taken = (2..=fit + 1).filter_map(|session| store.take(session, 1));
+        assert_eq!(taken.count(), ON_A_PAGE / TEXT);
+        assert_eq!(store.missed.get(&2), None);
+        assert_eq!(store.missed.get(&(fit + 1)), Some(&1));
+        assert_eq!(store.kept_bytes, 0);
     }
 }

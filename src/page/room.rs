@@ -1,76 +1,114 @@
-//! How much of the diagrams a page has room for: those of sessions that went wrong come first.
+//! How much of the diagrams a page has room for.
+//!
+//! Sessions are drawn one after the other as they end, and none is looked at twice. So that those in which something
+//! went wrong find room after any number of others, a part of the page is kept for them:
+//!
+//! ```text
+//! rows      0 ─────────────────────────── 300,000 ────── 350,000 ────── 400,000
+//! packets   0 ─────────────────────────── 100,000 ────── 125,000 ────── 150,000
+//!           any session, as they come     | with warnings | failed
+//! ```
+//!
+//! No session has more than 200,000 rows; of a longer one the page has the first. Rows of single packets are there for
+//! all of a session or not at all, and only where all its other rows are.
 
-use std::collections::BTreeMap;
+use crate::diagram::{Drawing, Levels};
+use crate::model::record::VerdictStatus;
+use crate::report::units;
 
-use crate::diagram::{Diagram, Levels, Recorder};
-use crate::model::record::{Session, VerdictStatus};
-use crate::report::{Report, units};
-
-/// Rows that still fit the page.
+/// Rows that the page has so far.
+#[derive(Debug, Default)]
 pub(super) struct Room {
     rows: usize,
     packets: usize,
-    /// What sessions have that chose first, by their id.
-    chosen: BTreeMap<u64, Share>,
 }
 
-/// What a page has of one diagram.
+/// What a page may have of one diagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Share {
-    /// Rows from the first, those of single packets only where they are drawn.
+    /// Rows from the first, without those of single packets.
     pub(super) rows: usize,
-    /// Whether it has rows of single packets.
+    /// Whether those of single packets are drawn.
     pub(super) packets: bool,
-    /// Rows that are left out.
-    pub(super) rows_left: u64,
     /// Rows of single packets that are left out.
     pub(super) packets_left: u64,
 }
 
+/// What became of the rows of one diagram.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Drawn {
+    /// On the page, without those of single packets.
+    pub(super) rows: usize,
+    /// Rows of single packets on the page.
+    pub(super) packets: usize,
+    /// Rows that are left out, without those of single packets.
+    pub(super) left: u64,
+}
+
 impl Room {
-    /// Lets failed sessions choose first, then those with warnings.
-    pub(super) fn of(report: &Report, recorder: &Recorder) -> Self {
-        let mut room = Self {
-            rows: ROWS,
-            packets: PACKET_ROWS,
-            chosen: BTreeMap::new(),
+    /// What a session may have now.
+    pub(super) fn share(&self, status: VerdictStatus, drawing: &Drawing<'_>) -> Share {
+        let others = Others {
+            fewest: drawing.fewest_rows(),
+            most: drawing.most_rows(),
         };
-        for status in [VerdictStatus::Failed, VerdictStatus::Warning] {
-            for session in &report.sessions {
-                if session.verdict.status == status {
-                    let share = room.take(&recorder.diagram(session));
-                    room.chosen.insert(session.id, share);
-                }
-            }
-        }
-        room
+        self.share_of(status, drawing.packet_rows(), others, || {
+            let rows = drawing.rows();
+            rows.filter(|row| row.levels != Levels::PACKETS).count()
+        })
     }
 
-    /// What a session has. To be asked once for each.
-    pub(super) fn share(&mut self, session: &Session, diagram: &Diagram) -> Share {
-        match self.chosen.remove(&session.id) {
-            Some(share) => share,
-            None => self.take(diagram),
-        }
-    }
-
-    fn take(&mut self, diagram: &Diagram) -> Share {
-        let all = diagram.rows.len();
-        let single = diagram.rows.iter();
-        let single = single.filter(|row| row.levels == Levels::PACKETS).count();
-        let others = all - single;
-        let rows = others.min(self.rows).min(OF_ONE);
-        self.rows -= rows;
-        let packets = rows == others && single <= self.packets;
-        if packets {
-            self.packets -= single;
-        }
+    /// The same by numbers; `count` tells the rows that are not of single packets exactly, and takes as long as drawing.
+    fn share_of(
+        &self,
+        status: VerdictStatus,
+        packets: usize,
+        others: Others,
+        count: impl FnOnce() -> usize,
+    ) -> Share {
+        let kept = Kept::by(status);
+        let rows = ROWS.saturating_sub(kept.rows).saturating_sub(self.rows);
+        let rows = rows.min(OF_ONE).min(others.most);
+        let room = PACKET_ROWS.saturating_sub(kept.packets);
+        let drawn = packets == 0
+            || (packets <= room.saturating_sub(self.packets)
+                && others.fewest <= rows
+                && (others.most <= rows || count() <= rows));
         Share {
-            rows: if packets { all } else { rows },
-            packets,
-            rows_left: units::to_u64(others - rows),
-            packets_left: units::to_u64(if packets { 0 } else { single }),
+            rows,
+            packets: drawn && packets > 0,
+            packets_left: if drawn { 0 } else { units::to_u64(packets) },
         }
+    }
+
+    /// What the session has taken.
+    pub(super) fn take(&mut self, drawn: Drawn) {
+        self.rows = self.rows.saturating_add(drawn.rows);
+        self.packets = self.packets.saturating_add(drawn.packets);
+    }
+}
+
+/// Between which numbers that of all rows but those of single packets lies.
+#[derive(Clone, Copy)]
+struct Others {
+    fewest: usize,
+    most: usize,
+}
+
+/// What sessions leave to those that are worse.
+struct Kept {
+    rows: usize,
+    packets: usize,
+}
+
+impl Kept {
+    fn by(status: VerdictStatus) -> Self {
+        let (rows, packets) = match status {
+            VerdictStatus::Ok => (100_000, 50_000),
+            VerdictStatus::Warning => (50_000, 25_000),
+            VerdictStatus::Failed => (0, 0),
+        };
+        Self { rows, packets }
     }
 }
 
@@ -80,74 +118,93 @@ const ROWS: usize = 400_000;
 const OF_ONE: usize = 200_000;
 /// Rows of single packets on one page.
 const PACKET_ROWS: usize = 150_000;
+/// Segments that are worth keeping for one page: it has no room for more rows.
+pub const SEGMENTS: usize = ROWS;
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::example::example_session;
 
-    /// A diagram with so many rows of messages, and of single packets.
-    fn diagram(messages: usize, packets: usize) -> Diagram {
-        let mut diagram = Recorder::default().diagram(&example_session());
-        let mut row = diagram.rows[0].clone();
-        row.levels = Levels::FINE;
-        diagram.rows = vec![row.clone(); messages];
-        row.levels = Levels::PACKETS;
-        diagram.rows.extend(vec![row; packets]);
-        diagram
+    fn share(room: &Room, status: VerdictStatus, rows: usize, packets: usize) -> Share {
+        let others = Others {
+            fewest: rows / 2,
+            most: rows * 2,
+        };
+        room.share_of(status, packets, others, || rows)
     }
 
-    fn empty() -> Room {
-        Room {
-            rows: ROWS,
-            packets: PACKET_ROWS,
-            chosen: BTreeMap::new(),
-        }
+    /// Gives a session its share.
+    fn take(room: &mut Room, status: VerdictStatus, rows: usize, packets: usize) -> Share {
+        let share = share(room, status, rows, packets);
+        room.take(Drawn {
+            rows: rows.min(share.rows),
+            packets: if share.packets { packets } else { 0 },
+            left: 0,
+        });
+        share
     }
 
     #[test]
     fn what_fits_is_there_whole() {
-        let share = empty().take(&diagram(100_000, 50_000));
-        assert_eq!(
-            (share.rows, share.rows_left, share.packets_left),
-            (150_000, 0, 0)
-        );
+        let share = share(&Room::default(), VerdictStatus::Ok, 100_000, 50_000);
+        assert!(share.rows >= 100_000 && share.packets);
+        assert_eq!(share.packets_left, 0);
     }
 
     #[test]
     fn a_long_session_has_its_first_rows_and_leaves_room_for_others() {
-        let mut room = empty();
-        let share = room.take(&diagram(OF_ONE + 7, 30));
+        let mut room = Room::default();
+        let long = take(&mut room, VerdictStatus::Ok, OF_ONE + 7, 30);
         assert_eq!(
-            (share.rows, share.rows_left, share.packets_left),
-            (OF_ONE, 7, 30)
+            (long.rows, long.packets, long.packets_left),
+            (OF_ONE, false, 30)
         );
-        assert!(!share.packets);
-        assert_eq!(room.take(&diagram(10, 5)).rows, 15);
+        assert!(share(&room, VerdictStatus::Ok, 10, 5).packets);
     }
 
     #[test]
     fn single_packets_are_left_out_before_messages() {
-        let mut room = empty();
-        room.packets = 50;
-        let share = room.take(&diagram(10, 51));
-        assert_eq!((share.rows, share.packets_left), (10, 51));
-        room.rows = 4;
-        let share = room.take(&diagram(10, 0));
-        assert_eq!((share.rows, share.rows_left), (4, 6));
+        let room = Room {
+            rows: 0,
+            packets: PACKET_ROWS - 50,
+        };
+        let share = share(&room, VerdictStatus::Failed, 10, 51);
+        assert!(share.rows >= 10);
+        assert_eq!((share.packets, share.packets_left), (false, 51));
     }
 
     #[test]
-    fn failed_sessions_choose_first() {
-        let mut report = crate::report::example::example_report();
-        let mut failed = example_session();
-        failed.id = 2;
-        failed.verdict.status = VerdictStatus::Failed;
-        let mut fine = example_session();
-        fine.verdict.status = VerdictStatus::Ok;
-        report.sessions = vec![fine.into(), failed.into()];
-        let room = Room::of(&report, &Recorder::default());
-        assert_eq!(room.chosen.keys().collect::<Vec<_>>(), [&2]);
-        assert!(room.rows < ROWS);
+    fn rows_are_only_counted_where_it_matters() {
+        let room = Room::default();
+        let never = || panic!("a long session is not drawn twice");
+        let ok = VerdictStatus::Ok;
+        for (fewest, most) in [(10, 20), (OF_ONE + 1, OF_ONE * 2)] {
+            room.share_of(ok, 5, Others { fewest, most }, never);
+        }
+        let unsure = Others {
+            fewest: 10,
+            most: OF_ONE * 2,
+        };
+        room.share_of(ok, 0, unsure, never);
+        assert!(!room.share_of(ok, 5, unsure, || OF_ONE + 1).packets);
+    }
+
+    #[test]
+    fn failed_sessions_find_room_after_any_number_of_fine_ones() {
+        let mut room = Room::default();
+        for _ in 0..10_000 {
+            take(&mut room, VerdictStatus::Ok, 100, 50);
+        }
+        assert_eq!(share(&room, VerdictStatus::Ok, 100, 50).rows, 0);
+        for _ in 0..10_000 {
+            take(&mut room, VerdictStatus::Warning, 100, 50);
+        }
+        assert_eq!(share(&room, VerdictStatus::Warning, 100, 50).rows, 0);
+        let failed = take(&mut room, VerdictStatus::Failed, 100, 50);
+        assert!(failed.packets && failed.rows >= 100);
+        for _ in 0..10_000 {
+            take(&mut room, VerdictStatus::Failed, 100, 50);
+        }
+        assert_eq!((room.rows, room.packets), (ROWS, PACKET_ROWS));
     }
 }

@@ -2,79 +2,122 @@
 //!
 //! The parts of a row stand in the order of [`Parts`]; `script/diagram.js` reads them in the same.
 
-use std::io;
+use std::io::{self, Write};
 use std::sync::Arc;
 
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use serde_json::{Value, json};
 
-use super::embed::Object;
-use super::room::Share;
+use super::embed::{Embedded, Object};
+use super::room::{Drawn, Share};
 use super::strings::{Strings, text};
-use crate::diagram::{Channel, Diagram, Lane, Levels, Row, RowKind, State};
+use crate::diagram::{Channel, Drawing, Lane, Levels, Row, RowKind, State};
+use crate::model::Timestamp;
+use crate::report::{SpooledText, units};
 
-/// Writes as many rows as the page has room for, and gives the states that they point to; nothing where there is no room.
+/// Writes as many rows as the page has room for; nothing where there is no room. Tells what became of them, and the time
+/// that offsets count from, which is that of the first row.
 pub(super) fn write(
-    diagram: &Diagram,
+    drawing: &Drawing<'_>,
     share: Share,
     strings: &mut Strings,
+    states: &mut States,
     object: &mut Object<'_, '_>,
-) -> io::Result<Option<States>> {
-    if share.rows == 0 {
+) -> io::Result<(Drawn, Option<Timestamp>)> {
+    states.clear();
+    let mut rows = drawing.rows().peekable();
+    let start = rows.peek().map(|row| row.time);
+    let mut drawn = Drawn::default();
+    let Some(first) = start.filter(|_| share.rows > 0 || share.packets) else {
         object.field("rows", &Value::Null)?;
-        return Ok(None);
-    }
-    let mut states = States::default();
-    let drawn = diagram.rows.iter();
-    let drawn = drawn.filter(|row| share.packets || row.levels != Levels::PACKETS);
-    let rows = drawn.take(share.rows).map(|one| {
+        drawn.left = units::to_u64(rows.filter(|row| row.levels != Levels::PACKETS).count());
+        return Ok((drawn, start));
+    };
+    let written = rows.filter_map(|one| {
+        if one.levels == Levels::PACKETS {
+            if !share.packets {
+                return None;
+            }
+            drawn.packets += 1;
+        } else if drawn.rows < share.rows {
+            drawn.rows += 1;
+        } else {
+            drawn.left += 1;
+            return None;
+        }
         let state = states.number(&one.state);
-        row(one, diagram, state, strings)
+        Some(row(&one, first, state, strings))
     });
-    object.list("rows", rows)?;
-    Ok(Some(states))
+    object.list("rows", written)?;
+    Ok((drawn, start))
 }
 
-/// The first state whole; of each other what is new: places and values.
-#[derive(Default)]
+/// The first state of a session whole; of each other what is new: places and values.
+#[derive(Debug)]
 pub(super) struct States {
-    /// They as JSON, without the end of the list.
-    text: Vec<u8>,
+    /// They as JSON, without the ends of the list.
+    list: SpooledText,
     count: usize,
     known: Option<Arc<State>>,
     parts: Vec<Value>,
+    error: Option<io::Error>,
 }
 
 impl States {
+    /// None yet.
+    pub(super) fn new() -> Self {
+        Self {
+            list: SpooledText::new(IN_MEMORY),
+            count: 0,
+            known: None,
+            parts: Vec::new(),
+            error: None,
+        }
+    }
+
+    /// Another session begins.
+    fn clear(&mut self) {
+        self.list.clear();
+        self.count = 0;
+        self.known = None;
+        self.parts.clear();
+    }
+
     fn number(&mut self, state: &Arc<State>) -> usize {
         if self.known.as_deref() != Some(&**state) {
             self.known = Some(Arc::clone(state));
             let parts = parts(state);
-            self.text.push(if self.count == 0 { b'[' } else { b',' });
-            // Memory takes what is written, and what is written is JSON.
-            let _ = if self.count == 0 {
-                serde_json::to_writer(&mut self.text, &parts)
-            } else {
-                let pairs = self.parts.iter().zip(&parts).enumerate();
-                let new = pairs.filter(|(_, (before, now))| before != now);
-                let new: Vec<Value> = new
-                    .flat_map(|(place, (_, now))| [json!(place), now.clone()])
-                    .collect();
-                serde_json::to_writer(&mut self.text, &new)
-            };
+            if self.error.is_none() {
+                self.error = self.append(&parts).err();
+            }
             self.count += 1;
             self.parts = parts;
         }
         self.count.saturating_sub(1)
     }
 
-    /// The list of them as JSON.
-    pub(super) fn into_text(mut self) -> Vec<u8> {
+    fn append(&mut self, parts: &[Value]) -> io::Result<()> {
+        let mut out = Embedded(&mut self.list);
         if self.count == 0 {
-            self.text.push(b'[');
+            return Ok(serde_json::to_writer(out, parts)?);
         }
-        self.text.push(b']');
-        self.text
+        let pairs = self.parts.iter().zip(parts).enumerate();
+        let new = pairs.filter(|(_, (before, now))| before != now);
+        let new: Vec<Value> = new
+            .flat_map(|(place, (_, now))| [json!(place), now.clone()])
+            .collect();
+        out.write_all(b",")?;
+        Ok(serde_json::to_writer(out, &new)?)
+    }
+
+    /// Writes the list of them. An error that came before comes out here.
+    pub(super) fn write(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
+        out.write_all(b"[")?;
+        self.list.copy(0, self.list.len(), out)?;
+        out.write_all(b"]")
     }
 }
 
@@ -120,7 +163,7 @@ impl Serialize for Parts {
     }
 }
 
-fn row(row: &Row, diagram: &Diagram, state: usize, strings: &mut Strings) -> Parts {
+fn row(row: &Row, start: Timestamp, state: usize, strings: &mut Strings) -> Parts {
     let fields = row
         .fields
         .iter()
@@ -140,7 +183,7 @@ fn row(row: &Row, diagram: &Diagram, state: usize, strings: &mut Strings) -> Par
             label,
             caption,
             row.frame.unwrap_or(0),
-            row.time.since(diagram.start).nanos() / 1_000,
+            row.time.since(start).nanos() / 1_000,
             row.step.unwrap_or(0),
             u8::from(row.failed),
             state,
@@ -181,13 +224,16 @@ fn place(place: usize) -> i64 {
     i64::try_from(place).unwrap_or(i64::MAX)
 }
 
+/// Bytes of the states of one session that stay in memory.
+const IN_MEMORY: usize = 4 << 20;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn numbers_stand_for_themselves_and_texts_for_their_place() {
-        let mut strings = Strings::default();
+        let mut strings = Strings::new();
         assert_eq!(field("", &mut strings), 0);
         assert_eq!(field("21", &mut strings), -22);
         assert_eq!(field("0", &mut strings), -1);
@@ -198,7 +244,7 @@ mod tests {
 
     #[test]
     fn of_a_state_only_what_is_new_is_written() {
-        let mut states = States::default();
+        let mut states = States::new();
         let mut state = State {
             data_type: "ASCII".to_owned(),
             ..State::default()
@@ -208,9 +254,10 @@ mod tests {
         state.bytes = 7;
         state.user = Some("mira".to_owned());
         assert_eq!(states.number(&Arc::new(state)), 1);
-        let text = String::from_utf8(states.into_text()).expect("text");
+        let mut out = Vec::new();
+        states.write(&mut out).expect("memory takes it");
+        let text = String::from_utf8(out).expect("text");
         let whole = r#"[null,null,"ASCII","",[],0,0]"#;
         assert_eq!(text, format!(r#"[{whole},[0,"mira",5,7]]"#));
-        assert_eq!(States::default().into_text(), b"[]");
     }
 }

@@ -1,15 +1,26 @@
 use super::*;
+use crate::report::Report;
 use crate::report::example::{example_report, example_session};
 use std::sync::Arc;
+
+use crate::model::{Event, EventKind, EventSink as _, FrameRef, Limits};
 
 fn page(report: &Report) -> String {
     let options = PageOptions {
         zone: TimeZone::UTC,
         detail: Detail::Messages,
     };
+    let mut builder = PageBuilder::new(&Limits::default(), options, Previews::default());
+    for session in &report.sessions {
+        builder.event(&Event {
+            frame: FrameRef::default(),
+            session: Some(session.id),
+            kind: EventKind::SessionEnd(Arc::clone(session)),
+        });
+    }
     let mut out = Vec::new();
-    let (recorder, previews) = (Recorder::default(), Previews::default());
-    write_page(report, &recorder, &previews, &options, &mut out).expect("memory takes it");
+    let page = builder.finish(report.captures.clone(), report.totals.clone());
+    page.write(&mut out).expect("memory takes it");
     String::from_utf8(out).expect("pages are UTF-8")
 }
 

@@ -7,9 +7,12 @@
 //! The order stays, so the output is the same byte for byte. What waits is bounded by what it takes in memory. A batch
 //! goes over when it is full: who needs each event at once tells it without a thread.
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread;
 
+use crate::model::record::Session;
+use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventSink, KeptEvent};
 
 /// Runs `work`, which tells events, while another thread hands them to `sink`. All were told when it returns.
@@ -22,6 +25,7 @@ where
     }
     thread::scope(|scope| {
         let (sender, batches) = sync_channel(BATCHES);
+        let wants_connections = sink.wants_connections();
         // The sink goes over by a channel, so that it stays here where no thread can be had.
         let (lend, borrowed) = sync_channel::<&mut S>(1);
         let started = thread::Builder::new()
@@ -36,7 +40,7 @@ where
         };
         // Only a panic ends the thread before its time; it is passed on below.
         let _ = lend.send(sink);
-        let mut relay = Relay::new(sender);
+        let mut relay = Relay::new(sender, wants_connections);
         let result = work(&mut relay);
         relay.send();
         drop(relay);
@@ -47,27 +51,48 @@ where
     })
 }
 
-fn tell_all(sink: &mut dyn EventSink, batches: &Receiver<Vec<KeptEvent>>) {
+fn tell_all(sink: &mut dyn EventSink, batches: &Receiver<Vec<Told>>) {
     while let Ok(batch) = batches.recv() {
-        for event in batch {
-            event.tell(sink);
+        for told in batch {
+            match told {
+                Told::Event(event) => event.tell(sink),
+                Told::Connection(connection) => sink.connection(*connection),
+                Told::LeftOut(session) => sink.left_out(&session),
+            }
         }
     }
 }
 
+/// What is handed over.
+enum Told {
+    Event(KeptEvent),
+    Connection(Box<TracedConnection>),
+    LeftOut(Arc<Session>),
+}
+
 /// Collects events and hands them over.
 struct Relay {
-    batch: Vec<KeptEvent>,
+    batch: Vec<Told>,
     weight: usize,
-    sender: SyncSender<Vec<KeptEvent>>,
+    sender: SyncSender<Vec<Told>>,
+    wants_connections: bool,
 }
 
 impl Relay {
-    fn new(sender: SyncSender<Vec<KeptEvent>>) -> Self {
+    fn new(sender: SyncSender<Vec<Told>>, wants_connections: bool) -> Self {
         Self {
             batch: Vec::new(),
             weight: 0,
             sender,
+            wants_connections,
+        }
+    }
+
+    fn push(&mut self, told: Told, weight: usize) {
+        self.weight += weight;
+        self.batch.push(told);
+        if self.batch.len() >= BATCH || self.weight >= HEAVY {
+            self.send();
         }
     }
 
@@ -81,11 +106,25 @@ impl Relay {
 impl EventSink for Relay {
     fn event(&mut self, event: &Event<'_>) {
         let event = KeptEvent::of(event);
-        self.weight += event.weight();
-        self.batch.push(event);
-        if self.batch.len() >= BATCH || self.weight >= HEAVY {
-            self.send();
+        let weight = event.weight();
+        self.push(Told::Event(event), weight);
+    }
+
+    fn connection(&mut self, connection: TracedConnection) {
+        if self.wants_connections {
+            let weight = connection.weight();
+            self.push(Told::Connection(Box::new(connection)), weight);
         }
+    }
+
+    fn left_out(&mut self, session: &Arc<Session>) {
+        if self.wants_connections {
+            self.push(Told::LeftOut(Arc::clone(session)), 0);
+        }
+    }
+
+    fn wants_connections(&self) -> bool {
+        self.wants_connections
     }
 }
 
@@ -100,8 +139,6 @@ const BATCHES: usize = 4;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::model::{EventKind, FrameRef, Warning, WarningCode};
     use crate::report::example::example_session;
@@ -145,6 +182,62 @@ mod tests {
         let mut here = Log::default();
         tell(&mut here);
         assert!(aside.0 == here.0);
+    }
+
+    #[test]
+    fn connections_come_in_order_with_events_to_who_wants_them() {
+        #[derive(Default)]
+        struct Connections(Vec<u64>, bool);
+        impl EventSink for Connections {
+            fn event(&mut self, event: &Event<'_>) {
+                self.0.push(event.frame.number);
+            }
+            fn connection(&mut self, connection: TracedConnection) {
+                self.0.push(connection.first.number);
+            }
+            fn wants_connections(&self) -> bool {
+                self.1
+            }
+        }
+        let session = Arc::new(example_session());
+        for (wants, expected) in [(true, 2_000), (false, 1_000)] {
+            let mut sink = Connections(Vec::new(), wants);
+            tell_aside(&mut sink, |events| {
+                for number in 0..1_000 {
+                    let frame = FrameRef {
+                        number: 2 * number,
+                        ..FrameRef::default()
+                    };
+                    events.event(&Event {
+                        frame,
+                        session: Some(1),
+                        kind: EventKind::SessionEnd(Arc::clone(&session)),
+                    });
+                    if events.wants_connections() {
+                        events.connection(connection(2 * number + 1));
+                    }
+                }
+            });
+            assert_eq!(sink.0.len(), expected);
+            assert!(sink.0.is_sorted());
+        }
+    }
+
+    fn connection(number: u64) -> TracedConnection {
+        let end = |port| crate::model::Endpoint::new(std::net::Ipv4Addr::LOCALHOST.into(), port);
+        TracedConnection {
+            key: crate::model::FlowKey::new(end(20), end(50_000)).0,
+            control_of: None,
+            data_of: [None; 2],
+            first: FrameRef {
+                number,
+                ..FrameRef::default()
+            },
+            segments: Vec::new(),
+            folded: None,
+            omitted: 0,
+            payload: Default::default(),
+        }
     }
 
     #[test]

@@ -70,7 +70,7 @@ impl ReportBuilder {
     }
 
     /// A session that its owner has no room for.
-    pub(super) fn leave_out_session(&mut self) {
+    pub fn leave_out_session(&mut self) {
         self.sessions.omitted = self.sessions.omitted.saturating_add(1);
     }
 

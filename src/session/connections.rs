@@ -1,5 +1,6 @@
 //! What is over and told as a whole: sessions, segments for diagrams, connections to port 21 that never became a session.
 
+use super::data::data_channel::DataId;
 use super::recognise::client_way;
 use super::tracker::{Role, SessionTracker};
 use crate::model::EventKind;
@@ -21,17 +22,36 @@ impl SessionTracker<'_> {
 
     /// Hands the segments of a connection of ours to whoever asked for them.
     pub(super) fn close_trace(&mut self, flow: FlowId, role: &Role, summary: &FlowSummary) {
-        let Some(traces) = &mut self.traces else {
+        if self.traces.is_none() {
             return;
+        }
+        let (control_of, data_of) = match role {
+            Role::Control(id) => (Some(*id), [None; 2]),
+            Role::Data(id) => (None, self.claimants(*id)),
+            _ => {
+                if let Some(traces) = &mut self.traces {
+                    traces.forget(flow);
+                }
+                return;
+            }
         };
-        let control_of = match role {
-            Role::Control(id) => Some(*id),
-            Role::Data(_) => None,
-            _ => return traces.forget(flow),
-        };
-        if let Some(connection) = traces.end(flow, control_of, summary) {
+        let traces = self.traces.as_mut();
+        let ended = traces.and_then(|traces| traces.end(flow, control_of, data_of, summary));
+        if let Some(connection) = ended {
             self.shared.traced(connection);
         }
+    }
+
+    /// The sessions whose data connection it is or may be.
+    fn claimants(&self, id: DataId) -> [Option<u64>; 2] {
+        let of = |id: DataId| {
+            let channel = self.shared.data.get(&id)?;
+            let negotiation = channel.negotiation.map(|negotiation| negotiation.session);
+            negotiation.or(channel.home).or(channel.announcer)
+        };
+        let channel = self.shared.data.get(&id);
+        let twin = channel.and_then(|channel| channel.twin);
+        [of(id), twin.and_then(of)]
     }
 
     /// A connection to port 21 is over that never carried a byte.

@@ -121,15 +121,20 @@ impl Traces {
         &mut self,
         flow: FlowId,
         control_of: Option<u64>,
+        data_of: [Option<u64>; 2],
         summary: &FlowSummary,
     ) -> Option<TracedConnection> {
         let mut trace = self.flows.get_mut(flow.0 as usize)?.take()?;
+        // Whoever takes them bounds what it keeps of them.
+        self.room += trace.len();
         let mut segments = std::mem::take(&mut trace.segments);
         segments.extend(trace.tail.drain(..));
         Trace::add_opening(&mut segments, summary, self.packets);
+        segments.shrink_to_fit();
         Some(TracedConnection {
             key: trace.key,
             control_of,
+            data_of,
             first: summary.first,
             segments,
             folded: trace.folded,

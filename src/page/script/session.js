@@ -40,6 +40,7 @@ function leftOut(session) {
   } else if (session.packetsLeft > 0) {
     said.push("There is no room on the page for " + counted(session.packetsLeft, "single packet", "single packets") + " of this session." + whole("packets"));
   }
+  if (session.early) said.push("It was drawn before it was certain that all of its data connections were over: their last packets may be missing." + whole("packets"));
   if (session.omitted > 0) said.push(counted(session.omitted, "segment", "segments") + " of it could not be kept and are not in the diagram.");
   return said.map((text) => make("p", { class: "dim" }, text));
 }
