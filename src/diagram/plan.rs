@@ -81,16 +81,16 @@ impl<'a> Arrows<'a> {
 impl<'a> Plan<'a> {
     /// Plans a session, with the segments that were recorded of it.
     pub(super) fn of(session: &'a Session, recorder: &'a Recorder) -> Self {
-        let recorded = recorder.control(session.id);
-        let parts = recorded.map_or_else(ReplyParts::default, |connection| {
+        let connection = recorder.control(session.id);
+        let parts = connection.map_or_else(ReplyParts::default, |connection| {
             ReplyParts::of(session, connection)
         });
         let mut arrows = Arrows::default();
         messages::plan(session, &parts, &mut arrows);
         let control =
-            recorded.map(|connection| Control::plan(session, connection, &parts, &mut arrows));
+            connection.map(|connection| Control::plan(session, connection, &parts, &mut arrows));
         let data = DataConnections::plan(session, recorder, &mut arrows);
-        let omitted = recorded.map_or(0, |connection| connection.omitted);
+        let omitted = connection.map_or(0, |connection| connection.omitted);
         // Those of one place stay in the order in which they were planned.
         arrows
             .places

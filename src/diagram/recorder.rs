@@ -137,18 +137,17 @@ impl EventSink for Recorder {
             connection.omitted += (segments - kept) as u64;
         }
         self.weight += connection.weight();
-        let before = match connection.control_of {
-            Some(session) => self.control.insert(session, connection),
-            None => {
-                let first = connection.first.number;
-                if connection.data_of == [None; 2] {
-                    self.spare.push_back(first);
-                }
-                for session in connection.data_of.into_iter().flatten() {
-                    self.of_session.entry(session).or_default().push(first);
-                }
-                self.data.insert(first, connection)
+        let before = if let Some(session) = connection.control_of {
+            self.control.insert(session, connection)
+        } else {
+            let first = connection.first.number;
+            if connection.data_of == [None; 2] {
+                self.spare.push_back(first);
             }
+            for session in connection.data_of.into_iter().flatten() {
+                self.of_session.entry(session).or_default().push(first);
+            }
+            self.data.insert(first, connection)
         };
         if let Some(before) = before {
             self.weight = self.weight.saturating_sub(before.weight());

@@ -188,9 +188,9 @@ mod tests {
     #[test]
     fn what_passes_the_bound_goes_to_a_file_that_nobody_sees_and_comes_back() {
         let mut text = SpooledText::new(1 << 20);
-        text.write_all(&[b'x'; 1 << 19]).expect("memory");
+        text.write_all(&vec![b'x'; 1 << 19]).expect("memory");
         assert!(text.spilled.is_none());
-        text.write_all(&[b'y'; 1 << 19]).expect("a file");
+        text.write_all(&vec![b'y'; 1 << 19]).expect("a file");
         let spilled = text.spilled.as_ref().expect("a file");
         #[cfg(unix)]
         {
