@@ -243,7 +243,7 @@ impl Page {
 
 /// Bytes of the texts of sessions that stay in memory. With what waits, with segments, and with the texts that sessions
 /// share, it is no more than a document keeps.
-const IN_MEMORY: usize = 24 << 20;
+const IN_MEMORY: usize = 16 << 20;
 /// Bytes of segments from which on no session waits that lacks nothing.
 const RECORDED: usize = 8 << 20;
 /// Ids that are remembered, by 64: those of 64 million sessions.
