@@ -4,8 +4,9 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// An address and a port. IPv4 is kept as an IPv4-mapped IPv6 address, so that comparing and hashing are plain
-/// integer work.
+/// integer work. Packed, for every connection has many of them and a third would be padding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(Rust, packed(2))]
 pub struct Endpoint {
     /// The address in IPv6 form, most significant byte first.
     pub address: u128,

@@ -103,7 +103,8 @@ fn icmp_errors_name_the_flow_they_are_about() {
             );
             assert_eq!(error.source, Endpoint::v4([10, 0, 0, 2], 1175));
             assert_eq!(error.destination, Endpoint::v4([10, 0, 0, 1], 21));
-            assert_eq!(error.reporter, Endpoint::v4([192, 0, 2, 1], 0).address);
+            let router = Endpoint::v4([192, 0, 2, 1], 0).address;
+            assert_eq!(error.reporter, router);
         }
         other => panic!("{other:?}"),
     }
