@@ -11,7 +11,7 @@ use std::ops::ControlFlow;
 use super::capture_set::{CaptureSet, Opened};
 use super::record::Step;
 use super::{Error, Input, Packet};
-use crate::model::{FrameRef, Timestamp};
+use crate::model::{CapturePlace, FrameRef, Timestamp};
 
 /// When an input's next packet is due: its time, equal times in the order of the inputs.
 type Due = (Timestamp, usize);
@@ -114,8 +114,7 @@ impl CaptureSet {
             let frame = FrameRef {
                 time: record.time,
                 number: self.number,
-                capture,
-                capture_number: slot.counts.packets,
+                place: CapturePlace::new(capture, slot.counts.packets),
             };
             slot.last = Some(frame);
             if record.time >= earliest && latest.is_none_or(|latest| record.time < latest) {

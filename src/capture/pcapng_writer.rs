@@ -25,7 +25,7 @@ impl PcapNgWriter {
 
     /// A packet, and before it its interface, called `name`, where this section does not know it.
     pub fn packet(&mut self, packet: &Packet<'_>, name: &str, out: &mut Vec<u8>) {
-        let wanted = (packet.frame.capture, packet.link);
+        let wanted = (packet.frame.capture(), packet.link);
         let known = self.interfaces.iter().position(|known| *known == wanted);
         let number = known.unwrap_or_else(|| {
             describe(packet.link, name, out);
@@ -110,7 +110,7 @@ mod tests {
 
     use super::*;
     use crate::capture::{CaptureSet, Input, PacketSource as _, ReadOptions};
-    use crate::model::{FrameRef, Timestamp};
+    use crate::model::{CapturePlace, FrameRef, Timestamp};
 
     #[test]
     fn our_own_reader_reads_every_packet_back() {
@@ -128,8 +128,7 @@ mod tests {
                 let frame = FrameRef {
                     time: Timestamp::from_parts(1_700_000_000, number),
                     number,
-                    capture,
-                    capture_number: number,
+                    place: CapturePlace::new(capture, number),
                 };
                 let packet = Packet {
                     frame,

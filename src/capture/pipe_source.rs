@@ -15,7 +15,7 @@ use super::record::Step;
 use super::ticker::Ticker;
 use super::{Error, Input, Packet, PacketSource, Wake, record_buffer};
 use crate::model::record::Capture;
-use crate::model::{FrameRef, Timestamp, wire_text};
+use crate::model::{CapturePlace, FrameRef, Timestamp, wire_text};
 
 /// One pipe, read as packets come; see [`PipeSource::new`].
 pub struct PipeSource {
@@ -125,8 +125,7 @@ impl PipeSource {
                     let frame = FrameRef {
                         time: record.time,
                         number,
-                        capture: 0,
-                        capture_number: number,
+                        place: CapturePlace::new(0, number),
                     };
                     last = Some(frame);
                     let packet = Packet {

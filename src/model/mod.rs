@@ -29,7 +29,7 @@ pub use endpoint::{Direction, Endpoint, FlowKey, HostPair};
 pub use event::{
     ContentId, Event, EventKind, EventSink, Settled, StoreError, Stored, TransferSink,
 };
-pub use frame::FrameRef;
+pub use frame::{CapturePlace, FrameRef};
 pub use grouped::grouped;
 pub use hex::hex;
 pub use kept_event::KeptEvent;

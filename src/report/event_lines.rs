@@ -318,15 +318,14 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::model::{FrameRef, Warning, WarningCode};
+    use crate::model::{CapturePlace, FrameRef, Warning, WarningCode};
     use crate::report::example::{example_report, example_session};
 
     fn at(number: u64) -> FrameRef {
         FrameRef {
             time: Timestamp::from_parts(1_700_000_000, number),
             number,
-            capture: 0,
-            capture_number: number,
+            place: CapturePlace::new(0, number),
         }
     }
 

@@ -286,6 +286,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::model::CapturePlace;
     use crate::model::FrameRef;
     use crate::model::Timestamp;
     use crate::report::example::example_session;
@@ -295,8 +296,7 @@ mod tests {
             frame: FrameRef {
                 time: Timestamp::from_parts(1_700_000_000, 250_000_000),
                 number: 1,
-                capture: 0,
-                capture_number: 1,
+                place: CapturePlace::new(0, 1),
             },
             session: Some(1),
             kind,

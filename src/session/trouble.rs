@@ -200,7 +200,7 @@ impl Session {
         let reset = summary.half.iter().any(|half| half.rst.is_some());
         let end = if reset {
             Some(summary.last)
-        } else if state.answer.is_none() && shared.now.capture == summary.last.capture {
+        } else if state.answer.is_none() && shared.now.capture() == summary.last.capture() {
             // Nobody said that it is over, and the capture went on without it.
             Some(FrameRef {
                 time: shared.now.time,

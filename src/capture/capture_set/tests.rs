@@ -96,7 +96,7 @@ fn inputs_are_merged_by_time_and_numbered_over_the_timeline() {
     let frames: Vec<_> = seen
         .packets
         .iter()
-        .map(|(frame, _)| (frame.number, frame.capture, frame.capture_number))
+        .map(|(frame, _)| (frame.number, frame.capture(), frame.capture_number()))
         .collect();
     assert_eq!(
         frames,

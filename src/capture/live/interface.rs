@@ -10,7 +10,7 @@ use crate::capture::counts::Counts;
 use crate::capture::ticker::Ticker;
 use crate::capture::{Error, Input, LinkType, Packet};
 use crate::model::record::Capture;
-use crate::model::{FrameRef, Timestamp};
+use crate::model::{CapturePlace, FrameRef, Timestamp};
 
 /// One interface.
 pub(super) struct Line {
@@ -103,8 +103,7 @@ impl Line {
                 frame: FrameRef {
                     time,
                     number: *number,
-                    capture,
-                    capture_number: counts.packets,
+                    place: CapturePlace::new(capture, counts.packets),
                 },
                 link,
                 wire_len: packet.header.len.max(packet.header.caplen),
@@ -141,8 +140,10 @@ impl Line {
         FrameRef {
             time,
             number,
-            capture: u32::try_from(index).unwrap_or(u32::MAX),
-            capture_number: self.counts.packets,
+            place: CapturePlace::new(
+                u32::try_from(index).unwrap_or(u32::MAX),
+                self.counts.packets,
+            ),
         }
     }
 

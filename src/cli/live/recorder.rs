@@ -153,7 +153,7 @@ impl Recorder {
         if std::mem::take(&mut self.needs_section) {
             self.writer.section(&mut self.blocks);
         }
-        let name = usize::try_from(packet.frame.capture)
+        let name = usize::try_from(packet.frame.capture())
             .ok()
             .and_then(|index| self.names.get(index))
             .map_or("", String::as_str);
@@ -308,7 +308,7 @@ const BLOCKS: usize = 64 << 10;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Endpoint, Timestamp};
+    use crate::model::{CapturePlace, Endpoint, Timestamp};
     use crate::scratch_folder::ScratchFolder;
 
     fn key(port: u16) -> FlowKey {
@@ -328,8 +328,7 @@ mod tests {
         let frame = FrameRef {
             time: Timestamp::from_parts(1_700_000_000 + number, 0),
             number,
-            capture: 0,
-            capture_number: number,
+            place: CapturePlace::new(0, number),
         };
         let data = [u8::try_from(number).unwrap_or(0); 4];
         let packet = Packet {

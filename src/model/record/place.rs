@@ -46,8 +46,8 @@ impl Place {
     pub fn of(frame: FrameRef, several_captures: bool) -> Self {
         if several_captures {
             Self {
-                capture: Some(frame.capture),
-                capture_frame: Some(frame.capture_number),
+                capture: Some(frame.capture()),
+                capture_frame: Some(frame.capture_number()),
             }
         } else {
             Self {

@@ -11,7 +11,7 @@ mod twin;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decode::{Segment, TcpFlags};
-use crate::model::{Direction, Endpoint, FrameRef, Limits, Span, Timestamp};
+use crate::model::{CapturePlace, Direction, Endpoint, FrameRef, Limits, Span, Timestamp};
 
 use super::{Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler};
 
@@ -283,7 +283,7 @@ impl Wire {
     )]
     fn send(&mut self, packet: Packet) {
         self.frame.number += 1;
-        self.frame.capture_number += 1;
+        self.frame.place = CapturePlace::new(0, self.frame.number);
         self.frame.time = self.frame.time.plus(Span::from_nanos(1000));
         let near = Endpoint::v4([10, 0, 0, 1], packet.client_port);
         let far = Endpoint::v4([10, 0, 0, 2], 21);
