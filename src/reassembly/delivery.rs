@@ -95,7 +95,8 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
     pub(super) fn gap(&mut self, offset: u64, length: u64, acknowledged: u64) {
         let frame = self.context.frame;
         let half = self.half();
-        half.missing_bytes = half.missing_bytes.saturating_add(length);
+        let irregular = half.irregular_mut();
+        irregular.missing_bytes = irregular.missing_bytes.saturating_add(length);
         half.measured.gap(frame, offset, acknowledged);
         let gap = Gap {
             frame: self.context.frame,
@@ -133,14 +134,17 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         let half = self.half();
         half.retransmitted_bytes += bytes;
         if conflicting > 0 {
-            half.conflicting_bytes += conflicting;
-            half.first_conflict.get_or_insert(frame);
+            let irregular = half.irregular_mut();
+            irregular.conflicting_bytes += conflicting;
+            irregular.first_conflict.get_or_insert(frame);
         }
     }
 
     /// Counts payload that is not part of the stream.
     pub(super) fn ignore(&mut self, bytes: u64) {
-        self.half().ignored_bytes += bytes;
+        if bytes > 0 {
+            self.half().irregular_mut().ignored_bytes += bytes;
+        }
     }
 
     /// The counts of this direction's sender.

@@ -10,7 +10,7 @@ use super::second_copies::SecondCopies;
 use super::sequence::SeqNum;
 use super::waiting_room::WaitingRoom;
 use super::window_scale::WindowScale;
-use super::{CloseReason, FlowSummary, HalfSummary, StreamHandler};
+use super::{CloseReason, FlowSummary, StreamHandler};
 
 /// A connection that is followed.
 #[derive(Debug)]
@@ -68,7 +68,7 @@ impl Flow {
                 first: segment.frame,
                 last: segment.frame,
                 established: None,
-                half: [HalfSummary::default(); 2],
+                half: Default::default(),
             },
             streams: Default::default(),
             copies: Default::default(),
@@ -264,7 +264,7 @@ impl Flow {
         }
         let seen = self.streams[direction.index()].seen();
         let half = self.summary.sent(direction);
-        let before = (half.retransmitted_bytes, half.conflicting_bytes);
+        let before = (half.retransmitted_bytes, half.irregular().conflicting_bytes);
         let (stream, mut out) = self.sent(direction, context);
         if !out.ignored() {
             stream.segment(sequence, segment, &mut out);
@@ -426,7 +426,10 @@ impl Flow {
         context: &mut Context<'_, H>,
     ) -> Outcome {
         let payload = segment.payload.len() as u64;
-        self.summary.half[direction.index()].ignored_bytes += payload;
+        if payload > 0 {
+            let half = &mut self.summary.half[direction.index()];
+            half.irregular_mut().ignored_bytes += payload;
+        }
         if !self.streams[direction.index()].accepts_reset(SeqNum(segment.sequence)) {
             return Outcome::Open;
         }

@@ -37,20 +37,14 @@ pub(super) struct HalfStream {
     highest: u64,
     /// The same, of segments that came in order.
     reach: u64,
-    /// End of the bytes that follow `next` and were cut by the snap length: no retransmission brings them once they
-    /// were acknowledged.
-    cut_until: u64,
     receiver: ReceiverSide,
-    round_trip: RoundTrip,
-    /// What lies before it was waited for long enough.
-    given_up: u64,
-    /// The first acknowledgment of one more than was seen, and its segment.
-    one_more: Option<(u64, FrameRef)>,
     /// Where the stream ends.
     fin: Option<u64>,
     history: History,
     /// What only a stream with holes needs.
     backlog: Option<Box<Backlog>>,
+    /// What only a stream needs of which the other side has more than was seen.
+    unseen: Option<Box<Unseen>>,
 }
 
 /// How much of what is held may be thrown away when a flow ends.
@@ -67,6 +61,18 @@ struct Backlog {
     held: HeldSegments,
     distant: DistantSegments,
     watch: HoleWatch,
+}
+
+#[derive(Debug, Default)]
+struct Unseen {
+    /// End of the bytes that follow `next` and were cut by the snap length: no retransmission brings them once they
+    /// were acknowledged.
+    cut_until: u64,
+    round_trip: RoundTrip,
+    /// What lies before it was waited for long enough.
+    given_up: u64,
+    /// The first acknowledgment of one more than was seen, and its segment.
+    one_more: Option<(u64, FrameRef)>,
 }
 
 /// A piece of the stream on its way in.
@@ -161,7 +167,7 @@ impl HalfStream {
             let frame = out.frame();
             let half = out.half();
             half.first_data.get_or_insert(frame);
-            half.measured.cut_bytes += u64::from(segment.cut);
+            half.measured.cut(segment.cut);
         }
         let piece = Piece {
             offset,
@@ -182,7 +188,8 @@ impl HalfStream {
     #[inline]
     pub(super) fn is_ahead(&self, acknowledgment: SeqNum) -> bool {
         self.start.is_some_and(|start| {
-            let end = self.seen().max(self.given_up);
+            let given_up = self.unseen.as_ref().map_or(0, |unseen| unseen.given_up);
+            let end = self.seen().max(given_up);
             let end = self.fin.map_or(end, |fin| end.max(fin.saturating_add(1)));
             let ahead = acknowledgment.distance_from(start.at(end));
             (1..=FAR_AHEAD).contains(&ahead)
@@ -193,7 +200,8 @@ impl HalfStream {
     pub(super) fn give_up(&mut self, acknowledgment: SeqNum) {
         if let Some(start) = self.start {
             let offset = acknowledgment.unwrap_near(start, self.near());
-            self.given_up = self.given_up.max(u64::try_from(offset).unwrap_or(0));
+            let unseen = self.unseen.get_or_insert_default();
+            unseen.given_up = unseen.given_up.max(u64::try_from(offset).unwrap_or(0));
         }
     }
 
@@ -215,7 +223,8 @@ impl HalfStream {
             && let Some(start) = self.start
             && start.at(acked) == acknowledgment
         {
-            self.round_trip.answered(acked, end);
+            let unseen = self.unseen.get_or_insert_default();
+            unseen.round_trip.answered(acked, end);
         }
     }
 
@@ -235,13 +244,14 @@ impl HalfStream {
         };
         let sent = self.highest.max(self.next);
         if self.receiver.says(offset, window, sent) {
-            if offset == sent.saturating_add(1) {
-                self.one_more = Some((offset, out.frame()));
-            }
             self.withdraw_fin(offset, out);
+            if offset == sent.saturating_add(1) && self.fin.is_none() {
+                self.unseen.get_or_insert_default().one_more = Some((offset, out.frame()));
+            }
             self.accept_distant(offset, out);
-            if self.cut_until > self.next && offset >= self.cut_until {
-                self.decide(self.cut_until, out);
+            let cut_until = self.unseen.as_ref().map_or(0, |unseen| unseen.cut_until);
+            if cut_until > self.next && offset >= cut_until {
+                self.decide(cut_until, out);
             }
         }
     }
@@ -256,7 +266,10 @@ impl HalfStream {
             self.close_first_hole(out);
         }
         let by_time = self.watch(out, HoleWatch::decided).unwrap_or_default();
-        let by_dialogue = self.round_trip.decided(self.next, heard);
+        let by_dialogue = self
+            .unseen
+            .as_mut()
+            .map_or(0, |unseen| unseen.round_trip.decided(self.next, heard));
         // What was acknowledged beyond all that was seen may be a FIN, or a number that a translator shifted.
         let decided = by_time.max(by_dialogue.min(self.seen()));
         if decided > self.next {
@@ -286,9 +299,13 @@ impl HalfStream {
             let seen = self.next.max(self.highest);
             let fin = out.other_half().finished || known - 1 == seen;
             let told = self
-                .one_more
+                .unseen
+                .as_ref()
+                .and_then(|unseen| unseen.one_more)
                 .filter(|(end, _)| *end == seen + 1 && *end == known);
-            out.half().fin_acknowledged = told.map(|(_, frame)| frame);
+            if let Some((_, frame)) = told {
+                out.half().irregular_mut().fin_acknowledged = Some(frame);
+            }
             known -= u64::from(fin);
         }
         let everything = how == Flush::All || out.other_half().segments == 0;

@@ -3,26 +3,33 @@
 use crate::model::{FrameRef, Span, Timestamp};
 
 /// Measurements of one end of a flow. Costs a few comparisons for each segment.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Measurements {
-    /// How often this end closed its receive window (RFC 9293 section 3.8.6).
-    pub zero_windows: u64,
-    /// How long it was closed, all times that were over.
-    closed: Span,
-    /// Since when it is closed.
-    closed_since: Option<Timestamp>,
     /// When this end last sent bytes that were new.
     pub last_progress: Option<Moment>,
     /// The longest time between two such moments.
     pub longest_pause: Option<Pause>,
-    /// Payload bytes declared missing that the other end acknowledged: it has them, the capture has not.
-    pub lost_by_capture: u64,
-    /// The frame that decided the first of these losses.
-    pub first_loss: Option<FrameRef>,
     /// The flow was not followed from its SYN on: what is missing at its start may have passed unlooked at.
     pub(super) joined_late: bool,
+    /// What few flows have.
+    troubled: Option<Box<Troubled>>,
+}
+
+/// Of an end that closed its window, or of whose bytes the capture lacks some.
+#[derive(Clone, Debug, Default)]
+struct Troubled {
+    /// How often it closed its receive window.
+    zero_windows: u64,
+    /// How long it was closed, all times that were over.
+    closed: Span,
+    /// Since when it is closed.
+    closed_since: Option<Timestamp>,
+    /// Payload bytes declared missing that the other end acknowledged: it has them, the capture has not.
+    lost_by_capture: u64,
+    /// The frame that decided the first of these losses.
+    first_loss: Option<FrameRef>,
     /// Payload bytes that the snap length took away.
-    pub cut_bytes: u64,
+    cut_bytes: u64,
 }
 
 /// A time and the frame it comes from, with the counts that a pause is explained by.
@@ -55,10 +62,25 @@ impl Measurements {
     /// How long this end's receive window was closed until `now`.
     #[must_use]
     pub fn closed_until(&self, now: Timestamp) -> Span {
-        let open = self
-            .closed_since
-            .map_or(0, |since| now.since(since).nanos().max(0));
-        Span::from_nanos(self.closed.nanos().saturating_add(open))
+        self.troubled
+            .as_ref()
+            .map_or(Span::default(), |troubled| troubled.closed_until(now))
+    }
+
+    /// How often this end closed its receive window (RFC 9293 section 3.8.6).
+    #[must_use]
+    pub fn zero_windows(&self) -> u64 {
+        self.troubled
+            .as_ref()
+            .map_or(0, |troubled| troubled.zero_windows)
+    }
+
+    /// The frame that decided the first loss of bytes that the other end has and the capture has not.
+    #[must_use]
+    pub fn first_loss(&self) -> Option<FrameRef> {
+        self.troubled
+            .as_ref()
+            .and_then(|troubled| troubled.first_loss)
     }
 
     /// The pause from the last new bytes to `end`, which brought none.
@@ -86,14 +108,18 @@ impl Measurements {
     /// This end offers a window, closed or not.
     #[inline]
     pub(super) fn window(&mut self, closed: bool, now: Timestamp) {
-        match (closed, self.closed_since) {
+        if !closed && self.troubled.is_none() {
+            return;
+        }
+        let troubled = self.troubled.get_or_insert_default();
+        match (closed, troubled.closed_since) {
             (true, None) => {
-                self.zero_windows += 1;
-                self.closed_since = Some(now);
+                troubled.zero_windows += 1;
+                troubled.closed_since = Some(now);
             }
             (false, Some(_)) => {
-                self.closed = self.closed_until(now);
-                self.closed_since = None;
+                troubled.closed = troubled.closed_until(now);
+                troubled.closed_since = None;
             }
             _ => {}
         }
@@ -120,16 +146,36 @@ impl Measurements {
     pub(super) fn gap(&mut self, at: FrameRef, offset: u64, lost: u64) {
         let unlooked_at = self.joined_late && offset < BEGINNING;
         if lost > 0 && !unlooked_at {
-            self.lost_by_capture = self.lost_by_capture.saturating_add(lost);
-            self.first_loss.get_or_insert(at);
+            let troubled = self.troubled.get_or_insert_default();
+            troubled.lost_by_capture = troubled.lost_by_capture.saturating_add(lost);
+            troubled.first_loss.get_or_insert(at);
         }
         self.last_progress = None;
     }
 
+    /// The snap length took payload bytes away.
+    #[inline]
+    pub(super) fn cut(&mut self, bytes: u32) {
+        if bytes > 0 {
+            self.troubled.get_or_insert_default().cut_bytes += u64::from(bytes);
+        }
+    }
+
     /// Bytes that the other end has and the capture has not, the snap length apart.
     #[must_use]
-    pub const fn not_recorded(&self) -> u64 {
-        self.lost_by_capture.saturating_sub(self.cut_bytes)
+    pub fn not_recorded(&self) -> u64 {
+        self.troubled.as_ref().map_or(0, |troubled| {
+            troubled.lost_by_capture.saturating_sub(troubled.cut_bytes)
+        })
+    }
+}
+
+impl Troubled {
+    fn closed_until(&self, now: Timestamp) -> Span {
+        let open = self
+            .closed_since
+            .map_or(0, |since| now.since(since).nanos().max(0));
+        Span::from_nanos(self.closed.nanos().saturating_add(open))
     }
 }
 
@@ -154,7 +200,7 @@ mod tests {
         for (second, closed) in [(1, false), (2, true), (3, true), (7, false), (9, true)] {
             end.window(closed, at(second).time);
         }
-        assert_eq!(end.zero_windows, 2);
+        assert_eq!(end.zero_windows(), 2);
         assert_eq!(end.closed_until(at(10).time), Span::from_secs(6));
     }
 
@@ -181,7 +227,7 @@ mod tests {
         end.progress(at(51), 0, Span::default());
         assert_eq!(end.longest_pause, None);
         assert_eq!(end.not_recorded(), 100);
-        end.cut_bytes = 100;
+        end.cut(100);
         assert_eq!(end.not_recorded(), 0);
     }
 

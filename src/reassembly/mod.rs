@@ -101,7 +101,7 @@ pub enum CloseReason {
 }
 
 /// What no byte tells about one direction of a flow.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct HalfSummary {
     /// SYN or SYN ACK of this sender.
     pub syn: Option<FrameRef>,
@@ -112,9 +112,6 @@ pub struct HalfSummary {
     pub first_data: Option<FrameRef>,
     /// The segment with FIN.
     pub fin: Option<FrameRef>,
-    /// Where no FIN was captured, and the connection is over: the segment of the other side that acknowledged one more than
-    /// the bytes that were seen, which must be the FIN.
-    pub fin_acknowledged: Option<FrameRef>,
     /// True once all bytes up to FIN were delivered or declared missing.
     pub finished: bool,
     /// The segment with RST.
@@ -123,10 +120,21 @@ pub struct HalfSummary {
     pub segments: u64,
     /// Payload bytes delivered, each once.
     pub delivered_bytes: u64,
-    /// Payload bytes declared missing.
-    pub missing_bytes: u64,
     /// Payload bytes seen again, but for those of packets that were captured twice.
     pub retransmitted_bytes: u64,
+    /// Times and windows.
+    pub measured: Measurements,
+    irregular: Option<Box<Irregular>>,
+}
+
+/// What few directions of flows have: there may be very many flows.
+#[derive(Clone, Debug, Default)]
+pub struct Irregular {
+    /// Where no FIN was captured, and the connection is over: the segment of the other side that acknowledged one more than
+    /// the bytes that were seen, which must be the FIN.
+    pub fin_acknowledged: Option<FrameRef>,
+    /// Payload bytes declared missing.
+    pub missing_bytes: u64,
     /// Segments with payload that were captured twice; their bytes are not counted as sent again.
     pub second_copies: u64,
     /// Bytes seen again with another value; the first were kept.
@@ -135,12 +143,33 @@ pub struct HalfSummary {
     pub first_conflict: Option<FrameRef>,
     /// Payload bytes that lay outside the window or came after the end, and were not delivered.
     pub ignored_bytes: u64,
-    /// Times and windows.
-    pub measured: Measurements,
 }
 
+impl HalfSummary {
+    /// What few have; nothing of it, for most.
+    #[must_use]
+    pub fn irregular(&self) -> &Irregular {
+        self.irregular.as_deref().unwrap_or(&REGULAR)
+    }
+
+    /// The same, to be changed.
+    fn irregular_mut(&mut self) -> &mut Irregular {
+        self.irregular.get_or_insert_default()
+    }
+}
+
+/// What most directions of flows have of it.
+static REGULAR: Irregular = Irregular {
+    fin_acknowledged: None,
+    missing_bytes: 0,
+    second_copies: 0,
+    conflicting_bytes: 0,
+    first_conflict: None,
+    ignored_bytes: 0,
+};
+
 /// What no byte tells about a flow.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct FlowSummary {
     /// The two ends.
     pub key: FlowKey,

@@ -5,20 +5,22 @@
 //! retransmitted.
 
 use crate::decode::Segment;
-use crate::model::{Span, Timestamp};
 
 use super::HalfSummary;
 
-/// The latest segments with payload of one direction.
-#[derive(Clone, Copy, Debug, Default)]
+/// The latest segments with payload of one direction, as far as copies of them can be told.
+#[derive(Clone, Debug, Default)]
 pub(super) struct SecondCopies {
-    recent: [Recent; KEPT],
-    next: usize,
+    /// A ring once it has [`KEPT`]; most flows have few segments and never get so far.
+    recent: Vec<Recent>,
+    oldest: u8,
 }
 
+/// A segment in a few bytes: there are many of them for each of many flows.
 #[derive(Clone, Copy, Debug, Default)]
 struct Recent {
-    time: Timestamp,
+    /// Capture time in [`TICK`]s, without those above 32 bits: more than an hour.
+    time: u32,
     sequence: u32,
     wire_len: u32,
     identification: u16,
@@ -37,11 +39,11 @@ impl SecondCopies {
     ) {
         let (retransmitted, conflicting) = before;
         if half.retransmitted_bytes != retransmitted
-            && half.conflicting_bytes == conflicting
+            && half.irregular().conflicting_bytes == conflicting
             && self.is_copy(segment)
         {
             half.retransmitted_bytes = retransmitted;
-            half.second_copies += 1;
+            half.irregular_mut().second_copies += 1;
         } else {
             self.remember(segment);
         }
@@ -49,10 +51,16 @@ impl SecondCopies {
 
     #[inline]
     fn remember(&mut self, segment: &Segment<'_>) {
-        if let Some(place) = self.recent.get_mut(self.next % KEPT) {
-            *place = Recent::of(segment);
+        let this = Recent::of(segment);
+        if this.identification == 0 {
+            return;
         }
-        self.next = self.next.wrapping_add(1);
+        if self.recent.len() < usize::from(KEPT) {
+            self.recent.push(this);
+        } else if let Some(place) = self.recent.get_mut(usize::from(self.oldest)) {
+            *place = this;
+            self.oldest = (self.oldest + 1) % KEPT;
+        }
     }
 
     /// True for another copy of a segment that was remembered.
@@ -61,19 +69,24 @@ impl SecondCopies {
         let this = Recent::of(segment);
         this.identification != 0
             && self.recent.iter().any(|recent| {
-                let apart = this.time.since(recent.time).nanos();
+                let apart = this.time.wrapping_sub(recent.time).cast_signed();
                 (recent.identification, recent.sequence, recent.wire_len)
                     == (this.identification, this.sequence, this.wire_len)
-                    && (-AT_MOST.nanos()..=AT_MOST.nanos()).contains(&apart)
+                    && apart.unsigned_abs() <= AT_MOST
             })
     }
 }
 
 impl Recent {
     #[inline]
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "differences of times are taken modulo 2^32 ticks"
+    )]
     fn of(segment: &Segment<'_>) -> Self {
         Self {
-            time: segment.frame.time,
+            time: segment.frame.time.nanos().div_euclid(TICK) as u32,
             sequence: segment.sequence,
             wire_len: segment.wire_len(),
             identification: segment.identification,
@@ -81,7 +94,9 @@ impl Recent {
     }
 }
 
+/// Nanoseconds of the unit in which times are compared.
+const TICK: i64 = 1000;
 /// How far apart two copies may be: much less than a retransmission timeout.
-const AT_MOST: Span = Span::from_millis(10);
+const AT_MOST: u32 = 10_000;
 /// A burst that a switch copies as a whole is not longer than this.
-const KEPT: usize = 16;
+const KEPT: u8 = 16;

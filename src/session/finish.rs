@@ -60,7 +60,7 @@ impl Session {
         self.tell_handshake(shared);
         shared.encrypted.leave(self.key.hosts(), self.id);
         shared.open.leave(self.key.hosts(), self.id);
-        self.closed = Some(Box::new((reason, *summary)));
+        self.closed = Some(Box::new((reason, summary.clone())));
         if let Some(step) = self.disconnect_step(reason, summary) {
             self.steps.made(step);
         }

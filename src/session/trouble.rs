@@ -33,10 +33,10 @@ impl Session {
         }
         let last = channel.is_last_file();
         for half in channel.summary.half.iter().filter(|_| last) {
-            if let Some(frame) = half.first_conflict {
+            if let Some(frame) = half.irregular().first_conflict {
                 self.trouble(DataTrouble::Conflict {
                     transfer: Some(id),
-                    bytes: half.conflicting_bytes,
+                    bytes: half.irregular().conflicting_bytes,
                     frame: frame.number,
                 });
             }
@@ -124,8 +124,7 @@ impl Session {
 
     /// What is known only once all is over.
     pub(super) fn note_end(&mut self, shared: &Shared<'_>) {
-        if let Some((_, summary)) = self.closed.as_deref() {
-            let control = *summary;
+        if let Some((_, control)) = self.closed.as_deref() {
             for way in [self.client_way, self.client_way.reverse()] {
                 let half = control.sent(way);
                 let lost = half.measured.not_recorded();
@@ -133,7 +132,7 @@ impl Session {
                 if lost > 0 {
                     self.lost
                         .frames
-                        .extend(half.measured.first_loss.map(|frame| frame.number));
+                        .extend(half.measured.first_loss().map(|frame| frame.number));
                 }
                 if lost > 0 && half.segments == 0 {
                     let client = way == self.client_way;
@@ -173,7 +172,7 @@ impl Session {
             }
             any = true;
             self.lost.data = self.lost.data.saturating_add(lost);
-            if let Some(frame) = half.measured.first_loss
+            if let Some(frame) = half.measured.first_loss()
                 && self.lost.frames.len() < FRAMES
             {
                 self.lost.frames.push(frame.number);

@@ -56,7 +56,8 @@ impl HalfStream {
             self.place(offset, bytes, piece.arrived, out);
         }
         if cut > 0 && end - cut <= self.next {
-            self.cut_until = self.cut_until.max(end);
+            let unseen = self.unseen.get_or_insert_default();
+            unseen.cut_until = unseen.cut_until.max(end);
         }
         if piece.fin && self.fin.is_none() && (end >= self.highest || end == self.next) {
             self.fin = Some(end);

@@ -73,7 +73,7 @@ pub(in crate::session) struct DataChannel {
 }
 
 /// What is known of a data connection where a file begins that is not its first.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(in crate::session) struct Before {
     /// The connection until then.
     pub(in crate::session) summary: FlowSummary,
@@ -154,7 +154,7 @@ impl DataChannel {
             contents: [None, None],
             decoding: None,
             lines: None,
-            summary: *summary,
+            summary: summary.clone(),
             closed: None,
             announcer: None,
             encrypted: None,
@@ -430,7 +430,7 @@ impl DataChannel {
         let summary = &self.summary;
         let reset = summary.half.iter().any(|half| half.rst.is_some());
         let sent = summary.sent(way);
-        let fin = sent.fin.or(sent.fin_acknowledged).is_some()
+        let fin = sent.fin.or(sent.irregular().fin_acknowledged).is_some()
             || matches!(self.closed, Some(CloseReason::Fin));
         // Of a connection with several files, the part with this one.
         let before = self.before.as_deref();
@@ -458,7 +458,12 @@ impl DataChannel {
             retransmitted_bytes: counted(|of| {
                 of.half.iter().map(|half| half.retransmitted_bytes).sum()
             }),
-            zero_windows: counted(|of| of.half.iter().map(|half| half.measured.zero_windows).sum()),
+            zero_windows: counted(|of| {
+                of.half
+                    .iter()
+                    .map(|half| half.measured.zero_windows())
+                    .sum()
+            }),
             zero_window_seconds: (closed(summary) - closed_before).max(0.0),
             close: if fin {
                 Close::Fin

@@ -191,13 +191,13 @@ impl SessionTracker<'_> {
             Role::Data(id) => {
                 for id in self.with_twin(id) {
                     if let Some(channel) = self.shared.data.get_mut(&id) {
-                        channel.summary = *summary;
+                        channel.summary.clone_from(summary);
                     }
                 }
             }
             Role::Early(number) => {
                 if let Some(early) = self.shared.early.get_mut(number) {
-                    early.summary = *summary;
+                    early.summary.clone_from(summary);
                 }
             }
             _ => {}
@@ -221,7 +221,7 @@ impl SessionTracker<'_> {
             return;
         };
         channel.closed = Some(reason);
-        channel.summary = *summary;
+        channel.summary.clone_from(summary);
         if channel.encrypted.is_some() {
             if let Some(channel) = self.shared.data.remove(&id) {
                 self.close_encrypted(channel);

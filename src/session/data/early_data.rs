@@ -63,7 +63,7 @@ impl EarlyData {
             self.count,
             EarlyConnection {
                 flow,
-                summary: *summary,
+                summary: summary.clone(),
                 closed: None,
                 pieces: Vec::new(),
                 kept: [0; 2],
@@ -132,7 +132,7 @@ impl EarlyData {
     ) {
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.closed = Some(reason);
-            connection.summary = *summary;
+            connection.summary.clone_from(summary);
         }
     }
 
@@ -216,7 +216,6 @@ const PIECE: usize = std::mem::size_of::<Piece>();
 mod tests {
     use super::*;
     use crate::model::{Endpoint, FlowKey};
-    use crate::reassembly::HalfSummary;
 
     fn summary() -> FlowSummary {
         let (key, _) = FlowKey::new(
@@ -229,7 +228,7 @@ mod tests {
             first: FrameRef::default(),
             last: FrameRef::default(),
             established: None,
-            half: [HalfSummary::default(); 2],
+            half: Default::default(),
         }
     }
 

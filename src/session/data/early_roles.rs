@@ -51,7 +51,7 @@ impl SessionTracker<'_> {
             *self.role(flow) = Role::Foreign;
             return Interest::Ignore;
         };
-        early.summary = *summary;
+        early.summary.clone_from(summary);
         let data_port = is_from_data_port(summary);
         let first = early.is_silent(direction) && !data_port;
         if first && (may_be_control(chunk.bytes) || may_be_implicit(chunk.bytes, false)) {
@@ -117,7 +117,7 @@ impl SessionTracker<'_> {
             let Some(early) = self.shared.early.get(number) else {
                 continue;
             };
-            let summary = early.summary;
+            let summary = early.summary.clone();
             if let Some(id) = self.awaited_channel(&summary, false)
                 && let Some(early) = self.shared.early.take(number)
             {
@@ -155,7 +155,7 @@ impl SessionTracker<'_> {
     /// What passed on a connection that was kept passes again, and it goes on as a data connection.
     fn replay(&mut self, id: DataId, early: EarlyConnection) {
         let now = self.shared.now;
-        let (flow, closed, summary) = (early.flow, early.closed, early.summary);
+        let (flow, closed, summary) = (early.flow, early.closed, early.summary.clone());
         if closed.is_none() {
             *self.role(flow) = Role::Data(id);
         } else {

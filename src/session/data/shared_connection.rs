@@ -58,7 +58,7 @@ impl DataChannel {
     /// Gives away the file that is over; what follows on the connection stays.
     fn split(&mut self, summary: Option<&FlowSummary>, at: FrameRef) -> Self {
         if let Some(summary) = summary {
-            self.summary = *summary;
+            self.summary.clone_from(summary);
         }
         let sure = self.is_at_end();
         let mut base = self.base;
@@ -74,7 +74,7 @@ impl DataChannel {
             contents: [None, None],
             decoding: None,
             lines: None,
-            summary: self.summary,
+            summary: self.summary.clone(),
             closed: None,
             announcer: None,
             encrypted: None,
@@ -86,7 +86,7 @@ impl DataChannel {
             ended: None,
             cut_off: false,
             before: Some(Box::new(Before {
-                summary: self.summary,
+                summary: self.summary.clone(),
                 start_known: sure,
                 first: None,
             })),
@@ -171,7 +171,7 @@ impl Session {
         let Some(rest) = self.bare_rest(shared, number) else {
             return;
         };
-        let (closed, summary) = (rest.closed, rest.summary);
+        let (closed, summary) = (rest.closed, rest.summary.clone());
         let negotiation = number.and_then(|number| self.negotiations.get_mut(&number));
         let Some(negotiation) = negotiation.filter(|_| closed.is_some()) else {
             return;

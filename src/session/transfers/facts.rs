@@ -122,7 +122,7 @@ pub(in crate::session) fn of_transfer(
         facts.start_known = sender.start_known && begins;
         facts.sender_fin = sender.fin.filter(|_| sender.finished);
         if sender.fin.is_none() && sender.rst.is_none() {
-            facts.sender_fin = sender.fin_acknowledged;
+            facts.sender_fin = sender.irregular().fin_acknowledged;
             facts.fin_unseen = facts.sender_fin.is_some();
         }
         if facts.sender_fin.is_none() {

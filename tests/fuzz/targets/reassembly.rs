@@ -53,7 +53,7 @@ impl StreamHandler for InOrder {
 
     fn closed(&mut self, _: FlowId, _: CloseReason, _: FrameRef, summary: &FlowSummary) {
         for half in &summary.half {
-            assert!(half.conflicting_bytes <= half.retransmitted_bytes);
+            assert!(half.irregular().conflicting_bytes <= half.retransmitted_bytes);
         }
     }
 }
