@@ -34,7 +34,7 @@ pub(super) struct Session {
     pub(super) client: Endpoint,
     pub(super) server: Endpoint,
     pub(super) name: Option<String>,
-    pub(super) dns: Option<Dns>,
+    pub(super) dns: Option<Box<Dns>>,
     /// What its first payload was wrapped in.
     pub(super) layers: Vec<String>,
     pub(super) client_way: Direction,

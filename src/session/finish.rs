@@ -25,7 +25,7 @@ impl Session {
             let dns = dns_record(lookup);
             self.name = Some(dns.name.clone());
             self.steps.made(dns_step(&dns, lookup));
-            self.dns = Some(dns);
+            self.dns = Some(Box::new(dns));
         }
         if let Some(step) = self.connect_step(summary) {
             self.steps.made(step);
@@ -172,7 +172,7 @@ impl Session {
             midstream: self.midstream,
             end_state,
             timing,
-            dns: self.dns,
+            dns: self.dns.map(|dns| *dns),
             greeting: self.greeting,
             login: self.logins.record(&self.secrets),
             tls: self.encryption.record(),

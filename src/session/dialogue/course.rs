@@ -9,7 +9,7 @@ use crate::protocol::ftp::ParsedReply;
 #[derive(Debug, Default)]
 pub(in crate::session) struct Dialogue {
     /// A doubtful reply, until the next line tells.
-    pub(in crate::session) held: Option<Held>,
+    pub(in crate::session) held: Option<Box<Held>>,
     /// Code and first line of the final reply before.
     pub(in crate::session) last: Option<(u16, Vec<u8>)>,
     /// Commands up to this number are answered only by what fits no later one: the client has gone on.

@@ -1,5 +1,7 @@
 //! Who logged in: attempts, and the one that counts.
 
+use std::rc::Rc;
+
 use super::secrets::Secrets;
 use crate::model::record::{Login, LoginOutcome};
 use crate::protocol::ftp::Verb;
@@ -7,8 +9,9 @@ use crate::protocol::ftp::Verb;
 /// The login attempts of a session.
 #[derive(Debug, Default)]
 pub(in crate::session) struct Logins {
-    attempt: Option<Attempt>,
-    accepted: Option<Attempt>,
+    attempt: Option<Rc<Attempt>>,
+    /// Mostly the same.
+    accepted: Option<Rc<Attempt>>,
     answered: u64,
 }
 
@@ -25,23 +28,23 @@ struct Attempt {
 impl Logins {
     /// USER.
     pub(in crate::session) fn user(&mut self, argument: &[u8], secrets: &Secrets) {
-        self.attempt = Some(Attempt {
+        self.attempt = Some(Rc::new(Attempt {
             user: Some(secrets.text(argument)),
             anonymous: is_anonymous(argument),
             ..Attempt::default()
-        });
+        }));
     }
 
     /// PASS. Tells whether it belongs to an anonymous login, whose password is no secret unless it is refused.
     pub(in crate::session) fn password(&mut self, argument: &[u8]) -> bool {
-        let attempt = self.attempt.get_or_insert_default();
+        let attempt = Rc::make_mut(self.attempt.get_or_insert_default());
         attempt.password = Some(argument.to_vec());
         attempt.anonymous
     }
 
     /// ACCT.
     pub(in crate::session) fn account(&mut self, argument: &[u8]) {
-        self.attempt.get_or_insert_default().account = Some(argument.to_vec());
+        Rc::make_mut(self.attempt.get_or_insert_default()).account = Some(argument.to_vec());
     }
 
     /// Whether the attempt that runs is an anonymous one.
@@ -53,9 +56,10 @@ impl Logins {
 
     /// Whether the attempt that runs is by another user than the one logged in.
     pub(in crate::session) fn is_other_user(&self) -> bool {
-        let user =
-            |attempt: &Option<Attempt>| attempt.as_ref().and_then(|attempt| attempt.user.clone());
-        self.accepted.is_some() && user(&self.accepted) != user(&self.attempt)
+        fn user(attempt: Option<&Rc<Attempt>>) -> Option<&(String, Option<String>)> {
+            attempt.and_then(|attempt| attempt.user.as_ref())
+        }
+        self.accepted.is_some() && user(self.accepted.as_ref()) != user(self.attempt.as_ref())
     }
 
     /// The password of an anonymous attempt that is being refused: a secret after all.
@@ -80,12 +84,12 @@ impl Logins {
         match code {
             // 202: superfluous, as after a USER that was enough.
             200..300 => {
-                attempt.outcome = Some(true);
-                self.accepted = Some(attempt.clone());
+                Rc::make_mut(attempt).outcome = Some(true);
+                self.accepted = Some(Rc::clone(attempt));
                 true
             }
             400.. => {
-                attempt.outcome = Some(false);
+                Rc::make_mut(attempt).outcome = Some(false);
                 false
             }
             _ => false,
@@ -97,8 +101,8 @@ impl Logins {
         if let Some(attempt) = &mut self.attempt
             && attempt.outcome.is_none()
         {
-            attempt.outcome = Some(true);
-            self.accepted = Some(attempt.clone());
+            Rc::make_mut(attempt).outcome = Some(true);
+            self.accepted = Some(Rc::clone(attempt));
         }
     }
 

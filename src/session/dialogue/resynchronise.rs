@@ -102,11 +102,11 @@ impl Session {
         reply: &ParsedReply,
         arrived: FrameRef,
     ) {
-        self.dialogue.held = Some(Held {
+        self.dialogue.held = Some(Box::new(Held {
             reply: reply.clone(),
             arrived,
             until: shared.clock.plus(shared.options.limits.settle),
-        });
+        }));
         shared.wait_for_data(self.id, NO_TRANSFER);
     }
 

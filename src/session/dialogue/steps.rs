@@ -57,16 +57,22 @@ struct StepState {
     /// It may yet belong to the transfer that follows.
     prepares: bool,
     transfer: Option<u64>,
+    /// AUTH: nothing more is to be learned of its handshake.
+    handshake_over: bool,
+    /// What else became known of it: of most steps nothing, or not before it is told.
+    learned: Option<Box<Learned>>,
+    /// A step without commands, as it will be told.
+    made: Option<Box<Step>>,
+}
+
+#[derive(Debug, Default)]
+struct Learned {
     note: Option<TransferNote>,
     directory: Option<(String, Option<String>)>,
     /// AUTH: what the handshake after it told, and when.
     handshake: Option<(String, Timestamp)>,
-    /// AUTH: nothing more is to be learned of its handshake.
-    handshake_over: bool,
     /// What STAT or MLST listed, and entries beyond the bound.
     entries: (Vec<ListingEntry>, u64),
-    /// A step without commands, as it will be told.
-    made: Option<Box<Step>>,
 }
 
 /// The steps of one session.
@@ -170,8 +176,9 @@ impl StepLog {
             .iter_mut()
             .rev()
             .find(|step| step.commands.contains(&sequence))
+            && (directory.is_some() || step.learned.is_some())
         {
-            step.directory = directory;
+            step.learned_mut().directory = directory;
         }
     }
 
@@ -184,7 +191,7 @@ impl StepLog {
     ) {
         let mut open = self.open.iter_mut().rev();
         if let Some(step) = open.find(|step| step.commands.contains(&sequence)) {
-            step.entries = (entries, omitted);
+            step.learned_mut().entries = (entries, omitted);
         }
     }
 
@@ -196,7 +203,7 @@ impl StepLog {
             .find(|step| step.transfer == Some(transfer))
         {
             self.transferring -= usize::from(step.is_transferring());
-            step.note = Some(note);
+            step.learned_mut().note = Some(note);
         }
     }
 
@@ -217,8 +224,10 @@ impl StepLog {
         else {
             return false;
         };
-        step.handshake = facts;
         step.handshake_over = true;
+        if facts.is_some() {
+            step.learned_mut().handshake = facts;
+        }
         true
     }
 
@@ -252,6 +261,7 @@ impl StepLog {
         commands: Vec<CommandState>,
         hide: impl Fn(CommandState) -> Command,
     ) -> Step {
+        let learned = state.learned.map(|learned| *learned).unwrap_or_default();
         let time = commands
             .first()
             .map(|command| command.record.time)
@@ -263,23 +273,24 @@ impl StepLog {
         let sent = commands.iter().map(|command| command.record.time);
         let end = replies
             .chain(sent)
-            .chain(state.note.iter().map(|note| note.end))
-            .chain(state.handshake.iter().map(|(_, end)| *end))
+            .chain(learned.note.iter().map(|note| note.end))
+            .chain(learned.handshake.iter().map(|(_, end)| *end))
             .max()
             .unwrap_or(time);
         let outcome = outcome(state.kind, &commands);
         // Not collected, which would keep the larger allocation of what the commands were.
         let mut records = Vec::with_capacity(commands.len());
         records.extend(commands.into_iter().map(hide));
-        let title = match (&state.note, &state.handshake) {
-            (Some(note), _) => note.title.clone(),
+        let (entries, entries_omitted) = learned.entries;
+        let title = match (learned.note, &learned.handshake) {
+            (Some(note), _) => note.title,
             (None, Some((facts, _))) => title::of_handshake(&records, facts),
-            (None, None) if !state.entries.0.is_empty() => {
-                title::of_entries(&records, state.entries.0.len() as u64 + state.entries.1)
+            (None, None) if !entries.is_empty() => {
+                title::of_entries(&records, entries.len() as u64 + entries_omitted)
             }
             (None, None) => title::of_step(state.kind, &records, outcome),
         };
-        let (directory, directory_b64) = state
+        let (directory, directory_b64) = learned
             .directory
             .map_or((None, None), |(text, exact)| (Some(text), exact));
         Step {
@@ -293,8 +304,8 @@ impl StepLog {
             directory,
             directory_b64,
             transfer: state.transfer,
-            entries: state.entries.0,
-            entries_omitted: state.entries.1,
+            entries,
+            entries_omitted,
             inferred: false,
         }
     }
@@ -306,7 +317,7 @@ impl StepLog {
         if step.made.is_some() {
             return true;
         }
-        if step.transfer.is_some() && step.note.is_none() {
+        if step.is_transferring() {
             return false;
         }
         let commands = || {
@@ -416,18 +427,20 @@ impl StepState {
             commands: Vec::new(),
             prepares,
             transfer: None,
-            note: None,
-            directory: None,
-            handshake: None,
             handshake_over: false,
-            entries: (Vec::new(), 0),
+            learned: None,
             made: None,
         }
     }
 
     /// It has a transfer that is not settled.
-    const fn is_transferring(&self) -> bool {
-        self.transfer.is_some() && self.note.is_none()
+    fn is_transferring(&self) -> bool {
+        let learned = self.learned.as_ref();
+        self.transfer.is_some() && learned.is_none_or(|learned| learned.note.is_none())
+    }
+
+    fn learned_mut(&mut self) -> &mut Learned {
+        self.learned.get_or_insert_default()
     }
 }
 

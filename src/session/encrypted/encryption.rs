@@ -21,7 +21,8 @@ pub(in crate::session) struct Encryption {
     accepted: bool,
     /// A TLS record was seen.
     seen: bool,
-    ends: [EndEncryption; 2],
+    /// Of an end that only ever said lines, nothing.
+    ends: [Option<Box<EndEncryption>>; 2],
     /// PROT: P or not.
     data_protected: Option<bool>,
     /// The facts of the handshake stand in a step.
@@ -75,7 +76,8 @@ pub(in crate::session) enum Taken {
 impl Encryption {
     /// Whether this end's stream is read as lines.
     pub(in crate::session) fn is_clear(&self, from_client: bool) -> bool {
-        matches!(self.end(from_client).layer, Layer::Clear)
+        self.end(from_client)
+            .is_none_or(|end| matches!(end.layer, Layer::Clear))
     }
 
     /// A TLS record was seen on the connection.
@@ -85,7 +87,7 @@ impl Encryption {
 
     /// Whether what the client says is encrypted now.
     pub(in crate::session) fn hides_commands(&self) -> bool {
-        self.seen && !self.end(true).returned
+        self.seen && self.end(true).is_none_or(|end| !end.returned)
     }
 
     /// AUTH with a mechanism of TLS was accepted.
@@ -122,8 +124,8 @@ impl Encryption {
             }
             _ => return false,
         };
-        let again = self.end(from_client).reader.is_done() && bytes.first() == Some(&HANDSHAKE);
         let end = self.end_mut(from_client);
+        let again = end.reader.is_done() && bytes.first() == Some(&HANDSHAKE);
         if again {
             // Another handshake after a CCC; what it tells replaces what the first one told.
             end.reader = HandshakeReader::new();
@@ -204,7 +206,8 @@ impl Encryption {
 
     /// The stream of this end is over: what may be a line is judged as it is.
     pub(in crate::session) fn stream_end(&mut self, from_client: bool) -> Option<Vec<u8>> {
-        let end = self.end_mut(from_client);
+        let [client, server] = &mut self.ends;
+        let end = if from_client { client } else { server }.as_deref_mut()?;
         let Layer::Judging(text) = &mut end.layer else {
             return None;
         };
@@ -218,8 +221,8 @@ impl Encryption {
     /// Whether all was read that the handshake tells without keys.
     pub(in crate::session) fn handshake_is_known(&self) -> bool {
         let done = |from_client| {
-            let end = self.end(from_client);
-            end.blind || end.reader.is_done()
+            self.end(from_client)
+                .is_some_and(|end| end.blind || end.reader.is_done())
         };
         self.seen && done(true) && done(false)
     }
@@ -236,13 +239,16 @@ impl Encryption {
 
     /// Whether a hello was seen.
     pub(in crate::session) fn has_hello(&self) -> bool {
-        self.end(true).reader.client_hello().is_some()
-            || self.end(false).reader.server_hello().is_some()
+        let has = |from_client, hello: fn(&HandshakeReader) -> bool| {
+            self.end(from_client).is_some_and(|end| hello(&end.reader))
+        };
+        has(true, |reader| reader.client_hello().is_some())
+            || has(false, |reader| reader.server_hello().is_some())
     }
 
     /// The TLS session as the server named it, where a name of its own makes it possible to resume it (before TLS 1.3).
     pub(in crate::session) fn session_id(&self) -> Option<&[u8]> {
-        let hello = self.end(false).reader.server_hello()?;
+        let hello = self.end(false)?.reader.server_hello()?;
         (hello.version < TLS_1_3 && !hello.session_id.is_empty())
             .then_some(hello.session_id.as_slice())
     }
@@ -252,7 +258,12 @@ impl Encryption {
         if !self.seen && !self.accepted {
             return None;
         }
-        let (client, server) = (&self.end(true).reader, &self.end(false).reader);
+        let unread = HandshakeReader::new();
+        let reader = |from_client| {
+            self.end(from_client)
+                .map_or(&unread, |end: &EndEncryption| &end.reader)
+        };
+        let (client, server) = (reader(true), reader(false));
         let hello = server.server_hello();
         Some(Tls {
             version: hello.map(|hello| version_name(hello.version)),
@@ -266,14 +277,14 @@ impl Encryption {
         })
     }
 
-    fn end(&self, from_client: bool) -> &EndEncryption {
+    fn end(&self, from_client: bool) -> Option<&EndEncryption> {
         let [client, server] = &self.ends;
-        if from_client { client } else { server }
+        if from_client { client } else { server }.as_deref()
     }
 
     fn end_mut(&mut self, from_client: bool) -> &mut EndEncryption {
         let [client, server] = &mut self.ends;
-        if from_client { client } else { server }
+        if from_client { client } else { server }.get_or_insert_default()
     }
 }
 

@@ -9,6 +9,12 @@ use crate::session::data::content::Digests;
 /// Sizes and digests that the server told for names, and the latest files.
 #[derive(Debug, Default)]
 pub(in crate::session) struct KnownSizes {
+    /// Nothing, until there is something to remember.
+    lists: Option<Box<Lists>>,
+}
+
+#[derive(Debug, Default)]
+struct Lists {
     told: VecDeque<Told>,
     listed: VecDeque<Told>,
     digests: VecDeque<(Vec<u8>, DigestClaim)>,
@@ -51,19 +57,19 @@ pub(in crate::session) struct PassedFile {
 impl KnownSizes {
     /// A reply to SIZE.
     pub(in crate::session) fn tell(&mut self, told: Told) {
-        push(&mut self.told, told, TOLD);
+        push(&mut self.lists_mut().told, told, TOLD);
     }
 
     /// An entry of a listing.
     pub(in crate::session) fn list(&mut self, told: Told) {
         if told.name.len() <= NAME_BYTES {
-            push(&mut self.listed, told, LISTED);
+            push(&mut self.lists_mut().listed, told, LISTED);
         }
     }
 
     /// A reply with a digest.
     pub(in crate::session) fn claim(&mut self, name: Vec<u8>, claim: DigestClaim) {
-        push(&mut self.digests, (name, claim), TOLD);
+        push(&mut self.lists_mut().digests, (name, claim), TOLD);
     }
 
     /// A file passed. An upload makes everything that was known of the name a thing of the past.
@@ -71,37 +77,48 @@ impl KnownSizes {
         if file.upload {
             self.forget(&file.name);
         }
-        push(&mut self.files, file, TOLD);
+        push(&mut self.lists_mut().files, file, TOLD);
     }
 
     /// The name means another file from here on, or none.
     pub(in crate::session) fn forget(&mut self, name: &[u8]) {
-        self.told.retain(|told| told.name != name);
-        self.listed.retain(|told| told.name != name);
-        self.digests.retain(|(known, _)| known != name);
-        self.files.retain(|file| file.name != name);
+        let Some(lists) = &mut self.lists else {
+            return;
+        };
+        lists.told.retain(|told| told.name != name);
+        lists.listed.retain(|told| told.name != name);
+        lists.digests.retain(|(known, _)| known != name);
+        lists.files.retain(|file| file.name != name);
     }
 
     /// The latest reply to SIZE for a name.
     pub(in crate::session) fn size_of(&self, name: &[u8]) -> Option<&Told> {
-        self.told.iter().rev().find(|told| told.name == name)
+        let mut latest = self.lists.as_ref()?.told.iter().rev();
+        latest.find(|told| told.name == name)
     }
 
     /// The latest listing's size for a name.
     pub(in crate::session) fn listed_size_of(&self, name: &[u8]) -> Option<&Told> {
-        self.listed.iter().rev().find(|told| told.name == name)
+        let mut latest = self.lists.as_ref()?.listed.iter().rev();
+        latest.find(|told| told.name == name)
     }
 
     /// The digests that were told for a name.
     pub(in crate::session) fn digests_of(&self, name: &[u8]) -> impl Iterator<Item = &DigestClaim> {
-        self.digests
+        self.lists
             .iter()
+            .flat_map(|lists| &lists.digests)
             .filter_map(move |(known, claim)| (known == name).then_some(claim))
     }
 
     /// The latest file of a name.
     pub(in crate::session) fn file_of(&self, name: &[u8]) -> Option<&PassedFile> {
-        self.files.iter().rev().find(|file| file.name == name)
+        let mut latest = self.lists.as_ref()?.files.iter().rev();
+        latest.find(|file| file.name == name)
+    }
+
+    fn lists_mut(&mut self) -> &mut Lists {
+        self.lists.get_or_insert_default()
     }
 }
 
