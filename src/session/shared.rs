@@ -11,6 +11,7 @@ use super::data::content_sink::ContentSink;
 use super::data::data_channel::{DataChannel, DataId};
 use super::data::early_data::EarlyData;
 use super::data::expectation::Expectations;
+use super::data::first_bytes::AllFirstBytes;
 use super::options::Options;
 use super::sessions_by_hosts::SessionsByHosts;
 use super::transfers::listing_text::ListingTexts;
@@ -54,6 +55,7 @@ pub(super) struct Shared<'s> {
     /// Each decoder at work holds one more reference.
     decoders: Arc<()>,
     texts: ListingTexts,
+    first_bytes: AllFirstBytes,
     /// Transfers with a final reply that wait for their data connection: until when, session, transfer.
     waiting: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
 }
@@ -92,6 +94,7 @@ impl<'s> Shared<'s> {
             kept_bytes: 0,
             decoders: Arc::default(),
             texts: ListingTexts::default(),
+            first_bytes: AllFirstBytes::default(),
             waiting: BinaryHeap::new(),
         }
     }
@@ -204,6 +207,7 @@ impl<'s> Shared<'s> {
             digests: self.digests,
             files: &mut *self.files,
             texts: &self.texts,
+            first_bytes: &self.first_bytes,
             contents: &mut self.contents,
             decoders: &self.decoders,
         };
@@ -217,6 +221,7 @@ impl<'s> Shared<'s> {
             digests: self.digests,
             files: &mut *self.files,
             texts: &self.texts,
+            first_bytes: &self.first_bytes,
             contents: &mut self.contents,
             decoders: &self.decoders,
         }

@@ -7,6 +7,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+use super::first_bytes::{AllFirstBytes, FirstBytes};
 use super::line_ends::LineEnds;
 use crate::model::{ContentId, hex};
 use crate::protocol::tls::record::looks_like_record;
@@ -16,10 +17,8 @@ use crate::session::transfers::listing_text::{ListingText, ListingTexts};
 pub(in crate::session) struct Content {
     pub(in crate::session) id: ContentId,
     sha256: Sha256,
-    md5: Option<Md5>,
-    sha1: Option<Sha1>,
-    /// Costs as much as SHA-256, so it is made only where a server was seen to know XCRC.
-    crc32: Option<flate2::Crc>,
+    /// Where any are wanted.
+    others: Option<Box<OtherDigests>>,
     /// Payload bytes, each once.
     pub(in crate::session) bytes: u64,
     /// End of the stream as far as it is known, holes included.
@@ -29,7 +28,7 @@ pub(in crate::session) struct Content {
     pub(in crate::session) gaps_omitted: u64,
     pub(in crate::session) missing: u64,
     /// The first bytes, until there are enough to tell what they are.
-    head: Vec<u8>,
+    head: FirstBytes,
     /// What `head` is so far, with how many bytes told it.
     known: Cell<Option<(usize, Kind)>>,
     /// What the first bytes are, once there were enough.
@@ -41,7 +40,7 @@ pub(in crate::session) struct Content {
     /// The listing was longer than its bound.
     pub(in crate::session) text_cut: bool,
     /// Counted where it was asked for, and from the first byte.
-    line_ends: Option<LineEnds>,
+    line_ends: Option<Box<LineEnds>>,
     /// Bytes were given to the transfer sink.
     pub(in crate::session) stored: bool,
 }
@@ -51,15 +50,13 @@ impl Content {
         Self {
             id,
             sha256: Sha256::new(),
-            md5: wanted.md5.then(Md5::new),
-            sha1: wanted.sha1.then(Sha1::new),
-            crc32: wanted.crc32.then(flate2::Crc::new),
+            others: OtherDigests::new(wanted).map(Box::new),
             bytes: 0,
             length: 0,
             gaps: Vec::new(),
             gaps_omitted: 0,
             missing: 0,
-            head: Vec::new(),
+            head: FirstBytes::default(),
             known: Cell::new(None),
             kind: None,
             text: Some(ListingText::default()),
@@ -70,23 +67,22 @@ impl Content {
         }
     }
 
-    /// Its text counts for all listings that are open.
-    pub(in crate::session) fn among(mut self, texts: &ListingTexts) -> Self {
+    /// Its text counts for all listings that are open, its first bytes for those of all contents.
+    pub(in crate::session) fn among(
+        mut self,
+        texts: &ListingTexts,
+        first_bytes: &AllFirstBytes,
+    ) -> Self {
         self.text = Some(ListingText::among(texts));
+        self.head = FirstBytes::among(first_bytes);
         self
     }
 
     /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing.
     pub(in crate::session) fn write(&mut self, offset: u64, bytes: &[u8], text_room: usize) {
         self.sha256.update(bytes);
-        if let Some(md5) = &mut self.md5 {
-            md5.update(bytes);
-        }
-        if let Some(sha1) = &mut self.sha1 {
-            sha1.update(bytes);
-        }
-        if let Some(crc32) = &mut self.crc32 {
-            crc32.update(bytes);
+        if let Some(others) = &mut self.others {
+            others.update(bytes);
         }
         if self.kind.is_none() {
             self.begin(bytes);
@@ -133,12 +129,12 @@ impl Content {
             _ if self.bytes == 0 => {}
             _ => return,
         }
-        self.line_ends = Some(line_ends);
+        self.line_ends = Some(Box::new(line_ends));
     }
 
     /// The line ends, where they were counted and no byte is missing.
     pub(in crate::session) fn line_ends(&self) -> Option<&LineEnds> {
-        self.line_ends.as_ref().filter(|_| self.missing == 0)
+        self.line_ends.as_deref().filter(|_| self.missing == 0)
     }
 
     /// Whether the first bytes are a TLS record.
@@ -186,20 +182,17 @@ impl Content {
     /// tens of megabytes of them.
     fn begin(&mut self, bytes: &[u8]) {
         let room = HEAD_BYTES - self.head.len();
-        if bytes.len() < room {
-            if self.head.capacity() - self.head.len() < bytes.len() {
-                let wanted = (self.head.len() + bytes.len()).next_power_of_two();
-                self.head
-                    .reserve_exact(wanted.min(HEAD_BYTES) - self.head.len());
-            }
-            self.head.extend_from_slice(bytes);
-        } else if self.head.is_empty() {
-            self.kind = Some(Kind::of(&bytes[..room]));
-        } else {
-            self.head.extend_from_slice(&bytes[..room]);
-            self.kind = Some(Kind::of(&self.head));
-            self.head = Vec::new();
+        if bytes.len() < room && self.head.keep(bytes, HEAD_BYTES) {
+            return;
         }
+        let last = &bytes[..bytes.len().min(room)];
+        let mut head = self.head.take();
+        self.kind = Some(if head.is_empty() {
+            Kind::of(last)
+        } else {
+            head.extend_from_slice(last);
+            Kind::of(&head)
+        });
     }
 
     /// The text of a listing without what is missing, and before which of its bytes that is.
@@ -212,12 +205,52 @@ impl Content {
     pub(in crate::session) fn digests(&self) -> Digests {
         Digests {
             sha256: hex(&self.sha256.clone().finalize()),
+            ..self
+                .others
+                .as_ref()
+                .map_or_else(Digests::default, |others| others.digests())
+        }
+    }
+}
+
+/// Digests beside SHA-256.
+struct OtherDigests {
+    md5: Option<Md5>,
+    sha1: Option<Sha1>,
+    /// Costs as much as SHA-256, so it is made only where a server was seen to know XCRC.
+    crc32: Option<flate2::Crc>,
+}
+
+impl OtherDigests {
+    fn new(wanted: DigestChoice) -> Option<Self> {
+        let any = wanted.md5 || wanted.sha1 || wanted.crc32;
+        any.then(|| Self {
+            md5: wanted.md5.then(Md5::new),
+            sha1: wanted.sha1.then(Sha1::new),
+            crc32: wanted.crc32.then(flate2::Crc::new),
+        })
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        if let Some(md5) = &mut self.md5 {
+            md5.update(bytes);
+        }
+        if let Some(sha1) = &mut self.sha1 {
+            sha1.update(bytes);
+        }
+        if let Some(crc32) = &mut self.crc32 {
+            crc32.update(bytes);
+        }
+    }
+
+    /// Without SHA-256.
+    fn digests(&self) -> Digests {
+        let crc32 = self.crc32.as_ref();
+        Digests {
+            sha256: String::new(),
             md5: self.md5.as_ref().map(|md5| hex(&md5.clone().finalize())),
             sha1: self.sha1.as_ref().map(|sha1| hex(&sha1.clone().finalize())),
-            crc32: self
-                .crc32
-                .as_ref()
-                .map(|crc32| hex(&crc32.sum().to_be_bytes())),
+            crc32: crc32.map(|crc32| hex(&crc32.sum().to_be_bytes())),
         }
     }
 }
@@ -409,10 +442,10 @@ mod tests {
             let mut content = content();
             for (at, piece) in file.chunks(size).enumerate() {
                 content.write((at * size) as u64, piece, 0);
-                assert!(content.head.capacity() <= HEAD_BYTES);
+                assert!(content.head.len() < HEAD_BYTES);
                 assert_eq!(content.tells_its_type(), content.bytes >= HEAD_BYTES as u64);
             }
-            assert_eq!(content.head.capacity(), 0);
+            assert!(content.head.is_empty());
             assert_eq!(content.media_type().as_deref(), Some("image/png"));
             assert!(!content.begins_with_record());
         }

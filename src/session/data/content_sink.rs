@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::model::{ContentId, TransferSink};
 use crate::session::data::content::DigestChoice;
+use crate::session::data::first_bytes::AllFirstBytes;
 use crate::session::options::Options;
 use crate::session::transfers::listing_text::ListingTexts;
 
@@ -13,6 +14,7 @@ pub(in crate::session) struct ContentSink<'a> {
     pub(in crate::session) digests: DigestChoice,
     pub(in crate::session) files: &'a mut dyn TransferSink,
     pub(in crate::session) texts: &'a ListingTexts,
+    pub(in crate::session) first_bytes: &'a AllFirstBytes,
     pub(in crate::session) contents: &'a mut u64,
     pub(in crate::session) decoders: &'a Arc<()>,
 }

@@ -480,7 +480,7 @@ impl DataChannel {
         let lines = self.lines == Some(direction);
         self.contents[direction.index()].get_or_insert_with(|| {
             let content = Content::new(sink.next_content(), sink.digests);
-            let mut content = content.among(sink.texts);
+            let mut content = content.among(sink.texts, sink.first_bytes);
             if lines {
                 content.count_line_ends();
             }

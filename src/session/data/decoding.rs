@@ -42,7 +42,8 @@ impl Decoding {
         Some(Self {
             decoder,
             steps: coding.steps(),
-            content: Content::new(sink.next_content(), sink.digests).among(sink.texts),
+            content: Content::new(sink.next_content(), sink.digests)
+                .among(sink.texts, sink.first_bytes),
             problem: None,
             finished: false,
             undecided,
