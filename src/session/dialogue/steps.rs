@@ -282,8 +282,9 @@ impl StepLog {
         let mut records = Vec::with_capacity(commands.len());
         records.extend(commands.into_iter().map(hide));
         let (entries, entries_omitted) = learned.entries;
-        let title = match (learned.note, &learned.handshake) {
-            (Some(note), _) => note.title,
+        let title = match (&learned.note, &learned.handshake) {
+            // Copied, for what it was put together in is larger.
+            (Some(note), _) => note.title.clone(),
             (None, Some((facts, _))) => title::of_handshake(&records, facts),
             (None, None) if !entries.is_empty() => {
                 title::of_entries(&records, entries.len() as u64 + entries_omitted)
