@@ -1,9 +1,8 @@
 //! One control connection and its state.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use foldhash::fast::RandomState;
-
+use super::by_number::ByNumber;
 use super::dialogue::course::Dialogue;
 use super::dialogue::end_state::EndState;
 use super::dialogue::login::Logins;
@@ -26,8 +25,7 @@ use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{LineAssembler, ParsedReply, ReplyAssembler};
 use crate::reassembly::{CloseReason, FlowSummary};
 
-/// One FTP session. There may be very many at once: what is large and not always there, and what stands in a map, whose nodes
-/// have room for eleven values, is boxed.
+/// One FTP session. There may be very many at once: what is large and not always there is boxed.
 pub(super) struct Session {
     pub(super) id: u64,
     pub(super) key: FlowKey,
@@ -82,15 +80,15 @@ pub(super) struct Session {
     /// Its data connections, while commands cannot be read.
     pub(super) encrypted_data: EncryptedData,
 
-    pub(super) negotiations: BTreeMap<u64, Box<Negotiation>>,
+    pub(super) negotiations: ByNumber<Box<Negotiation>>,
     pub(super) negotiation_count: u64,
     /// The one in force.
     pub(super) negotiation: Option<u64>,
     /// Which PORT, EPRT or LPRT command began which negotiation.
     pub(super) announced_by: VecDeque<(u64, u64)>,
-    pub(super) transfers: BTreeMap<u64, Box<TransferState>>,
+    pub(super) transfers: ByNumber<Box<TransferState>>,
     /// The transfers by the numbers of their commands.
-    pub(super) transfer_ids: HashMap<u64, u64, RandomState>,
+    pub(super) transfer_ids: ByNumber<u64>,
     pub(super) transfer_count: u64,
     pub(super) transfers_omitted: u64,
     pub(super) settled: ToldList<Transfer>,
@@ -158,12 +156,12 @@ impl Session {
             known_sizes: KnownSizes::default(),
             encryption: Encryption::default(),
             encrypted_data: EncryptedData::default(),
-            negotiations: BTreeMap::new(),
+            negotiations: ByNumber::default(),
             negotiation_count: 0,
             negotiation: None,
             announced_by: VecDeque::new(),
-            transfers: BTreeMap::new(),
-            transfer_ids: HashMap::default(),
+            transfers: ByNumber::default(),
+            transfer_ids: ByNumber::default(),
             transfer_count: 0,
             transfers_omitted: 0,
             settled: ToldList::new(),

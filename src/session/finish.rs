@@ -64,11 +64,11 @@ impl Session {
         if let Some(step) = self.disconnect_step(reason, summary) {
             self.steps.made(step);
         }
-        let ids: Vec<u64> = self.transfers.keys().copied().collect();
+        let ids: Vec<u64> = self.transfers.numbers().collect();
         for id in ids {
             let running = self
                 .transfers
-                .get(&id)
+                .get(id)
                 .is_some_and(|state| self.has_open_data(shared, state.negotiation));
             self.try_settle(shared, id, !running);
         }
@@ -81,11 +81,11 @@ impl Session {
 
     /// Settles what is left and tells the session as a whole. `reason` is for a session whose end was not seen.
     pub(super) fn finish(mut self, shared: &mut Shared<'_>) {
-        let ids: Vec<u64> = self.transfers.keys().copied().collect();
+        let ids: Vec<u64> = self.transfers.numbers().collect();
         for id in ids {
             self.try_settle(shared, id, true);
         }
-        let numbers: Vec<u64> = self.negotiations.keys().copied().collect();
+        let numbers: Vec<u64> = self.negotiations.numbers().collect();
         for &number in &numbers {
             self.note_unused(shared, number);
         }
@@ -126,7 +126,7 @@ impl Session {
     /// Whether a data connection of this negotiation is open.
     pub(super) fn has_open_data(&self, shared: &Shared<'_>, negotiation: Option<u64>) -> bool {
         negotiation
-            .and_then(|number| self.negotiations.get(&number))
+            .and_then(|number| self.negotiations.get(number))
             .is_some_and(|negotiation| {
                 negotiation
                     .data

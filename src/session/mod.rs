@@ -16,6 +16,7 @@
 //!   └─ trace              segment by segment, for diagrams, where they are asked for
 //! ```
 
+mod by_number;
 mod connections;
 mod control;
 mod data;

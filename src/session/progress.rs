@@ -71,9 +71,9 @@ impl SessionTracker<'_> {
         let session = self.sessions.get(&negotiation.session)?;
         let transfer = session
             .negotiations
-            .get(&negotiation.number)
+            .get(negotiation.number)
             .and_then(|negotiation| negotiation.transfer)?;
-        let state = session.transfers.get(&transfer)?;
+        let state = session.transfers.get(transfer)?;
         if channel.is_settled() || direction_of(state.verb) == TransferDirection::Listing {
             return None;
         }

@@ -99,7 +99,7 @@ impl Session {
 
     /// A data connection that was announced, tried, and never opened, so that the client did not even send its command.
     pub(super) fn note_unused(&mut self, shared: &Shared<'_>, number: u64) {
-        let Some(negotiation) = self.negotiations.get(&number) else {
+        let Some(negotiation) = self.negotiations.get(number) else {
             return;
         };
         let (mode, announced) = (negotiation.mode, negotiation.announced);

@@ -119,7 +119,7 @@ impl Session {
         let Some(number) = channel.negotiation.map(|negotiation| negotiation.number) else {
             return;
         };
-        let Some(negotiation) = self.negotiations.get_mut(&number) else {
+        let Some(negotiation) = self.negotiations.get_mut(number) else {
             return;
         };
         if negotiation.next.len() >= PARTS {
@@ -142,7 +142,7 @@ impl Session {
 
     /// The next transfer begins where the mode did not say that the one before is over.
     pub(in crate::session) fn end_unmarked(&mut self, shared: &mut Shared<'_>, number: u64) {
-        let Some(negotiation) = self.negotiations.get(&number) else {
+        let Some(negotiation) = self.negotiations.get(number) else {
             return;
         };
         let open: Vec<DataId> = negotiation
@@ -172,7 +172,7 @@ impl Session {
             return;
         };
         let (closed, summary) = (rest.closed, rest.summary.clone());
-        let negotiation = number.and_then(|number| self.negotiations.get_mut(&number));
+        let negotiation = number.and_then(|number| self.negotiations.get_mut(number));
         let Some(negotiation) = negotiation.filter(|_| closed.is_some()) else {
             return;
         };
@@ -194,7 +194,7 @@ impl Session {
         shared: &'a Shared<'_>,
         number: Option<u64>,
     ) -> Option<&'a DataChannel> {
-        let negotiation = self.negotiations.get(&number?)?;
+        let negotiation = self.negotiations.get(number?)?;
         let [rest] = *negotiation.next.iter().collect::<Vec<_>>().as_slice() else {
             return None;
         };
@@ -204,7 +204,7 @@ impl Session {
 
     /// What follows on the connection of an earlier transfer is for the transfer that uses `to`.
     pub(in crate::session) fn take_next(&mut self, shared: &mut Shared<'_>, from: u64, to: u64) {
-        let Some(negotiation) = self.negotiations.get_mut(&from) else {
+        let Some(negotiation) = self.negotiations.get_mut(from) else {
             return;
         };
         let mut parts = std::mem::take(&mut negotiation.next);
@@ -221,7 +221,7 @@ impl Session {
             !gone
         });
         let first = parts.pop_front();
-        if let Some(negotiation) = self.negotiations.get_mut(&to) {
+        if let Some(negotiation) = self.negotiations.get_mut(to) {
             negotiation.data.extend(first);
             negotiation.next = parts;
         }
@@ -237,7 +237,7 @@ impl Session {
         let refused = state.answer.as_ref().is_some_and(|(code, ..)| *code >= 400);
         let negotiation = state
             .negotiation
-            .and_then(|number| self.negotiations.get_mut(&number));
+            .and_then(|number| self.negotiations.get_mut(number));
         let Some(negotiation) = negotiation.filter(|_| refused) else {
             return channels;
         };

@@ -28,7 +28,7 @@ impl Session {
         self.type_told(shared, sequence, reply);
         let Some(state) = self
             .transfer_of(sequence)
-            .and_then(|id| self.transfers.get_mut(&id))
+            .and_then(|id| self.transfers.get_mut(id))
         else {
             return;
         };
@@ -286,7 +286,7 @@ impl Session {
         let Some(id) = self.transfer_of(sequence) else {
             return;
         };
-        let Some(state) = self.transfers.get_mut(&id) else {
+        let Some(state) = self.transfers.get_mut(id) else {
             return;
         };
         let last = reply
@@ -306,7 +306,7 @@ impl Session {
             state.chosen_name = Some(name);
         }
         self.try_settle(shared, id, false);
-        if self.transfers.contains_key(&id) {
+        if self.transfers.contains(id) {
             shared.wait_for_data(self.id, id);
         }
     }

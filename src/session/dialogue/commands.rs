@@ -248,7 +248,7 @@ impl Session {
                 "a session has too many unfinished steps; the oldest are told as far as they are known",
             );
             if let Some(id) = self.steps.oldest_transfer()
-                && self.transfers.contains_key(&id)
+                && self.transfers.contains(id)
             {
                 // It takes its step out of the way, or shows it as settled.
                 self.try_settle(shared, id, true);
@@ -316,7 +316,7 @@ impl Session {
             .take(ABORTABLE)
             .find(|one| one.verb.is_transfer());
         if let Some(id) = running.and_then(|pending| self.transfer_of(pending.sequence))
-            && let Some(state) = self.transfers.get_mut(&id)
+            && let Some(state) = self.transfers.get_mut(id)
         {
             state.abor.get_or_insert(arrived);
         }

@@ -113,7 +113,7 @@ impl Session {
         let Some(id) = self.transfer_of(sequence) else {
             return;
         };
-        let is_file = self.transfers.get(&id).is_some_and(|state| {
+        let is_file = self.transfers.get(id).is_some_and(|state| {
             matches!(
                 state.verb,
                 Verb::Retr | Verb::Stor | Verb::Stou | Verb::Appe

@@ -3,12 +3,13 @@
 //! A command that prepares a transfer waits: only what comes next tells whether it belongs to a transfer or stands alone.
 //! Steps are numbered in the order of their first commands, so nothing is told before all that precedes it is settled.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
 use super::title;
 use crate::model::Timestamp;
 use crate::model::record::{Command, ListingEntry, Outcome, Step, StepKind};
 use crate::protocol::ftp::Verb;
+use crate::session::by_number::ByNumber;
 use crate::session::encrypted::encryption::is_tls_mechanism;
 
 /// A command and what became of it so far.
@@ -79,8 +80,7 @@ struct Learned {
 #[derive(Debug, Default)]
 pub(in crate::session) struct StepLog {
     open: VecDeque<StepState>,
-    /// Boxed, for a node of the map has room for eleven.
-    commands: BTreeMap<u64, Box<CommandState>>,
+    commands: ByNumber<Box<CommandState>>,
     told: u64,
     /// How many of the open steps may yet belong to the transfer that follows.
     preparing: usize,
@@ -156,12 +156,12 @@ impl StepLog {
 
     /// The command with this number, while it is not told.
     pub(in crate::session) fn get_mut(&mut self, sequence: u64) -> Option<&mut CommandState> {
-        self.commands.get_mut(&sequence).map(AsMut::as_mut)
+        self.commands.get_mut(sequence).map(AsMut::as_mut)
     }
 
     /// The command with this number, while it is not told.
     pub(in crate::session) fn get(&self, sequence: u64) -> Option<&CommandState> {
-        self.commands.get(&sequence).map(AsRef::as_ref)
+        self.commands.get(sequence).map(AsRef::as_ref)
     }
 
     /// The working directory after what is known of this command's step.
@@ -213,7 +213,7 @@ impl StepLog {
         let begins = |step: &StepState| {
             step.commands
                 .iter()
-                .filter_map(|sequence| commands.get(sequence))
+                .filter_map(|&sequence| commands.get(sequence))
                 .any(|command| command.begins_tls() && !command.is_refused())
         };
         let Some(step) = self
@@ -250,7 +250,7 @@ impl StepLog {
         }
         let mut commands = Vec::with_capacity(state.commands.len());
         let log = &mut self.commands;
-        let taken = state.commands.iter().filter_map(|one| log.remove(one));
+        let taken = state.commands.iter().filter_map(|&one| log.remove(one));
         commands.extend(taken.map(|command| *command));
         Some(self.tell(state, commands, hide))
     }
@@ -324,7 +324,7 @@ impl StepLog {
         let commands = || {
             step.commands
                 .iter()
-                .filter_map(|sequence| self.commands.get(sequence))
+                .filter_map(|&sequence| self.commands.get(sequence))
         };
         if !commands().all(|command| command.is_settled()) {
             return false;
@@ -363,7 +363,7 @@ impl StepLog {
     fn is_answered_well(&self, step: &StepState) -> bool {
         step.commands
             .iter()
-            .filter_map(|sequence| self.commands.get(sequence))
+            .filter_map(|&sequence| self.commands.get(sequence))
             .any(|command| command.is_settled() && !command.is_refused())
     }
 
@@ -376,7 +376,7 @@ impl StepLog {
                 other
                     .commands
                     .iter()
-                    .filter_map(|sequence| self.commands.get(sequence))
+                    .filter_map(|&sequence| self.commands.get(sequence))
             };
             let refused =
                 !other.commands.is_empty() && commands().all(|command| command.is_refused());
@@ -410,7 +410,7 @@ impl StepLog {
                 && step
                     .commands
                     .iter()
-                    .filter_map(|sequence| self.commands.get(sequence))
+                    .filter_map(|&sequence| self.commands.get(sequence))
                     .any(|command| command.verb.is_transfer() && !command.is_settled())
         })
     }

@@ -13,22 +13,22 @@ use crate::session::shared::Shared;
 impl Session {
     /// Settles the transfer if it is over; with `force` in any case.
     pub(in crate::session) fn try_settle(&mut self, shared: &mut Shared<'_>, id: u64, force: bool) {
-        let Some(state) = self.transfers.get(&id) else {
+        let Some(state) = self.transfers.get(id) else {
             return;
         };
         let channels: Vec<DataId> = state
             .negotiation
-            .and_then(|number| self.negotiations.get(&number))
+            .and_then(|number| self.negotiations.get(number))
             .map(|negotiation| negotiation.data.clone())
             .unwrap_or_default();
         let may_close = self.awaits_end(shared, state.negotiation);
         if !force && (may_close || !nothing_more(shared, state, &channels)) {
             return;
         }
-        let Some(state) = self.transfers.remove(&id) else {
+        let Some(state) = self.transfers.remove(id) else {
             return;
         };
-        self.transfer_ids.remove(&state.sequence);
+        self.transfer_ids.remove(state.sequence);
         if let Some(number) = state.negotiation {
             self.retire(shared, number);
         }
@@ -51,7 +51,7 @@ impl Session {
             shared.data.insert(data, channel);
         }
         if let Some(number) = state.negotiation
-            && let Some(negotiation) = self.negotiations.get_mut(&number)
+            && let Some(negotiation) = self.negotiations.get_mut(number)
             && state.answer.as_ref().is_none_or(|(code, ..)| *code < 400)
         {
             negotiation.data.clear();
@@ -85,7 +85,7 @@ impl Session {
     pub(in crate::session) fn data_changed(&mut self, shared: &mut Shared<'_>, number: u64) {
         let Some(transfer) = self
             .negotiations
-            .get(&number)
+            .get(number)
             .and_then(|negotiation| negotiation.transfer)
         else {
             return;
@@ -98,13 +98,13 @@ impl Session {
     /// The transfer has its final reply, and time went by: its data connection is over if its sender said so, or it
     /// never was.
     pub(in crate::session) fn settle_after_waiting(&mut self, shared: &mut Shared<'_>, id: u64) {
-        let Some(state) = self.transfers.get(&id) else {
+        let Some(state) = self.transfers.get(id) else {
             return;
         };
         let verb = state.verb;
         let negotiation = state
             .negotiation
-            .and_then(|number| self.negotiations.get(&number));
+            .and_then(|number| self.negotiations.get(number));
         let running = negotiation.is_some_and(|negotiation| {
             negotiation
                 .data

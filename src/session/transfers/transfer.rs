@@ -70,7 +70,7 @@ impl Session {
         let number = self.negotiation_count;
         shared.early.wanted = true;
         self.negotiate(shared, number, mode, None);
-        if let Some(negotiation) = self.negotiations.get_mut(&number) {
+        if let Some(negotiation) = self.negotiations.get_mut(number) {
             negotiation.since = since;
         }
         number
@@ -79,10 +79,10 @@ impl Session {
     /// The negotiation in force, and its time, if nobody knows its end point and no connection was found for it.
     pub(in crate::session) fn unknown_end(&self, shared: &Shared<'_>) -> Option<(u64, Timestamp)> {
         let number = self.negotiation?;
-        let negotiation = self.negotiations.get(&number)?;
+        let negotiation = self.negotiations.get(number)?;
         let over = negotiation
             .transfer
-            .is_some_and(|transfer| !self.transfers.contains_key(&transfer));
+            .is_some_and(|transfer| !self.transfers.contains(transfer));
         let found = negotiation
             .data
             .iter()
@@ -111,11 +111,11 @@ impl Session {
         );
         // An old one that never was used is not looked for any more.
         while self.negotiations.len() > NEGOTIATIONS {
-            let Some((&oldest, _)) = self.negotiations.first_key_value() else {
+            let Some(oldest) = self.negotiations.numbers().next() else {
                 break;
             };
             self.retire(shared, oldest);
-            self.negotiations.remove(&oldest);
+            self.negotiations.remove(oldest);
         }
     }
 
@@ -132,7 +132,7 @@ impl Session {
     pub(in crate::session) fn retire(&mut self, shared: &mut Shared<'_>, number: u64) {
         let announced = self
             .negotiations
-            .get(&number)
+            .get(number)
             .and_then(|negotiation| negotiation.announced);
         if let Some(announced) = announced {
             let id = NegotiationId {
@@ -182,7 +182,7 @@ impl Session {
 
     /// The transfer that this command began, while it is not settled.
     pub(in crate::session) fn transfer_of(&self, sequence: u64) -> Option<u64> {
-        self.transfer_ids.get(&sequence).copied()
+        self.transfer_ids.get(sequence).copied()
     }
 
     /// It is the transfer's turn: all commands before it were answered. What is in force now holds for it.
@@ -190,7 +190,7 @@ impl Session {
         let Some(id) = self.transfer_of(sequence) else {
             return;
         };
-        let Some(state) = self.transfers.get(&id) else {
+        let Some(state) = self.transfers.get(id) else {
             return;
         };
         let verb = state.verb;
@@ -206,12 +206,12 @@ impl Session {
         let restart = std::mem::take(&mut self.restart);
         let number = self.negotiation_for(shared, id);
         let representation = self.representation;
-        let Some(negotiation) = self.negotiations.get_mut(&number) else {
+        let Some(negotiation) = self.negotiations.get_mut(number) else {
             return;
         };
         negotiation.transfer = Some(id);
         let (mode, data) = (negotiation.mode, negotiation.data.clone());
-        if let Some(state) = self.transfers.get_mut(&id) {
+        if let Some(state) = self.transfers.get_mut(id) {
             state.path = path;
             state.size = size;
             state.listed = listed.filter(|_| verb == Verb::Retr);
@@ -233,14 +233,14 @@ impl Session {
         number: u64,
         data: DataId,
     ) {
-        let Some(negotiation) = self.negotiations.get_mut(&number) else {
+        let Some(negotiation) = self.negotiations.get_mut(number) else {
             return;
         };
         negotiation.data.push(data);
         if let Some(channel) = shared.data.get_mut(&data) {
             channel.carries(self.representation.transfer_mode);
         }
-        if let Some(state) = negotiation.transfer.and_then(|id| self.transfers.get(&id)) {
+        if let Some(state) = negotiation.transfer.and_then(|id| self.transfers.get(id)) {
             let (verb, representation) = (state.verb, state.representation);
             claim(shared, data, verb, representation);
         }
@@ -253,7 +253,7 @@ impl Session {
         id: u64,
         data_type: DataType,
     ) {
-        let Some(state) = self.transfers.get_mut(&id) else {
+        let Some(state) = self.transfers.get_mut(id) else {
             return;
         };
         if std::mem::replace(&mut state.representation.data_type, data_type) == data_type {
@@ -262,7 +262,7 @@ impl Session {
         let (verb, representation) = (state.verb, state.representation);
         let data = state
             .negotiation
-            .and_then(|number| self.negotiations.get(&number))
+            .and_then(|number| self.negotiations.get(number))
             .map_or_else(Vec::new, |negotiation| negotiation.data.clone());
         for data in data {
             if let Some(channel) = shared.data.get_mut(&data) {
@@ -275,7 +275,7 @@ impl Session {
     /// Mode of a negotiation.
     pub(in crate::session) fn negotiated_mode(&self, number: u64) -> Option<Mode> {
         self.negotiations
-            .get(&number)
+            .get(number)
             .map(|negotiation| negotiation.mode)
     }
 
@@ -308,7 +308,7 @@ impl Session {
             self.negotiation = Some(number);
             return number;
         };
-        let Some(known) = self.negotiations.get(&number) else {
+        let Some(known) = self.negotiations.get(number) else {
             return number;
         };
         let Some(earlier) = known.transfer.filter(|&earlier| earlier != id) else {

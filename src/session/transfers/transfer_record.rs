@@ -41,7 +41,7 @@ impl Session {
         };
         let announced = state
             .negotiation
-            .and_then(|number| self.negotiations.get(&number))
+            .and_then(|number| self.negotiations.get(number))
             .and_then(|one| one.announced);
         let (argument, argument_b64) = split(
             state
