@@ -18,7 +18,7 @@ pub(super) struct Flow {
     summary: FlowSummary,
     streams: [HalfStream; 2],
     /// To tell copies made by the capture from what was sent again.
-    copies: [SecondCopies; 2],
+    copies: SecondCopies,
     scale: WindowScale,
     /// True where nothing since the SYN was missed because nobody followed the flow.
     from_syn: bool,
@@ -26,8 +26,8 @@ pub(super) struct Flow {
     established: bool,
     /// The handler wants nothing more.
     ignored: bool,
-    /// When the last FIN was reached, while it is not sure that the flow is over.
-    ended: Option<Timestamp>,
+    /// When the last FIN was reached, while it is not sure that the flow is over; else [`NOT_ENDED`].
+    ended: Timestamp,
     /// Segments that came before what they answer.
     room: Option<Box<WaitingRoom>>,
 }
@@ -71,12 +71,12 @@ impl Flow {
                 half: Default::default(),
             },
             streams: Default::default(),
-            copies: Default::default(),
+            copies: SecondCopies::default(),
             scale: WindowScale::default(),
             from_syn: segment.flags.syn(),
             established: false,
             ignored: false,
-            ended: None,
+            ended: NOT_ENDED,
             room: None,
         };
         for half in &mut flow.summary.half {
@@ -109,7 +109,7 @@ impl Flow {
 
     /// True when time alone may change something.
     pub(super) fn waiting(&self) -> bool {
-        self.ended.is_some()
+        self.ended != NOT_ENDED
             || self.streams[0].waiting()
             || self.streams[1].waiting()
             || self.room.is_some()
@@ -271,7 +271,7 @@ impl Flow {
         }
         if !segment.payload.is_empty() {
             let half = &mut self.summary.half[direction.index()];
-            self.copies[direction.index()].tell_apart(segment, half, before);
+            self.copies.tell_apart(direction, segment, half, before);
         }
         let end = self.streams[direction.index()].seen();
         if end > seen && flags.ack() {
@@ -296,9 +296,8 @@ impl Flow {
         }
         self.review_streams(context);
         if !self.ignored
-            && self
-                .ended
-                .is_some_and(|ended| context.now.since(ended) >= linger)
+            && self.ended != NOT_ENDED
+            && context.now.since(self.ended) >= linger
             && self.over()
         {
             context.close(CloseReason::Fin, &self.summary);
@@ -436,7 +435,8 @@ impl Flow {
         if segment.flags.ack() {
             self.acknowledgment(direction, segment, false, context);
         }
-        self.summary.half[direction.index()].rst = Some(segment.frame);
+        let half = &mut self.summary.half[direction.index()];
+        half.irregular_mut().rst = Some(segment.frame);
         self.flush(Flush::Acknowledged, context);
         if self.ignored {
             return Outcome::Ignored;
@@ -477,8 +477,8 @@ impl Flow {
             context.close(CloseReason::Fin, &self.summary);
             return Outcome::Closed;
         }
-        if self.ended.is_none() && self.over() {
-            self.ended = Some(context.now);
+        if self.ended == NOT_ENDED && self.over() {
+            self.ended = context.now;
         }
         Outcome::Open
     }
@@ -491,5 +491,6 @@ impl Flow {
     }
 }
 
+const NOT_ENDED: Timestamp = Timestamp::MAX;
 /// How far before the first byte seen a SYN may lie that came late.
 const LATE_SYN: i32 = -(1 << 20);

@@ -12,6 +12,8 @@
 
 mod placing;
 
+use std::num::NonZeroU64;
+
 use crate::decode::{Segment, TcpFlags};
 use crate::model::FrameRef;
 
@@ -38,8 +40,8 @@ pub(super) struct HalfStream {
     /// The same, of segments that came in order.
     reach: u64,
     receiver: ReceiverSide,
-    /// Where the stream ends.
-    fin: Option<u64>,
+    /// One more than where the stream ends: FIN counts as a byte.
+    past_fin: Option<NonZeroU64>,
     history: History,
     /// What only a stream with holes needs.
     backlog: Option<Box<Backlog>>,
@@ -96,6 +98,11 @@ impl HalfStream {
         self.start = Some(start);
     }
 
+    /// Where the stream ends, once FIN was seen.
+    fn fin(&self) -> Option<u64> {
+        self.past_fin.map(|past| past.get() - 1)
+    }
+
     /// True when the next byte in order would have this number.
     pub(super) fn expects(&self, sequence: SeqNum) -> bool {
         self.start
@@ -109,7 +116,7 @@ impl HalfStream {
 
     /// True when bytes or FIN wait behind a hole.
     pub(super) fn waiting(&self) -> bool {
-        self.fin.is_some_and(|fin| fin > self.next) || !self.held_is_empty()
+        self.fin().is_some_and(|fin| fin > self.next) || !self.held_is_empty()
     }
 
     /// Bytes that wait behind holes or beyond the window.
@@ -121,7 +128,7 @@ impl HalfStream {
 
     /// True once FIN was reached and acknowledged.
     pub(super) fn closed(&self) -> bool {
-        self.fin
+        self.fin()
             .is_some_and(|fin| self.next == fin && self.receiver.acked() > fin)
     }
 
@@ -190,7 +197,7 @@ impl HalfStream {
         self.start.is_some_and(|start| {
             let given_up = self.unseen.as_ref().map_or(0, |unseen| unseen.given_up);
             let end = self.seen().max(given_up);
-            let end = self.fin.map_or(end, |fin| end.max(fin.saturating_add(1)));
+            let end = self.fin().map_or(end, |fin| end.max(fin.saturating_add(1)));
             let ahead = acknowledgment.distance_from(start.at(end));
             (1..=FAR_AHEAD).contains(&ahead)
         })
@@ -245,7 +252,7 @@ impl HalfStream {
         let sent = self.highest.max(self.next);
         if self.receiver.says(offset, window, sent) {
             self.withdraw_fin(offset, out);
-            if offset == sent.saturating_add(1) && self.fin.is_none() {
+            if offset == sent.saturating_add(1) && self.fin().is_none() {
                 self.unseen.get_or_insert_default().one_more = Some((offset, out.frame()));
             }
             self.accept_distant(offset, out);
@@ -295,7 +302,7 @@ impl HalfStream {
         // What the other side is known to have. The last number may be that of a FIN that was not captured: a connection
         // whose other direction ended in order had one, and one single byte is more likely to be it.
         let mut known = self.receiver.acked();
-        if self.fin.is_none() && known > self.highest {
+        if self.fin().is_none() && known > self.highest {
             let seen = self.next.max(self.highest);
             let fin = out.other_half().finished || known - 1 == seen;
             let told = self
@@ -328,7 +335,7 @@ impl HalfStream {
         if everything {
             end = end.max(self.highest);
         }
-        if let Some(fin) = self.fin {
+        if let Some(fin) = self.fin() {
             end = if everything { fin } else { end.min(fin) };
         }
         self.decide(end, out);
@@ -360,7 +367,7 @@ impl HalfStream {
     /// RFC 9293 section 3.8.4: a keep-alive repeats the last number, with a byte that means nothing.
     fn is_keep_alive(&self, offset: i64) -> bool {
         let after = u64::try_from(offset.saturating_add(1)).ok();
-        let sent = self.fin.map_or(self.highest, |fin| fin.saturating_add(1));
+        let sent = self.fin().map_or(self.highest, |fin| fin.saturating_add(1));
         after.is_some_and(|after| after == self.next || after == sent)
     }
 
@@ -376,11 +383,11 @@ impl HalfStream {
 
     /// A FIN that was acknowledged past was not one.
     fn withdraw_fin<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
-        if let Some(fin) = self.fin
+        if let Some(fin) = self.fin()
             && acked > fin.saturating_add(1)
             && !out.half().finished
         {
-            self.fin = None;
+            self.past_fin = None;
             out.half().fin = None;
         }
     }

@@ -1,5 +1,7 @@
 //! What the times and windows of one direction's segments tell: pauses, closed windows, bytes that the capture lost.
 
+use std::num::NonZeroU64;
+
 use crate::model::{FrameRef, Span, Timestamp};
 
 /// Measurements of one end of a flow. Costs a few comparisons for each segment.
@@ -38,7 +40,7 @@ pub struct Moment {
     /// Capture time.
     pub time: Timestamp,
     /// Frame number.
-    pub frame: u64,
+    pub frame: NonZeroU64,
     sent_again: u64,
     receiver_closed: Span,
 }
@@ -47,7 +49,7 @@ pub struct Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Pause {
     /// The last frame with new bytes before it.
-    pub first_frame: u64,
+    pub first_frame: NonZeroU64,
     /// The frame that ended it.
     pub last_frame: u64,
     /// How long it was.
@@ -136,7 +138,7 @@ impl Measurements {
         }
         self.last_progress = Some(Moment {
             time: at.time,
-            frame: at.number,
+            frame: NonZeroU64::new(at.number).unwrap_or(NonZeroU64::MIN),
             sent_again,
             receiver_closed,
         });
@@ -212,7 +214,7 @@ mod tests {
         end.progress(at(30), 500, Span::from_secs(20));
         end.progress(at(40), 500, Span::from_secs(20));
         let pause = end.longest_pause.expect("a pause");
-        assert_eq!((pause.first_frame, pause.last_frame), (2, 30));
+        assert_eq!((pause.first_frame.get(), pause.last_frame), (2, 30));
         assert_eq!(
             (pause.length, pause.sent_again, pause.receiver_closed),
             (Span::from_secs(28), 500, Span::from_secs(20))

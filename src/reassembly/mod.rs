@@ -114,8 +114,6 @@ pub struct HalfSummary {
     pub fin: Option<FrameRef>,
     /// True once all bytes up to FIN were delivered or declared missing.
     pub finished: bool,
-    /// The segment with RST.
-    pub rst: Option<FrameRef>,
     /// Segments seen from this sender.
     pub segments: u64,
     /// Payload bytes delivered, each once.
@@ -130,6 +128,8 @@ pub struct HalfSummary {
 /// What few directions of flows have: there may be very many flows.
 #[derive(Clone, Debug, Default)]
 pub struct Irregular {
+    /// The segment with RST.
+    pub rst: Option<FrameRef>,
     /// Where no FIN was captured, and the connection is over: the segment of the other side that acknowledged one more than
     /// the bytes that were seen, which must be the FIN.
     pub fin_acknowledged: Option<FrameRef>,
@@ -160,6 +160,7 @@ impl HalfSummary {
 
 /// What most directions of flows have of it.
 static REGULAR: Irregular = Irregular {
+    rst: None,
     fin_acknowledged: None,
     missing_bytes: 0,
     second_copies: 0,

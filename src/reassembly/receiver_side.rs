@@ -1,12 +1,15 @@
 //! What the receiver of a stream has said of it: how far it has got, and how much it can take.
 
+use std::num::NonZeroU64;
+
 /// Acknowledgments and windows, as offsets of the stream.
 #[derive(Debug, Default)]
 pub(super) struct ReceiverSide {
     acked: u64,
     /// An acknowledgment too far on to be believed from one segment.
-    doubtful: Option<u64>,
-    window_end: Option<u64>,
+    doubtful: Option<NonZeroU64>,
+    /// One more than the end of the farthest window, once one was offered.
+    beyond_window: Option<NonZeroU64>,
 }
 
 impl ReceiverSide {
@@ -20,7 +23,7 @@ impl ReceiverSide {
         let news = acked > self.acked;
         if news {
             if !self.believes(acked, sent) {
-                self.doubtful = Some(acked);
+                self.doubtful = NonZeroU64::new(acked);
                 return false;
             }
             self.acked = acked;
@@ -32,26 +35,28 @@ impl ReceiverSide {
 
     /// The window reaches up to `end` at least.
     pub(super) fn widen(&mut self, end: u64) {
-        self.window_end = self.window_end.max(Some(end));
+        let beyond = NonZeroU64::MIN.saturating_add(end);
+        self.beyond_window = self.beyond_window.max(Some(beyond));
     }
 
     /// The end of the farthest window, or 0.
     pub(super) fn window_end(&self) -> u64 {
-        self.window_end.unwrap_or_default()
+        self.beyond_window.map_or(0, |beyond| beyond.get() - 1)
     }
 
     /// True for what the receiver cannot have offered room for.
     pub(super) fn cannot_take(&self, end: u64) -> bool {
-        self.window_end
-            .is_some_and(|window_end| end > window_end.saturating_add(SLACK))
+        self.beyond_window
+            .is_some_and(|beyond| end > (beyond.get() - 1).saturating_add(SLACK))
     }
 
     /// False for an acknowledgment of what cannot have been sent; believed when a second one says the same.
     fn believes(&self, acked: u64, sent: u64) -> bool {
         acked <= sent.max(self.window_end()).saturating_add(SLACK)
-            || self
-                .doubtful
-                .is_some_and(|first| (first..=first.saturating_add(SLACK)).contains(&acked))
+            || self.doubtful.is_some_and(|first| {
+                let first = first.get();
+                (first..=first.saturating_add(SLACK)).contains(&acked)
+            })
     }
 }
 

@@ -5,12 +5,17 @@
 //! retransmitted.
 
 use crate::decode::Segment;
+use crate::model::Direction;
 
 use super::HalfSummary;
 
-/// The latest segments with payload of one direction, as far as copies of them can be told.
-#[derive(Clone, Debug, Default)]
-pub(super) struct SecondCopies {
+/// What both directions of a flow sent last, where copies of it can be told.
+#[derive(Debug, Default)]
+pub(super) struct SecondCopies(Option<Box<[Latest; 2]>>);
+
+/// The latest segments with payload of one direction.
+#[derive(Debug, Default)]
+struct Latest {
     /// A ring once it has [`KEPT`]; most flows have few segments and never get so far.
     recent: Vec<Recent>,
     oldest: u8,
@@ -33,28 +38,32 @@ impl SecondCopies {
     #[inline]
     pub(super) fn tell_apart(
         &mut self,
+        direction: Direction,
         segment: &Segment<'_>,
         half: &mut HalfSummary,
         before: (u64, u64),
     ) {
+        if segment.identification == 0 {
+            return;
+        }
+        let latest = &mut self.0.get_or_insert_default()[direction.index()];
         let (retransmitted, conflicting) = before;
         if half.retransmitted_bytes != retransmitted
             && half.irregular().conflicting_bytes == conflicting
-            && self.is_copy(segment)
+            && latest.is_copy(segment)
         {
             half.retransmitted_bytes = retransmitted;
             half.irregular_mut().second_copies += 1;
         } else {
-            self.remember(segment);
+            latest.remember(segment);
         }
     }
+}
 
+impl Latest {
     #[inline]
     fn remember(&mut self, segment: &Segment<'_>) {
         let this = Recent::of(segment);
-        if this.identification == 0 {
-            return;
-        }
         if self.recent.len() < usize::from(KEPT) {
             self.recent.push(this);
         } else if let Some(place) = self.recent.get_mut(usize::from(self.oldest)) {
@@ -67,13 +76,12 @@ impl SecondCopies {
     #[cold]
     fn is_copy(&self, segment: &Segment<'_>) -> bool {
         let this = Recent::of(segment);
-        this.identification != 0
-            && self.recent.iter().any(|recent| {
-                let apart = this.time.wrapping_sub(recent.time).cast_signed();
-                (recent.identification, recent.sequence, recent.wire_len)
-                    == (this.identification, this.sequence, this.wire_len)
-                    && apart.unsigned_abs() <= AT_MOST
-            })
+        self.recent.iter().any(|recent| {
+            let apart = this.time.wrapping_sub(recent.time).cast_signed();
+            (recent.identification, recent.sequence, recent.wire_len)
+                == (this.identification, this.sequence, this.wire_len)
+                && apart.unsigned_abs() <= AT_MOST
+        })
     }
 }
 

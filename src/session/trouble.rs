@@ -1,5 +1,7 @@
 //! What only packets tell of a session, kept for the findings.
 
+use std::num::NonZeroU64;
+
 use super::control::Session;
 use super::data::content::Content;
 use super::data::data_channel::DataChannel;
@@ -196,7 +198,10 @@ impl Session {
             return None;
         }
         let (sender, receiver) = (summary.sent(way), summary.sent(way.reverse()));
-        let reset = summary.half.iter().any(|half| half.rst.is_some());
+        let reset = summary
+            .half
+            .iter()
+            .any(|half| half.irregular().rst.is_some());
         let end = if reset {
             Some(summary.last)
         } else if state.answer.is_none() && shared.now.capture() == summary.last.capture() {
@@ -250,7 +255,7 @@ impl Session {
             receiver_closed: pause.receiver_closed,
             sent_again: pause.sent_again,
             place,
-            frames: [pause.first_frame, pause.last_frame],
+            frames: [pause.first_frame.get(), pause.last_frame],
         })
     }
 
@@ -271,7 +276,7 @@ impl Session {
         let opened = summary.established?;
         let (time, frame) = (begun.time, begun.frame).max((opened.time, opened.number));
         Some(Pause {
-            first_frame: frame,
+            first_frame: NonZeroU64::new(frame)?,
             last_frame: first.number,
             length: first.time.since(time),
             sent_again: 0,
@@ -297,6 +302,7 @@ fn blocked(
         attempts: sent.segments,
         refused: summary
             .sent(initiator.reverse())
+            .irregular()
             .rst
             .map(|frame| frame.number),
         unreachable: shared.unreachable.of(channel.key, summary.first.number),

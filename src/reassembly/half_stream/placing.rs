@@ -1,5 +1,7 @@
 //! Where the bytes of a segment go: out in order, behind a hole, or nowhere because they were there before.
 
+use std::num::NonZeroU64;
+
 use super::{HalfStream, Piece};
 use crate::reassembly::StreamHandler;
 use crate::reassembly::arrival::Arrival;
@@ -32,7 +34,7 @@ impl HalfStream {
             bytes = &bytes[skip..];
             0
         };
-        if let Some(fin) = self.fin {
+        if let Some(fin) = self.fin() {
             let room = fin.saturating_sub(offset);
             if bytes.len() as u64 > room {
                 let fits = usize::try_from(room).unwrap_or(usize::MAX);
@@ -59,8 +61,8 @@ impl HalfStream {
             let unseen = self.unseen.get_or_insert_default();
             unseen.cut_until = unseen.cut_until.max(end);
         }
-        if piece.fin && self.fin.is_none() && (end >= self.highest || end == self.next) {
-            self.fin = Some(end);
+        if piece.fin && self.fin().is_none() && (end >= self.highest || end == self.next) {
+            self.past_fin = Some(NonZeroU64::MIN.saturating_add(end));
             let known_at = out.known_at(piece.arrived);
             out.half().fin = Some(known_at);
             if end > self.next {
@@ -155,7 +157,7 @@ impl HalfStream {
 
     /// Declares everything missing that is missing before `end`, and delivers what lies between.
     pub(super) fn decide<H: StreamHandler>(&mut self, end: u64, out: &mut Delivery<'_, '_, H>) {
-        let end = self.fin.map_or(end, |fin| fin.min(end));
+        let end = self.fin().map_or(end, |fin| fin.min(end));
         while self.next < end && !out.ignored() {
             let offset = self.next;
             self.next = self.hole_end().map_or(end, |hole| hole.min(end));
@@ -172,13 +174,13 @@ impl HalfStream {
         self.backlog
             .as_ref()
             .and_then(|backlog| backlog.held.first_offset())
-            .or(self.fin)
+            .or(self.fin())
             .filter(|end| *end > self.next)
     }
 
     /// Says once that the stream has reached its end.
     fn finish<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
-        if self.fin != Some(self.next) || out.half().finished || out.ignored() {
+        if self.fin() != Some(self.next) || out.half().finished || out.ignored() {
             return;
         }
         if let Some(backlog) = self.backlog.as_deref_mut() {

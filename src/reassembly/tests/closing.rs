@@ -98,6 +98,7 @@ fn bytes_after_rst_do_not_count() {
     assert_eq!(
         wire.summary()
             .sent(Direction::Up)
+            .irregular()
             .rst
             .map(|frame| frame.number),
         Some(5)

@@ -415,7 +415,7 @@ impl DataChannel {
                     .summary
                     .half
                     .iter()
-                    .any(|half| half.segments > u64::from(half.rst.is_some())))
+                    .any(|half| half.segments > u64::from(half.irregular().rst.is_some())))
     }
 
     /// The connection as the report shows it.
@@ -428,7 +428,10 @@ impl DataChannel {
             }
         });
         let summary = &self.summary;
-        let reset = summary.half.iter().any(|half| half.rst.is_some());
+        let reset = summary
+            .half
+            .iter()
+            .any(|half| half.irregular().rst.is_some());
         let sent = summary.sent(way);
         let fin = sent.fin.or(sent.irregular().fin_acknowledged).is_some()
             || matches!(self.closed, Some(CloseReason::Fin));

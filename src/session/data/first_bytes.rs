@@ -63,10 +63,10 @@ impl Drop for FirstBytes {
     }
 }
 
-/// First bytes held of all contents together: of 2,000 files that begin at the same time all that is wanted.
-const ALL: usize = 8 << 20;
+/// First bytes held of all contents together: of 1,000 files that begin at the same time all that is wanted.
+const ALL: usize = 4 << 20;
 /// So many of each are kept at any rate.
-const ALWAYS: usize = 1 << 10;
+const ALWAYS: usize = 512;
 
 #[cfg(test)]
 mod tests {
@@ -83,13 +83,13 @@ mod tests {
             .filter_map(|one| one.keep(&[7; 3000], MOST).then_some(()));
         assert_eq!(whole.count(), ALL / MOST);
         let last = many.last_mut().expect("many");
-        assert!(last.keep(&[7; 1000], MOST));
-        assert!(!last.keep(&[7; 1000], MOST));
-        assert_eq!(last.len(), 1000);
+        assert!(last.keep(&[7; 500], MOST));
+        assert!(!last.keep(&[7; 500], MOST));
+        assert_eq!(last.len(), 500);
         many.drain(..2);
         let last = many.last_mut().expect("many");
-        assert!(last.keep(&[7; 1000], MOST));
-        assert_eq!(last.len(), 2000);
+        assert!(last.keep(&[7; 500], MOST));
+        assert_eq!(last.len(), 1000);
         drop(many);
         assert_eq!(all.0.get(), 0);
     }

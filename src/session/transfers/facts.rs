@@ -121,7 +121,7 @@ pub(in crate::session) fn of_transfer(
         let begins = channel.before.as_ref().is_none_or(|it| it.start_known);
         facts.start_known = sender.start_known && begins;
         facts.sender_fin = sender.fin.filter(|_| sender.finished);
-        if sender.fin.is_none() && sender.rst.is_none() {
+        if sender.fin.is_none() && sender.irregular().rst.is_none() {
             facts.sender_fin = sender.irregular().fin_acknowledged;
             facts.fin_unseen = facts.sender_fin.is_some();
         }
@@ -129,8 +129,8 @@ pub(in crate::session) fn of_transfer(
             facts.sender_fin = channel.ended;
         }
         facts.end_marked = channel.ended.is_some();
-        facts.sender_reset = sender.rst;
-        facts.receiver_end = [receiver.fin, receiver.rst]
+        facts.sender_reset = sender.irregular().rst;
+        facts.receiver_end = [receiver.fin, receiver.irregular().rst]
             .into_iter()
             .flatten()
             .filter(|_| channel.ended.is_none())
