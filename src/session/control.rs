@@ -16,10 +16,9 @@ use super::encrypted::encryption::Encryption;
 use super::options::Options;
 use super::representation::Representation;
 use super::shared::Shared;
-use super::sightings::Sightings;
 use super::transfers::known_sizes::KnownSizes;
 use super::transfers::transfer_state::{Negotiation, TransferState};
-use crate::diagnosis::{DataTrouble, Lost};
+use super::trouble::Noted;
 use crate::model::record::{Dns, Reply, Server, Transfer};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{LineAssembler, ParsedReply, ReplyAssembler};
@@ -52,11 +51,10 @@ pub(super) struct Session {
     pub(super) told_steps: ToldList<crate::model::record::Step>,
     pub(super) steps_omitted: u64,
 
-    pub(super) greeting: Option<Reply>,
-    pub(super) preliminary_greetings: Vec<Reply>,
+    pub(super) greeting: Option<Box<Reply>>,
     pub(super) replies_seen: u64,
-    pub(super) unsolicited: Vec<Reply>,
-    pub(super) unsolicited_omitted: u64,
+    /// Most sessions have none.
+    pub(super) stray: Option<Box<StrayReplies>>,
 
     pub(super) logins: Logins,
     /// How the login came out, where only the server's side tells.
@@ -66,7 +64,7 @@ pub(super) struct Session {
     /// The data type is known, from the beginning of the session or from what was said since.
     pub(super) type_certain: bool,
     /// What the client said that was not captured, until its next command.
-    pub(super) lost_commands: Option<LostCommands>,
+    pub(super) lost_commands: Option<Box<LostCommands>>,
     /// What came from the server before it last said something that was not captured.
     pub(super) lost_replies: Option<FrameRef>,
     pub(super) restart: u64,
@@ -98,14 +96,21 @@ pub(super) struct Session {
     pub(super) commands_hidden: bool,
     /// Bytes of control lines that are kept.
     pub(super) kept_bytes: usize,
-    pub(super) troubles: Vec<DataTrouble>,
-    pub(super) lost: Lost,
-    pub(super) odd_lines: Sightings,
-    pub(super) wrong_ends: Sightings,
+    /// For the findings; of most sessions nothing.
+    pub(super) noted: Option<Box<Noted>>,
     /// Numbers that tell passwords apart, by the sequence number of PASS.
     pub(super) passwords: Vec<(u64, u64)>,
     /// Once the control connection is over: how, when, and all about it.
     pub(super) closed: Option<Box<(CloseReason, FlowSummary)>>,
+}
+
+/// Replies that answer no command.
+#[derive(Debug, Default)]
+pub(super) struct StrayReplies {
+    /// Before the greeting.
+    pub(super) preliminary_greetings: Vec<Reply>,
+    pub(super) unsolicited: Vec<Reply>,
+    pub(super) unsolicited_omitted: u64,
 }
 
 impl Session {
@@ -139,10 +144,8 @@ impl Session {
             told_steps: ToldList::new(),
             steps_omitted: 0,
             greeting: None,
-            preliminary_greetings: Vec::new(),
             replies_seen: 0,
-            unsolicited: Vec::new(),
-            unsolicited_omitted: 0,
+            stray: None,
             logins: Logins::default(),
             inferred_login: None,
             directory: None,
@@ -168,13 +171,17 @@ impl Session {
             refused_transfers: BTreeSet::new(),
             commands_hidden: false,
             kept_bytes: 0,
-            troubles: Vec::new(),
-            lost: Lost::default(),
-            odd_lines: Sightings::default(),
-            wrong_ends: Sightings::default(),
+            noted: None,
             passwords: Vec::new(),
             closed: None,
         }
+    }
+
+    /// Replies that no command got.
+    pub(super) fn unsolicited(&self) -> &[Reply] {
+        self.stray
+            .as_ref()
+            .map_or(&[], |stray| stray.unsolicited.as_slice())
     }
 
     /// The server's end as the report shows it.

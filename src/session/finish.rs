@@ -109,9 +109,8 @@ impl Session {
         self.tell_steps(shared, true);
         let id = self.id;
         shared.kept_bytes = shared.kept_bytes.saturating_sub(self.kept_bytes);
-        self.note_end(shared);
         let passwords = std::mem::take(&mut self.passwords);
-        let troubles = std::mem::take(&mut self.troubles);
+        let troubles = self.take_troubles(shared);
         let Some(mut record) = self.into_record() else {
             return;
         };
@@ -156,6 +155,7 @@ impl Session {
             CloseReason::Reused | CloseReason::InputEnd => EndState::Open,
         };
         let timing = self.timing(&summary);
+        let stray = self.stray.map(|stray| *stray).unwrap_or_default();
         let (steps, amended_steps) = self.told_steps.into_records();
         let (transfers, amended_transfers) = self.settled.into_records();
         let index = record::Index::new(&steps, amended_steps, amended_transfers);
@@ -173,7 +173,7 @@ impl Session {
             end_state,
             timing,
             dns: self.dns.map(|dns| *dns),
-            greeting: self.greeting,
+            greeting: self.greeting.map(|greeting| *greeting),
             login: self.logins.record(&self.secrets),
             tls: self.encryption.record(),
             steps,
@@ -182,8 +182,8 @@ impl Session {
             transfers_omitted: self.transfers_omitted,
             encrypted_data: self.encrypted_data.told,
             encrypted_data_omitted: self.encrypted_data.omitted,
-            unsolicited_replies: self.unsolicited,
-            unsolicited_replies_omitted: self.unsolicited_omitted,
+            unsolicited_replies: stray.unsolicited,
+            unsolicited_replies_omitted: stray.unsolicited_omitted,
             findings: Vec::new(),
             findings_omitted: 0,
             verdict: diagnosis::no_verdict(),

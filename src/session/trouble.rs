@@ -6,14 +6,23 @@ use super::control::Session;
 use super::data::content::Content;
 use super::data::data_channel::DataChannel;
 use super::shared::Shared;
-use super::sightings::FRAMES;
+use super::sightings::{FRAMES, Sightings};
 use super::transfers::facts::Facts;
 use super::transfers::stated_sizes::Weight;
 use super::transfers::transfer_state::{TransferState, direction_of, payload_way};
-use crate::diagnosis::{DataTrouble, SHORTEST_STALL, StallPlace};
+use crate::diagnosis::{DataTrouble, Lost, SHORTEST_STALL, StallPlace};
 use crate::model::record::{DataType, LinkMethod, Mode, Opener, TransferDirection, TransferMode};
 use crate::model::{Direction, Endpoint, FrameRef};
 use crate::reassembly::{FlowSummary, HalfSummary, Pause};
+
+/// What was noted of a session for the findings.
+#[derive(Debug, Default)]
+pub(super) struct Noted {
+    troubles: Vec<DataTrouble>,
+    lost: Lost,
+    odd_lines: Sightings,
+    wrong_ends: Sightings,
+}
 
 impl Session {
     /// What the packets of a transfer's data connection tell.
@@ -91,12 +100,12 @@ impl Session {
 
     /// A line where a reply should begin, without a code.
     pub(super) fn note_odd_line(&mut self, frame: FrameRef) {
-        self.odd_lines.note(frame);
+        self.noted_mut().odd_lines.note(frame);
     }
 
     /// A reply of several lines whose last line had another code.
     pub(super) fn note_wrong_end(&mut self, frame: FrameRef) {
-        self.wrong_ends.note(frame);
+        self.noted_mut().wrong_ends.note(frame);
     }
 
     /// A data connection that was announced, tried, and never opened, so that the client did not even send its command.
@@ -124,63 +133,78 @@ impl Session {
         }
     }
 
-    /// What is known only once all is over.
-    pub(super) fn note_end(&mut self, shared: &Shared<'_>) {
+    /// All that was noted, with what is known only once all is over.
+    pub(super) fn take_troubles(&mut self, shared: &Shared<'_>) -> Vec<DataTrouble> {
+        let noted = self.noted.take().map(|noted| *noted).unwrap_or_default();
+        let Noted {
+            mut troubles,
+            mut lost,
+            odd_lines,
+            wrong_ends,
+        } = noted;
         if let Some((_, control)) = self.closed.as_deref() {
             for way in [self.client_way, self.client_way.reverse()] {
                 let half = control.sent(way);
-                let lost = half.measured.not_recorded();
-                self.lost.control = self.lost.control.saturating_add(lost);
-                if lost > 0 {
-                    self.lost
-                        .frames
-                        .extend(half.measured.first_loss().map(|frame| frame.number));
+                let missing = half.measured.not_recorded();
+                if missing == 0 {
+                    continue;
                 }
-                if lost > 0 && half.segments == 0 {
+                lost.control = lost.control.saturating_add(missing);
+                lost.frames
+                    .extend(half.measured.first_loss().map(|frame| frame.number));
+                if half.segments == 0 {
                     let client = way == self.client_way;
-                    self.lost.unseen = Some(if client { "client" } else { "server" });
+                    lost.unseen = Some(if client { "client" } else { "server" });
                 }
             }
         }
-        if self.lost.control > 0 || self.lost.data > 0 {
-            self.lost.frames.sort_unstable();
-            let lost = std::mem::take(&mut self.lost);
-            self.troubles.push(DataTrouble::Lost(lost));
+        if lost.control > 0 || lost.data > 0 {
+            lost.frames.sort_unstable();
+            troubles.push(DataTrouble::Lost(lost));
         }
-        for (seen, wrong_end) in [(&self.odd_lines, false), (&self.wrong_ends, true)] {
-            let (count, frames) = (seen.count, seen.frames.clone());
-            match (count, wrong_end) {
-                (0, _) => {}
-                (_, false) => self.troubles.push(DataTrouble::OddLines { count, frames }),
-                (_, true) => self.troubles.push(DataTrouble::WrongEnds { count, frames }),
-            }
+        if odd_lines.count > 0 {
+            let Sightings { count, frames } = odd_lines;
+            troubles.push(DataTrouble::OddLines { count, frames });
         }
-        self.troubles.extend(shared.several.exchanges_of(self.id));
+        if wrong_ends.count > 0 {
+            let Sightings { count, frames } = wrong_ends;
+            troubles.push(DataTrouble::WrongEnds { count, frames });
+        }
+        troubles.extend(shared.several.exchanges_of(self.id));
+        troubles
     }
 
     fn trouble(&mut self, trouble: DataTrouble) {
-        if self.troubles.len() < TROUBLES {
-            self.troubles.push(trouble);
+        let troubles = &mut self.noted_mut().troubles;
+        if troubles.len() < TROUBLES {
+            troubles.push(trouble);
         }
+    }
+
+    fn noted_mut(&mut self) -> &mut Noted {
+        self.noted.get_or_insert_default()
     }
 
     /// Bytes of a data connection that reached the other side and are not in the capture.
     pub(super) fn note_loss(&mut self, summary: &FlowSummary) {
         let mut any = false;
         for half in &summary.half {
-            let lost = half.measured.not_recorded();
-            if lost == 0 {
+            let missing = half.measured.not_recorded();
+            if missing == 0 {
                 continue;
             }
             any = true;
-            self.lost.data = self.lost.data.saturating_add(lost);
+            let lost = &mut self.noted_mut().lost;
+            lost.data = lost.data.saturating_add(missing);
             if let Some(frame) = half.measured.first_loss()
-                && self.lost.frames.len() < FRAMES
+                && lost.frames.len() < FRAMES
             {
-                self.lost.frames.push(frame.number);
+                lost.frames.push(frame.number);
             }
         }
-        self.lost.connections += u64::from(any);
+        if any {
+            self.noted_mut().lost.connections += 1;
+        }
     }
 
     /// The longest time in which the sender sent nothing new.

@@ -19,7 +19,11 @@ impl Session {
         let mut begun: Option<&Reply> = None;
         let mut directory: Option<String> = None;
         let mut steps = Vec::new();
-        for reply in &self.unsolicited {
+        let unsolicited = self
+            .stray
+            .as_ref()
+            .map_or(&[][..], |stray| stray.unsolicited.as_slice());
+        for reply in unsolicited {
             if let Some(first) = begun.take() {
                 if continues(first, reply) {
                     // A 150 takes the place of the 227 before it.
@@ -47,7 +51,7 @@ impl Session {
             }
         }
         steps.extend(begun.and_then(|first| alone(first, directory.as_ref())));
-        for reply in &self.unsolicited {
+        for reply in unsolicited {
             match reply.code {
                 230 | 232 => self.inferred_login = Some(LoginOutcome::Accepted),
                 530 if self.inferred_login.is_none() => {

@@ -36,12 +36,11 @@ impl Session {
     /// Bytes that the client sent are missing.
     pub(in crate::session) fn commands_are_lost(&mut self, after: FrameRef, length: u64) {
         let before = self.lost_commands.take();
-        self.lost_commands = Some(LostCommands {
-            after: before.map_or(after, |before| before.after),
-            length: before
-                .map_or(0, |before| before.length)
-                .saturating_add(length),
-        });
+        let (first, before) = before.map_or((after, 0), |before| (before.after, before.length));
+        self.lost_commands = Some(Box::new(LostCommands {
+            after: first,
+            length: before.saturating_add(length),
+        }));
     }
 
     /// The first command after a hole: what came from the server meanwhile answered what was lost.

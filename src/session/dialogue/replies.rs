@@ -126,7 +126,9 @@ impl Session {
         if self.greeting.is_some() || self.encryption.was_seen() {
             return false;
         }
-        let first = self.replies_seen == 1 + self.preliminary_greetings.len() as u64;
+        let stray = self.stray.as_ref();
+        let before = stray.map_or(0, |stray| stray.preliminary_greetings.len() as u64);
+        let first = self.replies_seen == 1 + before;
         if self.midstream {
             first && self.next_sequence == 0 && matches!(code, 120 | 220)
         } else {
@@ -139,12 +141,15 @@ impl Session {
     fn greet(&mut self, shared: &mut Shared<'_>, reply: &ParsedReply, arrived: FrameRef) {
         let mut record = self.reply_record(shared, reply, arrived);
         if reply.code < 200 {
-            if self.preliminary_greetings.len() < REPLIES {
-                self.preliminary_greetings.push(record);
+            let greetings = &mut self.stray.get_or_insert_default().preliminary_greetings;
+            if greetings.len() < REPLIES {
+                greetings.push(record);
             }
             return;
         }
-        record.preliminary = std::mem::take(&mut self.preliminary_greetings);
+        if let Some(stray) = &mut self.stray {
+            record.preliminary = std::mem::take(&mut stray.preliminary_greetings);
+        }
         let time = record
             .preliminary
             .first()
@@ -164,7 +169,7 @@ impl Session {
                 arrived.time.since(time).seconds(),
             )
         };
-        self.greeting = Some(record);
+        self.greeting = Some(Box::new(record));
         self.steps.made(step);
         self.tell_steps(shared, false);
     }
@@ -183,8 +188,8 @@ impl Session {
             number
         });
         self.dialogue.unclaimed(reply, arrived, negotiation);
-        if self.unsolicited.len() >= shared.options.limits.unsolicited_replies {
-            self.unsolicited_omitted += 1;
+        if self.unsolicited().len() >= shared.options.limits.unsolicited_replies {
+            self.stray.get_or_insert_default().unsolicited_omitted += 1;
             shared.warn(
                 WarningCode::LimitReached,
                 "a session has too many replies without a command; the rest were left out",
@@ -192,7 +197,8 @@ impl Session {
             return;
         }
         let record = self.reply_record(shared, reply, arrived);
-        self.unsolicited.push(record);
+        let stray = self.stray.get_or_insert_default();
+        stray.unsolicited.push(record);
     }
 
     /// A command nobody knows that gets a 331 or 332 was a password.

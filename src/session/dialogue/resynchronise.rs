@@ -188,8 +188,10 @@ impl Session {
             let told = |reply: &crate::model::record::Reply| {
                 reply.frame == one.arrived.number && reply.code == one.reply.code
             };
-            if let Some(place) = self.unsolicited.iter().rposition(told) {
-                self.unsolicited.remove(place);
+            if let Some(stray) = &mut self.stray
+                && let Some(place) = stray.unsolicited.iter().rposition(told)
+            {
+                stray.unsolicited.remove(place);
             }
             self.dialogue.announced = one.negotiation;
             self.give(shared, &one.reply, one.arrived);

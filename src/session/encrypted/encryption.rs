@@ -27,9 +27,8 @@ pub(in crate::session) struct Encryption {
     data_protected: Option<bool>,
     /// The facts of the handshake stand in a step.
     pub(in crate::session) told: bool,
-    /// When the hellos began and ended.
-    pub(in crate::session) begun: Option<FrameRef>,
-    pub(in crate::session) ended: Option<FrameRef>,
+    /// Where the hellos began and ended.
+    pub(in crate::session) hellos: Option<Box<(FrameRef, FrameRef)>>,
     /// When something was last said that cannot be read.
     pub(in crate::session) heard: Option<Timestamp>,
 }
@@ -184,8 +183,9 @@ impl Encryption {
             self.hear(arrived.time);
         }
         if hello && !self.told {
-            self.begun.get_or_insert(arrived);
-            self.ended = Some(arrived);
+            self.hellos
+                .get_or_insert_with(|| Box::new((arrived, arrived)))
+                .1 = arrived;
         }
         taken
     }

@@ -35,7 +35,7 @@ impl Session {
         if std::mem::replace(&mut self.encryption.told, true) {
             return;
         }
-        let (Some(begun), Some(ended)) = (self.encryption.begun, self.encryption.ended) else {
+        let Some((begun, ended)) = self.encryption.hellos.as_deref().copied() else {
             return;
         };
         let facts = self.encryption.facts();
