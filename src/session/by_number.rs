@@ -13,13 +13,9 @@ pub(super) struct ByNumber<V> {
 impl<V> ByNumber<V> {
     /// Adds a value, or puts it in the place of the one with this number.
     pub(super) fn insert(&mut self, number: u64, value: V) {
-        let last = self.entries.back().map(|(last, _)| *last);
-        if last.is_none_or(|last| last < number) {
-            self.entries.push_back((number, value));
-            return;
-        }
         match self.position(number) {
             Ok(at) => self.entries[at].1 = value,
+            Err(at) if at == self.entries.len() => self.entries.push_back((number, value)),
             Err(at) => self.entries.insert(at, (number, value)),
         }
     }
@@ -72,7 +68,17 @@ impl<V> ByNumber<V> {
         self.entries.is_empty()
     }
 
+    /// Mostly the last is asked for, or one that is still to come.
+    #[inline]
     fn position(&self, number: u64) -> Result<usize, usize> {
+        match self.entries.back() {
+            Some((last, _)) if *last > number => self.search(number),
+            Some((last, _)) if *last == number => Ok(self.entries.len() - 1),
+            _ => Err(self.entries.len()),
+        }
+    }
+
+    fn search(&self, number: u64) -> Result<usize, usize> {
         self.entries
             .binary_search_by_key(&number, |(known, _)| *known)
     }
