@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::arrows::Arrows;
 use super::captions;
 use super::draft::Draft;
 use super::labels::{command_label, reply_lines};
 use super::model::{Channel, Levels};
-use super::plan::{Arrows, Source};
 use super::segments::{at, fields, flag_label, is_ack, lanes, levels, segment_label};
 use super::state::Effect;
 use crate::model::record::{Address, Command, Reply, Session, Step, StepKind};
@@ -107,7 +107,7 @@ impl<'a> Control<'a> {
         session: &'a Session,
         connection: &'a TracedConnection,
         parts: &ReplyParts,
-        arrows: &mut Arrows<'a>,
+        arrows: &mut Arrows<impl From<ControlArrow<'a>>>,
     ) -> Self {
         let mut control = Self {
             session,
@@ -120,14 +120,18 @@ impl<'a> Control<'a> {
             handshake: handshake(session, connection),
         };
         if let Some((_, first)) = control.handshake {
-            let source = Source::Control(ControlArrow::Handshake);
+            let source = ControlArrow::Handshake;
             arrows.push((first.number, 2), Levels::MESSAGES, false, source);
         }
         control.plan_segments(parts, arrows);
         control
     }
 
-    fn plan_segments(&mut self, parts: &ReplyParts, arrows: &mut Arrows<'a>) {
+    fn plan_segments(
+        &mut self,
+        parts: &ReplyParts,
+        arrows: &mut Arrows<impl From<ControlArrow<'a>>>,
+    ) {
         let key = |segment: &TracedSegment| (segment.direction.index(), segment.sequence);
         let segments = &self.connection.segments;
         let repeats =
@@ -147,7 +151,7 @@ impl<'a> Control<'a> {
                     first_sent.insert(key(segment), number);
                 }
                 if is_part {
-                    let source = Source::Control(ControlArrow::Part(segment));
+                    let source = ControlArrow::Part(segment);
                     arrows.push((number, 0), Levels::PACKETS, false, source);
                 }
                 if !closes {
@@ -170,7 +174,7 @@ impl<'a> Control<'a> {
                 arrow = ControlArrow::Closing(segment);
             }
             let levels = levels(segment.flags.syn || closes);
-            arrows.push((number, ORDER), levels, heading, Source::Control(arrow));
+            arrows.push((number, ORDER), levels, heading, arrow);
         }
     }
 

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use super::arrows::Arrows;
 use super::captions;
 use super::draft::Draft;
 use super::model::{Channel, Levels};
-use super::plan::{Arrows, Source};
 use super::recorder::Recorder;
 use super::segments::{at, fields, flag_label, is_ack, lanes, levels, segment_label};
 use super::state::Effect;
@@ -90,7 +90,7 @@ impl<'a> DataConnections<'a> {
     pub(super) fn plan(
         session: &'a Session,
         recorder: &'a Recorder,
-        arrows: &mut Arrows<'a>,
+        arrows: &mut Arrows<impl From<DataArrow<'a>>>,
     ) -> Self {
         let mut all = Self {
             drawn: Vec::new(),
@@ -129,7 +129,7 @@ impl<'a> DataConnections<'a> {
         &mut self,
         recorder: &'a Recorder,
         (connection, name, bytes, step): (&'a Connection, &'a str, [u64; 2], Option<u64>),
-        arrows: &mut Arrows<'a>,
+        arrows: &mut Arrows<impl From<DataArrow<'a>>>,
     ) {
         let Ok(place) = u32::try_from(self.drawn.len()) else {
             return;
@@ -159,7 +159,7 @@ impl<'a> DataConnections<'a> {
         transfer: &Transfer,
         step: Option<&Step>,
         next: Option<&Step>,
-        arrows: &mut Arrows<'a>,
+        arrows: &mut Arrows<impl From<DataArrow<'a>>>,
     ) {
         let (Some(announced), Some(step)) = (transfer.announced, step) else {
             return;
@@ -180,7 +180,7 @@ impl<'a> DataConnections<'a> {
             for segment in &traced.segments {
                 let arrow = DataArrow::Unanswered(place, segment, is_first);
                 let at = (segment.frame.number, SEGMENT);
-                arrows.push(at, Levels::FINE, is_first, Source::Data(arrow));
+                arrows.push(at, Levels::FINE, is_first, arrow);
                 is_first = false;
             }
             self.attempts.push(Attempt {
@@ -211,9 +211,9 @@ impl<'a> DataConnections<'a> {
 }
 
 impl<'a> DataConnection<'a> {
-    fn plan(&self, place: u32, arrows: &mut Arrows<'a>) {
+    fn plan(&self, place: u32, arrows: &mut Arrows<impl From<DataArrow<'a>>>) {
         let mut push = |at, levels, heading, arrow| {
-            arrows.push(at, levels, heading, Source::Data(arrow));
+            arrows.push(at, levels, heading, arrow);
         };
         let connection = self.connection;
         let Some(traced) = self.traced else {

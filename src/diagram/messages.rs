@@ -1,11 +1,11 @@
 //! Commands, replies and the name lookup.
 
+use super::arrows::Arrows;
 use super::console;
 use super::control_connection::ReplyParts;
 use super::draft::Draft;
 use super::labels::{command_label, reply_label, reply_lines};
 use super::model::{Channel, Lane, Levels};
-use super::plan::{Arrows, Source};
 use super::state::{self, Effect};
 use super::{captions, segments};
 use crate::model::record::{Command, Dns, Outcome, Reply, Session, Step, StepKind, Transfer};
@@ -29,9 +29,13 @@ pub(super) enum Message<'a> {
 }
 
 /// Plans all messages of a session.
-pub(super) fn plan<'a>(session: &'a Session, parts: &ReplyParts, arrows: &mut Arrows<'a>) {
+pub(super) fn plan<'a>(
+    session: &'a Session,
+    parts: &ReplyParts,
+    arrows: &mut Arrows<impl From<Message<'a>>>,
+) {
     let mut push = |frame: u64, levels, message| {
-        arrows.push((frame, ORDER), levels, false, Source::Message(message));
+        arrows.push((frame, ORDER), levels, false, message);
     };
     let unasked = |reply: &'a Reply| (reply.frame, parts.levels(reply), Message::Reply(reply));
     let mut greeted = false;

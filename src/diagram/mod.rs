@@ -17,6 +17,7 @@
 //! Every row knows at which [`Detail`] it is drawn, so that one diagram serves all three. Texts from the wire stand in
 //! the rows as the report has them, secrets hidden; each format escapes them in its own way.
 
+mod arrows;
 mod build;
 mod captions;
 mod console;

@@ -4,11 +4,10 @@
 
 use std::io::{self, Write};
 
-use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::PageOptions;
-use super::embed::Embedded;
+use super::embed::{Embedded, value};
 use super::session::finding;
 use super::strings::{Strings, text};
 use crate::report::{FinishedSessions, Report, units};
@@ -125,11 +124,6 @@ fn unmatched(report: &Report) -> Value {
 /// How many of a list are not on the page.
 fn beyond(length: usize) -> Value {
     length.saturating_sub(LISTED).into()
-}
-
-/// As the report writes it. What is serialised here cannot fail to be.
-pub(super) fn value(value: &impl Serialize) -> Value {
-    serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
 /// Captures named on a page.

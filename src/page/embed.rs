@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde::Serialize;
+use serde_json::Value;
 
 /// Writes JSON so that it can stand in a script element: `<`, `>` and `&` only ever stand in strings, where an escape
 /// means the same.
@@ -31,6 +32,11 @@ impl Write for Embedded<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.0.flush()
     }
+}
+
+/// As the report writes it. What is serialised here cannot fail to be.
+pub(super) fn value(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
 /// An object that is being written, name by name.

@@ -4,8 +4,7 @@ use std::io;
 
 use serde_json::{Value, json};
 
-use super::data::value;
-use super::embed::{Embedded, Object};
+use super::embed::{Embedded, Object, value};
 use super::previews::Previews;
 use super::room::{Drawn, Share};
 use super::rows::{self, States};

@@ -25,6 +25,7 @@ mod dispatch;
 mod dns_streams;
 mod encrypted;
 mod finish;
+mod noted;
 mod options;
 mod progress;
 mod recognise;

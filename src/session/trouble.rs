@@ -5,24 +5,16 @@ use std::num::NonZeroU64;
 use super::control::Session;
 use super::data::content::Content;
 use super::data::data_channel::DataChannel;
+use super::noted::Noted;
 use super::shared::Shared;
 use super::sightings::{FRAMES, Sightings};
 use super::transfers::facts::Facts;
 use super::transfers::stated_sizes::Weight;
 use super::transfers::transfer_state::{TransferState, direction_of, payload_way};
-use crate::diagnosis::{DataTrouble, Lost, SHORTEST_STALL, StallPlace};
+use crate::diagnosis::{DataTrouble, SHORTEST_STALL, StallPlace};
 use crate::model::record::{DataType, LinkMethod, Mode, Opener, TransferDirection, TransferMode};
 use crate::model::{Direction, Endpoint, FrameRef};
 use crate::reassembly::{FlowSummary, HalfSummary, Pause};
-
-/// What was noted of a session for the findings.
-#[derive(Debug, Default)]
-pub(super) struct Noted {
-    troubles: Vec<DataTrouble>,
-    lost: Lost,
-    odd_lines: Sightings,
-    wrong_ends: Sightings,
-}
 
 impl Session {
     /// What the packets of a transfer's data connection tell.
