@@ -92,6 +92,17 @@ proptest! {
     }
 }
 
+/// Two damaged bytes put a reply before its command and make it answer none: it was looked at without end.
+#[test]
+fn a_reply_that_answers_nothing_is_not_given_again_and_again() {
+    let mut capture = bytes_of("pyftpdlib-ftplib.pcap");
+    capture[1032] = 151;
+    capture[2462] = 242;
+    let report = report_of(capture);
+    let sessions = report["sessions"].as_array().expect("a list");
+    assert!(!sessions.is_empty());
+}
+
 fn capture() -> impl Strategy<Value = &'static str> {
     prop::sample::select(CAPTURES)
 }
@@ -104,11 +115,15 @@ struct Frame {
     bytes: Vec<u8>,
 }
 
-fn read(name: &str) -> Vec<Frame> {
+fn bytes_of(name: &str) -> Vec<u8> {
     let path: PathBuf = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("testdata/captures")
         .join(name);
-    let file = fs::read(path).expect("a capture of the test data");
+    fs::read(path).expect("a capture of the test data")
+}
+
+fn read(name: &str) -> Vec<Frame> {
+    let file = bytes_of(name);
     let mut rest = &file[24..];
     let mut frames = Vec::new();
     while let Some((header, tail)) = rest.split_first_chunk::<16>() {
@@ -201,7 +216,11 @@ fn split(frame: &Frame, random: &mut Random) -> Vec<Frame> {
 
 /// The report without what tells where and when bytes travelled.
 fn report(frames: &[Frame]) -> Value {
-    let reader: Box<dyn std::io::Read + Send> = Box::new(Cursor::new(write(frames)));
+    report_of(write(frames))
+}
+
+fn report_of(capture: Vec<u8>) -> Value {
+    let reader: Box<dyn std::io::Read + Send> = Box::new(Cursor::new(capture));
     let mut source = CaptureSet::from_readers(
         vec![("session.pcap".into(), reader)],
         ReadOptions::default(),

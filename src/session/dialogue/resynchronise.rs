@@ -193,9 +193,14 @@ impl Session {
             {
                 stray.unsolicited.remove(place);
             }
+            let left = self.dialogue.unclaimed.len();
             self.dialogue.announced = one.negotiation;
             self.give(shared, &one.reply, one.arrived);
             self.dialogue.announced = None;
+            if self.dialogue.unclaimed.len() > left {
+                // It answers none of them after all, and would come up again for ever.
+                return;
+            }
         }
     }
 
