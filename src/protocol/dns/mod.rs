@@ -2,6 +2,9 @@
 //!
 //! `message` reads one message through simple-dns; `names` remembers who looked up what.
 
+/// Server port of DNS, UDP and TCP (RFC 1035 section 4.2).
+pub const DNS_PORT: u16 = 53;
+
 mod message;
 mod names;
 

@@ -98,6 +98,19 @@ fn hash_reply(lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
     })
 }
 
+/// Parses the file name in the argument of HASH, MD5 or an X digest command, if the digest covers the whole file.
+///
+/// A quoted name may be followed by a byte range (`XCRC "name" 0 100`); with one, or without a closing quote, `None`. An
+/// unquoted argument is all name, spaces included.
+#[must_use]
+pub fn whole_file_argument(argument: &[u8]) -> Option<&[u8]> {
+    let Some(quoted) = argument.strip_prefix(b"\"") else {
+        return Some(argument);
+    };
+    let (name, range) = split_once(quoted, b'"')?;
+    range.trim_ascii().is_empty().then_some(name)
+}
+
 /// The number of bytes that the text of a final reply says were moved: `1,024 bytes transferred`.
 ///
 /// Rates (`bytes/sec`), what is left of a quota, and sums over a session are not that. `None` also where a text has two
@@ -296,5 +309,13 @@ mod tests {
         ] {
             assert_eq!(claimed_digest(verb, &lines(text)), None, "{verb} {text}");
         }
+    }
+
+    #[test]
+    fn byte_range_behind_a_quoted_name_is_not_the_whole_file() {
+        assert_eq!(whole_file_argument(b"a b"), Some(&b"a b"[..]));
+        assert_eq!(whole_file_argument(b"\"a b\" "), Some(&b"a b"[..]));
+        assert_eq!(whole_file_argument(b"\"a b\" 0 100"), None);
+        assert_eq!(whole_file_argument(b"\"a b"), None);
     }
 }

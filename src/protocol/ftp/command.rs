@@ -3,6 +3,8 @@
 //! RFC 959 section 5.3: verbs are case-insensitive. RFC 2640 section 3.1: exactly one space parts verb and argument; further
 //! and trailing spaces belong to the name.
 
+use super::reply::size_reply;
+
 /// A command line taken apart; nothing is judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedCommand<'a> {
@@ -194,6 +196,25 @@ impl Verb {
     }
 }
 
+/// Returns whether the argument of AUTH names TLS.
+///
+/// RFC 4217 section 4 has `TLS` and `SSL`; its drafts had `TLS-C` (same as `TLS`) and `TLS-P` (data protected as well).
+#[must_use]
+pub fn is_tls_mechanism(argument: &[u8]) -> bool {
+    let name = argument.trim_ascii();
+    [&b"TLS"[..], b"TLS-C", b"TLS-P", b"SSL"]
+        .iter()
+        .any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// Parses the number of bytes in the argument of ALLO; `R <record size>` may follow it (RFC 959 section 4.1.3).
+///
+/// `None` if the argument does not begin with a decimal number that fits 64 bits.
+#[must_use]
+pub fn allocated_size(argument: &[u8]) -> Option<u64> {
+    size_reply(argument.split(|&byte| byte == b' ').next()?)
+}
+
 const DATA_MARK: u8 = 242;
 const IAC: u8 = 255;
 
@@ -226,5 +247,23 @@ mod tests {
         assert_eq!(Verb::from_bytes(b"XCUP"), Verb::Cdup);
         assert_eq!(Verb::from_bytes(b"MFMT"), Verb::Other);
         assert_eq!(Verb::from_bytes(b"GET"), Verb::Unknown);
+    }
+
+    #[test]
+    fn tls_mechanisms_are_recognized_in_any_case() {
+        for name in [&b"TLS"[..], b"tls", b"SSL", b"TLS-C", b"tls-p "] {
+            assert!(is_tls_mechanism(name), "{}", name.escape_ascii());
+        }
+        for name in [&b"GSSAPI"[..], b"KERBEROS_V4", b""] {
+            assert!(!is_tls_mechanism(name), "{}", name.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn record_size_of_allo_is_not_its_size() {
+        assert_eq!(allocated_size(b"1024 R 80"), Some(1024));
+        assert_eq!(allocated_size(b"1024"), Some(1024));
+        assert_eq!(allocated_size(b"R"), None);
+        assert_eq!(allocated_size(b""), None);
     }
 }

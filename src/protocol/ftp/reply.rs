@@ -4,6 +4,8 @@
 //! with anything, other codes included. Some servers end it with another code: such a line may be the end, and
 //! whether the client went on decides ([`ReplyAssembler::client_went_on`]).
 
+use crate::model::wire_text;
+
 /// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedReply {
@@ -17,6 +19,14 @@ pub struct ParsedReply {
     pub truncated: bool,
     /// True where it did not end as RFC 959 says.
     pub irregular: bool,
+}
+
+impl ParsedReply {
+    /// Returns the first line without its code; empty for a bare code.
+    #[must_use]
+    pub fn first_line(&self) -> &[u8] {
+        self.lines.first().map_or(&[], Vec::as_slice)
+    }
 }
 
 /// What a line was.
@@ -161,6 +171,30 @@ fn shape(line: &[u8]) -> Shape<'_> {
     }
 }
 
+/// Returns the first non-empty line as trimmed text for a sentence, cut after 200 bytes; bytes that are not UTF-8 become
+/// U+FFFD. Empty if no line has text.
+#[must_use]
+pub fn first_text_line(lines: &[Vec<u8>]) -> String {
+    let line = lines
+        .iter()
+        .find(|line| !line.is_empty())
+        .map_or(&b""[..], Vec::as_slice);
+    wire_text::decode::<String>(&line[..line.len().min(SENTENCE_BYTES)])
+        .0
+        .trim()
+        .to_owned()
+}
+
+/// Returns whether `code` ends a transfer that a preliminary reply (1yz) has begun.
+///
+/// RFC 959 section 5.4 lists 226 and 250 as successes and 4yz and 5yz as failures. Codes from 600 are the protected replies
+/// of RFC 2228, whose content is hidden.
+#[must_use]
+pub const fn completes_transfer(code: u16) -> bool {
+    // 225 ("no transfer in progress") is sent by servers that close the connection before they answer.
+    matches!(code, 225 | 226 | 250 | 400..)
+}
+
 /// The code at the start of a line: 100 to 659 by RFC 959 section 4.2.1 and RFC 2228 section 5.
 #[must_use]
 pub fn reply_code(line: &[u8]) -> Option<u16> {
@@ -208,6 +242,9 @@ fn number(digits: &[u8]) -> Option<u64> {
     }
     Some(value)
 }
+
+/// Longest part of a line that [`first_text_line`] returns, in bytes.
+const SENTENCE_BYTES: usize = 200;
 
 #[cfg(test)]
 mod tests {
@@ -298,5 +335,29 @@ mod tests {
         assert_eq!(size_reply(b"1715"), Some(1715));
         assert_eq!(size_reply(b"20240101"), Some(20_240_101));
         assert_eq!(size_reply(b"no"), None);
+    }
+
+    #[test]
+    fn first_line_is_raw_and_first_text_line_skips_empty_lines() {
+        let mut assembler = ReplyAssembler::new(100);
+        assembler.line(b"220-", false);
+        assembler.line(b"  ready \xff", false);
+        let ReplyLine::Complete(reply) = assembler.line(b"220 end", false) else {
+            panic!("the reply is complete");
+        };
+        assert_eq!(reply.first_line(), b"");
+        assert_eq!(first_text_line(&reply.lines), "ready \u{fffd}");
+        assert_eq!(first_text_line(&[vec![b'x'; 300]]).len(), 200);
+        assert_eq!(first_text_line(&[]), "");
+    }
+
+    #[test]
+    fn only_final_replies_of_transfers_complete_them() {
+        for code in [225, 226, 250, 426, 451, 550, 633] {
+            assert!(completes_transfer(code), "{code}");
+        }
+        for code in [150, 200, 211, 221, 227, 350] {
+            assert!(!completes_transfer(code), "{code}");
+        }
     }
 }
