@@ -5,14 +5,14 @@ use std::collections::VecDeque;
 /// Values by number. Mostly the highest number comes and the lowest goes, and of most sessions there are one or two at a
 /// time: a sorted queue for so few takes a third of what a node of a tree does.
 #[derive(Debug)]
-pub(super) struct ByNumber<V> {
+pub(crate) struct ByNumber<V> {
     /// In the order of their numbers.
     entries: VecDeque<(u64, V)>,
 }
 
 impl<V> ByNumber<V> {
     /// Adds a value, or puts it in the place of the one with this number.
-    pub(super) fn insert(&mut self, number: u64, value: V) {
+    pub(crate) fn insert(&mut self, number: u64, value: V) {
         match self.position(number) {
             Ok(at) => self.entries[at].1 = value,
             Err(at) if at == self.entries.len() => self.entries.push_back((number, value)),
@@ -21,50 +21,50 @@ impl<V> ByNumber<V> {
     }
 
     /// Takes the value with this number out.
-    pub(super) fn remove(&mut self, number: u64) -> Option<V> {
+    pub(crate) fn remove(&mut self, number: u64) -> Option<V> {
         let at = self.position(number).ok()?;
         self.entries.remove(at).map(|(_, value)| value)
     }
 
     /// The value with this number.
-    pub(super) fn get(&self, number: u64) -> Option<&V> {
+    pub(crate) fn get(&self, number: u64) -> Option<&V> {
         let at = self.position(number).ok()?;
         self.entries.get(at).map(|(_, value)| value)
     }
 
     /// The value with this number, to be changed.
-    pub(super) fn get_mut(&mut self, number: u64) -> Option<&mut V> {
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut V> {
         let at = self.position(number).ok()?;
         self.entries.get_mut(at).map(|(_, value)| value)
     }
 
     /// Whether there is a value with this number.
-    pub(super) fn contains(&self, number: u64) -> bool {
+    pub(crate) fn contains(&self, number: u64) -> bool {
         self.position(number).is_ok()
     }
 
     /// The numbers, the lowest first.
-    pub(super) fn numbers(&self) -> impl Iterator<Item = u64> {
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
         self.entries.iter().map(|(number, _)| *number)
     }
 
     /// The values by number, the lowest first.
-    pub(super) fn values(&self) -> impl Iterator<Item = &V> {
+    pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.iter().map(|(_, value)| value)
     }
 
     /// The same, to be changed.
-    pub(super) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.iter_mut().map(|(_, value)| value)
     }
 
     /// How many there are.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there are none.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 

@@ -17,29 +17,25 @@
 //! ```
 
 mod by_number;
-mod connections;
-mod control;
 mod data;
 mod dialogue;
-mod dispatch;
-mod dns_streams;
 mod encrypted;
-mod finish;
+mod ftp_session;
+mod negotiation;
 mod noted;
 mod options;
-mod progress;
-mod recognise;
-mod representation;
+mod record;
+mod secrets;
+mod server_state;
 mod sessions_by_hosts;
 mod shared;
 mod sightings;
-mod standing;
-mod trace;
+mod steps;
 mod tracker;
 mod transfers;
 mod trouble;
 mod unreachable;
 
 pub use options::Options;
-pub use standing::{Origin, Standing};
+pub use tracker::standing::{Origin, Standing};
 pub use tracker::{PacketCounts, SessionTracker};

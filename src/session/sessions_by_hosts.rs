@@ -8,18 +8,18 @@ use crate::model::HostPair;
 
 /// Sessions in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct SessionsByHosts {
+pub(crate) struct SessionsByHosts {
     by_hosts: HashMap<HostPair, Vec<u64>, RandomState>,
 }
 
 impl SessionsByHosts {
     /// Whether there is none: what foreign traffic is held against.
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.by_hosts.is_empty()
     }
 
     /// A session from here on.
-    pub(super) fn enter(&mut self, hosts: HostPair, session: u64) {
+    pub(crate) fn enter(&mut self, hosts: HostPair, session: u64) {
         let sessions = self.by_hosts.entry(hosts).or_default();
         if !sessions.contains(&session) && sessions.len() < PER_PAIR {
             sessions.push(session);
@@ -27,7 +27,7 @@ impl SessionsByHosts {
     }
 
     /// No longer.
-    pub(super) fn leave(&mut self, hosts: HostPair, session: u64) {
+    pub(crate) fn leave(&mut self, hosts: HostPair, session: u64) {
         if let Some(sessions) = self.by_hosts.get_mut(&hosts) {
             sessions.retain(|known| *known != session);
             if sessions.is_empty() {
@@ -37,7 +37,7 @@ impl SessionsByHosts {
     }
 
     /// The sessions between two hosts.
-    pub(super) fn between(&self, hosts: HostPair) -> &[u64] {
+    pub(crate) fn between(&self, hosts: HostPair) -> &[u64] {
         self.by_hosts.get(&hosts).map_or(&[], Vec::as_slice)
     }
 }

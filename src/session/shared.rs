@@ -6,16 +6,6 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::data::content::DigestChoice;
-use super::data::content_sink::ContentSink;
-use super::data::data_channel::{DataChannel, DataId};
-use super::data::early_data::EarlyData;
-use super::data::expectation::Expectations;
-use super::data::first_bytes::AllFirstBytes;
-use super::options::Options;
-use super::sessions_by_hosts::SessionsByHosts;
-use super::transfers::listing_text::ListingTexts;
-use super::unreachable::Unreachables;
 use crate::diagnosis::Several;
 use crate::model::record::Totals;
 use crate::model::trace::TracedConnection;
@@ -23,35 +13,45 @@ use crate::model::{
     ContentId, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::protocol::dns::Names;
+use crate::session::data::content::DigestChoice;
+use crate::session::data::content_sink::ContentSink;
+use crate::session::data::data_channel::{DataChannel, DataId};
+use crate::session::data::early_data::EarlyData;
+use crate::session::data::first_bytes::AllFirstBytes;
+use crate::session::data::listing_text::ListingTexts;
+use crate::session::negotiation::expectation::Expectations;
+use crate::session::options::Options;
+use crate::session::sessions_by_hosts::SessionsByHosts;
+use crate::session::unreachable::Unreachables;
 
-pub(super) struct Shared<'s> {
-    pub(super) options: Options,
+pub(crate) struct Shared<'s> {
+    pub(crate) options: Options,
     /// There is more than one capture, so that frames also say which.
-    pub(super) several_captures: bool,
-    pub(super) digests: DigestChoice,
+    pub(crate) several_captures: bool,
+    pub(crate) digests: DigestChoice,
     events: &'s mut dyn EventSink,
-    pub(super) files: &'s mut dyn TransferSink,
-    pub(super) expectations: Expectations,
+    pub(crate) files: &'s mut dyn TransferSink,
+    pub(crate) expectations: Expectations,
     /// Sessions whose control connection is open.
-    pub(super) open: SessionsByHosts,
+    pub(crate) open: SessionsByHosts,
     /// Those whose commands cannot be read, so that their data connections come unannounced.
-    pub(super) encrypted: SessionsByHosts,
+    pub(crate) encrypted: SessionsByHosts,
     /// What may be announced later.
-    pub(super) early: EarlyData,
-    pub(super) names: Names,
-    pub(super) unreachable: Unreachables,
-    pub(super) several: Several,
-    pub(super) data: HashMap<DataId, Box<DataChannel>, RandomState>,
+    pub(crate) early: EarlyData,
+    pub(crate) names: Names,
+    pub(crate) unreachable: Unreachables,
+    pub(crate) several: Several,
+    pub(crate) data: HashMap<DataId, Box<DataChannel>, RandomState>,
     /// The frame being looked at.
-    pub(super) now: FrameRef,
+    pub(crate) now: FrameRef,
     /// Capture time, without the leaps of damaged records: what timers are started at.
-    pub(super) clock: Timestamp,
-    pub(super) totals: Totals,
+    pub(crate) clock: Timestamp,
+    pub(crate) totals: Totals,
     warnings: BTreeMap<(WarningCode, String), Warning>,
     contents: u64,
     data_count: u64,
     /// Bytes of control lines and records that open sessions keep.
-    pub(super) kept_bytes: usize,
+    pub(crate) kept_bytes: usize,
     /// Each decoder at work holds one more reference.
     decoders: Arc<()>,
     texts: ListingTexts,
@@ -61,7 +61,7 @@ pub(super) struct Shared<'s> {
 }
 
 impl<'s> Shared<'s> {
-    pub(super) fn new(
+    pub(crate) fn new(
         options: Options,
         several_captures: bool,
         events: &'s mut dyn EventSink,
@@ -100,7 +100,7 @@ impl<'s> Shared<'s> {
     }
 
     /// Tells the sinks what became known with the current frame.
-    pub(super) fn emit(&mut self, session: Option<u64>, kind: EventKind<'_>) {
+    pub(crate) fn emit(&mut self, session: Option<u64>, kind: EventKind<'_>) {
         match &kind {
             EventKind::SessionStart { .. } => self.totals.sessions += 1,
             EventKind::Transfer(transfer) => {
@@ -120,12 +120,12 @@ impl<'s> Shared<'s> {
     }
 
     /// Hands on the segments of a connection that is over.
-    pub(super) fn traced(&mut self, connection: TracedConnection) {
+    pub(crate) fn traced(&mut self, connection: TracedConnection) {
         self.events.connection(connection);
     }
 
     /// Counts a warning; it is told at the end.
-    pub(super) fn warn(&mut self, code: WarningCode, message: impl Into<String>) {
+    pub(crate) fn warn(&mut self, code: WarningCode, message: impl Into<String>) {
         let message = message.into();
         let frame = self.now;
         self.warnings
@@ -138,7 +138,7 @@ impl<'s> Shared<'s> {
 
     /// A control line as it is kept: whole while there is room for the lines of all open sessions, else its beginning.
     /// Tells whether it was cut.
-    pub(super) fn keep_text<'a>(&mut self, line: &'a [u8]) -> (&'a [u8], bool) {
+    pub(crate) fn keep_text<'a>(&mut self, line: &'a [u8]) -> (&'a [u8], bool) {
         let room = self.kept_bytes <= self.options.limits.record_bytes || line.len() <= SHORT_LINE;
         let kept = if room { line } else { &line[..SHORT_LINE] };
         self.kept_bytes += kept.len() * COPIES;
@@ -152,7 +152,7 @@ impl<'s> Shared<'s> {
     }
 
     /// Whether a record that takes so many bytes may be kept until its session ends; it counts from now on.
-    pub(super) fn keep_record(&mut self, bytes: usize) -> bool {
+    pub(crate) fn keep_record(&mut self, bytes: usize) -> bool {
         let kept = self.kept_bytes.saturating_add(bytes);
         let room = kept <= self.options.limits.record_bytes;
         if room {
@@ -167,13 +167,13 @@ impl<'s> Shared<'s> {
     }
 
     /// The transfer is settled after a while even if its data connection is not seen to end.
-    pub(super) fn wait_for_data(&mut self, session: u64, transfer: u64) {
+    pub(crate) fn wait_for_data(&mut self, session: u64, transfer: u64) {
         let until = self.clock.plus(self.options.limits.settle);
         self.waiting.push(Reverse((until, session, transfer)));
     }
 
     /// The next transfer that waited long enough.
-    pub(super) fn waited(&mut self, now: Timestamp) -> Option<(u64, u64)> {
+    pub(crate) fn waited(&mut self, now: Timestamp) -> Option<(u64, u64)> {
         let Reverse((until, session, transfer)) = *self.waiting.peek()?;
         if until > now {
             return None;
@@ -182,17 +182,17 @@ impl<'s> Shared<'s> {
         Some((session, transfer))
     }
 
-    pub(super) fn take_warnings(&mut self) -> Vec<Warning> {
+    pub(crate) fn take_warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.warnings).into_values().collect()
     }
 
-    pub(super) fn next_content(&mut self) -> ContentId {
+    pub(crate) fn next_content(&mut self) -> ContentId {
         self.contents += 1;
         ContentId(self.contents)
     }
 
     /// Takes up a data connection, or what follows on one.
-    pub(super) fn add_channel(&mut self, channel: DataChannel) -> DataId {
+    pub(crate) fn add_channel(&mut self, channel: DataChannel) -> DataId {
         self.data_count += 1;
         let id = DataId(self.data_count);
         self.data.insert(id, Box::new(channel));
@@ -200,7 +200,7 @@ impl<'s> Shared<'s> {
     }
 
     /// A data connection, and where its bytes go.
-    pub(super) fn channel(&mut self, id: DataId) -> Option<(&mut DataChannel, ContentSink<'_>)> {
+    pub(crate) fn channel(&mut self, id: DataId) -> Option<(&mut DataChannel, ContentSink<'_>)> {
         let channel = self.data.get_mut(&id)?;
         let sink = ContentSink {
             options: &self.options,
@@ -215,7 +215,7 @@ impl<'s> Shared<'s> {
     }
 
     /// Where bytes go.
-    pub(super) fn sink(&mut self) -> ContentSink<'_> {
+    pub(crate) fn sink(&mut self) -> ContentSink<'_> {
         ContentSink {
             options: &self.options,
             digests: self.digests,
@@ -233,4 +233,4 @@ const SHORT_LINE: usize = 256;
 
 /// How often a line stands in the state of a session, until its step is told: in the command as it was sent and as it will
 /// be told, and with the argument and the path of a transfer.
-pub(super) const COPIES: usize = 4;
+pub(crate) const COPIES: usize = 4;

@@ -4,13 +4,13 @@ use crate::model::FrameRef;
 
 /// How often something was seen, and where first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Sightings {
-    pub(super) count: u64,
-    pub(super) frames: Vec<u64>,
+pub(crate) struct Sightings {
+    pub(crate) count: u64,
+    pub(crate) frames: Vec<u64>,
 }
 
 impl Sightings {
-    pub(super) fn note(&mut self, frame: FrameRef) {
+    pub(crate) fn note(&mut self, frame: FrameRef) {
         self.count += 1;
         if self.frames.len() < FRAMES {
             self.frames.push(frame.number);
@@ -19,4 +19,4 @@ impl Sightings {
 }
 
 /// Frames kept of one kind of trouble.
-pub(super) const FRAMES: usize = 8;
+pub(crate) const FRAMES: usize = 8;

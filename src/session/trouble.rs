@@ -2,23 +2,23 @@
 
 use std::num::NonZeroU64;
 
-use super::control::Session;
-use super::data::content::Content;
-use super::data::data_channel::DataChannel;
-use super::noted::Noted;
-use super::shared::Shared;
-use super::sightings::{FRAMES, Sightings};
-use super::transfers::facts::Facts;
-use super::transfers::stated_sizes::Weight;
-use super::transfers::transfer_state::{TransferState, direction_of, payload_way};
 use crate::diagnosis::{DataTrouble, SHORTEST_STALL, StallPlace};
 use crate::model::record::{DataType, LinkMethod, Mode, Opener, TransferDirection, TransferMode};
 use crate::model::{Direction, Endpoint, FrameRef};
 use crate::reassembly::{FlowSummary, HalfSummary, Pause};
+use crate::session::data::content::Content;
+use crate::session::data::data_channel::DataChannel;
+use crate::session::ftp_session::Session;
+use crate::session::noted::Noted;
+use crate::session::shared::Shared;
+use crate::session::sightings::{FRAMES, Sightings};
+use crate::session::transfers::facts::Facts;
+use crate::session::transfers::stated_sizes::Weight;
+use crate::session::transfers::transfer_state::{TransferState, direction_of, payload_way};
 
 impl Session {
     /// What the packets of a transfer's data connection tell.
-    pub(super) fn note_trouble(
+    pub(crate) fn note_trouble(
         &mut self,
         shared: &Shared<'_>,
         id: u64,
@@ -91,17 +91,17 @@ impl Session {
     }
 
     /// A line where a reply should begin, without a code.
-    pub(super) fn note_odd_line(&mut self, frame: FrameRef) {
+    pub(crate) fn note_odd_line(&mut self, frame: FrameRef) {
         self.noted_mut().odd_lines.note(frame);
     }
 
     /// A reply of several lines whose last line had another code.
-    pub(super) fn note_wrong_end(&mut self, frame: FrameRef) {
+    pub(crate) fn note_wrong_end(&mut self, frame: FrameRef) {
         self.noted_mut().wrong_ends.note(frame);
     }
 
     /// A data connection that was announced, tried, and never opened, so that the client did not even send its command.
-    pub(super) fn note_unused(&mut self, shared: &Shared<'_>, number: u64) {
+    pub(crate) fn note_unused(&mut self, shared: &Shared<'_>, number: u64) {
         let Some(negotiation) = self.negotiations.get(number) else {
             return;
         };
@@ -126,7 +126,7 @@ impl Session {
     }
 
     /// All that was noted, with what is known only once all is over.
-    pub(super) fn take_troubles(&mut self, shared: &Shared<'_>) -> Vec<DataTrouble> {
+    pub(crate) fn take_troubles(&mut self, shared: &Shared<'_>) -> Vec<DataTrouble> {
         let noted = self.noted.take().map(|noted| *noted).unwrap_or_default();
         let Noted {
             mut troubles,
@@ -178,7 +178,7 @@ impl Session {
     }
 
     /// Bytes of a data connection that reached the other side and are not in the capture.
-    pub(super) fn note_loss(&mut self, summary: &FlowSummary) {
+    pub(crate) fn note_loss(&mut self, summary: &FlowSummary) {
         let mut any = false;
         for half in &summary.half {
             let missing = half.measured.not_recorded();

@@ -8,13 +8,13 @@ use crate::model::{Endpoint, FlowKey};
 
 /// The latest errors.
 #[derive(Debug, Default)]
-pub(super) struct Unreachables {
+pub(crate) struct Unreachables {
     notes: VecDeque<(FlowKey, Unreachable)>,
 }
 
 impl Unreachables {
     /// An error; kept where it says that a TCP connection cannot be.
-    pub(super) fn note(&mut self, error: &IcmpError) {
+    pub(crate) fn note(&mut self, error: &IcmpError) {
         let Some(says) = meaning(error).filter(|_| error.protocol == TCP) else {
             return;
         };
@@ -35,7 +35,7 @@ impl Unreachables {
     }
 
     /// The first error about a connection, not before `frame`.
-    pub(super) fn of(&self, key: FlowKey, frame: u64) -> Option<Unreachable> {
+    pub(crate) fn of(&self, key: FlowKey, frame: u64) -> Option<Unreachable> {
         self.notes
             .iter()
             .find(|(about, unreachable)| *about == key && unreachable.frame >= frame)

@@ -7,26 +7,26 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use super::first_bytes::{AllFirstBytes, FirstBytes};
-use super::line_ends::LineEnds;
 use crate::model::{ContentId, hex};
 use crate::protocol::tls::record::looks_like_record;
-use crate::session::transfers::listing_text::{ListingText, ListingTexts};
+use crate::session::data::first_bytes::{AllFirstBytes, FirstBytes};
+use crate::session::data::line_ends::LineEnds;
+use crate::session::data::listing_text::{ListingText, ListingTexts};
 
 /// What is kept of the bytes while they pass.
-pub(in crate::session) struct Content {
-    pub(in crate::session) id: ContentId,
+pub(crate) struct Content {
+    pub(crate) id: ContentId,
     sha256: Sha256,
     /// Where any are wanted.
     others: Option<Box<OtherDigests>>,
     /// Payload bytes, each once.
-    pub(in crate::session) bytes: u64,
+    pub(crate) bytes: u64,
     /// End of the stream as far as it is known, holes included.
-    pub(in crate::session) length: u64,
+    pub(crate) length: u64,
     /// Holes: from, to.
-    pub(in crate::session) gaps: Vec<[u64; 2]>,
-    pub(in crate::session) gaps_omitted: u64,
-    pub(in crate::session) missing: u64,
+    pub(crate) gaps: Vec<[u64; 2]>,
+    pub(crate) gaps_omitted: u64,
+    pub(crate) missing: u64,
     /// The first bytes, until there are enough to tell what they are.
     head: FirstBytes,
     /// What `head` is so far, with how many bytes told it.
@@ -38,15 +38,15 @@ pub(in crate::session) struct Content {
     /// Before which bytes of the text others are missing.
     breaks: Vec<usize>,
     /// The listing was longer than its bound.
-    pub(in crate::session) text_cut: bool,
+    pub(crate) text_cut: bool,
     /// Counted where it was asked for, and from the first byte.
     line_ends: Option<Box<LineEnds>>,
     /// Bytes were given to the transfer sink.
-    pub(in crate::session) stored: bool,
+    pub(crate) stored: bool,
 }
 
 impl Content {
-    pub(in crate::session) fn new(id: ContentId, wanted: DigestChoice) -> Self {
+    pub(crate) fn new(id: ContentId, wanted: DigestChoice) -> Self {
         Self {
             id,
             sha256: Sha256::new(),
@@ -68,18 +68,14 @@ impl Content {
     }
 
     /// Its text counts for all listings that are open, its first bytes for those of all contents.
-    pub(in crate::session) fn among(
-        mut self,
-        texts: &ListingTexts,
-        first_bytes: &AllFirstBytes,
-    ) -> Self {
+    pub(crate) fn among(mut self, texts: &ListingTexts, first_bytes: &AllFirstBytes) -> Self {
         self.text = Some(ListingText::among(texts));
         self.head = FirstBytes::among(first_bytes);
         self
     }
 
     /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing.
-    pub(in crate::session) fn write(&mut self, offset: u64, bytes: &[u8], text_room: usize) {
+    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8], text_room: usize) {
         self.sha256.update(bytes);
         if let Some(others) = &mut self.others {
             others.update(bytes);
@@ -102,7 +98,7 @@ impl Content {
     }
 
     /// Bytes that will not come.
-    pub(in crate::session) fn gap(&mut self, from: u64, length: u64) {
+    pub(crate) fn gap(&mut self, from: u64, length: u64) {
         let to = from.saturating_add(length);
         self.missing = self.missing.saturating_add(length);
         self.length = self.length.max(to);
@@ -122,7 +118,7 @@ impl Content {
     }
 
     /// From now on counts line ends, those of the bytes so far included where these were kept.
-    pub(in crate::session) fn count_line_ends(&mut self) {
+    pub(crate) fn count_line_ends(&mut self) {
         let mut line_ends = LineEnds::default();
         match &self.text {
             Some(text) if text.len() as u64 == self.bytes => line_ends.count(text),
@@ -133,12 +129,12 @@ impl Content {
     }
 
     /// The line ends, where they were counted and no byte is missing.
-    pub(in crate::session) fn line_ends(&self) -> Option<&LineEnds> {
+    pub(crate) fn line_ends(&self) -> Option<&LineEnds> {
         self.line_ends.as_deref().filter(|_| self.missing == 0)
     }
 
     /// Whether the first bytes are a TLS record.
-    pub(in crate::session) fn begins_with_record(&self) -> bool {
+    pub(crate) fn begins_with_record(&self) -> bool {
         let record = match &self.kind {
             Some(kind) => kind.record,
             None => looks_like_record(&self.head),
@@ -147,18 +143,18 @@ impl Content {
     }
 
     /// Whether more bytes will not tell more of the type.
-    pub(in crate::session) const fn tells_its_type(&self) -> bool {
+    pub(crate) const fn tells_its_type(&self) -> bool {
         self.kind.is_some()
     }
 
     /// The format of what was sent as text and is none.
-    pub(in crate::session) fn binary_format(&self) -> Option<String> {
+    pub(crate) fn binary_format(&self) -> Option<String> {
         let format = self.first_bytes()?.binary?;
         Some(format.media_type().to_owned())
     }
 
     /// What the first bytes look like; `None` for no bytes and for a stream whose first bytes are missing.
-    pub(in crate::session) fn media_type(&self) -> Option<String> {
+    pub(crate) fn media_type(&self) -> Option<String> {
         Some(self.first_bytes()?.media_type().to_owned())
     }
 
@@ -196,13 +192,13 @@ impl Content {
     }
 
     /// The text of a listing without what is missing, and before which of its bytes that is.
-    pub(in crate::session) fn text(&self) -> Option<(&[u8], &[usize])> {
+    pub(crate) fn text(&self) -> Option<(&[u8], &[usize])> {
         let text = self.text.as_ref()?;
         Some((text, &self.breaks))
     }
 
     /// The digests of the bytes so far, in hex.
-    pub(in crate::session) fn digests(&self) -> Digests {
+    pub(crate) fn digests(&self) -> Digests {
         Digests {
             sha256: hex(&self.sha256.clone().finalize()),
             ..self
@@ -324,21 +320,21 @@ fn binary_format(head: &[u8], format: FileFormat) -> Option<FileFormat> {
 
 /// Digests that are made beside SHA-256.
 #[derive(Clone, Copy, Debug, Default)]
-pub(in crate::session) struct DigestChoice {
-    pub(in crate::session) md5: bool,
-    pub(in crate::session) sha1: bool,
+pub(crate) struct DigestChoice {
+    pub(crate) md5: bool,
+    pub(crate) sha1: bool,
     /// To compare with XCRC, once a server is seen to know that command.
-    pub(in crate::session) crc32: bool,
+    pub(crate) crc32: bool,
 }
 
 /// Digests in hex.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct Digests {
-    pub(in crate::session) sha256: String,
-    pub(in crate::session) md5: Option<String>,
-    pub(in crate::session) sha1: Option<String>,
+pub(crate) struct Digests {
+    pub(crate) sha256: String,
+    pub(crate) md5: Option<String>,
+    pub(crate) sha1: Option<String>,
     /// CRC-32 of ISO 3309, as XCRC tells it.
-    pub(in crate::session) crc32: Option<String>,
+    pub(crate) crc32: Option<String>,
 }
 
 /// A line of `ls -l`: a letter for the kind, nine for who may do what, and a space or a mark.

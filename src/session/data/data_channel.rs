@@ -1,10 +1,5 @@
 //! One data connection: which negotiation it belongs to, and its bytes both ways.
 
-use super::content::Content;
-use super::content_sink::ContentSink;
-use super::decoding::Decoding;
-use super::expectation::NegotiationId;
-use super::link::Agreement;
 use crate::model::record::{
     Address, Close, Connection, DataType, Link, LinkMethod, Opener, TransferMode,
 };
@@ -12,15 +7,20 @@ use crate::model::{Direction, Endpoint, FlowKey, FrameRef, TransferSink};
 use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::representation::{Coding, FileEnds};
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
-use crate::session::encrypted::encrypted_stream::{EncryptedStream, Nature};
+use crate::session::data::content::Content;
+use crate::session::data::content_sink::ContentSink;
+use crate::session::data::decoding::Decoding;
+use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
+use crate::session::negotiation::confidence::Agreement;
+use crate::session::negotiation::expectation::NegotiationId;
 
 /// Names a data connection; never used twice in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::session) struct DataId(pub(in crate::session) u64);
+pub(crate) struct DataId(pub(crate) u64);
 
 /// What the bytes are, as far as it is known while they pass.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Purpose {
+pub(crate) enum Purpose {
     /// No command claimed the connection yet.
     Unknown,
     /// A listing, whose text is kept and not saved.
@@ -30,62 +30,62 @@ pub(in crate::session) enum Purpose {
 }
 
 /// One data connection.
-pub(in crate::session) struct DataChannel {
-    pub(in crate::session) key: FlowKey,
+pub(crate) struct DataChannel {
+    pub(crate) key: FlowKey,
     /// The negotiation that announced it.
-    pub(in crate::session) negotiation: Option<NegotiationId>,
-    pub(in crate::session) link: Link,
+    pub(crate) negotiation: Option<NegotiationId>,
+    pub(crate) link: Link,
     /// The direction in which the FTP client sends.
-    pub(in crate::session) client_way: Direction,
-    pub(in crate::session) purpose: Purpose,
+    pub(crate) client_way: Direction,
+    pub(crate) purpose: Purpose,
     /// By [`Direction::index`].
-    pub(in crate::session) contents: [Option<Box<Content>>; 2],
+    pub(crate) contents: [Option<Box<Content>>; 2],
     /// The file that the bytes of one direction stand for.
-    pub(in crate::session) decoding: Option<(Direction, Box<Decoding>)>,
+    pub(crate) decoding: Option<(Direction, Box<Decoding>)>,
     /// Line ends of the bytes of this direction are counted: they are sent as text.
-    pub(in crate::session) lines: Option<Direction>,
+    pub(crate) lines: Option<Direction>,
     /// As of the last time anything but bytes happened.
-    pub(in crate::session) summary: FlowSummary,
-    pub(in crate::session) closed: Option<CloseReason>,
+    pub(crate) summary: FlowSummary,
+    pub(crate) closed: Option<CloseReason>,
     /// The session that announced it, where no command of that session used it.
-    pub(in crate::session) announcer: Option<u64>,
+    pub(crate) announcer: Option<u64>,
     /// What passes on it, where it may belong to a session whose commands cannot be read, and that session.
-    pub(in crate::session) encrypted: Option<Box<EncryptedStream>>,
-    pub(in crate::session) home: Option<u64>,
+    pub(crate) encrypted: Option<Box<EncryptedStream>>,
+    pub(crate) home: Option<u64>,
     /// Its port alone says that it carries data, so that clear bytes are worth keeping.
-    pub(in crate::session) is_data: bool,
+    pub(crate) is_data: bool,
     /// Everything was told; only its last segments are still to come.
-    pub(in crate::session) settled: bool,
+    pub(crate) settled: bool,
     /// MODE in force when it was opened.
-    pub(in crate::session) mode: TransferMode,
+    pub(crate) mode: TransferMode,
     /// Where files end, by [`Direction::index`]; `None` where only the end of the connection ends one.
-    pub(in crate::session) ends: [Option<FileEnds>; 2],
+    pub(crate) ends: [Option<FileEnds>; 2],
     /// The file is over, though the connection is not.
-    pub(in crate::session) ended: Option<FrameRef>,
+    pub(crate) ended: Option<FrameRef>,
     /// The next file began before anything said that this one is over.
-    pub(in crate::session) cut_off: bool,
+    pub(crate) cut_off: bool,
     /// What came on the same connection before this file.
-    pub(in crate::session) before: Option<Box<Before>>,
+    pub(crate) before: Option<Box<Before>>,
     /// Where in the stream this file begins, by [`Direction::index`].
-    pub(in crate::session) base: [u64; 2],
+    pub(crate) base: [u64; 2],
     /// The same connection as another session sees it.
-    pub(in crate::session) twin: Option<DataId>,
+    pub(crate) twin: Option<DataId>,
 }
 
 /// What is known of a data connection where a file begins that is not its first.
 #[derive(Clone, Debug)]
-pub(in crate::session) struct Before {
+pub(crate) struct Before {
     /// The connection until then.
-    pub(in crate::session) summary: FlowSummary,
+    pub(crate) summary: FlowSummary,
     /// Nothing lies between the file before and this one.
-    pub(in crate::session) start_known: bool,
+    pub(crate) start_known: bool,
     /// The first byte of this file.
-    pub(in crate::session) first: Option<FrameRef>,
+    pub(crate) first: Option<FrameRef>,
 }
 
 impl DataChannel {
     /// A connection that was waited for; `listener` is the end that listens, `client_listens` in active modes.
-    pub(in crate::session) fn expected(
+    pub(crate) fn expected(
         negotiation: NegotiationId,
         link: Link,
         listener: Endpoint,
@@ -105,7 +105,7 @@ impl DataChannel {
     }
 
     /// A connection from port 20 that nobody announced; the link is never shown.
-    pub(in crate::session) fn unannounced(summary: &FlowSummary) -> Self {
+    pub(crate) fn unannounced(summary: &FlowSummary) -> Self {
         let from_low = summary.key.low.port == FTP_DATA;
         let client_way = if from_low {
             Direction::Down
@@ -121,11 +121,7 @@ impl DataChannel {
     }
 
     /// A connection that may belong to `session`, whose commands cannot be read; `client_way` as far as the ends tell.
-    pub(in crate::session) fn unreadable(
-        session: u64,
-        client_way: Direction,
-        summary: &FlowSummary,
-    ) -> Self {
+    pub(crate) fn unreadable(session: u64, client_way: Direction, summary: &FlowSummary) -> Self {
         let link = Link {
             method: LinkMethod::EncryptedSession,
             confidence: 0.5,
@@ -172,29 +168,29 @@ impl DataChannel {
     }
 
     /// Everything was told: the bytes are dropped, and what still comes is not looked at.
-    pub(in crate::session) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         self.contents = [None, None];
         self.decoding = None;
         self.settled = true;
     }
 
     /// Whether everything was told.
-    pub(in crate::session) const fn is_settled(&self) -> bool {
+    pub(crate) const fn is_settled(&self) -> bool {
         self.settled
     }
 
     /// The FTP server's end.
-    pub(in crate::session) const fn server(&self) -> Endpoint {
+    pub(crate) const fn server(&self) -> Endpoint {
         self.key.destination(self.client_way)
     }
 
     /// The FTP client's end.
-    pub(in crate::session) const fn client(&self) -> Endpoint {
+    pub(crate) const fn client(&self) -> Endpoint {
         self.key.source(self.client_way)
     }
 
     /// Bytes in order. Tells how many of them are of this file: all, unless it ends among them.
-    pub(in crate::session) fn data(
+    pub(crate) fn data(
         &mut self,
         direction: Direction,
         chunk: Chunk<'_>,
@@ -265,12 +261,7 @@ impl DataChannel {
     }
 
     /// A command claims the connection, and says what its bytes are.
-    pub(in crate::session) fn claim(
-        &mut self,
-        purpose: Purpose,
-        coding: Coding,
-        mut sink: ContentSink<'_>,
-    ) {
+    pub(crate) fn claim(&mut self, purpose: Purpose, coding: Coding, mut sink: ContentSink<'_>) {
         self.purpose = purpose;
         if self.decoding.is_some() || self.settled {
             return;
@@ -303,7 +294,7 @@ impl DataChannel {
     }
 
     /// What was said of its bytes was wrong: they are decoded otherwise, if none were yet.
-    pub(in crate::session) fn forget_decoding(&mut self) {
+    pub(crate) fn forget_decoding(&mut self) {
         if let Some((_, decoding)) = &mut self.decoding {
             if decoding.content.length == 0 {
                 self.decoding = None;
@@ -314,7 +305,7 @@ impl DataChannel {
     }
 
     /// No more bytes come: what is decoded is all there is.
-    pub(in crate::session) fn finish_decoding(&mut self, mut sink: ContentSink<'_>) {
+    pub(crate) fn finish_decoding(&mut self, mut sink: ContentSink<'_>) {
         let (room, save) = self.room_and_save(&sink);
         if let Some((way, decoding)) = &mut self.decoding {
             let raw = self.contents[way.index()].as_deref();
@@ -323,7 +314,7 @@ impl DataChannel {
     }
 
     /// The file that the bytes of this direction stand for, where they are not the file.
-    pub(in crate::session) fn decoded(&self, direction: Direction) -> Option<&Decoding> {
+    pub(crate) fn decoded(&self, direction: Direction) -> Option<&Decoding> {
         let (way, decoding) = self.decoding.as_ref()?;
         (*way == direction && decoding.applies()).then_some(&**decoding)
     }
@@ -337,12 +328,7 @@ impl DataChannel {
     }
 
     /// Bytes that will not come.
-    pub(in crate::session) fn gap(
-        &mut self,
-        direction: Direction,
-        gap: Gap,
-        mut sink: ContentSink<'_>,
-    ) {
+    pub(crate) fn gap(&mut self, direction: Direction, gap: Gap, mut sink: ContentSink<'_>) {
         if let Some(stream) = &mut self.encrypted {
             stream.gap(direction, gap.length);
         }
@@ -362,12 +348,12 @@ impl DataChannel {
     }
 
     /// What was sent in this direction.
-    pub(in crate::session) fn content(&self, direction: Direction) -> Option<&Content> {
+    pub(crate) fn content(&self, direction: Direction) -> Option<&Content> {
         self.contents[direction.index()].as_deref()
     }
 
     /// TLS runs on it: both ends began with its records, or one did and `expected` says that this is what to expect.
-    pub(in crate::session) fn is_encrypted(&self, expected: bool) -> bool {
+    pub(crate) fn is_encrypted(&self, expected: bool) -> bool {
         let begins = |way| self.content(way).map(Content::begins_with_record);
         match (begins(Direction::Up), begins(Direction::Down)) {
             (Some(up), Some(down)) => up && down,
@@ -377,7 +363,7 @@ impl DataChannel {
     }
 
     /// The direction that carried more.
-    pub(in crate::session) fn heavier_way(&self) -> Direction {
+    pub(crate) fn heavier_way(&self) -> Direction {
         let carried = |way| self.content(way).map_or(0, |content| content.bytes);
         if carried(Direction::Up) > carried(Direction::Down) {
             Direction::Up
@@ -387,7 +373,7 @@ impl DataChannel {
     }
 
     /// Drops saved bytes that turned out to be no file.
-    pub(in crate::session) fn discard(&self, direction: Direction, files: &mut dyn TransferSink) {
+    pub(crate) fn discard(&self, direction: Direction, files: &mut dyn TransferSink) {
         if let Some(content) = self.content(direction)
             && content.stored
         {
@@ -401,7 +387,7 @@ impl DataChannel {
     }
 
     /// True once more was seen than SYNs without an answer or an RST in their place.
-    pub(in crate::session) fn was_open(&self) -> bool {
+    pub(crate) fn was_open(&self) -> bool {
         self.summary.established.is_some()
             || (self.summary.sent(Direction::Up).syn.is_some()
                 && self.summary.sent(Direction::Down).syn.is_some())
@@ -419,7 +405,7 @@ impl DataChannel {
     }
 
     /// The connection as the report shows it.
-    pub(in crate::session) fn record(&self, way: Direction) -> Connection {
+    pub(crate) fn record(&self, way: Direction) -> Connection {
         let opened_by = self.summary.initiator.map(|initiator| {
             if initiator == self.client_way {
                 Opener::Client
@@ -493,7 +479,7 @@ impl DataChannel {
 }
 
 /// The server's data port by default (RFC 959 section 3.2: the port beside the control port).
-pub(in crate::session) const FTP_DATA: u16 = 20;
+pub(crate) const FTP_DATA: u16 = 20;
 
 /// Text kept of a connection that no command claimed yet.
 const UNCLAIMED_TEXT: usize = 64 << 10;

@@ -6,16 +6,16 @@
 
 use std::sync::Arc;
 
-use super::content::Content;
-use super::content_sink::ContentSink;
 use crate::model::record::Decoded;
 use crate::protocol::ftp::representation::{Coding, Decoder};
+use crate::session::data::content::Content;
+use crate::session::data::content_sink::ContentSink;
 
 /// A decoder and what came out of it so far.
-pub(in crate::session) struct Decoding {
+pub(crate) struct Decoding {
     decoder: Decoder,
     steps: Vec<&'static str>,
-    pub(in crate::session) content: Content,
+    pub(crate) content: Content,
     problem: Option<String>,
     finished: bool,
     /// The first bytes, while they have not told whether there is anything to decode.
@@ -26,11 +26,7 @@ pub(in crate::session) struct Decoding {
 
 impl Decoding {
     /// A decoder; `None` where the bytes are the file. A file that was sent as text may turn out to be none.
-    pub(in crate::session) fn new(
-        coding: Coding,
-        is_file: bool,
-        sink: &mut ContentSink<'_>,
-    ) -> Option<Self> {
+    pub(crate) fn new(coding: Coding, is_file: bool, sink: &mut ContentSink<'_>) -> Option<Self> {
         let as_text = Coding {
             text_lines: true,
             ..coding
@@ -52,23 +48,23 @@ impl Decoding {
     }
 
     /// Whether there is anything to decode, as far as it is known.
-    pub(in crate::session) const fn applies(&self) -> bool {
+    pub(crate) const fn applies(&self) -> bool {
         self.place.is_some() && self.undecided.is_none()
     }
 
     /// What was wrong.
-    pub(in crate::session) fn problem(&self) -> Option<&str> {
+    pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
     /// What was undone.
-    pub(in crate::session) fn steps(&self) -> &[&'static str] {
+    pub(crate) fn steps(&self) -> &[&'static str] {
         &self.steps
     }
 
     /// Bytes in order, the last of those in `raw`; `text_room` is how much text may be kept, 0 for what is no listing; `save`
     /// for a file.
-    pub(in crate::session) fn push(
+    pub(crate) fn push(
         &mut self,
         bytes: &[u8],
         raw: Option<&Content>,
@@ -107,12 +103,12 @@ impl Decoding {
     }
 
     /// What follows cannot be decoded.
-    pub(in crate::session) fn stop(&mut self, problem: &str) {
+    pub(crate) fn stop(&mut self, problem: &str) {
         self.problem.get_or_insert_with(|| problem.to_owned());
     }
 
     /// There are no more bytes than those in `raw`.
-    pub(in crate::session) fn finish(
+    pub(crate) fn finish(
         &mut self,
         raw: Option<&Content>,
         text_room: usize,
@@ -137,7 +133,7 @@ impl Decoding {
     }
 
     /// What came out, for the report.
-    pub(in crate::session) fn record(&self) -> Decoded {
+    pub(crate) fn record(&self) -> Decoded {
         let digests = self.content.digests();
         Decoded {
             steps: self.steps.iter().map(|&step| step.to_owned()).collect(),

@@ -12,12 +12,12 @@ use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap};
 
 /// One such connection, as far as it went.
 #[derive(Debug)]
-pub(in crate::session) struct EarlyConnection {
+pub(crate) struct EarlyConnection {
     /// Where it is followed; stale once it is closed.
-    pub(in crate::session) flow: FlowId,
+    pub(crate) flow: FlowId,
     /// The latest that is known of it.
-    pub(in crate::session) summary: FlowSummary,
-    pub(in crate::session) closed: Option<CloseReason>,
+    pub(crate) summary: FlowSummary,
+    pub(crate) closed: Option<CloseReason>,
     pieces: Vec<Piece>,
     /// How far each direction is in `pieces`, and how far it went, by [`Direction::index`].
     kept: [u64; 2],
@@ -28,7 +28,7 @@ pub(in crate::session) struct EarlyConnection {
 
 /// What passed, in order.
 #[derive(Debug)]
-pub(in crate::session) enum Piece {
+pub(crate) enum Piece {
     /// Bytes, and where they arrived.
     Bytes(Direction, u64, FrameRef, Vec<u8>),
     /// A hole.
@@ -37,27 +37,22 @@ pub(in crate::session) enum Piece {
 
 /// All of them, by a number that is never used twice.
 #[derive(Debug, Default)]
-pub(in crate::session) struct EarlyData {
+pub(crate) struct EarlyData {
     connections: BTreeMap<u64, EarlyConnection>,
     count: u64,
     held: usize,
     /// Something was announced since they were looked through.
-    pub(in crate::session) wanted: bool,
+    pub(crate) wanted: bool,
 }
 
 impl EarlyData {
     /// Whether there is any.
-    pub(in crate::session) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.connections.is_empty()
     }
 
     /// Takes up a connection; its number.
-    pub(in crate::session) fn open(
-        &mut self,
-        flow: FlowId,
-        summary: &FlowSummary,
-        now: Timestamp,
-    ) -> u64 {
+    pub(crate) fn open(&mut self, flow: FlowId, summary: &FlowSummary, now: Timestamp) -> u64 {
         self.count += 1;
         self.connections.insert(
             self.count,
@@ -76,27 +71,22 @@ impl EarlyData {
     }
 
     /// A connection that is kept.
-    pub(in crate::session) fn get_mut(&mut self, number: u64) -> Option<&mut EarlyConnection> {
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut EarlyConnection> {
         self.connections.get_mut(&number)
     }
 
     /// A connection that is kept.
-    pub(in crate::session) fn get(&self, number: u64) -> Option<&EarlyConnection> {
+    pub(crate) fn get(&self, number: u64) -> Option<&EarlyConnection> {
         self.connections.get(&number)
     }
 
     /// Their numbers, the first opened first.
-    pub(in crate::session) fn numbers(&self) -> Vec<u64> {
+    pub(crate) fn numbers(&self) -> Vec<u64> {
         self.connections.keys().copied().collect()
     }
 
     /// Keeps bytes, while there is room; what there is no room for becomes a hole.
-    pub(in crate::session) fn bytes(
-        &mut self,
-        number: u64,
-        direction: Direction,
-        chunk: Chunk<'_>,
-    ) {
+    pub(crate) fn bytes(&mut self, number: u64, direction: Direction, chunk: Chunk<'_>) {
         let length = chunk.bytes.len();
         let room = self.has_room(number, length);
         let Some(connection) = self.connections.get_mut(&number) else {
@@ -115,7 +105,7 @@ impl EarlyData {
     }
 
     /// Whether these bytes would be kept.
-    pub(in crate::session) fn has_room(&self, number: u64, length: usize) -> bool {
+    pub(crate) fn has_room(&self, number: u64, length: usize) -> bool {
         self.connections.get(&number).is_some_and(|connection| {
             let room = TOTAL.saturating_sub(self.held);
             length <= room.min(EACH.saturating_sub(connection.held))
@@ -124,12 +114,7 @@ impl EarlyData {
     }
 
     /// It is over, and may still be asked for.
-    pub(in crate::session) fn close(
-        &mut self,
-        number: u64,
-        reason: CloseReason,
-        summary: &FlowSummary,
-    ) {
+    pub(crate) fn close(&mut self, number: u64, reason: CloseReason, summary: &FlowSummary) {
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.closed = Some(reason);
             connection.summary.clone_from(summary);
@@ -137,21 +122,21 @@ impl EarlyData {
     }
 
     /// Bytes that will not come.
-    pub(in crate::session) fn gap(&mut self, number: u64, direction: Direction, gap: Gap) {
+    pub(crate) fn gap(&mut self, number: u64, direction: Direction, gap: Gap) {
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.pass(direction, gap.offset.saturating_add(gap.length));
         }
     }
 
     /// Gives a connection away.
-    pub(in crate::session) fn take(&mut self, number: u64) -> Option<EarlyConnection> {
+    pub(crate) fn take(&mut self, number: u64) -> Option<EarlyConnection> {
         let taken = self.connections.remove(&number)?;
         self.held = self.held.saturating_sub(taken.held);
         Some(taken)
     }
 
     /// The next that was kept for long enough, or that there is no room for.
-    pub(in crate::session) fn over(&mut self, now: Timestamp) -> Option<EarlyConnection> {
+    pub(crate) fn over(&mut self, now: Timestamp) -> Option<EarlyConnection> {
         let (&number, oldest) = self.connections.first_key_value()?;
         let full = self.held >= TOTAL || self.connections.len() > CONNECTIONS;
         // Time may step back; then what is kept is kept for as long again.
@@ -162,7 +147,7 @@ impl EarlyData {
 
 impl EarlyConnection {
     /// What passed, in order; what was not kept of it is a hole.
-    pub(in crate::session) fn into_pieces(mut self, frame: FrameRef) -> Vec<Piece> {
+    pub(crate) fn into_pieces(mut self, frame: FrameRef) -> Vec<Piece> {
         for direction in [Direction::Up, Direction::Down] {
             self.fill(direction, frame, self.passed[direction.index()]);
         }
@@ -170,7 +155,7 @@ impl EarlyConnection {
     }
 
     /// Nothing passed in this direction.
-    pub(in crate::session) const fn is_silent(&self, direction: Direction) -> bool {
+    pub(crate) const fn is_silent(&self, direction: Direction) -> bool {
         self.passed[direction.index()] == 0
     }
 

@@ -6,18 +6,18 @@ use std::rc::Rc;
 
 /// How much all contents together keep of their first bytes.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct AllFirstBytes(Rc<Cell<usize>>);
+pub(crate) struct AllFirstBytes(Rc<Cell<usize>>);
 
 /// The first bytes of one content.
 #[derive(Debug, Default)]
-pub(in crate::session) struct FirstBytes {
+pub(crate) struct FirstBytes {
     bytes: Vec<u8>,
     all: AllFirstBytes,
 }
 
 impl FirstBytes {
     /// First bytes that count for all of them.
-    pub(in crate::session) fn among(all: &AllFirstBytes) -> Self {
+    pub(crate) fn among(all: &AllFirstBytes) -> Self {
         Self {
             bytes: Vec::new(),
             all: all.clone(),
@@ -26,7 +26,7 @@ impl FirstBytes {
 
     /// Keeps more bytes, of which there may be `most` in all. False where all contents together hold so much that this one
     /// has to do with what is there.
-    pub(in crate::session) fn keep(&mut self, more: &[u8], most: usize) -> bool {
+    pub(crate) fn keep(&mut self, more: &[u8], most: usize) -> bool {
         let (kept, room) = (self.bytes.len(), self.bytes.capacity());
         if room - kept < more.len() {
             let wanted = (kept + more.len()).next_power_of_two().min(most);
@@ -42,7 +42,7 @@ impl FirstBytes {
     }
 
     /// Lets go of them.
-    pub(in crate::session) fn take(&mut self) -> Vec<u8> {
+    pub(crate) fn take(&mut self) -> Vec<u8> {
         let held = self.all.0.get();
         self.all.0.set(held.saturating_sub(self.bytes.capacity()));
         std::mem::take(&mut self.bytes)

@@ -2,7 +2,7 @@
 
 /// So many of each kind.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct LineEnds {
+pub(crate) struct LineEnds {
     line_feeds: u64,
     returns: u64,
     /// CR LF.
@@ -14,7 +14,7 @@ pub(in crate::session) struct LineEnds {
 
 impl LineEnds {
     /// The bytes that come next.
-    pub(in crate::session) fn count(&mut self, bytes: &[u8]) {
+    pub(crate) fn count(&mut self, bytes: &[u8]) {
         let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
             return;
         };
@@ -47,17 +47,17 @@ impl LineEnds {
     }
 
     /// CR LF, as RFC 959 section 3.1.1.1 wants it.
-    pub(in crate::session) const fn proper(&self) -> u64 {
+    pub(crate) const fn proper(&self) -> u64 {
         self.pairs
     }
 
     /// LF without CR before it.
-    pub(in crate::session) const fn bare_line_feeds(&self) -> u64 {
+    pub(crate) const fn bare_line_feeds(&self) -> u64 {
         self.line_feeds.saturating_sub(self.pairs)
     }
 
     /// CR with neither LF behind it nor NUL, which stands for a CR (RFC 854).
-    pub(in crate::session) const fn bare_returns(&self) -> u64 {
+    pub(crate) const fn bare_returns(&self) -> u64 {
         let known = self.pairs.saturating_add(self.escaped);
         self.returns.saturating_sub(known)
     }

@@ -10,16 +10,14 @@
 //!     └─ unmatched                             data that nobody asked for
 //! ```
 
-pub(super) mod content;
-pub(super) mod content_sink;
-pub(super) mod data_channel;
-pub(super) mod data_roles;
-pub(super) mod decoding;
-pub(super) mod early_data;
-pub(super) mod early_roles;
-pub(super) mod expectation;
-pub(super) mod first_bytes;
-pub(super) mod line_ends;
-pub(super) mod link;
-pub(super) mod shared_connection;
-pub(super) mod unmatched;
+pub(crate) mod content;
+pub(crate) mod content_sink;
+pub(crate) mod data_channel;
+pub(crate) mod decoding;
+pub(crate) mod early_data;
+pub(crate) mod encrypted_stream;
+pub(crate) mod first_bytes;
+pub(crate) mod line_ends;
+pub(crate) mod listing_text;
+pub(crate) mod shared_connection;
+pub(crate) mod unmatched;

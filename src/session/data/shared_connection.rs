@@ -8,34 +8,34 @@
 //! At the end of a file what is known of it becomes a channel of its own, which its transfer is settled with; the rest waits
 //! for the next transfer command. Where the mode's own mark of the end was lost, the next command ends the file.
 
-use super::data_channel::{Before, DataChannel, DataId, Purpose};
 use crate::model::FrameRef;
 use crate::model::record::TransferMode;
 use crate::protocol::ftp::representation::FileEnds;
 use crate::reassembly::FlowSummary;
-use crate::session::control::Session;
+use crate::session::data::data_channel::{Before, DataChannel, DataId, Purpose};
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
 use crate::session::transfers::transfer_state::TransferState;
 
 impl DataChannel {
     /// From its first byte on it carries files in this mode.
-    pub(in crate::session) fn carries(&mut self, mode: TransferMode) {
+    pub(crate) fn carries(&mut self, mode: TransferMode) {
         self.mode = mode;
         self.ends = [FileEnds::new(mode), FileEnds::new(mode)];
     }
 
     /// Its mode says where a file ends, so that another may follow.
-    pub(in crate::session) fn marks_ends(&self) -> bool {
+    pub(crate) fn marks_ends(&self) -> bool {
         self.ends.iter().any(Option::is_some)
     }
 
     /// No mark of an end is looked for any more.
-    pub(in crate::session) fn ignore_ends(&mut self) {
+    pub(crate) fn ignore_ends(&mut self) {
         self.ends = [None, None];
     }
 
     /// Nothing more comes for its file.
-    pub(in crate::session) const fn is_over(&self) -> bool {
+    pub(crate) const fn is_over(&self) -> bool {
         self.closed.is_some() || self.ended.is_some() || self.cut_off
     }
 
@@ -46,12 +46,12 @@ impl DataChannel {
     }
 
     /// What is left of a connection behind a file, without a byte so far.
-    pub(in crate::session) fn is_bare_rest(&self) -> bool {
+    pub(crate) fn is_bare_rest(&self) -> bool {
         self.before.is_some() && self.contents.iter().all(Option::is_none)
     }
 
     /// No other file follows on its connection.
-    pub(in crate::session) const fn is_last_file(&self) -> bool {
+    pub(crate) const fn is_last_file(&self) -> bool {
         self.ended.is_none() && !self.cut_off
     }
 
@@ -106,7 +106,7 @@ impl DataChannel {
 
 impl Session {
     /// A file on this data connection is over, and the connection is not.
-    pub(in crate::session) fn file_ended(
+    pub(crate) fn file_ended(
         &mut self,
         shared: &mut Shared<'_>,
         id: DataId,
@@ -141,7 +141,7 @@ impl Session {
     }
 
     /// The next transfer begins where the mode did not say that the one before is over.
-    pub(in crate::session) fn end_unmarked(&mut self, shared: &mut Shared<'_>, number: u64) {
+    pub(crate) fn end_unmarked(&mut self, shared: &mut Shared<'_>, number: u64) {
         let Some(negotiation) = self.negotiations.get(number) else {
             return;
         };
@@ -161,13 +161,13 @@ impl Session {
     }
 
     /// The file of this negotiation is over, and its connection is open with nothing behind it: it may be about to close.
-    pub(in crate::session) fn awaits_end(&self, shared: &Shared<'_>, number: Option<u64>) -> bool {
+    pub(crate) fn awaits_end(&self, shared: &Shared<'_>, number: Option<u64>) -> bool {
         self.bare_rest(shared, number)
             .is_some_and(|rest| rest.closed.is_none())
     }
 
     /// Where nothing followed the file of this negotiation on its connection, the end of that is the end of the file.
-    pub(in crate::session) fn join_end(&mut self, shared: &mut Shared<'_>, number: Option<u64>) {
+    pub(crate) fn join_end(&mut self, shared: &mut Shared<'_>, number: Option<u64>) {
         let Some(rest) = self.bare_rest(shared, number) else {
             return;
         };
@@ -203,7 +203,7 @@ impl Session {
     }
 
     /// What follows on the connection of an earlier transfer is for the transfer that uses `to`.
-    pub(in crate::session) fn take_next(&mut self, shared: &mut Shared<'_>, from: u64, to: u64) {
+    pub(crate) fn take_next(&mut self, shared: &mut Shared<'_>, from: u64, to: u64) {
         let Some(negotiation) = self.negotiations.get_mut(from) else {
             return;
         };
@@ -228,7 +228,7 @@ impl Session {
     }
 
     /// A refused transfer leaves the rest of an open connection to the next one. Gives its channels without that.
-    pub(in crate::session) fn leave_rest(
+    pub(crate) fn leave_rest(
         &mut self,
         shared: &Shared<'_>,
         state: &TransferState,

@@ -1,15 +1,15 @@
 //! Data connections for which there is no command.
 
-use super::content::Content;
-use super::data_channel::{DataChannel, DataId};
 use crate::model::record::{Completeness, UnmatchedData};
 use crate::model::{EventKind, Settled, WarningCode};
-use crate::session::control::Session;
+use crate::session::data::content::Content;
+use crate::session::data::data_channel::{DataChannel, DataId};
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
 
 impl Session {
     /// A connection that was announced and that no command uses.
-    pub(in crate::session) fn leave_unmatched(&self, shared: &mut Shared<'_>, data: DataId) {
+    pub(crate) fn leave_unmatched(&self, shared: &mut Shared<'_>, data: DataId) {
         let Some(channel) = shared.data.get_mut(&data) else {
             return;
         };
@@ -24,7 +24,7 @@ impl Session {
 }
 
 /// Tells of a data connection for which there is no command.
-pub(in crate::session) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
+pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     let way = channel.heavier_way();
     channel.discard(way.reverse(), shared.files);
     if channel.is_settled() {

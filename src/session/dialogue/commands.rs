@@ -3,20 +3,20 @@
 use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
-use super::pairing::Pending;
-use super::secrets::HIDDEN;
-use super::steps::CommandState;
 use crate::model::record::{Command, Mode, Place, Step, Weight as _};
 use crate::model::{EventKind, FrameRef, WarningCode};
 use crate::protocol::ftp::{
     Verb, extended_port_argument, long_address, parse_command, path, port_argument,
 };
-use crate::session::control::Session;
+use crate::session::dialogue::pairing::Pending;
+use crate::session::ftp_session::Session;
+use crate::session::secrets::HIDDEN;
 use crate::session::shared::{COPIES, Shared};
+use crate::session::steps::log::CommandState;
 
 impl Session {
     /// One command line.
-    pub(in crate::session) fn command(
+    pub(crate) fn command(
         &mut self,
         shared: &mut Shared<'_>,
         line: &[u8],
@@ -107,7 +107,7 @@ impl Session {
     }
 
     /// Gives the front of the queue its turn: what is in force now holds for it.
-    pub(in crate::session) fn activate_front(&mut self, shared: &mut Shared<'_>) {
+    pub(crate) fn activate_front(&mut self, shared: &mut Shared<'_>) {
         // Without the server's side nothing is ever answered, and the order of the commands is all there is.
         let alone = self.server_is_silent() && self.next_sequence > 1;
         let (first, end) = if alone {
@@ -134,7 +134,7 @@ impl Session {
 
     /// The commands in front of this place were accepted, though their replies were not captured: a transfer that waited for
     /// them has begun.
-    pub(in crate::session) fn presume_answered(&mut self, shared: &mut Shared<'_>, place: usize) {
+    pub(crate) fn presume_answered(&mut self, shared: &mut Shared<'_>, place: usize) {
         for at in 0..place {
             self.presume_accepted(shared, at);
         }
@@ -182,7 +182,7 @@ impl Session {
     }
 
     /// The negotiation that a PORT, EPRT or LPRT began.
-    pub(in crate::session) fn announcement(&self, sequence: u64) -> Option<u64> {
+    pub(crate) fn announcement(&self, sequence: u64) -> Option<u64> {
         self.announced_by
             .iter()
             .find(|(command, _)| *command == sequence)
@@ -190,7 +190,7 @@ impl Session {
     }
 
     /// The oldest command will not be answered any more.
-    pub(in crate::session) fn drop_front(&mut self) {
+    pub(crate) fn drop_front(&mut self) {
         let Some(pending) = self.pending.pop_front() else {
             return;
         };
@@ -203,7 +203,7 @@ impl Session {
     }
 
     /// Tells the steps that are complete; with `all` every one.
-    pub(in crate::session) fn tell_steps(&mut self, shared: &mut Shared<'_>, all: bool) {
+    pub(crate) fn tell_steps(&mut self, shared: &mut Shared<'_>, all: bool) {
         self.let_go_of_old_steps(shared);
         while let Some(step) = {
             let secrets = &self.secrets;
@@ -324,7 +324,7 @@ impl Session {
 }
 
 /// The command as it is told: without what is secret.
-fn hide(command: CommandState, secrets: &super::secrets::Secrets) -> Command {
+fn hide(command: CommandState, secrets: &crate::session::secrets::Secrets) -> Command {
     let mut record = command.record;
     record.response_time = record
         .replies

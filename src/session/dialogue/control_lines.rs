@@ -6,13 +6,13 @@
 use crate::model::{Direction, FrameRef};
 use crate::protocol::ftp::{ReplyLine, Verb, parse_command, reply_code, strip_telnet};
 use crate::reassembly::{Chunk, Gap};
-use crate::session::control::Session;
 use crate::session::encrypted::encryption::Taken;
+use crate::session::ftp_session::Session;
 use crate::session::shared::{COPIES, Shared};
 
 impl Session {
     /// Bytes of either end, in order.
-    pub(in crate::session) fn bytes(
+    pub(crate) fn bytes(
         &mut self,
         shared: &mut Shared<'_>,
         direction: Direction,
@@ -96,12 +96,7 @@ impl Session {
     }
 
     /// A hole in the control connection: the line it is in is told as far as it came, if it says anything.
-    pub(in crate::session) fn hole(
-        &mut self,
-        shared: &mut Shared<'_>,
-        direction: Direction,
-        gap: Gap,
-    ) {
+    pub(crate) fn hole(&mut self, shared: &mut Shared<'_>, direction: Direction, gap: Gap) {
         let from_client = direction == self.client_way;
         if !self.encryption.is_clear(from_client) {
             self.encryption.hole(from_client, gap.length);
@@ -135,7 +130,7 @@ impl Session {
     }
 
     /// FIN of either end: what came after the last line end is a line as well.
-    pub(in crate::session) fn stream_end(
+    pub(crate) fn stream_end(
         &mut self,
         shared: &mut Shared<'_>,
         direction: Direction,
@@ -167,13 +162,13 @@ impl Session {
     }
 
     /// Without the server's side no command can have its reply.
-    pub(in crate::session) fn lose_replies(&mut self) {
+    pub(crate) fn lose_replies(&mut self) {
         self.pending.clear();
         self.steps.lose_replies();
     }
 
     /// True where nothing of the server's side was captured, so that no reply can be waited for.
-    pub(in crate::session) const fn server_is_silent(&self) -> bool {
+    pub(crate) const fn server_is_silent(&self) -> bool {
         !self.server_end.spoke
     }
 

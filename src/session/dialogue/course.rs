@@ -1,4 +1,4 @@
-//! The course of a dialogue so far, for [`resynchronise`](super::resynchronise).
+//! The course of a dialogue so far, for [`resynchronise`](crate::session::dialogue::resynchronise).
 
 use std::collections::VecDeque;
 
@@ -7,72 +7,68 @@ use crate::protocol::ftp::ParsedReply;
 
 /// What is known of a dialogue beside the commands that wait.
 #[derive(Debug, Default)]
-pub(in crate::session) struct Dialogue {
+pub(crate) struct Dialogue {
     /// A doubtful reply, until the next line tells.
-    pub(in crate::session) held: Option<Box<Held>>,
+    pub(crate) held: Option<Box<Held>>,
     /// Code and first line of the final reply before.
-    pub(in crate::session) last: Option<(u16, Vec<u8>)>,
+    pub(crate) last: Option<(u16, Vec<u8>)>,
     /// Commands up to this number are answered only by what fits no later one: the client has gone on.
-    pub(in crate::session) passed: u64,
+    pub(crate) passed: u64,
     /// The transfer with this number got a second 1yz.
-    pub(in crate::session) begun_twice: Option<u64>,
+    pub(crate) begun_twice: Option<u64>,
     /// Either stream had a hole since all commands were last answered.
-    pub(in crate::session) hole: bool,
+    pub(crate) hole: bool,
     /// A command was seen to be sent before the reply to the one before.
-    pub(in crate::session) pipelines: bool,
+    pub(crate) pipelines: bool,
     /// When either end was last heard, and where the last command was captured.
-    pub(in crate::session) heard: Timestamp,
-    pub(in crate::session) last_command: u64,
+    pub(crate) heard: Timestamp,
+    pub(crate) last_command: u64,
     /// An ABOR waits, and what it stopped has had its final reply since.
-    pub(in crate::session) aborted: bool,
+    pub(crate) aborted: bool,
     /// The last replies that nobody waited for, oldest first.
-    pub(in crate::session) unclaimed: VecDeque<Unclaimed>,
+    pub(crate) unclaimed: VecDeque<Unclaimed>,
     /// The negotiation that the reply being given has announced already.
-    pub(in crate::session) announced: Option<u64>,
+    pub(crate) announced: Option<u64>,
     /// The bytes in hand were captured before what they answer.
-    pub(in crate::session) out_of_step: bool,
+    pub(crate) out_of_step: bool,
 }
 
 /// A doubtful reply.
 #[derive(Debug)]
-pub(in crate::session) struct Held {
-    pub(in crate::session) reply: ParsedReply,
-    pub(in crate::session) arrived: FrameRef,
-    pub(in crate::session) until: Timestamp,
+pub(crate) struct Held {
+    pub(crate) reply: ParsedReply,
+    pub(crate) arrived: FrameRef,
+    pub(crate) until: Timestamp,
 }
 
 /// A reply that nobody waited for.
 #[derive(Debug)]
-pub(in crate::session) struct Unclaimed {
-    pub(in crate::session) reply: ParsedReply,
-    pub(in crate::session) arrived: FrameRef,
-    pub(in crate::session) negotiation: Option<u64>,
+pub(crate) struct Unclaimed {
+    pub(crate) reply: ParsedReply,
+    pub(crate) arrived: FrameRef,
+    pub(crate) negotiation: Option<u64>,
 }
 
 impl Dialogue {
     /// Bytes of either stream are missing.
-    pub(in crate::session) fn hole(&mut self) {
+    pub(crate) fn hole(&mut self) {
         self.hole = true;
     }
 
     /// A reply is given or left over.
-    pub(in crate::session) fn note_reply(&mut self, reply: &ParsedReply) {
+    pub(crate) fn note_reply(&mut self, reply: &ParsedReply) {
         if reply.code >= 200 {
             self.last = Some((reply.code, first_line(reply).to_vec()));
         }
     }
 
     /// A second 150 or 125 for one transfer.
-    pub(in crate::session) fn begun_twice(&mut self, sequence: u64) {
+    pub(crate) fn begun_twice(&mut self, sequence: u64) {
         self.begun_twice = Some(sequence);
     }
 
     /// The final replies between two frames that nobody waited for.
-    pub(in crate::session) fn unclaimed_between(
-        &self,
-        after: u64,
-        before: u64,
-    ) -> Vec<ParsedReply> {
+    pub(crate) fn unclaimed_between(&self, after: u64, before: u64) -> Vec<ParsedReply> {
         self.unclaimed
             .iter()
             .filter(|one| one.arrived.number > after && one.arrived.number < before)
@@ -82,7 +78,7 @@ impl Dialogue {
     }
 
     /// Remembers a reply that nobody waited for.
-    pub(in crate::session) fn unclaimed(
+    pub(crate) fn unclaimed(
         &mut self,
         reply: &ParsedReply,
         arrived: FrameRef,
@@ -104,7 +100,7 @@ impl Dialogue {
 }
 
 /// What tells replies with one code apart.
-pub(in crate::session) fn first_line(reply: &ParsedReply) -> &[u8] {
+pub(crate) fn first_line(reply: &ParsedReply) -> &[u8] {
     reply.lines.first().map_or(&[], Vec::as_slice)
 }
 

@@ -4,13 +4,13 @@ use crate::model::FrameRef;
 
 /// What one end's stream is at this point.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::session) struct EndState {
+pub(crate) struct EndState {
     /// The next line may be the rest of a line whose beginning was lost.
-    pub(in crate::session) after_gap: bool,
+    pub(crate) after_gap: bool,
     /// The next lines may be the rest of a reply whose beginning was lost.
-    pub(in crate::session) within_reply: bool,
+    pub(crate) within_reply: bool,
     /// A byte was seen.
-    pub(in crate::session) spoke: bool,
+    pub(crate) spoke: bool,
     /// Where the last byte arrived.
-    pub(in crate::session) heard: FrameRef,
+    pub(crate) heard: FrameRef,
 }

@@ -4,9 +4,9 @@ use crate::model::FrameRef;
 
 /// Commands of which the capture holds nothing.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::session) struct LostCommands {
+pub(crate) struct LostCommands {
     /// The last that was captured before them.
-    pub(in crate::session) after: FrameRef,
+    pub(crate) after: FrameRef,
     /// Bytes of the hole.
-    pub(in crate::session) length: u64,
+    pub(crate) length: u64,
 }

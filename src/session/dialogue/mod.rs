@@ -10,19 +10,11 @@
 //!
 //! Secrets are hidden here, before anything is told ([`secrets`]).
 
-pub(super) mod answers;
-pub(super) mod commands;
-pub(super) mod control_lines;
-pub(super) mod course;
-pub(super) mod end_state;
-pub(super) mod inferred;
-pub(super) mod login;
-pub(super) mod lost_commands;
-pub(super) mod lost_lines;
-pub(super) mod pairing;
-pub(super) mod replies;
-pub(super) mod resynchronise;
-pub(super) mod secrets;
-pub(super) mod steps;
-pub(super) mod title;
-pub(super) mod told_list;
+pub(crate) mod commands;
+pub(crate) mod control_lines;
+pub(crate) mod course;
+pub(crate) mod end_state;
+pub(crate) mod lost_commands;
+pub(crate) mod pairing;
+pub(crate) mod replies;
+pub(crate) mod resynchronise;

@@ -9,28 +9,28 @@ use crate::protocol::ftp::Verb;
 
 /// A command without its final reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct Pending {
-    pub(in crate::session) sequence: u64,
-    pub(in crate::session) verb: Verb,
+pub(crate) struct Pending {
+    pub(crate) sequence: u64,
+    pub(crate) verb: Verb,
     /// A 1yz was received.
-    pub(in crate::session) preliminary: bool,
+    pub(crate) preliminary: bool,
     /// All earlier commands were answered, so that it is this one's turn.
-    pub(in crate::session) activated: bool,
+    pub(crate) activated: bool,
     /// It was not answered, but what came after it shows that it was accepted.
-    pub(in crate::session) presumed: bool,
+    pub(crate) presumed: bool,
 }
 
 /// What a reply means for the queue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct Pairing {
+pub(crate) struct Pairing {
     /// Place in the queue of the command that is answered.
-    pub(in crate::session) index: usize,
+    pub(crate) index: usize,
     /// The commands before it will not be answered any more: their replies were lost.
-    pub(in crate::session) skips: bool,
+    pub(crate) skips: bool,
 }
 
 /// The command that a reply with `code` answers; `None` where none waits.
-pub(in crate::session) fn pair(queue: &VecDeque<Pending>, code: u16) -> Option<Pairing> {
+pub(crate) fn pair(queue: &VecDeque<Pending>, code: u16) -> Option<Pairing> {
     let front = queue.front()?;
     if code < 200 {
         // A 1yz announces a transfer; a late or repeated one stays with the command in front.

@@ -17,20 +17,20 @@
 //!    that usually gets such a reply. A command that comes to light only when a hole in the client's stream is closed takes
 //!    the replies that came meanwhile and that nobody waited for.
 //!
-//! Rules 3 to 5 are in [`super::resynchronise`].
+//! Rules 3 to 5 are in [`crate::session::dialogue::resynchronise`].
 
-use super::pairing::{Pairing, pair};
-use super::secrets::HIDDEN;
 use crate::model::record::{Outcome, Step, StepKind};
 use crate::model::{FrameRef, WarningCode};
 use crate::protocol::ftp::{ParsedReply, Verb};
-use crate::session::control::Session;
+use crate::session::dialogue::pairing::{Pairing, pair};
+use crate::session::ftp_session::Session;
+use crate::session::secrets::HIDDEN;
 use crate::session::shared::Shared;
 use crate::session::transfers::settle::first_line;
 
 impl Session {
     /// One complete reply.
-    pub(in crate::session) fn reply(
+    pub(crate) fn reply(
         &mut self,
         shared: &mut Shared<'_>,
         reply: &ParsedReply,
@@ -56,12 +56,7 @@ impl Session {
     }
 
     /// The reply goes to the command it answers.
-    pub(in crate::session) fn give(
-        &mut self,
-        shared: &mut Shared<'_>,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-    ) {
+    pub(crate) fn give(&mut self, shared: &mut Shared<'_>, reply: &ParsedReply, arrived: FrameRef) {
         self.dialogue.note_reply(reply);
         let pairing =
             pair(&self.pending, reply.code).filter(|found| self.was_sent(found.index, arrived));
@@ -175,7 +170,7 @@ impl Session {
     }
 
     /// A reply that no command waits for.
-    pub(in crate::session) fn unsolicited_reply(
+    pub(crate) fn unsolicited_reply(
         &mut self,
         shared: &mut Shared<'_>,
         reply: &ParsedReply,

@@ -1,16 +1,16 @@
-//! Keeps one lost, late, doubled or missing reply from shifting all that follow. The rules stand in [`super::replies`].
+//! Keeps one lost, late, doubled or missing reply from shifting all that follow. The rules stand in [`crate::session::dialogue::replies`].
 
-use super::course::{Held, first_line};
-use super::pairing::Pending;
 use crate::model::{FrameRef, Span, Timestamp};
 use crate::protocol::ftp::{ParsedReply, Verb};
-use crate::session::control::Session;
+use crate::session::dialogue::course::{Held, first_line};
+use crate::session::dialogue::pairing::Pending;
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
 
 impl Session {
     /// A reply came while another is held: either it takes the held one's place, which then answers nothing, or the held one
     /// was the answer (rule 3).
-    pub(in crate::session) fn judge_held(&mut self, shared: &mut Shared<'_>, next: &ParsedReply) {
+    pub(crate) fn judge_held(&mut self, shared: &mut Shared<'_>, next: &ParsedReply) {
         let Some(held) = self.dialogue.held.take() else {
             return;
         };
@@ -28,7 +28,7 @@ impl Session {
     }
 
     /// The oldest commands make way for a reply that is not theirs any more (rules 2, 4 and 5).
-    pub(in crate::session) fn make_way(&mut self, code: u16, arrived: FrameRef) {
+    pub(crate) fn make_way(&mut self, code: u16, arrived: FrameRef) {
         if matches!(code, 125 | 150) {
             let next_waits = self.pending.front().is_some_and(runs)
                 && (1..self.pending.len()).any(|at| {
@@ -80,7 +80,7 @@ impl Session {
 
     /// Whether the reply may be late or doubled, so that the next line has to tell (rule 3). Where several commands wait, the
     /// order tells.
-    pub(in crate::session) fn is_doubtful(&self, reply: &ParsedReply) -> bool {
+    pub(crate) fn is_doubtful(&self, reply: &ParsedReply) -> bool {
         if reply.code < 200 || reply.code == 421 || self.pending.len() != 1 {
             return false;
         }
@@ -96,12 +96,7 @@ impl Session {
     }
 
     /// Keeps a doubtful reply until the next line, or for a while.
-    pub(in crate::session) fn hold(
-        &mut self,
-        shared: &mut Shared<'_>,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-    ) {
+    pub(crate) fn hold(&mut self, shared: &mut Shared<'_>, reply: &ParsedReply, arrived: FrameRef) {
         self.dialogue.held = Some(Box::new(Held {
             reply: reply.clone(),
             arrived,
@@ -111,21 +106,21 @@ impl Session {
     }
 
     /// Time went by: what was held long enough is the answer.
-    pub(in crate::session) fn let_go(&mut self, shared: &mut Shared<'_>, now: Timestamp) {
+    pub(crate) fn let_go(&mut self, shared: &mut Shared<'_>, now: Timestamp) {
         if let Some(held) = self.dialogue.held.take_if(|held| held.until <= now) {
             self.give_held(shared, &held);
         }
     }
 
     /// No line will follow that could tell: what is held is the answer.
-    pub(in crate::session) fn release_held(&mut self, shared: &mut Shared<'_>) {
+    pub(crate) fn release_held(&mut self, shared: &mut Shared<'_>) {
         if let Some(held) = self.dialogue.held.take() {
             self.give_held(shared, &held);
         }
     }
 
     /// The client is about to send this command: it took what it got for the answer, or waits no more (rules 3 and 4).
-    pub(in crate::session) fn client_goes_on(
+    pub(crate) fn client_goes_on(
         &mut self,
         shared: &mut Shared<'_>,
         verb: Verb,
@@ -161,12 +156,7 @@ impl Session {
     }
 
     /// The command was taken in: it has the replies that came to light before it (rule 5).
-    pub(in crate::session) fn command_sent(
-        &mut self,
-        shared: &mut Shared<'_>,
-        verb: Verb,
-        arrived: FrameRef,
-    ) {
+    pub(crate) fn command_sent(&mut self, shared: &mut Shared<'_>, verb: Verb, arrived: FrameRef) {
         self.dialogue.heard = arrived.time;
         self.dialogue.last_command = arrived.number;
         if verb == Verb::Abor {
@@ -205,7 +195,7 @@ impl Session {
     }
 
     /// A final reply is given to the command at `index`: what it tells of how the client waits.
-    pub(in crate::session) fn note_waiting(&mut self, index: usize, arrived: FrameRef) {
+    pub(crate) fn note_waiting(&mut self, index: usize, arrived: FrameRef) {
         self.dialogue.heard = arrived.time;
         let next = index + 1;
         let early =
@@ -223,7 +213,7 @@ impl Session {
     }
 
     /// Whether the command at `index` was captured before a reply.
-    pub(in crate::session) fn was_sent(&self, index: usize, arrived: FrameRef) -> bool {
+    pub(crate) fn was_sent(&self, index: usize, arrived: FrameRef) -> bool {
         self.dialogue.out_of_step
             || self
                 .pending
@@ -234,7 +224,7 @@ impl Session {
 
     /// Whether a reply to the command at `index` shows that the transfer in front is over: no server arranges the next data
     /// connection before that (rule 2).
-    pub(in crate::session) fn ends_the_transfer_before(&self, index: usize) -> bool {
+    pub(crate) fn ends_the_transfer_before(&self, index: usize) -> bool {
         index > 0
             && self.pending.front().is_some_and(runs)
             && self

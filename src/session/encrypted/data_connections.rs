@@ -4,9 +4,9 @@ use crate::model::record::EncryptedConnection;
 
 /// The encrypted data connections of one session.
 #[derive(Debug, Default)]
-pub(in crate::session) struct EncryptedData {
+pub(crate) struct EncryptedData {
     /// How many are open.
-    pub(in crate::session) open: u64,
-    pub(in crate::session) told: Vec<EncryptedConnection>,
-    pub(in crate::session) omitted: u64,
+    pub(crate) open: u64,
+    pub(crate) told: Vec<EncryptedConnection>,
+    pub(crate) omitted: u64,
 }

@@ -5,18 +5,18 @@
 //! told by a TLS hello from the end that was called; a passive one looks like any other TLS connection, so ports that mean
 //! something else are left out, and the confidence says what it is worth.
 
-use super::encrypted_stream::Nature;
 use crate::model::record::{EncryptedConnection, Link, LinkMethod, TransferDirection};
 use crate::model::{Endpoint, Span, Timestamp, WarningCode};
 use crate::protocol::tls::hello::ClientHello;
-use crate::session::control::Session;
 use crate::session::data::data_channel::DataChannel;
+use crate::session::data::encrypted_stream::Nature;
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
 
 impl Session {
     /// How long before `time` something was said that cannot be read, if a data connection between `opener` and `listener` may
     /// be what it was about.
-    pub(in crate::session) fn may_open(
+    pub(crate) fn may_open(
         &self,
         opener: Endpoint,
         listener: Endpoint,
@@ -40,7 +40,7 @@ impl Session {
     }
 
     /// One that may be of this session is over: tells it, and says so, if it looks like one and its bytes cannot be read.
-    pub(in crate::session) fn encrypted_data_closed(
+    pub(crate) fn encrypted_data_closed(
         &mut self,
         shared: &mut Shared<'_>,
         channel: &mut DataChannel,
@@ -113,7 +113,7 @@ impl Session {
     }
 
     /// Whether a hello resumes the TLS session of this very control connection.
-    pub(in crate::session) fn is_session_of(&self, hello: &ClientHello) -> bool {
+    pub(crate) fn is_session_of(&self, hello: &ClientHello) -> bool {
         self.encryption
             .session_id()
             .is_some_and(|id| id == hello.session_id)
@@ -121,17 +121,17 @@ impl Session {
 }
 
 /// Ports that systems and servers give to data connections.
-pub(in crate::session) const fn is_ephemeral(port: u16) -> bool {
+pub(crate) const fn is_ephemeral(port: u16) -> bool {
     port >= 1024
 }
 
 /// `ftp-data` and `ftps-data`.
-pub(in crate::session) const fn is_data_port(port: u16) -> bool {
+pub(crate) const fn is_data_port(port: u16) -> bool {
     matches!(port, 20 | 989)
 }
 
 /// Services that speak TLS, or much else, on ports from 1024 on.
-pub(in crate::session) fn is_known_service(port: u16) -> bool {
+pub(crate) fn is_known_service(port: u16) -> bool {
     KNOWN_SERVICES.binary_search(&port).is_ok()
 }
 

@@ -16,7 +16,7 @@ use crate::protocol::tls::record::{RecordSplitter, looks_like_record};
 
 /// What is known of the encryption of one control connection.
 #[derive(Debug, Default)]
-pub(in crate::session) struct Encryption {
+pub(crate) struct Encryption {
     /// AUTH TLS was accepted, and no clear command came since.
     accepted: bool,
     /// A TLS record was seen.
@@ -26,11 +26,11 @@ pub(in crate::session) struct Encryption {
     /// PROT: P or not.
     data_protected: Option<bool>,
     /// The facts of the handshake stand in a step.
-    pub(in crate::session) told: bool,
+    pub(crate) told: bool,
     /// Where the hellos began and ended.
-    pub(in crate::session) hellos: Option<Box<(FrameRef, FrameRef)>>,
+    pub(crate) hellos: Option<Box<(FrameRef, FrameRef)>>,
     /// When something was last said that cannot be read.
-    pub(in crate::session) heard: Option<Timestamp>,
+    pub(crate) heard: Option<Timestamp>,
 }
 
 #[derive(Debug, Default)]
@@ -60,7 +60,7 @@ enum Layer {
 
 /// What became of bytes.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::session) enum Taken {
+pub(crate) enum Taken {
     /// They are encrypted, or not to be told yet.
     All,
     /// The stream is clear again.
@@ -74,43 +74,43 @@ pub(in crate::session) enum Taken {
 
 impl Encryption {
     /// Whether this end's stream is read as lines.
-    pub(in crate::session) fn is_clear(&self, from_client: bool) -> bool {
+    pub(crate) fn is_clear(&self, from_client: bool) -> bool {
         self.end(from_client)
             .is_none_or(|end| matches!(end.layer, Layer::Clear))
     }
 
     /// A TLS record was seen on the connection.
-    pub(in crate::session) const fn was_seen(&self) -> bool {
+    pub(crate) const fn was_seen(&self) -> bool {
         self.seen
     }
 
     /// Whether what the client says is encrypted now.
-    pub(in crate::session) fn hides_commands(&self) -> bool {
+    pub(crate) fn hides_commands(&self) -> bool {
         self.seen && self.end(true).is_none_or(|end| !end.returned)
     }
 
     /// AUTH with a mechanism of TLS was accepted.
-    pub(in crate::session) const fn accept(&mut self) {
+    pub(crate) const fn accept(&mut self) {
         self.accepted = true;
     }
 
     /// A clear command after AUTH: nothing was encrypted after all. Tells whether that is news.
-    pub(in crate::session) const fn clear_command(&mut self) -> bool {
+    pub(crate) const fn clear_command(&mut self) -> bool {
         std::mem::replace(&mut self.accepted, false) && !self.seen
     }
 
     /// Something was said that cannot be read.
-    pub(in crate::session) const fn hear(&mut self, time: Timestamp) {
+    pub(crate) const fn hear(&mut self, time: Timestamp) {
         self.heard = Some(time);
     }
 
     /// PROT was accepted.
-    pub(in crate::session) fn protect(&mut self, level: &[u8]) {
+    pub(crate) fn protect(&mut self, level: &[u8]) {
         self.data_protected = Some(level.trim_ascii().eq_ignore_ascii_case(b"P"));
     }
 
     /// Takes what begins like TLS where a line should begin; false where it does not.
-    pub(in crate::session) fn begin(&mut self, from_client: bool, bytes: &[u8]) -> bool {
+    pub(crate) fn begin(&mut self, from_client: bool, bytes: &[u8]) -> bool {
         let layer = match bytes {
             [HANDSHAKE]
             | [HANDSHAKE, 3, ..]
@@ -136,12 +136,7 @@ impl Encryption {
     }
 
     /// Takes bytes of an end that is not clear.
-    pub(in crate::session) fn take(
-        &mut self,
-        from_client: bool,
-        bytes: &[u8],
-        arrived: FrameRef,
-    ) -> Taken {
+    pub(crate) fn take(&mut self, from_client: bool, bytes: &[u8], arrived: FrameRef) -> Taken {
         let mut rest = bytes;
         let (mut records, mut hello) = (0_usize, false);
         let end = self.end_mut(from_client);
@@ -191,7 +186,7 @@ impl Encryption {
     }
 
     /// Bytes that were not captured.
-    pub(in crate::session) fn hole(&mut self, from_client: bool, length: u64) {
+    pub(crate) fn hole(&mut self, from_client: bool, length: u64) {
         let end = self.end_mut(from_client);
         end.blind = true;
         let known = match &mut end.layer {
@@ -205,7 +200,7 @@ impl Encryption {
     }
 
     /// The stream of this end is over: what may be a line is judged as it is.
-    pub(in crate::session) fn stream_end(&mut self, from_client: bool) -> Option<Vec<u8>> {
+    pub(crate) fn stream_end(&mut self, from_client: bool) -> Option<Vec<u8>> {
         let [client, server] = &mut self.ends;
         let end = if from_client { client } else { server }.as_deref_mut()?;
         let Layer::Judging(text) = &mut end.layer else {
@@ -219,7 +214,7 @@ impl Encryption {
     }
 
     /// Whether all was read that the handshake tells without keys.
-    pub(in crate::session) fn handshake_is_known(&self) -> bool {
+    pub(crate) fn handshake_is_known(&self) -> bool {
         let done = |from_client| {
             self.end(from_client)
                 .is_some_and(|end| end.blind || end.reader.is_done())
@@ -228,7 +223,7 @@ impl Encryption {
     }
 
     /// `TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`; `None` where the server's hello was not seen.
-    pub(in crate::session) fn facts(&self) -> Option<String> {
+    pub(crate) fn facts(&self) -> Option<String> {
         let tls = self.record()?;
         let mut text = format!("{}, {}", tls.version?, tls.cipher_suite?);
         if tls.resumed == Some(true) {
@@ -238,7 +233,7 @@ impl Encryption {
     }
 
     /// Whether a hello was seen.
-    pub(in crate::session) fn has_hello(&self) -> bool {
+    pub(crate) fn has_hello(&self) -> bool {
         let has = |from_client, hello: fn(&HandshakeReader) -> bool| {
             self.end(from_client).is_some_and(|end| hello(&end.reader))
         };
@@ -247,14 +242,14 @@ impl Encryption {
     }
 
     /// The TLS session as the server named it, where a name of its own makes it possible to resume it (before TLS 1.3).
-    pub(in crate::session) fn session_id(&self) -> Option<&[u8]> {
+    pub(crate) fn session_id(&self) -> Option<&[u8]> {
         let hello = self.end(false)?.reader.server_hello()?;
         (hello.version < TLS_1_3 && !hello.session_id.is_empty())
             .then_some(hello.session_id.as_slice())
     }
 
     /// Encryption as the report shows it.
-    pub(in crate::session) fn record(&self) -> Option<Tls> {
+    pub(crate) fn record(&self) -> Option<Tls> {
         if !self.seen && !self.accepted {
             return None;
         }
@@ -318,7 +313,7 @@ impl EndEncryption {
 }
 
 /// AUTH names TLS by one of these (RFC 4217 section 4, and the drafts before it: `TLS-C`, `TLS-P`).
-pub(in crate::session) fn is_tls_mechanism(argument: &[u8]) -> bool {
+pub(crate) fn is_tls_mechanism(argument: &[u8]) -> bool {
     let name = argument.trim_ascii();
     [&b"TLS"[..], b"TLS-C", b"TLS-P", b"SSL"]
         .iter()

@@ -1,14 +1,14 @@
 //! What encryption of the control connection means for its session: a step with the facts, and commands nobody can read.
 
 use crate::model::record::{Step, StepKind};
-use crate::session::control::Session;
-use crate::session::representation::Representation;
+use crate::session::ftp_session::Session;
+use crate::session::server_state::known_sizes::KnownSizes;
+use crate::session::server_state::representation::Representation;
 use crate::session::shared::Shared;
-use crate::session::transfers::known_sizes::KnownSizes;
 
 impl Session {
     /// From here on commands are encrypted: what they change is unknown, and data connections come without a word.
-    pub(in crate::session) fn hide_commands(&mut self, shared: &mut Shared<'_>) {
+    pub(crate) fn hide_commands(&mut self, shared: &mut Shared<'_>) {
         if std::mem::replace(&mut self.commands_hidden, true) {
             return;
         }
@@ -23,7 +23,7 @@ impl Session {
     }
 
     /// A command was read: data connections are announced again.
-    pub(in crate::session) fn read_commands_again(&mut self, shared: &mut Shared<'_>) {
+    pub(crate) fn read_commands_again(&mut self, shared: &mut Shared<'_>) {
         if std::mem::replace(&mut self.commands_hidden, false) {
             shared.encrypted.leave(self.key.hosts(), self.id);
         }
@@ -31,7 +31,7 @@ impl Session {
 
     /// The handshake is over as far as it can be read: its facts go into the step of AUTH, or a step of their own where there
     /// was no AUTH (implicit TLS).
-    pub(in crate::session) fn tell_handshake(&mut self, shared: &mut Shared<'_>) {
+    pub(crate) fn tell_handshake(&mut self, shared: &mut Shared<'_>) {
         if std::mem::replace(&mut self.encryption.told, true) {
             return;
         }

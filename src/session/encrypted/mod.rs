@@ -7,9 +7,7 @@
 //! encrypted_roles ──> encrypted_stream ──> encrypted_data
 //! ```
 
-pub(super) mod data_connections;
-pub(super) mod encrypted_data;
-pub(super) mod encrypted_roles;
-pub(super) mod encrypted_stream;
-pub(super) mod encryption;
-pub(super) mod handshake;
+pub(crate) mod data_connections;
+pub(crate) mod encrypted_data;
+pub(crate) mod encryption;
+pub(crate) mod handshake;

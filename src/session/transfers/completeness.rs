@@ -4,14 +4,14 @@
 //! said FIN, nothing before that is missing, the server confirmed it, and no known size contradicts. Everything else has a
 //! name of its own, in the order of the report's contract.
 
-use super::facts::Facts;
-use super::stated_sizes::{Stated, Weight};
 use crate::model::FrameRef;
 use crate::model::grouped;
 use crate::model::record::Completeness;
+use crate::session::transfers::facts::Facts;
+use crate::session::transfers::stated_sizes::{Stated, Weight};
 
 /// The verdict on one transfer, with its reasons.
-pub(in crate::session) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
+pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     let mut evidence = Vec::new();
     let mut size = compare_size(facts, &mut evidence);
     if compare_stated(facts, &mut evidence) && size == Size::Unknown {

@@ -1,73 +1,73 @@
 //! What is known of a transfer when it is over: what its judgement rests on.
 
-use super::stated_sizes::{Stated, stated};
-use super::transfer_state::{TransferState, payload_way};
 use crate::model::FrameRef;
 use crate::model::record::{DataType, TransferDirection};
 use crate::session::data::data_channel::DataChannel;
 use crate::session::data::decoding::Decoding;
 use crate::session::data::line_ends::LineEnds;
-use crate::session::representation::Representation;
+use crate::session::server_state::representation::Representation;
+use crate::session::transfers::stated_sizes::{Stated, stated};
+use crate::session::transfers::transfer_state::{TransferState, payload_way};
 
 /// What is known of one transfer when it is over.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct Facts {
+pub(crate) struct Facts {
     /// A data connection carried it, or could have.
-    pub(in crate::session) connected: bool,
+    pub(crate) connected: bool,
     /// Payload bytes captured.
-    pub(in crate::session) bytes: u64,
+    pub(crate) bytes: u64,
     /// Bytes known to be missing.
-    pub(in crate::session) missing: u64,
+    pub(crate) missing: u64,
     /// The first byte of the stream is known to be the first byte sent.
-    pub(in crate::session) start_known: bool,
+    pub(crate) start_known: bool,
     /// The sender's FIN, all before it seen or known to be missing; or the acknowledgment of a FIN that was not captured.
-    pub(in crate::session) sender_fin: Option<FrameRef>,
+    pub(crate) sender_fin: Option<FrameRef>,
     /// That was no FIN but the mark of the file's end in MODE B or C.
-    pub(in crate::session) end_marked: bool,
+    pub(crate) end_marked: bool,
     /// It is such an acknowledgment.
-    pub(in crate::session) fin_unseen: bool,
+    pub(crate) fin_unseen: bool,
     /// The sender's RST.
-    pub(in crate::session) sender_reset: Option<FrameRef>,
+    pub(crate) sender_reset: Option<FrameRef>,
     /// The receiver's first FIN or RST.
-    pub(in crate::session) receiver_end: Option<FrameRef>,
+    pub(crate) receiver_end: Option<FrameRef>,
     /// Code, first line and frame of the final reply.
-    pub(in crate::session) answer: Option<(u16, String, FrameRef)>,
+    pub(crate) answer: Option<(u16, String, FrameRef)>,
     /// ABOR was sent before the final reply.
-    pub(in crate::session) abor: Option<FrameRef>,
+    pub(crate) abor: Option<FrameRef>,
     /// The byte count on the wire is that of the file (TYPE I in stream mode), and so is the announced one.
-    pub(in crate::session) size_counts: bool,
+    pub(crate) size_counts: bool,
     /// The size of the file where the byte count on the wire is another one.
-    pub(in crate::session) own_size: Option<OwnSize>,
+    pub(crate) own_size: Option<OwnSize>,
     /// What cannot be decoded of it, or what the decoder found wrong.
-    pub(in crate::session) decoding_problem: Option<String>,
+    pub(crate) decoding_problem: Option<String>,
     /// The bytes themselves say where the file ends, and it was decoded to there (MODE Z, B and C).
-    pub(in crate::session) tells_its_end: bool,
+    pub(crate) tells_its_end: bool,
     /// The line ends of what was sent as text.
-    pub(in crate::session) line_ends: Option<LineEnds>,
+    pub(crate) line_ends: Option<LineEnds>,
     /// Payload bytes that came from the receiver: none of the file.
-    pub(in crate::session) backward: u64,
+    pub(crate) backward: u64,
     /// The bytes on the wire are TLS records: neither their number nor their end is that of the file.
-    pub(in crate::session) encrypted: bool,
+    pub(crate) encrypted: bool,
     /// From REST.
-    pub(in crate::session) restart: u64,
+    pub(crate) restart: u64,
     /// What the server said it would be, and where it said so.
-    pub(in crate::session) announced: Option<(u64, &'static str)>,
+    pub(crate) announced: Option<(u64, &'static str)>,
     /// What else was said of the size.
-    pub(in crate::session) stated: Vec<Stated>,
+    pub(crate) stated: Vec<Stated>,
 }
 
 /// The size of a file that is not the number of bytes on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) struct OwnSize {
-    pub(in crate::session) bytes: u64,
+pub(crate) struct OwnSize {
+    pub(crate) bytes: u64,
     /// What has this size, for a sentence.
-    pub(in crate::session) of: &'static str,
+    pub(crate) of: &'static str,
     /// It can contradict what was told: these are the bytes of the server's file.
-    pub(in crate::session) exact: bool,
+    pub(crate) exact: bool,
 }
 
 /// What is known of a transfer. `after_tls` tells whether TLS was seen on the control connection.
-pub(in crate::session) fn of_transfer(
+pub(crate) fn of_transfer(
     state: &TransferState,
     open: Option<&DataChannel>,
     direction: TransferDirection,

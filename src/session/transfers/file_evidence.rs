@@ -8,20 +8,20 @@
 //! A file that was whole by all that was known, and that the server then says is of another length, is not proven whole
 //! any more: the last word is that of the whole session's report.
 
-use super::known_sizes::{DigestClaim, PassedFile, Told};
-use super::transfer_state::TransferState;
 use crate::model::FrameRef;
 use crate::model::grouped;
 use crate::model::record::{Completeness, EntryKind, ListingEntry, Transfer, TransferDirection};
 use crate::protocol::ftp::{Algorithm, ParsedReply, Verb, claimed_digest, path, size_reply};
-use crate::session::control::Session;
 use crate::session::data::content::{Content, DigestChoice, Digests};
-use crate::session::dialogue::title;
+use crate::session::ftp_session::Session;
+use crate::session::server_state::known_sizes::{DigestClaim, PassedFile, Told};
 use crate::session::shared::Shared;
+use crate::session::steps::title;
+use crate::session::transfers::transfer_state::TransferState;
 
 impl Session {
     /// A reply to SIZE: for the next transfer of the name, and for the latest one.
-    pub(in crate::session) fn size_told(
+    pub(crate) fn size_told(
         &mut self,
         shared: &mut Shared<'_>,
         name: Vec<u8>,
@@ -41,7 +41,7 @@ impl Session {
     }
 
     /// A positive reply to a command that is only known by name: it may tell a digest.
-    pub(in crate::session) fn digest_told(
+    pub(crate) fn digest_told(
         &mut self,
         shared: &mut Shared<'_>,
         sequence: u64,
@@ -80,14 +80,14 @@ impl Session {
     }
 
     /// A name that was deleted or renamed means nothing that was known of it any more.
-    pub(in crate::session) fn forget_file(&mut self, argument: Option<&[u8]>) {
+    pub(crate) fn forget_file(&mut self, argument: Option<&[u8]>) {
         let Some(argument) = argument else { return };
         let name = path::resolve(self.directory.as_deref(), argument);
         self.known_sizes.forget(name.as_deref().unwrap_or(argument));
     }
 
     /// A file passed: what the server says of it from now on is about this.
-    pub(in crate::session) fn remember_file(
+    pub(crate) fn remember_file(
         &mut self,
         state: &TransferState,
         transfer: &mut Transfer,
@@ -148,12 +148,7 @@ impl Session {
     }
 
     /// The sizes of the files in a listing, for the transfers that follow; `listed` is what it is of.
-    pub(in crate::session) fn remember_listed(
-        &mut self,
-        listed: &[u8],
-        entries: &[ListingEntry],
-        frame: u64,
-    ) {
+    pub(crate) fn remember_listed(&mut self, listed: &[u8], entries: &[ListingEntry], frame: u64) {
         let folder = listed_folder(listed);
         for entry in entries.iter().filter(|entry| tells_size(entry)) {
             let Some(size) = entry.size else { continue };
@@ -237,7 +232,7 @@ impl Session {
 }
 
 /// The number that ALLO names; a record size may follow it (RFC 959 section 4.1.3).
-pub(in crate::session) fn allocated_size(argument: &[u8]) -> Option<u64> {
+pub(crate) fn allocated_size(argument: &[u8]) -> Option<u64> {
     size_reply(argument.split(|&byte| byte == b' ').next()?)
 }
 

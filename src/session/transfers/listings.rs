@@ -1,18 +1,18 @@
 //! Listings: the text of a data connection, or of a reply to STAT or MLST, becomes entries.
 
-use super::facts::Facts;
-use super::transfer_state::TransferState;
 use crate::model::record::{EntryKind, ListingEntry, Transfer, TransferMode};
 use crate::model::{FrameRef, Timestamp, WarningCode};
 use crate::protocol::ftp::listing::{Extent, Listing, ListingKind, parse_listing};
 use crate::protocol::ftp::{ParsedReply, Verb, facts, path};
-use crate::session::control::Session;
 use crate::session::data::content::Content;
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
+use crate::session::transfers::facts::Facts;
+use crate::session::transfers::transfer_state::TransferState;
 
 impl Session {
     /// The entries of a listing that is over.
-    pub(in crate::session) fn read_listing(
+    pub(crate) fn read_listing(
         &mut self,
         shared: &mut Shared<'_>,
         state: &TransferState,
@@ -64,7 +64,7 @@ impl Session {
     }
 
     /// A positive reply to STAT with a path: a listing on the control connection (RFC 959 section 4.1.3).
-    pub(in crate::session) fn status_told(
+    pub(crate) fn status_told(
         &mut self,
         shared: &mut Shared<'_>,
         sequence: u64,
@@ -97,7 +97,7 @@ impl Session {
     }
 
     /// A positive reply to MLST: facts and a name on a line that begins with a space (RFC 3659 section 7.2).
-    pub(in crate::session) fn facts_told(&mut self, sequence: u64, reply: &ParsedReply) {
+    pub(crate) fn facts_told(&mut self, sequence: u64, reply: &ParsedReply) {
         let entries = reply
             .lines
             .iter()

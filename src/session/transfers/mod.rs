@@ -9,14 +9,12 @@
 //!                                         └─ known_sizes, stated_sizes, file_evidence  what else is said of the same file
 //! ```
 
-pub(super) mod completeness;
-pub(super) mod facts;
-pub(super) mod file_evidence;
-pub(super) mod known_sizes;
-pub(super) mod listing_text;
-pub(super) mod listings;
-pub(super) mod settle;
-pub(super) mod stated_sizes;
-pub(super) mod transfer;
-pub(super) mod transfer_record;
-pub(super) mod transfer_state;
+pub(crate) mod completeness;
+pub(crate) mod facts;
+pub(crate) mod file_evidence;
+pub(crate) mod listings;
+pub(crate) mod settle;
+pub(crate) mod stated_sizes;
+pub(crate) mod transfer;
+pub(crate) mod transfer_record;
+pub(crate) mod transfer_state;

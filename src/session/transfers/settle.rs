@@ -2,17 +2,17 @@
 
 use std::sync::Arc;
 
-use super::transfer_state::{TransferState, payload_way};
 use crate::model::record::{Transfer, Weight as _};
 use crate::model::{EventKind, WarningCode, wire_text};
 use crate::protocol::ftp::Verb;
-use crate::session::control::Session;
 use crate::session::data::data_channel::DataId;
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
+use crate::session::transfers::transfer_state::{TransferState, payload_way};
 
 impl Session {
     /// Settles the transfer if it is over; with `force` in any case.
-    pub(in crate::session) fn try_settle(&mut self, shared: &mut Shared<'_>, id: u64, force: bool) {
+    pub(crate) fn try_settle(&mut self, shared: &mut Shared<'_>, id: u64, force: bool) {
         let Some(state) = self.transfers.get(id) else {
             return;
         };
@@ -82,7 +82,7 @@ impl Session {
     }
 
     /// A data connection of this negotiation was closed.
-    pub(in crate::session) fn data_changed(&mut self, shared: &mut Shared<'_>, number: u64) {
+    pub(crate) fn data_changed(&mut self, shared: &mut Shared<'_>, number: u64) {
         let Some(transfer) = self
             .negotiations
             .get(number)
@@ -97,7 +97,7 @@ impl Session {
 
     /// The transfer has its final reply, and time went by: its data connection is over if its sender said so, or it
     /// never was.
-    pub(in crate::session) fn settle_after_waiting(&mut self, shared: &mut Shared<'_>, id: u64) {
+    pub(crate) fn settle_after_waiting(&mut self, shared: &mut Shared<'_>, id: u64) {
         let Some(state) = self.transfers.get(id) else {
             return;
         };
@@ -121,7 +121,7 @@ impl Session {
     }
 
     /// Whether a data connection of a transfer is open.
-    pub(in crate::session) fn is_transferring(&self, shared: &Shared<'_>) -> bool {
+    pub(crate) fn is_transferring(&self, shared: &Shared<'_>) -> bool {
         self.transfers
             .values()
             .any(|state| self.has_open_data(shared, state.negotiation))
@@ -171,7 +171,7 @@ fn choose(shared: &Shared<'_>, channels: &[DataId], verb: Verb) -> Option<DataId
 }
 
 /// First line of a reply for a sentence.
-pub(in crate::session) fn first_line(lines: &[Vec<u8>]) -> String {
+pub(crate) fn first_line(lines: &[Vec<u8>]) -> String {
     let line = lines
         .iter()
         .find(|line| !line.is_empty())

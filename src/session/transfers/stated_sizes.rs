@@ -1,22 +1,22 @@
 //! Sizes of a transfer that somebody told, and what each is worth.
 
-use super::transfer_state::TransferState;
 use crate::model::record::TransferDirection;
+use crate::session::transfers::transfer_state::TransferState;
 
 /// A size that somebody told beside the announced one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::session) struct Stated {
+pub(crate) struct Stated {
     /// As told.
-    pub(in crate::session) bytes: u64,
+    pub(crate) bytes: u64,
     /// Where, for a sentence.
-    pub(in crate::session) place: String,
+    pub(crate) place: String,
     /// What it is worth.
-    pub(in crate::session) weight: Weight,
+    pub(crate) weight: Weight,
 }
 
 /// What a told size is worth.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Weight {
+pub(crate) enum Weight {
     /// Of the whole file, exactly: it can contradict.
     Whole,
     /// Free text, a reservation, a count by other rules: evidence only.
@@ -26,10 +26,7 @@ pub(in crate::session) enum Weight {
 }
 
 /// What else was said of the size of a transfer, with its weight.
-pub(in crate::session) fn stated(
-    state: &TransferState,
-    direction: TransferDirection,
-) -> Vec<Stated> {
+pub(crate) fn stated(state: &TransferState, direction: TransferDirection) -> Vec<Stated> {
     let mut stated = Vec::new();
     let mut add = |bytes, place, weight| {
         stated.push(Stated {

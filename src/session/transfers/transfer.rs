@@ -2,21 +2,21 @@
 
 use std::collections::VecDeque;
 
-use super::transfer_state::{Negotiation, TransferState, direction_of};
 use crate::diagnosis::Announcement;
 use crate::model::record::{DataType, Mode, TransferDirection};
 use crate::model::{Endpoint, Timestamp, WarningCode};
 use crate::protocol::ftp::representation::Coding;
 use crate::protocol::ftp::{Verb, path};
-use crate::session::control::Session;
 use crate::session::data::data_channel::{DataId, Purpose};
-use crate::session::data::expectation::{Expectation, NegotiationId};
-use crate::session::representation::Representation;
+use crate::session::ftp_session::Session;
+use crate::session::negotiation::expectation::{Expectation, NegotiationId};
+use crate::session::server_state::representation::Representation;
 use crate::session::shared::Shared;
+use crate::session::transfers::transfer_state::{Negotiation, TransferState, direction_of};
 
 impl Session {
     /// Registers an announced end point. It is in force once the command was answered, or the reply came.
-    pub(in crate::session) fn announce(
+    pub(crate) fn announce(
         &mut self,
         shared: &mut Shared<'_>,
         mode: Mode,
@@ -60,7 +60,7 @@ impl Session {
     }
 
     /// A passive end point was asked for, and the reply that names it was not captured: what the client opens next is it.
-    pub(in crate::session) fn expect_unknown(
+    pub(crate) fn expect_unknown(
         &mut self,
         shared: &mut Shared<'_>,
         mode: Mode,
@@ -77,7 +77,7 @@ impl Session {
     }
 
     /// The negotiation in force, and its time, if nobody knows its end point and no connection was found for it.
-    pub(in crate::session) fn unknown_end(&self, shared: &Shared<'_>) -> Option<(u64, Timestamp)> {
+    pub(crate) fn unknown_end(&self, shared: &Shared<'_>) -> Option<(u64, Timestamp)> {
         let number = self.negotiation?;
         let negotiation = self.negotiations.get(number)?;
         let over = negotiation
@@ -120,7 +120,7 @@ impl Session {
     }
 
     /// From now on the next transfer uses this one; the one before it is superseded.
-    pub(in crate::session) fn put_in_force(&mut self, shared: &mut Shared<'_>, number: u64) {
+    pub(crate) fn put_in_force(&mut self, shared: &mut Shared<'_>, number: u64) {
         if let Some(before) = self.negotiation.replace(number)
             && before != number
         {
@@ -129,7 +129,7 @@ impl Session {
     }
 
     /// Nobody listens there any more.
-    pub(in crate::session) fn retire(&mut self, shared: &mut Shared<'_>, number: u64) {
+    pub(crate) fn retire(&mut self, shared: &mut Shared<'_>, number: u64) {
         let announced = self
             .negotiations
             .get(number)
@@ -144,7 +144,7 @@ impl Session {
     }
 
     /// A transfer command was read.
-    pub(in crate::session) fn begin_transfer(
+    pub(crate) fn begin_transfer(
         &mut self,
         verb: Verb,
         verb_text: &str,
@@ -181,12 +181,12 @@ impl Session {
     }
 
     /// The transfer that this command began, while it is not settled.
-    pub(in crate::session) fn transfer_of(&self, sequence: u64) -> Option<u64> {
+    pub(crate) fn transfer_of(&self, sequence: u64) -> Option<u64> {
         self.transfer_ids.get(sequence).copied()
     }
 
     /// It is the transfer's turn: all commands before it were answered. What is in force now holds for it.
-    pub(in crate::session) fn activate_transfer(&mut self, shared: &mut Shared<'_>, sequence: u64) {
+    pub(crate) fn activate_transfer(&mut self, shared: &mut Shared<'_>, sequence: u64) {
         let Some(id) = self.transfer_of(sequence) else {
             return;
         };
@@ -227,12 +227,7 @@ impl Session {
     }
 
     /// A data connection of this session was found.
-    pub(in crate::session) fn data_opened(
-        &mut self,
-        shared: &mut Shared<'_>,
-        number: u64,
-        data: DataId,
-    ) {
+    pub(crate) fn data_opened(&mut self, shared: &mut Shared<'_>, number: u64, data: DataId) {
         let Some(negotiation) = self.negotiations.get_mut(number) else {
             return;
         };
@@ -247,12 +242,7 @@ impl Session {
     }
 
     /// The type of a transfer that has begun is another than was thought.
-    pub(in crate::session) fn retype(
-        &mut self,
-        shared: &mut Shared<'_>,
-        id: u64,
-        data_type: DataType,
-    ) {
+    pub(crate) fn retype(&mut self, shared: &mut Shared<'_>, id: u64, data_type: DataType) {
         let Some(state) = self.transfers.get_mut(id) else {
             return;
         };
@@ -273,18 +263,14 @@ impl Session {
     }
 
     /// Mode of a negotiation.
-    pub(in crate::session) fn negotiated_mode(&self, number: u64) -> Option<Mode> {
+    pub(crate) fn negotiated_mode(&self, number: u64) -> Option<Mode> {
         self.negotiations
             .get(number)
             .map(|negotiation| negotiation.mode)
     }
 
     /// Absolute path of what a command names.
-    pub(in crate::session) fn path_of(
-        &self,
-        verb: Verb,
-        argument: Option<&[u8]>,
-    ) -> Option<Vec<u8>> {
+    pub(crate) fn path_of(&self, verb: Verb, argument: Option<&[u8]>) -> Option<Vec<u8>> {
         let directory = self.directory.as_deref();
         match direction_of(verb) {
             // STOU's argument is a hint at most; the reply names the file (RFC 1123 section 4.1.2.9).

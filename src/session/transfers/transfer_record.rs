@@ -1,24 +1,24 @@
 //! A transfer as the report tells it, and its files as the extractor is told of them.
 
-use super::completeness;
-use super::facts;
-use super::transfer_state::{TransferState, direction_of, payload_way};
 use crate::model::record::{
     Address, Completeness, Connection, Outcome, Transfer, TransferDirection,
 };
 use crate::model::{Settled, WarningCode};
 use crate::protocol::ftp::{Verb, path};
-use crate::session::control::Session;
 use crate::session::data::content::Content;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::data::decoding::Decoding;
-use crate::session::dialogue::steps::TransferNote;
-use crate::session::dialogue::title;
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
+use crate::session::steps::log::TransferNote;
+use crate::session::steps::title;
+use crate::session::transfers::completeness;
+use crate::session::transfers::facts;
+use crate::session::transfers::transfer_state::{TransferState, direction_of, payload_way};
 
 impl Session {
     /// Judges a transfer that is over, saves its bytes, and tells what its step adds to its title.
-    pub(in crate::session) fn judge(
+    pub(crate) fn judge(
         &mut self,
         shared: &mut Shared<'_>,
         id: u64,

@@ -14,7 +14,7 @@ use crate::reassembly::{FlowId, FlowSummary};
 
 /// The segments of all connections that are open.
 #[derive(Debug)]
-pub(super) struct Traces {
+pub(crate) struct Traces {
     packets: bool,
     flows: Vec<Option<Box<Trace>>>,
     /// Segments that may still be kept.
@@ -49,7 +49,7 @@ struct Way {
 
 impl Traces {
     /// Nothing where nothing is asked for.
-    pub(super) fn asked_for(tracing: Tracing, limits: &Limits) -> Option<Self> {
+    pub(crate) fn asked_for(tracing: Tracing, limits: &Limits) -> Option<Self> {
         (tracing != Tracing::Off).then(|| Self {
             packets: tracing == Tracing::Packets,
             flows: Vec::new(),
@@ -58,7 +58,7 @@ impl Traces {
     }
 
     /// A connection begins under this number.
-    pub(super) fn begin(&mut self, flow: FlowId, key: FlowKey) {
+    pub(crate) fn begin(&mut self, flow: FlowId, key: FlowKey) {
         let place = flow.0 as usize;
         if place >= self.flows.len() {
             self.flows.resize_with(place + 1, Option::default);
@@ -77,7 +77,7 @@ impl Traces {
     }
 
     /// One segment. The midst of data connections is folded.
-    pub(super) fn segment(
+    pub(crate) fn segment(
         &mut self,
         flow: FlowId,
         direction: Direction,
@@ -110,14 +110,14 @@ impl Traces {
     }
 
     /// The connection is none of ours.
-    pub(super) fn forget(&mut self, flow: FlowId) {
+    pub(crate) fn forget(&mut self, flow: FlowId) {
         if let Some(slot) = self.flows.get_mut(flow.0 as usize) {
             self.room += slot.take().map_or(0, |trace| trace.len());
         }
     }
 
     /// The connection is over. What was known of its opening before it was followed comes from `summary`.
-    pub(super) fn end(
+    pub(crate) fn end(
         &mut self,
         flow: FlowId,
         control_of: Option<u64>,

@@ -8,7 +8,7 @@ use crate::session::data::content::Digests;
 
 /// Sizes and digests that the server told for names, and the latest files.
 #[derive(Debug, Default)]
-pub(in crate::session) struct KnownSizes {
+pub(crate) struct KnownSizes {
     /// Nothing, until there is something to remember.
     lists: Option<Box<Lists>>,
 }
@@ -23,57 +23,57 @@ struct Lists {
 
 /// One size and where it was told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::session) struct Told {
-    pub(in crate::session) name: Vec<u8>,
-    pub(in crate::session) size: u64,
+pub(crate) struct Told {
+    pub(crate) name: Vec<u8>,
+    pub(crate) size: u64,
     /// Told while TYPE I was in force, or in a listing: a count of the file's own bytes (RFC 3659 section 4).
-    pub(in crate::session) exact: bool,
+    pub(crate) exact: bool,
     /// The reply's frame; for a listing, the first frame of its data connection.
-    pub(in crate::session) frame: u64,
+    pub(crate) frame: u64,
 }
 
 /// A digest and how the server came to tell it.
 #[derive(Clone, Debug)]
-pub(in crate::session) struct DigestClaim {
-    pub(in crate::session) verb: String,
-    pub(in crate::session) claim: ClaimedDigest,
-    pub(in crate::session) frame: u64,
+pub(crate) struct DigestClaim {
+    pub(crate) verb: String,
+    pub(crate) claim: ClaimedDigest,
+    pub(crate) frame: u64,
 }
 
 /// A file that passed, as far as later replies can tell more of it.
 #[derive(Clone, Debug)]
-pub(in crate::session) struct PassedFile {
-    pub(in crate::session) transfer: u64,
-    pub(in crate::session) name: Vec<u8>,
-    pub(in crate::session) upload: bool,
+pub(crate) struct PassedFile {
+    pub(crate) transfer: u64,
+    pub(crate) name: Vec<u8>,
+    pub(crate) upload: bool,
     /// The length that the server's file must have now; `None` where that does not follow.
-    pub(in crate::session) length: Option<u64>,
+    pub(crate) length: Option<u64>,
     /// It may be longer than that: bytes in the middle of a file were replaced.
-    pub(in crate::session) at_least: bool,
+    pub(crate) at_least: bool,
     /// Of the whole file; `None` where these bytes are only a part of it.
-    pub(in crate::session) digests: Option<Digests>,
+    pub(crate) digests: Option<Digests>,
 }
 
 impl KnownSizes {
     /// A reply to SIZE.
-    pub(in crate::session) fn tell(&mut self, told: Told) {
+    pub(crate) fn tell(&mut self, told: Told) {
         push(&mut self.lists_mut().told, told, TOLD);
     }
 
     /// An entry of a listing.
-    pub(in crate::session) fn list(&mut self, told: Told) {
+    pub(crate) fn list(&mut self, told: Told) {
         if told.name.len() <= NAME_BYTES {
             push(&mut self.lists_mut().listed, told, LISTED);
         }
     }
 
     /// A reply with a digest.
-    pub(in crate::session) fn claim(&mut self, name: Vec<u8>, claim: DigestClaim) {
+    pub(crate) fn claim(&mut self, name: Vec<u8>, claim: DigestClaim) {
         push(&mut self.lists_mut().digests, (name, claim), TOLD);
     }
 
     /// A file passed. An upload makes everything that was known of the name a thing of the past.
-    pub(in crate::session) fn pass(&mut self, file: PassedFile) {
+    pub(crate) fn pass(&mut self, file: PassedFile) {
         if file.upload {
             self.forget(&file.name);
         }
@@ -81,7 +81,7 @@ impl KnownSizes {
     }
 
     /// The name means another file from here on, or none.
-    pub(in crate::session) fn forget(&mut self, name: &[u8]) {
+    pub(crate) fn forget(&mut self, name: &[u8]) {
         let Some(lists) = &mut self.lists else {
             return;
         };
@@ -92,19 +92,19 @@ impl KnownSizes {
     }
 
     /// The latest reply to SIZE for a name.
-    pub(in crate::session) fn size_of(&self, name: &[u8]) -> Option<&Told> {
+    pub(crate) fn size_of(&self, name: &[u8]) -> Option<&Told> {
         let mut latest = self.lists.as_ref()?.told.iter().rev();
         latest.find(|told| told.name == name)
     }
 
     /// The latest listing's size for a name.
-    pub(in crate::session) fn listed_size_of(&self, name: &[u8]) -> Option<&Told> {
+    pub(crate) fn listed_size_of(&self, name: &[u8]) -> Option<&Told> {
         let mut latest = self.lists.as_ref()?.listed.iter().rev();
         latest.find(|told| told.name == name)
     }
 
     /// The digests that were told for a name.
-    pub(in crate::session) fn digests_of(&self, name: &[u8]) -> impl Iterator<Item = &DigestClaim> {
+    pub(crate) fn digests_of(&self, name: &[u8]) -> impl Iterator<Item = &DigestClaim> {
         self.lists
             .iter()
             .flat_map(|lists| &lists.digests)
@@ -112,7 +112,7 @@ impl KnownSizes {
     }
 
     /// The latest file of a name.
-    pub(in crate::session) fn file_of(&self, name: &[u8]) -> Option<&PassedFile> {
+    pub(crate) fn file_of(&self, name: &[u8]) -> Option<&PassedFile> {
         let mut latest = self.lists.as_ref()?.files.iter().rev();
         latest.find(|file| file.name == name)
     }

@@ -8,17 +8,17 @@ use std::borrow::Cow;
 use crate::model::wire_text;
 
 /// What stands in place of a secret.
-pub(in crate::session) const HIDDEN: &str = "<hidden>";
+pub(crate) const HIDDEN: &str = "<hidden>";
 
 /// The secrets of one session that were seen so far.
 #[derive(Debug, Default)]
-pub(in crate::session) struct Secrets {
+pub(crate) struct Secrets {
     show: bool,
     values: Vec<Vec<u8>>,
 }
 
 impl Secrets {
-    pub(in crate::session) const fn new(show: bool) -> Self {
+    pub(crate) const fn new(show: bool) -> Self {
         Self {
             show,
             values: Vec::new(),
@@ -26,12 +26,12 @@ impl Secrets {
     }
 
     /// Whether secrets are shown as they were sent.
-    pub(in crate::session) const fn shown(&self) -> bool {
+    pub(crate) const fn shown(&self) -> bool {
         self.show
     }
 
     /// Remembers a value, so that its later occurrences are hidden.
-    pub(in crate::session) fn add(&mut self, value: &[u8]) {
+    pub(crate) fn add(&mut self, value: &[u8]) {
         let known = self.values.iter().any(|one| one == value);
         if value.len() >= SHORTEST && !known && self.values.len() < MOST {
             self.values.push(value.to_vec());
@@ -42,7 +42,7 @@ impl Secrets {
     }
 
     /// Text for the report, and its exact bytes where it is not UTF-8 and nothing was hidden.
-    pub(in crate::session) fn text(&self, bytes: &[u8]) -> (String, Option<String>) {
+    pub(crate) fn text(&self, bytes: &[u8]) -> (String, Option<String>) {
         match self.clean(bytes) {
             Cow::Borrowed(bytes) => wire_text::decode(bytes),
             Cow::Owned(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), None),
@@ -50,7 +50,7 @@ impl Secrets {
     }
 
     /// A value that is a secret as a whole.
-    pub(in crate::session) fn secret(&self, bytes: &[u8]) -> (String, Option<String>) {
+    pub(crate) fn secret(&self, bytes: &[u8]) -> (String, Option<String>) {
         if self.show {
             wire_text::decode(bytes)
         } else {
@@ -59,7 +59,7 @@ impl Secrets {
     }
 
     /// The bytes without secrets; borrowed where there are none.
-    pub(in crate::session) fn clean<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+    pub(crate) fn clean<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         if self.show {
             return Cow::Borrowed(bytes);
         }

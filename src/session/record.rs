@@ -3,20 +3,20 @@
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
-use super::control::Session;
-use super::data::data_channel::DataId;
-use super::dialogue::title::seconds;
-use super::shared::Shared;
 use crate::diagnosis;
 use crate::model::record::{self, Address, Dns, EndState, Step, StepKind, Timing};
 use crate::model::{EventKind, FrameRef};
 use crate::protocol::community_id::community_id;
 use crate::protocol::dns::Lookup;
 use crate::reassembly::{CloseReason, FlowSummary};
+use crate::session::data::data_channel::DataId;
+use crate::session::ftp_session::Session;
+use crate::session::shared::Shared;
+use crate::session::steps::title::seconds;
 
 impl Session {
     /// The session became known: who, and what came before its first byte.
-    pub(super) fn begin(&mut self, shared: &mut Shared<'_>, summary: &FlowSummary) {
+    pub(crate) fn begin(&mut self, shared: &mut Shared<'_>, summary: &FlowSummary) {
         shared.open.enter(self.key.hosts(), self.id);
         let lookup = shared
             .names
@@ -42,7 +42,7 @@ impl Session {
     }
 
     /// The control connection is over. Data connections may still run.
-    pub(super) fn close(
+    pub(crate) fn close(
         &mut self,
         shared: &mut Shared<'_>,
         reason: CloseReason,
@@ -75,12 +75,12 @@ impl Session {
     }
 
     /// True once nothing more can come.
-    pub(super) fn is_over(&self) -> bool {
+    pub(crate) fn is_over(&self) -> bool {
         self.closed.is_some() && self.transfers.is_empty() && self.encrypted_data.open == 0
     }
 
     /// Settles what is left and tells the session as a whole. `reason` is for a session whose end was not seen.
-    pub(super) fn finish(mut self, shared: &mut Shared<'_>) {
+    pub(crate) fn finish(mut self, shared: &mut Shared<'_>) {
         let ids: Vec<u64> = self.transfers.numbers().collect();
         for id in ids {
             self.try_settle(shared, id, true);
@@ -123,7 +123,7 @@ impl Session {
     }
 
     /// Whether a data connection of this negotiation is open.
-    pub(super) fn has_open_data(&self, shared: &Shared<'_>, negotiation: Option<u64>) -> bool {
+    pub(crate) fn has_open_data(&self, shared: &Shared<'_>, negotiation: Option<u64>) -> bool {
         negotiation
             .and_then(|number| self.negotiations.get(number))
             .is_some_and(|negotiation| {

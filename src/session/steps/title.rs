@@ -9,11 +9,7 @@ use crate::model::record::{
 use crate::model::{Span, grouped};
 
 /// The title of a step without a transfer.
-pub(in crate::session) fn of_step(
-    kind: StepKind,
-    commands: &[Command],
-    outcome: Outcome,
-) -> String {
+pub(crate) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) -> String {
     let Some(first) = commands.first() else {
         return String::new();
     };
@@ -60,7 +56,7 @@ pub(in crate::session) fn of_step(
 }
 
 /// The title of a step whose reply is a listing: `STAT /pub: 3 entries`.
-pub(in crate::session) fn of_entries(commands: &[Command], count: u64) -> String {
+pub(crate) fn of_entries(commands: &[Command], count: u64) -> String {
     let line = commands.first().map_or_else(String::new, |first| {
         let argument = first.argument.as_deref().unwrap_or_default();
         format!("{} {argument}", first.verb).trim_end().to_owned()
@@ -69,7 +65,7 @@ pub(in crate::session) fn of_entries(commands: &[Command], count: u64) -> String
 }
 
 /// The title of an AUTH whose handshake was seen: `AUTH TLS: TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`.
-pub(in crate::session) fn of_handshake(commands: &[Command], facts: &str) -> String {
+pub(crate) fn of_handshake(commands: &[Command], facts: &str) -> String {
     let Some(first) = commands.first() else {
         return facts.to_owned();
     };
@@ -78,11 +74,7 @@ pub(in crate::session) fn of_handshake(commands: &[Command], facts: &str) -> Str
 }
 
 /// The title of a step that made a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
-pub(in crate::session) fn of_transfer(
-    transfer: &Transfer,
-    outcome: Outcome,
-    answer: Option<&Reply>,
-) -> String {
+pub(crate) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<&Reply>) -> String {
     // What the client wished for is not what the file is called.
     let named = match transfer.verb.as_str() {
         "STOU" => transfer.name.as_deref().or(transfer.argument.as_deref()),
@@ -136,7 +128,7 @@ fn entries(count: u64) -> impl fmt::Display {
 }
 
 /// Takes `complete` back from a title.
-pub(in crate::session) fn revise(title: &mut String, verdict: Completeness) {
+pub(crate) fn revise(title: &mut String, verdict: Completeness) {
     if verdict == Completeness::Unverifiable
         && let Some(rest) = title.strip_suffix("complete")
     {
@@ -145,7 +137,7 @@ pub(in crate::session) fn revise(title: &mut String, verdict: Completeness) {
 }
 
 /// Seconds with three decimals, more for what would be 0.
-pub(in crate::session) fn seconds(span: Span) -> impl fmt::Display {
+pub(crate) fn seconds(span: Span) -> impl fmt::Display {
     let seconds = span.seconds();
     let decimals = if seconds < 0.001 { 6 } else { 3 };
     fmt::from_fn(move |out| write!(out, "{seconds:.decimals$}"))
@@ -203,7 +195,7 @@ fn tells_something(reply: &Reply) -> bool {
 }
 
 /// The first line of a reply that says anything, cut where it is long.
-pub(in crate::session) fn first_line_of(reply: &Reply) -> String {
+pub(crate) fn first_line_of(reply: &Reply) -> String {
     let line = reply
         .lines
         .iter()

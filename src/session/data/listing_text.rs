@@ -6,18 +6,18 @@ use std::rc::Rc;
 
 /// How much text all listings that are open hold.
 #[derive(Clone, Debug, Default)]
-pub(in crate::session) struct ListingTexts(Rc<Cell<usize>>);
+pub(crate) struct ListingTexts(Rc<Cell<usize>>);
 
 /// The text of one listing.
 #[derive(Debug, Default)]
-pub(in crate::session) struct ListingText {
+pub(crate) struct ListingText {
     bytes: Vec<u8>,
     all: ListingTexts,
 }
 
 impl ListingText {
     /// A text that counts for all of them.
-    pub(in crate::session) fn among(all: &ListingTexts) -> Self {
+    pub(crate) fn among(all: &ListingTexts) -> Self {
         Self {
             bytes: Vec::new(),
             all: all.clone(),
@@ -25,7 +25,7 @@ impl ListingText {
     }
 
     /// As much of `bytes` as there is room for: `most` for this one. True where that is all.
-    pub(in crate::session) fn push(&mut self, bytes: &[u8], most: usize) -> bool {
+    pub(crate) fn push(&mut self, bytes: &[u8], most: usize) -> bool {
         let own = most.saturating_sub(self.bytes.len());
         let held = self.all.0.get();
         let room = own.min(ALL_TEXTS.saturating_sub(held)).min(bytes.len());

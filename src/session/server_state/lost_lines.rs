@@ -10,16 +10,16 @@
 //!
 //! Where the type is not certain, in a capture that begins in the middle too, the 150 of a file may name it.
 
-use super::lost_commands::LostCommands;
 use crate::model::FrameRef;
 use crate::model::record::DataType;
 use crate::protocol::ftp::{ParsedReply, Verb, path, size_reply};
-use crate::session::control::Session;
+use crate::session::dialogue::lost_commands::LostCommands;
+use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
 
 impl Session {
     /// The reply to a command will not come any more.
-    pub(in crate::session) fn reply_is_lost(&mut self, sequence: u64, verb: Verb) {
+    pub(crate) fn reply_is_lost(&mut self, sequence: u64, verb: Verb) {
         let argument = self
             .steps
             .get(sequence)
@@ -34,7 +34,7 @@ impl Session {
     }
 
     /// Bytes that the client sent are missing.
-    pub(in crate::session) fn commands_are_lost(&mut self, after: FrameRef, length: u64) {
+    pub(crate) fn commands_are_lost(&mut self, after: FrameRef, length: u64) {
         let before = self.lost_commands.take();
         let (first, before) = before.map_or((after, 0), |before| (before.after, before.length));
         self.lost_commands = Some(Box::new(LostCommands {
@@ -44,7 +44,7 @@ impl Session {
     }
 
     /// The first command after a hole: what came from the server meanwhile answered what was lost.
-    pub(in crate::session) fn judge_lost_commands(&mut self, next: FrameRef) {
+    pub(crate) fn judge_lost_commands(&mut self, next: FrameRef) {
         let Some(lost) = self.lost_commands.take() else {
             return;
         };
@@ -77,8 +77,8 @@ impl Session {
                 let told = reply.lines.iter().find_map(|line| path::quoted_path(line));
                 self.directory = told.or(self.directory.take());
             }
-            200 | 250 if super::answers::told_directory(reply).is_some() => {
-                self.directory = super::answers::told_directory(reply);
+            200 | 250 if crate::session::server_state::effects::told_directory(reply).is_some() => {
+                self.directory = crate::session::server_state::effects::told_directory(reply);
             }
             250 if !says(&[b"dele", b"remove", b"rename", b"transfer", b"closing"]) => {
                 self.directory = None;
@@ -96,7 +96,7 @@ impl Session {
     }
 
     /// A 150 or 125 names the type of a file where it is not known for certain. Of listings servers say ASCII whatever the type.
-    pub(in crate::session) fn type_told(
+    pub(crate) fn type_told(
         &mut self,
         shared: &mut Shared<'_>,
         sequence: u64,

@@ -23,7 +23,7 @@ use crate::model::record::{Link, LinkMethod};
 
 /// What agrees between a connection and what was said of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::session) enum Agreement {
+pub(crate) enum Agreement {
     /// The announced end point, and the other host of the control connection.
     EndAndPeer,
     /// The announced port at the host of the control connection, and its other host.
@@ -45,7 +45,7 @@ pub(in crate::session) enum Agreement {
 
 impl Agreement {
     /// What the report says of it.
-    pub(in crate::session) const fn link(self, in_order: bool) -> Link {
+    pub(crate) const fn link(self, in_order: bool) -> Link {
         let (method, hundredths) = self.worth();
         let hundredths = if in_order { hundredths } else { hundredths - 3 };
         Link {
@@ -55,7 +55,7 @@ impl Agreement {
     }
 
     /// For comparing: the confidence in hundredths.
-    pub(in crate::session) const fn weight(self) -> u8 {
+    pub(crate) const fn weight(self) -> u8 {
         self.worth().1
     }
 

@@ -1,17 +1,17 @@
 //! Connections between the hosts of an open session: kept for a while, claimed, or let go.
 
-use super::data_channel::{DataId, FTP_DATA};
-use super::early_data::{EarlyConnection, Piece};
 use crate::decode::Segment;
 use crate::model::{Direction, Endpoint, Timestamp};
 use crate::reassembly::{Chunk, FlowId, FlowSummary, Interest, StreamHandler as _};
-use crate::session::dns_streams::DNS;
+use crate::session::data::data_channel::{DataId, FTP_DATA};
+use crate::session::data::early_data::{EarlyConnection, Piece};
 use crate::session::encrypted::encrypted_data::is_ephemeral;
-use crate::session::recognise::{FTP, FTPS, may_be_control, may_be_implicit};
+use crate::session::tracker::dns_streams::DNS;
+use crate::session::tracker::recognition::{FTP, FTPS, may_be_control, may_be_implicit};
 use crate::session::tracker::{Role, SessionTracker};
 
 /// Whether a SYN or SYN ACK between the hosts of a session may open a data connection that is announced later.
-pub(in crate::session) fn may_be_early(segment: &Segment<'_>) -> bool {
+pub(crate) fn may_be_early(segment: &Segment<'_>) -> bool {
     let (opener, listener) = if segment.flags.ack() {
         (segment.destination, segment.source)
     } else {
@@ -27,7 +27,7 @@ fn may_carry_data(opener: Endpoint, listener: Endpoint) -> bool {
 
 impl SessionTracker<'_> {
     /// Whether a new connection is worth keeping for a while.
-    pub(in crate::session) fn is_early(&self, summary: &FlowSummary) -> bool {
+    pub(crate) fn is_early(&self, summary: &FlowSummary) -> bool {
         let key = summary.key;
         if self.shared.open.between(key.hosts()).is_empty() {
             return false;
@@ -39,7 +39,7 @@ impl SessionTracker<'_> {
     }
 
     /// Bytes of a connection that is kept.
-    pub(in crate::session) fn early_bytes(
+    pub(crate) fn early_bytes(
         &mut self,
         flow: FlowId,
         number: u64,
@@ -109,7 +109,7 @@ impl SessionTracker<'_> {
     }
 
     /// Looks whether anything that was announced came before its announcement.
-    pub(in crate::session) fn claim_early(&mut self) {
+    pub(crate) fn claim_early(&mut self) {
         if !std::mem::take(&mut self.shared.early.wanted) || self.shared.early.is_empty() {
             return;
         }
@@ -127,14 +127,14 @@ impl SessionTracker<'_> {
     }
 
     /// Forgets what was kept for long enough.
-    pub(in crate::session) fn forget_early(&mut self, now: Timestamp) {
+    pub(crate) fn forget_early(&mut self, now: Timestamp) {
         while let Some(early) = self.shared.early.over(now) {
             self.let_go(early);
         }
     }
 
     /// Forgets all.
-    pub(in crate::session) fn forget_all_early(&mut self) {
+    pub(crate) fn forget_all_early(&mut self) {
         for number in self.shared.early.numbers() {
             if let Some(early) = self.shared.early.take(number) {
                 self.let_go(early);

@@ -2,119 +2,119 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::by_number::ByNumber;
-use super::dialogue::course::Dialogue;
-use super::dialogue::end_state::EndState;
-use super::dialogue::login::Logins;
-use super::dialogue::lost_commands::LostCommands;
-use super::dialogue::pairing::Pending;
-use super::dialogue::secrets::Secrets;
-use super::dialogue::steps::StepLog;
-use super::dialogue::told_list::ToldList;
-use super::encrypted::data_connections::EncryptedData;
-use super::encrypted::encryption::Encryption;
-use super::noted::Noted;
-use super::options::Options;
-use super::representation::Representation;
-use super::shared::Shared;
-use super::transfers::known_sizes::KnownSizes;
-use super::transfers::transfer_state::{Negotiation, TransferState};
 use crate::model::record::{Dns, Reply, Server, Transfer};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef};
 use crate::protocol::ftp::{LineAssembler, ParsedReply, ReplyAssembler};
 use crate::reassembly::{CloseReason, FlowSummary};
+use crate::session::by_number::ByNumber;
+use crate::session::dialogue::course::Dialogue;
+use crate::session::dialogue::end_state::EndState;
+use crate::session::dialogue::lost_commands::LostCommands;
+use crate::session::dialogue::pairing::Pending;
+use crate::session::encrypted::data_connections::EncryptedData;
+use crate::session::encrypted::encryption::Encryption;
+use crate::session::noted::Noted;
+use crate::session::options::Options;
+use crate::session::secrets::Secrets;
+use crate::session::server_state::known_sizes::KnownSizes;
+use crate::session::server_state::login::Logins;
+use crate::session::server_state::representation::Representation;
+use crate::session::shared::Shared;
+use crate::session::steps::emitted::ToldList;
+use crate::session::steps::log::StepLog;
+use crate::session::transfers::transfer_state::{Negotiation, TransferState};
 
 /// One FTP session. There may be very many at once: what is large and not always there is boxed.
-pub(super) struct Session {
-    pub(super) id: u64,
-    pub(super) key: FlowKey,
-    pub(super) client: Endpoint,
-    pub(super) server: Endpoint,
-    pub(super) name: Option<String>,
-    pub(super) dns: Option<Box<Dns>>,
+pub(crate) struct Session {
+    pub(crate) id: u64,
+    pub(crate) key: FlowKey,
+    pub(crate) client: Endpoint,
+    pub(crate) server: Endpoint,
+    pub(crate) name: Option<String>,
+    pub(crate) dns: Option<Box<Dns>>,
     /// What its first payload was wrapped in.
-    pub(super) layers: Vec<String>,
-    pub(super) client_way: Direction,
-    pub(super) midstream: bool,
-    pub(super) secrets: Secrets,
+    pub(crate) layers: Vec<String>,
+    pub(crate) client_way: Direction,
+    pub(crate) midstream: bool,
+    pub(crate) secrets: Secrets,
 
-    pub(super) client_lines: LineAssembler,
-    pub(super) server_lines: LineAssembler,
-    pub(super) replies: ReplyAssembler,
-    pub(super) client_end: EndState,
-    pub(super) server_end: EndState,
+    pub(crate) client_lines: LineAssembler,
+    pub(crate) server_lines: LineAssembler,
+    pub(crate) replies: ReplyAssembler,
+    pub(crate) client_end: EndState,
+    pub(crate) server_end: EndState,
 
-    pub(super) next_sequence: u64,
-    pub(super) pending: VecDeque<Pending>,
-    pub(super) dialogue: Dialogue,
-    pub(super) steps: StepLog,
-    pub(super) told_steps: ToldList<crate::model::record::Step>,
-    pub(super) steps_omitted: u64,
+    pub(crate) next_sequence: u64,
+    pub(crate) pending: VecDeque<Pending>,
+    pub(crate) dialogue: Dialogue,
+    pub(crate) steps: StepLog,
+    pub(crate) told_steps: ToldList<crate::model::record::Step>,
+    pub(crate) steps_omitted: u64,
 
-    pub(super) greeting: Option<Box<Reply>>,
-    pub(super) replies_seen: u64,
+    pub(crate) greeting: Option<Box<Reply>>,
+    pub(crate) replies_seen: u64,
     /// Most sessions have none.
-    pub(super) stray: Option<Box<StrayReplies>>,
+    pub(crate) stray: Option<Box<StrayReplies>>,
 
-    pub(super) logins: Logins,
+    pub(crate) logins: Logins,
     /// How the login came out, where only the server's side tells.
-    pub(super) inferred_login: Option<crate::model::record::LoginOutcome>,
-    pub(super) directory: Option<Vec<u8>>,
-    pub(super) representation: Representation,
+    pub(crate) inferred_login: Option<crate::model::record::LoginOutcome>,
+    pub(crate) directory: Option<Vec<u8>>,
+    pub(crate) representation: Representation,
     /// The data type is known, from the beginning of the session or from what was said since.
-    pub(super) type_certain: bool,
+    pub(crate) type_certain: bool,
     /// What the client said that was not captured, until its next command.
-    pub(super) lost_commands: Option<Box<LostCommands>>,
+    pub(crate) lost_commands: Option<Box<LostCommands>>,
     /// What came from the server before it last said something that was not captured.
-    pub(super) lost_replies: Option<FrameRef>,
-    pub(super) restart: u64,
+    pub(crate) lost_replies: Option<FrameRef>,
+    pub(crate) restart: u64,
     /// Argument of an RNFR that was accepted.
-    pub(super) renaming: Option<Vec<u8>>,
+    pub(crate) renaming: Option<Vec<u8>>,
     /// From ALLO, for the next upload.
-    pub(super) allocated: Option<u64>,
+    pub(crate) allocated: Option<u64>,
     /// What the server told of files' sizes and digests.
-    pub(super) known_sizes: KnownSizes,
-    pub(super) encryption: Encryption,
+    pub(crate) known_sizes: KnownSizes,
+    pub(crate) encryption: Encryption,
     /// Its data connections, while commands cannot be read.
-    pub(super) encrypted_data: EncryptedData,
+    pub(crate) encrypted_data: EncryptedData,
 
-    pub(super) negotiations: ByNumber<Box<Negotiation>>,
-    pub(super) negotiation_count: u64,
+    pub(crate) negotiations: ByNumber<Box<Negotiation>>,
+    pub(crate) negotiation_count: u64,
     /// The one in force.
-    pub(super) negotiation: Option<u64>,
+    pub(crate) negotiation: Option<u64>,
     /// Which PORT, EPRT or LPRT command began which negotiation.
-    pub(super) announced_by: VecDeque<(u64, u64)>,
-    pub(super) transfers: ByNumber<Box<TransferState>>,
+    pub(crate) announced_by: VecDeque<(u64, u64)>,
+    pub(crate) transfers: ByNumber<Box<TransferState>>,
     /// The transfers by the numbers of their commands.
-    pub(super) transfer_ids: ByNumber<u64>,
-    pub(super) transfer_count: u64,
-    pub(super) transfers_omitted: u64,
-    pub(super) settled: ToldList<Transfer>,
-    pub(super) refused_transfers: BTreeSet<u64>,
+    pub(crate) transfer_ids: ByNumber<u64>,
+    pub(crate) transfer_count: u64,
+    pub(crate) transfers_omitted: u64,
+    pub(crate) settled: ToldList<Transfer>,
+    pub(crate) refused_transfers: BTreeSet<u64>,
 
     /// What is said now cannot be read.
-    pub(super) commands_hidden: bool,
+    pub(crate) commands_hidden: bool,
     /// Bytes of control lines that are kept.
-    pub(super) kept_bytes: usize,
+    pub(crate) kept_bytes: usize,
     /// For the findings; of most sessions nothing.
-    pub(super) noted: Option<Box<Noted>>,
+    pub(crate) noted: Option<Box<Noted>>,
     /// Numbers that tell passwords apart, by the sequence number of PASS.
-    pub(super) passwords: Vec<(u64, u64)>,
+    pub(crate) passwords: Vec<(u64, u64)>,
     /// Once the control connection is over: how, when, and all about it.
-    pub(super) closed: Option<Box<(CloseReason, FlowSummary)>>,
+    pub(crate) closed: Option<Box<(CloseReason, FlowSummary)>>,
 }
 
 /// Replies that answer no command.
 #[derive(Debug, Default)]
-pub(super) struct StrayReplies {
+pub(crate) struct StrayReplies {
     /// Before the greeting.
-    pub(super) preliminary_greetings: Vec<Reply>,
-    pub(super) unsolicited: Vec<Reply>,
-    pub(super) unsolicited_omitted: u64,
+    pub(crate) preliminary_greetings: Vec<Reply>,
+    pub(crate) unsolicited: Vec<Reply>,
+    pub(crate) unsolicited_omitted: u64,
 }
 
 impl Session {
-    pub(super) fn new(
+    pub(crate) fn new(
         id: u64,
         summary: &FlowSummary,
         client_way: Direction,
@@ -178,14 +178,14 @@ impl Session {
     }
 
     /// Replies that no command got.
-    pub(super) fn unsolicited(&self) -> &[Reply] {
+    pub(crate) fn unsolicited(&self) -> &[Reply] {
         self.stray
             .as_ref()
             .map_or(&[], |stray| stray.unsolicited.as_slice())
     }
 
     /// The server's end as the report shows it.
-    pub(super) fn server_record(&self) -> Server {
+    pub(crate) fn server_record(&self) -> Server {
         Server {
             ip: self.server.ip(),
             port: self.server.port,
@@ -194,7 +194,7 @@ impl Session {
     }
 
     /// A reply as the report shows it.
-    pub(super) fn reply_record(
+    pub(crate) fn reply_record(
         &self,
         shared: &Shared<'_>,
         reply: &ParsedReply,

@@ -11,7 +11,7 @@ use crate::protocol::tls::record::{ContentType, RecordSplitter};
 
 /// Both directions of one connection.
 #[derive(Debug, Default)]
-pub(in crate::session) struct EncryptedStream {
+pub(crate) struct EncryptedStream {
     ways: [Way; 2],
     /// The TLS client sent a record of application data.
     client_finished: bool,
@@ -19,7 +19,7 @@ pub(in crate::session) struct EncryptedStream {
 
 /// What the bytes of a direction are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(in crate::session) enum Nature {
+pub(crate) enum Nature {
     /// Too few of them.
     #[default]
     Unknown,
@@ -50,11 +50,7 @@ struct Way {
 
 impl EncryptedStream {
     /// Bytes in order. Tells what the direction is, and hands out bytes that were held until now.
-    pub(in crate::session) fn data(
-        &mut self,
-        direction: Direction,
-        bytes: &[u8],
-    ) -> (Nature, Vec<u8>) {
+    pub(crate) fn data(&mut self, direction: Direction, bytes: &[u8]) -> (Nature, Vec<u8>) {
         let way = &mut self.ways[direction.index()];
         way.bytes = way.bytes.saturating_add(bytes.len() as u64);
         let mut held = Vec::new();
@@ -86,7 +82,7 @@ impl EncryptedStream {
     }
 
     /// Bytes that are missing.
-    pub(in crate::session) fn gap(&mut self, direction: Direction, length: u64) {
+    pub(crate) fn gap(&mut self, direction: Direction, length: u64) {
         let way = &mut self.ways[direction.index()];
         if way.nature == Nature::Unknown {
             way.nature = Nature::Clear;
@@ -96,7 +92,7 @@ impl EncryptedStream {
     }
 
     /// The connection as a whole.
-    pub(in crate::session) fn nature(&self) -> Nature {
+    pub(crate) fn nature(&self) -> Nature {
         let natures = [self.ways[0].nature, self.ways[1].nature];
         if natures.contains(&Nature::Tls) {
             Nature::Tls
@@ -108,17 +104,17 @@ impl EncryptedStream {
     }
 
     /// Clear text both ways: no data connection of FTP looks like that.
-    pub(in crate::session) fn is_dialogue(&self) -> bool {
+    pub(crate) fn is_dialogue(&self) -> bool {
         self.nature() == Nature::Clear && self.ways.iter().all(|way| way.bytes > 0)
     }
 
     /// Payload bytes of a direction.
-    pub(in crate::session) const fn bytes(&self, direction: Direction) -> u64 {
+    pub(crate) const fn bytes(&self, direction: Direction) -> u64 {
         self.ways[direction.index()].bytes
     }
 
     /// The hello of the TLS client, and the direction it sends in.
-    pub(in crate::session) fn client_hello(&self) -> Option<(Direction, &ClientHello)> {
+    pub(crate) fn client_hello(&self) -> Option<(Direction, &ClientHello)> {
         [Direction::Up, Direction::Down]
             .into_iter()
             .find_map(|direction| {
@@ -128,7 +124,7 @@ impl EncryptedStream {
     }
 
     /// Which way the content went; `None` where it is too little to tell.
-    pub(in crate::session) fn direction(&self, client_way: Direction) -> Option<TransferDirection> {
+    pub(crate) fn direction(&self, client_way: Direction) -> Option<TransferDirection> {
         let client = &self.ways[client_way.index()];
         let server = &self.ways[client_way.reverse().index()];
         let (from_client, from_server) = match self.nature() {

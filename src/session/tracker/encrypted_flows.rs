@@ -1,24 +1,24 @@
 //! Which connections are data of sessions whose commands cannot be read, from the opening to the end.
 
-use super::encrypted_data::is_data_port;
 use crate::model::Direction;
 use crate::reassembly::{FlowId, FlowSummary};
 use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::data::unmatched::tell_unmatched;
-use crate::session::recognise::may_be_control;
+use crate::session::encrypted::encrypted_data::is_data_port;
+use crate::session::tracker::recognition::may_be_control;
 use crate::session::tracker::{Role, SessionTracker};
 
 /// Where an unannounced data connection seems to belong.
-pub(in crate::session) struct Home {
-    pub(in crate::session) session: u64,
+pub(crate) struct Home {
+    pub(crate) session: u64,
     /// The direction in which the FTP client sends.
-    pub(in crate::session) client_way: Direction,
+    pub(crate) client_way: Direction,
 }
 
 impl SessionTracker<'_> {
     /// The session whose commands cannot be read to which a connection may belong: of several the one on which something was
     /// said last.
-    pub(in crate::session) fn home(&self, summary: &FlowSummary) -> Option<Home> {
+    pub(crate) fn home(&self, summary: &FlowSummary) -> Option<Home> {
         let sessions = self.shared.encrypted.between(summary.key.hosts());
         let initiator = summary.initiator?;
         let (opener, listener) = (
@@ -45,7 +45,7 @@ impl SessionTracker<'_> {
     }
 
     /// A connection that may have belonged to a session whose commands cannot be read is over.
-    pub(in crate::session) fn close_encrypted(&mut self, mut channel: Box<DataChannel>) {
+    pub(crate) fn close_encrypted(&mut self, mut channel: Box<DataChannel>) {
         let Some(home) = channel.home else { return };
         let hosts = channel.key.hosts();
         let others = self.shared.encrypted.between(hosts);
@@ -82,12 +82,7 @@ impl SessionTracker<'_> {
     }
 
     /// What was taken for a data connection of an encrypted session may turn out to be something else at its first bytes.
-    pub(in crate::session) fn is_no_data(
-        &mut self,
-        flow: FlowId,
-        id: DataId,
-        payload: &[u8],
-    ) -> bool {
+    pub(crate) fn is_no_data(&mut self, flow: FlowId, id: DataId, payload: &[u8]) -> bool {
         let Some(channel) = self.shared.data.get(&id) else {
             return false;
         };

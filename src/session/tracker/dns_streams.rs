@@ -4,13 +4,13 @@ use crate::model::Direction;
 
 /// Both directions of one connection.
 #[derive(Default)]
-pub(super) struct DnsStreams {
+pub(crate) struct DnsStreams {
     partial: [Vec<u8>; 2],
 }
 
 impl DnsStreams {
     /// The messages that these bytes complete.
-    pub(super) fn messages(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Vec<u8>> {
+    pub(crate) fn messages(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Vec<u8>> {
         let partial = &mut self.partial[direction.index()];
         partial.extend_from_slice(bytes);
         let mut messages = Vec::new();
@@ -29,10 +29,10 @@ impl DnsStreams {
     }
 
     /// Bytes are missing: the message they were part of is not told.
-    pub(super) fn hole(&mut self, direction: Direction) {
+    pub(crate) fn hole(&mut self, direction: Direction) {
         self.partial[direction.index()].clear();
     }
 }
 
 /// The port of DNS, over UDP and TCP.
-pub(super) const DNS: u16 = 53;
+pub(crate) const DNS: u16 = 53;

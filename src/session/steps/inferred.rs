@@ -4,15 +4,15 @@
 //! that stand for one step are told as one: a 331 and the 230 or 530 after it, a 227 and the transfer it was for, a 150 and its
 //! 226, the two of a rename.
 
-use super::title::first_line_of;
 use crate::model::record::{LoginOutcome, Outcome, Reply, Step, StepKind};
 use crate::protocol::ftp::{announced_size, path};
 use crate::reassembly::FlowSummary;
-use crate::session::control::Session;
+use crate::session::ftp_session::Session;
+use crate::session::steps::title::first_line_of;
 
 impl Session {
     /// Replies that nothing asked for become steps where the client's side was not captured at all.
-    pub(in crate::session) fn infer_steps(&mut self, summary: &FlowSummary) {
+    pub(crate) fn infer_steps(&mut self, summary: &FlowSummary) {
         if self.next_sequence > 0 || summary.sent(self.client_way).segments > 0 {
             return;
         }

@@ -6,17 +6,17 @@ use crate::protocol::ftp::{
     ParsedReply, Verb, announced_size, extended_passive_reply, kilobytes_to_download, long_address,
     passive_reply, path, size_reply, transferred_size,
 };
-use crate::session::control::Session;
 use crate::session::encrypted::encryption::is_tls_mechanism;
-use crate::session::representation::Representation;
+use crate::session::ftp_session::Session;
+use crate::session::server_state::known_sizes::KnownSizes;
+use crate::session::server_state::representation::Representation;
 use crate::session::shared::Shared;
 use crate::session::transfers::file_evidence::allocated_size;
-use crate::session::transfers::known_sizes::KnownSizes;
 use crate::session::transfers::settle::first_line;
 
 impl Session {
     /// A 1yz: what it says of the transfer it begins.
-    pub(in crate::session) fn preliminary(
+    pub(crate) fn preliminary(
         &mut self,
         shared: &mut Shared<'_>,
         sequence: u64,
@@ -54,7 +54,7 @@ impl Session {
     }
 
     /// A final reply: what is so from here on.
-    pub(in crate::session) fn finally(
+    pub(crate) fn finally(
         &mut self,
         shared: &mut Shared<'_>,
         sequence: u64,
@@ -189,7 +189,7 @@ impl Session {
     }
 
     /// The working directory is that of the step from here on.
-    pub(in crate::session) fn note_directory(&mut self, sequence: u64) {
+    pub(crate) fn note_directory(&mut self, sequence: u64) {
         let directory = self
             .directory
             .as_deref()
@@ -214,7 +214,7 @@ impl Session {
             told_directory(reply).or_else(|| path::resolve(self.directory.as_deref(), argument));
     }
 
-    pub(in crate::session) fn represent(&mut self, verb: Verb, argument: &[u8]) {
+    pub(crate) fn represent(&mut self, verb: Verb, argument: &[u8]) {
         self.type_certain |= verb == Verb::Type;
         let letter = argument.trim_ascii().first().map(u8::to_ascii_uppercase);
         match (verb, letter) {
@@ -252,10 +252,7 @@ impl Session {
     }
 
     /// The end point that a reply announces.
-    pub(in crate::session) fn passive_end_point(
-        &self,
-        reply: &ParsedReply,
-    ) -> Option<(Mode, Endpoint)> {
+    pub(crate) fn passive_end_point(&self, reply: &ParsedReply) -> Option<(Mode, Endpoint)> {
         let mut lines = reply.lines.iter().rev();
         match reply.code {
             227 => Some((Mode::Passive, lines.find_map(|line| passive_reply(line))?)),
@@ -313,7 +310,7 @@ impl Session {
 }
 
 /// The directory that a reply to CWD or CDUP tells: quoted (RFC 959 appendix II), or after `directory is`.
-pub(in crate::session) fn told_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
+pub(crate) fn told_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
     let line = reply.lines.last()?;
     if line.contains(&b'"') {
         return path::quoted_path(line).filter(|path| path.first() == Some(&b'/'));

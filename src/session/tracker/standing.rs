@@ -1,8 +1,8 @@
 //! What a connection is to us right now, for whoever keeps the packets of sessions.
 
-use super::tracker::{Role, SessionTracker};
 use crate::model::FlowKey;
 use crate::reassembly::FlowId;
+use crate::session::tracker::{Role, SessionTracker};
 
 /// What a connection is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

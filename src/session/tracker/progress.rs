@@ -1,11 +1,11 @@
 //! What is told by the clock while packets come as they happen: transfers that take long, and what several sessions tell
 //! together.
 
-use super::data::data_channel::DataId;
-use super::tracker::SessionTracker;
-use super::transfers::transfer_state::{direction_of, payload_way};
 use crate::model::record::TransferDirection;
 use crate::model::{EventKind, Span, Timestamp};
+use crate::session::data::data_channel::DataId;
+use crate::session::tracker::SessionTracker;
+use crate::session::transfers::transfer_state::{direction_of, payload_way};
 
 /// How far a transfer is.
 struct Running {
@@ -18,7 +18,7 @@ struct Running {
 impl SessionTracker<'_> {
     /// Tells what is due.
     #[cold]
-    pub(super) fn tell_by_the_clock(&mut self, now: Timestamp) {
+    pub(crate) fn tell_by_the_clock(&mut self, now: Timestamp) {
         if now >= self.watch.progress_due {
             self.watch.progress_due = now.plus(PROGRESS_EVERY);
             self.tell_progress(now);

@@ -1,22 +1,18 @@
 //! Data connections from the opening to the end: whose they are, and what passes on them to whom it concerns.
 
-use super::data_channel::{DataChannel, DataId};
-use super::expectation::{Found, NegotiationId};
-use super::link::Agreement;
-use super::unmatched::tell_unmatched;
 use crate::model::record::Link;
 use crate::model::{Direction, Endpoint, Span};
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap};
+use crate::session::data::data_channel::{DataChannel, DataId};
+use crate::session::data::unmatched::tell_unmatched;
 use crate::session::encrypted::encrypted_data::{is_ephemeral, is_known_service};
+use crate::session::negotiation::confidence::Agreement;
+use crate::session::negotiation::expectation::{Found, NegotiationId};
 use crate::session::tracker::{Role, SessionTracker};
 
 impl SessionTracker<'_> {
     /// A new connection: true where a session waits for it.
-    pub(in crate::session) fn data_connection(
-        &mut self,
-        flow: FlowId,
-        summary: &FlowSummary,
-    ) -> bool {
+    pub(crate) fn data_connection(&mut self, flow: FlowId, summary: &FlowSummary) -> bool {
         let Some(id) = self
             .awaited_channel(summary, true)
             .or_else(|| self.encrypted_channel(summary))
@@ -28,7 +24,7 @@ impl SessionTracker<'_> {
     }
 
     /// A channel for a connection that a session waits for; `in_order` where it was announced before it was opened.
-    pub(in crate::session) fn awaited_channel(
+    pub(crate) fn awaited_channel(
         &mut self,
         summary: &FlowSummary,
         in_order: bool,
@@ -134,12 +130,12 @@ impl SessionTracker<'_> {
     }
 
     /// A connection from or to port 20 that nobody waits for.
-    pub(in crate::session) fn unannounced(&mut self, summary: &FlowSummary) -> DataId {
+    pub(crate) fn unannounced(&mut self, summary: &FlowSummary) -> DataId {
         self.shared.add_channel(DataChannel::unannounced(summary))
     }
 
     /// Bytes of a data connection, in order.
-    pub(in crate::session) fn data_bytes(
+    pub(crate) fn data_bytes(
         &mut self,
         id: DataId,
         direction: Direction,
@@ -177,7 +173,7 @@ impl SessionTracker<'_> {
     }
 
     /// Bytes of a data connection that will not come.
-    pub(in crate::session) fn data_gap(&mut self, id: DataId, direction: Direction, gap: Gap) {
+    pub(crate) fn data_gap(&mut self, id: DataId, direction: Direction, gap: Gap) {
         for id in self.with_twin(id) {
             if let Some((channel, sink)) = self.shared.channel(id) {
                 channel.gap(direction, gap, sink);
@@ -186,7 +182,7 @@ impl SessionTracker<'_> {
     }
 
     /// Something but bytes happened.
-    pub(in crate::session) fn data_summary(&mut self, flow: FlowId, summary: &FlowSummary) {
+    pub(crate) fn data_summary(&mut self, flow: FlowId, summary: &FlowSummary) {
         match *self.role(flow) {
             Role::Data(id) => {
                 for id in self.with_twin(id) {
@@ -205,12 +201,7 @@ impl SessionTracker<'_> {
     }
 
     /// A data connection is over.
-    pub(in crate::session) fn close_data(
-        &mut self,
-        id: DataId,
-        reason: CloseReason,
-        summary: &FlowSummary,
-    ) {
+    pub(crate) fn close_data(&mut self, id: DataId, reason: CloseReason, summary: &FlowSummary) {
         for id in self.with_twin(id) {
             self.close_channel(id, reason, summary);
         }

@@ -13,7 +13,7 @@ use crate::protocol::tls::record::looks_like_record;
 use crate::reassembly::Chunk;
 
 /// Whether a payload may be the start, or a line, of an FTP control connection.
-pub(super) fn may_be_control(payload: &[u8]) -> bool {
+pub(crate) fn may_be_control(payload: &[u8]) -> bool {
     let Some(&[a, b, c, d]) = payload.first_chunk::<4>() else {
         return false;
     };
@@ -31,7 +31,7 @@ pub(super) fn may_be_control(payload: &[u8]) -> bool {
 
 /// Whether a payload may be TLS with FTP inside, from its first byte on: TLS on port 990, and elsewhere a client that says so
 /// (RFC 7301). TLS alone tells nothing.
-pub(super) fn may_be_implicit(payload: &[u8], on_port: bool) -> bool {
+pub(crate) fn may_be_implicit(payload: &[u8], on_port: bool) -> bool {
     if on_port {
         return looks_like_record(payload);
     }
@@ -51,24 +51,24 @@ fn offers_ftp(bytes: &[u8]) -> Option<bool> {
 
 /// A connection that may turn out to be FTP: its first bytes, until they tell.
 #[derive(Debug, Default)]
-pub(super) struct Candidate {
+pub(crate) struct Candidate {
     chunks: Vec<HeldChunk>,
     bytes: usize,
 }
 
 /// Bytes of a candidate, kept for when it is recognised.
 #[derive(Debug)]
-pub(super) struct HeldChunk {
-    pub(super) direction: Direction,
-    pub(super) frame: FrameRef,
-    pub(super) arrived: FrameRef,
-    pub(super) offset: u64,
-    pub(super) bytes: Vec<u8>,
+pub(crate) struct HeldChunk {
+    pub(crate) direction: Direction,
+    pub(crate) frame: FrameRef,
+    pub(crate) arrived: FrameRef,
+    pub(crate) offset: u64,
+    pub(crate) bytes: Vec<u8>,
 }
 
 /// What a candidate is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Judgement {
+pub(crate) enum Judgement {
     /// FTP; the client sends in this direction.
     Ftp(Direction),
     /// Something else.
@@ -81,7 +81,7 @@ impl Candidate {
     /// More bytes, and what they tell.
     ///
     /// `implicit` is the direction in which the client of a connection to port 990 sends.
-    pub(super) fn data(
+    pub(crate) fn data(
         &mut self,
         direction: Direction,
         chunk: &Chunk<'_>,
@@ -102,7 +102,7 @@ impl Candidate {
     }
 
     /// What was held, in order.
-    pub(super) fn into_chunks(self) -> Vec<HeldChunk> {
+    pub(crate) fn into_chunks(self) -> Vec<HeldChunk> {
         self.chunks
     }
 
@@ -228,7 +228,7 @@ fn answers_only_ftp(verb: Verb, code: u16) -> bool {
 }
 
 /// The direction in which the client of a connection to port 21 sends.
-pub(super) fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Direction {
+pub(crate) fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Direction {
     match (key.low.port == FTP, key.high.port == FTP) {
         (true, false) => Direction::Down,
         (false, true) => Direction::Up,
@@ -237,7 +237,7 @@ pub(super) fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Directi
 }
 
 /// The direction in which the client of implicit TLS sends.
-pub(super) fn implicit_way(key: &FlowKey) -> Option<Direction> {
+pub(crate) fn implicit_way(key: &FlowKey) -> Option<Direction> {
     match (key.low.port == FTPS, key.high.port == FTPS) {
         (true, false) => Some(Direction::Down),
         (false, true) => Some(Direction::Up),
@@ -291,10 +291,10 @@ const FOREIGN_VERBS: &[&[u8]] = &[
 ];
 
 /// The control port (RFC 959 section 8).
-pub(super) const FTP: u16 = 21;
+pub(crate) const FTP: u16 = 21;
 
 /// The control port of FTP inside TLS (RFC 4217 appendix A).
-pub(super) const FTPS: u16 = 990;
+pub(crate) const FTPS: u16 = 990;
 
 /// Bytes of both sides that are kept until they tell.
 const MOST_BYTES: usize = 8192;

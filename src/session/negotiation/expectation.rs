@@ -7,38 +7,38 @@ use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
-use super::link::Agreement;
 use crate::model::{Endpoint, Span, Timestamp};
+use crate::session::negotiation::confidence::Agreement;
 
 /// Names a negotiation: session id, and number within the session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(in crate::session) struct NegotiationId {
-    pub(in crate::session) session: u64,
-    pub(in crate::session) number: u64,
+pub(crate) struct NegotiationId {
+    pub(crate) session: u64,
+    pub(crate) number: u64,
 }
 
 /// One announced end point.
 #[derive(Clone, Debug)]
-pub(in crate::session) struct Expectation {
-    pub(in crate::session) negotiation: NegotiationId,
+pub(crate) struct Expectation {
+    pub(crate) negotiation: NegotiationId,
     /// Where somebody listens, as announced.
-    pub(in crate::session) listener: Endpoint,
+    pub(crate) listener: Endpoint,
     /// The same port at the control connection's host on that side.
-    pub(in crate::session) control_listener: Endpoint,
+    pub(crate) control_listener: Endpoint,
     /// The control connection's host on the other side.
-    pub(in crate::session) peer: Endpoint,
+    pub(crate) peer: Endpoint,
     /// The FTP client listens there.
-    pub(in crate::session) client_listens: bool,
+    pub(crate) client_listens: bool,
     /// Only a connection from this port will do (the default data port).
-    pub(in crate::session) peer_port: Option<u16>,
+    pub(crate) peer_port: Option<u16>,
     /// A connection was found.
-    pub(in crate::session) fulfilled: bool,
+    pub(crate) fulfilled: bool,
     /// No longer in force since.
     retired: bool,
 }
 
 impl Expectation {
-    pub(in crate::session) const fn new(
+    pub(crate) const fn new(
         negotiation: NegotiationId,
         listener: Endpoint,
         control_listener: Endpoint,
@@ -79,15 +79,15 @@ impl Expectation {
 
 /// A connection that was waited for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(in crate::session) struct Found {
-    pub(in crate::session) negotiation: NegotiationId,
-    pub(in crate::session) agreement: Agreement,
+pub(crate) struct Found {
+    pub(crate) negotiation: NegotiationId,
+    pub(crate) agreement: Agreement,
     /// Which of the two ends listens.
-    pub(in crate::session) listener: Endpoint,
+    pub(crate) listener: Endpoint,
 }
 
 /// All of them, by port.
-pub(in crate::session) struct Expectations {
+pub(crate) struct Expectations {
     by_port: HashMap<u16, Vec<Expectation>, RandomState>,
     /// A bit for each port that is expected: what foreign traffic is held against.
     ports: Box<[u64; 1024]>,
@@ -98,7 +98,7 @@ pub(in crate::session) struct Expectations {
 }
 
 impl Expectations {
-    pub(in crate::session) fn new(limit: usize) -> Self {
+    pub(crate) fn new(limit: usize) -> Self {
         Self {
             by_port: HashMap::default(),
             ports: Box::new([0; 1024]),
@@ -109,12 +109,12 @@ impl Expectations {
     }
 
     /// Whether anything may be expected at either port; as cheap as it can be.
-    pub(in crate::session) fn may_concern(&self, a: u16, b: u16) -> bool {
+    pub(crate) fn may_concern(&self, a: u16, b: u16) -> bool {
         self.has_port(a) || self.has_port(b)
     }
 
     /// Adds one; false where the bound is reached.
-    pub(in crate::session) fn add(&mut self, expectation: Expectation) -> bool {
+    pub(crate) fn add(&mut self, expectation: Expectation) -> bool {
         let port = expectation.listener.port;
         let list = self.by_port.entry(port).or_default();
         if self.count >= self.limit || list.len() >= PER_PORT {
@@ -131,12 +131,7 @@ impl Expectations {
     }
 
     /// The negotiation is over: others go first from now on, and soon it is forgotten.
-    pub(in crate::session) fn retire(
-        &mut self,
-        port: u16,
-        negotiation: NegotiationId,
-        now: Timestamp,
-    ) {
+    pub(crate) fn retire(&mut self, port: u16, negotiation: NegotiationId, now: Timestamp) {
         let Some(list) = self.by_port.get_mut(&port) else {
             return;
         };
@@ -154,7 +149,7 @@ impl Expectations {
     }
 
     /// Forgets what was retired a while ago.
-    pub(in crate::session) fn tick(&mut self, now: Timestamp) {
+    pub(crate) fn tick(&mut self, now: Timestamp) {
         while let Some(&(since, port, negotiation)) = self.retired.front() {
             if now.since(since) < GRACE {
                 break;
@@ -174,7 +169,7 @@ impl Expectations {
 
     /// The expectation that a connection fits best. `listener` is `None` where the opening was not captured: then either end
     /// may be it.
-    pub(in crate::session) fn find(
+    pub(crate) fn find(
         &self,
         a: Endpoint,
         b: Endpoint,
@@ -216,7 +211,7 @@ impl Expectations {
 
     /// The other session of a transfer between two servers (RFC 959 section 2.3): one client was told an end point by one
     /// server, and told it to the other, which connects to the first.
-    pub(in crate::session) fn partner(&self, found: Found, other: Endpoint) -> Option<Found> {
+    pub(crate) fn partner(&self, found: Found, other: Endpoint) -> Option<Found> {
         let list = self.by_port.get(&found.listener.port)?;
         let own = list
             .iter()
@@ -245,7 +240,7 @@ impl Expectations {
     }
 
     /// Remembers that a connection was found.
-    pub(in crate::session) fn fulfil(&mut self, port: u16, negotiation: NegotiationId) {
+    pub(crate) fn fulfil(&mut self, port: u16, negotiation: NegotiationId) {
         if let Some(list) = self.by_port.get_mut(&port) {
             for expectation in list.iter_mut().filter(|one| one.negotiation == negotiation) {
                 expectation.fulfilled = true;

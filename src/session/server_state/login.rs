@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use super::secrets::Secrets;
 use crate::model::record::{Login, LoginOutcome};
 use crate::protocol::ftp::Verb;
+use crate::session::secrets::Secrets;
 
 /// The login attempts of a session.
 #[derive(Debug, Default)]
-pub(in crate::session) struct Logins {
+pub(crate) struct Logins {
     attempt: Option<Rc<Attempt>>,
     /// Mostly the same.
     accepted: Option<Rc<Attempt>>,
@@ -27,7 +27,7 @@ struct Attempt {
 
 impl Logins {
     /// USER.
-    pub(in crate::session) fn user(&mut self, argument: &[u8], secrets: &Secrets) {
+    pub(crate) fn user(&mut self, argument: &[u8], secrets: &Secrets) {
         self.attempt = Some(Rc::new(Attempt {
             user: Some(secrets.text(argument)),
             anonymous: is_anonymous(argument),
@@ -36,26 +36,26 @@ impl Logins {
     }
 
     /// PASS. Tells whether it belongs to an anonymous login, whose password is no secret unless it is refused.
-    pub(in crate::session) fn password(&mut self, argument: &[u8]) -> bool {
+    pub(crate) fn password(&mut self, argument: &[u8]) -> bool {
         let attempt = Rc::make_mut(self.attempt.get_or_insert_default());
         attempt.password = Some(argument.to_vec());
         attempt.anonymous
     }
 
     /// ACCT.
-    pub(in crate::session) fn account(&mut self, argument: &[u8]) {
+    pub(crate) fn account(&mut self, argument: &[u8]) {
         Rc::make_mut(self.attempt.get_or_insert_default()).account = Some(argument.to_vec());
     }
 
     /// Whether the attempt that runs is an anonymous one.
-    pub(in crate::session) fn is_anonymous_attempt(&self) -> bool {
+    pub(crate) fn is_anonymous_attempt(&self) -> bool {
         self.attempt
             .as_ref()
             .is_some_and(|attempt| attempt.anonymous)
     }
 
     /// Whether the attempt that runs is by another user than the one logged in.
-    pub(in crate::session) fn is_other_user(&self) -> bool {
+    pub(crate) fn is_other_user(&self) -> bool {
         fn user(attempt: Option<&Rc<Attempt>>) -> Option<&(String, Option<String>)> {
             attempt.and_then(|attempt| attempt.user.as_ref())
         }
@@ -63,18 +63,18 @@ impl Logins {
     }
 
     /// The password of an anonymous attempt that is being refused: a secret after all.
-    pub(in crate::session) fn refused_password(&self, verb: Verb, code: u16) -> Option<Vec<u8>> {
+    pub(crate) fn refused_password(&self, verb: Verb, code: u16) -> Option<Vec<u8>> {
         let attempt = self.attempt.as_ref().filter(|attempt| attempt.anonymous)?;
         (verb == Verb::Pass && code >= 400).then(|| attempt.password.clone())?
     }
 
     /// REIN: nobody is logged in.
-    pub(in crate::session) fn forget_current(&mut self) {
+    pub(crate) fn forget_current(&mut self) {
         self.attempt = None;
     }
 
     /// The final reply to USER, PASS or ACCT. Tells whether it completed a login.
-    pub(in crate::session) fn reply(&mut self, verb: Verb, code: u16) -> bool {
+    pub(crate) fn reply(&mut self, verb: Verb, code: u16) -> bool {
         if verb == Verb::User {
             self.answered += 1;
         }
@@ -97,7 +97,7 @@ impl Logins {
     }
 
     /// What only a user who is logged in can do was done: an attempt whose answer was not captured succeeded.
-    pub(in crate::session) fn prove(&mut self) {
+    pub(crate) fn prove(&mut self) {
         if let Some(attempt) = &mut self.attempt
             && attempt.outcome.is_none()
         {
@@ -107,7 +107,7 @@ impl Logins {
     }
 
     /// The login as the report shows it.
-    pub(in crate::session) fn record(&self, secrets: &Secrets) -> Login {
+    pub(crate) fn record(&self, secrets: &Secrets) -> Login {
         let Some(attempt) = self.accepted.as_ref().or(self.attempt.as_ref()) else {
             return Login {
                 outcome: LoginOutcome::Unseen,

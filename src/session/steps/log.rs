@@ -5,27 +5,27 @@
 
 use std::collections::VecDeque;
 
-use super::title;
 use crate::model::Timestamp;
 use crate::model::record::{Command, ListingEntry, Outcome, Step, StepKind};
 use crate::protocol::ftp::Verb;
 use crate::session::by_number::ByNumber;
 use crate::session::encrypted::encryption::is_tls_mechanism;
+use crate::session::steps::title;
 
 /// A command and what became of it so far.
 #[derive(Debug)]
-pub(in crate::session) struct CommandState {
+pub(crate) struct CommandState {
     /// As it will be told, but for a secret argument.
-    pub(in crate::session) record: Command,
-    pub(in crate::session) verb: Verb,
+    pub(crate) record: Command,
+    pub(crate) verb: Verb,
     /// As it was sent.
-    pub(in crate::session) argument: Option<Vec<u8>>,
+    pub(crate) argument: Option<Vec<u8>>,
     /// Code and time of the final reply.
-    pub(in crate::session) answer: Option<(u16, Timestamp)>,
+    pub(crate) answer: Option<(u16, Timestamp)>,
     /// Its reply was not captured, for a later command was answered.
-    pub(in crate::session) reply_lost: bool,
+    pub(crate) reply_lost: bool,
     /// The password of an anonymous login: no secret unless it is refused.
-    pub(in crate::session) anonymous: bool,
+    pub(crate) anonymous: bool,
 }
 
 impl CommandState {
@@ -46,9 +46,9 @@ impl CommandState {
 
 /// What the transfer of a step adds to it.
 #[derive(Clone, Debug)]
-pub(in crate::session) struct TransferNote {
-    pub(in crate::session) title: String,
-    pub(in crate::session) end: Timestamp,
+pub(crate) struct TransferNote {
+    pub(crate) title: String,
+    pub(crate) end: Timestamp,
 }
 
 #[derive(Debug)]
@@ -78,7 +78,7 @@ struct Learned {
 
 /// The steps of one session.
 #[derive(Debug, Default)]
-pub(in crate::session) struct StepLog {
+pub(crate) struct StepLog {
     open: VecDeque<StepState>,
     commands: ByNumber<Box<CommandState>>,
     told: u64,
@@ -90,7 +90,7 @@ pub(in crate::session) struct StepLog {
 
 impl StepLog {
     /// A step without commands: lookup, handshake, greeting, teardown. Its number is given when it is told.
-    pub(in crate::session) fn made(&mut self, step: Step) {
+    pub(crate) fn made(&mut self, step: Step) {
         self.open.push_back(StepState {
             made: Some(Box::new(step)),
             ..StepState::new(StepKind::Command, false)
@@ -98,14 +98,14 @@ impl StepLog {
     }
 
     /// Nothing of the other side was captured: no command can have its reply.
-    pub(in crate::session) fn lose_replies(&mut self) {
+    pub(crate) fn lose_replies(&mut self) {
         for command in self.commands.values_mut() {
             command.reply_lost |= command.answer.is_none();
         }
     }
 
     /// A command. `same_name` tells whether an earlier argument means what the transfer's argument means.
-    pub(in crate::session) fn command(
+    pub(crate) fn command(
         &mut self,
         command: CommandState,
         transfer: Option<u64>,
@@ -145,27 +145,27 @@ impl StepLog {
     }
 
     /// How many steps are not told yet.
-    pub(in crate::session) fn open_steps(&self) -> usize {
+    pub(crate) fn open_steps(&self) -> usize {
         self.open.len()
     }
 
     /// The transfer of the oldest step that is not told yet.
-    pub(in crate::session) fn oldest_transfer(&self) -> Option<u64> {
+    pub(crate) fn oldest_transfer(&self) -> Option<u64> {
         self.open.front().and_then(|step| step.transfer)
     }
 
     /// The command with this number, while it is not told.
-    pub(in crate::session) fn get_mut(&mut self, sequence: u64) -> Option<&mut CommandState> {
+    pub(crate) fn get_mut(&mut self, sequence: u64) -> Option<&mut CommandState> {
         self.commands.get_mut(sequence).map(AsMut::as_mut)
     }
 
     /// The command with this number, while it is not told.
-    pub(in crate::session) fn get(&self, sequence: u64) -> Option<&CommandState> {
+    pub(crate) fn get(&self, sequence: u64) -> Option<&CommandState> {
         self.commands.get(sequence).map(AsRef::as_ref)
     }
 
     /// The working directory after what is known of this command's step.
-    pub(in crate::session) fn set_directory(
+    pub(crate) fn set_directory(
         &mut self,
         sequence: u64,
         directory: Option<(String, Option<String>)>,
@@ -183,12 +183,7 @@ impl StepLog {
     }
 
     /// The reply to this command is a listing.
-    pub(in crate::session) fn listed(
-        &mut self,
-        sequence: u64,
-        entries: Vec<ListingEntry>,
-        omitted: u64,
-    ) {
+    pub(crate) fn listed(&mut self, sequence: u64, entries: Vec<ListingEntry>, omitted: u64) {
         let mut open = self.open.iter_mut().rev();
         if let Some(step) = open.find(|step| step.commands.contains(&sequence)) {
             step.learned_mut().entries = (entries, omitted);
@@ -196,7 +191,7 @@ impl StepLog {
     }
 
     /// The transfer is settled.
-    pub(in crate::session) fn settled(&mut self, transfer: u64, note: TransferNote) {
+    pub(crate) fn settled(&mut self, transfer: u64, note: TransferNote) {
         if let Some(step) = self
             .open
             .iter_mut()
@@ -208,7 +203,7 @@ impl StepLog {
     }
 
     /// The handshake that AUTH began is over; `facts` is what it told, and when. False where no step waits for it.
-    pub(in crate::session) fn handshake(&mut self, facts: Option<(String, Timestamp)>) -> bool {
+    pub(crate) fn handshake(&mut self, facts: Option<(String, Timestamp)>) -> bool {
         let commands = &self.commands;
         let begins = |step: &StepState| {
             step.commands
@@ -232,7 +227,7 @@ impl StepLog {
     }
 
     /// The next step that is complete, and with `all` the next at all.
-    pub(in crate::session) fn next(
+    pub(crate) fn next(
         &mut self,
         all: bool,
         hide: impl Fn(CommandState) -> Command,

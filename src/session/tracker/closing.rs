@@ -1,15 +1,15 @@
 //! What is over and told as a whole: sessions, segments for diagrams, connections to port 21 that never became a session.
 
-use super::data::data_channel::DataId;
-use super::recognise::client_way;
-use super::tracker::{Role, SessionTracker};
 use crate::model::EventKind;
 use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt, Place};
 use crate::reassembly::{CloseReason, FlowId, FlowSummary};
+use crate::session::data::data_channel::DataId;
+use crate::session::tracker::recognition::client_way;
+use crate::session::tracker::{Role, SessionTracker};
 
 impl SessionTracker<'_> {
     /// Tells a session that is over.
-    pub(super) fn finish_if_over(&mut self, id: u64) {
+    pub(crate) fn finish_if_over(&mut self, id: u64) {
         if self
             .sessions
             .get(&id)
@@ -21,7 +21,7 @@ impl SessionTracker<'_> {
     }
 
     /// Hands the segments of a connection of ours to whoever asked for them.
-    pub(super) fn close_trace(&mut self, flow: FlowId, role: &Role, summary: &FlowSummary) {
+    pub(crate) fn close_trace(&mut self, flow: FlowId, role: &Role, summary: &FlowSummary) {
         if self.traces.is_none() {
             return;
         }
@@ -55,7 +55,7 @@ impl SessionTracker<'_> {
     }
 
     /// A connection to port 21 is over that never carried a byte.
-    pub(super) fn tell_attempt(&mut self, reason: CloseReason, summary: &FlowSummary) {
+    pub(crate) fn tell_attempt(&mut self, reason: CloseReason, summary: &FlowSummary) {
         let way = client_way(&summary.key, summary.initiator);
         let (client, server) = (summary.sent(way), summary.sent(way.reverse()));
         let outcome = match reason {

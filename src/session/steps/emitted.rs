@@ -11,13 +11,13 @@ use crate::model::record::Numbered;
 
 /// What was told, in that order.
 #[derive(Debug)]
-pub(in crate::session) struct ToldList<T> {
+pub(crate) struct ToldList<T> {
     records: Vec<Arc<T>>,
     amended: BTreeSet<u64>,
 }
 
 impl<T: Numbered + Clone> ToldList<T> {
-    pub(in crate::session) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             records: Vec::new(),
             amended: BTreeSet::new(),
@@ -25,7 +25,7 @@ impl<T: Numbered + Clone> ToldList<T> {
     }
 
     /// As it was told.
-    pub(in crate::session) fn push(&mut self, record: Arc<T>) {
+    pub(crate) fn push(&mut self, record: Arc<T>) {
         // Transfers are large: twice the room, as a list takes it by itself, would be too much for many of them.
         if self.records.len() == self.records.capacity() {
             self.records
@@ -35,7 +35,7 @@ impl<T: Numbered + Clone> ToldList<T> {
     }
 
     /// The record with this number, to be changed.
-    pub(in crate::session) fn amend(&mut self, number: u64) -> Option<&mut T> {
+    pub(crate) fn amend(&mut self, number: u64) -> Option<&mut T> {
         let mut latest = self.records.iter_mut().rev();
         let record = latest.find(|record| record.number() == number)?;
         self.amended.insert(number);
@@ -43,7 +43,7 @@ impl<T: Numbered + Clone> ToldList<T> {
     }
 
     /// All of them by number, and the numbers of those that are not as they were told.
-    pub(in crate::session) fn into_records(mut self) -> (Vec<Arc<T>>, BTreeSet<u64>) {
+    pub(crate) fn into_records(mut self) -> (Vec<Arc<T>>, BTreeSet<u64>) {
         self.records.sort_by_key(|record| record.number());
         (self.records, self.amended)
     }

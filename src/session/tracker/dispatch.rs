@@ -1,14 +1,16 @@
 //! What happens on a connection goes to whom it concerns.
 
-use super::data::data_channel::FTP_DATA;
-use super::data::early_roles::may_be_early;
-use super::dns_streams::DNS;
-use super::recognise::{FTP, FTPS, client_way, may_be_control, may_be_implicit};
-use super::tracker::{Role, SessionTracker};
 use crate::decode::Segment;
 use crate::model::{Direction, FrameRef, HostPair, Span};
 use crate::protocol::dns::parse_message;
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap, Interest, StreamHandler};
+use crate::session::data::data_channel::FTP_DATA;
+use crate::session::tracker::dns_streams::DNS;
+use crate::session::tracker::early_flows::may_be_early;
+use crate::session::tracker::recognition::{
+    FTP, FTPS, client_way, may_be_control, may_be_implicit,
+};
+use crate::session::tracker::{Role, SessionTracker};
 
 impl StreamHandler for SessionTracker<'_> {
     fn admit(&mut self, segment: &Segment<'_>) -> bool {

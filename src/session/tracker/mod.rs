@@ -1,41 +1,52 @@
 //! All sessions, and the role of each connection.
 
+pub(crate) mod closing;
+pub(crate) mod data_flows;
+pub(crate) mod dispatch;
+pub(crate) mod dns_streams;
+pub(crate) mod early_flows;
+pub(crate) mod encrypted_flows;
+pub(crate) mod progress;
+pub(crate) mod recognition;
+pub(crate) mod standing;
+pub(crate) mod trace;
+
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::control::Session;
-use super::data::data_channel::{DataId, FTP_DATA};
-use super::data::unmatched::tell_unmatched;
-use super::dns_streams::{DNS, DnsStreams};
-use super::options::Options;
-use super::recognise::{Candidate, Judgement, implicit_way};
-use super::shared::Shared;
-use super::trace::Traces;
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::Totals;
 use crate::model::{Direction, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning};
 use crate::protocol::dns::parse_message;
 use crate::reassembly::{Chunk, FlowId, FlowSummary, Interest};
+use crate::session::data::data_channel::{DataId, FTP_DATA};
+use crate::session::data::unmatched::tell_unmatched;
+use crate::session::ftp_session::Session;
+use crate::session::options::Options;
+use crate::session::shared::Shared;
+use crate::session::tracker::dns_streams::{DNS, DnsStreams};
+use crate::session::tracker::recognition::{Candidate, Judgement, implicit_way};
+use crate::session::tracker::trace::Traces;
 
 /// Knows all sessions. Feed it through [`StreamHandler`](crate::reassembly::StreamHandler), [`datagram`](Self::datagram) and [`tick`](Self::tick).
 pub struct SessionTracker<'s> {
-    pub(super) roles: Vec<Role>,
-    pub(super) sessions: HashMap<u64, Box<Session>, RandomState>,
-    pub(super) shared: Shared<'s>,
+    pub(crate) roles: Vec<Role>,
+    pub(crate) sessions: HashMap<u64, Box<Session>, RandomState>,
+    pub(crate) shared: Shared<'s>,
     session_count: u64,
-    pub(super) candidates: usize,
-    pub(super) packets: PacketCounts,
+    pub(crate) candidates: usize,
+    pub(crate) packets: PacketCounts,
     /// The session that the current packet began, until somebody asks.
     begun: Option<u64>,
     /// Where diagrams are asked for.
-    pub(super) traces: Option<Box<Traces>>,
+    pub(crate) traces: Option<Box<Traces>>,
     /// What is told by the clock, where packets come as they happen.
-    pub(super) watch: Watch,
+    pub(crate) watch: Watch,
 }
 
 #[derive(Default)]
-pub(super) enum Role {
+pub(crate) enum Role {
     #[default]
     None,
     /// To port 21, without a byte so far.
@@ -66,7 +77,7 @@ pub struct PacketCounts {
 
 impl PacketCounts {
     /// Those of a connection that is over.
-    pub(super) fn count(&mut self, summary: &FlowSummary) {
+    pub(crate) fn count(&mut self, summary: &FlowSummary) {
         let [up, down] = &summary.half;
         self.used += up.segments + down.segments;
         self.duplicates += up.irregular().second_copies + down.irregular().second_copies;
@@ -75,10 +86,10 @@ impl PacketCounts {
 
 /// When something is to be told again by the clock.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Watch {
-    pub(super) progress_due: Timestamp,
+pub(crate) struct Watch {
+    pub(crate) progress_due: Timestamp,
     /// `None` before the first look.
-    pub(super) several_due: Option<Timestamp>,
+    pub(crate) several_due: Option<Timestamp>,
 }
 
 impl<'s> SessionTracker<'s> {
@@ -209,7 +220,7 @@ impl<'s> SessionTracker<'s> {
         self.packets
     }
 
-    pub(super) fn role(&mut self, flow: FlowId) -> &mut Role {
+    pub(crate) fn role(&mut self, flow: FlowId) -> &mut Role {
         let index = flow.0 as usize;
         if index >= self.roles.len() {
             self.roles.resize_with(index + 1, Role::default);
@@ -217,7 +228,7 @@ impl<'s> SessionTracker<'s> {
         &mut self.roles[index]
     }
 
-    pub(super) fn begin_session(
+    pub(crate) fn begin_session(
         &mut self,
         flow: FlowId,
         summary: &FlowSummary,
@@ -234,14 +245,14 @@ impl<'s> SessionTracker<'s> {
         id
     }
 
-    pub(super) fn control_data(&mut self, id: u64, direction: Direction, chunk: Chunk<'_>) {
+    pub(crate) fn control_data(&mut self, id: u64, direction: Direction, chunk: Chunk<'_>) {
         if let Some(session) = self.sessions.get_mut(&id) {
             session.bytes(&mut self.shared, direction, chunk);
         }
         self.claim_early();
     }
 
-    pub(super) fn candidate_data(
+    pub(crate) fn candidate_data(
         &mut self,
         flow: FlowId,
         direction: Direction,

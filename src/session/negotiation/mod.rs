@@ -1,0 +1,4 @@
+//! negotiation.
+
+pub(crate) mod confidence;
+pub(crate) mod expectation;
