@@ -6,12 +6,12 @@
 //! model <- capture <- decode <- reassembly <- session <- pipeline <- cli
 //! model <- protocol <- diagnosis <-----------/               ^
 //! model <- protocol <- report <- check, diagram <- page -----+
-//! model <- extract ------------------------------------------+
+//! model <- extract, keep ------------------------------------+
 //! ```
 //!
 //! `capture` turns files into packets, `decode` packets into TCP segments and UDP datagrams, `reassembly` segments into
-//! ordered bytes, `session` bytes into FTP sessions, `report` shows them and `extract` saves the files. `tests/layering.rs`
-//! holds the imports to this picture.
+//! ordered bytes, `session` bytes into FTP sessions, `report` shows them, `extract` saves the files and `keep` the packets.
+//! `tests/layering.rs` holds the imports to this picture.
 
 pub mod capture;
 pub mod check;
@@ -20,6 +20,7 @@ pub mod decode;
 pub mod diagnosis;
 pub mod diagram;
 pub mod extract;
+pub mod keep;
 pub mod model;
 pub mod page;
 pub mod pipeline;

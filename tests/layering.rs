@@ -21,6 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("diagram", &["report", "protocol", "model"]),
     ("page", &["diagram", "report", "model"]),
     ("extract", &["model"]),
+    ("keep", &["capture", "model"]),
     (
         "pipeline",
         &[
@@ -32,6 +33,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "session",
             "diagnosis",
             "extract",
+            "keep",
         ],
     ),
     (
@@ -49,6 +51,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "diagram",
             "page",
             "extract",
+            "keep",
             "pipeline",
         ],
     ),

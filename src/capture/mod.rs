@@ -10,8 +10,6 @@
 //!                         capture_set (order of inputs) -> merge (one timeline) -> Input
 //! ```
 //!
-//! The other way round, [`PcapNgWriter`] makes blocks of packets that are kept.
-//!
 //! [`CaptureSet`] is the way in for files, `LiveSource` for interfaces and [`PipeSource`] for a pipe that is watched as packets
 //! come. `live`, `bpf` and `interfaces` are what libpcap does better than we would; without the feature `live` they are left
 //! out.
@@ -45,7 +43,6 @@ mod pcap_layout;
 mod pcapng_file;
 mod pcapng_options;
 mod pcapng_secrets;
-mod pcapng_writer;
 mod pipe_source;
 mod record;
 mod record_buffer;
@@ -64,7 +61,6 @@ pub use link_type::LinkType;
 #[cfg(feature = "live")]
 pub use live::{DropCounts, LiveOptions, LiveSource, Way};
 pub use pcapng_secrets::Secrets;
-pub use pcapng_writer::PcapNgWriter;
 pub use pipe_source::PipeSource;
 pub use wake::Wake;
 

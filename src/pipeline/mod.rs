@@ -3,28 +3,27 @@
 //! ```text
 //! PacketSource -> Decoder -> FlowTable -> SessionTracker -> EventSink
 //!                     └ datagrams, ICMP ----^      └-----> TransferSink
-//!                                           └ keeping ---> PacketSink
+//!                                           └ relation --> PacketSink (module keep)
 //! ```
 //!
 //! One thread, and no clock but that of the packets: the same input gives the same events.
 
 mod clock;
-mod keeping;
 
 use std::ops::ControlFlow;
 
 use clock::Clock;
-pub use keeping::{Bearing, PacketSink};
 
 use crate::capture::{Hidden, Input, Packet, PacketSource};
-use crate::decode::{self, Decoded, Decoder};
+use crate::decode::{self, Decoded, Decoder, Segment};
+use crate::keep::{PacketSink, Relation};
 use crate::model::record::{Accounting, Capture, Totals};
 use crate::model::{
     EventKind, EventSink, FlowKey, FrameRef, Span, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::reassembly::FlowTable;
 pub use crate::session::Options;
-use crate::session::{PacketCounts, SessionTracker};
+use crate::session::{PacketCounts, SessionTracker, Standing};
 
 /// What a run leaves behind beside its events.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +121,7 @@ impl Run<'_> {
                 let taken = self.flows.segment(&segment, &mut self.tracker);
                 if self.keeper.is_some() {
                     let (key, _) = FlowKey::new(segment.source, segment.destination);
-                    ends = Some((key, taken, keeping::opens(&segment)));
+                    ends = Some((key, taken, may_open(&segment)));
                 }
                 taken.then_some(&mut self.joined.used)
             }
@@ -141,7 +140,7 @@ impl Run<'_> {
             if let Some(keeper) = &mut self.keeper
                 && let Some(origin) = self.tracker.origin(session)
             {
-                keeper.session(&origin);
+                keeper.session(origin.connection, &origin.lookup);
             }
         }
         let joined = self.decoder.take_joined();
@@ -151,17 +150,34 @@ impl Run<'_> {
             *share += joined;
         }
         if self.keeper.is_some() {
-            let bearing = match ends {
-                Some((key, taken, opens)) => self.bearing(key, taken, opens),
-                None if is_dns => Bearing::Dns,
-                None => Bearing::Foreign,
+            let relation = match ends {
+                Some((key, taken, opens)) => self.relation(key, taken, opens),
+                None if is_dns => Relation::Dns,
+                None => Relation::Unrelated,
             };
             if let Some(keeper) = &mut self.keeper {
-                keeper.packet(packet, bearing);
+                keeper.packet(packet, relation);
             }
         }
         if now.since(self.ticked) >= TICK || now < self.ticked {
             self.go_on(now);
+        }
+    }
+
+    /// Returns the relation of a segment to FTP; `taken` if the flow table follows its connection.
+    fn relation(&mut self, key: FlowKey, taken: bool, opens: bool) -> Relation {
+        let standing = self
+            .flows
+            .flow_between(key)
+            .filter(|_| taken)
+            .map(|flow| self.tracker.standing(flow));
+        match standing {
+            Some(Standing::Ours) => Relation::Session(key),
+            Some(Standing::Open) => Relation::Undecided(key),
+            Some(Standing::Dns) => Relation::Dns,
+            // A handshake gets no table entry: the connection may be recognized by its first payload.
+            None if opens => Relation::Undecided(key),
+            Some(Standing::Foreign) | None => Relation::Unrelated,
         }
     }
 
@@ -230,6 +246,11 @@ impl Run<'_> {
             duplicates: packets.duplicates,
         }
     }
+}
+
+/// Returns true for segments that may belong to the handshake of a connection that nobody follows yet.
+fn may_open(segment: &Segment<'_>) -> bool {
+    segment.payload.is_empty() && !segment.flags.fin() && !segment.flags.rst()
 }
 
 /// How often, in capture time, timers are looked at.

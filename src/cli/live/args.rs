@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::rotating_file::Rotation;
 use crate::cli::args_digest::DigestArguments;
 use crate::cli::args_input::{byte_size, memory_size};
 use crate::cli::args_output::Events;
 use crate::cli::args_presentation::PresentationArguments;
 use crate::cli::args_selection::SelectionArguments;
+use crate::keep::{Rotation, RotationLimits};
 
 /// The arguments of `ftpscope live`.
 #[derive(Debug, Args)]
@@ -147,6 +147,16 @@ pub(in crate::cli) struct LiveArguments {
     pub(super) presentation: PresentationArguments,
     #[command(flatten)]
     pub(super) selection: SelectionArguments,
+}
+
+impl LiveArguments {
+    /// Returns the limits that all outputs share.
+    pub(super) const fn rotation_limits(&self) -> RotationLimits {
+        RotationLimits {
+            rotate: self.rotate,
+            keep: self.keep,
+        }
+    }
 }
 
 /// How events are written.

@@ -9,8 +9,8 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 
-use super::rotating_file::{RotatingFile, Rotation};
 use crate::cli::error_text::{self, Failure};
+use crate::keep::{RotatingFile, RotationLimits};
 
 /// An open target for lines.
 pub(super) struct LineOutput {
@@ -30,11 +30,7 @@ enum Target {
 
 impl LineOutput {
     /// `path`, or standard output where that is `None`. A file that exists is continued.
-    pub(super) fn open(
-        path: Option<&Path>,
-        rotate: Option<Rotation>,
-        keep: Option<u32>,
-    ) -> Result<Self, Failure> {
+    pub(super) fn open(path: Option<&Path>, limits: RotationLimits) -> Result<Self, Failure> {
         let target = match path {
             None => Target::StandardOutput,
             Some(path) => {
@@ -42,9 +38,7 @@ impl LineOutput {
                 if std::fs::metadata(path).is_ok_and(|found| !found.is_file()) {
                     Target::Special(File::options().write(true).open(path).map_err(failed)?)
                 } else {
-                    Target::File(
-                        RotatingFile::open(path, rotate, keep, Vec::new()).map_err(failed)?,
-                    )
+                    Target::File(RotatingFile::open(path, limits, Vec::new()).map_err(failed)?)
                 }
             }
         };
@@ -76,7 +70,7 @@ impl LineOutput {
                 out.write_all(line).and_then(|()| out.flush())
             }
             Target::Special(file) => file.write_all(line),
-            Target::File(file) => file.write_whole(line),
+            Target::File(file) => file.write_record(line),
         };
         let Err(cause) = written else {
             return;
@@ -100,7 +94,7 @@ impl LineOutput {
             return;
         };
         file.rotate_if_due(0);
-        if let Some(cause) = file.take_trouble() {
+        if let Some(cause) = file.take_error() {
             error_text::print(&format!(
                 "the old events cannot be put aside: {}; the file is written on",
                 error_text::system_words(&cause)

@@ -20,8 +20,6 @@ mod line_output;
 mod metrics;
 mod numbers;
 mod privileges;
-mod recorder;
-mod rotating_file;
 mod signals;
 mod start;
 mod watch;
@@ -31,16 +29,16 @@ use std::sync::Arc;
 
 use self::desk::Desk;
 use self::extraction::{Extraction, ToExtraction};
-use self::recorder::Recorder;
+use self::numbers::Numbers;
 use self::start::{Source, Started};
 use self::watch::{LookAfter, Watch};
 use super::error_text::{self, Failure};
 use super::exit_code::Exit;
 use crate::capture::{Packet, PacketSource};
 use crate::check::SelectedEvents;
-use crate::model::{Event, EventSink, Warning};
-use crate::pipeline::{self, Bearing, PacketSink};
-use crate::session::Origin;
+use crate::keep::{PacketRecorder, PacketSink, RecordingError, Relation};
+use crate::model::{Event, EventSink, FlowKey, Warning, WarningCode};
+use crate::pipeline;
 
 pub(in crate::cli) use self::args::LiveArguments;
 pub(in crate::cli) use self::exec_helper::{HelperArguments, run as run_helper};
@@ -77,6 +75,7 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
             desk: &desk,
             extraction: &extraction,
             recorder: &recorder,
+            numbers: &started.numbers,
             selected: (!everything).then_some(&selected),
         });
         let closed = desk.borrow().output.closed();
@@ -119,9 +118,12 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
     let mut desk = desk.into_inner();
     if let Some(mut recorder) = recorder.into_inner() {
         recorder.finish();
-        for warning in recorder.look_after() {
-            error_text::print(&warning.message);
+        for error in recorder.maintain() {
+            error_text::print(&recording_message(&error));
         }
+        started
+            .numbers
+            .set_packets_written(recorder.packets_written());
     }
     desk.alerts.finish();
     desk.finish(&summary.captures, &summary.totals);
@@ -142,6 +144,20 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
     Ok(Exit::first_of(&reasons))
 }
 
+/// Returns the message about a failure of the packet output.
+fn recording_message(error: &RecordingError) -> String {
+    match error {
+        RecordingError::Write(cause) => format!(
+            "packets cannot be written: {}; no more are kept, everything else goes on; make room and send SIGHUP",
+            error_text::system_words(cause)
+        ),
+        RecordingError::Rotate(cause) => format!(
+            "the old packets cannot be put aside: {}; the file is written on",
+            error_text::system_words(cause)
+        ),
+    }
+}
+
 /// Events on their way to a [`Desk`] that others look after too.
 struct ToDesk<'a>(&'a RefCell<Desk>);
 
@@ -160,19 +176,19 @@ impl EventSink for ToSelected<'_, '_> {
     }
 }
 
-/// Packets on their way to a [`Recorder`] that others look after too.
-struct ToRecorder<'a>(&'a RefCell<Option<Recorder>>);
+/// Packets on their way to a [`PacketRecorder`] that others look after too.
+struct ToRecorder<'a>(&'a RefCell<Option<PacketRecorder>>);
 
 impl PacketSink for ToRecorder<'_> {
-    fn packet(&mut self, packet: &Packet<'_>, bearing: Bearing) {
+    fn packet(&mut self, packet: &Packet<'_>, relation: Relation) {
         if let Some(recorder) = &mut *self.0.borrow_mut() {
-            recorder.packet(packet, bearing);
+            recorder.packet(packet, relation);
         }
     }
 
-    fn session(&mut self, origin: &Origin) {
+    fn session(&mut self, connection: FlowKey, lookup_frames: &[u64]) {
         if let Some(recorder) = &mut *self.0.borrow_mut() {
-            recorder.session(origin);
+            recorder.session(connection, lookup_frames);
         }
     }
 }
@@ -181,7 +197,8 @@ impl PacketSink for ToRecorder<'_> {
 struct Outputs<'a, 's> {
     desk: &'a RefCell<Desk>,
     extraction: &'a RefCell<Extraction>,
-    recorder: &'a RefCell<Option<Recorder>>,
+    recorder: &'a RefCell<Option<PacketRecorder>>,
+    numbers: &'a Numbers,
     selected: Option<&'a RefCell<SelectedEvents<'s>>>,
 }
 
@@ -196,7 +213,12 @@ impl LookAfter for Outputs<'_, '_> {
         }
         let mut warnings = self.extraction.borrow_mut().look_after();
         if let Some(recorder) = &mut *self.recorder.borrow_mut() {
-            warnings.extend(recorder.look_after());
+            let errors = recorder.maintain();
+            let messages = errors.iter().map(recording_message);
+            warnings.extend(
+                messages.map(|message| Warning::new(WarningCode::OutputFailed, message, None)),
+            );
+            self.numbers.set_packets_written(recorder.packets_written());
         }
         warnings
     }

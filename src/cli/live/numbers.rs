@@ -33,7 +33,7 @@ pub(super) struct Numbers {
     pub(super) alerts_dropped: AtomicU64,
     pub(super) alerts_failed: AtomicU64,
     pub(super) events_lost: AtomicU64,
-    pub(super) packets_written: AtomicU64,
+    packets_written: AtomicU64,
 }
 
 impl Numbers {
@@ -73,6 +73,11 @@ impl Numbers {
         self.kernel_drops.store(drops.kernel, Ordering::Relaxed);
         self.interface_drops
             .store(drops.interface, Ordering::Relaxed);
+    }
+
+    /// Sets the number of packets written by the recorder so far.
+    pub(super) fn set_packets_written(&self, packets: u64) {
+        self.packets_written.store(packets, Ordering::Relaxed);
     }
 
     /// Packets lost, by whomever.

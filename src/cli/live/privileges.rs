@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::rotating_file::OUTPUT_MODE;
 use crate::cli::error_text::{self, Failure};
+use crate::keep::OUTPUT_MODE;
 
 /// Who a process is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

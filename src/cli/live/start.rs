@@ -14,13 +14,13 @@ use super::line_output::LineOutput;
 use super::metrics::Metrics;
 use super::numbers::Numbers;
 use super::privileges::{self, Made, OutputFolder};
-use super::recorder::Recorder;
 use super::signals::Signals;
 use crate::capture::{CaptureSet, PipeSource, ReadOptions};
 use crate::check::Selection;
 use crate::cli::args_input::window_limit;
 use crate::cli::error_text::{self, Failure};
 use crate::cli::extraction_folder;
+use crate::keep::PacketRecorder;
 use crate::model::Limits;
 use crate::model::record::Drops;
 use crate::pipeline::Options;
@@ -38,7 +38,7 @@ pub(super) struct Started {
     pub(super) numbers: Arc<Numbers>,
     pub(super) desk: Desk,
     pub(super) extraction: Extraction,
-    pub(super) recorder: Option<Recorder>,
+    pub(super) recorder: Option<PacketRecorder>,
     pub(super) selection: Selection,
     pub(super) options: Options,
 }
@@ -77,7 +77,7 @@ impl Started {
             folders.folder(path)?;
         }
         let numbers = Numbers::new();
-        let recorder = open_recorder(arguments, &numbers, &mut folders)?;
+        let recorder = open_recorder(arguments, &mut folders)?;
 
         let account = privileges::account(arguments.user.as_deref(), &folders.all)?;
         if let Some(account) = account {
@@ -281,14 +281,13 @@ fn open_output(arguments: &LiveArguments, folders: &mut Folders) -> Result<LineO
     {
         folders.file(path)?;
     }
-    LineOutput::open(path, arguments.rotate, arguments.keep)
+    LineOutput::open(path, arguments.rotation_limits())
 }
 
 fn open_recorder(
     arguments: &LiveArguments,
-    numbers: &Arc<Numbers>,
     folders: &mut Folders,
-) -> Result<Option<Recorder>, Failure> {
+) -> Result<Option<PacketRecorder>, Failure> {
     let Some(path) = &arguments.write else {
         return Ok(None);
     };
@@ -299,14 +298,8 @@ fn open_recorder(
         )));
     }
     folders.file(path)?;
-    let recorder = Recorder::open(
-        path,
-        arguments.rotate,
-        arguments.keep,
-        input_names(arguments),
-        Arc::clone(numbers),
-    )
-    .map_err(|cause| Failure::output(path, &cause))?;
+    let recorder = PacketRecorder::open(path, arguments.rotation_limits(), input_names(arguments))
+        .map_err(|cause| Failure::output(path, &cause))?;
     if !arguments.presentation.quiet {
         error_text::note(&format!(
             "--write copies packets as they are: {} may hold secrets",

@@ -1,29 +1,31 @@
-//! Packets as pcapng: blocks in memory, for whoever writes them somewhere.
+//! pcapng blocks, made in memory (draft-ietf-opsawg-pcapng).
 
-use super::{LinkType, Packet};
+use crate::capture::{LinkType, Packet};
 
-/// Makes the blocks of one section at a time. All numbers are little endian, times in nanoseconds.
+/// An encoder of pcapng blocks, one section at a time. Numbers are little endian, timestamps in nanoseconds.
 #[derive(Debug, Default)]
 pub struct PcapNgWriter {
-    /// Inputs with their link types that were described in this section, in the order of their numbers.
+    /// Capture number and link type of each interface described in this section, in the order of interface numbers.
     interfaces: Vec<(u32, LinkType)>,
 }
 
 impl PcapNgWriter {
-    /// Begins a section, which forgets the interfaces of the one before.
+    /// Appends a section header to `out`; interfaces have to be described anew in it.
     pub fn section(&mut self, out: &mut Vec<u8>) {
         self.interfaces.clear();
         let mut body = Vec::new();
         body.extend(BYTE_ORDER.to_le_bytes());
         body.extend([1, 0, 0, 0]);
-        // The length of the section is not known.
+        // Section length unspecified: packets are appended as long as the run lasts.
         body.extend(u64::MAX.to_le_bytes());
         option(&mut body, USER_APPLICATION, APPLICATION.as_bytes());
         option(&mut body, END_OF_OPTIONS, &[]);
         block(out, SECTION_HEADER, &body);
     }
 
-    /// A packet, and before it its interface, called `name`, where this section does not know it.
+    /// Appends an enhanced packet block to `out`, preceded by an interface description if this section has none yet.
+    ///
+    /// `name` is the name of the interface. Two link types of one capture are two interfaces.
     pub fn packet(&mut self, packet: &Packet<'_>, name: &str, out: &mut Vec<u8>) {
         let wanted = (packet.frame.capture(), packet.link);
         let known = self.interfaces.iter().position(|known| *known == wanted);
@@ -37,7 +39,7 @@ impl PcapNgWriter {
         let (upper, lower) = (nanos >> 32, nanos & 0xffff_ffff);
         let length = PACKET_FIELDS + packet.data.len().next_multiple_of(4);
         let length = u32::try_from(length).unwrap_or(u32::MAX);
-        // Straight into its place: on a busy link each copy counts.
+        // Written in place rather than through `block`: on a busy link each copy of a packet counts.
         for word in [
             ENHANCED_PACKET,
             length,
@@ -55,18 +57,21 @@ impl PcapNgWriter {
     }
 }
 
+/// Appends an interface description block.
 fn describe(link: LinkType, name: &str, out: &mut Vec<u8>) {
     let mut body = Vec::new();
     body.extend(link.0.to_le_bytes());
     body.extend([0; 2]);
-    // No bound on the length of packets.
+    // Snap length 0: unlimited.
     body.extend([0; 4]);
     option(&mut body, INTERFACE_NAME, name.as_bytes());
+    // Exponent of ten: nanoseconds.
     option(&mut body, TIME_RESOLUTION, &[9]);
     option(&mut body, END_OF_OPTIONS, &[]);
     block(out, INTERFACE_DESCRIPTION, &body);
 }
 
+/// Appends an option, padded to a whole word.
 fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
     let value = value.get(..LONGEST_OPTION).unwrap_or(value);
     out.extend(code.to_le_bytes());
@@ -75,7 +80,7 @@ fn option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
     pad(out);
 }
 
-/// A block around a body, which is filled up to whole words.
+/// Appends a block around `body`, which is padded to whole words.
 fn block(out: &mut Vec<u8>, kind: u32, body: &[u8]) {
     let length = body.len().next_multiple_of(4) + 12;
     let length = u32::try_from(length).unwrap_or(u32::MAX).to_le_bytes();
@@ -86,7 +91,7 @@ fn block(out: &mut Vec<u8>, kind: u32, body: &[u8]) {
     out.extend(length);
 }
 
-/// All blocks and options are whole words, so that the length so far tells how many bytes are lacking.
+/// Pads `out` to a whole word. All blocks and options are whole words, so that its length is always aligned with them.
 fn pad(out: &mut Vec<u8>) {
     out.resize(out.len().next_multiple_of(4), 0);
 }
@@ -95,12 +100,13 @@ const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const BYTE_ORDER: u32 = 0x1a2b_3c4d;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const ENHANCED_PACKET: u32 = 6;
-/// Bytes of a block around the bytes of a packet.
+/// Bytes of an enhanced packet block beside the packet itself.
 const PACKET_FIELDS: usize = 32;
 const END_OF_OPTIONS: u16 = 0;
 const INTERFACE_NAME: u16 = 2;
 const USER_APPLICATION: u16 = 4;
 const TIME_RESOLUTION: u16 = 9;
+/// Limit of an option value in bytes; the format allows 65,535, and an interface name needs fewer than 100.
 const LONGEST_OPTION: usize = 1024;
 const APPLICATION: &str = concat!("ftpscope ", env!("CARGO_PKG_VERSION"));
 
@@ -113,7 +119,7 @@ mod tests {
     use crate::model::{CapturePlace, FrameRef, Timestamp};
 
     #[test]
-    fn our_own_reader_reads_every_packet_back() {
+    fn written_packets_are_read_back_unchanged() {
         let mut writer = PcapNgWriter::default();
         let mut bytes = Vec::new();
         let packets = [
@@ -121,7 +127,7 @@ mod tests {
             (1, LinkType::LINUX_SLL2, 9000, b"odd"),
             (0, LinkType::ETHERNET, 0, b""),
         ];
-        // Two sections, as after an interruption.
+        // Two sections, as in a file continued by a second run.
         for _ in 0..2 {
             writer.section(&mut bytes);
             for (number, (capture, link, wire_len, data)) in (1..).zip(packets) {
