@@ -1,16 +1,14 @@
 //! Every packet is accounted for: the parts add up to the packets read, whatever was in them.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 
 use ftpscope::capture::ReadOptions;
 use serde_json::{Value, json};
 
-use support::recording::{Recorded, packets, pcap};
-use support::report::{report, report_on};
-use support::{classic, specimens};
+use crate::support::recording::{Recorded, packets, pcap};
+use crate::support::report::{report, report_on};
+use crate::support::{classic, specimens};
 
 fn sum(accounting: &Value) -> u64 {
     let count = |name: &str| accounting[name].as_u64().expect("a count");

@@ -1,16 +1,14 @@
 //! Long and hostile sessions: work that grows with their length, memory that does not grow beyond its bounds, and every
 //! bound that was reached told.
 
-mod support;
-
 use std::collections::BTreeMap;
 
+use crate::support::conversation::Conversation;
+use crate::support::wire::Wire;
 use ftpscope::capture::{CaptureSet, ReadOptions};
 use ftpscope::model::record::{Session, Weight};
 use ftpscope::model::{Event, EventKind, EventSink, Limits};
 use ftpscope::pipeline::{self, Options};
-use support::conversation::Conversation;
-use support::wire::Wire;
 
 /// What was told, by session: how often each step and transfer, and the whole.
 #[derive(Default)]
@@ -164,7 +162,7 @@ fn a_flood_of_openings_leaves_room_for_a_session_and_is_told() {
         let client = format!("10.1.{}.{}:1024", number / 200, number % 200 + 1);
         let client = client.parse().expect("an address");
         let server = "10.0.0.1:21".parse().expect("an address");
-        support::connection::Connection::new(client, server).syn(&mut wire);
+        crate::support::connection::Connection::new(client, server).syn(&mut wire);
     }
     let mut conversation = Conversation::open_on(wire, "10.0.0.2:40000", "10.0.0.1:21");
     conversation.part();

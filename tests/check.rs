@@ -1,25 +1,16 @@
 //! `ftpscope check` as a user runs it: expectations on captures, what is said where they do not hold, and the exit code.
 
-#[path = "check/answers.rs"]
 mod answers;
-#[path = "check/baseline.rs"]
 mod baseline;
-#[path = "check/changed.rs"]
 mod changed;
-#[path = "check/damaged.rs"]
 mod damaged;
-#[path = "check/edited.rs"]
 mod edited;
-#[path = "check/files.rs"]
 mod files;
-#[path = "check/record.rs"]
 mod record;
-#[path = "check/rules.rs"]
 mod rules;
-mod support;
 
-use support::connection::Side;
-use support::conversation::Conversation;
+use crate::support::connection::Side;
+use crate::support::conversation::Conversation;
 
 const CLIENT: &str = "10.0.0.2:40000";
 const SERVER: &str = "10.0.0.1:21";

@@ -1,20 +1,15 @@
 //! Runs the tool as a user does and compares what it says.
 
-#[path = "cli/csv.rs"]
 mod csv;
 #[cfg(unix)]
-#[path = "cli/follow.rs"]
 mod follow;
-#[path = "cli/inputs.rs"]
 mod inputs;
-#[path = "cli/selection.rs"]
 mod selection;
-mod support;
 
 use std::io::pipe;
 use std::process::Stdio;
 
-use support::folder::Folder;
+use crate::support::folder::Folder;
 
 #[cfg(feature = "live")]
 #[test]

@@ -1,18 +1,16 @@
 //! One session in every container, compression, link layer, tunnel and cut into every set of files: the transfers and
 //! their digests stay the same.
 
-mod support;
-
 use ftpscope::capture::ReadOptions;
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use serde_json::{Value, json};
 
-use support::containers::{Container, Squeezed};
-use support::recording::{Recorded, packets, pcap};
-use support::report::{report, report_on, transfers};
-use support::wrapping::{fragmented, wrappings};
-use support::{classic, specimens};
+use crate::support::containers::{Container, Squeezed};
+use crate::support::recording::{Recorded, packets, pcap};
+use crate::support::report::{report, report_on, transfers};
+use crate::support::wrapping::{fragmented, wrappings};
+use crate::support::{classic, specimens};
 
 const ETHERNET: u16 = 1;
 

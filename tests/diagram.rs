@@ -1,7 +1,5 @@
 //! Diagrams of real captures and of the classic session, in every format.
 
-mod support;
-
 use std::process::Command;
 
 use ftpscope::capture::{CaptureSet, ReadOptions};
@@ -210,7 +208,7 @@ fn diagrams_of_captures_as_text_and_as_other_texts() {
 }
 
 fn classic(detail: Detail) -> Diagram {
-    let diagrams = drawn(&support::classic::classic(), detail);
+    let diagrams = drawn(&crate::support::classic::classic(), detail);
     diagrams.into_iter().next().expect("one session")
 }
 

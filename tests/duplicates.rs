@@ -1,13 +1,11 @@
 //! Packets that come twice, out of order or at equal times, and inputs in any order: the report stays the same.
 
-mod support;
-
 use ftpscope::capture::ReadOptions;
 use serde_json::Value;
 
-use support::recording::{Recorded, packets, pcap};
-use support::report::{report, report_on};
-use support::{classic, specimens};
+use crate::support::recording::{Recorded, packets, pcap};
+use crate::support::report::{report, report_on};
+use crate::support::{classic, specimens};
 
 /// A session with each packet numbered as Linux does, so that copies can be told from retransmissions.
 fn numbered(capture: &[u8]) -> Vec<Recorded> {
@@ -182,14 +180,14 @@ fn equal_times_keep_the_order_of_the_inputs() {
 #[test]
 fn time_that_goes_back_changes_no_transfer() {
     for capture in captures() {
-        let expected = support::report::transfers(&report(capture.clone()));
+        let expected = crate::support::report::transfers(&report(capture.clone()));
         let mut recorded = packets(&capture);
         let middle = recorded.len() / 2;
         // The clock was set back by an hour, and jitters from there on.
         for (number, packet) in recorded.iter_mut().enumerate().skip(middle) {
             packet.time -= 3_600_000_000_000 + u64::from(number % 3 == 0) * 5_000_000;
         }
-        let found = support::report::transfers(&report(pcap(1, &recorded)));
+        let found = crate::support::report::transfers(&report(pcap(1, &recorded)));
         assert_eq!(found, expected);
     }
 }

@@ -1,11 +1,9 @@
 //! Encryption seen from outside: what is claimed, and what is not.
 
-mod support;
-
+use crate::support::connection::{Connection, Side};
+use crate::support::conversation::Conversation;
+use crate::support::folder::Folder;
 use serde_json::Value;
-use support::connection::{Connection, Side};
-use support::conversation::Conversation;
-use support::folder::Folder;
 
 const CLIENT: &str = "10.0.0.2:40000";
 const SERVER: &str = "10.0.0.1:21";
@@ -43,7 +41,7 @@ fn hello(kind: u8, session: &[u8], extensions: &[u8]) -> Vec<u8> {
 }
 
 /// A connection over which TLS was agreed, resumed so that no certificate is needed.
-fn handshake(wire: &mut support::wire::Wire, connection: &mut Connection, client: Side) {
+fn handshake(wire: &mut crate::support::wire::Wire, connection: &mut Connection, client: Side) {
     connection.say(wire, client, &hello(1, b"same", &[]));
     let answer = [
         hello(2, b"same", &[]),
@@ -250,7 +248,7 @@ fn tls_from_the_first_byte_is_ftp_on_port_990_or_where_the_client_says_so() {
         ("10.0.0.1:9990", &protocols, 1),
         ("10.0.0.1:9990", &[], 0),
     ] {
-        let mut wire = support::wire::Wire::new();
+        let mut wire = crate::support::wire::Wire::new();
         let mut control = Connection::new(
             CLIENT.parse().expect("an address"),
             server.parse().expect("an address"),

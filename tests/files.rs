@@ -1,18 +1,14 @@
 //! Files as a whole: what proves them, what contradicts, what they are when decoded, and what their parts make together.
 
-#[path = "files/decoding.rs"]
 mod decoding;
-#[path = "files/evidence.rs"]
 mod evidence;
-#[path = "files/parts.rs"]
 mod parts;
-mod support;
 
 use serde_json::Value;
 
-use support::connection::Side;
-use support::conversation::{Conversation, SEGMENT};
-use support::folder::Folder;
+use crate::support::connection::Side;
+use crate::support::conversation::{Conversation, SEGMENT};
+use crate::support::folder::Folder;
 
 /// The report of a capture, as JSON, and the folder that the tool ran in.
 fn analyzed(name: &str, capture: &[u8], options: &[&str]) -> (Value, Folder) {

@@ -1,16 +1,14 @@
 //! What the program finds out from packets alone: each capture goes through it, and the report must hold the finding, or
 //! must not.
 
-mod support;
-
 use std::time::Duration;
 
 use serde_json::Value;
 
-use support::connection::{Connection, Side};
-use support::conversation::{Conversation, SEGMENT, comma_address};
-use support::folder::Folder;
-use support::wire::Wire;
+use crate::support::connection::{Connection, Side};
+use crate::support::conversation::{Conversation, SEGMENT, comma_address};
+use crate::support::folder::Folder;
+use crate::support::wire::Wire;
 
 #[test]
 fn an_ordinary_session_is_ok_and_has_only_its_clear_password() {
@@ -132,7 +130,7 @@ fn a_server_that_waits_with_its_first_byte_stalls_and_a_short_wait_is_nothing() 
 
 #[test]
 fn what_the_capture_missed_is_told_apart_from_what_the_network_lost() {
-    let lost = analyze("capture_loss", &support::specimens::lost_segment());
+    let lost = analyze("capture_loss", &crate::support::specimens::lost_segment());
     let found = finding(&lost, "capture-loss");
     assert_eq!(
         found["title"],

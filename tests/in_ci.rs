@@ -1,8 +1,6 @@
 //! The example of a check in CI, with a real server, a real client and a real capture: it passes, and fails when the server
 //! is changed. Passed over where that cannot be run, which is said.
 
-#![cfg(target_os = "linux")]
-
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;

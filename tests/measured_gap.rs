@@ -1,17 +1,15 @@
 //! One file, sent in every way that makes other tools lose it: each capture goes through the program, and the report
 //! must hold the file whole, or say what of it is missing.
 
-mod support;
-
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use support::conversation::{Conversation, SEGMENT};
-use support::folder::Folder;
-use support::specimens::{self, RESUME_AT, SIZE};
+use crate::support::conversation::{Conversation, SEGMENT};
+use crate::support::folder::Folder;
+use crate::support::specimens::{self, RESUME_AT, SIZE};
 
 #[test]
 fn plain_passive() {

@@ -2,16 +2,12 @@
 //!
 //! With `FTPSCOPE_PICTURES=DIR` a picture is left there, to be looked at.
 
-#![cfg(unix)]
-
-mod support;
-
 use std::path::{Path, PathBuf};
 
+use crate::support::browser::Browser;
+use crate::support::conversation::Conversation;
+use crate::support::folder::Folder;
 use serde_json::json;
-use support::browser::Browser;
-use support::conversation::Conversation;
-use support::folder::Folder;
 
 #[test]
 fn a_stranger_sees_at_once_who_what_and_what_went_wrong() {
@@ -73,7 +69,7 @@ fn sessions_are_searched_sorted_and_filtered() {
 #[test]
 fn the_diagram_is_stepped_through_with_buttons_and_keys() {
     let folder = Folder::new("page-steps");
-    folder.write("classic.pcap", &support::classic::classic());
+    folder.write("classic.pcap", &crate::support::classic::classic());
     let page = page(&folder, &["classic.pcap".into()]);
     let Some(mut browser) = Browser::open(&page, "steps", DESKTOP) else {
         return;
@@ -137,7 +133,7 @@ fn the_diagram_is_stepped_through_with_buttons_and_keys() {
 #[test]
 fn arrow_keys_step_from_anywhere_and_with_shift_from_part_to_part() {
     let folder = Folder::new("page-keys");
-    folder.write("classic.pcap", &support::classic::classic());
+    folder.write("classic.pcap", &crate::support::classic::classic());
     let page = page(&folder, &["classic.pcap".into()]);
     let Some(mut browser) = Browser::open(&page, "keys", DESKTOP) else {
         return;
@@ -229,7 +225,7 @@ fn a_failure_without_a_finding_leads_to_its_step() {
 #[test]
 fn on_paper_the_diagram_is_whole() {
     let folder = Folder::new("page-paper");
-    folder.write("classic.pcap", &support::classic::classic());
+    folder.write("classic.pcap", &crate::support::classic::classic());
     let page = page(&folder, &["classic.pcap".into()]);
     let Some(mut browser) = Browser::open(&page, "paper", DESKTOP) else {
         return;
@@ -248,7 +244,7 @@ fn on_paper_the_diagram_is_whole() {
 #[test]
 fn a_capture_without_a_session_says_so() {
     let folder = Folder::new("page-empty");
-    folder.write("empty.pcap", &support::classic::classic()[..24]);
+    folder.write("empty.pcap", &crate::support::classic::classic()[..24]);
     let page = page(&folder, &["empty.pcap".into()]);
     let Some(mut browser) = Browser::open(&page, "empty", DESKTOP) else {
         return;
@@ -265,7 +261,7 @@ fn a_capture_without_a_session_says_so() {
 #[test]
 fn playing_goes_to_the_end_and_stops() {
     let folder = Folder::new("page-play");
-    folder.write("classic.pcap", &support::classic::classic());
+    folder.write("classic.pcap", &crate::support::classic::classic());
     let page = page(&folder, &["classic.pcap".into()]);
     let Some(mut browser) = Browser::open(&page, "play", DESKTOP) else {
         return;
@@ -383,7 +379,7 @@ fn previews_show_texts_and_small_pictures_and_nothing_else() {
 #[test]
 fn a_diagram_as_a_page_begins_with_the_detail_that_was_asked_for() {
     let folder = Folder::new("page-diagram");
-    folder.write("classic.pcap", &support::classic::classic());
+    folder.write("classic.pcap", &crate::support::classic::classic());
     let arguments = [
         "diagram",
         "--format",

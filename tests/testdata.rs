@@ -1,15 +1,13 @@
 //! The captures in `testdata/captures` that a program makes are what that program makes.
 //!
-//! After a change to the generator, `WRITE_TESTDATA=1 cargo test --test testdata` writes the file anew.
-
-mod support;
+//! After a change to the generator, `WRITE_TESTDATA=1 cargo test testdata::` writes the file anew.
 
 use std::path::Path;
 
 #[test]
 fn classic_capture_is_what_the_generator_makes() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/classic.pcap");
-    let made = support::classic::classic();
+    let made = crate::support::classic::classic();
     if std::env::var_os("WRITE_TESTDATA").is_some() {
         std::fs::write(&path, &made).expect("testdata is writable");
     }
@@ -22,5 +20,5 @@ fn classic_capture_is_what_the_generator_makes() {
 
 #[test]
 fn readme_of_the_classic_session_has_the_announced_size() {
-    assert_eq!(support::classic::readme().len(), 1715);
+    assert_eq!(crate::support::classic::readme().len(), 1715);
 }

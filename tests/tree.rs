@@ -1,12 +1,10 @@
 //! The servers' folders over time, from captures made by hand.
 
-mod support;
-
 use serde_json::Value;
 
-use support::connection::Side;
-use support::conversation::{Conversation, SEGMENT};
-use support::folder::Folder;
+use crate::support::connection::Side;
+use crate::support::conversation::{Conversation, SEGMENT};
+use crate::support::folder::Folder;
 
 /// A session in which nearly everything happens to a few files.
 fn busy_session() -> Vec<u8> {

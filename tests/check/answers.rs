@@ -2,10 +2,10 @@
 
 use serde_json::Value;
 
+use crate::check::{CLIENT, Change, SERVER, capture};
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
-use crate::{CLIENT, Change, SERVER, capture};
 
 /// A file whose name would end a line, an element, a command or a cell.
 const HOSTILE: &str = "@me a\u{1b}[31m<b>&\"']]>%0A::error::x|`\u{202e}.txt";

@@ -1,7 +1,7 @@
 //! Two runs beside each other, and what is told of the difference.
 
+use crate::check::{Change, capture};
 use crate::support::folder::Folder;
-use crate::{Change, capture};
 
 fn told(change: Change) -> String {
     told_in("each", change)

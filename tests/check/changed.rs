@@ -1,7 +1,7 @@
 //! A recorded file fails on each change of the device, and names the cause.
 
+use crate::check::{Change, capture};
 use crate::support::folder::Folder;
-use crate::{Change, capture};
 
 /// What is said of a changed run that is held against the recorded good one.
 fn told(change: Change) -> String {

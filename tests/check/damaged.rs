@@ -1,6 +1,6 @@
 //! Real sessions, damaged in many ways: a recorded file fails on each, with what was expected, what was found, where, and why.
 
-use crate::edited::Edited;
+use crate::check::edited::Edited;
 use crate::support::folder::Folder;
 
 /// What is said of a damaged session that is held against what was recorded of it whole.

@@ -1,7 +1,7 @@
 //! Expectation files by hand: matching, ranges, patterns, what must be absent, and mistakes.
 
+use crate::check::{Change, capture};
 use crate::support::folder::Folder;
-use crate::{Change, capture};
 
 /// The answer to an expectation file on the good run.
 fn told(name: &str, file: &str) -> String {

@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
+use crate::check::{Change, capture};
 use crate::support::folder::Folder;
-use crate::{Change, capture};
 
 #[test]
 fn a_recorded_file_has_what_stays_the_same() {

@@ -1,10 +1,10 @@
 //! Rules by name, `--fail-on`, and what the exit code says.
 
-use crate::edited::Edited;
+use crate::check::edited::Edited;
+use crate::check::{CLIENT, Change, SERVER, capture};
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
-use crate::{CLIENT, Change, SERVER, capture};
 
 #[test]
 fn rules_are_listed_by_name() {

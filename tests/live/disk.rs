@@ -8,8 +8,8 @@ use std::process::{Command, Stdio};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::monitor::{Monitor, analyzed, capture, events, folder, sessions};
-use crate::specimen::{Specimen, specimen};
+use crate::live::monitor::{Monitor, analyzed, capture, events, folder, sessions};
+use crate::live::specimen::{Specimen, specimen};
 
 /// A disk of 256 KiB, which is gone when the test is over.
 struct SmallDisk(PathBuf);
@@ -59,7 +59,7 @@ fn give(monitor: &mut Monitor, packets: &[Specimen], number: u32) {
         let header = fs::read(capture("classic.pcap")).expect("a capture");
         bytes.extend(&header[..24]);
     }
-    crate::specimen::write_again(packets, number, number * 30, &mut bytes);
+    crate::live::specimen::write_again(packets, number, number * 30, &mut bytes);
     let input = monitor.input.as_mut().expect("a pipe");
     input.write_all(&bytes).expect("written");
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::io::Write as _;
 
-use crate::monitor::{Monitor, capture};
-use crate::specimen::{specimen, write_again};
+use crate::live::monitor::{Monitor, capture};
+use crate::live::specimen::{specimen, write_again};
 
 /// Resident memory in pages.
 fn memory(id: u32) -> u64 {

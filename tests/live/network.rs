@@ -9,7 +9,7 @@ use std::time::Duration;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use crate::monitor::{Monitor, analyzed, events, folder, program, sessions};
+use crate::live::monitor::{Monitor, analyzed, events, folder, program, sessions};
 
 /// A client and a server with a wire between them.
 struct Wire {

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::monitor::{Monitor, analyzed, capture, events, folder, sessions};
+use crate::live::monitor::{Monitor, analyzed, capture, events, folder, sessions};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -197,7 +197,7 @@ fn what_is_kept_can_be_read_before_the_first_packet() {
 
 #[test]
 fn nobody_reading_the_events_any_more_is_a_quiet_end() {
-    let mut command = std::process::Command::new(crate::monitor::program());
+    let mut command = std::process::Command::new(crate::live::monitor::program());
     let mut child = command
         .args(["live", "-r", "-"])
         .stdin(std::process::Stdio::piped())
@@ -287,7 +287,7 @@ fn an_alert_is_marked_and_given_to_the_program() {
     fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("set");
     let input = capture("classic.pcap");
     let expression = "type == \"transfer\" && transfer.bytes == 1715";
-    let mut command = std::process::Command::new(crate::monitor::program());
+    let mut command = std::process::Command::new(crate::live::monitor::program());
     command.args(["live", "-r", text(&input), "--format", "ndjson"]);
     command.args(["--alert", expression, "--exec", text(&program)]);
     command.env("A_SECRET", "hunter2");

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::monitor::{Monitor, analyzed, capture, events, sessions};
+use crate::live::monitor::{Monitor, analyzed, capture, events, sessions};
 
 #[test]
 fn a_pipe_tells_what_the_file_tells() {
@@ -60,7 +60,7 @@ fn events_are_told_while_the_pipe_is_open_and_a_signal_ends_it_cleanly() {
 
 #[test]
 fn a_fifo_that_nobody_writes_yet_is_waited_for() {
-    let path = crate::monitor::folder("fifo").join("packets");
+    let path = crate::live::monitor::folder("fifo").join("packets");
     let made = Command::new("mkfifo").arg(&path).status();
     assert!(made.expect("started").success());
     let text = path.to_str().expect("UTF-8");

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::monitor::{Monitor, folder, program};
+use crate::live::monitor::{Monitor, folder, program};
 
 /// True where the tests run as root; else that is said.
 fn is_root() -> bool {

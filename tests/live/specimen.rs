@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::monitor::capture;
+use crate::live::monitor::capture;
 
 /// One packet of the specimen.
 pub(crate) struct Specimen {

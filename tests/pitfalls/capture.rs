@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
 
-use crate::scene::{
+use crate::pitfalls::scene::{
     Scene, after_login, analyze, dialogue, findings, left_over, list, session, steps, transfers,
 };
 use crate::support::connection::Side;

@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use simple_dns::rdata::{A, CNAME, RData};
 use simple_dns::{CLASS, Name, Packet, PacketFlag, QCLASS, QTYPE, Question, ResourceRecord, TYPE};
 
-use crate::capture::{assert_plain, plain};
-use crate::scene::{
+use crate::pitfalls::capture::{assert_plain, plain};
+use crate::pitfalls::scene::{
     Scene, after_login, analyze, findings, list, session, step_of, steps, transfers,
 };
 use crate::support::connection::{Connection, Side};
@@ -45,7 +45,7 @@ fn pitfall_85_the_name_is_what_this_client_looked_up() {
     );
     let mut ftp = crate::support::conversation::Conversation::open_on(
         wire,
-        crate::scene::CLIENT,
+        crate::pitfalls::scene::CLIENT,
         "198.51.100.21:21",
     );
     ftp.exchange("USER mira", "331 p");
@@ -81,7 +81,7 @@ fn pitfall_85_a_lookup_that_was_not_seen_is_not_guessed() {
     );
     let mut ftp = crate::support::conversation::Conversation::open_on(
         wire,
-        crate::scene::CLIENT,
+        crate::pitfalls::scene::CLIENT,
         "198.51.100.21:21",
     );
     look_up(

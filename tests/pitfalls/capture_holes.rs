@@ -1,7 +1,7 @@
 //! What the capture does to the traffic, 83: segments of the control connection that were not captured. One lost line costs
 //! itself, and nothing else is told wrong.
 
-use crate::scene::{Scene, dialogue, left_over, session, step_of, transfers};
+use crate::pitfalls::scene::{Scene, dialogue, left_over, session, step_of, transfers};
 
 /// What client and server say, one line each a segment.
 const SCRIPT: [&str; 24] = [

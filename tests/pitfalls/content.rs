@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run::{DONE, OPENING, PUB, Run, begin, open, says, sha256};
+use crate::pitfalls::run::{DONE, OPENING, PUB, Run, begin, open, says, sha256};
 use crate::support::connection::{Connection, Side};
 use crate::support::conversation::{Conversation, SEGMENT};
 use crate::support::specimens;

@@ -3,7 +3,7 @@
 
 use serde_json::json;
 
-use crate::scene::{
+use crate::pitfalls::scene::{
     Scene, after_login, dialogue, findings, left_over, list, session, step_of, steps, transfers,
 };
 use crate::support::connection::Side;

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::scene::{
+use crate::pitfalls::scene::{
     Scene, after_login, analyze, dialogue, findings, list, session, step_of, steps, transfers,
 };
 use crate::support::connection::Side;

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{
+use crate::pitfalls::scene::{
     Scene, after_login, analyze, dialogue, findings, left_over, list, session, step_of, steps,
     transfers,
 };

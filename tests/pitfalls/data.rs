@@ -1,16 +1,10 @@
 //! Setting up data connections: 34 to 53.
 
-#[path = "data/announced.rs"]
 mod announced;
-#[path = "data/failing.rs"]
 mod failing;
-#[path = "data/late.rs"]
 mod late;
-#[path = "data/order.rs"]
 mod order;
-#[path = "data/parties.rs"]
 mod parties;
-#[path = "data/shared_connection.rs"]
 mod shared_connection;
 
 use std::fmt::Write as _;

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::listings::{all, entries};
-use crate::run::{Run, begin, fetch, says};
+use crate::pitfalls::listings::{all, entries};
+use crate::pitfalls::run::{Run, begin, fetch, says};
 
 #[test]
 fn pitfall_79_eplf() {

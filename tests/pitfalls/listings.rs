@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run::{DONE, OPENING, Run, begin, fetch, open};
+use crate::pitfalls::run::{DONE, OPENING, Run, begin, fetch, open};
 use crate::support::connection::Side;
 
 /// The entries of a listing that `command` asked for, in a capture of 2 March 2026.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::scene::{Scene, findings, session, transfers};
+use crate::pitfalls::scene::{Scene, findings, session, transfers};
 
 /// A session with a directory, a type and a download; `change` rewrites its lines.
 fn played(change: impl Fn(&str) -> String) -> Value {

@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use crate::run::{CLIENT, DONE, OPENING, PUB, Run, SERVER, begin, fetch, pass, says, sha256};
+use crate::pitfalls::run::{
+    CLIENT, DONE, OPENING, PUB, Run, SERVER, begin, fetch, pass, says, sha256,
+};
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 

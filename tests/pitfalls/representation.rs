@@ -6,7 +6,9 @@ use flate2::Compression;
 use flate2::write::ZlibEncoder;
 use serde_json::{Value, json};
 
-use crate::run::{CLIENT, DONE, OPENING, PUB, Run, SERVER, begin, open, pass, says, sha256};
+use crate::pitfalls::run::{
+    CLIENT, DONE, OPENING, PUB, Run, SERVER, begin, open, pass, says, sha256,
+};
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::run::{DONE, OPENING, PUB, Run, begin, fetch, open, pass, says, store};
+use crate::pitfalls::run::{DONE, OPENING, PUB, Run, begin, fetch, open, pass, says, store};
 use crate::support::connection::Side;
 
 const TEXT: &[u8] = b"0123456789abcdefghij";
@@ -289,7 +289,7 @@ fn pitfall_60_segments_of_parallel_connections_make_one_file() {
     for (number, from, to) in [(0_u16, 0, 9), (1, 7, 15), (2, 14, 20)] {
         let mut ftp = crate::support::conversation::Conversation::logged_in(
             &format!("192.0.2.10:{}", 39_021 + number),
-            crate::run::SERVER,
+            crate::pitfalls::run::SERVER,
         );
         // The other connections ask for the name at once.
         if from == 0 {
@@ -330,7 +330,7 @@ fn pitfall_60_parts_of_one_name_that_differ_are_of_two_files() {
     first.reply("426 Connection closed.");
     let mut second = crate::support::conversation::Conversation::logged_in(
         "192.0.2.10:39022",
-        crate::run::SERVER,
+        crate::pitfalls::run::SERVER,
     );
     second.exchange("REST 8", "350 Restarting.");
     fetch(&mut second, "RETR a.bin", 50_002, b"another file");

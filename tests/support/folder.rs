@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
@@ -15,7 +16,9 @@ impl Folder {
     /// A folder with `headers.pcap` (no packet), `cut.pcap` (ends in its first), `empty.pcap` (0 bytes), `text.txt` and
     /// `notes/` (no capture in it).
     pub(crate) fn new(name: &str) -> Self {
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}"));
+        // Tests of one process run in parallel, and two of them may choose the same name.
+        let number = CREATED.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("cli-{name}-{number}"));
         let _ = fs::remove_dir_all(&path);
         fs::create_dir_all(path.join("notes")).expect("a folder");
         let folder = Self { path };
@@ -97,3 +100,6 @@ impl Drop for Folder {
         let _ = fs::remove_dir_all(&self.path);
     }
 }
+
+/// Number of folders created so far by this process.
+static CREATED: AtomicU32 = AtomicU32::new(0);

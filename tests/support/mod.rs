@@ -8,11 +8,6 @@
 //!
 //! [`classic`] tells the textbook session, [`specimens`] one capture for each way in which other tools lose a file.
 
-#![allow(
-    dead_code,
-    reason = "every test crate includes this module and uses its own part of it"
-)]
-
 #[cfg(unix)]
 pub(crate) mod browser;
 pub(crate) mod classic;

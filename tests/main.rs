@@ -1,0 +1,31 @@
+//! Integration tests: the library through its public interface, and the program as a user runs it.
+//!
+//! One binary, so that [`support`] is compiled and linked once. A module is selected by its name:
+//! `cargo test cli::csv`.
+
+mod accounting;
+mod bounds;
+mod capture_files;
+mod captures;
+mod check;
+mod cli;
+mod conversions;
+mod diagram;
+mod differential;
+mod duplicates;
+mod encryption;
+mod files;
+mod findings;
+#[cfg(target_os = "linux")]
+mod in_ci;
+mod layering;
+mod live;
+mod measured_gap;
+#[cfg(unix)]
+mod page;
+mod pitfalls;
+mod properties;
+mod readme;
+mod support;
+mod testdata;
+mod tree;
