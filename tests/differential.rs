@@ -129,7 +129,7 @@ fn ours(path: &Path) -> Option<Vec<Seen>> {
             )),
             Input::Failed(_) => failed = true,
             Input::Tick(_) => panic!("files do not wait"),
-            Input::CaptureStart(_) | Input::Warning(_) => {}
+            _ => {}
         }
         ControlFlow::Continue(())
     });

@@ -1,30 +1,41 @@
-//! All inputs of a run, in the order of one timeline.
+//! All input files of a run, merged into one timeline.
+//!
+//! ```text
+//! paths ──> input_paths ──> probe: first packet time ──> slots sorted by (first time, path)
+//!                                                              │
+//!                  heap of (next packet time, slot) <──────────┘
+//!                        │ earliest slot runs until another slot's packet is due
+//!                        └──> CaptureStart, Packet, Secrets, Warning, Failed
+//! ```
+//!
+//! The heap holds the due time of every open input except the running one. The running input continues on its own until
+//! another one is due, so a single file, and rotated files that follow each other, never touch the heap between packets.
+//! An input is opened when its first packet is due: thousands of files need few descriptors.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 use std::io::Read;
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use super::counts::Counts;
-use super::file_source::{FileSource, Origin};
+use super::capture_reader::{CaptureReader, Origin};
 use super::growing_file::GrowingFile;
-use super::input_paths::{Candidate, Listing, shown};
-use super::pcapng_secrets::Secrets;
-use super::record::{Notice, Step};
-use super::record_buffer;
-use super::{Error, Hidden, Input, PacketSource};
+use super::input_paths::{Candidate, InputListing, printable_path};
+use super::record::{Advance, CaptureCounts, Notice};
+use super::{Deliver, Error, Input, Packet, PacketSource, Secrets, SkippedPackets, record_buffer};
 use crate::model::record::Capture;
-use crate::model::{FrameRef, Timestamp, wire_text};
+use crate::model::{CapturePlace, FrameRef, Timestamp, Warning, WarningCode, wire_text};
 
-/// How inputs are read.
+/// Options for reading capture files.
 #[derive(Clone, Copy, Debug)]
 pub struct ReadOptions {
-    /// Packets before this time are counted but not delivered.
+    /// Start of the delivered time range; earlier packets are counted but not delivered. `None` for no bound.
     pub since: Option<Timestamp>,
-    /// Packets at or after this time are counted but not delivered.
+    /// End of the delivered time range, exclusive; later packets are counted but not delivered. `None` for no bound.
     pub until: Option<Timestamp>,
-    /// A compressed input that wants a larger window (in bytes) than this is refused.
+    /// Largest decompression window in bytes; a compressed input that needs more is rejected.
     pub window_limit: u64,
 }
 
@@ -40,73 +51,90 @@ impl Default for ReadOptions {
 
 /// Capture files and pipes, merged by packet time; see [`CaptureSet::open`].
 pub struct CaptureSet {
-    /// In the order of the timeline.
-    pub(super) slots: Vec<Slot>,
-    pub(super) failures: Vec<Error>,
-    passed_over: Vec<PathBuf>,
-    pub(super) options: ReadOptions,
-    pub(super) secrets: Vec<Secrets>,
-    /// Packets of all inputs so far.
-    pub(super) number: u64,
-    /// Those of them that lie outside the bounds on time.
-    pub(super) outside: u64,
-    /// Inputs that are open.
-    pub(super) open: usize,
-    pub(super) begun: bool,
+    /// In timeline order.
+    slots: Vec<InputSlot>,
+    /// Inputs that could not be opened, not yet delivered.
+    failures: Vec<Error>,
+    skipped_files: Vec<PathBuf>,
+    options: ReadOptions,
+    /// Packets of all inputs so far: the frame number of the latest one.
+    packets: u64,
+    outside_time_bounds: u64,
+    /// Count of open inputs.
+    open: usize,
+    started: bool,
 }
 
-/// One input with what is known of it.
-pub(super) struct Slot {
+/// One input of the set.
+struct InputSlot {
     origin: Origin,
     path: PathBuf,
-    /// As messages show it.
-    pub(super) name: String,
-    /// Time of its first packet; `None` where it has none.
-    pub(super) first_time: Option<Timestamp>,
-    /// Present while it is open.
-    pub(super) opened: Option<Opened>,
-    pub(super) format: String,
-    pub(super) links: Vec<String>,
-    pub(super) counts: Counts,
-    /// It was said that it begins.
-    pub(super) begun: bool,
-    /// The last packet that was read.
-    pub(super) last: Option<FrameRef>,
+    /// Path in the form that messages show.
+    name: String,
+    /// Time of the first packet; `None` for an input without packets.
+    first_time: Option<Timestamp>,
+    /// `None` before the input is opened and after its end.
+    reader: Option<OpenInput>,
+    format: String,
+    links: Vec<String>,
+    counts: CaptureCounts,
+    /// Set once [`Input::CaptureStart`] was delivered or the input failed to open.
+    started: bool,
+    /// Latest packet that was read; `None` before the first.
+    last: Option<FrameRef>,
 }
 
-/// An input that was opened and stands on its first packet, if it has one.
-pub(super) struct Opened {
-    pub(super) source: FileSource,
-    /// What was found before the first packet.
-    pub(super) early: Vec<Notice>,
-    /// Why there is no first packet, where the input failed before it.
-    pub(super) failure: Option<std::io::Error>,
-    /// Time of the packet it stands on.
-    pub(super) stands_on: Option<Timestamp>,
+/// An open input, positioned on a packet until it ends.
+struct OpenInput {
+    reader: CaptureReader,
+    preamble: Preamble,
+    /// Error that ended the input; `None` while it can be read.
+    failure: Option<std::io::Error>,
+    /// Time of the current packet; `None` after the last one.
+    position: Option<Timestamp>,
 }
+
+/// Items read on the way to the first packet, copied because the reader has moved past them when they are delivered.
+#[derive(Default)]
+struct Preamble {
+    items: Vec<PreambleItem>,
+    secrets_blocks: usize,
+    secrets_bytes: usize,
+    /// Secrets blocks omitted because of the limits.
+    omitted: u64,
+}
+
+enum PreambleItem {
+    Notice(Notice),
+    Secrets { secrets_type: u32, data: Vec<u8> },
+}
+
+/// Due time of an input's next packet. Equal times are ordered by slot, so that the result never depends on the heap.
+type Due = (Timestamp, usize);
 
 impl CaptureSet {
-    /// Finds the captures that `paths` stand for and puts them in order: by the time of the first packet, then by path.
+    /// Finds the captures that `paths` name and sorts them by the time of the first packet, then by path.
     ///
-    /// A directory stands for the files in and below it, `-` for standard input. A single input is opened once and
-    /// stays open. Of several, each is opened for a look at its first packet and closed again, so that thousands of
-    /// files need few descriptors. What cannot be read is told as [`Input::Failed`] before the first packet.
+    /// A directory stands for all files in and below it, `-` for standard input. A single input stays open. Of several,
+    /// each file is opened to read its first packet and closed again. Inputs that cannot be read are delivered as
+    /// [`Input::Failed`] before the first packet.
     #[must_use]
     pub fn open(paths: &[PathBuf], options: ReadOptions) -> Self {
-        let listing = Listing::of(paths);
+        let listing = InputListing::of(paths);
         let mut set = Self::empty(options);
         set.failures = listing.failures;
-        set.passed_over = listing.passed_over;
+        set.skipped_files = listing.skipped_files;
         let alone = listing.candidates.len() == 1;
         let mut captures = vec![0_usize; listing.directories.len()];
         let mut others = vec![0_usize; listing.directories.len()];
         for candidate in listing.candidates {
             let directory = candidate.directory;
             let path = candidate.path.clone();
-            let found = match set.probe(candidate, alone) {
+            let count = match set.probe(candidate, alone) {
                 Ok(()) => &mut captures,
+                // A directory usually holds other files too. The same file named by the user is an error.
                 Err(Error::NotACapture { .. } | Error::Empty { .. }) if directory.is_some() => {
-                    set.passed_over.push(path);
+                    set.skipped_files.push(path);
                     &mut others
                 }
                 Err(error) => {
@@ -114,24 +142,24 @@ impl CaptureSet {
                     &mut captures
                 }
             };
-            if let Some(count) = directory.and_then(|index| found.get_mut(index)) {
+            if let Some(count) = directory.and_then(|index| count.get_mut(index)) {
                 *count += 1;
             }
         }
         for ((directory, captures), files) in listing.directories.iter().zip(captures).zip(others) {
             if captures == 0 && !directory.failed {
                 set.failures.push(Error::NoCapture {
-                    path: shown(&directory.path),
+                    path: printable_path(&directory.path),
                     files,
                 });
             }
         }
-        set.passed_over.sort();
+        set.skipped_files.sort();
         set.sort();
         set
     }
 
-    /// Reads captures that the caller has opened; `inputs` are their names with the readers.
+    /// Reads captures from readers that the caller has opened, each with the name to show for it.
     #[must_use]
     pub fn from_readers(
         inputs: Vec<(PathBuf, Box<dyn Read + Send>)>,
@@ -152,19 +180,20 @@ impl CaptureSet {
         set
     }
 
-    /// Reads one file that is still being written: at its end it waits for more until `stop` is true, or until the file
-    /// shrinks or is replaced.
+    /// Follows one file that is still being written: waits at its end until `stop` is true or the file shrinks or is
+    /// replaced. Compressed files are rejected.
     #[must_use]
     pub fn follow(path: PathBuf, stop: Arc<AtomicBool>, options: ReadOptions) -> Self {
         let mut set = Self::empty(options);
-        let name = shown(&path);
+        let name = printable_path(&path);
         match GrowingFile::open(path.clone(), stop) {
             Ok(file) => {
                 set = Self::from_readers(vec![(path, Box::new(file))], options);
                 let compression = set
                     .slots
                     .first()
-                    .and_then(|slot| slot.opened.as_ref()?.source.compression());
+                    .and_then(|slot| slot.reader.as_ref()?.reader.compression());
+                // A decoder cannot resume behind an unfinished frame, so it would fail at the first wait.
                 if let Some(compression) = compression {
                     set = Self::empty(options);
                     set.failures.push(Error::CompressedFollow {
@@ -178,33 +207,26 @@ impl CaptureSet {
         set
     }
 
-    /// Files in the directories that are no captures, in path order.
+    /// Returns the files in the given directories that are not captures, sorted by path.
     #[must_use]
-    pub fn passed_over(&self) -> &[PathBuf] {
-        &self.passed_over
-    }
-
-    /// Decryption secrets that stood in the captures read so far.
-    #[must_use]
-    pub fn secrets(&self) -> &[Secrets] {
-        &self.secrets
+    pub fn skipped_files(&self) -> &[PathBuf] {
+        &self.skipped_files
     }
 
     fn empty(options: ReadOptions) -> Self {
         Self {
             slots: Vec::new(),
             failures: Vec::new(),
-            passed_over: Vec::new(),
+            skipped_files: Vec::new(),
             options,
-            secrets: Vec::new(),
-            number: 0,
-            outside: 0,
+            packets: 0,
+            outside_time_bounds: 0,
             open: 0,
-            begun: false,
+            started: false,
         }
     }
 
-    /// Opens an input to its first packet; it stays open if `alone` or if it cannot be opened twice.
+    /// Opens an input and reads to its first packet. The input stays open if it is `alone` or cannot be opened twice.
     fn probe(&mut self, candidate: Candidate, alone: bool) -> Result<(), Error> {
         let keep = alone || !candidate.origin.can_be_reopened();
         let capacity = if keep {
@@ -212,31 +234,31 @@ impl CaptureSet {
         } else {
             PROBE_CAPACITY
         };
-        let mut slot = Slot {
-            name: shown(&candidate.path),
+        let mut slot = InputSlot {
+            name: printable_path(&candidate.path),
             origin: candidate.origin,
             path: candidate.path,
             first_time: None,
-            opened: None,
+            reader: None,
             format: String::new(),
             links: Vec::new(),
-            counts: Counts::default(),
-            begun: false,
+            counts: CaptureCounts::default(),
+            started: false,
             last: None,
         };
         let opened = slot.open(capacity, self.options.window_limit)?;
-        slot.first_time = opened.stands_on;
-        slot.learn(&opened.source);
+        slot.first_time = opened.position;
+        slot.update_from(&opened.reader);
         if keep {
-            slot.opened = Some(opened);
+            slot.reader = Some(opened);
             self.open += 1;
         }
         self.slots.push(slot);
         Ok(())
     }
 
-    /// Bytes of buffer for one more input: large, as long as there are few.
-    pub(super) fn capacity(&self) -> usize {
+    /// Returns the buffer size in bytes for one more open input: large for the first 64, small for the rest.
+    fn capacity(&self) -> usize {
         if self.open < LARGE_BUFFERS {
             record_buffer::CAPACITY
         } else {
@@ -245,53 +267,204 @@ impl CaptureSet {
     }
 
     fn sort(&mut self) {
-        // Inputs without a packet stand last: they have no place on the timeline.
+        // Inputs without a packet have no place on the timeline; they go last.
         self.slots.sort_by(|one, other| {
-            let key = |slot: &Slot| (slot.first_time.is_none(), slot.first_time);
+            let key = |slot: &InputSlot| (slot.first_time.is_none(), slot.first_time);
             key(one)
                 .cmp(&key(other))
                 .then_with(|| one.path.as_os_str().cmp(other.path.as_os_str()))
         });
     }
+
+    /// Delivers failures, then all inputs in timeline order.
+    fn run(&mut self, deliver: Deliver<'_>) -> ControlFlow<()> {
+        self.started = true;
+        for failure in std::mem::take(&mut self.failures) {
+            deliver(Input::Failed(failure))?;
+        }
+        let mut due: BinaryHeap<Reverse<Due>> = self
+            .slots
+            .iter()
+            .enumerate()
+            .filter(|(_, slot)| !slot.counts.ended)
+            .filter_map(|(index, slot)| Some(Reverse((slot.first_time?, index))))
+            .collect();
+        while let Some(Reverse((_, index))) = due.pop() {
+            if !self.has_started(index) && !self.start(index, deliver)? {
+                continue;
+            }
+            let limit = due.peek().map(|Reverse(limit)| *limit);
+            if let Some(next) = self.run_until(index, limit, deliver)? {
+                due.push(Reverse((next, index)));
+            }
+        }
+        for index in 0..self.slots.len() {
+            if !self.has_started(index) {
+                self.start(index, deliver)?;
+                self.run_until(index, None, deliver)?;
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn has_started(&self, index: usize) -> bool {
+        self.slots
+            .get(index)
+            .is_none_or(|slot| slot.started || slot.counts.ended)
+    }
+
+    /// Opens an input if necessary and delivers its start and preamble. Returns false if it cannot be opened.
+    fn start(&mut self, index: usize, deliver: Deliver<'_>) -> ControlFlow<(), bool> {
+        let (capacity, window_limit) = (self.capacity(), self.options.window_limit);
+        let Some(slot) = self.slots.get_mut(index) else {
+            return ControlFlow::Continue(false);
+        };
+        slot.started = true;
+        if slot.reader.is_none() {
+            match slot.open(capacity, window_limit) {
+                Ok(opened) => {
+                    slot.reader = Some(opened);
+                    self.open += 1;
+                }
+                // The file was readable when it was probed; it was removed or replaced since.
+                Err(error) => {
+                    slot.counts.ended = true;
+                    deliver(Input::Failed(error))?;
+                    return ControlFlow::Continue(false);
+                }
+            }
+        }
+        deliver(Input::CaptureStart(&slot.capture(false)))?;
+        if let Some(opened) = &mut slot.reader {
+            let preamble = std::mem::take(&mut opened.preamble);
+            preamble.deliver(&slot.name, &mut slot.counts, deliver)?;
+        }
+        ControlFlow::Continue(true)
+    }
+
+    /// Delivers one input's packets until another input's packet is due at `limit`. Returns the time of its next packet,
+    /// `None` at its end.
+    fn run_until(
+        &mut self,
+        index: usize,
+        limit: Option<Due>,
+        deliver: Deliver<'_>,
+    ) -> ControlFlow<(), Option<Timestamp>> {
+        let Some(slot) = self.slots.get_mut(index) else {
+            return ControlFlow::Continue(None);
+        };
+        let Some(opened) = slot.reader.as_mut() else {
+            return ControlFlow::Continue(None);
+        };
+        let capture = u32::try_from(index).unwrap_or(u32::MAX);
+        let earliest = self.options.since.unwrap_or_default();
+        let latest = self.options.until;
+        while opened.position.is_some() {
+            let record = opened.reader.record();
+            if limit.is_some_and(|limit| (record.time, index) > limit) {
+                opened.position = Some(record.time);
+                return ControlFlow::Continue(opened.position);
+            }
+            // Numbered before the time bounds are applied: frame numbers in reports stay those that Wireshark shows.
+            self.packets += 1;
+            slot.counts.add(record.time, record.len);
+            let frame = FrameRef {
+                time: record.time,
+                number: self.packets,
+                place: CapturePlace::new(capture, slot.counts.packets),
+            };
+            slot.last = Some(frame);
+            if record.time >= earliest && latest.is_none_or(|latest| record.time < latest) {
+                deliver(Input::Packet(Packet {
+                    frame,
+                    link: record.link,
+                    wire_len: record.wire_len,
+                    data: opened.reader.data(),
+                }))?;
+            } else {
+                self.outside_time_bounds += 1;
+            }
+            loop {
+                match opened.reader.advance() {
+                    Advance::Packet => break,
+                    Advance::Idle => {}
+                    Advance::Secrets => deliver(Input::Secrets(opened.reader.secrets()))?,
+                    Advance::Notice(notice) => {
+                        slot.counts.note(&notice);
+                        deliver(Input::Warning(notice.warning(&slot.name, slot.last)))?;
+                    }
+                    Advance::Failed(cause) => {
+                        opened.failure = Some(cause);
+                        opened.position = None;
+                        break;
+                    }
+                    Advance::End => {
+                        opened.position = None;
+                        break;
+                    }
+                }
+            }
+        }
+        let ended = slot.reader.take();
+        slot.counts.ended = true;
+        self.open = self.open.saturating_sub(1);
+        if let Some(opened) = ended {
+            slot.finish(opened, deliver)?;
+        }
+        ControlFlow::Continue(None)
+    }
 }
 
-impl Slot {
-    /// Opens the input and goes to its first packet.
-    pub(super) fn open(&mut self, capacity: usize, window_limit: u64) -> Result<Opened, Error> {
-        let source = FileSource::open(&mut self.origin, &self.name, capacity, window_limit)?;
-        let mut opened = Opened {
-            source,
-            early: Vec::new(),
+impl InputSlot {
+    /// Opens the input and reads to its first packet.
+    fn open(&mut self, capacity: usize, window_limit: u64) -> Result<OpenInput, Error> {
+        let reader = CaptureReader::open(&mut self.origin, &self.name, capacity, window_limit)?;
+        let mut opened = OpenInput {
+            reader,
+            preamble: Preamble::default(),
             failure: None,
-            stands_on: None,
+            position: None,
         };
         loop {
-            match opened.source.advance() {
-                Step::Packet => {
-                    opened.stands_on = Some(opened.source.record().time);
+            match opened.reader.advance() {
+                Advance::Packet => {
+                    opened.position = Some(opened.reader.record().time);
                     break;
                 }
-                Step::Notice(notice) => opened.early.push(notice),
-                Step::Idle => {}
-                Step::Failed(cause) => {
+                Advance::Secrets => opened.preamble.keep_secrets(opened.reader.secrets()),
+                Advance::Notice(notice) => opened.preamble.keep_notice(notice),
+                Advance::Idle => {}
+                Advance::Failed(cause) => {
                     opened.failure = Some(cause);
                     break;
                 }
-                Step::End => break,
+                Advance::End => break,
             }
         }
         Ok(opened)
     }
 
-    /// Takes over what an open input tells about itself.
-    pub(super) fn learn(&mut self, source: &FileSource) {
-        self.format = source.format();
-        self.links = source.links().iter().map(ToString::to_string).collect();
+    /// Copies format and link types from the reader, which learns of more interfaces as it goes.
+    fn update_from(&mut self, reader: &CaptureReader) {
+        self.format = reader.format_name();
+        self.links = reader.links().iter().map(ToString::to_string).collect();
     }
 
-    /// The record of this input; without counts where it only begins.
-    pub(super) fn capture(&self, counted: bool) -> Capture {
-        let (path, path_b64) = path_text(&self.path);
+    /// Records the end of the input and delivers the error that ended it, if any.
+    fn finish(&mut self, mut opened: OpenInput, deliver: Deliver<'_>) -> ControlFlow<()> {
+        self.update_from(&opened.reader);
+        if let Some(cause) = opened.failure.take() {
+            self.counts.truncated = true;
+            let packets = self.counts.packets;
+            let error = opened.reader.name_failure(&self.name, cause, packets);
+            deliver(Input::Failed(error))?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Builds the report's record of this input, without counts unless `counted`.
+    fn capture(&self, counted: bool) -> Capture {
+        let (path, path_b64) = wire_text::decode(self.path.as_os_str().as_encoded_bytes());
         let counts = counted.then_some(self.counts);
         Capture {
             path,
@@ -302,6 +475,7 @@ impl Slot {
             bytes: counts.map(|counts| counts.bytes),
             first_packet: counts.and_then(|counts| counts.first),
             last_packet: counts.and_then(|counts| counts.last),
+            // Unknown until the end was reached, even if a warning about a cut has already been delivered.
             truncated: counts
                 .filter(|counts| counts.ended)
                 .map(|counts| counts.truncated),
@@ -310,35 +484,91 @@ impl Slot {
     }
 }
 
+impl Preamble {
+    fn keep_notice(&mut self, notice: Notice) {
+        self.items.push(PreambleItem::Notice(notice));
+    }
+
+    /// Copies secrets within the limits. A hostile file could hold gigabytes of them before its first packet.
+    fn keep_secrets(&mut self, secrets: Secrets<'_>) {
+        let bytes = self.secrets_bytes.saturating_add(secrets.data.len());
+        if self.secrets_blocks >= MAX_PREAMBLE_BLOCKS || bytes > MAX_PREAMBLE_BYTES {
+            self.omitted += 1;
+            return;
+        }
+        self.secrets_blocks += 1;
+        self.secrets_bytes = bytes;
+        self.items.push(PreambleItem::Secrets {
+            secrets_type: secrets.secrets_type,
+            data: secrets.data.to_vec(),
+        });
+    }
+
+    /// Delivers the items in file order, then a warning if secrets were omitted.
+    fn deliver(
+        self,
+        name: &str,
+        counts: &mut CaptureCounts,
+        deliver: Deliver<'_>,
+    ) -> ControlFlow<()> {
+        for item in self.items {
+            match item {
+                PreambleItem::Notice(notice) => {
+                    counts.note(&notice);
+                    deliver(Input::Warning(notice.warning(name, None)))?;
+                }
+                PreambleItem::Secrets { secrets_type, data } => {
+                    deliver(Input::Secrets(Secrets {
+                        secrets_type,
+                        data: &data,
+                    }))?;
+                }
+            }
+        }
+        if self.omitted > 0 {
+            deliver(Input::Warning(Warning {
+                code: WarningCode::LimitReached,
+                message: format!(
+                    "{name}: {} blocks of decryption secrets were too many to keep",
+                    self.omitted
+                ),
+                count: self.omitted,
+                frame: None,
+            }))?;
+        }
+        ControlFlow::Continue(())
+    }
+}
+
 impl PacketSource for CaptureSet {
-    fn for_each(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) {
-        // A break needs no further word: the caller made it.
-        let _ = self.run(take);
+    fn for_each(&mut self, deliver: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) {
+        // The caller broke the run itself and knows why.
+        let _ = self.run(deliver);
     }
 
     fn captures(&self) -> Vec<Capture> {
         self.slots
             .iter()
-            .map(|slot| slot.capture(self.begun))
+            .map(|slot| slot.capture(self.started))
             .collect()
     }
 
-    fn hidden(&self) -> Hidden {
-        Hidden {
+    fn skipped(&self) -> SkippedPackets {
+        SkippedPackets {
             filtered: 0,
-            outside_time_bounds: self.outside,
+            outside_time_bounds: self.outside_time_bounds,
         }
     }
 }
 
-fn path_text(path: &Path) -> (String, Option<String>) {
-    wire_text::decode(path.as_os_str().as_encoded_bytes())
-}
-
-/// Bytes of buffer for a look at the first packet.
+/// Buffer size in bytes for reading a first packet, and for inputs beyond [`LARGE_BUFFERS`].
 const PROBE_CAPACITY: usize = 16 << 10;
-/// Inputs that may have a large buffer at the same time.
+/// Open inputs that may have a large buffer at the same time: 16 MiB in all.
 const LARGE_BUFFERS: usize = 64;
+/// Secrets blocks kept before the first packet of an input.
+const MAX_PREAMBLE_BLOCKS: usize = 10_000;
+/// Bytes of secrets kept before the first packet of an input: 16 MiB hold the log lines of 95,000 TLS 1.2 sessions.
+const MAX_PREAMBLE_BYTES: usize = 16 << 20;
 
 #[cfg(test)]
 mod tests;

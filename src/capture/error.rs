@@ -1,137 +1,138 @@
-//! Why an input could not be read, in one line each.
+//! Errors of this layer: one line each, and a hint about the remedy.
 
 use super::compressed::Compression;
 
-/// Why an input could not be read.
+/// Error of an input or of a capture filter. Texts name the path or interface and, if known, the byte offset.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum Error {
-    /// The operating system refused.
+    /// The operating system refused access or failed to read.
     #[error("cannot read {path}: {cause}")]
     Io {
-        /// The input.
+        /// Path of the input as messages show it.
         path: String,
-        /// Its words.
+        /// Error of the operating system.
         cause: std::io::Error,
     },
-    /// The input has no byte.
+    /// The input has no bytes.
     #[error("cannot read {path}: it is empty (0 bytes)")]
     Empty {
-        /// The input.
+        /// Path of the input as messages show it.
         path: String,
     },
-    /// The input begins like no capture we know.
+    /// The input begins like no supported capture format.
     #[error("cannot read {path}: not a pcap or pcapng capture; it looks like {looks_like}")]
     NotACapture {
-        /// The input.
+        /// Path of the input as messages show it.
         path: String,
-        /// What it begins like.
+        /// Description of its first bytes, such as `text`.
         looks_like: String,
     },
     /// The input ends inside its file header.
     #[error("cannot read {path}: it ends inside its {format} file header, after {bytes} bytes")]
     HeaderCut {
-        /// The input.
+        /// Path of the input as messages show it.
         path: String,
-        /// What it begins like.
+        /// Format that its magic number announces.
         format: String,
-        /// How many bytes there are.
+        /// Length of the input in bytes.
         bytes: u64,
     },
     /// The file header is damaged.
     #[error("cannot read {path}: damaged {format} file header: {detail}")]
     HeaderCorrupt {
-        /// The input.
+        /// Path of the input as messages show it.
         path: String,
-        /// What it begins like.
+        /// Format that its magic number announces.
         format: String,
-        /// What is wrong with it, and where.
+        /// Damage and its byte offset.
         detail: String,
     },
     /// A compressed input cannot be decompressed.
     #[error("cannot read {path}: corrupt {compression} stream after {packets} packets: {detail}")]
     CorruptCompression {
-        /// The input.
+        /// Path of the input as messages show it.
         path: String,
-        /// How it is compressed.
+        /// Compression format.
         compression: Compression,
-        /// Packets that were read before.
+        /// Count of packets read before the damage.
         packets: u64,
-        /// The decoder's words.
+        /// Message of the decoder.
         detail: String,
     },
-    /// A compressed input wants more memory than it is given.
+    /// A compressed input needs a larger decompression window than allowed.
     #[error(
         "cannot read {path}: its {compression} stream needs a larger window than the limit of {limit} bytes"
     )]
     WindowTooLarge {
-        /// The input.
+        /// Path of the input as messages show it.
         path: String,
-        /// How it is compressed.
+        /// Compression format.
         compression: Compression,
-        /// The limit.
+        /// Limit in bytes.
         limit: u64,
     },
-    /// A compressed file cannot be followed.
+    /// A compressed file was given to `--follow`.
     #[error("cannot follow {path}: it is compressed ({compression})")]
     CompressedFollow {
-        /// The file.
+        /// Path of the file as messages show it.
         path: String,
-        /// How it is compressed.
+        /// Compression format.
         compression: Compression,
     },
-    /// A directory without a capture in it.
+    /// A directory contains no capture.
     #[error("cannot read {path}: the directory holds no capture, {}", other_files(*.files))]
     NoCapture {
-        /// The directory.
+        /// Path of the directory as messages show it.
         path: String,
-        /// Files that are no captures.
+        /// Count of files in it that are not captures.
         files: usize,
     },
     /// Standard input was given twice.
     #[error("cannot read -: standard input was given more than once")]
     StandardInputTwice,
-    /// A capture filter does not compile.
+    /// A capture filter does not compile or would look up a name.
     #[error("cannot use the filter '{expression}': {cause}")]
     Filter {
-        /// The filter.
+        /// Filter expression as given.
         expression: String,
-        /// What is wrong with it: libpcap's words, or ours.
+        /// Reason: a message of libpcap, or ours.
         cause: String,
     },
-    /// The right to capture is missing.
+    /// The process lacks the privilege to capture.
     #[error("cannot capture from {interface}: no permission ({cause})")]
     Permission {
-        /// The interface.
+        /// Name of the interface.
         interface: String,
-        /// libpcap's words.
+        /// Message of libpcap.
         cause: String,
     },
     /// An interface cannot be opened.
     #[error("cannot capture from {interface}: {cause}")]
     Interface {
-        /// The interface.
+        /// Name of the interface.
         interface: String,
-        /// libpcap's words.
+        /// Message of libpcap.
         cause: String,
     },
-    /// An interface went away while it was captured from.
+    /// An interface disappeared during the capture.
     #[error("the capture from {interface} has ended: {cause}")]
     InterfaceGone {
-        /// The interface.
+        /// Name of the interface.
         interface: String,
-        /// libpcap's words.
+        /// Message of libpcap.
         cause: String,
     },
     /// The interfaces cannot be listed.
     #[error("cannot list the network interfaces: {cause}")]
     Interfaces {
-        /// libpcap's words.
+        /// Message of libpcap.
         cause: String,
     },
 }
 
 impl Error {
-    /// What to do about it, where there is something to do.
+    /// Returns a hint about the remedy; `None` if there is none to give.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
@@ -209,5 +210,5 @@ fn not_a_capture_hint(looks_like: &str) -> Option<&'static str> {
     None
 }
 
-/// `EMFILE`, on every Unix we build for.
+/// `EMFILE`: the same number on Linux, macOS and the BSDs. `io::ErrorKind` has no stable value for it.
 const TOO_MANY_OPEN_FILES: i32 = 24;

@@ -1,4 +1,4 @@
-//! A file that another program is still writing: at its end we wait for more.
+//! A file that another program is still writing, for `--follow`.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read};
@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Reads a file and, at its end, waits until it grows. Ends with a [`FollowEnd`] as the error.
+/// Reader that waits at the end of a file until it grows. Its end is an `io::Error` that holds a [`FollowEnd`].
 pub(super) struct GrowingFile {
     file: File,
     path: PathBuf,
@@ -16,22 +16,35 @@ pub(super) struct GrowingFile {
     stop: Arc<AtomicBool>,
 }
 
-/// Why nothing more is read of a growing file.
+/// Reason why a growing file is read no further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum FollowEnd {
-    /// Whoever waits wants to wait no longer.
+    /// The caller stopped the wait.
     #[error("it was not waited for any longer")]
     Stopped,
-    /// The file is shorter than what was read of it.
+    /// The file is shorter than the bytes already read.
     #[error("it became shorter while it was followed; what was written after that was not read")]
     Shrunk,
-    /// Its name now stands for another file, or for none.
+    /// The path now names another file, or none.
     #[error("it was replaced or removed while it was followed; what is in its place was not read")]
     Replaced,
 }
 
+impl FollowEnd {
+    /// Returns the reason inside `error`; `None` for any other error.
+    pub(super) fn in_error(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<FollowEnd> for io::Error {
+    fn from(end: FollowEnd) -> Self {
+        Self::other(end)
+    }
+}
+
 impl GrowingFile {
-    /// Opens a file; `stop` ends the waiting once it is true.
+    /// Opens a file; the wait at its end is over once `stop` is true.
     pub(super) fn open(path: PathBuf, stop: Arc<AtomicBool>) -> io::Result<Self> {
         Ok(Self {
             file: File::open(&path)?,
@@ -41,7 +54,7 @@ impl GrowingFile {
         })
     }
 
-    /// What happened to the file, if it will not grow any more.
+    /// Returns why the file can no longer grow; `None` while it can.
     fn ended(&self) -> Option<FollowEnd> {
         let own = self.file.metadata().ok()?;
         if own.len() < self.position {
@@ -66,27 +79,17 @@ impl Read for GrowingFile {
                 self.position = self.position.saturating_add(got as u64);
                 return Ok(got);
             }
-            // Once more after the end was seen: bytes may have come between reading and looking.
+            // The last bytes may have been written between the read and the check, before the file was rotated: one
+            // more read after the end was detected returns them.
             if let Some(end) = ended {
                 return Err(end.into());
             }
             ended = self.ended();
             if ended.is_none() {
-                std::thread::sleep(BETWEEN_LOOKS);
+                std::thread::sleep(POLL_INTERVAL);
             }
         }
     }
-}
-
-impl From<FollowEnd> for io::Error {
-    fn from(end: FollowEnd) -> Self {
-        Self::other(end)
-    }
-}
-
-/// The end of a growing file inside an error, where it is one.
-pub(super) fn follow_end(error: &io::Error) -> Option<FollowEnd> {
-    error.get_ref()?.downcast_ref().copied()
 }
 
 #[cfg(unix)]
@@ -95,14 +98,14 @@ fn same_file(one: &Metadata, other: &Metadata) -> bool {
     (one.dev(), one.ino()) == (other.dev(), other.ino())
 }
 
-/// Where files have no numbers, the time of creation has to do.
+/// Compares creation times: without inode numbers there is nothing better in the standard library.
 #[cfg(not(unix))]
 fn same_file(one: &Metadata, other: &Metadata) -> bool {
     one.created().ok() == other.created().ok()
 }
 
-/// Short enough that lines appear as they happen, long enough to cost nothing.
-const BETWEEN_LOOKS: Duration = Duration::from_millis(50);
+/// Delay between two looks at the file: events appear at once to a person, and 20 calls a second cost nothing.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 #[cfg(test)]
 mod tests {
@@ -123,12 +126,12 @@ mod tests {
         let mut buffer = [0; 64];
         match followed.read(&mut buffer) {
             Ok(got) => Ok(buffer[..got].to_vec()),
-            Err(error) => Err(follow_end(&error).expect("an end")),
+            Err(error) => Err(FollowEnd::in_error(&error).expect("an end")),
         }
     }
 
     #[test]
-    fn gives_what_is_appended_until_it_is_stopped() {
+    fn appended_bytes_are_read_until_the_stop() {
         let folder = ScratchFolder::new("appended");
         let path = file(&folder, "capture");
         let stop = Arc::new(AtomicBool::new(false));
@@ -136,7 +139,7 @@ mod tests {
         assert_eq!(read(&mut followed), Ok(b"first".to_vec()));
         let append = path.clone();
         let writer = std::thread::spawn(move || {
-            std::thread::sleep(BETWEEN_LOOKS * 2);
+            std::thread::sleep(POLL_INTERVAL * 2);
             let mut file = File::options().append(true).open(append).expect("opened");
             file.write_all(b"second").expect("written");
         });
@@ -147,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn ends_where_the_file_shrinks_or_is_replaced() {
+    fn shrunk_replaced_or_removed_file_ends_the_follow() {
         let folder = ScratchFolder::new("ends");
         let path = file(&folder, "capture");
         let open = || GrowingFile::open(path.clone(), Arc::default()).expect("opened");

@@ -1,41 +1,41 @@
-//! What was asked for, as a list of inputs: directories become the files in and below them.
+//! Paths given by the user become a list of inputs: a directory stands for all files in and below it.
 
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::file_source::Origin;
+use super::capture_reader::Origin;
 use crate::model::wire_text;
 
-/// One input to be tried.
+/// A file or stream that may be a capture.
 pub(super) struct Candidate {
     pub(super) origin: Origin,
-    /// As it is shown.
+    /// Path to show in messages and reports.
     pub(super) path: PathBuf,
-    /// Index of the directory it was found in; what is no capture there is passed over.
+    /// Index of the directory it was found in; `None` if the user named it.
     pub(super) directory: Option<usize>,
 }
 
-/// A directory that was asked for.
+/// A directory named by the user.
 pub(super) struct Directory {
     pub(super) path: PathBuf,
-    /// It, or one below it, could not be listed.
+    /// Set if this directory or one below it could not be listed.
     pub(super) failed: bool,
 }
 
-/// What a list of paths stands for.
+/// Expansion of a list of paths.
 #[derive(Default)]
-pub(super) struct Listing {
+pub(super) struct InputListing {
     pub(super) candidates: Vec<Candidate>,
     pub(super) directories: Vec<Directory>,
-    /// Entries of directories that are no regular files.
-    pub(super) passed_over: Vec<PathBuf>,
+    /// Directory entries that are neither regular files nor directories.
+    pub(super) skipped_files: Vec<PathBuf>,
     pub(super) failures: Vec<Error>,
 }
 
-impl Listing {
-    /// Looks at every path; `-` is standard input.
+impl InputListing {
+    /// Expands `paths`; `-` is standard input.
     pub(super) fn of(paths: &[PathBuf]) -> Self {
         let mut listing = Self::default();
         let mut standard_input = false;
@@ -68,14 +68,13 @@ impl Listing {
         listing
     }
 
-    /// Adds the files in and below a directory in path order. Links to directories are not followed: they may lead in
-    /// circles. Pipes and devices are not opened: they may never answer. True where a directory could not be listed.
+    /// Adds the files in and below directory `top`, sorted by path. Returns true if a directory could not be listed.
     fn walk(&mut self, top: &Path, index: usize) -> bool {
         let failures = self.failures.len();
         let mut found = Vec::new();
-        let mut waiting = vec![top.to_path_buf()];
-        while let Some(directory) = waiting.pop() {
-            if let Err(cause) = self.read_directory(&directory, &mut waiting, &mut found) {
+        let mut unvisited = vec![top.to_path_buf()];
+        while let Some(directory) = unvisited.pop() {
+            if let Err(cause) = self.read_directory(&directory, &mut unvisited, &mut found) {
                 self.fail(&directory, cause);
             }
         }
@@ -89,18 +88,20 @@ impl Listing {
     fn read_directory(
         &mut self,
         directory: &Path,
-        waiting: &mut Vec<PathBuf>,
+        unvisited: &mut Vec<PathBuf>,
         found: &mut Vec<PathBuf>,
     ) -> io::Result<()> {
         for entry in fs::read_dir(directory)? {
             let entry = entry?;
             let path = entry.path();
+            // `DirEntry::file_type` does not follow links: a link to a directory may lead in a circle.
             if entry.file_type()?.is_dir() {
-                waiting.push(path);
+                unvisited.push(path);
             } else if fs::metadata(&path).is_ok_and(|target| target.is_file()) {
                 found.push(path);
             } else {
-                self.passed_over.push(path);
+                // Opening a pipe or a device found by chance may block for ever.
+                self.skipped_files.push(path);
             }
         }
         Ok(())
@@ -116,14 +117,14 @@ impl Listing {
 
     fn fail(&mut self, path: &Path, cause: io::Error) {
         self.failures.push(Error::Io {
-            path: shown(path),
+            path: printable_path(path),
             cause,
         });
     }
 }
 
-/// A path in a message: one line, and nothing in it that moves a terminal's cursor.
-pub(super) fn shown(path: &Path) -> String {
+/// Formats a path for a message: one line, without control characters that a terminal would obey.
+pub(super) fn printable_path(path: &Path) -> String {
     wire_text::printable(&path.to_string_lossy()).into_owned()
 }
 
@@ -132,8 +133,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn standard_input_can_be_given_once() {
-        let listing = Listing::of(&["-".into(), "-".into()]);
+    fn second_standard_input_is_an_error() {
+        let listing = InputListing::of(&["-".into(), "-".into()]);
         assert_eq!(listing.candidates.len(), 1);
         assert!(matches!(
             listing.failures.as_slice(),
@@ -142,7 +143,8 @@ mod tests {
     }
 
     #[test]
-    fn a_hostile_name_is_shown_without_its_power() {
-        assert_eq!(shown(Path::new("a\nb\u{1b}[2J")), "a\\x0ab\\x1b[2J");
+    fn control_characters_in_a_path_are_escaped() {
+        let path = printable_path(Path::new("a\nb\u{1b}[2J"));
+        assert_eq!(path, "a\\x0ab\\x1b[2J");
     }
 }

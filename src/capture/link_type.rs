@@ -1,39 +1,39 @@
-//! LINKTYPE numbers and their names.
+//! Link types: LINKTYPE numbers (draft-ietf-opsawg-pcaplinktype) and their names.
 
 use std::fmt;
 
-/// A number of the LINKTYPE registry, as capture files carry it.
+/// Link type as capture files carry it: a number of the LINKTYPE registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkType(pub u16);
 
 impl LinkType {
-    /// BSD loopback: address family in the host order of the capturing machine.
+    /// BSD loopback: address family in the byte order of the capturing machine.
     pub const NULL: Self = Self(0);
     /// Ethernet.
     pub const ETHERNET: Self = Self(1);
     /// PPP, with or without its HDLC address and control bytes.
     pub const PPP: Self = Self(9);
-    /// Raw IP, under the number that most systems use in memory.
+    /// Raw IP under libpcap's in-memory number (`DLT_RAW`) on most systems.
     pub const RAW_BSD: Self = Self(12);
-    /// Raw IP, under the number that OpenBSD uses in memory.
+    /// Raw IP under libpcap's in-memory number on OpenBSD.
     pub const RAW_OPENBSD: Self = Self(14);
-    /// PPP in HDLC framing, or Cisco's HDLC.
+    /// PPP in HDLC framing (RFC 1662), or Cisco HDLC.
     pub const PPP_HDLC: Self = Self(50);
     /// `PPPoE` without the Ethernet header.
     pub const PPP_ETHER: Self = Self(51);
-    /// Raw IP, version told by the first nibble.
+    /// Raw IP, version 4 or 6 according to the first nibble.
     pub const RAW: Self = Self(101);
-    /// Cisco's HDLC.
+    /// Cisco HDLC.
     pub const C_HDLC: Self = Self(104);
     /// IEEE 802.11.
     pub const IEEE802_11: Self = Self(105);
-    /// OpenBSD loopback: address family in network order.
+    /// OpenBSD loopback: address family in network byte order.
     pub const LOOP: Self = Self(108);
     /// Linux cooked capture.
     pub const LINUX_SLL: Self = Self(113);
-    /// IEEE 802.11 behind a radiotap header.
+    /// IEEE 802.11, preceded by a radiotap header.
     pub const IEEE802_11_RADIOTAP: Self = Self(127);
-    /// PPP behind a byte for the direction.
+    /// PPP, preceded by a direction byte.
     pub const PPP_WITH_DIR: Self = Self(204);
     /// MPLS label stack.
     pub const MPLS: Self = Self(219);
@@ -44,16 +44,17 @@ impl LinkType {
     /// Linux cooked capture, version 2.
     pub const LINUX_SLL2: Self = Self(276);
 
-    /// From the number in a file. Raw IP has other numbers in files of old or BSD programs.
+    /// Converts the number in a file header.
     #[must_use]
     pub fn from_file(number: u16) -> Self {
         match number {
+            // Old programs, and those of the BSDs, write libpcap's in-memory number for raw IP instead of 101.
             12 | 14 => Self::RAW,
             number => Self(number),
         }
     }
 
-    /// The name tcpdump knows it by, such as `EN10MB` for Ethernet; `None` for numbers we have no name for.
+    /// Returns tcpdump's name, such as `EN10MB` for Ethernet; `None` for a number not in the table.
     #[must_use]
     pub fn name(self) -> Option<&'static str> {
         NAMES
@@ -65,7 +66,7 @@ impl LinkType {
 }
 
 impl fmt::Display for LinkType {
-    /// The name, or the number where there is none.
+    /// Writes the name, or the number if it has none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.name() {
             Some(name) => f.write_str(name),
@@ -74,7 +75,7 @@ impl fmt::Display for LinkType {
     }
 }
 
-/// Ordered by number.
+/// tcpdump's names, sorted by number for the binary search.
 const NAMES: &[(u16, &str)] = &[
     (0, "NULL"),
     (1, "EN10MB"),
@@ -170,7 +171,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_stand_in_order_so_that_they_are_found() {
+    fn names_are_sorted_by_number_and_found() {
         assert!(NAMES.is_sorted_by(|one, other| one.0 < other.0));
         assert_eq!(LinkType::ETHERNET.to_string(), "EN10MB");
         assert_eq!(LinkType::LINUX_SLL2.to_string(), "LINUX_SLL2");
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn raw_ip_has_three_numbers() {
+    fn in_memory_numbers_of_raw_ip_are_converted() {
         assert_eq!(LinkType::from_file(12), LinkType::RAW);
         assert_eq!(LinkType::from_file(14), LinkType::RAW);
         assert_eq!(LinkType::from_file(1), LinkType::ETHERNET);

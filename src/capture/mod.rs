@@ -1,117 +1,140 @@
-//! Files and interfaces become packets.
+//! Capture files, pipes and network interfaces become packets.
 //!
-//! In: paths and standard input. Out: [`Input`]s in the order of one merged timeline, each lent for one call.
+//! In: paths, open files, interface names. Out: [`Input`]s in the order of one merged timeline, each lent for one call of
+//! the closure given to [`PacketSource::for_each`].
 //!
 //! ```text
-//! interface -> live (libpcap: ring, poll, ticks, drop counts) --------------> Input
-//! pipe of a capture that goes on -> pipe_source (poll, ticks) ---------------> Input
-//! path | - | directory -> input_paths -> file_source: compressed (by magic) -> record_buffer -> pcap_file | pcapng_file
-//!                                             |
-//!                         capture_set (order of inputs) -> merge (one timeline) -> Input
+//! interface ──> live (libpcap: kernel ring, poll, ticks, drop counts) ─────────────────────────────────> Input
+//!
+//! pipe of a running capture ──> pipe_source (poll, ticks) ──> capture_reader ──────────────────────────> Input
+//!
+//! paths, directories, - ──> input_paths ──> capture_set (order, merge by time) ──> capture_reader ─────> Input
+//!
+//! capture_reader:  bytes ──> compressed (by magic number) ──> record_buffer ──> pcap_file | pcapng_file
+//!                    └ growing_file (--follow), parallel_file (large regular files)
 //! ```
 //!
-//! [`CaptureSet`] is the way in for files, `LiveSource` for interfaces and [`PipeSource`] for a pipe that is watched as packets
-//! come. `live`, `bpf` and `interfaces` are what libpcap does better than we would; without the feature `live` they are left
-//! out.
+//! - [`CaptureSet`] reads files and merges them, `LiveSource` captures from interfaces, [`PipeSource`] follows a pipe. All
+//!   three implement [`PacketSource`]. `live` and `filter` wrap libpcap and exist only with the feature `live`.
+//! - The opposite direction, packets into pcapng files, is the layer `keep`.
 //!
-//! Why our own readers: over one reused buffer filled by `read` they take a third of the time libpcap takes, they read
-//! pipes and compressed streams the same way, and libpcap refuses pcapng files with several interfaces.
+//! # Guarantees
+//!
+//! - Damage in an input is an [`Input::Warning`] at its place, never a panic; an input that cannot be opened or read on is
+//!   an [`Input::Failed`] and the other inputs continue.
+//! - Frame numbers count every packet of the timeline, delivered or not, so that they match those of Wireshark for a
+//!   single file.
+//! - Memory per input is one read buffer (256 KiB), or the largest record that has really arrived; a length field that
+//!   lies allocates nothing.
+//!
+//! # Why not libpcap's file readers
+//!
+//! Own readers over one reused buffer take a third of libpcap's time, read pipes and compressed streams the same way, and
+//! accept pcapng files whose interfaces differ in link type or clock, which libpcap refuses.
 
 use std::ops::ControlFlow;
 
 use crate::model::record::Capture;
 use crate::model::{FrameRef, Timestamp, Warning};
 
-#[cfg(feature = "live")]
-mod bpf;
+mod capture_reader;
 mod capture_set;
 mod compressed;
-mod counts;
 mod error;
-mod file_source;
+#[cfg(feature = "live")]
+mod filter;
 mod growing_file;
 mod input_paths;
-#[cfg(feature = "live")]
-mod interfaces;
 mod link_type;
 #[cfg(feature = "live")]
 mod live;
-mod long_file;
-mod merge;
+mod parallel_file;
 mod pcap_file;
-mod pcap_layout;
 mod pcapng_file;
 mod pcapng_options;
-mod pcapng_secrets;
 mod pipe_source;
 mod record;
 mod record_buffer;
-mod resynchronise;
-mod ticker;
-mod wake;
+mod waiting;
 
-#[cfg(feature = "live")]
-pub use bpf::Filter;
 pub use capture_set::{CaptureSet, ReadOptions};
 pub use compressed::Compression;
 pub use error::Error;
 #[cfg(feature = "live")]
-pub use interfaces::{Interface, interfaces};
+pub use filter::Filter;
 pub use link_type::LinkType;
 #[cfg(feature = "live")]
-pub use live::{DropCounts, LiveOptions, LiveSource, Way};
-pub use pcapng_secrets::Secrets;
+pub use live::{CaptureDirection, DropCounts, Interface, LiveOptions, LiveSource, interfaces};
 pub use pipe_source::PipeSource;
-pub use wake::Wake;
+pub use waiting::Waker;
 
 /// One captured packet, lent for one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {
-    /// Where it stands.
+    /// Time, number and capture of the packet.
     pub frame: FrameRef,
-    /// What the bytes begin with.
+    /// Link type, which names the first header in `data`.
     pub link: LinkType,
-    /// Length on the wire; more than `data` holds where the snap length cut it.
+    /// Length on the wire in bytes; exceeds `data.len()` if the snap length truncated the packet.
     pub wire_len: u32,
-    /// The captured bytes.
+    /// Captured bytes.
     pub data: &'a [u8],
 }
 
-/// Packets that were read and counted, but not looked at because nobody wanted them.
+/// Secrets stored in a capture for decryption: the content of one pcapng Decryption Secrets Block, lent for one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Secrets<'a> {
+    /// Secrets Type of the block, such as [`Secrets::TLS_KEY_LOG`].
+    pub secrets_type: u32,
+    /// Secrets as the writer stored them, without padding.
+    pub data: &'a [u8],
+}
+
+impl Secrets<'_> {
+    /// `TLSK`: lines of a TLS key log file in NSS format (draft-ietf-tls-keylogfile).
+    pub const TLS_KEY_LOG: u32 = 0x544c_534b;
+}
+
+/// Counts of packets that a source read but did not deliver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Hidden {
-    /// They do not match the filter.
+pub struct SkippedPackets {
+    /// Packets that do not match the capture filter.
     pub filtered: u64,
-    /// They lie outside the bounds on packet time.
+    /// Packets outside [`ReadOptions::since`] and [`ReadOptions::until`].
     pub outside_time_bounds: u64,
 }
 
-/// What a source gives.
+/// One item of a source's timeline.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum Input<'a> {
-    /// An input begins; its counts are not known yet.
+    /// Start of an input; its packet counts are not known yet.
     CaptureStart(&'a Capture),
     /// A packet.
     Packet(Packet<'a>),
-    /// No packet came for a while, and it is about this time: timers go on. Only sources that wait for packets tell it.
+    /// Secrets for decryption, at their place in the file: writers put them before the first packet they decrypt.
+    Secrets(Secrets<'a>),
+    /// Estimated current time on a quiet link, so that timers run. Only sources that wait for packets emit it.
     Tick(Timestamp),
-    /// Something about the input.
+    /// Damage or loss found in an input, which continues.
     Warning(Warning),
-    /// An input could not be opened or read on; the others go on.
+    /// An input that could not be opened or read to its end; the others continue.
     Failed(Error),
 }
 
-/// Drives packets into a closure; each is lent for one call.
+/// A sequence of packets, driven into a closure.
 pub trait PacketSource {
-    /// Runs until the inputs end or `take` breaks. What is damaged is an [`Input::Warning`], what cannot be read at all
-    /// an [`Input::Failed`].
-    fn for_each(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>);
+    /// Delivers every item to `deliver` until the inputs end or `deliver` breaks.
+    fn for_each(&mut self, deliver: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>);
 
-    /// All inputs with what is known of them so far, in the order of the timeline.
+    /// Returns all inputs in timeline order, with the counts known so far.
     fn captures(&self) -> Vec<Capture>;
 
-    /// Packets that were counted and not delivered.
-    fn hidden(&self) -> Hidden {
-        Hidden::default()
+    /// Returns the counts of packets that were read but not delivered.
+    fn skipped(&self) -> SkippedPackets {
+        SkippedPackets::default()
     }
 }
+
+/// Closure that receives the items of a source.
+type Deliver<'a> = &'a mut dyn FnMut(Input<'_>) -> ControlFlow<()>;

@@ -1,56 +1,85 @@
-//! Classic pcap files.
+//! Reader of classic pcap files (draft-ietf-opsawg-pcap).
 //!
-//! A 24-byte file header, then records of 16 bytes (24 in the format of Alexey Kuznetzov's patched libpcap) and the
-//! packet. All numbers stand in the byte order of the machine that wrote them, told by the magic number.
+//! ```text
+//! file header, 24 bytes: magic, version, 8 reserved, snap length, link type
+//! record header, 16 bytes (24 in Kuznetzov's variant): seconds, fraction, captured length, wire length
+//! packet bytes
+//! record header ...
+//! ```
+//!
+//! All numbers are in the byte order of the writing machine, which the magic number reveals, as it does the unit of the
+//! fraction. Nothing in the format marks the start of a record: behind damage the reader searches for a chain of plausible
+//! headers (see [`RecordLayout::resynchronize`]).
 
 use super::LinkType;
-use super::pcap_layout::{Layout, LengthOrder, word_at};
-use super::record::{MAX_RECORD, Notice, Record, Step, end_of_input};
+use super::record::{Advance, HeaderError, MAX_RECORD, Notice, Record, end_of_input};
 use super::record_buffer::RecordBuffer;
-use super::resynchronise;
-use crate::model::Timestamp;
+use crate::model::{Span, Timestamp};
 
-/// A reader that stands before or on a packet of a pcap file.
+/// Reader positioned before or on a packet of a pcap file.
 pub(super) struct PcapFile {
     buffer: RecordBuffer,
-    layout: Layout,
+    layout: RecordLayout,
     link: LinkType,
-    /// Bytes of the current record, to be let go of when the reader goes on.
+    /// Bytes of the current record, released by the next [`PcapFile::advance`].
     pending: usize,
     record: Record,
-    resynchronised: u32,
+    /// Count of damaged places that were skipped.
+    resynchronized: u32,
     ended: bool,
 }
 
-/// Why a pcap file could not be begun.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// The magic number is not one of pcap's.
-    NotPcap,
-    /// The file header is cut.
-    Cut,
+/// Properties of all records of one file.
+#[derive(Clone, Copy, Debug)]
+struct RecordLayout {
+    big_endian: bool,
+    /// Nanoseconds per unit of the fraction: 1000 or 1.
+    nanos_per_unit: i64,
+    /// Length of a record header in bytes.
+    header_len: usize,
+    length_order: LengthOrder,
+    /// Largest plausible captured length in bytes.
+    max_captured: u32,
+}
+
+/// Order of the two length fields of a record header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum LengthOrder {
+    CapturedFirst,
+    /// Version 2.3: some writers swapped the fields and some did not. The captured length is never the larger.
+    SmallerIsCaptured,
+    /// Versions before 2.3, written by libpcap up to 0.4.
+    WireFirst,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct RecordHeader {
+    seconds: u32,
+    fraction: u32,
+    captured: u32,
+    wire: u32,
 }
 
 impl PcapFile {
     /// Reads the file header.
-    pub(super) fn new(mut buffer: RecordBuffer) -> Result<Self, (Refused, RecordBuffer)> {
-        let magic = if buffer.need(4) {
+    pub(super) fn new(mut buffer: RecordBuffer) -> Result<Self, (HeaderError, RecordBuffer)> {
+        let magic = if buffer.ensure(4) {
             u32::from_le_bytes(buffer.head())
         } else {
             0
         };
-        let Some((big_endian, nanos_per_unit, header_len)) = read_magic(magic) else {
-            return Err((Refused::NotPcap, buffer));
+        let Some(magic) = Magic::parse(magic) else {
+            return Err((HeaderError::UnknownMagic, buffer));
         };
-        if !buffer.need(FILE_HEADER_LEN) {
-            return Err((Refused::Cut, buffer));
+        if !buffer.ensure(FILE_HEADER_LEN) {
+            return Err((HeaderError::Truncated, buffer));
         }
         let header: [u8; FILE_HEADER_LEN] = buffer.head();
         buffer.consume(FILE_HEADER_LEN);
-        let word = |index: usize| word_at(&header, index * 4, big_endian);
-        // Two 16-bit numbers, the major one first.
+        let word = |index: usize| word_at(&header, index * 4, magic.big_endian);
+        // Two 16-bit numbers, major first in memory: the byte order decides which half of the word each one is.
         let version = word(1);
-        let (major, minor) = if big_endian {
+        let (major, minor) = if magic.big_endian {
             (version >> 16, version & 0xffff)
         } else {
             (version & 0xffff, version >> 16)
@@ -61,46 +90,47 @@ impl PcapFile {
             _ => LengthOrder::CapturedFirst,
         };
         let snap_len = word(4);
-        // The upper bits of the last word tell about the frame check sequence.
+        // The upper half of the word holds the length of the frame check sequence, not a part of the link type.
         let link = LinkType::from_file((word(5) & 0xffff) as u16);
-        let largest = u32::try_from(MAX_RECORD).unwrap_or(u32::MAX);
+        let max_record = u32::try_from(MAX_RECORD).unwrap_or(u32::MAX);
         Ok(Self {
             buffer,
-            layout: Layout {
-                big_endian,
-                nanos_per_unit,
-                header_len,
+            layout: RecordLayout {
+                big_endian: magic.big_endian,
+                nanos_per_unit: magic.nanos_per_unit,
+                header_len: magic.record_header_len,
                 length_order,
-                bound: snap_len.clamp(USUAL_SNAP_LEN, largest),
+                // Writers that merge or convert files put a snap length there that their packets exceed.
+                max_captured: snap_len.clamp(MAX_LIBPCAP_SNAP_LEN, max_record),
             },
             link,
             pending: 0,
             record: Record::none(link),
-            resynchronised: 0,
+            resynchronized: 0,
             ended: false,
         })
     }
 
-    /// The link type of every packet.
+    /// Returns the link type of every packet.
     pub(super) fn link(&self) -> LinkType {
         self.link
     }
 
-    /// Goes to the next packet.
+    /// Reads up to the next packet or notice.
     #[inline]
-    pub(super) fn advance(&mut self) -> Step {
+    pub(super) fn advance(&mut self) -> Advance {
         self.buffer.consume(self.pending);
         self.pending = 0;
         let header_len = self.layout.header_len;
-        if self.ended || !self.buffer.need_now(header_len) {
+        if self.ended || !self.buffer.try_ensure(header_len) {
             return self.finish();
         }
-        let header = self.layout.header(&self.buffer.head());
-        if header.captured > self.layout.bound {
-            return self.leave_damage(header.captured);
+        let header = self.layout.parse_header(&self.buffer.head());
+        if header.captured > self.layout.max_captured {
+            return self.skip_damage(header.captured);
         }
         let len = header.captured as usize;
-        if !self.buffer.need_now(header_len + len) {
+        if !self.buffer.try_ensure(header_len + len) {
             return self.finish();
         }
         self.pending = header_len + len;
@@ -111,84 +141,188 @@ impl PcapFile {
             offset: header_len,
             len,
         };
-        Step::Packet
+        Advance::Packet
     }
 
-    /// The packet it stands on.
+    /// Returns the metadata of the current packet.
     #[inline]
     pub(super) fn record(&self) -> Record {
         self.record
     }
 
-    /// Its bytes.
+    /// Returns the captured bytes of the current packet.
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
         self.buffer.slice(self.record.offset, self.record.len)
     }
 
     #[cold]
-    fn finish(&mut self) -> Step {
+    fn finish(&mut self) -> Advance {
         if self.buffer.take_idle() {
-            return Step::Idle;
+            return Advance::Idle;
         }
         if self.ended {
-            return Step::End;
+            return Advance::End;
         }
         self.ended = true;
         end_of_input(&mut self.buffer, "a packet")
     }
 
+    /// Skips to the next plausible record, or ends the file if there is none.
     #[cold]
-    fn leave_damage(&mut self, claimed: u32) -> Step {
-        let place = self.buffer.place();
-        let damage = format!("the record at {place} claims {claimed} captured bytes");
-        if self.resynchronised < MAX_RESYNCHRONISED {
-            self.buffer.need(resynchronise::WINDOW);
+    fn skip_damage(&mut self, claimed: u32) -> Advance {
+        let position = self.buffer.describe_position();
+        let damage = format!("the record at {position} claims {claimed} captured bytes");
+        if self.resynchronized < MAX_RESYNCHRONIZED {
+            self.buffer.ensure(SEARCH_WINDOW);
             let last = (self.record.time > Timestamp::default()).then_some(self.record.time);
-            if let Some(skipped) = resynchronise::find(self.buffer.held(), &self.layout, last) {
-                self.resynchronised += 1;
+            if let Some(skipped) = self.layout.resynchronize(self.buffer.held(), last) {
+                self.resynchronized += 1;
                 self.buffer.consume(skipped);
-                return Step::Notice(Notice::corrupt(format!(
+                return Advance::Notice(Notice::corrupt(format!(
                     "{damage}; {skipped} bytes were passed over"
                 )));
             }
         }
         self.ended = true;
-        Step::Notice(Notice::corrupt(format!(
+        Advance::Notice(Notice::corrupt(format!(
             "{damage}; what follows could not be read"
         )))
     }
 }
 
-/// True where these four bytes begin a pcap file.
-pub(super) fn is_pcap(head: [u8; 4]) -> bool {
-    read_magic(u32::from_le_bytes(head)).is_some()
+impl RecordLayout {
+    /// Returns how many fraction units make a second.
+    fn units_per_second(&self) -> u32 {
+        if self.nanos_per_unit == 1 {
+            1_000_000_000
+        } else {
+            1_000_000
+        }
+    }
+
+    #[inline]
+    fn parse_header(&self, bytes: &[u8; 16]) -> RecordHeader {
+        let word = |offset| word_at(bytes, offset, self.big_endian);
+        let (first, second) = (word(8), word(12));
+        let (captured, wire) = match self.length_order {
+            LengthOrder::CapturedFirst => (first, second),
+            LengthOrder::SmallerIsCaptured => (first.min(second), first.max(second)),
+            LengthOrder::WireFirst => (second, first),
+        };
+        RecordHeader {
+            seconds: word(0),
+            fraction: word(4),
+            captured,
+            wire,
+        }
+    }
+
+    /// Returns the packet time. The fraction may exceed a second in damaged or hand-made files; it is added as it is.
+    #[inline]
+    fn time(&self, header: RecordHeader) -> Timestamp {
+        // Cannot overflow: 2^32 seconds are less than half of what 64-bit nanoseconds hold.
+        Timestamp::from_nanos(
+            i64::from(header.seconds) * 1_000_000_000
+                + i64::from(header.fraction) * self.nanos_per_unit,
+        )
+    }
+
+    /// Returns the offset in `bytes` of the next plausible record behind the damaged one at 0.
+    ///
+    /// Plausible is a chain of [`CHAIN`] headers, each pointing to the next, with times near `last`, the time of the packet
+    /// before the damage. `None` if there is no chain, or no packet before the damage to compare with.
+    fn resynchronize(&self, bytes: &[u8], last: Option<Timestamp>) -> Option<usize> {
+        let last = last?;
+        (1..bytes.len()).find(|&offset| self.is_chain(bytes, offset, last))
+    }
+
+    fn is_chain(&self, bytes: &[u8], mut offset: usize, last: Timestamp) -> bool {
+        for _ in 0..CHAIN {
+            let Some(head) = bytes.get(offset..).and_then(<[u8]>::first_chunk) else {
+                return false;
+            };
+            let header = self.parse_header(head);
+            if !self.is_plausible(header, last) {
+                return false;
+            }
+            offset += self.header_len + header.captured as usize;
+        }
+        true
+    }
+
+    fn is_plausible(&self, header: RecordHeader, last: Timestamp) -> bool {
+        let distance = self.time(header).since(last);
+        header.fraction < self.units_per_second()
+            && (MIN_PACKET..=self.max_captured).contains(&header.captured)
+            && (header.captured..=self.max_captured).contains(&header.wire)
+            && distance >= Span::from_secs(-MAX_TIME_DISTANCE)
+            && distance <= Span::from_secs(MAX_TIME_DISTANCE)
+    }
 }
 
-/// Whether it is big endian, nanoseconds a unit and length of record headers, from the magic number read as little endian.
-fn read_magic(magic: u32) -> Option<(bool, i64, usize)> {
-    let big_endian = !matches!(magic, MICROSECONDS | NANOSECONDS | MODIFIED);
-    let (nanos, header_len) = match if big_endian {
-        magic.swap_bytes()
-    } else {
-        magic
-    } {
-        MICROSECONDS => (1000, 16),
-        NANOSECONDS => (1, 16),
-        MODIFIED => (1000, 24),
-        _ => return None,
-    };
-    Some((big_endian, nanos, header_len))
+/// Properties that follow from the magic number.
+struct Magic {
+    big_endian: bool,
+    nanos_per_unit: i64,
+    record_header_len: usize,
+}
+
+impl Magic {
+    /// Parses a magic number read as little endian; `None` if it is not one of pcap's.
+    fn parse(magic: u32) -> Option<Self> {
+        let big_endian = !matches!(magic, MICROSECONDS | NANOSECONDS | KUZNETZOV);
+        let native = if big_endian {
+            magic.swap_bytes()
+        } else {
+            magic
+        };
+        let (nanos_per_unit, record_header_len) = match native {
+            MICROSECONDS => (1000, 16),
+            NANOSECONDS => (1, 16),
+            KUZNETZOV => (1000, 24),
+            _ => return None,
+        };
+        Some(Self {
+            big_endian,
+            nanos_per_unit,
+            record_header_len,
+        })
+    }
+}
+
+/// Returns true if these four bytes begin a pcap file.
+pub(super) fn is_pcap(head: [u8; 4]) -> bool {
+    Magic::parse(u32::from_le_bytes(head)).is_some()
+}
+
+/// Reads a 32-bit number at `offset`; 0 behind the end.
+#[inline]
+fn word_at<const N: usize>(bytes: &[u8; N], offset: usize, big_endian: bool) -> u32 {
+    let word = bytes
+        .get(offset..)
+        .and_then(<[u8]>::first_chunk)
+        .map_or(0, |word| u32::from_le_bytes(*word));
+    if big_endian { word.swap_bytes() } else { word }
 }
 
 const MICROSECONDS: u32 = 0xa1b2_c3d4;
 const NANOSECONDS: u32 = 0xa1b2_3c4d;
-const MODIFIED: u32 = 0xa1b2_cd34;
+/// Alexey Kuznetzov's patched libpcap (1999), whose record headers also carry interface, protocol and packet type.
+const KUZNETZOV: u32 = 0xa1b2_cd34;
 const FILE_HEADER_LEN: usize = 24;
-/// The largest snap length libpcap gives; writers put smaller ones into the header than they keep to.
-const USUAL_SNAP_LEN: u32 = 262_144;
-/// Damaged places left behind in one file; one with more is not worth the guessing.
-const MAX_RESYNCHRONISED: u32 = 100;
+/// Largest snap length in bytes that libpcap accepts (`MAXIMUM_SNAPLEN`).
+const MAX_LIBPCAP_SNAP_LEN: u32 = 262_144;
+/// Damaged places skipped in one file; with more, the packets found in between are chance.
+const MAX_RESYNCHRONIZED: u32 = 100;
+/// Bytes searched for the next record.
+const SEARCH_WINDOW: usize = 256 << 10;
+/// Headers in a row that make a chain: four of 16 bytes exclude chance.
+const CHAIN: usize = 4;
+/// Seconds that a packet in a chain may be away from the packet before the damage.
+const MAX_TIME_DISTANCE: i64 = 3600;
+/// Smallest plausible packet in bytes, the header of the BSD loopback. Excludes runs of zeros, which would be a chain.
+const MIN_PACKET: u32 = 4;
 
 #[cfg(test)]
 mod tests;

@@ -1,80 +1,77 @@
-//! pcapng files (draft-ietf-opsawg-pcapng).
+//! Reader of pcapng files (draft-ietf-opsawg-pcapng).
 //!
-//! Blocks of `type, length, body, length`. A section header begins a section, sets its byte order and forgets the
-//! interfaces; interface descriptions are numbered within their section. Blocks we do not know are passed over by
-//! their length.
+//! ```text
+//! block:   type (4) | total length (4) | body, padded to 4 bytes | total length (4)
+//! section: SHB  IDB...  [DSB]  EPB EPB ...  [ISB]      SHB ...
+//! ```
+//!
+//! A Section Header Block (SHB) sets the byte order and discards all interfaces. Interface Description Blocks (IDB) are
+//! numbered within their section. Packets (EPB, SPB and the obsolete PB), secrets (DSB) and statistics (ISB) are read;
+//! other blocks are skipped by their length.
 
 use std::collections::BTreeMap;
 
-use super::LinkType;
 use super::pcapng_options::{
-    ByteOrder, Clock, dropped_before_packet, dropped_by_statistics, section_order,
+    ByteOrder, TimestampScale, dropped_before_packet, dropped_by_statistics,
 };
-use super::pcapng_secrets::{Secrets, SecretsStore};
-use super::record::{MAX_RECORD, Notice, Record, Step, end_of_input};
+use super::record::{Advance, HeaderError, MAX_RECORD, Notice, Record, end_of_input};
 use super::record_buffer::RecordBuffer;
+use super::{LinkType, Secrets};
 use crate::model::WarningCode;
 
-/// A reader that stands before or on a packet of a pcapng file.
+/// Reader positioned before or on a packet of a pcapng file.
 pub(super) struct PcapNgFile {
     buffer: RecordBuffer,
     order: ByteOrder,
+    /// Interfaces of the current section, in the order of their numbers.
     interfaces: Vec<Interface>,
     /// Link types of all interfaces so far, each once.
     links: Vec<LinkType>,
-    /// Bytes of the current block, to be let go of when the reader goes on.
+    /// Bytes of the current block, released by the next [`PcapNgFile::advance`].
     pending: usize,
     record: Record,
-    drops: Drops,
-    /// Packets of interfaces that were not described.
+    drops: DropTotals,
+    /// Count of packets whose interface is not described.
     orphans: u64,
-    secrets: SecretsStore,
     ended: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Interface {
     link: LinkType,
-    /// 0 where there is no limit.
+    /// Snap length in bytes; 0 for no limit.
     snap_len: u32,
-    clock: Clock,
+    time_scale: TimestampScale,
 }
 
-/// Packets that were lost before they were written, as the writer tells.
+/// Packets that the writer reports as dropped.
 #[derive(Debug, Default)]
-struct Drops {
-    /// Of sections that have ended.
+struct DropTotals {
+    /// Total of earlier sections.
     earlier: u64,
-    /// By interface: the last statistics count all of them.
+    /// Latest statistics of each interface; they count from the start of the capture.
     statistics: BTreeMap<u32, u64>,
-    /// By interface: the sum of what packets tell.
+    /// Sum of the drop counts in each interface's packets, used only without statistics.
     packets: BTreeMap<u32, u64>,
 }
 
-/// Why a pcapng file could not be begun.
-#[derive(Debug)]
-pub(super) enum Refused {
-    /// The section header is cut.
-    Cut,
-    /// The section header is damaged, and how.
-    Damaged(String),
-}
-
-/// Where the parts of a packet block stand.
+/// Fields of a packet block, whichever of the three types it is.
 #[derive(Clone, Copy)]
-struct PacketLayout {
-    /// Bytes before the packet.
-    fixed: usize,
+struct PacketFields {
+    /// Offset of the packet in the block.
+    data_offset: usize,
     interface: u32,
+    /// Timestamp in units of the interface; `None` in a Simple Packet Block, which has none.
     ticks: Option<u64>,
     captured: u32,
     wire: u32,
+    /// Packets dropped before this one; `None` if the field is absent, zero or unknown.
     dropped: Option<u64>,
 }
 
 impl PcapNgFile {
     /// Reads the first section header.
-    pub(super) fn new(buffer: RecordBuffer) -> Result<Self, (Refused, RecordBuffer)> {
+    pub(super) fn new(buffer: RecordBuffer) -> Result<Self, (HeaderError, RecordBuffer)> {
         let mut file = Self {
             buffer,
             order: ByteOrder::Little,
@@ -82,43 +79,40 @@ impl PcapNgFile {
             links: Vec::new(),
             pending: 0,
             record: Record::none(LinkType::NULL),
-            drops: Drops::default(),
+            drops: DropTotals::default(),
             orphans: 0,
-            secrets: SecretsStore::default(),
             ended: false,
         };
         match file.begin_section() {
             Ok(true) => Ok(file),
-            Ok(false) => Err((Refused::Cut, file.buffer)),
-            Err(detail) => Err((Refused::Damaged(detail), file.buffer)),
+            Ok(false) => Err((HeaderError::Truncated, file.buffer)),
+            Err(detail) => Err((HeaderError::Damaged(detail), file.buffer)),
         }
     }
 
-    /// Link types of the interfaces described so far.
+    /// Returns the link types of the interfaces described so far, each once.
     pub(super) fn links(&self) -> &[LinkType] {
         &self.links
     }
 
-    /// TLS secrets and the like that stood in the file so far.
-    pub(super) fn take_secrets(&mut self) -> Vec<Secrets> {
-        self.secrets.take()
-    }
-
-    /// Goes to the next packet.
+    /// Reads up to the next packet, secrets or notice.
     #[inline]
-    pub(super) fn advance(&mut self) -> Step {
+    pub(super) fn advance(&mut self) -> Advance {
         self.buffer.consume(self.pending);
         self.pending = 0;
         loop {
-            if self.ended || !self.buffer.need_now(BLOCK_HEAD) {
+            if self.ended || !self.buffer.try_ensure(BLOCK_HEAD) {
                 return self.finish();
             }
             let head: [u8; BLOCK_HEAD] = self.buffer.head();
-            let kind = self.order.word(&head, 0);
+            let block_type = self.order.word(&head, 0);
             let len = self.order.word(&head, 4) as usize;
-            if kind == ENHANCED_PACKET && (32..=MAX_RECORD).contains(&len) && len.is_multiple_of(4)
+            // Nearly every block is a well-formed EPB, so it is tested first and everything else is kept out of line.
+            if block_type == ENHANCED_PACKET
+                && (32..=MAX_RECORD).contains(&len)
+                && len.is_multiple_of(4)
             {
-                if !self.buffer.need_now(len) {
+                if !self.buffer.try_ensure(len) {
                     return self.finish();
                 }
                 if let Some(step) = self.enhanced_packet(len) {
@@ -126,144 +120,161 @@ impl PcapNgFile {
                 }
                 continue;
             }
-            if let Some(step) = self.other_block(kind, len) {
+            if let Some(step) = self.other_block(block_type, len) {
                 return step;
             }
         }
     }
 
-    /// The packet it stands on.
+    /// Returns the metadata of the current packet.
     #[inline]
     pub(super) fn record(&self) -> Record {
         self.record
     }
 
-    /// Its bytes.
+    /// Returns the captured bytes of the current packet.
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
         self.buffer.slice(self.record.offset, self.record.len)
     }
 
+    /// Returns the secrets of the current Decryption Secrets Block; valid after [`Advance::Secrets`].
+    pub(super) fn secrets(&self) -> Secrets<'_> {
+        let block = self.buffer.held();
+        let claimed = self.order.word(block, 12) as usize;
+        // Lenient towards a length that exceeds the block: key log lines are checked one by one by their parser.
+        let len = claimed.min(self.pending.saturating_sub(SECRETS_OFFSET + 4));
+        Secrets {
+            secrets_type: self.order.word(block, 8),
+            data: self.buffer.slice(SECRETS_OFFSET, len),
+        }
+    }
+
     #[inline]
-    fn enhanced_packet(&mut self, len: usize) -> Option<Step> {
+    fn enhanced_packet(&mut self, len: usize) -> Option<Advance> {
         let head: [u8; 28] = self.buffer.head();
         let word = |offset| self.order.word(&head, offset);
-        let layout = PacketLayout {
-            fixed: 28,
+        let fields = PacketFields {
+            data_offset: 28,
             interface: word(8),
             ticks: Some(u64::from(word(12)) << 32 | u64::from(word(16))),
             captured: word(20),
             wire: word(24),
             dropped: None,
         };
-        self.packet(len, layout)
+        self.packet(len, fields)
     }
 
+    /// Reads a Packet Block, which the Enhanced Packet Block replaced.
     #[cold]
-    fn obsolete_packet(&mut self, len: usize) -> Option<Step> {
+    fn obsolete_packet(&mut self, len: usize) -> Option<Advance> {
         let head: [u8; 28] = self.buffer.head();
         let [_, _, _, _, _, _, _, _, a, b, c, d, ..] = head;
         let word = |offset| self.order.word(&head, offset);
         let dropped = self.order.u16([c, d]);
-        let layout = PacketLayout {
-            fixed: 28,
+        let fields = PacketFields {
+            data_offset: 28,
             interface: u32::from(self.order.u16([a, b])),
             ticks: Some(u64::from(word(12)) << 32 | u64::from(word(16))),
             captured: word(20),
             wire: word(24),
-            // All ones means that the writer does not know.
+            // 0xffff: the writer does not know the count.
             dropped: (dropped != 0 && dropped != u16::MAX).then_some(u64::from(dropped)),
         };
-        self.packet(len, layout)
+        self.packet(len, fields)
     }
 
     #[cold]
-    fn simple_packet(&mut self, len: usize) -> Option<Step> {
+    fn simple_packet(&mut self, len: usize) -> Option<Advance> {
         let wire = self.order.word(self.buffer.held(), 8);
+        // A Simple Packet Block has no captured length: it is the smallest of wire length, snap length and block.
         let snap_len = match self.interfaces.first() {
             Some(interface) if interface.snap_len > 0 => interface.snap_len,
             _ => u32::MAX,
         };
-        let room = u32::try_from(len.saturating_sub(16)).unwrap_or(u32::MAX);
-        let layout = PacketLayout {
-            fixed: 12,
+        let available = u32::try_from(len.saturating_sub(16)).unwrap_or(u32::MAX);
+        let fields = PacketFields {
+            data_offset: 12,
             interface: 0,
             ticks: None,
-            captured: wire.min(snap_len).min(room),
+            captured: wire.min(snap_len).min(available),
             wire,
             dropped: None,
         };
-        self.packet(len, layout)
+        self.packet(len, fields)
     }
 
-    /// Stands on the packet of a block that is held; `None` where it has none that could be read.
+    /// Positions the reader on the packet of a held block. Returns `None` if the block was skipped.
     #[inline]
-    fn packet(&mut self, len: usize, layout: PacketLayout) -> Option<Step> {
-        let captured = layout.captured as usize;
-        let room = len.saturating_sub(layout.fixed + 4);
-        if captured > room {
-            return Some(self.damaged(&format!("says {captured} captured bytes in {room}")));
+    fn packet(&mut self, len: usize, fields: PacketFields) -> Option<Advance> {
+        let captured = fields.captured as usize;
+        let available = len.saturating_sub(fields.data_offset + 4);
+        if captured > available {
+            return Some(self.damaged(&format!("says {captured} captured bytes in {available}")));
         }
+        // The trailing length is the only redundancy of the format: a mismatch means that the reader lost its place.
         if self.order.word(self.buffer.slice(len - 4, 4), 0) as usize != len {
             return Some(self.damaged("ends with another length than it begins with"));
         }
-        let Some(interface) = self.interfaces.get(layout.interface as usize).copied() else {
+        let Some(interface) = self.interfaces.get(fields.interface as usize).copied() else {
+            // Without a description, link type and time unit are unknown.
             self.orphans += 1;
             self.buffer.consume(len);
             return None;
         };
-        let options_at = layout.fixed + captured.next_multiple_of(4);
-        if options_at + 8 <= len || layout.dropped.is_some() {
-            self.count_dropped(layout, options_at, len);
+        let options_at = fields.data_offset + captured.next_multiple_of(4);
+        if options_at + 8 <= len || fields.dropped.is_some() {
+            self.count_dropped(fields, options_at, len);
         }
         self.pending = len;
         self.record = Record {
-            // A simple packet has no time: it stands where the one before it stands.
-            time: layout
+            // A packet without a time takes that of the one before it, so that the order of the file is kept.
+            time: fields
                 .ticks
-                .map_or(self.record.time, |ticks| interface.clock.time(ticks)),
+                .map_or(self.record.time, |ticks| interface.time_scale.time(ticks)),
             link: interface.link,
-            wire_len: layout.wire.max(layout.captured),
-            offset: layout.fixed,
+            wire_len: fields.wire.max(fields.captured),
+            offset: fields.data_offset,
             len: captured,
         };
-        Some(Step::Packet)
+        Some(Advance::Packet)
     }
 
-    fn count_dropped(&mut self, layout: PacketLayout, options_at: usize, len: usize) {
+    fn count_dropped(&mut self, fields: PacketFields, options_at: usize, len: usize) {
         let options = self
             .buffer
             .slice(options_at, len.saturating_sub(options_at + 4));
-        let dropped = layout
+        let dropped = fields
             .dropped
             .or_else(|| dropped_before_packet(options, self.order));
         if let Some(dropped) = dropped.filter(|dropped| *dropped > 0) {
-            let sum = self.drops.packets.entry(layout.interface).or_default();
+            let sum = self.drops.packets.entry(fields.interface).or_default();
             *sum = sum.saturating_add(dropped);
         }
     }
 
-    /// Any block but a well-formed enhanced packet.
+    /// Reads any block except a well-formed Enhanced Packet Block.
     #[cold]
-    fn other_block(&mut self, kind: u32, len: usize) -> Option<Step> {
-        if kind == SECTION_HEADER {
+    fn other_block(&mut self, block_type: u32, len: usize) -> Option<Advance> {
+        if block_type == SECTION_HEADER {
             return match self.begin_section() {
                 Ok(true) => None,
                 Ok(false) => Some(self.finish()),
                 Err(detail) => Some(self.damaged(&detail)),
             };
         }
-        let least = match kind {
+        let min_len = match block_type {
             OBSOLETE_PACKET | ENHANCED_PACKET => 32,
             SIMPLE_PACKET => 16,
             INTERFACE_STATISTICS => 24,
             INTERFACE_DESCRIPTION | DECRYPTION_SECRETS => 20,
             _ => 12,
         };
-        if len < least || !len.is_multiple_of(4) {
+        if len < min_len || !len.is_multiple_of(4) {
             return Some(self.damaged(&format!("claims {len} bytes")));
         }
-        if least == 12 {
+        // A skipped block need not fit into the buffer, so its length is not limited.
+        if min_len == 12 {
             if !self.buffer.skip(len as u64) {
                 return Some(self.finish_inside_skipped(len));
             }
@@ -272,10 +283,10 @@ impl PcapNgFile {
         if len > MAX_RECORD {
             return Some(self.damaged(&format!("claims {len} bytes")));
         }
-        if !self.buffer.need_now(len) {
+        if !self.buffer.try_ensure(len) {
             return Some(self.finish());
         }
-        match kind {
+        match block_type {
             OBSOLETE_PACKET => return self.obsolete_packet(len),
             SIMPLE_PACKET => return self.simple_packet(len),
             INTERFACE_DESCRIPTION => {
@@ -287,6 +298,7 @@ impl PcapNgFile {
             INTERFACE_STATISTICS => {
                 let interface = self.order.word(self.buffer.held(), 8);
                 let options = self.buffer.slice(20, len - 24);
+                // Only described interfaces are counted, or a hostile file could grow the map without bound.
                 if let Some(count) = dropped_by_statistics(options, self.order)
                     && (interface as usize) < self.interfaces.len()
                 {
@@ -294,10 +306,8 @@ impl PcapNgFile {
                 }
             }
             _ => {
-                let secrets_kind = self.order.word(self.buffer.held(), 8);
-                let secrets_len = self.order.word(self.buffer.held(), 12) as usize;
-                let secrets = self.buffer.slice(16, secrets_len.min(len - 20));
-                self.secrets.keep(secrets_kind, secrets);
+                self.pending = len;
+                return Some(Advance::Secrets);
             }
         }
         self.buffer.consume(len);
@@ -312,19 +322,20 @@ impl PcapNgFile {
         self.interfaces.push(Interface {
             link,
             snap_len: self.order.word(&head, 12),
-            clock: Clock::from_options(options, self.order),
+            time_scale: TimestampScale::from_options(options, self.order),
         });
         if !self.links.contains(&link) && self.links.len() < MAX_LINKS {
             self.links.push(link);
         }
     }
 
-    /// Takes a section header block; false where the input ends inside it.
+    /// Reads a Section Header Block. Returns false if the input ends inside it, or a description of its damage.
     fn begin_section(&mut self) -> Result<bool, String> {
-        if !self.buffer.need(SECTION_HEAD) {
+        if !self.buffer.ensure(SECTION_HEAD) {
             return Ok(false);
         }
-        let order = section_order(&self.buffer).ok_or("has no byte order mark")?;
+        // The length field can only be read once the byte-order magic behind it is known.
+        let order = ByteOrder::detect(self.buffer.slice(8, 4)).ok_or("has no byte order mark")?;
         let head: [u8; SECTION_HEAD] = self.buffer.head();
         let len = order.word(&head, 4) as usize;
         if !(28..=MAX_RECORD).contains(&len) || !len.is_multiple_of(4) {
@@ -337,7 +348,7 @@ impl PcapNgFile {
                 "has version {major}, of which we know only version 1"
             ));
         }
-        if !self.buffer.need(len) {
+        if !self.buffer.ensure(len) {
             return Ok(false);
         }
         self.buffer.consume(len);
@@ -347,44 +358,46 @@ impl PcapNgFile {
         Ok(true)
     }
 
-    /// Ends the input at a damaged block.
+    /// Ends the input at a damaged block. Unlike pcap, blocks have no field that could confirm a new start.
     #[cold]
-    fn damaged(&mut self, what: &str) -> Step {
+    fn damaged(&mut self, detail: &str) -> Advance {
         self.ended = true;
-        Step::Notice(Notice::corrupt(format!(
-            "the block at {} {what}; what follows could not be read",
-            self.buffer.place()
+        Advance::Notice(Notice::corrupt(format!(
+            "the block at {} {detail}; what follows could not be read",
+            self.buffer.describe_position()
         )))
     }
 
     #[cold]
-    fn finish_inside_skipped(&mut self, len: usize) -> Step {
+    fn finish_inside_skipped(&mut self, len: usize) -> Advance {
         self.ended = true;
         match end_of_input(&mut self.buffer, "a block") {
-            Step::End => Step::Notice(Notice::truncated(format!(
+            // Everything held was skipped, so the buffer alone looks like a regular end.
+            Advance::End => Advance::Notice(Notice::truncated(format!(
                 "ends inside a block of {len} bytes, at {}",
-                self.buffer.place()
+                self.buffer.describe_position()
             ))),
             step => step,
         }
     }
 
-    /// The end: first how the input ended, then, one a call, what there is to say about all of it.
+    /// Ends the input: first how it ended, then one notice per call about the input as a whole, then
+    /// [`Advance::End`].
     #[cold]
-    fn finish(&mut self) -> Step {
+    fn finish(&mut self) -> Advance {
         if self.buffer.take_idle() {
-            return Step::Idle;
+            return Advance::Idle;
         }
         if !self.ended {
             self.ended = true;
             match end_of_input(&mut self.buffer, "a block") {
-                Step::End => {}
+                Advance::End => {}
                 step => return step,
             }
         }
         let orphans = std::mem::take(&mut self.orphans);
         if orphans > 0 {
-            return Step::Notice(Notice {
+            return Advance::Notice(Notice {
                 count: orphans,
                 ..Notice::corrupt(format!(
                     "{orphans} packets name an interface that is not described; they were passed over"
@@ -393,7 +406,7 @@ impl PcapNgFile {
         }
         let dropped = self.drops.take();
         if dropped > 0 {
-            return Step::Notice(Notice {
+            return Advance::Notice(Notice {
                 code: WarningCode::PacketsDropped,
                 text: format!(
                     "its writer says that {dropped} packets were dropped before they were written"
@@ -401,28 +414,21 @@ impl PcapNgFile {
                 count: dropped,
             });
         }
-        let left_out = self.secrets.take_left_out();
-        if left_out > 0 {
-            return Step::Notice(Notice {
-                code: WarningCode::LimitReached,
-                text: format!("{left_out} blocks of decryption secrets were too many to keep"),
-                count: left_out,
-            });
-        }
-        Step::End
+        Advance::End
     }
 }
 
-impl Drops {
+impl DropTotals {
     fn end_section(&mut self) {
         self.earlier = self.take();
     }
 
-    /// The sum over all sections and interfaces.
+    /// Returns the total over all sections and interfaces, and resets it.
     fn take(&mut self) -> u64 {
         let statistics = std::mem::take(&mut self.statistics);
         let mut sum = std::mem::take(&mut self.earlier);
         for (interface, count) in std::mem::take(&mut self.packets) {
+            // Statistics already include the drops that packets reported one by one.
             if !statistics.contains_key(&interface) {
                 sum = sum.saturating_add(count);
             }
@@ -433,7 +439,7 @@ impl Drops {
     }
 }
 
-/// Begins every pcapng file; reads the same in either byte order.
+/// Block type that begins every pcapng file; a palindrome of bytes, the same in either byte order.
 pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
@@ -441,11 +447,15 @@ const SIMPLE_PACKET: u32 = 3;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 const DECRYPTION_SECRETS: u32 = 10;
+/// Bytes of a block's type and length.
 const BLOCK_HEAD: usize = 8;
+/// Bytes of a section header up to its version.
 const SECTION_HEAD: usize = 16;
-/// Interfaces of one section; the numbers of obsolete packet blocks reach no further.
+/// Offset of the secrets in a Decryption Secrets Block.
+const SECRETS_OFFSET: usize = 16;
+/// Interfaces of one section at most; obsolete packet blocks have only 16 bits for the number.
 const MAX_INTERFACES: usize = 65_536;
-/// Link types named in the report.
+/// Link types named in the report at most.
 const MAX_LINKS: usize = 64;
 
 #[cfg(test)]

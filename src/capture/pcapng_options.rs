@@ -1,6 +1,5 @@
-//! Options of pcapng blocks: what they say about time and lost packets.
+//! Byte order and options of pcapng blocks: timestamp resolution and drop counts.
 
-use super::record_buffer::RecordBuffer;
 use crate::model::Timestamp;
 
 /// Byte order of a section.
@@ -10,26 +9,35 @@ pub(super) enum ByteOrder {
     Big,
 }
 
-/// How the 64-bit numbers of an interface become times.
+/// Conversion of an interface's 64-bit timestamps: `if_tsresol` and `if_tsoffset`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Clock {
-    tick: Tick,
-    /// Seconds to be added.
+pub(super) struct TimestampScale {
+    unit: TimestampUnit,
+    /// Seconds added to every timestamp.
     offset: i64,
 }
 
-/// What one unit is.
+/// Unit of a timestamp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Tick {
+enum TimestampUnit {
     /// This many nanoseconds.
     Nanoseconds(u64),
-    /// This part of a nanosecond.
-    PartOfNanosecond(u128),
-    /// 2^-n of a second.
+    /// A nanosecond divided by this number.
+    NanosecondFraction(u128),
+    /// 2^-n seconds.
     PowerOfTwo(u8),
 }
 
 impl ByteOrder {
+    /// Detects the byte order of a section by its byte-order magic; `None` if `magic` is not one.
+    pub(super) fn detect(magic: &[u8]) -> Option<Self> {
+        match magic {
+            [0x4d, 0x3c, 0x2b, 0x1a] => Some(Self::Little),
+            [0x1a, 0x2b, 0x3c, 0x4d] => Some(Self::Big),
+            _ => None,
+        }
+    }
+
     #[inline]
     pub(super) fn u16(self, bytes: [u8; 2]) -> u16 {
         match self {
@@ -53,7 +61,7 @@ impl ByteOrder {
         }
     }
 
-    /// The 32-bit number at `offset`; 0 where the bytes do not reach.
+    /// Reads the 32-bit number at `offset`; 0 behind the end of `bytes`.
     #[inline]
     pub(super) fn word(self, bytes: &[u8], offset: usize) -> u32 {
         bytes
@@ -63,37 +71,39 @@ impl ByteOrder {
     }
 }
 
-impl Clock {
-    /// Microseconds since 1970, where the options say nothing.
+impl TimestampScale {
+    /// Microseconds since 1970, the default without options.
     pub(super) const DEFAULT: Self = Self {
-        tick: Tick::Nanoseconds(1000),
+        unit: TimestampUnit::Nanoseconds(1000),
         offset: 0,
     };
 
-    /// From the options of an interface: `if_tsresol` and `if_tsoffset`.
+    /// Reads the scale from the options of an Interface Description Block.
     pub(super) fn from_options(options: &[u8], order: ByteOrder) -> Self {
-        let mut clock = Self::DEFAULT;
+        let mut scale = Self::DEFAULT;
         for (code, value) in Options::new(options, order) {
             match (code, value) {
-                (IF_TSRESOL, [resolution, ..]) => clock.tick = Tick::from_resolution(*resolution),
+                (IF_TSRESOL, [resolution, ..]) => {
+                    scale.unit = TimestampUnit::from_resolution(*resolution);
+                }
                 (IF_TSOFFSET, _) => {
                     if let Some(seconds) = value.first_chunk() {
-                        clock.offset = order.u64(*seconds).cast_signed();
+                        scale.offset = order.u64(*seconds).cast_signed();
                     }
                 }
                 _ => {}
             }
         }
-        clock
+        scale
     }
 
-    /// The time of a count of ticks; saturates at the ends of what can be told.
+    /// Converts a timestamp of `ticks` units; saturates at the limits of [`Timestamp`].
     #[inline]
     pub(super) fn time(self, ticks: u64) -> Timestamp {
-        let nanos = match self.tick {
-            Tick::Nanoseconds(unit) => ticks.saturating_mul(unit),
-            Tick::PartOfNanosecond(parts) => saturate(u128::from(ticks) / parts),
-            Tick::PowerOfTwo(bits) => {
+        let nanos = match self.unit {
+            TimestampUnit::Nanoseconds(unit) => ticks.saturating_mul(unit),
+            TimestampUnit::NanosecondFraction(divisor) => saturate(u128::from(ticks) / divisor),
+            TimestampUnit::PowerOfTwo(bits) => {
                 saturate((u128::from(ticks) * 1_000_000_000) >> u32::from(bits))
             }
         };
@@ -102,8 +112,8 @@ impl Clock {
     }
 }
 
-impl Tick {
-    /// The top bit tells the base: 2, or else 10. The other bits are the negative exponent.
+impl TimestampUnit {
+    /// Parses `if_tsresol`: the top bit set means base 2, clear base 10; the other bits are the negated exponent.
     fn from_resolution(resolution: u8) -> Self {
         let exponent = resolution & 0x7f;
         if resolution & 0x80 != 0 {
@@ -111,8 +121,8 @@ impl Tick {
         }
         match exponent {
             0..=9 => Self::Nanoseconds(10_u64.pow(u32::from(9 - exponent))),
-            // Beyond 10^38 parts of a nanosecond every count is zero.
-            _ => Self::PartOfNanosecond(
+            // From 10^-48 seconds on the divisor exceeds 128 bits; every timestamp is 0 nanoseconds long before.
+            _ => Self::NanosecondFraction(
                 10_u128
                     .checked_pow(u32::from(exponent - 9))
                     .unwrap_or(u128::MAX),
@@ -121,7 +131,7 @@ impl Tick {
     }
 }
 
-/// The options at the end of a block: code and value.
+/// Iterator over the options at the end of a block, as code and value.
 pub(super) struct Options<'a> {
     bytes: &'a [u8],
     order: ByteOrder,
@@ -143,18 +153,20 @@ impl<'a> Iterator for Options<'a> {
             return None;
         }
         let len = usize::from(len);
+        // An option longer than its block ends the list: the block's own length has already been verified.
         let value = rest.get(..len)?;
         self.bytes = rest.get(len.next_multiple_of(4)..).unwrap_or_default();
         Some((code, value))
     }
 }
 
-/// Packets that an interface statistics block says were dropped, by the interface and by the operating system.
+/// Returns the packets dropped by the interface and the operating system according to an Interface Statistics Block;
+/// `None` if it counts neither.
 pub(super) fn dropped_by_statistics(options: &[u8], order: ByteOrder) -> Option<u64> {
     sum_of(options, order, &[ISB_IFDROP, ISB_OSDROP])
 }
 
-/// Packets that were dropped between this packet and the one before it.
+/// Returns the packets dropped between this packet and the previous one; `None` without such an option.
 pub(super) fn dropped_before_packet(options: &[u8], order: ByteOrder) -> Option<u64> {
     sum_of(options, order, &[EPB_DROPCOUNT])
 }
@@ -163,21 +175,12 @@ fn sum_of(options: &[u8], order: ByteOrder, codes: &[u16]) -> Option<u64> {
     let mut sum = None;
     for (code, value) in Options::new(options, order) {
         let count = value.first_chunk().map(|count| order.u64(*count));
-        // All ones means that the writer does not know.
+        // All bits set: the writer does not know the count.
         if let Some(count) = count.filter(|count| codes.contains(&code) && *count != u64::MAX) {
             sum = Some(sum.unwrap_or(0_u64).saturating_add(count));
         }
     }
     sum
-}
-
-/// The order of a section whose header block stands at the beginning of `buffer`.
-pub(super) fn section_order(buffer: &RecordBuffer) -> Option<ByteOrder> {
-    match buffer.slice(8, 4) {
-        [0x4d, 0x3c, 0x2b, 0x1a] => Some(ByteOrder::Little),
-        [0x1a, 0x2b, 0x3c, 0x4d] => Some(ByteOrder::Big),
-        _ => None,
-    }
 }
 
 fn saturate(nanos: u128) -> u64 {
@@ -196,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_resolution_gives_the_same_second() {
+    fn same_second_is_read_in_every_resolution() {
         for (resolution, ticks) in [
             (0, 5),
             (3, 5_000),
@@ -208,31 +211,31 @@ mod tests {
             (0xa0, 5 << 32),
         ] {
             let options = [9, 0, 1, 0, resolution, 0, 0, 0];
-            let clock = Clock::from_options(&options, ByteOrder::Little);
-            assert_eq!(clock.time(ticks).nanos(), 5_000_000_000, "{resolution:#x}");
+            let scale = TimestampScale::from_options(&options, ByteOrder::Little);
+            assert_eq!(scale.time(ticks).nanos(), 5_000_000_000, "{resolution:#x}");
         }
     }
 
     #[test]
-    fn no_resolution_or_count_overflows() {
+    fn extreme_resolutions_and_counts_saturate() {
         for resolution in 0..=255 {
-            let tick = Tick::from_resolution(resolution);
+            let unit = TimestampUnit::from_resolution(resolution);
             for offset in [i64::MIN, -1, 0, i64::MAX] {
-                let clock = Clock { tick, offset };
-                assert!(clock.time(0) <= clock.time(u64::MAX));
+                let scale = TimestampScale { unit, offset };
+                assert!(scale.time(0) <= scale.time(u64::MAX));
             }
         }
     }
 
     #[test]
-    fn an_offset_is_read_in_the_order_of_its_section() {
+    fn time_offset_is_read_in_the_byte_order_of_its_section() {
         let options = [0, 14, 0, 8, 0, 0, 0, 0, 0, 0, 3, 232, 0, 0, 0, 0];
-        let clock = Clock::from_options(&options, ByteOrder::Big);
-        assert_eq!(clock.time(1).nanos(), 1_000_000_001_000);
+        let scale = TimestampScale::from_options(&options, ByteOrder::Big);
+        assert_eq!(scale.time(1).nanos(), 1_000_000_001_000);
     }
 
     #[test]
-    fn an_option_longer_than_its_block_ends_the_list() {
+    fn option_longer_than_its_block_ends_the_list() {
         let options = [2, 0, 2, 0, b'a', b'b', 0, 0, 3, 0, 200, 0, 1];
         let found: Vec<_> = Options::new(&options, ByteOrder::Little).collect();
         assert_eq!(found, [(2, b"ab".as_slice())]);

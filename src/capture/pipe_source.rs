@@ -1,4 +1,4 @@
-//! A capture that comes through a pipe while it is made: packets as they come, and ticks where none comes.
+//! A capture that arrives through a pipe while it is made: packets as they come, ticks while none comes.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
@@ -9,38 +9,41 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::counts::Counts;
-use super::file_source::{FileSource, Origin};
-use super::record::Step;
-use super::ticker::Ticker;
-use super::{Error, Input, Packet, PacketSource, Wake, record_buffer};
+use super::capture_reader::{CaptureReader, Origin};
+use super::record::{Advance, CaptureCounts};
+use super::waiting::QuietClock;
+use super::{Deliver, Error, Input, Packet, PacketSource, Waker, record_buffer};
 use crate::model::record::Capture;
 use crate::model::{CapturePlace, FrameRef, Timestamp, wire_text};
 
-/// One pipe, read as packets come; see [`PipeSource::new`].
+/// One pipe, read as packets arrive; see [`PipeSource::new`].
 pub struct PipeSource {
     path: PathBuf,
+    /// `None` once the pipe was opened for reading.
     file: Option<File>,
     window_limit: u64,
-    wake: Wake,
+    waker: Waker,
     record: Capture,
 }
 
-/// The pipe itself: says that it has nothing instead of waiting without end.
-struct WaitingInput {
+/// Pipe that reports `WouldBlock` after a quiet interval instead of blocking.
+struct TimedPipe {
     file: File,
-    wake: Wake,
-    /// Whether to say so; else it is waited for.
-    says_idle: Arc<AtomicBool>,
-    /// It was said once since the source shall end.
-    said_at_end: bool,
+    waker: Waker,
+    /// Set to report quiet intervals; cleared to block until bytes arrive.
+    reports_idle: Arc<AtomicBool>,
+    /// Set after the first quiet interval since the stop; the next one is the end of the pipe.
+    quiet_since_stop: bool,
 }
 
 impl PipeSource {
-    /// Reads `file`, which is called `path` (`-` for standard input), until it is closed or `wake` says to stop: then until
-    /// nothing has come for a moment, so that the last packets of a capture program that got the same signal are not lost.
+    /// Reads a capture from `file`, called `path` in messages (`-` for standard input), until the pipe is closed or `waker`
+    /// asks to stop.
+    ///
+    /// After the stop the source reads until the pipe is quiet, for at most a second: a capture program that received the
+    /// same signal is flushing its last packets.
     #[must_use]
-    pub fn new(path: PathBuf, file: File, window_limit: u64, wake: Wake) -> Self {
+    pub fn new(path: PathBuf, file: File, window_limit: u64, waker: Waker) -> Self {
         let (text, path_b64) = wire_text::decode(path.as_os_str().as_encoded_bytes());
         let record = Capture {
             path: text,
@@ -58,68 +61,70 @@ impl PipeSource {
             path,
             file: Some(file),
             window_limit,
-            wake,
+            waker,
             record,
         }
     }
 
-    /// Standard input as a file of its own.
+    /// Duplicates standard input into a file that can be polled.
     pub fn standard_input() -> io::Result<File> {
         Ok(File::from(io::stdin().as_fd().try_clone_to_owned()?))
     }
 
-    fn open(&mut self) -> Result<FileSource, Error> {
-        let says_idle = Arc::new(AtomicBool::new(false));
-        let input = self.file.take().map(|file| WaitingInput {
+    fn open(&mut self) -> Result<CaptureReader, Error> {
+        let reports_idle = Arc::new(AtomicBool::new(false));
+        let input = self.file.take().map(|file| TimedPipe {
             file,
-            wake: self.wake.clone(),
-            says_idle: Arc::clone(&says_idle),
-            said_at_end: false,
+            waker: self.waker.clone(),
+            reports_idle: Arc::clone(&reports_idle),
+            quiet_since_stop: false,
         });
         let name = wire_text::printable(&self.path.to_string_lossy()).into_owned();
         let mut origin = Origin::Reader(input.map(|input| Box::new(input) as Box<dyn Read + Send>));
-        let source = FileSource::open(
+        let reader = CaptureReader::open(
             &mut origin,
             &name,
             record_buffer::CAPACITY,
             self.window_limit,
         )?;
-        // A decoder cannot be asked again where it stopped.
-        says_idle.store(source.compression().is_none(), Ordering::Relaxed);
-        self.learn(&source);
-        Ok(source)
+        // Decoders take `WouldBlock` for an error they cannot recover from, so a compressed pipe never ticks.
+        reports_idle.store(reader.compression().is_none(), Ordering::Relaxed);
+        self.update_from(&reader);
+        Ok(reader)
     }
 
-    fn learn(&mut self, source: &FileSource) {
-        self.record.format = source.format();
-        self.record.link_types = source.links().iter().map(ToString::to_string).collect();
+    fn update_from(&mut self, reader: &CaptureReader) {
+        self.record.format = reader.format_name();
+        self.record.link_types = reader.links().iter().map(ToString::to_string).collect();
     }
 
-    fn run(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
-        // Whoever writes may be long in coming; until then only time passes.
+    fn run(&mut self, deliver: Deliver<'_>) -> ControlFlow<()> {
+        // The writer may not have started yet; ticks keep the caller's own timers running meanwhile.
         while let Some(file) = &self.file
-            && !self.wake.wait(&[file.as_fd()], QUIET)
+            && !self.waker.wait(&[file.as_fd()], QUIET)
         {
-            if self.wake.is_stopping() {
+            if self.waker.is_stopping() {
                 return ControlFlow::Continue(());
             }
-            take(Input::Tick(Timestamp::default()))?;
+            deliver(Input::Tick(Timestamp::default()))?;
         }
-        let mut source = match self.open() {
-            Ok(source) => source,
-            // Stopped before anything came.
-            Err(Error::Empty { .. }) if self.wake.is_stopping() => return ControlFlow::Continue(()),
-            Err(error) => return take(Input::Failed(error)),
+        let mut reader = match self.open() {
+            Ok(reader) => reader,
+            // Stopped before the first byte: nothing was captured, and nothing went wrong.
+            Err(Error::Empty { .. }) if self.waker.is_stopping() => {
+                return ControlFlow::Continue(());
+            }
+            Err(error) => return deliver(Input::Failed(error)),
         };
-        take(Input::CaptureStart(&self.record))?;
-        let mut ticker = Ticker::default();
-        let mut counts = Counts::default();
+        deliver(Input::CaptureStart(&self.record))?;
+        let mut clock = QuietClock::default();
+        let mut counts = CaptureCounts::default();
         let mut last = None::<FrameRef>;
         let mut stopping: Option<Instant> = None;
         let flow = loop {
-            match source.advance() {
-                Step::Packet => {
-                    let record = source.record();
+            match reader.advance() {
+                Advance::Packet => {
+                    let record = reader.record();
                     counts.add(record.time, record.len);
                     let number = counts.packets;
                     let frame = FrameRef {
@@ -132,49 +137,55 @@ impl PipeSource {
                         frame,
                         link: record.link,
                         wire_len: record.wire_len,
-                        data: source.data(),
+                        data: reader.data(),
                     };
-                    if take(Input::Packet(packet)).is_break() {
+                    if deliver(Input::Packet(packet)).is_break() {
                         break ControlFlow::Break(());
                     }
-                    if number.is_multiple_of(PACKETS_BETWEEN_LOOKS) {
-                        ticker.packets(record.time);
-                        if self.wake.is_stopping() {
+                    // Reading the clock for each packet would cost more than decoding it.
+                    if number.is_multiple_of(PACKETS_BETWEEN_CHECKS) {
+                        clock.on_packet(record.time);
+                        if self.waker.is_stopping() {
                             let since = *stopping.get_or_insert_with(Instant::now);
-                            if since.elapsed() > LAST_WORDS {
+                            if since.elapsed() > FLUSH_LIMIT {
                                 break ControlFlow::Continue(());
                             }
                         }
                     }
                 }
-                Step::Idle => {
-                    if self.wake.is_stopping() {
+                Advance::Secrets => {
+                    if deliver(Input::Secrets(reader.secrets())).is_break() {
+                        break ControlFlow::Break(());
+                    }
+                }
+                Advance::Idle => {
+                    if self.waker.is_stopping() {
                         break ControlFlow::Continue(());
                     }
-                    // The last packet came before the waiting began.
+                    // The clock follows only every 16th packet: catch up with the latest one before the first tick.
                     if let Some(frame) = last.take() {
-                        ticker.packets(frame.time);
+                        clock.on_packet(frame.time);
                     }
-                    if take(Input::Tick(ticker.now())).is_break() {
+                    if deliver(Input::Tick(clock.now())).is_break() {
                         break ControlFlow::Break(());
                     }
                 }
-                Step::Notice(notice) => {
+                Advance::Notice(notice) => {
                     counts.note(&notice);
                     let warning = notice.warning(&self.record.path, last);
-                    if take(Input::Warning(warning)).is_break() {
+                    if deliver(Input::Warning(warning)).is_break() {
                         break ControlFlow::Break(());
                     }
                 }
-                Step::Failed(cause) => {
+                Advance::Failed(cause) => {
                     counts.truncated = true;
-                    let error = source.name_failure(&self.record.path, cause, counts.packets);
-                    break take(Input::Failed(error));
+                    let error = reader.name_failure(&self.record.path, cause, counts.packets);
+                    break deliver(Input::Failed(error));
                 }
-                Step::End => break ControlFlow::Continue(()),
+                Advance::End => break ControlFlow::Continue(()),
             }
         };
-        self.learn(&source);
+        self.update_from(&reader);
         self.record.packets = Some(counts.packets);
         self.record.bytes = Some(counts.bytes);
         self.record.first_packet = counts.first;
@@ -185,9 +196,9 @@ impl PipeSource {
 }
 
 impl PacketSource for PipeSource {
-    fn for_each(&mut self, take: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) {
-        // A break needs no further word: the caller made it.
-        let _ = self.run(take);
+    fn for_each(&mut self, deliver: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) {
+        // The caller broke the run itself and knows why.
+        let _ = self.run(deliver);
     }
 
     fn captures(&self) -> Vec<Capture> {
@@ -195,27 +206,29 @@ impl PacketSource for PipeSource {
     }
 }
 
-impl Read for WaitingInput {
+impl Read for TimedPipe {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            if self.wake.wait(&[self.file.as_fd()], QUIET) {
+            if self.waker.wait(&[self.file.as_fd()], QUIET) {
                 return self.file.read(buffer);
             }
-            if self.wake.is_stopping() && std::mem::replace(&mut self.said_at_end, true) {
+            // The signal itself ends one wait early, so only the second quiet interval after it is a real one.
+            if self.waker.is_stopping() && std::mem::replace(&mut self.quiet_since_stop, true) {
                 return Ok(0);
             }
-            if self.says_idle.load(Ordering::Relaxed) {
+            if self.reports_idle.load(Ordering::Relaxed) {
                 return Err(ErrorKind::WouldBlock.into());
             }
         }
     }
 }
 
-/// A pipe that gives nothing for this long is quiet.
+/// Time without bytes after which a pipe is considered quiet.
 const QUIET: Duration = Duration::from_millis(100);
-/// How long is read on after the stop where packets do not cease.
-const LAST_WORDS: Duration = Duration::from_secs(1);
-const PACKETS_BETWEEN_LOOKS: u64 = 16;
+/// Longest time that reading continues after the stop while packets keep coming.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+/// Packets between two looks at the clock and the stop flag.
+const PACKETS_BETWEEN_CHECKS: u64 = 16;
 
 #[cfg(test)]
 mod tests;

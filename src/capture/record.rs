@@ -1,44 +1,86 @@
-//! What the file readers hand to the timeline.
+//! Types that the file format readers hand to the timeline.
 
 use super::LinkType;
-use super::growing_file::{FollowEnd, follow_end};
+use super::compressed::Damage;
+use super::growing_file::FollowEnd;
 use super::record_buffer::RecordBuffer;
 use crate::model::{FrameRef, Timestamp, Warning, WarningCode};
 
-/// The packet a reader stands on; its bytes are in the reader's buffer.
+/// Metadata of a reader's current packet; the bytes stay in the reader's buffer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Record {
     /// Capture time.
     pub(super) time: Timestamp,
-    /// What the bytes begin with.
+    /// Link type of the packet.
     pub(super) link: LinkType,
-    /// Length on the wire.
+    /// Length on the wire in bytes, never below `len`.
     pub(super) wire_len: u32,
-    /// Where the bytes stand in the buffer, and how many.
+    /// Offset of the packet in the reader's buffer.
     pub(super) offset: usize,
+    /// Captured length in bytes.
     pub(super) len: usize,
 }
 
-/// What a reader found when it went on.
-pub(super) enum Step {
-    /// It stands on a packet.
+/// Outcome of advancing a reader by one step.
+pub(super) enum Advance {
+    /// The reader is positioned on a packet.
     Packet,
-    /// Something to say about the input; go on.
+    /// The reader is positioned on secrets.
+    Secrets,
+    /// A warning about the input; reading continues.
     Notice(Notice),
-    /// The input has nothing now; go on later.
+    /// The input is open but has no bytes now; the caller may retry later.
     Idle,
-    /// The input cannot be read on.
+    /// The input failed and ends here.
     Failed(std::io::Error),
-    /// The end.
+    /// The input has ended.
     End,
 }
 
-/// A warning without its frame and file, which the timeline knows.
+/// Reason why a file header was rejected.
+#[derive(Debug)]
+pub(super) enum HeaderError {
+    /// The magic number belongs to another format.
+    UnknownMagic,
+    /// The input ends inside the header.
+    Truncated,
+    /// The header is damaged; the text completes "the block at byte N ...".
+    Damaged(String),
+}
+
+/// A warning without its file name and frame, which the timeline adds.
 #[derive(Debug)]
 pub(super) struct Notice {
     pub(super) code: WarningCode,
     pub(super) text: String,
     pub(super) count: u64,
+}
+
+/// Running counts of one input.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct CaptureCounts {
+    pub(super) packets: u64,
+    /// Captured bytes of all packets, headers of the file format excluded.
+    pub(super) bytes: u64,
+    /// Earliest packet time; `None` before the first packet.
+    pub(super) first: Option<Timestamp>,
+    /// Latest packet time; `None` before the first packet.
+    pub(super) last: Option<Timestamp>,
+    pub(super) truncated: bool,
+    pub(super) ended: bool,
+}
+
+impl Record {
+    /// Returns the placeholder that stands before the first packet.
+    pub(super) fn none(link: LinkType) -> Self {
+        Self {
+            time: Timestamp::default(),
+            link,
+            wire_len: 0,
+            offset: 0,
+            len: 0,
+        }
+    }
 }
 
 impl Notice {
@@ -58,7 +100,7 @@ impl Notice {
         }
     }
 
-    /// The warning about the input called `name`, behind `frame`.
+    /// Builds the warning about the input called `name`, located at `frame`; `None` before the first packet.
     pub(super) fn warning(&self, name: &str, frame: Option<FrameRef>) -> Warning {
         Warning {
             code: self.code,
@@ -69,51 +111,57 @@ impl Notice {
     }
 }
 
-impl Record {
-    /// Stands for "none yet".
-    pub(super) fn none(link: LinkType) -> Self {
-        Self {
-            time: Timestamp::default(),
-            link,
-            wire_len: 0,
-            offset: 0,
-            len: 0,
-        }
+impl CaptureCounts {
+    /// Counts a packet of which `len` bytes were captured.
+    #[inline]
+    pub(super) fn add(&mut self, time: Timestamp, len: usize) {
+        self.packets += 1;
+        self.bytes += len as u64;
+        // Packets may step back in time, so neither the first nor the last one read is the earliest or latest for sure.
+        self.first = Some(self.first.map_or(time, |first| first.min(time)));
+        self.last = Some(self.last.map_or(time, |last| last.max(time)));
+    }
+
+    /// Records the effect of a notice on the input's state.
+    pub(super) fn note(&mut self, notice: &Notice) {
+        self.truncated |= notice.code == WarningCode::CaptureTruncated;
     }
 }
 
-/// The step that follows when a reader wanted more bytes than the input has.
+/// Classifies why the buffer could not supply more bytes.
 ///
-/// `what` names what is cut where some of its bytes are there, as in `a packet`.
-pub(super) fn end_of_input(buffer: &mut RecordBuffer, what: &str) -> Step {
+/// `part` names the unfinished part if some of its bytes are held, such as `a packet`.
+pub(super) fn end_of_input(buffer: &mut RecordBuffer, part: &str) -> Advance {
     if let Some(error) = buffer.take_failure() {
-        if let Some(end) = follow_end(&error) {
-            // What is there of a packet is still being written: nothing is cut.
+        if let Some(end) = FollowEnd::in_error(&error) {
             return match end {
-                FollowEnd::Stopped => Step::End,
-                FollowEnd::Shrunk | FollowEnd::Replaced => Step::Notice(Notice {
+                // An unfinished packet is not truncated: its writer was still at work when we stopped.
+                FollowEnd::Stopped => Advance::End,
+                FollowEnd::Shrunk | FollowEnd::Replaced => Advance::Notice(Notice {
                     code: WarningCode::CaptureReplaced,
                     text: end.to_string(),
                     count: 1,
                 }),
             };
         }
-        return match super::compressed::damage(&error) {
-            Some(super::compressed::Damage::Cut(kind)) => Step::Notice(Notice::truncated(format!(
+        return match Damage::in_error(&error) {
+            Some(Damage::Cut(kind)) => Advance::Notice(Notice::truncated(format!(
                 "the {kind} stream is cut short; the capture was read to {}",
-                buffer.place()
+                buffer.describe_position()
             ))),
-            _ => Step::Failed(error),
+            _ => Advance::Failed(error),
         };
     }
     if buffer.held().is_empty() {
-        return Step::End;
+        return Advance::End;
     }
-    Step::Notice(Notice::truncated(format!(
-        "ends inside {what} that begins at {}",
-        buffer.place()
+    Advance::Notice(Notice::truncated(format!(
+        "ends inside {part} that begins at {}",
+        buffer.describe_position()
     )))
 }
 
-/// No record or block that has to be held as a whole is larger; a length beyond this is damage.
+/// Largest record or block in bytes that is held as a whole; a larger length field is treated as damage.
+///
+/// libpcap accepts at most 262,144 bytes per packet, except for USB, D-Bus and automotive links, which never carry FTP.
 pub(super) const MAX_RECORD: usize = 64 << 20;

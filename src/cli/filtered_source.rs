@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::capture::{Filter, Hidden, Input, PacketSource};
+use crate::capture::{Filter, Input, PacketSource, SkippedPackets};
 use crate::model::record::Capture;
 use crate::model::{Warning, WarningCode};
 
@@ -43,7 +43,7 @@ impl PacketSource for FilteredSource<'_> {
             ended = flow.is_break();
             flow
         });
-        for (link, cause) in filter.refused() {
+        for (link, cause) in filter.unsupported() {
             if ended {
                 return;
             }
@@ -60,10 +60,10 @@ impl PacketSource for FilteredSource<'_> {
         self.inner.captures()
     }
 
-    fn hidden(&self) -> Hidden {
-        Hidden {
+    fn skipped(&self) -> SkippedPackets {
+        SkippedPackets {
             filtered: self.filtered,
-            ..self.inner.hidden()
+            ..self.inner.skipped()
         }
     }
 }

@@ -80,7 +80,7 @@ impl Reading {
             None => CaptureSet::open(&input.captures, read),
         };
         if presentation.verbose {
-            for path in captures.passed_over() {
+            for path in captures.skipped_files() {
                 error_text::note(&format!("passed over {}: no capture", path.display()));
             }
         }

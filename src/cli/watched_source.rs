@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::error_text;
 use super::interruption::Interruption;
-use crate::capture::{Hidden, Input, PacketSource};
+use crate::capture::{Input, PacketSource, SkippedPackets};
 use crate::model::record::Capture;
 use crate::report::units;
 
@@ -85,8 +85,8 @@ impl PacketSource for WatchedSource<'_> {
         self.inner.captures()
     }
 
-    fn hidden(&self) -> Hidden {
-        self.inner.hidden()
+    fn skipped(&self) -> SkippedPackets {
+        self.inner.skipped()
     }
 }
 

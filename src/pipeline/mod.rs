@@ -14,7 +14,7 @@ use std::ops::ControlFlow;
 
 use clock::Clock;
 
-use crate::capture::{Hidden, Input, Packet, PacketSource};
+use crate::capture::{Input, Packet, PacketSource, SkippedPackets};
 use crate::decode::{self, Decoded, Decoder, Segment};
 use crate::keep::{PacketSink, Relation};
 use crate::model::record::{Accounting, Capture, Totals};
@@ -72,7 +72,7 @@ pub fn analyze_and_keep<'s>(
         run.input(input);
         ControlFlow::Continue(())
     });
-    run.finish(source.captures(), source.hidden())
+    run.finish(source.captures(), source.skipped())
 }
 
 struct Run<'s> {
@@ -95,6 +95,8 @@ impl Run<'_> {
         match input {
             Input::Packet(packet) => self.packet(&packet),
             Input::Tick(time) => self.tick(time),
+            // Nothing downstream decrypts TLS yet, so secrets stored in the capture have no use.
+            Input::Secrets(_) => {}
             Input::CaptureStart(capture) => self.tracker.tell(EventKind::Capture(capture)),
             Input::Warning(warning) if self.live => {
                 self.tracker.tell(EventKind::Warning(&warning));
@@ -198,7 +200,7 @@ impl Run<'_> {
         self.tracker.tick(now);
     }
 
-    fn finish(mut self, captures: Vec<Capture>, hidden: Hidden) -> Summary {
+    fn finish(mut self, captures: Vec<Capture>, skipped: SkippedPackets) -> Summary {
         self.flows.finish(self.last, &mut self.tracker);
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.decoder.warnings());
@@ -219,7 +221,7 @@ impl Run<'_> {
         let totals = Totals {
             packets: counted(|capture| capture.packets),
             bytes: counted(|capture| capture.bytes),
-            accounting: self.accounting(hidden),
+            accounting: self.accounting(skipped),
             ..self.tracker.totals()
         };
         Summary {
@@ -230,7 +232,7 @@ impl Run<'_> {
     }
 
     /// What became of every packet.
-    fn accounting(&self, hidden: Hidden) -> Accounting {
+    fn accounting(&self, skipped: SkippedPackets) -> Accounting {
         let tally = self.decoder.tally();
         let packets = self.tracker.packets();
         let used = packets.used + self.joined.used;
@@ -240,8 +242,8 @@ impl Run<'_> {
             dns,
             not_ftp: tally.decoded().saturating_sub(used + dns),
             not_decodable: tally.not_decodable(),
-            filtered: hidden.filtered,
-            outside_time_bounds: hidden.outside_time_bounds,
+            filtered: skipped.filtered,
+            outside_time_bounds: skipped.outside_time_bounds,
             cut: tally.cut.count,
             duplicates: packets.duplicates,
         }

@@ -4,9 +4,9 @@ use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::*;
-use crate::model::WarningCode;
+use crate::scratch_folder::ScratchFolder;
 
-/// A pcap file of packets with these times (microseconds) and bytes.
+/// Builds a pcap file of packets with these times (microseconds) and bytes.
 fn pcap(packets: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for word in [0xa1b2_c3d4_u32, 4 << 16 | 2, 0, 0, 262_144, 1] {
@@ -22,7 +22,7 @@ fn pcap(packets: &[(u32, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-/// Packets of one byte each.
+/// Builds a pcap file of one-byte packets.
 fn short(packets: &[(u32, u8)]) -> Vec<u8> {
     let packets: Vec<_> = packets
         .iter()
@@ -31,7 +31,7 @@ fn short(packets: &[(u32, u8)]) -> Vec<u8> {
     pcap(&packets)
 }
 
-/// Gives one byte a call, as a pipe may.
+/// Reader that returns one byte a call, as a pipe may.
 struct Drip(Cursor<Vec<u8>>);
 
 impl Read for Drip {
@@ -56,11 +56,10 @@ fn set(inputs: Vec<(&str, Vec<u8>)>, options: ReadOptions) -> CaptureSet {
 struct Seen {
     packets: Vec<(FrameRef, Vec<u8>)>,
     starts: Vec<String>,
+    secrets: Vec<Vec<u8>>,
     warnings: Vec<Warning>,
     failures: Vec<String>,
 }
-
-use crate::model::Warning;
 
 fn run(set: &mut CaptureSet) -> Seen {
     let mut seen = Seen::default();
@@ -70,6 +69,7 @@ fn run(set: &mut CaptureSet) -> Seen {
             Input::CaptureStart(capture) => seen.starts.push(capture.path.clone()),
             Input::Warning(warning) => seen.warnings.push(warning),
             Input::Failed(error) => seen.failures.push(error.to_string()),
+            Input::Secrets(secrets) => seen.secrets.push(secrets.data.to_vec()),
             Input::Tick(_) => panic!("files do not wait"),
         }
         ControlFlow::Continue(())
@@ -112,7 +112,7 @@ fn inputs_are_merged_by_time_and_numbered_over_the_timeline() {
 }
 
 #[test]
-fn equal_first_times_are_ordered_by_path_and_empty_captures_stand_last() {
+fn equal_first_times_are_ordered_by_path_and_empty_captures_go_last() {
     let mut set = set(
         vec![
             ("none", short(&[])),
@@ -130,7 +130,7 @@ fn equal_first_times_are_ordered_by_path_and_empty_captures_stand_last() {
 }
 
 #[test]
-fn times_that_step_back_are_delivered_in_file_order() {
+fn packets_that_step_back_in_time_keep_the_file_order() {
     let mut set = set(
         vec![("a", short(&[(5, 1), (3, 2), (8, 3)]))],
         ReadOptions::default(),
@@ -142,7 +142,7 @@ fn times_that_step_back_are_delivered_in_file_order() {
 }
 
 #[test]
-fn packets_outside_the_bounds_are_counted_but_not_delivered() {
+fn packets_outside_the_time_bounds_are_counted_but_not_delivered() {
     let options = ReadOptions {
         since: Some(Timestamp::from_nanos(2_000)),
         until: Some(Timestamp::from_nanos(4_000)),
@@ -159,7 +159,7 @@ fn packets_outside_the_bounds_are_counted_but_not_delivered() {
 }
 
 #[test]
-fn a_cut_capture_is_warned_about_at_its_last_whole_packet() {
+fn cut_capture_is_warned_about_at_its_last_whole_packet() {
     let mut bytes = short(&[(1, 1), (2, 2)]);
     bytes.pop();
     let mut set = set(vec![("a.pcap", bytes)], ReadOptions::default());
@@ -173,7 +173,7 @@ fn a_cut_capture_is_warned_about_at_its_last_whole_packet() {
 }
 
 #[test]
-fn a_cut_gzip_gives_its_packets_and_one_warning() {
+fn cut_gzip_yields_its_packets_and_one_warning() {
     let packets: Vec<_> = (0..1000_u32)
         .map(|n| (n, n.to_be_bytes().to_vec()))
         .collect();
@@ -198,7 +198,7 @@ fn a_cut_gzip_gives_its_packets_and_one_warning() {
 }
 
 #[test]
-fn what_cannot_be_read_is_told_first_and_the_others_go_on() {
+fn unreadable_inputs_fail_first_and_the_others_continue() {
     let mut set = set(
         vec![
             ("empty", Vec::new()),
@@ -222,7 +222,7 @@ fn what_cannot_be_read_is_told_first_and_the_others_go_on() {
 }
 
 #[test]
-fn damage_in_a_compressed_stream_fails_it_and_keeps_what_came_before() {
+fn corrupt_compression_fails_after_the_packets_before_it() {
     let packets: Vec<_> = (0..50_000_u32)
         .map(|n| (n, n.to_be_bytes().to_vec()))
         .collect();
@@ -244,15 +244,83 @@ fn damage_in_a_compressed_stream_fails_it_and_keeps_what_came_before() {
 }
 
 #[test]
-fn a_slow_pipe_gives_the_same_packets() {
+fn slow_pipe_yields_the_same_packets() {
     let bytes = short(&[(1, 1), (2, 2), (3, 3)]);
     let reader: Box<dyn Read + Send> = Box::new(Drip(Cursor::new(bytes)));
     let mut set = CaptureSet::from_readers(vec![("-".into(), reader)], ReadOptions::default());
     assert_eq!(order_of(&run(&mut set)), [1, 2, 3]);
 }
 
+/// Builds a pcapng file of one interface, the given secrets, one packet and the same secrets again.
+fn pcapng_with_secrets(secrets: &[&[u8]], micros: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut block = |block_type: u32, words: &[u32], data: &[u8]| {
+        let body = words.len() * 4 + data.len().next_multiple_of(4);
+        let len = u32::try_from(body + 12).unwrap();
+        for word in [block_type, len].iter().chain(words) {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.extend_from_slice(data);
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes.extend_from_slice(&len.to_le_bytes());
+    };
+    block(0x0a0d_0d0a, &[0x1a2b_3c4d, 1, u32::MAX, u32::MAX], &[]);
+    block(1, &[1, 0], &[]);
+    let write_secrets = |block: &mut dyn FnMut(u32, &[u32], &[u8])| {
+        for secrets in secrets {
+            let len = u32::try_from(secrets.len()).unwrap();
+            block(10, &[Secrets::TLS_KEY_LOG, len], secrets);
+        }
+    };
+    write_secrets(&mut block);
+    block(6, &[0, 0, micros, 1, 1], b"p");
+    write_secrets(&mut block);
+    bytes
+}
+
 #[test]
-fn a_break_ends_the_run_at_once() {
+fn secrets_before_and_behind_the_first_packet_are_delivered() {
+    let file = pcapng_with_secrets(&[b"one", b"two!"], 1);
+    let mut set = set(vec![("a", file)], ReadOptions::default());
+    let mut items = Vec::new();
+    set.for_each(&mut |input| {
+        items.push(match input {
+            Input::CaptureStart(_) => "start".to_owned(),
+            Input::Packet(_) => "packet".to_owned(),
+            Input::Secrets(secrets) => String::from_utf8_lossy(secrets.data).into_owned(),
+            other => panic!("{other:?}"),
+        });
+        ControlFlow::Continue(())
+    });
+    assert_eq!(items, ["start", "one", "two!", "packet", "one", "two!"]);
+}
+
+#[test]
+fn secrets_of_a_probed_file_are_delivered_once() {
+    let folder = ScratchFolder::new("probed-secrets");
+    for (name, micros) in [("a", 1), ("b", 2)] {
+        let file = pcapng_with_secrets(&[name.as_bytes()], micros);
+        std::fs::write(folder.join(name), file).unwrap();
+    }
+    let mut set = CaptureSet::open(&[folder.to_path_buf()], ReadOptions::default());
+    assert_eq!(run(&mut set).secrets, [b"a", b"a", b"b", b"b"]);
+}
+
+#[test]
+fn secrets_before_the_first_packet_are_limited() {
+    let large = vec![0; 6 << 20];
+    let file = pcapng_with_secrets(&[&large, &large, &large], 1);
+    let mut set = set(vec![("a", file)], ReadOptions::default());
+    let seen = run(&mut set);
+    // Two of the three in front, and all behind the packet, which need not be copied.
+    assert_eq!(seen.secrets.len(), 2 + 3);
+    assert_eq!(seen.warnings.len(), 1);
+    assert_eq!(seen.warnings[0].code, WarningCode::LimitReached);
+    assert_eq!(seen.warnings[0].count, 1);
+}
+
+#[test]
+fn break_ends_the_run_at_once() {
     let mut set = set(
         vec![("a", short(&[(1, 1), (2, 2), (3, 3)]))],
         ReadOptions::default(),
@@ -278,7 +346,7 @@ proptest! {
 
     /// Rotated files: pieces that follow each other, equal times on both sides of a border allowed.
     #[test]
-    fn a_capture_in_consecutive_pieces_is_the_capture(
+    fn capture_split_into_consecutive_files_is_the_same_timeline(
         steps in proptest::collection::vec(0_u32..3, 1..60),
         borders in proptest::collection::vec(0_usize..60, 0..6),
     ) {
@@ -297,7 +365,7 @@ proptest! {
 
     /// Parallel writers: every packet in any of the files, all times different.
     #[test]
-    fn a_capture_dealt_out_to_files_is_the_capture(
+    fn capture_dealt_out_to_parallel_files_is_the_same_timeline(
         deals in proptest::collection::vec((1_u32..3, 0_usize..4), 1..60),
     ) {
         let steps: Vec<_> = deals.iter().map(|(step, _)| *step).collect();
@@ -320,7 +388,7 @@ proptest! {
     }
 
     #[test]
-    fn no_bytes_make_it_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         let mut damaged = short(&[(1, 1), (2, 2)]);
         damaged.extend_from_slice(&bytes);
         let mut set = set(vec![("a", bytes), ("b", damaged)], ReadOptions::default());
@@ -329,7 +397,7 @@ proptest! {
     }
 }
 
-/// Packets that differ, each so many microseconds behind the one before it.
+/// Builds distinct packets, each so many microseconds after the previous one.
 fn timeline(steps: &[u32]) -> Vec<(u32, Vec<u8>)> {
     let mut time = 0;
     steps
@@ -342,7 +410,7 @@ fn timeline(steps: &[u32]) -> Vec<(u32, Vec<u8>)> {
         .collect()
 }
 
-/// What does not depend on how packets were dealt out to files.
+/// Reads inputs and returns the properties that do not depend on how packets are split into files.
 fn summary(inputs: Vec<(&str, Vec<u8>)>) -> Vec<(u64, Timestamp, Vec<u8>)> {
     run(&mut set(inputs, ReadOptions::default()))
         .packets

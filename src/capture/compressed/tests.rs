@@ -37,7 +37,7 @@ fn compress(compression: Compression, bytes: &[u8]) -> Vec<u8> {
     }
 }
 
-/// Bytes that compress, but not to nothing.
+/// Generates bytes that compress by about a third.
 fn content(len: usize) -> Vec<u8> {
     let mut state = 1_u32;
     (0..len)
@@ -52,9 +52,9 @@ fn content(len: usize) -> Vec<u8> {
         .collect()
 }
 
-/// Everything that comes out, and how it ends.
+/// Decompresses to the end. Returns the output and the result of the last read.
 fn decompress(bytes: &[u8], window_limit: u64) -> (Vec<u8>, io::Result<()>) {
-    let compression = Compression::of(bytes).expect("a magic number");
+    let compression = Compression::detect(bytes).expect("a magic number");
     let mut reader = compression.open(Box::new(Cursor::new(bytes.to_vec())), window_limit);
     let mut out = Vec::new();
     let mut piece = [0; 10_000];
@@ -68,11 +68,11 @@ fn decompress(bytes: &[u8], window_limit: u64) -> (Vec<u8>, io::Result<()>) {
 }
 
 #[test]
-fn every_format_is_told_by_its_magic_and_read_whole() {
+fn every_format_is_detected_by_its_magic_and_read_whole() {
     let bytes = content(500_000);
     for compression in ALL {
         let packed = compress(compression, &bytes);
-        assert_eq!(Compression::of(&packed), Some(compression));
+        assert_eq!(Compression::detect(&packed), Some(compression));
         let (out, end) = decompress(&packed, 64 << 20);
         assert!(end.is_ok(), "{compression}: {end:?}");
         assert!(out == bytes, "{compression}");
@@ -80,7 +80,7 @@ fn every_format_is_told_by_its_magic_and_read_whole() {
 }
 
 #[test]
-fn streams_that_follow_each_other_are_one() {
+fn concatenated_streams_are_read_as_one() {
     for compression in ALL {
         let packed = [
             compress(compression, b"one "),
@@ -95,7 +95,7 @@ fn streams_that_follow_each_other_are_one() {
 }
 
 #[test]
-fn skippable_frames_are_passed_over() {
+fn skippable_frames_are_skipped() {
     let skippable = [0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3];
     for compression in [Compression::Zstd, Compression::Lz4] {
         let packed = [
@@ -112,7 +112,7 @@ fn skippable_frames_are_passed_over() {
 }
 
 #[test]
-fn a_cut_anywhere_is_told_and_never_adds_a_byte() {
+fn stream_cut_anywhere_reports_the_cut_and_adds_no_bytes() {
     let bytes = content(3_000);
     for compression in ALL {
         let packed = compress(compression, &bytes);
@@ -121,7 +121,7 @@ fn a_cut_anywhere_is_told_and_never_adds_a_byte() {
             assert!(bytes.starts_with(&out), "{compression} cut at {cut}");
             let error = end.expect_err("cut");
             assert!(
-                matches!(damage(&error), Some(Damage::Cut(kind)) if *kind == compression),
+                matches!(Damage::in_error(&error), Some(Damage::Cut(kind)) if *kind == compression),
                 "{compression} cut at {cut}: {error}"
             );
         }
@@ -129,7 +129,7 @@ fn a_cut_anywhere_is_told_and_never_adds_a_byte() {
 }
 
 #[test]
-fn what_was_decoded_before_a_cut_is_given() {
+fn bytes_decoded_before_a_cut_are_returned() {
     let bytes = content(1_000_000);
     for compression in [Compression::Gzip, Compression::Zstd, Compression::Lz4] {
         let packed = compress(compression, &bytes);
@@ -139,7 +139,7 @@ fn what_was_decoded_before_a_cut_is_given() {
 }
 
 #[test]
-fn damage_is_told_as_damage() {
+fn damaged_gzip_and_xz_report_damage() {
     let bytes = content(300_000);
     for compression in ALL {
         let mut packed = compress(compression, &bytes);
@@ -147,12 +147,12 @@ fn damage_is_told_as_damage() {
         for byte in &mut packed[middle..middle + 8] {
             *byte ^= 0x5a;
         }
-        // LZ4 and Zstandard as they are written here have no checksum: there, only the length of a block can tell.
+        // LZ4 and Zstandard as written here have no checksum, so damage inside a block may go undetected.
         let (_, end) = decompress(&packed, 64 << 20);
         if matches!(compression, Compression::Gzip | Compression::Xz) {
             assert!(
                 matches!(
-                    end.as_ref().map_err(damage),
+                    end.as_ref().map_err(Damage::in_error),
                     Err(Some(Damage::Corrupt(_) | Damage::Cut(_)))
                 ),
                 "{compression}: {end:?}"
@@ -162,7 +162,7 @@ fn damage_is_told_as_damage() {
 }
 
 #[test]
-fn bytes_behind_the_end_are_damage_but_zeros_behind_gzip_are_padding() {
+fn trailing_bytes_are_damage_but_zeros_behind_gzip_are_padding() {
     for compression in ALL {
         let packed = [compress(compression, b"one"), b"something else".to_vec()].concat();
         let (out, end) = decompress(&packed, 64 << 20);
@@ -174,23 +174,29 @@ fn bytes_behind_the_end_are_damage_but_zeros_behind_gzip_are_padding() {
 }
 
 #[test]
-fn a_window_beyond_the_limit_is_refused() {
+fn window_beyond_the_limit_is_rejected() {
     // A Zstandard frame header with a window of 128 MiB, and an xz stream with a dictionary of 8 MiB.
     let zstd = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 1, 0, 0];
-    let error = decompress(&zstd, 64 << 20).1.expect_err("refused");
-    assert!(matches!(damage(&error), Some(Damage::WindowTooLarge)));
+    let error = decompress(&zstd, 64 << 20).1.expect_err("rejected");
+    assert!(matches!(
+        Damage::in_error(&error),
+        Some(Damage::WindowTooLarge)
+    ));
     let mut options = lzma_rust2::XzOptions::with_preset(1);
     options.lzma_options.dict_size = 8 << 20;
     let mut encoder = lzma_rust2::XzWriter::new(Vec::new(), options).unwrap();
     encoder.write_all(b"abc").unwrap();
     let xz = encoder.finish().unwrap();
-    let error = decompress(&xz, 1 << 20).1.expect_err("refused");
-    assert!(matches!(damage(&error), Some(Damage::WindowTooLarge)));
+    let error = decompress(&xz, 1 << 20).1.expect_err("rejected");
+    assert!(matches!(
+        Damage::in_error(&error),
+        Some(Damage::WindowTooLarge)
+    ));
     assert!(decompress(&xz, 64 << 20).1.is_ok());
 }
 
 #[test]
-fn an_error_of_the_input_stays_what_it_is() {
+fn error_of_the_input_keeps_its_code() {
     struct Fails(Cursor<Vec<u8>>);
     impl Read for Fails {
         fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -212,7 +218,7 @@ fn an_error_of_the_input_stays_what_it_is() {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
     #[test]
-    fn no_bytes_make_a_decoder_panic(
+    fn arbitrary_damage_never_panics(
         bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 1..60),
         at in 0_usize..2_000,
         which in 0_usize..4,

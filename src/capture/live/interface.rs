@@ -1,69 +1,116 @@
-//! One interface: opened by libpcap, and read without ever waiting for it.
+//! Network interfaces: the list of those that exist, and one that is open, with its loss counters.
 
 use std::collections::VecDeque;
+use std::fs::File;
+use std::net::IpAddr;
 use std::ops::ControlFlow;
+use std::os::unix::fs::FileExt as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
-use super::losses::Lost;
-use super::{FORMAT, LiveOptions, RETIRE, Take, Way};
-use crate::capture::counts::Counts;
-use crate::capture::ticker::Ticker;
-use crate::capture::{Error, Input, LinkType, Packet};
-use crate::model::record::Capture;
+use super::{BLOCK_TIMEOUT, CaptureDirection, LiveOptions};
+use crate::capture::record::CaptureCounts;
+use crate::capture::waiting::QuietClock;
+use crate::capture::{Deliver, Error, Input, LinkType, Packet};
+use crate::model::record::{Capture, Drops};
 use crate::model::{CapturePlace, FrameRef, Timestamp};
 
-/// One interface.
-pub(super) struct Line {
+/// Network interface of this machine.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Interface {
+    /// Name, as given to `-i`.
+    pub name: String,
+    /// Description by the system; `None` if it has none.
+    pub description: Option<String>,
+    /// Addresses in the system's order.
+    pub addresses: Vec<IpAddr>,
+    /// The interface is enabled.
+    pub up: bool,
+    /// The interface is ready to send and receive.
+    pub running: bool,
+    /// The interface carries only traffic of this machine with itself.
+    pub loopback: bool,
+}
+
+/// Lists the interfaces in libpcap's order: the likeliest to be captured from first.
+pub fn interfaces() -> Result<Vec<Interface>, Error> {
+    let devices = pcap::Device::list().map_err(|error| Error::Interfaces {
+        cause: error.to_string(),
+    })?;
+    Ok(devices.into_iter().map(describe).collect())
+}
+
+fn describe(device: pcap::Device) -> Interface {
+    Interface {
+        up: device.flags.is_up(),
+        running: device.flags.is_running(),
+        loopback: device.flags.is_loopback(),
+        name: device.name,
+        description: device.desc,
+        addresses: device
+            .addresses
+            .iter()
+            .map(|address| address.addr)
+            .collect(),
+    }
+}
+
+/// Interface opened by libpcap and read without blocking.
+pub(super) struct OpenInterface {
     pub(super) name: String,
     pub(super) capture: pcap::Capture<pcap::Active>,
     pub(super) link: LinkType,
-    pub(super) counts: Counts,
-    pub(super) lost: Lost,
-    /// Packets that wait for their turn among several interfaces.
-    pub(super) held: VecDeque<Held>,
+    pub(super) counts: CaptureCounts,
+    pub(super) losses: LossCounters,
+    /// Packets held for merging with those of other interfaces, in order of arrival.
+    pub(super) held: VecDeque<HeldPacket>,
+    /// Set once the interface has disappeared.
     pub(super) gone: bool,
 }
 
-/// A packet that waits.
-pub(super) struct Held {
+/// Copy of a packet that is held for merging.
+pub(super) struct HeldPacket {
     pub(super) time: Timestamp,
     pub(super) wire_len: u32,
     pub(super) data: Box<[u8]>,
+    /// Time of this machine's clock at which the packet was read from the ring.
     pub(super) arrived: Instant,
 }
 
-impl Line {
+impl OpenInterface {
+    /// Opens an interface with `options`.
     pub(super) fn open(interface: &str, options: &LiveOptions) -> Result<Self, Error> {
         let failed = |error: pcap::Error| interface_error(interface, &error);
         let is_any = interface == ANY;
         let capture = pcap::Capture::from_device(interface)
             .map_err(failed)?
-            // Asking for it where there is none is an error to the binding.
+            // `any` has no promiscuous mode: libpcap returns a warning, which the binding turns into an error.
             .promisc(options.promiscuous && !is_any)
             .snaplen(i32::try_from(options.snap_length).unwrap_or(i32::MAX))
             .buffer_size(i32::try_from(options.buffer).unwrap_or(i32::MAX))
-            .timeout(i32::try_from(RETIRE.as_millis()).unwrap_or(50))
+            .timeout(i32::try_from(BLOCK_TIMEOUT.as_millis()).unwrap_or(50))
             .precision(pcap::Precision::Nano);
         let mut capture = capture.open().map_err(failed)?;
         if is_any {
-            // As tcpdump does; where the system knows no second version, the first one does as well.
+            // As tcpdump does. Systems without version 2 of the cooked header keep version 1, which is decoded as well.
             let _ = capture.set_datalink(pcap::Linktype(i32::from(LinkType::LINUX_SLL2.0)));
         }
         let mut capture = capture.setnonblock().map_err(failed)?;
-        let way = match options.way {
-            Way::Both => None,
-            Way::In => Some(pcap::Direction::In),
-            Way::Out => Some(pcap::Direction::Out),
+        // Not called for both directions: that is the default, and some platforms support no other.
+        let direction = match options.direction {
+            CaptureDirection::Both => None,
+            CaptureDirection::In => Some(pcap::Direction::In),
+            CaptureDirection::Out => Some(pcap::Direction::Out),
         };
-        if let Some(way) = way {
-            capture.direction(way).map_err(failed)?;
+        if let Some(direction) = direction {
+            capture.direction(direction).map_err(failed)?;
         }
         if let Some(filter) = &options.filter {
             capture
                 .filter(filter, true)
                 .map_err(|error| Error::Filter {
                     expression: filter.clone(),
-                    cause: words(&error),
+                    cause: message(&error),
                 })?;
         }
         let number = capture.get_datalink().0;
@@ -72,37 +119,37 @@ impl Line {
             name: interface.to_owned(),
             capture,
             link,
-            counts: Counts::default(),
-            lost: Lost::open(interface),
+            counts: CaptureCounts::default(),
+            losses: LossCounters::open(interface),
             held: VecDeque::new(),
             gone: false,
         })
     }
 
-    /// Hands packets on as they lie in the ring; libpcap's words where the interface is gone.
-    pub(super) fn deliver(
+    /// Delivers a batch of packets straight from the ring. Returns how many, or libpcap's message if the interface is gone.
+    pub(super) fn dispatch(
         &mut self,
         index: usize,
-        number: &mut u64,
-        ticker: &mut Ticker,
-        take: Take<'_>,
+        packets: &mut u64,
+        clock: &mut QuietClock,
+        deliver: Deliver<'_>,
     ) -> ControlFlow<(), Result<usize, String>> {
         let mut flow = ControlFlow::Continue(());
         let (link, counts) = (self.link, &mut self.counts);
         let before = counts.packets;
         let capture = u32::try_from(index).unwrap_or(u32::MAX);
         let found = self.capture.dispatch(Some(BATCH), |packet| {
-            // A batch cannot be ended early.
+            // libpcap's callback cannot end a batch early, so its rest is discarded after a break.
             if flow.is_break() {
                 return;
             }
             let time = time_of(packet.header);
-            *number += 1;
+            *packets += 1;
             counts.add(time, packet.data.len());
-            flow = take(Input::Packet(Packet {
+            flow = deliver(Input::Packet(Packet {
                 frame: FrameRef {
                     time,
-                    number: *number,
+                    number: *packets,
                     place: CapturePlace::new(capture, counts.packets),
                 },
                 link,
@@ -113,29 +160,31 @@ impl Line {
         if counts.packets > before
             && let Some(last) = counts.last
         {
-            ticker.packets(last);
+            clock.on_packet(last);
         }
         flow?;
-        ControlFlow::Continue(outcome(found))
+        ControlFlow::Continue(dispatch_result(found))
     }
 
-    /// Keeps packets until those of the other interfaces from the same time are here too.
+    /// Copies a batch of packets until those of the other interfaces with the same times have arrived. Returns how many, or
+    /// libpcap's message if the interface is gone.
     pub(super) fn hold(&mut self, held_bytes: &mut usize) -> Result<usize, String> {
         let arrived = Instant::now();
         let held = &mut self.held;
-        let found = self.capture.dispatch(Some(BATCH_HELD), |packet| {
-            let packet = Held {
+        let found = self.capture.dispatch(Some(HELD_BATCH), |packet| {
+            let packet = HeldPacket {
                 time: time_of(packet.header),
                 wire_len: packet.header.len.max(packet.header.caplen),
                 data: packet.data.into(),
                 arrived,
             };
-            *held_bytes += packet.cost();
+            *held_bytes += packet.memory();
             held.push_back(packet);
         });
-        outcome(found)
+        dispatch_result(found)
     }
 
+    /// Builds the reference of a packet just counted; `number` is its frame number over all interfaces.
     pub(super) fn frame(&self, time: Timestamp, index: usize, number: u64) -> FrameRef {
         FrameRef {
             time,
@@ -147,17 +196,20 @@ impl Line {
         }
     }
 
-    pub(super) fn ask_drops(&mut self) {
+    /// Reads the loss counters of kernel and interface.
+    pub(super) fn update_drops(&mut self) {
         if !self.gone
             && let Ok(stat) = self.capture.stats()
         {
-            let new = stat.dropped.wrapping_sub(self.lost.seen);
-            self.lost.seen = stat.dropped;
-            self.lost.drops.kernel = self.lost.drops.kernel.saturating_add(u64::from(new));
+            // 32 bits wrap within minutes of heavy loss on a fast link; the difference does not.
+            let new = stat.dropped.wrapping_sub(self.losses.last_dropped);
+            self.losses.last_dropped = stat.dropped;
+            self.losses.drops.kernel = self.losses.drops.kernel.saturating_add(u64::from(new));
         }
-        self.lost.ask_interface();
+        self.losses.update_interface();
     }
 
+    /// Builds the report's record of this interface, without counts unless `counted`.
     pub(super) fn record(&self, counted: bool) -> Capture {
         Capture {
             path: self.name.clone(),
@@ -169,37 +221,111 @@ impl Line {
             first_packet: self.counts.first,
             last_packet: self.counts.last,
             truncated: counted.then_some(self.counts.truncated),
-            drops: counted.then_some(self.lost.drops),
+            drops: counted.then_some(self.losses.drops),
         }
     }
 }
 
-impl Held {
-    pub(super) fn cost(&self) -> usize {
+impl HeldPacket {
+    /// Returns the memory that the packet occupies, in bytes.
+    pub(super) fn memory(&self) -> usize {
         self.data.len() + size_of::<Self>()
     }
 }
 
-fn outcome(found: Result<usize, pcap::Error>) -> Result<usize, String> {
+/// Packets lost so far on all interfaces, readable from other threads.
+#[derive(Debug, Default)]
+pub struct DropCounts {
+    kernel: AtomicU64,
+    interface: AtomicU64,
+}
+
+/// Loss counters of one interface.
+pub(super) struct LossCounters {
+    pub(super) drops: Drops,
+    /// libpcap's 32-bit counter at the last reading.
+    last_dropped: u32,
+    /// Open counter files of the kernel, each with its value at the start.
+    counters: Vec<(File, u64)>,
+    /// Set once a warning about lost packets was delivered.
+    pub(super) warned: bool,
+}
+
+impl DropCounts {
+    /// Returns the current counts.
+    #[must_use]
+    pub fn get(&self) -> Drops {
+        Drops {
+            kernel: self.kernel.load(Ordering::Relaxed),
+            interface: self.interface.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Replaces the counts by `sum`, taken over all interfaces.
+    pub(super) fn set(&self, sum: Drops) {
+        self.kernel.store(sum.kernel, Ordering::Relaxed);
+        self.interface.store(sum.interface, Ordering::Relaxed);
+    }
+}
+
+impl LossCounters {
+    /// Opens the kernel's counters of an interface; those that do not exist count nothing.
+    fn open(interface: &str) -> Self {
+        // Kept open rather than opened for each reading, as libpcap does: once the sandbox closes the file system, only
+        // descriptors opened before remain usable.
+        let counters = COUNTERS.iter().filter_map(|counter| {
+            let path = format!("/sys/class/net/{interface}/statistics/{counter}");
+            let file = File::open(path).ok()?;
+            let count = read_count(&file)?;
+            Some((file, count))
+        });
+        Self {
+            drops: Drops::default(),
+            last_dropped: 0,
+            counters: counters.collect(),
+            warned: false,
+        }
+    }
+
+    fn update_interface(&mut self) {
+        let new = self
+            .counters
+            .iter()
+            .filter_map(|(file, before)| read_count(file)?.checked_sub(*before))
+            .fold(0, u64::saturating_add);
+        // Drivers reset their counters when an interface goes down; the losses happened all the same.
+        self.drops.interface = self.drops.interface.max(new);
+    }
+}
+
+fn read_count(file: &File) -> Option<u64> {
+    let mut text = [0; 32];
+    let got = file.read_at(&mut text, 0).ok()?;
+    let text = text.get(..got)?.trim_ascii();
+    std::str::from_utf8(text).ok()?.parse().ok()
+}
+
+fn dispatch_result(found: Result<usize, pcap::Error>) -> Result<usize, String> {
     match found {
         Ok(count) => Ok(count),
-        Err(error) => match words(&error) {
-            // After a break libpcap says that it failed, and has nothing to say about it.
-            words if words.is_empty() => Ok(0),
-            words => Err(words),
+        Err(error) => match message(&error) {
+            // libpcap returns an error without a message after a break, which is no failure.
+            message if message.is_empty() => Ok(0),
+            message => Err(message),
         },
     }
 }
 
-fn words(error: &pcap::Error) -> String {
+fn message(error: &pcap::Error) -> String {
     match error {
-        pcap::Error::PcapError(words) => words.clone(),
+        pcap::Error::PcapError(message) => message.clone(),
         other => other.to_string(),
     }
 }
 
+/// Classifies libpcap's error; it has a code for permissions, but the binding passes on only the text.
 fn interface_error(interface: &str, error: &pcap::Error) -> Error {
-    let cause = words(error);
+    let cause = message(error);
     let interface = interface.to_owned();
     let denied = ["ermission", "not permitted"];
     if denied.iter().any(|word| cause.contains(word)) {
@@ -211,26 +337,42 @@ fn interface_error(interface: &str, error: &pcap::Error) -> Error {
     Error::Interface { interface, cause }
 }
 
-/// Time stamps are asked for in nanoseconds; the field is named for microseconds all the same.
 fn time_of(header: &pcap::PacketHeader) -> Timestamp {
     let seconds = u64::try_from(header.ts.tv_sec).unwrap_or(0);
+    // Nanoseconds, since `Precision::Nano` was requested: the field keeps its name.
     let nanos = u64::try_from(header.ts.tv_usec).unwrap_or(0);
     Timestamp::from_parts(seconds, nanos)
 }
 
-/// The pseudo-interface for all interfaces of Linux.
+/// Format of an interface in reports, where files have `pcap` or `pcapng`.
+const FORMAT: &str = "live";
+/// Linux's pseudo-interface for all interfaces.
 const ANY: &str = "any";
-/// Packets taken from one ring before the others are looked at.
+/// Packets taken from a ring before signals and the other rings are looked at.
 const BATCH: usize = 4096;
-/// Packets taken at once where they are copied: super-frames of them are some megabytes.
-const BATCH_HELD: usize = 256;
+/// Packets copied from a ring at once: offloaded segments of 64 KiB make 16 MiB of them.
+const HELD_BATCH: usize = 256;
+/// The kernel's counters of packets that an interface lost before they reached the ring.
+const COUNTERS: [&str; 2] = ["rx_missed_errors", "rx_fifo_errors"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_missing_permission_says_what_to_grant() {
+    fn device_flags_become_states_of_the_interface() {
+        let device = pcap::Device {
+            name: "lo".to_owned(),
+            desc: None,
+            addresses: Vec::new(),
+            flags: pcap::DeviceFlags::from(7),
+        };
+        let interface = describe(device);
+        assert!(interface.loopback && interface.up && interface.running);
+    }
+
+    #[test]
+    fn missing_permission_hints_at_the_capability() {
         let words = "eth0: You don't have permission to perform this capture on that device (socket: Operation not permitted)";
         let error = interface_error("eth0", &pcap::Error::PcapError(words.to_owned()));
         assert!(matches!(error, Error::Permission { .. }));
@@ -242,7 +384,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interface_that_is_not_there_is_named_once() {
+    fn unknown_interface_is_named_once_in_the_message() {
         let words = "nosuch0: No such device exists (SIOCGIFHWADDR: No such device)";
         let error = interface_error("nosuch0", &pcap::Error::PcapError(words.to_owned()));
         let text = error.to_string();

@@ -1,7 +1,7 @@
 use super::*;
 use crate::model::WarningCode;
 
-/// Writes pcap files the way a writer of either byte order and unit does.
+/// Writer of pcap files in either byte order and unit.
 struct Writer {
     magic: u32,
     big_endian: bool,
@@ -36,7 +36,7 @@ impl Writer {
         for word in [seconds, fraction, u32::try_from(data.len()).unwrap(), wire] {
             self.word(word);
         }
-        if self.magic == MODIFIED {
+        if self.magic == KUZNETZOV {
             self.bytes.extend_from_slice(&[0xee; 8]);
         }
         self.bytes.extend_from_slice(data);
@@ -45,10 +45,10 @@ impl Writer {
 
 fn open(bytes: &[u8]) -> PcapFile {
     let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
-    PcapFile::new(RecordBuffer::new(input, 128, false)).unwrap_or_else(|_| panic!("refused"))
+    PcapFile::new(RecordBuffer::new(input, 128, false)).unwrap_or_else(|_| panic!("rejected"))
 }
 
-/// Packets as (nanoseconds, wire length, bytes), and the warnings.
+/// Packets as (nanoseconds, wire length, bytes), and the notices.
 type Read = (Vec<(i64, u32, Vec<u8>)>, Vec<(WarningCode, String)>);
 
 fn read(bytes: &[u8]) -> Read {
@@ -56,24 +56,25 @@ fn read(bytes: &[u8]) -> Read {
     let (mut packets, mut warnings) = (Vec::new(), Vec::new());
     loop {
         match file.advance() {
-            Step::Packet => {
+            Advance::Packet => {
                 let record = file.record();
                 packets.push((record.time.nanos(), record.wire_len, file.data().to_vec()));
             }
-            Step::Notice(notice) => warnings.push((notice.code, notice.text)),
-            Step::Failed(error) => panic!("{error}"),
-            Step::Idle => panic!("a file is never idle"),
-            Step::End => return (packets, warnings),
+            Advance::Notice(notice) => warnings.push((notice.code, notice.text)),
+            Advance::Failed(error) => panic!("{error}"),
+            Advance::Secrets => panic!("pcap has no secrets"),
+            Advance::Idle => panic!("a file is never idle"),
+            Advance::End => return (packets, warnings),
         }
     }
 }
 
 #[test]
-fn reads_both_byte_orders_both_units_and_the_modified_format() {
+fn both_byte_orders_both_units_and_kuznetzovs_variant_are_read() {
     for (magic, fraction) in [
         (MICROSECONDS, 7_000),
         (NANOSECONDS, 7_000_000),
-        (MODIFIED, 7_000),
+        (KUZNETZOV, 7_000),
     ] {
         for big_endian in [false, true] {
             let mut writer = Writer::new(magic, big_endian, 65_535, 1);
@@ -94,13 +95,13 @@ fn reads_both_byte_orders_both_units_and_the_modified_format() {
 }
 
 #[test]
-fn the_link_type_is_the_lower_half_of_its_word() {
+fn link_type_is_the_lower_half_of_its_word() {
     let writer = Writer::new(MICROSECONDS, true, 65_535, 0x2400_0071);
     assert_eq!(open(&writer.bytes).link(), LinkType::LINUX_SLL);
 }
 
 #[test]
-fn a_snap_length_of_zero_or_too_small_is_not_believed() {
+fn packets_beyond_a_snap_length_that_is_too_small_are_read() {
     for snap_len in [0, 1] {
         let mut writer = Writer::new(MICROSECONDS, false, snap_len, 1);
         writer.record(1, 0, 300, &[1; 300]);
@@ -109,14 +110,14 @@ fn a_snap_length_of_zero_or_too_small_is_not_believed() {
 }
 
 #[test]
-fn a_last_second_of_the_format_does_not_overflow() {
+fn latest_time_of_the_format_does_not_overflow() {
     let mut writer = Writer::new(MICROSECONDS, false, 0, 1);
     writer.record(u32::MAX, u32::MAX, 1, b"x");
     assert!(read(&writer.bytes).0[0].0 > i64::from(u32::MAX) * 1_000_000_000);
 }
 
 #[test]
-fn lengths_that_old_versions_swapped_are_told_apart() {
+fn lengths_swapped_by_old_versions_are_put_in_order() {
     for (minor, lengths) in [(2, [60, 3]), (3, [60, 3]), (3, [3, 60])] {
         let mut writer = Writer::new(MICROSECONDS, false, 0, 1);
         writer.bytes[6] = minor;
@@ -132,7 +133,7 @@ fn lengths_that_old_versions_swapped_are_told_apart() {
 }
 
 #[test]
-fn cut_anywhere_it_gives_the_whole_packets_before_the_cut() {
+fn file_cut_anywhere_yields_the_whole_packets_before_the_cut() {
     let mut writer = Writer::new(MICROSECONDS, false, 65_535, 1);
     let mut ends = vec![writer.bytes.len()];
     for (seconds, len) in [(1, 0), (2, 5), (3, 200), (4, 1)] {
@@ -154,13 +155,14 @@ fn cut_anywhere_it_gives_the_whole_packets_before_the_cut() {
 }
 
 #[test]
-fn a_cut_file_header_is_refused() {
+fn cut_file_header_is_rejected() {
     let writer = Writer::new(MICROSECONDS, false, 65_535, 1);
     for cut in 0..24 {
         let input = Box::new(std::io::Cursor::new(writer.bytes[..cut].to_vec()));
-        let refused = PcapFile::new(RecordBuffer::new(input, 64, false)).map(|_| ());
-        let (refused, _) = refused.unwrap_err();
-        assert_eq!(matches!(refused, Refused::Cut), cut >= 4, "cut at {cut}");
+        let opened = PcapFile::new(RecordBuffer::new(input, 64, false)).map(|_| ());
+        let (error, _) = opened.unwrap_err();
+        let truncated = matches!(error, HeaderError::Truncated);
+        assert_eq!(truncated, cut >= 4, "cut at {cut}");
     }
 }
 
@@ -176,7 +178,7 @@ fn damaged_in_the_middle(garbage: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn packets_behind_damage_are_found_again() {
+fn packets_behind_damage_are_found() {
     let (packets, warnings) = read(&damaged_in_the_middle(&[0xff; 100]));
     assert_eq!(packets.len(), 10);
     assert_eq!(warnings.len(), 1);
@@ -190,7 +192,7 @@ fn packets_behind_damage_are_found_again() {
 }
 
 #[test]
-fn damage_that_nothing_believable_follows_ends_the_file() {
+fn damage_without_a_plausible_record_behind_it_ends_the_file() {
     let mut bytes = damaged_in_the_middle(&[]);
     bytes.truncate(24 + 3 * 76);
     bytes.extend_from_slice(&[0xff; 5000]);

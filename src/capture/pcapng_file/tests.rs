@@ -1,11 +1,11 @@
 use super::*;
 use crate::capture::pcapng_options::ByteOrder::{self, Big, Little};
 
-/// Writes pcapng blocks in one byte order.
+/// Writer of pcapng blocks in one byte order.
 struct Writer {
     order: ByteOrder,
     bytes: Vec<u8>,
-    /// Where blocks end.
+    /// Offset of each block's end.
     ends: Vec<usize>,
 }
 
@@ -41,10 +41,10 @@ impl Writer {
         }
     }
 
-    fn block(&mut self, kind: u32, body: &[u8]) {
+    fn block(&mut self, block_type: u32, body: &[u8]) {
         let padded = body.len().next_multiple_of(4);
         let len = u32::try_from(padded + 12).unwrap();
-        self.bytes.extend_from_slice(&self.word(kind));
+        self.bytes.extend_from_slice(&self.word(block_type));
         self.bytes.extend_from_slice(&self.word(len));
         self.bytes.extend_from_slice(body);
         self.bytes.resize(self.bytes.len() + padded - body.len(), 0);
@@ -112,7 +112,7 @@ fn seen(nanos: i64, link: u16, wire: u32, data: &[u8]) -> Seen {
     }
 }
 
-fn open(bytes: &[u8]) -> Result<PcapNgFile, (Refused, RecordBuffer)> {
+fn open(bytes: &[u8]) -> Result<PcapNgFile, (HeaderError, RecordBuffer)> {
     let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
     PcapNgFile::new(RecordBuffer::new(input, 64, false))
 }
@@ -121,7 +121,7 @@ fn drain(file: &mut PcapNgFile) -> (Vec<Seen>, Vec<Notice>) {
     let (mut packets, mut notices) = (Vec::new(), Vec::new());
     loop {
         match file.advance() {
-            Step::Packet => {
+            Advance::Packet => {
                 let record = file.record();
                 packets.push(seen(
                     record.time.nanos(),
@@ -130,20 +130,21 @@ fn drain(file: &mut PcapNgFile) -> (Vec<Seen>, Vec<Notice>) {
                     file.data(),
                 ));
             }
-            Step::Notice(notice) => notices.push(notice),
-            Step::Failed(error) => panic!("{error}"),
-            Step::Idle => panic!("a file is never idle"),
-            Step::End => return (packets, notices),
+            Advance::Secrets => {}
+            Advance::Notice(notice) => notices.push(notice),
+            Advance::Failed(error) => panic!("{error}"),
+            Advance::Idle => panic!("a file is never idle"),
+            Advance::End => return (packets, notices),
         }
     }
 }
 
 fn read(bytes: &[u8]) -> (Vec<Seen>, Vec<Notice>) {
-    drain(&mut open(bytes).unwrap_or_else(|_| panic!("refused")))
+    drain(&mut open(bytes).unwrap_or_else(|_| panic!("rejected")))
 }
 
 #[test]
-fn reads_interfaces_of_different_kinds_and_clocks_in_both_orders() {
+fn interfaces_of_different_links_and_clocks_are_read_in_both_byte_orders() {
     for order in [Little, Big] {
         let mut writer = Writer::new(order);
         writer.interface(1, 65_535, &[]);
@@ -169,7 +170,7 @@ fn reads_interfaces_of_different_kinds_and_clocks_in_both_orders() {
 }
 
 #[test]
-fn a_section_forgets_interfaces_and_may_turn_the_byte_order() {
+fn new_section_discards_interfaces_and_may_change_the_byte_order() {
     let mut writer = Writer::new(Little);
     writer.interface(1, 0, &[]);
     writer.packet(0, 1, 1, b"a", &[]);
@@ -177,14 +178,14 @@ fn a_section_forgets_interfaces_and_may_turn_the_byte_order() {
     writer.section();
     writer.interface(113, 0, &[]);
     writer.packet(0, 2, 1, b"b", &[]);
-    let mut file = open(&writer.bytes).unwrap_or_else(|_| panic!("refused"));
+    let mut file = open(&writer.bytes).unwrap_or_else(|_| panic!("rejected"));
     let (packets, _) = drain(&mut file);
     assert_eq!(packets, [seen(1000, 1, 1, b"a"), seen(2000, 113, 1, b"b")]);
     assert_eq!(file.links(), [LinkType::ETHERNET, LinkType::LINUX_SLL]);
 }
 
 #[test]
-fn reads_simple_and_obsolete_packets() {
+fn simple_and_obsolete_packet_blocks_are_read() {
     let mut writer = Writer::new(Big);
     writer.interface(1, 4, &[]);
     writer.packet(0, 7, 1, b"a", &[]);
@@ -211,7 +212,7 @@ fn reads_simple_and_obsolete_packets() {
 }
 
 #[test]
-fn unknown_blocks_are_passed_over_whatever_their_size() {
+fn unknown_blocks_of_any_size_are_skipped() {
     let mut writer = Writer::new(Little);
     writer.block(0x0000_0bad, &[1; 1000]);
     writer.interface(1, 0, &[]);
@@ -223,12 +224,12 @@ fn unknown_blocks_are_passed_over_whatever_their_size() {
 }
 
 #[test]
-fn dropped_packets_are_counted_once() {
+fn drops_in_statistics_and_packets_are_counted_once() {
     let mut writer = Writer::new(Little);
     writer.interface(1, 0, &[]);
     writer.interface(1, 0, &[]);
     let two = writer.option(4, &writer.long(2));
-    // Interface 0 has statistics, which count all; interface 1 has only what its packets tell.
+    // Interface 0 has statistics, which include its packets' counts; interface 1 has only those of its packets.
     writer.packet(0, 1, 1, b"a", &two);
     writer.packet(1, 1, 1, b"a", &two);
     writer.packet(1, 1, 1, b"a", &two);
@@ -245,7 +246,7 @@ fn dropped_packets_are_counted_once() {
 }
 
 #[test]
-fn packets_of_an_undescribed_interface_are_passed_over_and_counted() {
+fn packets_of_an_undescribed_interface_are_skipped_and_counted() {
     let mut writer = Writer::new(Little);
     writer.interface(1, 0, &[]);
     writer.packet(7, 1, 1, b"a", &[]);
@@ -256,26 +257,102 @@ fn packets_of_an_undescribed_interface_are_passed_over_and_counted() {
     assert_eq!(notices[0].count, 1);
 }
 
-#[test]
-fn decryption_secrets_are_kept() {
-    let mut writer = Writer::new(Big);
-    let log = b"CLIENT_RANDOM 00 11";
-    let body = [
-        &writer.word(Secrets::TLS_KEY_LOG)[..],
-        &writer.word(19),
-        log,
-    ];
-    writer.block(DECRYPTION_SECRETS, &body.concat());
-    let mut file = open(&writer.bytes).unwrap_or_else(|_| panic!("refused"));
-    drain(&mut file);
-    let secrets = file.take_secrets();
-    assert_eq!(secrets.len(), 1);
-    assert_eq!(secrets[0].kind, Secrets::TLS_KEY_LOG);
-    assert_eq!(secrets[0].data, log);
+/// Appends a Decryption Secrets Block that claims `claimed` bytes of secrets.
+fn write_secrets(writer: &mut Writer, claimed: u32, secrets: &[u8]) {
+    let kind = writer.word(Secrets::TLS_KEY_LOG);
+    let body = [&kind[..], &writer.word(claimed), secrets].concat();
+    writer.block(DECRYPTION_SECRETS, &body);
+}
+
+/// Reads packets and secrets, in file order, and the notices.
+fn read_with_secrets(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Notice>) {
+    let mut file = open(bytes).unwrap_or_else(|_| panic!("rejected"));
+    let (mut items, mut notices) = (Vec::new(), Vec::new());
+    loop {
+        match file.advance() {
+            Advance::Packet => items.push(file.data().to_vec()),
+            Advance::Secrets => {
+                let secrets = file.secrets();
+                assert_eq!(secrets.secrets_type, Secrets::TLS_KEY_LOG);
+                items.push(secrets.data.to_vec());
+            }
+            Advance::Notice(notice) => notices.push(notice),
+            Advance::Failed(error) => panic!("{error}"),
+            Advance::Idle => panic!("a file is never idle"),
+            Advance::End => return (items, notices),
+        }
+    }
 }
 
 #[test]
-fn cut_anywhere_it_gives_the_whole_packets_before_the_cut() {
+fn secrets_are_lent_at_their_place_in_both_byte_orders() {
+    // Lengths around a multiple of 4, and one that is larger than the read buffer.
+    for len in [0, 19, 20, 21, 5_000] {
+        for order in [Little, Big] {
+            let log = vec![b'c'; len];
+            let mut writer = Writer::new(order);
+            writer.interface(1, 0, &[]);
+            write_secrets(&mut writer, u32::try_from(len).unwrap(), &log);
+            writer.packet(0, 1, 1, b"a", &[]);
+            write_secrets(&mut writer, 3, b"log");
+            writer.packet(0, 2, 1, b"b", &[]);
+            let (items, notices) = read_with_secrets(&writer.bytes);
+            let expected: [&[u8]; 4] = [&log, b"a", b"log", b"b"];
+            assert_eq!(items, expected, "{len} bytes, {order:?}");
+            assert!(notices.is_empty(), "{notices:?}");
+        }
+    }
+}
+
+#[test]
+fn secrets_longer_than_their_block_end_with_it() {
+    let mut writer = Writer::new(Little);
+    write_secrets(&mut writer, u32::MAX, b"12345678");
+    writer.interface(1, 0, &[]);
+    writer.packet(0, 1, 1, b"a", &[]);
+    let (items, notices) = read_with_secrets(&writer.bytes);
+    assert_eq!(items, [b"12345678".as_slice(), b"a"]);
+    assert!(notices.is_empty(), "{notices:?}");
+}
+
+#[test]
+fn cut_secrets_block_is_reported_as_truncated_and_lends_nothing() {
+    let mut writer = Writer::new(Big);
+    writer.interface(1, 0, &[]);
+    writer.packet(0, 1, 1, b"a", &[]);
+    let begin = writer.bytes.len();
+    write_secrets(&mut writer, 40, &[b's'; 40]);
+    for cut in begin + 1..writer.bytes.len() {
+        let (items, notices) = read_with_secrets(&writer.bytes[..cut]);
+        assert_eq!(items, [b"a"], "cut at {cut}");
+        assert_eq!(notices.len(), 1, "cut at {cut}");
+        assert_eq!(notices[0].code, WarningCode::CaptureTruncated);
+        assert!(
+            notices[0].text.contains(&format!("byte {begin}")),
+            "{}",
+            notices[0].text
+        );
+    }
+}
+
+#[test]
+fn secrets_block_with_a_wrong_length_ends_the_file_as_damaged() {
+    let mut writer = Writer::new(Little);
+    writer.interface(1, 0, &[]);
+    let begin = writer.bytes.len();
+    write_secrets(&mut writer, 8, &[b's'; 8]);
+    for len in [16, 30, u32::MAX] {
+        let mut bytes = writer.bytes.clone();
+        bytes[begin + 4..begin + 8].copy_from_slice(&len.to_le_bytes());
+        let (items, notices) = read_with_secrets(&bytes);
+        assert!(items.is_empty(), "{len}");
+        assert_eq!(notices.len(), 1, "{len}");
+        assert_eq!(notices[0].code, WarningCode::CaptureCorrupt);
+    }
+}
+
+#[test]
+fn file_cut_anywhere_yields_the_whole_packets_before_the_cut() {
     let mut writer = Writer::new(Little);
     writer.interface(1, 0, &[]);
     let first_packet = writer.ends.len();
@@ -310,7 +387,7 @@ fn cut_anywhere_it_gives_the_whole_packets_before_the_cut() {
 }
 
 #[test]
-fn bad_lengths_end_the_file_and_name_the_byte() {
+fn wrong_lengths_end_the_file_and_name_the_byte() {
     let mut writer = Writer::new(Little);
     writer.interface(1, 0, &[]);
     writer.packet(0, 1, 1, b"a", &[]);
@@ -340,12 +417,12 @@ fn bad_lengths_end_the_file_and_name_the_byte() {
 }
 
 #[test]
-fn a_first_section_that_is_none_is_refused() {
+fn damaged_first_section_header_is_rejected() {
     let writer = Writer::new(Little);
     for (offset, what) in [(8, "byte order"), (12, "version"), (4, "claims")] {
         let mut bytes = writer.bytes.clone();
         bytes[offset] = 0x77;
-        let Err((Refused::Damaged(detail), _)) = open(&bytes) else {
+        let Err((HeaderError::Damaged(detail), _)) = open(&bytes) else {
             panic!("opened with {what} damaged");
         };
         assert!(detail.contains(what), "{detail}");
@@ -355,7 +432,7 @@ fn a_first_section_that_is_none_is_refused() {
 proptest::proptest! {
     #![proptest_config(proptest::test_runner::Config { failure_persistence: None, ..Default::default() })]
     #[test]
-    fn no_bytes_make_it_panic_or_run_for_ever(
+    fn arbitrary_damage_neither_panics_nor_loops(
         bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300),
         at in 0_usize..400,
     ) {

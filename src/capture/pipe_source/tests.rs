@@ -1,4 +1,4 @@
-//! The pipe as a source: packets as they come, ticks in between, and the end when it is asked for.
+//! Pipes as a source: packets as they come, ticks in between, and the end on request.
 
 use std::io::Write as _;
 use std::os::fd::OwnedFd;
@@ -8,8 +8,8 @@ use std::thread;
 use super::*;
 use crate::model::Span;
 
-/// A pipe with a capture of so many packets in it, still open, and what stops its source.
-struct Made {
+/// A source over an open pipe, with the pipe's writer and the source's stop flag.
+struct OpenPipe {
     source: PipeSource,
     writer: UnixStream,
     stop: Arc<AtomicBool>,
@@ -33,15 +33,15 @@ fn record(seconds: u32) -> Vec<u8> {
     bytes
 }
 
-fn made() -> Made {
+fn open_pipe() -> OpenPipe {
     let (reader, writer) = UnixStream::pair().expect("a pipe");
     let (readable, signal) = UnixStream::pair().expect("a pipe");
     readable.set_nonblocking(true).expect("set");
     let stop = Arc::new(AtomicBool::new(false));
-    let wake = Wake::new(readable, Arc::clone(&stop));
+    let waker = Waker::new(readable, Arc::clone(&stop));
     let file = File::from(OwnedFd::from(reader));
-    Made {
-        source: PipeSource::new("-".into(), file, 1 << 20, wake),
+    OpenPipe {
+        source: PipeSource::new("-".into(), file, 1 << 20, waker),
         writer,
         stop,
         _signal: signal,
@@ -49,16 +49,16 @@ fn made() -> Made {
 }
 
 #[test]
-fn a_quiet_pipe_ticks_from_the_time_of_its_last_packet() {
-    let mut made = made();
-    made.writer.write_all(&header()).expect("written");
-    made.writer.write_all(&record(1_000)).expect("written");
-    // A record that is half there is waited for.
+fn quiet_pipe_ticks_from_the_time_of_its_last_packet() {
+    let mut pipe = open_pipe();
+    pipe.writer.write_all(&header()).expect("written");
+    pipe.writer.write_all(&record(1_000)).expect("written");
+    // Half a record: the reader waits for the rest.
     let second = record(1_001);
-    made.writer.write_all(&second[..10]).expect("written");
-    let mut writer = Some(made.writer);
+    pipe.writer.write_all(&second[..10]).expect("written");
+    let mut writer = Some(pipe.writer);
     let (mut packets, mut ticks) = (Vec::new(), Vec::new());
-    made.source.for_each(&mut |input| {
+    pipe.source.for_each(&mut |input| {
         match input {
             Input::Packet(packet) => packets.push(packet.frame.time),
             Input::Tick(time) if packets.len() == 1 => {
@@ -79,7 +79,7 @@ fn a_quiet_pipe_ticks_from_the_time_of_its_last_packet() {
     assert_eq!(packets, [first, first.plus(Span::from_secs(1))]);
     assert!(ticks.is_sorted() && ticks.iter().all(|tick| *tick >= first));
     assert!(ticks.last() > Some(&first));
-    let captures = made.source.captures();
+    let captures = pipe.source.captures();
     assert_eq!(
         (captures[0].packets, captures[0].truncated),
         (Some(2), Some(false))
@@ -87,17 +87,17 @@ fn a_quiet_pipe_ticks_from_the_time_of_its_last_packet() {
 }
 
 #[test]
-fn a_pipe_that_stays_open_ends_when_it_is_asked_to() {
+fn open_pipe_ends_on_request_without_a_warning() {
     for bytes in [Vec::new(), header(), [header(), record(1_000)].concat()] {
-        let mut made = made();
-        made.writer.write_all(&bytes).expect("written");
-        let stop = Arc::clone(&made.stop);
+        let mut pipe = open_pipe();
+        pipe.writer.write_all(&bytes).expect("written");
+        let stop = Arc::clone(&pipe.stop);
         let asker = thread::spawn(move || {
             thread::sleep(Duration::from_millis(150));
             stop.store(true, Ordering::Relaxed);
         });
         let mut failures = 0;
-        made.source.for_each(&mut |input| {
+        pipe.source.for_each(&mut |input| {
             failures += u32::from(matches!(input, Input::Failed(_) | Input::Warning(_)));
             ControlFlow::Continue(())
         });

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
 use signal_hook::{flag, low_level::pipe};
 
-use crate::capture::Wake;
+use crate::capture::Waker;
 use crate::cli::interruption::Interruption;
 
 /// What was asked for by signals.
@@ -43,9 +43,9 @@ impl Signals {
     }
 
     /// What wakes a source that waits.
-    pub(super) fn wake(&self) -> io::Result<Wake> {
+    pub(super) fn wake(&self) -> io::Result<Waker> {
         let readable = self.readable.try_clone()?;
-        Ok(Wake::new(readable, self.interruption.flag()))
+        Ok(Waker::new(readable, self.interruption.flag()))
     }
 
     /// The run shall end.

@@ -237,19 +237,19 @@ fn open_input(path: &Path) -> io::Result<fs::File> {
 #[cfg(feature = "live")]
 fn open_interfaces(
     arguments: &LiveArguments,
-    wake: crate::capture::Wake,
+    wake: crate::capture::Waker,
 ) -> Result<(Source, bool, CountDrops), Failure> {
     use super::args::WayChoice;
-    use crate::capture::{Error, LiveOptions, LiveSource, Way};
+    use crate::capture::{CaptureDirection, Error, LiveOptions, LiveSource};
     let options = LiveOptions {
         buffer: u32::try_from(arguments.buffer).unwrap_or(u32::MAX),
         snap_length: arguments.snap_length,
         promiscuous: !arguments.no_promiscuous,
         filter: arguments.filter.clone(),
-        way: match arguments.direction {
-            WayChoice::In => Way::In,
-            WayChoice::Out => Way::Out,
-            WayChoice::Both => Way::Both,
+        direction: match arguments.direction {
+            WayChoice::In => CaptureDirection::In,
+            WayChoice::Out => CaptureDirection::Out,
+            WayChoice::Both => CaptureDirection::Both,
         },
     };
     let source = LiveSource::open(&arguments.interface, &options, wake).map_err(|error| {
@@ -267,7 +267,7 @@ fn open_interfaces(
 #[cfg(not(feature = "live"))]
 fn open_interfaces(
     _: &LiveArguments,
-    _: crate::capture::Wake,
+    _: crate::capture::Waker,
 ) -> Result<(Source, bool, CountDrops), Failure> {
     Err(Failure::Refused(
         "this build cannot capture; give a pipe with -r".to_owned(),

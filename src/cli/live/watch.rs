@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::numbers::Numbers;
 use super::signals::Signals;
-use crate::capture::{Hidden, Input, PacketSource};
+use crate::capture::{Input, PacketSource, SkippedPackets};
 use crate::cli::error_text;
 use crate::model::Warning;
 use crate::model::record::{Capture, Drops};
@@ -109,8 +109,8 @@ impl PacketSource for Watch<'_> {
         self.inner.captures()
     }
 
-    fn hidden(&self) -> Hidden {
-        self.inner.hidden()
+    fn skipped(&self) -> SkippedPackets {
+        self.inner.skipped()
     }
 }
 

@@ -1,19 +1,22 @@
-//! Opens one input and picks its reader.
+//! One open input: opens it, detects compression and format, and reads packets.
+//!
+//! ```text
+//! Origin ──> first bytes ──> compression? ──> RecordBuffer ──> magic number ──> PcapFile | PcapNgFile
+//! ```
 
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use super::compressed::{Compression, Damage, damage};
-use super::long_file::LongFile;
-use super::pcap_file::{self, PcapFile, is_pcap};
-use super::pcapng_file::{self, PcapNgFile, SECTION_HEADER};
-use super::pcapng_secrets::Secrets;
-use super::record::{Record, Step};
+use super::compressed::{Compression, Damage};
+use super::parallel_file::ParallelFile;
+use super::pcap_file::{PcapFile, is_pcap};
+use super::pcapng_file::{PcapNgFile, SECTION_HEADER};
+use super::record::{Advance, HeaderError, Record};
 use super::record_buffer::{self, RecordBuffer};
-use super::{Error, LinkType};
+use super::{Error, LinkType, Secrets};
 
-/// Where an input comes from.
+/// Source of an input's bytes, before it is opened.
 pub(super) enum Origin {
     /// A regular file, which can be opened again.
     File(PathBuf),
@@ -21,17 +24,17 @@ pub(super) enum Origin {
     Pipe(PathBuf),
     /// Standard input.
     StandardInput,
-    /// A reader of the caller's, taken when it is opened.
+    /// A reader supplied by the caller; `None` after it was opened.
     Reader(Option<Box<dyn Read + Send>>),
 }
 
-/// Its bytes.
-enum Input {
+/// Opened origin. Regular files stay visible as such: only they can be read in parallel.
+enum ByteSource {
     File(File),
     Stream(Box<dyn Read + Send>),
 }
 
-impl Read for Input {
+impl Read for ByteSource {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::File(file) => file.read(buffer),
@@ -40,29 +43,31 @@ impl Read for Input {
     }
 }
 
-/// An input that is open.
-pub(super) struct FileSource {
-    reader: Reader,
+/// Reader of one capture in any supported format and compression.
+pub(super) struct CaptureReader {
+    file: FormatReader,
+    /// `None` for an uncompressed input.
     compression: Option<Compression>,
+    /// Largest decompression window in bytes, for error messages.
     window_limit: u64,
 }
 
-enum Reader {
+enum FormatReader {
     Pcap(PcapFile),
     PcapNg(Box<PcapNgFile>),
 }
 
 impl Origin {
-    /// True where closing it loses nothing.
+    /// Returns true if closing the input loses no bytes.
     pub(super) fn can_be_reopened(&self) -> bool {
         matches!(self, Self::File(_))
     }
 
-    fn open(&mut self) -> io::Result<Input> {
+    fn open(&mut self) -> io::Result<ByteSource> {
         Ok(match self {
-            Self::File(path) | Self::Pipe(path) => Input::File(File::open(path)?),
-            Self::StandardInput => Input::Stream(Box::new(io::stdin())),
-            Self::Reader(reader) => Input::Stream(
+            Self::File(path) | Self::Pipe(path) => ByteSource::File(File::open(path)?),
+            Self::StandardInput => ByteSource::Stream(Box::new(io::stdin())),
+            Self::Reader(reader) => ByteSource::Stream(
                 reader
                     .take()
                     .ok_or_else(|| io::Error::other("it was read before"))?,
@@ -71,8 +76,8 @@ impl Origin {
     }
 }
 
-impl FileSource {
-    /// Opens an input called `path` and reads its file header, through a buffer of `capacity` bytes.
+impl CaptureReader {
+    /// Opens an input and reads its file header through a buffer of `capacity` bytes. `path` names it in errors.
     pub(super) fn open(
         origin: &mut Origin,
         path: &str,
@@ -90,34 +95,39 @@ impl FileSource {
                 path: path.to_owned(),
             });
         }
-        let compression = Compression::of(&head);
-        let whole = |input: Input| Box::new(io::Cursor::new(head).chain(input));
+        let compression = Compression::detect(&head);
+        // Pipes cannot seek, so the bytes read for detection go back in front.
+        let rewound = |input: ByteSource| Box::new(io::Cursor::new(head).chain(input));
         let buffer = match (compression, input) {
             (Some(compression), input) => {
-                let decompressed = compression.open(whole(input), window_limit);
+                let decompressed = compression.open(rewound(input), window_limit);
                 RecordBuffer::new(decompressed, capacity, true)
             }
-            (None, Input::File(file)) if capacity >= record_buffer::CAPACITY => {
-                match LongFile::begin(file) {
-                    Ok(long) => RecordBuffer::over(long),
-                    Err(file) => RecordBuffer::new(whole(Input::File(file)), capacity, false),
+            // A small capacity means a probe or one of very many inputs: no threads for those. `ParallelFile` reads by
+            // offset, so it needs no rewinding.
+            (None, ByteSource::File(file)) if capacity >= record_buffer::CAPACITY => {
+                match ParallelFile::open(file) {
+                    Ok(parallel) => RecordBuffer::over(parallel),
+                    Err(file) => {
+                        RecordBuffer::new(rewound(ByteSource::File(file)), capacity, false)
+                    }
                 }
             }
-            (None, input) => RecordBuffer::new(whole(input), capacity, false),
+            (None, input) => RecordBuffer::new(rewound(input), capacity, false),
         };
-        let reader = Reader::pick(buffer, path, compression, window_limit)?;
+        let file = FormatReader::detect(buffer, path, compression, window_limit)?;
         Ok(Self {
-            reader,
+            file,
             compression,
             window_limit,
         })
     }
 
-    /// As reports write it: `pcap`, `gzip pcapng`.
-    pub(super) fn format(&self) -> String {
-        let format = match self.reader {
-            Reader::Pcap(_) => "pcap",
-            Reader::PcapNg(_) => "pcapng",
+    /// Returns the format as reports write it: `pcap`, `gzip pcapng`.
+    pub(super) fn format_name(&self) -> String {
+        let format = match self.file {
+            FormatReader::Pcap(_) => "pcap",
+            FormatReader::PcapNg(_) => "pcapng",
         };
         match self.compression {
             Some(compression) => format!("{compression} {format}"),
@@ -125,105 +135,105 @@ impl FileSource {
         }
     }
 
-    /// How it is compressed.
+    /// Returns the compression format; `None` for an uncompressed input.
     pub(super) fn compression(&self) -> Option<Compression> {
         self.compression
     }
 
-    /// Link types met so far, each once.
+    /// Returns the link types found so far, each once.
     pub(super) fn links(&self) -> Vec<LinkType> {
-        match &self.reader {
-            Reader::Pcap(file) => vec![file.link()],
-            Reader::PcapNg(file) => file.links().to_vec(),
+        match &self.file {
+            FormatReader::Pcap(file) => vec![file.link()],
+            FormatReader::PcapNg(file) => file.links().to_vec(),
         }
     }
 
-    /// Decryption secrets met since the last call.
-    pub(super) fn take_secrets(&mut self) -> Vec<Secrets> {
-        match &mut self.reader {
-            Reader::Pcap(_) => Vec::new(),
-            Reader::PcapNg(file) => file.take_secrets(),
-        }
-    }
-
-    /// Goes to the next packet.
+    /// Reads up to the next packet, secrets or notice.
     #[inline]
-    pub(super) fn advance(&mut self) -> Step {
-        match &mut self.reader {
-            Reader::Pcap(file) => file.advance(),
-            Reader::PcapNg(file) => file.advance(),
+    pub(super) fn advance(&mut self) -> Advance {
+        match &mut self.file {
+            FormatReader::Pcap(file) => file.advance(),
+            FormatReader::PcapNg(file) => file.advance(),
         }
     }
 
-    /// The packet it stands on.
+    /// Returns the metadata of the current packet; valid after [`Advance::Packet`].
     #[inline]
     pub(super) fn record(&self) -> Record {
-        match &self.reader {
-            Reader::Pcap(file) => file.record(),
-            Reader::PcapNg(file) => file.record(),
+        match &self.file {
+            FormatReader::Pcap(file) => file.record(),
+            FormatReader::PcapNg(file) => file.record(),
         }
     }
 
-    /// Its bytes.
+    /// Returns the captured bytes of the current packet; valid after [`Advance::Packet`].
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
-        match &self.reader {
-            Reader::Pcap(file) => file.data(),
-            Reader::PcapNg(file) => file.data(),
+        match &self.file {
+            FormatReader::Pcap(file) => file.data(),
+            FormatReader::PcapNg(file) => file.data(),
         }
     }
 
-    /// Names what [`Step::Failed`] told, after `packets` packets.
+    /// Returns the current secrets; valid after [`Advance::Secrets`].
+    pub(super) fn secrets(&self) -> Secrets<'_> {
+        match &self.file {
+            // Classic pcap has no place for secrets and never advances to any.
+            FormatReader::Pcap(_) => Secrets {
+                secrets_type: 0,
+                data: &[],
+            },
+            FormatReader::PcapNg(file) => file.secrets(),
+        }
+    }
+
+    /// Turns the cause of an [`Advance::Failed`] after `packets` packets into an error about `path`.
     pub(super) fn name_failure(&self, path: &str, cause: io::Error, packets: u64) -> Error {
         name_failure(path, self.compression, self.window_limit, cause, packets)
     }
 }
 
-impl Reader {
-    fn pick(
+impl FormatReader {
+    fn detect(
         mut buffer: RecordBuffer,
         path: &str,
         compression: Option<Compression>,
         window_limit: u64,
     ) -> Result<Self, Error> {
-        buffer.need(4);
+        buffer.ensure(4);
         let magic: [u8; 4] = buffer.head();
-        let (mut buffer, refused) = if is_pcap(magic) {
+        let (format, error, mut buffer) = if is_pcap(magic) {
             match PcapFile::new(buffer) {
                 Ok(file) => return Ok(Self::Pcap(file)),
-                Err((pcap_file::Refused::Cut, buffer)) => (buffer, Some(("pcap", None))),
-                Err((pcap_file::Refused::NotPcap, buffer)) => (buffer, None),
+                Err((error, buffer)) => ("pcap", error, buffer),
             }
         } else if u32::from_le_bytes(magic) == SECTION_HEADER {
             match PcapNgFile::new(buffer) {
                 Ok(file) => return Ok(Self::PcapNg(Box::new(file))),
-                Err((pcapng_file::Refused::Cut, buffer)) => (buffer, Some(("pcapng", None))),
-                Err((pcapng_file::Refused::Damaged(detail), buffer)) => {
-                    (buffer, Some(("pcapng", Some(detail))))
-                }
+                Err((error, buffer)) => ("pcapng", error, buffer),
             }
         } else {
-            // What was read so far has to do: more of a file that is followed may never come.
-            (buffer, None)
+            // The first read has to suffice for describing the file: a followed file may never grow further.
+            ("", HeaderError::UnknownMagic, buffer)
         };
         if let Some(failure) = buffer.take_failure() {
             return Err(name_failure(path, compression, window_limit, failure, 0));
         }
         let path = path.to_owned();
-        Err(match refused {
-            None => Error::NotACapture {
+        Err(match error {
+            HeaderError::UnknownMagic => Error::NotACapture {
                 path,
                 looks_like: looks_like(buffer.held()),
             },
-            Some((format, None)) => Error::HeaderCut {
+            HeaderError::Truncated => Error::HeaderCut {
                 path,
                 format: format.to_owned(),
                 bytes: buffer.held().len() as u64,
             },
-            Some((format, Some(detail))) => Error::HeaderCorrupt {
+            HeaderError::Damaged(detail) => Error::HeaderCorrupt {
                 path,
                 format: format.to_owned(),
-                detail: format!("the block at {} {detail}", buffer.place()),
+                detail: format!("the block at {} {detail}", buffer.describe_position()),
             },
         })
     }
@@ -237,7 +247,7 @@ fn name_failure(
     packets: u64,
 ) -> Error {
     let path = path.to_owned();
-    match (damage(&cause), compression) {
+    match (Damage::in_error(&cause), compression) {
         (Some(Damage::WindowTooLarge), Some(compression)) => Error::WindowTooLarge {
             path,
             compression,
@@ -253,7 +263,7 @@ fn name_failure(
     }
 }
 
-/// What an input that is no capture begins like.
+/// Describes a file that is not a capture by its first bytes.
 fn looks_like(head: &[u8]) -> String {
     let known = match head {
         [] => "nothing: there is no byte in it",
@@ -263,6 +273,7 @@ fn looks_like(head: &[u8]) -> String {
         }
         [b'B', b'Z', b'h', b'1'..=b'9', ..] => "bzip2",
         [b'P', b'K', 3, 4, ..] => "a zip archive",
+        // A capture that a full disk or a crash left preallocated but unwritten.
         _ if head.iter().all(|byte| *byte == 0) => "zeros only",
         _ if is_text(head) => "text",
         _ => return file_format::FileFormat::from_bytes(head).name().to_owned(),
@@ -270,7 +281,7 @@ fn looks_like(head: &[u8]) -> String {
     known.to_owned()
 }
 
-/// True for UTF-8 (the last character may be cut) without control characters.
+/// Returns true for UTF-8 without control characters; the last character may be cut.
 fn is_text(head: &[u8]) -> bool {
     let valid = match std::str::from_utf8(head) {
         Ok(text) => text,
@@ -286,11 +297,11 @@ fn is_text(head: &[u8]) -> bool {
             .all(|character| !character.is_control() || matches!(character, '\n' | '\r' | '\t'))
 }
 
-/// The first bytes of an input: one read where that tells enough, so that a probe of many files stays cheap.
+/// Reads the first bytes of an input: usually one system call, so that probing thousands of files stays cheap.
 fn read_head(input: &mut dyn Read) -> io::Result<Vec<u8>> {
     let mut head = vec![0; HEAD];
     let mut len = 0;
-    while len < MAGIC {
+    while len < LONGEST_MAGIC {
         match input.read(head.get_mut(len..).unwrap_or_default()) {
             Ok(0) => break,
             Ok(got) => len += got,
@@ -302,16 +313,17 @@ fn read_head(input: &mut dyn Read) -> io::Result<Vec<u8>> {
     Ok(head)
 }
 
+/// Bytes asked for to detect compression and format.
 const HEAD: usize = 4096;
-/// The longest magic number.
-const MAGIC: usize = 6;
+/// Length in bytes of the longest magic number, that of xz.
+const LONGEST_MAGIC: usize = 6;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn says_what_an_input_looks_like() {
+    fn foreign_formats_are_described_by_their_first_bytes() {
         for (head, expected) in [
             (b"10:21:33 IP 10.0.0.1.21 > ...\n".as_slice(), "text"),
             (b"snoop\0\0\0\0\0\0\x02", "a capture of Solaris snoop"),
@@ -324,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn text_may_be_cut_inside_a_character() {
+    fn text_cut_inside_a_character_is_still_text() {
         assert!(is_text("caf\u{e9}".as_bytes().get(..4).unwrap()));
         assert!(!is_text(&[b'a', 0xff, b'b']));
         assert!(!is_text(b"a\0b"));

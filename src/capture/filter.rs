@@ -1,23 +1,25 @@
-//! Capture filters: compiled by libpcap, matched on packets of any source.
+//! Capture filters in the syntax of pcap-filter(7), compiled by libpcap and matched on packets of any source.
 //!
-//! A filter is a program for one link type, so it is compiled once for each that is met. Names of hosts and networks
-//! are refused before libpcap sees them: it would ask the network for them, and a capture under analysis must not
+//! A BPF program is specific to a link type, so the filter is compiled once per link type in the capture. Host and network
+//! names are rejected before libpcap sees them: it would resolve them over the network, and analyzing a capture must not
 //! cause traffic.
 
 use pcap::{BpfProgram, Linktype};
 
 use super::{Error, LinkType, Packet};
 
-/// A capture filter in the syntax of pcap-filter(7).
+/// Capture filter for packets of all link types.
 pub struct Filter {
     expression: String,
-    /// In the order of first use; a capture has a handful of link types at most.
+    /// Compiled programs in the order of first use; `None` for a link type that the filter does not compile for.
+    ///
+    /// A list, not a map: a capture has a handful of link types at most.
     programs: Vec<(LinkType, Option<BpfProgram>)>,
-    refused: Vec<(LinkType, String)>,
+    unsupported: Vec<(LinkType, String)>,
 }
 
 impl Filter {
-    /// Checks a filter by compiling it for Ethernet.
+    /// Compiles a filter, for Ethernet at first, and so checks its syntax.
     pub fn new(expression: &str) -> Result<Self, Error> {
         let failed = |cause: String| Error::Filter {
             expression: expression.to_owned(),
@@ -32,13 +34,14 @@ impl Filter {
         Ok(Self {
             expression: expression.to_owned(),
             programs: vec![(LinkType::ETHERNET, Some(program))],
-            refused: Vec::new(),
+            unsupported: Vec::new(),
         })
     }
 
-    /// True where a packet matches. Packets of a link type that libpcap cannot filter do not; see [`Self::refused`].
+    /// Returns true if a packet matches. Packets of a link type that libpcap cannot filter never match; see
+    /// [`Self::unsupported`].
     ///
-    /// `len`, `greater` and `less` see the captured length.
+    /// `len`, `greater` and `less` refer to the captured length, not to the length on the wire.
     pub fn matches(&mut self, packet: &Packet<'_>) -> bool {
         let known = self
             .programs
@@ -50,13 +53,13 @@ impl Filter {
         matches!(self.programs.get(index), Some((_, Some(program))) if program.filter(packet.data))
     }
 
-    /// Link types for which the filter does not compile, with libpcap's words.
+    /// Returns the link types that the filter does not compile for, with libpcap's messages.
     #[must_use]
-    pub fn refused(&self) -> &[(LinkType, String)] {
-        &self.refused
+    pub fn unsupported(&self) -> &[(LinkType, String)] {
+        &self.unsupported
     }
 
-    /// Compiles the filter for one more link type; `None` where there are too many.
+    /// Compiles the filter for one more link type and returns its index; `None` beyond 64 link types.
     fn add(&mut self, link: LinkType) -> Option<usize> {
         if self.programs.len() >= MAX_PROGRAMS {
             return None;
@@ -64,7 +67,7 @@ impl Filter {
         let program = match compile(link, &self.expression) {
             Ok(program) => Some(program),
             Err(cause) => {
-                self.refused.push((link, cause));
+                self.unsupported.push((link, cause));
                 None
             }
         };
@@ -82,7 +85,7 @@ fn compile(link: LinkType, expression: &str) -> Result<BpfProgram, String> {
         })
 }
 
-/// The DLT number of this platform's libpcap: the registry's, but for the few that platforms disagree on.
+/// Converts a link type to this platform's DLT number. They are equal except for the few on which platforms disagree.
 fn platform_number(link: LinkType) -> i32 {
     let openbsd = cfg!(target_os = "openbsd");
     match link {
@@ -95,13 +98,13 @@ fn platform_number(link: LinkType) -> i32 {
     }
 }
 
-/// The first word of a filter that libpcap would look up as a host or a network.
+/// Returns the first word of a filter that libpcap would resolve as a host or network; `None` if there is none.
 ///
-/// libpcap reads a bare word as the name of whatever the last qualifier named (`port ftp or ssh`); without one, of a
-/// host. Names of ports and protocols come from files of this machine and are let through.
+/// libpcap takes a bare word as a name of the kind that the last qualifier named (`port ftp or ssh`), or of a host without
+/// a qualifier. Port and protocol names are accepted: they are looked up in local files.
 fn name_to_look_up(expression: &str) -> Option<&str> {
     let mut expected = Expected::Host;
-    // What stands in brackets is arithmetic: only named constants are words there, and those are not looked up.
+    // Words in brackets are named constants (`tcp[tcpflags]`), which libpcap does not resolve.
     let mut depth = 0_usize;
     let bytes = expression.as_bytes();
     let mut at = 0;
@@ -112,13 +115,13 @@ fn name_to_look_up(expression: &str) -> Option<&str> {
                 b']' => depth = depth.saturating_sub(1),
                 _ => {}
             }
-            // Not only ASCII may be part of a name.
+            // Bytes from 0x80 up belong to a word: libpcap would resolve an internationalized name too.
             if byte < 0x80 {
                 at += 1;
                 continue;
             }
         }
-        // A backslash makes a name of a word of the filter language.
+        // An escaped keyword is a name: `host \\tcp` means a host called tcp.
         let escaped = at > 0 && bytes.get(at - 1) == Some(&b'\\');
         let rest = expression.get(at..).unwrap_or_default();
         let end = rest
@@ -138,16 +141,16 @@ fn name_to_look_up(expression: &str) -> Option<&str> {
     None
 }
 
-/// What a bare word would be the name of.
+/// Kind of name that a bare word would be.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Expected {
-    /// A host or network, which libpcap looks up.
+    /// A host or network, which libpcap resolves over the network.
     Host,
-    /// A port, a protocol, an interface, a frame type: nothing that leaves this machine.
+    /// A port, protocol, interface or frame type, which is resolved locally.
     Local,
 }
 
-/// What a bare word behind a word of the filter language names; `None` where `word` is itself a bare word.
+/// Returns the kind of name expected behind the keyword `word`; `None` if `word` is not a keyword.
 fn expected_after(word: &str, before: Expected) -> Option<Expected> {
     if LOCAL_NAMES_FOLLOW.contains(&word) {
         Some(Expected::Local)
@@ -162,21 +165,21 @@ fn is_word(character: char) -> bool {
     character.is_alphanumeric() || matches!(character, '.' | '_' | '-' | ':')
 }
 
-/// Decimal, hexadecimal, dotted or colon forms, as libpcap reads them without a lookup.
+/// Returns true for a number or address in a form that libpcap parses without a lookup.
 fn is_number_or_address(word: &str) -> bool {
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let hex = |text: &str| text.bytes().all(|byte| byte.is_ascii_hexdigit());
     if let Some(rest) = word.strip_prefix("0x").or_else(|| word.strip_prefix("0X")) {
         return hex(rest);
     }
-    // Numbers, IPv4 addresses and their beginnings, port ranges. With more parts libpcap takes it for a name.
+    // Numbers, IPv4 addresses and prefixes, port ranges. libpcap takes more parts than these for a name.
     let parts = |separator, most| {
         word.split(separator).all(digits) && word.split(separator).count() <= most
     };
     if parts('.', 4) || parts('-', 2) {
         return true;
     }
-    // IPv6 addresses and MAC addresses.
+    // IPv6 and MAC addresses.
     if word.contains(':') {
         return word.split([':', '.']).all(hex);
     }
@@ -190,11 +193,12 @@ fn is_number_or_address(word: &str) -> bool {
     })
 }
 
-/// Link types one filter is compiled for; no honest capture has more.
+/// Link types that one filter is compiled for at most; a hostile pcapng file may name 65,536.
 const MAX_PROGRAMS: usize = 64;
-/// OpenBSD's pfsync, in the registry.
+/// OpenBSD's pfsync in the LINKTYPE registry.
 const PFSYNC: u16 = 246;
 
+/// Keywords followed by a name that is resolved locally.
 const LOCAL_NAMES_FOLLOW: &[&str] = &[
     "port",
     "portrange",
@@ -214,6 +218,7 @@ const LOCAL_NAMES_FOLLOW: &[&str] = &[
     "subrulenum",
 ];
 
+/// Keywords followed by a host or network.
 const HOSTS_FOLLOW: &[&str] = &[
     "host", "net", "gateway", "mask", "src", "dst", "ether", "link", "fddi", "tr", "wlan", "ppp",
     "slip", "ip", "ip6", "arp", "rarp", "tcp", "udp", "sctp", "icmp", "icmp6", "igmp", "igrp",
@@ -222,6 +227,7 @@ const HOSTS_FOLLOW: &[&str] = &[
     "address1", "address2", "address3", "address4",
 ];
 
+/// Keywords that leave the expected kind of name unchanged.
 const NEUTRAL: &[&str] = &[
     "and",
     "or",

@@ -10,7 +10,7 @@ fn packet(link: LinkType, data: &[u8]) -> Packet<'_> {
     }
 }
 
-/// An IPv4 TCP packet from port 1025 to port 21.
+/// Builds an IPv4 TCP packet from port 1025 to port 21.
 fn to_ftp() -> Vec<u8> {
     let mut ip = vec![
         0x45, 0, 0, 40, 0, 0, 0, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2, 4, 1, 0, 21,
@@ -20,7 +20,7 @@ fn to_ftp() -> Vec<u8> {
 }
 
 #[test]
-fn matches_packets_of_every_link_type_it_meets() {
+fn one_filter_matches_packets_of_several_link_types() {
     let mut filter = Filter::new("tcp port 21 and host 10.0.0.2").unwrap();
     let raw = to_ftp();
     let ethernet = [[0; 12].as_slice(), &[8, 0], &raw].concat();
@@ -30,20 +30,20 @@ fn matches_packets_of_every_link_type_it_meets() {
     assert!(!filter.matches(&packet(LinkType::ETHERNET, &raw)));
     let mut other = Filter::new("port 22").unwrap();
     assert!(!other.matches(&packet(LinkType::RAW, &raw)));
-    assert!(filter.refused().is_empty());
+    assert!(filter.unsupported().is_empty());
 }
 
 #[test]
-fn a_link_type_it_cannot_filter_never_matches_and_is_named() {
+fn packets_of_an_unsupported_link_type_never_match_and_it_is_listed_once() {
     let mut filter = Filter::new("tcp port 21").unwrap();
     let usb = LinkType(249);
     assert!(!filter.matches(&packet(usb, &to_ftp())));
     assert!(!filter.matches(&packet(usb, &to_ftp())));
-    assert_eq!(filter.refused().len(), 1);
+    assert_eq!(filter.unsupported().len(), 1);
 }
 
 #[test]
-fn quotes_the_filter_and_libpcap() {
+fn syntax_error_quotes_the_filter_and_libpcap() {
     let error = Filter::new("tcp prot 21").map(|_| ()).unwrap_err();
     assert!(error.to_string().contains("'tcp prot 21'"), "{error}");
     let error = Filter::new("port 21 and and").map(|_| ()).unwrap_err();
@@ -52,7 +52,7 @@ fn quotes_the_filter_and_libpcap() {
 }
 
 #[test]
-fn refuses_names_that_would_be_looked_up() {
+fn names_that_would_be_resolved_are_rejected() {
     for filter in [
         "host ftp.example.com",
         "ftp.example.com",
@@ -74,7 +74,7 @@ fn refuses_names_that_would_be_looked_up() {
 }
 
 #[test]
-fn lets_through_what_needs_no_lookup() {
+fn filters_without_a_lookup_are_accepted() {
     for filter in [
         "",
         "port ftp or telnet",

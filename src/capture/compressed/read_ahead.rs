@@ -1,70 +1,72 @@
 //! Decompression ahead of the reader, in a thread of its own.
 //!
 //! ```text
-//! decoder ── thread ──> full pieces ──> Ahead ── read ──> the capture's reader
-//!               ^ ───── empty pieces ────┘
+//! decoder ──> thread ──> full pieces ───> ReadAhead::read ──> capture reader
+//!               ^ ────── empty pieces <──────┘
 //! ```
 //!
-//! The bytes and the place of an error in them are those of the decoder, whichever of the two is faster.
+//! The bytes, and the position of an error in them, are those of the decoder itself.
 
 use std::io::{self, Read};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 
-/// Reads from a decoder; the thread begins once the input has shown that it is long.
-pub(super) struct Ahead {
+/// Reader of a decoder's output, with a thread once the output is known to be long.
+pub(super) struct ReadAhead {
     state: State,
 }
 
 enum State {
-    /// Read as it is asked for, this many bytes so far: a probe of many files starts no threads.
-    Here(Box<dyn Read + Send>, u64),
-    There(Pieces),
-    /// The thread cannot be asked any more.
-    Over,
+    /// Decoded by the caller, this many bytes so far. Probing thousands of files starts no threads.
+    Inline(Box<dyn Read + Send>, u64),
+    Threaded(Pieces),
+    Ended,
 }
 
-/// What comes from the thread.
+/// Caller's side of the exchange with the thread.
 struct Pieces {
     full: Receiver<io::Result<Vec<u8>>>,
     empty: SyncSender<Vec<u8>>,
+    /// Piece being read.
     piece: Vec<u8>,
+    /// Bytes of `piece` already returned.
     read: usize,
 }
 
-impl Ahead {
+impl ReadAhead {
     pub(super) fn new(decoder: Box<dyn Read + Send>) -> Self {
         Self {
-            state: State::Here(decoder, 0),
+            state: State::Inline(decoder, 0),
         }
     }
 }
 
-impl Read for Ahead {
+impl Read for ReadAhead {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match &mut self.state {
-            State::Here(decoder, count) if *count < SHORT => {
+            State::Inline(decoder, count) if *count < INLINE_LIMIT => {
                 let got = decoder.read(buffer)?;
                 *count = count.saturating_add(got as u64);
                 Ok(got)
             }
-            State::Here(..) => {
-                if let State::Here(decoder, _) = std::mem::replace(&mut self.state, State::Over) {
-                    self.state = State::begin(decoder);
+            State::Inline(..) => {
+                let state = std::mem::replace(&mut self.state, State::Ended);
+                if let State::Inline(decoder, _) = state {
+                    self.state = State::start_thread(decoder);
                 }
                 self.read(buffer)
             }
-            State::There(pieces) => pieces.read(buffer),
-            State::Over => Ok(0),
+            State::Threaded(pieces) => pieces.read(buffer),
+            State::Ended => Ok(0),
         }
     }
 }
 
 impl State {
-    fn begin(decoder: Box<dyn Read + Send>) -> Self {
+    fn start_thread(decoder: Box<dyn Read + Send>) -> Self {
         let (full_sender, full) = sync_channel(PIECES);
         let (empty, empty_receiver) = sync_channel(PIECES + 1);
-        // The decoder goes over by a channel, so that it comes back where no thread can be had.
+        // Handed over by a channel rather than by the closure: if no thread can be started, the decoder is still here.
         let (decoder_sender, decoder_receiver) = sync_channel(1);
         let started = thread::Builder::new()
             .name("decompression".to_owned())
@@ -74,12 +76,12 @@ impl State {
                 }
             });
         if started.is_err() {
-            return Self::Here(decoder, 0);
+            return Self::Inline(decoder, 0);
         }
         if decoder_sender.send(decoder).is_err() {
-            return Self::Over;
+            return Self::Ended;
         }
-        Self::There(Pieces {
+        Self::Threaded(Pieces {
             full,
             empty,
             piece: Vec::new(),
@@ -92,11 +94,11 @@ impl Pieces {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         if self.read == self.piece.len() {
             let Ok(next) = self.full.recv() else {
-                // The decoder came to its end.
+                // The thread hung up: the decoder has reached its end.
                 return Ok(0);
             };
             let used = std::mem::replace(&mut self.piece, next?);
-            // Where the thread is gone nobody needs it.
+            // Fails if the thread has ended; then the buffer is simply freed.
             let _ = self.empty.try_send(used);
             self.read = 0;
         }
@@ -107,7 +109,7 @@ impl Pieces {
     }
 }
 
-/// Decodes until the end, an error, or until nobody listens.
+/// Runs the thread: decodes until the end, an error, or until the reader is dropped.
 fn decode(
     mut decoder: Box<dyn Read + Send>,
     full: &SyncSender<io::Result<Vec<u8>>>,
@@ -120,7 +122,7 @@ fn decode(
             Err(TryRecvError::Disconnected) => return,
         };
         piece.resize(PIECE, 0);
-        // What comes in small portions is handed on in small portions: a reader may wait for it.
+        // One read per piece, even a short one: the rest may come through a slow pipe while the reader waits.
         let result = match decoder.read(&mut piece) {
             Ok(0) => return,
             Ok(count) => {
@@ -136,20 +138,20 @@ fn decode(
     }
 }
 
-/// Bytes after which an input is worth a thread.
-const SHORT: u64 = 4 << 20;
+/// Decoded bytes after which an input is worth a thread.
+const INLINE_LIMIT: u64 = 4 << 20;
 
 /// Bytes handed over at once.
 const PIECE: usize = 256 << 10;
 
-/// Pieces that wait at most.
+/// Full pieces queued at most: 1 MiB of read-ahead.
 const PIECES: usize = 4;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// Gives numbered bytes in odd portions, then an error if it is told to.
+    /// Reader of numbered bytes in odd portions, ending in an error if `fails`.
     struct Portions {
         given: usize,
         length: usize,
@@ -171,8 +173,8 @@ mod tests {
         }
     }
 
-    fn ahead(length: usize, fails: bool) -> Ahead {
-        Ahead::new(Box::new(Portions {
+    fn read_ahead(length: usize, fails: bool) -> ReadAhead {
+        ReadAhead::new(Box::new(Portions {
             given: 0,
             length,
             fails,
@@ -180,10 +182,11 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_are_those_of_the_decoder() {
+    fn bytes_are_those_of_the_decoder() {
         for length in [0, 1000, 9 << 20] {
             let mut bytes = Vec::new();
-            ahead(length, false).read_to_end(&mut bytes).expect("read");
+            let mut reader = read_ahead(length, false);
+            reader.read_to_end(&mut bytes).expect("read");
             assert_eq!(bytes.len(), length);
             let right = |(at, byte): (usize, &u8)| usize::from(*byte) == at % 251;
             assert!(bytes.iter().enumerate().all(right));
@@ -191,10 +194,10 @@ mod tests {
     }
 
     #[test]
-    fn an_error_comes_behind_the_bytes_before_it() {
+    fn decoder_error_is_returned_behind_the_bytes_before_it() {
         for length in [1000, 9 << 20] {
             let mut bytes = Vec::new();
-            let error = ahead(length, true)
+            let error = read_ahead(length, true)
                 .read_to_end(&mut bytes)
                 .expect_err("it fails");
             assert_eq!(bytes.len(), length);
@@ -203,11 +206,11 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_goes_away_ends_the_thread() {
-        let mut reader = ahead(64 << 20, false);
+    fn dropping_the_reader_ends_the_thread() {
+        let mut reader = read_ahead(64 << 20, false);
         let mut bytes = vec![0; 8 << 20];
         reader.read_exact(&mut bytes).expect("read");
-        assert!(matches!(reader.state, State::There(_)));
+        assert!(matches!(reader.state, State::Threaded(_)));
         drop(reader);
     }
 }
