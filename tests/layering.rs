@@ -157,7 +157,8 @@ fn head(path: &str) -> Option<String> {
     (!name.is_empty() && name != "self").then_some(name)
 }
 
-fn rust_files(folder: &Path) -> Vec<PathBuf> {
+/// Returns every Rust file below a folder, sorted by path.
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();

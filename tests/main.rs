@@ -26,6 +26,7 @@ mod page;
 mod pitfalls;
 mod properties;
 mod readme;
+mod structure;
 mod support;
 mod testdata;
 mod tree;
