@@ -1,11 +1,125 @@
-//! `size-mismatch` and `ascii-damage`: a file that came whole and is not what it should be.
+//! `incomplete-file`, `conflicting-retransmission`, `size-mismatch` and `ascii-damage`: files that are not what was sent.
 
-use super::{DataTrouble, Draft, capitalized, name_of, step_of};
+use super::{DataTrouble, Draft, capitalize, display_name, step_number};
 use crate::model::grouped;
-use crate::model::record::{Finding, Session, Severity};
+use crate::model::record::{
+    Close, Completeness, DataType, Finding, Session, Severity, Transfer, TransferDirection,
+    TransferMode,
+};
 
-pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {
-    for trouble in troubles {
+/// Reports transfers whose content is not complete in the capture.
+pub(super) fn detect_incomplete(
+    session: &Session,
+    evidence: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
+    for transfer in &session.transfers {
+        let Some(connection) = &transfer.connection else {
+            continue;
+        };
+        let (what, advice) = match transfer.completeness {
+            Completeness::Gaps => (
+                format!(
+                    "is not whole: {} bytes of it are missing in the capture",
+                    grouped(transfer.missing_bytes)
+                ),
+                "Capture again with whole packets (snap length 0) and a larger buffer; do not look up digests of this file.",
+            ),
+            // Nothing is missing: `size-mismatch` covers a complete transfer with another size.
+            Completeness::Truncated if has_wrong_size(evidence, transfer.id) => continue,
+            Completeness::Truncated if connection.close == Close::Open => (
+                "is not whole: its end is not in the capture".to_owned(),
+                "Capture for longer, or look for a later transfer of the same file.",
+            ),
+            Completeness::Truncated => (
+                "is not whole: it ended before its end".to_owned(),
+                "Look at who ended the data connection, and for a later transfer of the same file.",
+            ),
+            // Clients abort listings that the user has seen enough of.
+            Completeness::Aborted
+                if transfer.direction == TransferDirection::Listing
+                    || has_announced_size(transfer) =>
+            {
+                continue;
+            }
+            Completeness::Aborted => (
+                "was given up before its end".to_owned(),
+                "Look for a later transfer of the same file.",
+            ),
+            _ => continue,
+        };
+        let name = display_name(transfer);
+        let frames = if connection.first_frame == connection.last_frame {
+            vec![connection.first_frame]
+        } else {
+            vec![connection.first_frame, connection.last_frame]
+        };
+        findings.push(
+            Draft {
+                id: "incomplete-file",
+                severity: Severity::Medium,
+                title: format!("{} {name} is not whole", transfer.verb),
+                explanation: format!(
+                    "{} of {name} {what}. Captured of it were {} bytes. Evidence: {}.",
+                    transfer.verb,
+                    grouped(transfer.bytes),
+                    transfer.evidence.join("; ")
+                ),
+                advice,
+                frames,
+            }
+            .about(step_number(session, transfer.id), Some(transfer.id)),
+        );
+    }
+}
+
+/// Reports bytes that were sent twice with different values.
+pub(super) fn detect_conflicts(
+    session: &Session,
+    evidence: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
+    for item in evidence {
+        let DataTrouble::Conflict {
+            transfer,
+            bytes,
+            frame,
+        } = item
+        else {
+            continue;
+        };
+        let place = if transfer.is_some() {
+            "data"
+        } else {
+            "control"
+        };
+        let bytes = match bytes {
+            1 => "1 byte".to_owned(),
+            bytes => format!("{} bytes", grouped(*bytes)),
+        };
+        findings.push(
+            Draft {
+                id: "conflicting-retransmission",
+                severity: Severity::Medium,
+                title: format!("{bytes} of the {place} connection sent twice with different values"),
+                explanation: format!(
+                    "A segment repeats {bytes} of the {place} connection with other content. The first bytes seen were kept, as a receiver does that had them already."
+                ),
+                advice: "Look at the frame: a broken middlebox, a damaged capture, or somebody who injects segments.",
+                frames: vec![*frame],
+            }
+            .about(transfer.and_then(|id| step_number(session, id)), *transfer),
+        );
+    }
+}
+
+/// Reports complete transfers whose size is not the announced one.
+pub(super) fn detect_wrong_size(
+    session: &Session,
+    evidence: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
+    for item in evidence {
         let DataTrouble::WrongSize {
             transfer,
             announced,
@@ -13,7 +127,7 @@ pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: 
             with_transfer,
             seen,
             restart,
-        } = trouble
+        } = item
         else {
             continue;
         };
@@ -24,6 +138,7 @@ pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: 
         let expected = announced.saturating_sub(restart);
         let (severity, difference) = if seen < expected {
             (
+                // An older size, as from SIZE or a listing, may be of an earlier version of the file.
                 if *with_transfer {
                     Severity::Medium
                 } else {
@@ -39,7 +154,7 @@ pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: 
         } else {
             String::new()
         };
-        let name = name_of(transfer);
+        let name = display_name(transfer);
         findings.push(
             Draft {
                 id: "size-mismatch",
@@ -47,7 +162,7 @@ pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: 
                 title: format!("{name} has another size than announced: {difference}"),
                 explanation: format!(
                     "{} said that {name} has {} bytes{offset}; {} were sent, without a gap and with a proper end.",
-                    capitalized(place),
+                    capitalize(place),
                     grouped(announced),
                     grouped(seen)
                 ),
@@ -58,31 +173,32 @@ pub(super) fn wrong_size(session: &Session, troubles: &[DataTrouble], findings: 
                     .flat_map(|connection| [connection.first_frame, connection.last_frame])
                     .collect(),
             }
-            .about(step_of(session, id), Some(id)),
+            .about(step_number(session, id), Some(id)),
         );
     }
 }
 
-pub(super) fn ascii_damage(
+/// Reports binary files that were transferred in TYPE A, which damages them.
+pub(super) fn detect_ascii_damage(
     session: &Session,
-    troubles: &[DataTrouble],
+    evidence: &[DataTrouble],
     findings: &mut Vec<Finding>,
 ) {
-    for trouble in troubles {
+    for item in evidence {
         let DataTrouble::BinaryAsText {
             transfer: id,
             media_type,
-        } = trouble
+        } = item
         else {
             continue;
         };
         let Some(transfer) = session.transfer(*id) else {
             continue;
         };
-        if !is_binary(media_type) || !type_is_certain(session, troubles, *id) {
+        if !is_binary(media_type) || !is_certainly_ascii(session, evidence, *id) {
             continue;
         }
-        let name = name_of(transfer);
+        let name = display_name(transfer);
         findings.push(
             Draft {
                 id: "ascii-damage",
@@ -99,20 +215,42 @@ pub(super) fn ascii_damage(
                     .map(|connection| connection.first_frame)
                     .collect(),
             }
-            .about(step_of(session, *id), Some(*id)),
+            .about(step_number(session, *id), Some(*id)),
         );
     }
 }
 
-/// Whether TYPE A was in force: it was asked for, or it is still the default of a session that is known from its start.
-fn type_is_certain(session: &Session, troubles: &[DataTrouble], transfer: u64) -> bool {
+/// Returns whether an aborted transfer had delivered as many bytes as announced: the abort came after the last one.
+///
+/// Only image type in stream mode is certain: elsewhere bytes on the wire and bytes of the file are not the same.
+fn has_announced_size(transfer: &Transfer) -> bool {
+    transfer.missing_bytes == 0
+        && transfer.data_type == DataType::Image
+        && transfer.transfer_mode == TransferMode::Stream
+        && transfer.announced_bytes.is_some_and(|announced| {
+            // Some servers announce the size of the whole file, others that of the rest after REST.
+            transfer.bytes > 0
+                && (transfer.bytes == announced
+                    || transfer.bytes.checked_add(transfer.restart_offset) == Some(announced))
+        })
+}
+
+fn has_wrong_size(evidence: &[DataTrouble], id: u64) -> bool {
+    evidence
+        .iter()
+        .any(|item| matches!(item, DataTrouble::WrongSize { transfer, .. } if *transfer == id))
+}
+
+/// Returns whether TYPE A was certainly in force for a transfer: the server accepted it, or it still was the default
+/// (RFC 959 section 3.1.1) in a session captured from its start.
+fn is_certainly_ascii(session: &Session, evidence: &[DataTrouble], transfer: u64) -> bool {
     let until = session.step_of(transfer).map_or(0, |maker| {
         let steps = &session.steps;
         steps.partition_point(|step| step.number <= maker.number)
     });
-    let lost = troubles
+    let lost = evidence
         .iter()
-        .any(|trouble| matches!(trouble, DataTrouble::Lost(lost) if lost.control > 0));
+        .any(|item| matches!(item, DataTrouble::Lost(lost) if lost.control > 0));
     let latest = session
         .steps
         .iter()
@@ -132,6 +270,7 @@ fn type_is_certain(session: &Session, troubles: &[DataTrouble], transfer: u64) -
             let reply = command.replies.last().map(|reply| reply.code);
             match reply {
                 Some(200..300) => ascii,
+                // A refused TYPE leaves the default in force, unless an earlier one was lost.
                 Some(400..) => !ascii && !lost && !session.midstream,
                 _ => false,
             }
@@ -140,7 +279,7 @@ fn type_is_certain(session: &Session, troubles: &[DataTrouble], transfer: u64) -
     }
 }
 
-/// Whether the server says that it sends the bytes as they are, whatever TYPE was asked for.
+/// Returns whether the 1yz reply names binary mode. Some servers ignore TYPE A and send the bytes unchanged.
 fn says_binary(session: &Session, transfer: u64) -> bool {
     session
         .step_of(transfer)
@@ -154,12 +293,13 @@ fn says_binary(session: &Session, transfer: u64) -> bool {
         })
 }
 
-/// Formats that no line end may be changed in. What is unknown, and every format that is text, is left alone.
+/// Returns whether a changed line end damages a format. Unknown formats and all text formats return false.
 fn is_binary(media_type: &str) -> bool {
     let Some((kind, format)) = media_type.split_once('/') else {
         return false;
     };
-    let written = [
+    // Text formats within the binary families, such as image/svg+xml and audio/x-scpls.
+    let text_formats = [
         "+xml",
         "+json",
         "svg",
@@ -169,7 +309,7 @@ fn is_binary(media_type: &str) -> bool {
         "mpegurl",
         "scpls",
     ];
-    if written.iter().any(|part| format.contains(part)) {
+    if text_formats.iter().any(|part| format.contains(part)) {
         return false;
     }
     match kind {
@@ -179,7 +319,7 @@ fn is_binary(media_type: &str) -> bool {
     }
 }
 
-/// What stands in the names of archives, programs, documents and databases.
+/// Parts of `application/*` subtypes that name archives, programs, documents and databases.
 const BINARY: &[&str] = &[
     "zip",
     "gzip",
@@ -235,19 +375,76 @@ mod tests {
 
     use super::*;
     use crate::diagnosis::tests::{command, session, step, transfer};
-    use crate::model::record::Completeness;
 
-    fn found(trouble: DataTrouble) -> Vec<Finding> {
-        let mut it = session();
-        it.transfers = vec![transfer(Completeness::Unverifiable).into()];
+    #[test]
+    fn complete_files_and_refused_commands_report_nothing() {
+        let mut session = session();
+        session.transfers = vec![transfer(Completeness::Complete).into()];
+        let mut refused = transfer(Completeness::Aborted);
+        refused.connection = None;
+        session.transfers.push(refused.into());
         let mut findings = Vec::new();
-        wrong_size(&it, std::slice::from_ref(&trouble), &mut findings);
-        ascii_damage(&it, &[trouble], &mut findings);
+        detect_incomplete(&session, &[], &mut findings);
+        assert!(findings.is_empty());
+    }
+
+    #[test]
+    fn abort_after_the_announced_last_byte_reports_nothing() {
+        let found = |bytes: u64, data_type: DataType| {
+            let mut session = session();
+            let mut late = transfer(Completeness::Aborted);
+            late.announced_bytes = Some(60_000);
+            late.restart_offset = 20_000;
+            late.data_type = data_type;
+            late.bytes = bytes;
+            session.transfers = vec![late.into()];
+            let mut findings = Vec::new();
+            detect_incomplete(&session, &[], &mut findings);
+            findings.len()
+        };
+        assert_eq!(found(40_000, DataType::Image), 0);
+        assert_eq!(found(39_999, DataType::Image), 1);
+        assert_eq!(found(40_000, DataType::Ascii), 1);
+    }
+
+    #[test]
+    fn only_an_open_connection_advises_a_longer_capture() {
+        let advice = |close: Close| {
+            let mut session = session();
+            let mut cut = transfer(Completeness::Truncated);
+            if let Some(connection) = &mut cut.connection {
+                connection.close = close;
+            }
+            session.transfers = vec![cut.into()];
+            let mut findings = Vec::new();
+            detect_incomplete(&session, &[], &mut findings);
+            findings.remove(0).advice
+        };
+        assert!(advice(Close::Open).contains("for longer"));
+        assert!(!advice(Close::Reset).contains("for longer"));
+    }
+
+    #[test]
+    fn file_with_gaps_is_reported_by_its_path() {
+        let mut cut = session();
+        cut.transfers = vec![transfer(Completeness::Gaps).into()];
+        let mut findings = Vec::new();
+        detect_incomplete(&cut, &[], &mut findings);
+        assert_eq!(findings[0].title, "RETR /pub/readme.txt is not whole");
+        assert_eq!(findings[0].transfer, Some(1));
+    }
+
+    fn found(item: DataTrouble) -> Vec<Finding> {
+        let mut session = session();
+        session.transfers = vec![transfer(Completeness::Unverifiable).into()];
+        let mut findings = Vec::new();
+        detect_wrong_size(&session, std::slice::from_ref(&item), &mut findings);
+        detect_ascii_damage(&session, &[item], &mut findings);
         findings
     }
 
     fn size(announced: u64, seen: u64, restart: u64) -> Finding {
-        let trouble = DataTrouble::WrongSize {
+        let item = DataTrouble::WrongSize {
             transfer: 1,
             announced,
             place: "the 150 reply".into(),
@@ -255,11 +452,11 @@ mod tests {
             seen,
             restart,
         };
-        found(trouble).remove(0)
+        found(item).remove(0)
     }
 
     #[test]
-    fn fewer_bytes_weigh_more_than_more_of_them() {
+    fn fewer_bytes_than_announced_are_more_severe_than_surplus_bytes() {
         let fewer = size(2_000, 500, 1_000);
         assert_eq!(fewer.severity, Severity::Medium);
         assert!(fewer.title.ends_with("500 fewer"), "{}", fewer.title);
@@ -268,26 +465,26 @@ mod tests {
     }
 
     #[test]
-    fn only_a_certain_type_a_damages() {
+    fn ascii_damage_is_reported_only_if_type_a_is_certain() {
         let raises = |change: &dyn Fn(&mut Session)| {
-            let mut it = session();
-            it.transfers = vec![transfer(Completeness::Complete).into()];
+            let mut session = session();
+            session.transfers = vec![transfer(Completeness::Complete).into()];
             let mut retrieving = step(vec![command("RETR", Some("a.png"), (150, "ok"))]);
             retrieving.transfer = Some(1);
-            it.steps.push(retrieving.into());
-            change(&mut it);
+            session.steps.push(retrieving.into());
+            change(&mut session);
             let mut findings = Vec::new();
-            let trouble = DataTrouble::BinaryAsText {
+            let item = DataTrouble::BinaryAsText {
                 transfer: 1,
                 media_type: "image/png".into(),
             };
-            ascii_damage(&it, &[trouble], &mut findings);
+            detect_ascii_damage(&session, &[item], &mut findings);
             !findings.is_empty()
         };
         let asked = |letter: &str, reply: (u16, &str)| {
             let typed = command("TYPE", Some(letter), reply);
-            raises(&|it| {
-                Arc::make_mut(&mut it.steps[1])
+            raises(&|session| {
+                Arc::make_mut(&mut session.steps[1])
                     .commands
                     .insert(0, typed.clone());
             })
@@ -296,15 +493,15 @@ mod tests {
         assert!(asked("A", (200, "ok")));
         assert!(asked("I", (504, "no")));
         assert!(!asked("I", (200, "ok")));
-        assert!(!raises(&|it| it.midstream = true));
-        assert!(!raises(&|it| {
-            Arc::make_mut(&mut it.steps[1]).commands[0].replies[0].lines =
+        assert!(!raises(&|session| session.midstream = true));
+        assert!(!raises(&|session| {
+            Arc::make_mut(&mut session.steps[1]).commands[0].replies[0].lines =
                 vec!["Opening BINARY mode data connection".into()];
         }));
     }
 
     #[test]
-    fn images_archives_and_programs_are_binary_and_text_never_is() {
+    fn images_archives_and_programs_are_binary_and_text_formats_are_not() {
         let raises = |media_type: &str| {
             !found(DataTrouble::BinaryAsText {
                 transfer: 1,

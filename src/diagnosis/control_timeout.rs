@@ -1,36 +1,36 @@
-//! `control-timeout`: the control connection was given up, by the server's clock or by a box on the way.
+//! `control-timeout`: the control connection was given up, by the server's time limit or by a middlebox on the way.
 
-use super::{Draft, name_of, quote};
+use super::{Draft, display_name, quote};
 use crate::model::record::{Close, EndState, Finding, Reply, Session, Severity, Step, Transfer};
 use crate::model::{Span, Timestamp};
 
-/// `until` is the time to which the capture goes on.
-pub(super) fn timeout(session: &Session, until: Timestamp, findings: &mut Vec<Finding>) {
-    told(session, findings);
-    silent(session, until, findings);
+/// Reports timeouts of the control connection. `capture_end` is the time of the last packet so far.
+pub(super) fn detect(session: &Session, capture_end: Timestamp, findings: &mut Vec<Finding>) {
+    detect_421(session, findings);
+    detect_silence(session, capture_end, findings);
 }
 
-/// A 421 that speaks of time.
-fn told(session: &Session, findings: &mut Vec<Finding>) {
+/// Reports a 421 that names time as its reason: others are sent by full servers and by those that shut down.
+fn detect_421(session: &Session, findings: &mut Vec<Finding>) {
     let answers = session.steps.iter().flat_map(|step| {
         step.commands
             .iter()
             .flat_map(move |command| command.replies.iter().map(move |reply| (Some(step), reply)))
     });
-    let unasked = session
+    let unsolicited = session
         .unsolicited_replies
         .iter()
         .map(|reply| (None, reply));
     let greeting = session.greeting.iter().map(|reply| (None, reply));
     let Some((step, reply)) = answers
-        .chain(unasked)
+        .chain(unsolicited)
         .chain(greeting)
-        .find(|(_, reply)| reply.code == 421 && speaks_of_time(reply))
+        .find(|(_, reply)| reply.code == 421 && mentions_time(reply))
     else {
         return;
     };
-    let working = step.is_some_and(|step| step.transfer.is_some());
-    let (severity, what) = if working {
+    let transferring = step.is_some_and(|step| step.transfer.is_some());
+    let (severity, when) = if transferring {
         (Severity::Medium, " while a transfer was not finished")
     } else {
         (Severity::Info, "")
@@ -39,9 +39,9 @@ fn told(session: &Session, findings: &mut Vec<Finding>) {
         Draft {
             id: "control-timeout",
             severity,
-            title: format!("the server ended the session after waiting too long{what}"),
+            title: format!("the server ended the session after waiting too long{when}"),
             explanation: format!(
-                "The server said {} (frame {}){what}: nothing came within its time limit.",
+                "The server said {} (frame {}){when}: nothing came within its time limit.",
                 quote(reply),
                 reply.frame
             ),
@@ -52,9 +52,11 @@ fn told(session: &Session, findings: &mut Vec<Finding>) {
     );
 }
 
-/// The data came through, but the control connection, quiet meanwhile, brought no final reply any more: a firewall or an
-/// address translator forgot it.
-fn silent(session: &Session, until: Timestamp, findings: &mut Vec<Finding>) {
+/// Reports a control connection that was lost during a long transfer: the data arrived, the final reply did not.
+///
+/// Firewalls and address translators drop the state of connections without traffic, and the control connection has none
+/// while a file is transferred.
+fn detect_silence(session: &Session, capture_end: Timestamp, findings: &mut Vec<Finding>) {
     let Some((transfer, step, end, took)) = session
         .transfers
         .iter()
@@ -65,22 +67,23 @@ fn silent(session: &Session, until: Timestamp, findings: &mut Vec<Finding>) {
     };
     let waited = match session.end_state {
         EndState::Reset if session.end >= end => session.end.since(end),
-        EndState::Open | EndState::Timeout => until.since(end),
+        EndState::Open | EndState::Timeout => capture_end.since(end),
         _ => return,
     };
     let reset = session.end_state == EndState::Reset;
-    if !reset && waited < PATIENCE {
+    // A capture that stops right after the data does not show whether the reply came.
+    if !reset && waited < MAX_REPLY_TIME {
         return;
     }
-    let what = if reset { "was reset" } else { "stayed silent" };
-    let name = name_of(transfer);
+    let symptom = if reset { "was reset" } else { "stayed silent" };
+    let name = display_name(transfer);
     findings.push(
         Draft {
             id: "control-timeout",
             severity: Severity::Medium,
-            title: format!("the control connection {what} after a transfer of {took:.0} s"),
+            title: format!("the control connection {symptom} after a transfer of {took:.0} s"),
             explanation: format!(
-                "The data connection of {} {name} was open for {took:.0} s and ended in order, but no final reply came, and the control connection {what} {:.1} s later. A firewall or address translator that forgets connections without traffic does this.",
+                "The data connection of {} {name} was open for {took:.0} s and ended in order, but no final reply came, and the control connection {symptom} {:.1} s later. A firewall or address translator that forgets connections without traffic does this.",
                 transfer.verb,
                 waited.seconds()
             ),
@@ -95,6 +98,8 @@ fn silent(session: &Session, until: Timestamp, findings: &mut Vec<Finding>) {
     );
 }
 
+/// Returns a transfer that ended in order after at least [`MIN_DURATION`] and has only 1yz replies, with its step, its
+/// end and its duration in seconds; `None` for others.
 fn long_unanswered<'a>(
     session: &'a Session,
     transfer: &'a Transfer,
@@ -106,9 +111,9 @@ fn long_unanswered<'a>(
         .commands
         .iter()
         .find(|command| command.verb == transfer.verb)?;
-    let begun_only =
+    let only_preliminary =
         !command.replies.is_empty() && command.replies.iter().all(|reply| reply.code < 200);
-    (connection.close == Close::Fin && took >= LONG && begun_only).then_some((
+    (connection.close == Close::Fin && took >= MIN_DURATION && only_preliminary).then_some((
         transfer,
         step,
         connection.end,
@@ -116,7 +121,8 @@ fn long_unanswered<'a>(
     ))
 }
 
-fn speaks_of_time(reply: &Reply) -> bool {
+/// Returns whether a reply names time as its reason, in the words of any server.
+fn mentions_time(reply: &Reply) -> bool {
     let text = reply.lines.join(" ").to_ascii_lowercase();
     [
         "timeout",
@@ -132,10 +138,10 @@ fn speaks_of_time(reply: &Reply) -> bool {
     .any(|part| text.contains(part))
 }
 
-/// A transfer in which idle limits may strike.
-const LONG: Span = Span::from_secs(60);
-/// How long a server may take for its final reply.
-const PATIENCE: Span = Span::from_secs(30);
+/// Duration from which a transfer can exceed an idle limit: the shortest in use are 60 s.
+const MIN_DURATION: Span = Span::from_secs(60);
+/// Time that a server may take for its final reply, as to hash or scan a file.
+const MAX_REPLY_TIME: Span = Span::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -148,41 +154,42 @@ mod tests {
     }
 
     fn long_transfer(reply: (u16, &str), seconds: u64) -> Session {
-        let mut it = session();
+        let mut session = session();
         let mut long = transfer(Completeness::Unverifiable);
         if let Some(connection) = &mut long.connection {
             connection.start = at(1_000);
             connection.end = at(1_000 + seconds);
         }
-        it.transfers = vec![long.into()];
+        session.transfers = vec![long.into()];
         let mut retrieving = step(vec![command("RETR", Some("readme.txt"), reply)]);
         retrieving.transfer = Some(1);
-        it.steps.push(retrieving.into());
-        it
+        session.steps.push(retrieving.into());
+        session
     }
 
     fn found(session: &Session, until: u64) -> Vec<Finding> {
         let mut findings = Vec::new();
-        timeout(session, at(until), &mut findings);
+        detect(session, at(until), &mut findings);
         findings
     }
 
     #[test]
-    fn a_421_that_speaks_of_time_is_told_and_one_that_does_not_is_not() {
-        let mut it = session();
-        it.steps
+    fn reply_421_is_reported_only_if_it_names_time() {
+        let mut session = session();
+        session
+            .steps
             .push(step(vec![command("NOOP", None, (421, "Timeout."))]).into());
-        assert_eq!(found(&it, 0)[0].severity, Severity::Info);
-        it.steps[1] = step(vec![command("USER", None, (421, "Too many connections."))]).into();
-        assert!(found(&it, 0).is_empty());
+        assert_eq!(found(&session, 0)[0].severity, Severity::Info);
+        session.steps[1] = step(vec![command("USER", None, (421, "Too many connections."))]).into();
+        assert!(found(&session, 0).is_empty());
     }
 
     #[test]
-    fn a_reset_after_a_long_transfer_without_an_answer_is_told() {
-        let mut it = long_transfer((150, "here it comes"), 400);
-        it.end_state = EndState::Reset;
-        it.end = at(1_500);
-        let findings = found(&it, 1_500);
+    fn reset_after_a_long_transfer_without_final_reply_is_reported() {
+        let mut session = long_transfer((150, "here it comes"), 400);
+        session.end_state = EndState::Reset;
+        session.end = at(1_500);
+        let findings = found(&session, 1_500);
         assert_eq!(findings[0].severity, Severity::Medium);
         assert!(
             findings[0]
@@ -192,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_a_short_transfer_or_the_end_of_the_capture_raise_nothing() {
+    fn final_reply_short_transfer_or_end_of_capture_reports_nothing() {
         let mut answered = long_transfer((226, "done"), 400);
         answered.end_state = EndState::Reset;
         assert!(found(&answered, 2_000).is_empty());

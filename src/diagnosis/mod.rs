@@ -1,30 +1,42 @@
-//! Findings: what deserves attention in a session, with the frames that prove it; and the verdict that sums it up.
+//! Findings and verdicts: conclusions about sessions, each with the frames that prove it.
 //!
-//! In: the session's record and what only packets tell ([`DataTrouble`]). Out: [`Finding`]s, into the record, and those
-//! about several sessions ([`Several`]). One file for each kind; each holds its id, severity, explanation and advice. A
-//! finding that is wrong is worse than none.
+//! In: the record of a finished session, and the evidence that only its packets hold ([`DataTrouble`]). Out: [`Finding`]s
+//! and the verdict, written into the record; and, at the end of a run, findings about several sessions ([`Several`]).
 //!
 //! ```text
-//! record, troubles -> blocked, refused_data, third_party, port_theft    the data connection was not there, or not theirs
-//!                  -> incomplete, content, stalled, lost                what came through it
-//!                  -> credentials, control_timeout, violation, traversal the dialogue
-//!                  -> verdict
-//! all sessions     -> several
+//! record, evidence -> data_connection   blocked, failed, TLS session not resumed
+//!                  -> third_party       bounce, address translation, port theft
+//!                  -> content           incomplete, conflicting, wrong size, damaged by TYPE A
+//!                  -> stalled           pauses within a transfer
+//!                  -> capture_loss      bytes that the recording missed
+//!                  -> logins            refused login, password in cleartext
+//!                  -> control_timeout   control connection given up
+//!                  -> violation         replies against the RFCs
+//!                  -> traversal         names that leave their directory
+//!                  -> verdict           one line that sums the session up
+//! all sessions     -> cross_session ─┬ logins        password guessing
+//!                                    ├ fxp           transfers between two servers
+//!                                    ├ seen_twice    one session, captured on both sides of a translator
+//!                                    └ capture_loss  losses of the whole capture
 //! ```
+//!
+//! Each file holds the ids, severities, explanations and advice of its findings. A wrong finding is worse than none:
+//! where the evidence has an innocent explanation, nothing is reported.
+//!
+//! To add a finding, write a function like [`stalled::detect`] in a file of its own and call it in [`diagnose`].
 
-mod blocked;
+mod capture_loss;
 mod content;
 mod control_timeout;
-mod credentials;
-mod incomplete;
-mod lost;
-mod port_theft;
-mod refused_data;
-mod several;
+mod cross_session;
+mod data_connection;
+mod evidence;
+mod fxp;
+mod logins;
+mod seen_twice;
 mod stalled;
 mod third_party;
 mod traversal;
-mod trouble;
 mod verdict;
 mod violation;
 
@@ -36,49 +48,56 @@ use std::borrow::Cow;
 use crate::model::Timestamp;
 use crate::model::record::{Finding, Reply, Session, Severity, Transfer};
 
-pub use several::{Announcement, Several};
-pub(crate) use stalled::SHORTEST as SHORTEST_STALL;
-pub use trouble::{DataTrouble, Lost, StallPlace, Unreachable};
+pub use cross_session::Several;
+pub use evidence::{DataTrouble, Lost, StallPlace, Unreachable};
+pub use fxp::Announcement;
+pub(crate) use stalled::MIN_STALL as SHORTEST_STALL;
 pub use verdict::no_verdict;
 
-/// Adds the findings and the verdict to a session. `until` is the time to which the capture goes on.
-pub fn diagnose(session: &mut Session, troubles: &[DataTrouble], until: Timestamp) {
+/// Writes the findings and the verdict into a finished session.
+///
+/// `capture_end` is the time of the last packet so far: silence counts only as far as the capture could have shown an
+/// answer.
+pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Timestamp) {
     let mut findings = Vec::new();
-    credentials::login_rejected(session, &mut findings);
-    credentials::cleartext(session, &mut findings);
-    blocked::blocked(session, troubles, &mut findings);
-    refused_data::refused(session, troubles, &mut findings);
-    third_party::announced_elsewhere(session, troubles, &mut findings);
-    port_theft::theft(session, troubles, &mut findings);
-    incomplete::incomplete(session, troubles, &mut findings);
-    incomplete::conflicts(session, troubles, &mut findings);
-    content::wrong_size(session, troubles, &mut findings);
-    content::ascii_damage(session, troubles, &mut findings);
-    stalled::stalled(session, troubles, &mut findings);
-    control_timeout::timeout(session, until, &mut findings);
-    violation::violations(session, troubles, &mut findings);
-    traversal::names(session, &mut findings);
-    lost::lost(session, troubles, &mut findings);
+    logins::detect_rejected(session, &mut findings);
+    logins::detect_cleartext(session, &mut findings);
+    data_connection::detect_blocked(session, evidence, &mut findings);
+    data_connection::detect_failed(session, evidence, &mut findings);
+    third_party::detect_announced(session, evidence, &mut findings);
+    third_party::detect_port_theft(session, evidence, &mut findings);
+    content::detect_incomplete(session, evidence, &mut findings);
+    content::detect_conflicts(session, evidence, &mut findings);
+    content::detect_wrong_size(session, evidence, &mut findings);
+    content::detect_ascii_damage(session, evidence, &mut findings);
+    stalled::detect(session, evidence, &mut findings);
+    control_timeout::detect(session, capture_end, &mut findings);
+    violation::detect(session, evidence, &mut findings);
+    traversal::detect(session, &mut findings);
+    capture_loss::detect(evidence, &mut findings);
+    // Capture order reads as a story. The sort is stable and the id breaks ties, so that the report does not depend on
+    // the order of the calls above.
     findings.sort_by_key(|finding| {
         (
             finding.frames.first().copied().unwrap_or(0),
             finding.id.clone(),
         )
     });
-    if findings.len() > MOST {
-        session.findings_omitted = (findings.len() - MOST) as u64;
-        findings.truncate(MOST);
+    // One session can list hostile names in a million transfers.
+    if findings.len() > MAX_FINDINGS {
+        session.findings_omitted = (findings.len() - MAX_FINDINGS) as u64;
+        findings.truncate(MAX_FINDINGS);
     }
     session.findings = findings;
     session.verdict = verdict::verdict(session);
 }
 
-/// The number of the step that made a transfer.
-fn step_of(session: &Session, transfer: u64) -> Option<u64> {
+/// Returns the number of the step that made a transfer; `None` if that step was omitted from the record.
+fn step_number(session: &Session, transfer: u64) -> Option<u64> {
     session.step_of(transfer).map(|step| step.number)
 }
 
-/// The final reply to the command of a transfer.
+/// Returns the final reply to the command of a transfer; `None` while only 1yz replies have come.
 fn final_reply(session: &Session, transfer: u64) -> Option<&Reply> {
     let verb = &session.transfer(transfer)?.verb;
     let step = session.step_of(transfer)?;
@@ -86,7 +105,7 @@ fn final_reply(session: &Session, transfer: u64) -> Option<&Reply> {
     command.replies.iter().rev().find(|reply| reply.code >= 200)
 }
 
-/// A reply in a sentence: its code and its last line.
+/// Quotes a reply within a sentence: its code and its last line that is not blank.
 fn quote(reply: &Reply) -> String {
     let line = reply
         .lines
@@ -97,8 +116,9 @@ fn quote(reply: &Reply) -> String {
     let text: String = line
         .unwrap_or_default()
         .chars()
-        .take(LONGEST_QUOTE)
+        .take(MAX_QUOTE_CHARS)
         .collect();
+    // The sentence around the quotation brings its own full stop.
     let text = text.trim_end_matches('.');
     if text.is_empty() {
         reply.code.to_string()
@@ -107,42 +127,45 @@ fn quote(reply: &Reply) -> String {
     }
 }
 
-/// What a person would call the content of a transfer.
-fn name_of(transfer: &Transfer) -> Cow<'_, str> {
+/// Returns the name of a transfer's content for a sentence: its path, else the argument as sent.
+fn display_name(transfer: &Transfer) -> Cow<'_, str> {
     transfer
         .path
         .as_deref()
         .or(transfer.argument.as_deref())
         .filter(|name| !name.is_empty())
-        .map_or(Cow::Borrowed("the listing"), shortened)
+        .map_or(Cow::Borrowed("the listing"), shorten)
 }
 
-/// A name in a sentence: the whole of it stands with its command and transfer.
-fn shortened(name: &str) -> Cow<'_, str> {
-    match name.char_indices().nth(LONGEST_NAME) {
+/// Shortens a name for a sentence. The record has the whole name beside its command and its transfer.
+fn shorten(name: &str) -> Cow<'_, str> {
+    match name.char_indices().nth(MAX_NAME_CHARS) {
         Some((end, _)) => Cow::Owned(format!("{}…", &name[..end])),
         None => Cow::Borrowed(name),
     }
 }
 
-/// A sentence that was written to stand within another.
-fn capitalized(sentence: &str) -> String {
-    let mut letters = sentence.chars();
+/// Capitalizes the first letter of a phrase, so that it can begin a sentence.
+fn capitalize(phrase: &str) -> String {
+    let mut letters = phrase.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
     })
 }
 
+/// A finding without its subject.
 struct Draft<'a> {
     id: &'a str,
     severity: Severity,
     title: String,
     explanation: String,
     advice: &'a str,
+    /// Frames that prove the finding, the decisive one first: findings are sorted by it.
     frames: Vec<u64>,
 }
 
 impl Draft<'_> {
+    /// Completes the finding with the step and the transfer it is about; `None` for the session as a whole.
     fn about(self, step: Option<u64>, transfer: Option<u64>) -> Finding {
         Finding {
             id: self.id.to_owned(),
@@ -158,11 +181,11 @@ impl Draft<'_> {
     }
 }
 
-/// Characters of a reply that are quoted.
-const LONGEST_QUOTE: usize = 160;
+/// Limit of the characters quoted from a reply.
+const MAX_QUOTE_CHARS: usize = 160;
 
-/// Characters of a name that stand in a sentence.
-const LONGEST_NAME: usize = 120;
+/// Limit of the characters of a name within a sentence.
+const MAX_NAME_CHARS: usize = 120;
 
-/// Findings kept of one session.
-const MOST: usize = 1000;
+/// Limit of the findings kept for one session.
+const MAX_FINDINGS: usize = 1000;

@@ -1,12 +1,13 @@
-//! `stalled-transfer`: a data connection was open and nothing came through it for many seconds.
+//! `stalled-transfer`: an open data connection without a new byte for many seconds.
 
-use super::{DataTrouble, Draft, StallPlace, name_of, step_of};
+use super::{DataTrouble, Draft, StallPlace, display_name, step_number};
 use crate::model::Span;
 use crate::model::grouped;
 use crate::model::record::{Finding, Opener, Session, Severity};
 
-pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {
-    for trouble in troubles {
+/// Reports long pauses, with the side that caused them.
+pub(super) fn detect(session: &Session, evidence: &[DataTrouble], findings: &mut Vec<Finding>) {
+    for item in evidence {
         let &DataTrouble::Stalled {
             transfer: id,
             sender,
@@ -15,14 +16,14 @@ pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mu
             sent_again,
             place,
             frames,
-        } = trouble
+        } = item
         else {
             continue;
         };
         let Some(transfer) = session.transfer(id) else {
             continue;
         };
-        if length < SHORTEST {
+        if length < MIN_STALL {
             continue;
         }
         let (sender, receiver) = match sender {
@@ -30,7 +31,7 @@ pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mu
             Opener::Server => ("server", "client"),
         };
         let seconds = length.seconds();
-        let name = name_of(transfer);
+        let name = display_name(transfer);
         let (first, last) = (frames[0], frames[1]);
         let when = match place {
             StallPlace::Start => "before the first byte",
@@ -38,7 +39,8 @@ pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mu
             StallPlace::End => "and it never went on",
         };
         let half = length.nanos() / 2;
-        let (why, advice) = if receiver_closed.nanos() > half {
+        // A closed window explains the pause better than retransmissions: those may be the window probes.
+        let (cause, advice) = if receiver_closed.nanos() > half {
             (
                 format!(
                     "the {receiver}'s receive window was closed for {:.1} s of it: the {receiver} did not take the bytes",
@@ -60,7 +62,7 @@ pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mu
                 "Look at the sending program: it waits for its disk, its source, or the end of its work.",
             )
         };
-        let severity = if place == StallPlace::End || length >= LONG {
+        let severity = if place == StallPlace::End || length >= SEVERE_STALL {
             Severity::Medium
         } else {
             Severity::Low
@@ -71,22 +73,22 @@ pub(super) fn stalled(session: &Session, troubles: &[DataTrouble], findings: &mu
                 severity,
                 title: format!("{} {name} stood still for {seconds:.1} s", transfer.verb),
                 explanation: format!(
-                    "The data connection of {} {name} was open, but no new byte came for {seconds:.1} s (frames {first} to {last}), {when}; {why}.",
+                    "The data connection of {} {name} was open, but no new byte came for {seconds:.1} s (frames {first} to {last}), {when}; {cause}.",
                     transfer.verb
                 ),
                 advice,
                 frames: frames.to_vec(),
             }
-            .about(step_of(session, id), Some(id)),
+            .about(step_number(session, id), Some(id)),
         );
     }
 }
 
-/// Shorter pauses are those of busy servers and of retransmission timers (RFC 6298 section 5.5).
-pub(crate) const SHORTEST: Span = Span::from_secs(10);
+/// Shortest pause reported. Busy servers and backed-off retransmission timers (RFC 6298 section 5.5) cause shorter ones.
+pub(crate) const MIN_STALL: Span = Span::from_secs(10);
 
-/// From here on a person has given up, or should have.
-const LONG: Span = Span::from_secs(30);
+/// Pause from which on people give up.
+const SEVERE_STALL: Span = Span::from_secs(30);
 
 #[cfg(test)]
 mod tests {
@@ -95,9 +97,9 @@ mod tests {
     use crate::model::record::Completeness;
 
     fn found(seconds: i64, closed: i64, sent_again: u64, place: StallPlace) -> Vec<Finding> {
-        let mut it = session();
-        it.transfers = vec![transfer(Completeness::Complete).into()];
-        let trouble = DataTrouble::Stalled {
+        let mut session = session();
+        session.transfers = vec![transfer(Completeness::Complete).into()];
+        let item = DataTrouble::Stalled {
             transfer: 1,
             sender: Opener::Server,
             length: Span::from_secs(seconds),
@@ -107,12 +109,12 @@ mod tests {
             frames: [21, 25],
         };
         let mut findings = Vec::new();
-        stalled(&it, &[trouble], &mut findings);
+        detect(&session, &[item], &mut findings);
         findings
     }
 
     #[test]
-    fn a_closed_window_blames_the_receiver_and_silence_the_sender() {
+    fn closed_window_blames_the_receiver_and_silence_the_sender() {
         let window = found(41, 40, 3, StallPlace::Middle);
         assert!(
             window[0]
@@ -133,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pause_of_a_few_seconds_is_none_and_one_without_end_weighs_more() {
+    fn short_pause_reports_nothing_and_a_pause_without_end_is_more_severe() {
         assert!(found(9, 9, 0, StallPlace::Middle).is_empty());
         assert_eq!(
             found(12, 0, 0, StallPlace::Start)[0].severity,

@@ -1,4 +1,4 @@
-//! A small session to diagnose.
+//! Sample sessions, steps, commands and transfers for the unit tests of the findings.
 
 use crate::model::Timestamp;
 use crate::model::record::{
@@ -7,6 +7,7 @@ use crate::model::record::{
     Transfer, TransferDirection, TransferMode,
 };
 
+/// Returns a closed session of user bob with an accepted login and no transfer.
 pub(super) fn session() -> Session {
     let mut login = step(vec![
         command("USER", Some("bob"), (331, "password")),
@@ -61,6 +62,7 @@ pub(super) fn session() -> Session {
     }
 }
 
+/// Returns a step of these commands.
 pub(super) fn step(commands: Vec<Command>) -> Step {
     Step {
         number: 1,
@@ -69,6 +71,7 @@ pub(super) fn step(commands: Vec<Command>) -> Step {
     }
 }
 
+/// Returns a command in frame 7 with its reply in frame 8.
 pub(super) fn command(verb: &str, argument: Option<&str>, (code, text): (u16, &str)) -> Command {
     let reply = Reply {
         code,
@@ -98,6 +101,7 @@ pub(super) fn command(verb: &str, argument: Option<&str>, (code, text): (u16, &s
     }
 }
 
+/// Returns a passive download of 100 bytes in frames 20 to 30.
 pub(super) fn transfer(completeness: Completeness) -> Transfer {
     Transfer {
         id: 1,

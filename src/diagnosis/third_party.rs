@@ -1,52 +1,58 @@
-//! `bounce` and `address-translation`: the announced data address is not that of the control connection.
+//! `bounce`, `address-translation` and `port-theft`: data addresses that belong to neither end of the control connection.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{DataTrouble, Draft};
+use super::{DataTrouble, Draft, step_number};
 use crate::model::Endpoint;
-use crate::model::record::{Command, Finding, Session, Severity};
+use crate::model::record::{Command, Finding, LinkMethod, Mode, Session, Severity};
 use crate::protocol::ftp::{extended_port_argument, passive_reply, port_argument};
 
-pub(super) fn announced_elsewhere(
+/// Reports announced data addresses other than those of the control connection: one finding for each direction.
+pub(super) fn detect_announced(
     session: &Session,
-    troubles: &[DataTrouble],
+    evidence: &[DataTrouble],
     findings: &mut Vec<Finding>,
 ) {
-    let mut told_active = false;
-    let mut told_passive = false;
+    // A client that announces a wrong address repeats it with every transfer.
+    let mut reported_active = false;
+    let mut reported_passive = false;
     for step in &session.steps {
         for command in &step.commands {
-            if !told_active
+            if !reported_active
                 && let Some((ip, port)) = active_address(command)
                 && ip != session.client.ip
-                && !is_exchange(troubles, ip, port)
+                && !is_exchange(evidence, Endpoint::new(ip, port))
             {
-                told_active = true;
+                reported_active = true;
                 findings.push(
-                    active(session, command, ip, port).about(Some(step.number), step.transfer),
+                    active_finding(session, command, ip, port)
+                        .about(Some(step.number), step.transfer),
                 );
             }
-            if !told_passive
+            if !reported_passive
                 && let Some((ip, frame)) = passive_address(command)
                 && ip != session.server.ip
             {
-                told_passive = true;
-                findings.push(passive(session, ip, frame).about(Some(step.number), step.transfer));
+                reported_passive = true;
+                findings.push(
+                    passive_finding(session, ip, frame).about(Some(step.number), step.transfer),
+                );
             }
         }
     }
 }
 
-/// The end point of another server that announced it to the same client: a transfer between servers, told with both
-/// sessions.
-fn is_exchange(troubles: &[DataTrouble], ip: IpAddr, port: u16) -> bool {
-    troubles.iter().any(|trouble| {
-        matches!(trouble, DataTrouble::ServerToServer { end, .. } if *end == Endpoint::new(ip, port))
-    })
+/// Returns whether another server announced `endpoint` to the same client: a transfer between servers, which `fxp`
+/// reports with both sessions.
+fn is_exchange(evidence: &[DataTrouble], endpoint: Endpoint) -> bool {
+    evidence
+        .iter()
+        .any(|item| matches!(item, DataTrouble::ServerToServer { end, .. } if *end == endpoint))
 }
 
+/// Returns the address and port that PORT or EPRT announced; `None` for other commands and unreadable arguments.
 fn active_address(command: &Command) -> Option<(IpAddr, u16)> {
-    // An address of a family that the server does not speak was tried, and that is all (RFC 2428 section 2).
+    // 522: the server does not support the address family, so it opens nothing (RFC 2428 section 2).
     if command.replies.iter().any(|reply| reply.code == 522) {
         return None;
     }
@@ -59,6 +65,7 @@ fn active_address(command: &Command) -> Option<(IpAddr, u16)> {
     Some((end.ip(), end.port))
 }
 
+/// Returns the address in a 227 reply and the frame of the reply; `None` for commands without one.
 fn passive_address(command: &Command) -> Option<(IpAddr, u64)> {
     let reply = command.replies.iter().find(|reply| reply.code == 227)?;
     let end = reply
@@ -69,9 +76,11 @@ fn passive_address(command: &Command) -> Option<(IpAddr, u64)> {
     Some((end.ip(), reply.frame))
 }
 
-fn active(session: &Session, command: &Command, ip: IpAddr, port: u16) -> Draft<'static> {
+/// Explains the address of a PORT or EPRT that is not that of the client.
+fn active_finding(session: &Session, command: &Command, ip: IpAddr, port: u16) -> Draft<'static> {
     let client = session.client.ip;
     let frames = vec![command.frame];
+    // A server on the internet could not reach a private victim: that is a client behind NAT, no attack.
     if is_internal(ip) && !is_internal(client) {
         return Draft {
             id: "address-translation",
@@ -98,7 +107,8 @@ fn active(session: &Session, command: &Command, ip: IpAddr, port: u16) -> Draft<
     }
 }
 
-fn passive(session: &Session, ip: IpAddr, frame: u64) -> Draft<'static> {
+/// Explains the address of a 227 that is not that of the server.
+fn passive_finding(session: &Session, ip: IpAddr, frame: u64) -> Draft<'static> {
     let server = session.server.ip;
     let why = if ip.is_unspecified() || is_internal(ip) && !is_internal(server) {
         "the server is behind address translation and does not know its outer address"
@@ -117,7 +127,74 @@ fn passive(session: &Session, ip: IpAddr, frame: u64) -> Draft<'static> {
     }
 }
 
-/// Addresses that are not routed in the internet.
+/// Reports data connections that were opened by neither client nor server.
+pub(super) fn detect_port_theft(
+    session: &Session,
+    evidence: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
+    for transfer in &session.transfers {
+        let Some(connection) = &transfer.connection else {
+            continue;
+        };
+        let third = transfer
+            .link
+            .is_some_and(|link| link.method == LinkMethod::ThirdParty);
+        let agreed = transfer
+            .announced
+            .is_some_and(|announced| is_exchange(evidence, Endpoint::from(announced)));
+        if !third || agreed {
+            continue;
+        }
+        let passive = matches!(
+            transfer.mode,
+            Mode::Passive | Mode::ExtendedPassive | Mode::LongPassive
+        );
+        let draft = if passive && connection.client.ip != session.client.ip {
+            Draft {
+                id: "port-theft",
+                severity: Severity::Medium,
+                title: format!(
+                    "{} instead of the client opened the data connection of {}",
+                    connection.client.ip, transfer.verb
+                ),
+                explanation: format!(
+                    "The server listened at {}:{} for the client {}, but {} connected, and {} bytes were exchanged with it. Either somebody guessed the port and took the connection (port stealing, RFC 2577 section 8), or the client goes out by several addresses.",
+                    connection.server.ip,
+                    connection.server.port,
+                    session.client.ip,
+                    connection.client.ip,
+                    transfer.bytes
+                ),
+                advice: "Let the server accept data connections only from the address of the control connection, and choose passive ports at random.",
+                frames: vec![connection.first_frame],
+            }
+        } else if !passive && connection.server.ip != session.server.ip {
+            Draft {
+                id: "port-theft",
+                severity: Severity::Low,
+                title: format!(
+                    "{} instead of the server opened the data connection of {}",
+                    connection.server.ip, transfer.verb
+                ),
+                explanation: format!(
+                    "The client listened at {}:{} for the server {}, but {} connected. Either somebody guessed the port and took the connection (port stealing, RFC 2577 section 8), or the server has several addresses.",
+                    connection.client.ip,
+                    connection.client.port,
+                    session.server.ip,
+                    connection.server.ip
+                ),
+                advice: "Use passive mode, or let the client accept data connections only from the server.",
+                frames: vec![connection.first_frame],
+            }
+        } else {
+            continue;
+        };
+        findings.push(draft.about(step_number(session, transfer.id), Some(transfer.id)));
+    }
+}
+
+/// Returns whether an address is not routed on the internet.
 fn is_internal(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
@@ -136,7 +213,7 @@ fn is_internal(ip: IpAddr) -> bool {
     }
 }
 
-/// 100.64.0.0/10 (RFC 6598).
+/// Returns whether an address is in 100.64.0.0/10, the space of carrier-grade NAT (RFC 6598).
 const fn is_shared(ip: Ipv4Addr) -> bool {
     let [a, b, ..] = ip.octets();
     a == 100 && b >= 64 && b < 128
@@ -147,26 +224,27 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::diagnosis::tests::{command, session, step};
+    use crate::diagnosis::tests::{command, session, step, transfer};
+    use crate::model::record::{Completeness, Link};
 
-    fn findings(verb: &str, argument: &str, reply: (u16, &str)) -> Vec<Finding> {
+    fn announced(verb: &str, argument: &str, reply: (u16, &str)) -> Vec<Finding> {
         let mut session = session();
         session
             .steps
             .push(step(vec![command(verb, Some(argument), reply)]).into());
         let mut findings = Vec::new();
-        announced_elsewhere(&session, &[], &mut findings);
+        detect_announced(&session, &[], &mut findings);
         findings
     }
 
     #[test]
-    fn the_own_address_raises_nothing() {
-        assert!(findings("PORT", "10,0,0,2,4,1", (200, "ok")).is_empty());
-        assert!(findings("PASV", "", (227, "(10,0,0,1,4,1)")).is_empty());
+    fn own_address_reports_nothing() {
+        assert!(announced("PORT", "10,0,0,2,4,1", (200, "ok")).is_empty());
+        assert!(announced("PASV", "", (227, "(10,0,0,1,4,1)")).is_empty());
     }
 
     #[test]
-    fn the_other_server_of_an_exchange_is_no_victim_but_another_host_still_is() {
+    fn other_server_of_an_exchange_reports_nothing_and_a_third_host_is_a_bounce() {
         let mut session = session();
         let exchange = DataTrouble::ServerToServer {
             end: Endpoint::v4([10, 0, 0, 9], 1025),
@@ -176,25 +254,72 @@ mod tests {
         for argument in ["10,0,0,9,4,1", "10,0,0,9,0,25"] {
             Arc::make_mut(&mut session.steps[0]).commands =
                 vec![command("PORT", Some(argument), (200, "ok"))];
-            announced_elsewhere(&session, std::slice::from_ref(&exchange), &mut findings);
+            detect_announced(&session, std::slice::from_ref(&exchange), &mut findings);
         }
         assert_eq!(findings.len(), 1);
         assert!(findings[0].explanation.contains("port 25"));
     }
 
     #[test]
-    fn a_third_host_in_port_is_a_bounce_and_another_in_227_is_translation() {
+    fn third_host_in_port_is_a_bounce_and_in_227_is_address_translation() {
         assert_eq!(
-            findings("PORT", "10,0,0,9,4,1", (200, "ok"))[0].id,
+            announced("PORT", "10,0,0,9,4,1", (200, "ok"))[0].id,
             "bounce"
         );
         assert_eq!(
-            findings("EPRT", "|1|10.0.0.9|1025|", (200, "ok"))[0].id,
+            announced("EPRT", "|1|10.0.0.9|1025|", (200, "ok"))[0].id,
             "bounce"
         );
         assert_eq!(
-            findings("PASV", "", (227, "(192,168,1,1,4,1)"))[0].id,
+            announced("PASV", "", (227, "(192,168,1,1,4,1)"))[0].id,
             "address-translation"
         );
+    }
+
+    fn connected(method: LinkMethod, peer: [u8; 4], evidence: &[DataTrouble]) -> Vec<Finding> {
+        let mut session = session();
+        let mut taken = transfer(Completeness::Complete);
+        taken.link = Some(Link {
+            method,
+            confidence: 0.8,
+        });
+        if let Some(connection) = &mut taken.connection {
+            connection.client.ip = peer.into();
+            taken.announced = Some(connection.server);
+        }
+        session.transfers = vec![taken.into()];
+        let mut findings = Vec::new();
+        detect_port_theft(&session, evidence, &mut findings);
+        findings
+    }
+
+    #[test]
+    fn third_host_at_a_passive_port_is_port_theft() {
+        let found = connected(LinkMethod::ThirdParty, [10, 0, 0, 66], &[]);
+        assert_eq!(
+            (found[0].id.as_str(), found[0].severity),
+            ("port-theft", Severity::Medium)
+        );
+        assert!(
+            found[0]
+                .title
+                .starts_with("10.0.0.66 instead of the client")
+        );
+    }
+
+    #[test]
+    fn client_and_translated_address_at_a_passive_port_report_nothing() {
+        assert!(connected(LinkMethod::AnnouncedAddress, [10, 0, 0, 2], &[]).is_empty());
+        assert!(connected(LinkMethod::ControlPeer, [10, 0, 0, 2], &[]).is_empty());
+        assert!(connected(LinkMethod::PortAndTime, [10, 0, 0, 66], &[]).is_empty());
+    }
+
+    #[test]
+    fn other_server_of_an_exchange_is_no_port_theft() {
+        let exchange = DataTrouble::ServerToServer {
+            end: Endpoint::v4([10, 0, 0, 1], 5001),
+            other: 2,
+        };
+        assert!(connected(LinkMethod::ThirdParty, [10, 0, 0, 66], &[exchange]).is_empty());
     }
 }

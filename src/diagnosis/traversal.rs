@@ -1,25 +1,27 @@
-//! `traversal-name`: a name that would leave the folder it is meant for.
+//! `traversal-name`: names that would leave their directory, or deceive whoever reads them.
 
-use super::{Draft, step_of};
+use super::{Draft, step_number};
 use crate::model::record::{
     EntryKind, Finding, Outcome, Session, Severity, Transfer, TransferDirection,
 };
 use crate::model::wire_text::printable;
 
-pub(super) fn names(session: &Session, findings: &mut Vec<Finding>) {
+/// Reports hostile names in listings and in transfer commands.
+pub(super) fn detect(session: &Session, findings: &mut Vec<Finding>) {
     let directories = directories(session);
     for transfer in &session.transfers {
         let finding = if transfer.direction == TransferDirection::Listing {
-            listed(session, transfer)
+            in_listing(session, transfer)
         } else {
-            asked(session, &directories, transfer)
+            in_command(session, &directories, transfer)
         };
         findings.extend(finding);
     }
 }
 
-/// A server that lists such names attacks clients that believe them.
-fn listed(session: &Session, transfer: &Transfer) -> Option<Finding> {
+/// Returns the finding about a listing. A server that lists such names attacks clients that save files under them.
+fn in_listing(session: &Session, transfer: &Transfer) -> Option<Finding> {
+    // Ciphertext parsed as a listing has names at random.
     let encrypted = session
         .tls
         .as_ref()
@@ -31,21 +33,22 @@ fn listed(session: &Session, transfer: &Transfer) -> Option<Finding> {
     let argument = transfer.argument.as_deref().unwrap_or_default();
     let mut hostile = transfer.entries.iter().filter_map(|entry| {
         let name = entry.name.trim_end_matches('\r');
-        let place = if transfer.verb == "NLST" || argument.contains(['/', '\\', '*', '?']) {
-            // Such listings name entries with the path that was asked for.
-            climbs(name) && !argument.contains("..")
-        } else {
-            climbs(name) || (entry.kind != EntryKind::Directory && leaves(name))
-        };
-        if place {
+        let leaves_directory =
+            if transfer.verb == "NLST" || argument.contains(['/', '\\', '*', '?']) {
+                // These listings repeat the requested path before each name.
+                climbs(name) && !argument.contains("..")
+            } else {
+                climbs(name) || (entry.kind != EntryKind::Directory && is_absolute(name))
+            };
+        if leaves_directory {
             Some((name, true))
         } else {
             has_control(name).then_some((name, false))
         }
     });
-    let (name, leaves) = hostile.next()?;
+    let (name, leaves_directory) = hostile.next()?;
     let more = hostile.count();
-    // Where most names are like that, it is no listing but something else.
+    // If most names look hostile, the content is no listing at all.
     if more + 1 > 1 + transfer.entries.len() / 2 {
         return None;
     }
@@ -55,7 +58,7 @@ fn listed(session: &Session, transfer: &Transfer) -> Option<Finding> {
         String::new()
     };
     let shown = printable(name);
-    let (severity, title, what) = if leaves {
+    let (severity, title, risk) = if leaves_directory {
         (
             Severity::Medium,
             format!("the server lists a name that leaves the folder: {shown}"),
@@ -73,16 +76,20 @@ fn listed(session: &Session, transfer: &Transfer) -> Option<Finding> {
             id: "traversal-name",
             severity,
             title,
-            explanation: format!("The answer to {} holds the name {shown}{also}. {what}.", transfer.verb),
+            explanation: format!("The answer to {} holds the name {shown}{also}. {risk}.", transfer.verb),
             advice: "Do not fetch such files with a client that is not known to check names, and look at how they came onto the server.",
             frames: vec![connection.first_frame],
         }
-        .about(step_of(session, transfer.id), Some(transfer.id)),
+        .about(step_number(session, transfer.id), Some(transfer.id)),
     )
 }
 
-/// A client that asks for such names looks for what it must not see.
-fn asked(session: &Session, directories: &[(u64, &str)], transfer: &Transfer) -> Option<Finding> {
+/// Returns the finding about a command. A client that names such files looks for those it must not see.
+fn in_command(
+    session: &Session,
+    directories: &[(u64, &str)],
+    transfer: &Transfer,
+) -> Option<Finding> {
     let argument = transfer.argument.as_deref()?;
     let step = session.step_of(transfer.id)?;
     let command = step
@@ -101,8 +108,8 @@ fn asked(session: &Session, directories: &[(u64, &str)], transfer: &Transfer) ->
         "did not carry it out"
     };
     let shown = printable(argument);
-    let shown: String = shown.chars().take(LONGEST).collect();
-    let (severity, title, what) = if above {
+    let shown: String = shown.chars().take(MAX_NAME_CHARS).collect();
+    let (severity, title, defect) = if above {
         (
             if done {
                 Severity::Medium
@@ -127,7 +134,7 @@ fn asked(session: &Session, directories: &[(u64, &str)], transfer: &Transfer) ->
             id: "traversal-name",
             severity,
             title,
-            explanation: format!("The client sent {} {shown} (frame {}): {what}. The server {answer}.", transfer.verb, command.frame),
+            explanation: format!("The client sent {} {shown} (frame {}): {defect}. The server {answer}.", transfer.verb, command.frame),
             advice: "Look at what else this client asked for, and let the server keep its users in their folder.",
             frames: vec![command.frame],
         }
@@ -135,7 +142,7 @@ fn asked(session: &Session, directories: &[(u64, &str)], transfer: &Transfer) ->
     )
 }
 
-/// The working directories after those steps behind which they are known.
+/// Returns the working directories, each with the number of the step after which it is known.
 fn directories(session: &Session) -> Vec<(u64, &str)> {
     let steps = session.steps.iter();
     steps
@@ -143,14 +150,15 @@ fn directories(session: &Session) -> Vec<(u64, &str)> {
         .collect()
 }
 
-/// The working directory before a step.
+/// Returns the working directory before a step; `None` if it is not known.
 fn known_directory<'a>(directories: &[(u64, &'a str)], step: u64) -> Option<&'a str> {
     let before = directories.partition_point(|&(number, _)| number < step);
     let (_, directory) = directories.get(before.checked_sub(1)?)?;
     Some(directory)
 }
 
-/// Whether a path has more `..` than there are folders above it; where those are not known, many.
+/// Returns whether a path leads above the root: it has more `..` than directories above it, which are taken to be
+/// [`UNKNOWN_DEPTH`] if the working directory is not known.
 fn climbs_above(path: &str, directory: Option<&str>) -> bool {
     if !climbs(path) {
         return false;
@@ -170,32 +178,34 @@ fn climbs_above(path: &str, directory: Option<&str>) -> bool {
     false
 }
 
+/// Splits a path at slashes and backslashes, without empty parts and `.`.
 fn parts(path: &str) -> impl Iterator<Item = &str> {
     path.split(['/', '\\'])
         .filter(|part| !part.is_empty() && *part != ".")
 }
 
-/// `..` beside another part: `..` alone stands in every listing of a folder.
+/// Returns whether a name holds `..` beside another part. A lone `..` is in every listing.
 fn climbs(name: &str) -> bool {
     name.contains(['/', '\\']) && parts(name).any(|part| part == "..") && parts(name).count() > 1
 }
 
-/// An absolute path, or one that begins with a drive.
-fn leaves(name: &str) -> bool {
+/// Returns whether a name is an absolute path, or begins with a drive.
+fn is_absolute(name: &str) -> bool {
     let bytes = name.as_bytes();
     let drive = matches!(bytes, [letter, b':', b'/' | b'\\', ..] if letter.is_ascii_alphabetic());
     drive || (name.starts_with(['/', '\\']) && name.len() > 1)
 }
 
+/// Returns whether a name holds control characters. Some servers pad names with tabs, which do no harm.
 fn has_control(name: &str) -> bool {
     name.chars()
         .any(|character| character != '\t' && (character < ' ' || character == '\u{7f}'))
 }
 
-/// Folders that a user may be in where the directory is not known.
+/// Depth assumed for an unknown working directory: most users are not deeper.
 const UNKNOWN_DEPTH: i64 = 3;
-/// Characters of a name that are shown.
-const LONGEST: usize = 120;
+/// Limit of the characters shown of a name.
+const MAX_NAME_CHARS: usize = 120;
 
 #[cfg(test)]
 mod tests {
@@ -224,24 +234,24 @@ mod tests {
     }
 
     fn listing(verb: &str, argument: &str, listed: &[&str]) -> Vec<Finding> {
-        let mut it = session();
+        let mut session = session();
         let mut list = transfer(Completeness::Complete);
         list.verb = verb.into();
         list.argument = Some(argument.into());
         list.direction = TransferDirection::Listing;
         list.entries = listed.iter().map(|name| entry(name)).collect();
-        it.transfers = vec![list.into()];
+        session.transfers = vec![list.into()];
         let mut findings = Vec::new();
-        names(&it, &mut findings);
+        detect(&session, &mut findings);
         findings
     }
 
     fn retrieve(argument: &str, directory: Option<&str>, code: u16) -> Vec<Finding> {
-        let mut it = session();
-        Arc::make_mut(&mut it.steps[0]).directory = directory.map(Into::into);
+        let mut session = session();
+        Arc::make_mut(&mut session.steps[0]).directory = directory.map(Into::into);
         let mut file = transfer(Completeness::Complete);
         file.argument = Some(argument.into());
-        it.transfers = vec![file.into()];
+        session.transfers = vec![file.into()];
         let mut step = step(vec![command("RETR", Some(argument), (code, "x"))]);
         step.number = 2;
         step.outcome = if code < 400 {
@@ -250,14 +260,14 @@ mod tests {
             Outcome::Failed
         };
         step.transfer = Some(1);
-        it.steps.push(step.into());
+        session.steps.push(step.into());
         let mut findings = Vec::new();
-        names(&it, &mut findings);
+        detect(&session, &mut findings);
         findings
     }
 
     #[test]
-    fn hostile_names_in_a_listing_are_told_once() {
+    fn hostile_names_in_a_listing_are_reported_once() {
         let found = listing("LIST", "", &[".", "..", "a.txt", "../../.bashrc", "..\\x"]);
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].severity, Severity::Medium);
@@ -271,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn ordinary_listings_raise_nothing() {
+    fn ordinary_listings_report_nothing() {
         assert!(listing("LIST", "", &[".", "..", "..data", "a..b", "x:y"]).is_empty());
         assert!(listing("NLST", "/pub", &["/pub/a", "/pub/b"]).is_empty());
         assert!(listing("NLST", "../pub", &["../pub/a", "../pub/b"]).is_empty());
@@ -280,12 +290,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_listing_at_all_raises_nothing() {
+    fn content_that_is_no_listing_reports_nothing() {
         assert!(listing("LIST", "", &["\u{1}", "\u{2}", "\u{3}", "\u{4}"]).is_empty());
     }
 
     #[test]
-    fn paths_above_the_root_are_told_and_a_step_up_is_not() {
+    fn paths_above_the_root_are_reported_and_one_step_up_is_not() {
         assert_eq!(
             retrieve("../../etc/passwd", Some("/"), 226)[0].severity,
             Severity::Medium

@@ -1,12 +1,12 @@
-//! The one line a person reads first.
+//! The verdict: one line that sums a session up.
 
-use super::{quote, shortened};
+use super::{quote, shorten};
 use crate::model::record::{
     Completeness, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind, Transfer,
     TransferDirection, Verdict, VerdictStatus,
 };
 
-/// What stands there until a session is over.
+/// Returns the placeholder for the verdict of a session that is not finished.
 #[must_use]
 pub const fn no_verdict() -> Verdict {
     Verdict {
@@ -15,6 +15,7 @@ pub const fn no_verdict() -> Verdict {
     }
 }
 
+/// Sums a session up. The worst fact decides: refused login, failed transfer, incomplete transfer, finding.
 pub(super) fn verdict(session: &Session) -> Verdict {
     let login = match session.login.outcome {
         LoginOutcome::Rejected => {
@@ -39,17 +40,17 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         .map(AsRef::as_ref)
         .filter(|transfer| failed_on_the_wire(session.step_of(transfer.id), transfer))
         .collect();
-    let partial = session
+    let incomplete = session
         .transfers
         .iter()
-        .filter(|transfer| not_whole(transfer))
+        .filter(|transfer| is_incomplete(transfer))
         .count();
-    let moved = moved(session);
+    let traffic = traffic(session);
     let finding = session
         .findings
         .iter()
         .filter(|finding| finding.severity >= Severity::Medium)
-        // Of equal ones the first: what came later often follows from it.
+        // `max_by_key` returns the last maximum. Of equal findings the first is wanted: later ones often follow from it.
         .rev()
         .max_by_key(|finding| finding.severity);
     let (status, text) = if let Some(first) = failed.first() {
@@ -57,10 +58,10 @@ pub(super) fn verdict(session: &Session) -> Verdict {
             .argument
             .as_deref()
             .filter(|name| !name.is_empty())
-            .map_or_else(String::new, |name| format!(" {}", shortened(name)));
-        let why = session
+            .map_or_else(String::new, |name| format!(" {}", shorten(name)));
+        let reason = session
             .step_of(first.id)
-            .and_then(|step| final_answer(step, first))
+            .and_then(|step| last_reply(step, first))
             .filter(|reply| reply.code >= 400)
             .map_or_else(String::new, |reply| format!(" ({})", brief(reply)));
         let more = if failed.len() > 1 {
@@ -71,30 +72,30 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         (
             VerdictStatus::Failed,
             format!(
-                "{login}; {} of {} failed: {}{name}{why}{more}",
+                "{login}; {} of {} failed: {}{name}{reason}{more}",
                 transfers(failed.len()),
                 session.transfers.len(),
                 first.verb
             ),
         )
-    } else if partial > 0 {
+    } else if incomplete > 0 {
         (
             VerdictStatus::Warning,
-            format!("{login}; {moved}; {partial} not whole in the capture"),
+            format!("{login}; {traffic}; {incomplete} not whole in the capture"),
         )
     } else if let Some(finding) = finding {
         (
             VerdictStatus::Warning,
-            format!("{login}; {moved}; {}", finding.title),
+            format!("{login}; {traffic}; {}", finding.title),
         )
     } else {
-        (VerdictStatus::Ok, format!("{login}; {moved}"))
+        (VerdictStatus::Ok, format!("{login}; {traffic}"))
     };
     Verdict { status, text }
 }
 
-/// The final reply to the transfer's own command.
-fn final_answer<'a>(step: &'a Step, transfer: &Transfer) -> Option<&'a Reply> {
+/// Returns the last reply to the transfer's own command; `None` before any.
+fn last_reply<'a>(step: &'a Step, transfer: &Transfer) -> Option<&'a Reply> {
     step.commands
         .iter()
         .find(|command| command.verb == transfer.verb)?
@@ -102,16 +103,16 @@ fn final_answer<'a>(step: &'a Step, transfer: &Transfer) -> Option<&'a Reply> {
         .last()
 }
 
-/// A reply in a few words.
+/// Quotes the beginning of a reply.
 fn brief(reply: &Reply) -> String {
     let text = quote(reply);
-    match text.char_indices().nth(LONGEST_REASON) {
+    match text.char_indices().nth(MAX_REASON_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
     }
 }
 
-/// Refused, aborted, or never connected although a final reply says so.
+/// Returns whether a transfer was refused or aborted by client or server, not only cut off by the capture.
 fn failed_on_the_wire(step: Option<&Step>, transfer: &Transfer) -> bool {
     let refused =
         step.is_some_and(|step| step.outcome == Outcome::Failed && step.kind != StepKind::Command);
@@ -123,14 +124,16 @@ fn failed_on_the_wire(step: Option<&Step>, transfer: &Transfer) -> bool {
         || transfer.completeness == Completeness::Aborted && transfer.connection.is_some()
 }
 
-fn not_whole(transfer: &Transfer) -> bool {
+/// Returns whether bytes of a transfer are missing in the capture.
+fn is_incomplete(transfer: &Transfer) -> bool {
     matches!(
         transfer.completeness,
         Completeness::Gaps | Completeness::Truncated
     )
 }
 
-fn moved(session: &Session) -> String {
+/// Counts the transfers of each direction.
+fn traffic(session: &Session) -> String {
     let count = |direction| {
         session
             .transfers
@@ -160,10 +163,11 @@ fn moved(session: &Session) -> String {
     if !parts.is_empty() {
         return parts.join(", ");
     }
+    // Replies of a capture that began within a transfer.
     let ended = session
         .unsolicited_replies
         .iter()
-        .filter(|reply| tells_of_a_transfer(reply))
+        .filter(|reply| ends_transfer(reply))
         .count();
     if session.transfers.is_empty() && ended > 0 {
         format!("{} known from the reply alone", transfers(ended))
@@ -174,8 +178,9 @@ fn moved(session: &Session) -> String {
     }
 }
 
-/// The end of a transfer whose command was not captured. Some servers say 226 when the client leaves.
-fn tells_of_a_transfer(reply: &Reply) -> bool {
+/// Returns whether an unsolicited reply ends a transfer whose command was not captured. The words decide, since some
+/// servers send 226 when the client leaves.
+fn ends_transfer(reply: &Reply) -> bool {
     reply.code == 226 && {
         let text = reply.lines.join(" ").to_ascii_lowercase();
         ["transfer", "send ok", "complete", "closing data"]
@@ -191,8 +196,8 @@ fn transfers(count: usize) -> String {
     )
 }
 
-/// Characters of a reply that stand in the verdict.
-const LONGEST_REASON: usize = 60;
+/// Limit of the characters quoted from a reply.
+const MAX_REASON_CHARS: usize = 60;
 
 #[cfg(test)]
 mod tests {
@@ -201,37 +206,37 @@ mod tests {
     use crate::diagnosis::tests::{command, session, step, transfer};
 
     #[test]
-    fn a_failed_transfer_is_told_with_its_reason_and_no_endless_name() {
-        let mut it = session();
+    fn failed_transfer_is_named_with_its_reason_and_a_shortened_name() {
+        let mut session = session();
         let mut refused = transfer(Completeness::Aborted);
         refused.connection = None;
         refused.argument = Some("A".repeat(5_000));
-        it.transfers = vec![refused.into()];
+        session.transfers = vec![refused.into()];
         let mut retrieving = step(vec![command("RETR", None, (550, "No such file."))]);
         retrieving.kind = StepKind::Retrieve;
         retrieving.outcome = Outcome::Failed;
         retrieving.transfer = Some(1);
-        it.steps.push(retrieving.into());
-        let text = verdict(&it).text;
+        session.steps.push(retrieving.into());
+        let text = verdict(&session).text;
         assert!(text.ends_with("… (550 No such file)"), "{text}");
         assert!(text.len() < 250, "{text}");
     }
 
     #[test]
-    fn a_226_of_a_transfer_that_began_before_the_capture_is_not_nothing() {
-        let mut it = session();
-        it.unsolicited_replies = command("RETR", None, (226, "Transfer complete.")).replies;
+    fn lone_226_counts_as_a_transfer_unless_it_is_a_logout() {
+        let mut session = session();
+        session.unsolicited_replies = command("RETR", None, (226, "Transfer complete.")).replies;
         assert_eq!(
-            verdict(&it).text,
+            verdict(&session).text,
             "login as bob; 1 transfer known from the reply alone"
         );
-        it.unsolicited_replies = command("QUIT", None, (226, "Logout.")).replies;
-        assert_eq!(verdict(&it).text, "login as bob; nothing transferred");
+        session.unsolicited_replies = command("QUIT", None, (226, "Logout.")).replies;
+        assert_eq!(verdict(&session).text, "login as bob; nothing transferred");
     }
 
     #[test]
-    fn of_findings_with_equal_weight_the_first_is_named() {
-        let mut it = session();
+    fn first_of_equally_severe_findings_is_named() {
+        let mut session = session();
         for title in ["cause", "consequence"] {
             let draft = Draft {
                 id: "x",
@@ -241,22 +246,22 @@ mod tests {
                 advice: "",
                 frames: vec![],
             };
-            it.findings.push(draft.about(None, None));
+            session.findings.push(draft.about(None, None));
         }
-        assert!(verdict(&it).text.ends_with("cause"));
+        assert!(verdict(&session).text.ends_with("cause"));
     }
 
     #[test]
-    fn a_rejected_login_fails_and_a_gap_warns() {
-        let mut it = session();
-        assert_eq!(verdict(&it).status, VerdictStatus::Ok);
-        it.transfers = vec![transfer(Completeness::Complete).into()];
-        assert_eq!(verdict(&it).text, "login as bob; 1 download");
-        it.transfers = vec![transfer(Completeness::Gaps).into()];
-        assert_eq!(verdict(&it).status, VerdictStatus::Warning);
-        it.transfers = vec![transfer(Completeness::Aborted).into()];
-        assert_eq!(verdict(&it).status, VerdictStatus::Failed);
-        it.login.outcome = LoginOutcome::Rejected;
-        assert_eq!(verdict(&it).text, "login as bob rejected");
+    fn rejected_login_fails_and_gap_warns() {
+        let mut session = session();
+        assert_eq!(verdict(&session).status, VerdictStatus::Ok);
+        session.transfers = vec![transfer(Completeness::Complete).into()];
+        assert_eq!(verdict(&session).text, "login as bob; 1 download");
+        session.transfers = vec![transfer(Completeness::Gaps).into()];
+        assert_eq!(verdict(&session).status, VerdictStatus::Warning);
+        session.transfers = vec![transfer(Completeness::Aborted).into()];
+        assert_eq!(verdict(&session).status, VerdictStatus::Failed);
+        session.login.outcome = LoginOutcome::Rejected;
+        assert_eq!(verdict(&session).text, "login as bob rejected");
     }
 }

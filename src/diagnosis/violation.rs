@@ -1,32 +1,33 @@
-//! `reply-violation`: replies that are not as the RFCs say. One finding for each rule and session.
+//! `reply-violation`: replies that break a rule of the RFCs. One finding for each rule and session.
 
 use super::{DataTrouble, Draft, quote};
 use crate::model::record::{Command, Finding, Outcome, Reply, Session, Severity};
 use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 
-pub(super) fn violations(session: &Session, troubles: &[DataTrouble], findings: &mut Vec<Finding>) {
-    let mut rules = [const { Seen::NONE }; RULES.len()];
-    let mut all_extended = false;
+/// Reports the rules that the server broke.
+pub(super) fn detect(session: &Session, evidence: &[DataTrouble], findings: &mut Vec<Finding>) {
+    let mut violations = [const { Violations::NONE }; RULES.len()];
+    let mut epsv_all = false;
     for command in session.steps.iter().flat_map(|step| &step.commands) {
-        for rule in broken(command) {
+        for rule in broken_rules(command) {
             let reply = match rule {
                 Rule::SecondPreliminary => preliminary(command).nth(1),
                 _ => command.replies.last(),
             };
-            rules[rule as usize].add(reply);
+            violations[rule as usize].add(reply);
         }
-        if all_extended && sets_up_data(&command.verb) && accepted(command) {
-            rules[Rule::AfterEpsvAll as usize].add(command.replies.last());
+        if epsv_all && sets_up_data(&command.verb) && accepted(command) {
+            violations[Rule::AfterEpsvAll as usize].add(command.replies.last());
         }
-        all_extended |= command.verb == "EPSV"
+        epsv_all |= command.verb == "EPSV"
             && accepted(command)
             && command
                 .argument
                 .as_deref()
                 .is_some_and(|word| word.eq_ignore_ascii_case("ALL"));
     }
-    if nothing_is_missing(session, troubles) {
-        // Some servers say farewell to a client that went without QUIT.
+    if dialogue_is_complete(session, evidence) {
+        // After the last command a reply is no violation: some servers say farewell to a client that left without QUIT.
         let last_command = session
             .steps
             .iter()
@@ -38,37 +39,40 @@ pub(super) fn violations(session: &Session, troubles: &[DataTrouble], findings: 
         for reply in session
             .unsolicited_replies
             .iter()
+            // 421 may come at any time (RFC 959 section 4.2.2).
             .filter(|reply| reply.code >= 200 && reply.code != 421)
             .filter(before_the_end)
         {
-            rules[Rule::Unasked as usize].add(Some(reply));
+            violations[Rule::Unsolicited as usize].add(Some(reply));
         }
     }
-    for trouble in troubles {
-        let (rule, count, frames) = match trouble {
+    for item in evidence {
+        let (rule, count, frames) = match item {
             DataTrouble::OddLines { count, frames } => (Rule::NoCode, *count, frames),
             DataTrouble::WrongEnds { count, frames } => (Rule::WrongEnd, *count, frames),
             _ => continue,
         };
-        let seen = &mut rules[rule as usize];
-        seen.count += count;
-        seen.frames.extend(frames.iter().take(FRAMES));
+        let entry = &mut violations[rule as usize];
+        entry.count += count;
+        entry.frames.extend(frames.iter().take(MAX_FRAMES));
     }
-    for (rule, seen) in RULES.iter().zip(rules) {
-        if seen.count > 0 {
-            findings.push(rule.finding(&seen));
+    for (rule, violations) in RULES.iter().zip(violations) {
+        if violations.count > 0 {
+            findings.push(rule.finding(&violations));
         }
     }
 }
 
-/// What was seen of one rule.
-struct Seen {
+/// Violations of one rule in one session.
+struct Violations {
     count: u64,
+    /// Frames of the first [`MAX_FRAMES`].
     frames: Vec<u64>,
+    /// Quotation of the first reply; `None` where the evidence has frames alone.
     example: Option<String>,
 }
 
-impl Seen {
+impl Violations {
     const NONE: Self = Self {
         count: 0,
         frames: Vec::new(),
@@ -78,7 +82,7 @@ impl Seen {
     fn add(&mut self, reply: Option<&Reply>) {
         self.count += 1;
         if let Some(reply) = reply {
-            if self.frames.len() < FRAMES {
+            if self.frames.len() < MAX_FRAMES {
                 self.frames.push(reply.frame);
             }
             self.example.get_or_insert_with(|| quote(reply));
@@ -86,115 +90,120 @@ impl Seen {
     }
 }
 
-/// The rules, by their place in [`RULES`].
+/// A rule; its number is the index into [`RULES`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Rule {
     SecondPreliminary,
     PassiveForExtended,
-    NoEndPoint,
+    NoEndpoint,
     NoCode,
     WrongEnd,
     NoQuotes,
     NoTime,
     NoSize,
-    Unasked,
+    Unsolicited,
     AfterEpsvAll,
 }
 
-struct Text {
+/// Texts of a rule.
+struct RuleText {
+    /// RFC and section that state it.
     section: &'static str,
     severity: Severity,
-    what: &'static str,
-    why: &'static str,
+    /// The violation, as title of the finding.
+    title: &'static str,
+    /// The rule itself, as clause after "By RFC ...".
+    rule: &'static str,
 }
 
-impl Text {
-    fn finding(&self, seen: &Seen) -> Finding {
-        let times = match seen.count {
+impl RuleText {
+    fn finding(&self, violations: &Violations) -> Finding {
+        let times = match violations.count {
             1 => String::new(),
             count => format!(", {count} times"),
         };
-        let example = seen
+        let example = violations
             .example
             .as_deref()
             .map_or_else(String::new, |example| format!(" First: {example}."));
         Draft {
             id: "reply-violation",
             severity: self.severity,
-            title: format!("{} ({}){times}", self.what, self.section),
-            explanation: format!("By {} {}.{example}", self.section, self.why),
+            title: format!("{} ({}){times}", self.title, self.section),
+            explanation: format!("By {} {}.{example}", self.section, self.rule),
             advice: "Nothing to do where the client copes with it; otherwise report it to the makers of the server.",
-            frames: seen.frames.clone(),
+            frames: violations.frames.clone(),
         }
         .about(None, None)
     }
 }
 
-const RULES: [Text; 10] = [
-    Text {
+/// Texts of all rules, in the order of [`Rule`].
+const RULES: [RuleText; 10] = [
+    RuleText {
         section: "RFC 959 section 4.2",
         severity: Severity::Info,
-        what: "more than one preliminary reply to one command",
-        why: "a server sends at most one 1yz reply for each command",
+        title: "more than one preliminary reply to one command",
+        rule: "a server sends at most one 1yz reply for each command",
     },
-    Text {
+    RuleText {
         section: "RFC 2428 section 3",
         severity: Severity::Low,
-        what: "EPSV answered with 227",
-        why: "the answer to EPSV is 229 with the port alone; many clients cannot read another",
+        title: "EPSV answered with 227",
+        rule: "the answer to EPSV is 229 with the port alone; many clients cannot read another",
     },
-    Text {
+    RuleText {
         section: "RFC 1123 section 4.1.2.6",
         severity: Severity::Low,
-        what: "227 or 229 without an end point",
-        why: "227 holds six numbers and 229 a port between bars (RFC 2428 section 3); without them no data connection is possible",
+        title: "227 or 229 without an end point",
+        rule: "227 holds six numbers and 229 a port between bars (RFC 2428 section 3); without them no data connection is possible",
     },
-    Text {
+    RuleText {
         section: "RFC 959 section 4.2",
         severity: Severity::Low,
-        what: "lines without a reply code",
-        why: "each reply begins with three digits; lines without belong between the first and last line of one reply",
+        title: "lines without a reply code",
+        rule: "each reply begins with three digits; lines without belong between the first and last line of one reply",
     },
-    Text {
+    RuleText {
         section: "RFC 959 section 4.2",
         severity: Severity::Low,
-        what: "reply of several lines that did not end with its own code",
-        why: "the last line of such a reply begins with the code of the first and a space",
+        title: "reply of several lines that did not end with its own code",
+        rule: "the last line of such a reply begins with the code of the first and a space",
     },
-    Text {
+    RuleText {
         section: "RFC 959 section 4.2.1 and appendix II",
         severity: Severity::Info,
-        what: "257 without a quoted directory",
-        why: "257 names the directory in double quotes",
+        title: "257 without a quoted directory",
+        rule: "257 names the directory in double quotes",
     },
-    Text {
+    RuleText {
         section: "RFC 3659 section 2.3",
         severity: Severity::Info,
-        what: "MDTM answered with another time than YYYYMMDDHHMMSS",
-        why: "a time is 14 digits in UTC, with a fraction at most",
+        title: "MDTM answered with another time than YYYYMMDDHHMMSS",
+        rule: "a time is 14 digits in UTC, with a fraction at most",
     },
-    Text {
+    RuleText {
         section: "RFC 3659 section 4.1",
         severity: Severity::Info,
-        what: "SIZE answered with another thing than a number",
-        why: "the answer to SIZE is 213 and a decimal number",
+        title: "SIZE answered with another thing than a number",
+        rule: "the answer to SIZE is 213 and a decimal number",
     },
-    Text {
+    RuleText {
         section: "RFC 959 section 4.2",
         severity: Severity::Info,
-        what: "final reply that no command waits for",
-        why: "each command gets one final reply",
+        title: "final reply that no command waits for",
+        rule: "each command gets one final reply",
     },
-    Text {
+    RuleText {
         section: "RFC 2428 section 4",
         severity: Severity::Info,
-        what: "data connection set up otherwise after EPSV ALL",
-        why: "a server that accepted EPSV ALL refuses PORT, EPRT and PASV",
+        title: "data connection set up otherwise after EPSV ALL",
+        rule: "a server that accepted EPSV ALL refuses PORT, EPRT and PASV",
     },
 ];
 
-/// The rules that the replies to one command break.
-fn broken(command: &Command) -> Vec<Rule> {
+/// Returns the rules that the replies to one command break: at most one about 1yz replies and one about the final reply.
+fn broken_rules(command: &Command) -> Vec<Rule> {
     let mut rules = Vec::new();
     if preliminary(command).nth(1).is_some() {
         rules.push(Rule::SecondPreliminary);
@@ -202,17 +211,18 @@ fn broken(command: &Command) -> Vec<Rule> {
     let Some(reply) = command.replies.iter().rev().find(|reply| reply.code >= 200) else {
         return rules;
     };
+    // The missing part of a truncated reply may be the one that the rule demands.
     if reply.truncated {
         return rules;
     }
     let holds = |found: fn(&[u8]) -> bool| reply.lines.iter().any(|line| found(line.as_bytes()));
     let rule = match (command.verb.as_str(), reply.code) {
         ("EPSV", 227) => Rule::PassiveForExtended,
-        ("PASV", 227) if !holds(|line| line.contains(&b',') && has_end_point(line)) => {
-            Rule::NoEndPoint
+        ("PASV", 227) if !holds(|line| line.contains(&b',') && has_endpoint(line)) => {
+            Rule::NoEndpoint
         }
         ("PASV" | "EPSV", 229) if !holds(|line| extended_passive_reply(line).is_some()) => {
-            Rule::NoEndPoint
+            Rule::NoEndpoint
         }
         ("PWD" | "XPWD" | "MKD" | "XMKD", 257) if !holds(|line| line.contains(&b'"')) => {
             Rule::NoQuotes
@@ -225,7 +235,7 @@ fn broken(command: &Command) -> Vec<Rule> {
     rules
 }
 
-/// The 1yz replies to a command.
+/// Returns the 1yz replies to a command that count against the limit of one.
 fn preliminary(command: &Command) -> impl Iterator<Item = &Reply> {
     command
         .replies
@@ -233,11 +243,12 @@ fn preliminary(command: &Command) -> impl Iterator<Item = &Reply> {
         .filter(|reply| reply.code < 200 && reply.code != RESTART_MARKER)
 }
 
-/// Port 0 is an end point too, though one that nobody can use: some servers refuse so.
-fn has_end_point(line: &[u8]) -> bool {
+/// Returns whether a line holds an endpoint. Port 0 counts although nobody can use it: some servers refuse that way.
+fn has_endpoint(line: &[u8]) -> bool {
     passive_reply(line).is_some() || line.windows(4).any(|part| part == b",0,0")
 }
 
+/// Returns whether a text is a time as in RFC 3659 section 2.3: `YYYYMMDDHHMMSS` with an optional fraction.
 fn is_time(text: &[u8]) -> bool {
     let text = text.trim_ascii();
     let (whole, fraction) = text.split_at_checked(14).unwrap_or((text, b""));
@@ -250,7 +261,7 @@ fn is_time(text: &[u8]) -> bool {
         }
 }
 
-/// `MDTM YYYYMMDDHHMMSS name` sets the time, an extension of several servers.
+/// Returns whether an MDTM sets the time: `MDTM YYYYMMDDHHMMSS name` is an extension of several servers.
 fn sets_time(command: &Command) -> bool {
     let argument = command.argument.as_deref().unwrap_or_default();
     argument
@@ -274,9 +285,10 @@ fn accepted(command: &Command) -> bool {
         .is_some_and(|reply| (200..300).contains(&reply.code))
 }
 
-/// Whether the capture shows all of the dialogue, so that a reply without a command is the server's doing. ABOR may be
-/// answered once or twice (RFC 959 section 4.1.3), and what TLS hides cannot be counted.
-fn nothing_is_missing(session: &Session, troubles: &[DataTrouble]) -> bool {
+/// Returns whether the capture shows the whole dialogue, so that an unsolicited reply is a fault of the server.
+///
+/// ABOR makes the count of replies uncertain (RFC 959 section 4.1.3: one or two), and so does TLS.
+fn dialogue_is_complete(session: &Session, evidence: &[DataTrouble]) -> bool {
     let mut commands = session
         .steps
         .iter()
@@ -291,15 +303,15 @@ fn nothing_is_missing(session: &Session, troubles: &[DataTrouble]) -> bool {
             .steps
             .iter()
             .all(|step| step.outcome != Outcome::Unknown)
-        && !troubles
+        && !evidence
             .iter()
-            .any(|trouble| matches!(trouble, DataTrouble::Lost(lost) if lost.control > 0))
+            .any(|item| matches!(item, DataTrouble::Lost(lost) if lost.control > 0))
 }
 
-/// 110 comes once for each marker (RFC 959 section 3.4.2).
+/// Reply that may come many times, once for each restart marker (RFC 959 section 3.4.2).
 const RESTART_MARKER: u16 = 110;
-/// Frames named for one rule.
-const FRAMES: usize = 5;
+/// Limit of the frames named for one rule.
+const MAX_FRAMES: usize = 5;
 
 #[cfg(test)]
 mod tests {
@@ -308,23 +320,23 @@ mod tests {
     use crate::diagnosis::tests::{command, session, step};
     use crate::model::Timestamp;
 
-    fn of(commands: Vec<Command>, troubles: &[DataTrouble]) -> Vec<Finding> {
-        let mut it = session();
-        it.steps.push(step(commands).into());
+    fn findings_of(commands: Vec<Command>, evidence: &[DataTrouble]) -> Vec<Finding> {
+        let mut session = session();
+        session.steps.push(step(commands).into());
         let mut findings = Vec::new();
-        violations(&it, troubles, &mut findings);
+        detect(&session, evidence, &mut findings);
         findings
     }
 
-    fn one(verb: &str, code: u16, text: &str) -> Vec<String> {
-        of(vec![command(verb, None, (code, text))], &[])
+    fn titles(verb: &str, code: u16, text: &str) -> Vec<String> {
+        findings_of(vec![command(verb, None, (code, text))], &[])
             .into_iter()
             .map(|finding| finding.title)
             .collect()
     }
 
     #[test]
-    fn what_the_rfcs_say_raises_nothing() {
+    fn replies_by_the_rfcs_report_nothing() {
         for (verb, code, text) in [
             ("EPSV", 229, "Entering Extended Passive Mode (|||5001|)"),
             ("PASV", 227, "Entering Passive Mode (10,0,0,1,19,137)"),
@@ -342,7 +354,7 @@ mod tests {
             ("RETR", 226, "without a 150 before it"),
         ] {
             assert_eq!(
-                one(verb, code, text),
+                titles(verb, code, text),
                 Vec::<String>::new(),
                 "{verb} {code} {text}"
             );
@@ -350,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn each_rule_has_its_section() {
+    fn violated_rule_is_titled_with_its_section() {
         for (verb, code, text, section) in [
             ("EPSV", 227, "(10,0,0,1,19,137)", "RFC 2428 section 3"),
             (
@@ -375,7 +387,7 @@ mod tests {
             ("MDTM", 213, "191000102030405", "RFC 3659 section 2.3"),
             ("SIZE", 213, "1715 bytes", "RFC 3659 section 4.1"),
         ] {
-            let titles = one(verb, code, text);
+            let titles = titles(verb, code, text);
             assert!(
                 titles.len() == 1 && titles[0].contains(section),
                 "{titles:?}"
@@ -384,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_second_1yz_is_told_once_with_its_count_and_restart_markers_are_not() {
+    fn second_1yz_reply_is_reported_once_with_its_count_and_restart_markers_are_not() {
         let twice = |first: u16, second: u16| {
             let mut retrieve = command("RETR", Some("a"), (226, "done"));
             let mut begun = retrieve.replies[0].clone();
@@ -394,27 +406,28 @@ mod tests {
             retrieve.replies.insert(1, begun);
             retrieve
         };
-        let found = of(vec![twice(150, 150), twice(125, 150)], &[]);
+        let found = findings_of(vec![twice(150, 150), twice(125, 150)], &[]);
         assert_eq!(found.len(), 1);
         assert!(found[0].title.ends_with(", 2 times"), "{}", found[0].title);
         assert!(found[0].explanation.ends_with("First: 150 done."));
-        assert!(of(vec![twice(150, 110)], &[]).is_empty());
+        assert!(findings_of(vec![twice(150, 110)], &[]).is_empty());
     }
 
     #[test]
-    fn replies_without_a_command_count_only_where_nothing_was_lost() {
-        let with_late_reply = |troubles: &[DataTrouble], code: u16, verb: &str| {
-            let mut it = session();
-            it.steps
+    fn unsolicited_reply_is_reported_only_if_the_dialogue_is_complete() {
+        let with_late_reply = |evidence: &[DataTrouble], code: u16, verb: &str| {
+            let mut session = session();
+            session
+                .steps
                 .push(step(vec![command(verb, None, (200, "ok"))]).into());
             let mut after = command("NOOP", None, (200, "ok"));
             after.time = Timestamp::from_parts(1, 0);
-            it.steps.push(step(vec![after]).into());
-            let mut late = it.steps[0].commands[0].replies[0].clone();
+            session.steps.push(step(vec![after]).into());
+            let mut late = session.steps[0].commands[0].replies[0].clone();
             late.code = code;
-            it.unsolicited_replies = vec![late];
+            session.unsolicited_replies = vec![late];
             let mut findings = Vec::new();
-            violations(&it, troubles, &mut findings);
+            detect(&session, evidence, &mut findings);
             findings.len()
         };
         let lost = DataTrouble::Lost(Lost {
@@ -428,27 +441,27 @@ mod tests {
     }
 
     #[test]
-    fn a_farewell_to_a_client_that_went_and_an_mdtm_that_sets_the_time_are_no_violations() {
-        let mut it = session();
-        it.unsolicited_replies = vec![command("QUIT", None, (221, "bye")).replies.remove(0)];
+    fn farewell_after_the_last_command_and_mdtm_that_sets_the_time_report_nothing() {
+        let mut session = session();
+        session.unsolicited_replies = vec![command("QUIT", None, (221, "bye")).replies.remove(0)];
         let set = command(
             "MDTM",
             Some("20260102030405 a.txt"),
             (213, "File modification time set."),
         );
-        it.steps.push(step(vec![set]).into());
+        session.steps.push(step(vec![set]).into());
         let mut findings = Vec::new();
-        violations(&it, &[], &mut findings);
+        detect(&session, &[], &mut findings);
         assert!(findings.is_empty(), "{findings:?}");
     }
 
     #[test]
-    fn lines_and_ends_come_from_the_packets() {
+    fn lines_without_a_code_are_reported_from_packet_evidence() {
         let odd = DataTrouble::OddLines {
             count: 3,
             frames: vec![7, 8],
         };
-        let found = of(vec![], &[odd]);
+        let found = findings_of(vec![], &[odd]);
         assert_eq!(
             (found[0].frames.as_slice(), found[0].severity),
             (&[7, 8][..], Severity::Low)
@@ -457,11 +470,11 @@ mod tests {
     }
 
     #[test]
-    fn port_after_epsv_all_is_told_where_it_was_accepted() {
+    fn port_after_epsv_all_is_reported_if_the_server_accepted_it() {
         let all = command("EPSV", Some("ALL"), (200, "ok"));
         let port = |code| command("PORT", Some("10,0,0,2,4,1"), (code, "x"));
-        assert_eq!(of(vec![all.clone(), port(200)], &[]).len(), 1);
-        assert!(of(vec![all, port(501)], &[]).is_empty());
-        assert!(of(vec![port(200)], &[]).is_empty());
+        assert_eq!(findings_of(vec![all.clone(), port(200)], &[]).len(), 1);
+        assert!(findings_of(vec![all, port(501)], &[]).is_empty());
+        assert!(findings_of(vec![port(200)], &[]).is_empty());
     }
 }

@@ -1,58 +1,67 @@
 //! `fxp`: one client lets two servers exchange files directly (RFC 959 figure 3).
 //!
-//! It looks like a bounce, for a PORT names a third host; but that host announced this very end point to the same client
-//! in another session.
+//! A PORT that names a third host looks like a bounce attack. It is an exchange if that host announced this very endpoint
+//! to the same client in another session.
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::MOST_FRAMES;
-use crate::diagnosis::{DataTrouble, Draft};
+use super::cross_session::MAX_FRAMES;
+use super::{DataTrouble, Draft};
 use crate::model::Endpoint;
 use crate::model::record::{Finding, Severity};
 
-/// An end point that PASV, PORT or one of their kind announced.
+/// An endpoint announced for a data connection, by PASV, PORT or one of their variants.
 #[derive(Clone, Copy, Debug)]
 pub struct Announcement {
     /// Id of the session.
     pub session: u64,
-    /// Its client.
+    /// Client of that session.
     pub client: Endpoint,
-    /// Its server.
+    /// Server of that session.
     pub server: Endpoint,
-    /// True where the server listens.
+    /// Whether the server listens (PASV, EPSV, LPSV).
     pub passive: bool,
-    /// Where a data connection will come.
+    /// Announced endpoint.
     pub end: Endpoint,
-    /// The frame that said so.
+    /// Frame of the announcement.
     pub frame: u64,
 }
 
-/// Announced end points, and those that were announced twice.
+/// Announced endpoints, and the pairs of sessions that share one.
 #[derive(Debug, Default)]
 pub(super) struct Exchanges {
+    /// The latest [`MAX_ANNOUNCEMENTS`] passive announcements, oldest first.
     passive: VecDeque<Announcement>,
+    /// By the ids of the passive and the active session.
     pairs: BTreeMap<(u64, u64), Exchange>,
 }
 
+/// A pair of servers that one client connects to each other.
 #[derive(Debug)]
 struct Exchange {
-    from: Endpoint,
-    to: Endpoint,
+    /// Server that listens.
+    listener: Endpoint,
+    /// Server that connects.
+    connector: Endpoint,
     client: Endpoint,
-    ends: Vec<Endpoint>,
+    /// Announced endpoints, as either session names them.
+    endpoints: Vec<Endpoint>,
     frames: Vec<u64>,
+    /// Count of the matching announcements.
     count: u64,
 }
 
 impl Exchanges {
-    pub(super) fn announced(&mut self, announcement: Announcement) {
+    /// Keeps a passive announcement, or matches an active one with those kept.
+    pub(super) fn on_announcement(&mut self, announcement: Announcement) {
         if announcement.passive {
-            if self.passive.len() >= ANNOUNCEMENTS {
+            if self.passive.len() >= MAX_ANNOUNCEMENTS {
                 self.passive.pop_front();
             }
             self.passive.push_back(announcement);
             return;
         }
+        // The client names its own address in nearly all sessions.
         if announcement.end.address == announcement.client.address {
             return;
         }
@@ -60,6 +69,7 @@ impl Exchanges {
             passive.session != announcement.session
                 && passive.client.address == announcement.client.address
                 && passive.end.port == announcement.end.port
+                // A client behind NAT may pass on the address it connected to instead of the announced one.
                 && (passive.end.address == announcement.end.address
                     || passive.server.address == announcement.end.address)
         });
@@ -67,32 +77,33 @@ impl Exchanges {
             return;
         };
         let key = (other.session, announcement.session);
-        if self.pairs.len() >= PAIRS && !self.pairs.contains_key(&key) {
+        if self.pairs.len() >= MAX_PAIRS && !self.pairs.contains_key(&key) {
             return;
         }
         let exchange = self.pairs.entry(key).or_insert_with(|| Exchange {
-            from: other.server,
-            to: announcement.server,
+            listener: other.server,
+            connector: announcement.server,
             client: announcement.client,
-            ends: Vec::new(),
+            endpoints: Vec::new(),
             frames: Vec::new(),
             count: 0,
         });
         exchange.count += 1;
         for end in [other.end, announcement.end] {
-            if exchange.ends.len() < ENDS && !exchange.ends.contains(&end) {
-                exchange.ends.push(end);
+            if exchange.endpoints.len() < MAX_ENDPOINTS && !exchange.endpoints.contains(&end) {
+                exchange.endpoints.push(end);
             }
         }
         for frame in [other.frame, announcement.frame] {
-            if exchange.frames.len() < MOST_FRAMES && !exchange.frames.contains(&frame) {
+            if exchange.frames.len() < MAX_FRAMES && !exchange.frames.contains(&frame) {
                 exchange.frames.push(frame);
             }
         }
     }
 
-    pub(super) fn of(&self, session: u64) -> Vec<DataTrouble> {
-        let mut troubles = Vec::new();
+    /// Returns the endpoints through which a session is half of an exchange, each with the other session.
+    pub(super) fn evidence_for(&self, session: u64) -> Vec<DataTrouble> {
+        let mut evidence = Vec::new();
         for (&(passive, active), exchange) in &self.pairs {
             let other = if passive == session {
                 active
@@ -101,16 +112,17 @@ impl Exchanges {
             } else {
                 continue;
             };
-            troubles.extend(
+            evidence.extend(
                 exchange
-                    .ends
+                    .endpoints
                     .iter()
                     .map(|&end| DataTrouble::ServerToServer { end, other }),
             );
         }
-        troubles
+        evidence
     }
 
+    /// Returns a finding for each pair of sessions, and forgets the pairs.
     pub(super) fn finish(&mut self) -> Vec<Finding> {
         std::mem::take(&mut self.pairs)
             .into_iter()
@@ -119,9 +131,9 @@ impl Exchanges {
                     1 => "once".to_owned(),
                     count => format!("{count} times"),
                 };
-                let (a, b, client) = (exchange.from, exchange.to, exchange.client.ip());
+                let (a, b, client) = (exchange.listener, exchange.connector, exchange.client.ip());
                 let end = exchange
-                    .ends
+                    .endpoints
                     .first()
                     .map_or_else(String::new, ToString::to_string);
                 let mut finding = Draft {
@@ -142,12 +154,12 @@ impl Exchanges {
     }
 }
 
-/// Passive end points remembered.
-const ANNOUNCEMENTS: usize = 4096;
-/// Pairs of sessions remembered.
-const PAIRS: usize = 1000;
-/// End points remembered of one pair.
-const ENDS: usize = 1000;
+/// Limit of the passive announcements kept.
+const MAX_ANNOUNCEMENTS: usize = 4096;
+/// Limit of the session pairs kept.
+const MAX_PAIRS: usize = 1000;
+/// Limit of the endpoints kept for one pair.
+const MAX_ENDPOINTS: usize = 1000;
 
 #[cfg(test)]
 mod tests {
@@ -171,19 +183,19 @@ mod tests {
     }
 
     #[test]
-    fn an_end_point_of_one_server_told_to_another_is_an_exchange() {
+    fn endpoint_of_one_server_passed_to_another_is_an_exchange() {
         let mut exchanges = Exchanges::default();
-        exchanges.announced(announcement(1, 2, 1, true, (1, 5001)));
-        exchanges.announced(announcement(2, 2, 9, false, (1, 5001)));
+        exchanges.on_announcement(announcement(1, 2, 1, true, (1, 5001)));
+        exchanges.on_announcement(announcement(2, 2, 9, false, (1, 5001)));
         assert_eq!(
-            exchanges.of(1),
+            exchanges.evidence_for(1),
             [DataTrouble::ServerToServer {
                 end: Endpoint::v4([10, 0, 0, 1], 5001),
                 other: 2
             }]
         );
-        assert_eq!(exchanges.of(2).len(), 1);
-        assert!(exchanges.of(3).is_empty());
+        assert_eq!(exchanges.evidence_for(2).len(), 1);
+        assert!(exchanges.evidence_for(3).is_empty());
         let findings = exchanges.finish();
         assert_eq!(
             (findings[0].id.as_str(), findings[0].sessions.as_slice()),
@@ -193,26 +205,26 @@ mod tests {
     }
 
     #[test]
-    fn a_bounce_and_another_client_are_none() {
+    fn bounce_or_another_client_is_no_exchange() {
         let mut exchanges = Exchanges::default();
-        exchanges.announced(announcement(1, 2, 1, true, (1, 5001)));
-        exchanges.announced(announcement(2, 2, 9, false, (1, 25)));
-        exchanges.announced(announcement(3, 66, 9, false, (1, 5001)));
-        exchanges.announced(announcement(1, 2, 1, false, (1, 5001)));
-        exchanges.announced(announcement(4, 2, 9, false, (2, 5001)));
+        exchanges.on_announcement(announcement(1, 2, 1, true, (1, 5001)));
+        exchanges.on_announcement(announcement(2, 2, 9, false, (1, 25)));
+        exchanges.on_announcement(announcement(3, 66, 9, false, (1, 5001)));
+        exchanges.on_announcement(announcement(1, 2, 1, false, (1, 5001)));
+        exchanges.on_announcement(announcement(4, 2, 9, false, (2, 5001)));
         assert!(exchanges.finish().is_empty());
     }
 
     #[test]
-    fn memory_is_bounded() {
+    fn announcements_and_pairs_stay_within_their_limits() {
         let mut exchanges = Exchanges::default();
         for session in 0..10_000 {
-            exchanges.announced(announcement(session, 2, 1, true, (1, 5001)));
-            exchanges.announced(announcement(session + 1, 2, 9, false, (1, 5001)));
+            exchanges.on_announcement(announcement(session, 2, 1, true, (1, 5001)));
+            exchanges.on_announcement(announcement(session + 1, 2, 9, false, (1, 5001)));
         }
         assert_eq!(
             (exchanges.passive.len(), exchanges.pairs.len()),
-            (ANNOUNCEMENTS, PAIRS)
+            (MAX_ANNOUNCEMENTS, MAX_PAIRS)
         );
     }
 }

@@ -1,24 +1,27 @@
 //! `session-seen-twice`: one session, captured before and after address translation.
 //!
-//! Both legs say the same at the same time between ends of which at least one differs. Two sessions that only look alike
-//! differ in the port that the server announced to them, or in what they moved.
+//! Both legs carry the same dialogue at the same time, and at least one of their addresses differs. Sessions that only
+//! look alike, as of scheduled clients, differ in the ports that the server announced to them.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use crate::diagnosis::Draft;
+use super::Draft;
 use crate::model::record::{Finding, Session, Severity};
 use crate::model::{Endpoint, Span, Timestamp};
 use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 
-/// Sessions by what was said in them.
+/// Recent sessions by their dialogue, and pairs of equal ones.
 #[derive(Debug, Default)]
-pub(super) struct Legs {
+pub(super) struct SessionLegs {
+    /// By the hash of the dialogue.
     known: BTreeMap<u64, Leg>,
+    /// Keys of `known`, oldest first.
     order: VecDeque<u64>,
     pairs: Vec<(Leg, Leg)>,
 }
 
+/// A session on one side of a translator.
 #[derive(Clone, Debug)]
 struct Leg {
     session: u64,
@@ -26,12 +29,14 @@ struct Leg {
     server: Endpoint,
     start: Timestamp,
     end: Timestamp,
+    /// Frame of the greeting, 0 if it was not captured.
     frame: u64,
 }
 
-impl Legs {
-    pub(super) fn session_over(&mut self, session: &Session) {
-        let Some(said) = said(session) else {
+impl SessionLegs {
+    /// Adds a finished session and pairs it with an equal one.
+    pub(super) fn on_session_end(&mut self, session: &Session) {
+        let Some(dialogue) = dialogue_hash(session) else {
             return;
         };
         let leg = Leg {
@@ -45,24 +50,25 @@ impl Legs {
                 .as_ref()
                 .map_or(0, |greeting| greeting.frame),
         };
-        if let Some(known) = self.known.get(&said) {
-            if known.is_of_one_session(&leg) && self.pairs.len() < PAIRS {
+        if let Some(known) = self.known.get(&dialogue) {
+            if known.is_translation_of(&leg) && self.pairs.len() < MAX_PAIRS {
                 self.pairs.push((known.clone(), leg));
             }
             return;
         }
-        self.known.insert(said, leg);
-        self.order.push_back(said);
-        if self.order.len() > SESSIONS
+        self.known.insert(dialogue, leg);
+        self.order.push_back(dialogue);
+        if self.order.len() > MAX_SESSIONS
             && let Some(oldest) = self.order.pop_front()
         {
             self.known.remove(&oldest);
         }
     }
 
+    /// Returns a finding for each pair, and forgets the pairs.
     pub(super) fn finish(&mut self) -> Vec<Finding> {
         let pairs = std::mem::take(&mut self.pairs);
-        let told = pairs.into_iter().map(|(a, b)| {
+        let findings = pairs.into_iter().map(|(a, b)| {
             let (a, b) = if a.session < b.session { (a, b) } else { (b, a) };
             let mut finding = Draft {
                 id: "session-seen-twice",
@@ -82,25 +88,28 @@ impl Legs {
             finding.sessions = vec![a.session, b.session];
             finding
         });
-        told.collect()
+        findings.collect()
     }
 }
 
 impl Leg {
-    fn is_of_one_session(&self, other: &Self) -> bool {
-        let near = |a: Timestamp, b: Timestamp| a.max(b).since(a.min(b)) <= TRANSLATION;
+    /// Returns whether two legs with equal dialogue are one session.
+    fn is_translation_of(&self, other: &Self) -> bool {
+        let near = |a: Timestamp, b: Timestamp| a.max(b).since(a.min(b)) <= MAX_TRANSIT;
         let translated = self.client.address != other.client.address
             || self.server.address != other.server.address;
         translated && near(self.start, other.start) && near(self.end, other.end)
     }
 }
 
-/// A number for all that was said, addresses apart; `None` where it is too little to tell one session from another.
-fn said(session: &Session) -> Option<u64> {
+/// Hashes the dialogue without its addresses; `None` if no passive port was announced, for then different sessions may
+/// have equal dialogues.
+fn dialogue_hash(session: &Session) -> Option<u64> {
     let mut hasher = DefaultHasher::new();
     let mut announced = false;
     for command in session.steps.iter().flat_map(|step| &step.commands) {
         command.verb.hash(&mut hasher);
+        // A translator that supports FTP rewrites addresses in arguments and replies; ports mostly stay.
         if !matches!(command.verb.as_str(), "PORT" | "EPRT" | "LPRT") {
             command.argument.hash(&mut hasher);
         }
@@ -122,9 +131,9 @@ fn said(session: &Session) -> Option<u64> {
     announced.then(|| hasher.finish())
 }
 
-/// How long a packet takes through a translator, at most.
-const TRANSLATION: Span = Span::from_millis(250);
-/// Sessions remembered.
-const SESSIONS: usize = 10_000;
-/// Pairs told.
-const PAIRS: usize = 1000;
+/// Limit of the time a packet takes through a translator.
+const MAX_TRANSIT: Span = Span::from_millis(250);
+/// Limit of the sessions kept for comparison.
+const MAX_SESSIONS: usize = 10_000;
+/// Limit of the pairs reported.
+const MAX_PAIRS: usize = 1000;

@@ -1,20 +1,121 @@
-//! `brute-force` and `password-spraying`: many refused logins from one client to one server.
+//! `login-rejected`, `cleartext-credentials`, `brute-force` and `password-spraying`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
-use super::{MOST_FRAMES, MOST_SESSIONS};
-use crate::diagnosis::{Draft, quote};
-use crate::model::record::{Command, Finding, Reply, Session, Severity, Step, StepKind};
+use super::cross_session::{MAX_FRAMES, MAX_SESSIONS};
+use super::{Draft, quote};
+use crate::model::record::{
+    Command, Finding, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind,
+};
 use crate::model::{Span, Timestamp};
 
-/// Attempts by client and server.
+/// Reports a session whose last login was refused.
+pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
+    if session.login.outcome != LoginOutcome::Rejected {
+        return;
+    }
+    let Some(step) = session
+        .steps
+        .iter()
+        .rev()
+        .find(|step| step.kind == StepKind::Login && step.outcome == Outcome::Failed)
+    else {
+        return;
+    };
+    let reply = step
+        .commands
+        .iter()
+        .rev()
+        .find_map(|command| command.replies.last());
+    let quotation = reply.map_or_else(String::new, |reply| format!(": {}", quote(reply)));
+    let user = session.login.user.as_deref().unwrap_or("an unknown user");
+    let tries = if session.login.attempts > 1 {
+        format!(" after {} attempts", session.login.attempts)
+    } else {
+        String::new()
+    };
+    findings.push(
+        Draft {
+            id: "login-rejected",
+            severity: Severity::Low,
+            title: format!("login as {user} rejected"),
+            explanation: format!("The server refused the login as {user}{tries}{quotation}."),
+            advice: "Check the account and its password on the server, and whether this client is meant to log in.",
+            frames: reply.map(|reply| reply.frame).into_iter().collect(),
+        }
+        .about(Some(step.number), None),
+    );
+}
+
+/// Reports a password that crossed the network in cleartext and was accepted.
+///
+/// Anonymous passwords are no secrets, and refused ones are mostly mistyped.
+pub(super) fn detect_cleartext(session: &Session, findings: &mut Vec<Finding>) {
+    if session.login.anonymous
+        || session.login.outcome != LoginOutcome::Accepted
+        || session.login.password.is_none()
+    {
+        return;
+    }
+    let mut steps = session.steps.iter().rev();
+    let Some(step) = steps.find(|step| step.kind == StepKind::Login && step.outcome == Outcome::Ok)
+    else {
+        return;
+    };
+    let Some(pass) = step.commands.iter().find(|command| command.verb == "PASS") else {
+        return;
+    };
+    let user = session.login.user.as_deref().unwrap_or("an unknown user");
+    let refused = refused_encryption(session, step.number);
+    let after = refused.map_or_else(String::new, |reply| {
+        format!(
+            " The client had asked for TLS before, and went on without it when the server said {} (frame {}).",
+            quote(reply),
+            reply.frame
+        )
+    });
+    let mut frames: Vec<u64> = refused.map(|reply| reply.frame).into_iter().collect();
+    frames.push(pass.frame);
+    findings.push(
+        Draft {
+            id: "cleartext-credentials",
+            severity: Severity::Low,
+            title: format!("password of {user} sent in clear"),
+            explanation: format!("User name and password of {user} crossed the network unencrypted, and the login succeeded.{after}"),
+            advice: if refused.is_some() {
+                "Switch TLS on at the server, let the client insist on it, and change this password."
+            } else {
+                "Use FTPS (AUTH TLS before USER) or SFTP, and change this password."
+            },
+            frames,
+        }
+        .about(Some(step.number), None),
+    );
+}
+
+/// Returns the last refusal of AUTH before a step; `None` if the client did not ask for TLS or got it.
+fn refused_encryption(session: &Session, before: u64) -> Option<&Reply> {
+    session
+        .steps
+        .iter()
+        .take_while(|step| step.number < before)
+        .flat_map(|step| &step.commands)
+        .filter(|command| command.verb == "AUTH")
+        .filter_map(|command| command.replies.last())
+        .filter(|reply| reply.code >= 400)
+        .last()
+}
+
+/// Login attempts of all sessions, kept until the end of the run.
 #[derive(Debug, Default)]
-pub(super) struct Logins {
+pub(super) struct LoginAttempts {
+    /// By client address, server address and server port.
     attempts: BTreeMap<(IpAddr, IpAddr, u16), Vec<Attempt>>,
+    /// Count of the attempts kept, at most [`MAX_ATTEMPTS`].
     count: usize,
-    /// Refused attempts that found no room.
-    left_out: u64,
+    /// Refused attempts beyond that limit.
+    omitted: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -23,24 +124,25 @@ struct Attempt {
     frame: u64,
     session: u64,
     user: Box<str>,
-    /// Tells passwords apart; `None` where none was seen.
+    /// Fingerprint of the password; `None` if the capture has no PASS for the attempt.
     password: Option<u64>,
     accepted: bool,
 }
 
-impl Logins {
-    pub(super) fn session_over(&mut self, session: &Session, passwords: &[(u64, u64)]) {
+impl LoginAttempts {
+    /// Adds the login attempts of a finished session.
+    pub(super) fn on_session_end(&mut self, session: &Session, passwords: &[(u64, u64)]) {
         let key = (session.client.ip, session.server.ip, session.server.port);
         for step in &session.steps {
             let Some(attempt) = attempt(session.id, step, passwords) else {
                 continue;
             };
-            // A login that succeeded matters only after refused ones.
+            // An accepted login matters only after refused ones, and nearly all logins are accepted.
             if attempt.accepted && !self.attempts.contains_key(&key) {
                 continue;
             }
-            if self.count >= ATTEMPTS {
-                self.left_out += u64::from(!attempt.accepted);
+            if self.count >= MAX_ATTEMPTS {
+                self.omitted += u64::from(!attempt.accepted);
                 continue;
             }
             self.count += 1;
@@ -48,33 +150,38 @@ impl Logins {
         }
     }
 
+    /// Returns the findings about guessed passwords, and forgets all attempts.
     pub(super) fn finish(&mut self) -> Vec<Finding> {
-        let left_out = std::mem::take(&mut self.left_out);
+        let omitted = std::mem::take(&mut self.omitted);
         self.count = 0;
         std::mem::take(&mut self.attempts)
             .into_iter()
             .filter_map(|((client, server, port), mut attempts)| {
                 attempts.sort_by_key(|attempt| (attempt.time, attempt.frame));
-                Guessing::of(&attempts)
-                    .map(|guessing| guessing.finding(client, server, port, left_out))
+                Guessing::detect(&attempts)
+                    .map(|guessing| guessing.finding(client, server, port, omitted))
             })
             .collect()
     }
 }
 
-/// What the attempts of one client at one server amount to.
+/// Password guessing of one client against one server.
 struct Guessing<'a> {
     rejected: Vec<&'a Attempt>,
     users: BTreeSet<&'a str>,
-    different: usize,
+    /// Count of the distinct pairs of user and password.
+    distinct: usize,
+    /// Most refused attempts within any [`WINDOW`].
     fastest: usize,
+    /// The first accepted login of a guessed user after the guessing; `None` if no guess was right.
     success: Option<&'a Attempt>,
 }
 
 impl<'a> Guessing<'a> {
-    /// `None` for what may be people who mistype.
-    fn of(attempts: &'a [Attempt]) -> Option<Self> {
+    /// Evaluates attempts in order of time. Returns `None` for attempts that may come from people who mistype.
+    fn detect(attempts: &'a [Attempt]) -> Option<Self> {
         let rejected: Vec<&Attempt> = attempts.iter().filter(|one| !one.accepted).collect();
+        // Two pointers: `first` is the start of the window that ends at `last`.
         let mut fastest = 0;
         let mut first = 0;
         for (last, attempt) in rejected.iter().enumerate() {
@@ -84,14 +191,15 @@ impl<'a> Guessing<'a> {
             fastest = fastest.max(last + 1 - first);
         }
         let users: BTreeSet<&str> = rejected.iter().map(|one| &*one.user).collect();
-        let different: BTreeSet<(&str, Option<u64>)> = rejected
+        let distinct: BTreeSet<(&str, Option<u64>)> = rejected
             .iter()
             .map(|one| (&*one.user, one.password))
             .collect();
-        let different = different.len();
-        if fastest < MANY && different < MANY_SLOWLY {
+        let distinct = distinct.len();
+        if fastest < MANY && distinct < MANY_SLOWLY {
             return None;
         }
+        // A success counts only after the fifth refusal: before it, the user mistyped and then remembered.
         let after = rejected.get(MANY - 1).or(rejected.last())?;
         let success = attempts.iter().find(|one| {
             one.accepted
@@ -101,13 +209,13 @@ impl<'a> Guessing<'a> {
         Some(Self {
             rejected,
             users,
-            different,
+            distinct,
             fastest,
             success,
         })
     }
 
-    fn finding(&self, client: IpAddr, server: IpAddr, port: u16, left_out: u64) -> Finding {
+    fn finding(&self, client: IpAddr, server: IpAddr, port: u16, omitted: u64) -> Finding {
         let count = self.rejected.len();
         let users = self.users.len();
         let spraying = users >= MANY && count <= users * FEW_TRIES;
@@ -115,14 +223,14 @@ impl<'a> Guessing<'a> {
             (Some(first), Some(last)) => last.time.since(first.time).seconds(),
             _ => 0.0,
         };
-        let at_least = if left_out > 0 { "at least " } else { "" };
-        let named: Vec<&str> = self.users.iter().copied().take(NAMED).collect();
+        let at_least = if omitted > 0 { "at least " } else { "" };
+        let named: Vec<&str> = self.users.iter().copied().take(MAX_NAMED_USERS).collect();
         let more = if users > named.len() {
             format!(" and {} more", users - named.len())
         } else {
             String::new()
         };
-        let one_password = self.different == 1;
+        let one_password = self.distinct == 1;
         let kind = if one_password {
             " All of them sent the same user and password: rather a program with a wrong password than somebody who guesses."
         } else {
@@ -134,7 +242,8 @@ impl<'a> Guessing<'a> {
                 one.user, one.session, one.frame
             )
         });
-        let severity = match (self.different, self.success) {
+        // One password repeated is a misconfigured program: its success is no break-in.
+        let severity = match (self.distinct, self.success) {
             (2.., Some(_)) => Severity::High,
             (3.., None) => Severity::Medium,
             _ => Severity::Low,
@@ -159,7 +268,8 @@ impl<'a> Guessing<'a> {
             .rejected
             .iter()
             .map(|one| one.frame)
-            .take(MOST_FRAMES - 1)
+            // One frame stays free for the success.
+            .take(MAX_FRAMES - 1)
             .collect();
         frames.extend(self.success.map(|one| one.frame));
         let sessions: BTreeSet<u64> = self
@@ -186,12 +296,12 @@ impl<'a> Guessing<'a> {
             frames,
         }
         .about(None, None);
-        finding.sessions = sessions.into_iter().take(MOST_SESSIONS).collect();
+        finding.sessions = sessions.into_iter().take(MAX_SESSIONS).collect();
         finding
     }
 }
 
-/// The attempt that a login step is, where the server judged user and password.
+/// Extracts the attempt from a login step; `None` if the server did not judge user and password.
 fn attempt(session: u64, step: &Step, passwords: &[(u64, u64)]) -> Option<Attempt> {
     if step.kind != StepKind::Login {
         return None;
@@ -214,12 +324,13 @@ fn attempt(session: u64, step: &Step, passwords: &[(u64, u64)]) -> Option<Attemp
         time: reply.time,
         frame: reply.frame,
         session,
-        user: user.chars().take(LONGEST_USER).collect(),
+        user: user.chars().take(MAX_USER_CHARS).collect(),
         password: password_of(command, step, passwords),
         accepted,
     })
 }
 
+/// Returns the fingerprint of the password sent in a login step; `None` if none was captured.
 fn password_of(command: &Command, step: &Step, passwords: &[(u64, u64)]) -> Option<u64> {
     let sequence = step
         .commands
@@ -228,13 +339,13 @@ fn password_of(command: &Command, step: &Step, passwords: &[(u64, u64)]) -> Opti
         .find(|command| command.verb == "PASS")
         .unwrap_or(command)
         .sequence;
-    let place = passwords
+    let index = passwords
         .binary_search_by_key(&sequence, |&(sequence, _)| sequence)
         .ok()?;
-    passwords.get(place).map(|&(_, print)| print)
+    passwords.get(index).map(|&(_, fingerprint)| fingerprint)
 }
 
-/// 530 and its kin refuse a user; but not where the server is full or wants encryption.
+/// Returns whether a reply refuses user and password. Servers also send 530 when they are full or demand encryption.
 fn is_judgement(reply: &Reply) -> bool {
     const OTHER_REASONS: &[&str] = &[
         "tls",
@@ -253,45 +364,82 @@ fn is_judgement(reply: &Reply) -> bool {
         && !OTHER_REASONS.iter().any(|reason| text.contains(reason))
 }
 
+/// Period in which refused logins are counted against [`MANY`].
 const WINDOW: Span = Span::from_secs(60);
-/// Refused logins within [`WINDOW`] that no person makes by mistake.
+/// Refused logins within [`WINDOW`] beyond human error.
 const MANY: usize = 5;
-/// Different passwords that no person tries by mistake, however slowly.
+/// Distinct passwords beyond human error at any speed.
 const MANY_SLOWLY: usize = 10;
-/// Tries for each user that still are spraying.
+/// Average limit of tries for each user up to which guessing counts as spraying.
 const FEW_TRIES: usize = 2;
-/// Users that are named.
-const NAMED: usize = 5;
-/// Characters of a user name that are kept.
-const LONGEST_USER: usize = 64;
-/// Attempts remembered.
-const ATTEMPTS: usize = 100_000;
+/// Limit of the users named in the explanation.
+const MAX_NAMED_USERS: usize = 5;
+/// Limit of the characters kept of a user name.
+const MAX_USER_CHARS: usize = 64;
+/// Limit of the attempts kept over all clients.
+const MAX_ATTEMPTS: usize = 100_000;
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
     use crate::diagnosis::tests::{command, session, step};
 
-    /// Attempts as second, user, password, code.
+    #[test]
+    fn cleartext_login_after_refused_auth_names_the_refusal() {
+        let mut session = session();
+        Arc::make_mut(&mut session.steps[0]).number = 2;
+        let refused = command(
+            "AUTH",
+            Some("TLS"),
+            (530, "Please login with USER and PASS."),
+        );
+        session.steps.insert(0, step(vec![refused]).into());
+        let mut findings = Vec::new();
+        detect_cleartext(&session, &mut findings);
+        assert!(
+            findings[0]
+                .explanation
+                .ends_with("said 530 Please login with USER and PASS (frame 8).")
+        );
+        assert!(findings[0].advice.starts_with("Switch TLS on"));
+        assert_eq!(findings[0].frames, [8, 7]);
+    }
+
+    #[test]
+    fn anonymous_password_reports_nothing() {
+        let mut anonymous = session();
+        anonymous.login.anonymous = true;
+        let mut findings = Vec::new();
+        detect_cleartext(&anonymous, &mut findings);
+        detect_rejected(&anonymous, &mut findings);
+        assert!(findings.is_empty());
+        detect_cleartext(&session(), &mut findings);
+        assert_eq!(findings[0].id, "cleartext-credentials");
+        assert!(!findings[0].explanation.contains("hunter2"));
+    }
+
+    /// Returns the findings about `attempts`, each given as second, user, password fingerprint and reply code.
     fn findings(attempts: &[(u64, &str, u64, u16)]) -> Vec<Finding> {
-        let mut logins = Logins::default();
+        let mut logins = LoginAttempts::default();
         for (number, &(second, user, password, code)) in (1..).zip(attempts) {
-            let mut it = session();
-            it.id = number;
+            let mut session = session();
+            session.id = number;
             let mut pass = command("PASS", Some("<hidden>"), (code, "Login incorrect."));
             pass.sequence = 2;
             pass.replies[0].time = Timestamp::from_parts(1_000 + second, 0);
             pass.replies[0].frame = number * 10;
             let mut login = step(vec![command("USER", Some(user), (331, "password")), pass]);
             login.kind = StepKind::Login;
-            it.steps = vec![login.into()];
-            logins.session_over(&it, &[(2, password)]);
+            session.steps = vec![login.into()];
+            logins.on_session_end(&session, &[(2, password)]);
         }
         logins.finish()
     }
 
     #[test]
-    fn five_different_passwords_within_a_minute_are_brute_force() {
+    fn five_passwords_within_a_minute_are_brute_force() {
         let attempts: Vec<_> = (0..5).map(|n| (n, "bob", n, 530)).collect();
         let found = findings(&attempts);
         assert_eq!(found.len(), 1);
@@ -304,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn a_success_afterwards_needs_action() {
+    fn success_after_guessing_is_of_high_severity() {
         let mut attempts: Vec<_> = (0..6).map(|n| (n, "bob", n, 530)).collect();
         attempts.push((7, "bob", 99, 230));
         let found = findings(&attempts);
@@ -315,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn many_users_with_few_tries_are_spraying() {
+    fn many_users_with_few_tries_each_are_password_spraying() {
         let users = ["ann", "bob", "cid", "dan", "eve", "fay"];
         let attempts: Vec<_> = (0..)
             .zip(users)
@@ -325,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn people_who_mistype_and_servers_that_are_full_raise_nothing() {
+    fn mistyped_passwords_and_full_servers_report_nothing() {
         assert!(
             findings(&[
                 (0, "bob", 1, 530),
@@ -353,7 +501,7 @@ mod tests {
     }
 
     #[test]
-    fn one_wrong_password_over_and_over_is_rather_a_program() {
+    fn one_wrong_password_repeated_is_a_program_of_low_severity() {
         let attempts: Vec<_> = (0..20).map(|n| (n, "bob", 1, 530)).collect();
         let found = findings(&attempts);
         assert_eq!(found[0].severity, Severity::Low);
@@ -365,7 +513,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_different_passwords_are_told_however_slowly_they_come() {
+    fn ten_passwords_are_brute_force_at_any_speed() {
         let attempts: Vec<_> = (0..10).map(|n| (n * 600, "bob", n, 530)).collect();
         assert_eq!(findings(&attempts).len(), 1);
     }

@@ -1,0 +1,80 @@
+//! Findings about several sessions at once.
+//!
+//! In: announced endpoints while sessions run, and each session when it ends. Out: findings at the end of the run; and,
+//! for a session that is one half of a server-to-server transfer, its other half. Everything kept is bounded.
+//!
+//! ```text
+//! announced endpoints -> fxp          fxp
+//! sessions            -> logins       brute-force, password-spraying
+//!                     -> seen_twice   session-seen-twice
+//!                     -> capture_loss capture-loss
+//! ```
+
+use super::DataTrouble;
+use super::capture_loss::TotalLoss;
+use super::fxp::{Announcement, Exchanges};
+use super::logins::LoginAttempts;
+use super::seen_twice::SessionLegs;
+use crate::model::record::{Finding, Session};
+
+/// Collector of evidence across sessions.
+#[derive(Debug, Default)]
+pub struct Several {
+    exchanges: Exchanges,
+    legs: SessionLegs,
+    logins: LoginAttempts,
+    losses: TotalLoss,
+}
+
+impl Several {
+    /// Records an endpoint that a session announced for a data connection.
+    pub fn announced(&mut self, announcement: Announcement) {
+        self.exchanges.on_announcement(announcement);
+    }
+
+    /// Returns the other halves of the server-to-server transfers of a session, as evidence for [`super::diagnose`].
+    #[must_use]
+    pub fn exchanges_of(&self, session: u64) -> Vec<DataTrouble> {
+        self.exchanges.evidence_for(session)
+    }
+
+    /// Records a finished session.
+    ///
+    /// `passwords` holds a fingerprint of each password by the sequence number of its PASS command, in ascending order.
+    /// Equal passwords have equal fingerprints; the passwords themselves never come here.
+    pub fn session_over(
+        &mut self,
+        session: &Session,
+        evidence: &[DataTrouble],
+        passwords: &[(u64, u64)],
+    ) {
+        self.logins.on_session_end(session, passwords);
+        self.legs.on_session_end(session);
+        self.losses.on_session_end(session.id, evidence);
+    }
+
+    /// Returns the findings so far and starts from nothing, for a run without an end.
+    #[must_use]
+    pub fn turn(&mut self) -> Vec<Finding> {
+        std::mem::take(self).finish()
+    }
+
+    /// Returns all findings at the end of the input, in capture order.
+    #[must_use]
+    pub fn finish(&mut self) -> Vec<Finding> {
+        let mut findings = self.logins.finish();
+        findings.extend(self.exchanges.finish());
+        findings.extend(self.legs.finish());
+        findings.extend(self.losses.finish());
+        findings.sort_by(|a, b| {
+            let key = |finding: &Finding| finding.frames.first().copied().unwrap_or(0);
+            (key(a), &a.id, &a.title).cmp(&(key(b), &b.id, &b.title))
+        });
+        findings
+    }
+}
+
+/// Limit of the sessions named by one finding.
+pub(super) const MAX_SESSIONS: usize = 100;
+/// Limit of the frames named by one finding.
+pub(super) const MAX_FRAMES: usize = 10;

@@ -1,0 +1,371 @@
+//! `data-connection-blocked`, `data-connection-failed` and `tls-session-not-resumed`: data connections that did not work.
+
+use super::{DataTrouble, Draft, Unreachable, final_reply, quote, step_number};
+use crate::model::Span;
+use crate::model::record::{
+    Close, Completeness, Finding, Mode, Reply, Session, Severity, Transfer, TransferDirection,
+};
+
+/// Reports data connections that were attempted and never opened.
+pub(super) fn detect_blocked(
+    session: &Session,
+    evidence: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
+    for item in evidence {
+        let DataTrouble::Blocked {
+            transfer,
+            mode,
+            listener,
+            attempts,
+            refused,
+            unreachable,
+            waited,
+            first_frame,
+        } = item
+        else {
+            continue;
+        };
+        let reply = transfer
+            .and_then(|id| final_reply(session, id))
+            .filter(|reply| reply.code >= 400);
+        let answered = refused.is_some() || unreachable.is_some();
+        // A single SYN at the end of a capture proves nothing: the answer may have come after the last packet.
+        if *attempts == 0
+            || (!answered && *attempts < 2 && reply.is_none() && *waited < MAX_ANSWER_TIME)
+        {
+            continue;
+        }
+        let client_listens = matches!(
+            mode,
+            Mode::Active | Mode::ExtendedActive | Mode::LongActive | Mode::DefaultPort
+        );
+        let (opener, side) = if client_listens {
+            ("server", "client")
+        } else {
+            ("client", "server")
+        };
+        let tries = if *attempts == 1 {
+            "once".to_owned()
+        } else {
+            format!("{attempts} times")
+        };
+        let answer = match (refused, unreachable) {
+            (_, Some(Unreachable { frame, reporter, says })) => {
+                format!("{reporter} answered with ICMP: {says} (frame {frame})")
+            }
+            (Some(frame), None) => format!("the answer was RST (frame {frame}): nobody listens there, or a firewall refuses"),
+            (None, None) => "nobody answered: a firewall on the way drops it, or the address is not reachable from there".to_owned(),
+        };
+        let then = reply.map_or_else(String::new, |reply| {
+            format!(
+                " The server then said {} (frame {}).",
+                quote(reply),
+                reply.frame
+            )
+        });
+        let mut frames = vec![*first_frame];
+        frames.extend(refused);
+        frames.extend(unreachable.map(|icmp| icmp.frame));
+        let advice = if client_listens {
+            "Use passive mode (PASV or EPSV), or let the client's firewall accept connections from the server's port 20."
+        } else {
+            "Open the server's passive port range in its firewall, and let the server announce an address that clients can reach."
+        };
+        findings.push(
+            Draft {
+                id: "data-connection-blocked",
+                severity: Severity::Medium,
+                title: format!("data connection to {listener} blocked on the {side}'s side"),
+                explanation: format!("The {opener} tried {tries} to open the data connection to {listener}; {answer}.{then}"),
+                advice,
+                frames,
+            }
+            .about(transfer.and_then(|id| step_number(session, id)), *transfer),
+        );
+    }
+}
+
+/// Explains the replies 425, 426 and 522 where no packet shows why the data connection failed.
+pub(super) fn detect_failed(
+    session: &Session,
+    evidence: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
+    for transfer in &session.transfers {
+        let Some(reply) = final_reply(session, transfer.id) else {
+            continue;
+        };
+        // The code varies (425, 450, 522), the words do not.
+        let draft = if reply.code >= 400 && mentions_resumption(reply) {
+            tls_session_not_resumed(transfer, reply)
+        } else if matches!(reply.code, 425 | 426)
+            && !is_blocked(transfer.id, evidence)
+            && !is_expected(session, transfer)
+        {
+            data_connection_failed(transfer, reply)
+        } else {
+            continue;
+        };
+        findings.push(draft.about(step_number(session, transfer.id), Some(transfer.id)));
+    }
+}
+
+fn tls_session_not_resumed(transfer: &Transfer, reply: &Reply) -> Draft<'static> {
+    Draft {
+        id: "tls-session-not-resumed",
+        severity: Severity::Medium,
+        title: format!(
+            "{} refused: TLS session of the data connection not resumed",
+            transfer.verb
+        ),
+        explanation: format!(
+            "The server answered {} (frame {}). It accepts a data connection only where its TLS session resumes that of the control connection, so that nobody else can take it; the client began a new TLS session.",
+            quote(reply),
+            reply.frame
+        ),
+        advice: "Use a client that resumes the TLS session on data connections (for TLS 1.3 with the tickets of the control connection), or switch the requirement off in the server, as with vsftpd's require_ssl_reuse=NO.",
+        frames: vec![reply.frame],
+    }
+}
+
+fn data_connection_failed(transfer: &Transfer, reply: &Reply) -> Draft<'static> {
+    let active = matches!(
+        transfer.mode,
+        Mode::Active | Mode::ExtendedActive | Mode::LongActive
+    );
+    let endpoint = match transfer.announced {
+        Some(end) if active => format!("to the client's {}:{}", end.ip, end.port),
+        Some(end) => format!("at {}:{}", end.ip, end.port),
+        None => String::new(),
+    };
+    let (why, advice) = match (&transfer.connection, transfer.mode) {
+        // Servers reset PORT and PASV after each transfer, and some clients do not send a new one.
+        _ if asks_for_port(reply) => (
+            "no PORT, PASV, EPRT or EPSV is in force for this command; each transfer needs its own".to_owned(),
+            "Let the client send PASV or EPSV before each transfer.",
+        ),
+        (None, Mode::DefaultPort) => (
+            "no PORT, PASV, EPRT or EPSV stands before the command, so the server had only the default data port (RFC 959 section 3.2)".to_owned(),
+            "Let the client send PASV or EPSV before each transfer.",
+        ),
+        (None, _) if active => (
+            format!("the server could not connect {endpoint}, and the capture holds no attempt: it was blocked before this point, or at the server itself"),
+            "Use passive mode, or look at the firewall and the address translation between server and client.",
+        ),
+        (None, _) => (
+            format!("nobody opened the data connection {endpoint} in this capture: the client did not try, or its attempt takes another way"),
+            "Capture at the client: its SYN shows whether it tries the announced address.",
+        ),
+        (Some(connection), _) if connection.close == Close::Reset => (
+            format!("the data connection was reset (frames {} to {})", connection.first_frame, connection.last_frame),
+            "Look at the frames: whoever sent the RST gave up first.",
+        ),
+        (Some(connection), _) => (
+            format!("the data connection ended before the server was done (frames {} to {})", connection.first_frame, connection.last_frame),
+            "Look at the frames: whoever closed first gave up.",
+        ),
+    };
+    let aborted = if reply.code == 426 {
+        "was broken off"
+    } else {
+        "could not be opened"
+    };
+    Draft {
+        id: "data-connection-failed",
+        severity: Severity::Medium,
+        title: format!(
+            "data connection of {} {aborted} ({})",
+            transfer.verb, reply.code
+        ),
+        explanation: format!(
+            "The server answered {} (frame {}): {why}.",
+            quote(reply),
+            reply.frame
+        ),
+        advice,
+        frames: vec![reply.frame],
+    }
+}
+
+/// Returns whether a reply demands PORT or PASV first, in the words of any server.
+fn asks_for_port(reply: &Reply) -> bool {
+    let text = reply.lines.join(" ");
+    text.contains("PORT") && text.contains("PASV")
+}
+
+/// Returns whether a reply says that the TLS session was not resumed. `FileZilla` writes `TLS session of data connection
+/// not resumed`, vsftpd `session reuse required`.
+fn mentions_resumption(reply: &Reply) -> bool {
+    let text = reply.lines.join(" ").to_ascii_lowercase();
+    text.contains("session")
+        && (text.contains("tls") || text.contains("ssl"))
+        && (text.contains("resum") || text.contains("reuse"))
+}
+
+/// Returns whether the packets show the failed attempt, which [`detect_blocked`] reports.
+fn is_blocked(transfer: u64, evidence: &[DataTrouble]) -> bool {
+    evidence.iter().any(
+        |item| matches!(item, DataTrouble::Blocked { transfer: id, .. } if *id == Some(transfer)),
+    )
+}
+
+/// Returns whether a 426 needs no explanation: the client asked for it with ABOR (RFC 959 section 4.1.3), or
+/// `incomplete-file` covers the aborted transfer.
+fn is_expected(session: &Session, transfer: &Transfer) -> bool {
+    let asked = session
+        .step_of(transfer.id)
+        .into_iter()
+        .flat_map(|step| &step.commands)
+        .any(|command| command.verb == "ABOR");
+    let covered = transfer.connection.is_some()
+        && transfer.direction != TransferDirection::Listing
+        && matches!(
+            transfer.completeness,
+            Completeness::Aborted | Completeness::Gaps
+        );
+    asked || covered
+}
+
+/// Time without an answer to a SYN after which none will come: by then the SYN has been sent twice more (RFC 6298
+/// section 2: timeouts of 1 s and 2 s).
+const MAX_ANSWER_TIME: Span = Span::from_secs(3);
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::diagnosis::tests::{command, session, step, transfer};
+    use crate::model::Endpoint;
+
+    fn attempted(attempts: u64, seconds: i64, unreachable: Option<Unreachable>) -> DataTrouble {
+        DataTrouble::Blocked {
+            transfer: Some(1),
+            mode: Mode::Active,
+            listener: Endpoint::v4([10, 0, 0, 2], 5001),
+            attempts,
+            refused: None,
+            unreachable,
+            waited: Span::from_secs(seconds),
+            first_frame: 17,
+        }
+    }
+
+    fn found(item: DataTrouble) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        detect_blocked(&session(), &[item], &mut findings);
+        findings
+    }
+
+    #[test]
+    fn unanswered_syn_in_active_mode_is_blocked_on_the_clients_side() {
+        let findings = found(attempted(3, 7, None));
+        assert_eq!(
+            findings[0].title,
+            "data connection to 10.0.0.2:5001 blocked on the client's side"
+        );
+        assert!(findings[0].explanation.contains("3 times"));
+        assert_eq!(findings[0].frames, [17]);
+    }
+
+    #[test]
+    fn icmp_error_proves_the_block_after_one_syn() {
+        let icmp = Unreachable {
+            frame: 19,
+            reporter: [10, 0, 0, 254].into(),
+            says: "host unreachable",
+        };
+        let findings = found(attempted(1, 0, Some(icmp)));
+        assert!(
+            findings[0]
+                .explanation
+                .contains("10.0.0.254 answered with ICMP: host unreachable (frame 19)")
+        );
+        assert_eq!(findings[0].frames, [17, 19]);
+    }
+
+    #[test]
+    fn one_syn_at_the_end_of_a_capture_reports_nothing() {
+        assert!(found(attempted(1, 0, None)).is_empty());
+        assert!(found(attempted(0, 9, None)).is_empty());
+        assert_eq!(found(attempted(1, 3, None)).len(), 1);
+    }
+
+    #[test]
+    fn conflicting_bytes_are_not_reported_as_blocked() {
+        let conflict = DataTrouble::Conflict {
+            transfer: None,
+            bytes: 1,
+            frame: 2,
+        };
+        assert!(found(conflict).is_empty());
+    }
+
+    fn findings(reply: (u16, &str), change: impl Fn(&mut Session)) -> Vec<Finding> {
+        let mut session = session();
+        let mut retrieve = transfer(Completeness::Aborted);
+        retrieve.connection = None;
+        session.transfers = vec![retrieve.into()];
+        let mut retrieving = step(vec![command("RETR", Some("readme.txt"), reply)]);
+        retrieving.transfer = Some(1);
+        session.steps.push(retrieving.into());
+        change(&mut session);
+        let mut findings = Vec::new();
+        detect_failed(&session, &[], &mut findings);
+        findings
+    }
+
+    #[test]
+    fn missing_resumption_is_recognized_by_its_words() {
+        for reply in [
+            (
+                425,
+                "Unable to build data connection: TLS session of data connection not resumed.",
+            ),
+            (
+                522,
+                "SSL connection failed; session reuse required: see require_ssl_reuse option in vsftpd.conf man page",
+            ),
+        ] {
+            assert_eq!(findings(reply, |_| ())[0].id, "tls-session-not-resumed");
+        }
+        assert!(findings((550, "No such session"), |_| ()).is_empty());
+        assert!(findings((226, "TLS session reused"), |_| ()).is_empty());
+    }
+
+    #[test]
+    fn reply_425_without_packets_is_explained_by_the_mode() {
+        let passive = findings((425, "Can't open data connection."), |_| ());
+        assert!(
+            passive[0]
+                .explanation
+                .contains("nobody opened the data connection")
+        );
+        let active = findings((425, "Can't build data connection"), |session| {
+            Arc::make_mut(&mut session.transfers[0]).mode = Mode::Active;
+        });
+        assert!(active[0].explanation.contains("could not connect"));
+    }
+
+    #[test]
+    fn demand_for_port_or_pasv_explains_the_425() {
+        let found = findings((425, "Use PORT or PASV first."), |_| ());
+        assert!(found[0].explanation.contains("each transfer needs its own"));
+    }
+
+    #[test]
+    fn reply_426_after_abor_or_for_an_incomplete_file_reports_nothing() {
+        let abor = findings((426, "Transfer aborted"), |session| {
+            Arc::make_mut(&mut session.steps[1])
+                .commands
+                .push(command("ABOR", None, (226, "ok")));
+        });
+        assert!(abor.is_empty());
+        let aborted = findings((426, "Broken pipe"), |session| {
+            Arc::make_mut(&mut session.transfers[0]).connection =
+                transfer(Completeness::Aborted).connection;
+        });
+        assert!(aborted.is_empty());
+    }
+}
