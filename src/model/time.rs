@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
 /// A point in capture time, in nanoseconds since 1970-01-01T00:00:00Z.
@@ -141,6 +142,31 @@ impl Serialize for Timestamp {
     }
 }
 
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_str(Rfc3339)
+    }
+}
+
+/// Reads any RFC 3339 time; times outside 1970 to 2262 saturate.
+struct Rfc3339;
+
+impl Visitor<'_> for Rfc3339 {
+    type Value = Timestamp;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a time as in RFC 3339")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
+        let time: jiff::Timestamp = text.parse().map_err(E::custom)?;
+        let nanos = time.as_nanosecond().clamp(0, i64::MAX.into());
+        Ok(Timestamp::from_nanos(
+            i64::try_from(nanos).unwrap_or(i64::MAX),
+        ))
+    }
+}
+
 impl JsonSchema for Timestamp {
     fn schema_name() -> Cow<'static, str> {
         "Timestamp".into()
@@ -181,6 +207,22 @@ mod tests {
             nanos = next;
         }
         same(i64::MAX);
+    }
+
+    #[test]
+    fn written_times_are_read_back() {
+        for nanos in [0, 5, 1_700_000_000_123_456_789, i64::MAX] {
+            let time = Timestamp::from_nanos(nanos);
+            let text = serde_json::to_string(&time).expect("a string");
+            assert_eq!(
+                serde_json::from_str::<Timestamp>(&text).expect("a time"),
+                time
+            );
+        }
+        let other_zone: Timestamp =
+            serde_json::from_str(r#""1970-01-01T02:00:01+02:00""#).expect("a time");
+        assert_eq!(other_zone, Timestamp::from_parts(1, 0));
+        assert!(serde_json::from_str::<Timestamp>(r#""yesterday""#).is_err());
     }
 
     #[test]

@@ -1,13 +1,16 @@
 //! What went wrong with the input, or what bound was reached: said, counted, never fatal.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::FrameRef;
 
 /// Stable names of the warnings.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum WarningCode {
     /// The input ends inside a packet, block or compressed stream; it was analyzed to there.
     CaptureTruncated,

@@ -48,7 +48,7 @@ impl ReportBuilder {
         let mut connection_attempts = self.connection_attempts.items;
         connection_attempts.sort_by_key(|attempt| attempt.frame);
         Report {
-            schema_version: SCHEMA_VERSION,
+            schema_version: SCHEMA_VERSION.into(),
             captures,
             sessions,
             sessions_omitted: self.sessions.omitted,

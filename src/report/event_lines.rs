@@ -4,15 +4,14 @@ use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::builder::warning_record;
 use super::compact_json;
 use super::told::{Part, Told, WholeSession};
 use crate::model::record::{
-    Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, Totals, Transfer,
-    UnmatchedData, WarningRecord,
+    Address, Capture, ConnectionAttempt, Finding, Server, Step, Totals, Transfer, UnmatchedData,
+    WarningRecord,
 };
 use crate::model::{Event, EventKind, EventSink, Timestamp};
 
@@ -148,10 +147,9 @@ pub fn totals_text(captures: &[Capture], totals: &Totals) -> io::Result<Vec<u8>>
 }
 
 /// One line. `time` is that of the packet that completed the event, `null` where no packet did.
-#[derive(Debug, Serialize, JsonSchema)]
+#[derive(Debug, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
-#[schemars(title = "EventLine")]
-pub(super) enum Line<'a> {
+enum Line<'a> {
     /// An input begins; its counts are null until `totals`.
     Capture {
         time: Option<Timestamp>,
@@ -171,14 +169,12 @@ pub(super) enum Line<'a> {
     Step {
         time: Option<Timestamp>,
         session: u64,
-        #[schemars(with = "&'a Step")]
         step: Part<'a, Step>,
     },
     /// A transfer is settled.
     Transfer {
         time: Option<Timestamp>,
         session: u64,
-        #[schemars(with = "&'a Transfer")]
         transfer: Part<'a, Transfer>,
     },
     /// A transfer is running; told by `live`.
@@ -203,7 +199,6 @@ pub(super) enum Line<'a> {
     SessionEnd {
         time: Option<Timestamp>,
         session: u64,
-        #[schemars(with = "&'a Session")]
         report: WholeSession<'a>,
     },
     /// A data connection for which there is no command.

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde_json::Serializer;
 use serde_json::ser::{Formatter, PrettyFormatter};
 
+use super::compact_json;
 use super::escaped_json::Escaping;
-use super::event_lines::Line;
-use super::{FinishedSessions, Report};
+use super::{EventLine, FinishedSessions, Report};
 use crate::model::record::Session;
 
 /// Writes the report, indented by two spaces, with a line end after it.
@@ -32,6 +32,12 @@ pub fn write_other(document: &impl Serialize, out: &mut dyn Write) -> io::Result
     write_indented(document, &mut text)?;
     text.push(b'\n');
     out.write_all(&text)
+}
+
+/// Writes a value as one line without spaces, as the NDJSON output has it.
+pub fn write_line(value: &impl Serialize, out: &mut impl Write) -> io::Result<()> {
+    compact_json::write_value(value, out)?;
+    out.write_all(b"\n")
 }
 
 /// Writes one session as it stands in the report, for [`write_document`].
@@ -88,7 +94,7 @@ pub fn tree_schema() -> String {
 /// JSON Schema of one line of the NDJSON output.
 #[must_use]
 pub fn event_schema() -> String {
-    schema_text::<Line<'static>>()
+    schema_text::<EventLine>()
 }
 
 /// The schema of what is written: fields that may be left out are not required, those that may be `null` are.

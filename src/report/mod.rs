@@ -21,6 +21,7 @@ mod compact_json;
 pub mod csv;
 mod document;
 mod escaped_json;
+mod event_line;
 mod event_lines;
 #[cfg(test)]
 pub(crate) mod example;
@@ -38,6 +39,7 @@ pub mod units;
 pub use aside::tell_aside;
 pub use builder::ReportBuilder;
 pub use document::DocumentBuilder;
+pub use event_line::EventLine;
 pub use event_lines::{EventChoice, EventLines, event_text, totals_text};
 pub use finished_sessions::{FinishedSessions, SessionText};
 pub use live_lines::LiveLines;

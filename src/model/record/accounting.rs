@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Every packet in exactly one place: `used`, `dns`, `not_ftp`, the reasons of `not_decodable`, `filtered` and
 /// `outside_time_bounds` add up to `packets` of the totals.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Accounting {
     /// Packets of control connections, data connections and connection attempts.
     pub used: u64,

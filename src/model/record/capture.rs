@@ -1,13 +1,14 @@
 //! Inputs, and what was seen beside the sessions.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Accounting, Address, Completeness, Connection};
 use crate::model::{Timestamp, WarningCode};
 
 /// One input.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Capture {
     /// As it was given; `-` for standard input.
     pub path: String,
@@ -34,7 +35,8 @@ pub struct Capture {
 }
 
 /// Packets of an interface that were lost before they could be read.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Drops {
     /// By the kernel, because the capture buffer was full.
     pub kernel: u64,
@@ -43,7 +45,7 @@ pub struct Drops {
 }
 
 /// How a connection attempt ended that never carried a byte.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AttemptOutcome {
     /// The server answered with RST.
@@ -55,7 +57,8 @@ pub enum AttemptOutcome {
 }
 
 /// A connection to port 21 that never carried a byte.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ConnectionAttempt {
     /// The end that tried.
     pub client: Address,
@@ -76,7 +79,8 @@ pub struct ConnectionAttempt {
 }
 
 /// A data connection without a transfer command in the capture.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct UnmatchedData {
     /// The session that announced its end point, where one did.
     pub session: Option<u64>,
@@ -101,7 +105,8 @@ pub struct UnmatchedData {
 }
 
 /// A warning as the report writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct WarningRecord {
     /// Stable name.
     pub code: WarningCode,
@@ -120,7 +125,8 @@ pub struct WarningRecord {
 }
 
 /// Counts over the whole run.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Totals {
     /// Packets read.
     pub packets: u64,
@@ -135,7 +141,7 @@ pub struct Totals {
     /// Findings, of sessions and of the capture.
     pub findings: u64,
     /// Sessions left out by `--where` or `--session`; all other counts are without them.
-    #[serde(skip_serializing_if = "super::is_zero")]
+    #[serde(default, skip_serializing_if = "super::is_zero")]
     pub sessions_filtered: u64,
     /// What became of every packet.
     pub accounting: Accounting,

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Address, Connection, Finding, Link, Reply, Step, Transfer, TransferDirection, Verdict, is_zero,
@@ -13,7 +13,8 @@ use super::{
 use crate::model::Timestamp;
 
 /// The server's end of the control connection.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Server {
     /// Address.
     pub ip: IpAddr,
@@ -24,8 +25,9 @@ pub struct Server {
 }
 
 /// How the control connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum EndState {
     /// With FIN.
     Closed,
@@ -38,7 +40,8 @@ pub enum EndState {
 }
 
 /// How long the beginning of a session took, in seconds; `null` where its packets were not captured.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Timing {
     /// From the first SYN to the SYN ACK.
     pub syn_ack: Option<f64>,
@@ -49,7 +52,8 @@ pub struct Timing {
 }
 
 /// The lookup that gave the server's address.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Dns {
     /// The name that was asked for.
     pub name: String,
@@ -71,7 +75,7 @@ pub struct Dns {
 }
 
 /// How the login came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LoginOutcome {
     /// 230 or another 2yz.
@@ -85,7 +89,8 @@ pub enum LoginOutcome {
 }
 
 /// The login that succeeded, else the last attempt.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Login {
     /// How it came out.
     pub outcome: LoginOutcome,
@@ -108,7 +113,8 @@ pub struct Login {
 }
 
 /// What is known of the encryption.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Tls {
     /// `TLS 1.2` and so on.
     pub version: Option<String>,
@@ -125,7 +131,8 @@ pub struct Tls {
 }
 
 /// A data connection of a session whose commands could not be read.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct EncryptedConnection {
     /// The connection.
     pub connection: Connection,
@@ -140,7 +147,8 @@ pub struct EncryptedConnection {
 }
 
 /// One FTP session.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Session {
     /// From 1, in the order in which sessions became known.
     pub id: u64,
@@ -178,27 +186,27 @@ pub struct Session {
     /// What happened, in order of time.
     pub steps: Vec<Arc<Step>>,
     /// Steps beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub steps_omitted: u64,
     /// Files and listings, in order of their commands.
     pub transfers: Vec<Arc<Transfer>>,
     /// Transfers beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub transfers_omitted: u64,
     /// Data connections whose commands could not be read.
     pub encrypted_data: Vec<EncryptedConnection>,
     /// Encrypted data connections beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub encrypted_data_omitted: u64,
     /// Replies that no captured command waits for.
     pub unsolicited_replies: Vec<Reply>,
     /// Unsolicited replies beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub unsolicited_replies_omitted: u64,
     /// What deserves attention.
     pub findings: Vec<Finding>,
     /// Findings beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub findings_omitted: u64,
     /// The one line a person reads first.
     pub verdict: Verdict,

@@ -1,14 +1,15 @@
 //! Steps of a session, and the commands and replies they are made of.
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{ListingEntry, is_zero};
 use crate::model::Timestamp;
 
 /// What a person would call one step.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum StepKind {
     /// The lookup of the server's name.
     Dns,
@@ -41,7 +42,7 @@ pub enum StepKind {
 }
 
 /// How a step came out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
     /// Final reply 2yz.
@@ -55,7 +56,8 @@ pub enum Outcome {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Step {
     /// From 1 within the session, in order of time.
     pub number: u64,
@@ -79,10 +81,10 @@ pub struct Step {
     /// Id of the transfer it made.
     pub transfer: Option<u64>,
     /// Entries of a listing that came as a reply (STAT with a path, MLST).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<ListingEntry>,
     /// Entries beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub entries_omitted: u64,
     /// True where the step is known from replies alone.
     pub inferred: bool,
@@ -111,7 +113,8 @@ impl Step {
 }
 
 /// One command line and its replies.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Command {
     /// From 1 over the session, as on the wire.
     pub sequence: u64,
@@ -136,7 +139,7 @@ pub struct Command {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_frame: Option<u64>,
     /// True where the line was longer than 65,535 bytes and is cut there.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
     /// Seconds from the command to its first reply: what the server needed, and the way between.
     pub response_time: Option<f64>,
@@ -145,7 +148,8 @@ pub struct Command {
 }
 
 /// One reply, of one line or several.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Reply {
     /// The three digits.
     pub code: u16,
@@ -155,7 +159,7 @@ pub struct Reply {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines_b64: Option<Vec<String>>,
     /// Lines beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub lines_omitted: u64,
     /// When its last line was complete.
     pub time: Timestamp,
@@ -168,9 +172,9 @@ pub struct Reply {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_frame: Option<u64>,
     /// True where a line was longer than 65,535 bytes and is cut there.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
     /// Replies that came before it and only asked to wait (a 120 before the 220).
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preliminary: Vec<Reply>,
 }

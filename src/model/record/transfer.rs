@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use compact_str::CompactString;
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Address, is_zero};
 use crate::model::Timestamp;
 
 /// Which way the bytes went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TransferDirection {
     /// RETR: server to client.
@@ -22,7 +22,7 @@ pub enum TransferDirection {
 }
 
 /// How the data connection was negotiated.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
     /// PORT.
@@ -42,7 +42,7 @@ pub enum Mode {
 }
 
 /// TYPE (RFC 959 section 3.1.1).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum DataType {
     /// TYPE A, the default.
@@ -57,7 +57,7 @@ pub enum DataType {
 }
 
 /// STRU (RFC 959 section 3.1.2).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Structure {
     /// STRU F, the default.
@@ -81,7 +81,7 @@ impl Structure {
 }
 
 /// MODE (RFC 959 section 3.4).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TransferMode {
     /// MODE S, the default.
@@ -96,7 +96,7 @@ pub enum TransferMode {
 }
 
 /// Whether a file is whole; the first that applies, top to bottom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Completeness {
     /// Bytes are missing between the first and the last seen.
@@ -112,7 +112,7 @@ pub enum Completeness {
 }
 
 /// Which end opened the data connection.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Opener {
     /// Passive modes.
@@ -122,7 +122,7 @@ pub enum Opener {
 }
 
 /// How a data connection ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Close {
     /// With FIN of the sender or of both ends.
@@ -134,7 +134,8 @@ pub enum Close {
 }
 
 /// A data connection.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Connection {
     /// The FTP client's end.
     pub client: Address,
@@ -164,8 +165,9 @@ pub struct Connection {
 }
 
 /// How the data connection was found.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum LinkMethod {
     /// Both hosts and the announced end point agree.
     AnnouncedAddress,
@@ -183,7 +185,7 @@ pub enum LinkMethod {
 }
 
 /// How a data connection was found and how sure that is.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
     /// What it rests on.
     pub method: LinkMethod,
@@ -192,7 +194,7 @@ pub struct Link {
 }
 
 /// What a listing entry is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryKind {
     /// A plain file.
@@ -206,7 +208,7 @@ pub enum EntryKind {
 }
 
 /// How exact a listing's time is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// To the second.
@@ -219,7 +221,8 @@ pub enum Precision {
 
 /// One entry of a listing.
 // Captures hold many of them, and most of their words are short enough to need no memory of their own.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ListingEntry {
     /// The name as listed.
     #[schemars(with = "String")]
@@ -258,7 +261,8 @@ pub struct ListingEntry {
 }
 
 /// What the bytes of a transfer are when MODE, STRU and TYPE are undone.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Decoded {
     /// What was undone, in this order: `deflate`, `blocks`, `runs`, `records`, `ebcdic`, `line-ends`.
     pub steps: Vec<String>,
@@ -283,7 +287,8 @@ pub struct Decoded {
 }
 
 /// One RETR, STOR, STOU, APPE, LIST, NLST or MLSD.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Transfer {
     /// From 1 within the session, in order of the commands.
     pub id: u64,
@@ -313,7 +318,7 @@ pub struct Transfer {
     /// MODE in force.
     pub transfer_mode: TransferMode,
     /// STRU in force, where it is not that of a plain file.
-    #[serde(skip_serializing_if = "Structure::is_file")]
+    #[serde(default, skip_serializing_if = "Structure::is_file")]
     pub structure: Structure,
     /// From REST, else 0.
     pub restart_offset: u64,
@@ -330,7 +335,7 @@ pub struct Transfer {
     /// Holes: from (inclusive), to (exclusive), counted from the first byte of the connection.
     pub missing_ranges: Vec<[u64; 2]>,
     /// Holes beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub missing_ranges_omitted: u64,
     /// What the server said it would be.
     pub announced_bytes: Option<u64>,
@@ -358,12 +363,12 @@ pub struct Transfer {
     /// Entries of a listing.
     pub entries: Vec<ListingEntry>,
     /// Entries beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub entries_omitted: u64,
     /// What is left of lines of a listing that are not all there: its end or bytes within it are missing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_lines: Vec<String>,
     /// Such lines beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub cut_lines_omitted: u64,
 }

@@ -106,7 +106,7 @@ pub(crate) fn example_session() -> Session {
 /// A report around the example session, with one thing in each list.
 pub(crate) fn example_report() -> Report {
     Report {
-        schema_version: SCHEMA_VERSION,
+        schema_version: SCHEMA_VERSION.into(),
         captures: vec![Capture {
             path: "classic.pcap".into(),
             path_b64: None,

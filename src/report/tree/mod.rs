@@ -20,11 +20,12 @@ mod place;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use schemars::JsonSchema;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use self::folder::Folder;
 use self::gather::observations;
@@ -34,16 +35,18 @@ use crate::model::Timestamp;
 use crate::model::record::{Completeness, EntryKind, Precision};
 
 /// What was seen of the folders of all servers.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Tree {
     /// As that of the report.
-    pub schema_version: &'static str,
+    pub schema_version: Cow<'static, str>,
     /// By address, port and user.
     pub servers: Vec<ServerTree>,
 }
 
 /// What one user saw of one server.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct ServerTree {
     /// The server's control port.
     pub server: TreeServer,
@@ -54,12 +57,13 @@ pub struct ServerTree {
     /// Everything that was seen, folders before what is in them.
     pub entries: Vec<Entry>,
     /// Entries beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub entries_omitted: u64,
 }
 
 /// Which server.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct TreeServer {
     /// Address.
     pub ip: IpAddr,
@@ -70,7 +74,8 @@ pub struct TreeServer {
 }
 
 /// A file, folder or link on a server.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct Entry {
     /// Absolute path; `null` where the folder it is in is not known.
     pub path: Option<String>,
@@ -111,13 +116,16 @@ pub struct Entry {
     /// What happened to it, in order of time.
     pub events: Vec<EntryEvent>,
     /// Events beyond the bound.
-    #[serde(skip_serializing_if = "is_zero")]
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub events_omitted: u64,
 }
 
 /// How an entry is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Source {
     /// An entry in a LIST, NLST or MLSD.
     Listing,
@@ -144,8 +152,9 @@ pub enum Source {
 }
 
 /// What happened to an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
 pub enum Happening {
     /// It was in a listing; several listings in a row are one event.
     Listed,
@@ -164,7 +173,8 @@ pub enum Happening {
 }
 
 /// Something that happened to an entry.
-#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
 pub struct EntryEvent {
     /// What.
     pub what: Happening,
@@ -231,7 +241,7 @@ impl Tree {
             });
         }
         Self {
-            schema_version: SCHEMA_VERSION,
+            schema_version: SCHEMA_VERSION.into(),
             servers,
         }
     }
