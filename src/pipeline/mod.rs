@@ -1,4 +1,7 @@
-//! Wires the layers: the library's front door.
+//! Wires the layers into a run: the library's front door.
+//!
+//! In: a [`PacketSource`]. Out: events, the bytes of transfers, optionally every packet with its relation to FTP, and the
+//! [`Summary`] of the run.
 //!
 //! ```text
 //! PacketSource -> Decoder -> FlowTable -> SessionTracker -> EventSink
@@ -6,13 +9,10 @@
 //!                                           └ relation --> PacketSink (module keep)
 //! ```
 //!
-//! One thread, and no clock but that of the packets: the same input gives the same events.
-
-mod clock;
+//! One thread and one [`CaptureClock`], advanced by packets and ticks only: the same input gives the same events. For each
+//! packet, the layers are called in the order of the picture; timers run after it, at most every 100 ms of capture time.
 
 use std::ops::ControlFlow;
-
-use clock::Clock;
 
 use crate::capture::{Input, Packet, PacketSource, SkippedPackets};
 use crate::decode::{self, Decoded, Decoder, Segment};
@@ -21,22 +21,24 @@ use crate::model::record::{Accounting, Capture, Totals};
 use crate::model::{
     EventKind, EventSink, FlowKey, FrameRef, Span, Timestamp, TransferSink, Warning, WarningCode,
 };
-use crate::reassembly::FlowTable;
+use crate::reassembly::{CaptureClock, FlowTable};
 pub use crate::session::Options;
 use crate::session::{PacketCounts, SessionTracker, Standing};
 
-/// What a run leaves behind beside its events.
+/// Result of a run beside its events.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
     /// The inputs with their counts.
     pub captures: Vec<Capture>,
-    /// Counts.
+    /// Counts over all inputs.
     pub totals: Totals,
-    /// Inputs that could not be read, in words.
+    /// Messages about inputs that could not be read; empty if all could.
     pub failures: Vec<String>,
 }
 
-/// Reads `source` to its end; tells `events` what happened and gives the bytes of transfers to `files`.
+/// Analyzes `source` to its end: emits events to `events` and the bytes of transfers to `files`.
+///
+/// Inputs that cannot be read do not stop the run; they are in [`Summary::failures`].
 pub fn analyze(
     source: &mut dyn PacketSource,
     options: &Options,
@@ -46,7 +48,7 @@ pub fn analyze(
     analyze_and_keep(source, options, events, files, None)
 }
 
-/// Does what [`analyze`] does, and gives every packet to `keeper`.
+/// Does the same as [`analyze`], and passes every packet to `keeper`.
 pub fn analyze_and_keep<'s>(
     source: &mut dyn PacketSource,
     options: &Options,
@@ -59,7 +61,7 @@ pub fn analyze_and_keep<'s>(
         decoder: Decoder::new(&options.limits),
         flows: FlowTable::new(&options.limits),
         tracker: SessionTracker::new(options.clone(), several_captures, events, files),
-        clock: Clock::default(),
+        clock: CaptureClock::default(),
         last: FrameRef::default(),
         ticked: Timestamp::default(),
         live: options.live,
@@ -75,17 +77,22 @@ pub fn analyze_and_keep<'s>(
     run.finish(source.captures(), source.skipped())
 }
 
+/// State of one run.
 struct Run<'s> {
     decoder: Decoder,
     flows: FlowTable,
     tracker: SessionTracker<'s>,
-    clock: Clock,
+    clock: CaptureClock,
+    /// The latest packet; number 0 before the first.
     last: FrameRef,
+    /// Time of the latest timer run.
     ticked: Timestamp,
     live: bool,
+    /// `None` if packets are not kept.
     keeper: Option<&'s mut dyn PacketSink>,
-    /// Packets with the earlier fragments of what was ours.
+    /// Packets with earlier IP fragments of datagrams that were used: they count as used too.
     joined: PacketCounts,
+    /// Warnings of the input, emitted at the end unless the run is live.
     warnings: Vec<Warning>,
     failures: Vec<String>,
 }
@@ -112,18 +119,17 @@ impl Run<'_> {
     }
 
     fn packet(&mut self, packet: &Packet<'_>) {
-        let now = self.clock.packet(packet.frame.time);
+        let moment = self.clock.advance(packet.frame.time);
         self.last = packet.frame;
-        let came = self.clock.came(packet.frame.time);
-        self.tracker.at(packet.frame, came);
-        let mut ends = None;
+        self.tracker.at(packet.frame, moment.arrived);
+        let mut connection = None;
         let mut is_dns = false;
         let share = match self.decoder.decode(packet) {
             Decoded::Segment(segment) => {
-                let taken = self.flows.segment(&segment, &mut self.tracker);
+                let taken = self.flows.segment(&segment, moment, &mut self.tracker);
                 if self.keeper.is_some() {
                     let (key, _) = FlowKey::new(segment.source, segment.destination);
-                    ends = Some((key, taken, may_open(&segment)));
+                    connection = Some((key, taken, may_open(&segment)));
                 }
                 taken.then_some(&mut self.joined.used)
             }
@@ -138,6 +144,7 @@ impl Run<'_> {
             Decoded::Other(_) => None,
         };
         if let Some(session) = self.tracker.take_begun() {
+            // Only packets that begin a session are worth a second look at their encapsulation.
             self.tracker.set_layers(session, decode::layers(packet));
             if let Some(keeper) = &mut self.keeper
                 && let Some(origin) = self.tracker.origin(session)
@@ -152,7 +159,7 @@ impl Run<'_> {
             *share += joined;
         }
         if self.keeper.is_some() {
-            let relation = match ends {
+            let relation = match connection {
                 Some((key, taken, opens)) => self.relation(key, taken, opens),
                 None if is_dns => Relation::Dns,
                 None => Relation::Unrelated,
@@ -161,8 +168,9 @@ impl Run<'_> {
                 keeper.packet(packet, relation);
             }
         }
-        if now.since(self.ticked) >= TICK || now < self.ticked {
-            self.go_on(now);
+        // The clock may go back after a wrong timestamp, and `ticked` with it.
+        if moment.now.since(self.ticked) >= TICK || moment.now < self.ticked {
+            self.run_timers(moment.now);
         }
     }
 
@@ -183,34 +191,36 @@ impl Run<'_> {
         }
     }
 
-    /// Nothing came, but time went on.
+    /// Advances the clock while the source has no packet.
     #[cold]
     fn tick(&mut self, time: Timestamp) {
+        // Events need a frame to refer to, so that no timer runs before the first packet.
         if self.last.number > 0 {
-            let now = self.clock.packet(time);
+            let now = self.clock.advance(time).now;
             self.tracker.at(self.last, now);
-            self.go_on(now);
+            self.run_timers(now);
         }
     }
 
-    /// What is due is done.
-    fn go_on(&mut self, now: Timestamp) {
+    /// Runs every timer due at `now`.
+    fn run_timers(&mut self, now: Timestamp) {
         self.ticked = now;
         self.flows.tick(now, self.last, &mut self.tracker);
         self.tracker.tick(now);
     }
 
     fn finish(mut self, captures: Vec<Capture>, skipped: SkippedPackets) -> Summary {
-        self.flows.finish(self.last, &mut self.tracker);
+        self.flows
+            .finish(self.clock.now(), self.last, &mut self.tracker);
         let mut warnings = std::mem::take(&mut self.warnings);
         warnings.extend(self.decoder.warnings());
         warnings.extend(self.flows.warnings());
         warnings.extend(self.tracker.finish());
-        if self.clock.disbelieved > 0 {
+        if self.clock.outliers() > 0 {
             let message = "time stamps leap by more than a minute; timers did not follow them";
             let warning = Warning::new(WarningCode::TimeJump, message, None);
             warnings.push(Warning {
-                count: self.clock.disbelieved,
+                count: self.clock.outliers(),
                 ..warning
             });
         }
@@ -231,7 +241,7 @@ impl Run<'_> {
         }
     }
 
-    /// What became of every packet.
+    /// Returns the counts that assign every packet to one class.
     fn accounting(&self, skipped: SkippedPackets) -> Accounting {
         let tally = self.decoder.tally();
         let packets = self.tracker.packets();
@@ -250,10 +260,10 @@ impl Run<'_> {
     }
 }
 
-/// Returns true for segments that may belong to the handshake of a connection that nobody follows yet.
+/// Returns whether a segment may belong to the handshake of a connection that is not followed yet.
 fn may_open(segment: &Segment<'_>) -> bool {
     segment.payload.is_empty() && !segment.flags.fin() && !segment.flags.rst()
 }
 
-/// How often, in capture time, timers are looked at.
+/// Least capture time between two timer runs.
 const TICK: Span = Span::from_millis(100);

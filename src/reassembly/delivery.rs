@@ -1,28 +1,37 @@
-//! Calls to the handler, with the summary's counts kept in step.
+//! Calls to the handler, with the counts of the flow's summary kept in step.
 
 use crate::model::{Direction, FrameRef, Timestamp};
 
-use super::arrival::Arrival;
 use super::budget::Budget;
 use super::{Chunk, CloseReason, FlowId, FlowSummary, Gap, HalfSummary, Interest, StreamHandler};
 
-/// What handling one packet needs beside the flow itself.
+/// The frame in which a segment was captured, and whether frame order is the order of sending.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Arrival {
+    /// The frame.
+    pub(super) frame: FrameRef,
+    /// Captured before the bytes it acknowledges, and held as an [early segment](super::early_segments) until they were
+    /// captured too. Its own bytes may then still be held behind a hole.
+    pub(super) waited: bool,
+}
+
+/// Everything that handling one packet needs beside the flow itself.
 pub(super) struct Context<'a, H> {
-    /// Receives what is found.
+    /// Receives streams and their events.
     pub(super) handler: &'a mut H,
-    /// What all flows together may keep.
+    /// Limits that all flows share.
     pub(super) budget: &'a mut Budget,
     /// The flow's number.
     pub(super) flow: FlowId,
     /// The current packet.
     pub(super) frame: FrameRef,
-    /// Capture time as the table believes it.
+    /// Capture time; [`Moment::arrived`](super::Moment::arrived) of the current packet.
     pub(super) now: Timestamp,
-    /// The segment in hand has waited for what it answers, and has got it.
+    /// The segment in hand is an early one whose acknowledged bytes were captured at last.
     pub(super) waited: bool,
 }
 
-/// One direction of one flow, seen from the stream that feeds it.
+/// Output of one direction of one flow: passes its bytes and gaps to the handler.
 pub(super) struct Delivery<'a, 'b, H> {
     context: &'a mut Context<'b, H>,
     summary: &'a mut FlowSummary,
@@ -31,7 +40,7 @@ pub(super) struct Delivery<'a, 'b, H> {
 }
 
 impl<'b, H: StreamHandler> Context<'b, H> {
-    /// At a packet that did not have to wait.
+    /// Creates the context of a packet that is handled as it is captured.
     pub(super) const fn new(
         handler: &'b mut H,
         budget: &'b mut Budget,
@@ -49,7 +58,7 @@ impl<'b, H: StreamHandler> Context<'b, H> {
         }
     }
 
-    /// The way out for one direction. `ignored` is set once the handler wants nothing more.
+    /// Returns the output of one direction. `ignored` is set once the handler loses interest.
     pub(super) const fn delivery<'a>(
         &'a mut self,
         summary: &'a mut FlowSummary,
@@ -64,17 +73,17 @@ impl<'b, H: StreamHandler> Context<'b, H> {
         }
     }
 
-    /// The flow is over.
+    /// Reports the end of the flow.
     pub(super) fn close(&mut self, reason: CloseReason, summary: &FlowSummary) {
         self.handler.closed(self.flow, reason, self.frame, summary);
     }
 }
 
 impl<H: StreamHandler> Delivery<'_, '_, H> {
-    /// Bytes in order.
+    /// Delivers bytes in order.
     pub(super) fn data(&mut self, offset: u64, bytes: &[u8], arrived: Arrival) {
         self.half().delivered_bytes += bytes.len() as u64;
-        self.progress();
+        self.measure_progress();
         let chunk = Chunk {
             frame: self.context.frame,
             arrived: arrived.frame,
@@ -91,13 +100,13 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         }
     }
 
-    /// Bytes that will not come. Of `length` bytes the first `acknowledged` ones are known to have arrived at the other side.
+    /// Reports a gap of `length` bytes, of which the receiver has acknowledged the first `acknowledged`.
     pub(super) fn gap(&mut self, offset: u64, length: u64, acknowledged: u64) {
         let frame = self.context.frame;
         let half = self.half();
         let irregular = half.irregular_mut();
         irregular.missing_bytes = irregular.missing_bytes.saturating_add(length);
-        half.measured.gap(frame, offset, acknowledged);
+        half.measured.record_gap(frame, offset, acknowledged);
         let gap = Gap {
             frame: self.context.frame,
             offset,
@@ -108,9 +117,9 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
             .gap(self.context.flow, self.direction, gap, self.summary);
     }
 
-    /// The stream has reached its FIN.
+    /// Reports that the stream has reached its FIN.
     pub(super) fn finished(&mut self) {
-        self.progress();
+        self.measure_progress();
         self.half().finished = true;
         self.context.handler.finished(
             self.context.flow,
@@ -120,16 +129,17 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         );
     }
 
-    fn progress(&mut self) {
+    fn measure_progress(&mut self) {
         let frame = self.context.frame;
         let receiver_closed = self.other_half().measured.closed_until(frame.time);
         let half = self.half();
         let sent_again = half.retransmitted_bytes;
-        half.measured.progress(frame, sent_again, receiver_closed);
+        half.measured
+            .record_progress(frame, sent_again, receiver_closed);
     }
 
-    /// Counts what was seen again.
-    pub(super) fn seen_again(&mut self, bytes: u64, conflicting: u64) {
+    /// Counts bytes that were captured before, `conflicting` of them with another value.
+    pub(super) fn count_repeated(&mut self, bytes: u64, conflicting: u64) {
         let frame = self.context.frame;
         let half = self.half();
         half.retransmitted_bytes += bytes;
@@ -141,38 +151,38 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
     }
 
     /// Counts payload that is not part of the stream.
-    pub(super) fn ignore(&mut self, bytes: u64) {
+    pub(super) fn count_ignored(&mut self, bytes: u64) {
         if bytes > 0 {
             self.half().irregular_mut().ignored_bytes += bytes;
         }
     }
 
-    /// The counts of this direction's sender.
+    /// Returns the summary of this direction.
     pub(super) const fn half(&mut self) -> &mut HalfSummary {
         &mut self.summary.half[self.direction.index()]
     }
 
-    /// The counts of the other side.
+    /// Returns the summary of the opposite direction.
     pub(super) const fn other_half(&self) -> &HalfSummary {
         self.summary.sent(self.direction.reverse())
     }
 
-    /// Packets of the flow so far, both ways.
+    /// Returns the number of packets of the flow so far, both directions.
     pub(super) const fn packets(&self) -> u64 {
         self.summary.half[0].segments + self.summary.half[1].segments
     }
 
-    /// True once the handler wants nothing more of this flow.
+    /// Returns whether the handler has lost interest in this flow.
     pub(super) const fn ignored(&self) -> bool {
         *self.ignored
     }
 
-    /// The current packet.
+    /// Returns the current packet.
     pub(super) const fn frame(&self) -> FrameRef {
         self.context.frame
     }
 
-    /// When the segment in hand came.
+    /// Returns the arrival of the segment in hand, which was captured in `frame`.
     pub(super) const fn arrival(&self, frame: FrameRef) -> Arrival {
         Arrival {
             frame,
@@ -180,7 +190,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         }
     }
 
-    /// The packet that tells when something came: where it waited for what it answers, the current one.
+    /// Returns the frame that made an arrival knowable: the current one for an early segment, else its own.
     pub(super) const fn known_at(&self, arrived: Arrival) -> FrameRef {
         if arrived.waited {
             self.context.frame
@@ -189,12 +199,12 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         }
     }
 
-    /// Capture time.
+    /// Returns the capture time.
     pub(super) const fn now(&self) -> Timestamp {
         self.context.now
     }
 
-    /// What all flows together may keep.
+    /// Returns the limits that all flows share.
     pub(super) const fn budget(&mut self) -> &mut Budget {
         self.context.budget
     }

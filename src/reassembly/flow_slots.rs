@@ -1,174 +1,180 @@
-//! Where flows are kept: found by their ends, named by their place.
+//! Storage of flows: looked up by endpoints, identified by slot number.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use foldhash::fast::RandomState;
 
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, Span, Timestamp};
 
+use super::FlowSummary;
 use super::flow::Flow;
 use super::recent_openings::Key;
 use super::sequence::SeqNum;
 
-/// Flows by place. A place is used again after its flow was removed.
+/// Flows by slot number. A slot is used again after its flow was removed.
 #[derive(Debug)]
 pub(super) struct FlowSlots {
-    /// Never iterated: its order differs from run to run.
-    places: HashMap<Key, u32, RandomState>,
+    /// Never iterated: its order differs from run to run, and would show in reports.
+    numbers: HashMap<Key, u32, RandomState>,
     slots: Vec<Slot>,
     free: Vec<u32>,
 }
 
-/// One place.
+/// Storage of one flow.
 #[derive(Debug)]
 pub(super) struct Slot {
     key: FlowKey,
-    /// When its last segment came.
+    /// Arrival of the latest segment.
     pub(super) last_seen: Timestamp,
-    /// The place is in the list of those in which time may decide something.
-    pub(super) in_attention: bool,
-    /// What is kept there.
+    /// Whether the slot is in the table's list of flows with running timers.
+    pub(super) has_timer: bool,
+    /// Content.
     pub(super) state: State,
 }
 
-/// What a place holds.
+/// Content of a slot.
 #[derive(Debug)]
 pub(super) enum State {
     /// Nothing.
     Free,
     /// A flow that is followed.
     Open(Box<Flow>),
-    /// A flow of which nothing is told any more.
-    Quiet(Quiet),
+    /// Remainder of a flow that is not followed any more.
+    Tombstone(Tombstone),
 }
 
-/// What is remembered of a flow that has ended or is ignored, so that its segments open no new one.
+/// Remainder of a flow that has ended or is ignored, so that its late segments open no new flow.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Quiet {
-    /// Where each sender's stream starts.
+pub(super) struct Tombstone {
+    /// Sequence number of each stream's first byte, by the sender's [`Direction::index`]; `None` if unknown.
     pub(super) starts: [Option<SeqNum>; 2],
-    /// When it ended; `None` for one that goes on but that the handler ignores.
+    /// End of the flow; `None` for a flow that goes on but is ignored by the handler.
     pub(super) closed: Option<Timestamp>,
 }
 
 impl FlowSlots {
-    /// No flows. What is not used of the room is never touched, so that it takes no memory; growing to it took time.
+    /// Creates an empty store.
     pub(super) fn new() -> Self {
+        // Untouched capacity takes address space but no memory, while growing step by step took measurable time.
         Self {
-            places: HashMap::with_capacity_and_hasher(ROOM, RandomState::default()),
-            slots: Vec::with_capacity(ROOM),
+            numbers: HashMap::with_capacity_and_hasher(INITIAL_CAPACITY, RandomState::default()),
+            slots: Vec::with_capacity(INITIAL_CAPACITY),
             free: Vec::new(),
         }
     }
 
-    /// The place of the flow between these ends.
+    /// Returns the slot number of the flow between these endpoints.
     #[inline]
     pub(super) fn find(&self, key: FlowKey) -> Option<u32> {
-        if self.places.is_empty() {
+        if self.numbers.is_empty() {
             return None;
         }
-        self.places.get(&Key(key)).copied()
+        self.numbers.get(&Key(key)).copied()
     }
 
-    /// What is at a place.
+    /// Returns a slot; `None` for a number that was never given out.
     #[inline]
-    pub(super) fn get_mut(&mut self, place: u32) -> Option<&mut Slot> {
-        self.slots.get_mut(place as usize)
+    pub(super) fn get_mut(&mut self, number: u32) -> Option<&mut Slot> {
+        self.slots.get_mut(number as usize)
     }
 
-    /// Flows kept, those that have ended and are remembered included.
+    /// Returns the number of flows, tombstones included.
     pub(super) fn flows(&self) -> usize {
-        self.places.len()
+        self.numbers.len()
     }
 
-    /// Places, free ones included: what looking at all of them costs.
+    /// Returns the number of slots, free ones included: the cost of walking them all.
     pub(super) fn len(&self) -> usize {
         self.slots.len()
     }
 
-    /// Keeps a flow.
+    /// Stores a flow; returns its slot number.
     pub(super) fn insert(&mut self, key: FlowKey, flow: Flow, now: Timestamp) -> u32 {
         let state = State::Open(Box::new(flow));
-        let place = if let Some(place) = self.free.pop()
-            && let Some(slot) = self.slots.get_mut(place as usize)
+        let number = if let Some(number) = self.free.pop()
+            && let Some(slot) = self.slots.get_mut(number as usize)
         {
             slot.key = key;
             slot.last_seen = now;
             slot.state = state;
-            place
+            number
         } else {
             self.slots.push(Slot {
                 key,
                 last_seen: now,
-                in_attention: false,
+                has_timer: false,
                 state,
             });
-            u32::try_from(self.slots.len() - 1).expect("the bound on flows fits 32 bits")
+            u32::try_from(self.slots.len() - 1).expect("the limit on flows fits 32 bits")
         };
-        self.places.insert(Key(key), place);
-        place
+        self.numbers.insert(Key(key), number);
+        number
     }
 
-    /// Forgets what is at a place.
-    pub(super) fn remove(&mut self, place: u32) {
-        if let Some(slot) = self.slots.get_mut(place as usize)
+    /// Frees a slot.
+    pub(super) fn remove(&mut self, number: u32) {
+        if let Some(slot) = self.slots.get_mut(number as usize)
             && !matches!(slot.state, State::Free)
         {
             slot.state = State::Free;
-            self.places.remove(&Key(slot.key));
-            self.free.push(place);
+            self.numbers.remove(&Key(slot.key));
+            self.free.push(number);
         }
     }
 
-    /// Forgets the quiet flows that are `over`, given how long they were silent.
-    pub(super) fn forget_quiet(&mut self, over: impl Fn(&Quiet, Span) -> bool, now: Timestamp) {
-        for place in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
-            if let Some(slot) = self.slots.get(place as usize)
-                && let State::Quiet(quiet) = &slot.state
-                && over(quiet, now.since(slot.last_seen))
+    /// Removes the tombstones that are `expired`, given the time since their latest segment.
+    pub(super) fn remove_tombstones(
+        &mut self,
+        expired: impl Fn(&Tombstone, Span) -> bool,
+        now: Timestamp,
+    ) {
+        for number in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
+            if let Some(slot) = self.slots.get(number as usize)
+                && let State::Tombstone(tombstone) = &slot.state
+                && expired(tombstone, now.since(slot.last_seen))
             {
-                self.remove(place);
+                self.remove(number);
             }
         }
     }
 
-    /// When the open flows that were last seen at a `wanted` time were seen, and their places; the one seen longest ago
-    /// first, of several the one that began first.
+    /// Returns the open flows whose latest segment arrived at a `wanted` time, as that time and the slot number; ordered by
+    /// that time, then by first frame.
     pub(super) fn open_flows(&self, wanted: impl Fn(Timestamp) -> bool) -> Vec<(Timestamp, u32)> {
         let mut flows: Vec<_> = self
             .open()
             .filter(|(_, slot, _)| wanted(slot.last_seen))
-            .map(|(place, slot, flow)| (slot.last_seen, flow.summary().first.number, place))
+            .map(|(number, slot, flow)| (slot.last_seen, flow.summary().first.number, number))
             .collect();
         flows.sort_unstable();
         flows
             .into_iter()
-            .map(|(last_seen, _, place)| (last_seen, place))
+            .map(|(last_seen, _, number)| (last_seen, number))
             .collect()
     }
 
-    /// The places of flows with bytes that wait, those with most of them first.
+    /// Returns the slot numbers of flows with held bytes, most bytes first.
     pub(super) fn holders(&self) -> Vec<u32> {
         let mut flows: Vec<_> = self
             .open()
             .filter(|(_, _, flow)| flow.held_bytes() > 0)
-            .map(|(place, _, flow)| {
+            .map(|(number, _, flow)| {
                 (
                     Reverse(flow.held_bytes()),
                     flow.summary().first.number,
-                    place,
+                    number,
                 )
             })
             .collect();
         flows.sort_unstable();
-        flows.into_iter().map(|(_, _, place)| place).collect()
+        flows.into_iter().map(|(_, _, number)| number).collect()
     }
 
-    /// Forgets everything.
+    /// Removes everything.
     pub(super) fn clear(&mut self) {
-        self.places.clear();
+        self.numbers.clear();
         self.slots.clear();
         self.free.clear();
     }
@@ -176,30 +182,36 @@ impl FlowSlots {
     fn open(&self) -> impl Iterator<Item = (u32, &Slot, &Flow)> {
         (0_u32..)
             .zip(&self.slots)
-            .filter_map(|(place, slot)| match &slot.state {
-                State::Open(flow) => Some((place, slot, &**flow)),
-                State::Quiet(_) | State::Free => None,
+            .filter_map(|(number, slot)| match &slot.state {
+                State::Open(flow) => Some((number, slot, &**flow)),
+                State::Tombstone(_) | State::Free => None,
             })
     }
 }
 
-impl Quiet {
-    /// True once late segments are no longer to be expected.
-    pub(super) fn is_over(&self, silent: Span, now: Timestamp, idle: Span, linger: Span) -> bool {
+impl Tombstone {
+    /// Returns whether late segments of the flow are no longer to be expected.
+    pub(super) fn is_expired(
+        &self,
+        silent: Span,
+        now: Timestamp,
+        idle: Span,
+        linger: Span,
+    ) -> bool {
         match self.closed {
             Some(closed) => now.since(closed) > linger,
             None => silent > idle,
         }
     }
 
-    /// True for a SYN or SYN ACK of another connection between the same ends.
+    /// Returns whether `segment` is a SYN or SYN ACK of another connection between the same endpoints.
     pub(super) fn is_reused_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
         if !segment.flags.syn() || segment.flags.rst() {
             return false;
         }
         match self.starts[direction.index()] {
             Some(start) => start != SeqNum(segment.sequence).plus(1),
-            // A late SYN ACK of the same attempt answers the SYN that is known.
+            // A late SYN ACK of the same attempt acknowledges the known SYN.
             None => {
                 self.starts[direction.reverse().index()] != Some(SeqNum(segment.acknowledgment))
             }
@@ -207,5 +219,43 @@ impl Quiet {
     }
 }
 
-/// Flows for which there is room from the beginning.
-const ROOM: usize = 48 << 10;
+/// Flows that began with a SYN, oldest first, as slot number and endpoints. Some have been answered since.
+///
+/// A SYN flood must not fill the table: of more than 16,384, the oldest unanswered ones are evicted.
+#[derive(Debug, Default)]
+pub(super) struct HalfOpenQueue {
+    flows: VecDeque<(u32, FlowKey)>,
+}
+
+impl HalfOpenQueue {
+    /// Adds a flow. Returns the oldest one when the queue is full, to be evicted if it is still half open.
+    pub(super) fn push(&mut self, number: u32, key: FlowKey) -> Option<(u32, FlowKey)> {
+        self.flows.push_back((number, key));
+        if self.flows.len() > HALF_OPEN_LIMIT {
+            self.flows.pop_front()
+        } else {
+            None
+        }
+    }
+}
+
+/// Returns whether only one side of a connection has been captured, and that without data.
+pub(super) fn is_half_open(summary: &FlowSummary) -> bool {
+    let [up, down] = &summary.half;
+    summary.established.is_none()
+        && (up.segments == 0 || down.segments == 0)
+        && [up, down]
+            .iter()
+            .all(|half| half.first_data.is_none() && half.fin.is_none())
+}
+
+/// Returns whether nothing has been captured from one of the sides, as with all traffic from forged addresses.
+pub(super) fn is_one_sided(summary: &FlowSummary) -> bool {
+    summary.half.iter().any(|half| half.segments == 0)
+}
+
+/// Flows allocated at the start.
+const INITIAL_CAPACITY: usize = 48 << 10;
+
+/// Flows that may be half open at once.
+const HALF_OPEN_LIMIT: usize = 16_384;

@@ -1,193 +1,209 @@
-//! All flows that are followed: admission, expiry, and the bounds they share.
+//! All flows that are followed: admission, expiry, and eviction where limits are reached.
 
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp, Warning};
 
-use super::believed_time::{BelievedTime, Moment};
 use super::budget::Budget;
+use super::capture_clock::Moment;
 use super::delivery::Context;
 use super::flow::{Flow, Outcome};
-use super::flow_slots::{FlowSlots, Quiet, State};
-use super::half_open::{HalfOpen, is_half_open, is_one_sided};
+use super::flow_slots::{FlowSlots, HalfOpenQueue, State, Tombstone, is_half_open, is_one_sided};
 use super::recent_openings::RecentOpenings;
 use super::{CloseReason, FlowId, Interest, StreamHandler};
 
-/// Segments go in, ordered bytes come out at the [`StreamHandler`].
+/// Turns segments into ordered bytes for the [`StreamHandler`].
 ///
-/// Time is what [`tick`](Self::tick) says; segments move it on in between, but never by more than a minute at once: one
-/// damaged time stamp must not expire every flow.
+/// Has no clock of its own: each segment and tick is passed with the time of the run's
+/// [`CaptureClock`](super::CaptureClock).
 #[derive(Debug)]
 pub struct FlowTable {
     slots: FlowSlots,
     openings: RecentOpenings,
-    half_open: HalfOpen,
+    half_open: HalfOpenQueue,
     budget: Budget,
-    flows: usize,
+    flow_limit: usize,
     idle: Span,
     linger: Span,
-    time: BelievedTime,
-    /// The earliest time at which something may be due.
+    now: Timestamp,
+    /// The earlier of `review_due` and `scan_due`: the one comparison that most segments pay for.
     due: Timestamp,
-    /// Flows in which time alone may decide something, in the order in which that began.
-    attention: Vec<u32>,
-    attention_due: Timestamp,
+    /// Slots of flows with running timers, in the order in which the timers started.
+    timers: Vec<u32>,
+    /// Next walk through `timers`.
+    review_due: Timestamp,
+    /// Next walk through all slots.
     scan_due: Timestamp,
-    /// Segments handled, and how many it had been at the last walk through `attention` or `slots`.
+    /// Segments handled so far.
     work: u64,
-    attention_work: u64,
+    /// `work` at the latest walk through `timers`.
+    review_work: u64,
+    /// `work` at the latest walk through all slots.
     scan_work: u64,
     late_segments: u64,
 }
 
 impl FlowTable {
-    /// An empty table.
+    /// Creates an empty table.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             slots: FlowSlots::new(),
             openings: RecentOpenings::default(),
-            half_open: HalfOpen::default(),
+            half_open: HalfOpenQueue::default(),
             budget: Budget::new(limits),
-            flows: limits.flows.min(u32::MAX as usize),
+            // Flows are numbered with 32 bits.
+            flow_limit: limits.flows.min(u32::MAX as usize),
             idle: limits.data_idle.min(limits.control_idle),
             linger: limits.linger,
-            time: BelievedTime::default(),
+            now: Timestamp::default(),
             due: Timestamp::MAX,
-            attention: Vec::new(),
-            attention_due: Timestamp::MAX,
+            timers: Vec::new(),
+            review_due: Timestamp::MAX,
             scan_due: Timestamp::MAX,
             work: 0,
-            attention_work: 0,
+            review_work: 0,
             scan_work: 0,
             late_segments: 0,
         }
     }
 
-    /// Handles one segment; `handler` hears of what it makes known, before this returns. True where it belongs to a flow
-    /// that is, or was, followed.
+    /// Handles one segment, captured at `moment`. `handler` is called before this returns. Returns whether the segment
+    /// belongs to a flow that is or was followed.
     #[inline]
-    pub fn segment(&mut self, segment: &Segment<'_>, handler: &mut impl StreamHandler) -> bool {
-        let moment = self.time.segment(segment.frame.time);
+    pub fn segment(
+        &mut self,
+        segment: &Segment<'_>,
+        moment: Moment,
+        handler: &mut impl StreamHandler,
+    ) -> bool {
+        self.set_time(moment.now);
         let (key, direction) = FlowKey::new(segment.source, segment.destination);
-        let offered = match self.slots.find(key) {
-            Some(place) => self.known(place, direction, segment, handler, moment),
+        let is_new = match self.slots.find(key) {
+            Some(number) => !self.handle_known(number, direction, segment, handler, moment),
             None => true,
         };
-        let taken = !offered || self.unknown(key, direction, segment, handler, moment);
+        let taken = !is_new || self.handle_unknown(key, direction, segment, handler, moment);
         let now = moment.now;
         self.work += 1;
-        if self.budget.over() {
-            self.relieve(segment.frame, handler, now);
+        if self.budget.is_over_limit() {
+            self.reduce_held(segment.frame, handler, now);
         }
         if now >= self.due {
-            self.housekeeping(segment.frame, handler, now);
+            self.run_timers(segment.frame, handler, now);
         }
         taken
     }
 
-    /// The flow between these ends, where it is in the table.
+    /// Returns the flow between these endpoints; `None` if it is not in the table.
     #[must_use]
     pub fn flow_between(&self, key: FlowKey) -> Option<FlowId> {
         self.slots.find(key).map(FlowId)
     }
 
-    /// Time has come to `now`, at the packet `at`: decides holes and ends flows that are due. Costs next to nothing when
-    /// nothing is.
+    /// Runs the timers due at `now`, with `at` as the packet that made them due: declares gaps, and closes flows. Nearly
+    /// free when none is due.
     pub fn tick(&mut self, now: Timestamp, at: FrameRef, handler: &mut impl StreamHandler) {
-        let (now, went_back) = self.time.tick(now);
-        if went_back {
-            // What is due is due from now on.
-            self.scan_due = now.plus(SCAN_EVERY);
-            self.attention_due = now.plus(ATTENTION_EVERY);
-            self.due = self.scan_due.min(self.attention_due);
-        }
-        // A live link may be quiet, and then ticks are all there is.
+        self.set_time(now);
+        // On a quiet live link ticks are all there is: they pay for walks too, so that timers run within 64 ticks.
         self.work += 1 + self.slots.len() as u64 / 64;
         if now >= self.due {
-            self.housekeeping(at, handler, now);
+            self.run_timers(at, handler, now);
         }
     }
 
-    /// The input has ended: closes every flow, the one seen last as the last.
-    pub fn finish(&mut self, at: FrameRef, handler: &mut impl StreamHandler) {
-        let Moment { now, .. } = self.time.segment(at.time);
-        for (_, place) in self.slots.open_flows(|_| true) {
-            self.end(place, CloseReason::InputEnd, at, handler, now);
+    /// Closes every flow at the end of the input, in order of the latest segment.
+    pub fn finish(&mut self, now: Timestamp, at: FrameRef, handler: &mut impl StreamHandler) {
+        for (_, number) in self.slots.open_flows(|_| true) {
+            self.end(number, CloseReason::InputEnd, at, handler, now);
         }
         self.slots.clear();
-        self.attention.clear();
+        self.timers.clear();
     }
 
-    /// The bounds that were reached.
+    /// Returns a warning for each limit that was reached.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         self.budget.warnings()
     }
 
-    /// Segments of flows that had ended or were ignored: they were dropped.
+    /// Returns the number of segments dropped because their flow had ended or was ignored.
     #[must_use]
     pub const fn late_segments(&self) -> u64 {
         self.late_segments
     }
 
-    /// A segment whose ends are in the table. True when it is of another connection, or of one that is over.
-    fn known(
+    #[inline]
+    fn set_time(&mut self, now: Timestamp) {
+        if now < self.now {
+            // The clock goes back only after an earlier timestamp proved wrong. Timers set by it would not run for years.
+            self.scan_due = now.plus(SCAN_INTERVAL);
+            self.review_due = now.plus(REVIEW_INTERVAL);
+            self.due = self.scan_due.min(self.review_due);
+        }
+        self.now = now;
+    }
+
+    /// Handles a segment whose endpoints are in the table. Returns false if it belongs to another connection between them,
+    /// or to one that has ended.
+    fn handle_known(
         &mut self,
-        place: u32,
+        number: u32,
         direction: Direction,
         segment: &Segment<'_>,
         handler: &mut impl StreamHandler,
         moment: Moment,
     ) -> bool {
-        let Some(slot) = self.slots.get_mut(place) else {
-            return true;
+        let Some(slot) = self.slots.get_mut(number) else {
+            return false;
         };
-        let Moment { now, came } = moment;
+        let Moment { now, arrived } = moment;
         let silent = now.since(slot.last_seen);
         match &mut slot.state {
             State::Open(flow) => {
-                let id = FlowId(place);
-                let ends = if flow.is_reused_by(direction, segment) {
+                let id = FlowId(number);
+                let ended = if flow.is_reused_by(direction, segment) {
                     Some(CloseReason::Reused)
                 } else if silent > self.idle && handler.expires(id, silent) {
                     Some(CloseReason::Expired)
                 } else {
                     None
                 };
-                if let Some(reason) = ends {
-                    self.end(place, reason, segment.frame, handler, came);
-                    return true;
+                if let Some(reason) = ended {
+                    self.end(number, reason, segment.frame, handler, arrived);
+                    return false;
                 }
-                slot.last_seen = came;
+                slot.last_seen = arrived;
                 handler.segment(id, direction, segment);
-                let mut context = Context::new(handler, &mut self.budget, id, segment.frame, came);
+                let mut context =
+                    Context::new(handler, &mut self.budget, id, segment.frame, arrived);
                 let outcome = flow.segment(direction, segment, &mut context);
-                if outcome != Outcome::Open || (flow.waiting() && !slot.in_attention) {
-                    self.settle(place, outcome, segment.frame, handler, moment);
+                if outcome != Outcome::Open || (flow.needs_timer() && !slot.has_timer) {
+                    self.apply(number, outcome, segment.frame, handler, moment);
                 }
-                false
+                true
             }
-            State::Quiet(quiet) => {
-                if quiet.is_over(silent, now, self.idle, self.linger)
-                    || quiet.is_reused_by(direction, segment)
+            State::Tombstone(tombstone) => {
+                if tombstone.is_expired(silent, now, self.idle, self.linger)
+                    || tombstone.is_reused_by(direction, segment)
                 {
-                    self.slots.remove(place);
-                    return true;
+                    self.slots.remove(number);
+                    return false;
                 }
                 self.late_segments += 1;
-                handler.late(FlowId(place));
-                slot.last_seen = came;
+                handler.late(FlowId(number));
+                slot.last_seen = arrived;
                 if segment.flags.rst() {
-                    quiet.closed.get_or_insert(came);
+                    // An ignored flow that is reset need not be remembered for as long as an idle one.
+                    tombstone.closed.get_or_insert(arrived);
                 }
-                false
+                true
             }
-            State::Free => true,
+            State::Free => false,
         }
     }
 
-    /// A segment that belongs to no flow in the table; true where one begins with it.
-    fn unknown(
+    /// Handles a segment of no flow in the table. Returns whether a flow begins with it.
+    fn handle_unknown(
         &mut self,
         key: FlowKey,
         direction: Direction,
@@ -196,7 +212,7 @@ impl FlowTable {
         moment: Moment,
     ) -> bool {
         if segment.flags.syn() && !segment.flags.rst() {
-            self.openings.remember(key, direction, segment);
+            self.openings.record(key, direction, segment);
         }
         let admitted = handler.admit(segment);
         if admitted {
@@ -214,15 +230,15 @@ impl FlowTable {
         handler: &mut impl StreamHandler,
         moment: Moment,
     ) {
-        let Moment { now, came } = moment;
-        if self.slots.flows() >= self.flows && !self.make_room(segment.frame, handler, now) {
-            self.budget.refused_flows.note(segment.frame);
+        let Moment { now, arrived } = moment;
+        if self.slots.flows() >= self.flow_limit && !self.evict(segment.frame, handler, now) {
+            self.budget.refused_flows.record(segment.frame);
             return;
         }
         let flow = Flow::new(key, direction, segment, self.openings.take(key));
-        let place = self.slots.insert(key, flow, came);
-        let id = FlowId(place);
-        let Some(slot) = self.slots.get_mut(place) else {
+        let number = self.slots.insert(key, flow, arrived);
+        let id = FlowId(number);
+        let Some(slot) = self.slots.get_mut(number) else {
             return;
         };
         let State::Open(flow) = &mut slot.state else {
@@ -233,212 +249,203 @@ impl FlowTable {
             Outcome::Ignored
         } else {
             handler.segment(id, direction, segment);
-            let mut context = Context::new(handler, &mut self.budget, id, segment.frame, came);
+            let mut context = Context::new(handler, &mut self.budget, id, segment.frame, arrived);
             flow.segment(direction, segment, &mut context)
         };
-        self.settle(place, outcome, segment.frame, handler, moment);
+        self.apply(number, outcome, segment.frame, handler, moment);
         if segment.flags.syn()
             && !segment.flags.ack()
-            && let Some(oldest) = self.half_open.push(place, key)
+            && let Some(oldest) = self.half_open.push(number, key)
         {
-            self.give_up_opening(oldest, segment.frame, handler, now);
+            self.evict_half_open(oldest, segment.frame, handler, now);
         }
         if self.scan_due == Timestamp::MAX {
-            self.scan_due = now.plus(SCAN_EVERY);
+            self.scan_due = now.plus(SCAN_INTERVAL);
             self.due = self.due.min(self.scan_due);
         }
     }
 
-    /// Nobody answered it while many others began. Should its SYN be answered yet, it is remembered.
-    fn give_up_opening(
+    /// Evicts the oldest flow of the half-open queue, if its SYN is still unanswered.
+    fn evict_half_open(
         &mut self,
-        (place, key): (u32, FlowKey),
+        (number, key): (u32, FlowKey),
         frame: FrameRef,
         handler: &mut impl StreamHandler,
         now: Timestamp,
     ) {
-        let slot = self.slots.get_mut(place);
+        let slot = self.slots.get_mut(number);
+        // The slot may hold another flow by now. A late SYN ACK still finds the SYN among the recent openings.
         if let Some(State::Open(flow)) = slot.map(|slot| &slot.state)
             && flow.summary().key == key
             && is_half_open(flow.summary())
         {
-            self.budget.forgotten_openings.note(frame);
-            self.end(place, CloseReason::Expired, frame, handler, now);
+            self.budget.evicted_half_open.record(frame);
+            self.end(number, CloseReason::Expired, frame, handler, now);
         }
     }
 
-    /// Does what the outcome of a segment asks for.
+    /// Applies the outcome of a segment or timer: starts the flow's timer, or replaces the flow by a tombstone.
     #[cold]
-    fn settle(
+    fn apply(
         &mut self,
-        place: u32,
+        number: u32,
         outcome: Outcome,
         frame: FrameRef,
         handler: &mut impl StreamHandler,
-        Moment { now, came }: Moment,
+        Moment { now, arrived }: Moment,
     ) {
-        let Some(slot) = self.slots.get_mut(place) else {
+        let Some(slot) = self.slots.get_mut(number) else {
             return;
         };
         let State::Open(flow) = &mut slot.state else {
             return;
         };
         if outcome == Outcome::Open {
-            if flow.waiting() && !slot.in_attention {
-                slot.in_attention = true;
-                self.attention.push(place);
-                self.attention_due = self.attention_due.min(now.plus(ATTENTION_EVERY));
-                self.due = self.due.min(self.attention_due);
+            if flow.needs_timer() && !slot.has_timer {
+                slot.has_timer = true;
+                self.timers.push(number);
+                self.review_due = self.review_due.min(now.plus(REVIEW_INTERVAL));
+                self.due = self.due.min(self.review_due);
             }
             return;
         }
         flow.release(&mut Context::new(
             handler,
             &mut self.budget,
-            FlowId(place),
+            FlowId(number),
             frame,
-            came,
+            arrived,
         ));
-        slot.state = State::Quiet(Quiet {
+        slot.state = State::Tombstone(Tombstone {
             starts: flow.starts(),
-            closed: (outcome == Outcome::Closed).then_some(came),
+            closed: (outcome == Outcome::Closed).then_some(arrived),
         });
     }
 
-    /// Ends a flow for a reason outside it, and forgets it.
+    /// Closes a flow for a reason outside it, and removes it without a tombstone.
     fn end(
         &mut self,
-        place: u32,
+        number: u32,
         reason: CloseReason,
         frame: FrameRef,
         handler: &mut impl StreamHandler,
         now: Timestamp,
     ) {
-        if let Some(slot) = self.slots.get_mut(place)
+        if let Some(slot) = self.slots.get_mut(number)
             && let State::Open(flow) = &mut slot.state
         {
-            let mut context = Context::new(handler, &mut self.budget, FlowId(place), frame, now);
+            let mut context = Context::new(handler, &mut self.budget, FlowId(number), frame, now);
             flow.end(reason, &mut context);
             flow.release(&mut context);
         }
-        self.slots.remove(place);
+        self.slots.remove(number);
     }
 
     #[cold]
-    fn housekeeping(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+    fn run_timers(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
         // Walks are paid for by as many segments as they have steps, so that no capture can make them costly.
-        if now >= self.attention_due
-            && self.work - self.attention_work >= self.attention.len() as u64
-        {
-            self.attention_work = self.work;
-            self.attend(at, handler, now);
+        if now >= self.review_due && self.work - self.review_work >= self.timers.len() as u64 {
+            self.review_work = self.work;
+            self.review(at, handler, now);
         }
         if now >= self.scan_due && self.work - self.scan_work >= self.slots.len() as u64 {
             self.scan_work = self.work;
-            self.scan(at, handler, now);
+            self.expire(at, handler, now);
             self.scan_due = if self.slots.flows() == 0 {
                 Timestamp::MAX
             } else {
-                now.plus(SCAN_EVERY)
+                now.plus(SCAN_INTERVAL)
             };
         }
-        self.due = self.attention_due.min(self.scan_due);
+        self.due = self.review_due.min(self.scan_due);
     }
 
-    /// Looks at the flows in which time may decide something.
-    fn attend(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
-        for place in std::mem::take(&mut self.attention) {
-            let Some(slot) = self.slots.get_mut(place) else {
+    /// Reviews the flows with running timers.
+    fn review(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+        for number in std::mem::take(&mut self.timers) {
+            let Some(slot) = self.slots.get_mut(number) else {
                 continue;
             };
-            slot.in_attention = false;
+            slot.has_timer = false;
             if let State::Open(flow) = &mut slot.state {
-                let mut context = Context::new(handler, &mut self.budget, FlowId(place), at, now);
+                let mut context = Context::new(handler, &mut self.budget, FlowId(number), at, now);
                 let outcome = flow.review(self.linger, &mut context);
-                self.settle(place, outcome, at, handler, Moment::at(now));
+                self.apply(number, outcome, at, handler, Moment::at(now));
             }
         }
-        self.attention_due = if self.attention.is_empty() {
+        self.review_due = if self.timers.is_empty() {
             Timestamp::MAX
         } else {
-            now.plus(ATTENTION_EVERY)
+            now.plus(REVIEW_INTERVAL)
         };
     }
 
-    /// Ends the flows that were silent for too long.
-    fn scan(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+    /// Expires silent flows and old tombstones.
+    fn expire(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
         let (idle, linger) = (self.idle, self.linger);
-        self.slots.forget_quiet(
-            |quiet, silent| quiet.is_over(silent, now, idle, linger),
+        self.slots.remove_tombstones(
+            |tombstone, silent| tombstone.is_expired(silent, now, idle, linger),
             now,
         );
         let silent = self
             .slots
             .open_flows(|last_seen| now.since(last_seen) > idle);
-        for (last_seen, place) in silent {
-            if handler.expires(FlowId(place), now.since(last_seen)) {
-                self.end(place, CloseReason::Expired, at, handler, now);
+        for (last_seen, number) in silent {
+            if handler.expires(FlowId(number), now.since(last_seen)) {
+                self.end(number, CloseReason::Expired, at, handler, now);
             }
         }
     }
 
-    /// The table is full: lets go of what is over, and of what may be forged.
-    fn make_room(
-        &mut self,
-        at: FrameRef,
-        handler: &mut impl StreamHandler,
-        now: Timestamp,
-    ) -> bool {
+    /// Makes a slot available in a full table: expires flows, then evicts tombstones, then one-sided flows. Returns whether
+    /// one is available.
+    fn evict(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) -> bool {
+        // In a flood every segment ends up here; a walk through all slots for each would stop the analysis.
         if self.work - self.scan_work < self.slots.len() as u64 / 16 {
             return false;
         }
         self.scan_work = self.work;
-        self.scan(at, handler, now);
-        if self.slots.flows() >= self.flows {
+        self.expire(at, handler, now);
+        if self.slots.flows() >= self.flow_limit {
             self.slots
-                .forget_quiet(|quiet, _| quiet.closed.is_some(), now);
+                .remove_tombstones(|tombstone, _| tombstone.closed.is_some(), now);
         }
-        if self.slots.flows() >= self.flows {
-            self.give_up_one_sided(at, handler, now);
+        if self.slots.flows() >= self.flow_limit {
+            self.evict_one_sided(at, handler, now);
         }
-        self.slots.flows() < self.flows
+        self.slots.flows() < self.flow_limit
     }
 
-    /// Lets go of some flows of which only one side was heard, those that were silent longest first.
-    fn give_up_one_sided(
-        &mut self,
-        at: FrameRef,
-        handler: &mut impl StreamHandler,
-        now: Timestamp,
-    ) {
-        let mut room = self.flows / 4 + 1;
+    /// Evicts up to a quarter of the flows, longest silent first, of which only one side has been captured.
+    fn evict_one_sided(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+        let mut quota = self.flow_limit / 4 + 1;
         let silent = |last_seen| now.since(last_seen) >= ONE_SIDED_SILENCE;
-        for (_, place) in self.slots.open_flows(silent) {
-            let slot = self.slots.get_mut(place);
-            if room > 0
+        for (_, number) in self.slots.open_flows(silent) {
+            let slot = self.slots.get_mut(number);
+            if quota > 0
                 && let Some(State::Open(flow)) = slot.map(|slot| &slot.state)
                 && is_one_sided(flow.summary())
             {
-                room -= 1;
-                self.budget.forgotten_one_sided.note(at);
-                self.end(place, CloseReason::Expired, at, handler, now);
+                quota -= 1;
+                self.budget.evicted_one_sided.record(at);
+                self.end(number, CloseReason::Expired, at, handler, now);
             }
         }
     }
 
-    /// Too much is held: the flows that hold most give up their oldest holes.
+    /// Declares the oldest holes gaps until the limit on held bytes is respected, beginning with the flows that hold most.
     #[cold]
-    fn relieve(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
-        for place in self.slots.holders() {
-            while !self.budget.relieved()
-                && let Some(slot) = self.slots.get_mut(place)
+    fn reduce_held(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
+        for number in self.slots.holders() {
+            while !self.budget.is_relieved()
+                && let Some(slot) = self.slots.get_mut(number)
                 && let State::Open(flow) = &mut slot.state
                 && flow.held_bytes() > 0
             {
-                self.budget.forced_gaps.note(at);
-                let mut context = Context::new(handler, &mut self.budget, FlowId(place), at, now);
-                let outcome = flow.relieve(&mut context);
-                self.settle(place, outcome, at, handler, Moment::at(now));
+                self.budget.forced_gaps.record(at);
+                let mut context = Context::new(handler, &mut self.budget, FlowId(number), at, now);
+                let outcome = flow.close_oldest_hole(&mut context);
+                self.apply(number, outcome, at, handler, Moment::at(now));
             }
         }
     }
@@ -459,9 +466,11 @@ impl FlowTable {
     }
 }
 
-/// A flow of which one side was not heard may be given up for others once it was silent for this long.
+/// Silence after which a flow with one captured side may be evicted.
 const ONE_SIDED_SILENCE: Span = Span::from_secs(2);
-/// How often flows are looked through for those that were silent too long.
-const SCAN_EVERY: Span = Span::from_secs(10);
-/// How often flows with holes are looked at without a segment of their own.
-const ATTENTION_EVERY: Span = Span::from_millis(100);
+
+/// Time between two walks through all flows for silent ones.
+const SCAN_INTERVAL: Span = Span::from_secs(10);
+
+/// Time between two reviews of flows with running timers.
+const REVIEW_INTERVAL: Span = Span::from_millis(100);

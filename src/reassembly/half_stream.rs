@@ -7,10 +7,8 @@
 //! ```
 //!
 //! A hole becomes a gap once the other side has acknowledged past it for 64 packets or 200 ms: it has the bytes, we will
-//! not get them. In a dialogue one [`RoundTrip`] decides at once. Where the other side says nothing, 2 s or the bound on held
-//! bytes decide.
-
-mod placing;
+//! not get them. In a dialogue one [`RoundTrip`] decides at once. Where the other side sends nothing, 2 s or the limit on
+//! held bytes decide.
 
 use std::num::NonZeroU64;
 
@@ -18,43 +16,40 @@ use crate::decode::{Segment, TcpFlags};
 use crate::model::FrameRef;
 
 use super::StreamHandler;
-use super::arrival::Arrival;
-use super::delivery::Delivery;
-use super::distant_segments::{DistantSegment, DistantSegments};
-use super::held_segments::HeldSegments;
+use super::delivery::{Arrival, Delivery};
+use super::held_segments::{DistantSegment, DistantSegments, HeldSegments};
 use super::history::History;
-use super::hole_watch::{HoleWatch, Standing};
+use super::hole_watch::{HoleWatch, RoundTrip, Standing};
 use super::receiver_side::{ReceiverSide, SLACK};
-use super::round_trip::RoundTrip;
 use super::sequence::SeqNum;
 
-/// The stream of one sender.
+/// The stream of one sender. All positions are stream offsets.
 #[derive(Debug, Default)]
 pub(super) struct HalfStream {
-    /// Sequence number of offset 0.
+    /// Sequence number of offset 0; `None` until the handshake, an acknowledgment or the first payload gives it.
     start: Option<SeqNum>,
-    /// Everything before it was delivered or declared missing.
+    /// End of the bytes delivered or declared missing.
     next: u64,
-    /// End of the bytes that were seen at all, those cut by the snap length included.
+    /// End of the bytes captured at all, those cut off by the snap length included.
     highest: u64,
-    /// The same, of segments that came in order.
-    reach: u64,
+    /// Like `highest`, of segments that were captured in order.
+    in_order_end: u64,
     receiver: ReceiverSide,
-    /// One more than where the stream ends: FIN counts as a byte.
+    /// End of the stream plus 1, as FIN counts as a byte; `None` until FIN is captured.
     past_fin: Option<NonZeroU64>,
     history: History,
-    /// What only a stream with holes needs.
+    /// State of a stream with holes; `None` for one that never had a hole.
     backlog: Option<Box<Backlog>>,
-    /// What only a stream needs of which the other side has more than was seen.
-    unseen: Option<Box<Unseen>>,
+    /// State of a stream of which the receiver has more than was captured; `None` for one that never was in that state.
+    uncaptured: Option<Box<Uncaptured>>,
 }
 
-/// How much of what is held may be thrown away when a flow ends.
+/// Extent of the held bytes that are delivered when a flow ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// Everything held is delivered.
+    /// Everything held.
     All,
-    /// The connection was reset: what was not acknowledged did not arrive.
+    /// Acknowledged bytes only: after a reset, the others count as not received.
     Acknowledged,
 }
 
@@ -66,20 +61,20 @@ struct Backlog {
 }
 
 #[derive(Debug, Default)]
-struct Unseen {
-    /// End of the bytes that follow `next` and were cut by the snap length: no retransmission brings them once they
-    /// were acknowledged.
+struct Uncaptured {
+    /// End of the bytes after `next` that the snap length cut off. Once acknowledged, they are not retransmitted.
     cut_until: u64,
     round_trip: RoundTrip,
-    /// What lies before it was waited for long enough.
-    given_up: u64,
-    /// The first acknowledgment of one more than was seen, and its segment.
+    /// End of the bytes for which early segments are no longer held.
+    unexpected_until: u64,
+    /// The first acknowledgment of exactly one more than was captured, and its frame.
     one_more: Option<(u64, FrameRef)>,
 }
 
-/// A piece of the stream on its way in.
+/// Part of the stream from one segment.
 #[derive(Clone, Copy)]
 struct Piece<'a> {
+    /// Negative before the start of the stream.
     offset: i64,
     bytes: &'a [u8],
     cut: u32,
@@ -88,51 +83,51 @@ struct Piece<'a> {
 }
 
 impl HalfStream {
-    /// Sequence number of offset 0, once known.
+    /// Returns the sequence number of offset 0; `None` while unknown.
     pub(super) const fn start(&self) -> Option<SeqNum> {
         self.start
     }
 
-    /// Says where the stream starts.
-    pub(super) const fn begin(&mut self, start: SeqNum) {
+    /// Sets the sequence number of offset 0.
+    pub(super) const fn set_start(&mut self, start: SeqNum) {
         self.start = Some(start);
     }
 
-    /// Where the stream ends, once FIN was seen.
+    /// Returns the end of the stream; `None` until FIN is captured.
     fn fin(&self) -> Option<u64> {
         self.past_fin.map(|past| past.get() - 1)
     }
 
-    /// True when the next byte in order would have this number.
+    /// Returns whether the next byte in order has this sequence number.
     pub(super) fn expects(&self, sequence: SeqNum) -> bool {
         self.start
             .is_some_and(|start| start.at(self.next) == sequence)
     }
 
-    /// True once there was a hole.
+    /// Returns whether the stream ever had a hole.
     pub(super) const fn has_backlog(&self) -> bool {
         self.backlog.is_some()
     }
 
-    /// True when bytes or FIN wait behind a hole.
-    pub(super) fn waiting(&self) -> bool {
-        self.fin().is_some_and(|fin| fin > self.next) || !self.held_is_empty()
+    /// Returns whether bytes or FIN are held behind a hole.
+    pub(super) fn is_incomplete(&self) -> bool {
+        self.fin().is_some_and(|fin| fin > self.next) || !self.is_nothing_held()
     }
 
-    /// Bytes that wait behind holes or beyond the window.
+    /// Returns the number of bytes held behind holes or beyond the window.
     pub(super) fn held_bytes(&self) -> usize {
         self.backlog
             .as_ref()
             .map_or(0, |backlog| backlog.held.bytes() + backlog.distant.bytes())
     }
 
-    /// True once FIN was reached and acknowledged.
-    pub(super) fn closed(&self) -> bool {
+    /// Returns whether FIN has been reached and acknowledged.
+    pub(super) fn is_closed(&self) -> bool {
         self.fin()
             .is_some_and(|fin| self.next == fin && self.receiver.acked() > fin)
     }
 
-    /// True where a RST with this sequence number would be believed.
+    /// Returns whether a RST with this sequence number is near enough to the stream to be accepted.
     pub(super) fn accepts_reset(&self, sequence: SeqNum) -> bool {
         let Some(start) = self.start else {
             return true;
@@ -149,7 +144,7 @@ impl HalfStream {
         }
     }
 
-    /// Payload and FIN of a segment of this direction; `sequence` is that of the first payload byte.
+    /// Handles payload and FIN of a segment of this direction; `sequence` is the number of the first payload byte.
     #[inline]
     pub(super) fn segment<H: StreamHandler>(
         &mut self,
@@ -163,7 +158,7 @@ impl HalfStream {
             return;
         }
         let Some(start) = self.start.or_else(|| self.begin_at(sequence, segment)) else {
-            out.ignore(segment.payload.len() as u64);
+            out.count_ignored(segment.payload.len() as u64);
             return;
         };
         let offset = sequence.unwrap_near(start, self.near());
@@ -174,7 +169,7 @@ impl HalfStream {
             let frame = out.frame();
             let half = out.half();
             half.first_data.get_or_insert(frame);
-            half.measured.cut(segment.cut);
+            half.measured.record_cut(segment.cut);
         }
         let piece = Piece {
             offset,
@@ -190,54 +185,59 @@ impl HalfStream {
         }
     }
 
-    /// True where `acknowledgment` is of bytes that were not seen, though they may yet come: those of a stream whose start is
-    /// known, not far beyond what was seen.
+    /// Returns whether `acknowledgment` covers bytes that were not captured but may be soon: those of a stream with a known
+    /// start, not far beyond the captured ones.
     #[inline]
     pub(super) fn is_ahead(&self, acknowledgment: SeqNum) -> bool {
         self.start.is_some_and(|start| {
-            let given_up = self.unseen.as_ref().map_or(0, |unseen| unseen.given_up);
-            let end = self.seen().max(given_up);
+            let unexpected_until = self
+                .uncaptured
+                .as_ref()
+                .map_or(0, |uncaptured| uncaptured.unexpected_until);
+            let end = self.captured_end().max(unexpected_until);
             let end = self.fin().map_or(end, |fin| end.max(fin.saturating_add(1)));
             let ahead = acknowledgment.distance_from(start.at(end));
-            (1..=FAR_AHEAD).contains(&ahead)
+            (1..=FARTHEST_AHEAD).contains(&ahead)
         })
     }
 
-    /// Nothing waits any longer for what lies before `acknowledgment`.
-    pub(super) fn give_up(&mut self, acknowledgment: SeqNum) {
+    /// Records that no early segment is to be held for bytes before `acknowledgment`.
+    pub(super) fn stop_expecting(&mut self, acknowledgment: SeqNum) {
         if let Some(start) = self.start {
             let offset = acknowledgment.unwrap_near(start, self.near());
-            let unseen = self.unseen.get_or_insert_default();
-            unseen.given_up = unseen.given_up.max(u64::try_from(offset).unwrap_or(0));
+            let uncaptured = self.uncaptured.get_or_insert_default();
+            uncaptured.unexpected_until = uncaptured
+                .unexpected_until
+                .max(u64::try_from(offset).unwrap_or(0));
         }
     }
 
-    /// End of all that was seen of this stream.
-    pub(super) fn seen(&self) -> u64 {
+    /// Returns the end of all bytes captured or declared missing.
+    pub(super) fn captured_end(&self) -> u64 {
         self.highest.max(self.next)
     }
 
-    /// What the other side has acknowledged of it.
+    /// Returns the end of the bytes that the other side has acknowledged.
     pub(super) const fn acked(&self) -> u64 {
         self.receiver.acked()
     }
 
-    /// A segment of the other side brought new bytes, which end at `end`: with what it acknowledges it may begin a round trip.
+    /// Records a segment of the other side with new bytes that end at `end`: its acknowledgment may start a round trip.
     #[inline]
-    pub(super) fn answered(&mut self, acknowledgment: SeqNum, end: u64) {
+    pub(super) fn on_answer(&mut self, acknowledgment: SeqNum, end: u64) {
         let acked = self.receiver.acked();
         if acked > self.next
             && let Some(start) = self.start
             && start.at(acked) == acknowledgment
         {
-            let unseen = self.unseen.get_or_insert_default();
-            unseen.round_trip.answered(acked, end);
+            let uncaptured = self.uncaptured.get_or_insert_default();
+            uncaptured.round_trip.on_answer(acked, end);
         }
     }
 
-    /// An acknowledgment of this stream by the other side, with the window it offers.
+    /// Applies an acknowledgment of this stream by the other side, with the window it offers in bytes.
     #[inline]
-    pub(super) fn acknowledged<H: StreamHandler>(
+    pub(super) fn on_acknowledgment<H: StreamHandler>(
         &mut self,
         acknowledgment: SeqNum,
         window: u64,
@@ -250,98 +250,101 @@ impl HalfStream {
             return;
         };
         let sent = self.highest.max(self.next);
-        if self.receiver.says(offset, window, sent) {
+        if self.receiver.on_acknowledgment(offset, window, sent) {
             self.withdraw_fin(offset, out);
             if offset == sent.saturating_add(1) && self.fin().is_none() {
-                self.unseen.get_or_insert_default().one_more = Some((offset, out.frame()));
+                self.uncaptured.get_or_insert_default().one_more = Some((offset, out.frame()));
             }
             self.accept_distant(offset, out);
-            let cut_until = self.unseen.as_ref().map_or(0, |unseen| unseen.cut_until);
+            let cut_until = self
+                .uncaptured
+                .as_ref()
+                .map_or(0, |uncaptured| uncaptured.cut_until);
             if cut_until > self.next && offset >= cut_until {
-                self.decide(cut_until, out);
+                self.declare_missing(cut_until, out);
             }
         }
     }
 
-    /// Decides whether holes have become gaps; the sender has acknowledged the other stream up to `heard`.
-    pub(super) fn review<H: StreamHandler>(&mut self, heard: u64, out: &mut Delivery<'_, '_, H>) {
+    /// Declares holes gaps whose bytes will not arrive. The sender has acknowledged the other stream up to `acked`.
+    pub(super) fn review<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
         if self.backlog.is_none() {
             return;
         }
+        // Of a one-sided flow no acknowledgment ever decides a hole, so that a smaller limit on held bytes does.
         let other = out.other_half().segments;
         if other == 0 && self.held_bytes() >= out.budget().held_one_sided {
             self.close_first_hole(out);
         }
         let by_time = self.watch(out, HoleWatch::decided).unwrap_or_default();
-        let by_dialogue = self
-            .unseen
-            .as_mut()
-            .map_or(0, |unseen| unseen.round_trip.decided(self.next, heard));
-        // What was acknowledged beyond all that was seen may be a FIN, or a number that a translator shifted.
-        let decided = by_time.max(by_dialogue.min(self.seen()));
+        let by_dialogue = self.uncaptured.as_mut().map_or(0, |uncaptured| {
+            uncaptured.round_trip.decided(self.next, acked)
+        });
+        // A number acknowledged beyond all captured bytes may be that of a FIN, or shifted by an address translator.
+        let decided = by_time.max(by_dialogue.min(self.captured_end()));
         if decided > self.next {
-            self.decide(decided, out);
+            self.declare_missing(decided, out);
         }
         self.watch(out, HoleWatch::watch);
     }
 
-    /// Makes the first hole a gap, and delivers what follows it; without a hole, lets go of what else is held.
+    /// Declares the first hole a gap and delivers the bytes after it. Without a hole, drops distant segments.
     pub(super) fn close_first_hole<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
         match self.hole_end() {
-            Some(end) => self.decide(end, out),
+            Some(end) => self.declare_missing(end, out),
             None => self.drop_distant(out),
         }
     }
 
-    /// The flow ends: delivers what is held, declares what is missing.
+    /// Delivers held bytes and declares gaps at the end of the flow.
     pub(super) fn flush<H: StreamHandler>(&mut self, how: Flush, out: &mut Delivery<'_, '_, H>) {
         if self.start.is_none() {
             return;
         }
         self.drop_distant(out);
-        // What the other side is known to have. The last number may be that of a FIN that was not captured: a connection
-        // whose other direction ended in order had one, and one single byte is more likely to be it.
-        let mut known = self.receiver.acked();
-        if self.fin().is_none() && known > self.highest {
-            let seen = self.next.max(self.highest);
-            let fin = out.other_half().finished || known - 1 == seen;
-            let told = self
-                .unseen
+        // End of the bytes that the other side has received. The last number may be that of a FIN that was not captured: a
+        // connection whose other direction ended in order had one, and one single byte is more likely to be it.
+        let mut received = self.receiver.acked();
+        if self.fin().is_none() && received > self.highest {
+            let captured = self.next.max(self.highest);
+            let is_fin = out.other_half().finished || received - 1 == captured;
+            let evidence = self
+                .uncaptured
                 .as_ref()
-                .and_then(|unseen| unseen.one_more)
-                .filter(|(end, _)| *end == seen + 1 && *end == known);
-            if let Some((_, frame)) = told {
+                .and_then(|uncaptured| uncaptured.one_more)
+                .filter(|(end, _)| *end == captured + 1 && *end == received);
+            if let Some((_, frame)) = evidence {
                 out.half().irregular_mut().fin_acknowledged = Some(frame);
             }
-            known -= u64::from(fin);
+            received -= u64::from(is_fin);
         }
         let everything = how == Flush::All || out.other_half().segments == 0;
         if !everything && let Some(backlog) = self.backlog.as_deref_mut() {
             let unacknowledged = self.receiver.acked().max(self.next);
             let dropped = backlog.held.drop_from(unacknowledged, out.budget());
-            out.ignore(dropped);
+            out.count_ignored(dropped);
         }
         while let Some(first) = self
             .backlog
             .as_ref()
             .and_then(|backlog| backlog.held.first_offset())
         {
-            self.decide(first, out);
+            self.declare_missing(first, out);
             if out.ignored() {
                 return;
             }
         }
-        let mut end = known.max(self.reach);
+        let mut end = received.max(self.in_order_end);
         if everything {
             end = end.max(self.highest);
         }
         if let Some(fin) = self.fin() {
             end = if everything { fin } else { end.min(fin) };
         }
-        self.decide(end, out);
+        self.declare_missing(end, out);
     }
 
-    /// Gives all memory back.
+    /// Gives all memory back to the shared budget.
     pub(super) fn release<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
         self.drop_distant(out);
         if let Some(mut backlog) = self.backlog.take() {
@@ -350,12 +353,13 @@ impl HalfStream {
         self.history.clear(out.budget());
     }
 
-    /// Where new sequence numbers are expected: after a long loss the receiver is far beyond what was seen.
+    /// Returns the offset near which new sequence numbers are expected.
     fn near(&self) -> u64 {
+        // After a long loss in the capture, the receiver is far beyond the captured bytes.
         self.next.max(self.receiver.acked())
     }
 
-    /// A stream of which no start was seen starts with its first payload, but not with what may be a keep-alive.
+    /// Starts a stream of unknown start at its first payload. `None` if that may be a keep-alive.
     const fn begin_at(&mut self, sequence: SeqNum, segment: &Segment<'_>) -> Option<SeqNum> {
         let push = segment.flags.0 & TcpFlags::PSH != 0;
         if segment.wire_len() > 1 || segment.flags.fin() || push {
@@ -364,24 +368,25 @@ impl HalfStream {
         self.start
     }
 
-    /// RFC 9293 section 3.8.4: a keep-alive repeats the last number, with a byte that means nothing.
+    /// Returns whether a single byte at `offset` is a keep-alive: it repeats the last number, with a byte of no meaning
+    /// (RFC 9293 section 3.8.4).
     fn is_keep_alive(&self, offset: i64) -> bool {
         let after = u64::try_from(offset.saturating_add(1)).ok();
         let sent = self.fin().map_or(self.highest, |fin| fin.saturating_add(1));
         after.is_some_and(|after| after == self.next || after == sent)
     }
 
-    /// True for what the receiver cannot have offered room for, unless it is what comes next.
+    /// Returns whether a piece lies beyond any window the receiver can have offered, and is not the next one.
     fn is_distant(&self, piece: &Piece<'_>) -> bool {
         u64::try_from(piece.offset).is_ok_and(|offset| {
             let end = offset
                 .saturating_add(piece.bytes.len() as u64)
                 .saturating_add(u64::from(piece.cut));
-            offset > self.next && self.receiver.cannot_take(end)
+            offset > self.next && self.receiver.cannot_accept(end)
         })
     }
 
-    /// A FIN that was acknowledged past was not one.
+    /// Withdraws a FIN that bytes were acknowledged beyond: it was forged or damaged.
     fn withdraw_fin<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
         if let Some(fin) = self.fin()
             && acked > fin.saturating_add(1)
@@ -405,12 +410,13 @@ impl HalfStream {
         };
         let backlog = self.backlog.get_or_insert_default();
         if !backlog.distant.add(segment, out.budget()) {
+            // Too many to be forged: the capture lacks the acknowledgments that moved the window.
             self.accept_distant(u64::MAX, out);
             self.receiver.widen(self.highest);
         }
     }
 
-    /// Takes in the distant segments that end at or before `acked`.
+    /// Accepts the distant segments that end at or before `acked`.
     fn accept_distant<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
         let Some(backlog) = self.backlog.as_deref_mut() else {
             return;
@@ -432,11 +438,11 @@ impl HalfStream {
     fn drop_distant<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
         if let Some(backlog) = self.backlog.as_deref_mut() {
             let dropped = backlog.distant.clear(out.budget());
-            out.ignore(dropped);
+            out.count_ignored(dropped);
         }
     }
 
-    /// Does something with the watch over holes, where there is one.
+    /// Applies `with` to the hole watch; returns `None` if the stream has no hole.
     fn watch<H: StreamHandler, T>(
         &mut self,
         out: &Delivery<'_, '_, H>,
@@ -447,24 +453,203 @@ impl HalfStream {
             acked: self.receiver.acked(),
             highest: self.highest,
             packets: out.packets(),
-            packets_of_other: out.other_half().segments,
+            receiver_packets: out.other_half().segments,
             now: out.now(),
         };
-        let waiting = self.waiting();
+        let is_incomplete = self.is_incomplete();
         let watch = &mut self.backlog.as_deref_mut()?.watch;
-        if !waiting {
-            watch.rest();
+        if !is_incomplete {
+            watch.stop();
             return None;
         }
         Some(with(watch, standing))
     }
 
-    fn held_is_empty(&self) -> bool {
+    fn is_nothing_held(&self) -> bool {
         self.backlog
             .as_ref()
             .is_none_or(|backlog| backlog.held.is_empty())
     }
+
+    /// Delivers, holds or drops the parts of a piece, depending on their place in the stream.
+    #[inline]
+    fn accept<H: StreamHandler>(&mut self, piece: Piece<'_>, out: &mut Delivery<'_, '_, H>) {
+        let mut bytes = piece.bytes;
+        let mut cut = u64::from(piece.cut);
+        let offset = if let Ok(offset) = u64::try_from(piece.offset) {
+            offset
+        } else {
+            // Before the first captured byte, which has been delivered as offset 0: too late for what precedes it.
+            let before = piece.offset.unsigned_abs();
+            if before > bytes.len() as u64 + cut {
+                out.count_ignored(bytes.len() as u64);
+                return;
+            }
+            let skip = usize::try_from(before)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            out.count_ignored(skip as u64);
+            cut = cut.saturating_sub(before - skip as u64);
+            bytes = &bytes[skip..];
+            0
+        };
+        if let Some(fin) = self.fin() {
+            let left = fin.saturating_sub(offset);
+            if bytes.len() as u64 > left {
+                let fits = usize::try_from(left).unwrap_or(usize::MAX);
+                out.count_ignored((bytes.len() - fits) as u64);
+                bytes = &bytes[..fits];
+            }
+            cut = cut.min(left - bytes.len() as u64);
+        }
+        let end = offset
+            .saturating_add(bytes.len() as u64)
+            .saturating_add(cut);
+        self.highest = self.highest.max(end);
+        if offset <= self.next {
+            self.in_order_end = self.in_order_end.max(end);
+        }
+        if offset == self.next && self.is_nothing_held() {
+            if !bytes.is_empty() {
+                self.deliver(bytes, piece.arrived, out);
+            }
+        } else {
+            self.accept_out_of_order(offset, bytes, piece.arrived, out);
+        }
+        if cut > 0 && end - cut <= self.next {
+            let uncaptured = self.uncaptured.get_or_insert_default();
+            uncaptured.cut_until = uncaptured.cut_until.max(end);
+        }
+        // A FIN before bytes already captured is forged, unless it is the next in order.
+        if piece.fin && self.fin().is_none() && (end >= self.highest || end == self.next) {
+            self.past_fin = Some(NonZeroU64::MIN.saturating_add(end));
+            let known_at = out.known_at(piece.arrived);
+            out.half().fin = Some(known_at);
+            if end > self.next {
+                self.backlog.get_or_insert_default();
+            }
+        }
+        self.report_finish(out);
+    }
+
+    /// Accepts bytes that do not simply follow the delivered ones.
+    fn accept_out_of_order<H: StreamHandler>(
+        &mut self,
+        mut offset: u64,
+        mut bytes: &[u8],
+        arrived: Arrival,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
+        let old = usize::try_from(self.next.saturating_sub(offset))
+            .unwrap_or(usize::MAX)
+            .min(bytes.len());
+        if old > 0 {
+            let conflicting = self.history.conflicts(offset, &bytes[..old]);
+            out.count_repeated(old as u64, conflicting);
+            bytes = &bytes[old..];
+            offset = offset.saturating_add(old as u64);
+        }
+        if bytes.is_empty() {
+            return;
+        }
+        if offset == self.next && self.is_nothing_held() {
+            self.deliver(bytes, arrived, out);
+            return;
+        }
+        // Bytes up to the first held piece are delivered without a copy; only those behind a hole are copied.
+        let in_order = self.deliverable_length(offset, bytes);
+        let (now, later) = bytes.split_at(in_order);
+        if !now.is_empty() {
+            self.deliver(now, arrived, out);
+        }
+        if !later.is_empty() && !out.ignored() {
+            let backlog = self.backlog.get_or_insert_default();
+            let at = offset.saturating_add(in_order as u64);
+            let overlap = backlog.held.insert(at, later, arrived, out.budget());
+            out.count_repeated(overlap.repeated, overlap.conflicting);
+        }
+        self.deliver_held(false, out);
+    }
+
+    /// Returns the number of `bytes` at `offset` that can be delivered at once.
+    fn deliverable_length(&self, offset: u64, bytes: &[u8]) -> usize {
+        if offset != self.next {
+            return 0;
+        }
+        let first = self
+            .backlog
+            .as_ref()
+            .and_then(|backlog| backlog.held.first_offset());
+        let free = first.map_or(u64::MAX, |first| first.saturating_sub(offset));
+        usize::try_from(free).unwrap_or(usize::MAX).min(bytes.len())
+    }
+
+    /// Delivers held bytes that are next in order.
+    fn deliver_held<H: StreamHandler>(&mut self, after_gap: bool, out: &mut Delivery<'_, '_, H>) {
+        while !out.ignored()
+            && let Some(backlog) = self.backlog.as_deref_mut()
+            && let Some(piece) = backlog.held.take_at(self.next, out.budget())
+        {
+            // After a gap the bytes before it were lost and not late: frame order is the order of sending again.
+            let waited = piece.arrived.waited && !after_gap;
+            let arrived = Arrival {
+                waited,
+                ..piece.arrived
+            };
+            self.deliver(&piece.bytes, arrived, out);
+        }
+    }
+
+    #[inline]
+    fn deliver<H: StreamHandler>(
+        &mut self,
+        bytes: &[u8],
+        arrived: Arrival,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
+        let offset = self.next;
+        self.next = offset.saturating_add(bytes.len() as u64);
+        out.data(offset, bytes, arrived);
+        if !out.ignored() {
+            self.history.push(offset, bytes, out.budget());
+        }
+    }
+
+    /// Declares all holes before `end` gaps, and delivers the held bytes between them.
+    fn declare_missing<H: StreamHandler>(&mut self, end: u64, out: &mut Delivery<'_, '_, H>) {
+        let end = self.fin().map_or(end, |fin| fin.min(end));
+        while self.next < end && !out.ignored() {
+            let offset = self.next;
+            self.next = self.hole_end().map_or(end, |hole| hole.min(end));
+            let length = self.next - offset;
+            let acknowledged = self.receiver.acked().saturating_sub(offset).min(length);
+            out.gap(offset, length, acknowledged);
+            self.deliver_held(true, out);
+        }
+        self.report_finish(out);
+    }
+
+    /// Returns the end of the hole at `next`; `None` if nothing is held behind it.
+    fn hole_end(&self) -> Option<u64> {
+        self.backlog
+            .as_ref()
+            .and_then(|backlog| backlog.held.first_offset())
+            .or(self.fin())
+            .filter(|end| *end > self.next)
+    }
+
+    /// Reports once that the stream has reached its end.
+    fn report_finish<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        if self.fin() != Some(self.next) || out.half().finished || out.ignored() {
+            return;
+        }
+        if let Some(backlog) = self.backlog.as_deref_mut() {
+            let beyond = backlog.held.drop_from(self.next, out.budget());
+            out.count_ignored(beyond);
+        }
+        out.finished();
+    }
 }
 
-/// An acknowledgment that lies further beyond what was seen is not of packets that come a little late.
-const FAR_AHEAD: i32 = 1 << 20;
+/// Largest distance beyond the captured bytes at which an acknowledgment still counts as captured out of step, in bytes.
+const FARTHEST_AHEAD: i32 = 1 << 20;

@@ -1,53 +1,55 @@
-//! Bytes of one direction that came before their turn: the only copy of payload in the pipeline.
+//! Bytes of one direction captured before their turn: the only copy of payload in the pipeline.
+//!
+//! [`HeldSegments`] are behind a hole. [`DistantSegments`] lie so far beyond the receiver's window that they may be forged.
 
 use std::collections::BTreeMap;
 
-use super::arrival::Arrival;
 use super::budget::Budget;
+use super::delivery::Arrival;
 use super::history::count_differences;
 
-/// Pieces by offset. They never overlap: the bytes that came first stay.
+/// Pieces by stream offset. They never overlap: the bytes captured first are kept.
 #[derive(Debug, Default)]
 pub(super) struct HeldSegments {
     pieces: BTreeMap<u64, HeldPiece>,
     bytes: usize,
 }
 
-/// Bytes in one piece, as they came.
+/// Consecutive bytes of one segment.
 #[derive(Debug)]
 pub(super) struct HeldPiece {
-    /// When they came.
+    /// The segment's arrival.
     pub(super) arrived: Arrival,
     /// Never empty.
     pub(super) bytes: Box<[u8]>,
 }
 
-/// What an insertion found already there.
+/// Bytes of an insertion that were held before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Overlap {
-    /// Bytes that were held already.
-    pub(super) seen_again: u64,
-    /// Those of them that differ.
+    /// Their number.
+    pub(super) repeated: u64,
+    /// The number of those with another value.
     pub(super) conflicting: u64,
 }
 
 impl HeldSegments {
-    /// Offset of the first byte held.
+    /// Returns the offset of the first byte held; `None` when nothing is held.
     pub(super) fn first_offset(&self) -> Option<u64> {
         self.pieces.first_key_value().map(|(offset, _)| *offset)
     }
 
-    /// True when nothing is held.
+    /// Returns whether nothing is held.
     pub(super) fn is_empty(&self) -> bool {
         self.pieces.is_empty()
     }
 
-    /// Payload bytes held.
+    /// Returns the number of payload bytes held.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// Keeps what is new of `bytes`, and compares the rest.
+    /// Holds those of `bytes` that are new, and compares the others.
     pub(super) fn insert(
         &mut self,
         offset: u64,
@@ -59,7 +61,7 @@ impl HeldSegments {
         let mut at = offset;
         let mut rest = bytes;
         while !rest.is_empty() {
-            // What is held at `at`, if a piece that began at or before it reaches over it.
+            // The held bytes from `at` on, if a piece that begins at or before `at` reaches beyond it.
             let covered = self
                 .pieces
                 .range(..=at)
@@ -70,7 +72,7 @@ impl HeldSegments {
                 });
             let taken = if let Some(held) = covered {
                 let length = held.len().min(rest.len());
-                overlap.seen_again += length as u64;
+                overlap.repeated += length as u64;
                 overlap.conflicting += count_differences(&held[..length], &rest[..length]);
                 length
             } else {
@@ -97,7 +99,7 @@ impl HeldSegments {
         overlap
     }
 
-    /// Takes the first piece if it begins at `offset`.
+    /// Removes the first piece if it begins at `offset`.
     pub(super) fn take_at(&mut self, offset: u64, budget: &mut Budget) -> Option<HeldPiece> {
         let first = self.pieces.first_entry()?;
         if *first.key() != offset {
@@ -109,7 +111,7 @@ impl HeldSegments {
         Some(piece)
     }
 
-    /// Throws away what begins at or after `offset`; returns how many bytes that was.
+    /// Drops pieces that begin at or after `offset`; returns the number of bytes dropped.
     pub(super) fn drop_from(&mut self, offset: u64, budget: &mut Budget) -> u64 {
         let dropped = self.pieces.split_off(&offset);
         let mut count = 0;
@@ -122,13 +124,84 @@ impl HeldSegments {
     }
 }
 
+/// Segments far beyond the window that the receiver offered: forged, or ahead of acknowledgments that were not captured.
+///
+/// They are held apart until the receiver acknowledges them, since the bytes captured first are kept: a forged segment in
+/// [`HeldSegments`] would replace the bytes of the real one.
+#[derive(Debug, Default)]
+pub(super) struct DistantSegments {
+    segments: Vec<DistantSegment>,
+    bytes: usize,
+}
+
+/// A segment as captured.
+#[derive(Debug)]
+pub(super) struct DistantSegment {
+    /// Stream offset of the first byte.
+    pub(super) offset: u64,
+    /// Captured payload.
+    pub(super) bytes: Box<[u8]>,
+    /// Payload bytes after these that the snap length took away.
+    pub(super) cut: u32,
+    /// Whether it ends the stream.
+    pub(super) fin: bool,
+    /// The segment's arrival.
+    pub(super) arrived: Arrival,
+}
+
+impl DistantSegments {
+    /// Returns the number of payload bytes held.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Holds one more segment. Returns false once there are too many to be forged, so that the capture must lack
+    /// acknowledgments.
+    pub(super) fn add(&mut self, segment: DistantSegment, budget: &mut Budget) -> bool {
+        self.bytes += segment.bytes.len();
+        budget.hold(segment.bytes.len());
+        self.segments.push(segment);
+        self.bytes <= FORGED_BYTES && self.segments.len() <= FORGED_SEGMENTS
+    }
+
+    /// Removes the segments whose captured bytes end at or before `acked`, in order of arrival.
+    pub(super) fn take_until(&mut self, acked: u64, budget: &mut Budget) -> Vec<DistantSegment> {
+        if self.segments.is_empty() {
+            return Vec::new();
+        }
+        let (taken, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.segments)
+            .into_iter()
+            .partition(|segment| {
+                segment.offset.saturating_add(segment.bytes.len() as u64) <= acked
+            });
+        self.segments = kept;
+        for segment in &taken {
+            self.bytes -= segment.bytes.len();
+            budget.release(segment.bytes.len());
+        }
+        taken
+    }
+
+    /// Drops all segments; returns the number of bytes dropped.
+    pub(super) fn clear(&mut self, budget: &mut Budget) -> u64 {
+        let taken = self.take_until(u64::MAX, budget);
+        taken.iter().map(|segment| segment.bytes.len() as u64).sum()
+    }
+}
+
+/// Most distant bytes of one stream that still count as forged.
+const FORGED_BYTES: usize = 256 << 10;
+
+/// Most distant segments of one stream that still count as forged.
+const FORGED_SEGMENTS: usize = 256;
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::Limits;
 
     #[test]
-    fn first_bytes_stay_and_differences_are_counted() {
+    fn overlap_keeps_the_first_bytes_and_counts_differences() {
         let mut budget = Budget::new(&Limits::default());
         let mut held = HeldSegments::default();
         let frame = Arrival::default();
@@ -140,7 +213,7 @@ mod tests {
         assert_eq!(
             overlap,
             Overlap {
-                seen_again: 3,
+                repeated: 3,
                 conflicting: 1
             }
         );
@@ -156,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn dropping_gives_the_budget_back() {
+    fn dropped_pieces_give_their_budget_back() {
         let mut budget = Budget::new(&Limits::default());
         let mut held = HeldSegments::default();
         held.insert(10, b"abc", Arrival::default(), &mut budget);

@@ -1,20 +1,21 @@
-//! The bytes delivered last, so that a retransmission can be compared with what it repeats.
+//! The bytes delivered last, for comparison with retransmissions.
 
 use super::budget::Budget;
 
-/// A ring over the end of one stream. It grows with the stream up to 32 KiB; without budget it stays as it is.
+/// Ring buffer over the end of one stream. Grows with the stream from 256 bytes up to 32 KiB, as far as the shared budget
+/// allows; without budget, bytes go uncompared.
 #[derive(Debug, Default)]
 pub(super) struct History {
-    /// Byte `offset` stands at `offset` modulo the length, which is 0 or a power of two.
+    /// Holds the byte at `offset` in place `offset` modulo the length, which is 0 or a power of two.
     ring: Box<[u8]>,
-    /// First offset the ring speaks for.
+    /// Offset of the first byte kept.
     from: u64,
     /// Offset after the last byte kept.
     end: u64,
 }
 
 impl History {
-    /// Remembers `bytes`, which follow what was kept (or, after a gap, do not: then the older bytes are forgotten).
+    /// Records delivered `bytes`. After a gap, older bytes are dropped.
     pub(super) fn push(&mut self, offset: u64, bytes: &[u8], budget: &mut Budget) {
         if offset != self.end {
             self.from = offset;
@@ -39,7 +40,7 @@ impl History {
         self.from = self.from.max(end.saturating_sub(size as u64));
     }
 
-    /// How many of `bytes`, seen again at `offset`, differ from what was kept.
+    /// Returns the number of `bytes`, retransmitted at `offset`, that differ from those kept. Bytes not kept count as equal.
     pub(super) fn conflicts(&self, offset: u64, bytes: &[u8]) -> u64 {
         let size = self.ring.len();
         let from = offset.max(self.from);
@@ -58,14 +59,14 @@ impl History {
             + count_differences(&self.ring[..second.len()], second)
     }
 
-    /// Forgets everything.
+    /// Drops all bytes and gives their budget back.
     pub(super) fn clear(&mut self, budget: &mut Budget) {
-        budget.return_history(self.ring.len());
+        budget.release_history(self.ring.len());
         self.ring = Box::default();
         self.from = self.end;
     }
 
-    /// Makes room for `more` bytes after those kept, as far as budget and bound allow.
+    /// Enlarges the ring for `more` bytes, as far as budget and largest size allow.
     fn grow(&mut self, more: usize, budget: &mut Budget) {
         let kept = usize::try_from(self.end - self.from).unwrap_or(usize::MAX);
         let wanted = kept
@@ -73,7 +74,7 @@ impl History {
             .clamp(SHORTEST, LONGEST)
             .next_power_of_two();
         let size = self.ring.len();
-        if wanted <= size || !budget.take_history(wanted - size) {
+        if wanted <= size || !budget.reserve_history(wanted - size) {
             return;
         }
         let mut ring = vec![0; wanted].into_boxed_slice();
@@ -89,7 +90,7 @@ impl History {
     }
 }
 
-/// Where `offset` stands in a ring of `size` bytes, a power of two.
+/// Returns the place of `offset` in a ring of `size` bytes, a power of two.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "only the bits below the ring's size count"
@@ -98,14 +99,16 @@ const fn position(offset: u64, size: usize) -> usize {
     offset as usize & (size - 1)
 }
 
-/// At how many places two pieces of the same length differ.
+/// Returns the number of places at which two slices of the same length differ.
 pub(super) fn count_differences(kept: &[u8], again: &[u8]) -> u64 {
     if kept == again {
         return 0;
     }
+    // Nearly all retransmissions are equal, and slices compare far faster as a whole.
     kept.iter().zip(again).filter(|(a, b)| a != b).count() as u64
 }
 
+/// Ring sizes in bytes. Most control connections never outgrow the smallest one.
 const SHORTEST: usize = 256;
 const LONGEST: usize = 32 << 10;
 
@@ -115,7 +118,7 @@ mod tests {
     use crate::model::Limits;
 
     #[test]
-    fn remembers_across_growth_and_wrap() {
+    fn conflicts_are_found_across_growth_and_wrap() {
         let mut budget = Budget::new(&Limits::default());
         let mut history = History::default();
         let stream: Vec<u8> = (0..200_000_u32).map(|at| (at % 251) as u8).collect();
@@ -133,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_gap_forgets_what_was_before() {
+    fn gap_drops_older_bytes() {
         let mut budget = Budget::new(&Limits::default());
         let mut history = History::default();
         history.push(0, b"abc", &mut budget);
@@ -143,7 +146,7 @@ mod tests {
     }
 
     #[test]
-    fn without_budget_nothing_is_kept_or_compared() {
+    fn without_budget_no_byte_is_kept_or_compared() {
         let mut budget = Budget::new(&Limits {
             history_bytes: 1000,
             ..Limits::default()
@@ -154,6 +157,6 @@ mod tests {
         history.push(4000, &[1; 10], &mut budget);
         assert_eq!(history.conflicts(4000, &[2; 10]), 10);
         history.clear(&mut budget);
-        assert!(budget.take_history(1000));
+        assert!(budget.reserve_history(1000));
     }
 }

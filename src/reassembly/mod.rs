@@ -1,29 +1,38 @@
-//! TCP segments become ordered bytes, one stream for each direction.
+//! Turns TCP segments into ordered bytes, one stream for each direction.
+//!
+//! In: [`Segment`]s from `decode`, each with its [`Moment`], and ticks. Out: calls to a [`StreamHandler`] with [`Chunk`]s,
+//! [`Gap`]s and the [`FlowSummary`].
 //!
 //! ```text
 //! Segment -> flow_table -> flow -> half_stream (x2) -> delivery -> StreamHandler
-//!            |   |        └ waiting_room: what came before what it answers; window_scale: how large windows are
-//!            |   |                   |   |   └ receiver_side: what the other side acknowledged and has room for
-//!            |   |                   |   └ hole_watch, round_trip: when a hole becomes a gap
-//!            |   |                   └ held_segments, distant_segments: bytes before their turn, the only copy
-//!            |   |                     measurements: pauses, closed windows, what the capture lost
-//!            |   |                     history: bytes delivered last, to compare what is sent again
-//!            |   └ flow_slots: flows by their ends; closed ones linger there
-//!            └ recent_openings: handshakes of flows that nobody follows (yet)
+//!            |   |         |        |   |   |   |  └ receiver_side: acknowledgments and windows of the other side
+//!            |   |         |        |   |   |   └ hole_watch: decides when a hole becomes a gap
+//!            |   |         |        |   |   └ held_segments: bytes before their turn, the only copy
+//!            |   |         |        |   └ history: bytes delivered last, to compare with retransmissions
+//!            |   |         |        └ measurements: pauses, closed windows, bytes lost by the capture
+//!            |   |         ├ early_segments: segments captured before the bytes they acknowledge
+//!            |   |         └ second_copies: segments captured twice
+//!            |   ├ flow_slots: flows by endpoints, tombstones of closed ones
+//!            |   └ budget: limits that all flows share
+//!            └ recent_openings: handshakes of flows not followed yet
 //! ```
 //!
-//! A flow costs memory only once [`StreamHandler::admit`] says that it is wanted. What is missing becomes a [`Gap`],
-//! never a silent join. All time is capture time.
+//! # Guarantees
+//!
+//! - Offsets of one direction are contiguous: every byte is in exactly one chunk or gap, and no two chunks are joined over
+//!   missing bytes.
+//! - The bytes captured first are delivered; later bytes with another value are counted as conflicting.
+//! - A flow costs memory only once [`StreamHandler::admit`] returns true. All memory is bounded by
+//!   [`Limits`](crate::model::Limits).
+//! - All time is capture time, from one [`CaptureClock`]. The same segments give the same calls.
 
-mod arrival;
-mod believed_time;
 mod budget;
+mod capture_clock;
 mod delivery;
-mod distant_segments;
+mod early_segments;
 mod flow;
 mod flow_slots;
 mod flow_table;
-mod half_open;
 mod half_stream;
 mod held_segments;
 mod history;
@@ -31,134 +40,133 @@ mod hole_watch;
 mod measurements;
 mod receiver_side;
 mod recent_openings;
-mod round_trip;
 mod second_copies;
 mod sequence;
 #[cfg(test)]
 mod tests;
-mod waiting_room;
-mod window_scale;
 
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Span};
 
+pub use capture_clock::{CaptureClock, Moment};
 pub use flow_table::FlowTable;
-pub use measurements::{Measurements, Moment, Pause};
+pub use measurements::{Measurements, Pause, Progress};
 
-/// Names a flow in the table, from `opened` to `closed`; numbers are used again after that.
+/// Number of a flow in the table, from `opened` to `closed`; then used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowId(pub u32);
 
 /// Ordered bytes of one direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Chunk<'a> {
-    /// The frame that made these bytes deliverable: the current packet.
+    /// The current packet: the frame that made these bytes deliverable.
     pub frame: FrameRef,
-    /// The frame in which they arrived; earlier than `frame` for bytes that were held.
+    /// The frame in which they were captured; earlier than `frame` for held bytes.
     pub arrived: FrameRef,
-    /// Offset of the first byte in the stream; the byte after SYN, or the first one seen, is 0.
+    /// Stream offset of the first byte. Offset 0 is the byte after SYN or, without a captured handshake, the first one known.
     pub offset: u64,
     /// The bytes, never empty.
     pub bytes: &'a [u8],
-    /// They arrived before what they answer, and waited for it: the frames do not tell the order in which they were sent.
+    /// Captured before the bytes they acknowledge, and held until those were captured: frame order is not the order of
+    /// sending.
     pub waited: bool,
 }
 
-/// Bytes that will not come.
+/// Bytes that will not arrive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Gap {
     /// The frame that decided it.
     pub frame: FrameRef,
-    /// Offset of the first missing byte.
+    /// Stream offset of the first missing byte.
     pub offset: u64,
-    /// How many are missing.
+    /// Number of missing bytes, never 0.
     pub length: u64,
 }
 
-/// What the handler wants of a flow from here on.
+/// The handler's demand on a flow from here on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interest {
     /// Ordered bytes.
     Bytes,
-    /// Nothing more, not even [`StreamHandler::closed`]: buffers are dropped, the flow stays known so that it is not
-    /// offered again. Its number is used again once it was silent for long enough.
+    /// Nothing more, not even [`StreamHandler::closed`]. Buffers are dropped; a tombstone remains until the flow is idle, so
+    /// that its segments are not offered to [`StreamHandler::admit`] again.
     Ignore,
 }
 
-/// How a flow ended.
+/// Cause of the end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// Both directions ended with FIN and both FINs were acknowledged (or, with one side not captured, the seen one).
+    /// Both directions ended with FIN and both FINs were acknowledged. With one captured side, its FIN and the linger time
+    /// are enough.
     Fin,
     /// RST, sent in this direction.
     Reset(Direction),
-    /// A new connection between the same end points began.
+    /// A new connection between the same endpoints.
     Reused,
-    /// Nothing was seen of it for longer than its limit.
+    /// Silence for longer than the flow's limit, or eviction from a full table.
     Expired,
-    /// The input ended.
+    /// End of the input.
     InputEnd,
 }
 
-/// What no byte tells about one direction of a flow.
+/// Facts about one direction of a flow beside its bytes.
 #[derive(Clone, Debug, Default)]
 pub struct HalfSummary {
-    /// SYN or SYN ACK of this sender.
+    /// SYN or SYN ACK of this sender; `None` if not captured.
     pub syn: Option<FrameRef>,
-    /// True where the stream's first byte is known (from SYN or from the handshake's acknowledgment), so that nothing
-    /// before the first byte seen can be missing.
+    /// Whether the stream's first byte is known, from SYN or the handshake's acknowledgment. If so, no byte before the first
+    /// captured one can be missing unnoticed.
     pub start_known: bool,
-    /// First segment with payload.
+    /// First segment with payload; `None` before it.
     pub first_data: Option<FrameRef>,
-    /// The segment with FIN.
+    /// Segment with FIN; `None` before it.
     pub fin: Option<FrameRef>,
-    /// True once all bytes up to FIN were delivered or declared missing.
+    /// Whether all bytes up to FIN have been delivered or declared missing.
     pub finished: bool,
-    /// Segments seen from this sender.
+    /// Segments captured from this sender.
     pub segments: u64,
     /// Payload bytes delivered, each once.
     pub delivered_bytes: u64,
-    /// Payload bytes seen again, but for those of packets that were captured twice.
+    /// Payload bytes captured again, without those of packets that the capture itself has twice.
     pub retransmitted_bytes: u64,
     /// Times and windows.
     pub measured: Measurements,
     irregular: Option<Box<Irregular>>,
 }
 
-/// What few directions of flows have: there may be very many flows.
+/// Anomaly counters, allocated on the first anomaly: there may be very many flows.
 #[derive(Clone, Debug, Default)]
 pub struct Irregular {
-    /// The segment with RST.
+    /// Segment with RST; `None` without one.
     pub rst: Option<FrameRef>,
-    /// Where no FIN was captured, and the connection is over: the segment of the other side that acknowledged one more than
-    /// the bytes that were seen, which must be the FIN.
+    /// Evidence of a FIN that was not captured, once the connection is over: the segment of the other side that acknowledged
+    /// one more than the captured bytes. `None` if FIN was captured or there is no such segment.
     pub fin_acknowledged: Option<FrameRef>,
     /// Payload bytes declared missing.
     pub missing_bytes: u64,
-    /// Segments with payload that were captured twice; their bytes are not counted as sent again.
+    /// Segments with payload that the capture has twice; their bytes do not count as retransmitted.
     pub second_copies: u64,
-    /// Bytes seen again with another value; the first were kept.
+    /// Bytes captured again with another value; the first were kept.
     pub conflicting_bytes: u64,
-    /// The first segment with conflicting bytes.
+    /// First segment with conflicting bytes; `None` without one.
     pub first_conflict: Option<FrameRef>,
-    /// Payload bytes that lay outside the window or came after the end, and were not delivered.
+    /// Payload bytes not delivered because they lay outside the window or after the end of the stream.
     pub ignored_bytes: u64,
 }
 
 impl HalfSummary {
-    /// What few have; nothing of it, for most.
+    /// Returns the anomaly counters; all zero before the first anomaly.
     #[must_use]
     pub fn irregular(&self) -> &Irregular {
         self.irregular.as_deref().unwrap_or(&REGULAR)
     }
 
-    /// The same, to be changed.
     fn irregular_mut(&mut self) -> &mut Irregular {
         self.irregular.get_or_insert_default()
     }
 }
 
-/// What most directions of flows have of it.
+/// Anomaly counters of a direction without anomalies.
 static REGULAR: Irregular = Irregular {
     rst: None,
     fin_acknowledged: None,
@@ -169,26 +177,27 @@ static REGULAR: Irregular = Irregular {
     ignored_bytes: 0,
 };
 
-/// What no byte tells about a flow.
+/// Facts about a flow beside its bytes.
 #[derive(Debug)]
 pub struct FlowSummary {
-    /// The two ends.
+    /// The two endpoints.
     pub key: FlowKey,
-    /// The direction of the SYN; known too where only the SYN ACK was captured.
+    /// Direction of the SYN, also deduced from a SYN ACK alone. `None` if no handshake was captured.
     pub initiator: Option<Direction>,
     /// First packet.
     pub first: FrameRef,
-    /// Last packet.
+    /// Latest packet.
     pub last: FrameRef,
-    /// The first ACK of the initiator after SYN ACK: the handshake is over.
+    /// First ACK of the initiator after SYN ACK, which completes the handshake; `None` before it, and if there was no
+    /// handshake.
     pub established: Option<FrameRef>,
-    /// By [`Direction::index`].
+    /// Both directions, by [`Direction::index`].
     pub half: [HalfSummary; 2],
 }
 
 impl Clone for FlowSummary {
-    /// Each half by itself, for the clone of an array is a loop that shows in profiles.
     fn clone(&self) -> Self {
+        // Written out: the derived clone of an array is a loop that shows in profiles.
         let [up, down] = &self.half;
         Self {
             half: [up.clone(), down.clone()],
@@ -198,32 +207,35 @@ impl Clone for FlowSummary {
 }
 
 impl FlowSummary {
-    /// The half that `direction` sends.
+    /// Returns the half that is sent in `direction`.
     #[must_use]
     pub const fn sent(&self, direction: Direction) -> &HalfSummary {
         &self.half[direction.index()]
     }
 }
 
-/// Receives ordered bytes. One object owns the state of all flows. `summary` is up to date at each call.
+/// Receiver of ordered bytes. One object owns the state of all flows; `summary` is up to date at each call.
+///
+/// Calls for one flow come in the order `opened`, then any of the others, then `closed`.
 pub trait StreamHandler {
-    /// A segment of a flow that is not in the table: shall it be followed from here on? Called for every segment of
-    /// foreign traffic, so it has to be cheap.
+    /// Decides whether the flow of a segment that is not in the table is followed from here on.
+    ///
+    /// Called for every segment of unrelated traffic, so that it has to be cheap.
     fn admit(&mut self, segment: &Segment<'_>) -> bool;
-    /// The flow is in the table now; the segment that was admitted follows.
+    /// Called when a flow enters the table, before its first segment is handled.
     fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest;
-    /// A segment of a flow that is followed, before anything else is told of it.
+    /// Called for each segment of a followed flow, before the calls for its bytes.
     #[inline]
     fn segment(&mut self, flow: FlowId, direction: Direction, segment: &Segment<'_>) {
         let _ = (flow, direction, segment);
     }
-    /// SYN or SYN ACK was seen, for the first time or again.
+    /// Called for SYN and SYN ACK, retransmitted ones included.
     fn handshake(&mut self, flow: FlowId, summary: &FlowSummary) {
         let _ = (flow, summary);
     }
-    /// SYN ACK was seen, or for a flow without one the first segment that shows it is open.
+    /// Called once for SYN ACK, or in a flow without one for the first segment with ACK.
     fn established(&mut self, flow: FlowId, summary: &FlowSummary);
-    /// Bytes in order.
+    /// Called with bytes in order.
     fn data(
         &mut self,
         flow: FlowId,
@@ -231,9 +243,9 @@ pub trait StreamHandler {
         chunk: Chunk<'_>,
         summary: &FlowSummary,
     ) -> Interest;
-    /// Bytes that will not come.
+    /// Called for bytes that will not arrive.
     fn gap(&mut self, flow: FlowId, direction: Direction, gap: Gap, summary: &FlowSummary);
-    /// All bytes up to FIN were delivered or declared missing.
+    /// Called once all bytes up to FIN have been delivered or declared missing.
     fn finished(
         &mut self,
         flow: FlowId,
@@ -241,15 +253,17 @@ pub trait StreamHandler {
         frame: FrameRef,
         summary: &FlowSummary,
     );
-    /// The flow has been `silent` for longer than the shorter of [`Limits::data_idle`](crate::model::Limits::data_idle)
-    /// and [`Limits::control_idle`](crate::model::Limits::control_idle): is it over? Asked again while the answer is no.
+    /// Decides whether a flow that has been `silent` for longer than the shorter of
+    /// [`Limits::data_idle`](crate::model::Limits::data_idle) and
+    /// [`Limits::control_idle`](crate::model::Limits::control_idle) is over. Called again while it returns false.
     fn expires(&self, flow: FlowId, silent: Span) -> bool {
         let _ = (flow, silent);
         true
     }
-    /// The flow is over; called once, and nothing follows for this id.
+    /// Called once at the end of a flow.
     fn closed(&mut self, flow: FlowId, reason: CloseReason, frame: FrameRef, summary: &FlowSummary);
-    /// A segment came of a flow that is over or ignored; it was dropped. (Only this may follow [`closed`](Self::closed).)
+    /// Called for a dropped segment of a flow that is over or ignored: the only call that may follow
+    /// [`closed`](Self::closed).
     fn late(&mut self, flow: FlowId) {
         let _ = flow;
     }

@@ -1,4 +1,6 @@
-//! Handshakes of flows that nobody follows (yet), in a table of fixed size.
+//! Handshakes of flows that are not followed yet, in a table of fixed size.
+//!
+//! A connection may be recognized as FTP only by its first lines; its SYN and SYN ACK are then found here.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -10,40 +12,42 @@ use crate::model::{Direction, FlowKey, FrameRef};
 
 use super::sequence::SeqNum;
 
-/// The handshakes seen last; when the table is full, the oldest is overwritten.
+/// The latest 65,536 handshakes; when full, the oldest is overwritten.
 ///
-/// A ring in order of arrival and not a table by hash: which handshake is forgotten must not depend on the hash, which
+/// A ring in order of arrival and not a table indexed by hash: the handshake to overwrite must not depend on the hash, which
 /// differs from run to run.
 #[derive(Debug, Default)]
 pub(super) struct RecentOpenings {
     ring: Vec<(u64, Opening)>,
-    /// Hash of the flow key -> place in the ring. 64 bits with a secret seed name a flow well enough here.
+    /// Hash of the flow key -> index in `ring`. 64 bits with a random seed identify a flow well enough here: a collision
+    /// costs a session its handshake frames, no more.
     places: HashMap<u64, u32, RandomState>,
+    /// Index of the next handshake to be overwritten, once the ring is full.
     oldest: usize,
     hasher: RandomState,
 }
 
-/// One handshake, as far as it was seen.
+/// Captured part of one handshake.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Opening {
-    /// By the sender's [`Direction::index`].
+    /// SYN or SYN ACK by the sender's [`Direction::index`]; `None` if not captured.
     pub(super) syn: [Option<Syn>; 2],
-    /// Who began.
+    /// Direction of the SYN; `None` if nothing of the handshake was captured.
     pub(super) initiator: Option<Direction>,
 }
 
 /// SYN or SYN ACK of one sender.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Syn {
-    /// Where it was seen first.
+    /// The first frame that had it.
     pub(super) frame: FrameRef,
-    /// Number of the first byte after it.
+    /// Sequence number of the first byte after it.
     pub(super) start: SeqNum,
-    /// The window scale it offers.
+    /// Window scale option; `None` without one.
     pub(super) scale: Option<u8>,
 }
 
-/// A flow key that is hashed in few words.
+/// Flow key with a cheap hash: 3 words instead of one per field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Key(pub(super) FlowKey);
 
@@ -57,8 +61,8 @@ impl Hash for Key {
 }
 
 impl RecentOpenings {
-    /// Remembers the SYN or SYN ACK `segment`.
-    pub(super) fn remember(&mut self, key: FlowKey, direction: Direction, segment: &Segment<'_>) {
+    /// Records the SYN or SYN ACK `segment`.
+    pub(super) fn record(&mut self, key: FlowKey, direction: Direction, segment: &Segment<'_>) {
         let syn = Syn {
             frame: segment.frame,
             start: SeqNum(segment.sequence).plus(1),
@@ -93,16 +97,17 @@ impl RecentOpenings {
         }
     }
 
-    /// The handshake of a flow that is followed from now on. Its place in the ring is used again in its turn.
+    /// Removes the handshake of a flow that is followed from now on; `None` if none was captured or it was overwritten.
     pub(super) fn take(&mut self, key: FlowKey) -> Option<Opening> {
         let hash = self.hasher.hash_one(Key(key));
+        // Its slot in the ring is overwritten in its turn.
         let place = self.places.remove(&hash)?;
         self.ring.get(place as usize).map(|(_, opening)| *opening)
     }
 }
 
 impl Opening {
-    /// One more SYN or SYN ACK between the same ends: of the same handshake, or of a new one.
+    /// Adds another SYN or SYN ACK between the same endpoints, of this handshake or of a new one that replaces it.
     fn add(&mut self, direction: Direction, initiator: Direction, syn: Syn, segment: &Segment<'_>) {
         let own = direction.index();
         let other = direction.reverse().index();
@@ -112,7 +117,7 @@ impl Opening {
         }
         let fits = self.syn[own].is_none()
             && self.syn[other].is_some_and(|known| {
-                // A SYN that comes after its SYN ACK was reordered; only the SYN ACK can tell whether they fit.
+                // A SYN captured after its SYN ACK was reordered; only the SYN ACK names the other's number.
                 !segment.flags.ack() || SeqNum(segment.acknowledgment) == known.start
             });
         if fits {
@@ -129,17 +134,18 @@ impl Opening {
         }
     }
 
-    /// False where `segment` cannot belong to this handshake: the ports were used again and its SYN was missed.
+    /// Returns whether `segment` can belong to this handshake. If not, the ports were used again and the new SYN was missed.
     pub(super) fn fits(&self, direction: Direction, segment: &Segment<'_>) -> bool {
         if segment.flags.syn() {
             return true;
         }
         let sent = self.syn[direction.index()].is_none_or(|syn| {
-            (-1..=FARTHEST).contains(&SeqNum(segment.sequence).distance_from(syn.start))
+            (-1..=LONGEST_UNFOLLOWED).contains(&SeqNum(segment.sequence).distance_from(syn.start))
         });
         let acknowledged = self.syn[direction.reverse().index()].is_none_or(|syn| {
             !segment.flags.ack()
-                || (0..=FARTHEST).contains(&SeqNum(segment.acknowledgment).distance_from(syn.start))
+                || (0..=LONGEST_UNFOLLOWED)
+                    .contains(&SeqNum(segment.acknowledgment).distance_from(syn.start))
         });
         sent && acknowledged
     }
@@ -150,8 +156,9 @@ fn index(place: usize) -> u32 {
 }
 
 const CAPACITY: usize = 1 << 16;
-/// How far a flow may have gone before it is followed.
-const FARTHEST: i32 = 1 << 30;
+
+/// Bytes that a flow may have sent before it is followed.
+const LONGEST_UNFOLLOWED: i32 = 1 << 30;
 
 #[cfg(test)]
 mod tests {
@@ -182,18 +189,18 @@ mod tests {
         }
     }
 
-    fn remember(openings: &mut RecentOpenings, segment: &Segment<'_>) -> FlowKey {
+    fn record(openings: &mut RecentOpenings, segment: &Segment<'_>) -> FlowKey {
         let (key, direction) = FlowKey::new(segment.source, segment.destination);
-        openings.remember(key, direction, segment);
+        openings.record(key, direction, segment);
         key
     }
 
     #[test]
-    fn syn_and_its_answer_are_one_handshake() {
+    fn syn_and_its_syn_ack_are_one_handshake() {
         let mut openings = RecentOpenings::default();
-        remember(&mut openings, &segment(1, 99, None));
-        let key = remember(&mut openings, &segment(1, 499, Some(100)));
-        let opening = openings.take(key).expect("it was remembered");
+        record(&mut openings, &segment(1, 99, None));
+        let key = record(&mut openings, &segment(1, 499, Some(100)));
+        let opening = openings.take(key).expect("it was recorded");
         assert_eq!(
             opening.syn.map(|syn| syn.map(|syn| syn.start.0)),
             [Some(100), Some(500)]
@@ -203,11 +210,11 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_to_another_syn_begins_anew() {
+    fn syn_ack_of_another_syn_starts_a_new_handshake() {
         let mut openings = RecentOpenings::default();
-        remember(&mut openings, &segment(1, 99, None));
-        let key = remember(&mut openings, &segment(1, 499, Some(7000)));
-        let opening = openings.take(key).expect("it was remembered");
+        record(&mut openings, &segment(1, 99, None));
+        let key = record(&mut openings, &segment(1, 499, Some(7000)));
+        let opening = openings.take(key).expect("it was recorded");
         assert_eq!(
             opening.syn.map(|syn| syn.map(|syn| syn.start.0)),
             [None, Some(500)]
@@ -215,12 +222,12 @@ mod tests {
     }
 
     #[test]
-    fn when_full_the_oldest_is_forgotten() {
+    fn full_table_overwrites_the_oldest_handshake() {
         let mut openings = RecentOpenings::default();
-        let first = remember(&mut openings, &segment(0, 99, None));
-        let second = remember(&mut openings, &segment(1, 99, None));
+        let first = record(&mut openings, &segment(0, 99, None));
+        let second = record(&mut openings, &segment(1, 99, None));
         for client in 2..=65_536 {
-            remember(&mut openings, &segment(client, 99, None));
+            record(&mut openings, &segment(client, 99, None));
         }
         assert!(openings.take(first).is_none());
         assert!(openings.take(second).is_some());

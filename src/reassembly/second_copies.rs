@@ -1,30 +1,32 @@
-//! Segments that were captured twice, as on a mirrored port or with all interfaces at once: no retransmissions.
+//! Segments that were captured twice, as on a mirror port or on all interfaces at once: no retransmissions.
 //!
-//! A copy has the IPv4 identification of the first one and comes within milliseconds; a retransmission is a packet of its
-//! own and gets the next number. IPv6 has no such number, and some systems send 0: there, bytes seen again count as
-//! retransmitted.
+//! A copy has the IPv4 identification of the first one and is captured within milliseconds; a retransmission is a packet of
+//! its own with the next identification. IPv6 has no such field, and some systems send 0 in it: there, repeated bytes count
+//! as retransmitted.
 
 use crate::decode::Segment;
 use crate::model::Direction;
 
 use super::HalfSummary;
 
-/// What both directions of a flow sent last, where copies of it can be told.
+/// Latest segments of both directions of a flow, by [`Direction::index`]. `None` before the first segment with payload and
+/// an identification.
 #[derive(Debug, Default)]
 pub(super) struct SecondCopies(Option<Box<[Latest; 2]>>);
 
-/// The latest segments with payload of one direction.
+/// Latest segments with payload of one direction.
 #[derive(Debug, Default)]
 struct Latest {
-    /// A ring once it has [`KEPT`]; most flows have few segments and never get so far.
+    /// Ring of [`KEPT`] segments once full. Most flows have fewer segments, so that it is not allocated as a whole.
     recent: Vec<Recent>,
+    /// Index of the next segment to be overwritten.
     oldest: u8,
 }
 
-/// A segment in a few bytes: there are many of them for each of many flows.
+/// Identity of a segment in 16 bytes: each of many flows has up to 32.
 #[derive(Clone, Copy, Debug, Default)]
 struct Recent {
-    /// Capture time in [`TICK`]s, without those above 32 bits: more than an hour.
+    /// Capture time in [`TICK`]s modulo 2^32: wraps after more than an hour.
     time: u32,
     sequence: u32,
     wire_len: u32,
@@ -32,11 +34,12 @@ struct Recent {
 }
 
 impl SecondCopies {
-    /// Takes back what a second copy of a segment with payload added to the bytes sent again, and remembers any other
-    /// segment. `before` are the bytes sent again and the conflicting ones among them, as they were without this segment:
-    /// what brings other bytes is no copy.
+    /// Takes a second copy of a segment with payload out of the retransmitted bytes, and records any other segment.
+    ///
+    /// `before` are the retransmitted and the conflicting bytes of `half` before this segment. A segment with conflicting
+    /// bytes is no copy, whatever its identification.
     #[inline]
-    pub(super) fn tell_apart(
+    pub(super) fn discount_copy(
         &mut self,
         direction: Direction,
         segment: &Segment<'_>,
@@ -55,14 +58,14 @@ impl SecondCopies {
             half.retransmitted_bytes = retransmitted;
             half.irregular_mut().second_copies += 1;
         } else {
-            latest.remember(segment);
+            latest.record(segment);
         }
     }
 }
 
 impl Latest {
     #[inline]
-    fn remember(&mut self, segment: &Segment<'_>) {
+    fn record(&mut self, segment: &Segment<'_>) {
         let this = Recent::of(segment);
         if self.recent.len() < usize::from(KEPT) {
             self.recent.push(this);
@@ -72,7 +75,7 @@ impl Latest {
         }
     }
 
-    /// True for another copy of a segment that was remembered.
+    /// Returns whether `segment` is a copy of a recorded one.
     #[cold]
     fn is_copy(&self, segment: &Segment<'_>) -> bool {
         let this = Recent::of(segment);
@@ -80,7 +83,7 @@ impl Latest {
             let apart = this.time.wrapping_sub(recent.time).cast_signed();
             (recent.identification, recent.sequence, recent.wire_len)
                 == (this.identification, this.sequence, this.wire_len)
-                && apart.unsigned_abs() <= AT_MOST
+                && apart.unsigned_abs() <= LONGEST_DELAY
         })
     }
 }
@@ -102,9 +105,11 @@ impl Recent {
     }
 }
 
-/// Nanoseconds of the unit in which times are compared.
+/// Unit of [`Recent::time`] in nanoseconds.
 const TICK: i64 = 1000;
-/// How far apart two copies may be: much less than a retransmission timeout.
-const AT_MOST: u32 = 10_000;
-/// A burst that a switch copies as a whole is not longer than this.
+
+/// Longest time between two copies in ticks, 10 ms: far below the smallest retransmission timeout.
+const LONGEST_DELAY: u32 = 10_000;
+
+/// Segments recorded for each direction: switches copy bursts as a whole, and those are no longer.
 const KEPT: u8 = 16;

@@ -1,16 +1,16 @@
-//! Sequence numbers: 32 bits that wrap (RFC 9293 section 3.4).
+//! Sequence numbers: 32 bits that wrap around (RFC 9293 section 3.4), and the 64-bit stream offsets they stand for.
 
 /// A TCP sequence or acknowledgment number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct SeqNum(pub(super) u32);
 
 impl SeqNum {
-    /// The number `count` further on.
+    /// Returns the number `count` bytes further on.
     pub(super) const fn plus(self, count: u32) -> Self {
         Self(self.0.wrapping_add(count))
     }
 
-    /// The number of the byte at `offset` of the stream whose first byte has this number.
+    /// Returns the number of the byte at `offset` in a stream whose first byte has this number.
     #[expect(
         clippy::cast_possible_truncation,
         reason = "sequence numbers are offsets modulo 2^32"
@@ -19,13 +19,15 @@ impl SeqNum {
         Self(self.0.wrapping_add(offset as u32))
     }
 
-    /// How far this number lies after `other`, by the shorter way around; negative when before.
+    /// Returns the distance from `other` to this number by the shorter way around; negative if it lies before `other`.
     pub(super) const fn distance_from(self, other: Self) -> i32 {
         self.0.wrapping_sub(other.0).cast_signed()
     }
 
-    /// The stream offset of this number, given the number of offset 0 and an offset that lies within 2 GiB of it.
-    /// Negative when it lies before the stream.
+    /// Returns the stream offset of this number; negative if it lies before the stream.
+    ///
+    /// `start` is the number of offset 0. `near` is an offset within 2 GiB of the result: the number alone is ambiguous
+    /// in streams longer than 4 GiB.
     pub(super) fn unwrap_near(self, start: Self, near: u64) -> i64 {
         let distance = self.distance_from(start.at(near));
         i64::try_from(near)
@@ -39,14 +41,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn distances_go_the_shorter_way_around() {
+    fn distance_takes_the_shorter_way_around() {
         assert_eq!(SeqNum(5).distance_from(SeqNum(u32::MAX)), 6);
         assert_eq!(SeqNum(u32::MAX).distance_from(SeqNum(5)), -6);
         assert_eq!(SeqNum(u32::MAX).plus(2), SeqNum(1));
     }
 
     #[test]
-    fn offsets_go_on_past_four_gibibytes() {
+    fn offsets_continue_past_four_gibibytes() {
         let start = SeqNum(4_000_000_000);
         let far = 10 * (1_u64 << 32) + 17;
         assert_eq!(

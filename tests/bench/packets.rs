@@ -8,7 +8,7 @@ use ftpscope::capture::{Input, PacketSource};
 use ftpscope::decode::{Decoded, Decoder, Segment};
 use ftpscope::model::{Direction, FrameRef, Limits, Span};
 use ftpscope::reassembly::{
-    Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler,
+    CaptureClock, Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler,
 };
 
 use crate::sessions::{capture, packets, source};
@@ -51,14 +51,16 @@ fn decoder_and_reassembly(bencher: Bencher<'_, '_>) {
         .bench_local(|| {
             let limits = Limits::default();
             let mut decoder = Decoder::new(&limits);
+            let mut clock = CaptureClock::default();
             let mut flows = FlowTable::new(&limits);
             let mut bytes = Everything::default();
             for packet in &packets {
                 if let Decoded::Segment(segment) = decoder.decode(&packet.packet()) {
-                    flows.segment(&segment, &mut bytes);
+                    let moment = clock.advance(segment.frame.time);
+                    flows.segment(&segment, moment, &mut bytes);
                 }
             }
-            flows.finish(FrameRef::default(), &mut bytes);
+            flows.finish(clock.now(), FrameRef::default(), &mut bytes);
             bytes.count
         });
 }

@@ -30,7 +30,7 @@ fn fin_with_data_ends_after_the_data() {
 }
 
 #[test]
-fn an_empty_stream_finishes_too() {
+fn empty_stream_finishes_too() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).fin());
     wire.send(client(1000).ack(5001).fin());
@@ -40,7 +40,7 @@ fn an_empty_stream_finishes_too() {
 }
 
 #[test]
-fn fin_out_of_order_waits_for_the_bytes_before_it() {
+fn fin_out_of_order_is_held_until_the_bytes_before_it_arrive() {
     let mut wire = Wire::established();
     wire.send(client(1003).ack(5000).data("def").fin());
     assert!(wire.log().is_empty());
@@ -56,7 +56,7 @@ fn fin_out_of_order_waits_for_the_bytes_before_it() {
 }
 
 #[test]
-fn bytes_after_fin_do_not_count() {
+fn bytes_after_fin_are_ignored() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("abc").fin());
     wire.send(client(1003).ack(5000).data("more"));
@@ -69,7 +69,7 @@ fn bytes_after_fin_do_not_count() {
 }
 
 #[test]
-fn a_fin_that_was_acknowledged_past_was_none() {
+fn fin_is_withdrawn_when_bytes_after_it_are_acknowledged() {
     let mut wire = Wire::established();
     wire.send(client(1006).ack(5000).fin());
     wire.send(client(1000).ack(5000).data("abc"));
@@ -87,7 +87,7 @@ fn a_fin_that_was_acknowledged_past_was_none() {
 }
 
 #[test]
-fn bytes_after_rst_do_not_count() {
+fn bytes_after_rst_are_dropped() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     wire.send(client(1000).ack(5003).rst());
@@ -106,7 +106,7 @@ fn bytes_after_rst_do_not_count() {
 }
 
 #[test]
-fn rst_delivers_what_was_held_and_acknowledged() {
+fn rst_delivers_held_bytes_that_were_acknowledged() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("ab"));
     wire.send(server(5004).ack(1000).data("ef"));
@@ -140,7 +140,7 @@ fn rst_far_outside_the_window_is_ignored() {
 }
 
 #[test]
-fn rst_answers_a_syn() {
+fn rst_in_reply_to_a_syn_closes_the_flow() {
     let mut wire = Wire::new();
     wire.send(client(999).syn());
     wire.send(server(0).ack(1000).rst());
@@ -150,7 +150,7 @@ fn rst_answers_a_syn() {
 }
 
 #[test]
-fn trailing_segments_of_a_closed_flow_open_nothing() {
+fn late_segments_of_a_closed_flow_open_no_flow() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).fin());
     wire.send(server(5000).ack(1001).fin());
@@ -166,7 +166,7 @@ fn trailing_segments_of_a_closed_flow_open_nothing() {
 }
 
 #[test]
-fn one_sided_a_fin_closes_after_lingering() {
+fn one_sided_fin_closes_after_the_linger_time() {
     let mut wire = Wire::new();
     wire.send(server(4999).syn().ack(1000));
     wire.send(server(5000).ack(1000).data("abc").fin());
@@ -178,7 +178,7 @@ fn one_sided_a_fin_closes_after_lingering() {
 }
 
 #[test]
-fn one_sided_the_last_number_acknowledged_is_the_fin() {
+fn one_sided_last_acknowledged_number_is_the_fin() {
     let mut wire = Wire::new();
     wire.send(client(999).syn());
     wire.send(client(1000).ack(5000));
@@ -197,7 +197,7 @@ fn one_sided_the_last_number_acknowledged_is_the_fin() {
 }
 
 #[test]
-fn a_lost_fin_is_no_missing_byte() {
+fn lost_fin_is_no_missing_byte() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     wire.send(client(1000).ack(5004));
@@ -206,7 +206,7 @@ fn a_lost_fin_is_no_missing_byte() {
 }
 
 #[test]
-fn a_silent_flow_expires_unless_it_is_needed() {
+fn silent_flow_expires_unless_the_handler_needs_it() {
     let mut wire = Wire::established();
     wire.seen.needed = true;
     wire.wait(Span::from_secs(3601));
@@ -218,7 +218,7 @@ fn a_silent_flow_expires_unless_it_is_needed() {
 }
 
 #[test]
-fn a_segment_after_too_long_a_silence_begins_a_new_flow() {
+fn segment_after_the_idle_limit_begins_a_new_flow() {
     let limits = Limits {
         data_idle: Span::from_secs(5),
         ..Limits::default()
@@ -235,7 +235,7 @@ fn a_segment_after_too_long_a_silence_begins_a_new_flow() {
 }
 
 #[test]
-fn one_damaged_time_stamp_expires_nothing() {
+fn one_damaged_timestamp_expires_no_flow() {
     let mut wire = Wire::established();
     let time = wire.frame.time;
     wire.frame.time = time.plus(Span::from_secs(1_000_000_000));
@@ -246,7 +246,7 @@ fn one_damaged_time_stamp_expires_nothing() {
 }
 
 #[test]
-fn the_end_closes_flows_in_order_of_last_seen_then_first_frame() {
+fn end_of_input_closes_flows_in_order_of_last_segment_then_first_frame() {
     let mut wire = Wire::new();
     for port in [1, 2, 3] {
         wire.send(client(999).syn().port(port));
@@ -265,7 +265,7 @@ fn the_end_closes_flows_in_order_of_last_seen_then_first_frame() {
 }
 
 #[test]
-fn rst_keeps_what_was_cut_before_it_as_missing() {
+fn rst_reports_bytes_cut_before_it_as_missing() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc").cut(7));
     wire.send(server(5010).ack(1000).rst());
@@ -276,7 +276,7 @@ fn rst_keeps_what_was_cut_before_it_as_missing() {
 }
 
 #[test]
-fn a_fin_that_was_never_acknowledged_is_not_reached_by_rst() {
+fn rst_does_not_reach_an_unacknowledged_fin() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     wire.send(server(5006).ack(1000).fin());

@@ -1,4 +1,4 @@
-//! When a hole becomes a gap.
+//! Decisions that a hole becomes a gap.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn with_hole() -> Wire {
 }
 
 #[test]
-fn an_acknowledged_hole_is_a_gap_after_64_packets() {
+fn acknowledged_hole_is_a_gap_after_64_packets() {
     let mut wire = with_hole();
     wire.send(client(1000).ack(5009));
     wire.send_all((0..63).map(|_| client(1000).ack(5009)));
@@ -28,7 +28,7 @@ fn an_acknowledged_hole_is_a_gap_after_64_packets() {
 }
 
 #[test]
-fn an_acknowledged_hole_is_a_gap_after_200_milliseconds() {
+fn acknowledged_hole_is_a_gap_after_200_milliseconds() {
     let mut wire = with_hole();
     wire.send(client(1000).ack(5009));
     wire.wait(Span::from_millis(190));
@@ -38,7 +38,7 @@ fn an_acknowledged_hole_is_a_gap_after_200_milliseconds() {
 }
 
 #[test]
-fn time_of_other_flows_decides_too() {
+fn segments_of_other_flows_advance_the_time() {
     let mut wire = with_hole();
     wire.send(client(1000).ack(5009));
     wire.frame.time = wire.frame.time.plus(Span::from_millis(300));
@@ -47,7 +47,7 @@ fn time_of_other_flows_decides_too() {
 }
 
 #[test]
-fn a_hole_that_is_not_acknowledged_waits_for_the_retransmission() {
+fn unacknowledged_hole_stays_open_for_the_retransmission() {
     let mut wire = with_hole();
     wire.send_all((0..200).map(|_| client(1000).ack(5003)));
     for _ in 0..50 {
@@ -60,7 +60,7 @@ fn a_hole_that_is_not_acknowledged_waits_for_the_retransmission() {
 }
 
 #[test]
-fn many_holes_do_not_wait_for_one_another() {
+fn many_holes_are_decided_together() {
     let mut wire = Wire::established();
     for number in 1..=100 {
         wire.send(server(5000 + number * 10).ack(1000).data("xx"));
@@ -71,7 +71,7 @@ fn many_holes_do_not_wait_for_one_another() {
 }
 
 #[test]
-fn one_sided_a_hole_is_a_gap_after_two_seconds() {
+fn one_sided_hole_is_a_gap_after_two_seconds() {
     let mut wire = Wire::new();
     wire.send(server(5000).ack(1000).data("abc"));
     wire.send(server(5006).ack(1000).data("ghi"));
@@ -83,7 +83,7 @@ fn one_sided_a_hole_is_a_gap_after_two_seconds() {
 }
 
 #[test]
-fn one_sided_a_hole_is_a_gap_when_much_is_held_behind_it() {
+fn one_sided_hole_is_a_gap_at_the_limit_of_held_bytes() {
     let limits = Limits {
         held_bytes_one_sided: 10,
         ..Limits::default()
@@ -101,7 +101,7 @@ fn one_sided_a_hole_is_a_gap_when_much_is_held_behind_it() {
 }
 
 #[test]
-fn when_the_other_side_falls_silent_a_hole_is_a_gap_after_two_seconds() {
+fn hole_is_a_gap_two_seconds_after_the_other_side_falls_silent() {
     let mut wire = with_hole();
     wire.wait(Span::from_millis(1_000));
     wire.send(server(5009).ack(1000).data("jkl"));
@@ -133,7 +133,7 @@ fn snap_length_cut_is_a_gap() {
 }
 
 #[test]
-fn snap_length_cut_is_a_gap_at_once_when_it_was_acknowledged() {
+fn acknowledged_snap_length_cut_is_a_gap_at_once() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc").cut(7));
     assert_eq!(wire.log(), ["down 0 abc"]);
@@ -154,7 +154,7 @@ fn snap_length_cut_at_the_end_is_a_gap() {
 }
 
 #[test]
-fn a_whole_retransmission_fills_what_was_cut() {
+fn full_retransmission_fills_a_snap_length_cut() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc").cut(3));
     wire.send(server(5006).ack(1000).data("ghi"));
@@ -163,7 +163,7 @@ fn a_whole_retransmission_fills_what_was_cut() {
 }
 
 #[test]
-fn a_tail_that_was_acknowledged_is_missing_at_the_end() {
+fn acknowledged_tail_is_missing_at_the_end() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     wire.send(client(1000).ack(5050));
@@ -175,7 +175,7 @@ fn a_tail_that_was_acknowledged_is_missing_at_the_end() {
 }
 
 #[test]
-fn a_forged_far_segment_does_not_poison_the_stream() {
+fn forged_distant_segment_does_not_poison_the_stream() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     wire.send(server(500_000_000).ack(1000).data("forged").fin());
@@ -197,7 +197,7 @@ fn a_forged_far_segment_does_not_poison_the_stream() {
 }
 
 #[test]
-fn a_far_segment_counts_once_it_is_acknowledged() {
+fn distant_segment_is_delivered_once_acknowledged() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     wire.send(server(3_005_003).ack(1000).data("def"));
@@ -212,7 +212,7 @@ fn a_far_segment_counts_once_it_is_acknowledged() {
 }
 
 #[test]
-fn one_forged_acknowledgment_declares_nothing_missing() {
+fn one_forged_acknowledgment_declares_no_gap() {
     let mut wire = Wire::established();
     wire.send(server(5003).ack(1000).data("def"));
     wire.send(client(1000).ack(500_000_000));
@@ -227,7 +227,7 @@ fn one_forged_acknowledgment_declares_nothing_missing() {
 }
 
 #[test]
-fn a_stream_of_more_than_four_gibibytes_keeps_its_offsets() {
+fn stream_of_more_than_four_gibibytes_keeps_its_offsets() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     let mut number = 5000_u32;
@@ -254,7 +254,7 @@ fn a_stream_of_more_than_four_gibibytes_keeps_its_offsets() {
 }
 
 #[test]
-fn a_fin_that_was_lost_behind_a_hole_is_no_missing_byte() {
+fn fin_lost_behind_a_hole_is_no_missing_byte() {
     let mut wire = with_hole();
     wire.send(client(1000).ack(5010));
     wire.wait(Span::from_millis(400));
@@ -267,7 +267,7 @@ fn a_fin_that_was_lost_behind_a_hole_is_no_missing_byte() {
 }
 
 #[test]
-fn without_the_handshake_a_window_may_be_scaled() {
+fn window_without_a_handshake_counts_as_scaled() {
     let mut wire = Wire::new();
     wire.send(client(1000).ack(5000));
     wire.send(server(5000).ack(1000).data("abc"));
@@ -285,7 +285,7 @@ fn without_the_handshake_a_window_may_be_scaled() {
 }
 
 #[test]
-fn a_scaled_window_has_room_for_what_a_plain_one_has_not() {
+fn scaled_window_accepts_a_segment_beyond_the_plain_one() {
     for (scale, delivered) in [(Some(7), 2), (None, 1)] {
         let mut wire = Wire::new();
         wire.send(Packet {
@@ -311,7 +311,7 @@ fn a_scaled_window_has_room_for_what_a_plain_one_has_not() {
 }
 
 #[test]
-fn so_many_far_segments_are_not_forged() {
+fn many_distant_segments_are_not_forged() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("abc"));
     for number in 0..300 {
@@ -331,7 +331,7 @@ fn so_many_far_segments_are_not_forged() {
 }
 
 #[test]
-fn in_a_dialogue_a_round_trip_makes_a_hole_a_gap() {
+fn round_trip_in_a_dialogue_makes_a_hole_a_gap() {
     let mut wire = Wire::established();
     // The client's command is not captured; the server's answer acknowledges it, and the next command the answer.
     wire.send(server(5000).ack(1006).data("331\r\n"));
@@ -342,7 +342,7 @@ fn in_a_dialogue_a_round_trip_makes_a_hole_a_gap() {
 }
 
 #[test]
-fn an_answer_that_was_lost_is_a_gap_with_the_next_answer() {
+fn lost_reply_is_a_gap_with_the_next_reply() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("USER"));
     wire.send(client(1004).ack(5005).data("PASS"));
@@ -353,11 +353,11 @@ fn an_answer_that_was_lost_is_a_gap_with_the_next_answer() {
 }
 
 #[test]
-fn commands_that_were_sent_without_waiting_may_overtake_one_another() {
+fn pipelined_commands_may_be_reordered() {
     let mut wire = Wire::established();
     wire.send(client(1004).ack(5000).data("PASS"));
     wire.send(server(5000).ack(1008).data("331\r\n"));
-    // It was sent before the answer was there.
+    // Sent before the reply was there.
     wire.send(client(1008).ack(5000).data("SYST"));
     assert_eq!(wire.log(), ["down 0 331\r\n"]);
     wire.send(client(1000).ack(5000).data("USER"));
@@ -365,7 +365,7 @@ fn commands_that_were_sent_without_waiting_may_overtake_one_another() {
 }
 
 #[test]
-fn numbers_beyond_what_was_sent_make_no_gap_after_a_round_trip_either() {
+fn acknowledged_numbers_beyond_the_sent_bytes_make_no_gap_after_a_round_trip() {
     let mut wire = Wire::established();
     // A FIN that was not captured, or a translator that shifts numbers.
     wire.send(client(1000).ack(5000).data("QUIT"));
@@ -381,7 +381,7 @@ fn numbers_beyond_what_was_sent_make_no_gap_after_a_round_trip_either() {
 }
 
 #[test]
-fn an_answer_that_is_sent_again_begins_no_round_trip() {
+fn retransmitted_reply_begins_no_round_trip() {
     let mut wire = Wire::established();
     wire.send(server(5000).ack(1000).data("220\r\n"));
     wire.send(client(1000).ack(5005));
@@ -393,5 +393,5 @@ fn an_answer_that_is_sent_again_begins_no_round_trip() {
     assert_eq!(wire.log(), ["up 0 USER", "up 4 PASS"]);
 }
 
-/// After it nothing waits any more for what it answers, and no hole is a gap for its age alone.
+/// Time after which no early segment is held, and before which no hole is a gap by age alone.
 const OUT_OF_STEP: Span = Span::from_millis(110);

@@ -1,9 +1,9 @@
-//! Bounds, and that memory comes back.
+//! Limits, eviction, and memory given back.
 
 use super::*;
 
 #[test]
-fn over_the_bound_on_held_bytes_the_oldest_hole_becomes_a_gap() {
+fn oldest_hole_becomes_a_gap_at_the_limit_of_held_bytes() {
     let limits = Limits {
         held_bytes: 10_000,
         ..Limits::default()
@@ -26,7 +26,7 @@ fn over_the_bound_on_held_bytes_the_oldest_hole_becomes_a_gap() {
 }
 
 #[test]
-fn memory_comes_back_when_flows_end() {
+fn ended_flows_give_their_memory_back() {
     let mut wire = Wire::new();
     for port in 1..=50 {
         wire.send(client(999).syn().port(port));
@@ -47,7 +47,7 @@ fn memory_comes_back_when_flows_end() {
 }
 
 #[test]
-fn a_full_table_refuses_further_flows_and_says_so() {
+fn full_table_refuses_further_flows_with_a_warning() {
     let limits = Limits {
         flows: 2,
         ..Limits::default()
@@ -61,7 +61,7 @@ fn a_full_table_refuses_further_flows_and_says_so() {
 }
 
 #[test]
-fn a_full_table_forgets_closed_flows_first() {
+fn full_table_evicts_closed_flows_first() {
     let limits = Limits {
         flows: 2,
         ..Limits::default()
@@ -79,7 +79,7 @@ fn a_full_table_forgets_closed_flows_first() {
 }
 
 #[test]
-fn a_full_table_gives_up_what_was_heard_of_one_side_only_and_keeps_conversations() {
+fn full_table_evicts_one_sided_flows_and_keeps_conversations() {
     let limits = Limits {
         flows: 2,
         ..Limits::default()

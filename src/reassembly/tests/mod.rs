@@ -1,35 +1,38 @@
-//! A wire between one client and one server, and a handler that writes down what it is told.
+//! A wire between one client and one server, and a handler that logs every call.
 
 mod closing;
 mod holes;
 mod limits;
 mod opening;
 mod ordering;
-mod out_of_step;
-mod twin;
+mod properties;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::decode::{Segment, TcpFlags};
 use crate::model::{CapturePlace, Direction, Endpoint, FrameRef, Limits, Span, Timestamp};
 
-use super::{Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler};
+use super::{
+    CaptureClock, Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler,
+};
 
-/// Writes down every call as one line.
+/// Logs every call as one line.
 #[derive(Default)]
 struct Recorder {
     log: Vec<String>,
-    /// What came of each flow in each direction.
+    /// Received bytes by flow and direction.
     streams: BTreeMap<(u32, usize), Received>,
-    /// Flows that were opened and not closed.
+    /// Flows opened and not closed.
     open: BTreeSet<u32>,
     /// The summary of the latest call.
     summary: Option<FlowSummary>,
     /// The frame of the latest call that names one.
     frame: FrameRef,
+    /// Admits no flow.
     refuse: bool,
-    /// Answers `Ignore` from this call of `data` on.
+    /// Call of `data` from which on `Ignore` is returned; `None` for never.
     ignore_at: Option<usize>,
+    /// Keeps silent flows from expiring.
     needed: bool,
     calls: usize,
 }
@@ -38,13 +41,13 @@ struct Recorder {
 #[derive(Clone, Debug, Default)]
 struct Received {
     bytes: Vec<u8>,
-    /// Offset and length.
+    /// Offsets and lengths.
     gaps: Vec<(u64, u64)>,
     end: u64,
 }
 
 impl Recorder {
-    /// The stream of an open flow.
+    /// Returns the stream of an open flow.
     fn stream(&mut self, flow: FlowId, direction: Direction) -> &mut Received {
         assert!(
             self.open.contains(&flow.0),
@@ -161,7 +164,7 @@ fn name(direction: Direction) -> &'static str {
     }
 }
 
-/// A segment to send. The client has the lower address: it sends up.
+/// A segment to send. The client has the lower address, so that it sends up.
 #[derive(Clone, Debug)]
 struct Packet {
     from_client: bool,
@@ -242,9 +245,10 @@ impl Packet {
     }
 }
 
-/// Client and server with a table that listens.
+/// Client and server with a flow table between them.
 struct Wire {
     table: FlowTable,
+    clock: CaptureClock,
     seen: Recorder,
     frame: FrameRef,
 }
@@ -257,6 +261,7 @@ impl Wire {
     fn with(limits: &Limits) -> Self {
         Self {
             table: FlowTable::new(limits),
+            clock: CaptureClock::default(),
             seen: Recorder::default(),
             frame: FrameRef {
                 time: Timestamp::from_parts(1_700_000_000, 0),
@@ -265,7 +270,7 @@ impl Wire {
         }
     }
 
-    /// After a handshake in which both streams start at 1000 (client) and 5000 (server).
+    /// Returns a wire after a handshake, with streams that start at 1000 (client) and 5000 (server).
     fn established() -> Self {
         let mut wire = Self::new();
         wire.handshake();
@@ -279,7 +284,7 @@ impl Wire {
         self.send(client(1000).ack(5000));
     }
 
-    /// Sends a segment one microsecond after the one before.
+    /// Sends a segment one microsecond after the previous one.
     #[expect(
         clippy::needless_pass_by_value,
         reason = "the tests build each packet where they send it"
@@ -295,6 +300,7 @@ impl Wire {
         } else {
             (far, near)
         };
+        let moment = self.clock.advance(self.frame.time);
         self.table.segment(
             &Segment {
                 frame: self.frame,
@@ -309,6 +315,7 @@ impl Wire {
                 payload: &packet.payload,
                 cut: packet.cut,
             },
+            moment,
             &mut self.seen,
         );
     }
@@ -319,17 +326,20 @@ impl Wire {
         }
     }
 
-    /// Lets time pass.
+    /// Lets time pass, however much: as after 64 packets that agree on it.
     fn wait(&mut self, span: Span) {
         self.frame.time = self.frame.time.plus(span);
+        self.clock = CaptureClock::default();
+        self.clock.advance(self.frame.time);
         self.table.tick(self.frame.time, self.frame, &mut self.seen);
     }
 
     fn finish(&mut self) {
-        self.table.finish(self.frame, &mut self.seen);
+        self.table
+            .finish(self.clock.now(), self.frame, &mut self.seen);
     }
 
-    /// The log since the last look.
+    /// Returns the log since the previous call.
     fn log(&mut self) -> Vec<String> {
         std::mem::take(&mut self.seen.log)
     }

@@ -1,9 +1,9 @@
-//! Handshakes, flows found under way, one side only, and ports used again.
+//! Handshakes, flows captured mid-stream, one-sided flows, and reused ports.
 
 use super::*;
 
 #[test]
-fn a_handshake_is_told_and_remembered() {
+fn handshake_is_reported_and_kept_in_the_summary() {
     let mut wire = Wire::new();
     wire.handshake();
     assert_eq!(wire.log(), ["opened 0", "established"]);
@@ -21,7 +21,7 @@ fn a_handshake_is_told_and_remembered() {
 }
 
 #[test]
-fn a_flow_admitted_late_has_its_handshake() {
+fn flow_admitted_late_has_its_handshake() {
     let mut wire = Wire::new();
     wire.seen.refuse = true;
     wire.handshake();
@@ -40,7 +40,7 @@ fn a_flow_admitted_late_has_its_handshake() {
 }
 
 #[test]
-fn a_handshake_of_an_earlier_connection_is_not_taken() {
+fn handshake_of_an_earlier_connection_is_not_used() {
     let mut wire = Wire::new();
     wire.seen.refuse = true;
     wire.handshake();
@@ -76,7 +76,7 @@ fn bytes_sent_before_late_admission_are_missing() {
 }
 
 #[test]
-fn midstream_the_first_byte_seen_is_offset_zero() {
+fn midstream_first_captured_byte_is_offset_zero() {
     let mut wire = Wire::new();
     wire.send(server(700).ack(300).data("226 done\r\n"));
     wire.send(client(300).ack(710).data("QUIT\r\n"));
@@ -94,7 +94,7 @@ fn midstream_the_first_byte_seen_is_offset_zero() {
 }
 
 #[test]
-fn midstream_an_acknowledgment_tells_what_is_missing_at_the_start() {
+fn midstream_acknowledgment_reveals_missing_bytes_at_the_start() {
     let mut wire = Wire::new();
     wire.send(server(700).ack(300));
     wire.send(client(310).ack(700).data("QUIT\r\n"));
@@ -113,7 +113,7 @@ fn midstream_an_acknowledgment_tells_what_is_missing_at_the_start() {
 }
 
 #[test]
-fn midstream_bytes_before_the_first_seen_are_ignored() {
+fn midstream_bytes_before_the_first_captured_ones_are_ignored() {
     let mut wire = Wire::new();
     wire.send(client(310).data("def"));
     wire.send(client(305).data("yzabc"));
@@ -126,7 +126,7 @@ fn midstream_bytes_before_the_first_seen_are_ignored() {
 }
 
 #[test]
-fn midstream_a_keepalive_does_not_set_the_start() {
+fn midstream_keep_alive_does_not_set_the_start() {
     let mut wire = Wire::new();
     wire.send(client(299));
     let mut garbage = client(299).data("\0");
@@ -137,7 +137,7 @@ fn midstream_a_keepalive_does_not_set_the_start() {
 }
 
 #[test]
-fn only_the_syn_ack_captured_both_starts_are_known() {
+fn syn_ack_alone_makes_both_starts_known() {
     let mut wire = Wire::new();
     wire.send(server(4999).syn().ack(1000));
     wire.send(server(5000).ack(1000).data("220\r\n"));
@@ -153,7 +153,7 @@ fn only_the_syn_ack_captured_both_starts_are_known() {
 }
 
 #[test]
-fn one_sided_the_acknowledgment_after_syn_gives_the_other_start() {
+fn one_sided_acknowledgment_after_syn_sets_the_other_start() {
     let mut wire = Wire::new();
     wire.send(client(999).syn());
     wire.send(client(1000).ack(5000));
@@ -184,7 +184,7 @@ fn syn_with_data_begins_the_stream() {
 }
 
 #[test]
-fn a_late_syn_completes_what_is_known() {
+fn late_syn_completes_known_handshake() {
     let mut wire = Wire::new();
     wire.send(client(1000).data("abc"));
     wire.send(client(999).syn());
@@ -195,7 +195,7 @@ fn a_late_syn_completes_what_is_known() {
 }
 
 #[test]
-fn a_repeated_syn_is_no_new_connection() {
+fn repeated_syn_is_no_new_connection() {
     let mut wire = Wire::new();
     wire.send(client(999).syn());
     wire.handshake();
@@ -235,7 +235,7 @@ fn port_reuse_closes_the_old_connection_and_opens_a_new_one() {
 }
 
 #[test]
-fn port_reuse_is_seen_in_the_syn_ack_too() {
+fn port_reuse_is_detected_by_the_syn_ack_too() {
     let mut wire = Wire::established();
     wire.send(server(800_000).syn().ack(700_001));
     assert_eq!(wire.log(), ["closed 0 Reused", "opened 0", "established"]);
@@ -251,7 +251,7 @@ fn port_reuse_soon_after_a_close_opens_a_new_flow() {
 }
 
 #[test]
-fn midstream_a_syn_shortly_before_the_first_byte_seen_came_late() {
+fn midstream_syn_shortly_before_the_first_byte_was_reordered() {
     let mut wire = Wire::new();
     wire.send(client(1100).data("abc"));
     wire.send(client(999).syn());

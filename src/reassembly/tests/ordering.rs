@@ -1,4 +1,4 @@
-//! Bytes in order, out of order, and seen again.
+//! Bytes in order, out of order, retransmitted, and with the two directions out of step.
 
 use super::*;
 
@@ -20,7 +20,7 @@ fn in_order_bytes_are_delivered_with_their_offsets() {
 }
 
 #[test]
-fn bytes_out_of_order_wait_and_keep_the_frame_they_came_in() {
+fn bytes_out_of_order_are_held_until_their_turn() {
     let mut wire = Wire::established();
     wire.send(client(1006).ack(5000).data("ghi"));
     wire.send(client(1003).ack(5000).data("def"));
@@ -32,7 +32,7 @@ fn bytes_out_of_order_wait_and_keep_the_frame_they_came_in() {
 }
 
 #[test]
-fn a_retransmission_is_counted_and_not_delivered() {
+fn retransmission_is_counted_and_not_delivered() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("abc"));
     wire.send(client(1000).ack(5000).data("abc"));
@@ -46,7 +46,7 @@ fn a_retransmission_is_counted_and_not_delivered() {
 }
 
 #[test]
-fn a_second_copy_is_not_sent_again_but_other_bytes_under_its_number_are() {
+fn second_copy_is_no_retransmission_unless_its_bytes_differ() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("abc").numbered(7));
     wire.send(client(1000).ack(5000).data("abc").numbered(7));
@@ -64,7 +64,7 @@ fn a_second_copy_is_not_sent_again_but_other_bytes_under_its_number_are() {
 }
 
 #[test]
-fn a_partial_overlap_delivers_only_what_is_new() {
+fn partial_overlap_delivers_only_new_bytes() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("abc"));
     wire.send(client(1001).ack(5000).data("bcdef"));
@@ -73,7 +73,7 @@ fn a_partial_overlap_delivers_only_what_is_new() {
 }
 
 #[test]
-fn the_first_of_conflicting_bytes_stays_and_the_conflict_is_counted() {
+fn first_of_conflicting_bytes_is_kept_and_the_conflict_counted() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("abc"));
     wire.send(client(1000).ack(5000).data("aXYdef"));
@@ -87,7 +87,7 @@ fn the_first_of_conflicting_bytes_stays_and_the_conflict_is_counted() {
 }
 
 #[test]
-fn the_first_of_conflicting_held_bytes_stays() {
+fn first_of_conflicting_held_bytes_is_kept() {
     let mut wire = Wire::established();
     wire.send(client(1002).ack(5000).data("cd"));
     wire.send(client(1000).ack(5000).data("abXYe"));
@@ -103,7 +103,7 @@ fn the_first_of_conflicting_held_bytes_stays() {
 }
 
 #[test]
-fn a_keepalive_byte_is_no_data_and_no_conflict() {
+fn keep_alive_byte_is_no_data_and_no_conflict() {
     let mut wire = Wire::established();
     wire.send(client(999).ack(5000).data("?"));
     wire.send(client(1000).ack(5000).data("abc"));
@@ -123,7 +123,7 @@ fn a_keepalive_byte_is_no_data_and_no_conflict() {
 }
 
 #[test]
-fn a_zero_window_probe_is_data() {
+fn zero_window_probe_is_data() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("abc"));
     let full = Packet {
@@ -138,7 +138,7 @@ fn a_zero_window_probe_is_data() {
 }
 
 #[test]
-fn a_stream_goes_on_when_sequence_numbers_wrap() {
+fn stream_continues_when_sequence_numbers_wrap() {
     let mut wire = Wire::new();
     wire.send(client(u32::MAX - 2).syn());
     wire.send(server(u32::MAX).syn().ack(u32::MAX - 1));
@@ -150,7 +150,7 @@ fn a_stream_goes_on_when_sequence_numbers_wrap() {
 }
 
 #[test]
-fn an_ignored_flow_is_not_heard_of_again_until_a_new_syn() {
+fn ignored_flow_gets_no_calls_until_a_new_syn() {
     let mut wire = Wire::established();
     wire.seen.ignore_at = Some(1);
     wire.send(client(1003).ack(5000).data("def"));
@@ -169,7 +169,7 @@ fn an_ignored_flow_is_not_heard_of_again_until_a_new_syn() {
 }
 
 #[test]
-fn a_keepalive_after_a_hole_or_a_fin_is_no_data() {
+fn keep_alive_after_a_hole_or_a_fin_is_no_data() {
     let mut wire = Wire::established();
     wire.send(client(1003).ack(5000).data("def"));
     wire.send(client(1005).ack(5000).data("?"));
@@ -187,4 +187,76 @@ fn a_keepalive_after_a_hole_or_a_fin_is_no_data() {
         ),
         (0, 0, 0)
     );
+}
+
+#[test]
+fn early_segment_is_held_until_the_bytes_it_acknowledges_arrive() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1004).data("331\r\n"));
+    wire.send(client(1004).ack(5005).data("PASS"));
+    wire.send(server(5005).ack(1008).data("230\r\n"));
+    assert!(wire.log().is_empty());
+    wire.send(client(1000).ack(5000).data("USER"));
+    assert_eq!(
+        wire.log(),
+        ["up 0 USER", "down 0 331\r\n", "up 4 PASS", "down 5 230\r\n"]
+    );
+    assert_eq!(wire.summary().sent(Direction::Down).retransmitted_bytes, 0);
+}
+
+#[test]
+fn early_fin_is_held_like_early_bytes() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1004).data("221").fin());
+    wire.send(client(1000).ack(5000).data("QUIT"));
+    wire.send(client(1004).ack(5004).fin());
+    wire.send(server(5004).ack(1005));
+    assert_eq!(
+        wire.log(),
+        [
+            "up 0 QUIT",
+            "down 0 221",
+            "down finished",
+            "up finished",
+            "closed 0 Fin"
+        ]
+    );
+}
+
+#[test]
+fn early_segment_is_released_after_eight_packets() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1004).data("331\r\n"));
+    for _ in 0..7 {
+        wire.send(client(1004).ack(5005));
+    }
+    assert!(wire.log().is_empty());
+    wire.send(client(1004).ack(5005));
+    assert_eq!(wire.log()[0], "down 0 331\r\n");
+}
+
+#[test]
+fn end_of_input_releases_early_segments() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1004).data("331\r\n"));
+    wire.send(client(1004).ack(5005).data("PASS"));
+    wire.finish();
+    let log = wire.log();
+    assert_eq!(log[..3], ["down 0 331\r\n", "up 0 gap 4", "up 4 PASS"]);
+}
+
+#[test]
+fn reset_releases_early_segments_first() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1004).data("421\r\n"));
+    wire.send(server(5005).ack(1004).flag(TcpFlags::RST));
+    assert_eq!(wire.log()[0], "down 0 421\r\n");
+}
+
+#[test]
+fn one_sided_capture_holds_no_early_segment() {
+    let mut wire = Wire::new();
+    wire.send(server(5000).ack(1004).data("331\r\n"));
+    wire.send(server(5005).ack(1008).data("230\r\n"));
+    assert_eq!(wire.log()[2..], ["down 0 331\r\n", "down 5 230\r\n"]);
 }

@@ -5,7 +5,7 @@
 use ftpscope::decode::{Segment, TcpFlags};
 use ftpscope::model::{Direction, Endpoint, FrameRef, Limits, Timestamp};
 use ftpscope::reassembly::{
-    Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler,
+    CaptureClock, Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler,
 };
 
 /// Where the next byte or hole of each direction of each flow must begin.
@@ -64,6 +64,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         flows: 8,
         ..Limits::default()
     };
+    let mut clock = CaptureClock::default();
     let mut table = FlowTable::new(&limits);
     let mut handler = InOrder {
         next: [[0; 2]; 64],
@@ -98,11 +99,12 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             payload: &payload,
             cut: u32::from(far & 8),
         };
-        table.segment(&segment, &mut handler);
+        let moment = clock.advance(frame.time);
+        table.segment(&segment, moment, &mut handler);
         if far & 0x40 != 0 {
-            table.tick(frame.time, frame, &mut handler);
+            table.tick(moment.now, frame, &mut handler);
         }
     }
-    table.finish(frame, &mut handler);
+    table.finish(clock.now(), frame, &mut handler);
     let _ = table.warnings();
 });

@@ -1,4 +1,4 @@
-//! The table against a naive twin: collect all segments, the first byte at each place wins.
+//! The flow table against a naive twin, which collects all segments and lets the first byte at each offset win.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
@@ -14,7 +14,7 @@ struct Sent {
     fin: bool,
 }
 
-/// What must come of it.
+/// Expected result.
 #[derive(Debug, Default)]
 struct Twin {
     /// By offset.
@@ -90,7 +90,7 @@ fn segments() -> impl Strategy<Value = Vec<Sent>> {
     })
 }
 
-/// The same with copies of random ranges, some of them altered, cut at random, in any order, and some lost.
+/// The same stream in random order, with copies of random ranges, altered bytes, snap length cuts and losses.
 fn disorder() -> impl Strategy<Value = Vec<Sent>> {
     let extra = prop::collection::vec((any::<prop::sample::Index>(), 2_usize..60, 0_u8..4), 0..20);
     (segments(), extra, prop::collection::vec(any::<u8>(), 60)).prop_flat_map(
@@ -139,7 +139,7 @@ fn received(wire: &Wire) -> Received {
         .unwrap_or_default()
 }
 
-/// Adjacent gaps as one: one may have been decided in two steps.
+/// Joins adjacent gaps: one may have been decided in two steps.
 fn joined(gaps: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut joined: Vec<(u64, u64)> = Vec::new();
     for (offset, length) in gaps {
@@ -155,7 +155,7 @@ proptest! {
     #![proptest_config(ProptestConfig { rng_seed: RngSeed::Fixed(959), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_gives_the_bytes_that_came_first(sent in disorder(), start in any::<u32>()) {
+    fn any_order_delivers_the_bytes_captured_first(sent in disorder(), start in any::<u32>()) {
         let mut wire = listen(start);
         let mut twin = Twin::default();
         for sent in &sent {
@@ -204,7 +204,7 @@ proptest! {
     }
 
     #[test]
-    fn whatever_is_sent_calls_keep_their_order_and_memory_comes_back(
+    fn arbitrary_segments_keep_the_call_order_and_the_limits(
         packets in prop::collection::vec(wild(), 1..120),
         ignore_at in prop::option::of(0_usize..20),
     ) {
@@ -229,7 +229,7 @@ proptest! {
     }
 }
 
-/// Any segment of one of five flows, mostly close to the others, and a pause after it.
+/// Any segment of one of five flows, mostly near the others, and a pause after it in milliseconds.
 fn wild() -> impl Strategy<Value = (Packet, i64)> {
     let number = || {
         prop_oneof![
