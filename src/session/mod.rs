@@ -37,5 +37,4 @@ mod trouble;
 mod unreachable;
 
 pub use options::Options;
-pub use tracker::standing::{Origin, Standing};
-pub use tracker::{PacketCounts, SessionTracker};
+pub use tracker::{Origin, PacketCounts, SessionTracker, Standing};

@@ -1,66 +1,77 @@
-//! What all sessions share: the outputs, the announced end points, the names, the data connections, the counts.
+//! State that all sessions share: outputs, announced endpoints, data connections, names, budgets.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
-use std::sync::Arc;
-
-use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::diagnosis::Several;
-use crate::model::record::Totals;
+use crate::model::record::{Totals, TransferDirection};
 use crate::model::trace::TracedConnection;
 use crate::model::{
     ContentId, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::protocol::dns::Names;
 use crate::session::data::content::DigestChoice;
-use crate::session::data::content_sink::ContentSink;
+use crate::session::data::content_sink::{ContentResources, ContentSink};
 use crate::session::data::data_channel::{DataChannel, DataId};
-use crate::session::data::early_data::EarlyData;
-use crate::session::data::first_bytes::AllFirstBytes;
-use crate::session::data::listing_text::ListingTexts;
+use crate::session::data::data_channels::DataChannels;
 use crate::session::negotiation::expectation::Expectations;
 use crate::session::options::Options;
 use crate::session::sessions_by_hosts::SessionsByHosts;
 use crate::session::unreachable::Unreachables;
 
+/// State that all sessions share.
 pub(crate) struct Shared<'s> {
     pub(crate) options: Options,
-    /// There is more than one capture, so that frames also say which.
+    /// More than one capture is read: reported frames name their capture.
     pub(crate) several_captures: bool,
+    /// Digests of new contents.
     pub(crate) digests: DigestChoice,
-    events: &'s mut dyn EventSink,
+    emitter: Emitter<'s>,
     pub(crate) files: &'s mut dyn TransferSink,
+    contents: ContentResources,
     pub(crate) expectations: Expectations,
     /// Sessions whose control connection is open.
     pub(crate) open: SessionsByHosts,
-    /// Those whose commands cannot be read, so that their data connections come unannounced.
+    /// Sessions whose commands cannot be read, so that their data connections are unannounced.
     pub(crate) encrypted: SessionsByHosts,
-    /// What may be announced later.
-    pub(crate) early: EarlyData,
+    pub(crate) early: EarlySearch,
     pub(crate) names: Names,
     pub(crate) unreachable: Unreachables,
     pub(crate) several: Several,
-    pub(crate) data: HashMap<DataId, Box<DataChannel>, RandomState>,
-    /// The frame being looked at.
+    pub(crate) data: DataChannels,
+    /// Frame being processed; events carry it.
     pub(crate) now: FrameRef,
-    /// Capture time, without the leaps of damaged records: what timers are started at.
+    /// Capture time without the jumps of damaged timestamps: start time of timers.
     pub(crate) clock: Timestamp,
-    pub(crate) totals: Totals,
-    warnings: BTreeMap<(WarningCode, String), Warning>,
-    contents: u64,
-    data_count: u64,
     /// Bytes of control lines and records that open sessions keep.
     pub(crate) kept_bytes: usize,
-    /// Each decoder at work holds one more reference.
-    decoders: Arc<()>,
-    texts: ListingTexts,
-    first_bytes: AllFirstBytes,
-    /// Transfers with a final reply that wait for their data connection: until when, session, transfer.
-    waiting: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
+    settle_timers: SettleTimers,
+}
+
+/// Request to search the early data connections for announced ones.
+#[derive(Debug, Default)]
+pub(crate) struct EarlySearch {
+    /// An endpoint was announced since the last search.
+    pub(crate) wanted: bool,
+}
+
+/// Event output, with the counts and warnings of everything emitted.
+struct Emitter<'s> {
+    events: &'s mut dyn EventSink,
+    totals: Totals,
+    /// Warnings by code and message, so that equal ones are counted and reported once.
+    warnings: BTreeMap<(WarningCode, String), Warning>,
+}
+
+/// Transfers with a final reply whose data connection has not ended yet.
+#[derive(Default)]
+struct SettleTimers {
+    /// Time of expiry, session, transfer; the earliest first.
+    queue: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
 }
 
 impl<'s> Shared<'s> {
+    /// Creates the shared state of a run.
     pub(crate) fn new(
         options: Options,
         several_captures: bool,
@@ -71,7 +82,7 @@ impl<'s> Shared<'s> {
             expectations: Expectations::new(options.limits.expectations),
             open: SessionsByHosts::default(),
             encrypted: SessionsByHosts::default(),
-            early: EarlyData::default(),
+            early: EarlySearch::default(),
             names: Names::new(options.limits.names),
             unreachable: Unreachables::default(),
             several: Several::default(),
@@ -82,80 +93,73 @@ impl<'s> Shared<'s> {
             },
             options,
             several_captures,
-            events,
+            emitter: Emitter {
+                events,
+                totals: Totals::default(),
+                warnings: BTreeMap::new(),
+            },
             files,
-            data: HashMap::default(),
+            contents: ContentResources::default(),
+            data: DataChannels::default(),
             now: FrameRef::default(),
             clock: Timestamp::default(),
-            totals: Totals::default(),
-            warnings: BTreeMap::new(),
-            contents: 0,
-            data_count: 0,
             kept_bytes: 0,
-            decoders: Arc::default(),
-            texts: ListingTexts::default(),
-            first_bytes: AllFirstBytes::default(),
-            waiting: BinaryHeap::new(),
+            settle_timers: SettleTimers::default(),
         }
     }
 
-    /// Tells the sinks what became known with the current frame.
+    /// Emits an event for the current frame; `session` is `None` for an event that belongs to no session.
     pub(crate) fn emit(&mut self, session: Option<u64>, kind: EventKind<'_>) {
-        match &kind {
-            EventKind::SessionStart { .. } => self.totals.sessions += 1,
-            EventKind::Transfer(transfer) => {
-                self.totals.transfers += 1;
-                if transfer.direction != crate::model::record::TransferDirection::Listing {
-                    self.totals.file_bytes = self.totals.file_bytes.saturating_add(transfer.bytes);
-                }
-            }
-            EventKind::Finding(_) => self.totals.findings += 1,
-            _ => {}
-        }
-        self.events.event(&Event {
+        self.emitter.emit(&Event {
             frame: self.now,
             session,
             kind,
         });
     }
 
-    /// Hands on the segments of a connection that is over.
+    /// Emits the segments of a closed connection.
     pub(crate) fn traced(&mut self, connection: TracedConnection) {
-        self.events.connection(connection);
+        self.emitter.events.connection(connection);
     }
 
-    /// Counts a warning; it is told at the end.
+    /// Counts a warning, which is emitted at the end of the input.
     pub(crate) fn warn(&mut self, code: WarningCode, message: impl Into<String>) {
-        let message = message.into();
-        let frame = self.now;
-        self.warnings
-            .entry((code, message))
-            .and_modify(|warning| warning.count += 1)
-            .or_insert_with_key(|(code, message)| {
-                Warning::new(*code, message.clone(), Some(frame))
-            });
+        self.emitter.warn(code, message.into(), self.now);
     }
 
-    /// A control line as it is kept: whole while there is room for the lines of all open sessions, else its beginning.
-    /// Tells whether it was cut.
+    /// Returns all warnings, and forgets them.
+    pub(crate) fn take_warnings(&mut self) -> Vec<Warning> {
+        std::mem::take(&mut self.emitter.warnings)
+            .into_values()
+            .collect()
+    }
+
+    /// Returns the counts of everything emitted so far.
+    pub(crate) const fn totals(&self) -> &Totals {
+        &self.emitter.totals
+    }
+
+    /// Returns as much of a control line as may be kept, and whether that is less than the line.
+    ///
+    /// Lines are kept whole until the lines of all open sessions exceed the limit.
     pub(crate) fn keep_text<'a>(&mut self, line: &'a [u8]) -> (&'a [u8], bool) {
-        let room = self.kept_bytes <= self.options.limits.record_bytes || line.len() <= SHORT_LINE;
-        let kept = if room { line } else { &line[..SHORT_LINE] };
+        let whole = self.kept_bytes <= self.options.limits.record_bytes || line.len() <= SHORT_LINE;
+        let kept = if whole { line } else { &line[..SHORT_LINE] };
         self.kept_bytes += kept.len() * COPIES;
-        if !room {
+        if !whole {
             self.warn(
                 WarningCode::LimitReached,
                 "open sessions hold too much text; long lines were cut",
             );
         }
-        (kept, !room)
+        (kept, !whole)
     }
 
-    /// Whether a record that takes so many bytes may be kept until its session ends; it counts from now on.
+    /// Returns whether a record of `bytes` bytes may be kept until its session ends, and counts it if so.
     pub(crate) fn keep_record(&mut self, bytes: usize) -> bool {
         let kept = self.kept_bytes.saturating_add(bytes);
-        let room = kept <= self.options.limits.record_bytes;
-        if room {
+        let fits = kept <= self.options.limits.record_bytes;
+        if fits {
             self.kept_bytes = kept;
         } else {
             self.warn(
@@ -163,74 +167,94 @@ impl<'s> Shared<'s> {
                 "open sessions have too many steps and transfers; the rest were left out of their whole",
             );
         }
-        room
+        fits
     }
 
-    /// The transfer is settled after a while even if its data connection is not seen to end.
+    /// Starts the timer after which a transfer is settled even if its data connection has not ended.
     pub(crate) fn wait_for_data(&mut self, session: u64, transfer: u64) {
         let until = self.clock.plus(self.options.limits.settle);
-        self.waiting.push(Reverse((until, session, transfer)));
+        self.settle_timers
+            .queue
+            .push(Reverse((until, session, transfer)));
     }
 
-    /// The next transfer that waited long enough.
+    /// Returns session and number of the next transfer whose timer has expired at `now`; `None` if there is none.
     pub(crate) fn waited(&mut self, now: Timestamp) -> Option<(u64, u64)> {
-        let Reverse((until, session, transfer)) = *self.waiting.peek()?;
+        let Reverse((until, session, transfer)) = *self.settle_timers.queue.peek()?;
         if until > now {
             return None;
         }
-        self.waiting.pop();
+        self.settle_timers.queue.pop();
         Some((session, transfer))
     }
 
-    pub(crate) fn take_warnings(&mut self) -> Vec<Warning> {
-        std::mem::take(&mut self.warnings).into_values().collect()
+    /// Requests a search of the early data connections: an endpoint was announced.
+    #[allow(dead_code, reason = "replaces direct access to the field")]
+    pub(crate) const fn search_early_data(&mut self) {
+        self.early.wanted = true;
     }
 
+    /// Returns whether a search of the early data connections was requested, and withdraws the request.
+    pub(crate) const fn take_early_search(&mut self) -> bool {
+        std::mem::replace(&mut self.early.wanted, false)
+    }
+
+    /// Returns the next unused content number.
     pub(crate) fn next_content(&mut self) -> ContentId {
-        self.contents += 1;
-        ContentId(self.contents)
+        self.contents.next_id()
     }
 
-    /// Takes up a data connection, or what follows on one.
+    /// Adds a data connection, or the next part of one.
     pub(crate) fn add_channel(&mut self, channel: DataChannel) -> DataId {
-        self.data_count += 1;
-        let id = DataId(self.data_count);
-        self.data.insert(id, Box::new(channel));
-        id
+        self.data.add(channel)
     }
 
-    /// A data connection, and where its bytes go.
+    /// Returns a data connection and the destination of its bytes; `None` if it is gone.
     pub(crate) fn channel(&mut self, id: DataId) -> Option<(&mut DataChannel, ContentSink<'_>)> {
         let channel = self.data.get_mut(&id)?;
-        let sink = ContentSink {
-            options: &self.options,
-            digests: self.digests,
-            files: &mut *self.files,
-            texts: &self.texts,
-            first_bytes: &self.first_bytes,
-            contents: &mut self.contents,
-            decoders: &self.decoders,
-        };
+        let sink = self
+            .contents
+            .sink(&self.options, self.digests, &mut *self.files);
         Some((channel, sink))
     }
 
-    /// Where bytes go.
+    /// Returns the destination of the bytes of a data connection.
     pub(crate) fn sink(&mut self) -> ContentSink<'_> {
-        ContentSink {
-            options: &self.options,
-            digests: self.digests,
-            files: &mut *self.files,
-            texts: &self.texts,
-            first_bytes: &self.first_bytes,
-            contents: &mut self.contents,
-            decoders: &self.decoders,
-        }
+        self.contents
+            .sink(&self.options, self.digests, &mut *self.files)
     }
 }
 
-/// Bytes kept of a control line when room is short.
+impl Emitter<'_> {
+    fn emit(&mut self, event: &Event<'_>) {
+        let totals = &mut self.totals;
+        match &event.kind {
+            EventKind::SessionStart { .. } => totals.sessions += 1,
+            EventKind::Transfer(transfer) => {
+                totals.transfers += 1;
+                if transfer.direction != TransferDirection::Listing {
+                    totals.file_bytes = totals.file_bytes.saturating_add(transfer.bytes);
+                }
+            }
+            EventKind::Finding(_) => totals.findings += 1,
+            _ => {}
+        }
+        self.events.event(event);
+    }
+
+    fn warn(&mut self, code: WarningCode, message: String, frame: FrameRef) {
+        self.warnings
+            .entry((code, message))
+            .and_modify(|warning| warning.count += 1)
+            .or_insert_with_key(|(code, message)| {
+                Warning::new(*code, message.clone(), Some(frame))
+            });
+    }
+}
+
+/// Bytes kept of a control line once the limit is exceeded.
 const SHORT_LINE: usize = 256;
 
-/// How often a line stands in the state of a session, until its step is told: in the command as it was sent and as it will
-/// be told, and with the argument and the path of a transfer.
+/// Copies of a control line in the state of its session until its step is emitted: the command as sent and as reported, and
+/// the argument and path of its transfer.
 pub(crate) const COPIES: usize = 4;

@@ -1,90 +1,60 @@
-//! One data connection: which negotiation it belongs to, and its bytes both ways.
+//! One data connection: the negotiation it is bound to, and the file it carries.
 
-use crate::model::record::{
-    Address, Close, Connection, DataType, Link, LinkMethod, Opener, TransferMode,
-};
+use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef, TransferSink};
 use crate::protocol::community_id::community_id;
-use crate::protocol::ftp::representation::{Coding, FileEnds};
+use crate::protocol::ftp::FTP_DATA_PORT;
+use crate::protocol::ftp::representation::Coding;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::data::content::Content;
 use crate::session::data::content_sink::ContentSink;
 use crate::session::data::decoding::Decoding;
 use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
+use crate::session::data::payload::Payload;
+pub(crate) use crate::session::data::payload::Purpose;
+use crate::session::data::shared_connection::{Before, FilePart};
 use crate::session::negotiation::confidence::Agreement;
 use crate::session::negotiation::expectation::NegotiationId;
 
-/// Names a data connection; never used twice in a run.
+/// Identifies a data channel; never reused within a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct DataId(pub(crate) u64);
 
-/// What the bytes are, as far as it is known while they pass.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Purpose {
-    /// No command claimed the connection yet.
-    Unknown,
-    /// A listing, whose text is kept and not saved.
-    Listing,
-    /// A file, sent in this direction.
-    File(Direction),
-}
-
-/// One data connection.
+/// A data connection, or the part of one that carries one file.
 pub(crate) struct DataChannel {
     pub(crate) key: FlowKey,
-    /// The negotiation that announced it.
-    pub(crate) negotiation: Option<NegotiationId>,
-    pub(crate) link: Link,
-    /// The direction in which the FTP client sends.
+    /// Direction in which the FTP client sends.
     pub(crate) client_way: Direction,
-    pub(crate) purpose: Purpose,
-    /// By [`Direction::index`].
-    pub(crate) contents: [Option<Box<Content>>; 2],
-    /// The file that the bytes of one direction stand for.
-    pub(crate) decoding: Option<(Direction, Box<Decoding>)>,
-    /// Line ends of the bytes of this direction are counted: they are sent as text.
-    pub(crate) lines: Option<Direction>,
-    /// As of the last time anything but bytes happened.
-    pub(crate) summary: FlowSummary,
-    pub(crate) closed: Option<CloseReason>,
-    /// The session that announced it, where no command of that session used it.
+    /// Negotiation that announced the connection; `None` for an unannounced one, and once no command used it.
+    pub(crate) negotiation: Option<NegotiationId>,
+    /// Method and confidence of the binding to `negotiation`.
+    pub(crate) link: Link,
+    /// Session that announced the connection; `None` unless no command of that session used it.
     pub(crate) announcer: Option<u64>,
-    /// What passes on it, where it may belong to a session whose commands cannot be read, and that session.
-    pub(crate) encrypted: Option<Box<EncryptedStream>>,
-    pub(crate) home: Option<u64>,
-    /// Its port alone says that it carries data, so that clear bytes are worth keeping.
-    pub(crate) is_data: bool,
-    /// Everything was told; only its last segments are still to come.
-    pub(crate) settled: bool,
-    /// MODE in force when it was opened.
-    pub(crate) mode: TransferMode,
-    /// Where files end, by [`Direction::index`]; `None` where only the end of the connection ends one.
-    pub(crate) ends: [Option<FileEnds>; 2],
-    /// The file is over, though the connection is not.
-    pub(crate) ended: Option<FrameRef>,
-    /// The next file began before anything said that this one is over.
-    pub(crate) cut_off: bool,
-    /// What came on the same connection before this file.
-    pub(crate) before: Option<Box<Before>>,
-    /// Where in the stream this file begins, by [`Direction::index`].
-    pub(crate) base: [u64; 2],
-    /// The same connection as another session sees it.
-    pub(crate) twin: Option<DataId>,
-}
-
-/// What is known of a data connection where a file begins that is not its first.
-#[derive(Clone, Debug)]
-pub(crate) struct Before {
-    /// The connection until then.
+    /// Session with unreadable commands that the connection may belong to; `None` for any other connection.
+    encrypted_session: Option<u64>,
+    /// Same connection as bound to another session; `None` unless two servers exchange a file (RFC 959 section 5.2).
+    twin: Option<DataId>,
+    /// Summary of the flow as of its last event other than bytes.
     pub(crate) summary: FlowSummary,
-    /// Nothing lies between the file before and this one.
-    pub(crate) start_known: bool,
-    /// The first byte of this file.
-    pub(crate) first: Option<FrameRef>,
+    /// `None` while the connection is open.
+    pub(crate) closed: Option<CloseReason>,
+    /// TLS records seen on the connection; `None` unless it has an `encrypted_session`.
+    pub(crate) encrypted: Option<Box<EncryptedStream>>,
+    /// Cleartext is kept, because the port alone shows that the connection carries data.
+    keeps_cleartext: bool,
+    payload: Payload,
+    part: FilePart,
+    /// Frame with the end-of-file mark of MODE B or C; `None` before it.
+    pub(crate) ended: Option<FrameRef>,
+    /// State of the connection where this file begins; `None` for the first file of a connection.
+    pub(crate) before: Option<Box<Before>>,
 }
 
 impl DataChannel {
-    /// A connection that was waited for; `listener` is the end that listens, `client_listens` in active modes.
+    /// Creates the channel of an announced connection.
+    ///
+    /// `listener` is the endpoint that was announced; `client_listens` in the active modes.
     pub(crate) fn expected(
         negotiation: NegotiationId,
         link: Link,
@@ -104,23 +74,22 @@ impl DataChannel {
         Self::new(Some(negotiation), link, client_way, summary)
     }
 
-    /// A connection from port 20 that nobody announced; the link is never shown.
+    /// Creates the channel of a connection from port 20 that no session announced.
     pub(crate) fn unannounced(summary: &FlowSummary) -> Self {
-        let from_low = summary.key.low.port == FTP_DATA;
+        let from_low = summary.key.low.port == FTP_DATA_PORT;
         let client_way = if from_low {
             Direction::Down
         } else {
             Direction::Up
         };
-        Self::new(
-            None,
-            Agreement::PortAndOneHost.link(false),
-            client_way,
-            summary,
-        )
+        // Unmatched data is reported without its link.
+        let link = Agreement::PortAndOneHost.link(false);
+        Self::new(None, link, client_way, summary)
     }
 
-    /// A connection that may belong to `session`, whose commands cannot be read; `client_way` as far as the ends tell.
+    /// Creates the channel of a connection that may belong to `session`, whose commands cannot be read.
+    ///
+    /// `client_way` is a guess from the endpoints, which the TLS handshake may correct.
     pub(crate) fn unreadable(session: u64, client_way: Direction, summary: &FlowSummary) -> Self {
         let link = Link {
             method: LinkMethod::EncryptedSession,
@@ -129,8 +98,8 @@ impl DataChannel {
         let ports = [summary.key.low.port, summary.key.high.port];
         Self {
             encrypted: Some(Box::default()),
-            home: Some(session),
-            is_data: ports.contains(&FTP_DATA),
+            encrypted_session: Some(session),
+            keeps_cleartext: ports.contains(&FTP_DATA_PORT),
             ..Self::new(None, link, client_way, summary)
         }
     }
@@ -143,53 +112,112 @@ impl DataChannel {
     ) -> Self {
         Self {
             key: summary.key,
+            client_way,
             negotiation,
             link,
-            client_way,
-            purpose: Purpose::Unknown,
-            contents: [None, None],
-            decoding: None,
-            lines: None,
+            announcer: None,
+            encrypted_session: None,
+            twin: None,
             summary: summary.clone(),
             closed: None,
-            announcer: None,
             encrypted: None,
-            home: None,
-            is_data: true,
-            settled: false,
-            mode: TransferMode::Stream,
-            ends: [None, None],
+            keeps_cleartext: true,
+            payload: Payload::default(),
+            part: FilePart::default(),
             ended: None,
-            cut_off: false,
             before: None,
-            base: [0; 2],
-            twin: None,
         }
     }
 
-    /// Everything was told: the bytes are dropped, and what still comes is not looked at.
-    pub(crate) fn settle(&mut self) {
-        self.contents = [None, None];
-        self.decoding = None;
-        self.settled = true;
+    /// Returns the endpoints of the connection.
+    pub(crate) const fn key(&self) -> FlowKey {
+        self.key
     }
 
-    /// Whether everything was told.
-    pub(crate) const fn is_settled(&self) -> bool {
-        self.settled
+    /// Returns the direction in which the FTP client sends.
+    pub(crate) const fn client_way(&self) -> Direction {
+        self.client_way
     }
 
-    /// The FTP server's end.
+    /// Returns the FTP server's endpoint.
     pub(crate) const fn server(&self) -> Endpoint {
         self.key.destination(self.client_way)
     }
 
-    /// The FTP client's end.
+    /// Returns the FTP client's endpoint.
     pub(crate) const fn client(&self) -> Endpoint {
         self.key.source(self.client_way)
     }
 
-    /// Bytes in order. Tells how many of them are of this file: all, unless it ends among them.
+    /// Returns the negotiation that the connection is bound to; `None` if it is unannounced or unbound.
+    pub(crate) const fn negotiation(&self) -> Option<NegotiationId> {
+        self.negotiation
+    }
+
+    /// Unbinds the channel from its negotiation; `session` announced the connection, or may own it.
+    pub(crate) const fn unbind(&mut self, session: u64) {
+        self.negotiation = None;
+        self.announcer = Some(session);
+    }
+
+    /// Returns the session with unreadable commands that the connection may belong to; `None` for any other connection.
+    pub(crate) const fn encrypted_session(&self) -> Option<u64> {
+        self.encrypted_session
+    }
+
+    /// Returns the session that the connection belongs to, or may belong to; `None` if there is none.
+    pub(crate) fn claimant(&self) -> Option<u64> {
+        let bound = self.negotiation.map(|negotiation| negotiation.session);
+        bound.or(self.encrypted_session).or(self.announcer)
+    }
+
+    /// Returns the same connection as bound to another session; `None` unless two servers exchange a file.
+    pub(crate) const fn twin(&self) -> Option<DataId> {
+        self.twin
+    }
+
+    /// Records the same connection as bound to another session.
+    pub(crate) const fn set_twin(&mut self, twin: DataId) {
+        self.twin = Some(twin);
+    }
+
+    /// Returns the summary of the flow as of its last event other than bytes.
+    pub(crate) const fn summary(&self) -> &FlowSummary {
+        &self.summary
+    }
+
+    /// Replaces the summary of the flow.
+    pub(crate) fn update_summary(&mut self, summary: &FlowSummary) {
+        self.summary.clone_from(summary);
+    }
+
+    /// Records the end of the connection.
+    pub(crate) fn close(&mut self, reason: CloseReason, summary: &FlowSummary) {
+        self.closed = Some(reason);
+        self.summary.clone_from(summary);
+    }
+
+    /// Returns whether the connection is closed.
+    pub(crate) const fn is_closed(&self) -> bool {
+        self.closed.is_some()
+    }
+
+    /// Returns the TLS records seen on the connection; `None` unless it may belong to an encrypted session.
+    pub(crate) fn encrypted(&self) -> Option<&EncryptedStream> {
+        self.encrypted.as_deref()
+    }
+
+    /// Drops the bytes of a channel whose transfer has been reported, and ignores further bytes.
+    pub(crate) fn settle(&mut self) {
+        self.payload.settle();
+    }
+
+    /// Returns whether the transfer of the channel has been reported.
+    pub(crate) const fn is_settled(&self) -> bool {
+        self.payload.is_settled()
+    }
+
+    /// Processes bytes in stream order. Returns how many of them belong to this file: all, unless it ends among them.
     pub(crate) fn data(
         &mut self,
         direction: Direction,
@@ -197,162 +225,79 @@ impl DataChannel {
         mut sink: ContentSink<'_>,
     ) -> usize {
         let all = chunk.bytes.len();
-        if self.settled {
+        if self.is_settled() {
             return all;
         }
         let mut held = Vec::new();
         if let Some(stream) = &mut self.encrypted {
             let nature;
             (nature, held) = stream.data(direction, chunk.bytes);
-            if nature != Nature::Clear || !self.is_data {
+            if nature != Nature::Clear || !self.keeps_cleartext {
                 return all;
             }
         }
         if !held.is_empty() {
+            // Up to two bytes may begin a TLS record, and are held until the third shows that they do not.
             let offset = chunk.offset.saturating_sub(held.len() as u64);
-            self.write(direction, offset, &held, &mut sink);
+            self.payload.write(direction, offset, &held, &mut sink);
         }
-        let end = self.ends[direction.index()]
-            .as_mut()
-            .and_then(|ends| ends.push(chunk.bytes));
+        let end = self.part.find_end(direction, chunk.bytes);
         if end.is_some() {
             self.ended = Some(chunk.frame);
         }
         let used = end.unwrap_or(all);
-        let offset = chunk.offset.saturating_sub(self.base[direction.index()]);
-        self.write(direction, offset, &chunk.bytes[..used], &mut sink);
+        let offset = self.part.offset_in_file(direction, chunk.offset);
+        let bytes = &chunk.bytes[..used];
+        self.payload.write(direction, offset, bytes, &mut sink);
         if let Some(before) = &mut self.before {
             before.first.get_or_insert(chunk.arrived);
         }
         used
     }
 
-    fn write(
-        &mut self,
-        direction: Direction,
-        offset: u64,
-        bytes: &[u8],
-        sink: &mut ContentSink<'_>,
-    ) {
-        let purpose = self.purpose;
-        let text_room = match purpose {
-            Purpose::Unknown => UNCLAIMED_TEXT,
-            Purpose::Listing => sink.options.limits.listing_bytes,
-            Purpose::File(_) => 0,
-        };
-        let content = self.content_mut(direction, sink);
-        content.write(offset, bytes, text_room);
-        let save = match purpose {
-            Purpose::Unknown => true,
-            Purpose::Listing => false,
-            Purpose::File(way) => way == direction,
-        };
-        if save {
-            content.stored = true;
-            let id = content.id;
-            sink.files.write(id, offset, bytes);
-        }
-        if let Some((way, decoding)) = &mut self.decoding
-            && *way == direction
-        {
-            let raw = self.contents[direction.index()].as_deref();
-            decoding.push(bytes, raw, text_room, save, sink);
-        }
-    }
-
-    /// A command claims the connection, and says what its bytes are.
-    pub(crate) fn claim(&mut self, purpose: Purpose, coding: Coding, mut sink: ContentSink<'_>) {
-        self.purpose = purpose;
-        if self.decoding.is_some() || self.settled {
-            return;
-        }
-        let way = match purpose {
-            Purpose::File(way) => way,
-            Purpose::Listing => self.client_way.reverse(),
-            Purpose::Unknown => return,
-        };
-        if purpose == Purpose::File(way) && coding.data_type == DataType::Ascii {
-            self.lines = Some(way);
-            if let Some(content) = &mut self.contents[way.index()] {
-                content.count_line_ends();
-            }
-        }
-        let Some(mut decoding) = Decoding::new(coding, purpose == Purpose::File(way), &mut sink)
-        else {
-            return;
-        };
-        if let Some(content) = self.content(way).filter(|content| content.length > 0) {
-            match content.text() {
-                Some((text, _)) if text.len() as u64 == content.length => {
-                    let (room, save) = self.room_and_save(&sink);
-                    decoding.push(text, Some(content), room, save, &mut sink);
-                }
-                _ => decoding.stop("bytes that came before the command were not kept"),
-            }
-        }
-        self.decoding = Some((way, Box::new(decoding)));
-    }
-
-    /// What was said of its bytes was wrong: they are decoded otherwise, if none were yet.
-    pub(crate) fn forget_decoding(&mut self) {
-        if let Some((_, decoding)) = &mut self.decoding {
-            if decoding.content.length == 0 {
-                self.decoding = None;
-            } else {
-                decoding.stop("the type of the transfer was not known when it began");
-            }
-        }
-    }
-
-    /// No more bytes come: what is decoded is all there is.
-    pub(crate) fn finish_decoding(&mut self, mut sink: ContentSink<'_>) {
-        let (room, save) = self.room_and_save(&sink);
-        if let Some((way, decoding)) = &mut self.decoding {
-            let raw = self.contents[way.index()].as_deref();
-            decoding.finish(raw, room, save, &mut sink);
-        }
-    }
-
-    /// The file that the bytes of this direction stand for, where they are not the file.
-    pub(crate) fn decoded(&self, direction: Direction) -> Option<&Decoding> {
-        let (way, decoding) = self.decoding.as_ref()?;
-        (*way == direction && decoding.applies()).then_some(&**decoding)
-    }
-
-    fn room_and_save(&self, sink: &ContentSink<'_>) -> (usize, bool) {
-        match self.purpose {
-            Purpose::Listing => (sink.options.limits.listing_bytes, false),
-            Purpose::File(_) => (0, true),
-            Purpose::Unknown => (0, false),
-        }
-    }
-
-    /// Bytes that will not come.
+    /// Records bytes that are not in the capture.
     pub(crate) fn gap(&mut self, direction: Direction, gap: Gap, mut sink: ContentSink<'_>) {
         if let Some(stream) = &mut self.encrypted {
             stream.gap(direction, gap.length);
         }
-        if !self.settled && self.encrypted.as_ref().is_none_or(|_| self.is_data) {
-            if let Some(ends) = &mut self.ends[direction.index()] {
-                ends.skip(gap.length);
-            }
-            let offset = gap.offset.saturating_sub(self.base[direction.index()]);
-            self.content_mut(direction, &mut sink)
-                .gap(offset, gap.length);
-            if let Some((way, decoding)) = &mut self.decoding
-                && *way == direction
-            {
-                decoding.stop("bytes are missing");
-            }
+        let unreadable = self.encrypted.is_some() && !self.keeps_cleartext;
+        if self.is_settled() || unreadable {
+            return;
         }
+        self.part.skip(direction, gap.length);
+        let offset = self.part.offset_in_file(direction, gap.offset);
+        self.payload.gap(direction, offset, gap.length, &mut sink);
     }
 
-    /// What was sent in this direction.
+    /// Applies the purpose and the encoding that a transfer command gives the bytes.
+    pub(crate) fn claim(&mut self, purpose: Purpose, coding: Coding, sink: ContentSink<'_>) {
+        self.payload.claim(purpose, self.client_way, coding, sink);
+    }
+
+    /// Discards a decoding whose representation proved wrong, or stops it if bytes were decoded already.
+    pub(crate) fn forget_decoding(&mut self) {
+        self.payload.reset_decoding();
+    }
+
+    /// Completes the decoding: no more bytes follow.
+    pub(crate) fn finish_decoding(&mut self, sink: ContentSink<'_>) {
+        self.payload.finish_decoding(sink);
+    }
+
+    /// Returns the file that the bytes of this direction encode; `None` if the bytes are the file.
+    pub(crate) fn decoded(&self, direction: Direction) -> Option<&Decoding> {
+        self.payload.decoded(direction)
+    }
+
+    /// Returns the bytes sent in this direction; `None` if there are none, not even a gap.
     pub(crate) fn content(&self, direction: Direction) -> Option<&Content> {
-        self.contents[direction.index()].as_deref()
+        self.payload.content(direction)
     }
 
-    /// TLS runs on it: both ends began with its records, or one did and `expected` says that this is what to expect.
+    /// Returns whether the connection carries TLS.
+    ///
+    /// Both sides must begin with a TLS record. A side that sent nothing counts as well if `expected`, which is the case
+    /// after PROT P.
     pub(crate) fn is_encrypted(&self, expected: bool) -> bool {
         let begins = |way| self.content(way).map(Content::begins_with_record);
         match (begins(Direction::Up), begins(Direction::Down)) {
@@ -362,7 +307,7 @@ impl DataChannel {
         }
     }
 
-    /// The direction that carried more.
+    /// Returns the direction that carried more bytes, [`Direction::Down`] if both carried as many.
     pub(crate) fn heavier_way(&self) -> Direction {
         let carried = |way| self.content(way).map_or(0, |content| content.bytes);
         if carried(Direction::Up) > carried(Direction::Down) {
@@ -372,39 +317,29 @@ impl DataChannel {
         }
     }
 
-    /// Drops saved bytes that turned out to be no file.
+    /// Discards saved bytes that proved to be no file.
     pub(crate) fn discard(&self, direction: Direction, files: &mut dyn TransferSink) {
-        if let Some(content) = self.content(direction)
-            && content.stored
-        {
-            files.discard(content.id);
-        }
-        if let Some(decoding) = self.decoded(direction)
-            && decoding.content.stored
-        {
-            files.discard(decoding.content.id);
-        }
+        self.payload.discard(direction, files);
     }
 
-    /// True once more was seen than SYNs without an answer or an RST in their place.
+    /// Returns whether the connection was established: a lone SYN, or one answered by RST, is not enough.
     pub(crate) fn was_open(&self) -> bool {
-        self.summary.established.is_some()
-            || (self.summary.sent(Direction::Up).syn.is_some()
-                && self.summary.sent(Direction::Down).syn.is_some())
-            || self
-                .contents
-                .iter()
-                .flatten()
-                .any(|content| content.bytes > 0)
-            || (self.summary.initiator.is_none()
-                && self
-                    .summary
+        let summary = &self.summary;
+        let both_syns = [Direction::Up, Direction::Down]
+            .into_iter()
+            .all(|way| summary.sent(way).syn.is_some());
+        // Without a captured handshake any segment but a lone RST belongs to an established connection.
+        let joined_later = || {
+            summary.initiator.is_none()
+                && summary
                     .half
                     .iter()
-                    .any(|half| half.segments > u64::from(half.irregular().rst.is_some())))
+                    .any(|half| half.segments > u64::from(half.irregular().rst.is_some()))
+        };
+        summary.established.is_some() || both_syns || self.payload.has_bytes() || joined_later()
     }
 
-    /// The connection as the report shows it.
+    /// Returns the connection for the report; `way` carries the payload.
     pub(crate) fn record(&self, way: Direction) -> Connection {
         let opened_by = self.summary.initiator.map(|initiator| {
             if initiator == self.client_way {
@@ -421,7 +356,7 @@ impl DataChannel {
         let sent = summary.sent(way);
         let fin = sent.fin.or(sent.irregular().fin_acknowledged).is_some()
             || matches!(self.closed, Some(CloseReason::Fin));
-        // Of a connection with several files, the part with this one.
+        // Counters of a flow include the earlier files on the same connection, which are subtracted.
         let before = self.before.as_deref();
         let first = before
             .and_then(|before| before.first)
@@ -437,7 +372,7 @@ impl DataChannel {
         };
         let closed_before = before.map_or(0.0, |before| closed(&before.summary));
         Connection {
-            client: Address::from(self.key.source(self.client_way)),
+            client: Address::from(self.client()),
             server: Address::from(self.server()),
             opened_by,
             start: first.time,
@@ -464,22 +399,130 @@ impl DataChannel {
             community_id: community_id(&self.key),
         }
     }
+}
 
-    fn content_mut(&mut self, direction: Direction, sink: &mut ContentSink<'_>) -> &mut Content {
-        let lines = self.lines == Some(direction);
-        self.contents[direction.index()].get_or_insert_with(|| {
-            let content = Content::new(sink.next_content(), sink.digests);
-            let mut content = content.among(sink.texts, sink.first_bytes);
-            if lines {
-                content.count_line_ends();
-            }
-            Box::new(content)
-        })
+/// Several files on one connection; the picture is in [`shared_connection`](crate::session::data::shared_connection).
+impl DataChannel {
+    /// Sets the transfer mode in force when the connection was opened, which decides where files end.
+    pub(crate) fn carries(&mut self, mode: crate::model::record::TransferMode) {
+        self.part = FilePart::new(mode);
+    }
+
+    /// Returns whether the transfer mode marks the end of a file, so that another may follow.
+    pub(crate) fn marks_ends(&self) -> bool {
+        self.part.marks_ends()
+    }
+
+    /// Treats the rest of the connection as one file.
+    pub(crate) fn ignore_ends(&mut self) {
+        self.part.ignore_ends();
+        self.ended = None;
+    }
+
+    /// Returns the frame with the end-of-file mark; `None` if there is no mark, or not yet.
+    pub(crate) const fn end_mark(&self) -> Option<FrameRef> {
+        self.ended
+    }
+
+    /// Returns whether no more bytes follow for the file.
+    pub(crate) const fn is_over(&self) -> bool {
+        self.closed.is_some() || self.ended.is_some() || self.part.is_cut_off()
+    }
+
+    /// Returns whether no other file follows on the connection.
+    pub(crate) const fn is_last_file(&self) -> bool {
+        self.ended.is_none() && !self.part.is_cut_off()
+    }
+
+    /// Returns whether this is the remainder of a connection after a file, without a byte so far.
+    pub(crate) fn is_bare_rest(&self) -> bool {
+        self.before.is_some() && self.payload.is_empty()
+    }
+
+    /// Splits off the completed file and returns it; `self` becomes the remainder of the connection.
+    ///
+    /// `summary` is the flow at the end of the file, `None` if it did not change since the last event.
+    pub(crate) fn split(&mut self, summary: Option<&FlowSummary>, at: FrameRef) -> Self {
+        if let Some(summary) = summary {
+            self.summary.clone_from(summary);
+        }
+        let sure = self.ended.is_some() || self.part.is_at_end();
+        let rest = Self {
+            key: self.key,
+            client_way: self.client_way,
+            negotiation: self.negotiation,
+            link: self.link,
+            announcer: None,
+            encrypted_session: None,
+            twin: self.twin.take(),
+            summary: self.summary.clone(),
+            closed: None,
+            encrypted: None,
+            keeps_cleartext: self.keeps_cleartext,
+            payload: Payload::default(),
+            part: self.part.next(self.payload.lengths()),
+            ended: None,
+            before: Some(Box::new(Before {
+                summary: self.summary.clone(),
+                start_known: sure,
+                first: None,
+            })),
+        };
+        let mut file = std::mem::replace(self, rest);
+        if sure {
+            file.ended.get_or_insert(at);
+        } else {
+            // The mark of its end was lost: only the next transfer command shows that the file is over.
+            file.part.cut_off();
+        }
+        file
     }
 }
 
-/// The server's data port by default (RFC 959 section 3.2: the port beside the control port).
-pub(crate) const FTP_DATA: u16 = 20;
+#[allow(
+    dead_code,
+    reason = "the fields of these names become private once nothing else reads them"
+)]
+impl DataChannel {
+    /// Corrects the direction in which the FTP client sends.
+    pub(crate) const fn set_client_way(&mut self, direction: Direction) {
+        self.client_way = direction;
+    }
 
-/// Text kept of a connection that no command claimed yet.
-const UNCLAIMED_TEXT: usize = 64 << 10;
+    /// Returns the method and confidence of the binding.
+    pub(crate) const fn link(&self) -> Link {
+        self.link
+    }
+
+    /// Binds the channel to another negotiation of the same session; does nothing for an unbound channel.
+    pub(crate) const fn rebind(&mut self, number: u64) {
+        if let Some(negotiation) = &mut self.negotiation {
+            negotiation.number = number;
+        }
+    }
+
+    /// Returns the session that announced the connection without using it; `None` if there is none.
+    pub(crate) const fn announcer(&self) -> Option<u64> {
+        self.announcer
+    }
+
+    /// Returns the reason for which the connection was closed; `None` while it is open.
+    pub(crate) const fn close_reason(&self) -> Option<CloseReason> {
+        self.closed
+    }
+
+    /// Takes the TLS records seen on the connection; `None` unless it may belong to an encrypted session.
+    pub(crate) fn take_encrypted(&mut self) -> Option<Box<EncryptedStream>> {
+        self.encrypted.take()
+    }
+
+    /// Returns whether this is the first file of its connection.
+    pub(crate) const fn is_first_file(&self) -> bool {
+        self.before.is_none()
+    }
+
+    /// Returns whether the first byte of the file is known: it begins the connection or follows an end-of-file mark.
+    pub(crate) fn is_start_known(&self) -> bool {
+        self.before.as_ref().is_none_or(|before| before.start_known)
+    }
+}

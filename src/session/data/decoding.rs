@@ -38,12 +38,11 @@ impl Decoding {
         Some(Self {
             decoder,
             steps: coding.steps(),
-            content: Content::new(sink.next_content(), sink.digests)
-                .among(sink.texts, sink.first_bytes),
+            content: sink.new_content(),
             problem: None,
             finished: false,
             undecided,
-            place: Some(sink.decoder_place()?),
+            place: Some(sink.reserve_decoder()?),
         })
     }
 

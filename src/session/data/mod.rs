@@ -13,11 +13,12 @@
 pub(crate) mod content;
 pub(crate) mod content_sink;
 pub(crate) mod data_channel;
+pub(crate) mod data_channels;
 pub(crate) mod decoding;
-pub(crate) mod early_data;
 pub(crate) mod encrypted_stream;
 pub(crate) mod first_bytes;
 pub(crate) mod line_ends;
 pub(crate) mod listing_text;
+pub(crate) mod payload;
 pub(crate) mod shared_connection;
 pub(crate) mod unmatched;

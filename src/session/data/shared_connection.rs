@@ -5,102 +5,101 @@
 //! channels      part 1         part 2        the rest, which keeps the name of the connection
 //! ```
 //!
-//! At the end of a file what is known of it becomes a channel of its own, which its transfer is settled with; the rest waits
-//! for the next transfer command. Where the mode's own mark of the end was lost, the next command ends the file.
+//! At the end of a file its part becomes a channel of its own, with which its transfer is settled; the rest waits for the next
+//! transfer command. If the mode's end-of-file mark was lost, the next command ends the file.
 
-use crate::model::FrameRef;
 use crate::model::record::TransferMode;
+use crate::model::{Direction, FrameRef};
 use crate::protocol::ftp::representation::FileEnds;
 use crate::reassembly::FlowSummary;
-use crate::session::data::data_channel::{Before, DataChannel, DataId, Purpose};
+use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::ftp_session::Session;
 use crate::session::shared::Shared;
 use crate::session::transfers::transfer_state::TransferState;
 
-impl DataChannel {
-    /// From its first byte on it carries files in this mode.
-    pub(crate) fn carries(&mut self, mode: TransferMode) {
-        self.mode = mode;
-        self.ends = [FileEnds::new(mode), FileEnds::new(mode)];
+/// Position of one file within the byte stream of its data connection.
+#[derive(Default)]
+pub(super) struct FilePart {
+    /// MODE in force when the connection was opened.
+    mode: TransferMode,
+    /// Finders of the end-of-file mark, by [`Direction::index`]; `None` if only the end of the connection ends a file.
+    ends: [Option<FileEnds>; 2],
+    /// Stream offset in bytes at which the file begins, by [`Direction::index`].
+    base: [u64; 2],
+    /// The next file began before an end-of-file mark.
+    cut_off: bool,
+}
+
+/// State of a data connection where a file begins that is not its first.
+#[derive(Clone, Debug)]
+pub(crate) struct Before {
+    /// Flow up to the beginning of the file.
+    pub(crate) summary: FlowSummary,
+    /// The file begins right after the end-of-file mark of the one before.
+    pub(crate) start_known: bool,
+    /// Frame with the first byte of the file; `None` before it arrived.
+    pub(crate) first: Option<FrameRef>,
+}
+
+impl FilePart {
+    /// Creates the first part of a connection opened under `mode`.
+    pub(super) fn new(mode: TransferMode) -> Self {
+        Self {
+            mode,
+            ends: [FileEnds::new(mode), FileEnds::new(mode)],
+            base: [0; 2],
+            cut_off: false,
+        }
     }
 
-    /// Its mode says where a file ends, so that another may follow.
-    pub(crate) fn marks_ends(&self) -> bool {
+    /// Returns the part after this one, which is `lengths` bytes long, by [`Direction::index`].
+    pub(super) fn next(&self, lengths: [u64; 2]) -> Self {
+        Self {
+            base: [self.base[0] + lengths[0], self.base[1] + lengths[1]],
+            ..Self::new(self.mode)
+        }
+    }
+
+    /// Returns where among `bytes` the file ends; `None` if it goes on.
+    pub(super) fn find_end(&mut self, direction: Direction, bytes: &[u8]) -> Option<usize> {
+        self.ends[direction.index()].as_mut()?.push(bytes)
+    }
+
+    /// Passes over bytes that are not in the capture.
+    pub(super) fn skip(&mut self, direction: Direction, length: u64) {
+        if let Some(ends) = &mut self.ends[direction.index()] {
+            ends.skip(length);
+        }
+    }
+
+    /// Returns the offset within the file of a stream offset.
+    pub(super) const fn offset_in_file(&self, direction: Direction, offset: u64) -> u64 {
+        offset.saturating_sub(self.base[direction.index()])
+    }
+
+    /// Returns whether the mode marks the end of a file.
+    pub(super) fn marks_ends(&self) -> bool {
         self.ends.iter().any(Option::is_some)
     }
 
-    /// No mark of an end is looked for any more.
-    pub(crate) fn ignore_ends(&mut self) {
+    /// Stops looking for end-of-file marks.
+    pub(super) fn ignore_ends(&mut self) {
         self.ends = [None, None];
     }
 
-    /// Nothing more comes for its file.
-    pub(crate) const fn is_over(&self) -> bool {
-        self.closed.is_some() || self.ended.is_some() || self.cut_off
+    /// Returns whether no record of the file is incomplete.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.ends.iter().flatten().any(FileEnds::is_at_end)
     }
 
-    /// The end of the file was told, or nothing of it is outstanding.
-    fn is_at_end(&self) -> bool {
-        let at_end = |ends: &Option<FileEnds>| ends.as_ref().is_some_and(FileEnds::is_at_end);
-        self.ended.is_some() || self.ends.iter().any(at_end)
+    /// Ends the part without an end-of-file mark.
+    pub(super) const fn cut_off(&mut self) {
+        self.cut_off = true;
     }
 
-    /// What is left of a connection behind a file, without a byte so far.
-    pub(crate) fn is_bare_rest(&self) -> bool {
-        self.before.is_some() && self.contents.iter().all(Option::is_none)
-    }
-
-    /// No other file follows on its connection.
-    pub(crate) const fn is_last_file(&self) -> bool {
-        self.ended.is_none() && !self.cut_off
-    }
-
-    /// Gives away the file that is over; what follows on the connection stays.
-    fn split(&mut self, summary: Option<&FlowSummary>, at: FrameRef) -> Self {
-        if let Some(summary) = summary {
-            self.summary.clone_from(summary);
-        }
-        let sure = self.is_at_end();
-        let mut base = self.base;
-        for (base, content) in base.iter_mut().zip(&self.contents) {
-            *base += content.as_ref().map_or(0, |content| content.length);
-        }
-        let rest = Self {
-            key: self.key,
-            negotiation: self.negotiation,
-            link: self.link,
-            client_way: self.client_way,
-            purpose: Purpose::Unknown,
-            contents: [None, None],
-            decoding: None,
-            lines: None,
-            summary: self.summary.clone(),
-            closed: None,
-            announcer: None,
-            encrypted: None,
-            home: None,
-            is_data: self.is_data,
-            settled: false,
-            mode: self.mode,
-            ends: [FileEnds::new(self.mode), FileEnds::new(self.mode)],
-            ended: None,
-            cut_off: false,
-            before: Some(Box::new(Before {
-                summary: self.summary.clone(),
-                start_known: sure,
-                first: None,
-            })),
-            base,
-            twin: self.twin.take(),
-        };
-        let mut file = std::mem::replace(self, rest);
-        if sure {
-            file.ended.get_or_insert(at);
-        } else {
-            // Nobody said that it is over, and nothing more comes.
-            file.cut_off = true;
-        }
-        file
+    /// Returns whether the next file began before an end-of-file mark.
+    pub(super) const fn is_cut_off(&self) -> bool {
+        self.cut_off
     }
 }
 

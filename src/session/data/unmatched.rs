@@ -1,4 +1,4 @@
-//! Data connections for which there is no command.
+//! Data connections that no command used.
 
 use crate::model::record::{Completeness, UnmatchedData};
 use crate::model::{EventKind, Settled, WarningCode};
@@ -23,7 +23,7 @@ impl Session {
     }
 }
 
-/// Tells of a data connection for which there is no command.
+/// Reports a data connection that no command used, unless it carried nothing.
 pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     let way = channel.heavier_way();
     channel.discard(way.reverse(), shared.files);
@@ -38,14 +38,14 @@ pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     let gaps = content.is_some_and(|content| content.missing > 0);
     let completeness = if gaps {
         Completeness::Gaps
-    } else if channel.summary.sent(way).finished {
+    } else if channel.summary().sent(way).finished {
         Completeness::Unverifiable
     } else {
         Completeness::Truncated
     };
     let digests = content.filter(|_| !gaps).map(Content::digests);
     let mut record = UnmatchedData {
-        session: channel.announcer,
+        session: channel.announcer(),
         connection: channel.record(way),
         bytes: content.map_or(0, |content| content.bytes),
         completeness,
@@ -61,7 +61,7 @@ pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
             transfer: None,
             client: channel.client(),
             server: channel.server(),
-            first_frame: channel.summary.first.number,
+            first_frame: channel.summary().first.number,
             verb: "",
             path: None,
             argument: None,
@@ -77,8 +77,8 @@ pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
             sha1: record.sha1.as_deref(),
             media_type: record.media_type.as_deref(),
             decoded: None,
-            start: channel.summary.first.time,
-            end: channel.summary.last.time,
+            start: channel.summary().first.time,
+            end: channel.summary().last.time,
         };
         match shared.files.settle(content.id, &settled) {
             Ok(stored) => record.saved_as = stored.saved_as,

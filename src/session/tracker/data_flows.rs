@@ -1,254 +1,235 @@
-//! Data connections from the opening to the end: whose they are, and what passes on them to whom it concerns.
+//! Data connections from opening to end: the session that each one serves, and the bytes that it carries.
 
-use crate::model::record::Link;
-use crate::model::{Direction, Endpoint, Span};
-use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap};
+use crate::model::{Direction, Span};
+use crate::protocol::ftp::{is_ephemeral, is_known_service};
+use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::data::unmatched::tell_unmatched;
-use crate::session::encrypted::encrypted_data::{is_ephemeral, is_known_service};
 use crate::session::negotiation::confidence::Agreement;
 use crate::session::negotiation::expectation::{Found, NegotiationId};
-use crate::session::tracker::{Role, SessionTracker};
+use crate::session::shared::Shared;
+use crate::session::tracker::encrypted_flows;
+use crate::session::tracker::sessions::Sessions;
 
-impl SessionTracker<'_> {
-    /// A new connection: true where a session waits for it.
-    pub(crate) fn data_connection(&mut self, flow: FlowId, summary: &FlowSummary) -> bool {
-        let Some(id) = self
-            .awaited_channel(summary, true)
-            .or_else(|| self.encrypted_channel(summary))
-        else {
-            return false;
-        };
-        *self.role(flow) = Role::Data(id);
-        true
+/// Adds a channel for a new connection; `None` if no session expects one.
+pub(super) fn open(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    summary: &FlowSummary,
+) -> Option<DataId> {
+    open_expected(sessions, shared, summary, true)
+        .or_else(|| encrypted_flows::open(sessions, shared, summary))
+}
+
+/// Adds a channel for a connection that a session expects; `None` if none does.
+///
+/// `in_order` if the connection opened after its announcement.
+pub(super) fn open_expected(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    summary: &FlowSummary,
+    in_order: bool,
+) -> Option<DataId> {
+    let key = summary.key;
+    let listener = summary
+        .initiator
+        .map(|initiator| key.destination(initiator));
+    let Some(found) = shared.expectations.find(key.low, key.high, listener) else {
+        return open_by_time(sessions, shared, summary);
+    };
+    let in_order = in_order && listener.is_some();
+    let id = open_announced(sessions, shared, found, summary, in_order)?;
+    let other = if found.listener == key.low {
+        key.high
+    } else {
+        key.low
+    };
+    // A transfer between two servers is one connection and two transfers, one in each session.
+    if let Some(partner) = shared.expectations.partner(found, other)
+        && let Some(twin) = open_announced(sessions, shared, partner, summary, in_order)
+        && let Some(channel) = shared.data.get_mut(&id)
+    {
+        channel.set_twin(twin);
     }
+    Some(id)
+}
 
-    /// A channel for a connection that a session waits for; `in_order` where it was announced before it was opened.
-    pub(crate) fn awaited_channel(
-        &mut self,
-        summary: &FlowSummary,
-        in_order: bool,
-    ) -> Option<DataId> {
-        let key = summary.key;
-        let listener = summary
-            .initiator
-            .map(|initiator| key.destination(initiator));
-        let Some(found) = self.shared.expectations.find(key.low, key.high, listener) else {
-            return self.channel_by_time(summary);
-        };
-        let in_order = in_order && listener.is_some();
-        let id = self.announced_channel(found, summary, in_order)?;
-        let other = if found.listener == key.low {
-            key.high
-        } else {
-            key.low
-        };
-        if let Some(partner) = self.shared.expectations.partner(found, other)
-            && let Some(twin) = self.announced_channel(partner, summary, in_order)
-            && let Some(channel) = self.shared.data.get_mut(&id)
-        {
-            channel.twin = Some(twin);
-        }
-        Some(id)
+fn open_announced(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    found: Found,
+    summary: &FlowSummary,
+    in_order: bool,
+) -> Option<DataId> {
+    let Found {
+        negotiation,
+        agreement,
+        listener,
+    } = found;
+    let session = sessions.get(negotiation.session)?;
+    let mode = session.negotiated_mode(negotiation.number)?;
+    shared.expectations.fulfil(listener.port, negotiation);
+    let link = agreement.link(in_order);
+    let listens = mode.client_listens();
+    let channel = DataChannel::expected(negotiation, link, listener, listens, summary);
+    Some(add(sessions, shared, negotiation, channel))
+}
+
+/// Adds a channel for a connection that a client opened after a PASV or EPSV whose reply was not captured.
+fn open_by_time(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    summary: &FlowSummary,
+) -> Option<DataId> {
+    let initiator = summary.initiator?;
+    let opener = summary.key.source(initiator);
+    let listener = summary.key.destination(initiator);
+    // Hosts and time are weak evidence: a connection to a database between the same two hosts would fit as well.
+    if !is_ephemeral(listener.port) || is_known_service(listener.port) {
+        return None;
     }
+    let waiting: Vec<_> = shared
+        .open
+        .between(summary.key.hosts())
+        .iter()
+        .filter_map(|id| {
+            let session = sessions.get(*id)?;
+            let (number, since) = session.unknown_end(shared)?;
+            let fits = opener.address == session.client.address
+                && listener.address == session.server.address
+                && listener != session.server
+                && summary.first.time.plus(TOLERANCE) >= since;
+            let negotiation = NegotiationId {
+                session: *id,
+                number,
+            };
+            fits.then_some((since, negotiation))
+        })
+        .collect();
+    // Clients connect at once: the latest command is the likeliest.
+    let &(_, negotiation) = waiting.iter().max()?;
+    let sole = waiting.len() == 1;
+    let link = Agreement::HostsAndTime { sole }.link(true);
+    let channel = DataChannel::expected(negotiation, link, listener, false, summary);
+    Some(add(sessions, shared, negotiation, channel))
+}
 
-    fn announced_channel(
-        &mut self,
-        found: Found,
-        summary: &FlowSummary,
-        in_order: bool,
-    ) -> Option<DataId> {
-        let session = self.sessions.get(&found.negotiation.session)?;
-        let mode = session.negotiated_mode(found.negotiation.number)?;
-        self.shared
-            .expectations
-            .fulfil(found.listener.port, found.negotiation);
-        let link = found.agreement.link(in_order);
-        let listens = mode.client_listens();
-        Some(self.add_channel(found.negotiation, link, found.listener, listens, summary))
+/// Adds a channel and binds it to its negotiation.
+fn add(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    negotiation: NegotiationId,
+    channel: DataChannel,
+) -> DataId {
+    let id = shared.add_channel(channel);
+    if let Some(session) = sessions.get_mut(negotiation.session) {
+        session.data_opened(shared, negotiation.number, id);
     }
+    id
+}
 
-    fn add_channel(
-        &mut self,
-        negotiation: NegotiationId,
-        link: Link,
-        listener: Endpoint,
-        client_listens: bool,
-        summary: &FlowSummary,
-    ) -> DataId {
-        let channel = DataChannel::expected(negotiation, link, listener, client_listens, summary);
-        let id = self.shared.add_channel(channel);
-        if let Some(session) = self.sessions.get_mut(&negotiation.session) {
-            session.data_opened(&mut self.shared, negotiation.number, id);
-        }
-        id
-    }
+/// Adds a channel for a connection from or to port 20 that no session expects.
+pub(super) fn open_unannounced(shared: &mut Shared<'_>, summary: &FlowSummary) -> DataId {
+    shared.add_channel(DataChannel::unannounced(summary))
+}
 
-    /// A channel for what a client opened after it asked for an end point, where the reply that names it was not captured.
-    fn channel_by_time(&mut self, summary: &FlowSummary) -> Option<DataId> {
-        let initiator = summary.initiator?;
-        let opener = summary.key.source(initiator);
-        let listener = summary.key.destination(initiator);
-        if !is_ephemeral(listener.port) || is_known_service(listener.port) {
-            return None;
-        }
-        let asking: Vec<_> = self
-            .shared
-            .open
-            .between(summary.key.hosts())
-            .iter()
-            .filter_map(|id| {
-                let session = self.sessions.get(id)?;
-                let (number, since) = session.unknown_end(&self.shared)?;
-                let fits = opener.address == session.client.address
-                    && listener.address == session.server.address
-                    && listener != session.server
-                    && summary.first.time.plus(TOLERANCE) >= since;
-                fits.then_some((
-                    since,
-                    NegotiationId {
-                        session: *id,
-                        number,
-                    },
-                ))
-            })
-            .collect();
-        // The one that asked last.
-        let &(_, negotiation) = asking.iter().max()?;
-        let sole = asking.len() == 1;
-        let link = Agreement::HostsAndTime { sole }.link(true);
-        Some(self.add_channel(negotiation, link, listener, false, summary))
-    }
-
-    fn encrypted_channel(&mut self, summary: &FlowSummary) -> Option<DataId> {
-        let home = self.home(summary)?;
-        if let Some(session) = self.sessions.get_mut(&home.session) {
-            session.encrypted_data.open += 1;
-        }
-        let channel = DataChannel::unreadable(home.session, home.client_way, summary);
-        Some(self.shared.add_channel(channel))
-    }
-
-    /// A connection from or to port 20 that nobody waits for.
-    pub(crate) fn unannounced(&mut self, summary: &FlowSummary) -> DataId {
-        self.shared.add_channel(DataChannel::unannounced(summary))
-    }
-
-    /// Bytes of a data connection, in order.
-    pub(crate) fn data_bytes(
-        &mut self,
-        id: DataId,
-        direction: Direction,
-        chunk: Chunk<'_>,
-        summary: &FlowSummary,
-    ) {
-        for id in self.with_twin(id) {
-            self.channel_bytes(id, direction, chunk, summary);
-        }
-    }
-
-    fn channel_bytes(
-        &mut self,
-        id: DataId,
-        direction: Direction,
-        chunk: Chunk<'_>,
-        summary: &FlowSummary,
-    ) {
+/// Processes bytes in stream order.
+pub(super) fn bytes(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    id: DataId,
+    direction: Direction,
+    chunk: Chunk<'_>,
+    summary: &FlowSummary,
+) {
+    for id in with_twin(shared, id) {
         let mut rest = chunk;
-        while let Some((channel, sink)) = self.shared.channel(id) {
+        while let Some((channel, sink)) = shared.channel(id) {
             let used = channel.data(direction, rest, sink);
-            let owner = channel.negotiation.filter(|_| channel.ended.is_some());
-            if let Some(negotiation) = owner
-                && let Some(session) = self.sessions.get_mut(&negotiation.session)
+            let file_ended = channel.end_mark().is_some();
+            let bound = channel.negotiation().filter(|_| file_ended);
+            if let Some(negotiation) = bound
+                && let Some(session) = sessions.get_mut(negotiation.session)
             {
-                session.file_ended(&mut self.shared, id, Some(summary));
-                self.finish_if_over(negotiation.session);
+                session.file_ended(shared, id, Some(summary));
+                sessions.finish_if_over(shared, negotiation.session);
             }
             if used >= rest.bytes.len() {
                 break;
             }
+            // The next file follows in the same bytes, on the channel that kept the number.
             rest.offset = rest.offset.saturating_add(used as u64);
             rest.bytes = &rest.bytes[used..];
         }
     }
+}
 
-    /// Bytes of a data connection that will not come.
-    pub(crate) fn data_gap(&mut self, id: DataId, direction: Direction, gap: Gap) {
-        for id in self.with_twin(id) {
-            if let Some((channel, sink)) = self.shared.channel(id) {
-                channel.gap(direction, gap, sink);
-            }
+/// Records bytes that are not in the capture.
+pub(super) fn gap(shared: &mut Shared<'_>, id: DataId, direction: Direction, gap: Gap) {
+    for id in with_twin(shared, id) {
+        if let Some((channel, sink)) = shared.channel(id) {
+            channel.gap(direction, gap, sink);
         }
-    }
-
-    /// Something but bytes happened.
-    pub(crate) fn data_summary(&mut self, flow: FlowId, summary: &FlowSummary) {
-        match *self.role(flow) {
-            Role::Data(id) => {
-                for id in self.with_twin(id) {
-                    if let Some(channel) = self.shared.data.get_mut(&id) {
-                        channel.summary.clone_from(summary);
-                    }
-                }
-            }
-            Role::Early(number) => {
-                if let Some(early) = self.shared.early.get_mut(number) {
-                    early.summary.clone_from(summary);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// A data connection is over.
-    pub(crate) fn close_data(&mut self, id: DataId, reason: CloseReason, summary: &FlowSummary) {
-        for id in self.with_twin(id) {
-            self.close_channel(id, reason, summary);
-        }
-    }
-
-    fn close_channel(&mut self, id: DataId, reason: CloseReason, summary: &FlowSummary) {
-        let Some(channel) = self.shared.data.get_mut(&id) else {
-            return;
-        };
-        channel.closed = Some(reason);
-        channel.summary.clone_from(summary);
-        if channel.encrypted.is_some() {
-            if let Some(channel) = self.shared.data.remove(&id) {
-                self.close_encrypted(channel);
-            }
-            return;
-        }
-        let waits = channel.negotiation.is_some() && !channel.is_settled();
-        if waits {
-            self.data_changed(id);
-        } else if let Some(channel) = self.shared.data.remove(&id) {
-            tell_unmatched(&mut self.shared, &channel);
-        }
-    }
-
-    /// The session of a data connection looks whether it changes anything.
-    fn data_changed(&mut self, id: DataId) {
-        let Some(negotiation) = self
-            .shared
-            .data
-            .get(&id)
-            .and_then(|channel| channel.negotiation)
-        else {
-            return;
-        };
-        if let Some(session) = self.sessions.get_mut(&negotiation.session) {
-            session.data_changed(&mut self.shared, negotiation.number);
-        }
-        self.finish_if_over(negotiation.session);
-    }
-
-    /// A channel, and the one of the other session, in a transfer between two servers.
-    fn with_twin(&self, id: DataId) -> impl Iterator<Item = DataId> + use<> {
-        let twin = self.shared.data.get(&id).and_then(|channel| channel.twin);
-        std::iter::once(id).chain(twin)
     }
 }
 
-/// How much earlier than its PASV a connection may seem to open: packets of several interfaces are not always in order.
+/// Records the summary of the flow at an event other than bytes.
+pub(super) fn update_summary(shared: &mut Shared<'_>, id: DataId, summary: &FlowSummary) {
+    for id in with_twin(shared, id) {
+        if let Some(channel) = shared.data.get_mut(&id) {
+            channel.update_summary(summary);
+        }
+    }
+}
+
+/// Records the end of a connection: its transfer is settled if it can be, and data without a transfer is reported.
+pub(super) fn close(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    id: DataId,
+    reason: CloseReason,
+    summary: &FlowSummary,
+) {
+    for id in with_twin(shared, id) {
+        let Some(channel) = shared.data.get_mut(&id) else {
+            continue;
+        };
+        channel.close(reason, summary);
+        if channel.encrypted().is_some() {
+            if let Some(channel) = shared.data.remove(&id) {
+                encrypted_flows::close(sessions, shared, channel);
+            }
+            continue;
+        }
+        match channel.negotiation() {
+            Some(negotiation) if !channel.is_settled() => {
+                if let Some(session) = sessions.get_mut(negotiation.session) {
+                    session.data_changed(shared, negotiation.number);
+                }
+                sessions.finish_if_over(shared, negotiation.session);
+            }
+            _ => {
+                if let Some(channel) = shared.data.remove(&id) {
+                    tell_unmatched(shared, &channel);
+                }
+            }
+        }
+    }
+}
+
+/// Returns the sessions to which a connection belongs or may belong: two if two servers exchange a file.
+pub(super) fn claimants(shared: &Shared<'_>, id: DataId) -> [Option<u64>; 2] {
+    let of = |id: DataId| shared.data.get(&id).and_then(DataChannel::claimant);
+    let twin = shared.data.get(&id).and_then(DataChannel::twin);
+    [of(id), twin.and_then(of)]
+}
+
+/// Returns a channel and, if two servers exchange a file, the channel of the other session.
+fn with_twin(shared: &Shared<'_>, id: DataId) -> impl Iterator<Item = DataId> + use<> {
+    let twin = shared.data.get(&id).and_then(DataChannel::twin);
+    std::iter::once(id).chain(twin)
+}
+
+/// Bound on how much earlier than its PASV a connection may seem to open: packets of several interfaces are not strictly in
+/// order.
 const TOLERANCE: Span = Span::from_millis(100);

@@ -1,96 +1,73 @@
-//! What happens on a connection goes to whom it concerns.
+//! Dispatch: every event of a flow goes to the part that its role names, and the part's result may change the role.
 
 use crate::decode::Segment;
-use crate::model::{Direction, FrameRef, HostPair, Span};
-use crate::protocol::dns::parse_message;
+use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt, Place};
+use crate::model::{Direction, EventKind, FrameRef, HostPair, Span};
+use crate::protocol::dns::DNS_PORT;
+use crate::protocol::ftp::{FTP_CONTROL_PORT, FTP_DATA_PORT, FTPS_CONTROL_PORT};
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap, Interest, StreamHandler};
-use crate::session::data::data_channel::FTP_DATA;
-use crate::session::tracker::dns_streams::DNS;
-use crate::session::tracker::early_flows::may_be_early;
+use crate::session::data::data_channel::DataId;
+use crate::session::shared::Shared;
+use crate::session::tracker::early_flows::{EarlyBytes, EarlyConnection, Piece};
 use crate::session::tracker::recognition::{
-    FTP, FTPS, client_way, may_be_control, may_be_implicit,
+    Judgement, client_way, implicit_way, may_be_control, may_be_implicit,
 };
-use crate::session::tracker::{Role, SessionTracker};
+use crate::session::tracker::roles::Role;
+use crate::session::tracker::{SessionTracker, data_flows, early_flows, encrypted_flows};
 
 impl StreamHandler for SessionTracker<'_> {
+    // Called for every segment of unrelated traffic: the checks are in order of their cost.
     fn admit(&mut self, segment: &Segment<'_>) -> bool {
         let (source, destination) = (segment.source.port, segment.destination.port);
-        if source == FTP || destination == FTP || source == FTP_DATA || destination == FTP_DATA {
+        let either = |port| source == port || destination == port;
+        if either(FTP_CONTROL_PORT) || either(FTP_DATA_PORT) {
             return true;
         }
-        if self.shared.expectations.may_concern(source, destination) {
-            let listener = segment.flags.syn().then_some(if segment.flags.ack() {
-                segment.source
-            } else {
-                segment.destination
-            });
-            if self
-                .shared
-                .expectations
-                .find(segment.source, segment.destination, listener)
-                .is_some()
-            {
-                return true;
-            }
+        if is_expected(&self.shared, segment) {
+            return true;
         }
         if segment.flags.syn() && !self.shared.open.is_empty() {
             let hosts = HostPair::new(segment.source.address, segment.destination.address);
             let between_ours = !self.shared.open.between(hosts).is_empty();
             let hidden = between_ours && !self.shared.encrypted.between(hosts).is_empty();
-            if hidden || (between_ours && may_be_early(segment)) {
+            if hidden || (between_ours && early_flows::may_open(segment)) {
                 return true;
             }
         }
-        if source == DNS || destination == DNS {
+        if either(DNS_PORT) {
             return segment.flags.syn() || !segment.payload.is_empty();
         }
-        let implicit = source == FTPS || destination == FTPS;
-        // From the SYN on, so that a hello whose segments arrive in another order is whole.
+        let implicit = either(FTPS_CONTROL_PORT);
+        // From the SYN on: a ClientHello whose segments arrive out of order is whole only if the first byte is known.
         let may_be_ours = (implicit && segment.flags.syn())
             || may_be_control(segment.payload)
             || may_be_implicit(segment.payload, implicit);
-        may_be_ours && self.candidates < self.shared.options.limits.candidates
+        may_be_ours && self.candidates.has_capacity()
     }
 
     fn opened(&mut self, flow: FlowId, summary: &FlowSummary) -> Interest {
         if let Some(traces) = &mut self.traces {
             traces.begin(flow, summary.key);
         }
-        let ports = [summary.key.low.port, summary.key.high.port];
-        if self.data_connection(flow, summary) {
-            return Interest::Bytes;
-        }
-        *self.role(flow) = if ports.contains(&FTP) {
-            Role::Attempt
-        } else if ports.contains(&DNS) {
-            Role::Dns(Box::default())
-        } else if self.is_early(summary) {
-            Role::Early(self.shared.early.open(flow, summary, self.shared.clock))
-        } else if ports.contains(&FTP_DATA) {
-            Role::Data(self.unannounced(summary))
-        } else if self.candidates < self.shared.options.limits.candidates {
-            self.candidates += 1;
-            Role::Candidate(Box::default())
-        } else {
-            Role::Foreign
-        };
+        let role = self.initial_role(flow, summary);
+        self.roles.set(flow, role);
         Interest::Bytes
     }
 
     #[inline]
     fn segment(&mut self, flow: FlowId, direction: Direction, segment: &Segment<'_>) {
         if let Some(traces) = &mut self.traces {
-            let is_data = matches!(self.roles.get(flow.0 as usize), Some(Role::Data(_)));
+            let is_data = self.roles.is_data(flow);
             traces.segment(flow, direction, segment, is_data);
         }
     }
 
     fn handshake(&mut self, flow: FlowId, summary: &FlowSummary) {
-        self.established(flow, summary);
+        self.update_summary(flow, summary);
     }
 
     fn established(&mut self, flow: FlowId, summary: &FlowSummary) {
-        self.data_summary(flow, summary);
+        self.update_summary(flow, summary);
     }
 
     fn data(
@@ -100,13 +77,20 @@ impl StreamHandler for SessionTracker<'_> {
         chunk: Chunk<'_>,
         summary: &FlowSummary,
     ) -> Interest {
-        match self.role(flow) {
+        match self.roles.get_mut(flow) {
             Role::Data(id) => {
                 let id = *id;
-                if self.is_no_data(flow, id, chunk.bytes) {
+                let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+                if let Some(rejected) = encrypted_flows::reject(sessions, shared, id, chunk.bytes) {
+                    let candidate = rejected
+                        .may_be_control
+                        .then(|| self.candidates.begin())
+                        .flatten();
+                    self.roles
+                        .set(flow, candidate.map_or(Role::Unrelated, Role::Candidate));
                     return self.data(flow, direction, chunk, summary);
                 }
-                self.data_bytes(id, direction, chunk, summary);
+                data_flows::bytes(sessions, shared, id, direction, chunk, summary);
                 Interest::Bytes
             }
             Role::Early(number) => {
@@ -115,51 +99,44 @@ impl StreamHandler for SessionTracker<'_> {
             }
             Role::Control(id) => {
                 let id = *id;
-                self.control_data(id, direction, chunk);
+                self.control_bytes(id, direction, chunk);
                 Interest::Bytes
             }
             Role::Attempt => {
                 let way = client_way(&summary.key, summary.initiator);
                 let id = self.begin_session(flow, summary, way);
-                self.control_data(id, direction, chunk);
+                self.control_bytes(id, direction, chunk);
                 Interest::Bytes
             }
-            Role::Candidate(_) => self.candidate_data(flow, direction, chunk, summary),
+            Role::Candidate(candidate) => {
+                let judgement = candidate.data(direction, &chunk, implicit_way(&summary.key));
+                self.apply_judgement(flow, judgement, summary)
+            }
             Role::Dns(streams) => {
-                let messages = streams.messages(direction, chunk.bytes);
-                let (source, destination) = (
-                    summary.key.source(direction),
-                    summary.key.destination(direction),
-                );
-                for message in messages.iter().filter_map(|bytes| parse_message(bytes)) {
+                let key = summary.key;
+                let (source, destination) = (key.source(direction), key.destination(direction));
+                for message in streams.messages(direction, chunk.bytes) {
                     self.shared
                         .names
                         .message(message, source, destination, chunk.arrived);
                 }
                 Interest::Bytes
             }
-            Role::None | Role::Foreign | Role::Over | Role::DnsOver => Interest::Ignore,
+            Role::None | Role::Unrelated | Role::Closed | Role::DnsClosed => Interest::Ignore,
         }
     }
 
     fn gap(&mut self, flow: FlowId, direction: Direction, gap: Gap, _: &FlowSummary) {
-        match self.role(flow) {
-            Role::Data(id) => {
-                let id = *id;
-                self.data_gap(id, direction, gap);
-            }
-            Role::Early(number) => {
-                let number = *number;
-                self.shared.early.gap(number, direction, gap);
-            }
+        match self.roles.get_mut(flow) {
+            Role::Data(id) => data_flows::gap(&mut self.shared, *id, direction, gap),
+            Role::Early(number) => self.early.gap(*number, direction, gap),
             Role::Control(id) => {
-                let id = *id;
-                if let Some(session) = self.sessions.get_mut(&id) {
+                if let Some(session) = self.sessions.get_mut(*id) {
                     session.hole(&mut self.shared, direction, gap);
                 }
                 self.claim_early();
             }
-            Role::Dns(streams) => streams.hole(direction),
+            Role::Dns(streams) => streams.gap(direction),
             _ => {}
         }
     }
@@ -171,16 +148,13 @@ impl StreamHandler for SessionTracker<'_> {
         frame: FrameRef,
         summary: &FlowSummary,
     ) {
-        match self.role(flow) {
-            Role::Data(_) | Role::Early(_) => self.data_summary(flow, summary),
-            Role::Control(id) => {
-                let id = *id;
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.stream_end(&mut self.shared, direction, frame);
-                }
-                self.claim_early();
+        if let Some(Role::Control(id)) = self.roles.get(flow) {
+            if let Some(session) = self.sessions.get_mut(*id) {
+                session.stream_end(&mut self.shared, direction, frame);
             }
-            _ => {}
+            self.claim_early();
+        } else {
+            self.update_summary(flow, summary);
         }
     }
 
@@ -191,54 +165,317 @@ impl StreamHandler for SessionTracker<'_> {
         frame: FrameRef,
         summary: &FlowSummary,
     ) {
-        let role = std::mem::take(self.role(flow));
-        let segments = summary.half[0].segments + summary.half[1].segments;
+        let role = self.roles.take(flow);
         match &role {
             Role::Data(_) | Role::Control(_) | Role::Attempt => {
-                self.packets.count(summary);
-                *self.role(flow) = Role::Over;
+                self.packets.add_connection(summary);
+                self.roles.set(flow, Role::Closed);
             }
             Role::Dns(_) => {
-                self.packets.dns += segments;
-                *self.role(flow) = Role::DnsOver;
+                self.packets.dns += summary.half[0].segments + summary.half[1].segments;
+                self.roles.set(flow, Role::DnsClosed);
             }
             _ => {}
         }
+        // Before the role's part, which may remove the channel that names the sessions.
         self.close_trace(flow, &role, summary);
+        let (sessions, shared) = (&mut self.sessions, &mut self.shared);
         match role {
-            Role::Data(id) => self.close_data(id, reason, summary),
-            Role::Early(number) => self.shared.early.close(number, reason, summary),
+            Role::Data(id) => data_flows::close(sessions, shared, id, reason, summary),
+            Role::Early(number) => self.early.close(number, reason, summary),
             Role::Control(id) => {
-                if let Some(session) = self.sessions.get_mut(&id) {
-                    session.close(&mut self.shared, reason, frame, summary);
+                if let Some(session) = sessions.get_mut(id) {
+                    session.close(shared, reason, frame, summary);
                 }
-                self.finish_if_over(id);
+                sessions.finish_if_over(shared, id);
             }
-            Role::Attempt => self.tell_attempt(reason, summary),
-            Role::Candidate(_) => self.candidates = self.candidates.saturating_sub(1),
-            Role::None | Role::Dns(_) | Role::Foreign | Role::Over | Role::DnsOver => {}
+            Role::Attempt => emit_attempt(shared, reason, summary),
+            Role::Candidate(_) => self.candidates.end(),
+            Role::None | Role::Dns(_) | Role::Unrelated | Role::Closed | Role::DnsClosed => {}
         }
     }
 
     fn late(&mut self, flow: FlowId) {
-        match self.role(flow) {
-            Role::Over => self.packets.used += 1,
-            Role::DnsOver => self.packets.dns += 1,
+        match self.roles.get(flow) {
+            Some(Role::Closed) => self.packets.used += 1,
+            Some(Role::DnsClosed) => self.packets.dns += 1,
             _ => {}
         }
     }
 
     fn expires(&self, flow: FlowId, silent: Span) -> bool {
         let limits = &self.shared.options.limits;
-        match self.roles.get(flow.0 as usize) {
-            // A control connection is quiet while its transfer runs.
+        match self.roles.get(flow) {
+            // A control connection is silent while its transfer runs, which may take hours (RFC 1123 section 4.1.3.2).
             Some(Role::Control(id)) => {
                 silent >= limits.control_idle
-                    && !self.sessions.get(id).is_some_and(|session| {
+                    && !self.sessions.get(*id).is_some_and(|session| {
                         session.encrypted_data.open > 0 || session.is_transferring(&self.shared)
                     })
             }
             _ => silent >= limits.data_idle,
         }
     }
+}
+
+/// Transitions from one role to another.
+impl SessionTracker<'_> {
+    fn initial_role(&mut self, flow: FlowId, summary: &FlowSummary) -> Role {
+        let key = summary.key;
+        let ports = [key.low.port, key.high.port];
+        let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+        if let Some(id) = data_flows::open(sessions, shared, summary) {
+            return Role::Data(id);
+        }
+        if ports.contains(&FTP_CONTROL_PORT) {
+            return Role::Attempt;
+        }
+        if ports.contains(&DNS_PORT) {
+            return Role::Dns(Box::default());
+        }
+        if !shared.open.between(key.hosts()).is_empty() && early_flows::is_early(summary) {
+            return Role::Early(self.early.open(flow, summary, shared.clock));
+        }
+        if ports.contains(&FTP_DATA_PORT) {
+            return Role::Data(data_flows::open_unannounced(shared, summary));
+        }
+        self.new_candidate()
+    }
+
+    fn new_candidate(&mut self) -> Role {
+        self.candidates
+            .begin()
+            .map_or(Role::Unrelated, Role::Candidate)
+    }
+
+    fn begin_session(&mut self, flow: FlowId, summary: &FlowSummary, client_way: Direction) -> u64 {
+        let id = self.sessions.begin(&mut self.shared, summary, client_way);
+        // A timer may deliver held bytes while the current packet belongs to another connection.
+        self.begun = (summary.last == self.shared.now).then_some(id);
+        self.roles.set(flow, Role::Control(id));
+        id
+    }
+
+    fn control_bytes(&mut self, id: u64, direction: Direction, chunk: Chunk<'_>) {
+        if let Some(session) = self.sessions.get_mut(id) {
+            session.bytes(&mut self.shared, direction, chunk);
+        }
+        self.claim_early();
+    }
+
+    fn apply_judgement(
+        &mut self,
+        flow: FlowId,
+        judgement: Judgement,
+        summary: &FlowSummary,
+    ) -> Interest {
+        match judgement {
+            Judgement::Undecided => Interest::Bytes,
+            Judgement::Unrelated => {
+                self.candidates.end();
+                self.roles.set(flow, Role::Unrelated);
+                Interest::Ignore
+            }
+            Judgement::Ftp { client_way } => {
+                self.candidates.end();
+                let Role::Candidate(candidate) = self.roles.take(flow) else {
+                    return Interest::Ignore;
+                };
+                let id = self.begin_session(flow, summary, client_way);
+                for held in candidate.into_chunks() {
+                    let chunk = Chunk {
+                        frame: held.frame,
+                        arrived: held.arrived,
+                        offset: held.offset,
+                        bytes: &held.bytes,
+                        waited: false,
+                    };
+                    self.control_bytes(id, held.direction, chunk);
+                }
+                Interest::Bytes
+            }
+        }
+    }
+
+    fn early_bytes(
+        &mut self,
+        flow: FlowId,
+        number: u64,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        summary: &FlowSummary,
+    ) -> Interest {
+        match self.early.bytes(number, direction, chunk, summary) {
+            EarlyBytes::Kept => Interest::Bytes,
+            EarlyBytes::Evicted => {
+                self.roles.set(flow, Role::Unrelated);
+                Interest::Ignore
+            }
+            EarlyBytes::MayBeControl(pieces) => {
+                let role = self.new_candidate();
+                self.roles.set(flow, role);
+                for piece in pieces {
+                    let Piece::Bytes {
+                        direction,
+                        offset,
+                        arrived,
+                        bytes,
+                    } = piece
+                    else {
+                        continue;
+                    };
+                    let held = Chunk {
+                        frame: chunk.frame,
+                        arrived,
+                        offset,
+                        bytes: &bytes,
+                        waited: false,
+                    };
+                    if self.data(flow, direction, held, summary) == Interest::Ignore {
+                        return Interest::Ignore;
+                    }
+                }
+                self.data(flow, direction, chunk, summary)
+            }
+            EarlyBytes::CertainData(early) => {
+                self.release_early(early);
+                if let Some(&Role::Data(id)) = self.roles.get(flow) {
+                    let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+                    data_flows::bytes(sessions, shared, id, direction, chunk, summary);
+                }
+                Interest::Bytes
+            }
+        }
+    }
+
+    /// Turns early connections that have been announced since into data connections.
+    fn claim_early(&mut self) {
+        if !self.shared.take_early_search() {
+            return;
+        }
+        for number in self.early.numbers() {
+            let Some(summary) = self.early.summary(number) else {
+                continue;
+            };
+            let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+            if let Some(id) = data_flows::open_expected(sessions, shared, summary, false)
+                && let Some(early) = self.early.take(number)
+            {
+                self.replay(id, early);
+            }
+        }
+    }
+
+    /// Gives up on the announcement of an early connection. From or to port 20 it carries data all the same.
+    pub(super) fn release_early(&mut self, early: EarlyConnection) {
+        if early.is_certain_data() {
+            let id = data_flows::open_unannounced(&mut self.shared, &early.summary);
+            self.replay(id, early);
+        } else if early.closed.is_none() {
+            self.roles.set(early.flow, Role::Unrelated);
+        }
+    }
+
+    /// Makes an early connection a data connection, and processes everything that it carried.
+    fn replay(&mut self, id: DataId, early: EarlyConnection) {
+        let now = self.shared.now;
+        let (flow, closed, summary) = (early.flow, early.closed, early.summary.clone());
+        if closed.is_none() {
+            self.roles.set(flow, Role::Data(id));
+        } else {
+            self.packets.add_connection(&summary);
+        }
+        let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+        for piece in early.into_pieces(now) {
+            match piece {
+                Piece::Bytes {
+                    direction,
+                    offset,
+                    arrived,
+                    bytes,
+                } => {
+                    let chunk = Chunk {
+                        frame: now,
+                        arrived,
+                        offset,
+                        bytes: &bytes,
+                        waited: false,
+                    };
+                    data_flows::bytes(sessions, shared, id, direction, chunk, &summary);
+                }
+                Piece::Gap(direction, gap) => data_flows::gap(shared, id, direction, gap),
+            }
+        }
+        if let Some(reason) = closed {
+            data_flows::close(sessions, shared, id, reason, &summary);
+        }
+    }
+
+    fn update_summary(&mut self, flow: FlowId, summary: &FlowSummary) {
+        match self.roles.get(flow) {
+            Some(&Role::Data(id)) => data_flows::update_summary(&mut self.shared, id, summary),
+            Some(&Role::Early(number)) => self.early.update_summary(number, summary),
+            _ => {}
+        }
+    }
+
+    /// Emits the segments of a closed FTP connection, and drops those of any other.
+    fn close_trace(&mut self, flow: FlowId, role: &Role, summary: &FlowSummary) {
+        let Some(traces) = &mut self.traces else {
+            return;
+        };
+        let (control_of, data_of) = match role {
+            Role::Control(id) => (Some(*id), [None; 2]),
+            Role::Data(id) => (None, data_flows::claimants(&self.shared, *id)),
+            _ => {
+                traces.discard(flow);
+                return;
+            }
+        };
+        if let Some(connection) = traces.end(flow, control_of, data_of, summary) {
+            self.shared.traced(connection);
+        }
+    }
+}
+
+/// Returns whether a segment belongs to an announced data connection.
+fn is_expected(shared: &Shared<'_>, segment: &Segment<'_>) -> bool {
+    let (source, destination) = (segment.source, segment.destination);
+    if !shared
+        .expectations
+        .may_concern(source.port, destination.port)
+    {
+        return false;
+    }
+    let listener = segment.flags.syn().then_some(if segment.flags.ack() {
+        source
+    } else {
+        destination
+    });
+    shared
+        .expectations
+        .find(source, destination, listener)
+        .is_some()
+}
+
+/// Emits a closed connection to port 21 that never carried a byte.
+fn emit_attempt(shared: &mut Shared<'_>, reason: CloseReason, summary: &FlowSummary) {
+    let way = client_way(&summary.key, summary.initiator);
+    let (client, server) = (summary.sent(way), summary.sent(way.reverse()));
+    let outcome = match reason {
+        CloseReason::Reset(by) if by != way && server.syn.is_none() => AttemptOutcome::Refused,
+        _ if client.syn.is_some() && server.segments == 0 => AttemptOutcome::Unanswered,
+        _ => AttemptOutcome::Closed,
+    };
+    let place = Place::of(summary.first, shared.several_captures);
+    let attempt = ConnectionAttempt {
+        client: Address::from(summary.key.source(way)),
+        server: Address::from(summary.key.destination(way)),
+        time: summary.first.time,
+        frame: summary.first.number,
+        capture: place.capture,
+        capture_frame: place.capture_frame,
+        outcome,
+    };
+    shared.emit(None, EventKind::ConnectionAttempt(&attempt));
 }

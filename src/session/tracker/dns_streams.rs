@@ -1,16 +1,18 @@
-//! DNS over TCP: messages with a length in front (RFC 1035 section 4.2.2).
+//! DNS over TCP: each message follows its length in 2 bytes, big-endian (RFC 1035 section 4.2.2).
 
 use crate::model::Direction;
+use crate::protocol::dns::{Message, parse_message};
 
 /// Both directions of one connection.
 #[derive(Default)]
-pub(crate) struct DnsStreams {
+pub(super) struct DnsStreams {
+    /// Beginning of an incomplete message with its length, by [`Direction::index`].
     partial: [Vec<u8>; 2],
 }
 
 impl DnsStreams {
-    /// The messages that these bytes complete.
-    pub(crate) fn messages(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Vec<u8>> {
+    /// Returns the messages that these bytes complete. What cannot be parsed is skipped.
+    pub(super) fn messages(&mut self, direction: Direction, bytes: &[u8]) -> Vec<Message> {
         let partial = &mut self.partial[direction.index()];
         partial.extend_from_slice(bytes);
         let mut messages = Vec::new();
@@ -20,19 +22,17 @@ impl DnsStreams {
             let Some((message, tail)) = tail.split_at_checked(length) else {
                 break;
             };
-            messages.push(message.to_vec());
+            messages.extend(parse_message(message));
             rest = tail;
         }
-        let left = rest.to_vec();
-        *partial = left;
+        // The 16-bit length bounds what is kept.
+        let used = partial.len() - rest.len();
+        partial.drain(..used);
         messages
     }
 
-    /// Bytes are missing: the message they were part of is not told.
-    pub(crate) fn hole(&mut self, direction: Direction) {
+    /// Drops the incomplete message: some of its bytes are not in the capture.
+    pub(super) fn gap(&mut self, direction: Direction) {
         self.partial[direction.index()].clear();
     }
 }
-
-/// The port of DNS, over UDP and TCP.
-pub(crate) const DNS: u16 = 53;

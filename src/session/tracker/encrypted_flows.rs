@@ -1,111 +1,135 @@
-//! Which connections are data of sessions whose commands cannot be read, from the opening to the end.
+//! Data connections of sessions whose commands cannot be read, found by hosts and time.
 
 use crate::model::Direction;
-use crate::reassembly::{FlowId, FlowSummary};
+use crate::protocol::ftp::is_data_port;
+use crate::reassembly::FlowSummary;
 use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::data::unmatched::tell_unmatched;
-use crate::session::encrypted::encrypted_data::is_data_port;
+use crate::session::shared::Shared;
 use crate::session::tracker::recognition::may_be_control;
-use crate::session::tracker::{Role, SessionTracker};
+use crate::session::tracker::sessions::Sessions;
 
-/// Where an unannounced data connection seems to belong.
-pub(crate) struct Home {
-    pub(crate) session: u64,
-    /// The direction in which the FTP client sends.
-    pub(crate) client_way: Direction,
+/// Session to which an unannounced data connection may belong.
+struct LikelyOwner {
+    session: u64,
+    /// Direction in which the FTP client sends.
+    client_way: Direction,
 }
 
-impl SessionTracker<'_> {
-    /// The session whose commands cannot be read to which a connection may belong: of several the one on which something was
-    /// said last.
-    pub(crate) fn home(&self, summary: &FlowSummary) -> Option<Home> {
-        let sessions = self.shared.encrypted.between(summary.key.hosts());
-        let initiator = summary.initiator?;
-        let (opener, listener) = (
-            summary.key.source(initiator),
-            summary.key.destination(initiator),
-        );
-        let (_, session) = sessions
-            .iter()
-            .filter_map(|id| {
-                let session = self.sessions.get(id)?;
-                let ago = session.may_open(opener, listener, summary.first.time)?;
-                Some((ago, session))
-            })
-            .min_by_key(|(ago, session)| (*ago, session.id))?;
-        let calls = opener.address == session.client.address && !is_data_port(opener.port);
-        Some(Home {
-            session: session.id,
-            client_way: if calls {
-                initiator
-            } else {
-                initiator.reverse()
-            },
+/// Connection that proved not to carry data.
+pub(super) struct Rejected {
+    /// Its first bytes look like a control connection.
+    pub(super) may_be_control: bool,
+}
+
+/// Adds a channel for a connection that may belong to a session with unreadable commands; `None` if there is no such session.
+pub(super) fn open(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    summary: &FlowSummary,
+) -> Option<DataId> {
+    let owner = likely_owner(sessions, shared, summary)?;
+    if let Some(session) = sessions.get_mut(owner.session) {
+        session.encrypted_data.open += 1;
+    }
+    let channel = DataChannel::unreadable(owner.session, owner.client_way, summary);
+    Some(shared.add_channel(channel))
+}
+
+/// Returns the session with unreadable commands that a connection fits, of several the one with the latest bytes.
+fn likely_owner(
+    sessions: &Sessions,
+    shared: &Shared<'_>,
+    summary: &FlowSummary,
+) -> Option<LikelyOwner> {
+    let between = shared.encrypted.between(summary.key.hosts());
+    let initiator = summary.initiator?;
+    let opener = summary.key.source(initiator);
+    let listener = summary.key.destination(initiator);
+    let (_, session) = between
+        .iter()
+        .filter_map(|id| {
+            let session = sessions.get(*id)?;
+            let ago = session.may_open(opener, listener, summary.first.time)?;
+            Some((ago, session))
         })
-    }
-
-    /// A connection that may have belonged to a session whose commands cannot be read is over.
-    pub(crate) fn close_encrypted(&mut self, mut channel: Box<DataChannel>) {
-        let Some(home) = channel.home else { return };
-        let hosts = channel.key.hosts();
-        let others = self.shared.encrypted.between(hosts);
-        let sole = others.iter().all(|id| *id == home);
-        let hello = channel
-            .encrypted
-            .as_ref()
-            .and_then(|stream| stream.client_hello());
-        // The TLS session itself says which control connection it is of.
-        let owner = hello
-            .and_then(|(_, hello)| {
-                others.iter().copied().find(|id| {
-                    self.sessions
-                        .get(id)
-                        .is_some_and(|session| session.is_session_of(hello))
-                })
-            })
-            .unwrap_or(home);
-        let told = self.sessions.get_mut(&owner).is_some_and(|session| {
-            session.encrypted_data_closed(&mut self.shared, &mut channel, sole)
-        });
-        if !told && is_data_port(channel.key.low.port) | is_data_port(channel.key.high.port) {
-            channel.announcer = Some(home);
-            tell_unmatched(&mut self.shared, &channel);
-        }
-        self.leave_home(home);
-    }
-
-    fn leave_home(&mut self, home: u64) {
-        if let Some(session) = self.sessions.get_mut(&home) {
-            session.encrypted_data.open = session.encrypted_data.open.saturating_sub(1);
-        }
-        self.finish_if_over(home);
-    }
-
-    /// What was taken for a data connection of an encrypted session may turn out to be something else at its first bytes.
-    pub(crate) fn is_no_data(&mut self, flow: FlowId, id: DataId, payload: &[u8]) -> bool {
-        let Some(channel) = self.shared.data.get(&id) else {
-            return false;
-        };
-        let Some((home, stream)) = channel.home.zip(channel.encrypted.as_ref()) else {
-            return false;
-        };
-        let first = Direction::Up;
-        let silent = stream.bytes(first) + stream.bytes(first.reverse()) == 0;
-        let candidate = silent && may_be_control(payload);
-        if is_data_port(channel.key.low.port)
-            || is_data_port(channel.key.high.port)
-            || !(candidate || stream.is_dialogue())
-        {
-            return false;
-        }
-        self.shared.data.remove(&id);
-        self.leave_home(home);
-        *self.role(flow) = if candidate && self.candidates < self.shared.options.limits.candidates {
-            self.candidates += 1;
-            Role::Candidate(Box::default())
+        .min_by_key(|(ago, session)| (*ago, session.id))?;
+    // A connection from port 20 or 989 is active mode, even between two hosts of which each runs a server.
+    let passive = opener.address == session.client.address && !is_data_port(opener.port);
+    Some(LikelyOwner {
+        session: session.id,
+        client_way: if passive {
+            initiator
         } else {
-            Role::Foreign
-        };
-        true
+            initiator.reverse()
+        },
+    })
+}
+
+/// Reports a closed connection that may have belonged to a session with unreadable commands.
+pub(super) fn close(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    mut channel: Box<DataChannel>,
+) {
+    let Some(likely) = channel.encrypted_session() else {
+        return;
+    };
+    let key = channel.key();
+    let between = shared.encrypted.between(key.hosts());
+    let sole = between.iter().all(|id| *id == likely);
+    // A resumed TLS session proves the owner, where hosts and time only suggest one.
+    let owner = channel
+        .encrypted()
+        .and_then(|stream| stream.client_hello())
+        .and_then(|(_, hello)| {
+            between.iter().copied().find(|id| {
+                sessions
+                    .get(*id)
+                    .is_some_and(|session| session.is_session_of(hello))
+            })
+        })
+        .unwrap_or(likely);
+    let reported = sessions
+        .get_mut(owner)
+        .is_some_and(|session| session.encrypted_data_closed(shared, &mut channel, sole));
+    if !reported && (is_data_port(key.low.port) || is_data_port(key.high.port)) {
+        channel.unbind(likely);
+        tell_unmatched(shared, &channel);
     }
+    release(sessions, shared, likely);
+}
+
+/// Removes a supposed data connection if `payload`, the bytes that follow, or those before show that it carries no data.
+///
+/// Returns `None` if it may carry data.
+pub(super) fn reject(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    id: DataId,
+    payload: &[u8],
+) -> Option<Rejected> {
+    let channel = shared.data.get(&id)?;
+    let session = channel.encrypted_session()?;
+    let stream = channel.encrypted()?;
+    let key = channel.key();
+    if is_data_port(key.low.port) || is_data_port(key.high.port) {
+        return None;
+    }
+    let silent = stream.bytes(Direction::Up) + stream.bytes(Direction::Down) == 0;
+    let may_be_control = silent && may_be_control(payload);
+    if !may_be_control && !stream.is_dialogue() {
+        return None;
+    }
+    shared.data.remove(&id);
+    release(sessions, shared, session);
+    Some(Rejected { may_be_control })
+}
+
+/// Counts one open data connection less for a session, which may end with it.
+fn release(sessions: &mut Sessions, shared: &mut Shared<'_>, id: u64) {
+    if let Some(session) = sessions.get_mut(id) {
+        session.encrypted_data.open = session.encrypted_data.open.saturating_sub(1);
+    }
+    sessions.finish_if_over(shared, id);
 }

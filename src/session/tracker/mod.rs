@@ -1,190 +1,173 @@
 //! All sessions, and the role of each connection.
+//!
+//! In: ordered bytes of flows, DNS datagrams, ICMP errors, the clock. Out: events and the bytes of transfers, through `Shared`.
+//!
+//! ```text
+//! StreamHandler ─> dispatch ── roles[flow] ──> Control    -> sessions: one Session each
+//!                                          ├─> Candidate  -> recognition: control connections on other ports
+//!                                          ├─> Data       -> data_flows, encrypted_flows: which session a connection serves
+//!                                          ├─> Early      -> early_flows: data connections ahead of their announcement
+//!                                          └─> Dns        -> dns_streams: names of servers
+//! tick ─> sessions (timers), early_flows (expiry), live_reports (progress of long transfers)
+//! segment ─> trace: segment by segment, for diagrams
+//! ```
+//!
+//! Only the dispatcher knows all parts. A part owns its fields and returns values; where it has to reach a session it is given
+//! [`Sessions`] and [`Shared`].
 
-pub(crate) mod closing;
-pub(crate) mod data_flows;
-pub(crate) mod dispatch;
-pub(crate) mod dns_streams;
-pub(crate) mod early_flows;
-pub(crate) mod encrypted_flows;
-pub(crate) mod progress;
-pub(crate) mod recognition;
-pub(crate) mod standing;
-pub(crate) mod trace;
-
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
+mod data_flows;
+mod dispatch;
+mod dns_streams;
+mod early_flows;
+mod encrypted_flows;
+mod live_reports;
+mod recognition;
+mod roles;
+mod sessions;
+mod trace;
 
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::Totals;
-use crate::model::{Direction, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning};
-use crate::protocol::dns::parse_message;
-use crate::reassembly::{Chunk, FlowId, FlowSummary, Interest};
-use crate::session::data::data_channel::{DataId, FTP_DATA};
+use crate::model::{EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning};
+use crate::protocol::dns::{DNS_PORT, parse_message};
+use crate::protocol::ftp::FTP_DATA_PORT;
+use crate::reassembly::{FlowId, FlowSummary};
 use crate::session::data::unmatched::tell_unmatched;
-use crate::session::ftp_session::Session;
 use crate::session::options::Options;
 use crate::session::shared::Shared;
-use crate::session::tracker::dns_streams::{DNS, DnsStreams};
-use crate::session::tracker::recognition::{Candidate, Judgement, implicit_way};
+use crate::session::tracker::early_flows::EarlyFlows;
+use crate::session::tracker::live_reports::LiveReports;
+use crate::session::tracker::recognition::Candidates;
+use crate::session::tracker::roles::Roles;
+use crate::session::tracker::sessions::Sessions;
 use crate::session::tracker::trace::Traces;
 
-/// Knows all sessions. Feed it through [`StreamHandler`](crate::reassembly::StreamHandler), [`datagram`](Self::datagram) and [`tick`](Self::tick).
+pub use crate::session::tracker::roles::Standing;
+pub use crate::session::tracker::sessions::Origin;
+
+/// Owner of all sessions.
+///
+/// Fed through [`StreamHandler`](crate::reassembly::StreamHandler), [`datagram`](Self::datagram), [`icmp`](Self::icmp) and
+/// [`tick`](Self::tick); [`at`](Self::at) precedes each packet.
 pub struct SessionTracker<'s> {
-    pub(crate) roles: Vec<Role>,
-    pub(crate) sessions: HashMap<u64, Box<Session>, RandomState>,
-    pub(crate) shared: Shared<'s>,
-    session_count: u64,
-    pub(crate) candidates: usize,
-    pub(crate) packets: PacketCounts,
-    /// The session that the current packet began, until somebody asks.
+    roles: Roles,
+    sessions: Sessions,
+    candidates: Candidates,
+    early: EarlyFlows,
+    shared: Shared<'s>,
+    packets: PacketCounts,
+    /// Session that the current packet began; `None` once taken.
     begun: Option<u64>,
-    /// Where diagrams are asked for.
-    pub(crate) traces: Option<Box<Traces>>,
-    /// What is told by the clock, where packets come as they happen.
-    pub(crate) watch: Watch,
+    /// `None` unless diagrams are wanted.
+    traces: Option<Box<Traces>>,
+    live_reports: LiveReports,
 }
 
-#[derive(Default)]
-pub(crate) enum Role {
-    #[default]
-    None,
-    /// To port 21, without a byte so far.
-    Attempt,
-    Control(u64),
-    Candidate(Box<Candidate>),
-    Data(DataId),
-    /// Between the hosts of an open session; it may be announced later.
-    Early(u64),
-    Dns(Box<DnsStreams>),
-    Foreign,
-    /// It is over, and was of FTP.
-    Over,
-    /// It is over, and was of DNS.
-    DnsOver,
-}
-
-/// Packets by what they belong to. The others belong to nothing of ours.
+/// Packets of closed connections and of datagrams. All other packets are unrelated to FTP.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PacketCounts {
-    /// Of control and data connections and of connection attempts.
+    /// Packets of control connections, data connections and connection attempts.
     pub used: u64,
-    /// Of DNS.
+    /// DNS packets.
     pub dns: u64,
-    /// Second copies among those that are used.
+    /// Packets among `used` that were captured a second time.
     pub duplicates: u64,
 }
 
 impl PacketCounts {
-    /// Those of a connection that is over.
-    pub(crate) fn count(&mut self, summary: &FlowSummary) {
+    /// Adds the packets of a closed FTP connection.
+    fn add_connection(&mut self, summary: &FlowSummary) {
         let [up, down] = &summary.half;
         self.used += up.segments + down.segments;
         self.duplicates += up.irregular().second_copies + down.irregular().second_copies;
     }
 }
 
-/// When something is to be told again by the clock.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Watch {
-    pub(crate) progress_due: Timestamp,
-    /// `None` before the first look.
-    pub(crate) several_due: Option<Timestamp>,
-}
-
 impl<'s> SessionTracker<'s> {
-    /// A tracker that tells `events` what happens and gives the bytes of transfers to `files`. `several_captures`: frames are
-    /// told by capture as well.
+    /// Creates a tracker that emits to `events` and writes the bytes of transfers to `files`.
+    ///
+    /// With `several_captures`, reported frames name their capture as well.
     pub fn new(
         options: Options,
         several_captures: bool,
         events: &'s mut dyn EventSink,
         files: &'s mut dyn TransferSink,
     ) -> Self {
-        let traces = Traces::asked_for(options.tracing, &options.limits).map(Box::new);
+        let traces = Traces::if_wanted(options.tracing, &options.limits).map(Box::new);
         Self {
-            traces,
-            roles: Vec::new(),
-            sessions: HashMap::default(),
+            roles: Roles::default(),
+            sessions: Sessions::default(),
+            candidates: Candidates::new(options.limits.candidates),
+            early: EarlyFlows::default(),
             shared: Shared::new(options, several_captures, events, files),
-            session_count: 0,
-            candidates: 0,
             packets: PacketCounts::default(),
             begun: None,
-            watch: Watch::default(),
+            traces,
+            live_reports: LiveReports::default(),
         }
     }
 
-    /// The packet that is looked at from here on, and the time from which timers go that it starts.
+    /// Sets the current packet, and the time at which timers start that it sets.
     pub fn at(&mut self, frame: FrameRef, clock: Timestamp) {
         self.shared.now = frame;
         self.shared.clock = clock;
     }
 
-    /// Tells the sinks of something that does not come from a session.
+    /// Emits an event that belongs to no session.
     pub fn tell(&mut self, kind: EventKind<'_>) {
         self.shared.emit(None, kind);
     }
 
-    /// A UDP datagram: only DNS matters. True where it is that.
+    /// Learns names from a UDP datagram. Returns whether it is a DNS message.
     pub fn datagram(&mut self, datagram: &Datagram<'_>) -> bool {
-        if datagram.source.port != DNS && datagram.destination.port != DNS {
+        if datagram.source.port != DNS_PORT && datagram.destination.port != DNS_PORT {
             return false;
         }
-        let message = parse_message(datagram.payload);
-        let is_dns = message.is_some();
-        self.packets.dns += u64::from(is_dns);
-        if let Some(message) = message {
-            self.shared.names.message(
-                message,
-                datagram.source,
-                datagram.destination,
-                datagram.frame,
-            );
-        }
-        is_dns
+        let Some(message) = parse_message(datagram.payload) else {
+            return false;
+        };
+        self.packets.dns += 1;
+        self.shared.names.message(
+            message,
+            datagram.source,
+            datagram.destination,
+            datagram.frame,
+        );
+        true
     }
 
-    /// An ICMP error: it may tell why a data connection does not open.
+    /// Remembers an ICMP error that may explain why a data connection does not open.
     pub fn icmp(&mut self, error: &IcmpError) {
         let (source, destination) = (error.source.port, error.destination.port);
         if self.shared.expectations.may_concern(source, destination)
-            || source == FTP_DATA
-            || destination == FTP_DATA
+            || source == FTP_DATA_PORT
+            || destination == FTP_DATA_PORT
         {
             self.shared.unreachable.note(error);
         }
     }
 
-    /// Capture time went on: what waited long enough is settled.
+    /// Runs every timer due at `now`, in capture time.
     pub fn tick(&mut self, now: Timestamp) {
         self.shared.expectations.tick(now);
-        self.forget_early(now);
-        while let Some((session, transfer)) = self.shared.waited(now) {
-            if let Some(session) = self.sessions.get_mut(&session) {
-                session.let_go(&mut self.shared, now);
-                session.settle_after_waiting(&mut self.shared, transfer);
-            }
-            self.finish_if_over(session);
+        while let Some(early) = self.early.take_expired(now) {
+            self.release_early(early);
         }
+        self.sessions.run_timers(&mut self.shared, now);
         if self.shared.options.live {
-            self.tell_by_the_clock(now);
+            self.live_reports.run(&self.sessions, &mut self.shared, now);
         }
     }
 
-    /// The input ended and all connections were closed: tells what is left.
+    /// Reports everything still open and returns the warnings. The input has ended, and all connections were closed.
     pub fn finish(&mut self) -> Vec<Warning> {
-        self.forget_all_early();
-        let mut ids: Vec<u64> = self.sessions.keys().copied().collect();
-        ids.sort_unstable();
-        for id in ids {
-            if let Some(session) = self.sessions.remove(&id) {
-                session.finish(&mut self.shared);
+        for number in self.early.numbers() {
+            if let Some(early) = self.early.take(number) {
+                self.release_early(early);
             }
         }
-        let mut data: Vec<DataId> = self.shared.data.keys().copied().collect();
-        data.sort_unstable();
-        for id in data {
+        self.sessions.finish_all(&mut self.shared);
+        for id in self.shared.data.ids_where(|_| true) {
             if let Some(channel) = self.shared.data.remove(&id) {
                 tell_unmatched(&mut self.shared, &channel);
             }
@@ -195,98 +178,40 @@ impl<'s> SessionTracker<'s> {
         self.shared.take_warnings()
     }
 
-    /// Counts so far; packets and bytes are counted elsewhere.
+    /// Returns the counts so far. Packets and bytes are counted by the pipeline.
     #[must_use]
     pub fn totals(&self) -> Totals {
-        self.shared.totals.clone()
+        self.shared.totals().clone()
     }
 
-    /// The session that the last packet began, told once.
+    /// Takes the session that the current packet began; `None` if it began none, or it was taken already.
     #[inline]
     pub fn take_begun(&mut self) -> Option<u64> {
         self.begun.take()
     }
 
-    /// What the packet that began a session was wrapped in.
+    /// Records the protocol layers around the packet that began a session.
     pub fn set_layers(&mut self, session: u64, layers: Vec<String>) {
-        if let Some(session) = self.sessions.get_mut(&session) {
+        if let Some(session) = self.sessions.get_mut(session) {
             session.layers = layers;
         }
     }
 
-    /// Packets so far, of connections that are over.
+    /// Returns the packet counts so far.
     #[must_use]
     pub const fn packets(&self) -> PacketCounts {
         self.packets
     }
 
-    pub(crate) fn role(&mut self, flow: FlowId) -> &mut Role {
-        let index = flow.0 as usize;
-        if index >= self.roles.len() {
-            self.roles.resize_with(index + 1, Role::default);
-        }
-        &mut self.roles[index]
+    /// Returns the relation of a connection to FTP at this moment.
+    #[must_use]
+    pub fn standing(&self, flow: FlowId) -> Standing {
+        self.roles.standing(flow)
     }
 
-    pub(crate) fn begin_session(
-        &mut self,
-        flow: FlowId,
-        summary: &FlowSummary,
-        client_way: Direction,
-    ) -> u64 {
-        self.session_count += 1;
-        let id = self.session_count;
-        let mut session = Box::new(Session::new(id, summary, client_way, &self.shared.options));
-        session.begin(&mut self.shared, summary);
-        self.sessions.insert(id, session);
-        // It may also begin by the clock, at a packet of others.
-        self.begun = (summary.last == self.shared.now).then_some(id);
-        *self.role(flow) = Role::Control(id);
-        id
-    }
-
-    pub(crate) fn control_data(&mut self, id: u64, direction: Direction, chunk: Chunk<'_>) {
-        if let Some(session) = self.sessions.get_mut(&id) {
-            session.bytes(&mut self.shared, direction, chunk);
-        }
-        self.claim_early();
-    }
-
-    pub(crate) fn candidate_data(
-        &mut self,
-        flow: FlowId,
-        direction: Direction,
-        chunk: Chunk<'_>,
-        summary: &FlowSummary,
-    ) -> Interest {
-        let Role::Candidate(candidate) = self.role(flow) else {
-            return Interest::Ignore;
-        };
-        match candidate.data(direction, &chunk, implicit_way(&summary.key)) {
-            Judgement::Open => Interest::Bytes,
-            Judgement::Foreign => {
-                *self.role(flow) = Role::Foreign;
-                self.candidates = self.candidates.saturating_sub(1);
-                Interest::Ignore
-            }
-            Judgement::Ftp(client_way) => {
-                let Role::Candidate(candidate) = std::mem::take(self.role(flow)) else {
-                    return Interest::Ignore;
-                };
-                self.candidates = self.candidates.saturating_sub(1);
-                let id = self.begin_session(flow, summary, client_way);
-                for held in candidate.into_chunks() {
-                    let chunk = Chunk {
-                        frame: held.frame,
-                        arrived: held.arrived,
-                        offset: held.offset,
-                        bytes: &held.bytes,
-                        waited: false,
-                    };
-                    self.control_data(id, held.direction, chunk);
-                }
-                Interest::Bytes
-            }
-        }
+    /// Returns the packets that made an open session known; `None` if the session has ended.
+    #[must_use]
+    pub fn origin(&self, session: u64) -> Option<Origin> {
+        self.sessions.get(session).map(Origin::of)
     }
 }

@@ -1,95 +1,99 @@
-//! FTP on any port, told from the dialogue itself.
+//! Recognition of FTP control connections on any port, from the dialogue itself.
 //!
-//! Two signals are needed, one from each side, for SMTP, POP3, NNTP and IRC share some: a 220 and a command only FTP has, or a
-//! command and the reply that only FTP gives to it, or a reply that names a data address. Foreign traffic pays for one
-//! look at the first four bytes of a payload.
+//! SMTP, POP3, NNTP and IRC share commands and reply codes with FTP. Two signals are therefore needed, one from each side: a
+//! 220 and a command that only FTP has, or a command and the reply that only FTP gives to it; or a reply that names a data
+//! address. Unrelated traffic costs one look at the first four bytes of a payload.
 
 use crate::model::{Direction, FlowKey, FrameRef};
 use crate::protocol::ftp::{
-    Verb, extended_passive_reply, parse_command, passive_reply, reply_code,
+    FTP_CONTROL_PORT, FTPS_CONTROL_PORT, Verb, extended_passive_reply, parse_command,
+    passive_reply, reply_code,
 };
 use crate::protocol::tls::hello::HandshakeReader;
 use crate::protocol::tls::record::looks_like_record;
 use crate::reassembly::Chunk;
 
-/// Whether a payload may be the start, or a line, of an FTP control connection.
-pub(crate) fn may_be_control(payload: &[u8]) -> bool {
-    let Some(&[a, b, c, d]) = payload.first_chunk::<4>() else {
-        return false;
-    };
-    if a.is_ascii_digit() {
-        return matches!(
-            (&[a, b, c], d),
-            (b"220" | b"120" | b"227" | b"229", b' ' | b'-')
-        );
-    }
-    if !a.is_ascii_alphabetic() || !b.is_ascii_alphabetic() {
-        return false;
-    }
-    OPENING_VERBS.contains(&[a, b, c, d].map(|byte| byte.to_ascii_uppercase()))
+/// Number of open candidates, which is limited.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Candidates {
+    open: usize,
+    limit: usize,
 }
 
-/// Whether a payload may be TLS with FTP inside, from its first byte on: TLS on port 990, and elsewhere a client that says so
-/// (RFC 7301). TLS alone tells nothing.
-pub(crate) fn may_be_implicit(payload: &[u8], on_port: bool) -> bool {
-    if on_port {
-        return looks_like_record(payload);
-    }
-    matches!(payload, [22, 3, _, _, _, 1, ..]) && offers_ftp(payload).is_some_and(|offers| offers)
-}
-
-/// Whether a `ClientHello` offers FTP inside; `None` while it is not whole.
-fn offers_ftp(bytes: &[u8]) -> Option<bool> {
-    let mut reader = HandshakeReader::new();
-    reader.feed(bytes);
-    if let Some(hello) = reader.client_hello() {
-        let offers = |name: &Vec<u8>| matches!(name.as_slice(), b"ftp" | b"x-filezilla-ftp");
-        return Some(hello.application_protocols.iter().any(offers));
-    }
-    reader.is_done().then_some(false)
-}
-
-/// A connection that may turn out to be FTP: its first bytes, until they tell.
+/// First bytes of a connection that may prove to be a control connection.
 #[derive(Debug, Default)]
-pub(crate) struct Candidate {
+pub(super) struct Candidate {
     chunks: Vec<HeldChunk>,
+    /// Bytes of both directions.
     bytes: usize,
 }
 
-/// Bytes of a candidate, kept for when it is recognised.
+/// Bytes held until a candidate is recognized.
 #[derive(Debug)]
-pub(crate) struct HeldChunk {
-    pub(crate) direction: Direction,
-    pub(crate) frame: FrameRef,
-    pub(crate) arrived: FrameRef,
-    pub(crate) offset: u64,
-    pub(crate) bytes: Vec<u8>,
+pub(super) struct HeldChunk {
+    pub(super) direction: Direction,
+    /// Frame that delivered the bytes.
+    pub(super) frame: FrameRef,
+    /// Frame in which the first byte arrived.
+    pub(super) arrived: FrameRef,
+    /// Stream offset of the first byte.
+    pub(super) offset: u64,
+    pub(super) bytes: Vec<u8>,
 }
 
-/// What a candidate is.
+/// Conclusion about a candidate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Judgement {
-    /// FTP; the client sends in this direction.
-    Ftp(Direction),
-    /// Something else.
-    Foreign,
-    /// Not told yet.
-    Open,
+pub(super) enum Judgement {
+    /// FTP.
+    Ftp {
+        /// Direction in which the client sends.
+        client_way: Direction,
+    },
+    /// Another protocol.
+    Unrelated,
+    /// Too few bytes.
+    Undecided,
+}
+
+impl Candidates {
+    /// Creates an empty count.
+    pub(super) const fn new(limit: usize) -> Self {
+        Self { open: 0, limit }
+    }
+
+    /// Returns whether another candidate may begin.
+    pub(super) const fn has_capacity(&self) -> bool {
+        self.open < self.limit
+    }
+
+    /// Begins a candidate; `None` at the limit.
+    pub(super) fn begin(&mut self) -> Option<Box<Candidate>> {
+        if !self.has_capacity() {
+            return None;
+        }
+        self.open += 1;
+        Some(Box::default())
+    }
+
+    /// Counts one open candidate less.
+    pub(super) const fn end(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
 }
 
 impl Candidate {
-    /// More bytes, and what they tell.
+    /// Adds bytes and draws a conclusion from all bytes so far.
     ///
-    /// `implicit` is the direction in which the client of a connection to port 990 sends.
-    pub(crate) fn data(
+    /// `implicit` is the direction in which the client sends on a connection to port 990, `None` on any other.
+    pub(super) fn data(
         &mut self,
         direction: Direction,
         chunk: &Chunk<'_>,
         implicit: Option<Direction>,
     ) -> Judgement {
         self.bytes += chunk.bytes.len();
-        if self.bytes > MOST_BYTES {
-            return Judgement::Foreign;
+        if self.bytes > MAX_BYTES {
+            return Judgement::Unrelated;
         }
         self.chunks.push(HeldChunk {
             direction,
@@ -101,46 +105,50 @@ impl Candidate {
         self.judge(implicit)
     }
 
-    /// What was held, in order.
-    pub(crate) fn into_chunks(self) -> Vec<HeldChunk> {
+    /// Returns all bytes in the order of delivery.
+    pub(super) fn into_chunks(self) -> Vec<HeldChunk> {
         self.chunks
     }
 
     fn judge(&self, implicit: Option<Direction>) -> Judgement {
-        let text = [self.text(Direction::Up), self.text(Direction::Down)];
+        let streams = [self.stream(Direction::Up), self.stream(Direction::Down)];
         for way in [Direction::Up, Direction::Down] {
-            let bytes = &text[way.index()];
+            let bytes = &streams[way.index()];
+            // Content types of a TLS record, before major version 3 (RFC 8446 section 5.1).
             if !matches!(bytes.as_slice(), [20..=23] | [20..=23, 3, ..]) {
                 continue;
             }
-            if let Some(client) = implicit {
+            if let Some(client_way) = implicit {
                 return match bytes.len() {
-                    0..5 => Judgement::Open,
-                    _ if looks_like_record(bytes) => Judgement::Ftp(client),
-                    _ => Judgement::Foreign,
+                    0..5 => Judgement::Undecided,
+                    _ if looks_like_record(bytes) => Judgement::Ftp { client_way },
+                    _ => Judgement::Unrelated,
                 };
             }
             return match offers_ftp(bytes) {
-                Some(true) => Judgement::Ftp(way),
-                Some(false) => Judgement::Foreign,
-                None => Judgement::Open,
+                Some(true) => Judgement::Ftp { client_way: way },
+                Some(false) => Judgement::Unrelated,
+                None => Judgement::Undecided,
             };
         }
-        if text.iter().any(|text| text.contains(&0)) {
-            return Judgement::Foreign;
+        // FTP lines are NVT text (RFC 959 section 5.3.1), which binary protocols leave within a few bytes.
+        if streams.iter().any(|bytes| bytes.contains(&0)) {
+            return Judgement::Unrelated;
         }
-        for client in [Direction::Up, Direction::Down] {
-            let judgement = dialogue(&text[client.index()], &text[client.reverse().index()]);
-            match judgement {
-                Some(true) => return Judgement::Ftp(client),
-                Some(false) => return Judgement::Foreign,
+        for client_way in [Direction::Up, Direction::Down] {
+            let client = &streams[client_way.index()];
+            let server = &streams[client_way.reverse().index()];
+            match is_ftp_dialogue(client, server) {
+                Some(true) => return Judgement::Ftp { client_way },
+                Some(false) => return Judgement::Unrelated,
                 None => {}
             }
         }
-        Judgement::Open
+        Judgement::Undecided
     }
 
-    fn text(&self, direction: Direction) -> Vec<u8> {
+    /// Returns the bytes of one direction.
+    fn stream(&self, direction: Direction) -> Vec<u8> {
         let of = self
             .chunks
             .iter()
@@ -149,11 +157,54 @@ impl Candidate {
     }
 }
 
-/// Whether `client` and `server` talk FTP: yes, no, or not told.
-fn dialogue(client: &[u8], server: &[u8]) -> Option<bool> {
+/// Returns whether a payload may be a line of an FTP control connection, its first or a later one.
+pub(super) fn may_be_control(payload: &[u8]) -> bool {
+    let Some(&[a, b, c, d]) = payload.first_chunk::<4>() else {
+        return false;
+    };
+    if a.is_ascii_digit() {
+        return matches!(
+            (&[a, b, c], d),
+            (b"220" | b"120" | b"227" | b"229", b' ' | b'-')
+        );
+    }
+    // Before the search in the table: most payloads are binary and stop here.
+    if !a.is_ascii_alphabetic() || !b.is_ascii_alphabetic() {
+        return false;
+    }
+    OPENING_VERBS.contains(&[a, b, c, d].map(|byte| byte.to_ascii_uppercase()))
+}
+
+/// Returns whether a payload may begin a connection with FTP inside TLS.
+///
+/// On port 990 (`on_port`) any TLS record may. Elsewhere TLS alone proves nothing, and the client has to offer FTP by ALPN
+/// (RFC 7301).
+pub(super) fn may_be_implicit(payload: &[u8], on_port: bool) -> bool {
+    if on_port {
+        return looks_like_record(payload);
+    }
+    // A handshake record (22) of any version 3.x, with a ClientHello (1) in it.
+    matches!(payload, [22, 3, _, _, _, 1, ..]) && offers_ftp(payload) == Some(true)
+}
+
+/// Returns whether a `ClientHello` offers FTP; `None` while it is incomplete.
+fn offers_ftp(bytes: &[u8]) -> Option<bool> {
+    let mut reader = HandshakeReader::new();
+    reader.feed(bytes);
+    if let Some(hello) = reader.client_hello() {
+        // IANA registered `ftp` for RFC 7301; FileZilla offers a name of its own.
+        let offers = |name: &Vec<u8>| matches!(name.as_slice(), b"ftp" | b"x-filezilla-ftp");
+        return Some(hello.application_protocols.iter().any(offers));
+    }
+    reader.is_done().then_some(false)
+}
+
+/// Returns whether `client` and `server` speak FTP; `None` if their bytes do not show it.
+fn is_ftp_dialogue(client: &[u8], server: &[u8]) -> Option<bool> {
     let mut greeted = false;
     let mut codes = Vec::new();
     for line in lines(server) {
+        // Greetings of POP3 and IMAP, and the source of an IRC message.
         if line.starts_with(b"+OK")
             || line.starts_with(b"-ERR")
             || line.first() == Some(&b':')
@@ -166,6 +217,7 @@ fn dialogue(client: &[u8], server: &[u8]) -> Option<bool> {
         else {
             continue;
         };
+        // Mail and news servers greet with a 220 or 200 as well, and name their protocol in it.
         let upper = line.to_ascii_uppercase();
         if contains(&upper, b"SMTP") || contains(&upper, b"NNTP") {
             return Some(false);
@@ -185,7 +237,7 @@ fn dialogue(client: &[u8], server: &[u8]) -> Option<bool> {
     }
     for line in lines(client) {
         let command = parse_command(line);
-        if FOREIGN_VERBS.contains(&command.verb.as_slice()) {
+        if OTHER_PROTOCOL_VERBS.contains(&command.verb.as_slice()) {
             return Some(false);
         }
         let verb = Verb::from_bytes(&command.verb);
@@ -203,7 +255,7 @@ fn dialogue(client: &[u8], server: &[u8]) -> Option<bool> {
     None
 }
 
-/// Replies that no other protocol gives to such a command.
+/// Returns whether only FTP gives this reply to this command.
 fn answers_only_ftp(verb: Verb, code: u16) -> bool {
     match verb {
         Verb::User => matches!(code, 230 | 331 | 332 | 530),
@@ -227,25 +279,33 @@ fn answers_only_ftp(verb: Verb, code: u16) -> bool {
     }
 }
 
-/// The direction in which the client of a connection to port 21 sends.
-pub(crate) fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Direction {
-    match (key.low.port == FTP, key.high.port == FTP) {
+/// Returns the direction in which the client sends on a connection to port 21.
+///
+/// The port decides where it can. The `initiator` is the client as well, but its SYN may not be in the capture.
+pub(super) fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Direction {
+    match (
+        key.low.port == FTP_CONTROL_PORT,
+        key.high.port == FTP_CONTROL_PORT,
+    ) {
         (true, false) => Direction::Down,
         (false, true) => Direction::Up,
         _ => initiator.unwrap_or(Direction::Up),
     }
 }
 
-/// The direction in which the client of implicit TLS sends.
-pub(crate) fn implicit_way(key: &FlowKey) -> Option<Direction> {
-    match (key.low.port == FTPS, key.high.port == FTPS) {
+/// Returns the direction in which the client sends on a connection to port 990; `None` on any other connection.
+pub(super) fn implicit_way(key: &FlowKey) -> Option<Direction> {
+    match (
+        key.low.port == FTPS_CONTROL_PORT,
+        key.high.port == FTPS_CONTROL_PORT,
+    ) {
         (true, false) => Some(Direction::Down),
         (false, true) => Some(Direction::Up),
         _ => None,
     }
 }
 
-/// Complete lines, without their ends.
+/// Splits complete lines, without their ends and without empty ones.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let end = text.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
     text[..end]
@@ -258,7 +318,7 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
     text.windows(word.len()).any(|window| window == word)
 }
 
-/// Commands that an FTP dialogue may be met with; four bytes, a space filling up what is shorter.
+/// First four bytes of the commands with which a capture may meet an FTP dialogue.
 const OPENING_VERBS: [[u8; 4]; 26] = [
     *b"USER", *b"PASS", *b"AUTH", *b"FEAT", *b"SYST", *b"OPTS", *b"CLNT", *b"HOST", *b"PASV",
     *b"EPSV", *b"PORT", *b"EPRT", *b"RETR", *b"STOR", *b"STOU", *b"APPE", *b"LIST", *b"NLST",
@@ -266,7 +326,7 @@ const OPENING_VERBS: [[u8; 4]; 26] = [
 ];
 
 /// First commands of SMTP, LMTP, POP3, NNTP, IRC and HTTP.
-const FOREIGN_VERBS: &[&[u8]] = &[
+const OTHER_PROTOCOL_VERBS: &[&[u8]] = &[
     b"EHLO",
     b"HELO",
     b"LHLO",
@@ -290,48 +350,54 @@ const FOREIGN_VERBS: &[&[u8]] = &[
     b"UIDL",
 ];
 
-/// The control port (RFC 959 section 8).
-pub(crate) const FTP: u16 = 21;
-
-/// The control port of FTP inside TLS (RFC 4217 appendix A).
-pub(crate) const FTPS: u16 = 990;
-
-/// Bytes of both sides that are kept until they tell.
-const MOST_BYTES: usize = 8192;
+/// Bound in bytes of both directions within which a candidate has to be recognized.
+const MAX_BYTES: usize = 8192;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_220_and_a_command_of_ftp_tell() {
-        assert_eq!(dialogue(b"", b"220 ready\r\n"), None);
-        assert_eq!(dialogue(b"USER bob\r\n", b"220 ready\r\n"), Some(true));
-        assert_eq!(dialogue(b"", b"220 (vsFTPd 3.0.3)\r\n"), Some(true));
-        assert_eq!(dialogue(b"EHLO x\r\n", b"220 ready\r\n"), Some(false));
+    fn greeting_and_ftp_command_together_are_recognized() {
+        assert_eq!(is_ftp_dialogue(b"", b"220 ready\r\n"), None);
         assert_eq!(
-            dialogue(b"", b"220 mail ESMTP, no FTP here\r\n"),
+            is_ftp_dialogue(b"USER bob\r\n", b"220 ready\r\n"),
+            Some(true)
+        );
+        assert_eq!(is_ftp_dialogue(b"", b"220 (vsFTPd 3.0.3)\r\n"), Some(true));
+        assert_eq!(
+            is_ftp_dialogue(b"EHLO x\r\n", b"220 ready\r\n"),
+            Some(false)
+        );
+        assert_eq!(
+            is_ftp_dialogue(b"", b"220 mail ESMTP, no FTP here\r\n"),
             Some(false)
         );
     }
 
     #[test]
-    fn a_command_and_its_reply_tell_in_the_middle_of_a_dialogue() {
-        assert_eq!(dialogue(b"USER bob\r\n", b"331 password\r\n"), Some(true));
-        assert_eq!(dialogue(b"USER bob\r\n", b"+OK\r\n"), Some(false));
-        assert_eq!(dialogue(b"LIST\r\n", b"215 newsgroups follow\r\n"), None);
+    fn command_and_its_reply_are_recognized_without_a_greeting() {
         assert_eq!(
-            dialogue(b"", b"227 Entering Passive Mode (1,2,3,4,5,6)\r\n"),
+            is_ftp_dialogue(b"USER bob\r\n", b"331 password\r\n"),
+            Some(true)
+        );
+        assert_eq!(is_ftp_dialogue(b"USER bob\r\n", b"+OK\r\n"), Some(false));
+        assert_eq!(
+            is_ftp_dialogue(b"LIST\r\n", b"215 newsgroups follow\r\n"),
+            None
+        );
+        assert_eq!(
+            is_ftp_dialogue(b"", b"227 Entering Passive Mode (1,2,3,4,5,6)\r\n"),
             Some(true)
         );
         assert_eq!(
-            dialogue(b"PASS x\r\nNICK y\r\nUSER a b c :d\r\n", b":irc NOTICE\r\n"),
+            is_ftp_dialogue(b"PASS x\r\nNICK y\r\nUSER a b c :d\r\n", b":irc NOTICE\r\n"),
             Some(false)
         );
     }
 
     #[test]
-    fn only_lines_of_a_dialogue_are_looked_at_twice() {
+    fn only_lines_of_a_dialogue_make_a_candidate() {
         for text in [
             &b"220 x"[..],
             b"220-x",

@@ -1,7 +1,7 @@
-//! Connections segment by segment, for diagrams.
+//! Segments of each connection, for diagrams.
 //!
-//! Of long transfers the beginning and the end are kept; what lies between is folded into counts as it passes, so that a
-//! capture of any length needs little memory.
+//! Of a long transfer the first and last segments are kept. Those between are folded into counts as they pass, so that memory
+//! does not grow with the length of the capture.
 
 use std::collections::VecDeque;
 
@@ -12,62 +12,77 @@ use crate::model::trace::{
 use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp};
 use crate::reassembly::{FlowId, FlowSummary};
 
-/// The segments of all connections that are open.
+/// Segments of all open connections.
 #[derive(Debug)]
-pub(crate) struct Traces {
+pub(super) struct Traces {
+    /// All segments are traced, not only those that open or close a connection.
     packets: bool,
+    /// Indexed by flow number; `None` for a flow that is closed or unrelated.
     flows: Vec<Option<Box<Trace>>>,
-    /// Segments that may still be kept.
-    room: usize,
+    /// Segments that may still be kept, of all connections.
+    quota: usize,
 }
 
-/// One connection.
+/// Segments of one connection.
 #[derive(Debug)]
 struct Trace {
     key: FlowKey,
-    ways: [Way; 2],
+    /// By [`Direction::index`].
+    halves: [TracedHalf; 2],
+    /// Segments in capture order: all, but only the first [`HEAD`] of a data connection.
     segments: Vec<TracedSegment>,
-    /// The latest segments of a data connection.
+    /// Latest segments of a data connection after its first [`HEAD`].
     tail: VecDeque<TracedSegment>,
+    /// Counts of the segments between `segments` and `tail`; `None` if there are none.
     folded: Option<Folded>,
+    /// Segments dropped once the quota was used up.
     omitted: u64,
 }
 
-/// What is known of one direction.
+/// Sequence numbers and payload of one direction.
 #[derive(Debug, Default)]
-struct Way {
-    /// The number that counts as 0.
+struct TracedHalf {
+    /// Sequence number shown as 0; `None` before the first segment of either direction that reveals it.
     base: Option<u32>,
-    /// The number after the last byte seen.
+    /// Sequence number after the last byte seen; `None` before the first segment.
     next: Option<u32>,
-    /// Numbers that were passed over: from, to.
+    /// Sequence numbers passed over, as half-open ranges.
     holes: Vec<[u32; 2]>,
-    /// Identification, number and time of the last segment with payload.
-    last: Option<(u16, u32, Timestamp)>,
+    /// Last segment that occupied sequence numbers; `None` before the first.
+    last: Option<LastSegment>,
     payload: TracedPayload,
 }
 
+/// Marks by which a segment captured twice is recognized.
+#[derive(Clone, Copy, Debug)]
+struct LastSegment {
+    /// IPv4 identification, 0 for IPv6.
+    identification: u16,
+    sequence: u32,
+    time: Timestamp,
+}
+
 impl Traces {
-    /// Nothing where nothing is asked for.
-    pub(crate) fn asked_for(tracing: Tracing, limits: &Limits) -> Option<Self> {
+    /// Creates an empty set of traces; `None` if no diagram is wanted.
+    pub(super) fn if_wanted(tracing: Tracing, limits: &Limits) -> Option<Self> {
         (tracing != Tracing::Off).then(|| Self {
             packets: tracing == Tracing::Packets,
             flows: Vec::new(),
-            room: limits.traced_segments,
+            quota: limits.traced_segments,
         })
     }
 
-    /// A connection begins under this number.
-    pub(crate) fn begin(&mut self, flow: FlowId, key: FlowKey) {
-        let place = flow.0 as usize;
-        if place >= self.flows.len() {
-            self.flows.resize_with(place + 1, Option::default);
+    /// Begins the trace of a connection, in place of an earlier one with this number.
+    pub(super) fn begin(&mut self, flow: FlowId, key: FlowKey) {
+        let index = flow.0 as usize;
+        if index >= self.flows.len() {
+            self.flows.resize_with(index + 1, Option::default);
         }
-        if let Some(slot) = self.flows.get_mut(place) {
-            self.room += slot.take().map_or(0, |trace| trace.len());
+        if let Some(slot) = self.flows.get_mut(index) {
+            self.quota += slot.take().map_or(0, |trace| trace.len());
             *slot = Some(Box::new(Trace {
                 key,
-                ways: Default::default(),
+                halves: Default::default(),
                 segments: Vec::new(),
                 tail: VecDeque::new(),
                 folded: None,
@@ -76,8 +91,8 @@ impl Traces {
         }
     }
 
-    /// One segment. The midst of data connections is folded.
-    pub(crate) fn segment(
+    /// Adds a segment. Those in the middle of a data connection are folded.
+    pub(super) fn segment(
         &mut self,
         flow: FlowId,
         direction: Direction,
@@ -87,16 +102,16 @@ impl Traces {
         let Some(Some(trace)) = self.flows.get_mut(flow.0 as usize) else {
             return;
         };
-        let traced = trace.note(direction, segment);
+        let traced = trace.count(direction, segment);
         let flags = traced.flags;
         if !(self.packets || flags.syn || flags.fin || flags.rst) {
             return;
         }
-        if self.room == 0 {
+        if self.quota == 0 {
             trace.omitted += 1;
             return;
         }
-        self.room -= 1;
+        self.quota -= 1;
         if !is_data || trace.segments.len() < HEAD {
             trace.segments.push(traced);
             return;
@@ -105,19 +120,22 @@ impl Traces {
         if trace.tail.len() > TAIL
             && let Some(oldest) = trace.tail.pop_front()
         {
-            self.room += usize::from(!trace.fold(oldest));
+            self.quota += usize::from(!trace.fold(oldest));
         }
     }
 
-    /// The connection is none of ours.
-    pub(crate) fn forget(&mut self, flow: FlowId) {
+    /// Drops the trace of an unrelated connection.
+    pub(super) fn discard(&mut self, flow: FlowId) {
         if let Some(slot) = self.flows.get_mut(flow.0 as usize) {
-            self.room += slot.take().map_or(0, |trace| trace.len());
+            self.quota += slot.take().map_or(0, |trace| trace.len());
         }
     }
 
-    /// The connection is over. What was known of its opening before it was followed comes from `summary`.
-    pub(crate) fn end(
+    /// Completes the trace of a closed connection; `None` if it was not traced.
+    ///
+    /// `summary` gives the frames of a handshake that passed before the connection was in the flow table. `control_of` and
+    /// `data_of` are the sessions it belongs to.
+    pub(super) fn end(
         &mut self,
         flow: FlowId,
         control_of: Option<u64>,
@@ -125,8 +143,8 @@ impl Traces {
         summary: &FlowSummary,
     ) -> Option<TracedConnection> {
         let mut trace = self.flows.get_mut(flow.0 as usize)?.take()?;
-        // Whoever takes them bounds what it keeps of them.
-        self.room += trace.len();
+        // The receiver has a bound of its own.
+        self.quota += trace.len();
         let mut segments = std::mem::take(&mut trace.segments);
         segments.extend(trace.tail.drain(..));
         Trace::add_opening(&mut segments, summary, self.packets);
@@ -139,7 +157,7 @@ impl Traces {
             segments,
             folded: trace.folded,
             omitted: trace.omitted,
-            payload: [trace.ways[0].payload, trace.ways[1].payload],
+            payload: [trace.halves[0].payload, trace.halves[1].payload],
         })
     }
 }
@@ -149,8 +167,8 @@ impl Trace {
         self.segments.len() + self.tail.len()
     }
 
-    /// Counts a segment, and says what a diagram shows of it.
-    fn note(&mut self, direction: Direction, segment: &Segment<'_>) -> TracedSegment {
+    /// Counts a segment and returns it as a diagram shows it, with numbers relative to the first of each direction.
+    fn count(&mut self, direction: Direction, segment: &Segment<'_>) -> TracedSegment {
         let flags = SegmentFlags {
             syn: segment.flags.syn(),
             ack: segment.flags.ack(),
@@ -158,19 +176,20 @@ impl Trace {
             rst: segment.flags.rst(),
         };
         if flags.ack && !flags.rst {
-            let other = &mut self.ways[direction.reverse().index()];
+            // Of a connection joined later, the first ACK seen reveals the other direction's numbers.
+            let other = &mut self.halves[direction.reverse().index()];
             let acknowledged = segment.acknowledgment;
             other.base.get_or_insert(acknowledged.wrapping_sub(1));
         }
-        let way = &mut self.ways[direction.index()];
+        let half = &mut self.halves[direction.index()];
         let before = if flags.syn {
             segment.sequence
         } else {
             segment.sequence.wrapping_sub(1)
         };
-        let base = *way.base.get_or_insert(before);
-        let novelty = way.note(segment, flags);
-        let acknowledgment = match self.ways[direction.reverse().index()].base {
+        let base = *half.base.get_or_insert(before);
+        let novelty = half.count(segment, flags);
+        let acknowledgment = match self.halves[direction.reverse().index()].base {
             Some(base) if flags.ack => segment.acknowledgment.wrapping_sub(base),
             _ => 0,
         };
@@ -186,7 +205,7 @@ impl Trace {
         }
     }
 
-    /// Counts a segment in place of keeping it, unless it opens or closes the connection. True where it was kept.
+    /// Folds a segment into the counts, or keeps it if it opens or closes the connection. Returns whether it was kept.
     fn fold(&mut self, segment: TracedSegment) -> bool {
         let flags = segment.flags;
         if (flags.syn || flags.fin || flags.rst) && self.segments.len() < HEAD + KEPT {
@@ -212,7 +231,7 @@ impl Trace {
         false
     }
 
-    /// Segments of the opening that were seen before the connection was followed.
+    /// Adds segments of the handshake that passed before the connection was in the flow table.
     fn add_opening(segments: &mut Vec<TracedSegment>, summary: &FlowSummary, packets: bool) {
         let Some(initiator) = summary.initiator else {
             return;
@@ -258,22 +277,23 @@ impl Trace {
     }
 }
 
-/// Number of the initiator's first frame after its SYN.
+/// Returns the number of the initiator's first frame after its SYN, [`u64::MAX`] if there is none.
 fn first_number(segments: &[TracedSegment], initiator: Direction) -> u64 {
     let mut others = segments.iter().filter(|segment| !segment.flags.syn);
     let from_initiator = others.find(|segment| segment.direction == initiator);
     from_initiator.map_or(u64::MAX, |segment| segment.frame.number)
 }
 
-impl Way {
-    /// Counts the payload, and says whether it is new.
-    fn note(&mut self, segment: &Segment<'_>, flags: SegmentFlags) -> Novelty {
+impl TracedHalf {
+    /// Counts the payload of a segment and returns whether it is new.
+    fn count(&mut self, segment: &Segment<'_>, flags: SegmentFlags) -> Novelty {
         let length = segment.wire_len();
         let from = segment.sequence.wrapping_add(u32::from(flags.syn));
         let to = from.wrapping_add(length);
         let after = to.wrapping_add(u32::from(flags.fin));
         let next = *self.next.get_or_insert(from);
         if flags.rst {
+            // A RST may carry sequence number 0 (RFC 9293 section 3.5.2), which would look like a hole.
             return Novelty::New;
         }
         let occupies = length > 0 || flags.fin || flags.syn;
@@ -295,7 +315,11 @@ impl Way {
             Novelty::Again
         };
         if occupies {
-            self.last = Some((segment.identification, from, segment.frame.time));
+            self.last = Some(LastSegment {
+                identification: segment.identification,
+                sequence: from,
+                time: segment.frame.time,
+            });
         }
         if length > 0 && novelty != Novelty::Copy {
             self.payload.segments += 1;
@@ -312,17 +336,18 @@ impl Way {
         novelty
     }
 
-    /// Whether the capture saw this very packet before.
+    /// Returns whether the capture has this very packet already, as it has with a mirror port for both directions.
     fn is_copy(&self, segment: &Segment<'_>, from: u32) -> bool {
+        // Without an identification a copy cannot be distinguished from a retransmission.
         segment.identification != 0
-            && self.last.is_some_and(|(identification, number, time)| {
-                identification == segment.identification
-                    && number == from
-                    && segment.frame.time.since(time) <= COPY
+            && self.last.is_some_and(|last| {
+                last.identification == segment.identification
+                    && last.sequence == from
+                    && segment.frame.time.since(last.time) <= COPY
             })
     }
 
-    /// Takes what the segment has out of the holes; true where it had any of them.
+    /// Fills holes with the range of a segment. Returns whether it filled a part of any.
     fn fill(&mut self, from: u32, to: u32) -> bool {
         let mut filled = false;
         let mut left = Vec::new();
@@ -345,19 +370,23 @@ impl Way {
     }
 }
 
-/// Order of sequence numbers, which wrap (RFC 9293 section 3.4).
+/// Returns whether sequence number `a` precedes `b` modulo 2^32 (RFC 9293 section 3.4).
 const fn is_before(a: u32, b: u32) -> bool {
     let distance = b.wrapping_sub(a);
     distance != 0 && distance < 1 << 31
 }
 
-/// Segments kept of the beginning of a data connection: its opening, and enough to see how it goes.
+/// First segments kept of a data connection: its handshake, and enough to see how it goes.
 const HEAD: usize = 24;
-/// Segments kept of its end.
+
+/// Last segments kept of a data connection.
 const TAIL: usize = 8;
-/// Segments kept that open or close it in the midst of a transfer.
+
+/// Bound on SYN, FIN and RST segments kept between them.
 const KEPT: usize = 64;
-/// Holes watched in one direction.
+
+/// Bound on holes watched in one direction.
 const HOLES: usize = 16;
-/// Within this time the same packet again is a second copy that the capture made.
+
+/// Time within which the same packet again is a second copy made by the capture.
 const COPY: Span = Span::from_millis(10);

@@ -1,0 +1,113 @@
+//! Reports at fixed intervals of a live capture: the progress of long transfers, and findings about several sessions.
+
+use crate::model::record::TransferDirection;
+use crate::model::{EventKind, Span, Timestamp};
+use crate::session::data::data_channel::DataId;
+use crate::session::shared::Shared;
+use crate::session::tracker::sessions::Sessions;
+use crate::session::transfers::transfer_state::{direction_of, payload_way};
+
+/// Times of the next reports.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct LiveReports {
+    progress_due: Timestamp,
+    /// `None` before the first tick.
+    cross_session_due: Option<Timestamp>,
+}
+
+/// Progress of one open transfer.
+struct Progress {
+    session: u64,
+    transfer: u64,
+    bytes: u64,
+    /// Bytes per second since the connection opened; `None` at its very beginning.
+    throughput: Option<f64>,
+}
+
+impl LiveReports {
+    /// Emits the reports due at `now`.
+    #[cold]
+    pub(super) fn run(&mut self, sessions: &Sessions, shared: &mut Shared<'_>, now: Timestamp) {
+        if now >= self.progress_due {
+            self.progress_due = now.plus(PROGRESS_INTERVAL);
+            emit_progress(sessions, shared, now);
+        }
+        let due = *self
+            .cross_session_due
+            .get_or_insert_with(|| now.plus(CROSS_SESSION_INTERVAL));
+        if now >= due {
+            self.cross_session_due = Some(now.plus(CROSS_SESSION_INTERVAL));
+            for finding in shared.several.turn() {
+                shared.emit(None, EventKind::Finding(&finding));
+            }
+        }
+    }
+}
+
+fn emit_progress(sessions: &Sessions, shared: &mut Shared<'_>, now: Timestamp) {
+    let mut long = shared.data.ids_where(|channel| {
+        !channel.is_closed()
+            && channel.negotiation().is_some()
+            && now.since(channel.summary().first.time) >= LONG_TRANSFER
+    });
+    long.truncate(PROGRESS_EVENTS);
+    let progress: Vec<Progress> = long
+        .into_iter()
+        .filter_map(|id| progress(sessions, shared, id, now))
+        .collect();
+    for one in progress {
+        shared.emit(
+            Some(one.session),
+            EventKind::TransferProgress {
+                transfer: one.transfer,
+                bytes: one.bytes,
+                throughput: one.throughput,
+            },
+        );
+    }
+}
+
+/// Returns the progress of the file transfer on a data connection; `None` for a listing, or if it has been reported.
+fn progress(
+    sessions: &Sessions,
+    shared: &Shared<'_>,
+    id: DataId,
+    now: Timestamp,
+) -> Option<Progress> {
+    let channel = shared.data.get(&id)?;
+    let negotiation = channel.negotiation()?;
+    let session = sessions.get(negotiation.session)?;
+    let transfer = session
+        .negotiations
+        .get(negotiation.number)
+        .and_then(|negotiation| negotiation.transfer)?;
+    let verb = session.transfers.get(transfer)?.verb;
+    if channel.is_settled() || direction_of(verb) == TransferDirection::Listing {
+        return None;
+    }
+    let way = payload_way(verb, channel.client_way());
+    let bytes = channel.content(way).map_or(0, |content| content.bytes);
+    let seconds = now.since(channel.summary().first.time).seconds();
+    #[expect(
+        clippy::cast_precision_loss,
+        reason = "a rate need not be exact to the last byte"
+    )]
+    let throughput = (seconds > 0.0).then(|| bytes as f64 / seconds);
+    Some(Progress {
+        session: negotiation.session,
+        transfer,
+        bytes,
+        throughput,
+    })
+}
+
+const PROGRESS_INTERVAL: Span = Span::from_secs(5);
+
+/// Age from which the progress of a transfer is reported.
+const LONG_TRANSFER: Span = Span::from_secs(5);
+
+/// Bound on transfers whose progress is reported at once.
+const PROGRESS_EVENTS: usize = 1_000;
+
+/// Interval of findings about several sessions, which a run of weeks would otherwise report at its end, when it is too late.
+const CROSS_SESSION_INTERVAL: Span = Span::from_secs(3600);
