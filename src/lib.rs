@@ -22,6 +22,7 @@ pub mod diagram;
 pub mod extract;
 pub mod keep;
 pub mod model;
+pub mod monitor;
 pub mod page;
 pub mod pipeline;
 pub mod protocol;

@@ -37,6 +37,12 @@ const ALLOWED: &[(&str, &[&str])] = &[
         ],
     ),
     (
+        "monitor",
+        &[
+            "model", "capture", "report", "check", "extract", "keep", "pipeline",
+        ],
+    ),
+    (
         "cli",
         &[
             "model",
@@ -53,6 +59,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "extract",
             "keep",
             "pipeline",
+            "monitor",
         ],
     ),
 ];

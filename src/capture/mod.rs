@@ -43,6 +43,8 @@ mod compressed;
 mod error;
 #[cfg(feature = "live")]
 mod filter;
+#[cfg(feature = "live")]
+mod filtered_source;
 mod growing_file;
 mod input_paths;
 mod link_type;
@@ -62,6 +64,8 @@ pub use compressed::Compression;
 pub use error::Error;
 #[cfg(feature = "live")]
 pub use filter::Filter;
+#[cfg(feature = "live")]
+pub use filtered_source::FilteredSource;
 pub use link_type::LinkType;
 #[cfg(feature = "live")]
 pub use live::{CaptureDirection, DropCounts, Interface, LiveOptions, LiveSource, interfaces};

@@ -1,48 +1,30 @@
-//! The command line: arguments in, reports and an exit code out.
+//! The command line: arguments in, reports, messages and an exit code out.
 //!
 //! ```text
-//! args* -> live           -> a network as it happens: its own front page
-//! args* -> <name>_command -> reading (capture, pipeline, check) -> report, extract
-//!                         -> output (standard output or -o), standard error, exit_code
+//! command_line ─> analyze, diagram, tree, check ─> reading (capture, pipeline, selection) ─> output
+//!    (clap)    ─> live ─> monitor (the engine)
+//!              ─> interfaces, generated (schema, man, completions)
+//!                    └─> messages (standard error), failure (exit code)
 //! ```
 //!
-//! Only this layer looks at the environment, the terminal and the clock.
+//! Each command is one module with its arguments and its run; [`options`] holds the blocks of arguments that several commands
+//! share. Only this layer looks at the terminal and the environment.
 
-mod analyze_command;
-mod args;
-mod args_check;
-mod args_diagram;
-mod args_digest;
-mod args_exit;
-mod args_input;
-mod args_output;
-mod args_presentation;
-mod args_selection;
-mod args_tree;
-mod check_answer;
-mod check_baseline;
-mod check_command;
-mod check_files;
-mod check_reading;
-mod check_record;
-mod completions_command;
-mod diagram_command;
-mod error_text;
-mod exit_code;
-mod extraction_folder;
+mod analyze;
+mod check;
+mod command_line;
+mod diagram;
+mod failure;
+mod generated;
 #[cfg(feature = "live")]
-mod filtered_source;
-#[cfg(feature = "live")]
-mod interfaces_command;
-mod interruption;
+mod interfaces;
 mod live;
-mod man_command;
+mod messages;
+mod options;
 mod output;
 mod reading;
-mod schema_command;
-mod tally;
 mod terminal;
-mod tree_command;
+mod tree;
 mod watched_source;
 
 use std::process::ExitCode;
@@ -50,59 +32,66 @@ use std::process::ExitCode;
 use clap::Parser as _;
 use clap::error::ErrorKind;
 
-use args::{Arguments, Command};
-use error_text::Failure;
-use exit_code::Exit;
+use self::command_line::{Arguments, Command};
+use self::failure::{Exit, Failure};
+use crate::monitor::ExecHelper;
 
-/// Runs the tool on the arguments of this process.
+/// Runs the tool with the arguments of this process and returns its exit code.
 #[must_use]
 pub fn run() -> ExitCode {
-    if let Some(helper) = live::HelperArguments::of_process() {
-        return live::run_helper(helper);
+    // Before the arguments are parsed: the helper of `live --exec` is this program, started with arguments of its own.
+    if let Some(helper) = ExecHelper::of_process() {
+        return match helper.run(messages::print) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(message) => {
+                messages::print(&message);
+                Exit::Misuse.into()
+            }
+        };
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(message) => return show(&message),
+        Err(error) => return show_usage(&error),
     };
     let result = match &arguments.command {
-        Command::Analyze(arguments) => analyze_command::run(arguments),
-        Command::Diagram(arguments) => diagram_command::run(arguments),
-        Command::Check(arguments) => check_command::run(arguments),
+        Command::Analyze(arguments) => analyze::run(arguments),
+        Command::Diagram(arguments) => diagram::run(arguments),
+        Command::Check(arguments) => check::run(arguments),
         Command::Live(arguments) => live::run(arguments),
-        Command::Tree(arguments) => tree_command::run(arguments),
+        Command::Tree(arguments) => tree::run(arguments),
         #[cfg(feature = "live")]
-        Command::Interfaces => interfaces_command::run(),
-        Command::Schema(arguments) => schema_command::run(arguments),
-        Command::Completions(arguments) => completions_command::run(arguments),
-        Command::Man => man_command::run(),
+        Command::Interfaces => interfaces::run(),
+        Command::Schema(arguments) => generated::schema(arguments),
+        Command::Completions(arguments) => generated::completions(arguments),
+        Command::Man => generated::man(),
     };
     match result {
         Ok(exit) => exit.into(),
         Err(Failure::PipeClosed) => Exit::Done.into(),
         Err(Failure::Mistakes(text)) => {
-            error_text::print_lines(&text);
+            messages::print_lines(&text);
             Exit::Misuse.into()
         }
         Err(failure) => {
-            error_text::print(&failure.to_string());
+            messages::print(&failure.to_string());
             failure.exit().into()
         }
     }
 }
 
-/// Help, version, or in one line what is wrong with the arguments.
-fn show(message: &clap::Error) -> ExitCode {
-    let asked_for = matches!(
-        message.kind(),
+/// Prints help, the version, or in one line the mistake in the arguments.
+fn show_usage(error: &clap::Error) -> ExitCode {
+    let is_requested = matches!(
+        error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
-    if asked_for || message.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
-        // That the output was closed is no news here.
-        let _ = message.print();
+    if is_requested || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
+        // A closed output is no failure here: `ftpscope --help | head` is a common call.
+        let _ = error.print();
     } else {
-        error_text::print(&error_text::usage(&message.to_string()));
+        messages::print(&messages::usage(&error.to_string()));
     }
-    if asked_for {
+    if is_requested {
         Exit::Done.into()
     } else {
         Exit::Misuse.into()

@@ -1,21 +1,22 @@
-//! Where a report goes: standard output, a file that appears whole, or a target that is written as it is.
+//! The target of a report: standard output, a file that appears whole, or a file written as it grows.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use super::error_text::Failure;
+use super::failure::Failure;
 
-/// An open target. Without [`finish`](Self::finish) a regular file stays as it was.
+/// An open target. A file that appears whole stays unchanged unless [`finish`](Self::finish) succeeds.
 pub(super) struct Output {
     writer: BufWriter<Box<dyn Write + Send>>,
+    /// `None` for standard output.
     path: Option<PathBuf>,
-    /// Present for a file that appears whole.
+    /// The file to rename into place; `None` for a target written directly.
     temporary: Option<Temporary>,
 }
 
 impl Output {
-    /// `path`, or standard output where that is `None`; none of `captures`. With `whole` a regular file appears whole.
+    /// Opens `path`, or standard output if `None`; refuses one of `captures`. With `whole` a regular file appears whole.
     pub(super) fn open(
         path: Option<&Path>,
         captures: &[PathBuf],
@@ -37,11 +38,11 @@ impl Output {
         if whole {
             Self::whole(path)
         } else {
-            Self::as_it_is(path)
+            Self::growing(path)
         }
     }
 
-    /// Ends after the report was `written` or could not be. Whoever closed the pipe has seen enough: no failure.
+    /// Finishes the output after the report was `written`, or returns why it was not. A closed pipe is no failure.
     pub(super) fn close(mut self, written: io::Result<()>) -> Result<(), Failure> {
         let closed = match written.and_then(|()| self.flush()) {
             Ok(()) => self.finish(),
@@ -53,15 +54,15 @@ impl Output {
         }
     }
 
-    /// Standard output.
+    /// Opens standard output.
     pub(super) fn stdout() -> Self {
         Self::new(Box::new(io::stdout()), None, None)
     }
 
-    /// A file that appears whole or not at all. What exists and is no regular file is written to, never replaced.
+    /// Opens a file that appears whole or not at all. A device, fifo or directory is never replaced.
     pub(super) fn whole(path: &Path) -> Result<Self, Failure> {
         if is_special(path) {
-            return Self::as_it_is(path);
+            return Self::growing(path);
         }
         let (temporary, file) =
             Temporary::create(path).map_err(|cause| Failure::output(path, &cause))?;
@@ -72,8 +73,8 @@ impl Output {
         ))
     }
 
-    /// A file that is written event by event.
-    pub(super) fn as_it_is(path: &Path) -> Result<Self, Failure> {
+    /// Opens a file that grows as it is written.
+    pub(super) fn growing(path: &Path) -> Result<Self, Failure> {
         let special = is_special(path);
         let file = OpenOptions::new()
             .write(true)
@@ -84,18 +85,18 @@ impl Output {
         Ok(Self::new(Box::new(file), Some(path.to_owned()), None))
     }
 
-    /// Writes what is left and, for a file that appears whole, puts it in its place.
+    /// Flushes the buffer and renames a file that appears whole into place.
     pub(super) fn finish(mut self) -> Result<(), Failure> {
         if let Err(cause) = self.writer.flush() {
             return Err(self.failure(&cause));
         }
-        match self.temporary.take().map(Temporary::put_in_place) {
+        match self.temporary.take().map(Temporary::rename) {
             Some(Err(cause)) => Err(self.failure(&cause)),
             _ => Ok(()),
         }
     }
 
-    /// The failure of writing here.
+    /// Returns the failure to write this target.
     pub(super) fn failure(&self, cause: &io::Error) -> Failure {
         match &self.path {
             Some(path) => Failure::output(path, cause),
@@ -121,7 +122,7 @@ impl Write for Output {
         self.writer.write(bytes)
     }
 
-    // A report is very many small pieces: the buffer takes them as they are.
+    // Reports are written in very small pieces; inlined, the buffer takes them without a virtual call.
     #[inline]
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.writer.write_all(bytes)
@@ -132,39 +133,39 @@ impl Write for Output {
     }
 }
 
-/// True for what exists and is no regular file: a device, a fifo, a directory.
+/// Returns true if `path` exists and is no regular file: a device, a fifo, a directory.
 fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
-/// A file beside its place, removed unless it is put there.
+/// A hidden file beside its final path, removed on drop unless renamed.
 struct Temporary {
     path: PathBuf,
-    place: PathBuf,
-    in_place: bool,
+    target: PathBuf,
+    is_renamed: bool,
 }
 
 impl Temporary {
-    fn create(place: &Path) -> io::Result<(Self, File)> {
-        // Through links, so that the file they point to is replaced and not the link.
-        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
-        let name = place
+    fn create(path: &Path) -> io::Result<(Self, File)> {
+        // Resolved first, so that the file behind a link is replaced and not the link.
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let name = target
             .file_name()
             .ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
         for number in 0..ATTEMPTS {
             let mut hidden = std::ffi::OsString::from(".");
             hidden.push(name);
             hidden.push(format!(".{}-{number}.tmp", std::process::id()));
-            let path = place.with_file_name(hidden);
+            let path = target.with_file_name(hidden);
             match OpenOptions::new().write(true).create_new(true).open(&path) {
                 Ok(file) => {
-                    if let Ok(old) = fs::metadata(&place) {
+                    if let Ok(old) = fs::metadata(&target) {
                         file.set_permissions(old.permissions())?;
                     }
                     let temporary = Self {
                         path,
-                        place,
-                        in_place: false,
+                        target,
+                        is_renamed: false,
                     };
                     return Ok((temporary, file));
                 }
@@ -175,26 +176,26 @@ impl Temporary {
         Err(io::ErrorKind::AlreadyExists.into())
     }
 
-    fn put_in_place(mut self) -> io::Result<()> {
-        fs::rename(&self.path, &self.place)?;
-        self.in_place = true;
+    fn rename(mut self) -> io::Result<()> {
+        fs::rename(&self.path, &self.target)?;
+        self.is_renamed = true;
         Ok(())
     }
 }
 
 impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.in_place {
-            // Nothing can be done about a file that cannot be removed.
+        if !self.is_renamed {
+            // Best effort, in a destructor.
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
-/// Large enough that a report is written in few calls.
+/// Buffer in bytes, for few system calls.
 const BUFFER: usize = 64 << 10;
 
-/// Names tried for the file beside its place.
+/// Names tried for the hidden file.
 const ATTEMPTS: u32 = 16;
 
 #[cfg(test)]
@@ -218,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_appears_only_when_it_is_finished() {
+    fn a_whole_file_appears_on_finish() {
         let folder = ScratchFolder::new("whole");
         let path = folder.join("report.json");
         fs::write(&path, "old").expect("written");
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_finished_leaves_no_trace() {
+    fn an_unfinished_file_leaves_no_trace() {
         let folder = ScratchFolder::new("unfinished");
         let mut output = Output::whole(&folder.join("report.json")).expect("opened");
         output.write_all(b"half").expect("written");
@@ -242,7 +243,7 @@ mod tests {
 
     #[cfg(unix)]
     #[test]
-    fn a_link_stays_a_link_and_a_device_a_device() {
+    fn links_and_devices_are_written_to_and_not_replaced() {
         let folder = ScratchFolder::new("special");
         let link = folder.join("link");
         fs::write(folder.join("real"), "old").expect("written");
@@ -262,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_is_refused() {
+    fn a_folder_as_target_is_refused() {
         let failure = Output::whole(&std::env::temp_dir()).err().expect("refused");
         assert!(failure.to_string().starts_with("cannot write "));
     }

@@ -1,4 +1,4 @@
-//! One run of the pipeline over the captures a command was given.
+//! One run of the pipeline over the captures of a command.
 //!
 //! In: the options about input and sessions. Out: events and files in the sinks of the command, and an [`Outcome`].
 //!
@@ -13,75 +13,75 @@ use std::sync::atomic::AtomicBool;
 
 use jiff::tz::TimeZone;
 
-use super::args_input::{InputArguments, time_bound, window_limit};
-use super::args_presentation::PresentationArguments;
-use super::args_selection::SelectionArguments;
-use super::error_text::{self, Failure};
-#[cfg(feature = "live")]
-use super::filtered_source::FilteredSource;
-use super::interruption::Interruption;
-use super::tally::Tally;
+use super::failure::Failure;
+use super::messages;
+use super::options::values::time_bound;
+use super::options::{InputOptions, PresentationOptions, SelectionOptions};
 use super::watched_source::WatchedSource;
-#[cfg(feature = "live")]
-use crate::capture::Filter;
 use crate::capture::{CaptureSet, PacketSource, ReadOptions};
+#[cfg(feature = "live")]
+use crate::capture::{Filter, FilteredSource};
 use crate::check::{SelectedEvents, Selection};
+use crate::model::record::{Finding, Severity};
 use crate::model::trace::Tracing;
-use crate::model::{EventSink, Limits, TransferSink};
+use crate::model::{Event, EventKind, EventSink, Limits, TransferSink, WarningCode};
+use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
 use crate::report::{Report, ReportBuilder, tell_aside};
 
-/// The captures of a command, opened, and what to do with them.
+/// The opened captures of a command and the options of the run.
 pub(super) struct Reading {
     captures: CaptureSet,
     #[cfg(feature = "live")]
+    /// `None` without `-f`.
     filter: Option<Filter>,
     selection: Selection,
-    /// What the pipeline is to do beside its work.
+    /// Options of the pipeline, to be completed by the command.
     pub(super) options: Options,
-    /// Packets arrive as they happen: readers of the events wait for each of them.
+    /// True if packets arrive as they happen, so that readers of events wait for each of them.
     pub(super) piped: bool,
-    asked: Interruption,
+    interruption: Interruption,
     progress: bool,
 }
 
-/// What a run came to.
+/// The result of a run.
 pub(super) struct Outcome {
-    /// Captures and totals, without the sessions that were left out.
+    /// Captures and totals, without the rejected sessions.
     pub(super) summary: Summary,
-    /// The sessions that were left out.
+    /// Ids of the sessions that the selection rejected.
     pub(super) rejected: BTreeSet<u64>,
-    /// It was too much work to tell of some session whether it is wanted.
+    /// True if `--where` was given up for a session because it takes too long.
     pub(super) undecided: bool,
     /// Inputs that could not be read.
     pub(super) failures: u64,
-    /// What the exit code needs to know.
+    /// Facts for the exit code.
     pub(super) tally: Tally,
-    /// The user did not want to wait for the end.
+    /// True if the user interrupted the run.
     pub(super) interrupted: bool,
 }
 
 impl Reading {
-    /// Checks what was asked for and opens the captures. Captures that cannot be read are told during the run.
+    /// Checks the options and opens the captures. Captures that cannot be read are printed during the run.
     pub(super) fn open(
-        input: &InputArguments,
-        selection: &SelectionArguments,
-        presentation: &PresentationArguments,
+        input: &InputOptions,
+        selection: &SelectionOptions,
+        presentation: &PresentationOptions,
     ) -> Result<Self, Failure> {
         let read = read_options(input, &presentation.tz)?;
         let selected = selection.selection()?;
         #[cfg(feature = "live")]
         let filter = open_filter(input)?;
         let followed = followed(input)?;
-        let asked = Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?;
+        let interruption =
+            Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?;
         let captures = match followed {
-            Some(path) => CaptureSet::follow(path, asked.flag(), read),
+            Some(path) => CaptureSet::follow(path, interruption.flag(), read),
             None => CaptureSet::open(&input.captures, read),
         };
         if presentation.verbose {
             for path in captures.skipped_files() {
-                error_text::note(&format!("passed over {}: no capture", path.display()));
+                messages::note(&format!("passed over {}: no capture", path.display()));
             }
         }
         Ok(Self {
@@ -92,24 +92,24 @@ impl Reading {
             options: Options {
                 show_passwords: selection.show_passwords,
                 limits: Limits {
-                    held_bytes: input.max_memory,
+                    held_bytes: input.memory.max_memory,
                     ..Limits::default()
                 },
                 ..Options::default()
             },
-            // What arrives as it happens is flushed as it happens, and ends by itself when it is asked to.
+            // Such input ends by itself when asked to: on Ctrl-C its writer closes it.
             piped: input.follow || input.captures.iter().any(|path| is_pipe(path)),
-            asked,
+            interruption,
             progress: presentation.shows_progress(),
         })
     }
 
-    /// True with more than one capture: records then say which one a frame is from.
+    /// Returns true for more than one capture, where frames are identified by capture as well.
     pub(super) fn is_several(&self) -> bool {
         self.captures.captures().len() > 1
     }
 
-    /// With more than one capture: their paths, in the order of the report.
+    /// Returns the paths of the captures in the order of the report; empty for a single one.
     pub(super) fn several_paths(&self) -> Vec<String> {
         let captures = self.captures.captures();
         if captures.len() > 1 {
@@ -119,8 +119,9 @@ impl Reading {
         }
     }
 
-    /// Reads everything. With `hold` also the events before a session's end are told where sessions are chosen; once
-    /// `stop` is true nobody reads them any more.
+    /// Reads everything into the sinks.
+    ///
+    /// With `hold`, a selection also emits the events before a session's end. The run ends once `stop` is true.
     pub(super) fn run(
         mut self,
         events: &mut dyn EventSink,
@@ -139,24 +140,29 @@ impl Reading {
             }
             None => source,
         };
+        // A pipe is read to its end even after Ctrl-C: the last packets are on their way.
         let ignored = Interruption::default();
-        let interruption = if self.piped { &ignored } else { &self.asked };
+        let interruption = if self.piped {
+            &ignored
+        } else {
+            &self.interruption
+        };
         let mut source = WatchedSource::new(source, stop, interruption, self.progress);
         let mut tally = Tally::default();
-        let mut told = (&mut tally, events);
+        let mut sinks = (&mut tally, events);
         let mut undecided = false;
         let (summary, rejected) = if self.selection.is_everything() {
-            let summary = pipeline::analyze(&mut source, &self.options, &mut told, files);
+            let summary = pipeline::analyze(&mut source, &self.options, &mut sinks, files);
             (summary, BTreeSet::new())
         } else {
-            let mut selected = SelectedEvents::new(self.selection, &mut told, hold);
+            let mut selected = SelectedEvents::new(self.selection, &mut sinks, hold);
             let mut summary = pipeline::analyze(&mut source, &self.options, &mut selected, files);
             summary.totals = selected.totals(&summary.totals);
             undecided = selected.has_given_up();
             (summary, selected.into_rejected())
         };
         if undecided {
-            error_text::print(
+            messages::print(
                 "--where: it is too much work for some sessions, which are left out; look at fewer lists within lists",
             );
         }
@@ -166,11 +172,11 @@ impl Reading {
             undecided,
             failures: source.failures(),
             tally,
-            interrupted: interruption.is_asked(),
+            interrupted: interruption.is_requested(),
         }
     }
 
-    /// Reads everything into one page; there is none where the user did not want to wait for it.
+    /// Reads everything into one page; `None` if the user interrupted the run.
     pub(super) fn page(
         mut self,
         options: PageOptions,
@@ -178,12 +184,12 @@ impl Reading {
         files: &mut dyn TransferSink,
     ) -> (Option<Page>, Outcome) {
         self.options.tracing = Tracing::Packets;
-        // No page has room for more.
+        // A page shows no more segments.
         self.options.limits.traced_segments = page::SEGMENTS;
         let previews = Previews::default();
         let mut builder = PageBuilder::new(&self.options.limits, options, previews.clone());
         let outcome = if shows_previews {
-            // What previews are kept depends on when sessions are drawn: with one thread it is always the same.
+            // On one thread: which previews fit depends on when sessions are drawn, and that must not vary between runs.
             let mut files = previews.sink(files);
             self.run(&mut builder, false, &mut files, Arc::default())
         } else {
@@ -212,8 +218,8 @@ impl Reading {
     }
 }
 
-/// Bounds on time and memory for reading.
-fn read_options(input: &InputArguments, zone: &TimeZone) -> Result<ReadOptions, Failure> {
+/// Returns the limits on packet time and on memory.
+fn read_options(input: &InputOptions, zone: &TimeZone) -> Result<ReadOptions, Failure> {
     let bound = |option, value: &Option<String>| {
         let value = value.as_deref();
         value
@@ -223,12 +229,15 @@ fn read_options(input: &InputArguments, zone: &TimeZone) -> Result<ReadOptions, 
     Ok(ReadOptions {
         since: bound("--since", &input.since)?,
         until: bound("--until", &input.until)?,
-        window_limit: window_limit(input.max_memory),
+        // Windows of compressed captures count against the memory limit as well.
+        window_limit: u64::try_from(input.memory.max_memory)
+            .unwrap_or(u64::MAX)
+            .min(ReadOptions::default().window_limit),
     })
 }
 
-/// The file to follow, and what ends that.
-fn followed(input: &InputArguments) -> Result<Option<PathBuf>, Failure> {
+/// Returns the file to follow; `None` without `--follow`.
+fn followed(input: &InputOptions) -> Result<Option<PathBuf>, Failure> {
     if !input.follow {
         return Ok(None);
     }
@@ -246,16 +255,104 @@ fn followed(input: &InputArguments) -> Result<Option<PathBuf>, Failure> {
 }
 
 #[cfg(feature = "live")]
-fn open_filter(input: &InputArguments) -> Result<Option<Filter>, Failure> {
+fn open_filter(input: &InputOptions) -> Result<Option<Filter>, Failure> {
     let expression = input.filter.as_deref();
     expression
         .map(Filter::new)
         .transpose()
-        .map_err(|error| Failure::Refused(error_text::input(&error)))
+        .map_err(|error| Failure::Refused(messages::input(&error)))
 }
 
-/// True where packets arrive as they happen.
+/// Returns true for standard input, fifos and devices, from which packets arrive as they happen.
 fn is_pipe(path: &Path) -> bool {
     path.as_os_str() == "-"
         || std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// A sink that collects the facts for the exit code.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    /// The highest severity of a finding; `None` without findings.
+    pub(super) worst: Option<Severity>,
+    /// True if an input was cut short, had lost packets or has a link type that is not supported.
+    pub(super) not_whole: bool,
+}
+
+impl Tally {
+    fn finding(&mut self, finding: &Finding) {
+        self.worst = self.worst.max(Some(finding.severity));
+    }
+}
+
+impl EventSink for Tally {
+    fn event(&mut self, event: &Event<'_>) {
+        match &event.kind {
+            EventKind::Finding(finding) => self.finding(finding),
+            EventKind::SessionEnd(session) => {
+                for finding in &session.findings {
+                    self.finding(finding);
+                }
+            }
+            EventKind::Warning(warning) => {
+                self.not_whole |= matches!(
+                    warning.code,
+                    WarningCode::CaptureTruncated
+                        | WarningCode::CaptureCorrupt
+                        | WarningCode::PacketsDropped
+                        | WarningCode::LinkTypeUnsupported
+                );
+            }
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{FrameRef, Warning};
+
+    fn after(code: WarningCode) -> Tally {
+        let mut tally = Tally::default();
+        let warning = Warning::new(code, "", None);
+        tally.event(&Event {
+            frame: FrameRef::default(),
+            session: None,
+            kind: EventKind::Warning(&warning),
+        });
+        tally
+    }
+
+    #[test]
+    fn missing_packets_make_an_input_not_whole() {
+        assert!(after(WarningCode::CaptureTruncated).not_whole);
+        assert!(after(WarningCode::PacketsDropped).not_whole);
+        assert!(after(WarningCode::LinkTypeUnsupported).not_whole);
+        assert!(!after(WarningCode::TimeJump).not_whole);
+        assert!(!after(WarningCode::LimitReached).not_whole);
+    }
+
+    #[test]
+    fn the_highest_severity_is_kept() {
+        let mut tally = Tally::default();
+        for severity in [Severity::Low, Severity::High, Severity::Info] {
+            let finding = Finding {
+                id: String::new(),
+                severity,
+                title: String::new(),
+                explanation: String::new(),
+                advice: String::new(),
+                frames: vec![],
+                step: None,
+                transfer: None,
+                sessions: vec![],
+            };
+            tally.event(&Event {
+                frame: FrameRef::default(),
+                session: None,
+                kind: EventKind::Finding(&finding),
+            });
+        }
+        assert_eq!(tally.worst, Some(Severity::High));
+    }
 }

@@ -1,11 +1,11 @@
-//! What the terminal can do: its width, and whether to use colours.
+//! Properties of the terminal: width and colours.
 
 use std::ffi::OsString;
 use std::io::{IsTerminal, stdout};
 
 use clap::ValueEnum;
 
-/// When to use colours.
+/// Values of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(super) enum ColorChoice {
     /// On a terminal, unless `NO_COLOR` is set or it is dumb.
@@ -17,7 +17,7 @@ pub(super) enum ColorChoice {
     Never,
 }
 
-/// What the environment says.
+/// Environment variables about the terminal; `None` for one that is unset or empty.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Environment {
     no_color: Option<OsString>,
@@ -27,7 +27,7 @@ pub(super) struct Environment {
 }
 
 impl Environment {
-    /// That of this process.
+    /// Reads the variables of this process.
     pub(super) fn of_process() -> Self {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self {
@@ -38,7 +38,9 @@ impl Environment {
         }
     }
 
-    /// Whether to use colours on a target that is a terminal or not.
+    /// Returns whether to use colours.
+    ///
+    /// The option takes precedence, then `NO_COLOR`, then `CLICOLOR_FORCE`, then the target.
     pub(super) fn color(&self, choice: ColorChoice, is_terminal: bool) -> bool {
         match choice {
             ColorChoice::Always => true,
@@ -51,7 +53,7 @@ impl Environment {
         }
     }
 
-    /// Columns to write for: `COLUMNS`, else those of the terminal, else enough for a file.
+    /// Returns the width in columns: `COLUMNS`, else that of the terminal, else 120.
     pub(super) fn width(&self, terminal: Option<u16>) -> u16 {
         let columns = self.columns.as_ref().and_then(|value| value.to_str());
         columns
@@ -62,17 +64,17 @@ impl Environment {
     }
 }
 
-/// Whether standard output is a terminal.
+/// Returns true if standard output is a terminal.
 pub(super) fn stdout_is_terminal() -> bool {
     stdout().is_terminal()
 }
 
-/// Columns of the terminal at standard output.
+/// Returns the width of the terminal at standard output; `None` if it is none.
 pub(super) fn stdout_width() -> Option<u16> {
     terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0)
 }
 
-/// Columns where there is no terminal to ask.
+/// Width in columns of text that goes to a file or a pipe.
 const WIDTH_OF_FILES: u16 = 120;
 
 #[cfg(test)]
@@ -90,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn colours_follow_option_then_environment_then_terminal() {
+    fn colours_depend_on_option_then_environment_then_terminal() {
         use ColorChoice::{Always, Auto, Never};
         let plain = environment("", "", "xterm");
         assert!(plain.color(Auto, true));
@@ -104,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn the_width_is_that_of_columns_the_terminal_or_a_file() {
+    fn the_width_comes_from_columns_then_terminal_then_default() {
         let mut environment = Environment::default();
         assert_eq!(environment.width(None), 120);
         assert_eq!(environment.width(Some(91)), 91);

@@ -1,5 +1,4 @@
-//! A packet source with an eye on it: failures are told as they happen, progress is shown, and it ends when nobody
-//! reads the output any more.
+//! A packet source that prints failures and progress, and ends when the output is closed or the user interrupts.
 
 use std::io::{IsTerminal, Write, stderr};
 use std::ops::ControlFlow;
@@ -7,23 +6,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use super::error_text;
-use super::interruption::Interruption;
+use super::messages;
 use crate::capture::{Input, PacketSource, SkippedPackets};
 use crate::model::record::Capture;
+use crate::monitor::Interruption;
 use crate::report::units;
 
-/// Passes everything on, and tells what failed on standard error.
+/// A source that passes every input on and prints failures on standard error.
 pub(super) struct WatchedSource<'a> {
     inner: &'a mut dyn PacketSource,
     stop: Arc<AtomicBool>,
     interruption: &'a Interruption,
+    /// `None` if progress is not shown.
     progress: Option<Progress>,
     failures: u64,
 }
 
 impl<'a> WatchedSource<'a> {
-    /// Watches `inner`; it ends once `stop` is true, or at an interruption. Progress is shown only on a terminal.
+    /// Wraps `inner`, which ends once `stop` is true or at an interruption. Progress is shown only on a terminal.
     pub(super) fn new(
         inner: &'a mut dyn PacketSource,
         stop: Arc<AtomicBool>,
@@ -39,7 +39,7 @@ impl<'a> WatchedSource<'a> {
         }
     }
 
-    /// Inputs that could not be read.
+    /// Returns the number of inputs that could not be read.
     pub(super) fn failures(&self) -> u64 {
         self.failures
     }
@@ -66,11 +66,11 @@ impl PacketSource for WatchedSource<'_> {
                     if let Some(progress) = progress {
                         progress.clear();
                     }
-                    error_text::print(&error_text::input(error));
+                    messages::print(&messages::input(error));
                 }
                 _ => {}
             }
-            if stop.load(Ordering::Relaxed) || interruption.is_asked() {
+            if stop.load(Ordering::Relaxed) || interruption.is_requested() {
                 ControlFlow::Break(())
             } else {
                 take(input)
@@ -90,11 +90,12 @@ impl PacketSource for WatchedSource<'_> {
     }
 }
 
-/// One line on standard error, written over and over.
+/// A progress line on standard error, overwritten in place.
 struct Progress {
     packets: u64,
     bytes: u64,
     next: Instant,
+    /// True while the line is on the screen.
     shown: bool,
 }
 
@@ -111,10 +112,10 @@ impl Progress {
     fn packet(&mut self, length: usize) {
         self.packets = self.packets.saturating_add(1);
         self.bytes = self.bytes.saturating_add(units::to_u64(length));
-        if !self.packets.is_multiple_of(PACKETS_BETWEEN_LOOKS) || Instant::now() < self.next {
+        if !self.packets.is_multiple_of(PACKETS_BETWEEN_CHECKS) || Instant::now() < self.next {
             return;
         }
-        self.next = Instant::now() + BETWEEN_LINES;
+        self.next = Instant::now() + UPDATE_INTERVAL;
         self.shown = true;
         let packets = units::counted(self.packets, "packet", "packets");
         let size = units::size(self.bytes);
@@ -128,10 +129,11 @@ impl Progress {
     }
 }
 
-/// Short runs show nothing.
+/// Delay of the first line, so that short runs show none.
 const FIRST_AFTER: Duration = Duration::from_millis(500);
 
-const BETWEEN_LINES: Duration = Duration::from_millis(200);
+/// Time between two updates.
+const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// Asking the clock at each packet would cost more than decoding it.
-const PACKETS_BETWEEN_LOOKS: u64 = 4096;
+/// Reading the clock at each packet would cost more than decoding it.
+const PACKETS_BETWEEN_CHECKS: u64 = 4096;

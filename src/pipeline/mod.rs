@@ -14,7 +14,7 @@
 
 use std::ops::ControlFlow;
 
-use crate::capture::{Input, Packet, PacketSource, SkippedPackets};
+use crate::capture::{self, Input, Packet, PacketSource, SkippedPackets};
 use crate::decode::{self, Decoded, Decoder, Segment};
 use crate::keep::{PacketSink, Relation};
 use crate::model::record::{Accounting, Capture, Totals};
@@ -26,14 +26,14 @@ pub use crate::session::Options;
 use crate::session::{PacketCounts, SessionTracker, Standing};
 
 /// Result of a run beside its events.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub struct Summary {
     /// The inputs with their counts.
     pub captures: Vec<Capture>,
     /// Counts over all inputs.
     pub totals: Totals,
-    /// Messages about inputs that could not be read; empty if all could.
-    pub failures: Vec<String>,
+    /// Inputs that could not be opened or read to their end; empty if all were read.
+    pub failures: Vec<capture::Error>,
 }
 
 /// Analyzes `source` to its end: emits events to `events` and the bytes of transfers to `files`.
@@ -94,7 +94,7 @@ struct Run<'s> {
     joined: PacketCounts,
     /// Warnings of the input, emitted at the end unless the run is live.
     warnings: Vec<Warning>,
-    failures: Vec<String>,
+    failures: Vec<capture::Error>,
 }
 
 impl Run<'_> {
@@ -109,12 +109,7 @@ impl Run<'_> {
                 self.tracker.tell(EventKind::Warning(&warning));
             }
             Input::Warning(warning) => self.warnings.push(warning),
-            Input::Failed(error) => {
-                let hint = error
-                    .hint()
-                    .map_or_else(String::new, |hint| format!("; {hint}"));
-                self.failures.push(format!("{error}{hint}"));
-            }
+            Input::Failed(error) => self.failures.push(error),
         }
     }
 

@@ -27,7 +27,7 @@ pub(crate) fn report_on(captures: Vec<Vec<u8>>, read: ReadOptions) -> Value {
     let mut builder = ReportBuilder::new(&options.limits);
     let mut source = CaptureSet::from_readers(inputs, read);
     let summary = analyze(&mut source, &options, &mut builder, &mut ());
-    assert_eq!(summary.failures, Vec::<String>::new());
+    assert!(summary.failures.is_empty(), "{:?}", summary.failures);
     let report = builder.finish(summary.captures, summary.totals);
     let mut bytes = Vec::new();
     json::write_report(&report, &mut bytes).expect("memory takes it");

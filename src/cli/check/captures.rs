@@ -1,0 +1,132 @@
+//! The captures of a check, read into a report, and the baseline to compare it with.
+
+use std::fs;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::CheckArguments;
+use crate::cli::failure::Failure;
+use crate::cli::options::InputOptions;
+use crate::cli::reading::{Outcome, Reading};
+use crate::diagram::{Detail, Recorder, write_mermaid};
+use crate::model::system_message;
+use crate::model::trace::Tracing;
+use crate::report::{Report, ReportBuilder, SCHEMA_VERSION};
+
+/// The captures as read.
+pub(super) struct Read {
+    pub(super) report: Report,
+    pub(super) outcome: Outcome,
+    /// Mermaid text of the first sessions; `None` if no format shows it.
+    pub(super) diagram: Option<String>,
+}
+
+impl Read {
+    /// Reads the captures, with diagrams if `draws`.
+    pub(super) fn captures(arguments: &CheckArguments, draws: bool) -> Result<Self, Failure> {
+        let mut reading = Reading::open(
+            &arguments.input,
+            &arguments.selection,
+            &arguments.presentation,
+        )?;
+        if !draws {
+            let (report, outcome) = reading.report()?;
+            return Ok(Read {
+                report,
+                outcome,
+                diagram: None,
+            });
+        }
+        reading.options.tracing = Tracing::Connections;
+        let mut builder = ReportBuilder::new(&reading.options.limits);
+        let mut recorder = Recorder::new(&reading.options.limits);
+        let mut events = (&mut builder, &mut recorder);
+        let outcome = reading.run(&mut events, false, &mut (), Arc::default());
+        if outcome.interrupted {
+            return Err(Failure::Interrupted);
+        }
+        let summary = &outcome.summary;
+        let report = builder.finish(summary.captures.clone(), summary.totals.clone());
+        let diagram = diagram(&report, &recorder);
+        Ok(Read {
+            report,
+            outcome,
+            diagram,
+        })
+    }
+}
+
+/// Draws the first sessions, as many as Mermaid accepts; `None` for none.
+fn diagram(report: &Report, recorder: &Recorder) -> Option<String> {
+    let mut count = report.sessions.len().min(SESSION_LIMIT);
+    while count > 0 {
+        let mut text = Vec::new();
+        let sessions = report.sessions.iter().take(count);
+        let mut diagrams = sessions.map(|session| recorder.diagram(session));
+        write_mermaid(&mut diagrams, Detail::Steps, &mut text).ok()?;
+        if text.len() <= DIAGRAM_LIMIT {
+            return Some(String::from_utf8_lossy(&text).into_owned());
+        }
+        // Halved until it fits: sessions differ in size, and few of them need more than three rounds.
+        count /= 2;
+    }
+    None
+}
+
+/// Reads the baseline, a report or a capture, and returns its name and report.
+pub(super) fn read_baseline(
+    path: &Path,
+    arguments: &CheckArguments,
+) -> Result<(String, Value), Failure> {
+    let name = path.display().to_string();
+    if let Some(report) = report_at(path)? {
+        return Ok((name, report));
+    }
+    let input = InputOptions {
+        captures: vec![path.to_owned()],
+        // The baseline was recorded at another time.
+        since: None,
+        until: None,
+        follow: false,
+        ..arguments.input.clone()
+    };
+    let reading = Reading::open(&input, &arguments.selection, &arguments.presentation)?;
+    let (report, outcome) = reading.report()?;
+    if outcome.failures > 0 {
+        return Err(Failure::Unreadable);
+    }
+    Ok((name, serde_json::to_value(&report).unwrap_or_default()))
+}
+
+/// Reads a report from a file that begins like JSON; `None` for any other file.
+fn report_at(path: &Path) -> Result<Option<Value>, Failure> {
+    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    let mut first = [0; 1];
+    let begins = fs::File::open(path).and_then(|mut file| file.read(&mut first));
+    if !is_file || !begins.is_ok_and(|read| read == 1) || first != *b"{" {
+        return Ok(None);
+    }
+    let refused = |cause: &str| {
+        let path = path.display();
+        let hint = "write it with ftpscope analyze --format json";
+        Failure::Refused(format!("cannot use {path} as a baseline: {cause}; {hint}"))
+    };
+    let text = fs::read(path).map_err(|cause| refused(&system_message(&cause)))?;
+    let report: Value =
+        serde_json::from_slice(&text).map_err(|cause| refused(&cause.to_string()))?;
+    let version = report.get("schema_version");
+    let is_ours = version.is_some_and(|version| version == SCHEMA_VERSION);
+    if !is_ours || !report.get("sessions").is_some_and(Value::is_array) {
+        return Err(refused("it is no report of this version"));
+    }
+    Ok(Some(report))
+}
+
+/// Limit of sessions drawn in a summary.
+const SESSION_LIMIT: usize = 10;
+
+/// Limit of a diagram in bytes; Mermaid refuses more than 50,000 characters.
+const DIAGRAM_LIMIT: usize = 45_000;

@@ -1,0 +1,95 @@
+//! `ftpscope check --record` and `--update`: expectation files written by the tool.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use super::captures::Read;
+use super::{CheckArguments, answer, exit, write_answer};
+use crate::check::file::{self, Expectations};
+use crate::check::record;
+use crate::check::{Subject, judge_file};
+use crate::cli::failure::{Exit, Failure};
+use crate::cli::generated::print;
+use crate::cli::messages;
+use crate::cli::output::Output;
+use crate::model::wire_text::printable;
+
+/// Opens the file to record to; refuses an existing file, which may contain what a person wrote.
+pub(super) fn record_target(path: &Path, captures: &[PathBuf]) -> Result<Output, Failure> {
+    if path.as_os_str() == "-" {
+        return Ok(Output::stdout());
+    }
+    if fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        return Err(Failure::Refused(format!(
+            "cannot record to {0}: it is there already; --expect {0} --update rewrites it, or choose another name",
+            path.display()
+        )));
+    }
+    Output::open(Some(path), captures, true)
+}
+
+/// Writes an expectation file, and notes the doubtful expectations in it.
+pub(super) fn write_record(
+    mut target: Output,
+    subject: &Subject<'_>,
+    read: &Read,
+    arguments: &CheckArguments,
+) -> Result<Exit, Failure> {
+    if !is_usable(read) {
+        messages::print("nothing is recorded: the captures cannot be read or have no FTP session");
+        return Ok(exit(arguments, &read.outcome, 0));
+    }
+    let written = target.write_all(record::record(subject).as_bytes());
+    target.close(written)?;
+    if !arguments.presentation.quiet {
+        for doubt in record::doubts(subject) {
+            messages::note(&doubt);
+        }
+    }
+    Ok(exit(arguments, &read.outcome, 0))
+}
+
+/// Rewrites expectation files, prints the differences, and writes the expectations that still do not hold.
+pub(super) fn update(
+    files: &[(Expectations, String)],
+    subject: &Subject<'_>,
+    read: &Read,
+    arguments: &CheckArguments,
+) -> Result<Exit, Failure> {
+    if !is_usable(read) {
+        messages::print("nothing is updated: the captures cannot be read or have no FTP session");
+        return Ok(exit(arguments, &read.outcome, 0));
+    }
+    let mut groups = Vec::new();
+    for (file, text) in files {
+        let name = printable(&file.path);
+        let refused = |cause: String| Failure::Refused(format!("cannot update {name}: {cause}"));
+        let updated =
+            record::update(file, text, subject).map_err(|cause| refused(cause.to_string()))?;
+        // Read back before it is written: a file that we would not accept must not replace one that was fine.
+        let again = file::read(&file.path, &updated.text).map_err(|mistakes| {
+            let first = mistakes.into_iter().next().map(|mistake| mistake.message);
+            refused(first.unwrap_or_default())
+        })?;
+        if updated.difference.is_empty() {
+            print(format!("{name}: nothing to change\n").as_bytes())?;
+        } else {
+            let mut target = Output::whole(Path::new(&file.path))?;
+            let written = target.write_all(updated.text.as_bytes());
+            target.close(written)?;
+            print(format!("{name}:\n{}\n", updated.difference).as_bytes())?;
+        }
+        groups.push(judge_file(&again, subject));
+    }
+    let answer = answer(read, groups);
+    if answer.failed > 0 {
+        write_answer(&answer, arguments, Output::stdout())?;
+    }
+    Ok(exit(arguments, &read.outcome, answer.failed))
+}
+
+/// Returns true if the captures can serve as expectations: all were read, and there is a session.
+fn is_usable(read: &Read) -> bool {
+    read.report.totals.sessions > 0 && read.outcome.failures == 0
+}

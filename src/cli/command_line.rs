@@ -1,0 +1,65 @@
+//! The commands and their arguments, as one definition for clap.
+
+use clap::{Parser, Subcommand};
+
+use super::analyze::AnalyzeArguments;
+use super::check::CheckArguments;
+use super::diagram::DiagramArguments;
+use super::generated::{CompletionsArguments, SchemaArguments};
+use super::live::LiveArguments;
+use super::tree::TreeArguments;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "ftpscope",
+    version,
+    about = "Tells what happened over FTP in a packet capture",
+    arg_required_else_help = true,
+    after_help = EXAMPLES
+)]
+pub(super) struct Arguments {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Report every FTP session in captures
+    Analyze(Box<AnalyzeArguments>),
+    /// Draw sessions as sequence diagrams
+    Diagram(Box<DiagramArguments>),
+    /// Check captures against expectations
+    Check(Box<CheckArguments>),
+    /// Report what happens on a network, as it happens
+    Live(Box<LiveArguments>),
+    /// Show what was seen of the servers' folders, and what happened there
+    Tree(Box<TreeArguments>),
+    /// List the network interfaces
+    #[cfg(feature = "live")]
+    Interfaces,
+    /// Print the JSON Schema of the report
+    Schema(SchemaArguments),
+    /// Print completions for a shell
+    Completions(CompletionsArguments),
+    /// Print the manual page
+    Man,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ftpscope analyze capture.pcap                 what happened, as tables
+  ftpscope analyze -x files capture.pcapng.gz   save the transferred files below files/
+  ftpscope analyze --format json day/ | jq .    everything in a folder of captures, as JSON";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_satisfies_clap() {
+        Arguments::command().debug_assert();
+    }
+}

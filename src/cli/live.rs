@@ -1,0 +1,265 @@
+//! `ftpscope live`: the arguments of the [`monitor`](crate::monitor), which does the work.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, ValueEnum};
+
+use super::failure::{Exit, Failure};
+use super::messages;
+use super::options::values::{metrics_address, rotation, time_span};
+use super::options::{
+    DigestOptions, EventOptions, MemoryOptions, PresentationOptions, SelectionOptions,
+};
+use crate::check::{Expression, Scope};
+use crate::keep::{Rotation, RotationLimits};
+use crate::monitor::{EventFormat, Monitor, Settings, SourceSettings};
+use crate::report::LiveLines;
+
+/// The arguments of `ftpscope live`.
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, after_help = EXAMPLES)]
+pub(super) struct LiveArguments {
+    /// Capture from an interface; any for all of them; may be given more than once
+    #[cfg(feature = "live")]
+    #[arg(
+        short,
+        long,
+        value_name = "INTERFACE",
+        required_unless_present = "read",
+        conflicts_with = "read",
+        help_heading = "Input"
+    )]
+    interface: Vec<String>,
+    /// Take packets from a capture that is being made: a pipe, - for standard input, or a file
+    #[arg(short, long, value_name = "FILE", help_heading = "Input")]
+    #[cfg_attr(not(feature = "live"), arg(required = true))]
+    read: Option<PathBuf>,
+    /// Look only at packets that match a libpcap filter
+    #[cfg(feature = "live")]
+    #[arg(short, long, value_name = "BPF", help_heading = "Input")]
+    filter: Option<String>,
+    /// Size of the capture buffer of each interface
+    #[cfg(feature = "live")]
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "64MiB",
+        value_parser = super::options::values::memory_size,
+        help_heading = "Input"
+    )]
+    buffer: usize,
+    /// Bytes captured of each packet
+    #[cfg(feature = "live")]
+    #[arg(
+        long,
+        value_name = "BYTES",
+        default_value_t = 262_144,
+        value_parser = clap::value_parser!(u32).range(64..=262_144),
+        help_heading = "Input"
+    )]
+    snap_length: u32,
+    /// Only packets that this machine sends or is sent
+    #[cfg(feature = "live")]
+    #[arg(short = 'p', long, help_heading = "Input")]
+    no_promiscuous: bool,
+    /// Only packets that go this way: in, out, both
+    #[cfg(feature = "live")]
+    #[arg(
+        long,
+        value_name = "WAY",
+        default_value = "both",
+        hide_possible_values = true,
+        help_heading = "Input"
+    )]
+    direction: DirectionChoice,
+    /// End after this many packets
+    #[arg(short, long, value_name = "PACKETS", help_heading = "Input")]
+    count: Option<u64>,
+    /// End after this time: 90s, 10min, 8h, 7d
+    #[arg(long, value_name = "TIME", value_parser = time_span, help_heading = "Input")]
+    duration: Option<Duration>,
+    #[command(flatten)]
+    memory: MemoryOptions,
+    /// What to write: text (one line an event), ndjson (one object an event)
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        default_value = "text",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    format: LiveFormat,
+    /// Write events into FILE, behind what it holds already
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    output: Option<PathBuf>,
+    #[command(flatten)]
+    events: EventOptions,
+    /// Begin a new file at a size or after a time: 100MB, 1GiB, 30min, 24h; the old one gets the time behind its name
+    #[arg(long, value_name = "LIMIT", value_parser = rotation, help_heading = "Output")]
+    rotate: Option<Rotation>,
+    /// Keep only the newest COUNT of the old files of each output
+    #[arg(
+        long,
+        value_name = "COUNT",
+        requires = "rotate",
+        value_parser = clap::value_parser!(u32).range(1..),
+        help_heading = "Output"
+    )]
+    keep: Option<u32>,
+    /// Save the transferred files below DIR, as they arrive
+    #[arg(short = 'x', long, value_name = "DIR", help_heading = "Output")]
+    extract: Option<PathBuf>,
+    /// Keep the packets of FTP sessions (control, data, their DNS) in FILE, as pcapng
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    write: Option<PathBuf>,
+    /// Serve numbers for Prometheus at ADDRESS, such as 127.0.0.1:9121 or just 9121
+    #[arg(long, value_name = "ADDRESS", value_parser = metrics_address, help_heading = "Output")]
+    metrics: Option<SocketAddr>,
+    /// Mark events for which a CEL expression is true, such as 'finding.severity == "high"'; may be given more than once
+    #[arg(long, value_name = "EXPR", help_heading = "Alerts")]
+    alert: Vec<String>,
+    /// Give each marked event to PROGRAM, as JSON on its standard input
+    #[arg(
+        long,
+        value_name = "PROGRAM",
+        requires = "alert",
+        help_heading = "Alerts"
+    )]
+    exec: Option<PathBuf>,
+    /// As root, go on as this user once everything is open (root: stay root)
+    #[arg(long, value_name = "USER", help_heading = "Privileges")]
+    user: Option<String>,
+    #[command(flatten, next_help_heading = "Output")]
+    digests: DigestOptions,
+    #[command(flatten)]
+    presentation: PresentationOptions,
+    #[command(flatten)]
+    selection: SelectionOptions,
+}
+
+/// The format of events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LiveFormat {
+    Text,
+    Ndjson,
+}
+
+/// Names of [`CaptureDirection`](crate::capture::CaptureDirection).
+#[cfg(feature = "live")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum DirectionChoice {
+    In,
+    Out,
+    Both,
+}
+
+/// Monitors until the source ends or a signal asks for it.
+pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
+    let quiet = arguments.presentation.quiet;
+    let settings = arguments.settings()?;
+    let monitor = Monitor::start(settings, messages::notices(quiet))?;
+    let outcome = monitor.run();
+    // With events on standard output their last line, the totals, already ends the run.
+    if !quiet && arguments.output.is_some() {
+        messages::note(&outcome.summary);
+    }
+    if let Some(error) = outcome.extraction {
+        return Err(Failure::Refused(error.to_string()));
+    }
+    let mut reasons = Vec::new();
+    if outcome.events_lost > 0 {
+        reasons.push(Exit::Misuse);
+    }
+    if !outcome.failures.is_empty() {
+        reasons.push(Exit::Unreadable);
+    }
+    Ok(Exit::first_of(&reasons))
+}
+
+impl LiveArguments {
+    /// Returns the arguments as settings of the engine; fails on a mistake in an expression.
+    fn settings(&self) -> Result<Settings, Failure> {
+        let selection = self.selection.selection()?;
+        let compile = |text: &String| {
+            Expression::compile(text, Scope::Event)
+                .map_err(|error| Failure::Refused(format!("--alert: {error}")))
+        };
+        let alerts = self.alert.iter().map(compile).collect::<Result<_, _>>()?;
+        let mut settings = Settings::new(self.source());
+        settings.options.show_passwords = self.selection.show_passwords;
+        settings.options.limits.held_bytes = self.memory.max_memory;
+        self.digests.apply(&mut settings.options);
+        settings.selection = selection;
+        settings.format = self.event_format();
+        settings.output.clone_from(&self.output);
+        settings.rotation = RotationLimits {
+            rotate: self.rotate,
+            keep: self.keep,
+        };
+        settings.extract.clone_from(&self.extract);
+        settings.write.clone_from(&self.write);
+        settings.metrics = self.metrics;
+        settings.alerts = alerts;
+        settings.alert_program.clone_from(&self.exec);
+        settings.user.clone_from(&self.user);
+        settings.packets = self.count;
+        settings.duration = self.duration;
+        Ok(settings)
+    }
+
+    fn event_format(&self) -> EventFormat {
+        match self.format {
+            LiveFormat::Text => {
+                let layout = self.presentation.layout(self.output.as_deref());
+                EventFormat::Text(LiveLines::new(layout.color, layout.zone))
+            }
+            LiveFormat::Ndjson => EventFormat::Ndjson(self.events.events.into()),
+        }
+    }
+
+    #[cfg(feature = "live")]
+    fn source(&self) -> SourceSettings {
+        use crate::capture::{CaptureDirection, LiveOptions};
+        if let Some(path) = &self.read {
+            return SourceSettings::Read {
+                path: path.clone(),
+                filter: self.filter.clone(),
+            };
+        }
+        SourceSettings::Interfaces {
+            names: self.interface.clone(),
+            options: LiveOptions {
+                buffer: u32::try_from(self.buffer).unwrap_or(u32::MAX),
+                snap_length: self.snap_length,
+                promiscuous: !self.no_promiscuous,
+                filter: self.filter.clone(),
+                direction: match self.direction {
+                    DirectionChoice::In => CaptureDirection::In,
+                    DirectionChoice::Out => CaptureDirection::Out,
+                    DirectionChoice::Both => CaptureDirection::Both,
+                },
+            },
+        }
+    }
+
+    #[cfg(not(feature = "live"))]
+    fn source(&self) -> SourceSettings {
+        // clap has made sure of it: without interfaces, -r is required.
+        SourceSettings::read(self.read.clone().unwrap_or_default())
+    }
+}
+
+#[cfg(feature = "live")]
+const EXAMPLES: &str = "\
+Examples:
+  ftpscope live -i eth0                                      one line an event
+  ftpscope live -i eth0 --format ndjson -o ftp.ndjson --rotate 24h --keep 30
+  ftpscope live -i any -x files -f 'host 192.0.2.7'
+  ssh server tcpdump -U -w - host 192.0.2.7 | ftpscope live -r -";
+
+#[cfg(not(feature = "live"))]
+const EXAMPLES: &str = "\
+Examples:
+  tcpdump -U -w - host 192.0.2.7 | ftpscope live -r -";

@@ -1,0 +1,273 @@
+//! Blocks of options that several commands share.
+
+pub(super) mod values;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, ValueEnum};
+use jiff::tz::TimeZone;
+
+use self::values::{memory_size, time_zone};
+use super::failure::{Exit, Failure};
+use super::reading::Outcome;
+use super::terminal::{self, ColorChoice, Environment};
+use crate::check::{Expression, Scope, Selection};
+use crate::model::record::Severity;
+use crate::pipeline;
+use crate::report::{EventChoice, table};
+
+/// The captures to read, and limits on them.
+#[derive(Clone, Debug, Args)]
+pub(super) struct InputOptions {
+    /// pcap or pcapng files (also compressed), directories of them, or - for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    pub(super) captures: Vec<PathBuf>,
+    /// Look only at packets that match a libpcap filter
+    #[cfg(feature = "live")]
+    #[arg(short, long, value_name = "BPF", help_heading = "Input")]
+    pub(super) filter: Option<String>,
+    /// Look at packets from this time on
+    #[arg(long, value_name = "TIME", help_heading = "Input")]
+    pub(super) since: Option<String>,
+    /// Look at packets before this time
+    #[arg(long, value_name = "TIME", help_heading = "Input")]
+    pub(super) until: Option<String>,
+    /// Read a file that is still being written: wait for more at its end, until SIGINT
+    #[arg(long, help_heading = "Input")]
+    pub(super) follow: bool,
+    #[command(flatten)]
+    pub(super) memory: MemoryOptions,
+}
+
+/// The memory limit.
+#[derive(Clone, Copy, Debug, Args)]
+pub(super) struct MemoryOptions {
+    /// Ceiling for buffered stream data; what does not fit becomes a recorded gap
+    #[arg(
+        long,
+        value_name = "SIZE",
+        default_value = "256MiB",
+        value_parser = memory_size,
+        help_heading = "Input"
+    )]
+    pub(super) max_memory: usize,
+}
+
+/// The target of a report that is written at once.
+#[derive(Debug, Args)]
+pub(super) struct WholeOutputOptions {
+    /// Write to FILE; a regular file appears whole or not at all
+    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
+    pub(super) output: Option<PathBuf>,
+}
+
+/// File contents on a page.
+#[derive(Debug, Args)]
+pub(super) struct PreviewOptions {
+    /// On the page, show the beginning of text files, and small pictures
+    #[arg(long, help_heading = "Output")]
+    pub(super) previews: bool,
+}
+
+/// The kinds of events to write.
+#[derive(Debug, Args)]
+pub(super) struct EventOptions {
+    /// Which events ndjson has: all, or summary (whole sessions, warnings, totals)
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "all",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) events: Events,
+}
+
+/// Names of [`EventChoice`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum Events {
+    /// All events.
+    All,
+    /// Whole sessions, warnings and totals.
+    Summary,
+}
+
+impl From<Events> for EventChoice {
+    fn from(events: Events) -> Self {
+        match events {
+            Events::All => Self::All,
+            Events::Summary => Self::Summary,
+        }
+    }
+}
+
+/// Digests and copies of transferred files.
+#[derive(Debug, Args)]
+pub(super) struct DigestOptions {
+    /// Digests beside SHA-256: md5, sha1
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_possible_values = true
+    )]
+    hash: Vec<Digest>,
+    /// Save files of TYPE A also with LF in place of CR LF, as NAME~decoded
+    #[arg(long)]
+    text_lines: bool,
+}
+
+impl DigestOptions {
+    /// Enables the digests and copies in the pipeline.
+    pub(super) fn apply(&self, options: &mut pipeline::Options) {
+        options.md5 = self.hash.contains(&Digest::Md5);
+        options.sha1 = self.hash.contains(&Digest::Sha1);
+        options.text_lines = self.text_lines;
+    }
+}
+
+/// Digests computed on request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Digest {
+    Md5,
+    Sha1,
+}
+
+/// The look of text, and the amount of messages.
+#[derive(Debug, Args)]
+pub(super) struct PresentationOptions {
+    /// When to use colours: auto, always, never
+    #[arg(
+        long,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) color: ColorChoice,
+    /// Zone of times in text and of --since and --until: UTC, local, Europe/Berlin, +02:00
+    #[arg(
+        long,
+        value_name = "ZONE",
+        default_value = "UTC",
+        value_parser = time_zone,
+        help_heading = "Output"
+    )]
+    pub(super) tz: TimeZone,
+    /// No notes on standard error, only errors
+    #[arg(short, long, conflicts_with = "verbose", help_heading = "Output")]
+    pub(super) quiet: bool,
+    /// Show everything: commands and replies, explanations, files that were passed over
+    #[arg(short, long, help_heading = "Output")]
+    pub(super) verbose: bool,
+    /// No progress on standard error
+    #[arg(long, help_heading = "Output")]
+    pub(super) no_progress: bool,
+}
+
+impl PresentationOptions {
+    /// Returns true if progress is wanted on standard error.
+    pub(super) fn shows_progress(&self) -> bool {
+        !self.no_progress && !self.quiet
+    }
+
+    /// Returns the layout of text for `output`, or for standard output if `None`.
+    pub(super) fn layout(&self, output: Option<&Path>) -> table::Options {
+        let environment = Environment::of_process();
+        let to_terminal = output.is_none() && terminal::stdout_is_terminal();
+        let columns = to_terminal.then(terminal::stdout_width).flatten();
+        table::Options {
+            width: environment.width(columns),
+            color: environment.color(self.color, to_terminal),
+            zone: self.tz.clone(),
+            verbose: self.verbose,
+        }
+    }
+}
+
+/// The sessions to report.
+#[derive(Debug, Args)]
+pub(super) struct SelectionOptions {
+    /// Keep only sessions for which a CEL expression is true, such as 'login.user == "bob"'
+    #[arg(long = "where", value_name = "EXPR", help_heading = "Sessions")]
+    condition: Option<String>,
+    /// Keep only the session with this id; may be given more than once
+    #[arg(long, value_name = "ID", help_heading = "Sessions")]
+    session: Vec<u64>,
+    /// Show secrets as they were sent
+    #[arg(long, help_heading = "Sessions")]
+    pub(super) show_passwords: bool,
+}
+
+impl SelectionOptions {
+    /// Compiles the selection; fails on a mistake in the expression, before anything is read.
+    pub(super) fn selection(&self) -> Result<Selection, Failure> {
+        let compile = |text: &String| Expression::compile(text, Scope::Session);
+        let expression = self.condition.as_ref().map(compile).transpose();
+        Ok(Selection {
+            ids: self.session.iter().copied().collect(),
+            expression: expression
+                .map_err(|error| Failure::Refused(format!("--where: {error}")))?,
+        })
+    }
+}
+
+/// Conditions for exit codes beside failures.
+#[derive(Debug, Args)]
+pub(super) struct ExitOptions {
+    /// Exit 3 where an input was cut short, had lost packets or a link type that is not supported
+    #[arg(long, help_heading = "Exit codes")]
+    pub(super) strict: bool,
+    /// Exit 4 where there is no FTP session
+    #[arg(long, help_heading = "Exit codes")]
+    pub(super) fail_if_empty: bool,
+}
+
+impl ExitOptions {
+    /// Returns the exit code after `outcome`; `found` if the command itself has a reason to fail.
+    pub(super) fn exit(&self, outcome: &Outcome, found: bool) -> Exit {
+        let mut reasons = Vec::new();
+        if outcome.undecided {
+            reasons.push(Exit::Misuse);
+        }
+        if outcome.failures > 0 || self.strict && outcome.tally.not_whole {
+            reasons.push(Exit::Unreadable);
+        }
+        if found {
+            reasons.push(Exit::Found);
+        }
+        if self.fail_if_empty && outcome.summary.totals.sessions == 0 {
+            reasons.push(Exit::NoSession);
+        }
+        Exit::first_of(&reasons)
+    }
+}
+
+/// The severity that fails a run. Its heading in the help is that of the command.
+#[derive(Debug, Args)]
+pub(super) struct FailOnOptions {
+    /// Exit 1 where there is a finding of SEVERITY (info, low, medium, high) or more
+    #[arg(long, value_name = "SEVERITY", hide_possible_values = true)]
+    fail_on: Option<Threshold>,
+}
+
+impl FailOnOptions {
+    /// Returns the least severity that fails the run; `None` if findings do not matter.
+    pub(super) fn least(&self) -> Option<Severity> {
+        self.fail_on.map(|threshold| match threshold {
+            Threshold::Info => Severity::Info,
+            Threshold::Low => Severity::Low,
+            Threshold::Medium => Severity::Medium,
+            Threshold::High => Severity::High,
+        })
+    }
+}
+
+/// Names of [`Severity`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Threshold {
+    Info,
+    Low,
+    Medium,
+    High,
+}

@@ -1,0 +1,234 @@
+//! The end of the event stream: events are counted, compared with the alert expressions, and written line by line.
+
+use std::cell::Cell;
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use jiff::tz::TimeZone;
+
+use super::alerts::Alerts;
+use super::counters::{Counters, CountingSink};
+use super::error::{Error, Notice, Notify};
+use crate::keep::{RotatingFile, RotationLimits};
+use crate::model::record::{Capture, Totals};
+use crate::model::{Event, EventSink};
+use crate::report::{EventChoice, LiveLines, event_text, totals_text};
+
+/// Counts events and writes them.
+pub(super) struct EventWriter {
+    pub(super) output: LineOutput,
+    format: EventFormat,
+    pub(super) alerts: Alerts,
+    counting: CountingSink,
+    /// True if frames are identified by capture as well.
+    several_captures: bool,
+}
+
+/// The format of events.
+pub enum EventFormat {
+    /// One line of text per event.
+    Text(LiveLines),
+    /// One JSON object per event.
+    Ndjson(EventChoice),
+}
+
+impl Default for EventFormat {
+    /// Returns text without colours, with times in UTC.
+    fn default() -> Self {
+        Self::Text(LiveLines::new(false, TimeZone::UTC))
+    }
+}
+
+impl EventWriter {
+    pub(super) fn new(
+        output: LineOutput,
+        format: EventFormat,
+        alerts: Alerts,
+        counters: Arc<Counters>,
+        several_captures: bool,
+    ) -> Self {
+        Self {
+            output,
+            format,
+            alerts,
+            counting: CountingSink(counters),
+            several_captures,
+        }
+    }
+
+    /// Writes the totals as the last line.
+    pub(super) fn finish(&mut self, captures: &[Capture], totals: &Totals) {
+        match &self.format {
+            EventFormat::Text(lines) => {
+                let dropped = self.counting.0.packets_dropped();
+                self.output.line(lines.totals(totals, dropped).as_bytes());
+            }
+            EventFormat::Ndjson(_) => {
+                // Serializing plain data into memory does not fail.
+                if let Ok(text) = totals_text(captures, totals) {
+                    self.output.line(&text);
+                }
+            }
+        }
+        self.counting.0.set_events_lost(self.output.lost());
+    }
+
+    /// Rotates the output if due, and notices a dead alert helper.
+    pub(super) fn maintain(&mut self) {
+        self.output.maintain();
+        self.alerts.maintain();
+        self.counting.0.set_events_lost(self.output.lost());
+    }
+
+    /// Returns whether an alert expression is true for the event; such an event is queued for the program.
+    fn check_alerts(&mut self, event: &Event<'_>) -> bool {
+        if !self.alerts.are_wanted() {
+            return false;
+        }
+        // Expressions are evaluated on the NDJSON form, so that users can write them from what they see there.
+        let Ok(text) = event_text(event, EventChoice::All, self.several_captures, false) else {
+            return false;
+        };
+        let Ok(value) = serde_json::from_slice::<serde_json::Value>(&text) else {
+            return false;
+        };
+        if !self.alerts.matches(&value) {
+            return false;
+        }
+        self.counting.0.add_alert();
+        if self.alerts.has_program()
+            && let Ok(text) = event_text(event, EventChoice::All, self.several_captures, true)
+        {
+            self.alerts.enqueue(text);
+        }
+        true
+    }
+}
+
+impl EventSink for EventWriter {
+    fn event(&mut self, event: &Event<'_>) {
+        self.counting.event(event);
+        let is_alert = self.check_alerts(event);
+        match &mut self.format {
+            EventFormat::Text(lines) => {
+                if let Some(line) = lines.line(event, is_alert) {
+                    self.output.line(line.as_bytes());
+                }
+            }
+            EventFormat::Ndjson(choice) => {
+                // An alert is written even if its kind of event is not chosen.
+                let choice = if is_alert { EventChoice::All } else { *choice };
+                if let Ok(text) = event_text(event, choice, self.several_captures, is_alert) {
+                    self.output.line(&text);
+                }
+            }
+        }
+    }
+}
+
+/// An output of whole lines: standard output, a device or fifo, or a rotating file.
+///
+/// Each line is written at once, so that a reader who follows the output sees it. A line that does not fit is removed again and
+/// counted; the next one is tried anew.
+pub(super) struct LineOutput {
+    target: Target,
+    /// True once the reader of the pipe is gone.
+    closed: Rc<Cell<bool>>,
+    /// Lines that could not be written.
+    lost: u64,
+    notify: Notify,
+}
+
+enum Target {
+    StandardOutput,
+    /// A device or a fifo, which can be neither rotated nor truncated.
+    Special(File),
+    File(RotatingFile),
+}
+
+impl LineOutput {
+    /// Opens `path` for appending, or standard output if `None`.
+    pub(super) fn open(
+        path: Option<&Path>,
+        rotation: RotationLimits,
+        notify: Notify,
+    ) -> Result<Self, Error> {
+        let target = match path {
+            None => Target::StandardOutput,
+            Some(path) if fs::metadata(path).is_ok_and(|found| !found.is_file()) => {
+                let file = File::options().write(true).open(path);
+                Target::Special(file.map_err(|cause| Error::output(path, cause))?)
+            }
+            Some(path) => {
+                let file = RotatingFile::open(path, rotation, Vec::new());
+                Target::File(file.map_err(|cause| Error::output(path, cause))?)
+            }
+        };
+        Ok(Self {
+            target,
+            closed: Rc::default(),
+            lost: 0,
+            notify,
+        })
+    }
+
+    /// Returns a flag that becomes true once the reader of the pipe is gone.
+    pub(super) fn closed(&self) -> Rc<Cell<bool>> {
+        Rc::clone(&self.closed)
+    }
+
+    /// Returns the number of lines that could not be written.
+    pub(super) const fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// Writes a line, which includes its line end.
+    pub(super) fn line(&mut self, line: &[u8]) {
+        if line.is_empty() || self.closed.get() {
+            return;
+        }
+        let written = match &mut self.target {
+            Target::StandardOutput => {
+                let mut out = io::stdout().lock();
+                out.write_all(line).and_then(|()| out.flush())
+            }
+            Target::Special(file) => file.write_all(line),
+            Target::File(file) => file.write_record(line),
+        };
+        let Err(cause) = written else {
+            return;
+        };
+        if cause.kind() == ErrorKind::BrokenPipe {
+            self.closed.set(true);
+            return;
+        }
+        // Once is enough: the counter grows in the metrics and in the summary.
+        if self.lost == 0 {
+            (self.notify)(&Notice::EventsLost(&cause));
+        }
+        self.lost = self.lost.saturating_add(1);
+    }
+
+    /// Rotates the file if due.
+    fn maintain(&mut self) {
+        let Target::File(file) = &mut self.target else {
+            return;
+        };
+        file.rotate_if_due(0);
+        if let Some(cause) = file.take_error() {
+            (self.notify)(&Notice::EventsNotRotated(&cause));
+        }
+    }
+
+    /// Reopens the file under its name, after an outside tool has moved it.
+    pub(super) fn reopen(&mut self) {
+        if let Target::File(file) = &mut self.target
+            && let Err(cause) = file.reopen()
+        {
+            (self.notify)(&Notice::EventsNotReopened(&cause));
+        }
+    }
+}

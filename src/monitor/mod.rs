@@ -1,0 +1,439 @@
+//! The engine of continuous monitoring: a network or a pipe becomes events, files, packets, metrics and alerts, for weeks.
+//!
+//! In: [`Settings`]. Out: outputs that are maintained while packets arrive, [`Notice`]s about the run itself, and an
+//! [`Outcome`]. No argument parser and no terminal is involved: `ftpscope live` is one caller.
+//!
+//! ```text
+//! interfaces | pipe ─> WatchedSource ─> pipeline ─> EventWriter ─> LineOutput (text or NDJSON)
+//!                      (limits, signals,  │             └ Alerts ─> queue ─> exec helper ─> program
+//!                       maintenance)      ├─> ContinuousExtractor ─> files and their manifests
+//!                                         └─> PacketRecorder (module keep) ─> pcapng
+//!                      Counters ─> summary, Metrics (HTTP)
+//! ```
+//!
+//! [`Monitor::start`] follows the order of least privilege, which must stay:
+//!
+//! 1. open sources, outputs and sockets;
+//! 2. hand what was created to the account that the run continues as;
+//! 3. start the exec helper, which needs a file system to run programs from;
+//! 4. drop privileges and restrict the file system ([`privileges`]);
+//! 5. only then start threads and read the first byte of network data.
+
+mod alerts;
+mod counters;
+mod error;
+mod event_writer;
+mod exec_helper;
+mod extraction;
+mod metrics;
+mod privileges;
+mod signals;
+mod source;
+
+use std::cell::RefCell;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use self::error::{Error, Notice, Notify};
+pub use self::event_writer::EventFormat;
+pub use self::exec_helper::ExecHelper;
+pub use self::extraction::open_extractor;
+pub use self::signals::Interruption;
+pub use self::source::SourceSettings;
+
+use self::alerts::Alerts;
+use self::counters::Counters;
+use self::event_writer::{EventWriter, LineOutput};
+use self::extraction::{ContinuousExtractor, SharedExtractor};
+use self::metrics::Metrics;
+use self::privileges::OutputFolders;
+use self::signals::Signals;
+use self::source::{Maintain, OpenSource, WatchedSource};
+use crate::capture::{self, Packet};
+use crate::check::{Expression, SelectedEvents, Selection};
+use crate::extract;
+use crate::keep::{PacketRecorder, PacketSink, RecordingError, Relation, RotationLimits};
+use crate::model::{Event, EventSink, FlowKey, Limits, Warning, WarningCode, system_message};
+use crate::pipeline::{self, Options};
+
+/// Everything that a run is asked for. Nothing is opened before [`Monitor::start`].
+pub struct Settings {
+    /// Interfaces, a pipe or a file.
+    pub source: SourceSettings,
+    /// Options of the pipeline; [`Settings::new`] sets what suits a long run.
+    pub options: Options,
+    /// Sessions to report.
+    pub selection: Selection,
+    /// Format of the events.
+    pub format: EventFormat,
+    /// File for events, appended to; `None` for standard output.
+    pub output: Option<PathBuf>,
+    /// Rotation of the event file and the packet file.
+    pub rotation: RotationLimits,
+    /// Folder for transferred files; `None` to save none.
+    pub extract: Option<PathBuf>,
+    /// pcapng file for the packets of FTP sessions, appended to; `None` to keep none.
+    pub write: Option<PathBuf>,
+    /// Address at which Prometheus metrics are served; `None` for no server.
+    pub metrics: Option<SocketAddr>,
+    /// Expressions in [`Scope::Event`](crate::check::Scope::Event); an event for which one is true is an alert.
+    pub alerts: Vec<Expression>,
+    /// Program started for each alert; `None` if alerts are only marked. Needs [`ExecHelper`] in the caller's `main`.
+    pub alert_program: Option<PathBuf>,
+    /// Account to continue as when started as root: a name, a UID or `UID:GID`. `None` for the owner of the first output
+    /// folder that existed before, or else `nobody`.
+    pub user: Option<String>,
+    /// Number of packets after which the run ends; `None` for no limit.
+    pub packets: Option<u64>,
+    /// Wall-clock time after which the run ends; `None` for no limit.
+    pub duration: Option<Duration>,
+}
+
+impl Settings {
+    /// Creates settings with no output but text on standard output in UTC.
+    #[must_use]
+    pub fn new(source: SourceSettings) -> Self {
+        Self {
+            source,
+            options: Options {
+                live: true,
+                limits: Limits {
+                    flows: FLOWS,
+                    ..Limits::default()
+                },
+                ..Options::default()
+            },
+            selection: Selection::default(),
+            format: EventFormat::default(),
+            output: None,
+            rotation: RotationLimits::default(),
+            extract: None,
+            write: None,
+            metrics: None,
+            alerts: Vec::new(),
+            alert_program: None,
+            user: None,
+            packets: None,
+            duration: None,
+        }
+    }
+}
+
+/// A run that is ready: everything is open, and the process can open nothing more.
+pub struct Monitor {
+    source: OpenSource,
+    signals: Signals,
+    counters: Arc<Counters>,
+    writer: EventWriter,
+    extractor: ContinuousExtractor,
+    /// `None` if no packets are kept.
+    recorder: Option<PacketRecorder>,
+    selection: Selection,
+    options: Options,
+    packets: Option<u64>,
+    duration: Option<Duration>,
+    notify: Notify,
+}
+
+/// The result of a run that came to its end.
+#[derive(Debug)]
+pub struct Outcome {
+    /// Inputs that could not be opened or read to their end.
+    pub failures: Vec<capture::Error>,
+    /// The reason why the folder of extracted files is incomplete; `None` if it is complete or none was asked for.
+    pub extraction: Option<extract::Error>,
+    /// Events that could not be written.
+    pub events_lost: u64,
+    /// The counters of the run, as one line of text.
+    pub summary: String,
+}
+
+impl Monitor {
+    /// Opens everything, then drops every privilege that is not needed any more.
+    ///
+    /// Registers handlers for SIGINT, SIGTERM, SIGHUP and SIGUSR1. Must be called before the process has other threads: they
+    /// would keep their privileges.
+    pub fn start(settings: Settings, notify: Notify) -> Result<Self, Error> {
+        let signals = Signals::watch().map_err(Error::System)?;
+        let source = OpenSource::open(
+            &settings.source,
+            settings.options.limits.held_bytes,
+            signals.wake().map_err(Error::System)?,
+        )?;
+        let metrics = settings.metrics.map(Metrics::bind).transpose()?;
+        let mut folders = OutputFolders::default();
+        let output = open_output(&settings, &mut folders, &notify)?;
+        if let Some(path) = &settings.extract {
+            folders.add_folder(path)?;
+        }
+        let counters = Counters::new();
+        let recorder = open_recorder(&settings, &mut folders, &notify)?;
+
+        let account = privileges::account(settings.user.as_deref(), &folders)?;
+        if let Some(account) = account {
+            folders.give_to(account)?;
+        }
+        let helper = settings
+            .alert_program
+            .as_deref()
+            .map(|program| exec_helper::start(program, account))
+            .transpose()?;
+        privileges::drop_privileges(account)
+            .map_err(|cause| Error::Privileges { cause, user: true })?;
+        let restricted =
+            privileges::restrict_file_system(&folders, &settings.source.counter_folders())
+                .map_err(|cause| Error::Privileges { cause, user: false })?;
+        privileges::probe(&folders)?;
+        // After the change of account, so that everything in the folder belongs to that account.
+        let extractor =
+            open_extractor(settings.extract.as_deref(), &notify).map_err(Error::Extract)?;
+        if let Some(what) = privileges::remaining(restricted) {
+            notify(&Notice::PrivilegesRemain(what));
+        }
+
+        // Threads inherit privileges when they start: none may start above this line.
+        if let Some(metrics) = metrics {
+            metrics
+                .serve(Arc::clone(&counters))
+                .map_err(Error::System)?;
+        }
+        let mut alerts = Alerts::new(settings.alerts, Rc::clone(&notify));
+        if let Some(helper) = helper {
+            alerts.connect(helper, &counters);
+        }
+        let writer = EventWriter::new(
+            output,
+            settings.format,
+            alerts,
+            Arc::clone(&counters),
+            settings.source.is_several(),
+        );
+        Ok(Self {
+            source,
+            signals,
+            counters,
+            writer,
+            extractor: ContinuousExtractor::new(extractor, settings.extract.as_deref()),
+            recorder,
+            selection: settings.selection,
+            options: settings.options,
+            packets: settings.packets,
+            duration: settings.duration,
+            notify,
+        })
+    }
+
+    /// Monitors until the source ends, a limit is reached or a signal asks for the end; then reports what is still open.
+    #[must_use]
+    pub fn run(mut self) -> Outcome {
+        let writer = RefCell::new(self.writer);
+        let extractor = RefCell::new(self.extractor);
+        let keeps_packets = self.recorder.is_some();
+        let recorder = RefCell::new(self.recorder);
+        let mut to_writer = SharedSink(&writer);
+        let is_everything = self.selection.is_everything();
+        // The pipeline and the maintenance between packets use the same outputs, one after the other on one thread.
+        let selected = RefCell::new(SelectedEvents::new(self.selection, &mut to_writer, true));
+        let outputs = RefCell::new(Outputs {
+            writer: &writer,
+            extractor: &extractor,
+            recorder: &recorder,
+            counters: &self.counters,
+            selected: (!is_everything).then_some(&selected),
+        });
+        let closed = writer.borrow().output.closed();
+        let mut watched = WatchedSource {
+            inner: &mut self.source,
+            signals: &self.signals,
+            counters: &self.counters,
+            notify: &self.notify,
+            closed,
+            packets: self.packets,
+            duration: self.duration,
+            outputs: &outputs,
+        };
+        let (mut every_event, mut selected_event) = (SharedSink(&writer), SharedSink(&selected));
+        let events: &mut dyn EventSink = if is_everything {
+            &mut every_event
+        } else {
+            &mut selected_event
+        };
+        let mut files = SharedExtractor(&extractor);
+        let mut keeper = SharedRecorder(&recorder);
+        let keeper: Option<&mut dyn PacketSink> = keeps_packets.then_some(&mut keeper as _);
+        let mut summary =
+            pipeline::analyze_and_keep(&mut watched, &self.options, events, &mut files, keeper);
+        if !is_everything {
+            summary.totals = selected.borrow().totals(&summary.totals);
+            let rejected = selected.borrow_mut().take_rejected();
+            extractor.borrow_mut().withdraw(&rejected);
+        }
+        drop(outputs);
+        drop(selected);
+
+        let mut writer = writer.into_inner();
+        if let Some(mut recorder) = recorder.into_inner() {
+            recorder.finish();
+            for error in recorder.maintain() {
+                (self.notify)(&Notice::Recording(&error));
+            }
+            self.counters
+                .set_packets_written(recorder.packets_written());
+        }
+        writer.alerts.finish();
+        writer.finish(&summary.captures, &summary.totals);
+        let extraction = extractor.into_inner().finish().err();
+        Outcome {
+            extraction,
+            failures: summary.failures,
+            events_lost: writer.output.lost(),
+            summary: self.counters.summary(),
+        }
+    }
+}
+
+fn open_output(
+    settings: &Settings,
+    folders: &mut OutputFolders,
+    notify: &Notify,
+) -> Result<LineOutput, Error> {
+    let path = settings.output.as_deref();
+    // A device or a fifo has no folder that would have to stay writable.
+    if let Some(path) = path
+        && fs::metadata(path).map_or(true, |found| found.is_file())
+    {
+        folders.add_file(path)?;
+    }
+    LineOutput::open(path, settings.rotation, Rc::clone(notify))
+}
+
+fn open_recorder(
+    settings: &Settings,
+    folders: &mut OutputFolders,
+    notify: &Notify,
+) -> Result<Option<PacketRecorder>, Error> {
+    let Some(path) = &settings.write else {
+        return Ok(None);
+    };
+    if fs::metadata(path).is_ok_and(|found| !found.is_file()) {
+        return Err(Error::PacketsNotAFile(path.clone()));
+    }
+    folders.add_file(path)?;
+    let names = settings.source.names().to_vec();
+    let recorder = PacketRecorder::open(path, settings.rotation, names)
+        .map_err(|cause| Error::output(path, cause))?;
+    notify(&Notice::PacketsHoldSecrets(path));
+    Ok(Some(recorder))
+}
+
+/// A sink that is also used between packets, by [`Outputs`].
+struct SharedSink<'a, S>(&'a RefCell<S>);
+
+impl<S: EventSink> EventSink for SharedSink<'_, S> {
+    fn event(&mut self, event: &Event<'_>) {
+        self.0.borrow_mut().event(event);
+    }
+}
+
+/// A [`PacketRecorder`] that is also used between packets, by [`Outputs`].
+struct SharedRecorder<'a>(&'a RefCell<Option<PacketRecorder>>);
+
+impl PacketSink for SharedRecorder<'_> {
+    fn packet(&mut self, packet: &Packet<'_>, relation: Relation) {
+        if let Some(recorder) = &mut *self.0.borrow_mut() {
+            recorder.packet(packet, relation);
+        }
+    }
+
+    fn session(&mut self, connection: FlowKey, lookup_frames: &[u64]) {
+        if let Some(recorder) = &mut *self.0.borrow_mut() {
+            recorder.session(connection, lookup_frames);
+        }
+    }
+}
+
+/// All outputs, as maintained between two packets.
+struct Outputs<'a, 's> {
+    writer: &'a RefCell<EventWriter>,
+    extractor: &'a RefCell<ContinuousExtractor>,
+    recorder: &'a RefCell<Option<PacketRecorder>>,
+    counters: &'a Counters,
+    /// `None` if every session is selected.
+    selected: Option<&'a RefCell<SelectedEvents<'s>>>,
+}
+
+impl Maintain for Outputs<'_, '_> {
+    fn maintain(&mut self) -> Vec<Warning> {
+        self.writer.borrow_mut().maintain();
+        if let Some(selected) = self.selected {
+            let rejected = selected.borrow_mut().take_rejected();
+            if !rejected.is_empty() {
+                self.extractor.borrow_mut().withdraw(&rejected);
+            }
+        }
+        let mut warnings = self.extractor.borrow_mut().maintain();
+        if let Some(recorder) = &mut *self.recorder.borrow_mut() {
+            let errors = recorder.maintain();
+            warnings.extend(errors.iter().map(|error| {
+                Warning::new(WarningCode::OutputFailed, recording_message(error), None)
+            }));
+            self.counters
+                .set_packets_written(recorder.packets_written());
+        }
+        warnings
+    }
+
+    fn reopen(&mut self) {
+        self.writer.borrow_mut().output.reopen();
+        self.extractor.borrow_mut().resume();
+        if let Some(recorder) = &mut *self.recorder.borrow_mut() {
+            recorder.reopen();
+        }
+    }
+}
+
+/// Returns the text of a failure of the packet output, as a warning and as a notice.
+fn recording_message(error: &RecordingError) -> String {
+    match error {
+        RecordingError::Write(cause) => format!(
+            "packets cannot be written: {}; no more are kept, everything else goes on; make room and send SIGHUP",
+            system_message(cause)
+        ),
+        RecordingError::Rotate(cause) => format!(
+            "the old packets cannot be put aside: {}; the file is written on",
+            system_message(cause)
+        ),
+    }
+}
+
+/// Connections followed at once: half a gigabyte if every one of them is a session.
+const FLOWS: usize = 50_000;
+
+#[cfg(test)]
+mod tests {
+    use std::ops::ControlFlow;
+    use std::path::Path;
+
+    use super::*;
+    use crate::capture::{Input, PacketSource as _};
+
+    // `Monitor::start` is tested in processes of its own: it would drop the privileges of all tests.
+    #[test]
+    fn a_regular_file_is_a_source_too() {
+        let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/classic.pcap");
+        let settings = Settings::new(SourceSettings::read(capture));
+        let (readable, _writable) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let wake = capture::Waker::new(readable, Arc::default());
+        let mut source = OpenSource::open(&settings.source, 1 << 20, wake).expect("a capture");
+        let mut packets = 0;
+        source.for_each(&mut |input| {
+            packets += u64::from(matches!(input, Input::Packet(_)));
+            ControlFlow::Continue(())
+        });
+        assert_eq!(packets, 67);
+    }
+}
