@@ -8,9 +8,9 @@
 //!                        └──> CaptureStart, Packet, Secrets, Warning, Failed
 //! ```
 //!
-//! The heap holds the due time of every open input except the running one. The running input continues on its own until
-//! another one is due, so a single file, and rotated files that follow each other, never touch the heap between packets.
-//! An input is opened when its first packet is due: thousands of files need few descriptors.
+//! The heap holds the due time of every open input except the running one. The running input continues on its own
+//! until another one is due, so a single file, and rotated files that follow each other, never touch the heap
+//! between packets. An input is opened when its first packet is due: thousands of files need few descriptors.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -342,8 +342,8 @@ impl CaptureSet {
         ControlFlow::Continue(true)
     }
 
-    /// Delivers one input's packets until another input's packet is due at `limit`. Returns the time of its next packet,
-    /// `None` at its end.
+    /// Delivers one input's packets until another input's packet is due at `limit`. Returns the time of its next
+    /// packet, `None` at its end.
     fn run_until(
         &mut self,
         index: usize,

@@ -1,8 +1,8 @@
 //! Capture filters in the syntax of pcap-filter(7), compiled by libpcap and matched on packets of any source.
 //!
-//! A BPF program is specific to a link type, so the filter is compiled once per link type in the capture. Host and network
-//! names are rejected before libpcap sees them: it would resolve them over the network, and analyzing a capture must not
-//! cause traffic.
+//! A BPF program is specific to a link type, so the filter is compiled once per link type in the capture. Host and
+//! network names are rejected before libpcap sees them: it would resolve them over the network, and analyzing a
+//! capture must not cause traffic.
 
 use pcap::{BpfProgram, Linktype};
 
@@ -100,8 +100,8 @@ fn platform_number(link: LinkType) -> i32 {
 
 /// Returns the first word of a filter that libpcap would resolve as a host or network; `None` if there is none.
 ///
-/// libpcap takes a bare word as a name of the kind that the last qualifier named (`port ftp or ssh`), or of a host without
-/// a qualifier. Port and protocol names are accepted: they are looked up in local files.
+/// libpcap takes a bare word as a name of the kind that the last qualifier named (`port ftp or ssh`), or of a host
+/// without a qualifier. Port and protocol names are accepted: they are looked up in local files.
 fn name_to_look_up(expression: &str) -> Option<&str> {
     let mut expected = Expected::Host;
     // Words in brackets are named constants (`tcp[tcpflags]`), which libpcap does not resolve.

@@ -1,7 +1,7 @@
 //! Capture files, pipes and network interfaces become packets.
 //!
-//! In: paths, open files, interface names. Out: [`Input`]s in the order of one merged timeline, each lent for one call of
-//! the closure given to [`PacketSource::for_each`].
+//! In: paths, open files, interface names. Out: [`Input`]s in the order of one merged timeline, each lent for one
+//! call of the closure given to [`PacketSource::for_each`].
 //!
 //! ```text
 //! interface ──> live (libpcap: kernel ring, poll, ticks, drop counts) ─────────────────────────────────> Input
@@ -14,14 +14,15 @@
 //!                    └ growing_file (--follow), parallel_file (large regular files)
 //! ```
 //!
-//! - [`CaptureSet`] reads files and merges them, `LiveSource` captures from interfaces, [`PipeSource`] follows a pipe. All
-//!   three implement [`PacketSource`]. `live` and `filter` wrap libpcap and exist only with the feature `live`.
+//! - [`CaptureSet`] reads files and merges them, `LiveSource` captures from interfaces, [`PipeSource`] follows a
+//!   pipe. All three implement [`PacketSource`]. `live` and `filter` wrap libpcap and exist only with the feature
+//!   `live`.
 //! - The opposite direction, packets into pcapng files, is the layer `keep`.
 //!
 //! # Guarantees
 //!
-//! - Damage in an input is an [`Input::Warning`] at its place, never a panic; an input that cannot be opened or read on is
-//!   an [`Input::Failed`] and the other inputs continue.
+//! - Damage in an input is an [`Input::Warning`] at its place, never a panic; an input that cannot be opened or
+//!   read on is an [`Input::Failed`] and the other inputs continue.
 //! - Frame numbers count every packet of the timeline, delivered or not, so that they match those of Wireshark for a
 //!   single file.
 //! - Memory per input is one read buffer (256 KiB), or the largest record that has really arrived; a length field that
@@ -29,8 +30,8 @@
 //!
 //! # Why not libpcap's file readers
 //!
-//! Own readers over one reused buffer take a third of libpcap's time, read pipes and compressed streams the same way, and
-//! accept pcapng files whose interfaces differ in link type or clock, which libpcap refuses.
+//! Own readers over one reused buffer take a third of libpcap's time, read pipes and compressed streams the same
+//! way, and accept pcapng files whose interfaces differ in link type or clock, which libpcap refuses.
 
 use std::ops::ControlFlow;
 

@@ -9,8 +9,8 @@
 //! consumer:       claim a piece, read it ──┘
 //! ```
 //!
-//! The consumer never waits while a piece is unclaimed: it reads that piece itself. The helpers do nothing but read, so the
-//! bytes, and the position of an error in them, are the same as with one thread.
+//! The consumer never waits while a piece is unclaimed: it reads that piece itself. The helpers do nothing but
+//! read, so the bytes, and the position of an error in them, are the same as with one thread.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -24,7 +24,8 @@ pub(super) struct ParallelFile {
     shared: Arc<Shared>,
     /// Number of the next piece to consume.
     next: u64,
-    /// File offset behind the first piece that was not full: the end of the file, or an unreadable place. `None` before.
+    /// File offset behind the first piece that was not full: the end of the file, or an unreadable place. `None`
+    /// before.
     tail: Option<u64>,
 }
 
@@ -62,7 +63,8 @@ struct PieceQueue {
 }
 
 impl ParallelFile {
-    /// Reads `file` with helper threads, or returns it if it is short, not a regular file, or only one core is available.
+    /// Reads `file` with helper threads, or returns it if it is short, not a regular file, or only one core is
+    /// available.
     pub(super) fn open(file: File) -> Result<Self, File> {
         let Ok(metadata) = file.metadata() else {
             return Err(file);
@@ -70,8 +72,8 @@ impl ParallelFile {
         if !metadata.is_file() || metadata.len() < MIN_LENGTH {
             return Err(file);
         }
-        // Checked last: `available_parallelism` reads cgroup files, which takes longer than reading a short capture, and
-        // there may be thousands of those.
+        // Checked last: `available_parallelism` reads cgroup files, which takes longer than reading a short
+        // capture, and there may be thousands of those.
         let cores = thread::available_parallelism().map_or(1, usize::from);
         if cores < 2 {
             return Err(file);

@@ -7,9 +7,9 @@
 //! record header ...
 //! ```
 //!
-//! All numbers are in the byte order of the writing machine, which the magic number reveals, as it does the unit of the
-//! fraction. Nothing in the format marks the start of a record: behind damage the reader searches for a chain of plausible
-//! headers (see [`RecordLayout::resynchronize`]).
+//! All numbers are in the byte order of the writing machine, which the magic number reveals, as it does the unit of
+//! the fraction. Nothing in the format marks the start of a record: behind damage the reader searches for a chain
+//! of plausible headers (see [`RecordLayout::resynchronize`]).
 
 use super::LinkType;
 use super::record::{Advance, HeaderError, MAX_RECORD, Notice, Record, end_of_input};
@@ -230,8 +230,8 @@ impl RecordLayout {
 
     /// Returns the offset in `bytes` of the next plausible record behind the damaged one at 0.
     ///
-    /// Plausible is a chain of [`CHAIN`] headers, each pointing to the next, with times near `last`, the time of the packet
-    /// before the damage. `None` if there is no chain, or no packet before the damage to compare with.
+    /// Plausible is a chain of [`CHAIN`] headers, each pointing to the next, with times near `last`, the time of
+    /// the packet before the damage. `None` if there is no chain, or no packet before the damage to compare with.
     fn resynchronize(&self, bytes: &[u8], last: Option<Timestamp>) -> Option<usize> {
         let last = last?;
         (1..bytes.len()).find(|&offset| self.is_chain(bytes, offset, last))

@@ -37,11 +37,11 @@ struct TimedPipe {
 }
 
 impl PipeSource {
-    /// Reads a capture from `file`, called `path` in messages (`-` for standard input), until the pipe is closed or `waker`
-    /// asks to stop.
+    /// Reads a capture from `file`, called `path` in messages (`-` for standard input), until the pipe is closed or
+    /// `waker` asks to stop.
     ///
-    /// After the stop the source reads until the pipe is quiet, for at most a second: a capture program that received the
-    /// same signal is flushing its last packets.
+    /// After the stop the source reads until the pipe is quiet, for at most a second: a capture program that
+    /// received the same signal is flushing its last packets.
     #[must_use]
     pub fn new(path: PathBuf, file: File, window_limit: u64, waker: Waker) -> Self {
         let (text, path_b64) = wire_text::decode(path.as_os_str().as_encoded_bytes());

@@ -11,8 +11,8 @@ use super::parallel_file::{HEADROOM, ParallelFile};
 
 /// A window onto an input that lends records as slices.
 ///
-/// It holds [`CAPACITY`] bytes, or as many as one larger record needs while that record is current. It grows only as bytes
-/// arrive: a length field that lies allocates nothing.
+/// The window holds [`CAPACITY`] bytes, or as many as one larger record needs while that record is current. It
+/// grows only as bytes arrive: a length field that lies allocates nothing.
 pub(super) struct RecordBuffer {
     input: ByteSource,
     /// Filled from `start` to `end`.

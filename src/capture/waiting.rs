@@ -57,7 +57,8 @@ impl Waker {
         if signalled {
             self.drain();
         }
-        // Any event counts, not only POLLIN: after POLLHUP or POLLERR the read that follows reports the end or the error.
+        // Any event counts, not only POLLIN: after POLLHUP or POLLERR the read that follows reports the end or the
+        // error.
         polled.iter().any(|polled| !polled.revents().is_empty())
     }
 
@@ -75,8 +76,8 @@ impl Waker {
 
 /// Estimate of the current capture time while no packet arrives.
 ///
-/// The machine that stamped the packets may have another wall clock than this one, so only elapsed time is taken from the
-/// local (monotonic) clock.
+/// The machine that stamped the packets may have another wall clock than this one, so only elapsed time is taken
+/// from the local (monotonic) clock.
 #[derive(Debug, Default)]
 pub(super) struct QuietClock {
     /// Time of the latest packet, and when it was read; `None` before the first packet.

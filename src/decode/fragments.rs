@@ -1,153 +1,163 @@
-//! IP fragments are put together again, in bounded memory.
+//! Reassembly of IP fragments, in bounded memory.
 //!
 //! ```text
-//! fragment -> pending datagram (by hosts, identification, protocol) -> pieces by offset -> whole: bytes in a buffer
+//! fragment ──> partial datagram (by addresses, identification, protocol) ──> pieces by offset ──> complete: bytes
 //! ```
 //!
-//! Bytes that come twice keep their first value; a difference is counted. etherparse's own pool is not used: it says of
-//! itself that it does not bound its memory, and lets the last value win. A datagram that stays incomplete for long, or
-//! for which there is no room, is dropped, the oldest first; time is capture time.
+//! - Bytes that arrive twice keep their first value; contradictions are counted and become a warning.
+//! - A datagram that is incomplete for too long expires; beyond the memory limit the oldest ones are evicted. Both
+//!   go by capture time.
+//!
+//! etherparse's own pool is not used: by its documentation it does not limit its memory, and it lets the last value
+//! win.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
-use super::captured::Captured;
-use super::network::{Fragment, Hosts};
-use super::outcome::{Layer, NotOurs};
-use super::tally::Count;
+use super::decoded::{Layer, SkipReason};
+use super::network::{Addresses, FragmentInfo};
+use super::tally::Occurrences;
+use super::wire_bytes::WireBytes;
 use crate::model::{FrameRef, Limits, Span, Warning, WarningCode};
 
-/// Datagrams of which some fragments were seen.
+/// Incomplete datagrams and their fragments.
 #[derive(Debug)]
-pub(super) struct Fragments {
-    /// In the order of their first fragments.
-    pending: BTreeMap<u64, Pending>,
+pub(super) struct Defragmenter {
+    /// Incomplete datagrams by number, in the order of their first fragments.
+    partial: BTreeMap<u64, PartialDatagram>,
     by_key: HashMap<Key, u64, foldhash::fast::RandomState>,
     next_number: u64,
+    /// Memory of all incomplete datagrams in bytes.
     held_bytes: usize,
     max_bytes: usize,
     max_age: Span,
-    /// The latest whole datagrams: a second copy of a fragment must not begin another.
-    whole: VecDeque<(Key, FrameRef)>,
-    /// Fragments that came before the last ones of whole datagrams, since somebody asked.
+    /// Latest completed datagrams, with the frame that completed each.
+    completed: VecDeque<(Key, FrameRef)>,
+    /// Packets with earlier fragments of the datagrams completed since the last [`Self::take_joined`].
     joined: u64,
-    overlaps: Count,
-    incomplete: Count,
-    evicted: Count,
+    overlaps: Occurrences,
+    incomplete: Occurrences,
+    evicted: Occurrences,
 }
 
-/// What tells datagrams apart: RFC 791 section 3.2; IPv6 does without the protocol (RFC 8200 section 4.5).
+/// Identity of a datagram (RFC 791 section 3.2; without the protocol for IPv6, RFC 8200 section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Key {
-    hosts: Hosts,
+    addresses: Addresses,
     identification: u32,
+    /// 0 for IPv6.
     protocol: u8,
     v6: bool,
 }
 
 #[derive(Debug)]
-struct Pending {
+struct PartialDatagram {
     key: Key,
+    /// Packet with the fragment that arrived first.
     first: FrameRef,
-    /// What the datagram begins with; valid once the fragment at offset 0 was seen.
+    /// Protocol of the datagram; for IPv6 valid once the fragment at offset 0 has arrived.
     protocol: u8,
-    /// By offset; they do not overlap.
+    /// Pieces by offset in bytes; they do not overlap.
     pieces: BTreeMap<u32, Piece>,
-    /// Fragments that were taken, second copies included.
+    /// Count of fragments, second copies included.
     fragments: u64,
-    /// Bytes on the wire within `pieces`.
+    /// Bytes on the wire that the pieces cover.
     covered: u32,
-    /// Those of them that were captured.
+    /// Bytes of the pieces that were captured.
     captured: usize,
-    /// Length of the datagram, known from its last fragment.
+    /// Length in bytes; `None` before the last fragment has arrived.
     total: Option<u32>,
 }
 
 #[derive(Debug)]
 struct Piece {
+    /// Captured bytes.
     bytes: Box<[u8]>,
+    /// Length on the wire in bytes.
     wire_len: u32,
 }
 
-impl Fragments {
+impl Defragmenter {
+    /// Creates a store with the limits on memory and age of fragments.
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
-            pending: BTreeMap::new(),
+            partial: BTreeMap::new(),
             by_key: HashMap::default(),
             next_number: 0,
             held_bytes: 0,
             max_bytes: limits.fragment_bytes,
             max_age: limits.fragment_age,
-            whole: VecDeque::new(),
+            completed: VecDeque::new(),
             joined: 0,
-            overlaps: Count::default(),
-            incomplete: Count::default(),
-            evicted: Count::default(),
+            overlaps: Occurrences::default(),
+            incomplete: Occurrences::default(),
+            evicted: Occurrences::default(),
         }
     }
 
-    /// Takes a fragment. If it was the last one missing, `buffer` holds the datagram: what protocol it begins with, and
-    /// how many bytes follow those in `buffer` but were not captured.
+    /// Adds a fragment. If it completes a datagram, writes that to `buffer` and returns its protocol and the count
+    /// of bytes behind those in `buffer` that were not captured.
     #[cold]
     #[inline(never)]
     pub(super) fn add(
         &mut self,
         frame: FrameRef,
-        hosts: Hosts,
+        addresses: Addresses,
         protocol: u8,
-        fragment: Fragment,
-        bytes: Captured<'_>,
+        fragment: FragmentInfo,
+        bytes: WireBytes<'_>,
         buffer: &mut Vec<u8>,
-    ) -> Result<(u8, u32), NotOurs> {
+    ) -> Result<(u8, u32), SkipReason> {
         self.expire(frame);
         let length = bytes.wire_len();
         let end = fragment.offset.saturating_add(length);
-        // All but the last consist of units of 8 bytes (RFC 791 section 3.2).
+        // All fragments but the last consist of units of 8 bytes (RFC 791 section 3.2). Ends beyond 64 KiB are the
+        // attack known as the ping of death.
         if length == 0 || end > MAX_DATAGRAM || (fragment.more && !length.is_multiple_of(8)) {
-            return Err(NotOurs::Malformed(Layer::Network));
+            return Err(SkipReason::Malformed(Layer::Network));
         }
         let key = Key {
-            hosts,
+            addresses,
             identification: fragment.identification,
             protocol: if fragment.v6 { 0 } else { protocol },
             v6: fragment.v6,
         };
-        let number = self.number(key, frame).ok_or(NotOurs::FragmentHeld)?;
-        let pending = self.pending.get_mut(&number).expect("numbered just now");
-        if fragment.offset == 0 && !pending.pieces.contains_key(&0) {
-            pending.protocol = protocol;
+        let number = self.number(key, frame).ok_or(SkipReason::FragmentHeld)?;
+        let partial = self.partial.get_mut(&number).expect("numbered just now");
+        if fragment.offset == 0 && !partial.pieces.contains_key(&0) {
+            partial.protocol = protocol;
         }
-        pending.fragments += 1;
-        let before = pending.cost();
-        let overlap = !pending.insert(fragment, bytes);
-        self.held_bytes = self.held_bytes - before + pending.cost();
+        partial.fragments += 1;
+        let before = partial.memory();
+        let overlap = !partial.insert(fragment, bytes);
+        self.held_bytes = self.held_bytes - before + partial.memory();
         if overlap {
             self.overlaps.add(frame);
         }
-        if pending.total != Some(pending.covered) {
-            self.make_room();
-            return Err(NotOurs::FragmentHeld);
+        if partial.total != Some(partial.covered) {
+            self.evict();
+            return Err(SkipReason::FragmentHeld);
         }
-        let pending = self.remove(number).expect("it was there just now");
-        if self.whole.len() == RECENT_WHOLE {
-            self.whole.pop_front();
+        let partial = self.remove(number).expect("it was there just now");
+        if self.completed.len() == RECENTLY_COMPLETED {
+            self.completed.pop_front();
         }
-        self.whole.push_back((key, frame));
-        self.joined += pending.fragments - 1;
-        let cut = pending.write_to(buffer);
-        Ok((pending.protocol, cut))
+        self.completed.push_back((key, frame));
+        self.joined += partial.fragments - 1;
+        let cut = partial.write_to(buffer);
+        Ok((partial.protocol, cut))
     }
 
-    /// How many earlier packets hold parts of the datagrams that became whole since the last call.
+    /// Returns how many earlier packets hold fragments of the datagrams completed since the last call.
     #[inline]
     pub(super) fn take_joined(&mut self) -> u64 {
         std::mem::take(&mut self.joined)
     }
 
-    /// What was odd, datagrams that are incomplete still included.
+    /// Returns warnings for the report; datagrams that are still incomplete count as such.
     pub(super) fn warnings(&self) -> Vec<Warning> {
         let mut incomplete = self.incomplete;
-        for pending in self.pending.values() {
-            incomplete.add(pending.first);
+        for partial in self.partial.values() {
+            incomplete.add(partial.first);
         }
         [
             self.overlaps.warning(
@@ -168,21 +178,23 @@ impl Fragments {
         .collect()
     }
 
-    /// The datagram of this key, a new one if there is none. `None` if it was whole just now: on a mirrored port every
-    /// fragment may come twice.
+    /// Returns the number of the datagram with `key`, which is created if necessary. `None` if it was completed
+    /// just now.
     fn number(&mut self, key: Key, frame: FrameRef) -> Option<u64> {
         if let Some(&number) = self.by_key.get(&key) {
             return Some(number);
         }
-        let just_now = |whole: &(Key, FrameRef)| {
-            whole.0 == key && frame.time.since(whole.1.time) <= SECOND_COPY
+        // A mirrored port may deliver every packet twice. The second copies must not begin another datagram, which
+        // would stay incomplete.
+        let just_completed = |completed: &(Key, FrameRef)| {
+            completed.0 == key && frame.time.since(completed.1.time) <= SECOND_COPY_AGE
         };
-        if self.whole.iter().any(just_now) {
+        if self.completed.iter().any(just_completed) {
             return None;
         }
         let number = self.next_number;
         self.next_number += 1;
-        let pending = Pending {
+        let partial = PartialDatagram {
             key,
             first: frame,
             protocol: key.protocol,
@@ -192,14 +204,15 @@ impl Fragments {
             captured: 0,
             total: None,
         };
-        self.held_bytes += pending.cost();
+        self.held_bytes += partial.memory();
         self.by_key.insert(key, number);
-        self.pending.insert(number, pending);
+        self.partial.insert(number, partial);
         Some(number)
     }
 
+    /// Removes datagrams that have been incomplete for too long.
     fn expire(&mut self, now: FrameRef) {
-        while let Some((&number, oldest)) = self.pending.first_key_value() {
+        while let Some((&number, oldest)) = self.partial.first_key_value() {
             if now.time.since(oldest.first.time) <= self.max_age {
                 break;
             }
@@ -209,9 +222,10 @@ impl Fragments {
         }
     }
 
-    fn make_room(&mut self) {
+    /// Removes the oldest datagrams until the memory limit holds.
+    fn evict(&mut self) {
         while self.held_bytes > self.max_bytes {
-            let Some((&number, oldest)) = self.pending.first_key_value() else {
+            let Some((&number, oldest)) = self.partial.first_key_value() else {
                 break;
             };
             let first = oldest.first;
@@ -220,20 +234,20 @@ impl Fragments {
         }
     }
 
-    fn remove(&mut self, number: u64) -> Option<Pending> {
-        let pending = self.pending.remove(&number)?;
-        self.by_key.remove(&pending.key);
-        self.held_bytes -= pending.cost();
-        Some(pending)
+    fn remove(&mut self, number: u64) -> Option<PartialDatagram> {
+        let partial = self.partial.remove(&number)?;
+        self.by_key.remove(&partial.key);
+        self.held_bytes -= partial.memory();
+        Some(partial)
     }
 }
 
-impl Pending {
-    /// Adds what is new of a fragment. False if it disagrees with those before it: other bytes, other borders, or
-    /// another end.
-    fn insert(&mut self, fragment: Fragment, bytes: Captured<'_>) -> bool {
+impl PartialDatagram {
+    /// Adds the new bytes of a fragment. Returns false if it contradicts earlier ones: other bytes, partial overlap, or
+    /// another end of the datagram.
+    fn insert(&mut self, fragment: FragmentInfo, bytes: WireBytes<'_>) -> bool {
         let (start, end) = (fragment.offset, fragment.offset + bytes.wire_len());
-        let seen_end = self
+        let last_end = self
             .pieces
             .last_key_value()
             .map_or(0, |(at, piece)| at + piece.wire_len);
@@ -241,14 +255,16 @@ impl Pending {
             (Some(total), true) => end <= total,
             (Some(total), false) => end == total,
             (None, true) => true,
-            (None, false) => seen_end <= end,
+            (None, false) => last_end <= end,
         };
+        // Ignored as a whole: bytes behind the end would never be delivered, and a second end would move the first.
         if !fits {
             return false;
         }
         if !fragment.more {
             self.total = Some(end);
         }
+        // Parts of the fragment that no earlier piece covers.
         let mut holes = Vec::new();
         let mut at = start;
         let mut agrees = true;
@@ -282,10 +298,11 @@ impl Pending {
             self.captured += piece.bytes.len();
             self.pieces.insert(from, piece);
         }
+        // A second copy with the same bytes is duplication on the way. Partial overlap never happens by accident.
         all_new || (all_known && agrees)
     }
 
-    /// Writes the datagram up to the first byte that was not captured; the count of those after it.
+    /// Writes the datagram up to the first byte that was not captured. Returns the count of bytes behind it.
     fn write_to(&self, buffer: &mut Vec<u8>) -> u32 {
         buffer.clear();
         let mut written = 0;
@@ -300,14 +317,15 @@ impl Pending {
         self.covered - written
     }
 
-    /// Bytes of memory, roughly.
-    fn cost(&self) -> usize {
-        self.captured + self.pieces.len() * PIECE_COST + DATAGRAM_COST
+    /// Returns the approximate memory in bytes.
+    fn memory(&self) -> usize {
+        self.captured + self.pieces.len() * PIECE_OVERHEAD + DATAGRAM_OVERHEAD
     }
 }
 
 impl Piece {
-    /// True if `data`, which begins at `start`, has the same bytes where it overlaps this piece at `offset`.
+    /// Returns true if `data`, which begins at `start`, equals this piece, which begins at `offset`, where they
+    /// overlap.
     fn agrees(&self, offset: u32, start: u32, data: &[u8]) -> bool {
         let mine = self.bytes.get(start.saturating_sub(offset) as usize..);
         let theirs = data.get(offset.saturating_sub(start) as usize..);
@@ -316,15 +334,17 @@ impl Piece {
     }
 }
 
-/// Length of the longest datagram.
+/// Length of the longest datagram in bytes.
 const MAX_DATAGRAM: u32 = 65_535;
-/// Whole datagrams remembered for second copies of their fragments.
-const RECENT_WHOLE: usize = 64;
-/// How long after the whole datagram a second copy may come; identifications come again later.
-const SECOND_COPY: Span = Span::from_millis(10);
-/// What a piece and a datagram cost beside their bytes.
-const PIECE_COST: usize = 64;
-const DATAGRAM_COST: usize = 320;
+/// Completed datagrams remembered for second copies of their fragments.
+const RECENTLY_COMPLETED: usize = 64;
+/// Longest time from completion to a second copy. Short, since a busy host reuses its 16-bit identifications within
+/// seconds.
+const SECOND_COPY_AGE: Span = Span::from_millis(10);
+/// Memory of a piece in bytes, its data excluded.
+const PIECE_OVERHEAD: usize = 64;
+/// Memory of a datagram in bytes, its pieces excluded.
+const DATAGRAM_OVERHEAD: usize = 320;
 
 #[cfg(test)]
 mod tests;

@@ -1,275 +1,263 @@
-//! Packets become TCP segments and UDP datagrams.
+//! Packets become TCP segments, UDP datagrams and ICMP errors.
 //!
-//! In: one [`Packet`]. Out: one [`Decoded`] that borrows its payload. Each layer is a function that takes a header off
-//! the front of the bytes and says what comes next; [`Decoder`] calls them in a loop until a segment, a datagram or an ICMP
-//! error is left. Bytes that the snap length took away are counted by the innermost length known (`cut`), and whatever
-//! is none of ours is counted by reason, so that every packet is accounted for.
+//! In: one [`Packet`]. Out: one [`Decoded`] that borrows its payload. Each header has a function that takes it off
+//! the front of the bytes and returns the kind of the next one. [`Decoder`] calls them in a loop until a segment, a
+//! datagram or an ICMP error is left.
 //!
 //! ```text
-//!                                  +------------------- tunnels <--------------------+
-//!                                  v                                                 |
-//! Packet -> link, wireless -> tags, ppp -> network <-> fragments -> transport (TCP, UDP), icmp -> Decoded
+//!                                +------------ tunnels (GRE, VXLAN, ...) <------------+
+//!                                v                                                    |
+//! Packet -> link, wireless -> VLAN, MPLS, PPP -> network (IP) <-> fragments -> transport -> Decoded
 //! ```
 //!
-//! Headers are read through etherparse's slices of a single header, where it has one that takes what captures hold. Its
-//! slices of whole packets refuse packets that were cut or offloaded, do not enter tunnels, and take longer than all the
-//! rest of the way. What is most of every capture, TCP in IP in Ethernet, skips the loop (`plain`). Checksums are not verified: a
-//! capture on the sending host has wrong ones in every packet.
+//! # Guarantees
+//!
+//! - Every packet is counted exactly once in the [`Tally`]: as a segment, a datagram, an ICMP error, or by the
+//!   [`SkipReason`] for which it is none of them.
+//! - Bytes that the snap length cut are counted by the innermost length known (`cut`), so that sequence numbers
+//!   stay right and Ethernet padding is not taken for loss.
+//! - Hostile packets cost bounded time (64 headers, 9 IP headers) and bounded memory (fragments, see [`Limits`]).
+//! - Checksums are not verified: with checksum offload, every packet of a capture on the sending host has wrong ones.
+//!
+//! # etherparse
+//!
+//! Headers are read through etherparse's slices of single headers, where it has one that accepts what captures
+//! contain. Its slices of whole packets reject packets that were cut or offloaded, do not enter tunnels, and take
+//! longer than the whole rest of the decoder. The most frequent packets by far, TCP over IP over Ethernet, skip the
+//! loop (`fast_path`).
 
 use crate::capture::{LinkType, Packet};
 use crate::model::{FrameRef, Limits, Warning};
 
-mod captured;
+mod decoded;
 mod fragments;
-mod icmp;
 mod layers;
 mod link;
 mod network;
-mod outcome;
-mod ppp;
-mod segment;
-mod tags;
 mod tally;
 mod transport;
 mod tunnels;
+mod wire_bytes;
 mod wireless;
 
-pub use layers::layers;
-pub use outcome::{IcmpError, Layer, NotOurs};
-pub use segment::{Datagram, Segment, TcpFlags};
-pub use tally::{Count, Tally};
+pub use decoded::{Datagram, Decoded, IcmpError, Layer, Segment, SkipReason, TcpFlags};
+pub use layers::layer_names;
+pub use tally::{Occurrences, Tally};
 
-use captured::Captured;
-use fragments::Fragments;
-use network::Hosts;
+use fragments::Defragmenter;
+use network::Addresses;
+use wire_bytes::WireBytes;
 
-/// Decodes packets, one at a time, and counts what they are.
+/// Decoder of one timeline of packets, with its statistics.
 #[derive(Debug)]
 pub struct Decoder {
     tally: Tally,
-    fragments: Fragments,
-    /// Datagrams put together from fragments: one, and those within it.
-    whole: [Vec<u8>; MAX_NESTED_DATAGRAMS],
+    defragmenter: Defragmenter,
+    /// Buffers of datagrams joined from fragments: the outermost, and those nested in it.
+    datagrams: [Vec<u8>; MAX_NESTED_DATAGRAMS],
 }
 
-/// What a packet carries.
-#[derive(Clone, Copy, Debug)]
-pub enum Decoded<'a> {
-    /// A TCP segment.
-    Segment(Segment<'a>),
-    /// A UDP datagram.
-    Datagram(Datagram<'a>),
-    /// An ICMP error about a segment or datagram.
-    Icmp(IcmpError),
-    /// Nothing that belongs to FTP or DNS.
-    Other(NotOurs),
-}
-
-/// What the next bytes are.
+/// Kind of the header that the remaining bytes begin with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Next {
-    /// An Ethernet header.
+enum NextHeader {
     Ethernet,
-    /// What an ether type announces.
+    /// The header that an ether type announces.
     EtherType(u16),
-    /// An IEEE 802.2 header.
+    /// IEEE 802.2.
     Llc,
-    /// An address family.
+    /// Address family of a BSD loopback.
     Loopback,
-    /// The header of a Linux cooked capture.
+    /// Linux cooked capture.
     Cooked,
-    /// The same in its second version.
+    /// Linux cooked capture, version 2.
     Cooked2,
-    /// A VLAN tag without its ether type.
+    /// VLAN tag without its ether type.
     Vlan,
-    /// An MPLS label stack.
+    /// MPLS label stack.
     Mpls,
-    /// A `PPPoE` header.
     PppoeSession,
-    /// A PPP packet.
     Ppp,
-    /// The same behind a byte for the direction.
+    /// PPP preceded by a direction byte.
     PppWithDirection,
-    /// An HDLC header: PPP's or Cisco's.
+    /// HDLC: PPP's or Cisco's.
     Hdlc,
-    /// A radiotap header.
     Radiotap,
-    /// An IEEE 802.11 frame.
+    /// IEEE 802.11 frame.
     Wireless,
-    /// The same with its header filled up to a multiple of four.
+    /// IEEE 802.11 frame whose header is padded to a multiple of four.
     WirelessPadded,
-    /// Several packets in one IEEE 802.11 frame.
+    /// Several packets in one IEEE 802.11 frame (A-MSDU).
     Aggregate,
-    /// An IP header of either version.
+    /// IP of either version.
     Ip,
-    /// What a protocol number of IP announces.
+    /// The header that a protocol number of IP announces.
     Protocol(u8),
 }
 
-/// What is left when all around the transport layer is off.
+/// Payload of the innermost IP packet.
 #[derive(Clone, Copy, Debug)]
-struct Innermost<'a> {
+struct IpPayload<'a> {
     protocol: u8,
-    hosts: Hosts,
-    /// Of the innermost IPv4 packet.
+    addresses: Addresses,
+    /// Identification of the innermost IPv4 packet; 0 for IPv6.
     identification: u16,
-    bytes: Captured<'a>,
+    bytes: WireBytes<'a>,
 }
 
-/// What one layer yields: what comes next, and its bytes.
-type Step<'a> = Result<(Next, Captured<'a>), NotOurs>;
+/// Result of taking one header off: the kind of the next one, and the bytes from there.
+type LayerResult<'a> = Result<(NextHeader, WireBytes<'a>), SkipReason>;
 
 impl Decoder {
-    /// A decoder that has seen nothing yet.
+    /// Creates a decoder. Of `limits`, those on fragments apply.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             tally: Tally::default(),
-            fragments: Fragments::new(limits),
-            whole: Default::default(),
+            defragmenter: Defragmenter::new(limits),
+            datagrams: Default::default(),
         }
     }
 
-    /// Decodes one packet. What is returned borrows from the packet or, for a datagram put together from fragments, from
-    /// the decoder.
+    /// Decodes one packet. The result borrows from the packet or, for a datagram joined from fragments, from the
+    /// decoder.
     #[inline]
     pub fn decode<'a>(&'a mut self, packet: &Packet<'a>) -> Decoded<'a> {
-        let bytes = Captured::new(packet.data, packet.wire_len);
+        let bytes = WireBytes::new(packet.data, packet.wire_len);
         let Self {
             tally,
-            fragments,
-            whole,
+            defragmenter,
+            datagrams,
         } = self;
         tally.packets += 1;
         if bytes.cut > 0 {
             tally.cut.add(packet.frame);
         }
-        let decoded = match plain(packet.link, bytes) {
-            Some((hosts, identification, bytes)) => {
-                transport::tcp(&packet.frame, hosts, identification, bytes)
+        let decoded = match fast_path(packet.link, bytes) {
+            Some((addresses, identification, bytes)) => {
+                transport::tcp(&packet.frame, addresses, identification, bytes)
             }
-            None => layered(packet, bytes, tally, fragments, whole),
+            None => general_path(packet, bytes, tally, defragmenter, datagrams),
         };
         match decoded {
             Decoded::Segment(_) => tally.segments += 1,
             Decoded::Datagram(_) => tally.datagrams += 1,
             Decoded::Icmp(_) => tally.icmp_errors += 1,
-            Decoded::Other(reason) => tally.not_ours(reason, packet.link, packet.frame),
+            Decoded::Skipped(reason) => tally.add_skipped(reason, packet.link, packet.frame),
         }
         decoded
     }
 
-    /// How many packets before the last one hold fragments of what it completed; nearly always none. They no longer
-    /// count as fragments that wait.
+    /// Returns how many earlier packets hold fragments of the datagram that the last packet completed; nearly always 0.
+    /// They no longer count as held fragments.
     #[inline]
-    pub fn take_joined(&mut self) -> u64 {
-        let joined = self.fragments.take_joined();
+    pub fn take_joined_fragments(&mut self) -> u64 {
+        let joined = self.defragmenter.take_joined();
         if joined > 0 {
-            self.tally.fragments_joined(joined);
+            self.tally.join_fragments(joined);
         }
         joined
     }
 
-    /// What became of the packets so far.
+    /// Returns the statistics of all packets so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {
         &self.tally
     }
 
-    /// What a reader of the report should know of, in an order that does not change.
+    /// Returns warnings for the report, in a fixed order.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.tally.warnings();
-        warnings.extend(self.fragments.warnings());
+        warnings.extend(self.defragmenter.warnings());
         warnings
     }
 }
 
-/// The two hosts and the TCP segment of most packets there are: in Ethernet or a cooked capture, perhaps with a VLAN
-/// tag, and IP.
-///
-/// It does what the loop does, by the same functions, but in one straight line: what comes next is known without being
-/// stored, and so are the bytes. That takes a fifth of the time.
+/// Decodes the headers up to TCP of a packet of a common link type, perhaps with one VLAN tag, over unfragmented
+/// IP. Returns addresses, IPv4 identification and TCP bytes, `None` for all other packets.
 #[inline]
-fn plain(link: LinkType, bytes: Captured<'_>) -> Option<(Hosts, u16, Captured<'_>)> {
-    let (ether_type, bytes) = link::plain(link, bytes)?;
+fn fast_path(link: LinkType, bytes: WireBytes<'_>) -> Option<(Addresses, u16, WireBytes<'_>)> {
+    // The same functions as in the loop of `strip_headers`, but in a straight line, so that neither the next header nor
+    // the bytes pass through memory. This takes a fifth of the loop's time.
+    let (ether_type, bytes) = link::common_header(link, bytes)?;
     let (ether_type, bytes) = if ether_type == link::VLAN {
-        tags::vlan_header(bytes).ok()?
+        link::vlan_header(bytes).ok()?
     } else {
         (ether_type, bytes)
     };
-    let network = match ether_type {
+    let packet = match ether_type {
         link::IPV4 => network::ipv4(bytes).ok()?,
         link::IPV6 => network::ipv6(bytes).ok()?,
         _ => return None,
     };
-    (network.protocol == TCP && network.fragment.is_none()).then_some((
-        network.hosts,
-        network.identification,
-        network.payload,
+    (packet.protocol == TCP && packet.fragment.is_none()).then_some((
+        packet.addresses,
+        packet.identification,
+        packet.payload,
     ))
 }
 
-/// Decodes any packet, layer by layer.
+/// Decodes any packet, header by header.
 #[inline(never)]
-fn layered<'a>(
+fn general_path<'a>(
     packet: &Packet<'a>,
-    bytes: Captured<'a>,
+    bytes: WireBytes<'a>,
     tally: &mut Tally,
-    fragments: &mut Fragments,
-    whole: &'a mut [Vec<u8>],
+    defragmenter: &mut Defragmenter,
+    datagrams: &'a mut [Vec<u8>],
 ) -> Decoded<'a> {
-    match unwrap(packet, bytes, tally, fragments, whole) {
-        Ok(inner) if inner.protocol == TCP => transport::tcp(
+    match strip_headers(packet, bytes, tally, defragmenter, datagrams) {
+        Ok(payload) if payload.protocol == TCP => transport::tcp(
             &packet.frame,
-            inner.hosts,
-            inner.identification,
-            inner.bytes,
+            payload.addresses,
+            payload.identification,
+            payload.bytes,
         ),
-        Ok(inner) => connectionless(packet.frame, inner),
-        Err(reason) => Decoded::Other(reason),
+        Ok(payload) => connectionless(packet.frame, payload),
+        Err(reason) => Decoded::Skipped(reason),
     }
 }
 
-/// Takes headers off until something is left that is ours, or certainly not.
+/// Takes headers off until TCP, UDP or ICMP is left, or a reason to skip the packet is found.
 #[inline]
-fn unwrap<'a>(
+fn strip_headers<'a>(
     packet: &Packet<'a>,
-    mut bytes: Captured<'a>,
+    mut bytes: WireBytes<'a>,
     tally: &mut Tally,
-    fragments: &mut Fragments,
-    mut whole: &'a mut [Vec<u8>],
-) -> Result<Innermost<'a>, NotOurs> {
+    defragmenter: &mut Defragmenter,
+    mut datagrams: &'a mut [Vec<u8>],
+) -> Result<IpPayload<'a>, SkipReason> {
     let frame = packet.frame;
-    let mut next = link::first(packet.link).ok_or(NotOurs::LinkTypeUnsupported)?;
-    let mut hosts = Hosts::default();
+    let mut next = link::first_header(packet.link).ok_or(SkipReason::LinkTypeUnsupported)?;
+    let mut addresses = Addresses::default();
     let mut identification = 0;
-    let mut packets = 0;
+    let mut ip_headers = 0;
     for _ in 0..MAX_LAYERS {
         let (protocol, fragment) = match next {
-            Next::Ip => {
-                packets += 1;
-                if packets > MAX_PACKETS {
+            NextHeader::Ip => {
+                ip_headers += 1;
+                if ip_headers > MAX_IP_HEADERS {
                     break;
                 }
-                let network = network::ip(bytes)?;
-                hosts = network.hosts;
-                identification = network.identification;
-                bytes = network.payload;
-                (network.protocol, network.fragment)
+                let ip = network::ip(bytes)?;
+                addresses = ip.addresses;
+                identification = ip.identification;
+                bytes = ip.payload;
+                (ip.protocol, ip.fragment)
             }
-            Next::Protocol(network::FRAGMENT) => {
+            NextHeader::Protocol(network::FRAGMENT) => {
                 let (protocol, fragment, payload) = network::fragment(bytes)?;
                 bytes = payload;
                 (protocol, fragment)
             }
-            Next::Protocol(protocol) => (protocol, None),
-            Next::Aggregate => {
+            NextHeader::Protocol(protocol) => (protocol, None),
+            NextHeader::Aggregate => {
+                // Only the first packet is decoded: the caller receives one result per packet.
                 let (first, several) = wireless::aggregate(bytes)?;
                 if several {
                     tally.aggregates.add(frame);
                 }
-                (next, bytes) = (Next::Llc, first);
+                (next, bytes) = (NextHeader::Llc, first);
                 continue;
             }
             _ => {
@@ -278,100 +266,104 @@ fn unwrap<'a>(
             }
         };
         if let Some(fragment) = fragment {
-            let Some((buffer, rest)) = std::mem::take(&mut whole).split_first_mut() else {
+            // A completed datagram may itself contain fragments of another one: each level needs a buffer of its own,
+            // since the inner bytes borrow from the outer ones.
+            let Some((buffer, rest)) = std::mem::take(&mut datagrams).split_first_mut() else {
                 break;
             };
-            let (protocol, cut) = fragments.add(frame, hosts, protocol, fragment, bytes, buffer)?;
-            whole = rest;
-            bytes = Captured { data: buffer, cut };
-            next = Next::Protocol(protocol);
+            let (protocol, cut) =
+                defragmenter.add(frame, addresses, protocol, fragment, bytes, buffer)?;
+            datagrams = rest;
+            bytes = WireBytes { data: buffer, cut };
+            next = NextHeader::Protocol(protocol);
             continue;
         }
         (next, bytes) = match protocol {
             UDP => match tunnels::over_udp(bytes) {
-                Some(step) => step,
+                Some(inner) => inner,
                 None => {
-                    return Ok(Innermost {
+                    return Ok(IpPayload {
                         protocol,
-                        hosts,
+                        addresses,
                         identification,
                         bytes,
                     });
                 }
             },
             TCP | ICMP | ICMP_V6 => {
-                return Ok(Innermost {
+                return Ok(IpPayload {
                     protocol,
-                    hosts,
+                    addresses,
                     identification,
                     bytes,
                 });
             }
-            network::FRAGMENT => (Next::Protocol(protocol), bytes),
+            network::FRAGMENT => (NextHeader::Protocol(protocol), bytes),
             _ => other_protocol(protocol, bytes)?,
         };
     }
-    Err(NotOurs::DepthLimit)
+    Err(SkipReason::DepthLimit)
 }
 
-/// UDP and ICMP.
-fn connectionless(frame: FrameRef, inner: Innermost<'_>) -> Decoded<'_> {
-    let Innermost {
+/// Decodes UDP or ICMP.
+fn connectionless(frame: FrameRef, payload: IpPayload<'_>) -> Decoded<'_> {
+    let IpPayload {
         protocol,
-        hosts,
+        addresses,
         bytes,
         ..
-    } = inner;
+    } = payload;
     let decoded = if protocol == UDP {
-        transport::udp(frame, hosts, bytes).map(Decoded::Datagram)
+        transport::udp(frame, addresses, bytes).map(Decoded::Datagram)
     } else {
-        icmp::error(frame, hosts, protocol == ICMP_V6, bytes).map(Decoded::Icmp)
+        transport::icmp_error(frame, addresses, protocol == ICMP_V6, bytes).map(Decoded::Icmp)
     };
-    decoded.unwrap_or_else(Decoded::Other)
+    decoded.unwrap_or_else(Decoded::Skipped)
 }
 
-/// The layers around IP.
+/// Takes one header in front of IP off.
 #[inline]
-fn link_layer(next: Next, bytes: Captured<'_>) -> Step<'_> {
+fn link_layer(next: NextHeader, bytes: WireBytes<'_>) -> LayerResult<'_> {
     match next {
-        Next::Ethernet => link::ethernet(bytes),
-        Next::EtherType(value) => link::ether_type(value, bytes),
-        Next::Vlan => tags::vlan(bytes),
-        Next::Llc => link::llc(bytes),
-        Next::Loopback => link::loopback(bytes),
-        Next::Cooked => link::cooked(bytes),
-        Next::Cooked2 => link::cooked2(bytes),
-        Next::Mpls => tags::mpls(bytes),
-        Next::PppoeSession => ppp::session(bytes),
-        Next::Ppp => ppp::packet(bytes),
-        Next::PppWithDirection => ppp::with_direction(bytes),
-        Next::Hdlc => ppp::hdlc(bytes),
-        Next::Radiotap => wireless::radiotap(bytes),
-        Next::Wireless => wireless::frame(bytes, false),
-        Next::WirelessPadded => wireless::frame(bytes, true),
-        Next::Aggregate | Next::Ip | Next::Protocol(_) => Ok((next, bytes)),
+        NextHeader::Ethernet => link::ethernet(bytes),
+        NextHeader::EtherType(value) => link::ether_type(value, bytes),
+        NextHeader::Vlan => link::vlan(bytes),
+        NextHeader::Llc => link::llc(bytes),
+        NextHeader::Loopback => link::loopback(bytes),
+        NextHeader::Cooked => link::cooked(bytes),
+        NextHeader::Cooked2 => link::cooked2(bytes),
+        NextHeader::Mpls => link::mpls(bytes),
+        NextHeader::PppoeSession => link::pppoe(bytes),
+        NextHeader::Ppp => link::ppp(bytes),
+        NextHeader::PppWithDirection => link::ppp_with_direction(bytes),
+        NextHeader::Hdlc => link::hdlc(bytes),
+        NextHeader::Radiotap => wireless::radiotap(bytes),
+        NextHeader::Wireless => wireless::frame(bytes, false),
+        NextHeader::WirelessPadded => wireless::frame(bytes, true),
+        NextHeader::Aggregate | NextHeader::Ip | NextHeader::Protocol(_) => Ok((next, bytes)),
     }
 }
 
-/// Protocols between IP and transport: extension headers and tunnels.
-fn other_protocol(protocol: u8, bytes: Captured<'_>) -> Step<'_> {
+/// Takes one header between IP and transport off: an extension header or a tunnel's.
+fn other_protocol(protocol: u8, bytes: WireBytes<'_>) -> LayerResult<'_> {
     match protocol {
-        IPV4 | IPV6 => Ok((Next::Ip, bytes)),
+        IPV4 | IPV6 => Ok((NextHeader::Ip, bytes)),
         GRE => tunnels::gre(bytes),
         ETHER_IP => tunnels::ether_ip(bytes),
-        MPLS => Ok((Next::Mpls, bytes)),
+        MPLS => Ok((NextHeader::Mpls, bytes)),
         network::AUTHENTICATION => {
             let (next, payload) = network::authentication(bytes)?;
-            Ok((Next::Protocol(next), payload))
+            Ok((NextHeader::Protocol(next), payload))
         }
         _ if network::is_extension(protocol) => {
             let (next, payload) = network::extension(bytes)?;
-            Ok((Next::Protocol(next), payload))
+            Ok((NextHeader::Protocol(next), payload))
         }
-        _ => Err(NotOurs::OtherProtocol),
+        _ => Err(SkipReason::OtherProtocol),
     }
 }
 
+// Protocol numbers of IP.
 const ICMP: u8 = 1;
 const IPV4: u8 = 4;
 const TCP: u8 = 6;
@@ -382,13 +374,13 @@ const ICMP_V6: u8 = 58;
 const ETHER_IP: u8 = 97;
 const MPLS: u8 = 137;
 
-/// IP headers of one packet, the outermost included: eight tunnels within each other.
-const MAX_PACKETS: u32 = 9;
+/// IP headers decoded in one packet: eight tunnels in one another.
+const MAX_IP_HEADERS: u32 = 9;
 
-/// Headers taken off one packet, tags and extension headers included.
+/// Headers decoded in one packet, tags and extension headers included.
 const MAX_LAYERS: usize = 64;
 
-/// Datagrams put together from fragments that come out of each other.
+/// Datagrams joined from fragments that may be nested in one another.
 const MAX_NESTED_DATAGRAMS: usize = 3;
 
 #[cfg(test)]

@@ -1,118 +1,116 @@
-//! IPv4 and IPv6 headers: who sends to whom, what follows, and where it ends.
+//! IP layer: IPv4, IPv6 and extension headers.
 
 use etherparse::{
     IpAuthHeaderSlice, Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, err,
 };
 
-use super::captured::Captured;
-use super::outcome::{Layer, NotOurs};
+use super::decoded::{Layer, SkipReason};
+use super::wire_bytes::WireBytes;
 use crate::model::Endpoint;
 
-/// The two hosts of a packet, in [`Endpoint::address`] form.
+/// Addresses of an IP packet, in [`Endpoint::address`] form.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(super) struct Hosts {
-    /// Sender.
+pub(super) struct Addresses {
     pub(super) source: u128,
-    /// Receiver.
     pub(super) destination: u128,
 }
 
-/// An IP packet without its header.
+/// Decoded IP header and its payload.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Network<'a> {
-    /// From whom to whom.
-    pub(super) hosts: Hosts,
-    /// Number of the protocol that `payload` begins with.
+pub(super) struct IpPacket<'a> {
+    pub(super) addresses: Addresses,
+    /// Protocol number of the header that `payload` begins with.
     pub(super) protocol: u8,
-    /// Number of the packet; 0 for IPv6, which has none.
+    /// Identification of an IPv4 packet; 0 for IPv6.
     pub(super) identification: u16,
-    /// What the packet carries, up to where the header says that it ends.
-    pub(super) payload: Captured<'a>,
-    /// Where the payload belongs, if it is a part of something longer.
-    pub(super) fragment: Option<Fragment>,
+    /// Payload, up to the end stated by the header.
+    pub(super) payload: WireBytes<'a>,
+    /// Position of the payload in its datagram; `None` if the packet is not a fragment.
+    pub(super) fragment: Option<FragmentInfo>,
 }
 
-/// The place of a fragment (RFC 791 section 3.2, RFC 8200 section 4.5).
+/// Position of a fragment in its datagram (RFC 791 section 3.2, RFC 8200 section 4.5).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Fragment {
-    /// Tells the datagrams of two hosts apart.
+pub(super) struct FragmentInfo {
+    /// Identification, which distinguishes the datagrams between two hosts.
     pub(super) identification: u32,
     /// Offset in bytes, a multiple of 8.
     pub(super) offset: u32,
-    /// More fragments follow.
+    /// True if more fragments follow this one.
     pub(super) more: bool,
-    /// True for IPv6, where only the first fragment says what the datagram carries.
+    /// True for IPv6, where the protocol is that of the first fragment.
     pub(super) v6: bool,
 }
 
-/// Reads an IP header of either version.
+/// Decodes an IP header of either version.
 #[inline]
-pub(super) fn ip(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
+pub(super) fn ip(bytes: WireBytes<'_>) -> Result<IpPacket<'_>, SkipReason> {
     match bytes.data.first().map(|byte| byte >> 4) {
         Some(4) => ipv4(bytes),
         Some(6) => ipv6(bytes),
-        Some(_) => Err(NotOurs::Malformed(Layer::Network)),
-        None => Err(bytes.short(Layer::Network)),
+        Some(_) => Err(SkipReason::Malformed(Layer::Network)),
+        None => Err(bytes.incomplete(Layer::Network)),
     }
 }
 
-/// Reads an IPv4 header (RFC 791 section 3.1).
+/// Decodes an IPv4 header (RFC 791 section 3.1).
 #[inline]
-pub(super) fn ipv4(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
+pub(super) fn ipv4(bytes: WireBytes<'_>) -> Result<IpPacket<'_>, SkipReason> {
     let header = match Ipv4HeaderSlice::from_slice(bytes.data) {
         Ok(header) => header,
-        Err(err::ipv4::HeaderSliceError::Len(_)) => return Err(bytes.short(Layer::Network)),
-        Err(_) => return Err(NotOurs::Malformed(Layer::Network)),
+        Err(err::ipv4::HeaderSliceError::Len(_)) => return Err(bytes.incomplete(Layer::Network)),
+        Err(_) => return Err(SkipReason::Malformed(Layer::Network)),
     };
     let header_len = header.slice().len();
     let packet = match usize::from(header.total_len()) {
-        // Written before the network card split it (segmentation offload): it ends with the frame.
+        // Segmentation offload: captured on the sending host before the network card split it. It ends with the frame.
         0 => bytes,
-        length if length < header_len => return Err(NotOurs::Malformed(Layer::Network)),
-        _ => bytes.limited_to(u32::from(header.total_len())),
+        length if length < header_len => return Err(SkipReason::Malformed(Layer::Network)),
+        _ => bytes.with_wire_len(u32::from(header.total_len())),
     };
-    let fragment = header.is_fragmenting_payload().then(|| Fragment {
+    let fragment = header.is_fragmenting_payload().then(|| FragmentInfo {
         identification: u32::from(header.identification()),
         offset: u32::from(header.fragments_offset().value()) * 8,
         more: header.more_fragments(),
         v6: false,
     });
-    Ok(Network {
-        hosts: Hosts {
+    Ok(IpPacket {
+        addresses: Addresses {
             source: Endpoint::v4(header.source(), 0).address,
             destination: Endpoint::v4(header.destination(), 0).address,
         },
         protocol: header.protocol().0,
         identification: header.identification(),
-        payload: packet.after(header_len, Layer::Network)?,
+        payload: packet.skip(header_len, Layer::Network)?,
         fragment,
     })
 }
 
-/// Reads an IPv6 header (RFC 8200 section 3). Extension headers are left to [`extension`], [`fragment`] and [`authentication`].
+/// Decodes an IPv6 header (RFC 8200 section 3). Extension headers are left to [`extension`], [`fragment`] and
+/// [`authentication`].
 #[inline]
-pub(super) fn ipv6(bytes: Captured<'_>) -> Result<Network<'_>, NotOurs> {
+pub(super) fn ipv6(bytes: WireBytes<'_>) -> Result<IpPacket<'_>, SkipReason> {
     let Ok(header) = Ipv6HeaderSlice::from_slice(bytes.data) else {
-        return Err(bytes.short(Layer::Network));
+        return Err(bytes.incomplete(Layer::Network));
     };
-    let payload = bytes.after(header.slice().len(), Layer::Network)?;
-    Ok(Network {
-        hosts: Hosts {
+    let payload = bytes.skip(header.slice().len(), Layer::Network)?;
+    Ok(IpPacket {
+        addresses: Addresses {
             source: Endpoint::v6(header.source(), 0).address,
             destination: Endpoint::v6(header.destination(), 0).address,
         },
         protocol: header.next_header().0,
         identification: 0,
         payload: match header.payload_length() {
-            // A jumbogram, whose length is in an option (RFC 2675), or segmentation offload: either ends with the frame.
+            // A jumbogram, whose length is in an option (RFC 2675), or segmentation offload. Both end with the frame.
             0 => payload,
-            length => payload.limited_to(u32::from(length)),
+            length => payload.with_wire_len(u32::from(length)),
         },
         fragment: None,
     })
 }
 
-/// True for extension headers of the common form.
+/// Returns true for extension headers of the common format.
 pub(super) fn is_extension(protocol: u8) -> bool {
     matches!(
         protocol,
@@ -120,46 +118,51 @@ pub(super) fn is_extension(protocol: u8) -> bool {
     )
 }
 
-/// Takes an extension header of the common form (RFC 8200 section 4) off: the protocol that follows, and its bytes.
-pub(super) fn extension(bytes: Captured<'_>) -> Result<(u8, Captured<'_>), NotOurs> {
-    let (&[next, length], _) = bytes.header(Layer::Network)?;
-    let payload = bytes.after(usize::from(length) * 8 + 8, Layer::Network)?;
+/// Decodes an extension header of the common format (RFC 6564 section 4). Returns the next protocol and its bytes.
+pub(super) fn extension(bytes: WireBytes<'_>) -> Result<(u8, WireBytes<'_>), SkipReason> {
+    let (&[next, length], _) = bytes.split_header(Layer::Network)?;
+    // The length counts units of 8 bytes and excludes the first one.
+    let payload = bytes.skip(usize::from(length) * 8 + 8, Layer::Network)?;
     Ok((next, payload))
 }
 
-/// Takes a fragment header off. One that stands alone (an atomic fragment, RFC 6946) makes the packet no fragment.
+/// Decodes an IPv6 fragment header. Returns the next protocol, the position and the bytes.
+///
+/// The position is `None` for an atomic fragment (RFC 6946), which is a complete packet.
 pub(super) fn fragment(
-    bytes: Captured<'_>,
-) -> Result<(u8, Option<Fragment>, Captured<'_>), NotOurs> {
+    bytes: WireBytes<'_>,
+) -> Result<(u8, Option<FragmentInfo>, WireBytes<'_>), SkipReason> {
     let Ok(header) = Ipv6FragmentHeaderSlice::from_slice(bytes.data) else {
-        return Err(bytes.short(Layer::Network));
+        return Err(bytes.incomplete(Layer::Network));
     };
-    let fragment = header.is_fragmenting_payload().then(|| Fragment {
+    let fragment = header.is_fragmenting_payload().then(|| FragmentInfo {
         identification: header.identification(),
         offset: u32::from(header.fragment_offset().value()) * 8,
         more: header.more_fragments(),
         v6: true,
     });
-    let payload = bytes.after(header.slice().len(), Layer::Network)?;
+    let payload = bytes.skip(header.slice().len(), Layer::Network)?;
     Ok((header.next_header().0, fragment, payload))
 }
 
-/// Takes an authentication header (RFC 4302) off; what it protects is not encrypted.
-pub(super) fn authentication(bytes: Captured<'_>) -> Result<(u8, Captured<'_>), NotOurs> {
+/// Decodes an authentication header (RFC 4302). Returns the next protocol and its bytes, which are not encrypted.
+pub(super) fn authentication(bytes: WireBytes<'_>) -> Result<(u8, WireBytes<'_>), SkipReason> {
     let header = match IpAuthHeaderSlice::from_slice(bytes.data) {
         Ok(header) => header,
-        Err(err::ip_auth::HeaderSliceError::Len(_)) => return Err(bytes.short(Layer::Network)),
-        Err(_) => return Err(NotOurs::Malformed(Layer::Network)),
+        Err(err::ip_auth::HeaderSliceError::Len(_)) => {
+            return Err(bytes.incomplete(Layer::Network));
+        }
+        Err(_) => return Err(SkipReason::Malformed(Layer::Network)),
     };
-    let payload = bytes.after(header.slice().len(), Layer::Network)?;
+    let payload = bytes.skip(header.slice().len(), Layer::Network)?;
     Ok((header.next_header().0, payload))
 }
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
-/// The IPv6 fragment header.
+/// Protocol number of the IPv6 fragment header.
 pub(super) const FRAGMENT: u8 = 44;
-/// The authentication header.
+/// Protocol number of the authentication header.
 pub(super) const AUTHENTICATION: u8 = 51;
 const DESTINATION_OPTIONS: u8 = 60;
 const MOBILITY: u8 = 135;

@@ -1,29 +1,29 @@
-//! Every packet is accounted for: what the decoder made of each, and the warnings that follow from it.
+//! Statistics of the decoder: the outcome of every packet, and the warnings that follow.
 
 use std::collections::BTreeMap;
 
-use super::outcome::{Layer, NotOurs};
+use super::decoded::{Layer, SkipReason};
 use crate::capture::LinkType;
 use crate::model::{FrameRef, Warning, WarningCode};
 
-/// How often something happened, and where first.
+/// Number of packets with some property, and the first of them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Count {
-    /// How often.
+pub struct Occurrences {
+    /// Number of packets.
     pub count: u64,
-    /// The first frame it happened in.
+    /// First packet; `None` if there is none.
     pub first: Option<FrameRef>,
 }
 
-impl Count {
-    /// Once more.
+impl Occurrences {
+    /// Counts a packet.
     #[cold]
     pub(super) fn add(&mut self, frame: FrameRef) {
         self.count += 1;
         self.first.get_or_insert(frame);
     }
 
-    /// A warning with this count, unless it never happened.
+    /// Builds a warning with this count; `None` if the count is 0.
     pub(super) fn warning(self, code: WarningCode, message: impl Into<String>) -> Option<Warning> {
         (self.count > 0).then(|| Warning {
             count: self.count,
@@ -32,67 +32,68 @@ impl Count {
     }
 }
 
-/// What became of the packets: `packets` is the sum of `segments`, `datagrams`, `icmp_errors`, `fragments_joined` and all
-/// reasons of [`NotOurs`].
+/// Outcomes of all packets. `packets` is the sum of `segments`, `datagrams`, `icmp_errors`, `fragments_joined` and the
+/// counts of all [`SkipReason`]s.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
-    /// Packets given to the decoder.
+    /// Packets passed to the decoder.
     pub packets: u64,
-    /// TCP segments they yielded.
+    /// Packets that yielded a TCP segment.
     pub segments: u64,
-    /// UDP datagrams.
+    /// Packets that yielded a UDP datagram.
     pub datagrams: u64,
-    /// ICMP errors.
+    /// Packets that yielded an ICMP error.
     pub icmp_errors: u64,
-    /// Packets by [`NotOurs::NotIp`].
-    pub not_ip: Count,
-    /// Packets by [`NotOurs::OtherProtocol`].
-    pub other_protocol: Count,
-    /// Packets by [`NotOurs::Encrypted`].
-    pub encrypted: Count,
-    /// Packets by [`NotOurs::HeaderCut`].
-    pub header_cut: Count,
-    /// Packets by [`NotOurs::FragmentHeld`].
-    pub fragment_held: Count,
-    /// Those of them that were put together with a later packet, and are counted here only.
+    /// Packets skipped as [`SkipReason::NotIp`].
+    pub not_ip: Occurrences,
+    /// Packets skipped as [`SkipReason::OtherProtocol`].
+    pub other_protocol: Occurrences,
+    /// Packets skipped as [`SkipReason::Encrypted`].
+    pub encrypted: Occurrences,
+    /// Packets skipped as [`SkipReason::HeaderCut`].
+    pub header_cut: Occurrences,
+    /// Packets skipped as [`SkipReason::FragmentHeld`] and not joined since.
+    pub fragment_held: Occurrences,
+    /// Packets skipped as [`SkipReason::FragmentHeld`] whose datagram a later packet completed.
     pub fragments_joined: u64,
-    /// Packets by [`NotOurs::DepthLimit`].
-    pub depth_limit: Count,
-    /// Packets by [`NotOurs::Malformed`]: link, network, transport and tunnel layer.
-    pub malformed: [Count; 4],
-    /// Packets by [`NotOurs::LinkTypeUnsupported`], by link type; what comes after 16 of them is one entry without.
-    pub unsupported: Vec<(Option<LinkType>, Count)>,
-    /// Packets of which less was captured than was on the wire; these are counted above as well.
-    pub cut: Count,
-    /// Wireless frames that carry several packets, of which the first was read; these are counted above as well.
-    pub aggregates: Count,
+    /// Packets skipped as [`SkipReason::DepthLimit`].
+    pub depth_limit: Occurrences,
+    /// Packets skipped as [`SkipReason::Malformed`]: link, network, transport and tunnel layer.
+    pub malformed: [Occurrences; 4],
+    /// Packets skipped as [`SkipReason::LinkTypeUnsupported`], by link type. All link types behind the first 16
+    /// share one entry with `None`.
+    pub unsupported: Vec<(Option<LinkType>, Occurrences)>,
+    /// Packets captured only in part, whatever their outcome.
+    pub cut: Occurrences,
+    /// Wireless frames of which only the first of several packets was decoded, whatever its outcome.
+    pub aggregates: Occurrences,
 }
 
 impl Tally {
-    /// Counts a packet that is none of ours.
+    /// Counts a skipped packet.
     #[cold]
-    pub(super) fn not_ours(&mut self, reason: NotOurs, link: LinkType, frame: FrameRef) {
-        let count = match reason {
-            NotOurs::LinkTypeUnsupported => self.unsupported(link),
-            NotOurs::NotIp => &mut self.not_ip,
-            NotOurs::OtherProtocol => &mut self.other_protocol,
-            NotOurs::Encrypted => &mut self.encrypted,
-            NotOurs::Malformed(layer) => self.malformed_at(layer),
-            NotOurs::HeaderCut => &mut self.header_cut,
-            NotOurs::FragmentHeld => &mut self.fragment_held,
-            NotOurs::DepthLimit => &mut self.depth_limit,
+    pub(super) fn add_skipped(&mut self, reason: SkipReason, link: LinkType, frame: FrameRef) {
+        let occurrences = match reason {
+            SkipReason::LinkTypeUnsupported => self.unsupported(link),
+            SkipReason::NotIp => &mut self.not_ip,
+            SkipReason::OtherProtocol => &mut self.other_protocol,
+            SkipReason::Encrypted => &mut self.encrypted,
+            SkipReason::Malformed(layer) => self.malformed_at(layer),
+            SkipReason::HeaderCut => &mut self.header_cut,
+            SkipReason::FragmentHeld => &mut self.fragment_held,
+            SkipReason::DepthLimit => &mut self.depth_limit,
         };
-        count.add(frame);
+        occurrences.add(frame);
     }
 
-    /// Fragments that waited are part of something whole.
+    /// Moves `count` packets from held to joined fragments.
     #[cold]
-    pub(super) fn fragments_joined(&mut self, count: u64) {
+    pub(super) fn join_fragments(&mut self, count: u64) {
         self.fragment_held.count = self.fragment_held.count.saturating_sub(count);
         self.fragments_joined += count;
     }
 
-    /// Packets that were decoded, whatever they carry.
+    /// Returns the number of packets that could be decoded, whatever they carry.
     #[must_use]
     pub fn decoded(&self) -> u64 {
         self.segments
@@ -103,17 +104,18 @@ impl Tally {
             + self.other_protocol.count
     }
 
-    /// Packets that could not be decoded, by the name of the reason; only reasons that there were.
+    /// Returns the number of packets that could not be decoded, by reason as the report names it. Reasons without
+    /// packets are omitted.
     #[must_use]
     pub fn not_decodable(&self) -> BTreeMap<String, u64> {
-        let count = |counts: &[Count]| counts.iter().map(|count| count.count).sum();
-        let unsupported = self.unsupported.iter().map(|(_, count)| count.count).sum();
+        let sum = |all: &[Occurrences]| all.iter().map(|occurrences| occurrences.count).sum();
+        let unsupported = self.unsupported.iter().map(|(_, found)| found.count).sum();
         [
             ("encrypted", self.encrypted.count),
             ("fragment", self.fragment_held.count),
             ("headers-cut", self.header_cut.count),
             ("link-type-unsupported", unsupported),
-            ("malformed", count(&self.malformed)),
+            ("malformed", sum(&self.malformed)),
             ("too-many-layers", self.depth_limit.count),
         ]
         .into_iter()
@@ -122,13 +124,13 @@ impl Tally {
         .collect()
     }
 
-    /// What a reader of the report should know of, in an order that does not change.
+    /// Returns warnings for the report, in a fixed order.
     #[must_use]
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = Vec::new();
-        for (link, count) in &self.unsupported {
+        for (link, occurrences) in &self.unsupported {
             let kind = link.map_or_else(|| "of further types".to_owned(), describe);
-            warnings.extend(count.warning(
+            warnings.extend(occurrences.warning(
                 WarningCode::LinkTypeUnsupported,
                 format!("packets of link type {kind} were not read; convert the capture, or capture on another interface"),
             ));
@@ -141,8 +143,8 @@ impl Tally {
             WarningCode::PacketsCut,
             "packets were cut within their headers and could not be read at all (capture with snap length 0)",
         ));
-        for (layer, count) in LAYERS.iter().zip(self.malformed) {
-            warnings.extend(count.warning(
+        for (layer, occurrences) in LAYERS.iter().zip(self.malformed) {
+            warnings.extend(occurrences.warning(
                 WarningCode::MalformedPacket,
                 format!(
                     "packets with a malformed {} header were not read",
@@ -161,21 +163,24 @@ impl Tally {
         warnings
     }
 
-    fn malformed_at(&mut self, layer: Layer) -> &mut Count {
+    fn malformed_at(&mut self, layer: Layer) -> &mut Occurrences {
+        // A pattern rather than an index: the compiler checks that every layer has its entry.
         match (layer, &mut self.malformed) {
-            (Layer::Link, [count, _, _, _])
-            | (Layer::Network, [_, count, _, _])
-            | (Layer::Transport, [_, _, count, _])
-            | (Layer::Tunnel, [_, _, _, count]) => count,
+            (Layer::Link, [found, _, _, _])
+            | (Layer::Network, [_, found, _, _])
+            | (Layer::Transport, [_, _, found, _])
+            | (Layer::Tunnel, [_, _, _, found]) => found,
         }
     }
 
-    fn unsupported(&mut self, link: LinkType) -> &mut Count {
-        let known = |entry: &(Option<LinkType>, Count)| entry.0 == Some(link) || entry.0.is_none();
-        let index = self.unsupported.iter().position(known);
+    fn unsupported(&mut self, link: LinkType) -> &mut Occurrences {
+        // The shared entry is the last one, so it matches only a link type without an entry of its own.
+        let matches =
+            |entry: &(Option<LinkType>, Occurrences)| entry.0 == Some(link) || entry.0.is_none();
+        let index = self.unsupported.iter().position(matches);
         let index = index.unwrap_or_else(|| {
             let named = self.unsupported.len() < MAX_LINK_TYPES;
-            let entry = (named.then_some(link), Count::default());
+            let entry = (named.then_some(link), Occurrences::default());
             self.unsupported.push(entry);
             self.unsupported.len() - 1
         });
@@ -183,7 +188,7 @@ impl Tally {
     }
 }
 
-/// A link type's number and, where known, its name.
+/// Formats a link type as its number and, if it has one, its name.
 fn describe(link: LinkType) -> String {
     match link.name() {
         Some(name) => format!("{} ({name})", link.0),
@@ -191,8 +196,8 @@ fn describe(link: LinkType) -> String {
     }
 }
 
-/// In the order of [`Tally::malformed`].
+/// Layers in the order of [`Tally::malformed`].
 const LAYERS: [Layer; 4] = [Layer::Link, Layer::Network, Layer::Transport, Layer::Tunnel];
 
-/// Unsupported link types that are told apart.
+/// Unsupported link types counted separately; a hostile pcapng file may name 65,536.
 const MAX_LINK_TYPES: usize = 16;

@@ -136,18 +136,19 @@ impl Run<'_> {
                 self.tracker.icmp(&error);
                 None
             }
-            Decoded::Other(_) => None,
+            Decoded::Skipped(_) => None,
         };
         if let Some(session) = self.tracker.take_begun() {
             // Only packets that begin a session are worth a second look at their encapsulation.
-            self.tracker.set_layers(session, decode::layers(packet));
+            self.tracker
+                .set_layers(session, decode::layer_names(packet));
             if let Some(keeper) = &mut self.keeper
                 && let Some(origin) = self.tracker.origin(session)
             {
                 keeper.session(origin.connection, &origin.lookup);
             }
         }
-        let joined = self.decoder.take_joined();
+        let joined = self.decoder.take_joined_fragments();
         if joined > 0
             && let Some(share) = share
         {

@@ -1,7 +1,7 @@
 //! The decoders, one per format, and the buffer they read from.
 //!
-//! Each wraps a decoder crate and adds what a capture needs: members and frames that follow each other are one stream, an
-//! early end is distinguished from corruption, and the bytes before either are returned.
+//! Each wraps a decoder crate and adds what a capture needs: members and frames that follow each other are one
+//! stream, an early end is distinguished from corruption, and the bytes before either are returned.
 
 use std::io::{self, BufRead, Read};
 
@@ -223,8 +223,8 @@ impl Zstd {
         };
         let error = classify_zstd_error(&error);
         if matches!(Damage::in_error(&error), Some(Damage::Cut(_))) {
-            // The decoder retains its whole window, megabytes of packets, until the frame ends. An empty last block (and a
-            // checksum, which it does not verify) makes it release them.
+            // The decoder retains its whole window, megabytes of packets, until the frame ends. An empty last block
+            // (and a checksum, which it does not verify) makes it release them.
             let last_block: &[u8] = &[1, 0, 0, 0, 0, 0, 0];
             let one = BlockDecodingStrategy::UptoBlocks(1);
             if self.decoder.decode_blocks(last_block, one).is_err() {
@@ -284,8 +284,8 @@ fn classify_zstd_error(error: &FrameDecoderError) -> io::Error {
     Damage::Corrupt(error.to_string()).into()
 }
 
-/// Classifies a decoder's error: errors of the operating system stay as they are, an early end is a cut, everything else is
-/// corruption.
+/// Classifies a decoder's error: errors of the operating system stay as they are, an early end is a cut, everything
+/// else is corruption.
 fn classify_error(compression: Compression, error: io::Error) -> io::Error {
     if error.raw_os_error().is_some() || error.kind() == io::ErrorKind::Interrupted {
         return error;

@@ -4,9 +4,9 @@
 //! first bytes ──> Compression::detect ──> open ──> decoder (gzip, zstd, lz4, xz) ──> read_ahead thread ──> bytes
 //! ```
 //!
-//! Decoders return their output in pieces and hold at most their window, so a decompression bomb costs time but not memory.
-//! Streams may consist of several members or frames, as `cat a.gz b.gz` makes them. Damage comes out as an `io::Error` that
-//! holds a [`Damage`]; everything decoded before it is returned first.
+//! Decoders return their output in pieces and hold at most their window, so a decompression bomb costs time but not
+//! memory. Streams may consist of several members or frames, as `cat a.gz b.gz` makes them. Damage comes out as an
+//! `io::Error` that holds a [`Damage`]; everything decoded before it is returned first.
 
 use std::io::{self, Read};
 

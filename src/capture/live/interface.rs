@@ -126,7 +126,8 @@ impl OpenInterface {
         })
     }
 
-    /// Delivers a batch of packets straight from the ring. Returns how many, or libpcap's message if the interface is gone.
+    /// Delivers a batch of packets straight from the ring. Returns how many, or libpcap's message if the interface
+    /// is gone.
     pub(super) fn dispatch(
         &mut self,
         index: usize,
@@ -166,8 +167,8 @@ impl OpenInterface {
         ControlFlow::Continue(dispatch_result(found))
     }
 
-    /// Copies a batch of packets until those of the other interfaces with the same times have arrived. Returns how many, or
-    /// libpcap's message if the interface is gone.
+    /// Copies a batch of packets until those of the other interfaces with the same times have arrived. Returns how
+    /// many, or libpcap's message if the interface is gone.
     pub(super) fn hold(&mut self, held_bytes: &mut usize) -> Result<usize, String> {
         let arrived = Instant::now();
         let held = &mut self.held;

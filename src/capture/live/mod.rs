@@ -6,8 +6,9 @@
 //! poll(rings, signals) without an event for 100 ms ──> Tick
 //! ```
 //!
-//! libpcap blocks on a quiet link whatever its timeout says, so the descriptors are polled here and libpcap only ever reads
-//! without blocking. The kernel hands over a block of the ring after at most 50 ms, however few packets are in it.
+//! libpcap blocks on a quiet link whatever its timeout says, so the descriptors are polled here and libpcap only
+//! ever reads without blocking. The kernel hands over a block of the ring after at most 50 ms, however few packets
+//! are in it.
 //!
 //! `interface` owns one open interface and its loss counters; this file merges them and drives the loop.
 
@@ -67,8 +68,8 @@ pub struct LiveSource {
 }
 
 impl LiveSource {
-    /// Opens interfaces by name; `any` stands for all of them. The kernel queues their packets from now on, and the source
-    /// runs until `waker` asks to stop.
+    /// Opens interfaces by name; `any` stands for all of them. The kernel queues their packets from now on, and the
+    /// source runs until `waker` asks to stop.
     pub fn open(interfaces: &[String], options: &LiveOptions, waker: Waker) -> Result<Self, Error> {
         if let Some(filter) = &options.filter {
             // Compiled once for the checks in `Filter::new`: libpcap itself would resolve host names.
@@ -263,8 +264,8 @@ impl PacketSource for LiveSource {
 
 /// Time after which the kernel hands over a block of its ring even if it is not full.
 const BLOCK_TIMEOUT: Duration = Duration::from_millis(50);
-/// Time for which packets of several interfaces are held for ordering: two block timeouts and a margin, so that the block
-/// of the other interface with the same times has arrived.
+/// Time for which packets of several interfaces are held for ordering: two block timeouts and a margin, so that the
+/// block of the other interface with the same times has arrived.
 const HOLD_TIME: Duration = Duration::from_millis(120);
 /// Memory of held packets in bytes; beyond it the oldest are delivered early.
 const MAX_HELD_BYTES: usize = 64 << 20;

@@ -1,14 +1,14 @@
-//! Stacks that were cut, damaged or never were any.
+//! Cut and damaged stacks, and arbitrary bytes.
 
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 
 use super::stacks::stacks;
-use super::{Bench, COMMAND, Seen};
+use super::{COMMAND, Harness, Output};
 use crate::capture::LinkType;
 use crate::decode::Tally;
 
-/// Packets by all ways in which they can leave the decoder.
+/// Returns the sum of all outcomes, which must equal the number of packets.
 fn accounted(tally: &Tally) -> u64 {
     let counts = [
         tally.not_ip,
@@ -25,12 +25,12 @@ fn accounted(tally: &Tally) -> u64 {
 }
 
 #[test]
-fn a_snap_length_cuts_bytes_but_never_the_length() {
+fn snap_length_cuts_bytes_but_keeps_the_length_on_the_wire() {
     for (name, link, bytes, _) in stacks() {
         for captured in 0..bytes.len() {
-            let mut bench = Bench::new();
-            match bench.decode(link, &bytes[..captured], bytes.len()) {
-                Seen::Segment { payload, cut, .. } => {
+            let mut harness = Harness::new();
+            match harness.decode(link, &bytes[..captured], bytes.len()) {
+                Output::Segment { payload, cut, .. } => {
                     assert_eq!(
                         payload.len() + cut as usize,
                         COMMAND.len(),
@@ -38,65 +38,65 @@ fn a_snap_length_cuts_bytes_but_never_the_length() {
                     );
                     assert!(COMMAND.starts_with(&payload), "{name}, {captured}");
                 }
-                Seen::Datagram { cut, .. } => assert!(cut > 0, "{name}, {captured}"),
+                Output::Datagram { cut, .. } => assert!(cut > 0, "{name}, {captured}"),
                 other => assert!(
-                    matches!(other, Seen::Other(_)) && captured + COMMAND.len() < bytes.len(),
+                    matches!(other, Output::Skipped(_)) && captured + COMMAND.len() < bytes.len(),
                     "{name}, {captured}: {other:?}"
                 ),
             }
-            assert_eq!(bench.decoder.tally().cut.count, 1, "{name}, {captured}");
+            assert_eq!(harness.decoder.tally().cut.count, 1, "{name}, {captured}");
         }
     }
 }
 
 #[test]
-fn a_frame_shorter_than_its_ip_length_counts_as_cut() {
+fn frame_shorter_than_its_ip_length_counts_as_cut() {
     for (name, link, bytes, _) in stacks() {
         let end = bytes.len() - 6;
-        match Bench::new().decode(link, &bytes[..end], end) {
-            Seen::Segment { payload, cut, .. } => {
+        match Harness::new().decode(link, &bytes[..end], end) {
+            Output::Segment { payload, cut, .. } => {
                 assert_eq!((payload.len(), cut), (COMMAND.len() - 6, 6), "{name}");
             }
-            // Its length has to fit exactly.
-            Seen::Datagram { .. } => assert!(name.starts_with("Teredo"), "{name}"),
+            // Teredo requires that the length match exactly.
+            Output::Datagram { .. } => assert!(name.starts_with("Teredo"), "{name}"),
             other => panic!("{name}: {other:?}"),
         }
     }
 }
 
 #[test]
-fn every_byte_may_have_any_value() {
-    let mut bench = Bench::new();
+fn stacks_with_any_byte_replaced_are_accounted_for() {
+    let mut harness = Harness::new();
     let mut packets = 0;
     for (_, link, mut bytes, _) in stacks() {
         for at in 0..bytes.len() {
             let before = bytes[at];
             for value in [0, 1, 0x40, 0x7f, 0x80, 0xf0, 0xff, before ^ 0x55] {
                 bytes[at] = value;
-                bench.decode(link, &bytes, bytes.len());
+                harness.decode(link, &bytes, bytes.len());
                 packets += 1;
             }
             bytes[at] = before;
         }
     }
-    assert_eq!(bench.decoder.tally().packets, packets);
-    assert_eq!(accounted(bench.decoder.tally()), packets);
+    assert_eq!(harness.decoder.tally().packets, packets);
+    assert_eq!(accounted(harness.decoder.tally()), packets);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 400, rng_seed: RngSeed::Fixed(959), ..ProptestConfig::default() })]
 
     #[test]
-    fn any_bytes_of_any_link_type_are_accounted_for(
+    fn arbitrary_bytes_of_any_link_type_are_accounted_for(
         bytes in prop::collection::vec(any::<u8>(), 0..200),
         wire_len in 0_usize..300,
     ) {
-        let mut bench = Bench::new();
+        let mut harness = Harness::new();
         for link in 0..300 {
-            bench.decode(LinkType(link), &bytes, wire_len);
+            harness.decode(LinkType(link), &bytes, wire_len);
         }
-        prop_assert_eq!(accounted(bench.decoder.tally()), 300);
-        prop_assert!(!bench.decoder.warnings().is_empty());
+        prop_assert_eq!(accounted(harness.decoder.tally()), 300);
+        prop_assert!(!harness.decoder.warnings().is_empty());
     }
 
     #[test]
@@ -113,9 +113,9 @@ proptest! {
             damaged[at] = value;
         }
         damaged.truncate(keep.index(bytes.len()) + 1);
-        let mut bench = Bench::new();
-        bench.decode(*link, &damaged, bytes.len());
-        bench.decode(*link, &damaged, damaged.len());
-        prop_assert_eq!(accounted(bench.decoder.tally()), 2);
+        let mut harness = Harness::new();
+        harness.decode(*link, &damaged, bytes.len());
+        harness.decode(*link, &damaged, damaged.len());
+        prop_assert_eq!(accounted(harness.decoder.tally()), 2);
     }
 }

@@ -1,12 +1,14 @@
-//! Lengths that are missing or wrong, TCP's own header, and fragments on their way through the decoder.
+//! Missing and wrong lengths, the TCP header, ICMP errors, warnings, and fragments.
 
-use super::{Bench, COMMAND, IPV4, Seen, decode, ethernet, ipv4, ipv4_with, ipv6, ipv6_with, udp};
+use super::{
+    COMMAND, Harness, IPV4, Output, decode, ethernet, ipv4, ipv4_with, ipv6, ipv6_with, udp,
+};
 use crate::capture::{LinkType, Packet};
-use crate::decode::{Decoded, Decoder, Layer, NotOurs};
+use crate::decode::{Decoded, Decoder, Layer, SkipReason};
 use crate::model::{Endpoint, FrameRef, Limits, Span, WarningCode};
 
-fn malformed(layer: Layer) -> Seen {
-    Seen::Other(NotOurs::Malformed(layer))
+fn malformed(layer: Layer) -> Output {
+    Output::Skipped(SkipReason::Malformed(layer))
 }
 
 #[test]
@@ -15,15 +17,15 @@ fn offloaded_packets_end_with_their_frame() {
     packet[2..4].fill(0);
     assert_eq!(
         decode(LinkType::ETHERNET, &ethernet(IPV4, &packet)),
-        Seen::command()
+        Output::command()
     );
     let mut packet = ipv6();
     packet[4..6].fill(0);
-    assert_eq!(decode(LinkType::RAW, &packet), Seen::command_v6());
-    // Cut by the snap length as well.
+    assert_eq!(decode(LinkType::RAW, &packet), Output::command_v6());
+    // Offloaded and cut by the snap length.
     let captured = packet.len() - 3;
-    let seen = Bench::new().decode(LinkType::RAW, &packet[..captured], packet.len());
-    assert!(matches!(seen, Seen::Segment { cut: 3, .. }), "{seen:?}");
+    let seen = Harness::new().decode(LinkType::RAW, &packet[..captured], packet.len());
+    assert!(matches!(seen, Output::Segment { cut: 3, .. }), "{seen:?}");
 }
 
 #[test]
@@ -33,11 +35,11 @@ fn jumbograms_end_with_their_frame() {
     let option = [&[6, 0, 0xc2, 4][..], &length, &tcp].concat();
     let mut packet = ipv6_with(0, &option);
     packet[4..6].fill(0);
-    assert_eq!(decode(LinkType::IPV6, &packet), Seen::command_v6());
+    assert_eq!(decode(LinkType::IPV6, &packet), Output::command_v6());
 }
 
 #[test]
-fn a_length_below_that_of_its_header_is_malformed() {
+fn length_below_that_of_the_header_is_malformed() {
     let mut packet = ipv4();
     packet[2..4].copy_from_slice(&[0, 19]);
     assert_eq!(decode(LinkType::RAW, &packet), malformed(Layer::Network));
@@ -57,7 +59,7 @@ fn a_length_below_that_of_its_header_is_malformed() {
 }
 
 #[test]
-fn window_scale_is_an_option_of_syn_alone() {
+fn window_scale_is_read_only_with_syn() {
     let mut packet = ipv4();
     packet[32] = 0x60;
     packet[40..44].copy_from_slice(&[1, 3, 3, 7]);
@@ -78,12 +80,12 @@ fn window_scale_is_an_option_of_syn_alone() {
 }
 
 #[test]
-fn a_segment_without_its_options_still_has_its_length() {
+fn segment_cut_inside_its_options_keeps_its_length() {
     let mut packet = ipv4();
     packet[32] = 0x60;
-    let seen = Bench::new().decode(LinkType::RAW, &packet[..41], packet.len());
+    let seen = Harness::new().decode(LinkType::RAW, &packet[..41], packet.len());
     match seen {
-        Seen::Segment { payload, cut, .. } => {
+        Output::Segment { payload, cut, .. } => {
             assert!(payload.is_empty());
             assert_eq!(cut as usize, COMMAND.len() - 4);
         }
@@ -92,11 +94,11 @@ fn a_segment_without_its_options_still_has_its_length() {
 }
 
 #[test]
-fn icmp_errors_name_the_flow_they_are_about() {
+fn icmp_errors_yield_the_quoted_flow() {
     let quote = &ipv4()[..28];
     let unreachable = ipv4_with(1, &[&[3, 3, 0, 0, 0, 0, 0, 0][..], quote].concat());
     match decode(LinkType::RAW, &unreachable) {
-        Seen::Icmp(error) => {
+        Output::Icmp(error) => {
             assert_eq!(
                 (error.kind, error.code, error.v6, error.protocol),
                 (3, 3, false, 6)
@@ -116,7 +118,7 @@ fn icmp_errors_name_the_flow_they_are_about() {
     let quote = [&quote.concat(), &ipv6()[40..48]].concat();
     let unreachable = ipv6_with(58, &[&[1, 1, 0, 0, 0, 0, 0, 0][..], &quote].concat());
     match decode(LinkType::RAW, &unreachable) {
-        Seen::Icmp(error) => {
+        Output::Icmp(error) => {
             assert_eq!((error.kind, error.code, error.v6), (1, 1, true));
             assert_eq!(error.destination.port, 21);
         }
@@ -125,28 +127,28 @@ fn icmp_errors_name_the_flow_they_are_about() {
     let echo = ipv4_with(1, &[8, 0, 0, 0, 0, 0, 0, 0]);
     assert_eq!(
         decode(LinkType::RAW, &echo),
-        Seen::Other(NotOurs::OtherProtocol)
+        Output::Skipped(SkipReason::OtherProtocol)
     );
     let nothing = ipv4_with(1, &[3, 3, 0, 0, 0, 0, 0, 0]);
     assert_eq!(decode(LinkType::RAW, &nothing), malformed(Layer::Transport));
 }
 
 #[test]
-fn packets_of_no_interest_are_counted_with_their_first_frame() {
-    let mut bench = Bench::new();
+fn skipped_packets_are_counted_with_their_first_frame() {
+    let mut harness = Harness::new();
     assert_eq!(
-        bench.decode(LinkType::ETHERNET, &ethernet(0x0806, &[0; 28]), 42),
-        Seen::Other(NotOurs::NotIp)
+        harness.decode(LinkType::ETHERNET, &ethernet(0x0806, &[0; 28]), 42),
+        Output::Skipped(SkipReason::NotIp)
     );
     for _ in 0..2 {
-        bench.decode(LinkType(147), &[1, 2, 3], 3);
+        harness.decode(LinkType(147), &[1, 2, 3], 3);
     }
-    bench.decode(LinkType::RAW, &ipv4()[..30], 56);
-    bench.decode(LinkType::RAW, &[0x10; 40], 40);
-    let tally = bench.decoder.tally();
+    harness.decode(LinkType::RAW, &ipv4()[..30], 56);
+    harness.decode(LinkType::RAW, &[0x10; 40], 40);
+    let tally = harness.decoder.tally();
     assert_eq!(tally.not_ip.first.map(|frame| frame.number), Some(1));
     assert_eq!(tally.header_cut.count, 1);
-    let warnings = bench.decoder.warnings();
+    let warnings = harness.decoder.warnings();
     let codes: Vec<_> = warnings
         .iter()
         .map(|warning| (warning.code, warning.count))
@@ -169,17 +171,17 @@ fn packets_of_no_interest_are_counted_with_their_first_frame() {
 }
 
 #[test]
-fn link_types_beyond_the_bound_share_one_warning() {
-    let mut bench = Bench::new();
+fn link_types_beyond_the_limit_share_one_warning() {
+    let mut harness = Harness::new();
     for link in 300..400 {
-        bench.decode(LinkType(link), &[], 0);
+        harness.decode(LinkType(link), &[], 0);
     }
-    let warnings = bench.decoder.warnings();
+    let warnings = harness.decoder.warnings();
     assert_eq!(warnings.len(), 17);
     assert_eq!(warnings[16].count, 84);
 }
 
-/// The parts of an IPv4 packet, `size` bytes each.
+/// Splits an IPv4 packet into fragments of `size` payload bytes.
 fn fragments_v4(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
     let (header, payload) = packet.split_at(20);
     let count = payload.len().div_ceil(size);
@@ -197,7 +199,7 @@ fn fragments_v4(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The parts of an IPv6 packet.
+/// Splits an IPv6 packet into fragments of `size` payload bytes.
 fn fragments_v6(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
     let payload = &packet[40..];
     let count = payload.len().div_ceil(size);
@@ -214,7 +216,7 @@ fn fragments_v6(packet: &[u8], size: usize) -> Vec<Vec<u8>> {
 }
 
 #[test]
-fn fragments_in_any_order_give_the_same_segment() {
+fn fragments_in_any_order_yield_the_same_segment() {
     let orders = [
         [0, 1, 2],
         [0, 2, 1],
@@ -223,25 +225,25 @@ fn fragments_in_any_order_give_the_same_segment() {
         [2, 0, 1],
         [2, 1, 0],
     ];
-    let v4 = (fragments_v4(&ipv4(), 16), Seen::command());
-    let v6 = (fragments_v6(&ipv6(), 16), Seen::command_v6());
+    let v4 = (fragments_v4(&ipv4(), 16), Output::command());
+    let v6 = (fragments_v6(&ipv6(), 16), Output::command_v6());
     for (fragments, expected) in [v4, v6] {
         assert_eq!(fragments.len(), 3);
         for order in orders {
-            let mut bench = Bench::new();
+            let mut harness = Harness::new();
             let seen = order.map(|index| {
                 let fragment = &fragments[index];
-                bench.decode(LinkType::RAW, fragment, fragment.len())
+                harness.decode(LinkType::RAW, fragment, fragment.len())
             });
-            let held = Seen::Other(NotOurs::FragmentHeld);
+            let held = Output::Skipped(SkipReason::FragmentHeld);
             assert_eq!(seen, [held.clone(), held, expected.clone()], "{order:?}");
-            assert_eq!(bench.decoder.warnings(), []);
+            assert_eq!(harness.decoder.warnings(), []);
         }
     }
 }
 
 #[test]
-fn fragments_within_fragments_come_out() {
+fn fragments_nested_in_fragments_are_joined() {
     let tunnelled = fragments_v4(&ipv4(), 24).into_iter();
     let outer: Vec<_> = tunnelled
         .enumerate()
@@ -252,16 +254,16 @@ fn fragments_within_fragments_come_out() {
         })
         .collect();
     assert_eq!(outer.len(), 4);
-    let mut bench = Bench::new();
+    let mut harness = Harness::new();
     let seen: Vec<_> = outer
         .iter()
-        .map(|packet| bench.decode(LinkType::RAW, packet, packet.len()))
+        .map(|packet| harness.decode(LinkType::RAW, packet, packet.len()))
         .collect();
-    assert_eq!(seen.last(), Some(&Seen::command()));
+    assert_eq!(seen.last(), Some(&Output::command()));
 }
 
 #[test]
-fn the_completing_packet_is_the_frame_of_the_segment() {
+fn segment_of_a_fragmented_packet_has_the_frame_that_completed_it() {
     let mut decoder = Decoder::new(&Limits::default());
     let mut last = None;
     for (number, fragment) in (5..).zip(fragments_v4(&ipv4(), 16)) {
@@ -282,12 +284,12 @@ fn the_completing_packet_is_the_frame_of_the_segment() {
 }
 
 #[test]
-fn a_fragment_cut_by_the_snap_length_cuts_the_segment() {
+fn fragment_cut_by_the_snap_length_cuts_the_segment() {
     let fragments = fragments_v4(&ipv4(), 24);
-    let mut bench = Bench::new();
-    bench.decode(LinkType::RAW, &fragments[0][..42], fragments[0].len());
-    match bench.decode(LinkType::RAW, &fragments[1], fragments[1].len()) {
-        Seen::Segment { payload, cut, .. } => {
+    let mut harness = Harness::new();
+    harness.decode(LinkType::RAW, &fragments[0][..42], fragments[0].len());
+    match harness.decode(LinkType::RAW, &fragments[1], fragments[1].len()) {
+        Output::Segment { payload, cut, .. } => {
             assert_eq!(payload, &COMMAND[..2]);
             assert_eq!(cut as usize, COMMAND.len() - 2);
         }
@@ -296,19 +298,19 @@ fn a_fragment_cut_by_the_snap_length_cuts_the_segment() {
 }
 
 #[test]
-fn datagrams_that_stay_incomplete_are_told_of() {
+fn incomplete_datagrams_are_warned_about_before_and_after_they_expire() {
     let fragments = fragments_v4(&ipv4(), 16);
-    let mut bench = Bench::new();
-    bench.decode(LinkType::RAW, &fragments[0], fragments[0].len());
-    let warnings = bench.decoder.warnings();
+    let mut harness = Harness::new();
+    harness.decode(LinkType::RAW, &fragments[0], fragments[0].len());
+    let warnings = harness.decoder.warnings();
     assert_eq!(
         (warnings[0].code, warnings[0].count),
         (WarningCode::Fragments, 1)
     );
-    bench.time = bench.time.plus(Span::from_secs(31));
-    bench.decode(LinkType::RAW, &fragments[1], fragments[1].len());
-    bench.decode(LinkType::RAW, &fragments[2], fragments[2].len());
-    let warnings = bench.decoder.warnings();
+    harness.time = harness.time.plus(Span::from_secs(31));
+    harness.decode(LinkType::RAW, &fragments[1], fragments[1].len());
+    harness.decode(LinkType::RAW, &fragments[2], fragments[2].len());
+    let warnings = harness.decoder.warnings();
     assert_eq!(
         (warnings[0].code, warnings[0].count),
         (WarningCode::Fragments, 2)

@@ -1,24 +1,23 @@
-//! Builds header stacks and decodes them; the files beside this one say what must come out.
+//! Test support: builds packets with stacks of headers and decodes them.
 
 mod hostile;
 mod ip;
 mod stacks;
-mod tunnels;
 
 use etherparse::PacketBuilder;
 
-use super::{Decoded, Decoder, IcmpError, NotOurs};
+use super::{Decoded, Decoder, IcmpError, SkipReason};
 use crate::capture::{LinkType, Packet};
 use crate::model::{Endpoint, FrameRef, Limits, Timestamp};
 
-/// What the client of all stacks says.
+/// Payload of the segment in all stacks.
 pub(super) const COMMAND: &[u8] = b"USER anonymous\r\n";
 pub(super) const IPV4: u16 = 0x0800;
 pub(super) const IPV6: u16 = 0x86dd;
 
-/// What came out, free of the decoder.
+/// Owned copy of a decoder's result.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Seen {
+pub(super) enum Output {
     Segment {
         source: Endpoint,
         destination: Endpoint,
@@ -33,11 +32,11 @@ pub(super) enum Seen {
         cut: u32,
     },
     Icmp(IcmpError),
-    Other(NotOurs),
+    Skipped(SkipReason),
 }
 
-impl Seen {
-    /// The command of all stacks, over IPv4.
+impl Output {
+    /// Returns the result expected of all stacks over IPv4.
     pub(super) fn command() -> Self {
         Self::Segment {
             source: Endpoint::v4([10, 0, 0, 2], 1175),
@@ -48,7 +47,7 @@ impl Seen {
         }
     }
 
-    /// The same over IPv6.
+    /// Returns the result expected of all stacks over IPv6.
     pub(super) fn command_v6() -> Self {
         Self::Segment {
             source: Endpoint::v6(V6_CLIENT, 1175),
@@ -75,19 +74,19 @@ impl Seen {
                 cut: datagram.cut,
             },
             Decoded::Icmp(error) => Self::Icmp(error),
-            Decoded::Other(reason) => Self::Other(reason),
+            Decoded::Skipped(reason) => Self::Skipped(reason),
         }
     }
 }
 
-/// Decodes packets of one capture.
-pub(super) struct Bench {
+/// Decoder with the frame counter of one capture.
+pub(super) struct Harness {
     pub(super) decoder: Decoder,
     number: u64,
     pub(super) time: Timestamp,
 }
 
-impl Bench {
+impl Harness {
     pub(super) fn new() -> Self {
         Self::with(&Limits::default())
     }
@@ -100,9 +99,9 @@ impl Bench {
         }
     }
 
-    pub(super) fn decode(&mut self, link: LinkType, data: &[u8], wire_len: usize) -> Seen {
+    pub(super) fn decode(&mut self, link: LinkType, data: &[u8], wire_len: usize) -> Output {
         self.number += 1;
-        Seen::of(self.decoder.decode(&Packet {
+        Output::of(self.decoder.decode(&Packet {
             frame: FrameRef {
                 number: self.number,
                 time: self.time,
@@ -115,14 +114,14 @@ impl Bench {
     }
 }
 
-/// Decodes one packet that was captured whole.
-pub(super) fn decode(link: LinkType, data: &[u8]) -> Seen {
-    Bench::new().decode(link, data, data.len())
+/// Decodes one completely captured packet with a new decoder.
+pub(super) fn decode(link: LinkType, data: &[u8]) -> Output {
+    Harness::new().decode(link, data, data.len())
 }
 
-/// The IPv4 packet with the command.
+/// Builds the IPv4 packet with the command.
 pub(super) fn ipv4() -> Vec<u8> {
-    written(|out| {
+    build(|out| {
         PacketBuilder::ipv4([10, 0, 0, 2], [10, 0, 0, 1], 64)
             .tcp(1175, 21, 1000, 512)
             .write(out, COMMAND)
@@ -130,9 +129,9 @@ pub(super) fn ipv4() -> Vec<u8> {
     })
 }
 
-/// The IPv6 packet with the command.
+/// Builds the IPv6 packet with the command.
 pub(super) fn ipv6() -> Vec<u8> {
-    written(|out| {
+    build(|out| {
         PacketBuilder::ipv6(V6_CLIENT, V6_SERVER, 64)
             .tcp(1175, 21, 1000, 512)
             .write(out, COMMAND)
@@ -140,9 +139,9 @@ pub(super) fn ipv6() -> Vec<u8> {
     })
 }
 
-/// A UDP datagram over IPv4.
+/// Builds a UDP datagram over IPv4.
 pub(super) fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
-    written(|out| {
+    build(|out| {
         PacketBuilder::ipv4([192, 0, 2, 1], [192, 0, 2, 2], 64)
             .udp(source, destination)
             .write(out, payload)
@@ -150,7 +149,7 @@ pub(super) fn udp(source: u16, destination: u16, payload: &[u8]) -> Vec<u8> {
     })
 }
 
-/// An IPv4 packet with any protocol.
+/// Builds an IPv4 packet of any protocol.
 pub(super) fn ipv4_with(protocol: u8, payload: &[u8]) -> Vec<u8> {
     let total = u16::try_from(payload.len() + 20).expect("a short packet");
     let header = [
@@ -162,7 +161,7 @@ pub(super) fn ipv4_with(protocol: u8, payload: &[u8]) -> Vec<u8> {
     [&header.concat(), payload].concat()
 }
 
-/// An IPv6 packet with any next header.
+/// Builds an IPv6 packet with any next header.
 pub(super) fn ipv6_with(next: u8, payload: &[u8]) -> Vec<u8> {
     let length = u16::try_from(payload.len()).expect("a short packet");
     let header = [
@@ -175,17 +174,17 @@ pub(super) fn ipv6_with(next: u8, payload: &[u8]) -> Vec<u8> {
     [&header.concat(), payload].concat()
 }
 
-/// An Ethernet frame.
+/// Builds an Ethernet frame.
 pub(super) fn ethernet(ether_type: u16, payload: &[u8]) -> Vec<u8> {
     [&[2; 6][..], &[4; 6], &ether_type.to_be_bytes(), payload].concat()
 }
 
-/// The same bytes behind a header.
-pub(super) fn behind(header: &[u8], payload: &[u8]) -> Vec<u8> {
+/// Prepends a header.
+pub(super) fn with_header(header: &[u8], payload: &[u8]) -> Vec<u8> {
     [header, payload].concat()
 }
 
-fn written(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+fn build(write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
     let mut out = Vec::new();
     write(&mut out);
     out

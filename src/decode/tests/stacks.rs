@@ -1,12 +1,16 @@
-//! Every stack of headers around the same command.
+//! All supported stacks of headers around the same command, and packets that must not be taken for a tunnel.
 
-use super::{IPV4, IPV6, Seen, behind, decode, ethernet, ipv4, ipv4_with, ipv6, ipv6_with, udp};
+use super::{
+    COMMAND, IPV4, IPV6, Output, decode, ethernet, ipv4, ipv4_with, ipv6, ipv6_with, udp,
+    with_header,
+};
 use crate::capture::LinkType;
+use crate::decode::SkipReason;
 
-/// A name, what the packet begins with, its bytes, and what must come out of it.
-pub(super) type Stack = (&'static str, LinkType, Vec<u8>, Seen);
+/// Name, link type, bytes and expected result of a stack.
+pub(super) type Stack = (&'static str, LinkType, Vec<u8>, Output);
 
-/// Stacks without a tunnel, and all tunnels around the command.
+/// Builds all stacks: without a tunnel, and with every kind of tunnel.
 pub(super) fn stacks() -> Vec<Stack> {
     let mut stacks = links();
     stacks.extend(tags());
@@ -18,8 +22,16 @@ pub(super) fn stacks() -> Vec<Stack> {
 }
 
 fn links() -> Vec<Stack> {
-    let v4 = |name, link, header: &[u8]| (name, link, behind(header, &ipv4()), Seen::command());
-    let v6 = |name, link, header: &[u8]| (name, link, behind(header, &ipv6()), Seen::command_v6());
+    let v4 =
+        |name, link, header: &[u8]| (name, link, with_header(header, &ipv4()), Output::command());
+    let v6 = |name, link, header: &[u8]| {
+        (
+            name,
+            link,
+            with_header(header, &ipv6()),
+            Output::command_v6(),
+        )
+    };
     let sll = |protocol: u16, hardware: u16| {
         let [a, b] = protocol.to_be_bytes();
         let [c, d] = hardware.to_be_bytes();
@@ -39,25 +51,25 @@ fn links() -> Vec<Stack> {
             "Ethernet",
             LinkType::ETHERNET,
             ethernet(IPV4, &ipv4()),
-            Seen::command(),
+            Output::command(),
         ),
         (
             "Ethernet, IPv6",
             LinkType::ETHERNET,
             ethernet(IPV6, &ipv6()),
-            Seen::command_v6(),
+            Output::command_v6(),
         ),
         (
             "IEEE 802.3 with SNAP",
             LinkType::ETHERNET,
-            ethernet(length, &behind(&snap, &ipv4())),
-            Seen::command(),
+            ethernet(length, &with_header(&snap, &ipv4())),
+            Output::command(),
         ),
-        ("raw", LinkType::RAW, ipv4(), Seen::command()),
-        ("raw, DLT 12", LinkType(12), ipv6(), Seen::command_v6()),
-        ("raw, DLT 14", LinkType(14), ipv4(), Seen::command()),
-        ("IPv4", LinkType::IPV4, ipv4(), Seen::command()),
-        ("IPv6", LinkType::IPV6, ipv6(), Seen::command_v6()),
+        ("raw", LinkType::RAW, ipv4(), Output::command()),
+        ("raw, DLT 12", LinkType(12), ipv6(), Output::command_v6()),
+        ("raw, DLT 14", LinkType(14), ipv4(), Output::command()),
+        ("IPv4", LinkType::IPV4, ipv4(), Output::command()),
+        ("IPv6", LinkType::IPV6, ipv6(), Output::command_v6()),
         v4("cooked", LinkType::LINUX_SLL, &sll(IPV4, 1)),
         v6("cooked, tunnel", LinkType::LINUX_SLL, &sll(IPV6, 65534)),
         v4("cooked 2", LinkType::LINUX_SLL2, &sll2(IPV4)),
@@ -99,7 +111,7 @@ fn links() -> Vec<Stack> {
         v4(
             "radiotap",
             LinkType::IEEE802_11_RADIOTAP,
-            &behind(&[0, 0, 8, 0, 0, 0, 0, 0], &wireless(&[8, 1], 22)),
+            &with_header(&[0, 0, 8, 0, 0, 0, 0, 0], &wireless(&[8, 1], 22)),
         ),
         v4(
             "radiotap, time stamp and padding",
@@ -107,7 +119,7 @@ fn links() -> Vec<Stack> {
             &[
                 &[0, 0, 25, 0, 3, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0, 0][..],
                 &[9, 9, 9, 9, 9, 9, 9, 9, 0x20],
-                // A header of 26 bytes is filled up to 28.
+                // A header of 26 bytes is padded to 28.
                 &wireless(&[0x88, 2], 26),
             ]
             .concat(),
@@ -117,8 +129,8 @@ fn links() -> Vec<Stack> {
 
 fn tags() -> Vec<Stack> {
     let tagged = |name, ether_type, header: &[u8]| {
-        let frame = ethernet(ether_type, &behind(header, &ipv4()));
-        (name, LinkType::ETHERNET, frame, Seen::command())
+        let frame = ethernet(ether_type, &with_header(header, &ipv4()));
+        (name, LinkType::ETHERNET, frame, Output::command())
     };
     let many = [0, 7, 0x81, 0].repeat(11);
     let pppoe_length = u16::try_from(ipv4().len() + 2)
@@ -132,7 +144,11 @@ fn tags() -> Vec<Stack> {
         tagged("VLAN", 0x8100, &[0, 5, 8, 0]),
         tagged("QinQ", 0x88a8, &[0, 5, 0x81, 0, 0, 6, 8, 0]),
         tagged("old QinQ", 0x9100, &[0, 5, 0x81, 0, 0, 6, 8, 0]),
-        tagged("twelve VLAN tags", 0x8100, &behind(&many, &[0, 5, 8, 0])),
+        tagged(
+            "twelve VLAN tags",
+            0x8100,
+            &with_header(&many, &[0, 5, 8, 0]),
+        ),
         tagged(
             "VLAN with SNAP",
             0x8100,
@@ -148,20 +164,20 @@ fn tags() -> Vec<Stack> {
         tagged(
             "MPLS with Ethernet",
             0x8847,
-            &behind(&bottom, &ethernet_from(0x20)),
+            &with_header(&bottom, &ethernet_from(0x20)),
         ),
         tagged("PPPoE", 0x8864, &pppoe),
         (
             "PPPoE alone",
             LinkType::PPP_ETHER,
-            behind(&pppoe, &ipv4()),
-            Seen::command(),
+            with_header(&pppoe, &ipv4()),
+            Output::command(),
         ),
         (
             "MPLS alone",
             LinkType::MPLS,
-            behind(&bottom, &ipv4()),
-            Seen::command(),
+            with_header(&bottom, &ipv4()),
+            Output::command(),
         ),
     ]
 }
@@ -189,41 +205,41 @@ fn extensions() -> Vec<Stack> {
         &[
             44, 4, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         ],
-        // A fragment that is alone.
+        // An atomic fragment.
         &[6, 0, 0, 0, 0, 0, 0, 9],
         &tcp_v6,
     ];
     vec![
-        ("IPv4 options", LinkType::IPV4, options, Seen::command()),
+        ("IPv4 options", LinkType::IPV4, options, Output::command()),
         (
             "IPv4 authentication",
             LinkType::IPV4,
             protected,
-            Seen::command(),
+            Output::command(),
         ),
         (
             "IPv6 extensions",
             LinkType::IPV6,
             ipv6_with(0, &chain.concat()),
-            Seen::command_v6(),
+            Output::command_v6(),
         ),
     ]
 }
 
 fn tunnels_over_ip() -> Vec<Stack> {
     let over = |name, protocol, header: &[u8], payload: &[u8]| {
-        let packet = ipv4_with(protocol, &behind(header, payload));
+        let packet = ipv4_with(protocol, &with_header(header, payload));
         (
             name,
             LinkType::ETHERNET,
             ethernet(IPV4, &packet),
-            Seen::command(),
+            Output::command(),
         )
     };
     let ip = ipv4();
     let frame = ethernet(IPV4, &ip);
     let sequence = [&[0x10, 0, 0x88, 0xbe][..], &[0; 4]].concat();
-    let erspan2 = behind(&sequence, &[0x10; 8]);
+    let erspan2 = with_header(&sequence, &[0x10; 8]);
     let sequence = [&[0x10, 0, 0x22, 0xeb][..], &[0; 4]].concat();
     let erspan3 = [&sequence[..], &[0x20], &[0; 11]].concat();
     let subheader = [&sequence[..], &[0x20], &[0; 10], &[1], &[7; 8]].concat();
@@ -260,12 +276,12 @@ fn tunnels_over_ip() -> Vec<Stack> {
 
 fn tunnels_over_udp() -> Vec<Stack> {
     let over = |name, port, header: &[u8], payload: &[u8]| {
-        let packet = udp(40_000, port, &behind(header, payload));
+        let packet = udp(40_000, port, &with_header(header, payload));
         (
             name,
             LinkType::ETHERNET,
             ethernet(IPV4, &packet),
-            Seen::command(),
+            Output::command(),
         )
     };
     let ip = ipv4();
@@ -290,8 +306,8 @@ fn tunnels_over_udp() -> Vec<Stack> {
 }
 
 fn tunnels_of_ipv6() -> Vec<Stack> {
-    let six = Seen::command_v6();
-    let origin = behind(&[0, 0, 1, 2, 3, 4, 5, 6], &ipv6());
+    let six = Output::command_v6();
+    let origin = with_header(&[0, 0, 1, 2, 3, 4, 5, 6], &ipv6());
     let authentication = [&[0, 1, 0, 0][..], &[0; 9], &ipv6()].concat();
     let ethernet_v6 = ethernet(IPV6, &ipv6_with(4, &ipv4()));
     let ethernet_v4 = ethernet(IPV4, &ipv4_with(41, &ipv6()));
@@ -299,20 +315,20 @@ fn tunnels_of_ipv6() -> Vec<Stack> {
     let to_server = udp(50_000, 3544, &authentication);
     vec![
         ("6in4", LinkType::ETHERNET, ethernet_v4, six.clone()),
-        ("4in6", LinkType::ETHERNET, ethernet_v6, Seen::command()),
+        ("4in6", LinkType::ETHERNET, ethernet_v6, Output::command()),
         ("Teredo", LinkType::RAW, from_server, six.clone()),
         ("Teredo, authentication", LinkType::RAW, to_server, six),
     ]
 }
 
-/// The length of a packet and some bytes more, as it stands in a header.
+/// Encodes the length of a packet plus `more` bytes for a header.
 fn length_of(packet: &[u8], more: usize) -> [u8; 2] {
     let length = u16::try_from(packet.len() + more).expect("a short packet");
     length.to_be_bytes()
 }
 
 #[test]
-fn every_stack_gives_its_command() {
+fn every_stack_yields_the_command() {
     for (name, link, bytes, expected) in stacks() {
         assert_eq!(decode(link, &bytes), expected, "{name}");
     }
@@ -321,11 +337,79 @@ fn every_stack_gives_its_command() {
 #[test]
 fn padding_is_never_payload() {
     for (name, link, bytes, expected) in stacks() {
-        // Teredo alone has no length of its own to trust.
+        // Teredo requires that the length match exactly.
         if name.starts_with("Teredo") {
             continue;
         }
-        let padded = behind(&bytes, &[0xee; 23]);
+        let padded = with_header(&bytes, &[0xee; 23]);
         assert_eq!(decode(link, &padded), expected, "{name}");
     }
+}
+
+#[test]
+fn datagram_of_port_53_is_never_decapsulated() {
+    let frame = ethernet(IPV4, &ipv4());
+    let vxlan = with_header(&[8, 0, 0, 0, 0, 0, 7, 0], &frame);
+    for (source, destination) in [(53, 4789), (4789, 53), (53, 8472), (53, 2152), (3544, 53)] {
+        let seen = decode(LinkType::RAW, &udp(source, destination, &vxlan));
+        assert!(
+            matches!(seen, Output::Datagram { .. }),
+            "{source} to {destination}"
+        );
+    }
+}
+
+#[test]
+fn tunnel_port_with_other_bytes_stays_a_datagram() {
+    for port in [4789, 8472, 6081, 2152, 3544] {
+        for payload in [
+            COMMAND,
+            &[0; 64],
+            &[0x30; 64],
+            &[],
+            &[8, 0, 0, 0, 0, 0, 0, 0],
+        ] {
+            match decode(LinkType::RAW, &udp(40_000, port, payload)) {
+                Output::Datagram { payload: seen, .. } => assert_eq!(seen, payload),
+                other => panic!("port {port}: {other:?}"),
+            }
+        }
+    }
+}
+
+#[test]
+fn ninth_nested_tunnel_exceeds_the_depth_limit() {
+    let mut packet = ipv4();
+    for _ in 0..8 {
+        packet = ipv4_with(4, &packet);
+    }
+    assert_eq!(decode(LinkType::RAW, &packet), Output::command());
+    packet = ipv4_with(4, &packet);
+    assert_eq!(
+        decode(LinkType::RAW, &packet),
+        Output::Skipped(SkipReason::DepthLimit)
+    );
+}
+
+#[test]
+fn endless_vlan_tags_exceed_the_depth_limit() {
+    let frame = ethernet(0x8100, &[0, 1, 0x81, 0].repeat(300));
+    assert_eq!(
+        decode(LinkType::ETHERNET, &frame),
+        Output::Skipped(SkipReason::DepthLimit)
+    );
+}
+
+#[test]
+fn encrypted_wireless_frames_are_distinguished_from_management_frames() {
+    let mut frame = with_header(&[8, 0x41], &[0; 40]);
+    assert_eq!(
+        decode(LinkType::IEEE802_11, &frame),
+        Output::Skipped(SkipReason::Encrypted)
+    );
+    frame[0] = 0x80;
+    assert_eq!(
+        decode(LinkType::IEEE802_11, &frame),
+        Output::Skipped(SkipReason::NotIp)
+    );
 }

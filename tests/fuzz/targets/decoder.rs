@@ -3,7 +3,7 @@
 #![no_main]
 
 use ftpscope::capture::{LinkType, Packet};
-use ftpscope::decode::{Decoded, Decoder, layers};
+use ftpscope::decode::{Decoded, Decoder, layer_names};
 use ftpscope::model::{FrameRef, Limits};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
@@ -22,8 +22,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         if let Decoded::Segment(segment) = decoder.decode(&packet) {
             assert!(segment.payload.len() <= 65_535);
         }
-        let _ = decoder.take_joined();
-        assert!(layers(&packet).len() <= 80);
+        let _ = decoder.take_joined_fragments();
+        assert!(layer_names(&packet).len() <= 80);
         packets += 1;
         rest = tail;
     }

@@ -48,7 +48,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             data: &packet,
         };
         let _ = decoder.decode(&packet);
-        let _ = decoder.take_joined();
+        let _ = decoder.take_joined_fragments();
         packets += 1;
     }
     let _ = decoder.warnings();
