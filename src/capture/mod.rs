@@ -25,8 +25,9 @@
 //!   read on is an [`Input::Failed`] and the other inputs continue.
 //! - Frame numbers count every packet of the timeline, delivered or not, so that they match those of Wireshark for a
 //!   single file.
-//! - Memory per input is one read buffer (256 KiB), or the largest record that has really arrived; a length field that
-//!   lies allocates nothing.
+//! - Memory per input is bounded: a read buffer of 256 KiB, about 3 MiB of read-ahead for large and compressed files
+//!   (a decompression window besides), and 16 MiB of secrets in front of the first packet. A larger record takes
+//!   memory only as its bytes arrive; a length field that lies allocates nothing.
 //!
 //! # Why not libpcap's file readers
 //!
