@@ -1,17 +1,17 @@
-//! Two lists side by side: what is in both, in the same order, and what is in one only.
+//! Alignment of two lists by their longest common subsequence.
 
-/// A pair of places, or a place without a partner.
+/// A row of the alignment, with indices into the lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Row {
-    /// In both.
+    /// Equal items of both lists.
     Both(usize, usize),
-    /// In the left list only.
+    /// Item of the left list only.
     Left(usize),
-    /// In the right list only.
+    /// Item of the right list only.
     Right(usize),
 }
 
-/// The longest common part of two lists, with all that is beside it in order.
+/// Aligns two lists, given their lengths and the equality of two items.
 pub(super) fn align(left: usize, right: usize, same: impl Fn(usize, usize) -> bool) -> Vec<Row> {
     let mut start = 0;
     while start < left && start < right && same(start, start) {
@@ -23,10 +23,10 @@ pub(super) fn align(left: usize, right: usize, same: impl Fn(usize, usize) -> bo
     }
     let mut rows: Vec<Row> = (0..start).map(|at| Row::Both(at, at)).collect();
     let (rest_left, rest_right) = (left - start - end, right - start - end);
-    if rest_left.saturating_mul(rest_right) <= MOST_CELLS {
+    if rest_left.saturating_mul(rest_right) <= MAX_CELLS {
         middle(start, rest_left, rest_right, &same, &mut rows);
     } else {
-        // Too long to compare each with each: what is between the ends stands as replaced.
+        // The table would be too large: everything between the common ends counts as replaced.
         rows.extend((start..start + rest_left).map(Row::Left));
         rows.extend((start..start + rest_right).map(Row::Right));
     }
@@ -38,7 +38,7 @@ pub(super) fn align(left: usize, right: usize, same: impl Fn(usize, usize) -> bo
     rows
 }
 
-/// The part between the common ends, by a table of the longest common parts of all tails.
+/// Aligns the part between the common ends with a table of the common length of all pairs of tails.
 fn middle(
     start: usize,
     left: usize,
@@ -74,8 +74,8 @@ fn middle(
     }
 }
 
-/// Cells of the table: 16 MB.
-const MOST_CELLS: usize = 4_000_000;
+/// Cells of 4 bytes in the table.
+const MAX_CELLS: usize = 4_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_both_stays_together() {
+    fn common_items_are_aligned_and_others_kept_in_order() {
         assert_eq!(shown("abc", "abc"), "abc");
         assert_eq!(shown("abcd", "axcd"), "a-b+xcd");
         assert_eq!(shown("abc", ""), "-a-b-c");

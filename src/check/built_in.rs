@@ -1,38 +1,38 @@
-//! Rules that need no file, by name.
+//! Built-in rules.
 //!
-//! Each is made of the same expressions that a `[[rule]]` has, so that a user can copy one and change it.
+//! Each consists of the same expressions as a `[[rule]]`, so that a user can copy one and change it.
 
 use super::expression::Scope;
 use super::vocabulary;
 
-/// A rule by name.
+/// A built-in rule.
 #[derive(Debug)]
 pub struct BuiltIn {
-    /// Its name.
+    /// Name on the command line and in `rules`.
     pub name: &'static str,
-    /// What it is held against.
+    /// Kind of the objects that the rule is about.
     pub scope: Scope,
-    /// Of these only those.
+    /// Filter of these objects; `None` if the rule is about all of them.
     pub condition: Option<&'static str>,
-    /// What must hold.
+    /// Assertion about each object.
     pub assert: &'static str,
-    /// What that means, in one line.
+    /// Meaning of the assertion, in one line.
     pub meaning: &'static str,
 }
 
-/// The rule of a name.
+/// Returns the rule of this name; `None` if there is none.
 #[must_use]
 pub fn named(name: &str) -> Option<&'static BuiltIn> {
     ALL.iter().find(|rule| rule.name == name)
 }
 
-/// The name nearest to one that is not there, if any is near.
+/// Returns the rule name most similar to an unknown one; `None` if none is similar.
 #[must_use]
 pub fn nearest(name: &str) -> Option<&'static str> {
     vocabulary::nearest(ALL.iter().map(|rule| rule.name), name)
 }
 
-/// All of them, as they are listed.
+/// All built-in rules, in the order in which they are listed.
 pub const ALL: &[BuiltIn] = &[
     BuiltIn {
         name: "no-cleartext-login",
@@ -94,7 +94,8 @@ pub const ALL: &[BuiltIn] = &[
         name: "data-encrypted",
         scope: Scope::Session,
         condition: None,
-        // Where the commands cannot be read PROT is not seen; the data connections are.
+        // PROT is not visible in an encrypted control connection, but the data connections are. One bound to the
+        // session by chance must not fail it, hence the confidence.
         assert: "tls != null && (tls.data_protected != null ? tls.data_protected : \
                  size(transfers) == 0 && encrypted_data.all(d, d.link.confidence > 0.5))",
         meaning: "every session uses TLS, and its data connections do",
@@ -140,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_rule_can_be_read_and_has_a_name_of_its_own() {
+    fn every_rule_compiles_and_has_a_unique_name() {
         for (index, rule) in ALL.iter().enumerate() {
             for text in rule.condition.iter().chain([&rule.assert]) {
                 Expression::compile_in_report(text, rule.scope).expect(rule.name);

@@ -1,33 +1,33 @@
-//! What one value may be: exact, a range, a pattern, one of several, or not there at all.
+//! Constraints on one value of the report.
 
 use regex::Regex;
 use serde_json::{Number, Value};
 
-/// What a value may be.
+/// The allowed values of a field.
 #[derive(Clone, Debug)]
 pub enum Constraint {
-    /// This text, number or truth value.
+    /// This string, number or boolean.
     Is(Value),
-    /// A number, both ends included.
+    /// Number in a range that includes both ends; an end that is `None` is open.
     Between(Option<Number>, Option<Number>),
-    /// A text with `*` and `?` in it; the text as written, and what it means.
+    /// String that matches a pattern of `*` and `?`: the pattern as written, and its regular expression.
     Like(String, Regex),
-    /// A text in which a regular expression is found.
+    /// String in which a regular expression is found.
     Matches(Regex),
-    /// One of these.
+    /// Value that one of these allows.
     OneOf(Vec<Constraint>),
-    /// `null`, or not there.
+    /// `null`, or a field that the report omits.
     Absent,
     /// Anything but `null`.
     Present,
-    /// A list of this many items.
+    /// List of this length.
     Count(Box<Constraint>),
-    /// A list of things with these names, in any order, and no others.
+    /// List of items with exactly these names, in any order.
     Names(Vec<String>),
 }
 
 impl Constraint {
-    /// Whether a value of the report is allowed.
+    /// Returns true if a value of the report is allowed.
     #[must_use]
     pub fn allows(&self, value: &Value) -> bool {
         match self {
@@ -55,13 +55,13 @@ impl Constraint {
         }
     }
 
-    /// True for a list of names.
+    /// Returns true for a list of names.
     #[must_use]
     pub const fn is_names(&self) -> bool {
         matches!(self, Self::Names(_))
     }
 
-    /// What is expected, in words that follow the name of the field.
+    /// Renders the constraint as it follows the name of the field: `is 1 to 5`.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
@@ -84,7 +84,7 @@ impl Constraint {
         }
     }
 
-    /// What was found, as words that stand against [`words`](Self::words).
+    /// Renders a value that is not allowed, as the counterpart of [`words`](Self::words).
     #[must_use]
     pub fn found(&self, value: &Value) -> String {
         match (self, value.as_array()) {
@@ -106,7 +106,7 @@ impl Constraint {
     }
 }
 
-/// A pattern in which `*` stands for any characters and `?` for one.
+/// Compiles a pattern in which `*` stands for any characters and `?` for one.
 pub fn like(text: &str) -> Result<Constraint, String> {
     let mut pattern = String::from("(?s)^");
     for character in text.chars() {
@@ -120,12 +120,12 @@ pub fn like(text: &str) -> Result<Constraint, String> {
     Ok(Constraint::Like(text.to_owned(), compile(&pattern)?))
 }
 
-/// A regular expression, found anywhere in the text.
+/// Compiles a regular expression that may match anywhere in a string.
 pub fn matches(text: &str) -> Result<Constraint, String> {
     compile(text).map(Constraint::Matches)
 }
 
-/// A range as text: `1000..2000`, `..5`, `1..`; both ends are included, and the first is not beyond the last.
+/// Parses a range that includes both ends: `1000..2000`, `..5`, `1..`; `None` if it is malformed or reversed.
 #[must_use]
 pub fn range(text: &str) -> Option<Constraint> {
     let (least, most) = text.split_once("..")?;
@@ -151,12 +151,12 @@ pub fn range(text: &str) -> Option<Constraint> {
     is_in_order.then_some(Constraint::Between(least, most))
 }
 
-/// A value of the report as it is shown: texts in quotes, long ones cut.
+/// Renders a value of the report: strings in quotes and cut at 200 characters, lists by their length.
 #[must_use]
 pub fn shown(value: &Value) -> String {
     match value {
-        Value::String(text) if text.chars().count() > LONGEST => {
-            let cut: String = text.chars().take(LONGEST).collect();
+        Value::String(text) if text.chars().count() > MAX_CHARACTERS => {
+            let cut: String = text.chars().take(MAX_CHARACTERS).collect();
             format!("{}…", Value::String(cut))
         }
         Value::Array(items) => match items.len() {
@@ -180,7 +180,7 @@ fn compile(pattern: &str) -> Result<Regex, String> {
     })
 }
 
-/// Expected names that are not there, and names that are there and not expected.
+/// Returns the expected names that are missing, and the names that are not expected.
 fn names_apart(names: &[String], items: &[Value]) -> (Vec<String>, Vec<String>) {
     let mut missing = names.to_vec();
     let mut extra = Vec::new();
@@ -197,14 +197,14 @@ fn names_apart(names: &[String], items: &[Value]) -> (Vec<String>, Vec<String>) 
     (missing, extra)
 }
 
-/// Names with commas between them, the first ones.
+/// Renders the first names, separated by commas.
 fn listed(names: &[String]) -> String {
     let first: Vec<_> = names
         .iter()
-        .take(MOST_NAMES)
+        .take(MAX_NAMES)
         .map(|name| shown(&name.as_str().into()))
         .collect();
-    match names.len().checked_sub(MOST_NAMES).filter(|more| *more > 0) {
+    match names.len().checked_sub(MAX_NAMES).filter(|more| *more > 0) {
         Some(more) => format!("{} and {more} more", first.join(", ")),
         None => first.join(", "),
     }
@@ -214,6 +214,7 @@ fn equal(a: &Number, b: &Number) -> bool {
     at_least(a, b) && at_least(b, a)
 }
 
+// As integers where possible: an f64 cannot distinguish sizes above 2^53 bytes.
 fn at_least(a: &Number, b: &Number) -> bool {
     match (a.as_i128(), b.as_i128()) {
         (Some(a), Some(b)) => a >= b,
@@ -221,13 +222,13 @@ fn at_least(a: &Number, b: &Number) -> bool {
     }
 }
 
-/// Characters of a text that are shown.
-const LONGEST: usize = 200;
+/// Characters of a string in a message.
+const MAX_CHARACTERS: usize = 200;
 
-/// Names that are shown.
-const MOST_NAMES: usize = 12;
+/// Names in a message.
+const MAX_NAMES: usize = 12;
 
-/// Memory that a pattern may take.
+/// Bytes of a compiled pattern: expressions such as `(a{999}){999}` would take gigabytes.
 const PATTERN_MEMORY: usize = 1 << 20;
 
 #[cfg(test)]
@@ -237,7 +238,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ranges_include_their_ends_and_may_be_open() {
+    fn ranges_include_both_ends_and_may_be_open() {
         let between = range("1_000..2000").expect("a range");
         assert!(between.allows(&json!(1000)) && between.allows(&json!(2000)));
         assert!(!between.allows(&json!(999)) && !between.allows(&json!(2000.5)));
@@ -255,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn patterns_are_whole_texts_and_expressions_parts_of_them() {
+    fn patterns_match_whole_strings_and_expressions_match_parts() {
         let pattern = like("/pub/*.t?t").expect("a pattern");
         assert!(pattern.allows(&json!("/pub/a.b/read\nme.txt")));
         assert!(!pattern.allows(&json!("/pub/x.txt2")) && !pattern.allows(&json!(5)));
@@ -267,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_compared_in_any_order() {
+    fn names_match_in_any_order() {
         let names = Constraint::Names(vec!["a".to_owned(), "b".to_owned(), "b".to_owned()]);
         let items = |names: &[&str]| -> Value {
             names.iter().map(|name| json!({ "name": name })).collect()
@@ -281,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn absent_is_null_and_nothing_else() {
+    fn absent_allows_null_only() {
         assert!(Constraint::Absent.allows(&Value::Null));
         assert!(!Constraint::Absent.allows(&json!("")));
         assert!(Constraint::Present.allows(&json!(false)));

@@ -1,4 +1,4 @@
-//! Mistakes in an expectation file, each shown at its place: line, column, the line itself with a caret, and what to do.
+//! Mistakes in an expectation file, rendered with line, column, the line itself under a caret, and a correction.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -7,28 +7,28 @@ use unicode_width::UnicodeWidthChar as _;
 
 use crate::model::wire_text::printable;
 
-/// A mistake at a place of a text.
+/// A mistake in a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
-    /// Bytes of the text.
+    /// Byte range in the file.
     pub span: Range<usize>,
-    /// What is wrong.
+    /// Message without the position.
     pub message: String,
-    /// What to do.
+    /// Correction; `None` if none is known.
     pub hint: Option<String>,
 }
 
-/// A line and a column, both from 1; columns count characters.
+/// A position in a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
-    /// The line.
+    /// Line, from 1.
     pub line: u64,
-    /// The character in it.
+    /// Character in the line, from 1.
     pub column: u64,
 }
 
 impl Position {
-    /// Where a byte of a text is.
+    /// Returns the position of a byte; beyond the end, the position of the end.
     #[must_use]
     pub fn of(text: &str, byte: usize) -> Self {
         let before = before(text, byte);
@@ -39,16 +39,20 @@ impl Position {
     }
 }
 
-/// All mistakes of a file, the first ones first.
+/// Renders the mistakes of a file in file order, at most 20.
 #[must_use]
 pub fn render(path: &str, text: &str, mistakes: &[Mistake]) -> String {
     let mut sorted: Vec<_> = mistakes.iter().collect();
     sorted.sort_by_key(|mistake| mistake.span.start);
     let mut out = String::new();
-    for mistake in sorted.iter().take(MOST) {
+    for mistake in sorted.iter().take(MAX_MISTAKES) {
         one(path, text, mistake, &mut out);
     }
-    if let Some(more) = sorted.len().checked_sub(MOST).filter(|more| *more > 0) {
+    if let Some(more) = sorted
+        .len()
+        .checked_sub(MAX_MISTAKES)
+        .filter(|more| *more > 0)
+    {
         let _ = writeln!(
             out,
             "ftpscope: and {more} more mistakes in {}",
@@ -99,7 +103,7 @@ fn before(text: &str, byte: usize) -> &str {
     text.get(..end).unwrap_or_default()
 }
 
-/// A line as it is shown: a tab is one column, as in the line of carets.
+/// Renders a line without control characters; a tab takes one column, as in the line of carets.
 fn plain(line: &str) -> String {
     printable(&line.replace('\t', " ")).into_owned()
 }
@@ -109,15 +113,15 @@ fn width(text: &str) -> usize {
     shown.chars().map(|one| one.width().unwrap_or(0)).sum()
 }
 
-/// Mistakes that are shown.
-const MOST: usize = 20;
+/// Mistakes rendered of one file.
+const MAX_MISTAKES: usize = 20;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_place_is_shown_under_its_line() {
+    fn mistake_is_rendered_under_its_line() {
         let text = "sessions = \"exactly\"\n\tcompletness = 1\n";
         let start = text.find("compl").expect("there");
         let mistake = Mistake {
@@ -133,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_beyond_the_text_is_its_end() {
+    fn position_beyond_the_file_is_its_end() {
         assert_eq!(Position::of("é\n", 99), Position { line: 2, column: 1 });
         assert_eq!(Position::of("éé", 3), Position { line: 1, column: 2 });
         let mistake = Mistake {

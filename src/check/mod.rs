@@ -1,12 +1,17 @@
-//! Expectations held against a report, expressions, and what they select.
+//! Checks of a report by expectations, and selection of sessions by expressions.
 //!
-//! In: expectation files, rules, CEL texts and the report. Out: verdicts with what was expected, what was found and where;
-//! with every mistake in a text told before anything is read.
+//! In: expectation files, rules, CEL expressions and the report. Out: verdicts with the expected and the found value,
+//! the place and the cause. Every mistake in a file or expression is reported before any capture is read.
 //!
 //! ```text
-//! text -> vocabulary (the names there are) -> Expression -> Selection: which sessions are kept
-//! file, built_in -> Expectations -> judge (with a Report) -> Answer -> answer: text | junit | github | json
+//! expression -> vocabulary (names of the report's schema) -> Expression -> Selection (sessions to keep)
+//! file, built_in -> Expectations -> judge <- Report (or baseline <- two Reports)
+//!                                   judge -> Answer -> answer: text | junit | github | json
+//! Report -> record -> expectation file
 //! ```
+//!
+//! Checks read the records of the report. Fields named in a file and CEL expressions read its value tree, which
+//! [`Subject`] builds once.
 
 mod alignment;
 pub mod answer;
@@ -19,9 +24,9 @@ mod judge;
 pub mod mistake;
 pub mod record;
 mod selection;
-mod step_text;
 pub mod verdict;
 mod vocabulary;
+mod wording;
 
 pub use expression::{Error, Expression, Fact, Scope};
 pub use judge::{Subject, judge_file, judge_findings, judge_rules};

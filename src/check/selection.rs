@@ -1,6 +1,7 @@
-//! Keeps only the sessions that were asked for.
+//! Selection of sessions by id and expression.
 //!
-//! Whether a session is kept is known when it ends; until then its events are held, within a bound, and then told or dropped.
+//! The decision is made when a session ends. Until then its events are held, within a limit, and then emitted or
+//! dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,30 +12,30 @@ use crate::model::{Event, EventKind, EventSink, KeptEvent};
 
 use super::Expression;
 
-/// Which sessions are kept.
+/// Criteria for the sessions to keep.
 #[derive(Debug, Default)]
 pub struct Selection {
-    /// Only these ids; empty for all.
+    /// Ids to keep; empty for all.
     pub ids: BTreeSet<u64>,
-    /// Only those for which this is true.
+    /// Condition on a session; `None` for all.
     pub expression: Option<Expression>,
 }
 
-/// Passes on what belongs to chosen sessions, and everything that belongs to none.
+/// A sink that forwards the events of selected sessions, and those that belong to no session.
 pub struct SelectedEvents<'s> {
     selection: Selection,
     inner: &'s mut dyn EventSink,
-    /// Whether events before the end of a session matter to `inner`.
+    /// True if `inner` needs the events before the end of a session.
     hold: bool,
     held: BTreeMap<u64, Vec<KeptEvent>>,
-    /// Events held of all sessions.
+    /// Number of events held over all sessions.
     held_events: usize,
     rejected: BTreeSet<u64>,
     left_out: Totals,
 }
 
 impl Selection {
-    /// True where everything is kept.
+    /// Returns true if every session is selected.
     #[must_use]
     pub fn is_everything(&self) -> bool {
         self.ids.is_empty() && self.expression.is_none()
@@ -50,7 +51,7 @@ impl Selection {
 }
 
 impl<'s> SelectedEvents<'s> {
-    /// Tells `inner` what `selection` keeps; with `hold` also the events before a session's end.
+    /// Forwards the sessions in `selection` to `inner`; with `hold` also their events before the end.
     pub fn new(selection: Selection, inner: &'s mut dyn EventSink, hold: bool) -> Self {
         Self {
             selection,
@@ -63,25 +64,25 @@ impl<'s> SelectedEvents<'s> {
         }
     }
 
-    /// True where it was too much work to tell of some session whether it is wanted.
+    /// Returns true if the expression exceeded its work limit for some session.
     #[must_use]
     pub fn has_given_up(&self) -> bool {
         let expression = self.selection.expression.as_ref();
         expression.is_some_and(Expression::has_given_up)
     }
 
-    /// The sessions that were left out.
+    /// Returns the ids of the sessions that were not selected.
     #[must_use]
     pub fn into_rejected(self) -> BTreeSet<u64> {
         self.rejected
     }
 
-    /// The sessions that were left out since the last call, for a run that does not end.
+    /// Returns the ids that were not selected since the last call, for a run that does not end.
     pub fn take_rejected(&mut self) -> BTreeSet<u64> {
         std::mem::take(&mut self.rejected)
     }
 
-    /// The counts without what was left out.
+    /// Returns the counts without the sessions that were not selected.
     #[must_use]
     pub fn totals(&self, all: &Totals) -> Totals {
         Totals {
@@ -99,7 +100,7 @@ impl<'s> SelectedEvents<'s> {
             return;
         }
         let events = self.held.entry(session).or_default();
-        if events.len() >= HELD || self.held_events >= HELD_OF_ALL {
+        if events.len() >= MAX_HELD_PER_SESSION || self.held_events >= MAX_HELD {
             return;
         }
         events.push(KeptEvent::of(event));
@@ -137,7 +138,7 @@ impl EventSink for SelectedEvents<'_> {
                 self.end(id, &session, event);
             }
             (Some(id), EventKind::UnmatchedData(_)) if self.rejected.contains(&id) => {}
-            // Data that nobody claimed may be told after its session.
+            // Unmatched data may be emitted after the end of its session.
             (Some(id), EventKind::UnmatchedData(_)) if !self.held.contains_key(&id) => {
                 self.inner.event(event);
             }
@@ -160,10 +161,10 @@ impl EventSink for SelectedEvents<'_> {
     }
 }
 
-/// Events held of one session; the session's own record has them all.
-const HELD: usize = 10_000;
-/// Events held of all sessions that are open.
-const HELD_OF_ALL: usize = 500_000;
+/// Events held per session. Beyond it they are dropped: the record of the session has them all.
+const MAX_HELD_PER_SESSION: usize = 10_000;
+/// Events held over all open sessions.
+const MAX_HELD: usize = 500_000;
 
 #[cfg(test)]
 mod tests {
@@ -187,7 +188,7 @@ mod tests {
         }
     }
 
-    fn told(text: &str) -> (Vec<String>, Totals) {
+    fn selected_by(text: &str) -> (Vec<String>, Totals) {
         let session = example_session();
         let mut log = Log::default();
         let expression = Expression::compile(text, Scope::Session).expect("an expression");
@@ -227,12 +228,12 @@ mod tests {
     }
 
     #[test]
-    fn a_chosen_session_is_told_in_order_and_another_not_at_all() {
-        let (events, totals) = told("id >= 1");
+    fn events_of_a_selected_session_are_emitted_in_order_and_of_others_dropped() {
+        let (events, totals) = selected_by("id >= 1");
         assert_eq!(events.len(), 3);
         assert!(events[0].starts_with("start") && events[2].starts_with("end"));
         assert_eq!((totals.sessions, totals.sessions_filtered), (1, 0));
-        let (events, totals) = told("id < 1");
+        let (events, totals) = selected_by("id < 1");
         assert!(events.is_empty());
         assert_eq!(
             (totals.sessions, totals.transfers, totals.sessions_filtered),
@@ -241,7 +242,7 @@ mod tests {
     }
 
     #[test]
-    fn who_keeps_connections_learns_of_sessions_that_are_left_out() {
+    fn sink_of_connections_learns_which_sessions_are_not_selected() {
         #[derive(Default)]
         struct Connections(Vec<u64>, Vec<u64>);
         impl EventSink for Connections {

@@ -1,124 +1,124 @@
-//! What became of each expectation.
+//! Verdicts on expectations: the types of the answer.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::mistake::Position;
 
-/// Everything that was expected, and what became of it.
+/// The verdicts on all expectations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
 pub struct Answer {
     /// Changes where a field changes its name, type or meaning; new fields leave it as it is.
     pub schema_version: &'static str,
-    /// The captures, as they were given.
+    /// Paths of the captures, as given.
     pub captures: Vec<String>,
-    /// Sessions in them.
+    /// Number of sessions in the captures.
     pub sessions: u64,
-    /// Expectations that hold.
+    /// Number of expectations that hold.
     pub passed: u64,
-    /// Expectations that do not.
+    /// Number of expectations that do not hold.
     pub failed: u64,
-    /// Expectations that nothing was held against.
+    /// Number of expectations that could not be judged.
     pub skipped: u64,
-    /// Captures that could not be read, and why.
+    /// Messages about captures that could not be read.
     pub unreadable: Vec<String>,
-    /// The expectations: a group for each file, for the rules by name, for a baseline, for findings.
+    /// Groups of verdicts: one for each file, for the built-in rules, for a baseline and for findings.
     pub groups: Vec<Group>,
 }
 
-/// Expectations of one origin.
+/// Verdicts on expectations of one origin.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Group {
-    /// Where the expectations come from.
+    /// Origin of the expectations.
     pub kind: Origin,
-    /// What it is called.
+    /// Name of the group.
     pub name: String,
-    /// The expectation file.
+    /// Path of the expectation file; `null` for other origins.
     pub file: Option<String>,
     /// One verdict for each expectation.
     pub verdicts: Vec<Verdict>,
 }
 
-/// Where expectations come from.
+/// Origin of expectations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// An expectation file.
+    /// Expectation file.
     File,
-    /// Rules by name.
+    /// Built-in rules.
     Rules,
     /// `--fail-on`.
     Findings,
-    /// An earlier capture or report.
+    /// Earlier capture or report.
     Baseline,
 }
 
-/// What became of one expectation.
+/// The verdict on one expectation.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Verdict {
-    /// What is expected, in short.
+    /// Short form of the expectation.
     pub name: String,
-    /// What became of it.
+    /// Result.
     pub status: Status,
-    /// Why it was skipped.
+    /// Reason why it was skipped; `null` otherwise.
     pub reason: Option<String>,
-    /// What differs, where it failed.
+    /// Differences of a failed expectation.
     pub differences: Vec<Difference>,
-    /// Differences beyond the bound.
+    /// Number of differences beyond the limit of 50.
     #[serde(skip_serializing_if = "is_zero")]
     pub differences_omitted: u64,
-    /// Where it stands in the expectation file: the line, from 1.
+    /// Line in the expectation file, from 1; `null` for other origins.
     pub line: Option<u64>,
-    /// The character in that line, from 1.
+    /// Character in that line, from 1.
     pub column: Option<u64>,
 }
 
-/// What became of an expectation.
+/// Result of an expectation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
-    /// It holds.
+    /// The expectation holds.
     Passed,
-    /// It does not.
+    /// The expectation does not hold.
     Failed,
-    /// There was nothing to hold it against.
+    /// There was nothing to judge.
     Skipped,
 }
 
-/// One thing that is not as expected.
+/// A deviation from an expectation.
 #[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct Difference {
-    /// What was expected.
+    /// Expected value.
     pub expected: String,
-    /// What was found.
+    /// Found value.
     pub found: String,
-    /// What is known of the cause.
+    /// Causes, as far as the session shows them.
     pub because: Vec<String>,
-    /// What to do, where a finding says it.
+    /// Advice of a finding; `null` without one.
     pub advice: Option<String>,
-    /// Where it was found.
+    /// Place of the found value; `null` if it has none.
     pub place: Option<Place>,
 }
 
-/// Where something is in the captures.
+/// A place in the captures; parts that are unknown are `null`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct Place {
     /// Id of the session.
     pub session: Option<u64>,
-    /// Number of the step in it.
+    /// Number of the step in the session.
     pub step: Option<u64>,
-    /// Id of the transfer in it.
+    /// Id of the transfer in the session.
     pub transfer: Option<u64>,
-    /// Frame over the whole timeline.
+    /// Frame number over all captures.
     pub frame: Option<u64>,
-    /// The capture with that frame.
+    /// Path of the capture with that frame.
     pub capture: Option<String>,
-    /// With more than one capture: the frame in it.
+    /// With several captures: frame number within that capture.
     pub capture_frame: Option<u64>,
 }
 
 impl Answer {
-    /// Puts groups together and counts.
+    /// Builds an answer from groups and counts their verdicts.
     #[must_use]
     pub fn new(captures: Vec<String>, sessions: u64, groups: Vec<Group>) -> Self {
         let count = |status| {
@@ -139,11 +139,11 @@ impl Answer {
 }
 
 impl Verdict {
-    /// It holds where nothing differs.
+    /// Builds a verdict that passed if nothing differs; differences beyond 50 are counted only.
     #[must_use]
     pub fn of(name: impl Into<String>, mut differences: Vec<Difference>) -> Self {
-        let omitted = differences.len().saturating_sub(MOST);
-        differences.truncate(MOST);
+        let omitted = differences.len().saturating_sub(MAX_DIFFERENCES);
+        differences.truncate(MAX_DIFFERENCES);
         Self {
             name: name.into(),
             status: if differences.is_empty() {
@@ -159,7 +159,7 @@ impl Verdict {
         }
     }
 
-    /// There was nothing to hold it against.
+    /// Builds a verdict on something that could not be judged.
     #[must_use]
     pub fn skipped(name: impl Into<String>, reason: impl Into<String>) -> Self {
         Self {
@@ -169,7 +169,7 @@ impl Verdict {
         }
     }
 
-    /// With its place in the file.
+    /// Sets the position in the expectation file.
     #[must_use]
     pub fn at(self, position: Position) -> Self {
         Self {
@@ -181,7 +181,7 @@ impl Verdict {
 }
 
 impl Difference {
-    /// What was expected against what was found.
+    /// Builds a difference without place and causes.
     #[must_use]
     pub fn new(expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self {
@@ -193,19 +193,19 @@ impl Difference {
         }
     }
 
-    /// With its place.
+    /// Sets the place in the captures.
     #[must_use]
     pub fn at(self, place: Option<Place>) -> Self {
         Self { place, ..self }
     }
 
-    /// With what is known of the cause.
+    /// Sets the causes.
     #[must_use]
     pub fn because(self, because: Vec<String>) -> Self {
         Self { because, ..self }
     }
 
-    /// With what to do.
+    /// Sets the advice.
     #[must_use]
     pub fn advice(self, advice: impl Into<String>) -> Self {
         let advice = Some(advice.into());
@@ -214,7 +214,7 @@ impl Difference {
 }
 
 impl Place {
-    /// In words: `frame 38 of run.pcap`; `None` where no frame is known.
+    /// Renders the place as `frame 38 of run.pcap`; `None` without a frame.
     #[must_use]
     pub fn words(&self) -> Option<String> {
         let frame = self.frame?;
@@ -234,11 +234,11 @@ fn is_zero(count: &u64) -> bool {
     *count == 0
 }
 
-/// Why something is skipped that is expected of a session which is not there.
+/// Reason for which expectations of a missing session are skipped.
 pub(super) const NO_SESSION: &str = "there is no such session";
 
 /// Differences kept of one expectation.
-const MOST: usize = 50;
+const MAX_DIFFERENCES: usize = 50;
 
-/// Version of the answer's format.
+/// Version of the JSON answer.
 const VERSION: &str = "1";

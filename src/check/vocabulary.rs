@@ -1,4 +1,4 @@
-//! The names that an expression may use, taken from the JSON Schema of the report: the names users see are the names there are.
+//! Names that expressions and expectation files may use, taken from the JSON Schema of the report.
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -13,23 +13,23 @@ use crate::report::Report;
 
 use super::Scope;
 
-/// The schema of the object that an expression is about.
+/// The schema of an object and of those that enclose it.
 #[derive(Clone, Debug)]
 pub(super) struct Vocabulary {
     scope: Scope,
     definitions: Value,
     object: Value,
-    /// The objects around, by name.
-    around: Vec<(&'static str, Value)>,
+    /// Enclosing objects by name.
+    enclosing: Vec<(&'static str, Value)>,
 }
 
 impl Vocabulary {
-    /// Only the object itself.
+    /// Builds the vocabulary of an object alone.
     pub(super) fn new(scope: Scope) -> Self {
         Self::with(scope, &[])
     }
 
-    /// The object, the whole report, and the session of what is part of one.
+    /// Builds the vocabulary of an object within a report and, for parts of a session, within the session.
     pub(super) fn in_report(scope: Scope) -> Self {
         match scope {
             Scope::Capture | Scope::Event => Self::with(scope, &[]),
@@ -40,12 +40,12 @@ impl Vocabulary {
         }
     }
 
-    fn with(scope: Scope, around: &[Scope]) -> Self {
+    fn with(scope: Scope, enclosing: &[Scope]) -> Self {
         let mut generator = SchemaSettings::draft2020_12()
             .for_serialize()
             .into_generator();
         let object = schema_of(scope, &mut generator);
-        let around = around
+        let enclosing = enclosing
             .iter()
             .map(|scope| (scope.name(), schema_of(*scope, &mut generator)))
             .collect();
@@ -54,27 +54,27 @@ impl Vocabulary {
             scope,
             definitions,
             object,
-            around,
+            enclosing,
         }
     }
 
-    /// What expressions with these names are about.
+    /// Returns the kind of the object.
     pub(super) fn scope(&self) -> Scope {
         self.scope
     }
 
-    /// An object around, by its name.
-    pub(super) fn around(&self, name: &str) -> Option<(&'static str, &Value)> {
-        let (name, schema) = self.around.iter().find(|(known, _)| *known == name)?;
+    /// Returns the schema of an enclosing object; `None` if there is none of this name.
+    pub(super) fn enclosing(&self, name: &str) -> Option<(&'static str, &Value)> {
+        let (name, schema) = self.enclosing.iter().find(|(known, _)| *known == name)?;
         Some((name, self.resolve(schema)))
     }
 
-    /// The object itself.
+    /// Returns the schema of the object.
     pub(super) fn object(&self) -> &Value {
         self.resolve(&self.object)
     }
 
-    /// The schema of one field; `None` where there is none of that name.
+    /// Returns the schema of a field; `None` if there is none of this name.
     pub(super) fn field<'a>(&'a self, of: &'a Value, name: &str) -> Option<&'a Value> {
         self.resolve(of)
             .get("properties")?
@@ -82,14 +82,14 @@ impl Vocabulary {
             .map(|found| self.resolve(found))
     }
 
-    /// The schema of a list's items.
+    /// Returns the schema of a list's items; `None` for other values.
     pub(super) fn items<'a>(&'a self, of: &'a Value) -> Option<&'a Value> {
         self.resolve(of)
             .get("items")
             .map(|found| self.resolve(found))
     }
 
-    /// What may be written for a field.
+    /// Classifies the values of a field.
     pub(super) fn kind<'a>(&'a self, of: &'a Value) -> FieldKind<'a> {
         let schema = self.resolve(of);
         if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
@@ -118,7 +118,7 @@ impl Vocabulary {
         }
     }
 
-    /// The names of all fields.
+    /// Returns the names of all fields; empty for other values than objects.
     pub(super) fn names<'a>(&'a self, of: &'a Value) -> Vec<&'a str> {
         let fields = self
             .resolve(of)
@@ -129,13 +129,14 @@ impl Vocabulary {
             .unwrap_or_default()
     }
 
-    /// The name nearest to one that is not there, if any is near.
+    /// Returns the field name most similar to an unknown one; `None` if none is similar.
     pub(super) fn nearest<'a>(&'a self, of: &'a Value, wanted: &str) -> Option<&'a str> {
         nearest(self.names(of), wanted)
     }
 
-    /// Follows references, and takes of `anyOf` what is not null.
+    /// Follows `$ref`, and the alternative of `anyOf` that is not null.
     fn resolve<'a>(&'a self, mut schema: &'a Value) -> &'a Value {
+        // Bounded, since a schema may refer to itself.
         for _ in 0..8 {
             if let Some(path) = schema.get("$ref").and_then(Value::as_str) {
                 let name = path.rsplit('/').next().unwrap_or_default();
@@ -158,22 +159,22 @@ impl Vocabulary {
     }
 }
 
-/// What a field holds.
+/// The kind of values that a field has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum FieldKind<'a> {
-    /// Text; one of these words, where there are any.
+    /// String; one of these words, or any if there are none.
     Text(Vec<&'a str>),
-    /// A number.
+    /// Number.
     Number,
-    /// True or false.
+    /// Boolean.
     Flag,
-    /// A list.
+    /// List.
     List,
-    /// An object with fields of its own.
+    /// Object with fields.
     Object,
 }
 
-/// The name nearest to one that is not there, if any is near.
+/// Returns the name most similar to an unknown one; `None` if all differ in more than a quarter of the letters.
 pub(super) fn nearest<'a>(
     names: impl IntoIterator<Item = &'a str>,
     wanted: &str,
@@ -196,9 +197,9 @@ fn schema_of(scope: Scope, generator: &mut SchemaGenerator) -> Value {
     schema.to_value()
 }
 
-/// The fields that an event may have; which of them it has, its `type` tells. Where it has them not, they are null.
+/// Fields of all kinds of events. Those that an event of this `type` does not have are null to an expression.
 #[derive(JsonSchema)]
-#[expect(dead_code, reason = "only its schema is looked at")]
+#[expect(dead_code, reason = "only the schema is used")]
 struct EventFields {
     r#type: String,
     time: Option<Timestamp>,
@@ -218,7 +219,7 @@ struct EventFields {
     interface: Option<String>,
 }
 
-/// How many letters must change (Levenshtein).
+/// Returns the Levenshtein distance of two names.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
@@ -239,7 +240,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_those_of_the_report() {
+    fn names_are_the_fields_of_the_report() {
         let words = Vocabulary::new(Scope::Session);
         let login = words.field(words.object(), "login").expect("a field");
         assert!(words.field(login, "user").is_some());

@@ -1,6 +1,7 @@
 //! The answer for GitHub: annotations as workflow commands, and a summary in Markdown.
 //!
-//! A runner obeys every line that begins with `::`; no line begins with text from the wire, and none of it can end one.
+//! A runner obeys every line that begins with `::`. No line begins with text from the wire, and no such text can end a
+//! line.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -21,17 +22,17 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     }
     for group in &answer.groups {
         let is_without_session = |verdict: &Verdict| verdict.reason.as_deref() == Some(NO_SESSION);
-        let mut left: u64 = 0;
+        let mut without_session: u64 = 0;
         for verdict in &group.verdicts {
             if is_without_session(verdict) {
-                left += 1;
+                without_session += 1;
             } else {
                 annotation(answer, group, verdict, out)?;
             }
         }
-        // GitHub shows ten of a kind: what hangs on a session that is not there is one.
-        if left > 0 {
-            let what = units::counted(left, "expectation", "expectations");
+        // GitHub shows ten annotations of a kind: one missing session must not use up all of them.
+        if without_session > 0 {
+            let what = units::counted(without_session, "expectation", "expectations");
             let text = format!("{what} of sessions that are not there: skipped");
             writeln!(out, "::notice title={}::{text}", property(&group.name))?;
         }
@@ -63,21 +64,25 @@ pub fn write_summary(
         writeln!(out, "- cannot be read: {}", code(message))?;
     }
     for group in &answer.groups {
-        let told: Vec<_> = group
+        let failed_or_skipped: Vec<_> = group
             .verdicts
             .iter()
             .filter(|verdict| verdict.status != Status::Passed)
             .collect();
-        let held = group.verdicts.len() - told.len();
+        let held = group.verdicts.len() - failed_or_skipped.len();
         writeln!(out, "### {}\n", code(&group.name))?;
-        if !told.is_empty() {
+        if !failed_or_skipped.is_empty() {
             writeln!(out, "| | expectation | expected | found | where |")?;
             writeln!(out, "| --- | --- | --- | --- | --- |")?;
         }
-        for verdict in told.iter().take(MOST_ROWS) {
+        for verdict in failed_or_skipped.iter().take(MAX_ROWS) {
             rows(verdict, out)?;
         }
-        if let Some(more) = told.len().checked_sub(MOST_ROWS).filter(|more| *more > 0) {
+        if let Some(more) = failed_or_skipped
+            .len()
+            .checked_sub(MAX_ROWS)
+            .filter(|more| *more > 0)
+        {
             writeln!(out, "\nand {more} more")?;
         }
         writeln!(out, "\n{held} passed\n")?;
@@ -110,7 +115,7 @@ fn annotation(
         }
     };
     let mut properties = Vec::new();
-    // Where there is no file to mark, the capture is what the annotation is about.
+    // An annotation needs a file: without an expectation file, the capture.
     let file = group.file.as_ref().or(answer.captures.first());
     if let Some(file) = file.filter(|file| *file != "-") {
         properties.push(format!("file={}", property(file)));
@@ -129,12 +134,7 @@ fn rows(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
         let reason = verdict.reason.as_deref().unwrap_or_default();
         return writeln!(out, "| ➖ | {name} | | skipped: {} | |", cell(reason));
     }
-    for (index, difference) in verdict
-        .differences
-        .iter()
-        .take(MOST_DIFFERENCES)
-        .enumerate()
-    {
+    for (index, difference) in verdict.differences.iter().take(MAX_DIFFERENCES).enumerate() {
         let mut found = cell(&difference.found);
         for cause in difference.because.iter().chain(&difference.advice) {
             found.push_str("<br>");
@@ -162,18 +162,18 @@ fn counts(answer: &Answer) -> String {
     )
 }
 
-/// The message of a workflow command.
+/// Escapes the message of a workflow command.
 fn data(text: &str) -> String {
     let lines = text.lines().map(|line| printable(line).replace('%', "%25"));
     lines.collect::<Vec<_>>().join("%0A")
 }
 
-/// A property of a workflow command.
+/// Escapes a property of a workflow command.
 fn property(text: &str) -> String {
     data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// Text in a cell of a table: no Markdown, no HTML, no mention of a user, no end of the cell.
+/// Escapes text for a table cell: no Markdown, no HTML, no mention of a user, no end of the cell.
 fn cell(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in printable(text).chars() {
@@ -190,23 +190,23 @@ fn cell(text: &str) -> String {
     out
 }
 
-/// Text in the font of code.
+/// Renders text as code.
 fn code(text: &str) -> String {
     format!("<code>{}</code>", cell(text))
 }
 
-/// Rows of a summary; GitHub takes a megabyte.
-const MOST_ROWS: usize = 200;
+/// Rows of a summary, which GitHub limits to 1 MiB.
+const MAX_ROWS: usize = 200;
 
 /// Differences of one expectation in a summary.
-const MOST_DIFFERENCES: usize = 10;
+const MAX_DIFFERENCES: usize = 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn nothing_from_the_wire_is_a_command() {
+    fn hostile_text_is_neither_command_nor_markup() {
         assert_eq!(data("a%0A\r\n::error::b\x1b"), "a%250A%0A::error::b\\x1b");
         assert_eq!(property("a,b::c\rd"), "a%2Cb%3A%3Ac\\x0dd");
         assert_eq!(cell("a|b`<x>@me"), "a&#124;b&#96;&lt;x&gt;&#64;me");

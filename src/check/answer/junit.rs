@@ -1,7 +1,8 @@
 //! The answer as `JUnit` XML: a suite for each group, a test case for each expectation.
 //!
-//! It is what the schema of Jenkins allows (xunit-plugin, `junit-10.xsd`), the strictest there is: a test case has no
-//! attribute for its line, which stands in the text. What has no place in XML 1.0 (control characters, which FTP texts have) is written as it is for people.
+//! Valid by the schema of Jenkins (xunit-plugin, `junit-10.xsd`), the strictest one in use: it has no attribute for the
+//! line of a test case, which is therefore in the text. Characters that XML 1.0 cannot hold (control characters from
+//! the wire) are escaped as they are for people.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -37,7 +38,7 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     let mut captures = answer.captures.as_slice();
     for group in &answer.groups {
         write_group(group, captures, out)?;
-        // Some readers know one set of properties for all suites, and refuse a name that comes twice.
+        // Some readers merge the properties of all suites and refuse a repeated name.
         captures = &[];
     }
     writeln!(out, "</testsuites>")
@@ -122,7 +123,7 @@ fn write_case(group: &Group, verdict: &Verdict, out: &mut dyn Write) -> io::Resu
     }
 }
 
-/// A difference in several lines.
+/// Renders a difference in several lines.
 fn paragraph(origin: Origin, difference: &Difference) -> String {
     let (expected, found) = labels(origin);
     let mut lines = vec![
@@ -142,7 +143,7 @@ fn one_line(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// Text as XML: nothing of it can end an attribute or an element.
+/// Escapes text so that it can end neither an attribute nor an element.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in printable(text).chars() {
@@ -164,7 +165,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_from_the_wire_breaks_the_xml() {
+    fn hostile_text_cannot_break_the_xml() {
         assert_eq!(
             escaped("a\"b'<c>&\x1b[0m\0\u{ffff}\u{202e}]]>"),
             "a&quot;b&apos;&lt;c&gt;&amp;\\x1b[0m\\x00\u{fffd}\\u{202e}]]&gt;"

@@ -1,4 +1,4 @@
-//! Answers as they are written: text for people, `JUnit` XML, GitHub's workflow commands and summary, JSON.
+//! Renderers of the answer: text for people, `JUnit` XML, GitHub workflow commands and summary, JSON.
 
 pub mod github;
 pub mod junit;
@@ -14,13 +14,13 @@ pub fn write_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     json::write_other(answer, out)
 }
 
-/// JSON Schema of that document.
+/// Returns the JSON Schema of that document.
 #[must_use]
 pub fn json_schema() -> String {
     json::schema_text::<Answer>()
 }
 
-/// What stands in front of what was expected, and of what was found.
+/// Returns the labels of the expected and the found value.
 const fn labels(origin: Origin) -> (&'static str, &'static str) {
     match origin {
         Origin::Baseline => ("before", "now"),
@@ -28,7 +28,7 @@ const fn labels(origin: Origin) -> (&'static str, &'static str) {
     }
 }
 
-/// A difference in one line: `expected …, found … (frame 38 of run.pcap)`.
+/// Renders a difference in one line: `expected …, found … (frame 38 of run.pcap)`.
 fn sentence(origin: Origin, difference: &Difference) -> String {
     let (expected, found) = labels(origin);
     let mut text = format!(

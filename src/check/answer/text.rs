@@ -1,4 +1,4 @@
-//! The answer for people: what was expected, what was found, where.
+//! The answer as text for people.
 
 use std::io::{self, Write};
 
@@ -9,12 +9,12 @@ use super::labels;
 use crate::model::wire_text::printable;
 use crate::report::units;
 
-/// How it is written.
+/// Options of the text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Options {
-    /// With colours.
+    /// True for ANSI colours.
     pub color: bool,
-    /// What holds is named too.
+    /// True to name expectations that hold, and to list all differences.
     pub verbose: bool,
 }
 
@@ -50,6 +50,7 @@ pub fn write(answer: &Answer, options: Options, out: &mut dyn Write) -> io::Resu
     )
 }
 
+/// Writer of one group.
 struct Writer<'a> {
     group: &'a Group,
     options: Options,
@@ -71,7 +72,7 @@ impl Writer<'_> {
                     self.differences(verdict, out)?;
                     any = true;
                 }
-                // What hangs on a session that is not there need not be told one by one.
+                // A missing session skips all its expectations: their number is enough.
                 Status::Skipped if verdict.line.is_some() && !self.options.verbose => {
                     silent.push(verdict);
                     any = true;
@@ -82,7 +83,7 @@ impl Writer<'_> {
                 }
             }
         }
-        if silent.len() > FEW {
+        if silent.len() > MAX_SKIPPED {
             let text = format!(
                 "- {} skipped in {}; -v names them",
                 units::counted(units::to_u64(silent.len()), "expectation", "expectations"),
@@ -132,7 +133,7 @@ impl Writer<'_> {
         let shown = if self.options.verbose {
             verdict.differences.len()
         } else {
-            MOST.min(verdict.differences.len())
+            MAX_DIFFERENCES.min(verdict.differences.len())
         };
         let mut before: Option<&Difference> = None;
         for difference in verdict.differences.iter().take(shown) {
@@ -146,7 +147,7 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// What was said of the one before is not said again.
+    /// Writes a difference without the lines that repeat the one before.
     fn difference(
         &self,
         difference: &Difference,
@@ -167,9 +168,9 @@ impl Writer<'_> {
         }
         row(found, &difference.found, out)?;
         let place = difference.place.as_ref().and_then(Place::words);
-        let told = before.and_then(|before| before.place.as_ref());
+        let place_before = before.and_then(|before| before.place.as_ref());
         if let Some(place) =
-            place.filter(|place| told.and_then(Place::words).as_ref() != Some(place))
+            place.filter(|place| place_before.and_then(Place::words).as_ref() != Some(place))
         {
             row("in", &place, out)?;
         }
@@ -191,8 +192,8 @@ fn painted(text: &str, style: Style, color: bool) -> String {
     }
 }
 
-/// Skipped expectations that are named one by one.
-const FEW: usize = 3;
+/// Skipped expectations named one by one.
+const MAX_SKIPPED: usize = 3;
 
-/// Differences that are shown of one expectation; `-v` shows all.
-const MOST: usize = 8;
+/// Differences of one expectation; `-v` shows all.
+const MAX_DIFFERENCES: usize = 8;

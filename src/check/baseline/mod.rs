@@ -1,46 +1,44 @@
-//! The difference between two reports, as a person would tell it.
+//! Comparison of a report with an earlier one.
 //!
-//! In: the JSON of an earlier report and that of this one. Out: a [`Group`] with one verdict for each session of either.
-//! Times, ports, addresses, frame numbers and passwords are not compared: they are another each time.
+//! In: two reports. Out: a [`Group`] with one verdict for each session of either, and the differences in sentences.
+//! Times, ports, addresses, frame numbers and passwords are not compared, since they differ in every run.
 //!
 //! ```text
-//! report -> outlines (a session without what changes by itself) -> pairs -> differences
+//! report -> outlines (reproducible facts of a session) -> pairs -> differences
 //! ```
 
 mod outline;
-mod sentences;
-
-use serde_json::Value;
 
 use super::alignment::{Row, align};
 use super::judge::Subject;
-use super::step_text::items;
-use super::verdict::{Difference, Group, Origin, Verdict};
-use outline::Outline;
+use super::verdict::{Difference, Group, Origin, Place, Verdict};
+use crate::model::record::EndState;
+use crate::report::{Report, units};
+use outline::{Outline, StepOutline, TransferOutline};
 
-/// Compares a report with an earlier one, which is called `name`.
+/// Compares the subject with the report `before`, which messages call `name`.
 #[must_use]
-pub fn compare(name: &str, before: &Value, subject: &Subject<'_>) -> Group {
-    let old: Vec<Outline> = items(before, "sessions").iter().map(Outline::of).collect();
-    let new: Vec<Outline> = items(&subject.value, "sessions")
-        .iter()
-        .map(Outline::of)
-        .collect();
+pub fn compare(name: &str, before: &Report, subject: &Subject<'_>) -> Group {
+    let outlines = |report: &Report| -> Vec<Outline> {
+        let sessions = report.sessions.iter();
+        sessions.map(|session| Outline::of(session)).collect()
+    };
+    let (old, new) = (outlines(before), outlines(subject.report));
     let mut verdicts = Vec::new();
     for pair in pairs(&old, &new) {
         verdicts.push(match pair {
             (Some(old), Some(new)) => Verdict::of(
                 format!("{} is as before", new.words),
-                sentences::differences(old, new, subject),
+                differences(old, new, subject),
             ),
             (Some(old), None) => Verdict::of(
                 format!("{} is there again", old.words),
-                vec![Difference::new(&old.summary, "no such session")],
+                vec![Difference::new(&old.verdict, "no such session")],
             ),
             (None, Some(new)) => Verdict::of(
                 format!("{} is not new", new.words),
                 vec![
-                    Difference::new("no such session", &new.summary)
+                    Difference::new("no such session", &new.verdict)
                         .at(subject.beginning_of(new.id)),
                 ],
             ),
@@ -63,7 +61,7 @@ pub fn compare(name: &str, before: &Value, subject: &Subject<'_>) -> Group {
 
 type Pair<'o> = (Option<&'o Outline>, Option<&'o Outline>);
 
-/// Which session is which: equal ones in order first, then those that are most alike.
+/// Pairs the sessions of two reports: equal ones in order first, then the most similar ones.
 fn pairs<'o>(old: &'o [Outline], new: &'o [Outline]) -> Vec<Pair<'o>> {
     let same = |i: usize, j: usize| match (old.get(i), new.get(j)) {
         (Some(old), Some(new)) => old.is_equal(new),
@@ -89,7 +87,7 @@ fn pairs<'o>(old: &'o [Outline], new: &'o [Outline]) -> Vec<Pair<'o>> {
         let Some(one) = old.get(i) else {
             continue;
         };
-        let near = right.iter().take(MOST_CANDIDATES).enumerate();
+        let near = right.iter().take(MAX_CANDIDATES).enumerate();
         let scores = near.filter_map(|(place, j)| Some((one.likeness(new.get(*j)?), place)));
         let best = scores.max_by_key(|(score, place)| (*score, std::cmp::Reverse(*place)));
         if let Some((_, place)) = best.filter(|(score, _)| *score > 0) {
@@ -106,5 +104,241 @@ fn pairs<'o>(old: &'o [Outline], new: &'o [Outline]) -> Vec<Pair<'o>> {
     pairs
 }
 
-/// Sessions among which a partner is looked for.
-const MOST_CANDIDATES: usize = 1000;
+/// Describes every difference between two paired sessions, those of the session as a whole first.
+fn differences(old: &Outline, new: &Outline, subject: &Subject<'_>) -> Vec<Difference> {
+    let mut found = facts(old, new, subject);
+    steps(old, new, subject, &mut found);
+    transfers(old, new, subject, &mut found);
+    for (id, title) in &new.findings {
+        if !old.findings.iter().any(|(known, _)| known == id) {
+            let place = subject.finding_of(new.id, id);
+            let finding = format!("finding {id}: {title}");
+            found.push(Difference::new("no such finding", finding).at(place));
+        }
+    }
+    for (id, title) in &old.findings {
+        if !new.findings.iter().any(|(known, _)| known == id) {
+            found.push(Difference::new(
+                format!("finding {id}: {title}"),
+                "no such finding",
+            ));
+        }
+    }
+    found
+}
+
+fn facts(old: &Outline, new: &Outline, subject: &Subject<'_>) -> Vec<Difference> {
+    let (was, is) = (&old.facts, &new.facts);
+    let mut found = Vec::new();
+    let mut add = |field: &str, before: String, now: String| {
+        let place = subject.field_of(new.id, field);
+        found.push(Difference::new(before, now).at(place));
+    };
+    if was.server != is.server {
+        let name = |server: &Option<String>| match server {
+            Some(name) => format!("the server was looked up as {name}"),
+            None => "the name of the server was not looked up".to_owned(),
+        };
+        add("dns", name(&was.server), name(&is.server));
+    }
+    if was.tls != is.tls || was.data_protected != is.data_protected {
+        let words = |tls: &Option<String>, data: Option<bool>| match (tls, data) {
+            (None, _) => "no encryption".to_owned(),
+            (Some(version), Some(true)) => format!("encrypted with {version}, data too"),
+            (Some(version), Some(false)) => format!("encrypted with {version}, but not the data"),
+            (Some(version), None) => format!("encrypted with {version}"),
+        };
+        add(
+            "tls",
+            words(&was.tls, was.data_protected),
+            words(&is.tls, is.data_protected),
+        );
+    }
+    if was.user != is.user || was.login != is.login {
+        let words = |user: &Option<String>, outcome: &str| match user {
+            Some(user) => format!("login as {user}: {outcome}"),
+            None => format!("login: {outcome}"),
+        };
+        add(
+            "login",
+            words(&was.user, &was.login),
+            words(&is.user, &is.login),
+        );
+    }
+    if was.encrypted_data != is.encrypted_data {
+        let words = |count: usize| {
+            let count = units::to_u64(count);
+            units::counted(
+                count,
+                "encrypted data connection",
+                "encrypted data connections",
+            )
+        };
+        add("tls", words(was.encrypted_data), words(is.encrypted_data));
+    }
+    if was.end_state != is.end_state {
+        let words = |end: EndState| match end {
+            EndState::Closed => "the connection was closed in order".to_owned(),
+            EndState::Reset => "the connection was reset".to_owned(),
+            EndState::Open => "the capture ended before the connection did".to_owned(),
+            EndState::Timeout => "nothing more was heard of the connection".to_owned(),
+        };
+        add("end_state", words(was.end_state), words(is.end_state));
+    }
+    found
+}
+
+fn steps(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Vec<Difference>) {
+    let same = |i: usize, j: usize| match (old.steps.get(i), new.steps.get(j)) {
+        (Some(old), Some(new)) => old.request == new.request,
+        _ => false,
+    };
+    let answer = |step: &StepOutline| match step.code {
+        Some(code) => format!("{}: {} ({code})", step.request, step.outcome),
+        None => format!("{}: {}", step.request, step.outcome),
+    };
+    let place = |step: &StepOutline| subject.step_of(new.id, step.index);
+    let mut gone: Vec<&StepOutline> = Vec::new();
+    let mut before: Option<&StepOutline> = None;
+    for row in align(old.steps.len(), new.steps.len(), same) {
+        match row {
+            Row::Left(i) => gone.extend(old.steps.get(i)),
+            Row::Right(j) => {
+                if let Some(step) = new.steps.get(j) {
+                    let was = if gone.is_empty() {
+                        "not asked".to_owned()
+                    } else {
+                        answer(gone.remove(0))
+                    };
+                    found.push(Difference::new(was, answer(step)).at(place(step)));
+                }
+            }
+            Row::Both(i, j) => {
+                flush(&mut gone, before.and_then(place).as_ref(), &answer, found);
+                if let (Some(old), Some(new)) = (old.steps.get(i), new.steps.get(j)) {
+                    if old.code != new.code && old.request != "login" {
+                        found.push(Difference::new(answer(old), answer(new)).at(place(new)));
+                    }
+                    before = Some(new);
+                }
+            }
+        }
+    }
+    flush(&mut gone, before.and_then(place).as_ref(), &answer, found);
+}
+
+/// Adds the old steps that no new step replaces.
+fn flush(
+    gone: &mut Vec<&StepOutline>,
+    place: Option<&Place>,
+    answer: &impl Fn(&StepOutline) -> String,
+    found: &mut Vec<Difference>,
+) {
+    for step in gone.drain(..) {
+        found.push(Difference::new(answer(step), "not asked").at(place.cloned()));
+    }
+}
+
+fn transfers(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Vec<Difference>) {
+    let same = |i: usize, j: usize| match (old.transfers.get(i), new.transfers.get(j)) {
+        (Some(old), Some(new)) => old.request == new.request,
+        _ => false,
+    };
+    for row in align(old.transfers.len(), new.transfers.len(), same) {
+        match row {
+            Row::Both(i, j) => {
+                if let (Some(old), Some(new_one)) = (old.transfers.get(i), new.transfers.get(j)) {
+                    let place = subject.transfer_of(new.id, new_one.index);
+                    transfer(old, new_one, place.as_ref(), found);
+                }
+            }
+            Row::Left(i) => {
+                if let Some(one) = old.transfers.get(i) {
+                    found.push(Difference::new(summary(one), "no such transfer"));
+                }
+            }
+            Row::Right(j) => {
+                if let Some(one) = new.transfers.get(j) {
+                    let place = subject.transfer_of(new.id, one.index);
+                    found.push(Difference::new("no such transfer", summary(one)).at(place));
+                }
+            }
+        }
+    }
+}
+
+fn transfer(
+    old: &TransferOutline,
+    new: &TransferOutline,
+    place: Option<&Place>,
+    found: &mut Vec<Difference>,
+) {
+    let mut add = |before: String, now: String, because: Vec<String>| {
+        let difference = Difference::new(before, now).because(because);
+        found.push(difference.at(place.cloned()));
+    };
+    let request = &new.request;
+    if old.completeness != new.completeness || old.missing_bytes != new.missing_bytes {
+        add(summary(old), summary(new), new.evidence.clone());
+    } else if old.entries.is_none() && old.bytes != new.bytes {
+        add(summary(old), summary(new), Vec::new());
+    } else if let (Some(was), Some(is)) = (&old.sha256, &new.sha256)
+        && was != is
+    {
+        add(
+            format!("{request}: content with SHA-256 {was}"),
+            format!("{request}: content with SHA-256 {is}"),
+            vec!["it has the same size and other content".to_owned()],
+        );
+    }
+    if let (Some(was), Some(is)) = (&old.entries, &new.entries)
+        && was != is
+    {
+        let only = |these: &[String], those: &[String]| {
+            let names: Vec<_> = these.iter().filter(|name| !those.contains(name)).collect();
+            let first: Vec<_> = names
+                .iter()
+                .take(MAX_NAMES)
+                .map(|name| name.as_str())
+                .collect();
+            match names.len() {
+                0 => format!("{request}: nothing beside"),
+                count if count > MAX_NAMES => {
+                    format!(
+                        "{request}: {} and {} more",
+                        first.join(", "),
+                        count - MAX_NAMES
+                    )
+                }
+                _ => format!("{request}: {}", first.join(", ")),
+            }
+        };
+        let because = vec!["other names are in the listing".to_owned()];
+        add(only(was, is), only(is, was), because);
+    }
+    if old.mode != new.mode {
+        let words = |mode: &str| format!("{request}: in {mode} mode");
+        add(words(&old.mode), words(&new.mode), Vec::new());
+    }
+    if old.data_type != new.data_type {
+        let words = |data_type: &str| format!("{request}: as {data_type}");
+        add(words(&old.data_type), words(&new.data_type), Vec::new());
+    }
+}
+
+fn summary(transfer: &TransferOutline) -> String {
+    let mut text = format!("{}: {}", transfer.request, transfer.completeness);
+    if transfer.entries.is_none() {
+        text = format!("{text}, {}", units::bytes(transfer.bytes));
+    }
+    if transfer.missing_bytes > 0 {
+        text = format!("{text}, {} missing", units::bytes(transfer.missing_bytes));
+    }
+    text
+}
+
+/// Names listed in one difference.
+const MAX_NAMES: usize = 12;
+
+/// Unpaired sessions compared with each old one: similarity is quadratic in this number.
+const MAX_CANDIDATES: usize = 1000;

@@ -1,134 +1,122 @@
-//! A session without what changes by itself.
+//! Sessions reduced to facts that the same run would reproduce.
 
-use serde_json::Value;
+use super::super::wording::{StepView, session_words, word};
+use crate::model::record::{EndState, Session, StepKind, Transfer, TransferDirection};
 
-use super::super::step_text::{StepView, items, text};
-
-/// What is compared of a session.
+/// A session as a baseline compares it.
 #[derive(Clone, Debug)]
 pub(super) struct Outline {
-    /// Its id in its report.
+    /// Id of the session in its report.
     pub(super) id: u64,
     /// `session 1 (mira at ftp.example)`.
     pub(super) words: String,
-    /// Its verdict, in one line.
-    pub(super) summary: String,
-    /// What is said of it as a whole.
+    /// Text of the session's verdict.
+    pub(super) verdict: String,
+    /// Facts about the session as a whole.
     pub(super) facts: Facts,
-    /// What was asked, in order.
+    /// Requested steps, in order of time.
     pub(super) steps: Vec<StepOutline>,
-    /// What was moved, in order.
+    /// Files and listings, in order of their commands.
     pub(super) transfers: Vec<TransferOutline>,
-    /// Findings by id and title.
+    /// Id and title of each finding.
     pub(super) findings: Vec<(String, String)>,
 }
 
-/// What is said of a session as a whole.
+/// Facts about a session as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Facts {
-    /// The name that was looked up.
+    /// Name that the client looked up; `None` without a captured lookup.
     pub(super) server: Option<String>,
-    /// Who logged in.
+    /// User of the login; `None` without USER.
     pub(super) user: Option<String>,
-    /// How that came out.
+    /// Outcome of the login.
     pub(super) login: String,
-    /// The TLS version; `None` without TLS.
+    /// TLS version, `TLS` if it is unknown; `None` for a cleartext session.
     pub(super) tls: Option<String>,
-    /// Whether data was encrypted too.
+    /// Whether PROT P was in force; `None` if that is unknown or the session is not encrypted.
     pub(super) data_protected: Option<bool>,
-    /// Encrypted data connections.
+    /// Number of encrypted data connections.
     pub(super) encrypted_data: usize,
-    /// How the control connection ended.
-    pub(super) end: String,
+    /// End of the control connection.
+    pub(super) end_state: EndState,
 }
 
-/// A step.
+/// A step that the client asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct StepOutline {
-    /// Its place among all steps.
-    pub(super) place: usize,
-    /// What was asked.
-    pub(super) what: String,
-    /// `ok`.
+    /// Index among all steps of the session.
+    pub(super) index: usize,
+    /// Command and subject, by which steps of two sessions are paired.
+    pub(super) request: String,
+    /// Outcome of the step.
     pub(super) outcome: String,
-    /// The code of the answer.
-    pub(super) code: Option<u64>,
+    /// Code of the last reply; `None` without a reply.
+    pub(super) code: Option<u16>,
 }
 
-/// A transfer.
+/// A file or listing.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct TransferOutline {
-    /// Its place among all transfers.
-    pub(super) place: usize,
-    /// `RETR readme.txt`.
-    pub(super) what: String,
-    /// How the data connection was negotiated.
+    /// Index among all transfers of the session.
+    pub(super) index: usize,
+    /// `RETR readme.txt`, by which transfers of two sessions are paired.
+    pub(super) request: String,
+    /// Negotiation of the data connection.
     pub(super) mode: String,
-    /// TYPE.
+    /// TYPE in force.
     pub(super) data_type: String,
-    /// Whether it is whole.
+    /// Completeness of the transfer.
     pub(super) completeness: String,
-    /// Payload bytes.
+    /// Payload bytes captured.
     pub(super) bytes: u64,
-    /// Bytes that are missing.
-    pub(super) missing: u64,
-    /// Digest of a file; a listing has another each day.
+    /// Bytes known to be missing.
+    pub(super) missing_bytes: u64,
+    /// SHA-256 of a file; `None` for listings, whose dates change from day to day.
     pub(super) sha256: Option<String>,
-    /// Names in a listing, sorted.
+    /// Sorted names in a listing; `None` for a file.
     pub(super) entries: Option<Vec<String>>,
-    /// What completeness rests on.
+    /// Evidence for the completeness.
     pub(super) evidence: Vec<String>,
 }
 
 impl Outline {
-    pub(super) fn of(session: &Value) -> Self {
-        let id = number(session, "id");
-        let login = field(session, "login");
-        let server = field(session, "server");
-        let user = text(login, "user").map(str::to_owned);
-        let at = text(server, "name")
-            .or(text(server, "ip"))
-            .unwrap_or_default();
-        let words = match &user {
-            Some(user) => format!("session {id} ({user} at {at})"),
-            None => format!("session {id} (at {at})"),
-        };
-        let tls = session.get("tls").filter(|tls| !tls.is_null());
+    pub(super) fn of(session: &Session) -> Self {
+        let login = &session.login;
+        let tls = session.tls.as_ref();
         let steps = StepView::all(session).into_iter().enumerate();
-        let findings = items(session, "findings").iter();
+        let transfers = session.transfers.iter().enumerate();
+        let findings = session.findings.iter();
         Self {
-            id,
-            words,
-            summary: word(field(session, "verdict"), "text"),
+            id: session.id,
+            words: session_words(session),
+            verdict: session.verdict.text.clone(),
             facts: Facts {
-                server: text(server, "name").map(str::to_owned),
-                user,
-                login: word(login, "outcome"),
-                tls: tls.map(|tls| text(tls, "version").unwrap_or("TLS").to_owned()),
-                data_protected: tls.and_then(|tls| tls.get("data_protected")?.as_bool()),
-                encrypted_data: items(session, "encrypted_data").len(),
-                end: word(session, "end_state"),
+                server: session.server.name.clone(),
+                user: login.user.clone(),
+                login: word(login.outcome),
+                tls: tls.map(|tls| tls.version.clone().unwrap_or_else(|| "TLS".to_owned())),
+                data_protected: tls.and_then(|tls| tls.data_protected),
+                encrypted_data: session.encrypted_data.len(),
+                end_state: session.end_state,
             },
             steps: steps
-                .filter(|(_, step)| step.is_asked())
-                .map(|(place, step)| StepOutline::of(place, step))
+                .filter(|(_, step)| step.is_requested())
+                .map(|(index, step)| StepOutline::of(index, step))
                 .collect(),
-            transfers: items(session, "transfers")
-                .iter()
-                .enumerate()
-                .map(|(place, transfer)| TransferOutline::of(place, transfer))
+            transfers: transfers
+                .map(|(index, transfer)| TransferOutline::of(index, transfer))
                 .collect(),
             findings: findings
-                .map(|finding| (word(finding, "id"), word(finding, "title")))
+                .map(|finding| (finding.id.clone(), finding.title.clone()))
                 .collect(),
         }
     }
 
-    /// True where there is nothing to tell.
+    /// Returns true if a comparison would report nothing.
     pub(super) fn is_equal(&self, other: &Self) -> bool {
         let steps = |outline: &Self| -> Vec<_> {
             let steps = outline.steps.iter();
-            steps.map(|one| (one.what.clone(), one.code)).collect()
+            steps.map(|one| (one.request.clone(), one.code)).collect()
         };
         self.facts == other.facts
             && steps(self) == steps(other)
@@ -141,15 +129,20 @@ impl Outline {
             && ids(self) == ids(other)
     }
 
-    /// How much two sessions have in common; 0 where they are not the same session changed.
+    /// Scores the similarity of two sessions; 0 if one cannot be a changed run of the other.
     pub(super) fn likeness(&self, other: &Self) -> usize {
         let steps = self.steps.iter();
         let common = steps
-            .filter(|step| other.steps.iter().any(|one| one.what == step.what))
+            .filter(|step| other.steps.iter().any(|one| one.request == step.request))
             .count();
         let transfers = self.transfers.iter();
         let files = transfers
-            .filter(|transfer| other.transfers.iter().any(|one| one.what == transfer.what))
+            .filter(|transfer| {
+                other
+                    .transfers
+                    .iter()
+                    .any(|one| one.request == transfer.request)
+            })
             .count();
         let user = usize::from(self.facts.user.is_some() && self.facts.user == other.facts.user);
         let both_short = usize::from(self.steps.len() <= 1 && other.steps.len() <= 1);
@@ -157,76 +150,67 @@ impl Outline {
     }
 }
 
-/// Ids of findings.
+/// Returns the ids of the findings.
 pub(super) fn ids(outline: &Outline) -> Vec<&str> {
     outline.findings.iter().map(|(id, _)| id.as_str()).collect()
 }
 
 impl StepOutline {
-    fn of(place: usize, step: StepView<'_>) -> Self {
-        let what = match step.kind() {
-            "login" => "login".to_owned(),
-            "command" => match step.verb() {
-                // Another port each time.
+    fn of(index: usize, step: StepView<'_>) -> Self {
+        let request = match step.kind() {
+            StepKind::Login => "login".to_owned(),
+            StepKind::Command => match step.verb() {
+                // The announced port differs in every run.
                 Some(verb @ ("PORT" | "EPRT" | "LPRT")) => verb.to_owned(),
                 _ => step.subject().unwrap_or_default(),
             },
             kind => {
-                let verb = step.verb().unwrap_or(kind);
+                let verb = step.verb().map_or_else(|| word(kind), str::to_owned);
                 match step.subject() {
                     Some(subject) if verb != "STOU" => format!("{verb} {subject}"),
-                    _ => verb.to_owned(),
+                    _ => verb,
                 }
             }
         };
         Self {
-            place,
-            what,
-            outcome: step.outcome().to_owned(),
+            index,
+            request,
+            outcome: word(step.outcome()),
             code: step.code(),
         }
     }
 }
 
 impl TransferOutline {
-    fn of(place: usize, transfer: &Value) -> Self {
-        let verb = word(transfer, "verb");
-        let is_listing = text(transfer, "direction") == Some("listing");
-        let name = ["path", "argument"]
-            .into_iter()
-            .find_map(|name| text(transfer, name));
-        let what = match name.filter(|name| verb != "STOU" && !name.is_empty()) {
+    fn of(index: usize, transfer: &Transfer) -> Self {
+        let verb = transfer.verb.clone();
+        let is_listing = transfer.direction == TransferDirection::Listing;
+        let name = transfer.path.as_ref().or(transfer.argument.as_ref());
+        let request = match name.filter(|name| verb != "STOU" && !name.is_empty()) {
             Some(name) => format!("{verb} {name}"),
             None => verb,
         };
-        let mut entries: Vec<_> = items(transfer, "entries")
-            .iter()
-            .map(|entry| word(entry, "name"))
-            .collect();
+        let entries = transfer.entries.iter();
+        let mut entries: Vec<String> = entries.map(|entry| entry.name.to_string()).collect();
         entries.sort();
-        let evidence = items(transfer, "evidence").iter();
         Self {
-            place,
-            what,
-            mode: word(transfer, "mode"),
-            data_type: word(transfer, "data_type"),
-            completeness: word(transfer, "completeness"),
-            bytes: number(transfer, "bytes"),
-            missing: number(transfer, "missing_bytes"),
-            sha256: text(transfer, "sha256")
-                .filter(|_| !is_listing)
-                .map(str::to_owned),
+            index,
+            request,
+            mode: word(transfer.mode),
+            data_type: word(transfer.data_type),
+            completeness: word(transfer.completeness),
+            bytes: transfer.bytes,
+            missing_bytes: transfer.missing_bytes,
+            sha256: transfer.sha256.clone().filter(|_| !is_listing),
             entries: is_listing.then_some(entries),
-            evidence: evidence
-                .filter_map(|line| line.as_str().map(str::to_owned))
-                .collect(),
+            evidence: transfer.evidence.clone(),
         }
     }
 
-    /// True where there is nothing to tell.
+    /// Returns true if a comparison would report nothing.
     pub(super) fn is_equal(&self, other: &Self) -> bool {
-        let bytes = |one: &Self| (one.entries.is_none()).then_some((one.bytes, one.missing));
-        self.what == other.what
+        let bytes = |one: &Self| (one.entries.is_none()).then_some((one.bytes, one.missing_bytes));
+        self.request == other.request
             && self.mode == other.mode
             && self.data_type == other.data_type
             && self.completeness == other.completeness
@@ -234,16 +218,4 @@ impl TransferOutline {
             && self.entries == other.entries
             && bytes(self) == bytes(other)
     }
-}
-
-fn field<'v>(of: &'v Value, name: &str) -> &'v Value {
-    of.get(name).unwrap_or(&Value::Null)
-}
-
-fn word(of: &Value, name: &str) -> String {
-    text(of, name).unwrap_or_default().to_owned()
-}
-
-fn number(of: &Value, name: &str) -> u64 {
-    of.get(name).and_then(Value::as_u64).unwrap_or(0)
 }

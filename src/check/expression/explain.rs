@@ -1,31 +1,33 @@
-//! The values that an expression looks at: what is shown where it does not hold.
+//! The values that an expression reads, shown where it does not hold.
 
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use cel::{Context, Value as CelValue};
 use serde_json::Value;
 
-use super::add;
+use super::evaluate::add;
+use crate::check::constraint::shown;
 
-/// One value that an expression looked at.
+/// A value that an expression read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fact {
-    /// What it is: `login.user`, `transfers[1].completeness`.
+    /// Path of the value: `login.user`, `transfers[1].completeness`.
     pub name: String,
-    /// Its value in the report.
+    /// The value in the report.
     pub value: Value,
-    /// True where the expression wants something of it that a `null` does not have.
-    pub is_in_the_way: bool,
+    /// True for a `null` of which the expression reads a field or an item.
+    pub is_blocking_null: bool,
 }
 
-/// The objects in scope.
+/// Objects in scope.
 pub(super) struct Known<'a> {
     pub(super) object: &'a Value,
     pub(super) own_name: &'static str,
+    /// Enclosing session; `None` if the object is a session or the report.
     pub(super) session: Option<&'a Value>,
     pub(super) report: &'a Value,
 }
 
-/// The values that an expression looks at, in the order of its text; of lists only the items that matter.
+/// Returns the values that an expression reads, in the order of its text; of lists only the items that fail.
 pub(super) fn facts(
     expression: &IdedExpr,
     known: &Known<'_>,
@@ -35,7 +37,7 @@ pub(super) fn facts(
         known,
         bound: Vec::new(),
         facts: Vec::new(),
-        asks_size: false,
+        is_in_size: false,
     };
     search.expression(expression, scope);
     search.facts
@@ -43,16 +45,16 @@ pub(super) fn facts(
 
 struct Search<'a> {
     known: &'a Known<'a>,
-    /// Variables of macros: their name, what they stand for in words, and its value.
+    /// Variables of enclosing macros: name, path of the item they stand for, and the item.
     bound: Vec<(String, String, &'a Value)>,
     facts: Vec<Fact>,
-    /// The value is wanted for its size only.
-    asks_size: bool,
+    /// True inside `size(…)`: a list is shown by its length.
+    is_in_size: bool,
 }
 
 impl<'a> Search<'a> {
     fn expression(&mut self, expression: &IdedExpr, scope: &Context<'_, '_>) {
-        if self.facts.len() >= MOST {
+        if self.facts.len() >= MAX_FACTS {
             return;
         }
         if let Some((name, found)) = self.chain(expression) {
@@ -83,15 +85,15 @@ impl<'a> Search<'a> {
     }
 
     fn call(&mut self, call: &CallExpr, scope: &Context<'_, '_>) {
-        let before = self.asks_size;
-        self.asks_size = call.func_name == "size";
+        let before = self.is_in_size;
+        self.is_in_size = call.func_name == "size";
         for part in call.target.as_deref().into_iter().chain(&call.args) {
             self.expression(part, scope);
         }
-        self.asks_size = before;
+        self.is_in_size = before;
     }
 
-    /// The items of a list for which the body does not hold; where it holds for none, all of them.
+    /// Adds the items of a list for which the body of the macro is not true.
     fn comprehension(&mut self, of: &ComprehensionExpr, scope: &Context<'_, '_>) {
         let Some((name, Found::Value(Value::Array(items)))) = self.chain(&of.iter_range) else {
             self.expression(&of.iter_range, scope);
@@ -105,7 +107,7 @@ impl<'a> Search<'a> {
             return;
         };
         for (index, item) in items.iter().enumerate() {
-            if self.facts.len() >= MOST {
+            if self.facts.len() >= MAX_FACTS {
                 return;
             }
             let mut inner = scope.new_inner_scope();
@@ -120,7 +122,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The value of a name with fields and indices behind it.
+    /// Resolves a name followed by fields and indices; `None` for any other expression.
     fn chain(&self, expression: &IdedExpr) -> Option<(String, Found<'a>)> {
         match &expression.expr {
             Expr::Ident(name) => {
@@ -168,17 +170,17 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn add(&mut self, name: String, value: &Value, is_in_the_way: bool) {
+    fn add(&mut self, name: String, value: &Value, is_blocking_null: bool) {
         let fact = match value {
-            Value::Array(items) if self.asks_size => Fact {
+            Value::Array(items) if self.is_in_size => Fact {
                 name: format!("size({name})"),
                 value: items.len().into(),
-                is_in_the_way,
+                is_blocking_null,
             },
             _ => Fact {
                 name,
                 value: value.clone(),
-                is_in_the_way,
+                is_blocking_null,
             },
         };
         if !self.facts.iter().any(|known| known.name == fact.name) {
@@ -187,14 +189,15 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Result of a lookup.
 enum Found<'a> {
-    /// What is there.
+    /// Value at the path.
     Value(&'a Value),
-    /// There is nothing to look into: what is null.
+    /// Path of the null on the way.
     Null(String),
 }
 
-/// What is asked of each item: the macros fold it into what was found so far.
+/// Returns the condition that a macro evaluates for each item: the argument beside its accumulator.
 fn body(of: &ComprehensionExpr) -> Option<&IdedExpr> {
     match &of.loop_step.expr {
         Expr::Call(call) => call
@@ -205,7 +208,75 @@ fn body(of: &ComprehensionExpr) -> Option<&IdedExpr> {
     }
 }
 
-/// Values that are told; a person looks at the first ones.
-const MOST: usize = 8;
+/// Renders values as `login.user is "mira", tls is null`; those of more than two items of a list are grouped.
+pub(crate) fn fact_words(facts: &[Fact]) -> String {
+    let mut words: Vec<(String, Vec<String>)> = Vec::new();
+    let of_list = |fact: &Fact| without_index(&fact.name);
+    for fact in facts {
+        let list = of_list(fact).filter(|list| {
+            let same = facts
+                .iter()
+                .filter(|other| of_list(other).as_ref() == Some(list));
+            same.count() > MAX_SINGLE_ITEMS
+        });
+        let name = list.unwrap_or_else(|| fact.name.clone());
+        let value = match &fact.value {
+            Value::Object(_) => "there".to_owned(),
+            value => shown(value),
+        };
+        match words.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, values)) => values.push(value),
+            None => words.push((name, vec![value])),
+        }
+    }
+    let words = words.into_iter().map(|(name, values)| match values.len() {
+        1 => format!("{name} is {}", values.join("")),
+        _ => format!("{name} are {}", values.join(", ")),
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
+/// Returns `steps[].kind` for `steps[3].kind`; `None` for a path without an index.
+fn without_index(name: &str) -> Option<String> {
+    let (list, rest) = name.split_once('[')?;
+    let (_, field) = rest.split_once(']')?;
+    Some(format!("{list}[]{field}"))
+}
+
+/// Values shown of one expression.
+const MAX_FACTS: usize = 8;
 
 static EMPTY: Value = Value::Array(Vec::new());
+
+/// Items of a list shown one by one.
+const MAX_SINGLE_ITEMS: usize = 2;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn more_than_two_items_of_a_list_are_grouped() {
+        let fact = |name: &str, value: &str| Fact {
+            name: name.to_owned(),
+            value: json!(value),
+            is_blocking_null: false,
+        };
+        let mut facts = vec![
+            fact("login.user", "a"),
+            fact("steps[0].kind", "dns"),
+            fact("steps[1].kind", "login"),
+        ];
+        assert_eq!(
+            fact_words(&facts),
+            "login.user is \"a\", steps[0].kind is \"dns\", steps[1].kind is \"login\""
+        );
+        facts.push(fact("steps[2].kind", "quit"));
+        assert_eq!(
+            fact_words(&facts),
+            "login.user is \"a\", steps[].kind are \"dns\", \"login\", \"quit\""
+        );
+    }
+}

@@ -1,25 +1,22 @@
-//! CEL expressions over the report's objects; the only folder that names the CEL crate.
+//! CEL expressions over the objects of the report; the only folder that names the CEL crate.
 //!
-//! In scope are the fields of the object itself, and the object by its own name; where a whole report is at hand also `report`
-//! and the `session` around it. A name that is not there is an error before anything is read. What stumbles over a `null`
-//! while it runs is false for a condition, and fails an assertion, which names the field.
+//! In scope are the fields of the object, the object under its own name and, if the whole report is available, `report`
+//! and the enclosing `session`. An unknown name is an error before any capture is read. An expression that reads a
+//! field of
+//! `null` is false as a condition and fails as an assertion, which names the null field.
 //!
 //! ```text
-//! text -> depth -> syntax -> names (kinds, operators) -> meter -> Expression
+//! text -> syntax (limits, parser) -> names (schema) -> types -> metered code = Expression
 //! Expression -> is_true                     conditions
-//!            \-> prepared -> judge, explain   assertions, with what was found
+//!            \-> Prepared -> judge, explain   assertions, with the values they read
 //! ```
 
-mod depth;
+mod evaluate;
 mod explain;
-mod kinds;
-mod meter;
 mod names;
-mod operators;
-mod prepared;
 mod syntax;
+mod types;
 
-use std::collections::HashMap;
 use std::fmt;
 
 use cel::common::ast::IdedExpr;
@@ -27,15 +24,15 @@ use cel::{Context, Value};
 use serde::Serialize;
 
 use super::vocabulary::Vocabulary;
-use depth::{DEEPEST, bracket_depth, depth};
-pub(super) use meter::GIVEN_UP;
-use meter::{Meter, metered};
+use evaluate::{Meter, add, metered};
 use names::{NameCheck, Uses};
+use syntax::{MAX_DEPTH, bracket_depth, depth};
 
+pub(super) use evaluate::{GIVEN_UP, Judgement, Prepared};
 pub use explain::Fact;
-pub(super) use prepared::{Judgement, Prepared};
+pub(super) use explain::fact_words;
 
-/// What an expression is about.
+/// The kind of object that an expression is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// A session.
@@ -48,47 +45,47 @@ pub enum Scope {
     Finding,
     /// The whole report.
     Capture,
-    /// An event, as it is a line of NDJSON.
+    /// An event: a line of NDJSON.
     Event,
 }
 
-/// A mistake in an expression.
+/// Syntax, name or type error in an expression.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct Error {
-    /// What is wrong.
+    /// Message without the position.
     pub(super) message: String,
-    /// The expression, in which the place is shown.
+    /// The expression, for the position in the message.
     text: String,
-    /// Where, in characters from 0, if it is at one place.
+    /// Offset in characters; `None` if the error concerns the whole expression.
     pub(super) at: Option<usize>,
-    /// How many characters of it are meant.
+    /// Number of characters to mark.
     pub(super) length: usize,
-    /// What to do.
+    /// Correction; `None` if none is known.
     pub(super) hint: Option<String>,
 }
 
-/// An expression that can be held against objects.
+/// A compiled expression.
 #[derive(Debug)]
 pub struct Expression {
-    /// What is run: it counts its steps.
+    /// Code that counts the items it visits.
     code: IdedExpr,
     meter: Meter,
     scope: Scope,
-    /// It uses the object as a whole.
+    /// True if the object is read under its own name.
     uses_object: bool,
-    /// The fields of the object that it uses, so that only these are converted.
+    /// Fields of the object that are read: only these are converted to CEL values.
     names: Vec<String>,
-    /// What it uses of the objects around.
-    around: Vec<(&'static str, Uses)>,
+    /// Parts of enclosing objects that are read.
+    enclosing: Vec<(&'static str, Uses)>,
 }
 
 impl Expression {
-    /// Takes a text apart and checks every name in it. Only the object itself is in scope.
+    /// Compiles an expression with only the object in scope, and checks names and types.
     pub fn compile(text: &str, scope: Scope) -> Result<Self, Error> {
         Self::compile_with(text, &Vocabulary::new(scope))
     }
 
-    /// The same with the whole report in scope, and for transfers and steps their session.
+    /// Compiles an expression with the whole report in scope and, for transfers and steps, their session.
     pub fn compile_in_report(text: &str, scope: Scope) -> Result<Self, Error> {
         Self::compile_with(text, &Vocabulary::in_report(scope))
     }
@@ -102,7 +99,7 @@ impl Expression {
             length: 1,
             hint: None,
         };
-        if text.len() > LONGEST {
+        if text.len() > MAX_LENGTH {
             let cut = text.chars().take(40).collect::<String>();
             return Err(Error {
                 text: format!("{cut}…"),
@@ -110,20 +107,20 @@ impl Expression {
             });
         }
         let too_deep = || mistake("the expression is nested deeper than 32 levels");
-        if bracket_depth(text) > DEEPEST {
+        if bracket_depth(text) > MAX_DEPTH {
             return Err(too_deep());
         }
-        let program = syntax::parse(text).map_err(|unreadable| Error {
-            at: unreadable.at,
-            hint: unreadable.hint,
-            ..mistake(&unreadable.message)
+        let program = syntax::parse(text).map_err(|error| Error {
+            at: error.at,
+            hint: error.hint,
+            ..mistake(&error.message)
         })?;
-        if depth(program.expression(), 0) > DEEPEST {
+        if depth(program.expression(), 0) > MAX_DEPTH {
             return Err(too_deep());
         }
         let mut check = NameCheck::new(words, &program, text);
         check.condition(program.expression())?;
-        let around = check.into_uses();
+        let enclosing = check.into_uses();
         let used = program.references();
         let names = words
             .names(words.object())
@@ -139,11 +136,11 @@ impl Expression {
             scope,
             uses_object: used.has_variable(scope.name()),
             names,
-            around,
+            enclosing,
         })
     }
 
-    /// Whether it is true of `object`; what fails while it runs, and what is no truth value, is false.
+    /// Evaluates the expression for `object`; false also if evaluation fails or exceeds the work limit.
     #[must_use]
     pub fn is_true(&self, object: &impl Serialize) -> bool {
         let Ok(fields) = serde_json::to_value(object) else {
@@ -157,10 +154,10 @@ impl Expression {
         matches!(result, Ok(Value::Bool(true))) && !self.meter.gives_up()
     }
 
-    /// Puts what it uses of `object` into scope.
+    /// Adds the parts of `object` that are read to the scope.
     fn put(&self, object: &serde_json::Value, context: &mut Context<'_, '_>) {
         for name in &self.names {
-            // A field that is left out where it says nothing is null to an expression.
+            // Fields that the report omits when empty are null to an expression, not missing.
             let field = object.get(name).unwrap_or(&serde_json::Value::Null);
             add(context, name, field);
         }
@@ -171,7 +168,7 @@ impl Expression {
 }
 
 impl Scope {
-    /// The name of the object in expressions.
+    /// Returns the name of the object in expressions.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Session => "session",
@@ -202,36 +199,8 @@ impl fmt::Display for Error {
     }
 }
 
-/// Puts a value of the report into scope.
-fn add(context: &mut Context<'_, '_>, name: &str, value: &serde_json::Value) {
-    context.add_variable_from_value(name, value_of(value));
-}
-
-/// A value of the report as a value of CEL. Whole numbers are `int`, as those written in expressions are: CEL does not
-/// calculate with an `int` and a `uint`.
-fn value_of(value: &serde_json::Value) -> Value {
-    use serde_json::Value as Json;
-    match value {
-        Json::Null => Value::Null,
-        Json::Bool(flag) => Value::Bool(*flag),
-        Json::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
-            (Some(number), ..) => Value::Int(number),
-            (None, Some(number), _) => Value::UInt(number),
-            (None, None, Some(number)) => Value::Float(number),
-            (None, None, None) => Value::Null,
-        },
-        Json::String(text) => text.clone().into(),
-        Json::Array(items) => items.iter().map(value_of).collect::<Vec<_>>().into(),
-        Json::Object(fields) => fields
-            .iter()
-            .map(|(name, field)| (name.clone(), value_of(field)))
-            .collect::<HashMap<_, _>>()
-            .into(),
-    }
-}
-
 /// Bytes of an expression.
-const LONGEST: usize = 4096;
+const MAX_LENGTH: usize = 4096;
 
 #[cfg(test)]
 mod tests;

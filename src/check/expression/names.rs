@@ -1,4 +1,4 @@
-//! Looks up every name of an expression before it runs, and whether its parts fit together.
+//! Lookup of every name of an expression in the schema of the report, before it runs.
 
 use std::collections::BTreeSet;
 
@@ -6,26 +6,25 @@ use cel::Program;
 use cel::common::ast::{CallExpr, ComprehensionExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
 use serde_json::Value;
 
-use super::kinds::{Basic, Kind, words_of};
-use super::operators::{self, Wrong};
+use super::types::{self, Basic, Kind, TypeError, words_of};
 use super::{Error, Vocabulary};
 use crate::check::vocabulary::nearest;
 
-/// What is used of an object around the one an expression is about.
+/// The part of an enclosing object that an expression reads, so that only this is converted to CEL values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Uses {
-    /// Nothing but these fields.
+    /// These fields only.
     Fields(BTreeSet<String>),
-    /// The object as it is.
+    /// The whole object.
     Whole,
 }
 
-/// Checks names against a vocabulary, and remembers what is used of the objects around.
+/// Checks names against a vocabulary and records which fields of enclosing objects are read.
 pub(super) struct NameCheck<'a> {
     words: &'a Vocabulary,
     program: &'a Program,
     text: &'a str,
-    /// Variables of macros such as `all`, and the kind of what they stand for.
+    /// Variables of enclosing macros such as `all`, with the type of the items they stand for.
     bound: Vec<(String, Kind<'a>)>,
     uses: Vec<(&'static str, Uses)>,
 }
@@ -41,18 +40,18 @@ impl<'a> NameCheck<'a> {
         }
     }
 
-    /// What the expression uses of the objects around.
+    /// Returns the parts of enclosing objects that the expression reads, by the name of the object.
     pub(super) fn into_uses(self) -> Vec<(&'static str, Uses)> {
         self.uses
     }
 
-    /// Checks an expression that is true or false.
+    /// Checks an expression that must be boolean.
     pub(super) fn condition(&mut self, expression: &'a IdedExpr) -> Result<(), Error> {
         let kind = self.expression(expression)?;
-        operators::flag(&(expression, kind), self.words).map_err(|wrong| self.wrong(&wrong))
+        types::flag(&(expression, kind), self.words).map_err(|error| self.type_error(&error))
     }
 
-    /// Checks an expression, and tells the kind of its value.
+    /// Checks an expression and returns its type.
     fn expression(&mut self, expression: &'a IdedExpr) -> Result<Kind<'a>, Error> {
         match &expression.expr {
             Expr::Ident(name) => self.name(name, None, expression.id),
@@ -100,9 +99,9 @@ impl<'a> NameCheck<'a> {
             });
         }
         if name.starts_with(|first: char| first.is_ascii_alphabetic())
-            && operators::function_names().all(|known| known != name)
+            && types::function_names().all(|known| known != name)
         {
-            let all: Vec<_> = operators::function_names()
+            let all: Vec<_> = types::function_names()
                 .chain(MACROS.iter().copied())
                 .collect();
             let hint = nearest(all.iter().copied(), name).map_or_else(
@@ -129,7 +128,7 @@ impl<'a> NameCheck<'a> {
                 _ => Ok(of.1.clone().items(self.words)),
             };
         }
-        operators::call(call, &parts, self.words).map_err(|wrong| self.wrong(&wrong))
+        types::call(call, &parts, self.words).map_err(|error| self.type_error(&error))
     }
 
     fn comprehension(&mut self, of: &'a ComprehensionExpr) -> Result<Kind<'a>, Error> {
@@ -158,7 +157,7 @@ impl<'a> NameCheck<'a> {
             self.expression(part)?;
         }
         self.expression(&of.loop_step)?;
-        // What a `map` or `filter` puts into its list.
+        // The item that a `map` or `filter` appends decides the type of the resulting list.
         let gathered = gathered(&of.loop_step).map(|item| self.expression(item));
         self.bound.truncate(before);
         Ok(match (&of.accu_init.expr, gathered) {
@@ -168,7 +167,7 @@ impl<'a> NameCheck<'a> {
         })
     }
 
-    /// A name that stands alone, or of which a field is selected.
+    /// Resolves a name; `field` is the field selected from it, if any.
     fn name(&mut self, name: &str, field: Option<&str>, id: u64) -> Result<Kind<'a>, Error> {
         if let Some((_, kind)) = self.bound.iter().rev().find(|(bound, _)| bound == name) {
             return Ok(kind.clone());
@@ -180,14 +179,14 @@ impl<'a> NameCheck<'a> {
         if name == self.words.scope().name() {
             return Ok(Kind::Field(object));
         }
-        if let Some((name, schema)) = self.words.around(name) {
+        if let Some((name, schema)) = self.words.enclosing(name) {
             self.note(name, field);
             return Ok(Kind::Field(schema));
         }
         Err(self.unknown(object, name, id))
     }
 
-    /// A field of an object.
+    /// Resolves a field of an object.
     fn field(
         &self,
         (part, of): &(&'a IdedExpr, Kind<'a>),
@@ -218,7 +217,7 @@ impl<'a> NameCheck<'a> {
         }
     }
 
-    /// Remembers that an object around is used.
+    /// Records that an enclosing object is read.
     fn note(&mut self, name: &'static str, field: Option<&str>) {
         if !self.uses.iter().any(|(used, _)| *used == name) {
             self.uses.push((name, Uses::Fields(BTreeSet::new())));
@@ -244,28 +243,28 @@ impl<'a> NameCheck<'a> {
         Error {
             message: format!("there is no {name}"),
             text: self.text.to_owned(),
-            // A selection is placed at its dot; the name that is meant stands behind it.
+            // CEL locates a selection at its dot; the name follows it.
             at: self.place_of(name, start),
             length: name.chars().count(),
             hint: Some(hint),
         }
     }
 
-    fn wrong(&self, wrong: &Wrong<'_>) -> Error {
+    fn type_error(&self, error: &TypeError<'_>) -> Error {
         Error {
-            hint: wrong.hint.clone(),
-            ..self.mistake(wrong.message.clone(), wrong.part)
+            hint: error.hint.clone(),
+            ..self.mistake(error.message.clone(), error.part)
         }
     }
 
-    /// A mistake at a part of the text.
+    /// Builds an error at a part of the text.
     fn mistake(&self, message: String, part: &IdedExpr) -> Error {
         let first = first_of(part);
         let mut at = self.offset(first.id);
         if let Expr::Call(call) = &first.expr
             && call.func_name.starts_with(char::is_alphabetic)
         {
-            // A call is placed at its bracket; its name stands before it.
+            // CEL locates a call at its bracket; the name precedes it.
             at = at.map(|at| at.saturating_sub(call.func_name.chars().count()));
         }
         let shown = words_of(part);
@@ -284,7 +283,7 @@ impl<'a> NameCheck<'a> {
         }
     }
 
-    /// Where a name stands, from a place on, else anywhere.
+    /// Returns the offset of a name at or after `start`, else anywhere; `None` if it does not occur.
     fn place_of(&self, name: &str, start: Option<usize>) -> Option<usize> {
         let from = |start: usize| {
             let rest: String = self.text.chars().skip(start).collect();
@@ -294,14 +293,14 @@ impl<'a> NameCheck<'a> {
         start.and_then(from).or_else(|| from(0))
     }
 
-    /// Where a part stands, in characters.
+    /// Returns the offset of a part in characters; `None` for parts that macros generate.
     fn offset(&self, id: u64) -> Option<usize> {
         let place = self.program.source_info().offset_for(id);
         place.map(|(start, _)| start as usize)
     }
 }
 
-/// The part of an expression that stands first in its text.
+/// Returns the part of an expression that comes first in its text.
 fn first_of(expression: &IdedExpr) -> &IdedExpr {
     match &expression.expr {
         Expr::Select(select) => first_of(&select.operand),
@@ -321,7 +320,7 @@ fn first_of(expression: &IdedExpr) -> &IdedExpr {
     }
 }
 
-/// What a `map` or `filter` adds to its list at each step: `@result + [item]`.
+/// Returns the item that a `map` or `filter` appends at each step (`@result + [item]`); `None` for other macros.
 fn gathered(step: &IdedExpr) -> Option<&IdedExpr> {
     let Expr::Call(call) = &step.expr else {
         return None;
@@ -336,5 +335,5 @@ fn gathered(step: &IdedExpr) -> Option<&IdedExpr> {
     }
 }
 
-/// Macros, which the parser knows where they are given what they take.
+/// Macros, which the parser expands if their arguments are right; a call left over has wrong ones.
 const MACROS: &[&str] = &["all", "exists", "exists_one", "filter", "map", "has"];

@@ -1,32 +1,36 @@
-//! Takes the text of an expression apart; what cannot be read is told in words of the language that people write.
+//! Parsing within limits, with syntax errors in the words of people who write conditions, not of a parser generator.
 
 use std::thread;
 
 use cel::Program;
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 
-/// Why a text is no expression.
+/// A syntax error.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Unreadable {
+pub(super) struct SyntaxError {
     pub(super) message: String,
-    /// Where, in characters from 0.
+    /// Offset in characters; `None` if the parser reports no position.
     pub(super) at: Option<usize>,
+    /// Correction; `None` if none is known.
     pub(super) hint: Option<String>,
 }
 
-/// Parses on a stack of its own: the parser goes down one level for each operator.
-pub(super) fn parse(text: &str) -> Result<Program, Unreadable> {
-    let plain = |message: String| Unreadable {
+/// Parses an expression.
+pub(super) fn parse(text: &str) -> Result<Program, SyntaxError> {
+    let plain = |message: String| SyntaxError {
         message,
         at: None,
         hint: None,
     };
     if text.trim().is_empty() {
-        return Err(Unreadable {
+        return Err(SyntaxError {
             hint: Some("write such as login.user == \"mira\"".to_owned()),
             ..plain("there is no expression".to_owned())
         });
     }
     let owned = text.to_owned();
+    // The parser recurses once per operator, also in flat chains such as `a + b + c`, which `bracket_depth` does not
+    // see.
     let worker = thread::Builder::new()
         .stack_size(PARSER_STACK)
         .spawn(move || Program::compile(&owned));
@@ -37,22 +41,22 @@ pub(super) fn parse(text: &str) -> Result<Program, Unreadable> {
             let first = errors.errors.first();
             let message = first.map_or("it cannot be read", |error| error.msg.as_str());
             let at = first.and_then(|error| offset(text, error.pos));
-            Err(told(text, message, at))
+            Err(reworded(text, message, at))
         }
         Err(_) => Err(plain("the expression cannot be read".to_owned())),
     }
 }
 
-/// What the parser says, by what stands at the place.
-fn told(text: &str, message: &str, at: Option<usize>) -> Unreadable {
+/// Rewords a parser message by the text at its position.
+fn reworded(text: &str, message: &str, at: Option<usize>) -> SyntaxError {
     let message = message.lines().next().unwrap_or_default();
-    // The parser lists every token that it would have taken.
+    // The rest is a list of every token that the grammar allows here.
     let message = message.split(" expecting ").next().unwrap_or_default();
     let message = message.trim_start_matches("Syntax error: ");
     let rest: String = text.chars().skip(at.unwrap_or(0)).collect();
     let rest = rest.trim_start();
     let before: String = text.chars().take(at.unwrap_or(0)).collect();
-    let make = |message: String, hint: Option<&str>| Unreadable {
+    let make = |message: String, hint: Option<&str>| SyntaxError {
         message,
         at,
         hint: hint.map(str::to_owned),
@@ -107,7 +111,7 @@ fn told(text: &str, message: &str, at: Option<usize>) -> Unreadable {
     make(format!("{first} does not belong here"), None)
 }
 
-/// The character at a line and column, both from 1.
+/// Converts a line and column, both from 1, to an offset in characters; `None` before the text.
 fn offset(text: &str, (line, column): (isize, isize)) -> Option<usize> {
     let line = usize::try_from(line.checked_sub(1)?).ok()?;
     let column = usize::try_from(column.checked_sub(1)?).ok()?;
@@ -115,10 +119,62 @@ fn offset(text: &str, (line, column): (isize, isize)) -> Option<usize> {
     Some(before.map(|line| line.chars().count()).sum::<usize>() + column)
 }
 
-/// What is missing at the end.
+/// Returns the deepest nesting of brackets, or longest run of prefix operators, in an unparsed text.
+///
+/// Checked before parsing: the parser itself recurses, so that a hostile text could exhaust even its own stack.
+pub(super) fn bracket_depth(text: &str) -> usize {
+    let mut depth: usize = 0;
+    let mut deepest = 0;
+    let mut prefixes: usize = 0;
+    for character in text.chars() {
+        match character {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '!' | '-' => prefixes += 1,
+            ' ' | '\t' | '\n' => continue,
+            _ => prefixes = 0,
+        }
+        deepest = deepest.max(depth).max(prefixes);
+    }
+    deepest
+}
+
+/// Returns the depth of a parsed expression that is `above` levels deep already.
+pub(super) fn depth(expression: &IdedExpr, above: usize) -> usize {
+    let here = above + 1;
+    // Such an expression is refused: its full depth is of no interest and may not fit on this stack.
+    if here > MAX_DEPTH {
+        return here;
+    }
+    let of = |child: &IdedExpr| depth(child, here);
+    match &expression.expr {
+        Expr::Select(select) => of(&select.operand),
+        Expr::Call(call) => call
+            .args
+            .iter()
+            .chain(call.target.as_deref())
+            .map(of)
+            .max()
+            .unwrap_or(here),
+        Expr::List(list) => list.elements.iter().map(of).max().unwrap_or(here),
+        Expr::Map(map) => map
+            .entries
+            .iter()
+            .map(|entry| match &entry.expr {
+                EntryExpr::MapEntry(entry) => of(&entry.key).max(of(&entry.value)),
+                EntryExpr::StructField(_) => here,
+            })
+            .max()
+            .unwrap_or(here),
+        Expr::Comprehension(all) => of(&all.iter_range).max(of(&all.loop_step)),
+        _ => here,
+    }
+}
+
+/// Closing signs that may be missing at the end.
 const CLOSING: &[(&str, &str)] = &[("')'", "a ) is missing"), ("']'", "a ] is missing")];
 
-/// Signs of other languages, and what CEL has for them.
+/// Operators and quotes of other languages, with their CEL counterparts.
 const SIGNS: &[(&str, &str)] = &[
     ("=~", "write text.matches(\"…\")"),
     ("=>", "write >="),
@@ -132,7 +188,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("’", "texts stand between \" or '"),
 ];
 
-/// Words of other languages, and what CEL has for them.
+/// Keywords of other languages, with their CEL counterparts.
 const WORDS: &[(&str, &str)] = &[
     ("and", "write &&"),
     ("AND", "write &&"),
@@ -145,5 +201,8 @@ const WORDS: &[(&str, &str)] = &[
     ("contains", "write text.contains(\"…\")"),
 ];
 
-/// Enough for the deepest expression of the longest text.
+/// Bytes of the parser's stack: enough for 4 KiB of operators.
 const PARSER_STACK: usize = 64 << 20;
+
+/// Levels of nesting that an expression may have.
+pub(super) const MAX_DEPTH: usize = 32;

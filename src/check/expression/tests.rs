@@ -1,4 +1,4 @@
-//! What expressions mean, and how their mistakes are told.
+//! Meaning of expressions, and the messages for errors in them.
 
 use serde_json::json;
 
@@ -17,7 +17,7 @@ fn mistake(text: &str) -> String {
 }
 
 #[test]
-fn fields_stand_in_scope_and_behind_the_name_of_the_object() {
+fn fields_are_in_scope_alone_and_behind_the_name_of_the_object() {
     let session = json!({
         "id": 7, "login": {"user": "bob", "password": null}, "dns": null, "start": "2026-01-02T00:00:00Z",
         "transfers": [{"name": "a.zip", "bytes": 10}, {"name": "b.txt", "bytes": 2_000_000}]
@@ -46,7 +46,7 @@ fn fields_stand_in_scope_and_behind_the_name_of_the_object() {
 }
 
 #[test]
-fn an_unknown_name_is_shown_with_the_nearest_there_is() {
+fn unknown_name_is_reported_with_the_nearest_known_one() {
     let text = mistake("login.usr == 'bob'");
     assert_eq!(
         text,
@@ -59,7 +59,7 @@ fn an_unknown_name_is_shown_with_the_nearest_there_is() {
 }
 
 #[test]
-fn what_cannot_be_read_is_shown_with_its_place() {
+fn syntax_errors_are_reported_with_their_position() {
     assert_eq!(
         mistake("login.user =="),
         "the expression ends too early at column 14 of login.user =="
@@ -100,7 +100,7 @@ fn what_cannot_be_read_is_shown_with_its_place() {
 }
 
 #[test]
-fn what_does_not_fit_together_is_told_before_anything_is_read() {
+fn type_errors_are_reported_before_evaluation() {
     for (text, message) in [
         (
             "login.user",
@@ -168,7 +168,7 @@ fn what_does_not_fit_together_is_told_before_anything_is_read() {
         let found = mistake(text);
         assert!(found.contains(message), "{text}: {found}");
     }
-    // What is null for some sessions, what is of no known kind, and both kinds of numbers fit.
+    // Fields that may be null, parts of unknown type, and both types of numbers pass.
     for text in [
         "tls == null || tls.version != null",
         "duration < 5 && id < 2.5 && id == 1.0",
@@ -187,22 +187,22 @@ fn what_does_not_fit_together_is_told_before_anything_is_read() {
 }
 
 #[test]
-fn lists_within_lists_end() {
+fn nested_lists_stop_at_the_work_limit() {
     let steps: Vec<_> = (0..3000).map(|number| json!({"number": number})).collect();
     let session = json!({"id": 1, "steps": steps});
     let text = "steps.all(a, steps.all(b, steps.exists(c, c.number > a.number + b.number + 9000)))";
     let expression = Expression::compile(text, Scope::Session).expect(text);
     let report = json!({});
     let judged = Prepared::new(&expression, &report).judge(&session, None);
-    // One walk through the last list is false, and that is all it takes.
+    // The first pass over the innermost list decides: `all` stops at the first false.
     assert!(matches!(judged, Judgement::False(_)), "{judged:?}");
     let text = "steps.all(a, steps.all(b, a.number >= 0))";
     let expression = Expression::compile(text, Scope::Session).expect(text);
     let prepared = Prepared::new(&expression, &report);
     assert!(!prepared.is_true(&session, None));
     assert!(prepared.has_given_up());
-    let Judgement::Stumbled(cause, _) = prepared.judge(&session, None) else {
-        panic!("it is told");
+    let Judgement::Undecided(cause, _) = prepared.judge(&session, None) else {
+        panic!("the limit is not exceeded");
     };
     assert!(cause.contains("too much work"), "{cause}");
     // One list after another is no such work, however many objects there are.
@@ -214,7 +214,7 @@ fn lists_within_lists_end() {
 }
 
 #[test]
-fn long_and_deep_expressions_are_refused() {
+fn expressions_beyond_the_length_or_depth_limit_are_refused() {
     assert!(mistake(&"a".repeat(5000)).contains("4 KiB"));
     assert!(mistake(&format!("{}1{}", "(".repeat(40), ")".repeat(40))).contains("32 levels"));
     assert!(mistake(&format!("{}true", "!".repeat(2000))).contains("32 levels"));
@@ -230,7 +230,7 @@ fn judged(text: &str, scope: Scope, object: &serde_json::Value) -> Judgement {
 }
 
 fn facts(judgement: Judgement) -> Vec<(String, serde_json::Value)> {
-    let (Judgement::False(facts) | Judgement::Stumbled(_, facts)) = judgement else {
+    let (Judgement::False(facts) | Judgement::Undecided(_, facts)) = judgement else {
         return Vec::new();
     };
     facts
@@ -240,7 +240,7 @@ fn facts(judgement: Judgement) -> Vec<(String, serde_json::Value)> {
 }
 
 #[test]
-fn the_report_and_the_session_around_are_in_scope_where_they_are_at_hand() {
+fn report_and_enclosing_session_are_in_scope_of_a_transfer() {
     let transfer = json!({"id": 1, "bytes": 5});
     for text in [
         "session.login.user == 'bob' && bytes == 5",
@@ -264,35 +264,35 @@ fn the_report_and_the_session_around_are_in_scope_where_they_are_at_hand() {
 }
 
 #[test]
-fn what_is_false_tells_the_values_that_it_looked_at() {
+fn false_assertion_lists_the_values_that_it_read() {
     let session = json!({
         "login": {"user": "eve", "outcome": "accepted"}, "tls": null,
         "transfers": [{"bytes": 5, "connection": null}, {"bytes": 500, "connection": {"close": "fin"}}]
     });
-    let told = facts(judged(
+    let found = facts(judged(
         "login.user == 'bob' || tls != null",
         Scope::Session,
         &session,
     ));
     assert_eq!(
-        told,
+        found,
         [
             ("login.user".to_owned(), json!("eve")),
             ("tls".to_owned(), json!(null))
         ]
     );
-    let told = facts(judged(
+    let found = facts(judged(
         "transfers.all(t, t.bytes > 100)",
         Scope::Session,
         &session,
     ));
-    assert_eq!(told, [("transfers[0].bytes".to_owned(), json!(5))]);
-    let told = facts(judged("size(transfers) > 5", Scope::Session, &session));
-    assert_eq!(told, [("size(transfers)".to_owned(), json!(2))]);
+    assert_eq!(found, [("transfers[0].bytes".to_owned(), json!(5))]);
+    let found = facts(judged("size(transfers) > 5", Scope::Session, &session));
+    assert_eq!(found, [("size(transfers)".to_owned(), json!(2))]);
 }
 
 #[test]
-fn a_null_in_the_way_is_named() {
+fn null_that_blocks_evaluation_is_named() {
     let session =
         json!({"tls": null, "transfers": [{"connection": {"close": "fin"}}, {"connection": null}]});
     for (text, cause) in [
@@ -303,8 +303,8 @@ fn a_null_in_the_way_is_named() {
         ),
         ("session.dns.response_time < 0.5", "session.dns is null"),
     ] {
-        let Judgement::Stumbled(found, _) = judged(text, Scope::Session, &session) else {
-            panic!("{text} does not stumble");
+        let Judgement::Undecided(found, _) = judged(text, Scope::Session, &session) else {
+            panic!("{text} is decided");
         };
         assert_eq!(found, cause, "{text}");
     }

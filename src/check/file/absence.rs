@@ -1,26 +1,29 @@
-//! What must not be there: commands by their verb, steps by their kind, findings by their id.
+//! Items that must be absent: commands by their verb, steps by their kind, findings by their id.
 
 use super::super::vocabulary::nearest;
+use super::super::wording::word;
+use super::steps::step_kind;
+use crate::model::record::StepKind;
 
-/// Something that must not be there.
+/// An item that must be absent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Absence {
-    /// A command, by its verb.
+    /// Command with this verb.
     Command(String),
-    /// A step, by its kind.
-    Step(String),
-    /// A finding, by its id.
+    /// Step of this kind.
+    Step(StepKind),
+    /// Finding with this id.
     Finding(String),
 }
 
 impl Absence {
-    /// From a word; what is wrong with it and what to write, otherwise.
-    pub(super) fn read(word: &str, kinds: &[&str]) -> Result<Self, (String, String)> {
+    /// Parses an item of `absent`; the error is a message and a hint.
+    pub(super) fn parse(word: &str, kinds: &[&str]) -> Result<Self, (String, String)> {
         if word.chars().any(char::is_uppercase) {
             return verb(word).map(Self::Command);
         }
-        if kinds.contains(&word) {
-            return Ok(Self::Step(word.to_owned()));
+        if let Some(kind) = step_kind(word) {
+            return Ok(Self::Step(kind));
         }
         if FINDINGS.contains(&word) {
             return Ok(Self::Finding(word.to_owned()));
@@ -42,18 +45,18 @@ impl Absence {
         Err((format!("there is no step and no finding {word}"), hint))
     }
 
-    /// In words, after "no".
+    /// Renders the item as it follows "no" in a message.
     #[must_use]
     pub fn words(&self) -> String {
         match self {
             Self::Command(verb) => verb.clone(),
-            Self::Step(kind) => format!("{kind} step"),
+            Self::Step(kind) => format!("{} step", word(kind)),
             Self::Finding(id) => id.clone(),
         }
     }
 }
 
-/// A verb that is known; one that is not would be absent for ever, unnoticed.
+/// Checks that a verb is known: a misspelled one would be absent forever, and its expectation always pass.
 pub(super) fn verb(word: &str) -> Result<String, (String, String)> {
     if VERBS.contains(&word) {
         return Ok(word.to_owned());
@@ -66,7 +69,7 @@ pub(super) fn verb(word: &str) -> Result<String, (String, String)> {
     Err((format!("there is no command {word}"), hint))
 }
 
-/// The ids of all findings.
+/// Ids of all findings.
 pub(super) const FINDINGS: &[&str] = &[
     "address-translation",
     "ascii-damage",
@@ -91,7 +94,7 @@ pub(super) const FINDINGS: &[&str] = &[
     "traversal-name",
 ];
 
-/// The commands of RFC 5797's registry, and those common beside it.
+/// Verbs of the registry that RFC 5797 founded, and common ones beside it.
 const VERBS: &[&str] = &[
     "ABOR", "ACCT", "ADAT", "ALGS", "ALLO", "APPE", "AUTH", "AVBL", "CCC", "CDUP", "CLNT", "COMB",
     "CONF", "CPSV", "CSID", "CWD", "DELE", "DSIZ", "ENC", "EPRT", "EPSV", "ESTA", "ESTP", "FEAT",
@@ -111,7 +114,7 @@ mod tests {
 
     use super::*;
 
-    /// The ids that stand in the sources of the layer that makes findings.
+    /// Collects the ids in the sources of the layer that makes findings.
     fn ids_in_the_source(folder: &Path, ids: &mut BTreeSet<String>) {
         for entry in fs::read_dir(folder).expect("a folder") {
             let path = entry.expect("an entry").path();
@@ -125,7 +128,7 @@ mod tests {
                 .next()
                 .expect("a part");
             for (at, found) in text.match_indices("id: ") {
-                // An id may be chosen between two.
+                // `id: if … { "a" } else { "b" }` names two.
                 let rest = &text[at + found.len()..];
                 let end = rest.find(&[',', '\n'][..]).unwrap_or(rest.len());
                 let parts = rest[..end].split('"').skip(1).step_by(2);
@@ -135,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn every_finding_that_is_made_is_known_here() {
+    fn every_finding_of_the_diagnosis_layer_is_known() {
         let mut ids = BTreeSet::new();
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/diagnosis");
         ids_in_the_source(&source, &mut ids);
@@ -148,16 +151,16 @@ mod tests {
     }
 
     #[test]
-    fn words_are_told_apart_by_their_letters() {
+    fn case_distinguishes_commands_from_steps_and_findings() {
         let kinds = ["login", "quit"];
-        let read = |word| Absence::read(word, &kinds);
-        assert_eq!(read("PORT"), Ok(Absence::Command("PORT".to_owned())));
-        assert_eq!(read("quit"), Ok(Absence::Step("quit".to_owned())));
+        let parse = |word| Absence::parse(word, &kinds);
+        assert_eq!(parse("PORT"), Ok(Absence::Command("PORT".to_owned())));
+        assert_eq!(parse("quit"), Ok(Absence::Step(StepKind::Quit)));
         assert_eq!(
-            read("port-theft"),
+            parse("port-theft"),
             Ok(Absence::Finding("port-theft".to_owned()))
         );
-        let hint = |word| read(word).expect_err(word).1;
+        let hint = |word| parse(word).expect_err(word).1;
         assert_eq!(hint("PROTT"), "did you mean \"PROT\"?");
         assert_eq!(
             hint("cleartext-credential"),

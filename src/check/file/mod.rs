@@ -1,17 +1,16 @@
 //! Expectation files.
 //!
-//! In: a TOML text. Out: [`Expectations`], or every mistake in the text with its place.
+//! In: TOML. Out: [`Expectations`], or every mistake in the file with its position.
 //!
 //! ```text
-//! text -> toml_edit -> reader (sessions, transfers, rules) -> Expectations
-//!                      fields (what they are called), values (what they may be), steps (what a step is like)
+//! TOML -> toml_edit -> reader (sessions, transfers, rules) -> Expectations
+//!                      fields (names and constraints), steps, absence (verbs, kinds of steps, findings)
 //! ```
 
 mod absence;
 mod fields;
 mod reader;
 mod steps;
-mod values;
 
 #[cfg(test)]
 mod tests;
@@ -20,140 +19,141 @@ use super::built_in::BuiltIn;
 use super::constraint::Constraint;
 use super::expression::{Expression, Scope};
 use super::mistake::{Mistake, Position};
+use crate::model::record::StepKind;
 
 pub use absence::Absence;
 
-/// What a file expects.
+/// Expectations of one file.
 #[derive(Debug)]
 pub struct Expectations {
-    /// The file, as it was named.
+    /// Path of the file, as the user gave it.
     pub path: String,
-    /// No session may stand beside those of the file.
+    /// True if the report may have no sessions beside those of the file.
     pub exactly: bool,
-    /// Where that was said.
+    /// Position of `sessions`.
     pub exactly_at: Position,
-    /// Sessions, in order of the file.
+    /// Sessions, in file order.
     pub sessions: Vec<SessionExpectation>,
-    /// Rules, in order of the file.
+    /// Rules of the file, in file order.
     pub rules: Vec<Rule>,
-    /// Rules by name.
+    /// Built-in rules.
     pub built_in: Vec<(&'static BuiltIn, Position)>,
-    /// What must not be in any session.
+    /// Items that must be absent from every session.
     pub absent: Vec<(Absence, Position)>,
 }
 
-/// One `[[session]]`.
+/// An expected session: one `[[session]]`.
 #[derive(Debug)]
 pub struct SessionExpectation {
-    /// Where it stands.
+    /// Position in the file.
     pub at: Position,
-    /// What its author calls it.
+    /// Name given by the author; `None` if the session is called by its number.
     pub name: Option<String>,
-    /// Which sessions it may take, and the text of that.
+    /// Condition for the partner in the report; `None` if any session will do.
     pub condition: Option<Condition>,
-    /// What its fields may be.
+    /// Constraints on fields.
     pub fields: Vec<FieldExpectation>,
-    /// Steps, in this order.
+    /// Expected steps in their order; `None` if steps are not checked.
     pub steps: Option<StepsExpectation>,
-    /// Other steps may stand between.
+    /// True if other steps may occur between those expected.
     pub extra_steps: bool,
-    /// Where that was said.
+    /// Position of `extra_steps`.
     pub extra_steps_at: Position,
-    /// Other transfers may stand beside.
+    /// True if the session may have other transfers.
     pub extra_transfers: bool,
-    /// Where that was said.
+    /// Position of `extra_transfers`.
     pub extra_transfers_at: Position,
-    /// The only commands that may be sent.
+    /// Verbs of the only commands that may be sent; `None` if any may.
     pub only_commands: Option<(Vec<String>, Position)>,
-    /// What must not be in it.
+    /// Items that must be absent from the session.
     pub absent: Vec<(Absence, Position)>,
-    /// Its transfers.
+    /// Expected transfers.
     pub transfers: Vec<TransferExpectation>,
 }
 
-/// A condition and its text.
+/// A CEL condition.
 #[derive(Debug)]
 pub struct Condition {
-    /// As it was written.
+    /// Text of the condition, for messages.
     pub text: String,
-    /// What it means.
+    /// Compiled condition.
     pub expression: Expression,
 }
 
-/// What one field may be.
+/// A constraint on one field.
 #[derive(Debug)]
 pub struct FieldExpectation {
-    /// Where it stands.
+    /// Position in the file.
     pub at: Position,
-    /// Names from the object down.
+    /// Names from the session or transfer down to the field.
     pub path: Vec<String>,
-    /// What it may be.
+    /// Allowed values.
     pub constraint: Constraint,
 }
 
 impl FieldExpectation {
-    /// `login.user`.
+    /// Returns the dotted name: `login.user`.
     #[must_use]
     pub fn name(&self) -> String {
         self.path.join(".")
     }
 }
 
-/// `steps = [ … ]`.
+/// Expected steps: `steps = [ … ]`.
 #[derive(Debug)]
 pub struct StepsExpectation {
-    /// Where it stands.
+    /// Position in the file.
     pub at: Position,
-    /// In order.
+    /// Steps in order of time.
     pub steps: Vec<StepExpectation>,
 }
 
-/// One step.
+/// An expected step.
 #[derive(Debug)]
 pub struct StepExpectation {
-    /// As it was written, in one line.
+    /// The step as it is written in the file, in one line.
     pub text: String,
-    /// Its kind.
-    pub kind: String,
-    /// What it is about: the argument of its command, the name looked up, the user.
+    /// Kind of the step.
+    pub kind: StepKind,
+    /// Constraint on the argument of the command, the name looked up, or the user; `None` for any.
     pub subject: Option<Constraint>,
-    /// How it may come out.
+    /// Constraint on the outcome; `None` for any.
     pub outcome: Option<Constraint>,
-    /// The verb of its command.
+    /// Constraint on the verb of the command; `None` for any.
     pub verb: Option<Constraint>,
-    /// The code of the last reply.
+    /// Constraint on the code of the last reply; `None` for any.
     pub code: Option<Constraint>,
-    /// How long it may take, in seconds.
+    /// Constraint on the duration in seconds; `None` for any.
     pub duration: Option<Constraint>,
 }
 
-/// One `[[session.transfer]]`.
+/// An expected transfer: one `[[session.transfer]]`.
 #[derive(Debug)]
 pub struct TransferExpectation {
-    /// Where it stands.
+    /// Position in the file.
     pub at: Position,
-    /// Which transfers it may take.
+    /// Condition for the partner in the session; `None` if the fields alone select it.
     pub condition: Option<Condition>,
-    /// What its fields may be.
+    /// Constraints on fields.
     pub fields: Vec<FieldExpectation>,
 }
 
-/// One `[[rule]]`.
+/// A rule of the file: one `[[rule]]`.
 #[derive(Debug)]
 pub struct Rule {
-    /// Where it stands.
+    /// Position in the file.
     pub at: Position,
-    /// What its author calls it.
+    /// Name given by the author, else the text of the assertion.
     pub name: String,
-    /// What it is held against.
+    /// Kind of the objects that the rule is about.
     pub scope: Scope,
-    /// Of these only those.
+    /// Filter of these objects; `None` if the rule is about all of them.
     pub condition: Option<Condition>,
-    /// What must hold.
+    /// Assertion about each object.
     pub assert: Condition,
 }
 
-/// Takes a file apart; with a mistake in it, all that can be told of them.
+/// Parses a file, and reports every mistake in it, not only the first.
 pub fn read(path: &str, text: &str) -> Result<Expectations, Vec<Mistake>> {
     reader::read(path, text)
 }

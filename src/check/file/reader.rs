@@ -1,4 +1,4 @@
-//! Takes the TOML of an expectation file apart, and notes every mistake in it.
+//! Reader of the TOML tables of an expectation file, which records every mistake and reads on.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use super::{
     Absence, Condition, Expectations, Rule, SessionExpectation, TransferExpectation, absence,
 };
 
-/// Reads a whole file.
+/// Parses a file.
 pub(super) fn read(path: &str, text: &str) -> Result<Expectations, Vec<Mistake>> {
     let document = Document::parse(text).map_err(|error| {
         let message = error.message().lines().collect::<Vec<_>>().join(", ");
@@ -37,7 +37,7 @@ pub(super) fn read(path: &str, text: &str) -> Result<Expectations, Vec<Mistake>>
     }
 }
 
-/// What is at hand while a file is read.
+/// State while a file is read.
 pub(super) struct Reader<'t> {
     text: &'t str,
     pub(super) session: Vocabulary,
@@ -87,11 +87,12 @@ impl Reader<'_> {
                 _ => self.unknown_key(table, name, "an expectation file", FILE_KEYS),
             }
         }
-        let says_nothing = file.sessions.is_empty()
+        // A file without expectations would pass forever, for example after a heading was misspelled into a comment.
+        let is_empty = file.sessions.is_empty()
             && file.rules.is_empty()
             && file.built_in.is_empty()
             && file.absent.is_empty();
-        if says_nothing && self.mistakes.is_empty() {
+        if is_empty && self.mistakes.is_empty() {
             let hint = "add a [[session]], a [[rule]], rules or absent; --record writes a file to begin with";
             self.mistake(
                 Some(0..0),
@@ -263,10 +264,10 @@ impl Reader<'_> {
     fn absent(&mut self, item: &Item) -> Vec<(Absence, Position)> {
         let kinds = self.choices("kind");
         let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
-        self.words(item, |word| Absence::read(word, &kinds))
+        self.words(item, |word| Absence::parse(word, &kinds))
     }
 
-    /// A list of texts, each with a meaning.
+    /// Reads a list of strings, each parsed by `meaning`.
     fn words<T>(
         &mut self,
         item: &Item,
@@ -299,12 +300,12 @@ impl Reader<'_> {
         }
     }
 
-    /// A mistake inside an expression, shown where it is in the file.
+    /// Records a mistake inside an expression at its position in the file.
     fn expression_mistake(&mut self, span: Option<Range<usize>>, text: &str, error: Error) {
         let inside = span.clone().and_then(|span| {
             let at = error.at?;
             let raw = self.text.get(span.clone())?;
-            // Only where the text stands as it is written, without escapes.
+            // An escape such as `\n` shifts all offsets behind it: then the whole string is marked instead.
             let start = span.start + raw.find(text)?;
             let skipped: usize = text.chars().take(at).map(char::len_utf8).sum();
             let rest = text.get(skipped..)?;
@@ -330,7 +331,7 @@ impl Reader<'_> {
         })
     }
 
-    /// The tables of `[[name]]`, or of a list of tables, each with its place.
+    /// Returns the tables of `[[name]]` or of a list of inline tables, each with its span.
     fn tables<'i>(&mut self, item: &'i Item, name: &str) -> Vec<(&'i dyn TableLike, Range<usize>)> {
         if let Some(tables) = item.as_array_of_tables() {
             return tables
@@ -368,7 +369,7 @@ impl Reader<'_> {
         found
     }
 
-    /// Notes a name that means nothing here, with the nearest that does.
+    /// Records an unknown key, with the nearest known one.
     pub(super) fn unknown_key(
         &mut self,
         table: &dyn TableLike,
@@ -384,7 +385,7 @@ impl Reader<'_> {
         self.mistake(span, &format!("{of} has no field {name}"), Some(hint));
     }
 
-    /// The words that a field of a step may be.
+    /// Returns the words that a field of a step can be.
     pub(super) fn choices(&self, field: &str) -> Vec<String> {
         let schema = self.step.field(self.step.object(), field);
         match schema.map(|schema| self.step.kind(schema)) {
@@ -393,6 +394,7 @@ impl Reader<'_> {
         }
     }
 
+    /// Records a mistake; a missing span is set by `place_since` or marks the beginning of the file.
     pub(super) fn mistake(
         &mut self,
         span: Option<Range<usize>>,
@@ -406,12 +408,14 @@ impl Reader<'_> {
         });
     }
 
-    /// How many mistakes were noted.
+    /// Returns the number of mistakes so far.
     pub(super) fn mistakes(&self) -> usize {
         self.mistakes.len()
     }
 
-    /// Gives mistakes noted since a place where they have none.
+    /// Sets the span of the mistakes after the first `count` that have none.
+    ///
+    /// An element cloned out of an array has lost its span.
     pub(super) fn place_since(&mut self, count: usize, span: Option<&Range<usize>>) {
         for mistake in self.mistakes.iter_mut().skip(count) {
             if mistake.span == (0..0) {
@@ -420,6 +424,7 @@ impl Reader<'_> {
         }
     }
 
+    /// Returns the position of a span's beginning.
     pub(super) fn position(&self, span: Option<Range<usize>>) -> Position {
         Position::of(self.text, span.unwrap_or_default().start)
     }
@@ -429,8 +434,10 @@ impl Reader<'_> {
     }
 }
 
+/// Keys of a file.
 const FILE_KEYS: &[&str] = &["sessions", "session", "rules", "rule", "absent"];
 
+/// Keys of a session beside the fields of the report.
 const SESSION_KEYS: &[&str] = &[
     "name",
     "match",
@@ -442,4 +449,5 @@ const SESSION_KEYS: &[&str] = &[
     "transfer",
 ];
 
+/// Keys of a rule.
 const RULE_KEYS: &[&str] = &["name", "for", "match", "assert"];

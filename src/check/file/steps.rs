@@ -1,14 +1,18 @@
-//! What a step is like: `"login"`, `"cwd pub: ok"`, `"cwd pub: ok 250"`, or a table.
+//! Expected steps: `"login"`, `"cwd pub: ok"`, `"cwd pub: ok 250"`, or a table.
 
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde::de::value::Error;
 use toml_edit::{Item, TableLike, Value};
 
 use super::super::constraint::Constraint;
 use super::super::vocabulary::{FieldKind, nearest};
 use super::reader::Reader;
 use super::{StepExpectation, StepsExpectation};
+use crate::model::record::StepKind;
 
 impl Reader<'_> {
-    /// The value of `steps`.
+    /// Reads the value of `steps`.
     pub(super) fn steps(&mut self, item: &Item) -> Option<StepsExpectation> {
         let Some(array) = item.as_array() else {
             self.mistake(
@@ -40,12 +44,12 @@ impl Reader<'_> {
         })
     }
 
-    /// `kind`, `kind subject`, and behind `: ` the outcome, the code of the answer, or both.
+    /// Reads `kind` or `kind subject`, and after the last `: ` the outcome, the code of the reply, or both.
     fn step_text(&mut self, text: &str, element: &Value) -> Option<StepExpectation> {
         let outcomes = self.choices("outcome");
         let (rest, outcome, code) = match text.rsplit_once(": ") {
             Some((rest, end)) => match ending(end, &outcomes) {
-                Ending::Told(outcome, code) => (rest, outcome, code),
+                Ending::Result(outcome, code) => (rest, outcome, code),
                 Ending::Subject => (text, None, None),
                 Ending::Unknown => {
                     self.unknown_outcome(end, &outcomes, element);
@@ -58,10 +62,10 @@ impl Reader<'_> {
             Some((kind, subject)) => (kind, Some(Constraint::Is(subject.into()))),
             None => (rest, None),
         };
-        self.kind(kind, element)?;
+        let kind = self.kind(kind, element)?;
         Some(StepExpectation {
             text: text.to_owned(),
-            kind: kind.to_owned(),
+            kind,
             subject,
             outcome: outcome.map(|outcome| Constraint::Is(outcome.into())),
             verb: None,
@@ -91,12 +95,11 @@ impl Reader<'_> {
             );
             return None;
         };
-        if let Some(kind_item) = table.get("kind").and_then(Item::as_value) {
-            self.kind(kind, kind_item)?;
-        }
+        let kind_value = table.get("kind").and_then(Item::as_value);
+        let kind = self.kind(kind, kind_value.unwrap_or(element))?;
         let mut step = StepExpectation {
             text: element.to_string().trim().to_owned(),
-            kind: kind.to_owned(),
+            kind,
             subject: None,
             outcome: None,
             verb: None,
@@ -121,12 +124,12 @@ impl Reader<'_> {
         Some(step)
     }
 
-    /// Notes a kind that there is not.
-    fn kind(&mut self, kind: &str, element: &Value) -> Option<()> {
-        let kinds = self.choices("kind");
-        if kinds.iter().any(|known| known == kind) {
-            return Some(());
+    /// Parses a kind of step; records a mistake and returns `None` for an unknown one.
+    fn kind(&mut self, kind: &str, element: &Value) -> Option<StepKind> {
+        if let Some(kind) = step_kind(kind) {
+            return Some(kind);
         }
+        let kinds = self.choices("kind");
         let hint = match nearest(kinds.iter().map(String::as_str), kind) {
             Some(near) => format!("did you mean \"{near}\"?"),
             None => format!("there are: {}", kinds.join(", ")),
@@ -140,13 +143,19 @@ impl Reader<'_> {
     }
 }
 
-/// What stands behind the last `: ` of a step.
+/// Parses a kind of step as the report writes it; `None` for an unknown one.
+pub(super) fn step_kind(word: &str) -> Option<StepKind> {
+    let word: serde::de::value::StrDeserializer<'_, Error> = word.into_deserializer();
+    StepKind::deserialize(word).ok()
+}
+
+/// The part of a step after the last `: `.
 enum Ending<'t> {
-    /// How it comes out, and the code of the answer.
-    Told(Option<&'t str>, Option<u16>),
-    /// A part of what the step is about.
+    /// Outcome and code of the reply, `None` where not given.
+    Result(Option<&'t str>, Option<u16>),
+    /// Part of the subject: file names may contain `: `.
     Subject,
-    /// A word that looks like an outcome, but is none.
+    /// Word that looks like an outcome, but is none.
     Unknown,
 }
 
@@ -158,18 +167,19 @@ fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
     };
     match text.split_once(' ') {
         Some((outcome, rest)) if is_outcome(outcome) => match code(rest) {
-            Some(code) => Ending::Told(Some(outcome), Some(code)),
+            Some(code) => Ending::Result(Some(outcome), Some(code)),
             None => Ending::Subject,
         },
-        None if is_outcome(text) => Ending::Told(Some(text), None),
-        None if code(text).is_some() => Ending::Told(None, code(text)),
+        None if is_outcome(text) => Ending::Result(Some(text), None),
+        None if code(text).is_some() => Ending::Result(None, code(text)),
         None if text.chars().all(|one| one.is_ascii_lowercase()) => Ending::Unknown,
         _ => Ending::Subject,
     }
 }
 
-/// What a table about a step may say.
+/// Keys of a step that is written as a table.
 const STEP_KEYS: &[&str] = &["kind", "subject", "outcome", "verb", "code", "duration"];
 
+/// Hint with every form of a step.
 const EXAMPLE: &str =
     "write steps = [\"login\", \"cwd pub: ok\", { kind = \"retrieve\", duration = \"..5\" }]";

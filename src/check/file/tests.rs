@@ -1,16 +1,16 @@
-//! What an expectation file means, and how mistakes in it are told.
+//! Meaning of expectation files, and the messages for mistakes in them.
 
 use super::super::mistake::render;
 use super::*;
 
 fn mistakes(text: &str) -> Vec<(u64, u64, String, String)> {
     let found = read("e.toml", text).expect_err(text);
-    let told = found.into_iter().map(|mistake| {
+    let mistakes = found.into_iter().map(|mistake| {
         let at = Position::of(text, mistake.span.start);
         let hint = mistake.hint.unwrap_or_default();
         (at.line, at.column, mistake.message, hint)
     });
-    told.collect()
+    mistakes.collect()
 }
 
 fn the_mistake(text: &str) -> (u64, u64, String, String) {
@@ -20,7 +20,7 @@ fn the_mistake(text: &str) -> (u64, u64, String, String) {
 }
 
 #[test]
-fn a_whole_file_is_read() {
+fn every_part_of_a_file_is_read() {
     let text = r#"
 sessions = "exactly"
 rules = ["no-cleartext-login"]
@@ -56,7 +56,7 @@ assert = 'totals.transfers == 1 && report.sessions.size() == 1'
     let names: Vec<_> = session.fields.iter().map(FieldExpectation::name).collect();
     assert_eq!(names, ["login.outcome", "tls", "duration"]);
     let steps = session.steps.as_ref().expect("steps");
-    assert_eq!(steps.steps[1].kind, "cwd");
+    assert_eq!(steps.steps[1].kind, StepKind::Cwd);
     assert!(!session.extra_steps && session.extra_transfers);
     let transfer = &session.transfers[0];
     let names: Vec<_> = transfer.fields.iter().map(FieldExpectation::name).collect();
@@ -68,7 +68,7 @@ assert = 'totals.transfers == 1 && report.sessions.size() == 1'
 }
 
 #[test]
-fn a_name_that_is_not_there_is_shown_with_the_nearest() {
+fn unknown_name_is_reported_with_the_nearest_known_one() {
     let text = "[[session]]\n  [[session.transfer]]\n  completness = \"complete\"\n";
     assert_eq!(
         the_mistake(text),
@@ -98,7 +98,7 @@ fn a_name_that_is_not_there_is_shown_with_the_nearest() {
 }
 
 #[test]
-fn a_mistake_in_an_expression_is_shown_where_it_is_in_the_file() {
+fn mistake_in_an_expression_is_reported_at_its_position_in_the_file() {
     let (line, column, message, _) = the_mistake("[[session]]\nmatch = 'login.usr == \"x\"'\n");
     assert_eq!((line, column, message.as_str()), (2, 16, "there is no usr"));
     let text = "[[rule]]\nassert = '''\nduration < 5 &&\n  end_stat == 'x'\n'''\n";
@@ -112,7 +112,7 @@ fn a_mistake_in_an_expression_is_shown_where_it_is_in_the_file() {
 }
 
 #[test]
-fn all_mistakes_are_told_at_once() {
+fn all_mistakes_are_reported_at_once() {
     let text = "[[session]]\nlogin.outcome = \"acepted\"\nbytes = 3\nduration = \"fast\"\nsteps = [\"logn\", 5]\n\
         extra_steps = 1\nonly_commands = [\"USR\"]\nabsent = [\"PROTT\"]\n";
     let lines: Vec<u64> = mistakes(text).iter().map(|mistake| mistake.0).collect();
@@ -120,7 +120,7 @@ fn all_mistakes_are_told_at_once() {
 }
 
 #[test]
-fn headings_that_are_nearly_right_are_told_apart() {
+fn headings_that_are_nearly_right_get_specific_hints() {
     assert!(
         the_mistake("[session]\nid = 1\n")
             .3
@@ -152,20 +152,20 @@ fn headings_that_are_nearly_right_are_told_apart() {
 }
 
 #[test]
-fn what_is_no_toml_is_shown_with_its_place() {
+fn toml_errors_are_reported_with_their_position() {
     let (line, _, message, _) = the_mistake("sessions = \"exactly\"\n[[session\n");
     assert_eq!(line, 2);
     assert!(message.contains("unclosed"), "{message}");
     let text = "a = 1\na = 2\n";
-    let told = render("e.toml", text, &read("e.toml", text).expect_err("twice"));
+    let text = render("e.toml", text, &read("e.toml", text).expect_err("twice"));
     assert!(
-        told.starts_with("ftpscope: e.toml:2:1: duplicate key\n  |\n2 | a = 2\n  | ^\n"),
-        "{told}"
+        text.starts_with("ftpscope: e.toml:2:1: duplicate key\n  |\n2 | a = 2\n  | ^\n"),
+        "{text}"
     );
 }
 
 #[test]
-fn values_fit_their_fields() {
+fn values_of_the_wrong_kind_get_hints_for_their_field() {
     let hint = |line: &str| the_mistake(&format!("[[session]]\n{line}\n[[session.transfer]]\n")).3;
     assert!(hint("greeting.code = \"x\"").contains("1000..2000"));
     assert!(hint("greeting.code = \"220\"").contains("without quotes: 220"));

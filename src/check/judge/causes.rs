@@ -1,12 +1,12 @@
-//! What is known of the cause where something is not as expected: what the session itself shows.
+//! Causes of differences, as far as the session itself shows them.
 
 use super::subject::Subject;
-use crate::check::step_text::{StepView, reply_line};
+use crate::check::wording::{StepView, reply_line};
 use crate::model::record::{
     Completeness, EndState, Outcome, Reply, Session, StepKind, Transfer, TransferDirection,
 };
 
-/// Why something of a session may not be there at all.
+/// Returns the causes for which any part of a session may be missing.
 pub(super) fn of_session(session: &Session) -> Vec<String> {
     let mut causes = Vec::new();
     let mut steps = session.steps.iter();
@@ -21,37 +21,34 @@ pub(super) fn of_session(session: &Session) -> Vec<String> {
     if session.end_state == EndState::Open && !is_one_sided {
         causes.push("the capture ends while the session is open".to_owned());
     }
-    causes.extend(findings_with(session, |id| {
+    causes.extend(explanations(session, |id| {
         id == "login-rejected" || (id == "capture-loss" && !is_one_sided)
     }));
     causes
 }
 
-/// What findings of a session say.
-pub(super) fn findings_with(session: &Session, wanted: impl Fn(&str) -> bool) -> Vec<String> {
+/// Returns the explanations of the findings whose id is wanted.
+fn explanations(session: &Session, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let findings = session.findings.iter().filter(|one| wanted(&one.id));
     findings.map(|one| one.explanation.clone()).collect()
 }
 
-/// The greeting as it was sent.
+/// Returns the greeting as it was sent.
 pub(super) fn of_greeting(session: &Session) -> Vec<String> {
-    let said = |reply: &Reply| {
-        let reply = serde_json::to_value(reply).unwrap_or_default();
-        format!("the server greeted with {}", reply_line(&reply))
-    };
-    session.greeting.iter().map(said).collect()
+    let words = |reply: &Reply| format!("the server greeted with {}", reply_line(reply));
+    session.greeting.iter().map(words).collect()
 }
 
-/// A folder that was refused, before a transfer that is elsewhere.
-pub(super) fn of_folders(session: &Session, value: &serde_json::Value) -> Vec<String> {
-    let steps = session.steps.iter().zip(StepView::all(value));
+/// Returns the refused changes of directory, after which every path is another one.
+pub(super) fn of_directories(session: &Session) -> Vec<String> {
+    let steps = StepView::all(session).into_iter();
     let refused = steps
-        .filter(|(step, _)| step.kind == StepKind::Cwd && step.outcome == Outcome::Failed)
-        .map(|(_, view)| view.answered());
-    refused.take(MOST_FOLDERS).collect()
+        .filter(|step| step.kind() == StepKind::Cwd && step.outcome() == Outcome::Failed)
+        .map(StepView::with_reply);
+    refused.take(MAX_DIRECTORIES).collect()
 }
 
-/// Why a field of a transfer is not as it should be.
+/// Returns the causes of a difference in a field of a transfer.
 pub(super) fn of_field(
     field: &[String],
     session: &Session,
@@ -80,7 +77,7 @@ pub(super) fn of_field(
     }
 }
 
-/// What completeness rests on where a file is not complete, and findings about it.
+/// Returns the evidence that a file is not complete, and the findings about it.
 fn of_content(session: &Session, transfer: &Transfer) -> Vec<String> {
     let mut causes = match transfer.completeness {
         Completeness::Complete => Vec::new(),
@@ -92,13 +89,13 @@ fn of_content(session: &Session, transfer: &Transfer) -> Vec<String> {
 
 fn findings_about(session: &Session, transfer: &Transfer) -> Vec<String> {
     let findings = session.findings.iter();
-    // That a file is incomplete says no more than the evidence does.
-    let told =
+    // `incomplete-file` repeats the evidence, which is reported already.
+    let about =
         findings.filter(|one| one.transfer == Some(transfer.id) && one.id != "incomplete-file");
-    told.map(|one| one.explanation.clone()).collect()
+    about.map(|one| one.explanation.clone()).collect()
 }
 
-/// The command that said how the data connection is opened.
+/// Returns the command that negotiated the data connection of a transfer.
 fn negotiation(session: &Session, transfer: &Transfer, subject: &Subject<'_>) -> String {
     let step = session.step_of(transfer.id);
     let mut commands = step.into_iter().flat_map(|step| step.commands.iter().rev());
@@ -112,7 +109,7 @@ fn negotiation(session: &Session, transfer: &Transfer, subject: &Subject<'_>) ->
     }
 }
 
-/// The last TYPE before a transfer.
+/// Returns the last accepted TYPE before a transfer.
 fn representation(session: &Session, transfer: &Transfer, subject: &Subject<'_>) -> String {
     let own = session.step_of(transfer.id).map(|step| step.number);
     let steps = session.steps.iter();
@@ -129,10 +126,10 @@ fn representation(session: &Session, transfer: &Transfer, subject: &Subject<'_>)
     }
 }
 
-/// Commands that say how the next data connection is opened.
+/// Commands that negotiate a data connection.
 const NEGOTIATIONS: &[&str] = &[
     "PORT", "PASV", "EPRT", "EPSV", "LPRT", "LPSV", "SPSV", "CPSV",
 ];
 
-/// Folders that are named.
-const MOST_FOLDERS: usize = 3;
+/// Refused directories in one difference.
+const MAX_DIRECTORIES: usize = 3;

@@ -1,16 +1,15 @@
-//! Rules: what must hold of every session, transfer or step, or of the whole report.
+//! Rules: assertions about every session, transfer or step, or about the whole report.
 
 use serde_json::Value;
 
 use super::super::built_in::BuiltIn;
-use super::super::expression::{self, Expression, Fact, Judgement, Prepared, Scope};
+use super::super::expression::{self, Expression, Fact, Judgement, Prepared, Scope, fact_words};
 use super::super::file::Rule;
-use super::super::step_text::{items, text};
 use super::super::verdict::{Difference, Place, Verdict};
-use super::facts::values;
-use super::subject::{Subject, session_words, transfer_words};
+use super::super::wording::{session_words, transfer_words};
+use super::subject::Subject;
 
-/// A rule of a file.
+/// Judges by a rule of a file.
 pub(super) fn rule(rule: &Rule, subject: &Subject<'_>) -> Verdict {
     let condition = rule.condition.as_ref();
     hold(
@@ -22,7 +21,7 @@ pub(super) fn rule(rule: &Rule, subject: &Subject<'_>) -> Verdict {
     )
 }
 
-/// A rule by name.
+/// Judges by a built-in rule.
 pub(super) fn built_in(rule: &BuiltIn, subject: &Subject<'_>) -> Verdict {
     let compile = |text: &str| Expression::compile_in_report(text, rule.scope);
     let condition = rule
@@ -36,7 +35,7 @@ pub(super) fn built_in(rule: &BuiltIn, subject: &Subject<'_>) -> Verdict {
             (rule.meaning, &assert),
             subject,
         ),
-        // A test reads every rule; should one not be readable all the same, that is no pass.
+        // A unit test compiles every rule. If one fails to compile all the same, a verdict of "passed" would be a lie.
         (Err(error), _) | (_, Err(error)) => Verdict::of(
             rule.name,
             vec![Difference::new(rule.meaning, error.to_string())],
@@ -51,27 +50,27 @@ fn hold(
     (expected, assert): (&str, &Expression),
     subject: &Subject<'_>,
 ) -> Verdict {
-    let prepared = Prepared::new(assert, &subject.value);
-    let chosen = condition.map(|(_, expression)| Prepared::new(expression, &subject.value));
-    let mut met: u64 = 0;
+    let prepared = Prepared::new(assert, subject.tree());
+    let filter = condition.map(|(_, expression)| Prepared::new(expression, subject.tree()));
+    let mut judged: u64 = 0;
     let mut differences = Vec::new();
     for object in objects(scope, subject) {
-        let is_met = chosen
+        let applies = filter
             .as_ref()
-            .is_none_or(|chosen| chosen.is_true(object.value, object.session));
-        if !is_met {
+            .is_none_or(|filter| filter.is_true(object.tree, object.session));
+        if !applies {
             continue;
         }
-        met += 1;
-        let (told, cause) = match prepared.judge(object.value, object.session) {
+        judged += 1;
+        let (facts, cause) = match prepared.judge(object.tree, object.session) {
             Judgement::True => continue,
             Judgement::False(facts) => (facts, None),
-            Judgement::Stumbled(cause, facts) => (facts, Some(cause)),
+            Judgement::Undecided(cause, facts) => (facts, Some(cause)),
         };
-        let found = match (values(&told), cause) {
-            (values, None) => values,
-            (values, Some(cause)) if values.is_empty() || values == cause => cause,
-            (values, Some(cause)) => format!("it cannot be told: {cause} ({values})"),
+        let found = match (fact_words(&facts), cause) {
+            (facts, None) => facts,
+            (facts, Some(cause)) if facts.is_empty() || facts == cause => cause,
+            (facts, Some(cause)) => format!("it cannot be told: {cause} ({facts})"),
         };
         let words = (object.words)();
         let found = match (words.is_empty(), found.is_empty()) {
@@ -80,21 +79,21 @@ fn hold(
             (false, false) => format!("{words}: {found}"),
         };
         let difference = Difference::new(expected, found).at((object.place)());
-        // Why a file is not whole is told where a rule is about that.
-        let is_told = told.iter().any(|fact| fact.name == "completeness");
-        let because = object.evidence.filter(|_| is_told).unwrap_or_default();
-        let mut because = because.to_vec();
-        because.extend(explanations(&told, object.value));
+        // The evidence explains a completeness. A rule about anything else would show a cause that is not one.
+        let is_about_completeness = facts.iter().any(|fact| fact.name == "completeness");
+        let evidence = object.evidence.filter(|_| is_about_completeness);
+        let mut because = evidence.unwrap_or_default().to_vec();
+        because.extend(explanations(&facts, object.tree));
         differences.push(difference.because(because));
     }
-    if chosen.as_ref().is_some_and(Prepared::has_given_up) {
-        // What it would have met is not known: that is no pass.
+    if filter.as_ref().is_some_and(Prepared::has_given_up) {
+        // Objects that were not filtered are not judged either: the verdict must not be "passed".
         let text = condition.map_or("", |(text, _)| text);
         let wanted = format!("to tell for which {text}");
         differences.push(Difference::new(wanted, expression::GIVEN_UP));
         return Verdict::of(name, differences);
     }
-    if met == 0 {
+    if judged == 0 {
         let what = match scope {
             Scope::Session => "session",
             Scope::Transfer => "transfer",
@@ -112,12 +111,12 @@ fn hold(
     Verdict::of(name, differences)
 }
 
-/// What findings and warnings say for themselves that an expression looked at.
-fn explanations(told: &[Fact], object: &Value) -> Vec<String> {
+/// Returns the explanations of the findings and the messages of the warnings that an expression read.
+fn explanations(facts: &[Fact], tree: &Value) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    for fact in told {
+    for fact in facts {
         // `findings[1].id`, `sessions[0].findings[1].id`, `warnings[0].code`.
-        let mut at = object;
+        let mut at = tree;
         let parts = fact.name.split(['.', '[']);
         for part in parts {
             let part = part.trim_end_matches(']');
@@ -126,21 +125,24 @@ fn explanations(told: &[Fact], object: &Value) -> Vec<String> {
                 Err(_) => at.get(part),
             };
             at = inner.unwrap_or(&Value::Null);
-            let mut says = ["explanation", "message"].into_iter();
-            let says = says.find_map(|name| text(at, name));
-            if let Some(says) = says.filter(|says| !found.iter().any(|known| known == says)) {
-                found.push(says.to_owned());
+            let text = at.get("explanation").or_else(|| at.get("message"));
+            let text = text.and_then(Value::as_str);
+            if let Some(text) = text.filter(|text| !found.iter().any(|known| known == text)) {
+                found.push(text.to_owned());
             }
         }
     }
     found
 }
 
-/// Something that a rule is held against.
+/// An object that a rule is about.
 struct Object<'o> {
-    value: &'o Value,
+    tree: &'o Value,
+    /// Tree of the session that the object is part of; `None` for a session or the report.
     session: Option<&'o Value>,
+    /// Evidence for the completeness of a transfer; `None` for other objects.
     evidence: Option<&'o [String]>,
+    // Words and place are computed only for the few objects that fail.
     words: Box<dyn Fn() -> String + 'o>,
     place: Box<dyn Fn() -> Option<Place> + 'o>,
 }
@@ -149,7 +151,7 @@ fn objects<'o>(scope: Scope, subject: &'o Subject<'_>) -> Vec<Object<'o>> {
     let mut objects = Vec::new();
     if scope == Scope::Capture {
         objects.push(Object {
-            value: &subject.value,
+            tree: subject.tree(),
             session: None,
             evidence: None,
             words: Box::new(String::new),
@@ -157,36 +159,39 @@ fn objects<'o>(scope: Scope, subject: &'o Subject<'_>) -> Vec<Object<'o>> {
         });
         return objects;
     }
-    for (session, value) in subject.sessions() {
+    for part in subject.sessions() {
+        let session = part.record();
         match scope {
             Scope::Session => objects.push(Object {
-                value,
+                tree: part.tree,
                 session: None,
                 evidence: None,
-                words: Box::new(|| session_words(session)),
-                place: Box::new(|| Some(subject.beginning(session))),
+                words: Box::new(move || session_words(session)),
+                place: Box::new(move || Some(subject.beginning(session))),
             }),
             Scope::Transfer => {
-                for (transfer, part) in session.transfers.iter().zip(items(value, "transfers")) {
+                for (transfer, part_of) in session.transfers.iter().zip(part.transfers()) {
                     objects.push(Object {
-                        value: part,
-                        session: Some(value),
+                        tree: part_of.tree,
+                        session: Some(part.tree),
                         evidence: Some(&transfer.evidence),
-                        words: Box::new(|| {
+                        words: Box::new(move || {
                             format!("{} in session {}", transfer_words(transfer), session.id)
                         }),
-                        place: Box::new(|| Some(subject.transfer(session, transfer))),
+                        place: Box::new(move || Some(subject.transfer(session, transfer))),
                     });
                 }
             }
             Scope::Step => {
-                for (step, part) in session.steps.iter().zip(items(value, "steps")) {
+                for (step, part_of) in session.steps.iter().zip(part.steps()) {
                     objects.push(Object {
-                        value: part,
-                        session: Some(value),
+                        tree: part_of.tree,
+                        session: Some(part.tree),
                         evidence: None,
-                        words: Box::new(|| format!("{} in session {}", step.title, session.id)),
-                        place: Box::new(|| Some(subject.step(session, step))),
+                        words: Box::new(move || {
+                            format!("{} in session {}", step.title, session.id)
+                        }),
+                        place: Box::new(move || Some(subject.step(session, step))),
                     });
                 }
             }

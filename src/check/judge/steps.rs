@@ -1,4 +1,4 @@
-//! Steps in order, and commands that may be sent.
+//! Steps in their order, and the commands that may be sent.
 
 use std::collections::BTreeSet;
 
@@ -8,13 +8,13 @@ use super::super::alignment::{Row, align};
 use super::super::constraint::Constraint;
 use super::super::file::{SessionExpectation, StepExpectation};
 use super::super::mistake::Position;
-use super::super::step_text::{StepView, command_line, text};
 use super::super::verdict::{Difference, Place, Verdict};
+use super::super::wording::{StepView, command_line, word};
 use super::causes;
-use super::subject::Subject;
-use crate::model::record::Session;
+use super::subject::{Part, Subject};
+use crate::model::record::{Session, StepKind};
 
-/// The names of what is expected here, with their places.
+/// Returns the names of the expectations about steps and commands, with their places in the file.
 pub(super) fn names(expected: &SessionExpectation) -> Vec<(String, Position)> {
     let mut names = Vec::new();
     if let Some(steps) = &expected.steps {
@@ -29,16 +29,15 @@ pub(super) fn names(expected: &SessionExpectation) -> Vec<(String, Position)> {
     names
 }
 
-/// What becomes of them.
-pub(super) fn steps(
+/// Judges the expectations about steps and commands.
+pub(super) fn judge(
     label: &str,
     expected: &SessionExpectation,
-    session: &Session,
-    value: &Value,
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> Vec<Verdict> {
-    let (differences, extra) = compare(expected, session, value, subject);
-    let others = others(expected, session, value, subject);
+    let (differences, extra) = compare(expected, session, subject);
+    let others = other_commands(expected, session, subject);
     let mut found = [differences, extra, others];
     let all = [
         expected.steps.is_some(),
@@ -58,113 +57,115 @@ pub(super) fn steps(
         .collect()
 }
 
-/// What is missing or different, and what is there beside.
+/// Compares steps: returns those that are missing or different, and those that are not expected.
 pub(super) fn compare(
     expected: &SessionExpectation,
-    session: &Session,
-    value: &Value,
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> (Vec<Difference>, Vec<Difference>) {
     let Some(steps) = &expected.steps else {
         return (Vec::new(), Vec::new());
     };
-    let view = View {
-        session,
+    let comparison = Comparison {
+        session: session.record(),
         subject,
         expected: &steps.steps,
-        actual: StepView::all(value),
+        actual: StepView::all(session.record()),
     };
-    view.compare()
+    comparison.compare()
 }
 
-/// A step of a list that is brought up to date.
+/// A step of a list that is brought up to date with a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Current {
-    /// One that was expected and is there, by its place among those that were.
+pub(crate) enum UpdatedStep {
+    /// Expected and present: the index among the expected steps.
     Kept(usize),
-    /// One that stands in its place or beside, by its place in the session.
+    /// Replacement or addition: the index among the steps of the session.
     New(usize),
 }
 
-/// The steps that are expected from now on: what is there as it was stays, and what is beside only where nothing may be.
-pub(in super::super) fn current(
+/// Returns the steps to expect from now on.
+///
+/// Steps that are as expected stay. Steps beside them are added only where the file allows no other steps.
+pub(crate) fn updated(
     expected: &SessionExpectation,
-    session: &Session,
-    value: &Value,
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
-) -> Vec<Current> {
+) -> Vec<UpdatedStep> {
     let Some(steps) = &expected.steps else {
         return Vec::new();
     };
-    let view = View {
-        session,
+    let comparison = Comparison {
+        session: session.record(),
         subject,
         expected: &steps.steps,
-        actual: StepView::all(value),
+        actual: StepView::all(session.record()),
     };
-    let mut current = Vec::new();
+    let mut updated = Vec::new();
     let mut between = Between::default();
-    for row in view.rows() {
+    for row in comparison.rows() {
         match row {
             Row::Left(i) => between.missing.push(i),
-            Row::Right(j) => between.beside.push(j),
+            Row::Right(j) => between.extra.push(j),
             Row::Both(i, _) => {
-                view.renew(&between, expected.extra_steps, &mut current);
-                current.push(Current::Kept(i));
+                comparison.update(&between, expected.extra_steps, &mut updated);
+                updated.push(UpdatedStep::Kept(i));
                 between = Between::default();
             }
         }
     }
-    view.renew(&between, expected.extra_steps, &mut current);
-    current
+    comparison.update(&between, expected.extra_steps, &mut updated);
+    updated
 }
 
-struct View<'v> {
+/// Expected and actual steps of one session.
+struct Comparison<'v> {
     session: &'v Session,
     subject: &'v Subject<'v>,
     expected: &'v [StepExpectation],
     actual: Vec<StepView<'v>>,
 }
 
-impl View<'_> {
-    /// What is expected and what is there, side by side.
+impl Comparison<'_> {
+    /// Aligns expected and actual steps.
     fn rows(&self) -> Vec<Row> {
         let actual = &self.actual;
         let same = |i: usize, j: usize| match (self.expected.get(i), actual.get(j)) {
-            (Some(expected), Some(step)) => is_like(expected, *step),
+            (Some(expected), Some(step)) => is_as_expected(expected, *step),
             _ => false,
         };
         align(self.expected.len(), actual.len(), same)
     }
 
-    /// The one of `beside` that stands in place of an expected step.
-    fn instead(&self, expected: &StepExpectation, beside: &[usize]) -> Option<usize> {
-        beside.iter().position(|j| {
+    /// Returns the position in `extra` of the step that replaces an expected one.
+    fn replacement(&self, expected: &StepExpectation, extra: &[usize]) -> Option<usize> {
+        extra.iter().position(|j| {
             let step = self.actual.get(*j);
-            step.is_some_and(|step| is_instead(expected, *step))
+            step.is_some_and(|step| replaces(expected, *step))
         })
     }
 
-    /// What is new between two steps that stay.
-    fn renew(&self, between: &Between, may_stand_beside: bool, current: &mut Vec<Current>) {
-        let mut beside = between.beside.clone();
+    /// Adds the replacements and additions between two steps that stay.
+    fn update(&self, between: &Between, allows_extra: bool, updated: &mut Vec<UpdatedStep>) {
+        let mut extra = between.extra.clone();
         let mut new = Vec::new();
         for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
-            if let Some(place) = self.instead(expected, &beside) {
-                new.push(beside.remove(place));
+            if let Some(place) = self.replacement(expected, &extra) {
+                new.push(extra.remove(place));
             }
         }
-        if !may_stand_beside {
-            let is_asked = |j: &usize| self.actual.get(*j).is_some_and(|step| step.is_asked());
-            new.extend(beside.into_iter().filter(is_asked));
+        if !allows_extra {
+            let is_requested =
+                |j: &usize| self.actual.get(*j).is_some_and(|step| step.is_requested());
+            new.extend(extra.into_iter().filter(is_requested));
         }
         new.sort_unstable();
-        current.extend(new.into_iter().map(Current::New));
+        updated.extend(new.into_iter().map(UpdatedStep::New));
     }
 
     fn compare(&self) -> (Vec<Difference>, Vec<Difference>) {
         let mut between = Between::default();
-        let mut told = (Vec::new(), Vec::new());
+        let mut differences = (Vec::new(), Vec::new());
         let rows = self.rows();
         let in_both = |row: &Row| match row {
             Row::Both(_, j) => Some(*j),
@@ -174,9 +175,9 @@ impl View<'_> {
         for row in rows {
             match row {
                 Row::Left(i) => between.missing.push(i),
-                Row::Right(j) => between.beside.push(j),
+                Row::Right(j) => between.extra.push(j),
                 Row::Both(_, j) => {
-                    self.settle(&between, &matched, &mut told);
+                    self.settle(&between, &matched, &mut differences);
                     between = Between {
                         before: Some(j),
                         ..Between::default()
@@ -184,33 +185,33 @@ impl View<'_> {
                 }
             }
         }
-        self.settle(&between, &matched, &mut told);
-        told
+        self.settle(&between, &matched, &mut differences);
+        differences
     }
 
-    /// Between two common steps: what is missing takes a step of its kind that is there instead.
+    /// Describes the differences between two common steps: each missing step takes a replacement of its kind, if any.
     fn settle(
         &self,
         between: &Between,
         matched: &BTreeSet<usize>,
-        (different, extra): &mut (Vec<Difference>, Vec<Difference>),
+        (different, unexpected): &mut (Vec<Difference>, Vec<Difference>),
     ) {
         let actual = &self.actual;
-        let mut beside = between.beside.clone();
+        let mut extra = between.extra.clone();
         let mut gone: Vec<&StepExpectation> = Vec::new();
         for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
-            match self.instead(expected, &beside) {
-                Some(place) => different.push(self.changed(expected, beside.remove(place))),
+            match self.replacement(expected, &extra) {
+                Some(place) => different.push(self.changed(expected, extra.remove(place))),
                 None => gone.push(expected),
             }
         }
         if !gone.is_empty() {
             different.push(self.gone(&gone, between.before, matched));
         }
-        for j in beside {
-            if let Some(step) = actual.get(j).filter(|step| step.is_asked()) {
-                let difference = Difference::new("no other step", step.answered());
-                extra.push(difference.at(self.place(j)));
+        for j in extra {
+            if let Some(step) = actual.get(j).filter(|step| step.is_requested()) {
+                let difference = Difference::new("no other step", step.with_reply());
+                unexpected.push(difference.at(self.place(j)));
             }
         }
     }
@@ -220,15 +221,16 @@ impl View<'_> {
         let Some(step) = self.actual.get(j) else {
             return Difference::new(wanted, "nothing");
         };
-        let mut found = step.answered();
-        let bound = expected.duration.as_ref();
-        if bound.is_some_and(|bound| !bound.allows(step.duration())) {
-            found = format!("{found}, in {} s", step.duration());
+        let mut found = step.with_reply();
+        let limit = expected.duration.as_ref();
+        let duration = Value::from(step.duration());
+        if limit.is_some_and(|limit| !limit.allows(&duration)) {
+            found = format!("{found}, in {duration} s");
         }
         Difference::new(wanted, found).at(self.place(j))
     }
 
-    /// Steps in a row of which there is nothing.
+    /// Describes consecutive missing steps in one difference.
     fn gone(
         &self,
         expected: &[&StepExpectation],
@@ -241,8 +243,8 @@ impl View<'_> {
             None => "nothing like it".to_owned(),
         };
         let mut texts: Vec<_> = expected.iter().map(|step| step.text.as_str()).collect();
-        let more = texts.len().saturating_sub(MOST_TOLD);
-        texts.truncate(MOST_TOLD);
+        let more = texts.len().saturating_sub(MAX_MISSING);
+        texts.truncate(MAX_MISSING);
         let wanted = match texts.as_slice() {
             [one] => format!("step {one}"),
             several if more == 0 => format!("steps {}", several.join(", ")),
@@ -255,10 +257,10 @@ impl View<'_> {
 
     fn why_gone(&self, expected: &[&StepExpectation], matched: &BTreeSet<usize>) -> Vec<String> {
         let mut because = Vec::new();
-        for expected in expected.iter().take(MOST_TOLD) {
+        for expected in expected.iter().take(MAX_MISSING) {
             let mut steps = self.actual.iter().enumerate();
             let elsewhere =
-                steps.find(|(j, step)| !matched.contains(j) && is_like(expected, **step));
+                steps.find(|(j, step)| !matched.contains(j) && is_as_expected(expected, **step));
             if let Some((j, step)) = elsewhere {
                 let place = self.place(j).and_then(|place| place.words());
                 let place = place.map_or_else(String::new, |place| format!(" in {place}"));
@@ -268,19 +270,18 @@ impl View<'_> {
                 ));
             }
         }
-        let is_expected = |kind: &str| expected.iter().any(|step| step.kind == kind);
-        if is_expected("tls") && self.session.tls.is_none() {
+        let is_expected = |kind: StepKind| expected.iter().any(|step| step.kind == kind);
+        if is_expected(StepKind::Tls) && self.session.tls.is_none() {
             because.push("the session is not encrypted".to_owned());
         }
         let causes = causes::of_session(self.session);
         if because.is_empty() && causes.is_empty() {
-            if is_expected("quit") {
-                let end = serde_json::to_value(self.session.end_state).unwrap_or_default();
-                let end = end.as_str().unwrap_or_default();
+            if is_expected(StepKind::Quit) {
+                let end = word(self.session.end_state);
                 because.push(format!("the session ended without QUIT ({end})"));
             } else if let Some(step) = self.actual.iter().find(|step| {
-                // Commands have nothing in common but that they are commands.
-                step.kind() != "command" && is_expected(step.kind())
+                // Two steps of kind `command` may be any two commands: one does not explain the absence of another.
+                step.kind() != StepKind::Command && is_expected(step.kind())
             }) {
                 because.push(format!("there is {}", step.line()));
             }
@@ -295,8 +296,8 @@ impl View<'_> {
     }
 }
 
-/// Whether a step may be what became of an expected one: of the same kind, and of commands with the same verb.
-fn is_instead(expected: &StepExpectation, step: StepView<'_>) -> bool {
+/// Returns true if a step may replace an expected one: same kind and, for commands, same verb.
+fn replaces(expected: &StepExpectation, step: StepView<'_>) -> bool {
     if step.kind() != expected.kind {
         return false;
     }
@@ -305,40 +306,39 @@ fn is_instead(expected: &StepExpectation, step: StepView<'_>) -> bool {
         (None, Some(Constraint::Is(Value::String(line)))) => line.split(' ').next(),
         _ => None,
     };
-    // Without its command a step is known by its answer alone.
-    expected.kind != "command"
+    // The command of a step that is inferred from its reply is unknown, so any verb is possible.
+    expected.kind != StepKind::Command
         || verb.is_none_or(|verb| step.verb().is_none_or(|sent| sent == verb))
 }
 
-fn is_like(expected: &StepExpectation, step: StepView<'_>) -> bool {
+fn is_as_expected(expected: &StepExpectation, step: StepView<'_>) -> bool {
     let meets = |constraint: &Option<Constraint>, value: &dyn Fn() -> Value| {
         let constraint = constraint.as_ref();
         constraint.is_none_or(|constraint| constraint.allows(&value()))
     };
     step.kind() == expected.kind
         && meets(&expected.subject, &|| step.subject().into())
-        && meets(&expected.outcome, &|| step.outcome().into())
+        && meets(&expected.outcome, &|| word(step.outcome()).into())
         && meets(&expected.verb, &|| step.verb().into())
         && meets(&expected.code, &|| step.code().into())
-        && meets(&expected.duration, &|| step.duration().clone())
+        && meets(&expected.duration, &|| step.duration().into())
 }
 
-/// What stands between two steps that are as expected.
+/// Steps between two that are as expected.
 #[derive(Default)]
 struct Between {
-    /// The step before.
+    /// Index of the actual step before; `None` at the beginning.
     before: Option<usize>,
-    /// Expected, not there.
+    /// Indices of expected steps without an actual one.
     missing: Vec<usize>,
-    /// There, not expected.
-    beside: Vec<usize>,
+    /// Indices of actual steps without an expected one.
+    extra: Vec<usize>,
 }
 
-/// Commands that are not among those that may be sent.
-pub(super) fn others(
+/// Finds the commands that `only_commands` does not list.
+pub(super) fn other_commands(
     expected: &SessionExpectation,
-    session: &Session,
-    value: &Value,
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> Vec<Difference> {
     let Some((allowed, _)) = &expected.only_commands else {
@@ -346,18 +346,15 @@ pub(super) fn others(
     };
     let wanted = format!("only {}", allowed.join(", "));
     let mut differences = Vec::new();
-    let is_allowed = |verb: &str| allowed.iter().any(|one| one == verb);
-    for (step, view) in session.steps.iter().zip(StepView::all(value)) {
-        for (command, line) in step.commands.iter().zip(view.commands()) {
-            if text(line, "verb").is_some_and(is_allowed) {
-                continue;
-            }
-            let place = subject.command(session, command);
-            differences.push(Difference::new(&wanted, command_line(line)).at(Some(place)));
+    let is_allowed = |verb: &String| allowed.iter().any(|one| one == verb);
+    for command in session.steps.iter().flat_map(|step| &step.commands) {
+        if !is_allowed(&command.verb) {
+            let place = subject.command(&session, command);
+            differences.push(Difference::new(&wanted, command_line(command)).at(Some(place)));
         }
     }
     differences
 }
 
-/// Steps that are told of a row of which there is nothing.
-const MOST_TOLD: usize = 6;
+/// Missing steps named in one difference.
+const MAX_MISSING: usize = 6;

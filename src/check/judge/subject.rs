@@ -1,34 +1,81 @@
-//! What expectations are held against: a report, as records and as the JSON that users see, with words for its parts.
+//! The report that expectations are held against, and the places of its parts.
+
+use std::ops::Deref;
+use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::super::step_text::items;
 use super::super::verdict::Place;
+use super::super::wording::command_line;
 use crate::model::record::{Command, Reply, Session, Step, StepKind, Transfer};
-use crate::report::{Report, units};
+use crate::report::Report;
 
-/// A report and its JSON.
+/// A report, as records and as the value tree in which expressions and field names are looked up.
 pub struct Subject<'r> {
-    /// The records.
-    pub(in super::super) report: &'r Report,
-    /// The same as JSON.
-    pub(in super::super) value: Value,
+    pub(crate) report: &'r Report,
+    tree: Value,
+}
+
+/// A record of the report with its part of the value tree.
+///
+/// Checks read the record. The tree is for names that users write, in fields and in CEL: these are known at run time
+/// only.
+pub(crate) struct Part<'t, T> {
+    record: &'t T,
+    pub(crate) tree: &'t Value,
+}
+
+impl<T> Clone for Part<'_, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<T> Copy for Part<'_, T> {}
+
+impl<T> Deref for Part<'_, T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.record
+    }
+}
+
+impl<'t> Part<'t, Session> {
+    /// Returns the transfers in order of their commands.
+    pub(crate) fn transfers(self) -> impl ExactSizeIterator<Item = Part<'t, Transfer>> {
+        parts(&self.record.transfers, self.tree, "transfers")
+    }
+
+    /// Returns the steps in order of time.
+    pub(crate) fn steps(self) -> impl ExactSizeIterator<Item = Part<'t, Step>> {
+        parts(&self.record.steps, self.tree, "steps")
+    }
+
+    /// Returns the record, for as long as the report lives.
+    pub(crate) fn record(self) -> &'t Session {
+        self.record
+    }
 }
 
 impl<'r> Subject<'r> {
-    /// Of a report.
+    /// Builds the value tree of a report.
     #[must_use]
     pub fn new(report: &'r Report) -> Self {
         Self {
             report,
-            value: serde_json::to_value(report).unwrap_or_default(),
+            tree: serde_json::to_value(report).unwrap_or_default(),
         }
     }
 
-    /// Sessions with their JSON.
-    pub(in super::super) fn sessions(&self) -> impl Iterator<Item = (&'r Session, &Value)> {
-        let values = items(&self.value, "sessions");
-        self.report.sessions.iter().map(AsRef::as_ref).zip(values)
+    /// Returns the value tree of the whole report.
+    pub(crate) fn tree(&self) -> &Value {
+        &self.tree
+    }
+
+    /// Returns the sessions by id.
+    pub(crate) fn sessions(&self) -> impl ExactSizeIterator<Item = Part<'_, Session>> {
+        parts(&self.report.sessions, &self.tree, "sessions")
     }
 
     fn session(&self, id: u64) -> Option<&'r Session> {
@@ -39,36 +86,36 @@ impl<'r> Subject<'r> {
         sessions.get(place).map(AsRef::as_ref)
     }
 
-    /// Where a session begins, by its id.
-    pub(in super::super) fn beginning_of(&self, session: u64) -> Option<Place> {
+    /// Returns the place where a session begins; `None` for an unknown id.
+    pub(crate) fn beginning_of(&self, session: u64) -> Option<Place> {
         Some(self.beginning(self.session(session)?))
     }
 
-    /// Where a field of a session was told, by the id of the session.
-    pub(in super::super) fn field_of(&self, session: u64, field: &str) -> Option<Place> {
+    /// Returns the place that decides a field of a session; `None` for an unknown id.
+    pub(crate) fn field_of(&self, session: u64, field: &str) -> Option<Place> {
         Some(self.field(self.session(session)?, &[field.to_owned()]))
     }
 
-    /// Where a step is, by the id of its session and its index.
-    pub(in super::super) fn step_of(&self, session: u64, index: usize) -> Option<Place> {
+    /// Returns the place of a step by its index; `None` if there is no such step.
+    pub(crate) fn step_of(&self, session: u64, index: usize) -> Option<Place> {
         let session = self.session(session)?;
         Some(self.step(session, session.steps.get(index)?))
     }
 
-    /// Where a transfer is, by the id of its session and its index.
-    pub(in super::super) fn transfer_of(&self, session: u64, index: usize) -> Option<Place> {
+    /// Returns the place of a transfer by its index; `None` if there is no such transfer.
+    pub(crate) fn transfer_of(&self, session: u64, index: usize) -> Option<Place> {
         let session = self.session(session)?;
         Some(self.transfer(session, session.transfers.get(index)?))
     }
 
-    /// Where the first finding with an id is.
-    pub(in super::super) fn finding_of(&self, session: u64, id: &str) -> Option<Place> {
+    /// Returns the place of the first finding with this id; `None` without one, or if it names no frame.
+    pub(crate) fn finding_of(&self, session: u64, id: &str) -> Option<Place> {
         let session = self.session(session)?;
         let finding = session.findings.iter().find(|finding| finding.id == id)?;
         Some(self.frame(session, *finding.frames.first()?))
     }
 
-    /// Where a command is.
+    /// Returns the place of a command.
     pub(super) fn command(&self, session: &Session, command: &Command) -> Place {
         self.place(
             session,
@@ -78,19 +125,16 @@ impl<'r> Subject<'r> {
         )
     }
 
-    /// A command with its frame: `TYPE A (frame 42)`.
+    /// Renders a command with its frame: `TYPE A (frame 42)`.
     pub(super) fn command_words(&self, session: &Session, command: &Command) -> String {
-        let line = match &command.argument {
-            Some(argument) => format!("{} {argument}", command.verb),
-            None => command.verb.clone(),
-        };
+        let line = command_line(command);
         match self.command(session, command).words() {
             Some(place) => format!("{line} ({place})"),
             None => line,
         }
     }
 
-    /// The last command that is known of a session, else where it begins.
+    /// Returns the place of the last captured command, or of the beginning of a session without one.
     pub(super) fn last(&self, session: &Session) -> Place {
         let mut commands = session.steps.iter().rev().flat_map(|step| &step.commands);
         match commands.next() {
@@ -99,12 +143,12 @@ impl<'r> Subject<'r> {
         }
     }
 
-    /// Where a reply is.
+    /// Returns the place of a reply.
     pub(super) fn reply(&self, session: &Session, reply: &Reply) -> Place {
         self.place(session, reply.frame, reply.capture, reply.capture_frame)
     }
 
-    /// Where a frame is of which no more is known.
+    /// Returns the place of a frame whose capture is known only if there is but one.
     pub(super) fn frame(&self, session: &Session, frame: u64) -> Place {
         self.place(session, frame, None, None)
     }
@@ -131,7 +175,7 @@ impl<'r> Subject<'r> {
         }
     }
 
-    /// Where a step is: its first command, or what else is known of it.
+    /// Returns the place of a step: its first command, else the DNS query or the greeting that it stands for.
     pub(super) fn step(&self, session: &Session, step: &Step) -> Place {
         let found = match (step.commands.first(), step.kind) {
             (Some(command), _) => Some(self.command(session, command)),
@@ -153,7 +197,7 @@ impl<'r> Subject<'r> {
         }
     }
 
-    /// Where a transfer is: the last reply to its command, else the command.
+    /// Returns the place of a transfer: the last reply to its command, else the command, else its data connection.
     pub(super) fn transfer(&self, session: &Session, transfer: &Transfer) -> Place {
         let step = session.step_of(transfer.id);
         let command = step.and_then(|step| {
@@ -176,7 +220,7 @@ impl<'r> Subject<'r> {
         }
     }
 
-    /// Where a field of a session was told.
+    /// Returns the place of the step that decides a field of a session, else of the beginning.
     pub(super) fn field(&self, session: &Session, path: &[String]) -> Place {
         let last_of = |kind| {
             let mut steps = session.steps.iter().rev();
@@ -199,7 +243,7 @@ impl<'r> Subject<'r> {
         }
     }
 
-    /// The first frame that is known of a session.
+    /// Returns the first known place of a session: its greeting, else its first command.
     pub(super) fn beginning(&self, session: &Session) -> Place {
         let reply = session.greeting.as_ref();
         let mut commands = session.steps.iter().flat_map(|step| &step.commands);
@@ -214,25 +258,17 @@ impl<'r> Subject<'r> {
     }
 }
 
-/// A session in words: `session 2 (mira at 192.0.2.7)`.
-pub(super) fn session_words(session: &Session) -> String {
-    let user = session.login.user.as_deref();
-    let server = session.server.name.clone();
-    let server = server.unwrap_or_else(|| session.server.ip.to_string());
-    match user {
-        Some(user) => format!("session {} ({user} at {server})", session.id),
-        None => format!("session {} (at {server})", session.id),
-    }
-}
-
-/// A transfer in words: `RETR readme.txt (1,715 bytes, complete)`.
-pub(super) fn transfer_words(transfer: &Transfer) -> String {
-    let what = transfer.path.as_deref().or(transfer.argument.as_deref());
-    let completeness = serde_json::to_value(transfer.completeness).unwrap_or_default();
-    let completeness = completeness.as_str().unwrap_or_default().to_owned();
-    let size = units::bytes(transfer.bytes);
-    match what {
-        Some(what) => format!("{} {what} ({size}, {completeness})", transfer.verb),
-        None => format!("{} ({size}, {completeness})", transfer.verb),
-    }
+/// Pairs the records of a list with the items of the list of that name in the tree.
+fn parts<'t, T>(
+    records: &'t [Arc<T>],
+    tree: &'t Value,
+    name: &str,
+) -> impl ExactSizeIterator<Item = Part<'t, T>> {
+    let items = tree.get(name).and_then(Value::as_array);
+    let items = items.map(Vec::as_slice).unwrap_or_default();
+    let pairs = records.iter().zip(items);
+    pairs.map(|(record, tree)| Part {
+        record: record.as_ref(),
+        tree,
+    })
 }

@@ -1,4 +1,4 @@
-//! Transfers: which of the session is which of the file, and whether it is as expected.
+//! Transfers of a session paired with those of the file, and the verdicts on each pair.
 
 use serde_json::Value;
 
@@ -6,13 +6,13 @@ use super::super::constraint::Constraint;
 use super::super::expression::Prepared;
 use super::super::file::{SessionExpectation, TransferExpectation};
 use super::super::mistake::Position;
-use super::super::step_text::items;
 use super::super::verdict::{Difference, Verdict};
-use super::subject::{Subject, transfer_words};
-use super::{causes, fields};
+use super::super::wording::transfer_words;
+use super::subject::{Part, Subject};
+use super::{causes, field_difference};
 use crate::model::record::{Session, Transfer};
 
-/// The names of what is expected here, with their places.
+/// Returns the names of the expectations about transfers, with their places in the file.
 pub(super) fn names(expected: &SessionExpectation) -> Vec<(String, Position)> {
     let mut names: Vec<_> = expected
         .transfers
@@ -27,29 +27,25 @@ pub(super) fn names(expected: &SessionExpectation) -> Vec<(String, Position)> {
     names
 }
 
-/// What becomes of them.
-pub(super) fn transfers(
+/// Judges the expectations about transfers.
+pub(super) fn judge(
     label: &str,
     expected: &SessionExpectation,
-    session: &Session,
-    value: &Value,
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> Vec<Verdict> {
-    let values = items(value, "transfers");
-    let partners = partners(expected, session, value, subject);
+    let transfers: Vec<Part<'_, Transfer>> = session.transfers().collect();
+    let partners = pair(expected, session, subject);
     let mut verdicts = Vec::new();
     let mut names = names(expected).into_iter();
     for (wanted, partner) in expected.transfers.iter().zip(&partners) {
         let Some((name, at)) = names.next() else {
             break;
         };
-        let found = partner.and_then(|partner| {
-            let transfer = session.transfers.get(partner)?;
-            Some((transfer, values.get(partner)?))
-        });
+        let found = partner.and_then(|partner| transfers.get(partner));
         let differences = match found {
-            Some((transfer, value)) => differences(wanted, session, transfer, value, subject),
-            None => vec![missing(wanted, &partners, session, value, subject)],
+            Some(transfer) => differences(wanted, &session, *transfer, subject),
+            None => vec![missing(wanted, &partners, session, subject)],
         };
         verdicts.push(Verdict::of(format!("{label}: {name}"), differences).at(at));
     }
@@ -61,7 +57,7 @@ pub(super) fn transfers(
             .filter(|(index, _)| !partners.contains(&Some(*index)));
         let differences = free.map(|(_, transfer)| {
             Difference::new("no other transfer", transfer_words(transfer))
-                .at(Some(subject.transfer(session, transfer)))
+                .at(Some(subject.transfer(&session, transfer)))
         });
         let verdict = Verdict::of(format!("{label}: {name}"), differences.collect());
         verdicts.push(verdict.at(at));
@@ -69,43 +65,42 @@ pub(super) fn transfers(
     verdicts
 }
 
-/// Who is who, in file order: the first not yet taken that has the name and is as expected, else the first that has the name.
-pub(in super::super) fn partners(
+/// Pairs in file order; returns for each expected transfer the index of its partner, `None` if no transfer fits.
+///
+/// A partner is the first free transfer that has the name and is as expected, else the first that has the name.
+pub(crate) fn pair(
     expected: &SessionExpectation,
-    session: &Session,
-    value: &Value,
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> Vec<Option<usize>> {
-    let values = items(value, "transfers");
     let mut taken = vec![false; session.transfers.len()];
     let mut partners = Vec::new();
     for wanted in &expected.transfers {
         let condition = wanted
             .condition
             .as_ref()
-            .map(|condition| Prepared::new(&condition.expression, &subject.value));
-        let is_meant = |transfer: &Value| {
+            .map(|condition| Prepared::new(&condition.expression, subject.tree()));
+        let has_name = |transfer: Part<'_, Transfer>| {
             let named = wanted.fields.iter().filter(|field| is_name(&field.path));
-            let mut named = named.map(|field| fields::difference(field, transfer));
+            let mut named = named.map(|field| field_difference(field, transfer.tree));
             named.all(|difference| difference.is_none())
                 && condition
                     .as_ref()
-                    .is_none_or(|condition| condition.is_true(transfer, Some(value)))
+                    .is_none_or(|condition| condition.is_true(transfer.tree, Some(session.tree)))
         };
-        let meant: Vec<usize> = taken
+        let candidates: Vec<(usize, Part<'_, Transfer>)> = taken
             .iter()
-            .zip(values)
+            .zip(session.transfers())
             .enumerate()
-            .filter(|(_, (taken, transfer))| !**taken && is_meant(transfer))
-            .map(|(index, _)| index)
+            .filter(|(_, (taken, transfer))| !**taken && has_name(*transfer))
+            .map(|(index, (_, transfer))| (index, transfer))
             .collect();
-        let fits = |index: &&usize| {
-            values.get(**index).is_some_and(|transfer| {
-                let mut all = wanted.fields.iter();
-                all.all(|field| fields::difference(field, transfer).is_none())
-            })
+        let is_as_expected = |(_, transfer): &&(usize, Part<'_, Transfer>)| {
+            let mut fields = wanted.fields.iter();
+            fields.all(|field| field_difference(field, transfer.tree).is_none())
         };
-        let partner = meant.iter().find(fits).or_else(|| meant.first()).copied();
+        let best = candidates.iter().find(is_as_expected);
+        let partner = best.or_else(|| candidates.first()).map(|(index, _)| *index);
         if let Some(taken) = partner.and_then(|partner| taken.get_mut(partner)) {
             *taken = true;
         }
@@ -117,19 +112,18 @@ pub(in super::super) fn partners(
 fn differences(
     wanted: &TransferExpectation,
     session: &Session,
-    transfer: &Transfer,
-    value: &Value,
+    transfer: Part<'_, Transfer>,
     subject: &Subject<'_>,
 ) -> Vec<Difference> {
-    let mut told: Vec<String> = Vec::new();
+    let mut reported: Vec<String> = Vec::new();
     let mut differences = Vec::new();
     for field in &wanted.fields {
-        if let Some(difference) = fields::difference(field, value) {
-            // A cause is told once, with the first thing that differs by it.
-            let mut because = causes::of_field(&field.path, session, transfer, subject);
-            because.retain(|cause| !told.contains(cause));
-            told.extend(because.iter().cloned());
-            let place = Some(subject.transfer(session, transfer));
+        if let Some(difference) = field_difference(field, transfer.tree) {
+            // One lost packet changes several fields: its cause is reported once, with the first of them.
+            let mut because = causes::of_field(&field.path, session, &transfer, subject);
+            because.retain(|cause| !reported.contains(cause));
+            reported.extend(because.iter().cloned());
+            let place = Some(subject.transfer(session, &transfer));
             differences.push(difference.because(because).at(place));
         }
     }
@@ -139,8 +133,7 @@ fn differences(
 fn missing(
     wanted: &TransferExpectation,
     partners: &[Option<usize>],
-    session: &Session,
-    value: &Value,
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> Difference {
     let named: Vec<_> = wanted
@@ -172,7 +165,7 @@ fn missing(
         free => {
             let words: Vec<_> = free
                 .iter()
-                .take(MOST_TOLD)
+                .take(MAX_CANDIDATES)
                 .map(|transfer| transfer_words(transfer))
                 .collect();
             words.join(", ")
@@ -190,19 +183,19 @@ fn missing(
     });
     let mut because: Vec<String> = because.into_iter().collect();
     if wants_path {
-        because.extend(causes::of_folders(session, value));
+        because.extend(causes::of_directories(&session));
     }
-    because.extend(causes::of_session(session));
+    because.extend(causes::of_session(&session));
     let place = match free.first() {
-        Some(transfer) => subject.transfer(session, transfer),
-        None => subject.last(session),
+        Some(transfer) => subject.transfer(&session, transfer),
+        None => subject.last(&session),
     };
     Difference::new(expected, found)
         .because(because)
         .at(Some(place))
 }
 
-/// Fields that say which transfer is meant; all others say what it must be like.
+/// Returns true for fields that select a transfer; all others constrain the one selected.
 fn is_name(path: &[String]) -> bool {
     matches!(path, [name] if matches!(name.as_str(), "verb" | "path" | "name" | "argument" | "direction"))
 }
@@ -228,5 +221,5 @@ fn label(transfer: &TransferExpectation, index: usize) -> String {
     }
 }
 
-/// Transfers that are told where none fits.
-const MOST_TOLD: usize = 5;
+/// Free transfers named where none fits.
+const MAX_CANDIDATES: usize = 5;

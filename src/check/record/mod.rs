@@ -1,32 +1,29 @@
-//! Writes expectation files from captures that are known to be good, and brings files up to date.
+//! Expectation files recorded from captures that are known to be good, and updates of such files.
 //!
-//! In: a report. Out: TOML with what stays the same when the same thing is done again, and nothing else: no times, no ports,
-//! no addresses, no frame numbers, no passwords.
+//! In: a report. Out: TOML with the facts that the same run would reproduce: no times, ports, addresses, frame numbers
+//! or passwords.
 //!
 //! ```text
-//! report -> session (fields, steps, transfers) -> text            --record
-//! file + report -> Partners -> update (only what differs) -> text  --update
+//! report -> session (fields, steps, transfers) -> TOML                  --record
+//! file + report -> SessionPairing -> update (only what differs) -> TOML  --update
 //! ```
 
-mod apart;
+mod conditions;
 mod session;
-mod toml_text;
 mod update;
 
 use std::fmt::Write as _;
 
-use serde_json::Value;
-
 use super::judge::Subject;
-use super::step_text::{items, text};
-use crate::model::wire_text::printable;
+use crate::model::record::VerdictStatus;
+use crate::model::wire_text::{is_hostile, printable};
 
 pub use update::{Updated, update};
 
-/// An expectation file for everything in a report.
+/// Renders an expectation file for every session of a report.
 #[must_use]
 pub fn record(subject: &Subject<'_>) -> String {
-    let sessions = items(&subject.value, "sessions");
+    let sessions = &subject.report.sessions;
     let captures: Vec<_> = subject
         .report
         .captures
@@ -42,7 +39,7 @@ pub fn record(subject: &Subject<'_>) -> String {
         "exactly"
     };
     let _ = writeln!(out, "sessions = \"{word}\"");
-    let conditions = apart::conditions(sessions);
+    let conditions = conditions::conditions(sessions);
     for (session, condition) in sessions.iter().zip(conditions) {
         out.push('\n');
         session::write(session, condition.as_deref(), &mut out);
@@ -51,29 +48,62 @@ pub fn record(subject: &Subject<'_>) -> String {
     out
 }
 
-/// What a person should look at before trusting what was recorded.
+/// Returns the sessions that a person should look at before trusting the recorded file.
 #[must_use]
 pub fn doubts(subject: &Subject<'_>) -> Vec<String> {
-    let sessions = items(&subject.value, "sessions");
-    let mut doubts = Vec::new();
-    for session in sessions {
-        let verdict = session.get("verdict").unwrap_or(&Value::Null);
-        if text(verdict, "status").is_some_and(|status| status != "ok") {
-            let id = session.get("id").and_then(Value::as_u64).unwrap_or(0);
-            let words = text(verdict, "text").unwrap_or_default();
-            doubts.push(format!("session {id} is recorded as it is: {words}"));
-        }
-    }
-    doubts
+    let sessions = subject.report.sessions.iter();
+    let doubtful = sessions.filter(|session| session.verdict.status != VerdictStatus::Ok);
+    doubtful
+        .map(|session| {
+            let (id, text) = (session.id, &session.verdict.text);
+            format!("session {id} is recorded as it is: {text}")
+        })
+        .collect()
 }
 
-/// The last part of a path, in one line.
+/// Returns the last part of a path, printable in a comment.
 fn file_name(path: &str) -> String {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
     let name = if name == "-" { "standard input" } else { name };
     printable(name).into_owned()
 }
 
+/// Renders a basic string; characters that a terminal or editor would hide or obey are escaped.
+fn quoted(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push('"');
+    for character in text.chars() {
+        match character {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            other if is_hostile(other) => {
+                let _ = write!(out, "\\U{:08X}", u32::from(other));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// Renders a list of values: in one line if that is short, else one per line after `indent`.
+fn list(values: &[String], indent: &str) -> String {
+    let line = format!("[{}]", values.join(", "));
+    if line.chars().count() <= MAX_WIDTH {
+        return line;
+    }
+    let mut out = String::from("[\n");
+    for value in values {
+        let _ = writeln!(out, "{indent}  {value},");
+    }
+    let _ = write!(out, "{indent}]");
+    out
+}
+
+/// Comment at the head of a recorded file.
 const HEAD: &str = "\
 #
 # Edit it: what is not written here is not checked.
@@ -86,6 +116,7 @@ const HEAD: &str = "\
 
 ";
 
+/// Comment at its end.
 const TAIL: &str = "
 # A rule holds for every session, transfer or step; its expressions are CEL over the fields of the JSON report.
 #
@@ -95,3 +126,27 @@ const TAIL: &str = "
 # match = 'kind == \"retrieve\"'
 # assert = 'duration < 5.0'
 ";
+
+/// Characters of a list in one line.
+const MAX_WIDTH: usize = 90;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quoted_strings_parse_back_to_the_original() {
+        for text in [
+            "",
+            "a\"b\\c",
+            "\x1b[0m\r\n\t\0",
+            "é\u{202e}\u{e0041}x",
+            "'''",
+        ] {
+            let document = format!("x = {}", quoted(text));
+            let document = toml_edit::Document::parse(document).expect("TOML");
+            assert_eq!(document["x"].as_str(), Some(text));
+        }
+        assert_eq!(quoted("a\u{202e}"), "\"a\\U0000202E\"");
+    }
+}

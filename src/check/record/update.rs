@@ -1,56 +1,59 @@
-//! Brings an expectation file up to date: what still holds stays as it was written, comments and patterns included; what
-//! does not is replaced by what was found. Rules are demands, not records: they stay.
+//! Update of an expectation file.
+//!
+//! Expectations that hold stay as they are written, with comments and patterns. Those that fail are replaced by the
+//! values found. Rules are requirements, not records: they are never changed.
 
 use serde_json::Value as Json;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, TableLike, Value};
 
 use super::super::alignment::{Row, align};
 use super::super::file::{Expectations, FieldExpectation, SessionExpectation};
-use super::super::judge::{self, Current, Partners, Subject};
-use super::super::step_text::items;
-use super::toml_text::quoted;
-use super::{apart, session};
+use super::super::judge::{self, Part, SessionPairing, Subject, UpdatedStep};
+use super::{conditions, list, quoted, session};
+use crate::model::record::{Session, Transfer};
 use crate::model::wire_text::printable;
 
-/// A file that was brought up to date.
+/// An updated file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Updated {
-    /// Its new text.
+    /// New content of the file.
     pub text: String,
-    /// What changed, as lines with `-` and `+` in front; empty where nothing did.
+    /// Changed lines after `-` and `+`, with context; empty if nothing changed.
     pub difference: String,
 }
 
-/// Brings `text`, from which `file` was read, up to date with a report.
+/// Updates `text`, from which `file` was parsed, with a report.
 pub fn update(
     file: &Expectations,
     text: &str,
     subject: &Subject<'_>,
 ) -> Result<Updated, toml_edit::TomlError> {
     let mut document: DocumentMut = text.parse()?;
-    let partners = Partners::find(file, subject);
-    let sessions = items(&subject.value, "sessions");
+    let pairing = SessionPairing::find(file, subject);
+    let sessions: Vec<Part<'_, Session>> = subject.sessions().collect();
     let mut gone = Vec::new();
     for (index, expected) in file.sessions.iter().enumerate() {
-        let partner = partners.of_expected.get(index).copied().flatten();
-        match partner.and_then(|partner| Some((partner, sessions.get(partner)?))) {
-            Some((partner, value)) => {
+        let partner = pairing.partners.get(index).copied().flatten();
+        match partner.and_then(|partner| sessions.get(partner)) {
+            Some(session) => {
                 if let Some(table) = table_mut(document.get_mut("session"), index) {
-                    update_session(table, expected, (partner, value), subject);
+                    update_session(table, expected, *session, subject);
                 }
             }
             None => gone.push(index),
         }
     }
+    // From the end, so that the indices before stay valid.
     for index in gone.into_iter().rev() {
         remove(document.as_table_mut(), "session", index);
     }
     if file.exactly {
-        let conditions = apart::conditions(sessions);
-        for other in &partners.others {
-            if let (Some(value), Some(condition)) = (sessions.get(*other), conditions.get(*other)) {
+        let conditions = conditions::conditions(&subject.report.sessions);
+        for other in &pairing.unpaired {
+            let session = sessions.get(*other);
+            if let (Some(session), Some(condition)) = (session, conditions.get(*other)) {
                 let mut text = String::from("\n");
-                session::write(value, condition.as_deref(), &mut text);
+                session::write(session, condition.as_deref(), &mut text);
                 append(document.as_table_mut(), &text);
             }
         }
@@ -65,36 +68,30 @@ pub fn update(
 fn update_session(
     table: &mut dyn TableLike,
     expected: &SessionExpectation,
-    (partner, value): (usize, &Json),
+    session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) {
     for field in &expected.fields {
-        update_field(table, field, value);
+        update_field(table, field, session.tree);
     }
-    let Some((record, _)) = subject.sessions().nth(partner) else {
-        return;
-    };
-    if judge::steps_differ(expected, record, value, subject) {
-        let current = judge::current_steps(expected, record, value, subject);
+    if judge::steps_differ(expected, session, subject) {
+        let updated = judge::updated_steps(expected, session, subject);
         if let Some(steps) = table.get_mut("steps").and_then(Item::as_array_mut) {
-            update_steps(steps, &current, value);
+            update_steps(steps, &updated, &session);
         }
     }
-    if judge::commands_differ(expected, record, value, subject) {
-        put(
-            table,
-            &["only_commands".to_owned()],
-            &session::commands(value),
-        );
+    if judge::commands_differ(expected, session, subject) {
+        let commands = session::commands(&session);
+        replace(table, &["only_commands".to_owned()], &commands);
     }
-    let broken = judge::broken_absences(expected, record, subject);
+    let present = judge::present_absences(expected, &session, subject);
     if let Some(array) = table.get_mut("absent").and_then(Item::as_array_mut) {
-        for index in broken.into_iter().rev() {
+        for index in present.into_iter().rev() {
             array.remove(index);
         }
     }
-    let partners = judge::transfer_partners(expected, record, value, subject);
-    let transfers = items(value, "transfers");
+    let partners = judge::pair_transfers(expected, session, subject);
+    let transfers: Vec<Part<'_, Transfer>> = session.transfers().collect();
     let mut gone = Vec::new();
     for (index, (wanted, partner)) in expected.transfers.iter().zip(&partners).enumerate() {
         let transfer = partner.and_then(|partner| transfers.get(partner));
@@ -102,7 +99,7 @@ fn update_session(
         match (transfer, table) {
             (Some(transfer), Some(table)) => {
                 for field in &wanted.fields {
-                    update_field(table, field, transfer);
+                    update_field(table, field, transfer.tree);
                 }
             }
             _ => gone.push(index),
@@ -123,10 +120,10 @@ fn update_session(
     }
 }
 
-/// Replaces the steps that differ; those that do not stay as they were written.
-fn update_steps(steps: &mut Array, current: &[Current], session: &Json) {
+/// Replaces the steps that differ; the others keep their spelling.
+fn update_steps(steps: &mut Array, updated: &[UpdatedStep], session: &Session) {
     let mut old: Vec<Option<Value>> = steps.iter().cloned().map(Some).collect();
-    let is_long = current.len() > MOST_IN_A_LINE;
+    let is_long = updated.len() > MAX_STEPS_PER_LINE;
     let space = steps.iter().next().and_then(|first| {
         let space = first.decor().prefix()?.as_str()?;
         let (_, indent) = space.rsplit_once('\n')?;
@@ -135,10 +132,10 @@ fn update_steps(steps: &mut Array, current: &[Current], session: &Json) {
     let was_one_line = space.is_none();
     let space = space.unwrap_or_else(|| if is_long { "\n  " } else { " " }.to_owned());
     steps.clear();
-    for (index, step) in current.iter().enumerate() {
+    for (index, step) in updated.iter().enumerate() {
         let mut value = match step {
-            Current::Kept(place) => old.get_mut(*place).and_then(Option::take),
-            Current::New(place) => session::step_at(session, *place)
+            UpdatedStep::Kept(index) => old.get_mut(*index).and_then(Option::take),
+            UpdatedStep::New(index) => session::step_at(session, *index)
                 .and_then(|text| text.parse::<Value>().ok())
                 .map(|value| value.decorated(space.as_str(), "")),
         };
@@ -161,12 +158,12 @@ fn update_steps(steps: &mut Array, current: &[Current], session: &Json) {
     }
 }
 
-/// Replaces a field that differs by what was found.
-fn update_field(table: &mut dyn TableLike, field: &FieldExpectation, object: &Json) {
-    if judge::field_holds(field, object) {
+/// Replaces a field that differs by the value found.
+fn update_field(table: &mut dyn TableLike, field: &FieldExpectation, tree: &Json) {
+    if judge::field_difference(field, tree).is_none() {
         return;
     }
-    let mut found = object;
+    let mut found = tree;
     for name in &field.path {
         found = found.get(name).unwrap_or(&Json::Null);
     }
@@ -180,17 +177,17 @@ fn update_field(table: &mut dyn TableLike, field: &FieldExpectation, object: &Js
             let names: Vec<_> = names
                 .map(|name| quoted(name.as_str().unwrap_or_default()))
                 .collect();
-            super::toml_text::list(&names, "  ")
+            list(&names, "  ")
         }
-        Json::Array(list) => list.len().to_string(),
+        Json::Array(items) => items.len().to_string(),
         Json::Object(_) => "{ absent = false }".to_owned(),
         other => other.to_string(),
     };
-    put(table, &field.path, &text);
+    replace(table, &field.path, &text);
 }
 
-/// Sets a value that is there, and leaves the space and the comment around it.
-fn put(table: &mut dyn TableLike, path: &[String], text: &str) {
+/// Replaces an existing value and keeps the space and the comment around it.
+fn replace(table: &mut dyn TableLike, path: &[String], text: &str) {
     let Ok(mut value) = text.parse::<Value>() else {
         return;
     };
@@ -203,7 +200,7 @@ fn put(table: &mut dyn TableLike, path: &[String], text: &str) {
     if !rest.is_empty()
         && let Some(inner) = item.as_table_like_mut()
     {
-        put(inner, rest, text);
+        replace(inner, rest, text);
         return;
     }
     if let Some(old) = item.as_value() {
@@ -237,7 +234,7 @@ fn remove(from: &mut dyn TableLike, name: &str, index: usize) {
     }
 }
 
-/// Adds the sessions of a text to a file.
+/// Appends the sessions in `text` to a file.
 fn append(file: &mut dyn TableLike, text: &str) {
     let Ok(new) = text.parse::<DocumentMut>() else {
         return;
@@ -248,7 +245,7 @@ fn append(file: &mut dyn TableLike, text: &str) {
     push(file, "session", tables);
 }
 
-/// Adds the transfers of a text to a session.
+/// Appends the transfers in `text` to a session.
 fn append_transfer(session: &mut dyn TableLike, text: &str) {
     let Ok(new) = text.parse::<DocumentMut>() else {
         return;
@@ -273,7 +270,8 @@ fn push(into: &mut dyn TableLike, name: &str, tables: &ArrayOfTables) {
     };
     for table in tables {
         let mut table = table.clone();
-        // Without a place of its own it stands behind the one before it.
+        // toml_edit prints tables by their position in the text they were parsed from; without one, after their
+        // predecessor.
         table.set_position(None);
         for (_, inner) in table.iter_mut() {
             if let Some(inner) = inner.as_array_of_tables_mut() {
@@ -290,7 +288,7 @@ fn push(into: &mut dyn TableLike, name: &str, tables: &ArrayOfTables) {
     }
 }
 
-/// What changed between two texts, a line each, with lines around that did not.
+/// Renders the lines that differ between two texts, with context.
 fn difference(old: &str, new: &str) -> String {
     let (old, new): (Vec<_>, Vec<_>) = (old.lines().collect(), new.lines().collect());
     let rows = align(old.len(), new.len(), |i, j| old.get(i) == new.get(j));
@@ -298,7 +296,7 @@ fn difference(old: &str, new: &str) -> String {
     let mut out = String::new();
     let mut before = None;
     for (index, row) in rows.iter().enumerate() {
-        let around = index.saturating_sub(AROUND)..(index + AROUND + 1).min(rows.len());
+        let around = index.saturating_sub(CONTEXT)..(index + CONTEXT + 1).min(rows.len());
         if !rows
             .get(around)
             .is_some_and(|around| around.iter().any(changed))
@@ -322,8 +320,8 @@ fn difference(old: &str, new: &str) -> String {
     out
 }
 
-/// Steps that stand in one line.
-const MOST_IN_A_LINE: usize = 4;
+/// Steps of a list in one line.
+const MAX_STEPS_PER_LINE: usize = 4;
 
-/// Lines that are shown around a change.
-const AROUND: usize = 2;
+/// Lines of context around a change.
+const CONTEXT: usize = 2;

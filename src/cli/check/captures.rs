@@ -5,7 +5,7 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::error::Category;
 
 use super::CheckArguments;
 use crate::cli::failure::Failure;
@@ -80,7 +80,7 @@ fn diagram(report: &Report, recorder: &Recorder) -> Option<String> {
 pub(super) fn read_baseline(
     path: &Path,
     arguments: &CheckArguments,
-) -> Result<(String, Value), Failure> {
+) -> Result<(String, Report), Failure> {
     let name = path.display().to_string();
     if let Some(report) = report_at(path)? {
         return Ok((name, report));
@@ -98,11 +98,11 @@ pub(super) fn read_baseline(
     if outcome.failures > 0 {
         return Err(Failure::Unreadable);
     }
-    Ok((name, serde_json::to_value(&report).unwrap_or_default()))
+    Ok((name, report))
 }
 
 /// Reads a report from a file that begins like JSON; `None` for any other file.
-fn report_at(path: &Path) -> Result<Option<Value>, Failure> {
+fn report_at(path: &Path) -> Result<Option<Report>, Failure> {
     let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
     let mut first = [0; 1];
     let begins = fs::File::open(path).and_then(|mut file| file.read(&mut first));
@@ -115,12 +115,14 @@ fn report_at(path: &Path) -> Result<Option<Value>, Failure> {
         Failure::Refused(format!("cannot use {path} as a baseline: {cause}; {hint}"))
     };
     let text = fs::read(path).map_err(|cause| refused(&system_message(&cause)))?;
-    let report: Value =
-        serde_json::from_slice(&text).map_err(|cause| refused(&cause.to_string()))?;
-    let version = report.get("schema_version");
-    let is_ours = version.is_some_and(|version| version == SCHEMA_VERSION);
-    if !is_ours || !report.get("sessions").is_some_and(Value::is_array) {
-        return Err(refused("it is no report of this version"));
+    let of_another_version = || refused("it is no report of this version");
+    let report: Report = serde_json::from_slice(&text).map_err(|cause| match cause.classify() {
+        // Sound JSON, but without the fields of a report.
+        Category::Data => of_another_version(),
+        _ => refused(&cause.to_string()),
+    })?;
+    if report.schema_version != SCHEMA_VERSION {
+        return Err(of_another_version());
     }
     Ok(Some(report))
 }

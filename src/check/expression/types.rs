@@ -1,34 +1,195 @@
-//! Whether operators and functions are given what they can work with.
+//! Type check of an expression before it runs.
 //!
-//! CEL tells such mistakes when it meets the values, one at a time, and a comparison of a text with a number is just never
-//! true. Here they are told before anything is read.
+//! CEL itself reports a type error only when it meets the values, one at a time, and a comparison of a string with a
+//! number is silently false. Here both are errors before any capture is read.
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
+use serde_json::Value;
 
-use super::kinds::{Basic, Kind, words_of};
-use crate::check::vocabulary::{Vocabulary, nearest};
+use super::Vocabulary;
+use crate::check::vocabulary::{FieldKind, nearest};
 
-/// What is wrong, with which part, and what to do.
-pub(super) struct Wrong<'e> {
+/// Type of a part of an expression, as far as it is known before evaluation.
+#[derive(Clone, Debug)]
+pub(super) enum Kind<'a> {
+    /// Unknown.
+    Any,
+    /// Field of the report, by its schema; may be null as well.
+    Field(&'a Value),
+    /// String.
+    Text,
+    /// Integer.
+    Whole,
+    /// Floating-point number.
+    Fraction,
+    /// Boolean.
+    Flag,
+    /// Null.
+    Null,
+    /// List, with the type of its items.
+    List(Box<Kind<'a>>),
+    /// Map, or object of the report.
+    Object,
+}
+
+/// Type without its schema or items.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Basic {
+    Text,
+    Whole,
+    Fraction,
+    Flag,
+    Null,
+    List,
+    Object,
+}
+
+impl<'a> Kind<'a> {
+    /// Returns the type without its schema or items; `None` if it is unknown.
+    pub(super) fn basic(&self, words: &Vocabulary) -> Option<Basic> {
+        Some(match self {
+            Self::Any => return None,
+            Self::Field(schema) => match words.kind(schema) {
+                FieldKind::Text(_) => Basic::Text,
+                FieldKind::Number if is(schema, "integer") => Basic::Whole,
+                FieldKind::Number => Basic::Fraction,
+                FieldKind::Flag => Basic::Flag,
+                FieldKind::List => Basic::List,
+                FieldKind::Object if words.names(schema).is_empty() => return None,
+                FieldKind::Object => Basic::Object,
+            },
+            Self::Text => Basic::Text,
+            Self::Whole => Basic::Whole,
+            Self::Fraction => Basic::Fraction,
+            Self::Flag => Basic::Flag,
+            Self::Null => Basic::Null,
+            Self::List(_) => Basic::List,
+            Self::Object => Basic::Object,
+        })
+    }
+
+    /// Returns the type of a list's items.
+    pub(super) fn items(self, words: &'a Vocabulary) -> Self {
+        match self {
+            Self::List(items) => *items,
+            Self::Field(schema) => words.items(schema).map_or(Self::Any, Self::Field),
+            _ => Self::Any,
+        }
+    }
+
+    /// Returns the strings that a field can be; empty if it can be any.
+    pub(super) fn choices(&self, words: &'a Vocabulary) -> Vec<&'a str> {
+        match self {
+            Self::Field(schema) => match words.kind(schema) {
+                FieldKind::Text(choices) => choices,
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        }
+    }
+
+    /// Returns the type of a literal.
+    pub(super) fn of_literal(literal: &LiteralValue) -> Self {
+        match literal {
+            LiteralValue::Boolean(_) => Self::Flag,
+            LiteralValue::Double(_) => Self::Fraction,
+            LiteralValue::Int(_) | LiteralValue::UInt(_) => Self::Whole,
+            LiteralValue::Null => Self::Null,
+            LiteralValue::String(_) => Self::Text,
+            LiteralValue::Bytes(_) => Self::Any,
+        }
+    }
+}
+
+impl Basic {
+    /// Renders the type as it follows "is" in a message.
+    pub(super) const fn words(self) -> &'static str {
+        match self {
+            Self::Text => "a text",
+            Self::Whole => "a number",
+            Self::Fraction => "a number with a fraction",
+            Self::Flag => "true or false",
+            Self::Null => "null",
+            Self::List => "a list",
+            Self::Object => "an object with fields",
+        }
+    }
+
+    /// Returns true for integers and floating-point numbers.
+    pub(super) const fn is_number(self) -> bool {
+        matches!(self, Self::Whole | Self::Fraction)
+    }
+
+    /// Returns true if values of the two types can be equal.
+    pub(super) fn may_equal(self, other: Self) -> bool {
+        self == other
+            || matches!(self, Self::Null)
+            || matches!(other, Self::Null)
+            || (self.is_number() && other.is_number())
+    }
+}
+
+/// Renders a part of an expression for a message: `login.user`, `"x"`, `size(…)`, else `this`.
+pub(super) fn words_of(expression: &IdedExpr) -> String {
+    match &expression.expr {
+        Expr::Ident(name) => name.clone(),
+        Expr::Select(select) => format!("{}.{}", words_of(&select.operand), select.field),
+        Expr::Literal(literal) => literal_words(literal),
+        Expr::Call(call) if call.func_name == "_[_]" => match call.args.as_slice() {
+            [of, index] => format!("{}[{}]", words_of(of), words_of(index)),
+            _ => "this".to_owned(),
+        },
+        Expr::Call(call) if call.func_name.starts_with(char::is_alphabetic) => match &call.target {
+            Some(target) => format!("{}.{}(…)", words_of(target), call.func_name),
+            None => format!("{}(…)", call.func_name),
+        },
+        _ => "this".to_owned(),
+    }
+}
+
+fn literal_words(literal: &LiteralValue) -> String {
+    match literal {
+        LiteralValue::Boolean(flag) => flag.inner().to_string(),
+        LiteralValue::Double(number) => number.inner().to_string(),
+        LiteralValue::Int(number) => number.inner().to_string(),
+        LiteralValue::UInt(number) => number.inner().to_string(),
+        LiteralValue::String(text) => Value::from(text.inner()).to_string(),
+        LiteralValue::Null => "null".to_owned(),
+        LiteralValue::Bytes(_) => "this".to_owned(),
+    }
+}
+
+fn is(schema: &Value, name: &str) -> bool {
+    match schema.get("type") {
+        Some(Value::Array(types)) => types.iter().any(|one| one == name),
+        Some(one) => one == name,
+        None => false,
+    }
+}
+
+/// A type error.
+pub(super) struct TypeError<'e> {
+    /// Part of the expression to mark.
     pub(super) part: &'e IdedExpr,
     pub(super) message: String,
+    /// Correction; `None` if none is known.
     pub(super) hint: Option<String>,
 }
 
-/// A part of an expression and its kind.
+/// A part of an expression and its type.
 type Part<'e, 'a> = (&'e IdedExpr, Kind<'a>);
 
-/// The names of all functions.
+/// Returns the names of all functions.
 pub(super) fn function_names() -> impl Iterator<Item = &'static str> {
     FUNCTIONS.iter().map(|(name, ..)| *name)
 }
 
-/// The kind of what a call gives.
+/// Checks the operands of an operator or function and returns the type of its result.
 pub(super) fn call<'e, 'a>(
     call: &CallExpr,
     parts: &[Part<'e, 'a>],
     words: &'a Vocabulary,
-) -> Result<Kind<'a>, Wrong<'e>> {
+) -> Result<Kind<'a>, TypeError<'e>> {
     match (call.func_name.as_str(), parts) {
         ("_&&_" | "_||_", [left, right]) => {
             flag(left, words)?;
@@ -64,8 +225,8 @@ pub(super) fn call<'e, 'a>(
     }
 }
 
-/// Refuses what is neither true nor false.
-pub(super) fn flag<'e>(part: &Part<'e, '_>, words: &Vocabulary) -> Result<(), Wrong<'e>> {
+/// Checks that a part is boolean.
+pub(super) fn flag<'e>(part: &Part<'e, '_>, words: &Vocabulary) -> Result<(), TypeError<'e>> {
     match part.1.basic(words) {
         None | Some(Basic::Flag) => Ok(()),
         Some(basic) => {
@@ -75,7 +236,7 @@ pub(super) fn flag<'e>(part: &Part<'e, '_>, words: &Vocabulary) -> Result<(), Wr
                 Basic::List => "write size(…) > 0, or .exists(one, …)",
                 Basic::Object | Basic::Null | Basic::Flag => "write … != null",
             };
-            Err(Wrong {
+            Err(TypeError {
                 hint: Some(hint.to_owned()),
                 ..is_not(part, basic, "true or false")
             })
@@ -87,11 +248,11 @@ fn comparable<'e>(
     left: &Part<'e, '_>,
     right: &Part<'e, '_>,
     words: &Vocabulary,
-) -> Result<(), Wrong<'e>> {
+) -> Result<(), TypeError<'e>> {
     if let (Some(one), Some(other)) = (left.1.basic(words), right.1.basic(words))
         && !one.may_equal(other)
     {
-        return Err(Wrong {
+        return Err(TypeError {
             part: left.0,
             message: format!(
                 "{} is {}, {} is {}: they are never equal",
@@ -107,7 +268,7 @@ fn comparable<'e>(
     is_a_choice(right, left, words)
 }
 
-/// How a value would be written so that it is of the kind of the other.
+/// Suggests how to quote a literal so that it has the type of the other operand; `None` if quotes are not the problem.
 fn quotes(value: &Part<'_, '_>, other: &Part<'_, '_>, words: &Vocabulary) -> Option<String> {
     let Expr::Literal(literal) = &value.0.expr else {
         return None;
@@ -130,12 +291,12 @@ fn quotes(value: &Part<'_, '_>, other: &Part<'_, '_>, words: &Vocabulary) -> Opt
     }
 }
 
-/// Refuses a text that the field can never be.
+/// Checks that a string compared with a field of few values is one of them.
 fn is_a_choice<'e>(
     field: &Part<'_, '_>,
     text: &Part<'e, '_>,
     words: &Vocabulary,
-) -> Result<(), Wrong<'e>> {
+) -> Result<(), TypeError<'e>> {
     let Expr::Literal(LiteralValue::String(literal)) = &text.0.expr else {
         return Ok(());
     };
@@ -147,7 +308,7 @@ fn is_a_choice<'e>(
         Some(near) => format!("did you mean \"{near}\"?"),
         None => format!("there are: {}", choices.join(", ")),
     };
-    Err(Wrong {
+    Err(TypeError {
         part: text.0,
         message: format!("{} is never {}", words_of(field.0), words_of(text.0)),
         hint: Some(hint),
@@ -158,12 +319,12 @@ fn ordered<'e>(
     left: &Part<'e, '_>,
     right: &Part<'e, '_>,
     words: &Vocabulary,
-) -> Result<(), Wrong<'e>> {
+) -> Result<(), TypeError<'e>> {
     for part in [left, right] {
         if let Some(basic @ (Basic::List | Basic::Object | Basic::Flag | Basic::Null)) =
             part.1.basic(words)
         {
-            return Err(Wrong {
+            return Err(TypeError {
                 hint: matches!(basic, Basic::List)
                     .then(|| format!("write size({})", words_of(part.0))),
                 ..is_not(part, basic, "a number or a text")
@@ -172,7 +333,7 @@ fn ordered<'e>(
     }
     match (left.1.basic(words), right.1.basic(words)) {
         (Some(one), Some(other)) if one != other && !(one.is_number() && other.is_number()) => {
-            Err(Wrong {
+            Err(TypeError {
                 part: left.0,
                 message: format!(
                     "{} is {}, {} is {}: neither is more than the other",
@@ -192,14 +353,14 @@ fn contained<'e>(
     left: &Part<'e, '_>,
     right: &Part<'e, '_>,
     words: &Vocabulary,
-) -> Result<(), Wrong<'e>> {
+) -> Result<(), TypeError<'e>> {
     match right.1.basic(words) {
         Some(
             basic @ (Basic::Text | Basic::Whole | Basic::Fraction | Basic::Flag | Basic::Null),
         ) => {
             let hint = matches!(basic, Basic::Text)
                 .then(|| format!("write {}.contains(…)", words_of(right.0)));
-            return Err(Wrong {
+            return Err(TypeError {
                 hint,
                 ..is_not(right, basic, "a list")
             });
@@ -211,9 +372,9 @@ fn contained<'e>(
         for element in &list.elements {
             if let Expr::Literal(literal) = &element.expr {
                 comparable(left, &(element, Kind::of_literal(literal)), words).map_err(
-                    |wrong| Wrong {
+                    |error| TypeError {
                         part: element,
-                        ..wrong
+                        ..error
                     },
                 )?;
             }
@@ -227,7 +388,7 @@ fn calculated<'e, 'a>(
     left: &Part<'e, 'a>,
     right: &Part<'e, 'a>,
     words: &'a Vocabulary,
-) -> Result<Kind<'a>, Wrong<'e>> {
+) -> Result<Kind<'a>, TypeError<'e>> {
     let joins = operator == "_+_";
     for part in [left, right] {
         match part.1.basic(words) {
@@ -246,7 +407,7 @@ fn calculated<'e, 'a>(
                     _ => format!("write double({})", words_of(whole.0)),
                 }
             });
-            Err(Wrong {
+            Err(TypeError {
                 part: left.0,
                 message: format!(
                     "{} is {}, {} is {}: CEL does not calculate with both",
@@ -266,7 +427,7 @@ fn function<'e, 'a>(
     name: &str,
     parts: &[Part<'e, 'a>],
     words: &'a Vocabulary,
-) -> Result<Kind<'a>, Wrong<'e>> {
+) -> Result<Kind<'a>, TypeError<'e>> {
     let known = FUNCTIONS.iter().find(|(known, ..)| *known == name);
     let Some((_, wanted, gives)) = known.filter(|(_, wanted, _)| !wanted.is_empty()) else {
         return Ok(Kind::Any);
@@ -274,9 +435,9 @@ fn function<'e, 'a>(
     if parts.len() != wanted.len()
         && let Some(part) = parts.last().or(parts.first())
     {
-        return Err(Wrong {
+        return Err(TypeError {
             part: part.0,
-            message: format!("{name} is for {}", values(wanted.len())),
+            message: format!("{name} is for {}", arity_words(wanted.len())),
             hint: Some(match wanted.len() {
                 1 => format!("write {name}(…)"),
                 _ => format!("write text.{name}(\"…\")"),
@@ -303,9 +464,9 @@ fn function<'e, 'a>(
     }
     if let ("matches", [_, (part, _)]) = (name, parts)
         && let Expr::Literal(LiteralValue::String(pattern)) = &part.expr
-        && let Err(message) = crate::check::constraint::matches(pattern.inner())
+        && let Err(message) = super::super::constraint::matches(pattern.inner())
     {
-        return Err(Wrong {
+        return Err(TypeError {
             part,
             message: format!("{} is no regular expression: {message}", words_of(part)),
             hint: None,
@@ -320,15 +481,15 @@ fn function<'e, 'a>(
     })
 }
 
-fn values(count: usize) -> &'static str {
+fn arity_words(count: usize) -> &'static str {
     match count {
         1 => "one value",
         _ => "a text and one value",
     }
 }
 
-fn is_not<'e>(part: &Part<'e, '_>, basic: Basic, expected: &str) -> Wrong<'e> {
-    Wrong {
+fn is_not<'e>(part: &Part<'e, '_>, basic: Basic, expected: &str) -> TypeError<'e> {
+    TypeError {
         part: part.0,
         message: format!("{} is {}, not {expected}", words_of(part.0), basic.words()),
         hint: None,
@@ -351,8 +512,8 @@ enum Gives {
     Any,
 }
 
-/// The functions that need no more than the values at hand: what they are given, the text before the dot first (nothing
-/// stands for any number of values), and what they give.
+/// The functions an expression may call, all without side effects: name, types of the arguments with the receiver first
+/// (empty for any number of any type), type of the result.
 const FUNCTIONS: &[(&str, &[Wanted], Gives)] = &[
     ("size", &[Wanted::Sized], Gives::Whole),
     ("contains", &[Wanted::Text, Wanted::Text], Gives::Flag),

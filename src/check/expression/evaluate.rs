@@ -1,0 +1,311 @@
+//! Evaluation of expressions within a work limit, with the values they read where an assertion fails.
+//!
+//! The only place where values of the report become CEL values.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::{Context, ExecutionError, Value as CelValue};
+use serde_json::{Map, Value};
+
+use super::Expression;
+use super::explain::{Fact, Known, facts};
+use super::names::Uses;
+
+/// Result of an assertion about one object.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Judgement {
+    /// It holds.
+    True,
+    /// It does not hold; the values that it read.
+    False(Vec<Fact>),
+    /// It could not be evaluated: the cause, and the values that it read.
+    Undecided(String, Vec<Fact>),
+}
+
+/// An expression with the report in scope, which is converted once for all objects.
+pub(crate) struct Prepared<'e> {
+    expression: &'e Expression,
+    report: &'e Value,
+    root: Context<'static, 'static>,
+}
+
+impl<'e> Prepared<'e> {
+    /// Adds the parts of the report that the expression reads to the scope.
+    pub(crate) fn new(expression: &'e Expression, report: &'e Value) -> Self {
+        let mut root = Context::default();
+        expression.meter.install(&mut root);
+        if let Some(used) = expression.uses_of("report") {
+            add(&mut root, "report", &part(report, used));
+        }
+        Self {
+            expression,
+            report,
+            root,
+        }
+    }
+
+    /// Evaluates the expression for an object; false also if evaluation fails or exceeds the work limit.
+    pub(crate) fn is_true(&self, object: &Value, session: Option<&Value>) -> bool {
+        let scope = self.scope(object, session);
+        let result = CelValue::resolve(self.code(), &scope);
+        matches!(result, Ok(CelValue::Bool(true))) && !self.expression.meter.gives_up()
+    }
+
+    /// Evaluates the expression as an assertion, with the values that it read if it fails.
+    pub(crate) fn judge(&self, object: &Value, session: Option<&Value>) -> Judgement {
+        let scope = self.scope(object, session);
+        let result = CelValue::resolve(self.code(), &scope);
+        if self.expression.meter.gives_up() {
+            return Judgement::Undecided(GIVEN_UP.to_owned(), Vec::new());
+        }
+        if matches!(result, Ok(CelValue::Bool(true))) {
+            return Judgement::True;
+        }
+        let known = Known {
+            object,
+            own_name: self.expression.scope.name(),
+            session,
+            report: self.report,
+        };
+        let facts = facts(self.code(), &known, &scope);
+        match result {
+            Ok(CelValue::Bool(false)) => Judgement::False(facts),
+            Ok(_) => Judgement::Undecided("it is neither true nor false".to_owned(), facts),
+            Err(error) => {
+                let through = facts.iter().find(|fact| fact.is_blocking_null);
+                let null = through.or_else(|| facts.iter().find(|fact| fact.value.is_null()));
+                let cause = null.map_or_else(
+                    || error.to_string(),
+                    |fact| format!("{} is null", fact.name),
+                );
+                Judgement::Undecided(cause, facts)
+            }
+        }
+    }
+
+    fn scope(&self, object: &Value, session: Option<&Value>) -> Context<'_, 'static> {
+        self.expression.meter.next_object();
+        let mut scope = self.root.new_inner_scope();
+        if let (Some(session), Some(used)) = (session, self.expression.uses_of("session")) {
+            add(&mut scope, "session", &part(session, used));
+        }
+        self.expression.put(object, &mut scope);
+        scope
+    }
+
+    /// Returns true if some object exceeded the work limit.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.expression.has_given_up()
+    }
+
+    fn code(&self) -> &'e IdedExpr {
+        &self.expression.code
+    }
+}
+
+impl Expression {
+    /// Returns true if some object exceeded the work limit.
+    #[must_use]
+    pub fn has_given_up(&self) -> bool {
+        self.meter.has_given_up()
+    }
+
+    fn uses_of(&self, name: &str) -> Option<&Uses> {
+        let found = self.enclosing.iter().find(|(used, _)| *used == name);
+        found.map(|(_, uses)| uses)
+    }
+
+    /// Returns the values that the expression reads of an object, whether it is true or not.
+    pub(crate) fn facts(&self, object: &Value) -> Vec<Fact> {
+        let known = Known {
+            object,
+            own_name: self.scope.name(),
+            session: None,
+            report: &Value::Null,
+        };
+        let mut scope = Context::default();
+        self.meter.install(&mut scope);
+        self.put(object, &mut scope);
+        facts(&self.code, &known, &scope)
+    }
+}
+
+/// Returns the fields of an object that are read.
+fn part(object: &Value, uses: &Uses) -> Value {
+    match uses {
+        Uses::Whole => object.clone(),
+        Uses::Fields(names) => {
+            let field = |name: &String| {
+                let value = object.get(name).unwrap_or(&Value::Null);
+                (name.clone(), value.clone())
+            };
+            Value::Object(names.iter().map(field).collect::<Map<_, _>>())
+        }
+    }
+}
+
+/// Adds a value of the report to the scope.
+pub(super) fn add(context: &mut Context<'_, '_>, name: &str, value: &Value) {
+    context.add_variable_from_value(name, value_of(value));
+}
+
+/// Converts a value of the report to CEL.
+///
+/// Integers become `int`, as literals in expressions are: CEL does not mix `int` and `uint` in arithmetic.
+fn value_of(value: &Value) -> CelValue {
+    match value {
+        Value::Null => CelValue::Null,
+        Value::Bool(flag) => CelValue::Bool(*flag),
+        Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
+            (Some(number), ..) => CelValue::Int(number),
+            (None, Some(number), _) => CelValue::UInt(number),
+            (None, None, Some(number)) => CelValue::Float(number),
+            (None, None, None) => CelValue::Null,
+        },
+        Value::String(text) => text.clone().into(),
+        Value::Array(items) => items.iter().map(value_of).collect::<Vec<_>>().into(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), value_of(field)))
+            .collect::<HashMap<_, _>>()
+            .into(),
+    }
+}
+
+/// Work limit of an expression: the items that its `all`, `exists`, `filter` and `map` visit are counted.
+///
+/// Nested lists multiply: four levels over a session of 100,000 steps would not end. Items are counted rather than
+/// seconds, so that the same input gives the same output on every machine.
+#[derive(Clone, Debug)]
+pub(super) struct Meter {
+    /// Items that may still be visited.
+    left: Arc<AtomicU64>,
+    /// True if the current object exceeded the limit.
+    gives_up: Arc<AtomicBool>,
+    /// True if any object exceeded the limit.
+    has_given_up: Arc<AtomicBool>,
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        Self {
+            left: Arc::new(AtomicU64::new(AT_FIRST)),
+            gives_up: Arc::default(),
+            has_given_up: Arc::default(),
+        }
+    }
+
+    /// Adds the counting function to the scope.
+    pub(super) fn install(&self, context: &mut Context<'_, '_>) {
+        let meter = self.clone();
+        let count = move || -> Result<bool, ExecutionError> {
+            let left = meter.left.load(Ordering::Relaxed);
+            if left == 0 {
+                meter.gives_up.store(true, Ordering::Relaxed);
+                meter.has_given_up.store(true, Ordering::Relaxed);
+                return Err(ExecutionError::function_error(COUNT, GIVEN_UP));
+            }
+            meter.left.store(left - 1, Ordering::Relaxed);
+            Ok(true)
+        };
+        // Adding fails only if the language declares the name, and no name of the language begins with `@`.
+        let _ = context.add_function(COUNT, count);
+    }
+
+    /// Grants the work of one more object.
+    pub(super) fn next_object(&self) {
+        let left = self.left.load(Ordering::Relaxed);
+        let more = left.saturating_add(FOR_EACH).min(AT_FIRST);
+        self.left.store(more, Ordering::Relaxed);
+        self.gives_up.store(false, Ordering::Relaxed);
+    }
+
+    /// Returns true if the current object exceeded the limit.
+    pub(super) fn gives_up(&self) -> bool {
+        self.gives_up.load(Ordering::Relaxed)
+    }
+
+    /// Returns true if any object exceeded the limit.
+    pub(super) fn has_given_up(&self) -> bool {
+        self.has_given_up.load(Ordering::Relaxed)
+    }
+}
+
+/// Inserts calls of the counting function into the body of every macro.
+pub(super) fn metered(expression: &mut IdedExpr) {
+    match &mut expression.expr {
+        Expr::Select(select) => metered(&mut select.operand),
+        Expr::Call(call) => {
+            call.args.iter_mut().for_each(metered);
+            if let Some(target) = &mut call.target {
+                metered(target);
+            }
+        }
+        Expr::List(list) => list.elements.iter_mut().for_each(metered),
+        Expr::Map(map) => {
+            for entry in &mut map.entries {
+                if let EntryExpr::MapEntry(entry) = &mut entry.expr {
+                    metered(&mut entry.key);
+                    metered(&mut entry.value);
+                }
+            }
+        }
+        Expr::Comprehension(of) => {
+            metered(&mut of.iter_range);
+            metered(&mut of.loop_step);
+            count_in(&mut of.loop_step);
+        }
+        Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
+    }
+}
+
+/// Inserts the call into one step of a comprehension, to which macros expand.
+///
+/// The outer operator of the step stays as it is, since the interpreter inspects it.
+fn count_in(step: &mut IdedExpr) {
+    let Expr::Call(call) = &mut step.expr else {
+        return;
+    };
+    let asked = match (call.func_name.as_str(), call.args.as_mut_slice()) {
+        // all, exists: `@result && asked`.
+        // filter, exists_one, map with a condition: `asked ? … : @result`.
+        ("_&&_" | "_||_", [_, asked]) | ("_?_:_", [asked, ..]) => asked,
+        // map: `@result + [asked]`.
+        (_, [_, list]) => match &mut list.expr {
+            Expr::List(list) => match list.elements.as_mut_slice() {
+                [asked] => asked,
+                _ => return,
+            },
+            _ => return,
+        },
+        _ => return,
+    };
+    let of = std::mem::take(asked);
+    let call = |func_name: &str, args| {
+        Expr::Call(CallExpr {
+            func_name: func_name.to_owned(),
+            target: None,
+            args,
+        })
+    };
+    let with = |id, expr| IdedExpr { id, expr };
+    let never = with(of.id, Expr::Literal(LiteralValue::Boolean(false.into())));
+    let count = with(of.id, call(COUNT, Vec::new()));
+    *asked = with(of.id, call("_?_:_", vec![count, of, never]));
+}
+
+/// Message where the work limit was exceeded.
+pub(crate) const GIVEN_UP: &str =
+    "it is too much work: lists within lists, 500,000 items were looked at";
+
+/// Name of the counting function; `@` keeps it out of reach of expressions.
+const COUNT: &str = "@count";
+
+/// Items that an expression may visit at first.
+const AT_FIRST: u64 = 500_000;
+
+/// Items granted for each object, so that many small objects never exhaust the limit.
+const FOR_EACH: u64 = 1000;
