@@ -1,18 +1,72 @@
-//! Tells what happened over FTP in a packet capture.
+//! FTP sessions, transfers and files from packet captures.
 //!
-//! Data flows one way, through one folder a layer:
+//! The transfers of a capture:
 //!
-//! ```text
-//! model <- capture <- decode <- reassembly <- session <- pipeline <- cli
-//! model <- protocol <- diagnosis <-----------/               ^
-//! model <- protocol <- report <- check, diagram <- page -----+
-//! model <- extract, keep ------------------------------------+
+//! ```
+//! let report = ftpscope::analyze("testdata/captures/classic.pcap")?;
+//! for session in &report.sessions {
+//!     for transfer in &session.transfers {
+//!         let name = transfer.name.as_deref().unwrap_or("-");
+//!         println!("{} {name}: {} bytes, {:?}", transfer.verb, transfer.bytes, transfer.completeness);
+//!     }
+//! }
+//! assert_eq!(report.totals.transfers, 2);
+//! # Ok::<(), ftpscope::Error>(())
 //! ```
 //!
-//! `capture` turns files into packets, `decode` packets into TCP segments and UDP datagrams, `reassembly` segments into
-//! ordered bytes, `session` bytes into FTP sessions, `report` shows them, `extract` saves the files and `keep` the packets.
-//! `tests/layering.rs` holds the imports to this picture.
+//! Events as they happen, in bounded memory:
+//!
+//! ```
+//! use ftpscope::{Analysis, EventKind};
+//!
+//! let summary = Analysis::of("testdata/captures/classic.pcap").events(|event| {
+//!     if let EventKind::Finding(finding) = &event.kind {
+//!         println!("frame {}: {}", event.frame.number, finding.title);
+//!     }
+//! })?;
+//! assert_eq!(summary.totals.sessions, 1);
+//! # Ok::<(), ftpscope::Error>(())
+//! ```
+//!
+//! The transferred files, saved below a folder:
+//!
+//! ```
+//! use ftpscope::Analysis;
+//!
+//! let folder = std::env::temp_dir().join(format!("ftpscope-example-{}", std::process::id()));
+//! let report = Analysis::of("testdata/captures/classic.pcap").extract_to(&folder)?;
+//! let saved = report.sessions[0].transfers[1].saved_as.as_ref().expect("readme.txt is complete");
+//! assert_eq!(std::fs::metadata(folder.join(saved))?.len(), 1_715);
+//! # std::fs::remove_dir_all(&folder)?;
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Beyond these, [`pipeline::analyze`] takes any [`capture::PacketSource`] and any sinks, [`report`] writes formats,
+//! [`check`] compares a report with expectations, [`keep`] writes packets, and [`monitor`] runs for weeks on a network.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! | --- | --- | --- |
+//! | `cli` | yes | the program and `report::table`; not needed by a library user |
+//! | `live` | yes | capture from interfaces, filters and dropping of privileges; needs libpcap |
+//!
+//! # Layers
+//!
+//! Data flows one way, through one folder per layer. [`guide`] explains the way in detail.
+//!
+//! ```text
+//! model <- capture <- decode <- reassembly <- session <- pipeline <- monitor <- cli
+//! model <- protocol <- diagnosis <-----------/           ^           ^          ^
+//! model <- capture <- keep ------------------------------+           |          |
+//! model <- extract --------------------------------------------------+          |
+//! model <- diagnosis <- report <- check -----------------------------+          |
+//!                       report <- diagram <- page ------------------------------+
+//! ```
+//!
+//! `tests/layering.rs` compares the imports with this picture.
 
+mod analysis;
 pub mod capture;
 pub mod check;
 pub mod cli;
@@ -20,6 +74,7 @@ pub mod decode;
 pub mod diagnosis;
 pub mod diagram;
 pub mod extract;
+pub mod guide;
 pub mod keep;
 pub mod model;
 pub mod monitor;
@@ -31,3 +86,9 @@ pub mod report;
 #[cfg(test)]
 mod scratch_folder;
 pub mod session;
+
+pub use analysis::{Analysis, Error, analyze};
+pub use model::record::{Session, Transfer};
+pub use model::{Event, EventKind};
+pub use pipeline::{Options, Summary};
+pub use report::Report;

@@ -1,0 +1,118 @@
+//! Pages about the crate as a whole: the way of a capture, contributing, changes.
+
+/// How a capture becomes a report.
+///
+/// ```text
+///  files, pipes, interfaces                                         src/
+///        │  Input: packet, tick, secrets, warning                   capture/
+///        v
+///     Decoder ── Segment ──> FlowTable ── bytes, gaps ──┐           decode/, reassembly/
+///        └────── Datagram (DNS), ICMP error ──────────┐ │
+///                                                     v v
+///                                              SessionTracker       session/, with protocol/ and diagnosis/
+///                       Event  ┌──────────────────┘   │   │
+///                              v                      │   └─ packets of sessions ──> keep/
+///        ReportBuilder, exporters, LiveLines          └───── bytes of transfers ───> extract/
+///                  │ Report                                         report/
+///                  v
+///        tables, JSON, CSV ── check ── diagram ── page              check/, diagram/, page/
+/// ```
+///
+/// 1. **Packets.** [`CaptureSet`](crate::capture::CaptureSet) merges its inputs into one timeline and lends each packet for one
+///    call. Nothing is copied: a packet borrows from a reused buffer.
+/// 2. **Segments.** [`Decoder`](crate::decode::Decoder) strips link layers, tunnels and fragments. Malformed headers are
+///    counted, never an error.
+/// 3. **Bytes in order.** [`FlowTable`](crate::reassembly::FlowTable) puts segments of a connection in order, and asks the
+///    session layer which connections it wants; all others cost no memory.
+/// 4. **Sessions.** [`SessionTracker`](crate::session::SessionTracker) recognizes control connections, pairs commands with
+///    replies, keeps the server's state, turns PORT, PASV and their like into expectations, and binds data connections to them.
+/// 5. **Conclusions.** When a session ends, [`diagnosis`](crate::diagnosis) derives findings and a verdict from its record.
+/// 6. **Events.** Each fact leaves as an [`Event`](crate::Event), dated by the frame that made it knowable, so that events are
+///    in capture order. Secrets are hidden here, before any consumer sees them.
+/// 7. **Views.** Sinks turn events into a [`Report`](crate::Report), lines, files or packets. Several sinks compose as a tuple.
+///
+/// [`pipeline::analyze`](crate::pipeline::analyze) connects all of this on one thread. It has no clock but that of the packets,
+/// so that the same input gives the same output, byte for byte. Every store has a limit in
+/// [`Limits`](crate::model::Limits); what exceeds it is counted and reported.
+pub mod how_a_capture_becomes_a_report {}
+
+/// How to extend the crate. Each recipe names all files to touch.
+///
+/// The words to use are listed in `src/model/mod.rs`. `.ci/run` holds everything that must pass.
+///
+/// # A format of the report
+///
+/// 1. Write a module of its own in `src/report/`, modelled on `src/report/csv.rs`.
+/// 2. Offer it in `src/cli/analyze.rs`.
+/// 3. Escape text from the wire in the format's own way, with a hostile name as unit test.
+/// 4. Add a transcript to `tests/cli.rs`, with its snapshot.
+/// 5. Name the format in `README.md` and in [`changelog`].
+///
+/// # A finding
+///
+/// 1. Write a `detect` function in `src/diagnosis/`, in the file of its subject or a new one: id, severity, title, advice.
+/// 2. Call it in `diagnose` in `src/diagnosis/mod.rs`; findings about several sessions in `src/diagnosis/cross_session.rs`.
+/// 3. Evidence that only packets show is a variant of `DataTrouble` in `src/diagnosis/evidence.rs`, noted by `src/session/`.
+/// 4. Test it in `src/diagnosis/tests.rs`, and from packets in `tests/findings.rs`; test the innocent explanation as well.
+/// 5. Name it in [`changelog`].
+///
+/// # A command of the protocol
+///
+/// 1. Add its verb to `verbs!` in `src/protocol/ftp/command.rs`, with the RFC section.
+/// 2. State what its replies change in `src/session/server_state/effects.rs`.
+/// 3. If it opens a data connection, add it to `src/session/negotiation/` and its reply's parser to
+///    `src/protocol/ftp/data_address.rs`.
+/// 4. Give its step a title in `src/session/steps/title.rs`.
+/// 5. Test a dialogue with it in `tests/pitfalls/control_state.rs`.
+///
+/// # A link type
+///
+/// 1. Add its number and name to `src/capture/link_type.rs`.
+/// 2. Map it to the header that follows in `src/decode/link.rs`.
+/// 3. Parse a new header in a file of `src/decode/`, with every length checked.
+/// 4. Test it in `src/decode/tests/stacks.rs`, damaged headers in `src/decode/tests/hostile.rs`.
+/// 5. Name it in `README.md` and in [`changelog`].
+///
+/// [`changelog`]: super::changelog
+pub mod contributing {}
+
+/// Changes by version, newest first.
+///
+/// # Unreleased
+///
+/// - Library: [`analyze`](crate::analyze) and [`Analysis`](crate::Analysis) at the root of the crate;
+///   [`Summary::failures`](crate::Summary::failures) are typed errors.
+/// - Library: [`keep`](crate::keep) writes the packets of sessions, [`monitor`](crate::monitor) runs on a network without
+///   the command line.
+/// - Cargo feature `cli`, on by default: without it the library builds without clap, tables and an allocator. A program
+///   built with `--no-default-features` now needs `--features cli`.
+///
+/// # 0.1.0
+///
+/// - `analyze`, `diagram`, `check`, `live`, `tree`, `interfaces`, `schema`, `completions` and `man`.
+pub mod changelog {}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    #[test]
+    fn every_path_in_the_guide_exists() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let docs = include_str!("guide.rs").lines();
+        let paths: Vec<&str> = docs
+            .filter(|line| line.starts_with("///"))
+            .flat_map(|line| line.split('`').skip(1).step_by(2))
+            .filter(|path| {
+                ["src/", "tests/", ".ci/"]
+                    .iter()
+                    .any(|top| path.starts_with(top))
+            })
+            .filter(|path| !path.contains('<'))
+            .collect();
+        assert!(paths.len() > 15, "{paths:?}");
+        for path in paths {
+            assert!(root.join(path).exists(), "{path}");
+        }
+    }
+}
