@@ -120,11 +120,11 @@ impl<'s> SelectedEvents<'s> {
                 .iter()
                 .filter(|transfer| transfer.direction != TransferDirection::Listing);
             self.left_out.file_bytes += files.map(|transfer| transfer.bytes).sum::<u64>();
-            self.inner.left_out(session);
+            self.inner.session_filtered(session);
             return;
         }
         for one in &held {
-            one.tell(self.inner);
+            one.emit(self.inner);
         }
         self.inner.event(event);
     }
@@ -250,7 +250,7 @@ mod tests {
             fn connection(&mut self, connection: TracedConnection) {
                 self.0.push(connection.first.number);
             }
-            fn left_out(&mut self, session: &Arc<Session>) {
+            fn session_filtered(&mut self, session: &Arc<Session>) {
                 self.1.push(session.id);
             }
         }

@@ -3,35 +3,37 @@
 use std::collections::BTreeSet;
 use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 
 use super::failure::{Exit, Failure};
 use super::messages;
 use super::options::{
-    DigestOptions, EventOptions, Events, ExitOptions, FailOnOptions, InputOptions,
-    PresentationOptions, PreviewOptions, SelectionOptions,
+    DigestOptions, EventOptions, ExitOptions, FailOnOptions, InputOptions, PresentationOptions,
+    PreviewOptions, SelectionOptions,
 };
-use super::output::Output;
+use super::output::{ExportFiles, Output};
 use super::reading::{Outcome, Reading};
 use crate::diagram::Detail;
 use crate::extract::Extractor;
 use crate::model::TransferSink;
 use crate::monitor::open_extractor;
 use crate::page::PageOptions;
-use crate::report::{DocumentBuilder, EventLines, csv, json, table, tell_aside};
+use crate::report::export::{self, FORMATS};
+use crate::report::{ExportOptions, Exporter, OutputKind, RunEnd, with_sink_thread};
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
 pub(super) struct AnalyzeArguments {
     #[command(flatten)]
     input: InputOptions,
-    /// What to write: table, json (one document), ndjson (one object an event), csv (one row a transfer), html (one page)
     #[arg(
         long,
+        help = format_help(),
         value_name = "FORMAT",
-        default_value = "table",
+        default_value = FORMATS[0].name,
+        value_parser = format_parser(),
         hide_possible_values = true,
         help_heading = "Output"
     )]
@@ -59,23 +61,37 @@ pub(super) struct AnalyzeArguments {
 }
 
 /// The format of the report.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug)]
 enum Format {
-    /// Tables for people.
-    Table,
-    /// One JSON document.
-    Json,
-    /// One JSON object per event.
-    Ndjson,
-    /// One row per transfer, for a spreadsheet.
-    Csv,
-    /// One page to step through.
-    Html,
+    /// A format of the report layer.
+    Export(&'static export::Format),
+    /// One page to step through. It needs every segment and the beginnings of files, which no export sees.
+    Page,
+}
+
+/// Parses a name of [`FORMATS`] or of the page.
+fn format_parser() -> impl TypedValueParser<Value = Format> {
+    let exports = FORMATS
+        .iter()
+        .map(|format| PossibleValue::new(format.name).help(format.summary));
+    let page = PossibleValue::new(PAGE).help("One page to step through");
+    PossibleValuesParser::new(exports.chain([page]))
+        .map(|name| export::find(&name).map_or(Format::Page, Format::Export))
+}
+
+/// Lists the formats for `--help`.
+fn format_help() -> String {
+    let exports = FORMATS.iter().map(|format| match format.unit {
+        Some(unit) => format!("{} ({unit})", format.name),
+        None => format.name.to_owned(),
+    });
+    let names: Vec<String> = exports.chain([format!("{PAGE} (one page)")]).collect();
+    format!("What to write: {}", names.join(", "))
 }
 
 /// Reads the captures and writes the report.
 pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
-    let is_page = arguments.format == Format::Html;
+    let is_page = matches!(arguments.format, Format::Page);
     let quiet = arguments.presentation.quiet;
     messages::check_previews(arguments.previews.previews, is_page, quiet)?;
     let mut reading = Reading::open(
@@ -84,9 +100,12 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         &arguments.presentation,
     )?;
     arguments.digests.apply(&mut reading.options);
+    let kind = match arguments.format {
+        Format::Export(format) => format.output,
+        Format::Page => OutputKind::Document,
+    };
     let path = arguments.output.as_deref();
-    let whole = arguments.format != Format::Ndjson;
-    let mut output = Output::open(path, &arguments.input.captures, whole)?;
+    let mut outputs = ExportFiles::open(path, &arguments.input.captures, kind)?;
     let mut extractor = open_extractor(arguments.extract.as_deref(), &messages::notices(quiet))
         .map_err(|error| Failure::extraction(&error))?;
     let mut nowhere = ();
@@ -94,12 +113,15 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         Some(extractor) => extractor,
         None => &mut nowhere,
     };
-    let write = match arguments.format {
-        Format::Ndjson => write_events,
-        Format::Html => write_as_page,
-        Format::Table | Format::Json | Format::Csv => write_sessions,
+    let (outcome, written) = match arguments.format {
+        Format::Export(format) => {
+            let options = export_options(arguments, &reading);
+            let exporter =
+                (format.open)(&options, &mut outputs).map_err(|cause| outputs.failure(&cause))?;
+            write_export(arguments, exporter, kind, reading, files)
+        }
+        Format::Page => write_page(arguments, reading, files, outputs.single()),
     };
-    let (outcome, written) = write(arguments, reading, files, &mut output);
     // Even if the report could not be written: the files are complete by themselves.
     let extracted = extractor.map_or(Ok(()), |extractor| {
         finish_folder(extractor, &outcome.rejected, arguments)
@@ -108,7 +130,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         extracted?;
         return Err(Failure::Interrupted);
     }
-    let written = output.close(written);
+    let written = outputs.close(written);
     extracted?;
     written?;
     let found = arguments
@@ -118,33 +140,57 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     Ok(arguments.exit.exit(&outcome, found))
 }
 
-/// Reads the captures and writes one line per event.
-fn write_events(
+/// Collects the options of all formats.
+fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOptions {
+    ExportOptions {
+        limits: reading.options.limits.clone(),
+        table: arguments.presentation.layout(arguments.output.as_deref()),
+        events: arguments.events.events.into(),
+        flush: reading.piped,
+        captures: reading.several_paths(),
+        md5: reading.options.md5,
+        sha1: reading.options.sha1,
+    }
+}
+
+/// Reads the captures and writes them with `exporter`.
+fn write_export(
     arguments: &AnalyzeArguments,
+    mut exporter: Box<dyn Exporter>,
+    kind: OutputKind,
     reading: Reading,
     files: &mut dyn TransferSink,
-    output: &mut Output,
 ) -> (Outcome, io::Result<()>) {
-    let choice = arguments.events.events.into();
-    let several = reading.is_several();
-    let piped = reading.piped;
-    let mut lines = EventLines::new(output, choice, several, piped);
-    let stop = lines.stopped();
-    // In a summary only whole sessions appear, so that earlier events need not be held for the selection.
-    let hold = arguments.events.events == Events::All;
+    let stop = exporter.stop_flag();
+    // Formats that write whole sessions need no earlier events, which are then not held for the selection.
+    let hold = exporter.writes_open_sessions();
     // Events of a pipe are awaited one by one; otherwise a second thread formats them.
-    let outcome = if piped {
-        reading.run(&mut lines, hold, files, stop)
+    let outcome = if reading.piped && kind == OutputKind::Stream {
+        reading.run(&mut exporter, hold, files, stop)
     } else {
-        tell_aside(&mut lines, |events| reading.run(events, hold, files, stop))
+        with_sink_thread(&mut exporter, |events| {
+            reading.run(events, hold, files, stop)
+        })
     };
+    if outcome.interrupted && kind != OutputKind::Stream {
+        return (outcome, Ok(()));
+    }
     let summary = &outcome.summary;
-    let written = lines.finish(&summary.captures, &summary.totals).map(|_| ());
+    let end = RunEnd {
+        captures: &summary.captures,
+        totals: &summary.totals,
+        unwritten_warnings: &mut |warnings| {
+            if !arguments.presentation.quiet {
+                messages::note_warnings(warnings);
+            }
+        },
+    };
+    let written = exporter.finish(end);
     (outcome, written)
 }
 
 /// Reads the captures and writes a page.
-fn write_as_page(
+fn write_page(
     arguments: &AnalyzeArguments,
     reading: Reading,
     files: &mut dyn TransferSink,
@@ -156,45 +202,6 @@ fn write_as_page(
     };
     let (page, outcome) = reading.page(options, arguments.previews.previews, files);
     let written = page.map_or(Ok(()), |page| page.write(output));
-    (outcome, written)
-}
-
-/// Reads the captures and writes a document; each session is rendered as soon as it has ended, to save memory.
-fn write_sessions(
-    arguments: &AnalyzeArguments,
-    reading: Reading,
-    files: &mut dyn TransferSink,
-    output: &mut Output,
-) -> (Outcome, io::Result<()>) {
-    let format = arguments.format;
-    let layout = arguments.presentation.layout(arguments.output.as_deref());
-    let columns = csv::Columns {
-        md5: reading.options.md5,
-        sha1: reading.options.sha1,
-        captures: reading.several_paths(),
-    };
-    let limits = reading.options.limits.clone();
-    let mut builder = DocumentBuilder::new(&limits, |session, out| match format {
-        Format::Json => json::write_session(session, out),
-        Format::Csv => csv::write_session(session, &columns, out),
-        _ => table::write_session(session, &layout, out),
-    });
-    let outcome = tell_aside(&mut builder, |events| {
-        reading.run(events, false, files, Arc::default())
-    });
-    let summary = &outcome.summary;
-    let (report, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
-    let written = match format {
-        _ if outcome.interrupted => Ok(()),
-        Format::Json => json::write_document(&report, sessions, output),
-        Format::Csv => {
-            if !arguments.presentation.quiet {
-                messages::note_warnings(&report.warnings);
-            }
-            csv::write_document(sessions, &columns, output)
-        }
-        _ => table::write_document(&report, sessions, &layout, output),
-    };
     (outcome, written)
 }
 
@@ -223,6 +230,9 @@ fn finish_folder(
     }
     Ok(())
 }
+
+/// Name of the page among the formats.
+const PAGE: &str = "html";
 
 const EXAMPLES: &str = "\
 Examples:

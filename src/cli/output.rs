@@ -5,10 +5,11 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use super::failure::Failure;
+use crate::report::{OutputFile, OutputKind, Outputs};
 
 /// An open target. A file that appears whole stays unchanged unless [`finish`](Self::finish) succeeds.
 pub(super) struct Output {
-    writer: BufWriter<Box<dyn Write + Send>>,
+    writer: OutputFile,
     /// `None` for standard output.
     path: Option<PathBuf>,
     /// The file to rename into place; `None` for a target written directly.
@@ -104,6 +105,12 @@ impl Output {
         }
     }
 
+    /// Takes the writer out. What is written to this target afterwards is lost; it can only be finished.
+    fn take_writer(&mut self) -> OutputFile {
+        let nothing: Box<dyn Write + Send> = Box::new(io::sink());
+        std::mem::replace(&mut self.writer, BufWriter::with_capacity(0, nothing))
+    }
+
     fn new(
         writer: Box<dyn Write + Send>,
         path: Option<PathBuf>,
@@ -130,6 +137,89 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// The outputs of one export: a single target, or the files of a directory.
+pub(super) struct ExportFiles {
+    targets: Vec<Output>,
+    /// `None` for a single target.
+    directory: Option<PathBuf>,
+    captures: Vec<PathBuf>,
+}
+
+impl ExportFiles {
+    /// Opens the target for one file, or creates the directory for several.
+    pub(super) fn open(
+        path: Option<&Path>,
+        captures: &[PathBuf],
+        kind: OutputKind,
+    ) -> Result<Self, Failure> {
+        let (targets, directory) = match (kind, path) {
+            (OutputKind::Directory, Some(path)) => {
+                fs::create_dir_all(path).map_err(|cause| Failure::output(path, &cause))?;
+                (Vec::new(), Some(path.to_owned()))
+            }
+            (OutputKind::Directory, None) => {
+                return Err(Failure::Refused(
+                    "this format writes several files; name a directory with --output".to_owned(),
+                ));
+            }
+            (OutputKind::Document | OutputKind::Stream, path) => {
+                let whole = kind == OutputKind::Document;
+                (vec![Output::open(path, captures, whole)?], None)
+            }
+        };
+        Ok(Self {
+            targets,
+            directory,
+            captures: captures.to_vec(),
+        })
+    }
+
+    /// Returns the single target.
+    pub(super) fn single(&mut self) -> &mut Output {
+        if self.targets.is_empty() {
+            self.targets.push(Output::stdout());
+        }
+        &mut self.targets[0]
+    }
+
+    /// Returns the failure to write the outputs.
+    pub(super) fn failure(&self, cause: &io::Error) -> Failure {
+        match (&self.directory, self.targets.first()) {
+            (None, Some(target)) => target.failure(cause),
+            (None, None) => Failure::stdout(cause),
+            (Some(path), _) => Failure::output(path, cause),
+        }
+    }
+
+    /// Finishes all files after the export was `written`, or returns why it was not. A closed pipe is no failure.
+    pub(super) fn close(self, written: io::Result<()>) -> Result<(), Failure> {
+        if let Err(cause) = written {
+            return match self.failure(&cause) {
+                Failure::PipeClosed => Ok(()),
+                failure => Err(failure),
+            };
+        }
+        // One after the other: no file system renames several files at once.
+        self.targets
+            .into_iter()
+            .try_for_each(|target| target.close(Ok(())))
+    }
+}
+
+impl Outputs for ExportFiles {
+    fn create(&mut self, name: &str) -> io::Result<OutputFile> {
+        let Some(directory) = &self.directory else {
+            return Ok(self.single().take_writer());
+        };
+        let path = directory.join(name);
+        let mut target = Output::open(Some(&path), &self.captures, true)
+            .map_err(|failure| io::Error::other(failure.to_string()))?;
+        let file = target.take_writer();
+        self.targets.push(target);
+        Ok(file)
     }
 }
 
@@ -239,6 +329,27 @@ mod tests {
         output.write_all(b"half").expect("written");
         drop(output);
         assert!(names(&folder).is_empty());
+    }
+
+    #[test]
+    fn files_of_a_directory_appear_together_when_they_are_closed() {
+        let folder = ScratchFolder::new("directory");
+        let path = folder.join("export");
+        let mut outputs =
+            ExportFiles::open(Some(&path), &[], OutputKind::Directory).expect("opened");
+        for name in ["a.log", "b.log"] {
+            let mut file = outputs.create(name).expect("created");
+            file.write_all(name.as_bytes()).expect("written");
+            file.flush().expect("flushed");
+        }
+        assert!(names(&path).iter().all(|name| name.starts_with('.')));
+        outputs.close(Ok(())).expect("closed");
+        assert_eq!(names(&path), ["a.log", "b.log"]);
+        assert_eq!(
+            fs::read_to_string(path.join("b.log")).expect("read"),
+            "b.log"
+        );
+        assert!(ExportFiles::open(None, &[], OutputKind::Directory).is_err());
     }
 
     #[cfg(unix)]

@@ -28,7 +28,7 @@ use crate::model::{Event, EventKind, EventSink, Limits, TransferSink, WarningCod
 use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
-use crate::report::{Report, ReportBuilder, tell_aside};
+use crate::report::{Report, ReportBuilder, with_sink_thread};
 
 /// The opened captures of a command and the options of the run.
 pub(super) struct Reading {
@@ -102,11 +102,6 @@ impl Reading {
             interruption,
             progress: presentation.shows_progress(),
         })
-    }
-
-    /// Returns true for more than one capture, where frames are identified by capture as well.
-    pub(super) fn is_several(&self) -> bool {
-        self.captures.captures().len() > 1
     }
 
     /// Returns the paths of the captures in the order of the report; empty for a single one.
@@ -193,7 +188,7 @@ impl Reading {
             let mut files = previews.sink(files);
             self.run(&mut builder, false, &mut files, Arc::default())
         } else {
-            tell_aside(&mut builder, |events| {
+            with_sink_thread(&mut builder, |events| {
                 self.run(events, false, files, Arc::default())
             })
         };

@@ -154,7 +154,7 @@ impl EventSink for Recorder {
         }
     }
 
-    fn left_out(&mut self, session: &Arc<Session>) {
+    fn session_filtered(&mut self, session: &Arc<Session>) {
         self.forget(session);
     }
 

@@ -1,38 +1,53 @@
-//! Addresses, ports, and the pairs of them that name a connection.
+//! End points, and the pairs of them that name a connection.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// An address and a port. IPv4 is kept as an IPv4-mapped IPv6 address, so that comparing and hashing are plain
-/// integer work. Packed, for every connection has many of them and a third would be padding.
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// An IP address and a port, compact and quick to compare.
+///
+/// IPv4 is stored as an IPv4-mapped IPv6 address (RFC 4291 section 2.5.5.2), so that comparing and hashing are integer
+/// operations. [`Address`] is the form for the report.
+// Packed: every connection has many of these, and a third of each would be padding.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(Rust, packed(2))]
 pub struct Endpoint {
-    /// The address in IPv6 form, most significant byte first.
+    /// Address as a 128-bit number in IPv6 form; the first byte on the wire is the most significant.
     pub address: u128,
-    /// The TCP or UDP port.
+    /// TCP or UDP port.
     pub port: u16,
 }
 
-/// Two hosts, lower address first: the same value for both directions.
+/// An IP address and a port as the report writes them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Address {
+    /// IPv4 or IPv6 address.
+    pub ip: IpAddr,
+    /// TCP or UDP port.
+    pub port: u16,
+}
+
+/// Two hosts, lower address first; equal for both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct HostPair {
-    /// The lower address.
+    /// Lower address in [`Endpoint::address`] form.
     pub low: u128,
-    /// The higher address.
+    /// Higher address in [`Endpoint::address`] form.
     pub high: u128,
 }
 
-/// A connection's two ends, lower end first: the same value for both directions.
+/// The two end points of a connection, lower one first; equal for both directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FlowKey {
-    /// The lower end point by address, then port.
+    /// Lower end point, by address and then port.
     pub low: Endpoint,
-    /// The higher end point.
+    /// Higher end point.
     pub high: Endpoint,
 }
 
-/// Which way a segment travels within its [`FlowKey`].
+/// Direction of a segment within its [`FlowKey`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Direction {
     /// From `low` to `high`.
@@ -44,7 +59,7 @@ pub enum Direction {
 const V4_MAPPED: u128 = 0xffff_0000_0000;
 
 impl Endpoint {
-    /// An end point of an address of either family.
+    /// Creates an end point from an address of either family.
     #[must_use]
     pub fn new(ip: IpAddr, port: u16) -> Self {
         match ip {
@@ -53,7 +68,7 @@ impl Endpoint {
         }
     }
 
-    /// An IPv4 end point from the address bytes as they stand in the header.
+    /// Creates an IPv4 end point from the address bytes of a header.
     #[must_use]
     pub const fn v4(octets: [u8; 4], port: u16) -> Self {
         Self {
@@ -62,7 +77,7 @@ impl Endpoint {
         }
     }
 
-    /// An IPv6 end point from the address bytes as they stand in the header.
+    /// Creates an IPv6 end point from the address bytes of a header.
     #[must_use]
     pub const fn v6(octets: [u8; 16], port: u16) -> Self {
         Self {
@@ -71,11 +86,11 @@ impl Endpoint {
         }
     }
 
-    /// The address in its own family.
+    /// Returns the address in its own family. An IPv4-mapped IPv6 address becomes IPv4.
     #[must_use]
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "the upper bits were just compared"
+        reason = "the upper bits are those of the IPv4-mapped prefix"
     )]
     pub const fn ip(self) -> IpAddr {
         if self.address >> 32 == V4_MAPPED >> 32 {
@@ -85,7 +100,7 @@ impl Endpoint {
         }
     }
 
-    /// The same host with another port.
+    /// Returns the same host with another port.
     #[must_use]
     pub const fn with_port(self, port: u16) -> Self {
         Self {
@@ -96,6 +111,7 @@ impl Endpoint {
 }
 
 impl fmt::Display for Endpoint {
+    /// Formats as `192.0.2.1:21` or `[2001:db8::1]:21`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.ip() {
             IpAddr::V4(ip) => write!(f, "{ip}:{}", self.port),
@@ -104,8 +120,23 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl From<Endpoint> for Address {
+    fn from(endpoint: Endpoint) -> Self {
+        Self {
+            ip: endpoint.ip(),
+            port: endpoint.port,
+        }
+    }
+}
+
+impl From<Address> for Endpoint {
+    fn from(address: Address) -> Self {
+        Self::new(address.ip, address.port)
+    }
+}
+
 impl HostPair {
-    /// The pair of two addresses in [`Endpoint::address`] form.
+    /// Creates the pair of two addresses in [`Endpoint::address`] form, in either order.
     #[must_use]
     pub const fn new(a: u128, b: u128) -> Self {
         if a <= b {
@@ -117,7 +148,7 @@ impl HostPair {
 }
 
 impl FlowKey {
-    /// The key of a segment from `source` to `destination`, and the way it travels.
+    /// Creates the key of a segment from `source` to `destination`, and its direction.
     #[must_use]
     pub fn new(source: Endpoint, destination: Endpoint) -> (Self, Direction) {
         if source <= destination {
@@ -139,7 +170,7 @@ impl FlowKey {
         }
     }
 
-    /// The end that sends in this direction.
+    /// Returns the end point that sends in this direction.
     #[must_use]
     pub const fn source(&self, direction: Direction) -> Endpoint {
         match direction {
@@ -148,13 +179,13 @@ impl FlowKey {
         }
     }
 
-    /// The end that receives in this direction.
+    /// Returns the end point that receives in this direction.
     #[must_use]
     pub const fn destination(&self, direction: Direction) -> Endpoint {
         self.source(direction.reverse())
     }
 
-    /// The direction in which `sender` sends; `None` if it is neither end.
+    /// Returns the direction in which `sender` sends, or `None` if it is neither end point.
     #[must_use]
     pub fn direction_from(&self, sender: Endpoint) -> Option<Direction> {
         if sender == self.low {
@@ -166,7 +197,7 @@ impl FlowKey {
         }
     }
 
-    /// The two hosts.
+    /// Returns the two hosts.
     #[must_use]
     pub const fn hosts(&self) -> HostPair {
         HostPair::new(self.low.address, self.high.address)
@@ -174,7 +205,7 @@ impl FlowKey {
 }
 
 impl Direction {
-    /// The other way.
+    /// Returns the opposite direction.
     #[must_use]
     pub const fn reverse(self) -> Self {
         match self {
@@ -183,7 +214,7 @@ impl Direction {
         }
     }
 
-    /// 0 or 1, for arrays with a place for each direction.
+    /// Returns 0 for `Up` and 1 for `Down`: the index into arrays with one element per direction.
     #[must_use]
     pub const fn index(self) -> usize {
         match self {
@@ -198,7 +229,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_directions_have_one_key() {
+    fn both_directions_share_one_key() {
         let a = Endpoint::v4([10, 0, 0, 2], 1175);
         let b = Endpoint::v4([10, 0, 0, 1], 21);
         let (there, way) = FlowKey::new(a, b);
@@ -210,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn families_keep_their_form() {
+    fn addresses_are_displayed_in_their_own_family() {
         assert_eq!(Endpoint::v4([192, 0, 2, 1], 21).to_string(), "192.0.2.1:21");
         let v6 = Endpoint::new("2001:db8::1".parse().expect("an address"), 21);
         assert_eq!(v6.to_string(), "[2001:db8::1]:21");

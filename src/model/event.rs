@@ -1,76 +1,85 @@
-//! What leaves the session layer: events for reports and printers, bytes for the extractor.
+//! Events: the facts that leave the session layer, and the sinks that receive them.
+//!
+//! [`Event`] borrows from its sender and lives for one call. [`KeptEvent`] owns its content, for queues between threads
+//! and for sessions whose selection is not decided yet.
 
 use std::sync::Arc;
 
 use super::record::{
-    Address, Capture, Completeness, ConnectionAttempt, Decoded, Finding, Server, Session, Step,
-    Transfer, UnmatchedData,
+    Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, Transfer, UnmatchedData,
+    Weight as _,
 };
 use super::trace::TracedConnection;
-use super::{Endpoint, FrameRef, Timestamp, Warning};
+use super::{FrameRef, Warning};
 
-/// Something that became known, and the frame that made it known. Events leave in the order of these frames.
+/// A fact, and the frame that made it known. Events are emitted in the order of these frames.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
-    /// The frame that completed the event.
+    /// The frame that completed the fact: the end of a line, or the packet that filled a hole. Number 0 if no packet
+    /// did.
     pub frame: FrameRef,
-    /// The session it belongs to.
+    /// Id of the session; `None` for events about the input, several sessions or unrelated connections.
     pub session: Option<u64>,
-    /// What became known.
+    /// The fact.
     pub kind: EventKind<'a>,
 }
 
 /// The kinds of events.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum EventKind<'a> {
-    /// An input begins; its counts are not known yet.
+    /// Start of an input; its counts are not known yet.
     Capture(&'a Capture),
-    /// A connection turned out to be an FTP control connection.
+    /// A connection recognized as an FTP control connection.
     SessionStart {
-        /// The client's end.
+        /// Client end of the control connection.
         client: Address,
-        /// The server's end.
+        /// Server end of the control connection.
         server: &'a Server,
     },
-    /// A step is complete.
+    /// A completed step.
     Step(&'a Arc<Step>),
-    /// A transfer is settled.
+    /// A transfer whose completeness has been decided.
     Transfer(&'a Arc<Transfer>),
-    /// A transfer has been running for a while; told again and again, and only where packets are watched as they come.
+    /// A running transfer; emitted repeatedly, and only for packets that are watched as they arrive.
     TransferProgress {
         /// Id of the transfer within the session.
         transfer: u64,
         /// Payload bytes so far.
         bytes: u64,
-        /// Bytes per second so far.
+        /// Bytes per second so far; `None` while no time has passed since the first packet.
         throughput: Option<f64>,
     },
-    /// Something deserves attention; `session` of the event tells of which session, if of one.
+    /// A finding; [`Event::session`] is `None` if it concerns several sessions or the input.
     Finding(&'a Finding),
-    /// A session is over; this is all of it.
+    /// End of a session, with the whole session.
     SessionEnd(Arc<Session>),
-    /// A data connection for which there is no command.
+    /// A data connection without a transfer command in the capture.
     UnmatchedData(&'a UnmatchedData),
     /// A connection to port 21 that never carried a byte.
     ConnectionAttempt(&'a ConnectionAttempt),
-    /// Something about the input, or a bound that was reached.
+    /// A problem with the input, or a limit that was reached.
     Warning(&'a Warning),
 }
 
-/// Takes events: the report builder, the event lines. Sinks compose as tuples.
+/// Receiver of events, such as the report builder or the NDJSON writer. Two sinks compose as a tuple.
 pub trait EventSink {
-    /// One event. What it borrows is lent for this call.
+    /// Receives one event, which is lent for this call.
     fn event(&mut self, event: &Event<'_>);
-    /// A connection is over, and segments were asked for. Connections of one session come in any order, before or after
-    /// its end.
+
+    /// Receives a closed connection, segment by segment. Connections of one session come in any order, before or after
+    /// the end of the session. Called only if [`wants_connections`](Self::wants_connections).
     fn connection(&mut self, connection: TracedConnection) {
         drop(connection);
     }
-    /// A session is over that is not told of, because it was not chosen. Its connections were told, or will be.
-    fn left_out(&mut self, session: &Arc<Session>) {
+
+    /// Receives a session that was filtered out, in place of its events. Its connections are passed on all the same,
+    /// since they may be closed before the selection is decided; this call lets a sink drop them.
+    fn session_filtered(&mut self, session: &Arc<Session>) {
         let _ = session;
     }
-    /// Whether [`connection`](Self::connection) is of any use.
+
+    /// Returns true if the sink uses [`connection`](Self::connection). Tracing segments is skipped otherwise.
     fn wants_connections(&self) -> bool {
         false
     }
@@ -78,6 +87,24 @@ pub trait EventSink {
 
 impl EventSink for () {
     fn event(&mut self, _: &Event<'_>) {}
+}
+
+impl<S: EventSink + ?Sized> EventSink for Box<S> {
+    fn event(&mut self, event: &Event<'_>) {
+        (**self).event(event);
+    }
+
+    fn connection(&mut self, connection: TracedConnection) {
+        (**self).connection(connection);
+    }
+
+    fn session_filtered(&mut self, session: &Arc<Session>) {
+        (**self).session_filtered(session);
+    }
+
+    fn wants_connections(&self) -> bool {
+        (**self).wants_connections()
+    }
 }
 
 impl<A: EventSink + ?Sized, B: EventSink + ?Sized> EventSink for (&mut A, &mut B) {
@@ -88,6 +115,7 @@ impl<A: EventSink + ?Sized, B: EventSink + ?Sized> EventSink for (&mut A, &mut B
 
     fn connection(&mut self, connection: TracedConnection) {
         match (self.0.wants_connections(), self.1.wants_connections()) {
+            // A long connection has megabytes of segments: copy only if both sinks want them.
             (true, true) => {
                 self.0.connection(connection.clone());
                 self.1.connection(connection);
@@ -97,9 +125,9 @@ impl<A: EventSink + ?Sized, B: EventSink + ?Sized> EventSink for (&mut A, &mut B
         }
     }
 
-    fn left_out(&mut self, session: &Arc<Session>) {
-        self.0.left_out(session);
-        self.1.left_out(session);
+    fn session_filtered(&mut self, session: &Arc<Session>) {
+        self.0.session_filtered(session);
+        self.1.session_filtered(session);
     }
 
     fn wants_connections(&self) -> bool {
@@ -107,105 +135,109 @@ impl<A: EventSink + ?Sized, B: EventSink + ?Sized> EventSink for (&mut A, &mut B
     }
 }
 
-/// Names the bytes of one direction of one data connection: never used twice in a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct ContentId(pub u64);
-
-/// What became of the bytes of one direction of a data connection.
+/// An owned event. Steps, transfers and sessions are shared, not copied.
 #[derive(Clone, Debug)]
-pub struct Settled<'a> {
-    /// The session, where one claims them; `None` for data without a command.
-    pub session: Option<u64>,
-    /// Id of the transfer within the session.
-    pub transfer: Option<u64>,
-    /// The FTP client's end of the control connection, or of the data connection.
-    pub client: Endpoint,
-    /// The FTP server's end of the control connection (of the data connection, where no session claims it).
-    pub server: Endpoint,
-    /// First frame of the data connection: names data without a command.
-    pub first_frame: u64,
-    /// Verb of the transfer command.
-    pub verb: &'a str,
-    /// Absolute path on the server, where known.
-    pub path: Option<&'a [u8]>,
-    /// Argument of the transfer command.
-    pub argument: Option<&'a [u8]>,
-    /// Whether it is whole.
-    pub completeness: Completeness,
-    /// Payload bytes captured.
-    pub bytes: u64,
-    /// Holes, as in the report.
-    pub missing_ranges: &'a [[u64; 2]],
-    /// Where in the server's file the bytes begin (REST).
-    pub restart_offset: u64,
-    /// The bytes are those of the file (TYPE I, STRU F, MODE S), and all holes are known.
-    pub plain: bool,
-    /// The size that the server told for the path before the transfer, exactly.
-    pub told_size: Option<u64>,
-    /// Length of the stream, holes included: the length of the saved file.
-    pub length: u64,
-    /// SHA-256 of the bytes captured, in hex, where the report has one.
-    pub sha256: Option<&'a str>,
-    /// MD5, on request.
-    pub md5: Option<&'a str>,
-    /// SHA-1, on request.
-    pub sha1: Option<&'a str>,
-    /// What the content looks like.
-    pub media_type: Option<&'a str>,
-    /// The file that the bytes stand for, where they are not the file.
-    pub decoded: Option<&'a Decoded>,
-    /// First packet of the data connection.
-    pub start: Timestamp,
-    /// Last packet of the data connection.
-    pub end: Timestamp,
+pub struct KeptEvent {
+    frame: FrameRef,
+    session: Option<u64>,
+    kind: KeptKind,
 }
 
-/// Where settled bytes are now.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stored {
-    /// Path below the extraction folder, with `/` between its parts; `None` where nothing was saved.
-    pub saved_as: Option<String>,
+// Boxed but for what is shared already: hundreds of these wait in a batch, and most are steps and transfers.
+#[derive(Clone, Debug)]
+enum KeptKind {
+    Capture(Box<Capture>),
+    SessionStart(Address, Box<Server>),
+    Step(Arc<Step>),
+    Transfer(Arc<Transfer>),
+    TransferProgress {
+        transfer: u64,
+        bytes: u64,
+        throughput: Option<f64>,
+    },
+    Finding(Box<Finding>),
+    SessionEnd(Arc<Session>),
+    UnmatchedData(Box<UnmatchedData>),
+    ConnectionAttempt(Box<ConnectionAttempt>),
+    Warning(Box<Warning>),
 }
 
-/// Why bytes could not be saved; the analysis goes on without them.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoreError(pub String);
-
-/// Takes the bytes of data connections as they arrive.
-///
-/// Which command they belong to may be known only later: bytes come under a [`ContentId`], and exactly one call of
-/// [`settle`](Self::settle) or [`discard`](Self::discard) follows for each id that was written. `settle` may also come
-/// for an id that was never written: an empty file. A sink that cannot write remembers that, reports it from `settle`, and takes further
-/// calls.
-pub trait TransferSink {
-    /// Bytes at `offset` of the stream. Offsets never go back; holes are simply passed over.
-    fn write(&mut self, id: ContentId, offset: u64, bytes: &[u8]);
-    /// The bytes belong to this file, and there are no more.
-    fn settle(&mut self, id: ContentId, settled: &Settled<'_>) -> Result<Stored, StoreError>;
-    /// The bytes are no file: a listing, encrypted, or the wrong direction.
-    fn discard(&mut self, id: ContentId);
-    /// The decoded bytes of the transfer that is about to be settled; `settled` is about the bytes on the wire.
-    fn settle_decoded(
-        &mut self,
-        id: ContentId,
-        settled: &Settled<'_>,
-        decoded: &Decoded,
-    ) -> Result<Stored, StoreError> {
-        let _ = (id, settled, decoded);
-        Ok(Stored::default())
-    }
-    /// More became known of a transfer that was settled: it is not what it seemed. Its file stays where it is.
-    fn revise(&mut self, session: u64, transfer: u64, completeness: Completeness) {
-        let _ = (session, transfer, completeness);
-    }
-}
-
-impl TransferSink for () {
-    fn write(&mut self, _: ContentId, _: u64, _: &[u8]) {}
-
-    fn settle(&mut self, _: ContentId, _: &Settled<'_>) -> Result<Stored, StoreError> {
-        Ok(Stored::default())
+impl KeptEvent {
+    /// Copies an event, sharing its steps, transfers and session.
+    #[must_use]
+    pub fn of(event: &Event<'_>) -> Self {
+        Self {
+            frame: event.frame,
+            session: event.session,
+            kind: match &event.kind {
+                EventKind::Capture(capture) => KeptKind::Capture(Box::new(Capture::clone(capture))),
+                EventKind::SessionStart { client, server } => {
+                    KeptKind::SessionStart(*client, Box::new((*server).clone()))
+                }
+                EventKind::Step(step) => KeptKind::Step(Arc::clone(step)),
+                EventKind::Transfer(transfer) => KeptKind::Transfer(Arc::clone(transfer)),
+                EventKind::TransferProgress {
+                    transfer,
+                    bytes,
+                    throughput,
+                } => KeptKind::TransferProgress {
+                    transfer: *transfer,
+                    bytes: *bytes,
+                    throughput: *throughput,
+                },
+                EventKind::Finding(finding) => KeptKind::Finding(Box::new((*finding).clone())),
+                EventKind::SessionEnd(session) => KeptKind::SessionEnd(Arc::clone(session)),
+                EventKind::UnmatchedData(data) => {
+                    KeptKind::UnmatchedData(Box::new((*data).clone()))
+                }
+                EventKind::ConnectionAttempt(attempt) => {
+                    KeptKind::ConnectionAttempt(Box::new((*attempt).clone()))
+                }
+                EventKind::Warning(warning) => KeptKind::Warning(Box::new((*warning).clone())),
+            },
+        }
     }
 
-    fn discard(&mut self, _: ContentId) {}
+    /// Emits the event to `sink`.
+    pub fn emit(&self, sink: &mut dyn EventSink) {
+        sink.event(&Event {
+            frame: self.frame,
+            session: self.session,
+            kind: match &self.kind {
+                KeptKind::Capture(capture) => EventKind::Capture(capture),
+                KeptKind::SessionStart(client, server) => EventKind::SessionStart {
+                    client: *client,
+                    server,
+                },
+                KeptKind::Step(step) => EventKind::Step(step),
+                KeptKind::Transfer(transfer) => EventKind::Transfer(transfer),
+                KeptKind::TransferProgress {
+                    transfer,
+                    bytes,
+                    throughput,
+                } => EventKind::TransferProgress {
+                    transfer: *transfer,
+                    bytes: *bytes,
+                    throughput: *throughput,
+                },
+                KeptKind::Finding(finding) => EventKind::Finding(finding),
+                KeptKind::SessionEnd(session) => EventKind::SessionEnd(Arc::clone(session)),
+                KeptKind::UnmatchedData(data) => EventKind::UnmatchedData(data),
+                KeptKind::ConnectionAttempt(attempt) => EventKind::ConnectionAttempt(attempt),
+                KeptKind::Warning(warning) => EventKind::Warning(warning),
+            },
+        });
+    }
+
+    /// Estimates the bytes of memory that the event keeps alive.
+    #[must_use]
+    pub fn weight(&self) -> usize {
+        // A session counts as nothing: its steps and transfers were counted when they were emitted.
+        let shared = match &self.kind {
+            KeptKind::Step(step) => step.weight(),
+            KeptKind::Transfer(transfer) => transfer.weight(),
+            _ => 0,
+        };
+        size_of::<Self>() + shared
+    }
 }

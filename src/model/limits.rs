@@ -1,62 +1,65 @@
-//! Every bound on memory, counts and time, with its default.
+//! Every limit on memory, counts and time, with its default.
 
 use super::Span;
 
-/// The bounds of one run. A store that reaches its bound says so with a `limit-reached` warning.
+/// Limits of one run. A store that reaches its limit emits a `limit-reached` warning and goes on without the rest.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Bytes held out of order over all connections; beyond it the oldest hole becomes a gap.
     pub held_bytes: usize,
-    /// Bytes held out of order in one direction of one connection, when the other side is not seen.
+    /// Bytes held out of order in one direction of a connection whose other side is not captured.
+    // No acknowledgment can close a hole there: without this limit one lost packet would hold the rest of the file.
     pub held_bytes_one_sided: usize,
-    /// Bytes of recently delivered data kept for comparing retransmissions, over all connections.
+    /// Bytes of delivered data kept for comparison with retransmissions, over all connections.
     pub history_bytes: usize,
     /// Connections tracked at once.
     pub flows: usize,
-    /// Connections that may become FTP and are watched for it.
+    /// Connections on other ports watched for an FTP greeting.
     pub candidates: usize,
-    /// Bytes of one control line; the rest of a longer line is dropped and the line marked.
+    /// Bytes of one control line; a longer line is cut and marked.
     pub line_bytes: usize,
     /// Lines of one reply.
     pub reply_lines: usize,
-    /// Commands kept of one session.
+    /// Commands kept per session.
     pub commands: usize,
-    /// Transfers kept of one session.
+    /// Transfers kept per session.
     pub transfers: usize,
-    /// Replies without a command kept of one session.
+    /// Unsolicited replies kept per session.
     pub unsolicited_replies: usize,
-    /// Announced data end points waiting for their connection.
+    /// Expectations: announced data end points without a connection so far.
     pub expectations: usize,
-    /// Bytes of control lines, steps and transfers kept of all open sessions; beyond it long lines are cut, and steps and
-    /// transfers told but left out of the whole session.
+    /// Bytes of control lines, steps and transfers kept of all open sessions; beyond it long lines are cut, and steps
+    /// and transfers are emitted as events but omitted from the whole session.
     pub record_bytes: usize,
-    /// Bytes of a listing kept for parsing its entries.
+    /// Bytes of one listing kept for parsing.
     pub listing_bytes: usize,
-    /// Entries kept of one listing.
+    /// Entries kept per listing.
     pub listing_entries: usize,
-    /// Names remembered from DNS.
+    /// Host names kept from DNS.
     pub names: usize,
     /// Data connections without a command kept for the report.
     pub unmatched_data: usize,
     /// Connection attempts kept for the report.
     pub connection_attempts: usize,
-    /// Findings kept of one session.
+    /// Findings kept per session.
     pub findings: usize,
     /// Sessions kept for a report that is one document.
     pub sessions: usize,
-    /// Segments kept for diagrams, of all connections that are open, and again of those that are over.
+    /// Segments kept for diagrams, of all open connections, and as many again of all closed ones.
     pub traced_segments: usize,
-    /// A control connection without a packet for this long has ended.
+    /// Idle time after which a control connection expires.
+    // Two hours: an idle FTP session is kept open by its NAT for about as long (RFC 5382 section 5 asks for 2 h 4 min).
     pub control_idle: Span,
-    /// A data connection or candidate without a packet for this long has ended.
+    /// Idle time after which a data connection or candidate expires.
     pub data_idle: Span,
-    /// Bytes of IP fragments held until their datagrams are whole.
+    /// Bytes of IP fragments held for incomplete datagrams.
     pub fragment_bytes: usize,
-    /// A datagram that lacks fragments for this long is dropped.
+    /// Time after which an incomplete datagram is dropped.
+    // RFC 1122 section 3.3.2 allows 60 to 120 s; Linux drops after 30 s, and a capture shows what hosts do.
     pub fragment_age: Span,
-    /// How long a closed connection is remembered, so that late segments find it.
+    /// Time for which a closed connection is kept, so that late segments are attributed to it.
     pub linger: Span,
-    /// How long after its final reply a transfer waits for its data connection.
+    /// Time after its final reply that a transfer waits for its data connection.
     pub settle: Span,
 }
 
@@ -68,6 +71,7 @@ impl Default for Limits {
             history_bytes: 16 << 20,
             flows: 200_000,
             candidates: 20_000,
+            // RFC 959 sets no limit; 65,535 is above the longest path of any file system.
             line_bytes: 65_535,
             reply_lines: 10_000,
             commands: 200_000,

@@ -1,4 +1,4 @@
-//! Capture time: nanoseconds since 1970, with arithmetic that saturates.
+//! Capture time in nanoseconds since 1970, with saturating arithmetic.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -7,46 +7,47 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
 
-/// A point in capture time, in nanoseconds since 1970-01-01T00:00:00Z.
+/// A point in capture time: nanoseconds since 1970-01-01T00:00:00Z.
 ///
-/// Times outside 1970 to 2262 saturate: a damaged record must not stop an analysis.
+/// Times outside 1970 to 2262 saturate, so that a damaged record does not stop the analysis. Serialized as RFC 3339 in
+/// UTC.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// A distance between two [`Timestamp`]s, in nanoseconds; negative where time went back.
+/// A signed distance between two [`Timestamp`]s, in nanoseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Span(i64);
 
 impl Timestamp {
-    /// The latest time that can be told.
+    /// The latest representable time, in April 2262.
     pub const MAX: Self = Self(i64::MAX);
 
-    /// From nanoseconds since 1970; negative values become 1970.
+    /// Creates a time from nanoseconds since 1970; negative values become 1970.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(if nanos < 0 { 0 } else { nanos })
     }
 
-    /// From seconds since 1970 and nanoseconds within; saturates.
+    /// Creates a time from seconds since 1970 and nanoseconds within the second; saturates.
     #[must_use]
     pub fn from_parts(seconds: u64, nanos: u64) -> Self {
         let total = u128::from(seconds) * 1_000_000_000 + u128::from(nanos);
         Self(i64::try_from(total).unwrap_or(i64::MAX))
     }
 
-    /// Nanoseconds since 1970.
+    /// Returns the nanoseconds since 1970.
     #[must_use]
     pub const fn nanos(self) -> i64 {
         self.0
     }
 
-    /// Time since `earlier`; negative where `earlier` is later.
+    /// Returns the time since `earlier`, negative if `earlier` is later.
     #[must_use]
     pub const fn since(self, earlier: Self) -> Span {
         Span(self.0.saturating_sub(earlier.0))
     }
 
-    /// This time moved by `span`, within what can be told.
+    /// Returns this time moved by `span`, saturating at 1970 and [`MAX`](Self::MAX).
     #[must_use]
     pub const fn plus(self, span: Span) -> Self {
         Self::from_nanos(self.0.saturating_add(span.0))
@@ -54,31 +55,31 @@ impl Timestamp {
 }
 
 impl Span {
-    /// A number of nanoseconds.
+    /// Creates a span of nanoseconds.
     #[must_use]
     pub const fn from_nanos(nanos: i64) -> Self {
         Self(nanos)
     }
 
-    /// A number of milliseconds.
+    /// Creates a span of milliseconds; saturates.
     #[must_use]
     pub const fn from_millis(millis: i64) -> Self {
         Self(millis.saturating_mul(1_000_000))
     }
 
-    /// A number of seconds.
+    /// Creates a span of seconds; saturates.
     #[must_use]
     pub const fn from_secs(seconds: i64) -> Self {
         Self(seconds.saturating_mul(1_000_000_000))
     }
 
-    /// Nanoseconds.
+    /// Returns the nanoseconds.
     #[must_use]
     pub const fn nanos(self) -> i64 {
         self.0
     }
 
-    /// Seconds, as the report writes durations; never negative.
+    /// Returns the span in seconds, as the report writes durations; 0 if negative.
     #[must_use]
     #[expect(
         clippy::cast_precision_loss,
@@ -90,13 +91,14 @@ impl Span {
 }
 
 impl Timestamp {
-    /// RFC 3339 in UTC with nanoseconds. Every step, command and reply has one or two of these: the calendar for all
-    /// years and zones took a tenth of the time of NDJSON.
+    /// Formats the time as RFC 3339 in UTC with nanoseconds.
+    // Every step, command and reply has one or two times: formatting them with a calendar of all years and zones took a
+    // tenth of the time of NDJSON. This is the civil-from-days algorithm, restricted to years from 1970 on.
     fn rfc_3339(self) -> [u8; 30] {
         let nanos = self.0.unsigned_abs();
         let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
         let (days, second) = (seconds / 86_400, seconds % 86_400);
-        // Days since the first of March of the year 0; years of this calendar begin in March, so that the leap day is last.
+        // Days since 0000-03-01. Years that begin in March have their leap day last, where it shifts no month.
         let days = days + 719_468;
         let (era, day) = (days / 146_097, days % 146_097);
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
@@ -130,7 +132,7 @@ impl Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC with nanoseconds.
+    /// Formats as RFC 3339 in UTC with nanoseconds.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(std::str::from_utf8(&self.rfc_3339()).unwrap_or_default())
     }
@@ -148,14 +150,14 @@ impl<'de> Deserialize<'de> for Timestamp {
     }
 }
 
-/// Reads any RFC 3339 time; times outside 1970 to 2262 saturate.
+/// Parser of RFC 3339 times in any zone; times outside 1970 to 2262 saturate.
 struct Rfc3339;
 
 impl Visitor<'_> for Rfc3339 {
     type Value = Timestamp;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a time as in RFC 3339")
+        f.write_str("an RFC 3339 time")
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Timestamp, E> {
@@ -186,13 +188,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_rfc_3339_with_nine_digits() {
+    fn time_is_displayed_as_rfc_3339_with_nine_digits() {
         let time = Timestamp::from_parts(1_700_000_000, 5);
         assert_eq!(time.to_string(), "2023-11-14T22:13:20.000000005Z");
     }
 
     #[test]
-    fn the_calendar_is_that_of_the_library() {
+    fn calendar_agrees_with_jiff_for_every_day() {
         let same = |nanos: i64| {
             let time = jiff::Timestamp::from_nanosecond(i128::from(nanos)).expect("in range");
             assert_eq!(
@@ -200,7 +202,7 @@ mod tests {
                 format!("{time:.9}")
             );
         };
-        // Every day from 1970 to 2262, at another time of the day each.
+        // Every day from 1970 to 2262, each at another time of day.
         let mut nanos = 0_i64;
         while let Some(next) = nanos.checked_add(86_400_000_000_000 + 1_234_567_891) {
             same(nanos);
@@ -210,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn written_times_are_read_back() {
+    fn serialized_time_is_read_back_unchanged() {
         for nanos in [0, 5, 1_700_000_000_123_456_789, i64::MAX] {
             let time = Timestamp::from_nanos(nanos);
             let text = serde_json::to_string(&time).expect("a string");
@@ -226,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn saturates_instead_of_wrapping() {
+    fn times_out_of_range_saturate() {
         assert_eq!(Timestamp::from_parts(u64::MAX, 0), Timestamp::MAX);
         assert_eq!(Timestamp::from_nanos(-5), Timestamp::default());
         assert_eq!(Timestamp::MAX.plus(Span::from_secs(10)), Timestamp::MAX);

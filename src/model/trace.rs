@@ -1,34 +1,34 @@
-//! The segments of connections, one by one: what a diagram shows and no report needs.
+//! Segments of connections one by one, for diagrams; reports do not need them.
 
 use super::{Direction, FlowKey, FrameRef};
 
-/// Which segments are kept.
+/// Which segments are traced.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Tracing {
-    /// None: it costs nothing.
+    /// None, at no cost.
     #[default]
     Off,
-    /// Those that open and close connections; of the others the counts.
+    /// Segments that open and close connections; of all others the counts.
     Connections,
-    /// All of them; in the midst of long transfers the counts.
+    /// All segments; in the middle of long transfers the counts.
     Packets,
 }
 
-/// What is known of the payload of a segment at the moment it came.
+/// Novelty of a segment's payload on its arrival.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Novelty {
-    /// The next bytes, or none at all.
+    /// The next bytes of the stream, or no payload.
     #[default]
     New,
-    /// Bytes that had been seen before: a retransmission.
+    /// Bytes seen before: a retransmission.
     Again,
-    /// Bytes of a hole: out of order, or lost before and sent again.
+    /// Bytes of a hole: out of order, or lost before and retransmitted.
     Late,
-    /// The same packet, captured twice.
+    /// A second copy of the same packet made by the capture, as on a mirrored port.
     Copy,
 }
 
-/// The flags that a diagram shows.
+/// TCP flags that a diagram shows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SegmentFlags {
     /// SYN.
@@ -41,86 +41,87 @@ pub struct SegmentFlags {
     pub rst: bool,
 }
 
-/// One TCP segment without its bytes.
+/// One TCP segment without its payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TracedSegment {
-    /// The packet it came in.
+    /// The packet that held the segment.
     pub frame: FrameRef,
-    /// Its way.
+    /// Direction within the connection.
     pub direction: Direction,
-    /// Its flags.
+    /// TCP flags.
     pub flags: SegmentFlags,
-    /// Sequence number, counted from the connection's first.
+    /// Sequence number relative to the first of this direction, modulo 2^32.
     pub sequence: u32,
-    /// Acknowledgment number, counted from the other side's first sequence number.
+    /// Acknowledgment number relative to the first sequence number of the other direction, modulo 2^32.
     pub acknowledgment: u32,
-    /// Window as in the header, not scaled.
+    /// Receive window as in the header, not scaled.
     pub window: u16,
-    /// Payload bytes on the wire.
+    /// Payload bytes on the wire, captured or not.
     pub bytes: u32,
-    /// Whether its payload is new.
+    /// Novelty of the payload.
     pub novelty: Novelty,
 }
 
-/// Segments in the midst of a long transfer, of which only this is known.
+/// Counts of the segments in the middle of a long transfer that are not kept one by one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Folded {
-    /// The first of them.
+    /// Frame of the first folded segment.
     pub first: FrameRef,
-    /// The last of them.
+    /// Frame of the last folded segment.
     pub last: FrameRef,
-    /// How many there are.
+    /// Number of folded segments.
     pub segments: u64,
-    /// Payload bytes in them, each once, by [`Direction::index`].
+    /// Their payload bytes, each once, by [`Direction::index`].
     pub bytes: [u64; 2],
-    /// Segments with payload that had been seen before.
+    /// Segments whose payload had been seen before.
     pub again: u64,
 }
 
 /// Payload of one direction of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TracedPayload {
-    /// The first segment with payload.
+    /// First segment with payload; `None` if there was none.
     pub first: Option<FrameRef>,
-    /// The last segment with payload.
+    /// Last segment with payload; `None` if there was none.
     pub last: Option<FrameRef>,
-    /// Segments with payload, retransmissions too.
+    /// Segments with payload, retransmissions included.
     pub segments: u64,
     /// Payload bytes, each once.
     pub bytes: u64,
-    /// Segments with payload that had been seen before.
+    /// Segments whose payload had been seen before.
     pub again: u64,
 }
 
 /// A connection of a session, segment by segment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TracedConnection {
-    /// The two ends.
+    /// The two end points.
     pub key: FlowKey,
-    /// The session whose control connection it is; `None` for data connections.
+    /// Id of the session whose control connection this is; `None` for data connections.
     pub control_of: Option<u64>,
-    /// The sessions whose data connection it is or may be: two where two servers send to each other.
+    /// Ids of the sessions whose data connection this is or may be. There are two if one server sends to another
+    /// (FXP), one for a client's own transfer, none for a control connection.
     pub data_of: [Option<u64>; 2],
-    /// Its first packet: with the report's `first_frame` it tells which data connection it is.
+    /// First packet. Its number equals `first_frame` of the data connection in the report.
     pub first: FrameRef,
-    /// In order of their frames.
+    /// Segments in order of their frames.
     pub segments: Vec<TracedSegment>,
-    /// What is left out of `segments` because a transfer is long.
+    /// Segments omitted from the middle of a long transfer; `None` if all are in `segments`.
     pub folded: Option<Folded>,
-    /// Segments that are missing because the bound on all of them was reached.
+    /// Segments omitted since the limit on all traced segments was reached.
     pub omitted: u64,
-    /// By [`Direction::index`].
+    /// Payload by [`Direction::index`].
     pub payload: [TracedPayload; 2],
 }
 
 impl TracedConnection {
-    /// All sessions that it belongs to.
+    /// Iterates over the ids of all sessions that the connection belongs to.
     pub fn sessions(&self) -> impl Iterator<Item = u64> + use<> {
         let [one, other] = self.data_of;
         [self.control_of, one, other].into_iter().flatten()
     }
 
-    /// Bytes it takes, near enough.
+    /// Estimates the bytes of memory that the connection takes.
     #[must_use]
     pub fn weight(&self) -> usize {
         size_of::<Self>() + self.segments.capacity() * size_of::<TracedSegment>()

@@ -1,4 +1,4 @@
-//! What went wrong with the input, or what bound was reached: said, counted, never fatal.
+//! Warnings: problems with the input and limits that were reached. They are reported and counted, never fatal.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -12,49 +12,49 @@ use super::FrameRef;
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum WarningCode {
-    /// The input ends inside a packet, block or compressed stream; it was analyzed to there.
+    /// The input ends inside a packet, block or compressed stream; it was analyzed up to there.
     CaptureTruncated,
-    /// A capture that was followed while it grew became shorter or was replaced; what came after that was not read.
+    /// A capture followed while it grew became shorter or was replaced; packets written after that were not read.
     CaptureReplaced,
-    /// A record or block is damaged; what follows it in that input could not be read.
+    /// A record or block is damaged; the input behind it could not be read.
     CaptureCorrupt,
-    /// Packets of a link type that is not supported were counted but not read.
+    /// Packets of an unsupported link type were counted but not decoded.
     LinkTypeUnsupported,
-    /// The writer of the capture says that packets were dropped before they were written.
+    /// The capture states that packets were dropped before they were written.
     PacketsDropped,
     /// Packets were captured in part (snap length); the rest of their bytes counts as missing.
     PacketsCut,
     /// A header could not be decoded.
     MalformedPacket,
-    /// Overlapping bytes differed; the first seen were kept.
+    /// Overlapping segments differed in their bytes; the first seen were kept.
     ConflictingRetransmission,
-    /// IP fragments overlapped, were incomplete or did not fit their bound.
+    /// IP fragments overlapped, were incomplete or exceeded their limit.
     Fragments,
-    /// A time stamp far from its neighbours was not believed.
+    /// A timestamp far from its neighbours was rejected.
     TimeJump,
-    /// A bound was reached and something was left out.
+    /// A limit was reached and something was omitted.
     LimitReached,
     /// Saved files or session text may hold secrets.
     SecretsInOutput,
-    /// Output could not be written.
+    /// An output could not be written.
     OutputFailed,
 }
 
-/// One warning, with how often it applied and where it applied first.
+/// One warning, with its count and its first frame.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// What it is.
+    /// Stable name.
     pub code: WarningCode,
-    /// What happened and what to do, in words.
+    /// Sentence for people: the problem and the remedy.
     pub message: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// The first frame it is about, where it is about one.
+    /// Frame of the first occurrence; `None` if the warning concerns no packet.
     pub frame: Option<FrameRef>,
 }
 
 impl Warning {
-    /// A warning that applied once.
+    /// Creates a warning that occurred once.
     #[must_use]
     pub fn new(code: WarningCode, message: impl Into<String>, frame: Option<FrameRef>) -> Self {
         Self {

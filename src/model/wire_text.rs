@@ -1,6 +1,6 @@
 //! Bytes from the wire as text.
 //!
-//! [`printable`] is the only way such text may reach a terminal; [`decode`] is how it enters the report.
+//! [`decode`] brings them into the report; [`printable`] is the only way from there to a terminal, table or page.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Text for the report: UTF-8 with U+FFFD where the bytes are none, and then the exact bytes in base64.
+/// Decodes bytes for the report: as UTF-8 with U+FFFD for invalid sequences, plus the exact bytes in base64 if there
+/// were any.
 #[must_use]
 pub fn decode<T: for<'a> From<Cow<'a, str>>>(bytes: &[u8]) -> (T, Option<String>) {
     match std::str::from_utf8(bytes) {
@@ -20,9 +21,9 @@ pub fn decode<T: for<'a> From<Cow<'a, str>>>(bytes: &[u8]) -> (T, Option<String>
     }
 }
 
-/// Text that is safe on a terminal: C0, C1, DEL, bidirectional and zero-width controls as `\xNN` or `\u{NNNN}`.
+/// Escapes hostile characters as `\xNN` or `\u{NNNN}`, so that the text is safe on a terminal.
 ///
-/// Borrowed where nothing has to change, which is nearly always.
+/// Returns the text itself if it has none, which is nearly always.
 #[must_use]
 pub fn printable(text: &str) -> Cow<'_, str> {
     if !text.chars().any(is_hostile) {
@@ -42,7 +43,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     out.into()
 }
 
-/// True for characters that move the cursor, change what stands beside them, or cannot be seen.
+/// Returns true for characters that move the cursor, reorder or join their neighbours, or are invisible: C0, DEL and C1
+/// controls, soft hyphen, zero-width and bidirectional controls, interlinear annotations and language tags.
+// Bidirectional controls let a name display as `invoice exe.pdf` while it ends in `.exe` (MITRE ATT&CK T1036.002); C1
+// controls are escape sequences of one byte to terminals in 8-bit mode.
 #[must_use]
 pub fn is_hostile(character: char) -> bool {
     matches!(
@@ -58,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn escape_sequences_lose_their_power() {
+    fn terminal_and_bidirectional_controls_are_escaped() {
         assert_eq!(printable("a\x1b]0;x\x07b"), "a\\x1b]0;x\\x07b");
         assert_eq!(
             printable("invoice\u{202e}fdp.exe"),
@@ -68,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_are_no_utf8_are_kept_exactly() {
+    fn invalid_utf8_is_kept_exactly_as_base64() {
         assert_eq!(decode::<String>(b"ok"), ("ok".into(), None));
         assert_eq!(
             decode::<String>(b"\xff"),

@@ -130,8 +130,8 @@ impl PageBuilder {
 
     fn end(&mut self, session: &Arc<Session>) {
         if self.pieces.sessions.len() + self.waiting.len() >= self.most {
-            self.rest.leave_out_session();
-            self.left_out(session);
+            self.rest.omit_session();
+            self.session_filtered(session);
             return;
         }
         self.waiting.push(session, &self.recorder);
@@ -143,7 +143,7 @@ impl PageBuilder {
         while let Some(leaving) = self.waiting.leave(self.recorder.weight() > RECORDED) {
             let Leaving { session, early } = leaving;
             self.pieces.draw(&session, early, &self.recorder);
-            self.left_out(&session);
+            self.session_filtered(&session);
         }
     }
 }
@@ -170,7 +170,7 @@ impl EventSink for PageBuilder {
         self.make_room();
     }
 
-    fn left_out(&mut self, session: &Arc<Session>) {
+    fn session_filtered(&mut self, session: &Arc<Session>) {
         self.drawn.add(session.id);
         self.recorder.forget(session);
     }

@@ -1,4 +1,4 @@
-//! Folds events into the report.
+//! Builder of the report from events.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +9,9 @@ use crate::model::record::{
 };
 use crate::model::{Event, EventKind, EventSink, Limits, Warning, WarningCode};
 
-/// Collects what a run tells and makes a [`Report`] of it. Steps, transfers and findings of a session come with the
-/// session's end; the events that told them before are passed over.
+/// Sink that collects the events of a run into a [`Report`].
+///
+/// Steps, transfers and findings of a session are taken from its `SessionEnd`; their own events are ignored.
 #[derive(Debug)]
 pub struct ReportBuilder {
     sessions: Bounded<Arc<Session>>,
@@ -18,12 +19,12 @@ pub struct ReportBuilder {
     connection_attempts: Bounded<ConnectionAttempt>,
     findings: Bounded<Finding>,
     warnings: Bounded<Warning>,
-    /// Where a warning of this code and message stands in `warnings`.
+    /// Index in `warnings` of each code and message.
     warning_places: BTreeMap<(WarningCode, String), usize>,
 }
 
 impl ReportBuilder {
-    /// A builder that keeps as much as `limits` allow.
+    /// Creates a builder that keeps as many records as `limits` allow.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
@@ -36,7 +37,7 @@ impl ReportBuilder {
         }
     }
 
-    /// The report, once the input has ended.
+    /// Returns the report after the last event, with sessions by id and connections by their first frame.
     #[must_use]
     pub fn finish(mut self, captures: Vec<Capture>, totals: Totals) -> Report {
         self.warn_of_limits();
@@ -69,8 +70,8 @@ impl ReportBuilder {
         }
     }
 
-    /// A session that its owner has no room for.
-    pub fn leave_out_session(&mut self) {
+    /// Counts a session that is omitted from the report.
+    pub fn omit_session(&mut self) {
         self.sessions.omitted = self.sessions.omitted.saturating_add(1);
     }
 
@@ -91,9 +92,9 @@ impl ReportBuilder {
         }
     }
 
-    /// Says what was left out. These warnings may pass the bound on warnings: there are at most five.
+    /// Adds a warning for each list that reached its limit. These five may exceed the limit on warnings.
     fn warn_of_limits(&mut self) {
-        let left_out = [
+        let lists = [
             ("sessions", self.sessions.omitted),
             (
                 "data connections without a command",
@@ -103,10 +104,10 @@ impl ReportBuilder {
             ("findings about several sessions", self.findings.omitted),
             ("different warnings", self.warnings.omitted),
         ];
-        for (what, omitted) in left_out {
+        for (items, omitted) in lists {
             if omitted > 0 {
                 let message =
-                    format!("{what} were left out of the report; --format ndjson has all of them");
+                    format!("{items} were left out of the report; --format ndjson has all of them");
                 self.warnings.items.push(Warning {
                     code: WarningCode::LimitReached,
                     message,
@@ -144,7 +145,7 @@ impl EventSink for ReportBuilder {
     }
 }
 
-/// A warning as the report and the event lines write it.
+/// Returns a warning as the report and the event lines write it.
 pub(super) fn warning_record(warning: &Warning, several_captures: bool) -> WarningRecord {
     let place = warning
         .frame
@@ -159,7 +160,7 @@ pub(super) fn warning_record(warning: &Warning, several_captures: bool) -> Warni
     }
 }
 
-/// A list that counts what does not fit.
+/// List with a limit that counts the items beyond it.
 #[derive(Debug)]
 struct Bounded<T> {
     items: Vec<T>,
@@ -176,7 +177,7 @@ impl<T> Bounded<T> {
         }
     }
 
-    /// True where the item was kept; only then is it made.
+    /// Adds an item, which is only made if it fits. Returns false if it does not.
     fn push(&mut self, item: impl FnOnce() -> T) -> bool {
         let fits = self.items.len() < self.limit;
         if fits {
@@ -188,7 +189,7 @@ impl<T> Bounded<T> {
     }
 }
 
-/// Different warnings kept; each is counted, so that more of them tell a person nothing new.
+/// Different warnings kept. Each has a count; nobody reads more of them.
 const MAX_WARNINGS: usize = 1_000;
 
 #[cfg(test)]
@@ -197,7 +198,7 @@ mod tests {
     use crate::model::FrameRef;
     use crate::report::example::example_session;
 
-    fn tell(builder: &mut ReportBuilder, session: Option<u64>, kind: EventKind<'_>) {
+    fn emit(builder: &mut ReportBuilder, session: Option<u64>, kind: EventKind<'_>) {
         builder.event(&Event {
             frame: FrameRef::default(),
             session,
@@ -206,14 +207,14 @@ mod tests {
     }
 
     #[test]
-    fn sessions_stand_by_id_however_they_ended() {
+    fn sessions_are_in_order_of_their_ids_however_they_ended() {
         let mut builder = ReportBuilder::new(&Limits::default());
         for id in [2, 3, 1] {
             let session = Session {
                 id,
                 ..example_session()
             };
-            tell(
+            emit(
                 &mut builder,
                 Some(id),
                 EventKind::SessionEnd(Arc::new(session)),
@@ -225,22 +226,22 @@ mod tests {
     }
 
     #[test]
-    fn equal_warnings_become_one_with_a_count() {
+    fn equal_warnings_are_merged_with_a_count() {
         let mut builder = ReportBuilder::new(&Limits::default());
         let first = FrameRef {
             number: 7,
             ..FrameRef::default()
         };
         let cut = Warning::new(WarningCode::PacketsCut, "cut", Some(first));
-        tell(&mut builder, None, EventKind::Warning(&cut));
+        emit(&mut builder, None, EventKind::Warning(&cut));
         let other = Warning::new(WarningCode::PacketsCut, "elsewhere", None);
-        tell(&mut builder, None, EventKind::Warning(&other));
+        emit(&mut builder, None, EventKind::Warning(&other));
         let again = Warning {
             count: 4,
             frame: None,
             ..cut.clone()
         };
-        tell(&mut builder, None, EventKind::Warning(&again));
+        emit(&mut builder, None, EventKind::Warning(&again));
         let report = builder.finish(Vec::new(), Totals::default());
         let seen: Vec<_> = report
             .warnings
@@ -251,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_counted_and_told() {
+    fn sessions_beyond_the_limit_are_counted_and_warned_of() {
         let limits = Limits {
             sessions: 1,
             ..Limits::default()
@@ -259,7 +260,7 @@ mod tests {
         let mut builder = ReportBuilder::new(&limits);
         let session = Arc::new(example_session());
         for _ in 0..3 {
-            tell(
+            emit(
                 &mut builder,
                 Some(1),
                 EventKind::SessionEnd(Arc::clone(&session)),
@@ -275,12 +276,12 @@ mod tests {
     }
 
     #[test]
-    fn findings_of_a_session_stay_with_the_session() {
+    fn findings_of_a_session_are_not_repeated_in_the_report() {
         let mut builder = ReportBuilder::new(&Limits::default());
         let session = example_session();
         let finding = session.findings.first().expect("the example has one");
-        tell(&mut builder, Some(1), EventKind::Finding(finding));
-        tell(&mut builder, None, EventKind::Finding(finding));
+        emit(&mut builder, Some(1), EventKind::Finding(finding));
+        emit(&mut builder, None, EventKind::Finding(finding));
         assert_eq!(
             builder.finish(Vec::new(), Totals::default()).findings.len(),
             1

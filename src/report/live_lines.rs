@@ -1,11 +1,11 @@
-//! One line of text an event: when, who with whom, what, and how it came out.
+//! One line of text per event: time, session, end points, action and outcome.
 
 use std::collections::BTreeMap;
 
 use anstyle::Style;
 use jiff::tz::TimeZone;
 
-use super::table::style::{
+use super::table::{
     BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, completeness_words, paint, severity_style,
     severity_word, verdict_style,
 };
@@ -17,25 +17,25 @@ use crate::model::record::{
 use crate::model::wire_text::printable;
 use crate::model::{Event, EventKind};
 
-/// Makes lines of events; knows the ends of the sessions that are open.
+/// Formatter of events as lines; keeps the end points of open sessions.
 #[derive(Debug)]
 pub struct LiveLines {
     color: bool,
     zone: TimeZone,
-    /// Client and server as text, by session.
+    /// Client and server as text, by session id.
     ends: BTreeMap<u64, String>,
 }
 
-/// What a line says.
-struct Said {
-    /// Between whom, where it is not a session that is known.
+/// Content of a line.
+struct Content {
+    /// End points; `None` for those of the session.
     ends: Option<String>,
-    what: String,
+    action: String,
     outcome: (Style, String),
 }
 
 impl LiveLines {
-    /// Lines with or without colours, with times in `zone`.
+    /// Creates a formatter with or without colours, with times in `zone`.
     #[must_use]
     pub fn new(color: bool, zone: TimeZone) -> Self {
         Self {
@@ -45,18 +45,20 @@ impl LiveLines {
         }
     }
 
-    /// The line of an event, with its end; `None` where it says nothing that another line does not say. `alert` marks it.
+    /// Returns the line of an event with its line end, or `None` for an event that another line repeats. `alert` marks
+    /// it.
     pub fn line(&mut self, event: &Event<'_>, alert: bool) -> Option<String> {
         if let (Some(id), EventKind::SessionStart { client, server }) = (event.session, &event.kind)
         {
             if self.ends.len() >= SESSIONS {
+                // Ids ascend: this evicts the oldest session, which most likely has ended.
                 self.ends.pop_first();
             }
             self.ends.insert(id, session_ends(*client, server));
         }
-        let said = said(event)?;
+        let content = content(event)?;
         let known = event.session.and_then(|id| self.ends.get(&id)).cloned();
-        let ends = said.ends.or(known).unwrap_or_default();
+        let ends = content.ends.or(known).unwrap_or_default();
         if let (Some(id), EventKind::SessionEnd(_)) = (event.session, &event.kind) {
             self.ends.remove(&id);
         }
@@ -68,7 +70,7 @@ impl LiveLines {
         let session = event
             .session
             .map_or_else(String::new, |id| format!("#{id}"));
-        let (style, outcome) = &said.outcome;
+        let (style, outcome) = &content.outcome;
         let mut parts = vec![
             paint(self.color, DIM, &format!("{time:<23}")),
             paint(self.color, DIM, &format!("{session:<4}")),
@@ -79,14 +81,14 @@ impl LiveLines {
         if alert {
             parts.push(paint(self.color, RED.bold(), "ALERT"));
         }
-        parts.push(said.what);
+        parts.push(content.action);
         if !outcome.is_empty() {
             parts.push(paint(self.color, *style, outcome));
         }
         Some(format!("{}\n", parts.join("  ").trim_end()))
     }
 
-    /// The last line: what it was in all.
+    /// Returns the last line, with the counts of the run and the packets `dropped` by the kernel.
     #[must_use]
     pub fn totals(&self, totals: &Totals, dropped: u64) -> String {
         let dropped = match dropped {
@@ -105,8 +107,8 @@ impl LiveLines {
     }
 }
 
-fn said(event: &Event<'_>) -> Option<Said> {
-    let (ends, what, outcome) = match &event.kind {
+fn content(event: &Event<'_>) -> Option<Content> {
+    let (ends, action, outcome) = match &event.kind {
         EventKind::Capture(capture) => {
             let path = printable(&capture.path);
             let links = capture.link_types.join(", ");
@@ -179,9 +181,9 @@ fn said(event: &Event<'_>) -> Option<Said> {
             (YELLOW, "warning".to_owned()),
         ),
     };
-    Some(Said {
+    Some(Content {
         ends,
-        what,
+        action,
         outcome,
     })
 }
@@ -278,7 +280,7 @@ fn end(address: Address) -> String {
     std::net::SocketAddr::new(address.ip, address.port).to_string()
 }
 
-/// Sessions of which the ends are known at once.
+/// Sessions whose end points are kept.
 const SESSIONS: usize = 200_000;
 
 #[cfg(test)]
@@ -304,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_tells_when_who_what_and_how_it_came_out() {
+    fn line_has_time_session_end_points_action_and_outcome() {
         let session = example_session();
         let mut lines = LiveLines::new(false, TimeZone::UTC);
         let mut text = String::new();
@@ -325,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn names_from_the_wire_cannot_move_the_cursor() {
+    fn control_characters_of_a_server_name_are_escaped() {
         let mut session = example_session();
         session.server.name = Some("a\x1b[2Jb\n".to_owned());
         let mut lines = LiveLines::new(false, TimeZone::UTC);

@@ -1,4 +1,4 @@
-//! The report: one document with everything that was found.
+//! The report: one document with all records of a run.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -7,40 +7,52 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::model::record::{
-    Capture, ConnectionAttempt, Finding, Session, Totals, UnmatchedData, WarningRecord,
+    Capture, ConnectionAttempt, Finding, Session, Totals, UnmatchedData, WarningRecord, is_zero,
 };
 
-/// Everything that was found, in the order in which it is written.
+/// All records of a run, in the order in which they are written.
+///
+/// A report can be read back from JSON:
+///
+/// ```no_run
+/// let file = std::io::BufReader::new(std::fs::File::open("report.json")?);
+/// let report: ftpscope::report::Report = serde_json::from_reader(file)?;
+/// for transfer in report.sessions.iter().flat_map(|session| &session.transfers) {
+///     println!("{} {:?}", transfer.path.as_deref().unwrap_or("?"), transfer.completeness);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "All records of a run, in the order in which they are written.")]
 #[non_exhaustive]
 pub struct Report {
-    /// Changes where a field changes its name, type or meaning; new fields leave it as it is.
+    /// Version of the format. A new name, type or meaning of a field changes it, an additional field does not.
     pub schema_version: Cow<'static, str>,
-    /// The inputs, in the order of the timeline.
+    /// Inputs in the order of the timeline.
     pub captures: Vec<Capture>,
-    /// FTP sessions by id.
+    /// FTP sessions in order of their ids.
     pub sessions: Vec<Arc<Session>>,
-    /// Sessions beyond the bound.
+    /// Sessions beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub sessions_omitted: u64,
-    /// Data connections without a transfer command in the capture, by their first frame.
+    /// Data connections without a transfer command in the capture, in order of their first frames.
     pub unmatched_data: Vec<UnmatchedData>,
-    /// Such connections beyond the bound.
+    /// Such connections beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unmatched_data_omitted: u64,
-    /// Connections to port 21 that never carried a byte, by their first frame.
+    /// Connections to port 21 that never carried a byte, in order of their first frames.
     pub connection_attempts: Vec<ConnectionAttempt>,
-    /// Attempts beyond the bound.
+    /// Attempts beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub connection_attempts_omitted: u64,
     /// Findings about several sessions or the capture.
     pub findings: Vec<Finding>,
-    /// Findings beyond the bound.
+    /// Findings beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub findings_omitted: u64,
-    /// What went wrong with the input, or what bound was reached.
+    /// Problems with the input, and limits that were reached.
     pub warnings: Vec<WarningRecord>,
-    /// Warnings beyond the bound.
+    /// Warnings beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub warnings_omitted: u64,
     /// Counts over the whole run.
@@ -49,11 +61,3 @@ pub struct Report {
 
 /// Version of the report's format.
 pub const SCHEMA_VERSION: &str = "1";
-
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde calls it with a reference"
-)]
-pub(super) fn is_zero(count: &u64) -> bool {
-    *count == 0
-}

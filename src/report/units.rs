@@ -1,4 +1,4 @@
-//! Counts, rates, durations and times as people read them.
+//! Counts, sizes, rates, durations and times, formatted for people.
 
 use jiff::tz::TimeZone;
 
@@ -6,19 +6,19 @@ use crate::model::Timestamp;
 
 pub use crate::model::grouped as count;
 
-/// A count and what is counted: `1 session`, `2 sessions`.
+/// Formats a count with its noun: `1 session`, `2 sessions`.
 #[must_use]
 pub fn counted(number: u64, one: &str, many: &str) -> String {
     format!("{} {}", count(number), if number == 1 { one } else { many })
 }
 
-/// An exact number of bytes: `1,715 bytes`.
+/// Formats an exact number of bytes: `1,715 bytes`.
 #[must_use]
 pub fn bytes(number: u64) -> String {
     counted(number, "byte", "bytes")
 }
 
-/// A number of bytes for a narrow column: exact below a million, then `1.5 MB` (powers of 1000).
+/// Formats a number of bytes for a narrow column: exact below a million, then `1.5 MB` (powers of 1000).
 #[must_use]
 pub fn size(number: u64) -> String {
     if number < 1_000_000 {
@@ -28,14 +28,14 @@ pub fn size(number: u64) -> String {
     }
 }
 
-/// Bytes per second: `142.9 kB/s`.
+/// Formats bytes per second: `142.9 kB/s`.
 #[must_use]
 pub fn rate(bytes_per_second: f64) -> String {
     scaled(bytes_per_second, "/s")
 }
 
-/// A duration in seconds: `0.000360 s`, `0.012 s`, `3.1 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`. What would be
-/// 0.000 has six decimals, as in titles.
+/// Formats a duration in seconds: `0.000360 s`, `0.012 s`, `3.1 s`, `2 min 05 s`, `1 h 02 min`, `3 d 04 h`. Below 1 ms
+/// it has six decimals, as in titles.
 #[must_use]
 #[expect(
     clippy::cast_possible_truncation,
@@ -68,19 +68,19 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// The distance from the beginning of a session to a moment in it: `+0.013`, in seconds.
+/// Formats the seconds from the start of a session to a time in it: `+0.013`.
 #[must_use]
 pub fn offset(time: Timestamp, start: Timestamp) -> String {
     format!("+{:.3}", time.since(start).seconds())
 }
 
-/// A point in time in a zone, to the second: `2026-11-20 15:53:01 UTC`.
+/// Formats a time in a zone, to the second: `2026-11-20 15:53:01 UTC`.
 #[must_use]
 pub fn time(time: Timestamp, zone: &TimeZone) -> String {
     formatted(time, zone, "%Y-%m-%d %H:%M:%S %Z")
 }
 
-/// A point in time in a zone, to the millisecond and without the zone's name: `2026-11-20 15:53:01.234`.
+/// Formats a time in a zone, to the millisecond and without the zone's name: `2026-11-20 15:53:01.234`.
 #[must_use]
 pub fn time_to_millisecond(time: Timestamp, zone: &TimeZone) -> String {
     formatted(time, zone, "%Y-%m-%d %H:%M:%S%.3f")
@@ -93,7 +93,7 @@ fn formatted(time: Timestamp, zone: &TimeZone, format: &str) -> String {
     }
 }
 
-/// The length of a list as a count.
+/// Converts the length of a list to a count.
 #[must_use]
 pub fn to_u64(length: usize) -> u64 {
     u64::try_from(length).unwrap_or(u64::MAX)
@@ -103,7 +103,7 @@ fn scaled(number: f64, suffix: &str) -> String {
     let mut value = number.max(0.0);
     let mut unit = "bytes";
     for larger in ["kB", "MB", "GB", "TB", "PB", "EB"] {
-        // 999.95 would be written as 1000.0.
+        // From 999.95 on, one digit would round to 1000.0.
         if value < 999.95 {
             break;
         }
@@ -127,13 +127,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_is_counted_in_the_singular() {
+    fn count_of_one_has_the_singular() {
         assert_eq!(counted(1, "session", "sessions"), "1 session");
         assert_eq!(counted(1_000, "session", "sessions"), "1,000 sessions");
     }
 
     #[test]
-    fn sizes_are_exact_while_they_are_small() {
+    fn sizes_below_a_million_are_exact() {
         assert_eq!(bytes(1), "1 byte");
         assert_eq!(size(1_715), "1,715 bytes");
         assert_eq!(size(999_999), "999,999 bytes");
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_grow_their_units() {
+    fn long_durations_have_larger_units() {
         assert_eq!(duration(0.0), "0 s");
         assert_eq!(duration(0.000_36), "0.000360 s");
         assert_eq!(duration(0.0124), "0.012 s");
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn times_stand_in_the_zone_that_was_asked_for() {
+    fn times_are_formatted_in_the_given_zone() {
         let moment = Timestamp::from_parts(1_795_190_081, 256_485_000);
         assert_eq!(time(moment, &TimeZone::UTC), "2026-11-20 15:54:41 UTC");
         let plus_two = TimeZone::fixed(jiff::tz::offset(2));

@@ -11,7 +11,7 @@ use crate::report::json;
 
 /// Writes the answer as one JSON document.
 pub fn write_json(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
-    json::write_other(answer, out)
+    json::write_indented(answer, out)
 }
 
 /// Returns the JSON Schema of that document.

@@ -1,50 +1,52 @@
-//! Inputs, and what was seen beside the sessions.
+//! Inputs and their packets, and connections outside of sessions.
+
+use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Accounting, Address, Completeness, Connection};
+use super::{Address, Completeness, Connection, is_zero};
 use crate::model::{Timestamp, WarningCode};
 
-/// One input.
+/// One input: a file, a pipe or an interface.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Capture {
-    /// As it was given; `-` for standard input.
+    /// Path as given; `-` for standard input; the name of an interface.
     pub path: String,
-    /// The exact bytes of a path that is not UTF-8, in base64.
+    /// Exact bytes of a path that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_b64: Option<String>,
-    /// `pcap`, `pcapng`, with the compression in front where there is one: `gzip pcap`.
+    /// `pcap` or `pcapng`, preceded by the compression if any: `gzip pcap`; `live` for an interface.
     pub format: String,
-    /// Link types met, by the names tcpdump knows them by: `EN10MB` is Ethernet.
+    /// Link types found, by their names in tcpdump: `EN10MB` is Ethernet.
     pub link_types: Vec<String>,
-    /// Packets read; `null` while it is being read.
+    /// Packets read; `null` while the input is being read.
     pub packets: Option<u64>,
-    /// Captured bytes of these packets.
+    /// Captured bytes of these packets; `null` while the input is being read.
     pub bytes: Option<u64>,
-    /// Time of the earliest packet.
+    /// Time of the earliest packet; `null` if there is none.
     pub first_packet: Option<Timestamp>,
-    /// Time of the latest packet.
+    /// Time of the latest packet; `null` if there is none.
     pub last_packet: Option<Timestamp>,
-    /// True where it ends inside a packet, block or compressed stream.
+    /// True if the input ends inside a packet, block or compressed stream; `null` while it is being read.
     pub truncated: Option<bool>,
-    /// Where packets come from an interface: those that were lost.
+    /// Packets lost before they were read; omitted unless packets come from an interface.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drops: Option<Drops>,
 }
 
-/// Packets of an interface that were lost before they could be read.
+/// Packets of an interface lost before they could be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Drops {
-    /// By the kernel, because the capture buffer was full.
+    /// Dropped by the kernel since the capture buffer was full.
     pub kernel: u64,
-    /// By the interface or its driver.
+    /// Dropped by the interface or its driver.
     pub interface: u64,
 }
 
-/// How a connection attempt ended that never carried a byte.
+/// End of a connection attempt that never carried a byte.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum AttemptOutcome {
@@ -52,7 +54,7 @@ pub enum AttemptOutcome {
     Refused,
     /// The server did not answer.
     Unanswered,
-    /// It was opened, or its opening was not captured, and it ended without a byte.
+    /// The connection was opened, or its opening was not captured, and it ended without a byte.
     Closed,
 }
 
@@ -60,21 +62,21 @@ pub enum AttemptOutcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ConnectionAttempt {
-    /// The end that tried.
+    /// End point that tried to connect.
     pub client: Address,
-    /// The end with port 21.
+    /// End point with port 21.
     pub server: Address,
     /// Time of the first packet.
     pub time: Timestamp,
     /// Number of the first packet.
     pub frame: u64,
-    /// With more than one capture: index into `captures`.
+    /// With more than one capture: index into `captures`; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<u32>,
-    /// With more than one capture: frame number within that capture.
+    /// With more than one capture: frame number within that capture; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_frame: Option<u64>,
-    /// How it ended.
+    /// End of the attempt.
     pub outcome: AttemptOutcome,
 }
 
@@ -82,25 +84,25 @@ pub struct ConnectionAttempt {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct UnmatchedData {
-    /// The session that announced its end point, where one did.
+    /// Id of the session that announced the end point; `null` if none did.
     pub session: Option<u64>,
     /// The connection.
     pub connection: Connection,
     /// Payload bytes captured, each once, in the direction that carried more.
     pub bytes: u64,
-    /// Whether they are whole.
+    /// Completeness of these bytes.
     pub completeness: Completeness,
-    /// SHA-256 of the bytes, in hex; `null` where bytes are missing.
+    /// SHA-256 of the bytes, in hex; `null` if bytes are missing.
     pub sha256: Option<String>,
-    /// MD5, on request.
+    /// MD5 of the bytes, in hex; omitted unless requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub md5: Option<String>,
-    /// SHA-1, on request.
+    /// SHA-1 of the bytes, in hex; omitted unless requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
-    /// What the content looks like.
+    /// Media type detected from the content; `null` if not recognized.
     pub media_type: Option<String>,
-    /// Path below the extraction folder.
+    /// Path of the saved file below the extraction directory; `null` if nothing was saved.
     pub saved_as: Option<String>,
 }
 
@@ -110,16 +112,16 @@ pub struct UnmatchedData {
 pub struct WarningRecord {
     /// Stable name.
     pub code: WarningCode,
-    /// What happened and what to do.
+    /// Sentence for people: the problem and the remedy.
     pub message: String,
-    /// How often.
+    /// Number of occurrences.
     pub count: u64,
-    /// The first frame it is about, where it is about one.
+    /// Frame of the first occurrence; `null` if the warning concerns no packet.
     pub frame: Option<u64>,
-    /// With more than one capture: index into `captures`.
+    /// With more than one capture: index into `captures`; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<u32>,
-    /// With more than one capture: frame number within that capture.
+    /// With more than one capture: frame number within that capture; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_frame: Option<u64>,
 }
@@ -134,15 +136,59 @@ pub struct Totals {
     pub bytes: u64,
     /// Sessions.
     pub sessions: u64,
-    /// Transfers, listings too.
+    /// Transfers, listings included.
     pub transfers: u64,
     /// Payload bytes of downloads and uploads.
     pub file_bytes: u64,
     /// Findings, of sessions and of the capture.
     pub findings: u64,
-    /// Sessions left out by `--where` or `--session`; all other counts are without them.
-    #[serde(default, skip_serializing_if = "super::is_zero")]
+    /// Sessions filtered out by `--where` or `--session`; they are not in the other counts.
+    #[serde(default, skip_serializing_if = "is_zero")]
     pub sessions_filtered: u64,
-    /// What became of every packet.
+    /// Use of every packet.
     pub accounting: Accounting,
+}
+
+/// Use of every packet, each in exactly one place: `used`, `dns`, `not_ftp`, the reasons of `not_decodable`, `filtered`
+/// and `outside_time_bounds` add up to `packets` of the totals.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Accounting {
+    /// Packets of control connections, data connections and connection attempts.
+    pub used: u64,
+    /// Packets of DNS, which give servers their names.
+    pub dns: u64,
+    /// Decoded packets that are none of these. Packets of a connection on another port than 21 that came before it was
+    /// recognized as FTP stay here, except its opening.
+    pub not_ftp: u64,
+    /// Packets that could not be decoded, by reason: `encrypted`, `fragment` (of a datagram that is incomplete, or a
+    /// second copy), `headers-cut`, `link-type-unsupported`, `malformed`, `too-many-layers`.
+    pub not_decodable: BTreeMap<String, u64>,
+    /// Packets excluded by `-f`.
+    pub filtered: u64,
+    /// Packets excluded by `--since` and `--until`.
+    pub outside_time_bounds: u64,
+    /// Packets captured in part; counted above as well.
+    pub cut: u64,
+    /// Packets with payload of FTP connections that were captured twice, as on a mirrored port: IPv4 packets with the
+    /// same identification within 10 ms. Counted above as well, and not in `retransmitted_bytes`.
+    pub duplicates: u64,
+}
+
+impl Accounting {
+    /// Sums up all packets, each once.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        let undecoded = self.not_decodable.values().copied();
+        [
+            self.used,
+            self.dns,
+            self.not_ftp,
+            self.filtered,
+            self.outside_time_bounds,
+        ]
+        .into_iter()
+        .chain(undecoded)
+        .fold(0, u64::saturating_add)
+    }
 }

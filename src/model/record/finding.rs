@@ -1,9 +1,9 @@
-//! What deserves attention, and the one line that sums a session up.
+//! Findings, and the verdict that summarizes a session.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// How much a finding matters.
+/// Severity of a finding.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -19,49 +19,49 @@ pub enum Severity {
     High,
 }
 
-/// Something that deserves attention, with the frames that prove it.
+/// An observation that deserves attention, with the frames that prove it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Finding {
     /// Stable name in kebab case.
     pub id: String,
-    /// How much it matters.
+    /// Severity.
     pub severity: Severity,
-    /// One line.
+    /// One line for people.
     pub title: String,
-    /// What happened, with the values seen.
+    /// Course of events, with the values seen.
     pub explanation: String,
-    /// What to do.
+    /// Recommended action.
     pub advice: String,
-    /// Proving frames.
+    /// Numbers of the frames that prove the finding.
     pub frames: Vec<u64>,
-    /// Number of the step it is about.
+    /// Number of the step concerned; `null` if no single step is.
     pub step: Option<u64>,
-    /// Id of the transfer it is about.
+    /// Id of the transfer concerned; `null` if no single transfer is.
     pub transfer: Option<u64>,
-    /// For findings about several sessions: their ids.
+    /// For findings about several sessions: their ids; otherwise omitted.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub sessions: Vec<u64>,
 }
 
-/// How a session came out.
+/// Overall result of a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum VerdictStatus {
-    /// Nothing to complain about.
+    /// Login, transfers and findings are in order.
     Ok,
-    /// A finding of `medium` or more, or a file that is not whole in the capture.
+    /// A finding of `medium` or more, or a file that is not complete in the capture.
     Warning,
     /// The login was rejected, or a transfer was not completed on the wire.
     Failed,
 }
 
-/// The one line a person reads first.
+/// Summary of a session in one line, the first that a person reads.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Verdict {
-    /// How it came out.
+    /// Overall result.
     pub status: VerdictStatus,
-    /// Why, in one line.
+    /// Reason in one line.
     pub text: String,
 }

@@ -1,31 +1,33 @@
-//! What was found, in the field names of the JSON report.
+//! Records: the facts of a capture under the field names of the JSON report.
 //!
 //! ```text
 //! Session ── steps:     Step ── commands: Command ── replies: Reply
 //!         ├─ transfers: Transfer ── connection: Connection, entries: ListingEntry
 //!         ├─ findings:  Finding
 //!         └─ dns, greeting, login, tls, verdict
-//! beside sessions:      Capture, ConnectionAttempt, UnmatchedData
+//! outside of sessions:  Capture, ConnectionAttempt, UnmatchedData, WarningRecord, Totals
 //! ```
 //!
-//! Absent knowledge is `None` and written as `null`, never a guess. Fields that end in `_b64` hold the exact bytes of
-//! a text that is not UTF-8; they, the `_omitted` counts and the `capture` fields are left out where they say nothing.
+//! A fact that is not known is `None` and serialized as `null`, never guessed. Fields that end in `_b64` hold the exact
+//! bytes of a text that is not UTF-8. These, the `_omitted` counts and the `capture` fields are omitted from JSON if
+//! they have nothing to say, so that most records stay short.
+//!
+//! Every record implements `Deserialize`: a report that is read and written again is the same, byte for byte.
 
-mod accounting;
 mod capture;
 mod finding;
-mod place;
 mod session;
 mod step;
 mod transfer;
 mod weight;
 
-pub use accounting::Accounting;
+pub use super::endpoint::Address;
+pub use super::frame::Place;
 pub use capture::{
-    AttemptOutcome, Capture, ConnectionAttempt, Drops, Totals, UnmatchedData, WarningRecord,
+    Accounting, AttemptOutcome, Capture, ConnectionAttempt, Drops, Totals, UnmatchedData,
+    WarningRecord,
 };
 pub use finding::{Finding, Severity, Verdict, VerdictStatus};
-pub use place::{Address, Place};
 pub use session::{
     Dns, EncryptedConnection, EndState, Index, Login, LoginOutcome, Numbered, Server, Session,
     Timing, Tls,
@@ -37,10 +39,11 @@ pub use transfer::{
 };
 pub use weight::Weight;
 
+/// Returns true for a count that JSON omits.
 #[expect(
     clippy::trivially_copy_pass_by_ref,
-    reason = "serde hands fields over by reference"
+    reason = "serde passes fields by reference"
 )]
-fn is_zero(count: &u64) -> bool {
+pub(crate) fn is_zero(count: &u64) -> bool {
     *count == 0
 }

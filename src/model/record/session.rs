@@ -1,4 +1,4 @@
-//! One control connection from lookup to teardown.
+//! Sessions: one control connection each, from lookup to teardown.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -12,34 +12,34 @@ use super::{
 };
 use crate::model::Timestamp;
 
-/// The server's end of the control connection.
+/// Server end of the control connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Server {
-    /// Address.
+    /// IPv4 or IPv6 address.
     pub ip: IpAddr,
-    /// Port.
+    /// TCP port.
     pub port: u16,
-    /// What the client looked up.
+    /// Host name that the client looked up; `null` if no lookup was captured.
     pub name: Option<String>,
 }
 
-/// How the control connection ended.
+/// End of the control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum EndState {
-    /// With FIN.
+    /// Closed with FIN.
     Closed,
-    /// With RST.
+    /// Closed with RST.
     Reset,
-    /// The capture ended first.
+    /// Still open at the end of the capture.
     Open,
-    /// Nothing was seen of it for so long that it was given up.
+    /// Expired: no packet for two hours.
     Timeout,
 }
 
-/// How long the beginning of a session took, in seconds; `null` where its packets were not captured.
+/// Durations of the beginning of a session, in seconds; `null` if the packets were not captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Timing {
@@ -55,90 +55,90 @@ pub struct Timing {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Dns {
-    /// The name that was asked for.
+    /// Name in the query.
     pub name: String,
     /// Record type: `A` or `AAAA`.
     #[serde(rename = "type")]
     pub record_type: String,
-    /// CNAME chain.
+    /// Names of the CNAME chain, in order.
     pub aliases: Vec<String>,
-    /// Addresses.
+    /// Addresses in the response.
     pub answers: Vec<IpAddr>,
-    /// Who answered.
+    /// End point that responded.
     pub resolver: Address,
-    /// Frame of the query, where it was captured.
+    /// Frame of the query; `null` if it was not captured.
     pub query_frame: Option<u64>,
     /// Frame of the response.
     pub response_frame: u64,
-    /// Seconds between them.
+    /// Seconds from query to response; `null` if the query was not captured.
     pub response_time: Option<f64>,
 }
 
-/// How the login came out.
+/// Outcome of the login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum LoginOutcome {
-    /// 230 or another 2yz.
+    /// Reply 230 or another 2yz.
     Accepted,
-    /// 4yz or 5yz.
+    /// Reply 4yz or 5yz.
     Rejected,
-    /// Begun, never answered finally.
+    /// A login without a final reply.
     Incomplete,
     /// No login in the capture.
     Unseen,
 }
 
-/// The login that succeeded, else the last attempt.
+/// The successful login, or else the last attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Login {
-    /// How it came out.
+    /// Outcome.
     pub outcome: LoginOutcome,
-    /// Argument of USER.
+    /// Argument of USER; `null` if none was sent or captured.
     pub user: Option<String>,
-    /// The exact bytes of a user name that is not UTF-8, in base64.
+    /// Exact bytes of a user name that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub user_b64: Option<String>,
-    /// Argument of PASS, `<hidden>` unless asked for; `null` where none was sent.
+    /// Argument of PASS, `<hidden>` unless requested; `null` if none was sent.
     pub password: Option<String>,
-    /// The exact bytes of a password that is not UTF-8, in base64; only with `--show-passwords`.
+    /// Exact bytes of a password that is not UTF-8, in base64, with `--show-passwords`; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub password_b64: Option<String>,
-    /// Argument of ACCT, `<hidden>` unless asked for.
+    /// Argument of ACCT, `<hidden>` unless requested; `null` if none was sent.
     pub account: Option<String>,
-    /// User `anonymous` or `ftp`, not refused.
+    /// True for user `anonymous` or `ftp` (RFC 1635), unless rejected.
     pub anonymous: bool,
-    /// USER commands that were answered.
+    /// Number of USER commands with a reply.
     pub attempts: u64,
 }
 
-/// What is known of the encryption.
+/// TLS of the control connection (RFC 4217).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Tls {
-    /// `TLS 1.2` and so on.
+    /// Protocol version such as `TLS 1.2`; `null` if the server's hello was not captured.
     pub version: Option<String>,
-    /// IANA name of the cipher suite.
+    /// IANA name of the cipher suite; `null` if the server's hello was not captured.
     pub cipher_suite: Option<String>,
-    /// Server name the client asked for.
+    /// Server name that the client requested (SNI); `null` if it requested none.
     pub server_name: Option<String>,
-    /// Whether an earlier TLS session was resumed.
+    /// True if an earlier TLS session was resumed; `null` if the hellos do not show it.
     pub resumed: Option<bool>,
-    /// Whether the records were opened with `--keylog`.
+    /// True if the records were decrypted with `--keylog`.
     pub decrypted: bool,
-    /// Whether PROT P was in force.
+    /// True if PROT P was in force; `null` if no PROT was captured.
     pub data_protected: Option<bool>,
 }
 
-/// A data connection of a session whose commands could not be read.
+/// A data connection of a session whose commands are encrypted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct EncryptedConnection {
     /// The connection.
     pub connection: Connection,
-    /// How it was found.
+    /// Binding to the session.
     pub link: Link,
-    /// Which way most bytes went.
+    /// Direction of most bytes; `null` if both carried as many.
     pub direction: Option<TransferDirection>,
     /// Payload bytes from the client.
     pub bytes_from_client: u64,
@@ -150,84 +150,84 @@ pub struct EncryptedConnection {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Session {
-    /// From 1, in the order in which sessions became known.
+    /// Number from 1, in the order in which sessions were recognized.
     pub id: u64,
-    /// The client's end.
+    /// Client end of the control connection.
     pub client: Address,
-    /// The server's end.
+    /// Server end of the control connection.
     pub server: Server,
     /// Community ID v1 with seed 0, of the control connection.
     pub community_id: String,
     /// Wireshark display filter for the control and data connections.
     pub display_filter: String,
-    /// What the control connection's first payload was wrapped in, the link layer first: `EN10MB`, `VLAN 5`, `IPv4`, `GRE`,
+    /// Protocol layers of the control connection's first payload, link layer first: `EN10MB`, `VLAN 5`, `IPv4`, `GRE`,
     /// `IPv4`, `TCP`.
     pub layers: Vec<String>,
-    /// First packet of the control connection.
+    /// Time of the first packet of the control connection.
     pub start: Timestamp,
-    /// Last packet of the control connection.
+    /// Time of the last packet of the control connection.
     pub end: Timestamp,
-    /// Seconds between them.
+    /// Seconds from `start` to `end`.
     pub duration: f64,
-    /// True where neither SYN nor SYN ACK of the control connection is in the capture.
+    /// True if neither SYN nor SYN ACK of the control connection is in the capture.
     pub midstream: bool,
-    /// How the control connection ended.
+    /// End of the control connection.
     pub end_state: EndState,
-    /// How long the beginning took.
+    /// Durations of the beginning.
     pub timing: Timing,
-    /// The lookup that gave the server's address.
+    /// Lookup of the server's address; `null` if it was not captured.
     pub dns: Option<Dns>,
-    /// The 220, or what came in its place.
+    /// The 220 reply, or the reply in its place; `null` if it was not captured.
     pub greeting: Option<Reply>,
     /// The login.
     pub login: Login,
-    /// Encryption, where there was any.
+    /// Encryption; `null` if there was none.
     pub tls: Option<Tls>,
-    /// What happened, in order of time.
+    /// Steps in order of time.
     pub steps: Vec<Arc<Step>>,
-    /// Steps beyond the bound.
+    /// Steps beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub steps_omitted: u64,
-    /// Files and listings, in order of their commands.
+    /// Transfers of files and listings, in order of their commands.
     pub transfers: Vec<Arc<Transfer>>,
-    /// Transfers beyond the bound.
+    /// Transfers beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub transfers_omitted: u64,
-    /// Data connections whose commands could not be read.
+    /// Data connections whose commands are encrypted.
     pub encrypted_data: Vec<EncryptedConnection>,
-    /// Encrypted data connections beyond the bound.
+    /// Encrypted data connections beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub encrypted_data_omitted: u64,
-    /// Replies that no captured command waits for.
+    /// Replies without a command in the capture.
     pub unsolicited_replies: Vec<Reply>,
-    /// Unsolicited replies beyond the bound.
+    /// Unsolicited replies beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unsolicited_replies_omitted: u64,
-    /// What deserves attention.
+    /// Findings about this session.
     pub findings: Vec<Finding>,
-    /// Findings beyond the bound.
+    /// Findings beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub findings_omitted: u64,
-    /// The one line a person reads first.
+    /// Summary in one line.
     pub verdict: Verdict,
-    /// Where to find what in it; no part of the report.
+    /// Look-up tables for the fields above. Not part of the report, and empty in a session that was read from one.
     #[serde(skip)]
     pub index: Index,
 }
 
-/// What a long session need not be searched for.
+/// Look-up tables of a session, which may have 100,000 transfers and more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Index {
-    /// Numbers of the steps that are not as the events before told them.
+    /// Numbers of the steps that were amended after their event was emitted.
     pub amended_steps: BTreeSet<u64>,
-    /// Ids of the transfers that are not as the events before told them.
+    /// Ids of the transfers that were amended after their event was emitted.
     pub amended_transfers: BTreeSet<u64>,
-    /// Ids of transfers, ascending, each with the number of the step that made it.
+    /// Pairs of a transfer's id and the number of the step that made it, by id.
     makers: Vec<(u64, u64)>,
 }
 
 impl Index {
-    /// The index of steps that are in order of their numbers.
+    /// Builds the index of `steps`, which are in order of their numbers.
     #[must_use]
     pub fn new(
         steps: &[Arc<Step>],
@@ -246,12 +246,12 @@ impl Index {
 }
 
 impl Session {
-    /// The step that made a transfer.
+    /// Returns the step that made a transfer, or `None` if it was omitted.
     #[must_use]
     pub fn step_of(&self, transfer: u64) -> Option<&Step> {
         let makers = &self.index.makers;
         if makers.is_empty() {
-            // One that was made without an index.
+            // Sessions read from JSON have no index.
             let mut steps = self.steps.iter();
             return steps
                 .find(|step| step.transfer == Some(transfer))
@@ -263,7 +263,7 @@ impl Session {
         self.steps.get(found.ok()?).map(AsRef::as_ref)
     }
 
-    /// The transfer with this id.
+    /// Returns the transfer with this id, or `None` if it was omitted.
     #[must_use]
     pub fn transfer(&self, id: u64) -> Option<&Transfer> {
         let found = self.transfers.binary_search_by_key(&id, |one| one.id);
@@ -271,9 +271,9 @@ impl Session {
     }
 }
 
-/// What has a number within its session, never used twice.
+/// Part of a session with a unique number in it.
 pub trait Numbered {
-    /// The number.
+    /// Returns the number: of a step, or the id of a transfer.
     fn number(&self) -> u64;
 }
 

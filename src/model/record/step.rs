@@ -1,4 +1,4 @@
-//! Steps of a session, and the commands and replies they are made of.
+//! Steps of a session, and the commands and replies that they consist of.
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use super::{ListingEntry, is_zero};
 use crate::model::Timestamp;
 
-/// What a person would call one step.
+/// Kind of a step: the action that a person would name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum StepKind {
-    /// The lookup of the server's name.
+    /// Lookup of the server's name.
     Dns,
-    /// The TCP handshake.
+    /// TCP handshake of the control connection.
     Connect,
-    /// The 220.
+    /// The 220 reply.
     Greeting,
     /// AUTH, PBSZ, PROT, CCC.
     Tls,
@@ -33,15 +33,15 @@ pub enum StepKind {
     Rename,
     /// DELE, RMD.
     Delete,
-    /// Anything else.
+    /// Any other command.
     Command,
     /// QUIT.
     Quit,
-    /// The end of the TCP connection.
+    /// End of the TCP connection.
     Disconnect,
 }
 
-/// How a step came out.
+/// Outcome of a step, by the reply code (RFC 959 section 4.2.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -59,39 +59,40 @@ pub enum Outcome {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Step {
-    /// From 1 within the session, in order of time.
+    /// Number within the session, from 1 in order of time.
     pub number: u64,
-    /// What it is.
+    /// Kind of the step.
     pub kind: StepKind,
-    /// What happened, in one line.
+    /// Title: the step in one line.
     pub title: String,
-    /// When it began.
+    /// Time of its first packet.
     pub time: Timestamp,
     /// Seconds from its first packet to its last.
     pub duration: f64,
-    /// How it came out.
+    /// Outcome.
     pub outcome: Outcome,
-    /// The commands, in order.
+    /// Commands, in order.
     pub commands: Vec<Command>,
-    /// Working directory after the step, where it is known.
+    /// Working directory after the step; `null` if unknown.
     pub directory: Option<String>,
-    /// The exact bytes of a directory that is not UTF-8, in base64.
+    /// Exact bytes of a directory that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub directory_b64: Option<String>,
-    /// Id of the transfer it made.
+    /// Id of the transfer that the step made; `null` if it made none.
     pub transfer: Option<u64>,
-    /// Entries of a listing that came as a reply (STAT with a path, MLST).
+    /// Entries of a listing received as a reply (STAT with a path, MLST); omitted if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub entries: Vec<ListingEntry>,
-    /// Entries beyond the bound.
+    /// Entries beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub entries_omitted: u64,
-    /// True where the step is known from replies alone.
+    /// True if the step is inferred from replies, without its command.
     pub inferred: bool,
 }
 
 impl Step {
-    /// A step that went well and has no commands; its number is given when it is told.
+    /// Creates a successful step without commands, such as the TCP handshake. Its number, 0 here, is assigned when it
+    /// is emitted.
     #[must_use]
     pub fn without_commands(kind: StepKind, title: String, time: Timestamp, duration: f64) -> Self {
         Self {
@@ -116,65 +117,65 @@ impl Step {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Command {
-    /// From 1 over the session, as on the wire.
+    /// Number within the session, from 1 in the order of the wire.
     pub sequence: u64,
-    /// In upper case.
+    /// Verb in upper case.
     pub verb: String,
-    /// The exact bytes of a verb that is not UTF-8, in base64.
+    /// Exact bytes of a verb that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub verb_b64: Option<String>,
-    /// What follows the first space; `null` where nothing does.
+    /// Rest of the line after the first space; `null` if there is none.
     pub argument: Option<String>,
-    /// The exact bytes of an argument that is not UTF-8, in base64.
+    /// Exact bytes of an argument that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub argument_b64: Option<String>,
-    /// When its line was complete.
+    /// Time at which the line was complete.
     pub time: Timestamp,
-    /// The frame that held the end of the line.
+    /// Frame that held the end of the line.
     pub frame: u64,
-    /// With more than one capture: index into `captures`.
+    /// With more than one capture: index into `captures`; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<u32>,
-    /// With more than one capture: frame number within that capture.
+    /// With more than one capture: frame number within that capture; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_frame: Option<u64>,
-    /// True where the line was longer than 65,535 bytes and is cut there.
+    /// True if the line was longer than 65,535 bytes and is cut there; otherwise omitted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
-    /// Seconds from the command to its first reply: what the server needed, and the way between.
+    /// Seconds from the command to its first reply, the network included; `null` without a reply.
     pub response_time: Option<f64>,
-    /// Preliminary and final replies in order.
+    /// Preliminary and final replies, in order.
     pub replies: Vec<Reply>,
 }
 
-/// One reply, of one line or several.
+/// One reply, of one line or several (RFC 959 section 4.2).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Reply {
-    /// The three digits.
+    /// Three-digit code.
     pub code: u16,
-    /// The lines, without the reply's own code; lines inside as sent.
+    /// Text of the lines: first and last line without the code, lines between them as sent.
     pub lines: Vec<String>,
-    /// The exact bytes of all lines in base64, where one of them is not UTF-8.
+    /// Exact bytes of all lines in base64 if one of them is not UTF-8; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub lines_b64: Option<Vec<String>>,
-    /// Lines beyond the bound.
+    /// Lines beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub lines_omitted: u64,
-    /// When its last line was complete.
+    /// Time at which the last line was complete.
     pub time: Timestamp,
-    /// The frame that held the end of its last line.
+    /// Frame that held the end of the last line.
     pub frame: u64,
-    /// With more than one capture: index into `captures`.
+    /// With more than one capture: index into `captures`; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture: Option<u32>,
-    /// With more than one capture: frame number within that capture.
+    /// With more than one capture: frame number within that capture; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_frame: Option<u64>,
-    /// True where a line was longer than 65,535 bytes and is cut there.
+    /// True if a line was longer than 65,535 bytes and is cut there; otherwise omitted.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
-    /// Replies that came before it and only asked to wait (a 120 before the 220).
+    /// Earlier replies that only asked to wait (a 120 before the 220); omitted if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preliminary: Vec<Reply>,
 }

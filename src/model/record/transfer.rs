@@ -1,4 +1,4 @@
-//! Transfers: files and listings, and the data connections that carried them.
+//! Transfers of files and listings, and the data connections that carried them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::{Address, is_zero};
 use crate::model::Timestamp;
 
-/// Which way the bytes went.
+/// Direction of a transfer, as the client names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum TransferDirection {
@@ -21,23 +21,23 @@ pub enum TransferDirection {
     Listing,
 }
 
-/// How the data connection was negotiated.
+/// Negotiation that announced the data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Mode {
-    /// PORT.
+    /// PORT (RFC 959 section 4.1.2).
     Active,
-    /// PASV.
+    /// PASV (RFC 959 section 4.1.2).
     Passive,
-    /// EPRT.
+    /// EPRT (RFC 2428 section 2).
     ExtendedActive,
-    /// EPSV.
+    /// EPSV (RFC 2428 section 3).
     ExtendedPassive,
-    /// LPRT.
+    /// LPRT (RFC 1639).
     LongActive,
-    /// LPSV.
+    /// LPSV (RFC 1639).
     LongPassive,
-    /// Nothing was negotiated: RFC 959 section 3.2.
+    /// None: the default data port of RFC 959 section 3.2.
     DefaultPort,
 }
 
@@ -70,10 +70,10 @@ pub enum Structure {
 }
 
 impl Structure {
-    /// The default, which goes without saying.
+    /// Returns true for the default, which JSON omits.
     #[expect(
         clippy::trivially_copy_pass_by_ref,
-        reason = "serde calls it with a reference"
+        reason = "serde passes fields by reference"
     )]
     fn is_file(&self) -> bool {
         *self == Self::File
@@ -95,41 +95,41 @@ pub enum TransferMode {
     Deflate,
 }
 
-/// Whether a file is whole; the first that applies, top to bottom.
+/// Completeness of a transfer: the first variant that applies, top to bottom.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Completeness {
-    /// Bytes are missing between the first and the last seen.
+    /// Bytes are missing between the first and the last captured.
     Gaps,
-    /// Refused, given up, or closed by the receiver before the sender's FIN.
+    /// Refused, aborted, or closed by the receiver before the sender's FIN.
     Aborted,
-    /// The sender did not end it, or fewer bytes than announced.
+    /// No end by the sender, or fewer bytes than announced.
     Truncated,
     /// FIN of the sender, no gap, final reply 226 or 250, and no known size contradicts.
     Complete,
-    /// All else.
+    /// Any other case.
     Unverifiable,
 }
 
-/// Which end opened the data connection.
+/// Side that opened the data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Opener {
-    /// Passive modes.
+    /// The client, as in passive modes.
     Client,
-    /// Active modes.
+    /// The server, as in active modes.
     Server,
 }
 
-/// How a data connection ended.
+/// End of a data connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Close {
-    /// With FIN of the sender or of both ends.
+    /// FIN of the sender, or of both sides.
     Fin,
-    /// With RST.
+    /// RST.
     Reset,
-    /// Not seen.
+    /// No end in the capture.
     Open,
 }
 
@@ -137,34 +137,34 @@ pub enum Close {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Connection {
-    /// The FTP client's end.
+    /// End point of the FTP client.
     pub client: Address,
-    /// The FTP server's end.
+    /// End point of the FTP server.
     pub server: Address,
-    /// Who sent the SYN; `null` where it was not captured and nothing else tells.
+    /// Side that sent the SYN; `null` if it was not captured and the negotiation does not show it.
     pub opened_by: Option<Opener>,
-    /// Time of its first packet.
+    /// Time of the first packet.
     pub start: Timestamp,
-    /// Time of its last packet.
+    /// Time of the last packet.
     pub end: Timestamp,
-    /// Number of its first packet.
+    /// Number of the first packet.
     pub first_frame: u64,
-    /// Number of its last packet.
+    /// Number of the last packet.
     pub last_frame: u64,
-    /// Payload bytes that were sent again. A second copy of a packet that the capture made is not: it has the IPv4
-    /// identification of the first and comes within 10 ms. IPv6 has none, so copies count there.
+    /// Payload bytes retransmitted. A second copy that the capture made of a packet does not count: it has the IPv4
+    /// identification of the first and comes within 10 ms. IPv6 has no identification, so copies count there.
     pub retransmitted_bytes: u64,
-    /// How often an end closed its receive window: it did not keep up.
+    /// Number of times that a side closed its receive window: it did not keep up.
     pub zero_windows: u64,
     /// Seconds for which a receive window was closed.
     pub zero_window_seconds: f64,
-    /// How it ended.
+    /// End of the connection.
     pub close: Close,
     /// Community ID v1 with seed 0.
     pub community_id: String,
 }
 
-/// How the data connection was found.
+/// Evidence that binds a data connection to its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
@@ -172,28 +172,29 @@ pub enum LinkMethod {
     /// Both hosts and the announced end point agree.
     AnnouncedAddress,
     /// The announced address is not the one on the wire (address translation): the host of the control connection and
-    /// the announced port decide.
+    /// the announced port agree.
     ControlPeer,
-    /// The announced end point, with a third host at the other end.
+    /// The announced end point agrees, with a third host at the other end (FXP).
     ThirdParty,
     /// Only the port and the time agree.
     PortAndTime,
     /// The default data port of RFC 959 section 3.2.
     DefaultPort,
-    /// Opened between the hosts of a session whose commands cannot be read, right after they were heard on it.
+    /// Opened between the hosts of a session whose commands are encrypted, right after a record on its control
+    /// connection.
     EncryptedSession,
 }
 
-/// How a data connection was found and how sure that is.
+/// Binding of a data connection to its session, with its confidence.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Link {
-    /// What it rests on.
+    /// Evidence.
     pub method: LinkMethod,
-    /// From 0 to 1.
+    /// Confidence from 0 to 1.
     pub confidence: f64,
 }
 
-/// What a listing entry is.
+/// Kind of a listing entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum EntryKind {
@@ -203,11 +204,11 @@ pub enum EntryKind {
     Directory,
     /// A symbolic link.
     Link,
-    /// A device, a socket, or what the listing does not tell.
+    /// A device, a socket, or a kind that the listing does not show.
     Other,
 }
 
-/// How exact a listing's time is.
+/// Precision of a listing's time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
@@ -220,69 +221,69 @@ pub enum Precision {
 }
 
 /// One entry of a listing.
-// Captures hold many of them, and most of their words are short enough to need no memory of their own.
+// Compact strings: captures hold very many entries, and most of these fields fit into 24 bytes without an allocation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ListingEntry {
-    /// The name as listed.
+    /// Name as listed.
     #[schemars(with = "String")]
     pub name: CompactString,
-    /// The exact bytes of a name that is not UTF-8, in base64.
+    /// Exact bytes of a name that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_b64: Option<String>,
-    /// What it is.
+    /// Kind of entry.
     pub kind: EntryKind,
-    /// Size in bytes.
+    /// Size in bytes; `null` if not listed.
     pub size: Option<u64>,
-    /// As the listing says, `Z` only where it is UTC.
+    /// Time of modification as listed, with `Z` only if it is UTC; `null` if not listed.
     #[schemars(with = "Option<String>")]
     pub modified: Option<CompactString>,
-    /// How exact `modified` is.
+    /// Precision of `modified`; `null` without it.
     pub modified_precision: Option<Precision>,
-    /// True where the listing left the year out and the capture time filled it in.
+    /// True if the listing omits the year and the capture time supplied it.
     pub year_inferred: bool,
-    /// As listed: `rwxr-xr-x`, `0755`, or MLSD's perm.
+    /// Permissions as listed: `rwxr-xr-x`, `0755`, or MLSD's `perm`; `null` if not listed.
     #[schemars(with = "Option<String>")]
     pub permissions: Option<CompactString>,
-    /// As listed.
+    /// Owner as listed; `null` if not listed.
     #[schemars(with = "Option<String>")]
     pub owner: Option<CompactString>,
-    /// As listed.
+    /// Group as listed; `null` if not listed.
     #[schemars(with = "Option<String>")]
     pub group: Option<CompactString>,
-    /// Where a link points.
+    /// Target of a link; `null` for other entries.
     #[schemars(with = "Option<String>")]
     pub target: Option<CompactString>,
-    /// The folder it is in, where a heading of `ls -R` says so.
+    /// Directory of the entry, from a heading of `ls -R`; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folder: Option<Arc<str>>,
-    /// The line.
+    /// The whole line.
     pub raw: String,
 }
 
-/// What the bytes of a transfer are when MODE, STRU and TYPE are undone.
+/// The file behind the bytes of a transfer, after MODE, STRU and TYPE are decoded.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Decoded {
-    /// What was undone, in this order: `deflate`, `blocks`, `runs`, `records`, `ebcdic`, `line-ends`.
+    /// Decoding steps in order: `deflate`, `blocks`, `runs`, `records`, `ebcdic`, `line-ends`.
     pub steps: Vec<String>,
     /// Bytes of the decoded file.
     pub bytes: u64,
-    /// True where it was decoded to its end and nothing was wrong with it.
+    /// True if decoding reached the end without a problem.
     pub whole: bool,
-    /// What was wrong.
+    /// First problem of decoding; `null` if there was none.
     pub problem: Option<String>,
     /// SHA-256 of the decoded bytes, in hex.
     pub sha256: String,
-    /// MD5, on request.
+    /// MD5 of these bytes, in hex; omitted unless requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub md5: Option<String>,
-    /// SHA-1, on request.
+    /// SHA-1 of these bytes, in hex; omitted unless requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
-    /// What the decoded content looks like.
+    /// Media type detected from the decoded content; `null` if not recognized.
     pub media_type: Option<String>,
-    /// Path below the extraction folder.
+    /// Path of the saved file below the extraction directory; `null` if nothing was saved.
     pub saved_as: Option<String>,
 }
 
@@ -290,85 +291,85 @@ pub struct Decoded {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Transfer {
-    /// From 1 within the session, in order of the commands.
+    /// Number within the session, from 1 in order of the commands.
     pub id: u64,
-    /// The command's verb.
+    /// Verb of the command.
     pub verb: String,
-    /// The command's argument.
+    /// Argument of the command; `null` if it has none.
     pub argument: Option<String>,
-    /// The exact bytes of an argument that is not UTF-8, in base64.
+    /// Exact bytes of an argument that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub argument_b64: Option<String>,
-    /// Absolute path on the server; `null` where the directory is unknown.
+    /// Absolute path on the server; `null` if the working directory is unknown.
     pub path: Option<String>,
-    /// The exact bytes of a path that is not UTF-8, in base64.
+    /// Exact bytes of a path that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_b64: Option<String>,
-    /// Last part of the path or argument.
+    /// Last component of the path or argument; `null` without either.
     pub name: Option<String>,
-    /// The exact bytes of a name that is not UTF-8, in base64.
+    /// Exact bytes of a name that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_b64: Option<String>,
-    /// Which way the bytes went.
+    /// Direction.
     pub direction: TransferDirection,
-    /// How the data connection was negotiated.
+    /// Negotiation of the data connection.
     pub mode: Mode,
     /// TYPE in force.
     pub data_type: DataType,
     /// MODE in force.
     pub transfer_mode: TransferMode,
-    /// STRU in force, where it is not that of a plain file.
+    /// STRU in force; omitted if it is F.
     #[serde(default, skip_serializing_if = "Structure::is_file")]
     pub structure: Structure,
-    /// From REST, else 0.
+    /// Offset in the server's file of the first byte, from REST (RFC 3659 section 5); 0 without REST.
     pub restart_offset: u64,
-    /// The end point that was negotiated.
+    /// Negotiated end point; `null` if none was captured.
     pub announced: Option<Address>,
-    /// The data connection.
+    /// The data connection; `null` if none was captured.
     pub connection: Option<Connection>,
-    /// How the data connection was found.
+    /// Binding of the data connection; `null` without one.
     pub link: Option<Link>,
     /// Payload bytes captured, each once.
     pub bytes: u64,
     /// Bytes known to be missing.
     pub missing_bytes: u64,
-    /// Holes: from (inclusive), to (exclusive), counted from the first byte of the connection.
+    /// Gaps as `[from, to)`, in bytes from the first byte of the connection.
     pub missing_ranges: Vec<[u64; 2]>,
-    /// Holes beyond the bound.
+    /// Gaps beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub missing_ranges_omitted: u64,
-    /// What the server said it would be.
+    /// Size in bytes that the server stated before the transfer; `null` if it stated none.
     pub announced_bytes: Option<u64>,
-    /// Whether it is whole.
+    /// Completeness.
     pub completeness: Completeness,
-    /// What `completeness` rests on.
+    /// Evidence for `completeness`, in sentences.
     pub evidence: Vec<String>,
-    /// SHA-256 of the bytes captured, in hex.
+    /// SHA-256 of the bytes captured, in hex; `null` with gaps or without a data connection.
     pub sha256: Option<String>,
-    /// MD5, on request.
+    /// MD5 of these bytes, in hex; omitted unless requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub md5: Option<String>,
-    /// SHA-1, on request.
+    /// SHA-1 of these bytes, in hex; omitted unless requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha1: Option<String>,
-    /// The file that the bytes stand for, where MODE, STRU or TYPE make it another one.
+    /// The decoded file if MODE, STRU or TYPE make it differ from the bytes; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoded: Option<Decoded>,
-    /// What the content looks like.
+    /// Media type detected from the content; `null` if not recognized.
     pub media_type: Option<String>,
-    /// Path below the extraction folder.
+    /// Path of the saved file below the extraction directory; `null` if nothing was saved.
     pub saved_as: Option<String>,
-    /// Bytes per second over the data connection.
+    /// Bytes per second over the data connection; `null` without a connection or its duration.
     pub throughput: Option<f64>,
-    /// Entries of a listing.
+    /// Entries of a listing; empty for files.
     pub entries: Vec<ListingEntry>,
-    /// Entries beyond the bound.
+    /// Entries beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub entries_omitted: u64,
-    /// What is left of lines of a listing that are not all there: its end or bytes within it are missing.
+    /// Remainders of listing lines that are incomplete since bytes are missing; omitted if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cut_lines: Vec<String>,
-    /// Such lines beyond the bound.
+    /// Incomplete lines beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cut_lines_omitted: u64,
 }

@@ -1,4 +1,4 @@
-//! How much memory records take, so that what is kept of open sessions can be bounded.
+//! Memory that records take, so that the records of open sessions stay within their limit.
 
 use std::mem::size_of;
 
@@ -6,16 +6,16 @@ use compact_str::CompactString;
 
 use super::{Command, ListingEntry, Reply, Step, Transfer};
 
-/// What takes memory.
+/// Size estimate of a value with all that it owns.
 pub trait Weight {
-    /// Bytes it takes, near enough: its own, and those it points to with the allocator's share.
+    /// Estimates the bytes of memory: those of the value itself, and its heap allocations with their overhead.
     fn weight(&self) -> usize;
 }
 
 impl Weight for Step {
     fn weight(&self) -> usize {
         size_of::<Self>()
-            + text(&self.title)
+            + string(&self.title)
             + option(self.directory.as_ref())
             + option(self.directory_b64.as_ref())
             + list(&self.commands)
@@ -25,7 +25,7 @@ impl Weight for Step {
 impl Weight for Command {
     fn weight(&self) -> usize {
         size_of::<Self>()
-            + text(&self.verb)
+            + string(&self.verb)
             + option(self.verb_b64.as_ref())
             + option(self.argument.as_ref())
             + option(self.argument_b64.as_ref())
@@ -36,8 +36,8 @@ impl Weight for Command {
 impl Weight for Reply {
     fn weight(&self) -> usize {
         size_of::<Self>()
-            + texts(&self.lines)
-            + self.lines_b64.as_ref().map_or(0, texts)
+            + strings(&self.lines)
+            + self.lines_b64.as_ref().map_or(0, strings)
             + list(&self.preliminary)
     }
 }
@@ -59,14 +59,14 @@ impl Weight for Transfer {
         ];
         let connection = self.connection.as_ref();
         size_of::<Self>()
-            + text(&self.verb)
+            + string(&self.verb)
             + options
                 .map(|one| option(one.as_ref()))
                 .iter()
                 .sum::<usize>()
-            + connection.map_or(0, |connection| text(&connection.community_id))
+            + connection.map_or(0, |connection| string(&connection.community_id))
             + self.missing_ranges.capacity() * size_of::<[u64; 2]>()
-            + texts(&self.evidence)
+            + strings(&self.evidence)
             + list(&self.entries)
     }
 }
@@ -81,35 +81,36 @@ impl Weight for ListingEntry {
             &self.target,
         ];
         size_of::<Self>()
-            + short_text(&self.name)
-            + text(&self.raw)
+            + short_string(&self.name)
+            + string(&self.raw)
             + option(self.name_b64.as_ref())
             + options
                 .iter()
-                .filter_map(|one| one.as_ref().map(short_text))
+                .filter_map(|one| one.as_ref().map(short_string))
                 .sum::<usize>()
     }
 }
 
 fn list<T: Weight>(values: &Vec<T>) -> usize {
+    // The values count themselves with their inline size; only the spare capacity is left.
     let unused = values.capacity().saturating_sub(values.len());
     heap(unused.saturating_mul(size_of::<T>())) + values.iter().map(T::weight).sum::<usize>()
 }
 
-fn texts(values: &Vec<String>) -> usize {
+fn strings(values: &Vec<String>) -> usize {
     let list = heap(values.capacity().saturating_mul(size_of::<String>()));
-    list + values.iter().map(text).sum::<usize>()
+    list + values.iter().map(string).sum::<usize>()
 }
 
 fn option(value: Option<&String>) -> usize {
-    value.map_or(0, text)
+    value.map_or(0, string)
 }
 
-fn text(value: &String) -> usize {
+fn string(value: &String) -> usize {
     heap(value.capacity())
 }
 
-fn short_text(value: &CompactString) -> usize {
+fn short_string(value: &CompactString) -> usize {
     if value.is_heap_allocated() {
         heap(value.capacity())
     } else {
@@ -121,7 +122,7 @@ fn heap(bytes: usize) -> usize {
     if bytes == 0 { 0 } else { bytes + ALLOCATOR }
 }
 
-/// What an allocation takes beside its bytes: its length, and what rounds it up.
+/// Estimated overhead of an allocation in bytes: bookkeeping, and rounding up to a size class.
 const ALLOCATOR: usize = 16;
 
 #[cfg(test)]
@@ -130,7 +131,7 @@ mod tests {
     use crate::report::example::example_session;
 
     #[test]
-    fn what_a_record_points_to_counts() {
+    fn heap_memory_of_a_record_counts_into_its_weight() {
         let session = example_session();
         let mut step = Step::clone(&session.steps[0]);
         let before = step.weight();

@@ -1,12 +1,12 @@
-//! Columns through `comfy-table`, with a coloured mark in front of each row.
+//! Tables of columns by `comfy-table`, with a coloured mark in front of each row.
 
 use anstyle::Style;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
 
-use super::style::{CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
+use super::{CYAN, DIM, GREEN, PLAIN, RED, YELLOW, paint};
 use crate::model::wire_text::printable;
 
-/// How a row came out.
+/// Mark in front of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mark {
     Good,
@@ -17,7 +17,7 @@ pub(super) enum Mark {
 }
 
 impl Mark {
-    /// The character and its colour.
+    /// Returns the character and its colour.
     fn shape(self) -> (char, Style) {
         match self {
             Self::Good => ('✓', GREEN),
@@ -29,25 +29,25 @@ impl Mark {
     }
 }
 
-/// How a column takes its width.
+/// Width and alignment of a column.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Column {
-    /// As wide as its content, which is short and our own; to the left.
+    /// As wide as its content, aligned left. For short text that is not from the wire.
     Left,
-    /// The same, to the right.
+    /// As wide as its content, aligned right.
     Right,
-    /// Takes what the others leave and wraps.
+    /// Takes the width that the others leave, and wraps.
     Text,
 }
 
-/// A table whose cells are safe for a terminal.
+/// A table whose cells are escaped for a terminal.
 pub(super) struct Grid {
     table: Table,
     columns: Vec<Column>,
 }
 
 impl Grid {
-    /// Columns by kind and title.
+    /// Creates a table without rows from the kinds and titles of its columns.
     pub(super) fn new(columns: &[(Column, &str)]) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
@@ -64,10 +64,11 @@ impl Grid {
         }
     }
 
-    /// A row; each cell may have several lines.
+    /// Adds a row. Each cell may have several lines.
     pub(super) fn row(&mut self, mark: Mark, cells: &[Vec<String>]) {
         let (shape, _) = mark.shape();
         let cells = cells.iter().map(|lines| {
+            // Escaped before they are joined: a line end from the wire must not begin a line.
             let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
             lines.join("\n")
         });
@@ -78,7 +79,7 @@ impl Grid {
         );
     }
 
-    /// The finished lines, header first.
+    /// Returns the rendered lines, header first.
     pub(super) fn lines(&self, width: usize, color: bool) -> Vec<String> {
         let mut table = self.table.clone();
         let width = u16::try_from(width).unwrap_or(u16::MAX);
@@ -108,8 +109,10 @@ impl Grid {
             .collect()
     }
 
-    /// The width of each column without its padding. Columns of text share what the others leave: each but the last may
-    /// take three fifths of it. (The library would leave room unused.)
+    /// Returns the width of each column without its padding. Columns of text share the width that the others leave:
+    /// each but the last takes at most three fifths of it.
+    // The dynamic arrangement of the library gives every column an equal share and leaves the rest of short ones
+    // unused.
     fn widths(&self, width: u16) -> Vec<u16> {
         let mut widths = self.table.column_max_content_widths();
         let texts: Vec<usize> = (1..)
@@ -136,7 +139,7 @@ impl Grid {
         widths
     }
 
-    /// Blanks at the left and right of a column: none around the mark, none at the end.
+    /// Returns the spaces at the left and right of a column: none around the mark, none at the end.
     fn padding(&self, index: usize) -> (u16, u16) {
         match index {
             0 => (0, 0),
@@ -145,7 +148,7 @@ impl Grid {
     }
 }
 
-/// Colours the mark a line begins with. Lines a cell went on into begin with a blank.
+/// Colours the mark that a line begins with. Continuation lines of a cell begin with a space.
 fn paint_mark(line: &str, color: bool) -> String {
     let mut rest = line.chars();
     let first = rest.next();
@@ -167,5 +170,5 @@ fn paint_mark(line: &str, color: bool) -> String {
     }
 }
 
-/// Narrower than this no column of text gets.
+/// Minimum width of a column of text.
 const MIN_TEXT: u16 = 8;

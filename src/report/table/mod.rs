@@ -1,21 +1,19 @@
-//! The default output: what a person wants to see in ten seconds, one block a session.
+//! Tables for people: the facts that somebody wants within ten seconds, one block per session.
 //!
 //! ```text
-//! heading: id, verdict, ends, time, login
-//! steps     what happened, in order
-//! files     whole or not, with digest
-//! findings  what deserves attention and what to do
+//! heading   id, verdict, end points, time, login
+//! steps     in order, with reply and duration
+//! files     completeness and digest
+//! findings  title and advice
 //! ```
 //!
-//! Blocks for what is beside the sessions follow, then one line of totals. A bar stands at the left of every line of a
-//! block: text from the wire never begins a line, and CI runners that obey lines with `::` find none.
+//! Blocks for records outside of sessions follow, then one line of totals. Every line of a block begins with a bar, so
+//! that text from the wire never begins a line: CI runners execute lines that begin with `::`.
 
-mod beside;
 mod block;
 mod grid;
-mod long_lists;
+mod outside_sessions;
 mod session;
-pub(super) mod style;
 #[cfg(test)]
 mod tests;
 mod transfers;
@@ -23,23 +21,24 @@ mod tree;
 
 use std::io::{self, Write};
 
+use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 
 use super::{FinishedSessions, Report};
-use crate::model::record::Session;
+use crate::model::record::{Completeness, Session, Severity, VerdictStatus};
 
 pub use tree::render_tree;
 
-/// How tables look.
+/// Appearance of tables.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Columns of the terminal.
+    /// Width of the terminal in columns.
     pub width: u16,
-    /// Whether to use colours.
+    /// Uses colours.
     pub color: bool,
-    /// The zone for times.
+    /// Time zone for times.
     pub zone: TimeZone,
-    /// Everything: all rows, the commands and replies of each step, explanations and evidence.
+    /// Shows all rows, the commands and replies of each step, explanations and evidence.
     pub verbose: bool,
 }
 
@@ -48,7 +47,7 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
     for session in &report.sessions {
         session::write(session, options, out)?;
     }
-    beside::write(report, options, out)
+    outside_sessions::write(report, options, out)
 }
 
 /// Writes the block of one session, for [`write_document`].
@@ -56,7 +55,7 @@ pub fn write_session(session: &Session, options: &Options, out: &mut dyn Write) 
     session::write(session, options, out)
 }
 
-/// Writes the report as [`render`] does, with the sessions that [`write_session`] made; it has none by itself.
+/// Writes the report as [`render`] does, with the sessions that [`write_session`] has written in place of its own.
 pub fn write_document(
     report: &Report,
     sessions: FinishedSessions,
@@ -64,5 +63,62 @@ pub fn write_document(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     sessions.write(b"", out)?;
-    beside::write(report, options, out)
+    outside_sessions::write(report, options, out)
 }
+
+/// Returns text in a style, or as it is without `color`.
+pub(crate) fn paint(color: bool, style: Style, text: &str) -> String {
+    if color && style != PLAIN {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}
+
+/// Returns the colour of a verdict.
+pub(crate) fn verdict_style(status: VerdictStatus) -> Style {
+    match status {
+        VerdictStatus::Ok => GREEN,
+        VerdictStatus::Warning => YELLOW,
+        VerdictStatus::Failed => RED,
+    }
+}
+
+/// Returns the colour of a severity.
+pub(crate) fn severity_style(severity: Severity) -> Style {
+    match severity {
+        Severity::Info => DIM,
+        Severity::Low => CYAN,
+        Severity::Medium => YELLOW,
+        Severity::High => RED,
+    }
+}
+
+/// Returns the word for a severity.
+pub(crate) const fn severity_word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Info => "info",
+        Severity::Low => "low",
+        Severity::Medium => "medium",
+        Severity::High => "high",
+    }
+}
+
+/// Returns the words for a completeness.
+pub(crate) const fn completeness_words(completeness: Completeness) -> &'static str {
+    match completeness {
+        Completeness::Complete => "complete",
+        Completeness::Unverifiable => "unverifiable",
+        Completeness::Gaps => "has gaps",
+        Completeness::Truncated => "truncated",
+        Completeness::Aborted => "aborted",
+    }
+}
+
+pub(crate) const PLAIN: Style = Style::new();
+pub(crate) const BOLD: Style = Style::new().bold();
+pub(crate) const DIM: Style = Style::new().dimmed();
+pub(crate) const GREEN: Style = AnsiColor::Green.on_default();
+pub(crate) const YELLOW: Style = AnsiColor::Yellow.on_default();
+pub(crate) const RED: Style = AnsiColor::Red.on_default();
+pub(crate) const CYAN: Style = AnsiColor::Cyan.on_default();

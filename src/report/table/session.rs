@@ -1,15 +1,12 @@
-//! The block of one session.
+//! Block of one session.
 
 use std::io::{self, Write};
 
 use anstyle::Style;
 
-use super::Options;
-use super::block::{Block, label, plain, span};
+use super::block::{Block, WIDE, hidden_row, label, omitted, plain, shown, span};
 use super::grid::{Column, Grid, Mark};
-use super::long_lists::{WIDE, hidden_row, omitted, shown};
-use super::style::{BOLD, DIM, severity_style, severity_word, verdict_style};
-use super::transfers;
+use super::{BOLD, DIM, Options, severity_style, severity_word, transfers, verdict_style};
 use crate::model::record::{
     Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Reply, Session,
     Severity, Step, StepKind, VerdictStatus,
@@ -36,7 +33,7 @@ pub(super) fn write(session: &Session, options: &Options, out: &mut dyn Write) -
     block.end()
 }
 
-/// Data connections nobody can read into, in one line.
+/// Writes the sums of encrypted data connections in one line.
 fn encrypted_data(session: &Session, block: &mut Block<'_>) -> io::Result<()> {
     let data = &session.encrypted_data;
     if data.is_empty() {
@@ -56,8 +53,9 @@ fn encrypted_data(session: &Session, block: &mut Block<'_>) -> io::Result<()> {
     block.text(0, 2, &[span(BOLD, "Encrypted data:"), plain(&text)])
 }
 
-/// Replies that answer no captured command, for `-v`.
+/// Writes replies without a captured command, for `-v`.
 fn unsolicited(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
+    // Steps that were inferred from such replies show them already.
     let inferred = session.steps.iter().any(|step| step.inferred);
     if !options.verbose || inferred || session.unsolicited_replies.is_empty() {
         return Ok(());
@@ -74,11 +72,11 @@ fn unsolicited(session: &Session, options: &Options, block: &mut Block<'_>) -> i
             block.text(2, 2, &[plain(&text), span(DIM, &frame)])?;
         }
     }
-    let left_out = session.unsolicited_replies_omitted;
-    omitted(left_out, "reply", "replies", block)
+    let count = session.unsolicited_replies_omitted;
+    omitted(count, "reply", "replies", block)
 }
 
-/// One finding with its advice.
+/// Writes a finding with its advice.
 pub(super) fn finding(
     finding: &Finding,
     options: &Options,
@@ -107,7 +105,7 @@ pub(super) fn finding(
     Ok(())
 }
 
-/// `192.168.0.2:1175`, `[2001:db8::1]:21`.
+/// Formats an end point: `192.168.0.2:1175`, `[2001:db8::1]:21`.
 pub(super) fn end_point(address: Address) -> String {
     Endpoint::from(address).to_string()
 }
@@ -264,7 +262,7 @@ fn step_row(
     } else if wide {
         format!("{code} {text}")
     } else {
-        // No room for a column of texts: only that of a step that did not go well is told, below the step.
+        // Without space for a column of reply texts, only steps that did not succeed show theirs, below the title.
         if !text.is_empty() && step.outcome != Outcome::Ok {
             title.insert(1, text);
         }
@@ -277,7 +275,7 @@ fn step_row(
         vec![reply],
     ];
     if wide {
-        // What one packet tells took no time.
+        // A step of one packet has no duration.
         let took = (step.duration > 0.0).then(|| units::duration(step.duration));
         cells.push(took.into_iter().collect());
     }
@@ -285,7 +283,7 @@ fn step_row(
     grid.row(mark, &cells);
 }
 
-/// A command and its replies, for `-v`.
+/// Returns a command and its replies as lines, for `-v`.
 fn exchange(command: &Command) -> Vec<String> {
     let argument = command.argument.as_deref().unwrap_or_default();
     let mut lines = vec![format!("> {} {argument}", command.verb)];
@@ -302,8 +300,9 @@ fn lines(reply: &Reply) -> impl Iterator<Item = String> {
         .map(|line| format!("< {} {line}", reply.code))
 }
 
-/// The reply that decided a step: its code, and its last line where that tells something the title does not. Of a transfer
-/// that is the reply to its own command, not one to what prepared it or to ABOR.
+/// Returns the code of the reply that decided a step, and its last line unless the title says the same.
+///
+/// A transfer is decided by the reply to its own command, not by those to PASV or ABOR.
 fn final_reply(step: &Step) -> (String, String) {
     let mut latest_first = step.commands.iter().rev();
     let transfer = step.commands.iter().rev().find(|one| transfers_data(one));
@@ -326,7 +325,7 @@ fn transfers_data(command: &Command) -> bool {
     )
 }
 
-/// First and last frame of a step, as far as they are known.
+/// Returns the known first and last frame of a step as `9-40`, or an empty string.
 fn frames(step: &Step, session: &Session) -> String {
     let mut seen: Vec<u64> = Vec::new();
     for command in &step.commands {
@@ -355,5 +354,5 @@ fn frames(step: &Step, session: &Session) -> String {
     }
 }
 
-/// Link, IP and TCP: nothing worth a line.
+/// Number of layers without tunnels: link, IP and TCP. They are not worth a line.
 const USUAL_LAYERS: usize = 3;

@@ -46,7 +46,7 @@ fn verbose_at_100_columns() {
 }
 
 #[test]
-fn colours_come_only_when_asked_and_change_no_text() {
+fn colours_are_optional_and_change_no_text() {
     let plain = rendered(&example_report(), 100, false, false);
     assert!(!plain.contains('\x1b'));
     let colored = rendered(&example_report(), 100, true, false);
@@ -114,7 +114,7 @@ fn text_from_the_wire_neither_begins_a_line_nor_moves_the_cursor() {
 }
 
 #[test]
-fn of_many_steps_the_first_and_last_are_shown() {
+fn long_list_of_steps_shows_the_first_and_last() {
     let mut session = example_session();
     let step = session.steps[0].clone();
     session.steps = (1..=1_000)
@@ -134,7 +134,7 @@ fn of_many_steps_the_first_and_last_are_shown() {
 }
 
 #[test]
-fn a_capture_without_a_session_is_one_line_and_no_capture_is_none() {
+fn capture_without_sessions_is_one_line_and_no_capture_is_empty() {
     use crate::model::{Limits, record::Totals};
     use crate::report::ReportBuilder;
     let report =
@@ -169,7 +169,7 @@ fn findings_about_several_sessions_have_their_own_block() {
 }
 
 #[test]
-fn a_transfer_shows_the_reply_to_its_own_command() {
+fn transfer_shows_the_reply_to_its_own_command() {
     let mut session = example_session();
     let step = session
         .steps
@@ -196,7 +196,7 @@ fn a_transfer_shows_the_reply_to_its_own_command() {
 }
 
 #[test]
-fn replies_without_a_command_and_a_long_greeting_are_told_when_asked() {
+fn verbose_shows_unsolicited_replies_and_a_long_greeting() {
     let mut session = example_session();
     let mut reply = session.greeting.clone().expect("it has one");
     if let Some(greeting) = &mut session.greeting {

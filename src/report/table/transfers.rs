@@ -1,34 +1,32 @@
-//! The table of transfers in a session's block.
+//! Table of transfers in the block of a session.
 
 use std::io;
 
-use super::Options;
-use super::block::{Block, plain};
+use super::block::{Block, WIDE, hidden_row, omitted, plain, shown};
 use super::grid::{Column, Grid, Mark};
-use super::long_lists::{WIDE, hidden_row, omitted, shown};
-use super::style::completeness_words;
+use super::{Options, completeness_words};
 use crate::model::record::{
     Completeness, EntryKind, ListingEntry, Session, Transfer, TransferDirection,
 };
 use crate::report::units;
 
-/// Writes the table, and below it what the listings held.
+/// Writes the table, and below it the entries of listings.
 pub(super) fn write(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
     if session.transfers.is_empty() {
         return Ok(());
     }
     block.space()?;
-    let sizes = Shape::of(block.width());
-    let mut grid = Grid::new(&sizes.columns());
+    let shape = Shape::of(block.width());
+    let mut grid = Grid::new(&shape.columns());
     let (first, hidden, last) = shown(&session.transfers, options);
     for transfer in first {
-        transfer_row(transfer, sizes, options, &mut grid);
+        transfer_row(transfer, shape, options, &mut grid);
     }
     if hidden > 0 {
-        hidden_row(hidden, sizes.columns().len(), 1, &mut grid);
+        hidden_row(hidden, shape.columns().len(), 1, &mut grid);
     }
     for transfer in last {
-        transfer_row(transfer, sizes, options, &mut grid);
+        transfer_row(transfer, shape, options, &mut grid);
     }
     block.grid(&grid)?;
     omitted(session.transfers_omitted, "transfer", "transfers", block)?;
@@ -38,7 +36,7 @@ pub(super) fn write(session: &Session, options: &Options, block: &mut Block<'_>)
     Ok(())
 }
 
-/// How much the table of transfers has room for.
+/// Width class of the table of transfers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Shape {
     Narrow,
@@ -74,21 +72,21 @@ impl Shape {
 }
 
 fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut Grid) {
-    let mut what = vec![name(transfer)];
+    let mut text = vec![name(transfer)];
     if let Some(saved) = &transfer.saved_as {
-        what.push(format!("saved as {saved}"));
+        text.push(format!("saved as {saved}"));
     }
     if transfer.restart_offset > 0 {
-        what.push(format!(
+        text.push(format!(
             "from byte {}",
             units::count(transfer.restart_offset)
         ));
     }
     if transfer.missing_bytes > 0 {
-        what.push(format!("{} missing", units::bytes(transfer.missing_bytes)));
+        text.push(format!("{} missing", units::bytes(transfer.missing_bytes)));
     }
     if options.verbose {
-        what.extend(
+        text.extend(
             transfer
                 .evidence
                 .iter()
@@ -104,7 +102,7 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
     };
     let mut cells = vec![
         vec![transfer.id.to_string()],
-        what,
+        text,
         vec![way(transfer.direction).to_owned()],
         vec![units::size(transfer.bytes)],
     ];
@@ -120,7 +118,7 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
     grid.row(mark, &cells);
 }
 
-/// The path of a file, what was listed, or the verb where neither is known.
+/// Returns the path of a file, verb and path of a listing, or the verb if the path is unknown.
 fn name(transfer: &Transfer) -> String {
     let path = transfer.path.as_ref().or(transfer.argument.as_ref());
     match (path, transfer.direction) {
@@ -130,7 +128,7 @@ fn name(transfer: &Transfer) -> String {
     }
 }
 
-/// What a listing held: the first few on one line, or each on its own.
+/// Writes the entries of a listing: the first few on one line, or with `-v` each on its own.
 fn entries(transfer: &Transfer, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
     if transfer.entries.is_empty() {
         return Ok(());
@@ -183,7 +181,7 @@ fn entry(entry: &ListingEntry) -> String {
     format!("{}{slash}{target}{size}", entry.name)
 }
 
-/// How a completeness looks.
+/// Returns the mark and the words for a completeness.
 pub(super) fn state(completeness: Completeness) -> (Mark, &'static str) {
     let mark = match completeness {
         Completeness::Complete => Mark::Good,
@@ -202,11 +200,11 @@ fn way(direction: TransferDirection) -> &'static str {
     }
 }
 
-/// Entries shown of a listing.
+/// Entries of a listing shown without `-v`.
 const FIRST_ENTRIES: usize = 5;
 
-/// Columns from which digests are shown whole.
+/// Width in columns from which digests are shown whole.
 const FULL: usize = 158;
 
-/// Digits of a digest where there is no room for it.
+/// Digits of a shortened digest.
 const SHORT_DIGEST: usize = 12;

@@ -1,19 +1,18 @@
-//! The servers' folders as an indented tree.
+//! Directory trees of the servers, indented.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::Options;
 use super::block::{Block, Span, plain, span};
-use super::style::{BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW};
+use super::{BOLD, CYAN, DIM, GREEN, Options, PLAIN, RED, YELLOW};
 use crate::model::Timestamp;
 use crate::model::record::{Completeness, EntryKind};
 use crate::report::tree::{Entry, EntryEvent, Happening, ServerTree, Tree};
 use crate::report::units;
 
-/// Writes what was seen of the servers' folders, one block a server and user.
+/// Writes the directory trees of the servers, one block per server and user.
 pub fn render_tree(tree: &Tree, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     for server in &tree.servers {
         write_server(server, options, out)?;
@@ -77,13 +76,13 @@ fn heading(server: &ServerTree, options: &Options) -> Vec<Span> {
     ]
 }
 
-/// What stands before the first and the later lines of each entry: the lines of the tree.
+/// Returns the prefixes of each entry: the branches of the tree before its first line and before its later lines.
 ///
-/// Deeper entries than there is room for stand at the last column, with the number of their level.
+/// Entries too deep for the width are at the last level that fits, with the number of their own.
 fn branches(entries: &[Entry], width: usize) -> Vec<(String, String)> {
     let levels = (width / 3 / LEVEL_WIDTH).max(1);
     let mut branches = Vec::with_capacity(entries.len());
-    // By level: whether a sibling of the entry, or of what it is in, comes further down.
+    // By level: true if a sibling of the entry, or of a directory around it, follows. Known by going upwards.
     let mut more: Vec<bool> = Vec::new();
     for entry in entries.iter().rev() {
         let (mut first, mut rest) = (String::new(), String::new());
@@ -98,7 +97,7 @@ fn branches(entries: &[Entry], width: usize) -> Vec<(String, String)> {
             rest.push_str(if goes_on { "│  " } else { "   " });
         }
         if entry.depth > levels {
-            // Writing to a String cannot fail.
+            // Writing to a `String` cannot fail.
             let _ = write!(first, "{}: ", entry.depth);
         }
         let has_more = more.get(entry.depth + 1).copied().unwrap_or_default();
@@ -152,20 +151,20 @@ fn facts(entry: &Entry, options: &Options) -> Vec<Span> {
         let time = moment(event.time, &options.zone);
         facts.push((style_of(event), format!("{} {time}", words(event))));
     }
-    let left_out = units::to_u64(entry.events.len().saturating_sub(shown));
-    let left_out = left_out.saturating_add(entry.events_omitted);
-    if left_out > 0 {
-        facts.push((DIM, format!("and {} more", units::count(left_out))));
+    let hidden = units::to_u64(entry.events.len().saturating_sub(shown));
+    let hidden = hidden.saturating_add(entry.events_omitted);
+    if hidden > 0 {
+        facts.push((DIM, format!("and {} more", units::count(hidden))));
     }
     let last = facts.len().saturating_sub(1);
-    let parted = facts.iter().enumerate().map(|(index, (style, text))| {
+    let spans = facts.iter().enumerate().map(|(index, (style, text))| {
         let end = if index < last { "," } else { "" };
         span(*style, &format!("{text}{end}"))
     });
-    parted.collect()
+    spans.collect()
 }
 
-/// A point in time without its zone, which the heading names.
+/// Formats a time without its zone, which the heading names.
 fn moment(time: Timestamp, zone: &TimeZone) -> String {
     let text = units::time(time, zone);
     text.get(..MOMENT).unwrap_or(&text).to_owned()
@@ -202,9 +201,9 @@ fn style_of(event: &EntryEvent) -> anstyle::Style {
     }
 }
 
-/// Columns of one level.
+/// Width of one level in columns.
 const LEVEL_WIDTH: usize = 3;
-/// Bytes of `2026-11-20 15:53:01`.
+/// Length of `2026-11-20 15:53:01`.
 const MOMENT: usize = 19;
-/// Events shown of an entry unless all are asked for.
+/// Events of an entry shown without `-v`.
 const EVENTS: usize = 6;

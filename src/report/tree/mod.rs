@@ -1,24 +1,23 @@
-//! The servers' folders over time, as far as a capture tells.
+//! Directory trees of the servers over time, as far as a capture shows them.
 //!
-//! In: a [`Report`]. Out: for each server and user a list of everything that was seen there, in the order of a tree,
-//! with what is known of it, from what, and what happened to it when.
+//! In: a [`Report`]. Out: for each server and user the files and directories seen, in the order of a tree, each with
+//! its facts, their sources, and its events.
 //!
 //! ```text
-//! sessions ──> observations ──(in order of time)──> folder ──> Tree ──> JSON, or report::table::tree
+//! sessions ──> observations ──(in order of time)──> ServerFiles ──> Tree ──> JSON, or report::table::tree
 //!  steps: PWD, CWD, MKD, RMD, DELE, RNFR/RNTO, SIZE, MDTM, MLST, STAT
 //!  transfers: listings, downloads, uploads
 //! ```
 //!
-//! What is told later wins: a SIZE after an upload, a listing after a rename. A folder that is only known because
-//! something was seen in it is there too, known from its path. What was asked for and refused is not.
-//! Work and memory are bounded: entries, the bytes of their paths, events of one entry, and the entries that the rename
-//! of a folder takes with it. What is beyond a bound is counted.
+//! Later facts win: a SIZE after an upload, a listing after a rename. The directories above an entry are entries too,
+//! with [`Source::Path`]. Paths of refused commands are not. Work and memory are limited: entries, the bytes of their
+//! paths, events per entry, and entries that renames of directories move. Items beyond a limit are counted.
 
-mod folder;
-mod gather;
-mod place;
+mod observations;
+mod server_files;
 #[cfg(test)]
 mod tests;
+mod tree_path;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -27,100 +26,99 @@ use std::net::IpAddr;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::folder::Folder;
-use self::gather::observations;
-use super::Report;
-use super::model::{SCHEMA_VERSION, is_zero};
+use self::observations::observations;
+use self::server_files::ServerFiles;
+use super::{Report, SCHEMA_VERSION};
 use crate::model::Timestamp;
-use crate::model::record::{Completeness, EntryKind, Precision};
+use crate::model::record::{Completeness, EntryKind, Precision, is_zero};
 
-/// What was seen of the folders of all servers.
+/// Directory trees of all servers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Tree {
-    /// As that of the report.
+    /// Version of the format, as in the report.
     pub schema_version: Cow<'static, str>,
-    /// By address, port and user.
+    /// Trees in order of address, port and user.
     pub servers: Vec<ServerTree>,
 }
 
-/// What one user saw of one server.
+/// Directory tree of one server as one user saw it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ServerTree {
-    /// The server's control port.
+    /// The server.
     pub server: TreeServer,
-    /// Who was logged in; `null` where no login was seen.
+    /// User name of the login; `null` if no login was captured.
     pub user: Option<String>,
-    /// Ids of the sessions that tell.
+    /// Ids of the sessions with this server and user.
     pub sessions: Vec<u64>,
-    /// Everything that was seen, folders before what is in them.
+    /// Files, directories and links, each directory before its entries.
     pub entries: Vec<Entry>,
-    /// Entries beyond the bound.
+    /// Entries beyond the limits; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub entries_omitted: u64,
 }
 
-/// Which server.
+/// Control end point of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct TreeServer {
-    /// Address.
+    /// IPv4 or IPv6 address.
     pub ip: IpAddr,
-    /// Port.
+    /// TCP port.
     pub port: u16,
-    /// What a client looked up.
+    /// Host name that a client looked up; `null` if no lookup was captured.
     pub name: Option<String>,
 }
 
-/// A file, folder or link on a server.
+/// A file, directory or link on a server.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Entry {
-    /// Absolute path; `null` where the folder it is in is not known.
+    /// Absolute path; `null` if the directory is unknown.
     pub path: Option<String>,
-    /// The exact bytes of a path that is not UTF-8, in base64.
+    /// Exact bytes of a path that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_b64: Option<String>,
-    /// Last part of the path.
+    /// Last component of the path.
     pub name: String,
-    /// The exact bytes of a name that is not UTF-8, in base64.
+    /// Exact bytes of a name that is not UTF-8, in base64; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name_b64: Option<String>,
-    /// Folders above it.
+    /// Number of directories above it.
     pub depth: usize,
-    /// What it is.
+    /// Kind of entry; `null` if unknown.
     pub kind: Option<EntryKind>,
-    /// Size in bytes, as it was last known.
+    /// Latest known size in bytes; `null` if unknown.
     pub size: Option<u64>,
-    /// When it was changed, as the server says; `Z` only where it is UTC.
+    /// Time of modification as the server states it, with `Z` only if it is UTC; `null` if unknown.
     pub modified: Option<String>,
-    /// How exact `modified` is.
+    /// Precision of `modified`; `null` without it.
     pub modified_precision: Option<Precision>,
-    /// As listed.
+    /// Permissions as listed; `null` if not listed.
     pub permissions: Option<String>,
-    /// As listed.
+    /// Owner as listed; `null` if not listed.
     pub owner: Option<String>,
-    /// As listed.
+    /// Group as listed; `null` if not listed.
     pub group: Option<String>,
-    /// Where a link points.
+    /// Target of a link; `null` for other entries.
     pub target: Option<String>,
-    /// When something first told of it.
+    /// Time of the first observation.
     pub first_seen: Timestamp,
-    /// When something last told of it.
+    /// Time of the last observation.
     pub last_seen: Timestamp,
-    /// Whether it was there when something last told of it.
+    /// True if it existed at the last observation.
     pub exists: bool,
-    /// How it is known.
+    /// Sources of the observations.
     pub known_from: Vec<Source>,
-    /// What happened to it, in order of time.
+    /// Events in order of time.
     pub events: Vec<EntryEvent>,
-    /// Events beyond the bound.
+    /// Events beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub events_omitted: u64,
 }
 
-/// How an entry is known.
+/// Source of an observation.
 #[derive(
     Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
 )]
@@ -129,7 +127,7 @@ pub struct Entry {
 pub enum Source {
     /// An entry in a LIST, NLST or MLSD.
     Listing,
-    /// It is the working directory (CWD, or a 257 to PWD).
+    /// The working directory (CWD, or a 257 to PWD).
     WorkingDirectory,
     /// MLST.
     Facts,
@@ -147,56 +145,56 @@ pub enum Source {
     Rename,
     /// DELE or RMD.
     Delete,
-    /// Something was seen in it.
+    /// An entry in this directory.
     Path,
 }
 
-/// What happened to an entry.
+/// Kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Happening {
-    /// It was in a listing; several listings in a row are one event.
+    /// Part of a listing; several listings in a row are one event.
     Listed,
-    /// RETR; `completeness` says whether all of it came.
+    /// RETR, with its completeness.
     Downloaded,
     /// STOR, STOU or APPE.
     Uploaded,
     /// MKD.
     Created,
-    /// It got another name, which is `other`.
+    /// Renamed to `other`.
     RenamedTo,
-    /// It had another name before, which is `other`.
+    /// Renamed from `other`.
     RenamedFrom,
     /// DELE or RMD.
     Deleted,
 }
 
-/// Something that happened to an entry.
+/// An event in the life of an entry.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct EntryEvent {
-    /// What.
+    /// Kind of event.
     pub what: Happening,
-    /// When.
+    /// Time of its last packet.
     pub time: Timestamp,
-    /// The frame that ended it.
+    /// Number of its last packet.
     pub frame: u64,
     /// Id of the session.
     pub session: u64,
-    /// Id of the transfer within the session.
+    /// Id of the transfer within the session; omitted for other events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transfer: Option<u64>,
-    /// Of a download or upload.
+    /// Completeness of a download or upload; omitted for other events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub completeness: Option<Completeness>,
-    /// The other name of a rename.
+    /// Other name of a rename; omitted for other events.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub other: Option<String>,
 }
 
 impl Tree {
-    /// What a report tells of the servers' folders.
+    /// Builds the trees from the sessions of a report.
     #[must_use]
     pub fn of(report: &Report) -> Self {
         let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -209,20 +207,20 @@ impl Tree {
             groups.entry(key).or_default().push(&**session);
         }
         let mut servers = Vec::new();
-        let mut room = PATH_BYTES;
+        let mut path_bytes = PATH_BYTES;
         for ((ip, port, user), sessions) in groups {
             let mut seen: Vec<_> = sessions
                 .iter()
                 .flat_map(|session| observations(session))
                 .collect();
-            // Stable: what one session tells in one moment stays in its order.
+            // A stable sort: observations of one session at one time stay in their order.
             seen.sort_by_key(|observation| (observation.time, observation.session));
-            let mut folder = Folder::new(room);
+            let mut files = ServerFiles::new(path_bytes);
             for observation in &seen {
-                folder.take(observation);
+                files.apply(observation);
             }
-            let (entries, entries_omitted, left) = folder.finish();
-            room = left;
+            let (entries, entries_omitted, left) = files.finish();
+            path_bytes = left;
             if entries.is_empty() && entries_omitted == 0 {
                 continue;
             }
@@ -247,5 +245,5 @@ impl Tree {
     }
 }
 
-/// Bytes of all paths together.
+/// Bytes of the paths of all servers.
 const PATH_BYTES: usize = 64 << 20;

@@ -20,7 +20,7 @@ fn paths(tree: &Tree) -> Vec<&str> {
 }
 
 #[test]
-fn the_order_of_sessions_does_not_matter_for_what_happened_first() {
+fn events_are_ordered_by_time_whatever_the_order_of_sessions() {
     let report = example_report();
     let mut turned = report.clone();
     turned.sessions.reverse();
@@ -36,7 +36,7 @@ fn the_order_of_sessions_does_not_matter_for_what_happened_first() {
 }
 
 #[test]
-fn what_was_refused_is_not_there() {
+fn paths_of_refused_commands_are_absent() {
     let mut session = example_session();
     session
         .transfers
@@ -55,7 +55,7 @@ fn what_was_refused_is_not_there() {
 }
 
 #[test]
-fn paths_beyond_the_bounds_are_counted_or_left_out() {
+fn paths_beyond_the_limits_are_counted_or_omitted() {
     let mut session = example_session();
     let listing = session
         .transfers
@@ -73,7 +73,7 @@ fn paths_beyond_the_bounds_are_counted_or_left_out() {
 }
 
 #[test]
-fn a_rename_of_a_folder_takes_along_what_is_in_it_and_ends() {
+fn rename_of_a_directory_moves_its_entries_and_terminates() {
     let mut session = example_session();
     let rename = |number: u64, from: &str, to: &str| {
         let template = example_session()

@@ -44,12 +44,12 @@ fn with_path(path: &str) -> Session {
 }
 
 #[test]
-fn a_row_is_a_transfer_with_what_is_known_of_its_session() {
+fn row_has_the_facts_of_a_transfer_and_its_session() {
     let mut rows = cells(&document(&[example_session()], &Columns::default()));
     assert_eq!(rows.len(), 4);
     let download = rows.swap_remove(2);
-    let told = rows[0].iter().zip(download);
-    let lines: Vec<String> = told
+    let pairs = rows[0].iter().zip(download);
+    let lines: Vec<String> = pairs
         .map(|(column, cell)| format!("{column}: {cell}"))
         .collect();
     insta::assert_snapshot!(lines.join("\n"), @"
@@ -94,7 +94,7 @@ fn a_row_is_a_transfer_with_what_is_known_of_its_session() {
 }
 
 #[test]
-fn a_session_without_transfers_has_a_row_too() {
+fn session_without_transfers_has_a_row() {
     let mut silent = example_session();
     silent.id = 2;
     silent.transfers.clear();
@@ -106,7 +106,7 @@ fn a_session_without_transfers_has_a_row_too() {
 }
 
 #[test]
-fn without_sessions_there_is_the_header() {
+fn document_without_sessions_is_the_header() {
     let text = document(&[], &Columns::default());
     assert!(text.starts_with("session,start,duration,client,"));
     assert!(text.ends_with("\r\n"));
@@ -114,14 +114,14 @@ fn without_sessions_there_is_the_header() {
 }
 
 #[test]
-fn commas_and_quotes_stay_within_their_cell() {
+fn commas_and_quotes_stay_in_their_cell() {
     let text = document(&[with_path("/a, \"b\".txt")], &Columns::default());
     assert!(text.contains(",\"/a, \"\"b\"\".txt\","), "{text}");
     assert_eq!(column(&text, "path"), ["/a, \"b\".txt"]);
 }
 
 #[test]
-fn a_row_is_a_line_whatever_is_in_a_name() {
+fn row_is_one_line_whatever_a_name_contains() {
     let text = document(
         &[with_path("/a\r\n\t\0\x1b]0;b\u{202e}\u{85}.txt")],
         &Columns::default(),
@@ -132,7 +132,7 @@ fn a_row_is_a_line_whatever_is_in_a_name() {
 }
 
 #[test]
-fn no_text_is_a_formula() {
+fn text_like_a_formula_gets_a_quote() {
     for (name, cell) in [
         ("=1+1", "'=1+1"),
         ("+1", "'+1"),
@@ -175,7 +175,7 @@ fn no_text_is_a_formula() {
 }
 
 #[test]
-fn digests_that_were_asked_for_stand_beside_sha256() {
+fn requested_digests_follow_sha256() {
     let mut session = with_path("/a");
     Arc::make_mut(&mut session.transfers[0]).md5 = Some("d41d8cd9".to_owned());
     let columns = Columns {
@@ -194,7 +194,7 @@ fn digests_that_were_asked_for_stand_beside_sha256() {
 }
 
 #[test]
-fn with_several_captures_the_place_in_its_own_stands_beside_the_frame() {
+fn several_captures_add_path_and_frame_within_the_capture() {
     let mut session = example_session();
     let captures = vec!["a.pcap".to_owned(), "=b.pcap".to_owned()];
     for step in &mut session.steps {
@@ -221,7 +221,7 @@ fn with_several_captures_the_place_in_its_own_stands_beside_the_frame() {
 }
 
 #[test]
-fn a_command_that_was_not_captured_has_no_frame() {
+fn transfer_without_a_captured_command_has_no_frame() {
     let mut session = example_session();
     for step in &mut session.steps {
         Arc::make_mut(step).commands.clear();
@@ -233,7 +233,7 @@ fn a_command_that_was_not_captured_has_no_frame() {
 }
 
 #[test]
-fn cells_are_what_the_json_report_says() {
+fn cells_equal_the_fields_of_the_json_report() {
     let session = example_session();
     let text = document(std::slice::from_ref(&session), &Columns::default());
     let json = serde_json::to_value(&session).expect("JSON");

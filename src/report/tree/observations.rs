@@ -1,6 +1,6 @@
-//! What one session tells of a server's folders, as observations in order.
+//! Observations of files and directories, from the steps and transfers of one session in their order.
 
-use super::place::{Place, exact};
+use super::tree_path::{TreePath, exact};
 use super::{Happening, Source};
 use crate::model::Timestamp;
 use crate::model::record::{
@@ -9,45 +9,45 @@ use crate::model::record::{
 };
 use crate::protocol::ftp::{facts, path, size_reply};
 
-/// One thing that was told of one place.
+/// One fact about one path.
 #[derive(Debug)]
 pub(super) struct Observation<'a> {
-    pub(super) place: Place,
+    pub(super) path: TreePath,
     pub(super) time: Timestamp,
     pub(super) frame: u64,
     pub(super) session: u64,
     pub(super) source: Source,
-    pub(super) what: Told<'a>,
+    pub(super) fact: Fact<'a>,
 }
 
-/// What was told.
+/// A fact about a path.
 #[derive(Debug)]
-pub(super) enum Told<'a> {
-    /// It is there; perhaps what it is.
-    There(Option<EntryKind>),
-    /// A listing or MLST has it.
+pub(super) enum Fact<'a> {
+    /// Existence, with the kind if it is known.
+    Exists(Option<EntryKind>),
+    /// An entry of a listing or MLST.
     Entry(Box<std::borrow::Cow<'a, ListingEntry>>),
-    /// SIZE.
+    /// Size in bytes (SIZE).
     Size(u64),
-    /// MDTM: UTC (RFC 3659 section 3.1).
+    /// Time of modification in UTC (MDTM, RFC 3659 section 3.1).
     Modified(String, Precision),
-    /// It was transferred.
-    Passed {
+    /// A transfer.
+    Transferred {
         what: Happening,
         transfer: u64,
         completeness: Completeness,
-        /// Of the whole file, where it follows.
+        /// Size of the whole file, if the transfer proves it.
         size: Option<u64>,
     },
-    /// MKD.
+    /// Creation (MKD).
     Created,
-    /// RNTO: it is where this says now.
-    RenamedTo(Place),
-    /// DELE or RMD.
+    /// New path of a rename (RNTO).
+    RenamedTo(TreePath),
+    /// Deletion (DELE or RMD).
     Deleted(EntryKind),
 }
 
-/// Everything that a session tells.
+/// Returns all observations of a session.
 pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
     let mut out = Vec::new();
     let mut directory: Option<Vec<u8>> = None;
@@ -72,16 +72,16 @@ pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
             .map(|text| exact(text, step.directory_b64.as_deref()));
         if let (StepKind::Cwd | StepKind::Command, Outcome::Ok, Some(now)) =
             (step.kind, step.outcome, &directory)
-            && let Some((place, reply)) = Place::of(now).zip(last_reply(step))
+            && let Some((place, reply)) = TreePath::of(now).zip(last_reply(step))
             && (step.kind == StepKind::Cwd || matches!(verb(step), "PWD" | "XPWD"))
         {
             out.push(Observation {
-                place,
+                path: place,
                 time: reply.time,
                 frame: reply.frame,
                 session: session.id,
                 source: Source::WorkingDirectory,
-                what: Told::There(Some(EntryKind::Directory)),
+                fact: Fact::Exists(Some(EntryKind::Directory)),
             });
         }
     }
@@ -106,15 +106,15 @@ fn of_command<'a>(
         .filter(|argument| !argument.is_empty());
     let place = argument
         .as_deref()
-        .and_then(|name| Place::resolve(directory, name));
+        .and_then(|name| TreePath::resolve(directory, name));
     let first = reply.lines.first().map_or("", String::as_str);
-    let told = match command.verb.as_str() {
-        "SIZE" => size_reply(first.as_bytes()).map(|size| (place, Source::Size, Told::Size(size))),
+    let found = match command.verb.as_str() {
+        "SIZE" => size_reply(first.as_bytes()).map(|size| (place, Source::Size, Fact::Size(size))),
         "MDTM" if reply.code == 213 => moment(first).map(|(text, precision)| {
             (
                 place,
                 Source::ModificationTime,
-                Told::Modified(text, precision),
+                Fact::Modified(text, precision),
             )
         }),
         "MLST" => reply
@@ -122,20 +122,20 @@ fn of_command<'a>(
             .iter()
             .find_map(|line| facts::parse_entry(line.strip_prefix(' ')?.as_bytes()))
             .map(|entry| {
-                let told = Told::Entry(Box::new(std::borrow::Cow::Owned(entry)));
-                let here = directory.and_then(Place::of);
-                (place.or(here), Source::Facts, told)
+                let fact = Fact::Entry(Box::new(std::borrow::Cow::Owned(entry)));
+                let here = directory.and_then(TreePath::of);
+                (place.or(here), Source::Facts, fact)
             }),
         "MKD" | "XMKD" => {
-            // The 257 names the folder that was made; it may be relative (RFC 959 appendix II).
+            // The 257 names the directory that was created; it may be relative (RFC 959 appendix II).
             let made = path::quoted_path(first.as_bytes())
                 .filter(|_| first.contains('"'))
-                .and_then(|made| Place::resolve(directory, &made));
-            Some((made.or(place), Source::MakeDirectory, Told::Created))
+                .and_then(|made| TreePath::resolve(directory, &made));
+            Some((made.or(place), Source::MakeDirectory, Fact::Created))
         }
-        "DELE" => Some((place, Source::Delete, Told::Deleted(EntryKind::File))),
+        "DELE" => Some((place, Source::Delete, Fact::Deleted(EntryKind::File))),
         "RMD" | "XRMD" | "RMDA" => {
-            Some((place, Source::Delete, Told::Deleted(EntryKind::Directory)))
+            Some((place, Source::Delete, Fact::Deleted(EntryKind::Directory)))
         }
         "RNTO" => {
             let from = step.commands.get(..index).unwrap_or_default().iter().rev();
@@ -147,25 +147,25 @@ fn of_command<'a>(
                         earlier.argument.as_deref()?,
                         earlier.argument_b64.as_deref(),
                     );
-                    Place::resolve(directory, &name)
+                    TreePath::resolve(directory, &name)
                 });
-            place.map(|to| (from, Source::Rename, Told::RenamedTo(to)))
+            place.map(|to| (from, Source::Rename, Fact::RenamedTo(to)))
         }
         _ => None,
     };
-    if let Some((Some(place), source, what)) = told {
+    if let Some((Some(place), source, what)) = found {
         out.push(Observation {
-            place,
+            path: place,
             time: reply.time,
             frame: reply.frame,
             session: session.id,
             source,
-            what,
+            fact: what,
         });
     }
 }
 
-/// The entries of a STAT with a path: a listing on the control connection.
+/// Adds the entries of a STAT with a path: a listing on the control connection.
 fn of_status<'a>(
     session: &'a Session,
     step: &'a Step,
@@ -183,24 +183,24 @@ fn of_status<'a>(
     let listed = Listed::new(argument, &step.entries, listed, directory);
     let folder = listed.itself().filter(|_| !step.entries.is_empty());
     let folder = folder.map(|place| {
-        let told = Told::There(Some(EntryKind::Directory));
-        (place, Source::Path, told)
+        let fact = Fact::Exists(Some(EntryKind::Directory));
+        (place, Source::Path, fact)
     });
     let entries = step.entries.iter().filter_map(|entry| {
-        let told = Told::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
-        Some((listed.place_of(entry)?, Source::Listing, told))
+        let fact = Fact::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
+        Some((listed.place_of(entry)?, Source::Listing, fact))
     });
     out.extend(
         folder
             .into_iter()
             .chain(entries)
-            .map(|(place, source, what)| Observation {
-                place,
+            .map(|(place, source, fact)| Observation {
+                path: place,
                 time: reply.time,
                 frame: reply.frame,
                 session: session.id,
                 source,
-                what,
+                fact,
             }),
     );
 }
@@ -216,12 +216,12 @@ fn of_transfer<'a>(
     };
     let mut push = |place, source, what| {
         out.push(Observation {
-            place,
+            path: place,
             time: connection.end,
             frame: connection.last_frame,
             session: session.id,
             source,
-            what,
+            fact: what,
         });
     };
     let path: Option<Vec<u8>> = transfer
@@ -237,12 +237,16 @@ fn of_transfer<'a>(
             let argument = path::listing_argument(&argument);
             let listed = Listed::new(argument, &transfer.entries, path, directory);
             if let Some(place) = listed.itself() {
-                push(place, Source::Path, Told::There(Some(EntryKind::Directory)));
+                push(
+                    place,
+                    Source::Path,
+                    Fact::Exists(Some(EntryKind::Directory)),
+                );
             }
             for entry in &transfer.entries {
                 if let Some(place) = listed.place_of(entry) {
-                    let told = Told::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
-                    push(place, Source::Listing, told);
+                    let fact = Fact::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
+                    push(place, Source::Listing, fact);
                 }
             }
             return;
@@ -253,27 +257,27 @@ fn of_transfer<'a>(
         .as_deref()
         .map(|text| exact(text, transfer.argument_b64.as_deref()));
     let place = match (&path, &name) {
-        (Some(path), _) => Place::of(path),
-        (None, Some(name)) => Place::unknown(name),
+        (Some(path), _) => TreePath::of(path),
+        (None, Some(name)) => TreePath::unknown(name),
         (None, None) => None,
     };
     if let Some(place) = place {
-        let told = Told::Passed {
+        let fact = Fact::Transferred {
             what,
             transfer: transfer.id,
             completeness: transfer.completeness,
             size: size_of(transfer),
         };
-        push(place, source, told);
+        push(place, source, fact);
     }
 }
 
-/// What a listing is of, and so where its entries are.
+/// The subject of a listing, which decides where its entries are.
 struct Listed<'a> {
     folder: Option<Vec<u8>>,
     directory: Option<&'a [u8]>,
     argument: Vec<u8>,
-    /// It is of one file, or of a pattern, and not of a folder.
+    /// True if the listing is of one file or of a pattern, and not of a directory.
     of_names: bool,
 }
 
@@ -307,12 +311,12 @@ impl<'a> Listed<'a> {
         }
     }
 
-    /// The folder that was listed.
-    fn itself(&self) -> Option<Place> {
-        self.folder.as_deref().and_then(Place::of)
+    /// Returns the directory that was listed.
+    fn itself(&self) -> Option<TreePath> {
+        self.folder.as_deref().and_then(TreePath::of)
     }
 
-    fn place_of(&self, entry: &ListingEntry) -> Option<Place> {
+    fn place_of(&self, entry: &ListingEntry) -> Option<TreePath> {
         let name = exact(&entry.name, entry.name_b64.as_deref());
         let facts = entry.raw.split(' ').next().unwrap_or_default();
         let facts = facts.to_ascii_lowercase();
@@ -323,21 +327,21 @@ impl<'a> Listed<'a> {
             return None;
         }
         if let Some(heading) = &entry.folder {
-            // A heading of `ls -R` names the folder as the command would: from the listed one, or in full.
+            // A heading of `ls -R` names the directory as the command would: relative to the listed one, or in full.
             let heading = path::resolve(self.folder.as_deref(), heading.as_bytes())?;
-            return Place::resolve(Some(&heading), &name);
+            return TreePath::resolve(Some(&heading), &name);
         }
-        // NLST with a folder or a pattern may put the folder before each name.
+        // NLST with a directory or a pattern may put the directory before each name.
         let prefixed = name.contains(&b'/')
             && (self.of_names || (!self.argument.is_empty() && name.starts_with(&self.argument)));
         if prefixed || name.first() == Some(&b'/') {
-            return Place::resolve(self.directory, &name);
+            return TreePath::resolve(self.directory, &name);
         }
-        Place::resolve(self.folder.as_deref(), &name)
+        TreePath::resolve(self.folder.as_deref(), &name)
     }
 }
 
-/// The size of the whole file on the server that a transfer proves.
+/// Returns the size of the whole file on the server, if the transfer proves it.
 fn size_of(transfer: &Transfer) -> Option<u64> {
     let plain =
         transfer.data_type == DataType::Image && transfer.transfer_mode == TransferMode::Stream;
@@ -351,7 +355,7 @@ fn size_of(transfer: &Transfer) -> Option<u64> {
     }
 }
 
-/// `20261120155301` with an optional fraction, as `2026-11-20T15:53:01Z` (RFC 3659 section 2.3).
+/// Converts `20261120155301`, with an optional fraction, to `2026-11-20T15:53:01Z` (RFC 3659 section 2.3).
 fn moment(text: &str) -> Option<(String, Precision)> {
     let text = text.trim();
     let entry = facts::parse_entry(format!("modify={text}; x").as_bytes())?;

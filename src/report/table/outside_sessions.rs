@@ -1,12 +1,10 @@
-//! What stands beside the sessions: findings about several, data without a command, attempts, warnings, totals.
+//! Blocks outside of sessions: findings about several sessions, data without a command, attempts, warnings, totals.
 
 use std::io::{self, Write};
 
-use super::Options;
-use super::block::{Block, plain, span};
+use super::block::{Block, omitted, plain, shown, span};
 use super::grid::{Column, Grid, Mark};
-use super::style::{BOLD, CYAN, DIM, YELLOW, paint};
-use super::{long_lists, session, transfers};
+use super::{BOLD, CYAN, DIM, Options, YELLOW, paint, session, transfers};
 use crate::model::record::{Accounting, AttemptOutcome};
 use crate::report::{Report, units};
 
@@ -29,7 +27,7 @@ fn findings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
     for finding in &report.findings {
         session::finding(finding, options, &mut block)?;
     }
-    long_lists::omitted(report.findings_omitted, "finding", "findings", &mut block)?;
+    omitted(report.findings_omitted, "finding", "findings", &mut block)?;
     block.end()
 }
 
@@ -46,7 +44,7 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
         (Column::Left, "Content"),
         (Column::Right, "Frames"),
     ]);
-    let (first, hidden, last) = long_lists::shown(&report.unmatched_data, options);
+    let (first, hidden, last) = shown(&report.unmatched_data, options);
     for data in first.iter().chain(last) {
         let connection = &data.connection;
         let mut ends = vec![format!(
@@ -73,8 +71,8 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
         );
     }
     block.grid(&grid)?;
-    let omitted = report.unmatched_data_omitted.saturating_add(hidden);
-    long_lists::omitted(omitted, "connection", "connections", &mut block)?;
+    let not_shown = report.unmatched_data_omitted.saturating_add(hidden);
+    omitted(not_shown, "connection", "connections", &mut block)?;
     block.end()
 }
 
@@ -97,7 +95,7 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         (Column::Left, "Outcome"),
         (Column::Right, "Frame"),
     ]);
-    let (first, hidden, last) = long_lists::shown(&report.connection_attempts, options);
+    let (first, hidden, last) = shown(&report.connection_attempts, options);
     for attempt in first.iter().chain(last) {
         let (mark, outcome) = match attempt.outcome {
             AttemptOutcome::Refused => (Mark::Bad, "refused"),
@@ -120,8 +118,8 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         );
     }
     block.grid(&grid)?;
-    let omitted = report.connection_attempts_omitted.saturating_add(hidden);
-    long_lists::omitted(omitted, "attempt", "attempts", &mut block)?;
+    let not_shown = report.connection_attempts_omitted.saturating_add(hidden);
+    omitted(not_shown, "attempt", "attempts", &mut block)?;
     block.end()
 }
 
@@ -142,14 +140,14 @@ fn warnings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         }
         block.text(0, 2, &spans)?;
     }
-    long_lists::omitted(report.warnings_omitted, "warning", "warnings", &mut block)?;
+    omitted(report.warnings_omitted, "warning", "warnings", &mut block)?;
     block.end()
 }
 
 fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let totals = &report.totals;
     if report.captures.is_empty() && totals.packets == 0 {
-        // No input could be read, which is told elsewhere: there is nothing to sum up.
+        // No input could be read, which is an error message of its own: there is nothing to sum up.
         return Ok(());
     }
     let packets = units::counted(totals.packets, "packet", "packets");
@@ -180,7 +178,7 @@ fn accounting(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
     block.end()
 }
 
-/// The parts add up to all packets.
+/// Returns the counts of packets as lines. The parts of the first line add up to all packets.
 fn accounting_lines(accounting: &Accounting) -> Vec<String> {
     let Accounting {
         used,
@@ -200,14 +198,14 @@ fn accounting_lines(accounting: &Accounting) -> Vec<String> {
         (*filtered, "hidden by the filter"),
         (*outside_time_bounds, "outside the time bounds"),
     ];
-    let told: Vec<_> = parts
+    let counts: Vec<_> = parts
         .iter()
         .filter(|(count, _)| *count > 0)
-        .map(|(count, what)| format!("{} {what}", units::count(*count)))
+        .map(|(count, kind)| format!("{} {kind}", units::count(*count)))
         .collect();
     let mut lines = Vec::new();
-    if !told.is_empty() {
-        lines.push(told.join(", "));
+    if !counts.is_empty() {
+        lines.push(counts.join(", "));
     }
     if !not_decodable.is_empty() {
         let reasons = not_decodable.iter().map(|(reason, count)| {

@@ -1,30 +1,30 @@
-//! Where something is: the parts of a path on a server, in any syntax.
+//! Paths on a server as their components, in any syntax, ordered as a tree.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::protocol::ftp::path;
 
-/// What a path begins with.
+/// Beginning of a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Root {
     /// `/`.
     Slash,
     /// A drive letter, `\`, VMS, MVS: kept as sent.
     Foreign,
-    /// The folder is not known.
+    /// None: the directory is not known.
     Unknown,
 }
 
-/// A place in the order of a tree: a folder comes before what is in it, and names stand in the order of their bytes.
+/// A path in the order of a tree: a directory precedes its entries, and names are in the order of their bytes.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
+pub(super) struct TreePath {
     pub(super) root: Root,
     pub(super) parts: Vec<Vec<u8>>,
 }
 
-impl Place {
-    /// The place of a path as it stands in a report; `None` for one that is too long or too deep to keep.
+impl TreePath {
+    /// Splits a path of a report. Returns `None` if it is longer or deeper than the limits.
     pub(super) fn of(path: &[u8]) -> Option<Self> {
         if path.is_empty() || path.len() > PATH_BYTES {
             return None;
@@ -39,7 +39,8 @@ impl Place {
         (parts.len() <= DEPTH).then_some(Self { root, parts })
     }
 
-    /// A name in a folder that is not known.
+    /// Splits a name in an unknown directory. Returns `None` beyond the limits, and for `.` and `..`, which mean
+    /// nothing there.
     pub(super) fn unknown(name: &[u8]) -> Option<Self> {
         let parts = split(name, b'/');
         let fits = !parts.is_empty() && parts.len() <= DEPTH && name.len() <= PATH_BYTES;
@@ -49,7 +50,7 @@ impl Place {
         })
     }
 
-    /// What `name` means in `directory`.
+    /// Resolves `name` in `directory`, which is `None` if unknown.
     pub(super) fn resolve(directory: Option<&[u8]>, name: &[u8]) -> Option<Self> {
         match path::resolve(directory, name) {
             Some(path) => Self::of(&path),
@@ -57,7 +58,7 @@ impl Place {
         }
     }
 
-    /// The folder it is in; `None` for a root and for what stands beside it.
+    /// Returns the directory of the path, or `None` for a root and for a single component without one.
     pub(super) fn parent(&self) -> Option<Self> {
         let (_, above) = self.parts.split_last()?;
         (self.root == Root::Slash || !above.is_empty()).then(|| Self {
@@ -66,12 +67,12 @@ impl Place {
         })
     }
 
-    /// Bytes it takes.
+    /// Returns the bytes of its components and separators.
     pub(super) fn bytes(&self) -> usize {
         self.parts.iter().map(|part| part.len() + 1).sum()
     }
 
-    /// As a path; `None` where the folder is not known.
+    /// Returns the path as text, or `None` if the directory is unknown.
     pub(super) fn path(&self) -> Option<Vec<u8>> {
         match self.root {
             Root::Slash if self.parts.is_empty() => Some(b"/".to_vec()),
@@ -85,12 +86,12 @@ impl Place {
         }
     }
 
-    /// The last part, `/` for the root.
+    /// Returns the last component, or `/` for the root.
     pub(super) fn name(&self) -> &[u8] {
         self.parts.last().map_or(b"/", Vec::as_slice)
     }
 
-    /// Folders above it.
+    /// Returns the number of directories above it.
     pub(super) fn depth(&self) -> usize {
         match self.root {
             Root::Slash => self.parts.len(),
@@ -99,7 +100,7 @@ impl Place {
     }
 }
 
-/// The exact bytes of a text in a report.
+/// Returns the exact bytes of a text in a report, from its `_b64` field if there is one.
 pub(super) fn exact(text: &str, base64: Option<&str>) -> Vec<u8> {
     base64
         .and_then(|base64| STANDARD.decode(base64).ok())
@@ -113,9 +114,9 @@ fn split(path: &[u8], separator: u8) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// Longer paths are left out.
+/// Bytes of the longest path; longer ones are omitted. As `PATH_MAX` of Linux.
 const PATH_BYTES: usize = 4096;
-/// Deeper paths are left out.
+/// Components of the deepest path; deeper ones are omitted.
 const DEPTH: usize = 64;
 
 #[cfg(test)]
@@ -123,13 +124,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn folders_come_before_what_is_in_them() {
+    fn directories_precede_their_entries() {
         let mut places: Vec<_> = ["/a/b", "/a", "/", "/a-b", "/a/b/c"]
             .iter()
-            .filter_map(|path| Place::of(path.as_bytes()))
+            .filter_map(|path| TreePath::of(path.as_bytes()))
             .collect();
         places.sort();
-        let paths: Vec<_> = places.iter().filter_map(Place::path).collect();
+        let paths: Vec<_> = places.iter().filter_map(TreePath::path).collect();
         assert_eq!(
             paths,
             [&b"/"[..], b"/a", b"/a/b", b"/a/b/c", b"/a-b"].map(<[u8]>::to_vec)
@@ -137,18 +138,18 @@ mod tests {
     }
 
     #[test]
-    fn other_syntaxes_are_kept_as_sent() {
-        let place = Place::of(b"C:\\temp\\a.txt").expect("a place");
+    fn paths_of_other_syntaxes_are_kept_as_sent() {
+        let place = TreePath::of(b"C:\\temp\\a.txt").expect("a place");
         assert_eq!((place.name(), place.depth()), (&b"a.txt"[..], 2));
         assert_eq!(place.path().as_deref(), Some(&b"C:\\temp\\a.txt"[..]));
-        assert_eq!(Place::of(b"DISK:[USER]").expect("one").depth(), 0);
+        assert_eq!(TreePath::of(b"DISK:[USER]").expect("one").depth(), 0);
     }
 
     #[test]
-    fn hostile_paths_are_left_out() {
-        assert_eq!(Place::of(&[b'/', b'a'].repeat(100)), None);
-        assert_eq!(Place::of(&vec![b'a'; 5000]), None);
-        assert_eq!(Place::unknown(b"../x"), None);
-        assert_eq!(Place::resolve(None, b"x"), Place::unknown(b"x"));
+    fn paths_beyond_the_limits_are_omitted() {
+        assert_eq!(TreePath::of(&[b'/', b'a'].repeat(100)), None);
+        assert_eq!(TreePath::of(&vec![b'a'; 5000]), None);
+        assert_eq!(TreePath::unknown(b"../x"), None);
+        assert_eq!(TreePath::resolve(None, b"x"), TreePath::unknown(b"x"));
     }
 }

@@ -1,11 +1,12 @@
-//! Events told in a thread of their own, so that reading a capture and writing its report take two processors.
+//! An event sink in its own thread, so that reading a capture and writing its report use two processors.
 //!
 //! ```text
-//! analysis ── events ──> batch ── full ──> thread ──> sink
+//! analysis ── events ──> batch ── full ──> channel ──> thread ──> sink
 //! ```
 //!
-//! The order stays, so the output is the same byte for byte. What waits is bounded by what it takes in memory. A batch
-//! goes over when it is full: who needs each event at once tells it without a thread.
+//! The order of events stays, so that the output is the same byte for byte. Batches are limited by the memory of their
+//! events, and the channel by its number of batches: a slow sink slows the analysis down. Events reach the sink when
+//! their batch is full, so that output that somebody follows must do without the thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,8 +16,11 @@ use crate::model::record::Session;
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventSink, KeptEvent};
 
-/// Runs `work`, which tells events, while another thread hands them to `sink`. All were told when it returns.
-pub fn tell_aside<S, T>(sink: &mut S, work: impl FnOnce(&mut dyn EventSink) -> T) -> T
+/// Runs `work`, which emits events, while another thread passes them to `sink`. On return `sink` has received all of
+/// them.
+///
+/// With a single processor, or if no thread can be started, `sink` receives the events directly.
+pub fn with_sink_thread<S, T>(sink: &mut S, work: impl FnOnce(&mut dyn EventSink) -> T) -> T
 where
     S: EventSink + Send,
 {
@@ -26,24 +30,25 @@ where
     thread::scope(|scope| {
         let (sender, batches) = sync_channel(BATCHES);
         let wants_connections = sink.wants_connections();
-        // The sink goes over by a channel, so that it stays here where no thread can be had.
+        // The sink is sent by a channel, and not moved into the closure: it is still here if the thread cannot be
+        // started.
         let (lend, borrowed) = sync_channel::<&mut S>(1);
         let started = thread::Builder::new()
             .name("report".to_owned())
             .spawn_scoped(scope, move || {
                 if let Ok(sink) = borrowed.recv() {
-                    tell_all(sink, &batches);
+                    receive(sink, &batches);
                 }
             });
         let Ok(thread) = started else {
             return work(sink);
         };
-        // Only a panic ends the thread before its time; it is passed on below.
+        // Sending fails only after a panic of the thread, which is resumed below.
         let _ = lend.send(sink);
-        let mut relay = Relay::new(sender, wants_connections);
-        let result = work(&mut relay);
-        relay.send();
-        drop(relay);
+        let mut batches = BatchSender::new(sender, wants_connections);
+        let result = work(&mut batches);
+        batches.send();
+        drop(batches);
         match thread.join() {
             Ok(()) => result,
             Err(panic) => std::panic::resume_unwind(panic),
@@ -51,35 +56,37 @@ where
     })
 }
 
-fn tell_all(sink: &mut dyn EventSink, batches: &Receiver<Vec<Told>>) {
+/// Passes the calls of all batches to `sink` until their sender is gone.
+fn receive(sink: &mut dyn EventSink, batches: &Receiver<Vec<Call>>) {
     while let Ok(batch) = batches.recv() {
-        for told in batch {
-            match told {
-                Told::Event(event) => event.tell(sink),
-                Told::Connection(connection) => sink.connection(*connection),
-                Told::LeftOut(session) => sink.left_out(&session),
+        for call in batch {
+            match call {
+                Call::Event(event) => event.emit(sink),
+                Call::Connection(connection) => sink.connection(*connection),
+                Call::SessionFiltered(session) => sink.session_filtered(&session),
             }
         }
     }
 }
 
-/// What is handed over.
-enum Told {
+/// One call of a method of [`EventSink`].
+enum Call {
     Event(KeptEvent),
     Connection(Box<TracedConnection>),
-    LeftOut(Arc<Session>),
+    SessionFiltered(Arc<Session>),
 }
 
-/// Collects events and hands them over.
-struct Relay {
-    batch: Vec<Told>,
+/// Sink that collects calls into batches and sends them to the thread.
+struct BatchSender {
+    batch: Vec<Call>,
+    /// Bytes of memory of the calls in `batch`.
     weight: usize,
-    sender: SyncSender<Vec<Told>>,
+    sender: SyncSender<Vec<Call>>,
     wants_connections: bool,
 }
 
-impl Relay {
-    fn new(sender: SyncSender<Vec<Told>>, wants_connections: bool) -> Self {
+impl BatchSender {
+    fn new(sender: SyncSender<Vec<Call>>, wants_connections: bool) -> Self {
         Self {
             batch: Vec::new(),
             weight: 0,
@@ -88,38 +95,39 @@ impl Relay {
         }
     }
 
-    fn push(&mut self, told: Told, weight: usize) {
+    fn push(&mut self, call: Call, weight: usize) {
         self.weight += weight;
-        self.batch.push(told);
-        if self.batch.len() >= BATCH || self.weight >= HEAVY {
+        self.batch.push(call);
+        if self.batch.len() >= BATCH_CALLS || self.weight >= BATCH_BYTES {
             self.send();
         }
     }
 
     fn send(&mut self) {
         self.weight = 0;
-        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH));
+        let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_CALLS));
         let _ = self.sender.send(batch);
     }
 }
 
-impl EventSink for Relay {
+impl EventSink for BatchSender {
     fn event(&mut self, event: &Event<'_>) {
         let event = KeptEvent::of(event);
         let weight = event.weight();
-        self.push(Told::Event(event), weight);
+        self.push(Call::Event(event), weight);
     }
 
     fn connection(&mut self, connection: TracedConnection) {
         if self.wants_connections {
             let weight = connection.weight();
-            self.push(Told::Connection(Box::new(connection)), weight);
+            self.push(Call::Connection(Box::new(connection)), weight);
         }
     }
 
-    fn left_out(&mut self, session: &Arc<Session>) {
+    fn session_filtered(&mut self, session: &Arc<Session>) {
+        // Only sinks that keep connections have something to drop.
         if self.wants_connections {
-            self.push(Told::LeftOut(Arc::clone(session)), 0);
+            self.push(Call::SessionFiltered(Arc::clone(session)), 0);
         }
     }
 
@@ -128,13 +136,13 @@ impl EventSink for Relay {
     }
 }
 
-/// Events handed over at once: waking the other thread takes as long as writing some of them.
-const BATCH: usize = 128;
+/// Calls per batch. Waking the other thread takes as long as writing several events.
+const BATCH_CALLS: usize = 128;
 
-/// Bytes handed over at once.
-const HEAVY: usize = 256 << 10;
+/// Bytes of memory from which on a batch is sent.
+const BATCH_BYTES: usize = 256 << 10;
 
-/// Batches that wait at most.
+/// Batches in the channel.
 const BATCHES: usize = 4;
 
 #[cfg(test)]
@@ -153,10 +161,10 @@ mod tests {
     }
 
     #[test]
-    fn every_event_is_told_once_and_in_order() {
+    fn sink_receives_every_event_once_and_in_order() {
         let session = Arc::new(example_session());
         let warning = Warning::new(WarningCode::LimitReached, "enough", None);
-        let tell = |sink: &mut dyn EventSink| {
+        let emit = |sink: &mut dyn EventSink| {
             for number in 0..2000 {
                 let frame = FrameRef {
                     number,
@@ -177,15 +185,15 @@ mod tests {
             }
             "done"
         };
-        let mut aside = Log::default();
-        assert_eq!(tell_aside(&mut aside, tell), "done");
-        let mut here = Log::default();
-        tell(&mut here);
-        assert!(aside.0 == here.0);
+        let mut threaded = Log::default();
+        assert_eq!(with_sink_thread(&mut threaded, emit), "done");
+        let mut direct = Log::default();
+        emit(&mut direct);
+        assert!(threaded.0 == direct.0);
     }
 
     #[test]
-    fn connections_come_in_order_with_events_to_who_wants_them() {
+    fn connections_arrive_between_events_if_the_sink_wants_them() {
         #[derive(Default)]
         struct Connections(Vec<u64>, bool);
         impl EventSink for Connections {
@@ -202,7 +210,7 @@ mod tests {
         let session = Arc::new(example_session());
         for (wants, expected) in [(true, 2_000), (false, 1_000)] {
             let mut sink = Connections(Vec::new(), wants);
-            tell_aside(&mut sink, |events| {
+            with_sink_thread(&mut sink, |events| {
                 for number in 0..1_000 {
                     let frame = FrameRef {
                         number: 2 * number,
@@ -242,7 +250,7 @@ mod tests {
 
     #[test]
     #[should_panic(expected = "the sink is broken")]
-    fn a_panic_of_the_sink_is_passed_on() {
+    fn panic_of_the_sink_is_resumed() {
         struct Broken;
         impl EventSink for Broken {
             fn event(&mut self, _: &Event<'_>) {
@@ -250,7 +258,7 @@ mod tests {
             }
         }
         let warning = Warning::new(WarningCode::LimitReached, "enough", None);
-        tell_aside(&mut Broken, |sink| {
+        with_sink_thread(&mut Broken, |sink| {
             for _ in 0..10_000 {
                 sink.event(&Event {
                     frame: FrameRef::default(),

@@ -1,24 +1,26 @@
-//! The state of one server's folders while the observations are applied in order of time.
+//! Files and directories of one server, to which observations are applied in order of time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 
-use super::gather::{Observation, Told};
-use super::place::{Place, Root};
+use super::observations::{Fact, Observation};
+use super::tree_path::{Root, TreePath};
 use super::{Entry, EntryEvent, Happening, Source};
 use crate::model::Timestamp;
 use crate::model::record::{EntryKind, ListingEntry};
 use crate::model::wire_text::decode;
 
-/// Everything that was seen so far.
+/// All entries of one server as one user saw them.
 #[derive(Debug)]
-pub(super) struct Folder {
-    entries: BTreeMap<Place, State>,
-    /// Path bytes that may still be kept.
-    room: usize,
+pub(super) struct ServerFiles {
+    entries: BTreeMap<TreePath, State>,
+    /// Bytes of paths that may still be kept.
+    path_bytes: usize,
+    /// Entries beyond the limits.
     omitted: u64,
-    /// Entries that renames of folders may still take with them.
+    /// Entries that renames of their directories may still move.
+    // Renaming a large directory back and forth would otherwise cost its size every time.
     moves: usize,
 }
 
@@ -33,7 +35,7 @@ struct State {
     events_omitted: u64,
 }
 
-/// What is known of an entry itself, wherever it is.
+/// Facts about an entry that a rename does not change.
 #[derive(Clone, Debug, Default)]
 struct Facts {
     kind: Option<EntryKind>,
@@ -46,24 +48,24 @@ struct Facts {
     target: Option<CompactString>,
 }
 
-impl Folder {
-    /// Nothing seen yet; paths of `room` bytes together may be kept.
-    pub(super) fn new(room: usize) -> Self {
+impl ServerFiles {
+    /// Creates a state without entries that keeps paths of `path_bytes` bytes in all.
+    pub(super) fn new(path_bytes: usize) -> Self {
         Self {
             entries: BTreeMap::new(),
-            room,
+            path_bytes,
             omitted: 0,
             moves: MOVES,
         }
     }
 
     /// Applies one observation.
-    pub(super) fn take(&mut self, seen: &Observation<'_>) {
-        if let Told::RenamedTo(to) = &seen.what {
+    pub(super) fn apply(&mut self, seen: &Observation<'_>) {
+        if let Fact::RenamedTo(to) = &seen.fact {
             self.rename(seen, to);
             return;
         }
-        let Some(state) = self.entry(&seen.place, seen) else {
+        let Some(state) = self.entry(&seen.path, seen) else {
             return;
         };
         state.exists = true;
@@ -76,35 +78,35 @@ impl Folder {
             completeness: None,
             other: None,
         };
-        match &seen.what {
-            Told::There(kind) => {
+        match &seen.fact {
+            Fact::Exists(kind) => {
                 state.facts.kind = kind.or(state.facts.kind);
                 return;
             }
-            Told::Entry(entry) => {
+            Fact::Entry(entry) => {
                 state.facts.learn(entry);
                 let listed = state.events.last().map(|event| event.what);
                 if seen.source != Source::Listing || listed == Some(Happening::Listed) {
                     return;
                 }
             }
-            Told::Size(size) => {
+            Fact::Size(size) => {
                 state.facts.size = Some(*size);
                 return;
             }
-            Told::Modified(text, precision) => {
+            Fact::Modified(text, precision) => {
                 state.facts.modified = Some(text.as_str().into());
                 state.facts.modified_precision = Some(*precision);
                 return;
             }
-            Told::Passed {
+            Fact::Transferred {
                 what,
                 transfer,
                 completeness,
                 size,
             } => {
                 if *what == Happening::Uploaded {
-                    // What was known of the file before it was written is no longer true.
+                    // Size and time of the file that was overwritten are no longer true.
                     state.facts.size = None;
                     state.facts.modified = None;
                     state.facts.modified_precision = None;
@@ -115,53 +117,53 @@ impl Folder {
                 event.transfer = Some(*transfer);
                 event.completeness = Some(*completeness);
             }
-            Told::Created => {
+            Fact::Created => {
                 state.facts.kind = Some(EntryKind::Directory);
                 event.what = Happening::Created;
             }
-            Told::Deleted(kind) => {
+            Fact::Deleted(kind) => {
                 state.facts.kind = state.facts.kind.or(Some(*kind));
                 state.exists = false;
                 event.what = Happening::Deleted;
             }
-            Told::RenamedTo(_) => {}
+            Fact::RenamedTo(_) => {}
         }
         state.push(event);
     }
 
-    /// The entries in the order of a tree, those left out, and the room that is left.
+    /// Returns the entries in the order of a tree, the number of omitted ones, and the bytes of paths that are left.
     pub(super) fn finish(self) -> (Vec<Entry>, u64, usize) {
         let entries = self
             .entries
             .into_iter()
             .map(|(place, state)| state.into_entry(&place))
             .collect();
-        (entries, self.omitted, self.room)
+        (entries, self.omitted, self.path_bytes)
     }
 
-    /// The state of a place, made where there is none, with that of the folders above it.
-    fn entry(&mut self, place: &Place, seen: &Observation<'_>) -> Option<&mut State> {
+    /// Returns the state of a path, created with those of the directories above it; `None` beyond the limits.
+    fn entry(&mut self, place: &TreePath, seen: &Observation<'_>) -> Option<&mut State> {
         if !self.entries.contains_key(place) {
             let mut missing = Vec::new();
             let mut above = place.parent();
-            while let Some(folder) = above {
-                if self.entries.contains_key(&folder) {
+            while let Some(directory) = above {
+                if self.entries.contains_key(&directory) {
                     break;
                 }
-                above = folder.parent();
-                missing.push(folder);
+                above = directory.parent();
+                missing.push(directory);
             }
-            let needed: usize = missing.iter().chain([place]).map(Place::bytes).sum();
-            if needed > self.room || self.entries.len() + missing.len() >= ENTRIES {
+            let needed: usize = missing.iter().chain([place]).map(TreePath::bytes).sum();
+            if needed > self.path_bytes || self.entries.len() + missing.len() >= ENTRIES {
                 self.omitted = self.omitted.saturating_add(1);
                 return None;
             }
-            self.room -= needed;
-            for folder in missing {
+            self.path_bytes -= needed;
+            for directory in missing {
                 let mut state = State::new(seen.time);
                 state.facts.kind = Some(EntryKind::Directory);
                 state.known_from.insert(Source::Path);
-                self.entries.insert(folder, state);
+                self.entries.insert(directory, state);
             }
             self.entries.insert(place.clone(), State::new(seen.time));
         }
@@ -171,9 +173,9 @@ impl Folder {
         Some(state)
     }
 
-    /// What had one name has another; a folder takes along what is in it.
-    fn rename(&mut self, seen: &Observation<'_>, to: &Place) {
-        let from = &seen.place;
+    /// Renames an entry and, if it is a directory, the entries in it.
+    fn rename(&mut self, seen: &Observation<'_>, to: &TreePath) {
+        let from = &seen.path;
         if from == to {
             return;
         }
@@ -190,8 +192,9 @@ impl Folder {
             state.facts = facts;
             state.push(renamed(seen, Happening::RenamedFrom, from));
         }
-        let room = self.moves;
-        let inside: Vec<(Place, Facts)> = self
+        let limit = self.moves;
+        // Entries of a directory follow it in the map, since paths are in the order of a tree.
+        let inside: Vec<(TreePath, Facts)> = self
             .entries
             .range(from..)
             .skip(1)
@@ -199,13 +202,13 @@ impl Folder {
                 place.root == from.root && place.parts.starts_with(&from.parts)
             })
             .filter(|(place, state)| state.exists && !place.parts.starts_with(&to.parts))
-            .take(room)
+            .take(limit)
             .map(|(place, state)| (place.clone(), state.facts.clone()))
             .collect();
         self.moves -= inside.len();
         for (old, facts) in inside {
             let rest = old.parts.get(from.parts.len()..).unwrap_or_default();
-            let new = Place {
+            let new = TreePath {
                 root: to.root,
                 parts: to.parts.iter().chain(rest).cloned().collect(),
             };
@@ -244,7 +247,7 @@ impl State {
         }
     }
 
-    fn into_entry(self, place: &Place) -> Entry {
+    fn into_entry(self, place: &TreePath) -> Entry {
         let (path, path_b64) = place.path().map(|path| decode(&path)).unzip();
         let (name, name_b64) = decode(place.name());
         Entry {
@@ -272,13 +275,13 @@ impl State {
 }
 
 impl Facts {
-    /// Takes what a listing tells; what it leaves out stays as it was.
+    /// Replaces facts by those of a listing entry; facts that it does not show stay.
     fn learn(&mut self, entry: &ListingEntry) {
-        // An NLST tells a name and nothing else.
+        // An NLST lists names only: its entries are of no known kind.
         if entry.kind != EntryKind::Other || self.kind.is_none() && entry.raw != entry.name {
             self.kind = Some(entry.kind);
         }
-        // The size of a folder is that of its own table, which tells nobody anything.
+        // The size of a directory is that of its own blocks and says nothing about its content.
         if entry.kind != EntryKind::Directory {
             self.size = entry.size.or(self.size);
         }
@@ -299,7 +302,7 @@ impl Facts {
     }
 }
 
-fn renamed(seen: &Observation<'_>, what: Happening, other: &Place) -> EntryEvent {
+fn renamed(seen: &Observation<'_>, what: Happening, other: &TreePath) -> EntryEvent {
     let name = if other.root == Root::Unknown {
         other.parts.join(&b'/')
     } else {
@@ -316,9 +319,9 @@ fn renamed(seen: &Observation<'_>, what: Happening, other: &Place) -> EntryEvent
     }
 }
 
-/// Entries of one server and user.
+/// Entries kept per server and user.
 const ENTRIES: usize = 200_000;
-/// Events of one entry.
+/// Events kept per entry.
 const EVENTS: usize = 64;
-/// Entries that renames of folders take with them, over all renames.
+/// Entries that all renames of directories together may move.
 const MOVES: usize = 100_000;

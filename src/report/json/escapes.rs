@@ -1,7 +1,7 @@
-//! The escapes that every JSON of ours has.
+//! Escapes that all JSON output shares.
 //!
-//! Beyond what JSON asks for, U+007F to U+009F and the characters that cannot be seen or that turn text around are
-//! written as `\uXXXX`: a report on a terminal or in an editor shows what is there.
+//! Beyond the escapes that JSON requires, U+007F to U+009F, invisible characters and bidirectional controls are written
+//! as `\uXXXX`, so that a report on a terminal or in an editor shows its characters as they are.
 
 use std::io::{self, Write};
 
@@ -11,7 +11,7 @@ use serde_json::ser::{CompactFormatter, Formatter};
 
 use crate::model::wire_text::is_hostile;
 
-/// Writes a value, without spaces and line ends; what [`compact_json`](super::compact_json) does not write by itself.
+/// Writes a value without spaces and line ends, as [`compact`](super::compact) does but slower.
 pub(super) fn write_escaped<W: Write>(
     value: &(impl Serialize + ?Sized),
     out: &mut W,
@@ -20,18 +20,8 @@ pub(super) fn write_escaped<W: Write>(
     Ok(value.serialize(&mut serializer)?)
 }
 
-/// JSON that was written before, to be written as it is. Only [`Escaping`] and [`compact_json`](super::compact_json) know what to do with it.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Text<'a>(pub(super) &'a [u8]);
-
-impl Serialize for Text<'_> {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        // Nothing else in a report is bytes, and the formatter below writes bytes as they are.
-        serializer.serialize_bytes(self.0)
-    }
-}
-
-/// Adds our escapes to a formatter of `serde_json`.
+/// Formatter of `serde_json` with the additional escapes.
+#[derive(Clone)]
 pub(super) struct Escaping<F>(pub(super) F);
 
 impl<F: Formatter> Formatter for Escaping<F> {
@@ -40,7 +30,7 @@ impl<F: Formatter> Formatter for Escaping<F> {
         writer: &mut W,
         fragment: &str,
     ) -> io::Result<()> {
-        // Nearly all text is plain, and looking at all bytes at once is much faster than at one character after the other.
+        // Nearly all text is plain, and one pass over its bytes is much faster than one over its characters.
         if is_plain(fragment) {
             return writer.write_all(fragment.as_bytes());
         }
@@ -48,20 +38,13 @@ impl<F: Formatter> Formatter for Escaping<F> {
         while let Some((at, character)) = rest.char_indices().find(|&(_, c)| is_hostile(c)) {
             let (plain, hostile) = rest.split_at(at);
             writer.write_all(plain.as_bytes())?;
+            // JSON escapes are UTF-16: characters beyond U+FFFF take a surrogate pair (RFC 8259 section 7).
             for unit in character.encode_utf16(&mut [0; 2]) {
                 write!(writer, "\\u{unit:04x}")?;
             }
             rest = hostile.get(character.len_utf8()..).unwrap_or_default();
         }
         writer.write_all(rest.as_bytes())
-    }
-
-    fn write_byte_array<W: Write + ?Sized>(
-        &mut self,
-        writer: &mut W,
-        value: &[u8],
-    ) -> io::Result<()> {
-        writer.write_all(value)
     }
 
     fn begin_array<W: Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
@@ -113,7 +96,7 @@ impl<F: Formatter> Formatter for Escaping<F> {
     }
 }
 
-/// True for ASCII without DEL; `serde_json` escapes the other controls by itself.
+/// Returns true for ASCII without DEL. Other controls are escaped by `serde_json` and are no part of a fragment.
 fn is_plain(text: &str) -> bool {
     text.bytes().fold(0, u8::max) < 0x7f
 }

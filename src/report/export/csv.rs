@@ -1,15 +1,13 @@
-//! The report as CSV (RFC 4180): a row for each transfer, for a spreadsheet or a script.
-//!
-//! In: sessions, in any order. Out: a header, then the rows by session and transfer.
+//! `csv`: one row a transfer (RFC 4180), for a spreadsheet or a script.
 //!
 //! ```text
 //! session ──┬── transfer ──> row: facts of the session, facts of the transfer
 //!           └── none ──────> row: facts of the session, empty cells
 //! ```
 //!
-//! Columns have the names of the report's fields, those of an object within it after the object's name. What is not known is
-//! an empty cell. A row is a line and shows what is there: controls in text from the wire stand as
-//! [`printable`] writes them, and text that a spreadsheet would take for a formula gets a `'`.
+//! Columns are named as the fields of the report; a field of an inner object follows the object's name. Unknown facts
+//! are empty cells. CSV has no escapes: control characters in text from the wire are written as [`printable`] writes
+//! them, so that a row is one line, and text that a spreadsheet would take for a formula gets a leading `'`.
 
 use std::io::{self, Write};
 use std::net::IpAddr;
@@ -17,31 +15,80 @@ use std::net::IpAddr;
 use ::csv::{ErrorKind, IntoInnerError, Terminator, WriterBuilder};
 use serde::{Serialize, Serializer};
 
-use super::FinishedSessions;
+use super::{
+    DocumentExporter, DocumentFormat, ExportOptions, FinishedSessions, Format, OutputFile,
+    OutputKind, SessionText,
+};
 use crate::model::Timestamp;
 use crate::model::record::{
     Command, Completeness, Connection, DataType, LoginOutcome, Mode, Session, Transfer,
     TransferDirection, VerdictStatus,
 };
 use crate::model::wire_text::printable;
+use crate::report::Report;
 
-/// Columns that are not always there.
+pub(super) const FORMAT: Format = Format {
+    name: "csv",
+    summary: "One row per transfer, for a spreadsheet",
+    unit: Some("one row a transfer"),
+    output: OutputKind::Document,
+    open: |options, outputs| {
+        let out = outputs.create("transfers.csv")?;
+        let format = Csv(Columns::of(options));
+        Ok(Box::new(DocumentExporter::new(
+            format,
+            &options.limits,
+            out,
+        )))
+    },
+};
+
+struct Csv(Columns);
+
+impl DocumentFormat for Csv {
+    fn write_session(&self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()> {
+        write_session(session, &self.0, out)
+    }
+
+    fn write_document(
+        &self,
+        _: &Report,
+        sessions: FinishedSessions,
+        out: &mut OutputFile,
+    ) -> io::Result<()> {
+        write_document(sessions, &self.0, out)
+    }
+
+    // Rows are transfers: a warning about the capture has no place among them.
+    fn writes_warnings(&self) -> bool {
+        false
+    }
+}
+
+/// Optional columns.
 #[derive(Clone, Debug, Default)]
-pub struct Columns {
-    /// The digests in `md5`.
-    pub md5: bool,
-    /// The digests in `sha1`.
-    pub sha1: bool,
-    /// With more than one capture: the paths of all, in the report's order, for `capture_path` beside `capture_frame`.
-    pub captures: Vec<String>,
+struct Columns {
+    /// Adds `md5`.
+    md5: bool,
+    /// Adds `sha1`.
+    sha1: bool,
+    /// With more than one capture: the paths of all, in the order of the report. Adds `capture_path` and
+    /// `capture_frame`.
+    captures: Vec<String>,
+}
+
+impl Columns {
+    fn of(options: &ExportOptions) -> Self {
+        Self {
+            md5: options.md5,
+            sha1: options.sha1,
+            captures: options.captures.clone(),
+        }
+    }
 }
 
 /// Writes the rows of one session, for [`write_document`].
-pub fn write_session<W: Write>(
-    session: &Session,
-    columns: &Columns,
-    out: &mut W,
-) -> io::Result<()> {
+fn write_session<W: Write>(session: &Session, columns: &Columns, out: &mut W) -> io::Result<()> {
     let mut writer = WriterBuilder::new()
         .has_headers(false)
         .terminator(Terminator::CRLF)
@@ -58,8 +105,8 @@ pub fn write_session<W: Write>(
     writer.flush()
 }
 
-/// Writes the header, and the sessions that [`write_session`] made with the same columns.
-pub fn write_document(
+/// Writes the header, and the sessions that [`write_session`] has written with the same columns.
+fn write_document(
     sessions: FinishedSessions,
     columns: &Columns,
     out: &mut dyn Write,
@@ -68,7 +115,9 @@ pub fn write_document(
     sessions.write(b"", out)
 }
 
-/// The names of the columns. They are those of a row's fields, which are known where there is a row.
+/// Returns the header line.
+// The csv crate derives the header from a row: an empty one is written and cut off behind the header. Names of columns
+// hold no line ends.
 fn header(columns: &Columns) -> io::Result<Vec<u8>> {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
@@ -80,7 +129,7 @@ fn header(columns: &Columns) -> io::Result<Vec<u8>> {
     Ok(text)
 }
 
-/// What the target said; anything else would be a mistake in [`Row`].
+/// Returns the error of the target. Any other error would be a defect of [`Row`].
 fn failure(error: ::csv::Error) -> io::Error {
     match error.into_kind() {
         ErrorKind::Io(cause) => cause,
@@ -139,7 +188,7 @@ struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// The columns, with nothing in them.
+    /// Creates a row of empty cells.
     fn new(columns: &Columns) -> Self {
         let several = !columns.captures.is_empty();
         Self {
@@ -151,7 +200,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// The row of a session without transfers.
+    /// Creates the row of a session without transfers.
     fn of_session(session: &'a Session, columns: &Columns) -> Self {
         Self {
             session: session.id,
@@ -171,7 +220,7 @@ impl<'a> Row<'a> {
         }
     }
 
-    /// This row with a transfer of its session.
+    /// Returns this row with a transfer of its session.
     fn with(&self, session: &'a Session, transfer: &'a Transfer, columns: &'a Columns) -> Self {
         let command = command_of(session, transfer);
         let path = command.and_then(|command| capture_path(command, columns));
@@ -212,9 +261,10 @@ impl<'a> Row<'a> {
     }
 }
 
-/// The command that began a transfer, where it was captured.
+/// Returns the command that began a transfer, or `None` if it was omitted.
 fn command_of<'a>(session: &'a Session, transfer: &Transfer) -> Option<&'a Command> {
     let commands = &session.step_of(transfer.id)?.commands;
+    // A refused command may have been repeated within the step: the last one made the transfer.
     commands
         .iter()
         .rfind(|command| command.verb == transfer.verb)
@@ -229,7 +279,7 @@ fn duration(connection: &Connection) -> f64 {
     connection.end.since(connection.start).seconds()
 }
 
-/// Text from the wire, or with such text in it.
+/// Text that may hold text from the wire.
 #[derive(Clone, Copy, Default)]
 struct Text<'a>(&'a str);
 
@@ -244,7 +294,7 @@ impl Serialize for Text<'_> {
     }
 }
 
-/// Several texts in one cell.
+/// Sentences in one cell.
 #[derive(Clone, Copy, Default)]
 struct Sentences<'a>(&'a [String]);
 
@@ -254,7 +304,7 @@ impl Serialize for Sentences<'_> {
     }
 }
 
-/// The cell of a column that is not always there.
+/// Cell of an optional column.
 #[derive(Clone, Copy, Default, Serialize)]
 #[serde(untagged)]
 enum Optional<T> {
@@ -264,7 +314,7 @@ enum Optional<T> {
 }
 
 impl<T> Optional<T> {
-    /// An empty cell, or no column.
+    /// Creates an empty cell, or none if the column is absent.
     fn new(present: bool) -> Self {
         if present {
             Self::Cell(None)
@@ -273,7 +323,7 @@ impl<T> Optional<T> {
         }
     }
 
-    /// This cell with something in it, where there is one.
+    /// Returns this cell with a value, if the column is present.
     fn with(self, value: Option<T>) -> Self {
         match self {
             Self::Absent => Self::Absent,
@@ -286,7 +336,7 @@ impl<T> Optional<T> {
     }
 }
 
-/// What makes a spreadsheet take the rest of a cell for a formula.
+/// Characters that make a spreadsheet evaluate a cell as a formula (OWASP: CSV injection).
 const FORMULA: [char; 4] = ['=', '+', '-', '@'];
 
 #[cfg(test)]

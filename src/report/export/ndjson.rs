@@ -1,0 +1,482 @@
+//! `ndjson`: one JSON object per event, written as the events happen.
+//!
+//! ```text
+//! Event ──> write_event ──> {"type":"step","time":…,"session":1,"step":{…}}
+//!               │ texts of steps and transfers
+//!               v
+//!           WrittenParts ──> {"type":"session_end",…,"report":{…,"steps":[…],…}}
+//! ```
+//!
+//! [`EventLine`](crate::report::EventLine) is the type of a line: the schema is made of it, and lines are read back
+//! into it.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::written_parts::{WrittenParts, write_session};
+use super::{Exporter, Format, OutputKind, RunEnd};
+use crate::model::record::{Capture, Totals};
+use crate::model::{Event, EventKind, EventSink, Timestamp};
+use crate::report::builder::warning_record;
+use crate::report::json::compact::Object;
+
+pub(super) const FORMAT: Format = Format {
+    name: "ndjson",
+    summary: "One JSON object per event",
+    unit: Some("one object an event"),
+    output: OutputKind::Stream,
+    open: |options, outputs| {
+        let out = outputs.create("events.ndjson")?;
+        let several_captures = !options.captures.is_empty();
+        let lines = EventLines::new(out, options.events, several_captures, options.flush);
+        Ok(Box::new(lines))
+    },
+};
+
+/// Selection of events by kind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EventChoice {
+    /// All events.
+    #[default]
+    All,
+    /// `session_end`, data without a command, connection attempts, warnings and totals.
+    Summary,
+}
+
+impl EventChoice {
+    fn includes(self, kind: &EventKind<'_>) -> bool {
+        let is_summary = matches!(
+            kind,
+            EventKind::SessionEnd(_)
+                | EventKind::UnmatchedData(_)
+                | EventKind::ConnectionAttempt(_)
+                | EventKind::Warning(_)
+        );
+        self == Self::All || is_summary
+    }
+}
+
+/// Writer of events as lines.
+///
+/// The first line that cannot be written ends the output: its error is kept for [`finish`](Self::finish), and
+/// [`stopped`](Self::stopped) lets the source of the events end the run.
+#[derive(Debug)]
+pub struct EventLines<W> {
+    out: W,
+    choice: EventChoice,
+    flush: bool,
+    several_captures: bool,
+    parts: WrittenParts,
+    /// First error; `None` while all lines were written.
+    error: Option<io::Error>,
+    stopped: Arc<AtomicBool>,
+}
+
+impl<W: Write> EventLines<W> {
+    /// Creates a writer to `out`. With `several_captures` frames are also given within their capture; with `flush` the
+    /// output is flushed after each event, for readers that follow it.
+    pub fn new(out: W, choice: EventChoice, several_captures: bool, flush: bool) -> Self {
+        // Without lines of their own, steps and transfers are written once and need not be kept.
+        let limit = match choice {
+            EventChoice::All => KEPT_BYTES,
+            EventChoice::Summary => 0,
+        };
+        Self {
+            out,
+            choice,
+            flush,
+            several_captures,
+            parts: WrittenParts::new(limit),
+            error: None,
+            stopped: Arc::default(),
+        }
+    }
+
+    /// Returns the first error, or `None` while all lines were written.
+    pub fn failed(&self) -> Option<&io::Error> {
+        self.error.as_ref()
+    }
+
+    /// Returns a flag that becomes true once a line could not be written.
+    #[must_use]
+    pub fn stopped(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stopped)
+    }
+
+    /// Writes the last line, `totals`, and returns the flushed output.
+    pub fn finish(mut self, captures: &[Capture], totals: &Totals) -> io::Result<W> {
+        if self.error.is_none() {
+            self.error = write_totals(captures, totals, &mut self.out).err();
+        }
+        match self.error {
+            Some(error) => Err(error),
+            None => self.out.flush().map(|()| self.out),
+        }
+    }
+
+    fn write(&mut self, event: &Event<'_>) -> io::Result<()> {
+        write_event(
+            event,
+            self.several_captures,
+            false,
+            &mut self.parts,
+            &mut self.out,
+        )?;
+        if self.flush {
+            self.out.flush()?;
+        }
+        Ok(())
+    }
+}
+
+impl<W: Write> EventSink for EventLines<W> {
+    fn event(&mut self, event: &Event<'_>) {
+        if self.error.is_some() {
+            return;
+        }
+        if self.choice.includes(&event.kind) {
+            self.error = self.write(event).err();
+            self.stopped.store(self.error.is_some(), Ordering::Relaxed);
+        }
+        if let EventKind::SessionEnd(session) = &event.kind {
+            self.parts.remove(session.id);
+        }
+    }
+}
+
+impl<W: Write + Send> Exporter for EventLines<W> {
+    fn writes_open_sessions(&self) -> bool {
+        self.choice == EventChoice::All
+    }
+
+    fn stop_flag(&self) -> Arc<AtomicBool> {
+        self.stopped()
+    }
+
+    fn finish(self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
+        EventLines::finish(*self, run.captures, run.totals).map(drop)
+    }
+}
+
+/// Returns one event as a line with its end, or nothing if `choice` excludes it. With `alert` the line is marked as
+/// one.
+pub fn event_text(
+    event: &Event<'_>,
+    choice: EventChoice,
+    several_captures: bool,
+    alert: bool,
+) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    if choice.includes(&event.kind) {
+        let mut parts = WrittenParts::new(0);
+        write_event(event, several_captures, alert, &mut parts, &mut text)?;
+    }
+    Ok(text)
+}
+
+/// Returns the last line, `totals`, with its end.
+pub fn totals_text(captures: &[Capture], totals: &Totals) -> io::Result<Vec<u8>> {
+    let mut text = Vec::new();
+    write_totals(captures, totals, &mut text)?;
+    Ok(text)
+}
+
+/// Writes the line of an event, or nothing if a kind that belongs to a session has no session id.
+fn write_event<W: Write>(
+    event: &Event<'_>,
+    several_captures: bool,
+    alert: bool,
+    parts: &mut WrittenParts,
+    out: &mut W,
+) -> io::Result<()> {
+    // Events that no packet completed, such as the start of an input, have frame number 0.
+    let time = (event.frame.number > 0).then_some(event.frame.time);
+    let mut line;
+    match (&event.kind, event.session) {
+        (EventKind::Capture(capture), _) => {
+            line = begin("capture", time, None, out)?;
+            line.field("capture", capture)?;
+            line.some(
+                "interface",
+                (capture.format == "live").then_some(&capture.path),
+            )?;
+        }
+        (EventKind::SessionStart { client, server }, Some(session)) => {
+            line = begin("session_start", time, Some(session), out)?;
+            line.field("client", client)?;
+            line.field("server", server)?;
+        }
+        (EventKind::Step(step), Some(session)) => {
+            line = begin("step", time, Some(session), out)?;
+            match parts.step(session, step) {
+                Some(text) => line.written("step", text)?,
+                None => line.field("step", step)?,
+            }
+        }
+        (EventKind::Transfer(transfer), Some(session)) => {
+            line = begin("transfer", time, Some(session), out)?;
+            match parts.transfer(session, transfer) {
+                Some(text) => line.written("transfer", text)?,
+                None => line.field("transfer", transfer)?,
+            }
+        }
+        (
+            EventKind::TransferProgress {
+                transfer,
+                bytes,
+                throughput,
+            },
+            Some(session),
+        ) => {
+            line = begin("transfer_progress", time, Some(session), out)?;
+            line.field("transfer", transfer)?;
+            line.field("bytes", bytes)?;
+            line.field("throughput", throughput)?;
+        }
+        (EventKind::Finding(finding), session) => {
+            line = begin("finding", time, session, out)?;
+            line.field("finding", finding)?;
+        }
+        (EventKind::SessionEnd(session), _) => {
+            line = begin("session_end", time, Some(session.id), out)?;
+            write_session(
+                session,
+                parts.of_session(session.id),
+                line.object("report")?,
+            )?;
+        }
+        (EventKind::UnmatchedData(data), session) => {
+            line = begin("unmatched_data", time, session.or(data.session), out)?;
+            line.field("unmatched_data", data)?;
+        }
+        (EventKind::ConnectionAttempt(attempt), _) => {
+            line = begin("connection_attempt", time, None, out)?;
+            line.field("connection_attempt", attempt)?;
+        }
+        (EventKind::Warning(warning), session) => {
+            line = begin("warning", time, session, out)?;
+            line.field("warning", &warning_record(warning, several_captures))?;
+        }
+        (
+            EventKind::SessionStart { .. }
+            | EventKind::Step(_)
+            | EventKind::Transfer(_)
+            | EventKind::TransferProgress { .. },
+            None,
+        ) => return Ok(()),
+    }
+    line.some("alert", alert.then_some(true))?;
+    line.end()?;
+    out.write_all(b"\n")
+}
+
+fn write_totals<W: Write>(captures: &[Capture], totals: &Totals, out: &mut W) -> io::Result<()> {
+    let time = captures.iter().filter_map(|c| c.last_packet).max();
+    let mut line = begin("totals", time, None, out)?;
+    line.field("totals", totals)?;
+    line.field("captures", captures)?;
+    line.end()?;
+    out.write_all(b"\n")
+}
+
+/// Begins a line with the fields that all kinds share.
+fn begin<'w, W: Write>(
+    kind: &str,
+    time: Option<Timestamp>,
+    session: Option<u64>,
+    out: &'w mut W,
+) -> io::Result<Object<'w, W>> {
+    let mut line = Object::begin(out)?;
+    line.field("type", kind)?;
+    line.field("time", &time)?;
+    line.some("session", session)?;
+    Ok(line)
+}
+
+/// Bytes of steps and transfers kept for the last lines of their sessions.
+// Below a power of two, so that the text that passes the limit does not double the allocation.
+const KEPT_BYTES: usize = 7 << 20;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::record::UnmatchedData;
+    use crate::model::{CapturePlace, FrameRef, Warning, WarningCode};
+    use crate::report::EventLine;
+    use crate::report::example::{example_report, example_session};
+    use crate::report::json;
+
+    fn at(number: u64) -> FrameRef {
+        FrameRef {
+            time: Timestamp::from_parts(1_700_000_000, number),
+            number,
+            place: CapturePlace::new(0, number),
+        }
+    }
+
+    fn emit_all(sink: &mut dyn EventSink) {
+        let session = Arc::new(example_session());
+        let report = example_report();
+        let events = [
+            (0, EventKind::Capture(&report.captures[0])),
+            (
+                6,
+                EventKind::SessionStart {
+                    client: session.client,
+                    server: &session.server,
+                },
+            ),
+            (9, EventKind::Step(&session.steps[0])),
+            (40, EventKind::Transfer(&session.transfers[0])),
+            (41, EventKind::Finding(&session.findings[0])),
+            (71, EventKind::SessionEnd(Arc::clone(&session))),
+        ];
+        for (number, kind) in events {
+            sink.event(&Event {
+                frame: at(number),
+                session: (number > 0).then_some(1),
+                kind,
+            });
+        }
+        let warning = Warning::new(WarningCode::CaptureTruncated, "it ends early", Some(at(71)));
+        sink.event(&Event {
+            frame: at(71),
+            session: None,
+            kind: EventKind::Warning(&warning),
+        });
+    }
+
+    fn text(choice: EventChoice) -> String {
+        let mut sink = EventLines::new(Vec::new(), choice, false, false);
+        emit_all(&mut sink);
+        let report = example_report();
+        let out = sink
+            .finish(&report.captures, &report.totals)
+            .expect("memory takes it");
+        String::from_utf8(out).expect("JSON is UTF-8")
+    }
+
+    fn lines(choice: EventChoice) -> Vec<serde_json::Value> {
+        let text = text(choice);
+        assert!(text.ends_with('\n'));
+        text.lines()
+            .map(|line| serde_json::from_str(line).expect("valid JSON"))
+            .collect()
+    }
+
+    fn types(lines: &[serde_json::Value]) -> Vec<&str> {
+        lines.iter().filter_map(|l| l["type"].as_str()).collect()
+    }
+
+    #[test]
+    fn each_event_is_a_line_and_totals_the_last() {
+        let all = lines(EventChoice::All);
+        assert_eq!(
+            types(&all),
+            [
+                "capture",
+                "session_start",
+                "step",
+                "transfer",
+                "finding",
+                "session_end",
+                "warning",
+                "totals"
+            ]
+        );
+        assert_eq!(all[0]["time"], serde_json::Value::Null);
+        assert_eq!(all[2]["session"], 1);
+        assert_eq!(all[2]["time"], "2023-11-14T22:13:20.000000009Z");
+        assert_eq!(all[5]["report"]["id"], 1);
+        assert_eq!(all[6]["warning"]["frame"], 71);
+        assert!(all[6].get("session").is_none());
+        assert_eq!(all[7]["captures"][0]["packets"], 71);
+    }
+
+    #[test]
+    fn summary_omits_events_that_session_end_repeats() {
+        assert_eq!(
+            types(&lines(EventChoice::Summary)),
+            ["session_end", "warning", "totals"]
+        );
+    }
+
+    #[test]
+    fn every_kind_of_line_is_read_back_and_written_the_same() {
+        let report = example_report();
+        let mut text = text(EventChoice::All);
+        let data: &UnmatchedData = &report.unmatched_data[0];
+        let kinds = [
+            EventKind::UnmatchedData(data),
+            EventKind::ConnectionAttempt(&report.connection_attempts[0]),
+            EventKind::TransferProgress {
+                transfer: 1,
+                bytes: 7,
+                throughput: Some(0.1),
+            },
+        ];
+        for kind in kinds {
+            let event = Event {
+                frame: at(1),
+                session: Some(1),
+                kind,
+            };
+            let line = event_text(&event, EventChoice::All, true, true).expect("memory takes it");
+            let line = String::from_utf8(line).expect("JSON is UTF-8");
+            assert!(line.ends_with(",\"alert\":true}\n"), "{line}");
+            text.push_str(&line);
+        }
+        for line in text.lines() {
+            let event: EventLine =
+                serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"));
+            let mut again = Vec::new();
+            json::write_line(&event, &mut again).expect("memory takes it");
+            assert_eq!(String::from_utf8_lossy(&again).trim_end(), line);
+        }
+    }
+
+    #[test]
+    fn every_line_fits_the_schema() {
+        let schema: serde_json::Value =
+            serde_json::from_str(&json::event_schema()).expect("valid JSON");
+        let mut schemas = boon::Schemas::new();
+        let mut compiler = boon::Compiler::new();
+        compiler
+            .add_resource("event.json", schema)
+            .expect("a schema");
+        let index = compiler
+            .compile("event.json", &mut schemas)
+            .expect("a schema");
+        for line in lines(EventChoice::All) {
+            if let Err(error) = schemas.validate(&line, index) {
+                panic!("{line}: {error:#}");
+            }
+        }
+    }
+
+    #[test]
+    fn closed_pipe_stops_the_source_and_is_returned_at_the_end() {
+        #[derive(Debug)]
+        struct Closed;
+        impl Write for Closed {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::BrokenPipe.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut sink = EventLines::new(Closed, EventChoice::All, false, true);
+        let stopped = sink.stopped();
+        assert!(!stopped.load(Ordering::Relaxed));
+        emit_all(&mut sink);
+        assert!(stopped.load(Ordering::Relaxed));
+        assert_eq!(
+            sink.failed().map(io::Error::kind),
+            Some(io::ErrorKind::BrokenPipe)
+        );
+        let error = sink.finish(&[], &Totals::default()).expect_err("it failed");
+        assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+}
