@@ -1,17 +1,17 @@
-//! Files that came in parts: REST after a transfer that broke off, segments over several connections, APPE after STOR.
+//! Assembly of files transferred in parts: REST after an aborted transfer, segments over several connections, APPE
+//! after STOR.
 //!
-//! In: what was saved, in the order in which it was. Out: for each path whose parts cover it without a hole one more
-//! file, `<name>~assembled`, and the map that tells which bytes come from which part. The parts stay as they are.
+//! In: the saved files in their order. Out: for each path that its parts cover without a gap one more file,
+//! `<name>~assembled`, and the list of pieces: which bytes come from which part. The parts stay as they are.
 //!
-//! Only parts of the same client, server, path and direction make a file. Where a session never said in which folder it is
-//! (the other connections of a download in segments do not), the name it asked for must be that of one known path, and
-//! bytes that parts have in common must be the same. Parts are taken only where the bytes on the wire are the
-//! file's own (TYPE I, STRU F, MODE S), and only where at least one of them is said to begin behind the first byte or to
-//! go on where another ended. A whole file, and a STOR from the first byte, begin a new version.
-//! Where parts overlap, the earlier one is kept; bytes that differ are counted and their ranges told.
+//! Parts of one file have the same client, server, path and direction. If a session does not show its working directory
+//! (the additional connections of a segmented download do not), its name must be that of one known path, and bytes that
+//! parts share must be equal. Parts are used only if the bytes on the wire are those of the file (TYPE I, STRU F, MODE
+//! S), and only if at least one begins behind the first byte or is appended. A complete file, and a STOR from the first
+//! byte, begin a new version. Of overlapping parts the earlier one is used; differing bytes are counted and their
+//! ranges reported.
 
 mod cover;
-mod place;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -22,56 +22,57 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use self::cover::{Part, Piece, captured, coverable, end_of, pieces};
-use self::place::{Place, bring_together};
 use super::folder::Folder;
 use super::safe_name::{numbered, safe_parts};
 use crate::model::record::{Address, Completeness};
 use crate::model::wire_text::decode;
 use crate::model::{Endpoint, Settled, hex};
 
-/// The parts that were saved so far.
+/// Parts saved so far, by the file they may belong to.
 #[derive(Debug, Default)]
 pub(super) struct Assembly {
+    /// Versions of each file, and the parts of each version.
     groups: BTreeMap<Key, Vec<Vec<Part>>>,
     parts: usize,
-    /// Parts beyond the bound.
+    /// Parts beyond the limit.
     omitted: u64,
 }
 
+/// Identity of a file that parts may belong to.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Key {
     client: std::net::IpAddr,
     server: (std::net::IpAddr, u16),
     upload: bool,
-    place: Place,
+    name: RemoteName,
 }
 
-/// An assembled file, as the manifest tells it.
+/// An assembled file as the manifest lists it.
 #[derive(Debug, Serialize)]
 pub(super) struct Assembled {
     client: std::net::IpAddr,
     server: Address,
     direction: &'static str,
-    /// `null` where no part tells the folder.
+    /// `null` if the working directory of no part is known.
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     path_b64: Option<String>,
     pub(super) saved_as: String,
     pub(super) bytes: u64,
     pub(super) sha256: String,
-    /// Which bytes come from where, in order.
+    /// Pieces in order of their bytes.
     parts: Vec<Piece>,
-    /// Bytes in which parts that overlap differ.
+    /// Bytes in which overlapping parts differ.
     conflicting_bytes: u64,
-    /// Where they do: from, to.
+    /// Ranges of these bytes, half-open.
     conflicting_ranges: Vec<[u64; 2]>,
 }
 
 impl Assembly {
-    /// A file was saved.
+    /// Adds a saved file, if it may be a part of another.
     pub(super) fn add(&mut self, settled: &Settled<'_>, saved_as: &str) {
-        let (Some(session), Some(transfer), Some(place)) =
-            (settled.session, settled.transfer, Place::of(settled))
+        let (Some(session), Some(transfer), Some(name)) =
+            (settled.session, settled.transfer, RemoteName::of(settled))
         else {
             return;
         };
@@ -82,7 +83,7 @@ impl Assembly {
             client: settled.client.ip(),
             server: (settled.server.ip(), settled.server.port),
             upload: settled.verb != "RETR",
-            place,
+            name,
         };
         if self.parts >= PARTS {
             self.omitted += 1;
@@ -91,7 +92,7 @@ impl Assembly {
         let versions = self.groups.entry(key).or_default();
         let appends = settled.verb == "APPE";
         let offset = if appends {
-            // The server knows how much it has; else it is what was sent before, all of which must have been seen.
+            // APPE begins at the size that the server stated, or else where the parts before it end without a gap.
             let before = versions.last().and_then(|parts| end_of(parts));
             match settled.told_size.or(before) {
                 Some(offset) => offset,
@@ -109,10 +110,10 @@ impl Assembly {
             length: settled.length,
             holes: settled.missing_ranges.to_vec(),
             ends: whole,
-            told_size: settled
+            stated_size: settled
                 .told_size
                 .filter(|_| !appends && settled.verb == "RETR"),
-            goes_on: appends || offset > 0,
+            continues: appends || offset > 0,
             placed: settled.path.is_some(),
         };
         let begins = offset == 0 && !appends && (whole || settled.verb != "RETR");
@@ -128,22 +129,22 @@ impl Assembly {
         }
     }
 
-    /// These sessions turned out not to be asked for.
+    /// Removes the parts of sessions that were filtered out.
     pub(super) fn withdraw(&mut self, sessions: &BTreeSet<u64>) {
         for parts in self.groups.values_mut().flatten() {
             parts.retain(|part| !sessions.contains(&part.session));
         }
     }
 
-    /// Writes all files that can be assembled into the folders that `enter` opens; gives them in the order of their
-    /// first parts, and how many parts were not looked at.
+    /// Writes all files that can be assembled into the folders that `enter` opens. Returns them in the order of their
+    /// first parts, and the number of omitted parts.
     pub(super) fn finish(
         self,
         root: &Folder,
         mut enter: impl FnMut(&[&str]) -> io::Result<Folder>,
     ) -> (Vec<Assembled>, u64) {
         let mut plans: Vec<(Key, Vec<Part>, u64)> = Vec::new();
-        for (key, versions) in bring_together(self.groups) {
+        for (key, versions) in merge_names_into_paths(self.groups) {
             for parts in versions {
                 if let Some(size) = coverable(&parts) {
                     plans.push((key.clone(), parts, size));
@@ -157,7 +158,7 @@ impl Assembly {
         });
         let mut done = Vec::new();
         for (key, parts, size) in plans {
-            // A part that cannot be read back makes no assembled file; the parts are there all the same.
+            // An assembled file is an addition: if a part cannot be read back, the parts themselves are still there.
             if let Ok(assembled) = assemble(&key, &parts, size, root, &mut enter) {
                 done.push(assembled);
             }
@@ -178,7 +179,7 @@ fn assemble(
     let beside = placed.or(parts.last()).ok_or(io::ErrorKind::NotFound)?;
     let mut place: Vec<&str> = beside.saved_as.split('/').collect();
     let saved = place.pop().unwrap_or_default();
-    let name = safe_parts(key.place.text()).pop();
+    let name = safe_parts(key.name.text()).pop();
     let name = name.as_deref().unwrap_or(saved);
     let folder = enter(&place)?;
     let (file, local) = create(&folder, &format!("{name}{SUFFIX}"))?;
@@ -203,7 +204,7 @@ fn assemble(
         }
         let conflicts = conflicts(parts, size, &file, &mut sources)?;
         if conflicts.0 > 0 && parts.iter().any(|part| !part.placed) {
-            // They are of different files.
+            // Without a known path, differing bytes mean that the parts are of different files.
             return Err(io::ErrorKind::InvalidData.into());
         }
         Ok((hex(&digest.finalize()), conflicts))
@@ -215,7 +216,7 @@ fn assemble(
             return Err(error);
         }
     };
-    let (path, path_b64) = key.place.path().map(decode).unzip();
+    let (path, path_b64) = key.name.path().map(decode).unzip();
     Ok(Assembled {
         client: key.client,
         server: Endpoint::new(key.server.0, key.server.1).into(),
@@ -231,7 +232,7 @@ fn assemble(
     })
 }
 
-/// Compares every part with what was assembled.
+/// Compares every part with the assembled file. Returns the count of differing bytes and their ranges.
 fn conflicts(
     parts: &[Part],
     size: u64,
@@ -268,7 +269,79 @@ fn conflicts(
     Ok((count, ranges))
 }
 
-/// The parts as files, the last one open.
+/// Identity of a file on the server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum RemoteName {
+    /// Absolute path.
+    Path(Vec<u8>),
+    /// Argument of the command, in an unknown directory.
+    Name(Vec<u8>),
+}
+
+impl RemoteName {
+    /// Returns the name of the file of a transfer, or `None` without an argument.
+    fn of(settled: &Settled<'_>) -> Option<Self> {
+        if let Some(path) = settled.path {
+            return Some(Self::Path(path.to_vec()));
+        }
+        // STOU stores under a name that the server chooses (RFC 959 section 4.1.3).
+        let name = settled.argument.filter(|_| settled.verb != "STOU")?;
+        let name = name.strip_prefix(b"./").unwrap_or(name);
+        (!name.is_empty()).then(|| Self::Name(name.to_vec()))
+    }
+
+    /// Returns the path, or `None` if only the argument is known.
+    fn path(&self) -> Option<&[u8]> {
+        match self {
+            Self::Path(path) => Some(path),
+            Self::Name(_) => None,
+        }
+    }
+
+    /// Returns the path, or else the argument.
+    fn text(&self) -> &[u8] {
+        match self {
+            Self::Path(text) | Self::Name(text) => text,
+        }
+    }
+}
+
+/// Adds parts of which only the name is known to those of the one path that ends in it, if that has one version.
+fn merge_names_into_paths(
+    groups: BTreeMap<Key, Vec<Vec<Part>>>,
+) -> impl Iterator<Item = (Key, Vec<Vec<Part>>)> {
+    let (mut placed, mut named) = (BTreeMap::new(), BTreeMap::new());
+    for (key, versions) in groups {
+        if key.name.path().is_some() {
+            placed.insert(key, versions);
+        } else {
+            named.insert(key, versions);
+        }
+    }
+    named.retain(|key, versions: &mut Vec<Vec<Part>>| {
+        let mut fitting = placed.iter_mut().filter(|(other, _)| fits(other, key));
+        let (Some((_, target)), None) = (fitting.next(), fitting.next()) else {
+            return true;
+        };
+        let ([parts], [more]) = (target.as_mut_slice(), versions.as_slice()) else {
+            return true;
+        };
+        parts.extend_from_slice(more);
+        parts.sort_by_key(|part| (part.session, part.transfer));
+        false
+    });
+    placed.into_iter().chain(named)
+}
+
+/// Returns true if a name may be that of a path.
+fn fits(placed: &Key, named: &Key) -> bool {
+    let same =
+        (placed.client, placed.server, placed.upload) == (named.client, named.server, named.upload);
+    let before = placed.name.text().strip_suffix(named.name.text());
+    same && before.is_some_and(|folder| folder.ends_with(b"/"))
+}
+
+/// Reader of parts that keeps the latest file open.
 struct Sources<'a> {
     root: &'a Folder,
     open: Option<(String, File)>,
@@ -290,7 +363,7 @@ impl<'a> Sources<'a> {
     }
 }
 
-/// A new file, under the next free name.
+/// Creates a file under the next free name.
 fn create(folder: &Folder, name: &str) -> io::Result<(File, String)> {
     for attempt in 1..=ATTEMPTS {
         let local = numbered(name, attempt, "");
@@ -303,13 +376,15 @@ fn create(folder: &Folder, name: &str) -> io::Result<(File, String)> {
     Err(io::ErrorKind::AlreadyExists.into())
 }
 
-/// What stands behind the name of an assembled file.
+/// Suffix of the name of an assembled file.
 const SUFFIX: &str = "~assembled";
-/// Parts kept of one run.
+/// Parts kept per run.
 const PARTS: usize = 65_536;
-/// Versions kept of one path.
+/// Versions kept per path.
 const VERSIONS: usize = 64;
+/// Names tried for one file.
 const ATTEMPTS: u64 = 1_000;
+/// Bytes copied or compared at once.
 const BUFFER: usize = 64 << 10;
-/// Ranges of conflicting bytes told of one file.
+/// Ranges of conflicting bytes reported per file.
 const CONFLICTS: usize = 1_000;

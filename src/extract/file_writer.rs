@@ -1,13 +1,13 @@
-//! Files while they grow: any number of them at once, with few descriptors and little memory.
+//! Growing files: any number of them at once, with few descriptors and little memory.
 //!
 //! ```text
-//! write ──> buffer of at most 64 KiB ──> file in the folder of unfinished files ──(settled)──> its own name
-//!            a small file or a listing          made only when the buffer is full
-//!            never gets further                 or another stream needs the place
+//! write ──> buffer of at most 64 KiB ──> file among the unfinished ones ──(settled)──> its final name
+//!            most listings are discarded        created only when the buffer is full
+//!            before they reach the disk         or is needed for another stream
 //! ```
 //!
-//! Only [`ACTIVE_MAX`] streams have a buffer and a descriptor; the one that was idle longest gives them up for the next.
-//! Holes are never written, so they stay holes on disk.
+//! Only [`ACTIVE_MAX`] streams have a buffer and a descriptor; a new one takes those of the stream that was idle
+//! longest. Gaps are never written, so that they are holes on disk.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,41 +19,47 @@ use foldhash::fast::FixedState;
 use super::folder::Folder;
 use crate::model::ContentId;
 
-/// The streams that are not settled yet.
+/// Writer of all unsettled streams.
 #[derive(Debug)]
 pub(super) struct FileWriter {
     folder: Folder,
     streams: HashMap<ContentId, Stream, FixedState>,
     /// Ids of the streams with a buffer or a descriptor.
     active: Vec<ContentId>,
-    /// Counts writes: tells which stream was idle longest.
+    /// Count of writes, by which the stream idle for longest is found.
     clock: u64,
 }
 
-/// A stream that is complete and lies on disk under its temporary name.
+/// A complete stream on disk under its temporary name.
 #[derive(Debug)]
 pub(super) struct Unfinished {
     /// Name in the folder of unfinished files.
     pub(super) name: String,
 }
 
+/// An unsettled stream.
 #[derive(Debug, Default)]
 struct Stream {
+    /// `None` while the file does not exist or is closed.
     file: Option<File>,
-    /// Bytes that are not on disk yet; they begin at `buffered_from`.
+    /// Bytes that are not on disk yet.
     buffer: Vec<u8>,
+    /// Offset of the first byte in `buffer`.
     buffered_from: u64,
     /// True once the temporary file exists.
     on_disk: bool,
-    /// Where the bytes written so far end.
+    /// Offset behind the latest byte.
     end: u64,
+    /// Count of writes at the latest write.
     last_used: u64,
+    /// True if it is one of the active streams.
     active: bool,
+    /// First failure; `None` while all bytes were written.
     failure: Option<String>,
 }
 
 impl FileWriter {
-    /// Writes to temporary files in `folder`.
+    /// Creates a writer to temporary files in `folder`.
     pub(super) fn new(folder: Folder) -> Self {
         Self {
             folder,
@@ -63,7 +69,7 @@ impl FileWriter {
         }
     }
 
-    /// Takes bytes of a stream. A failure is remembered and told by [`settle`](Self::settle).
+    /// Writes bytes of a stream. A failure is returned by [`settle`](Self::settle).
     pub(super) fn write(&mut self, id: ContentId, offset: u64, bytes: &[u8]) {
         self.clock += 1;
         if !self.streams.get(&id).is_some_and(|stream| stream.active) {
@@ -80,7 +86,7 @@ impl FileWriter {
         }
     }
 
-    /// Completes a stream of `length` bytes. On failure nothing of it is left.
+    /// Completes a stream of `length` bytes. After a failure nothing of it is left on disk.
     pub(super) fn settle(&mut self, id: ContentId, length: u64) -> Result<Unfinished, String> {
         let mut stream = self.take(id);
         let result = match stream.failure.take() {
@@ -90,7 +96,7 @@ impl FileWriter {
                 .map_err(|error| error.to_string()),
         };
         if result.is_err() && stream.on_disk {
-            // Best effort: the failure that is told is the one that matters.
+            // Best effort: the failure that is returned matters more.
             let _ = self.folder.remove_file(&temporary_name(id));
         }
         result.map(|()| Unfinished {
@@ -98,24 +104,24 @@ impl FileWriter {
         })
     }
 
-    /// Forgets a stream and what is on disk of it.
+    /// Discards a stream, and its file if it has one.
     pub(super) fn discard(&mut self, id: ContentId) {
         if self.take(id).on_disk {
             let _ = self.folder.remove_file(&temporary_name(id));
         }
     }
 
-    /// True for a stream that is not settled.
+    /// Returns true for an unsettled stream.
     pub(super) fn holds(&self, id: ContentId) -> bool {
         self.streams.contains_key(&id)
     }
 
-    /// True where there is no stream that is not settled.
+    /// Returns true if there are no unsettled streams.
     pub(super) fn is_idle(&self) -> bool {
         self.streams.is_empty()
     }
 
-    /// Forgets all streams.
+    /// Discards all streams.
     pub(super) fn discard_all(&mut self) {
         for (id, stream) in self.streams.drain() {
             if stream.on_disk {
@@ -130,7 +136,7 @@ impl FileWriter {
         self.streams.remove(&id).unwrap_or_default()
     }
 
-    /// Gives a stream a place among the active ones.
+    /// Makes a stream active, in place of the one that was idle longest.
     fn activate(&mut self, id: ContentId) {
         if self.active.len() >= ACTIVE_MAX {
             let idlest = self
@@ -142,7 +148,7 @@ impl FileWriter {
             if let Some(index) = idlest {
                 let idle = self.active.swap_remove(index);
                 if let Some(stream) = self.streams.get_mut(&idle) {
-                    stream.rest(&self.folder, idle);
+                    stream.deactivate(&self.folder, idle);
                 }
             }
         }
@@ -159,6 +165,7 @@ impl Stream {
         offset: u64,
         mut bytes: &[u8],
     ) -> io::Result<()> {
+        // A gap: the buffer holds contiguous bytes only.
         if offset != self.end {
             self.flush(folder, id)?;
             self.end = offset;
@@ -166,6 +173,7 @@ impl Stream {
         while !bytes.is_empty() {
             if self.buffer.is_empty() {
                 self.buffered_from = self.end;
+                // Whole buffers need not be copied first.
                 let whole = bytes.len() - bytes.len() % BUFFER;
                 if whole > 0 {
                     let (direct, rest) = bytes.split_at(whole);
@@ -176,8 +184,8 @@ impl Stream {
                     continue;
                 }
             }
-            let room = BUFFER.saturating_sub(self.buffer.len()).min(bytes.len());
-            let (now, rest) = bytes.split_at(room);
+            let free = BUFFER.saturating_sub(self.buffer.len()).min(bytes.len());
+            let (now, rest) = bytes.split_at(free);
             self.buffer.extend_from_slice(now);
             self.end = end_of(self.end, now)?;
             bytes = rest;
@@ -199,7 +207,7 @@ impl Stream {
         Ok(())
     }
 
-    /// The temporary file, made or opened again where it is not open.
+    /// Returns the temporary file, created or opened again if necessary.
     fn file(&mut self, folder: &Folder, id: ContentId) -> io::Result<&File> {
         let file = match self.file.take() {
             Some(file) => file,
@@ -212,14 +220,15 @@ impl Stream {
 
     fn complete(&mut self, folder: &Folder, id: ContentId, length: u64) -> io::Result<()> {
         self.flush(folder, id)?;
+        // The stream may end in a gap, or be empty.
         if !self.on_disk || self.end != length {
             self.file(folder, id)?.set_len(length)?;
         }
         Ok(())
     }
 
-    /// Gives up buffer and descriptor.
-    fn rest(&mut self, folder: &Folder, id: ContentId) {
+    /// Writes the buffer to disk, and releases it and the descriptor.
+    fn deactivate(&mut self, folder: &Folder, id: ContentId) {
         self.active = false;
         if let Err(error) = self.flush(folder, id) {
             self.fail(folder, id, &error);
@@ -228,7 +237,7 @@ impl Stream {
         self.file = None;
     }
 
-    /// Remembers the failure and frees the room at once: the disk may be full, and other streams may still fit.
+    /// Records a failure and removes the file at once: the disk may be full, and other streams may still fit.
     fn fail(&mut self, folder: &Folder, id: ContentId, error: &io::Error) {
         self.failure = Some(error.to_string());
         self.buffer = Vec::new();
@@ -240,7 +249,7 @@ impl Stream {
     }
 }
 
-/// Where bytes that begin at `offset` end; a file cannot be longer than 2^63 bytes.
+/// Returns the end of bytes that begin at `offset`. A file cannot be longer than 2^63 bytes.
 fn end_of(offset: u64, bytes: &[u8]) -> io::Result<u64> {
     offset
         .checked_add(bytes.len() as u64)
@@ -252,7 +261,7 @@ fn temporary_name(id: ContentId) -> String {
     id.0.to_string()
 }
 
-/// Streams with a buffer and a descriptor; together at most 8 MiB.
+/// Streams with a buffer and a descriptor. Their buffers are at most 8 MiB.
 const ACTIVE_MAX: usize = 128;
-/// Bytes of a buffer: a multiple of the page size, so that full buffers are written in whole pages.
+/// Bytes of a buffer. A multiple of the page size, so that full buffers are whole pages.
 const BUFFER: usize = 64 << 10;

@@ -1,8 +1,8 @@
-//! Folders below one root, opened part by part, never through a link.
+//! Folders below one root, opened component by component, never through a link.
 //!
-//! The root is opened once, as the user named it. Below it every step is relative to a descriptor and refuses links:
-//! whatever somebody plants there, and whenever, nothing is read or written elsewhere. A part that exists and is no
-//! folder is left alone; the folder is made under the next free name (`name~2`).
+//! The root is opened once, as the user named it. Below it every step is relative to a descriptor and refuses links, so
+//! that links planted there, at any time, cannot redirect a read or write. A component that exists and is no folder is
+//! not changed; the folder is created under the next free name (`name~2`).
 
 use std::fs::File;
 use std::io;
@@ -15,16 +15,16 @@ use rustix::io::Errno;
 
 use super::safe_name::numbered;
 
-/// A folder that is open, and where it is.
+/// An open folder and its path.
 #[derive(Clone, Debug)]
 pub(super) struct Folder {
     descriptor: Arc<OwnedFd>,
-    /// Path below the root, with `/` between and after its parts.
+    /// Path below the root, with `/` after each component.
     path: String,
 }
 
 impl Folder {
-    /// Opens the folder that everything else is below. Links on the way are the user's own and are followed.
+    /// Opens the root. Links on the way are the user's own and are followed.
     pub(super) fn root(path: &Path) -> io::Result<Self> {
         let descriptor = rustix::fs::openat(
             CWD,
@@ -38,7 +38,7 @@ impl Folder {
         })
     }
 
-    /// The same folder as the root of all paths below it.
+    /// Returns the same folder as the root of all paths below it.
     pub(super) fn into_root(self) -> Self {
         Self {
             path: String::new(),
@@ -46,12 +46,13 @@ impl Folder {
         }
     }
 
-    /// Path of an entry of this folder below the root.
+    /// Returns the path of an entry of this folder, below the root.
     pub(super) fn path_of(&self, name: &str) -> String {
         format!("{}{name}", self.path)
     }
 
-    /// The folder `name` in this one, made where there is none. Where something else has the name, the next free one.
+    /// Opens the folder `name` in this one, created if necessary. If the name is taken by something else, the next free
+    /// one is used.
     pub(super) fn enter(&self, name: &str) -> io::Result<Self> {
         for attempt in 1..=ATTEMPTS_MAX {
             let name = numbered(name, attempt, "");
@@ -65,7 +66,7 @@ impl Folder {
                     None => continue,
                 },
             }
-            // Made just now, by us or by somebody who was faster: then it need not be a folder.
+            // Created just now, by us or by another process that was faster: then it need not be a folder.
             if let Some(folder) = self.opened(self.open_folder(&name), &name)? {
                 return Ok(folder);
             }
@@ -73,7 +74,7 @@ impl Folder {
         Err(Errno::EXIST.into())
     }
 
-    /// Makes the folder `name`, which must not exist, and opens it.
+    /// Creates the folder `name`, which must not exist, and opens it.
     pub(super) fn create(&self, name: &str) -> io::Result<Self> {
         self.make(name)?;
         self.opened(self.open_folder(name), name)?
@@ -104,7 +105,7 @@ impl Folder {
         )?))
     }
 
-    /// Opens a file for reading by its path below this folder; no part of the path may be a link.
+    /// Opens a file for reading by its path below this folder. No component may be a link.
     pub(super) fn read_below(&self, path: &str) -> io::Result<File> {
         let mut parts: Vec<&str> = path.split('/').collect();
         let name = parts.pop().unwrap_or_default();
@@ -114,6 +115,7 @@ impl Folder {
             let opened = from.opened(from.open_folder(part), part)?;
             folder = Some(opened.ok_or(Errno::NOTDIR)?);
         }
+        // NONBLOCK: opening a planted fifo must not wait for its writer.
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         Ok(File::from(rustix::fs::openat(
             folder.as_ref().unwrap_or(self).descriptor.as_fd(),
@@ -123,13 +125,13 @@ impl Folder {
         )?))
     }
 
-    /// Gives the file `from` of this folder the name `to` in `folder`; false where that name is taken. Never replaces
-    /// what is there.
+    /// Moves the file `from` of this folder to the name `to` in `folder`. Returns false if that name is taken; never
+    /// replaces a file.
     pub(super) fn rename_new(&self, from: &str, folder: &Self, to: &str) -> io::Result<bool> {
         match self.rename_exclusive(from, folder, to) {
             Ok(()) => Ok(true),
             Err(Errno::EXIST) => Ok(false),
-            // The file system knows no exclusive rename: take the name with an empty file of our own, replace that.
+            // A file system without exclusive rename: claim the name with an empty file, and replace that.
             Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => match folder.create_file(to) {
                 Ok(_) => {
                     rustix::fs::renameat(&self.descriptor, from, &folder.descriptor, to)?;
@@ -142,7 +144,7 @@ impl Folder {
         }
     }
 
-    /// Gives the file `from` of this folder the name `to` in `folder`, where a file of ours may have it.
+    /// Moves the file `from` of this folder to the name `to` in `folder`, replacing an earlier file of this run.
     pub(super) fn rename_over(&self, from: &str, folder: &Self, to: &str) -> io::Result<()> {
         Ok(rustix::fs::renameat(
             &self.descriptor,
@@ -152,7 +154,7 @@ impl Folder {
         )?)
     }
 
-    /// True where there is anything of that name, be it a link to nowhere.
+    /// Returns true if anything has that name, even a dangling link.
     pub(super) fn exists(&self, name: &str) -> bool {
         rustix::fs::statat(&self.descriptor, name, AtFlags::SYMLINK_NOFOLLOW).is_ok()
     }
@@ -175,6 +177,7 @@ impl Folder {
         )?)
     }
 
+    /// Creates a folder that only its owner can read: extracted files may be secret.
     fn make(&self, name: &str) -> Result<(), Errno> {
         rustix::fs::mkdirat(&self.descriptor, name, Mode::RWXU)
     }
@@ -188,13 +191,14 @@ impl Folder {
         )
     }
 
-    /// `None` where the name is taken by what is no folder.
+    /// Wraps an opened folder; `None` if the name is taken by something else.
     fn opened(&self, result: Result<OwnedFd, Errno>, name: &str) -> io::Result<Option<Self>> {
         match result {
             Ok(descriptor) => Ok(Some(Self {
                 descriptor: Arc::new(descriptor),
                 path: format!("{}{name}/", self.path),
             })),
+            // LOOP is the answer of NOFOLLOW to a link.
             Err(Errno::NOTDIR | Errno::LOOP) => Ok(None),
             Err(error) => Err(error.into()),
         }

@@ -1,7 +1,6 @@
-//! The two lists at the top of the extraction folder: `manifest.json` and `SHA256SUMS`.
+//! Lists of the extracted files: `manifest.json` and `SHA256SUMS`.
 //!
-//! Entries are spooled to a temporary file as they come and put in order at the end, so that memory holds 40 bytes an
-//! entry, however many there are.
+//! Entries are spooled to a temporary file as they come and sorted at the end, so that memory holds 40 bytes per entry.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -16,37 +15,42 @@ use crate::model::record::{Address, Completeness, Decoded};
 use crate::model::wire_text::{decode, is_hostile};
 use crate::model::{Endpoint, Settled, StoreError, Stored, Timestamp};
 
-/// The lists of one run, while it lasts.
+/// Builder of the lists of one run.
 #[derive(Debug)]
 pub(super) struct Manifest {
     folder: Folder,
     spool: File,
-    /// What is not in the spool file yet.
+    /// Bytes that are not in the spool file yet.
     buffer: Vec<u8>,
-    /// Bytes given to the spool, those in `buffer` included.
+    /// Bytes spooled, those in `buffer` included.
     spooled: u64,
     entries: Vec<Place>,
-    /// What is now known to be another completeness, by session and transfer.
+    /// Corrected completeness by session and transfer.
     revised: BTreeMap<(u64, u64), Completeness>,
     assembled: Vec<Assembled>,
     parts_omitted: u64,
-    /// How often each path was saved; a path beyond the bound has no version.
+    /// Number of files saved per path. A path beyond the limit has no version.
     versions: HashMap<(Endpoint, Vec<u8>), u64>,
+    /// First failure to spool; `None` while all entries were spooled.
     failure: Option<io::Error>,
-    /// While the run goes on: the sums so far, and how many entries are in them.
+    /// `SHA256SUMS` in its final place; `None` before the first refresh.
     sums: Option<File>,
+    /// Entries in `sums`.
     summed: usize,
-    /// There is a manifest of this run in its place.
-    told: bool,
+    /// True once a manifest of this run is in its final place.
+    published: bool,
 }
 
-/// Where an entry lies in the spool, and its place in the order.
+/// Place of an entry in the spool and in the order of the lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Place {
-    /// Session, transfer, first frame; data without a command stands last.
+    /// Session, transfer, first frame. Data without a command is last.
     order: (u64, u64, u64),
+    /// Offset in the spool.
     at: u64,
+    /// Length of the manifest entry.
     json_bytes: u32,
+    /// Length of the lines for `SHA256SUMS` behind it.
     sum_bytes: u32,
 }
 
@@ -80,14 +84,14 @@ struct Entry<'a> {
     media_type: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     decoded: Option<&'a Decoded>,
-    /// Which file of its path it is, from 1 over the run.
+    /// Number of the file among those of its path, from 1 over the run.
     version: Option<u64>,
     start: Timestamp,
     end: Timestamp,
 }
 
 impl Manifest {
-    /// Spools to a file in `folder`.
+    /// Creates empty lists that are spooled to a file in `folder`.
     pub(super) fn new(folder: Folder) -> io::Result<Self> {
         let spool = folder.create_file(SPOOL)?;
         Ok(Self {
@@ -103,16 +107,16 @@ impl Manifest {
             failure: None,
             sums: None,
             summed: 0,
-            told: false,
+            published: false,
         })
     }
 
-    /// Entries so far.
+    /// Returns the number of entries.
     pub(super) const fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Takes one entry. A failure is remembered and told by [`finish`](Self::finish).
+    /// Adds an entry. A failure is returned by [`finish`](Self::finish).
     pub(super) fn add(&mut self, settled: &Settled<'_>, stored: &Result<Stored, StoreError>) {
         if self.failure.is_none()
             && let Err(error) = self.try_add(settled, stored)
@@ -121,19 +125,19 @@ impl Manifest {
         }
     }
 
-    /// Takes the entries of these sessions out again; gives the paths of their files.
+    /// Removes the entries of sessions that were filtered out, and returns the paths of their files.
     pub(super) fn withdraw(&mut self, sessions: &BTreeSet<u64>) -> io::Result<Vec<String>> {
         self.flush()?;
-        // Sums that are told already are told anew.
+        // Published sums may include them: the next refresh writes all of them anew.
         self.summed = 0;
-        let (gone, kept) = std::mem::take(&mut self.entries)
+        let (removed, kept) = std::mem::take(&mut self.entries)
             .into_iter()
             .partition(|place: &Place| sessions.contains(&place.order.0));
         self.entries = kept;
-        let gone: Vec<Place> = gone;
+        let removed: Vec<Place> = removed;
         let mut paths = Vec::new();
         let mut text = Vec::new();
-        for place in gone {
+        for place in removed {
             self.read(&mut text, place.at, place.json_bytes)?;
             let entry: serde_json::Value = serde_json::from_slice(&text)?;
             for saved in [&entry["saved_as"], &entry["decoded"]["saved_as"]] {
@@ -143,34 +147,34 @@ impl Manifest {
         Ok(paths)
     }
 
-    /// Files that were made of parts, and parts that were not looked at.
+    /// Adds the assembled files, and the number of parts omitted from assembly.
     pub(super) fn assembled(&mut self, assembled: Vec<Assembled>, parts_omitted: u64) {
         self.assembled = assembled;
         self.parts_omitted = parts_omitted;
     }
 
-    /// What a file was is known better than when it was saved.
+    /// Corrects the completeness of an entry.
     pub(super) fn revise(&mut self, session: u64, transfer: u64, completeness: Completeness) {
         if self.revised.len() < REVISED_MAX {
             self.revised.insert((session, transfer), completeness);
         }
     }
 
-    /// Writes both lists, in order of session and transfer, and puts them into `root`: whole, or not at all.
+    /// Writes both lists in order of session and transfer, and moves them into `root` when they are complete.
     pub(super) fn finish(mut self, root: &Folder) -> io::Result<()> {
         if let Some(error) = self.failure.take() {
             return Err(error);
         }
         self.flush()?;
         self.entries.sort_unstable();
-        // Left behind by an attempt that failed.
+        // An earlier attempt that failed may have left one.
         for name in [MANIFEST, SUMS] {
             let _ = self.folder.remove_file(name);
         }
         self.write_manifest()?;
         self.write_sums()?;
         for name in [SUMS, MANIFEST] {
-            if (name == SUMS && self.sums.is_some()) || (name == MANIFEST && self.told) {
+            if (name == SUMS && self.sums.is_some()) || (name == MANIFEST && self.published) {
                 self.folder.rename_over(name, root, name)?;
             } else if !self.folder.rename_new(name, root, name)? {
                 return Err(io::ErrorKind::AlreadyExists.into());
@@ -179,7 +183,7 @@ impl Manifest {
         Ok(())
     }
 
-    /// Brings the lists in `root` up to date while the run goes on.
+    /// Updates the lists in `root` during the run.
     pub(super) fn refresh(&mut self, root: &Folder) -> io::Result<()> {
         if let Some(error) = self.failure.take() {
             return Err(error);
@@ -188,7 +192,7 @@ impl Manifest {
         let sums = match self.sums.take() {
             Some(sums) if self.summed > 0 => sums,
             begun => {
-                // Left behind by an attempt that failed.
+                // An earlier attempt that failed may have left one.
                 let _ = self.folder.remove_file(SUMS);
                 let sums = self.folder.create_file(SUMS)?;
                 if begun.is_some() {
@@ -210,24 +214,25 @@ impl Manifest {
         let length = sums.metadata()?.len();
         let appended = sums.write_all_at(&lines, length);
         if appended.is_err() {
-            // Whole lines only; what cannot be taken back is written again at the end.
+            // Only whole lines stay. If the rest cannot be cut off, `finish` writes the file anew.
             let _ = sums.set_len(length);
         } else {
             self.summed = self.entries.len();
         }
         self.sums = Some(sums);
         appended?;
-        // Left behind by an attempt that failed.
+        // An earlier attempt that failed may have left one.
         let _ = self.folder.remove_file(MANIFEST);
+        // Sorted only for writing: `summed` counts entries in order of arrival.
         let in_order_of_arrival = self.entries.clone();
         self.entries.sort_unstable();
         let written = self.write_manifest();
         self.entries = in_order_of_arrival;
         written?;
-        if self.told {
+        if self.published {
             self.folder.rename_over(MANIFEST, root, MANIFEST)
         } else if self.folder.rename_new(MANIFEST, root, MANIFEST)? {
-            self.told = true;
+            self.published = true;
             Ok(())
         } else {
             Err(io::ErrorKind::AlreadyExists.into())
@@ -287,7 +292,7 @@ impl Manifest {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        // At its place: what a full disk took of it only in part is written again.
+        // At its offset: after a partial write to a full disk all of it is written again.
         let at = self.spooled.saturating_sub(self.buffer.len() as u64);
         self.spool.write_all_at(&self.buffer, at)?;
         self.buffer.clear();
@@ -396,7 +401,8 @@ fn entry<'a>(
     }
 }
 
-/// An entry with another completeness. No value can hold the quoted name of the field: in a string quotes are escaped.
+/// Returns an entry with another completeness.
+// No string can hold the quoted name of the field, since quotes in strings are escaped.
 fn with_completeness(json: &[u8], completeness: Completeness) -> io::Result<Vec<u8>> {
     let json = std::str::from_utf8(json).map_err(io::Error::other)?;
     let key = "\"completeness\":";
@@ -408,8 +414,8 @@ fn with_completeness(json: &[u8], completeness: Completeness) -> io::Result<Vec<
     Ok(format!("{before}{key}{value}{after}").into_bytes())
 }
 
-/// The digest of the saved file. A file with holes is saved with zeros in their place, which no digest of the bytes
-/// captured describes.
+/// Returns the digest of the saved file, or `None` for a file with gaps: zeros on disk, which the digest of the
+/// captured bytes does not include.
 fn digest_on_disk<'a>(settled: &Settled<'a>) -> Option<&'a str> {
     settled.sha256.filter(|_| {
         settled.missing_ranges.is_empty()
@@ -418,8 +424,8 @@ fn digest_on_disk<'a>(settled: &Settled<'a>) -> Option<&'a str> {
     })
 }
 
-/// A line as `sha256sum` writes it: names with a backslash or a line end are escaped, and the line then begins with a
-/// backslash.
+/// Returns a line as `sha256sum` writes it: names with a backslash or a line end are escaped, and the line then begins
+/// with a backslash.
 fn sum_line(digest: &str, name: &str) -> String {
     if name.contains(['\\', '\n', '\r']) {
         let name = name
@@ -432,7 +438,7 @@ fn sum_line(digest: &str, name: &str) -> String {
     }
 }
 
-/// Escapes what would change how a terminal shows the document. Such characters can only stand inside JSON strings.
+/// Appends JSON with hostile characters escaped. Serialized JSON has such characters only in strings.
 fn escape_into(out: &mut Vec<u8>, json: &str) {
     if !json.chars().any(is_hostile) {
         out.extend(json.as_bytes());
@@ -455,12 +461,13 @@ pub(super) const MANIFEST: &str = "manifest.json";
 pub(super) const SUMS: &str = "SHA256SUMS";
 /// Name of the temporary file; streams have numbers for names.
 pub(super) const SPOOL: &str = "spool";
+/// Bytes per write to the spool.
 const BUFFER: usize = 64 << 10;
-/// Files that may turn out to be something else after they were saved.
+/// Entries whose completeness can be corrected.
 const REVISED_MAX: usize = 100_000;
-/// Paths whose files are counted.
+/// Paths whose files are numbered.
 const VERSIONS_MAX: usize = 65_536;
-/// Files of longer paths are not counted.
+/// Bytes of the longest path whose files are numbered.
 const VERSION_PATH_MAX: usize = 1024;
 
 #[cfg(test)]
@@ -474,7 +481,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_shows_no_hostile_character() {
+    fn manifest_holds_no_hostile_character() {
         let mut out = Vec::new();
         escape_into(&mut out, "[\"a\u{202e}b\u{7f}\u{e0001}ü\"]");
         let text = String::from_utf8(out).expect("text");

@@ -1,29 +1,28 @@
-//! Transfer bytes become files.
+//! Extraction: the bytes of transfers become files.
 //!
-//! In come the bytes of data connections, and later what they were; out come files below one folder, with the names
-//! they had on the server as far as that is safe here.
+//! In: the bytes of data connections, and later the transfers that they belong to. Out: files below one directory, with
+//! the names they had on the server as far as these are safe locally.
 //!
 //! ```text
 //! write(id, offset, bytes) ──> FileWriter ──> DIR/.unfinished/<id>
-//! settle(id, what it was)  ──> safe_name ──> Folder ──> DIR/<server>_<port>/<session>/<remote path>
-//!                              (renamed: a name appears when the file is whole, never before)
+//! settle(id, Settled)      ──> safe_name ──> Folder ──> DIR/<server>_<port>/<session>/<remote path>
+//!                              (renamed: a name appears when the file is complete, never before)
 //! finish()                 ──> Manifest ──> DIR/manifest.json, DIR/SHA256SUMS
 //! ```
 //!
-//! What a reader of the folder can rely on:
+//! Guarantees to readers of the directory:
 //!
-//! - Nothing outside the folder is touched, whatever the remote names are and whatever links lie in it.
-//! - Nothing that was there before is changed. A second file of a name is `name~2`, of an incomplete one
-//!   `name~2.partial`; where a file and a folder want one name, the later is `name~2`.
-//! - A folder that an earlier run has used (it holds `manifest.json`, `SHA256SUMS`, or the `.unfinished` of a run that
-//!   was killed or is still at work) is not used again: this run takes `run-2`, `run-3` and so on in it. All paths
-//!   that a run tells are below its own folder, [`Extractor::folder`].
+//! - Nothing outside the directory is touched, whatever the remote names are and whatever links are in it.
+//! - Files that were there before are not changed. A second file of a name is `name~2`, an incomplete one
+//!   `name~2.partial`; if a file and a directory have the same name, the later one is `name~2`.
+//! - A directory that an earlier run has used (it has `manifest.json`, `SHA256SUMS`, or the `.unfinished` of a run that
+//!   was killed or is still running) is not used again: this run uses `run-2`, `run-3` and so on in it. All reported
+//!   paths are below the directory of the run, [`Extractor::folder`].
 //! - Missing bytes are holes in the file and read as zeros. Such a file is not in `SHA256SUMS`, because the digest of
 //!   its captured bytes is not the digest of the file.
-//! - Where MODE, STRU or TYPE make the bytes on the wire another file than they are, the file that they stand for lies
-//!   beside them as `<name>~decoded`. Parts that together are a whole file lie beside it as they came, and the whole
-//!   as `<name>~assembled`.
-//! - A transfer whose path and argument name nothing is saved as `unnamed`.
+//! - If MODE, STRU or TYPE make the file differ from the bytes on the wire, the decoded file is beside them as
+//!   `<name>~decoded`. If several transfers together are a whole file, it is beside them as `<name>~assembled`.
+//! - A transfer whose path and argument name no file is saved as `unnamed`.
 
 mod assembly;
 mod file_writer;
@@ -47,24 +46,25 @@ use self::safe_name::{PARTIAL, numbered, safe_part, safe_parts};
 use crate::model::record::{Completeness, Decoded};
 use crate::model::{ContentId, Settled, StoreError, Stored, TransferSink};
 
-/// Saves transfers as files below one folder.
+/// Sink that saves transfers as files below one directory.
 #[derive(Debug)]
 pub struct Extractor {
     path: PathBuf,
     root: Folder,
     writer: FileWriter,
-    /// `None` only once it is finished.
+    /// `None` after [`finish`](Self::finish).
     manifest: Option<Manifest>,
     unfinished: Folder,
-    /// The folder that the last file went to, by its wanted path.
+    /// Path and folder of the previous file; `None` before the first. Sessions save many files into one folder.
     last_folder: Option<(String, Folder)>,
-    /// How far the numbers of a name that came more than once have gone.
+    /// Latest number of each name that was used more than once.
+    // Without it, the thousandth file of a name would try 999 names.
     taken: HashMap<String, u64>,
     assembly: Assembly,
     finished: Finished,
 }
 
-/// What a run has saved.
+/// Result of a run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Finished {
     /// Files saved.
@@ -73,33 +73,33 @@ pub struct Finished {
     pub bytes: u64,
     /// Files that could not be saved.
     pub failures: u64,
-    /// The first of these, in words.
+    /// Message of the first failure; `None` without failures.
     pub first_failure: Option<String>,
 }
 
-/// Why nothing can be extracted, or its lists could not be written.
+/// Failure to extract files or to write their lists.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// The folder cannot be made or used.
+    /// The directory cannot be created or used.
     #[error("cannot extract to {}: {source}", path.display())]
     Folder {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
-    /// The files are there, their lists are not.
+    /// The lists of files could not be written; the files are complete.
     #[error("cannot write manifest.json and SHA256SUMS in {}: {source}", path.display())]
     Manifest {
-        /// The folder.
+        /// The directory.
         path: PathBuf,
-        /// What the system says.
+        /// Error of the system.
         source: io::Error,
     },
 }
 
 impl Extractor {
-    /// Prepares `folder`, which is made where there is none, with its parents.
+    /// Prepares `folder`, which is created with its parents if necessary.
     pub fn create(folder: &Path) -> Result<Self, Error> {
         Self::prepare(folder).map_err(|source| Error::Folder {
             path: folder.to_owned(),
@@ -107,13 +107,13 @@ impl Extractor {
         })
     }
 
-    /// The folder of this run: the one asked for, or `run-2` and so on in it.
+    /// Returns the directory of this run: the given one, or `run-2` and so on in it.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.path
     }
 
-    /// Removes what was saved of these sessions: they turned out not to be asked for.
+    /// Removes the files of sessions that were filtered out after their transfers had been saved.
     pub fn withdraw(&mut self, sessions: &BTreeSet<u64>) -> Result<(), Error> {
         let Some(manifest) = self.manifest.as_mut().filter(|_| !sessions.is_empty()) else {
             return Ok(());
@@ -129,7 +129,7 @@ impl Extractor {
         })
     }
 
-    /// Removes a file of this run, and the folders that it leaves empty.
+    /// Removes a file of this run, and the folders that become empty.
     fn remove(&mut self, path: &str) -> io::Result<()> {
         let parts: Vec<&str> = path.split('/').collect();
         let Some((name, parents)) = parts.split_last() else {
@@ -152,25 +152,25 @@ impl Extractor {
         Ok(())
     }
 
-    /// Transfers in the lists so far.
+    /// Returns the number of transfers in the lists.
     #[must_use]
     pub fn transfers(&self) -> usize {
         self.manifest.as_ref().map_or(0, Manifest::len)
     }
 
-    /// True while a stream that is not settled has bytes here.
+    /// Returns true if bytes of this content were written and it is not settled.
     #[must_use]
     pub fn holds(&self, id: ContentId) -> bool {
         self.writer.holds(id)
     }
 
-    /// True while no stream has bytes here that is not settled.
+    /// Returns true if all content that was written is settled.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.writer.is_idle()
     }
 
-    /// Brings the lists up to date while the run goes on: appends to `SHA256SUMS`, replaces `manifest.json` whole.
+    /// Updates the lists during the run: appends to `SHA256SUMS`, and replaces `manifest.json` as a whole.
     pub fn refresh(&mut self) -> Result<(), Error> {
         let Some(manifest) = &mut self.manifest else {
             return Ok(());
@@ -183,7 +183,8 @@ impl Extractor {
             })
     }
 
-    /// Writes `manifest.json` and `SHA256SUMS`, and tells what was saved. Streams that were never settled are dropped.
+    /// Assembles files, writes `manifest.json` and `SHA256SUMS`, and returns the result. Unsettled content is
+    /// discarded.
     pub fn finish(mut self) -> Result<Finished, Error> {
         let assembly = std::mem::take(&mut self.assembly);
         let root = self.root.clone();
@@ -241,7 +242,7 @@ impl Extractor {
         })
     }
 
-    /// Saves the bytes on the wire, or the decoded ones beside them.
+    /// Saves the bytes of the wire or, with `decoded`, the decoded file beside them.
     fn save(
         &mut self,
         id: ContentId,
@@ -253,7 +254,7 @@ impl Extractor {
             .writer
             .settle(id, length)
             .map_err(|reason| StoreError(format!("cannot save a file: {reason}")))?;
-        match self.name_it(&unfinished, settled, decoded) {
+        match self.move_into_place(&unfinished, settled, decoded) {
             Ok(saved_as) => Ok(Stored {
                 saved_as: Some(saved_as),
             }),
@@ -264,14 +265,14 @@ impl Extractor {
         }
     }
 
-    /// Moves a complete file to its own name.
-    fn name_it(
+    /// Moves a complete file to its final name, and returns its path.
+    fn move_into_place(
         &mut self,
         unfinished: &Unfinished,
         settled: &Settled<'_>,
         decoded: Option<&Decoded>,
     ) -> io::Result<String> {
-        let (folders, mut name) = place_of(settled);
+        let (folders, mut name) = path_of(settled);
         if decoded.is_some() {
             name.push_str(DECODED);
         }
@@ -290,6 +291,7 @@ impl Extractor {
                 .rename_new(&unfinished.name, &folder, &local)?
             {
                 if attempt > 1 {
+                    // Only a shortcut: forgetting the numbers costs some attempts.
                     if self.taken.len() >= TAKEN_MAX {
                         self.taken.clear();
                     }
@@ -301,7 +303,7 @@ impl Extractor {
         }
     }
 
-    /// Opens the folders of a file; those of the last one are at hand.
+    /// Opens the folder with these parts below the root.
     fn enter(&mut self, folders: &[String]) -> io::Result<Folder> {
         let wanted = folders.join("/");
         if let Some((last, folder)) = &self.last_folder
@@ -371,7 +373,7 @@ impl TransferSink for Extractor {
 }
 
 impl Drop for Extractor {
-    /// Leaves no temporary file behind. Best effort: there is nobody left to tell.
+    /// Removes temporary files. Best effort, since a destructor returns no error.
     fn drop(&mut self) {
         self.writer.discard_all();
         for name in [SPOOL, MANIFEST, SUMS] {
@@ -381,15 +383,15 @@ impl Drop for Extractor {
     }
 }
 
-/// Takes a folder for this run by making its `.unfinished`, which only one run can. `None` where another run has used
-/// it or is at work in it.
+/// Claims a folder for this run by creating its `.unfinished`, which only one run can. Returns `None` if another run
+/// has used it or is still running in it.
 fn claim(folder: &Folder) -> io::Result<Option<Folder>> {
     let unfinished = match folder.create(UNFINISHED) {
         Ok(unfinished) => unfinished,
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => return Ok(None),
         Err(error) => return Err(error),
     };
-    // Looked for only now: a run that has just finished put its lists there before it gave up the folder.
+    // Checked after the claim: a run that has just finished wrote its lists before it removed `.unfinished`.
     if folder.exists(MANIFEST) || folder.exists(SUMS) {
         folder.remove_folder(UNFINISHED)?;
         return Ok(None);
@@ -397,11 +399,12 @@ fn claim(folder: &Folder) -> io::Result<Option<Folder>> {
     Ok(Some(unfinished))
 }
 
-/// The folders and the name that a file should have below the root.
-fn place_of(settled: &Settled<'_>) -> (Vec<String>, String) {
+/// Returns the folders and the name that a file should have below the root.
+fn path_of(settled: &Settled<'_>) -> (Vec<String>, String) {
     let (Some(session), Some(_)) = (settled.session, settled.transfer) else {
         return (vec![UNMATCHED.into()], settled.first_frame.to_string());
     };
+    // Windows allows no colon in names.
     let address = settled.server.ip().to_string().replace(':', "-");
     let server = format!("{address}_{}", settled.server.port);
     let mut parts = vec![safe_part(server.as_bytes()), session.to_string()];
@@ -412,22 +415,22 @@ fn place_of(settled: &Settled<'_>) -> (Vec<String>, String) {
     (parts, name)
 }
 
-/// Line ends that are odd are no reason to take a text for a part of it.
+/// Returns true if only line ends were decoded. A problem there (a lone CR) does not mean that bytes are missing.
 fn only_text(decoded: &Decoded) -> bool {
     decoded.steps.iter().all(|step| step == "line-ends")
 }
 
-/// What stands behind the name of a decoded copy.
+/// Suffix of the name of a decoded file.
 const DECODED: &str = "~decoded";
-/// Holds files that are not settled; also tells other runs that this one is at work.
+/// Folder of unsettled content. Its existence also keeps other runs out.
 const UNFINISHED: &str = ".unfinished";
-/// Holds data without a command.
+/// Folder of data without a command.
 const UNMATCHED: &str = "unmatched";
-/// Name of a file that has none.
+/// Name of a file without a name.
 const UNNAMED: &str = "unnamed";
-/// Runs in one folder.
+/// Runs in one directory.
 const RUNS_MAX: u32 = 100_000;
-/// Names of which the next number is remembered.
+/// Names whose latest number is kept.
 const TAKEN_MAX: usize = 10_000;
 
 #[cfg(test)]

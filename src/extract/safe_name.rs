@@ -1,8 +1,8 @@
-//! Remote paths as names that are safe on any local disk.
+//! Remote paths as names that are safe on any local file system.
 //!
-//! Every byte of a remote path is the choice of a stranger. What comes out of here has no part that climbs (`..`), hides
-//! its kind (bidirectional controls), names a device, or is longer than file systems take; and two parts that differ
-//! come out different, save for a cut one whose SHA-256 tells it.
+//! Every byte of a remote path may be chosen by an attacker. Safe names have no component that leads upwards (`..`),
+//! hides its file type (bidirectional controls), names a device, or is longer than file systems allow. Different
+//! components have different safe names; cut ones are distinguished by a digest.
 
 use std::fmt::Write as _;
 
@@ -11,11 +11,11 @@ use sha2::{Digest, Sha256};
 use crate::model::hex;
 use crate::model::wire_text::is_hostile;
 
-/// The parts of a remote path as safe local names, folders first; empty only where the path names nothing.
+/// Splits a remote path into safe local names, folders first. Empty only if the path names nothing.
 ///
-/// `/` separates; empty and `.` parts vanish. A path of more than [`PARTS_MAX`] parts, or whose names together are
-/// longer than [`PATH_MAX`] bytes, keeps its beginning and its last part; what stood between becomes one part, `~` and
-/// 16 hex digits of the SHA-256 of the whole remote path, so that any tool can still open the file.
+/// `/` separates; empty and `.` components are dropped. A path of more than [`PARTS_MAX`] components, or of more than
+/// [`PATH_MAX`] bytes, keeps its beginning and its last component; one component replaces the others: `~` and 16 hex
+/// digits of the SHA-256 of the whole remote path. Any tool can then still open the file.
 pub(super) fn safe_parts(path: &[u8]) -> Vec<String> {
     let mut parts: Vec<String> = path
         .split(|byte| *byte == b'/')
@@ -42,7 +42,7 @@ pub(super) fn safe_parts(path: &[u8]) -> Vec<String> {
     parts
 }
 
-/// One part of a path as a safe local name; never empty for a part that is not.
+/// Converts one component of a path to a safe local name, which is empty only for an empty component.
 pub(super) fn safe_part(part: &[u8]) -> String {
     if part == b".." {
         return "%2E%2E".into();
@@ -62,7 +62,7 @@ pub(super) fn safe_part(part: &[u8]) -> String {
     format!("{}~{}", &name[..cut], short_digest(part))
 }
 
-/// The name to try as number `attempt`: the name itself, then with `~2`, `~3` and so on before `suffix`.
+/// Returns the name to try as number `attempt`: the name itself, then with `~2`, `~3` and so on before `suffix`.
 pub(super) fn numbered(name: &str, attempt: u64, suffix: &str) -> String {
     if attempt <= 1 {
         format!("{name}{suffix}")
@@ -77,6 +77,7 @@ fn encode(part: &[u8]) -> String {
     let device = is_device(part);
     for chunk in part.utf8_chunks() {
         for character in chunk.valid().chars() {
+            // Windows strips trailing dots and spaces from names, so that two names would be one.
             let last = position + character.len_utf8() == part.len();
             let escape = is_hostile(character)
                 || RESERVED.contains(character)
@@ -98,12 +99,12 @@ fn encode(part: &[u8]) -> String {
 
 fn escape_bytes(name: &mut String, bytes: &[u8]) {
     for byte in bytes {
-        // Writing to a String cannot fail.
+        // Writing to a `String` cannot fail.
         let _ = write!(name, "%{byte:02X}");
     }
 }
 
-/// True where Windows would open a device: the name up to the first dot decides, whatever its case.
+/// Returns true if Windows would open a device: the name up to the first dot decides, in any case.
 fn is_device(part: &[u8]) -> bool {
     let stem = part.split(|byte| *byte == b'.').next().unwrap_or_default();
     let stem = stem.trim_ascii_end();
@@ -117,27 +118,28 @@ fn is_device(part: &[u8]) -> bool {
         return false;
     };
     let numbered = kind.eq_ignore_ascii_case(b"com") || kind.eq_ignore_ascii_case(b"lpt");
-    // Windows takes the superscript digits for their plain ones.
+    // Windows treats the superscript digits ¹, ² and ³ as plain ones.
     numbered && (matches!(number, [b'0'..=b'9']) || matches!(number, [0xc2, 0xb9 | 0xb2 | 0xb3]))
 }
 
-/// 16 hex digits of the SHA-256 of `bytes`.
+/// Returns 16 hex digits of the SHA-256 of `bytes`.
 fn short_digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes)[..8])
 }
 
-/// Ends the name of a file that is not whole.
+/// Suffix of the name of an incomplete file.
 pub(super) const PARTIAL: &str = ".partial";
-/// A longer part is cut.
+/// Bytes of the longest component. File systems allow 255; suffixes need some.
 const PART_MAX: usize = 200;
-/// Bytes that are left of a part that is cut, before its digest.
+/// Bytes kept of a longer component, before its digest.
 const CUT_TO: usize = 160;
-/// Bytes of the names of a path, a separator each.
+/// Bytes of the longest path, with one separator per component. Linux allows 4096 with the directory before it.
 const PATH_MAX: usize = 2048;
-/// Parts of a path.
+/// Components of the deepest path.
 const PARTS_MAX: usize = 128;
-/// `%` because it begins an escape, the others because Windows or a shell gives them a meaning.
+/// Characters that are escaped: `%` since it begins an escape, the others since Windows or a shell interprets them.
 const RESERVED: &str = "%\\<>:\"|?*";
+/// Names of devices on Windows, besides COM and LPT with a digit.
 const DEVICES: [&[u8]; 6] = [b"con", b"prn", b"aux", b"nul", b"conin$", b"conout$"];
 
 #[cfg(test)]
@@ -151,14 +153,14 @@ mod tests {
     }
 
     #[test]
-    fn plain_paths_stay_as_they_are() {
+    fn plain_paths_are_unchanged() {
         assert_eq!(parts(b"/pub/readme.txt"), "pub/readme.txt");
         assert_eq!(parts("/Grüße/日本.txt".as_bytes()), "Grüße/日本.txt");
         assert_eq!(parts(b"-rf ~ $(x) 'q'"), "-rf ~ $(x) 'q'");
     }
 
     #[test]
-    fn nothing_climbs_out() {
+    fn parent_components_are_escaped() {
         assert_eq!(parts(b"../../etc/passwd"), "%2E%2E/%2E%2E/etc/passwd");
         assert_eq!(parts(b"//a/./b//"), "a/b");
         assert_eq!(parts(b"..\\..\\boot.ini"), "..%5C..%5Cboot.ini");
@@ -168,13 +170,13 @@ mod tests {
     }
 
     #[test]
-    fn trailing_dots_and_spaces_survive_windows() {
+    fn trailing_dots_and_spaces_are_escaped() {
         assert_eq!(parts(b"..."), "..%2E");
         assert_eq!(parts(b"a. /b "), "a.%20/b%20");
     }
 
     #[test]
-    fn device_names_lose_their_meaning() {
+    fn device_names_are_escaped() {
         assert_eq!(parts(b"CON"), "%43ON");
         assert_eq!(parts(b"nul.txt"), "%6Eul.txt");
         assert_eq!(parts(b"Com1 .log"), "%43om1 .log");
@@ -183,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_escaped() {
+    fn invisible_characters_are_escaped() {
         assert_eq!(
             parts("invoice\u{202e}fdp.exe".as_bytes()),
             "invoice%E2%80%AEfdp.exe"
@@ -195,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn a_remote_partial_is_told_from_ours() {
+    fn remote_name_that_ends_in_partial_is_escaped() {
         assert_eq!(parts(b"x.partial"), "x%2Epartial");
         assert_eq!(parts(b".partial"), "%2Epartial");
         assert_eq!(parts(b"x.partial.gz"), "x.partial.gz");
@@ -216,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn the_cut_never_halves_an_escape_or_a_character() {
+    fn cut_never_splits_an_escape_or_a_character() {
         for lead in 0..6 {
             let mut escaped = vec![b'x'; 156 + lead];
             escaped.extend([b':'; 100]);
@@ -231,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_too_deep_or_too_long_to_open_is_shortened() {
+    fn path_too_deep_or_too_long_to_open_is_shortened() {
         let deep = [b"d/".repeat(30_000), b"end".to_vec()].concat();
         let short = safe_parts(&deep);
         assert_eq!(short.len(), PARTS_MAX);

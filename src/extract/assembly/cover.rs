@@ -1,4 +1,4 @@
-//! Which part of a file gives which of its bytes, and whether all parts together are the whole.
+//! Coverage: which part supplies which bytes of a file, and whether all parts together are the whole.
 
 use std::collections::BTreeMap;
 
@@ -10,35 +10,37 @@ pub(super) struct Part {
     pub(super) session: u64,
     pub(super) transfer: u64,
     pub(super) saved_as: String,
-    /// Where in the server's file its first byte belongs.
+    /// Offset of its first byte in the server's file.
     pub(super) offset: u64,
-    /// Bytes of the saved file, holes included.
+    /// Bytes of the saved file, gaps included.
     pub(super) length: u64,
+    /// Gaps as half-open ranges of its bytes.
     pub(super) holes: Vec<[u64; 2]>,
-    /// Its end is the end of the file.
+    /// True if its end is the end of the file.
     pub(super) ends: bool,
-    /// The size that the server told for the whole file.
-    pub(super) told_size: Option<u64>,
-    /// It goes on where another ended, or begins behind the first byte.
-    pub(super) goes_on: bool,
-    /// Its path is known, and not only the name that was asked for.
+    /// Size that the server stated for the whole file; `None` if it stated none.
+    pub(super) stated_size: Option<u64>,
+    /// True if it was appended, or begins behind the first byte.
+    pub(super) continues: bool,
+    /// True if its path is known, and not only the argument of the command.
     pub(super) placed: bool,
 }
 
-/// Bytes that one part gives.
+/// Bytes that one part supplies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(super) struct Piece {
     pub(super) session: u64,
     pub(super) transfer: u64,
     pub(super) saved_as: String,
-    /// In the assembled file.
+    /// Offset of the first byte in the assembled file.
     pub(super) from: u64,
+    /// Offset behind the last byte.
     pub(super) to: u64,
-    /// Where `from` is in the part.
+    /// Offset of the first byte in the part.
     pub(super) from_in_part: u64,
 }
 
-/// Where the bytes of parts without a hole between them end.
+/// Returns the end of the parts, or `None` if one of them has a gap.
 pub(super) fn end_of(parts: &[Part]) -> Option<u64> {
     let end = parts
         .iter()
@@ -48,15 +50,16 @@ pub(super) fn end_of(parts: &[Part]) -> Option<u64> {
     whole.then_some(end)
 }
 
-/// The size of the file that parts cover from its first byte to its last.
+/// Returns the size of the file that the parts cover from its first byte to its last, or `None` if they do not.
 pub(super) fn coverable(parts: &[Part]) -> Option<u64> {
-    if parts.len() < 2 || !parts.iter().any(|part| part.goes_on) {
+    if parts.len() < 2 || !parts.iter().any(|part| part.continues) {
         return None;
     }
-    let told = parts.iter().rev().find_map(|part| part.told_size);
+    // The latest statement counts: the file may have grown between transfers.
+    let stated = parts.iter().rev().find_map(|part| part.stated_size);
     let agreed = parts
         .iter()
-        .all(|part| part.told_size.is_none_or(|size| Some(size) == told));
+        .all(|part| part.stated_size.is_none_or(|size| Some(size) == stated));
     if !agreed && parts.iter().any(|part| !part.placed) {
         return None;
     }
@@ -65,7 +68,7 @@ pub(super) fn coverable(parts: &[Part]) -> Option<u64> {
         .filter(|part| part.ends)
         .filter_map(|part| part.offset.checked_add(part.length))
         .max();
-    let size = told.or(ended)?;
+    let size = stated.or(ended)?;
     let pieces = pieces(parts, size);
     let mut at = 0;
     for piece in &pieces {
@@ -86,24 +89,24 @@ fn first_of(pieces: &[Piece]) -> (u64, u64) {
         .map_or((0, 0), |piece| (piece.session, piece.transfer))
 }
 
-/// Which part gives which bytes: the earliest that has them.
+/// Divides `size` bytes among the parts: the earliest part that has a byte supplies it.
 pub(super) fn pieces(parts: &[Part], size: u64) -> Vec<Piece> {
-    // Ranges that are taken, by their beginning.
-    let mut taken: BTreeMap<u64, (u64, Piece)> = BTreeMap::new();
+    // Assigned ranges by their beginning.
+    let mut assigned: BTreeMap<u64, (u64, Piece)> = BTreeMap::new();
     for part in parts {
         for [from, to] in captured(part) {
             let to = to.min(size);
             let mut at = from;
             while at < to {
-                // What is taken at this place or next behind it.
-                let here = taken.range(..=at).next_back().map(|(_, (end, _))| *end);
+                // The range that covers this byte, or else begins next.
+                let here = assigned.range(..=at).next_back().map(|(_, (end, _))| *end);
                 if let Some(end) = here.filter(|end| *end > at) {
                     at = end;
                     continue;
                 }
-                let next = taken.range(at..).next().map_or(to, |(begin, _)| *begin);
+                let next = assigned.range(at..).next().map_or(to, |(begin, _)| *begin);
                 let until = next.min(to);
-                taken.insert(
+                assigned.insert(
                     at,
                     (
                         until,
@@ -121,10 +124,10 @@ pub(super) fn pieces(parts: &[Part], size: u64) -> Vec<Piece> {
             }
         }
     }
-    taken.into_values().map(|(_, piece)| piece).collect()
+    assigned.into_values().map(|(_, piece)| piece).collect()
 }
 
-/// The ranges of the server's file that a part has.
+/// Returns the ranges of the server's file that a part holds.
 pub(super) fn captured(part: &Part) -> Vec<[u64; 2]> {
     let mut ranges = Vec::new();
     let mut at = 0;
@@ -154,8 +157,8 @@ mod tests {
             length,
             holes: Vec::new(),
             ends: false,
-            told_size: None,
-            goes_on: offset > 0,
+            stated_size: None,
+            continues: offset > 0,
             placed: true,
         }
     }
@@ -168,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_earlier_part_gives_the_bytes_and_holes_give_none() {
+    fn earlier_part_supplies_the_bytes_and_gaps_supply_none() {
         let mut first = part(1, 0, 60);
         first.holes = vec![[20, 30]];
         let parts = [first, part(2, 10, 90)];
@@ -185,18 +188,18 @@ mod tests {
 
     #[test]
     fn only_parts_that_cover_the_whole_file_are_assembled() {
-        let told = |parts: [Part; 2]| {
+        let stated = |parts: [Part; 2]| {
             parts.map(|part| Part {
-                told_size: Some(100),
+                stated_size: Some(100),
                 ..part
             })
         };
         assert_eq!(
-            coverable(&told([part(1, 0, 60), part(2, 60, 40)])),
+            coverable(&stated([part(1, 0, 60), part(2, 60, 40)])),
             Some(100)
         );
-        assert_eq!(coverable(&told([part(1, 0, 60), part(2, 61, 39)])), None);
-        assert_eq!(coverable(&told([part(1, 0, 60), part(2, 60, 30)])), None);
+        assert_eq!(coverable(&stated([part(1, 0, 60), part(2, 61, 39)])), None);
+        assert_eq!(coverable(&stated([part(1, 0, 60), part(2, 60, 30)])), None);
         assert_eq!(coverable(&[part(1, 0, 60), part(2, 60, 40)]), None);
         let ends = [
             part(1, 0, 60),
@@ -206,11 +209,11 @@ mod tests {
             },
         ];
         assert_eq!(coverable(&ends), Some(100));
-        assert_eq!(coverable(&told([part(1, 0, 100), part(2, 0, 100)])), None);
+        assert_eq!(coverable(&stated([part(1, 0, 100), part(2, 0, 100)])), None);
     }
 
     #[test]
-    fn offsets_at_the_end_of_numbers_do_no_harm() {
+    fn offsets_near_the_maximum_do_not_overflow() {
         let parts = [part(1, 0, 10), part(2, u64::MAX - 3, 10)];
         assert_eq!(coverable(&parts), None);
         assert_eq!(map(&parts, u64::MAX), [(1, 0, 10, 0)]);

@@ -1,9 +1,7 @@
-//! What users see of extraction, on a real file system.
-
-mod trouble;
+//! Extraction as users see it, on a real file system.
 
 use std::fs;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::process::Command;
 
 use sha2::{Digest, Sha256};
@@ -89,7 +87,7 @@ fn settled(transfer: u64, path: &[u8], bytes: u64) -> Settled<'_> {
     }
 }
 
-/// Saves one whole file and tells where it went.
+/// Saves one complete file and returns its path.
 fn save(extractor: &mut Extractor, id: u64, path: &[u8], content: &[u8]) -> String {
     let digest = hex(content);
     extractor.write(ContentId(id), 0, content);
@@ -105,7 +103,7 @@ fn save(extractor: &mut Extractor, id: u64, path: &[u8], content: &[u8]) -> Stri
 }
 
 #[test]
-fn a_file_keeps_its_bytes_and_its_path() {
+fn file_keeps_its_bytes_and_path() {
     let scratch = Scratch::new("plain");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     let content: Vec<u8> = (0..300_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -143,7 +141,7 @@ fn a_file_keeps_its_bytes_and_its_path() {
 }
 
 #[test]
-fn a_name_appears_only_when_the_file_is_whole() {
+fn name_appears_only_when_the_file_is_complete() {
     let scratch = Scratch::new("whole");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     extractor.write(ContentId(1), 0, &vec![7; 200_000]);
@@ -155,7 +153,7 @@ fn a_name_appears_only_when_the_file_is_whole() {
 }
 
 #[test]
-fn sha256sum_agrees_with_every_line() {
+fn sha256sum_accepts_every_line() {
     let scratch = Scratch::new("sums");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     let names: [&[u8]; 8] = [
@@ -177,16 +175,19 @@ fn sha256sum_agrees_with_every_line() {
         .current_dir(&scratch.0)
         .output()
         .expect("coreutils");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}");
+    let output_text = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{output_text}");
     assert_eq!(
-        told.lines().filter(|line| line.ends_with(": OK")).count(),
+        output_text
+            .lines()
+            .filter(|line| line.ends_with(": OK"))
+            .count(),
         8
     );
 }
 
 #[test]
-fn holes_read_as_zeros_and_have_no_sum() {
+fn file_with_gaps_reads_as_zeros_and_has_no_sum() {
     let scratch = Scratch::new("holes");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     extractor.write(ContentId(1), 0, b"head");
@@ -218,7 +219,7 @@ fn holes_read_as_zeros_and_have_no_sum() {
 }
 
 #[test]
-fn an_empty_file_is_a_file() {
+fn empty_file_is_saved() {
     let scratch = Scratch::new("empty");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     extractor
@@ -229,7 +230,7 @@ fn an_empty_file_is_a_file() {
 }
 
 #[test]
-fn what_is_discarded_leaves_nothing() {
+fn discarded_content_leaves_no_file() {
     let scratch = Scratch::new("discarded");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     extractor.write(ContentId(1), 0, b"a listing");
@@ -249,7 +250,7 @@ fn what_is_discarded_leaves_nothing() {
 }
 
 #[test]
-fn the_later_of_two_equal_names_gets_a_number() {
+fn later_file_of_the_same_name_gets_a_number() {
     let scratch = Scratch::new("twice");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     let names: Vec<String> = (1..=4)
@@ -286,7 +287,7 @@ fn the_later_of_two_equal_names_gets_a_number() {
 }
 
 #[test]
-fn a_file_and_a_folder_can_want_one_name() {
+fn file_and_folder_of_one_name_are_both_saved() {
     let scratch = Scratch::new("clash");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     assert_eq!(save(&mut extractor, 1, b"a", b"1"), "192.0.2.1_21/1/a");
@@ -307,7 +308,7 @@ fn a_file_and_a_folder_can_want_one_name() {
 }
 
 #[test]
-fn the_manifest_tells_exact_names_in_order() {
+fn manifest_lists_exact_names_in_order() {
     let scratch = Scratch::new("manifest");
     let mut extractor = Extractor::create(&scratch.0).expect("a folder");
     extractor.write(ContentId(7), 0, b"data");
@@ -358,4 +359,148 @@ fn the_manifest_tells_exact_names_in_order() {
     assert_eq!(entries[0]["completeness"], "complete");
     assert_eq!(entries[3]["session"], serde_json::Value::Null);
     assert_eq!(entries[3]["verb"], serde_json::Value::Null);
+}
+
+#[test]
+fn planted_links_are_not_followed() {
+    let outside = Scratch::new("outside");
+    fs::create_dir_all(&outside.0).expect("a folder");
+    fs::write(outside.0.join("target"), b"precious").expect("a file");
+    let scratch = Scratch::new("links");
+    fs::create_dir_all(scratch.0.join("192.0.2.1_21/1/sub")).expect("a folder");
+    symlink(&outside.0, scratch.0.join("192.0.2.1_21/1/away")).expect("a link");
+    symlink(&outside.0, scratch.0.join("unmatched")).expect("a link");
+    symlink(
+        outside.0.join("target"),
+        scratch.0.join("192.0.2.1_21/1/target"),
+    )
+    .expect("a link");
+    symlink("/nowhere/at/all", scratch.0.join("192.0.2.1_21/1/sub/x")).expect("a link");
+
+    let mut extractor = Extractor::create(&scratch.0).expect("a folder");
+    assert_eq!(
+        save(&mut extractor, 1, b"/away/target", b"new"),
+        "192.0.2.1_21/1/away~2/target"
+    );
+    assert_eq!(
+        save(&mut extractor, 2, b"/target", b"new"),
+        "192.0.2.1_21/1/target~2"
+    );
+    assert_eq!(
+        save(&mut extractor, 3, b"/sub/x", b"new"),
+        "192.0.2.1_21/1/sub/x~2"
+    );
+    extractor.write(ContentId(4), 0, b"data");
+    let unclaimed = Settled {
+        session: None,
+        transfer: None,
+        ..settled(4, b"", 4)
+    };
+    let stored = extractor.settle(ContentId(4), &unclaimed).expect("saved");
+    assert_eq!(stored.saved_as.as_deref(), Some("unmatched~2/44"));
+    extractor.finish().expect("finished");
+    assert_eq!(outside.top(), ["target"]);
+    assert_eq!(outside.read("target"), b"precious");
+}
+
+#[test]
+fn files_of_an_earlier_run_are_not_touched() {
+    let scratch = Scratch::new("runs");
+    let mut first = Extractor::create(&scratch.0).expect("a folder");
+    assert_eq!(first.folder(), scratch.0);
+    let beside = Extractor::create(&scratch.0).expect("a folder");
+    assert_eq!(beside.folder(), scratch.0.join("run-2"));
+    save(&mut first, 1, b"x", b"first");
+    first.finish().expect("finished");
+    beside.finish().expect("finished");
+    let before = scratch.read("manifest.json");
+
+    let mut second = Extractor::create(&scratch.0).expect("a folder");
+    assert_eq!(second.folder(), scratch.0.join("run-3"));
+    assert_eq!(save(&mut second, 1, b"x", b"second"), "192.0.2.1_21/1/x");
+    second.finish().expect("finished");
+    assert_eq!(scratch.read("manifest.json"), before);
+    assert_eq!(scratch.read("192.0.2.1_21/1/x"), b"first");
+    assert_eq!(scratch.read("run-3/192.0.2.1_21/1/x"), b"second");
+    let sums = String::from_utf8(scratch.read("run-3/SHA256SUMS")).expect("text");
+    assert!(sums.ends_with("  192.0.2.1_21/1/x\n"), "{sums}");
+    assert_eq!(
+        scratch.top(),
+        [
+            "192.0.2.1_21",
+            "SHA256SUMS",
+            "manifest.json",
+            "run-2",
+            "run-3"
+        ]
+    );
+}
+
+#[test]
+fn thousands_of_streams_share_few_descriptors() {
+    let scratch = Scratch::new("many");
+    let mut extractor = Extractor::create(&scratch.0).expect("a folder");
+    let streams = 3_000;
+    for round in 0..3_u64 {
+        for id in 0..streams {
+            extractor.write(
+                ContentId(id),
+                round * 1000,
+                &[u8::try_from(id % 251).expect("small"); 1000],
+            );
+        }
+    }
+    let open = fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    assert!(open < 1000, "{open} descriptors");
+    for id in 0..streams {
+        extractor
+            .settle(
+                ContentId(id),
+                &settled(id + 1, format!("d{}/f{id}", id % 7).as_bytes(), 3000),
+            )
+            .expect("saved");
+    }
+    let finished = extractor.finish().expect("finished");
+    assert_eq!(finished.files, streams);
+    for id in [0, 1, 250, 2_999] {
+        let content = scratch.read(&format!("192.0.2.1_21/1/d{}/f{id}", id % 7));
+        assert_eq!(content, vec![u8::try_from(id % 251).expect("small"); 3000]);
+    }
+    assert_eq!(
+        scratch.top(),
+        ["192.0.2.1_21", "SHA256SUMS", "manifest.json"]
+    );
+}
+
+#[test]
+fn file_that_cannot_be_written_is_reported_and_others_are_saved() {
+    let scratch = Scratch::new("failure");
+    let mut extractor = Extractor::create(&scratch.0).expect("a folder");
+    // No file system takes an offset beyond 2^63.
+    extractor.write(ContentId(1), u64::MAX - 10, &[0; 8]);
+    let refused = extractor.settle(ContentId(1), &settled(1, b"huge", u64::MAX));
+    assert!(refused.is_err());
+    assert_eq!(save(&mut extractor, 2, b"ok", b"fine"), "192.0.2.1_21/1/ok");
+    let finished = extractor.finish().expect("finished");
+    assert_eq!((finished.files, finished.failures), (1, 1));
+    assert!(finished.first_failure.is_some());
+    let manifest = scratch.manifest();
+    assert_eq!(
+        manifest["transfers"][0]["saved_as"],
+        serde_json::Value::Null
+    );
+    assert!(manifest["transfers"][0]["error"].is_string());
+    assert_eq!(
+        scratch.top(),
+        ["192.0.2.1_21", "SHA256SUMS", "manifest.json"]
+    );
+}
+
+#[test]
+fn unusable_directory_is_an_error_that_names_it() {
+    let scratch = Scratch::new("nofolder");
+    fs::write(&scratch.0, b"a file").expect("a file");
+    let error = Extractor::create(&scratch.0).expect_err("no folder");
+    assert!(error.to_string().contains("nofolder"), "{error}");
+    let _ = fs::remove_file(&scratch.0);
 }
