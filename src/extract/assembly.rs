@@ -116,9 +116,11 @@ impl Assembly {
             continues: appends || offset > 0,
             placed: settled.path.is_some(),
         };
+        // A download from the first byte that broke off is a part of the same version; an upload replaces the file.
         let begins = offset == 0 && !appends && (whole || settled.verb != "RETR");
         if begins || versions.is_empty() {
             if versions.len() >= VERSIONS {
+                // The oldest versions are the least likely to be continued.
                 versions.remove(0);
             }
             versions.push(Vec::new());
@@ -249,6 +251,7 @@ fn conflicts(
                 let length = usize::try_from(left).map_or(BUFFER, |left| left.min(BUFFER));
                 file.read_exact_at(&mut ours[..length], at)?;
                 sources.read(&part.saved_as, &mut theirs[..length], at - part.offset)?;
+                // Nearly always equal: bytes are compared one by one only in blocks that differ.
                 if ours[..length] != theirs[..length] {
                     for (index, (a, b)) in (at..).zip(ours.iter().zip(&theirs).take(length)) {
                         if a == b {

@@ -23,6 +23,7 @@ use crate::model::ContentId;
 #[derive(Debug)]
 pub(super) struct FileWriter {
     folder: Folder,
+    // Ids are our own numbers, so that the hash needs no protection against chosen keys.
     streams: HashMap<ContentId, Stream, FixedState>,
     /// Ids of the streams with a buffer or a descriptor.
     active: Vec<ContentId>,

@@ -173,6 +173,7 @@ impl Manifest {
         }
         self.write_manifest()?;
         self.write_sums()?;
+        // The manifest last: its existence means that the run is complete.
         for name in [SUMS, MANIFEST] {
             if (name == SUMS && self.sums.is_some()) || (name == MANIFEST && self.published) {
                 self.folder.rename_over(name, root, name)?;
@@ -282,6 +283,7 @@ impl Manifest {
     }
 
     fn version_of(&mut self, settled: &Settled<'_>) -> Option<u64> {
+        // Without a path two files of one name may be different files.
         let key = (settled.server, settled.path?.to_vec());
         if let Some(version) = self.versions.get_mut(&key) {
             *version += 1;

@@ -145,6 +145,7 @@ impl Extractor {
         }
         self.finished.files = self.finished.files.saturating_sub(1);
         for (folder, part) in folders.iter().zip(parents).rev() {
+            // Not empty: it holds files of other sessions.
             if folder.remove_folder(part).is_err() {
                 break;
             }
@@ -207,6 +208,7 @@ impl Extractor {
     fn prepare(folder: &Path) -> io::Result<Self> {
         DirBuilder::new()
             .recursive(true)
+            // Transferred files may be secret: only the owner reads them.
             .mode(0o700)
             .create(folder)?;
         let top = Folder::root(folder)?;

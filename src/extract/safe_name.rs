@@ -44,6 +44,7 @@ pub(super) fn safe_parts(path: &[u8]) -> Vec<String> {
 
 /// Converts one component of a path to a safe local name, which is empty only for an empty component.
 pub(super) fn safe_part(part: &[u8]) -> String {
+    // `.` was dropped before; `..` is escaped and not resolved, so that the path stays recognizable.
     if part == b".." {
         return "%2E%2E".into();
     }

@@ -187,6 +187,7 @@ impl FlowKey {
 
     /// Returns the direction in which `sender` sends, or `None` if it is neither end point.
     #[must_use]
+    // `Up` wins if both end points are equal: a host that connects to itself from the same port (simultaneous open).
     pub fn direction_from(&self, sender: Endpoint) -> Option<Direction> {
         if sender == self.low {
             Some(Direction::Up)

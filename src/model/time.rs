@@ -31,6 +31,7 @@ impl Timestamp {
     /// Creates a time from seconds since 1970 and nanoseconds within the second; saturates.
     #[must_use]
     pub fn from_parts(seconds: u64, nanos: u64) -> Self {
+        // A pcap record may claim any number of microseconds: they carry over into the seconds.
         let total = u128::from(seconds) * 1_000_000_000 + u128::from(nanos);
         Self(i64::try_from(total).unwrap_or(i64::MAX))
     }
@@ -99,6 +100,7 @@ impl Timestamp {
         let (seconds, fraction) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
         let (days, second) = (seconds / 86_400, seconds % 86_400);
         // Days since 0000-03-01. Years that begin in March have their leap day last, where it shifts no month.
+        // 719,468 days lie between that date and 1970-01-01; an era of 400 years always has 146,097.
         let days = days + 719_468;
         let (era, day) = (days / 146_097, days % 146_097);
         let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;

@@ -25,6 +25,7 @@ pub trait TransferSink {
     fn discard(&mut self, id: ContentId);
 
     /// Ends the decoded content of the transfer that is settled next; `settled` describes the bytes on the wire.
+    // Before `settle`, so that `Settled::decoded` already names the saved file.
     fn settle_decoded(
         &mut self,
         id: ContentId,

@@ -43,6 +43,7 @@ impl ReportBuilder {
         self.warn_of_limits();
         let several = captures.len() > 1;
         let mut sessions = self.sessions.items;
+        // Sessions arrive in the order in which they end.
         sessions.sort_by_key(|session| session.id);
         let mut unmatched_data = self.unmatched_data.items;
         unmatched_data.sort_by_key(|data| data.connection.first_frame);
@@ -83,6 +84,7 @@ impl ReportBuilder {
             .and_then(|&place| self.warnings.items.get_mut(place))
         {
             known.count = known.count.saturating_add(warning.count);
+            // An earlier occurrence may have had no frame.
             known.frame = known.frame.or(warning.frame);
             return;
         }

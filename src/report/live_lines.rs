@@ -57,6 +57,7 @@ impl LiveLines {
             self.ends.insert(id, session_ends(*client, server));
         }
         let content = content(event)?;
+        // A session that began before the limit evicted it has a line without end points.
         let known = event.session.and_then(|id| self.ends.get(&id)).cloned();
         let ends = content.ends.or(known).unwrap_or_default();
         if let (Some(id), EventKind::SessionEnd(_)) = (event.session, &event.kind) {
@@ -72,6 +73,7 @@ impl LiveLines {
             .map_or_else(String::new, |id| format!("#{id}"));
         let (style, outcome) = &content.outcome;
         let mut parts = vec![
+            // Fixed widths for time and session, so that lines form columns while they scroll.
             paint(self.color, DIM, &format!("{time:<23}")),
             paint(self.color, DIM, &format!("{session:<4}")),
         ];

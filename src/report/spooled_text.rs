@@ -62,6 +62,7 @@ impl SpooledText {
             let part = |from: u64| usize::try_from(from).unwrap_or(usize::MAX);
             return self.memory.write(part(from), part(length), out);
         };
+        // Reading continues in the file only: a part may begin there and end in memory.
         if self.memory.len() > 0 {
             spilled.append(&mut self.memory)?;
         }
@@ -130,6 +131,7 @@ impl Spilled {
     fn copy(&mut self, from: u64, length: u64, out: &mut dyn Write) -> io::Result<()> {
         let named = |error| explained(&std::env::temp_dir(), &error);
         self.file.seek(SeekFrom::Start(from)).map_err(named)?;
+        // Piece by piece: one session of a long capture may have hundreds of megabytes.
         let mut piece = Vec::new();
         let mut rest = length;
         while rest > 0 {
@@ -153,6 +155,7 @@ fn create_unlinked(folder: &Path) -> io::Result<File> {
         let path = folder.join(format!(".ftpscope-{}-{attempt}", std::process::id()));
         match options.open(&path) {
             Ok(file) => {
+                // From here on only the descriptor leads to the file.
                 std::fs::remove_file(&path)?;
                 return Ok(file);
             }

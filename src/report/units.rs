@@ -50,6 +50,7 @@ pub fn duration(seconds: f64) -> String {
     if seconds < 0.001 {
         return format!("{seconds:.6} s");
     }
+    // From here on, rounding to three decimals would give 1.000 s.
     if seconds < 0.9995 {
         return format!("{seconds:.3} s");
     }

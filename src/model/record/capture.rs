@@ -179,6 +179,7 @@ impl Accounting {
     /// Sums up all packets, each once.
     #[must_use]
     pub fn packets(&self) -> u64 {
+        // Without `cut` and `duplicates`, whose packets are in the other counts already.
         let undecoded = self.not_decodable.values().copied();
         [
             self.used,

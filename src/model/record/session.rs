@@ -235,6 +235,7 @@ impl Index {
         amended_transfers: BTreeSet<u64>,
     ) -> Self {
         let maker = |step: &Arc<Step>| Some((step.transfer?, step.number));
+        // A linear search per transfer would make the work for a long session quadratic.
         let mut makers: Vec<_> = steps.iter().filter_map(maker).collect();
         makers.sort_unstable();
         Self {

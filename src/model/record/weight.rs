@@ -97,6 +97,7 @@ fn list<T: Weight>(values: &Vec<T>) -> usize {
     heap(unused.saturating_mul(size_of::<T>())) + values.iter().map(T::weight).sum::<usize>()
 }
 
+// Capacities and not lengths count: a line that was cut keeps the memory of its first bytes.
 fn strings(values: &Vec<String>) -> usize {
     let list = heap(values.capacity().saturating_mul(size_of::<String>()));
     list + values.iter().map(string).sum::<usize>()

@@ -91,6 +91,7 @@ impl Columns {
 fn write_session<W: Write>(session: &Session, columns: &Columns, out: &mut W) -> io::Result<()> {
     let mut writer = WriterBuilder::new()
         .has_headers(false)
+        // RFC 4180 section 2: lines end with CRLF.
         .terminator(Terminator::CRLF)
         .from_writer(out);
     let row = Row::of_session(session, columns);

@@ -142,6 +142,7 @@ impl FinishedSessions {
 
     /// Keeps the text that `write` makes of the session `id`. An error is returned by [`write`](Self::write).
     pub fn push(&mut self, id: u64, write: impl FnOnce(&mut SessionText<'_>) -> io::Result<()>) {
+        // A document without one of its sessions would be wrong: after an error no more are kept.
         if self.error.is_some() {
             return;
         }

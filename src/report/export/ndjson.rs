@@ -139,6 +139,7 @@ impl<W: Write> EventSink for EventLines<W> {
             self.error = self.write(event).err();
             self.stopped.store(self.error.is_some(), Ordering::Relaxed);
         }
+        // Also for a line that failed: nothing of the session is needed again.
         if let EventKind::SessionEnd(session) = &event.kind {
             self.parts.remove(session.id);
         }
@@ -199,6 +200,7 @@ fn write_event<W: Write>(
             line.field("capture", capture)?;
             line.some(
                 "interface",
+                // The path of a live capture is the name of its interface.
                 (capture.format == "live").then_some(&capture.path),
             )?;
         }

@@ -21,6 +21,7 @@ use crate::report::json::compact::{List, Object, write_value};
 /// Texts of open sessions, up to a limit. Beyond it nothing is kept, and parts are turned into JSON twice.
 #[derive(Debug)]
 pub(super) struct WrittenParts {
+    // Ids are our own numbers, so that the hash needs no protection against chosen keys.
     sessions: HashMap<u64, SessionParts, RandomState>,
     /// Empty collections of ended sessions, whose allocations serve later ones.
     spare: Vec<SessionParts>,
@@ -101,6 +102,7 @@ impl WrittenParts {
         let parts = self.sessions.entry(session);
         let parts = parts.or_insert_with(|| spare.pop().unwrap_or_default());
         let start = parts.bytes.len();
+        // Memory does not fail; a value that JSON cannot hold fails again, and is reported, on its own line.
         if write_value(value, &mut parts.bytes).is_err() {
             parts.bytes.truncate(start);
             return None;

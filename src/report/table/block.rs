@@ -123,6 +123,7 @@ fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -
         .iter()
         .flat_map(|span| span.text.split(' ').map(move |word| (span, word)))
     {
+        // Runs of spaces, as in server replies, become one.
         if word.is_empty() {
             continue;
         }
@@ -139,6 +140,7 @@ fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -
                 at_start = false;
                 break;
             }
+            // A word longer than a line is cut, so that no line is wider than the terminal.
             if at_start {
                 let (fits, remains) = split_at_width(rest, width.saturating_sub(used));
                 line.push_str(&paint(color, span.style, fits));

@@ -130,6 +130,7 @@ fn warnings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
     let mut block = Block::new(out, options, YELLOW);
     block.text(0, 2, &[span(BOLD, "About the capture")])?;
     for warning in &report.warnings {
+        // One line a warning, however often it occurred.
         let mut spans = vec![span(YELLOW, "!"), plain(&warning.message)];
         if warning.count > 1 {
             let times = format!("({} times)", units::count(warning.count));

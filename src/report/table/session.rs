@@ -99,6 +99,7 @@ pub(super) fn finding(
     if options.verbose {
         block.text(7, 0, &[plain(&finding.explanation)])?;
     }
+    // Nobody has to act on information.
     if finding.severity > Severity::Info || options.verbose {
         block.text(7, 2, &[span(DIM, "→"), plain(&finding.advice)])?;
     }
@@ -256,6 +257,7 @@ fn step_row(
             title.extend(lines(greeting));
         }
     }
+    // Commands and replies are in the title with `-v`: the text of the reply would be there twice.
     let (code, text) = final_reply(step);
     let reply = if options.verbose {
         code
@@ -314,6 +316,7 @@ fn final_reply(step: &Step) -> (String, String) {
         return Default::default();
     };
     let text = reply.lines.last().map_or("", |line| line.trim());
+    // Some titles quote the reply.
     let text = if step.title.contains(text) { "" } else { text };
     (reply.code.to_string(), text.to_owned())
 }

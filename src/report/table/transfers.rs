@@ -98,6 +98,7 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
     let digest = if shape == Shape::Full {
         digest
     } else {
+        // Enough to compare by eye; the JSON report has all digits.
         digest.get(..SHORT_DIGEST).unwrap_or(digest)
     };
     let mut cells = vec![

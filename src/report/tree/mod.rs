@@ -221,6 +221,7 @@ impl Tree {
             }
             let (entries, entries_omitted, left) = files.finish();
             path_bytes = left;
+            // A session that failed before it saw a file has no tree.
             if entries.is_empty() && entries_omitted == 0 {
                 continue;
             }

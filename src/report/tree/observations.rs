@@ -96,6 +96,7 @@ fn of_command<'a>(
     directory: Option<&[u8]>,
     out: &mut Vec<Observation<'a>>,
 ) {
+    // Paths of refused commands need not exist.
     let Some(reply) = command.replies.last().filter(|reply| reply.code / 100 == 2) else {
         return;
     };
@@ -138,6 +139,7 @@ fn of_command<'a>(
             Some((place, Source::Delete, Fact::Deleted(EntryKind::Directory)))
         }
         "RNTO" => {
+            // RNFR must immediately precede RNTO (RFC 959 section 4.1.3).
             let from = step.commands.get(..index).unwrap_or_default().iter().rev();
             let from = from
                 .take(1)
@@ -211,6 +213,7 @@ fn of_transfer<'a>(
     directory: Option<&[u8]>,
     out: &mut Vec<Observation<'a>>,
 ) {
+    // Without a data connection no byte of the file was seen.
     let Some(connection) = &transfer.connection else {
         return;
     };
@@ -320,6 +323,7 @@ impl<'a> Listed<'a> {
         let name = exact(&entry.name, entry.name_b64.as_deref());
         let facts = entry.raw.split(' ').next().unwrap_or_default();
         let facts = facts.to_ascii_lowercase();
+        // The directory itself and its parent, which are no entries (RFC 3659 section 7.5.1).
         if matches!(name.as_slice(), b"." | b"..")
             || facts.contains("type=cdir")
             || facts.contains("type=pdir")
@@ -345,6 +349,7 @@ impl<'a> Listed<'a> {
 fn size_of(transfer: &Transfer) -> Option<u64> {
     let plain =
         transfer.data_type == DataType::Image && transfer.transfer_mode == TransferMode::Stream;
+    // TYPE A changes line ends and with them the size; REST and APPE transfer only a part.
     if !plain || transfer.restart_offset != 0 || transfer.verb == "APPE" {
         return None;
     }

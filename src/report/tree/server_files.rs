@@ -85,6 +85,7 @@ impl ServerFiles {
             }
             Fact::Entry(entry) => {
                 state.facts.learn(entry);
+                // Clients list the same directory again and again.
                 let listed = state.events.last().map(|event| event.what);
                 if seen.source != Source::Listing || listed == Some(Happening::Listed) {
                     return;
@@ -176,6 +177,7 @@ impl ServerFiles {
     /// Renames an entry and, if it is a directory, the entries in it.
     fn rename(&mut self, seen: &Observation<'_>, to: &TreePath) {
         let from = &seen.path;
+        // Servers accept a rename to the same name; a directory would otherwise move into itself.
         if from == to {
             return;
         }
