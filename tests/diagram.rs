@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use ftpscope::capture::{CaptureSet, ReadOptions};
-use ftpscope::diagram::{Channel, Detail, Diagram, Lane, Recorder, RowKind};
+use ftpscope::diagram::{Channel, Detail, Diagram, DiagramRecorder, Lane, RowKind};
 use ftpscope::model::trace::Tracing;
 use ftpscope::pipeline::{Options, analyze};
 use ftpscope::report::ReportBuilder;
@@ -229,7 +229,7 @@ fn drawn(capture: &[u8], detail: Detail) -> Vec<Diagram> {
         ..Options::default()
     };
     let mut builder = ReportBuilder::new(&options.limits);
-    let mut recorder = Recorder::default();
+    let mut recorder = DiagramRecorder::default();
     let mut events = (&mut builder, &mut recorder);
     let summary = analyze(&mut source, &options, &mut events, &mut ());
     let report = builder.finish(summary.captures, summary.totals);

@@ -13,7 +13,7 @@ use super::options::{
 use super::output::Output;
 use super::reading::Reading;
 use crate::diagram::{
-    Detail, Recorder, TextOptions, write_mermaid, write_plantuml, write_svg, write_text,
+    Detail, DiagramRecorder, TextOptions, write_mermaid, write_plantuml, write_svg, write_text,
 };
 use crate::model::trace::Tracing;
 use crate::page::PageOptions;
@@ -114,7 +114,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         Detail::Packets => Tracing::Packets,
     };
     let mut builder = ReportBuilder::new(&reading.options.limits);
-    let mut recorder = Recorder::new(&reading.options.limits);
+    let mut recorder = DiagramRecorder::new(&reading.options.limits);
     let mut events = (&mut builder, &mut recorder);
     let outcome = reading.run(&mut events, false, &mut (), Arc::default());
     if outcome.interrupted {

@@ -138,7 +138,7 @@ fn mentions_time(reply: &Reply) -> bool {
     .any(|part| text.contains(part))
 }
 
-/// Duration from which a transfer can exceed an idle limit: the shortest in use are 60 s.
+/// Duration from which a transfer can exceed an idle limit.
 const MIN_DURATION: Span = Span::from_secs(60);
 /// Time that a server may take for its final reply, as to hash or scan a file.
 const MAX_REPLY_TIME: Span = Span::from_secs(30);

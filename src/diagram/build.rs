@@ -1,20 +1,22 @@
-//! Makes rows of what was planned: with headings, with the console, and with what was true at each of them.
+//! Draws a session: plans its arrows, then turns them into rows with headings, console lines and state.
 
 use std::collections::VecDeque;
 
+use super::arrow::{Arrows, Counts, Draft};
 use super::captions;
 use super::console::{self, Shown};
-use super::draft::Draft;
+use super::control_connection::{Control, ControlArrow, ReplyParts};
+use super::data_connections::{DataArrow, DataConnections};
+use super::messages::{self, Message};
 use super::model::{Channel, Diagram, Lane, Levels, Row, RowKind};
 use super::phases::{self, Phase};
-use super::plan::Plan;
-use super::recorder::Recorder;
-use super::state::Tracker;
+use super::recorder::DiagramRecorder;
+use super::state::StateTracker;
 use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
 use crate::model::{Endpoint, Timestamp};
 
-impl Recorder {
-    /// Draws a session, with the segments that were recorded of it.
+impl DiagramRecorder {
+    /// Draws a session, with the segments that were recorded for it.
     #[must_use]
     pub fn diagram(&self, session: &Session) -> Diagram {
         let drawing = self.drawing(session);
@@ -24,77 +26,161 @@ impl Recorder {
             session: session.id,
             status: session.verdict.status,
             verdict: session.verdict.text.clone(),
-            between: between(session),
-            ends: drawing.ends(),
+            endpoints: endpoints(session),
+            addresses: drawing.addresses(),
             start,
             rows,
             omitted: drawing.omitted(),
         }
     }
 
-    /// Gets ready to draw a session row by row, for who has no room for all rows.
+    /// Plans the drawing of a session, for callers that take its rows one by one.
     #[must_use]
     pub fn drawing<'a>(&'a self, session: &'a Session) -> Drawing<'a> {
         Drawing {
             session,
-            plan: Plan::of(session, self),
+            plan: Plan::new(session, self),
         }
     }
 }
 
-/// A session that can be drawn row by row.
+/// A planned diagram, whose rows are made one by one.
 pub struct Drawing<'a> {
     session: &'a Session,
     plan: Plan<'a>,
 }
 
 impl Drawing<'_> {
-    /// What stands below the name of each lane, as in [`Diagram::ends`].
+    /// Returns the address of each lane, as in [`Diagram::addresses`].
     #[must_use]
-    pub fn ends(&self) -> [String; 4] {
-        ends(self.session)
+    pub fn addresses(&self) -> [String; 4] {
+        addresses(self.session)
     }
 
-    /// Segments of its connections that could not be kept.
+    /// Returns the count of the segments that were not kept, for want of memory.
     #[must_use]
     pub fn omitted(&self) -> u64 {
         self.plan.omitted
     }
 
-    /// How many rows there are of single packets.
+    /// Returns the count of the rows drawn at packet detail only.
     #[must_use]
     pub fn packet_rows(&self) -> usize {
         self.plan.counts().packets
     }
 
-    /// How many other rows there are at least.
+    /// Returns a lower limit for the count of the other rows.
     #[must_use]
-    pub fn fewest_rows(&self) -> usize {
+    pub fn min_rows(&self) -> usize {
         self.plan.counts().others + self.session.steps.len()
     }
 
-    /// How many other rows there are at most: each may have a heading, or the console before or behind it.
+    /// Returns an upper limit for the count of the other rows.
     #[must_use]
-    pub fn most_rows(&self) -> usize {
+    pub fn max_rows(&self) -> usize {
+        // Each arrow can have console output after it; each step a heading, its own row, and the typing before it.
         let counts = self.plan.counts();
         2 * counts.others + counts.headings + 3 * self.session.steps.len()
     }
 
-    /// The rows, from top to bottom, each made when it is asked for.
+    /// Returns the rows from top to bottom, each made on demand.
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         Rows {
             drafts: self.plan.drafts(),
-            builder: Builder::new(self.session, self.plan.has_packets()),
-            is_over: false,
+            builder: RowBuilder::new(self.session, self.plan.has_packets()),
+            is_finished: false,
         }
     }
 }
 
-/// Rows as they come of drafts.
+/// The arrows of one session in order, each as its source.
+struct Plan<'a> {
+    session: &'a Session,
+    parts: ReplyParts,
+    /// `None` if the control connection was not traced.
+    control: Option<Control<'a>>,
+    data: DataConnections<'a>,
+    arrows: Arrows<Source<'a>>,
+    /// Count of the segments that were not kept.
+    omitted: u64,
+}
+
+/// Source of an arrow.
+#[derive(Clone, Copy)]
+enum Source<'a> {
+    Message(Message<'a>),
+    Control(ControlArrow<'a>),
+    Data(DataArrow<'a>),
+}
+
+impl<'a> From<Message<'a>> for Source<'a> {
+    fn from(message: Message<'a>) -> Self {
+        Self::Message(message)
+    }
+}
+
+impl<'a> From<ControlArrow<'a>> for Source<'a> {
+    fn from(arrow: ControlArrow<'a>) -> Self {
+        Self::Control(arrow)
+    }
+}
+
+impl<'a> From<DataArrow<'a>> for Source<'a> {
+    fn from(arrow: DataArrow<'a>) -> Self {
+        Self::Data(arrow)
+    }
+}
+
+impl<'a> Plan<'a> {
+    /// Plans a session, with the segments that were recorded for it.
+    fn new(session: &'a Session, recorder: &'a DiagramRecorder) -> Self {
+        let connection = recorder.control(session.id);
+        let parts = connection.map_or_else(ReplyParts::default, |connection| {
+            ReplyParts::find(session, connection)
+        });
+        let mut arrows = Arrows::default();
+        messages::plan(session, &parts, &mut arrows);
+        let control =
+            connection.map(|connection| Control::plan(session, connection, &parts, &mut arrows));
+        let data = DataConnections::plan(session, recorder, &mut arrows);
+        let omitted = connection.map_or(0, |connection| connection.omitted);
+        arrows.sort();
+        Self {
+            session,
+            parts,
+            control,
+            omitted: omitted.saturating_add(data.omitted),
+            data,
+            arrows,
+        }
+    }
+
+    /// Returns whether all packets were traced, and not only those that open and close connections.
+    fn has_packets(&self) -> bool {
+        self.control.as_ref().is_some_and(Control::has_packets)
+    }
+
+    /// Returns the counts of the rows.
+    fn counts(&self) -> Counts {
+        self.arrows.counts()
+    }
+
+    /// Makes the arrows one after the other.
+    fn drafts(&self) -> impl Iterator<Item = Draft> {
+        self.arrows.sources().filter_map(|source| match *source {
+            Source::Message(message) => messages::draft(self.session, message, &self.parts),
+            Source::Control(arrow) => self.control.as_ref()?.draft(arrow, &self.parts),
+            Source::Data(arrow) => self.data.draft(arrow),
+        })
+    }
+}
+
+/// Iterator that turns drafts into rows.
 struct Rows<'a, D> {
     drafts: D,
-    builder: Builder<'a>,
-    is_over: bool,
+    builder: RowBuilder<'a>,
+    /// Set once the drafts are exhausted and the last rows are in the builder.
+    is_finished: bool,
 }
 
 impl<D: Iterator<Item = Draft>> Iterator for Rows<'_, D> {
@@ -105,88 +191,91 @@ impl<D: Iterator<Item = Draft>> Iterator for Rows<'_, D> {
             if let Some(row) = self.builder.rows.pop_front() {
                 return Some(row);
             }
-            if self.is_over {
+            if self.is_finished {
                 return None;
             }
             if let Some(draft) = self.drafts.next() {
-                self.builder.draft(draft);
+                self.builder.add(draft);
             } else {
-                self.is_over = true;
+                self.is_finished = true;
                 self.builder.finish();
             }
         }
     }
 }
 
-/// Draws one session.
-struct Builder<'a> {
+/// Builder of the rows of one session.
+struct RowBuilder<'a> {
     session: &'a Session,
     phases: Vec<Phase>,
+    /// Index of the next phase.
     phase: usize,
-    /// Number of the step that the rows have come to.
+    /// Number of the current step, 0 before the first.
     step: u64,
-    /// How many steps have their own row.
+    /// Count of the steps whose own row is drawn.
     steps_drawn: usize,
-    tracker: Tracker,
-    /// Rows that are made and not yet taken.
+    tracker: StateTracker,
+    /// Finished rows, not yet taken.
     rows: VecDeque<Row>,
-    /// Text of the heading, where the last row is one.
+    /// Label of the last row if it is a phase heading.
     heading: Option<String>,
-    /// What the user sees once the acknowledgements are through.
-    later: Option<(Box<Shown>, Cause)>,
-    packets: bool,
+    /// Console output deferred until after the acknowledgements that follow its cause.
+    deferred: Option<(Box<Shown>, Cause)>,
+    /// Whether all packets were traced: then they count the bytes, else the messages do.
+    has_packets: bool,
 }
 
-/// What made the console show something.
+/// Circumstances of the arrow that caused console output.
 #[derive(Clone, Copy)]
 struct Cause {
     time: Timestamp,
     failed: bool,
 }
 
-impl<'a> Builder<'a> {
-    fn new(session: &'a Session, packets: bool) -> Self {
+impl<'a> RowBuilder<'a> {
+    fn new(session: &'a Session, has_packets: bool) -> Self {
         Self {
             session,
-            phases: phases::of(&session.steps),
+            phases: phases::divide(&session.steps),
             phase: 0,
             step: 0,
             steps_drawn: 0,
-            tracker: Tracker::new(),
+            tracker: StateTracker::new(),
             rows: VecDeque::new(),
             heading: None,
-            later: None,
-            packets,
+            deferred: None,
+            has_packets,
         }
     }
 
-    /// What comes after all arrows.
+    /// Adds the rows after the last arrow: deferred output and steps without arrows.
     fn finish(&mut self) {
-        self.show_later();
+        self.show_deferred();
         if let Some(last) = self.session.steps.last() {
             self.advance(last.number);
         }
         self.draw_steps(u64::MAX);
     }
 
-    fn draft(&mut self, mut draft: Draft) {
+    /// Adds an arrow, with the rows that belong before and after it.
+    fn add(&mut self, mut draft: Draft) {
         if !draft.is_ack {
-            self.show_later();
+            self.show_deferred();
         }
         if let Some(step) = draft.step {
             self.advance(step);
         }
         if let Some(typed) = draft.typed.take() {
-            self.type_in(*typed, draft.time);
+            self.push_typed(*typed, draft.time);
         }
         if let Some(part) = draft.part
-            && !self.is_said(part)
+            && !self.repeats_heading(part)
         {
             let levels = draft.levels;
             self.push_heading(RowKind::Part, part.to_owned(), levels, draft.time);
         }
         for effect in &draft.effects {
-            self.tracker.apply(effect, draft.levels, self.packets);
+            self.tracker.apply(effect, draft.levels, self.has_packets);
         }
         let shown = draft.shown.take();
         let cause = Cause {
@@ -195,19 +284,20 @@ impl<'a> Builder<'a> {
         };
         self.push_arrow(draft);
         match shown {
-            Some(shown) if shown.later => self.later = Some((shown, cause)),
-            Some(shown) => self.show(*shown, cause),
+            Some(shown) if shown.after_acks => self.deferred = Some((shown, cause)),
+            Some(shown) => self.push_shown(*shown, cause),
             None => {}
         }
     }
 
-    /// Goes on to a step: headings, and what the user typed for it.
+    /// Advances to a step: draws the rows of the steps before it, its heading, and the typing that begins it.
     fn advance(&mut self, step: u64) {
         while self.step < step {
             self.draw_steps(self.step);
             self.step += 1;
             let number = self.step;
             let Some(step) = self.find(number) else {
+                // A number without a step was omitted from the record. Beyond the last step there is nothing to visit.
                 if self
                     .session
                     .steps
@@ -227,12 +317,14 @@ impl<'a> Builder<'a> {
                 self.push_heading(RowKind::Phase, title, Levels::ALL, time);
             }
             if let Some(typed) = console::typed_for(self.session, step) {
-                self.type_in(typed, time);
+                self.push_typed(typed, time);
             }
         }
     }
 
+    /// Finds a step by its number; `None` if it was omitted from the record.
     fn find(&self, number: u64) -> Option<&'a Step> {
+        // Numbers count from 1 without gaps, unless steps were omitted: then search.
         let place = usize::try_from(number.checked_sub(1)?).ok()?;
         let steps = &self.session.steps;
         let step = steps.get(place).filter(|step| step.number == number);
@@ -243,14 +335,14 @@ impl<'a> Builder<'a> {
         step.map(AsRef::as_ref)
     }
 
-    /// Rows for the steps up to a number: they come when the step is over.
+    /// Draws the rows of the steps up to a number. A step is drawn at its end, when its outcome has changed the state.
     fn draw_steps(&mut self, up_to: u64) {
         let session = self.session;
         while let Some(step) = session.steps.get(self.steps_drawn)
             && step.number <= up_to
         {
             self.steps_drawn += 1;
-            let (from, to) = way(session, step);
+            let (from, to) = step_lanes(session, step);
             let frame = step.commands.first().map(|command| command.frame);
             self.push(Row {
                 kind: RowKind::Arrow {
@@ -272,13 +364,13 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Whether the heading just above says the same.
-    fn is_said(&self, part: &str) -> bool {
+    /// Returns whether a subheading would repeat the phase heading just above it.
+    fn repeats_heading(&self, part: &str) -> bool {
         let heading = self.heading.as_deref();
         heading.is_some_and(|heading| heading.eq_ignore_ascii_case(part))
     }
 
-    fn type_in(&mut self, typed: console::Typed, time: Timestamp) {
+    fn push_typed(&mut self, typed: console::Typed, time: Timestamp) {
         let draft = Draft {
             caption: typed.caption,
             console: vec![typed.line],
@@ -292,13 +384,13 @@ impl<'a> Builder<'a> {
         self.push_arrow(draft);
     }
 
-    fn show_later(&mut self) {
-        if let Some((shown, cause)) = self.later.take() {
-            self.show(*shown, cause);
+    fn show_deferred(&mut self) {
+        if let Some((shown, cause)) = self.deferred.take() {
+            self.push_shown(*shown, cause);
         }
     }
 
-    fn show(&mut self, shown: Shown, cause: Cause) {
+    fn push_shown(&mut self, shown: Shown, cause: Cause) {
         let draft = Draft {
             caption: shown.caption,
             console: shown.lines,
@@ -355,8 +447,8 @@ impl<'a> Builder<'a> {
     }
 }
 
-/// `192.0.2.7:50211 → ftp.example.org (192.0.2.1:21)`.
-fn between(session: &Session) -> String {
+/// Formats both endpoints: `192.0.2.7:50211 → ftp.example.org (192.0.2.1:21)`.
+fn endpoints(session: &Session) -> String {
     let server = Endpoint::new(session.server.ip, session.server.port);
     let client = Endpoint::from(session.client);
     match &session.server.name {
@@ -365,8 +457,8 @@ fn between(session: &Session) -> String {
     }
 }
 
-/// What stands below the name of each lane.
-fn ends(session: &Session) -> [String; 4] {
+/// Returns the address of each lane; the console has none.
+fn addresses(session: &Session) -> [String; 4] {
     let resolver = session.dns.as_ref().map(|dns| dns.resolver.ip.to_string());
     [
         resolver.unwrap_or_default(),
@@ -376,8 +468,8 @@ fn ends(session: &Session) -> [String; 4] {
     ]
 }
 
-/// Between which lanes a step is drawn.
-fn way(session: &Session, step: &Step) -> (Lane, Lane) {
+/// Returns the lanes of the arrow of a step: the direction of its data, else that of its command.
+fn step_lanes(session: &Session, step: &Step) -> (Lane, Lane) {
     let to_client = (Lane::Server, Lane::Client);
     let to_server = (Lane::Client, Lane::Server);
     match step.kind {
@@ -386,10 +478,10 @@ fn way(session: &Session, step: &Step) -> (Lane, Lane) {
         StepKind::Disconnect if step.title.ends_with("server") => to_client,
         StepKind::List | StepKind::Retrieve => {
             let transfer = step.transfer.and_then(|id| session.transfer(id));
-            let moved = transfer.is_some_and(|transfer| {
+            let receives = transfer.is_some_and(|transfer| {
                 transfer.bytes > 0 && transfer.direction != TransferDirection::Upload
             });
-            if moved { to_client } else { to_server }
+            if receives { to_client } else { to_server }
         }
         _ => to_server,
     }

@@ -1,11 +1,11 @@
-//! Each arrow in a sentence, for whoever does not know the protocol.
+//! Captions: each arrow as a sentence, for readers who do not know the protocol.
 
 use crate::model::Endpoint;
 use crate::model::record::{Command, Dns, Reply, Step};
 use crate::model::trace::{Novelty, TracedSegment};
 use crate::report::units;
 
-/// The question to the resolver.
+/// Describes the DNS query.
 pub(super) fn query(dns: &Dns) -> String {
     format!(
         "The client asks the DNS server {} for the address of {}.",
@@ -13,7 +13,7 @@ pub(super) fn query(dns: &Dns) -> String {
     )
 }
 
-/// What the resolver answered.
+/// Describes the DNS response.
 pub(super) fn answer(dns: &Dns) -> String {
     match dns.answers.as_slice() {
         [] => format!("The DNS server knows no address of {}.", dns.name),
@@ -26,12 +26,12 @@ pub(super) fn answer(dns: &Dns) -> String {
     }
 }
 
-/// A step as a whole.
+/// Describes a step as a whole.
 pub(super) fn step(step: &Step) -> String {
     format!("Step {}: {}.", step.number, step.title)
 }
 
-/// A command.
+/// Describes a command. `announced` is the endpoint in PORT, EPRT or LPRT; `None` for others and where it is unreadable.
 pub(super) fn command(command: &Command, announced: Option<Endpoint>) -> String {
     let argument = command.argument.as_deref().unwrap_or_default();
     let named = |words: &str| format!("The client {words} {argument}.");
@@ -87,11 +87,11 @@ pub(super) fn command(command: &Command, announced: Option<Endpoint>) -> String 
     }
 }
 
-/// A reply, and the command it answers.
+/// Describes a reply. `command` is the one it answers; `None` for the greeting and unsolicited replies.
 pub(super) fn reply(reply: &Reply, command: Option<&Command>) -> String {
     let text = reply.lines.last().map_or("", String::as_str);
     let verb = command.map(|command| command.verb.as_str());
-    let what = match (reply.code, verb) {
+    let meaning = match (reply.code, verb) {
         (220, None) => "The server is ready",
         (331, _) => "The server wants a password",
         (332, _) => "The server wants an account",
@@ -114,20 +114,20 @@ pub(super) fn reply(reply: &Reply, command: Option<&Command>) -> String {
         (300..=399, _) => "The server wants more",
         _ => "The server has done it",
     };
-    format!("{what}: {} {text}", reply.code)
+    format!("{meaning}: {} {text}", reply.code)
 }
 
-/// One segment of a reply that came in several.
+/// Describes one segment of a reply that spans several.
 pub(super) fn part(label: &str) -> String {
     format!("A part of the reply: {label}")
 }
 
-/// TLS from the first byte.
+/// Describes the start of TLS that no command asked for.
 pub(super) fn handshake() -> String {
     "The client begins TLS: what follows cannot be read without its keys.".to_owned()
 }
 
-/// A segment of the control connection that is no message.
+/// Describes a segment of the control connection that carries no readable message.
 pub(super) fn control_segment(segment: &TracedSegment, server_sends: bool, port: u16) -> String {
     let who = who(server_sends);
     let flags = segment.flags;
@@ -153,7 +153,7 @@ pub(super) fn control_segment(segment: &TracedSegment, server_sends: bool, port:
     }
 }
 
-/// A segment of a data connection.
+/// Describes a segment of a data connection. `name` is that of the content.
 pub(super) fn data_segment(segment: &TracedSegment, server_sends: bool, name: &str) -> String {
     let who = who(server_sends);
     let flags = segment.flags;
@@ -182,12 +182,12 @@ pub(super) fn data_segment(segment: &TracedSegment, server_sends: bool, name: &s
     }
 }
 
-/// Somebody opens a data connection.
+/// Describes the opening of a data connection.
 pub(super) fn opening(server_sends: bool) -> String {
     format!("{} opens the data connection.", who(server_sends))
 }
 
-/// Somebody closes a data connection.
+/// Describes the closing of one side of a data connection.
 pub(super) fn closing(server_sends: bool) -> String {
     format!(
         "{} closes its side of the data connection.",
@@ -195,7 +195,7 @@ pub(super) fn closing(server_sends: bool) -> String {
     )
 }
 
-/// A segment of a data connection that was never established.
+/// Describes a segment of a data connection that was never established.
 pub(super) fn unanswered(segment: &TracedSegment, server_sends: bool) -> String {
     let who = who(server_sends);
     if segment.flags.rst {
@@ -209,7 +209,7 @@ pub(super) fn unanswered(segment: &TracedSegment, server_sends: bool) -> String 
     }
 }
 
-/// All bytes of one direction of a data connection.
+/// Describes all bytes of one direction of a data connection.
 pub(super) fn contents(name: &str, bytes: u64, server_sends: bool) -> String {
     format!(
         "{} sends {name}: {}.",
@@ -218,7 +218,7 @@ pub(super) fn contents(name: &str, bytes: u64, server_sends: bool) -> String {
     )
 }
 
-/// The midst of a long transfer.
+/// Describes the middle of a long transfer, whose segments are summed up.
 pub(super) fn folded(name: &str, segments: &str, bytes: u64, last: u64) -> String {
     format!(
         "{segments} with {} of {name}, up to frame {last}, are not drawn one by one.",

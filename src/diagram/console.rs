@@ -1,4 +1,6 @@
-//! The user's side: what was typed, and what the console showed. Rebuilt from the commands; nothing of it is in a capture.
+//! The user's side of a session: typing, and output of the client.
+//!
+//! None of it is in a capture. It is rebuilt from commands and replies, in the words of the classic command-line client.
 
 use super::model::Levels;
 use crate::model::record::{
@@ -6,28 +8,28 @@ use crate::model::record::{
 };
 use crate::report::units;
 
-/// Something the user typed.
+/// User input.
 #[derive(Clone, Debug)]
 pub(super) struct Typed {
-    /// What stands on the arrow.
+    /// Label of the arrow.
     pub(super) label: String,
-    /// The line on the console, prompt and all.
+    /// Line on the console, with its prompt.
     pub(super) line: String,
     pub(super) caption: String,
     pub(super) levels: Levels,
 }
 
-/// Something the console showed.
+/// Output on the console.
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) label: String,
     pub(super) lines: Vec<String>,
     pub(super) caption: String,
-    /// Only after the acknowledgements of what caused it.
-    pub(super) later: bool,
+    /// Whether the row goes after the acknowledgements that follow its cause, which they would separate from it.
+    pub(super) after_acks: bool,
 }
 
-/// What the user typed to begin a step.
+/// Returns the input that begins a step; `None` for steps that the client begins by itself.
 pub(super) fn typed_for(session: &Session, step: &Step) -> Option<Typed> {
     let begins = match step.kind {
         StepKind::Dns => true,
@@ -49,12 +51,12 @@ pub(super) fn typed_for(session: &Session, step: &Step) -> Option<Typed> {
             levels: Levels::ALL,
         });
     }
-    // Names and passwords are typed one by one, and a client begins encryption and ends connections by itself.
-    let by_itself = matches!(
+    // Login steps have an input for each command instead, see `typed_login`. TLS and disconnecting need no user.
+    let is_automatic = matches!(
         step.kind,
         StepKind::Login | StepKind::Tls | StepKind::Greeting | StepKind::Disconnect
     );
-    if by_itself || step.inferred || step.kind == StepKind::Connect {
+    if is_automatic || step.inferred || step.kind == StepKind::Connect {
         return None;
     }
     let label = client_command(step)?;
@@ -66,7 +68,7 @@ pub(super) fn typed_for(session: &Session, step: &Step) -> Option<Typed> {
     })
 }
 
-/// What the user typed for USER, PASS and ACCT.
+/// Returns the input behind USER, PASS and ACCT; `None` for other commands.
 pub(super) fn typed_login(command: &Command) -> Option<Typed> {
     let argument = command.argument.as_deref().unwrap_or_default();
     let (label, line, caption) = match command.verb.as_str() {
@@ -99,26 +101,26 @@ pub(super) fn typed_login(command: &Command) -> Option<Typed> {
     })
 }
 
-/// What the greeting makes the console ask.
+/// Returns the output after the greeting: a prompt for the user name, or the refusal.
 pub(super) fn after_greeting(code: u16) -> Shown {
     if (200..300).contains(&code) {
         Shown {
             label: NAME.to_owned(),
             lines: vec![NAME.to_owned()],
             caption: "The console shows the greeting and asks for a user name.".to_owned(),
-            later: false,
+            after_acks: false,
         }
     } else {
         Shown {
             label: format!("{code}"),
             lines: Vec::new(),
             caption: "The console shows why there is no service.".to_owned(),
-            later: false,
+            after_acks: false,
         }
     }
 }
 
-/// What a reply to USER, PASS or ACCT makes the console show.
+/// Returns the output after a reply to USER, PASS or ACCT; `None` for replies that show nothing.
 pub(super) fn after_login(code: u16) -> Option<Shown> {
     let (label, lines, caption) = match code {
         331 => (
@@ -147,11 +149,11 @@ pub(super) fn after_login(code: u16) -> Option<Shown> {
         label: label.to_owned(),
         lines,
         caption: caption.to_owned(),
-        later: false,
+        after_acks: false,
     })
 }
 
-/// What the end of a transfer makes the console show.
+/// Returns the output at the end of a transfer.
 pub(super) fn after_transfer(transfer: &Transfer, code: u16) -> Shown {
     let name = transfer.name.as_deref().unwrap_or(&transfer.verb);
     let bytes = units::bytes(transfer.bytes);
@@ -181,7 +183,7 @@ pub(super) fn after_transfer(transfer: &Transfer, code: u16) -> Shown {
         caption: format!("The console shows: {label}.{whole}"),
         label,
         lines,
-        later: true,
+        after_acks: true,
     }
 }
 
@@ -190,9 +192,9 @@ pub(super) fn listing(transfer: &Transfer) -> Vec<String> {
     if transfer.direction != TransferDirection::Listing {
         return Vec::new();
     }
-    let shown = transfer.entries.iter().take(LISTED);
+    let shown = transfer.entries.iter().take(MAX_LISTED);
     let mut lines: Vec<String> = shown.map(|entry| entry.raw.clone()).collect();
-    let left = transfer.entries.len().saturating_sub(LISTED);
+    let left = transfer.entries.len().saturating_sub(MAX_LISTED);
     let left = units::to_u64(left) + transfer.entries_omitted;
     if left > 0 {
         lines.push(format!("… {}", units::counted(left, "line", "lines")));
@@ -200,7 +202,7 @@ pub(super) fn listing(transfer: &Transfer) -> Vec<String> {
     lines
 }
 
-/// What a user of the usual client types for a step.
+/// Returns the client command for a step; `None` for a step without commands.
 fn client_command(step: &Step) -> Option<String> {
     let main = |command: &&Command| {
         matches!(
@@ -264,5 +266,5 @@ const PROMPT: &str = "ftp>";
 const NAME: &str = "Name:";
 const PASSWORD: &str = "Password:";
 const ACCOUNT: &str = "Account:";
-/// Lines of a listing on the console.
-const LISTED: usize = 200;
+/// Limit of the lines of a listing on the console.
+const MAX_LISTED: usize = 200;

@@ -1,81 +1,88 @@
-//! The control connection segment by segment: how it opens and closes, its acknowledgements, replies in parts.
+//! Arrows of the control connection's segments: opening, closing, acknowledgements, and replies that span segments.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::arrows::Arrows;
+use super::arrow::{Arrows, Draft};
 use super::captions;
-use super::draft::Draft;
-use super::labels::{command_label, reply_lines};
+use super::labels::{
+    command_label, flag_label, frame_and_time, header_fields, is_ack, lanes, levels, reply_lines,
+    segment_label,
+};
 use super::model::{Channel, Levels};
-use super::segments::{at, fields, flag_label, is_ack, lanes, levels, segment_label};
 use super::state::Effect;
 use crate::model::record::{Address, Command, Reply, Session, Step, StepKind};
 use crate::model::trace::{Novelty, TracedConnection, TracedSegment};
 use crate::model::{Direction, Endpoint, FrameRef};
 use crate::report::units;
 
-/// Replies that came in several segments.
+/// Replies that span several segments.
+///
+/// At packet detail they are drawn segment by segment, each labelled with the lines that it completed.
 #[derive(Debug, Default)]
 pub(super) struct ReplyParts {
-    /// Frames of their ends.
+    /// Frames of their last segments.
     ends: BTreeSet<u64>,
-    /// What each segment brought, by its frame.
+    /// Labels by the frame of the segment.
     labels: BTreeMap<u64, String>,
 }
 
-/// The arrows of a control connection.
+/// Control connection of a session, as the source of arrows.
 pub(super) struct Control<'a> {
     session: &'a Session,
     connection: &'a TracedConnection,
     from_server: Direction,
-    /// The first message of each frame.
-    messages: Vec<(u64, Said<'a>)>,
-    /// Frames of segments that were sent again, each with the frame of what they were first sent with.
-    again: BTreeMap<u64, u64>,
+    /// First message of each frame, in order of frames.
+    messages: Vec<(u64, FirstMessage<'a>)>,
+    /// Frame of the first transmission, by the frame of the retransmission.
+    first_transmissions: BTreeMap<u64, u64>,
+    /// Number of the connect step; `None` if the capture began later.
     connect: Option<u64>,
+    /// Number of the disconnect step; `None` if the capture ended earlier.
     disconnect: Option<u64>,
+    /// Step and first frame of implicit TLS; `None` for sessions that began in cleartext.
     handshake: Option<(&'a Step, FrameRef)>,
 }
 
-/// One arrow of a control connection.
+/// Arrow of a control connection.
 #[derive(Clone, Copy)]
 pub(super) enum ControlArrow<'a> {
-    /// The beginning of TLS that no command asked for.
+    /// Start of TLS that no command asked for.
     Handshake,
-    /// A segment of a reply that came in several.
+    /// Segment of a reply that spans several.
     Part(&'a TracedSegment),
     Segment(&'a TracedSegment),
-    /// The segment that opens it.
+    /// First SYN.
     Opening(&'a TracedSegment),
-    /// The segment that is the first to close it.
+    /// First FIN or RST.
     Closing(&'a TracedSegment),
 }
 
-/// A message as its first line tells it.
+/// First message of a frame, which labels its retransmissions.
 #[derive(Clone, Copy)]
-enum Said<'a> {
+enum FirstMessage<'a> {
     Reply(&'a Reply),
     Command(&'a Command),
 }
 
 impl ReplyParts {
-    /// Finds the replies that came in several segments.
-    pub(super) fn of(session: &Session, control: &TracedConnection) -> Self {
+    /// Finds the replies that span several segments.
+    pub(super) fn find(session: &Session, control: &TracedConnection) -> Self {
         let ends = replies(session);
-        let way = server_way(session, control);
+        let from_server = server_direction(session, control);
         let mut parts = Self::default();
         let mut pending: Vec<&TracedSegment> = Vec::new();
         for segment in &control.segments {
             let carries = segment.bytes > 0
-                && segment.direction == way
+                && segment.direction == from_server
                 && matches!(segment.novelty, Novelty::New | Novelty::Late);
             if !carries {
                 continue;
             }
             pending.push(segment);
             let number = segment.frame.number;
-            let replies = of_frame(&ends, number);
+            let replies = replies_in_frame(&ends, number);
             if !replies.is_empty() {
+                // Two replies that end in one frame cannot be distinguished by their lengths.
                 if let ([(_, reply)], true) = (replies, pending.len() > 1)
                     && let Some(labels) = split(reply, &pending)
                 {
@@ -84,14 +91,15 @@ impl ReplyParts {
                 }
                 pending.clear();
             }
-            if pending.len() > PARTS {
+            // Encrypted segments never end a reply: do not collect all of them.
+            if pending.len() > MAX_PARTS {
                 pending.clear();
             }
         }
         parts
     }
 
-    /// At which details a reply has an arrow of its own: at packets its parts have theirs.
+    /// Returns the levels of a reply's own arrow: without packet detail if its segments have arrows there.
     pub(super) fn levels(&self, reply: &Reply) -> Levels {
         if self.ends.contains(&reply.frame) {
             Levels::MESSAGES
@@ -102,7 +110,7 @@ impl ReplyParts {
 }
 
 impl<'a> Control<'a> {
-    /// Plans the arrows that are no messages, and segments of those that came in several.
+    /// Plans the arrows of segments without a message, and of replies that span several.
     pub(super) fn plan(
         session: &'a Session,
         connection: &'a TracedConnection,
@@ -112,16 +120,16 @@ impl<'a> Control<'a> {
         let mut control = Self {
             session,
             connection,
-            from_server: server_way(session, connection),
+            from_server: server_direction(session, connection),
             messages: first_messages(session),
-            again: BTreeMap::new(),
+            first_transmissions: BTreeMap::new(),
             connect: step_number(session, StepKind::Connect),
             disconnect: step_number(session, StepKind::Disconnect),
-            handshake: handshake(session, connection),
+            handshake: find_handshake(session, connection),
         };
         if let Some((_, first)) = control.handshake {
             let source = ControlArrow::Handshake;
-            arrows.push((first.number, 2), Levels::MESSAGES, false, source);
+            arrows.push((first.number, HANDSHAKE), Levels::MESSAGES, false, source);
         }
         control.plan_segments(parts, arrows);
         control
@@ -137,7 +145,7 @@ impl<'a> Control<'a> {
         let repeats =
             |segment: &&TracedSegment| segment.novelty == Novelty::Again && segment.bytes > 0;
         let repeated: BTreeSet<_> = segments.iter().filter(repeats).map(key).collect();
-        // What a number was first sent with: to name what is sent again.
+        // Frame that first carried a sequence number, kept only for those that are retransmitted.
         let mut first_sent: BTreeMap<(usize, u32), u64> = BTreeMap::new();
         let mut opened = false;
         let mut closing = false;
@@ -152,8 +160,9 @@ impl<'a> Control<'a> {
                 }
                 if is_part {
                     let source = ControlArrow::Part(segment);
-                    arrows.push((number, 0), Levels::PACKETS, false, source);
+                    arrows.push((number, PART), Levels::PACKETS, false, source);
                 }
+                // The message itself has an arrow already; a FIN in the same segment needs its own.
                 if !closes {
                     continue;
                 }
@@ -161,7 +170,7 @@ impl<'a> Control<'a> {
             if repeats(&segment)
                 && let Some(first) = first_sent.get(&key(segment))
             {
-                self.again.insert(number, *first);
+                self.first_transmissions.insert(number, *first);
             }
             let mut arrow = ControlArrow::Segment(segment);
             let mut heading = false;
@@ -174,11 +183,11 @@ impl<'a> Control<'a> {
                 arrow = ControlArrow::Closing(segment);
             }
             let levels = levels(segment.flags.syn || closes);
-            arrows.push((number, ORDER), levels, heading, arrow);
+            arrows.push((number, SEGMENT), levels, heading, arrow);
         }
     }
 
-    /// Whether there are segments that neither open nor close it.
+    /// Returns whether all segments were traced, and not only those that open and close the connection.
     pub(super) fn has_packets(&self) -> bool {
         self.connection.segments.iter().any(|segment| {
             let flags = segment.flags;
@@ -186,7 +195,7 @@ impl<'a> Control<'a> {
         })
     }
 
-    /// Makes an arrow.
+    /// Makes an arrow; `None` for a handshake that was not found.
     pub(super) fn draft(&self, arrow: ControlArrow<'a>, parts: &ReplyParts) -> Option<Draft> {
         Some(match arrow {
             ControlArrow::Handshake => self.handshake_draft()?,
@@ -209,10 +218,10 @@ impl<'a> Control<'a> {
         let label = parts.labels.get(&segment.frame.number);
         let label = label.map_or("", String::as_str);
         Draft {
-            fields: fields(segment, self.connection),
+            fields: header_fields(segment, self.connection),
             caption: captions::part(label),
             ..Draft::new(
-                at(segment),
+                frame_and_time(segment),
                 lanes(server_sends, Channel::Control),
                 Levels::PACKETS,
                 label.to_owned(),
@@ -224,24 +233,23 @@ impl<'a> Control<'a> {
         let number = segment.frame.number;
         let server_sends = segment.direction == self.from_server;
         let is_message = parts.labels.contains_key(&number) || self.message(number).is_some();
-        let is_bare = segment.bytes > 0 && !is_message;
-        let again = self.again.get(&number);
-        let again = again.and_then(|first| self.label(*first, parts));
-        let label = match again {
+        let is_partial = segment.bytes > 0 && !is_message;
+        let first = self.first_transmissions.get(&number);
+        let label = match first.and_then(|first| self.label(*first, parts)) {
             Some(label) => format!("{label} (retransmission)"),
-            None if is_bare && self.session.tls.is_some() => segment_label(segment, "TLS"),
-            None if is_bare && server_sends => segment_label(segment, "part of a reply"),
-            None if is_bare => segment_label(segment, "part of a command"),
+            None if is_partial && self.session.tls.is_some() => segment_label(segment, "TLS"),
+            None if is_partial && server_sends => segment_label(segment, "part of a reply"),
+            None if is_partial => segment_label(segment, "part of a command"),
             None => flag_label(segment),
         };
         let flags = segment.flags;
         Draft {
             caption: captions::control_segment(segment, server_sends, self.session.server.port),
-            fields: fields(segment, self.connection),
+            fields: header_fields(segment, self.connection),
             is_ack: is_ack(segment),
             failed: flags.rst,
             ..Draft::new(
-                at(segment),
+                frame_and_time(segment),
                 lanes(server_sends, Channel::Control),
                 levels(flags.syn || flags.fin || flags.rst),
                 label,
@@ -264,38 +272,42 @@ impl<'a> Control<'a> {
         })
     }
 
-    fn message(&self, frame: u64) -> Option<Said<'a>> {
-        let place = self
+    /// Returns the first message of a frame; `None` if no message ends in it.
+    fn message(&self, frame: u64) -> Option<FirstMessage<'a>> {
+        let index = self
             .messages
             .binary_search_by_key(&frame, |(frame, _)| *frame);
-        let found = place.ok().and_then(|place| self.messages.get(place));
-        found.map(|(_, said)| *said)
+        let found = index.ok().and_then(|index| self.messages.get(index));
+        found.map(|(_, message)| *message)
     }
 
-    /// What stands on the first message of a frame.
+    /// Returns the label of the first message of a frame; `None` if no message ends in it.
     fn label(&self, frame: u64, parts: &ReplyParts) -> Option<String> {
         if let Some(label) = parts.labels.get(&frame) {
             return Some(label.clone());
         }
         Some(match self.message(frame)? {
-            Said::Reply(reply) => {
+            FirstMessage::Reply(reply) => {
                 let mut lines = reply_lines(reply).into_iter();
                 lines.next().unwrap_or_default()
             }
-            Said::Command(command) => command_label(command),
+            FirstMessage::Command(command) => command_label(command),
         })
     }
 }
 
-/// TLS that no command asked for begins with the first bytes of the client.
-fn handshake<'a>(session: &'a Session, control: &TracedConnection) -> Option<(&'a Step, FrameRef)> {
+/// Finds the start of implicit TLS: the first bytes of the client. `None` if there is none, or AUTH asked for TLS.
+fn find_handshake<'a>(
+    session: &'a Session,
+    control: &TracedConnection,
+) -> Option<(&'a Step, FrameRef)> {
     let mut steps = session.steps.iter();
     let step = steps.find(|step| step.kind == StepKind::Tls && step.commands.is_empty())?;
-    let from_client = server_way(session, control).reverse();
+    let from_client = server_direction(session, control).reverse();
     Some((step, control.payload[from_client.index()].first?))
 }
 
-/// Replies by the frame of their end.
+/// Returns all replies of a session by the frame in which they end, sorted.
 fn replies(session: &Session) -> Vec<(u64, &Reply)> {
     let greeting = session.greeting.iter();
     let answered = session.steps.iter().flat_map(|step| &step.commands);
@@ -308,27 +320,29 @@ fn replies(session: &Session) -> Vec<(u64, &Reply)> {
     replies
 }
 
-/// Those of one frame.
-fn of_frame<'r, 'a>(replies: &'r [(u64, &'a Reply)], frame: u64) -> &'r [(u64, &'a Reply)] {
+/// Returns the replies that end in a frame.
+fn replies_in_frame<'r, 'a>(replies: &'r [(u64, &'a Reply)], frame: u64) -> &'r [(u64, &'a Reply)] {
     let start = replies.partition_point(|(at, _)| *at < frame);
     let rest = replies.get(start..).unwrap_or_default();
     let end = rest.iter().take_while(|(at, _)| *at == frame).count();
     rest.get(..end).unwrap_or_default()
 }
 
-/// The first message of each frame, replies before commands.
-fn first_messages(session: &Session) -> Vec<(u64, Said<'_>)> {
+/// Returns the first message of each frame, replies before commands.
+fn first_messages(session: &Session) -> Vec<(u64, FirstMessage<'_>)> {
     let replies = replies(session).into_iter();
-    let replies = replies.map(|(frame, reply)| (frame, Said::Reply(reply)));
+    let replies = replies.map(|(frame, reply)| (frame, FirstMessage::Reply(reply)));
     let commands = session.steps.iter().flat_map(|step| &step.commands);
-    let commands = commands.map(|command| (command.frame, Said::Command(command)));
+    let commands = commands.map(|command| (command.frame, FirstMessage::Command(command)));
     let mut messages: Vec<_> = replies.chain(commands).collect();
     messages.sort_by_key(|(frame, _)| *frame);
     messages.dedup_by_key(|(frame, _)| *frame);
     messages
 }
 
-/// Which line of a reply came in which segment; `None` where the lengths do not tell.
+/// Assigns the lines of a reply to its segments; `None` if the lengths do not add up.
+///
+/// The record holds lines without their line ends: CR LF is assumed, and the sum is the proof.
 fn split(reply: &Reply, segments: &[&TracedSegment]) -> Option<Vec<(u64, String)>> {
     let lines = reply_lines(reply);
     let sent: u64 = segments
@@ -341,6 +355,7 @@ fn split(reply: &Reply, segments: &[&TracedSegment]) -> Option<Vec<(u64, String)
         length += units::to_u64(line.len()) + LINE_END;
         ends.push(length);
     }
+    // Lines with undecodable bytes have another length in the record than on the wire.
     if length != sent || reply.lines_b64.is_some() {
         return None;
     }
@@ -365,12 +380,14 @@ fn split(reply: &Reply, segments: &[&TracedSegment]) -> Option<Vec<(u64, String)
     Some(parts)
 }
 
+/// Returns the number of the first step of a kind; `None` without one.
 fn step_number(session: &Session, kind: StepKind) -> Option<u64> {
     let step = session.steps.iter().find(|step| step.kind == kind);
     step.map(|step| step.number)
 }
 
-fn server_way(session: &Session, control: &TracedConnection) -> Direction {
+/// Returns the direction in which the server sends.
+fn server_direction(session: &Session, control: &TracedConnection) -> Direction {
     let server = Endpoint::from(Address {
         ip: session.server.ip,
         port: session.server.port,
@@ -381,9 +398,13 @@ fn server_way(session: &Session, control: &TracedConnection) -> Direction {
         .unwrap_or(Direction::Down)
 }
 
-/// Place of segments among what has the same frame.
-const ORDER: u8 = 3;
-/// CR LF.
+/// Order of a reply's segments among the arrows of one frame: before messages, which have 1.
+const PART: u8 = 0;
+/// Order of the start of TLS.
+const HANDSHAKE: u8 = 2;
+/// Order of other segments.
+const SEGMENT: u8 = 3;
+/// Length of CR LF.
 const LINE_END: u64 = 2;
-/// Segments in which one reply is looked for.
-const PARTS: usize = 4096;
+/// Limit of the segments searched for the end of one reply.
+const MAX_PARTS: usize = 4096;

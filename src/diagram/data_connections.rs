@@ -1,44 +1,47 @@
-//! The data connections segment by segment: how they open, what they carry, how they close, and those that never open.
+//! Arrows of data connections: opening, contents, closing, and attempts that nobody answered.
 
 use std::collections::BTreeMap;
 
-use super::arrows::Arrows;
+use super::arrow::{Arrows, Draft};
 use super::captions;
-use super::draft::Draft;
+use super::labels::{
+    flag_label, frame_and_time, header_fields, is_ack, lanes, levels, segment_label,
+};
 use super::model::{Channel, Levels};
-use super::recorder::Recorder;
-use super::segments::{at, fields, flag_label, is_ack, lanes, levels, segment_label};
+use super::recorder::DiagramRecorder;
 use super::state::Effect;
 use crate::model::record::{Connection, Mode, Opener, Session, Step, Transfer, TransferDirection};
 use crate::model::trace::{Novelty, TracedConnection, TracedSegment};
 use crate::model::{Direction, Endpoint};
 use crate::report::units;
 
-/// The data connections of a session.
+/// Data connections of a session, as the source of arrows.
 pub(super) struct DataConnections<'a> {
-    drawn: Vec<DataConnection<'a>>,
+    established: Vec<DataConnection<'a>>,
     attempts: Vec<Attempt<'a>>,
-    /// Segments that were not kept.
+    /// Count of the segments that were not kept, for want of memory.
     pub(super) omitted: u64,
 }
 
-/// One arrow of a data connection, which is named by its place in the list.
+/// Arrow of a data connection. The number is the index of the connection, or of the attempt.
 #[derive(Clone, Copy)]
 pub(super) enum DataArrow<'a> {
     Segment(u32, &'a TracedSegment, Marks),
-    /// A segment that carries bytes and closes, as the messages have it.
+    /// Closing by a segment that also carries bytes: an arrow at message detail for its FIN or RST alone.
     Closing(u32, &'a TracedSegment, Marks),
+    /// Sum of the middle segments of a long transfer.
     Folded(u32),
+    /// Sum of all bytes of one direction.
     Contents(u32, Direction),
-    /// That it began, where no segment was recorded.
-    Began(u32),
-    /// What was moved, where no segment was recorded.
+    /// Opening, if no segment was traced.
+    Opened(u32),
+    /// Bytes moved, if no segment was traced.
     Moved(u32),
-    /// A segment of an attempt; whether it is the first.
+    /// Segment of an attempt; true for its first.
     Unanswered(u32, &'a TracedSegment, bool),
 }
 
-/// What a segment begins.
+/// Parts of a connection that begin with a segment, as bits.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Marks(u8);
 
@@ -51,7 +54,7 @@ impl Marks {
         self.0 & mark != 0
     }
 
-    /// The smaller heading in front of it.
+    /// Returns the subheading above the segment; `None` if no part begins.
     fn heading(self, segment: &TracedSegment) -> Option<&'static str> {
         if self.has(Self::CONTENTS) {
             Some("contents")
@@ -65,23 +68,29 @@ impl Marks {
     }
 }
 
-/// A data connection of the report.
+/// Established data connection.
 struct DataConnection<'a> {
     connection: &'a Connection,
+    /// Name of the content for captions.
     name: &'a str,
-    /// From the client, from the server.
+    /// Payload bytes: from the client, from the server.
     bytes: [u64; 2],
+    /// Number of the step that made the transfer; `None` if its content is encrypted.
     step: Option<u64>,
+    /// `None` if no segment was traced.
     traced: Option<&'a TracedConnection>,
-    /// The direction in which the client sends.
-    client_way: Direction,
+    /// Direction in which the client sends.
+    from_client: Direction,
 }
 
-/// A data connection that was never established.
+/// Data connection that was never established.
 struct Attempt<'a> {
     traced: &'a TracedConnection,
+    /// Announced endpoint.
     listener: Endpoint,
+    /// Whether the client announced it.
     client_listens: bool,
+    /// Number of the step of the transfer.
     step: u64,
 }
 
@@ -89,21 +98,23 @@ impl<'a> DataConnections<'a> {
     /// Plans the arrows of all data connections.
     pub(super) fn plan(
         session: &'a Session,
-        recorder: &'a Recorder,
+        recorder: &'a DiagramRecorder,
         arrows: &mut Arrows<impl From<DataArrow<'a>>>,
     ) -> Self {
         let mut all = Self {
-            drawn: Vec::new(),
+            established: Vec::new(),
             attempts: Vec::new(),
             omitted: 0,
         };
-        let made = session.steps.iter();
-        let steps: BTreeMap<u64, &Step> = made
+        // By transfer, as a search for each would be quadratic.
+        let steps = session.steps.iter();
+        let steps: BTreeMap<u64, &Step> = steps
             .filter_map(|step| Some((step.transfer?, step.as_ref())))
             .collect();
         for transfer in &session.transfers {
             let step = steps.get(&transfer.id).copied();
             let Some(connection) = &transfer.connection else {
+                // Attempts after the next transfer's command belong to that transfer.
                 let later = steps.range(transfer.id.saturating_add(1)..);
                 let next = later.map(|(_, step)| *step).next();
                 all.plan_unanswered(recorder, transfer, step, next, arrows);
@@ -115,47 +126,48 @@ impl<'a> DataConnections<'a> {
             };
             let name = transfer.name.as_deref().unwrap_or(&transfer.verb);
             let step = step.map(|step| step.number);
-            all.plan_one(recorder, (connection, name, bytes, step), arrows);
+            all.plan_established(recorder, (connection, name, bytes, step), arrows);
         }
         for encrypted in &session.encrypted_data {
             let bytes = [encrypted.bytes_from_client, encrypted.bytes_from_server];
-            let what = (&encrypted.connection, "encrypted data", bytes, None);
-            all.plan_one(recorder, what, arrows);
+            let data = (&encrypted.connection, "encrypted data", bytes, None);
+            all.plan_established(recorder, data, arrows);
         }
         all
     }
 
-    fn plan_one(
+    /// Plans the arrows of an established data connection.
+    fn plan_established(
         &mut self,
-        recorder: &'a Recorder,
+        recorder: &'a DiagramRecorder,
         (connection, name, bytes, step): (&'a Connection, &'a str, [u64; 2], Option<u64>),
         arrows: &mut Arrows<impl From<DataArrow<'a>>>,
     ) {
-        let Ok(place) = u32::try_from(self.drawn.len()) else {
+        let Ok(index) = u32::try_from(self.established.len()) else {
             return;
         };
         let traced = recorder.data(connection.first_frame);
         let client = Endpoint::from(connection.client);
-        let client_way = traced.and_then(|traced| traced.key.direction_from(client));
+        let from_client = traced.and_then(|traced| traced.key.direction_from(client));
         let data = DataConnection {
             connection,
             name,
             bytes,
             step,
             traced,
-            client_way: client_way.unwrap_or(Direction::Up),
+            from_client: from_client.unwrap_or(Direction::Up),
         };
         self.omitted = self
             .omitted
             .saturating_add(traced.map_or(0, |traced| traced.omitted));
-        data.plan(place, arrows);
-        self.drawn.push(data);
+        data.plan(index, arrows);
+        self.established.push(data);
     }
 
-    /// A data connection that was never established: the attempts, and what answered them, up to the `next` transfer.
+    /// Plans the attempts to open a data connection that was never established, up to the `next` transfer.
     fn plan_unanswered(
         &mut self,
-        recorder: &'a Recorder,
+        recorder: &'a DiagramRecorder,
         transfer: &Transfer,
         step: Option<&Step>,
         next: Option<&Step>,
@@ -172,13 +184,13 @@ impl<'a> DataConnections<'a> {
             transfer.mode,
             Mode::Active | Mode::ExtendedActive | Mode::LongActive
         );
-        for traced in recorder.data_at(announced, from, to) {
-            let Ok(place) = u32::try_from(self.attempts.len()) else {
+        for traced in recorder.data_of_endpoint(announced, from, to) {
+            let Ok(index) = u32::try_from(self.attempts.len()) else {
                 return;
             };
             let mut is_first = true;
             for segment in &traced.segments {
-                let arrow = DataArrow::Unanswered(place, segment, is_first);
+                let arrow = DataArrow::Unanswered(index, segment, is_first);
                 let at = (segment.frame.number, SEGMENT);
                 arrows.push(at, Levels::FINE, is_first, arrow);
                 is_first = false;
@@ -192,18 +204,18 @@ impl<'a> DataConnections<'a> {
         }
     }
 
-    /// Makes an arrow.
+    /// Makes an arrow; `None` for an index or a sum that does not exist.
     pub(super) fn draft(&self, arrow: DataArrow<'a>) -> Option<Draft> {
-        let data = |place: u32| self.drawn.get(usize::try_from(place).ok()?);
+        let data = |index: u32| self.established.get(usize::try_from(index).ok()?);
         match arrow {
-            DataArrow::Segment(place, segment, marks) => data(place)?.segment(segment, marks),
-            DataArrow::Closing(place, segment, marks) => data(place)?.closing(segment, marks),
-            DataArrow::Folded(place) => data(place)?.folded(),
-            DataArrow::Contents(place, direction) => data(place)?.contents(direction),
-            DataArrow::Began(place) => Some(data(place)?.began()),
-            DataArrow::Moved(place) => Some(data(place)?.moved()),
-            DataArrow::Unanswered(place, segment, is_first) => {
-                let attempt = self.attempts.get(usize::try_from(place).ok()?)?;
+            DataArrow::Segment(index, segment, marks) => data(index)?.segment(segment, marks),
+            DataArrow::Closing(index, segment, marks) => data(index)?.closing(segment, marks),
+            DataArrow::Folded(index) => data(index)?.folded(),
+            DataArrow::Contents(index, direction) => data(index)?.contents(direction),
+            DataArrow::Opened(index) => Some(data(index)?.opened()),
+            DataArrow::Moved(index) => Some(data(index)?.moved()),
+            DataArrow::Unanswered(index, segment, is_first) => {
+                let attempt = self.attempts.get(usize::try_from(index).ok()?)?;
                 Some(attempt.segment(segment, is_first))
             }
         }
@@ -211,7 +223,8 @@ impl<'a> DataConnections<'a> {
 }
 
 impl<'a> DataConnection<'a> {
-    fn plan(&self, place: u32, arrows: &mut Arrows<impl From<DataArrow<'a>>>) {
+    /// Plans the arrows of all segments, and their sums at message detail.
+    fn plan(&self, index: u32, arrows: &mut Arrows<impl From<DataArrow<'a>>>) {
         let mut push = |at, levels, heading, arrow| {
             arrows.push(at, levels, heading, arrow);
         };
@@ -222,18 +235,19 @@ impl<'a> DataConnection<'a> {
                 (first, UNTRACED),
                 Levels::FINE,
                 false,
-                DataArrow::Began(place),
+                DataArrow::Opened(index),
             );
             push(
                 (last, UNTRACED),
                 Levels::FINE,
                 false,
-                DataArrow::Moved(place),
+                DataArrow::Moved(index),
             );
             return;
         };
+        // Each part begins once: marks already used are masked out.
         let mut next = Marks(Marks::OPENS);
-        let mut seen = 0;
+        let mut used = 0;
         for segment in &traced.segments {
             let at = (segment.frame.number, SEGMENT);
             let closes = segment.flags.fin || segment.flags.rst;
@@ -244,35 +258,36 @@ impl<'a> DataConnection<'a> {
             if closes {
                 marks.0 |= Marks::CLOSES;
             }
-            marks.0 &= !seen;
-            seen |= marks.0;
+            marks.0 &= !used;
+            used |= marks.0;
             if closes && segment.bytes > 0 {
-                let arrow = DataArrow::Closing(place, segment, marks);
+                let arrow = DataArrow::Closing(index, segment, marks);
                 push(at, Levels::MESSAGES, true, arrow);
             }
             let heading = marks.heading(segment).is_some();
-            let arrow = DataArrow::Segment(place, segment, marks);
+            let arrow = DataArrow::Segment(index, segment, marks);
             push(at, segment_levels(segment), heading, arrow);
         }
         if let Some(folded) = &traced.folded {
             let at = (folded.first.number, SUMMARY);
-            push(at, Levels::PACKETS, false, DataArrow::Folded(place));
+            push(at, Levels::PACKETS, false, DataArrow::Folded(index));
         }
-        for direction in [self.client_way, self.client_way.reverse()] {
+        for direction in [self.from_client, self.from_client.reverse()] {
             if let Some(first) = traced.payload[direction.index()].first {
-                let arrow = DataArrow::Contents(place, direction);
+                let arrow = DataArrow::Contents(index, direction);
                 push((first.number, SUMMARY), Levels::MESSAGES, false, arrow);
             }
         }
     }
 
+    /// Formats the ports of both sides, which name the connection in the state.
     fn ports(&self) -> String {
         let connection = self.connection;
         format!("{} ↔ {}", connection.server.port, connection.client.port)
     }
 
     fn segment(&self, segment: &TracedSegment, marks: Marks) -> Option<Draft> {
-        let server_sends = segment.direction != self.client_way;
+        let server_sends = segment.direction != self.from_client;
         let label = if segment.bytes > 0 {
             segment_label(segment, "DATA")
         } else {
@@ -280,12 +295,12 @@ impl<'a> DataConnection<'a> {
         };
         let mut draft = Draft {
             caption: captions::data_segment(segment, server_sends, self.name),
-            fields: fields(segment, self.traced?),
+            fields: header_fields(segment, self.traced?),
             is_ack: is_ack(segment),
             failed: segment.flags.rst,
             part: marks.heading(segment),
             ..Draft::new(
-                at(segment),
+                frame_and_time(segment),
                 lanes(server_sends, Channel::Data),
                 segment_levels(segment),
                 label,
@@ -305,7 +320,7 @@ impl<'a> DataConnection<'a> {
     }
 
     fn closing(&self, segment: &TracedSegment, marks: Marks) -> Option<Draft> {
-        let server_sends = segment.direction != self.client_way;
+        let server_sends = segment.direction != self.from_client;
         let draft = self.segment(segment, marks)?;
         Some(Draft {
             levels: Levels::MESSAGES,
@@ -317,11 +332,12 @@ impl<'a> DataConnection<'a> {
         })
     }
 
-    /// All data of one direction, in one arrow.
+    /// Makes the arrow for all bytes of one direction; `None` if there were none.
     fn contents(&self, direction: Direction) -> Option<Draft> {
         let payload = &self.traced?.payload[direction.index()];
         let first = payload.first?;
-        let server_sends = direction != self.client_way;
+        let server_sends = direction != self.from_client;
+        // The report counts bytes of segments that the trace did not keep, the trace those of a transfer still open.
         let bytes = self.bytes[usize::from(server_sends)].max(payload.bytes);
         let segments = units::counted(payload.segments, "segment", "segments");
         let again = match payload.again {
@@ -341,11 +357,11 @@ impl<'a> DataConnection<'a> {
         })
     }
 
-    /// The midst of a long transfer.
+    /// Makes the arrow for the middle segments of a long transfer; `None` if all are drawn.
     fn folded(&self) -> Option<Draft> {
         let folded = self.traced?.folded.as_ref()?;
         let [up, down] = folded.bytes;
-        let server_sends = (self.client_way == Direction::Up) == (down >= up);
+        let server_sends = (self.from_client == Direction::Up) == (down >= up);
         let bytes = up.saturating_add(down);
         let again = match folded.again {
             0 => String::new(),
@@ -368,8 +384,8 @@ impl<'a> DataConnection<'a> {
         })
     }
 
-    /// That it began, as the report alone tells it.
-    fn began(&self) -> Draft {
+    /// Makes the arrow of the opening from the report alone.
+    fn opened(&self) -> Draft {
         let connection = self.connection;
         let ports = self.ports();
         let by_client = connection.opened_by == Some(Opener::Client);
@@ -386,7 +402,7 @@ impl<'a> DataConnection<'a> {
         }
     }
 
-    /// What was moved, as the report alone tells it.
+    /// Makes the arrow of the bytes moved from the report alone.
     fn moved(&self) -> Draft {
         let connection = self.connection;
         let server_sends = self.bytes[1] >= self.bytes[0];
@@ -411,11 +427,11 @@ impl Attempt<'_> {
         Draft {
             step: Some(self.step),
             caption: captions::unanswered(segment, server_sends),
-            fields: fields(segment, self.traced),
+            fields: header_fields(segment, self.traced),
             failed: segment.flags.rst || !listener_sends,
             part: is_first.then_some("data connection does not open"),
             ..Draft::new(
-                at(segment),
+                frame_and_time(segment),
                 lanes(server_sends, Channel::Data),
                 Levels::FINE,
                 flag_label(segment),
@@ -424,16 +440,16 @@ impl Attempt<'_> {
     }
 }
 
-/// At which details a segment is drawn.
+/// Returns the levels of a segment: at message detail only those that open or close, without bytes.
 fn segment_levels(segment: &TracedSegment) -> Levels {
     let flags = segment.flags;
     levels(flags.syn || ((flags.fin || flags.rst) && segment.bytes == 0))
 }
 
 const CLOSES: &str = "data connection closes";
-/// Place of segments among what has the same frame.
+/// Order of segments among the arrows of one frame.
 const SEGMENT: u8 = 3;
-/// The same of what stands for several of them.
+/// Order of the sums of several segments.
 const SUMMARY: u8 = 2;
-/// The same of what no segment tells.
+/// Order of arrows without a traced segment.
 const UNTRACED: u8 = 1;

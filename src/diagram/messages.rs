@@ -1,31 +1,30 @@
-//! Commands, replies and the name lookup.
+//! Arrows of messages: the name lookup, commands and replies.
 
-use super::arrows::Arrows;
+use super::arrow::{Arrows, Draft};
+use super::captions;
 use super::console;
 use super::control_connection::ReplyParts;
-use super::draft::Draft;
-use super::labels::{command_label, reply_label, reply_lines};
+use super::labels::{self, command_label, reply_label, reply_lines};
 use super::model::{Channel, Lane, Levels};
 use super::state::{self, Effect};
-use super::{captions, segments};
 use crate::model::record::{Command, Dns, Outcome, Reply, Session, Step, StepKind, Transfer};
 use crate::protocol::ftp::{
     ExtendedPassive, extended_passive_reply, extended_port_argument, long_address, passive_reply,
     port_argument,
 };
 
-/// A message of a session.
+/// A message of a session, with the step it belongs to.
 #[derive(Clone, Copy)]
 pub(super) enum Message<'a> {
-    Query(&'a Step, &'a Dns),
-    Answer(&'a Step, &'a Dns),
-    /// What ends the greeting.
+    DnsQuery(&'a Step, &'a Dns),
+    DnsResponse(&'a Step, &'a Dns),
+    /// Final reply of the greeting: 220, or a refusal.
     Greeting(&'a Step, &'a Reply),
-    /// One that no command asked for.
-    Reply(&'a Reply),
+    /// Unsolicited reply, or a 1yz reply before the greeting.
+    Unsolicited(&'a Reply),
     Command(&'a Step, &'a Command),
-    /// The reply to a command that stands at this place.
-    Answered(&'a Step, &'a Command, u32),
+    /// Reply to a command, by its index in the command's replies.
+    Reply(&'a Step, &'a Command, u32),
 }
 
 /// Plans all messages of a session.
@@ -37,23 +36,27 @@ pub(super) fn plan<'a>(
     let mut push = |frame: u64, levels, message| {
         arrows.push((frame, ORDER), levels, false, message);
     };
-    let unasked = |reply: &'a Reply| (reply.frame, parts.levels(reply), Message::Reply(reply));
+    let unsolicited = |reply: &'a Reply| {
+        let message = Message::Unsolicited(reply);
+        (reply.frame, parts.levels(reply), message)
+    };
     let mut greeted = false;
     for step in session.steps.iter().map(AsRef::as_ref) {
         match step.kind {
             StepKind::Dns => {
                 if let Some(dns) = &session.dns {
                     if let Some(frame) = dns.query_frame {
-                        push(frame, Levels::FINE, Message::Query(step, dns));
+                        push(frame, Levels::FINE, Message::DnsQuery(step, dns));
                     }
-                    push(dns.response_frame, Levels::FINE, Message::Answer(step, dns));
+                    let message = Message::DnsResponse(step, dns);
+                    push(dns.response_frame, Levels::FINE, message);
                 }
             }
             StepKind::Greeting => {
                 greeted = true;
                 if let Some(greeting) = &session.greeting {
                     for reply in &greeting.preliminary {
-                        let (frame, levels, message) = unasked(reply);
+                        let (frame, levels, message) = unsolicited(reply);
                         push(frame, levels, message);
                     }
                     let levels = parts.levels(greeting);
@@ -63,36 +66,38 @@ pub(super) fn plan<'a>(
             _ => {
                 for command in &step.commands {
                     push(command.frame, Levels::FINE, Message::Command(step, command));
-                    for (place, reply) in (0..).zip(&command.replies) {
-                        let message = Message::Answered(step, command, place);
+                    for (index, reply) in (0..).zip(&command.replies) {
+                        let message = Message::Reply(step, command, index);
                         push(reply.frame, parts.levels(reply), message);
                     }
                 }
             }
         }
     }
+    // If the greeting step was omitted from the record, the greeting is drawn without it.
     let greeting = session.greeting.iter().filter(|_| !greeted);
     for reply in greeting.chain(&session.unsolicited_replies) {
-        let (frame, levels, message) = unasked(reply);
+        let (frame, levels, message) = unsolicited(reply);
         push(frame, levels, message);
     }
 }
 
-/// Makes the arrow of a message. Replies in `parts` are drawn there at packets.
+/// Makes the arrow of a message; `None` if its reply is gone. `parts` draws some replies at packet detail instead.
 pub(super) fn draft(session: &Session, message: Message<'_>, parts: &ReplyParts) -> Option<Draft> {
     Some(match message {
-        Message::Query(step, dns) => query(step, dns),
-        Message::Answer(step, dns) => answer(step, dns),
+        Message::DnsQuery(step, dns) => dns_query(step, dns),
+        Message::DnsResponse(step, dns) => dns_response(step, dns),
         Message::Greeting(step, reply) => greeting(session, step, reply, parts),
-        Message::Reply(reply) => reply_draft(reply, None, parts),
+        Message::Unsolicited(reply) => reply_draft(reply, None, parts),
         Message::Command(step, command) => command_draft(session, step, command),
-        Message::Answered(step, command, place) => {
-            return answered(session, step, command, place, parts);
+        Message::Reply(step, command, index) => {
+            return reply_to_command(session, step, command, index, parts);
         }
     })
 }
 
-fn questions(dns: &Dns) -> Vec<(&'static str, String)> {
+/// Returns the fields that DNS query and response share.
+fn question_fields(dns: &Dns) -> Vec<(&'static str, String)> {
     vec![
         ("dns.qry.name", dns.name.clone()),
         ("dns.qry.type", dns.record_type.clone()),
@@ -100,11 +105,11 @@ fn questions(dns: &Dns) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn query(step: &Step, dns: &Dns) -> Draft {
+fn dns_query(step: &Step, dns: &Dns) -> Draft {
     Draft {
         step: Some(step.number),
         caption: captions::query(dns),
-        fields: questions(dns),
+        fields: question_fields(dns),
         ..Draft::new(
             (dns.query_frame.unwrap_or_default(), step.time),
             (Lane::Client, Lane::Dns, Channel::Dns),
@@ -114,9 +119,9 @@ fn query(step: &Step, dns: &Dns) -> Draft {
     }
 }
 
-fn answer(step: &Step, dns: &Dns) -> Draft {
+fn dns_response(step: &Step, dns: &Dns) -> Draft {
     let answers: Vec<String> = dns.answers.iter().map(ToString::to_string).collect();
-    let mut fields = questions(dns);
+    let mut fields = question_fields(dns);
     fields.push(("dns.count.answers", answers.len().to_string()));
     let name = if dns.record_type == "AAAA" {
         "dns.aaaa"
@@ -130,7 +135,7 @@ fn answer(step: &Step, dns: &Dns) -> Draft {
         caption: captions::answer(dns),
         fields,
         ..Draft::new(
-            (dns.response_frame, step.time.plus(segments::span(waited))),
+            (dns.response_frame, step.time.plus(labels::span(waited))),
             (Lane::Dns, Lane::Client, Channel::Dns),
             Levels::FINE,
             format!("response {}", answers.join(", ")),
@@ -140,8 +145,9 @@ fn answer(step: &Step, dns: &Dns) -> Draft {
 
 fn greeting(session: &Session, step: &Step, greeting: &Reply, parts: &ReplyParts) -> Draft {
     let mut steps = session.steps.iter();
-    let asks = steps.any(|step| step.kind == StepKind::Login);
-    let shown = asks || greeting.code >= 400;
+    // Without a login, as in a port scan, no user was asked for a name.
+    let logs_in = steps.any(|step| step.kind == StepKind::Login);
+    let shown = logs_in || greeting.code >= 400;
     Draft {
         step: Some(step.number),
         shown: shown.then(|| Box::new(console::after_greeting(greeting.code))),
@@ -169,7 +175,7 @@ fn command_draft(session: &Session, step: &Step, command: &Command) -> Draft {
         step: Some(step.number),
         caption: captions::command(command, announced),
         fields,
-        effects: vec![readable(session, step)],
+        effects: vec![readability(session, step)],
         typed: console::typed_login(command)
             .filter(|_| step.kind == StepKind::Login)
             .map(Box::new),
@@ -182,20 +188,21 @@ fn command_draft(session: &Session, step: &Step, command: &Command) -> Draft {
     }
 }
 
-fn answered(
+/// Makes the arrow of a reply to a command, with its effects on state and console.
+fn reply_to_command(
     session: &Session,
     step: &Step,
     command: &Command,
-    place: u32,
+    index: u32,
     parts: &ReplyParts,
 ) -> Option<Draft> {
-    let place = usize::try_from(place).ok()?;
-    let reply = command.replies.get(place)?;
+    let index = usize::try_from(index).ok()?;
+    let reply = command.replies.get(index)?;
     let mut draft = reply_draft(reply, Some(command), parts);
     draft.step = Some(step.number);
-    draft.effects.push(state::of_reply(command, reply));
-    let is_final = place + 1 == command.replies.len() && reply.code >= 200;
-    if is_final && ends(step, command) {
+    draft.effects.push(state::effect_of_reply(command, reply));
+    let is_final = index + 1 == command.replies.len() && reply.code >= 200;
+    if is_final && ends_step(step, command) {
         draft
             .effects
             .push(Effect::Directory(step.directory.clone()));
@@ -216,20 +223,21 @@ fn answered(
     Some(draft)
 }
 
-/// A command that could be read was not encrypted, whatever was agreed before: CCC ends it.
-fn readable(session: &Session, step: &Step) -> Effect {
+/// Returns the effect of a readable command: encryption is off, as after CCC, unless the session was decrypted.
+fn readability(session: &Session, step: &Step) -> Effect {
     match &session.tls {
         Some(tls) if !tls.decrypted && step.kind != StepKind::Tls => Effect::Encrypted(false),
         _ => Effect::None,
     }
 }
 
-/// Whether a command is the last of its step.
-fn ends(step: &Step, command: &Command) -> bool {
+/// Returns whether a command is the last of a step after which the directory is known.
+fn ends_step(step: &Step, command: &Command) -> bool {
     let last = step.commands.last();
     step.directory.is_some() && last.is_some_and(|last| last.sequence == command.sequence)
 }
 
+/// Returns the argument of the last USER in a step; `None` without one.
 fn user_of(step: &Step) -> Option<String> {
     let user = step
         .commands
@@ -239,7 +247,7 @@ fn user_of(step: &Step) -> Option<String> {
     user.and_then(|command| command.argument.clone())
 }
 
-/// The transfer that a command began.
+/// Returns the transfer that a command began; `None` for other commands of its step.
 fn transfer_of<'a>(session: &'a Session, step: &Step, command: &Command) -> Option<&'a Transfer> {
     let transfer = session.transfer(step.transfer?)?;
     (transfer.verb == command.verb).then_some(transfer)
@@ -284,5 +292,5 @@ fn reply_draft(reply: &Reply, command: Option<&Command>, parts: &ReplyParts) -> 
     }
 }
 
-/// Place of messages among what has the same frame.
+/// Order of messages among the arrows of one frame.
 const ORDER: u8 = 1;

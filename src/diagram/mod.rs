@@ -1,38 +1,38 @@
-//! Sessions as sequence diagrams: lanes, arrows between them, and what was true at each arrow.
+//! Sessions as sequence diagrams: lanes, arrows between them, and the state of the session at each arrow.
 //!
-//! In: the sessions of a report, and the segments of their connections where they were asked for. Out: one [`Diagram`] a
-//! session, and the same diagrams as text, Mermaid, `PlantUML` or SVG.
+//! In: sessions of a report and, where they were traced, the segments of their connections. Out: one [`Diagram`] per
+//! session, and the same diagrams as text, SVG, Mermaid or `PlantUML`; the page draws its pictures from the same rows.
 //!
 //! ```text
-//! Event, connection -> Recorder ─┐
-//! Session ───────────────────────┴> build ─┬ phases      headings
-//!                                          ├ messages    commands, replies, name lookup
-//!                                          ├ control_connection, data_connections    packet by packet
-//!                                          ├ console     what the user typed and saw
-//!                                          ├ captions    each arrow in words
-//!                                          └ state       who, where, which type, how many bytes
-//!                                          = Diagram -> text | mermaid | plantuml | svg | page
+//! traced connections -> DiagramRecorder ─┐
+//! Session ───────────────────────────────┴> build ─┬ phases    headings
+//!                                                  ├ messages  commands, replies, name lookup
+//!                                                  ├ control_connection, data_connections    segment by segment
+//!                                                  ├ console   the user's typing and the client's answers
+//!                                                  ├ captions  each arrow as a sentence
+//!                                                  └ state     user, directory, type, open connections, bytes
+//!                                                  = Diagram -> text | svg | markup (Mermaid, PlantUML) | page
 //! ```
 //!
-//! Every row knows at which [`Detail`] it is drawn, so that one diagram serves all three. Texts from the wire stand in
-//! the rows as the report has them, secrets hidden; each format escapes them in its own way.
+//! A diagram is made in two passes. Planning puts the sources of all arrows in order, which takes a few bytes each;
+//! drawing makes one row after the other from them. So the texts of a session with 300,000 arrows need never be in
+//! memory together.
+//!
+//! Every row carries the [`Levels`] at which it is drawn, so that one diagram serves all three [`Detail`]s. Strings from
+//! the wire are in the rows as in the report, with secrets hidden; each format has one function that escapes them.
 
-mod arrows;
+mod arrow;
 mod build;
 mod captions;
 mod console;
 mod control_connection;
 mod data_connections;
-mod draft;
 mod labels;
-mod mermaid;
+mod markup;
 mod messages;
 mod model;
 mod phases;
-mod plan;
-mod plantuml;
 mod recorder;
-mod segments;
 mod state;
 mod svg;
 mod text;
@@ -41,9 +41,8 @@ mod text;
 mod tests;
 
 pub use build::Drawing;
-pub use mermaid::write_mermaid;
-pub use model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind, State};
-pub use plantuml::write_plantuml;
-pub use recorder::Recorder;
+pub use markup::{write_mermaid, write_plantuml};
+pub use model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind, SessionState};
+pub use recorder::DiagramRecorder;
 pub use svg::write_svg;
 pub use text::{TextOptions, write_text};

@@ -1,39 +1,39 @@
-//! Lanes and rows, independent of any format.
+//! Lanes, rows and their state, independent of any format.
 
 use std::sync::Arc;
 
 use crate::model::Timestamp;
 use crate::model::record::VerdictStatus;
 
-/// How much is drawn.
+/// Detail at which a diagram is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Detail {
-    /// One arrow a step.
+    /// One arrow per step.
     Steps,
-    /// Commands, replies, connections opening and closing.
+    /// Commands, replies, and connections opening and closing.
     #[default]
     Messages,
     /// Every segment.
     Packets,
 }
 
-/// At which details a row is drawn.
+/// Set of the [`Detail`]s at which a row is drawn.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Levels(u8);
 
 impl Levels {
-    /// At all of them.
+    /// All three.
     pub const ALL: Self = Self(0b111);
-    /// At [`Detail::Steps`] only.
+    /// [`Detail::Steps`] only.
     pub const STEPS: Self = Self(0b001);
-    /// At [`Detail::Messages`] only.
+    /// [`Detail::Messages`] only.
     pub const MESSAGES: Self = Self(0b010);
-    /// At [`Detail::Packets`] only.
+    /// [`Detail::Packets`] only.
     pub const PACKETS: Self = Self(0b100);
-    /// At messages and packets.
+    /// [`Detail::Messages`] and [`Detail::Packets`].
     pub const FINE: Self = Self(0b110);
 
-    /// Whether a row is drawn at `detail`.
+    /// Returns whether the set contains `detail`.
     #[must_use]
     pub const fn has(self, detail: Detail) -> bool {
         let bit = match detail {
@@ -44,31 +44,31 @@ impl Levels {
         self.0 & bit.0 != 0
     }
 
-    /// The three as bits: 1 for steps, 2 for messages, 4 for packets.
+    /// Returns the set as bits: 1 for steps, 2 for messages, 4 for packets.
     #[must_use]
     pub const fn bits(self) -> u8 {
         self.0
     }
 }
 
-/// Who takes part, from left to right.
+/// Participant of a session, drawn as a vertical line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Lane {
-    /// The DNS server.
+    /// DNS server.
     Dns,
-    /// The FTP server.
+    /// FTP server.
     Server,
-    /// The FTP client.
+    /// FTP client.
     Client,
-    /// The client's console: its user.
+    /// Console of the client, which stands for its user.
     Console,
 }
 
 impl Lane {
-    /// All of them, from left to right.
+    /// All lanes, from left to right.
     pub const ALL: [Self; 4] = [Self::Dns, Self::Server, Self::Client, Self::Console];
 
-    /// What it is called.
+    /// Returns the title at the head of the lane.
     #[must_use]
     pub const fn title(self) -> &'static str {
         match self {
@@ -79,9 +79,9 @@ impl Lane {
         }
     }
 
-    /// Its place from the left, from 0.
+    /// Returns the index from the left, 0 to 3.
     #[must_use]
-    pub const fn place(self) -> usize {
+    pub const fn index(self) -> usize {
         match self {
             Self::Dns => 0,
             Self::Server => 1,
@@ -91,49 +91,49 @@ impl Lane {
     }
 }
 
-/// What an arrow runs over.
+/// Medium of an arrow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Channel {
     /// Name lookup.
     Dns,
-    /// The control connection.
+    /// Control connection.
     Control,
-    /// A data connection.
+    /// Data connection.
     Data,
     /// Between the user and the client.
     Console,
-    /// A whole step.
+    /// A whole step, whatever its connections.
     Step,
 }
 
-/// One session.
+/// Sequence diagram of one session.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Diagram {
     /// Id of the session.
     pub session: u64,
-    /// How it came out.
+    /// Status of the verdict.
     pub status: VerdictStatus,
-    /// The one line a person reads first.
+    /// Text of the verdict.
     pub verdict: String,
-    /// Both ends of the control connection.
-    pub between: String,
-    /// Address of each lane, by [`Lane::place`]; empty where there is none.
-    pub ends: [String; 4],
-    /// The time that offsets count from.
+    /// Both endpoints of the control connection: `192.0.2.7:50211 → ftp.example.org (192.0.2.1:21)`.
+    pub endpoints: String,
+    /// Addresses by [`Lane::index`]; empty for a lane without one.
+    pub addresses: [String; 4],
+    /// Origin of time offsets: the time of the first row.
     pub start: Timestamp,
-    /// From top to bottom.
+    /// Rows from top to bottom.
     pub rows: Vec<Row>,
-    /// Segments of its connections that could not be kept.
+    /// Count of the segments that were not kept, for want of memory.
     pub omitted: u64,
 }
 
 impl Diagram {
-    /// The rows that are drawn at `detail`.
+    /// Returns the rows drawn at `detail`.
     pub fn rows_at(&self, detail: Detail) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.levels.has(detail))
     }
 
-    /// Whether a lane has any arrow at `detail`.
+    /// Returns whether any arrow touches a lane at `detail`.
     #[must_use]
     pub fn uses(&self, lane: Lane, detail: Detail) -> bool {
         self.rows_at(detail).any(|row| match row.kind {
@@ -143,65 +143,65 @@ impl Diagram {
     }
 }
 
-/// One row.
+/// One row of a diagram.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
-    /// What it is.
+    /// Kind of the row.
     pub kind: RowKind,
-    /// At which details it is drawn.
+    /// Details at which it is drawn.
     pub levels: Levels,
-    /// What stands on it. It may have bytes from the wire in it.
+    /// Text on the row. It may contain bytes from the wire, unescaped.
     pub label: String,
-    /// The same in a sentence. It may have bytes from the wire in it.
+    /// The row as a sentence; empty for headings. It may contain bytes from the wire, unescaped.
     pub caption: String,
-    /// Names as Wireshark has them, and values.
+    /// Wireshark field names and values.
     pub fields: Vec<(&'static str, String)>,
-    /// When.
+    /// Capture time.
     pub time: Timestamp,
-    /// The packet, where there is one.
+    /// Frame number; `None` for headings and the console, which no packet shows.
     pub frame: Option<u64>,
-    /// Number of the step it belongs to.
+    /// Number of the step; `None` before the first step.
     pub step: Option<u64>,
-    /// What was true once it had happened.
-    pub state: Arc<State>,
-    /// Lines that it put on the user's console.
+    /// State of the session after the row.
+    pub state: Arc<SessionState>,
+    /// Lines that it prints on the user's console.
     pub console: Vec<String>,
-    /// True where it says that something did not work.
+    /// Whether it reports a failure.
     pub failed: bool,
 }
 
-/// What a row is.
+/// Kind of a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RowKind {
-    /// A heading across all lanes.
+    /// Heading across all lanes.
     Phase,
-    /// A smaller heading within a phase.
+    /// Subheading within a phase.
     Part,
-    /// An arrow.
+    /// Arrow between two lanes.
     Arrow {
-        /// Where it begins.
+        /// Lane at the tail.
         from: Lane,
-        /// Where it points.
+        /// Lane at the head.
         to: Lane,
-        /// What it runs over.
+        /// Medium.
         channel: Channel,
     },
 }
 
-/// What is true at a moment of a session.
+/// State of a session at one row.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct State {
-    /// Who is logged in.
+pub struct SessionState {
+    /// User logged in; `None` before the login.
     pub user: Option<String>,
-    /// Working directory.
+    /// Working directory; `None` if not known.
     pub directory: Option<String>,
-    /// Representation type: `ASCII`, `image`.
+    /// Representation type: `ASCII`, `image`, `EBCDIC` or `local`.
     pub data_type: String,
-    /// How data connections are made: `active`, `passive`, empty before the first.
+    /// Data connection mode: `active`, `passive`, or empty before the first negotiation.
     pub mode: String,
-    /// Data connections that are open, as `server port → client port`.
+    /// Open data connections, as `server port ↔ client port`.
     pub open: Vec<String>,
-    /// Payload bytes of data connections so far.
+    /// Payload bytes on data connections so far.
     pub bytes: u64,
     /// Whether the control connection is encrypted.
     pub encrypted: bool,

@@ -1,28 +1,30 @@
-//! Headings: what a person would call the parts of a session.
+//! Headings: the phases of a session, each with a title.
 
 use std::sync::Arc;
 
 use crate::model::record::{Step, StepKind};
 
-/// Steps under one heading.
+/// Consecutive steps under one heading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Phase {
-    /// Number of the step it stands before.
+    /// Number of its first step.
     pub(super) first: u64,
     group: Group,
-    place: usize,
+    /// Index of its first step.
+    start: usize,
+    /// Count of its steps.
     length: usize,
 }
 
 impl Phase {
-    /// What the heading says; `steps` are all steps of the session.
+    /// Returns the title; `steps` are all steps of the session.
     pub(super) fn title(self, steps: &[Arc<Step>]) -> String {
-        let end = self.place.saturating_add(self.length);
-        title(self.group, steps.get(self.place..end).unwrap_or_default())
+        let end = self.start.saturating_add(self.length);
+        title(self.group, steps.get(self.start..end).unwrap_or_default())
     }
 }
 
-/// What belongs under one heading.
+/// Kind of a phase.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Group {
     Lookup,
@@ -40,36 +42,40 @@ enum Group {
     Release,
 }
 
-/// The headings of a session, in order.
-pub(super) fn of(steps: &[Arc<Step>]) -> Vec<Phase> {
+/// Divides the steps of a session into phases, in order.
+pub(super) fn divide(steps: &[Arc<Step>]) -> Vec<Phase> {
     let mut phases = Vec::new();
     let mut rest = steps;
-    let mut before = None;
+    let mut previous = None;
     while let Some(first) = rest.first() {
-        let group = group(first.kind, before);
+        let group = group(first.kind, previous);
         let mut length = 1;
         while let Some(next) = rest.get(length)
-            && goes_on(group, next.kind)
+            && continues(group, next.kind)
         {
             length += 1;
         }
         phases.push(Phase {
             first: first.number,
             group,
-            place: steps.len() - rest.len(),
+            start: steps.len() - rest.len(),
             length,
         });
-        before = Some(group);
+        previous = Some(group);
         rest = rest.get(length..).unwrap_or_default();
     }
     phases
 }
 
-fn group(kind: StepKind, before: Option<Group>) -> Group {
+/// Returns the kind of phase that a step begins after a phase of kind `previous`; `None` for the first.
+fn group(kind: StepKind, previous: Option<Group>) -> Group {
     match kind {
         StepKind::Dns => Group::Lookup,
         StepKind::Connect | StepKind::Greeting => Group::Control,
-        StepKind::Login if before.is_none_or(|before| before == Group::Lookup) => Group::Control,
+        // A capture that begins with the login shows neither handshake nor greeting.
+        StepKind::Login if previous.is_none_or(|previous| previous == Group::Lookup) => {
+            Group::Control
+        }
         StepKind::Login => Group::Login,
         StepKind::Tls => Group::Encryption,
         StepKind::List => Group::Listing,
@@ -84,8 +90,8 @@ fn group(kind: StepKind, before: Option<Group>) -> Group {
     }
 }
 
-/// Whether a step stands under the same heading as those before it. Each transfer has its own.
-fn goes_on(group: Group, next: StepKind) -> bool {
+/// Returns whether a step continues a phase. Each transfer is a phase of its own.
+fn continues(group: Group, next: StepKind) -> bool {
     match group {
         Group::Control => matches!(
             next,
@@ -99,6 +105,7 @@ fn goes_on(group: Group, next: StepKind) -> bool {
     }
 }
 
+/// Formats the title of a phase, with its verbs in brackets.
 fn title(group: Group, steps: &[Arc<Step>]) -> String {
     let has = |kind| steps.iter().any(|step| step.kind == kind);
     let name = match group {
@@ -123,14 +130,15 @@ fn title(group: Group, steps: &[Arc<Step>]) -> String {
         if !verbs.contains(&command.verb.as_str()) {
             verbs.push(&command.verb);
         }
-        if verbs.len() > VERBS {
+        if verbs.len() > MAX_VERBS {
             break;
         }
     }
-    if verbs.len() > VERBS {
-        verbs.truncate(VERBS);
+    if verbs.len() > MAX_VERBS {
+        verbs.truncate(MAX_VERBS);
         verbs.push("…");
     }
+    // A negotiation and its transfer belong together: `PASV and RETR`.
     let pair = matches!(group, Group::Listing | Group::Download | Group::Upload);
     match (verbs.split_last(), group) {
         (None, _) | (_, Group::Logout) => name.to_owned(),
@@ -141,5 +149,5 @@ fn title(group: Group, steps: &[Arc<Step>]) -> String {
     }
 }
 
-/// Verbs named in a heading.
-const VERBS: usize = 6;
+/// Limit of the verbs named in a title.
+const MAX_VERBS: usize = 6;

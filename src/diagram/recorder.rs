@@ -1,4 +1,4 @@
-//! Keeps the segments of connections until diagrams are drawn.
+//! Keeps traced connections until the diagrams of their sessions are drawn.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -7,54 +7,57 @@ use crate::model::record::{Address, Session};
 use crate::model::trace::{TracedConnection, TracedSegment};
 use crate::model::{Endpoint, Event, EventSink, FlowKey, Limits};
 
-/// An [`EventSink`] that remembers connections for the diagrams of their sessions.
+/// An [`EventSink`] that keeps traced connections within a memory limit.
 #[derive(Debug)]
-pub struct Recorder {
-    /// By session.
+pub struct DiagramRecorder {
+    /// Control connections by session id.
     control: BTreeMap<u64, TracedConnection>,
-    /// By the number of their first frame.
+    /// Data connections by the number of their first frame, which identifies them in the report.
     data: BTreeMap<u64, TracedConnection>,
-    /// First frames of the data connections of a session.
+    /// First frames of the data connections of each session.
     of_session: BTreeMap<u64, Vec<u64>>,
-    /// First frames of data connections that nobody may need any more: those of sessions that are drawn, of which another
-    /// session may have the same, and those of no session, which may have been an attempt of one.
-    spare: VecDeque<u64>,
-    /// Bytes of all connections.
-    weight: usize,
-    /// Bytes that they may take.
-    bound: usize,
-    /// Segments of connections that were not kept at all.
-    lost: u64,
+    /// First frames of data connections that may be evicted, oldest first.
+    ///
+    /// They belong to sessions already drawn, but another session may share them; or to no session, but one may turn out
+    /// to have attempted them.
+    evictable: VecDeque<u64>,
+    /// Memory of all connections kept, in bytes.
+    memory: usize,
+    /// Limit of `memory`, in bytes.
+    memory_limit: usize,
+    /// Count of the segments of connections that were not kept at all.
+    dropped_segments: u64,
 }
 
-impl Recorder {
-    /// A recorder that keeps as many segments as `limits` allow.
+impl DiagramRecorder {
+    /// Creates a recorder that keeps as many segments as `limits` allow.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
         Self {
             control: BTreeMap::new(),
             data: BTreeMap::new(),
             of_session: BTreeMap::new(),
-            spare: VecDeque::new(),
-            weight: 0,
-            bound: limits
+            evictable: VecDeque::new(),
+            memory: 0,
+            memory_limit: limits
                 .traced_segments
                 .saturating_mul(size_of::<TracedSegment>()),
-            lost: 0,
+            dropped_segments: 0,
         }
     }
 
+    /// Returns the control connection of a session; `None` if it was not traced.
     pub(super) fn control(&self, session: u64) -> Option<&TracedConnection> {
         self.control.get(&session)
     }
 
-    /// The data connection that began in a frame.
+    /// Returns the data connection that began in a frame; `None` if it was not traced.
     pub(super) fn data(&self, first_frame: u64) -> Option<&TracedConnection> {
         self.data.get(&first_frame)
     }
 
-    /// Connections to or from an end point, that began between two frames.
-    pub(super) fn data_at(
+    /// Returns the data connections of an endpoint that began in the frames from `from` up to, not including, `to`.
+    pub(super) fn data_of_endpoint(
         &self,
         address: Address,
         from: u64,
@@ -67,95 +70,98 @@ impl Recorder {
         connections.filter(move |connection| touches(&connection.key))
     }
 
-    /// Whether it has the data connection that began in a frame.
+    /// Returns whether the data connection that began in a frame is kept.
     #[must_use]
-    pub fn has_data(&self, first_frame: u64) -> bool {
+    pub fn has_data_connection(&self, first_frame: u64) -> bool {
         self.data.contains_key(&first_frame)
     }
 
-    /// Bytes it takes, near enough.
+    /// Returns the memory in use, in bytes, as estimated.
     #[must_use]
-    pub fn weight(&self) -> usize {
-        self.weight
+    pub fn memory(&self) -> usize {
+        self.memory
     }
 
-    /// Segments of connections that were not kept at all, because there was no more room.
+    /// Returns the count of the segments of connections that were not kept at all, for want of memory.
     #[must_use]
-    pub fn lost(&self) -> u64 {
-        self.lost
+    pub fn dropped_segments(&self) -> u64 {
+        self.dropped_segments
     }
 
-    /// A session is drawn and will not be again: its segments need not be kept.
-    pub fn forget(&mut self, session: &Session) {
+    /// Discards the connections of a session that will not be drawn again.
+    pub fn discard(&mut self, session: &Session) {
         if let Some(control) = self.control.remove(&session.id) {
-            self.weight = self.weight.saturating_sub(control.weight());
+            self.memory = self.memory.saturating_sub(control.weight());
         }
         let data = self.of_session.remove(&session.id).unwrap_or_default();
-        self.spare.extend(data);
-        while self.spare.len() > SPARE {
-            self.drop_spare();
+        // Not removed at once: the data connection of a server-to-server transfer belongs to two sessions.
+        self.evictable.extend(data);
+        while self.evictable.len() > MAX_EVICTABLE {
+            self.evict();
         }
     }
 
-    fn drop_spare(&mut self) -> bool {
-        let Some(frame) = self.spare.pop_front() else {
+    /// Evicts the oldest evictable data connection. Returns false if there is none.
+    fn evict(&mut self) -> bool {
+        let Some(frame) = self.evictable.pop_front() else {
             return false;
         };
         if let Some(connection) = self.data.remove(&frame) {
-            self.weight = self.weight.saturating_sub(connection.weight());
+            self.memory = self.memory.saturating_sub(connection.weight());
         }
         true
     }
 
-    /// Makes room, as far as there is something that nobody needs. Tells how many bytes there are.
-    fn room(&mut self, wanted: usize) -> usize {
-        while self.bound.saturating_sub(self.weight) < wanted && self.drop_spare() {}
-        self.bound.saturating_sub(self.weight)
+    /// Evicts until `wanted` bytes are free or nothing is evictable. Returns the free memory in bytes.
+    fn reserve(&mut self, wanted: usize) -> usize {
+        while self.memory_limit.saturating_sub(self.memory) < wanted && self.evict() {}
+        self.memory_limit.saturating_sub(self.memory)
     }
 }
 
-impl Default for Recorder {
+impl Default for DiagramRecorder {
     fn default() -> Self {
         Self::new(&Limits::default())
     }
 }
 
-impl EventSink for Recorder {
+impl EventSink for DiagramRecorder {
     fn event(&mut self, _: &Event<'_>) {}
 
     fn connection(&mut self, mut connection: TracedConnection) {
         let segments = connection.segments.len();
-        let room = self.room(connection.weight());
-        let Some(room) = room.checked_sub(size_of::<TracedConnection>()) else {
-            self.lost = self.lost.saturating_add(segments as u64);
+        let free = self.reserve(connection.weight());
+        let Some(free) = free.checked_sub(size_of::<TracedConnection>()) else {
+            self.dropped_segments = self.dropped_segments.saturating_add(segments as u64);
             return;
         };
-        let kept = room / size_of::<TracedSegment>();
+        // A connection that does not fit keeps its beginning.
+        let kept = free / size_of::<TracedSegment>();
         if kept < segments {
             connection.segments.truncate(kept);
             connection.segments.shrink_to_fit();
             connection.omitted += (segments - kept) as u64;
         }
-        self.weight += connection.weight();
-        let before = if let Some(session) = connection.control_of {
+        self.memory += connection.weight();
+        let replaced = if let Some(session) = connection.control_of {
             self.control.insert(session, connection)
         } else {
             let first = connection.first.number;
             if connection.data_of == [None; 2] {
-                self.spare.push_back(first);
+                self.evictable.push_back(first);
             }
             for session in connection.data_of.into_iter().flatten() {
                 self.of_session.entry(session).or_default().push(first);
             }
             self.data.insert(first, connection)
         };
-        if let Some(before) = before {
-            self.weight = self.weight.saturating_sub(before.weight());
+        if let Some(replaced) = replaced {
+            self.memory = self.memory.saturating_sub(replaced.weight());
         }
     }
 
     fn session_filtered(&mut self, session: &Arc<Session>) {
-        self.forget(session);
+        self.discard(session);
     }
 
     fn wants_connections(&self) -> bool {
@@ -163,8 +169,8 @@ impl EventSink for Recorder {
     }
 }
 
-/// Data connections kept that nobody may need.
-const SPARE: usize = 1_000;
+/// Limit of the evictable data connections kept.
+const MAX_EVICTABLE: usize = 1_000;
 
 #[cfg(test)]
 mod tests {
@@ -203,15 +209,15 @@ mod tests {
         }
     }
 
-    fn recorder(segments: usize) -> Recorder {
-        Recorder::new(&Limits {
+    fn recorder(segments: usize) -> DiagramRecorder {
+        DiagramRecorder::new(&Limits {
             traced_segments: segments,
             ..Limits::default()
         })
     }
 
     #[test]
-    fn what_does_not_fit_is_counted() {
+    fn segments_beyond_the_memory_limit_are_counted() {
         let mut recorder = recorder(100);
         recorder.connection(connection(1, None, 200));
         let kept = recorder.data(1).expect("its beginning");
@@ -219,11 +225,11 @@ mod tests {
         assert_eq!(kept.segments.len() as u64 + kept.omitted, 200);
         recorder.connection(connection(2, None, 7));
         assert!(recorder.data(2).is_none());
-        assert_eq!(recorder.lost(), 7);
+        assert_eq!(recorder.dropped_segments(), 7);
     }
 
     #[test]
-    fn what_is_drawn_gives_its_room_back() {
+    fn discarded_session_frees_its_memory() {
         let mut recorder = recorder(1_000);
         let session = crate::report::example::example_session();
         recorder.connection(connection(1, Some(session.id), 300));
@@ -231,12 +237,15 @@ mod tests {
             data_of: [Some(session.id), None],
             ..connection(7, None, 300)
         });
-        recorder.forget(&session);
+        recorder.discard(&session);
         assert!(recorder.control(session.id).is_none());
-        assert!(recorder.has_data(7), "another session may have it too");
+        assert!(
+            recorder.has_data_connection(7),
+            "another session may have it too"
+        );
         recorder.connection(connection(8, None, 900));
-        assert!(!recorder.has_data(7));
+        assert!(!recorder.has_data_connection(7));
         let kept = recorder.data(8).expect("there is room");
-        assert_eq!((kept.segments.len(), recorder.lost()), (900, 0));
+        assert_eq!((kept.segments.len(), recorder.dropped_segments()), (900, 0));
     }
 }

@@ -1,49 +1,52 @@
-//! What is true at each row: it follows from the replies.
+//! State of a session from row to row, as its replies change it.
 
 use std::sync::Arc;
 
-use super::State;
-use super::model::Levels;
+use super::model::{Levels, SessionState};
 use crate::model::record::{Command, Reply};
 
-/// What a row changes.
+/// Change that a row makes to the state.
 #[derive(Clone, Debug, Default)]
 pub(super) enum Effect {
-    /// Nothing.
+    /// No change.
     #[default]
     None,
-    /// Somebody is logged in.
+    /// Login of this user.
     User(String),
-    /// The working directory, or that it is not known.
+    /// Working directory; `None` if it is no longer known.
     Directory(Option<String>),
-    /// TYPE.
+    /// Representation type (TYPE).
     DataType(&'static str),
-    /// How data connections are made from here on.
+    /// Mode of the next data connections: `active` or `passive`.
     Mode(&'static str),
-    /// AUTH was accepted.
+    /// Encryption of the control connection: on after AUTH, off after CCC.
     Encrypted(bool),
-    /// A data connection begins.
+    /// Opening of the data connection of this name.
     Open(String),
-    /// A data connection is over, and this many bytes were moved over it.
+    /// Closing of the data connection of this name.
     Closed(String),
-    /// Bytes moved.
+    /// Payload bytes on a data connection.
     Bytes(u64),
 }
 
-/// The state from row to row. Messages tell the bytes of a transfer at once, packets bit by bit: each has its own count.
+/// StateTracker of the state from row to row.
+///
+/// Rows at message detail count the bytes of a transfer at once, packets one segment at a time. Each has its own count.
 #[derive(Clone, Debug)]
-pub(super) struct Tracker {
-    state: Arc<State>,
+pub(super) struct StateTracker {
+    /// Shared with the rows: consecutive rows mostly have equal state.
+    state: Arc<SessionState>,
     message_bytes: u64,
-    /// Data connections that are open and not named.
+    /// Count of the open data connections beyond [`MAX_NAMED`].
     unnamed: u64,
 }
 
-impl Tracker {
+impl StateTracker {
+    /// Creates the state at the start of a session; ASCII is the default type (RFC 959 section 3.1.1.1).
     pub(super) fn new() -> Self {
-        let state = State {
+        let state = SessionState {
             data_type: "ASCII".to_owned(),
-            ..State::default()
+            ..SessionState::default()
         };
         Self {
             state: Arc::new(state),
@@ -52,22 +55,22 @@ impl Tracker {
         }
     }
 
-    /// The state of a row that is drawn at `levels`.
-    pub(super) fn at(&self, levels: Levels) -> Arc<State> {
+    /// Returns the state for a row drawn at `levels`.
+    pub(super) fn at(&self, levels: Levels) -> Arc<SessionState> {
         if levels == Levels::MESSAGES && self.state.bytes != self.message_bytes {
-            let mut state = State::clone(&self.state);
+            let mut state = SessionState::clone(&self.state);
             state.bytes = self.message_bytes;
             return Arc::new(state);
         }
         Arc::clone(&self.state)
     }
 
-    /// What a row at `levels` changes. With `packets` the packets tell the bytes, else the messages.
-    pub(super) fn apply(&mut self, effect: &Effect, levels: Levels, packets: bool) {
+    /// Applies an effect of a row at `levels`. With `has_packets`, packets count the bytes shown, else messages do.
+    pub(super) fn apply(&mut self, effect: &Effect, levels: Levels, has_packets: bool) {
         if let Effect::Bytes(bytes) = effect {
             if levels == Levels::MESSAGES {
                 self.message_bytes = self.message_bytes.saturating_add(*bytes);
-                if packets {
+                if has_packets {
                     return;
                 }
             }
@@ -87,7 +90,7 @@ impl Tracker {
             Effect::Encrypted(encrypted) => state.encrypted = *encrypted,
             Effect::Open(name) => {
                 let named = state.open.len() - usize::from(self.unnamed > 0);
-                if named < NAMED && self.unnamed == 0 {
+                if named < MAX_NAMED && self.unnamed == 0 {
                     state.open.push(name.clone());
                 } else {
                     self.unnamed += 1;
@@ -111,8 +114,8 @@ impl Tracker {
     }
 }
 
-/// What the final reply to a command changes.
-pub(super) fn of_reply(command: &Command, reply: &Reply) -> Effect {
+/// Returns the effect of a reply to a command.
+pub(super) fn effect_of_reply(command: &Command, reply: &Reply) -> Effect {
     let argument = command.argument.as_deref().unwrap_or_default();
     let done = (200..300).contains(&reply.code);
     match command.verb.as_str() {
@@ -135,28 +138,28 @@ pub(super) fn of_reply(command: &Command, reply: &Reply) -> Effect {
     }
 }
 
-/// Open data connections that a state names: each row has its state.
-const NAMED: usize = 16;
+/// Limit of the open data connections named: every row that changes the state copies the list.
+const MAX_NAMED: usize = 16;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn many_open_connections_are_counted_and_not_all_named() {
-        let mut tracker = Tracker::new();
+    fn open_connections_beyond_the_limit_are_counted_instead_of_named() {
+        let mut tracker = StateTracker::new();
         let name = |number: usize| format!("20 ↔ {number}");
-        for number in 0..NAMED + 2 {
+        for number in 0..MAX_NAMED + 2 {
             tracker.apply(&Effect::Open(name(number)), Levels::FINE, false);
         }
-        let open = |tracker: &Tracker| tracker.at(Levels::FINE).open.clone();
-        assert_eq!(open(&tracker).len(), NAMED + 1);
+        let open = |tracker: &StateTracker| tracker.at(Levels::FINE).open.clone();
+        assert_eq!(open(&tracker).len(), MAX_NAMED + 1);
         assert_eq!(open(&tracker).last().map(String::as_str), Some("2 more"));
-        for number in 0..NAMED {
+        for number in 0..MAX_NAMED {
             tracker.apply(&Effect::Closed(name(number)), Levels::FINE, false);
         }
         assert_eq!(open(&tracker), ["2 more"]);
-        for number in NAMED..NAMED + 2 {
+        for number in MAX_NAMED..MAX_NAMED + 2 {
             tracker.apply(&Effect::Closed(name(number)), Levels::FINE, false);
         }
         assert!(open(&tracker).is_empty());

@@ -1,15 +1,15 @@
-//! Diagrams as one SVG picture: light and dark by the reader's setting, always light on paper.
+//! Diagrams as one SVG picture: light or dark as the reader prefers, light in print.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthChar as _;
 
-use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, State};
+use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, SessionState};
 use crate::model::wire_text::printable;
 use crate::report::units;
 
-/// Writes all sessions one below the other. Beyond a bound rows are left out, and the picture says how many.
+/// Writes all sessions one below the other. Rows beyond a limit are omitted, and a line at the end counts them.
 pub fn write_svg(
     diagrams: &mut dyn Iterator<Item = Diagram>,
     detail: Detail,
@@ -21,13 +21,13 @@ pub fn write_svg(
         out: &mut body,
         y: 0,
         rows: 0,
-        left_out: 0,
+        omitted: 0,
     };
     for diagram in diagrams {
         picture.diagram(&diagram)?;
     }
-    if picture.left_out > 0 {
-        let rows = units::counted(picture.left_out, "row", "rows");
+    if picture.omitted > 0 {
+        let rows = units::counted(picture.omitted, "row", "rows");
         let hint = format!("{rows} left out: choose a session, or less detail");
         picture.y += ROW;
         let y = picture.y;
@@ -49,13 +49,16 @@ pub fn write_svg(
     writeln!(out, "</svg>")
 }
 
+/// SVG body under construction. Coordinates are in pixels.
 struct Picture<'a> {
     detail: Detail,
     out: &'a mut Vec<u8>,
-    /// How far down it goes so far.
+    /// Height so far.
     y: u64,
+    /// Count of the rows drawn.
     rows: usize,
-    left_out: u64,
+    /// Count of the rows beyond [`MAX_ROWS`].
+    omitted: u64,
 }
 
 impl Picture<'_> {
@@ -64,7 +67,7 @@ impl Picture<'_> {
         self.y += 30;
         let title = format!("Session {}: {}", diagram.session, diagram.verdict);
         let y = self.y;
-        // Its letters are larger.
+        // Two thirds of the width: the title is set in 16 px, and widths are computed for 12 px.
         self.text(
             MARGIN,
             y,
@@ -78,13 +81,13 @@ impl Picture<'_> {
             y + 18,
             "start",
             "d",
-            &diagram.between,
+            &diagram.endpoints,
             WIDTH - 2 * MARGIN,
         )?;
         self.y += 34;
         let top = self.y;
         for lane in Lane::ALL {
-            let Some(x) = columns[lane.place()] else {
+            let Some(x) = columns[lane.index()] else {
                 continue;
             };
             writeln!(
@@ -92,18 +95,22 @@ impl Picture<'_> {
                 "<rect class=\"head\" x=\"{}\" y=\"{top}\" width=\"140\" height=\"38\" rx=\"6\"/>",
                 x - 70
             )?;
-            let end = &diagram.ends[lane.place()];
-            let y = if end.is_empty() { top + 24 } else { top + 16 };
+            let address = &diagram.addresses[lane.index()];
+            let y = if address.is_empty() {
+                top + 24
+            } else {
+                top + 16
+            };
             self.text(x, y, "middle", "b", lane.title(), 136)?;
-            self.text(x, top + 31, "middle", "d", end, 136)?;
+            self.text(x, top + 31, "middle", "d", address, 136)?;
         }
         self.y += 44;
         let lanes_from = self.y;
-        // The lanes lie behind the rows: their place is kept until it is known how far down they go.
-        let place = self.out.len();
+        // Lanes are drawn behind the rows, thus before them in the file, but their length is known only afterwards.
+        let lanes_position = self.out.len();
         for row in diagram.rows_at(self.detail) {
-            if self.rows >= ROWS {
-                self.left_out += 1;
+            if self.rows >= MAX_ROWS {
+                self.omitted += 1;
                 continue;
             }
             self.rows += 1;
@@ -118,7 +125,7 @@ impl Picture<'_> {
                 self.y + 6
             )?;
         }
-        self.out.splice(place..place, lanes);
+        self.out.splice(lanes_position..lanes_position, lanes);
         self.y += 14;
         Ok(())
     }
@@ -153,7 +160,7 @@ impl Picture<'_> {
             }
             RowKind::Arrow { from, to, channel } => {
                 self.y += ROW;
-                let (Some(begin), Some(end)) = (columns[from.place()], columns[to.place()]) else {
+                let (Some(begin), Some(end)) = (columns[from.index()], columns[to.index()]) else {
                     return Ok(());
                 };
                 let line = y + 22;
@@ -189,7 +196,7 @@ impl Picture<'_> {
             escaped(&full)
         )?;
         let middle = u64::midpoint(begin, end);
-        // Over the lanes beside it there is room too, as far as the picture goes.
+        // A long label may cover the neighbouring lanes, up to the edge of the picture.
         let room = 2 * (middle - MARGIN - 110).min(WIDTH - MARGIN - middle);
         self.text(middle, y - 5, "middle", "l", &row.label, room)?;
         writeln!(
@@ -201,7 +208,7 @@ impl Picture<'_> {
         writeln!(self.out, "</g>")
     }
 
-    /// A text that takes at most `room` pixels, as far as that can be told without its font.
+    /// Writes a text of at most `room` pixels, as far as can be estimated without the font.
     fn text(
         &mut self,
         x: u64,
@@ -222,7 +229,7 @@ impl Picture<'_> {
     }
 }
 
-/// A text cut to so many pixels, by what usual fonts need for its characters.
+/// Cuts a text to `room` pixels, by the character widths of common sans-serif fonts at 12 px, in tenths of a pixel.
 fn fitted(text: &str, room: u64) -> Cow<'_, str> {
     let mut used = 0;
     for (place, character) in text.char_indices() {
@@ -245,7 +252,7 @@ fn fitted(text: &str, room: u64) -> Cow<'_, str> {
     Cow::Borrowed(text)
 }
 
-/// Where the lanes stand.
+/// Returns the horizontal position of each lane; `None` for a lane that is not drawn.
 const fn columns(dns: bool) -> [Option<u64>; 4] {
     if dns {
         [Some(220), Some(390), Some(880), Some(1_090)]
@@ -254,7 +261,8 @@ const fn columns(dns: bool) -> [Option<u64>; 4] {
     }
 }
 
-fn state_text(state: &State) -> String {
+/// Formats the state for the right end of a heading.
+fn state_text(state: &SessionState) -> String {
     let mut parts = Vec::new();
     if let Some(user) = &state.user {
         parts.push(format!("user {user}"));
@@ -270,7 +278,7 @@ fn state_text(state: &State) -> String {
     parts.join(" · ")
 }
 
-/// Text for XML 1.0: what means something by its entity, what XML cannot hold by U+FFFD.
+/// Escapes a string for XML 1.0: markup becomes entities, characters that XML cannot hold become U+FFFD.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
@@ -296,18 +304,20 @@ const STYLE: &str = "\
 @media screen and (prefers-color-scheme:dark){.bg{fill:#12161b}.l{stroke:#12161b}text{fill:#e6e9ed}.d,.t{fill:#9aa5b1}.head{fill:#1f252d;stroke:#3c4651}\
 .phase{fill:#202c3a}.lane{stroke:#3c4651}.ctl line{stroke:#6cb2f7}.ctl path{fill:#6cb2f7}.data line{stroke:#4cc76b}.data path{fill:#4cc76b}\
 .user line{stroke:#b99ce6}.user path{fill:#b99ce6}.bad line{stroke:#ff8b7f}.bad path,.bad text{fill:#ff8b7f}}";
+/// Width of the picture in pixels.
 const WIDTH: u64 = 1_180;
 const MARGIN: u64 = 16;
+/// Height of a row in pixels.
 const ROW: u64 = 30;
-/// Rows of a picture: more are slow to show.
-const ROWS: usize = 20_000;
+/// Limit of the rows in a picture: browsers are slow to show more.
+const MAX_ROWS: usize = 20_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_text_is_cut_where_its_characters_need_more_room_than_there_is() {
+    fn text_is_cut_by_the_widths_of_its_characters() {
         assert_eq!(
             fitted("226 Transfer complete.", 200),
             "226 Transfer complete."

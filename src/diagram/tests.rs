@@ -4,9 +4,10 @@ use super::*;
 use crate::model::record::{Session, StepKind};
 use crate::report::example::example_session;
 
-/// A file name that would be anything but a name, if a format let it.
+/// File name with the syntax of every format: terminal escapes, HTML, Mermaid, `PlantUML`, XML, CI commands.
 pub(super) const HOSTILE: &str = "\u{1b}]0;x\u{7}\u{202e}<script>alert(1)</script>\u{2028}\nend\n::error::&\"'#;%%{init}%%]]>.txt";
 
+/// Returns a session with [`HOSTILE`] in every string from the wire.
 fn hostile() -> Session {
     let mut session = example_session();
     for step in session.steps.iter_mut().map(Arc::make_mut) {
@@ -28,6 +29,7 @@ fn hostile() -> Session {
     session
 }
 
+/// Returns the hostile session as a format writes it.
 fn written(
     detail: Detail,
     write: impl Fn(
@@ -36,14 +38,14 @@ fn written(
         &mut dyn std::io::Write,
     ) -> std::io::Result<()>,
 ) -> String {
-    let diagram = Recorder::default().diagram(&hostile());
+    let diagram = DiagramRecorder::default().diagram(&hostile());
     let mut out = Vec::new();
     write(&mut [diagram].into_iter(), detail, &mut out).expect("memory takes it");
     String::from_utf8(out).expect("text is UTF-8")
 }
 
 #[test]
-fn text_has_no_controls_and_no_line_begins_with_wire_bytes() {
+fn text_has_no_controls_and_no_line_starts_with_wire_bytes() {
     for detail in [Detail::Steps, Detail::Messages, Detail::Packets] {
         for width in [20, 60, 80, 200] {
             let text = written(detail, |diagrams, detail, out| {
@@ -69,7 +71,7 @@ fn text_has_no_controls_and_no_line_begins_with_wire_bytes() {
 }
 
 #[test]
-fn mermaid_has_entities_for_all_that_means_something() {
+fn mermaid_escapes_its_syntax_as_entities() {
     let text = written(Detail::Messages, write_mermaid);
     assert!(text.contains("RETR"));
     for line in text.lines() {
@@ -84,7 +86,7 @@ fn mermaid_has_entities_for_all_that_means_something() {
 }
 
 #[test]
-fn plantuml_has_numbers_for_all_that_means_something() {
+fn plantuml_escapes_its_syntax_as_numbers() {
     let text = written(Detail::Messages, write_plantuml);
     assert!(text.contains("RETR"));
     for line in text.lines() {
@@ -95,7 +97,7 @@ fn plantuml_has_numbers_for_all_that_means_something() {
 }
 
 #[test]
-fn pictures_are_well_formed_and_have_no_markup_but_their_own() {
+fn svg_is_well_formed_and_contains_no_foreign_markup() {
     let text = written(Detail::Messages, write_svg);
     assert!(text.contains("RETR"));
     assert!(!text.contains("<script"));
@@ -125,8 +127,8 @@ fn pictures_are_well_formed_and_have_no_markup_but_their_own() {
 }
 
 #[test]
-fn a_session_without_recorded_segments_still_has_its_transfers() {
-    let diagram = Recorder::default().diagram(&example_session());
+fn session_without_traced_segments_still_shows_its_transfers() {
+    let diagram = DiagramRecorder::default().diagram(&example_session());
     let labels: Vec<&str> = diagram
         .rows_at(Detail::Messages)
         .map(|row| row.label.as_str())
@@ -140,7 +142,7 @@ fn a_session_without_recorded_segments_still_has_its_transfers() {
 }
 
 #[test]
-fn secrets_are_drawn_as_the_report_has_them() {
+fn hidden_secrets_stay_hidden() {
     let mut session = example_session();
     session
         .steps
@@ -153,7 +155,7 @@ fn secrets_are_drawn_as_the_report_has_them() {
                 }
             }
         });
-    let diagram = Recorder::default().diagram(&session);
+    let diagram = DiagramRecorder::default().diagram(&session);
     let typed = diagram.rows.iter().find(|row| {
         row.kind
             == RowKind::Arrow {
@@ -169,7 +171,7 @@ fn secrets_are_drawn_as_the_report_has_them() {
 }
 
 #[test]
-fn wide_and_combining_characters_keep_the_lanes_in_line() {
+fn wide_and_combining_characters_keep_the_lanes_aligned() {
     let mut session = example_session();
     let steps = session.steps.iter_mut().map(Arc::make_mut);
     for command in steps.flat_map(|step| &mut step.commands) {
@@ -184,7 +186,7 @@ fn wide_and_combining_characters_keep_the_lanes_in_line() {
             width,
             color: false,
         };
-        let diagram = Recorder::default().diagram(&session);
+        let diagram = DiagramRecorder::default().diagram(&session);
         write_text(&mut [diagram].into_iter(), options, &mut out).expect("memory takes it");
         let text = String::from_utf8(out).expect("text is UTF-8");
         assert!(text.contains("e\u{301} 👍.txt"), "{text}");

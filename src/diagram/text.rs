@@ -1,26 +1,27 @@
-//! Diagrams for a terminal: lanes as columns, in the width that there is.
+//! Diagrams for a terminal: lanes as columns, or a list of arrows if the terminal is narrow.
 
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, State};
+use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, SessionState};
 use crate::model::wire_text::printable;
 use crate::report::units;
 
-/// How the text looks.
+/// Options of the text format.
 #[derive(Clone, Copy, Debug)]
 pub struct TextOptions {
-    /// How much is drawn.
+    /// Detail drawn.
     pub detail: Detail,
-    /// Columns.
+    /// Width in columns.
     pub width: u16,
-    /// With colours.
+    /// Whether to write ANSI colours.
     pub color: bool,
 }
 
-/// Writes diagrams one below the other. No line is wider than the options say, and nothing in it moves the cursor.
+/// Writes diagrams one below the other. No line is wider than `options.width`, and none contains control characters but
+/// colours.
 pub fn write_text(
     diagrams: &mut dyn Iterator<Item = Diagram>,
     options: TextOptions,
@@ -37,12 +38,13 @@ pub fn write_text(
     Ok(())
 }
 
+/// Diagram with the layout of its lanes.
 struct Text<'a> {
     diagram: &'a Diagram,
     detail: Detail,
     width: usize,
     color: bool,
-    /// Column of each lane within the lanes' part; `None` for lanes that are not drawn.
+    /// Column of each lane, counted from the margin; `None` for a lane that is not drawn.
     columns: [Option<usize>; 4],
 }
 
@@ -63,9 +65,9 @@ impl<'a> Text<'a> {
         let diagram = self.diagram;
         let title = format!("Session {}: {}", diagram.session, diagram.verdict);
         self.line(out, &title, BOLD)?;
-        self.line(out, &diagram.between, DIM)?;
+        self.line(out, &diagram.endpoints, DIM)?;
         writeln!(out)?;
-        let lanes_fit = self.width >= NARROW;
+        let lanes_fit = self.width >= MIN_LANES_WIDTH;
         if lanes_fit {
             self.heads(out)?;
         }
@@ -86,29 +88,30 @@ impl<'a> Text<'a> {
         Ok(())
     }
 
-    /// The names of the lanes, and below them whose they are.
+    /// Writes the titles of the lanes, and their addresses below.
     fn heads(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut titles = Cells::blank(self.lanes_width());
-        let mut ends = Cells::blank(self.lanes_width());
-        let mut has_ends = false;
+        let mut addresses = Cells::blank(self.lanes_width());
+        let mut has_addresses = false;
         for lane in Lane::ALL {
-            let Some(column) = self.columns[lane.place()] else {
+            let Some(column) = self.columns[lane.index()] else {
                 continue;
             };
             let room = self.room_around(lane);
             titles.centre(column, lane.title(), room);
-            let end = &self.diagram.ends[lane.place()];
-            has_ends |= !end.is_empty();
-            ends.centre(column, &printable(end), room);
+            let address = &self.diagram.addresses[lane.index()];
+            has_addresses |= !address.is_empty();
+            addresses.centre(column, &printable(address), room);
         }
         let margin = " ".repeat(MARGIN);
         self.line(out, &format!("{margin}{}", titles.text()), BOLD)?;
-        if has_ends {
-            self.line(out, &format!("{margin}{}", ends.text()), DIM)?;
+        if has_addresses {
+            self.line(out, &format!("{margin}{}", addresses.text()), DIM)?;
         }
         Ok(())
     }
 
+    /// Writes a heading: a rule with the title on the left and the state on the right.
     fn phase(&self, row: &Row, lanes_fit: bool, out: &mut dyn Write) -> io::Result<()> {
         if lanes_fit {
             let lanes = self.bars().text();
@@ -128,6 +131,7 @@ impl<'a> Text<'a> {
         self.line(out, &line, BOLD)
     }
 
+    /// Writes a subheading, centred between server and client.
     fn part(&self, row: &Row, lanes_fit: bool, out: &mut dyn Write) -> io::Result<()> {
         let margin = if lanes_fit { MARGIN } else { 0 };
         let line = format!("{}· {}", " ".repeat(margin), row.label);
@@ -135,14 +139,15 @@ impl<'a> Text<'a> {
             return self.line(out, &line, DIM);
         }
         let mut cells = self.bars();
-        let from = self.columns[Lane::Server.place()].unwrap_or_default();
-        let to = self.columns[Lane::Client.place()].unwrap_or_default();
+        let from = self.columns[Lane::Server.index()].unwrap_or_default();
+        let to = self.columns[Lane::Client.index()].unwrap_or_default();
         let text = format!("· {} ·", row.label);
         cells.centre(from.midpoint(to), &text, self.lanes_width());
         let line = format!("{}{}", " ".repeat(MARGIN), cells.text());
         self.line(out, &line, DIM)
     }
 
+    /// Writes an arrow, with its label on it or, if that is too long, on a line above it.
     fn arrow(
         &self,
         row: &Row,
@@ -152,7 +157,7 @@ impl<'a> Text<'a> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let mut cells = self.bars();
-        let (Some(begin), Some(end)) = (self.columns[from.place()], self.columns[to.place()])
+        let (Some(begin), Some(end)) = (self.columns[from.index()], self.columns[to.index()])
         else {
             return Ok(());
         };
@@ -179,21 +184,21 @@ impl<'a> Text<'a> {
         let room = (right - left).saturating_sub(6);
         let label = printable(&row.label);
         if label.width() > room {
-            // Above the arrow there is room from edge to edge.
+            // A line of its own may cross the other lanes.
             let mut above = self.bars();
             let label = format!(" {label} ");
             above.centre(left.midpoint(right), &label, self.lanes_width());
             self.lanes(&margin, &above, row.failed, out)?;
             margin.clear();
         } else if !label.is_empty() {
-            // The head of the arrow takes one column of what lies between.
+            // The arrowhead takes one column on its side, which shifts the centre.
             let centre = left.midpoint(right) + usize::from(begin > end);
             cells.centre(centre, &format!(" {label} "), room + 2);
         }
         self.lanes(&margin, &cells, row.failed, out)
     }
 
-    /// A line with what stands before the lanes.
+    /// Writes a line of lanes behind their margin, which holds time and frame.
     fn lanes(
         &self,
         margin: &str,
@@ -214,7 +219,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// An arrow where lanes do not fit.
+    /// Writes an arrow as a list item, for widths in which lanes do not fit.
     fn listed(&self, row: &Row, from: Lane, to: Lane, out: &mut dyn Write) -> io::Result<()> {
         let when = units::offset(row.time, self.diagram.start);
         let name = |lane: Lane| match lane {
@@ -229,6 +234,7 @@ impl<'a> Text<'a> {
         self.line(out, &line, style)
     }
 
+    /// Returns a line with nothing but the lanes.
     fn bars(&self) -> Cells {
         let mut cells = Cells::blank(self.lanes_width());
         for column in self.columns.iter().flatten() {
@@ -241,9 +247,9 @@ impl<'a> Text<'a> {
         self.width.saturating_sub(MARGIN)
     }
 
-    /// How wide a text above a lane may be.
+    /// Returns the width available to a text centred on a lane, up to its neighbours and the edges.
     fn room_around(&self, lane: Lane) -> usize {
-        let Some(column) = self.columns[lane.place()] else {
+        let Some(column) = self.columns[lane.index()] else {
             return 0;
         };
         let others = self.columns.iter().flatten();
@@ -256,6 +262,7 @@ impl<'a> Text<'a> {
         (nearest.saturating_sub(1)).min(2 * side + 1)
     }
 
+    /// Writes a line of text, made printable and cut to the width.
     fn line(&self, out: &mut dyn Write, text: &str, style: Style) -> io::Result<()> {
         let text = printable(text);
         let text = clipped(text.trim_end(), self.width);
@@ -267,7 +274,7 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Where the lanes stand.
+/// Returns the columns of the lanes. Server and client get most of the width, since labels are longest between them.
 fn columns(width: usize, dns: bool) -> [Option<usize>; 4] {
     let width = width.saturating_sub(MARGIN);
     let last = width.saturating_sub(SIDE + 1);
@@ -292,8 +299,8 @@ fn columns(width: usize, dns: bool) -> [Option<usize>; 4] {
     }
 }
 
-/// What is true, in few words.
-fn state_text(state: &State) -> String {
+/// Formats the state for the right end of a heading.
+fn state_text(state: &SessionState) -> String {
     let mut parts = Vec::new();
     parts.extend(state.user.clone());
     parts.extend(state.directory.clone());
@@ -309,7 +316,7 @@ fn state_text(state: &State) -> String {
     parts.join(" · ")
 }
 
-/// A text cut to a number of columns, with an ellipsis where something is missing.
+/// Cuts a text to a number of columns. An ellipsis marks the cut.
 fn clipped(text: &str, columns: usize) -> String {
     if text.width() <= columns {
         return text.to_owned();
@@ -324,14 +331,14 @@ fn clipped(text: &str, columns: usize) -> String {
         used += width;
         out.push(character);
     }
-    // One that the text has there already says it too.
+    // Multi-line replies have an ellipsis of their own; two in a row look like a mistake.
     if columns > 0 && !out.ends_with('…') {
         out.push('…');
     }
     out
 }
 
-/// One line, column by column.
+/// A line of text by column: each cell holds a character and the combining marks on it, or nothing after a wide one.
 struct Cells(Vec<String>);
 
 impl Cells {
@@ -345,19 +352,21 @@ impl Cells {
         }
     }
 
-    /// Puts a text around a column, cut to `room` columns.
+    /// Centres a text on a column, cut to `room` columns.
     fn centre(&mut self, column: usize, text: &str, room: usize) {
         let text = clipped(text, room);
         let mut at = column.saturating_sub(text.width() / 2);
         at = at.min(self.0.len().saturating_sub(text.width()));
         for character in text.chars() {
             let width = character.width().unwrap_or(0);
+            // Combining marks go into the cell of their base character.
             if width == 0 {
                 if let Some(cell) = at.checked_sub(1).and_then(|before| self.0.get_mut(before)) {
                     cell.push(character);
                 }
                 continue;
             }
+            // A wide character leaves the second of its cells empty, so that later columns stay in place.
             for column in at..at + width {
                 if let Some(cell) = self.0.get_mut(column) {
                     cell.clear();
@@ -378,9 +387,9 @@ impl Cells {
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
 const RED: Style = AnsiColor::Red.on_default();
-/// Columns for time and frame.
+/// Columns for time and frame, left of the lanes.
 const MARGIN: usize = 18;
-/// Columns beside the outermost lanes.
+/// Columns between the outermost lanes and the edges.
 const SIDE: usize = 6;
-/// Below this width arrows are listed instead of drawn.
-const NARROW: usize = 72;
+/// Width below which arrows are listed instead of drawn.
+const MIN_LANES_WIDTH: usize = 72;

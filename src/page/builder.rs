@@ -1,7 +1,7 @@
 //! Folds events into a page, session by session.
 //!
 //! ```text
-//! connection ──> Recorder ─┐
+//! connection ──> DiagramRecorder ─┐
 //! session_end ──> Waiting ─┴─> Drawing ──> SessionData ──> FinishedSessions ─┐
 //!                                             └─> Strings ───────────────────┤
 //! all else ──> ReportBuilder ──> Report, no sessions ────────────────────────┴─> Page
@@ -20,7 +20,7 @@ use super::session::SessionData;
 use super::strings::Strings;
 use super::waiting::{Leaving, Waiting};
 use super::{PageOptions, write_around};
-use crate::diagram::Recorder;
+use crate::diagram::DiagramRecorder;
 use crate::model::record::{Capture, Session, Totals};
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, FrameRef, Limits, Warning, WarningCode};
@@ -30,7 +30,7 @@ use crate::report::{FinishedSessions, Report, ReportBuilder};
 #[derive(Debug)]
 pub struct PageBuilder {
     rest: ReportBuilder,
-    recorder: Recorder,
+    recorder: DiagramRecorder,
     waiting: Waiting,
     drawn: DrawnSessions,
     pieces: Pieces,
@@ -71,7 +71,7 @@ impl PageBuilder {
     pub fn new(limits: &Limits, options: PageOptions, previews: Previews) -> Self {
         Self {
             rest: ReportBuilder::new(limits),
-            recorder: Recorder::new(limits),
+            recorder: DiagramRecorder::new(limits),
             waiting: Waiting::new(),
             drawn: DrawnSessions::default(),
             pieces: Pieces {
@@ -93,7 +93,7 @@ impl PageBuilder {
     pub fn finish(mut self, captures: Vec<Capture>, totals: Totals) -> Page {
         for session in self.waiting.into_rest() {
             self.pieces.draw(&session, false, &self.recorder);
-            self.recorder.forget(&session);
+            self.recorder.discard(&session);
         }
         let pieces = self.pieces;
         for (count, what) in [
@@ -102,7 +102,7 @@ impl PageBuilder {
                 "sessions were drawn before it was certain that all of their data connections were over",
             ),
             (
-                self.recorder.lost(),
+                self.recorder.dropped_segments(),
                 "segments of data connections are missing in diagrams: too many were open",
             ),
             (
@@ -140,7 +140,7 @@ impl PageBuilder {
 
     /// Draws who has to go.
     fn make_room(&mut self) {
-        while let Some(leaving) = self.waiting.leave(self.recorder.weight() > RECORDED) {
+        while let Some(leaving) = self.waiting.leave(self.recorder.memory() > RECORDED) {
             let Leaving { session, early } = leaving;
             self.pieces.draw(&session, early, &self.recorder);
             self.session_filtered(&session);
@@ -172,7 +172,7 @@ impl EventSink for PageBuilder {
 
     fn session_filtered(&mut self, session: &Arc<Session>) {
         self.drawn.add(session.id);
-        self.recorder.forget(session);
+        self.recorder.discard(session);
     }
 
     fn wants_connections(&self) -> bool {
@@ -181,7 +181,7 @@ impl EventSink for PageBuilder {
 }
 
 impl Pieces {
-    fn draw(&mut self, session: &Session, early: bool, recorder: &Recorder) {
+    fn draw(&mut self, session: &Session, early: bool, recorder: &DiagramRecorder) {
         let drawing = recorder.drawing(session);
         let data = SessionData {
             session,

@@ -49,8 +49,8 @@ impl Room {
     /// What a session may have now.
     pub(super) fn share(&self, status: VerdictStatus, drawing: &Drawing<'_>) -> Share {
         let others = Others {
-            fewest: drawing.fewest_rows(),
-            most: drawing.most_rows(),
+            fewest: drawing.min_rows(),
+            most: drawing.max_rows(),
         };
         self.share_of(status, drawing.packet_rows(), others, || {
             let rows = drawing.rows();

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::embed::{Embedded, Object};
 use super::room::{Drawn, Share};
 use super::strings::{Strings, text};
-use crate::diagram::{Channel, Drawing, Lane, Levels, Row, RowKind, State};
+use crate::diagram::{Channel, Drawing, Lane, Levels, Row, RowKind, SessionState};
 use crate::model::Timestamp;
 use crate::report::{SpooledText, units};
 
@@ -58,7 +58,7 @@ pub(super) struct States {
     /// They as JSON, without the ends of the list.
     list: SpooledText,
     count: usize,
-    known: Option<Arc<State>>,
+    known: Option<Arc<SessionState>>,
     parts: Vec<Value>,
     error: Option<io::Error>,
 }
@@ -83,7 +83,7 @@ impl States {
         self.parts.clear();
     }
 
-    fn number(&mut self, state: &Arc<State>) -> usize {
+    fn number(&mut self, state: &Arc<SessionState>) -> usize {
         if self.known.as_deref() != Some(&**state) {
             self.known = Some(Arc::clone(state));
             let parts = parts(state);
@@ -121,7 +121,7 @@ impl States {
     }
 }
 
-fn parts(state: &State) -> Vec<Value> {
+fn parts(state: &SessionState) -> Vec<Value> {
     vec![
         json!(state.user.as_deref().map(text)),
         json!(state.directory.as_deref().map(text)),
@@ -206,7 +206,7 @@ fn kind(kind: RowKind) -> i64 {
                 Channel::Console => 3,
                 Channel::Step => 4,
             };
-            let lane = |lane: Lane| place(lane.place());
+            let lane = |lane: Lane| place(lane.index());
             channel * 16 + lane(from) * 4 + lane(to)
         }
     }
@@ -245,9 +245,9 @@ mod tests {
     #[test]
     fn of_a_state_only_what_is_new_is_written() {
         let mut states = States::new();
-        let mut state = State {
+        let mut state = SessionState {
             data_type: "ASCII".to_owned(),
-            ..State::default()
+            ..SessionState::default()
         };
         assert_eq!(states.number(&Arc::new(state.clone())), 0);
         assert_eq!(states.number(&Arc::new(state.clone())), 0);

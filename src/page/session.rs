@@ -52,7 +52,7 @@ impl SessionData<'_> {
         }
         object.field("encrypted", &session.encrypted_data.len())?;
         object.field("end", &session.end_state)?;
-        object.field("ends", &drawing.ends())?;
+        object.field("ends", &drawing.addresses())?;
         object.field("filter", &session.display_filter)?;
         object.list("findings", session.findings.iter().map(finding))?;
         object.field("id", &session.id)?;

@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::diagram::Recorder;
+use crate::diagram::DiagramRecorder;
 use crate::model::record::{Connection, Session, Weight as _};
 
 /// Sessions in the order of their ends.
@@ -67,7 +67,7 @@ impl Waiting {
     }
 
     /// A session is over.
-    pub(super) fn push(&mut self, session: &Arc<Session>, recorder: &Recorder) {
+    pub(super) fn push(&mut self, session: &Arc<Session>, recorder: &DiagramRecorder) {
         self.ended += 1;
         let number = self.ended;
         let mut lacking = BTreeSet::new();
@@ -147,9 +147,9 @@ impl Held {
     }
 }
 
-fn awaited(connection: &Connection, recorder: &Recorder) -> Option<u64> {
+fn awaited(connection: &Connection, recorder: &DiagramRecorder) -> Option<u64> {
     let first = connection.first_frame;
-    (!recorder.has_data(first)).then_some(first)
+    (!recorder.has_data_connection(first)).then_some(first)
 }
 
 /// Bytes that a session takes.
@@ -189,7 +189,7 @@ mod tests {
     fn waiting(bound: usize, sessions: &[Arc<Session>]) -> Waiting {
         let mut waiting = Waiting::within(bound);
         for session in sessions {
-            waiting.push(session, &Recorder::default());
+            waiting.push(session, &DiagramRecorder::default());
         }
         waiting
     }

@@ -11,7 +11,7 @@ use super::CheckArguments;
 use crate::cli::failure::Failure;
 use crate::cli::options::InputOptions;
 use crate::cli::reading::{Outcome, Reading};
-use crate::diagram::{Detail, Recorder, write_mermaid};
+use crate::diagram::{Detail, DiagramRecorder, write_mermaid};
 use crate::model::system_message;
 use crate::model::trace::Tracing;
 use crate::report::{Report, ReportBuilder, SCHEMA_VERSION};
@@ -42,7 +42,7 @@ impl Read {
         }
         reading.options.tracing = Tracing::Connections;
         let mut builder = ReportBuilder::new(&reading.options.limits);
-        let mut recorder = Recorder::new(&reading.options.limits);
+        let mut recorder = DiagramRecorder::new(&reading.options.limits);
         let mut events = (&mut builder, &mut recorder);
         let outcome = reading.run(&mut events, false, &mut (), Arc::default());
         if outcome.interrupted {
@@ -60,7 +60,7 @@ impl Read {
 }
 
 /// Draws the first sessions, as many as Mermaid accepts; `None` for none.
-fn diagram(report: &Report, recorder: &Recorder) -> Option<String> {
+fn diagram(report: &Report, recorder: &DiagramRecorder) -> Option<String> {
     let mut count = report.sessions.len().min(SESSION_LIMIT);
     while count > 0 {
         let mut text = Vec::new();

@@ -164,9 +164,9 @@ fn records_and_segments_of_drawn_sessions_are_dropped() {
         end(&mut builder, &session);
         assert_eq!(Arc::strong_count(&session), 1);
         // What comes after its session is nobody's any more.
-        let before = builder.recorder.weight();
+        let before = builder.recorder.memory();
         builder.connection(connection(20_000 + id, Some(id), 50));
-        assert_eq!(builder.recorder.weight(), before);
+        assert_eq!(builder.recorder.memory(), before);
     }
     assert_eq!(
         data(builder)["sessions"].as_array().map(Vec::len),
