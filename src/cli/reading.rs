@@ -180,7 +180,7 @@ impl Reading {
     ) -> (Option<Page>, Outcome) {
         self.options.tracing = Tracing::Packets;
         // A page shows no more segments.
-        self.options.limits.traced_segments = page::SEGMENTS;
+        self.options.limits.traced_segments = page::MAX_SEGMENTS;
         let previews = Previews::default();
         let mut builder = PageBuilder::new(&self.options.limits, options, previews.clone());
         let outcome = if shows_previews {

@@ -82,6 +82,7 @@ impl TotalLoss {
             };
             self.count += 1;
             self.one_sided += u64::from(lost.unseen.is_some());
+            // Saturating: losses follow from sequence numbers, which a hostile capture chooses.
             self.control = self.control.saturating_add(lost.control);
             self.data = self.data.saturating_add(lost.data);
             if self.sessions.len() < MAX_SESSIONS {

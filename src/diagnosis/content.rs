@@ -27,6 +27,7 @@ pub(super) fn detect_incomplete(
             ),
             // Nothing is missing: `size-mismatch` covers a complete transfer with another size.
             Completeness::Truncated if has_wrong_size(evidence, transfer.id) => continue,
+            // Neither FIN nor RST: the capture ended first.
             Completeness::Truncated if connection.close == Close::Open => (
                 "is not whole: its end is not in the capture".to_owned(),
                 "Capture for longer, or look for a later transfer of the same file.",
@@ -88,7 +89,7 @@ pub(super) fn detect_conflicts(
         else {
             continue;
         };
-        let place = if transfer.is_some() {
+        let kind = if transfer.is_some() {
             "data"
         } else {
             "control"
@@ -101,9 +102,9 @@ pub(super) fn detect_conflicts(
             Draft {
                 id: "conflicting-retransmission",
                 severity: Severity::Medium,
-                title: format!("{bytes} of the {place} connection sent twice with different values"),
+                title: format!("{bytes} of the {kind} connection sent twice with different values"),
                 explanation: format!(
-                    "A segment repeats {bytes} of the {place} connection with other content. The first bytes seen were kept, as a receiver does that had them already."
+                    "A segment repeats {bytes} of the {kind} connection with other content. The first bytes seen were kept, as a receiver does that had them already."
                 ),
                 advice: "Look at the frame: a broken middlebox, a damaged capture, or somebody who injects segments.",
                 frames: vec![*frame],

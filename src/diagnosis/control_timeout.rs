@@ -66,6 +66,7 @@ fn detect_silence(session: &Session, capture_end: Timestamp, findings: &mut Vec<
         return;
     };
     let waited = match session.end_state {
+        // A reset before the end of the data was not caused by the silence.
         EndState::Reset if session.end >= end => session.end.since(end),
         EndState::Open | EndState::Timeout => capture_end.since(end),
         _ => return,

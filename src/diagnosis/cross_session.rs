@@ -66,6 +66,7 @@ impl Several {
         findings.extend(self.exchanges.finish());
         findings.extend(self.legs.finish());
         findings.extend(self.losses.finish());
+        // The parts collect in different orders: sort, so that the report reads in capture order.
         findings.sort_by(|a, b| {
             let key = |finding: &Finding| finding.frames.first().copied().unwrap_or(0);
             (key(a), &a.id, &a.title).cmp(&(key(b), &b.id, &b.title))

@@ -51,6 +51,7 @@ pub(super) fn detect_blocked(
             format!("{attempts} times")
         };
         let answer = match (refused, unreachable) {
+            // ICMP names the cause, an RST does not: prefer it if both came.
             (_, Some(Unreachable { frame, reporter, says })) => {
                 format!("{reporter} answered with ICMP: {says} (frame {frame})")
             }

@@ -65,6 +65,7 @@ impl Exchanges {
         if announcement.end.address == announcement.client.address {
             return;
         }
+        // The latest announcement: servers reuse passive ports.
         let other = self.passive.iter().rev().find(|passive| {
             passive.session != announcement.session
                 && passive.client.address == announcement.client.address

@@ -306,6 +306,7 @@ fn attempt(session: u64, step: &Step, passwords: &[(u64, u64)]) -> Option<Attemp
     if step.kind != StepKind::Login {
         return None;
     }
+    // The last answered command carries the judgement: PASS, or USER if the server refuses it at once.
     let (command, reply) = step.commands.iter().rev().find_map(|command| {
         let reply = command.replies.last()?;
         Some((command, reply))
@@ -360,6 +361,7 @@ fn is_judgement(reply: &Reply) -> bool {
         "try again later",
     ];
     let text = quote(reply).to_ascii_lowercase();
+    // 430 is in no RFC, but some servers send it for a wrong password; 535 is from RFC 2228.
     matches!(reply.code, 430 | 530 | 535)
         && !OTHER_REASONS.iter().any(|reason| text.contains(reason))
 }

@@ -105,6 +105,7 @@ impl Leg {
 /// Hashes the dialogue without its addresses; `None` if no passive port was announced, for then different sessions may
 /// have equal dialogues.
 fn dialogue_hash(session: &Session) -> Option<u64> {
+    // Fixed keys suffice: a forged collision pairs sessions only if times and addresses agree as well.
     let mut hasher = DefaultHasher::new();
     let mut announced = false;
     for command in session.steps.iter().flat_map(|step| &step.commands) {

@@ -38,6 +38,7 @@ pub(super) fn detect(session: &Session, evidence: &[DataTrouble], findings: &mut
             StallPlace::Middle => "in the middle, and then it went on",
             StallPlace::End => "and it never went on",
         };
+        // A window that was closed only briefly does not explain the whole pause.
         let half = length.nanos() / 2;
         // A closed window explains the pause better than retransmissions: those may be the window probes.
         let (cause, advice) = if receiver_closed.nanos() > half {

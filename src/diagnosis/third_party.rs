@@ -143,6 +143,7 @@ pub(super) fn detect_port_theft(
         let agreed = transfer
             .announced
             .is_some_and(|announced| is_exchange(evidence, Endpoint::from(announced)));
+        // Links by weaker methods are guesses: no accusation rests on them.
         if !third || agreed {
             continue;
         }

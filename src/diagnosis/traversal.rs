@@ -32,12 +32,15 @@ fn in_listing(session: &Session, transfer: &Transfer) -> Option<Finding> {
     let connection = transfer.connection.as_ref()?;
     let argument = transfer.argument.as_deref().unwrap_or_default();
     let mut hostile = transfer.entries.iter().filter_map(|entry| {
+        // Some servers end lines with CR CR LF.
         let name = entry.name.trim_end_matches('\r');
         let leaves_directory =
             if transfer.verb == "NLST" || argument.contains(['/', '\\', '*', '?']) {
                 // These listings repeat the requested path before each name.
+                // If the client asked for `..`, it is in every name for that reason.
                 climbs(name) && !argument.contains("..")
             } else {
+                // MLSD may name the listed directory itself by its full path (RFC 3659 section 7.5.1).
                 climbs(name) || (entry.kind != EntryKind::Directory && is_absolute(name))
             };
         if leaves_directory {

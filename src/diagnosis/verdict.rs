@@ -18,6 +18,7 @@ pub const fn no_verdict() -> Verdict {
 /// Sums a session up. The worst fact decides: refused login, failed transfer, incomplete transfer, finding.
 pub(super) fn verdict(session: &Session) -> Verdict {
     let login = match session.login.outcome {
+        // Without a login there is nothing else to sum up.
         LoginOutcome::Rejected => {
             let user = session.login.user.as_deref().unwrap_or("an unknown user");
             return Verdict {
@@ -31,6 +32,7 @@ pub(super) fn verdict(session: &Session) -> Verdict {
             session.login.user.as_deref().unwrap_or("an unknown user")
         ),
         LoginOutcome::Incomplete => "login not finished".to_owned(),
+        // Behind TLS the login cannot be seen, but it did take place.
         LoginOutcome::Unseen if session.tls.is_some() => "encrypted".to_owned(),
         LoginOutcome::Unseen => "login not in the capture".to_owned(),
     };

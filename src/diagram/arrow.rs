@@ -7,7 +7,7 @@ use crate::model::Timestamp;
 
 /// The sources of all arrows of a diagram, in drawing order once sorted. `S` is whatever an arrow can be made from.
 pub(super) struct Arrows<S> {
-    places: Vec<Place<S>>,
+    planned: Vec<PlannedArrow<S>>,
     counts: Counts,
 }
 
@@ -23,7 +23,7 @@ pub(super) struct Counts {
 }
 
 /// Position of an arrow and its source.
-struct Place<S> {
+struct PlannedArrow<S> {
     frame: u64,
     /// Order among arrows of the same frame.
     order: u8,
@@ -45,7 +45,7 @@ impl<S> Arrows<S> {
             self.counts.others += 1;
             self.counts.headings += usize::from(heading);
         }
-        self.places.push(Place {
+        self.planned.push(PlannedArrow {
             frame,
             order,
             source: source.into(),
@@ -54,7 +54,7 @@ impl<S> Arrows<S> {
 
     /// Sorts the arrows by frame and order. The sort is stable: several replies in one frame stay in sequence.
     pub(super) fn sort(&mut self) {
-        self.places.sort_by_key(|place| (place.frame, place.order));
+        self.planned.sort_by_key(|arrow| (arrow.frame, arrow.order));
     }
 
     /// Returns the counts of the rows.
@@ -64,14 +64,14 @@ impl<S> Arrows<S> {
 
     /// Returns the sources in order.
     pub(super) fn sources(&self) -> impl Iterator<Item = &S> {
-        self.places.iter().map(|place| &place.source)
+        self.planned.iter().map(|arrow| &arrow.source)
     }
 }
 
 impl<S> Default for Arrows<S> {
     fn default() -> Self {
         Self {
-            places: Vec::new(),
+            planned: Vec::new(),
             counts: Counts::default(),
         }
     }

@@ -325,12 +325,12 @@ impl<'a> RowBuilder<'a> {
     /// Finds a step by its number; `None` if it was omitted from the record.
     fn find(&self, number: u64) -> Option<&'a Step> {
         // Numbers count from 1 without gaps, unless steps were omitted: then search.
-        let place = usize::try_from(number.checked_sub(1)?).ok()?;
+        let index = usize::try_from(number.checked_sub(1)?).ok()?;
         let steps = &self.session.steps;
-        let step = steps.get(place).filter(|step| step.number == number);
+        let step = steps.get(index).filter(|step| step.number == number);
         let step = step.or_else(|| {
-            let place = steps.binary_search_by_key(&number, |step| step.number);
-            place.ok().and_then(|place| steps.get(place))
+            let index = steps.binary_search_by_key(&number, |step| step.number);
+            index.ok().and_then(|index| steps.get(index))
         });
         step.map(AsRef::as_ref)
     }
@@ -438,6 +438,7 @@ impl<'a> RowBuilder<'a> {
             caption: draft.caption,
             fields: draft.fields,
             time: draft.time,
+            // Rows of the console have frame 0: no packet shows them.
             frame: (draft.frame > 0).then_some(draft.frame),
             step: (self.step > 0).then_some(self.step),
             state: self.tracker.at(draft.levels),

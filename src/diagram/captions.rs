@@ -92,6 +92,7 @@ pub(super) fn reply(reply: &Reply, command: Option<&Command>) -> String {
     let text = reply.lines.last().map_or("", String::as_str);
     let verb = command.map(|command| command.verb.as_str());
     let meaning = match (reply.code, verb) {
+        // 220 also answers REIN: then it has a command and means only success.
         (220, None) => "The server is ready",
         (331, _) => "The server wants a password",
         (332, _) => "The server wants an account",

@@ -33,6 +33,7 @@ pub(super) struct Shown {
 pub(super) fn typed_for(session: &Session, step: &Step) -> Option<Typed> {
     let begins = match step.kind {
         StepKind::Dns => true,
+        // Without a name lookup, connecting is the first thing that the user caused.
         StepKind::Connect => session.dns.is_none(),
         _ => false,
     };

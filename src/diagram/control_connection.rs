@@ -335,6 +335,7 @@ fn first_messages(session: &Session) -> Vec<(u64, FirstMessage<'_>)> {
     let commands = session.steps.iter().flat_map(|step| &step.commands);
     let commands = commands.map(|command| (command.frame, FirstMessage::Command(command)));
     let mut messages: Vec<_> = replies.chain(commands).collect();
+    // The sort is stable and dedup keeps the first of equals: a reply, if the frame has both.
     messages.sort_by_key(|(frame, _)| *frame);
     messages.dedup_by_key(|(frame, _)| *frame);
     messages

@@ -120,6 +120,7 @@ impl<'a> DataConnections<'a> {
                 all.plan_unanswered(recorder, transfer, step, next, arrows);
                 continue;
             };
+            // The report counts the bytes of the file; the other direction carries none.
             let bytes = match transfer.direction {
                 TransferDirection::Upload => [transfer.bytes, 0],
                 TransferDirection::Download | TransferDirection::Listing => [0, transfer.bytes],

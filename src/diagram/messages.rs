@@ -215,6 +215,7 @@ fn reply_to_command(
     } else if let Some(transfer) = transfer_of(session, step, command)
         && is_final
     {
+        // The client prints a listing while it arrives, thus before the reply that ends it.
         let mut lines = console::listing(transfer);
         lines.append(&mut draft.console);
         draft.console = lines;

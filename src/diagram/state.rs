@@ -57,6 +57,7 @@ impl StateTracker {
 
     /// Returns the state for a row drawn at `levels`.
     pub(super) fn at(&self, levels: Levels) -> Arc<SessionState> {
+        // Only message rows can differ from the packets before them, and few do: the others share one state.
         if levels == Levels::MESSAGES && self.state.bytes != self.message_bytes {
             let mut state = SessionState::clone(&self.state);
             state.bytes = self.message_bytes;
@@ -90,6 +91,7 @@ impl StateTracker {
             Effect::Encrypted(encrypted) => state.encrypted = *encrypted,
             Effect::Open(name) => {
                 let named = state.open.len() - usize::from(self.unnamed > 0);
+                // While some are unnamed, all new ones are: a closing that matches no name then belongs to one of them.
                 if named < MAX_NAMED && self.unnamed == 0 {
                     state.open.push(name.clone());
                 } else {
@@ -99,8 +101,8 @@ impl StateTracker {
                 }
             }
             Effect::Closed(name) => {
-                if let Some(place) = state.open.iter().position(|open| open == name) {
-                    state.open.remove(place);
+                if let Some(index) = state.open.iter().position(|open| open == name) {
+                    state.open.remove(index);
                 } else if self.unnamed > 0 {
                     self.unnamed -= 1;
                     state.open.pop();

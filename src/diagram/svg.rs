@@ -197,8 +197,8 @@ impl Picture<'_> {
         )?;
         let middle = u64::midpoint(begin, end);
         // A long label may cover the neighbouring lanes, up to the edge of the picture.
-        let room = 2 * (middle - MARGIN - 110).min(WIDTH - MARGIN - middle);
-        self.text(middle, y - 5, "middle", "l", &row.label, room)?;
+        let max_width = 2 * (middle - MARGIN - 110).min(WIDTH - MARGIN - middle);
+        self.text(middle, y - 5, "middle", "l", &row.label, max_width)?;
         writeln!(
             self.out,
             "<line x1=\"{begin}\" y1=\"{y}\" x2=\"{back}\" y2=\"{y}\"/><path d=\"M{tip} {y}L{back} {}L{back} {}Z\"/>",
@@ -208,7 +208,7 @@ impl Picture<'_> {
         writeln!(self.out, "</g>")
     }
 
-    /// Writes a text of at most `room` pixels, as far as can be estimated without the font.
+    /// Writes a text of at most `max_width` pixels, as far as can be estimated without the font.
     fn text(
         &mut self,
         x: u64,
@@ -216,12 +216,12 @@ impl Picture<'_> {
         anchor: &str,
         class: &str,
         text: &str,
-        room: u64,
+        max_width: u64,
     ) -> io::Result<()> {
         if text.is_empty() {
             return Ok(());
         }
-        let text = escaped(&fitted(&printable(text), room));
+        let text = escaped(&fitted(&printable(text), max_width));
         writeln!(
             self.out,
             "<text class=\"{class}\" x=\"{x}\" y=\"{y}\" text-anchor=\"{anchor}\">{text}</text>"
@@ -229,10 +229,10 @@ impl Picture<'_> {
     }
 }
 
-/// Cuts a text to `room` pixels, by the character widths of common sans-serif fonts at 12 px, in tenths of a pixel.
-fn fitted(text: &str, room: u64) -> Cow<'_, str> {
+/// Cuts a text to `max_width` pixels, by the character widths of common sans-serif fonts at 12 px, in tenths of a pixel.
+fn fitted(text: &str, max_width: u64) -> Cow<'_, str> {
     let mut used = 0;
-    for (place, character) in text.char_indices() {
+    for (index, character) in text.char_indices() {
         used += match character {
             'i' | 'j' | 'l' | 'f' | 't' | ' ' | '.' | ',' | ':' | ';' | '|' | '!' | '\'' => 42,
             'm' | 'w' | '@' | '%' | 'A'..='Z' => 92,
@@ -242,9 +242,10 @@ fn fitted(text: &str, room: u64) -> Cow<'_, str> {
                 Some(_) => 122,
             },
         };
-        if used > room * 10 {
-            let kept = text.get(..place).unwrap_or_default();
+        if used > max_width * 10 {
+            let kept = text.get(..index).unwrap_or_default();
             let mut kept: String = kept.to_owned();
+            // The ellipsis takes the width of the last character.
             kept.pop();
             return Cow::Owned(kept + "…");
         }

@@ -97,11 +97,11 @@ impl<'a> Text<'a> {
             let Some(column) = self.columns[lane.index()] else {
                 continue;
             };
-            let room = self.room_around(lane);
-            titles.centre(column, lane.title(), room);
+            let max_width = self.width_around(lane);
+            titles.centre(column, lane.title(), max_width);
             let address = &self.diagram.addresses[lane.index()];
             has_addresses |= !address.is_empty();
-            addresses.centre(column, &printable(address), room);
+            addresses.centre(column, &printable(address), max_width);
         }
         let margin = " ".repeat(MARGIN);
         self.line(out, &format!("{margin}{}", titles.text()), BOLD)?;
@@ -119,8 +119,9 @@ impl<'a> Text<'a> {
         }
         let state = printable(&state_text(&row.state)).into_owned();
         let title = printable(&row.label).into_owned();
-        let room = self.width.saturating_sub(title.width() + 9);
-        let state = clipped(&state, room);
+        // 9 columns: the dashes and spaces around title and state, and one dash between them.
+        let max_width = self.width.saturating_sub(title.width() + 9);
+        let state = clipped(&state, max_width);
         let used = title.width() + state.width() + if state.is_empty() { 4 } else { 8 };
         let rule = "─".repeat(self.width.saturating_sub(used));
         let line = if state.is_empty() {
@@ -181,9 +182,9 @@ impl<'a> Text<'a> {
             .frame
             .map_or_else(String::new, |frame| format!("#{frame}"));
         let mut margin = clipped(&format!("{when:>9} {frame:<8}"), MARGIN);
-        let room = (right - left).saturating_sub(6);
+        let max_width = (right - left).saturating_sub(6);
         let label = printable(&row.label);
-        if label.width() > room {
+        if label.width() > max_width {
             // A line of its own may cross the other lanes.
             let mut above = self.bars();
             let label = format!(" {label} ");
@@ -193,7 +194,7 @@ impl<'a> Text<'a> {
         } else if !label.is_empty() {
             // The arrowhead takes one column on its side, which shifts the centre.
             let centre = left.midpoint(right) + usize::from(begin > end);
-            cells.centre(centre, &format!(" {label} "), room + 2);
+            cells.centre(centre, &format!(" {label} "), max_width + 2);
         }
         self.lanes(&margin, &cells, row.failed, out)
     }
@@ -248,7 +249,7 @@ impl<'a> Text<'a> {
     }
 
     /// Returns the width available to a text centred on a lane, up to its neighbours and the edges.
-    fn room_around(&self, lane: Lane) -> usize {
+    fn width_around(&self, lane: Lane) -> usize {
         let Some(column) = self.columns[lane.index()] else {
             return 0;
         };
@@ -278,10 +279,10 @@ impl<'a> Text<'a> {
 fn columns(width: usize, dns: bool) -> [Option<usize>; 4] {
     let width = width.saturating_sub(MARGIN);
     let last = width.saturating_sub(SIDE + 1);
-    let room = last.saturating_sub(SIDE);
+    let inner = last.saturating_sub(SIDE);
     if dns {
-        let server = SIDE + (room / 5).clamp(14, 24);
-        let console = (room * 3 / 10).clamp(16, 36);
+        let server = SIDE + (inner / 5).clamp(14, 24);
+        let console = (inner * 3 / 10).clamp(16, 36);
         [
             Some(SIDE),
             Some(server),
@@ -289,7 +290,7 @@ fn columns(width: usize, dns: bool) -> [Option<usize>; 4] {
             Some(last),
         ]
     } else {
-        let console = (room * 3 / 10).clamp(16, 36);
+        let console = (inner * 3 / 10).clamp(16, 36);
         [
             None,
             Some(SIDE),
@@ -352,9 +353,9 @@ impl Cells {
         }
     }
 
-    /// Centres a text on a column, cut to `room` columns.
-    fn centre(&mut self, column: usize, text: &str, room: usize) {
-        let text = clipped(text, room);
+    /// Centres a text on a column, cut to `max_width` columns.
+    fn centre(&mut self, column: usize, text: &str, max_width: usize) {
+        let text = clipped(text, max_width);
         let mut at = column.saturating_sub(text.width() / 2);
         at = at.min(self.0.len().saturating_sub(text.width()));
         for character in text.chars() {

@@ -1,104 +1,106 @@
-//! Folds events into a page, session by session.
+//! Builds a page from events, session by session.
 //!
 //! ```text
-//! connection ──> DiagramRecorder ─┐
-//! session_end ──> Waiting ─┴─> Drawing ──> SessionData ──> FinishedSessions ─┐
-//!                                             └─> Strings ───────────────────┤
-//! all else ──> ReportBuilder ──> Report, no sessions ────────────────────────┴─> Page
+//! connections ──> DiagramRecorder ─┐
+//! SessionEnd ──> WaitingSessions ──┴─> Drawing ──> SessionData ──> FinishedSessions ─┐
+//!                                                     └─> StringTable ───────────────┤
+//! other events ──> ReportBuilder ──> Report without sessions ────────────────────────┴─> Page
 //! ```
 //!
-//! A session that is drawn stands as text in a [`FinishedSessions`]; its records and its segments are dropped.
+//! A session that is drawn is kept as JSON in a [`FinishedSessions`]; its record and its segments are dropped.
 
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use super::budget::RowBudget;
+use super::data::SessionData;
 use super::embed::Embedded;
 use super::previews::Previews;
-use super::room::Room;
-use super::rows::States;
-use super::session::SessionData;
-use super::strings::Strings;
-use super::waiting::{Leaving, Waiting};
-use super::{PageOptions, write_around};
+use super::rows::StateList;
+use super::strings::StringTable;
+use super::waiting::{Evicted, WaitingSessions};
+use super::{PageOptions, write_page};
 use crate::diagram::DiagramRecorder;
 use crate::model::record::{Capture, Session, Totals};
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, FrameRef, Limits, Warning, WarningCode};
 use crate::report::{FinishedSessions, Report, ReportBuilder};
 
-/// Collects what a run tells, with its connections, for a page.
+/// An [`EventSink`] that collects the events and connections of a run for a page.
 #[derive(Debug)]
 pub struct PageBuilder {
-    rest: ReportBuilder,
+    /// Report of all events but those of sessions.
+    report: ReportBuilder,
     recorder: DiagramRecorder,
-    waiting: Waiting,
+    waiting: WaitingSessions,
     drawn: DrawnSessions,
-    pieces: Pieces,
-    most: usize,
+    parts: PageParts,
+    max_sessions: usize,
 }
 
-/// All of a page, ready to be written.
+/// A finished page, ready to be written.
 #[derive(Debug)]
 pub struct Page {
     report: Report,
     sessions: FinishedSessions,
-    strings: Strings,
+    strings: StringTable,
     options: PageOptions,
 }
 
-/// What sessions leave behind when they are drawn.
+/// Parts of the page to which each drawn session contributes.
 #[derive(Debug)]
-struct Pieces {
+struct PageParts {
     sessions: FinishedSessions,
-    strings: Strings,
-    states: States,
-    room: Room,
+    strings: StringTable,
+    /// States of the session being drawn, reused to save its buffer.
+    states: StateList,
+    budget: RowBudget,
     previews: Previews,
     options: PageOptions,
-    /// Sessions that were drawn before it was certain that all was told of them.
+    /// Count of the sessions drawn before it was certain that all of their data connections were closed.
     early: u64,
-    /// Previews that there was no room for.
-    previews_left: u64,
+    /// Count of the previews omitted.
+    omitted_previews: u64,
 }
 
-/// Which sessions are over and done with, by id.
+/// Set of the sessions drawn or omitted, as a bitmap by id: connections that come later are not kept.
 #[derive(Debug, Default)]
 struct DrawnSessions(Vec<u64>);
 
 impl PageBuilder {
-    /// A builder that keeps as much as `limits` allow, and shows what there is in `previews`.
+    /// Creates a builder that keeps as much as `limits` allow, and shows the previews in `previews`.
     #[must_use]
     pub fn new(limits: &Limits, options: PageOptions, previews: Previews) -> Self {
         Self {
-            rest: ReportBuilder::new(limits),
+            report: ReportBuilder::new(limits),
             recorder: DiagramRecorder::new(limits),
-            waiting: Waiting::new(),
+            waiting: WaitingSessions::new(),
             drawn: DrawnSessions::default(),
-            pieces: Pieces {
+            parts: PageParts {
                 sessions: FinishedSessions::within(IN_MEMORY),
-                strings: Strings::new(),
-                states: States::new(),
-                room: Room::default(),
+                strings: StringTable::new(),
+                states: StateList::new(),
+                budget: RowBudget::default(),
                 previews,
                 options,
                 early: 0,
-                previews_left: 0,
+                omitted_previews: 0,
             },
-            most: limits.sessions,
+            max_sessions: limits.sessions,
         }
     }
 
-    /// The page, once the input has ended.
+    /// Finishes the page at the end of the input.
     #[must_use]
     pub fn finish(mut self, captures: Vec<Capture>, totals: Totals) -> Page {
-        for session in self.waiting.into_rest() {
-            self.pieces.draw(&session, false, &self.recorder);
+        for session in self.waiting.into_sessions() {
+            self.parts.draw(&session, false, &self.recorder);
             self.recorder.discard(&session);
         }
-        let pieces = self.pieces;
-        for (count, what) in [
+        let parts = self.parts;
+        for (count, message) in [
             (
-                pieces.early,
+                parts.early,
                 "sessions were drawn before it was certain that all of their data connections were over",
             ),
             (
@@ -106,14 +108,14 @@ impl PageBuilder {
                 "segments of data connections are missing in diagrams: too many were open",
             ),
             (
-                pieces.previews_left,
+                parts.omitted_previews,
                 "previews of files were left out of the page",
             ),
         ] {
             if count > 0 {
-                let mut warning = Warning::new(WarningCode::LimitReached, what, None);
+                let mut warning = Warning::new(WarningCode::LimitReached, message, None);
                 warning.count = count;
-                self.rest.event(&Event {
+                self.report.event(&Event {
                     frame: FrameRef::default(),
                     session: None,
                     kind: EventKind::Warning(&warning),
@@ -121,28 +123,29 @@ impl PageBuilder {
             }
         }
         Page {
-            report: self.rest.finish(captures, totals),
-            sessions: pieces.sessions,
-            strings: pieces.strings,
-            options: pieces.options,
+            report: self.report.finish(captures, totals),
+            sessions: parts.sessions,
+            strings: parts.strings,
+            options: parts.options,
         }
     }
 
-    fn end(&mut self, session: &Arc<Session>) {
-        if self.pieces.sessions.len() + self.waiting.len() >= self.most {
-            self.rest.omit_session();
+    /// Queues a session that has ended, or omits it beyond the session limit.
+    fn on_session_end(&mut self, session: &Arc<Session>) {
+        if self.parts.sessions.len() + self.waiting.len() >= self.max_sessions {
+            self.report.omit_session();
             self.session_filtered(session);
             return;
         }
-        self.waiting.push(session, &self.recorder);
-        self.make_room();
+        self.waiting.add(session, &self.recorder);
+        self.draw_evicted();
     }
 
-    /// Draws who has to go.
-    fn make_room(&mut self) {
-        while let Some(leaving) = self.waiting.leave(self.recorder.memory() > RECORDED) {
-            let Leaving { session, early } = leaving;
-            self.pieces.draw(&session, early, &self.recorder);
+    /// Draws waiting sessions until their memory and that of the segments are within their limits.
+    fn draw_evicted(&mut self) {
+        while let Some(evicted) = self.waiting.evict(self.recorder.memory() > CROWDED) {
+            let Evicted { session, early } = evicted;
+            self.parts.draw(&session, early, &self.recorder);
             self.session_filtered(&session);
         }
     }
@@ -151,27 +154,28 @@ impl PageBuilder {
 impl EventSink for PageBuilder {
     fn event(&mut self, event: &Event<'_>) {
         match &event.kind {
-            EventKind::SessionEnd(session) => self.end(session),
-            _ => self.rest.event(event),
+            EventKind::SessionEnd(session) => self.on_session_end(session),
+            _ => self.report.event(event),
         }
     }
 
     fn connection(&mut self, connection: TracedConnection) {
         let mut sessions = connection.sessions().peekable();
-        let is_known = sessions.peek().is_some();
-        if is_known && sessions.all(|session| self.drawn.has(session)) {
+        // A connection without a session may turn out to belong to one, so it is kept.
+        let has_session = sessions.peek().is_some();
+        if has_session && sessions.all(|session| self.drawn.contains(session)) {
             return;
         }
         let (first, is_data) = (connection.first.number, connection.control_of.is_none());
         self.recorder.connection(connection);
         if is_data {
-            self.waiting.connection(first);
+            self.waiting.on_connection_end(first);
         }
-        self.make_room();
+        self.draw_evicted();
     }
 
     fn session_filtered(&mut self, session: &Arc<Session>) {
-        self.drawn.add(session.id);
+        self.drawn.insert(session.id);
         self.recorder.discard(session);
     }
 
@@ -180,30 +184,32 @@ impl EventSink for PageBuilder {
     }
 }
 
-impl Pieces {
+impl PageParts {
+    /// Draws a session with its share of the budget.
     fn draw(&mut self, session: &Session, early: bool, recorder: &DiagramRecorder) {
         let drawing = recorder.drawing(session);
         let data = SessionData {
             session,
-            share: self.room.share(session.verdict.status, &drawing),
+            share: self.budget.share(session.verdict.status, &drawing),
             drawing: &drawing,
             early,
             zone: &self.options.zone,
             previews: &self.previews,
         };
-        let (strings, states, room) = (&mut self.strings, &mut self.states, &mut self.room);
+        let (strings, states) = (&mut self.strings, &mut self.states);
+        let budget = &mut self.budget;
         self.sessions.push(session.id, |out| {
-            room.take(data.write(strings, states, &mut Embedded(out))?);
+            budget.charge(data.write(strings, states, &mut Embedded(out))?);
             Ok(())
         });
         self.early += u64::from(early);
-        self.previews_left += self.previews.missed(session.id);
+        self.omitted_previews += self.previews.take_omitted(session.id);
     }
 }
 
 impl DrawnSessions {
-    fn add(&mut self, id: u64) {
-        let Some((word, bit)) = Self::place(id) else {
+    fn insert(&mut self, id: u64) {
+        let Some((word, bit)) = Self::position(id) else {
             return;
         };
         if word >= self.0.len() {
@@ -214,22 +220,22 @@ impl DrawnSessions {
         }
     }
 
-    fn has(&self, id: u64) -> bool {
-        let place = Self::place(id);
-        place.is_some_and(|(word, bit)| self.0.get(word).is_some_and(|word| word & bit != 0))
+    fn contains(&self, id: u64) -> bool {
+        let position = Self::position(id);
+        position.is_some_and(|(word, bit)| self.0.get(word).is_some_and(|word| word & bit != 0))
     }
 
-    /// Which word, and the bit in it. Sessions are numbered from 1 on without gaps.
-    fn place(id: u64) -> Option<(usize, u64)> {
+    /// Returns the word and its bit for an id; `None` beyond [`MAX_WORDS`]. Ids count from 1 without gaps.
+    fn position(id: u64) -> Option<(usize, u64)> {
         let word = usize::try_from(id / 64).ok();
-        Some((word.filter(|word| *word < WORDS)?, 1 << (id % 64)))
+        Some((word.filter(|word| *word < MAX_WORDS)?, 1 << (id % 64)))
     }
 }
 
 impl Page {
     /// Writes the page.
     pub fn write(self, out: &mut dyn Write) -> io::Result<()> {
-        write_around(out, |out| {
+        write_page(out, |out| {
             super::data::write(
                 &self.report,
                 self.sessions,
@@ -241,13 +247,13 @@ impl Page {
     }
 }
 
-/// Bytes of the texts of sessions that stay in memory. With what waits, with segments, and with the texts that sessions
-/// share, it is no more than a document keeps.
+/// Bytes of drawn sessions kept in memory before they go to a temporary file. With waiting sessions, segments and shared
+/// strings, a page takes no more memory than a JSON report.
 const IN_MEMORY: usize = 16 << 20;
-/// Bytes of segments from which on no session waits that lacks nothing.
-const RECORDED: usize = 8 << 20;
-/// Ids that are remembered, by 64: those of 64 million sessions.
-const WORDS: usize = 1_000_000;
+/// Memory of segments in bytes beyond which complete sessions do not wait.
+const CROWDED: usize = 8 << 20;
+/// Limit of the bitmap in words of 64 bits: 64 million sessions.
+const MAX_WORDS: usize = 1_000_000;
 
 #[cfg(test)]
 mod tests;

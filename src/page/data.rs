@@ -1,22 +1,31 @@
-//! What the page knows, as JSON: the report without what the page does not show, and the rows of the diagrams.
+//! The data of the page as one block of JSON: the report, without what the page does not show, and the diagrams.
 //!
-//! Texts that many sessions share are numbers into one list, so that thousands of them make a page that still opens.
+//! Strings that many sessions share are indices into one list, so that a page of thousands of sessions still opens.
 
 use std::io::{self, Write};
 
+use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::PageOptions;
-use super::embed::{Embedded, value};
-use super::session::finding;
-use super::strings::{Strings, text};
+use super::budget::{DrawnRows, RowShare};
+use super::embed::{Embedded, ObjectWriter, value};
+use super::previews::Previews;
+use super::rows::{self, StateList};
+use super::strings::{StringTable, visible};
+use crate::diagram::Drawing;
+use crate::model::record::{
+    ConnectionAttempt, Finding, ListingEntry, Login, Session, Step, Tls, Transfer, UnmatchedData,
+    WarningRecord,
+};
+use crate::model::{Endpoint, Timestamp};
 use crate::report::{FinishedSessions, Report, units};
 
-/// Writes the JSON block: the report, the sessions as they were written when they ended, and their texts.
+/// Writes the JSON block: the report, the sessions as they were written when drawn, and the strings they share.
 pub(super) fn write(
     report: &Report,
     sessions: FinishedSessions,
-    strings: Strings,
+    strings: StringTable,
     options: &PageOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
@@ -34,7 +43,7 @@ pub(super) fn write(
         ("captures", captures(report)),
         (
             "moreCaptures",
-            report.captures.len().saturating_sub(CAPTURES).into(),
+            report.captures.len().saturating_sub(MAX_CAPTURES).into(),
         ),
         (
             "from",
@@ -70,21 +79,21 @@ pub(super) fn write(
 }
 
 fn captures(report: &Report) -> Value {
-    let captures = report.captures.iter().take(CAPTURES);
+    let captures = report.captures.iter().take(MAX_CAPTURES);
     captures
-        .map(|capture| json!({"path": text(&capture.path)}))
+        .map(|capture| json!({"path": visible(&capture.path)}))
         .collect()
 }
 
 fn warnings(report: &Report) -> Value {
-    let warning = |warning: &crate::model::record::WarningRecord| json!({"code": value(&warning.code), "message": text(&warning.message), "count": warning.count});
+    let warning = |warning: &WarningRecord| json!({"code": value(&warning.code), "message": visible(&warning.message), "count": warning.count});
     report.warnings.iter().map(warning).collect()
 }
 
 fn attempts(report: &Report) -> Value {
-    let attempt = |attempt: &crate::model::record::ConnectionAttempt| {
-        let client = crate::model::Endpoint::from(attempt.client);
-        let server = crate::model::Endpoint::from(attempt.server);
+    let attempt = |attempt: &ConnectionAttempt| {
+        let client = Endpoint::from(attempt.client);
+        let server = Endpoint::from(attempt.server);
         json!([
             client.to_string(),
             server.to_string(),
@@ -95,15 +104,15 @@ fn attempts(report: &Report) -> Value {
     report
         .connection_attempts
         .iter()
-        .take(LISTED)
+        .take(MAX_LISTED)
         .map(attempt)
         .collect()
 }
 
 fn unmatched(report: &Report) -> Value {
-    let data = |data: &crate::model::record::UnmatchedData| {
-        let client = crate::model::Endpoint::from(data.connection.client);
-        let server = crate::model::Endpoint::from(data.connection.server);
+    let data = |data: &UnmatchedData| {
+        let client = Endpoint::from(data.connection.client);
+        let server = Endpoint::from(data.connection.server);
         json!([
             client.to_string(),
             server.to_string(),
@@ -116,17 +125,180 @@ fn unmatched(report: &Report) -> Value {
     report
         .unmatched_data
         .iter()
-        .take(LISTED)
+        .take(MAX_LISTED)
         .map(data)
         .collect()
 }
 
-/// How many of a list are not on the page.
+/// Returns the count of list items that the page omits.
 fn beyond(length: usize) -> Value {
-    length.saturating_sub(LISTED).into()
+    length.saturating_sub(MAX_LISTED).into()
 }
 
-/// Captures named on a page.
-const CAPTURES: usize = 100;
-/// Connection attempts, and data without a command.
-const LISTED: usize = 1_000;
+/// Limit of the captures named on a page.
+const MAX_CAPTURES: usize = 100;
+/// Limit of the connection attempts listed, and of the data connections without a command.
+const MAX_LISTED: usize = 1_000;
+
+/// Session with all that the page shows of it.
+pub(super) struct SessionData<'a> {
+    pub(super) session: &'a Session,
+    pub(super) drawing: &'a Drawing<'a>,
+    pub(super) share: RowShare,
+    /// Whether it is drawn before it is certain that all of its data connections are closed.
+    pub(super) early: bool,
+    pub(super) zone: &'a TimeZone,
+    pub(super) previews: &'a Previews,
+}
+
+impl SessionData<'_> {
+    /// Writes the session as an object with sorted names. Returns the counts of its rows.
+    pub(super) fn write(
+        &self,
+        strings: &mut StringTable,
+        states: &mut StateList,
+        out: &mut Embedded<'_>,
+    ) -> io::Result<DrawnRows> {
+        let Self {
+            session,
+            drawing,
+            share,
+            ..
+        } = *self;
+        let client = Endpoint::from(session.client);
+        let server = Endpoint::new(session.server.ip, session.server.port);
+        let mut object = ObjectWriter::begin(out)?;
+        object.field("client", &client.to_string())?;
+        object.field("duration", &session.duration)?;
+        if self.early {
+            object.field("early", &true)?;
+        }
+        object.field("encrypted", &session.encrypted_data.len())?;
+        object.field("end", &session.end_state)?;
+        object.field("ends", &drawing.addresses())?;
+        object.field("filter", &session.display_filter)?;
+        object.list("findings", session.findings.iter().map(finding))?;
+        object.field("id", &session.id)?;
+        object.field("login", &login(&session.login))?;
+        object.field("midstream", &session.midstream)?;
+        object.field("name", &session.server.name.as_deref().map(visible))?;
+        object.field("omitted", &drawing.omitted())?;
+        // In microseconds: nanoseconds exceed 2^53, up to which JavaScript numbers are exact.
+        object.field("order", &(session.start.nanos() / 1_000))?;
+        object.field("packetsLeft", &share.omitted_packets)?;
+        // States are numbered while rows are written, so they come after them.
+        let (drawn, start) = rows::write(drawing, share, strings, states, &mut object)?;
+        object.field("rowsLeft", &drawn.omitted)?;
+        object.field("server", &server.to_string())?;
+        object.field("start", &units::time(session.start, self.zone))?;
+        if drawn.rows + drawn.packets > 0 {
+            object.raw("states", |out| states.write(out))?;
+        } else {
+            object.field("states", &Value::Null)?;
+        }
+        object.field("status", &session.verdict.status)?;
+        let steps = session.steps.iter();
+        let start = start.unwrap_or(session.start);
+        object.list("steps", steps.map(|one| step(one, start, strings)))?;
+        object.field("tls", &session.tls.as_ref().map(tls))?;
+        let transfers = session.transfers.iter().map(|one| {
+            let preview = self.previews.take(session.id, one.id);
+            transfer(one, preview.as_ref(), strings)
+        });
+        object.list("transfers", transfers)?;
+        object.field("verdict", &visible(&session.verdict.text))?;
+        object.end()?;
+        Ok(drawn)
+    }
+}
+
+fn login(login: &Login) -> Value {
+    json!({
+        "outcome": value(&login.outcome),
+        "user": login.user.as_deref().map(visible),
+        "password": login.password.as_deref().map(visible),
+        "account": login.account.as_deref().map(visible),
+        "anonymous": login.anonymous,
+        "attempts": login.attempts,
+    })
+}
+
+fn tls(tls: &Tls) -> Value {
+    json!({
+        "version": tls.version.as_deref().map(visible),
+        "cipher_suite": tls.cipher_suite.as_deref().map(visible),
+        "decrypted": tls.decrypted,
+    })
+}
+
+/// Returns a finding, of one session or of several.
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "id": finding.id,
+        "severity": value(&finding.severity),
+        "title": visible(&finding.title),
+        "explanation": visible(&finding.explanation),
+        "advice": visible(&finding.advice),
+        "frames": finding.frames.iter().take(MAX_FRAMES).collect::<Vec<_>>(),
+        "step": finding.step,
+        "sessions": finding.sessions,
+    })
+}
+
+fn step(step: &Step, start: Timestamp, strings: &mut StringTable) -> Value {
+    json!([
+        step.number,
+        strings.intern(&step.title),
+        value(&step.outcome),
+        units::offset(step.time, start),
+    ])
+}
+
+/// Returns a transfer with its preview, without the fields that are unknown or zero: most are, in pages of many files.
+fn transfer(transfer: &Transfer, preview: Option<&Value>, strings: &mut StringTable) -> Value {
+    let connection = transfer.connection.as_ref();
+    let seconds = connection.map(|connection| connection.end.since(connection.start).seconds());
+    let more = units::to_u64(transfer.entries.len().saturating_sub(MAX_ENTRIES))
+        .saturating_add(transfer.entries_omitted);
+    let mut value = json!({
+        "verb": transfer.verb,
+        "path": transfer.path.as_deref().or(transfer.argument.as_deref()).map(visible),
+        "direction": value(&transfer.direction),
+        "mode": value(&transfer.mode),
+        "type": value(&transfer.data_type),
+        "bytes": transfer.bytes,
+        "missing": Some(transfer.missing_bytes).filter(|bytes| *bytes > 0),
+        "offset": Some(transfer.restart_offset).filter(|bytes| *bytes > 0),
+        "announced": transfer.announced_bytes,
+        "completeness": value(&transfer.completeness),
+        "evidence": transfer.evidence.iter().map(|line| strings.intern(line)).collect::<Vec<_>>(),
+        "sha256": transfer.sha256,
+        "media": transfer.media_type,
+        "saved": transfer.saved_as.as_deref().map(visible),
+        "seconds": seconds,
+        "entries": Some(&transfer.entries).filter(|entries| !entries.is_empty())
+            .map(|entries| entries.iter().take(MAX_ENTRIES).map(entry).collect::<Value>()),
+        "more": Some(more).filter(|more| *more > 0),
+        "preview": preview,
+    });
+    if let Some(fields) = value.as_object_mut() {
+        fields.retain(|_, field| !field.is_null());
+    }
+    value
+}
+
+fn entry(entry: &ListingEntry) -> Value {
+    json!([
+        value(&entry.kind),
+        visible(&entry.name),
+        entry.size,
+        entry.modified.as_deref().map(visible),
+        entry.permissions.as_deref().map(visible),
+        entry.target.as_deref().map(visible),
+    ])
+}
+
+/// Limit of the frames of a finding.
+const MAX_FRAMES: usize = 20;
+/// Limit of the entries of one listing.
+const MAX_ENTRIES: usize = 1_000;

@@ -1,12 +1,13 @@
-//! JSON within HTML: not one character that markup knows.
+//! JSON within HTML, without a character that is markup.
 
 use std::io::{self, Write};
 
 use serde::Serialize;
 use serde_json::Value;
 
-/// Writes JSON so that it can stand in a script element: `<`, `>` and `&` only ever stand in strings, where an escape
-/// means the same.
+/// Writer of JSON for a script element.
+///
+/// In JSON `<`, `>` and `&` occur in strings alone, where an escape means the same: no `</script>` can end the element.
 pub(super) struct Embedded<'w>(pub(super) &'w mut dyn Write);
 
 impl Write for Embedded<'_> {
@@ -34,31 +35,32 @@ impl Write for Embedded<'_> {
     }
 }
 
-/// As the report writes it. What is serialised here cannot fail to be.
+/// Converts a value of the report to JSON. Its types have string keys only, so that serialization cannot fail.
 pub(super) fn value(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or(Value::Null)
 }
 
-/// An object that is being written, name by name.
-pub(super) struct Object<'o, 'w> {
+/// Writer of a JSON object, name by name.
+pub(super) struct ObjectWriter<'o, 'w> {
     out: &'o mut Embedded<'w>,
+    /// Separator before the next name: empty before the first.
     comma: &'static str,
 }
 
-impl<'o, 'w> Object<'o, 'w> {
-    /// One without names.
+impl<'o, 'w> ObjectWriter<'o, 'w> {
+    /// Begins an object.
     pub(super) fn begin(out: &'o mut Embedded<'w>) -> io::Result<Self> {
         out.write_all(b"{")?;
         Ok(Self { out, comma: "" })
     }
 
-    /// A name and its value.
+    /// Writes a name and its value.
     pub(super) fn field(&mut self, name: &str, value: &impl Serialize) -> io::Result<()> {
         self.name(name)?;
         Ok(serde_json::to_writer(&mut *self.out, value)?)
     }
 
-    /// A name and a list, each of its values made when the one before it is written.
+    /// Writes a name and a list. Each value is made after the one before it is written, so that none is kept.
     pub(super) fn list(
         &mut self,
         name: &str,
@@ -75,7 +77,7 @@ impl<'o, 'w> Object<'o, 'w> {
         self.out.write_all(end.as_bytes())
     }
 
-    /// A name and a value that is written as JSON without markup already.
+    /// Writes a name and a value that `write` writes as JSON, already without markup.
     pub(super) fn raw(
         &mut self,
         name: &str,
@@ -85,7 +87,7 @@ impl<'o, 'w> Object<'o, 'w> {
         write(self.out.0)
     }
 
-    /// No more names.
+    /// Ends the object.
     pub(super) fn end(self) -> io::Result<()> {
         self.out.write_all(b"}")
     }
@@ -101,11 +103,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_object_written_name_by_name_is_json() {
+    fn object_written_name_by_name_is_valid_json() {
         let mut out = Vec::new();
         let mut embedded = Embedded(&mut out);
         let written = (|| {
-            let mut object = Object::begin(&mut embedded)?;
+            let mut object = ObjectWriter::begin(&mut embedded)?;
             object.field("text", &"a<b")?;
             object.list("none", std::iter::empty::<u8>())?;
             object.list("some", 1..3)?;
@@ -118,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_is_written_as_escapes_and_reads_the_same() {
+    fn markup_is_escaped_and_parses_to_the_same_string() {
         let mut out = Vec::new();
         let text = "</script><!-- & -->";
         let json = serde_json::to_string(text).expect("a string");

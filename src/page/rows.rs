@@ -1,6 +1,6 @@
-//! The rows of a diagram as arrays, and the states that they point to.
+//! Rows of a diagram as JSON arrays, and the states that they refer to.
 //!
-//! The parts of a row stand in the order of [`Parts`]; `script/diagram.js` reads them in the same.
+//! The elements of a row are in the order of [`RowParts`], which `script/diagram.js` relies on.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -8,29 +8,30 @@ use std::sync::Arc;
 use serde::ser::{Serialize, SerializeSeq as _, Serializer};
 use serde_json::{Value, json};
 
-use super::embed::{Embedded, Object};
-use super::room::{Drawn, Share};
-use super::strings::{Strings, text};
+use super::budget::{DrawnRows, RowShare};
+use super::embed::{Embedded, ObjectWriter};
+use super::strings::{StringTable, visible};
 use crate::diagram::{Channel, Drawing, Lane, Levels, Row, RowKind, SessionState};
 use crate::model::Timestamp;
 use crate::report::{SpooledText, units};
 
-/// Writes as many rows as the page has room for; nothing where there is no room. Tells what became of them, and the time
-/// that offsets count from, which is that of the first row.
+/// Writes as many rows as the share permits, `null` if it permits none.
+///
+/// Returns the counts of the rows, and the time of the first, from which offsets count; `None` without rows.
 pub(super) fn write(
     drawing: &Drawing<'_>,
-    share: Share,
-    strings: &mut Strings,
-    states: &mut States,
-    object: &mut Object<'_, '_>,
-) -> io::Result<(Drawn, Option<Timestamp>)> {
+    share: RowShare,
+    strings: &mut StringTable,
+    states: &mut StateList,
+    object: &mut ObjectWriter<'_, '_>,
+) -> io::Result<(DrawnRows, Option<Timestamp>)> {
     states.clear();
     let mut rows = drawing.rows().peekable();
     let start = rows.peek().map(|row| row.time);
-    let mut drawn = Drawn::default();
+    let mut drawn = DrawnRows::default();
     let Some(first) = start.filter(|_| share.rows > 0 || share.packets) else {
         object.field("rows", &Value::Null)?;
-        drawn.left = units::to_u64(rows.filter(|row| row.levels != Levels::PACKETS).count());
+        drawn.omitted = units::to_u64(rows.filter(|row| row.levels != Levels::PACKETS).count());
         return Ok((drawn, start));
     };
     let written = rows.filter_map(|one| {
@@ -42,7 +43,7 @@ pub(super) fn write(
         } else if drawn.rows < share.rows {
             drawn.rows += 1;
         } else {
-            drawn.left += 1;
+            drawn.omitted += 1;
             return None;
         }
         let state = states.number(&one.state);
@@ -52,40 +53,44 @@ pub(super) fn write(
     Ok((drawn, start))
 }
 
-/// The first state of a session whole; of each other what is new: places and values.
+/// List of the distinct states of a session: the first in full, each other as the indices and values that changed.
 #[derive(Debug)]
-pub(super) struct States {
-    /// They as JSON, without the ends of the list.
+pub(super) struct StateList {
+    /// JSON of the list, without its brackets.
     list: SpooledText,
     count: usize,
-    known: Option<Arc<SessionState>>,
+    /// Last state; `None` before the first.
+    last: Option<Arc<SessionState>>,
+    /// Elements of the last state.
     parts: Vec<Value>,
+    /// First error of the temporary file; `None` while all is well.
     error: Option<io::Error>,
 }
 
-impl States {
-    /// None yet.
+impl StateList {
+    /// Creates an empty list.
     pub(super) fn new() -> Self {
         Self {
             list: SpooledText::new(IN_MEMORY),
             count: 0,
-            known: None,
+            last: None,
             parts: Vec::new(),
             error: None,
         }
     }
 
-    /// Another session begins.
+    /// Empties the list for another session.
     fn clear(&mut self) {
         self.list.clear();
         self.count = 0;
-        self.known = None;
+        self.last = None;
         self.parts.clear();
     }
 
+    /// Returns the number of a state, and adds it if it differs from the last one.
     fn number(&mut self, state: &Arc<SessionState>) -> usize {
-        if self.known.as_deref() != Some(&**state) {
-            self.known = Some(Arc::clone(state));
+        if self.last.as_deref() != Some(&**state) {
+            self.last = Some(Arc::clone(state));
             let parts = parts(state);
             if self.error.is_none() {
                 self.error = self.append(&parts).err();
@@ -104,13 +109,13 @@ impl States {
         let pairs = self.parts.iter().zip(parts).enumerate();
         let new = pairs.filter(|(_, (before, now))| before != now);
         let new: Vec<Value> = new
-            .flat_map(|(place, (_, now))| [json!(place), now.clone()])
+            .flat_map(|(index, (_, now))| [json!(index), now.clone()])
             .collect();
         out.write_all(b",")?;
         Ok(serde_json::to_writer(out, &new)?)
     }
 
-    /// Writes the list of them. An error that came before comes out here.
+    /// Writes the list. Returns the error of an earlier state if there was one.
     pub(super) fn write(&mut self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(error) = self.error.take() {
             return Err(error);
@@ -121,10 +126,11 @@ impl States {
     }
 }
 
+/// Returns the elements of a state, in the order that `script/diagram.js` relies on.
 fn parts(state: &SessionState) -> Vec<Value> {
     vec![
-        json!(state.user.as_deref().map(text)),
-        json!(state.directory.as_deref().map(text)),
+        json!(state.user.as_deref().map(visible)),
+        json!(state.directory.as_deref().map(visible)),
         json!(state.data_type),
         json!(state.mode),
         json!(state.open),
@@ -133,14 +139,15 @@ fn parts(state: &SessionState) -> Vec<Value> {
     ]
 }
 
-/// One row: levels, kind, label, caption, frame, microseconds since the first row, step, failed, state, fields, console.
-struct Parts {
+/// Elements of a row: levels, kind, label, caption, frame, microseconds since the first row, step, failed, state; then
+/// fields and console lines, if there are any. Strings are numbers in the [`StringTable`].
+struct RowParts {
     plain: (u8, i64, usize, usize, u64, i64, u64, u8, usize),
     fields: Vec<i64>,
     console: Vec<usize>,
 }
 
-impl Serialize for Parts {
+impl Serialize for RowParts {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut list = serializer.serialize_seq(None)?;
         let (levels, kind, label, caption, frame, micros, step, failed, state) = &self.plain;
@@ -153,6 +160,7 @@ impl Serialize for Parts {
         list.serialize_element(step)?;
         list.serialize_element(failed)?;
         list.serialize_element(state)?;
+        // Most rows have neither: their lists are omitted, not written empty.
         if !(self.fields.is_empty() && self.console.is_empty()) {
             list.serialize_element(&self.fields)?;
         }
@@ -163,26 +171,27 @@ impl Serialize for Parts {
     }
 }
 
-fn row(row: &Row, start: Timestamp, state: usize, strings: &mut Strings) -> Parts {
+fn row(row: &Row, start: Timestamp, state: usize, strings: &mut StringTable) -> RowParts {
     let fields = row
         .fields
         .iter()
-        .flat_map(|(name, value)| [place(strings.number(name)), field(value, strings)])
+        .flat_map(|(name, value)| [signed(strings.intern(name)), field(value, strings)])
         .collect();
     let console = row
         .console
         .iter()
-        .map(|line| strings.number(line))
+        .map(|line| strings.intern(line))
         .collect();
-    let label = strings.number(&row.label);
-    let caption = strings.number(&row.caption);
-    Parts {
+    let label = strings.intern(&row.label);
+    let caption = strings.intern(&row.caption);
+    RowParts {
         plain: (
             row.levels.bits(),
             kind(row.kind),
             label,
             caption,
             row.frame.unwrap_or(0),
+            // Microseconds are exact for most captures and keep the numbers short.
             row.time.since(start).nanos() / 1_000,
             row.step.unwrap_or(0),
             u8::from(row.failed),
@@ -193,7 +202,7 @@ fn row(row: &Row, start: Timestamp, state: usize, strings: &mut Strings) -> Part
     }
 }
 
-/// -1 for a heading, -2 for a smaller one, else the channel and both lanes in one number.
+/// Encodes a kind: -1 for a heading, -2 for a subheading, else `channel * 16 + from * 4 + to`.
 fn kind(kind: RowKind) -> i64 {
     match kind {
         RowKind::Phase => -1,
@@ -206,25 +215,27 @@ fn kind(kind: RowKind) -> i64 {
                 Channel::Console => 3,
                 Channel::Step => 4,
             };
-            let lane = |lane: Lane| place(lane.index());
+            let lane = |lane: Lane| signed(lane.index());
             channel * 16 + lane(from) * 4 + lane(to)
         }
     }
 }
 
-/// The place of a value among the texts; where it is a number below 2^32 that is written as one, what it is, below zero.
-fn field(value: &str, strings: &mut Strings) -> i64 {
+/// Encodes a field value: `-1 - n` for a number `n` below 2^32 in plain decimal, else the number of the string.
+///
+/// Most values are sequence numbers, each of them different: as strings they would be most of the table.
+fn field(value: &str, strings: &mut StringTable) -> i64 {
     match value.parse::<u32>() {
         Ok(number) if number.to_string() == value => -1 - i64::from(number),
-        _ => place(strings.number(value)),
+        _ => signed(strings.intern(value)),
     }
 }
 
-fn place(place: usize) -> i64 {
-    i64::try_from(place).unwrap_or(i64::MAX)
+fn signed(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
-/// Bytes of the states of one session that stay in memory.
+/// Bytes of the states of one session kept in memory before they go to a temporary file.
 const IN_MEMORY: usize = 4 << 20;
 
 #[cfg(test)]
@@ -232,8 +243,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_stand_for_themselves_and_texts_for_their_place() {
-        let mut strings = Strings::new();
+    fn plain_numbers_are_encoded_directly_and_other_values_as_strings() {
+        let mut strings = StringTable::new();
         assert_eq!(field("", &mut strings), 0);
         assert_eq!(field("21", &mut strings), -22);
         assert_eq!(field("0", &mut strings), -1);
@@ -243,8 +254,8 @@ mod tests {
     }
 
     #[test]
-    fn of_a_state_only_what_is_new_is_written() {
-        let mut states = States::new();
+    fn state_is_written_as_its_changes() {
+        let mut states = StateList::new();
         let mut state = SessionState {
             data_type: "ASCII".to_owned(),
             ..SessionState::default()

@@ -1,8 +1,8 @@
-//! Every text of the diagrams once: sessions say much the same.
+//! Interned strings of the diagrams: sessions repeat much of each other.
 //!
-//! The texts themselves go to a [`SpooledText`], as the list that stands behind the sessions. To find one again it is
-//! remembered, up to a bound: then all are forgotten, and what is said again from there on gets a second number. A page
-//! of a few sessions has each text once; one of very many has the usual ones now and then once more.
+//! The strings go to a [`SpooledText`], as the list that follows the sessions. An index finds them again, up to a memory
+//! limit. Beyond it the index is cleared, and strings that come again get a second number. So a page of few sessions has
+//! every string once, and a page of very many has the common ones a few times.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -13,52 +13,56 @@ use super::embed::Embedded;
 use crate::model::wire_text::printable;
 use crate::report::SpooledText;
 
-/// Texts in the order in which they were first said. What cannot be seen or turns text around is written out.
+/// Table of strings in the order in which they first came, made printable.
 #[derive(Debug)]
-pub(super) struct Strings {
-    /// The list as JSON, without its ends.
+pub(super) struct StringTable {
+    /// JSON of the list, without its brackets.
     list: SpooledText,
+    /// Count of the strings in `list`.
     count: usize,
-    /// Only looked up, never listed.
-    places: HashMap<Box<str>, usize, RandomState>,
-    /// Bytes that `places` takes.
-    remembered: usize,
-    bound: usize,
+    /// Numbers by string. Never iterated, so that the random order of its hashes cannot reach the page.
+    index: HashMap<Box<str>, usize, RandomState>,
+    /// Memory of `index` in bytes.
+    index_memory: usize,
+    /// Limit of `index_memory` in bytes.
+    index_limit: usize,
+    /// First error of the temporary file; `None` while all is well.
     error: Option<io::Error>,
 }
 
-impl Strings {
-    /// None yet.
+impl StringTable {
+    /// Creates an empty table.
     pub(super) fn new() -> Self {
         Self {
             list: SpooledText::new(IN_MEMORY),
             count: 0,
-            places: HashMap::default(),
-            remembered: 0,
-            bound: REMEMBERED,
+            index: HashMap::default(),
+            index_memory: 0,
+            index_limit: INDEX_LIMIT,
             error: None,
         }
     }
 
-    /// The number of a text.
-    pub(super) fn number(&mut self, text: &str) -> usize {
+    /// Returns the number of a string, and adds the string to the list if the index does not have it.
+    pub(super) fn intern(&mut self, text: &str) -> usize {
         let text = printable(text);
-        if let Some(place) = self.places.get(text.as_ref()) {
-            return *place;
+        if let Some(number) = self.index.get(text.as_ref()) {
+            return *number;
         }
-        let place = self.count;
+        let number = self.count;
         self.count += 1;
+        // Rows are serialized without a way to fail here: the error is kept for `write`.
         if self.error.is_none() {
             self.error = self.append(&text).err();
         }
-        let weight = text.len() + ENTRY;
-        if self.remembered + weight > self.bound {
-            self.places.clear();
-            self.remembered = 0;
+        let memory = text.len() + ENTRY_MEMORY;
+        if self.index_memory + memory > self.index_limit {
+            self.index.clear();
+            self.index_memory = 0;
         }
-        self.remembered += weight;
-        self.places.insert(text.into(), place);
-        place
+        self.index_memory += memory;
+        self.index.insert(text.into(), number);
+        number
     }
 
     fn append(&mut self, text: &str) -> io::Result<()> {
@@ -68,7 +72,7 @@ impl Strings {
         Ok(serde_json::to_writer(Embedded(&mut self.list), text)?)
     }
 
-    /// Writes the list of all of them. An error that came before comes out here.
+    /// Writes the list. Returns the error of an earlier [`Self::intern`] if there was one.
     pub(super) fn write(mut self, out: &mut dyn Write) -> io::Result<()> {
         if let Some(error) = self.error {
             return Err(error);
@@ -79,49 +83,49 @@ impl Strings {
     }
 }
 
-/// A text of its own: what cannot be seen or turns text around is written out.
-pub(super) fn text(text: &str) -> String {
+/// Returns a string for the page, with invisible and direction-changing characters written as escapes.
+pub(super) fn visible(text: &str) -> String {
     printable(text).into_owned()
 }
 
-/// Bytes of the list that stay in memory.
+/// Bytes of the list kept in memory before it goes to a temporary file.
 const IN_MEMORY: usize = 4 << 20;
-/// Bytes of texts that are remembered.
-const REMEMBERED: usize = 8 << 20;
-/// Bytes that one takes beside its text: in the table, and for the allocator.
-const ENTRY: usize = 64;
+/// Limit of the memory of the index in bytes.
+const INDEX_LIMIT: usize = 8 << 20;
+/// Memory of an index entry beside its string in bytes: table slot and allocator overhead.
+const ENTRY_MEMORY: usize = 64;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn list(strings: Strings) -> Vec<String> {
+    fn list(strings: StringTable) -> Vec<String> {
         let mut out = Vec::new();
         strings.write(&mut out).expect("memory takes it");
         serde_json::from_slice(&out).expect("a list of texts")
     }
 
     #[test]
-    fn each_text_has_one_number() {
-        let mut strings = Strings::new();
-        let numbers = ["one", "<two>", "one", "\u{202e}"].map(|text| strings.number(text));
+    fn equal_strings_share_one_number() {
+        let mut strings = StringTable::new();
+        let numbers = ["one", "<two>", "one", "\u{202e}"].map(|text| strings.intern(text));
         assert_eq!(numbers, [0, 1, 0, 2]);
         assert_eq!(list(strings), ["one", "<two>", "\\u{202e}"]);
-        assert!(list(Strings::new()).is_empty());
+        assert!(list(StringTable::new()).is_empty());
     }
 
     #[test]
-    fn what_is_remembered_is_bounded_and_every_number_leads_to_its_text() {
-        let mut strings = Strings {
-            bound: 10 * (ENTRY + 4),
-            ..Strings::new()
+    fn index_stays_within_its_limit_and_every_number_finds_its_string() {
+        let mut strings = StringTable {
+            index_limit: 10 * (ENTRY_MEMORY + 4),
+            ..StringTable::new()
         };
-        let said: Vec<String> = (0..200).map(|at| format!("{:04}", at % 50)).collect();
-        let numbers: Vec<usize> = said.iter().map(|text| strings.number(text)).collect();
-        assert!(strings.places.len() <= 10 && strings.remembered <= strings.bound);
-        assert_eq!(strings.number("0049"), numbers[199]);
+        let texts: Vec<String> = (0..200).map(|at| format!("{:04}", at % 50)).collect();
+        let numbers: Vec<usize> = texts.iter().map(|text| strings.intern(text)).collect();
+        assert!(strings.index.len() <= 10 && strings.index_memory <= strings.index_limit);
+        assert_eq!(strings.intern("0049"), numbers[199]);
         let list = list(strings);
-        for (text, number) in said.iter().zip(numbers) {
+        for (text, number) in texts.iter().zip(numbers) {
             assert_eq!(&list[number], text);
         }
     }

@@ -24,14 +24,14 @@ fn page(report: &Report) -> String {
     String::from_utf8(out).expect("pages are UTF-8")
 }
 
-/// What stands between two marks.
+/// Returns the text between two marks.
 fn between<'a>(page: &'a str, from: &str, to: &str) -> &'a str {
     let (_, rest) = page.split_once(from).expect("the beginning");
     rest.split_once(to).expect("the end").0
 }
 
 #[test]
-fn the_policy_names_the_one_style_and_the_one_script() {
+fn policy_names_the_one_style_and_the_one_script() {
     let page = page(&example_report());
     let style = between(&page, "<style>", "</style>");
     let script = between(&page, "<script>", "</script>");
@@ -48,7 +48,7 @@ fn the_policy_names_the_one_style_and_the_one_script() {
 }
 
 #[test]
-fn the_data_is_one_block_of_json_without_markup() {
+fn data_is_one_block_of_json_without_markup() {
     let mut session = example_session();
     session.verdict.text = "</script><script>alert(1)</script>\u{2028}".into();
     let mut report = example_report();
@@ -67,7 +67,7 @@ fn the_data_is_one_block_of_json_without_markup() {
 }
 
 #[test]
-fn the_script_makes_no_markup_and_asks_nobody() {
+fn script_creates_no_markup_and_loads_nothing() {
     for word in [
         "innerHTML",
         "outerHTML",

@@ -1,8 +1,8 @@
-//! Sessions that are over and not drawn yet.
+//! Sessions that have ended and are not drawn yet.
 //!
-//! Segments of a data connection may come after the session they belong to: a connection that nobody answers is only given
-//! up long after. So a session waits as long as there is room, and where the capture is small, until its end. Where there
-//! is no more room, sessions go that lack nothing, and then those that have waited longest.
+//! Data connections can close after the session they belong to: one that nobody answers expires minutes later. So a
+//! session waits as long as the memory limit permits, in a small capture until its end. Beyond the limit, complete
+//! sessions are evicted first, and then those that ended first.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,115 +10,124 @@ use std::sync::Arc;
 use crate::diagram::DiagramRecorder;
 use crate::model::record::{Connection, Session, Weight as _};
 
-/// Sessions in the order of their ends.
+/// Waiting sessions, numbered in the order of their ends.
 #[derive(Debug)]
-pub(super) struct Waiting {
+pub(super) struct WaitingSessions {
+    /// Number of the last session.
     ended: u64,
-    /// By the order of their ends, as are the numbers below.
-    sessions: BTreeMap<u64, Held>,
-    /// Those that lack nothing.
-    whole: BTreeSet<u64>,
-    /// First frames of data connections that are not over, and who waits for them.
+    /// By number.
+    sessions: BTreeMap<u64, WaitingSession>,
+    /// Numbers of complete sessions.
+    complete: BTreeSet<u64>,
+    /// Numbers of the sessions that await a data connection, by its first frame.
     awaited: BTreeMap<u64, Vec<u64>>,
-    /// Bytes of all sessions.
-    weight: usize,
-    bound: usize,
+    /// Memory of all sessions in bytes.
+    memory: usize,
+    /// Limit of `memory` in bytes.
+    memory_limit: usize,
 }
 
+/// A session that has ended.
 #[derive(Debug)]
-struct Held {
+struct WaitingSession {
     session: Arc<Session>,
-    weight: usize,
-    /// First frames of data connections that are not over.
-    lacking: BTreeSet<u64>,
-    /// Whether attempts at data connections may still come, that nobody announces the end of.
-    tried: bool,
+    /// Memory in bytes.
+    memory: usize,
+    /// First frames of its data connections that are not closed.
+    missing: BTreeSet<u64>,
+    /// Whether it announced a data connection that was not established. Attempts at it may still expire, and nothing
+    /// shows that the last one has.
+    has_attempts: bool,
 }
 
-/// A session that is to be drawn.
+/// A session to be drawn now.
 #[derive(Debug)]
-pub(super) struct Leaving {
+pub(super) struct Evicted {
     pub(super) session: Arc<Session>,
-    /// It is not certain that all of its data connections are over.
+    /// Whether some of its data connections may still be open.
     pub(super) early: bool,
 }
 
-impl Waiting {
-    /// Nobody yet.
+impl WaitingSessions {
+    /// Creates an empty collection with the usual limit.
     pub(super) fn new() -> Self {
-        Self::within(WAITING)
+        Self::with_limit(MEMORY_LIMIT)
     }
 
-    /// Nobody yet, and room for so many bytes.
-    pub(super) fn within(bound: usize) -> Self {
+    /// Creates an empty collection with a memory limit in bytes.
+    pub(super) fn with_limit(memory_limit: usize) -> Self {
         Self {
             ended: 0,
             sessions: BTreeMap::new(),
-            whole: BTreeSet::new(),
+            complete: BTreeSet::new(),
             awaited: BTreeMap::new(),
-            weight: 0,
-            bound,
+            memory: 0,
+            memory_limit,
         }
     }
 
-    /// How many wait.
+    /// Returns the count of the waiting sessions.
     pub(super) fn len(&self) -> usize {
         self.sessions.len()
     }
 
-    /// A session is over.
-    pub(super) fn push(&mut self, session: &Arc<Session>, recorder: &DiagramRecorder) {
+    /// Adds a session that has ended.
+    pub(super) fn add(&mut self, session: &Arc<Session>, recorder: &DiagramRecorder) {
         self.ended += 1;
         let number = self.ended;
-        let mut lacking = BTreeSet::new();
-        let mut tried = false;
+        let mut missing = BTreeSet::new();
+        let mut has_attempts = false;
         for transfer in &session.transfers {
             match &transfer.connection {
-                Some(connection) => lacking.extend(awaited(connection, recorder)),
-                None => tried |= transfer.announced.is_some(),
+                Some(connection) => missing.extend(awaited(connection, recorder)),
+                None => has_attempts |= transfer.announced.is_some(),
             }
         }
         for encrypted in &session.encrypted_data {
-            lacking.extend(awaited(&encrypted.connection, recorder));
+            missing.extend(awaited(&encrypted.connection, recorder));
         }
-        for frame in &lacking {
+        for frame in &missing {
             self.awaited.entry(*frame).or_default().push(number);
         }
-        let held = Held {
-            weight: weight(session),
+        let waiting = WaitingSession {
+            memory: memory(session),
             session: Arc::clone(session),
-            lacking,
-            tried,
+            missing,
+            has_attempts,
         };
-        if held.is_whole() {
-            self.whole.insert(number);
+        if waiting.is_complete() {
+            self.complete.insert(number);
         }
-        self.weight += held.weight;
-        self.sessions.insert(number, held);
+        self.memory += waiting.memory;
+        self.sessions.insert(number, waiting);
     }
 
-    /// A data connection is over.
-    pub(super) fn connection(&mut self, first_frame: u64) {
+    /// Records that a data connection is closed.
+    pub(super) fn on_connection_end(&mut self, first_frame: u64) {
         for number in self.awaited.remove(&first_frame).unwrap_or_default() {
-            if let Some(held) = self.sessions.get_mut(&number) {
-                held.lacking.remove(&first_frame);
-                if held.is_whole() {
-                    self.whole.insert(number);
+            if let Some(waiting) = self.sessions.get_mut(&number) {
+                waiting.missing.remove(&first_frame);
+                if waiting.is_complete() {
+                    self.complete.insert(number);
                 }
             }
         }
     }
 
-    /// Who has to go, where there is no more room for all. With `crowded` whoever lacks nothing has to.
-    pub(super) fn leave(&mut self, crowded: bool) -> Option<Leaving> {
-        let is_full = self.weight > self.bound;
-        let whole = self.whole.first().filter(|_| is_full || crowded);
+    /// Evicts a session if the memory limit is exceeded; `None` if none has to be drawn now.
+    ///
+    /// With `segments_crowded`, complete sessions are evicted in any case, to free the memory of their segments.
+    pub(super) fn evict(&mut self, segments_crowded: bool) -> Option<Evicted> {
+        let is_full = self.memory > self.memory_limit;
+        let complete = self.complete.first();
+        let complete = complete.filter(|_| is_full || segments_crowded);
         let oldest = self.sessions.keys().next().filter(|_| is_full);
-        let number = *whole.or(oldest)?;
-        let held = self.sessions.remove(&number)?;
-        self.whole.remove(&number);
-        self.weight = self.weight.saturating_sub(held.weight);
-        for frame in &held.lacking {
+        // A complete session gains nothing by waiting; an incomplete one may lose packets by leaving.
+        let number = *complete.or(oldest)?;
+        let evicted = self.sessions.remove(&number)?;
+        self.complete.remove(&number);
+        self.memory = self.memory.saturating_sub(evicted.memory);
+        for frame in &evicted.missing {
             if let Some(waiting) = self.awaited.get_mut(frame) {
                 waiting.retain(|waiting| *waiting != number);
                 if waiting.is_empty() {
@@ -126,41 +135,43 @@ impl Waiting {
                 }
             }
         }
-        Some(Leaving {
-            early: !held.is_whole(),
-            session: held.session,
+        Some(Evicted {
+            early: !evicted.is_complete(),
+            session: evicted.session,
         })
     }
 
-    /// All of them by id, once nothing more can come.
-    pub(super) fn into_rest(self) -> impl Iterator<Item = Arc<Session>> {
-        let held = self.sessions.into_values();
-        let mut rest: Vec<_> = held.map(|held| held.session).collect();
-        rest.sort_by_key(|session| session.id);
-        rest.into_iter()
+    /// Returns all sessions in order of their ids, at the end of the input.
+    pub(super) fn into_sessions(self) -> impl Iterator<Item = Arc<Session>> {
+        let waiting = self.sessions.into_values();
+        let mut sessions: Vec<_> = waiting.map(|waiting| waiting.session).collect();
+        sessions.sort_by_key(|session| session.id);
+        sessions.into_iter()
     }
 }
 
-impl Held {
-    fn is_whole(&self) -> bool {
-        self.lacking.is_empty() && !self.tried
+impl WaitingSession {
+    /// Returns whether no segment can come any more.
+    fn is_complete(&self) -> bool {
+        self.missing.is_empty() && !self.has_attempts
     }
 }
 
+/// Returns the first frame of a data connection that is not closed; `None` if the recorder has it already.
 fn awaited(connection: &Connection, recorder: &DiagramRecorder) -> Option<u64> {
     let first = connection.first_frame;
     (!recorder.has_data_connection(first)).then_some(first)
 }
 
-/// Bytes that a session takes.
-fn weight(session: &Session) -> usize {
+/// Returns the memory of a session in bytes, as estimated.
+fn memory(session: &Session) -> usize {
     let steps = session.steps.iter().map(|step| step.weight());
     let transfers = session.transfers.iter().map(|transfer| transfer.weight());
     size_of::<Session>() + steps.sum::<usize>() + transfers.sum::<usize>()
 }
 
-/// Bytes of sessions that wait.
-const WAITING: usize = 8 << 20;
+/// Limit of the memory of waiting sessions in bytes.
+const MEMORY_LIMIT: usize = 8 << 20;
 
 #[cfg(test)]
 mod tests {
@@ -186,44 +197,45 @@ mod tests {
         transfer.announced = None;
     }
 
-    fn waiting(bound: usize, sessions: &[Arc<Session>]) -> Waiting {
-        let mut waiting = Waiting::within(bound);
+    fn waiting(memory_limit: usize, sessions: &[Arc<Session>]) -> WaitingSessions {
+        let mut waiting = WaitingSessions::with_limit(memory_limit);
         for session in sessions {
-            waiting.push(session, &DiagramRecorder::default());
+            waiting.add(session, &DiagramRecorder::default());
         }
         waiting
     }
 
-    fn leaving(waiting: &mut Waiting, crowded: bool) -> Vec<(u64, bool)> {
-        let leave = || waiting.leave(crowded);
-        let leaving = std::iter::from_fn(leave);
-        leaving.map(|one| (one.session.id, one.early)).collect()
+    /// Evicts as many sessions as it can. Returns their ids, and whether each was early.
+    fn evicted(waiting: &mut WaitingSessions, segments_crowded: bool) -> Vec<(u64, bool)> {
+        let evict = || waiting.evict(segments_crowded);
+        let evicted = std::iter::from_fn(evict);
+        evicted.map(|one| (one.session.id, one.early)).collect()
     }
 
     #[test]
-    fn who_has_room_waits_until_the_end_and_comes_by_id() {
+    fn sessions_within_the_limit_wait_until_the_end_and_come_by_id() {
         let mut waiting = waiting(usize::MAX, &[session(3, None), session(1, Some(7))]);
-        assert!(leaving(&mut waiting, false).is_empty());
-        let rest: Vec<u64> = waiting.into_rest().map(|session| session.id).collect();
+        assert!(evicted(&mut waiting, false).is_empty());
+        let rest: Vec<u64> = waiting.into_sessions().map(|session| session.id).collect();
         assert_eq!(rest, [1, 3]);
     }
 
     #[test]
-    fn who_lacks_nothing_goes_first() {
+    fn complete_sessions_are_evicted_first() {
         let sessions = [session(1, Some(7)), session(2, None), session(3, Some(9))];
         let mut waiting = waiting(0, &sessions);
-        waiting.connection(9);
+        waiting.on_connection_end(9);
         let expected = [(2, false), (3, false), (1, true)];
-        assert_eq!(leaving(&mut waiting, false), expected);
+        assert_eq!(evicted(&mut waiting, false), expected);
         assert!(waiting.awaited.is_empty());
-        assert_eq!(waiting.weight, 0);
+        assert_eq!(waiting.memory, 0);
     }
 
     #[test]
-    fn where_segments_take_the_room_only_who_lacks_nothing_goes() {
+    fn crowded_segments_evict_only_complete_sessions() {
         let sessions = [session(1, Some(7)), session(2, None)];
         let mut waiting = waiting(usize::MAX, &sessions);
-        assert_eq!(leaving(&mut waiting, true), [(2, false)]);
+        assert_eq!(evicted(&mut waiting, true), [(2, false)]);
         assert_eq!(waiting.len(), 1);
     }
 }

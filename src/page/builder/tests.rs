@@ -8,7 +8,7 @@ use crate::diagram::Detail;
 use crate::model::record::VerdictStatus;
 use crate::model::trace::{Novelty, SegmentFlags, TracedSegment};
 use crate::model::{Direction, Endpoint, FlowKey};
-use crate::page::room::Drawn;
+use crate::page::budget::DrawnRows;
 use crate::report::example::example_session;
 
 fn builder(limits: &Limits) -> PageBuilder {
@@ -19,10 +19,10 @@ fn builder(limits: &Limits) -> PageBuilder {
     PageBuilder::new(limits, options, Previews::default())
 }
 
-/// A builder in which no session can wait.
+/// Returns a builder in which no session waits.
 fn without_waiting() -> PageBuilder {
     PageBuilder {
-        waiting: Waiting::within(0),
+        waiting: WaitingSessions::with_limit(0),
         ..builder(&Limits::default())
     }
 }
@@ -43,7 +43,7 @@ fn end(builder: &mut PageBuilder, session: &Arc<Session>) {
     });
 }
 
-/// The data of the page.
+/// Returns the JSON block of the page.
 fn data(builder: PageBuilder) -> Value {
     let page = builder.finish(Vec::new(), Totals::default());
     let mut out = Vec::new();
@@ -54,19 +54,19 @@ fn data(builder: PageBuilder) -> Value {
     serde_json::from_str(data).expect("JSON")
 }
 
-/// The page with texts in place of their numbers, which depend on the order in which sessions are drawn.
-fn said(data: &Value) -> Vec<Value> {
+/// Returns the sessions with strings in index of their numbers, which depend on the order of drawing.
+fn sessions_with_strings(data: &Value) -> Vec<Value> {
     let text = |number: &Value| {
-        let place = number
+        let index = number
             .as_i64()
             .and_then(|number| usize::try_from(number).ok());
-        place.map_or_else(|| number.clone(), |place| data["texts"][place].clone())
+        index.map_or_else(|| number.clone(), |index| data["texts"][index].clone())
     };
     let mut sessions = data["sessions"].as_array().expect("a list").clone();
     for session in &mut sessions {
         for row in session["rows"].as_array_mut().into_iter().flatten() {
-            for place in [2, 3] {
-                row[place] = text(&row[place]);
+            for index in [2, 3] {
+                row[index] = text(&row[index]);
             }
             for list in row.as_array_mut().into_iter().flatten().skip(9) {
                 list.as_array_mut()
@@ -98,7 +98,7 @@ fn warnings(data: &Value) -> Vec<(String, u64)> {
     warnings.collect()
 }
 
-/// A connection with segments that carry nothing.
+/// Returns a connection with empty segments.
 fn connection(first: u64, data_of: Option<u64>, segments: usize) -> TracedConnection {
     let end = |port| Endpoint::new(Ipv4Addr::LOCALHOST.into(), port);
     let first = FrameRef {
@@ -128,7 +128,7 @@ fn connection(first: u64, data_of: Option<u64>, segments: usize) -> TracedConnec
 }
 
 #[test]
-fn drawn_as_they_end_sessions_stand_as_when_all_were_known() {
+fn sessions_drawn_at_their_end_equal_those_drawn_at_the_end_of_the_input() {
     let sessions = [3, 1, 2].map(|id| session(id, VerdictStatus::Ok));
     let (mut waiting, mut at_once) = (builder(&Limits::default()), without_waiting());
     for session in &sessions {
@@ -136,7 +136,10 @@ fn drawn_as_they_end_sessions_stand_as_when_all_were_known() {
         end(&mut at_once, session);
     }
     assert_eq!((waiting.waiting.len(), at_once.waiting.len()), (3, 0));
-    let (waiting, at_once) = (said(&data(waiting)), said(&data(at_once)));
+    let (waiting, at_once) = (
+        sessions_with_strings(&data(waiting)),
+        sessions_with_strings(&data(at_once)),
+    );
     let ids: Vec<_> = waiting
         .iter()
         .map(|session| session["id"].as_u64())
@@ -163,7 +166,7 @@ fn records_and_segments_of_drawn_sessions_are_dropped() {
         builder.connection(connection(10_000 + id, Some(id), 50));
         end(&mut builder, &session);
         assert_eq!(Arc::strong_count(&session), 1);
-        // What comes after its session is nobody's any more.
+        // A connection that comes after its session was drawn is dropped.
         let before = builder.recorder.memory();
         builder.connection(connection(20_000 + id, Some(id), 50));
         assert_eq!(builder.recorder.memory(), before);
@@ -175,12 +178,12 @@ fn records_and_segments_of_drawn_sessions_are_dropped() {
 }
 
 #[test]
-fn failed_sessions_have_their_diagrams_after_many_fine_ones() {
+fn failed_sessions_get_diagrams_after_many_successful_ones() {
     let mut builder = without_waiting();
-    builder.pieces.room.take(Drawn {
+    builder.parts.budget.charge(DrawnRows {
         rows: 299_990,
         packets: 0,
-        left: 0,
+        omitted: 0,
     });
     for (id, status) in [
         (1, VerdictStatus::Ok),
@@ -191,8 +194,8 @@ fn failed_sessions_have_their_diagrams_after_many_fine_ones() {
         end(&mut builder, &session(id, status));
     }
     let data = data(builder);
-    let rows = |place: usize| {
-        let session = &data["sessions"][place];
+    let rows = |index: usize| {
+        let session = &data["sessions"][index];
         let rows = session["rows"].as_array().map_or(0, Vec::len);
         (rows, session["rowsLeft"].as_u64().expect("a count"))
     };
@@ -206,14 +209,14 @@ fn failed_sessions_have_their_diagrams_after_many_fine_ones() {
 }
 
 #[test]
-fn bounds_that_were_reached_are_told_among_the_warnings() {
+fn limits_that_were_reached_become_warnings() {
     let limits = Limits {
         sessions: 2,
         traced_segments: 100,
         ..Limits::default()
     };
     let mut builder = PageBuilder {
-        waiting: Waiting::within(0),
+        waiting: WaitingSessions::with_limit(0),
         ..builder(&limits)
     };
     builder.connection(connection(5_000, Some(9), 90));
@@ -224,17 +227,17 @@ fn bounds_that_were_reached_are_told_among_the_warnings() {
     let data = data(builder);
     assert_eq!(data["sessions"].as_array().map(Vec::len), Some(2));
     let warnings = warnings(&data);
-    let told = |words: &str| {
+    let count_of = |words: &str| {
         let found = warnings.iter().find(|(message, _)| message.contains(words));
         found.map(|(_, count)| *count)
     };
-    assert_eq!(told("drawn before"), Some(2), "{warnings:?}");
-    assert_eq!(told("segments"), Some(70), "{warnings:?}");
-    assert_eq!(told("sessions were left out"), Some(1), "{warnings:?}");
+    assert_eq!(count_of("drawn before"), Some(2), "{warnings:?}");
+    assert_eq!(count_of("segments"), Some(70), "{warnings:?}");
+    assert_eq!(count_of("sessions were left out"), Some(1), "{warnings:?}");
 }
 
 #[test]
-fn a_session_waits_for_its_last_data_connection() {
+fn session_waits_for_its_last_data_connection() {
     let session = session(1, VerdictStatus::Ok);
     let frames = session.transfers.iter();
     let frames = frames.filter_map(|transfer| Some(transfer.connection.as_ref()?.first_frame));

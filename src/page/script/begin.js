@@ -1,11 +1,11 @@
-// The page's script. Its parts stand in files of one idea each and are put together in this order:
-//   begin, elements   the data, and how text gets into the page
-//   overview          what a stranger wants to know first
+// The script of the page, assembled from these files in this order:
+//   begin, elements   the data, and the creation of elements
+//   overview          summary of all sessions
 //   sessions          the table of sessions: sorting, searching
 //   session           one session: findings, steps, transfers, credentials
-//   diagram, player   its diagram, and stepping through it
-//   end               what is shown for which address
-// Text of the data is only ever set as text: nothing here makes markup of a string.
+//   diagram, player   its diagram, and the controls that step through it
+//   end               routes: the view for each address
+// Strings of the data are inserted as text nodes only: nothing here turns a string into markup.
 (() => {
 "use strict";
 const data = JSON.parse(document.getElementById("data").textContent);

@@ -1,22 +1,22 @@
 
-// The diagram: lanes and rows. However many rows there are, only those in sight are in the page.
+// The diagram: lanes and rows. Only the rows in sight are in the document, however many there are.
 
 const laneNames = ["DNS server", "FTP server", "FTP client", "Console"];
 const ROW = 36;
-/** Rows on paper. */
+/** Limit of the rows in print. */
 const PRINTED = 1000;
-// A row as the JSON has it.
+// Indices of the elements of a row, in the order of `RowParts` in rows.rs.
 const [LEVELS, KIND, LABEL, CAPTION, FRAME, MICROS, STEP, FAILED, STATE, FIELDS, CONSOLE] = Array(11).keys();
 
-/** Where the lanes stand, in percent. */
+/** Horizontal positions of the lanes, in percent. */
 function lanePlaces(rows) {
   const dns = rows.some((row) => row[KIND] >= 0 && (Math.floor(row[KIND] / 4) % 4 === 0 || row[KIND] % 4 === 0));
   return dns ? [10, 30, 66, 90] : [null, 12, 63, 90];
 }
 
 /**
- * Draws rows into a box that scrolls. Gives `show(place)`, which lights a row and brings it into sight.
- * `choose(place)` is called for a row that is clicked.
+ * Draws rows into a box that scrolls. Returns `show(place)`, which highlights a row and scrolls to it.
+ * Calls `choose(place)` for a row that is clicked.
  */
 function diagram(session, rows, choose) {
   const places = lanePlaces(rows);
@@ -57,7 +57,7 @@ function diagram(session, rows, choose) {
       item.setAttribute("aria-setsize", rows.length);
       if (place === current) item.setAttribute("aria-current", "step");
       if (rows[place][KIND] >= 0) item.addEventListener("click", () => choose(place));
-      // In order, so that what is read aloud is too.
+      // In document order, which screen readers follow.
       let next = place + 1;
       while (next < to && !drawn.has(next)) next += 1;
       list.insertBefore(item, drawn.get(next) || null);
@@ -76,7 +76,7 @@ function diagram(session, rows, choose) {
     if (drawn.has(place)) drawn.get(place).setAttribute("aria-current", "step");
   }
 
-  /** On paper nothing scrolls: there are all rows, up to a bound. */
+  /** Draws all rows up to the limit for printing, as paper does not scroll. */
   function print(on) {
     list.style.height = (on ? Math.min(rows.length, PRINTED) : rows.length) * ROW + "px";
     paper.textContent = rows.length > PRINTED ? "Printed: the first " + number(PRINTED) + " of " + number(rows.length) + " rows." : "";
@@ -122,7 +122,7 @@ function rowView(row, places) {
 
 const laneName = (kind, by) => laneNames[Math.floor(kind / by) % 4];
 
-/** A label as wide as there is room around the middle of its arrow. */
+/** Creates a label centred on its arrow, as wide as the nearer edge permits. */
 function labelView(text, from, to, failed) {
   const middle = (from + to) / 2;
   const room = Math.min(middle, 100 - middle);
@@ -132,7 +132,7 @@ function labelView(text, from, to, failed) {
   return label;
 }
 
-/** What the colours mean, and the keys. */
+/** Creates the legend of colours and keys. */
 function legend() {
   const stroke = (kind, word) => make("span", null, make("i", { class: kind }), word);
   const key = (name) => make("kbd", null, name);

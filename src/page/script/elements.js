@@ -1,7 +1,7 @@
 
-// Elements, and counts and sizes as people read them.
+// Creation of elements, and formats for counts and sizes.
 
-/** An element with attributes and children; strings become text. `wire` in `class` isolates text from the capture. */
+/** Creates an element; strings among its children become text. Class `wire` isolates the direction of captured text. */
 function make(tag, attributes, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes || {})) {
@@ -13,14 +13,14 @@ function make(tag, attributes, ...children) {
   return element;
 }
 
-/** Text from the capture. */
+/** Creates an element for captured text. */
 const wire = (text) => make("span", { class: "wire" }, text);
 const badge = (word) => make("span", { class: "badge " + word }, word);
 const number = (count) => count.toLocaleString("en");
 const counted = (count, one, many) => number(count) + " " + (count === 1 ? one : many);
 const exact = (bytes) => counted(bytes, "byte", "bytes");
 
-/** Exact below a million, then with one digit. */
+/** Formats a count: exact below a million, then with one decimal. */
 function size(bytes) {
   if (bytes < 1e6) return exact(bytes);
   let unit = "";
@@ -40,7 +40,7 @@ function duration(seconds) {
   return Math.floor(whole / 3600) + " h " + String(Math.floor(whole / 60) % 60).padStart(2, "0") + " min";
 }
 
-/** Terms and what is known of them; unknown ones are left out. */
+/** Creates a list of terms and values, without those whose value is unknown. */
 function facts(pairs) {
   const list = make("dl", { class: "facts" });
   for (const [term, value] of pairs) {
@@ -50,7 +50,7 @@ function facts(pairs) {
   return list;
 }
 
-/** A table with a scroll bar of its own. Names of columns that hold numbers begin with `#`. */
+/** Creates a table with its own scroll bar. Names of numeric columns begin with `#`. */
 function tableOf(names, body) {
   const head = names.map((name) => make("th", { scope: "col", class: name.startsWith("#") ? "n" : null }, name.slice(1) || "#"));
   return make("div", { class: "scroll" }, make("table", null, make("thead", null, make("tr", null, head)), body));

@@ -1,7 +1,7 @@
 
-// What is shown for which address: `#session-3` is session 3, all else the overview.
+// Routes: `#session-3` shows session 3, any other address the overview.
 
-/** How far down the overview was when a session was opened. */
+/** Scroll position of the overview when a session was opened. */
 let overviewAt = 0;
 
 function route() {
@@ -29,7 +29,7 @@ function route() {
   }
 }
 
-/** The way back, and to the sessions before and after in the order of the table. */
+/** Creates the links to the overview and to the previous and next session in table order. */
 function neighbours(session) {
   const at = matching.indexOf(session);
   const [before, after] = at < 0 ? [] : [matching[at - 1], matching[at + 1]];

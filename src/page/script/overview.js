@@ -1,5 +1,5 @@
 
-// Totals, who logged in, what was moved, what went wrong.
+// Summary of all sessions: totals, logins, files, problems.
 
 function overview() {
   const totals = data.totals;
@@ -23,7 +23,7 @@ function overview() {
       make("section", null, make("h2", null, "What went wrong"), trouble())));
 }
 
-/** Which captures, and from when to when. */
+/** Formats the names of the captures and the period they cover. */
 function source(captures) {
   const names = captures.slice(0, 3).map((capture) =>
     make("span", { class: "wire", title: capture.path }, capture.path.replace(/^.*\/(?=.)/, "")));
@@ -31,19 +31,19 @@ function source(captures) {
   const parts = names.flatMap((name, place) => [place > 0 ? ", " : "", name]);
   const { from: first, to: last } = data;
   if (first === null || last === null) return [...parts, more];
-  // The day and the zone once, where they are the same.
+  // Day and zone are shown once if they are the same for both times.
   const same = first.slice(0, 11) === last.slice(0, 11);
   const zone = first.slice(19) === last.slice(19) ? 19 : undefined;
   return [...parts, more, " · ", first === last ? first : first.slice(0, zone) + " – " + last.slice(same ? 11 : 0)];
 }
 
-/** Who a session is known to belong to. */
+/** Returns the user of a session, or why the user is unknown. */
 function userOf(session) {
   if (session.login.user !== null) return session.login.user;
   return session.tls !== null ? "encrypted login" : "no login in the capture";
 }
 
-/** Users and how their logins came out, those with most sessions first. */
+/** Lists users with the outcomes of their logins, most sessions first. */
 function logins() {
   const users = new Map();
   for (const session of data.sessions) {
@@ -65,7 +65,7 @@ function logins() {
   ], user.login.user === null ? null : badge(user.login.outcome)));
 }
 
-/** Files, the largest first. */
+/** Lists transferred files, largest first. */
 function moved() {
   const files = [];
   let listings = 0;
@@ -95,7 +95,7 @@ function moved() {
   return list;
 }
 
-/** Findings of all sessions, equal ones together, the worst first. */
+/** Lists findings and failures of all sessions, equal ones together, worst first. */
 function trouble() {
   const all = kindsOfTrouble();
   const serious = all.filter((kind) => kind.rank < 3);
@@ -128,7 +128,7 @@ function trouble() {
   return list;
 }
 
-/** What went wrong, and in which sessions: findings, and failures that no finding of weight tells. */
+/** Groups findings by kind, each with its sessions. A failure without a severe finding counts as a kind of its own. */
 function kindsOfTrouble() {
   const worst = ["failed", ...severities];
   const kinds = new Map();
@@ -141,21 +141,21 @@ function kindsOfTrouble() {
   };
   for (const finding of data.findings) add(finding, finding.sessions || []);
   for (const session of data.sessions) {
-    const told = session.status !== "failed" || session.findings.some((finding) => severities.indexOf(finding.severity) < 2);
-    const same = told ? undefined : session.findings.find((finding) => session.verdict.includes(finding.title));
+    const covered = session.status !== "failed" || session.findings.some((finding) => severities.indexOf(finding.severity) < 2);
+    const same = covered ? undefined : session.findings.find((finding) => session.verdict.includes(finding.title));
     for (const finding of session.findings) {
       if (finding !== same) add(finding, [session.id]);
     }
     if (same !== undefined) add({ ...same, severity: "failed" }, [session.id]);
-    else if (!told) add({ severity: "failed", id: "", title: session.verdict, explanation: "", advice: "" }, [session.id]);
+    else if (!covered) add({ severity: "failed", id: "", title: session.verdict, explanation: "", advice: "" }, [session.id]);
   }
   return [...kinds.values()].sort((a, b) => a.rank - b.rank || b.sessions.size - a.sessions.size);
 }
 
-/** What is said, and a word for it at the right. */
-const item = (said, word) => make("div", { class: "item" }, make("div", null, said), word);
+/** Creates a list item with a badge at the right. */
+const item = (content, badge) => make("div", { class: "item" }, make("div", null, content), badge);
 
-/** A button that searches the table. */
+/** Creates a button that searches the table of sessions. */
 function seeker(text, words) {
   return make("button", { type: "button", class: "text wire", onclick: () => {
     document.getElementById("search").value = words;
@@ -165,7 +165,7 @@ function seeker(text, words) {
   } }, text);
 }
 
-/** A list of the first six, and the others behind a button. */
+/** Creates a list of the first six items, with a button for more. */
 function listed(items, nothing, show) {
   const list = make("ul", { class: "plain" });
   if (items.length === 0 && nothing !== null) list.append(make("li", { class: "dim" }, nothing));

@@ -1,10 +1,10 @@
 
-// Stepping through a diagram: buttons, keys, playing; beside it the caption, the state, and the user's console.
+// The player steps through a diagram, by buttons, keys or a timer, and shows caption, state and the user's console.
 
-/** The player that keys go to, and that is printed. */
+/** The player that receives keys and is printed; `null` on the overview. */
 let playing = null;
 
-/** Puts the player into `place`. Gives a function that jumps to a step, and there to a frame. */
+/** Appends the player to `place`. Returns a function that jumps to a step, or to a frame within it. */
 function player(session, place) {
   const available = session.rows.some((row) => row[LEVELS] === 4) ? [1, 2, 4] : [1, 2];
   const states = statesOf(session);
@@ -43,7 +43,7 @@ function player(session, place) {
     make("div", { class: "player" }, make("div", null, stage, legend()), side));
   place.append(root);
 
-  /** Goes to an arrow; past headings in the direction of `way`. */
+  /** Goes to an arrow. Headings are skipped in the direction of `way`, 1 or -1. */
   function go(target, way) {
     let next = Math.max(0, Math.min(rows.length - 1, target));
     while (next > 0 && next < rows.length - 1 && rows[next][KIND] < 0) next += way;
@@ -60,13 +60,13 @@ function player(session, place) {
     return 0;
   }
 
-  /** The heading that a row stands under. */
+  /** Returns the index of the heading above a row. */
   function heading(at) {
     while (at > 0 && rows[at][KIND] !== -1) at -= 1;
     return at;
   }
 
-  /** Goes to the next heading, or to the one before. */
+  /** Goes to the next heading, or to the previous one. */
   function goPart(way) {
     let at = way > 0 ? current + 1 : heading(heading(current) - 1);
     while (way > 0 && at < rows.length - 1 && rows[at][KIND] !== -1) at += 1;
@@ -97,7 +97,7 @@ function player(session, place) {
     if (plays) timer = setInterval(tick, 1000 / Number(speed.value));
     play.textContent = plays ? "Pause" : "Play";
     play.setAttribute("aria-label", plays ? "Pause" : "Play");
-    // Who listens is not talked to without end.
+    // While playing, screen readers would announce every caption.
     caption.setAttribute("role", plays ? "presentation" : "status");
   }
 
@@ -118,7 +118,7 @@ function player(session, place) {
     go(same >= 0 ? same : Math.max(0, rows.findIndex((row) => row[STEP] >= step && row[KIND] >= 0)), 1);
   }
 
-  /** Does what a key is for; outside of the diagram only what no other use has. Gives whether it did. */
+  /** Handles a key, outside of the player only the left and right arrows. Returns whether it did. */
   function key(event) {
     const target = event.target;
     const inside = root.contains(target);
@@ -169,7 +169,7 @@ addEventListener("keydown", (event) => {
 addEventListener("beforeprint", () => { if (playing !== null) playing.print(true); });
 addEventListener("afterprint", () => { if (playing !== null) playing.print(false); });
 
-/** The states of a session, each whole: the JSON has the first, and what is new in the others. */
+/** Expands the states of a session: the JSON has the first in full, and the changes for each other. */
 function statesOf(session) {
   let before = [];
   return session.states.map((parts, place) => {
@@ -183,9 +183,9 @@ function statesOf(session) {
   });
 }
 
-/** What is true after a row; what was not so before it stands out. */
+/** Shows the state after a row, with the values that the row changed highlighted. */
 function stateView(place, now, before, row) {
-  const told = ([user, directory, type, mode, open, bytes, encrypted]) => [
+  const pairs = ([user, directory, type, mode, open, bytes, encrypted]) => [
     ["User", user === null ? encrypted === 1 ? "cannot be read" : "not logged in" : user],
     ["Directory", directory === null ? encrypted === 1 ? "cannot be read" : "not told yet" : directory],
     ["Type", type],
@@ -194,15 +194,15 @@ function stateView(place, now, before, row) {
     ["Data so far", exact(bytes)],
     ["Control", encrypted === 1 ? "encrypted" : "in the clear"],
   ];
-  const list = facts([["Time", "+" + (row[MICROS] / 1e6).toFixed(6) + " s"], ["Frame", row[FRAME] > 0 ? number(row[FRAME]) : "–"], ...told(now)]);
+  const list = facts([["Time", "+" + (row[MICROS] / 1e6).toFixed(6) + " s"], ["Frame", row[FRAME] > 0 ? number(row[FRAME]) : "–"], ...pairs(now)]);
   const values = list.querySelectorAll("dd");
-  told(before).forEach(([, value], at) => {
-    if (value !== told(now)[at][1]) values[at + 2].classList.add("new");
+  pairs(before).forEach(([, value], at) => {
+    if (value !== pairs(now)[at][1]) values[at + 2].classList.add("new");
   });
   place.replaceChildren(make("h3", null, "State"), list);
 }
 
-/** The fields of a packet or message. A number below zero stands for itself. */
+/** Shows the fields of a row. A value below zero encodes the number `-1 - value`, any other a string. */
 function fieldsView(place, row) {
   const fields = row[FIELDS] || [];
   place.hidden = fields.length === 0;
@@ -214,14 +214,14 @@ function fieldsView(place, row) {
   place.replaceChildren(make("h3", null, "Fields"), make("div", { class: "fields mono" }, facts(pairs)));
 }
 
-/** A function that gives the last lines of the console after a row of the session. */
+/** Returns a function from a row of the session to the last lines of the console after it. */
 function consoleOf(session) {
   const lines = [];
   session.rows.forEach((row, at) => {
     for (const number of row[CONSOLE] || []) {
       const text = texts[number];
       const before = lines[lines.length - 1];
-      // What is typed stands behind the prompt that waits for it.
+      // Input completes the line of its prompt, which is already there: show the completed line alone.
       const completes = before !== undefined && /^(Name|Password|Account):$/.test(before.text) && text.startsWith(before.text);
       lines.push({ at, text, completes });
     }

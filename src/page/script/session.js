@@ -1,5 +1,5 @@
 
-// One session: what was found, its diagram, steps, transfers and credentials.
+// One session: findings, diagram, steps, transfers and credentials.
 
 function session_view(session) {
   const place = document.getElementById("session");
@@ -29,20 +29,20 @@ function session_view(session) {
   place.append(make("h3", null, "Login and connection"), credentials(session));
 }
 
-/** What the diagram does not have, in words. */
+/** Explains what the diagram omits. */
 function leftOut(session) {
   const whole = (detail) => " To draw it whole: ftpscope diagram --session " + session.id + " --detail " + detail;
-  const said = [];
+  const notes = [];
   if (session.rows === null) {
-    said.push("There is no room for the diagram of this session on a page with so many." + whole("messages"));
+    notes.push("There is no room for the diagram of this session on a page with so many." + whole("messages"));
   } else if (session.rowsLeft > 0) {
-    said.push("The diagram ends early: there is no room on the page for " + number(session.rowsLeft) + " more rows, nor for single packets." + whole("messages"));
+    notes.push("The diagram ends early: there is no room on the page for " + number(session.rowsLeft) + " more rows, nor for single packets." + whole("messages"));
   } else if (session.packetsLeft > 0) {
-    said.push("There is no room on the page for " + counted(session.packetsLeft, "single packet", "single packets") + " of this session." + whole("packets"));
+    notes.push("There is no room on the page for " + counted(session.packetsLeft, "single packet", "single packets") + " of this session." + whole("packets"));
   }
-  if (session.early) said.push("It was drawn before it was certain that all of its data connections were over: their last packets may be missing." + whole("packets"));
-  if (session.omitted > 0) said.push(counted(session.omitted, "segment", "segments") + " of it could not be kept and are not in the diagram.");
-  return said.map((text) => make("p", { class: "dim" }, text));
+  if (session.early) notes.push("It was drawn before it was certain that all of its data connections were over: their last packets may be missing." + whole("packets"));
+  if (session.omitted > 0) notes.push(counted(session.omitted, "segment", "segments") + " of it could not be kept and are not in the diagram.");
+  return notes.map((text) => make("p", { class: "dim" }, text));
 }
 
 function finding_view(finding, jump) {
@@ -55,7 +55,7 @@ function finding_view(finding, jump) {
         : make("button", { type: "button", class: "text", onclick: () => jump(finding.step, finding.frames[0]) }, "Show in the diagram")));
 }
 
-/** The steps; each leads to its place in the diagram. */
+/** Lists the steps, each with a link to its row in the diagram. */
 function steps(session, jump) {
   const body = make("tbody");
   const add = (list) => {
@@ -111,7 +111,7 @@ function transfer_view(transfer) {
   return view;
 }
 
-/** A listing as a table. */
+/** Creates the table of a directory listing. */
 function entries(transfer) {
   const body = make("tbody");
   for (const [kind, name, bytes, modified, permissions, target] of transfer.entries) {
@@ -125,7 +125,7 @@ function entries(transfer) {
   return make("div", null, tableOf([" Name", "#Size", " Modified", " Rights"], body), more);
 }
 
-/** The beginning of a text, or a picture. */
+/** Creates the preview of a file: the beginning of a text, or a picture. */
 function preview(transfer) {
   const box = make("div", { class: "preview", role: "region", tabindex: "0", "aria-label": "Preview" });
   if (transfer.preview.picture) {

@@ -1,7 +1,7 @@
 
-// The table of sessions. Only what fits a look is in the page; the rest comes with "Show more".
+// The table of sessions. The document holds the first rows; the button "Show more" adds others.
 
-/** The zone of all times, where it is the same. */
+/** Time zone of all sessions, or "" if it changes, as with daylight saving time. */
 const zones = new Set(data.sessions.map((session) => session.start.slice(20)));
 const zone = zones.size === 1 ? [...zones][0] : null;
 
@@ -28,7 +28,7 @@ function moved_bytes(session) {
   return session.transfers.reduce((sum, transfer) => sum + (transfer.direction === "listing" ? 0 : transfer.bytes), 0);
 }
 
-/** All words a session can be found by. */
+/** Returns the text in which the search looks for words. */
 function words(session) {
   if (session.words === undefined) {
     session.words = [
@@ -67,7 +67,7 @@ function table() {
   select();
 }
 
-/** The sessions that match what is searched for, in order. */
+/** Returns the sessions that match the search, in table order. */
 function select() {
   const wanted = document.getElementById("search").value.toLowerCase().split(/\s+/).filter((word) => word !== "");
   const status = document.getElementById("filter").value;
