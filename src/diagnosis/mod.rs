@@ -23,7 +23,7 @@
 //! Each file holds the ids, severities, explanations and advice of its findings. A wrong finding is worse than none:
 //! where the evidence has an innocent explanation, nothing is reported.
 //!
-//! To add a finding, write a function like [`stalled::detect`] in a file of its own and call it in [`diagnose`].
+//! To add a finding, write a function like `stalled::detect` in a file of its own and call it in [`diagnose`].
 
 mod capture_loss;
 mod content;

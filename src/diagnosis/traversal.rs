@@ -20,6 +20,8 @@ pub(super) fn detect(session: &Session, findings: &mut Vec<Finding>) {
 }
 
 /// Returns the finding about a listing. A server that lists such names attacks clients that save files under them.
+///
+/// Returns `None` for listings with ordinary names, and for content that is no listing.
 fn in_listing(session: &Session, transfer: &Transfer) -> Option<Finding> {
     // Ciphertext parsed as a listing has names at random.
     let encrypted = session

@@ -217,9 +217,9 @@ struct RowBuilder<'a> {
     tracker: StateTracker,
     /// Finished rows, not yet taken.
     rows: VecDeque<Row>,
-    /// Label of the last row if it is a phase heading.
+    /// Label of the last row; `None` unless it is a phase heading.
     heading: Option<String>,
-    /// Console output deferred until after the acknowledgements that follow its cause.
+    /// Console output deferred until after the acknowledgements that follow its cause; `None` if there is none.
     deferred: Option<(Box<Shown>, Cause)>,
     /// Whether all packets were traced: then they count the bytes, else the messages do.
     has_packets: bool,
@@ -274,6 +274,7 @@ impl<'a> RowBuilder<'a> {
             let levels = draft.levels;
             self.push_heading(RowKind::Part, part.to_owned(), levels, draft.time);
         }
+        // Effects come before the row: its state is the one after it.
         for effect in &draft.effects {
             self.tracker.apply(effect, draft.levels, self.has_packets);
         }

@@ -37,6 +37,7 @@ pub(super) fn command(command: &Command, announced: Option<Endpoint>) -> String 
     let named = |words: &str| format!("The client {words} {argument}.");
     match command.verb.as_str() {
         "USER" => named("sends the user name"),
+        // The report has replaced the password by a placeholder, unless asked to show it.
         "PASS" => named("sends the password"),
         "ACCT" => named("sends the account"),
         "AUTH" => named("wants to encrypt the control connection:"),
@@ -167,6 +168,7 @@ pub(super) fn data_segment(segment: &TracedSegment, server_sends: bool, name: &s
         return format!("{who} tears the data connection down.");
     }
     match (segment.bytes, segment.novelty) {
+        // Before the window: a side that closes may advertise a zero window.
         (0, _) if flags.fin => closing(server_sends),
         (0, _) if segment.window == 0 => format!("{who} has no room for more data."),
         (0, _) => format!("{who} acknowledges the data it has received."),

@@ -188,7 +188,7 @@ pub(super) fn after_transfer(transfer: &Transfer, code: u16) -> Shown {
     }
 }
 
-/// The lines of a listing as the console shows them.
+/// Returns the console lines of a listing, none for other transfers.
 pub(super) fn listing(transfer: &Transfer) -> Vec<String> {
     if transfer.direction != TransferDirection::Listing {
         return Vec::new();
@@ -227,6 +227,7 @@ fn client_command(step: &Step) -> Option<String> {
         "DELE" => "delete",
         "MKD" | "XMKD" => "mkdir",
         "RMD" | "XRMD" => "rmdir",
+        // RNFR and RNTO are one command of the client.
         "RNFR" => return Some(rename(step)),
         "SIZE" => "size",
         "MDTM" => "modtime",
@@ -237,6 +238,7 @@ fn client_command(step: &Step) -> Option<String> {
         "SITE" => "site",
         "QUIT" => "bye",
         "REIN" => "reset",
+        // The client has no word for these: its users send them with `quote`.
         verb => return Some(join(&format!("quote {verb}"), command)),
     };
     Some(join(word, command))

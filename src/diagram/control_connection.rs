@@ -174,6 +174,7 @@ impl<'a> Control<'a> {
             }
             let mut arrow = ControlArrow::Segment(segment);
             let mut heading = false;
+            // Only the first SYN begins the step: the others are retransmissions, or the answer.
             if segment.flags.syn && !opened {
                 opened = true;
                 arrow = ControlArrow::Opening(segment);
@@ -237,6 +238,7 @@ impl<'a> Control<'a> {
         let first = self.first_transmissions.get(&number);
         let label = match first.and_then(|first| self.label(*first, parts)) {
             Some(label) => format!("{label} (retransmission)"),
+            // In a session with TLS, bytes without a message are ciphertext.
             None if is_partial && self.session.tls.is_some() => segment_label(segment, "TLS"),
             None if is_partial && server_sends => segment_label(segment, "part of a reply"),
             None if is_partial => segment_label(segment, "part of a command"),

@@ -41,7 +41,7 @@ pub(super) enum DataArrow<'a> {
     Unanswered(u32, &'a TracedSegment, bool),
 }
 
-/// Parts of a connection that begin with a segment, as bits.
+/// Parts of a connection that begin with a segment, as bits: every planned segment has one.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Marks(u8);
 
@@ -144,6 +144,7 @@ impl<'a> DataConnections<'a> {
         (connection, name, bytes, step): (&'a Connection, &'a str, [u64; 2], Option<u64>),
         arrows: &mut Arrows<impl From<DataArrow<'a>>>,
     ) {
+        // 32 bits keep planned arrows small; more data connections than that do not fit into memory.
         let Ok(index) = u32::try_from(self.established.len()) else {
             return;
         };
@@ -429,6 +430,7 @@ impl Attempt<'_> {
             step: Some(self.step),
             caption: captions::unanswered(segment, server_sends),
             fields: header_fields(segment, self.traced),
+            // An unanswered SYN is a failure as well, not only the RST.
             failed: segment.flags.rst || !listener_sends,
             part: is_first.then_some("data connection does not open"),
             ..Draft::new(

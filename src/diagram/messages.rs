@@ -55,6 +55,7 @@ pub(super) fn plan<'a>(
             StepKind::Greeting => {
                 greeted = true;
                 if let Some(greeting) = &session.greeting {
+                    // A busy server sends 120 before 220 (RFC 959 section 5.4).
                     for reply in &greeting.preliminary {
                         let (frame, levels, message) = unsolicited(reply);
                         push(frame, levels, message);
@@ -273,6 +274,7 @@ fn reply_draft(reply: &Reply, command: Option<&Command>, parts: &ReplyParts) -> 
         fields.push(("ftp.passive.port", end.port.to_string()));
     }
     let extended = match reply.code {
+        // 229 announces a port alone: the address is that of the control connection (RFC 2428 section 3).
         229 => extended_passive_reply(text.as_bytes()),
         _ => None,
     };

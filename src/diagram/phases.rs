@@ -130,6 +130,7 @@ fn title(group: Group, steps: &[Arc<Step>]) -> String {
         if !verbs.contains(&command.verb.as_str()) {
             verbs.push(&command.verb);
         }
+        // One more than the limit proves that some are omitted; a phase may have a million commands.
         if verbs.len() > MAX_VERBS {
             break;
         }

@@ -64,6 +64,7 @@ impl DiagramRecorder {
         to: u64,
     ) -> impl Iterator<Item = &TracedConnection> {
         let end = Endpoint::from(address);
+        // `BTreeMap::range` panics on a range that ends before its start, which damaged captures can cause.
         let frames = from..to.max(from);
         let touches = move |key: &FlowKey| key.low == end || key.high == end;
         let connections = self.data.range(frames).map(|(_, connection)| connection);
@@ -131,6 +132,7 @@ impl EventSink for DiagramRecorder {
     fn connection(&mut self, mut connection: TracedConnection) {
         let segments = connection.segments.len();
         let free = self.reserve(connection.weight());
+        // A connection takes memory beside that of its segments.
         let Some(free) = free.checked_sub(size_of::<TracedConnection>()) else {
             self.dropped_segments = self.dropped_segments.saturating_add(segments as u64);
             return;

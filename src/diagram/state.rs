@@ -29,7 +29,7 @@ pub(super) enum Effect {
     Bytes(u64),
 }
 
-/// StateTracker of the state from row to row.
+/// Tracker of the state from row to row.
 ///
 /// Rows at message detail count the bytes of a transfer at once, packets one segment at a time. Each has its own count.
 #[derive(Clone, Debug)]
@@ -134,6 +134,7 @@ pub(super) fn effect_of_reply(command: &Command, reply: &Reply) -> Effect {
         },
         "PORT" | "EPRT" | "LPRT" if done => Effect::Mode("active"),
         "PASV" | "EPSV" | "LPSV" if done => Effect::Mode("passive"),
+        // 334 only asks for more security data (RFC 2228 section 5.1).
         "AUTH" if reply.code == 234 => Effect::Encrypted(true),
         "CCC" if done => Effect::Encrypted(false),
         _ => Effect::None,

@@ -296,6 +296,7 @@ fn escaped(text: &str) -> String {
     out
 }
 
+/// Style sheet. Dark colours are for screens only, so that print stays light.
 const STYLE: &str = "\
 .bg{fill:#fff}text{font:12px system-ui,-apple-system,'Segoe UI',Roboto,sans-serif;fill:#1b1f24}.h{font-size:16px;font-weight:600}\
 .l{paint-order:stroke;stroke:#fff;stroke-width:4px}.b{font-weight:600}.d,.t{fill:#57606a;font-size:11px}.t{font-variant-numeric:tabular-nums}.head{fill:#f3f5f7;stroke:#c4ccd4}\

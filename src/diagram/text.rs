@@ -181,7 +181,9 @@ impl<'a> Text<'a> {
         let frame = row
             .frame
             .map_or_else(String::new, |frame| format!("#{frame}"));
+        // Cut, or frame numbers of more than 7 digits would move the lanes.
         let mut margin = clipped(&format!("{when:>9} {frame:<8}"), MARGIN);
+        // 6 columns: the arrowhead, and a piece of the line on both sides of the label.
         let max_width = (right - left).saturating_sub(6);
         let label = printable(&row.label);
         if label.width() > max_width {

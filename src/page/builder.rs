@@ -98,6 +98,7 @@ impl PageBuilder {
             self.recorder.discard(&session);
         }
         let parts = self.parts;
+        // Limits become warnings, so that nobody takes the page for complete.
         for (count, message) in [
             (
                 parts.early,
@@ -132,6 +133,7 @@ impl PageBuilder {
 
     /// Queues a session that has ended, or omits it beyond the session limit.
     fn on_session_end(&mut self, session: &Arc<Session>) {
+        // Waiting sessions count as well: all of them will be on the page.
         if self.parts.sessions.len() + self.waiting.len() >= self.max_sessions {
             self.report.omit_session();
             self.session_filtered(session);

@@ -30,6 +30,7 @@ pub(super) fn write(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut out = Embedded(out);
+    // The script shifts 1 by `detail` to get the bit of the level.
     write!(out, "{{\"format\":1,\"detail\":{},", options.detail as u8)?;
     let first = report
         .captures

@@ -17,6 +17,7 @@ impl Write for Embedded<'_> {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Runs without markup, which is nearly all, are written in one call each.
         let mut rest = bytes;
         while let Some(at) = rest.iter().position(|byte| b"<>&".contains(byte)) {
             let (plain, marked) = rest.split_at(at);

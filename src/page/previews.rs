@@ -181,6 +181,7 @@ impl Store {
         }
     }
 
+    /// Takes the beginning of a file out; `None` if it has none.
     fn discard(&mut self, id: ContentId) -> Option<Beginning> {
         self.skipped.remove(&id);
         let beginning = self.open.remove(&id)?;
@@ -312,7 +313,7 @@ impl Picture {
     }
 }
 
-/// Parses width and height of a PNG, whose first chunk is IHDR, in network byte order.
+/// Parses width and height of a PNG, whose first chunk is IHDR, in network byte order; `None` if truncated.
 fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let side = |at| {
         let side = bytes.get(at..at + 4)?.try_into().ok()?;
@@ -322,6 +323,8 @@ fn png_size(bytes: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// Parses width and height of a JPEG: its frame header (SOF) follows any number of segments, each with its length.
+///
+/// Returns `None` if the header is truncated, invalid, or too far back.
 fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let big16 = |at: usize| {
         let pair = bytes.get(at..at.checked_add(2)?)?.try_into().ok()?;
@@ -352,6 +355,8 @@ fn jpeg_size(bytes: &[u8]) -> Option<(u32, u32)> {
 }
 
 /// Parses width and height of a WebP, in little-endian byte order: lossy, lossless or extended.
+///
+/// Returns `None` for other chunks.
 fn webp_size(bytes: &[u8]) -> Option<(u32, u32)> {
     let little24 = |at: usize| match bytes.get(at..at + 3)? {
         &[a, b, c] => Some(u32::from_le_bytes([a, b, c, 0])),

@@ -31,6 +31,7 @@ pub(super) fn write(
     let mut drawn = DrawnRows::default();
     let Some(first) = start.filter(|_| share.rows > 0 || share.packets) else {
         object.field("rows", &Value::Null)?;
+        // Drawn to be counted: the page says how many rows it omits.
         drawn.omitted = units::to_u64(rows.filter(|row| row.levels != Levels::PACKETS).count());
         return Ok((drawn, start));
     };
@@ -89,6 +90,7 @@ impl StateList {
 
     /// Returns the number of a state, and adds it if it differs from the last one.
     fn number(&mut self, state: &Arc<SessionState>) -> usize {
+        // Only neighbours are compared: equal states further apart are rare.
         if self.last.as_deref() != Some(&**state) {
             self.last = Some(Arc::clone(state));
             let parts = parts(state);

@@ -45,6 +45,7 @@ impl StringTable {
 
     /// Returns the number of a string, and adds the string to the list if the index does not have it.
     pub(super) fn intern(&mut self, text: &str) -> usize {
+        // Made printable first: strings that look equal on the page are equal in the table.
         let text = printable(text);
         if let Some(number) = self.index.get(text.as_ref()) {
             return *number;
