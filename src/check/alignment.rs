@@ -62,6 +62,7 @@ fn middle(
         if i < left && j < right && same(start + i, start + j) {
             rows.push(Row::Both(start + i, start + j));
             (i, j) = (i + 1, j + 1);
+        // On a tie the left item comes first, so that removals precede additions.
         } else if j == right
             || (i < left && longest[(i + 1) * width + j] >= longest[i * width + j + 1])
         {

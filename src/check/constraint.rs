@@ -108,6 +108,7 @@ impl Constraint {
 
 /// Compiles a pattern in which `*` stands for any characters and `?` for one.
 pub fn like(text: &str) -> Result<Constraint, String> {
+    // `(?s)`: names from the wire may contain line breaks, which `*` must match as well.
     let mut pattern = String::from("(?s)^");
     for character in text.chars() {
         match character {

@@ -70,6 +70,7 @@ fn one(path: &str, text: &str, mistake: &Mistake, out: &mut String) {
     let start = start.rfind('\n').map_or(0, |at| at + 1);
     let line = text.get(start..).unwrap_or_default();
     let line = line.lines().next().unwrap_or_default();
+    // A span may cross lines (a multi-line string): only its first line is marked.
     let end = mistake.span.end.min(start + line.len());
     let end = end.max(mistake.span.start);
     let marked = text.get(mistake.span.start..end).unwrap_or_default();

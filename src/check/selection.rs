@@ -150,6 +150,7 @@ impl EventSink for SelectedEvents<'_> {
     fn connection(&mut self, connection: TracedConnection) {
         let mut sessions = connection.sessions().peekable();
         let is_known = sessions.peek().is_some();
+        // A connection that several sessions share is dropped only if none of them is selected.
         let of_nobody = is_known && sessions.all(|id| self.rejected.contains(&id));
         if !of_nobody {
             self.inner.connection(connection);

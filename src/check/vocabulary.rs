@@ -41,6 +41,7 @@ impl Vocabulary {
     }
 
     fn with(scope: Scope, enclosing: &[Scope]) -> Self {
+        // Of the serialized form, with renamed fields as users see them.
         let mut generator = SchemaSettings::draft2020_12()
             .for_serialize()
             .into_generator();
@@ -92,6 +93,7 @@ impl Vocabulary {
     /// Classifies the values of a field.
     pub(super) fn kind<'a>(&'a self, of: &'a Value) -> FieldKind<'a> {
         let schema = self.resolve(of);
+        // schemars writes enums with documented variants as `oneOf` of constants.
         if let Some(choices) = schema.get("oneOf").and_then(Value::as_array) {
             let words = choices
                 .iter()

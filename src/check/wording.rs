@@ -51,6 +51,7 @@ impl<'s> StepView<'s> {
     /// Returns the verb of the command that the step is named for; `None` for a step without commands.
     pub(super) fn verb(self) -> Option<&'s str> {
         let command = match self.kind() {
+            // A step of this kind is named for its only command; others may have preparing ones before.
             StepKind::Command => self.commands().first(),
             kind => self
                 .last_of(verbs_of(kind))

@@ -164,6 +164,7 @@ fn counts(answer: &Answer) -> String {
 
 /// Escapes the message of a workflow command.
 fn data(text: &str) -> String {
+    // The runner decodes %0A to a line break, while a raw one would end the command.
     let lines = text.lines().map(|line| printable(line).replace('%', "%25"));
     lines.collect::<Vec<_>>().join("%0A")
 }

@@ -89,6 +89,7 @@ fn pairs<'o>(old: &'o [Outline], new: &'o [Outline]) -> Vec<Pair<'o>> {
         };
         let near = right.iter().take(MAX_CANDIDATES).enumerate();
         let scores = near.filter_map(|(place, j)| Some((one.likeness(new.get(*j)?), place)));
+        // Of equally similar sessions the earliest, since runs mostly keep their order.
         let best = scores.max_by_key(|(score, place)| (*score, std::cmp::Reverse(*place)));
         if let Some((_, place)) = best.filter(|(score, _)| *score > 0) {
             take(i, right.remove(place), &mut partner_of_old);
@@ -216,6 +217,7 @@ fn steps(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Vec<Di
             Row::Both(i, j) => {
                 flush(&mut gone, before.and_then(place).as_ref(), &answer, found);
                 if let (Some(old), Some(new)) = (old.steps.get(i), new.steps.get(j)) {
+                    // The login is compared as a fact of the session already.
                     if old.code != new.code && old.request != "login" {
                         found.push(Difference::new(answer(old), answer(new)).at(place(new)));
                     }

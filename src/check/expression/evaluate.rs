@@ -58,6 +58,7 @@ impl<'e> Prepared<'e> {
     pub(crate) fn judge(&self, object: &Value, session: Option<&Value>) -> Judgement {
         let scope = self.scope(object, session);
         let result = CelValue::resolve(self.code(), &scope);
+        // Checked before the result: `||` absorbs the error of the counter and could still be true.
         if self.expression.meter.gives_up() {
             return Judgement::Undecided(GIVEN_UP.to_owned(), Vec::new());
         }

@@ -137,6 +137,7 @@ impl<'a> Search<'a> {
                     None if name == known.own_name => known.object,
                     None if name == "report" => known.report,
                     None if name == "session" => known.session?,
+                    // `@result` and the like are accumulators that macros generate, not names of the report.
                     None if name.starts_with('@') => return None,
                     None => &Value::Null,
                 };

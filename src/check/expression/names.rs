@@ -120,6 +120,7 @@ impl<'a> NameCheck<'a> {
             let kind = self.expression(part)?;
             parts.push((part, kind));
         }
+        // `login["user"]` is `login.user`: the name in brackets is checked as well.
         if let ("_[_]", [of, (index, _)]) = (name, parts.as_slice()) {
             return match (&index.expr, of.1.basic(self.words)) {
                 (Expr::Literal(LiteralValue::String(field)), Some(Basic::Object)) => {

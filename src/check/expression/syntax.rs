@@ -43,6 +43,7 @@ pub(super) fn parse(text: &str) -> Result<Program, SyntaxError> {
             let at = first.and_then(|error| offset(text, error.pos));
             Err(reworded(text, message, at))
         }
+        // The generated parser panicked: one expression must not end the program.
         Err(_) => Err(plain("the expression cannot be read".to_owned())),
     }
 }

@@ -19,6 +19,7 @@ pub enum Absence {
 impl Absence {
     /// Parses an item of `absent`; the error is a message and a hint.
     pub(super) fn parse(word: &str, kinds: &[&str]) -> Result<Self, (String, String)> {
+        // Case distinguishes the command `QUIT` from the step `quit`.
         if word.chars().any(char::is_uppercase) {
             return verb(word).map(Self::Command);
         }

@@ -161,6 +161,7 @@ impl Reader<'_> {
                         session.transfers.push(self.transfer_table(table, span));
                     }
                 }
+                // As a value `transfers` is a field of the report, whose count may be constrained.
                 "transfers" if item.is_array_of_tables() => {
                     let hint = "write [[session.transfer]]".to_owned();
                     let span = table.get_key_value(name).and_then(|(key, _)| key.span());

@@ -47,6 +47,7 @@ impl Reader<'_> {
     /// Reads `kind` or `kind subject`, and after the last `: ` the outcome, the code of the reply, or both.
     fn step_text(&mut self, text: &str, element: &Value) -> Option<StepExpectation> {
         let outcomes = self.choices("outcome");
+        // From the right: file names may contain `: `, outcomes do not.
         let (rest, outcome, code) = match text.rsplit_once(": ") {
             Some((rest, end)) => match ending(end, &outcomes) {
                 Ending::Result(outcome, code) => (rest, outcome, code),

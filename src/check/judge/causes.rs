@@ -12,6 +12,7 @@ pub(super) fn of_session(session: &Session) -> Vec<String> {
     let mut steps = session.steps.iter();
     let is_one_sided = session.steps.iter().any(|step| step.inferred)
         && steps.all(|step| step.commands.is_empty());
+    // Replies alone reveal no commands: any other cause would be a guess.
     if is_one_sided {
         causes.push(
             "no command is in the capture: of the control connection it has one direction only"

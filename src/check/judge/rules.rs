@@ -93,6 +93,7 @@ fn hold(
         differences.push(Difference::new(wanted, expression::GIVEN_UP));
         return Verdict::of(name, differences);
     }
+    // An assertion about no object at all would hold trivially, for example after a misspelled filter.
     if judged == 0 {
         let what = match scope {
             Scope::Session => "session",

@@ -159,6 +159,7 @@ impl Comparison<'_> {
                 |j: &usize| self.actual.get(*j).is_some_and(|step| step.is_requested());
             new.extend(extra.into_iter().filter(is_requested));
         }
+        // Replacements were collected in file order; the list follows the order of the session.
         new.sort_unstable();
         updated.extend(new.into_iter().map(UpdatedStep::New));
     }

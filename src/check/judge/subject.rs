@@ -79,6 +79,7 @@ impl<'r> Subject<'r> {
     }
 
     fn session(&self, id: u64) -> Option<&'r Session> {
+        // The report lists sessions in ascending order of their ids.
         let sessions = &self.report.sessions;
         let place = sessions
             .binary_search_by_key(&id, |session| session.id)
@@ -162,6 +163,7 @@ impl<'r> Subject<'r> {
     ) -> Place {
         let captures = &self.report.captures;
         let index = match (capture, captures.len()) {
+            // With a single capture the report omits the index.
             (None, 1) => Some(0),
             (index, _) => index.and_then(|index| usize::try_from(index).ok()),
         };

@@ -33,6 +33,7 @@ pub fn record(subject: &Subject<'_>) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "# What happened in {}.", captures.join(", "));
     out.push_str(HEAD);
+    // Omitted sessions are not recorded, so the next run may have sessions beside those in the file.
     let word = if subject.report.sessions_omitted > 0 {
         "at-least"
     } else {

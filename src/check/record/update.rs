@@ -203,6 +203,7 @@ fn replace(table: &mut dyn TableLike, path: &[String], text: &str) {
         replace(inner, rest, text);
         return;
     }
+    // The decor holds the space and the comment after the value.
     if let Some(old) = item.as_value() {
         *value.decor_mut() = old.decor().clone();
     }
