@@ -1,5 +1,5 @@
-//! Long and hostile sessions: work that grows with their length, memory that does not grow beyond its bounds, and every
-//! bound that was reached told.
+//! Long and hostile sessions: work is linear in their length, memory stays within its limits, and every limit that was
+//! reached is reported.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +10,16 @@ use ftpscope::model::record::{Session, Weight};
 use ftpscope::model::{Event, EventKind, EventSink, Limits};
 use ftpscope::pipeline::{self, Options};
 
-/// What was told, by session: how often each step and transfer, and the whole.
+/// Emitted events: how often each step and transfer, the warnings, and the last session.
 #[derive(Default)]
-struct Told {
+struct Emitted {
     steps: BTreeMap<u64, u64>,
     transfers: BTreeMap<u64, u64>,
     warnings: Vec<String>,
     session: Option<Session>,
 }
 
-impl EventSink for Told {
+impl EventSink for Emitted {
     fn event(&mut self, event: &Event<'_>) {
         match &event.kind {
             EventKind::Step(step) => *self.steps.entry(step.number).or_default() += 1,
@@ -31,13 +31,13 @@ impl EventSink for Told {
     }
 }
 
-fn told(conversation: &Conversation, limits: Limits) -> Told {
-    let mut told = Told::default();
-    tell(&conversation.wire, limits, &mut told);
-    told
+fn emitted(conversation: &Conversation, limits: Limits) -> Emitted {
+    let mut emitted = Emitted::default();
+    emit(&conversation.wire, limits, &mut emitted);
+    emitted
 }
 
-fn tell(wire: &Wire, limits: Limits, events: &mut dyn EventSink) {
+fn emit(wire: &Wire, limits: Limits, events: &mut dyn EventSink) {
     let file = std::io::Cursor::new(wire.to_pcap());
     let readers = vec![("test".into(), Box::new(file) as _)];
     let mut source = CaptureSet::from_readers(readers, ReadOptions::default());
@@ -53,29 +53,29 @@ fn conversation() -> Conversation {
 }
 
 #[test]
-fn transfers_that_nobody_answers_are_each_told_once_and_leave_nothing_open() {
+fn unanswered_transfers_are_each_emitted_once_and_leave_nothing_open() {
     let mut conversation = conversation();
     for number in 0..6_000 {
         conversation.command(&format!("RETR f{number}"));
     }
-    let told = told(&conversation, Limits::default());
-    let session = told.session.expect("a session");
-    assert_eq!(told.transfers.len(), 6_000);
-    assert!(told.transfers.values().all(|&times| times == 1));
-    assert!(told.steps.values().all(|&times| times == 1));
+    let emitted = emitted(&conversation, Limits::default());
+    let session = emitted.session.expect("a session");
+    assert_eq!(emitted.transfers.len(), 6_000);
+    assert!(emitted.transfers.values().all(|&times| times == 1));
+    assert!(emitted.steps.values().all(|&times| times == 1));
     assert_eq!(session.transfers.len(), 6_000);
-    // Each transfer has its step, and that step tells it.
+    // Each transfer has its step, and that step names it.
     for transfer in &session.transfers {
         let step = session.step_of(transfer.id).expect("a step");
         assert_eq!(step.transfer, Some(transfer.id));
         assert!(step.title.starts_with("RETR f"), "{}", step.title);
     }
     let bound = "a session has too many unfinished steps";
-    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+    assert!(emitted.warnings.iter().any(|text| text.starts_with(bound)));
 }
 
 #[test]
-fn what_open_sessions_keep_is_bounded_and_what_is_left_out_is_counted() {
+fn records_of_open_sessions_are_limited_and_omissions_counted() {
     let limits = Limits {
         record_bytes: 200_000,
         ..Limits::default()
@@ -84,18 +84,18 @@ fn what_open_sessions_keep_is_bounded_and_what_is_left_out_is_counted() {
     for number in 0..1_000 {
         conversation.exchange(&format!("NOOP {number}"), "200 done");
     }
-    let told = told(&conversation, limits.clone());
-    let session = told.session.expect("a session");
+    let emitted = emitted(&conversation, limits.clone());
+    let session = emitted.session.expect("a session");
     let kept: usize = session.steps.iter().map(|step| step.weight()).sum();
     assert!(kept <= limits.record_bytes, "{kept}");
     assert!(kept > limits.record_bytes / 2, "{kept}");
-    // Every step was told, whatever was kept of it.
-    let all = told.steps.len() as u64;
+    // Every step was emitted, whatever the record kept of it.
+    let all = emitted.steps.len() as u64;
     assert!(all > 1_000);
     assert_eq!(session.steps.len() as u64 + session.steps_omitted, all);
     assert!(session.steps_omitted > 0);
     let bound = "open sessions have too many steps and transfers";
-    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+    assert!(emitted.warnings.iter().any(|text| text.starts_with(bound)));
 }
 
 #[test]
@@ -109,8 +109,8 @@ fn long_lines_count_as_often_as_they_are_held() {
     for _ in 0..100 {
         conversation.command(&format!("RETR {name}"));
     }
-    let told = told(&conversation, limits);
-    let session = told.session.expect("a session");
+    let emitted = emitted(&conversation, limits);
+    let session = emitted.session.expect("a session");
     let arguments = session
         .transfers
         .iter()
@@ -118,11 +118,11 @@ fn long_lines_count_as_often_as_they_are_held() {
     let held: usize = arguments.map(String::len).sum();
     assert!(held * 2 < 200_000, "{held}");
     let bound = "open sessions hold too much text";
-    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+    assert!(emitted.warnings.iter().any(|text| text.starts_with(bound)));
 }
 
 #[test]
-fn the_end_of_a_session_makes_room_for_the_next() {
+fn end_of_a_session_frees_its_quota_for_the_next() {
     let limits = Limits {
         record_bytes: 100_000,
         ..Limits::default()
@@ -139,11 +139,11 @@ fn the_end_of_a_session_makes_room_for_the_next() {
         wire = one.wire;
     }
     let mut omitted = Omitted::default();
-    tell(&wire, limits, &mut omitted);
+    emit(&wire, limits, &mut omitted);
     assert_eq!(omitted.0, [0; 20]);
 }
 
-/// How many steps each session lacks.
+/// Number of steps that each session omitted.
 #[derive(Default)]
 struct Omitted(Vec<u64>);
 
@@ -156,7 +156,7 @@ impl EventSink for Omitted {
 }
 
 #[test]
-fn a_flood_of_openings_leaves_room_for_a_session_and_is_told() {
+fn flood_of_openings_is_reported_and_a_session_survives_it() {
     let mut wire = Wire::new();
     for number in 0..20_000_u32 {
         let client = format!("10.1.{}.{}:1024", number / 200, number % 200 + 1);
@@ -170,9 +170,9 @@ fn a_flood_of_openings_leaves_room_for_a_session_and_is_told() {
         flows: 18_000,
         ..Limits::default()
     };
-    let told = told(&conversation, limits);
-    let session = told.session.expect("a session");
+    let emitted = emitted(&conversation, limits);
+    let session = emitted.session.expect("a session");
     assert!(!session.midstream);
     let bound = "too many TCP connections at once that nobody answered";
-    assert!(told.warnings.iter().any(|text| text.starts_with(bound)));
+    assert!(emitted.warnings.iter().any(|text| text.starts_with(bound)));
 }

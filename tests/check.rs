@@ -15,7 +15,7 @@ use crate::support::conversation::Conversation;
 const CLIENT: &str = "10.0.0.2:40000";
 const SERVER: &str = "10.0.0.1:21";
 
-/// What may be different in the device that is tested.
+/// A change in the device under test.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Change {
     /// Nothing: the good run.

@@ -123,7 +123,7 @@ fn filters_are_checked_before_anything_is_read() {
 }
 
 #[test]
-fn output_that_cannot_be_written_is_told_before_anything_is_read() {
+fn unwritable_output_is_reported_before_anything_is_read() {
     let folder = Folder::new("output");
     insta::assert_snapshot!(folder.run(&["analyze", "-o", "no/such/report", "headers.pcap"]), @"
     exit 2

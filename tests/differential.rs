@@ -39,7 +39,7 @@ impl Order {
     }
 }
 
-/// What a packet is made from: seconds, part of the second, bytes, and how many more were on the wire.
+/// Ingredients of a packet: seconds, fraction of the second, bytes, and bytes on the wire that are not captured.
 type Made = (u32, u32, Vec<u8>, u32);
 
 fn len_of(bytes: &[u8]) -> u32 {
@@ -211,7 +211,7 @@ fn assert_same(one: &[Seen], other: &[Seen], what: &str) {
     }
 }
 
-/// How many of the other readers could be compared with.
+/// Number of other readers that could read the file.
 fn compare(path: &Path) -> usize {
     let Some(ours) = ours(path) else {
         return 0;

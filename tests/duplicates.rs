@@ -7,7 +7,7 @@ use crate::support::recording::{Recorded, packets, pcap};
 use crate::support::report::{report, report_on};
 use crate::support::{classic, specimens};
 
-/// A session with each packet numbered as Linux does, so that copies can be told from retransmissions.
+/// A session with each packet numbered as Linux does, so that copies can be distinguished from retransmissions.
 fn numbered(capture: &[u8]) -> Vec<Recorded> {
     let mut recorded = packets(capture);
     for (packet, number) in recorded.iter_mut().zip(1_u16..) {
@@ -57,7 +57,7 @@ fn without_times(value: &mut Value) {
                 "throughput",
             ];
             fields.retain(|name, _| !times.contains(&name.as_str()));
-            // Titles tell how long it took.
+            // Titles contain durations.
             fields.remove("title");
             fields.values_mut().for_each(without_times);
         }

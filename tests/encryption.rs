@@ -91,7 +91,7 @@ fn an_accepted_auth_without_tls_after_it_is_no_encryption() {
 }
 
 #[test]
-fn the_handshake_is_told_in_the_step_of_auth() {
+fn tls_handshake_is_part_of_the_auth_step() {
     let mut talk = encrypted();
     hidden_exchange(&mut talk);
     let report = report("handshake", &talk.wire.to_pcap());
@@ -169,7 +169,7 @@ fn protected_commands_of_gssapi_are_shown_as_they_are() {
 }
 
 #[test]
-fn data_connections_are_found_sized_and_told_apart() {
+fn encrypted_data_connections_are_found_and_sized() {
     let mut talk = encrypted();
     hidden_exchange(&mut talk);
     let mut passive = talk.passive_data(40_001, 50_001);

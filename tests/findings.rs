@@ -1,4 +1,4 @@
-//! What the program finds out from packets alone: each capture goes through it, and the report must hold the finding, or
+//! Findings of the whole program: each capture goes through it, and the report must hold the finding, or
 //! must not.
 
 use std::time::Duration;
@@ -129,14 +129,14 @@ fn a_server_that_waits_with_its_first_byte_stalls_and_a_short_wait_is_nothing() 
 }
 
 #[test]
-fn what_the_capture_missed_is_told_apart_from_what_the_network_lost() {
+fn loss_in_the_capture_is_distinguished_from_loss_in_the_network() {
     let lost = analyze("capture_loss", &crate::support::specimens::lost_segment());
     let found = finding(&lost, "capture-loss");
     assert_eq!(
         found["title"],
         "the capture lost 1,400 bytes of this session"
     );
-    // One session tells it itself.
+    // One session reports it itself.
     assert_eq!(lost["findings"], serde_json::json!([]));
 
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
@@ -213,7 +213,7 @@ fn a_whole_file_of_another_size_is_a_mismatch_and_not_incomplete() {
 }
 
 #[test]
-fn guessed_passwords_are_told_over_sessions_without_a_password_in_the_report() {
+fn password_guessing_is_reported_over_sessions_without_the_passwords() {
     let mut wire = Wire::new();
     for attempt in 0..6_u16 {
         let client = format!("10.0.0.66:{}", 42_000 + attempt);
@@ -240,7 +240,7 @@ fn guessed_passwords_are_told_over_sessions_without_a_password_in_the_report() {
 }
 
 #[test]
-fn replies_that_break_the_rules_are_told_with_their_section() {
+fn reply_violations_are_reported_with_their_rfc_section() {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
     ftp.exchange("SYST", "UNIX without a code");
     ftp.reply("215 UNIX Type: L8");

@@ -22,7 +22,7 @@ fn run(change: &str) -> (Option<i32>, String) {
     (output.status.code(), text)
 }
 
-/// What is missing on this machine, if anything is.
+/// Returns the name of a program that this machine lacks; `None` if all are there.
 fn missing() -> Option<&'static str> {
     let can = |command: &str| {
         let output = Command::new("bash").args(["-c", command]).output();

@@ -321,7 +321,7 @@ fn transfers(report: &Value) -> &Vec<Value> {
     sessions[0]["transfers"].as_array().expect("an array")
 }
 
-/// What the program reports about a capture.
+/// Returns the report of the program on a capture.
 fn analyze(name: &str, pcap: &[u8]) -> Value {
     let folder = Folder::new(&format!("measured-gap-{name}"));
     folder.write("capture.pcap", pcap);

@@ -423,9 +423,9 @@ fn on_a_phone_nothing_is_wider_than_the_screen() {
     done(browser);
 }
 
-/// What Chromium itself had to complain about, which has to be nothing.
+/// Asserts that Chromium itself logged no errors.
 fn done(mut browser: Browser) {
-    // One more call, so that everything told before it has arrived.
+    // One more call, so that every message sent before it has arrived.
     browser.value("1");
     assert_eq!(browser.troubles, Vec::<String>::new());
 }
@@ -464,7 +464,7 @@ fn page(folder: &Folder, captures: &[PathBuf]) -> PathBuf {
     folder.path().join("page.html")
 }
 
-/// What stands on the arrow that is lit.
+/// Returns the label of the highlighted arrow.
 const LIT: &str = "document.querySelector('.rows li[aria-current] .label').textContent";
 const DESKTOP: (u32, u32) = (1280, 900);
 /// A picture of one black pixel.

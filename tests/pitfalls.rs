@@ -1,5 +1,5 @@
 //! Eighty-eight places where analysers of FTP go wrong, each with a test named for it (`pitfall_07_...`): a capture
-//! made by hand, the whole program, and what its report must say.
+//! made by hand, the whole program, and what its report must say. `pitfalls/README.md` lists them all.
 
 mod capture;
 mod capture_around;

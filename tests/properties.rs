@@ -78,7 +78,7 @@ proptest! {
     fn captured_out_of_step_the_dialogue_is_the_same(capture in capture(), which in any::<u64>()) {
         let mut random = Random(which);
         let mut frames = read(capture);
-        // Which end is the client is told by what comes first.
+        // The first packet decides which end is the client.
         for group in frames.chunks_mut(3).filter(|group| !group.iter().any(opens_or_closes)) {
             let times: Vec<[u8; 8]> = group.iter().map(|frame| frame.time).collect();
             for at in (1..group.len()).rev() {
@@ -155,7 +155,7 @@ fn write(frames: &[Frame]) -> Vec<u8> {
     file
 }
 
-/// Where the TCP payload of an IPv4 frame begins and ends; `None` for anything else.
+/// Returns the bounds of the TCP payload in an IPv4 frame; `None` for any other frame.
 fn payload_range(frame: &Frame) -> Option<std::ops::Range<usize>> {
     let bytes = &frame.bytes;
     let is_tcp = bytes.get(12..14) == Some(&[8, 0]) && bytes.get(23) == Some(&6);
@@ -214,7 +214,7 @@ fn split(frame: &Frame, random: &mut Random) -> Vec<Frame> {
     pieces
 }
 
-/// The report without what tells where and when bytes travelled.
+/// Removes the fields of a report that depend on where and when bytes travelled.
 fn report(frames: &[Frame]) -> Value {
     report_of(write(frames))
 }
@@ -276,7 +276,7 @@ fn strip(value: &mut Value) {
     }
 }
 
-/// What depends on the packets, not on the bytes in them.
+/// Fields that depend on the packets, not on the bytes in them.
 const TRAVEL: &[&str] = &[
     "frame",
     "frames",

@@ -122,7 +122,7 @@ fn what_happened_to_each_entry() {
 }
 
 #[test]
-fn headings_of_a_recursive_listing_tell_the_folder() {
+fn headings_of_a_recursive_listing_name_the_folder() {
     let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
     ftp.exchange("CWD /pub", "250 Directory changed.");
     transfer(

@@ -1,6 +1,6 @@
-//! How long each layer takes by itself: `cargo bench --bench layers [NAME]`.
+//! Time of each layer by itself: `cargo bench --bench layers [NAME]`.
 //!
-//! What the whole program takes against other tools tells `tests/bench/rivals.sh`.
+//! `tests/bench/rivals.sh` compares the whole program with other tools.
 
 mod extraction;
 mod packets;

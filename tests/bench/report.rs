@@ -1,4 +1,4 @@
-//! What it takes to tell a session.
+//! Cost of reporting a session.
 
 use std::sync::Arc;
 
@@ -31,16 +31,16 @@ fn session_as_lines(bencher: Bencher<'_, '_>) {
     let mut lines = EventLines::new(std::io::sink(), EventChoice::All, false, false);
     bencher.bench_local(|| {
         for step in &session.steps {
-            tell(&mut lines, EventKind::Step(step));
+            emit(&mut lines, EventKind::Step(step));
         }
         for transfer in &session.transfers {
-            tell(&mut lines, EventKind::Transfer(transfer));
+            emit(&mut lines, EventKind::Transfer(transfer));
         }
-        tell(&mut lines, EventKind::SessionEnd(Arc::clone(&session)));
+        emit(&mut lines, EventKind::SessionEnd(Arc::clone(&session)));
     });
 }
 
-fn tell(sink: &mut impl EventSink, kind: EventKind<'_>) {
+fn emit(sink: &mut impl EventSink, kind: EventKind<'_>) {
     sink.event(&Event {
         frame: FrameRef::default(),
         session: Some(1),

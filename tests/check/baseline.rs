@@ -1,13 +1,13 @@
-//! Two runs beside each other, and what is told of the difference.
+//! Comparison of two runs.
 
 use crate::check::{Change, capture};
 use crate::support::folder::Folder;
 
-fn told(change: Change) -> String {
-    told_in("each", change)
+fn compared(change: Change) -> String {
+    compared_in("each", change)
 }
 
-fn told_in(name: &str, change: Change) -> String {
+fn compared_in(name: &str, change: Change) -> String {
     let folder = Folder::new(&format!("baseline-{name}-{change:?}"));
     folder.write("good.pcap", &capture(Change::None));
     folder.write("run.pcap", &capture(change));
@@ -16,13 +16,13 @@ fn told_in(name: &str, change: Change) -> String {
 
 #[test]
 fn two_equal_runs_have_no_difference() {
-    let text = told(Change::None);
+    let text = compared(Change::None);
     assert!(text.starts_with("exit 0\n"), "{text}");
     assert!(text.contains("1 passed, 0 failed"), "{text}");
 }
 
 #[test]
-fn each_change_is_told_as_a_person_would() {
+fn each_change_is_described_before_and_after() {
     for (change, before, now) in [
         (
             Change::LostPacket,
@@ -63,7 +63,7 @@ fn each_change_is_told_as_a_person_would() {
         (Change::Active, "in passive mode", "in active mode"),
         (Change::SecondSession, "no such session", "login"),
     ] {
-        let text = told(change);
+        let text = compared(change);
         assert!(text.starts_with("exit 1\n"), "{change:?}: {text}");
         assert!(text.contains(before), "{change:?}: no {before:?} in {text}");
         assert!(text.contains(now), "{change:?}: no {now:?} in {text}");
@@ -72,7 +72,7 @@ fn each_change_is_told_as_a_person_would() {
 
 #[test]
 fn the_text_says_before_and_now() {
-    insta::assert_snapshot!(told_in("text", Change::Login));
+    insta::assert_snapshot!(compared_in("text", Change::Login));
 }
 
 #[test]

@@ -3,8 +3,8 @@
 use crate::check::{Change, capture};
 use crate::support::folder::Folder;
 
-/// What is said of a changed run that is held against the recorded good one.
-fn told(change: Change) -> String {
+/// Checks a changed run against the recorded good one, and returns the output.
+fn checked(change: Change) -> String {
     let folder = Folder::new(&format!("changed-{change:?}"));
     folder.write("good.pcap", &capture(Change::None));
     folder.write("run.pcap", &capture(change));
@@ -13,8 +13,8 @@ fn told(change: Change) -> String {
     folder.run(&["check", "--expect", "session.toml", "run.pcap"])
 }
 
-fn assert_told(change: Change, parts: &[&str]) {
-    let text = told(change);
+fn assert_reported(change: Change, parts: &[&str]) {
+    let text = checked(change);
     assert!(text.starts_with("exit 1\n"), "{change:?}: {text}");
     for part in parts {
         assert!(text.contains(part), "{change:?}: no {part:?} in {text}");
@@ -23,7 +23,7 @@ fn assert_told(change: Change, parts: &[&str]) {
 
 #[test]
 fn the_same_again_passes() {
-    let text = told(Change::None);
+    let text = checked(Change::None);
     assert!(text.starts_with("exit 0\n"), "{text}");
     assert!(
         text.contains(" 0 failed, 0 skipped, 1 session in run.pcap"),
@@ -33,24 +33,24 @@ fn the_same_again_passes() {
 
 #[test]
 fn lost_packets_of_a_file() {
-    let text = told(Change::LostPacket);
+    let text = checked(Change::LostPacket);
     insta::assert_snapshot!(text);
 }
 
 #[test]
 fn other_content() {
-    insta::assert_snapshot!(told(Change::Content));
+    insta::assert_snapshot!(checked(Change::Content));
 }
 
 #[test]
 fn another_login() {
-    insta::assert_snapshot!(told(Change::Login));
+    insta::assert_snapshot!(checked(Change::Login));
 }
 
 #[test]
 fn a_command_more() {
-    insta::assert_snapshot!(told(Change::ExtraCommand));
-    assert_told(
+    insta::assert_snapshot!(checked(Change::ExtraCommand));
+    assert_reported(
         Change::ExtraSize,
         &["no other commands", "SIZE firmware.bin", "in        frame"],
     );
@@ -58,32 +58,32 @@ fn a_command_more() {
 
 #[test]
 fn no_quit() {
-    insta::assert_snapshot!(told(Change::NoQuit));
+    insta::assert_snapshot!(checked(Change::NoQuit));
 }
 
 #[test]
 fn a_refused_file() {
-    insta::assert_snapshot!(told(Change::Refused));
+    insta::assert_snapshot!(checked(Change::Refused));
 }
 
 #[test]
 fn what_is_missing_or_new_is_named() {
-    assert_told(
+    assert_reported(
         Change::NoFile,
         &["RETR /pub/firmware.bin", "step retrieve firmware.bin: ok"],
     );
-    assert_told(
+    assert_reported(
         Change::OtherName,
         &[
             "path is \"/pub/log-1.txt\"",
             "STOR /pub/log-2.txt (12 bytes, complete)",
         ],
     );
-    assert_told(
+    assert_reported(
         Change::Active,
         &["mode is \"passive\"", "\"active\"", "PORT 10,0,0,2"],
     );
-    assert_told(
+    assert_reported(
         Change::SecondSession,
         &["no other sessions", "session 2 (anonymous at 10.0.0.1)"],
     );

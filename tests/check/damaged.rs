@@ -1,10 +1,10 @@
-//! Real sessions, damaged in many ways: a recorded file fails on each, with what was expected, what was found, where, and why.
+//! Real sessions, damaged in many ways: a recorded file fails on each, with expected and found value, place and cause.
 
 use crate::check::edited::Edited;
 use crate::support::folder::Folder;
 
-/// What is said of a damaged session that is held against what was recorded of it whole.
-fn told(name: &str, capture: &str, damage: impl FnOnce(&mut Edited)) -> String {
+/// Checks a damaged session against the file recorded of the whole one, and returns the output.
+fn checked(name: &str, capture: &str, damage: impl FnOnce(&mut Edited)) -> String {
     let folder = Folder::new(&format!("damaged-{name}"));
     let good = Edited::read(capture);
     folder.write("good.pcap", &good.to_pcap());
@@ -16,9 +16,9 @@ fn told(name: &str, capture: &str, damage: impl FnOnce(&mut Edited)) -> String {
     folder.run(&["check", "--expect", "session.toml", "run.pcap"])
 }
 
-/// Every difference has a frame, and the text all the parts.
-fn assert_told(name: &str, capture: &str, parts: &[&str], damage: impl FnOnce(&mut Edited)) {
-    let text = told(name, capture, damage);
+/// Asserts that the check fails, that every difference has a frame, and that the output has all parts.
+fn assert_reported(name: &str, capture: &str, parts: &[&str], damage: impl FnOnce(&mut Edited)) {
+    let text = checked(name, capture, damage);
     assert!(text.starts_with("exit 1\n"), "{name}: {text}");
     for part in parts {
         assert!(text.contains(part), "{name}: no {part:?} in {text}");
@@ -27,17 +27,17 @@ fn assert_told(name: &str, capture: &str, parts: &[&str], damage: impl FnOnce(&m
 }
 
 #[test]
-fn what_is_not_damaged_passes() {
+fn undamaged_sessions_pass() {
     for capture in [PASSIVE, UPLOAD, ACTIVE] {
-        let text = told("not", capture, |_| {});
+        let text = checked("not", capture, |_| {});
         assert!(text.starts_with("exit 0\n"), "{capture}: {text}");
     }
 }
 
 #[test]
-fn damaged_files_are_told() {
+fn damaged_files_are_reported() {
     for capture in [PASSIVE, UPLOAD] {
-        assert_told(
+        assert_reported(
             "lost",
             capture,
             &[
@@ -47,7 +47,7 @@ fn damaged_files_are_told() {
             ],
             |run| run.lose(run.data()[3]),
         );
-        assert_told(
+        assert_reported(
             "content",
             capture,
             &[
@@ -57,7 +57,7 @@ fn damaged_files_are_told() {
             |run| run.flip(run.data()[3]),
         );
     }
-    assert_told(
+    assert_reported(
         "short",
         PASSIVE,
         &[
@@ -66,7 +66,7 @@ fn damaged_files_are_told() {
         ],
         |run| run.shorten(*run.data().last().expect("data"), 100),
     );
-    assert_told(
+    assert_reported(
         "short-upload",
         UPLOAD,
         &[
@@ -84,9 +84,9 @@ fn damaged_files_are_told() {
 }
 
 #[test]
-fn other_answers_are_told() {
+fn different_replies_are_reported() {
     let answers = |name: &str, command: &str, answer: &str, parts: &[&str]| {
-        assert_told(name, PASSIVE, parts, |run| {
+        assert_reported(name, PASSIVE, parts, |run| {
             let at = run.answer(run.line(command));
             run.say(at, &format!("{answer}\r\n"));
         });
@@ -118,7 +118,7 @@ fn other_answers_are_told() {
             "because   The server refused the login as mira: 530 Login incorrect.",
         ],
     );
-    assert_told(
+    assert_reported(
         "aborted",
         PASSIVE,
         &[
@@ -129,7 +129,7 @@ fn other_answers_are_told() {
         ],
         |run| run.say(run.line("226"), "426 Broken.\r\n"),
     );
-    assert_told(
+    assert_reported(
         "greeting",
         PASSIVE,
         &[
@@ -141,8 +141,8 @@ fn other_answers_are_told() {
 }
 
 #[test]
-fn other_commands_are_told() {
-    assert_told(
+fn different_commands_are_reported() {
+    assert_reported(
         "user",
         PASSIVE,
         &[
@@ -152,7 +152,7 @@ fn other_commands_are_told() {
         ],
         |run| run.say(run.line("USER"), "USER eve\r\n"),
     );
-    assert_told(
+    assert_reported(
         "name",
         PASSIVE,
         &[
@@ -162,7 +162,7 @@ fn other_commands_are_told() {
         ],
         |run| run.say(run.line("RETR"), "RETR pub/other.bin\r\n"),
     );
-    assert_told(
+    assert_reported(
         "type",
         PASSIVE,
         &[
@@ -172,7 +172,7 @@ fn other_commands_are_told() {
         ],
         |run| run.say(run.line("TYPE I"), "TYPE A\r\n"),
     );
-    assert_told(
+    assert_reported(
         "gone",
         PASSIVE,
         &[
@@ -181,7 +181,7 @@ fn other_commands_are_told() {
         ],
         |run| run.unsay(run.line("MDTM")),
     );
-    assert_told(
+    assert_reported(
         "quit",
         PASSIVE,
         &[
@@ -190,7 +190,7 @@ fn other_commands_are_told() {
         ],
         |run| run.unsay(run.line("QUIT")),
     );
-    assert_told(
+    assert_reported(
         "more",
         PASSIVE,
         &[
@@ -204,7 +204,7 @@ fn other_commands_are_told() {
             run.say(at, "DELE data.bin\r\nQUIT\r\n");
         },
     );
-    assert_told(
+    assert_reported(
         "mode",
         ACTIVE,
         &[
@@ -233,8 +233,8 @@ fn other_commands_are_told() {
 }
 
 #[test]
-fn what_a_capture_leaves_out_is_told() {
-    assert_told(
+fn gaps_in_the_capture_are_reported_as_the_cause() {
+    assert_reported(
         "end",
         PASSIVE,
         &[
@@ -244,7 +244,7 @@ fn what_a_capture_leaves_out_is_told() {
         ],
         |run| run.end(run.data()[4]),
     );
-    assert_told(
+    assert_reported(
         "side",
         PASSIVE,
         &[
@@ -253,7 +253,7 @@ fn what_a_capture_leaves_out_is_told() {
         ],
         Edited::mute_client,
     );
-    assert_told(
+    assert_reported(
         "encrypted",
         "ftps-explicit.pcap",
         &[
@@ -263,7 +263,7 @@ fn what_a_capture_leaves_out_is_told() {
         |run| run.lose(run.data()[4]),
     );
     // Of a session that is not there no frame is known.
-    let text = told("session", UPLOAD, |run| {
+    let text = checked("session", UPLOAD, |run| {
         run.end(run.line_after(run.line("QUIT"), "USER") - 6);
     });
     for part in [
@@ -277,7 +277,7 @@ fn what_a_capture_leaves_out_is_told() {
 }
 
 #[test]
-fn what_takes_too_long_is_told_where_somebody_says_how_long_it_may() {
+fn slow_steps_are_reported_if_the_file_limits_their_duration() {
     let folder = Folder::new("damaged-slow");
     let mut run = Edited::read(PASSIVE);
     run.delay(run.data()[2], 30);

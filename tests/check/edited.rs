@@ -83,7 +83,7 @@ impl Edited {
         after + rest.line(text)
     }
 
-    /// What a packet of the control connection says.
+    /// Returns the text of a packet of the control connection.
     pub(crate) fn text(&self, at: usize) -> String {
         let segment = self.packets[at].control().expect("a line");
         String::from_utf8_lossy(&segment.payload).into_owned()

@@ -4,7 +4,7 @@ use crate::check::{Change, capture};
 use crate::support::folder::Folder;
 
 /// The answer to an expectation file on the good run.
-fn told(name: &str, file: &str) -> String {
+fn checked(name: &str, file: &str) -> String {
     let folder = Folder::new(&format!("files-{name}"));
     folder.write("run.pcap", &capture(Change::None));
     folder.write("e.toml", file.as_bytes());
@@ -12,7 +12,7 @@ fn told(name: &str, file: &str) -> String {
 }
 
 fn passes(name: &str, file: &str) {
-    let text = told(name, file);
+    let text = checked(name, file);
     assert!(text.starts_with("exit 0\n"), "{text}");
     assert!(text.contains(" 0 failed, 0 skipped"), "{text}");
 }
@@ -66,8 +66,8 @@ absent = ["DELE"]
 }
 
 #[test]
-fn what_is_not_so_is_told_with_its_place() {
-    insta::assert_snapshot!(told(
+fn differences_are_reported_with_their_place() {
+    insta::assert_snapshot!(checked(
         "differences",
         r#"
 absent = ["PASV", "cleartext-credentials"]
@@ -93,8 +93,8 @@ steps = ["cwd pub: failed", "login"]
 }
 
 #[test]
-fn an_assertion_that_stumbles_over_a_null_fails_and_names_it() {
-    let text = told(
+fn assertion_blocked_by_a_null_fails_and_names_it() {
+    let text = checked(
         "null",
         "[[rule]]\nname = \"version\"\nassert = 'tls.version == \"TLS 1.3\"'\n\
          [[rule]]\nname = \"quick lookup\"\nassert = 'dns.response_time < 0.5'\n\
@@ -113,7 +113,7 @@ fn an_assertion_that_stumbles_over_a_null_fails_and_names_it() {
 
 #[test]
 fn of_a_list_only_what_does_not_fit_is_shown() {
-    let text = told(
+    let text = checked(
         "list",
         "[[rule]]\nname = \"large\"\nassert = 'transfers.all(t, t.bytes > 100)'\n\
          [[rule]]\nname = \"from transfers\"\nfor = \"transfer\"\nassert = 'session.login.user == \"x\" || report.totals.sessions > 5'\n",
@@ -127,7 +127,7 @@ fn of_a_list_only_what_does_not_fit_is_shown() {
 }
 
 #[test]
-fn mistakes_are_told_with_a_caret_before_anything_is_read() {
+fn mistakes_are_marked_with_a_caret_before_anything_is_read() {
     let folder = Folder::new("files-mistakes");
     folder.write(
         "e.toml",
@@ -174,7 +174,7 @@ fn several_sessions_are_taken_in_file_order() {
 }
 
 #[test]
-fn what_is_no_expectation_file_is_told_as_what_it_is() {
+fn other_files_are_refused_with_what_they_are() {
     let folder = Folder::new("files-none");
     let capture = capture(Change::None);
     folder.write("run.pcap", &capture);
@@ -211,14 +211,14 @@ fn what_is_no_expectation_file_is_told_as_what_it_is() {
 #[test]
 fn a_long_row_of_steps_that_are_not_there_is_cut() {
     let steps = ["\"delete\""; 1000].join(", ");
-    let text = told("row", &format!("[[session]]\nsteps = [{steps}]\n"));
+    let text = checked("row", &format!("[[session]]\nsteps = [{steps}]\n"));
     assert!(text.contains("and 994 more"), "{text}");
     assert!(text.lines().all(|line| line.len() < 500), "{text}");
 }
 
 #[test]
-fn steps_in_another_order_are_told_as_that() {
-    let text = told(
+fn reordered_steps_are_reported_as_reordered() {
+    let text = checked(
         "order",
         "[[session]]\nsteps = [\"store\", \"retrieve firmware.bin: ok 226\"]\n",
     );

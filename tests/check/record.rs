@@ -60,7 +60,7 @@ fn what_has_no_session_is_not_recorded() {
 }
 
 #[test]
-fn doubts_about_a_capture_are_told() {
+fn doubtful_sessions_are_named_when_recorded() {
     let folder = Folder::new("record-doubts");
     folder.write("bad.pcap", &capture(Change::Refused));
     let text = folder.run(&["check", "--record", "bad.toml", "bad.pcap"]);

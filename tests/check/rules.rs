@@ -107,7 +107,7 @@ fn every_rule_fails_somewhere_and_holds_elsewhere() {
     }
     let listed = folder.run(&["check", "--list-rules"]);
     assert_eq!(listed.lines().count(), 2 + 13, "{listed}");
-    // What a finding says for itself is told.
+    // The explanation of a finding is shown as the cause.
     let told = folder.run(&["check", "--rule", "no-third-parties", "bounce.pcap"]);
     assert!(
         told.contains("because   PORT asks the server to connect to 10.9.9.9"),
@@ -118,7 +118,7 @@ fn every_rule_fails_somewhere_and_holds_elsewhere() {
 }
 
 #[test]
-fn what_is_too_much_work_is_no_pass() {
+fn rule_beyond_the_work_limit_does_not_pass() {
     let folder = Folder::new("rules-work");
     folder.write("run.pcap", &capture(Change::None));
     let digits = "[0, 1, 2, 3, 4, 5, 6, 7, 8, 9]";

@@ -22,7 +22,7 @@ fn an_unknown_name_is_shown_before_anything_is_read() {
 }
 
 #[test]
-fn only_chosen_sessions_are_told_counted_and_saved() {
+fn only_selected_sessions_are_reported_counted_and_saved() {
     let folder = Folder::new("where-files");
     let classic = format!("{}/classic.pcap", captures());
     let upload = format!("{}/upload.pcap", captures());

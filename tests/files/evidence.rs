@@ -1,4 +1,4 @@
-//! Sizes and digests that the server tells beside a transfer (pitfalls 60 to 63 of the field guide).
+//! Sizes and digests that the server states beside a transfer (pitfalls 60 to 63 of the field guide).
 
 use super::{CLIENT, DONE, OPENING, SERVER, analyzed, pass, says, transfer};
 use crate::support::connection::Side;
@@ -67,7 +67,7 @@ fn the_150_of_the_transfer_outweighs_an_older_listing() {
     );
 }
 
-fn upload_then_size(told: u64) -> Vec<u8> {
+fn upload_then_size(stated: u64) -> Vec<u8> {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
     ftp.exchange("ALLO 5", "202 No storage allocation necessary.");
     pass(
@@ -78,12 +78,12 @@ fn upload_then_size(told: u64) -> Vec<u8> {
         Side::Client,
         b"hello",
     );
-    ftp.exchange("SIZE a.txt", &format!("213 {told}"));
+    ftp.exchange("SIZE a.txt", &format!("213 {stated}"));
     ftp.quit()
 }
 
 #[test]
-fn a_size_told_after_an_upload_proves_it_or_contradicts_it() {
+fn size_stated_after_an_upload_proves_or_contradicts_it() {
     let (report, _folder) = analyzed("size-after", &upload_then_size(5), &[]);
     let upload = transfer(&report, 0);
     assert_eq!(upload["completeness"], "complete");
@@ -116,7 +116,7 @@ fn a_size_told_after_an_upload_proves_it_or_contradicts_it() {
 }
 
 #[test]
-fn a_size_told_in_type_a_contradicts_nothing() {
+fn size_stated_in_type_a_contradicts_nothing() {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
     ftp.exchange("TYPE A", "200 Switching to ASCII mode.");
     ftp.exchange("SIZE a.txt", "213 6");
@@ -163,7 +163,7 @@ fn an_upload_makes_earlier_sizes_a_thing_of_the_past() {
 }
 
 #[test]
-fn digests_that_the_server_tells_are_compared() {
+fn digests_stated_by_the_server_are_compared() {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
     ftp.exchange("FEAT", "211-Features:\r\n XCRC\r\n211 End");
     ftp.exchange("XCRC a.txt", &format!("250 {ABC_CRC32}"));

@@ -80,7 +80,7 @@ fn a_download_that_was_resumed_is_assembled_beside_its_parts() {
 }
 
 #[test]
-fn bytes_that_differ_where_parts_overlap_are_told() {
+fn conflicting_bytes_of_overlapping_parts_are_reported() {
     let mut ftp = begin();
     broken_off(&mut ftp, b"0123456789ab", (40_001, 50_001));
     resumed(&mut ftp, 8, b"8XY bcdefghij", (40_002, 50_002));

@@ -85,7 +85,7 @@ fn a_full_disk_stops_saving_with_a_warning_and_nothing_else() {
         give(&mut monitor, &packets, number);
         lines.extend(monitor.wait_for(is_end));
     }
-    // Each of the two outputs tells it once.
+    // Each of the two outputs warns once.
     for _ in 0..2 {
         if count(&lines, ADVICE) < 2 {
             lines.extend(monitor.wait_for(|line| line.contains(ADVICE)));
@@ -170,5 +170,5 @@ fn count(lines: &[String], what: &str) -> usize {
     lines.iter().filter(|line| line.contains(what)).count()
 }
 
-/// What is told when an output stops.
+/// Warning when an output stops.
 const ADVICE: &str = "make room and send SIGHUP";

@@ -19,7 +19,7 @@ pub(crate) struct Monitor {
     errors: JoinHandle<String>,
 }
 
-/// How a monitor ended.
+/// Exit of a monitor.
 pub(crate) struct Ended {
     pub(crate) code: Option<i32>,
     /// Lines that nobody has read before.
@@ -156,7 +156,7 @@ pub(crate) fn sessions(events: &[Value]) -> Vec<Value> {
     found
 }
 
-/// What `analyze` says of a capture.
+/// Returns the report of `analyze` on a capture.
 pub(crate) fn analyzed(path: &Path) -> Vec<Value> {
     let output = Command::new(program())
         .args(["analyze", "--format", "ndjson"])

@@ -231,7 +231,7 @@ fn dropped(events: &[Value]) -> Option<u64> {
 }
 
 #[test]
-fn live_tells_what_analyze_tells_of_the_capture_beside_it() {
+fn live_reports_the_same_as_analyze_of_a_parallel_capture() {
     let Some(mut wire) = Wire::new("a") else {
         return;
     };
@@ -337,7 +337,7 @@ fn a_burst_is_seen_whole() {
 }
 
 #[test]
-fn a_quiet_link_ends_when_it_is_told_to() {
+fn run_on_a_quiet_link_ends_at_its_time_limit() {
     let Some(wire) = Wire::new("d") else {
         return;
     };

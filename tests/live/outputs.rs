@@ -1,4 +1,4 @@
-//! What a monitor leaves behind: rotated events, files and their lists, packets, alerts, numbers.
+//! Outputs of a monitor: rotated events, files and their lists, packets, alerts, metrics.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -137,7 +137,7 @@ fn sessions_that_are_not_asked_for_leave_no_file() {
 }
 
 #[test]
-fn the_packets_of_sessions_alone_tell_the_same() {
+fn packets_of_sessions_alone_give_the_same_report() {
     let folder = folder("write");
     for name in [
         "classic.pcap",
@@ -248,7 +248,7 @@ fn a_program_that_hangs_is_ended_and_four_run_at_once() {
 }
 
 #[test]
-fn a_program_that_cannot_be_started_is_told_with_the_first_alert() {
+fn alert_program_that_cannot_be_started_is_reported_with_the_first_alert() {
     let folder = folder("no-start");
     let program = folder.join("program");
     fs::write(&program, "#!/no/such/interpreter\n").expect("written");

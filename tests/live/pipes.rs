@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use crate::live::monitor::{Monitor, analyzed, capture, events, sessions};
 
 #[test]
-fn a_pipe_tells_what_the_file_tells() {
+fn pipe_gives_the_same_events_as_the_file() {
     for name in [
         "classic.pcap",
         "classic-real.pcapng",
@@ -41,7 +41,7 @@ fn a_pipe_tells_what_the_file_tells() {
 }
 
 #[test]
-fn events_are_told_while_the_pipe_is_open_and_a_signal_ends_it_cleanly() {
+fn events_are_emitted_while_the_pipe_is_open_and_a_signal_ends_it_cleanly() {
     let mut monitor = Monitor::start(&["-r", "-", "--format", "ndjson"]);
     let bytes = fs::read(capture("classic.pcap")).expect("a capture");
     let input = monitor.input.as_mut().expect("a pipe");
@@ -108,7 +108,7 @@ fn a_summary_comes_when_it_is_asked_for() {
     input.write_all(&bytes).expect("written");
     monitor.wait_for(|line| line.contains("session ends"));
     monitor.signal(Signal::USR1);
-    // It is told between packets, or when none comes for a moment.
+    // The signal is noticed between packets, or when none arrives for a moment.
     std::thread::sleep(Duration::from_secs(1));
     let ended = monitor.end();
     assert!(
@@ -138,7 +138,7 @@ fn it_ends_after_so_many_packets_or_so_long_a_time() {
 }
 
 #[test]
-fn what_cannot_be_done_is_told_before_anything_is_read() {
+fn impossible_options_are_reported_before_anything_is_read() {
     for (arguments, code, words) in [
         (
             vec!["-r", "-", "--alert", "nosuch == 1"],

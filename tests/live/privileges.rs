@@ -1,4 +1,4 @@
-//! What is left of root's rights once a monitor runs. Without them the tests say so and pass.
+//! Privileges that remain once a monitor runs. Tests that need root print a message and pass without it.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -86,7 +86,7 @@ fn waiting(arguments: &[&str]) -> Monitor {
 }
 
 #[test]
-fn as_root_it_goes_on_as_nobody_or_whom_it_is_told() {
+fn started_as_root_it_drops_privileges_to_nobody_or_the_given_user() {
     if !is_root() {
         return;
     }
@@ -103,7 +103,7 @@ fn as_root_it_goes_on_as_nobody_or_whom_it_is_told() {
 }
 
 #[test]
-fn as_root_it_goes_on_as_the_owner_of_the_output_folder() {
+fn started_as_root_it_drops_privileges_to_the_owner_of_the_output_folder() {
     if !is_root() {
         return;
     }

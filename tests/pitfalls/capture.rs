@@ -1,5 +1,5 @@
-//! What the capture does to the traffic: 81 to 84. What a hole in the control connection costs is in `capture_holes`, what lies
-//! around the sessions (85 to 88) in `capture_around`.
+//! Effects of the capture on the traffic (81 to 84). Holes in the control connection are in `capture_holes`, the
+//! surroundings of sessions (85 to 88) in `capture_around`.
 
 use std::net::Ipv4Addr;
 
@@ -133,7 +133,7 @@ fn pitfall_81_packets_of_one_connection_in_any_order_near_their_place() {
 }
 
 #[test]
-fn pitfall_82_from_the_clients_side_alone_the_commands_are_told() {
+fn pitfall_82_from_the_clients_side_alone_the_commands_are_reported() {
     let mut scene = Scene::logged_in();
     scene.play("> CWD /pub\n< 250 ok\n> PORT 192,0,2,10,19,137\n< 200 ok\n> STOR up.bin\n< 150 go");
     let mut data = scene.ftp.active_data(20, 5001);
@@ -172,7 +172,7 @@ fn pitfall_82_from_the_clients_side_alone_the_commands_are_told() {
 }
 
 #[test]
-fn pitfall_82_from_the_servers_side_alone_the_replies_tell_steps() {
+fn pitfall_82_from_the_servers_side_alone_steps_are_inferred_from_replies() {
     let mut scene = Scene::logged_in();
     scene.play("> CWD pub\n< 250 Directory successfully changed.\n> PWD\n< 257 \"/pub\" is the current directory");
     scene.play("> PASV\n< 227 ok (198,51,100,21,195,81)\n> RETR f.bin");
@@ -279,7 +279,7 @@ fn pitfall_83_a_capture_that_begins_or_ends_in_a_transfer_keeps_what_it_has() {
 }
 
 #[test]
-fn pitfall_84_both_legs_of_a_translated_session_are_told_to_be_one() {
+fn pitfall_84_both_legs_of_a_translated_session_are_reported_as_one() {
     let recorded = packets(&plain());
     let mut both = Vec::new();
     for packet in recorded {

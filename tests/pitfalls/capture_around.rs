@@ -1,4 +1,4 @@
-//! What the capture does to the traffic, 85 to 88: names, boxes on the way, tunnels and small packets, secrets.
+//! Surroundings of sessions in a capture (85 to 88): names, boxes on the way, tunnels and small packets, secrets.
 
 use std::net::Ipv4Addr;
 

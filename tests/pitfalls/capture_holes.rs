@@ -1,9 +1,9 @@
-//! What the capture does to the traffic, 83: segments of the control connection that were not captured. One lost line costs
-//! itself, and nothing else is told wrong.
+//! Holes in the control connection (83): segments of the control connection that were not captured. One lost line costs
+//! itself, and nothing else is reported wrong.
 
 use crate::pitfalls::scene::{Scene, dialogue, left_over, session, step_of, transfers};
 
-/// What client and server say, one line each a segment.
+/// A dialogue with one line per segment.
 const SCRIPT: [&str; 24] = [
     "> USER mira",
     "< 331 password please",
@@ -184,7 +184,7 @@ fn pitfall_83_several_lost_replies_in_a_row_shift_nothing() {
 }
 
 #[test]
-fn pitfall_83_a_lost_reply_to_a_client_that_does_not_wait_is_told_by_what_comes_next() {
+fn pitfall_83_a_lost_reply_to_a_pipelining_client_is_detected_by_the_next_ones() {
     for (lost, rest, expected) in [
         (
             "250 ok",

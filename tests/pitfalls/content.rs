@@ -280,7 +280,7 @@ fn pitfall_58_a_file_of_gigabytes_takes_no_gigabytes() {
 }
 
 #[test]
-fn pitfall_59_first_bytes_win_and_the_difference_is_told() {
+fn pitfall_59_first_bytes_win_and_the_difference_is_reported() {
     let run = Run::on("59-conflict", &specimens::conflicting_retransmission());
     run.assert_whole(run.only(), &specimens::content());
     let told = run.findings();

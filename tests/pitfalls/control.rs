@@ -59,7 +59,7 @@ fn pitfall_01_several_lines_in_one_segment_are_several_lines() {
 }
 
 #[test]
-fn pitfall_01_a_passive_reply_in_two_segments_still_tells_its_port() {
+fn pitfall_01_a_passive_reply_in_two_segments_still_has_its_port() {
     let mut scene = Scene::logged_in();
     scene.play("> PASV");
     scene.raw(Side::Server, b"227 Entering Passive Mode (");

@@ -27,7 +27,7 @@ fn pitfall_08_a_second_150_is_noise_and_flagged() {
 #[test]
 fn pitfall_08_a_second_150_in_place_of_the_final_reply_shifts_nothing() {
     let next = [
-        // What comes next, and how it is told.
+        // The next reply, and the title of its step.
         (
             "> PASV\n< 227 ok (198,51,100,21,195,82)\n> RETR b\n< 150 go\n= 50002 30\n< 226 done",
             vec!["PASV: 227", "RETR b: 150 226"],

@@ -168,7 +168,7 @@ fn pitfall_32_other_protocols_are_not_ftp() {
 }
 
 #[test]
-fn pitfall_32_ftp_on_another_port_is_told_by_two_signals() {
+fn pitfall_32_ftp_on_another_port_is_recognized_by_two_signals() {
     for script in [
         "< 220 ready\n> USER mira\n< 331 p\n> PASS hazel-lantern\n< 230 in",
         "< 220 (an FTP server)\n> AUTH TLS\n< 502 no\n> USER mira\n< 331 p\n> PASS hazel-lantern\n< 230 in",
@@ -223,7 +223,7 @@ fn pitfall_33_names_keep_their_bytes() {
 }
 
 #[test]
-fn pitfall_33_over_long_and_binary_lines_are_bounded_and_told() {
+fn pitfall_33_overlong_and_binary_lines_are_limited_and_reported() {
     let mut scene = Scene::logged_in();
     let long = vec![b'a'; 70_000];
     for piece in [&b"RETR "[..], &long, b"\r\n"].concat().chunks(1400) {

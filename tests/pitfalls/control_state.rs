@@ -130,7 +130,7 @@ fn pitfall_16_every_way_to_log_in() {
 }
 
 #[test]
-fn pitfall_16_odd_passwords_are_told_as_they_are() {
+fn pitfall_16_unusual_passwords_are_reported_as_they_are() {
     for (user, password, shown, anonymous) in [
         (
             "anonymous",
@@ -163,7 +163,7 @@ fn pitfall_16_odd_passwords_are_told_as_they_are() {
 }
 
 #[test]
-fn pitfall_17_rein_and_a_second_user_start_over() {
+fn pitfall_17_rein_and_a_second_user_reset_the_session() {
     let setting = "> CWD /deep\n< 250 ok\n> TYPE I\n< 200 ok\n> STRU R\n< 200 ok\n> MODE B\n< 200 ok\n> REST 100\n< 350 ok\n> PASV\n< 227 ok (198,51,100,21,195,81)";
     for again in [
         "> REIN\n< 220 ready\n> USER nora\n< 331 p\n> PASS x\n< 230 in",
@@ -309,7 +309,7 @@ fn pitfall_20_the_path_of_a_257_is_in_the_first_quotes() {
 }
 
 #[test]
-fn pitfall_21_the_first_directory_is_unknown_until_the_server_tells() {
+fn pitfall_21_the_first_directory_is_unknown_until_the_server_states_it() {
     let mut scene = Scene::logged_in();
     scene.play("> CWD pub\n< 250 ok\n> PASV\n< 227 (198,51,100,21,195,81)\n> RETR f\n< 150 go\n= 50001 7\n< 226 ok");
     scene.play("> CWD link\n< 250 ok\n> PWD\n< 257 \"/real/place\"\n> CWD sub\n< 250 ok");
@@ -438,7 +438,7 @@ fn pitfall_26_a_rename_is_rnfr_and_the_rnto_right_after_it() {
 }
 
 #[test]
-fn pitfall_27_what_site_says_differs_and_is_told_as_it_is() {
+fn pitfall_27_replies_to_site_differ_and_are_reported_as_they_are() {
     let mut scene = Scene::logged_in();
     scene.play("> SITE CHMOD 644 f\n< 200 ok\n> SITE UTIME f 20260102030405\n< 213 done");
     scene.play(

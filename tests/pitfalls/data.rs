@@ -17,7 +17,7 @@ use crate::support::conversation::{Conversation, SEGMENT};
 use crate::support::folder::Folder;
 use crate::support::wire::Wire;
 
-/// What the program reports about a capture.
+/// Returns the report of the program on a capture.
 fn analyzed(name: &str, capture: &[u8]) -> Value {
     let folder = Folder::new(&format!("pitfall-{name}"));
     folder.write("capture.pcap", capture);
@@ -53,7 +53,7 @@ fn assert_whole(transfer: &Value, content: &[u8]) {
     assert_eq!(transfer["completeness"], "complete", "{transfer:#}");
 }
 
-/// How its data connection was found.
+/// Returns the link between a transfer and its data connection.
 fn assert_link(transfer: &Value, method: &str, confidence: f64) {
     assert_eq!(
         (&transfer["link"]["method"], &transfer["link"]["confidence"]),

@@ -36,7 +36,7 @@ fn pitfall_79_vms_wraps_long_names() {
         ])
     );
     assert_eq!(all(&entries, "kind"), json!(["file", "file", "directory"]));
-    // Blocks tell no size.
+    // Blocks are not bytes: no size.
     assert_eq!(all(&entries, "size"), json!([null, null, null]));
     assert_eq!(entries[0]["modified"], "1996-01-02T10:11:12");
     assert_eq!(entries[0]["owner"], "BOB");

@@ -1,4 +1,4 @@
-//! What lines that were not captured leave uncertain (19, 21, 65, 83), and what the lines around them tell all the same.
+//! Lines that were not captured (19, 21, 65, 83): what becomes uncertain, and what the lines around them still prove.
 
 use serde_json::{Value, json};
 
@@ -52,7 +52,7 @@ fn path(report: &Value) -> &Value {
 }
 
 #[test]
-fn pitfall_19_after_a_lost_cwd_no_path_is_told_that_may_be_wrong() {
+fn pitfall_19_after_a_lost_cwd_no_path_is_reported_that_may_be_wrong() {
     assert_eq!(path(&without(&[])), "/home/docs/f.txt");
     for lost in [
         &["> CWD"][..],
@@ -80,7 +80,7 @@ fn pitfall_19_a_lost_command_that_changes_no_directory_costs_no_path() {
 }
 
 #[test]
-fn pitfall_21_the_reply_to_a_lost_pwd_or_cwd_may_tell_the_directory() {
+fn pitfall_21_the_reply_to_a_lost_pwd_or_cwd_may_state_the_directory() {
     assert_eq!(path(&without(&["> PWD"])), "/home/docs/f.txt");
     let report = played(|line| match line {
         "> CWD docs" => ">! CWD docs".into(),
@@ -93,7 +93,7 @@ fn pitfall_21_the_reply_to_a_lost_pwd_or_cwd_may_tell_the_directory() {
 }
 
 #[test]
-fn pitfall_65_after_a_lost_type_no_size_mismatch_is_told() {
+fn pitfall_65_after_a_lost_type_no_size_mismatch_is_reported() {
     for lost in [&["> TYPE A"][..], &["< 200 Switching to ASCII"]] {
         let report = without(lost);
         assert_eq!(transfers(&report)[0]["data_type"], "ascii", "{lost:?}");
@@ -106,7 +106,7 @@ fn pitfall_65_after_a_lost_type_no_size_mismatch_is_told() {
 }
 
 #[test]
-fn pitfall_65_where_the_type_is_not_known_the_150_of_a_file_tells_it() {
+fn pitfall_65_an_unknown_type_is_learned_from_the_150_of_a_file() {
     let binary = played(|line| {
         let line = if line == "< 150 here it comes" {
             "< 150 Opening BINARY mode data connection for f.txt."

@@ -1,4 +1,4 @@
-//! What files are called: by the server (64), on disk (72), and in listings with patterns (73).
+//! Names of files: chosen by the server (64), on disk (72), and in listings with patterns (73).
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 
 #[test]
-fn pitfall_64_stou_has_the_name_that_the_server_tells_wherever_it_tells_it() {
+fn pitfall_64_stou_has_the_name_that_the_server_states_in_either_reply() {
     for (name, opening, done) in [
         ("64-150", "150 FILE: up.0017", DONE),
         ("64-125", "125 FILE: up.0017", DONE),

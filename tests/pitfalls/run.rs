@@ -9,11 +9,11 @@ use crate::support::connection::{Connection, Side};
 use crate::support::conversation::{Conversation, SEGMENT};
 use crate::support::folder::Folder;
 
-/// What the program made of a capture.
+/// Results of a run on one capture.
 pub(crate) struct Run {
     /// The JSON report.
     pub(crate) report: Value,
-    /// Where it ran; extracted files are below `out`.
+    /// Folder of the run; extracted files are below `out`.
     pub(crate) folder: Folder,
 }
 
@@ -70,7 +70,7 @@ impl Run {
         self.file(transfer["saved_as"].as_str().expect("it was saved"))
     }
 
-    /// What the manifest says.
+    /// Returns the manifest.
     pub(crate) fn manifest(&self) -> Value {
         serde_json::from_str(&self.folder.read("out/manifest.json")).expect("JSON")
     }
@@ -147,9 +147,9 @@ pub(crate) fn store(ftp: &mut Conversation, command: &str, port: u16, content: &
 pub(crate) const CLIENT: &str = "192.0.2.10:39021";
 /// The server of all these captures.
 pub(crate) const SERVER: &str = "192.0.2.20:21";
-/// A 150 that tells nothing.
+/// A 150 without a size.
 pub(crate) const OPENING: &str = "150 Opening data connection.";
-/// A 226 that tells nothing.
+/// A 226 without a size.
 pub(crate) const DONE: &str = "226 Transfer complete.";
-/// Where files of `/pub` are extracted to.
+/// Folder to which files of `/pub` are extracted.
 pub(crate) const PUB: &str = "192.0.2.20_21/1/pub";

@@ -123,7 +123,7 @@ impl Scene {
     }
 }
 
-/// What the program reports on a capture.
+/// Returns the report of the program on a capture.
 pub(crate) fn analyze(capture: &[u8], options: &[&str]) -> Value {
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
     let folder = Folder::new(&format!("scene-{number}"));

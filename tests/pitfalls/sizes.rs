@@ -1,4 +1,4 @@
-//! What servers say of the size of a file, and where it begins (60 to 63).
+//! Sizes that servers state, and offsets of parts (60 to 63).
 
 use serde_json::{Value, json};
 
@@ -41,7 +41,7 @@ fn resumed(set_up: &[(&str, &str)], opening: &str) -> Vec<u8> {
 fn pitfall_60_a_resumed_file_has_an_offset_and_its_size_is_the_whole_or_the_rest() {
     let size = ("SIZE a.bin", "213 20");
     for (name, set_up, opening) in [
-        // vsftpd tells the size of the file, ProFTPD what is left of it, pure-ftpd that in kilobytes.
+        // vsftpd states the size of the file, ProFTPD of the rest, pure-ftpd of the rest in kilobytes.
         (
             "60-vsftpd",
             vec![],
@@ -128,7 +128,7 @@ fn pitfall_61_the_size_in_the_150_is_read_in_every_form() {
 }
 
 #[test]
-fn pitfall_61_most_servers_tell_no_size() {
+fn pitfall_61_most_servers_state_no_size() {
     for (name, opening) in [
         (
             "61-iis-open",

@@ -223,5 +223,5 @@ fn is_there(program: &str) -> bool {
     found.is_ok_and(|status| status.success())
 }
 
-/// How long a page may take: machines that run tests are slow at times.
+/// Longest wait for a page: shared test machines are slow at times.
 const PATIENCE: Duration = Duration::from_mins(1);

@@ -43,13 +43,13 @@ pub(crate) fn readme() -> Vec<u8> {
     text
 }
 
-/// What `dir` shows.
+/// Listing that `dir` shows.
 pub(crate) const LISTING: &str = "total 6\r\n\
     drwxr-xr-x   2 ftp      ftp          4096 Feb 11 09:30 incoming\r\n\
     drwxr-xr-x   3 ftp      ftp          4096 Jan 17 16:02 pub\r\n\
     -rw-r--r--   1 ftp      ftp           212 Jan 17 15:58 welcome.msg\r\n";
 
-/// Where the client goes with `cd`.
+/// Directory that the client enters with `cd`.
 pub(crate) const DIRECTORY: &str = "pub";
 
 fn look_up_the_server(wire: &mut Wire) {

@@ -29,7 +29,7 @@ struct End {
     next: u32,
     /// The window it offers.
     window: u16,
-    /// What it sent last, for retransmission.
+    /// Last segment sent, for retransmission.
     last: Sent,
 }
 
@@ -146,7 +146,7 @@ impl Connection {
         self.end_mut(side).window = usual;
     }
 
-    /// A router tells the client by ICMP that what it sent last did not arrive.
+    /// Sends an ICMP error from a router to the client about its last segment.
     pub(crate) fn unreachable(&self, wire: &mut Wire, router: [u8; 4], code: u8) {
         let (from, to) = (self.client.address, self.server.address);
         wire.unreachable(router, code, from, to);

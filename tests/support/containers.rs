@@ -11,7 +11,7 @@ pub(crate) enum Order {
     Big,
 }
 
-/// How a packet stands in a pcapng section.
+/// Block type of a packet in a pcapng section.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Block {
     /// With its interface and time.
@@ -40,7 +40,7 @@ pub(crate) enum Container {
     },
 }
 
-/// How a capture file is compressed.
+/// Compression of a capture file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Squeezed {
     Not,

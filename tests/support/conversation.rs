@@ -9,7 +9,7 @@ use super::wire::Wire;
 /// A control connection on a wire. Its parts are open to the tests, which disturb them.
 #[derive(Clone, Debug)]
 pub(crate) struct Conversation {
-    /// Where all frames go.
+    /// Recorder of all frames.
     pub(crate) wire: Wire,
     /// The control connection.
     pub(crate) control: Connection,
@@ -159,7 +159,7 @@ fn with_port(address: SocketAddr, port: u16) -> SocketAddr {
     SocketAddr::new(address.ip(), port)
 }
 
-/// Who logs in.
+/// User that logs in.
 pub(crate) const USER: &str = "mira";
 /// With what.
 pub(crate) const PASSWORD: &str = "hazel-lantern";

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::Value;
 
-/// A folder of its own for a test, removed at the end.
+/// A temporary folder for one test, removed when dropped.
 pub(crate) struct Folder {
     path: PathBuf,
 }
@@ -37,22 +37,22 @@ impl Folder {
         folder
     }
 
-    /// Where it is.
+    /// Returns the path of the folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Puts a file into it.
+    /// Writes a file in the folder.
     pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         fs::write(self.path.join(name), bytes).expect("a file");
     }
 
-    /// A text file in it.
+    /// Reads a text file in the folder.
     pub(crate) fn read(&self, name: &str) -> String {
         fs::read_to_string(self.path.join(name)).expect("a text")
     }
 
-    /// The tool, in this folder and away from the environment of whoever runs the tests.
+    /// Builds a command that runs the program in the folder, isolated from the environment of the tests.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ftpscope"));
         command

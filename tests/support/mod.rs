@@ -1,4 +1,4 @@
-//! Traffic made by hand, for tests.
+//! Handmade traffic and other helpers of the tests.
 //!
 //! In: what a client and a server say. Out: the bytes of a classic pcap file, the same on every run.
 //!
@@ -6,7 +6,7 @@
 //! Conversation (FTP dialogue) -> Connection (TCP, both ends) -> Wire (frames with times) -> pcap bytes
 //! ```
 //!
-//! [`classic`] tells the textbook session, [`specimens`] one capture for each way in which other tools lose a file.
+//! [`classic`] has the textbook session, [`specimens`] one capture for each way in which other tools lose a file.
 
 #[cfg(unix)]
 pub(crate) mod browser;

@@ -276,7 +276,7 @@ pub(crate) fn split_lines() -> Vec<u8> {
     ftp.quit()
 }
 
-/// STOU: the server chooses the name and tells it in its 150 (RFC 1123 section 4.1.2.9).
+/// STOU: the server chooses the name and states it in its 150 (RFC 1123 section 4.1.2.9).
 pub(crate) fn store_unique() -> Vec<u8> {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
     ftp.exchange("CWD /incoming", "250 Directory successfully changed.");
@@ -439,9 +439,9 @@ fn noise(length: usize, seed: u32) -> Vec<u8> {
 pub(crate) const NAME: &str = "f.bin";
 /// Its size.
 pub(crate) const SIZE: usize = 20_000;
-/// Where [`resumed`] takes up again.
+/// Offset at which [`resumed`] continues.
 pub(crate) const RESUME_AT: usize = 8_000;
-/// What [`listing`] transfers.
+/// Content that [`listing`] transfers.
 pub(crate) const LISTING: &str = "drwxr-xr-x    2 0        0            4096 Feb 11 09:30 pub\r\n\
     -rw-r--r--    1 0        0           20000 Feb 12 10:31 f.bin\r\n";
 const CLIENT: &str = "192.0.2.10:39021";

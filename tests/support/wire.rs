@@ -1,4 +1,4 @@
-//! What a tap on the wire records: frames with times, written as a classic pcap file.
+//! A tap on the wire: frames with timestamps, written as a classic pcap file.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -38,7 +38,7 @@ impl Wire {
         self.now += u64::try_from(time.as_micros()).expect("test times fit 64 bits");
     }
 
-    /// What `pass` sends goes by without being recorded.
+    /// True while sent frames are not recorded.
     pub(crate) fn unseen(&mut self, pass: impl FnOnce(&mut Self)) {
         let before = std::mem::replace(&mut self.recording, false);
         pass(self);
@@ -92,7 +92,7 @@ impl Wire {
         self.frame(bytes);
     }
 
-    /// `router` tells `source` that its TCP segment to `destination` did not arrive (ICMP type 3).
+    /// Sends an ICMP destination unreachable (type 3) from `router` to `source` about a TCP segment to `destination`.
     pub(crate) fn unreachable(
         &mut self,
         router: [u8; 4],

@@ -112,7 +112,7 @@ fn links() -> Vec<Wrapping> {
     ]
 }
 
-/// What may stand between Ethernet and IP.
+/// Headers between Ethernet and IP.
 fn tagged() -> Vec<Wrapping> {
     let new = |name, link_type, layers, wrap| Wrapping {
         name,
@@ -294,5 +294,5 @@ fn over_udp(port: u16, header: &[u8], payload: &[u8]) -> Vec<u8> {
     over_ip(17, &put(&[&udp, header]), payload)
 }
 
-/// Where Ethernet frames come from and go to.
+/// Destination and source addresses of Ethernet frames.
 const MACS: [u8; 12] = [2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2];

@@ -1,4 +1,4 @@
-//! What several targets need: captures out of bytes, and a run over them.
+//! Shared parts of the targets: captures out of bytes, and a run over them.
 
 #![allow(dead_code, reason = "every target includes this module and uses its part of it")]
 

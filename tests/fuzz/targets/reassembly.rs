@@ -1,4 +1,4 @@
-//! Any segments of two connections: bytes leave in order, each once, and holes are told.
+//! Any segments of two connections: bytes leave in order, each once, and holes are reported.
 
 #![no_main]
 
@@ -8,7 +8,7 @@ use ftpscope::reassembly::{
     CaptureClock, Chunk, CloseReason, FlowId, FlowSummary, FlowTable, Gap, Interest, StreamHandler,
 };
 
-/// Where the next byte or hole of each direction of each flow must begin.
+/// Offset at which the next byte or hole of each direction must begin.
 struct InOrder {
     next: [[u64; 2]; 64],
 }

@@ -1,4 +1,4 @@
-//! What announces a data connection, in all its spellings: 34 to 40, 43, 51.
+//! Announcements of data connections in all their spellings (34 to 40, 43, 51).
 
 use serde_json::json;
 

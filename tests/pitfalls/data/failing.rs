@@ -137,7 +137,7 @@ fn pitfall_52_under_tls_only_a_proper_end_proves_anything() {
 }
 
 #[test]
-fn pitfall_52_without_commands_a_protected_connection_is_told_with_the_session() {
+fn pitfall_52_without_commands_a_protected_connection_is_reported_with_the_session() {
     let mut ftp = protected();
     hidden_exchange(&mut ftp);
     let mut data = ftp.passive_data(40_001, 50_001);

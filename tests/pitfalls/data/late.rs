@@ -216,7 +216,7 @@ fn pitfall_82_the_servers_packets_alone_leave_bytes_without_a_command() {
 }
 
 #[test]
-fn data_without_its_control_connection_is_told_from_port_20_only() {
+fn data_without_its_control_connection_is_recognized_on_port_20_only() {
     let mut wire = Wire::new();
     for (client, server, seed) in [
         ("10.0.0.1:20", "10.0.0.2:5001", 1),
@@ -237,7 +237,7 @@ fn data_without_its_control_connection_is_told_from_port_20_only() {
 }
 
 #[test]
-fn data_at_announced_end_points_that_no_command_used_is_told_with_its_session() {
+fn data_at_announced_end_points_without_a_command_is_reported_with_its_session() {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
     ftp.passive(None, 50_001);
     let mut unused = ftp.passive_data(40_001, 50_001);

@@ -1,4 +1,4 @@
-//! What comes before what: 41, 42, 44 to 46.
+//! Order of control and data connections (41, 42, 44 to 46).
 
 use std::time::Duration;
 
@@ -202,7 +202,7 @@ fn pitfall_46_one_four_tuple_within_seconds_is_several_connections() {
         ftp.reply(OPENING);
         data.stream(&mut ftp.wire, Side::Server, &content_of(seed, 3), 1400);
         if seed == 2 {
-            // The end of this one gets by without being captured: only the next SYN tells.
+            // The end of this one gets by without being captured: only the next SYN reveals it.
             ftp.wire.unseen(|wire| data.answer_fin(wire, Side::Client));
             data.fin(&mut ftp.wire, Side::Server);
         } else {

@@ -1,4 +1,4 @@
-//! Who is at the other end: 47, 48, 53.
+//! Hosts at the other end of a data connection (47, 48, 53).
 
 use serde_json::json;
 
@@ -9,7 +9,7 @@ use super::{
 use crate::support::connection::Side;
 use crate::support::conversation::{Conversation, comma_address};
 
-/// Two clients are told the same port; the second connects first.
+/// Two clients receive the same port; the second connects first.
 fn one_port_for_two(second_client: &str, second_data: &str) -> Vec<u8> {
     let mut one = Conversation::logged_in(CLIENT, SERVER);
     one.passive(None, 50_001);
@@ -54,7 +54,7 @@ fn pitfall_47_one_passive_port_serves_several_clients_at_once() {
 }
 
 #[test]
-fn pitfall_47_clients_behind_one_address_are_told_apart_by_order() {
+fn pitfall_47_clients_behind_one_address_are_distinguished_by_order() {
     let mut one = Conversation::logged_in(CLIENT, SERVER);
     one.passive(None, 50_001);
     let mut two = beside(&mut one, "10.0.0.2:41000", SERVER);
