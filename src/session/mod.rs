@@ -16,24 +16,22 @@
 //!   └─ trace              segment by segment, for diagrams, where they are asked for
 //! ```
 
+mod anomalies;
 mod by_number;
 mod data;
 mod dialogue;
 mod encrypted;
 mod ftp_session;
 mod negotiation;
-mod noted;
 mod options;
 mod record;
 mod secrets;
 mod server_state;
 mod sessions_by_hosts;
 mod shared;
-mod sightings;
 mod steps;
 mod tracker;
 mod transfers;
-mod trouble;
 mod unreachable;
 
 pub use options::Options;

@@ -1,4 +1,4 @@
-//! The one place where secrets are hidden: between what was read and what is told.
+//! The one place where secrets are hidden, between reading and the first record.
 //!
 //! Hidden are the arguments of PASS, ACCT, ADAT and SITE PSWD, an unknown command that gets a 331 or 332 (a mistyped PASS), the
 //! password in `user:pass@` texts, and each later occurrence of such a value of 4 bytes or more.
@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use crate::model::wire_text;
 
-/// What stands in place of a secret.
+/// Text in place of a secret.
 pub(crate) const HIDDEN: &str = "<hidden>";
 
-/// The secrets of one session that were seen so far.
+/// Secrets of one session, as far as they were sent.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     show: bool,
@@ -18,6 +18,7 @@ pub(crate) struct Secrets {
 }
 
 impl Secrets {
+    /// Creates an empty set; with `show` nothing is hidden.
     pub(crate) const fn new(show: bool) -> Self {
         Self {
             show,
@@ -25,12 +26,12 @@ impl Secrets {
         }
     }
 
-    /// Whether secrets are shown as they were sent.
+    /// Returns whether secrets are shown as they were sent.
     pub(crate) const fn shown(&self) -> bool {
         self.show
     }
 
-    /// Remembers a value, so that its later occurrences are hidden.
+    /// Records a secret, so that its later occurrences are hidden.
     pub(crate) fn add(&mut self, value: &[u8]) {
         let known = self.values.iter().any(|one| one == value);
         if value.len() >= SHORTEST && !known && self.values.len() < MOST {
@@ -41,7 +42,7 @@ impl Secrets {
         }
     }
 
-    /// Text for the report, and its exact bytes where it is not UTF-8 and nothing was hidden.
+    /// Returns the text of `bytes` for the report, and the exact bytes in base64 if they are not UTF-8 and hold no secret.
     pub(crate) fn text(&self, bytes: &[u8]) -> (String, Option<String>) {
         match self.clean(bytes) {
             Cow::Borrowed(bytes) => wire_text::decode(bytes),
@@ -49,7 +50,7 @@ impl Secrets {
         }
     }
 
-    /// A value that is a secret as a whole.
+    /// Returns the text of a value that is a secret as a whole.
     pub(crate) fn secret(&self, bytes: &[u8]) -> (String, Option<String>) {
         if self.show {
             wire_text::decode(bytes)
@@ -58,7 +59,7 @@ impl Secrets {
         }
     }
 
-    /// The bytes without secrets; borrowed where there are none.
+    /// Returns `bytes` without secrets; borrowed if there are none.
     pub(crate) fn clean<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
         if self.show {
             return Cow::Borrowed(bytes);
@@ -130,10 +131,10 @@ fn hide_in_addresses(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Shorter values are not looked for: they would hide half of every text.
+/// Shortest value that is looked for, in bytes: shorter ones would hide half of every text.
 const SHORTEST: usize = 4;
 
-/// Values remembered of one session.
+/// Values kept of one session.
 const MOST: usize = 64;
 
 #[cfg(test)]
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_is_shown_on_request() {
+    fn show_hides_nothing() {
         let mut secrets = Secrets::new(true);
         secrets.add(b"hunter2");
         assert_eq!(secrets.text(b"a:b@ hunter2").0, "a:b@ hunter2");

@@ -14,6 +14,7 @@ use crate::session::data::content::DigestChoice;
 use crate::session::data::content_sink::{ContentResources, ContentSink};
 use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::data::data_channels::DataChannels;
+use crate::session::dialogue::outcome::Outcome;
 use crate::session::negotiation::expectation::Expectations;
 use crate::session::options::Options;
 use crate::session::sessions_by_hosts::SessionsByHosts;
@@ -46,6 +47,8 @@ pub(crate) struct Shared<'s> {
     /// Bytes of control lines and records that open sessions keep.
     pub(crate) kept_bytes: usize,
     settle_timers: SettleTimers,
+    /// Empty list with its memory, for the outcomes of the next control line.
+    outcomes: Vec<Outcome>,
 }
 
 /// Request to search the early data connections for announced ones.
@@ -105,6 +108,7 @@ impl<'s> Shared<'s> {
             clock: Timestamp::default(),
             kept_bytes: 0,
             settle_timers: SettleTimers::default(),
+            outcomes: Vec::new(),
         }
     }
 
@@ -170,6 +174,16 @@ impl<'s> Shared<'s> {
         fits
     }
 
+    /// Takes the empty list for the outcomes of one line. One list serves all sessions, so that no line allocates.
+    pub(crate) fn take_outcomes(&mut self) -> Vec<Outcome> {
+        std::mem::take(&mut self.outcomes)
+    }
+
+    /// Returns the list, emptied.
+    pub(crate) fn return_outcomes(&mut self, outcomes: Vec<Outcome>) {
+        self.outcomes = outcomes;
+    }
+
     /// Starts the timer after which a transfer is settled even if its data connection has not ended.
     pub(crate) fn wait_for_data(&mut self, session: u64, transfer: u64) {
         let until = self.clock.plus(self.options.limits.settle);
@@ -189,7 +203,6 @@ impl<'s> Shared<'s> {
     }
 
     /// Requests a search of the early data connections: an endpoint was announced.
-    #[allow(dead_code, reason = "replaces direct access to the field")]
     pub(crate) const fn search_early_data(&mut self) {
         self.early.wanted = true;
     }

@@ -41,6 +41,17 @@ pub enum Mode {
     DefaultPort,
 }
 
+impl Mode {
+    /// Returns whether the FTP client listens for the data connection.
+    #[must_use]
+    pub const fn client_listens(self) -> bool {
+        matches!(
+            self,
+            Self::Active | Self::ExtendedActive | Self::LongActive | Self::DefaultPort
+        )
+    }
+}
+
 /// TYPE (RFC 959 section 3.1.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]

@@ -22,33 +22,33 @@ pub(crate) struct DataId(pub(crate) u64);
 
 /// A data connection, or the part of one that carries one file.
 pub(crate) struct DataChannel {
-    pub(crate) key: FlowKey,
+    key: FlowKey,
     /// Direction in which the FTP client sends.
-    pub(crate) client_way: Direction,
+    client_way: Direction,
     /// Negotiation that announced the connection; `None` for an unannounced one, and once no command used it.
-    pub(crate) negotiation: Option<NegotiationId>,
+    negotiation: Option<NegotiationId>,
     /// Method and confidence of the binding to `negotiation`.
-    pub(crate) link: Link,
+    link: Link,
     /// Session that announced the connection; `None` unless no command of that session used it.
-    pub(crate) announcer: Option<u64>,
+    announcer: Option<u64>,
     /// Session with unreadable commands that the connection may belong to; `None` for any other connection.
     encrypted_session: Option<u64>,
     /// Same connection as bound to another session; `None` unless two servers exchange a file (RFC 959 section 5.2).
     twin: Option<DataId>,
     /// Summary of the flow as of its last event other than bytes.
-    pub(crate) summary: FlowSummary,
+    summary: FlowSummary,
     /// `None` while the connection is open.
-    pub(crate) closed: Option<CloseReason>,
+    closed: Option<CloseReason>,
     /// TLS records seen on the connection; `None` unless it has an `encrypted_session`.
-    pub(crate) encrypted: Option<Box<EncryptedStream>>,
+    encrypted: Option<Box<EncryptedStream>>,
     /// Cleartext is kept, because the port alone shows that the connection carries data.
     keeps_cleartext: bool,
     payload: Payload,
     part: FilePart,
     /// Frame with the end-of-file mark of MODE B or C; `None` before it.
-    pub(crate) ended: Option<FrameRef>,
+    ended: Option<FrameRef>,
     /// State of the connection where this file begins; `None` for the first file of a connection.
-    pub(crate) before: Option<Box<Before>>,
+    before: Option<Box<Before>>,
 }
 
 impl DataChannel {
@@ -479,10 +479,6 @@ impl DataChannel {
     }
 }
 
-#[allow(
-    dead_code,
-    reason = "the fields of these names become private once nothing else reads them"
-)]
 impl DataChannel {
     /// Corrects the direction in which the FTP client sends.
     pub(crate) const fn set_client_way(&mut self, direction: Direction) {

@@ -3,25 +3,8 @@
 use crate::model::record::{Completeness, UnmatchedData};
 use crate::model::{EventKind, Settled, WarningCode};
 use crate::session::data::content::Content;
-use crate::session::data::data_channel::{DataChannel, DataId};
-use crate::session::ftp_session::Session;
+use crate::session::data::data_channel::DataChannel;
 use crate::session::shared::Shared;
-
-impl Session {
-    /// A connection that was announced and that no command uses.
-    pub(crate) fn leave_unmatched(&self, shared: &mut Shared<'_>, data: DataId) {
-        let Some(channel) = shared.data.get_mut(&data) else {
-            return;
-        };
-        channel.negotiation = None;
-        channel.announcer = Some(self.id);
-        if channel.is_over()
-            && let Some(channel) = shared.data.remove(&data)
-        {
-            tell_unmatched(shared, &channel);
-        }
-    }
-}
 
 /// Reports a data connection that no command used, unless it carried nothing.
 pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {

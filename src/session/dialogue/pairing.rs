@@ -1,35 +1,71 @@
-//! Which command a reply answers.
+//! The commands that await a reply, and which of them a reply answers.
 //!
-//! First in, first out (RFC 959 section 4.2), with two exceptions: a reply that can only answer a later command goes there,
-//! and while a transfer runs, the answers to STAT, ABOR, NOOP or QUIT may overtake its completion (RFC 959 section 4.1.3).
+//! First in, first out (RFC 959 section 4.2), with two exceptions: a reply that can only answer a later command goes to that
+//! command, and while a transfer runs, replies to STAT, ABOR, NOOP and QUIT may overtake its completion (RFC 959 section
+//! 4.1.3).
 
 use std::collections::VecDeque;
 
-use crate::protocol::ftp::Verb;
+use crate::model::FrameRef;
+use crate::protocol::ftp::{Verb, completes_transfer};
 
 /// A command without its final reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pending {
     pub(crate) sequence: u64,
     pub(crate) verb: Verb,
+    /// Number of the frame in which the command was captured.
+    pub(crate) frame: u64,
     /// A 1yz was received.
     pub(crate) preliminary: bool,
-    /// All earlier commands were answered, so that it is this one's turn.
+    /// All earlier commands were answered.
     pub(crate) activated: bool,
-    /// It was not answered, but what came after it shows that it was accepted.
+    /// Not answered, but accepted: later commands or replies show it.
     pub(crate) presumed: bool,
 }
 
-/// What a reply means for the queue.
+impl Pending {
+    /// Returns whether it is a transfer that began and did not end.
+    pub(crate) fn runs(&self) -> bool {
+        self.verb.is_transfer() && self.preliminary
+    }
+
+    /// Returns whether it is a transfer that did not begin.
+    pub(crate) fn is_to_begin(&self) -> bool {
+        self.verb.is_transfer() && !self.preliminary
+    }
+
+    /// Returns whether `code` is a possible final reply.
+    pub(crate) fn fits(&self, code: u16) -> bool {
+        if self.runs() {
+            completes_transfer(code)
+        } else {
+            self.verb.may_get(code)
+        }
+    }
+
+    /// Returns whether `code` is a usual final reply. A transfer begins before it ends well.
+    pub(crate) fn is_usual(&self, code: u16) -> bool {
+        self.verb.usually_gets(code)
+            && (code >= 400 || !self.verb.is_transfer() || self.preliminary)
+    }
+
+    /// Returns whether the command was captured before a reply.
+    pub(crate) fn was_sent_before(&self, reply: FrameRef) -> bool {
+        self.frame <= reply.number
+    }
+}
+
+/// The place of a reply in the queue of pending commands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Pairing {
-    /// Place in the queue of the command that is answered.
+    /// Index of the command that is answered.
     pub(crate) index: usize,
-    /// The commands before it will not be answered any more: their replies were lost.
+    /// The commands before it will not be answered: their replies were lost.
     pub(crate) skips: bool,
 }
 
-/// The command that a reply with `code` answers; `None` where none waits.
+/// Returns the command that a reply with `code` answers; `None` if no pending command can be answered by it.
 pub(crate) fn pair(queue: &VecDeque<Pending>, code: u16) -> Option<Pairing> {
     let front = queue.front()?;
     if code < 200 {
@@ -37,23 +73,14 @@ pub(crate) fn pair(queue: &VecDeque<Pending>, code: u16) -> Option<Pairing> {
         let index = if front.verb.is_transfer() {
             0
         } else {
-            queue
-                .iter()
-                .position(|one| one.verb.is_transfer() && !one.preliminary)
-                .unwrap_or(0)
+            queue.iter().position(Pending::is_to_begin).unwrap_or(0)
         };
         return Some(Pairing {
             index,
             skips: false,
         });
     }
-    let running = front.verb.is_transfer() && front.preliminary;
-    let fits = if running {
-        completes_transfer(code)
-    } else {
-        front.verb.may_get(code)
-    };
-    if fits {
+    if front.fits(code) {
         return Some(Pairing {
             index: 0,
             skips: false,
@@ -63,20 +90,15 @@ pub(crate) fn pair(queue: &VecDeque<Pending>, code: u16) -> Option<Pairing> {
     match later {
         Some(at) => Some(Pairing {
             index: at + 1,
-            skips: !running,
+            skips: !front.runs(),
         }),
-        // What comes in place of an end point is a late reply to something else.
+        // What comes in place of an end point is a late reply to an earlier command.
         None if matches!(front.verb, Verb::Pasv | Verb::Epsv | Verb::Lpsv) => None,
         None => Some(Pairing {
             index: 0,
             skips: false,
         }),
     }
-}
-
-/// Codes that end a transfer that was begun.
-const fn completes_transfer(code: u16) -> bool {
-    matches!(code, 225 | 226 | 250 | 400..)
 }
 
 #[cfg(test)]
@@ -89,6 +111,7 @@ mod tests {
             .map(|(sequence, &(verb, preliminary))| Pending {
                 sequence,
                 verb,
+                frame: sequence,
                 preliminary,
                 activated: true,
                 presumed: false,
@@ -101,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn replies_go_to_the_oldest_command() {
+    fn reply_goes_to_the_oldest_command() {
         assert_eq!(
             index(&[(Verb::User, false), (Verb::Pass, false)], 331),
             Some(0)
@@ -114,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn what_overtakes_a_running_transfer_goes_to_its_own_command() {
+    fn reply_that_overtakes_a_running_transfer_goes_to_its_own_command() {
         let running = [(Verb::Retr, true), (Verb::Stat, false), (Verb::Quit, false)];
         assert_eq!(index(&running, 211), Some(1));
         assert_eq!(index(&running, 221), Some(2));
@@ -127,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_that_can_only_answer_a_later_command_skips_the_lost_ones() {
+    fn reply_that_only_fits_a_later_command_skips_those_before() {
         let lost = [(Verb::Type, false), (Verb::Pasv, false)];
         assert_eq!(
             pair(&queue(&lost), 227),
@@ -146,14 +169,14 @@ mod tests {
     }
 
     #[test]
-    fn a_late_reply_does_not_take_the_place_of_an_end_point() {
+    fn late_reply_does_not_take_the_place_of_an_end_point() {
         assert_eq!(index(&[(Verb::Pasv, false)], 250), None);
         assert_eq!(index(&[(Verb::Pasv, false)], 227), Some(0));
         assert_eq!(index(&[(Verb::Epsv, false)], 500), Some(0));
     }
 
     #[test]
-    fn a_preliminary_reply_goes_to_the_transfer() {
+    fn preliminary_reply_goes_to_the_transfer() {
         assert_eq!(
             index(&[(Verb::Type, false), (Verb::List, false)], 150),
             Some(1)

@@ -1,86 +1,139 @@
-//! Keeps one lost, late, doubled or missing reply from shifting all that follow. The rules stand in [`crate::session::dialogue::replies`].
+//! Rules 2 to 5 of the [dialogue](super): one lost, late, doubled or missing reply must not shift all that follow.
 
+use super::Dialogue;
+use super::Moment;
+use super::outcome::{Outcome, ServerReply};
+use super::pairing::Pending;
 use crate::model::{FrameRef, Span, Timestamp};
 use crate::protocol::ftp::{ParsedReply, Verb};
-use crate::session::dialogue::course::{Held, first_line};
-use crate::session::dialogue::pairing::Pending;
-use crate::session::ftp_session::Session;
-use crate::session::shared::Shared;
 
-impl Session {
-    /// A reply came while another is held: either it takes the held one's place, which then answers nothing, or the held one
-    /// was the answer (rule 3).
-    pub(crate) fn judge_held(&mut self, shared: &mut Shared<'_>, next: &ParsedReply) {
-        let Some(held) = self.dialogue.held.take() else {
-            return;
-        };
-        let replaced = self.pending.front().is_some_and(|front| match next.code {
-            // It may come unasked.
-            421 => false,
-            ..200 => front.verb.is_transfer() && !front.preliminary,
-            code => fits(front, code) && (usual(front, code) || !usual(front, held.reply.code)),
-        });
-        if replaced {
-            self.leave_over(shared, &held);
-        } else {
-            self.give_held(shared, &held);
+/// Facts about the course of a dialogue so far.
+#[derive(Debug, Default)]
+pub(super) struct Course {
+    /// Code and first line of the final reply before; `None` before the first.
+    last: Option<(u16, Vec<u8>)>,
+    /// Commands up to this number are answered only by replies that fit no later one: the client has gone on.
+    passed: u64,
+    /// Sequence number of the transfer that got a second 1yz; `None` without one.
+    pub(super) begun_twice: Option<u64>,
+    /// Either stream had a gap since all commands were last answered.
+    pub(super) gap: bool,
+    /// A command was seen to be sent before the reply to the one before.
+    pipelines: bool,
+    /// Time of the last command or final reply.
+    heard: Timestamp,
+    /// Number of the frame of the last command.
+    last_command: u64,
+    /// An ABOR is pending, and the transfer it stopped has had its final reply since.
+    aborted: bool,
+    /// The bytes being read were captured before those they answer: they were held behind a hole.
+    pub(super) out_of_step: bool,
+}
+
+/// A doubtful reply (rule 3).
+#[derive(Debug)]
+pub(super) struct Deferred {
+    pub(super) reply: ServerReply,
+    /// Capture time from which it counts as the answer.
+    pub(super) until: Timestamp,
+}
+
+impl Course {
+    /// Records a final reply, paired or unsolicited.
+    pub(super) fn note_reply(&mut self, reply: &ParsedReply) {
+        if reply.code >= 200 {
+            self.last = Some((reply.code, reply.first_line().to_vec()));
+        }
+    }
+}
+
+impl Dialogue {
+    /// Assigns a deferred reply whose time is over: no other reply has come that would fit better.
+    pub(crate) fn expire(&mut self, now: Timestamp, out: &mut Vec<Outcome>) {
+        if let Some(deferred) = self.deferred.take_if(|deferred| deferred.until <= now) {
+            self.assign(deferred.reply, out);
         }
     }
 
-    /// The oldest commands make way for a reply that is not theirs any more (rules 2, 4 and 5).
-    pub(crate) fn make_way(&mut self, code: u16, arrived: FrameRef) {
+    /// Assigns a deferred reply: no line will follow that could decide.
+    pub(super) fn release_deferred(&mut self, out: &mut Vec<Outcome>) {
+        if let Some(deferred) = self.deferred.take() {
+            self.assign(deferred.reply, out);
+        }
+    }
+
+    /// Decides about a deferred reply when another one comes: either that takes its place, and the deferred one answers
+    /// nothing, or the deferred one was the answer (rule 3).
+    pub(super) fn judge_deferred(&mut self, next: u16, out: &mut Vec<Outcome>) {
+        let Some(deferred) = self.deferred.take() else {
+            return;
+        };
+        let before = deferred.reply.reply.code;
+        let replaced = self.pending.front().is_some_and(|front| match next {
+            // A 421 may come unasked.
+            421 => false,
+            ..200 => front.is_to_begin(),
+            code => front.fits(code) && (front.is_usual(code) || !front.is_usual(before)),
+        });
+        if replaced {
+            self.disown(deferred.reply, out);
+        } else {
+            self.assign(deferred.reply, out);
+        }
+    }
+
+    /// Gives up the oldest commands before a reply that cannot be theirs any more (rules 2, 4 and 5).
+    pub(super) fn give_up_before(&mut self, code: u16, arrived: FrameRef, out: &mut Vec<Outcome>) {
         if matches!(code, 125 | 150) {
-            let next_waits = self.pending.front().is_some_and(runs)
-                && (1..self.pending.len()).any(|at| {
-                    self.pending
-                        .get(at)
-                        .is_some_and(|one| one.verb.is_transfer() && !one.preliminary)
-                        && self.was_sent(at, arrived)
-                });
-            if next_waits {
-                self.drop_front();
+            let next_is_due = self.pending.front().is_some_and(Pending::runs)
+                && (1..self.pending.len())
+                    .any(|at| self.pending[at].is_to_begin() && self.was_sent(at, arrived));
+            if next_is_due {
+                self.drop_front(out);
             }
             return;
         }
-        if self.dialogue.hole && !self.dialogue.pipelines {
+        if self.course.gap && !self.course.pipelines {
             let newest = (0..self.pending.len())
                 .rev()
                 .find(|&at| self.is_in_turn(at) && self.was_sent(at, arrived));
             if let Some(newest) = newest
-                && self.pending.get(newest).is_some_and(|one| fits(one, code))
+                && self.pending[newest].fits(code)
             {
                 for _ in 0..newest {
-                    self.drop_front();
+                    self.drop_front(out);
                 }
             }
         }
-        if self.dialogue.hole && self.pending.front().is_some_and(|one| !usual(one, code)) {
+        if self.course.gap && self.pending.front().is_some_and(|one| !one.is_usual(code)) {
             let first = (1..self.pending.len()).find(|&at| {
-                self.pending
-                    .get(at)
-                    .is_some_and(|one| fits(one, code) && usual(one, code))
+                let one = &self.pending[at];
+                one.fits(code)
+                    && one.is_usual(code)
                     && self.is_in_turn(at)
                     && self.was_sent(at, arrived)
             });
             for _ in 0..first.unwrap_or(0) {
-                self.drop_front();
+                self.drop_front(out);
             }
         }
         while let Some(front) = self.pending.front()
-            && front.sequence <= self.dialogue.passed
+            && front.sequence <= self.course.passed
             && (1..self.pending.len()).any(|at| {
-                self.pending.get(at).is_some_and(|one| {
-                    one.sequence > self.dialogue.passed && fits(one, code) && usual(one, code)
-                }) && self.was_sent(at, arrived)
+                let one = &self.pending[at];
+                one.sequence > self.course.passed
+                    && one.fits(code)
+                    && one.is_usual(code)
+                    && self.was_sent(at, arrived)
             })
         {
-            self.drop_front();
+            self.drop_front(out);
         }
     }
 
-    /// Whether the reply may be late or doubled, so that the next line has to tell (rule 3). Where several commands wait, the
-    /// order tells.
-    pub(crate) fn is_doubtful(&self, reply: &ParsedReply) -> bool {
+    /// Returns whether a reply may be late or doubled, so that the next line has to decide (rule 3). With several pending
+    /// commands their order decides.
+    pub(super) fn is_doubtful(&self, reply: &ParsedReply) -> bool {
         if reply.code < 200 || reply.code == 421 || self.pending.len() != 1 {
             return false;
         }
@@ -88,120 +141,82 @@ impl Session {
             return false;
         };
         let repeats = || {
-            let last = self.dialogue.last.as_ref();
-            last.is_some_and(|(code, line)| *code == reply.code && line == first_line(reply))
+            let last = self.course.last.as_ref();
+            last.is_some_and(|(code, line)| *code == reply.code && line == reply.first_line())
         };
-        // What follows an answer to AUTH may be no line.
-        front.verb != Verb::Auth && (!usual(front, reply.code) || repeats())
+        // What follows the answer to AUTH may be TLS, and no line would ever decide.
+        front.verb != Verb::Auth && (!front.is_usual(reply.code) || repeats())
     }
 
-    /// Keeps a doubtful reply until the next line, or for a while.
-    pub(crate) fn hold(&mut self, shared: &mut Shared<'_>, reply: &ParsedReply, arrived: FrameRef) {
-        self.dialogue.held = Some(Box::new(Held {
-            reply: reply.clone(),
-            arrived,
-            until: shared.clock.plus(shared.options.limits.settle),
-        }));
-        shared.wait_for_data(self.id, NO_TRANSFER);
-    }
-
-    /// Time went by: what was held long enough is the answer.
-    pub(crate) fn let_go(&mut self, shared: &mut Shared<'_>, now: Timestamp) {
-        if let Some(held) = self.dialogue.held.take_if(|held| held.until <= now) {
-            self.give_held(shared, &held);
-        }
-    }
-
-    /// No line will follow that could tell: what is held is the answer.
-    pub(crate) fn release_held(&mut self, shared: &mut Shared<'_>) {
-        if let Some(held) = self.dialogue.held.take() {
-            self.give_held(shared, &held);
-        }
-    }
-
-    /// The client is about to send this command: it took what it got for the answer, or waits no more (rules 3 and 4).
-    pub(crate) fn client_goes_on(
-        &mut self,
-        shared: &mut Shared<'_>,
-        verb: Verb,
-        arrived: FrameRef,
-    ) {
-        if let Some(held) = self.dialogue.held.take() {
+    /// Learns from the client's next command which reply it took for the answer to the one before (rules 3 and 4).
+    pub(super) fn client_goes_on(&mut self, verb: Verb, arrived: FrameRef, out: &mut Vec<Outcome>) {
+        if let Some(deferred) = self.deferred.take() {
+            let code = deferred.reply.reply.code;
             let refused = self.pending.front().is_some_and(|front| {
-                !fits(front, held.reply.code) && (runs(front) || front.verb.sets_up_data())
+                !front.fits(code) && (front.runs() || front.verb.sets_up_data())
             });
             if refused {
-                self.leave_over(shared, &held);
-                self.pass(self.comes_in_turn(verb));
+                self.disown(deferred.reply, out);
+                self.pass(verb);
             } else {
-                self.give_held(shared, &held);
+                self.assign(deferred.reply, out);
             }
         }
         let Some(front) = self.pending.front() else {
             return;
         };
-        if arrived.number == self.dialogue.last_command {
-            self.dialogue.pipelines = true;
-        } else if self.dialogue.begun_twice == Some(front.sequence)
-            || (front.verb == Verb::Abor && self.dialogue.aborted)
-            || (!runs(front) && arrived.time.since(self.dialogue.heard) >= GIVES_UP)
+        if arrived.number == self.course.last_command {
+            self.course.pipelines = true;
+        } else if self.course.begun_twice == Some(front.sequence)
+            || (front.verb == Verb::Abor && self.course.aborted)
+            || (!front.runs() && arrived.time.since(self.course.heard) >= PATIENCE)
         {
-            self.pass(self.comes_in_turn(verb));
+            self.pass(verb);
         }
     }
 
-    /// Whether a command waits for what was sent before it. Thousands may wait: asked only where something hangs on it.
-    fn comes_in_turn(&self, verb: Verb) -> bool {
-        !(verb.comes_out_of_turn() && self.pending.iter().any(|one| one.verb.is_transfer()))
-    }
-
-    /// The command was taken in: it has the replies that came to light before it (rule 5).
-    pub(crate) fn command_sent(&mut self, shared: &mut Shared<'_>, verb: Verb, arrived: FrameRef) {
-        self.dialogue.heard = arrived.time;
-        self.dialogue.last_command = arrived.number;
+    /// Lets a command that was just read reclaim the replies that arrived before it came to light (rule 5).
+    pub(super) fn reclaim(&mut self, verb: Verb, moment: Moment, out: &mut Vec<Outcome>) {
+        let arrived = moment.arrived;
+        self.course.heard = arrived.time;
+        self.course.last_command = arrived.number;
         if verb == Verb::Abor {
-            self.dialogue.aborted = false;
+            self.course.aborted = false;
         }
-        if arrived.number >= shared.now.number {
+        if arrived.number >= moment.now {
             return;
         }
         while let Some(front) = self.pending.front()
-            && let Some(at) = self.dialogue.unclaimed.iter().position(|one| {
+            && let Some(at) = self.unsolicited.iter().position(|one| {
                 one.arrived.number > arrived.number
                     && match one.reply.code {
-                        ..200 => front.verb.is_transfer() && !front.preliminary,
-                        code => fits(front, code) && usual(front, code),
+                        ..200 => front.is_to_begin(),
+                        code => front.fits(code) && front.is_usual(code),
                     }
             })
-            && let Some(one) = self.dialogue.unclaimed.remove(at)
+            && let Some(reply) = self.unsolicited.remove(at)
         {
-            let told = |reply: &crate::model::record::Reply| {
-                reply.frame == one.arrived.number && reply.code == one.reply.code
-            };
-            if let Some(stray) = &mut self.stray
-                && let Some(place) = stray.unsolicited.iter().rposition(told)
-            {
-                stray.unsolicited.remove(place);
-            }
-            let left = self.dialogue.unclaimed.len();
-            self.dialogue.announced = one.negotiation;
-            self.give(shared, &one.reply, one.arrived);
-            self.dialogue.announced = None;
-            if self.dialogue.unclaimed.len() > left {
-                // It answers none of them after all, and would come up again for ever.
+            out.push(Outcome::Reclaimed {
+                frame: reply.arrived.number,
+                code: reply.reply.code,
+            });
+            let left = self.unsolicited.len();
+            self.assign(reply, out);
+            if self.unsolicited.len() > left {
+                // It answers none of the pending commands, and would come up again forever.
                 return;
             }
         }
     }
 
-    /// A final reply is given to the command at `index`: what it tells of how the client waits.
-    pub(crate) fn note_waiting(&mut self, index: usize, arrived: FrameRef) {
-        self.dialogue.heard = arrived.time;
+    /// Learns how the client waits from a final reply to the command at `index`.
+    pub(super) fn note_waiting(&mut self, index: usize, arrived: FrameRef) {
+        self.course.heard = arrived.time;
         let next = index + 1;
         let early =
             next < self.pending.len() && self.is_in_turn(next) && self.was_sent(next, arrived);
-        self.dialogue.pipelines |= early && !self.dialogue.hole;
-        self.dialogue.aborted |= self
+        self.course.pipelines |= early && !self.course.gap;
+        self.course.aborted |= self
             .pending
             .get(index)
             .is_some_and(|one| one.verb.is_transfer())
@@ -209,32 +224,22 @@ impl Session {
                 .pending
                 .get(next)
                 .is_some_and(|one| one.verb == Verb::Abor);
-        self.dialogue.hole &= self.pending.len() > 1;
+        self.course.gap &= self.pending.len() > 1;
     }
 
-    /// Whether the command at `index` was captured before a reply.
-    pub(crate) fn was_sent(&self, index: usize, arrived: FrameRef) -> bool {
-        self.dialogue.out_of_step
-            || self
-                .pending
-                .get(index)
-                .and_then(|one| self.steps.get(one.sequence))
-                .is_none_or(|command| command.record.frame <= arrived.number)
-    }
-
-    /// Whether a reply to the command at `index` shows that the transfer in front is over: no server arranges the next data
-    /// connection before that (rule 2).
-    pub(crate) fn ends_the_transfer_before(&self, index: usize) -> bool {
+    /// Returns whether a reply to the command at `index` shows that the transfer in front is over: no server arranges the next
+    /// data connection before that (rule 2).
+    pub(super) fn ends_the_transfer_before(&self, index: usize) -> bool {
         index > 0
-            && self.pending.front().is_some_and(runs)
+            && self.pending.front().is_some_and(Pending::runs)
             && self
                 .pending
                 .get(index)
                 .is_some_and(|one| one.verb.sets_up_data())
     }
 
-    /// Whether a client that waits sends the command at `index` only after all replies to those before: not what may be sent
-    /// while a transfer runs.
+    /// Returns whether a client that waits sends the command at `index` only after all replies to those before: not so for
+    /// commands that may be sent while a transfer runs.
     fn is_in_turn(&self, index: usize) -> bool {
         let mut before = self.pending.iter().take(index);
         let out_of_turn = self
@@ -244,45 +249,23 @@ impl Session {
         !(out_of_turn && before.any(|one| one.verb.is_transfer()))
     }
 
-    /// The client waits for nothing it has sent so far.
-    fn pass(&mut self, in_turn: bool) {
-        if in_turn {
-            self.dialogue.passed = self.next_sequence;
+    /// Marks all commands so far as passed: the client does not wait for their replies. A command that may be sent while a
+    /// transfer runs shows nothing of the kind.
+    fn pass(&mut self, verb: Verb) {
+        // Thousands may be pending, so they are looked through only where the answer matters.
+        let out_of_turn =
+            verb.comes_out_of_turn() && self.pending.iter().any(|one| one.verb.is_transfer());
+        if !out_of_turn {
+            self.course.passed = self.commands;
         }
     }
 
-    fn give_held(&mut self, shared: &mut Shared<'_>, held: &Held) {
-        self.give(shared, &held.reply, held.arrived);
-    }
-
-    fn leave_over(&mut self, shared: &mut Shared<'_>, held: &Held) {
-        self.dialogue.note_reply(&held.reply);
-        self.unsolicited_reply(shared, &held.reply, held.arrived);
+    /// Leaves a deferred reply without a command.
+    fn disown(&mut self, reply: ServerReply, out: &mut Vec<Outcome>) {
+        self.course.note_reply(&reply.reply);
+        self.leave_unsolicited(reply, out);
     }
 }
 
-/// A transfer that began and did not end.
-fn runs(pending: &Pending) -> bool {
-    pending.verb.is_transfer() && pending.preliminary
-}
-
-/// Whether the code is one that the command can end with.
-fn fits(pending: &Pending, code: u16) -> bool {
-    if runs(pending) {
-        matches!(code, 225 | 226 | 250 | 400..)
-    } else {
-        pending.verb.may_get(code)
-    }
-}
-
-/// Whether the code is one that the command usually ends with. A transfer begins before it ends well.
-fn usual(pending: &Pending, code: u16) -> bool {
-    pending.verb.usually_gets(code)
-        && (code >= 400 || !pending.verb.is_transfer() || pending.preliminary)
-}
-
-/// Stands for no transfer where a session asks to be looked at again.
-const NO_TRANSFER: u64 = 0;
-
-/// A client that sends its next command after so long a silence does not wait for the reply any more.
-const GIVES_UP: Span = Span::from_secs(3);
+/// Silence after which a client that sends its next command no longer awaits the reply to the last one.
+const PATIENCE: Span = Span::from_secs(3);

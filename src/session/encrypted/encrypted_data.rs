@@ -1,90 +1,69 @@
 //! Data connections of sessions whose commands cannot be read (RFC 4217 section 7): found by hosts and time.
 //!
-//! Nobody announces them in words. A data connection is opened right after something was said on its control connection, and
-//! the FTP client is the client of TLS, whoever opened it. An active one that does not come from port 20 or 989 is therefore
-//! told by a TLS hello from the end that was called; a passive one looks like any other TLS connection, so ports that mean
-//! something else are left out, and the confidence says what it is worth.
+//! No line announces them. A data connection is opened right after something was sent on its control connection, and the FTP
+//! client is the client of TLS, whoever opened it. An active one that does not come from port 20 or 989 is therefore recognized
+//! by a TLS hello from the end that was called; a passive one looks like any other TLS connection, so ports of other services
+//! are left out, and the confidence says what it is worth.
 
+use super::encryption::Encryption;
 use crate::model::record::{EncryptedConnection, Link, LinkMethod, TransferDirection};
 use crate::model::{Endpoint, Span, Timestamp, WarningCode};
+use crate::protocol::ftp::{is_data_port, is_ephemeral, is_known_service};
 use crate::protocol::tls::hello::ClientHello;
 use crate::session::data::data_channel::DataChannel;
-use crate::session::data::encrypted_stream::Nature;
-use crate::session::ftp_session::Session;
+use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
+use crate::session::negotiation::Parties;
 use crate::session::shared::Shared;
 
-impl Session {
-    /// How long before `time` something was said that cannot be read, if a data connection between `opener` and `listener` may
-    /// be what it was about.
-    pub(crate) fn may_open(
-        &self,
-        opener: Endpoint,
-        listener: Endpoint,
-        time: Timestamp,
-    ) -> Option<Span> {
-        let heard = self.encryption.heard?;
-        if listener == self.server || listener == self.client {
-            return None;
-        }
-        let active = opener.address == self.server.address
-            && listener.address == self.client.address
-            && is_ephemeral(listener.port);
-        let passive = opener.address == self.client.address
-            && listener.address == self.server.address
-            && is_ephemeral(listener.port)
-            && !is_known_service(listener.port);
-        let from_data_port = active && is_data_port(opener.port);
-        let ago = time.since(heard);
-        let fits = from_data_port || ((active || passive) && ago <= RECENT);
-        fits.then_some(ago)
+/// Encrypted data connections of one session.
+#[derive(Debug, Default)]
+pub(crate) struct EncryptedData {
+    /// Connections that are open.
+    open: u64,
+    records: Vec<EncryptedConnection>,
+    /// Connections without a record, to respect the limit.
+    omitted: u64,
+}
+
+impl EncryptedData {
+    /// Records that a connection which may belong here was opened.
+    pub(crate) const fn on_opened(&mut self) {
+        self.open += 1;
     }
 
-    /// One that may be of this session is over: tells it, and says so, if it looks like one and its bytes cannot be read.
-    pub(crate) fn encrypted_data_closed(
+    /// Records that such a connection is closed, or turned out to be unrelated.
+    pub(crate) const fn on_gone(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Returns whether any is open.
+    pub(crate) const fn any_open(&self) -> bool {
+        self.open > 0
+    }
+
+    /// Keeps the record of a connection that is closed, if it looks like one of this session and cannot be read. `sole` says
+    /// that no other session between these hosts has hidden commands. Returns whether it does.
+    pub(crate) fn on_closed(
         &mut self,
         shared: &mut Shared<'_>,
+        parties: Parties,
+        encryption: &Encryption,
         channel: &mut DataChannel,
         sole: bool,
     ) -> bool {
-        let Some(stream) = channel.encrypted.take() else {
+        let Some(stream) = channel.take_encrypted() else {
             return false;
         };
-        if !channel.was_open() && stream.nature() == Nature::Unknown {
+        let Some(confidence) = confidence(parties, encryption, channel, &stream, sole) else {
             return false;
-        }
-        let data_port = channel
-            .summary
-            .initiator
-            .is_some_and(|initiator| is_data_port(channel.key.source(initiator).port));
-        let hello = stream.client_hello();
-        if let Some((direction, _)) = hello
-            && !data_port
-        {
-            if channel.key.source(direction).address != self.client.address {
-                return false;
-            }
-            channel.client_way = direction;
-        }
-        let confidence = match stream.nature() {
-            Nature::Tls if hello.is_some_and(|(_, hello)| self.is_proven_by(hello)) => 0.95,
-            Nature::Tls if data_port => 0.9,
-            Nature::Tls if sole => 0.8,
-            Nature::Tls => 0.6,
-            // PROT C: what can be read is told as data without a command, where the port alone says that it is data.
-            Nature::Clear if data_port || stream.is_dialogue() => return false,
-            Nature::Clear if sole => 0.5,
-            Nature::Clear => 0.4,
-            Nature::Unknown if data_port => 0.5,
-            Nature::Unknown => return false,
         };
-        let client_way = channel.client_way;
+        let client_way = channel.client_way();
         let direction = stream.direction(client_way);
         let payload_way = match direction {
             Some(TransferDirection::Upload) => client_way,
             _ => client_way.reverse(),
         };
-        self.note_loss(&channel.summary);
-        let told = EncryptedConnection {
+        let record = EncryptedConnection {
             connection: channel.record(payload_way),
             link: Link {
                 method: LinkMethod::EncryptedSession,
@@ -94,10 +73,10 @@ impl Session {
             bytes_from_client: stream.bytes(client_way),
             bytes_from_server: stream.bytes(client_way.reverse()),
         };
-        if self.encrypted_data.told.len() < shared.options.limits.transfers {
-            self.encrypted_data.told.push(told);
+        if self.records.len() < shared.options.limits.transfers {
+            self.records.push(record);
         } else {
-            self.encrypted_data.omitted += 1;
+            self.omitted += 1;
             shared.warn(
                 WarningCode::LimitReached,
                 "a session has too many encrypted data connections; the rest were left out",
@@ -106,53 +85,99 @@ impl Session {
         true
     }
 
-    /// Whether a hello proves that its connection carries data of this session, or says that it carries FTP data.
-    fn is_proven_by(&self, hello: &ClientHello) -> bool {
+    /// Returns the records so far.
+    pub(crate) fn records(&self) -> &[EncryptedConnection] {
+        &self.records
+    }
+
+    /// Returns the records in the order of their first frames, and how many were left out.
+    pub(crate) fn into_records(mut self) -> (Vec<EncryptedConnection>, u64) {
+        self.sort();
+        (self.records, self.omitted)
+    }
+
+    /// Orders the records by their first frames.
+    pub(crate) fn sort(&mut self) {
+        self.records
+            .sort_by_key(|record| record.connection.first_frame);
+    }
+}
+
+/// Returns how long before `time` the session sent bytes that cannot be read, if a connection between `opener` and `listener`
+/// may be what they were about.
+pub(crate) fn may_open(
+    parties: Parties,
+    encryption: &Encryption,
+    opener: Endpoint,
+    listener: Endpoint,
+    time: Timestamp,
+) -> Option<Span> {
+    let heard = encryption.heard()?;
+    let (client, server) = (parties.client, parties.server);
+    if listener == server || listener == client {
+        return None;
+    }
+    let active = opener.address == server.address
+        && listener.address == client.address
+        && is_ephemeral(listener.port);
+    let passive = opener.address == client.address
+        && listener.address == server.address
+        && is_ephemeral(listener.port)
+        && !is_known_service(listener.port);
+    let from_data_port = active && is_data_port(opener.port);
+    let ago = time.since(heard);
+    let fits = from_data_port || ((active || passive) && ago <= RECENT);
+    fits.then_some(ago)
+}
+
+/// Returns whether a hello resumes the TLS session of the control connection.
+pub(crate) fn resumes_session(encryption: &Encryption, hello: &ClientHello) -> bool {
+    let id = encryption.session_id();
+    id.is_some_and(|id| id == hello.session_id)
+}
+
+/// Returns how sure it is that a closed connection carried data of this session; `None` if it did not, or could be read.
+/// Corrects the direction of its FTP client by the hello.
+fn confidence(
+    parties: Parties,
+    encryption: &Encryption,
+    channel: &mut DataChannel,
+    stream: &EncryptedStream,
+    sole: bool,
+) -> Option<f64> {
+    if !channel.was_open() && stream.nature() == Nature::Unknown {
+        return None;
+    }
+    let data_port = channel
+        .summary()
+        .initiator
+        .is_some_and(|initiator| is_data_port(channel.key().source(initiator).port));
+    let hello = stream.client_hello();
+    if let Some((direction, _)) = hello
+        && !data_port
+    {
+        if channel.key().source(direction).address != parties.client.address {
+            return None;
+        }
+        channel.set_client_way(direction);
+    }
+    let proven = |hello: &ClientHello| {
         let names = &hello.application_protocols;
-        self.is_session_of(hello) || names.iter().any(|name| name == b"ftp-data")
-    }
-
-    /// Whether a hello resumes the TLS session of this very control connection.
-    pub(crate) fn is_session_of(&self, hello: &ClientHello) -> bool {
-        self.encryption
-            .session_id()
-            .is_some_and(|id| id == hello.session_id)
-    }
+        resumes_session(encryption, hello) || names.iter().any(|name| name == b"ftp-data")
+    };
+    Some(match stream.nature() {
+        Nature::Tls if hello.is_some_and(|(_, hello)| proven(hello)) => 0.95,
+        Nature::Tls if data_port => 0.9,
+        Nature::Tls if sole => 0.8,
+        Nature::Tls => 0.6,
+        // PROT C: readable bytes become data without a command, if the port alone shows that they are data.
+        Nature::Clear if data_port || stream.is_dialogue() => return None,
+        Nature::Clear if sole => 0.5,
+        Nature::Clear => 0.4,
+        Nature::Unknown if data_port => 0.5,
+        Nature::Unknown => return None,
+    })
 }
 
-/// Ports that systems and servers give to data connections.
-pub(crate) const fn is_ephemeral(port: u16) -> bool {
-    port >= 1024
-}
-
-/// `ftp-data` and `ftps-data`.
-pub(crate) const fn is_data_port(port: u16) -> bool {
-    matches!(port, 20 | 989)
-}
-
-/// Services that speak TLS, or much else, on ports from 1024 on.
-pub(crate) fn is_known_service(port: u16) -> bool {
-    KNOWN_SERVICES.binary_search(&port).is_ok()
-}
-
-/// In order: databases, mail and chat, proxies, consoles and web servers beside port 443.
-const KNOWN_SERVICES: [u16; 36] = [
-    1194, 1433, 1521, 1723, 1883, 2049, 2083, 2087, 2096, 2376, 2379, 2484, 3128, 3269, 3306, 3389,
-    4433, 4443, 5061, 5223, 5432, 5671, 5672, 5900, 5986, 6379, 6443, 6514, 6697, 8080, 8443, 8883,
-    9090, 9200, 9443, 27017,
-];
-
-/// How soon after the last word on the control connection a data connection is opened.
+/// Longest time from the last bytes on the control connection to the opening of a data connection.
 const RECENT: Span = Span::from_secs(10);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ports_of_other_services_are_known() {
-        assert!(KNOWN_SERVICES.is_sorted());
-        assert!(is_known_service(8443) && is_known_service(3389));
-        assert!(!is_known_service(50_000) && !is_known_service(2121));
-    }
-}

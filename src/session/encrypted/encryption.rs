@@ -1,4 +1,4 @@
-//! TLS on a control connection, as it looks without keys (RFC 4217): where it begins, what its hellos tell, where it ends.
+//! TLS on a control connection, as it looks without keys (RFC 4217): its beginning, the facts in its hellos, its end.
 //!
 //! ```text
 //! bytes of one end -> Layer::Clear ── a record where a line should begin ──> Layer::Records
@@ -14,23 +14,25 @@ use crate::protocol::tls::cipher_suite;
 use crate::protocol::tls::hello::{HandshakeReader, resumed, version_name};
 use crate::protocol::tls::record::{RecordSplitter, looks_like_record};
 
-/// What is known of the encryption of one control connection.
+/// Encryption of one control connection.
 #[derive(Debug, Default)]
 pub(crate) struct Encryption {
     /// AUTH TLS was accepted, and no clear command came since.
     accepted: bool,
     /// A TLS record was seen.
     seen: bool,
-    /// Of an end that only ever said lines, nothing.
+    /// By end, the client first; `None` for an endpoint that has only sent cleartext.
     ends: [Option<Box<EndEncryption>>; 2],
-    /// PROT: P or not.
+    /// PROT P is in force, or another level; `None` before PROT.
     data_protected: Option<bool>,
-    /// The facts of the handshake stand in a step.
-    pub(crate) told: bool,
-    /// Where the hellos began and ended.
-    pub(crate) hellos: Option<Box<(FrameRef, FrameRef)>>,
-    /// When something was last said that cannot be read.
-    pub(crate) heard: Option<Timestamp>,
+    /// The handshake was reported in a step.
+    reported: bool,
+    /// First and last frame of the hellos; `None` before the first.
+    hellos: Option<Box<(FrameRef, FrameRef)>>,
+    /// Time of the last bytes that cannot be read; `None` before the first.
+    heard: Option<Timestamp>,
+    /// Commands cannot be read now.
+    hidden: bool,
 }
 
 #[derive(Debug, Default)]
@@ -39,7 +41,7 @@ struct EndEncryption {
     reader: HandshakeReader,
     /// Bytes are missing, so that the rest of the handshake cannot be read.
     blind: bool,
-    /// It was encrypted, and is clear again.
+    /// The end was encrypted, and is clear again (CCC).
     returned: bool,
 }
 
@@ -58,58 +60,98 @@ enum Layer {
     Lost,
 }
 
-/// What became of bytes.
+/// Result of reading bytes of an encrypted end.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// They are encrypted, or not to be told yet.
+    /// All of them are encrypted, or undecided so far.
     All,
     /// The stream is clear again.
     Clear {
-        /// The line that tells.
+        /// The line that shows it.
         line: Vec<u8>,
-        /// How many of the bytes were used up for it.
+        /// How many of the bytes belong to it or to records before it.
         used: usize,
     },
 }
 
+/// TLS handshake of a control connection, as its step shows it.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Handshake {
+    /// Version, cipher suite, resumption; `None` without the server's hello.
+    pub(crate) facts: Option<String>,
+    /// At least one hello was read.
+    pub(crate) has_hello: bool,
+    pub(crate) begun: FrameRef,
+    pub(crate) ended: FrameRef,
+}
+
 impl Encryption {
-    /// Whether this end's stream is read as lines.
+    /// Returns whether an end's stream is read as lines.
     pub(crate) fn is_clear(&self, from_client: bool) -> bool {
         self.end(from_client)
             .is_none_or(|end| matches!(end.layer, Layer::Clear))
     }
 
-    /// A TLS record was seen on the connection.
+    /// Returns whether a TLS record was seen on the connection.
     pub(crate) const fn was_seen(&self) -> bool {
         self.seen
     }
 
-    /// Whether what the client says is encrypted now.
+    /// Returns whether the client's stream is encrypted now.
     pub(crate) fn hides_commands(&self) -> bool {
         self.seen && self.end(true).is_none_or(|end| !end.returned)
     }
 
-    /// AUTH with a mechanism of TLS was accepted.
+    /// Records that AUTH with a mechanism of TLS was accepted.
     pub(crate) const fn accept(&mut self) {
         self.accepted = true;
     }
 
-    /// A clear command after AUTH: nothing was encrypted after all. Tells whether that is news.
+    /// Records a command in clear: after AUTH it shows that nothing was encrypted after all. Returns whether that is new.
     pub(crate) const fn clear_command(&mut self) -> bool {
         std::mem::replace(&mut self.accepted, false) && !self.seen
     }
 
-    /// Something was said that cannot be read.
+    /// Marks commands as hidden from here on. Returns whether they were readable before.
+    pub(crate) const fn hide_commands(&mut self) -> bool {
+        !std::mem::replace(&mut self.hidden, true)
+    }
+
+    /// Marks commands as readable from here on. Returns whether they were hidden before.
+    pub(crate) const fn show_commands(&mut self) -> bool {
+        std::mem::replace(&mut self.hidden, false)
+    }
+
+    /// Returns the time of the last bytes that cannot be read; `None` without any.
+    pub(crate) const fn heard(&self) -> Option<Timestamp> {
+        self.heard
+    }
+
+    /// Returns the handshake once, when it is over as far as it can be read; `None` without hellos.
+    pub(crate) fn take_handshake(&mut self) -> Option<Handshake> {
+        if std::mem::replace(&mut self.reported, true) {
+            return None;
+        }
+        let (begun, ended) = *self.hellos.as_deref()?;
+        Some(Handshake {
+            facts: self.facts(),
+            has_hello: self.has_hello(),
+            begun,
+            ended,
+        })
+    }
+
+    /// Records the time of bytes that cannot be read.
     pub(crate) const fn hear(&mut self, time: Timestamp) {
         self.heard = Some(time);
     }
 
-    /// PROT was accepted.
+    /// Records the level of an accepted PROT.
     pub(crate) fn protect(&mut self, level: &[u8]) {
         self.data_protected = Some(level.trim_ascii().eq_ignore_ascii_case(b"P"));
     }
 
-    /// Takes what begins like TLS where a line should begin; false where it does not.
+    /// Switches an end to TLS if `bytes`, at the beginning of a line, begin like it. Returns whether they do.
     pub(crate) fn begin(&mut self, from_client: bool, bytes: &[u8]) -> bool {
         let layer = match bytes {
             [HANDSHAKE]
@@ -126,7 +168,7 @@ impl Encryption {
         let end = self.end_mut(from_client);
         let again = end.reader.is_done() && bytes.first() == Some(&HANDSHAKE);
         if again {
-            // Another handshake after a CCC; what it tells replaces what the first one told.
+            // Another handshake after a CCC; its facts replace those of the first one.
             end.reader = HandshakeReader::new();
             end.blind = false;
         }
@@ -135,7 +177,7 @@ impl Encryption {
         true
     }
 
-    /// Takes bytes of an end that is not clear.
+    /// Reads bytes of an end that is not clear.
     pub(crate) fn take(&mut self, from_client: bool, bytes: &[u8], arrived: FrameRef) -> Taken {
         let mut rest = bytes;
         let (mut records, mut hello) = (0_usize, false);
@@ -177,7 +219,7 @@ impl Encryption {
             self.seen = true;
             self.hear(arrived.time);
         }
-        if hello && !self.told {
+        if hello && !self.reported {
             self.hellos
                 .get_or_insert_with(|| Box::new((arrived, arrived)))
                 .1 = arrived;
@@ -185,7 +227,7 @@ impl Encryption {
         taken
     }
 
-    /// Bytes that were not captured.
+    /// Skips bytes that were not captured.
     pub(crate) fn hole(&mut self, from_client: bool, length: u64) {
         let end = self.end_mut(from_client);
         end.blind = true;
@@ -199,7 +241,7 @@ impl Encryption {
         }
     }
 
-    /// The stream of this end is over: what may be a line is judged as it is.
+    /// Ends the stream of an end. Returns its last bytes if they are a line in clear.
     pub(crate) fn stream_end(&mut self, from_client: bool) -> Option<Vec<u8>> {
         let [client, server] = &mut self.ends;
         let end = if from_client { client } else { server }.as_deref_mut()?;
@@ -213,7 +255,7 @@ impl Encryption {
         plausible.then_some(text)
     }
 
-    /// Whether all was read that the handshake tells without keys.
+    /// Returns whether the hellos of both ends were read, as far as they were captured.
     pub(crate) fn handshake_is_known(&self) -> bool {
         let done = |from_client| {
             self.end(from_client)
@@ -222,8 +264,8 @@ impl Encryption {
         self.seen && done(true) && done(false)
     }
 
-    /// `TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`; `None` where the server's hello was not seen.
-    pub(crate) fn facts(&self) -> Option<String> {
+    /// Formats the facts of the handshake: `TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`; `None` without the server's hello.
+    fn facts(&self) -> Option<String> {
         let tls = self.record()?;
         let mut text = format!("{}, {}", tls.version?, tls.cipher_suite?);
         if tls.resumed == Some(true) {
@@ -232,8 +274,8 @@ impl Encryption {
         Some(text)
     }
 
-    /// Whether a hello was seen.
-    pub(crate) fn has_hello(&self) -> bool {
+    /// Returns whether a hello was read.
+    fn has_hello(&self) -> bool {
         let has = |from_client, hello: fn(&HandshakeReader) -> bool| {
             self.end(from_client).is_some_and(|end| hello(&end.reader))
         };
@@ -241,14 +283,14 @@ impl Encryption {
             || has(false, |reader| reader.server_hello().is_some())
     }
 
-    /// The TLS session as the server named it, where a name of its own makes it possible to resume it (before TLS 1.3).
+    /// Returns the id of the TLS session by which it can be resumed, before TLS 1.3; `None` if the server gave none.
     pub(crate) fn session_id(&self) -> Option<&[u8]> {
         let hello = self.end(false)?.reader.server_hello()?;
         (hello.version < TLS_1_3 && !hello.session_id.is_empty())
             .then_some(hello.session_id.as_slice())
     }
 
-    /// Encryption as the report shows it.
+    /// Returns the encryption as the report shows it; `None` for a session in clear.
     pub(crate) fn record(&self) -> Option<Tls> {
         if !self.seen && !self.accepted {
             return None;
@@ -284,7 +326,7 @@ impl Encryption {
 }
 
 impl EndEncryption {
-    /// Decides, once there is a line, whether the stream is clear again. `bytes` came after `passed` others.
+    /// Decides, once there is a line, whether the stream is clear again. `bytes` follow `passed` others.
     fn judge(&mut self, from_client: bool, bytes: &[u8], passed: usize) -> Taken {
         let Layer::Judging(line) = &mut self.layer else {
             return Taken::All;
@@ -312,15 +354,7 @@ impl EndEncryption {
     }
 }
 
-/// AUTH names TLS by one of these (RFC 4217 section 4, and the drafts before it: `TLS-C`, `TLS-P`).
-pub(crate) fn is_tls_mechanism(argument: &[u8]) -> bool {
-    let name = argument.trim_ascii();
-    [&b"TLS"[..], b"TLS-C", b"TLS-P", b"SSL"]
-        .iter()
-        .any(|known| name.eq_ignore_ascii_case(known))
-}
-
-/// A line that is a command or a reply beyond doubt.
+/// Returns whether text is a command or a reply beyond doubt.
 fn is_plausible(text: &[u8], from_client: bool) -> bool {
     if !text.iter().all(|&byte| is_text(byte)) {
         return false;
@@ -338,15 +372,15 @@ fn is_plausible(text: &[u8], from_client: bool) -> bool {
     }
 }
 
-/// Bytes of lines: text of any character set, line ends, and the commands of Telnet.
+/// Returns whether a byte may stand in a line: text of any character set, line ends, and the commands of Telnet.
 const fn is_text(byte: u8) -> bool {
     !matches!(byte, 0..=8 | 11 | 12 | 14..=31 | 127)
 }
 
-/// A line of this length without an end is none.
+/// Longest line that is waited for, in bytes.
 const LINE_BYTES: usize = 4096;
 
-/// Bytes of the length in front of an old hello.
+/// Length of the header of an SSL 2 hello, in bytes.
 const OLD_HEADER: usize = 2;
 
 const TLS_1_3: u16 = 0x0304;
@@ -382,7 +416,7 @@ mod tests {
     const RECORD: [u8; 7] = [21, 3, 3, 0, 2, 1, 0];
 
     #[test]
-    fn lines_after_the_last_record_are_read_again() {
+    fn lines_behind_the_last_record_are_read_again() {
         let mut encryption = encrypted();
         let bytes = [&RECORD[..], b"PASV\r\nRETR a\r\n"].concat();
         assert_eq!(
@@ -405,7 +439,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_after_the_last_record_is_no_line() {
+    fn garbage_behind_the_last_record_is_no_line() {
         for garbage in [
             &b"\x80\x01garbage\r\n"[..],
             b"PASV\0\r\n",
@@ -433,7 +467,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_begins_like_a_record_is_no_encryption() {
+    fn bytes_that_only_begin_like_a_record_are_no_encryption() {
         let mut encryption = Encryption::default();
         assert!(encryption.begin(CLIENT, &[22]));
         assert_eq!(take(&mut encryption, b"\x16rubbish\r\n"), Taken::All);
@@ -442,17 +476,7 @@ mod tests {
     }
 
     #[test]
-    fn mechanisms_of_tls_are_known_in_any_case() {
-        for name in [&b"TLS"[..], b"tls", b"SSL", b"TLS-C", b"tls-p "] {
-            assert!(is_tls_mechanism(name));
-        }
-        for name in [&b"GSSAPI"[..], b"KERBEROS_V4", b""] {
-            assert!(!is_tls_mechanism(name));
-        }
-    }
-
-    #[test]
-    fn the_old_hello_is_passed_over() {
+    fn ssl_2_hello_is_skipped() {
         let mut encryption = Encryption::default();
         let hello = [0x80, 4, 1, 3, 1, 0];
         assert!(encryption.begin(CLIENT, &hello));

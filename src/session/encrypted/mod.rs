@@ -1,13 +1,12 @@
 //! Sessions whose commands cannot be read: TLS and GSSAPI, seen from outside.
 //!
-//! In: bytes that are no commands. Out: facts of the handshake, and data connections tied to their sessions.
+//! In: bytes that are no lines, and connections between the hosts of such a session. Out: the facts of the handshake, the lines
+//! after a CCC, and records of the data connections.
 //!
 //! ```text
-//! encryption ──> handshake                 the control connection
-//! encrypted_roles ──> encrypted_stream ──> encrypted_data
+//! control connection ─> encryption ──────> Handshake, lines in clear
+//! data connections ──> encrypted_data ──> records with a confidence
 //! ```
 
-pub(crate) mod data_connections;
 pub(crate) mod encrypted_data;
 pub(crate) mod encryption;
-pub(crate) mod handshake;

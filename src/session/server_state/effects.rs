@@ -1,340 +1,161 @@
-//! What a reply changes: the login, the working directory, the representation, the data connection, the transfer.
+//! Effects of final replies: what a reply to a command changes, as a pure function.
 
-use crate::model::record::{DataType, Mode, Structure, TransferMode};
-use crate::model::{Endpoint, FrameRef};
+use super::allocation;
+use crate::model::record::{DataType, Mode};
+use crate::model::{Endpoint, wire_text};
 use crate::protocol::ftp::{
-    ParsedReply, Verb, announced_size, extended_passive_reply, kilobytes_to_download, long_address,
-    passive_reply, path, size_reply, transferred_size,
+    ParsedReply, Verb, extended_passive_reply, is_tls_mechanism, long_address, passive_reply, path,
+    size_reply,
 };
-use crate::session::encrypted::encryption::is_tls_mechanism;
-use crate::session::ftp_session::Session;
-use crate::session::server_state::known_sizes::KnownSizes;
-use crate::session::server_state::representation::Representation;
-use crate::session::shared::Shared;
-use crate::session::transfers::file_evidence::allocated_size;
-use crate::session::transfers::settle::first_line;
 
-impl Session {
-    /// A 1yz: what it says of the transfer it begins.
-    pub(crate) fn preliminary(
-        &mut self,
-        shared: &mut Shared<'_>,
-        sequence: u64,
-        reply: &ParsedReply,
-    ) {
-        if !matches!(reply.code, 125 | 150) {
-            return;
-        }
-        self.type_told(shared, sequence, reply);
-        let Some(state) = self
-            .transfer_of(sequence)
-            .and_then(|id| self.transfers.get_mut(id))
-        else {
-            return;
-        };
-        state.announced = state.announced.or_else(|| {
-            reply
-                .lines
-                .iter()
-                .rev()
-                .find_map(|line| announced_size(line))
-        });
-        state.kilobytes = state.kilobytes.or_else(|| {
-            reply
-                .lines
-                .iter()
-                .find_map(|line| kilobytes_to_download(line))
-        });
-        if state.verb == Verb::Stou
-            && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
-        {
-            state.path = path::resolve(self.directory.as_deref(), &name);
-            state.chosen_name = Some(name);
-        }
-    }
+/// Effect of a final reply to one command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Effect {
+    /// Nothing changes.
+    None,
+    /// A login goes on, succeeds or fails.
+    Login,
+    /// The working directory is the argument of CWD, or the one that the reply states.
+    ChangeDirectory {
+        /// Absolute path in the reply; `None` if it states none.
+        stated: Option<Vec<u8>>,
+    },
+    /// The working directory is the parent, or the one that the reply states.
+    ParentDirectory {
+        /// Absolute path in the reply; `None` if it states none.
+        stated: Option<Vec<u8>>,
+    },
+    /// The working directory is this one.
+    WorkingDirectory(Vec<u8>),
+    /// TYPE, STRU or MODE is what the argument says.
+    Representation,
+    /// The next transfer begins at this offset in bytes.
+    Restart(u64),
+    /// The file of the argument has this many bytes, in the representation in force.
+    Size(u64),
+    /// The server lists its features; `crc32` if XCRC is one of them.
+    Features {
+        /// XCRC is offered.
+        crc32: bool,
+    },
+    /// Space was reserved for the next upload; `None` if the argument is no number.
+    Allocation(Option<u64>),
+    /// The file of the argument is gone.
+    Deleted,
+    /// A rename begins, or was refused.
+    RenameFrom {
+        /// The reply was 350.
+        accepted: bool,
+    },
+    /// A rename is done.
+    Renamed,
+    /// The reply is a listing of the argument (RFC 959 section 4.1.3: STAT with a path).
+    StatusListing,
+    /// The reply holds the facts of one file (RFC 3659 section 7.2: MLST).
+    Facts,
+    /// The reply may state a digest of the file of the argument.
+    Digest,
+    /// Everything but a running transfer is as at the start (RFC 959 section 4.1.1: REIN).
+    Reinitialized,
+    /// The server accepts or refuses the end point of PORT, EPRT or LPRT.
+    EndPoint {
+        /// The reply was 2yz.
+        accepted: bool,
+    },
+    /// TLS begins with the client's next byte.
+    Tls,
+    /// The protection of data connections is the argument of PROT.
+    Protection,
+}
 
-    /// A final reply: what is so from here on.
-    pub(crate) fn finally(
-        &mut self,
-        shared: &mut Shared<'_>,
-        sequence: u64,
-        verb: Verb,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-    ) {
-        let code = reply.code;
-        let accepted = (200..300).contains(&code);
-        let argument = self
-            .steps
-            .get(sequence)
-            .and_then(|command| command.argument.clone());
-        match verb {
-            Verb::User | Verb::Pass | Verb::Acct => self.login_reply(verb, code),
-            Verb::Cwd if accepted => {
-                self.change_directory(argument.as_deref().unwrap_or_default(), reply);
-            }
-            Verb::Cdup if accepted => {
-                self.directory =
-                    told_directory(reply).or_else(|| self.directory.as_deref().map(path::parent));
-            }
-            Verb::Pwd if code == 257 => {
-                if let Some(directory) = reply.lines.iter().find_map(|line| path::quoted_path(line))
-                {
-                    self.directory = Some(directory);
-                }
-            }
-            Verb::Type | Verb::Mode | Verb::Stru if accepted => {
-                self.represent(verb, argument.as_deref().unwrap_or_default());
-            }
-            Verb::Rest if code == 350 => {
-                self.restart = argument.as_deref().and_then(size_reply).unwrap_or(0);
-            }
-            Verb::Rest => self.restart = 0,
-            Verb::Size if code == 213 => self.size_answered(shared, argument, reply, arrived),
-            Verb::Feat if accepted => {
-                shared.digests.crc32 |= reply
-                    .lines
-                    .iter()
-                    .any(|line| line.trim_ascii().starts_with(b"XCRC"));
-            }
-            Verb::Allo if accepted => {
-                self.allocated = argument.as_deref().and_then(allocated_size);
-            }
-            Verb::Dele if accepted => {
-                self.forget_file(argument.as_deref());
-            }
-            Verb::Rnto if accepted => {
-                let from = self.renaming.take();
-                self.forget_file(from.as_deref());
-                self.forget_file(argument.as_deref());
-            }
-            Verb::Rnfr => {
-                self.renaming = argument.filter(|_| code == 350);
-            }
-            Verb::Stat if accepted && argument.as_ref().is_some_and(|name| !name.is_empty()) => {
-                let name = argument.unwrap_or_default();
-                self.status_told(shared, sequence, &name, reply, arrived);
-            }
-            Verb::Mlst if accepted => self.facts_told(sequence, reply),
-            Verb::Other if accepted => {
-                self.digest_told(shared, sequence, argument.as_deref(), reply, arrived);
-            }
-            Verb::Rein if accepted => self.start_over(),
-            Verb::Port | Verb::Eprt | Verb::Lprt => {
-                self.end_point_answered(shared, sequence, accepted);
-            }
-            // 234 by RFC 4217 section 4; some say 200, or 334 as for other mechanisms.
-            Verb::Auth if code < 400 && argument.as_deref().is_some_and(is_tls_mechanism) => {
-                self.tls_accepted();
-            }
-            Verb::Prot if accepted => {
-                self.encryption
-                    .protect(argument.as_deref().unwrap_or_default());
-            }
-            _ => {}
-        }
-        // By the reply's code, not by the command: some answer EPSV with 227, and translators PASV with 229.
-        // CPSV and its kind are no commands of an RFC.
-        if let Some((mode, announced)) = self.passive_end_point(reply)
-            && matches!(
-                verb,
-                Verb::Pasv | Verb::Epsv | Verb::Lpsv | Verb::Other | Verb::Unknown
-            )
-        {
-            let number = match self.dialogue.announced.take() {
-                Some(number) => number,
-                None => self.announce(shared, mode, announced, None),
-            };
-            self.put_in_force(shared, number);
-        }
-        if verb.is_transfer() {
-            self.transfer_reply(shared, sequence, reply, arrived);
-        }
-    }
-
-    /// The server takes the address of PORT and its kin, or does not.
-    fn end_point_answered(&mut self, shared: &mut Shared<'_>, sequence: u64, accepted: bool) {
-        if let Some(number) = self.announcement(sequence) {
-            if accepted {
-                self.put_in_force(shared, number);
-            } else {
-                self.retire(shared, number);
-            }
-        }
-    }
-
-    /// TLS begins with the next byte of the client.
-    fn tls_accepted(&mut self) {
-        if self.pending.is_empty() {
-            self.encryption.accept();
-        } else {
-            // Clear commands came already: whoever sent them is about to encrypt nothing.
-            self.steps.handshake(None);
-        }
-    }
-
-    /// What SIZE tells.
-    fn size_answered(
-        &mut self,
-        shared: &mut Shared<'_>,
-        argument: Option<Vec<u8>>,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-    ) {
-        let size = reply.lines.first().and_then(|line| size_reply(line));
-        if let (Some(name), Some(size)) = (argument, size) {
-            let name = path::resolve(self.directory.as_deref(), &name).unwrap_or(name);
-            self.size_told(shared, name, size, arrived);
-        }
-    }
-
-    /// The working directory is that of the step from here on.
-    pub(crate) fn note_directory(&mut self, sequence: u64) {
-        let directory = self
-            .directory
-            .as_deref()
-            .map(|bytes| self.secrets.text(bytes));
-        self.steps.set_directory(sequence, directory);
-    }
-
-    fn login_reply(&mut self, verb: Verb, code: u16) {
-        if let Some(refused) = self.logins.refused_password(verb, code) {
-            self.secrets.add(&refused);
-        }
-        let changed = self.logins.is_other_user();
-        if self.logins.reply(verb, code) && changed {
-            self.directory = None;
-            self.representation = Representation::default();
-            self.restart = 0;
-        }
-    }
-
-    fn change_directory(&mut self, argument: &[u8], reply: &ParsedReply) {
-        self.directory =
-            told_directory(reply).or_else(|| path::resolve(self.directory.as_deref(), argument));
-    }
-
-    pub(crate) fn represent(&mut self, verb: Verb, argument: &[u8]) {
-        self.type_certain |= verb == Verb::Type;
-        let letter = argument.trim_ascii().first().map(u8::to_ascii_uppercase);
-        match (verb, letter) {
-            (Verb::Type, Some(b'A')) => self.representation.data_type = DataType::Ascii,
-            (Verb::Type, Some(b'I')) => self.representation.data_type = DataType::Image,
-            (Verb::Type, Some(b'E')) => self.representation.data_type = DataType::Ebcdic,
-            (Verb::Type, Some(b'L')) => {
-                self.representation.data_type = DataType::Local;
-                let size = argument.trim_ascii().get(1..).map(<[u8]>::trim_ascii);
-                self.representation.octets = size == Some(b"8");
-            }
-            (Verb::Mode, Some(b'S')) => self.representation.transfer_mode = TransferMode::Stream,
-            (Verb::Mode, Some(b'B')) => self.representation.transfer_mode = TransferMode::Block,
-            (Verb::Mode, Some(b'C')) => {
-                self.representation.transfer_mode = TransferMode::Compressed;
-            }
-            (Verb::Stru, Some(b'F')) => self.representation.structure = Structure::File,
-            (Verb::Stru, Some(b'R')) => self.representation.structure = Structure::Record,
-            (Verb::Stru, Some(b'P')) => self.representation.structure = Structure::Page,
-            (Verb::Mode, Some(b'Z')) => self.representation.transfer_mode = TransferMode::Deflate,
-            _ => {}
-        }
-    }
-
-    /// REIN: everything but a running transfer is as at the start (RFC 959 section 4.1.1).
-    fn start_over(&mut self) {
-        self.logins.forget_current();
-        self.directory = None;
-        self.representation = Representation::default();
-        self.type_certain = true;
-        self.restart = 0;
-        self.negotiation = None;
-        self.known_sizes = KnownSizes::default();
-        self.allocated = None;
-    }
-
-    /// The end point that a reply announces.
-    pub(crate) fn passive_end_point(&self, reply: &ParsedReply) -> Option<(Mode, Endpoint)> {
-        let mut lines = reply.lines.iter().rev();
-        match reply.code {
-            227 => Some((Mode::Passive, lines.find_map(|line| passive_reply(line))?)),
-            228 => Some((
-                Mode::LongPassive,
-                lines.find_map(|line| long_address(line))?,
-            )),
-            229 => {
-                let found = lines.find_map(|line| extended_passive_reply(line))?;
-                // The address is that of the control connection (RFC 2428 section 3), unless the reply has one.
-                let own = self.server.with_port(found.port);
-                let end = found
-                    .address
-                    .map_or(own, |address| Endpoint::new(address, found.port));
-                Some((Mode::ExtendedPassive, end))
-            }
-            _ => None,
-        }
-    }
-
-    fn transfer_reply(
-        &mut self,
-        shared: &mut Shared<'_>,
-        sequence: u64,
-        reply: &ParsedReply,
-        arrived: FrameRef,
-    ) {
-        let Some(id) = self.transfer_of(sequence) else {
-            return;
-        };
-        let Some(state) = self.transfers.get_mut(id) else {
-            return;
-        };
-        let last = reply
+/// Returns the effect of a final reply to `verb`.
+pub(crate) fn effect(verb: Verb, argument: Option<&[u8]>, reply: &ParsedReply) -> Effect {
+    let code = reply.code;
+    let accepted = (200..300).contains(&code);
+    match verb {
+        Verb::User | Verb::Pass | Verb::Acct => Effect::Login,
+        Verb::Cwd if accepted => Effect::ChangeDirectory {
+            stated: stated_directory(reply),
+        },
+        Verb::Cdup if accepted => Effect::ParentDirectory {
+            stated: stated_directory(reply),
+        },
+        Verb::Pwd if code == 257 => reply
             .lines
             .iter()
-            .rev()
-            .find(|line| !line.is_empty())
-            .cloned()
-            .unwrap_or_default();
-        state.answer = Some((reply.code, first_line(&[last]), arrived));
-        state.moved = reply.lines.iter().find_map(|line| transferred_size(line));
-        if state.verb == Verb::Stou
-            && state.chosen_name.is_none()
-            && let Some(name) = reply.lines.iter().find_map(|line| stored_name(line))
-        {
-            state.path = path::resolve(self.directory.as_deref(), &name);
-            state.chosen_name = Some(name);
+            .find_map(|line| path::quoted_path(line))
+            .map_or(Effect::None, Effect::WorkingDirectory),
+        Verb::Type | Verb::Mode | Verb::Stru if accepted => Effect::Representation,
+        Verb::Rest if code == 350 => Effect::Restart(argument.and_then(size_reply).unwrap_or(0)),
+        Verb::Rest => Effect::Restart(0),
+        Verb::Size if code == 213 => reply
+            .lines
+            .first()
+            .and_then(|line| size_reply(line))
+            .map_or(Effect::None, Effect::Size),
+        Verb::Feat if accepted => Effect::Features {
+            crc32: reply
+                .lines
+                .iter()
+                .any(|line| line.trim_ascii().starts_with(b"XCRC")),
+        },
+        Verb::Allo if accepted => Effect::Allocation(allocation(argument)),
+        Verb::Dele if accepted => Effect::Deleted,
+        Verb::Rnto if accepted => Effect::Renamed,
+        Verb::Rnfr => Effect::RenameFrom {
+            accepted: code == 350,
+        },
+        Verb::Stat if accepted && argument.is_some_and(|name| !name.is_empty()) => {
+            Effect::StatusListing
         }
-        self.try_settle(shared, id, false);
-        if self.transfers.contains(id) {
-            shared.wait_for_data(self.id, id);
-        }
+        Verb::Mlst if accepted => Effect::Facts,
+        Verb::Other if accepted => Effect::Digest,
+        Verb::Rein if accepted => Effect::Reinitialized,
+        Verb::Port | Verb::Eprt | Verb::Lprt => Effect::EndPoint { accepted },
+        // 234 by RFC 4217 section 4; some servers send 200, or 334 as for other mechanisms.
+        Verb::Auth if code < 400 && argument.is_some_and(is_tls_mechanism) => Effect::Tls,
+        Verb::Prot if accepted => Effect::Protection,
+        _ => Effect::None,
     }
 }
 
-/// The directory that a reply to CWD or CDUP tells: quoted (RFC 959 appendix II), or after `directory is`.
-pub(crate) fn told_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
+/// Parses the end point that a 227, 228 or 229 announces. A 229 without an address means that of the `server` (RFC 2428
+/// section 3).
+pub(crate) fn passive_end_point(reply: &ParsedReply, server: Endpoint) -> Option<(Mode, Endpoint)> {
+    let mut lines = reply.lines.iter().rev();
+    match reply.code {
+        227 => Some((Mode::Passive, lines.find_map(|line| passive_reply(line))?)),
+        228 => Some((
+            Mode::LongPassive,
+            lines.find_map(|line| long_address(line))?,
+        )),
+        229 => {
+            let found = lines.find_map(|line| extended_passive_reply(line))?;
+            let own = server.with_port(found.port);
+            let end = found
+                .address
+                .map_or(own, |address| Endpoint::new(address, found.port));
+            Some((Mode::ExtendedPassive, end))
+        }
+        _ => None,
+    }
+}
+
+/// Parses the directory that a reply to CWD or CDUP states: quoted (RFC 959 appendix II), or after `directory is`. `None`
+/// unless it is absolute.
+pub(crate) fn stated_directory(reply: &ParsedReply) -> Option<Vec<u8>> {
     let line = reply.lines.last()?;
     if line.contains(&b'"') {
         return path::quoted_path(line).filter(|path| path.first() == Some(&b'/'));
     }
-    let lower = line.to_ascii_lowercase();
-    let marker = b"current directory is ";
-    let at = lower
-        .windows(marker.len())
-        .position(|window| window == marker)?
-        + marker.len();
+    let at = end_of(line, b"current directory is ")?;
     let rest = &line[at..];
     (rest.first() == Some(&b'/')).then(|| rest.trim_ascii_end().to_vec())
 }
 
-/// The name that the server chose for a STOU: `FILE: name` (RFC 1123 section 4.1.2.9) or `unique file name:name`.
-fn stored_name(line: &[u8]) -> Option<Vec<u8>> {
-    let lower = line.to_ascii_lowercase();
-    let after = |marker: &[u8]| {
-        lower
-            .windows(marker.len())
-            .position(|window| window == marker)
-            .map(|at| at + marker.len())
-    };
-    if let Some(at) = after(b"file: ") {
+/// Parses the name that the server chose for a STOU: `FILE: name` (RFC 1123 section 4.1.2.9) or `unique file name:name`.
+pub(crate) fn chosen_name(line: &[u8]) -> Option<Vec<u8>> {
+    if let Some(at) = end_of(line, b"file: ") {
         let name = &line[at..];
         let end = name
             .windows(2)
@@ -343,18 +164,54 @@ fn stored_name(line: &[u8]) -> Option<Vec<u8>> {
         let name = name[..end].trim_ascii();
         return (!name.is_empty()).then(|| name.to_vec());
     }
-    let at = after(b"unique file name:")?;
+    let at = end_of(line, b"unique file name:")?;
     let name = line[at..].split(|&byte| byte == b')').next()?.trim_ascii();
     (!name.is_empty()).then(|| name.to_vec())
 }
+
+/// Parses the data type that a 150 or 125 names: `ASCII mode`, `BINARY mode`, as most servers do.
+pub(crate) fn opening_type(reply: &ParsedReply) -> Option<DataType> {
+    opening_type_in(&reply.lines.join(&b' '))
+}
+
+/// Returns the last line of a reply that has text, as a sentence.
+pub(crate) fn last_text_line(reply: &ParsedReply) -> String {
+    let last = reply.lines.iter().rev().find(|line| !line.is_empty());
+    let last = last.map_or(&b""[..], Vec::as_slice);
+    wire_text::decode::<String>(&last[..last.len().min(SENTENCE_BYTES)])
+        .0
+        .trim()
+        .to_owned()
+}
+
+fn opening_type_in(text: &[u8]) -> Option<DataType> {
+    let names = |words: &[u8]| end_of(text, words).is_some();
+    if names(b"ascii mode") {
+        Some(DataType::Ascii)
+    } else if names(b"binary mode") || names(b"image mode") {
+        Some(DataType::Image)
+    } else {
+        None
+    }
+}
+
+/// Returns the offset behind `marker`, which is in lower case, in `text` in any case; `None` if it is not in there.
+fn end_of(text: &[u8], marker: &[u8]) -> Option<usize> {
+    text.windows(marker.len())
+        .position(|window| window.eq_ignore_ascii_case(marker))
+        .map(|at| at + marker.len())
+}
+
+/// Longest part of a reply's line in a sentence, in bytes.
+const SENTENCE_BYTES: usize = 200;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn reply(line: &str) -> ParsedReply {
+    fn reply(code: u16, line: &str) -> ParsedReply {
         ParsedReply {
-            code: 250,
+            code,
             lines: vec![line.as_bytes().to_vec()],
             lines_omitted: 0,
             truncated: false,
@@ -363,32 +220,60 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_may_tell_the_directory() {
+    fn reply_to_cwd_may_state_the_directory() {
+        let stated = |line| stated_directory(&reply(250, line));
         assert_eq!(
-            told_directory(&reply("OK. Current directory is /pub")).as_deref(),
+            stated("OK. Current directory is /pub").as_deref(),
             Some(&b"/pub"[..])
         );
         assert_eq!(
-            told_directory(&reply("\"/pub/a\" is current directory.")).as_deref(),
+            stated("\"/pub/a\" is current directory.").as_deref(),
             Some(&b"/pub/a"[..])
         );
-        assert_eq!(told_directory(&reply("CWD command successful.")), None);
+        assert_eq!(stated("CWD command successful."), None);
     }
 
     #[test]
-    fn stou_names_are_found_in_the_usual_places() {
+    fn stou_names_are_parsed_from_the_usual_places() {
         assert_eq!(
-            stored_name(b"FILE: ftp.x1").as_deref(),
+            chosen_name(b"FILE: ftp.x1").as_deref(),
             Some(&b"ftp.x1"[..])
         );
         assert_eq!(
-            stored_name(b"FILE: a b (Opening new data connection).").as_deref(),
+            chosen_name(b"FILE: a b (Opening new data connection).").as_deref(),
             Some(&b"a b"[..])
         );
         assert_eq!(
-            stored_name(b"Transfer complete (unique file name:up.1).").as_deref(),
+            chosen_name(b"Transfer complete (unique file name:up.1).").as_deref(),
             Some(&b"up.1"[..])
         );
-        assert_eq!(stored_name(b"Ok to send data."), None);
+        assert_eq!(chosen_name(b"Ok to send data."), None);
+    }
+
+    #[test]
+    fn only_the_mode_of_a_data_connection_is_a_type() {
+        assert_eq!(
+            opening_type_in(b"Opening BINARY mode data connection for binary mode.txt"),
+            Some(DataType::Image)
+        );
+        assert_eq!(
+            opening_type_in(b"opening data connection for ascii.txt"),
+            None
+        );
+    }
+
+    #[test]
+    fn refused_commands_have_no_effect_but_on_what_they_set_up() {
+        for verb in [Verb::Cwd, Verb::Type, Verb::Dele, Verb::Rein, Verb::Auth] {
+            assert_eq!(effect(verb, Some(b"TLS"), &reply(550, "no")), Effect::None);
+        }
+        assert_eq!(
+            effect(Verb::Port, Some(b"1,2,3,4,5,6"), &reply(500, "no")),
+            Effect::EndPoint { accepted: false }
+        );
+        assert_eq!(
+            effect(Verb::Rest, Some(b"100"), &reply(501, "no")),
+            Effect::Restart(0)
+        );
     }
 }

@@ -1,5 +1,6 @@
-//! Who logged in: attempts, and the one that counts.
+//! Login attempts, and the one that counts.
 
+use std::hash::{DefaultHasher, Hasher as _};
 use std::rc::Rc;
 
 use crate::model::record::{Login, LoginOutcome};
@@ -9,24 +10,31 @@ use crate::session::secrets::Secrets;
 /// The login attempts of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Logins {
+    /// The latest attempt; `None` before the first USER or PASS.
     attempt: Option<Rc<Attempt>>,
-    /// Mostly the same.
+    /// The latest attempt that succeeded: mostly the same one, so that both share it.
     accepted: Option<Rc<Attempt>>,
+    /// USER commands with a final reply.
     answered: u64,
+    /// Outcome known from replies alone; `None` unless the client's side was not captured.
+    inferred: Option<LoginOutcome>,
+    /// Sequence number of each PASS, and a hash of its argument that distinguishes passwords without showing them.
+    passwords: Vec<(u64, u64)>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Attempt {
-    /// As the report shows it; hidden parts are hidden by what was known when it was sent.
+    /// Text for the report, hidden by the secrets known when it was sent, and its exact bytes.
     user: Option<(String, Option<String>)>,
     anonymous: bool,
     password: Option<Vec<u8>>,
     account: Option<Vec<u8>>,
+    /// Accepted or refused; `None` without a final reply.
     outcome: Option<bool>,
 }
 
 impl Logins {
-    /// USER.
+    /// Begins an attempt: USER.
     pub(crate) fn user(&mut self, argument: &[u8], secrets: &Secrets) {
         self.attempt = Some(Rc::new(Attempt {
             user: Some(secrets.text(argument)),
@@ -35,26 +43,29 @@ impl Logins {
         }));
     }
 
-    /// PASS. Tells whether it belongs to an anonymous login, whose password is no secret unless it is refused.
-    pub(crate) fn password(&mut self, argument: &[u8]) -> bool {
+    /// Records PASS. Returns whether it belongs to an anonymous login, whose password is no secret unless it is refused.
+    pub(crate) fn password(&mut self, sequence: u64, argument: &[u8]) -> bool {
+        if self.passwords.len() < PASSWORDS {
+            self.passwords.push((sequence, hash_of(argument)));
+        }
         let attempt = Rc::make_mut(self.attempt.get_or_insert_default());
         attempt.password = Some(argument.to_vec());
         attempt.anonymous
     }
 
-    /// ACCT.
+    /// Records ACCT.
     pub(crate) fn account(&mut self, argument: &[u8]) {
         Rc::make_mut(self.attempt.get_or_insert_default()).account = Some(argument.to_vec());
     }
 
-    /// Whether the attempt that runs is an anonymous one.
+    /// Returns whether the latest attempt is anonymous.
     pub(crate) fn is_anonymous_attempt(&self) -> bool {
         self.attempt
             .as_ref()
             .is_some_and(|attempt| attempt.anonymous)
     }
 
-    /// Whether the attempt that runs is by another user than the one logged in.
+    /// Returns whether the latest attempt is by another user than the one logged in.
     pub(crate) fn is_other_user(&self) -> bool {
         fn user(attempt: Option<&Rc<Attempt>>) -> Option<&(String, Option<String>)> {
             attempt.and_then(|attempt| attempt.user.as_ref())
@@ -62,18 +73,18 @@ impl Logins {
         self.accepted.is_some() && user(self.accepted.as_ref()) != user(self.attempt.as_ref())
     }
 
-    /// The password of an anonymous attempt that is being refused: a secret after all.
+    /// Returns the password of an anonymous attempt that `code` refuses: it is a secret after all.
     pub(crate) fn refused_password(&self, verb: Verb, code: u16) -> Option<Vec<u8>> {
         let attempt = self.attempt.as_ref().filter(|attempt| attempt.anonymous)?;
         (verb == Verb::Pass && code >= 400).then(|| attempt.password.clone())?
     }
 
-    /// REIN: nobody is logged in.
-    pub(crate) fn forget_current(&mut self) {
+    /// Ends the latest attempt: REIN.
+    pub(crate) fn forget_attempt(&mut self) {
         self.attempt = None;
     }
 
-    /// The final reply to USER, PASS or ACCT. Tells whether it completed a login.
+    /// Records the final reply to USER, PASS or ACCT. Returns whether it completed a login.
     pub(crate) fn reply(&mut self, verb: Verb, code: u16) -> bool {
         if verb == Verb::User {
             self.answered += 1;
@@ -96,7 +107,7 @@ impl Logins {
         }
     }
 
-    /// What only a user who is logged in can do was done: an attempt whose answer was not captured succeeded.
+    /// Concludes from a command that needs a login that an attempt without a captured reply succeeded.
     pub(crate) fn prove(&mut self) {
         if let Some(attempt) = &mut self.attempt
             && attempt.outcome.is_none()
@@ -106,11 +117,21 @@ impl Logins {
         }
     }
 
-    /// The login as the report shows it.
+    /// Returns the sequence numbers of PASS commands, each with the hash of its argument.
+    pub(crate) fn take_passwords(&mut self) -> Vec<(u64, u64)> {
+        std::mem::take(&mut self.passwords)
+    }
+
+    /// Records an outcome that is known from replies alone.
+    pub(crate) const fn infer(&mut self, outcome: Option<LoginOutcome>) {
+        self.inferred = outcome;
+    }
+
+    /// Returns the login as the report shows it.
     pub(crate) fn record(&self, secrets: &Secrets) -> Login {
         let Some(attempt) = self.accepted.as_ref().or(self.attempt.as_ref()) else {
             return Login {
-                outcome: LoginOutcome::Unseen,
+                outcome: self.inferred.unwrap_or(LoginOutcome::Unseen),
                 user: None,
                 user_b64: None,
                 password: None,
@@ -128,11 +149,11 @@ impl Logins {
         };
         let (user, user_b64) = attempt.user.clone().map_or((None, None), split);
         Login {
-            outcome: match attempt.outcome {
+            outcome: self.inferred.unwrap_or(match attempt.outcome {
                 Some(true) => LoginOutcome::Accepted,
                 Some(false) => LoginOutcome::Rejected,
                 None => LoginOutcome::Incomplete,
-            },
+            }),
             user,
             user_b64,
             password,
@@ -147,28 +168,38 @@ impl Logins {
     }
 }
 
-/// RFC 1635: `anonymous`, and `ftp` by custom.
+/// Returns whether a user name is one of anonymous FTP: `anonymous` (RFC 1635), and `ftp` by custom.
 fn is_anonymous(user: &[u8]) -> bool {
     user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp")
+}
+
+/// Returns a hash that distinguishes passwords; it is never shown.
+fn hash_of(password: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(password);
+    hasher.finish()
 }
 
 fn split((text, exact): (String, Option<String>)) -> (Option<String>, Option<String>) {
     (Some(text), exact)
 }
 
+/// Passwords distinguished in one session.
+const PASSWORDS: usize = 1_000;
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn the_login_that_succeeded_counts_else_the_last() {
+    fn successful_login_counts_else_the_last_attempt() {
         let secrets = Secrets::new(false);
         let mut logins = Logins::default();
         assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Unseen);
         for (user, code) in [(&b"bob"[..], 530), (b"eve", 230), (b"mallory", 530)] {
             logins.user(user, &secrets);
             logins.reply(Verb::User, 331);
-            assert!(!logins.password(b"pw"));
+            assert!(!logins.password(1, b"pw"));
             logins.reply(Verb::Pass, code);
         }
         let login = logins.record(&secrets);
@@ -180,19 +211,19 @@ mod tests {
     }
 
     #[test]
-    fn an_anonymous_password_is_shown_unless_refused() {
+    fn anonymous_password_is_shown_unless_refused() {
         let secrets = Secrets::new(false);
         for (code, shown) in [(230, "me@example.com"), (530, "<hidden>")] {
             let mut logins = Logins::default();
             logins.user(b"Anonymous", &secrets);
-            assert!(logins.password(b"me@example.com"));
+            assert!(logins.password(1, b"me@example.com"));
             logins.reply(Verb::Pass, code);
             assert_eq!(logins.record(&secrets).password.as_deref(), Some(shown));
         }
     }
 
     #[test]
-    fn an_attempt_without_an_answer_succeeded_if_something_else_did() {
+    fn attempt_without_a_reply_succeeded_if_a_later_command_did() {
         let secrets = Secrets::new(false);
         let mut logins = Logins::default();
         logins.prove();
@@ -208,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn no_password_sent_is_null() {
+    fn login_without_a_password_has_none() {
         let secrets = Secrets::new(false);
         let mut logins = Logins::default();
         logins.user(b"ftp", &secrets);

@@ -1,7 +1,7 @@
-//! Steps and transfers that were told, for the record of their session.
+//! Records that were emitted, kept for the record of their session.
 //!
-//! Whoever writes them as they are told may use that text again for the whole session, so nothing told may change
-//! unseen: [`ToldList::amend`] is the only way to change it, and remembers that it did.
+//! The NDJSON writer reuses the text of an emitted record for the whole session, so nothing emitted may change unnoticed:
+//! [`EmittedList::amend`] is the only way to change it, and remembers that it did.
 
 use std::collections::BTreeSet;
 use std::ops::Deref;
@@ -9,14 +9,16 @@ use std::sync::Arc;
 
 use crate::model::record::Numbered;
 
-/// What was told, in that order.
+/// Emitted records, in the order in which they were emitted.
 #[derive(Debug)]
-pub(crate) struct ToldList<T> {
+pub(crate) struct EmittedList<T> {
     records: Vec<Arc<T>>,
+    /// Numbers of the records that changed since.
     amended: BTreeSet<u64>,
 }
 
-impl<T: Numbered + Clone> ToldList<T> {
+impl<T: Numbered + Clone> EmittedList<T> {
+    /// Creates an empty list.
     pub(crate) const fn new() -> Self {
         Self {
             records: Vec::new(),
@@ -24,9 +26,9 @@ impl<T: Numbered + Clone> ToldList<T> {
         }
     }
 
-    /// As it was told.
+    /// Adds a record that was just emitted.
     pub(crate) fn push(&mut self, record: Arc<T>) {
-        // Transfers are large: twice the room, as a list takes it by itself, would be too much for many of them.
+        // A list doubles by itself; with thousands of sessions open, half of it empty costs megabytes.
         if self.records.len() == self.records.capacity() {
             self.records
                 .reserve_exact((self.records.len() / 8).max(FEW));
@@ -34,7 +36,7 @@ impl<T: Numbered + Clone> ToldList<T> {
         self.records.push(record);
     }
 
-    /// The record with this number, to be changed.
+    /// Returns the record with this number, to change it; `None` if it was not kept.
     pub(crate) fn amend(&mut self, number: u64) -> Option<&mut T> {
         let mut latest = self.records.iter_mut().rev();
         let record = latest.find(|record| record.number() == number)?;
@@ -42,14 +44,14 @@ impl<T: Numbered + Clone> ToldList<T> {
         Some(Arc::make_mut(record))
     }
 
-    /// All of them by number, and the numbers of those that are not as they were told.
+    /// Returns all records by number, and the numbers of those that changed after they were emitted.
     pub(crate) fn into_records(mut self) -> (Vec<Arc<T>>, BTreeSet<u64>) {
         self.records.sort_by_key(|record| record.number());
         (self.records, self.amended)
     }
 }
 
-impl<T> Deref for ToldList<T> {
+impl<T> Deref for EmittedList<T> {
     type Target = [Arc<T>];
 
     fn deref(&self) -> &[Arc<T>] {
@@ -57,5 +59,5 @@ impl<T> Deref for ToldList<T> {
     }
 }
 
-/// Records to make room for at once.
+/// Records that a list grows by at least.
 const FEW: usize = 8;

@@ -1,72 +1,63 @@
-//! Steps that are known from replies alone: of a capture that holds only what the server sent.
+//! Steps that are known from replies alone: the capture holds only what the server sent.
 //!
-//! A reply says less than its command did. What it does say is told, marked as inferred; no command is invented. Replies
-//! that stand for one step are told as one: a 331 and the 230 or 530 after it, a 227 and the transfer it was for, a 150 and its
-//! 226, the two of a rename.
+//! A reply says less than its command did. What it does say becomes a step that is marked as inferred; no command is invented.
+//! Replies that stand for one step become one: a 331 and the 230 or 530 after it, a 227 and the transfer it was for, a 150 and
+//! its 226, the two of a rename.
 
+use super::title::first_line_of;
 use crate::model::record::{LoginOutcome, Outcome, Reply, Step, StepKind};
 use crate::protocol::ftp::{announced_size, path};
-use crate::reassembly::FlowSummary;
-use crate::session::ftp_session::Session;
-use crate::session::steps::title::first_line_of;
 
-impl Session {
-    /// Replies that nothing asked for become steps where the client's side was not captured at all.
-    pub(crate) fn infer_steps(&mut self, summary: &FlowSummary) {
-        if self.next_sequence > 0 || summary.sent(self.client_way).segments > 0 {
-            return;
-        }
-        let mut begun: Option<&Reply> = None;
-        let mut directory: Option<String> = None;
-        let mut steps = Vec::new();
-        let unsolicited = self
-            .stray
-            .as_ref()
-            .map_or(&[][..], |stray| stray.unsolicited.as_slice());
-        for reply in unsolicited {
-            if let Some(first) = begun.take() {
-                if continues(first, reply) {
-                    // A 150 takes the place of the 227 before it.
-                    if reply.code < 200 {
-                        begun = Some(reply);
-                    } else {
-                        steps.push(step_of(Some(first), reply, directory.clone()));
-                    }
-                    continue;
+/// Returns the steps that replies without any command show.
+pub(crate) fn infer_steps(replies: &[Reply]) -> Vec<Step> {
+    let mut begun: Option<&Reply> = None;
+    let mut directory: Option<String> = None;
+    let mut steps = Vec::new();
+    for reply in replies {
+        if let Some(first) = begun.take() {
+            if continues(first, reply) {
+                // A 150 takes the place of the 227 before it.
+                if reply.code < 200 {
+                    begun = Some(reply);
+                } else {
+                    steps.push(step_of(Some(first), reply, directory.clone()));
                 }
-                steps.extend(alone(first, directory.as_ref()));
+                continue;
             }
-            match reply.code {
-                ..200 | 227..=229 | 331 | 332 | 350 => begun = Some(reply),
-                // It comes unasked.
-                421 => {}
-                _ => {
-                    match moved(reply) {
-                        Moved::To(there) => directory = Some(there),
-                        Moved::Somewhere => directory = None,
-                        Moved::Not => {}
-                    }
-                    steps.push(step_of(None, reply, directory.clone()));
-                }
-            }
+            steps.extend(alone(first, directory.as_ref()));
         }
-        steps.extend(begun.and_then(|first| alone(first, directory.as_ref())));
-        for reply in unsolicited {
-            match reply.code {
-                230 | 232 => self.inferred_login = Some(LoginOutcome::Accepted),
-                530 if self.inferred_login.is_none() => {
-                    self.inferred_login = Some(LoginOutcome::Rejected);
+        match reply.code {
+            ..200 | 227..=229 | 331 | 332 | 350 => begun = Some(reply),
+            // A 421 comes unasked.
+            421 => {}
+            _ => {
+                match moved(reply) {
+                    Moved::To(there) => directory = Some(there),
+                    Moved::Somewhere => directory = None,
+                    Moved::Not => {}
                 }
-                _ => {}
+                steps.push(step_of(None, reply, directory.clone()));
             }
-        }
-        for step in steps {
-            self.steps.made(step);
         }
     }
+    steps.extend(begun.and_then(|first| alone(first, directory.as_ref())));
+    steps
 }
 
-/// Whether `next` is of the same step as `first`.
+/// Returns the outcome of the login that replies without any command show; `None` if they show none.
+pub(crate) fn infer_login(replies: &[Reply]) -> Option<LoginOutcome> {
+    let mut outcome = None;
+    for reply in replies {
+        match reply.code {
+            230 | 232 => outcome = Some(LoginOutcome::Accepted),
+            530 if outcome.is_none() => outcome = Some(LoginOutcome::Rejected),
+            _ => {}
+        }
+    }
+    outcome
+}
+
+/// Returns whether `next` belongs to the same step as `first`.
 fn continues(first: &Reply, next: &Reply) -> bool {
     match first.code {
         ..200 => next.code >= 200 && !matches!(next.code, 331 | 227..=229),
@@ -77,12 +68,12 @@ fn continues(first: &Reply, next: &Reply) -> bool {
     }
 }
 
-/// The step of a reply that nothing continued; none for the first half of a rename or a restart.
+/// Returns the step of a reply that nothing continued; `None` for the first half of a rename or a restart.
 fn alone(reply: &Reply, directory: Option<&String>) -> Option<Step> {
     (reply.code != 350).then(|| step_of(None, reply, directory.cloned()))
 }
 
-/// What a reply tells of the command it answered; `begun` is the one before it of the same step.
+/// Returns the step that a reply shows; `begun` is the reply before it of the same step.
 fn step_of(begun: Option<&Reply>, reply: &Reply, directory: Option<String>) -> Step {
     let opening = begun.filter(|first| first.code < 200);
     let kind = match (reply.code, begun) {
@@ -95,7 +86,7 @@ fn step_of(begun: Option<&Reply>, reply: &Reply, directory: Option<String>) -> S
         (200 | 250, None) => done_kind(reply),
         _ => StepKind::Command,
     };
-    let what = begun.unwrap_or(reply);
+    let first = begun.unwrap_or(reply);
     let said = first_line_of(reply);
     let title = match opening {
         Some(opening) => format!(
@@ -117,14 +108,14 @@ fn step_of(begun: Option<&Reply>, reply: &Reply, directory: Option<String>) -> S
         ..Step::without_commands(
             kind,
             title.trim_end().to_owned(),
-            what.time,
-            reply.time.since(what.time).seconds(),
+            first.time,
+            reply.time.since(first.time).seconds(),
         )
     }
 }
 
-/// What a 150 says of its transfer: one that names `ls` or a listing is for a listing, one that names a size or a download for
-/// a download, one that asks for data for an upload. Else nothing is certain.
+/// Returns the kind of transfer that a 150 begins: `ls` or a listing in it means a listing, a size or a download means a
+/// download, a request for data means an upload. Otherwise nothing is certain.
 fn transfer_kind(opening: &Reply) -> StepKind {
     let text = text_of(opening);
     let names = |words: &[&str]| words.iter().any(|word| text.contains(word));
@@ -144,7 +135,7 @@ fn transfer_kind(opening: &Reply) -> StepKind {
     }
 }
 
-/// What a 250 says was done.
+/// Returns the kind of step that a 250 completes.
 fn done_kind(reply: &Reply) -> StepKind {
     if !matches!(moved(reply), Moved::Not) {
         return StepKind::Cwd;
@@ -160,7 +151,7 @@ fn done_kind(reply: &Reply) -> StepKind {
     }
 }
 
-/// Where a reply says the client is now.
+/// Change of the working directory that a reply shows.
 enum Moved {
     Not,
     To(String),
@@ -184,12 +175,12 @@ fn moved(reply: &Reply) -> Moved {
                 || (text.contains("directory") && names(&["chang", "current"])) =>
         {
             let last = reply.lines.last().map_or("", String::as_str);
-            let told = last
+            let stated = last
                 .split_once("directory is ")
                 .map(|(_, path)| path.trim_end().to_owned())
                 .or_else(quoted)
                 .filter(|path| path.starts_with('/'));
-            told.map_or(Moved::Somewhere, Moved::To)
+            stated.map_or(Moved::Somewhere, Moved::To)
         }
         _ => Moved::Not,
     }

@@ -1,30 +1,29 @@
-//! Commands grouped into what a person would call steps, told in order as soon as each is complete.
+//! Commands grouped into steps, which leave in order as soon as each is complete.
 //!
-//! A command that prepares a transfer waits: only what comes next tells whether it belongs to a transfer or stands alone.
-//! Steps are numbered in the order of their first commands, so nothing is told before all that precedes it is settled.
+//! A command that prepares a transfer stays open: only the next command shows whether it belongs to a transfer or stands alone.
+//! Steps are numbered in the order of their first commands, so a step leaves only after all before it are complete.
 
 use std::collections::VecDeque;
 
 use crate::model::Timestamp;
 use crate::model::record::{Command, ListingEntry, Outcome, Step, StepKind};
-use crate::protocol::ftp::Verb;
+use crate::protocol::ftp::{Verb, is_tls_mechanism};
 use crate::session::by_number::ByNumber;
-use crate::session::encrypted::encryption::is_tls_mechanism;
 use crate::session::steps::title;
 
-/// A command and what became of it so far.
+/// A command and its replies so far.
 #[derive(Debug)]
 pub(crate) struct CommandState {
-    /// As it will be told, but for a secret argument.
+    /// Record for the report, but for a secret argument.
     pub(crate) record: Command,
     pub(crate) verb: Verb,
-    /// As it was sent.
+    /// Argument as it was sent; `None` without one.
     pub(crate) argument: Option<Vec<u8>>,
-    /// Code and time of the final reply.
+    /// Code and time of the final reply; `None` before it.
     pub(crate) answer: Option<(u16, Timestamp)>,
-    /// Its reply was not captured, for a later command was answered.
+    /// Its reply was not captured: a later command was answered.
     pub(crate) reply_lost: bool,
-    /// The password of an anonymous login: no secret unless it is refused.
+    /// It is the password of an anonymous login: no secret unless it is refused.
     pub(crate) anonymous: bool,
 }
 
@@ -38,13 +37,13 @@ impl CommandState {
             .is_some_and(|(code, _)| (400..600).contains(&code))
     }
 
-    /// AUTH with a mechanism of TLS.
+    /// Returns whether it is AUTH with a mechanism of TLS.
     fn begins_tls(&self) -> bool {
         self.verb == Verb::Auth && self.argument.as_deref().is_some_and(is_tls_mechanism)
     }
 }
 
-/// What the transfer of a step adds to it.
+/// Contribution of a settled transfer to its step.
 #[derive(Clone, Debug)]
 pub(crate) struct TransferNote {
     pub(crate) title: String,
@@ -55,24 +54,27 @@ pub(crate) struct TransferNote {
 struct StepState {
     kind: StepKind,
     commands: Vec<u64>,
-    /// It may yet belong to the transfer that follows.
+    /// The step may yet belong to the transfer that follows.
     prepares: bool,
+    /// Id of the transfer it made; `None` without one.
     transfer: Option<u64>,
     /// AUTH: nothing more is to be learned of its handshake.
     handshake_over: bool,
-    /// What else became known of it: of most steps nothing, or not before it is told.
+    /// Facts beside the commands; `None` for most steps.
     learned: Option<Box<Learned>>,
-    /// A step without commands, as it will be told.
+    /// Record of a step without commands; `None` for all others.
     made: Option<Box<Step>>,
 }
 
 #[derive(Debug, Default)]
 struct Learned {
+    /// From its transfer; `None` before that is settled.
     note: Option<TransferNote>,
+    /// Working directory after it, and its exact bytes; `None` if unknown.
     directory: Option<(String, Option<String>)>,
-    /// AUTH: what the handshake after it told, and when.
+    /// AUTH: facts of the handshake after it, and their time; `None` before they are known.
     handshake: Option<(String, Timestamp)>,
-    /// What STAT or MLST listed, and entries beyond the bound.
+    /// Entries listed by STAT or MLST, and how many were left out.
     entries: (Vec<ListingEntry>, u64),
 }
 
@@ -81,7 +83,8 @@ struct Learned {
 pub(crate) struct StepLog {
     open: VecDeque<StepState>,
     commands: ByNumber<Box<CommandState>>,
-    told: u64,
+    /// Steps that have left; the number of the latest.
+    emitted: u64,
     /// How many of the open steps may yet belong to the transfer that follows.
     preparing: usize,
     /// How many of the open steps have a transfer that is not settled.
@@ -89,23 +92,23 @@ pub(crate) struct StepLog {
 }
 
 impl StepLog {
-    /// A step without commands: lookup, handshake, greeting, teardown. Its number is given when it is told.
-    pub(crate) fn made(&mut self, step: Step) {
+    /// Adds a step without commands: lookup, handshake, greeting, teardown. It gets its number when it leaves.
+    pub(crate) fn add_step(&mut self, step: Step) {
         self.open.push_back(StepState {
             made: Some(Box::new(step)),
             ..StepState::new(StepKind::Command, false)
         });
     }
 
-    /// Nothing of the other side was captured: no command can have its reply.
+    /// Marks every command as unanswered: nothing of the server's side was captured.
     pub(crate) fn lose_replies(&mut self) {
         for command in self.commands.values_mut() {
             command.reply_lost |= command.answer.is_none();
         }
     }
 
-    /// A command. `same_name` tells whether an earlier argument means what the transfer's argument means.
-    pub(crate) fn command(
+    /// Adds a command. `same_name` returns whether an earlier argument means the same file as the transfer's argument.
+    pub(crate) fn add_command(
         &mut self,
         command: CommandState,
         transfer: Option<u64>,
@@ -131,7 +134,7 @@ impl StepLog {
             }
             step.commands.push(sequence);
             let first = step.commands.first().copied().unwrap_or(sequence);
-            // Its place is that of its first command.
+            // A step stands where its first command stood: preparations may lie before other open steps.
             let at = self
                 .open
                 .iter()
@@ -144,33 +147,33 @@ impl StepLog {
         self.commands.insert(sequence, Box::new(command));
     }
 
-    /// How many steps are not told yet.
+    /// Returns how many steps are open.
     pub(crate) fn open_steps(&self) -> usize {
         self.open.len()
     }
 
-    /// The transfer of the oldest step that is not told yet.
+    /// Returns the transfer of the oldest open step.
     pub(crate) fn oldest_transfer(&self) -> Option<u64> {
         self.open.front().and_then(|step| step.transfer)
     }
 
-    /// The command with this number, while it is not told.
+    /// Returns the command with this number, to record its replies; `None` once its step has left.
     pub(crate) fn get_mut(&mut self, sequence: u64) -> Option<&mut CommandState> {
         self.commands.get_mut(sequence).map(AsMut::as_mut)
     }
 
-    /// The command with this number, while it is not told.
+    /// Returns the command with this number; `None` once its step has left.
     pub(crate) fn get(&self, sequence: u64) -> Option<&CommandState> {
         self.commands.get(sequence).map(AsRef::as_ref)
     }
 
-    /// The working directory after what is known of this command's step.
+    /// Records the working directory after a command.
     pub(crate) fn set_directory(
         &mut self,
         sequence: u64,
         directory: Option<(String, Option<String>)>,
     ) {
-        // The step of a command that is being answered is mostly the last one.
+        // From the back: the command being answered is mostly in the last step, and there may be thousands.
         if let Some(step) = self
             .open
             .iter_mut()
@@ -182,7 +185,7 @@ impl StepLog {
         }
     }
 
-    /// The reply to this command is a listing.
+    /// Records that the reply to a command is a listing.
     pub(crate) fn listed(&mut self, sequence: u64, entries: Vec<ListingEntry>, omitted: u64) {
         let mut open = self.open.iter_mut().rev();
         if let Some(step) = open.find(|step| step.commands.contains(&sequence)) {
@@ -190,7 +193,7 @@ impl StepLog {
         }
     }
 
-    /// The transfer is settled.
+    /// Records that a transfer is settled.
     pub(crate) fn settled(&mut self, transfer: u64, note: TransferNote) {
         if let Some(step) = self
             .open
@@ -202,7 +205,7 @@ impl StepLog {
         }
     }
 
-    /// The handshake that AUTH began is over; `facts` is what it told, and when. False where no step waits for it.
+    /// Records that the handshake after AUTH is over; `facts` are its facts and their time. Returns whether a step awaits it.
     pub(crate) fn handshake(&mut self, facts: Option<(String, Timestamp)>) -> bool {
         let commands = &self.commands;
         let begins = |step: &StepState| {
@@ -226,7 +229,7 @@ impl StepLog {
         true
     }
 
-    /// The next step that is complete, and with `all` the next at all.
+    /// Returns the next complete step, or with `all` the next at all. `hide` makes the record of a command, without secrets.
     pub(crate) fn next(
         &mut self,
         all: bool,
@@ -238,19 +241,19 @@ impl StepLog {
         let state = self.open.pop_front()?;
         self.preparing -= usize::from(state.prepares);
         self.transferring -= usize::from(state.is_transferring());
-        self.told += 1;
+        self.emitted += 1;
         if let Some(mut step) = state.made {
-            step.number = self.told;
+            step.number = self.emitted;
             return Some(*step);
         }
         let mut commands = Vec::with_capacity(state.commands.len());
         let log = &mut self.commands;
         let taken = state.commands.iter().filter_map(|&one| log.remove(one));
         commands.extend(taken.map(|command| *command));
-        Some(self.tell(state, commands, hide))
+        Some(self.record(state, commands, hide))
     }
 
-    fn tell(
+    fn record(
         &self,
         state: StepState,
         commands: Vec<CommandState>,
@@ -273,12 +276,12 @@ impl StepLog {
             .max()
             .unwrap_or(time);
         let outcome = outcome(state.kind, &commands);
-        // Not collected, which would keep the larger allocation of what the commands were.
+        // `collect` would keep the allocation of the larger command states.
         let mut records = Vec::with_capacity(commands.len());
         records.extend(commands.into_iter().map(hide));
         let (entries, entries_omitted) = learned.entries;
         let title = match (&learned.note, &learned.handshake) {
-            // Copied, for what it was put together in is larger.
+            // Cloned to its exact length: the original was built with spare capacity.
             (Some(note), _) => note.title.clone(),
             (None, Some((facts, _))) => title::of_handshake(&records, facts),
             (None, None) if !entries.is_empty() => {
@@ -290,7 +293,7 @@ impl StepLog {
             .directory
             .map_or((None, None), |(text, exact)| (Some(text), exact));
         Step {
-            number: self.told,
+            number: self.emitted,
             kind: state.kind,
             title,
             time,
@@ -324,7 +327,7 @@ impl StepLog {
         if !commands().all(|command| command.is_settled()) {
             return false;
         }
-        // What the handshake tells belongs into the title.
+        // The title of AUTH has the facts of the handshake.
         if !step.handshake_over
             && commands().any(|command| {
                 command.begins_tls() && command.answer.is_some() && !command.is_refused()
@@ -334,11 +337,11 @@ impl StepLog {
         }
         let followed = self.open.len() > 1;
         if step.prepares {
-            // Nothing but preparations is open: the usual case of a session that prepares on and on.
+            // Nothing but preparations is open: the usual case of a session that prepares on and on, decided at once.
             if self.preparing == self.open.len() {
                 return false;
             }
-            // Something that is no preparation and was not refused stands behind it.
+            // A step that is no preparation and was not refused ends the wait.
             return self.open.iter().skip(1).any(|other| {
                 other.made.is_some() || (!other.prepares && self.is_answered_well(other))
             });
@@ -362,7 +365,7 @@ impl StepLog {
             .any(|command| command.is_settled() && !command.is_refused())
     }
 
-    /// Takes the commands that prepared a transfer into its step: those since the last command that was neither a
+    /// Moves the commands that prepared a transfer into its step: those since the last command that was neither a
     /// preparation nor refused.
     fn take_preparations(&mut self, step: &mut StepState, same_name: impl Fn(&[u8]) -> bool) {
         let mut taken = Vec::new();
@@ -396,7 +399,7 @@ impl StepLog {
     }
 
     fn running_transfer(&self) -> Option<usize> {
-        // A client that only ever sends ABOR must not have all open steps looked at each time.
+        // Without this a client that only ever sends ABOR has all open steps looked at each time.
         if self.transferring == 0 {
             return None;
         }
@@ -429,7 +432,7 @@ impl StepState {
         }
     }
 
-    /// It has a transfer that is not settled.
+    /// Returns whether it has a transfer that is not settled.
     fn is_transferring(&self) -> bool {
         let learned = self.learned.as_ref();
         self.transfer.is_some() && learned.is_none_or(|learned| learned.note.is_none())
@@ -464,17 +467,17 @@ fn kind_of(command: &CommandState) -> StepKind {
 }
 
 fn outcome(kind: StepKind, commands: &[CommandState]) -> Outcome {
-    let telling = match kind {
+    let decisive = match kind {
         StepKind::Retrieve | StepKind::Store | StepKind::List => commands
             .iter()
             .find(|command| command.verb.is_transfer())
             .or(commands.last()),
         _ => commands.last(),
     };
-    match telling {
+    match decisive {
         Some(command) => match command.answer {
             Some((200..300, _)) => Outcome::Ok,
-            // What a protected reply says is not to be read (RFC 2228 section 5).
+            // The text of a protected reply cannot be read (RFC 2228 section 5).
             Some((600.., _)) => Outcome::Unknown,
             Some((400.., _)) => Outcome::Failed,
             None if command.reply_lost => Outcome::Unknown,

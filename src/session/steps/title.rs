@@ -1,4 +1,4 @@
-//! One line for each step and transfer, as a person would say it.
+//! Titles: one line for each step and transfer, as a person would say it.
 
 use std::borrow::Cow;
 use std::fmt::{self, Write as _};
@@ -8,7 +8,7 @@ use crate::model::record::{
 };
 use crate::model::{Span, grouped};
 
-/// The title of a step without a transfer.
+/// Returns the title of a step without a transfer.
 pub(crate) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) -> String {
     let Some(first) = commands.first() else {
         return String::new();
@@ -46,7 +46,7 @@ pub(crate) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) ->
         _ => {
             let line = with_argument(&first.verb, first.argument.as_deref());
             match (outcome, answer) {
-                (Outcome::Ok, Some(reply)) if kind != StepKind::Cwd && tells_something(reply) => {
+                (Outcome::Ok, Some(reply)) if kind != StepKind::Cwd && has_answer(reply) => {
                     line + ": " + &first_line_of(reply)
                 }
                 _ => line + &ending(outcome, answer),
@@ -55,7 +55,7 @@ pub(crate) fn of_step(kind: StepKind, commands: &[Command], outcome: Outcome) ->
     }
 }
 
-/// The title of a step whose reply is a listing: `STAT /pub: 3 entries`.
+/// Returns the title of a step whose reply is a listing: `STAT /pub: 3 entries`.
 pub(crate) fn of_entries(commands: &[Command], count: u64) -> String {
     let line = commands.first().map_or_else(String::new, |first| {
         let argument = first.argument.as_deref().unwrap_or_default();
@@ -64,7 +64,7 @@ pub(crate) fn of_entries(commands: &[Command], count: u64) -> String {
     format!("{line}: {}", entries(count))
 }
 
-/// The title of an AUTH whose handshake was seen: `AUTH TLS: TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`.
+/// Returns the title of an AUTH whose handshake was captured: `AUTH TLS: TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`.
 pub(crate) fn of_handshake(commands: &[Command], facts: &str) -> String {
     let Some(first) = commands.first() else {
         return facts.to_owned();
@@ -73,9 +73,9 @@ pub(crate) fn of_handshake(commands: &[Command], facts: &str) -> String {
     format!("{} {argument}: {facts}", first.verb)
 }
 
-/// The title of a step that made a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
+/// Returns the title of a step with a transfer: `RETR readme.txt: 1,715 bytes in 0.012 s, complete`.
 pub(crate) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<&Reply>) -> String {
-    // What the client wished for is not what the file is called.
+    // The argument of STOU is a wish; the reply has the name (RFC 1123 section 4.1.2.9).
     let named = match transfer.verb.as_str() {
         "STOU" => transfer.name.as_deref().or(transfer.argument.as_deref()),
         _ => transfer.argument.as_deref(),
@@ -83,7 +83,7 @@ pub(crate) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<
     let mut line = with_argument(&transfer.verb, named);
     let Some(connection) = &transfer.connection else {
         return match outcome {
-            // What the server said yes to, or could not do (RFC 959 section 4.2.2), it did not refuse.
+            // A 4yz is no refusal: the server would have, but could not at that time (RFC 959 section 4.2.1).
             Outcome::Failed if answer.is_some_and(|reply| reply.code < 500) => {
                 format!("{line}: failed{}", because(answer))
             }
@@ -127,7 +127,7 @@ fn entries(count: u64) -> impl fmt::Display {
     fmt::from_fn(move |out| write!(out, "{} {word}", grouped(count)))
 }
 
-/// Takes `complete` back from a title.
+/// Replaces `complete` in a title by a weaker verdict.
 pub(crate) fn revise(title: &mut String, verdict: Completeness) {
     if verdict == Completeness::Unverifiable
         && let Some(rest) = title.strip_suffix("complete")
@@ -136,14 +136,14 @@ pub(crate) fn revise(title: &mut String, verdict: Completeness) {
     }
 }
 
-/// Seconds with three decimals, more for what would be 0.
+/// Formats seconds with 3 decimals, 6 below 1 ms.
 pub(crate) fn seconds(span: Span) -> impl fmt::Display {
     let seconds = span.seconds();
     let decimals = if seconds < 0.001 { 6 } else { 3 };
     fmt::from_fn(move |out| write!(out, "{seconds:.decimals$}"))
 }
 
-/// A command as it was sent, cut where it is long: the whole of it stands with the command.
+/// Returns a command as it was sent. A long argument is cut: the command's record has all of it.
 fn with_argument(verb: &str, argument: Option<&str>) -> String {
     let argument = shortened(argument.unwrap_or_default());
     let mut line = String::with_capacity(verb.len() + argument.len() + USUAL_ENDING);
@@ -189,12 +189,12 @@ fn because(answer: Option<&Reply>) -> String {
     })
 }
 
-/// Codes whose text is an answer rather than a courtesy.
-fn tells_something(reply: &Reply) -> bool {
+/// Returns whether the text of a reply is an answer rather than a courtesy.
+fn has_answer(reply: &Reply) -> bool {
     matches!(reply.code, 213 | 215 | 257) && !first_line_of(reply).is_empty()
 }
 
-/// The first line of a reply that says anything, cut where it is long.
+/// Returns the first line of a reply that has text, cut to 80 characters.
 pub(crate) fn first_line_of(reply: &Reply) -> String {
     let line = reply
         .lines
@@ -210,13 +210,13 @@ pub(crate) fn first_line_of(reply: &Reply) -> String {
     cut
 }
 
-/// Characters of an argument shown in a title: more than names of files have (255 bytes on most systems).
+/// Longest argument in a title, in characters: file names are shorter on most systems (255 bytes).
 const LONGEST_ARGUMENT: usize = 300;
 
-/// Bytes that follow the command in most titles.
+/// Bytes that follow the command in most titles, allocated at once.
 const USUAL_ENDING: usize = 48;
 
-/// Characters of a reply shown in a title.
+/// Longest line of a reply in a title, in characters.
 const LONGEST: usize = 80;
 
 #[cfg(test)]
@@ -224,7 +224,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endless_argument_is_cut_in_the_title() {
+    fn endless_argument_is_cut_in_the_title() {
         let line = with_argument("RETR", Some(&"é".repeat(5_000)));
         assert_eq!(line.chars().count(), "RETR ".len() + LONGEST_ARGUMENT + 1);
         assert_eq!(with_argument("LIST", Some("")), "LIST");

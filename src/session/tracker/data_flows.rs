@@ -95,9 +95,9 @@ fn open_by_time(
         .filter_map(|id| {
             let session = sessions.get(*id)?;
             let (number, since) = session.unknown_end(shared)?;
-            let fits = opener.address == session.client.address
-                && listener.address == session.server.address
-                && listener != session.server
+            let fits = opener.address == session.identity().client.address
+                && listener.address == session.identity().server.address
+                && listener != session.identity().server
                 && summary.first.time.plus(TOLERANCE) >= since;
             let negotiation = NegotiationId {
                 session: *id,
@@ -123,7 +123,7 @@ fn add(
 ) -> DataId {
     let id = shared.add_channel(channel);
     if let Some(session) = sessions.get_mut(negotiation.session) {
-        session.data_opened(shared, negotiation.number, id);
+        session.on_data_opened(shared, negotiation.number, id);
     }
     id
 }
@@ -151,7 +151,7 @@ pub(super) fn bytes(
             if let Some(negotiation) = bound
                 && let Some(session) = sessions.get_mut(negotiation.session)
             {
-                session.file_ended(shared, id, Some(summary));
+                session.on_file_end(shared, id, Some(summary));
                 sessions.finish_if_over(shared, negotiation.session);
             }
             if used >= rest.bytes.len() {
@@ -204,7 +204,7 @@ pub(super) fn close(
         match channel.negotiation() {
             Some(negotiation) if !channel.is_settled() => {
                 if let Some(session) = sessions.get_mut(negotiation.session) {
-                    session.data_changed(shared, negotiation.number);
+                    session.on_data_closed(shared, negotiation.number);
                 }
                 sessions.finish_if_over(shared, negotiation.session);
             }

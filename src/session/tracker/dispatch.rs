@@ -132,7 +132,7 @@ impl StreamHandler for SessionTracker<'_> {
             Role::Early(number) => self.early.gap(*number, direction, gap),
             Role::Control(id) => {
                 if let Some(session) = self.sessions.get_mut(*id) {
-                    session.hole(&mut self.shared, direction, gap);
+                    session.on_gap(&mut self.shared, direction, gap);
                 }
                 self.claim_early();
             }
@@ -150,7 +150,7 @@ impl StreamHandler for SessionTracker<'_> {
     ) {
         if let Some(Role::Control(id)) = self.roles.get(flow) {
             if let Some(session) = self.sessions.get_mut(*id) {
-                session.stream_end(&mut self.shared, direction, frame);
+                session.on_fin(&mut self.shared, direction, frame);
             }
             self.claim_early();
         } else {
@@ -185,7 +185,7 @@ impl StreamHandler for SessionTracker<'_> {
             Role::Early(number) => self.early.close(number, reason, summary),
             Role::Control(id) => {
                 if let Some(session) = sessions.get_mut(id) {
-                    session.close(shared, reason, frame, summary);
+                    session.on_close(shared, reason, frame, summary);
                 }
                 sessions.finish_if_over(shared, id);
             }
@@ -209,9 +209,10 @@ impl StreamHandler for SessionTracker<'_> {
             // A control connection is silent while its transfer runs, which may take hours (RFC 1123 section 4.1.3.2).
             Some(Role::Control(id)) => {
                 silent >= limits.control_idle
-                    && !self.sessions.get(*id).is_some_and(|session| {
-                        session.encrypted_data.open > 0 || session.is_transferring(&self.shared)
-                    })
+                    && !self
+                        .sessions
+                        .get(*id)
+                        .is_some_and(|session| session.has_open_data(&self.shared))
             }
             _ => silent >= limits.data_idle,
         }
@@ -258,7 +259,7 @@ impl SessionTracker<'_> {
 
     fn control_bytes(&mut self, id: u64, direction: Direction, chunk: Chunk<'_>) {
         if let Some(session) = self.sessions.get_mut(id) {
-            session.bytes(&mut self.shared, direction, chunk);
+            session.on_data(&mut self.shared, direction, chunk);
         }
         self.claim_early();
     }

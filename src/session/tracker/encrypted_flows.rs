@@ -30,7 +30,7 @@ pub(super) fn open(
 ) -> Option<DataId> {
     let owner = likely_owner(sessions, shared, summary)?;
     if let Some(session) = sessions.get_mut(owner.session) {
-        session.encrypted_data.open += 1;
+        session.on_encrypted_data_opened();
     }
     let channel = DataChannel::unreadable(owner.session, owner.client_way, summary);
     Some(shared.add_channel(channel))
@@ -53,11 +53,11 @@ fn likely_owner(
             let ago = session.may_open(opener, listener, summary.first.time)?;
             Some((ago, session))
         })
-        .min_by_key(|(ago, session)| (*ago, session.id))?;
+        .min_by_key(|(ago, session)| (*ago, session.identity().id))?;
     // A connection from port 20 or 989 is active mode, even between two hosts of which each runs a server.
-    let passive = opener.address == session.client.address && !is_data_port(opener.port);
+    let passive = opener.address == session.identity().client.address && !is_data_port(opener.port);
     Some(LikelyOwner {
-        session: session.id,
+        session: session.identity().id,
         client_way: if passive {
             initiator
         } else {
@@ -86,13 +86,13 @@ pub(super) fn close(
             between.iter().copied().find(|id| {
                 sessions
                     .get(*id)
-                    .is_some_and(|session| session.is_session_of(hello))
+                    .is_some_and(|session| session.resumes_session(hello))
             })
         })
         .unwrap_or(likely);
     let reported = sessions
         .get_mut(owner)
-        .is_some_and(|session| session.encrypted_data_closed(shared, &mut channel, sole));
+        .is_some_and(|session| session.on_encrypted_data_closed(shared, &mut channel, sole));
     if !reported && (is_data_port(key.low.port) || is_data_port(key.high.port)) {
         channel.unbind(likely);
         tell_unmatched(shared, &channel);
@@ -129,7 +129,7 @@ pub(super) fn reject(
 /// Counts one open data connection less for a session, which may end with it.
 fn release(sessions: &mut Sessions, shared: &mut Shared<'_>, id: u64) {
     if let Some(session) = sessions.get_mut(id) {
-        session.encrypted_data.open = session.encrypted_data.open.saturating_sub(1);
+        session.on_encrypted_data_gone();
     }
     sessions.finish_if_over(shared, id);
 }

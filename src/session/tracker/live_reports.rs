@@ -77,11 +77,7 @@ fn progress(
     let channel = shared.data.get(&id)?;
     let negotiation = channel.negotiation()?;
     let session = sessions.get(negotiation.session)?;
-    let transfer = session
-        .negotiations
-        .get(negotiation.number)
-        .and_then(|negotiation| negotiation.transfer)?;
-    let verb = session.transfers.get(transfer)?.verb;
+    let (transfer, verb) = session.running_transfer(negotiation.number)?;
     if channel.is_settled() || direction_of(verb) == TransferDirection::Listing {
         return None;
     }

@@ -193,7 +193,7 @@ impl<'s> SessionTracker<'s> {
     /// Records the protocol layers around the packet that began a session.
     pub fn set_layers(&mut self, session: u64, layers: Vec<String>) {
         if let Some(session) = self.sessions.get_mut(session) {
-            session.layers = layers;
+            session.set_layers(layers);
         }
     }
 

@@ -56,8 +56,7 @@ impl Sessions {
     pub(super) fn run_timers(&mut self, shared: &mut Shared<'_>, now: Timestamp) {
         while let Some((id, transfer)) = shared.waited(now) {
             if let Some(session) = self.get_mut(id) {
-                session.let_go(shared, now);
-                session.settle_after_waiting(shared, transfer);
+                session.on_timer(shared, transfer, now);
             }
             self.finish_if_over(shared, id);
         }
@@ -87,13 +86,10 @@ impl Sessions {
 impl Origin {
     /// Returns the packets that made `session` known.
     pub(super) fn of(session: &Session) -> Self {
-        let lookup = session.dns.as_ref().map_or_else(Vec::new, |dns| {
-            let response = Some(dns.response_frame);
-            dns.query_frame.into_iter().chain(response).collect()
-        });
+        let identity = session.identity();
         Self {
-            connection: session.key,
-            lookup,
+            connection: identity.key,
+            lookup: identity.lookup_frames(),
         }
     }
 }

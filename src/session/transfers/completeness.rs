@@ -1,24 +1,23 @@
-//! Whether a file is whole, and on what evidence.
+//! The completeness of a file, and the evidence for it.
 //!
-//! Stream mode ends a file with the close of the data connection (RFC 959 section 3.4.1), so a file is whole when its sender
-//! said FIN, nothing before that is missing, the server confirmed it, and no known size contradicts. Everything else has a
-//! name of its own, in the order of the report's contract.
+//! Stream mode ends a file with the close of the data connection (RFC 959 section 3.4.1), so a file is whole if its sender
+//! sent FIN, nothing before that is missing, the server confirmed it, and no known size contradicts. Everything else has a
+//! name of its own, in the order in which the report documents them.
 
 use crate::model::FrameRef;
 use crate::model::grouped;
 use crate::model::record::Completeness;
-use crate::session::transfers::facts::Facts;
-use crate::session::transfers::stated_sizes::{Stated, Weight};
+use crate::session::transfers::facts::{Facts, Stated, Weight};
 
-/// The verdict on one transfer, with its reasons.
+/// Judges one transfer. Returns its completeness, and the evidence as sentences.
 pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     let mut evidence = Vec::new();
     let mut size = compare_size(facts, &mut evidence);
     if compare_stated(facts, &mut evidence) && size == Size::Unknown {
         size = Size::Other;
     }
-    // With TLS either side may close as soon as the other said that it is done (RFC 5246 section 7.2.1), and who inflates
-    // knows where the file ends.
+    // With TLS either side may close once the other has sent close_notify (RFC 5246 section 7.2.1), and a receiver that
+    // inflates knows where the file ends.
     let closed_early = facts
         .receiver_end
         .filter(|_| !facts.encrypted && !facts.tells_its_end)
@@ -28,9 +27,9 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
                     .sender_reset
                     .is_none_or(|reset| end.number < reset.number)
         });
-    tell_answer(facts, &mut evidence);
-    tell_stream(facts, closed_early, &mut evidence);
-    tell_content(facts, &mut evidence);
+    add_answer(facts, &mut evidence);
+    add_stream(facts, closed_early, &mut evidence);
+    add_content(facts, &mut evidence);
     let refused = facts.answer.as_ref().is_some_and(|(code, ..)| *code >= 400);
     let confirmed = facts
         .answer
@@ -58,15 +57,17 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     (completeness, evidence)
 }
 
+/// Captured bytes compared with a stated size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Size {
+    /// No size was stated, or not one that counts these bytes.
     Unknown,
     Equal,
     Fewer,
     Other,
 }
 
-/// Holds the bytes against what the server announced. With REST some servers name the whole file, some the rest.
+/// Compares the bytes with the announced size. After REST some servers announce the whole file, some the rest.
 fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
     let Some((announced, place)) = facts.announced else {
         return Size::Unknown;
@@ -77,8 +78,8 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
     let rest = announced.saturating_sub(facts.restart);
     let seen = facts.bytes.saturating_add(facts.missing);
     let said = grouped(announced);
-    let is_told = |size| size == announced || (facts.restart > 0 && size == rest);
-    if is_told(seen) {
+    let is_stated = |size| size == announced || (facts.restart > 0 && size == rest);
+    if is_stated(seen) {
         evidence.push(format!("{place} said {said} bytes: equal"));
         return Size::Equal;
     }
@@ -89,7 +90,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
         return Size::Unknown;
     }
     if let Some(own) = facts.own_size.filter(|_| facts.missing == 0) {
-        if is_told(own.bytes) {
+        if is_stated(own.bytes) {
             evidence.push(format!("{place} said {said} bytes: equal to {}", own.of));
             return Size::Equal;
         }
@@ -124,7 +125,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
     }
 }
 
-/// Holds the bytes against everything else that was said; true where an exact size of the whole file is another one.
+/// Compares the bytes with every other statement. Returns whether an exact size of the whole file contradicts.
 fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
     let mut contradicted = false;
     if !facts.connected {
@@ -151,11 +152,11 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
         }
         let said = format!("{place} said {} bytes", grouped(*bytes));
         let rest = bytes.checked_sub(facts.restart);
-        let is_told = |size| size == *bytes || (facts.restart > 0 && rest == Some(size));
+        let is_stated = |size| size == *bytes || (facts.restart > 0 && rest == Some(size));
         let own = facts
             .own_size
-            .filter(|own| facts.missing == 0 && is_told(own.bytes));
-        if is_told(seen) {
+            .filter(|own| facts.missing == 0 && is_stated(own.bytes));
+        if is_stated(seen) {
             evidence.push(format!("{said}: equal"));
         } else if let Some(own) = own {
             evidence.push(format!("{said}: equal to {}", own.of));
@@ -171,7 +172,8 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
     contradicted
 }
 
-fn tell_answer(facts: &Facts, evidence: &mut Vec<String>) {
+/// Adds the final reply and ABOR to the evidence.
+fn add_answer(facts: &Facts, evidence: &mut Vec<String>) {
     match &facts.answer {
         Some((code, text, frame)) => evidence
             .push(format!("final reply {code} {text} (frame {})", frame.number).replace("  ", " ")),
@@ -185,7 +187,8 @@ fn tell_answer(facts: &Facts, evidence: &mut Vec<String>) {
     }
 }
 
-fn tell_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec<String>) {
+/// Adds how the stream ended to the evidence.
+fn add_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec<String>) {
     if !facts.connected {
         evidence.push("no data connection in the capture".to_owned());
         return;
@@ -227,7 +230,8 @@ fn tell_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec
     }
 }
 
-fn tell_content(facts: &Facts, evidence: &mut Vec<String>) {
+/// Adds what the bytes show to the evidence.
+fn add_content(facts: &Facts, evidence: &mut Vec<String>) {
     if let Some(problem) = &facts.decoding_problem {
         evidence.push(format!("decoding it: {problem}"));
     }

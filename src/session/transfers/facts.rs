@@ -6,13 +6,13 @@ use crate::session::data::data_channel::DataChannel;
 use crate::session::data::decoding::Decoding;
 use crate::session::data::line_ends::LineEnds;
 use crate::session::server_state::representation::Representation;
-use crate::session::transfers::stated_sizes::{Stated, stated};
-use crate::session::transfers::transfer_state::{TransferState, payload_way};
 
-/// What is known of one transfer when it is over.
+use crate::session::transfers::transfer_state::{Sizes, TransferState, payload_way};
+
+/// Facts about one transfer that is over.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Facts {
-    /// A data connection carried it, or could have.
+    /// A data connection carried it, or could have carried it.
     pub(crate) connected: bool,
     /// Payload bytes captured.
     pub(crate) bytes: u64,
@@ -20,53 +20,55 @@ pub(crate) struct Facts {
     pub(crate) missing: u64,
     /// The first byte of the stream is known to be the first byte sent.
     pub(crate) start_known: bool,
-    /// The sender's FIN, all before it seen or known to be missing; or the acknowledgment of a FIN that was not captured.
+    /// The sender's FIN, with everything before it captured or known to be missing; or the acknowledgment of a FIN that was
+    /// not captured. `None` without either.
     pub(crate) sender_fin: Option<FrameRef>,
-    /// That was no FIN but the mark of the file's end in MODE B or C.
+    /// `sender_fin` is the mark of the file's end in MODE B or C.
     pub(crate) end_marked: bool,
-    /// It is such an acknowledgment.
+    /// `sender_fin` is the acknowledgment of a FIN that was not captured.
     pub(crate) fin_unseen: bool,
-    /// The sender's RST.
+    /// The sender's RST; `None` without one.
     pub(crate) sender_reset: Option<FrameRef>,
-    /// The receiver's first FIN or RST.
+    /// The receiver's first FIN or RST; `None` without one.
     pub(crate) receiver_end: Option<FrameRef>,
-    /// Code, first line and frame of the final reply.
+    /// Code, text and frame of the final reply; `None` if none was captured.
     pub(crate) answer: Option<(u16, String, FrameRef)>,
-    /// ABOR was sent before the final reply.
+    /// ABOR before the final reply; `None` without one.
     pub(crate) abor: Option<FrameRef>,
     /// The byte count on the wire is that of the file (TYPE I in stream mode), and so is the announced one.
     pub(crate) size_counts: bool,
-    /// The size of the file where the byte count on the wire is another one.
+    /// Size of the file if the byte count on the wire is another one; `None` if it is the same.
     pub(crate) own_size: Option<OwnSize>,
-    /// What cannot be decoded of it, or what the decoder found wrong.
+    /// Part that cannot be decoded, or fault that the decoder found; `None` if all is well.
     pub(crate) decoding_problem: Option<String>,
-    /// The bytes themselves say where the file ends, and it was decoded to there (MODE Z, B and C).
+    /// The bytes themselves mark the end of the file, and it was decoded to there (MODE Z, B and C).
     pub(crate) tells_its_end: bool,
-    /// The line ends of what was sent as text.
+    /// Line ends of a file sent as text; `None` for others.
     pub(crate) line_ends: Option<LineEnds>,
-    /// Payload bytes that came from the receiver: none of the file.
+    /// Payload bytes from the receiver: no part of the file.
     pub(crate) backward: u64,
     /// The bytes on the wire are TLS records: neither their number nor their end is that of the file.
     pub(crate) encrypted: bool,
-    /// From REST.
+    /// Offset from REST in bytes; 0 without one.
     pub(crate) restart: u64,
-    /// What the server said it would be, and where it said so.
+    /// Size that the server announced, and where; `None` if it did not.
     pub(crate) announced: Option<(u64, &'static str)>,
-    /// What else was said of the size.
+    /// Other statements about the size.
     pub(crate) stated: Vec<Stated>,
 }
 
-/// The size of a file that is not the number of bytes on the wire.
+/// Size of a file that is not the number of bytes on the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OwnSize {
     pub(crate) bytes: u64,
-    /// What has this size, for a sentence.
+    /// The thing of this size, for a sentence.
     pub(crate) of: &'static str,
-    /// It can contradict what was told: these are the bytes of the server's file.
+    /// These are the bytes of the server's file, so that they can contradict a stated size.
     pub(crate) exact: bool,
 }
 
-/// What is known of a transfer. `after_tls` tells whether TLS was seen on the control connection.
+/// Collects the facts about a transfer. `open` is its connection, if that opened; `after_tls` says that TLS was seen on the
+/// control connection.
 pub(crate) fn of_transfer(
     state: &TransferState,
     open: Option<&DataChannel>,
@@ -84,22 +86,24 @@ pub(crate) fn of_transfer(
     };
     if direction == TransferDirection::Download {
         facts.announced = state
+            .sizes
             .announced
             .map(|bytes| (bytes, "the 150 reply"))
             .or(state
+                .sizes
                 .size
                 .as_ref()
-                .map(|told| (told.size, "the reply to SIZE")));
+                .map(|stated| (stated.size, "the reply to SIZE")));
         // In TYPE A a server may count what it would send (RFC 3659 section 4).
-        facts.size_counts &=
-            state.announced.is_some() || state.size.as_ref().is_none_or(|told| told.exact);
+        facts.size_counts &= state.sizes.announced.is_some()
+            || state.sizes.size.as_ref().is_none_or(|stated| stated.exact);
     }
-    facts.stated = stated(state, direction);
+    facts.stated = stated_sizes(&state.sizes, direction);
     if let Some(channel) = open {
-        let way = payload_way(state.verb, channel.client_way);
+        let way = payload_way(state.verb, channel.client_way());
         let (sender, receiver) = (
-            channel.summary.sent(way),
-            channel.summary.sent(way.reverse()),
+            channel.summary().sent(way),
+            channel.summary().sent(way.reverse()),
         );
         if let Some(content) = channel.content(way) {
             facts.bytes = content.bytes;
@@ -118,7 +122,7 @@ pub(crate) fn of_transfer(
                 exact: false,
             });
         }
-        let begins = channel.before.as_ref().is_none_or(|it| it.start_known);
+        let begins = channel.is_start_known();
         facts.start_known = sender.start_known && begins;
         facts.sender_fin = sender.fin.filter(|_| sender.finished);
         if sender.fin.is_none() && sender.irregular().rst.is_none() {
@@ -126,21 +130,21 @@ pub(crate) fn of_transfer(
             facts.fin_unseen = facts.sender_fin.is_some();
         }
         if facts.sender_fin.is_none() {
-            facts.sender_fin = channel.ended;
+            facts.sender_fin = channel.end_mark();
         }
-        facts.end_marked = channel.ended.is_some();
+        facts.end_marked = channel.end_mark().is_some();
         facts.sender_reset = sender.irregular().rst;
         facts.receiver_end = [receiver.fin, receiver.irregular().rst]
             .into_iter()
             .flatten()
-            .filter(|_| channel.ended.is_none())
+            .filter(|_| channel.end_mark().is_none())
             .min_by_key(|frame| frame.number);
     }
     facts
 }
 
 impl Facts {
-    /// What the decoded file tells.
+    /// Adds what the decoded file shows.
     fn learn_from(&mut self, decoding: &Decoding, representation: Representation) {
         let texts = ["line-ends", "ebcdic"];
         // Odd line ends are no reason to doubt that all of a text is there.
@@ -159,4 +163,63 @@ impl Facts {
             });
         }
     }
+}
+
+/// A statement about the size of a file, beside the announced one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Stated {
+    /// Stated size, in the unit of `weight`.
+    pub(crate) bytes: u64,
+    /// Place of the statement, for a sentence.
+    pub(crate) place: String,
+    /// Worth of the statement.
+    pub(crate) weight: Weight,
+}
+
+/// Worth of a stated size.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Weight {
+    /// Exact size of the whole file: it can contradict.
+    Whole,
+    /// Free text, a reservation, a count by other rules: evidence only.
+    Hint,
+    /// Tenths of 1,024 bytes of the payload, rounded: evidence only.
+    TenthsOfKilobyte,
+}
+
+/// Collects the statements about the size of a transfer, but for the announced one.
+fn stated_sizes(sizes: &Sizes, direction: TransferDirection) -> Vec<Stated> {
+    let mut stated = Vec::new();
+    let mut add = |bytes, place, weight| {
+        stated.push(Stated {
+            bytes,
+            place,
+            weight,
+        });
+    };
+    if direction == TransferDirection::Download {
+        // Without a size in the 150, the reply to SIZE is the announced one.
+        if let Some(size) = sizes.size.as_ref().filter(|_| sizes.announced.is_some()) {
+            let weight = if size.exact {
+                Weight::Whole
+            } else {
+                Weight::Hint
+            };
+            add(size.size, "the reply to SIZE".to_owned(), weight);
+        }
+        if let Some(listed) = &sizes.listed {
+            let place = format!("the listing (frame {})", listed.frame);
+            add(listed.size, place, Weight::Whole);
+        }
+        if let Some(tenths) = sizes.kilobytes {
+            add(tenths, "the 150 reply".to_owned(), Weight::TenthsOfKilobyte);
+        }
+    }
+    if let Some(bytes) = sizes.allocated {
+        add(bytes, "ALLO".to_owned(), Weight::Hint);
+    }
+    if let Some(bytes) = sizes.moved {
+        add(bytes, "the final reply".to_owned(), Weight::Hint);
+    }
+    stated
 }

@@ -44,7 +44,7 @@ impl Script {
             anonymous: false,
         };
         self.log
-            .command(command, transfer, |other| other == name.as_bytes());
+            .add_command(command, transfer, |other| other == name.as_bytes());
         self.sequence
     }
 

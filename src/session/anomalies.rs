@@ -1,0 +1,392 @@
+//! Anomalies of a session: what only its packets and odd lines show, collected for the findings.
+//!
+//! Most sessions have none, so nothing is allocated before the first.
+
+use std::num::NonZeroU64;
+
+use super::data::content::Content;
+use super::data::data_channel::DataChannel;
+use super::dialogue::outcome::Violation;
+use super::negotiation::Negotiations;
+use super::shared::Shared;
+use super::transfers::facts::{Facts, Weight};
+use super::transfers::transfer_state::{TransferState, direction_of, payload_way};
+use crate::diagnosis::{DataTrouble, Lost, SHORTEST_STALL, StallPlace};
+use crate::model::record::{
+    DataType, LinkMethod, Mode, Opener, Reply, TransferDirection, TransferMode,
+};
+use crate::model::{Direction, Endpoint, FrameRef, Span};
+use crate::reassembly::{FlowSummary, HalfSummary, Pause};
+
+/// Anomalies of one session.
+#[derive(Debug, Default)]
+pub(crate) struct Anomalies {
+    /// `None` before the first.
+    noted: Option<Box<Noted>>,
+}
+
+#[derive(Debug, Default)]
+struct Noted {
+    troubles: Vec<DataTrouble>,
+    lost: Lost,
+    /// Lines without a code where a reply should begin.
+    odd_lines: Sightings,
+    /// Replies of several lines whose last line had another code.
+    wrong_ends: Sightings,
+}
+
+/// Number of occurrences, and the first frames.
+#[derive(Clone, Debug, Default)]
+struct Sightings {
+    count: u64,
+    frames: Vec<u64>,
+}
+
+/// A settled transfer, as far as its anomalies depend on it.
+pub(crate) struct Subject<'a> {
+    pub(crate) id: u64,
+    pub(crate) state: &'a TransferState,
+    pub(crate) channel: &'a DataChannel,
+    /// Announced end point; `None` if it is unknown.
+    pub(crate) announced: Option<Endpoint>,
+    pub(crate) facts: &'a Facts,
+    /// First reply to the transfer command; `None` without one.
+    pub(crate) first_reply: Option<&'a Reply>,
+}
+
+impl Anomalies {
+    /// Records a line that no standard allows.
+    pub(crate) fn on_violation(&mut self, violation: Violation, frame: FrameRef) {
+        let noted = self.noted_mut();
+        match violation {
+            Violation::NoCode => noted.odd_lines.note(frame),
+            Violation::OtherCode => noted.wrong_ends.note(frame),
+        }
+    }
+
+    /// Records what the packets of a transfer's data connection show.
+    pub(crate) fn on_transfer(&mut self, shared: &Shared<'_>, subject: &Subject<'_>) {
+        let Subject {
+            id, state, channel, ..
+        } = *subject;
+        let way = payload_way(state.verb, channel.client_way());
+        self.note_content(id, state, subject.facts, channel.content(way));
+        if !channel.was_open() {
+            let blocked = blocked(shared, Some(id), state.mode, channel, subject.announced);
+            self.push(blocked);
+        }
+        // A connection with several files reports its packets with the last of them.
+        let last = channel.is_last_file();
+        for half in channel.summary().half.iter().filter(|_| last) {
+            if let Some(frame) = half.irregular().first_conflict {
+                self.push(DataTrouble::Conflict {
+                    transfer: Some(id),
+                    bytes: half.irregular().conflicting_bytes,
+                    frame: frame.number,
+                });
+            }
+        }
+        if last {
+            self.on_loss(channel.summary());
+        }
+        // Silence between two files on one connection is no stall.
+        if channel.was_open()
+            && channel.is_first_file()
+            && let Some(stall) = stall(shared, subject)
+        {
+            self.push(stall);
+        }
+    }
+
+    /// Records the bytes of a data connection that reached the other side and are not in the capture.
+    pub(crate) fn on_loss(&mut self, summary: &FlowSummary) {
+        let mut any = false;
+        for half in &summary.half {
+            let missing = half.measured.not_recorded();
+            if missing == 0 {
+                continue;
+            }
+            any = true;
+            let lost = &mut self.noted_mut().lost;
+            lost.data = lost.data.saturating_add(missing);
+            if let Some(frame) = half.measured.first_loss()
+                && lost.frames.len() < FRAMES
+            {
+                lost.frames.push(frame.number);
+            }
+        }
+        if any {
+            self.noted_mut().lost.connections += 1;
+        }
+    }
+
+    /// Records the connections of a negotiation that were tried and never opened, so that the client did not even send its
+    /// transfer command.
+    pub(crate) fn on_unused(
+        &mut self,
+        shared: &Shared<'_>,
+        negotiations: &Negotiations,
+        number: u64,
+    ) {
+        let Some(mode) = negotiations.mode(number) else {
+            return;
+        };
+        for data in negotiations.data(Some(number)) {
+            let Some(channel) = shared.data.get(data) else {
+                continue;
+            };
+            // Anybody may knock at a port: only a peer of the session counts.
+            let peer = matches!(
+                channel.link().method,
+                LinkMethod::AnnouncedAddress | LinkMethod::ControlPeer
+            );
+            if peer && !channel.is_settled() && !channel.was_open() {
+                let announced = negotiations.announced(number);
+                self.push(blocked(shared, None, mode, channel, announced));
+            }
+        }
+    }
+
+    /// Takes everything recorded, with what the whole control connection shows. `client_way` is the client's direction on it.
+    pub(crate) fn take(
+        &mut self,
+        control: &FlowSummary,
+        client_way: Direction,
+    ) -> Vec<DataTrouble> {
+        let Noted {
+            mut troubles,
+            mut lost,
+            odd_lines,
+            wrong_ends,
+        } = self.noted.take().map(|noted| *noted).unwrap_or_default();
+        for way in [client_way, client_way.reverse()] {
+            let half = control.sent(way);
+            let missing = half.measured.not_recorded();
+            if missing == 0 {
+                continue;
+            }
+            lost.control = lost.control.saturating_add(missing);
+            lost.frames
+                .extend(half.measured.first_loss().map(|frame| frame.number));
+            if half.segments == 0 {
+                let client = way == client_way;
+                lost.unseen = Some(if client { "client" } else { "server" });
+            }
+        }
+        if lost.control > 0 || lost.data > 0 {
+            lost.frames.sort_unstable();
+            troubles.push(DataTrouble::Lost(lost));
+        }
+        if odd_lines.count > 0 {
+            let Sightings { count, frames } = odd_lines;
+            troubles.push(DataTrouble::OddLines { count, frames });
+        }
+        if wrong_ends.count > 0 {
+            let Sightings { count, frames } = wrong_ends;
+            troubles.push(DataTrouble::WrongEnds { count, frames });
+        }
+        troubles
+    }
+
+    /// Compares the bytes of a file with what was said of it.
+    fn note_content(
+        &mut self,
+        id: u64,
+        state: &TransferState,
+        facts: &Facts,
+        content: Option<&Content>,
+    ) {
+        // Encrypted bytes have another size, and no format.
+        if facts.encrypted || !facts.connected {
+            return;
+        }
+        if let Some((announced, place)) = wrong_size(facts) {
+            self.push(DataTrouble::WrongSize {
+                transfer: id,
+                announced,
+                place,
+                with_transfer: facts.announced.is_some(),
+                seen: facts.bytes,
+                restart: facts.restart,
+            });
+        }
+        let as_text = state.representation.data_type == DataType::Ascii
+            && state.representation.transfer_mode == TransferMode::Stream
+            && direction_of(state.verb) != TransferDirection::Listing;
+        if as_text && let Some(media_type) = content.and_then(Content::binary_format) {
+            self.push(DataTrouble::BinaryAsText {
+                transfer: id,
+                media_type,
+            });
+        }
+    }
+
+    fn push(&mut self, trouble: DataTrouble) {
+        let troubles = &mut self.noted_mut().troubles;
+        if troubles.len() < TROUBLES {
+            troubles.push(trouble);
+        }
+    }
+
+    fn noted_mut(&mut self) -> &mut Noted {
+        self.noted.get_or_insert_default()
+    }
+}
+
+impl Sightings {
+    fn note(&mut self, frame: FrameRef) {
+        self.count += 1;
+        if self.frames.len() < FRAMES {
+            self.frames.push(frame.number);
+        }
+    }
+}
+
+/// Returns the longest time in which the sender of a transfer sent nothing new, if it is a stall.
+fn stall(shared: &Shared<'_>, subject: &Subject<'_>) -> Option<DataTrouble> {
+    let Subject { state, channel, .. } = *subject;
+    let way = payload_way(state.verb, channel.client_way());
+    let summary = channel.summary();
+    if !channel.is_over() && !summary.sent(way).finished {
+        // Settled before its end, so that the summary is not the latest.
+        return None;
+    }
+    let (sender, receiver) = (summary.sent(way), summary.sent(way.reverse()));
+    let reset = summary
+        .half
+        .iter()
+        .any(|half| half.irregular().rst.is_some());
+    let end = if reset {
+        Some(summary.last)
+    } else if state.answer.is_none() && shared.now.capture() == summary.last.capture() {
+        // No final reply, and the capture went on without it.
+        Some(FrameRef {
+            time: shared.now.time,
+            ..summary.last
+        })
+    } else {
+        None
+    };
+    let first_data = sender.first_data.or(sender.fin);
+    let middle = sender
+        .measured
+        .longest_pause
+        .map(|pause| (pause, StallPlace::Middle));
+    let place_of_start = if first_data.is_some() {
+        StallPlace::Start
+    } else {
+        StallPlace::End
+    };
+    let start = pause_before(subject.first_reply, summary, first_data.or(end))
+        .map(|pause| (pause, place_of_start));
+    let tail = end.filter(|_| sender.fin.is_none()).and_then(|end| {
+        let closed = receiver.measured.closed_until(end.time);
+        let pause = sender
+            .measured
+            .pause_until(end, sender.retransmitted_bytes, closed)?;
+        Some((pause, StallPlace::End))
+    });
+    let (pause, place) = [middle, start, tail]
+        .into_iter()
+        .flatten()
+        .max_by_key(|(pause, _)| pause.length)?;
+    if pause.length < SHORTEST_STALL {
+        return None;
+    }
+    Some(DataTrouble::Stalled {
+        transfer: subject.id,
+        sender: if way == channel.client_way() {
+            Opener::Client
+        } else {
+            Opener::Server
+        },
+        length: pause.length,
+        receiver_closed: pause.receiver_closed,
+        sent_again: pause.sent_again,
+        place,
+        frames: [pause.first_frame.get(), pause.last_frame],
+    })
+}
+
+/// Returns the time from the 1yz reply, or from the opening of the data connection after it, to `first`.
+fn pause_before(
+    first_reply: Option<&Reply>,
+    summary: &FlowSummary,
+    first: Option<FrameRef>,
+) -> Option<Pause> {
+    let first = first?;
+    let begun = first_reply.filter(|reply| reply.code < 200)?;
+    let opened = summary.established?;
+    let (time, frame) = (begun.time, begun.frame).max((opened.time, opened.number));
+    Some(Pause {
+        first_frame: NonZeroU64::new(frame)?,
+        last_frame: first.number,
+        length: first.time.since(time),
+        sent_again: 0,
+        receiver_closed: Span::default(),
+    })
+}
+
+/// Describes a data connection that never opened.
+fn blocked(
+    shared: &Shared<'_>,
+    transfer: Option<u64>,
+    mode: Mode,
+    channel: &DataChannel,
+    announced: Option<Endpoint>,
+) -> DataTrouble {
+    let summary = channel.summary();
+    let initiator = summary.initiator.unwrap_or(Direction::Up);
+    let sent: &HalfSummary = summary.sent(initiator);
+    DataTrouble::Blocked {
+        transfer,
+        mode,
+        listener: announced.unwrap_or(channel.key().destination(initiator)),
+        attempts: sent.segments,
+        refused: summary
+            .sent(initiator.reverse())
+            .irregular()
+            .rst
+            .map(|frame| frame.number),
+        unreachable: shared.unreachable.of(channel.key(), summary.first.number),
+        waited: shared.now.time.since(summary.first.time),
+        first_frame: summary.first.number,
+    }
+}
+
+/// Returns the size that a whole file contradicts, and its place: the announced size, or an exact one stated elsewhere.
+fn wrong_size(facts: &Facts) -> Option<(u64, String)> {
+    let confirmed = facts
+        .answer
+        .as_ref()
+        .is_some_and(|(code, ..)| (200..300).contains(code));
+    let fin = facts.sender_fin?;
+    let whole = facts.missing == 0
+        && facts.start_known
+        && facts.abor.is_none()
+        && facts.receiver_end.is_none_or(|end| end.number > fin.number);
+    if !(facts.size_counts && confirmed && whole) {
+        return None;
+    }
+    let (stated, place) = match facts.announced {
+        Some((bytes, place)) => (bytes, place.to_owned()),
+        None => facts
+            .stated
+            .iter()
+            .find(|stated| stated.weight == Weight::Whole && !is_size(facts, stated.bytes))
+            .map(|stated| (stated.bytes, stated.place.clone()))?,
+    };
+    // Some servers say 0 if they do not know.
+    (stated > 0 && !is_size(facts, stated)).then_some((stated, place))
+}
+
+/// Returns whether the bytes have a stated size. After REST some servers state the whole file, some the rest.
+const fn is_size(facts: &Facts, stated: u64) -> bool {
+    facts.bytes == stated || facts.bytes == stated.saturating_sub(facts.restart)
+}
+
+/// Troubles kept of one session: more than findings are kept.
+const TROUBLES: usize = 4096;
+
+/// Frames kept of one kind of anomaly.
+const FRAMES: usize = 8;

@@ -1,0 +1,287 @@
+//! The judgement of a transfer that is over: its record for the report, and its file for the extractor.
+
+use super::completeness;
+use super::facts::{self, Facts};
+use super::listings;
+use super::transfer_state::{TransferState, direction_of, payload_way};
+use crate::model::record::{
+    Address, Completeness, Connection, Outcome, Transfer, TransferDirection,
+};
+use crate::model::{Direction, Endpoint, Settled, WarningCode};
+use crate::protocol::ftp::{Verb, path};
+use crate::session::data::content::Content;
+use crate::session::data::data_channel::DataChannel;
+use crate::session::data::decoding::Decoding;
+use crate::session::negotiation::Parties;
+use crate::session::secrets::Secrets;
+use crate::session::shared::Shared;
+use crate::session::steps::log::{CommandState, TransferNote};
+use crate::session::steps::title;
+
+/// A transfer to judge, and everything its judgement depends on.
+pub(crate) struct Case<'a> {
+    /// Id of the transfer.
+    pub(crate) id: u64,
+    pub(crate) parties: Parties,
+    pub(crate) state: &'a TransferState,
+    /// Connection that carried it; `None` if none was found.
+    pub(crate) channel: Option<&'a DataChannel>,
+    /// Announced end point; `None` if it is unknown.
+    pub(crate) announced: Option<Endpoint>,
+    /// TLS was seen on the control connection.
+    pub(crate) after_tls: bool,
+    pub(crate) secrets: &'a Secrets,
+}
+
+/// Judgement of one transfer.
+pub(crate) struct Judgement {
+    pub(crate) transfer: Transfer,
+    pub(crate) facts: Facts,
+    /// The transfer is a listing whose entries were parsed.
+    pub(crate) listed: bool,
+}
+
+impl<'a> Case<'a> {
+    /// Judges the transfer. Its file is not saved yet: evidence may be added before ([`save`](Self::save)).
+    pub(crate) fn judge(&self, shared: &mut Shared<'_>) -> Judgement {
+        let direction = direction_of(self.state.verb);
+        let open = self.open();
+        let facts = facts::of_transfer(self.state, open, direction, self.after_tls);
+        let (completeness, evidence) = completeness::judge(&facts);
+        let mut transfer = self.record(shared, &facts, completeness);
+        transfer.evidence = evidence
+            .iter()
+            .map(|text| self.secrets.text(text.as_bytes()).0)
+            .collect();
+        let mut listed = false;
+        if direction == TransferDirection::Listing && !facts.encrypted {
+            let decoded = open.and_then(|channel| channel.decoded(self.way(channel)));
+            let content = decoded.map_or(self.content(), |decoding| Some(&decoding.content));
+            listed = listings::read_listing(
+                shared,
+                self.secrets,
+                self.state,
+                &mut transfer,
+                content,
+                &facts,
+            );
+        }
+        Judgement {
+            transfer,
+            facts,
+            listed,
+        }
+    }
+
+    /// Returns the content of the connection, if that opened and carried any.
+    pub(crate) fn content(&self) -> Option<&'a Content> {
+        let channel = self.open()?;
+        channel.content(self.way(channel))
+    }
+
+    /// Returns what the transfer adds to its step; `command` is the transfer command, if its step is not emitted yet.
+    pub(crate) fn note(&self, transfer: &Transfer, command: Option<&CommandState>) -> TransferNote {
+        let outcome = command.map_or(Outcome::Unknown, |command| match command.answer {
+            Some((200..300, _)) => Outcome::Ok,
+            Some((400.., _)) => Outcome::Failed,
+            _ => Outcome::Incomplete,
+        });
+        let answer = command.and_then(|command| command.record.replies.last());
+        TransferNote {
+            title: title::of_transfer(transfer, outcome, answer),
+            end: transfer
+                .connection
+                .as_ref()
+                .map(|connection| connection.end)
+                .unwrap_or_default(),
+        }
+    }
+
+    /// Saves the file, or drops bytes that are none. Records in `transfer` where it lies.
+    pub(crate) fn save(&self, shared: &mut Shared<'_>, transfer: &mut Transfer) {
+        let Some(channel) = self.channel else { return };
+        let way = self.way(channel);
+        channel.discard(way.reverse(), shared.files);
+        // TLS records under the file's name would be no file.
+        if transfer.direction == TransferDirection::Listing
+            || !channel.was_open()
+            || channel.is_encrypted(self.after_tls)
+        {
+            channel.discard(way, shared.files);
+            return;
+        }
+        let (id, length) = match channel.content(way) {
+            Some(content) => (content.id, content.length),
+            None => (shared.next_content(), 0),
+        };
+        let hidden = |name: String| self.secrets.text(name.as_bytes()).0;
+        if let Some((decoding, mut decoded)) = channel.decoded(way).zip(transfer.decoded.take()) {
+            let settled = self.settled(transfer, channel, length);
+            let stored = shared
+                .files
+                .settle_decoded(decoding.content.id, &settled, &decoded);
+            match stored {
+                Ok(stored) => decoded.saved_as = stored.saved_as,
+                Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+            }
+            transfer.decoded = Some(decoded);
+        }
+        let settled = self.settled(transfer, channel, length);
+        match shared.files.settle(id, &settled) {
+            Ok(stored) => transfer.saved_as = stored.saved_as.map(hidden),
+            Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+        }
+        if let Some(decoded) = &mut transfer.decoded {
+            decoded.saved_as = decoded.saved_as.take().map(hidden);
+        }
+    }
+
+    /// Returns the connection, if it opened.
+    fn open(&self) -> Option<&'a DataChannel> {
+        self.channel.filter(|channel| channel.was_open())
+    }
+
+    /// Returns the direction of the payload.
+    fn way(&self, channel: &DataChannel) -> Direction {
+        payload_way(self.state.verb, channel.client_way())
+    }
+
+    /// Returns the text of bytes from the wire without secrets, and its exact bytes in base64 if it is not UTF-8.
+    fn text(&self, bytes: Option<&[u8]>) -> (Option<String>, Option<String>) {
+        bytes.map_or((None, None), |bytes| {
+            let (text, exact) = self.secrets.text(bytes);
+            (Some(text), exact)
+        })
+    }
+
+    fn record(
+        &self,
+        shared: &mut Shared<'_>,
+        facts: &Facts,
+        completeness: Completeness,
+    ) -> Transfer {
+        let state = self.state;
+        let open = self.open();
+        let content = self.content();
+        let digests = match (open, content) {
+            _ if completeness == Completeness::Gaps => None,
+            (Some(_), Some(content)) => Some(content.digests()),
+            (Some(_), None) => Some(Content::new(shared.next_content(), shared.digests).digests()),
+            (None, _) => None,
+        };
+        let (argument, argument_b64) = self.text(state.argument.as_deref());
+        let (path, path_b64) = self.text(state.path.as_deref());
+        let name = state.named().map(path::file_name);
+        let (name, name_b64) = self.text(name.filter(|name| !name.is_empty()));
+        let connection = open.map(|channel| channel.record(self.way(channel)));
+        let bytes = content.map_or(0, |content| content.bytes);
+        Transfer {
+            id: self.id,
+            verb: state.verb_text.clone(),
+            argument,
+            argument_b64,
+            path,
+            path_b64,
+            name,
+            name_b64,
+            direction: direction_of(state.verb),
+            mode: state.mode,
+            data_type: state.representation.data_type,
+            transfer_mode: state.representation.transfer_mode,
+            structure: state.representation.structure,
+            restart_offset: state.restart,
+            announced: self.announced.map(Address::from),
+            link: open.map(|channel| channel.link()),
+            bytes,
+            missing_bytes: content.map_or(0, |content| content.missing),
+            missing_ranges: content.map_or_else(Vec::new, |content| content.gaps.clone()),
+            missing_ranges_omitted: content.map_or(0, |content| content.gaps_omitted),
+            announced_bytes: facts.announced.map(|(bytes, _)| bytes),
+            completeness,
+            evidence: Vec::new(),
+            sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
+            md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
+            sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
+            decoded: self
+                .channel
+                .and_then(|channel| channel.decoded(self.way(channel)))
+                .filter(|_| connection.is_some() && !facts.encrypted)
+                .map(Decoding::record),
+            media_type: content
+                .filter(|_| !facts.encrypted)
+                .and_then(Content::media_type),
+            saved_as: None,
+            throughput: connection
+                .as_ref()
+                .and_then(|connection| rate(connection, bytes)),
+            connection,
+            entries: Vec::new(),
+            entries_omitted: 0,
+            cut_lines: Vec::new(),
+            cut_lines_omitted: 0,
+        }
+    }
+
+    /// Returns what the extractor needs to know of the transfer.
+    fn settled<'b>(
+        &'b self,
+        transfer: &'b Transfer,
+        channel: &DataChannel,
+        length: u64,
+    ) -> Settled<'b> {
+        let state = self.state;
+        let size = state.sizes.size.as_ref().filter(|stated| stated.exact);
+        Settled {
+            session: Some(self.parties.session),
+            transfer: Some(transfer.id),
+            client: self.parties.client,
+            server: self.parties.server,
+            first_frame: channel.summary().first.number,
+            verb: &transfer.verb,
+            path: state.path.as_deref(),
+            argument: state.chosen_name.as_deref().or(state.argument.as_deref()),
+            completeness: transfer.completeness,
+            bytes: transfer.bytes,
+            missing_ranges: &transfer.missing_ranges,
+            restart_offset: transfer.restart_offset,
+            plain: state.representation.bytes_are_the_file()
+                && transfer.missing_ranges_omitted == 0,
+            told_size: size
+                .map(|stated| stated.size)
+                .or(whole_size(state, transfer)),
+            length,
+            sha256: transfer.sha256.as_deref(),
+            md5: transfer.md5.as_deref(),
+            sha1: transfer.sha1.as_deref(),
+            media_type: transfer.media_type.as_deref(),
+            decoded: transfer.decoded.as_ref(),
+            start: channel.summary().first.time,
+            end: channel.summary().last.time,
+        }
+    }
+}
+
+/// Returns the size of the whole file from the 150; `None` if that is not certain. After REST some servers announce the whole
+/// file, some the rest: which of them is known only if one of them is just what was sent.
+fn whole_size(state: &TransferState, transfer: &Transfer) -> Option<u64> {
+    let announced = state.sizes.announced.filter(|&size| size > 0)?;
+    if state.verb != Verb::Retr || !state.representation.bytes_are_the_file() {
+        return None;
+    }
+    if state.restart == 0 {
+        return Some(announced);
+    }
+    let sent = transfer.bytes.checked_add(transfer.missing_bytes)?;
+    let whole = state.restart.checked_add(sent)?;
+    (announced == whole || announced == sent).then_some(whole)
+}
+
+/// Returns bytes per second over the connection, to the thousandth; `None` for no time or no bytes.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a rate needs no more than 15 digits"
+)]
+fn rate(connection: &Connection, bytes: u64) -> Option<f64> {
+    let seconds = connection.end.since(connection.start).seconds();
+    (seconds > 0.0 && bytes > 0).then(|| ((bytes as f64 / seconds) * 1000.0).round() / 1000.0)
+}
