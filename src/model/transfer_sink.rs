@@ -86,7 +86,7 @@ pub struct Settled<'a> {
     /// True if the bytes are those of the file (TYPE I, STRU F, MODE S) and all gaps are known. Only then can parts of
     /// several transfers be put together.
     pub plain: bool,
-    /// Exact size of the file that the server stated before the transfer (SIZE, MLSx, 213); `None` if it stated none.
+    /// Exact size of the file that the server stated before the transfer (SIZE, MLST, 213); `None` if it stated none.
     pub told_size: Option<u64>,
     /// Length of the stream with its gaps, in bytes: the length of the saved file.
     pub length: u64,

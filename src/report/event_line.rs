@@ -24,8 +24,6 @@ use crate::model::record::{
 /// assert_eq!(bytes, 512);
 /// # Ok::<(), serde_json::Error>(())
 /// ```
-// Lines are read one by one, so that the size of the largest variant costs nothing.
-#[expect(clippy::large_enum_variant, reason = "one line is in memory at a time")]
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
 #[schemars(
