@@ -1,4 +1,4 @@
-//! Community ID v1: one text that names a connection in every tool that knows it.
+//! Community ID v1: a string that identifies a connection across tools, such as Zeek and Suricata.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,7 +6,7 @@ use sha1::{Digest, Sha1};
 
 use crate::model::FlowKey;
 
-/// The Community ID of a TCP connection, with seed 0.
+/// Returns the Community ID of a TCP connection, with seed 0: the default of all tools.
 #[must_use]
 pub fn community_id(key: &FlowKey) -> String {
     of_protocol(key, TCP)
@@ -15,6 +15,7 @@ pub fn community_id(key: &FlowKey) -> String {
 fn of_protocol(key: &FlowKey, protocol: u8) -> String {
     let mut hash = Sha1::new();
     hash.update(SEED);
+    // The specification orders the endpoints by address and port, as `FlowKey` does.
     for end in [key.low, key.high] {
         match end.ip() {
             std::net::IpAddr::V4(ip) => hash.update(ip.octets()),
@@ -36,7 +37,7 @@ mod tests {
     use crate::model::Endpoint;
 
     #[test]
-    fn published_vector_in_both_directions() {
+    fn published_vector_is_matched_in_both_directions() {
         let a = Endpoint::v4([192, 168, 1, 42], 4242);
         let b = Endpoint::v4([8, 8, 8, 8], 53);
         let udp = 17;

@@ -1,4 +1,11 @@
 //! Pure parsers: bytes in, values out; no flows, no sessions.
+//!
+//! - [`ftp`]: commands, replies, addresses, listings, representations of files
+//! - [`tls`]: records and hellos, without keys
+//! - [`dns`]: lookups of addresses, and the names behind addresses
+//! - [`community_id`]: a name for a connection that other tools share
+//!
+//! Parsers never fail on hostile input: they return `None`, or the part that is well formed.
 
 pub mod community_id;
 pub mod dns;

@@ -1,14 +1,14 @@
-//! One DNS message: the question, and the addresses and aliases of the answer section.
+//! One DNS message: its question, and the addresses and aliases of its answer section.
 
 use std::net::IpAddr;
 
 use simple_dns::rdata::RData;
 use simple_dns::{Packet, PacketFlag, QTYPE, TYPE};
 
-/// A query or a response, as far as it is about addresses.
+/// Query or response about addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Message {
-    /// Pairs a response with its query.
+    /// Identifier that a response shares with its query.
     pub id: u16,
     /// The question.
     pub question: Question,
@@ -16,16 +16,16 @@ pub struct Message {
     pub answer: Option<Answer>,
 }
 
-/// What is asked.
+/// Question section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
-    /// The name, without the root's dot.
+    /// Name without the final dot.
     pub name: String,
     /// `A` or `AAAA`.
     pub record_type: &'static str,
 }
 
-/// What is answered.
+/// Answer section.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Answer {
     /// CNAME chain, in the order of the answer section.
@@ -34,10 +34,11 @@ pub struct Answer {
     pub addresses: Vec<IpAddr>,
 }
 
-/// Reads a message; `None` where it is none, or not about addresses.
+/// Parses a message; `None` if it is malformed, or not about addresses.
 #[must_use]
 pub fn parse_message(bytes: &[u8]) -> Option<Message> {
     let packet = Packet::parse(bytes).ok()?;
+    // RFC 1035 allows several questions; no resolver sends or answers more than one.
     let question = packet.questions.first()?;
     let record_type = match question.qtype {
         QTYPE::TYPE(TYPE::A) => "A",
@@ -69,7 +70,7 @@ pub fn parse_message(bytes: &[u8]) -> Option<Message> {
     })
 }
 
-/// Records read of one answer.
+/// Records parsed of one answer.
 const MAX_RECORDS: usize = 64;
 
 #[cfg(test)]
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn answers_and_aliases_are_read() {
+    fn addresses_and_aliases_are_parsed() {
         let message = parse_message(&response()).expect("parsed");
         assert_eq!(
             message.question,
@@ -124,7 +125,7 @@ mod tests {
     }
 
     #[test]
-    fn no_cut_panics() {
+    fn truncated_message_causes_no_panic() {
         let bytes = response();
         for end in 0..bytes.len() {
             let _ = parse_message(&bytes[..end]);

@@ -1,6 +1,8 @@
-//! DNS as far as it names servers.
+//! DNS lookups of FTP servers.
 //!
-//! `message` reads one message through simple-dns; `names` remembers who looked up what.
+//! ```text
+//! UDP or TCP payload ──> message (simple-dns) ──> names: latest lookup by client and address
+//! ```
 
 /// Server port of DNS, UDP and TCP (RFC 1035 section 4.2).
 pub const DNS_PORT: u16 = 53;

@@ -1,4 +1,4 @@
-//! Who looked up what: the name behind an address, as one client knows it.
+//! Names behind addresses, by the lookups of each client.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::IpAddr;
@@ -8,50 +8,54 @@ use foldhash::fast::RandomState;
 use super::Message;
 use crate::model::{Endpoint, FrameRef, Span, Timestamp};
 
-/// A lookup that was answered.
+/// Answered lookup.
 #[derive(Clone, Debug)]
 pub struct Lookup {
-    /// The name that was asked for.
+    /// Requested name.
     pub name: String,
     /// `A` or `AAAA`.
     pub record_type: &'static str,
-    /// CNAME chain.
+    /// CNAME chain, in the order of the answer.
     pub aliases: Vec<String>,
     /// Addresses.
     pub addresses: Vec<IpAddr>,
-    /// Who answered.
+    /// Endpoint that answered.
     pub resolver: Endpoint,
-    /// The query, where it was captured.
+    /// Frame of the query; `None` if it was not captured.
     pub query: Option<FrameRef>,
-    /// The response.
+    /// Frame of the response.
     pub response: FrameRef,
 }
 
-/// Remembers the latest lookup for each client and address, oldest forgotten first.
+/// Latest lookup for each client and address. When full, the oldest entry is evicted.
 #[derive(Debug)]
 pub struct Names {
-    /// By client and the address that was given; addresses as in [`Endpoint::address`].
+    /// Lookups by client and resolved address, in the form of [`Endpoint::address`].
     known: HashMap<(u128, u128), Lookup, RandomState>,
+    /// Keys of `known`, oldest first.
     order: VecDeque<(u128, u128)>,
-    asked: HashMap<(Endpoint, Endpoint, u16), FrameRef, RandomState>,
-    asked_order: VecDeque<(Endpoint, Endpoint, u16)>,
+    /// Frames of unanswered queries, by client, resolver and identifier.
+    queries: HashMap<(Endpoint, Endpoint, u16), FrameRef, RandomState>,
+    /// Keys of `queries`, oldest first.
+    queries_order: VecDeque<(Endpoint, Endpoint, u16)>,
     limit: usize,
 }
 
 impl Names {
-    /// Remembers up to `limit` addresses.
+    /// Creates an empty table for up to `limit` addresses and as many unanswered queries.
     #[must_use]
     pub fn new(limit: usize) -> Self {
         Self {
             known: HashMap::default(),
             order: VecDeque::new(),
-            asked: HashMap::default(),
-            asked_order: VecDeque::new(),
+            queries: HashMap::default(),
+            /// Keys of `queries`, oldest first.
+            queries_order: VecDeque::new(),
             limit,
         }
     }
 
-    /// A message on the wire.
+    /// Records a query or response.
     pub fn message(
         &mut self,
         message: Message,
@@ -61,20 +65,20 @@ impl Names {
     ) {
         let Some(answer) = message.answer else {
             let key = (source, destination, message.id);
-            // A query that is repeated keeps its first frame.
-            if let std::collections::hash_map::Entry::Vacant(e) = self.asked.entry(key) {
+            // A retransmitted query keeps its first frame: the lookup took as long as the user waited.
+            if let std::collections::hash_map::Entry::Vacant(e) = self.queries.entry(key) {
                 e.insert(frame);
-                self.asked_order.push_back(key);
-                if self.asked_order.len() > self.limit
-                    && let Some(oldest) = self.asked_order.pop_front()
+                self.queries_order.push_back(key);
+                if self.queries_order.len() > self.limit
+                    && let Some(oldest) = self.queries_order.pop_front()
                 {
-                    self.asked.remove(&oldest);
+                    self.queries.remove(&oldest);
                 }
             }
             return;
         };
         let key = (destination, source, message.id);
-        let query = self.asked.remove(&key);
+        let query = self.queries.remove(&key);
         let lookup = Lookup {
             name: message.question.name,
             record_type: message.question.record_type,
@@ -84,16 +88,17 @@ impl Names {
             query,
             response: frame,
         };
-        let asker = if destination.ip().is_ipv4() {
-            ASKED_OVER_V4
+        let any_client = if destination.ip().is_ipv4() {
+            QUERIED_OVER_V4
         } else {
-            ASKED_OVER_V6
+            QUERIED_OVER_V6
         };
         let keys = lookup
             .addresses
             .iter()
             .map(|&address| Endpoint::new(address, 0).address);
-        for key in keys.flat_map(|address| [(destination.address, address), (asker, address)]) {
+        for key in keys.flat_map(|address| [(destination.address, address), (any_client, address)])
+        {
             if self
                 .known
                 .get(&key)
@@ -112,11 +117,12 @@ impl Names {
         }
     }
 
-    /// The latest lookup by which `client` knows `server`. On the client's own machine the question may have gone through
-    /// a resolver on the loopback interface.
+    /// Returns the latest lookup by which `client`, at `start`, may have learned the address of `server`; `None` if there is
+    /// none within 24 h before.
     ///
-    /// A host with both families may ask over one and connect over the other: then the lookup of any host of the other family
-    /// will do, if it was answered not long before `start`.
+    /// On the client's own machine the query may have gone through a resolver on the loopback interface. A host with both
+    /// address families may query over one and connect over the other: then a lookup by any host over the other family
+    /// counts, if it was answered within 10 s before `start`.
     #[must_use]
     pub fn lookup(&self, client: Endpoint, server: Endpoint, start: Timestamp) -> Option<&Lookup> {
         let known = |asker: u128| self.known.get(&(asker, server.address));
@@ -127,7 +133,7 @@ impl Names {
         };
         let over_other_family = || {
             let v4 = client.ip().is_ipv4();
-            known(if v4 { ASKED_OVER_V6 } else { ASKED_OVER_V4 })
+            known(if v4 { QUERIED_OVER_V6 } else { QUERIED_OVER_V4 })
                 .filter(|lookup| start.since(lookup.response.time) <= FRESH)
         };
         known(client.address)
@@ -140,7 +146,8 @@ impl Names {
 }
 
 impl Lookup {
-    /// True for a second copy of the same response, as a mirrored port has it: the first one keeps its query.
+    /// Returns whether `other` is a second copy of this response, as a mirror port captures it. The first copy has the query,
+    /// and is kept.
     fn is_repeated_by(&self, other: &Self) -> bool {
         let apart = other.response.time.since(self.response.time).nanos();
         (0..=SECOND_COPY.nanos()).contains(&apart)
@@ -149,21 +156,22 @@ impl Lookup {
     }
 }
 
-/// How long after a response its second copy may come.
+/// Longest time between a response and its second copy.
 const SECOND_COPY: Span = Span::from_millis(10);
 
-/// Stand for any client that asked over this family: addresses that no packet has (RFC 6666's discard-only prefix).
-const ASKED_OVER_V4: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0004;
-const ASKED_OVER_V6: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0006;
+/// Placeholders for any client that queried over one address family: addresses of the discard-only prefix (RFC 6666), which no
+/// packet has.
+const QUERIED_OVER_V4: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0004;
+const QUERIED_OVER_V6: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0006;
 
-/// How long before a connection a lookup over the other family counts.
+/// Longest age of a lookup over the other family at the start of a connection.
 const FRESH: Span = Span::from_secs(10);
 
-/// How long after a lookup a client may still go by it: caches commonly keep an answer for no more than a day, and behind a
-/// longer pause, or in a capture of another month, the name may be elsewhere.
+/// Longest age of any lookup at the start of a connection: caches keep answers for no more than a day. After a longer pause, or
+/// in a capture of another month, the name may have moved.
 const STALE: Span = Span::from_secs(86_400);
 
-/// Where programs and the local stub resolver ask from.
+/// Addresses that programs and the local stub resolver query from.
 const LOOPBACK_CLIENTS: [[u8; 4]; 2] = [[127, 0, 0, 1], [127, 0, 0, 53]];
 
 #[cfg(test)]
@@ -186,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_response_finds_its_query_and_names_the_server_for_that_client_only() {
+    fn response_finds_its_query_and_counts_for_that_client_only() {
         let client = Endpoint::v4([10, 0, 0, 2], 4000);
         let resolver = Endpoint::v4([10, 0, 0, 53], 53);
         let server = Endpoint::v4([10, 0, 0, 1], 21);
@@ -226,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_forgotten_first() {
+    fn oldest_lookup_is_evicted_first() {
         let client = Endpoint::v4([10, 0, 0, 2], 4000);
         let resolver = Endpoint::v4([10, 0, 0, 53], 53);
         let mut names = Names::new(4);
@@ -259,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookup_of_the_day_before_tells_nothing() {
+    fn lookup_older_than_a_day_is_not_used() {
         let client = Endpoint::v4([10, 0, 0, 2], 4000);
         let resolver = Endpoint::v4([10, 0, 0, 53], 53);
         let server = Endpoint::v4([10, 0, 0, 1], 21);
@@ -272,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_may_ask_over_one_family_and_connect_over_the_other() {
+    fn host_may_query_over_one_family_and_connect_over_the_other() {
         let resolver = Endpoint::v4([10, 0, 0, 53], 53);
         let server = Endpoint::new("2001:db8::1".parse().expect("an address"), 21);
         let client = Endpoint::new("2001:db8::2".parse().expect("an address"), 4000);

@@ -1,12 +1,12 @@
-//! What servers say of a file in the free text of their replies: bytes moved, and digests.
+//! Claims of servers about a file in the free text of replies: transferred bytes, and digests.
 //!
-//! No RFC lays these texts down (only HASH has a draft, draft-bryan-ftpext-hash), so what is read here is evidence and
-//! nothing more. What does not have exactly the expected form says nothing.
+//! No RFC defines these texts (only HASH has a draft, draft-bryan-ftpext-hash): a claim is evidence, no more. Text that does
+//! not have exactly the expected form claims nothing.
 
-/// How a digest is made.
+/// Digest algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Algorithm {
-    /// XCRC.
+    /// XCRC, HASH.
     Crc32,
     /// XMD5, MD5, HASH.
     Md5,
@@ -19,7 +19,7 @@ pub enum Algorithm {
 }
 
 impl Algorithm {
-    /// Its usual name.
+    /// Returns its usual name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -31,6 +31,7 @@ impl Algorithm {
         }
     }
 
+    /// Returns the number of hex digits.
     const fn digits(self) -> usize {
         match self {
             Self::Crc32 => 8,
@@ -42,19 +43,19 @@ impl Algorithm {
     }
 }
 
-/// A digest that a server told.
+/// Digest in a reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ClaimedDigest {
-    /// How it was made.
+    /// The algorithm.
     pub algorithm: Algorithm,
-    /// In hex, lower case.
+    /// Hex digits in lower case.
     pub value: String,
-    /// The bytes it covers, where the reply says so: from, to, as the server counts them.
+    /// First and last byte it covers, counted by the server from 0; `None` if the reply has no range.
     pub range: Option<(u64, u64)>,
 }
 
-/// The digest in a positive reply to HASH, MD5 or one of the X commands; `None` where the text has none of the right length,
-/// or several.
+/// Parses the digest in a positive reply to HASH, MD5 or one of the X commands. `None` without a word of the right length, and
+/// with several that differ.
 #[must_use]
 pub fn claimed_digest(verb: &str, lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
     let expected = match verb {
@@ -78,7 +79,7 @@ pub fn claimed_digest(verb: &str, lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
     })
 }
 
-/// `SHA-256 0-49 6f52… name`: the range is that of the bytes, counted from 0.
+/// Parses `SHA-256 0-49 6f52… name`, with the range in bytes counted from 0.
 fn hash_reply(lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
     let line = lines.iter().rev().find(|line| !line.is_empty())?;
     let mut words = line.split(|&byte| byte == b' ').filter(|w| !w.is_empty());
@@ -111,26 +112,25 @@ pub fn whole_file_argument(argument: &[u8]) -> Option<&[u8]> {
     range.trim_ascii().is_empty().then_some(name)
 }
 
-/// The number of bytes that the text of a final reply says were moved: `1,024 bytes transferred`.
+/// Parses the number of transferred bytes in the text of a final reply: `1,024 bytes transferred`.
 ///
-/// Rates (`bytes/sec`), what is left of a quota, and sums over a session are not that. `None` also where a text has two
-/// such numbers that differ.
+/// Rates (`bytes/sec`), quotas and sums over a session do not count. `None` also if a text has two such numbers that differ.
 #[must_use]
 pub fn transferred_size(line: &[u8]) -> Option<u64> {
     let lower = line.to_ascii_lowercase();
-    if ABOUT_MORE.iter().any(|word| contains(&lower, word)) {
+    if OTHER_SUBJECTS.iter().any(|word| contains(&lower, word)) {
         return None;
     }
     let mut found = None;
     for at in positions(&lower, b"byte") {
-        let Some(size) = counted_before(&lower, at) else {
+        let Some(size) = number_before(&lower, at) else {
             continue;
         };
         let rest = lower.get(at + 4..).unwrap_or_default();
         let rest = rest.strip_prefix(b"(s)").unwrap_or(rest);
         let rest = rest.strip_prefix(b"s").unwrap_or(rest);
         if rest.first().is_some_and(u8::is_ascii_alphanumeric)
-            || ANOTHER_UNIT
+            || RATES
                 .iter()
                 .any(|unit| rest.trim_ascii_start().starts_with(unit))
         {
@@ -144,7 +144,7 @@ pub fn transferred_size(line: &[u8]) -> Option<u64> {
     found
 }
 
-/// Tenths of a kilobyte that pure-ftpd says it will send: `12.3 kbytes to download`, of 1,024 bytes each and rounded.
+/// Parses the announcement of pure-ftpd, `12.3 kbytes to download`; returns tenths of 1,024 bytes, rounded by the server.
 #[must_use]
 pub fn kilobytes_to_download(line: &[u8]) -> Option<u64> {
     let at = positions(line, b" kbytes to download").next()?;
@@ -159,15 +159,16 @@ pub fn kilobytes_to_download(line: &[u8]) -> Option<u64> {
     number(whole)?.checked_mul(10)?.checked_add(number(tenth)?)
 }
 
-/// The number that ends before the word at `at`, one space or none between them; groups of three digits may be parted by
-/// commas or dots.
-fn counted_before(line: &[u8], at: usize) -> Option<u64> {
+/// Parses the number that ends before the word at `at`, with at most one space between. Groups of three digits may be separated
+/// by commas or dots.
+fn number_before(line: &[u8], at: usize) -> Option<u64> {
     let line = &line[..at];
     let line = line.strip_suffix(b" ").unwrap_or(line);
     let start = line
         .iter()
         .rposition(|byte| !byte.is_ascii_digit() && !matches!(byte, b',' | b'.'))
         .map_or(0, |before| before + 1);
+    // `file-7 bytes` is a name, not a number.
     if start > 0 && (line[start - 1].is_ascii_alphanumeric() || line[start - 1] == b'-') {
         return None;
     }
@@ -177,7 +178,7 @@ fn counted_before(line: &[u8], at: usize) -> Option<u64> {
     let mut digits = first.to_vec();
     let mut grouped = false;
     for group in groups {
-        // 5.6 is a fraction; only whole groups make a larger number.
+        // `5.6` is a fraction; only groups of three digits continue a number.
         if group.len() != 3 || first.is_empty() || first.len() > 3 {
             return None;
         }
@@ -190,6 +191,7 @@ fn counted_before(line: &[u8], at: usize) -> Option<u64> {
     number(&digits)
 }
 
+/// Returns a word of `digits` hex digits in lower case; `None` for any other word.
 fn hex(word: &[u8], digits: usize) -> Option<String> {
     let fits = word.len() == digits && word.iter().all(u8::is_ascii_hexdigit);
     fits.then(|| String::from_utf8_lossy(word).to_ascii_lowercase())
@@ -217,8 +219,8 @@ fn positions<'a>(text: &'a [u8], what: &'a [u8]) -> impl Iterator<Item = usize> 
         .filter_map(move |(at, window)| (window == what).then_some(at))
 }
 
-/// Texts with one of these speak of more than one file, or of what was not moved.
-const ABOUT_MORE: [&[u8]; 11] = [
+/// Words of texts about several files, or about bytes that were not transferred.
+const OTHER_SUBJECTS: [&[u8]; 11] = [
     b"quota",
     b"you have transferred",
     b"total",
@@ -231,14 +233,16 @@ const ABOUT_MORE: [&[u8]; 11] = [
     b"limit",
     b"restart",
 ];
-const ANOTHER_UNIT: [&[u8]; 4] = [b"/", b"per ", b"a second", b"p/s"];
+
+/// Text after `bytes` that makes a number a rate.
+const RATES: [&[u8]; 4] = [b"/", b"per ", b"a second", b"p/s"];
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn final_replies_may_say_how_many_bytes_were_moved() {
+    fn transferred_bytes_are_parsed_from_final_replies() {
         for (text, size) in [
             (
                 &b"Transfer complete. 1,024 bytes transferred. 5.60 KB/sec."[..],
@@ -263,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn pure_ftpd_rounds_to_tenths_of_a_kilobyte() {
+    fn kilobytes_of_pure_ftpd_are_parsed_in_tenths() {
         assert_eq!(
             kilobytes_to_download(b"1024.0 kbytes to download"),
             Some(10_240)
@@ -273,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn digests_are_read_by_their_length() {
+    fn digests_are_recognized_by_their_length() {
         let lines = |text: &str| {
             text.lines()
                 .map(|l| l.as_bytes().to_vec())

@@ -1,25 +1,26 @@
-//! The end points that PORT, PASV, EPRT, EPSV, LPRT and LPSV name.
+//! Endpoints in the arguments of PORT, EPRT and LPRT, and in the replies to PASV, EPSV and LPSV.
 //!
-//! RFC 1123 section 4.1.2.6: a 227 must be scanned for its first digit, since its text and its parentheses are free. All
-//! parsers return `None` for port 0, which nobody can listen on.
+//! All parsers return `None` for text without an endpoint, and for port 0, on which no host can listen.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::model::Endpoint;
 
-/// The argument of PORT: six numbers.
+/// Parses the argument of PORT: six numbers (RFC 959 section 4.1.2).
 #[must_use]
 pub fn port_argument(argument: &[u8]) -> Option<Endpoint> {
     let argument = argument.trim_ascii();
     let (numbers, used) = six_numbers(argument)?;
-    // Nothing but the numbers: anything else is refused by servers as well.
+    // Servers reject anything after the numbers, so that no connection to such an endpoint is to be expected.
     if used != argument.len() {
         return None;
     }
     endpoint_of(numbers)
 }
 
-/// The six numbers of a 227, wherever they stand.
+/// Parses the six numbers of a 227 reply, wherever they stand.
+///
+/// RFC 1123 section 4.1.2.6: the text before them is free, parentheses included, and has to be scanned for the first digit.
 #[must_use]
 pub fn passive_reply(text: &[u8]) -> Option<Endpoint> {
     let mut at = 0;
@@ -33,16 +34,17 @@ pub fn passive_reply(text: &[u8]) -> Option<Endpoint> {
     None
 }
 
-/// What a 229 names: the port, and rarely an address.
+/// Endpoint of a 229 reply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedPassive {
-    /// Where the server listens.
+    /// Port on which the server listens, never 0.
     pub port: u16,
-    /// Mostly absent: the address is that of the control connection (RFC 2428 section 3).
+    /// `None` in nearly all replies: the address is that of the control connection (RFC 2428 section 3).
     pub address: Option<IpAddr>,
 }
 
-/// The end point of a 229: `(<d><d><d>port<d>)` with any delimiter; parentheses and spaces are not insisted on.
+/// Parses a 229 reply: `(<d><d><d>port<d>)` with any delimiter (RFC 2428 section 3). Parentheses may be missing and spaces
+/// added, as some servers do.
 #[must_use]
 pub fn extended_passive_reply(text: &[u8]) -> Option<ExtendedPassive> {
     let from = text
@@ -51,7 +53,8 @@ pub fn extended_passive_reply(text: &[u8]) -> Option<ExtendedPassive> {
         .map_or(0, |at| at + 1);
     (from..text.len()).find_map(|at| {
         let delimiter = *text.get(at)?;
-        // Any character from 33 to 126 may be it; right behind the parenthesis a letter is one as well.
+        // RFC 2428 allows any character from 33 to 126. A letter counts only right after the parenthesis: elsewhere it is
+        // more likely part of a word.
         let begins = at == from && from > 0;
         if !(is_delimiter(delimiter) || begins && delimiter.is_ascii_alphabetic()) {
             return None;
@@ -71,7 +74,7 @@ pub fn extended_passive_reply(text: &[u8]) -> Option<ExtendedPassive> {
     })
 }
 
-/// The argument of EPRT: `<d>family<d>address<d>port<d>`.
+/// Parses the argument of EPRT: `<d>family<d>address<d>port<d>` (RFC 2428 section 2).
 #[must_use]
 pub fn extended_port_argument(argument: &[u8]) -> Option<Endpoint> {
     let argument = argument.trim_ascii();
@@ -87,7 +90,7 @@ pub fn extended_port_argument(argument: &[u8]) -> Option<Endpoint> {
     Some(Endpoint::new(ip(address)?, port_number(port)?))
 }
 
-/// The argument of LPRT, or the numbers of a 228 (RFC 1639): `4,4,h1..h4,2,p1,p2` or `6,16,h1..h16,2,p1,p2`.
+/// Parses the argument of LPRT, or the numbers of a 228 reply: `4,4,h1..h4,2,p1,p2` or `6,16,h1..h16,2,p1,p2` (RFC 1639).
 #[must_use]
 pub fn long_address(text: &[u8]) -> Option<Endpoint> {
     let start = text
@@ -120,8 +123,7 @@ pub fn long_address(text: &[u8]) -> Option<Endpoint> {
     }
 }
 
-/// Six numbers parted by commas at the start of `text`, each modulo 256 (some servers print signed or large ones), and the
-/// bytes they took.
+/// Parses six numbers separated by commas at the start of `text`; returns them modulo 256, and the number of bytes used.
 fn six_numbers(text: &[u8]) -> Option<([u8; 6], usize)> {
     let mut numbers = [0; 6];
     let mut at = 0;
@@ -148,6 +150,7 @@ fn six_numbers(text: &[u8]) -> Option<([u8; 6], usize)> {
             .ok()?
             .parse()
             .ok()?;
+        // Some servers print bytes as signed numbers, or the port without its modulo.
         let value = if negative { -value } else { value };
         *slot = u8::try_from(value.rem_euclid(256)).ok()?;
         at += digits;
@@ -172,7 +175,7 @@ fn port_number(digits: &[u8]) -> Option<u16> {
     (port != 0).then_some(port)
 }
 
-/// An address, its zone id left out.
+/// Parses an address without its zone ID, which only has a meaning on the sender's host.
 fn ip(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     text.split('%').next()?.parse().ok()
@@ -192,14 +195,14 @@ mod tests {
 
     #[expect(
         clippy::unnecessary_wraps,
-        reason = "it stands where a parser's answer stands"
+        reason = "compared with the results of parsers"
     )]
     fn v4(a: u8, b: u8, c: u8, d: u8, port: u16) -> Option<Endpoint> {
         Some(Endpoint::v4([a, b, c, d], port))
     }
 
     #[test]
-    fn port_takes_six_numbers_and_nothing_else() {
+    fn port_argument_is_six_numbers_and_nothing_else() {
         assert_eq!(
             port_argument(b"192,168,0,2,19,137"),
             v4(192, 168, 0, 2, 5001)
@@ -211,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn a_227_is_scanned_for_its_numbers() {
+    fn reply_227_is_scanned_for_its_numbers() {
         for text in [
             &b"Entering Passive Mode (127,0,0,1,4,51)."[..],
             b"Entering passive mode. 127,0,0,1,4,51",
@@ -237,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn a_229_may_use_any_delimiter_and_hold_spaces() {
+    fn reply_229_may_have_any_delimiter_and_spaces() {
         for text in [
             &b"Entering Extended Passive Mode (|||6446|)"[..],
             b"ok (!!!6446!)",
@@ -263,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn eprt_takes_both_families_and_zone_ids() {
+    fn eprt_argument_may_have_either_family_and_a_zone_id() {
         assert_eq!(
             extended_port_argument(b"|1|132.235.1.2|6275|"),
             v4(132, 235, 1, 2, 6275)
@@ -275,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn long_addresses_of_both_families() {
+    fn long_addresses_of_both_families_are_parsed() {
         assert_eq!(long_address(b"4,4,10,0,0,1,2,4,51"), v4(10, 0, 0, 1, 1075));
         let v6 = long_address(
             b"Entering Long Passive Mode (6,16,32,1,13,184,0,0,0,0,0,0,0,0,0,0,0,1,2,4,51)",

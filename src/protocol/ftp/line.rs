@@ -1,20 +1,23 @@
-//! Lines out of a stream of chunks.
+//! Lines of a control connection, and the Telnet sequences inside them.
 //!
-//! RFC 959 section 5.3: a command ends with CR LF. A bare LF is accepted too, and a bare CR is data (RFC 2640 section 3.1
-//! lets CR NUL stand for CR inside a name). Lines never end at a segment.
+//! RFC 959 section 5.3: a command ends with CR LF. A bare LF is accepted too, and a bare CR is data. The end of a segment is never
+//! the end of a line.
+//!
+//! Telnet: ABOR may be preceded by IAC IP IAC DM (RFC 959 section 4.1.3, RFC 1123 section 4.1.2.12). In names, the byte 255 is
+//! sent doubled (RFC 854), and CR as CR NUL (RFC 2640 section 3.1).
 
 use std::borrow::Cow;
 
-/// One line without its end.
+/// A line without its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Line<'a> {
-    /// The bytes: those of the chunk, where all of the line is in one.
+    /// The bytes; borrowed from the chunk if it has the whole line.
     pub bytes: Cow<'a, [u8]>,
-    /// True where the line was longer than the bound and is cut there.
+    /// Whether the line was longer than the limit, and is cut there.
     pub truncated: bool,
 }
 
-/// Collects one direction of a control connection into lines. Keeps at most one line, and of that at most `limit` bytes.
+/// Splits one direction of a control connection into lines. Holds at most one line, and of that at most `limit` bytes.
 #[derive(Debug)]
 pub struct LineAssembler {
     partial: Vec<u8>,
@@ -23,7 +26,7 @@ pub struct LineAssembler {
 }
 
 impl LineAssembler {
-    /// For lines of up to `limit` bytes.
+    /// Creates an assembler of lines of up to `limit` bytes.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self {
@@ -33,7 +36,8 @@ impl LineAssembler {
         }
     }
 
-    /// The next complete line of `input`, which is advanced past it. Without one, the rest of `input` is kept for later.
+    /// Removes the next complete line from the front of `input`. `None` without one: all of `input` is then held until its line
+    /// is complete.
     pub fn next<'input>(&mut self, input: &mut &'input [u8]) -> Option<Line<'input>> {
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
             self.keep(input);
@@ -52,24 +56,24 @@ impl LineAssembler {
         Some(self.take())
     }
 
-    /// True where the next byte begins a line.
+    /// Returns whether the next byte begins a line.
     #[must_use]
     pub const fn at_line_start(&self) -> bool {
         self.partial.is_empty()
     }
 
-    /// What came after the last line end, at the end of the stream.
+    /// Removes the incomplete last line at the end of the stream; `None` if the stream ends with a line end.
     pub fn rest(&mut self) -> Option<Line<'static>> {
         (!self.at_line_start()).then(|| self.take())
     }
 
     fn keep(&mut self, bytes: &[u8]) {
-        let room = self.limit.saturating_sub(self.partial.len());
-        if bytes.len() > room {
+        let free = self.limit.saturating_sub(self.partial.len());
+        if bytes.len() > free {
             self.truncated = true;
         }
         self.partial
-            .extend_from_slice(&bytes[..bytes.len().min(room)]);
+            .extend_from_slice(&bytes[..bytes.len().min(free)]);
     }
 
     fn take(&mut self) -> Line<'static> {
@@ -82,12 +86,63 @@ impl LineAssembler {
     }
 }
 
+/// Strips all CRs at the end: some servers send CR CR LF.
 fn without_returns(mut bytes: &[u8]) -> &[u8] {
     while let [head @ .., b'\r'] = bytes {
         bytes = head;
     }
     bytes
 }
+
+/// Removes Telnet sequences from a line; `IAC IAC` and CR NUL become one byte. Borrows a line without any.
+#[must_use]
+pub fn strip_telnet<'a>(line: impl Into<Cow<'a, [u8]>>) -> Cow<'a, [u8]> {
+    let line = line.into();
+    if memchr::memchr2(IAC, 0, &line).is_none() {
+        return line;
+    }
+    let mut out = Vec::with_capacity(line.len());
+    let mut rest = &*line;
+    loop {
+        match rest {
+            [] => break,
+            [IAC, IAC, tail @ ..] => {
+                out.push(IAC);
+                rest = tail;
+            }
+            [b'\r', 0, tail @ ..] => {
+                out.push(b'\r');
+                rest = tail;
+            }
+            [IAC, WILL..=DONT, _, tail @ ..] => rest = tail,
+            [IAC, SUBNEGOTIATION, tail @ ..] => {
+                let end = tail
+                    .windows(2)
+                    .position(|pair| pair == [IAC, SUBNEGOTIATION_END]);
+                rest = end.map_or(&[][..], |at| &tail[at + 2..]);
+            }
+            [IAC, SUBNEGOTIATION_END..=DONT, tail @ ..] => rest = tail,
+            [byte, tail @ ..] => {
+                // IAC before any other byte is a Latin-1 letter of a client that does not double it.
+                out.push(*byte);
+                rest = tail;
+            }
+        }
+    }
+    // The Data Mark may lose its IAC to TCP urgent handling and stand alone before the verb.
+    if out.first() == Some(&DATA_MARK) {
+        out.remove(0);
+    }
+    Cow::Owned(out)
+}
+
+/// Telnet codes (RFC 854).
+const IAC: u8 = 255;
+const SUBNEGOTIATION_END: u8 = 240;
+const DATA_MARK: u8 = 242;
+const SUBNEGOTIATION: u8 = 250;
+const WILL: u8 = 251;
+const DONT: u8 = 254;
 
 #[cfg(test)]
 mod tests {
@@ -120,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn long_lines_are_cut_and_marked_and_cost_no_more_than_the_bound() {
+    fn lines_beyond_the_limit_are_cut_and_marked() {
         let found = lines(&[b"RETR aaaaaaaa", b"aaaaaaaaaaaa\r\nNOOP\r\n"], 10);
         assert_eq!(
             found,
@@ -129,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unfinished_line_is_there_at_the_end() {
+    fn incomplete_line_is_returned_at_the_end() {
         let mut assembler = LineAssembler::new(100);
         assert_eq!(assembler.next(&mut &b"QUI"[..]), None);
         assert!(!assembler.at_line_start());
@@ -138,5 +193,33 @@ mod tests {
             Some(b"QUI".to_vec())
         );
         assert!(assembler.rest().is_none());
+    }
+
+    #[test]
+    fn interrupt_process_and_data_mark_before_abor_are_removed() {
+        assert_eq!(&*strip_telnet(b"\xff\xf4\xff\xf2ABOR"), b"ABOR");
+        assert_eq!(&*strip_telnet(b"\xff\xf4\xf2ABOR"), b"ABOR");
+    }
+
+    #[test]
+    fn doubled_255_is_one_byte_of_the_name() {
+        assert_eq!(&*strip_telnet(b"RETR a\xff\xffb"), b"RETR a\xffb");
+    }
+
+    #[test]
+    fn carriage_return_and_nul_become_a_carriage_return() {
+        assert_eq!(&*strip_telnet(b"RETR a\r\0b\r\0"), b"RETR a\rb\r");
+        assert_eq!(&*strip_telnet(b"RETR a\rb\0"), b"RETR a\rb\0");
+    }
+
+    #[test]
+    fn negotiations_are_removed_and_plain_lines_borrowed() {
+        assert_eq!(
+            &*strip_telnet(b"\xff\xfb\x01\xff\xfa\x18\x00x\xff\xf0USER x"),
+            b"USER x"
+        );
+        assert!(matches!(strip_telnet(b"USER x"), Cow::Borrowed(_)));
+        assert_eq!(&*strip_telnet(b"RETR na\xffve"), b"RETR na\xffve");
+        assert_eq!(&*strip_telnet(b"a\xff"), b"a\xff");
     }
 }

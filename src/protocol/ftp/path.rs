@@ -1,9 +1,9 @@
 //! Names and directories on the server.
 //!
-//! Paths are bytes (RFC 2640 section 2.2). What begins with `/` is absolute. Other syntaxes (drive letters, VMS, MVS) are kept
-//! as sent: joining them by Unix rules would invent paths.
+//! Paths are bytes (RFC 2640 section 2.2). Paths that begin with `/` are absolute. Other syntaxes (drive letters, VMS, MVS) are
+//! kept as sent: joining them by Unix rules would invent paths.
 
-/// The directory or file that `name` means when the working directory is `directory`; `None` where that is not known.
+/// Resolves `name` against the working directory. `None` if `name` is relative and `directory` is unknown (`None`).
 #[must_use]
 pub fn resolve(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
     if name.first() == Some(&b'/') {
@@ -14,7 +14,7 @@ pub fn resolve(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
     }
     let directory = directory?;
     if directory.first() != Some(&b'/') {
-        // A foreign directory: only its separator is known to be one.
+        // A directory of another syntax: only its separator is known, `..` is not.
         let mut path = directory.to_vec();
         if directory.contains(&b'\\') && !directory.ends_with(b"\\") {
             path.push(b'\\');
@@ -30,13 +30,13 @@ pub fn resolve(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
     Some(normalise(&path))
 }
 
-/// The parent of a directory.
+/// Returns the parent of a directory.
 #[must_use]
 pub fn parent(directory: &[u8]) -> Vec<u8> {
     resolve(Some(directory), b"..").unwrap_or_else(|| directory.to_vec())
 }
 
-/// An absolute path without empty parts, `.` and `..`.
+/// Returns an absolute path without empty parts, `.` and `..`. `..` in the root directory is the root.
 #[must_use]
 pub fn normalise(path: &[u8]) -> Vec<u8> {
     let mut parts: Vec<&[u8]> = Vec::new();
@@ -60,7 +60,7 @@ pub fn normalise(path: &[u8]) -> Vec<u8> {
     out
 }
 
-/// Last part of a path or argument.
+/// Returns the last part of a path or argument, without trailing slashes; empty for the root.
 #[must_use]
 pub fn file_name(path: &[u8]) -> &[u8] {
     let end = path
@@ -73,8 +73,8 @@ pub fn file_name(path: &[u8]) -> &[u8] {
         .map_or(path, |at| &path[at + 1..])
 }
 
-/// The path in the text of a 257 (RFC 959 appendix II): between the first quote and its match, a doubled quote being one.
-/// Some servers give none: then the first word, if it is a path.
+/// Parses the path in the text of a 257 reply: between the first quote and the matching one, with a doubled quote for a quote
+/// (RFC 959 appendix II). Without quotes, which some servers leave out, the first word if it is an absolute path.
 #[must_use]
 pub fn quoted_path(text: &[u8]) -> Option<Vec<u8>> {
     let Some(open) = text.iter().position(|&byte| byte == b'"') else {
@@ -102,7 +102,7 @@ pub fn quoted_path(text: &[u8]) -> Option<Vec<u8>> {
     (!path.is_empty()).then_some(path)
 }
 
-/// What a listing command lists: its argument without options (`-la dir`) and without a glob part.
+/// Returns the argument of a listing command without options: `dir` of `-la dir`.
 #[must_use]
 pub fn listing_argument(argument: &[u8]) -> &[u8] {
     let mut rest = argument;
@@ -123,6 +123,7 @@ pub fn listing_argument(argument: &[u8]) -> &[u8] {
     }
 }
 
+/// Returns whether a name is absolute by another syntax: `C:\temp`, `\share`, `~user`, `'MVS.DATASET'`, `[VMS.DIR]`.
 fn is_foreign_absolute(name: &[u8]) -> bool {
     match name {
         [letter, b':', ..] => letter.is_ascii_alphabetic(),
@@ -136,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_joined_and_normalised() {
+    fn relative_names_are_joined_and_normalised() {
         assert_eq!(
             resolve(Some(b"/pub"), b"a.txt").as_deref(),
             Some(&b"/pub/a.txt"[..])
@@ -152,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn foreign_syntaxes_are_kept_as_sent() {
+    fn paths_of_other_syntaxes_are_kept_as_sent() {
         assert_eq!(
             resolve(Some(b"/"), b"C:\\temp").as_deref(),
             Some(&b"C:\\temp"[..])
@@ -164,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_257_is_unquoted() {
+    fn path_of_a_257_reply_is_unquoted() {
         assert_eq!(
             quoted_path(b"\"/a \"\"b\"\"\" is current").as_deref(),
             Some(&b"/a \"b\""[..])
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn options_of_a_listing_are_no_path() {
+    fn options_of_a_listing_are_not_part_of_its_path() {
         assert_eq!(listing_argument(b"-la  sub dir"), b"sub dir");
         assert_eq!(listing_argument(b"-a"), b"");
         assert_eq!(listing_argument(b"dir"), b"dir");

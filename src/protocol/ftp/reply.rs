@@ -1,23 +1,23 @@
-//! Replies: three digits, one line or several.
+//! Replies: a code of three digits, and one or more lines.
 //!
 //! RFC 959 section 4.2: `NNN-` begins a reply of several lines and `NNN ` with the same code ends it; lines between may begin
-//! with anything, other codes included. Some servers end it with another code: such a line may be the end, and
-//! whether the client went on decides ([`ReplyAssembler::client_went_on`]).
+//! with anything, other codes included. Some servers end it with another code. A line of that form may be the end, and is
+//! if the client sends its next command ([`ReplyAssembler::client_went_on`]).
 
 use crate::model::wire_text;
 
 /// A complete reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsedReply {
-    /// The three digits.
+    /// The code, 100 to 699.
     pub code: u16,
-    /// Its lines, without the reply's own code.
+    /// The lines, without the reply's own code.
     pub lines: Vec<Vec<u8>>,
-    /// Lines beyond the bound.
+    /// Number of lines beyond the limit.
     pub lines_omitted: u64,
-    /// True where a line was cut.
+    /// Whether a line was cut at the limit of bytes.
     pub truncated: bool,
-    /// True where it did not end as RFC 959 says.
+    /// Whether it did not end as RFC 959 requires.
     pub irregular: bool,
 }
 
@@ -29,30 +29,32 @@ impl ParsedReply {
     }
 }
 
-/// What a line was.
+/// Result of a line of the server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ReplyLine {
-    /// It completed this reply.
+    /// The line completes this reply.
     Complete(ParsedReply),
-    /// It belongs to a reply that is not complete.
+    /// The line belongs to a reply that is not complete, or to the rest of one cut by a hole.
     Inside,
-    /// It is no reply.
+    /// The line has no code, outside a reply.
     Odd,
 }
 
 /// Collects the lines of one server into replies.
 #[derive(Debug)]
 pub struct ReplyAssembler {
+    /// Incomplete reply; `None` between replies.
     open: Option<ParsedReply>,
-    /// The last line of the open reply has the form of an end, but another code.
+    /// Whether the last line of the open reply has the form of an end, but another code.
     maybe_ended: bool,
-    /// A reply with this code lost its end in a hole: what still comes of it is passed over.
+    /// Code of a reply whose end may follow a hole, so that its remaining lines are skipped. `None` without such a reply.
     lost_end: Option<u16>,
+    /// Most lines kept of a reply.
     limit: usize,
 }
 
 impl ReplyAssembler {
-    /// For replies of up to `limit` lines.
+    /// Creates an assembler that keeps up to `limit` lines of a reply.
     #[must_use]
     pub const fn new(limit: usize) -> Self {
         Self {
@@ -63,7 +65,7 @@ impl ReplyAssembler {
         }
     }
 
-    /// One line of the server.
+    /// Adds a line of the server, without its end; `truncated` if it is cut.
     pub fn line(&mut self, line: &[u8], truncated: bool) -> ReplyLine {
         let shape = shape(line);
         if let Some(code) = self.lost_end {
@@ -122,7 +124,9 @@ impl ReplyAssembler {
         }
     }
 
-    /// The client sent a command although a reply is open: where its last line could be its end, it was.
+    /// Ends the open reply when the client sends a command, if its last line has the form of an end. `None` otherwise.
+    ///
+    /// A client that sends its next command has seen the end of the reply.
     pub fn client_went_on(&mut self) -> Option<ParsedReply> {
         if self.maybe_ended {
             self.give_up()
@@ -131,14 +135,14 @@ impl ReplyAssembler {
         }
     }
 
-    /// A hole in the stream: the open reply is told as far as it came, and what still comes of it is passed over.
+    /// Ends the open reply at a hole in the stream; its lines after the hole are skipped. `None` without an open reply.
     pub fn hole(&mut self) -> Option<ParsedReply> {
         let reply = self.give_up()?;
         self.lost_end = Some(reply.code);
         Some(reply)
     }
 
-    /// The open reply as far as it came: its stream ended.
+    /// Ends the open reply at the end of the stream. `None` without an open reply.
     pub fn give_up(&mut self) -> Option<ParsedReply> {
         self.maybe_ended = false;
         let mut reply = self.open.take()?;
@@ -146,16 +150,20 @@ impl ReplyAssembler {
         Some(reply)
     }
 
-    /// True within a reply of several lines.
+    /// Returns whether a reply of several lines is incomplete.
     #[must_use]
     pub const fn is_open(&self) -> bool {
         self.open.is_some()
     }
 }
 
+/// Form of a line, with code and text.
 enum Shape<'a> {
+    /// `NNN text`, or a bare code.
     Last(u16, &'a [u8]),
+    /// `NNN-text`.
     More(u16, &'a [u8]),
+    /// Anything else.
     Text,
 }
 
@@ -195,7 +203,7 @@ pub const fn completes_transfer(code: u16) -> bool {
     matches!(code, 225 | 226 | 250 | 400..)
 }
 
-/// The code at the start of a line: 100 to 659 by RFC 959 section 4.2.1 and RFC 2228 section 5.
+/// Parses the code at the start of a line: first digit 1 to 6 (RFC 959 section 4.2.1, RFC 2228 section 5).
 #[must_use]
 pub fn reply_code(line: &[u8]) -> Option<u16> {
     match line {
@@ -206,7 +214,7 @@ pub fn reply_code(line: &[u8]) -> Option<u16> {
     }
 }
 
-/// The size that a 150 or 125 names: `(N bytes)` in its last parenthesis, for a name may hold one too.
+/// Parses the size in a 150 or 125 reply: `(N bytes)` in its last parenthesis, since the name may have one too.
 #[must_use]
 pub fn announced_size(text: &[u8]) -> Option<u64> {
     let open = text.iter().rposition(|&byte| byte == b'(')?;
@@ -223,7 +231,7 @@ pub fn announced_size(text: &[u8]) -> Option<u64> {
     number(&inner[..digits])
 }
 
-/// The number that a 213 reply to SIZE holds.
+/// Parses the number in a 213 reply to SIZE (RFC 3659 section 4).
 #[must_use]
 pub fn size_reply(text: &[u8]) -> Option<u64> {
     let text = text.trim_ascii();
@@ -233,6 +241,7 @@ pub fn size_reply(text: &[u8]) -> Option<u64> {
     number(text)
 }
 
+/// Parses digits, skipping separators; `None` if the number does not fit 64 bits.
 fn number(digits: &[u8]) -> Option<u64> {
     let mut value: u64 = 0;
     for digit in digits.iter().filter(|byte| byte.is_ascii_digit()) {
@@ -262,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_inside_may_begin_with_other_codes() {
+    fn lines_inside_a_reply_may_begin_with_other_codes() {
         assert_eq!(
             replies(&[
                 "250-",
@@ -277,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bare_code_is_a_reply() {
+    fn bare_code_is_a_reply() {
         assert_eq!(replies(&["331", "230-", "230"]), [(331, 1), (230, 2)]);
     }
 
@@ -290,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_with_another_code_counts_once_the_client_goes_on() {
+    fn end_with_another_code_counts_once_the_client_sends_a_command() {
         let mut assembler = ReplyAssembler::new(100);
         assembler.line(b"230- welcome", false);
         assert_eq!(assembler.client_went_on(), None);
@@ -301,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_with_a_hole_ends_there_and_its_rest_is_passed_over() {
+    fn reply_ends_at_a_hole_and_its_rest_is_skipped() {
         let mut assembler = ReplyAssembler::new(100);
         assembler.line(b"220-welcome", false);
         assert_eq!(assembler.hole().map(|reply| reply.code), Some(220));
@@ -314,7 +323,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_parenthesis_names_the_size() {
+    fn size_is_in_the_last_parenthesis() {
         assert_eq!(
             announced_size(
                 b"Opening BINARY mode data connection for a (123 bytes) b (1715 bytes)."

@@ -1,6 +1,6 @@
-//! Names of cipher suites, as IANA registers them.
+//! IANA names of cipher suites.
 
-/// The IANA name of a cipher suite, or its number as `0x1301` where it is none of the common ones.
+/// Returns the IANA name of a cipher suite, or its number as `0x1301` if it is none of the common ones.
 #[must_use]
 pub fn name(number: u16) -> String {
     match NAMES.binary_search_by_key(&number, |(number, _)| *number) {
@@ -11,7 +11,7 @@ pub fn name(number: u16) -> String {
     }
 }
 
-/// In order of the numbers.
+/// Common cipher suites, ascending by number.
 const NAMES: [(u16, &str); 78] = [
     (0x0000, "TLS_NULL_WITH_NULL_NULL"),
     (0x0001, "TLS_RSA_WITH_NULL_MD5"),
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_suite_of_the_table_is_found() {
+    fn every_suite_of_the_table_is_found_by_binary_search() {
         for (number, expected) in NAMES {
             assert_eq!(name(number), expected);
         }

@@ -1,73 +1,73 @@
-//! What the two hellos of a handshake tell (RFC 8446 section 4.1, RFC 5246 section 7.4.1).
+//! Parses the two hellos of a handshake (RFC 8446 section 4.1, RFC 5246 section 7.4.1).
 
 use super::record::{ContentType, RecordSplitter};
 
-/// Reads one direction of a TLS connection from its first byte, until there is nothing more to learn without keys.
+/// Reader of one direction of a TLS connection, from its first byte until the rest is encrypted.
 #[derive(Clone, Debug, Default)]
 pub struct HandshakeReader {
     records: RecordSplitter,
-    /// The message that is being collected, with its header.
+    /// Incomplete handshake message, with its header.
     message: Vec<u8>,
-    /// Bytes to pass over: the rest of a message that tells nothing by its content.
+    /// Bytes left of a message whose content is not parsed.
     skip: usize,
     client_hello: Option<ClientHello>,
     server_hello: Option<ServerHello>,
-    /// A message was seen that only a full handshake has.
+    /// Whether a message was captured that only a full handshake has.
     full_handshake: bool,
     cipher_changed: bool,
     done: bool,
 }
 
-/// What a client offers.
+/// Offers of a client.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClientHello {
-    /// The random bytes: name the connection in a key log.
+    /// Random bytes, which identify the connection in a key log.
     pub random: [u8; 32],
-    /// The server's name (RFC 6066 section 3).
+    /// Server name (RFC 6066 section 3); `None` without the extension.
     pub server_name: Option<String>,
-    /// Versions offered, in the client's order, without GREASE (RFC 8701).
+    /// Offered versions in the client's order, without GREASE (RFC 8701).
     pub versions: Vec<u16>,
-    /// The TLS 1.2 session to resume; in TLS 1.3 a formality.
+    /// TLS 1.2 session to resume, or empty. Without meaning in TLS 1.3.
     pub session_id: Vec<u8>,
-    /// A ticket of an earlier session (RFC 5077).
+    /// Whether a ticket of an earlier session is offered (RFC 5077).
     pub session_ticket: bool,
-    /// A TLS 1.3 session to resume (RFC 8446 section 4.2.11).
+    /// Whether a TLS 1.3 session is offered for resumption (RFC 8446 section 4.2.11).
     pub pre_shared_key: bool,
-    /// What shall be spoken inside (RFC 7301): `ftp` and `ftp-data` are registered.
+    /// Application protocols (ALPN, RFC 7301); `ftp` and `ftp-data` are registered.
     pub application_protocols: Vec<Vec<u8>>,
 }
 
-/// What a server chose.
+/// Choices of a server.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerHello {
-    /// The random bytes.
+    /// Random bytes.
     pub random: [u8; 32],
-    /// Version chosen: that of the extension where there is one (RFC 8446 section 4.2.1).
+    /// Chosen version, from the extension if there is one (RFC 8446 section 4.2.1).
     pub version: u16,
-    /// Number of the cipher suite; [`cipher_suite::name`](super::cipher_suite::name) names it.
+    /// Number of the cipher suite; [`cipher_suite::name`](super::cipher_suite::name) returns its name.
     pub cipher_suite: u16,
-    /// In TLS 1.2 the session; in TLS 1.3 what the client sent.
+    /// Session ID of TLS 1.2; in TLS 1.3 an echo of the client's.
     pub session_id: Vec<u8>,
-    /// The client's pre-shared key was taken.
+    /// Whether the client's pre-shared key was accepted.
     pub pre_shared_key: bool,
-    /// It only asks for another `ClientHello` (RFC 8446 section 4.1.4); version and suite are final all the same.
+    /// Whether it only requests another `ClientHello` (RFC 8446 section 4.1.4). Version and suite are final all the same.
     pub retry_request: bool,
 }
 
 impl HandshakeReader {
-    /// A reader at the first byte of a direction.
+    /// Creates a reader at the first byte of a direction.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes the next bytes of the direction.
+    /// Reads the next bytes of the direction.
     pub fn feed(&mut self, bytes: &[u8]) {
         let mut input = bytes;
         while !self.done {
             match self.records.next(&mut input) {
                 Ok(Some(fragment)) => match fragment.content {
-                    ContentType::Handshake => self.take(fragment.bytes),
+                    ContentType::Handshake => self.collect(fragment.bytes),
                     ContentType::ChangeCipherSpec => self.change_cipher(),
                     ContentType::ApplicationData => self.stop(),
                     ContentType::Alert | ContentType::Heartbeat => {}
@@ -78,26 +78,26 @@ impl HandshakeReader {
         }
     }
 
-    /// True once further bytes tell nothing.
+    /// Returns whether further bytes make no difference.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.done
     }
 
-    /// The `ClientHello`, if this is the client's direction.
+    /// Returns the `ClientHello`; `None` before it, and in the server's direction.
     #[must_use]
     pub fn client_hello(&self) -> Option<&ClientHello> {
         self.client_hello.as_ref()
     }
 
-    /// The `ServerHello`, if this is the server's direction.
+    /// Returns the `ServerHello`; `None` before it, and in the client's direction.
     #[must_use]
     pub fn server_hello(&self) -> Option<&ServerHello> {
         self.server_hello.as_ref()
     }
 
-    /// Collects handshake messages, which records may cut anywhere.
-    fn take(&mut self, mut bytes: &[u8]) {
+    /// Collects handshake messages, which records may split anywhere.
+    fn collect(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() && !self.done {
             if self.skip > 0 {
                 let skipped = self.skip.min(bytes.len());
@@ -122,7 +122,7 @@ impl HandshakeReader {
         }
     }
 
-    /// Decides by its header what to do with a message.
+    /// Decides by its header whether a message is collected, skipped, or the last one of interest.
     fn begin_message(&mut self) {
         let [kind, a, b, c] = self.message[..] else {
             return;
@@ -152,7 +152,7 @@ impl HandshakeReader {
             self.stop();
         } else {
             let hello = parse_server_hello(body);
-            // In TLS 1.3 all that follows the hello is encrypted.
+            // In TLS 1.3 everything after the hello is encrypted.
             let last = hello
                 .as_ref()
                 .is_none_or(|hello| hello.version >= TLS_1_3 && !hello.retry_request);
@@ -166,7 +166,7 @@ impl HandshakeReader {
     }
 
     fn change_cipher(&mut self) {
-        // After a retry request it is but a formality for middleboxes (RFC 8446 appendix D.4).
+        // After a retry request it changes no keys: it is sent for middleboxes only (RFC 8446 appendix D.4).
         if self
             .server_hello
             .as_ref()
@@ -184,10 +184,10 @@ impl HandshakeReader {
     }
 }
 
-/// Whether an earlier session was resumed; `None` where what was captured does not tell.
+/// Returns whether an earlier session was resumed; `None` if the captured part of the handshake does not show it.
 ///
-/// TLS 1.3: the server takes the pre-shared key. Before: the server goes on without a certificate (RFC 5077 section 3.1
-/// for tickets), or repeats the session of the client (RFC 5246 section 7.4.1.3).
+/// TLS 1.3: the server accepts the pre-shared key. Before: the server sends no certificate (RFC 5077 section 3.1 for
+/// tickets), or echoes the session ID of the client (RFC 5246 section 7.4.1.3).
 #[must_use]
 pub fn resumed(client: &HandshakeReader, server: &HandshakeReader) -> Option<bool> {
     let hello = server.server_hello()?;
@@ -200,13 +200,13 @@ pub fn resumed(client: &HandshakeReader, server: &HandshakeReader) -> Option<boo
     if server.full_handshake {
         return Some(false);
     }
-    let repeated = client.client_hello().is_some_and(|client| {
+    let echoed = client.client_hello().is_some_and(|client| {
         !client.session_id.is_empty() && client.session_id == hello.session_id
     });
-    (server.cipher_changed || repeated).then_some(true)
+    (server.cipher_changed || echoed).then_some(true)
 }
 
-/// `TLS 1.2` and so on; the number as `0x0305` where there is no name.
+/// Returns the name of a version, such as `TLS 1.2`; the number as `0x0305` if it has none.
 #[must_use]
 pub fn version_name(version: u16) -> String {
     match version {
@@ -288,13 +288,13 @@ fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
     Some(hello)
 }
 
-/// The extensions, as far as they are well formed; there may be none at all (RFC 5246 section 7.4.1.2).
+/// Returns the extensions up to the first malformed one. There may be none at all (RFC 5246 section 7.4.1.2).
 fn extensions<'a>(body: &mut Reader<'a>) -> impl Iterator<Item = (u16, &'a [u8])> {
     let mut list = Reader(body.vector16().unwrap_or_default());
     std::iter::from_fn(move || Some((list.u16()?, list.vector16()?)))
 }
 
-/// The first host name of the list. It is ASCII (RFC 6066 section 3); anything else is not believed.
+/// Returns the first host name of the list. It must be ASCII (RFC 6066 section 3); anything else is not shown.
 fn server_name(content: &[u8]) -> Option<String> {
     let mut list = Reader(Reader(content).vector16()?);
     loop {
@@ -308,13 +308,13 @@ fn server_name(content: &[u8]) -> Option<String> {
     }
 }
 
-/// RFC 8701 section 2.
+/// Returns whether a number is GREASE (RFC 8701 section 2).
 fn is_grease(number: u16) -> bool {
     let [high, low] = number.to_be_bytes();
     high == low && high & 0x0f == 0x0a
 }
 
-/// Takes values from the front of bytes.
+/// Cursor over bytes; each method removes a value from the front.
 struct Reader<'a>(&'a [u8]);
 
 impl<'a> Reader<'a> {
@@ -332,13 +332,13 @@ impl<'a> Reader<'a> {
         self.array().map(u16::from_be_bytes)
     }
 
-    /// Bytes behind a length of one byte.
+    /// Removes a vector with a length of one byte.
     fn vector8(&mut self) -> Option<&'a [u8]> {
         let [length] = self.array()?;
         self.take(usize::from(length))
     }
 
-    /// Bytes behind a length of two bytes.
+    /// Removes a vector with a length of two bytes.
     fn vector16(&mut self) -> Option<&'a [u8]> {
         let length = self.u16()?;
         self.take(usize::from(length))
@@ -346,8 +346,11 @@ impl<'a> Reader<'a> {
 }
 
 const TLS_1_3: u16 = 0x0304;
+
+/// Length of a handshake message header in bytes: type and 24-bit length.
 const MESSAGE_HEADER: usize = 4;
-/// Bytes of a hello; with post-quantum key shares and a long ticket it has a few thousand.
+
+/// Longest hello in bytes. With post-quantum key shares and a long ticket, hellos have a few thousand.
 const HELLO_MAX: usize = 32 << 10;
 const SESSION_ID_MAX: usize = 32;
 const NAME_MAX: usize = 255;
@@ -366,7 +369,7 @@ const PRE_SHARED_KEY: u16 = 41;
 const SUPPORTED_VERSIONS: u16 = 43;
 const HOST_NAME: u8 = 0;
 
-/// The random bytes of a retry request: the SHA-256 of `HelloRetryRequest` (RFC 8446 section 4.1.3).
+/// Random bytes of a retry request: the SHA-256 of `HelloRetryRequest` (RFC 8446 section 4.1.3).
 const RETRY_REQUEST: [u8; 32] = [
     0xcf, 0x21, 0xad, 0x74, 0xe5, 0x9a, 0x61, 0x11, 0xbe, 0x1d, 0x8c, 0x02, 0x1e, 0x65, 0xb8, 0x91,
     0xc2, 0xa2, 0x11, 0x16, 0x7a, 0xbb, 0x8c, 0x5e, 0x07, 0x9e, 0x09, 0xe2, 0xc8, 0xa8, 0x33, 0x9c,

@@ -1,11 +1,11 @@
-//! TLS as far as it can be read without keys: which version, which cipher suite, which server, resumed or not.
+//! TLS without keys: version, cipher suite, server name, and whether a session was resumed.
 //!
 //! ```text
-//! bytes of one direction ──> record (splits records) ──> hello (joins messages, reads the hellos)
+//! bytes of one direction ──> record (splits records) ──> hello (joins messages, parses the hellos)
 //!                                                         └─ cipher_suite (names)
 //! ```
 //!
-//! Bytes come in any pieces; what is kept is bounded. Anything that is not TLS ends the reading quietly.
+//! Bytes come in pieces of any size; memory is bounded. Parsing stops without an error at anything that is not TLS.
 
 pub mod cipher_suite;
 pub mod hello;

@@ -1,21 +1,21 @@
-//! The record layer (RFC 8446 section 5.1, RFC 5246 section 6.2.1).
+//! TLS record layer (RFC 8446 section 5.1, RFC 5246 section 6.2.1).
 
-/// What a record carries.
+/// Content type of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentType {
-    /// From here on the sender encrypts with new keys.
+    /// The sender encrypts with new keys from here on.
     ChangeCipherSpec,
-    /// A warning, or an end.
+    /// Warning, error or end of the connection.
     Alert,
     /// Handshake messages.
     Handshake,
-    /// Anything, encrypted.
+    /// Encrypted content of any kind.
     ApplicationData,
-    /// RFC 6520.
+    /// Heartbeat (RFC 6520).
     Heartbeat,
 }
 
-/// True where the first bytes of a stream can only be a TLS record: 3 bytes suffice, more are checked.
+/// Returns whether the first bytes of a stream are those of a TLS record. 3 bytes suffice, up to 6 are checked.
 #[must_use]
 pub fn looks_like_record(bytes: &[u8]) -> bool {
     let [kind, 3, 0..=4, rest @ ..] = bytes else {
@@ -30,37 +30,37 @@ pub fn looks_like_record(bytes: &[u8]) -> bool {
             return false;
         }
     }
-    // The first message of a handshake is one of few.
+    // Handshake messages that can come unencrypted have numbers up to 24 (key update).
     match rest.get(2) {
         Some(message) if content == ContentType::Handshake => *message <= 24,
         _ => true,
     }
 }
 
-/// Splits a stream into the fragments of its records; keeps no payload.
+/// Splits a stream into the fragments of its records. Keeps no payload.
 #[derive(Clone, Debug, Default)]
 pub struct RecordSplitter {
     header: [u8; HEADER],
     header_bytes: usize,
-    /// What is left of the current record, once its header is complete.
+    /// Bytes left of the current record; 0 until its header is complete.
     left: usize,
 }
 
-/// A piece of a record's payload.
+/// Piece of a record's payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
-    /// What the record carries.
+    /// Content type of the record.
     pub content: ContentType,
-    /// Payload as it came; a record may come in several pieces.
+    /// The payload, never empty. A record may come in several pieces.
     pub bytes: &'a [u8],
 }
 
-/// The stream is not TLS, or no longer.
+/// Error: the stream is not TLS, or no longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NotTls;
 
 impl RecordSplitter {
-    /// Takes the next fragment from the front of `input`; `None` where more bytes are needed.
+    /// Removes the next fragment from the front of `input`; `None` if more bytes are needed.
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Fragment<'a>>, NotTls> {
         while self.left == 0 {
             for place in self.header.iter_mut().skip(self.header_bytes) {
@@ -70,7 +70,7 @@ impl RecordSplitter {
                 *place = *first;
                 *input = rest;
                 self.header_bytes += 1;
-                // Clear text is told from its first byte, so that no byte of it is waited for.
+                // Cleartext is detected at its first byte: after CCC, no byte of an FTP line may be held back here.
                 if self.header_bytes == 1 && ContentType::from_byte(*first).is_none()
                     || self.header_bytes == 2 && *first != 3
                 {
@@ -88,7 +88,7 @@ impl RecordSplitter {
             }
             self.left = usize::from(length);
             if self.left == 0 {
-                // An empty record is allowed for application data (RFC 5246 section 6.2.1).
+                // An empty record of application data is allowed (RFC 5246 section 6.2.1).
                 self.header_bytes = 0;
             }
         }
@@ -106,23 +106,21 @@ impl RecordSplitter {
         }
         Ok(Some(Fragment { content, bytes }))
     }
-}
 
-impl RecordSplitter {
-    /// True where the next byte begins a record.
+    /// Returns whether the next byte begins a record.
     #[must_use]
     pub const fn at_record_start(&self) -> bool {
         self.left == 0 && self.header_bytes == 0
     }
 
-    /// After [`NotTls`]: the bytes that were taken for a header and are none.
+    /// Returns the bytes consumed as a header that turned out to be none, after [`NotTls`].
     #[must_use]
     pub fn refused(&self) -> &[u8] {
         self.header.get(..self.header_bytes).unwrap_or_default()
     }
 
-    /// Passes over bytes that were not captured; false where they reach beyond the current record, so that nobody knows where
-    /// the next one begins.
+    /// Skips `length` bytes that were not captured. Returns false if they extend beyond the current record, so that the
+    /// start of the next one is unknown.
     #[must_use]
     pub fn skip(&mut self, length: u64) -> bool {
         match usize::try_from(length) {
@@ -151,8 +149,10 @@ impl ContentType {
     }
 }
 
+/// Length of a record header in bytes.
 const HEADER: usize = 5;
-/// Bytes of a record: 2^14, and 2,048 for what encryption adds (RFC 5246 section 6.2.3).
+
+/// Longest record in bytes: 2^14, and 2,048 that encryption may add (RFC 5246 section 6.2.3).
 const LENGTH_MAX: u16 = (1 << 14) + 2048;
 
 #[cfg(test)]
@@ -160,7 +160,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_told_from_ftp() {
+    fn records_are_distinguished_from_ftp() {
         assert!(looks_like_record(&[22, 3, 1, 0, 200, 1]));
         assert!(looks_like_record(&[22, 3, 3]));
         assert!(looks_like_record(&[21, 3, 3, 0, 2, 2, 40]));
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn fragments_come_whatever_the_pieces() {
+    fn fragments_are_the_same_for_pieces_of_any_size() {
         let stream = [
             22, 3, 3, 0, 3, b'a', b'b', b'c', 23, 3, 3, 0, 0, 20, 3, 3, 0, 1, 1,
         ];
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn clear_text_ends_it_and_is_given_back() {
+    fn cleartext_is_an_error_and_its_bytes_are_available() {
         let mut splitter = RecordSplitter::default();
         let mut input = b"200 ok\r\n".as_slice();
         assert_eq!(splitter.next(&mut input), Err(NotTls));
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_within_a_record_is_passed_over_and_one_beyond_it_is_not() {
+    fn hole_inside_a_record_is_skipped_and_one_beyond_it_is_not() {
         let mut splitter = RecordSplitter::default();
         let mut input = [23, 3, 3, 0, 9, 1].as_slice();
         assert!(matches!(splitter.next(&mut input), Ok(Some(_))));

@@ -1,4 +1,4 @@
-//! Dates and times as listings write them.
+//! Dates and times in the forms that listings have.
 
 use compact_str::{CompactString, ToCompactString as _};
 use jiff::civil::{Date, DateTime, Time};
@@ -8,30 +8,32 @@ use super::fields::{Fields, number};
 use crate::model::Timestamp;
 use crate::model::record::Precision;
 
-/// A time as the listing tells it.
+/// Time of modification, as exact as in the listing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::protocol::ftp) struct Modified {
-    /// `2024-06-19`, `2024-06-19T15:22:00`, with `Z` or an offset only where the listing has one.
-    pub(in crate::protocol::ftp) text: CompactString,
-    pub(in crate::protocol::ftp) precision: Precision,
-    pub(in crate::protocol::ftp) year_inferred: bool,
+pub(super) struct Modified {
+    /// ISO 8601: `2024-06-19` or `2024-06-19T15:22:00`, with `Z` or an offset only if the listing has a zone.
+    pub(super) text: CompactString,
+    pub(super) precision: Precision,
+    /// Whether the listing has no year, so that it is inferred from the time of the capture.
+    pub(super) year_inferred: bool,
 }
 
-/// The time of the capture: fills in years.
+/// Date of the capture, from which missing years are inferred.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
-    /// The latest time that a file can have: a day after the capture, because clocks and zones differ.
+pub(super) struct CaptureDate {
+    /// Latest time that a file can have: a day after the capture, since clocks and zones differ.
     latest: DateTime,
 }
 
-/// A time of day, and whether the listing tells seconds.
+/// Time of day, and whether the listing has seconds.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TimeOfDay {
     time: Time,
     seconds: bool,
 }
 
-impl Clock {
+impl CaptureDate {
+    /// Creates the date of a capture made at `captured`.
     pub(super) fn new(captured: Timestamp) -> Self {
         let captured = jiff::Timestamp::from_nanosecond(i128::from(captured.nanos()))
             .unwrap_or(jiff::Timestamp::UNIX_EPOCH);
@@ -42,8 +44,8 @@ impl Clock {
         }
     }
 
-    /// The latest date that is not after the capture: in the last 12 months, or further back for 29 February.
-    fn infer(self, month: i8, day: i8, time: Time) -> Option<Date> {
+    /// Returns the latest such date not after the capture: within 12 months before it, or up to 8 years for 29 February.
+    fn infer_year(self, month: i8, day: i8, time: Time) -> Option<Date> {
         (0..=8)
             .filter_map(|back| Date::new(self.latest.year().checked_sub(back)?, month, day).ok())
             .find(|date| date.to_datetime(time) <= self.latest)
@@ -51,6 +53,7 @@ impl Clock {
 }
 
 impl Modified {
+    /// Returns a time known to the day.
     pub(super) fn day(date: Date) -> Self {
         Self {
             text: date_text(date),
@@ -59,6 +62,7 @@ impl Modified {
         }
     }
 
+    /// Returns a time known to the minute or second.
     pub(super) fn moment(date: Date, time: TimeOfDay) -> Self {
         Self {
             text: moment_text(date, time.time),
@@ -71,7 +75,7 @@ impl Modified {
         }
     }
 
-    /// A time in seconds since 1970, UTC.
+    /// Returns the time `seconds` after 1970-01-01 UTC; `None` outside the calendar's range.
     pub(super) fn unix(seconds: i64) -> Option<Self> {
         let time = jiff::Timestamp::from_second(seconds).ok()?;
         Some(Self {
@@ -96,42 +100,43 @@ impl Modified {
     }
 }
 
-/// ISO 8601, as the calendar's own formatting writes it: a listing has one or two in every line.
+/// Formats a date as ISO 8601. Same text as jiff's own formatting, which is several times slower; a listing has one or two
+/// dates in every line.
 fn date_text(date: Date) -> CompactString {
-    match Moment::of(date) {
-        Some(moment) => moment.text(),
+    match IsoText::of(date) {
+        Some(text) => text.finish(),
         None => date.to_compact_string(),
     }
 }
 
 fn moment_text(date: Date, time: Time) -> CompactString {
-    match Moment::of(date) {
-        Some(moment) if time.subsec_nanosecond() == 0 => moment.with(time).text(),
+    match IsoText::of(date) {
+        Some(text) if time.subsec_nanosecond() == 0 => text.with(time).finish(),
         _ => date.to_datetime(time).to_compact_string(),
     }
 }
 
-/// The characters of a date, and of a time of day after it.
-struct Moment {
+/// Text of a date, and of a time of day after it.
+struct IsoText {
     characters: [u8; DATE_AND_TIME],
     length: usize,
 }
 
-impl Moment {
-    /// A date of a year with four digits.
+impl IsoText {
+    /// Writes a date; `None` if its year does not have four digits.
     fn of(date: Date) -> Option<Self> {
         let year @ 0..=9999 = u16::try_from(date.year()).ok()? else {
             return None;
         };
-        let mut moment = Self {
+        let mut text = Self {
             characters: [0; DATE_AND_TIME],
             length: 0,
         };
-        moment.push(None, year / 100);
-        moment.push(None, year % 100);
-        moment.push(Some(b'-'), date.month().unsigned_abs().into());
-        moment.push(Some(b'-'), date.day().unsigned_abs().into());
-        Some(moment)
+        text.push(None, year / 100);
+        text.push(None, year % 100);
+        text.push(Some(b'-'), date.month().unsigned_abs().into());
+        text.push(Some(b'-'), date.day().unsigned_abs().into());
+        Some(text)
     }
 
     fn with(mut self, time: Time) -> Self {
@@ -141,33 +146,33 @@ impl Moment {
         self
     }
 
-    /// A mark and two digits.
+    /// Appends a separator and two digits.
     fn push(&mut self, mark: Option<u8>, number: u16) {
         let digit = |digit: u16| b'0' + u8::try_from(digit % 10).unwrap_or_default();
-        let room = self.characters.iter_mut().skip(self.length);
+        let free = self.characters.iter_mut().skip(self.length);
         let characters = mark.into_iter().chain([digit(number / 10), digit(number)]);
-        for (place, character) in room.zip(characters) {
+        for (place, character) in free.zip(characters) {
             *place = character;
             self.length += 1;
         }
     }
 
-    fn text(&self) -> CompactString {
+    fn finish(&self) -> CompactString {
         CompactString::from_utf8_lossy(&self.characters[..self.length])
     }
 }
 
-/// A date of `ls` that begins at word `at`, and the number of its last word.
+/// Parses a date of `ls` that begins at word `at`; returns it with the index of its last word.
 ///
 /// `Jun 19 15:22`, `Jun 19 2024`, `19 Jun 2024`, `Jun 19 15:22:45 2024`, `2024-06-19 15:22`, with seconds and zone or
 /// without, and `06-19 15:22`.
 pub(super) fn unix_date(
     fields: &Fields<'_>,
     at: usize,
-    clock: &Clock,
+    captured: &CaptureDate,
 ) -> Option<(Modified, usize)> {
     let (first, second, third) = (fields.word(at), fields.word(at + 1), fields.word(at + 2));
-    // The number is the cheaper one to know.
+    // A number is cheaper to recognize than a month in any language.
     let named = match (day(second), day(first)) {
         (Some(day), _) => month(first).map(|month| (month, day)),
         (None, Some(day)) => month(second).map(|month| (month, day)),
@@ -184,7 +189,7 @@ pub(super) fn unix_date(
             let date = Date::new(year, month, day).ok()?;
             return Some((Modified::moment(date, time), at + 3));
         }
-        let date = clock.infer(month, day, time.time)?;
+        let date = captured.infer_year(month, day, time.time)?;
         let mut modified = Modified::moment(date, time);
         modified.year_inferred = true;
         return Some((modified, at + 2));
@@ -202,12 +207,12 @@ pub(super) fn unix_date(
     }
     let (month, day) = month_day(first)?;
     let time = time_of_day(second)?;
-    let mut modified = Modified::moment(clock.infer(month, day, time.time)?, time);
+    let mut modified = Modified::moment(captured.infer_year(month, day, time.time)?, time);
     modified.year_inferred = true;
     Some((modified, at + 1))
 }
 
-/// `15:22`, `15:22:45` or `15:22:45.123456789`.
+/// Parses `15:22`, `15:22:45` or `15:22:45.123456789`.
 pub(super) fn time_of_day(word: &[u8]) -> Option<TimeOfDay> {
     let mut parts = word.split(|byte| *byte == b':');
     let hour = short(parts.next()?)?;
@@ -231,18 +236,18 @@ pub(super) fn time_of_day(word: &[u8]) -> Option<TimeOfDay> {
     if parts.next().is_some() {
         return None;
     }
-    // A leap second is told as the second before it, like POSIX does.
+    // A leap second becomes the second before it, as in POSIX.
     let time = Time::new(hour, minute, second.min(59), nanos).ok()?;
     Some(TimeOfDay { time, seconds })
 }
 
-/// `03:22PM`, or `03:22` with `PM` as `half`.
+/// Parses a time of the 12-hour clock: `03:22` with `PM` as `half`.
 pub(super) fn time_of_half_day(word: &[u8], half: &[u8]) -> Option<TimeOfDay> {
     let time = time_of_day(word)?;
     let hour = match (half.to_ascii_lowercase().as_slice(), time.time.hour()) {
         (b"am" | b"a", 12) => 0,
         (b"pm" | b"p", hour @ 0..12) => hour + 12,
-        // Noon, the morning, and servers that write `15:22PM`.
+        // Noon, the morning, and servers that send `15:22PM`.
         (b"am" | b"a" | b"pm" | b"p", hour) => hour,
         _ => return None,
     };
@@ -252,7 +257,7 @@ pub(super) fn time_of_half_day(word: &[u8], half: &[u8]) -> Option<TimeOfDay> {
     })
 }
 
-/// `2024-06-19` or `2024/06/19`.
+/// Parses `2024-06-19` or `2024/06/19`.
 pub(super) fn year_month_day(word: &[u8]) -> Option<Date> {
     let (year, month, day) = three(word)?;
     if word.len() != 10 || word.get(4) != word.get(7) {
@@ -261,8 +266,8 @@ pub(super) fn year_month_day(word: &[u8]) -> Option<Date> {
     Date::new(self::year(year)?, short(month)?, short(day)?).ok()
 }
 
-/// `06-19-24`, `06/19/2024`: month first, unless the first number cannot be one. `19.06.24`: day first. `04-23-103`: years
-/// from 1900.
+/// Parses `06-19-24` and `06/19/2024`, month first unless the first number is above 12; `19.06.24`, day first; and
+/// `04-23-103`, with years since 1900.
 pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
     let (first, second, third) = three(word)?;
     if first.len() > 2 || second.len() > 2 {
@@ -283,21 +288,22 @@ pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
     Date::new(year, month, day).ok()
 }
 
-/// `19-JUN-2024`.
+/// Parses `19-JUN-2024`.
 pub(super) fn vms_date(word: &[u8]) -> Option<Date> {
     let (first, second, third) = three(word)?;
     Date::new(year(third)?, month(second)?, day(first)?).ok()
 }
 
-/// `19-Jun-24`.
+/// Parses `19-Jun-24`.
 pub(super) fn short_year_date(word: &[u8]) -> Option<Date> {
     let (first, second, third) = three(word)?;
     let year = two_digit_year(short(third).filter(|_| third.len() == 2)?);
     Date::new(year, month(second)?, day(first)?).ok()
 }
 
-/// A month by name, in the languages of common servers.
+/// Parses the name of a month in the languages of common servers.
 fn month(word: &[u8]) -> Option<i8> {
+    // Every word of a line is tried; the lower case of a longer one would be a wasted copy.
     if word.len() < 3 || word.len() > 20 {
         return None;
     }
@@ -315,7 +321,7 @@ fn month(word: &[u8]) -> Option<i8> {
     }
     let word = match std::str::from_utf8(word) {
         Ok(text) => text.to_lowercase(),
-        // Latin-1, where every byte is a character.
+        // Latin-1, in which every byte is a character.
         Err(_) => word
             .iter()
             .map(|byte| char::from(*byte))
@@ -352,6 +358,7 @@ fn year(word: &[u8]) -> Option<i16> {
         .filter(|year| *year >= 1900)
 }
 
+/// Returns the year of two digits: 1970 to 2069, as in POSIX `%y` but for 69.
 fn two_digit_year(year: i8) -> i16 {
     if year < 70 {
         2000 + i16::from(year)
@@ -371,7 +378,7 @@ fn is_zone(word: &[u8]) -> bool {
     matches!(word, [b'+' | b'-', digits @ ..] if digits.len() == 4 && number(digits).is_some())
 }
 
-/// A number of one or two digits.
+/// Parses a number of one or two digits.
 fn short(word: &[u8]) -> Option<i8> {
     if word.len() > 2 {
         return None;
@@ -379,7 +386,7 @@ fn short(word: &[u8]) -> Option<i8> {
     number(word).and_then(|number| i8::try_from(number).ok())
 }
 
-/// A decimal fraction of a second of up to nine digits.
+/// Parses a decimal fraction of a second, of up to nine digits, as nanoseconds.
 fn nanoseconds(fraction: &[u8]) -> Option<i32> {
     let digits = fraction.len();
     if digits == 0 || digits > 9 {
@@ -391,19 +398,22 @@ fn nanoseconds(fraction: &[u8]) -> Option<i32> {
         .and_then(|value| i32::try_from(value).ok())
 }
 
+/// Splits a date at `-`, `/` or `.`; `None` unless it has three parts.
 fn three(word: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let mut parts = word.split(|byte| matches!(byte, b'-' | b'/' | b'.'));
     let three = (parts.next()?, parts.next()?, parts.next()?);
     parts.next().is_none().then_some(three)
 }
 
-/// What nearly every server writes.
 /// Length of `2024-06-19T15:22:00`.
 const DATE_AND_TIME: usize = 19;
+
+/// Months of nearly every server, compared before those of other languages.
 const ENGLISH: [&[u8; 3]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
 ];
-/// Names and abbreviations, January first; none stands for two months.
+
+/// Names and abbreviations in other languages, January first; none stands for two months.
 const MONTHS: [&str; 12] = [
     "jan january janv januar januari ene gen gennaio янв sty led tammi",
     "feb february févr fév fevr febr februar fev fev. фев lut úno helmi",
@@ -418,6 +428,8 @@ const MONTHS: [&str; 12] = [
     "nov november noviembre ноя lis marras",
     "dec december déc dez dezember dic des дек gru pro joulu",
 ];
+
+/// Signs after the number of a month, day or year in Chinese, Japanese and Korean.
 const CJK_MONTHS: [&str; 2] = ["月", "월"];
 const CJK_DAYS: [&str; 2] = ["日", "일"];
 const CJK_YEARS: [&str; 2] = ["年", "년"];
@@ -427,7 +439,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn dates_and_times_are_written_as_the_calendar_writes_them() {
+    fn dates_and_times_have_the_same_text_as_jiff_gives_them() {
         for (year, month, day) in [(2024, 2, 29), (1, 1, 1), (9999, 12, 31), (-44, 3, 15)] {
             let date = Date::new(year, month, day).expect("a date");
             assert_eq!(date_text(date), date.to_string());

@@ -1,36 +1,37 @@
-//! Which bytes of a listing are there, and so which of its lines are whole.
+//! Captured parts of a listing, and the lines that are complete in them.
 
 use std::borrow::Cow;
 
-/// How much of a listing there is.
+/// Captured part of a listing.
 #[derive(Clone, Copy, Debug)]
 pub struct Extent<'a> {
-    /// The first byte is the first of the listing.
+    /// Whether the first byte is the first of the listing.
     pub from_start: bool,
-    /// Before which of the bytes others are missing, counted from 0, in order.
+    /// Indexes of the bytes before which others are missing, ascending.
     pub holes: &'a [usize],
-    /// The last byte is the last of the listing: the last line needs no line end.
+    /// Whether the last byte is the last of the listing, so that the last line needs no line end.
     pub to_end: bool,
 }
 
 impl Extent<'_> {
-    /// All of it.
+    /// All of the listing.
     pub const WHOLE: Self = Self {
         from_start: true,
         holes: &[],
         to_end: true,
     };
 
-    /// The lines of which nothing is missing. `begins` tells of a line whose beginning may be missing that it is not; what
-    /// is left of the other lines goes to `cut`.
-    pub(super) fn whole_lines(
+    /// Returns the complete lines of `bytes`, and passes the remains of the others to `cut`.
+    ///
+    /// Of the first line, the beginning may be missing unnoticed; `is_complete` decides whether it is.
+    pub(super) fn complete_lines(
         self,
         bytes: &[u8],
-        begins: impl Fn(&[u8]) -> bool,
+        is_complete: impl Fn(&[u8]) -> bool,
         mut cut: impl FnMut(&[u8]),
     ) -> Cow<'_, [u8]> {
         if self.from_start && self.holes.is_empty() {
-            return Cow::Borrowed(without_end(bytes, self.to_end, &mut cut));
+            return Cow::Borrowed(without_cut_end(bytes, self.to_end, &mut cut));
         }
         let mut kept = Vec::new();
         let mut from = 0;
@@ -41,23 +42,24 @@ impl Extent<'_> {
             from = end;
             let first = number == 0;
             if !first || !self.from_start {
+                // A line that begins right after a hole may be complete or not; it counts as cut.
                 let line_end = piece.iter().position(|byte| *byte == b'\n');
                 let (line, rest) = piece.split_at(line_end.map_or(piece.len(), |end| end + 1));
-                let known = first && line_end.is_some() && begins(line.trim_ascii_end());
-                if !known {
-                    told(line, &mut cut);
+                let complete = first && line_end.is_some() && is_complete(line.trim_ascii_end());
+                if !complete {
+                    pass_cut(line, &mut cut);
                     piece = rest;
                 }
             }
             let last = number == self.holes.len();
-            kept.extend_from_slice(without_end(piece, last && self.to_end, &mut cut));
+            kept.extend_from_slice(without_cut_end(piece, last && self.to_end, &mut cut));
         }
         Cow::Owned(kept)
     }
 }
 
-/// Without a last line that has no line end, unless that is the end of the listing.
-fn without_end<'b>(piece: &'b [u8], to_end: bool, cut: &mut impl FnMut(&[u8])) -> &'b [u8] {
+/// Returns `piece` without a last line that has no line end, unless the listing ends there.
+fn without_cut_end<'b>(piece: &'b [u8], to_end: bool, cut: &mut impl FnMut(&[u8])) -> &'b [u8] {
     if to_end {
         return piece;
     }
@@ -66,11 +68,11 @@ fn without_end<'b>(piece: &'b [u8], to_end: bool, cut: &mut impl FnMut(&[u8])) -
         .rposition(|byte| *byte == b'\n')
         .map_or(0, |end| end + 1);
     let (lines, rest) = piece.split_at(end);
-    told(rest, cut);
+    pass_cut(rest, cut);
     lines
 }
 
-fn told(line: &[u8], cut: &mut impl FnMut(&[u8])) {
+fn pass_cut(line: &[u8], cut: &mut impl FnMut(&[u8])) {
     let line = line.trim_ascii_end();
     if !line.is_empty() {
         cut(line);

@@ -1,17 +1,25 @@
-//! The words of a line, with their places.
+//! Words of a line with their positions, and the entry that a form makes of them.
 
-/// The first words of a line.
+use compact_str::CompactString;
+
+use super::dates::Modified;
+use crate::model::record::{EntryKind, ListingEntry};
+use crate::model::wire_text::decode;
+
+/// Words of a line, up to [`WORDS_MAX`].
 #[derive(Clone, Debug)]
 pub(super) struct Fields<'a> {
     line: &'a [u8],
     words: [&'a [u8]; WORDS_MAX],
-    /// Where each word ends.
+    /// Offset of the end of each word in the line.
     ends: [usize; WORDS_MAX],
     count: usize,
 }
 
 impl<'a> Fields<'a> {
+    /// Splits a line at spaces, tabs and wrapped line ends.
     pub(super) fn new(line: &'a [u8]) -> Self {
+        // Arrays, not vectors: every line of a listing is split once for each form tried, which allocates nothing.
         let mut fields = Self {
             line,
             words: [&[]; WORDS_MAX],
@@ -37,29 +45,29 @@ impl<'a> Fields<'a> {
         fields
     }
 
-    /// Word number `index`, from 0; empty where there is none.
+    /// Returns word `index`, counted from 0; empty if there is none.
     pub(super) fn word(&self, index: usize) -> &'a [u8] {
         self.words.get(index).copied().unwrap_or_default()
     }
 
-    /// How many words there are, up to a bound.
+    /// Returns the number of words, at most [`WORDS_MAX`].
     pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    /// What follows word number `index`, with all spaces.
+    /// Returns the line after word `index`, with all spaces.
     pub(super) fn after(&self, index: usize) -> &'a [u8] {
         let end = self.ends.get(index).copied().unwrap_or(self.line.len());
         self.line.get(end..).unwrap_or_default()
     }
 
-    /// What follows word number `index` and one space: a name, which may begin with more of them.
+    /// Returns the line after word `index` and one space: a name, which may itself begin with spaces.
     pub(super) fn name_after(&self, index: usize) -> &'a [u8] {
         let rest = self.after(index);
         rest.strip_prefix(b" ").unwrap_or(rest)
     }
 
-    /// How many spaces stand before word number `index`.
+    /// Returns the number of spaces before word `index`.
     pub(super) fn gap_before(&self, index: usize) -> usize {
         let begin = |index: usize| self.ends.get(index)?.checked_sub(self.word(index).len());
         let end = index
@@ -70,7 +78,7 @@ impl<'a> Fields<'a> {
             .saturating_sub(end.copied().unwrap_or_default())
     }
 
-    /// From word number `first` to before word number `end`, as it stands; `None` for no words.
+    /// Returns the line from word `first` to before word `end`, with the spaces between; `None` for no words.
     pub(super) fn span(&self, first: usize, end: usize) -> Option<&'a [u8]> {
         if first >= end {
             return None;
@@ -80,8 +88,73 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// A number of digits only.
-pub(in crate::protocol::ftp) fn number(word: &[u8]) -> Option<u64> {
+/// An entry that borrows from its line. Each field is `None` if the line has no such fact.
+#[derive(Clone, Debug)]
+pub(super) struct Parsed<'a> {
+    pub(super) name: &'a [u8],
+    pub(super) kind: EntryKind,
+    /// Exact size in bytes.
+    pub(super) size: Option<u64>,
+    pub(super) modified: Option<Modified>,
+    /// Permissions in the form of the listing.
+    pub(super) permissions: Option<&'a [u8]>,
+    pub(super) owner: Option<&'a [u8]>,
+    pub(super) group: Option<&'a [u8]>,
+    /// Target of a link.
+    pub(super) target: Option<&'a [u8]>,
+}
+
+impl<'a> Parsed<'a> {
+    /// Creates an entry without facts.
+    pub(super) fn of(name: &'a [u8], kind: EntryKind) -> Self {
+        Self {
+            name,
+            kind,
+            size: None,
+            modified: None,
+            permissions: None,
+            owner: None,
+            group: None,
+            target: None,
+        }
+    }
+
+    /// Converts to an entry of the report; `line` is the line it was parsed from.
+    pub(super) fn into_entry(self, line: &[u8]) -> ListingEntry {
+        let (name, name_b64) = decode(self.name);
+        let (modified, modified_precision, year_inferred) = match self.modified {
+            Some(modified) => (
+                Some(modified.text),
+                Some(modified.precision),
+                modified.year_inferred,
+            ),
+            None => (None, None, false),
+        };
+        ListingEntry {
+            name,
+            name_b64,
+            kind: self.kind,
+            size: self.size,
+            modified,
+            modified_precision,
+            year_inferred,
+            permissions: self.permissions.map(compact),
+            owner: self.owner.map(compact),
+            group: self.group.map(compact),
+            target: self.target.map(compact),
+            folder: None,
+            raw: String::from_utf8_lossy(line).into_owned(),
+        }
+    }
+}
+
+/// Converts to a string without allocating, if it has up to 24 bytes.
+fn compact(bytes: &[u8]) -> CompactString {
+    CompactString::from_utf8_lossy(bytes)
+}
+
+/// Parses a number of digits only; `None` also if it does not fit 64 bits.
+pub(super) fn number(word: &[u8]) -> Option<u64> {
     if word.is_empty() {
         return None;
     }
@@ -91,7 +164,7 @@ pub(in crate::protocol::ftp) fn number(word: &[u8]) -> Option<u64> {
     })
 }
 
-/// A number that may have separators between its thousands.
+/// Parses a number that may have separators between groups of three digits: `1,715`, `1.715`, `1'715`.
 pub(super) fn size(word: &[u8]) -> Option<u64> {
     let mut total = 0_u64;
     for (index, group) in word

@@ -1,11 +1,10 @@
-//! MVS data sets and members, and AS/400.
+//! IBM systems: data sets, members and the spool of MVS, and AS/400.
 
 use super::dates::{Modified, numeric_date, time_of_day, year_month_day};
-use super::fields::{Fields, number};
-use super::parsed::Parsed;
+use super::fields::{Fields, Parsed, number};
 use crate::model::record::EntryKind;
 
-/// The headings by which MVS listings are known.
+/// Heading that identifies a listing of MVS.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Heading {
     /// `Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname`
@@ -14,9 +13,9 @@ pub(super) enum Heading {
     Members,
 }
 
-/// Whether a line is the heading of an MVS listing.
+/// Parses the heading of an MVS listing.
 pub(super) fn heading(line: &[u8]) -> Option<Heading> {
-    // Asked of every line of every listing.
+    // A cheap check first: called for every line of an MVS listing, and for the first lines of all listings.
     let words = line.trim_ascii_start();
     if !words.starts_with(b"Volume") && !words.starts_with(b"Name") {
         return None;
@@ -34,10 +33,9 @@ pub(super) fn heading(line: &[u8]) -> Option<Heading> {
     }
 }
 
-/// `WRK001 3390   2004/06/19  1    1  FB      80  8000  PS  USER.DATA`
+/// Parses a data set: `WRK001 3390   2004/06/19  1    1  FB      80  8000  PS  USER.DATA`.
 ///
-/// The date tells when a data set was last referred to, not when it was changed: it is left out. The space used is in
-/// tracks: it is left out too.
+/// Left out are the date, on which the data set was last referred to and not changed, and the space used, which is in tracks.
 pub(super) fn parse_dataset(line: &[u8]) -> Option<Parsed<'_>> {
     if heading(line).is_some() {
         return None;
@@ -48,16 +46,16 @@ pub(super) fn parse_dataset(line: &[u8]) -> Option<Parsed<'_>> {
     let kind = match fields.word(last.checked_sub(1)?) {
         b"PO" | b"PO-E" | b"Directory" => EntryKind::Directory,
         b"PS" | b"PS-E" | b"PSU" | b"DA" | b"VSAM" | b"VS" => EntryKind::File,
-        // `Migrated  NAME`, `ARCIVE Not Direct Access Device  NAME` and the like.
+        // `Migrated  NAME`, `ARCIVE Not Direct Access Device  NAME` and the like have no date.
         _ if !fields.word(2).contains(&b'/') => EntryKind::Other,
         _ => EntryKind::File,
     };
     Some(Parsed::of(name, kind))
 }
 
-/// ` MEMBER1   01.01 2002/09/12 2002/10/11 09:37    11    11     0 USER1`, or the name alone.
+/// Parses a member: ` MEMBER1   01.01 2002/09/12 2002/10/11 09:37    11    11     0 USER1`, or the name alone.
 ///
-/// The size is in records: it is left out.
+/// Left out is the size, which is in records.
 pub(super) fn parse_member(line: &[u8]) -> Option<Parsed<'_>> {
     if heading(line).is_some() {
         return None;
@@ -77,7 +75,68 @@ pub(super) fn parse_member(line: &[u8]) -> Option<Parsed<'_>> {
     Some(parsed)
 }
 
-/// `OWNER  77824 02/23/00 15:09:55 *DIR  name/`, and `OWNER  *MEM  name` for members.
+/// Parses a line of the spool (SITE FILETYPE=JES): a job, or one of the files that a job has written.
+///
+/// - `USER1     JOB04001  OUTPUT    3 Spool Files` (interface level 1)
+/// - `USER3    JOB00063 USER3    OUTPUT A        RC=0000 5 spool files` (level 2)
+/// - `         001 JES2              H JESMSGLG       982`
+///
+/// The name of a job is its number, which is the argument of RETR.
+pub(super) fn parse_spool(line: &[u8]) -> Option<Parsed<'_>> {
+    let fields = Fields::new(line);
+    parse_job(&fields).or_else(|| parse_spool_file(&fields))
+}
+
+/// Returns whether a line is a heading, rule or sum of a spool listing.
+pub(super) fn is_spool_heading(line: &[u8]) -> bool {
+    let fields = Fields::new(line);
+    let (first, second) = (fields.word(0), fields.word(1));
+    (first == b"JOBNAME" && second == b"JOBID")
+        || (first == b"ID" && second == b"STEPNAME")
+        || (first.starts_with(b"---") && first.iter().all(|byte| *byte == b'-'))
+        || (number(first).is_some() && second.eq_ignore_ascii_case(b"spool"))
+}
+
+fn parse_job<'a>(fields: &Fields<'a>) -> Option<Parsed<'a>> {
+    if !is_job_number(fields.word(1)) {
+        return None;
+    }
+    let is_status = |at: &usize| matches!(fields.word(*at), b"INPUT" | b"ACTIVE" | b"OUTPUT");
+    let status = (2..=3).find(is_status)?;
+    Some(Parsed {
+        owner: (status == 3).then(|| fields.word(2)),
+        ..Parsed::of(fields.word(1), EntryKind::File)
+    })
+}
+
+fn parse_spool_file<'a>(fields: &Fields<'a>) -> Option<Parsed<'a>> {
+    let count = fields.len();
+    // 4 to 6 words: the columns of step and procedure step may be empty.
+    let last = count.checked_sub(1).filter(|_| (4..=6).contains(&count))?;
+    let class = fields.word(last - 2);
+    if fields.word(0).len() < 3 || class.len() != 1 || !class.iter().all(u8::is_ascii_alphanumeric)
+    {
+        return None;
+    }
+    number(fields.word(0))?;
+    Some(Parsed {
+        size: Some(number(fields.word(last))?),
+        ..Parsed::of(fields.word(last - 1), EntryKind::File)
+    })
+}
+
+/// Returns whether a word is a job number: `JOB00063`, `STC01234`, `TSU00055`, or `J0000063` on systems with larger numbers.
+fn is_job_number(word: &[u8]) -> bool {
+    let digits = [&b"JOB"[..], b"STC", b"TSU", b"J", b"S", b"T"]
+        .iter()
+        .find_map(|kind| {
+            word.strip_prefix(*kind)
+                .filter(|rest| number(rest).is_some())
+        });
+    word.len() == 8 && digits.is_some()
+}
+
+/// Parses a line of AS/400: `OWNER  77824 02/23/00 15:09:55 *DIR  name/`, and `OWNER  *MEM  name` for members.
 pub(super) fn parse_as400(line: &[u8]) -> Option<Parsed<'_>> {
     let fields = Fields::new(line);
     let column = [1, 4]

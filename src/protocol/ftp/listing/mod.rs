@@ -1,74 +1,69 @@
-//! Listings: the bytes of LIST, NLST, MLSD or a STAT reply become entries.
+//! Parses listings: the bytes of LIST, NLST, MLSD or a STAT reply become entries.
 //!
-//! RFC 959 leaves the form of a LIST to the server, so the form is found out, once for a whole listing:
+//! RFC 959 leaves the form of LIST to the server. The form is detected once for a whole listing:
 //!
 //! ```text
-//! bytes ──> lines ──> which form do the first lines have? ──> an entry for each line of it
-//!                     unix, dos, os2, eplf, netware, vms, mainframe, spool, guardian
-//! MLSD  ──> lines ──> super::facts (RFC 3659 section 7.2: the one form that is specified)
+//! bytes ──> extent: complete lines ──> form of most of the first lines ──> an entry for each line
+//!                                      unix, dos (OS/2), mainframe (MVS, spool, AS/400),
+//!                                      rare_forms (EPLF, NetWare, VMS, Guardian)
+//! MLSD  ──> extent: complete lines ──> facts (RFC 3659 section 7.2: the one specified form)
 //! ```
 //!
-//! Where bytes are missing, the lines that they belong to are no entries: they are told apart ([`Listing::cut_lines`]).
-//!
-//! What is no entry is passed over: blank lines, `total 12`, the headings of VMS, MVS and `dir`. A heading of `ls -R` tells
-//! the folder of the entries that follow it. Any other line
-//! that fits no form is an entry of kind `other` whose name is the line, so that nothing is lost; only in a STAT reply,
-//! whose text is free, such lines are no entries. Work is linear in the bytes.
+//! - Lines with missing bytes are no entries; their remains are [`Listing::cut_lines`].
+//! - Blank lines, `total 12` and the headings of VMS, MVS and `dir` are skipped. A heading of `ls -R` is the folder of the
+//!   entries after it.
+//! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost. Only in a STAT reply, whose
+//!   text is free, such lines are skipped.
+//! - Work is linear in the number of bytes.
 
-pub(super) mod dates;
+mod dates;
 mod dos;
-mod eplf;
 mod extent;
-pub(super) mod fields;
-mod guardian;
+pub mod facts;
+mod fields;
 mod mainframe;
-mod netware;
-mod os2;
-pub(super) mod parsed;
-mod spool;
+mod rare_forms;
 mod unix;
-mod vms;
 
 use std::sync::Arc;
 
 pub use self::extent::Extent;
 
-use self::dates::Clock;
-use self::parsed::Parsed;
-use super::facts;
+use self::dates::CaptureDate;
+use self::fields::Parsed;
 use crate::model::Timestamp;
 use crate::model::record::{EntryKind, ListingEntry};
 
-/// Which command asked for a listing.
+/// Command that requested a listing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ListingKind {
-    /// LIST: whatever form the server likes.
+    /// LIST: any form.
     List,
-    /// NLST: a name a line. A server that got `NLST -l` may send the form of a LIST; that is recognised.
+    /// NLST: one name per line. The reply to `NLST -l` may have the form of a LIST, which is detected.
     Names,
-    /// MLSD: facts and a name.
+    /// MLSD: facts and a name per line.
     Facts,
-    /// STAT with a path: as LIST, between lines of free text.
+    /// STAT with a path: like LIST, between lines of free text.
     Status,
 }
 
 /// A parsed listing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
-    /// The entries, in order.
+    /// Entries in the order of the listing.
     pub entries: Vec<ListingEntry>,
-    /// Entries beyond the bound.
+    /// Number of entries beyond the limit.
     pub omitted: u64,
-    /// What is left of lines that are not all there; none of them is an entry.
+    /// Remains of incomplete lines, which are no entries.
     pub cut_lines: Vec<String>,
-    /// Such lines beyond the bound.
+    /// Number of incomplete lines beyond the limit of 64.
     pub cut_lines_omitted: u64,
 }
 
 /// Parses a listing.
 ///
-/// `captured` fills in the year where the listing leaves it out. `extent` tells which bytes are there. At most `max_entries`
-/// entries are kept; the others are counted.
+/// A missing year is inferred from `captured`, the time of the capture. `extent` describes the captured part. At most
+/// `max_entries` entries are kept; the others are counted.
 #[must_use]
 pub fn parse_listing(
     bytes: &[u8],
@@ -78,19 +73,19 @@ pub fn parse_listing(
     max_entries: usize,
 ) -> Listing {
     let mut listing = Listing::default();
-    let clock = Clock::new(captured);
-    let whole_lines = extent.whole_lines(
+    let captured = CaptureDate::new(captured);
+    let whole_lines = extent.complete_lines(
         bytes,
-        |line| has_its_beginning(line, kind, &clock),
-        |cut| listing.cut(cut),
+        |line| has_beginning(line, kind, &captured),
+        |line| listing.add_cut_line(line),
     );
     let whole_lines = whole_lines.as_ref();
     let Detected { form, sample } = match kind {
         ListingKind::Facts => Detected::default(),
-        _ => Form::detect(whole_lines, kind, &clock),
+        _ => Form::detect(whole_lines, kind, &captured),
     };
     let mut sample = sample.into_iter();
-    // Lines too short for an entry of a LIST reserve nothing: an entry takes more memory than they do.
+    // An entry takes more memory than a short line: a listing of a million line ends must not reserve a million entries.
     let most = whole_lines.len() / SHORT_ENTRY + 1;
     let ends = memchr::memchr_iter(b'\n', whole_lines).count();
     listing
@@ -102,7 +97,7 @@ pub fn parse_listing(
     while let Some(line) = lines.next() {
         let mut line = line;
         if form == Some(Form::Vms)
-            && vms::wraps(line)
+            && rare_forms::is_wrapped_vms(line)
             && let Some(next) = lines.next_if(|next| next.starts_with(b" "))
         {
             wrapped = [line, b"\n", next].concat();
@@ -110,7 +105,7 @@ pub fn parse_listing(
         }
         let entry = match (kind, form) {
             (ListingKind::Facts, _) => facts::parse_entry(line).or_else(|| unknown(line, form)),
-            (_, Some(form)) => match entry_of(form, line, &clock, &mut sample) {
+            (_, Some(form)) => match entry_of(form, line, &captured, &mut sample) {
                 Some(parsed) => Some(parsed.into_entry(line)),
                 None if form == Form::Unix && folder_heading(line, kind).is_some() => {
                     folder = folder_heading(line, kind).map(|heading| text(heading).into());
@@ -139,8 +134,8 @@ pub fn parse_listing(
 }
 
 impl Listing {
-    fn cut(&mut self, line: &[u8]) {
-        if self.cut_lines.len() < CUT_LINES {
+    fn add_cut_line(&mut self, line: &[u8]) {
+        if self.cut_lines.len() < CUT_LINES_LIMIT {
             self.cut_lines.push(text(line));
         } else {
             self.cut_lines_omitted += 1;
@@ -148,19 +143,19 @@ impl Listing {
     }
 }
 
-/// Whether a line that may have lost its beginning has the name all the same: a mode, or the facts of MLSD, stand before it
-/// and are whole.
-fn has_its_beginning(line: &[u8], kind: ListingKind, clock: &Clock) -> bool {
+/// Returns whether a line whose first bytes may be missing has its whole name: it does if the mode, or the facts of MLSD,
+/// before the name are complete.
+fn has_beginning(line: &[u8], kind: ListingKind, captured: &CaptureDate) -> bool {
     match kind {
         ListingKind::Facts => {
             facts::parse_entry(line).is_some_and(|entry| entry.kind != EntryKind::Other)
         }
         ListingKind::Names => false,
-        ListingKind::List | ListingKind::Status => unix::parse(line, clock).is_some(),
+        ListingKind::List | ListingKind::Status => unix::parse(line, captured).is_some(),
     }
 }
 
-/// The forms a LIST can have.
+/// Form of a LIST.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Form {
     Unix,
@@ -176,11 +171,12 @@ enum Form {
     Guardian,
 }
 
-/// The form of a listing, and what the lines looked at are in it, so that no line is parsed twice in that form.
+/// Detected form of a listing, with the parsed sample, so that no line is parsed twice in that form.
 #[derive(Debug, Default)]
 struct Detected<'a> {
+    /// `None` if no line has a known form.
     form: Option<Form>,
-    /// The first lines that are not blank.
+    /// Entries of the first lines that are not blank; `None` for lines of another form.
     sample: Vec<Option<Parsed<'a>>>,
 }
 
@@ -193,17 +189,17 @@ impl Detected<'_> {
     }
 }
 
-/// What the line is; the lines looked at before are known already.
+/// Returns the entry of a line, from the sample if the line is part of it.
 fn entry_of<'line, 'sample: 'line>(
     form: Form,
     line: &'line [u8],
-    clock: &Clock,
+    captured: &CaptureDate,
     sample: &mut impl Iterator<Item = Option<Parsed<'sample>>>,
 ) -> Option<Parsed<'line>> {
     let known = if is_blank(line) { None } else { sample.next() };
     match known {
         Some(parsed) => parsed,
-        None => form.parse(line, clock),
+        None => form.parse(line, captured),
     }
 }
 
@@ -212,8 +208,8 @@ fn is_blank(line: &[u8]) -> bool {
 }
 
 impl Form {
-    /// The form that most of the first lines have.
-    fn detect<'a>(text: &'a [u8], kind: ListingKind, clock: &Clock) -> Detected<'a> {
+    /// Detects the form that most of the first 64 lines have.
+    fn detect<'a>(text: &'a [u8], kind: ListingKind, captured: &CaptureDate) -> Detected<'a> {
         let sample = || {
             lines(text, kind)
                 .filter(|line| !is_blank(line))
@@ -226,7 +222,7 @@ impl Form {
             return Detected::of(form);
         }
         let total = sample().count();
-        if sample().any(guardian::is_heading) {
+        if sample().any(rare_forms::is_guardian_heading) {
             return Detected::of(Self::Guardian);
         }
         let (mut best, mut best_count) = (None, 0);
@@ -241,15 +237,15 @@ impl Form {
             Self::As400,
             Self::Spool,
         ] {
-            // VMS may wrap a line after the name: then half of the lines tell nothing.
+            // VMS may wrap lines after the name, so that half of them have no form: the highest count wins, not a majority.
             let mut count = 0;
             let mut parsed = Vec::with_capacity(total);
             for (seen, line) in sample().enumerate() {
-                // Most listings are of the first form; the others need not be tried on all lines to lose against it.
+                // Most listings have the first form; the others are not tried on all lines to lose against it.
                 if count + (total - seen) <= best_count {
                     break;
                 }
-                let entry = form.parse(line, clock);
+                let entry = form.parse(line, captured);
                 count += usize::from(entry.is_some());
                 parsed.push(entry);
             }
@@ -257,13 +253,14 @@ impl Form {
                 (best, best_count, best_lines) = (Some(form), count, parsed);
             }
         }
-        if best_count == 0 && sample().any(vms::wraps) && kind != ListingKind::Names {
+        if best_count == 0 && sample().any(rare_forms::is_wrapped_vms) && kind != ListingKind::Names
+        {
             return Detected::of(Self::Vms);
         }
-        // Names may look like anything; a long listing looks like one from its beginning.
+        // A few names may look like entries by chance; of a long listing, most lines do.
         Detected {
             form: best.filter(|_| kind != ListingKind::Names || best_count * 2 > total),
-            // VMS puts lines together only when all are parsed.
+            // The sample has wrapped lines of VMS in two parts, which are joined only for the entries.
             sample: match best {
                 Some(Self::Vms) => Vec::new(),
                 _ => best_lines,
@@ -271,19 +268,19 @@ impl Form {
         }
     }
 
-    fn parse<'a>(self, line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {
+    fn parse<'a>(self, line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
         match self {
-            Self::Unix => unix::parse(line, clock),
-            Self::Dos => dos::parse(line),
-            Self::Os2 => os2::parse(line),
-            Self::Eplf => eplf::parse(line),
-            Self::Netware => netware::parse(line, clock),
-            Self::Vms => vms::parse(line),
+            Self::Unix => unix::parse(line, captured),
+            Self::Dos => dos::parse_dos(line),
+            Self::Os2 => dos::parse_os2(line),
+            Self::Eplf => rare_forms::parse_eplf(line),
+            Self::Netware => rare_forms::parse_netware(line, captured),
+            Self::Vms => rare_forms::parse_vms(line),
             Self::As400 => mainframe::parse_as400(line),
             Self::MvsDatasets => mainframe::parse_dataset(line),
             Self::MvsMembers => mainframe::parse_member(line),
-            Self::Spool => spool::parse(line),
-            Self::Guardian => guardian::parse(line),
+            Self::Spool => mainframe::parse_spool(line),
+            Self::Guardian => rare_forms::parse_guardian(line),
         }
     }
 }
@@ -292,7 +289,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-/// Lines without their ends; every CR before the LF belongs to the end, since some servers send two.
+/// Returns the lines without their ends. All CRs before the LF belong to the end, since some servers send two.
 fn lines(text: &[u8], kind: ListingKind) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
@@ -313,10 +310,10 @@ fn lines(text: &[u8], kind: ListingKind) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// The folder that a heading of `ls -R` names: `./sub:`, `sub/deeper:`, `/pub:`. In a reply to STAT there are lines such as
-/// `Status follows:`.
+/// Parses a heading of `ls -R`: `./sub:`, `sub/deeper:`, `/pub:`.
 fn folder_heading(line: &[u8], kind: ListingKind) -> Option<&[u8]> {
     let name = line.strip_suffix(b":")?;
+    // Replies to STAT have lines such as `Status follows:`.
     if kind == ListingKind::Status && !matches!(name.first(), Some(b'.' | b'/')) {
         return None;
     }
@@ -324,7 +321,7 @@ fn folder_heading(line: &[u8], kind: ListingKind) -> Option<&[u8]> {
     fits.then_some(name)
 }
 
-/// A line of a reply without its `213-`, which some servers write before each line.
+/// Strips `213-`, which some servers send before each line of a reply.
 fn without_code(line: &[u8]) -> &[u8] {
     match line {
         [a, b, c, b'-', rest @ ..] if [a, b, c].iter().all(|byte| byte.is_ascii_digit()) => rest,
@@ -332,7 +329,7 @@ fn without_code(line: &[u8]) -> &[u8] {
     }
 }
 
-/// An entry for a line of no known form, unless it is a heading.
+/// Returns the entry of a line of no known form; `None` for a heading.
 fn unknown(line: &[u8], form: Option<Form>) -> Option<ListingEntry> {
     let trimmed = line.trim_ascii();
     let heading = trimmed.is_empty()
@@ -346,16 +343,16 @@ fn unknown(line: &[u8], form: Option<Form>) -> Option<ListingEntry> {
                     || trimmed.starts_with(b"Grand total of ")
             }
             Some(Form::MvsDatasets | Form::MvsMembers) => mainframe::heading(line).is_some(),
-            Some(Form::Spool) => spool::is_heading(line),
-            Some(Form::Guardian) => guardian::is_heading(line),
-            // `dir` indents its headings and sums.
+            Some(Form::Spool) => mainframe::is_spool_heading(line),
+            Some(Form::Guardian) => rare_forms::is_guardian_heading(line),
+            // `dir` indents headings and sums.
             Some(Form::Dos) => line.starts_with(b" "),
             _ => false,
         };
     (!heading).then(|| Parsed::of(line, EntryKind::Other).into_entry(line))
 }
 
-/// `total 12`, in the languages of common servers.
+/// Returns whether a line is `total 12`, in the languages of common servers.
 fn is_total(line: &[u8]) -> bool {
     let mut words = line
         .split(u8::is_ascii_whitespace)
@@ -371,14 +368,19 @@ fn is_total(line: &[u8]) -> bool {
             .any(|total| total.as_bytes().eq_ignore_ascii_case(word))
 }
 
-/// Longer headings are passed over.
+/// Longest heading of `ls -R` that is recognized, in bytes.
 const HEADING_BYTES: usize = 4096;
-/// Lines that are not all there.
-const CUT_LINES: usize = 64;
-/// Bytes of the shortest line that is an entry with more than its name.
+
+/// Incomplete lines that are kept.
+const CUT_LINES_LIMIT: usize = 64;
+
+/// Length in bytes of the shortest line that has more than a name.
 const SHORT_ENTRY: usize = 32;
-/// Lines looked at to find the form.
+
+/// Lines from which the form is detected.
 const SAMPLE: usize = 64;
+
+/// First word of a sum, in several languages.
 const TOTALS: [&str; 11] = [
     "total",
     "totale",

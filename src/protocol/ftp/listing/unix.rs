@@ -1,22 +1,22 @@
-//! `ls -l`, by far the most common form, with what servers make of it.
+//! `ls -l`, by far the most common form, with the variants that servers send.
 
-use super::dates::{Clock, unix_date};
-use super::fields::{Fields, number, size};
-use super::parsed::Parsed;
+use super::dates::{CaptureDate, unix_date};
+use super::fields::{Fields, Parsed, number, size};
 use crate::model::record::EntryKind;
 
-/// `-rw-r--r--  1 owner group 1715 Jun 19 15:22 name`, with or without inode, blocks, links, owner and group.
-pub(super) fn parse<'a>(line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {
+/// Parses `-rw-r--r--  1 owner group 1715 Jun 19 15:22 name`, with or without inode, blocks, links, owner and group.
+pub(super) fn parse<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
     let fields = Fields::new(line);
-    // `ls -is` writes inode and blocks before the mode.
+    // `ls -is` prints inode and blocks before the mode.
     let mode = (0..3).find(|index| !is_number(fields.word(*index)))?;
     let (kind, permissions) = parse_mode(fields.word(mode))?;
 
-    // Owner and group may hold spaces: what stands before the first date, and is a size, ends them.
+    // Names of owner and group may have spaces, so that columns cannot be counted: the first size with a date after it ends
+    // them.
     let first = mode + 1;
     let (size_column, date, size, last) = (first..fields.len()).find_map(|at| {
         let (width, size) = size_before(&fields, first, at)?;
-        let (date, last) = unix_date(&fields, at, clock)?;
+        let (date, last) = unix_date(&fields, at, captured)?;
         Some((at - width, date, size, last))
     })?;
     let name = name_after(&fields, last);
@@ -42,8 +42,10 @@ pub(super) fn parse<'a>(line: &'a [u8], clock: &Clock) -> Option<Parsed<'a>> {
     Some(parsed)
 }
 
-/// The name after the last word of the date. The column of year or time is five wide: `ls` writes ` 2000`, and some
-/// servers write `2000 `, whose padding does not belong to the name.
+/// Returns the name, which follows the last word of the date.
+///
+/// The column of year or time is five wide: `ls` prints ` 2000`, some servers `2000 `, with a padding that is no part of the
+/// name.
 fn name_after<'a>(fields: &Fields<'a>, last: usize) -> &'a [u8] {
     let name = fields.name_after(last);
     let year_to_the_left = fields.word(last).len() == 4
@@ -58,8 +60,8 @@ fn name_after<'a>(fields: &Fields<'a>, last: usize) -> &'a [u8] {
     }
 }
 
-/// Name and target of a link. A name may hold an arrow too; the size of a link is the length of its target, which
-/// tells where to split.
+/// Splits name and target of a link. Either may contain an arrow; the size of a link is the length of its target, which
+/// decides where to split.
 pub(super) fn split_link(text: &[u8], size: Option<u64>) -> (&[u8], Option<&[u8]>) {
     let by_size = size
         .and_then(|size| usize::try_from(size).ok())
@@ -72,7 +74,7 @@ pub(super) fn split_link(text: &[u8], size: Option<u64>) -> (&[u8], Option<&[u8]
     }
 }
 
-/// Type and permissions, with the mark of an access list where there is one.
+/// Parses a mode into type and permissions; the mark of an access list stays with the permissions.
 fn parse_mode(word: &[u8]) -> Option<(EntryKind, &[u8])> {
     let (kind, permissions) = word.split_first()?;
     let (bits, mark) = permissions.split_at_checked(9)?;
@@ -94,8 +96,9 @@ fn parse_mode(word: &[u8]) -> Option<(EntryKind, &[u8])> {
     Some((kind, permissions))
 }
 
-/// How many words before word `at` are the size, and the size where it is one: `1715`, `1,715`, `1.7K`, and for a
-/// device `8, 0` or `8,0`.
+/// Parses the size before word `at`: `1715`, `1,715`, `1.7K`, and for a device `8, 0` or `8,0`.
+///
+/// Returns the number of its words, and the size in bytes; `None` for a rounded size and the numbers of a device.
 fn size_before(fields: &Fields<'_>, first: usize, at: usize) -> Option<(usize, Option<u64>)> {
     let column = at.checked_sub(1).filter(|column| *column >= first)?;
     let word = fields.word(column);
@@ -118,7 +121,7 @@ fn size_before(fields: &Fields<'_>, first: usize, at: usize) -> Option<(usize, O
     is_rounded(word).then_some((1, None))
 }
 
-/// A size of `ls -h`: near, but not exact.
+/// Returns whether a word is a rounded size, as of `ls -h`.
 fn is_rounded(word: &[u8]) -> bool {
     let digits = word
         .iter()

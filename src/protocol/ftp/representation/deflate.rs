@@ -1,17 +1,18 @@
-//! MODE Z: one zlib stream a transfer (draft-preston-ftpext-deflate; RFC 1950). Some servers leave the zlib header out.
+//! MODE Z: one zlib stream per transfer (draft-preston-ftpext-deflate; RFC 1950). Some servers omit the zlib header.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::Output;
 
-/// A stream that is being inflated.
+/// Decoder of a zlib or raw deflate stream.
 #[derive(Debug, Default)]
 pub(super) struct Inflate {
-    /// Made with the first two bytes, which tell whether there is a header.
+    /// `None` before the second byte: the first two show whether there is a zlib header.
     stream: Option<Decompress>,
+    /// First byte, held until the second arrives; `None` before it.
     first: Option<u8>,
     state: State,
-    /// Bytes behind the end of the stream.
+    /// Bytes after the end of the stream.
     behind: u64,
 }
 
@@ -20,7 +21,9 @@ enum State {
     #[default]
     Open,
     Ended,
+    /// Damaged at this byte of the input.
     Damaged(u64),
+    /// Stopped at this size of the output.
     TooLarge(u64),
 }
 
@@ -37,6 +40,7 @@ impl Inflate {
                 self.first = Some(first);
                 return;
             };
+            // RFC 1950 section 2.2: method 8, and a checksum that makes the two bytes a multiple of 31.
             let header = first & 0x0f == 8
                 && (u16::from(first) << 8 | u16::from(*second)).is_multiple_of(31);
             self.stream = Some(Decompress::new(header));
@@ -77,6 +81,7 @@ impl Inflate {
                 Ok(_) => {}
                 Err(_) => self.state = State::Damaged(stream.total_in()),
             }
+            // Deflate can inflate 1 MB to 1 GB: an attacker must not fill the disk at that price.
             let (sent, inflated) = (stream.total_in(), stream.total_out());
             if inflated > ALWAYS_FINE && inflated / RATIO > sent {
                 self.state = State::TooLarge(inflated);
@@ -91,9 +96,11 @@ impl Inflate {
     }
 }
 
-/// Bytes inflated in one go.
+/// Output buffer in bytes.
 const BUFFER: usize = 16 << 10;
-/// What a file may be beyond this size.
+
+/// Largest ratio of inflated to sent bytes, for files above [`ALWAYS_FINE`].
 const RATIO: u64 = 200;
-/// A file of up to this size may be as small on the wire as it likes.
+
+/// Size in bytes up to which any ratio is accepted.
 const ALWAYS_FINE: u64 = 64 << 20;

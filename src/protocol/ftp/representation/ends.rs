@@ -1,15 +1,14 @@
-//! Where one file ends and the next begins on a data connection that stays open: MODE B and C mark the end of a file
-//! themselves (RFC 959 sections 3.4.2 and 3.4.3).
+//! Ends of files in a data connection that stays open: MODE B and C mark them (RFC 959 sections 3.4.2 and 3.4.3).
 
 use super::{END_OF_FILE, END_OF_RECORD, RESTART_MARKER, SUSPECT};
 use crate::model::record::TransferMode;
 
-/// Follows the headers of one direction, and nothing else.
+/// Scanner of the headers of one direction, for the ends of files only.
 #[derive(Clone, Debug)]
 pub struct FileEnds {
     state: State,
     compressed: bool,
-    /// The string of bytes that comes is the last of the file.
+    /// Whether the next string of bytes is the last of the file.
     last: bool,
 }
 
@@ -17,18 +16,18 @@ pub struct FileEnds {
 enum State {
     /// Before a header.
     Header,
-    /// MODE B: within a header, the descriptor read, and perhaps the first byte of the count.
+    /// MODE B: in a header after the descriptor, with the first byte of the count; `None` before it.
     Count(Option<u8>),
-    /// MODE C: behind an escape.
+    /// MODE C: after an escape.
     Descriptor,
-    /// Within data, so many bytes before its end.
+    /// In data, with the number of bytes left.
     Data(u16),
-    /// Nobody knows where the next header is.
+    /// The position of the next header is unknown.
     Lost,
 }
 
 impl FileEnds {
-    /// Before the first byte of a file; `None` where only the end of the connection ends a file.
+    /// Creates a scanner at the first byte of a file; `None` for modes in which only the end of the connection ends a file.
     #[must_use]
     pub const fn new(mode: TransferMode) -> Option<Self> {
         let compressed = match mode {
@@ -43,8 +42,8 @@ impl FileEnds {
         })
     }
 
-    /// Looks at the bytes that come; where a file ends among them, tells how many are of it, looks at no more, and is
-    /// ready for the next file.
+    /// Scans `bytes` up to the end of the file. Returns the number of bytes that belong to it, ready for the next file; `None`
+    /// if the file does not end in `bytes`.
     pub fn push(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
@@ -70,7 +69,7 @@ impl FileEnds {
         None
     }
 
-    /// So many bytes are missing.
+    /// Skips `length` missing bytes. Beyond the current data, the position of the next header is lost.
     pub fn skip(&mut self, length: u64) {
         self.state = match self.state {
             State::Data(left) if u64::from(left) > length => {
@@ -81,8 +80,8 @@ impl FileEnds {
         };
     }
 
-    /// True where nothing is missing before the next file: MODE C may say that it is over and send no string of bytes
-    /// behind that.
+    /// Returns whether the file is over although no string of bytes followed its last descriptor, as some senders of MODE C
+    /// leave it.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
         self.state == State::Header && self.last
@@ -95,9 +94,10 @@ impl FileEnds {
                 1..=0x7f => State::Data(u16::from(byte)),
                 // One byte to repeat follows.
                 0x80..=0xbf => State::Data(1),
-                // A filler is all of it.
+                // A filler has no data.
                 0xc0..=0xff => State::Data(0),
             },
+            // Undefined bits: not MODE B or C at all, such as TLS.
             State::Header | State::Descriptor if byte & !KNOWN != 0 => State::Lost,
             State::Header => {
                 self.last = byte & END_OF_FILE != 0;
@@ -114,7 +114,7 @@ impl FileEnds {
     }
 }
 
-/// The bits that a descriptor may have.
+/// Defined bits of a descriptor.
 const KNOWN: u8 = END_OF_RECORD | END_OF_FILE | SUSPECT | RESTART_MARKER;
 
 #[cfg(test)]
@@ -126,7 +126,7 @@ mod tests {
         [&[descriptor][..], &length, data].concat()
     }
 
-    /// Where files end in `bytes`, given in pieces of `size`.
+    /// Returns the ends of files in `bytes`, scanned in pieces of `size`.
     fn ends(mode: TransferMode, bytes: &[u8], size: usize) -> Vec<usize> {
         let mut ends = FileEnds::new(mode).expect("the mode marks ends");
         let mut found = Vec::new();
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_end_a_file_in_pieces_of_any_size() {
+    fn blocks_end_files_in_pieces_of_any_size() {
         let first = [block(0, b"abc"), block(128, b""), block(64 | 128, b"de")].concat();
         let second = [block(16, b"marker"), block(0, &[0x40; 300]), block(64, b"")].concat();
         let both = [first.clone(), second.clone()].concat();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_end_a_file_in_pieces_of_any_size() {
+    fn runs_end_files_in_pieces_of_any_size() {
         // Five bytes, nine times one byte, a filler; then a last string.
         let first = b"\x05hello\x89x\xc4\x00\x40\x02ok";
         let second = b"\x00\x40\xc1";
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hole_within_a_block_does_no_harm_and_any_other_does() {
+    fn hole_inside_a_block_is_skipped_and_any_other_loses_the_position() {
         let mut ends = FileEnds::new(TransferMode::Block).expect("it marks ends");
         assert_eq!(ends.push(&block(64, &[1; 1000])[..403]), None);
         ends.skip(500);
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_descriptor_ends_nothing() {
+    fn undefined_descriptor_ends_no_file() {
         assert!(ends(TransferMode::Block, b"\x16\x03\x01\x00\x40\x40\x00\x00", 8).is_empty());
         assert!(FileEnds::new(TransferMode::Stream).is_none());
     }

@@ -1,52 +1,48 @@
-//! What the bytes of a data connection mean where they are not the file as it is (RFC 959 sections 3.1 and 3.4).
+//! Decodes the bytes of a data connection into the bytes of the file (RFC 959 sections 3.1 and 3.4).
 //!
-//! In: payload bytes, in order, in pieces of any size. Out: the file's bytes, in pieces of any size.
+//! In: payload in order, in pieces of any size. Out: the file's bytes, in pieces of any size.
 //!
 //! ```text
-//! MODE Z ── deflate ──┐
-//! MODE B ── block ────┼─(records end)─┬─> TYPE E ── text (EBCDIC 1047) ──> UTF-8, LF
-//! MODE C ── compressed┘               ├─> TYPE A, on request ── text ────> LF in place of CR LF
-//! MODE S ── record (STRU R) ──────────┘
+//! MODE Z ── deflate ──────────┐
+//! MODE B ── framing::Blocks ──┼─(record ends)─┬─> TYPE E ── text (EBCDIC 1047) ──> UTF-8, LF
+//! MODE C ── framing::Runs ────┤               ├─> TYPE A, on request ── text ────> LF in place of CR LF
+//! STRU R ── framing::Records ─┘               └─> TYPE I ────────────────────────> as it is
 //! ```
 //!
-//! [`FileEnds`] tells where one file ends and the next begins, where a data connection carries several.
+//! [`FileEnds`] finds the ends of files in a data connection that carries several.
 //!
-//! A record ends with a line end in TYPE A and E; in TYPE I the records simply follow each other. A decoder keeps what it
-//! has of an escape or header between pieces and nothing else; only the window of a zlib stream is larger. It stops at
-//! the first byte that cannot be, and says why; and it stops where a zlib stream grows beyond all reason.
+//! A record ends with a line end in TYPE A and E; in TYPE I records simply follow each other. Between pieces a decoder keeps
+//! part of an escape or header and nothing else, except for the window of a zlib stream (32 KiB). It never fails on the way:
+//! [`Decoder::finish`] returns the first problem. A zlib stream that grows beyond all reason is not inflated further.
 
-mod block;
-mod compressed;
 mod deflate;
 mod ends;
-mod record;
+mod framing;
 #[cfg(test)]
 mod tests;
 mod text;
 
-use self::block::Blocks;
-use self::compressed::Runs;
 use self::deflate::Inflate;
 pub use self::ends::FileEnds;
-use self::record::Records;
+use self::framing::{Blocks, Records, Runs};
 use self::text::{Ebcdic, Lines};
 use crate::model::record::{DataType, Structure, TransferMode};
 
-/// How a file is represented on the wire.
+/// Representation of a file on the wire.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Coding {
-    /// MODE.
+    /// Transfer mode (MODE).
     pub mode: TransferMode,
-    /// STRU.
+    /// File structure (STRU).
     pub structure: Structure,
-    /// TYPE.
+    /// Data type (TYPE).
     pub data_type: DataType,
-    /// Convert the line ends of TYPE A as well.
+    /// Whether to convert the line ends of TYPE A to LF.
     pub text_lines: bool,
 }
 
 impl Coding {
-    /// The steps of decoding by name, first to last; empty where the bytes are the file.
+    /// Returns the names of the decoding steps, first to last; none if the bytes are the file.
     #[must_use]
     pub fn steps(self) -> Vec<&'static str> {
         let mut steps = Vec::new();
@@ -57,7 +53,7 @@ impl Coding {
             TransferMode::Compressed => steps.push("runs"),
             TransferMode::Deflate => steps.push("deflate"),
         }
-        // Blocks mark records themselves; under zlib the escapes of a stream are left.
+        // Blocks and runs mark records themselves; a zlib stream has the escapes of stream mode inside.
         if self.mode == TransferMode::Deflate && self.structure == Structure::Record {
             steps.push("records");
         }
@@ -70,10 +66,10 @@ impl Coding {
     }
 }
 
-/// Takes piece after piece of the decoded bytes.
+/// Receiver of decoded bytes, piece by piece.
 pub type Output<'a> = &'a mut dyn FnMut(&[u8]);
 
-/// Decodes one file.
+/// Decoder of one file.
 #[derive(Debug)]
 pub struct Decoder {
     stages: Vec<Stage>,
@@ -90,12 +86,12 @@ enum Stage {
 }
 
 impl Decoder {
-    /// A decoder; `None` where the bytes are the file.
+    /// Creates a decoder; `None` if the bytes are the file.
     #[must_use]
     pub fn new(coding: Coding) -> Option<Self> {
         let line_end: &[u8] = match coding.data_type {
             DataType::Ascii => b"\r\n",
-            // NEL.
+            // NEL, the line end of EBCDIC.
             DataType::Ebcdic => b"\x15",
             DataType::Image | DataType::Local => b"",
         };
@@ -118,7 +114,7 @@ impl Decoder {
         run(&mut self.stages, bytes, out);
     }
 
-    /// There are no more bytes: gives what is left, and says in words what is wrong with the whole, if anything.
+    /// Ends the file: passes on bytes held back. The error is a message about the first problem, as for a log line.
     pub fn finish(&mut self, out: Output<'_>) -> Result<(), String> {
         let mut problem = None;
         for at in 0..self.stages.len() {
@@ -165,7 +161,7 @@ fn run(stages: &mut [Stage], bytes: &[u8], out: Output<'_>) {
     }
 }
 
-/// What a descriptor of MODE B and C, or an escape of STRU R, says ends here (RFC 959 section 3.4.2).
+/// Bits of a descriptor of MODE B and C (RFC 959 section 3.4.2).
 const END_OF_RECORD: u8 = 128;
 const END_OF_FILE: u8 = 64;
 const SUSPECT: u8 = 32;

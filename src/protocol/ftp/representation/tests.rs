@@ -14,7 +14,7 @@ fn coding(mode: TransferMode, structure: Structure, data_type: DataType) -> Codi
     }
 }
 
-/// The decoded bytes and what is wrong, the same whatever the pieces.
+/// Returns the decoded bytes and the problem; asserts that both are the same for pieces of any size.
 fn decoded(coding: Coding, bytes: &[u8]) -> (Vec<u8>, Result<(), String>) {
     let mut results = [1, 2, 3, 7, bytes.len().max(1)].map(|size| {
         let mut decoder = Decoder::new(coding).expect("something to decode");
@@ -45,7 +45,7 @@ const DEFLATE: Coding = Coding {
 };
 
 #[test]
-fn the_bytes_of_stream_mode_are_the_file() {
+fn stream_mode_needs_no_decoder() {
     for data_type in [DataType::Ascii, DataType::Image, DataType::Local] {
         let plain = coding(TransferMode::Stream, Structure::File, data_type);
         assert!(Decoder::new(plain).is_none());
@@ -53,7 +53,7 @@ fn the_bytes_of_stream_mode_are_the_file() {
 }
 
 #[test]
-fn mode_z_is_a_zlib_stream_with_or_without_its_header() {
+fn mode_z_is_inflated_with_or_without_a_zlib_header() {
     let text = b"hello hello hello".repeat(100);
     assert_eq!(decoded(DEFLATE, &zlib(&text)), (text.clone(), Ok(())));
     let mut raw = DeflateEncoder::new(Vec::new(), Compression::default());
@@ -64,7 +64,7 @@ fn mode_z_is_a_zlib_stream_with_or_without_its_header() {
 }
 
 #[test]
-fn a_zlib_stream_that_is_cut_damaged_or_followed_says_so() {
+fn cut_damaged_or_followed_zlib_stream_is_an_error() {
     let mut stream = zlib(b"hello hello hello");
     let (text, result) = decoded(DEFLATE, &stream[..stream.len() - 3]);
     assert_eq!(
@@ -79,7 +79,7 @@ fn a_zlib_stream_that_is_cut_damaged_or_followed_says_so() {
 }
 
 #[test]
-fn a_zlib_stream_that_grows_beyond_reason_is_stopped() {
+fn zip_bomb_is_stopped() {
     let zeros = vec![0; 1 << 20];
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::best());
     for _ in 0..100 {
@@ -95,7 +95,7 @@ fn a_zlib_stream_that_grows_beyond_reason_is_stopped() {
 }
 
 #[test]
-fn mode_b_is_blocks_with_markers_left_out() {
+fn mode_b_is_decoded_without_restart_markers() {
     let image = coding(TransferMode::Block, Structure::File, DataType::Image);
     let blocks = b"\0\0\x03abc\x10\0\x06marker\x40\0\x02de";
     assert_eq!(decoded(image, blocks), (b"abcde".to_vec(), Ok(())));
@@ -112,7 +112,7 @@ fn mode_b_is_blocks_with_markers_left_out() {
 }
 
 #[test]
-fn mode_c_repeats_and_fills() {
+fn mode_c_expands_repetitions_and_fillers() {
     let text = coding(TransferMode::Compressed, Structure::File, DataType::Ascii);
     let runs = b"\x03abc\x85x\xc2\0\x40\x01!";
     assert_eq!(decoded(text, runs), (b"abcxxxxx  !".to_vec(), Ok(())));
@@ -123,7 +123,7 @@ fn mode_c_repeats_and_fills() {
 }
 
 #[test]
-fn records_end_with_escapes_and_a_doubled_escape_is_a_byte() {
+fn record_escapes_become_line_ends_and_a_doubled_escape_one_byte() {
     let image = coding(TransferMode::Stream, Structure::Record, DataType::Image);
     let (bytes, result) = decoded(image, b"a\xff\xffb\xff\x01c\xff\x03");
     assert_eq!((bytes.as_slice(), result), (&b"a\xffbc"[..], Ok(())));
@@ -169,7 +169,7 @@ fn line_ends_of_type_a_become_line_feeds_on_request() {
 }
 
 #[test]
-fn stages_follow_each_other() {
+fn deflate_records_and_ebcdic_are_decoded_in_this_order() {
     let all = Coding {
         mode: TransferMode::Deflate,
         structure: Structure::Record,

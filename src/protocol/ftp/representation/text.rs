@@ -1,12 +1,14 @@
-//! Text in the ways of other machines: EBCDIC, and the line ends of TYPE A.
+//! Text conversions: EBCDIC, and the line ends of TYPE A.
 
 use super::Output;
 
-/// EBCDIC to UTF-8, by code page 1047 (Latin-1 as Unix and z/OS exchange it); its new lines become LF.
+/// Converter of EBCDIC to UTF-8 by code page 1047, with LF as line end.
 ///
-/// Code page 037 differs in six characters: the brackets, `^`, `¬`, `Ý` and the diaeresis.
+/// Code page 1047 is the one in which z/OS exchanges Latin-1 with Unix. Code page 037 differs in six characters: the
+/// brackets, `^`, `¬`, `Ý` and the diaeresis.
 #[derive(Debug, Default)]
 pub(super) struct Ebcdic {
+    /// Whether the previous byte was CR, which is dropped before a line end.
     after_return: bool,
 }
 
@@ -35,7 +37,10 @@ impl Ebcdic {
         }
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "every stage may find something")]
+    #[expect(
+        clippy::unnecessary_wraps,
+        reason = "the same signature as in the other stages"
+    )]
     pub(super) fn finish(&mut self, out: Output<'_>) -> Result<(), String> {
         if std::mem::take(&mut self.after_return) {
             out(b"\r");
@@ -44,6 +49,7 @@ impl Ebcdic {
     }
 }
 
+/// Returns the character of an EBCDIC byte.
 fn character(byte: u8) -> char {
     if let Some(&control) = CONTROLS.get(usize::from(byte)) {
         return char::from(control);
@@ -53,11 +59,11 @@ fn character(byte: u8) -> char {
         .unwrap_or(char::REPLACEMENT_CHARACTER)
 }
 
-/// CR LF to LF and CR NUL to CR (RFC 959 section 3.1.1.1; RFC 854). What else there is of either stays.
+/// Converter of CR LF to LF and CR NUL to CR (RFC 959 section 3.1.1.1; RFC 854). Other CRs and LFs are kept.
 #[derive(Debug, Default)]
 pub(super) struct Lines {
     after_return: bool,
-    /// LF without CR, CR without LF: what came is no text, or was not converted by its sender.
+    /// Number of LFs without CR and CRs without LF: the file is no text, or its sender did not convert it.
     bare: u64,
 }
 
@@ -135,16 +141,19 @@ impl Lines {
 const NEW_LINE: u8 = 0x15;
 const LINE_FEED: u8 = 0x25;
 const RETURN: u8 = 0x0d;
-/// Bytes converted in one go.
+
+/// Bytes converted at a time.
 const PIECE: usize = 4096;
-/// The controls at 0x00 to 0x3f.
+
+/// Control characters at 0x00 to 0x3f.
 const CONTROLS: [u8; 64] = [
     0x00, 0x01, 0x02, 0x03, 0x9c, 0x09, 0x86, 0x7f, 0x97, 0x8d, 0x8e, 0x0b, 0x0c, 0x0d, 0x0e, 0x0f,
     0x10, 0x11, 0x12, 0x13, 0x9d, 0x85, 0x08, 0x87, 0x18, 0x19, 0x92, 0x8f, 0x1c, 0x1d, 0x1e, 0x1f,
     0x80, 0x81, 0x82, 0x83, 0x84, 0x0a, 0x17, 0x1b, 0x88, 0x89, 0x8a, 0x8b, 0x8c, 0x05, 0x06, 0x07,
     0x90, 0x91, 0x16, 0x93, 0x94, 0x95, 0x96, 0x04, 0x98, 0x99, 0x9a, 0x9b, 0x14, 0x15, 0x9e, 0x1a,
 ];
-/// The characters from 0x40 on, sixteen a row.
+
+/// Characters from 0x40 on, sixteen per row.
 const ROWS: [&str; 12] = [
     " \u{a0}âäàáãåçñ¢.<(+|",
     "&éêëèíîïìß!$*);^",

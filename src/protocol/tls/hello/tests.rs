@@ -90,7 +90,7 @@ fn tls_1_3() -> Vec<u8> {
 }
 
 #[test]
-fn a_client_tells_what_it_wants() {
+fn client_hello_has_name_versions_and_offers() {
     let reader = read(&modern_client(&[9; 32]));
     let hello = reader.client_hello().expect("a hello");
     assert_eq!(hello.server_name.as_deref(), Some("ftp.example.net"));
@@ -109,7 +109,7 @@ fn a_client_tells_what_it_wants() {
 }
 
 #[test]
-fn names_that_are_no_names_are_not_believed() {
+fn server_names_that_are_not_ascii_are_dropped() {
     for name in [b"".as_slice(), b"a b", b"caf\xe9", b"\x1b[2J", &[b'a'; 256]] {
         let reader = read(&record(22, &client_hello(&[], &[name_extension(name)])));
         assert_eq!(reader.client_hello().expect("a hello").server_name, None);
@@ -117,7 +117,7 @@ fn names_that_are_no_names_are_not_believed() {
 }
 
 #[test]
-fn tls_1_3_full_and_resumed() {
+fn tls_1_3_resumption_is_detected_by_the_pre_shared_key() {
     let client = read(&modern_client(&[9; 32]));
     let full = server_hello([1; 32], &[9; 32], 0x1302, &[tls_1_3()]);
     let stream = [record(22, &full), record(20, &[1]), record(23, &[0; 50])].concat();
@@ -136,7 +136,7 @@ fn tls_1_3_full_and_resumed() {
 }
 
 #[test]
-fn a_retry_request_is_not_the_answer() {
+fn retry_request_is_not_the_final_server_hello() {
     assert_eq!(
         Sha256::digest(b"HelloRetryRequest").as_slice(),
         RETRY_REQUEST
@@ -165,7 +165,7 @@ fn a_retry_request_is_not_the_answer() {
 }
 
 #[test]
-fn tls_1_2_full_handshake() {
+fn tls_1_2_handshake_with_certificate_is_full() {
     let client = read(&record(22, &client_hello(&[5; 32], &[])));
     let hello = server_hello([1; 32], &[6; 32], 0xc02f, &[]);
     // All messages in one record, as many servers send them.
@@ -182,7 +182,7 @@ fn tls_1_2_full_handshake() {
 }
 
 #[test]
-fn tls_1_2_resumed_by_id_or_by_ticket() {
+fn tls_1_2_resumption_is_detected_by_id_or_ticket() {
     let client = read(&record(22, &client_hello(&[5; 32], &[])));
     let by_id = read(&record(22, &server_hello([1; 32], &[5; 32], 0xc02f, &[])));
     assert_eq!(resumed(&client, &by_id), Some(true));
@@ -205,7 +205,7 @@ fn tls_1_2_resumed_by_id_or_by_ticket() {
 }
 
 #[test]
-fn a_warning_before_the_hello_is_passed_over() {
+fn alert_before_the_hello_is_skipped() {
     let stream = [
         record(21, &[1, 112]),
         record(22, &server_hello([1; 32], &[], 0x002f, &[])),
@@ -215,7 +215,7 @@ fn a_warning_before_the_hello_is_passed_over() {
 }
 
 #[test]
-fn every_cut_gives_nothing_or_everything() {
+fn truncated_hello_gives_nothing() {
     let whole = modern_client(&[9; 32]);
     let expected = read(&whole).client_hello().cloned();
     for cut in 0..whole.len() {
@@ -240,7 +240,7 @@ fn every_cut_gives_nothing_or_everything() {
 }
 
 #[test]
-fn what_is_no_tls_or_too_much_is_given_up() {
+fn cleartext_and_oversized_hellos_end_the_reading() {
     assert!(read(b"220 ready\r\n").is_done());
     let endless = message(CLIENT_HELLO, &vec![0; HELLO_MAX + 1]);
     let stream: Vec<u8> = endless
@@ -265,7 +265,7 @@ fn versions_have_names() {
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(
+    fn arbitrary_bytes_cause_no_panic(
         kind in 20_u8..25,
         message_kind in 0_u8..26,
         mut body in proptest::collection::vec(any::<u8>(), 0..300),
@@ -284,7 +284,7 @@ proptest! {
 }
 
 #[test]
-fn the_protocol_inside_is_named_by_the_client() {
+fn application_protocols_of_the_client_are_listed() {
     let names = vector16(&[vector8(b"ftp"), vector8(b"ftp-data")].concat());
     let mut reader = HandshakeReader::new();
     reader.feed(&record(22, &client_hello(&[], &[extension(16, &names)])));

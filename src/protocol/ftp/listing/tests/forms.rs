@@ -1,9 +1,9 @@
-//! The forms of other systems.
+//! Forms other than `ls -l`.
 
 use super::*;
 
 #[test]
-fn dos_as_iis_writes_it() {
+fn dos_lines_of_iis_are_parsed() {
     let text = "06-19-24  03:22PM       <DIR>          aspnet client\r\n\
                 01-02-1999  12:05AM                 1234 a b.txt\r\n\
                 12-31-98  12:00PM            1,234,567  leading\r\n\
@@ -30,7 +30,7 @@ fn dos_as_iis_writes_it() {
 }
 
 #[test]
-fn dos_as_dir_writes_it() {
+fn dos_lines_of_dir_are_parsed() {
     let text = " Volume in drive C is System\r\n Directory of C:\\pub\r\n\r\n\
                 06/19/2024  03:22 PM    <DIR>          .\r\n\
                 2024-06-19  15:22                77 iso.txt\r\n\
@@ -49,7 +49,7 @@ fn dos_as_dir_writes_it() {
 }
 
 #[test]
-fn eplf_counts_seconds() {
+fn eplf_facts_become_fields() {
     let text = "+i8388621.29609,m824255902,/,\tdev\r\n+i8388621.44468,m839956783,r,s10376,up644,\tRFC EPLF\r\n";
     let entries = list(text);
     assert_eq!(names(&entries), ["dev", "RFC EPLF"]);
@@ -65,7 +65,7 @@ fn eplf_counts_seconds() {
 }
 
 #[test]
-fn vms_wraps_long_names() {
+fn vms_lines_wrapped_after_long_names_are_joined() {
     let text = "\r\nDirectory DISK$USER:[ANONYMOUS]\r\n\r\n\
                 CIM.DIR;1            1/3  2-JAN-1996 10:11:12  [ANON,BOB]  (RWED,RWED,RE,)\r\n\
                 A_LONG_NAME_THAT_NEEDS_A_LINE.TXT;12\r\n                    12/15  2-JAN-1996 10:11  [BOB]  (RWED,,RE,)\r\n\
@@ -95,7 +95,7 @@ fn vms_wraps_long_names() {
 }
 
 #[test]
-fn mvs_data_sets_and_members() {
+fn mvs_data_sets_and_members_are_detected_by_their_headings() {
     let text = "Volume Unit    Referred Ext Used Recfm Lrecl BlkSz Dsorg Dsname\r\n\
                 WRK001 3390   2004/06/19  1    1  FB      80  8000  PS  USER.DATA\r\n\
                 WRK002 3390   2004/06/19  1   15  FB      80 27920  PO  'USER.LIB'\r\n\
@@ -118,7 +118,7 @@ fn mvs_data_sets_and_members() {
 }
 
 #[test]
-fn netware_shows_rights() {
+fn netware_rights_become_permissions() {
     let text = "total 0\r\nd [R----F--] supervisor            512       Jan 16 18:53    login\r\n\
                 - [RWCEAFMS] rhesus             214059       Oct 20  1999    cx.exe\r\n";
     let entries = list(text);
@@ -132,7 +132,7 @@ fn netware_shows_rights() {
 }
 
 #[test]
-fn as400_tells_types() {
+fn as400_object_types_become_kinds() {
     let text = "QSYS            77824 02/23/00 15:09:55 *DIR       QOpenSys/\r\n\
                 BOB              1234 23.02.00 15:09:55 *STMF      a b.txt\r\n\
                 BOB                                     *MEM       QGPL/SRC.MBR\r\n";
@@ -149,7 +149,7 @@ fn as400_tells_types() {
 }
 
 #[test]
-fn os2_has_attributes() {
+fn os2_attributes_become_permissions() {
     let text = "  36611      A    04-23-103  10:57  OS2 file.txt\r\n\
                 \x20     0 DIR       02-11-103  16:15  folder\r\n\
                 \x20  1123 DIR  A    12-30-97   12:32  older\r\n\
@@ -182,7 +182,7 @@ fn os2_has_attributes() {
 }
 
 #[test]
-fn guardian_tells_the_end_of_file() {
+fn guardian_end_of_file_is_the_size() {
     let text = "File         Code             EOF  Last Modification    Owner  RWEP\r\n\
                 IARPTS        101            16354 18-Mar-08 15:09:12 244, 10 \"nunu\"\r\n\
                 TACLCSTM   O  101             101  4-Mar-01  23:50:06 255,255 \"oooo\"\r\n";
@@ -207,7 +207,7 @@ fn guardian_tells_the_end_of_file() {
 }
 
 #[test]
-fn the_spool_has_jobs_and_their_files() {
+fn spool_jobs_and_their_files_are_entries() {
     let entries =
         list("USER1     JOB04001  OUTPUT    3 Spool Files\r\nUSER1A    JOB04002  INPUT\r\n");
     assert_eq!(names(&entries), ["JOB04001", "JOB04002"]);

@@ -1,13 +1,14 @@
-//! Listings as servers write them.
+//! Listings as servers send them, MLSD, NLST and STAT, and arbitrary bytes.
 
 mod forms;
-mod random;
 mod unix;
+
+use proptest::prelude::*;
 
 use super::*;
 use crate::model::record::Precision;
 
-/// The capture was made at this time.
+/// Returns the time of the capture.
 fn captured(text: &str) -> Timestamp {
     let time: jiff::Timestamp = text.parse().expect("a time");
     Timestamp::from_nanos(i64::try_from(time.as_nanosecond()).expect("in range"))
@@ -43,7 +44,7 @@ fn when(entry: &ListingEntry) -> &str {
 }
 
 #[test]
-fn mlsd_tells_everything() {
+fn mlsd_facts_become_fields() {
     let text = b"Type=file;Size=1715;Modify=20240619152245.123;Perm=adfr;UNIX.mode=0644;UNIX.owner=alice;UNIX.gid=100; a; b=c\r\n\
         type=cdir;modify=20240619152245;perm=flcdmpe; /pub\r\n\
         type=dir;sizd=4096;perm=el;  leading\r\n\
@@ -73,7 +74,7 @@ fn mlsd_tells_everything() {
 }
 
 #[test]
-fn mlsd_lines_without_facts_or_with_bad_ones() {
+fn mlsd_lines_without_facts_or_with_malformed_ones() {
     assert_eq!(
         facts::parse_entry(b" only a name")
             .map(|entry| entry.name)
@@ -92,7 +93,7 @@ fn mlsd_lines_without_facts_or_with_bad_ones() {
 }
 
 #[test]
-fn nlst_is_names() {
+fn nlst_lines_are_names_unless_they_form_a_long_listing() {
     let entries = parse(b"pub/a b\r\n\r\n total 5\r\n-\nlast", ListingKind::Names);
     assert_eq!(names(&entries), ["pub/a b", " total 5", "-", "last"]);
     assert_eq!(entries[0].kind, EntryKind::Other);
@@ -105,7 +106,7 @@ fn nlst_is_names() {
 }
 
 #[test]
-fn stat_replies_have_text_around_the_entries() {
+fn text_around_the_entries_of_a_stat_reply_is_skipped() {
     let text = b"Status of /pub:\r\n213-drwxr-xr-x 2 a b 4096 Jan  1  2020 d\r\n -rw-r--r-- 1 a b 3 Jan  1  2020 x\r\nEnd of status\r\n";
     let entries = parse(text, ListingKind::Status);
     assert_eq!(names(&entries), ["d", "x"]);
@@ -119,14 +120,14 @@ fn stat_replies_have_text_around_the_entries() {
 }
 
 #[test]
-fn a_list_of_bare_names_loses_none() {
+fn list_of_bare_names_keeps_all_of_them() {
     let entries = list("readme.txt\r\nsome dir\r\n");
     assert_eq!(names(&entries), ["readme.txt", "some dir"]);
     assert!(entries.iter().all(|entry| entry.kind == EntryKind::Other));
 }
 
 #[test]
-fn the_last_line_of_a_cut_listing_is_left_out() {
+fn last_line_of_a_cut_listing_is_no_entry() {
     let text = b"-rw-r--r-- 1 a b 3 Jan  1  2020 x\r\n-rw-r--r-- 1 a b 3 Jan  1  2020 half a na";
     let parse = |extent| parse_listing(text, ListingKind::List, Timestamp::default(), extent, 9);
     let whole = parse(Extent::WHOLE);
@@ -140,7 +141,7 @@ fn the_last_line_of_a_cut_listing_is_left_out() {
 }
 
 #[test]
-fn lines_with_a_hole_in_them_are_no_entries() {
+fn lines_with_a_hole_are_no_entries() {
     let lines = |at: &[usize], from_start, kind| {
         let extent = Extent {
             from_start,
@@ -158,7 +159,7 @@ fn lines_with_a_hole_in_them_are_no_entries() {
     let listing = lines(&[6], true, ListingKind::Names);
     assert_eq!(names(&listing.entries), ["one", "three", "four"]);
     assert_eq!(listing.cut_lines, ["t", "wo"]);
-    // Where the hole ends, nobody knows whether a line begins.
+    // Whether a line begins at the end of a hole is unknown.
     let listing = lines(&[5], true, ListingKind::Names);
     assert_eq!(names(&listing.entries), ["one", "three", "four"]);
     assert_eq!(listing.cut_lines, ["two"]);
@@ -168,7 +169,7 @@ fn lines_with_a_hole_in_them_are_no_entries() {
 }
 
 #[test]
-fn a_first_line_with_its_mode_or_facts_is_whole_enough() {
+fn first_line_with_mode_or_facts_counts_as_complete() {
     let extent = Extent {
         from_start: false,
         ..Extent::WHOLE
@@ -191,7 +192,7 @@ fn a_first_line_with_its_mode_or_facts_is_whole_enough() {
 }
 
 #[test]
-fn entries_beyond_the_bound_are_counted() {
+fn entries_beyond_the_limit_are_counted() {
     let listing = parse_listing(
         b"a\nb\nc\nd\n",
         ListingKind::Names,
@@ -200,4 +201,77 @@ fn entries_beyond_the_bound_are_counted() {
         3,
     );
     assert_eq!((listing.entries.len(), listing.omitted), (3, 1));
+}
+
+/// Returns pieces of real lines and random bytes, so that text gets past the first check of each form.
+fn piece() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        proptest::sample::select(PIECES).prop_map(|piece| piece.as_bytes().to_vec()),
+        proptest::collection::vec(any::<u8>(), 0..6),
+    ]
+}
+
+const PIECES: &[&str] = &[
+    "-rw-r--r--",
+    "drwx------",
+    "lrwxrwxrwx",
+    " 1 ",
+    " a b ",
+    "8, 0",
+    "1,234",
+    " Jun 19 ",
+    "15:22",
+    " 2024 ",
+    "2024-06-19 ",
+    " -> ",
+    "\r\n",
+    "\n",
+    " ",
+    "06-19-24  ",
+    "03:22PM ",
+    "<DIR> ",
+    "+m1,\t",
+    "d [RWC] ",
+    "A.B;1 ",
+    "2-JAN-1996 ",
+    "[A,B] ",
+    "(RW) ",
+    "type=file;",
+    "size=1; ",
+    "*DIR ",
+    "%",
+    "Volume Unit Dsname\n",
+    "File Code EOF RWEP\n",
+    "101 528 12-Jan-14 ",
+    "JOB00063 ",
+    "OUTPUT ",
+    " DIR  A ",
+    "04-23-103 ",
+    " Name VV.MM\n",
+    "6月 ",
+    "total 1\n",
+    "<JUNCTION> a [b]",
+    "31",
+    "Feb 29 ",
+];
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_cause_no_panic_and_respect_the_limit(
+        pieces in proptest::collection::vec(piece(), 0..60),
+        from_start: bool,
+        to_end: bool,
+        holes in proptest::collection::vec(0_usize..400, 0..4),
+        nanos: i64,
+    ) {
+        let bytes = pieces.concat();
+        let extent = Extent { from_start, holes: &holes, to_end };
+        let line_count = bytes.split(|byte| *byte == b'\n').count();
+        for kind in [ListingKind::List, ListingKind::Names, ListingKind::Facts, ListingKind::Status] {
+            let listing = parse_listing(&bytes, kind, Timestamp::from_nanos(nanos), extent, 5);
+            prop_assert!(listing.entries.len() <= 5);
+            prop_assert!(listing.entries.len() as u64 + listing.omitted <= line_count as u64);
+            prop_assert!(listing.entries.iter().all(|entry| !entry.name.is_empty()));
+        }
+    }
 }

@@ -1,9 +1,9 @@
-//! What `ls -l` and its relatives write.
+//! `ls -l` and its variants.
 
 use super::*;
 
 #[test]
-fn unix_with_all_columns() {
+fn all_columns_of_ls_become_fields() {
     let entry = one("-rw-r--r--   1 alice    staff        1715 Jun 18 15:22 readme.txt\r\n");
     assert_eq!(entry.name, "readme.txt");
     assert_eq!(entry.kind, EntryKind::File);
@@ -21,7 +21,7 @@ fn unix_with_all_columns() {
 }
 
 #[test]
-fn unix_without_group_and_with_numeric_ids() {
+fn group_may_be_absent_and_ids_numeric() {
     let entry = one("drwxr-xr-x 3 alice 512 Jan  1  2020 pub");
     assert_eq!(
         (entry.owner.as_deref(), entry.group.as_deref()),
@@ -43,7 +43,7 @@ fn unix_without_group_and_with_numeric_ids() {
 }
 
 #[test]
-fn unix_with_inode_and_blocks() {
+fn inode_and_blocks_before_the_mode_are_skipped() {
     let entry = one(" 131 8 -rw-r--r-- 1 a b 77 Jan  1  2020 x y");
     assert_eq!((entry.name.as_str(), entry.size), ("x y", Some(77)));
     let entry = one("9437 drwxr-xr-x 1 a b 77 Jan  1  2020 d");
@@ -62,7 +62,7 @@ fn totals_and_headings_are_no_entries() {
 }
 
 #[test]
-fn headings_of_a_recursive_listing_tell_the_folder() {
+fn heading_of_a_recursive_listing_is_the_folder_of_its_entries() {
     let entries = list(
         ".:\ntotal 4\ndrwxr-xr-x 2 f f 4096 Jan 1 2020 sub\n\n./sub:\ntotal 4\n-rw-r--r-- 1 f f 7 Jan 1 2020 a: b:\n",
     );
@@ -85,7 +85,7 @@ fn access_list_marks_stay_with_the_permissions() {
 }
 
 #[test]
-fn devices_have_numbers_in_place_of_a_size() {
+fn device_numbers_are_no_size() {
     for line in [
         "crw-rw-rw-   1 root wheel 1,   3 Jan  1  2020 null",
         "brw-rw----   1 root disk 8,0 Jan  1  2020 null",
@@ -113,7 +113,7 @@ fn sizes_may_have_separators_or_be_rounded() {
 }
 
 #[test]
-fn links_point_somewhere() {
+fn targets_of_links_are_split_from_names() {
     let entry = one("lrwxrwxrwx 1 a b 7 Jan  1  2020 current -> rel-1.2");
     assert_eq!(entry.kind, EntryKind::Link);
     assert_eq!(entry.name, "current");
@@ -136,7 +136,7 @@ fn links_point_somewhere() {
 }
 
 #[test]
-fn names_keep_every_space() {
+fn names_keep_all_spaces() {
     let text = "-rw-r--r-- 1 a b 3 Jan  1  2020   two before\n-rw-r--r-- 1 a b 3 Jun 18 09:00 two  within and one after \n";
     assert_eq!(
         names(&list(text)),
@@ -145,7 +145,7 @@ fn names_keep_every_space() {
 }
 
 #[test]
-fn a_year_may_stand_to_the_left_of_its_column() {
+fn padding_after_a_left_aligned_year_is_no_part_of_the_name() {
     let text = "----------   1 nobody   nogroup     1803128 Nov 30 2000  archive.zip\n\
                 ----------   1 nobody   nogroup     1803128 Jun 18 09:00 archive.new\n\
                 ----------   1 nobody   nogroup     1803128 Jun 18 09:00  leading\n";
@@ -187,7 +187,7 @@ fn months_may_be_in_another_language() {
 }
 
 #[test]
-fn iso_and_full_times() {
+fn iso_and_full_times_are_parsed() {
     for (date, expected, precision) in [
         ("2020-02-03 04:05", "2020-02-03T04:05:00", Precision::Minute),
         ("2020-02-03", "2020-02-03", Precision::Day),
@@ -216,7 +216,7 @@ fn iso_and_full_times() {
 }
 
 #[test]
-fn a_missing_year_is_that_of_the_last_twelve_months() {
+fn missing_year_is_inferred_within_the_last_twelve_months() {
     let year_of = |date: &str, captured_at: &str| {
         let line = format!("-rw-r--r-- 1 a b 3 {date} name");
         let listing = parse_listing(
@@ -265,7 +265,7 @@ fn a_missing_year_is_that_of_the_last_twelve_months() {
 }
 
 #[test]
-fn dates_that_do_not_exist_make_no_entry_of_a_file() {
+fn lines_with_impossible_dates_are_no_file_entries() {
     assert_eq!(
         one("-rw-r--r-- 1 a b 3 Feb 30 12:00 x").kind,
         EntryKind::Other

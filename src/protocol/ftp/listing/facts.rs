@@ -1,19 +1,17 @@
-//! Facts of MLSD and MLST (RFC 3659 section 7).
+//! MLSD and MLST: facts and a name (RFC 3659 section 7).
 
 use std::fmt::Write as _;
 
 use compact_str::ToCompactString as _;
 
-use super::listing::dates::Modified;
-use super::listing::fields::number;
-use super::listing::parsed::Parsed;
+use super::dates::Modified;
+use super::fields::{Parsed, number};
 use crate::model::record::{EntryKind, ListingEntry, Precision};
 
-/// One line of an MLSD listing: facts, one space, the name.
+/// Parses a line of an MLSD listing: facts, one space, the name. `None` if the line has no space, or no facts before it.
 ///
-/// `None` where the line has no space, or what stands before it are no facts. Everything after the first space is the
-/// name (RFC 3659 section 7.2), spaces, semicolons and all. In an MLST reply the line begins with one more space, which
-/// the caller removes.
+/// Everything after the first space is the name, spaces and semicolons included (RFC 3659 section 7.2). The line of an MLST
+/// reply begins with one more space, which the caller removes.
 #[must_use]
 pub fn parse_entry(line: &[u8]) -> Option<ListingEntry> {
     let space = line.iter().position(|byte| *byte == b' ')?;
@@ -27,7 +25,7 @@ pub fn parse_entry(line: &[u8]) -> Option<ListingEntry> {
         .filter(|fact| !fact.is_empty())
     {
         let equals = fact.iter().position(|byte| *byte == b'=')?;
-        known.take(&fact[..equals], &fact[equals + 1..]);
+        known.record(&fact[..equals], &fact[equals + 1..]);
     }
     let (kind, target) = known.kind.map_or((EntryKind::Other, None), entry_kind);
     let parsed = Parsed {
@@ -42,7 +40,7 @@ pub fn parse_entry(line: &[u8]) -> Option<ListingEntry> {
     Some(parsed.into_entry(line))
 }
 
-/// The facts that the report has a place for; of a fact that comes twice the first counts.
+/// Facts that have a field in the report. The first value of a repeated fact counts.
 #[derive(Debug, Default)]
 struct Facts<'a> {
     kind: Option<&'a [u8]>,
@@ -57,8 +55,9 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Names of facts are the same in either case (RFC 3659 section 7.5).
-    fn take(&mut self, name: &[u8], value: &'a [u8]) {
+    /// Records a fact. Names of facts are case-insensitive (RFC 3659 section 7.5).
+    fn record(&mut self, name: &[u8], value: &'a [u8]) {
+        // Bounds the copy that the lower case takes.
         if name.len() > NAME_MAX {
             return;
         }
@@ -86,7 +85,7 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// RFC 3659 section 7.5.1. Links are of an operating system's own kind: `OS.unix=slink:target`.
+/// Parses the value of `type` (RFC 3659 section 7.5.1). Links have a type of the operating system: `OS.unix=slink:target`.
 fn entry_kind(value: &[u8]) -> (EntryKind, Option<&[u8]>) {
     let lower = value
         .get(..value.len().min(NAME_MAX))
@@ -114,7 +113,7 @@ fn entry_kind(value: &[u8]) -> (EntryKind, Option<&[u8]>) {
     }
 }
 
-/// RFC 3659 section 2.3: `YYYYMMDDHHMMSS` with an optional fraction, always UTC.
+/// Parses a time value: `YYYYMMDDHHMMSS` with an optional fraction, always UTC (RFC 3659 section 2.3).
 fn time_value(value: &[u8]) -> Option<Modified> {
     let (digits, rest) = value.split_at_checked(14)?;
     let fraction = match rest {
@@ -130,6 +129,7 @@ fn time_value(value: &[u8]) -> Option<Modified> {
     let year = part(0, 4).and_then(|year| i16::try_from(year).ok())?;
     let date = jiff::civil::Date::new(year, small(4)?, small(6)?).ok()?;
     let (hour, minute, second) = (small(8)?, small(10)?, small(12)?);
+    // 60 is a leap second, which RFC 3659 allows and jiff's times do not have: hence the text is written by hand.
     if hour > 23 || minute > 59 || second > 60 {
         return None;
     }
@@ -143,6 +143,8 @@ fn time_value(value: &[u8]) -> Option<Modified> {
     })
 }
 
-/// No fact that is known here has a longer name.
+/// Longer than the name of any known fact or type.
 const NAME_MAX: usize = 64;
+
+/// Types of symbolic links, in lower case.
 const LINKS: [&str; 3] = ["os.unix=slink", "os.unix=symlink", "os.unix=link"];
