@@ -1,7 +1,7 @@
 //! Wires the layers into a run: the library's front door.
 //!
-//! In: a [`PacketSource`]. Out: events, the bytes of transfers, optionally every packet with its relation to FTP, and the
-//! [`Summary`] of the run.
+//! In: a [`PacketSource`]. Out: events, the bytes of transfers, optionally every packet with its relation to FTP, and
+//! the [`Summary`] of the run.
 //!
 //! ```text
 //! PacketSource -> Decoder -> FlowTable -> SessionTracker -> EventSink
@@ -9,8 +9,9 @@
 //!                                           └ relation --> PacketSink (module keep)
 //! ```
 //!
-//! One thread and one [`CaptureClock`], advanced by packets and ticks only: the same input gives the same events. For each
-//! packet, the layers are called in the order of the picture; timers run after it, at most every 100 ms of capture time.
+//! One thread and one [`CaptureClock`], advanced by packets and ticks only: the same input gives the same events. For
+//! each packet, the layers are called in the order of the picture; timers run after it, at most every 100 ms of capture
+//! time.
 
 use std::ops::ControlFlow;
 

@@ -1,9 +1,9 @@
 //! A clock that follows packet timestamps but distrusts single outliers.
 //!
-//! A damaged record may carry a time years ahead, and must not expire every flow, session and expectation. A timestamp more
-//! than 60 s ahead of the clock, or behind it, therefore moves it only once 64 packets in a row agree. A pause of the traffic
-//! looks the same at first: until it is confirmed, no timer runs, but timers that packets behind the pause start
-//! ([`Moment::arrived`]) do not count it.
+//! A damaged record may carry a time years ahead, and must not expire every flow, session and expectation. A timestamp
+//! more than 60 s ahead of the clock, or behind it, therefore moves it only once 64 packets in a row agree. A pause of
+//! the traffic looks the same at first: until it is confirmed, no timer runs, but timers that packets behind the pause
+//! start ([`Moment::arrived`]) do not count it.
 //!
 //! The pipeline owns the one clock of a run. The flow table and the session layer are passed the time.
 
@@ -43,7 +43,8 @@ impl Moment {
 }
 
 impl CaptureClock {
-    /// Advances the clock for a packet or tick stamped `time`. Goes back only where 64 packets agree on an earlier time.
+    /// Advances the clock for a packet or tick stamped `time`. Goes back only where 64 packets agree on an earlier
+    /// time.
     #[inline]
     pub fn advance(&mut self, time: Timestamp) -> Moment {
         let ahead = time.since(self.now).nanos();

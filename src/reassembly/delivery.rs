@@ -105,6 +105,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         let frame = self.context.frame;
         let half = self.half();
         let irregular = half.irregular_mut();
+        // Forged sequence numbers may declare gaps of any length.
         irregular.missing_bytes = irregular.missing_bytes.saturating_add(length);
         half.measured.record_gap(frame, offset, acknowledged);
         let gap = Gap {
@@ -131,6 +132,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
 
     fn measure_progress(&mut self) {
         let frame = self.context.frame;
+        // A pause is explained by the receiver's closed window, so that its total is recorded with each progress.
         let receiver_closed = self.other_half().measured.closed_until(frame.time);
         let half = self.half();
         let sent_again = half.retransmitted_bytes;

@@ -5,9 +5,9 @@
 //! captured   B C A      B and C are held until A is there, then A B C are handled
 //! ```
 //!
-//! The two directions of a capture may be out of step: two interfaces, a mirror port, several queues of one card. A segment
-//! with payload or FIN that acknowledges bytes not captured yet is held here until they are. After 8 packets of the flow or
-//! 20 ms those bytes count as lost by the capture, and segments are handled in capture order again.
+//! The two directions of a capture may be out of step: two interfaces, a mirror port, several queues of one card. A
+//! segment with payload or FIN that acknowledges bytes not captured yet is held here until they are. After 8 packets of
+//! the flow or 20 ms those bytes count as lost by the capture, and segments are handled in capture order again.
 
 use std::collections::VecDeque;
 
@@ -75,6 +75,7 @@ impl EarlySegments {
         self.bytes += segment.payload.len();
         self.segments.push_back(EarlySegment {
             direction,
+            // The payload borrows from the packet buffer, which is reused for the next packet.
             header: Segment {
                 payload: &[],
                 ..*segment
@@ -97,6 +98,7 @@ impl EarlySegments {
             packets.saturating_sub(early.packets) >= LONGEST_PACKETS
                 || now.since(early.captured) >= LONGEST_TIME
         };
+        // Short: every packet of the flow counts, so that at most 8 segments are held.
         let index = self
             .segments
             .iter()

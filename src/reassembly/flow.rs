@@ -46,7 +46,7 @@ pub(super) enum Outcome {
 /// Early segments to handle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Release {
-    /// Those whose acknowledged bytes are there, or whose time is over.
+    /// Segments whose acknowledged bytes are there, or whose time is over.
     Due,
     /// All: the flow ends, or too much is held.
     All,
@@ -60,6 +60,7 @@ impl Flow {
         segment: &Segment<'_>,
         opening: Option<Opening>,
     ) -> Self {
+        // The ring may have the handshake of an earlier connection between the same ports.
         let opening = opening
             .filter(|opening| opening.fits(direction, segment))
             .unwrap_or_default();
@@ -140,6 +141,7 @@ impl Flow {
         // Without a captured handshake the start is a guess: a SYN shortly before it belongs to this flow and was reordered.
         let reordered =
             !self.summary.sent(direction).start_known && (REORDERED_SYN..0).contains(&distance);
+        // A retransmitted SYN has the same number.
         distance != 0 && !reordered
     }
 
@@ -180,6 +182,7 @@ impl Flow {
     fn is_early(&self, direction: Direction, segment: &Segment<'_>) -> bool {
         let flags = segment.flags;
         let other = direction.reverse().index();
+        // The order of bare acknowledgments does not matter, and a side that is not captured will not catch up.
         (!segment.payload.is_empty() || flags.fin())
             && flags.ack()
             && !flags.syn()
@@ -233,6 +236,7 @@ impl Flow {
             && !flags.syn()
             && self.summary.sent(direction).syn.is_some()
             && self.streams[direction.index()].expects(SeqNum(segment.sequence));
+        // Early segments are handled after later frames.
         if segment.frame.number >= self.summary.last.number {
             self.summary.last = segment.frame;
         }
@@ -245,6 +249,7 @@ impl Flow {
             // SYN takes a sequence number of its own, before the first byte.
             sequence = sequence.plus(1);
             self.record_syn(direction, segment.frame, sequence, segment.window_scale);
+            // SYN ACK decides, whatever a SYN said before: in a simultaneous open both sides send one.
             self.summary.initiator = match (self.summary.initiator, flags.ack()) {
                 (_, true) => Some(direction.reverse()),
                 (None, false) => Some(direction),
@@ -276,6 +281,7 @@ impl Flow {
             self.copies.discount_copy(direction, segment, half, before);
         }
         let end = self.streams[direction.index()].captured_end();
+        // Only new bytes start a round trip: a retransmission may have been sent before the acknowledged bytes arrived.
         if end > captured && flags.ack() {
             let acknowledgment = SeqNum(segment.acknowledgment);
             self.streams[direction.reverse().index()].on_answer(acknowledgment, end);
@@ -418,8 +424,8 @@ impl Flow {
         stream.on_acknowledgment(acknowledged, u64::from(segment.window) << shift, &mut out);
     }
 
-    /// Handles a RST (RFC 9293 section 3.10.7). Accepted near the window, or from a side of which nothing is known, as in
-    /// reply to a SYN.
+    /// Handles a RST (RFC 9293 section 3.10.7). Accepted near the window, or from a side of which nothing is known, as
+    /// in reply to a SYN.
     fn reset<H: StreamHandler>(
         &mut self,
         direction: Direction,
@@ -431,6 +437,7 @@ impl Flow {
             let half = &mut self.summary.half[direction.index()];
             half.irregular_mut().ignored_bytes += payload;
         }
+        // Blind attackers guess sequence numbers (RFC 5961): a RST far from the window is dropped.
         if !self.streams[direction.index()].accepts_reset(SeqNum(segment.sequence)) {
             return Outcome::Open;
         }
@@ -439,6 +446,8 @@ impl Flow {
         }
         let half = &mut self.summary.half[direction.index()];
         half.irregular_mut().rst = Some(segment.frame);
+        // Receivers discard bytes behind a hole at a reset, so that only acknowledged ones were read by the
+        // application.
         self.flush(Flush::Acknowledged, context);
         if self.ignored {
             return Outcome::Ignored;
@@ -485,7 +494,8 @@ impl Flow {
         Outcome::Open
     }
 
-    /// Returns whether both streams have ended, or the only one that was captured; final acknowledgments may be lacking.
+    /// Returns whether both streams have ended, or the only one that was captured; final acknowledgments may be
+    /// lacking.
     fn is_over(&self) -> bool {
         let [up, down] = &self.summary.half;
         (up.finished && (down.finished || down.segments == 0))

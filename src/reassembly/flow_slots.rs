@@ -140,14 +140,15 @@ impl FlowSlots {
         }
     }
 
-    /// Returns the open flows whose latest segment arrived at a `wanted` time, as that time and the slot number; ordered by
-    /// that time, then by first frame.
+    /// Returns the open flows whose latest segment arrived at a `wanted` time, as that time and the slot number;
+    /// ordered by that time, then by first frame.
     pub(super) fn open_flows(&self, wanted: impl Fn(Timestamp) -> bool) -> Vec<(Timestamp, u32)> {
         let mut flows: Vec<_> = self
             .open()
             .filter(|(_, slot, _)| wanted(slot.last_seen))
             .map(|(number, slot, flow)| (slot.last_seen, flow.summary().first.number, number))
             .collect();
+        // Sorted: the order in which flows are closed shows in reports.
         flows.sort_unstable();
         flows
             .into_iter()

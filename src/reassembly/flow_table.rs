@@ -100,8 +100,8 @@ impl FlowTable {
         self.slots.find(key).map(FlowId)
     }
 
-    /// Runs the timers due at `now`, with `at` as the packet that made them due: declares gaps, and closes flows. Nearly
-    /// free when none is due.
+    /// Runs the timers due at `now`, with `at` as the packet that made them due: declares gaps, and closes flows.
+    /// Nearly free when none is due.
     pub fn tick(&mut self, now: Timestamp, at: FrameRef, handler: &mut impl StreamHandler) {
         self.set_time(now);
         // On a quiet live link ticks are all there is: they pay for walks too, so that timers run within 64 ticks.
@@ -143,8 +143,8 @@ impl FlowTable {
         self.now = now;
     }
 
-    /// Handles a segment whose endpoints are in the table. Returns false if it belongs to another connection between them,
-    /// or to one that has ended.
+    /// Handles a segment whose endpoints are in the table. Returns false if it belongs to another connection between
+    /// them, or to one that has ended.
     fn handle_known(
         &mut self,
         number: u32,
@@ -161,6 +161,7 @@ impl FlowTable {
         match &mut slot.state {
             State::Open(flow) => {
                 let id = FlowId(number);
+                // After a long silence, a segment more likely belongs to a new connection whose SYN was not captured.
                 let ended = if flow.is_reused_by(direction, segment) {
                     Some(CloseReason::Reused)
                 } else if silent > self.idle && handler.expires(id, silent) {
@@ -259,6 +260,7 @@ impl FlowTable {
         {
             self.evict_half_open(oldest, segment.frame, handler, now);
         }
+        // An empty table is not scanned; its first flow starts the scans.
         if self.scan_due == Timestamp::MAX {
             self.scan_due = now.plus(SCAN_INTERVAL);
             self.due = self.due.min(self.scan_due);
@@ -397,8 +399,8 @@ impl FlowTable {
         }
     }
 
-    /// Makes a slot available in a full table: expires flows, then evicts tombstones, then one-sided flows. Returns whether
-    /// one is available.
+    /// Makes a slot available in a full table: expires flows, then evicts tombstones, then one-sided flows. Returns
+    /// whether one is available.
     fn evict(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) -> bool {
         // In a flood every segment ends up here; a walk through all slots for each would stop the analysis.
         if self.work - self.scan_work < self.slots.len() as u64 / 16 {
@@ -433,7 +435,8 @@ impl FlowTable {
         }
     }
 
-    /// Declares the oldest holes gaps until the limit on held bytes is respected, beginning with the flows that hold most.
+    /// Declares the oldest holes gaps until the limit on held bytes is respected, beginning with the flows that hold
+    /// most.
     #[cold]
     fn reduce_held(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
         for number in self.slots.holders() {

@@ -6,9 +6,9 @@
 //! -----------------------+------------------+--------+------+------+---------> offset
 //! ```
 //!
-//! A hole becomes a gap once the other side has acknowledged past it for 64 packets or 200 ms: it has the bytes, we will
-//! not get them. In a dialogue one [`RoundTrip`] decides at once. Where the other side sends nothing, 2 s or the limit on
-//! held bytes decide.
+//! A hole becomes a gap once the other side has acknowledged past it for 64 packets or 200 ms: it has the bytes, we
+//! will not get them. In a dialogue one [`RoundTrip`] decides at once. Where the other side sends nothing, 2 s or the
+//! limit on held bytes decide.
 
 use std::num::NonZeroU64;
 
@@ -129,6 +129,7 @@ impl HalfStream {
 
     /// Returns whether a RST with this sequence number is near enough to the stream to be accepted.
     pub(super) fn accepts_reset(&self, sequence: SeqNum) -> bool {
+        // A refused SYN is reset by a side of which nothing else is captured.
         let Some(start) = self.start else {
             return true;
         };
@@ -185,8 +186,8 @@ impl HalfStream {
         }
     }
 
-    /// Returns whether `acknowledgment` covers bytes that were not captured but may be soon: those of a stream with a known
-    /// start, not far beyond the captured ones.
+    /// Returns whether `acknowledgment` covers bytes that were not captured but may be soon: those of a stream with a
+    /// known start, not far beyond the captured ones.
     #[inline]
     pub(super) fn is_ahead(&self, acknowledgment: SeqNum) -> bool {
         self.start.is_some_and(|start| {
@@ -195,6 +196,7 @@ impl HalfStream {
                 .as_ref()
                 .map_or(0, |uncaptured| uncaptured.unexpected_until);
             let end = self.captured_end().max(unexpected_until);
+            // FIN takes a number of its own, whose acknowledgment covers no further bytes.
             let end = self.fin().map_or(end, |fin| end.max(fin.saturating_add(1)));
             let ahead = acknowledgment.distance_from(start.at(end));
             (1..=FARTHEST_AHEAD).contains(&ahead)
@@ -260,6 +262,7 @@ impl HalfStream {
                 .uncaptured
                 .as_ref()
                 .map_or(0, |uncaptured| uncaptured.cut_until);
+            // Acknowledged bytes are not retransmitted: those cut off by the snap length are missing for good.
             if cut_until > self.next && offset >= cut_until {
                 self.declare_missing(cut_until, out);
             }
@@ -334,6 +337,7 @@ impl HalfStream {
                 return;
             }
         }
+        // Bytes cut off in order were sent, although no acknowledgment of them was captured.
         let mut end = received.max(self.in_order_end);
         if everything {
             end = end.max(self.highest);
@@ -361,6 +365,7 @@ impl HalfStream {
 
     /// Starts a stream of unknown start at its first payload. `None` if that may be a keep-alive.
     const fn begin_at(&mut self, sequence: SeqNum, segment: &Segment<'_>) -> Option<SeqNum> {
+        // A keep-alive has one byte and mostly no PSH. Taken for the start, it would shift all offsets by one.
         let push = segment.flags.0 & TcpFlags::PSH != 0;
         if segment.wire_len() > 1 || segment.flags.fin() || push {
             self.start = Some(sequence);
@@ -372,6 +377,7 @@ impl HalfStream {
     /// (RFC 9293 section 3.8.4).
     fn is_keep_alive(&self, offset: i64) -> bool {
         let after = u64::try_from(offset.saturating_add(1)).ok();
+        // Behind a hole, the last number sent is that of `highest` and not of `next`.
         let sent = self.fin().map_or(self.highest, |fin| fin.saturating_add(1));
         after.is_some_and(|after| after == self.next || after == sent)
     }
@@ -516,6 +522,7 @@ impl HalfStream {
         } else {
             self.accept_out_of_order(offset, bytes, piece.arrived, out);
         }
+        // Behind a hole, bytes cut off become missing together with the hole.
         if cut > 0 && end - cut <= self.next {
             let uncaptured = self.uncaptured.get_or_insert_default();
             uncaptured.cut_until = uncaptured.cut_until.max(end);
@@ -525,6 +532,7 @@ impl HalfStream {
             self.past_fin = Some(NonZeroU64::MIN.saturating_add(end));
             let known_at = out.known_at(piece.arrived);
             out.half().fin = Some(known_at);
+            // A FIN behind a hole needs the hole watch, although no bytes are held.
             if end > self.next {
                 self.backlog.get_or_insert_default();
             }
@@ -620,6 +628,7 @@ impl HalfStream {
         let end = self.fin().map_or(end, |fin| fin.min(end));
         while self.next < end && !out.ignored() {
             let offset = self.next;
+            // A gap ends at the next held bytes, so that one hole is one gap.
             self.next = self.hole_end().map_or(end, |hole| hole.min(end));
             let length = self.next - offset;
             let acknowledged = self.receiver.acked().saturating_sub(offset).min(length);
@@ -644,6 +653,7 @@ impl HalfStream {
             return;
         }
         if let Some(backlog) = self.backlog.as_deref_mut() {
+            // Bytes after FIN, held before FIN was captured: no receiver delivers them.
             let beyond = backlog.held.drop_from(self.next, out.budget());
             out.count_ignored(beyond);
         }
@@ -651,5 +661,6 @@ impl HalfStream {
     }
 }
 
-/// Largest distance beyond the captured bytes at which an acknowledgment still counts as captured out of step, in bytes.
+/// Largest distance beyond the captured bytes at which an acknowledgment still counts as captured out of step, in
+/// bytes.
 const FARTHEST_AHEAD: i32 = 1 << 20;

@@ -1,6 +1,7 @@
 //! Bytes of one direction captured before their turn: the only copy of payload in the pipeline.
 //!
-//! [`HeldSegments`] are behind a hole. [`DistantSegments`] lie so far beyond the receiver's window that they may be forged.
+//! [`HeldSegments`] are behind a hole. [`DistantSegments`] lie so far beyond the receiver's window that they may be
+//! forged.
 
 use std::collections::BTreeMap;
 
@@ -124,10 +125,11 @@ impl HeldSegments {
     }
 }
 
-/// Segments far beyond the window that the receiver offered: forged, or ahead of acknowledgments that were not captured.
+/// Segments far beyond the window that the receiver offered: forged, or ahead of acknowledgments that were not
+/// captured.
 ///
-/// They are held apart until the receiver acknowledges them, since the bytes captured first are kept: a forged segment in
-/// [`HeldSegments`] would replace the bytes of the real one.
+/// They are held apart until the receiver acknowledges them, since the bytes captured first are kept: a forged segment
+/// in [`HeldSegments`] would replace the bytes of the real one.
 #[derive(Debug, Default)]
 pub(super) struct DistantSegments {
     segments: Vec<DistantSegment>,

@@ -2,8 +2,8 @@
 
 use super::budget::Budget;
 
-/// Ring buffer over the end of one stream. Grows with the stream from 256 bytes up to 32 KiB, as far as the shared budget
-/// allows; without budget, bytes go uncompared.
+/// Ring buffer over the end of one stream. Grows with the stream from 256 bytes up to 32 KiB, as far as the shared
+/// budget allows; without budget, bytes go uncompared.
 #[derive(Debug, Default)]
 pub(super) struct History {
     /// Holds the byte at `offset` in place `offset` modulo the length, which is 0 or a power of two.
@@ -31,6 +31,7 @@ impl History {
             self.from = end;
             return;
         }
+        // Of a piece longer than the ring only its end is kept.
         let kept = &bytes[bytes.len().saturating_sub(size)..];
         let place = position(end - kept.len() as u64, size);
         let until_wrap = kept.len().min(size - place);
@@ -40,7 +41,8 @@ impl History {
         self.from = self.from.max(end.saturating_sub(size as u64));
     }
 
-    /// Returns the number of `bytes`, retransmitted at `offset`, that differ from those kept. Bytes not kept count as equal.
+    /// Returns the number of `bytes`, retransmitted at `offset`, that differ from those kept. Bytes not kept count as
+    /// equal.
     pub(super) fn conflicts(&self, offset: u64, bytes: &[u8]) -> u64 {
         let size = self.ring.len();
         let from = offset.max(self.from);

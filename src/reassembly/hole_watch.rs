@@ -1,8 +1,8 @@
 //! Two ways to decide that the bytes of a hole will not arrive, so that the hole becomes a gap.
 //!
-//! [`HoleWatch`] decides by time and packets. It samples positions instead of timing each hole: everything acknowledged at
-//! the time of the sample has been acknowledged for at least the sample's age. One sample decides any number of holes, each
-//! after one to two times the wait.
+//! [`HoleWatch`] decides by time and packets. It samples positions instead of timing each hole: everything acknowledged
+//! at the time of the sample has been acknowledged for at least the sample's age. One sample decides any number of
+//! holes, each after one to two times the wait.
 //!
 //! [`RoundTrip`] decides by the dialogue itself, at once:
 //!
@@ -11,10 +11,10 @@
 //! receiver ------------------- B acknowledges A ------------------------
 //! ```
 //!
-//! B proves that A was sent and arrived; C, that its sender had received B, so that C was sent a round trip after A. The
-//! packets of one direction pass the capture point in the order of sending, except for reordering on the path, which never
-//! spans a round trip. A is therefore missing in the capture, however little time has passed, and the next command of a
-//! dialogue is not held for it.
+//! B proves that A was sent and arrived; C, that its sender had received B, so that C was sent a round trip after A.
+//! The packets of one direction pass the capture point in the order of sending, except for reordering on the path,
+//! which never spans a round trip. A is therefore missing in the capture, however little time has passed, and the next
+//! command of a dialogue is not held for it.
 
 use crate::model::{Span, Timestamp};
 
@@ -99,9 +99,10 @@ pub(super) struct RoundTrip {
 }
 
 impl RoundTrip {
-    /// Records that the receiver acknowledged up to `position`, beyond the captured bytes, in a segment with new bytes of
-    /// its own that end at `end`.
+    /// Records that the receiver acknowledged up to `position`, beyond the captured bytes, in a segment with new bytes
+    /// of its own that end at `end`.
     pub(super) const fn on_answer(&mut self, position: u64, end: u64) {
+        // The earliest answer decides first; a later one would only restart the wait.
         if self.answer.is_none() {
             self.answer = Some((position, end));
         }
@@ -109,7 +110,8 @@ impl RoundTrip {
 
     /// Returns the offset before which missing bytes will not arrive; 0 while nothing is decided.
     ///
-    /// The sender has acknowledged the receiver's stream up to `acked`; all bytes before `next` are delivered or missing.
+    /// The sender has acknowledged the receiver's stream up to `acked`; all bytes before `next` are delivered or
+    /// missing.
     pub(super) fn decided(&mut self, next: u64, acked: u64) -> u64 {
         self.answer.take_if(|(position, _)| *position <= next);
         self.answer

@@ -1,4 +1,5 @@
-//! Pauses, closed windows and bytes lost by the capture, measured from the times and windows of one direction's segments.
+//! Pauses, closed windows and bytes lost by the capture, measured from the times and windows of one direction's
+//! segments.
 
 use std::num::NonZeroU64;
 
@@ -79,8 +80,8 @@ impl Measurements {
             .map_or(0, |troubled| troubled.zero_windows)
     }
 
-    /// Returns the frame that decided the first gap of bytes that the other endpoint received and the capture lacks; `None`
-    /// without such a gap.
+    /// Returns the frame that decided the first gap of bytes that the other endpoint received and the capture lacks;
+    /// `None` without such a gap.
     #[must_use]
     pub fn first_loss(&self) -> Option<FrameRef> {
         self.troubled
@@ -88,8 +89,8 @@ impl Measurements {
             .and_then(|troubled| troubled.first_loss)
     }
 
-    /// Returns the pause from the latest new bytes to `end`, a frame without new bytes. `None` before the first bytes, and
-    /// after a gap.
+    /// Returns the pause from the latest new bytes to `end`, a frame without new bytes. `None` before the first bytes,
+    /// and after a gap.
     ///
     /// `sent_again` and `receiver_closed` are the totals at `end`, as for [`Pause`].
     #[must_use]
@@ -170,10 +171,11 @@ impl Measurements {
         }
     }
 
-    /// Returns the number of bytes that the other endpoint received and the capture lacks, without those cut off by the snap
-    /// length.
+    /// Returns the number of bytes that the other endpoint received and the capture lacks, without those cut off by the
+    /// snap length.
     #[must_use]
     pub fn not_recorded(&self) -> u64 {
+        // Bytes cut off by the snap length end up in gaps as well.
         self.troubled.as_ref().map_or(0, |troubled| {
             troubled.lost_by_capture.saturating_sub(troubled.cut_bytes)
         })

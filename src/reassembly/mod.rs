@@ -1,7 +1,7 @@
 //! Turns TCP segments into ordered bytes, one stream for each direction.
 //!
-//! In: [`Segment`]s from `decode`, each with its [`Moment`], and ticks. Out: calls to a [`StreamHandler`] with [`Chunk`]s,
-//! [`Gap`]s and the [`FlowSummary`].
+//! In: [`Segment`]s from `decode`, each with its [`Moment`], and ticks. Out: calls to a [`StreamHandler`] with
+//! [`Chunk`]s, [`Gap`]s and the [`FlowSummary`].
 //!
 //! ```text
 //! Segment -> flow_table -> flow -> half_stream (x2) -> delivery -> StreamHandler
@@ -19,8 +19,8 @@
 //!
 //! # Guarantees
 //!
-//! - Offsets of one direction are contiguous: every byte is in exactly one chunk or gap, and no two chunks are joined over
-//!   missing bytes.
+//! - Offsets of one direction are contiguous: every byte is in exactly one chunk or gap, and no two chunks are joined
+//!   over missing bytes.
 //! - The bytes captured first are delivered; later bytes with another value are counted as conflicting.
 //! - A flow costs memory only once [`StreamHandler::admit`] returns true. All memory is bounded by
 //!   [`Limits`](crate::model::Limits).
@@ -63,7 +63,8 @@ pub struct Chunk<'a> {
     pub frame: FrameRef,
     /// The frame in which they were captured; earlier than `frame` for held bytes.
     pub arrived: FrameRef,
-    /// Stream offset of the first byte. Offset 0 is the byte after SYN or, without a captured handshake, the first one known.
+    /// Stream offset of the first byte. Offset 0 is the byte after SYN or, without a captured handshake, the first one
+    /// known.
     pub offset: u64,
     /// The bytes, never empty.
     pub bytes: &'a [u8],
@@ -88,16 +89,16 @@ pub struct Gap {
 pub enum Interest {
     /// Ordered bytes.
     Bytes,
-    /// Nothing more, not even [`StreamHandler::closed`]. Buffers are dropped; a tombstone remains until the flow is idle, so
-    /// that its segments are not offered to [`StreamHandler::admit`] again.
+    /// Nothing more, not even [`StreamHandler::closed`]. Buffers are dropped; a tombstone remains until the flow is
+    /// idle, so that its segments are not offered to [`StreamHandler::admit`] again.
     Ignore,
 }
 
 /// Cause of the end of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CloseReason {
-    /// Both directions ended with FIN and both FINs were acknowledged. With one captured side, its FIN and the linger time
-    /// are enough.
+    /// Both directions ended with FIN and both FINs were acknowledged. With one captured side, its FIN and the linger
+    /// time are enough.
     Fin,
     /// RST, sent in this direction.
     Reset(Direction),
@@ -114,8 +115,8 @@ pub enum CloseReason {
 pub struct HalfSummary {
     /// SYN or SYN ACK of this sender; `None` if not captured.
     pub syn: Option<FrameRef>,
-    /// Whether the stream's first byte is known, from SYN or the handshake's acknowledgment. If so, no byte before the first
-    /// captured one can be missing unnoticed.
+    /// Whether the stream's first byte is known, from SYN or the handshake's acknowledgment. If so, no byte before the
+    /// first captured one can be missing unnoticed.
     pub start_known: bool,
     /// First segment with payload; `None` before it.
     pub first_data: Option<FrameRef>,
@@ -139,8 +140,8 @@ pub struct HalfSummary {
 pub struct Irregular {
     /// Segment with RST; `None` without one.
     pub rst: Option<FrameRef>,
-    /// Evidence of a FIN that was not captured, once the connection is over: the segment of the other side that acknowledged
-    /// one more than the captured bytes. `None` if FIN was captured or there is no such segment.
+    /// Evidence of a FIN that was not captured, once the connection is over: the segment of the other side that
+    /// acknowledged one more than the captured bytes. `None` if FIN was captured or there is no such segment.
     pub fin_acknowledged: Option<FrameRef>,
     /// Payload bytes declared missing.
     pub missing_bytes: u64,

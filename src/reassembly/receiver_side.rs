@@ -20,8 +20,8 @@ impl ReceiverSide {
         self.acked
     }
 
-    /// Records an acknowledgment with the window it offers, while bytes up to `sent` have been captured. Returns whether it
-    /// acknowledges more than before.
+    /// Records an acknowledgment with the window it offers, while bytes up to `sent` have been captured. Returns
+    /// whether it acknowledges more than before.
     pub(super) fn on_acknowledgment(&mut self, acked: u64, window: u64, sent: u64) -> bool {
         let advances = acked > self.acked;
         if advances {
@@ -31,6 +31,7 @@ impl ReceiverSide {
             }
             self.acked = acked;
         }
+        // Window updates acknowledge nothing new.
         self.unconfirmed = None;
         self.widen(acked.saturating_add(window));
         advances

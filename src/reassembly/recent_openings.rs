@@ -14,13 +14,13 @@ use super::sequence::SeqNum;
 
 /// The latest 65,536 handshakes; when full, the oldest is overwritten.
 ///
-/// A ring in order of arrival and not a table indexed by hash: the handshake to overwrite must not depend on the hash, which
-/// differs from run to run.
+/// A ring in order of arrival and not a table indexed by hash: the handshake to overwrite must not depend on the hash,
+/// which differs from run to run.
 #[derive(Debug, Default)]
 pub(super) struct RecentOpenings {
     ring: Vec<(u64, Opening)>,
-    /// Hash of the flow key -> index in `ring`. 64 bits with a random seed identify a flow well enough here: a collision
-    /// costs a session its handshake frames, no more.
+    /// Hash of the flow key -> index in `ring`. 64 bits with a random seed identify a flow well enough here: a
+    /// collision costs a session its handshake frames, no more.
     places: HashMap<u64, u32, RandomState>,
     /// Index of the next handshake to be overwritten, once the ring is full.
     oldest: usize,
@@ -88,6 +88,7 @@ impl RecentOpenings {
             self.places.insert(hash, index(self.ring.len()));
             self.ring.push((hash, opening));
         } else if let Some(slot) = self.ring.get_mut(self.oldest) {
+            // The entry may have been taken, and the same flow recorded anew elsewhere in the ring.
             if self.places.get(&slot.0) == Some(&index(self.oldest)) {
                 self.places.remove(&slot.0);
             }
@@ -134,12 +135,14 @@ impl Opening {
         }
     }
 
-    /// Returns whether `segment` can belong to this handshake. If not, the ports were used again and the new SYN was missed.
+    /// Returns whether `segment` can belong to this handshake. If not, the ports were used again and the new SYN was
+    /// missed.
     pub(super) fn fits(&self, direction: Direction, segment: &Segment<'_>) -> bool {
         if segment.flags.syn() {
             return true;
         }
         let sent = self.syn[direction.index()].is_none_or(|syn| {
+            // One before the first byte: a keep-alive.
             (-1..=LONGEST_UNFOLLOWED).contains(&SeqNum(segment.sequence).distance_from(syn.start))
         });
         let acknowledged = self.syn[direction.reverse().index()].is_none_or(|syn| {

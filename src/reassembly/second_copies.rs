@@ -1,16 +1,16 @@
 //! Segments that were captured twice, as on a mirror port or on all interfaces at once: no retransmissions.
 //!
-//! A copy has the IPv4 identification of the first one and is captured within milliseconds; a retransmission is a packet of
-//! its own with the next identification. IPv6 has no such field, and some systems send 0 in it: there, repeated bytes count
-//! as retransmitted.
+//! A copy has the IPv4 identification of the first one and is captured within milliseconds; a retransmission is a
+//! packet of its own with the next identification. IPv6 has no such field, and some systems send 0 in it: there,
+//! repeated bytes count as retransmitted.
 
 use crate::decode::Segment;
 use crate::model::Direction;
 
 use super::HalfSummary;
 
-/// Latest segments of both directions of a flow, by [`Direction::index`]. `None` before the first segment with payload and
-/// an identification.
+/// Latest segments of both directions of a flow, by [`Direction::index`]. `None` before the first segment with payload
+/// and an identification.
 #[derive(Debug, Default)]
 pub(super) struct SecondCopies(Option<Box<[Latest; 2]>>);
 
@@ -36,8 +36,8 @@ struct Recent {
 impl SecondCopies {
     /// Takes a second copy of a segment with payload out of the retransmitted bytes, and records any other segment.
     ///
-    /// `before` are the retransmitted and the conflicting bytes of `half` before this segment. A segment with conflicting
-    /// bytes is no copy, whatever its identification.
+    /// `before` are the retransmitted and the conflicting bytes of `half` before this segment. A segment with
+    /// conflicting bytes is no copy, whatever its identification.
     #[inline]
     pub(super) fn discount_copy(
         &mut self,

@@ -49,7 +49,6 @@ impl Names {
             known: HashMap::default(),
             order: VecDeque::new(),
             queries: HashMap::default(),
-            /// Keys of `queries`, oldest first.
             queries_order: VecDeque::new(),
             limit,
         }
@@ -69,6 +68,7 @@ impl Names {
             if let std::collections::hash_map::Entry::Vacant(e) = self.queries.entry(key) {
                 e.insert(frame);
                 self.queries_order.push_back(key);
+                // Unanswered queries must not grow the table: a scan may send any number of them.
                 if self.queries_order.len() > self.limit
                     && let Some(oldest) = self.queries_order.pop_front()
                 {
@@ -97,6 +97,7 @@ impl Names {
             .addresses
             .iter()
             .map(|&address| Endpoint::new(address, 0).address);
+        // Also under the placeholder, for clients that connect over the other address family.
         for key in keys.flat_map(|address| [(destination.address, address), (any_client, address)])
         {
             if self
@@ -117,12 +118,12 @@ impl Names {
         }
     }
 
-    /// Returns the latest lookup by which `client`, at `start`, may have learned the address of `server`; `None` if there is
-    /// none within 24 h before.
+    /// Returns the latest lookup by which `client`, at `start`, may have learned the address of `server`; `None` if
+    /// there is none within 24 h before.
     ///
-    /// On the client's own machine the query may have gone through a resolver on the loopback interface. A host with both
-    /// address families may query over one and connect over the other: then a lookup by any host over the other family
-    /// counts, if it was answered within 10 s before `start`.
+    /// On the client's own machine the query may have gone through a resolver on the loopback interface. A host with
+    /// both address families may query over one and connect over the other: then a lookup by any host over the other
+    /// family counts, if it was answered within 10 s before `start`.
     #[must_use]
     pub fn lookup(&self, client: Endpoint, server: Endpoint, start: Timestamp) -> Option<&Lookup> {
         let known = |asker: u128| self.known.get(&(asker, server.address));
@@ -140,14 +141,15 @@ impl Names {
             .or_else(on_loopback)
             .or_else(over_other_family)
             .filter(|lookup| {
+                // Not below 0: a client cannot have used an answer that came after its SYN.
                 (0..=STALE.nanos()).contains(&start.since(lookup.response.time).nanos())
             })
     }
 }
 
 impl Lookup {
-    /// Returns whether `other` is a second copy of this response, as a mirror port captures it. The first copy has the query,
-    /// and is kept.
+    /// Returns whether `other` is a second copy of this response, as a mirror port captures it. The first copy has the
+    /// query, and is kept.
     fn is_repeated_by(&self, other: &Self) -> bool {
         let apart = other.response.time.since(self.response.time).nanos();
         (0..=SECOND_COPY.nanos()).contains(&apart)
@@ -159,16 +161,16 @@ impl Lookup {
 /// Longest time between a response and its second copy.
 const SECOND_COPY: Span = Span::from_millis(10);
 
-/// Placeholders for any client that queried over one address family: addresses of the discard-only prefix (RFC 6666), which no
-/// packet has.
+/// Placeholders for any client that queried over one address family: addresses of the discard-only prefix (RFC 6666),
+/// which no packet has.
 const QUERIED_OVER_V4: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0004;
 const QUERIED_OVER_V6: u128 = 0x0100_0000_0000_0000_0000_0000_0000_0006;
 
 /// Longest age of a lookup over the other family at the start of a connection.
 const FRESH: Span = Span::from_secs(10);
 
-/// Longest age of any lookup at the start of a connection: caches keep answers for no more than a day. After a longer pause, or
-/// in a capture of another month, the name may have moved.
+/// Longest age of any lookup at the start of a connection: caches keep answers for no more than a day. After a longer
+/// pause, or in a capture of another month, the name may have moved.
 const STALE: Span = Span::from_secs(86_400);
 
 /// Addresses that programs and the local stub resolver query from.

@@ -1,7 +1,7 @@
 //! Claims of servers about a file in the free text of replies: transferred bytes, and digests.
 //!
-//! No RFC defines these texts (only HASH has a draft, draft-bryan-ftpext-hash): a claim is evidence, no more. Text that does
-//! not have exactly the expected form claims nothing.
+//! No RFC defines these texts (only HASH has a draft, draft-bryan-ftpext-hash): a claim is evidence, no more. Text that
+//! does not have exactly the expected form claims nothing.
 
 /// Digest algorithm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub struct ClaimedDigest {
     pub range: Option<(u64, u64)>,
 }
 
-/// Parses the digest in a positive reply to HASH, MD5 or one of the X commands. `None` without a word of the right length, and
-/// with several that differ.
+/// Parses the digest in a positive reply to HASH, MD5 or one of the X commands. `None` without a word of the right
+/// length, and with several that differ.
 #[must_use]
 pub fn claimed_digest(verb: &str, lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
     let expected = match verb {
@@ -71,6 +71,7 @@ pub fn claimed_digest(verb: &str, lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
         .iter()
         .flat_map(|line| line.split(u8::is_ascii_whitespace))
         .filter_map(|word| hex(word, expected.digits()));
+    // Several lines may repeat one digest; two that differ may belong to two files.
     let value = found.next()?;
     found.all(|other| other == value).then_some(ClaimedDigest {
         algorithm: expected,
@@ -101,8 +102,8 @@ fn hash_reply(lines: &[Vec<u8>]) -> Option<ClaimedDigest> {
 
 /// Parses the file name in the argument of HASH, MD5 or an X digest command, if the digest covers the whole file.
 ///
-/// A quoted name may be followed by a byte range (`XCRC "name" 0 100`); with one, or without a closing quote, `None`. An
-/// unquoted argument is all name, spaces included.
+/// A quoted name may be followed by a byte range (`XCRC "name" 0 100`); with one, or without a closing quote, `None`.
+/// An unquoted argument is all name, spaces included.
 #[must_use]
 pub fn whole_file_argument(argument: &[u8]) -> Option<&[u8]> {
     let Some(quoted) = argument.strip_prefix(b"\"") else {
@@ -114,7 +115,8 @@ pub fn whole_file_argument(argument: &[u8]) -> Option<&[u8]> {
 
 /// Parses the number of transferred bytes in the text of a final reply: `1,024 bytes transferred`.
 ///
-/// Rates (`bytes/sec`), quotas and sums over a session do not count. `None` also if a text has two such numbers that differ.
+/// Rates (`bytes/sec`), quotas and sums over a session do not count. `None` also if a text has two such numbers that
+/// differ.
 #[must_use]
 pub fn transferred_size(line: &[u8]) -> Option<u64> {
     let lower = line.to_ascii_lowercase();
@@ -144,7 +146,8 @@ pub fn transferred_size(line: &[u8]) -> Option<u64> {
     found
 }
 
-/// Parses the announcement of pure-ftpd, `12.3 kbytes to download`; returns tenths of 1,024 bytes, rounded by the server.
+/// Parses the announcement of pure-ftpd, `12.3 kbytes to download`; returns tenths of 1,024 bytes, rounded by the
+/// server.
 #[must_use]
 pub fn kilobytes_to_download(line: &[u8]) -> Option<u64> {
     let at = positions(line, b" kbytes to download").next()?;
@@ -153,14 +156,15 @@ pub fn kilobytes_to_download(line: &[u8]) -> Option<u64> {
         .rposition(|byte| !byte.is_ascii_digit() && *byte != b'.')
         .map_or(0, |before| before + 1);
     let (whole, tenth) = split_once(&line[start..at], b'.')?;
+    // pure-ftpd prints exactly one decimal; the text of another server would mean something else.
     if tenth.len() != 1 {
         return None;
     }
     number(whole)?.checked_mul(10)?.checked_add(number(tenth)?)
 }
 
-/// Parses the number that ends before the word at `at`, with at most one space between. Groups of three digits may be separated
-/// by commas or dots.
+/// Parses the number that ends before the word at `at`, with at most one space between. Groups of three digits may be
+/// separated by commas or dots.
 fn number_before(line: &[u8], at: usize) -> Option<u64> {
     let line = &line[..at];
     let line = line.strip_suffix(b" ").unwrap_or(line);

@@ -1,7 +1,7 @@
 //! Command lines: verbs, arguments, and the replies that each verb may receive.
 //!
-//! RFC 959 section 5.3: verbs are case-insensitive. RFC 2640 section 3.1: exactly one space separates verb and argument;
-//! further and trailing spaces belong to the name.
+//! RFC 959 section 5.3: verbs are case-insensitive. RFC 2640 section 3.1: exactly one space separates verb and
+//! argument; further and trailing spaces belong to the name.
 
 use super::reply::size_reply;
 
@@ -14,8 +14,8 @@ pub struct ParsedCommand<'a> {
     pub argument: Option<&'a [u8]>,
 }
 
-/// Splits a command line. Skips spaces before the verb, and bytes of a Telnet Data Mark that TCP urgent handling left there
-/// (RFC 854).
+/// Splits a command line. Skips spaces before the verb, and bytes of a Telnet Data Mark that TCP urgent handling left
+/// there (RFC 854).
 #[must_use]
 pub fn parse_command(line: &[u8]) -> ParsedCommand<'_> {
     let start = line
@@ -23,6 +23,7 @@ pub fn parse_command(line: &[u8]) -> ParsedCommand<'_> {
         .position(|&byte| !matches!(byte, b' ' | DATA_MARK | IAC))
         .unwrap_or(line.len());
     let line = &line[start..];
+    // Only the first space separates: `RETR a` names a file that begins with a space.
     let (verb, argument) = match line.iter().position(|&byte| byte == b' ') {
         Some(at) => (&line[..at], Some(&line[at + 1..])),
         None => (line, None),
@@ -200,8 +201,8 @@ impl Verb {
 impl Verb {
     /// Returns whether `code` can be a final reply to this command.
     ///
-    /// By RFC 959 section 5.4 and observed servers. Only codes specific to few commands exclude any: nearly all commands may
-    /// receive a 200, a 250, a 4yz or a 5yz.
+    /// By RFC 959 section 5.4 and observed servers. Only codes specific to few commands exclude any: nearly all
+    /// commands may receive a 200, a 250, a 4yz or a 5yz.
     #[must_use]
     pub const fn may_get(self, code: u16) -> bool {
         match code {
@@ -223,6 +224,7 @@ impl Verb {
                 Self::Rein | Self::Host | Self::User | Self::Auth | Self::Acct
             ),
             221 => matches!(self, Self::Quit | Self::Rein | Self::Abor),
+            // ABOR during a transfer receives two replies, the 426 of the transfer and a 226 of its own.
             225 | 226 => self.is_transfer() || matches!(self, Self::Abor | Self::Stat),
             227 | 229 => matches!(self, Self::Pasv | Self::Epsv),
             228 => matches!(self, Self::Lpsv),
@@ -239,6 +241,7 @@ impl Verb {
             234 | 235 | 334 | 335 | 336 => {
                 matches!(self, Self::Auth | Self::Adat | Self::User | Self::Pass)
             }
+            // Some servers confirm CWD and CDUP with the new directory, as a 257.
             257 => matches!(self, Self::Pwd | Self::Mkd | Self::Cwd | Self::Cdup),
             331 | 332 => matches!(self, Self::User | Self::Pass | Self::Acct | Self::Auth),
             350 => matches!(self, Self::Rnfr | Self::Rest | Self::Allo),
@@ -246,7 +249,8 @@ impl Verb {
         }
     }
 
-    /// Returns whether `code` is a usual final reply to this command: listed in RFC 959 section 5.4, or sent by common servers.
+    /// Returns whether `code` is a usual final reply to this command: listed in RFC 959 section 5.4, or sent by common
+    /// servers.
     ///
     /// Refusals (4yz, 5yz) are always usual, and so are protected replies (6yz, RFC 2228), whose code is hidden.
     #[must_use]
@@ -327,8 +331,8 @@ impl Verb {
             )
     }
 
-    /// Returns whether a client may send the command while a transfer runs (RFC 959 section 4.1.3). Such a command is no evidence
-    /// that the client has received the previous reply.
+    /// Returns whether a client may send the command while a transfer runs (RFC 959 section 4.1.3). Such a command is
+    /// no evidence that the client has received the previous reply.
     #[must_use]
     pub const fn comes_out_of_turn(self) -> bool {
         matches!(self, Self::Abor | Self::Stat | Self::Quit | Self::Noop)

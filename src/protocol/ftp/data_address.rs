@@ -20,11 +20,13 @@ pub fn port_argument(argument: &[u8]) -> Option<Endpoint> {
 
 /// Parses the six numbers of a 227 reply, wherever they stand.
 ///
-/// RFC 1123 section 4.1.2.6: the text before them is free, parentheses included, and has to be scanned for the first digit.
+/// RFC 1123 section 4.1.2.6: the text before them is free, parentheses included, and has to be scanned for the first
+/// digit.
 #[must_use]
 pub fn passive_reply(text: &[u8]) -> Option<Endpoint> {
     let mut at = 0;
     while at < text.len() {
+        // Not in the middle of a longer list of numbers.
         let starts_number = text[at].is_ascii_digit() && (at == 0 || !is_number_part(text[at - 1]));
         if starts_number && let Some((numbers, _)) = six_numbers(&text[at..]) {
             return endpoint_of(numbers);
@@ -43,8 +45,8 @@ pub struct ExtendedPassive {
     pub address: Option<IpAddr>,
 }
 
-/// Parses a 229 reply: `(<d><d><d>port<d>)` with any delimiter (RFC 2428 section 3). Parentheses may be missing and spaces
-/// added, as some servers do.
+/// Parses a 229 reply: `(<d><d><d>port<d>)` with any delimiter (RFC 2428 section 3). Parentheses may be missing and
+/// spaces added, as some servers do.
 #[must_use]
 pub fn extended_passive_reply(text: &[u8]) -> Option<ExtendedPassive> {
     let from = text
@@ -90,7 +92,8 @@ pub fn extended_port_argument(argument: &[u8]) -> Option<Endpoint> {
     Some(Endpoint::new(ip(address)?, port_number(port)?))
 }
 
-/// Parses the argument of LPRT, or the numbers of a 228 reply: `4,4,h1..h4,2,p1,p2` or `6,16,h1..h16,2,p1,p2` (RFC 1639).
+/// Parses the argument of LPRT, or the numbers of a 228 reply: `4,4,h1..h4,2,p1,p2` or `6,16,h1..h16,2,p1,p2` (RFC
+/// 1639).
 #[must_use]
 pub fn long_address(text: &[u8]) -> Option<Endpoint> {
     let start = text
@@ -105,6 +108,7 @@ pub fn long_address(text: &[u8]) -> Option<Endpoint> {
         .map_or(text.len(), |at| start + at);
     let numbers: Option<Vec<u8>> = text[start..end]
         .split(|&byte| byte == b',')
+        // The longest form has 21 numbers; a hostile reply may have any number of them.
         .take(32)
         .map(octet)
         .collect();
@@ -123,7 +127,8 @@ pub fn long_address(text: &[u8]) -> Option<Endpoint> {
     }
 }
 
-/// Parses six numbers separated by commas at the start of `text`; returns them modulo 256, and the number of bytes used.
+/// Parses six numbers separated by commas at the start of `text`; returns them modulo 256, and the number of bytes
+/// used.
 fn six_numbers(text: &[u8]) -> Option<([u8; 6], usize)> {
     let mut numbers = [0; 6];
     let mut at = 0;

@@ -1,10 +1,10 @@
 //! Lines of a control connection, and the Telnet sequences inside them.
 //!
-//! RFC 959 section 5.3: a command ends with CR LF. A bare LF is accepted too, and a bare CR is data. The end of a segment is never
-//! the end of a line.
+//! RFC 959 section 5.3: a command ends with CR LF. A bare LF is accepted too, and a bare CR is data. The end of a
+//! segment is never the end of a line.
 //!
-//! Telnet: ABOR may be preceded by IAC IP IAC DM (RFC 959 section 4.1.3, RFC 1123 section 4.1.2.12). In names, the byte 255 is
-//! sent doubled (RFC 854), and CR as CR NUL (RFC 2640 section 3.1).
+//! Telnet: ABOR may be preceded by IAC IP IAC DM (RFC 959 section 4.1.3, RFC 1123 section 4.1.2.12). In names, the byte
+//! 255 is sent doubled (RFC 854), and CR as CR NUL (RFC 2640 section 3.1).
 
 use std::borrow::Cow;
 
@@ -36,8 +36,8 @@ impl LineAssembler {
         }
     }
 
-    /// Removes the next complete line from the front of `input`. `None` without one: all of `input` is then held until its line
-    /// is complete.
+    /// Removes the next complete line from the front of `input`. `None` without one: all of `input` is then held until
+    /// its line is complete.
     pub fn next<'input>(&mut self, input: &mut &'input [u8]) -> Option<Line<'input>> {
         let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
             self.keep(input);
@@ -46,6 +46,7 @@ impl LineAssembler {
         };
         let (head, rest) = input.split_at(end);
         *input = &rest[1..];
+        // The common case, a whole line in one chunk, copies nothing.
         if self.partial.is_empty() && head.len() <= self.limit {
             return Some(Line {
                 bytes: Cow::Borrowed(without_returns(head)),

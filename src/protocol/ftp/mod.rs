@@ -14,8 +14,8 @@
 //!   ports                                          21, 20, 990, 989, and ports of other services
 //! ```
 //!
-//! A new command gets a line in the table of verbs (`command`), its replies in [`Verb::may_get`] and [`Verb::usually_gets`],
-//! and a parser for its argument or reply if that has a form of its own.
+//! A new command gets a line in the table of verbs (`command`), its replies in [`Verb::may_get`] and
+//! [`Verb::usually_gets`], and a parser for its argument or reply if that has a form of its own.
 
 mod claims;
 mod command;

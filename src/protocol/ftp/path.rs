@@ -1,7 +1,7 @@
 //! Names and directories on the server.
 //!
-//! Paths are bytes (RFC 2640 section 2.2). Paths that begin with `/` are absolute. Other syntaxes (drive letters, VMS, MVS) are
-//! kept as sent: joining them by Unix rules would invent paths.
+//! Paths are bytes (RFC 2640 section 2.2). Paths that begin with `/` are absolute. Other syntaxes (drive letters, VMS,
+//! MVS) are kept as sent: joining them by Unix rules would invent paths.
 
 /// Resolves `name` against the working directory. `None` if `name` is relative and `directory` is unknown (`None`).
 #[must_use]
@@ -43,6 +43,7 @@ pub fn normalise(path: &[u8]) -> Vec<u8> {
     for part in path.split(|&byte| byte == b'/') {
         match part {
             b"" | b"." => {}
+            // RFC 959 has no parent of the root; servers stay there, as Unix does.
             b".." => {
                 parts.pop();
             }
@@ -73,8 +74,8 @@ pub fn file_name(path: &[u8]) -> &[u8] {
         .map_or(path, |at| &path[at + 1..])
 }
 
-/// Parses the path in the text of a 257 reply: between the first quote and the matching one, with a doubled quote for a quote
-/// (RFC 959 appendix II). Without quotes, which some servers leave out, the first word if it is an absolute path.
+/// Parses the path in the text of a 257 reply: between the first quote and the matching one, with a doubled quote for a
+/// quote (RFC 959 appendix II). Without quotes, which some servers leave out, the first word if it is an absolute path.
 #[must_use]
 pub fn quoted_path(text: &[u8]) -> Option<Vec<u8>> {
     let Some(open) = text.iter().position(|&byte| byte == b'"') else {

@@ -1,8 +1,8 @@
 //! Replies: a code of three digits, and one or more lines.
 //!
-//! RFC 959 section 4.2: `NNN-` begins a reply of several lines and `NNN ` with the same code ends it; lines between may begin
-//! with anything, other codes included. Some servers end it with another code. A line of that form may be the end, and is
-//! if the client sends its next command ([`ReplyAssembler::client_went_on`]).
+//! RFC 959 section 4.2: `NNN-` begins a reply of several lines and `NNN ` with the same code ends it; lines between may
+//! begin with anything, other codes included. Some servers end it with another code. A line of that form may be the
+//! end, and is if the client sends its next command ([`ReplyAssembler::client_went_on`]).
 
 use crate::model::wire_text;
 
@@ -47,7 +47,8 @@ pub struct ReplyAssembler {
     open: Option<ParsedReply>,
     /// Whether the last line of the open reply has the form of an end, but another code.
     maybe_ended: bool,
-    /// Code of a reply whose end may follow a hole, so that its remaining lines are skipped. `None` without such a reply.
+    /// Code of a reply whose end may follow a hole, so that its remaining lines are skipped. `None` without such a
+    /// reply.
     lost_end: Option<u16>,
     /// Most lines kept of a reply.
     limit: usize,
@@ -68,6 +69,8 @@ impl ReplyAssembler {
     /// Adds a line of the server, without its end; `truncated` if it is cut.
     pub fn line(&mut self, line: &[u8], truncated: bool) -> ReplyLine {
         let shape = shape(line);
+        // After a hole, lines without a code or with the code of the cut reply are its rest; any other code begins a
+        // new reply.
         if let Some(code) = self.lost_end {
             match shape {
                 Shape::Text => return ReplyLine::Inside,
@@ -175,12 +178,13 @@ fn shape(line: &[u8]) -> Shape<'_> {
         [] => Shape::Last(code, &[]),
         [b' ', text @ ..] => Shape::Last(code, text),
         [b'-', text @ ..] => Shape::More(code, text),
+        // `230_ok` or `2301`: no code, since neither a space nor a hyphen follows it.
         _ => Shape::Text,
     }
 }
 
-/// Returns the first non-empty line as trimmed text for a sentence, cut after 200 bytes; bytes that are not UTF-8 become
-/// U+FFFD. Empty if no line has text.
+/// Returns the first non-empty line as trimmed text for a sentence, cut after 200 bytes; bytes that are not UTF-8
+/// become U+FFFD. Empty if no line has text.
 #[must_use]
 pub fn first_text_line(lines: &[Vec<u8>]) -> String {
     let line = lines
@@ -195,8 +199,8 @@ pub fn first_text_line(lines: &[Vec<u8>]) -> String {
 
 /// Returns whether `code` ends a transfer that a preliminary reply (1yz) has begun.
 ///
-/// RFC 959 section 5.4 lists 226 and 250 as successes and 4yz and 5yz as failures. Codes from 600 are the protected replies
-/// of RFC 2228, whose content is hidden.
+/// RFC 959 section 5.4 lists 226 and 250 as successes and 4yz and 5yz as failures. Codes from 600 are the protected
+/// replies of RFC 2228, whose content is hidden.
 #[must_use]
 pub const fn completes_transfer(code: u16) -> bool {
     // 225 ("no transfer in progress") is sent by servers that close the connection before they answer.
@@ -217,6 +221,7 @@ pub fn reply_code(line: &[u8]) -> Option<u16> {
 /// Parses the size in a 150 or 125 reply: `(N bytes)` in its last parenthesis, since the name may have one too.
 #[must_use]
 pub fn announced_size(text: &[u8]) -> Option<u64> {
+    // `a (123 bytes) b (1715 bytes)`: the size comes after the name.
     let open = text.iter().rposition(|&byte| byte == b'(')?;
     let inner = &text[open + 1..];
     let digits = inner

@@ -50,7 +50,8 @@ pub struct ServerHello {
     pub session_id: Vec<u8>,
     /// Whether the client's pre-shared key was accepted.
     pub pre_shared_key: bool,
-    /// Whether it only requests another `ClientHello` (RFC 8446 section 4.1.4). Version and suite are final all the same.
+    /// Whether it only requests another `ClientHello` (RFC 8446 section 4.1.4). Version and suite are final all the
+    /// same.
     pub retry_request: bool,
 }
 
@@ -130,7 +131,9 @@ impl HandshakeReader {
         let length = u32::from_be_bytes([0, a, b, c]) as usize;
         match kind {
             CLIENT_HELLO | SERVER_HELLO if (1..=HELLO_MAX).contains(&length) => {}
+            // A length of 24 bits may announce 16 MiB, which no hello has and no attacker may make us hold.
             CLIENT_HELLO | SERVER_HELLO => self.stop(),
+            // Before TLS 1.3, a server that resumes a session sends none of these.
             CERTIFICATE | SERVER_KEY_EXCHANGE | CERTIFICATE_REQUEST | SERVER_HELLO_DONE => {
                 self.full_handshake = true;
                 self.stop();
@@ -224,6 +227,7 @@ fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
     let legacy_version = body.u16()?;
     let random = body.array()?;
     let session_id = body.vector8().filter(|id| id.len() <= SESSION_ID_MAX)?;
+    // Cipher suites and compression methods.
     body.vector16()?;
     body.vector8()?;
     let mut hello = ClientHello {
@@ -235,6 +239,7 @@ fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
     for (number, content) in extensions(&mut body) {
         match number {
             SERVER_NAME => hello.server_name = server_name(content),
+            // With this extension the legacy version is 1.2, whatever the client supports (RFC 8446 section 4.1.2).
             SUPPORTED_VERSIONS => {
                 let list = Reader(content).vector8().unwrap_or_default();
                 hello.versions = list
@@ -265,6 +270,7 @@ fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
     let random: [u8; 32] = body.array()?;
     let session_id = body.vector8().filter(|id| id.len() <= SESSION_ID_MAX)?;
     let cipher_suite = body.u16()?;
+    // Compression method.
     body.take(1)?;
     let mut hello = ServerHello {
         random,

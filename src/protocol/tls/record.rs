@@ -18,6 +18,7 @@ pub enum ContentType {
 /// Returns whether the first bytes of a stream are those of a TLS record. 3 bytes suffice, up to 6 are checked.
 #[must_use]
 pub fn looks_like_record(bytes: &[u8]) -> bool {
+    // Versions 3.0 to 3.4. In TLS 1.3 the record version stays at 3.1 or 3.3 for middleboxes.
     let [kind, 3, 0..=4, rest @ ..] = bytes else {
         return false;
     };
@@ -61,6 +62,10 @@ pub struct NotTls;
 
 impl RecordSplitter {
     /// Removes the next fragment from the front of `input`; `None` if more bytes are needed.
+    ///
+    /// # Errors
+    ///
+    /// [`NotTls`] at a byte that cannot be part of a record header.
     pub fn next<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Fragment<'a>>, NotTls> {
         while self.left == 0 {
             for place in self.header.iter_mut().skip(self.header_bytes) {

@@ -44,7 +44,8 @@ impl CaptureDate {
         }
     }
 
-    /// Returns the latest such date not after the capture: within 12 months before it, or up to 8 years for 29 February.
+    /// Returns the latest such date not after the capture: within 12 months before it, or up to 8 years for 29
+    /// February.
     fn infer_year(self, month: i8, day: i8, time: Time) -> Option<Date> {
         (0..=8)
             .filter_map(|back| Date::new(self.latest.year().checked_sub(back)?, month, day).ok())
@@ -100,8 +101,8 @@ impl Modified {
     }
 }
 
-/// Formats a date as ISO 8601. Same text as jiff's own formatting, which is several times slower; a listing has one or two
-/// dates in every line.
+/// Formats a date as ISO 8601. Same text as jiff's own formatting, which is several times slower; a listing has one or
+/// two dates in every line.
 fn date_text(date: Date) -> CompactString {
     match IsoText::of(date) {
         Some(text) => text.finish(),

@@ -57,7 +57,8 @@ pub(super) fn parse_dos(line: &[u8]) -> Option<Parsed<'_>> {
 
 /// Parses a line of OS/2: `  36611      A    04-23-103  10:57  name`, ` 0  DIR   12-30-97  12:32  name`.
 ///
-/// The size stands first, attributes and `DIR` in columns of their own. Servers that count years from 1900 write 103 for 2003.
+/// The size stands first, attributes and `DIR` in columns of their own. Servers that count years from 1900 write 103
+/// for 2003.
 pub(super) fn parse_os2(line: &[u8]) -> Option<Parsed<'_>> {
     let fields = Fields::new(line);
     let size = size(fields.word(0))?;

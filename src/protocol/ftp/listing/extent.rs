@@ -37,6 +37,7 @@ impl Extent<'_> {
         let mut from = 0;
         let ends = self.holes.iter().copied().chain([bytes.len()]);
         for (number, end) in ends.enumerate() {
+            // Holes come from the capture and may lie beyond the bytes that were kept.
             let end = end.clamp(from, bytes.len());
             let mut piece = &bytes[from..end];
             from = end;

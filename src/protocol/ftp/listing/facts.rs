@@ -8,10 +8,11 @@ use super::dates::Modified;
 use super::fields::{Parsed, number};
 use crate::model::record::{EntryKind, ListingEntry, Precision};
 
-/// Parses a line of an MLSD listing: facts, one space, the name. `None` if the line has no space, or no facts before it.
+/// Parses a line of an MLSD listing: facts, one space, the name. `None` if the line has no space, or no facts before
+/// it.
 ///
-/// Everything after the first space is the name, spaces and semicolons included (RFC 3659 section 7.2). The line of an MLST
-/// reply begins with one more space, which the caller removes.
+/// Everything after the first space is the name, spaces and semicolons included (RFC 3659 section 7.2). The line of an
+/// MLST reply begins with one more space, which the caller removes.
 #[must_use]
 pub fn parse_entry(line: &[u8]) -> Option<ListingEntry> {
     let space = line.iter().position(|byte| *byte == b' ')?;
@@ -31,6 +32,7 @@ pub fn parse_entry(line: &[u8]) -> Option<ListingEntry> {
     let parsed = Parsed {
         size: known.size,
         modified: known.modified,
+        // Modes and names of Unix say more than `perm` and numeric IDs.
         permissions: known.mode.or(known.perm),
         owner: known.owner.or(known.uid),
         group: known.group.or(known.gid),
@@ -85,7 +87,8 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Parses the value of `type` (RFC 3659 section 7.5.1). Links have a type of the operating system: `OS.unix=slink:target`.
+/// Parses the value of `type` (RFC 3659 section 7.5.1). Links have a type of the operating system:
+/// `OS.unix=slink:target`.
 fn entry_kind(value: &[u8]) -> (EntryKind, Option<&[u8]>) {
     let lower = value
         .get(..value.len().min(NAME_MAX))

@@ -35,7 +35,8 @@ pub(super) fn heading(line: &[u8]) -> Option<Heading> {
 
 /// Parses a data set: `WRK001 3390   2004/06/19  1    1  FB      80  8000  PS  USER.DATA`.
 ///
-/// Left out are the date, on which the data set was last referred to and not changed, and the space used, which is in tracks.
+/// Left out are the date, on which the data set was last referred to and not changed, and the space used, which is in
+/// tracks.
 pub(super) fn parse_dataset(line: &[u8]) -> Option<Parsed<'_>> {
     if heading(line).is_some() {
         return None;
@@ -125,7 +126,8 @@ fn parse_spool_file<'a>(fields: &Fields<'a>) -> Option<Parsed<'a>> {
     })
 }
 
-/// Returns whether a word is a job number: `JOB00063`, `STC01234`, `TSU00055`, or `J0000063` on systems with larger numbers.
+/// Returns whether a word is a job number: `JOB00063`, `STC01234`, `TSU00055`, or `J0000063` on systems with larger
+/// numbers.
 fn is_job_number(word: &[u8]) -> bool {
     let digits = [&b"JOB"[..], b"STC", b"TSU", b"J", b"S", b"T"]
         .iter()

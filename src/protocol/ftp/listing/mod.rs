@@ -10,10 +10,10 @@
 //! ```
 //!
 //! - Lines with missing bytes are no entries; their remains are [`Listing::cut_lines`].
-//! - Blank lines, `total 12` and the headings of VMS, MVS and `dir` are skipped. A heading of `ls -R` is the folder of the
-//!   entries after it.
-//! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost. Only in a STAT reply, whose
-//!   text is free, such lines are skipped.
+//! - Blank lines, `total 12` and the headings of VMS, MVS and `dir` are skipped. A heading of `ls -R` is the folder of
+//!   the entries after it.
+//! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost. Only in a STAT
+//!   reply, whose text is free, such lines are skipped.
 //! - Work is linear in the number of bytes.
 
 mod dates;
@@ -143,8 +143,8 @@ impl Listing {
     }
 }
 
-/// Returns whether a line whose first bytes may be missing has its whole name: it does if the mode, or the facts of MLSD,
-/// before the name are complete.
+/// Returns whether a line whose first bytes may be missing has its whole name: it does if the mode, or the facts of
+/// MLSD, before the name are complete.
 fn has_beginning(line: &[u8], kind: ListingKind, captured: &CaptureDate) -> bool {
     match kind {
         ListingKind::Facts => {
@@ -215,6 +215,7 @@ impl Form {
                 .filter(|line| !is_blank(line))
                 .take(SAMPLE)
         };
+        // A heading is proof; lines of MVS on their own may pass for several forms.
         if let Some(form) = sample().find_map(|line| match mainframe::heading(line)? {
             mainframe::Heading::Datasets => Some(Self::MvsDatasets),
             mainframe::Heading::Members => Some(Self::MvsMembers),
@@ -237,7 +238,7 @@ impl Form {
             Self::As400,
             Self::Spool,
         ] {
-            // VMS may wrap lines after the name, so that half of them have no form: the highest count wins, not a majority.
+            // VMS may wrap lines after the name, so that half of them have no form: the highest count wins.
             let mut count = 0;
             let mut parsed = Vec::with_capacity(total);
             for (seen, line) in sample().enumerate() {
@@ -334,6 +335,7 @@ fn unknown(line: &[u8], form: Option<Form>) -> Option<ListingEntry> {
     let trimmed = line.trim_ascii();
     let heading = trimmed.is_empty()
         || trimmed.ends_with(b":")
+        // Errors of `ls`, such as `ls: x: No such file or directory`.
         || trimmed.starts_with(b"ls: ")
         || is_total(trimmed)
         || match form {

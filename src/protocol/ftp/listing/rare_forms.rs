@@ -123,7 +123,8 @@ fn between(text: &[u8], open: u8, close: u8) -> Option<&[u8]> {
     rest.get(..length)
 }
 
-/// Returns whether a line is the heading of Guardian: `File         Code             EOF  Last Modification    Owner  RWEP`.
+/// Returns whether a line is the heading of Guardian: `File         Code             EOF  Last Modification    Owner
+/// RWEP`.
 pub(super) fn is_guardian_heading(line: &[u8]) -> bool {
     // A cheap check first: every listing is searched for this heading.
     if !line.trim_ascii_start().starts_with(b"File") {
@@ -137,10 +138,11 @@ pub(super) fn is_guardian_heading(line: &[u8]) -> bool {
         && last == b"RWEP"
 }
 
-/// Parses a line of Guardian: `NAME     O  101     16354 18-Mar-08 15:09:12 244, 10 "nnnn"`. The letter `O` marks open files.
+/// Parses a line of Guardian: `NAME     O  101     16354 18-Mar-08 15:09:12 244, 10 "nnnn"`. The letter `O` marks open
+/// files.
 ///
-/// EOF is the size in bytes. The owner is a group and a user number; the four letters are the rights to read, write, execute
-/// and purge.
+/// EOF is the size in bytes. The owner is a group and a user number; the four letters are the rights to read, write,
+/// execute and purge.
 pub(super) fn parse_guardian(line: &[u8]) -> Option<Parsed<'_>> {
     let fields = Fields::new(line);
     let at = (3..=4).find(|at| short_year_date(fields.word(*at)).is_some())?;

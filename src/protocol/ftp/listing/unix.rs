@@ -11,8 +11,8 @@ pub(super) fn parse<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed
     let mode = (0..3).find(|index| !is_number(fields.word(*index)))?;
     let (kind, permissions) = parse_mode(fields.word(mode))?;
 
-    // Names of owner and group may have spaces, so that columns cannot be counted: the first size with a date after it ends
-    // them.
+    // Names of owner and group may have spaces, so that columns cannot be counted: the first size with a date after
+    // it ends them.
     let first = mode + 1;
     let (size_column, date, size, last) = (first..fields.len()).find_map(|at| {
         let (width, size) = size_before(&fields, first, at)?;
@@ -44,8 +44,8 @@ pub(super) fn parse<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed
 
 /// Returns the name, which follows the last word of the date.
 ///
-/// The column of year or time is five wide: `ls` prints ` 2000`, some servers `2000 `, with a padding that is no part of the
-/// name.
+/// The column of year or time is five wide: `ls` prints ` 2000`, some servers `2000 `, with a padding that is no part
+/// of the name.
 fn name_after<'a>(fields: &Fields<'a>, last: usize) -> &'a [u8] {
     let name = fields.name_after(last);
     let year_to_the_left = fields.word(last).len() == 4

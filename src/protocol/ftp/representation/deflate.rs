@@ -77,6 +77,7 @@ impl Inflate {
             bytes = bytes.get(taken..).unwrap_or_default();
             match result {
                 Ok(Status::StreamEnd) => self.state = State::Ended,
+                // zlib needs more input; another call would change nothing.
                 Ok(_) if made == 0 && taken == 0 => break,
                 Ok(_) => {}
                 Err(_) => self.state = State::Damaged(stream.total_in()),

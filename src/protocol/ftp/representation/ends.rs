@@ -27,7 +27,8 @@ enum State {
 }
 
 impl FileEnds {
-    /// Creates a scanner at the first byte of a file; `None` for modes in which only the end of the connection ends a file.
+    /// Creates a scanner at the first byte of a file; `None` for modes in which only the end of the connection ends a
+    /// file.
     #[must_use]
     pub const fn new(mode: TransferMode) -> Option<Self> {
         let compressed = match mode {
@@ -42,8 +43,8 @@ impl FileEnds {
         })
     }
 
-    /// Scans `bytes` up to the end of the file. Returns the number of bytes that belong to it, ready for the next file; `None`
-    /// if the file does not end in `bytes`.
+    /// Scans `bytes` up to the end of the file. Returns the number of bytes that belong to it, ready for the next file;
+    /// `None` if the file does not end in `bytes`.
     pub fn push(&mut self, bytes: &[u8]) -> Option<usize> {
         let mut at = 0;
         while let Some(&byte) = bytes.get(at) {
@@ -80,8 +81,8 @@ impl FileEnds {
         };
     }
 
-    /// Returns whether the file is over although no string of bytes followed its last descriptor, as some senders of MODE C
-    /// leave it.
+    /// Returns whether the file is over although no string of bytes followed its last descriptor, as some senders of
+    /// MODE C leave it.
     #[must_use]
     pub fn is_at_end(&self) -> bool {
         self.state == State::Header && self.last

@@ -35,6 +35,8 @@ impl Blocks {
     pub(super) fn push(&mut self, bytes: &[u8], out: Output<'_>) {
         let mut bytes = bytes;
         loop {
+            // Bytes of the next file on the same connection, or of a sender that does not follow the RFC: counted, not
+            // decoded.
             if self.ended {
                 self.behind = self.behind.saturating_add(bytes.len() as u64);
                 return;
@@ -162,6 +164,7 @@ impl Runs {
                     continue;
                 }
                 State::Repeat(count) => {
+                    // Counts have 6 bits.
                     self.write(&[byte; 63][..usize::from(count.min(63))], out);
                     self.end_run(out);
                 }

@@ -11,9 +11,10 @@
 //!
 //! [`FileEnds`] finds the ends of files in a data connection that carries several.
 //!
-//! A record ends with a line end in TYPE A and E; in TYPE I records simply follow each other. Between pieces a decoder keeps
-//! part of an escape or header and nothing else, except for the window of a zlib stream (32 KiB). It never fails on the way:
-//! [`Decoder::finish`] returns the first problem. A zlib stream that grows beyond all reason is not inflated further.
+//! A record ends with a line end in TYPE A and E; in TYPE I records simply follow each other. Between pieces a decoder
+//! keeps part of an escape or header and nothing else, except for the window of a zlib stream (32 KiB). It never fails
+//! on the way: [`Decoder::finish`] returns the first problem. A zlib stream that grows beyond all reason is not
+//! inflated further.
 
 mod deflate;
 mod ends;
@@ -114,7 +115,12 @@ impl Decoder {
         run(&mut self.stages, bytes, out);
     }
 
-    /// Ends the file: passes on bytes held back. The error is a message about the first problem, as for a log line.
+    /// Ends the file, and passes on bytes held back.
+    ///
+    /// # Errors
+    ///
+    /// The first problem as a message, such as `the zlib stream has no end`. All bytes decoded are passed on all the
+    /// same.
     pub fn finish(&mut self, out: Output<'_>) -> Result<(), String> {
         let mut problem = None;
         for at in 0..self.stages.len() {

@@ -20,6 +20,7 @@ impl Ebcdic {
             for &byte in piece {
                 let after_return = std::mem::replace(&mut self.after_return, byte == RETURN);
                 match byte {
+                    // Held back until the next byte: CR before a line end is dropped, any other is kept.
                     RETURN => {}
                     NEW_LINE | LINE_FEED => text.push('\n'),
                     _ => {

@@ -118,7 +118,7 @@ fn targets_of_links_are_split_from_names() {
     assert_eq!(entry.kind, EntryKind::Link);
     assert_eq!(entry.name, "current");
     assert_eq!(entry.target.as_deref(), Some("rel-1.2"));
-    // The size is the length of the target, which tells which arrow divides.
+    // The size is the length of the target, which decides between the arrows.
     let entry = one("lrwxrwxrwx 1 a b 1 Jan  1  2020 a -> b -> c");
     assert_eq!(
         (entry.name.as_str(), entry.target.as_deref()),
