@@ -2,7 +2,7 @@
 //!
 //! NDJSON consists mostly of short plain strings under known names. `serde_json` examines each of their bytes in turn
 //! and writes strings in pieces; here a plain string is recognized at a glance and written in one piece. Everything
-//! else is left to the writer of [`escapes`](super::escapes), so that both write the same bytes.
+//! else is left to the writer of [`escapes`], so that both write the same bytes.
 //!
 //! [`Object`] and [`List`] write values with parts that are JSON text already, such as the steps of a session that had
 //! their own lines before: the caller names each field in its order, so that no text is ever searched for a place to
