@@ -205,9 +205,9 @@ impl Anomalies {
                 transfer: id,
                 announced,
                 place,
-                with_transfer: facts.announced.is_some(),
+                with_transfer: facts.sizes.announced.is_some(),
                 seen: facts.bytes,
-                restart: facts.restart,
+                restart: facts.sizes.restart,
             });
         }
         let as_text = state.representation.data_type == DataType::Ascii
@@ -360,17 +360,21 @@ fn wrong_size(facts: &Facts) -> Option<(u64, String)> {
         .answer
         .as_ref()
         .is_some_and(|(code, ..)| (200..300).contains(code));
-    let fin = facts.sender_fin?;
+    let fin = facts.ends.sender_fin?;
     let whole = facts.missing == 0
         && facts.start_known
         && facts.abor.is_none()
-        && facts.receiver_end.is_none_or(|end| end.number > fin.number);
-    if !(facts.size_counts && confirmed && whole) {
+        && facts
+            .ends
+            .receiver_end
+            .is_none_or(|end| end.number > fin.number);
+    if !(facts.sizes.size_counts && confirmed && whole) {
         return None;
     }
-    let (stated, place) = match facts.announced {
+    let (stated, place) = match facts.sizes.announced {
         Some((bytes, place)) => (bytes, place.to_owned()),
         None => facts
+            .sizes
             .stated
             .iter()
             .find(|stated| stated.weight == Weight::Whole && !is_size(facts, stated.bytes))
@@ -382,7 +386,7 @@ fn wrong_size(facts: &Facts) -> Option<(u64, String)> {
 
 /// Returns whether the bytes have a stated size. After REST some servers state the whole file, some the rest.
 const fn is_size(facts: &Facts, stated: u64) -> bool {
-    facts.bytes == stated || facts.bytes == stated.saturating_sub(facts.restart)
+    facts.bytes == stated || facts.bytes == stated.saturating_sub(facts.sizes.restart)
 }
 
 /// Troubles kept of one session: more than findings are kept.

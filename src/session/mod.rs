@@ -1,20 +1,32 @@
-//! Correlation: the single owner of all FTP state.
+//! Sessions: the single owner of all FTP state, from ordered bytes to events.
 //!
-//! In: ordered bytes of connections and DNS datagrams. Out: events, and the bytes of transfers.
+//! In: ordered bytes and gaps of flows, DNS datagrams, ICMP errors, the clock. Out: events, and the bytes of transfers.
 //!
 //! ```text
-//! StreamHandler ── tracker, dispatch, recognise    which connection is what, and whom it concerns
-//!   ├─ control, finish    one Session each, from its first byte to its record
-//!   │    ├─ dialogue/     bytes -> lines -> commands and replies, paired -> login, steps
-//!   │    ├─ transfers/    negotiations and commands -> what was moved, whether it is whole, and why
-//!   │    └─ encrypted/    TLS seen from outside; data connections of sessions whose commands cannot be read
-//!   ├─ connections, data/ bytes of data connections -> content; which session they belong to, and how sure that is
-//!   ├─ dns_streams, sessions_by_hosts, unreachable     names, hosts, and what ICMP says of them
-//!   ├─ trouble            what only packets tell, for the findings
-//!   ├─ standing           what a connection is, for whoever keeps packets
-//!   ├─ progress           what is told by the clock while packets come as they happen
-//!   └─ trace              segment by segment, for diagrams, where they are asked for
+//! StreamHandler ─> tracker          the role of each flow; sessions by number; flows of data, early data, encrypted data
+//!   └─> ftp_session                 one session: owns the parts below, and passes outcomes between them in `apply`
+//!         ├─ encrypted              TLS seen from outside: which bytes are lines; data connections that no line announces
+//!         ├─ dialogue               lines -> commands and replies, paired; what a gap hides
+//!         ├─ server_state           login, directory, representation, restart, rename, known files; one place that resets
+//!         ├─ negotiation            PORT, PASV and their kin: announce, in force, used, retired; expectations, confidence
+//!         ├─ transfers              command -> turn -> replies -> facts -> completeness -> record
+//!         ├─ steps                  commands grouped into what a person calls a step, with a title
+//!         └─ secrets, anomalies, record     what is hidden; what only packets show; the session as one record
+//! data                              bytes of data connections -> content, digests, decoding; several files on one
+//! shared                            outputs, limits, expectations, names, data channels: what all sessions share
 //! ```
+//!
+//! No part knows the session or another part's fields; the compiler holds that, since fields are private. Two walks show the
+//! order in which rooms are entered, each once:
+//!
+//! **A 227 reply and its data connection.** `tracker/dispatch` gives the bytes to `Session::on_data`; `encrypted` finds them clear;
+//! `dialogue` completes the line, pairs the reply with PASV and returns `ReplyTo`; `Session::apply` asks `server_state::effects`
+//! for the end point and passes it to `negotiation`, which registers an expectation. When the client's SYN comes,
+//! `tracker/data_flows` finds that expectation, makes a channel in `data`, and reports it by `on_data_opened`;
+//! `negotiation` binds it, and `transfers` claims it when the turn of RETR comes.
+//!
+//! **A control line and the title of its step.** `tracker/dispatch` -> `Session::on_data` -> `dialogue` (`Command`, then `ReplyTo`) ->
+//! `server_state` -> `transfers` (settled: record and note) -> `steps::log` (complete: in order) -> `steps::title` -> event.
 
 mod anomalies;
 mod by_number;

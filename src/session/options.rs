@@ -1,12 +1,12 @@
-//! What a run is asked for.
+//! Options of a run.
 
 use crate::model::Limits;
 use crate::model::trace::Tracing;
 
-/// What a run is asked to do beside reading.
+/// Options of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Options {
-    /// Secrets as they were sent.
+    /// Show secrets as they were sent.
     pub show_passwords: bool,
     /// MD5 beside SHA-256.
     pub md5: bool,
@@ -14,10 +14,10 @@ pub struct Options {
     pub sha1: bool,
     /// Decode the line ends of TYPE A.
     pub text_lines: bool,
-    /// Which segments diagrams want.
+    /// Segments to record for diagrams.
     pub tracing: Tracing,
-    /// Packets come as they happen: the progress of long transfers is told, and warnings about the input at once.
+    /// Packets are read as they happen: the progress of long transfers is emitted, and warnings about the input at once.
     pub live: bool,
-    /// Bounds.
+    /// Limits of every store.
     pub limits: Limits,
 }

@@ -1,8 +1,8 @@
-//! How a data connection was found, and how sure that is.
+//! Confidence: how sure it is that a data connection belongs to a negotiation.
 //!
-//! The confidence is what the report says of a link, and what decides between several announcements. More that agrees
-//! never makes it lower. *In order* means that the connection was seen to open, after it was announced; otherwise it is 0.03
-//! less, for another connection may have had the same ends before.
+//! The report shows it with the link, and it decides between several announcements. More agreement never lowers it. *In order*
+//! means that the opening was captured, after the announcement; otherwise the confidence is 0.03 less, since another connection
+//! may have had the same ends before.
 //!
 //! | what agrees | `method` | confidence |
 //! | --- | --- | --- |
@@ -16,12 +16,12 @@
 //! | the same, and other sessions may have opened it | `port-and-time` | 0.35 |
 //! | the commands cannot be read; the connection resumes the TLS session of the control connection | `encrypted-session` | 0.95 |
 //! | ... TLS from or to port 20 or 989, between its hosts | `encrypted-session` | 0.90 |
-//! | ... TLS between its hosts, right after something was said; of this session alone, or of one of several | `encrypted-session` | 0.80, 0.60 |
+//! | ... TLS between its hosts, right after bytes on the control connection; of this session alone, or of one of several | `encrypted-session` | 0.80, 0.60 |
 //! | ... the same without TLS or without a byte | `encrypted-session` | 0.50, 0.40 |
 
 use crate::model::record::{Link, LinkMethod};
 
-/// What agrees between a connection and what was said of it.
+/// Agreement between a connection and an announcement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Agreement {
     /// The announced end point, and the other host of the control connection.
@@ -36,15 +36,15 @@ pub(crate) enum Agreement {
     End,
     /// The announced port, and one of the two hosts.
     PortAndOneHost,
-    /// Both hosts and the time; `sole` where no other session may have opened it.
+    /// Both hosts and the time; `sole` if no other session may have opened it.
     HostsAndTime {
-        /// No other session waits for a connection between these hosts.
+        /// No other session expects a connection between these hosts.
         sole: bool,
     },
 }
 
 impl Agreement {
-    /// What the report says of it.
+    /// Returns method and confidence for the report.
     pub(crate) const fn link(self, in_order: bool) -> Link {
         let (method, hundredths) = self.worth();
         let hundredths = if in_order { hundredths } else { hundredths - 3 };
@@ -54,7 +54,7 @@ impl Agreement {
         }
     }
 
-    /// For comparing: the confidence in hundredths.
+    /// Returns the confidence in hundredths, to compare announcements.
     pub(crate) const fn weight(self) -> u8 {
         self.worth().1
     }
@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_link_that_was_not_seen_in_order_is_worth_a_little_less_than_one_that_was() {
+    fn link_out_of_order_is_worth_less_than_one_in_order() {
         for (agreement, sure, less) in [
             (Agreement::EndAndPeer, 1.0, 0.97),
             (Agreement::HostAndPeer, 0.95, 0.92),
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_agrees_with_two_sessions_is_worth_more_than_with_one() {
+    fn agreement_with_two_sessions_is_worth_more_than_with_one() {
         assert!(Agreement::EndOfTwoSessions.weight() > Agreement::End.weight());
         let time = |sole| Agreement::HostsAndTime { sole }.weight();
         assert!(time(true) > time(false));

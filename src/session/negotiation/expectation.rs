@@ -1,7 +1,7 @@
-//! Announced data end points, waiting for their connection.
+//! Expectations: announced end points of data connections that are not open yet.
 //!
-//! A PORT or a 227 says where a data connection will come; this is where a new connection is held against all of them. The
-//! address may have been rewritten on the way (NAT), so the host of the control connection counts beside the announced one.
+//! A PORT or a 227 announces where a data connection will be opened; a new connection is compared with all of them. The address
+//! may have been rewritten on the way (NAT), so the host of the control connection counts beside the announced one.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -10,10 +10,12 @@ use foldhash::fast::RandomState;
 use crate::model::{Endpoint, Span, Timestamp};
 use crate::session::negotiation::confidence::Agreement;
 
-/// Names a negotiation: session id, and number within the session.
+/// Id of a negotiation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NegotiationId {
+    /// Id of its session.
     pub(crate) session: u64,
+    /// Number within that session, from 1.
     pub(crate) number: u64,
 }
 
@@ -21,7 +23,7 @@ pub(crate) struct NegotiationId {
 #[derive(Clone, Debug)]
 pub(crate) struct Expectation {
     pub(crate) negotiation: NegotiationId,
-    /// Where somebody listens, as announced.
+    /// Listening end point, as announced.
     pub(crate) listener: Endpoint,
     /// The same port at the control connection's host on that side.
     pub(crate) control_listener: Endpoint,
@@ -29,15 +31,16 @@ pub(crate) struct Expectation {
     pub(crate) peer: Endpoint,
     /// The FTP client listens there.
     pub(crate) client_listens: bool,
-    /// Only a connection from this port will do (the default data port).
+    /// Port that the connection must come from (the default data port); `None` for any.
     pub(crate) peer_port: Option<u16>,
     /// A connection was found.
     pub(crate) fulfilled: bool,
-    /// No longer in force since.
+    /// The negotiation is superseded, or its transfer is settled.
     retired: bool,
 }
 
 impl Expectation {
+    /// Creates the expectation of a new announcement.
     pub(crate) const fn new(
         negotiation: NegotiationId,
         listener: Endpoint,
@@ -57,6 +60,7 @@ impl Expectation {
         }
     }
 
+    /// Returns how well a connection from `other` to `listener` fits; `None` if it does not.
     fn fit(&self, listener: Endpoint, other: Endpoint) -> Option<Agreement> {
         if listener.port != self.listener.port
             || self.peer_port.is_some_and(|port| port != other.port)
@@ -77,27 +81,28 @@ impl Expectation {
     }
 }
 
-/// A connection that was waited for.
+/// Expectation that a connection fits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Found {
     pub(crate) negotiation: NegotiationId,
     pub(crate) agreement: Agreement,
-    /// Which of the two ends listens.
+    /// End of the connection that listens.
     pub(crate) listener: Endpoint,
 }
 
-/// All of them, by port.
+/// All expectations, by port.
 pub(crate) struct Expectations {
     by_port: HashMap<u16, Vec<Expectation>, RandomState>,
-    /// A bit for each port that is expected: what foreign traffic is held against.
+    /// One bit for each expected port: unrelated traffic costs one look at it.
     ports: Box<[u64; 1024]>,
-    /// Retired ones, oldest first: they go after a while, for a capture may hold packets out of order.
+    /// Retired expectations, oldest first. They expire after a while only: a capture may hold packets out of order.
     retired: VecDeque<(Timestamp, u16, NegotiationId)>,
     count: usize,
     limit: usize,
 }
 
 impl Expectations {
+    /// Creates an empty set of at most `limit` expectations.
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             by_port: HashMap::default(),
@@ -108,19 +113,19 @@ impl Expectations {
         }
     }
 
-    /// Whether anything may be expected at either port; as cheap as it can be.
+    /// Returns whether a connection may be expected at either port. Called for every segment, so it only reads two bits.
     pub(crate) fn may_concern(&self, a: u16, b: u16) -> bool {
         self.has_port(a) || self.has_port(b)
     }
 
-    /// Adds one; false where the bound is reached.
+    /// Adds an expectation. Returns false if a limit is reached.
     pub(crate) fn add(&mut self, expectation: Expectation) -> bool {
         let port = expectation.listener.port;
         let list = self.by_port.entry(port).or_default();
         if self.count >= self.limit || list.len() >= PER_PORT {
             return false;
         }
-        // Most ports have one; room for four on each of them would be tens of megabytes.
+        // Most ports have one. A vector grows to four by itself: tens of megabytes over all ports.
         if list.len() < FEW {
             list.reserve_exact(1);
         }
@@ -130,7 +135,7 @@ impl Expectations {
         true
     }
 
-    /// The negotiation is over: others go first from now on, and soon it is forgotten.
+    /// Retires a negotiation: others go first from now on, and after a while it expires.
     pub(crate) fn retire(&mut self, port: u16, negotiation: NegotiationId, now: Timestamp) {
         let Some(list) = self.by_port.get_mut(&port) else {
             return;
@@ -148,7 +153,7 @@ impl Expectations {
         }
     }
 
-    /// Forgets what was retired a while ago.
+    /// Removes what was retired a while before `now`.
     pub(crate) fn tick(&mut self, now: Timestamp) {
         while let Some(&(since, port, negotiation)) = self.retired.front() {
             if now.since(since) < GRACE {
@@ -167,8 +172,8 @@ impl Expectations {
         }
     }
 
-    /// The expectation that a connection fits best. `listener` is `None` where the opening was not captured: then either end
-    /// may be it.
+    /// Returns the expectation that a connection fits best. `listener` is `None` if the opening was not captured: then either
+    /// end may be it.
     pub(crate) fn find(
         &self,
         a: Endpoint,
@@ -192,7 +197,7 @@ impl Expectations {
                     !expectation.fulfilled,
                     agreement.weight(),
                 );
-                // Of equal ones the first announced goes first.
+                // Of equal ones the first announced wins: the queue of a server is in that order.
                 if best.as_ref().is_none_or(|(known, _)| rank > *known) {
                     let negotiation = expectation.negotiation;
                     best = Some((
@@ -209,8 +214,8 @@ impl Expectations {
         best.map(|(_, found)| found)
     }
 
-    /// The other session of a transfer between two servers (RFC 959 section 2.3): one client was told an end point by one
-    /// server, and told it to the other, which connects to the first.
+    /// Returns the expectation of the other session of a transfer between two servers (RFC 959 section 2.3): one client learned
+    /// an end point from one server and sent it to the other, which connects to the first.
     pub(crate) fn partner(&self, found: Found, other: Endpoint) -> Option<Found> {
         let list = self.by_port.get(&found.listener.port)?;
         let own = list
@@ -239,7 +244,7 @@ impl Expectations {
             })
     }
 
-    /// Remembers that a connection was found.
+    /// Records that a connection was found.
     pub(crate) fn fulfil(&mut self, port: u16, negotiation: NegotiationId) {
         if let Some(list) = self.by_port.get_mut(&port) {
             for expectation in list.iter_mut().filter(|one| one.negotiation == negotiation) {
@@ -253,13 +258,13 @@ impl Expectations {
     }
 }
 
-/// How long a retired expectation still finds a connection that nobody else waits for.
+/// Time for which a retired expectation still finds connections that fit no other.
 const GRACE: Span = Span::from_secs(10);
 
 /// Expectations kept of one port.
 const PER_PORT: usize = 512;
 
-/// Announcements of one port up to which each has its room made when it comes.
+/// Expectations of one port up to which memory grows by one.
 const FEW: usize = 4;
 
 #[cfg(test)]
@@ -284,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn the_announced_address_wins_over_the_control_peer() {
+    fn announced_address_wins_over_the_control_peer() {
         let mut all = Expectations::new(10);
         let nat = Endpoint::v4([192, 168, 9, 9], 5001);
         assert!(all.add(passive(1, nat)));
@@ -300,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_was_rewritten_is_found_by_the_control_peer() {
+    fn rewritten_address_is_found_by_the_control_peer() {
         let mut all = Expectations::new(10);
         assert!(all.add(passive(1, Endpoint::v4([0, 0, 0, 0], 5001))));
         let found = all
@@ -345,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn both_sessions_of_a_transfer_between_servers_are_found_and_nobody_elses() {
+    fn both_sessions_of_a_transfer_between_servers_are_found_and_no_other() {
         let other_server = Endpoint::v4([10, 0, 0, 9], 20);
         let listener = SERVER.with_port(5001);
         let of = |session: u64, client: Endpoint| {
@@ -370,7 +375,7 @@ mod tests {
     }
 
     #[test]
-    fn strangers_find_nothing() {
+    fn unrelated_connection_fits_nothing() {
         let mut all = Expectations::new(10);
         assert!(all.add(passive(1, SERVER.with_port(5001))));
         let stranger = Endpoint::v4([10, 9, 9, 9], 5001);
@@ -383,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_that_wait_at_one_port_the_first_goes_first_and_retired_ones_last() {
+    fn first_announced_wins_at_one_port_and_retired_ones_are_last() {
         let mut all = Expectations::new(10);
         let listener = SERVER.with_port(5001);
         for number in 1..=3 {
@@ -407,7 +412,7 @@ mod tests {
     }
 
     #[test]
-    fn the_bound_holds() {
+    fn limit_is_kept() {
         let mut all = Expectations::new(1);
         assert!(all.add(passive(1, SERVER.with_port(5001))));
         assert!(!all.add(passive(2, SERVER.with_port(5002))));

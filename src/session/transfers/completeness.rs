@@ -19,11 +19,16 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     // With TLS either side may close once the other has sent close_notify (RFC 5246 section 7.2.1), and a receiver that
     // inflates knows where the file ends.
     let closed_early = facts
+        .ends
         .receiver_end
         .filter(|_| !facts.encrypted && !facts.tells_its_end)
         .filter(|end| {
-            facts.sender_fin.is_none_or(|fin| end.number < fin.number)
+            facts
+                .ends
+                .sender_fin
+                .is_none_or(|fin| end.number < fin.number)
                 && facts
+                    .ends
                     .sender_reset
                     .is_none_or(|reset| end.number < reset.number)
         });
@@ -35,8 +40,9 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         .answer
         .as_ref()
         .is_some_and(|(code, ..)| matches!(code, 226 | 250));
-    let reset_at_size = facts.sender_reset.is_some() && (size == Size::Equal || facts.encrypted);
-    let ended = facts.sender_fin.is_some() || reset_at_size;
+    let reset_at_size =
+        facts.ends.sender_reset.is_some() && (size == Size::Equal || facts.encrypted);
+    let ended = facts.ends.sender_fin.is_some() || reset_at_size;
     let completeness = if facts.missing > 0 {
         Completeness::Gaps
     } else if refused || facts.abor.is_some() || closed_early.is_some() {
@@ -69,16 +75,16 @@ enum Size {
 
 /// Compares the bytes with the announced size. After REST some servers announce the whole file, some the rest.
 fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
-    let Some((announced, place)) = facts.announced else {
+    let Some((announced, place)) = facts.sizes.announced else {
         return Size::Unknown;
     };
     if !facts.connected || facts.encrypted {
         return Size::Unknown;
     }
-    let rest = announced.saturating_sub(facts.restart);
+    let rest = announced.saturating_sub(facts.sizes.restart);
     let seen = facts.bytes.saturating_add(facts.missing);
     let said = grouped(announced);
-    let is_stated = |size| size == announced || (facts.restart > 0 && size == rest);
+    let is_stated = |size| size == announced || (facts.sizes.restart > 0 && size == rest);
     if is_stated(seen) {
         evidence.push(format!("{place} said {said} bytes: equal"));
         return Size::Equal;
@@ -89,7 +95,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
         ));
         return Size::Unknown;
     }
-    if let Some(own) = facts.own_size.filter(|_| facts.missing == 0) {
+    if let Some(own) = facts.sizes.own_size.filter(|_| facts.missing == 0) {
         if is_stated(own.bytes) {
             evidence.push(format!("{place} said {said} bytes: equal to {}", own.of));
             return Size::Equal;
@@ -107,7 +113,7 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
             };
         }
     }
-    if !facts.size_counts {
+    if !facts.sizes.size_counts {
         evidence.push(format!(
             "{place} said {said} bytes; on the wire line ends and modes make it another number"
         ));
@@ -137,7 +143,7 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
         bytes,
         place,
         weight,
-    } in &facts.stated
+    } in &facts.sizes.stated
     {
         if *weight == Weight::TenthsOfKilobyte {
             let said = format!("{place} said {}.{} kbytes", grouped(bytes / 10), bytes % 10);
@@ -151,9 +157,10 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
             continue;
         }
         let said = format!("{place} said {} bytes", grouped(*bytes));
-        let rest = bytes.checked_sub(facts.restart);
-        let is_stated = |size| size == *bytes || (facts.restart > 0 && rest == Some(size));
+        let rest = bytes.checked_sub(facts.sizes.restart);
+        let is_stated = |size| size == *bytes || (facts.sizes.restart > 0 && rest == Some(size));
         let own = facts
+            .sizes
             .own_size
             .filter(|own| facts.missing == 0 && is_stated(own.bytes));
         if is_stated(seen) {
@@ -162,7 +169,7 @@ fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
             evidence.push(format!("{said}: equal to {}", own.of));
         } else if *bytes == 0 {
             evidence.push(format!("{said}, as servers do where they do not know"));
-        } else if facts.size_counts {
+        } else if facts.sizes.size_counts {
             evidence.push(format!("{said}, but {seen_text} were seen"));
             contradicted |= *weight == Weight::Whole;
         } else {
@@ -213,12 +220,12 @@ fn add_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec<
             frame.number
         ));
     }
-    match (facts.sender_fin, facts.sender_reset) {
-        (Some(frame), _) if facts.end_marked => evidence.push(format!(
+    match (facts.ends.sender_fin, facts.ends.sender_reset) {
+        (Some(frame), _) if facts.ends.end_marked => evidence.push(format!(
             "the sender marked the end of the file (frame {}) and kept the connection",
             frame.number
         )),
-        (Some(frame), _) if facts.fin_unseen => evidence.push(format!(
+        (Some(frame), _) if facts.ends.fin_unseen => evidence.push(format!(
             "the FIN of the sender was not captured; the receiver acknowledged it (frame {})",
             frame.number
         )),

@@ -20,6 +20,29 @@ pub(crate) struct Facts {
     pub(crate) missing: u64,
     /// The first byte of the stream is known to be the first byte sent.
     pub(crate) start_known: bool,
+    /// Ends of the stream.
+    pub(crate) ends: StreamEnds,
+    /// Code, text and frame of the final reply; `None` if none was captured.
+    pub(crate) answer: Option<(u16, String, FrameRef)>,
+    /// ABOR before the final reply; `None` without one.
+    pub(crate) abor: Option<FrameRef>,
+    /// Sizes that were stated, and those of the bytes.
+    pub(crate) sizes: SizeFacts,
+    /// Part that cannot be decoded, or fault that the decoder found; `None` if all is well.
+    pub(crate) decoding_problem: Option<String>,
+    /// The bytes themselves mark the end of the file, and it was decoded to there (MODE Z, B and C).
+    pub(crate) tells_its_end: bool,
+    /// Line ends of a file sent as text; `None` for others.
+    pub(crate) line_ends: Option<LineEnds>,
+    /// Payload bytes from the receiver: no part of the file.
+    pub(crate) backward: u64,
+    /// The bytes on the wire are TLS records: neither their number nor their end is that of the file.
+    pub(crate) encrypted: bool,
+}
+
+/// Ends of the stream that carried a file.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct StreamEnds {
     /// The sender's FIN, with everything before it captured or known to be missing; or the acknowledgment of a FIN that was
     /// not captured. `None` without either.
     pub(crate) sender_fin: Option<FrameRef>,
@@ -31,24 +54,15 @@ pub(crate) struct Facts {
     pub(crate) sender_reset: Option<FrameRef>,
     /// The receiver's first FIN or RST; `None` without one.
     pub(crate) receiver_end: Option<FrameRef>,
-    /// Code, text and frame of the final reply; `None` if none was captured.
-    pub(crate) answer: Option<(u16, String, FrameRef)>,
-    /// ABOR before the final reply; `None` without one.
-    pub(crate) abor: Option<FrameRef>,
+}
+
+/// Sizes of a file: stated ones, and what they can be compared with.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SizeFacts {
     /// The byte count on the wire is that of the file (TYPE I in stream mode), and so is the announced one.
     pub(crate) size_counts: bool,
     /// Size of the file if the byte count on the wire is another one; `None` if it is the same.
     pub(crate) own_size: Option<OwnSize>,
-    /// Part that cannot be decoded, or fault that the decoder found; `None` if all is well.
-    pub(crate) decoding_problem: Option<String>,
-    /// The bytes themselves mark the end of the file, and it was decoded to there (MODE Z, B and C).
-    pub(crate) tells_its_end: bool,
-    /// Line ends of a file sent as text; `None` for others.
-    pub(crate) line_ends: Option<LineEnds>,
-    /// Payload bytes from the receiver: no part of the file.
-    pub(crate) backward: u64,
-    /// The bytes on the wire are TLS records: neither their number nor their end is that of the file.
-    pub(crate) encrypted: bool,
     /// Offset from REST in bytes; 0 without one.
     pub(crate) restart: u64,
     /// Size that the server announced, and where; `None` if it did not.
@@ -80,12 +94,15 @@ pub(crate) fn of_transfer(
         encrypted: open.is_some_and(|channel| channel.is_encrypted(after_tls)),
         answer: state.answer.clone(),
         abor: state.abor,
-        restart: state.restart,
-        size_counts: state.representation.bytes_are_the_file(),
+        sizes: SizeFacts {
+            restart: state.restart,
+            size_counts: state.representation.bytes_are_the_file(),
+            ..SizeFacts::default()
+        },
         ..Facts::default()
     };
     if direction == TransferDirection::Download {
-        facts.announced = state
+        facts.sizes.announced = state
             .sizes
             .announced
             .map(|bytes| (bytes, "the 150 reply"))
@@ -95,10 +112,10 @@ pub(crate) fn of_transfer(
                 .as_ref()
                 .map(|stated| (stated.size, "the reply to SIZE")));
         // In TYPE A a server may count what it would send (RFC 3659 section 4).
-        facts.size_counts &= state.sizes.announced.is_some()
+        facts.sizes.size_counts &= state.sizes.announced.is_some()
             || state.sizes.size.as_ref().is_none_or(|stated| stated.exact);
     }
-    facts.stated = stated_sizes(&state.sizes, direction);
+    facts.sizes.stated = stated_sizes(&state.sizes, direction);
     if let Some(channel) = open {
         let way = payload_way(state.verb, channel.client_way());
         let (sender, receiver) = (
@@ -116,7 +133,7 @@ pub(crate) fn of_transfer(
         if let Some(decoding) = channel.decoded(way).filter(|_| !facts.encrypted) {
             facts.learn_from(decoding, state.representation);
         } else if let Some(line_ends) = &facts.line_ends {
-            facts.own_size = Some(OwnSize {
+            facts.sizes.own_size = Some(OwnSize {
                 bytes: facts.bytes.saturating_sub(line_ends.proper()),
                 of: "the text with LF for CR LF",
                 exact: false,
@@ -124,17 +141,17 @@ pub(crate) fn of_transfer(
         }
         let begins = channel.is_start_known();
         facts.start_known = sender.start_known && begins;
-        facts.sender_fin = sender.fin.filter(|_| sender.finished);
+        facts.ends.sender_fin = sender.fin.filter(|_| sender.finished);
         if sender.fin.is_none() && sender.irregular().rst.is_none() {
-            facts.sender_fin = sender.irregular().fin_acknowledged;
-            facts.fin_unseen = facts.sender_fin.is_some();
+            facts.ends.sender_fin = sender.irregular().fin_acknowledged;
+            facts.ends.fin_unseen = facts.ends.sender_fin.is_some();
         }
-        if facts.sender_fin.is_none() {
-            facts.sender_fin = channel.end_mark();
+        if facts.ends.sender_fin.is_none() {
+            facts.ends.sender_fin = channel.end_mark();
         }
-        facts.end_marked = channel.end_mark().is_some();
-        facts.sender_reset = sender.irregular().rst;
-        facts.receiver_end = [receiver.fin, receiver.irregular().rst]
+        facts.ends.end_marked = channel.end_mark().is_some();
+        facts.ends.sender_reset = sender.irregular().rst;
+        facts.ends.receiver_end = [receiver.fin, receiver.irregular().rst]
             .into_iter()
             .flatten()
             .filter(|_| channel.end_mark().is_none())
@@ -156,7 +173,7 @@ impl Facts {
             && decoding.problem().is_none()
             && decoding.steps().iter().any(|step| ending.contains(step));
         if self.decoding_problem.is_none() && representation.data_type != DataType::Ebcdic {
-            self.own_size = Some(OwnSize {
+            self.sizes.own_size = Some(OwnSize {
                 bytes: decoding.content.bytes,
                 of: "the decoded file",
                 exact: representation.is_image(),

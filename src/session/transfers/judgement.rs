@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
             missing_bytes: content.map_or(0, |content| content.missing),
             missing_ranges: content.map_or_else(Vec::new, |content| content.gaps.clone()),
             missing_ranges_omitted: content.map_or(0, |content| content.gaps_omitted),
-            announced_bytes: facts.announced.map(|(bytes, _)| bytes),
+            announced_bytes: facts.sizes.announced.map(|(bytes, _)| bytes),
             completeness,
             evidence: Vec::new(),
             sha256: digests.as_ref().map(|digests| digests.sha256.clone()),

@@ -35,7 +35,7 @@ pub(super) fn read_listing(
             .as_ref()
             .map_or(shared.now.time, |connection| connection.end),
         from_start: facts.start_known,
-        ended: facts.sender_fin.is_some()
+        ended: facts.ends.sender_fin.is_some()
             && !state.is_refused()
             && decoded.is_none_or(|decoded| decoded.whole),
         most: shared.options.limits.listing_entries,

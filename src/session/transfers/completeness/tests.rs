@@ -1,6 +1,7 @@
-//! Verdicts on transfers of which this and that is known.
+//! Judgements from one set of facts each.
 
 use super::*;
+use crate::session::transfers::facts::{SizeFacts, StreamEnds};
 
 fn frame(number: u64) -> FrameRef {
     FrameRef {
@@ -14,9 +15,15 @@ fn whole() -> Facts {
         connected: true,
         bytes: 1715,
         start_known: true,
-        sender_fin: Some(frame(50)),
         answer: Some((226, "Transfer complete.".into(), frame(60))),
-        size_counts: true,
+        ends: StreamEnds {
+            sender_fin: Some(frame(50)),
+            ..StreamEnds::default()
+        },
+        sizes: SizeFacts {
+            size_counts: true,
+            ..SizeFacts::default()
+        },
         ..Facts::default()
     }
 }
@@ -30,7 +37,10 @@ fn fin_and_226_make_it_complete_with_or_without_a_known_size() {
     assert_eq!(verdict(&whole()), Completeness::Complete);
     assert_eq!(
         verdict(&Facts {
-            announced: Some((1715, "150")),
+            sizes: SizeFacts {
+                announced: Some((1715, "150")),
+                ..whole().sizes
+            },
             ..whole()
         }),
         Completeness::Complete
@@ -71,14 +81,20 @@ fn refusal_abor_and_an_early_close_abort() {
     );
     assert_eq!(
         verdict(&Facts {
-            receiver_end: Some(frame(40)),
+            ends: StreamEnds {
+                receiver_end: Some(frame(40)),
+                ..whole().ends
+            },
             ..whole()
         }),
         Completeness::Aborted
     );
     assert_eq!(
         verdict(&Facts {
-            receiver_end: Some(frame(51)),
+            ends: StreamEnds {
+                receiver_end: Some(frame(51)),
+                ..whole().ends
+            },
             ..whole()
         }),
         Completeness::Complete
@@ -89,8 +105,14 @@ fn refusal_abor_and_an_early_close_abort() {
 fn what_is_encrypted_cannot_be_verified_whatever_its_size() {
     let encrypted = Facts {
         encrypted: true,
-        announced: Some((1700, "150")),
-        receiver_end: Some(frame(40)),
+        ends: StreamEnds {
+            receiver_end: Some(frame(40)),
+            ..whole().ends
+        },
+        sizes: SizeFacts {
+            announced: Some((1700, "150")),
+            ..whole().sizes
+        },
         ..whole()
     };
     let (completeness, evidence) = judge(&encrypted);
@@ -109,14 +131,20 @@ fn what_is_encrypted_cannot_be_verified_whatever_its_size() {
 fn without_fin_or_with_fewer_bytes_it_is_truncated() {
     assert_eq!(
         verdict(&Facts {
-            sender_fin: None,
+            ends: StreamEnds {
+                sender_fin: None,
+                ..whole().ends
+            },
             ..whole()
         }),
         Completeness::Truncated
     );
     assert_eq!(
         verdict(&Facts {
-            announced: Some((9999, "150")),
+            sizes: SizeFacts {
+                announced: Some((9999, "150")),
+                ..whole().sizes
+            },
             ..whole()
         }),
         Completeness::Truncated
@@ -126,14 +154,20 @@ fn without_fin_or_with_fewer_bytes_it_is_truncated() {
 #[test]
 fn a_reset_counts_as_an_end_once_the_announced_size_was_reached() {
     let facts = Facts {
-        sender_fin: None,
-        sender_reset: Some(frame(50)),
+        ends: StreamEnds {
+            sender_fin: None,
+            sender_reset: Some(frame(50)),
+            ..whole().ends
+        },
         ..whole()
     };
     assert_eq!(verdict(&facts), Completeness::Truncated);
     assert_eq!(
         verdict(&Facts {
-            announced: Some((1715, "SIZE")),
+            sizes: SizeFacts {
+                announced: Some((1715, "SIZE")),
+                ..facts.sizes
+            },
             ..facts
         }),
         Completeness::Complete
@@ -143,26 +177,38 @@ fn a_reset_counts_as_an_end_once_the_announced_size_was_reached() {
 #[test]
 fn restart_offsets_are_allowed_for_both_ways() {
     let resumed = Facts {
-        restart: 1000,
+        sizes: SizeFacts {
+            restart: 1000,
+            ..whole().sizes
+        },
         ..whole()
     };
     assert_eq!(
         verdict(&Facts {
-            announced: Some((2715, "150")),
+            sizes: SizeFacts {
+                announced: Some((2715, "150")),
+                ..resumed.clone().sizes
+            },
             ..resumed.clone()
         }),
         Completeness::Complete
     );
     assert_eq!(
         verdict(&Facts {
-            announced: Some((1715, "150")),
+            sizes: SizeFacts {
+                announced: Some((1715, "150")),
+                ..resumed.clone().sizes
+            },
             ..resumed.clone()
         }),
         Completeness::Complete
     );
     assert_eq!(
         verdict(&Facts {
-            announced: Some((5000, "150")),
+            sizes: SizeFacts {
+                announced: Some((5000, "150")),
+                ..resumed.sizes
+            },
             ..resumed
         }),
         Completeness::Truncated
@@ -174,15 +220,21 @@ fn sizes_do_not_count_in_ascii_and_too_many_bytes_cannot_be_verified() {
     let announced = Some((1700, "150"));
     assert_eq!(
         verdict(&Facts {
-            announced,
+            sizes: SizeFacts {
+                announced,
+                ..whole().sizes
+            },
             ..whole()
         }),
         Completeness::Unverifiable
     );
     assert_eq!(
         verdict(&Facts {
-            announced,
-            size_counts: false,
+            sizes: SizeFacts {
+                announced,
+                size_counts: false,
+                ..whole().sizes
+            },
             ..whole()
         }),
         Completeness::Complete
@@ -192,11 +244,14 @@ fn sizes_do_not_count_in_ascii_and_too_many_bytes_cannot_be_verified() {
 fn also(bytes: u64, weight: Weight) -> Facts {
     let place = "a listing".to_owned();
     Facts {
-        stated: vec![Stated {
-            bytes,
-            place,
-            weight,
-        }],
+        sizes: SizeFacts {
+            stated: vec![Stated {
+                bytes,
+                place,
+                weight,
+            }],
+            ..whole().sizes
+        },
         ..whole()
     }
 }
@@ -210,21 +265,30 @@ fn an_exact_size_contradicts_unless_the_announced_one_agrees() {
     );
     assert_eq!(
         verdict(&Facts {
-            announced: Some((1715, "the 150 reply")),
+            sizes: SizeFacts {
+                announced: Some((1715, "the 150 reply")),
+                ..also(1716, Weight::Whole).sizes
+            },
             ..also(1716, Weight::Whole)
         }),
         Completeness::Complete
     );
     assert_eq!(
         verdict(&Facts {
-            size_counts: false,
+            sizes: SizeFacts {
+                size_counts: false,
+                ..also(1716, Weight::Whole).sizes
+            },
             ..also(1716, Weight::Whole)
         }),
         Completeness::Complete
     );
     assert_eq!(
         verdict(&Facts {
-            restart: 1000,
+            sizes: SizeFacts {
+                restart: 1000,
+                ..also(2715, Weight::Whole).sizes
+            },
             ..also(2715, Weight::Whole)
         }),
         Completeness::Complete
@@ -268,7 +332,10 @@ fn what_was_not_captured_cannot_be_verified() {
     assert_eq!(
         verdict(&Facts {
             connected: false,
-            sender_fin: None,
+            ends: StreamEnds {
+                sender_fin: None,
+                ..whole().ends
+            },
             ..whole()
         }),
         Completeness::Unverifiable
@@ -276,7 +343,10 @@ fn what_was_not_captured_cannot_be_verified() {
     assert_eq!(
         verdict(&Facts {
             start_known: false,
-            announced: Some((1715, "150")),
+            sizes: SizeFacts {
+                announced: Some((1715, "150")),
+                ..whole().sizes
+            },
             ..whole()
         }),
         Completeness::Complete
