@@ -42,8 +42,8 @@ pub mod how_a_capture_becomes_a_report {}
 ///
 /// # A format of the report
 ///
-/// 1. Write a module of its own in `src/report/`, modelled on `src/report/csv.rs`.
-/// 2. Offer it in `src/cli/analyze.rs`.
+/// 1. Write `src/report/export/<name>.rs` with its `FORMAT`, modelled on `src/report/export/csv.rs`.
+/// 2. Add the module and one line to `FORMATS` in `src/report/export/mod.rs`; `--format` and its help follow.
 /// 3. Escape text from the wire in the format's own way, with a hostile name as unit test.
 /// 4. Add a transcript to `tests/cli.rs`, with its snapshot.
 /// 5. Name the format in `README.md` and in [`changelog`].

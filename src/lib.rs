@@ -69,6 +69,7 @@
 mod analysis;
 pub mod capture;
 pub mod check;
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod decode;
 pub mod diagnosis;

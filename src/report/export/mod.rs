@@ -25,6 +25,7 @@ mod csv;
 mod document;
 mod json;
 mod ndjson;
+#[cfg(feature = "cli")]
 mod table;
 mod written_parts;
 
@@ -42,7 +43,13 @@ pub use self::document::{DocumentExporter, DocumentFormat, FinishedSessions, Ses
 pub use self::ndjson::{EventChoice, EventLines, event_text, totals_text};
 
 /// The formats in the order in which help lists them. The first is the default.
-pub const FORMATS: &[Format] = &[table::FORMAT, json::FORMAT, ndjson::FORMAT, csv::FORMAT];
+pub const FORMATS: &[Format] = &[
+    #[cfg(feature = "cli")]
+    table::FORMAT,
+    json::FORMAT,
+    ndjson::FORMAT,
+    csv::FORMAT,
+];
 
 /// Returns the format with this name, or `None` if there is none.
 #[must_use]

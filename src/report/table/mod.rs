@@ -10,23 +10,34 @@
 //! Blocks for records outside of sessions follow, then one line of totals. Every line of a block begins with a bar, so
 //! that text from the wire never begins a line: CI runners execute lines that begin with `::`.
 
+#[cfg(feature = "cli")]
 mod block;
+#[cfg(feature = "cli")]
 mod grid;
+#[cfg(feature = "cli")]
 mod outside_sessions;
+#[cfg(feature = "cli")]
 mod session;
-#[cfg(test)]
+#[cfg(all(test, feature = "cli"))]
 mod tests;
+#[cfg(feature = "cli")]
 mod transfers;
+#[cfg(feature = "cli")]
 mod tree;
 
+#[cfg(feature = "cli")]
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 
+#[cfg(feature = "cli")]
 use super::{FinishedSessions, Report};
-use crate::model::record::{Completeness, Session, Severity, VerdictStatus};
+#[cfg(feature = "cli")]
+use crate::model::record::Session;
+use crate::model::record::{Completeness, Severity, VerdictStatus};
 
+#[cfg(feature = "cli")]
 pub use tree::render_tree;
 
 /// Appearance of tables.
@@ -43,6 +54,7 @@ pub struct Options {
 }
 
 /// Writes the report as tables.
+#[cfg(feature = "cli")]
 pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     for session in &report.sessions {
         session::write(session, options, out)?;
@@ -51,11 +63,13 @@ pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Re
 }
 
 /// Writes the block of one session, for [`write_document`].
+#[cfg(feature = "cli")]
 pub fn write_session(session: &Session, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     session::write(session, options, out)
 }
 
 /// Writes the report as [`render`] does, with the sessions that [`write_session`] has written in place of its own.
+#[cfg(feature = "cli")]
 pub fn write_document(
     report: &Report,
     sessions: FinishedSessions,
