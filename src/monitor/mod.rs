@@ -272,7 +272,6 @@ impl Monitor {
             let rejected = selected.borrow_mut().take_rejected();
             extractor.borrow_mut().withdraw(&rejected);
         }
-        drop(outputs);
         drop(selected);
 
         let mut writer = writer.into_inner();
