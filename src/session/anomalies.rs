@@ -258,10 +258,10 @@ fn stall(shared: &Shared<'_>, subject: &Subject<'_>) -> Option<DataTrouble> {
         .any(|half| half.irregular().rst.is_some());
     let end = if reset {
         Some(summary.last)
-    } else if state.answer.is_none() && shared.now.capture() == summary.last.capture() {
+    } else if state.answer.is_none() && shared.now().capture() == summary.last.capture() {
         // No final reply, and the capture went on without it.
         Some(FrameRef {
-            time: shared.now.time,
+            time: shared.now().time,
             ..summary.last
         })
     } else {
@@ -349,7 +349,7 @@ fn blocked(
             .rst
             .map(|frame| frame.number),
         unreachable: shared.unreachable.of(channel.key(), summary.first.number),
-        waited: shared.now.time.since(summary.first.time),
+        waited: shared.now().time.since(summary.first.time),
         first_frame: summary.first.number,
     }
 }

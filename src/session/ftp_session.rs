@@ -37,8 +37,8 @@ use super::transfers::transfer_state::direction_of;
 use super::transfers::{self, Transfers};
 use crate::diagnosis;
 use crate::model::record::{
-    self, Address, Command, Dns, Mode, Outcome as StepOutcome, Place, Reply, Server, Step,
-    StepKind, TransferDirection,
+    self, Address, Command, Dns, Mode, Outcome as StepOutcome, Reply, Server, Step, StepKind,
+    TransferDirection,
 };
 use crate::model::{
     Direction, Endpoint, EventKind, FlowKey, FrameRef, Span, Timestamp, WarningCode,
@@ -648,7 +648,7 @@ impl Session {
         match effect(verb, argument, &reply.reply) {
             Effect::Login => self.on_login_reply(verb, code),
             Effect::Size(size) => self.on_size(shared, argument, size, arrived),
-            Effect::Features { crc32 } => shared.digests.crc32 |= crc32,
+            Effect::Features { crc32 } => shared.compute_crc32(crc32),
             Effect::StatusListing => self.on_status_listing(shared, sequence, argument, reply),
             Effect::Facts => {
                 let entries = transfers::mlst_entries(&self.secrets, &reply.reply);
@@ -737,7 +737,7 @@ impl Session {
             return;
         };
         let name = self.server_state.resolve(name.to_vec());
-        shared.digests.crc32 |= claim.algorithm == Algorithm::Crc32;
+        shared.compute_crc32(claim.algorithm == Algorithm::Crc32);
         let claim = DigestClaim {
             verb,
             claim,
@@ -1096,7 +1096,7 @@ impl Session {
         // The lines of an emitted step are freed; its record counts anew, if it is kept.
         let lines = (text_bytes(&step) * COPIES).min(self.kept_bytes);
         self.kept_bytes -= lines;
-        shared.kept_bytes = shared.kept_bytes.saturating_sub(lines);
+        shared.release(lines);
         self.kept_bytes += self.steps.keep(shared, step);
     }
 
@@ -1122,7 +1122,7 @@ impl Session {
             self.negotiations.retire(shared, parties, number);
         }
         self.emit_steps(shared, true);
-        shared.kept_bytes = shared.kept_bytes.saturating_sub(self.kept_bytes);
+        shared.release(self.kept_bytes);
         let Some(closed) = self.closed.take() else {
             return;
         };
@@ -1133,7 +1133,7 @@ impl Session {
             .take(&closed.summary, self.identity.client_way);
         troubles.extend(shared.several.exchanges_of(id));
         let mut record = self.into_record(&closed);
-        diagnosis::diagnose(&mut record, &troubles, shared.now.time);
+        diagnosis::diagnose(&mut record, &troubles, shared.now().time);
         shared.several.session_over(&record, &troubles, &passwords);
         for finding in &record.findings {
             shared.emit(Some(id), EventKind::Finding(finding));
@@ -1195,8 +1195,8 @@ impl Session {
     fn moment(&self, shared: &Shared<'_>, arrived: FrameRef) -> Moment {
         Moment {
             arrived,
-            now: shared.now.number,
-            deadline: shared.clock.plus(shared.options.limits.settle),
+            now: shared.now().number,
+            deadline: shared.clock().plus(shared.options.limits.settle),
             encrypted: self.encryption.was_seen(),
         }
     }
@@ -1217,7 +1217,7 @@ impl Session {
             None => (None, None),
         };
         let arrived = command.arrived;
-        let place = Place::of(arrived, shared.several_captures);
+        let place = shared.place(arrived);
         CommandState {
             record: Command {
                 sequence: command.sequence,
@@ -1253,7 +1253,7 @@ impl Session {
             })
             .collect();
         let clean = |line: &Vec<u8>| base64_of(&self.secrets.clean(line));
-        let place = Place::of(arrived, shared.several_captures);
+        let place = shared.place(arrived);
         Reply {
             code: reply.code,
             lines,

@@ -4,13 +4,13 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap};
 
 use crate::diagnosis::Several;
-use crate::model::record::{Totals, TransferDirection};
+use crate::model::record::{Place, Totals, TransferDirection};
 use crate::model::trace::TracedConnection;
 use crate::model::{
     ContentId, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::protocol::dns::Names;
-use crate::session::data::content::DigestChoice;
+use crate::session::data::content::{Content, DigestChoice};
 use crate::session::data::content_sink::{ContentResources, ContentSink};
 use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::data::data_channels::DataChannels;
@@ -23,11 +23,8 @@ use crate::session::unreachable::Unreachables;
 /// State that all sessions share.
 pub(crate) struct Shared<'s> {
     pub(crate) options: Options,
-    /// More than one capture is read: reported frames name their capture.
-    pub(crate) several_captures: bool,
-    /// Digests of new contents.
-    pub(crate) digests: DigestChoice,
     emitter: Emitter<'s>,
+    /// Destination of the bytes of transfers.
     pub(crate) files: &'s mut dyn TransferSink,
     contents: ContentResources,
     pub(crate) expectations: Expectations,
@@ -35,40 +32,36 @@ pub(crate) struct Shared<'s> {
     pub(crate) open: SessionsByHosts,
     /// Sessions whose commands cannot be read, so that their data connections are unannounced.
     pub(crate) encrypted: SessionsByHosts,
-    pub(crate) early: EarlySearch,
+    /// An endpoint was announced since the early data connections were last searched for it.
+    early_search_wanted: bool,
     pub(crate) names: Names,
     pub(crate) unreachable: Unreachables,
     pub(crate) several: Several,
     pub(crate) data: DataChannels,
-    /// Frame being processed; events carry it.
-    pub(crate) now: FrameRef,
-    /// Capture time without the jumps of damaged timestamps: start time of timers.
-    pub(crate) clock: Timestamp,
+    timers: Timers,
     /// Bytes of control lines and records that open sessions keep.
-    pub(crate) kept_bytes: usize,
-    settle_timers: SettleTimers,
-    /// Empty list with its memory, for the outcomes of the next control line.
+    kept_bytes: usize,
+    /// Empty list with its memory, for the outcomes of the next line.
     outcomes: Vec<Outcome>,
-}
-
-/// Request to search the early data connections for announced ones.
-#[derive(Debug, Default)]
-pub(crate) struct EarlySearch {
-    /// An endpoint was announced since the last search.
-    pub(crate) wanted: bool,
 }
 
 /// Event output, with the counts and warnings of everything emitted.
 struct Emitter<'s> {
     events: &'s mut dyn EventSink,
+    /// Frame being processed; events carry it.
+    now: FrameRef,
+    /// More than one capture is read: reported frames name their capture.
+    several_captures: bool,
     totals: Totals,
     /// Warnings by code and message, so that equal ones are counted and reported once.
     warnings: BTreeMap<(WarningCode, String), Warning>,
 }
 
-/// Transfers with a final reply whose data connection has not ended yet.
+/// Timers of transfers with a final reply whose data connection has not ended yet.
 #[derive(Default)]
-struct SettleTimers {
+struct Timers {
+    /// Capture time without the jumps of damaged timestamps: start time of timers.
+    clock: Timestamp,
     /// Time of expiry, session, transfer; the earliest first.
     queue: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
 }
@@ -82,43 +75,58 @@ impl<'s> Shared<'s> {
         files: &'s mut dyn TransferSink,
     ) -> Self {
         Self {
-            expectations: Expectations::new(options.limits.expectations),
-            open: SessionsByHosts::default(),
-            encrypted: SessionsByHosts::default(),
-            early: EarlySearch::default(),
-            names: Names::new(options.limits.names),
-            unreachable: Unreachables::default(),
-            several: Several::default(),
-            digests: DigestChoice {
-                md5: options.md5,
-                sha1: options.sha1,
-                crc32: false,
-            },
-            options,
-            several_captures,
             emitter: Emitter {
                 events,
+                now: FrameRef::default(),
+                several_captures,
                 totals: Totals::default(),
                 warnings: BTreeMap::new(),
             },
             files,
-            contents: ContentResources::default(),
+            contents: ContentResources::new(DigestChoice {
+                md5: options.md5,
+                sha1: options.sha1,
+                crc32: false,
+            }),
+            expectations: Expectations::new(options.limits.expectations),
+            open: SessionsByHosts::default(),
+            encrypted: SessionsByHosts::default(),
+            early_search_wanted: false,
+            names: Names::new(options.limits.names),
+            unreachable: Unreachables::default(),
+            several: Several::default(),
             data: DataChannels::default(),
-            now: FrameRef::default(),
-            clock: Timestamp::default(),
+            timers: Timers::default(),
             kept_bytes: 0,
-            settle_timers: SettleTimers::default(),
             outcomes: Vec::new(),
+            options,
         }
+    }
+
+    /// Sets the frame being processed, and the capture time at which timers start that it sets.
+    pub(crate) const fn set_now(&mut self, frame: FrameRef, clock: Timestamp) {
+        self.emitter.now = frame;
+        self.timers.clock = clock;
+    }
+
+    /// Returns the frame being processed.
+    pub(crate) const fn now(&self) -> FrameRef {
+        self.emitter.now
+    }
+
+    /// Returns the capture time, without the jumps of damaged timestamps.
+    pub(crate) const fn clock(&self) -> Timestamp {
+        self.timers.clock
+    }
+
+    /// Returns the capture of a frame and its number there, if more than one capture is read.
+    pub(crate) fn place(&self, frame: FrameRef) -> Place {
+        Place::of(frame, self.emitter.several_captures)
     }
 
     /// Emits an event for the current frame; `session` is `None` for an event that belongs to no session.
     pub(crate) fn emit(&mut self, session: Option<u64>, kind: EventKind<'_>) {
-        self.emitter.emit(&Event {
-            frame: self.now,
-            session,
-            kind,
-        });
+        self.emitter.emit(session, kind);
     }
 
     /// Emits the segments of a closed connection.
@@ -128,7 +136,7 @@ impl<'s> Shared<'s> {
 
     /// Counts a warning, which is emitted at the end of the input.
     pub(crate) fn warn(&mut self, code: WarningCode, message: impl Into<String>) {
-        self.emitter.warn(code, message.into(), self.now);
+        self.emitter.warn(code, message.into());
     }
 
     /// Returns all warnings, and forgets them.
@@ -174,6 +182,11 @@ impl<'s> Shared<'s> {
         fits
     }
 
+    /// Releases bytes of lines and records that are no longer kept.
+    pub(crate) const fn release(&mut self, bytes: usize) {
+        self.kept_bytes = self.kept_bytes.saturating_sub(bytes);
+    }
+
     /// Takes the empty list for the outcomes of one line. One list serves all sessions, so that no line allocates.
     pub(crate) fn take_outcomes(&mut self) -> Vec<Outcome> {
         std::mem::take(&mut self.outcomes)
@@ -186,35 +199,43 @@ impl<'s> Shared<'s> {
 
     /// Starts the timer after which a transfer is settled even if its data connection has not ended.
     pub(crate) fn wait_for_data(&mut self, session: u64, transfer: u64) {
-        let until = self.clock.plus(self.options.limits.settle);
-        self.settle_timers
-            .queue
-            .push(Reverse((until, session, transfer)));
+        let until = self.clock().plus(self.options.limits.settle);
+        self.timers.queue.push(Reverse((until, session, transfer)));
     }
 
     /// Returns session and number of the next transfer whose timer has expired at `now`; `None` if there is none.
     pub(crate) fn waited(&mut self, now: Timestamp) -> Option<(u64, u64)> {
-        let Reverse((until, session, transfer)) = *self.settle_timers.queue.peek()?;
+        let Reverse((until, session, transfer)) = *self.timers.queue.peek()?;
         if until > now {
             return None;
         }
-        self.settle_timers.queue.pop();
+        self.timers.queue.pop();
         Some((session, transfer))
     }
 
     /// Requests a search of the early data connections: an endpoint was announced.
     pub(crate) const fn search_early_data(&mut self) {
-        self.early.wanted = true;
+        self.early_search_wanted = true;
     }
 
     /// Returns whether a search of the early data connections was requested, and withdraws the request.
     pub(crate) const fn take_early_search(&mut self) -> bool {
-        std::mem::replace(&mut self.early.wanted, false)
+        std::mem::replace(&mut self.early_search_wanted, false)
     }
 
     /// Returns the next unused content number.
     pub(crate) fn next_content(&mut self) -> ContentId {
         self.contents.next_id()
+    }
+
+    /// Returns a content without bytes: an empty file.
+    pub(crate) fn empty_content(&mut self) -> Content {
+        self.contents.empty_content()
+    }
+
+    /// Computes the CRC-32 of contents from now on, if `wanted`. A server that knows XCRC may be asked for it.
+    pub(crate) const fn compute_crc32(&mut self, wanted: bool) {
+        self.contents.compute_crc32(wanted);
     }
 
     /// Adds a data connection, or the next part of one.
@@ -225,26 +246,24 @@ impl<'s> Shared<'s> {
     /// Returns a data connection and the destination of its bytes; `None` if it is gone.
     pub(crate) fn channel(&mut self, id: DataId) -> Option<(&mut DataChannel, ContentSink<'_>)> {
         let channel = self.data.get_mut(&id)?;
-        let sink = self
-            .contents
-            .sink(&self.options, self.digests, &mut *self.files);
+        let sink = self.contents.sink(&self.options, &mut *self.files);
         Some((channel, sink))
     }
 
     /// Returns the destination of the bytes of a data connection.
     pub(crate) fn sink(&mut self) -> ContentSink<'_> {
-        self.contents
-            .sink(&self.options, self.digests, &mut *self.files)
+        self.contents.sink(&self.options, &mut *self.files)
     }
 }
 
 impl Emitter<'_> {
-    fn emit(&mut self, event: &Event<'_>) {
+    fn emit(&mut self, session: Option<u64>, kind: EventKind<'_>) {
         let totals = &mut self.totals;
-        match &event.kind {
+        match &kind {
             EventKind::SessionStart { .. } => totals.sessions += 1,
             EventKind::Transfer(transfer) => {
                 totals.transfers += 1;
+                // Listings have bytes as well, but no file.
                 if transfer.direction != TransferDirection::Listing {
                     totals.file_bytes = totals.file_bytes.saturating_add(transfer.bytes);
                 }
@@ -252,10 +271,15 @@ impl Emitter<'_> {
             EventKind::Finding(_) => totals.findings += 1,
             _ => {}
         }
-        self.events.event(event);
+        self.events.event(&Event {
+            frame: self.now,
+            session,
+            kind,
+        });
     }
 
-    fn warn(&mut self, code: WarningCode, message: String, frame: FrameRef) {
+    fn warn(&mut self, code: WarningCode, message: String) {
+        let frame = self.now;
         self.warnings
             .entry((code, message))
             .and_modify(|warning| warning.count += 1)

@@ -12,13 +12,14 @@ use crate::session::options::Options;
 pub(crate) struct ContentSink<'a> {
     pub(crate) options: &'a Options,
     pub(crate) files: &'a mut dyn TransferSink,
-    digests: DigestChoice,
     resources: &'a mut ContentResources,
 }
 
 /// Numbers and budgets shared by the contents of all data connections.
 #[derive(Default)]
 pub(crate) struct ContentResources {
+    /// Digests of new contents.
+    digests: DigestChoice,
     /// Contents created so far; the last one has this number.
     count: u64,
     /// Every running decoder holds a clone, so that the reference count bounds them.
@@ -30,11 +31,8 @@ pub(crate) struct ContentResources {
 impl ContentSink<'_> {
     /// Creates a content that counts against the shared budgets.
     pub(super) fn new_content(&mut self) -> Content {
-        let id = self.resources.next_id();
-        let ContentResources {
-            texts, first_bytes, ..
-        } = &*self.resources;
-        Content::new(id, self.digests).among(texts, first_bytes)
+        let content = self.resources.empty_content();
+        content.among(&self.resources.texts, &self.resources.first_bytes)
     }
 
     /// Reserves one of the decoders that may run at once; `None` if all are taken.
@@ -45,23 +43,39 @@ impl ContentSink<'_> {
 }
 
 impl ContentResources {
+    /// Creates the resources of a run whose contents get these digests.
+    pub(crate) fn new(digests: DigestChoice) -> Self {
+        Self {
+            digests,
+            ..Self::default()
+        }
+    }
+
+    /// Adds CRC-32 to the digests of new contents, if `wanted`.
+    pub(crate) const fn compute_crc32(&mut self, wanted: bool) {
+        self.digests.crc32 |= wanted;
+    }
+
+    /// Creates a content that counts against no budget.
+    pub(crate) fn empty_content(&mut self) -> Content {
+        Content::new(self.next_id(), self.digests)
+    }
+
     /// Returns the next unused content number.
     pub(crate) fn next_id(&mut self) -> ContentId {
         self.count += 1;
         ContentId(self.count)
     }
 
-    /// Lends the resources, with the options and outputs of the run. New contents get these `digests`.
+    /// Lends the resources, with the options and outputs of the run.
     pub(crate) fn sink<'a>(
         &'a mut self,
         options: &'a Options,
-        digests: DigestChoice,
         files: &'a mut dyn TransferSink,
     ) -> ContentSink<'a> {
         ContentSink {
             options,
             files,
-            digests,
             resources: self,
         }
     }

@@ -1,6 +1,6 @@
 //! One data connection: the negotiation it is bound to, and the file it carries.
 
-use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener};
+use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener, TransferMode};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef, TransferSink};
 use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::FTP_DATA_PORT;
@@ -12,7 +12,7 @@ use crate::session::data::decoding::Decoding;
 use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
 use crate::session::data::payload::Payload;
 pub(crate) use crate::session::data::payload::Purpose;
-use crate::session::data::shared_connection::{Before, FilePart};
+use crate::session::data::shared_connection::FilePart;
 use crate::session::negotiation::confidence::Agreement;
 use crate::session::negotiation::expectation::NegotiationId;
 
@@ -25,6 +25,21 @@ pub(crate) struct DataChannel {
     key: FlowKey,
     /// Direction in which the FTP client sends.
     client_way: Direction,
+    /// Summary of the flow as of its last event other than bytes.
+    summary: FlowSummary,
+    /// `None` while the connection is open.
+    closed: Option<CloseReason>,
+    binding: Binding,
+    part: FilePart,
+    payload: Payload,
+    /// TLS records seen on the connection; `None` unless it may belong to an encrypted session.
+    encrypted: Option<Box<EncryptedStream>>,
+    /// Cleartext is kept, because the port alone shows that the connection carries data.
+    keeps_cleartext: bool,
+}
+
+/// Sessions to which a data connection belongs or may belong.
+struct Binding {
     /// Negotiation that announced the connection; `None` for an unannounced one, and once no command used it.
     negotiation: Option<NegotiationId>,
     /// Method and confidence of the binding to `negotiation`.
@@ -35,20 +50,6 @@ pub(crate) struct DataChannel {
     encrypted_session: Option<u64>,
     /// Same connection as bound to another session; `None` unless two servers exchange a file (RFC 959 section 5.2).
     twin: Option<DataId>,
-    /// Summary of the flow as of its last event other than bytes.
-    summary: FlowSummary,
-    /// `None` while the connection is open.
-    closed: Option<CloseReason>,
-    /// TLS records seen on the connection; `None` unless it has an `encrypted_session`.
-    encrypted: Option<Box<EncryptedStream>>,
-    /// Cleartext is kept, because the port alone shows that the connection carries data.
-    keeps_cleartext: bool,
-    payload: Payload,
-    part: FilePart,
-    /// Frame with the end-of-file mark of MODE B or C; `None` before it.
-    ended: Option<FrameRef>,
-    /// State of the connection where this file begins; `None` for the first file of a connection.
-    before: Option<Box<Before>>,
 }
 
 impl DataChannel {
@@ -96,12 +97,11 @@ impl DataChannel {
             confidence: 0.5,
         };
         let ports = [summary.key.low.port, summary.key.high.port];
-        Self {
-            encrypted: Some(Box::default()),
-            encrypted_session: Some(session),
-            keeps_cleartext: ports.contains(&FTP_DATA_PORT),
-            ..Self::new(None, link, client_way, summary)
-        }
+        let mut channel = Self::new(None, link, client_way, summary);
+        channel.binding.encrypted_session = Some(session);
+        channel.encrypted = Some(Box::default());
+        channel.keeps_cleartext = ports.contains(&FTP_DATA_PORT);
+        channel
     }
 
     fn new(
@@ -113,19 +113,19 @@ impl DataChannel {
         Self {
             key: summary.key,
             client_way,
-            negotiation,
-            link,
-            announcer: None,
-            encrypted_session: None,
-            twin: None,
             summary: summary.clone(),
             closed: None,
+            binding: Binding {
+                negotiation,
+                link,
+                announcer: None,
+                encrypted_session: None,
+                twin: None,
+            },
+            part: FilePart::default(),
+            payload: Payload::default(),
             encrypted: None,
             keeps_cleartext: true,
-            payload: Payload::default(),
-            part: FilePart::default(),
-            ended: None,
-            before: None,
         }
     }
 
@@ -137,6 +137,11 @@ impl DataChannel {
     /// Returns the direction in which the FTP client sends.
     pub(crate) const fn client_way(&self) -> Direction {
         self.client_way
+    }
+
+    /// Corrects the direction in which the FTP client sends.
+    pub(crate) const fn set_client_way(&mut self, direction: Direction) {
+        self.client_way = direction;
     }
 
     /// Returns the FTP server's endpoint.
@@ -151,34 +156,52 @@ impl DataChannel {
 
     /// Returns the negotiation that the connection is bound to; `None` if it is unannounced or unbound.
     pub(crate) const fn negotiation(&self) -> Option<NegotiationId> {
-        self.negotiation
+        self.binding.negotiation
+    }
+
+    /// Returns the method and confidence of the binding.
+    pub(crate) const fn link(&self) -> Link {
+        self.binding.link
+    }
+
+    /// Binds the channel to another negotiation of the same session; does nothing for an unbound channel.
+    pub(crate) const fn rebind(&mut self, number: u64) {
+        if let Some(negotiation) = &mut self.binding.negotiation {
+            negotiation.number = number;
+        }
     }
 
     /// Unbinds the channel from its negotiation; `session` announced the connection, or may own it.
     pub(crate) const fn unbind(&mut self, session: u64) {
-        self.negotiation = None;
-        self.announcer = Some(session);
+        self.binding.negotiation = None;
+        self.binding.announcer = Some(session);
     }
 
     /// Returns the session with unreadable commands that the connection may belong to; `None` for any other connection.
     pub(crate) const fn encrypted_session(&self) -> Option<u64> {
-        self.encrypted_session
+        self.binding.encrypted_session
+    }
+
+    /// Returns the session that announced the connection without using it; `None` if there is none.
+    pub(crate) const fn announcer(&self) -> Option<u64> {
+        self.binding.announcer
     }
 
     /// Returns the session that the connection belongs to, or may belong to; `None` if there is none.
     pub(crate) fn claimant(&self) -> Option<u64> {
-        let bound = self.negotiation.map(|negotiation| negotiation.session);
-        bound.or(self.encrypted_session).or(self.announcer)
+        let binding = &self.binding;
+        let bound = binding.negotiation.map(|negotiation| negotiation.session);
+        bound.or(binding.encrypted_session).or(binding.announcer)
     }
 
     /// Returns the same connection as bound to another session; `None` unless two servers exchange a file.
     pub(crate) const fn twin(&self) -> Option<DataId> {
-        self.twin
+        self.binding.twin
     }
 
     /// Records the same connection as bound to another session.
     pub(crate) const fn set_twin(&mut self, twin: DataId) {
-        self.twin = Some(twin);
+        self.binding.twin = Some(twin);
     }
 
     /// Returns the summary of the flow as of its last event other than bytes.
@@ -197,6 +220,11 @@ impl DataChannel {
         self.summary.clone_from(summary);
     }
 
+    /// Returns the reason for which the connection was closed; `None` while it is open.
+    pub(crate) const fn close_reason(&self) -> Option<CloseReason> {
+        self.closed
+    }
+
     /// Returns whether the connection is closed.
     pub(crate) const fn is_closed(&self) -> bool {
         self.closed.is_some()
@@ -205,6 +233,11 @@ impl DataChannel {
     /// Returns the TLS records seen on the connection; `None` unless it may belong to an encrypted session.
     pub(crate) fn encrypted(&self) -> Option<&EncryptedStream> {
         self.encrypted.as_deref()
+    }
+
+    /// Takes the TLS records seen on the connection; `None` unless it may belong to an encrypted session.
+    pub(crate) fn take_encrypted(&mut self) -> Option<Box<EncryptedStream>> {
+        self.encrypted.take()
     }
 
     /// Drops the bytes of a channel whose transfer has been reported, and ignores further bytes.
@@ -241,17 +274,10 @@ impl DataChannel {
             let offset = chunk.offset.saturating_sub(held.len() as u64);
             self.payload.write(direction, offset, &held, &mut sink);
         }
-        let end = self.part.find_end(direction, chunk.bytes);
-        if end.is_some() {
-            self.ended = Some(chunk.frame);
-        }
-        let used = end.unwrap_or(all);
+        let used = self.part.take_bytes(direction, &chunk);
         let offset = self.part.offset_in_file(direction, chunk.offset);
         let bytes = &chunk.bytes[..used];
         self.payload.write(direction, offset, bytes, &mut sink);
-        if let Some(before) = &mut self.before {
-            before.first.get_or_insert(chunk.arrived);
-        }
         used
     }
 
@@ -357,9 +383,9 @@ impl DataChannel {
         let fin = sent.fin.or(sent.irregular().fin_acknowledged).is_some()
             || matches!(self.closed, Some(CloseReason::Fin));
         // Counters of a flow include the earlier files on the same connection, which are subtracted.
-        let before = self.before.as_deref();
+        let before = self.part.before();
         let first = before
-            .and_then(|before| before.first)
+            .and_then(|before| before.first_byte)
             .unwrap_or(summary.first);
         let counted = |of: fn(&FlowSummary) -> u64| {
             of(summary).saturating_sub(before.map_or(0, |before| of(&before.summary)))
@@ -404,7 +430,7 @@ impl DataChannel {
 /// Several files on one connection; the picture is in [`shared_connection`](crate::session::data::shared_connection).
 impl DataChannel {
     /// Sets the transfer mode in force when the connection was opened, which decides where files end.
-    pub(crate) fn carries(&mut self, mode: crate::model::record::TransferMode) {
+    pub(crate) fn carries(&mut self, mode: TransferMode) {
         self.part = FilePart::new(mode);
     }
 
@@ -416,27 +442,36 @@ impl DataChannel {
     /// Treats the rest of the connection as one file.
     pub(crate) fn ignore_ends(&mut self) {
         self.part.ignore_ends();
-        self.ended = None;
     }
 
     /// Returns the frame with the end-of-file mark; `None` if there is no mark, or not yet.
     pub(crate) const fn end_mark(&self) -> Option<FrameRef> {
-        self.ended
+        self.part.end_mark()
     }
 
     /// Returns whether no more bytes follow for the file.
     pub(crate) const fn is_over(&self) -> bool {
-        self.closed.is_some() || self.ended.is_some() || self.part.is_cut_off()
+        self.closed.is_some() || self.part.is_over()
+    }
+
+    /// Returns whether this is the first file of its connection.
+    pub(crate) fn is_first_file(&self) -> bool {
+        self.part.before().is_none()
     }
 
     /// Returns whether no other file follows on the connection.
     pub(crate) const fn is_last_file(&self) -> bool {
-        self.ended.is_none() && !self.part.is_cut_off()
+        !self.part.is_over()
+    }
+
+    /// Returns whether the first byte of the file is known: it begins the connection or follows an end-of-file mark.
+    pub(crate) fn is_start_known(&self) -> bool {
+        self.part.before().is_none_or(|before| before.start_known)
     }
 
     /// Returns whether this is the remainder of a connection after a file, without a byte so far.
     pub(crate) fn is_bare_rest(&self) -> bool {
-        self.before.is_some() && self.payload.is_empty()
+        !self.is_first_file() && self.payload.is_empty()
     }
 
     /// Splits off the completed file and returns it; `self` becomes the remainder of the connection.
@@ -446,79 +481,23 @@ impl DataChannel {
         if let Some(summary) = summary {
             self.summary.clone_from(summary);
         }
-        let sure = self.ended.is_some() || self.part.is_at_end();
+        let part = self.part.split(self.payload.lengths(), &self.summary, at);
         let rest = Self {
             key: self.key,
             client_way: self.client_way,
-            negotiation: self.negotiation,
-            link: self.link,
-            announcer: None,
-            encrypted_session: None,
-            twin: self.twin.take(),
             summary: self.summary.clone(),
             closed: None,
+            binding: Binding {
+                announcer: None,
+                encrypted_session: None,
+                twin: self.binding.twin.take(),
+                ..self.binding
+            },
+            part,
+            payload: Payload::default(),
             encrypted: None,
             keeps_cleartext: self.keeps_cleartext,
-            payload: Payload::default(),
-            part: self.part.next(self.payload.lengths()),
-            ended: None,
-            before: Some(Box::new(Before {
-                summary: self.summary.clone(),
-                start_known: sure,
-                first: None,
-            })),
         };
-        let mut file = std::mem::replace(self, rest);
-        if sure {
-            file.ended.get_or_insert(at);
-        } else {
-            // The mark of its end was lost: only the next transfer command shows that the file is over.
-            file.part.cut_off();
-        }
-        file
-    }
-}
-
-impl DataChannel {
-    /// Corrects the direction in which the FTP client sends.
-    pub(crate) const fn set_client_way(&mut self, direction: Direction) {
-        self.client_way = direction;
-    }
-
-    /// Returns the method and confidence of the binding.
-    pub(crate) const fn link(&self) -> Link {
-        self.link
-    }
-
-    /// Binds the channel to another negotiation of the same session; does nothing for an unbound channel.
-    pub(crate) const fn rebind(&mut self, number: u64) {
-        if let Some(negotiation) = &mut self.negotiation {
-            negotiation.number = number;
-        }
-    }
-
-    /// Returns the session that announced the connection without using it; `None` if there is none.
-    pub(crate) const fn announcer(&self) -> Option<u64> {
-        self.announcer
-    }
-
-    /// Returns the reason for which the connection was closed; `None` while it is open.
-    pub(crate) const fn close_reason(&self) -> Option<CloseReason> {
-        self.closed
-    }
-
-    /// Takes the TLS records seen on the connection; `None` unless it may belong to an encrypted session.
-    pub(crate) fn take_encrypted(&mut self) -> Option<Box<EncryptedStream>> {
-        self.encrypted.take()
-    }
-
-    /// Returns whether this is the first file of its connection.
-    pub(crate) const fn is_first_file(&self) -> bool {
-        self.before.is_none()
-    }
-
-    /// Returns whether the first byte of the file is known: it begins the connection or follows an end-of-file mark.
-    pub(crate) fn is_start_known(&self) -> bool {
-        self.before.as_ref().is_none_or(|before| before.start_known)
+        std::mem::replace(self, rest)
     }
 }

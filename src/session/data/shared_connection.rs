@@ -11,7 +11,7 @@
 use crate::model::record::TransferMode;
 use crate::model::{Direction, FrameRef};
 use crate::protocol::ftp::representation::FileEnds;
-use crate::reassembly::FlowSummary;
+use crate::reassembly::{Chunk, FlowSummary};
 
 /// Position of one file within the byte stream of its data connection.
 #[derive(Default)]
@@ -22,19 +22,23 @@ pub(super) struct FilePart {
     ends: [Option<FileEnds>; 2],
     /// Stream offset in bytes at which the file begins, by [`Direction::index`].
     base: [u64; 2],
+    /// Frame with the end-of-file mark; `None` before it.
+    end_mark: Option<FrameRef>,
     /// The next file began before an end-of-file mark.
     cut_off: bool,
+    /// State of the connection where this file begins; `None` for the first file of a connection.
+    before: Option<Box<Before>>,
 }
 
 /// State of a data connection where a file begins that is not its first.
 #[derive(Clone, Debug)]
-pub(crate) struct Before {
+pub(super) struct Before {
     /// Flow up to the beginning of the file.
-    pub(crate) summary: FlowSummary,
+    pub(super) summary: FlowSummary,
     /// The file begins right after the end-of-file mark of the one before.
-    pub(crate) start_known: bool,
+    pub(super) start_known: bool,
     /// Frame with the first byte of the file; `None` before it arrived.
-    pub(crate) first: Option<FrameRef>,
+    pub(super) first_byte: Option<FrameRef>,
 }
 
 impl FilePart {
@@ -43,22 +47,21 @@ impl FilePart {
         Self {
             mode,
             ends: [FileEnds::new(mode), FileEnds::new(mode)],
-            base: [0; 2],
-            cut_off: false,
+            ..Self::default()
         }
     }
 
-    /// Returns the part after this one, which is `lengths` bytes long, by [`Direction::index`].
-    pub(super) fn next(&self, lengths: [u64; 2]) -> Self {
-        Self {
-            base: [self.base[0] + lengths[0], self.base[1] + lengths[1]],
-            ..Self::new(self.mode)
+    /// Looks for an end-of-file mark in the next bytes. Returns how many of them belong to the file.
+    pub(super) fn take_bytes(&mut self, direction: Direction, chunk: &Chunk<'_>) -> usize {
+        if let Some(before) = &mut self.before {
+            before.first_byte.get_or_insert(chunk.arrived);
         }
-    }
-
-    /// Returns where among `bytes` the file ends; `None` if it goes on.
-    pub(super) fn find_end(&mut self, direction: Direction, bytes: &[u8]) -> Option<usize> {
-        self.ends[direction.index()].as_mut()?.push(bytes)
+        let ends = self.ends[direction.index()].as_mut();
+        let Some(length) = ends.and_then(|ends| ends.push(chunk.bytes)) else {
+            return chunk.bytes.len();
+        };
+        self.end_mark = Some(chunk.frame);
+        length
     }
 
     /// Passes over bytes that are not in the capture.
@@ -78,23 +81,45 @@ impl FilePart {
         self.ends.iter().any(Option::is_some)
     }
 
-    /// Stops looking for end-of-file marks.
+    /// Forgets the end-of-file mark, and looks for no other.
     pub(super) fn ignore_ends(&mut self) {
         self.ends = [None, None];
+        self.end_mark = None;
     }
 
-    /// Returns whether no record of the file is incomplete.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.ends.iter().flatten().any(FileEnds::is_at_end)
+    /// Returns the frame with the end-of-file mark; `None` before it.
+    pub(super) const fn end_mark(&self) -> Option<FrameRef> {
+        self.end_mark
     }
 
-    /// Ends the part without an end-of-file mark.
-    pub(super) const fn cut_off(&mut self) {
-        self.cut_off = true;
+    /// Returns whether the file has ended although the connection may go on.
+    pub(super) const fn is_over(&self) -> bool {
+        self.end_mark.is_some() || self.cut_off
     }
 
-    /// Returns whether the next file began before an end-of-file mark.
-    pub(super) const fn is_cut_off(&self) -> bool {
-        self.cut_off
+    /// Returns the state of the connection where the file begins; `None` for the first file.
+    pub(super) fn before(&self) -> Option<&Before> {
+        self.before.as_deref()
+    }
+
+    /// Ends this part in frame `at`, after `lengths` bytes by [`Direction::index`], and returns the part that follows.
+    pub(super) fn split(&mut self, lengths: [u64; 2], summary: &FlowSummary, at: FrameRef) -> Self {
+        let at_record_end = self.ends.iter().flatten().any(FileEnds::is_at_end);
+        let sure = self.end_mark.is_some() || at_record_end;
+        if sure {
+            self.end_mark.get_or_insert(at);
+        } else {
+            // The mark was lost: only the next transfer command shows that the file is over.
+            self.cut_off = true;
+        }
+        Self {
+            base: [self.base[0] + lengths[0], self.base[1] + lengths[1]],
+            before: Some(Box::new(Before {
+                summary: summary.clone(),
+                start_known: sure,
+                first_byte: None,
+            })),
+            ..Self::new(self.mode)
+        }
     }
 }

@@ -214,10 +214,10 @@ impl Negotiations {
                 server: parties.server,
                 passive: !listens,
                 end: announced,
-                frame: shared.now.number,
+                frame: shared.now().number,
             });
         }
-        let since = shared.now.time;
+        let since = shared.now().time;
         self.insert(shared, parties, mode, Some(announced), since);
         number
     }
@@ -277,7 +277,9 @@ impl Negotiations {
     pub(crate) fn retire(&self, shared: &mut Shared<'_>, parties: Parties, number: u64) {
         if let Some(announced) = self.announced(number) {
             let id = parties.negotiation(number);
-            shared.expectations.retire(announced.port, id, shared.clock);
+            shared
+                .expectations
+                .retire(announced.port, id, shared.clock());
         }
     }
 

@@ -17,7 +17,7 @@ impl Negotiations {
         id: DataId,
         summary: Option<&FlowSummary>,
     ) -> Option<u64> {
-        let now = shared.now;
+        let now = shared.now();
         let channel = shared.data.get_mut(&id)?;
         let number = channel.negotiation()?.number;
         let negotiation = self.known.get_mut(number)?;

@@ -1,7 +1,7 @@
 //! Dispatch: every event of a flow goes to the part that its role names, and the part's result may change the role.
 
 use crate::decode::Segment;
-use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt, Place};
+use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt};
 use crate::model::{Direction, EventKind, FrameRef, HostPair, Span};
 use crate::protocol::dns::DNS_PORT;
 use crate::protocol::ftp::{FTP_CONTROL_PORT, FTP_DATA_PORT, FTPS_CONTROL_PORT};
@@ -235,7 +235,7 @@ impl SessionTracker<'_> {
             return Role::Dns(Box::default());
         }
         if !shared.open.between(key.hosts()).is_empty() && early_flows::is_early(summary) {
-            return Role::Early(self.early.open(flow, summary, shared.clock));
+            return Role::Early(self.early.open(flow, summary, shared.clock()));
         }
         if ports.contains(&FTP_DATA_PORT) {
             return Role::Data(data_flows::open_unannounced(shared, summary));
@@ -252,7 +252,7 @@ impl SessionTracker<'_> {
     fn begin_session(&mut self, flow: FlowId, summary: &FlowSummary, client_way: Direction) -> u64 {
         let id = self.sessions.begin(&mut self.shared, summary, client_way);
         // A timer may deliver held bytes while the current packet belongs to another connection.
-        self.begun = (summary.last == self.shared.now).then_some(id);
+        self.begun = (summary.last == self.shared.now()).then_some(id);
         self.roles.set(flow, Role::Control(id));
         id
     }
@@ -379,7 +379,7 @@ impl SessionTracker<'_> {
 
     /// Makes an early connection a data connection, and processes everything that it carried.
     fn replay(&mut self, id: DataId, early: EarlyConnection) {
-        let now = self.shared.now;
+        let now = self.shared.now();
         let (flow, closed, summary) = (early.flow, early.closed, early.summary.clone());
         if closed.is_none() {
             self.roles.set(flow, Role::Data(id));
@@ -468,7 +468,7 @@ fn emit_attempt(shared: &mut Shared<'_>, reason: CloseReason, summary: &FlowSumm
         _ if client.syn.is_some() && server.segments == 0 => AttemptOutcome::Unanswered,
         _ => AttemptOutcome::Closed,
     };
-    let place = Place::of(summary.first, shared.several_captures);
+    let place = shared.place(summary.first);
     let attempt = ConnectionAttempt {
         client: Address::from(summary.key.source(way)),
         server: Address::from(summary.key.destination(way)),

@@ -109,8 +109,7 @@ impl<'s> SessionTracker<'s> {
 
     /// Sets the current packet, and the time at which timers start that it sets.
     pub fn at(&mut self, frame: FrameRef, clock: Timestamp) {
-        self.shared.now = frame;
-        self.shared.clock = clock;
+        self.shared.set_now(frame, clock);
     }
 
     /// Emits an event that belongs to no session.

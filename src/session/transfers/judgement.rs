@@ -166,7 +166,7 @@ impl<'a> Case<'a> {
         let digests = match (open, content) {
             _ if completeness == Completeness::Gaps => None,
             (Some(_), Some(content)) => Some(content.digests()),
-            (Some(_), None) => Some(Content::new(shared.next_content(), shared.digests).digests()),
+            (Some(_), None) => Some(shared.empty_content().digests()),
             (None, _) => None,
         };
         let (argument, argument_b64) = self.text(state.argument.as_deref());

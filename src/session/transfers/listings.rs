@@ -33,7 +33,7 @@ pub(super) fn read_listing(
         captured: transfer
             .connection
             .as_ref()
-            .map_or(shared.now.time, |connection| connection.end),
+            .map_or(shared.now().time, |connection| connection.end),
         from_start: facts.start_known,
         ended: facts.ends.sender_fin.is_some()
             && !state.is_refused()
