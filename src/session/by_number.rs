@@ -1,17 +1,19 @@
-//! A few things that are numbered as they begin, and found by their numbers while they are open.
+//! A map for a few values that are numbered as they begin and found by number while they are open.
 
 use std::collections::VecDeque;
 
-/// Values by number. Mostly the highest number comes and the lowest goes, and of most sessions there are one or two at a
-/// time: a sorted queue for so few takes a third of what a node of a tree does.
+/// Values by number.
+///
+/// A sorted queue, since the next value mostly has the highest number and the lowest is removed first. Most sessions hold one
+/// or two values at a time, for which a queue takes a third of the memory of a tree node.
 #[derive(Debug)]
 pub(crate) struct ByNumber<V> {
-    /// In the order of their numbers.
+    /// Ascending by number.
     entries: VecDeque<(u64, V)>,
 }
 
 impl<V> ByNumber<V> {
-    /// Adds a value, or puts it in the place of the one with this number.
+    /// Adds a value, or replaces the one with this number.
     pub(crate) fn insert(&mut self, number: u64, value: V) {
         match self.position(number) {
             Ok(at) => self.entries[at].1 = value,
@@ -20,57 +22,58 @@ impl<V> ByNumber<V> {
         }
     }
 
-    /// Takes the value with this number out.
+    /// Removes and returns the value with this number; `None` if there is none.
     pub(crate) fn remove(&mut self, number: u64) -> Option<V> {
         let at = self.position(number).ok()?;
         self.entries.remove(at).map(|(_, value)| value)
     }
 
-    /// The value with this number.
+    /// Returns the value with this number; `None` if there is none.
     pub(crate) fn get(&self, number: u64) -> Option<&V> {
         let at = self.position(number).ok()?;
         self.entries.get(at).map(|(_, value)| value)
     }
 
-    /// The value with this number, to be changed.
+    /// Returns the value with this number for changes; `None` if there is none.
     pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut V> {
         let at = self.position(number).ok()?;
         self.entries.get_mut(at).map(|(_, value)| value)
     }
 
-    /// Whether there is a value with this number.
+    /// Returns whether there is a value with this number.
     pub(crate) fn contains(&self, number: u64) -> bool {
         self.position(number).is_ok()
     }
 
-    /// The numbers, the lowest first.
+    /// Returns the numbers in ascending order.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> {
         self.entries.iter().map(|(number, _)| *number)
     }
 
-    /// The values by number, the lowest first.
+    /// Returns the values in ascending order of their numbers.
     pub(crate) fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.iter().map(|(_, value)| value)
     }
 
-    /// The same, to be changed.
+    /// Returns the values for changes, in ascending order of their numbers.
     pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
         self.entries.iter_mut().map(|(_, value)| value)
     }
 
-    /// How many there are.
+    /// Returns the number of values.
     pub(crate) fn len(&self) -> usize {
         self.entries.len()
     }
 
-    /// Whether there are none.
+    /// Returns whether there is no value.
     pub(crate) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Mostly the last is asked for, or one that is still to come.
+    /// Returns the index of a number, or the index at which it would be inserted.
     #[inline]
     fn position(&self, number: u64) -> Result<usize, usize> {
+        // Most look-ups are for the last value, or for one that is about to be added: no search.
         match self.entries.back() {
             Some((last, _)) if *last > number => self.search(number),
             Some((last, _)) if *last == number => Ok(self.entries.len() - 1),
@@ -97,7 +100,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_are_found_by_number_in_whatever_order_they_come_and_go() {
+    fn values_are_found_in_any_order_of_insertion_and_removal() {
         let mut map = ByNumber::default();
         for (number, value) in [(3, 'c'), (7, 'g'), (5, 'e'), (1, 'a'), (7, 'G')] {
             map.insert(number, value);

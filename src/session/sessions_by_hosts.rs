@@ -6,27 +6,27 @@ use foldhash::fast::RandomState;
 
 use crate::model::HostPair;
 
-/// Sessions in the order in which they came.
+/// Open sessions of each pair of hosts, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct SessionsByHosts {
     by_hosts: HashMap<HostPair, Vec<u64>, RandomState>,
 }
 
 impl SessionsByHosts {
-    /// Whether there is none: what foreign traffic is held against.
+    /// Returns whether there is no session, which spares unrelated traffic the look-up.
     pub(crate) fn is_empty(&self) -> bool {
         self.by_hosts.is_empty()
     }
 
-    /// A session from here on.
+    /// Adds a session, unless it is known or the pair of hosts is at its limit.
     pub(crate) fn enter(&mut self, hosts: HostPair, session: u64) {
         let sessions = self.by_hosts.entry(hosts).or_default();
-        if !sessions.contains(&session) && sessions.len() < PER_PAIR {
+        if !sessions.contains(&session) && sessions.len() < MAX_PER_PAIR {
             sessions.push(session);
         }
     }
 
-    /// No longer.
+    /// Removes a session.
     pub(crate) fn leave(&mut self, hosts: HostPair, session: u64) {
         if let Some(sessions) = self.by_hosts.get_mut(&hosts) {
             sessions.retain(|known| *known != session);
@@ -36,21 +36,21 @@ impl SessionsByHosts {
         }
     }
 
-    /// The sessions between two hosts.
+    /// Returns the sessions between two hosts.
     pub(crate) fn between(&self, hosts: HostPair) -> &[u64] {
         self.by_hosts.get(&hosts).map_or(&[], Vec::as_slice)
     }
 }
 
-/// Sessions kept of two hosts.
-const PER_PAIR: usize = 1024;
+/// Bound on sessions of one pair of hosts: every new connection between them is compared with each.
+const MAX_PER_PAIR: usize = 1024;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sessions_are_found_by_their_hosts_until_they_leave() {
+    fn sessions_are_found_by_their_hosts_until_removed() {
         let mut sessions = SessionsByHosts::default();
         let hosts = HostPair::new(1, 2);
         sessions.enter(hosts, 7);

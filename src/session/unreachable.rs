@@ -1,4 +1,4 @@
-//! ICMP errors about connections that may be data connections: why one never opened.
+//! ICMP errors about possible data connections: the reason why one never opened.
 
 use std::collections::VecDeque;
 
@@ -6,14 +6,14 @@ use crate::decode::IcmpError;
 use crate::diagnosis::Unreachable;
 use crate::model::{Endpoint, FlowKey};
 
-/// The latest errors.
+/// Latest errors.
 #[derive(Debug, Default)]
 pub(crate) struct Unreachables {
     notes: VecDeque<(FlowKey, Unreachable)>,
 }
 
 impl Unreachables {
-    /// An error; kept where it says that a TCP connection cannot be.
+    /// Remembers an error if it means that a TCP connection cannot open.
     pub(crate) fn note(&mut self, error: &IcmpError) {
         let Some(says) = meaning(error).filter(|_| error.protocol == TCP) else {
             return;
@@ -23,7 +23,7 @@ impl Unreachables {
             address: error.reporter,
             port: 0,
         };
-        if self.notes.len() >= KEPT {
+        if self.notes.len() >= MAX_ERRORS {
             self.notes.pop_front();
         }
         let unreachable = Unreachable {
@@ -34,7 +34,7 @@ impl Unreachables {
         self.notes.push_back((key, unreachable));
     }
 
-    /// The first error about a connection, not before `frame`.
+    /// Returns the first error about a connection from frame `frame` on; `None` if there is none.
     pub(crate) fn of(&self, key: FlowKey, frame: u64) -> Option<Unreachable> {
         self.notes
             .iter()
@@ -43,7 +43,9 @@ impl Unreachables {
     }
 }
 
-/// What an error says that ends the hope for a connection (RFC 792, RFC 1812 section 5.2.7.1, RFC 4443 section 3).
+/// Returns the meaning of an error that prevents a connection; `None` for an error that does not.
+///
+/// Types and codes: RFC 792, RFC 1812 section 5.2.7.1 (IPv4), RFC 4443 section 3 (IPv6).
 fn meaning(error: &IcmpError) -> Option<&'static str> {
     let says = match (error.v6, error.kind, error.code) {
         (false, 3, 0 | 6 | 11) => "network unreachable",
@@ -52,7 +54,7 @@ fn meaning(error: &IcmpError) -> Option<&'static str> {
         (false, 3, 3) | (true, 1, 4) => "port unreachable",
         (false, 3, 9 | 10 | 13) | (true, 1, 1 | 5 | 6) => "prohibited by a filter",
         (true, 1, 0) => "no route to the destination",
-        // Code 4 asks for smaller packets.
+        // Code 4 demands smaller packets (RFC 1191), and the connection goes on.
         (false, 3, code) if code != 4 => "destination unreachable",
         (true, 1, _) => "destination unreachable",
         (false, 11, 0) | (true, 3, 0) => "time to live exceeded on the way",
@@ -61,8 +63,8 @@ fn meaning(error: &IcmpError) -> Option<&'static str> {
     Some(says)
 }
 
-/// Errors remembered.
-const KEPT: usize = 1024;
+/// Bound on errors kept. The oldest is evicted first: a data connection is reported soon after its SYN.
+const MAX_ERRORS: usize = 1024;
 
 const TCP: u8 = 6;
 
@@ -88,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_found_by_its_connection_and_only_after_its_syn() {
+    fn error_is_found_by_its_connection_and_only_from_its_syn_on() {
         let mut errors = Unreachables::default();
         errors.note(&error(3, 13, 7));
         let (key, _) = FlowKey::new(error(3, 13, 7).destination, error(3, 13, 7).source);
@@ -101,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_that_end_nothing_are_not_kept_and_memory_is_bounded() {
+    fn harmless_errors_are_not_kept_and_memory_is_bounded() {
         let mut errors = Unreachables::default();
         errors.note(&error(3, 4, 1));
         errors.note(&error(4, 0, 1));
@@ -109,6 +111,6 @@ mod tests {
         for number in 0..5_000 {
             errors.note(&error(3, 1, number));
         }
-        assert_eq!(errors.notes.len(), KEPT);
+        assert_eq!(errors.notes.len(), MAX_ERRORS);
     }
 }

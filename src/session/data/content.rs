@@ -1,51 +1,60 @@
-//! The bytes of one direction of a data connection: digests, first bytes, listing text. Always on, bounded, streaming.
+//! Bytes of one direction of a data connection: digests, file type and listing text. Always on, bounded, streaming.
 
-use std::cell::Cell;
-
-use file_format::FileFormat;
 use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::model::{ContentId, hex};
-use crate::protocol::tls::record::looks_like_record;
-use crate::session::data::first_bytes::{AllFirstBytes, FirstBytes};
+use crate::session::data::file_type::{FileType, FirstBytesBudget};
 use crate::session::data::line_ends::LineEnds;
-use crate::session::data::listing_text::{ListingText, ListingTexts};
+use crate::session::data::listing_text::{ListingText, ListingTextBudget};
 
-/// What is kept of the bytes while they pass.
+/// Everything kept of the bytes of one direction.
 pub(crate) struct Content {
     pub(crate) id: ContentId,
     sha256: Sha256,
-    /// Where any are wanted.
+    /// `None` if SHA-256 is the only digest.
     others: Option<Box<OtherDigests>>,
-    /// Payload bytes, each once.
+    /// Payload bytes, each counted once.
     pub(crate) bytes: u64,
-    /// End of the stream as far as it is known, holes included.
+    /// Offset in bytes after the last byte or gap.
     pub(crate) length: u64,
-    /// Holes: from, to.
+    /// Gaps as half-open ranges of offsets, the first [`MAX_GAPS`] of them.
     pub(crate) gaps: Vec<[u64; 2]>,
+    /// Gaps beyond [`MAX_GAPS`].
     pub(crate) gaps_omitted: u64,
+    /// Bytes in all gaps.
     pub(crate) missing: u64,
-    /// The first bytes, until there are enough to tell what they are.
-    head: FirstBytes,
-    /// What `head` is so far, with how many bytes told it.
-    known: Cell<Option<(usize, Kind)>>,
-    /// What the first bytes are, once there were enough.
-    kind: Option<Kind>,
-    /// The text of what may be a listing; `None` once it is known to be none, or longer than its bound.
+    file_type: FileType,
+    /// `None` once the content is known to be no listing.
     text: Option<ListingText>,
-    /// Before which bytes of the text others are missing.
-    breaks: Vec<usize>,
-    /// The listing was longer than its bound.
-    pub(crate) text_cut: bool,
-    /// Counted where it was asked for, and from the first byte.
+    /// `None` unless line ends are counted from the first byte on.
     line_ends: Option<Box<LineEnds>>,
-    /// Bytes were given to the transfer sink.
-    pub(crate) stored: bool,
+    /// Bytes were passed to the transfer sink.
+    pub(super) stored: bool,
+}
+
+/// Selection of digests beside SHA-256.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct DigestChoice {
+    pub(crate) md5: bool,
+    pub(crate) sha1: bool,
+    /// For comparison with the reply to XCRC.
+    pub(crate) crc32: bool,
+}
+
+/// Digests in lowercase hex; `None` for one that was not computed.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Digests {
+    pub(crate) sha256: String,
+    pub(crate) md5: Option<String>,
+    pub(crate) sha1: Option<String>,
+    /// CRC-32 of ISO 3309, which XCRC reports.
+    pub(crate) crc32: Option<String>,
 }
 
 impl Content {
+    /// Creates a content without bytes that counts against no budget.
     pub(crate) fn new(id: ContentId, wanted: DigestChoice) -> Self {
         Self {
             id,
@@ -56,39 +65,35 @@ impl Content {
             gaps: Vec::new(),
             gaps_omitted: 0,
             missing: 0,
-            head: FirstBytes::default(),
-            known: Cell::new(None),
-            kind: None,
+            file_type: FileType::default(),
             text: Some(ListingText::default()),
-            breaks: Vec::new(),
-            text_cut: false,
             line_ends: None,
             stored: false,
         }
     }
 
-    /// Its text counts for all listings that are open, its first bytes for those of all contents.
-    pub(crate) fn among(mut self, texts: &ListingTexts, first_bytes: &AllFirstBytes) -> Self {
-        self.text = Some(ListingText::among(texts));
-        self.head = FirstBytes::among(first_bytes);
+    /// Counts what is kept against budgets that all contents share.
+    pub(super) fn with_budgets(
+        mut self,
+        texts: &ListingTextBudget,
+        first_bytes: &FirstBytesBudget,
+    ) -> Self {
+        self.text = Some(ListingText::new(texts));
+        self.file_type = FileType::new(first_bytes);
         self
     }
 
-    /// Bytes in order; `text_room` is how much text may be kept, 0 for what is no listing.
-    pub(crate) fn write(&mut self, offset: u64, bytes: &[u8], text_room: usize) {
+    /// Appends bytes. `text_limit` bounds the listing text in bytes; 0 means that the content is no listing.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8], text_limit: usize) {
         self.sha256.update(bytes);
         if let Some(others) = &mut self.others {
             others.update(bytes);
         }
-        if self.kind.is_none() {
-            self.begin(bytes);
-        }
-        if let Some(text) = &mut self.text {
-            if text_room == 0 {
-                self.text = None;
-            } else if !self.text_cut {
-                self.text_cut |= !text.push(bytes, text_room);
-            }
+        self.file_type.add(bytes);
+        if text_limit == 0 {
+            self.text = None;
+        } else if let Some(text) = &mut self.text {
+            text.push(bytes, text_limit);
         }
         if let Some(line_ends) = &mut self.line_ends {
             line_ends.count(bytes);
@@ -97,28 +102,26 @@ impl Content {
         self.length = self.length.max(offset.saturating_add(bytes.len() as u64));
     }
 
-    /// Bytes that will not come.
-    pub(crate) fn gap(&mut self, from: u64, length: u64) {
+    /// Records `length` bytes from offset `from` on that are not in the capture.
+    pub(super) fn gap(&mut self, from: u64, length: u64) {
         let to = from.saturating_add(length);
         self.missing = self.missing.saturating_add(length);
         self.length = self.length.max(to);
-        if let Some(text) = &self.text
-            && self.breaks.last() != Some(&text.len())
-            && self.breaks.len() < GAPS
-        {
-            self.breaks.push(text.len());
+        if let Some(text) = &mut self.text {
+            text.mark_gap();
         }
+        // A gap declared piece by piece is one gap in the report.
         if let Some(last) = self.gaps.last_mut().filter(|last| last[1] == from) {
             last[1] = to;
-        } else if self.gaps.len() < GAPS {
+        } else if self.gaps.len() < MAX_GAPS {
             self.gaps.push([from, to]);
         } else {
             self.gaps_omitted += 1;
         }
     }
 
-    /// From now on counts line ends, those of the bytes so far included where these were kept.
-    pub(crate) fn count_line_ends(&mut self) {
+    /// Starts counting line ends. Earlier bytes are counted as well; if they were not kept, nothing is counted.
+    pub(super) fn count_line_ends(&mut self) {
         let mut line_ends = LineEnds::default();
         match &self.text {
             Some(text) if text.len() as u64 == self.bytes => line_ends.count(text),
@@ -128,76 +131,51 @@ impl Content {
         self.line_ends = Some(Box::new(line_ends));
     }
 
-    /// The line ends, where they were counted and no byte is missing.
+    /// Returns the line ends; `None` if they were not counted, or if bytes are missing.
     pub(crate) fn line_ends(&self) -> Option<&LineEnds> {
         self.line_ends.as_deref().filter(|_| self.missing == 0)
     }
 
-    /// Whether the first bytes are a TLS record.
+    /// Returns whether the first bytes are a TLS record.
     pub(crate) fn begins_with_record(&self) -> bool {
-        let record = match &self.kind {
-            Some(kind) => kind.record,
-            None => looks_like_record(&self.head),
-        };
-        record && self.gaps.first().is_none_or(|gap| gap[0] > 0)
+        self.file_type.is_tls_record() && !self.begins_with_gap()
     }
 
-    /// Whether more bytes will not tell more of the type.
-    pub(crate) const fn tells_its_type(&self) -> bool {
-        self.kind.is_some()
+    /// Returns whether more bytes would not change the file type.
+    pub(super) const fn is_type_final(&self) -> bool {
+        self.file_type.is_final()
     }
 
-    /// The format of what was sent as text and is none.
+    /// Returns the media type of a binary file that was sent as text; `None` if the first bytes are text or unknown.
     pub(crate) fn binary_format(&self) -> Option<String> {
-        let format = self.first_bytes()?.binary?;
-        Some(format.media_type().to_owned())
-    }
-
-    /// What the first bytes look like; `None` for no bytes and for a stream whose first bytes are missing.
-    pub(crate) fn media_type(&self) -> Option<String> {
-        Some(self.first_bytes()?.media_type().to_owned())
-    }
-
-    /// What the first bytes are, found out once for as many as there are; `None` where there are none.
-    fn first_bytes(&self) -> Option<Kind> {
-        let begins_later = self.gaps.first().is_some_and(|gap| gap[0] == 0);
-        if begins_later || (self.head.is_empty() && self.kind.is_none()) {
+        if self.begins_with_gap() {
             return None;
         }
-        if self.kind.is_some() {
-            return self.kind;
-        }
-        let known = self.known.get();
-        let known = known.filter(|(length, _)| *length == self.head.len());
-        let kind = known.map_or_else(|| Kind::of(&self.head), |(_, kind)| kind);
-        self.known.set(Some((self.head.len(), kind)));
-        Some(kind)
+        self.file_type.binary_media_type()
     }
 
-    /// Takes first bytes. Once there are enough only what they are is kept: ten thousand open connections would else hold
-    /// tens of megabytes of them.
-    fn begin(&mut self, bytes: &[u8]) {
-        let room = HEAD_BYTES - self.head.len();
-        if bytes.len() < room && self.head.keep(bytes, HEAD_BYTES) {
-            return;
+    /// Returns the media type that the first bytes show; `None` if there are none, or if they are missing.
+    pub(crate) fn media_type(&self) -> Option<String> {
+        if self.begins_with_gap() {
+            return None;
         }
-        let last = &bytes[..bytes.len().min(room)];
-        let mut head = self.head.take();
-        self.kind = Some(if head.is_empty() {
-            Kind::of(last)
-        } else {
-            head.extend_from_slice(last);
-            Kind::of(&head)
-        });
+        self.file_type.media_type()
     }
 
-    /// The text of a listing without what is missing, and before which of its bytes that is.
+    /// Returns the text of a listing without the missing bytes, and the text offsets at which bytes are missing.
+    ///
+    /// `None` if the content is no listing.
     pub(crate) fn text(&self) -> Option<(&[u8], &[usize])> {
         let text = self.text.as_ref()?;
-        Some((text, &self.breaks))
+        Some((text, text.gaps()))
     }
 
-    /// The digests of the bytes so far, in hex.
+    /// Returns whether the listing is longer than its limit.
+    pub(crate) fn is_text_cut(&self) -> bool {
+        self.text.as_ref().is_some_and(ListingText::is_cut)
+    }
+
+    /// Returns the digests of the bytes so far.
     pub(crate) fn digests(&self) -> Digests {
         Digests {
             sha256: hex(&self.sha256.clone().finalize()),
@@ -207,13 +185,17 @@ impl Content {
                 .map_or_else(Digests::default, |others| others.digests())
         }
     }
+
+    fn begins_with_gap(&self) -> bool {
+        self.gaps.first().is_some_and(|gap| gap[0] == 0)
+    }
 }
 
-/// Digests beside SHA-256.
+/// Running digests beside SHA-256; `None` for one that is not wanted.
 struct OtherDigests {
     md5: Option<Md5>,
     sha1: Option<Sha1>,
-    /// Costs as much as SHA-256, so it is made only where a server was seen to know XCRC.
+    /// Costs as much as SHA-256, so that it is wanted only once a server is known to have XCRC.
     crc32: Option<flate2::Crc>,
 }
 
@@ -239,7 +221,7 @@ impl OtherDigests {
         }
     }
 
-    /// Without SHA-256.
+    /// Returns the digests, with an empty string for SHA-256.
     fn digests(&self) -> Digests {
         let crc32 = self.crc32.as_ref();
         Digests {
@@ -251,122 +233,8 @@ impl OtherDigests {
     }
 }
 
-/// What first bytes are.
-#[derive(Clone, Copy, Debug)]
-struct Kind {
-    /// They look like a TLS record.
-    record: bool,
-    is_text: bool,
-    format: FileFormat,
-    /// What they are where they should be text and are none.
-    binary: Option<FileFormat>,
-}
-
-impl Kind {
-    fn of(head: &[u8]) -> Self {
-        let is_text = is_text(head);
-        // Every other transfer is a listing, and all formats there are take long to try.
-        let format = if is_text && begins_long_listing(head) {
-            FileFormat::PlainText
-        } else {
-            FileFormat::from_bytes(head)
-        };
-        let binary = if is_text {
-            None
-        } else {
-            binary_format(head, format)
-        };
-        Self {
-            record: looks_like_record(head),
-            is_text,
-            format,
-            binary,
-        }
-    }
-
-    fn media_type(&self) -> &str {
-        match &self.format {
-            FileFormat::ArbitraryBinaryData | FileFormat::PlainText | FileFormat::Empty => {
-                if self.is_text {
-                    "text/plain"
-                } else {
-                    "application/octet-stream"
-                }
-            }
-            format => format.media_type(),
-        }
-    }
-}
-
-/// The format of bytes that are no text. Where they were sent as text their line ends may have been changed already, as in
-/// the mark by which a PNG image shows just that.
-fn binary_format(head: &[u8], format: FileFormat) -> Option<FileFormat> {
-    if head.starts_with(b"\x89PNG") {
-        return Some(FileFormat::PortableNetworkGraphics);
-    }
-    let is_known = |format: &FileFormat| *format != FileFormat::ArbitraryBinaryData;
-    if is_known(&format) {
-        return Some(format);
-    }
-    memchr::memmem::find(head, b"\r\n")?;
-    let mut restored = Vec::with_capacity(head.len());
-    for (at, byte) in head.iter().enumerate() {
-        if !(*byte == b'\r' && head.get(at + 1) == Some(&b'\n')) {
-            restored.push(*byte);
-        }
-    }
-    Some(FileFormat::from_bytes(&restored)).filter(is_known)
-}
-
-/// Digests that are made beside SHA-256.
-#[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct DigestChoice {
-    pub(crate) md5: bool,
-    pub(crate) sha1: bool,
-    /// To compare with XCRC, once a server is seen to know that command.
-    pub(crate) crc32: bool,
-}
-
-/// Digests in hex.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Digests {
-    pub(crate) sha256: String,
-    pub(crate) md5: Option<String>,
-    pub(crate) sha1: Option<String>,
-    /// CRC-32 of ISO 3309, as XCRC tells it.
-    pub(crate) crc32: Option<String>,
-}
-
-/// A line of `ls -l`: a letter for the kind, nine for who may do what, and a space or a mark.
-fn begins_long_listing(bytes: &[u8]) -> bool {
-    let Some(([kind, permissions @ ..], rest)) = bytes.split_first_chunk::<10>() else {
-        return false;
-    };
-    b"-dlbcps".contains(kind)
-        && permissions.iter().all(|bit| b"-rwxsStT".contains(bit))
-        && matches!(rest, [b' ' | b'+' | b'.' | b'@', ..])
-}
-
-fn is_text(bytes: &[u8]) -> bool {
-    let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
-    if bytes.iter().any(control) {
-        return false;
-    }
-    match std::str::from_utf8(bytes) {
-        Ok(_) => true,
-        // A character cut by the end of what is kept is no reason to doubt; Latin-1 text is text as well.
-        Err(error) => {
-            error.error_len().is_none()
-                || bytes.iter().filter(|byte| !byte.is_ascii()).count() * 10 < bytes.len() * 3
-        }
-    }
-}
-
-/// First bytes kept for telling the type.
-const HEAD_BYTES: usize = 4096;
-
-/// Holes kept of one stream.
-const GAPS: usize = 10_000;
+/// Bound on gaps kept of one content.
+const MAX_GAPS: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -401,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_gaps_are_one() {
+    fn adjacent_gaps_are_one_gap() {
         let mut content = content();
         content.gap(0, 10);
         content.gap(10, 5);
@@ -417,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn a_format_is_known_although_its_line_ends_were_changed() {
+    fn binary_format_is_recognized_although_its_line_ends_were_changed() {
         let of = |bytes: &[u8]| {
             let mut content = content();
             content.write(0, bytes, 0);
@@ -432,23 +300,23 @@ mod tests {
     }
 
     #[test]
-    fn first_bytes_are_let_go_of_once_they_told_what_they_are() {
+    fn first_bytes_are_dropped_once_they_show_the_type() {
         let file = [&b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"[..], &[7; 9_000]].concat();
         for size in [1, 100, 1_000, 5_000] {
             let mut content = content();
             for (at, piece) in file.chunks(size).enumerate() {
                 content.write((at * size) as u64, piece, 0);
-                assert!(content.head.len() < HEAD_BYTES);
-                assert_eq!(content.tells_its_type(), content.bytes >= HEAD_BYTES as u64);
+                assert!(content.file_type.held() < 4096);
+                assert_eq!(content.is_type_final(), content.bytes >= 4096);
             }
-            assert!(content.head.is_empty());
+            assert_eq!(content.file_type.held(), 0);
             assert_eq!(content.media_type().as_deref(), Some("image/png"));
             assert!(!content.begins_with_record());
         }
     }
 
     #[test]
-    fn text_is_told_from_other_bytes() {
+    fn text_and_binary_bytes_are_distinguished() {
         for (bytes, expected) in [
             (&b"hello\r\nworld\n"[..], "text/plain"),
             (b"\x00\x01\x02", "application/octet-stream"),

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use crate::model::{ContentId, TransferSink};
 use crate::session::data::content::{Content, DigestChoice};
-use crate::session::data::first_bytes::AllFirstBytes;
-use crate::session::data::listing_text::ListingTexts;
+use crate::session::data::file_type::FirstBytesBudget;
+use crate::session::data::listing_text::ListingTextBudget;
 use crate::session::options::Options;
 
 /// Destination of the bytes of a data connection, lent for one call.
@@ -24,15 +24,15 @@ pub(crate) struct ContentResources {
     count: u64,
     /// Every running decoder holds a clone, so that the reference count bounds them.
     decoders: Arc<()>,
-    texts: ListingTexts,
-    first_bytes: AllFirstBytes,
+    texts: ListingTextBudget,
+    first_bytes: FirstBytesBudget,
 }
 
 impl ContentSink<'_> {
     /// Creates a content that counts against the shared budgets.
     pub(super) fn new_content(&mut self) -> Content {
         let content = self.resources.empty_content();
-        content.among(&self.resources.texts, &self.resources.first_bytes)
+        content.with_budgets(&self.resources.texts, &self.resources.first_bytes)
     }
 
     /// Reserves one of the decoders that may run at once; `None` if all are taken.

@@ -1,8 +1,8 @@
-//! The file that a transfer's bytes stand for, decoded while they pass.
+//! Decoding of a transfer's bytes into the file that they represent, while they pass.
 //!
-//! What TYPE A makes of a text is undone on request only. What was sent as text and is by its first bytes something else
-//! has two forms, as it came and with its line ends turned back, and nobody can say which of them is the file: it gets
-//! both in any case.
+//! The line ends of a text sent with TYPE A are restored on request only. If the first bytes of such a file show a binary
+//! format, nothing shows whether the sender really converted it: both forms are digested and saved, the bytes as sent and the
+//! bytes with their line ends restored.
 
 use std::sync::Arc;
 
@@ -11,22 +11,25 @@ use crate::protocol::ftp::representation::{Coding, Decoder};
 use crate::session::data::content::Content;
 use crate::session::data::content_sink::ContentSink;
 
-/// A decoder and what came out of it so far.
+/// A decoder and its output so far.
 pub(crate) struct Decoding {
     decoder: Decoder,
+    /// Transformations that the decoder undoes, by their names in the report.
     steps: Vec<&'static str>,
     pub(crate) content: Content,
+    /// Reason why decoding stopped; `None` if it did not.
     problem: Option<String>,
     finished: bool,
-    /// The first bytes, while they have not told whether there is anything to decode.
+    /// First bytes, held until they show whether there is anything to decode; `None` once they have.
     undecided: Option<Vec<u8>>,
-    /// Counts the decoders at work: each has a window of its own. `None` once it turned out that the bytes are the file.
-    place: Option<Arc<()>>,
+    /// Share of the decoders that may run at once; `None` once the bytes proved to be the file.
+    reservation: Option<Arc<()>>,
 }
 
 impl Decoding {
-    /// A decoder; `None` where the bytes are the file. A file that was sent as text may turn out to be none.
+    /// Creates a decoder; `None` if the bytes are the file, or if too many decoders run already.
     pub(crate) fn new(coding: Coding, is_file: bool, sink: &mut ContentSink<'_>) -> Option<Self> {
+        // A file sent with TYPE A is decoded on suspicion, until its first bytes show that it is a text.
         let as_text = Coding {
             text_lines: true,
             ..coding
@@ -42,42 +45,44 @@ impl Decoding {
             problem: None,
             finished: false,
             undecided,
-            place: Some(sink.reserve_decoder()?),
+            reservation: Some(sink.reserve_decoder()?),
         })
     }
 
-    /// Whether there is anything to decode, as far as it is known.
+    /// Returns whether the file differs from the bytes as sent, as far as the first bytes show.
     pub(crate) const fn applies(&self) -> bool {
-        self.place.is_some() && self.undecided.is_none()
+        self.reservation.is_some() && self.undecided.is_none()
     }
 
-    /// What was wrong.
+    /// Returns the reason why decoding stopped; `None` if it did not.
     pub(crate) fn problem(&self) -> Option<&str> {
         self.problem.as_deref()
     }
 
-    /// What was undone.
+    /// Returns the names of the transformations that are undone.
     pub(crate) fn steps(&self) -> &[&'static str] {
         &self.steps
     }
 
-    /// Bytes in order, the last of those in `raw`; `text_room` is how much text may be kept, 0 for what is no listing; `save`
-    /// for a file.
+    /// Decodes bytes in stream order.
+    ///
+    /// `raw` is the content as sent, these bytes included. `text_limit` bounds the listing text in bytes, 0 for a file; a file
+    /// is saved as well (`save`).
     pub(crate) fn push(
         &mut self,
         bytes: &[u8],
         raw: Option<&Content>,
-        text_room: usize,
+        text_limit: usize,
         save: bool,
         sink: &mut ContentSink<'_>,
     ) {
-        if self.problem.is_some() || self.place.is_none() {
+        if self.problem.is_some() || self.reservation.is_none() {
             return;
         }
         let mut first = Vec::new();
         if let Some(undecided) = &mut self.undecided {
             undecided.extend_from_slice(bytes);
-            if !raw.is_some_and(Content::tells_its_type) {
+            if !raw.is_some_and(Content::is_type_final) {
                 return;
             }
             first = std::mem::take(undecided);
@@ -88,29 +93,29 @@ impl Decoding {
         let bytes = if first.is_empty() { bytes } else { &first };
         let content = &mut self.content;
         self.decoder.push(bytes, &mut |piece| {
-            take(content, piece, text_room, save, sink);
+            write(content, piece, text_limit, save, sink);
         });
     }
 
-    /// Whether there is anything to decode: the first bytes are those of a format that is no text.
+    /// Returns whether there is anything to decode: the first bytes show a binary format.
     fn decide(&mut self, raw: Option<&Content>) -> bool {
         self.undecided = None;
         if raw.and_then(Content::binary_format).is_none() {
-            self.place = None;
+            self.reservation = None;
         }
-        self.place.is_some()
+        self.reservation.is_some()
     }
 
-    /// What follows cannot be decoded.
+    /// Stops decoding, unless it stopped before.
     pub(crate) fn stop(&mut self, problem: &str) {
         self.problem.get_or_insert_with(|| problem.to_owned());
     }
 
-    /// There are no more bytes than those in `raw`.
+    /// Completes the decoding: no bytes follow those in `raw`.
     pub(crate) fn finish(
         &mut self,
         raw: Option<&Content>,
-        text_room: usize,
+        text_limit: usize,
         save: bool,
         sink: &mut ContentSink<'_>,
     ) {
@@ -118,20 +123,20 @@ impl Decoding {
             return;
         }
         let first = self.undecided.take();
-        if (first.is_some() && !self.decide(raw)) || self.place.is_none() {
+        if (first.is_some() && !self.decide(raw)) || self.reservation.is_none() {
             return;
         }
         let content = &mut self.content;
         self.decoder.push(&first.unwrap_or_default(), &mut |piece| {
-            take(content, piece, text_room, save, sink);
+            write(content, piece, text_limit, save, sink);
         });
         let result = self
             .decoder
-            .finish(&mut |piece| take(content, piece, text_room, save, sink));
+            .finish(&mut |piece| write(content, piece, text_limit, save, sink));
         self.problem = result.err();
     }
 
-    /// What came out, for the report.
+    /// Returns the decoded file for the report.
     pub(crate) fn record(&self) -> Decoded {
         let digests = self.content.digests();
         Decoded {
@@ -148,18 +153,18 @@ impl Decoding {
     }
 }
 
-/// The name of the step that undoes the line ends of TYPE A.
+/// Name of the step that restores the line ends changed by TYPE A.
 const LINE_ENDS: &str = "line-ends";
 
-fn take(
+fn write(
     content: &mut Content,
     piece: &[u8],
-    text_room: usize,
+    text_limit: usize,
     save: bool,
     sink: &mut ContentSink<'_>,
 ) {
     let offset = content.length;
-    content.write(offset, piece, text_room);
+    content.write(offset, piece, text_limit);
     if save && !piece.is_empty() {
         content.stored = true;
         sink.files.write(content.id, offset, piece);

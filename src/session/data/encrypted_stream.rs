@@ -1,99 +1,104 @@
-//! What passes on a data connection whose bytes nobody announced: is it TLS, and which side sends the content.
+//! An unannounced data connection seen from outside: whether it carries TLS, and which side sends the content.
 //!
-//! The handshake is no content: a certificate alone outweighs a small upload. Before TLS 1.3 content stands in records of its
-//! own type (RFC 5246 section 6.2.1). In TLS 1.3 the end of the handshake does too, so what the server sent before the client's
-//! first such record (its Finished, RFC 8446 section 4.4.4) is left out, and so is that record.
+//! Bytes of the handshake are not counted: a certificate alone outweighs a small upload. Before TLS 1.3 content has a record
+//! type of its own (RFC 5246 section 6.2.1). In TLS 1.3 the end of the handshake has that type as well. Not counted, therefore,
+//! are the client's first such record, which carries its Finished (RFC 8446 section 4.4.4), and all records of the server
+//! before it.
 
 use crate::model::Direction;
 use crate::model::record::TransferDirection;
 use crate::protocol::tls::hello::{ClientHello, HandshakeReader};
 use crate::protocol::tls::record::{ContentType, RecordSplitter};
 
-/// Both directions of one connection.
+/// TLS records of both directions of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct EncryptedStream {
-    ways: [Way; 2],
-    /// The TLS client sent a record of application data.
+    /// By [`Direction::index`].
+    halves: [EncryptedHalf; 2],
+    /// The TLS client has sent a record of application data.
     client_finished: bool,
 }
 
-/// What the bytes of a direction are.
+/// Nature of the bytes of one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) enum Nature {
-    /// Too few of them.
+    /// Too few bytes to decide.
     #[default]
     Unknown,
     /// TLS records.
     Tls,
-    /// Anything else.
+    /// Cleartext.
     Clear,
 }
 
 #[derive(Debug, Default)]
-struct Way {
+struct EncryptedHalf {
+    /// Payload bytes of the direction, records or not.
     bytes: u64,
     nature: Nature,
-    /// First bytes, until they tell.
+    /// First bytes, until `nature` is known.
     head: Vec<u8>,
     records: RecordSplitter,
-    /// A part of the current record was seen.
+    /// The last fragment did not complete its record.
     within: bool,
     handshake: HandshakeReader,
-    /// Payload of records of application data.
+    /// Bytes in records of application data.
     content: u64,
-    /// How many of them began, and the payload of the first.
+    /// Records of application data so far.
     content_records: u64,
+    /// Bytes in the first record of application data.
     first_record: u64,
-    /// Nobody knows where the next record begins.
+    /// A gap hid where the next record begins.
     lost: bool,
 }
 
 impl EncryptedStream {
-    /// Bytes in order. Tells what the direction is, and hands out bytes that were held until now.
+    /// Processes bytes in stream order. Returns the nature of the direction, and the earlier bytes held until it was known.
     pub(crate) fn data(&mut self, direction: Direction, bytes: &[u8]) -> (Nature, Vec<u8>) {
-        let way = &mut self.ways[direction.index()];
-        way.bytes = way.bytes.saturating_add(bytes.len() as u64);
+        let half = &mut self.halves[direction.index()];
+        half.bytes = half.bytes.saturating_add(bytes.len() as u64);
         let mut held = Vec::new();
-        if way.nature == Nature::Unknown {
-            let before = way.head.len();
-            way.head.extend(bytes.iter().take(HEAD - before));
-            way.nature = nature(&way.head);
-            match way.nature {
+        if half.nature == Nature::Unknown {
+            let before = half.head.len();
+            half.head.extend(bytes.iter().take(HEAD - before));
+            half.nature = nature(&half.head);
+            match half.nature {
                 Nature::Unknown => return (Nature::Unknown, held),
                 Nature::Tls | Nature::Clear => {
-                    held = std::mem::take(&mut way.head);
+                    held = std::mem::take(&mut half.head);
                     held.truncate(before);
                 }
             }
         }
-        if way.nature == Nature::Tls {
-            way.records(&held);
-            way.records(bytes);
-            let finished = way.content_records > 0 && way.handshake.client_hello().is_some();
+        if half.nature == Nature::Tls {
+            half.records(&held);
+            half.records(bytes);
+            // Its first application data is its Finished: what the server sent until then was still its handshake.
+            let finished = half.content_records > 0 && half.handshake.client_hello().is_some();
             if finished
                 && !std::mem::replace(&mut self.client_finished, true)
                 && self.is_version_13()
             {
-                self.ways[direction.reverse().index()].content = 0;
+                self.halves[direction.reverse().index()].content = 0;
             }
         }
-        let way = &self.ways[direction.index()];
-        (way.nature, held)
+        let half = &self.halves[direction.index()];
+        (half.nature, held)
     }
 
-    /// Bytes that are missing.
+    /// Records bytes that are not in the capture.
     pub(crate) fn gap(&mut self, direction: Direction, length: u64) {
-        let way = &mut self.ways[direction.index()];
-        if way.nature == Nature::Unknown {
-            way.nature = Nature::Clear;
+        let half = &mut self.halves[direction.index()];
+        if half.nature == Nature::Unknown {
+            half.nature = Nature::Clear;
         }
-        way.lost |= !way.records.skip(length);
-        way.within = !way.records.at_record_start();
+        half.lost |= !half.records.skip(length);
+        half.within = !half.records.at_record_start();
     }
 
-    /// The connection as a whole.
+    /// Returns the nature of the connection as a whole.
     pub(crate) fn nature(&self) -> Nature {
-        let natures = [self.ways[0].nature, self.ways[1].nature];
+        let natures = [self.halves[0].nature, self.halves[1].nature];
         if natures.contains(&Nature::Tls) {
             Nature::Tls
         } else if natures.contains(&Nature::Clear) {
@@ -103,30 +108,30 @@ impl EncryptedStream {
         }
     }
 
-    /// Clear text both ways: no data connection of FTP looks like that.
+    /// Returns whether there is cleartext in both directions, which no FTP data connection has.
     pub(crate) fn is_dialogue(&self) -> bool {
-        self.nature() == Nature::Clear && self.ways.iter().all(|way| way.bytes > 0)
+        self.nature() == Nature::Clear && self.halves.iter().all(|half| half.bytes > 0)
     }
 
-    /// Payload bytes of a direction.
+    /// Returns the payload bytes of a direction.
     pub(crate) const fn bytes(&self, direction: Direction) -> u64 {
-        self.ways[direction.index()].bytes
+        self.halves[direction.index()].bytes
     }
 
-    /// The hello of the TLS client, and the direction it sends in.
+    /// Returns the `ClientHello` and the direction in which the TLS client sends; `None` before it is complete.
     pub(crate) fn client_hello(&self) -> Option<(Direction, &ClientHello)> {
         [Direction::Up, Direction::Down]
             .into_iter()
             .find_map(|direction| {
-                let hello = self.ways[direction.index()].handshake.client_hello()?;
+                let hello = self.halves[direction.index()].handshake.client_hello()?;
                 Some((direction, hello))
             })
     }
 
-    /// Which way the content went; `None` where it is too little to tell.
+    /// Returns the direction of the content; `None` if there is too little of it to decide.
     pub(crate) fn direction(&self, client_way: Direction) -> Option<TransferDirection> {
-        let client = &self.ways[client_way.index()];
-        let server = &self.ways[client_way.reverse().index()];
+        let client = &self.halves[client_way.index()];
+        let server = &self.halves[client_way.reverse().index()];
         let (from_client, from_server) = match self.nature() {
             Nature::Tls if client.lost || server.lost => {
                 (client.bytes / LOST_MARGIN, server.bytes / LOST_MARGIN)
@@ -149,16 +154,16 @@ impl EncryptedStream {
         }
     }
 
-    /// Where the hello of the server is missing, the stricter reading holds.
+    /// Returns whether the connection uses TLS 1.3; true as well without a `ServerHello`, for the stricter count.
     fn is_version_13(&self) -> bool {
-        self.ways
+        self.halves
             .iter()
-            .find_map(|way| way.handshake.server_hello())
+            .find_map(|half| half.handshake.server_hello())
             .is_none_or(|hello| hello.version >= TLS_1_3)
     }
 }
 
-impl Way {
+impl EncryptedHalf {
     fn records(&mut self, bytes: &[u8]) {
         if self.lost {
             return;
@@ -202,16 +207,16 @@ fn nature(head: &[u8]) -> Nature {
     }
 }
 
-/// First bytes that tell TLS from anything else.
+/// First bytes that distinguish TLS from cleartext: content type and version (RFC 8446 section 5.1).
 const HEAD: usize = 3;
 
-/// What a client sends in TLS 1.3 beside content: the alert that closes, and little more.
+/// Bound in bytes on what a TLS 1.3 client sends beside content: the closing alert, and little more.
 const TRAILER: u64 = 64;
 
-/// What a server sends in TLS 1.3 after the handshake, content or not: tickets (RFC 8446 section 4.6.1).
+/// Bound in bytes on what a TLS 1.3 server sends beside content: session tickets (RFC 8446 section 4.6.1).
 const TICKETS: u64 = 1024;
 
-/// Where records cannot be counted, handshakes are a small part of so many bytes.
+/// Unit in bytes of the comparison if records cannot be counted: a handshake is a small part of it.
 const LOST_MARGIN: u64 = 16 << 10;
 
 const TLS_1_3: u16 = 0x0304;
@@ -247,7 +252,7 @@ mod tests {
         record(22, &[&[kind], &length[1..], &body].concat())
     }
 
-    /// A handshake of TLS 1.3 with a certificate of 3,000 bytes, and two tickets.
+    /// Returns a TLS 1.3 handshake with a certificate of 3,000 bytes and two tickets.
     fn version_13() -> EncryptedStream {
         let mut stream = EncryptedStream::default();
         stream.data(CLIENT, &hello(1, &[]));
@@ -260,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_upload_outweighs_a_large_certificate() {
+    fn small_upload_outweighs_large_certificate() {
         let mut stream = version_13();
         assert_eq!(stream.direction(CLIENT), None);
         stream.data(CLIENT, &record(23, &[0; 500]));
@@ -268,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_download_is_told_in_pieces_of_any_size() {
+    fn download_is_recognized_in_pieces_of_any_size() {
         for size in [1, 7, 5000] {
             let mut stream = version_13();
             for piece in record(23, &[0; 4000]).chunks(size) {
@@ -280,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn before_version_13_every_record_of_content_counts() {
+    fn every_record_of_content_counts_before_tls_13() {
         let mut stream = EncryptedStream::default();
         stream.data(CLIENT, &hello(1, &[]));
         stream.data(SERVER, &hello(2, &[]));
@@ -291,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn clear_bytes_are_told_and_handed_out_whole() {
+    fn cleartext_is_recognized_and_held_bytes_are_returned() {
         let mut stream = EncryptedStream::default();
         assert_eq!(stream.data(SERVER, &[22]), (Nature::Unknown, vec![]));
         assert_eq!(stream.data(SERVER, &[3]), (Nature::Unknown, vec![]));
@@ -304,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn without_records_only_a_large_difference_tells() {
+    fn only_a_large_difference_counts_once_record_boundaries_are_lost() {
         let mut stream = version_13();
         stream.gap(SERVER, 100_000);
         stream.data(SERVER, &[1; 5_000]);

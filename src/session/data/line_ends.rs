@@ -1,19 +1,20 @@
-//! The line ends in what is sent as text (TYPE A), counted while it passes.
+//! Line ends of a file sent with TYPE A, counted while it passes.
 
-/// So many of each kind.
+/// Counts of line ends and of the characters in them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct LineEnds {
     line_feeds: u64,
     returns: u64,
     /// CR LF.
     pairs: u64,
-    /// CR NUL.
+    /// CR NUL, which stands for a CR within a line (RFC 854).
     escaped: u64,
+    /// The last byte was a CR: the next call may complete a pair.
     after_return: bool,
 }
 
 impl LineEnds {
-    /// The bytes that come next.
+    /// Counts the next bytes of the file.
     pub(crate) fn count(&mut self, bytes: &[u8]) {
         let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
             return;
@@ -24,7 +25,8 @@ impl LineEnds {
         }
         self.after_return = *last == b'\r';
         let next = bytes.get(1..).unwrap_or_default();
-        // Few bytes at a time, so that the counts fit a byte and many of them a register.
+        // Pieces of less than 256 bytes: 8-bit counters let the compiler count a whole vector register at once, and no
+        // counter overflows.
         for piece in bytes.chunks(PIECE) {
             let (mut line_feeds, mut returns) = (0_u8, 0_u8);
             for &byte in piece {
@@ -46,24 +48,24 @@ impl LineEnds {
         }
     }
 
-    /// CR LF, as RFC 959 section 3.1.1.1 wants it.
+    /// Returns the number of CR LF, the line end of NVT-ASCII (RFC 959 section 3.1.1.1).
     pub(crate) const fn proper(&self) -> u64 {
         self.pairs
     }
 
-    /// LF without CR before it.
+    /// Returns the number of LF without a CR before it.
     pub(crate) const fn bare_line_feeds(&self) -> u64 {
         self.line_feeds.saturating_sub(self.pairs)
     }
 
-    /// CR with neither LF behind it nor NUL, which stands for a CR (RFC 854).
+    /// Returns the number of CR followed by neither LF nor NUL.
     pub(crate) const fn bare_returns(&self) -> u64 {
         let known = self.pairs.saturating_add(self.escaped);
         self.returns.saturating_sub(known)
     }
 }
 
-/// Bytes counted in one go: at most 255.
+/// Bytes per piece, at most 255.
 const PIECE: usize = 128;
 
 #[cfg(test)]
@@ -71,7 +73,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn line_ends_are_the_same_in_pieces_of_any_size() {
+    fn counts_do_not_depend_on_the_size_of_pieces() {
         let text = b"one\r\ntwo\nthree\rfour\r\0\r\r\n\n".repeat(40);
         for size in [1, 2, 3, 127, 128, 129, text.len()] {
             let mut ends = LineEnds::default();

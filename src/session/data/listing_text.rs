@@ -1,37 +1,65 @@
-//! The text of what may be a listing, kept while it passes: bounded for each, and for all that are open together.
+//! Text of what may be a listing, kept while it passes: bounded for each content, and for all open contents together.
 
 use std::cell::Cell;
 use std::ops::Deref;
 use std::rc::Rc;
 
-/// How much text all listings that are open hold.
+/// Memory that the texts of all open contents hold, in bytes.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ListingTexts(Rc<Cell<usize>>);
+pub(super) struct ListingTextBudget(Rc<Cell<usize>>);
 
-/// The text of one listing.
+/// Text of one listing, without the bytes that are missing.
 #[derive(Debug, Default)]
-pub(crate) struct ListingText {
+pub(super) struct ListingText {
     bytes: Vec<u8>,
-    all: ListingTexts,
+    /// Text offsets at which bytes are missing, ascending, the first [`MAX_GAPS`] of them.
+    gaps: Vec<usize>,
+    /// A limit was exceeded: the text is incomplete, and no more is kept.
+    is_cut: bool,
+    budget: ListingTextBudget,
 }
 
 impl ListingText {
-    /// A text that counts for all of them.
-    pub(crate) fn among(all: &ListingTexts) -> Self {
+    /// Creates an empty text that counts against `budget`.
+    pub(super) fn new(budget: &ListingTextBudget) -> Self {
         Self {
             bytes: Vec::new(),
-            all: all.clone(),
+            gaps: Vec::new(),
+            is_cut: false,
+            budget: budget.clone(),
         }
     }
 
-    /// As much of `bytes` as there is room for: `most` for this one. True where that is all.
-    pub(crate) fn push(&mut self, bytes: &[u8], most: usize) -> bool {
-        let own = most.saturating_sub(self.bytes.len());
-        let held = self.all.0.get();
-        let room = own.min(ALL_TEXTS.saturating_sub(held)).min(bytes.len());
-        self.bytes.extend_from_slice(&bytes[..room]);
-        self.all.0.set(held + room);
-        room == bytes.len()
+    /// Appends as many bytes as the limits allow; `limit` is that of this text.
+    pub(super) fn push(&mut self, bytes: &[u8], limit: usize) {
+        // Once cut it stays cut, even if another text frees memory: a text with a hole in it cannot be parsed.
+        if self.is_cut {
+            return;
+        }
+        let own = limit.saturating_sub(self.bytes.len());
+        let held = self.budget.0.get();
+        let kept = own.min(MAX_HELD.saturating_sub(held)).min(bytes.len());
+        self.bytes.extend_from_slice(&bytes[..kept]);
+        self.budget.0.set(held + kept);
+        self.is_cut = kept < bytes.len();
+    }
+
+    /// Records that bytes are missing after the text so far.
+    pub(super) fn mark_gap(&mut self) {
+        let end = self.bytes.len();
+        if self.gaps.last() != Some(&end) && self.gaps.len() < MAX_GAPS {
+            self.gaps.push(end);
+        }
+    }
+
+    /// Returns the text offsets at which bytes are missing.
+    pub(super) fn gaps(&self) -> &[usize] {
+        &self.gaps
+    }
+
+    /// Returns whether a limit was exceeded.
+    pub(super) const fn is_cut(&self) -> bool {
+        self.is_cut
     }
 }
 
@@ -45,38 +73,47 @@ impl Deref for ListingText {
 
 impl Drop for ListingText {
     fn drop(&mut self) {
-        let held = self.all.0.get();
-        self.all.0.set(held.saturating_sub(self.bytes.len()));
+        let held = self.budget.0.get();
+        self.budget.0.set(held.saturating_sub(self.bytes.len()));
     }
 }
 
-/// Bytes held of all listings together.
-const ALL_TEXTS: usize = 32 << 20;
+/// Bound in bytes on all texts together.
+const MAX_HELD: usize = 32 << 20;
+
+/// Bound on gaps kept of one text.
+const MAX_GAPS: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn all_texts_together_are_bounded_and_a_closed_one_makes_room() {
-        let all = ListingTexts::default();
+    fn all_texts_together_are_bounded_and_a_dropped_text_frees_its_share() {
+        let budget = ListingTextBudget::default();
         let piece = vec![b'x'; 1 << 20];
-        let mut texts: Vec<_> = (0..40).map(|_| ListingText::among(&all)).collect();
-        let whole = texts
-            .iter_mut()
-            .filter_map(|text| text.push(&piece, usize::MAX).then_some(()));
-        assert_eq!(whole.count(), ALL_TEXTS >> 20);
+        let mut texts: Vec<_> = (0..40).map(|_| ListingText::new(&budget)).collect();
+        for text in &mut texts {
+            text.push(&piece, usize::MAX);
+        }
+        let whole = texts.iter().filter(|text| !text.is_cut());
+        assert_eq!(whole.count(), MAX_HELD >> 20);
         let held: usize = texts.iter().map(|text| text.len()).sum();
-        assert_eq!(held, ALL_TEXTS);
+        assert_eq!(held, MAX_HELD);
         texts.remove(0);
-        assert!(texts.last_mut().expect("many").push(&piece, usize::MAX));
+        let mut next = ListingText::new(&budget);
+        next.push(&piece, usize::MAX);
+        assert!(!next.is_cut());
     }
 
     #[test]
-    fn one_text_has_a_bound_of_its_own() {
+    fn a_text_is_cut_at_its_own_limit_and_stays_cut() {
         let mut text = ListingText::default();
-        assert!(text.push(b"abc", 4));
-        assert!(!text.push(b"def", 4));
+        text.push(b"abc", 4);
+        assert!(!text.is_cut());
+        text.push(b"def", 4);
+        text.push(b"g", 100);
+        assert!(text.is_cut());
         assert_eq!(&*text, b"abcd");
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn read_listing(
     let Some(listing) = text.parse(content, secrets) else {
         return false;
     };
-    if content.text_cut || listing.omitted > 0 {
+    if content.is_text_cut() || listing.omitted > 0 {
         shared.warn(WarningCode::LimitReached, TOO_LONG);
     }
     transfer.entries = listing.entries;
@@ -104,7 +104,7 @@ impl ListingText {
     /// Parses the text that `content` kept; `None` if it kept none.
     fn parse(&self, content: &Content, secrets: &Secrets) -> Option<Listing> {
         let (text, breaks) = content.text()?;
-        let to_end = self.ended && !content.text_cut && breaks.last() != Some(&text.len());
+        let to_end = self.ended && !content.is_text_cut() && breaks.last() != Some(&text.len());
         let parse = |text: &[u8], holes: &[usize]| {
             let extent = Extent {
                 from_start: self.from_start,
