@@ -132,7 +132,7 @@ impl Anomalies {
             return;
         };
         for data in negotiations.data(Some(number)) {
-            let Some(channel) = shared.data.get(data) else {
+            let Some(channel) = shared.data.get(*data) else {
                 continue;
             };
             // Anybody may knock at a port: only a peer of the session counts.

@@ -840,7 +840,7 @@ impl Session {
     /// Records a data connection found for a negotiation.
     pub(crate) fn on_data_opened(&mut self, shared: &mut Shared<'_>, number: u64, data: DataId) {
         let transfer = self.negotiations.on_data_opened(number, data);
-        if let Some(channel) = shared.data.get_mut(&data) {
+        if let Some(channel) = shared.data.get_mut(data) {
             channel.carries(self.server_state.representation().transfer_mode);
         }
         if let Some(state) = transfer.and_then(|id| self.transfers.get(id)) {
@@ -932,7 +932,7 @@ impl Session {
             return;
         };
         for &data in self.negotiations.data(Some(number)) {
-            if let Some(channel) = shared.data.get_mut(&data) {
+            if let Some(channel) = shared.data.get_mut(data) {
                 channel.forget_decoding();
             }
             claim(shared, data, state.verb, state.representation);
@@ -967,7 +967,7 @@ impl Session {
         self.negotiations.join_end(shared, negotiation);
         let data = self.negotiations.data(negotiation).to_vec();
         let chosen = transfers::carrier(shared, &data, state.verb);
-        let mut channel = chosen.and_then(|data| shared.data.remove(&data));
+        let mut channel = chosen.and_then(|data| shared.data.remove(data));
         if let Some(channel) = &mut channel {
             channel.finish_decoding(shared.sink());
         }
@@ -1037,12 +1037,12 @@ impl Session {
 
     /// Leaves a connection that was announced to the unmatched ones: no command used it.
     fn leave_unmatched(&self, shared: &mut Shared<'_>, data: DataId) {
-        let Some(channel) = shared.data.get_mut(&data) else {
+        let Some(channel) = shared.data.get_mut(data) else {
             return;
         };
         channel.unbind(self.identity.id);
         if channel.is_over()
-            && let Some(channel) = shared.data.remove(&data)
+            && let Some(channel) = shared.data.remove(data)
         {
             tell_unmatched(shared, &channel);
         }

@@ -245,7 +245,7 @@ impl<'s> Shared<'s> {
 
     /// Returns a data connection and the destination of its bytes; `None` if it is gone.
     pub(crate) fn channel(&mut self, id: DataId) -> Option<(&mut DataChannel, ContentSink<'_>)> {
-        let channel = self.data.get_mut(&id)?;
+        let channel = self.data.get_mut(id)?;
         let sink = self.contents.sink(&self.options, &mut *self.files);
         Some((channel, sink))
     }

@@ -28,18 +28,18 @@ impl DataChannels {
     }
 
     /// Returns a channel; `None` if it is gone.
-    pub(crate) fn get(&self, id: &DataId) -> Option<&DataChannel> {
-        self.by_id.get(id).map(|channel| &**channel)
+    pub(crate) fn get(&self, id: DataId) -> Option<&DataChannel> {
+        self.by_id.get(&id).map(|channel| &**channel)
     }
 
     /// Returns a channel for changes; `None` if it is gone.
-    pub(crate) fn get_mut(&mut self, id: &DataId) -> Option<&mut DataChannel> {
-        self.by_id.get_mut(id).map(|channel| &mut **channel)
+    pub(crate) fn get_mut(&mut self, id: DataId) -> Option<&mut DataChannel> {
+        self.by_id.get_mut(&id).map(|channel| &mut **channel)
     }
 
     /// Removes a channel; `None` if it is gone.
-    pub(crate) fn remove(&mut self, id: &DataId) -> Option<Box<DataChannel>> {
-        self.by_id.remove(id)
+    pub(crate) fn remove(&mut self, id: DataId) -> Option<Box<DataChannel>> {
+        self.by_id.remove(&id)
     }
 
     /// Returns the numbers of the channels that satisfy a condition, in ascending order.

@@ -362,7 +362,7 @@ impl Negotiations {
         let negotiation = self.known.get(number)?;
         let settled = negotiation.transfer.is_some_and(|id| !is_open(id));
         let mut data = negotiation.data.iter();
-        let found = data.any(|data| shared.data.get(data).is_some_and(|one| one.was_open()));
+        let found = data.any(|data| shared.data.get(*data).is_some_and(|one| one.was_open()));
         (negotiation.announced.is_none() && !settled && !found)
             .then_some((number, negotiation.since))
     }
@@ -393,7 +393,7 @@ impl Negotiations {
     pub(crate) fn has_open_data(&self, shared: &Shared<'_>, number: Option<u64>) -> bool {
         self.data(number)
             .iter()
-            .filter_map(|data| shared.data.get(data))
+            .filter_map(|data| shared.data.get(*data))
             .any(|channel| !channel.is_over() && channel.was_open())
     }
 
@@ -408,7 +408,7 @@ impl Negotiations {
             .values()
             .flat_map(|one| one.data.iter().chain(&one.next).copied())
             .filter(|data| {
-                let channel = shared.data.get(data);
+                let channel = shared.data.get(*data);
                 channel.is_some_and(|channel| !channel.is_settled())
             })
             .collect()

@@ -18,7 +18,7 @@ impl Negotiations {
         summary: Option<&FlowSummary>,
     ) -> Option<u64> {
         let now = shared.now();
-        let channel = shared.data.get_mut(&id)?;
+        let channel = shared.data.get_mut(id)?;
         let number = channel.negotiation()?.number;
         let negotiation = self.known.get_mut(number)?;
         if negotiation.next.len() >= PARTS {
@@ -42,7 +42,7 @@ impl Negotiations {
     pub(crate) fn unmarked(&self, shared: &Shared<'_>, number: u64) -> Vec<DataId> {
         let data = self.data(Some(number)).iter().copied();
         data.filter(|data| {
-            shared.data.get(data).is_some_and(|channel| {
+            shared.data.get(*data).is_some_and(|channel| {
                 channel.marks_ends() && !channel.is_over() && !channel.is_bare_rest()
             })
         })
@@ -69,10 +69,10 @@ impl Negotiations {
             return;
         };
         for rest in std::mem::take(&mut negotiation.next) {
-            shared.data.remove(&rest);
+            shared.data.remove(rest);
         }
         let file = negotiation.data.last();
-        if let Some(file) = file.and_then(|data| shared.data.get_mut(data)) {
+        if let Some(file) = file.and_then(|data| shared.data.get_mut(*data)) {
             file.close(reason, &summary);
         }
     }
@@ -84,12 +84,12 @@ impl Negotiations {
         };
         let mut parts = std::mem::take(&mut negotiation.next);
         parts.retain(|part| {
-            let Some(channel) = shared.data.get_mut(part) else {
+            let Some(channel) = shared.data.get_mut(*part) else {
                 return false;
             };
             let gone = channel.is_closed() && channel.is_bare_rest();
             if gone {
-                shared.data.remove(part);
+                shared.data.remove(*part);
             } else {
                 channel.rebind(to);
             }
@@ -108,7 +108,7 @@ impl Negotiations {
             return;
         };
         let is_rest = |data: &DataId| {
-            let channel = shared.data.get(data);
+            let channel = shared.data.get(*data);
             channel.is_some_and(|channel| channel.is_bare_rest() && !channel.is_over())
         };
         let (rest, own) = negotiation.data.iter().partition(|data| is_rest(data));
@@ -128,7 +128,7 @@ impl Negotiations {
         if negotiation.next.len() != 1 {
             return None;
         }
-        let rest = shared.data.get(negotiation.next.front()?)?;
+        let rest = shared.data.get(*negotiation.next.front()?)?;
         rest.is_bare_rest().then_some(rest)
     }
 }

@@ -47,7 +47,7 @@ pub(super) fn open_expected(
     // A transfer between two servers is one connection and two transfers, one in each session.
     if let Some(partner) = shared.expectations.partner(found, other)
         && let Some(twin) = open_announced(sessions, shared, partner, summary, in_order)
-        && let Some(channel) = shared.data.get_mut(&id)
+        && let Some(channel) = shared.data.get_mut(id)
     {
         channel.set_twin(twin);
     }
@@ -176,7 +176,7 @@ pub(super) fn gap(shared: &mut Shared<'_>, id: DataId, direction: Direction, gap
 /// Records the summary of the flow at an event other than bytes.
 pub(super) fn update_summary(shared: &mut Shared<'_>, id: DataId, summary: &FlowSummary) {
     for id in with_twin(shared, id) {
-        if let Some(channel) = shared.data.get_mut(&id) {
+        if let Some(channel) = shared.data.get_mut(id) {
             channel.update_summary(summary);
         }
     }
@@ -191,12 +191,12 @@ pub(super) fn close(
     summary: &FlowSummary,
 ) {
     for id in with_twin(shared, id) {
-        let Some(channel) = shared.data.get_mut(&id) else {
+        let Some(channel) = shared.data.get_mut(id) else {
             continue;
         };
         channel.close(reason, summary);
         if channel.encrypted().is_some() {
-            if let Some(channel) = shared.data.remove(&id) {
+            if let Some(channel) = shared.data.remove(id) {
                 encrypted_flows::close(sessions, shared, channel);
             }
             continue;
@@ -209,7 +209,7 @@ pub(super) fn close(
                 sessions.finish_if_over(shared, negotiation.session);
             }
             _ => {
-                if let Some(channel) = shared.data.remove(&id) {
+                if let Some(channel) = shared.data.remove(id) {
                     tell_unmatched(shared, &channel);
                 }
             }
@@ -219,14 +219,14 @@ pub(super) fn close(
 
 /// Returns the sessions to which a connection belongs or may belong: two if two servers exchange a file.
 pub(super) fn claimants(shared: &Shared<'_>, id: DataId) -> [Option<u64>; 2] {
-    let of = |id: DataId| shared.data.get(&id).and_then(DataChannel::claimant);
-    let twin = shared.data.get(&id).and_then(DataChannel::twin);
+    let of = |id: DataId| shared.data.get(id).and_then(DataChannel::claimant);
+    let twin = shared.data.get(id).and_then(DataChannel::twin);
     [of(id), twin.and_then(of)]
 }
 
 /// Returns a channel and, if two servers exchange a file, the channel of the other session.
 fn with_twin(shared: &Shared<'_>, id: DataId) -> impl Iterator<Item = DataId> + use<> {
-    let twin = shared.data.get(&id).and_then(DataChannel::twin);
+    let twin = shared.data.get(id).and_then(DataChannel::twin);
     std::iter::once(id).chain(twin)
 }
 

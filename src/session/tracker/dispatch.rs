@@ -339,7 +339,7 @@ impl SessionTracker<'_> {
                 self.data(flow, direction, chunk, summary)
             }
             EarlyBytes::CertainData(early) => {
-                self.release_early(early);
+                self.release_early(*early);
                 if let Some(&Role::Data(id)) = self.roles.get(flow) {
                     let (sessions, shared) = (&mut self.sessions, &mut self.shared);
                     data_flows::bytes(sessions, shared, id, direction, chunk, summary);

@@ -67,7 +67,7 @@ pub(super) enum EarlyBytes {
     /// They look like a control connection on another port; the connection is no longer early. Its pieces came before them.
     MayBeControl(Vec<Piece>),
     /// They exceed the limit, and port 20 alone shows that they are data; the connection is no longer early.
-    CertainData(EarlyConnection),
+    CertainData(Box<EarlyConnection>),
 }
 
 impl EarlyFlows {
@@ -125,7 +125,7 @@ impl EarlyFlows {
             && !self.has_capacity(number, chunk.bytes.len())
             && let Some(early) = self.take(number)
         {
-            return EarlyBytes::CertainData(early);
+            return EarlyBytes::CertainData(Box::new(early));
         }
         self.keep(number, direction, chunk);
         EarlyBytes::Kept

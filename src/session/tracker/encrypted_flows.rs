@@ -109,7 +109,7 @@ pub(super) fn reject(
     id: DataId,
     payload: &[u8],
 ) -> Option<Rejected> {
-    let channel = shared.data.get(&id)?;
+    let channel = shared.data.get(id)?;
     let session = channel.encrypted_session()?;
     let stream = channel.encrypted()?;
     let key = channel.key();
@@ -121,7 +121,7 @@ pub(super) fn reject(
     if !may_be_control && !stream.is_dialogue() {
         return None;
     }
-    shared.data.remove(&id);
+    shared.data.remove(id);
     release(sessions, shared, session);
     Some(Rejected { may_be_control })
 }

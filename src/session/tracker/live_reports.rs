@@ -74,7 +74,7 @@ fn progress(
     id: DataId,
     now: Timestamp,
 ) -> Option<Progress> {
-    let channel = shared.data.get(&id)?;
+    let channel = shared.data.get(id)?;
     let negotiation = channel.negotiation()?;
     let session = sessions.get(negotiation.session)?;
     let (transfer, verb) = session.running_transfer(negotiation.number)?;

@@ -167,7 +167,7 @@ impl<'s> SessionTracker<'s> {
         }
         self.sessions.finish_all(&mut self.shared);
         for id in self.shared.data.ids_where(|_| true) {
-            if let Some(channel) = self.shared.data.remove(&id) {
+            if let Some(channel) = self.shared.data.remove(id) {
                 tell_unmatched(&mut self.shared, &channel);
             }
         }

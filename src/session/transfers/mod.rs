@@ -261,7 +261,7 @@ pub(crate) fn is_settled(shared: &Shared<'_>, state: &TransferState, data: &[Dat
     let refused = state.is_refused();
     let open = data
         .iter()
-        .filter_map(|data| shared.data.get(data))
+        .filter_map(|data| shared.data.get(*data))
         // What follows on an open connection is left to the next transfer.
         .filter(|channel| !(refused && channel.is_bare_rest()))
         .any(|channel| !channel.is_over() && (channel.was_open() || state.answer.is_none()));
@@ -275,7 +275,7 @@ pub(crate) fn is_settled(shared: &Shared<'_>, state: &TransferState, data: &[Dat
 /// Returns whether a connection of a transfer is open and its sender has not finished, so that waiting longer makes sense.
 pub(crate) fn is_running(shared: &Shared<'_>, state: &TransferState, data: &[DataId]) -> bool {
     data.iter()
-        .filter_map(|data| shared.data.get(data))
+        .filter_map(|data| shared.data.get(*data))
         .any(|channel| {
             let way = payload_way(state.verb, channel.client_way());
             !channel.is_over() && channel.was_open() && !channel.summary().sent(way).finished
@@ -285,7 +285,7 @@ pub(crate) fn is_running(shared: &Shared<'_>, state: &TransferState, data: &[Dat
 /// Returns the connection that carried a transfer, of several to one end point: with bytes, else open, else the last.
 pub(crate) fn carrier(shared: &Shared<'_>, data: &[DataId], verb: Verb) -> Option<DataId> {
     data.iter().copied().max_by_key(|data| {
-        shared.data.get(data).map(|channel| {
+        shared.data.get(*data).map(|channel| {
             let way = payload_way(verb, channel.client_way());
             let content = channel.content(way);
             (
