@@ -7,8 +7,9 @@
 
 use crate::model::Direction;
 use crate::model::record::TransferDirection;
-use crate::protocol::tls::hello::{ClientHello, HandshakeReader};
-use crate::protocol::tls::record::{ContentType, RecordSplitter};
+use crate::protocol::tls::hello::ClientHello;
+use crate::protocol::tls::record::ContentType;
+use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
 
 /// TLS records of both directions of one connection.
 #[derive(Debug, Default)]
@@ -38,10 +39,7 @@ struct EncryptedHalf {
     nature: Nature,
     /// First bytes, until `nature` is known.
     head: Vec<u8>,
-    records: RecordSplitter,
-    /// The last fragment did not complete its record.
-    within: bool,
-    handshake: HandshakeReader,
+    filter: TlsFilter,
     /// Bytes in records of application data.
     content: u64,
     /// Records of application data so far.
@@ -74,7 +72,7 @@ impl EncryptedStream {
             half.records(&held);
             half.records(bytes);
             // Its first application data is its Finished: what the server sent until then was still its handshake.
-            let finished = half.content_records > 0 && half.handshake.client_hello().is_some();
+            let finished = half.content_records > 0 && half.filter.client_hello().is_some();
             if finished
                 && !std::mem::replace(&mut self.client_finished, true)
                 && self.is_version_13()
@@ -92,8 +90,7 @@ impl EncryptedStream {
         if half.nature == Nature::Unknown {
             half.nature = Nature::Clear;
         }
-        half.lost |= !half.records.skip(length);
-        half.within = !half.records.at_record_start();
+        half.lost |= !half.filter.skip(length);
     }
 
     /// Returns the nature of the connection as a whole.
@@ -123,7 +120,7 @@ impl EncryptedStream {
         [Direction::Up, Direction::Down]
             .into_iter()
             .find_map(|direction| {
-                let hello = self.halves[direction.index()].handshake.client_hello()?;
+                let hello = self.halves[direction.index()].filter.client_hello()?;
                 Some((direction, hello))
             })
     }
@@ -158,7 +155,7 @@ impl EncryptedStream {
     fn is_version_13(&self) -> bool {
         self.halves
             .iter()
-            .find_map(|half| half.handshake.server_hello())
+            .find_map(|half| half.filter.server_hello())
             .is_none_or(|hello| hello.version >= TLS_1_3)
     }
 }
@@ -168,21 +165,17 @@ impl EncryptedHalf {
         if self.lost {
             return;
         }
-        if !self.handshake.is_done() {
-            self.handshake.feed(bytes);
-        }
+        self.filter.read_hello(bytes);
         let mut rest = bytes;
-        loop {
-            match self.records.next(&mut rest) {
-                Ok(Some(fragment)) => {
-                    let begins = !self.within;
-                    self.within = !self.records.at_record_start();
-                    if fragment.content == ContentType::ApplicationData {
-                        self.count(fragment.bytes.len(), begins);
-                    }
-                }
-                Ok(None) => return,
-                Err(_) => {
+        while let Some(piece) = self.filter.next(&mut rest) {
+            match piece {
+                Piece::Sealed {
+                    content: ContentType::ApplicationData,
+                    bytes,
+                    begins,
+                } => self.count(bytes.len(), begins),
+                Piece::Sealed { .. } => {}
+                Piece::NotTls { .. } => {
                     self.lost = true;
                     return;
                 }

@@ -12,7 +12,8 @@ use crate::model::{FrameRef, Timestamp};
 use crate::protocol::ftp::{Verb, parse_command, reply_code, strip_telnet};
 use crate::protocol::tls::cipher_suite;
 use crate::protocol::tls::hello::{HandshakeReader, resumed, version_name};
-use crate::protocol::tls::record::{RecordSplitter, looks_like_record};
+use crate::protocol::tls::record::looks_like_record;
+use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
 
 /// Encryption of one control connection.
 #[derive(Debug, Default)]
@@ -38,9 +39,7 @@ pub(crate) struct Encryption {
 #[derive(Debug, Default)]
 struct EndEncryption {
     layer: Layer,
-    reader: HandshakeReader,
-    /// Bytes are missing, so that the rest of the handshake cannot be read.
-    blind: bool,
+    filter: TlsFilter,
     /// The end was encrypted, and is clear again (CCC).
     returned: bool,
 }
@@ -52,8 +51,8 @@ enum Layer {
     Clear,
     /// The old hello of SSL 2, of which so many bytes are left; records follow (RFC 5246 appendix E.2).
     OldHello(usize),
-    /// TLS records.
-    Records(RecordSplitter),
+    /// TLS records, read by the filter.
+    Records,
     /// No record where one should begin: bytes until the end of what may be a line.
     Judging(Vec<u8>),
     /// Neither records nor lines.
@@ -156,9 +155,7 @@ impl Encryption {
         let layer = match bytes {
             [HANDSHAKE]
             | [HANDSHAKE, 3, ..]
-            | [CHANGE_CIPHER_SPEC..=APPLICATION_DATA, 3, 0..=4, ..] => {
-                Layer::Records(RecordSplitter::default())
-            }
+            | [CHANGE_CIPHER_SPEC..=APPLICATION_DATA, 3, 0..=4, ..] => Layer::Records,
             [high, low, 1, 3, ..] if from_client && high & 0x80 != 0 => {
                 self.seen = true;
                 Layer::OldHello(usize::from(u16::from_be_bytes([high & 0x7f, *low])) + OLD_HEADER)
@@ -166,12 +163,11 @@ impl Encryption {
             _ => return false,
         };
         let end = self.end_mut(from_client);
-        let again = end.reader.is_done() && bytes.first() == Some(&HANDSHAKE);
-        if again {
+        if bytes.first() == Some(&HANDSHAKE) {
             // Another handshake after a CCC; its facts replace those of the first one.
-            end.reader = HandshakeReader::new();
-            end.blind = false;
+            end.filter.restart_handshake();
         }
+        end.filter.resume();
         end.returned = false;
         end.layer = layer;
         true
@@ -187,27 +183,24 @@ impl Encryption {
             *left -= passed;
             rest = rest.get(passed..).unwrap_or_default();
             if *left == 0 {
-                end.layer = Layer::Records(RecordSplitter::default());
+                end.layer = Layer::Records;
             }
         }
         if matches!(end.layer, Layer::Lost) {
             if looks_like_record(rest) && rest.len() > 4 {
-                end.layer = Layer::Records(RecordSplitter::default());
+                end.layer = Layer::Records;
+                end.filter.resume();
             } else {
                 end.layer = Layer::Judging(Vec::new());
             }
         }
-        if let Layer::Records(splitter) = &mut end.layer {
-            if !end.blind && !end.reader.is_done() {
-                end.reader.feed(rest);
-                hello = true;
-            }
-            loop {
-                match splitter.next(&mut rest) {
-                    Ok(Some(_)) => records += 1,
-                    Ok(None) => break,
-                    Err(_) => {
-                        end.layer = Layer::Judging(splitter.refused().to_vec());
+        if matches!(end.layer, Layer::Records) {
+            hello = end.filter.read_hello(rest);
+            while let Some(piece) = end.filter.next(&mut rest) {
+                match piece {
+                    Piece::Sealed { .. } => records += 1,
+                    Piece::NotTls { refused } => {
+                        end.layer = Layer::Judging(refused);
                         break;
                     }
                 }
@@ -230,10 +223,10 @@ impl Encryption {
     /// Skips bytes that were not captured.
     pub(crate) fn hole(&mut self, from_client: bool, length: u64) {
         let end = self.end_mut(from_client);
-        end.blind = true;
-        let known = match &mut end.layer {
+        end.filter.lose_handshake();
+        let known = match end.layer {
             Layer::Clear => return,
-            Layer::Records(splitter) => splitter.skip(length),
+            Layer::Records => end.filter.skip(length),
             _ => false,
         };
         if !known {
@@ -259,7 +252,7 @@ impl Encryption {
     pub(crate) fn handshake_is_known(&self) -> bool {
         let done = |from_client| {
             self.end(from_client)
-                .is_some_and(|end| end.blind || end.reader.is_done())
+                .is_some_and(|end| end.filter.handshake_is_over())
         };
         self.seen && done(true) && done(false)
     }
@@ -277,7 +270,8 @@ impl Encryption {
     /// Returns whether a hello was read.
     fn has_hello(&self) -> bool {
         let has = |from_client, hello: fn(&HandshakeReader) -> bool| {
-            self.end(from_client).is_some_and(|end| hello(&end.reader))
+            self.end(from_client)
+                .is_some_and(|end| hello(end.filter.handshake()))
         };
         has(true, |reader| reader.client_hello().is_some())
             || has(false, |reader| reader.server_hello().is_some())
@@ -285,7 +279,7 @@ impl Encryption {
 
     /// Returns the id of the TLS session by which it can be resumed, before TLS 1.3; `None` if the server gave none.
     pub(crate) fn session_id(&self) -> Option<&[u8]> {
-        let hello = self.end(false)?.reader.server_hello()?;
+        let hello = self.end(false)?.filter.server_hello()?;
         (hello.version < TLS_1_3 && !hello.session_id.is_empty())
             .then_some(hello.session_id.as_slice())
     }
@@ -298,7 +292,7 @@ impl Encryption {
         let unread = HandshakeReader::new();
         let reader = |from_client| {
             self.end(from_client)
-                .map_or(&unread, |end: &EndEncryption| &end.reader)
+                .map_or(&unread, |end: &EndEncryption| end.filter.handshake())
         };
         let (client, server) = (reader(true), reader(false));
         let hello = server.server_hello();

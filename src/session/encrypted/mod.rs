@@ -4,9 +4,11 @@
 //! after a CCC, and records of the data connections.
 //!
 //! ```text
-//! control connection ─> encryption ──────> Handshake, lines in clear
-//! data connections ──> encrypted_data ──> records with a confidence
+//! control connection ─> encryption ───────┬─> Handshake, lines in clear
+//!                       tls_filter: records ┤
+//! data connections ──> encrypted_data ────┴─> records with a confidence
 //! ```
 
 pub(crate) mod encrypted_data;
 pub(crate) mod encryption;
+pub(crate) mod tls_filter;
