@@ -1,6 +1,6 @@
 //! Pages about the crate as a whole: the way of a capture, contributing, changes.
 
-/// How a capture becomes a report.
+/// The way of a capture to a report.
 ///
 /// ```text
 ///  files, pipes, interfaces                                         src/
@@ -36,7 +36,7 @@
 /// [`Limits`](crate::model::Limits); what exceeds it is counted and reported.
 pub mod how_a_capture_becomes_a_report {}
 
-/// How to extend the crate. Each recipe names all files to touch.
+/// Recipes for extending the crate. Each names all files to touch.
 ///
 /// The words to use are listed in `src/model/mod.rs`. `.ci/run` holds everything that must pass.
 ///

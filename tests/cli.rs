@@ -17,7 +17,7 @@ fn help_names_what_is_built() {
     insta::assert_snapshot!(Folder::new("help").run(&["--help"]), @r"
     exit 0
     -- stdout
-    Tells what happened over FTP in a packet capture
+    Reports what happened over FTP in packet captures
 
     Usage: ftpscope <COMMAND>
 
@@ -54,7 +54,7 @@ fn help_of_analyze() {
 fn without_arguments_help_goes_to_standard_error() {
     let text = Folder::new("no-arguments").run(&[]);
     assert!(
-        text.starts_with("exit 2\n-- stderr\nTells what happened"),
+        text.starts_with("exit 2\n-- stderr\nReports what happened"),
         "{text}"
     );
 }

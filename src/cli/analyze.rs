@@ -86,7 +86,7 @@ fn format_help() -> String {
         None => format.name.to_owned(),
     });
     let names: Vec<String> = exports.chain([format!("{PAGE} (one page)")]).collect();
-    format!("What to write: {}", names.join(", "))
+    format!("Output format: {}", names.join(", "))
 }
 
 /// Reads the captures and writes the report.

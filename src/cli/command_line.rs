@@ -14,7 +14,7 @@ use super::tree::TreeArguments;
 #[command(
     name = "ftpscope",
     version,
-    about = "Tells what happened over FTP in a packet capture",
+    about = "Reports what happened over FTP in packet captures",
     arg_required_else_help = true,
     after_help = EXAMPLES
 )]

@@ -24,7 +24,7 @@ use crate::report::ReportBuilder;
 pub(super) struct DiagramArguments {
     #[command(flatten)]
     input: InputOptions,
-    /// How much to draw: steps, messages (commands, replies, connections), packets (every segment)
+    /// Level of detail: steps, messages (commands, replies, connections), packets (every segment)
     #[arg(
         long,
         value_name = "DETAIL",
@@ -32,7 +32,7 @@ pub(super) struct DiagramArguments {
         hide_possible_values = true
     )]
     detail: DetailChoice,
-    /// What to write: text, mermaid, plantuml, svg, html
+    /// Output format: text, mermaid, plantuml, svg, html
     #[arg(
         long,
         value_name = "FORMAT",

@@ -82,7 +82,7 @@ pub(super) struct LiveArguments {
     duration: Option<Duration>,
     #[command(flatten)]
     memory: MemoryOptions,
-    /// What to write: text (one line an event), ndjson (one object an event)
+    /// Output format: text (one line an event), ndjson (one object an event)
     #[arg(
         long,
         value_name = "FORMAT",

@@ -16,7 +16,7 @@ use crate::report::{json, table};
 pub(super) struct TreeArguments {
     #[command(flatten)]
     input: InputOptions,
-    /// What to write: text (an indented tree), json (one document)
+    /// Output format: text (an indented tree), json (one document)
     #[arg(
         long,
         value_name = "FORMAT",

@@ -76,7 +76,7 @@ pub(super) struct CheckArguments {
     /// List the built-in rules
     #[arg(long, exclusive = true, help_heading = "Expectations")]
     list_rules: bool,
-    /// What to write: text, junit (XML), github (annotations and a summary), json (one document)
+    /// Output format: text, junit (XML), github (annotations and a summary), json (one document)
     #[arg(
         long,
         value_name = "FORMAT",
@@ -252,6 +252,6 @@ Examples:
   ftpscope check --record session.toml good.pcap          write what happened; edit it
   ftpscope check --expect session.toml run.pcap           fail where it is not so
   ftpscope check --expect session.toml --update run.pcap  take what is new
-  ftpscope check --baseline good.pcap run.pcap            tell the difference
+  ftpscope check --baseline good.pcap run.pcap            show the difference
   ftpscope check --rule no-cleartext-login --rule all-transfers-complete run.pcap
   ftpscope check --expect session.toml --format junit -o results.xml run.pcap";
