@@ -105,9 +105,9 @@ impl Run<'_> {
             Input::Tick(time) => self.tick(time),
             // Nothing downstream decrypts TLS yet, so secrets stored in the capture have no use.
             Input::Secrets(_) => {}
-            Input::CaptureStart(capture) => self.tracker.tell(EventKind::Capture(capture)),
+            Input::CaptureStart(capture) => self.tracker.emit(EventKind::Capture(capture)),
             Input::Warning(warning) if self.live => {
-                self.tracker.tell(EventKind::Warning(&warning));
+                self.tracker.emit(EventKind::Warning(&warning));
             }
             Input::Warning(warning) => self.warnings.push(warning),
             Input::Failed(error) => self.failures.push(error),
@@ -222,7 +222,7 @@ impl Run<'_> {
             });
         }
         for warning in &warnings {
-            self.tracker.tell(EventKind::Warning(warning));
+            self.tracker.emit(EventKind::Warning(warning));
         }
         let counted = |of: fn(&Capture) -> Option<u64>| captures.iter().filter_map(of).sum();
         let totals = Totals {

@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 
 /// Values by number.
 ///
-/// A sorted queue, since the next value mostly has the highest number and the lowest is removed first. Most sessions hold one
-/// or two values at a time, for which a queue takes a third of the memory of a tree node.
+/// A sorted queue, since the next value mostly has the highest number and the lowest is removed first. Most sessions
+/// hold one or two values at a time, for which a queue takes a third of the memory of a tree node.
 #[derive(Debug)]
 pub(crate) struct ByNumber<V> {
     /// Ascending by number.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use super::anomalies::{Anomalies, Subject};
 use super::data::data_channel::DataId;
-use super::data::unmatched::tell_unmatched;
+use super::data::unmatched::emit_unmatched;
 use super::dialogue::outcome::{CommandLine, Outcome, ReplyTo, ServerReply};
 use super::dialogue::{Dialogue, Moment};
 use super::encrypted::encrypted_data::{self, EncryptedData};
@@ -1044,7 +1044,7 @@ impl Session {
         if channel.is_over()
             && let Some(channel) = shared.data.remove(data)
         {
-            tell_unmatched(shared, &channel);
+            emit_unmatched(shared, &channel);
         }
     }
 

@@ -30,6 +30,7 @@ impl SessionsByHosts {
     pub(crate) fn leave(&mut self, hosts: HostPair, session: u64) {
         if let Some(sessions) = self.by_hosts.get_mut(&hosts) {
             sessions.retain(|known| *known != session);
+            // An empty list would keep `is_empty` false, and all unrelated traffic would pay for a look-up.
             if sessions.is_empty() {
                 self.by_hosts.remove(&hosts);
             }

@@ -155,6 +155,7 @@ impl<'s> Shared<'s> {
     ///
     /// Lines are kept whole until the lines of all open sessions exceed the limit.
     pub(crate) fn keep_text<'a>(&mut self, line: &'a [u8]) -> (&'a [u8], bool) {
+        // Short lines are kept whole in any case: cutting them would save little, and lose what a command names.
         let whole = self.kept_bytes <= self.options.limits.record_bytes || line.len() <= SHORT_LINE;
         let kept = if whole { line } else { &line[..SHORT_LINE] };
         self.kept_bytes += kept.len() * COPIES;
@@ -209,6 +210,7 @@ impl<'s> Shared<'s> {
         if until > now {
             return None;
         }
+        // Timers are never cancelled: the session ignores one of a transfer that is settled.
         self.timers.queue.pop();
         Some((session, transfer))
     }
@@ -292,6 +294,6 @@ impl Emitter<'_> {
 /// Bytes kept of a control line once the limit is exceeded.
 const SHORT_LINE: usize = 256;
 
-/// Copies of a control line in the state of its session until its step is emitted: the command as sent and as reported, and
-/// the argument and path of its transfer.
+/// Copies of a control line in the state of its session until its step is emitted: the command as sent and as reported,
+/// and the argument and path of its transfer.
 pub(crate) const COPIES: usize = 4;

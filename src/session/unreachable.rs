@@ -18,6 +18,7 @@ impl Unreachables {
         let Some(says) = meaning(error).filter(|_| error.protocol == TCP) else {
             return;
         };
+        // The error quotes the packet that failed, whose direction does not matter.
         let (key, _) = FlowKey::new(error.source, error.destination);
         let reporter = Endpoint {
             address: error.reporter,

@@ -14,6 +14,7 @@ pub(crate) struct Content {
     pub(crate) id: ContentId,
     sha256: Sha256,
     /// `None` if SHA-256 is the only digest.
+    // Boxed: most runs want none, and there are two contents for each open connection.
     others: Option<Box<OtherDigests>>,
     /// Payload bytes, each counted once.
     pub(crate) bytes: u64,
@@ -85,12 +86,14 @@ impl Content {
 
     /// Appends bytes. `text_limit` bounds the listing text in bytes; 0 means that the content is no listing.
     pub(super) fn write(&mut self, offset: u64, bytes: &[u8], text_limit: usize) {
+        // Gaps are passed over: the report leaves digests of incomplete bytes out.
         self.sha256.update(bytes);
         if let Some(others) = &mut self.others {
             others.update(bytes);
         }
         self.file_type.add(bytes);
         if text_limit == 0 {
+            // Frees the text kept before the command showed that it is a file.
             self.text = None;
         } else if let Some(text) = &mut self.text {
             text.push(bytes, text_limit);
@@ -178,6 +181,7 @@ impl Content {
     /// Returns the digests of the bytes so far.
     pub(crate) fn digests(&self) -> Digests {
         Digests {
+            // A copy of the state is finalized, for more bytes may follow.
             sha256: hex(&self.sha256.clone().finalize()),
             ..self
                 .others

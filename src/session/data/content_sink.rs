@@ -38,6 +38,7 @@ impl ContentSink<'_> {
     /// Reserves one of the decoders that may run at once; `None` if all are taken.
     pub(super) fn reserve_decoder(&self) -> Option<Arc<()>> {
         let decoders = &self.resources.decoders;
+        // The count includes the one held here.
         (Arc::strong_count(decoders) <= DECODERS).then(|| Arc::clone(decoders))
     }
 }

@@ -63,6 +63,7 @@ impl DataChannel {
         client_listens: bool,
         summary: &FlowSummary,
     ) -> Self {
+        // `listener` is one of the two endpoints: the expectation was found by them.
         let listener_way = summary
             .key
             .direction_from(listener)
@@ -265,6 +266,7 @@ impl DataChannel {
         if let Some(stream) = &mut self.encrypted {
             let nature;
             (nature, held) = stream.data(direction, chunk.bytes);
+            // After PROT C the data is readable although the commands are not, but only port 20 shows that it is FTP's.
             if nature != Nature::Clear || !self.keeps_cleartext {
                 return all;
             }
@@ -322,8 +324,8 @@ impl DataChannel {
 
     /// Returns whether the connection carries TLS.
     ///
-    /// Both sides must begin with a TLS record. A side that sent nothing counts as well if `expected`, which is the case
-    /// after PROT P.
+    /// Both sides must begin with a TLS record. A side that sent nothing counts as well if `expected`, which is the
+    /// case after PROT P.
     pub(crate) fn is_encrypted(&self, expected: bool) -> bool {
         let begins = |way| self.content(way).map(Content::begins_with_record);
         match (begins(Direction::Up), begins(Direction::Down)) {
@@ -380,6 +382,7 @@ impl DataChannel {
             .iter()
             .any(|half| half.irregular().rst.is_some());
         let sent = summary.sent(way);
+        // A FIN that was not captured shows in the acknowledgment of its sequence number.
         let fin = sent.fin.or(sent.irregular().fin_acknowledged).is_some()
             || matches!(self.closed, Some(CloseReason::Fin));
         // Counters of a flow include the earlier files on the same connection, which are subtracted.
@@ -414,6 +417,7 @@ impl DataChannel {
                     .map(|half| half.measured.zero_windows())
                     .sum()
             }),
+            // The difference of two sums of floating-point numbers may be slightly negative.
             zero_window_seconds: (closed(summary) - closed_before).max(0.0),
             close: if fin {
                 Close::Fin
@@ -490,6 +494,7 @@ impl DataChannel {
             binding: Binding {
                 announcer: None,
                 encrypted_session: None,
+                // The twin follows the flow, and the remainder keeps the number under which the flow is known.
                 twin: self.binding.twin.take(),
                 ..self.binding
             },

@@ -1,8 +1,8 @@
 //! Decoding of a transfer's bytes into the file that they represent, while they pass.
 //!
-//! The line ends of a text sent with TYPE A are restored on request only. If the first bytes of such a file show a binary
-//! format, nothing shows whether the sender really converted it: both forms are digested and saved, the bytes as sent and the
-//! bytes with their line ends restored.
+//! The line ends of a text sent with TYPE A are restored on request only. If the first bytes of such a file show a
+//! binary format, nothing shows whether the sender really converted it: both forms are digested and saved, the bytes as
+//! sent and the bytes with their line ends restored.
 
 use std::sync::Arc;
 
@@ -66,8 +66,8 @@ impl Decoding {
 
     /// Decodes bytes in stream order.
     ///
-    /// `raw` is the content as sent, these bytes included. `text_limit` bounds the listing text in bytes, 0 for a file; a file
-    /// is saved as well (`save`).
+    /// `raw` is the content as sent, these bytes included. `text_limit` bounds the listing text in bytes, 0 for a file;
+    /// a file is saved as well (`save`).
     pub(crate) fn push(
         &mut self,
         bytes: &[u8],
@@ -82,6 +82,7 @@ impl Decoding {
         let mut first = Vec::new();
         if let Some(undecided) = &mut self.undecided {
             undecided.extend_from_slice(bytes);
+            // The first segment may be too short to show the format.
             if !raw.is_some_and(Content::is_type_final) {
                 return;
             }
@@ -100,6 +101,7 @@ impl Decoding {
     /// Returns whether there is anything to decode: the first bytes show a binary format.
     fn decide(&mut self, raw: Option<&Content>) -> bool {
         self.undecided = None;
+        // A text: its line ends are restored on request only, so that the reservation goes to another decoder.
         if raw.and_then(Content::binary_format).is_none() {
             self.reservation = None;
         }

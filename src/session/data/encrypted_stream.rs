@@ -1,9 +1,9 @@
 //! An unannounced data connection seen from outside: whether it carries TLS, and which side sends the content.
 //!
-//! Bytes of the handshake are not counted: a certificate alone outweighs a small upload. Before TLS 1.3 content has a record
-//! type of its own (RFC 5246 section 6.2.1). In TLS 1.3 the end of the handshake has that type as well. Not counted, therefore,
-//! are the client's first such record, which carries its Finished (RFC 8446 section 4.4.4), and all records of the server
-//! before it.
+//! Bytes of the handshake are not counted: a certificate alone outweighs a small upload. Before TLS 1.3 content has a
+//! record type of its own (RFC 5246 section 6.2.1). In TLS 1.3 the end of the handshake has that type as well. Not
+//! counted, therefore, are the client's first such record, which carries its Finished (RFC 8446 section 4.4.4), and all
+//! records of the server before it.
 
 use crate::model::Direction;
 use crate::model::record::TransferDirection;
@@ -51,7 +51,8 @@ struct EncryptedHalf {
 }
 
 impl EncryptedStream {
-    /// Processes bytes in stream order. Returns the nature of the direction, and the earlier bytes held until it was known.
+    /// Processes bytes in stream order. Returns the nature of the direction, and the earlier bytes held until it was
+    /// known.
     pub(crate) fn data(&mut self, direction: Direction, bytes: &[u8]) -> (Nature, Vec<u8>) {
         let half = &mut self.halves[direction.index()];
         half.bytes = half.bytes.saturating_add(bytes.len() as u64);
@@ -87,6 +88,7 @@ impl EncryptedStream {
     /// Records bytes that are not in the capture.
     pub(crate) fn gap(&mut self, direction: Direction, length: u64) {
         let half = &mut self.halves[direction.index()];
+        // Records can only be counted from the first one on.
         if half.nature == Nature::Unknown {
             half.nature = Nature::Clear;
         }
@@ -142,6 +144,7 @@ impl EncryptedStream {
                 )
             }
             Nature::Tls => (client.content, server.content),
+            // PROT C: all payload is content.
             Nature::Clear | Nature::Unknown => (client.bytes, server.bytes),
         };
         match from_client.cmp(&from_server) {
@@ -195,6 +198,7 @@ impl EncryptedHalf {
 fn nature(head: &[u8]) -> Nature {
     match head {
         [] | [20..=24] | [20..=24, 3] => Nature::Unknown,
+        // 24 is a heartbeat (RFC 6520); versions go from SSL 3.0 to TLS 1.3.
         [20..=24, 3, 0..=4, ..] => Nature::Tls,
         _ => Nature::Clear,
     }

@@ -1,7 +1,7 @@
 //! File type of a content, recognized from its first bytes.
 //!
-//! The first bytes are kept until there are enough; each content is bounded, and all contents together are. Then only the
-//! conclusion is kept: ten thousand open connections would otherwise hold tens of megabytes of first bytes.
+//! The first bytes are kept until there are enough; each content is bounded, and all contents together are. Then only
+//! the conclusion is kept: ten thousand open connections would otherwise hold tens of megabytes of first bytes.
 
 use std::cell::Cell;
 use std::ops::Deref;
@@ -39,7 +39,8 @@ struct Conclusion {
     is_tls_record: bool,
     is_text: bool,
     format: FileFormat,
-    /// Format of bytes that are no text, if it is one that would be damaged by TYPE A; `None` for text or unknown bytes.
+    /// Format of bytes that are no text, if it is one that would be damaged by TYPE A; `None` for text or unknown
+    /// bytes.
     binary: Option<FileFormat>,
 }
 
@@ -122,13 +123,15 @@ impl FirstBytes {
         }
     }
 
-    /// Keeps more bytes, up to `limit` of this content. Returns false, and keeps none, if the budget of all is exhausted.
+    /// Keeps more bytes, up to `limit` of this content. Returns false, and keeps none, if the budget of all is
+    /// exhausted.
     fn keep(&mut self, more: &[u8], limit: usize) -> bool {
         let (kept, capacity) = (self.bytes.len(), self.bytes.capacity());
         if capacity - kept < more.len() {
             let wanted = (kept + more.len()).next_power_of_two().min(limit);
             // The budget counts capacity, which is what the memory really takes.
             let held = self.budget.0.get() + wanted - capacity;
+            // Most signatures stand in the first bytes, so that a few of each content are worth exceeding the budget.
             if held > MAX_HELD && wanted > ALWAYS_HELD {
                 return false;
             }
@@ -231,6 +234,7 @@ fn begins_long_listing(bytes: &[u8]) -> bool {
 }
 
 fn is_text(bytes: &[u8]) -> bool {
+    // Texts contain tabs, line ends, form feeds, and ESC (27) for terminal colors.
     let control = |byte: &u8| matches!(byte, 0..=8 | 14..=26 | 28..=31 | 127);
     if bytes.iter().any(control) {
         return false;

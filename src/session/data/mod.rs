@@ -1,7 +1,7 @@
 //! Data connections: the files and listings that they carry.
 //!
-//! In: ordered bytes of data connections, and the purpose that a transfer command gives them. Out: digests, media types, listing
-//! texts and saved files for transfers; a report of data that no command used.
+//! In: ordered bytes of data connections, and the purpose that a transfer command gives them. Out: digests, media
+//! types, listing texts and saved files for transfers; a report of data that no command used.
 //!
 //! ```text
 //! data_channels ─> data_channel ─┬─ binding           negotiation, or session that may own the connection
@@ -13,8 +13,8 @@
 //! unmatched   data connections that no command used
 //! ```
 //!
-//! Memory is bounded per content and for all contents together: first bytes by 4 MiB, listing texts by 32 MiB, decoders by
-//! number.
+//! Memory is bounded per content and for all contents together: first bytes by 4 MiB, listing texts by 32 MiB, decoders
+//! by number.
 
 pub(crate) mod content;
 pub(crate) mod content_sink;

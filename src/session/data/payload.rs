@@ -93,6 +93,7 @@ impl Payload {
         sink: &mut ContentSink<'_>,
     ) {
         let text_limit = match self.purpose {
+            // It may prove to be a listing, whose text must not be lost by then.
             Purpose::Unknown => UNCLAIMED_TEXT,
             Purpose::Listing => sink.options.limits.listing_bytes,
             Purpose::File(_) => 0,
@@ -101,6 +102,7 @@ impl Payload {
             // Saved until a command shows that they are a listing; then they are discarded.
             Purpose::Unknown => true,
             Purpose::Listing => false,
+            // What the other side sends is no part of the file: TLS records, or a protocol error.
             Purpose::File(way) => way == direction,
         };
         let content = self.content_mut(direction, sink);
@@ -177,6 +179,7 @@ impl Payload {
     /// Discards a decoding whose representation proved wrong, or stops it if bytes were decoded already.
     pub(super) fn reset_decoding(&mut self) {
         if let Some((_, decoding)) = &mut self.decoding {
+            // Decoded bytes may be on disk already, and those before them cannot be decoded again.
             if decoding.content.length == 0 {
                 self.decoding = None;
             } else {

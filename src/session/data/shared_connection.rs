@@ -5,8 +5,8 @@
 //! channels      part 1         part 2        the rest, which keeps the name of the connection
 //! ```
 //!
-//! At the end of a file its part becomes a channel of its own, with which its transfer is settled; the rest waits for the next
-//! transfer command. If the mode's end-of-file mark was lost, the next command ends the file.
+//! At the end of a file its part becomes a channel of its own, with which its transfer is settled; the rest waits for
+//! the next transfer command. If the mode's end-of-file mark was lost, the next command ends the file.
 
 use crate::model::record::TransferMode;
 use crate::model::{Direction, FrameRef};
@@ -54,6 +54,7 @@ impl FilePart {
     /// Looks for an end-of-file mark in the next bytes. Returns how many of them belong to the file.
     pub(super) fn take_bytes(&mut self, direction: Direction, chunk: &Chunk<'_>) -> usize {
         if let Some(before) = &mut self.before {
+            // The time of a file begins with its bytes: the connection may have been silent for hours before.
             before.first_byte.get_or_insert(chunk.arrived);
         }
         let ends = self.ends[direction.index()].as_mut();
@@ -104,8 +105,9 @@ impl FilePart {
 
     /// Ends this part in frame `at`, after `lengths` bytes by [`Direction::index`], and returns the part that follows.
     pub(super) fn split(&mut self, lengths: [u64; 2], summary: &FlowSummary, at: FrameRef) -> Self {
-        let at_record_end = self.ends.iter().flatten().any(FileEnds::is_at_end);
-        let sure = self.end_mark.is_some() || at_record_end;
+        // Some senders of MODE C omit the string of bytes after the last descriptor, which would complete the mark.
+        let at_last_descriptor = self.ends.iter().flatten().any(FileEnds::is_at_end);
+        let sure = self.end_mark.is_some() || at_last_descriptor;
         if sure {
             self.end_mark.get_or_insert(at);
         } else {

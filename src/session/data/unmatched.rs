@@ -7,9 +7,11 @@ use crate::session::data::data_channel::DataChannel;
 use crate::session::shared::Shared;
 
 /// Reports a data connection that no command used, unless it carried nothing.
-pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
+pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     let way = channel.heavier_way();
+    // Only one direction of a data connection is a file.
     channel.discard(way.reverse(), shared.files);
+    // Its transfer was reported before the connection closed.
     if channel.is_settled() {
         return;
     }
@@ -26,6 +28,7 @@ pub(crate) fn tell_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
     } else {
         Completeness::Truncated
     };
+    // A digest of bytes with gaps matches no file.
     let digests = content.filter(|_| !gaps).map(Content::digests);
     let mut record = UnmatchedData {
         session: channel.announcer(),

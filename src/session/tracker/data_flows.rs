@@ -4,7 +4,7 @@ use crate::model::{Direction, Span};
 use crate::protocol::ftp::{is_ephemeral, is_known_service};
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::data::data_channel::{DataChannel, DataId};
-use crate::session::data::unmatched::tell_unmatched;
+use crate::session::data::unmatched::emit_unmatched;
 use crate::session::negotiation::confidence::Agreement;
 use crate::session::negotiation::expectation::{Found, NegotiationId};
 use crate::session::shared::Shared;
@@ -37,6 +37,7 @@ pub(super) fn open_expected(
     let Some(found) = shared.expectations.find(key.low, key.high, listener) else {
         return open_by_time(sessions, shared, summary);
     };
+    // Without its SYN the connection may be older than the announcement.
     let in_order = in_order && listener.is_some();
     let id = open_announced(sessions, shared, found, summary, in_order)?;
     let other = if found.listener == key.low {
@@ -195,6 +196,7 @@ pub(super) fn close(
             continue;
         };
         channel.close(reason, summary);
+        // Its owner is decided at the end only, when the TLS handshake and the direction of the content are known.
         if channel.encrypted().is_some() {
             if let Some(channel) = shared.data.remove(id) {
                 encrypted_flows::close(sessions, shared, channel);
@@ -210,7 +212,7 @@ pub(super) fn close(
             }
             _ => {
                 if let Some(channel) = shared.data.remove(id) {
-                    tell_unmatched(shared, &channel);
+                    emit_unmatched(shared, &channel);
                 }
             }
         }
@@ -230,6 +232,6 @@ fn with_twin(shared: &Shared<'_>, id: DataId) -> impl Iterator<Item = DataId> + 
     std::iter::once(id).chain(twin)
 }
 
-/// Bound on how much earlier than its PASV a connection may seem to open: packets of several interfaces are not strictly in
-/// order.
+/// Bound on how much earlier than its PASV a connection may seem to open: packets of several interfaces are not
+/// strictly in order.
 const TOLERANCE: Span = Span::from_millis(100);

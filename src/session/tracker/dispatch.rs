@@ -26,6 +26,7 @@ impl StreamHandler for SessionTracker<'_> {
         if is_expected(&self.shared, segment) {
             return true;
         }
+        // Only a handshake can begin an early connection: later segments of other traffic are not looked up.
         if segment.flags.syn() && !self.shared.open.is_empty() {
             let hosts = HostPair::new(segment.source.address, segment.destination.address);
             let between_ours = !self.shared.open.between(hosts).is_empty();
@@ -81,6 +82,7 @@ impl StreamHandler for SessionTracker<'_> {
             Role::Data(id) => {
                 let id = *id;
                 let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+                // Hosts and time were the only evidence; the first bytes may refute it.
                 if let Some(rejected) = encrypted_flows::reject(sessions, shared, id, chunk.bytes) {
                     let candidate = rejected
                         .may_be_control
@@ -102,6 +104,7 @@ impl StreamHandler for SessionTracker<'_> {
                 self.control_bytes(id, direction, chunk);
                 Interest::Bytes
             }
+            // The first byte begins the session, not the SYN: a port scan is no session.
             Role::Attempt => {
                 let way = client_way(&summary.key, summary.initiator);
                 let id = self.begin_session(flow, summary, way);
@@ -214,6 +217,7 @@ impl StreamHandler for SessionTracker<'_> {
                         .get(*id)
                         .is_some_and(|session| session.has_open_data(&self.shared))
             }
+            // Candidates and unrelated connections as well, so that a host that vanished frees its entry.
             _ => silent >= limits.data_idle,
         }
     }
@@ -225,6 +229,7 @@ impl SessionTracker<'_> {
         let key = summary.key;
         let ports = [key.low.port, key.high.port];
         let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+        // First, because an announced endpoint may have any port, 21 and 53 as well.
         if let Some(id) = data_flows::open(sessions, shared, summary) {
             return Role::Data(id);
         }
@@ -379,6 +384,7 @@ impl SessionTracker<'_> {
 
     /// Makes an early connection a data connection, and processes everything that it carried.
     fn replay(&mut self, id: DataId, early: EarlyConnection) {
+        // Events carry the frame that made a fact known: the announcement or the expiry, not the arrival of the bytes.
         let now = self.shared.now();
         let (flow, closed, summary) = (early.flow, early.closed, early.summary.clone());
         if closed.is_none() {
@@ -464,6 +470,7 @@ fn emit_attempt(shared: &mut Shared<'_>, reason: CloseReason, summary: &FlowSumm
     let way = client_way(&summary.key, summary.initiator);
     let (client, server) = (summary.sent(way), summary.sent(way.reverse()));
     let outcome = match reason {
+        // A SYN ACK before the reset means that the server accepted, and then dropped the connection.
         CloseReason::Reset(by) if by != way && server.syn.is_none() => AttemptOutcome::Refused,
         _ if client.syn.is_some() && server.segments == 0 => AttemptOutcome::Unanswered,
         _ => AttemptOutcome::Closed,

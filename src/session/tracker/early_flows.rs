@@ -1,8 +1,9 @@
 //! Connections between the hosts of an open session that no session has announced yet.
 //!
-//! An announcement may be late: held behind a hole of the control connection, or captured on another interface whose packets
-//! arrive later. A connection that opens between two hosts with an open session is therefore kept for a while, and becomes a
-//! data connection once it is announced. Bytes per connection and in total, connections and seconds are bounded.
+//! An announcement may be late: held behind a hole of the control connection, or captured on another interface whose
+//! packets arrive later. A connection that opens between two hosts with an open session is therefore kept for a while,
+//! and becomes a data connection once it is announced. Bytes per connection and in total, connections and seconds are
+//! bounded.
 
 use std::collections::BTreeMap;
 
@@ -64,7 +65,8 @@ pub(super) enum EarlyBytes {
     Kept,
     /// The connection was evicted before.
     Evicted,
-    /// They look like a control connection on another port; the connection is no longer early. Its pieces came before them.
+    /// They look like a control connection on another port; the connection is no longer early. Its pieces came before
+    /// them.
     MayBeControl(Vec<Piece>),
     /// They exceed the limit, and port 20 alone shows that they are data; the connection is no longer early.
     CertainData(Box<EarlyConnection>),
@@ -117,6 +119,7 @@ impl EarlyFlows {
         // A host that runs one FTP server may run another on any port.
         if first && !certain && (may_be_control(chunk.bytes) || may_be_implicit(chunk.bytes, false))
         {
+            // The candidate holds its own bytes, which count against its own limit.
             let early = self.take(number);
             let pieces = early.map_or_else(Vec::new, |early| early.into_pieces(chunk.frame));
             return EarlyBytes::MayBeControl(pieces);
@@ -193,6 +196,7 @@ impl EarlyFlows {
             self.held += length + PIECE_OVERHEAD;
             connection.kept[direction.index()] = end;
         }
+        // Passed bytes that were not kept become a gap once the connection is announced.
         connection.pass(direction, end);
     }
 

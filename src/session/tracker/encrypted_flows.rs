@@ -4,7 +4,7 @@ use crate::model::Direction;
 use crate::protocol::ftp::is_data_port;
 use crate::reassembly::FlowSummary;
 use crate::session::data::data_channel::{DataChannel, DataId};
-use crate::session::data::unmatched::tell_unmatched;
+use crate::session::data::unmatched::emit_unmatched;
 use crate::session::shared::Shared;
 use crate::session::tracker::recognition::may_be_control;
 use crate::session::tracker::sessions::Sessions;
@@ -22,7 +22,8 @@ pub(super) struct Rejected {
     pub(super) may_be_control: bool,
 }
 
-/// Adds a channel for a connection that may belong to a session with unreadable commands; `None` if there is no such session.
+/// Adds a channel for a connection that may belong to a session with unreadable commands; `None` if there is no such
+/// session.
 pub(super) fn open(
     sessions: &mut Sessions,
     shared: &mut Shared<'_>,
@@ -53,6 +54,7 @@ fn likely_owner(
             let ago = session.may_open(opener, listener, summary.first.time)?;
             Some((ago, session))
         })
+        // The number decides a tie, so that the report does not depend on the order of sessions.
         .min_by_key(|(ago, session)| (*ago, session.identity().id))?;
     // A connection from port 20 or 989 is active mode, even between two hosts of which each runs a server.
     let passive = opener.address == session.identity().client.address && !is_data_port(opener.port);
@@ -95,12 +97,13 @@ pub(super) fn close(
         .is_some_and(|session| session.on_encrypted_data_closed(shared, &mut channel, sole));
     if !reported && (is_data_port(key.low.port) || is_data_port(key.high.port)) {
         channel.unbind(likely);
-        tell_unmatched(shared, &channel);
+        emit_unmatched(shared, &channel);
     }
     release(sessions, shared, likely);
 }
 
-/// Removes a supposed data connection if `payload`, the bytes that follow, or those before show that it carries no data.
+/// Removes a supposed data connection if `payload`, the bytes that follow, or those before show that it carries no
+/// data.
 ///
 /// Returns `None` if it may carry data.
 pub(super) fn reject(
@@ -117,6 +120,7 @@ pub(super) fn reject(
         return None;
     }
     let silent = stream.bytes(Direction::Up) + stream.bytes(Direction::Down) == 0;
+    // A greeting or a command in cleartext: a second control connection between the two hosts.
     let may_be_control = silent && may_be_control(payload);
     if !may_be_control && !stream.is_dialogue() {
         return None;

@@ -50,6 +50,7 @@ fn emit_progress(sessions: &Sessions, shared: &mut Shared<'_>, now: Timestamp) {
             && channel.negotiation().is_some()
             && now.since(channel.summary().first.time) >= LONG_TRANSFER
     });
+    // Of too many, those that opened first: they are the likeliest to be stuck.
     long.truncate(PROGRESS_EVENTS);
     let progress: Vec<Progress> = long
         .into_iter()
@@ -105,5 +106,6 @@ const LONG_TRANSFER: Span = Span::from_secs(5);
 /// Bound on transfers whose progress is reported at once.
 const PROGRESS_EVENTS: usize = 1_000;
 
-/// Interval of findings about several sessions, which a run of weeks would otherwise report at its end, when it is too late.
+/// Interval of findings about several sessions, which a run of weeks would otherwise report at its end, when it is too
+/// late.
 const CROSS_SESSION_INTERVAL: Span = Span::from_secs(3600);

@@ -1,6 +1,7 @@
 //! All sessions, and the role of each connection.
 //!
-//! In: ordered bytes of flows, DNS datagrams, ICMP errors, the clock. Out: events and the bytes of transfers, through `Shared`.
+//! In: ordered bytes of flows, DNS datagrams, ICMP errors, the clock. Out: events and the bytes of transfers, through
+//! `Shared`.
 //!
 //! ```text
 //! StreamHandler ─> dispatch ── roles[flow] ──> Control    -> sessions: one Session each
@@ -12,8 +13,8 @@
 //! segment ─> trace: segment by segment, for diagrams
 //! ```
 //!
-//! Only the dispatcher knows all parts. A part owns its fields and returns values; where it has to reach a session it is given
-//! [`Sessions`] and [`Shared`].
+//! Only the dispatcher knows all parts. A part owns its fields and returns values; where it has to reach a session it
+//! is given [`Sessions`] and [`Shared`].
 
 mod data_flows;
 mod dispatch;
@@ -32,7 +33,7 @@ use crate::model::{EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warn
 use crate::protocol::dns::{DNS_PORT, parse_message};
 use crate::protocol::ftp::FTP_DATA_PORT;
 use crate::reassembly::{FlowId, FlowSummary};
-use crate::session::data::unmatched::tell_unmatched;
+use crate::session::data::unmatched::emit_unmatched;
 use crate::session::options::Options;
 use crate::session::shared::Shared;
 use crate::session::tracker::early_flows::EarlyFlows;
@@ -47,8 +48,8 @@ pub use crate::session::tracker::sessions::Origin;
 
 /// Owner of all sessions.
 ///
-/// Fed through [`StreamHandler`](crate::reassembly::StreamHandler), [`datagram`](Self::datagram), [`icmp`](Self::icmp) and
-/// [`tick`](Self::tick); [`at`](Self::at) precedes each packet.
+/// Fed through [`StreamHandler`](crate::reassembly::StreamHandler), [`datagram`](Self::datagram), [`icmp`](Self::icmp)
+/// and [`tick`](Self::tick); [`at`](Self::at) precedes each packet.
 pub struct SessionTracker<'s> {
     roles: Roles,
     sessions: Sessions,
@@ -113,7 +114,7 @@ impl<'s> SessionTracker<'s> {
     }
 
     /// Emits an event that belongs to no session.
-    pub fn tell(&mut self, kind: EventKind<'_>) {
+    pub fn emit(&mut self, kind: EventKind<'_>) {
         self.shared.emit(None, kind);
     }
 
@@ -168,7 +169,7 @@ impl<'s> SessionTracker<'s> {
         self.sessions.finish_all(&mut self.shared);
         for id in self.shared.data.ids_where(|_| true) {
             if let Some(channel) = self.shared.data.remove(id) {
-                tell_unmatched(&mut self.shared, &channel);
+                emit_unmatched(&mut self.shared, &channel);
             }
         }
         for finding in self.shared.several.finish() {

@@ -1,8 +1,8 @@
 //! Recognition of FTP control connections on any port, from the dialogue itself.
 //!
-//! SMTP, POP3, NNTP and IRC share commands and reply codes with FTP. Two signals are therefore needed, one from each side: a
-//! 220 and a command that only FTP has, or a command and the reply that only FTP gives to it; or a reply that names a data
-//! address. Unrelated traffic costs one look at the first four bytes of a payload.
+//! SMTP, POP3, NNTP and IRC share commands and reply codes with FTP. Two signals are therefore needed, one from each
+//! side: a 220 and a command that only FTP has, or a command and the reply that only FTP gives to it; or a reply that
+//! names a data address. Unrelated traffic costs one look at the first four bytes of a payload.
 
 use crate::model::{Direction, FlowKey, FrameRef};
 use crate::protocol::ftp::{
@@ -177,8 +177,8 @@ pub(super) fn may_be_control(payload: &[u8]) -> bool {
 
 /// Returns whether a payload may begin a connection with FTP inside TLS.
 ///
-/// On port 990 (`on_port`) any TLS record may. Elsewhere TLS alone proves nothing, and the client has to offer FTP by ALPN
-/// (RFC 7301).
+/// On port 990 (`on_port`) any TLS record may. Elsewhere TLS alone proves nothing, and the client has to offer FTP by
+/// ALPN (RFC 7301).
 pub(super) fn may_be_implicit(payload: &[u8], on_port: bool) -> bool {
     if on_port {
         return looks_like_record(payload);
@@ -222,6 +222,7 @@ fn is_ftp_dialogue(client: &[u8], server: &[u8]) -> Option<bool> {
         if contains(&upper, b"SMTP") || contains(&upper, b"NNTP") {
             return Some(false);
         }
+        // Only the first reply can be the greeting (RFC 959 section 5.4).
         if matches!(code, 120 | 220) && codes.is_empty() {
             greeted = true;
             if contains(&upper, b"FTP") {
@@ -307,6 +308,7 @@ pub(super) fn implicit_way(key: &FlowKey) -> Option<Direction> {
 
 /// Splits complete lines, without their ends and without empty ones.
 fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
+    // A line without its end may still grow into another command.
     let end = text.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
     text[..end]
         .split(|&byte| byte == b'\n')

@@ -12,6 +12,7 @@ use crate::session::shared::Shared;
 /// Open sessions.
 #[derive(Default)]
 pub(super) struct Sessions {
+    // Boxed: a growing map moves its values, and a session is large.
     open: HashMap<u64, Box<Session>, RandomState>,
     /// Sessions begun so far; the last one has this number.
     count: u64,
@@ -58,6 +59,7 @@ impl Sessions {
             if let Some(session) = self.get_mut(id) {
                 session.on_timer(shared, transfer, now);
             }
+            // The settled transfer may have been the last thing that a closed session waited for.
             self.finish_if_over(shared, id);
         }
     }
@@ -73,6 +75,7 @@ impl Sessions {
 
     /// Reports all open sessions and removes them, in the order in which they began.
     pub(super) fn finish_all(&mut self, shared: &mut Shared<'_>) {
+        // The order of a hash map differs from run to run, and reports must not.
         let mut ids: Vec<u64> = self.open.keys().copied().collect();
         ids.sort_unstable();
         for id in ids {

@@ -1,7 +1,7 @@
 //! Segments of each connection, for diagrams.
 //!
-//! Of a long transfer the first and last segments are kept. Those between are folded into counts as they pass, so that memory
-//! does not grow with the length of the capture.
+//! Of a long transfer the first and last segments are kept. Those between are folded into counts as they pass, so that
+//! memory does not grow with the length of the capture.
 
 use std::collections::VecDeque;
 
@@ -107,6 +107,7 @@ impl Traces {
         if !(self.packets || flags.syn || flags.fin || flags.rst) {
             return;
         }
+        // Counted all the same, so that the diagram says how many it lacks.
         if self.quota == 0 {
             trace.omitted += 1;
             return;
@@ -133,8 +134,8 @@ impl Traces {
 
     /// Completes the trace of a closed connection; `None` if it was not traced.
     ///
-    /// `summary` gives the frames of a handshake that passed before the connection was in the flow table. `control_of` and
-    /// `data_of` are the sessions it belongs to.
+    /// `summary` gives the frames of a handshake that passed before the connection was in the flow table. `control_of`
+    /// and `data_of` are the sessions it belongs to.
     pub(super) fn end(
         &mut self,
         flow: FlowId,
@@ -309,6 +310,7 @@ impl TracedHalf {
             Novelty::New
         } else if self.fill(from, to) {
             Novelty::Late
+            // The first SYN: `next` was just set to the number after it.
         } else if flags.syn && self.payload.segments == 0 && after == next && self.last.is_none() {
             Novelty::New
         } else {
@@ -326,6 +328,7 @@ impl TracedHalf {
             self.payload.first.get_or_insert(segment.frame);
             self.payload.last = Some(segment.frame);
             match novelty {
+                // A retransmission that carries new bytes as well: only those beyond the known end count.
                 Novelty::New if is_before(from, next) => {
                     self.payload.bytes += u64::from(to.wrapping_sub(next));
                 }
@@ -364,6 +367,7 @@ impl TracedHalf {
                 left.push([start, end]);
             }
         }
+        // Splitting a hole adds one.
         left.truncate(HOLES);
         self.holes = left;
         filled
