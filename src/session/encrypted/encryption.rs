@@ -68,7 +68,7 @@ pub(crate) enum Taken {
     Clear {
         /// The line that shows it.
         line: Vec<u8>,
-        /// How many of the bytes belong to it or to records before it.
+        /// Bytes that belong to it or to records before it.
         used: usize,
     },
 }

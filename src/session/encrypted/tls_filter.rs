@@ -80,7 +80,7 @@ impl TlsFilter {
         known
     }
 
-    /// Begins with the next record, at a place where one is sure to begin. What the hellos told is kept.
+    /// Begins with the next record, at a place where one is sure to begin. The hellos read so far are kept.
     pub(crate) fn resume(&mut self) {
         self.records = RecordSplitter::default();
         self.within = false;

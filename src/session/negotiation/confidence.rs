@@ -9,7 +9,7 @@
 //! | the announced end point, and the other host of the control connection | `announced-address` | 1.00 |
 //! | the announced port at the control connection's host, and its other host: the address was translated | `control-peer` | 0.95 |
 //! | the default data port to the client's own port, at both hosts of the control connection | `default-port` | 0.90 |
-//! | the announced end point, and the server that another session of the same client told to connect there | `third-party` | 0.90 |
+//! | the announced end point, and the server that another session of the same client sent there | `third-party` | 0.90 |
 //! | the announced end point; a third host at the other end | `third-party` | 0.80 |
 //! | the announced port, and one host of the control connection | `port-and-time` | 0.50 |
 //! | both hosts, opened after a PASV or EPSV whose reply was not captured; no other session may have opened it | `port-and-time` | 0.50 |
@@ -30,7 +30,7 @@ pub(crate) enum Agreement {
     HostAndPeer,
     /// The default data port, the client's own port, both hosts.
     DefaultPorts,
-    /// The announced end point, and the server that was told to connect there.
+    /// The announced end point, and the server that another session sent there.
     EndOfTwoSessions,
     /// The announced end point alone.
     End,

@@ -85,9 +85,9 @@ pub(crate) struct StepLog {
     commands: ByNumber<Box<CommandState>>,
     /// Steps that have left; the number of the latest.
     emitted: u64,
-    /// How many of the open steps may yet belong to the transfer that follows.
+    /// Number of open steps that may yet belong to the transfer that follows.
     preparing: usize,
-    /// How many of the open steps have a transfer that is not settled.
+    /// Number of open steps with a transfer that is not settled.
     transferring: usize,
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     let closed_early = facts
         .ends
         .receiver_end
-        .filter(|_| !facts.encrypted && !facts.tells_its_end)
+        .filter(|_| !facts.encrypted && !facts.end_in_content)
         .filter(|end| {
             facts
                 .ends

@@ -1,4 +1,4 @@
-//! What is known of a transfer when it is over: what its judgement rests on.
+//! Facts about a transfer that is over: the base of its judgement.
 
 use crate::model::FrameRef;
 use crate::model::record::{DataType, TransferDirection};
@@ -31,7 +31,7 @@ pub(crate) struct Facts {
     /// Part that cannot be decoded, or fault that the decoder found; `None` if all is well.
     pub(crate) decoding_problem: Option<String>,
     /// The bytes themselves mark the end of the file, and it was decoded to there (MODE Z, B and C).
-    pub(crate) tells_its_end: bool,
+    pub(crate) end_in_content: bool,
     /// Line ends of a file sent as text; `None` for others.
     pub(crate) line_ends: Option<LineEnds>,
     /// Payload bytes from the receiver: no part of the file.
@@ -169,7 +169,7 @@ impl Facts {
             self.decoding_problem = decoding.problem().map(str::to_owned);
         }
         let ending = ["deflate", "blocks", "runs"];
-        self.tells_its_end = self.bytes > 0
+        self.end_in_content = self.bytes > 0
             && decoding.problem().is_none()
             && decoding.steps().iter().any(|step| ending.contains(step));
         if self.decoding_problem.is_none() && representation.data_type != DataType::Ebcdic {

@@ -58,7 +58,7 @@ impl Script {
         );
     }
 
-    fn told(&mut self, all: bool) -> Vec<(StepKind, Vec<u64>)> {
+    fn emitted(&mut self, all: bool) -> Vec<(StepKind, Vec<u64>)> {
         let mut steps = Vec::new();
         while let Some(step) = self.log.next(all, |command| command.record) {
             steps.push((
@@ -79,12 +79,12 @@ fn preparations_join_the_transfer_across_refused_commands() {
     script.say("EPSV", None, Some(229));
     script.say("SIZE a", None, Some(213));
     script.say("CWD a", None, Some(550));
-    assert!(script.told(false).is_empty());
+    assert!(script.emitted(false).is_empty());
     script.say("RETR a", Some(1), Some(226));
-    assert!(script.told(false).is_empty());
+    assert!(script.emitted(false).is_empty());
     script.settle(1);
     assert_eq!(
-        script.told(false),
+        script.emitted(false),
         [
             (StepKind::Retrieve, vec![1, 2, 4]),
             (StepKind::Cwd, vec![3])
@@ -99,7 +99,7 @@ fn preparations_for_nothing_stand_alone() {
     script.say("SIZE b", None, Some(213));
     script.say("CWD a", None, Some(250));
     assert_eq!(
-        script.told(false),
+        script.emitted(false),
         [
             (StepKind::Command, vec![1]),
             (StepKind::Command, vec![2]),
@@ -113,7 +113,7 @@ fn an_accepted_auth_waits_for_its_handshake_and_a_refused_one_does_not() {
     let mut script = Script::new();
     script.say("AUTH SSL", None, Some(500));
     script.say("AUTH TLS", None, Some(234));
-    assert_eq!(script.told(false), [(StepKind::Tls, vec![1])]);
+    assert_eq!(script.emitted(false), [(StepKind::Tls, vec![1])]);
     let facts = ("TLS 1.3, a suite".to_owned(), Timestamp::from_nanos(9));
     assert!(script.log.handshake(Some(facts)));
     let step = script.log.next(false, |command| command.record.clone());
@@ -130,7 +130,7 @@ fn an_auth_of_another_mechanism_waits_for_nothing() {
     script.say("AUTH GSSAPI", None, Some(334));
     script.say("ENC aGVsbG8=", None, Some(632));
     assert_eq!(
-        script.told(false),
+        script.emitted(false),
         [(StepKind::Tls, vec![1]), (StepKind::Command, vec![2])]
     );
 }
@@ -142,7 +142,7 @@ fn the_size_of_another_file_breaks_the_chain() {
     script.say("SIZE b", None, Some(213));
     script.say("RETR a", Some(1), Some(226));
     script.settle(1);
-    assert_eq!(script.told(true).len(), 3);
+    assert_eq!(script.emitted(true).len(), 3);
 }
 
 #[test]
@@ -150,12 +150,12 @@ fn a_login_attempt_is_one_step_and_the_next_user_another() {
     let mut script = Script::new();
     script.say("USER a", None, Some(331));
     script.say("PASS b", None, Some(530));
-    assert_eq!(script.told(false), [(StepKind::Login, vec![1, 2])]);
+    assert_eq!(script.emitted(false), [(StepKind::Login, vec![1, 2])]);
     script.say("USER ftp", None, Some(230));
-    assert!(script.told(false).is_empty());
+    assert!(script.emitted(false).is_empty());
     script.say("QUIT", None, Some(221));
     assert_eq!(
-        script.told(false),
+        script.emitted(false),
         [(StepKind::Login, vec![3]), (StepKind::Quit, vec![4])]
     );
 }
@@ -173,7 +173,7 @@ fn abor_belongs_to_the_running_transfer_and_rnto_to_its_rnfr() {
     script.say("RNTO b", None, Some(250));
     script.say("ABOR", None, Some(226));
     assert_eq!(
-        script.told(false),
+        script.emitted(false),
         [
             (StepKind::Retrieve, vec![1, 2]),
             (StepKind::Rename, vec![3, 4]),
