@@ -9,6 +9,7 @@ mod capture_files;
 mod captures;
 mod check;
 mod cli;
+mod connections;
 mod conversions;
 mod diagram;
 mod differential;

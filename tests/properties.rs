@@ -187,6 +187,7 @@ fn split(frame: &Frame, random: &mut Random) -> Vec<Frame> {
             .try_into()
             .expect("four bytes"),
     );
+    let is_right = tcp_sum(&frame.bytes[..range.end]) == u16::MAX;
     let mut pieces = Vec::new();
     let mut from = range.start;
     while from < range.end {
@@ -205,6 +206,12 @@ fn split(frame: &Frame, random: &mut Random) -> Vec<Frame> {
         if from + length < range.end {
             bytes[tcp + 13] &= !1;
         }
+        // Segments that a sender makes have right checksums, unless its network card fills them in.
+        if is_right {
+            bytes[tcp + 16..tcp + 18].fill(0);
+            let checksum = !tcp_sum(&bytes);
+            bytes[tcp + 16..tcp + 18].copy_from_slice(&checksum.to_be_bytes());
+        }
         pieces.push(Frame {
             time: frame.time,
             bytes,
@@ -212,6 +219,21 @@ fn split(frame: &Frame, random: &mut Random) -> Vec<Frame> {
         from += length;
     }
     pieces
+}
+
+/// Sums a TCP segment over IPv4 with its pseudo-header, in ones' complement (RFC 9293 section 3.1).
+fn tcp_sum(frame: &[u8]) -> u16 {
+    let tcp = 14 + usize::from(frame[14] & 15) * 4;
+    let length = u16::try_from(frame.len() - tcp).expect("a small frame");
+    let mut covered = frame[26..34].to_vec();
+    covered.extend([0, 6]);
+    covered.extend(length.to_be_bytes());
+    covered.extend(&frame[tcp..]);
+    covered.resize(covered.len().next_multiple_of(2), 0);
+    covered.chunks(2).fold(0, |sum: u16, word| {
+        let (sum, carry) = sum.overflowing_add(u16::from_be_bytes([word[0], word[1]]));
+        sum + u16::from(carry)
+    })
 }
 
 /// Removes the fields of a report that depend on where and when bytes travelled.

@@ -37,6 +37,9 @@ pub struct Segment<'a> {
     /// Shift count of the window scale option (RFC 7323 section 2.2), at most 14. `None` without the option or
     /// without SYN.
     pub window_scale: Option<u8>,
+    /// TCP header with its options as captured, for [`checksum_is_right`](Self::checksum_is_right); empty for a segment
+    /// that was copied and held.
+    pub header: &'a [u8],
     /// Captured payload.
     pub payload: &'a [u8],
     /// Count of payload bytes behind `payload` that were on the wire but not captured.
@@ -44,6 +47,27 @@ pub struct Segment<'a> {
 }
 
 impl Segment<'_> {
+    /// Verifies the checksum (RFC 9293 section 3.1, over the pseudo-header of RFC 8200 section 8.1 or of IPv4). `None` if
+    /// not all bytes it covers are at hand.
+    ///
+    /// Sums the whole payload, and is therefore left to those who need it: most segments belong to unrelated traffic.
+    #[must_use]
+    pub fn checksum_is_right(&self) -> Option<bool> {
+        if self.cut > 0 || self.header.len() < 20 {
+            return None;
+        }
+        // Longer than any packet: segments joined by the network card, with the checksum of none of them.
+        let length = u16::try_from(self.header.len() + self.payload.len()).ok()?;
+        let address = |of: u128| ones_complement_sum(&pseudo_address(of));
+        let sum = address(self.source.address)
+            + address(self.destination.address)
+            + ones_complement_sum(&[0, TCP, 0, 0])
+            + ones_complement_sum(&length.to_be_bytes())
+            + ones_complement_sum(self.header)
+            + ones_complement_sum(self.payload);
+        Some(fold(sum) == u16::MAX)
+    }
+
     /// Returns the payload length on the wire in bytes.
     #[must_use]
     #[expect(
@@ -54,6 +78,40 @@ impl Segment<'_> {
         (self.payload.len() as u32).saturating_add(self.cut)
     }
 }
+
+/// Returns an address as it is summed: an IPv4 address is mapped into IPv6 as `::ffff:a.b.c.d`, whose prefix must not count.
+fn pseudo_address(address: u128) -> [u8; 16] {
+    let v4 = address >> 32 == 0xffff;
+    if v4 { address & 0xffff_ffff } else { address }.to_be_bytes()
+}
+
+/// Sums bytes as 16-bit words, without the carries folded in. The order of bytes within a word only swaps the bytes of the
+/// sum (RFC 1071 section 2), so that words are read as the machine has them, two at a time.
+fn ones_complement_sum(bytes: &[u8]) -> u64 {
+    let (words, rest) = bytes.as_chunks::<4>();
+    let mut sum: u64 = words
+        .iter()
+        .map(|word| u64::from(u32::from_ne_bytes(*word)))
+        .sum();
+    if !rest.is_empty() {
+        let mut last = [0; 4];
+        last[..rest.len()].copy_from_slice(rest);
+        sum += u64::from(u32::from_ne_bytes(last));
+    }
+    sum
+}
+
+/// Folds the carries of a sum into 16 bits (RFC 1071 section 1).
+#[expect(clippy::cast_possible_truncation, reason = "the carries are folded in")]
+const fn fold(mut sum: u64) -> u16 {
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    sum as u16
+}
+
+/// Protocol number of TCP in the pseudo-header.
+const TCP: u8 = 6;
 
 /// TCP flags: the lower byte of the header's flags field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

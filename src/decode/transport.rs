@@ -35,6 +35,7 @@ pub(super) fn tcp<'a>(
         },
     };
     let flags = TcpFlags(header[13]);
+    let whole_header = bytes.data.get(..header_len).unwrap_or_default();
     Decoded::Segment(Segment {
         frame: *frame,
         source: endpoint(addresses.source, [header[0], header[1]]),
@@ -49,6 +50,7 @@ pub(super) fn tcp<'a>(
         } else {
             None
         },
+        header: whole_header,
         payload,
         cut,
     })

@@ -77,6 +77,7 @@ impl EarlySegments {
             direction,
             // The payload borrows from the packet buffer, which is reused for the next packet.
             header: Segment {
+                header: &[],
                 payload: &[],
                 ..*segment
             },

@@ -5,6 +5,7 @@ use crate::model::{Direction, FlowKey, FrameRef, Span, Timestamp};
 
 use super::delivery::{Context, Delivery};
 use super::early_segments::EarlySegments;
+use super::flow_slots::Refusal;
 use super::half_stream::{Flush, HalfStream};
 use super::receiver_side::WindowScale;
 use super::recent_openings::Opening;
@@ -92,7 +93,7 @@ impl Flow {
                     flow.summary.first = syn.frame;
                 }
                 // The segment that is admitted is counted when it is handled.
-                if syn.frame != segment.frame {
+                if syn.frame != segment.frame && !opening.is_counted {
                     flow.summary.half[sender.index()].segments += 1;
                 }
             }
@@ -108,6 +109,25 @@ impl Flow {
     /// Returns the sequence number of each stream's first byte; `None` if unknown.
     pub(super) fn starts(&self) -> [Option<SeqNum>; 2] {
         [self.streams[0].start(), self.streams[1].start()]
+    }
+
+    /// Returns whether a reset met the handshake before it was finished.
+    pub(super) fn refusal(&self) -> Refusal {
+        let reset = self
+            .summary
+            .half
+            .iter()
+            .any(|half| half.irregular().rst.is_some());
+        let has_data = self
+            .summary
+            .half
+            .iter()
+            .any(|half| half.first_data.is_some());
+        if reset && self.from_syn && self.summary.established.is_none() && !has_data {
+            Refusal::Refused
+        } else {
+            Refusal::None
+        }
     }
 
     /// Returns whether time alone may change the flow, so that it has to be reviewed.
@@ -249,6 +269,7 @@ impl Flow {
             // SYN takes a sequence number of its own, before the first byte.
             sequence = sequence.plus(1);
             self.record_syn(direction, segment.frame, sequence, segment.window_scale);
+            self.streams[direction.index()].verify_syn(segment);
             // SYN ACK decides, whatever a SYN said before: in a simultaneous open both sides send one.
             self.summary.initiator = match (self.summary.initiator, flags.ack()) {
                 (_, true) => Some(direction.reverse()),
@@ -438,7 +459,9 @@ impl Flow {
             half.irregular_mut().ignored_bytes += payload;
         }
         // Blind attackers guess sequence numbers (RFC 5961): a RST far from the window is dropped.
-        if !self.streams[direction.index()].accepts_reset(SeqNum(segment.sequence)) {
+        if !self.streams[direction.index()].accepts_reset(SeqNum(segment.sequence))
+            || !self.answers_syn(direction, segment)
+        {
             return Outcome::Open;
         }
         if segment.flags.ack() {
@@ -454,6 +477,22 @@ impl Flow {
         }
         context.close(CloseReason::Reset(direction), &self.summary);
         Outcome::Closed
+    }
+
+    /// Returns whether a RST from a side that has sent nothing else acknowledges the SYN it answers. One that does not is
+    /// dropped in SYN-SENT (RFC 9293 section 3.10.7.3): a device in between or a stale connection sent it.
+    fn answers_syn(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        let other = &self.streams[direction.reverse().index()];
+        let in_syn_sent = self.from_syn
+            && self.summary.initiator == Some(direction.reverse())
+            && self.streams[direction.index()].start().is_none();
+        let Some(start) = other.start().filter(|_| in_syn_sent) else {
+            return true;
+        };
+        // Data sent with the SYN (RFC 7413) may be acknowledged too.
+        let acknowledged = SeqNum(segment.acknowledgment).distance_from(start);
+        segment.flags.ack()
+            && u64::try_from(acknowledged).is_ok_and(|bytes| bytes <= other.captured_end())
     }
 
     fn flush<H: StreamHandler>(&mut self, how: Flush, context: &mut Context<'_, H>) {

@@ -52,6 +52,23 @@ pub(super) struct Tombstone {
     pub(super) starts: [Option<SeqNum>; 2],
     /// End of the flow; `None` for a flow that goes on but is ignored by the handler.
     pub(super) closed: Option<Timestamp>,
+    /// Progress of the opening after a reset that met an unfinished handshake.
+    pub(super) refusal: Refusal,
+}
+
+/// Progress of a connection that was reset before it was open.
+///
+/// A RST answers a SYN and not the attempt: the initiator may repeat the SYN from the same port, with the same number
+/// (Windows does so twice, 500 ms apart), and a SYN ACK then opens the connection (RFC 9293 section 3.10.7.3).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The connection was open before it ended, or was not reset.
+    #[default]
+    None,
+    /// Reset before it was open.
+    Refused,
+    /// The same SYN was captured again after that.
+    Repeated,
 }
 
 impl FlowSlots {
@@ -210,13 +227,28 @@ impl Tombstone {
         if !segment.flags.syn() || segment.flags.rst() {
             return false;
         }
+        let acknowledges_syn =
+            self.starts[direction.reverse().index()] == Some(SeqNum(segment.acknowledgment));
+        if self.refusal == Refusal::Repeated && segment.flags.ack() && acknowledges_syn {
+            return true;
+        }
         match self.starts[direction.index()] {
             Some(start) => start != SeqNum(segment.sequence).plus(1),
             // A late SYN ACK of the same attempt acknowledges the known SYN.
-            None => {
-                self.starts[direction.reverse().index()] != Some(SeqNum(segment.acknowledgment))
-            }
+            None => !acknowledges_syn,
         }
+    }
+
+    /// Records a SYN that repeats the one of a refused connection. Returns whether `segment` is one.
+    pub(super) fn on_repeated_syn(&mut self, segment: &Segment<'_>) -> bool {
+        let repeated = self.refusal != Refusal::None
+            && segment.flags.syn()
+            && !segment.flags.ack()
+            && !segment.flags.rst();
+        if repeated {
+            self.refusal = Refusal::Repeated;
+        }
+        repeated
     }
 }
 

@@ -190,6 +190,10 @@ impl FlowTable {
                     self.slots.remove(number);
                     return false;
                 }
+                if tombstone.on_repeated_syn(segment) {
+                    let (key, _) = FlowKey::new(segment.source, segment.destination);
+                    self.openings.record_repeated(key, direction, segment);
+                }
                 self.late_segments += 1;
                 handler.late(FlowId(number));
                 slot.last_seen = arrived;
@@ -321,6 +325,7 @@ impl FlowTable {
         slot.state = State::Tombstone(Tombstone {
             starts: flow.starts(),
             closed: (outcome == Outcome::Closed).then_some(arrived),
+            refusal: flow.refusal(),
         });
     }
 

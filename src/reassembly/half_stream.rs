@@ -9,6 +9,13 @@
 //! A hole becomes a gap once the other side has acknowledged past it for 64 packets or 200 ms: it has the bytes, we
 //! will not get them. In a dialogue one [`RoundTrip`] decides at once. Where the other side sends nothing, 2 s or the
 //! limit on held bytes decide.
+//!
+//! # Damaged segments
+//!
+//! A receiver drops a segment whose checksum is wrong (RFC 9293 section 3.1) and takes the copy that is sent again. Such
+//! a segment is therefore held apart until the receiver acknowledges it, and gives way to a copy that comes before. A
+//! wrong checksum proves damage only if the sender's others are right: captured on the sending host, all are wrong,
+//! since the network card fills them in ([`Checksums`](super::checksums::Checksums)).
 
 use std::num::NonZeroU64;
 
@@ -16,6 +23,7 @@ use crate::decode::{Segment, TcpFlags};
 use crate::model::FrameRef;
 
 use super::StreamHandler;
+use super::checksums::Checksums;
 use super::delivery::{Arrival, Delivery};
 use super::held_segments::{DistantSegment, DistantSegments, HeldSegments};
 use super::history::History;
@@ -35,6 +43,7 @@ pub(super) struct HalfStream {
     /// Like `highest`, of segments that were captured in order.
     in_order_end: u64,
     receiver: ReceiverSide,
+    checksums: Checksums,
     /// End of the stream plus 1, as FIN counts as a byte; `None` until FIN is captured.
     past_fin: Option<NonZeroU64>,
     history: History,
@@ -57,6 +66,8 @@ pub(super) enum Flush {
 struct Backlog {
     held: HeldSegments,
     distant: DistantSegments,
+    /// End of the damaged segments among the distant ones.
+    damaged_end: u64,
     watch: HoleWatch,
 }
 
@@ -179,10 +190,45 @@ impl HalfStream {
             fin,
             arrived: out.arrival(segment.frame),
         };
-        if self.is_distant(&piece) {
-            self.hold_distant(&piece, out);
+        if self.is_damaged(&piece, segment, out) {
+            self.hold_damaged(&piece, out);
+        } else if self.is_distant(&piece) {
+            self.hold_until_acknowledged(&piece, false, out);
         } else {
             self.accept(piece, out);
+        }
+    }
+
+    /// Judges this sender's checksums by that of SYN or SYN ACK.
+    pub(super) fn verify_syn(&mut self, segment: &Segment<'_>) {
+        self.checksums.is_damaged(segment);
+    }
+
+    /// Returns whether the receiver drops a segment for its checksum, as far as can be known.
+    fn is_damaged<H: StreamHandler>(
+        &mut self,
+        piece: &Piece<'_>,
+        segment: &Segment<'_>,
+        out: &Delivery<'_, '_, H>,
+    ) -> bool {
+        // Without acknowledgments in the capture nothing would release a held segment before the end.
+        !segment.payload.is_empty()
+            && self.checksums.is_damaged(segment)
+            && out.other_half().segments > 0
+            && u64::try_from(piece.offset).is_ok()
+    }
+
+    /// Holds a damaged segment until it is acknowledged, except for one whose bytes are known already.
+    fn hold_damaged<H: StreamHandler>(&mut self, piece: &Piece<'_>, out: &mut Delivery<'_, '_, H>) {
+        let end = piece.offset.unsigned_abs() + piece.bytes.len() as u64;
+        if end <= self.next && !piece.fin {
+            out.count_repeated(piece.bytes.len() as u64, 0);
+        } else if end <= self.receiver.acked() {
+            self.accept(*piece, out);
+        } else {
+            let backlog = self.backlog.get_or_insert_default();
+            backlog.damaged_end = backlog.damaged_end.max(end);
+            self.hold_until_acknowledged(piece, true, out);
         }
     }
 
@@ -195,7 +241,11 @@ impl HalfStream {
                 .uncaptured
                 .as_ref()
                 .map_or(0, |uncaptured| uncaptured.unexpected_until);
-            let end = self.captured_end().max(unexpected_until);
+            let damaged_end = self
+                .backlog
+                .as_ref()
+                .map_or(0, |backlog| backlog.damaged_end);
+            let end = self.captured_end().max(unexpected_until).max(damaged_end);
             // FIN takes a number of its own, whose acknowledgment covers no further bytes.
             let end = self.fin().map_or(end, |fin| end.max(fin.saturating_add(1)));
             let ahead = acknowledgment.distance_from(start.at(end));
@@ -304,6 +354,7 @@ impl HalfStream {
         if self.start.is_none() {
             return;
         }
+        self.accept_damaged(out);
         self.drop_distant(out);
         // End of the bytes that the other side has received. The last number may be that of a FIN that was not captured: a
         // connection whose other direction ended in order had one, and one single byte is more likely to be it.
@@ -403,7 +454,12 @@ impl HalfStream {
         }
     }
 
-    fn hold_distant<H: StreamHandler>(&mut self, piece: &Piece<'_>, out: &mut Delivery<'_, '_, H>) {
+    fn hold_until_acknowledged<H: StreamHandler>(
+        &mut self,
+        piece: &Piece<'_>,
+        damaged: bool,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
         let Ok(offset) = u64::try_from(piece.offset) else {
             return;
         };
@@ -413,6 +469,7 @@ impl HalfStream {
             cut: piece.cut,
             fin: piece.fin,
             arrived: piece.arrived,
+            damaged,
         };
         let backlog = self.backlog.get_or_insert_default();
         if !backlog.distant.add(segment, out.budget()) {
@@ -424,11 +481,31 @@ impl HalfStream {
 
     /// Accepts the distant segments that end at or before `acked`.
     fn accept_distant<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
-        let Some(backlog) = self.backlog.as_deref_mut() else {
-            return;
-        };
-        for segment in backlog.distant.take_until(acked, out.budget()) {
-            if !out.ignored() {
+        if let Some(backlog) = self.backlog.as_deref_mut() {
+            let taken = backlog.distant.take_until(acked, out.budget());
+            self.accept_held(taken, out);
+        }
+    }
+
+    /// Accepts the damaged segments of which no copy came: their bytes are the only ones there are.
+    fn accept_damaged<H: StreamHandler>(&mut self, out: &mut Delivery<'_, '_, H>) {
+        if let Some(backlog) = self.backlog.as_deref_mut() {
+            let taken = backlog.distant.take_damaged(out.budget());
+            self.accept_held(taken, out);
+        }
+    }
+
+    fn accept_held<H: StreamHandler>(
+        &mut self,
+        segments: Vec<DistantSegment>,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
+        for segment in segments {
+            let end = segment.offset + segment.bytes.len() as u64;
+            if end <= self.next && segment.damaged && !segment.fin {
+                // Damaged, and sent again since: its bytes are no other version of those delivered.
+                out.count_repeated(segment.bytes.len() as u64, 0);
+            } else if !out.ignored() {
                 let piece = Piece {
                     offset: i64::try_from(segment.offset).unwrap_or(i64::MAX),
                     bytes: &segment.bytes,

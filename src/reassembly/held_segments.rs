@@ -125,8 +125,8 @@ impl HeldSegments {
     }
 }
 
-/// Segments far beyond the window that the receiver offered: forged, or ahead of acknowledgments that were not
-/// captured.
+/// Segments that count once the receiver acknowledges them: damaged, or far beyond the window that the receiver offered,
+/// where they are forged or ahead of acknowledgments that were not captured.
 ///
 /// They are held apart until the receiver acknowledges them, since the bytes captured first are kept: a forged segment
 /// in [`HeldSegments`] would replace the bytes of the real one.
@@ -149,6 +149,8 @@ pub(super) struct DistantSegment {
     pub(super) fin: bool,
     /// The segment's arrival.
     pub(super) arrived: Arrival,
+    /// Whether its checksum is wrong, so that a copy goes first.
+    pub(super) damaged: bool,
 }
 
 impl DistantSegments {
@@ -168,14 +170,27 @@ impl DistantSegments {
 
     /// Removes the segments whose captured bytes end at or before `acked`, in order of arrival.
     pub(super) fn take_until(&mut self, acked: u64, budget: &mut Budget) -> Vec<DistantSegment> {
+        self.take(budget, |segment| {
+            segment.offset.saturating_add(segment.bytes.len() as u64) <= acked
+        })
+    }
+
+    /// Removes the damaged segments, in order of arrival.
+    pub(super) fn take_damaged(&mut self, budget: &mut Budget) -> Vec<DistantSegment> {
+        self.take(budget, |segment| segment.damaged)
+    }
+
+    fn take(
+        &mut self,
+        budget: &mut Budget,
+        wanted: impl Fn(&DistantSegment) -> bool,
+    ) -> Vec<DistantSegment> {
         if self.segments.is_empty() {
             return Vec::new();
         }
         let (taken, kept): (Vec<_>, Vec<_>) = std::mem::take(&mut self.segments)
             .into_iter()
-            .partition(|segment| {
-                segment.offset.saturating_add(segment.bytes.len() as u64) <= acked
-            });
+            .partition(wanted);
         self.segments = kept;
         for segment in &taken {
             self.bytes -= segment.bytes.len();

@@ -6,6 +6,7 @@
 //! ```text
 //! Segment -> flow_table -> flow -> half_stream (x2) -> delivery -> StreamHandler
 //!            |   |         |        |   |   |   |  └ receiver_side: acknowledgments and windows of the other side
+//!            |   |         |        |   |   |   ├ checksums: which segments are damaged
 //!            |   |         |        |   |   |   └ hole_watch: decides when a hole becomes a gap
 //!            |   |         |        |   |   └ held_segments: bytes before their turn, the only copy
 //!            |   |         |        |   └ history: bytes delivered last, to compare with retransmissions
@@ -21,13 +22,15 @@
 //!
 //! - Offsets of one direction are contiguous: every byte is in exactly one chunk or gap, and no two chunks are joined
 //!   over missing bytes.
-//! - The bytes captured first are delivered; later bytes with another value are counted as conflicting.
+//! - The bytes captured first are delivered; later bytes with another value are counted as conflicting. A damaged segment
+//!   is delivered only once the receiver acknowledges it without a copy.
 //! - A flow costs memory only once [`StreamHandler::admit`] returns true. All memory is bounded by
 //!   [`Limits`](crate::model::Limits).
 //! - All time is capture time, from one [`CaptureClock`]. The same segments give the same calls.
 
 mod budget;
 mod capture_clock;
+mod checksums;
 mod delivery;
 mod early_segments;
 mod flow;

@@ -34,6 +34,8 @@ pub(super) struct Opening {
     pub(super) syn: [Option<Syn>; 2],
     /// Direction of the SYN; `None` if nothing of the handshake was captured.
     pub(super) initiator: Option<Direction>,
+    /// The SYN was counted when it was captured, as a late segment of the refused connection before.
+    pub(super) is_counted: bool,
 }
 
 /// SYN or SYN ACK of one sender.
@@ -95,6 +97,22 @@ impl RecentOpenings {
             *slot = (hash, opening);
             self.places.insert(hash, index(self.oldest));
             self.oldest = (self.oldest + 1) % CAPACITY;
+        }
+    }
+
+    /// Records a SYN that was sent again after the flow it opened was refused: the handshake begins with it.
+    pub(super) fn record_repeated(
+        &mut self,
+        key: FlowKey,
+        direction: Direction,
+        segment: &Segment<'_>,
+    ) {
+        self.take(key);
+        self.record(key, direction, segment);
+        let hash = self.hasher.hash_one(Key(key));
+        let place = self.places.get(&hash).copied();
+        if let Some((_, opening)) = place.and_then(|place| self.ring.get_mut(place as usize)) {
+            opening.is_counted = true;
         }
     }
 
@@ -187,6 +205,7 @@ mod tests {
             flags: TcpFlags(flags),
             window: 0,
             window_scale: None,
+            header: &[],
             payload: &[],
             cut: 0,
         }

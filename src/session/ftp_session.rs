@@ -1042,9 +1042,9 @@ impl Session {
         };
         channel.unbind(self.identity.id);
         if channel.is_over()
-            && let Some(channel) = shared.data.remove(data)
+            && let Some(mut channel) = shared.data.remove(data)
         {
-            emit_unmatched(shared, &channel);
+            emit_unmatched(shared, &mut channel);
         }
     }
 

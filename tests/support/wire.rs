@@ -132,6 +132,15 @@ impl Wire {
         self.frame(bytes);
     }
 
+    /// Flips a bit of the last byte recorded, on the wire: its checksum stays as it was.
+    pub(crate) fn damage_last(&mut self) {
+        let last = self
+            .frames
+            .last_mut()
+            .and_then(|frame| frame.bytes.last_mut());
+        *last.expect("a frame") ^= 1;
+    }
+
     /// The recording as a classic pcap file: little endian, microseconds, Ethernet.
     pub(crate) fn to_pcap(&self) -> Vec<u8> {
         let mut file = Vec::new();

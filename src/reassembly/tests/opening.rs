@@ -259,3 +259,47 @@ fn midstream_syn_shortly_before_the_first_byte_was_reordered() {
     assert_eq!(wire.log(), ["opened 0", "up 0 abc", "up 3 def"]);
     assert!(!wire.summary().sent(Direction::Up).start_known);
 }
+
+#[test]
+fn refused_syn_sent_again_opens_the_connection_once_it_is_answered() {
+    let mut wire = Wire::new();
+    for _ in 0..2 {
+        wire.send(client(999).syn());
+        wire.send(server(0).rst().ack(1000));
+    }
+    assert_eq!(wire.log(), ["opened 0", "closed 0 Reset(Down)"]);
+    wire.handshake();
+    wire.send(server(5000).ack(1000).data("220 hi\r\n"));
+    assert_eq!(wire.log(), ["opened 0", "established", "down 0 220 hi\r\n"]);
+    let summary = wire.summary();
+    assert_eq!(summary.initiator, Some(Direction::Up));
+    // The SYN that was answered, not the first one.
+    assert_eq!(summary.first.number, 5);
+    assert!(summary.sent(Direction::Up).start_known);
+}
+
+#[test]
+fn late_syn_ack_of_a_reset_connection_opens_none() {
+    let mut wire = Wire::new();
+    wire.send(client(999).syn());
+    wire.send(client(1000).rst());
+    wire.send(server(4999).syn().ack(1000));
+    assert_eq!(wire.log(), ["opened 0", "closed 0 Reset(Up)"]);
+    assert_eq!(wire.table.late_segments(), 1);
+}
+
+#[test]
+fn reset_that_does_not_acknowledge_the_syn_ends_nothing() {
+    for reset in [
+        server(0).rst().ack(999),
+        server(0).rst().ack(1001),
+        server(77).rst(),
+    ] {
+        let mut wire = Wire::new();
+        wire.send(client(999).syn());
+        wire.send(reset);
+        wire.handshake();
+        wire.send(server(5000).ack(1000).data("220 hi\r\n"));
+        assert_eq!(wire.log(), ["opened 0", "established", "down 0 220 hi\r\n"]);
+    }
+}

@@ -260,3 +260,88 @@ fn one_sided_capture_holds_no_early_segment() {
     wire.send(server(5005).ack(1008).data("230\r\n"));
     assert_eq!(wire.log()[2..], ["down 0 331\r\n", "down 5 230\r\n"]);
 }
+
+#[test]
+fn copy_of_a_damaged_segment_wins_in_either_direction_and_order() {
+    for damaged_first in [true, false] {
+        for from_client in [true, false] {
+            let mut wire = Wire::established();
+            let (sender, receiver, name) = if from_client {
+                (client(1000).ack(5000), server(5000), "up")
+            } else {
+                (server(5000).ack(1000), client(1000), "down")
+            };
+            let start = sender.sequence;
+            let at = |offset: u32| Packet {
+                sequence: start + offset,
+                ..sender.clone()
+            };
+            let damaged = at(2).data("XX").wrong();
+            let copy = at(2).data("cd").right();
+            wire.send(at(0).data("ab").right());
+            wire.send(if damaged_first {
+                damaged.clone()
+            } else {
+                copy.clone()
+            });
+            wire.send(receiver.clone().ack(start + 2));
+            wire.send(at(4).data("ef").right());
+            wire.send(if damaged_first { copy } else { damaged });
+            wire.send(receiver.ack(start + 6));
+            wire.finish();
+            let stream: String = wire
+                .log()
+                .iter()
+                .filter_map(|line| {
+                    line.strip_prefix(name)?
+                        .split(' ')
+                        .nth(2)
+                        .map(str::to_owned)
+                })
+                .collect();
+            assert_eq!(stream, "abcdef", "damaged first: {damaged_first}");
+            let summary = wire.summary();
+            let way = if from_client {
+                Direction::Up
+            } else {
+                Direction::Down
+            };
+            let half = summary.sent(way);
+            assert_eq!(half.irregular().conflicting_bytes, 0);
+            assert_eq!(half.retransmitted_bytes, 2);
+        }
+    }
+}
+
+#[test]
+fn acknowledged_segment_counts_whatever_its_checksum() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("ab").right());
+    wire.send(server(5002).ack(1000).data("cd").wrong());
+    wire.send(client(1000).ack(5004));
+    assert_eq!(wire.log(), ["down 0 ab", "down 2 cd"]);
+}
+
+#[test]
+fn checksums_filled_in_by_the_network_card_change_nothing() {
+    let mut wire = Wire::new();
+    wire.send(client(999).syn().right());
+    wire.send(server(4999).syn().ack(1000).wrong());
+    wire.send(client(1000).ack(5000));
+    wire.log();
+    for at in 0..6 {
+        wire.send(server(5000 + at).ack(1000).data("x").wrong());
+        let expected = format!("down {at} x");
+        assert_eq!(wire.log(), [expected]);
+    }
+}
+
+#[test]
+fn damaged_segment_without_a_copy_counts_at_the_end() {
+    let mut wire = Wire::established();
+    wire.send(server(5000).ack(1000).data("ab").right());
+    wire.send(server(5002).ack(1000).data("XX").wrong());
+    wire.send(client(1000).ack(5002));
+    wire.finish();
+    assert_eq!(wire.log(), ["down 0 ab", "down 2 XX", "closed 0 InputEnd"]);
+}

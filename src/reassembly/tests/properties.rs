@@ -269,6 +269,7 @@ fn wild() -> impl Strategy<Value = (Packet, i64)> {
                 scale,
                 payload: vec![b'x'; length],
                 cut,
+                checksum: Checksum::Unknown,
             };
             (packet, pause)
         })

@@ -4,7 +4,7 @@ use md5::Md5;
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
-use crate::model::{ContentId, hex};
+use crate::model::{ContentId, TransferSink, hex};
 use crate::session::data::file_type::{FileType, FirstBytesBudget};
 use crate::session::data::line_ends::LineEnds;
 use crate::session::data::listing_text::{ListingText, ListingTextBudget};
@@ -31,8 +31,10 @@ pub(crate) struct Content {
     text: Option<ListingText>,
     /// `None` unless line ends are counted from the first byte on.
     line_ends: Option<Box<LineEnds>>,
-    /// Bytes were passed to the transfer sink.
-    pub(super) stored: bool,
+    /// Bytes were passed to the transfer sink, and all of them: a file is made from the bytes or not at all.
+    stored: bool,
+    /// Bytes passed that the transfer sink did not get, since they were taken for a listing.
+    has_unsaved: bool,
 }
 
 /// Selection of digests beside SHA-256.
@@ -70,6 +72,7 @@ impl Content {
             text: Some(ListingText::default()),
             line_ends: None,
             stored: false,
+            has_unsaved: false,
         }
     }
 
@@ -103,6 +106,49 @@ impl Content {
         }
         self.bytes += bytes.len() as u64;
         self.length = self.length.max(offset.saturating_add(bytes.len() as u64));
+    }
+
+    /// Passes bytes that were written to `files`, or with `save` false drops the file that would lack them.
+    pub(super) fn store(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        save: bool,
+        files: &mut dyn TransferSink,
+    ) {
+        if save && !self.has_unsaved {
+            self.stored = true;
+            files.write(self.id, offset, bytes);
+            return;
+        }
+        self.has_unsaved = true;
+        // A file without these bytes would have zeros in their place.
+        if std::mem::take(&mut self.stored) {
+            files.discard(self.id);
+        }
+    }
+
+    /// Writes the whole content to `files` if that was not done while it passed and its text was kept.
+    pub(super) fn complete_file(&mut self, files: &mut dyn TransferSink) {
+        if let Some(text) = &self.text
+            && self.has_unsaved
+            && !text.is_empty()
+            && text.len() as u64 == self.length
+        {
+            files.write(self.id, 0, text);
+            self.has_unsaved = false;
+            self.stored = true;
+        }
+    }
+
+    /// Returns whether bytes passed that no file has.
+    pub(crate) const fn has_unsaved(&self) -> bool {
+        self.has_unsaved
+    }
+
+    /// Returns whether the transfer sink holds a file of all bytes.
+    pub(super) const fn is_stored(&self) -> bool {
+        self.stored
     }
 
     /// Records `length` bytes from offset `from` on that are not in the capture.

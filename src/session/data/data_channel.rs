@@ -312,6 +312,11 @@ impl DataChannel {
         self.payload.finish_decoding(sink);
     }
 
+    /// Writes bytes that were taken for a listing to their file, if they were kept.
+    pub(crate) fn complete_file(&mut self, direction: Direction, files: &mut dyn TransferSink) {
+        self.payload.complete_file(direction, files);
+    }
+
     /// Returns the file that the bytes of this direction encode; `None` if the bytes are the file.
     pub(crate) fn decoded(&self, direction: Direction) -> Option<&Decoding> {
         self.payload.decoded(direction)

@@ -167,8 +167,7 @@ fn write(
 ) {
     let offset = content.length;
     content.write(offset, piece, text_limit);
-    if save && !piece.is_empty() {
-        content.stored = true;
-        sink.files.write(content.id, offset, piece);
+    if !piece.is_empty() {
+        content.store(offset, piece, save, sink.files);
     }
 }

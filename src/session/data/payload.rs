@@ -107,11 +107,7 @@ impl Payload {
         };
         let content = self.content_mut(direction, sink);
         content.write(offset, bytes, text_limit);
-        if save {
-            content.stored = true;
-            let id = content.id;
-            sink.files.write(id, offset, bytes);
-        }
+        content.store(offset, bytes, save, sink.files);
         if let Some((way, decoding)) = &mut self.decoding
             && *way == direction
         {
@@ -145,6 +141,12 @@ impl Payload {
         mut sink: ContentSink<'_>,
     ) {
         self.purpose = purpose;
+        if let Purpose::File(way) = purpose
+            && let Some(content) = &mut self.contents[way.index()]
+        {
+            // It was taken for a listing before.
+            content.complete_file(sink.files);
+        }
         if self.decoding.is_some() || self.settled {
             return;
         }
@@ -188,6 +190,13 @@ impl Payload {
         }
     }
 
+    /// Writes bytes that were taken for a listing to their file, if they were kept.
+    pub(super) fn complete_file(&mut self, direction: Direction, files: &mut dyn TransferSink) {
+        if let Some(content) = &mut self.contents[direction.index()] {
+            content.complete_file(files);
+        }
+    }
+
     /// Completes the decoding: no more bytes follow.
     pub(super) fn finish_decoding(&mut self, mut sink: ContentSink<'_>) {
         let Keeping { text_limit, save } = self.keeping(&sink);
@@ -200,12 +209,12 @@ impl Payload {
     /// Discards the saved bytes of a direction.
     pub(super) fn discard(&self, direction: Direction, files: &mut dyn TransferSink) {
         if let Some(content) = self.content(direction)
-            && content.stored
+            && content.is_stored()
         {
             files.discard(content.id);
         }
         if let Some(decoding) = self.decoded(direction)
-            && decoding.content.stored
+            && decoding.content.is_stored()
         {
             files.discard(decoding.content.id);
         }

@@ -7,7 +7,7 @@ use crate::session::data::data_channel::DataChannel;
 use crate::session::shared::Shared;
 
 /// Reports a data connection that no command used, unless it carried nothing.
-pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
+pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &mut DataChannel) {
     let way = channel.heavier_way();
     // Only one direction of a data connection is a file.
     channel.discard(way.reverse(), shared.files);
@@ -19,6 +19,8 @@ pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
         channel.discard(way, shared.files);
         return;
     }
+    // A listing's bytes are no file, until its command proves to belong to another connection.
+    channel.complete_file(way, shared.files);
     let content = channel.content(way);
     let gaps = content.is_some_and(|content| content.missing > 0);
     let completeness = if gaps {
@@ -41,7 +43,7 @@ pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &DataChannel) {
         media_type: content.and_then(Content::media_type),
         saved_as: None,
     };
-    if let Some(content) = content.filter(|content| content.stored) {
+    if let Some(content) = content.filter(|content| content.is_stored()) {
         let settled = Settled {
             session: None,
             transfer: None,

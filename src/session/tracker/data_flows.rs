@@ -211,8 +211,8 @@ pub(super) fn close(
                 sessions.finish_if_over(shared, negotiation.session);
             }
             _ => {
-                if let Some(channel) = shared.data.remove(id) {
-                    emit_unmatched(shared, &channel);
+                if let Some(mut channel) = shared.data.remove(id) {
+                    emit_unmatched(shared, &mut channel);
                 }
             }
         }

@@ -97,7 +97,7 @@ pub(super) fn close(
         .is_some_and(|session| session.on_encrypted_data_closed(shared, &mut channel, sole));
     if !reported && (is_data_port(key.low.port) || is_data_port(key.high.port)) {
         channel.unbind(likely);
-        emit_unmatched(shared, &channel);
+        emit_unmatched(shared, &mut channel);
     }
     release(sessions, shared, likely);
 }

@@ -168,8 +168,8 @@ impl<'s> SessionTracker<'s> {
         }
         self.sessions.finish_all(&mut self.shared);
         for id in self.shared.data.ids_where(|_| true) {
-            if let Some(channel) = self.shared.data.remove(id) {
-                emit_unmatched(&mut self.shared, &channel);
+            if let Some(mut channel) = self.shared.data.remove(id) {
+                emit_unmatched(&mut self.shared, &mut channel);
             }
         }
         for finding in self.shared.several.finish() {

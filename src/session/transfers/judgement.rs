@@ -110,6 +110,11 @@ impl<'a> Case<'a> {
             channel.discard(way, shared.files);
             return;
         }
+        // Taken for a listing while bytes passed that were not kept: no file can be made of them.
+        if channel.content(way).is_some_and(Content::has_unsaved) {
+            channel.discard(way, shared.files);
+            return;
+        }
         let (id, length) = match channel.content(way) {
             Some(content) => (content.id, content.length),
             None => (shared.next_content(), 0),

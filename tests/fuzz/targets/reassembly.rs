@@ -96,6 +96,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             flags: TcpFlags(flags),
             window: 4096,
             window_scale: (far & 4 != 0).then_some(far >> 4),
+            header: &[],
             payload: &payload,
             cut: u32::from(far & 8),
         };
