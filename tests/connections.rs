@@ -1,4 +1,5 @@
-//! Connections that real networks disturb: refused and tried again, damaged on the way.
+//! Connections that real networks disturb: refused and tried again, damaged on the way, announced wrongly, led through
+//! proxies.
 
 use std::time::Duration;
 
@@ -169,4 +170,178 @@ fn copy_of_a_damaged_command_is_the_command() {
         assert!(steps.contains("\"directory\":\"/pub/data\""), "{steps}");
         assert_eq!(steps.matches("\"CWD\"").count(), 1, "{steps}");
     }
+}
+
+/// A session with one download or upload, whose connections begin with `prelude`: client bytes and proxy bytes in turn.
+fn proxied(
+    upload: bool,
+    server: &str,
+    prelude: impl Fn(u16) -> Vec<Vec<u8>>,
+    data_server: &str,
+) -> Value {
+    let content = content();
+    let wire = Wire::new();
+    let client = "192.0.2.10:40000";
+    let begin = |wire: &mut Wire, connection: &mut Connection, port: u16| {
+        for (at, bytes) in prelude(port).iter().enumerate() {
+            let side = if at % 2 == 0 {
+                Side::Client
+            } else {
+                Side::Server
+            };
+            connection.say(wire, side, bytes);
+            connection.ack(wire, side.other());
+        }
+    };
+    let mut talk = Conversation::connect_on(wire, client, server);
+    begin(&mut talk.wire, &mut talk.control, 21);
+    talk.reply("220 ready");
+    talk.exchange("USER bob", "331 pw");
+    talk.exchange("PASS secret", "230 in");
+    talk.exchange("TYPE I", "200 ok");
+    talk.exchange("PASV", "227 Entering Passive Mode (198,51,100,20,234,97)");
+    let mut data = Connection::new(
+        "192.0.2.10:50001".parse().expect("an end"),
+        data_server.parse().expect("an end"),
+    );
+    data.open(&mut talk.wire);
+    begin(&mut talk.wire, &mut data, 60_001);
+    talk.command(if upload { "STOR f.bin" } else { "RETR f.bin" });
+    talk.reply("150 go");
+    let sender = if upload { Side::Client } else { Side::Server };
+    data.stream(&mut talk.wire, sender, &content, 1400);
+    data.close(&mut talk.wire, sender);
+    talk.reply("226 done");
+    report(talk.quit())
+}
+
+fn assert_proxied(report: &Value, layer: &str) {
+    assert_whole(report, &content());
+    let session = &report["sessions"][0];
+    assert_eq!(session["login"]["outcome"], "accepted", "{session:#}");
+    assert_eq!(session["greeting"]["code"], 220);
+    assert_eq!(session["verdict"]["status"], "ok", "{session:#}");
+    let layers = session["layers"].as_array().expect("a list");
+    assert_eq!(layers.last(), Some(&Value::from(layer)));
+}
+
+#[test]
+fn headers_of_load_balancers_are_no_commands_and_in_no_file() {
+    let v1 = |port: u16| {
+        vec![format!("PROXY TCP4 203.0.113.9 198.51.100.20 41000 {port}\r\n").into_bytes()]
+    };
+    let v2 = |port: u16| {
+        let mut header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c".to_vec();
+        header.extend([203, 0, 113, 9, 198, 51, 100, 20, 0xa0, 0x28]);
+        header.extend(port.to_be_bytes());
+        vec![header]
+    };
+    for upload in [false, true] {
+        let (server, data) = ("198.51.100.20:21", "198.51.100.20:60001");
+        let report = proxied(upload, server, v1, data);
+        assert_proxied(&report, "PROXY v1 from 203.0.113.9:41000");
+        let report = proxied(upload, server, v2, data);
+        assert_proxied(&report, "PROXY v2 from 203.0.113.9:41000");
+    }
+}
+
+#[test]
+fn tunnels_through_proxies_are_no_part_of_dialogue_and_files() {
+    let connect = |port: u16| {
+        vec![
+            format!("CONNECT 198.51.100.20:{port} HTTP/1.1\r\n\r\n").into_bytes(),
+            b"HTTP/1.1 200 ok\r\n\r\n".to_vec(),
+        ]
+    };
+    let by_name = |port: u16| {
+        vec![
+            format!("CONNECT ftp.example.com:{port} HTTP/1.0\r\n\r\n").into_bytes(),
+            b"HTTP/1.0 200 ok\r\n\r\n".to_vec(),
+        ]
+    };
+    let socks4 = |port: u16| {
+        let [high, low] = port.to_be_bytes();
+        vec![
+            vec![4, 1, high, low, 198, 51, 100, 20, b'm', b'e', 0],
+            vec![0, 90, 0, 0, 0, 0, 0, 0],
+        ]
+    };
+    let socks5 = |port: u16| {
+        let [high, low] = port.to_be_bytes();
+        vec![
+            vec![5, 1, 0],
+            vec![5, 0],
+            vec![5, 1, 0, 1, 198, 51, 100, 20, high, low],
+            vec![5, 0, 0, 1, 0, 0, 0, 0, 0, 0],
+        ]
+    };
+    let target = "198.51.100.20:21";
+    for upload in [false, true] {
+        for proxy in ["192.0.2.80:3128", "192.0.2.80:80"] {
+            let report = proxied(upload, proxy, connect, proxy);
+            assert_proxied(&report, &format!("HTTP CONNECT to {target}"));
+        }
+        let proxy = "192.0.2.80:1080";
+        let report = proxied(upload, proxy, socks4, proxy);
+        assert_proxied(&report, &format!("SOCKS4 to {target}"));
+        let report = proxied(upload, proxy, socks5, proxy);
+        assert_proxied(&report, &format!("SOCKS5 to {target}"));
+        let report = proxied(upload, proxy, by_name, proxy);
+        let layers = report["sessions"][0]["layers"].to_string();
+        assert!(layers.contains("HTTP CONNECT to ftp.example.com:21"));
+        assert_eq!(report["sessions"][0]["login"]["outcome"], "accepted");
+    }
+}
+
+#[test]
+fn unusable_passive_reply_does_not_cost_the_file() {
+    for (reply, mode) in [
+        ("227 Entering Passive Mode (ftp.example.com).", "passive"),
+        ("227 Entering Passive Mode", "passive"),
+        (
+            "227 Entering Passive Mode (198,51,100,20,97,234)",
+            "passive",
+        ),
+        (
+            "227 Entering Passive Mode (-58,51,100,20,-22,97)",
+            "passive",
+        ),
+        ("229 Entering Extended Passive Mode", "extended-passive"),
+    ] {
+        for upload in [false, true] {
+            let mut talk = Conversation::logged_in("192.0.2.10:40000", "198.51.100.20:21");
+            let verb = if mode == "passive" { "PASV" } else { "EPSV" };
+            talk.exchange(verb, reply);
+            let mut data = talk.passive_data(50_001, 60_001);
+            data.open(&mut talk.wire);
+            talk.command(if upload { "STOR f.bin" } else { "RETR f.bin" });
+            talk.reply("150 go");
+            let sender = if upload { Side::Client } else { Side::Server };
+            data.stream(&mut talk.wire, sender, &content(), 1400);
+            data.close(&mut talk.wire, sender);
+            talk.reply("226 done");
+            let report = report(talk.quit());
+            assert_whole(&report, &content());
+            assert_eq!(report["sessions"][0]["transfers"][0]["mode"], mode);
+        }
+    }
+}
+
+#[test]
+fn announced_connection_wins_over_an_unrelated_one_before_it() {
+    let mut talk = Conversation::logged_in("192.0.2.10:40000", "198.51.100.20:21");
+    talk.exchange("PASV", "227 Entering Passive Mode (198,51,100,20,234,97)");
+    let mut other = talk.passive_data(50_000, 8000);
+    other.open(&mut talk.wire);
+    other.say(&mut talk.wire, Side::Client, b"hello");
+    let mut data = talk.passive_data(50_001, 60_001);
+    data.open(&mut talk.wire);
+    talk.command("RETR f.bin");
+    talk.reply("150 go");
+    other.say(&mut talk.wire, Side::Server, b"and more");
+    data.stream(&mut talk.wire, Side::Server, &content(), 1400);
+    data.close(&mut talk.wire, Side::Server);
+    other.close(&mut talk.wire, Side::Client);
+    talk.reply("226 done");
+    assert_whole(&report(talk.quit()), &content());
 }

@@ -112,6 +112,50 @@ pub(super) fn detect_failed(
     }
 }
 
+/// Reports a data connection in passive mode to another port than the announced one: the client did not believe the reply.
+pub(super) fn detect_other_port(
+    session: &Session,
+    evidence: &[DataTrouble],
+    findings: &mut Vec<Finding>,
+) {
+    let tunneled = evidence
+        .iter()
+        .any(|item| matches!(item, DataTrouble::Tunnel { .. }));
+    let passive = |mode| {
+        matches!(
+            mode,
+            Mode::Passive | Mode::ExtendedPassive | Mode::LongPassive
+        )
+    };
+    let first = session.transfers.iter().find_map(|transfer| {
+        let (connection, announced) = (transfer.connection.as_ref()?, transfer.announced?);
+        let differs = passive(transfer.mode) && connection.server.port != announced.port;
+        differs.then_some((transfer, announced.port, connection))
+    });
+    // A server that announces a wrong port repeats it with every transfer.
+    let Some((transfer, announced, connection)) = first.filter(|_| !tunneled) else {
+        return;
+    };
+    let used = connection.server.port;
+    let why = if announced.swap_bytes() == used {
+        "its two bytes are in the wrong order"
+    } else {
+        "the server was misread or the reply is wrong"
+    };
+    let draft = Draft {
+        id: "announced-port-unused",
+        severity: Severity::Low,
+        title: format!("the server announced port {announced}, the client used {used}"),
+        explanation: format!(
+            "The reply names port {announced}, and the client opened the data connection to port {used} (frame {}): {why}. The connection was found by its hosts and time.",
+            connection.first_frame
+        ),
+        advice: "Let the server announce the port on which it listens, the higher byte first (RFC 959 section 4.1.2), or use EPSV.",
+        frames: vec![connection.first_frame],
+    };
+    findings.push(draft.about(step_number(session, transfer.id), Some(transfer.id)));
+}
+
 fn tls_session_not_resumed(transfer: &Transfer, reply: &Reply) -> Draft<'static> {
     Draft {
         id: "tls-session-not-resumed",

@@ -84,6 +84,11 @@ pub enum DataTrouble {
         /// Id of the session with the other server.
         other: u64,
     },
+    /// A proxy between client and server, which the control connection runs through.
+    Tunnel {
+        /// The server behind it; `None` if the client named a host.
+        target: Option<Endpoint>,
+    },
     /// Server lines without a reply code where a reply should begin.
     OddLines {
         /// Count of such lines.

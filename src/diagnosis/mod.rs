@@ -64,6 +64,7 @@ pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Ti
     logins::detect_cleartext(session, &mut findings);
     data_connection::detect_blocked(session, evidence, &mut findings);
     data_connection::detect_failed(session, evidence, &mut findings);
+    data_connection::detect_other_port(session, evidence, &mut findings);
     third_party::detect_announced(session, evidence, &mut findings);
     third_party::detect_port_theft(session, evidence, &mut findings);
     content::detect_incomplete(session, evidence, &mut findings);

@@ -32,6 +32,7 @@ pub(super) fn detect_announced(
             if !reported_passive
                 && let Some((ip, frame)) = passive_address(command)
                 && ip != session.server.ip
+                && !is_behind_proxy(evidence, ip)
             {
                 reported_passive = true;
                 findings.push(
@@ -40,6 +41,14 @@ pub(super) fn detect_announced(
             }
         }
     }
+}
+
+/// Returns whether a proxy leads to `ip`, or to a host whose address only the proxy knows.
+fn is_behind_proxy(evidence: &[DataTrouble], ip: IpAddr) -> bool {
+    evidence.iter().any(|item| match item {
+        DataTrouble::Tunnel { target } => target.is_none_or(|target| target.ip() == ip),
+        _ => false,
+    })
 }
 
 /// Returns whether another server announced `endpoint` to the same client: a transfer between servers, which `fxp`

@@ -3,6 +3,7 @@
 //! - [`ftp`]: commands, replies, addresses, listings, representations of files
 //! - [`tls`]: records and hellos, without keys
 //! - [`dns`]: lookups of addresses, and the names behind addresses
+//! - [`proxy`]: what stands in front of a connection through a proxy or load balancer
 //! - [`community_id`]: a name for a connection that other tools share
 //!
 //! Parsers never fail on hostile input: they return `None`, or the part that is well formed.
@@ -10,4 +11,5 @@
 pub mod community_id;
 pub mod dns;
 pub mod ftp;
+pub mod proxy;
 pub mod tls;

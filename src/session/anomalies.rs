@@ -64,6 +64,11 @@ impl Anomalies {
         }
     }
 
+    /// Records that the control connection runs through a proxy to `target`; `None` if only its name is known.
+    pub(crate) fn on_tunnel(&mut self, target: Option<Endpoint>) {
+        self.push(DataTrouble::Tunnel { target });
+    }
+
     /// Records what the packets of a transfer's data connection show.
     pub(crate) fn on_transfer(&mut self, shared: &Shared<'_>, subject: &Subject<'_>) {
         let Subject {

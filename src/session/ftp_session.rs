@@ -37,8 +37,8 @@ use super::transfers::transfer_state::direction_of;
 use super::transfers::{self, Transfers};
 use crate::diagnosis;
 use crate::model::record::{
-    self, Address, Command, Dns, Mode, Outcome as StepOutcome, Reply, Server, Step, StepKind,
-    TransferDirection,
+    self, Address, Command, Dns, LinkMethod, Mode, Outcome as StepOutcome, Reply, Server, Step,
+    StepKind, TransferDirection,
 };
 use crate::model::{
     Direction, Endpoint, EventKind, FlowKey, FrameRef, Span, Timestamp, WarningCode,
@@ -48,6 +48,7 @@ use crate::protocol::ftp::representation::Coding;
 use crate::protocol::ftp::{
     Algorithm, ParsedReply, Verb, claimed_digest, first_text_line, path, whole_file_argument,
 };
+use crate::protocol::proxy::Prelude;
 use crate::protocol::tls::hello::ClientHello;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 
@@ -84,6 +85,8 @@ pub(crate) struct Identity {
     dns: Option<Box<Dns>>,
     /// Encapsulation of its first payload, outermost first.
     layers: Vec<String>,
+    /// Dialogue with a proxy in front of the connection; `None` without one.
+    proxy: Option<Box<Prelude>>,
 }
 
 /// End of a control connection.
@@ -129,6 +132,7 @@ impl Session {
                 midstream,
                 dns: None,
                 layers: Vec::new(),
+                proxy: None,
             },
             encryption: Encryption::default(),
             encrypted_data: EncryptedData::default(),
@@ -180,6 +184,18 @@ impl Session {
     /// Records the encapsulation of the first payload, outermost first.
     pub(crate) fn set_layers(&mut self, layers: Vec<String>) {
         self.identity.layers = layers;
+    }
+
+    /// Records the dialogue with a proxy or load balancer in front of the control connection.
+    pub(crate) fn on_prelude(&mut self, shared: &mut Shared<'_>, prelude: Prelude) {
+        if prelude.is_tunnel() {
+            let proxy = self.identity.server;
+            if shared.tunnels.len() < TUNNELS {
+                shared.tunnels.insert(proxy);
+            }
+            self.anomalies.on_tunnel(prelude.target);
+        }
+        self.identity.proxy = Some(Box::new(prelude));
     }
 
     /// Returns names and addresses.
@@ -677,10 +693,20 @@ impl Session {
         if matches!(
             verb,
             Verb::Pasv | Verb::Epsv | Verb::Lpsv | Verb::Other | Verb::Unknown
-        ) && let Some(end) = passive_end_point(&reply.reply, self.identity.server)
-        {
-            self.negotiations
-                .on_passive_reply(shared, parties, reply.number, end);
+        ) {
+            match passive_end_point(&reply.reply, self.identity.server) {
+                Some(end) => {
+                    self.negotiations
+                        .on_passive_reply(shared, parties, reply.number, end);
+                }
+                // The server listens, and its client may know where: as if the reply had been lost.
+                None if matches!(code, 227..=229) => {
+                    let command = Some((arrived.time, argument));
+                    self.negotiations
+                        .presume(shared, parties, sequence, verb, command);
+                }
+                None => {}
+            }
         }
         if let Some(id) = self.transfers.of_command(sequence) {
             let directory = self.server_state.directory();
@@ -831,8 +857,9 @@ impl Session {
         self.negotiations.mode(number)
     }
 
-    /// Returns the negotiation in force and its time, if its end point is unknown and no connection was found for it.
-    pub(crate) fn unknown_end(&self, shared: &Shared<'_>) -> Option<(u64, Timestamp)> {
+    /// Returns the negotiation in force, its time, and whether it announced an end point, if that end point is unknown or
+    /// unused and no connection was found for it.
+    pub(crate) fn unknown_end(&self, shared: &Shared<'_>) -> Option<(u64, Timestamp, bool)> {
         let is_open = |id| self.transfers.is_open(id);
         self.negotiations.unknown_end(shared, is_open)
     }
@@ -1040,6 +1067,19 @@ impl Session {
         let Some(channel) = shared.data.get_mut(data) else {
             return;
         };
+        // A connection taken by its time alone, in place of the announced one that came after all, was never announced.
+        let by_time = channel.link().method == LinkMethod::PortAndTime;
+        let number = channel.negotiation().map(|negotiation| negotiation.number);
+        let announced = number.and_then(|number| self.negotiations.announced(number));
+        if by_time
+            && let Some(announced) = announced
+            && announced.port != channel.server().port
+        {
+            for way in [Direction::Up, Direction::Down] {
+                channel.discard(way, shared.files);
+            }
+            channel.settle();
+        }
         channel.unbind(self.identity.id);
         if channel.is_over()
             && let Some(mut channel) = shared.data.remove(data)
@@ -1163,7 +1203,11 @@ impl Session {
             client: Address::from(identity.client),
             server: identity.server_record(),
             community_id: community_id(&identity.key),
-            layers: identity.layers,
+            layers: identity
+                .layers
+                .into_iter()
+                .chain(identity.proxy.map(|proxy| proxy.text()))
+                .collect(),
             display_filter,
             start: summary.first.time,
             end: summary.last.time,
@@ -1379,6 +1423,9 @@ fn is_password_change(argument: &[u8]) -> bool {
 
 /// Transfer id of a timer that is for a deferred reply.
 const NO_TRANSFER: u64 = 0;
+
+/// Proxies remembered.
+const TUNNELS: usize = 1024;
 
 /// Replies kept of one command.
 const REPLIES: usize = 1000;

@@ -1,13 +1,14 @@
 //! State that all sessions share: outputs, announced endpoints, data connections, names, budgets.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::diagnosis::Several;
 use crate::model::record::{Place, Totals, TransferDirection};
 use crate::model::trace::TracedConnection;
 use crate::model::{
-    ContentId, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode,
+    ContentId, Endpoint, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning,
+    WarningCode,
 };
 use crate::protocol::dns::Names;
 use crate::session::data::content::{Content, DigestChoice};
@@ -36,6 +37,8 @@ pub(crate) struct Shared<'s> {
     early_search_wanted: bool,
     pub(crate) names: Names,
     pub(crate) unreachable: Unreachables,
+    /// Proxies through which control connections run: data connections to them are bound by what their clients ask for.
+    pub(crate) tunnels: BTreeSet<Endpoint>,
     pub(crate) several: Several,
     pub(crate) data: DataChannels,
     timers: Timers,
@@ -94,6 +97,7 @@ impl<'s> Shared<'s> {
             early_search_wanted: false,
             names: Names::new(options.limits.names),
             unreachable: Unreachables::default(),
+            tunnels: BTreeSet::new(),
             several: Several::default(),
             data: DataChannels::default(),
             timers: Timers::default(),

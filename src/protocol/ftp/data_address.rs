@@ -27,7 +27,8 @@ pub fn passive_reply(text: &[u8]) -> Option<Endpoint> {
     let mut at = 0;
     while at < text.len() {
         // Not in the middle of a longer list of numbers.
-        let starts_number = text[at].is_ascii_digit() && (at == 0 || !is_number_part(text[at - 1]));
+        let starts_number = (text[at].is_ascii_digit() || begins_signed(&text[at..]))
+            && (at == 0 || !is_number_part(text[at - 1]));
         if starts_number && let Some((numbers, _)) = six_numbers(&text[at..]) {
             return endpoint_of(numbers);
         }
@@ -188,6 +189,19 @@ fn ip(text: &[u8]) -> Option<IpAddr> {
 
 const fn is_delimiter(byte: u8) -> bool {
     byte.is_ascii_graphic() && !byte.is_ascii_alphanumeric()
+}
+
+/// Returns whether `text` begins with a byte that was printed as a signed number, -128 at least. A dash before a larger
+/// number is punctuation.
+fn begins_signed(text: &[u8]) -> bool {
+    let Some((b'-', rest)) = text.split_first() else {
+        return false;
+    };
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let value = std::str::from_utf8(&rest[..digits]).ok();
+    value
+        .and_then(|digits| digits.parse().ok())
+        .is_some_and(|value: u32| value <= 128)
 }
 
 const fn is_number_part(byte: u8) -> bool {

@@ -5,6 +5,7 @@ use crate::model::{Direction, Endpoint, FlowKey, FrameRef, TransferSink};
 use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::FTP_DATA_PORT;
 use crate::protocol::ftp::representation::Coding;
+use crate::protocol::proxy;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::data::content::Content;
 use crate::session::data::content_sink::ContentSink;
@@ -276,11 +277,39 @@ impl DataChannel {
             let offset = chunk.offset.saturating_sub(held.len() as u64);
             self.payload.write(direction, offset, &held, &mut sink);
         }
+        if chunk.offset == 0 && self.summary.initiator == Some(direction) {
+            self.skip_proxy_header(direction, chunk.bytes);
+        }
+        let before = self.part.before_file(direction, chunk.offset, all);
+        let mut chunk = chunk;
+        chunk.offset = chunk.offset.saturating_add(before as u64);
+        chunk.bytes = &chunk.bytes[before..];
+        if chunk.bytes.is_empty() {
+            return all;
+        }
         let used = self.part.take_bytes(direction, &chunk);
         let offset = self.part.offset_in_file(direction, chunk.offset);
         let bytes = &chunk.bytes[..used];
         self.payload.write(direction, offset, bytes, &mut sink);
-        used
+        before + used
+    }
+
+    /// Leaves out the header that a load balancer put in front of the data. It arrives in one segment, as its
+    /// specification allows receivers to assume.
+    fn skip_proxy_header(&mut self, direction: Direction, bytes: &[u8]) {
+        if self.payload.is_empty()
+            && self.part.before().is_none()
+            && proxy::may_begin(bytes)
+            && let Some(header) = proxy::detect_header(bytes)
+        {
+            self.part.begin_at(direction, header.client_bytes as u64);
+        }
+    }
+
+    /// Leaves out the dialogue with a proxy in front of the data: `lengths` bytes, by [`Direction::index`].
+    pub(crate) const fn skip_prelude(&mut self, lengths: [u64; 2]) {
+        self.part.begin_at(Direction::Up, lengths[0]);
+        self.part.begin_at(Direction::Down, lengths[1]);
     }
 
     /// Records bytes that are not in the capture.
@@ -293,8 +322,14 @@ impl DataChannel {
             return;
         }
         self.part.skip(direction, gap.length);
-        let offset = self.part.offset_in_file(direction, gap.offset);
-        self.payload.gap(direction, offset, gap.length, &mut sink);
+        let before = self.part.before_file(direction, gap.offset, usize::MAX) as u64;
+        let length = gap.length.saturating_sub(before);
+        let offset = self
+            .part
+            .offset_in_file(direction, gap.offset.saturating_add(before));
+        if length > 0 {
+            self.payload.gap(direction, offset, length, &mut sink);
+        }
     }
 
     /// Applies the purpose and the encoding that a transfer command gives the bytes.

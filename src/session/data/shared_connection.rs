@@ -72,6 +72,17 @@ impl FilePart {
         }
     }
 
+    /// Sets the stream offset at which the file begins: behind what a proxy put in front of it.
+    pub(super) const fn begin_at(&mut self, direction: Direction, offset: u64) {
+        self.base[direction.index()] = offset;
+    }
+
+    /// Returns how many of `length` bytes at a stream offset lie before the file.
+    pub(super) fn before_file(&self, direction: Direction, offset: u64, length: usize) -> usize {
+        let before = self.base[direction.index()].saturating_sub(offset);
+        usize::try_from(before).unwrap_or(usize::MAX).min(length)
+    }
+
     /// Returns the offset within the file of a stream offset.
     pub(super) const fn offset_in_file(&self, direction: Direction, offset: u64) -> u64 {
         offset.saturating_sub(self.base[direction.index()])

@@ -13,6 +13,7 @@
 //! | the announced end point; a third host at the other end | `third-party` | 0.80 |
 //! | the announced port, and one host of the control connection | `port-and-time` | 0.50 |
 //! | both hosts, opened after a PASV or EPSV whose reply was not captured; no other session may have opened it | `port-and-time` | 0.50 |
+//! | ... or after one whose reply is unreadable, or names an end point that nobody tried | `port-and-time` | 0.50 |
 //! | the same, and other sessions may have opened it | `port-and-time` | 0.35 |
 //! | the commands cannot be read; the connection resumes the TLS session of the control connection | `encrypted-session` | 0.95 |
 //! | ... TLS from or to port 20 or 989, between its hosts | `encrypted-session` | 0.90 |

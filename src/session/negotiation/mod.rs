@@ -13,6 +13,9 @@
 //! once that reply accepts it. A negotiation stays in force after its transfer: PORT holds until the next one, and a refused
 //! transfer leaves its listener. Without any, the server connects from its data port to the client's control port (RFC 959
 //! section 3.2).
+//!
+//! A passive reply that cannot be read, or names an end point that nobody tries, need not stop the client: it may know the
+//! server, or mend the reply (RFC 1123 section 4.1.2.6). The first connection between the hosts then counts, by its time.
 
 pub(crate) mod confidence;
 pub(crate) mod expectation;
@@ -351,20 +354,24 @@ impl Negotiations {
         }
     }
 
-    /// Returns the negotiation in force and its time, if its end point is unknown and no connection was found for it.
+    /// Returns the negotiation in force, its time, and whether it announced an end point, if no connection was found for it
+    /// and the client may use another end point than the announced one: that is unknown, or in passive mode wrong.
     /// `is_open` says whether a transfer is not settled.
     pub(crate) fn unknown_end(
         &self,
         shared: &Shared<'_>,
         is_open: impl Fn(u64) -> bool,
-    ) -> Option<(u64, Timestamp)> {
+    ) -> Option<(u64, Timestamp, bool)> {
         let number = self.in_force?;
         let negotiation = self.known.get(number)?;
         let settled = negotiation.transfer.is_some_and(|id| !is_open(id));
         let mut data = negotiation.data.iter();
         let found = data.any(|data| shared.data.get(*data).is_some_and(|one| one.was_open()));
-        (negotiation.announced.is_none() && !settled && !found)
-            .then_some((number, negotiation.since))
+        // A SYN to the announced end point shows that the client believes it.
+        let believed = negotiation.mode.client_listens() || !negotiation.data.is_empty();
+        let is_unusable = negotiation.announced.is_none() || !believed;
+        let announced = negotiation.announced.is_some();
+        (is_unusable && !settled && !found).then_some((number, negotiation.since, announced))
     }
 
     /// Returns the mode of a negotiation; `None` if it is unknown.

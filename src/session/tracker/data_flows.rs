@@ -2,6 +2,7 @@
 
 use crate::model::{Direction, Span};
 use crate::protocol::ftp::{is_ephemeral, is_known_service};
+use crate::protocol::proxy::Prelude;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::data::unmatched::emit_unmatched;
@@ -76,7 +77,40 @@ fn open_announced(
     Some(add(sessions, shared, negotiation, channel))
 }
 
-/// Adds a channel for a connection that a client opened after a PASV or EPSV whose reply was not captured.
+/// Adds a channel for a connection through a proxy, to the end point that its client named there; `None` if no session
+/// expects that.
+pub(super) fn open_tunneled(
+    sessions: &mut Sessions,
+    shared: &mut Shared<'_>,
+    summary: &FlowSummary,
+    client_way: Direction,
+    prelude: &Prelude,
+) -> Option<DataId> {
+    let (client, proxy) = (
+        summary.key.source(client_way),
+        summary.key.destination(client_way),
+    );
+    // A 229 names a port at the far end of the control connection, whose address only the proxy knows.
+    let by_port = prelude.target_port.map(|port| proxy.with_port(port));
+    let mut found = [prelude.target, by_port]
+        .into_iter()
+        .flatten()
+        .find_map(|target| shared.expectations.find(client, target, Some(target)))?;
+    let port = found.listener.port;
+    found.listener = proxy;
+    let id = open_announced(sessions, shared, found, summary, true)?;
+    shared.expectations.fulfil(port, found.negotiation);
+    if let Some(channel) = shared.data.get_mut(id) {
+        let mut lengths = [0; 2];
+        lengths[client_way.index()] = prelude.client_bytes as u64;
+        lengths[client_way.reverse().index()] = prelude.server_bytes as u64;
+        channel.skip_prelude(lengths);
+    }
+    Some(id)
+}
+
+/// Adds a channel for a connection that a client opened after a PASV or EPSV whose reply was not captured, or cannot be
+/// used: unreadable, or naming an end point that nobody tried (RFC 1123 section 4.1.2.6 on what servers send).
 fn open_by_time(
     sessions: &mut Sessions,
     shared: &mut Shared<'_>,
@@ -95,11 +129,12 @@ fn open_by_time(
         .iter()
         .filter_map(|id| {
             let session = sessions.get(*id)?;
-            let (number, since) = session.unknown_end(shared)?;
+            let (number, since, announced) = session.unknown_end(shared)?;
             let fits = opener.address == session.identity().client.address
                 && listener.address == session.identity().server.address
                 && listener != session.identity().server
-                && summary.first.time.plus(TOLERANCE) >= since;
+                && summary.first.time.plus(TOLERANCE) >= since
+                && !(announced && summary.first.time.since(since) > LONGEST_WAIT);
             let negotiation = NegotiationId {
                 session: *id,
                 number,
@@ -231,6 +266,9 @@ fn with_twin(shared: &Shared<'_>, id: DataId) -> impl Iterator<Item = DataId> + 
     let twin = shared.data.get(id).and_then(DataChannel::twin);
     std::iter::once(id).chain(twin)
 }
+
+/// Longest time after its reply at which a client opens a connection to another end point than the announced one.
+const LONGEST_WAIT: Span = Span::from_secs(60);
 
 /// Bound on how much earlier than its PASV a connection may seem to open: packets of several interfaces are not
 /// strictly in order.

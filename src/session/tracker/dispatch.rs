@@ -5,6 +5,7 @@ use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt};
 use crate::model::{Direction, EventKind, FrameRef, HostPair, Span};
 use crate::protocol::dns::DNS_PORT;
 use crate::protocol::ftp::{FTP_CONTROL_PORT, FTP_DATA_PORT, FTPS_CONTROL_PORT};
+use crate::protocol::proxy::{self, Prelude};
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap, Interest, StreamHandler};
 use crate::session::data::data_channel::DataId;
 use crate::session::shared::Shared;
@@ -31,7 +32,12 @@ impl StreamHandler for SessionTracker<'_> {
             let hosts = HostPair::new(segment.source.address, segment.destination.address);
             let between_ours = !self.shared.open.between(hosts).is_empty();
             let hidden = between_ours && !self.shared.encrypted.between(hosts).is_empty();
-            if hidden || (between_ours && early_flows::may_open(segment)) {
+            let tunneled = || {
+                [segment.source, segment.destination]
+                    .iter()
+                    .any(|end| self.shared.tunnels.contains(end))
+            };
+            if hidden || (between_ours && (early_flows::may_open(segment) || tunneled())) {
                 return true;
             }
         }
@@ -42,6 +48,7 @@ impl StreamHandler for SessionTracker<'_> {
         // From the SYN on: a ClientHello whose segments arrive out of order is whole only if the first byte is known.
         let may_be_ours = (implicit && segment.flags.syn())
             || may_be_control(segment.payload)
+            || proxy::may_begin(segment.payload)
             || may_be_implicit(segment.payload, implicit);
         may_be_ours && self.candidates.has_capacity()
     }
@@ -107,6 +114,14 @@ impl StreamHandler for SessionTracker<'_> {
             // The first byte begins the session, not the SYN: a port scan is no session.
             Role::Attempt => {
                 let way = client_way(&summary.key, summary.initiator);
+                let candidate = proxy::may_begin(chunk.bytes)
+                    .then(|| self.candidates.begin())
+                    .flatten();
+                if let Some(mut candidate) = candidate {
+                    candidate.trust_port(way);
+                    self.roles.set(flow, Role::Candidate(candidate));
+                    return self.data(flow, direction, chunk, summary);
+                }
                 let id = self.begin_session(flow, summary, way);
                 self.control_bytes(id, direction, chunk);
                 Interest::Bytes
@@ -193,7 +208,12 @@ impl StreamHandler for SessionTracker<'_> {
                 sessions.finish_if_over(shared, id);
             }
             Role::Attempt => emit_attempt(shared, reason, summary),
-            Role::Candidate(_) => self.candidates.end(),
+            Role::Candidate(candidate) => {
+                self.candidates.end();
+                if candidate.is_on_port() {
+                    emit_attempt(shared, reason, summary);
+                }
+            }
             Role::None | Role::Dns(_) | Role::Unrelated | Role::Closed | Role::DnsClosed => {}
         }
     }
@@ -239,7 +259,12 @@ impl SessionTracker<'_> {
         if ports.contains(&DNS_PORT) {
             return Role::Dns(Box::default());
         }
-        if !shared.open.between(key.hosts()).is_empty() && early_flows::is_early(summary) {
+        let tunneled = [key.low, key.high]
+            .iter()
+            .any(|end| shared.tunnels.contains(end));
+        if !shared.open.between(key.hosts()).is_empty()
+            && (early_flows::is_early(summary) || tunneled)
+        {
             return Role::Early(self.early.open(flow, summary, shared.clock()));
         }
         if ports.contains(&FTP_DATA_PORT) {
@@ -288,6 +313,12 @@ impl SessionTracker<'_> {
                     return Interest::Ignore;
                 };
                 let id = self.begin_session(flow, summary, client_way);
+                let prelude = candidate.prelude().cloned();
+                if let Some(session) = self.sessions.get_mut(id)
+                    && let Some(prelude) = prelude
+                {
+                    session.on_prelude(&mut self.shared, prelude);
+                }
                 for held in candidate.into_chunks() {
                     let chunk = Chunk {
                         frame: held.frame,
@@ -317,29 +348,12 @@ impl SessionTracker<'_> {
                 self.roles.set(flow, Role::Unrelated);
                 Interest::Ignore
             }
+            EarlyBytes::Tunnel(client_way, prelude) => {
+                self.on_tunnel(flow, number, client_way, &prelude, chunk, summary)
+            }
             EarlyBytes::MayBeControl(pieces) => {
-                let role = self.new_candidate();
-                self.roles.set(flow, role);
-                for piece in pieces {
-                    let Piece::Bytes {
-                        direction,
-                        offset,
-                        arrived,
-                        bytes,
-                    } = piece
-                    else {
-                        continue;
-                    };
-                    let held = Chunk {
-                        frame: chunk.frame,
-                        arrived,
-                        offset,
-                        bytes: &bytes,
-                        waited: false,
-                    };
-                    if self.data(flow, direction, held, summary) == Interest::Ignore {
-                        return Interest::Ignore;
-                    }
+                if self.begin_candidate(flow, pieces, chunk, summary) == Interest::Ignore {
+                    return Interest::Ignore;
                 }
                 self.data(flow, direction, chunk, summary)
             }
@@ -351,6 +365,65 @@ impl SessionTracker<'_> {
                 }
                 Interest::Bytes
             }
+        }
+    }
+
+    /// Makes an early connection a candidate, and processes the bytes that it carried before `chunk`.
+    fn begin_candidate(
+        &mut self,
+        flow: FlowId,
+        pieces: Vec<Piece>,
+        chunk: Chunk<'_>,
+        summary: &FlowSummary,
+    ) -> Interest {
+        let role = self.new_candidate();
+        self.roles.set(flow, role);
+        for piece in pieces {
+            let Piece::Bytes {
+                direction,
+                offset,
+                arrived,
+                bytes,
+            } = piece
+            else {
+                continue;
+            };
+            let held = Chunk {
+                frame: chunk.frame,
+                arrived,
+                offset,
+                bytes: &bytes,
+                waited: false,
+            };
+            if self.data(flow, direction, held, summary) == Interest::Ignore {
+                return Interest::Ignore;
+            }
+        }
+        Interest::Bytes
+    }
+
+    /// Binds an early connection by the end point that its client named to a proxy. One that no session announced may be
+    /// the control connection of another session. All bytes up to the current ones are kept already.
+    fn on_tunnel(
+        &mut self,
+        flow: FlowId,
+        number: u64,
+        client_way: Direction,
+        prelude: &Prelude,
+        chunk: Chunk<'_>,
+        summary: &FlowSummary,
+    ) -> Interest {
+        let (sessions, shared) = (&mut self.sessions, &mut self.shared);
+        let id = data_flows::open_tunneled(sessions, shared, summary, client_way, prelude);
+        let Some(early) = self.early.take(number) else {
+            return Interest::Bytes;
+        };
+        match id {
+            Some(id) => {
+                self.replay(id, early);
+                Interest::Bytes
+            }
+            None => self.begin_candidate(flow, early.into_pieces(chunk.frame), chunk, summary),
         }
     }
 

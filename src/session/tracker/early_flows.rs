@@ -11,6 +11,7 @@ use crate::decode::Segment;
 use crate::model::{Direction, Endpoint, FrameRef, Span, Timestamp};
 use crate::protocol::dns::DNS_PORT;
 use crate::protocol::ftp::{FTP_CONTROL_PORT, FTP_DATA_PORT, FTPS_CONTROL_PORT, is_ephemeral};
+use crate::protocol::proxy::{self, Detection, Prelude};
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap};
 use crate::session::tracker::recognition::{may_be_control, may_be_implicit};
 
@@ -68,6 +69,8 @@ pub(super) enum EarlyBytes {
     /// They look like a control connection on another port; the connection is no longer early. Its pieces came before
     /// them.
     MayBeControl(Vec<Piece>),
+    /// With them a proxy has opened a tunnel for the client that sends in this direction. They are kept.
+    Tunnel(Direction, Box<Prelude>),
     /// They exceed the limit, and port 20 alone shows that they are data; the connection is no longer early.
     CertainData(Box<EarlyConnection>),
 }
@@ -131,7 +134,41 @@ impl EarlyFlows {
             return EarlyBytes::CertainData(Box::new(early));
         }
         self.keep(number, direction, chunk);
-        EarlyBytes::Kept
+        match self.find_tunnel(number, direction) {
+            Some((way, prelude)) => EarlyBytes::Tunnel(way, prelude),
+            None => EarlyBytes::Kept,
+        }
+    }
+
+    /// Returns the dialogue with a proxy at the beginning of a connection, once `direction` has sent its last byte of it.
+    fn find_tunnel(&self, number: u64, direction: Direction) -> Option<(Direction, Box<Prelude>)> {
+        let early = self.connections.get(&number)?;
+        let Some(Piece::Bytes {
+            direction: way,
+            offset: 0,
+            bytes,
+            ..
+        }) = early.pieces.first()
+        else {
+            return None;
+        };
+        // The proxy's answer completes it, within the first few segments.
+        if *way == direction || early.pieces.len() > PRELUDE_PIECES || !proxy::may_begin(bytes) {
+            return None;
+        }
+        let stream = |wanted: Direction| -> Vec<u8> {
+            let bytes = early.pieces.iter().filter_map(|piece| match piece {
+                Piece::Bytes {
+                    direction, bytes, ..
+                } if *direction == wanted => Some(bytes.as_slice()),
+                _ => None,
+            });
+            bytes.flatten().copied().collect()
+        };
+        match proxy::detect(&stream(*way), &stream(way.reverse())) {
+            Detection::Found(prelude) => Some((*way, prelude)),
+            Detection::Incomplete | Detection::None => None,
+        }
     }
 
     /// Records bytes that are not in the capture.
@@ -287,6 +324,9 @@ const MAX_CONNECTIONS: usize = 4096;
 
 /// Bound on pieces of one connection.
 const MAX_PIECES: usize = 1 << 16;
+
+/// Pieces within which a proxy has opened its tunnel.
+const PRELUDE_PIECES: usize = 16;
 
 /// Bytes that a piece takes beside its payload, so that one-byte segments cannot exceed the bounds.
 const PIECE_OVERHEAD: usize = std::mem::size_of::<Piece>();

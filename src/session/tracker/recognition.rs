@@ -9,6 +9,7 @@ use crate::protocol::ftp::{
     FTP_CONTROL_PORT, FTPS_CONTROL_PORT, Verb, extended_passive_reply, parse_command,
     passive_reply, reply_code,
 };
+use crate::protocol::proxy::{self, Detection, Prelude};
 use crate::protocol::tls::hello::HandshakeReader;
 use crate::protocol::tls::record::looks_like_record;
 use crate::reassembly::Chunk;
@@ -26,6 +27,12 @@ pub(super) struct Candidate {
     chunks: Vec<HeldChunk>,
     /// Bytes of both directions.
     bytes: usize,
+    /// Direction in which the client sends, if the port shows that the connection is FTP, whatever stands in front of it.
+    /// `None` on other ports.
+    on_port: Option<Direction>,
+    /// Dialogue with a proxy in front of the connection, and the direction in which its client sends. `None` if there is
+    /// none, or it is not whole yet.
+    prelude: Option<(Direction, Box<Prelude>)>,
 }
 
 /// Bytes held until a candidate is recognized.
@@ -82,6 +89,21 @@ impl Candidates {
 }
 
 impl Candidate {
+    /// Takes the port as proof of FTP: only what a proxy put in front of it has to be found.
+    pub(super) const fn trust_port(&mut self, client_way: Direction) {
+        self.on_port = Some(client_way);
+    }
+
+    /// Returns whether the port shows that the connection is FTP.
+    pub(super) const fn is_on_port(&self) -> bool {
+        self.on_port.is_some()
+    }
+
+    /// Returns the dialogue with a proxy; `None` without one.
+    pub(super) fn prelude(&self) -> Option<&Prelude> {
+        self.prelude.as_ref().map(|(_, prelude)| &**prelude)
+    }
+
     /// Adds bytes and draws a conclusion from all bytes so far.
     ///
     /// `implicit` is the direction in which the client sends on a connection to port 990, `None` on any other.
@@ -105,13 +127,57 @@ impl Candidate {
         self.judge(implicit)
     }
 
-    /// Returns all bytes in the order of delivery.
+    /// Returns all bytes in the order of delivery, without those that concern a proxy.
     pub(super) fn into_chunks(self) -> Vec<HeldChunk> {
-        self.chunks
+        let Some((way, prelude)) = &self.prelude else {
+            return self.chunks;
+        };
+        let mut before = [0; 2];
+        before[way.index()] = prelude.client_bytes;
+        before[way.reverse().index()] = prelude.server_bytes;
+        let mut chunks = self.chunks;
+        for chunk in &mut chunks {
+            let left = &mut before[chunk.direction.index()];
+            let skipped = (*left).min(chunk.bytes.len());
+            *left -= skipped;
+            chunk.bytes.drain(..skipped);
+            chunk.offset = chunk.offset.saturating_add(skipped as u64);
+        }
+        chunks.retain(|chunk| !chunk.bytes.is_empty());
+        chunks
     }
 
-    fn judge(&self, implicit: Option<Direction>) -> Judgement {
-        let streams = [self.stream(Direction::Up), self.stream(Direction::Down)];
+    /// Looks for the dialogue with a proxy, and takes it off the front of both streams. Returns whether more bytes are
+    /// needed to be sure.
+    fn strip_prelude(&mut self, streams: &mut [Vec<u8>; 2]) -> bool {
+        // The client of a proxy speaks first.
+        let Some(first) = self.chunks.first().map(|chunk| chunk.direction) else {
+            return false;
+        };
+        if self.prelude.is_none() {
+            let begins = proxy::may_begin(&self.chunks[0].bytes);
+            let (client, server) = (&streams[first.index()], &streams[first.reverse().index()]);
+            match proxy::detect(client, server) {
+                Detection::Found(prelude) if begins => self.prelude = Some((first, prelude)),
+                Detection::Incomplete if begins => return true,
+                _ => return false,
+            }
+        }
+        if let Some((way, prelude)) = &self.prelude {
+            streams[way.index()].drain(..prelude.client_bytes);
+            streams[way.reverse().index()].drain(..prelude.server_bytes);
+        }
+        false
+    }
+
+    fn judge(&mut self, implicit: Option<Direction>) -> Judgement {
+        let mut streams = [self.stream(Direction::Up), self.stream(Direction::Down)];
+        if self.strip_prelude(&mut streams) {
+            return Judgement::Undecided;
+        }
+        if let Some(client_way) = self.on_port {
+            return Judgement::Ftp { client_way };
+        }
         for way in [Direction::Up, Direction::Down] {
             let bytes = &streams[way.index()];
             // Content types of a TLS record, before major version 3 (RFC 8446 section 5.1).
