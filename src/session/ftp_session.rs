@@ -1038,7 +1038,7 @@ impl Session {
             };
             self.anomalies.on_transfer(shared, &subject);
         }
-        let note = case.note(&transfer, command);
+        let note = Case::note(&transfer, command);
         for other in data.into_iter().filter(|other| Some(*other) != chosen) {
             self.leave_unmatched(shared, other);
         }

@@ -25,7 +25,7 @@ use std::collections::VecDeque;
 
 use self::expectation::{Expectation, NegotiationId};
 use super::by_number::ByNumber;
-use super::data::data_channel::DataId;
+use super::data::data_channel::{DataChannel, DataId};
 use super::shared::Shared;
 use crate::diagnosis::Announcement;
 use crate::model::record::Mode;
@@ -366,7 +366,7 @@ impl Negotiations {
         let negotiation = self.known.get(number)?;
         let settled = negotiation.transfer.is_some_and(|id| !is_open(id));
         let mut data = negotiation.data.iter();
-        let found = data.any(|data| shared.data.get(*data).is_some_and(|one| one.was_open()));
+        let found = data.any(|data| shared.data.get(*data).is_some_and(DataChannel::was_open));
         // A SYN to the announced end point shows that the client believes it.
         let believed = negotiation.mode.client_listens() || !negotiation.data.is_empty();
         let is_unusable = negotiation.announced.is_none() || !believed;

@@ -80,7 +80,7 @@ impl<'a> Case<'a> {
     }
 
     /// Returns what the transfer adds to its step; `command` is the transfer command, if its step is not emitted yet.
-    pub(crate) fn note(&self, transfer: &Transfer, command: Option<&CommandState>) -> TransferNote {
+    pub(crate) fn note(transfer: &Transfer, command: Option<&CommandState>) -> TransferNote {
         let outcome = command.map_or(Outcome::Unknown, |command| match command.answer {
             Some((200..300, _)) => Outcome::Ok,
             Some((400.., _)) => Outcome::Failed,
@@ -196,7 +196,7 @@ impl<'a> Case<'a> {
             structure: state.representation.structure,
             restart_offset: state.restart,
             announced: self.announced.map(Address::from),
-            link: open.map(|channel| channel.link()),
+            link: open.map(DataChannel::link),
             bytes,
             missing_bytes: content.map_or(0, |content| content.missing),
             missing_ranges: content.map_or_else(Vec::new, |content| content.gaps.clone()),
