@@ -27,6 +27,7 @@ mod page;
 mod pitfalls;
 mod properties;
 mod readme;
+mod reasons;
 mod structure;
 mod support;
 mod testdata;

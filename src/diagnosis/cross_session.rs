@@ -8,10 +8,12 @@
 //! sessions            -> logins       brute-force, password-spraying
 //!                     -> seen_twice   session-seen-twice
 //!                     -> capture_loss capture-loss
+//! attempts            -> closed_at_once server-closes-at-once
 //! ```
 
 use super::DataTrouble;
 use super::capture_loss::TotalLoss;
+use super::closed_at_once::{ClosedAtOnce, ClosedByServer};
 use super::fxp::{Announcement, Exchanges};
 use super::logins::LoginAttempts;
 use super::seen_twice::SessionLegs;
@@ -24,6 +26,7 @@ pub struct Several {
     legs: SessionLegs,
     logins: LoginAttempts,
     losses: TotalLoss,
+    closed: ClosedAtOnce,
 }
 
 impl Several {
@@ -53,6 +56,17 @@ impl Several {
         self.losses.on_session_end(session.id, evidence);
     }
 
+    /// Returns the finding about several sessions that concerns a session which was just recorded; `None` if none is known yet.
+    #[must_use]
+    pub fn concerning(&self, session: &Session) -> Option<Finding> {
+        self.logins.so_far(session)
+    }
+
+    /// Records a connection that a server ended before the first byte.
+    pub fn closed_by_server(&mut self, closed: ClosedByServer) {
+        self.closed.on_closed(closed);
+    }
+
     /// Returns the findings so far and starts from nothing, for a run without an end.
     #[must_use]
     pub fn turn(&mut self) -> Vec<Finding> {
@@ -66,6 +80,7 @@ impl Several {
         findings.extend(self.exchanges.finish());
         findings.extend(self.legs.finish());
         findings.extend(self.losses.finish());
+        findings.extend(self.closed.finish());
         // The parts collect in different orders: sort, so that the report reads in capture order.
         findings.sort_by(|a, b| {
             let key = |finding: &Finding| finding.frames.first().copied().unwrap_or(0);

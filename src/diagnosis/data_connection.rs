@@ -1,19 +1,85 @@
 //! `data-connection-blocked`, `data-connection-failed` and `tls-session-not-resumed`: data connections that did not work.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+
 use super::{DataTrouble, Draft, Unreachable, final_reply, quote, step_number};
-use crate::model::Span;
 use crate::model::record::{
     Close, Completeness, Finding, Mode, Reply, Session, Severity, Transfer, TransferDirection,
 };
+use crate::model::{Endpoint, Span};
 
-/// Reports data connections that were attempted and never opened.
+/// Reports data connections that were attempted and never opened. Where one host did not accept many of them, one finding
+/// speaks for all: a thousand of the same kind hide everything else.
 pub(super) fn detect_blocked(
     session: &Session,
     evidence: &[DataTrouble],
     findings: &mut Vec<Finding>,
 ) {
+    let scanned = super::third_party::bounced(session, evidence).map(|scan| scan.ip);
+    let mut by_host: BTreeMap<(IpAddr, bool), Vec<Blocked<'_>>> = BTreeMap::new();
     for item in evidence {
-        let DataTrouble::Blocked {
+        let Some(blocked) = Blocked::of(session, item) else {
+            continue;
+        };
+        let host = (blocked.listener.ip(), blocked.client_listens);
+        // `bounce` covers them.
+        if !(blocked.client_listens && scanned == Some(host.0)) {
+            by_host.entry(host).or_default().push(blocked);
+        }
+    }
+    for ((ip, client_listens), group) in by_host {
+        if group.len() <= MAX_SINGLE {
+            findings.extend(group.iter().map(|blocked| blocked.finding(session)));
+            continue;
+        }
+        let Some(first) = group.first() else { continue };
+        let ports: BTreeSet<u16> = group.iter().map(|blocked| blocked.listener.port).collect();
+        let side = if client_listens { "client" } else { "server" };
+        findings.push(
+            Draft {
+                id: "data-connection-blocked",
+                severity: Severity::Medium,
+                title: format!(
+                    "{} data connections to {ip} blocked on the {side}'s side",
+                    group.len()
+                ),
+                explanation: format!(
+                    "{} data connections to {} ports of {ip} were tried and never opened. The first: {}",
+                    group.len(),
+                    ports.len(),
+                    first.explanation()
+                ),
+                advice: first.advice(),
+                frames: group
+                    .iter()
+                    .map(|blocked| blocked.first_frame)
+                    .take(super::cross_session::MAX_FRAMES)
+                    .collect(),
+            }
+            .about(None, None),
+        );
+    }
+}
+
+/// A data connection that was attempted and certainly never opened.
+struct Blocked<'a> {
+    transfer: Option<u64>,
+    client_listens: bool,
+    listener: Endpoint,
+    attempts: u64,
+    refused: Option<u64>,
+    unreachable: Option<Unreachable>,
+    first_frame: u64,
+    /// Refusal of the transfer; `None` without one.
+    reply: Option<&'a Reply>,
+}
+
+impl<'a> Blocked<'a> {
+    /// Returns the attempt if its failure is certain; `None` for other evidence, and where the answer may have come after the
+    /// last packet. That a server gives up does not make it so: the SYN ACK may come a moment later.
+    fn of(session: &'a Session, item: &DataTrouble) -> Option<Self> {
+        let &DataTrouble::Blocked {
             transfer,
             mode,
             listener,
@@ -24,31 +90,45 @@ pub(super) fn detect_blocked(
             first_frame,
         } = item
         else {
-            continue;
+            return None;
         };
-        let reply = transfer
-            .and_then(|id| final_reply(session, id))
-            .filter(|reply| reply.code >= 400);
         let answered = refused.is_some() || unreachable.is_some();
-        // A single SYN at the end of a capture proves nothing: the answer may have come after the last packet.
-        if *attempts == 0
-            || (!answered && *attempts < 2 && reply.is_none() && *waited < MAX_ANSWER_TIME)
-        {
-            continue;
+        if attempts == 0 || (!answered && attempts < 2 && waited < MAX_ANSWER_TIME) {
+            return None;
         }
-        let client_listens = matches!(
-            mode,
-            Mode::Active | Mode::ExtendedActive | Mode::LongActive | Mode::DefaultPort
-        );
-        let (opener, side) = if client_listens {
-            ("server", "client")
+        Some(Self {
+            transfer,
+            client_listens: matches!(
+                mode,
+                Mode::Active | Mode::ExtendedActive | Mode::LongActive | Mode::DefaultPort
+            ),
+            listener,
+            attempts,
+            refused,
+            unreachable,
+            first_frame,
+            reply: transfer
+                .and_then(|id| final_reply(session, id))
+                .filter(|reply| reply.code >= 400),
+        })
+    }
+
+    fn explanation(&self) -> String {
+        let Self {
+            listener,
+            refused,
+            unreachable,
+            ..
+        } = self;
+        let opener = if self.client_listens {
+            "server"
         } else {
-            ("client", "server")
+            "client"
         };
-        let tries = if *attempts == 1 {
+        let tries = if self.attempts == 1 {
             "once".to_owned()
         } else {
-            format!("{attempts} times")
+            format!("{} times", self.attempts)
         };
         let answer = match (refused, unreachable) {
             // ICMP names the cause, an RST does not: prefer it if both came.
@@ -58,32 +138,50 @@ pub(super) fn detect_blocked(
             (Some(frame), None) => format!("the answer was RST (frame {frame}): nobody listens there, or a firewall refuses"),
             (None, None) => "nobody answered: a firewall on the way drops it, or the address is not reachable from there".to_owned(),
         };
-        let then = reply.map_or_else(String::new, |reply| {
+        let then = self.reply.map_or_else(String::new, |reply| {
             format!(
                 " The server then said {} (frame {}).",
                 quote(reply),
                 reply.frame
             )
         });
-        let mut frames = vec![*first_frame];
-        frames.extend(refused);
-        frames.extend(unreachable.map(|icmp| icmp.frame));
-        let advice = if client_listens {
+        format!(
+            "The {opener} tried {tries} to open the data connection to {listener}; {answer}.{then}"
+        )
+    }
+
+    const fn advice(&self) -> &'static str {
+        if self.client_listens {
             "Use passive mode (PASV or EPSV), or let the client's firewall accept connections from the server's port 20."
         } else {
             "Open the server's passive port range in its firewall, and let the server announce an address that clients can reach."
+        }
+    }
+
+    fn finding(&self, session: &Session) -> Finding {
+        let side = if self.client_listens {
+            "client"
+        } else {
+            "server"
         };
-        findings.push(
-            Draft {
-                id: "data-connection-blocked",
-                severity: Severity::Medium,
-                title: format!("data connection to {listener} blocked on the {side}'s side"),
-                explanation: format!("The {opener} tried {tries} to open the data connection to {listener}; {answer}.{then}"),
-                advice,
-                frames,
-            }
-            .about(transfer.and_then(|id| step_number(session, id)), *transfer),
-        );
+        let mut frames = vec![self.first_frame];
+        frames.extend(self.refused);
+        frames.extend(self.unreachable.map(|icmp| icmp.frame));
+        Draft {
+            id: "data-connection-blocked",
+            severity: Severity::Medium,
+            title: format!(
+                "data connection to {} blocked on the {side}'s side",
+                self.listener
+            ),
+            explanation: self.explanation(),
+            advice: self.advice(),
+            frames,
+        }
+        .about(
+            self.transfer.and_then(|id| step_number(session, id)),
+            self.transfer,
+        )
     }
 }
 
@@ -93,6 +191,11 @@ pub(super) fn detect_failed(
     evidence: &[DataTrouble],
     findings: &mut Vec<Finding>,
 ) {
+    let blocked: BTreeSet<u64> = evidence
+        .iter()
+        .filter_map(|item| Blocked::of(session, item)?.transfer)
+        .collect();
+    let mut failed = 0;
     for transfer in &session.transfers {
         let Some(reply) = final_reply(session, transfer.id) else {
             continue;
@@ -101,14 +204,46 @@ pub(super) fn detect_failed(
         let draft = if reply.code >= 400 && mentions_resumption(reply) {
             tls_session_not_resumed(transfer, reply)
         } else if matches!(reply.code, 425 | 426)
-            && !is_blocked(transfer.id, evidence)
+            && !blocked.contains(&transfer.id)
             && !is_expected(session, transfer)
         {
+            failed += 1;
+            // The first ones show the cause as well as a thousand would.
+            if failed > MAX_SINGLE {
+                continue;
+            }
             data_connection_failed(transfer, reply)
         } else {
             continue;
         };
         findings.push(draft.about(step_number(session, transfer.id), Some(transfer.id)));
+    }
+    // Of a session whose commands were not captured, the reply is all there is (RFC 959 section 4.2.2).
+    let unsolicited = session.unsolicited_replies.iter();
+    for reply in unsolicited
+        .filter(|reply| matches!(reply.code, 425 | 426))
+        .take(1)
+    {
+        let what = if reply.code == 426 {
+            "was broken off"
+        } else {
+            "could not be opened"
+        };
+        findings.push(
+            Draft {
+                id: "data-connection-failed",
+                severity: Severity::Medium,
+                title: format!("a data connection {what} ({})", reply.code),
+                explanation: format!(
+                    "The server said {} (frame {}); the command that it answers is not in the capture.",
+                    quote(reply),
+                    reply.frame
+                ),
+                advice: "Capture the whole session: its PORT or PASV, and the attempts to connect, show why.",
+                frames: vec![reply.frame],
+            }
+            .about(None, None),
+        );
     }
 }
 
@@ -248,13 +383,6 @@ fn mentions_resumption(reply: &Reply) -> bool {
         && (text.contains("resum") || text.contains("reuse"))
 }
 
-/// Returns whether the packets show the failed attempt, which [`detect_blocked`] reports.
-fn is_blocked(transfer: u64, evidence: &[DataTrouble]) -> bool {
-    evidence.iter().any(
-        |item| matches!(item, DataTrouble::Blocked { transfer: id, .. } if *id == Some(transfer)),
-    )
-}
-
 /// Returns whether a 426 needs no explanation: the client asked for it with ABOR (RFC 959 section 4.1.3), or
 /// `incomplete-file` covers the aborted transfer.
 fn is_expected(session: &Session, transfer: &Transfer) -> bool {
@@ -272,6 +400,9 @@ fn is_expected(session: &Session, transfer: &Transfer) -> bool {
     asked || covered
 }
 
+/// Failed data connections of one kind that are reported one by one.
+const MAX_SINGLE: usize = 10;
+
 /// Time without an answer to a SYN after which none will come: by then the SYN has been sent twice more (RFC 6298
 /// section 2: timeouts of 1 s and 2 s).
 const MAX_ANSWER_TIME: Span = Span::from_secs(3);
@@ -282,7 +413,6 @@ mod tests {
 
     use super::*;
     use crate::diagnosis::tests::{command, session, step, transfer};
-    use crate::model::Endpoint;
 
     fn attempted(attempts: u64, seconds: i64, unreachable: Option<Unreachable>) -> DataTrouble {
         DataTrouble::Blocked {

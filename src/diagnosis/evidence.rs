@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use crate::model::record::{Mode, Opener};
 use crate::model::{Endpoint, Span};
+use crate::protocol::tls::alert::Alert;
 
 /// An observation from the packets of one session. Transfers are named by their id in the record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,6 +90,29 @@ pub enum DataTrouble {
         /// The server behind it; `None` if the client named a host.
         target: Option<Endpoint>,
     },
+    /// A data connection that opened for a negotiation, and no transfer command used it.
+    OpenedUnused {
+        /// Its first frame.
+        frame: u64,
+    },
+    /// A lookup by ident (RFC 1413): the server tried port 113 of the client while the session was young.
+    Ident {
+        /// Frame of the SYN.
+        frame: u64,
+        /// The client answered, if only with an RST.
+        answered: bool,
+    },
+    /// First FIN or RST of the control connection.
+    ControlEnd {
+        /// Side that sent it.
+        by: Opener,
+        /// It was an RST.
+        reset: bool,
+        /// Its frame.
+        frame: u64,
+    },
+    /// TLS that was asked for on the control connection.
+    Tls(TlsStart),
     /// Server lines without a reply code where a reply should begin.
     OddLines {
         /// Count of such lines.
@@ -103,6 +127,25 @@ pub enum DataTrouble {
         /// Frames of the first few.
         frames: Vec<u64>,
     },
+}
+
+/// Progress of TLS on a control connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TlsStart {
+    /// AUTH with a mechanism of TLS was accepted.
+    pub negotiated: bool,
+    /// Frame of the client's first record; `None` without one.
+    pub client: Option<u64>,
+    /// Frame of the server's first record; `None` without one.
+    pub server: Option<u64>,
+    /// Frame, sender and text of the first alert that ended the handshake; `None` without one that can be read.
+    pub alert: Option<(u64, Opener, Alert)>,
+    /// The client has finished the handshake.
+    pub established: bool,
+    /// The client's last record is as short as an encrypted alert (TLS 1.3).
+    pub encrypted_alert: bool,
+    /// Bytes are missing, or do not parse, so that nothing can be concluded from what was not seen.
+    pub unknown: bool,
 }
 
 /// Position of a pause within its transfer.

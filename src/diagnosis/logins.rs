@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::cross_session::{MAX_FRAMES, MAX_SESSIONS};
+use super::refusal::{self, Cause};
 use super::{Draft, quote};
 use crate::model::record::{
     Command, Finding, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind,
@@ -29,6 +30,8 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
         .rev()
         .find_map(|command| command.replies.last());
     let quotation = reply.map_or_else(String::new, |reply| format!(": {}", quote(reply)));
+    // Servers say 530 for much: only a text that names no other cause leaves the password in doubt.
+    let cause = reply.and_then(refusal::of_login);
     let user = session.login.user.as_deref().unwrap_or("an unknown user");
     let tries = if session.login.attempts > 1 {
         format!(" after {} attempts", session.login.attempts)
@@ -41,7 +44,10 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
             severity: Severity::Low,
             title: format!("login as {user} rejected"),
             explanation: format!("The server refused the login as {user}{tries}{quotation}."),
-            advice: "Check the account and its password on the server, and whether this client is meant to log in.",
+            advice: cause.map_or(
+                "Check the account and its password on the server, and whether this client is meant to log in.",
+                Cause::login_advice,
+            ),
             frames: reply.map(|reply| reply.frame).into_iter().collect(),
         }
         .about(Some(step.number), None),
@@ -148,6 +154,26 @@ impl LoginAttempts {
             self.count += 1;
             self.attempts.entry(key).or_default().push(attempt);
         }
+    }
+
+    /// Returns what is known of guessed passwords at the end of a session whose login was accepted, among them those of other
+    /// sessions; `None` if nothing is.
+    ///
+    /// The report writes a session when it ends, so that its verdict cannot wait for the end of the input.
+    pub(super) fn so_far(&self, session: &Session) -> Option<Finding> {
+        if session.login.outcome != LoginOutcome::Accepted {
+            return None;
+        }
+        let key = (session.client.ip, session.server.ip, session.server.port);
+        // Each such session costs one look at the attempts of its client.
+        let attempts = self
+            .attempts
+            .get(&key)
+            .filter(|attempts| attempts.len() <= MAX_ATTEMPTS_AGAIN)?;
+        let mut attempts = attempts.clone();
+        attempts.sort_by_key(|attempt| (attempt.time, attempt.frame));
+        let guessing = Guessing::detect(&attempts)?;
+        Some(guessing.finding(key.0, key.1, key.2, 0))
     }
 
     /// Returns the findings about guessed passwords, and forgets all attempts.
@@ -272,13 +298,13 @@ impl<'a> Guessing<'a> {
             .take(MAX_FRAMES - 1)
             .collect();
         frames.extend(self.success.map(|one| one.frame));
-        let sessions: BTreeSet<u64> = self
+        let mut sessions: BTreeSet<u64> = self
             .rejected
             .iter()
-            .copied()
-            .chain(self.success)
             .map(|one| one.session)
+            .take(MAX_SESSIONS - 1)
             .collect();
+        sessions.extend(self.success.map(|one| one.session));
         let mut finding = Draft {
             id,
             severity,
@@ -296,7 +322,7 @@ impl<'a> Guessing<'a> {
             frames,
         }
         .about(None, None);
-        finding.sessions = sessions.into_iter().take(MAX_SESSIONS).collect();
+        finding.sessions = sessions.into_iter().collect();
         finding
     }
 }
@@ -378,6 +404,8 @@ const FEW_TRIES: usize = 2;
 const MAX_NAMED_USERS: usize = 5;
 /// Limit of the characters kept of a user name.
 const MAX_USER_CHARS: usize = 64;
+/// Limit of the attempts that are looked at again for each accepted login.
+const MAX_ATTEMPTS_AGAIN: usize = 2_000;
 /// Limit of the attempts kept over all clients.
 const MAX_ATTEMPTS: usize = 100_000;
 

@@ -11,12 +11,16 @@
 //!                  -> capture_loss      bytes that the recording missed
 //!                  -> logins            refused login, password in cleartext
 //!                  -> control_timeout   control connection given up
+//!                  -> tls               TLS that did not come about
+//!                  -> unfinished        no answer, refused session or mode, late greeting
+//!                  -> refusal           transfers that the server refused, by its own words
 //!                  -> violation         replies against the RFCs
 //!                  -> traversal         names that leave their directory
 //!                  -> verdict           one line that sums the session up
 //! all sessions     -> cross_session ─┬ logins        password guessing
 //!                                    ├ fxp           transfers between two servers
 //!                                    ├ seen_twice    one session, captured on both sides of a translator
+//!                                    ├ closed_at_once  servers that close before they greet
 //!                                    └ capture_loss  losses of the whole capture
 //! ```
 //!
@@ -26,6 +30,7 @@
 //! To add a finding, write a function like `stalled::detect` in a file of its own and call it in [`diagnose`].
 
 mod capture_loss;
+mod closed_at_once;
 mod content;
 mod control_timeout;
 mod cross_session;
@@ -33,10 +38,13 @@ mod data_connection;
 mod evidence;
 mod fxp;
 mod logins;
+mod refusal;
 mod seen_twice;
 mod stalled;
 mod third_party;
+mod tls;
 mod traversal;
+mod unfinished;
 mod verdict;
 mod violation;
 
@@ -46,13 +54,15 @@ mod tests;
 use std::borrow::Cow;
 
 use crate::model::Timestamp;
-use crate::model::record::{Finding, Reply, Session, Severity, Transfer};
+use crate::model::record::{Finding, Opener, Reply, Session, Severity, Transfer};
 
+pub use closed_at_once::ClosedByServer;
 pub use cross_session::Several;
-pub use evidence::{DataTrouble, Lost, StallPlace, Unreachable};
+pub use evidence::{DataTrouble, Lost, StallPlace, TlsStart, Unreachable};
 pub use fxp::Announcement;
 pub(crate) use stalled::MIN_STALL as SHORTEST_STALL;
-pub use verdict::no_verdict;
+pub(crate) use tls::TLS_FAILED;
+pub use verdict::{concern, no_verdict};
 
 /// Writes the findings and the verdict into a finished session.
 ///
@@ -73,6 +83,9 @@ pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Ti
     content::detect_ascii_damage(session, evidence, &mut findings);
     stalled::detect(session, evidence, &mut findings);
     control_timeout::detect(session, capture_end, &mut findings);
+    tls::detect(session, evidence, capture_end, &mut findings);
+    unfinished::detect(session, evidence, capture_end, &mut findings);
+    refusal::detect_transfers(session, &mut findings);
     violation::detect(session, evidence, &mut findings);
     traversal::detect(session, &mut findings);
     capture_loss::detect(evidence, &mut findings);
@@ -91,6 +104,28 @@ pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Ti
     }
     session.findings = findings;
     session.verdict = verdict::verdict(session);
+}
+
+/// Returns whether bytes of the control connection are missing, so that what was not seen may have been there.
+fn control_was_lost(evidence: &[DataTrouble]) -> bool {
+    evidence
+        .iter()
+        .any(|item| matches!(item, DataTrouble::Lost(lost) if lost.control > 0))
+}
+
+/// Returns who ended the control connection, for a sentence, and the frame of the FIN or RST.
+fn ended_by(evidence: &[DataTrouble]) -> (&'static str, Option<u64>) {
+    let end = evidence.iter().find_map(|item| match item {
+        DataTrouble::ControlEnd { by, reset, frame } => Some((*by, *reset, *frame)),
+        _ => None,
+    });
+    match end {
+        Some((Opener::Client, false, frame)) => ("the client closed the connection", Some(frame)),
+        Some((Opener::Client, true, frame)) => ("the client reset the connection", Some(frame)),
+        Some((Opener::Server, false, frame)) => ("the server closed the connection", Some(frame)),
+        Some((Opener::Server, true, frame)) => ("the server reset the connection", Some(frame)),
+        None => ("nothing more came", None),
+    }
 }
 
 /// Returns the number of the step that made a transfer; `None` if that step was omitted from the record.

@@ -1,5 +1,6 @@
 //! `bounce`, `address-translation` and `port-theft`: data addresses that belong to neither end of the control connection.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use super::{DataTrouble, Draft, step_number};
@@ -16,6 +17,10 @@ pub(super) fn detect_announced(
     // A client that announces a wrong address repeats it with every transfer.
     let mut reported_active = false;
     let mut reported_passive = false;
+    if let Some(scan) = bounced(session, evidence) {
+        reported_active = true;
+        findings.push(scan.finding(session));
+    }
     for step in &session.steps {
         for command in &step.commands {
             if !reported_active
@@ -49,6 +54,69 @@ fn is_behind_proxy(evidence: &[DataTrouble], ip: IpAddr) -> bool {
         DataTrouble::Tunnel { target } => target.is_none_or(|target| target.ip() == ip),
         _ => false,
     })
+}
+
+/// A third host to many ports of which a client sent the server.
+pub(super) struct Bounced {
+    pub(super) ip: IpAddr,
+    ports: usize,
+    frames: Vec<u64>,
+}
+
+/// Returns the host to most ports of which PORT and EPRT sent the server; `None` if that are few, as in a transfer between
+/// servers.
+pub(super) fn bounced(session: &Session, evidence: &[DataTrouble]) -> Option<Bounced> {
+    let exchanges: Vec<Endpoint> = evidence
+        .iter()
+        .filter_map(|item| match item {
+            DataTrouble::ServerToServer { end, .. } => Some(*end),
+            _ => None,
+        })
+        .collect();
+    let mut hosts: BTreeMap<IpAddr, (BTreeSet<u16>, Vec<u64>)> = BTreeMap::new();
+    for command in session.steps.iter().flat_map(|step| &step.commands) {
+        // A refused PORT sends the server nowhere (RFC 2577 section 3).
+        let accepted = command.replies.iter().any(|reply| reply.code < 400);
+        if let Some((ip, port)) = active_address(command).filter(|_| accepted)
+            && ip != session.client.ip
+            && !exchanges.contains(&Endpoint::new(ip, port))
+        {
+            let (ports, frames) = hosts.entry(ip).or_default();
+            ports.insert(port);
+            if frames.len() < super::cross_session::MAX_FRAMES {
+                frames.push(command.frame);
+            }
+        }
+    }
+    hosts
+        .into_iter()
+        .map(|(ip, (ports, frames))| Bounced {
+            ip,
+            ports: ports.len(),
+            frames,
+        })
+        .max_by_key(|host| host.ports)
+        .filter(|host| {
+            host.ports > MANY_PORTS && (!is_internal(host.ip) || is_internal(session.client.ip))
+        })
+}
+
+impl Bounced {
+    fn finding(self, session: &Session) -> Finding {
+        let Self { ip, ports, frames } = self;
+        let client = session.client.ip;
+        Draft {
+            id: "bounce",
+            severity: Severity::High,
+            title: format!("the server was made to connect to {ports} ports of {ip}"),
+            explanation: format!(
+                "The client {client} sent the server to {ports} ports of a third host, {ip}, with PORT or EPRT. This is how a host is scanned from the address of an FTP server (RFC 2577 section 2)."
+            ),
+            advice: "Let the server refuse addresses other than the client's, and look at who the client is.",
+            frames,
+        }
+        .about(None, None)
+    }
 }
 
 /// Returns whether another server announced `endpoint` to the same client: a transfer between servers, which `fxp`
@@ -205,7 +273,7 @@ pub(super) fn detect_port_theft(
 }
 
 /// Returns whether an address is not routed on the internet.
-fn is_internal(ip: IpAddr) -> bool {
+pub(super) fn is_internal(ip: IpAddr) -> bool {
     match ip {
         IpAddr::V4(ip) => {
             ip.is_private()
@@ -228,6 +296,9 @@ const fn is_shared(ip: Ipv4Addr) -> bool {
     let [a, b, ..] = ip.octets();
     a == 100 && b >= 64 && b < 128
 }
+
+/// Ports of one third host that no ordinary client names in one session.
+const MANY_PORTS: usize = 10;
 
 #[cfg(test)]
 mod tests {

@@ -1,9 +1,15 @@
-//! The verdict: one line that sums a session up.
+//! The verdict: one line that sums a session up, with the reason in front.
+//!
+//! `failed`: the login was rejected, TLS did not start, a transfer began and was not completed on the wire, or the session ended
+//! before what the client asked for was done. `warning`: a finding of medium severity or more, of the session or about several
+//! that names it ([`concern`]); a failed step that changes or fetches files; a file that is not whole in the capture.
 
+use super::tls::TLS_FAILED;
+use super::unfinished::UNFINISHED;
 use super::{quote, shorten};
 use crate::model::record::{
-    Completeness, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind, Transfer,
-    TransferDirection, Verdict, VerdictStatus,
+    Close, Completeness, Finding, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind,
+    Transfer, TransferDirection, Verdict, VerdictStatus,
 };
 
 /// Returns the placeholder for the verdict of a session that is not finished.
@@ -15,39 +21,118 @@ pub const fn no_verdict() -> Verdict {
     }
 }
 
-/// Sums a session up. The worst fact decides: refused login, failed transfer, incomplete transfer, finding.
+/// Lets a finding about several sessions count in the verdict of a session that it names.
+pub fn concern(session: &mut Session, finding: &Finding) {
+    if finding.severity < Severity::Medium
+        || session.verdict.status != VerdictStatus::Ok
+        || !finding.sessions.contains(&session.id)
+    {
+        return;
+    }
+    session.verdict = Verdict {
+        status: VerdictStatus::Warning,
+        text: format!("{}; {}", finding.title, session.verdict.text),
+    };
+}
+
+/// Sums a session up: the reason in front where it is not ok, then login and traffic.
 pub(super) fn verdict(session: &Session) -> Verdict {
-    let login = match session.login.outcome {
+    if session.login.outcome == LoginOutcome::Rejected {
         // Without a login there is nothing else to sum up.
-        LoginOutcome::Rejected => {
-            let user = session.login.user.as_deref().unwrap_or("an unknown user");
-            return Verdict {
-                status: VerdictStatus::Failed,
-                text: format!("login as {user} rejected"),
-            };
-        }
+        return Verdict {
+            status: VerdictStatus::Failed,
+            text: rejected(session),
+        };
+    }
+    let (status, reason) = match failure(session) {
+        Some(reason) => (VerdictStatus::Failed, Some(reason)),
+        None => match trouble(session) {
+            Some(reason) => (VerdictStatus::Warning, Some(reason)),
+            None => (VerdictStatus::Ok, None),
+        },
+    };
+    let facts = format!("{}; {}", login(session), traffic(session));
+    let text = reason.map_or_else(|| facts.clone(), |reason| format!("{reason}; {facts}"));
+    Verdict { status, text }
+}
+
+fn rejected(session: &Session) -> String {
+    let user = session.login.user.as_deref().unwrap_or("an unknown user");
+    let steps = session.steps.iter().rev();
+    let reply = steps
+        .filter(|step| step.kind == StepKind::Login && step.outcome == Outcome::Failed)
+        .find_map(|step| {
+            step.commands
+                .iter()
+                .rev()
+                .find_map(|command| command.replies.last())
+        });
+    let reason = reply.map_or_else(String::new, |reply| format!(" ({})", brief(reply)));
+    format!("login as {user} rejected{reason}")
+}
+
+fn login(session: &Session) -> String {
+    match session.login.outcome {
+        LoginOutcome::Rejected => "login rejected".to_owned(),
         LoginOutcome::Accepted if session.login.anonymous => "anonymous login".to_owned(),
         LoginOutcome::Accepted => format!(
             "login as {}",
             session.login.user.as_deref().unwrap_or("an unknown user")
         ),
         LoginOutcome::Incomplete => "login not finished".to_owned(),
+        LoginOutcome::Unseen if has(session, TLS_FAILED) => "no login".to_owned(),
         // Behind TLS the login cannot be seen, but it did take place.
         LoginOutcome::Unseen if session.tls.is_some() => "encrypted".to_owned(),
         LoginOutcome::Unseen => "login not in the capture".to_owned(),
+    }
+}
+
+fn has(session: &Session, id: &str) -> bool {
+    session.findings.iter().any(|finding| finding.id == id)
+}
+
+/// Returns why a session failed: TLS that did not start, a transfer that broke off, an end before all was done.
+fn failure(session: &Session) -> Option<String> {
+    let title = |wanted: &dyn Fn(&str) -> bool| {
+        let finding = session
+            .findings
+            .iter()
+            .find(|finding| wanted(&finding.id))?;
+        Some(finding.title.clone())
     };
-    let failed: Vec<&Transfer> = session
+    let broken: Vec<&Transfer> = session
         .transfers
         .iter()
         .map(AsRef::as_ref)
-        .filter(|transfer| failed_on_the_wire(session.step_of(transfer.id), transfer))
+        .filter(|transfer| broke_off(session.step_of(transfer.id), transfer))
         .collect();
+    title(&|id| id == TLS_FAILED)
+        .or_else(|| {
+            let first = broken.first()?;
+            let step = session.step_of(first.id);
+            Some(format!(
+                "{} of {} failed: {}",
+                transfers(broken.len()),
+                session.transfers.len(),
+                named(first, step, broken.len() - 1)
+            ))
+        })
+        .or_else(|| title(&|id| UNFINISHED.contains(&id)))
+}
+
+/// Returns why a session deserves attention: a file that is not whole, a finding, a failed step.
+fn trouble(session: &Session) -> Option<String> {
     let incomplete = session
         .transfers
         .iter()
         .filter(|transfer| is_incomplete(transfer))
         .count();
-    let traffic = traffic(session);
+    if incomplete > 0 {
+        return Some(format!(
+            "{} not whole in the capture",
+            transfers(incomplete)
+        ));
+    }
     let finding = session
         .findings
         .iter()
@@ -55,45 +140,83 @@ pub(super) fn verdict(session: &Session) -> Verdict {
         // `max_by_key` returns the last maximum. Of equal findings the first is wanted: later ones often follow from it.
         .rev()
         .max_by_key(|finding| finding.severity);
-    let (status, text) = if let Some(first) = failed.first() {
-        let name = first
-            .argument
-            .as_deref()
-            .filter(|name| !name.is_empty())
-            .map_or_else(String::new, |name| format!(" {}", shorten(name)));
-        let reason = session
-            .step_of(first.id)
-            .and_then(|step| last_reply(step, first))
-            .filter(|reply| reply.code >= 400)
-            .map_or_else(String::new, |reply| format!(" ({})", brief(reply)));
-        let more = if failed.len() > 1 {
-            format!(" and {} more", failed.len() - 1)
-        } else {
-            String::new()
-        };
-        (
-            VerdictStatus::Failed,
-            format!(
-                "{login}; {} of {} failed: {}{name}{reason}{more}",
-                transfers(failed.len()),
-                session.transfers.len(),
-                first.verb
-            ),
-        )
-    } else if incomplete > 0 {
-        (
-            VerdictStatus::Warning,
-            format!("{login}; {traffic}; {incomplete} not whole in the capture"),
-        )
-    } else if let Some(finding) = finding {
-        (
-            VerdictStatus::Warning,
-            format!("{login}; {traffic}; {}", finding.title),
-        )
+    if let Some(finding) = finding {
+        return Some(finding.title.clone());
+    }
+    let failed: Vec<&Step> = session
+        .steps
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|step| has_failed(session, step))
+        .collect();
+    let first = failed.first()?;
+    let more = failed.len() - 1;
+    if let Some(transfer) = first.transfer.and_then(|id| session.transfer(id)) {
+        return Some(format!("refused: {}", named(transfer, Some(first), more)));
+    }
+    let command = first.commands.first()?;
+    let name = command
+        .argument
+        .as_deref()
+        .filter(|name| !name.is_empty())
+        .map_or_else(String::new, |name| format!(" {}", shorten(name)));
+    let reply = first
+        .commands
+        .iter()
+        .rev()
+        .find_map(|command| command.replies.last());
+    let reason = reply.map_or_else(String::new, |reply| format!(" ({})", brief(reply)));
+    Some(format!(
+        "refused: {}{name}{reason}{}",
+        command.verb,
+        and_more(more)
+    ))
+}
+
+/// Names a transfer with the reply that ended it.
+fn named(transfer: &Transfer, step: Option<&Step>, more: usize) -> String {
+    let name = transfer
+        .argument
+        .as_deref()
+        .filter(|name| !name.is_empty())
+        .map_or_else(String::new, |name| format!(" {}", shorten(name)));
+    let reason = step
+        .and_then(|step| last_reply(step, transfer))
+        .filter(|reply| reply.code >= 400)
+        .map_or_else(String::new, |reply| format!(" ({})", brief(reply)));
+    format!("{}{name}{reason}{}", transfer.verb, and_more(more))
+}
+
+fn and_more(more: usize) -> String {
+    if more > 0 {
+        format!(" and {more} more")
     } else {
-        (VerdictStatus::Ok, format!("{login}; {traffic}"))
+        String::new()
+    }
+}
+
+/// Returns whether a step of a kind that people notice was refused.
+fn has_failed(session: &Session, step: &Step) -> bool {
+    let noticed = matches!(
+        step.kind,
+        StepKind::List
+            | StepKind::Cwd
+            | StepKind::Retrieve
+            | StepKind::Store
+            | StepKind::Rename
+            | StepKind::Delete
+    );
+    // An empty directory is answered with 450 or 550 by some servers (RFC 1123 section 4.1.2.7).
+    let empty_listing = || {
+        let transfer = step.transfer.and_then(|id| session.transfer(id));
+        transfer.is_some_and(|transfer| {
+            let code = last_reply(step, transfer).map(|reply| reply.code);
+            transfer.verb == "NLST"
+                && transfer.connection.is_none()
+                && matches!(code, Some(450 | 550))
+        })
     };
-    Verdict { status, text }
+    noticed && step.outcome == Outcome::Failed && !empty_listing()
 }
 
 /// Returns the last reply to the transfer's own command; `None` before any.
@@ -114,16 +237,27 @@ fn brief(reply: &Reply) -> String {
     }
 }
 
-/// Returns whether a transfer was refused or aborted by client or server, not only cut off by the capture.
-fn failed_on_the_wire(step: Option<&Step>, transfer: &Transfer) -> bool {
-    let refused =
-        step.is_some_and(|step| step.outcome == Outcome::Failed && step.kind != StepKind::Command);
-    // An empty directory is answered with 450 or 550 by some servers (RFC 1123 section 4.1.2.7).
-    let empty_listing = transfer.direction == TransferDirection::Listing
-        && transfer.verb == "NLST"
-        && transfer.connection.is_none();
-    (refused && !empty_listing)
-        || transfer.completeness == Completeness::Aborted && transfer.connection.is_some()
+/// Returns whether a transfer began and was not completed on the wire: it was refused after its 1yz reply (RFC 959 section
+/// 5.4) or its first byte, it was aborted, or its sender reset the connection.
+fn broke_off(step: Option<&Step>, transfer: &Transfer) -> bool {
+    let replies = || {
+        step.into_iter()
+            .flat_map(|step| &step.commands)
+            .filter(|command| command.verb == transfer.verb)
+            .flat_map(|command| &command.replies)
+    };
+    // With 425 and 426 the server says that it tried (RFC 959 section 5.4).
+    let begun = transfer.connection.is_some()
+        || replies().any(|reply| reply.code < 200 || matches!(reply.code, 425 | 426));
+    let refused = replies().any(|reply| reply.code >= 400);
+    let reset = transfer
+        .connection
+        .as_ref()
+        .is_some_and(|connection| connection.close == Close::Reset);
+    begun
+        && (refused
+            || transfer.completeness == Completeness::Aborted && transfer.connection.is_some()
+            || transfer.completeness == Completeness::Truncated && reset)
 }
 
 /// Returns whether bytes of a transfer are missing in the capture.
@@ -173,7 +307,10 @@ fn traffic(session: &Session) -> String {
         .count();
     if session.transfers.is_empty() && ended > 0 {
         format!("{} known from the reply alone", transfers(ended))
-    } else if session.transfers.is_empty() {
+    } else if session.transfers.iter().all(|transfer| {
+        let step = session.step_of(transfer.id);
+        step.is_some_and(|step| step.outcome == Outcome::Failed)
+    }) {
         "nothing transferred".to_owned()
     } else {
         "no data connection in the capture".to_owned()
@@ -220,7 +357,11 @@ mod tests {
         retrieving.transfer = Some(1);
         session.steps.push(retrieving.into());
         let text = verdict(&session).text;
-        assert!(text.ends_with("… (550 No such file)"), "{text}");
+        assert!(
+            text.starts_with("refused: RETR AAA")
+                && text.contains("… (550 No such file); login as bob; nothing transferred"),
+            "{text}"
+        );
         assert!(text.len() < 250, "{text}");
     }
 
@@ -250,7 +391,10 @@ mod tests {
             };
             session.findings.push(draft.about(None, None));
         }
-        assert!(verdict(&session).text.ends_with("cause"));
+        assert_eq!(
+            verdict(&session).text,
+            "cause; login as bob; nothing transferred"
+        );
     }
 
     #[test]

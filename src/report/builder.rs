@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::{Report, SCHEMA_VERSION};
+use crate::diagnosis;
 use crate::model::record::{
     Capture, ConnectionAttempt, Finding, Place, Session, Totals, UnmatchedData, WarningRecord,
 };
@@ -45,6 +46,16 @@ impl ReportBuilder {
         let mut sessions = self.sessions.items;
         // Sessions arrive in the order in which they end.
         sessions.sort_by_key(|session| session.id);
+        // Findings about several sessions come at the end of the input, after the sessions that they name.
+        for finding in &self.findings.items {
+            for id in &finding.sessions {
+                if let Ok(at) = sessions.binary_search_by_key(id, |session| session.id)
+                    && let Some(session) = sessions.get_mut(at)
+                {
+                    diagnosis::concern(Arc::make_mut(session), finding);
+                }
+            }
+        }
         let mut unmatched_data = self.unmatched_data.items;
         unmatched_data.sort_by_key(|data| data.connection.first_frame);
         let mut connection_attempts = self.connection_attempts.items;

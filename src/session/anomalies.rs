@@ -69,6 +69,11 @@ impl Anomalies {
         self.push(DataTrouble::Tunnel { target });
     }
 
+    /// Records an ident lookup of the server, by the frame of its SYN.
+    pub(crate) fn on_ident(&mut self, (frame, answered): (u64, bool)) {
+        self.push(DataTrouble::Ident { frame, answered });
+    }
+
     /// Records what the packets of a transfer's data connection show.
     pub(crate) fn on_transfer(&mut self, shared: &Shared<'_>, subject: &Subject<'_>) {
         let Subject {
@@ -145,7 +150,13 @@ impl Anomalies {
                 channel.link().method,
                 LinkMethod::AnnouncedAddress | LinkMethod::ControlPeer
             );
-            if peer && !channel.is_settled() && !channel.was_open() {
+            if !peer || channel.is_settled() {
+                continue;
+            }
+            if channel.was_open() {
+                let frame = channel.summary().first.number;
+                self.push(DataTrouble::OpenedUnused { frame });
+            } else {
                 let announced = negotiations.announced(number);
                 self.push(blocked(shared, None, mode, channel, announced));
             }
@@ -164,6 +175,7 @@ impl Anomalies {
             odd_lines,
             wrong_ends,
         } = self.noted.take().map(|noted| *noted).unwrap_or_default();
+        troubles.extend(control_end(control, client_way));
         for way in [client_way, client_way.reverse()] {
             let half = control.sent(way);
             let missing = half.measured.not_recorded();
@@ -215,7 +227,14 @@ impl Anomalies {
                 restart: facts.sizes.restart,
             });
         }
-        let as_text = state.representation.data_type == DataType::Ascii
+        // In TYPE A every LF is sent as CR LF (RFC 959 section 3.1.1.1). Where an LF stands alone the sender changed nothing,
+        // and where there is none there was nothing to change.
+        let unchanged = facts
+            .line_ends
+            .as_ref()
+            .is_some_and(|ends| ends.bare_line_feeds() > 0 || ends.proper() == 0);
+        let as_text = !unchanged
+            && state.representation.data_type == DataType::Ascii
             && state.representation.transfer_mode == TransferMode::Stream
             && direction_of(state.verb) != TransferDirection::Listing;
         if as_text && let Some(media_type) = content.and_then(Content::binary_format) {
@@ -247,6 +266,29 @@ impl Sightings {
     }
 }
 
+/// Returns who ended the control connection first; `None` if neither FIN nor RST was captured.
+fn control_end(control: &FlowSummary, client_way: Direction) -> Option<DataTrouble> {
+    [client_way, client_way.reverse()]
+        .into_iter()
+        .flat_map(|way| {
+            let half = control.sent(way);
+            let fin = half.fin.map(|frame| (frame, false));
+            let reset = half.irregular().rst.map(|frame| (frame, true));
+            let by = if way == client_way {
+                Opener::Client
+            } else {
+                Opener::Server
+            };
+            [fin, reset].into_iter().flatten().map(move |end| (end, by))
+        })
+        .min_by_key(|((frame, _), _)| frame.number)
+        .map(|((frame, reset), by)| DataTrouble::ControlEnd {
+            by,
+            reset,
+            frame: frame.number,
+        })
+}
+
 /// Returns the longest time in which the sender of a transfer sent nothing new, if it is a stall.
 fn stall(shared: &Shared<'_>, subject: &Subject<'_>) -> Option<DataTrouble> {
     let Subject { state, channel, .. } = *subject;
@@ -272,7 +314,9 @@ fn stall(shared: &Shared<'_>, subject: &Subject<'_>) -> Option<DataTrouble> {
     } else {
         None
     };
-    let first_data = sender.first_data.or(sender.fin);
+    // Bytes that the capture lost were sent in the silence, or it did not begin where it seems to.
+    let lossy = sender.measured.not_recorded() > 0 || receiver.measured.not_recorded() > 0;
+    let first_data = sender.first_data.or(sender.fin).filter(|_| !lossy);
     let middle = sender
         .measured
         .longest_pause
@@ -282,15 +326,21 @@ fn stall(shared: &Shared<'_>, subject: &Subject<'_>) -> Option<DataTrouble> {
     } else {
         StallPlace::End
     };
-    let start = pause_before(subject.first_reply, summary, first_data.or(end))
-        .map(|pause| (pause, place_of_start));
-    let tail = end.filter(|_| sender.fin.is_none()).and_then(|end| {
-        let closed = receiver.measured.closed_until(end.time);
-        let pause = sender
-            .measured
-            .pause_until(end, sender.retransmitted_bytes, closed)?;
-        Some((pause, StallPlace::End))
-    });
+    let start = pause_before(
+        subject.first_reply,
+        summary,
+        first_data.or(end).filter(|_| !lossy),
+    )
+    .map(|pause| (pause, place_of_start));
+    let tail = end
+        .filter(|_| sender.fin.is_none() && !lossy)
+        .and_then(|end| {
+            let closed = receiver.measured.closed_until(end.time);
+            let pause = sender
+                .measured
+                .pause_until(end, sender.retransmitted_bytes, closed)?;
+            Some((pause, StallPlace::End))
+        });
     let (pause, place) = [middle, start, tail]
         .into_iter()
         .flatten()

@@ -33,9 +33,9 @@ use super::steps::inferred::{infer_login, infer_steps};
 use super::steps::log::CommandState;
 use super::steps::{Steps, text_bytes};
 use super::transfers::judgement::Case;
-use super::transfers::transfer_state::direction_of;
+use super::transfers::transfer_state::{TransferState, direction_of};
 use super::transfers::{self, Transfers};
-use crate::diagnosis;
+use crate::diagnosis::{self, DataTrouble};
 use crate::model::record::{
     self, Address, Command, Dns, LinkMethod, Mode, Outcome as StepOutcome, Reply, Server, Step,
     StepKind, TransferDirection,
@@ -65,6 +65,8 @@ pub(crate) struct Session {
     replies: SessionReplies,
     secrets: Secrets,
     anomalies: Anomalies,
+    /// Time of the first packet.
+    begun: Timestamp,
     /// Bytes of control lines and records that are kept, of the budget of all sessions.
     kept_bytes: usize,
     /// `None` while the control connection is open.
@@ -144,6 +146,7 @@ impl Session {
             replies: SessionReplies::default(),
             secrets: Secrets::new(options.show_passwords),
             anomalies: Anomalies::default(),
+            begun: summary.first.time,
             kept_bytes: 0,
             closed: None,
         }
@@ -588,6 +591,11 @@ impl Session {
                 arrived.time.since(time).seconds(),
             )
         };
+        let (server, client) = (self.identity.server.address, self.identity.client.address);
+        let start = self.begun;
+        if let Some(lookup) = shared.ident.between(server, client, start, arrived.time) {
+            self.anomalies.on_ident(lookup);
+        }
         self.replies.greeting = Some(Box::new(record));
         self.steps.log_mut().add_step(step);
     }
@@ -786,7 +794,7 @@ impl Session {
         let name = path::listing_argument(argument.unwrap_or_default());
         if let Some(listed) = path::resolve(self.server_state.directory(), name) {
             let known = self.server_state.known_files_mut();
-            known.on_listing(&listed, &entries, arrived.number);
+            known.on_listing(Some(&listed), &entries, arrived.number);
         }
         self.steps.log_mut().listed(sequence, entries, omitted);
     }
@@ -830,7 +838,13 @@ impl Session {
                 let facts = handshake.facts;
                 self.steps.log_mut().add_step(Step::without_commands(
                     StepKind::Tls,
-                    facts.unwrap_or_else(|| "TLS, its handshake was not captured whole".into()),
+                    facts.unwrap_or_else(|| {
+                        if handshake.whole {
+                            "TLS: begun and not answered".into()
+                        } else {
+                            "TLS, its handshake was not captured whole".into()
+                        }
+                    }),
                     begun,
                     ended.since(begun).seconds(),
                 ));
@@ -1014,11 +1028,11 @@ impl Session {
         // The names in the reply to NLST come without sizes.
         if judgement.listed
             && state.verb != Verb::Nlst
-            && let Some(listed) = &state.path
+            && (state.path.is_some() || lists_working_directory(&state))
         {
             let connection = transfer.connection.as_ref();
             let frame = connection.map_or(0, |connection| connection.first_frame);
-            known.on_listing(listed, &transfer.entries, frame);
+            known.on_listing(state.path.as_deref(), &transfer.entries, frame);
         }
         if !facts.encrypted {
             for text in known.on_transfer(&state, &transfer, case.content()) {
@@ -1171,10 +1185,14 @@ impl Session {
         let mut troubles = self
             .anomalies
             .take(&closed.summary, self.identity.client_way);
+        troubles.extend(self.encryption.start().map(DataTrouble::Tls));
         troubles.extend(shared.several.exchanges_of(id));
         let mut record = self.into_record(&closed);
         diagnosis::diagnose(&mut record, &troubles, shared.now().time);
         shared.several.session_over(&record, &troubles, &passwords);
+        if let Some(finding) = shared.several.concerning(&record) {
+            diagnosis::concern(&mut record, &finding);
+        }
         for finding in &record.findings {
             shared.emit(Some(id), EventKind::Finding(finding));
         }
@@ -1241,7 +1259,8 @@ impl Session {
             arrived,
             now: shared.now().number,
             deadline: shared.clock().plus(shared.options.limits.settle),
-            encrypted: self.encryption.was_seen(),
+            // By the server: a client that begins TLS too early gets its greeting in clear all the same.
+            encrypted: self.encryption.has_records(false),
         }
     }
 
@@ -1401,6 +1420,12 @@ fn claim(shared: &mut Shared<'_>, data: DataId, verb: Verb, representation: Repr
         text_lines: text_lines && direction != TransferDirection::Listing,
     };
     channel.claim(purpose, coding, sink);
+}
+
+/// Returns whether a listing names no directory, so that it is of the working directory, known or not.
+fn lists_working_directory(state: &TransferState) -> bool {
+    let argument = state.argument.as_deref().unwrap_or_default();
+    path::listing_argument(argument).is_empty()
 }
 
 fn base64_of(bytes: &[u8]) -> String {

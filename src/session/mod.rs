@@ -34,6 +34,7 @@ mod data;
 mod dialogue;
 mod encrypted;
 mod ftp_session;
+mod ident;
 mod negotiation;
 mod options;
 mod record;

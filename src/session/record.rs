@@ -54,7 +54,7 @@ pub(super) fn connect_step(identity: &Identity, summary: &FlowSummary) -> Option
         return None;
     }
     let start = summary.first.time;
-    let took = summary.established.map(|frame| frame.time.since(start));
+    let took = opened(summary).map(|frame| frame.time.since(start));
     let title = match took {
         Some(took) => format!("connected to {} in {} s", identity.server, seconds(took)),
         None => format!("connected to {}", identity.server),
@@ -66,6 +66,27 @@ pub(super) fn connect_step(identity: &Identity, summary: &FlowSummary) -> Option
         start,
         duration,
     ))
+}
+
+/// Returns the end of the TCP handshake; `None` if it was not captured.
+///
+/// On ports other than 21 the connection is known only from its first byte on, so that the client's ACK of the greeting stands
+/// in for that of the handshake. The SYN ACK is the better end then: the wait for a greeting is no part of connecting.
+fn opened(summary: &FlowSummary) -> Option<FrameRef> {
+    let first_byte = summary
+        .half
+        .iter()
+        .filter_map(|half| half.first_data)
+        .min_by_key(|frame| frame.number);
+    summary
+        .established
+        .filter(|open| first_byte.is_none_or(|byte| open.number <= byte.number))
+        .or_else(|| {
+            let answers = summary.half.iter().filter_map(|half| half.syn);
+            answers
+                .max_by_key(|frame| frame.number)
+                .filter(|_| summary.established.is_some())
+        })
 }
 
 /// Returns the step of the teardown; `None` if neither FIN nor RST was captured.
@@ -132,12 +153,12 @@ pub(super) fn timing(
         (to.number >= from.number).then(|| to.time.since(from.time).seconds())
     };
     let greeted = greeting
-        .zip(summary.established)
+        .zip(opened(summary))
         .filter(|(greeting, open)| greeting.frame >= open.number)
         .map(|(greeting, open)| greeting.time.since(open.time).seconds());
     Timing {
         syn_ack: between(syn, syn_ack),
-        handshake: syn_ack.and_then(|_| between(syn, summary.established)),
+        handshake: syn_ack.and_then(|_| between(syn, opened(summary))),
         greeting: greeted.filter(|_| syn_ack.is_some() && !identity.midstream),
     }
 }

@@ -16,6 +16,7 @@ use crate::session::data::content_sink::{ContentResources, ContentSink};
 use crate::session::data::data_channel::{DataChannel, DataId};
 use crate::session::data::data_channels::DataChannels;
 use crate::session::dialogue::outcome::Outcome;
+use crate::session::ident::IdentLookups;
 use crate::session::negotiation::expectation::Expectations;
 use crate::session::options::Options;
 use crate::session::sessions_by_hosts::SessionsByHosts;
@@ -39,6 +40,7 @@ pub(crate) struct Shared<'s> {
     pub(crate) unreachable: Unreachables,
     /// Proxies through which control connections run: data connections to them are bound by what their clients ask for.
     pub(crate) tunnels: BTreeSet<Endpoint>,
+    pub(crate) ident: IdentLookups,
     pub(crate) several: Several,
     pub(crate) data: DataChannels,
     timers: Timers,
@@ -98,6 +100,7 @@ impl<'s> Shared<'s> {
             names: Names::new(options.limits.names),
             unreachable: Unreachables::default(),
             tunnels: BTreeSet::new(),
+            ident: IdentLookups::default(),
             several: Several::default(),
             data: DataChannels::default(),
             timers: Timers::default(),

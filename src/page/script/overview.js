@@ -40,7 +40,8 @@ function source(captures) {
 /** Returns the user of a session, or why the user is unknown. */
 function userOf(session) {
   if (session.login.user !== null) return session.login.user;
-  return session.tls !== null ? "encrypted login" : "no login in the capture";
+  const failed = session.findings.some((finding) => finding.id === "tls-failed");
+  return session.tls !== null && !failed ? "encrypted login" : "no login in the capture";
 }
 
 /** Lists users with the outcomes of their logins, most sessions first. */

@@ -3,10 +3,12 @@
 //! ```text
 //! bytes of one direction ──> record (splits records) ──> hello (joins messages, parses the hellos)
 //!                                                         └─ cipher_suite (names)
+//!                        └─> alert (why a handshake ends)
 //! ```
 //!
 //! Bytes come in pieces of any size; memory is bounded. Parsing stops without an error at anything that is not TLS.
 
+pub mod alert;
 pub mod cipher_suite;
 pub mod hello;
 pub mod record;

@@ -52,6 +52,8 @@ pub struct RecordSplitter {
 pub struct Fragment<'a> {
     /// Content type of the record.
     pub content: ContentType,
+    /// Length of the record's whole payload, in bytes.
+    pub length: u16,
     /// The payload, never empty. A record may come in several pieces.
     pub bytes: &'a [u8],
 }
@@ -109,7 +111,13 @@ impl RecordSplitter {
         if self.left == 0 {
             self.header_bytes = 0;
         }
-        Ok(Some(Fragment { content, bytes }))
+        let [.., high, low] = self.header;
+        let length = u16::from_be_bytes([high, low]);
+        Ok(Some(Fragment {
+            content,
+            length,
+            bytes,
+        }))
     }
 
     /// Returns whether the next byte begins a record.

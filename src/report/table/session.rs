@@ -7,6 +7,7 @@ use anstyle::Style;
 use super::block::{Block, WIDE, hidden_row, label, omitted, plain, shown, span};
 use super::grid::{Column, Grid, Mark};
 use super::{BOLD, DIM, Options, severity_style, severity_word, transfers, verdict_style};
+use crate::diagnosis::TLS_FAILED;
 use crate::model::record::{
     Command, EncryptedConnection, EndState, Finding, LoginOutcome, Outcome, Reply, Session,
     Severity, Step, StepKind, VerdictStatus,
@@ -185,7 +186,13 @@ fn login(session: &Session) -> String {
     }
     if let Some(tls) = &session.tls {
         let version = tls.version.as_deref().unwrap_or("TLS");
-        let read = if tls.decrypted {
+        let read = if session
+            .findings
+            .iter()
+            .any(|finding| finding.id == TLS_FAILED)
+        {
+            return format!("{text}, {version} failed");
+        } else if tls.decrypted {
             "decrypted"
         } else {
             "encrypted"
@@ -239,12 +246,7 @@ fn step_row(
     options: &Options,
     grid: &mut Grid,
 ) {
-    let mark = match step.outcome {
-        Outcome::Ok => Mark::Good,
-        Outcome::Failed => Mark::Bad,
-        Outcome::Incomplete => Mark::Attention,
-        Outcome::Unknown => Mark::Unknown,
-    };
+    let mark = step_mark(step, session);
     let mut title = vec![step.title.clone()];
     if step.inferred {
         title.push("known from its reply alone".to_owned());
@@ -283,6 +285,31 @@ fn step_row(
     }
     cells.push(vec![frames(step, session)]);
     grid.row(mark, &cells);
+}
+
+/// Returns the mark of a step: that of its outcome, but no better than that of its transfer, and none for a TLS that failed.
+fn step_mark(step: &Step, session: &Session) -> Mark {
+    let mark = match step.outcome {
+        Outcome::Ok => Mark::Good,
+        Outcome::Failed => Mark::Bad,
+        Outcome::Incomplete => Mark::Attention,
+        Outcome::Unknown => Mark::Unknown,
+    };
+    if step.outcome != Outcome::Ok {
+        return mark;
+    }
+    let failed_here = |finding: &Finding| {
+        finding.id == TLS_FAILED && (finding.step == Some(step.number) || step.commands.is_empty())
+    };
+    if step.kind == StepKind::Tls && session.findings.iter().any(failed_here) {
+        return Mark::Bad;
+    }
+    match step.transfer.and_then(|id| session.transfer(id)) {
+        // A 226 alone says nothing of a file that is not in the capture.
+        Some(transfer) if transfer.connection.is_none() => Mark::Unknown,
+        Some(transfer) => super::transfers::state(transfer.completeness).0,
+        None => mark,
+    }
 }
 
 /// Returns a command and its replies as lines, for `-v`.

@@ -176,6 +176,7 @@ impl EncryptedHalf {
                     content: ContentType::ApplicationData,
                     bytes,
                     begins,
+                    ..
                 } => self.count(bytes.len(), begins),
                 Piece::Sealed { .. } => {}
                 Piece::NotTls { .. } => {

@@ -108,7 +108,7 @@ pub(crate) struct Moment {
     pub(crate) now: u64,
     /// Until when a doubtful reply is deferred.
     pub(crate) deadline: Timestamp,
-    /// TLS records were seen on the connection.
+    /// The server has sent TLS records.
     pub(crate) encrypted: bool,
 }
 

@@ -7,12 +7,14 @@
 //!                                                       └─ neither ──> Layer::Lost: nothing is read
 //! ```
 
-use crate::model::record::Tls;
+use crate::diagnosis::TlsStart;
+use crate::model::record::{Opener, Tls};
 use crate::model::{FrameRef, Timestamp};
 use crate::protocol::ftp::{Verb, parse_command, reply_code, strip_telnet};
+use crate::protocol::tls::alert::Alert;
 use crate::protocol::tls::cipher_suite;
 use crate::protocol::tls::hello::{HandshakeReader, resumed, version_name};
-use crate::protocol::tls::record::looks_like_record;
+use crate::protocol::tls::record::{ContentType, looks_like_record};
 use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
 
 /// Encryption of one control connection.
@@ -20,6 +22,8 @@ use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
 pub(crate) struct Encryption {
     /// AUTH TLS was accepted, and no clear command came since.
     accepted: bool,
+    /// AUTH TLS was accepted at some time.
+    negotiated: bool,
     /// A TLS record was seen.
     seen: bool,
     /// By end, the client first; `None` for an endpoint that has only sent cleartext.
@@ -42,6 +46,24 @@ struct EndEncryption {
     filter: TlsFilter,
     /// The end was encrypted, and is clear again (CCC).
     returned: bool,
+    progress: Progress,
+}
+
+/// Records of one end, as far as they show whether a handshake succeeded.
+#[derive(Debug, Default)]
+struct Progress {
+    /// Frame of the first record; `None` before it.
+    first: Option<u64>,
+    /// A record other than an alert was seen.
+    carried: bool,
+    /// A `ChangeCipherSpec` was seen: up to TLS 1.2 the end has accepted the handshake.
+    changed_cipher: bool,
+    /// Longest record of application data, in bytes. In TLS 1.3 most of the handshake looks like that.
+    longest_application: u16,
+    /// Bytes of the current alert in clear, at most 2.
+    alert_bytes: Vec<u8>,
+    /// First alert in clear that ends a handshake, and its frame; `None` without one.
+    alert: Option<(Alert, u64)>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +100,8 @@ pub(crate) enum Taken {
 pub(crate) struct Handshake {
     /// Version, cipher suite, resumption; `None` without the server's hello.
     pub(crate) facts: Option<String>,
+    /// All bytes of the handshake were captured.
+    pub(crate) whole: bool,
     /// At least one hello was read.
     pub(crate) has_hello: bool,
     pub(crate) begun: FrameRef,
@@ -91,6 +115,55 @@ impl Encryption {
             .is_none_or(|end| matches!(end.layer, Layer::Clear))
     }
 
+    /// Returns whether an end has sent a TLS record.
+    pub(crate) fn has_records(&self, from_client: bool) -> bool {
+        self.end(from_client)
+            .is_some_and(|end| end.progress.first.is_some())
+    }
+
+    /// Returns how far TLS came, as evidence for the diagnosis; `None` where nobody asked for it.
+    pub(crate) fn start(&self) -> Option<TlsStart> {
+        if !self.negotiated && !self.seen {
+            return None;
+        }
+        let of = |from_client| self.end(from_client);
+        let first = |from_client| of(from_client).and_then(|end| end.progress.first);
+        let changed = |from_client| of(from_client).is_some_and(|end| end.progress.changed_cipher);
+        let longest =
+            |from_client| of(from_client).map_or(0, |end| end.progress.longest_application);
+        let alert = |from_client, by| {
+            let (alert, frame) = of(from_client)?.progress.alert?;
+            Some((frame, by, alert))
+        };
+        // The client's Finished of TLS 1.3 takes 53 bytes and more; its encrypted alert takes 19 (RFC 8446 sections 4.4.4
+        // and 5.2). Both look like application data.
+        let established = longest(true) >= FINISHED
+            || changed(true) && changed(false) && self.tls_version() < TLS_1_3;
+        Some(TlsStart {
+            negotiated: self.negotiated,
+            client: first(true),
+            server: first(false),
+            alert: [alert(true, Opener::Client), alert(false, Opener::Server)]
+                .into_iter()
+                .flatten()
+                .min_by_key(|(frame, ..)| *frame),
+            established,
+            encrypted_alert: (1..FINISHED).contains(&longest(true)),
+            unknown: self
+                .ends
+                .iter()
+                .flatten()
+                .any(|end| end.filter.is_blind() || matches!(end.layer, Layer::Lost)),
+        })
+    }
+
+    /// Returns the version that the server chose; 0 without its hello.
+    fn tls_version(&self) -> u16 {
+        self.end(false)
+            .and_then(|end| end.filter.server_hello())
+            .map_or(0, |hello| hello.version)
+    }
+
     /// Returns whether a TLS record was seen on the connection.
     pub(crate) const fn was_seen(&self) -> bool {
         self.seen
@@ -98,12 +171,19 @@ impl Encryption {
 
     /// Returns whether the client's stream is encrypted now.
     pub(crate) fn hides_commands(&self) -> bool {
-        self.seen && self.end(true).is_none_or(|end| !end.returned)
+        // A server that answers USER with an alert encrypts nothing, and neither does its client.
+        let carried = self
+            .ends
+            .iter()
+            .flatten()
+            .any(|end| end.progress.carried || !matches!(end.layer, Layer::Clear));
+        self.seen && carried && self.end(true).is_none_or(|end| !end.returned)
     }
 
     /// Records that AUTH with a mechanism of TLS was accepted.
     pub(crate) const fn accept(&mut self) {
         self.accepted = true;
+        self.negotiated = true;
     }
 
     /// Records a command in clear: after AUTH it shows that nothing was encrypted after all. Returns whether that is new.
@@ -134,6 +214,7 @@ impl Encryption {
         let (begun, ended) = *self.hellos.as_deref()?;
         Some(Handshake {
             facts: self.facts(),
+            whole: self.ends.iter().flatten().all(|end| !end.filter.is_blind()),
             has_hello: self.has_hello(),
             begun,
             ended,
@@ -198,7 +279,15 @@ impl Encryption {
             hello = end.filter.read_hello(rest);
             while let Some(piece) = end.filter.next(&mut rest) {
                 match piece {
-                    Piece::Sealed { .. } => records += 1,
+                    Piece::Sealed {
+                        content,
+                        length,
+                        bytes,
+                        ..
+                    } => {
+                        records += 1;
+                        end.progress.note(content, length, bytes, arrived.number);
+                    }
                     Piece::NotTls { refused } => {
                         end.layer = Layer::Judging(refused);
                         break;
@@ -319,6 +408,29 @@ impl Encryption {
     }
 }
 
+impl Progress {
+    fn note(&mut self, content: ContentType, length: u16, bytes: &[u8], frame: u64) {
+        self.first.get_or_insert(frame);
+        self.carried |= content != ContentType::Alert;
+        match content {
+            ContentType::ChangeCipherSpec => self.changed_cipher = true,
+            ContentType::ApplicationData => {
+                self.longest_application = self.longest_application.max(length);
+            }
+            // Level and description in clear: an encrypted alert is longer by its authentication code.
+            ContentType::Alert if length == ALERT && self.alert.is_none() => {
+                self.alert_bytes.extend(bytes);
+                if let [level, description, ..] = self.alert_bytes[..] {
+                    self.alert_bytes.clear();
+                    let alert = Alert { level, description };
+                    self.alert = alert.is_fatal().then_some((alert, frame));
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
 impl EndEncryption {
     /// Decides, once there is a line, whether the stream is clear again. `bytes` follow `passed` others.
     fn judge(&mut self, from_client: bool, bytes: &[u8], passed: usize) -> Taken {
@@ -376,6 +488,12 @@ const LINE_BYTES: usize = 4096;
 
 /// Length of the header of an SSL 2 hello, in bytes.
 const OLD_HEADER: usize = 2;
+
+/// Length of an alert in clear, in bytes.
+const ALERT: u16 = 2;
+
+/// Shortest record that can hold the client's Finished of TLS 1.3, in bytes.
+const FINISHED: u16 = 40;
 
 const TLS_1_3: u16 = 0x0304;
 const CHANGE_CIPHER_SPEC: u8 = 20;

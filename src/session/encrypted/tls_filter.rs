@@ -31,6 +31,8 @@ pub(crate) enum Piece<'a> {
     Sealed {
         /// Content type in the record header.
         content: ContentType,
+        /// Length of the record's whole payload, in bytes.
+        length: u16,
         bytes: &'a [u8],
         /// The piece begins a record.
         begins: bool,
@@ -60,6 +62,7 @@ impl TlsFilter {
                 self.within = !self.records.at_record_start();
                 Some(Piece::Sealed {
                     content: fragment.content,
+                    length: fragment.length,
                     bytes: fragment.bytes,
                     begins,
                 })
@@ -104,6 +107,11 @@ impl TlsFilter {
         self.blind || self.handshake.is_done()
     }
 
+    /// Returns whether bytes are missing, so that what was not seen may have been there.
+    pub(crate) const fn is_blind(&self) -> bool {
+        self.blind
+    }
+
     /// Returns the reader of the hellos.
     pub(crate) const fn handshake(&self) -> &HandshakeReader {
         &self.handshake
@@ -143,6 +151,7 @@ mod tests {
         let mut filter = TlsFilter::default();
         let alert = |bytes, begins| Piece::Sealed {
             content: ContentType::Alert,
+            length: 2,
             bytes,
             begins,
         };

@@ -89,12 +89,22 @@ impl KnownFiles {
         evidence
     }
 
-    /// Records the sizes of the files in a listing of the directory `listed`.
-    pub(crate) fn on_listing(&mut self, listed: &[u8], entries: &[ListingEntry], frame: u64) {
-        let folder = listed_folder(listed);
+    /// Records the sizes of the files in a listing of the directory `listed`; `None` for the working directory while it is
+    /// unknown: a later command with the same name means the same file, whatever the directory is called.
+    pub(crate) fn on_listing(
+        &mut self,
+        listed: Option<&[u8]>,
+        entries: &[ListingEntry],
+        frame: u64,
+    ) {
+        let folder = listed.map(listed_folder);
         for entry in entries.iter().filter(|entry| states_size(entry)) {
             let Some(size) = entry.size else { continue };
-            if let Some(name) = path::resolve(Some(folder), entry.name.as_bytes()) {
+            let name = match folder {
+                Some(folder) => path::resolve(Some(folder), entry.name.as_bytes()),
+                None => Some(entry.name.as_bytes().to_vec()),
+            };
+            if let Some(name) = name {
                 self.on_listed(StatedSize {
                     name,
                     size,
@@ -192,6 +202,18 @@ impl KnownFiles {
         lists.listed.retain(|stated| stated.name != name);
         lists.digests.retain(|(known, _)| known != name);
         lists.files.retain(|file| file.name != name);
+    }
+
+    /// Forgets names without a directory: they mean other files after a change from one unknown directory to another.
+    pub(crate) fn forget_relative(&mut self) {
+        let Some(lists) = &mut self.lists else {
+            return;
+        };
+        let is_absolute = |name: &[u8]| name.first() == Some(&b'/');
+        lists.sizes.retain(|stated| is_absolute(&stated.name));
+        lists.listed.retain(|stated| is_absolute(&stated.name));
+        lists.digests.retain(|(known, _)| is_absolute(known));
+        lists.files.retain(|file| is_absolute(&file.name));
     }
 
     /// Returns the latest reply to SIZE for a name.

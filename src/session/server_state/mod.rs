@@ -177,9 +177,11 @@ impl ServerState {
             Effect::ChangeDirectory { stated } => {
                 self.directory = stated
                     .or_else(|| path::resolve(self.directory(), argument.unwrap_or_default()));
+                self.known_files.forget_relative();
             }
             Effect::ParentDirectory { stated } => {
                 self.directory = stated.or_else(|| self.directory().map(path::parent));
+                self.known_files.forget_relative();
             }
             Effect::WorkingDirectory(directory) => self.directory = Some(directory),
             Effect::Representation => self.represent(verb, argument.unwrap_or_default()),
@@ -211,7 +213,10 @@ impl ServerState {
     /// [`lost_lines`]).
     pub(crate) fn on_reply_lost(&mut self, verb: Verb, argument: &[u8]) {
         match verb {
-            Verb::Cwd | Verb::Cdup => self.directory = None,
+            Verb::Cwd | Verb::Cdup => {
+                self.directory = None;
+                self.known_files.forget_relative();
+            }
             Verb::Type | Verb::Mode | Verb::Stru => self.represent(verb, argument),
             Verb::Rest => self.restart = size_reply(argument).unwrap_or(0),
             _ => {}

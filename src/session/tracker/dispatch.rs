@@ -1,6 +1,7 @@
 //! Dispatch: every event of a flow goes to the part that its role names, and the part's result may change the role.
 
 use crate::decode::Segment;
+use crate::diagnosis::ClosedByServer;
 use crate::model::record::{Address, AttemptOutcome, ConnectionAttempt};
 use crate::model::{Direction, EventKind, FrameRef, HostPair, Span};
 use crate::protocol::dns::DNS_PORT;
@@ -8,6 +9,7 @@ use crate::protocol::ftp::{FTP_CONTROL_PORT, FTP_DATA_PORT, FTPS_CONTROL_PORT};
 use crate::protocol::proxy::{self, Prelude};
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap, Interest, StreamHandler};
 use crate::session::data::data_channel::DataId;
+use crate::session::ident::IDENT_PORT;
 use crate::session::shared::Shared;
 use crate::session::tracker::early_flows::{EarlyBytes, EarlyConnection, Piece};
 use crate::session::tracker::recognition::{
@@ -21,6 +23,9 @@ impl StreamHandler for SessionTracker<'_> {
     fn admit(&mut self, segment: &Segment<'_>) -> bool {
         let (source, destination) = (segment.source.port, segment.destination.port);
         let either = |port| source == port || destination == port;
+        if either(IDENT_PORT) {
+            self.shared.ident.on_segment(segment);
+        }
         if either(FTP_CONTROL_PORT) || either(FTP_DATA_PORT) {
             return true;
         }
@@ -538,6 +543,33 @@ fn is_expected(shared: &Shared<'_>, segment: &Segment<'_>) -> bool {
         .is_some()
 }
 
+/// Returns the end of a connection whose handshake was captured if the server ended it first; `None` otherwise.
+fn closed_by_server(summary: &FlowSummary, client_way: Direction) -> Option<ClosedByServer> {
+    let end_of = |way| {
+        let half = summary.sent(way);
+        let fin = half.fin.map(|frame| (frame, false));
+        let reset = half.irregular().rst.map(|frame| (frame, true));
+        [fin, reset]
+            .into_iter()
+            .flatten()
+            .min_by_key(|(frame, _)| frame.number)
+    };
+    let (client, server) = (summary.sent(client_way), summary.sent(client_way.reverse()));
+    let opened = client.syn.filter(|_| server.syn.is_some())?;
+    let (end, reset) = end_of(client_way.reverse())?;
+    if end_of(client_way).is_some_and(|(first, _)| first.number < end.number) {
+        return None;
+    }
+    Some(ClosedByServer {
+        client: Address::from(summary.key.source(client_way)),
+        server: Address::from(summary.key.destination(client_way)),
+        opened: opened.time,
+        closed: end.time,
+        frame: end.number,
+        reset,
+    })
+}
+
 /// Emits a closed connection to port 21 that never carried a byte.
 fn emit_attempt(shared: &mut Shared<'_>, reason: CloseReason, summary: &FlowSummary) {
     let way = client_way(&summary.key, summary.initiator);
@@ -548,6 +580,11 @@ fn emit_attempt(shared: &mut Shared<'_>, reason: CloseReason, summary: &FlowSumm
         _ if client.syn.is_some() && server.segments == 0 => AttemptOutcome::Unanswered,
         _ => AttemptOutcome::Closed,
     };
+    if outcome == AttemptOutcome::Closed
+        && let Some(closed) = closed_by_server(summary, way)
+    {
+        shared.several.closed_by_server(closed);
+    }
     let place = shared.place(summary.first);
     let attempt = ConnectionAttempt {
         client: Address::from(summary.key.source(way)),
