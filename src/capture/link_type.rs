@@ -25,10 +25,26 @@ impl LinkType {
     pub const RAW: Self = Self(101);
     /// Cisco HDLC.
     pub const C_HDLC: Self = Self(104);
+    /// ATM with IEEE 802.2 headers (RFC 2684).
+    pub const ATM_RFC1483: Self = Self(100);
     /// IEEE 802.11.
     pub const IEEE802_11: Self = Self(105);
     /// OpenBSD loopback: address family in network byte order.
     pub const LOOP: Self = Self(108);
+    /// Decrypted `IPsec` of the enc interface of the BSDs.
+    pub const ENC: Self = Self(109);
+    /// Log of pf.
+    pub const PFLOG: Self = Self(117);
+    /// PPP of pppd, preceded by a direction byte.
+    pub const PPP_PPPD: Self = Self(166);
+    /// Per-packet information in front of a packet of another link type.
+    pub const PPI: Self = Self(192);
+    /// Cisco HDLC, preceded by a direction byte.
+    pub const C_HDLC_WITH_DIR: Self = Self(205);
+    /// Log of netfilter, as attributes.
+    pub const NFLOG: Self = Self(239);
+    /// Process and interface of macOS in front of a packet of another link type.
+    pub const PKTAP: Self = Self(258);
     /// Linux cooked capture.
     pub const LINUX_SLL: Self = Self(113);
     /// IEEE 802.11, preceded by a radiotap header.
@@ -94,6 +110,7 @@ const NAMES: &[(u16, &str)] = &[
     (105, "IEEE802_11"),
     (107, "FRELAY"),
     (108, "LOOP"),
+    (109, "ENC"),
     (113, "LINUX_SLL"),
     (114, "LTALK"),
     (117, "PFLOG"),

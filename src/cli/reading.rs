@@ -295,6 +295,7 @@ impl EventSink for Tally {
                         | WarningCode::CaptureCorrupt
                         | WarningCode::PacketsDropped
                         | WarningCode::LinkTypeUnsupported
+                        | WarningCode::EncapsulationUnread
                 );
             }
             _ => {}
@@ -323,6 +324,7 @@ mod tests {
         assert!(after(WarningCode::CaptureTruncated).not_whole);
         assert!(after(WarningCode::PacketsDropped).not_whole);
         assert!(after(WarningCode::LinkTypeUnsupported).not_whole);
+        assert!(after(WarningCode::EncapsulationUnread).not_whole);
         assert!(!after(WarningCode::TimeJump).not_whole);
         assert!(!after(WarningCode::LimitReached).not_whole);
     }

@@ -201,6 +201,8 @@ pub enum SkipReason {
     NotIp,
     /// Protocol over IP other than TCP and UDP, or an ICMP message that is not an error.
     OtherProtocol,
+    /// Header that may have IP behind it and is not read.
+    Unread(Encapsulation),
     /// Encrypted wireless frame.
     Encrypted,
     /// Header of this layer that contradicts itself or exceeds the packet.
@@ -211,6 +213,15 @@ pub enum SkipReason {
     FragmentHeld,
     /// More nested layers than are decoded.
     DepthLimit,
+}
+
+/// Encapsulation that is not read: unknown, or encrypted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Encapsulation {
+    /// Ether type that is not known to carry something other than IP.
+    EtherType(u16),
+    /// Protocol number of IP that is not known to carry something other than TCP and UDP.
+    Protocol(u8),
 }
 
 /// Layer of a malformed header.

@@ -3,8 +3,8 @@
 use super::decoded::SkipReason;
 use super::wire_bytes::WireBytes;
 use super::{
-    ETHER_IP, GRE, MAX_LAYERS, NextHeader, TCP, UDP, link, link_layer, network, other_protocol,
-    tunnels, wireless,
+    ETHER_IP, GRE, L2TP, MAX_LAYERS, NextHeader, TCP, UDP, link, link_layer, network,
+    other_protocol, tunnels, wireless,
 };
 use crate::capture::Packet;
 
@@ -103,7 +103,10 @@ fn name(next: NextHeader, bytes: WireBytes<'_>) -> Option<String> {
             return Some(format!("MPLS {}", u32::from_be_bytes([0, a, b, c]) >> 4));
         }
         NextHeader::PppoeSession => "PPPoE",
-        NextHeader::Ppp | NextHeader::PppWithDirection | NextHeader::Hdlc => "PPP",
+        NextHeader::Ppp
+        | NextHeader::PppWithDirection
+        | NextHeader::Hdlc
+        | NextHeader::HdlcWithDirection => "PPP",
         NextHeader::Ip => match bytes.data.first().map(|byte| byte >> 4) {
             Some(4) => "IPv4",
             Some(6) => "IPv6",
@@ -113,9 +116,10 @@ fn name(next: NextHeader, bytes: WireBytes<'_>) -> Option<String> {
         NextHeader::Protocol(UDP) => "UDP",
         NextHeader::Protocol(GRE) => "GRE",
         NextHeader::Protocol(ETHER_IP) => "EtherIP",
+        NextHeader::Protocol(L2TP) => "L2TP",
+        NextHeader::EtherType(value) => link::tag_name(value)?,
         NextHeader::Protocol(network::AUTHENTICATION) => "AH",
-        NextHeader::EtherType(_)
-        | NextHeader::Llc
+        NextHeader::Llc
         | NextHeader::Loopback
         | NextHeader::Cooked
         | NextHeader::Cooked2
@@ -123,6 +127,11 @@ fn name(next: NextHeader, bytes: WireBytes<'_>) -> Option<String> {
         | NextHeader::Wireless
         | NextHeader::WirelessPadded
         | NextHeader::Aggregate
+        | NextHeader::Pflog
+        | NextHeader::Nflog
+        | NextHeader::Enc
+        | NextHeader::Ppi
+        | NextHeader::Pktap
         | NextHeader::Protocol(_) => return None,
     };
     Some(name.to_owned())

@@ -40,7 +40,9 @@ mod tunnels;
 mod wire_bytes;
 mod wireless;
 
-pub use decoded::{Datagram, Decoded, IcmpError, Layer, Segment, SkipReason, TcpFlags};
+pub use decoded::{
+    Datagram, Decoded, Encapsulation, IcmpError, Layer, Segment, SkipReason, TcpFlags,
+};
 pub use layers::layer_names;
 pub use tally::{Occurrences, Tally};
 
@@ -81,6 +83,18 @@ enum NextHeader {
     PppWithDirection,
     /// HDLC: PPP's or Cisco's.
     Hdlc,
+    /// HDLC preceded by a direction byte.
+    HdlcWithDirection,
+    /// Header of the log of pf.
+    Pflog,
+    /// Attributes of the log of netfilter.
+    Nflog,
+    /// Header of the interface that shows decrypted `IPsec`.
+    Enc,
+    /// Per-packet information in front of a packet of another link type.
+    Ppi,
+    /// The same of macOS.
+    Pktap,
     Radiotap,
     /// IEEE 802.11 frame.
     Wireless,
@@ -337,6 +351,12 @@ fn link_layer(next: NextHeader, bytes: WireBytes<'_>) -> LayerResult<'_> {
         NextHeader::Ppp => link::ppp(bytes),
         NextHeader::PppWithDirection => link::ppp_with_direction(bytes),
         NextHeader::Hdlc => link::hdlc(bytes),
+        NextHeader::HdlcWithDirection => link::hdlc_with_direction(bytes),
+        NextHeader::Pflog => link::pflog(bytes),
+        NextHeader::Nflog => link::nflog(bytes),
+        NextHeader::Enc => link::enc(bytes),
+        NextHeader::Ppi => link::ppi(bytes),
+        NextHeader::Pktap => link::pktap(bytes),
         NextHeader::Radiotap => wireless::radiotap(bytes),
         NextHeader::Wireless => wireless::frame(bytes, false),
         NextHeader::WirelessPadded => wireless::frame(bytes, true),
@@ -351,6 +371,7 @@ fn other_protocol(protocol: u8, bytes: WireBytes<'_>) -> LayerResult<'_> {
         GRE => tunnels::gre(bytes),
         ETHER_IP => tunnels::ether_ip(bytes),
         MPLS => Ok((NextHeader::Mpls, bytes)),
+        L2TP => tunnels::l2tp_over_ip(bytes),
         network::AUTHENTICATION => {
             let (next, payload) = network::authentication(bytes)?;
             Ok((NextHeader::Protocol(next), payload))
@@ -359,7 +380,12 @@ fn other_protocol(protocol: u8, bytes: WireBytes<'_>) -> LayerResult<'_> {
             let (next, payload) = network::extension(bytes)?;
             Ok((NextHeader::Protocol(next), payload))
         }
-        _ => Err(SkipReason::OtherProtocol),
+        // Routing and multicast protocols, which carry no packets of others: IGMP, EGP, IGRP, UDP's older rivals, RSVP,
+        // EIGRP, OSPF, PIM, VRRP and CARP, SCTP, pfsync.
+        2 | 8 | 9 | 33 | 46 | 59 | 88 | 89 | 103 | 112 | 132 | 136 | 240 => {
+            Err(SkipReason::OtherProtocol)
+        }
+        _ => Err(SkipReason::Unread(Encapsulation::Protocol(protocol))),
     }
 }
 
@@ -372,6 +398,7 @@ const IPV6: u8 = 41;
 const GRE: u8 = 47;
 const ICMP_V6: u8 = 58;
 const ETHER_IP: u8 = 97;
+const L2TP: u8 = 115;
 const MPLS: u8 = 137;
 
 /// IP headers decoded in one packet: eight tunnels in one another.

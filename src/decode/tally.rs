@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::decoded::{Layer, SkipReason};
+use super::decoded::{Encapsulation, Layer, SkipReason};
 use crate::capture::LinkType;
 use crate::model::{FrameRef, Warning, WarningCode};
 
@@ -63,6 +63,9 @@ pub struct Tally {
     /// Packets skipped as [`SkipReason::LinkTypeUnsupported`], by link type. All link types behind the first 16
     /// share one entry with `None`.
     pub unsupported: Vec<(Option<LinkType>, Occurrences)>,
+    /// Packets skipped as [`SkipReason::Unread`], by encapsulation; they count as not IP or as of another protocol too. All
+    /// encapsulations behind the first 16 share one entry with `None`.
+    pub unread: Vec<(Option<Encapsulation>, Occurrences)>,
     /// Packets captured only in part, whatever their outcome.
     pub cut: Occurrences,
     /// Wireless frames of which only the first of several packets was decoded, whatever its outcome.
@@ -74,9 +77,16 @@ impl Tally {
     #[cold]
     pub(super) fn add_skipped(&mut self, reason: SkipReason, link: LinkType, frame: FrameRef) {
         let occurrences = match reason {
-            SkipReason::LinkTypeUnsupported => self.unsupported(link),
+            SkipReason::LinkTypeUnsupported => entry(&mut self.unsupported, link),
             SkipReason::NotIp => &mut self.not_ip,
             SkipReason::OtherProtocol => &mut self.other_protocol,
+            SkipReason::Unread(encapsulation) => {
+                entry(&mut self.unread, encapsulation).add(frame);
+                match encapsulation {
+                    Encapsulation::EtherType(_) => &mut self.not_ip,
+                    Encapsulation::Protocol(_) => &mut self.other_protocol,
+                }
+            }
             SkipReason::Encrypted => &mut self.encrypted,
             SkipReason::Malformed(layer) => self.malformed_at(layer),
             SkipReason::HeaderCut => &mut self.header_cut,
@@ -135,6 +145,18 @@ impl Tally {
                 format!("packets of link type {kind} were not read; convert the capture, or capture on another interface"),
             ));
         }
+        for (encapsulation, occurrences) in &self.unread {
+            let share = occurrences.count.saturating_mul(100) / self.packets.max(1);
+            if let Some(encapsulation) = encapsulation.filter(|_| share >= UNREAD_PERCENT) {
+                warnings.extend(occurrences.warning(
+                    WarningCode::EncapsulationUnread,
+                    format!(
+                        "packets of {}, {share} % of the capture, were not read; FTP in them is not in the report",
+                        describe_encapsulation(encapsulation)
+                    ),
+                ));
+            }
+        }
         warnings.extend(self.cut.warning(
             WarningCode::PacketsCut,
             "packets were captured in part; the rest of their bytes counts as missing (capture with snap length 0)",
@@ -172,19 +194,30 @@ impl Tally {
             | (Layer::Tunnel, [_, _, _, found]) => found,
         }
     }
+}
 
-    fn unsupported(&mut self, link: LinkType) -> &mut Occurrences {
-        // The shared entry is the last one, so it matches only a link type without an entry of its own.
-        let matches =
-            |entry: &(Option<LinkType>, Occurrences)| entry.0 == Some(link) || entry.0.is_none();
-        let index = self.unsupported.iter().position(matches);
-        let index = index.unwrap_or_else(|| {
-            let named = self.unsupported.len() < MAX_LINK_TYPES;
-            let entry = (named.then_some(link), Occurrences::default());
-            self.unsupported.push(entry);
-            self.unsupported.len() - 1
-        });
-        &mut self.unsupported[index].1
+/// Returns the entry of `key` in a list of bounded length, whose last entry is shared by all further keys.
+fn entry<K: Copy + PartialEq>(
+    list: &mut Vec<(Option<K>, Occurrences)>,
+    key: K,
+) -> &mut Occurrences {
+    // The shared entry is the last one, so it matches only a key without an entry of its own.
+    let matches = |entry: &(Option<K>, Occurrences)| entry.0 == Some(key) || entry.0.is_none();
+    let index = list.iter().position(matches).unwrap_or_else(|| {
+        let named = list.len() < MAX_KINDS;
+        list.push((named.then_some(key), Occurrences::default()));
+        list.len() - 1
+    });
+    &mut list[index].1
+}
+
+/// Formats an encapsulation for a message.
+fn describe_encapsulation(encapsulation: Encapsulation) -> String {
+    match encapsulation {
+        Encapsulation::EtherType(0x88e5) => "EtherType 0x88e5 (encrypted MACsec)".to_owned(),
+        Encapsulation::EtherType(value) => format!("EtherType {value:#06x}"),
+        Encapsulation::Protocol(50) => "IP protocol 50 (ESP, encrypted IPsec)".to_owned(),
+        Encapsulation::Protocol(value) => format!("IP protocol {value}"),
     }
 }
 
@@ -199,5 +232,8 @@ fn describe(link: LinkType) -> String {
 /// Layers in the order of [`Tally::malformed`].
 const LAYERS: [Layer; 4] = [Layer::Link, Layer::Network, Layer::Transport, Layer::Tunnel];
 
-/// Unsupported link types counted separately; a hostile pcapng file may name 65,536.
-const MAX_LINK_TYPES: usize = 16;
+/// Unsupported link types, and unread encapsulations, counted separately; a hostile capture may have 65,536 of each.
+const MAX_KINDS: usize = 16;
+
+/// Share of the packets, in percent, from which on an unread encapsulation is worth a warning.
+const UNREAD_PERCENT: u64 = 10;

@@ -1,4 +1,4 @@
-//! Tunnels: GRE and its payloads, Ethernet over IP, and tunnels over UDP.
+//! Tunnels: GRE and its payloads, Ethernet over IP, L2TP, and tunnels over UDP.
 //!
 //! A UDP port is only a hint. A datagram is decapsulated if its port is that of a tunnel and its bytes can hardly
 //! be anything else; otherwise it stays a datagram. One from or to port 53 always stays a datagram: a DNS client
@@ -69,10 +69,28 @@ pub(super) fn ether_ip(bytes: WireBytes<'_>) -> LayerResult<'_> {
 pub(super) fn over_udp(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
     let (&[a, b, c, d, ..], _) = bytes.data.split_first_chunk::<8>()?;
     let (source, destination) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
-    let is_tunnel = |port| matches!(port, VXLAN | VXLAN_LINUX | GENEVE | GTP_USER | TEREDO);
-    // All but Teredo take random source ports and send to the tunnel's port in both directions. A Teredo server answers
-    // from its port.
-    if !(is_tunnel(destination) || source == TEREDO) || source == DNS || destination == DNS {
+    let is_tunnel = |port| {
+        matches!(
+            port,
+            VXLAN
+                | VXLAN_LINUX
+                | VXLAN_GPE
+                | GENEVE
+                | GTP_USER
+                | TEREDO
+                | L2TP
+                | TZSP
+                | MPLS
+                | GRE
+                | LISP
+        )
+    };
+    // All but Teredo and L2TP take random source ports and send to the tunnel's port in both directions. Their servers
+    // answer from that port.
+    if !(is_tunnel(destination) || matches!(source, TEREDO | L2TP))
+        || source == DNS
+        || destination == DNS
+    {
         return None;
     }
     decapsulate(source, destination, transport::udp_payload(bytes).ok()?)
@@ -85,11 +103,19 @@ pub(super) fn is_erspan(bytes: WireBytes<'_>) -> bool {
 
 /// Returns the name of the tunnel that a UDP datagram belongs to; `None` if its header is incomplete.
 pub(super) fn name(bytes: WireBytes<'_>) -> Option<&'static str> {
-    let (&[_, _, high, low, ..], _) = bytes.data.split_first_chunk::<8>()?;
-    Some(match u16::from_be_bytes([high, low]) {
+    let (&[a, b, c, d, ..], _) = bytes.data.split_first_chunk::<8>()?;
+    let (source, destination) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+    Some(match destination {
         VXLAN | VXLAN_LINUX => "VXLAN",
+        VXLAN_GPE => "VXLAN-GPE",
         GENEVE => "Geneve",
         GTP_USER => "GTP-U",
+        L2TP => "L2TP",
+        TZSP => "TZSP",
+        // The next header is named MPLS or GRE.
+        MPLS | GRE => return None,
+        LISP => "LISP",
+        _ if source == L2TP && destination != TEREDO => "L2TP",
         _ => "Teredo",
     })
 }
@@ -105,7 +131,14 @@ fn decapsulate(
         GENEVE => geneve(bytes),
         GTP_USER => gtp(bytes),
         TEREDO => teredo(bytes),
+        VXLAN_GPE => vxlan_gpe(bytes),
+        L2TP => l2tp(bytes),
+        TZSP => tzsp(bytes),
+        MPLS => mpls(bytes),
+        GRE => gre_over_udp(bytes),
+        LISP => lisp(bytes),
         _ if source == TEREDO => teredo(bytes),
+        _ if source == L2TP => l2tp(bytes),
         _ => None,
     }
 }
@@ -119,6 +152,143 @@ fn vxlan(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
         _ => false,
     };
     (plausible && header[7] == 0 && is_ethernet(payload)).then_some((NextHeader::Ethernet, payload))
+}
+
+/// Decodes VXLAN with a next protocol (draft-ietf-nvo3-vxlan-gpe section 3.1).
+fn vxlan_gpe(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
+    let (header, payload) = bytes.split_header::<8>(Layer::Tunnel).ok()?;
+    // Version 0, identifier and next protocol valid, reserved bits zero.
+    if header[0] & 0xfc != 0x0c || header[1..3] != [0, 0] || header[7] != 0 {
+        return None;
+    }
+    match header[3] {
+        1 => is_ip(payload, 4).then_some((NextHeader::Ip, payload)),
+        2 => is_ip(payload, 6).then_some((NextHeader::Ip, payload)),
+        3 => is_ethernet(payload).then_some((NextHeader::Ethernet, payload)),
+        4 => link::nsh(payload).ok(),
+        5 => mpls(payload),
+        _ => None,
+    }
+}
+
+/// Decodes MPLS over UDP (RFC 7510 section 3): a label stack, then IP or Ethernet.
+fn mpls(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
+    let mut entries = bytes.data.chunks_exact(4).take(MPLS_LABELS);
+    // The bottom of the stack is marked in the third byte of its entry.
+    let bottom = entries.position(|entry| entry.get(2).is_some_and(|byte| byte & 1 == 1))?;
+    let payload = bytes.skip((bottom + 1) * 4, Layer::Tunnel).ok()?;
+    let control_word = payload.skip(4, Layer::Tunnel).ok()?;
+    let fits = is_ip(payload, 4)
+        || is_ip(payload, 6)
+        || is_ethernet(payload)
+        || (is_ip(payload, 0) && is_ethernet(control_word));
+    fits.then_some((NextHeader::Mpls, bytes))
+}
+
+/// Decodes GRE over UDP (RFC 8086).
+fn gre_over_udp(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
+    let &[flags, version, high, low, ..] = bytes.data else {
+        return None;
+    };
+    let known = matches!(
+        u16::from_be_bytes([high, low]),
+        link::IPV4 | link::IPV6 | link::TRANSPARENT_ETHERNET
+    );
+    let plausible = flags & 0x4f == 0 && version == 0 && known;
+    plausible.then_some((NextHeader::Protocol(super::GRE), bytes))
+}
+
+/// Decodes LISP (RFC 9300 section 5.3): flags, nonce and instance before an IP packet.
+fn lisp(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
+    let (_, payload) = bytes.split_header::<8>(Layer::Tunnel).ok()?;
+    // Four bits alone are a weak sign, so the IP length has to match the datagram exactly.
+    let stated = match *payload.data {
+        [first, _, high, low, ..] if first >> 4 == 4 => u32::from(u16::from_be_bytes([high, low])),
+        [first, _, _, _, high, low, ..] if first >> 4 == 6 => {
+            u32::from(u16::from_be_bytes([high, low])) + 40
+        }
+        _ => return None,
+    };
+    (stated == payload.wire_len()).then_some((NextHeader::Ip, payload))
+}
+
+/// Decodes TZSP, in which routers and access points send the frames they capture: version, type, protocol, then fields up
+/// to the end mark.
+fn tzsp(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
+    let (header, mut rest) = bytes.split_header::<4>(Layer::Tunnel).ok()?;
+    let inner = match *header {
+        // Version 1, a packet received or to be sent.
+        [1, 0 | 1, 0, 1] => NextHeader::Ethernet,
+        [1, 0 | 1, 0, 18] => NextHeader::Wireless,
+        _ => return None,
+    };
+    loop {
+        let (&field, after) = rest.data.split_first()?;
+        rest = match field {
+            // Padding.
+            0 => rest.skip(1, Layer::Tunnel).ok()?,
+            // The end.
+            1 => return Some((inner, rest.skip(1, Layer::Tunnel).ok()?)),
+            _ => {
+                let length = usize::from(*after.first()?);
+                rest.skip(length + 2, Layer::Tunnel).ok()?
+            }
+        };
+    }
+}
+
+/// Decodes a data message of L2TP over UDP: version 2 (RFC 2661 section 3.1), or 3 (RFC 3931 section 4.1.2.1).
+fn l2tp(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
+    let (&[flags, version], mut rest) = bytes.split_header(Layer::Tunnel).ok()?;
+    if flags & L2TP_CONTROL != 0 || version & 0x0f == 3 {
+        let session = rest.skip(2, Layer::Tunnel).ok()?;
+        return (flags & L2TP_CONTROL == 0)
+            .then(|| l2tp_session(session))
+            .flatten();
+    }
+    if version != 2 || flags & L2TP_RESERVED != 0 {
+        return None;
+    }
+    if flags & L2TP_LENGTH != 0 {
+        let (&length, after) = rest.split_header(Layer::Tunnel).ok()?;
+        // The length counts from the flags on.
+        rest = after.at_most(u32::from(u16::from_be_bytes(length)).checked_sub(4)?);
+    }
+    let sequence = usize::from(flags & L2TP_SEQUENCE != 0) * 4;
+    rest = rest.skip(4 + sequence, Layer::Tunnel).ok()?;
+    if flags & L2TP_OFFSET != 0 {
+        let (&offset, after) = rest.split_header(Layer::Tunnel).ok()?;
+        let offset = usize::from(u16::from_be_bytes(offset));
+        rest = after.skip(offset, Layer::Tunnel).ok()?;
+    }
+    // A protocol number of PPP, with address and control bytes or compressed.
+    let plausible = matches!(
+        rest.data,
+        [0xff, 0x03, ..]
+            | [0x00, 0x21 | 0x57, ..]
+            | [0x21, 0x40..0x50, ..]
+            | [0x57, 0x60..0x70, ..]
+    );
+    plausible.then_some((NextHeader::Ppp, rest))
+}
+
+/// Decodes L2TP version 3 over IP (RFC 3931 section 4.1.1.1). Messages of session 0 are control messages.
+pub(super) fn l2tp_over_ip(bytes: WireBytes<'_>) -> LayerResult<'_> {
+    l2tp_session(bytes).ok_or(SkipReason::OtherProtocol)
+}
+
+/// Decodes a session of L2TP version 3 that carries Ethernet. Both ends agree on a cookie of 0, 4 or 8 bytes and a sublayer
+/// of 0 or 4, which no packet states: the ether type behind them decides.
+fn l2tp_session(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_>)> {
+    let (session, payload) = bytes.split_header::<4>(Layer::Tunnel).ok()?;
+    if session == &[0; 4] {
+        return None;
+    }
+    [0, 4, 8, 12]
+        .into_iter()
+        .filter_map(|agreed| payload.skip(agreed, Layer::Tunnel).ok())
+        .find(|payload| is_ethernet(*payload))
+        .map(|payload| (NextHeader::Ethernet, payload))
 }
 
 /// Decodes Geneve (RFC 8926 section 3.4).
@@ -217,3 +387,17 @@ const VXLAN: u16 = 4789;
 // Linux's default from before the port was assigned; container networks still use it.
 const VXLAN_LINUX: u16 = 8472;
 const GENEVE: u16 = 6081;
+const VXLAN_GPE: u16 = 4790;
+const L2TP: u16 = 1701;
+const TZSP: u16 = 37_008;
+const MPLS: u16 = 6635;
+const GRE: u16 = 4754;
+const LISP: u16 = 4341;
+
+const L2TP_CONTROL: u8 = 0x80;
+const L2TP_LENGTH: u8 = 0x40;
+const L2TP_SEQUENCE: u8 = 0x08;
+const L2TP_OFFSET: u8 = 0x02;
+const L2TP_RESERVED: u8 = 0x34;
+/// Labels searched for the bottom of a stack; deeper stacks are not seen in practice.
+const MPLS_LABELS: usize = 8;

@@ -20,6 +20,8 @@ pub enum WarningCode {
     CaptureCorrupt,
     /// Packets of an unsupported link type were counted but not decoded.
     LinkTypeUnsupported,
+    /// Much of the capture is of an ether type or IP protocol that is not read.
+    EncapsulationUnread,
     /// The capture states that packets were dropped before they were written.
     PacketsDropped,
     /// Packets were captured in part (snap length); the rest of their bytes counts as missing.

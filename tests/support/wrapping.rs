@@ -90,6 +90,17 @@ fn links() -> Vec<Wrapping> {
         new("Cisco HDLC", 104, &["C_HDLC", "IPv4", "TCP"], |ip| {
             put(&[&[0x0f, 0, 8, 0], ip])
         }),
+        new("log of pf", 117, &["PFLOG", "IPv4", "TCP"], |ip| {
+            put(&[&[61, 2], &[0; 62], ip])
+        }),
+        new("log of netfilter", 239, &["NFLOG", "IPv4", "TCP"], |ip| {
+            let length = u16::try_from(ip.len() + 4).expect("short packets");
+            let prefix = [2, 0, 0, 0, 6, 0, 10, 0, b'x', 0, 0, 0];
+            put(&[&prefix, &length.to_le_bytes(), &[9, 0], ip, &[0; 3]])
+        }),
+        new("enc", 109, &["ENC", "IPv4", "TCP"], |ip| {
+            put(&[&[2, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0], ip])
+        }),
         new("802.11", 105, &["IEEE802_11", "IPv4", "TCP"], wireless),
         new(
             "radiotap",
@@ -147,6 +158,39 @@ fn tagged() -> Vec<Wrapping> {
                 let labels = [0, 0x3e, 0x80, 64, 0, 1, 1, 64];
                 put(&[&MACS, &[0x88, 0x47], &labels, ip])
             },
+        ),
+        new("VN-Tag", 1, &["EN10MB", "VN-Tag", "IPv4", "TCP"], |ip| {
+            put(&[&MACS, &[0x89, 0x26, 0, 3, 0, 0, 8, 0], ip])
+        }),
+        new(
+            "HSR with a tag",
+            1,
+            &["EN10MB", "HSR", "VLAN 5", "IPv4", "TCP"],
+            |ip| put(&[&MACS, &[0x89, 0x2f, 0, 60, 0, 1, 0x81, 0, 0, 5, 8, 0], ip]),
+        ),
+        new("PRP", 1, &["EN10MB", "IPv4", "TCP"], |ip| {
+            put(&[&ethernet(ip), &[0, 1, 0xa0, 60, 0x88, 0xfb]])
+        }),
+        new(
+            "PBB",
+            1,
+            &["EN10MB", "VLAN 9", "PBB", "Ethernet", "IPv4", "TCP"],
+            |ip| {
+                let outer = [0x88, 0xa8, 0, 9, 0x88, 0xe7, 0, 0, 1, 0];
+                put(&[&MACS, &outer, &ethernet(ip)])
+            },
+        ),
+        new(
+            "FabricPath",
+            1,
+            &["EN10MB", "FabricPath", "Ethernet", "IPv4", "TCP"],
+            |ip| put(&[&MACS, &[0x89, 0x03, 0, 0x60], &ethernet(ip)]),
+        ),
+        new(
+            "TRILL",
+            1,
+            &["EN10MB", "TRILL", "Ethernet", "IPv4", "TCP"],
+            |ip| put(&[&MACS, &[0x22, 0xf3, 0, 5, 0, 1, 0, 2], &ethernet(ip)]),
         ),
     ]
 }
@@ -212,6 +256,26 @@ fn tunnels() -> Vec<Wrapping> {
                 let header = put(&[&[0x30, 0xff], &length(ip, 0), &[0, 0, 0, 9]]);
                 over_udp(2152, &header, ip)
             },
+        ),
+        new(
+            "VXLAN-GPE",
+            &["EN10MB", "IPv4", "UDP", "VXLAN-GPE", "IPv4", "TCP"],
+            |ip| over_udp(4790, &[0x0c, 0, 0, 1, 0, 0, 42, 0], ip),
+        ),
+        new(
+            "TZSP",
+            &["EN10MB", "IPv4", "UDP", "TZSP", "Ethernet", "IPv4", "TCP"],
+            |ip| over_udp(37_008, &[1, 0, 0, 1, 1], &ethernet(ip)),
+        ),
+        new(
+            "L2TP",
+            &["EN10MB", "IPv4", "UDP", "L2TP", "PPP", "IPv4", "TCP"],
+            |ip| over_udp(1701, &[0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21], ip),
+        ),
+        new(
+            "MPLS over UDP",
+            &["EN10MB", "IPv4", "UDP", "MPLS 16", "IPv4", "TCP"],
+            |ip| over_udp(6635, &[0, 1, 1, 64], ip),
         ),
         new(
             "VLAN in VXLAN in GRE",

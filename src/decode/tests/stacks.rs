@@ -1,11 +1,12 @@
 //! All supported stacks of headers around the same command, and packets that must not be taken for a tunnel.
 
 use super::{
-    COMMAND, IPV4, IPV6, Output, decode, ethernet, ipv4, ipv4_with, ipv6, ipv6_with, udp,
+    COMMAND, Harness, IPV4, IPV6, Output, decode, ethernet, ipv4, ipv4_with, ipv6, ipv6_with, udp,
     with_header,
 };
 use crate::capture::LinkType;
 use crate::decode::SkipReason;
+use crate::model::WarningCode;
 
 /// Name, link type, bytes and expected result of a stack.
 pub(super) type Stack = (&'static str, LinkType, Vec<u8>, Output);
@@ -45,6 +46,7 @@ fn links() -> Vec<Stack> {
     let length = u16::try_from(snap.len() + ipv4().len()).expect("short");
     let wireless = |control: &[u8; 2], rest: usize| [&control[..], &vec![0; rest], &snap].concat();
     let subframe = [&[1; 12][..], &length.to_be_bytes(), &snap].concat();
+    let enc = |family: [u8; 4]| [&family[..], &[0, 0, 1, 0, 0, 0, 0, 0]].concat();
     let aggregate = [&[0x88, 1][..], &[0; 22], &[0x80, 0], &subframe].concat();
     vec![
         (
@@ -89,6 +91,43 @@ fn links() -> Vec<Stack> {
             LinkType::PPP_WITH_DIR,
             &[1, 0xff, 3, 0, 0x21],
         ),
+        v4("pppd", LinkType::PPP_PPPD, &[1, 0xff, 3, 0, 0x21]),
+        v4(
+            "Cisco HDLC with direction",
+            LinkType::C_HDLC_WITH_DIR,
+            &[1, 0x0f, 0, 8, 0],
+        ),
+        v4("ATM", LinkType::ATM_RFC1483, &snap),
+        v4(
+            "log of pf",
+            LinkType::PFLOG,
+            &[&[61, 2][..], &[0; 62]].concat(),
+        ),
+        v6(
+            "log of pf, IPv6",
+            LinkType::PFLOG,
+            &[&[100, 24][..], &[0; 98]].concat(),
+        ),
+        v4("enc, little endian", LinkType::ENC, &enc([2, 0, 0, 0])),
+        v6("enc, big endian", LinkType::ENC, &enc([0, 0, 0, 24])),
+        (
+            "log of netfilter",
+            LinkType::NFLOG,
+            nflog(&[2, 0, 0, 5], u16::to_le_bytes, &ipv4()),
+            Output::command(),
+        ),
+        (
+            "log of netfilter, big endian",
+            LinkType::NFLOG,
+            nflog(&[10, 0, 0, 5], u16::to_be_bytes, &ipv6()),
+            Output::command_v6(),
+        ),
+        v4("PPI", LinkType::PPI, &[0, 0, 8, 0, 101, 0, 0, 0]),
+        v4(
+            "macOS",
+            LinkType::PKTAP,
+            &[&[20, 0, 0, 0, 1, 0, 0, 0, 12, 0, 0, 0][..], &[0; 8]].concat(),
+        ),
         v4("PPP in HDLC", LinkType::PPP_HDLC, &[0xff, 3, 0, 0x21]),
         v4("Cisco HDLC", LinkType::C_HDLC, &[0x0f, 0, 8, 0]),
         v4("wireless", LinkType::IEEE802_11, &wireless(&[8, 1], 22)),
@@ -125,6 +164,22 @@ fn links() -> Vec<Stack> {
             .concat(),
         ),
     ]
+}
+
+/// Wraps a packet in attributes of netfilter: a prefix of 5 bytes with its padding, then the packet.
+fn nflog(header: &[u8; 4], number: fn(u16) -> [u8; 2], packet: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(packet.len() + 4).expect("a short packet");
+    [
+        header,
+        &number(9)[..],
+        &number(10),
+        b"log: ",
+        &[0; 3],
+        &number(length),
+        &number(9),
+        packet,
+    ]
+    .concat()
 }
 
 fn tags() -> Vec<Stack> {
@@ -167,6 +222,27 @@ fn tags() -> Vec<Stack> {
             &with_header(&bottom, &ethernet_from(0x20)),
         ),
         tagged("PPPoE", 0x8864, &pppoe),
+        tagged("VN-Tag", 0x8926, &[0, 1, 0, 2, 8, 0]),
+        tagged("VN-Tag, VLAN", 0x8926, &[0, 1, 0, 2, 0x81, 0, 0, 5, 8, 0]),
+        tagged("HSR", 0x892f, &[0, 60, 0, 1, 8, 0]),
+        tagged("R-Tag", 0xf1c1, &[0, 0, 0, 1, 8, 0]),
+        tagged("E-Tag", 0x893f, &[0, 0, 0, 1, 0, 0, 8, 0]),
+        tagged("Cisco metadata", 0x8909, &[1, 1, 0, 1, 0, 9, 8, 0]),
+        tagged("MACsec, integrity", 0x88e5, &[0, 0, 0, 0, 0, 1, 8, 0]),
+        tagged(
+            "MACsec, channel",
+            0x88e5,
+            &[0x20, 0, 0, 0, 0, 1, 1, 2, 3, 4, 5, 6, 0, 1, 8, 0],
+        ),
+        tagged("PBB", 0x88e7, &[&[0, 0, 0, 7][..], &inner].concat()),
+        tagged("FabricPath", 0x8903, &[&[0, 0x60][..], &inner].concat()),
+        tagged("TRILL", 0x22f3, &[&[0, 5, 0, 1, 0, 2][..], &inner].concat()),
+        tagged(
+            "TRILL, options",
+            0x22f3,
+            &[&[0, 0x45, 0, 1, 0, 2, 9, 9, 9, 9][..], &inner].concat(),
+        ),
+        tagged("NSH", 0x894f, &[0, 2, 2, 1, 0, 0, 1, 1]),
         (
             "PPPoE alone",
             LinkType::PPP_ETHER,
@@ -271,6 +347,7 @@ fn tunnels_over_ip() -> Vec<Stack> {
         over("PPTP", 47, &pptp.concat(), &ip),
         over("Ethernet over IP", 97, &[0x30, 0], &frame),
         over("MPLS over IP", 137, &[0, 1, 1, 64], &ip),
+        over("L2TP over IP", 115, &[0, 0, 0, 9], &frame),
     ]
 }
 
@@ -302,6 +379,30 @@ fn tunnels_over_udp() -> Vec<Stack> {
         over("Geneve, IP", 6081, &[0, 0, 8, 0, 0, 0, 7, 0], &ip),
         over("GTP", 2152, &plain.concat(), &ip),
         over("GTP, extension", 2152, &extended.concat(), &ip),
+        over("VXLAN-GPE", 4790, &[0x0c, 0, 0, 3, 0, 0, 7, 0], &frame),
+        over("VXLAN-GPE, IP", 4790, &[0x0c, 0, 0, 1, 0, 0, 7, 0], &ip),
+        over("MPLS over UDP", 6635, &[0, 1, 0, 64, 0, 1, 1, 64], &ip),
+        over("GRE over UDP", 4754, &[0, 0, 8, 0], &ip),
+        over("LISP", 4341, &[0x80, 1, 2, 3, 0, 0, 0, 1], &ip),
+        over("TZSP", 37_008, &[1, 0, 0, 1, 0, 13, 2, 9, 9, 1], &frame),
+        over("L2TP", 1701, &[0, 2, 0, 1, 0, 2, 0xff, 3, 0, 0x21], &ip),
+        over(
+            "L2TP, all fields",
+            1701,
+            &[
+                &[0x4a, 2][..],
+                &length_of(&ip, 19),
+                &[0, 1, 0, 2, 0, 3, 0, 4, 0, 2, 9, 9, 0x21],
+            ]
+            .concat(),
+            &ip,
+        ),
+        over(
+            "L2TP 3",
+            1701,
+            &[0, 3, 0, 0, 0, 0, 0, 9, 1, 2, 3, 4],
+            &frame,
+        ),
     ]
 }
 
@@ -361,7 +462,9 @@ fn datagram_of_port_53_is_never_decapsulated() {
 
 #[test]
 fn tunnel_port_with_other_bytes_stays_a_datagram() {
-    for port in [4789, 8472, 6081, 2152, 3544] {
+    for port in [
+        4789, 8472, 6081, 2152, 3544, 4790, 6635, 4754, 4341, 37_008, 1701,
+    ] {
         for payload in [
             COMMAND,
             &[0; 64],
@@ -412,4 +515,47 @@ fn encrypted_wireless_frames_are_distinguished_from_management_frames() {
         decode(LinkType::IEEE802_11, &frame),
         Output::Skipped(SkipReason::NotIp)
     );
+}
+
+#[test]
+fn trailer_of_prp_is_never_payload() {
+    let frame = ethernet(IPV4, &ipv4());
+    let sealed = with_header(&frame, &[0, 1, 0xa0, 60, 0x88, 0xfb]);
+    assert_eq!(decode(LinkType::ETHERNET, &sealed), Output::command());
+}
+
+#[test]
+fn unread_encapsulation_is_named_with_its_share_if_there_is_much_of_it() {
+    let mut harness = Harness::new();
+    let unread = ethernet(0x1234, &ipv4());
+    let esp = ethernet(IPV4, &ipv4_with(50, &[0; 40]));
+    let arp = ethernet(0x0806, &[0; 28]);
+    let plain = ethernet(IPV4, &ipv4());
+    for frame in [&unread, &unread, &esp, &arp, &arp, &arp, &plain, &plain] {
+        harness.decode(LinkType::ETHERNET, frame, frame.len());
+    }
+    let warnings = harness.decoder.warnings();
+    let messages: Vec<_> = warnings
+        .iter()
+        .map(|warning| (warning.code, warning.count, warning.message.as_str()))
+        .collect();
+    assert_eq!(
+        messages,
+        [
+            (
+                WarningCode::EncapsulationUnread,
+                2,
+                "packets of EtherType 0x1234, 25 % of the capture, were not read; FTP in them is not in the report"
+            ),
+            (
+                WarningCode::EncapsulationUnread,
+                1,
+                "packets of IP protocol 50 (ESP, encrypted IPsec), 12 % of the capture, were not read; FTP in them is not in the report"
+            ),
+        ]
+    );
+    for _ in 0..50 {
+        harness.decode(LinkType::ETHERNET, &plain, plain.len());
+    }
+    assert_eq!(harness.decoder.warnings(), []);
 }
