@@ -193,3 +193,47 @@ fn a_capture_without_folders_says_so() {
         "exit 0\n-- stdout\nnothing was seen of a server's folders\n"
     );
 }
+
+#[test]
+fn lines_that_were_not_understood_are_no_files() {
+    let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    let listings: [&[u8]; 3] = [
+        b"  size          date       time       name\r\n--------       ------     ------    --------\r\n\
+          \x20   512    JAN-01-1980  00:00:00   LOGS              <DIR>\r\n",
+        b"REPORT.DAT;3\r\n64   4-MAR-2019 00:04 [OPS,STAFF] (RWED,RWED,,R)\r\n",
+        b"-rw-r--r-- 1 a b 7 Jan  1  2020 read.txt\r\nthis line has no form\r\n",
+    ];
+    for (number, listing) in (0..).zip(listings) {
+        let ports = (40_001 + number, 50_001 + number);
+        transfer(&mut ftp, "LIST", ports, Side::Server, listing);
+    }
+    transfer(
+        &mut ftp,
+        "NLST",
+        (40_009, 50_009),
+        Side::Server,
+        b"only a name\r\n",
+    );
+    let entries = entries("tree-unread", &ftp.quit());
+    let paths: Vec<_> = entries.iter().map(|entry| &entry["path"]).collect();
+    assert_eq!(
+        paths,
+        ["/", "/LOGS", "/REPORT.DAT;3", "/only a name", "/read.txt"]
+    );
+}
+
+#[test]
+fn names_in_an_unknown_directory_are_below_the_directories_entered_from_it() {
+    let mut ftp = Conversation::logged_in("[2001:db8::10]:39021", "[2001:db8::20]:21");
+    ftp.exchange("SIZE top.txt", "213 1");
+    ftp.exchange("CWD pub", "250 Directory changed.");
+    ftp.exchange("SIZE readme.txt", "213 5");
+    let text = tree("tree-unknown", &ftp.quit(), &[]);
+    let lines: Vec<_> = text.lines().filter(|line| line.contains('─')).collect();
+    let at = |name: &str| lines.iter().position(|line| line.contains(name));
+    assert!(
+        at("pub") < at("readme.txt") && at("readme.txt").is_some(),
+        "{text}"
+    );
+}

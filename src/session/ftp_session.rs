@@ -676,6 +676,18 @@ impl Session {
             Effect::StatusListing => self.on_status_listing(shared, sequence, argument, reply),
             Effect::Facts => {
                 let entries = transfers::mlst_entries(&self.secrets, &reply.reply);
+                if let ([entry], Some(name)) = (entries.as_slice(), argument)
+                    && entry.kind == record::EntryKind::File
+                    && let Some(size) = entry.size
+                {
+                    let name = self.server_state.resolve(name.to_vec());
+                    self.server_state.known_files_mut().on_listed(StatedSize {
+                        name,
+                        size,
+                        exact: true,
+                        frame: reply.arrived.number,
+                    });
+                }
                 self.steps.log_mut().listed(sequence, entries, 0);
             }
             Effect::Digest => self.on_digest(shared, sequence, argument, reply),
@@ -1028,7 +1040,7 @@ impl Session {
         // The names in the reply to NLST come without sizes.
         if judgement.listed
             && state.verb != Verb::Nlst
-            && (state.path.is_some() || lists_working_directory(&state))
+            && (state.path.is_some() || lists_working_directory(state.argument.as_deref()))
         {
             let connection = transfer.connection.as_ref();
             let frame = connection.map_or(0, |connection| connection.first_frame);
@@ -1374,6 +1386,11 @@ impl Identity {
             name: self.dns.as_ref().map(|dns| dns.name.clone()),
         }
     }
+}
+
+/// Returns whether a listing command names no path, so that it lists the working directory.
+fn lists_working_directory(argument: Option<&[u8]>) -> bool {
+    path::listing_argument(argument.unwrap_or_default()).is_empty()
 }
 
 impl SessionReplies {

@@ -7,6 +7,7 @@ use crate::model::record::{
     Command, Completeness, DataType, EntryKind, ListingEntry, Outcome, Precision, Reply, Session,
     Step, StepKind, Transfer, TransferDirection, TransferMode,
 };
+use crate::protocol::ftp::listing::is_unread_line;
 use crate::protocol::ftp::{facts, path, size_reply};
 
 /// One fact about one path.
@@ -51,7 +52,11 @@ pub(super) enum Fact<'a> {
 pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
     let mut out = Vec::new();
     let mut directory: Option<Vec<u8>> = None;
+    // Directories entered by relative names since the working directory is unknown: it may be unknown, but all names are
+    // relative to the same one.
+    let mut entered: Vec<Vec<u8>> = Vec::new();
     for step in &session.steps {
+        let first = out.len();
         of_status(session, step, directory.as_deref(), &mut out);
         for (index, command) in step.commands.iter().enumerate() {
             of_command(
@@ -66,10 +71,23 @@ pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
         if let Some(transfer) = step.transfer.and_then(|id| session.transfer(id)) {
             of_transfer(session, transfer, directory.as_deref(), &mut out);
         }
-        directory = step
+        if directory.is_none() {
+            for observation in out.iter_mut().skip(first) {
+                observation.path.enter(&entered);
+                if let Fact::RenamedTo(to) = &mut observation.fact {
+                    to.enter(&entered);
+                }
+            }
+        }
+        let now = step
             .directory
             .as_deref()
             .map(|text| exact(text, step.directory_b64.as_deref()));
+        match (&directory, &now) {
+            (None, None) => enter(step, &mut entered),
+            _ => entered.clear(),
+        }
+        directory = now;
         if let (StepKind::Cwd | StepKind::Command, Outcome::Ok, Some(now)) =
             (step.kind, step.outcome, &directory)
             && let Some((place, reply)) = TreePath::of(now).zip(last_reply(step))
@@ -86,6 +104,32 @@ pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
         }
     }
     out
+}
+
+/// Follows a change of the working directory while that is unknown, by the names alone.
+fn enter(step: &Step, entered: &mut Vec<Vec<u8>>) {
+    if step.kind != StepKind::Cwd || step.outcome == Outcome::Failed {
+        return;
+    }
+    let command = step.commands.last();
+    let argument = command.and_then(|command| {
+        let text = command.argument.as_deref()?;
+        TreePath::unknown(&exact(text, command.argument_b64.as_deref()))
+    });
+    match (verb(step), argument) {
+        ("CWD" | "XCWD", Some(into)) if step.outcome == Outcome::Ok => {
+            // Bounds the memory of a session of nothing but CWD; beyond it, names count from another directory.
+            if entered.len() + into.parts.len() > ENTERED {
+                entered.clear();
+            }
+            entered.extend(into.parts);
+        }
+        ("CDUP" | "XCUP", _) if step.outcome == Outcome::Ok => {
+            entered.pop();
+        }
+        // `..`, or a reply that was not captured.
+        _ => entered.clear(),
+    }
 }
 
 fn of_command<'a>(
@@ -121,7 +165,7 @@ fn of_command<'a>(
         "MLST" => reply
             .lines
             .iter()
-            .find_map(|line| facts::parse_entry(line.strip_prefix(' ')?.as_bytes()))
+            .find_map(|line| facts::parse_reply_line(line.as_bytes()))
             .map(|entry| {
                 let fact = Fact::Entry(Box::new(std::borrow::Cow::Owned(entry)));
                 let here = directory.and_then(TreePath::of);
@@ -246,7 +290,13 @@ fn of_transfer<'a>(
                     Fact::Exists(Some(EntryKind::Directory)),
                 );
             }
+            // NLST lists names alone, unless options such as `-l` make it a LIST.
+            let names_alone =
+                transfer.verb == "NLST" && transfer.entries.iter().all(is_unread_line);
             for entry in &transfer.entries {
+                if is_unread_line(entry) && !names_alone {
+                    continue;
+                }
                 if let Some(place) = listed.place_of(entry) {
                     let fact = Fact::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
                     push(place, Source::Listing, fact);
@@ -366,6 +416,9 @@ fn moment(text: &str) -> Option<(String, Precision)> {
     let entry = facts::parse_entry(format!("modify={text}; x").as_bytes())?;
     Some((entry.modified?.into(), entry.modified_precision?))
 }
+
+/// Directories followed below an unknown one.
+const ENTERED: usize = 32;
 
 fn last_reply(step: &Step) -> Option<&Reply> {
     step.commands.last()?.replies.last()

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::model::record::{Session, Step, StepKind};
+use crate::model::record::{Outcome, Session, Step, StepKind};
 use crate::report::example::{example_report, example_session};
 
 fn tree_of(session: Session) -> Tree {
@@ -120,4 +120,59 @@ fn rename_of_a_directory_moves_its_entries_and_terminates() {
     assert!(there.contains(&"/z"), "{there:?}");
     assert!(!there.contains(&"/a"), "{there:?}");
     assert!(there.contains(&"/z/b"), "{there:?}");
+}
+
+#[test]
+fn names_after_a_relative_cwd_are_below_it_in_an_unknown_directory() {
+    let mut session = example_session();
+    let template = session
+        .steps
+        .iter()
+        .find(|step| !step.commands.is_empty())
+        .map(|step| Step::clone(step))
+        .expect("the example has commands");
+    let mut reply = session
+        .greeting
+        .clone()
+        .expect("the example has a greeting");
+    let mut step = |kind, verb: &str, name: &str, code, text: &str| {
+        let mut command = template.commands[0].clone();
+        command.verb = verb.to_owned();
+        command.argument = Some(name.to_owned());
+        reply.code = code;
+        reply.lines = vec![text.to_owned()];
+        command.replies = vec![reply.clone()];
+        Step {
+            kind,
+            commands: vec![command],
+            transfer: None,
+            directory: None,
+            outcome: Outcome::Ok,
+            ..template.clone()
+        }
+    };
+    let steps = vec![
+        step(StepKind::Command, "SIZE", "top.txt", 213, "1"),
+        step(StepKind::Cwd, "CWD", "pub", 250, "ok"),
+        step(StepKind::Command, "SIZE", "readme.txt", 213, "7"),
+        step(StepKind::Cwd, "CDUP", "", 250, "ok"),
+        step(StepKind::Command, "SIZE", "last.txt", 213, "7"),
+    ];
+    session.steps = steps.into_iter().map(Into::into).collect();
+    session.transfers.clear();
+    let tree = tree_of(session);
+    let entries: Vec<_> = tree.servers[0]
+        .entries
+        .iter()
+        .map(|entry| (entry.path.as_deref(), entry.name.as_str(), entry.depth))
+        .collect();
+    assert_eq!(
+        entries,
+        [
+            (None, "last.txt", 0),
+            (None, "pub", 0),
+            (None, "readme.txt", 1),
+            (None, "top.txt", 0)
+        ]
+    );
 }

@@ -58,6 +58,15 @@ impl TreePath {
         }
     }
 
+    /// Puts a path in an unknown directory below directories that were entered from it. Any other path, and one that would
+    /// exceed the limits, stays as it is.
+    pub(super) fn enter(&mut self, entered: &[Vec<u8>]) {
+        let fits = entered.len() + self.parts.len() <= DEPTH;
+        if self.root == Root::Unknown && fits {
+            self.parts.splice(0..0, entered.iter().cloned());
+        }
+    }
+
     /// Returns the directory of the path, or `None` for a root and for a single component without one.
     pub(super) fn parent(&self) -> Option<Self> {
         let (_, above) = self.parts.split_last()?;

@@ -89,8 +89,8 @@ impl KnownFiles {
         evidence
     }
 
-    /// Records the sizes of the files in a listing of the directory `listed`; `None` for the working directory while it is
-    /// unknown: a later command with the same name means the same file, whatever the directory is called.
+    /// Records the sizes of the files in a listing of the directory `listed`; `None` for the working directory while that is
+    /// unknown.
     pub(crate) fn on_listing(
         &mut self,
         listed: Option<&[u8]>,
@@ -100,18 +100,13 @@ impl KnownFiles {
         let folder = listed.map(listed_folder);
         for entry in entries.iter().filter(|entry| states_size(entry)) {
             let Some(size) = entry.size else { continue };
-            let name = match folder {
-                Some(folder) => path::resolve(Some(folder), entry.name.as_bytes()),
-                None => Some(entry.name.as_bytes().to_vec()),
-            };
-            if let Some(name) = name {
-                self.on_listed(StatedSize {
-                    name,
-                    size,
-                    exact: true,
-                    frame,
-                });
-            }
+            let name = entry.name.as_bytes();
+            self.on_listed(StatedSize {
+                name: path::resolve(folder, name).unwrap_or_else(|| name.to_vec()),
+                size,
+                exact: true,
+                frame,
+            });
         }
     }
 
@@ -204,16 +199,16 @@ impl KnownFiles {
         lists.files.retain(|file| file.name != name);
     }
 
-    /// Forgets names without a directory: they mean other files after a change from one unknown directory to another.
+    /// Forgets names as sent: the unknown working directory is another one from here on.
     pub(crate) fn forget_relative(&mut self) {
         let Some(lists) = &mut self.lists else {
             return;
         };
-        let is_absolute = |name: &[u8]| name.first() == Some(&b'/');
-        lists.sizes.retain(|stated| is_absolute(&stated.name));
-        lists.listed.retain(|stated| is_absolute(&stated.name));
-        lists.digests.retain(|(known, _)| is_absolute(known));
-        lists.files.retain(|file| is_absolute(&file.name));
+        let absolute = |name: &[u8]| path::resolve(None, name).is_some();
+        lists.sizes.retain(|stated| absolute(&stated.name));
+        lists.listed.retain(|stated| absolute(&stated.name));
+        lists.digests.retain(|(known, _)| absolute(known));
+        lists.files.retain(|file| absolute(&file.name));
     }
 
     /// Returns the latest reply to SIZE for a name.

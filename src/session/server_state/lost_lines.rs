@@ -21,7 +21,7 @@ impl ServerState {
     pub(crate) fn on_commands_lost(&mut self, lost: &LostCommands) {
         if lost.replies.is_empty() || lost.replies_lost {
             if lost.bytes >= SHORTEST_CWD {
-                self.directory = None;
+                self.enter(None);
             }
             self.type_certain &= lost.bytes < SHORTEST_TYPE;
         }
@@ -42,9 +42,9 @@ impl ServerState {
                 self.directory = stated_directory(reply);
             }
             250 if !names(&[b"dele", b"remove", b"rename", b"transfer", b"closing"]) => {
-                self.directory = None;
+                self.enter(None);
             }
-            200 if names(&[b"dir", b"cdup", b"cwd"]) => self.directory = None,
+            200 if names(&[b"dir", b"cdup", b"cwd"]) => self.enter(None),
             200 if names(&[b"type", b"mode"]) => match stated_type(&text) {
                 Some(stated) => {
                     self.representation.data_type = stated;

@@ -175,13 +175,13 @@ impl ServerState {
     pub(crate) fn apply(&mut self, effect: Effect, verb: Verb, argument: Option<&[u8]>) {
         match effect {
             Effect::ChangeDirectory { stated } => {
-                self.directory = stated
+                let directory = stated
                     .or_else(|| path::resolve(self.directory(), argument.unwrap_or_default()));
-                self.known_files.forget_relative();
+                self.enter(directory);
             }
             Effect::ParentDirectory { stated } => {
-                self.directory = stated.or_else(|| self.directory().map(path::parent));
-                self.known_files.forget_relative();
+                let directory = stated.or_else(|| self.directory().map(path::parent));
+                self.enter(directory);
             }
             Effect::WorkingDirectory(directory) => self.directory = Some(directory),
             Effect::Representation => self.represent(verb, argument.unwrap_or_default()),
@@ -213,10 +213,7 @@ impl ServerState {
     /// [`lost_lines`]).
     pub(crate) fn on_reply_lost(&mut self, verb: Verb, argument: &[u8]) {
         match verb {
-            Verb::Cwd | Verb::Cdup => {
-                self.directory = None;
-                self.known_files.forget_relative();
-            }
+            Verb::Cwd | Verb::Cdup => self.enter(None),
             Verb::Type | Verb::Mode | Verb::Stru => self.represent(verb, argument),
             Verb::Rest => self.restart = size_reply(argument).unwrap_or(0),
             _ => {}
@@ -237,7 +234,7 @@ impl ServerState {
 
     /// Resets what `cause` resets: the table at the head of this module.
     pub(crate) fn reset(&mut self, cause: ResetCause) {
-        self.directory = None;
+        self.enter(None);
         self.representation = Representation::default();
         self.restart = 0;
         if cause == ResetCause::OtherUser {
@@ -250,6 +247,14 @@ impl ServerState {
         if cause == ResetCause::Reinitialize {
             self.logins.forget_attempt();
         }
+    }
+
+    /// Sets the working directory, which is `None` if it is unknown. Names as sent then mean files of another directory.
+    fn enter(&mut self, directory: Option<Vec<u8>>) {
+        if directory.is_none() {
+            self.known_files.forget_relative();
+        }
+        self.directory = directory;
     }
 
     fn represent(&mut self, verb: Verb, argument: &[u8]) {

@@ -2,7 +2,7 @@
 
 use super::facts::Facts;
 use super::transfer_state::TransferState;
-use crate::model::record::{EntryKind, ListingEntry, Transfer, TransferMode};
+use crate::model::record::{ListingEntry, Transfer, TransferMode};
 use crate::model::{FrameRef, Timestamp, WarningCode};
 use crate::protocol::ftp::listing::{Extent, Listing, ListingKind, parse_listing};
 use crate::protocol::ftp::{ParsedReply, Verb, facts};
@@ -79,13 +79,12 @@ pub(crate) fn status_listing(
     (listing.entries, listing.omitted)
 }
 
-/// Parses a positive reply to MLST: facts and a name on a line that begins with a space (RFC 3659 section 7.2).
+/// Parses a positive reply to MLST: facts and a name on a line of their own (RFC 3659 section 7.2).
 pub(crate) fn mlst_entries(secrets: &Secrets, reply: &ParsedReply) -> Vec<ListingEntry> {
     reply
         .lines
         .iter()
-        .filter_map(|line| facts::parse_entry(&secrets.clean(line.strip_prefix(b" ")?)))
-        .filter(has_fact)
+        .filter_map(|line| facts::parse_reply_line(&secrets.clean(line)))
         .collect()
 }
 
@@ -129,12 +128,6 @@ impl ListingText {
         clean.extend_from_slice(&secrets.clean(rest));
         Some(parse(&clean, &holes))
     }
-}
-
-/// Returns whether an entry holds a fact. Any text with a space before a name parses as an entry; one made by a server has a
-/// fact in it.
-fn has_fact(entry: &ListingEntry) -> bool {
-    entry.kind != EntryKind::Other || entry.raw.split(' ').next().unwrap_or("").contains('=')
 }
 
 const TOO_LONG: &str =

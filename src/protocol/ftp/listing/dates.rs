@@ -165,8 +165,10 @@ impl IsoText {
 
 /// Parses a date of `ls` that begins at word `at`; returns it with the index of its last word.
 ///
-/// `Jun 19 15:22`, `Jun 19 2024`, `19 Jun 2024`, `Jun 19 15:22:45 2024`, `2024-06-19 15:22`, with seconds and zone or
-/// without, and `06-19 15:22`.
+/// - `Jun 19 15:22`, `Jun 19 2024`, `19 Jun 2024`, `Jun 19 15:22:45 2024`, `Jun 19, 2024 15:22`, in any language
+/// - `2024-06-19`, `19-06-2024`, `19.06.24`, `19-jun-24`, `jun-19-2024`, alone or before a time, with a zone or without
+/// - `06-19 15:22`, `06-19 2024`, and `6 19 15:22`
+/// - `2024年 6月 19日`, `6月19日`, and the same in Korean
 pub(super) fn unix_date(
     fields: &Fields<'_>,
     at: usize,
@@ -181,7 +183,13 @@ pub(super) fn unix_date(
     };
     if let Some((month, day)) = named {
         if let Some(year) = year(third) {
-            return Some((Modified::day(Date::new(year, month, day).ok()?), at + 2));
+            let date = Date::new(year, month, day).ok()?;
+            // A time after the year may be the beginning of the name, but for servers that set the year off by a comma.
+            let comma = first.ends_with(b",") || second.ends_with(b",");
+            return Some(match time_of_day(fields.word(at + 3)).filter(|_| comma) {
+                Some(time) => (Modified::moment(date, time), at + 3),
+                None => (Modified::day(date), at + 2),
+            });
         }
         let time = time_of_day(third)?;
         if time.seconds
@@ -195,7 +203,10 @@ pub(super) fn unix_date(
         modified.year_inferred = true;
         return Some((modified, at + 2));
     }
-    if let Some(date) = year_month_day(first) {
+    if let Some((modified, last)) = ideographic_date(fields, at, captured) {
+        return Some((modified, last));
+    }
+    if let Some(date) = any_date(first) {
         let Some(time) = time_of_day(second) else {
             return Some((Modified::day(date), at));
         };
@@ -206,11 +217,133 @@ pub(super) fn unix_date(
             Some((modified, at + 1))
         };
     }
-    let (month, day) = month_day(first)?;
-    let time = time_of_day(second)?;
+    let (month, day, time, last) = match month_day(first) {
+        Some((month, day)) => {
+            if let Some(year) = year(second) {
+                return Some((Modified::day(Date::new(year, month, day).ok()?), at + 1));
+            }
+            (month, day, time_of_day(second)?, at + 1)
+        }
+        // Two plain numbers are a date only before a time: before a year they may be owner and group.
+        None => (
+            short(first).filter(|month| (1..=12).contains(month))?,
+            short(second)?,
+            time_of_day(third)?,
+            at + 2,
+        ),
+    };
+    let mut modified = Modified::moment(captured.infer_year(month, day, time.time)?, time);
+    modified.year_inferred = true;
+    Some((modified, last))
+}
+
+/// Parses the dates of East Asian servers that [`unix_date`] does not have as words of month and day: `2024年 6月 19日`, with
+/// or without a time, and `6月19日` before a time or year.
+fn ideographic_date(
+    fields: &Fields<'_>,
+    at: usize,
+    captured: &CaptureDate,
+) -> Option<(Modified, usize)> {
+    let first = fields.word(at);
+    // Cheap for the many words in front of a date: the signs are not ASCII.
+    if first.is_ascii() {
+        return None;
+    }
+    if number(first).is_none()
+        && let Some(year) = year(first)
+    {
+        let (month, day) = (month(fields.word(at + 1))?, day(fields.word(at + 2))?);
+        let date = Date::new(year, month, day).ok()?;
+        return Some(match time_of_day(fields.word(at + 3)) {
+            Some(time) => (Modified::moment(date, time), at + 3),
+            None => (Modified::day(date), at + 2),
+        });
+    }
+    let (month, day) = CJK_MONTHS.iter().find_map(|sign| {
+        let place = memchr::memmem::find(first, sign)?;
+        let (month, rest) = (&first[..place], &first[place + sign.len()..]);
+        Some((short(month)?, day(rest)?))
+    })?;
+    if let Some(year) = year(fields.word(at + 1)) {
+        return Some((Modified::day(Date::new(year, month, day).ok()?), at + 1));
+    }
+    let time = time_of_day(fields.word(at + 1))?;
     let mut modified = Modified::moment(captured.infer_year(month, day, time.time)?, time);
     modified.year_inferred = true;
     Some((modified, at + 1))
+}
+
+/// Parses a date in one word, in any of the orders that servers have: year, month, day; month, day, year; day, month,
+/// year; with the month as a number or a name.
+pub(super) fn any_date(word: &[u8]) -> Option<Date> {
+    year_month_day(word)
+        .or_else(|| numeric_date(word))
+        .or_else(|| named_month_date(word))
+}
+
+/// Parses `19-jun-24`, `19-Jun-2024`, `Jun-19-2024`.
+fn named_month_date(word: &[u8]) -> Option<Date> {
+    let (first, second, third) = three(word)?;
+    let year = match third.len() {
+        2 => two_digit_year(short(third)?),
+        _ => year(third)?,
+    };
+    let (month, day) = match short(first) {
+        Some(day) => (month(second)?, day),
+        None => (month(first)?, short(second)?),
+    };
+    Date::new(year, month, day).ok()
+}
+
+/// Parses a date of three numbers in the order for which it falls on the day of the week `weekday`, of which the first
+/// three letters count; in the order of [`numeric_date`] if it does in none.
+pub(super) fn date_on_weekday(word: &[u8], weekday: &[u8]) -> Option<Date> {
+    let (first, second, third) = three(word)?;
+    let (one, two) = (short(first)?, short(second)?);
+    let weekday = WEEKDAYS.iter().position(|name| {
+        weekday
+            .get(..3)
+            .is_some_and(|start| start.eq_ignore_ascii_case(name.as_slice()))
+    })?;
+    let date = |year: &[u8], month, day| {
+        let year = match year.len() {
+            2 => two_digit_year(short(year)?),
+            _ => self::year(year)?,
+        };
+        Date::new(year, month, day).ok()
+    };
+    [
+        date(third, one, two),
+        date(third, two, one),
+        short(third).and_then(|day| date(first, two, day)),
+    ]
+    .into_iter()
+    .flatten()
+    .find(|date| usize::try_from(date.weekday().to_monday_zero_offset()) == Ok(weekday))
+    .or_else(|| numeric_date(word))
+}
+
+/// Parses `15:22`, or `1522` as OS-9 writes it.
+pub(super) fn time_of_four_digits(word: &[u8]) -> Option<TimeOfDay> {
+    let (hour, minute) = match word {
+        [a, b, c, d] => (short(&[*a, *b])?, short(&[*c, *d])?),
+        _ => return time_of_day(word),
+    };
+    let time = Time::new(hour, minute, 0, 0).ok()?;
+    Some(TimeOfDay {
+        time,
+        seconds: false,
+    })
+}
+
+/// Parses `24/06/19` or `2024/06/19`, year first.
+pub(super) fn year_first_date(word: &[u8]) -> Option<Date> {
+    let (first, second, third) = three(word)?;
+    let year = match first.len() {
+        2 => two_digit_year(short(first)?),
+        _ => year(first)?,
+    };
+    Date::new(year, short(second)?, short(third)?).ok()
 }
 
 /// Parses `15:22`, `15:22:45` or `15:22:45.123456789`.
@@ -264,7 +397,14 @@ pub(super) fn year_month_day(word: &[u8]) -> Option<Date> {
     if word.len() != 10 || word.get(4) != word.get(7) {
         return None;
     }
-    Date::new(self::year(year)?, short(month)?, short(day)?).ok()
+    let (year, month, day) = (self::year(year)?, short(month)?, short(day)?);
+    // `2024-19-06`: there is no month 19.
+    let (month, day) = if month > 12 {
+        (day, month)
+    } else {
+        (month, day)
+    };
+    Date::new(year, month, day).ok()
 }
 
 /// Parses `06-19-24` and `06/19/2024`, month first unless the first number is above 12; `19.06.24`, day first; and
@@ -308,12 +448,10 @@ fn month(word: &[u8]) -> Option<i8> {
     if word.len() < 3 || word.len() > 20 {
         return None;
     }
-    if let Some(digits) = CJK_MONTHS
-        .iter()
-        .find_map(|sign| word.strip_suffix(sign.as_bytes()))
-    {
+    if let Some(digits) = CJK_MONTHS.iter().find_map(|sign| word.strip_suffix(*sign)) {
         return short(digits).filter(|month| (1..=12).contains(month));
     }
+    let word = word.strip_suffix(b",").unwrap_or(word);
     let english = ENGLISH
         .iter()
         .position(|name| word.eq_ignore_ascii_case(name.as_slice()));
@@ -339,7 +477,7 @@ fn month(word: &[u8]) -> Option<i8> {
 fn day(word: &[u8]) -> Option<i8> {
     let digits = CJK_DAYS
         .iter()
-        .find_map(|sign| word.strip_suffix(sign.as_bytes()))
+        .find_map(|sign| word.strip_suffix(*sign))
         .or_else(|| word.strip_suffix(b","))
         .or_else(|| word.strip_suffix(b"."))
         .unwrap_or(word);
@@ -349,7 +487,8 @@ fn day(word: &[u8]) -> Option<i8> {
 fn year(word: &[u8]) -> Option<i16> {
     let digits = CJK_YEARS
         .iter()
-        .find_map(|sign| word.strip_suffix(sign.as_bytes()))
+        .find_map(|sign| word.strip_suffix(*sign))
+        .or_else(|| word.strip_suffix(b","))
         .unwrap_or(word);
     if digits.len() != 4 {
         return None;
@@ -414,26 +553,54 @@ const ENGLISH: [&[u8; 3]; 12] = [
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
 ];
 
+/// First letters of the days of the week, Monday first.
+const WEEKDAYS: [&[u8; 3]; 7] = [b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun"];
+
 /// Names and abbreviations in other languages, January first; none stands for two months.
 const MONTHS: [&str; 12] = [
-    "jan january janv januar januari ene gen gennaio янв sty led tammi",
-    "feb february févr fév fevr febr februar fev fev. фев lut úno helmi",
-    "mar march mär märz mrz mars maart mrt мар bře maalis",
-    "apr april avr abr апр kwi dub huhti",
-    "may mai maj mei mag май мая kvě touko",
-    "jun june juin juni giu июн cze čer kesä",
-    "jul july juil juli lug июл lip čvc heinä",
-    "aug august août aou aout ago авг sie srp elo",
-    "sep sept september set сен wrz zář syys",
-    "oct october okt oktober out ott окт paź říj loka",
-    "nov november noviembre ноя lis marras",
-    "dec december déc dez dezember dic des дек gru pro joulu",
+    "jan january janv janvier januar januari jän jänner ene enero gen gennaio janeiro ian ianuarie oca ocak янв января sty led \
+     tammi jaan ιαν",
+    "feb february févr fév fevr février februar februari febr febrero febbraio fev fevereiro fev. şub şubat фев февраля lut \
+     úno helmi veebr φεβ",
+    "mar march mär märz mrz mars maart mrt marzo março marts márc mart мар марта bře maalis märts μαρ",
+    "apr april avr avril abr abril aprile ápr nis nisan апр апреля kwi dub huhti απρ",
+    "may mai maj mei mag mayo maggio maio máj mayıs май мая kvě touko μαι μαϊ",
+    "jun june juin juni giu junio giugno junho jún haz haziran iun июн июня cze čer kesä juuni ιουν",
+    "jul july juil juli juillet lug julio luglio julho júl tem temmuz iul июл июля lip čvc heinä juuli ιουλ",
+    "aug august août aou aout ago agosto augusti augustus avg ağu ağustos авг августа sie srp elo αυγ",
+    "sep sept september septembre set septiembre settembre setembro szept eyl eylül сен сент сентября wrz zář syys σεπ",
+    "oct october octobre okt oktober out ott octubre ottobre outubro eki ekim окт октября paź říj loka οκτ",
+    "nov november novembre noviembre novembro kas kasım noi ноя нояб ноября lis marras νοε",
+    "dec december déc décembre decembre dez dezember dic diciembre dicembre dezembro des desember dets ara aralık дек декабря \
+     gru pro joulu δεκ",
 ];
 
-/// Signs after the number of a month, day or year in Chinese, Japanese and Korean.
-const CJK_MONTHS: [&str; 2] = ["月", "월"];
-const CJK_DAYS: [&str; 2] = ["日", "일"];
-const CJK_YEARS: [&str; 2] = ["年", "년"];
+/// Signs after the number of a month, day or year in Chinese, Japanese and Korean: in UTF-8, and in the encodings that
+/// servers of those languages had before it, Shift JIS, EUC-JP, GBK and EUC-KR.
+const CJK_MONTHS: [&[u8]; 6] = [
+    "月".as_bytes(),
+    "월".as_bytes(),
+    b"\x8c\x8e",
+    b"\xb7\xee",
+    b"\xd4\xc2",
+    b"\xbf\xf9",
+];
+const CJK_DAYS: [&[u8]; 6] = [
+    "日".as_bytes(),
+    "일".as_bytes(),
+    b"\x93\xfa",
+    b"\xc6\xfc",
+    b"\xc8\xd5",
+    b"\xc0\xcf",
+];
+const CJK_YEARS: [&[u8]; 6] = [
+    "年".as_bytes(),
+    "년".as_bytes(),
+    b"\x94\x4e",
+    b"\xc7\xaf",
+    b"\xc4\xea",
+    b"\xb3\xe2",
+];
 
 #[cfg(test)]
 mod tests {

@@ -11,8 +11,8 @@ use crate::model::record::{EntryKind, ListingEntry, Precision};
 /// Parses a line of an MLSD listing: facts, one space, the name. `None` if the line has no space, or no facts before
 /// it.
 ///
-/// Everything after the first space is the name, spaces and semicolons included (RFC 3659 section 7.2). The line of an
-/// MLST reply begins with one more space, which the caller removes.
+/// Everything after the first space is the name, spaces and semicolons included (RFC 3659 section 7.2). Lines of a reply to
+/// MLST are for [`parse_reply_line`].
 #[must_use]
 pub fn parse_entry(line: &[u8]) -> Option<ListingEntry> {
     let space = line.iter().position(|byte| *byte == b' ')?;
@@ -40,6 +40,22 @@ pub fn parse_entry(line: &[u8]) -> Option<ListingEntry> {
         ..Parsed::of(name, kind)
     };
     Some(parsed.into_entry(line))
+}
+
+/// Parses a line of a reply to MLST: facts and a name. `None` for a line of prose.
+///
+/// One space precedes the facts (RFC 3659 section 7.2). Servers send none, two or four, and the entry on the only line of
+/// the reply. Without a space before it, only facts that end in `;`, as that section requires, set an entry apart from
+/// prose.
+#[must_use]
+pub fn parse_reply_line(line: &[u8]) -> Option<ListingEntry> {
+    let entry = line.trim_ascii_start();
+    let indented = entry.len() < line.len();
+    let end = entry.iter().position(|byte| *byte == b' ')?;
+    let facts = &entry[..end];
+    (facts.contains(&b'=') && (indented || facts.ends_with(b";")))
+        .then(|| parse_entry(entry))
+        .flatten()
 }
 
 /// Facts that have a field in the report. The first value of a repeated fact counts.

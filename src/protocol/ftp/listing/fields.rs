@@ -102,6 +102,8 @@ pub(super) struct Parsed<'a> {
     pub(super) group: Option<&'a [u8]>,
     /// Target of a link.
     pub(super) target: Option<&'a [u8]>,
+    /// File type of CMS, which a dot joins to the name.
+    pub(super) file_type: Option<&'a [u8]>,
 }
 
 impl<'a> Parsed<'a> {
@@ -116,12 +118,16 @@ impl<'a> Parsed<'a> {
             owner: None,
             group: None,
             target: None,
+            file_type: None,
         }
     }
 
     /// Converts to an entry of the report; `line` is the line it was parsed from.
     pub(super) fn into_entry(self, line: &[u8]) -> ListingEntry {
-        let (name, name_b64) = decode(self.name);
+        let (name, name_b64) = match self.file_type {
+            Some(file_type) => decode(&[self.name, b".", file_type].concat()),
+            None => decode(self.name),
+        };
         let (modified, modified_precision, year_inferred) = match self.modified {
             Some(modified) => (
                 Some(modified.text),

@@ -1,6 +1,6 @@
-//! IBM systems: data sets, members and the spool of MVS, and AS/400.
+//! IBM systems: data sets, members and the spool of MVS, minidisks of VM/CMS, and AS/400.
 
-use super::dates::{Modified, numeric_date, time_of_day, year_month_day};
+use super::dates::{Modified, any_date, numeric_date, time_of_day, year_month_day};
 use super::fields::{Fields, Parsed, number};
 use crate::model::record::EntryKind;
 
@@ -136,6 +136,42 @@ fn is_job_number(word: &[u8]) -> bool {
                 .filter(|rest| number(rest).is_some())
         });
     word.len() == 8 && digits.is_some()
+}
+
+/// Parses a file of VM/CMS: name, type, mode, record format, record length, records, blocks, date, time, perhaps the owner.
+///
+/// - `PROFILE  EXEC     A1 F   132   84   3  9/12/91 12:39:07`
+/// - `PROFILE  EXEC     V   65  107   2  1991-09-12 12:39:07 OWNER`
+/// - `BACKUP            A1 DIR   -    -   -  9/20/99 10:31:11`
+///
+/// RETR takes name and type with a dot between. Left out is the size: the length of records of format V is that of the
+/// longest, and transfers in ASCII end each with CRLF.
+pub(super) fn parse_cms(line: &[u8]) -> Option<Parsed<'_>> {
+    let fields = Fields::new(line);
+    let format = (1..=3).find(|at| matches!(fields.word(*at), b"F" | b"V" | b"DIR"))?;
+    let directory = fields.word(format) == b"DIR";
+    let counted = (format + 1..=format + 3).all(|column| {
+        let word = fields.word(column);
+        number(word).is_some() || (directory && word == b"-")
+    });
+    if !counted || fields.len() > format + 7 {
+        return None;
+    }
+    let date = any_date(fields.word(format + 4))?;
+    let time = time_of_day(fields.word(format + 5))?;
+    let is_mode = |word: &[u8]| matches!(word, [b'A'..=b'Z', b'0'..=b'6'] | [b'A'..=b'Z'] | b"-");
+    let has_type = format == 3 || (format == 2 && !is_mode(fields.word(1)));
+    let kind = if directory {
+        EntryKind::Directory
+    } else {
+        EntryKind::File
+    };
+    Some(Parsed {
+        modified: Some(Modified::moment(date, time)),
+        owner: (fields.len() == format + 7).then(|| fields.word(format + 6)),
+        file_type: has_type.then(|| fields.word(1)),
+        ..Parsed::of(fields.word(0), kind)
+    })
 }
 
 /// Parses a line of AS/400: `OWNER  77824 02/23/00 15:09:55 *DIR  name/`, and `OWNER  *MEM  name` for members.

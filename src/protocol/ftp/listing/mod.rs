@@ -4,16 +4,17 @@
 //!
 //! ```text
 //! bytes ──> extent: complete lines ──> form of most of the first lines ──> an entry for each line
-//!                                      unix, dos (OS/2), mainframe (MVS, spool, AS/400),
-//!                                      rare_forms (EPLF, NetWare, VMS, Guardian)
+//!                                      unix, dos (OS/2), mainframe (MVS, spool, VM/CMS, AS/400),
+//!                                      rare_forms (EPLF, NetWare, VMS, Guardian, OS-9, VxWorks, ...)
 //! MLSD  ──> extent: complete lines ──> facts (RFC 3659 section 7.2: the one specified form)
 //! ```
 //!
 //! - Lines with missing bytes are no entries; their remains are [`Listing::cut_lines`].
-//! - Blank lines, `total 12` and the headings of VMS, MVS and `dir` are skipped. A heading of `ls -R` is the folder of
-//!   the entries after it.
-//! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost. Only in a STAT
-//!   reply, whose text is free, such lines are skipped.
+//! - A byte order mark before the first line is no part of it.
+//! - Blank lines, `total 12`, lines of dashes and the headings of VMS, MVS and `dir` are skipped. A heading of `ls -R` is
+//!   the folder of the entries after it.
+//! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost; it names no file, which
+//!   [`is_unread_line`] checks. Only in a STAT reply, whose text is free, such lines are skipped.
 //! - Work is linear in the number of bytes.
 
 mod dates;
@@ -73,6 +74,11 @@ pub fn parse_listing(
     max_entries: usize,
 ) -> Listing {
     let mut listing = Listing::default();
+    // Servers that convert their output from UTF-16 leave the mark in; RFC 2640 section 2.2 has UTF-8 without it.
+    let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+        Some(rest) if extent.from_start && extent.holes.is_empty() => rest,
+        _ => bytes,
+    };
     let captured = CaptureDate::new(captured);
     let whole_lines = extent.complete_lines(
         bytes,
@@ -94,14 +100,21 @@ pub fn parse_listing(
     let mut wrapped = Vec::new();
     let mut folder: Option<Arc<str>> = None;
     let mut lines = lines(whole_lines, kind).peekable();
-    while let Some(line) = lines.next() {
+    let mut pushed_back = None;
+    while let Some(line) = pushed_back.take().or_else(|| lines.next()) {
         let mut line = line;
         if form == Some(Form::Vms)
             && rare_forms::is_wrapped_vms(line)
-            && let Some(next) = lines.next_if(|next| next.starts_with(b" "))
+            && let Some(next) = lines.next_if(|next| !rare_forms::begins_with_vms_name(next))
         {
-            wrapped = [line, b"\n", next].concat();
-            line = &wrapped;
+            let joined = [line, b"\n", next].concat();
+            // A line that does not continue the name stands for itself.
+            if rare_forms::parse_vms(&joined).is_some() || next.starts_with(b" ") {
+                wrapped = joined;
+                line = &wrapped;
+            } else {
+                pushed_back = Some(next);
+            }
         }
         let entry = match (kind, form) {
             (ListingKind::Facts, _) => facts::parse_entry(line).or_else(|| unknown(line, form)),
@@ -143,6 +156,13 @@ impl Listing {
     }
 }
 
+/// Returns whether an entry of a LIST or MLSD is a line that was not understood: kept, but not the name of a file.
+///
+/// The names of an NLST are entries of this kind too, so callers have to except them.
+pub(crate) fn is_unread_line(entry: &ListingEntry) -> bool {
+    entry.kind == EntryKind::Other && entry.name == entry.raw
+}
+
 /// Returns whether a line whose first bytes may be missing has its whole name: it does if the mode, or the facts of
 /// MLSD, before the name are complete.
 fn has_beginning(line: &[u8], kind: ListingKind, captured: &CaptureDate) -> bool {
@@ -169,6 +189,11 @@ enum Form {
     MvsMembers,
     Spool,
     Guardian,
+    UnixNumeric,
+    Cms,
+    Os9,
+    SizeFirst,
+    NameFirst,
 }
 
 /// Detected form of a listing, with the parsed sample, so that no line is parsed twice in that form.
@@ -226,6 +251,17 @@ impl Form {
         if sample().any(rare_forms::is_guardian_heading) {
             return Detected::of(Self::Guardian);
         }
+        // Facts on a line of their own may pass for another form, so the name on the line before decides.
+        if kind != ListingKind::Names
+            && sample().zip(sample().skip(1)).any(|(name, facts)| {
+                memchr::memchr(b';', name).is_some()
+                    && rare_forms::is_wrapped_vms(name)
+                    && !rare_forms::begins_with_vms_name(facts)
+                    && rare_forms::parse_vms(&[name, b"\n", facts].concat()).is_some()
+            })
+        {
+            return Detected::of(Self::Vms);
+        }
         let (mut best, mut best_count) = (None, 0);
         let mut best_lines = Vec::new();
         for form in [
@@ -237,6 +273,11 @@ impl Form {
             Self::Vms,
             Self::As400,
             Self::Spool,
+            Self::UnixNumeric,
+            Self::Cms,
+            Self::Os9,
+            Self::SizeFirst,
+            Self::NameFirst,
         ] {
             // VMS may wrap lines after the name, so that half of them have no form: the highest count wins.
             let mut count = 0;
@@ -282,6 +323,11 @@ impl Form {
             Self::MvsMembers => mainframe::parse_member(line),
             Self::Spool => mainframe::parse_spool(line),
             Self::Guardian => rare_forms::parse_guardian(line),
+            Self::UnixNumeric => unix::parse_numeric(line),
+            Self::Cms => mainframe::parse_cms(line),
+            Self::Os9 => rare_forms::parse_os9(line),
+            Self::SizeFirst => rare_forms::parse_size_first(line, captured),
+            Self::NameFirst => rare_forms::parse_name_first(line),
         }
     }
 }
@@ -338,6 +384,7 @@ fn unknown(line: &[u8], form: Option<Form>) -> Option<ListingEntry> {
         // Errors of `ls`, such as `ls: x: No such file or directory`.
         || trimmed.starts_with(b"ls: ")
         || is_total(trimmed)
+        || (form.is_some() && is_rule(trimmed))
         || match form {
             Some(Form::Vms) => {
                 trimmed.starts_with(b"Directory ")
@@ -347,6 +394,8 @@ fn unknown(line: &[u8], form: Option<Form>) -> Option<ListingEntry> {
             Some(Form::MvsDatasets | Form::MvsMembers) => mainframe::heading(line).is_some(),
             Some(Form::Spool) => mainframe::is_spool_heading(line),
             Some(Form::Guardian) => rare_forms::is_guardian_heading(line),
+            Some(Form::SizeFirst) => rare_forms::is_size_first_heading(line),
+            Some(Form::Os9) => rare_forms::is_os9_heading(line),
             // `dir` indents headings and sums.
             Some(Form::Dos) => line.starts_with(b" "),
             _ => false,
@@ -369,6 +418,14 @@ fn is_total(line: &[u8]) -> bool {
             .iter()
             .any(|total| total.as_bytes().eq_ignore_ascii_case(word))
 }
+
+/// Returns whether a line underlines a heading: `-----  ----`.
+fn is_rule(line: &[u8]) -> bool {
+    line.starts_with(b"---") && line.iter().all(|byte| matches!(byte, b'-' | b' ' | b'\t'))
+}
+
+/// Byte order mark of UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Longest heading of `ls -R` that is recognized, in bytes.
 const HEADING_BYTES: usize = 4096;

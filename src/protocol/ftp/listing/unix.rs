@@ -1,24 +1,36 @@
 //! `ls -l`, by far the most common form, with the variants that servers send.
 
-use super::dates::{CaptureDate, unix_date};
+use super::dates::{CaptureDate, Modified, unix_date};
 use super::fields::{Fields, Parsed, number, size};
 use crate::model::record::EntryKind;
 
 /// Parses `-rw-r--r--  1 owner group 1715 Jun 19 15:22 name`, with or without inode, blocks, links, owner and group.
+///
+/// A size below 0, as servers with 32 bits write it, is no size.
 pub(super) fn parse<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
     let fields = Fields::new(line);
     // `ls -is` prints inode and blocks before the mode.
     let mode = (0..3).find(|index| !is_number(fields.word(*index)))?;
-    let (kind, permissions) = parse_mode(fields.word(mode))?;
+    let (kind, permissions) =
+        parse_mode(fields.word(mode)).or_else(|| parse_mailbox_flags(fields.word(mode)))?;
 
     // Names of owner and group may have spaces, so that columns cannot be counted: the first size with a date after
     // it ends them.
     let first = mode + 1;
-    let (size_column, date, size, last) = (first..fields.len()).find_map(|at| {
+    let columns = (first..fields.len()).find_map(|at| {
         let (width, size) = size_before(&fields, first, at)?;
         let (date, last) = unix_date(&fields, at, captured)?;
-        Some((at - width, date, size, last))
-    })?;
+        Some((at - width, None, date, size, last))
+    });
+    // A long group may leave no space before the size: only in a line that has no other size before its date.
+    let joined = || {
+        (first + 1..fields.len()).find_map(|at| {
+            let (group, size) = split_digits(fields.word(at - 1))?;
+            let (date, last) = unix_date(&fields, at, captured)?;
+            Some((at - 1, Some(group), date, Some(size), last))
+        })
+    };
+    let (size_column, joined_group, date, size, last) = columns.or_else(joined)?;
     let name = name_after(&fields, last);
     if name.is_empty() {
         return None;
@@ -33,7 +45,7 @@ pub(super) fn parse<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed
         modified: Some(date),
         permissions: Some(permissions),
         owner: fields.span(owner, size_column.min(owner + 1)),
-        group: fields.span(owner + 1, size_column),
+        group: joined_group.or_else(|| fields.span(owner + 1, size_column)),
         ..Parsed::of(name, kind)
     };
     if kind == EntryKind::Link {
@@ -112,6 +124,9 @@ fn size_before(fields: &Fields<'_>, first: usize, at: usize) -> Option<(usize, O
     if let Some(size) = size(word) {
         return Some((1, Some(size)));
     }
+    if is_negative(word) {
+        return Some((1, None));
+    }
     if let Some(minor) = word.iter().position(|byte| *byte == b',')
         && is_number(&word[..minor])
         && is_number(&word[minor + 1..])
@@ -119,6 +134,74 @@ fn size_before(fields: &Fields<'_>, first: usize, at: usize) -> Option<(usize, O
         return Some((1, None));
     }
     is_rounded(word).then_some((1, None))
+}
+
+/// Returns whether a word is a number below 0, perhaps in brackets: `-2147483648`, `(-1)`.
+fn is_negative(word: &[u8]) -> bool {
+    let bare = word
+        .strip_prefix(b"(")
+        .and_then(|word| word.strip_suffix(b")"))
+        .unwrap_or(word);
+    bare.strip_prefix(b"-").is_some_and(is_number)
+}
+
+/// Splits a name and the number that follows it without a space: `staff1715`.
+fn split_digits(word: &[u8]) -> Option<(&[u8], u64)> {
+    let at = word.iter().rposition(|byte| !byte.is_ascii_digit())? + 1;
+    Some((&word[..at], number(&word[at..])?))
+}
+
+/// Parses the flags of a batch in a mailbox of Connect:Enterprise, such as `-C--E-----FTP`: ten flags, then the protocol.
+fn parse_mailbox_flags(word: &[u8]) -> Option<(EntryKind, &[u8])> {
+    let (flags, protocol) = word.split_at_checked(10)?;
+    let fits = flags.first() == Some(&b'-')
+        && flags
+            .iter()
+            .all(|flag| *flag == b'-' || flag.is_ascii_uppercase())
+        && protocol.len() == 3
+        && protocol.iter().all(u8::is_ascii_uppercase);
+    fits.then_some((EntryKind::File, word))
+}
+
+/// Parses a line with mode, owner, group, size and seconds since 1970 as numbers: `0100644  500  101  1715  1718810565
+/// name`.
+pub(super) fn parse_numeric(line: &[u8]) -> Option<Parsed<'_>> {
+    let fields = Fields::new(line);
+    let mode = fields.word(0);
+    if !(5..=7).contains(&mode.len()) || !mode.iter().all(|digit| (b'0'..=b'7').contains(digit)) {
+        return None;
+    }
+    let bits = mode
+        .iter()
+        .fold(0_u32, |bits, digit| bits * 8 + u32::from(digit - b'0'));
+    let kind = match bits >> 12 {
+        0o04 => EntryKind::Directory,
+        0o10 => EntryKind::File,
+        0o12 => EntryKind::Link,
+        0o01 | 0o02 | 0o06 | 0o14 => EntryKind::Other,
+        _ => return None,
+    };
+    if !(1..4).all(|column| is_number(fields.word(column))) {
+        return None;
+    }
+    let seconds = i64::try_from(number(fields.word(4))?).ok()?;
+    // The name stands in a column of its own, so that leading spaces are padding.
+    let name = fields.after(4).trim_ascii_start();
+    if name.is_empty() {
+        return None;
+    }
+    let mut parsed = Parsed {
+        size: number(fields.word(3)),
+        modified: Some(Modified::unix(seconds)?),
+        permissions: Some(mode),
+        owner: Some(fields.word(1)),
+        group: Some(fields.word(2)),
+        ..Parsed::of(name, kind)
+    };
+    if kind == EntryKind::Link {
+        (parsed.name, parsed.target) = split_link(name, parsed.size);
+    }
+    Some(parsed)
 }
 
 /// Returns whether a word is a rounded size, as of `ls -h`.

@@ -223,3 +223,173 @@ fn spool_jobs_and_their_files_are_entries() {
     assert_eq!(entries[0].owner.as_deref(), Some("USER1"));
     assert_eq!((entries[0].size, entries[2].size), (None, Some(12_345)));
 }
+
+#[test]
+fn vms_lines_of_multinet_continue_the_name_without_an_indent() {
+    let entries = list(
+        "A.DAT;3\r\n64   4-MAR-2019 00:04 [OPS,STAFF] (RWED,RWED,,R)\r\n\
+         B.DIR;1\r\n102  28-APR-2013 23:12:01 [OPS] (RWED,RWED,,R)\r\nALONE.TXT;2\r\nC.DAT;1  3 1-JAN-2020 01:02\r\n",
+    );
+    assert_eq!(
+        names(&entries),
+        ["A.DAT;3", "B.DIR;1", "ALONE.TXT;2", "C.DAT;1"]
+    );
+    assert_eq!(
+        entries.iter().map(when).collect::<Vec<_>>(),
+        [
+            "2019-03-04T00:04:00",
+            "2013-04-28T23:12:01",
+            "none",
+            "2020-01-01T01:02:00"
+        ]
+    );
+    assert_eq!(entries[1].kind, EntryKind::Directory);
+    assert_eq!(entries[2].kind, EntryKind::Other);
+}
+
+#[test]
+fn byte_order_mark_is_no_part_of_the_first_line() {
+    let mark = "\u{feff}";
+    let entry = one(&format!("{mark}-rw-r--r-- 1 a b 7 Jan  1  2020 x\r\n"));
+    assert_eq!((entry.name.as_str(), entry.size), ("x", Some(7)));
+    for (kind, line) in [
+        (ListingKind::Names, "x"),
+        (ListingKind::Facts, "type=file;size=7; x"),
+    ] {
+        let entries = parse(format!("{mark}{line}\r\n").as_bytes(), kind);
+        assert_eq!(names(&entries), ["x"]);
+    }
+}
+
+#[test]
+fn vshell_lines_have_year_and_time() {
+    let entry = one("-rwxr-xr-x    1 user group        9 Oct 08, 2002 09:47 note file.txt\r\n");
+    assert_eq!(
+        (entry.name.as_str(), when(&entry)),
+        ("note file.txt", "2002-10-08T09:47:00")
+    );
+    let entries = list("206876  Apr 04, 2000 21:06 a b.txt\r\n0  Dec 12, 2002 02:13 folder/\r\n");
+    assert_eq!(names(&entries), ["a b.txt", "folder"]);
+    assert_eq!(
+        (entries[0].size, when(&entries[0])),
+        (Some(206_876), "2000-04-04T21:06:00")
+    );
+    assert_eq!(
+        (entries[1].kind, entries[1].size),
+        (EntryKind::Directory, None)
+    );
+}
+
+#[test]
+fn vxworks_headings_are_no_entries() {
+    let entries = list(
+        "  size          date       time       name\r\n--------       ------     ------    --------\r\n\
+         \x20    512    JAN-01-1980  00:00:00   LOGS              <DIR>\r\n    6775    FEB-02-2021  10:11:12   my ports.tcl\r\n",
+    );
+    assert_eq!(names(&entries), ["LOGS", "my ports.tcl"]);
+    assert_eq!(
+        (entries[0].kind, entries[1].size),
+        (EntryKind::Directory, Some(6775))
+    );
+    assert_eq!(when(&entries[1]), "2021-02-02T10:11:12");
+}
+
+#[test]
+fn nortel_lines_are_dated_by_the_day_of_the_week() {
+    let entries = list(
+        "config       1014196  06/03/04  Thur.   10:20:03\r\nbn.exe  14196  03/06/04  Thu  10:20:03\r\n",
+    );
+    assert_eq!(names(&entries), ["config", "bn.exe"]);
+    assert!(
+        entries
+            .iter()
+            .all(|entry| when(entry) == "2004-06-03T10:20:03")
+    );
+    let entries = list("BIN  <DIR>  11-21-94  10:17\r\nA.DOC  11264  05-11-95  14:20\r\n");
+    assert_eq!(
+        (entries[0].kind, entries[1].size),
+        (EntryKind::Directory, Some(11264))
+    );
+}
+
+#[test]
+fn os9_lines_have_the_year_first() {
+    let entries = list(
+        "                  Directory of . 14:46:01\r\n Owner    Last modified  Attributes Sector Bytecount Name\r\n\
+         -------   ------------- ---------- ------ --------- ----\r\n 20.20 07/03/29 1026 d-ewrewr 2650 85920 sub dir\r\n\
+         \x20  0.0 03/05/06 1423 ---wr-wr C4FB 512 a.txt\r\n",
+    );
+    assert_eq!(names(&entries), ["sub dir", "a.txt"]);
+    assert_eq!(
+        entries.iter().map(when).collect::<Vec<_>>(),
+        ["2007-03-29T10:26:00", "2003-05-06T14:23:00"]
+    );
+    assert_eq!(
+        (entries[0].kind, entries[1].size),
+        (EntryKind::Directory, Some(512))
+    );
+}
+
+#[test]
+fn cms_files_are_named_with_their_type() {
+    let entries = list(
+        "DIRACC   EXEC     A1    F    132         84          3  01/25/93  14:49:47\r\n\
+         BADY2K   TEXT     A0 V    1    1   1   1/03/102 10:11:12\r\n\
+         NOTE     FILE     V   65  107  2  2005-10-04 15:28:42 060191\r\n\
+         BACKUP            A1 DIR    -    -   -  9/20/99 10:31:11\r\n",
+    );
+    assert_eq!(
+        names(&entries),
+        ["DIRACC.EXEC", "BADY2K.TEXT", "NOTE.FILE", "BACKUP"]
+    );
+    assert_eq!(
+        entries.iter().map(when).collect::<Vec<_>>(),
+        [
+            "1993-01-25T14:49:47",
+            "2002-01-03T10:11:12",
+            "2005-10-04T15:28:42",
+            "1999-09-20T10:31:11"
+        ]
+    );
+    assert_eq!(entries[3].kind, EntryKind::Directory);
+    assert_eq!(entries[2].owner.as_deref(), Some("060191"));
+    assert!(entries.iter().all(|entry| entry.size.is_none()));
+}
+
+#[test]
+fn hellsoft_rights_touch_the_kind() {
+    let entries = list(
+        "d[RWCEMFA] supervisor            512       Jan 16 18:53    login\r\n-[RWCEMFA] rhesus 214059 Oct 20  2003 cx.exe\r\n",
+    );
+    assert_eq!(names(&entries), ["login", "cx.exe"]);
+    assert_eq!(
+        (entries[0].kind, entries[1].size),
+        (EntryKind::Directory, Some(214_059))
+    );
+    assert_eq!(entries[1].owner.as_deref(), Some("rhesus"));
+}
+
+#[test]
+fn numeric_unix_lines_state_seconds() {
+    let entries = list(
+        "0100644   500  101   12345    123456789       a b.txt\r\n040755 0 0 512 1718810565 pub\r\n",
+    );
+    assert_eq!(names(&entries), ["a b.txt", "pub"]);
+    assert_eq!(when(&entries[0]), "1973-11-29T21:33:09Z");
+    assert_eq!(
+        (entries[0].size, entries[1].kind),
+        (Some(12345), EntryKind::Directory)
+    );
+}
+
+#[test]
+fn mlst_facts_may_follow_any_number_of_spaces() {
+    for spaces in ["", " ", "  ", "    "] {
+        let line = format!("{spaces}type=file;size=40; a b");
+        let entry = facts::parse_reply_line(line.as_bytes()).expect("an entry");
+        assert_eq!((entry.name.as_str(), entry.size), ("a b", Some(40)));
+    }
+    for prose in ["File details", "End", "", "MLST a=b done", "mode=x is set"] {
+        assert_eq!(facts::parse_reply_line(prose.as_bytes()), None);
+    }
+}

@@ -279,3 +279,84 @@ fn lines_with_impossible_dates_are_no_file_entries() {
         EntryKind::Other
     );
 }
+
+#[test]
+fn size_that_touches_the_group_is_split_off() {
+    let entries = list(
+        "-r-xr-xr-x longowner longgroup123456 Feb 12  2020 big.iso\n-r-xr-xr-x longowner longgroup 23456 Feb 12  2020 small.iso\n",
+    );
+    assert_eq!(names(&entries), ["big.iso", "small.iso"]);
+    for (entry, size) in entries.iter().zip([123_456, 23_456]) {
+        assert_eq!(entry.size, Some(size));
+        assert_eq!(
+            (entry.owner.as_deref(), entry.group.as_deref()),
+            (Some("longowner"), Some("longgroup"))
+        );
+    }
+}
+
+#[test]
+fn size_below_zero_is_no_size() {
+    for size in ["-2147483648", "(-1)", "-1"] {
+        let entry = one(&format!("-rw-r--r--   1 ftp ftp   {size} Jan 05  2020 big"));
+        assert_eq!(
+            (entry.name.as_str(), entry.kind, entry.size),
+            ("big", EntryKind::File, None)
+        );
+        assert_eq!(entry.group.as_deref(), Some("ftp"));
+    }
+}
+
+#[test]
+fn dates_in_other_languages_and_orders_are_read() {
+    for (date, expected) in [
+        ("26. Juli, 20:10", "2023-07-26T20:10:00"),
+        ("2.   Okt.  2003", "2003-10-02"),
+        ("szept 26 20:10", "2023-09-26T20:10:00"),
+        ("24-04-2003 17:12", "2003-04-24T17:12:00"),
+        ("04-24-2003 17:12", "2003-04-24T17:12:00"),
+        ("24.04.2003 17:12", "2003-04-24T17:12:00"),
+        ("1999/10/12 17:12", "1999-10-12T17:12:00"),
+        ("2003-24-04 17:12", "2003-04-24T17:12:00"),
+        ("01-jun-99", "1999-06-01"),
+        ("01-Jun-2019 08:05", "2019-06-01T08:05:00"),
+        ("09-26 2000", "2000-09-26"),
+        ("3 29 03:26", "2024-03-29T03:26:00"),
+        ("4月 18日 2003年", "2003-04-18"),
+        ("2003年 4月 18日", "2003-04-18"),
+        ("4月18日 2003年", "2003-04-18"),
+        ("4월 18일 03:26", "2024-04-18T03:26:00"),
+        ("18 de", "none"),
+        ("15 января 2020", "2020-01-15"),
+    ] {
+        let entries = list(&format!(
+            "-r-xr-xr-x   2 root     other      2235 {date} c d.txt"
+        ));
+        assert_eq!(when(&entries[0]), expected, "{date}");
+        if expected != "none" {
+            assert_eq!(
+                (entries[0].name.as_str(), entries[0].size),
+                ("c d.txt", Some(2235))
+            );
+        }
+    }
+    // Shift JIS.
+    let line = b"-rw-r--r--   1 root  sys   8473  4\x8c\x8e 18\x93\xfa 2003\x94\x4e x.txt";
+    assert_eq!(when(&parse(line, ListingKind::List)[0]), "2003-04-18");
+}
+
+#[test]
+fn numbers_before_a_year_are_owner_and_group() {
+    let entry = one("-rw-r--r-- 1 10 20 2000 Jan  5  2020 x");
+    assert_eq!((entry.size, when(&entry)), (Some(2000), "2020-01-05"));
+}
+
+#[test]
+fn mailbox_flags_of_connect_enterprise_are_a_mode() {
+    let entry = one("-C--E-----FTP A QUA1I1      18128       41 Aug 12 13:56 QUADTEST");
+    assert_eq!(
+        (entry.name.as_str(), entry.kind, entry.size),
+        ("QUADTEST", EntryKind::File, Some(41))
+    );
+    assert_eq!(when(&entry), "2023-08-12T13:56:00");
+}
