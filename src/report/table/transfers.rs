@@ -1,5 +1,6 @@
 //! Table of transfers in the block of a session.
 
+use std::borrow::Cow;
 use std::io;
 
 use super::block::{Block, WIDE, hidden_row, omitted, plain, shown};
@@ -122,12 +123,28 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
 /// Returns the path of a file, verb and path of a listing, or the verb if the path is unknown.
 fn name(transfer: &Transfer) -> String {
     let path = transfer.path.as_ref().or(transfer.argument.as_ref());
+    let path = path.map(|path| shortened(path));
     match (path, transfer.direction) {
         (Some(path), TransferDirection::Listing) => format!("{} {path}", transfer.verb),
-        (Some(path), _) => path.clone(),
+        (Some(path), _) => path.into_owned(),
         (None, _) => transfer.verb.clone(),
     }
 }
+
+/// Shortens a path in its middle: its beginning shows where it is, its end what it is. JSON has all of it.
+fn shortened(path: &str) -> Cow<'_, str> {
+    let count = path.chars().count();
+    if count <= PATH_CHARACTERS {
+        return Cow::Borrowed(path);
+    }
+    let half = PATH_CHARACTERS / 2;
+    let beginning: String = path.chars().take(half).collect();
+    let end: String = path.chars().skip(count - half).collect();
+    Cow::Owned(format!("{beginning}…{end}"))
+}
+
+/// Characters of a path that the table shows: about four lines of its column.
+const PATH_CHARACTERS: usize = 200;
 
 /// Writes the entries of a listing: the first few on one line, or with `-v` each on its own.
 fn entries(transfer: &Transfer, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
