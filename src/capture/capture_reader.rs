@@ -14,7 +14,7 @@ use super::pcap_file::{PcapFile, is_pcap};
 use super::pcapng_file::{PcapNgFile, SECTION_HEADER};
 use super::record::{Advance, HeaderError, Record};
 use super::record_buffer::{self, RecordBuffer};
-use super::{Error, LinkType, Secrets};
+use super::{Error, HostName, LinkType, Secrets};
 
 /// Source of an input's bytes, before it is opened.
 pub(super) enum Origin {
@@ -184,6 +184,15 @@ impl CaptureReader {
                 data: &[],
             },
             FormatReader::PcapNg(file) => file.secrets(),
+        }
+    }
+
+    /// Returns the current names of hosts; valid after [`Advance::Names`].
+    pub(super) fn names(&self) -> Vec<HostName> {
+        match &self.file {
+            // Classic pcap has no place for names.
+            FormatReader::Pcap(_) => Vec::new(),
+            FormatReader::PcapNg(file) => file.names(),
         }
     }
 

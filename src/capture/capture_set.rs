@@ -24,7 +24,9 @@ use super::capture_reader::{CaptureReader, Origin};
 use super::growing_file::GrowingFile;
 use super::input_paths::{Candidate, InputListing, printable_path};
 use super::record::{Advance, CaptureCounts, Notice};
-use super::{Deliver, Error, Input, Packet, PacketSource, Secrets, SkippedPackets, record_buffer};
+use super::{
+    Deliver, Error, HostName, Input, Packet, PacketSource, Secrets, SkippedPackets, record_buffer,
+};
 use crate::model::record::Capture;
 use crate::model::{CapturePlace, FrameRef, Timestamp, Warning, WarningCode, wire_text};
 
@@ -100,6 +102,7 @@ struct Preamble {
     items: Vec<PreambleItem>,
     secrets_blocks: usize,
     secrets_bytes: usize,
+    names: usize,
     /// Secrets blocks omitted because of the limits.
     omitted: u64,
 }
@@ -107,6 +110,7 @@ struct Preamble {
 enum PreambleItem {
     Notice(Notice),
     Secrets { secrets_type: u32, data: Vec<u8> },
+    Names(Vec<HostName>),
 }
 
 /// Due time of an input's next packet. Equal times are ordered by slot, so that the result never depends on the heap.
@@ -389,6 +393,7 @@ impl CaptureSet {
                     Advance::Packet => break,
                     Advance::Idle => {}
                     Advance::Secrets => deliver(Input::Secrets(opened.reader.secrets()))?,
+                    Advance::Names => deliver(Input::Names(&opened.reader.names()))?,
                     Advance::Notice(notice) => {
                         slot.counts.note(&notice);
                         deliver(Input::Warning(notice.warning(&slot.name, slot.last)))?;
@@ -432,6 +437,7 @@ impl InputSlot {
                     break;
                 }
                 Advance::Secrets => opened.preamble.keep_secrets(opened.reader.secrets()),
+                Advance::Names => opened.preamble.keep_names(opened.reader.names()),
                 Advance::Notice(notice) => opened.preamble.keep_notice(notice),
                 Advance::Idle => {}
                 Advance::Failed(cause) => {
@@ -504,6 +510,14 @@ impl Preamble {
         });
     }
 
+    /// Keeps names of hosts within a limit. A hostile file could hold gigabytes of them before its first packet.
+    fn keep_names(&mut self, names: Vec<HostName>) {
+        if self.names + names.len() <= MAX_PREAMBLE_NAMES {
+            self.names += names.len();
+            self.items.push(PreambleItem::Names(names));
+        }
+    }
+
     /// Delivers the items in file order, then a warning if secrets were omitted.
     fn deliver(
         self,
@@ -523,6 +537,7 @@ impl Preamble {
                         data: &data,
                     }))?;
                 }
+                PreambleItem::Names(names) => deliver(Input::Names(&names))?,
             }
         }
         if self.omitted > 0 {
@@ -567,6 +582,8 @@ const PROBE_CAPACITY: usize = 16 << 10;
 const LARGE_BUFFERS: usize = 64;
 /// Secrets blocks kept before the first packet of an input.
 const MAX_PREAMBLE_BLOCKS: usize = 10_000;
+/// Names of hosts kept before the first packet of an input; as many as Wireshark reads of them.
+const MAX_PREAMBLE_NAMES: usize = 65_536;
 /// Bytes of secrets kept before the first packet of an input: 16 MiB hold the log lines of 95,000 TLS 1.2 sessions.
 const MAX_PREAMBLE_BYTES: usize = 16 << 20;
 

@@ -34,6 +34,7 @@
 //! Own readers over one reused buffer take a third of libpcap's time, read pipes and compressed streams the same
 //! way, and accept pcapng files whose interfaces differ in link type or clock, which libpcap refuses.
 
+use std::net::IpAddr;
 use std::ops::ControlFlow;
 
 use crate::model::record::Capture;
@@ -101,6 +102,15 @@ impl Secrets<'_> {
     pub const TLS_KEY_LOG: u32 = 0x544c_534b;
 }
 
+/// Name of a host, as a pcapng Name Resolution Block states it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName {
+    /// Address of the host.
+    pub address: IpAddr,
+    /// The first of its names.
+    pub name: String,
+}
+
 /// Counts of packets that a source read but did not deliver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedPackets {
@@ -120,6 +130,8 @@ pub enum Input<'a> {
     Packet(Packet<'a>),
     /// Secrets for decryption, at their place in the file: writers put them before the first packet they decrypt.
     Secrets(Secrets<'a>),
+    /// Names of hosts, at their place in the file: before the packets, or behind them.
+    Names(&'a [HostName]),
     /// Estimated current time on a quiet link, so that timers run. Only sources that wait for packets emit it.
     Tick(Timestamp),
     /// Damage or loss found in an input, which continues.

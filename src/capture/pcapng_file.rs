@@ -10,13 +10,14 @@
 //! other blocks are skipped by their length.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use super::pcapng_options::{
     ByteOrder, TimestampScale, dropped_before_packet, dropped_by_statistics,
 };
 use super::record::{Advance, HeaderError, MAX_RECORD, Notice, Record, end_of_input};
 use super::record_buffer::RecordBuffer;
-use super::{LinkType, Secrets};
+use super::{HostName, LinkType, Secrets};
 use crate::model::WarningCode;
 
 /// Reader positioned before or on a packet of a pcapng file.
@@ -150,6 +151,45 @@ impl PcapNgFile {
         }
     }
 
+    /// Returns the names of the current Name Resolution Block; valid after [`Advance::Names`].
+    pub(super) fn names(&self) -> Vec<HostName> {
+        let len = self.pending.saturating_sub(BLOCK_HEAD + 4);
+        let mut records = self.buffer.slice(BLOCK_HEAD, len);
+        let mut names = Vec::new();
+        // draft-ietf-opsawg-pcapng section 4.5: records of type, length and value, padded to 4 bytes; type 0 ends them.
+        while let Some((&[a, b, c, d], rest)) = records.split_first_chunk::<4>() {
+            let (record_type, length) = (self.order.u16([a, b]), self.order.u16([c, d]));
+            let length = usize::from(length);
+            let Some(value) = rest.get(..length) else {
+                break;
+            };
+            records = rest.get(length.next_multiple_of(4)..).unwrap_or_default();
+            let address = match record_type {
+                0 => break,
+                1 => value
+                    .split_first_chunk::<4>()
+                    .map(|(ip, name)| (IpAddr::from(*ip), name)),
+                2 => value
+                    .split_first_chunk::<16>()
+                    .map(|(ip, name)| (IpAddr::from(*ip), name)),
+                _ => None,
+            };
+            // An address may have several names, each ended by a zero byte.
+            if let Some((address, text)) = address
+                && let Some(name) = text.split(|byte| *byte == 0).next()
+                && !name.is_empty()
+                && name.len() <= MAX_NAME
+                && names.len() < MAX_NAMES
+            {
+                names.push(HostName {
+                    address,
+                    name: String::from_utf8_lossy(name).into_owned(),
+                });
+            }
+        }
+        names
+    }
+
     #[inline]
     fn enhanced_packet(&mut self, len: usize) -> Option<Advance> {
         let head: [u8; 28] = self.buffer.head();
@@ -268,6 +308,8 @@ impl PcapNgFile {
             SIMPLE_PACKET => 16,
             INTERFACE_STATISTICS => 24,
             INTERFACE_DESCRIPTION | DECRYPTION_SECRETS => 20,
+            // Names are a courtesy: a block of absurd length is skipped, not damage.
+            NAME_RESOLUTION if (16..=MAX_RECORD).contains(&len) => 16,
             _ => 12,
         };
         if len < min_len || !len.is_multiple_of(4) {
@@ -304,6 +346,10 @@ impl PcapNgFile {
                 {
                     self.drops.statistics.insert(interface, count);
                 }
+            }
+            NAME_RESOLUTION => {
+                self.pending = len;
+                return Some(Advance::Names);
             }
             _ => {
                 self.pending = len;
@@ -444,6 +490,7 @@ pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 const INTERFACE_DESCRIPTION: u32 = 1;
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
+const NAME_RESOLUTION: u32 = 4;
 const INTERFACE_STATISTICS: u32 = 5;
 const ENHANCED_PACKET: u32 = 6;
 const DECRYPTION_SECRETS: u32 = 10;
@@ -455,6 +502,10 @@ const SECTION_HEAD: usize = 16;
 const SECRETS_OFFSET: usize = 16;
 /// Interfaces of one section at most; obsolete packet blocks have only 16 bits for the number.
 const MAX_INTERFACES: usize = 65_536;
+/// Names read of one block at most.
+const MAX_NAMES: usize = 65_536;
+/// Longest name of a host in bytes (RFC 1035 section 2.3.4).
+const MAX_NAME: usize = 255;
 /// Link types named in the report at most.
 const MAX_LINKS: usize = 64;
 

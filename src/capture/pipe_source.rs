@@ -158,6 +158,11 @@ impl PipeSource {
                         break ControlFlow::Break(());
                     }
                 }
+                Advance::Names => {
+                    if deliver(Input::Names(&reader.names())).is_break() {
+                        break ControlFlow::Break(());
+                    }
+                }
                 Advance::Idle => {
                     if self.waker.is_stopping() {
                         break ControlFlow::Continue(());

@@ -27,6 +27,8 @@ pub(super) enum Advance {
     Packet,
     /// The reader is positioned on secrets.
     Secrets,
+    /// The reader is positioned on names of hosts.
+    Names,
     /// A warning about the input; reading continues.
     Notice(Notice),
     /// The input is open but has no bytes now; the caller may retry later.

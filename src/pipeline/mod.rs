@@ -105,6 +105,11 @@ impl Run<'_> {
             Input::Tick(time) => self.tick(time),
             // Nothing downstream decrypts TLS yet, so secrets stored in the capture have no use.
             Input::Secrets(_) => {}
+            Input::Names(names) => {
+                for host in names {
+                    self.tracker.name(host.address, &host.name);
+                }
+            }
             Input::CaptureStart(capture) => self.tracker.emit(EventKind::Capture(capture)),
             Input::Warning(warning) if self.live => {
                 self.tracker.emit(EventKind::Warning(&warning));

@@ -85,6 +85,8 @@ pub(crate) struct Identity {
     pub(crate) midstream: bool,
     /// Lookup that gave the server's address; `None` without one.
     dns: Option<Box<Dns>>,
+    /// Name that the capture states for the server; `None` if it states none, or a lookup gave one.
+    stated_name: Option<Box<str>>,
     /// Encapsulation of its first payload, outermost first.
     layers: Vec<String>,
     /// Dialogue with a proxy in front of the connection; `None` without one.
@@ -133,6 +135,7 @@ impl Session {
                 client_way,
                 midstream,
                 dns: None,
+                stated_name: None,
                 layers: Vec::new(),
                 proxy: None,
             },
@@ -169,6 +172,8 @@ impl Session {
                 .log_mut()
                 .add_step(records::dns_step(&dns, lookup));
             self.identity.dns = Some(Box::new(dns));
+        } else {
+            self.identity.stated_name = shared.names.stated(server).map(Into::into);
         }
         if let Some(step) = records::connect_step(&self.identity, summary) {
             self.steps.log_mut().add_step(step);
@@ -1383,7 +1388,10 @@ impl Identity {
         Server {
             ip: self.server.ip(),
             port: self.server.port,
-            name: self.dns.as_ref().map(|dns| dns.name.clone()),
+            name: match &self.dns {
+                Some(dns) => Some(dns.name.clone()),
+                None => self.stated_name.as_deref().map(str::to_owned),
+            },
         }
     }
 }

@@ -62,7 +62,7 @@ fn read(bytes: &[u8]) -> Read {
             }
             Advance::Notice(notice) => warnings.push((notice.code, notice.text)),
             Advance::Failed(error) => panic!("{error}"),
-            Advance::Secrets => panic!("pcap has no secrets"),
+            Advance::Secrets | Advance::Names => panic!("pcap has no secrets or names"),
             Advance::Idle => panic!("a file is never idle"),
             Advance::End => return (packets, warnings),
         }

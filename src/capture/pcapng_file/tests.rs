@@ -130,7 +130,7 @@ fn drain(file: &mut PcapNgFile) -> (Vec<Seen>, Vec<Notice>) {
                     file.data(),
                 ));
             }
-            Advance::Secrets => {}
+            Advance::Secrets | Advance::Names => {}
             Advance::Notice(notice) => notices.push(notice),
             Advance::Failed(error) => panic!("{error}"),
             Advance::Idle => panic!("a file is never idle"),
@@ -276,6 +276,11 @@ fn read_with_secrets(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Notice>) {
                 assert_eq!(secrets.secrets_type, Secrets::TLS_KEY_LOG);
                 items.push(secrets.data.to_vec());
             }
+            Advance::Names => {
+                let names = file.names().into_iter();
+                let texts = names.map(|host| format!("{} {}", host.address, host.name));
+                items.extend(texts.map(String::into_bytes));
+            }
             Advance::Notice(notice) => notices.push(notice),
             Advance::Failed(error) => panic!("{error}"),
             Advance::Idle => panic!("a file is never idle"),
@@ -301,6 +306,46 @@ fn secrets_are_lent_at_their_place_in_both_byte_orders() {
             assert_eq!(items, expected, "{len} bytes, {order:?}");
             assert!(notices.is_empty(), "{notices:?}");
         }
+    }
+}
+
+#[test]
+fn first_name_of_each_address_is_read_in_both_byte_orders() {
+    for order in [Little, Big] {
+        let mut writer = Writer::new(order);
+        let record = |writer: &Writer, kind: u16, value: &[u8]| {
+            let length = u16::try_from(value.len()).expect("short");
+            let padding = vec![0; value.len().next_multiple_of(4) - value.len()];
+            [
+                &writer.half(kind)[..],
+                &writer.half(length),
+                value,
+                &padding,
+            ]
+            .concat()
+        };
+        let body = [
+            record(&writer, 1, b"\x0a\0\0\x01ftp.example.org\0alias\0"),
+            record(&writer, 9, b"unknown"),
+            record(
+                &writer,
+                2,
+                b"\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01six\0",
+            ),
+            record(&writer, 1, b"\x0a\0"),
+            record(&writer, 0, b""),
+        ]
+        .concat();
+        writer.block(NAME_RESOLUTION, &body);
+        writer.interface(1, 0, &[]);
+        writer.packet(0, 1, 1, b"a", &[]);
+        // A record that claims more than its block has.
+        let cut = [&writer.half(1)[..], &[0xff, 0xff]].concat();
+        writer.block(NAME_RESOLUTION, &cut);
+        let (items, notices) = read_with_secrets(&writer.bytes);
+        let expected: [&[u8]; 3] = [b"10.0.0.1 ftp.example.org", b"2001:db8::1 six", b"a"];
+        assert_eq!(items, expected);
+        assert!(notices.is_empty(), "{notices:?}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use simple_dns::rdata::RData;
-use simple_dns::{Packet, PacketFlag, QTYPE, TYPE};
+use simple_dns::{Packet, PacketFlag, QTYPE, ResourceRecord, TYPE};
 
 /// Query or response about addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,12 +32,63 @@ pub struct Answer {
     pub aliases: Vec<String>,
     /// Addresses.
     pub addresses: Vec<IpAddr>,
+    /// Shortest TTL of the aliases and addresses, in seconds; 0 without any.
+    pub ttl: u32,
 }
 
 /// Parses a message; `None` if it is malformed, or not about addresses.
 #[must_use]
 pub fn parse_message(bytes: &[u8]) -> Option<Message> {
     let packet = Packet::parse(bytes).ok()?;
+    let question = question(&packet)?;
+    let answer = packet
+        .has_flags(PacketFlag::RESPONSE)
+        .then(|| answer(packet.answers.iter()));
+    Some(Message {
+        id: packet.id(),
+        question,
+        answer,
+    })
+}
+
+/// Parses a message of multicast DNS; `None` if it is malformed, or not about addresses.
+///
+/// Its responses have no question (RFC 6762 section 6): the name is that of the first address, which may stand in the
+/// additional section behind a service record.
+#[must_use]
+pub fn parse_multicast_message(bytes: &[u8]) -> Option<Message> {
+    let packet = Packet::parse(bytes).ok()?;
+    if !packet.has_flags(PacketFlag::RESPONSE) {
+        return Some(Message {
+            id: packet.id(),
+            question: question(&packet)?,
+            answer: None,
+        });
+    }
+    let records = || {
+        packet
+            .answers
+            .iter()
+            .chain(&packet.additional_records)
+            .take(MAX_RECORDS)
+    };
+    let (name, record_type) = records().find_map(|record| match &record.rdata {
+        RData::A(_) => Some((&record.name, "A")),
+        RData::AAAA(_) => Some((&record.name, "AAAA")),
+        _ => None,
+    })?;
+    Some(Message {
+        id: packet.id(),
+        question: Question {
+            name: name.to_string(),
+            record_type,
+        },
+        answer: Some(answer(records().filter(|record| record.name == *name))),
+    })
+}
+
+/// Returns the first question; `None` if it is not about addresses.
+fn question(packet: &Packet<'_>) -> Option<Question> {
     // RFC 1035 allows several questions; no resolver sends or answers more than one.
     let question = packet.questions.first()?;
     let record_type = match question.qtype {
@@ -45,29 +96,30 @@ pub fn parse_message(bytes: &[u8]) -> Option<Message> {
         QTYPE::TYPE(TYPE::AAAA) => "AAAA",
         _ => return None,
     };
-    let answer = packet.has_flags(PacketFlag::RESPONSE).then(|| {
-        let mut answer = Answer {
-            aliases: Vec::new(),
-            addresses: Vec::new(),
-        };
-        for record in packet.answers.iter().take(MAX_RECORDS) {
-            match &record.rdata {
-                RData::A(a) => answer.addresses.push(IpAddr::V4(a.address.into())),
-                RData::AAAA(aaaa) => answer.addresses.push(IpAddr::V6(aaaa.address.into())),
-                RData::CNAME(name) => answer.aliases.push(name.0.to_string()),
-                _ => {}
-            }
-        }
-        answer
-    });
-    Some(Message {
-        id: packet.id(),
-        question: Question {
-            name: question.qname.to_string(),
-            record_type,
-        },
-        answer,
+    Some(Question {
+        name: question.qname.to_string(),
+        record_type,
     })
+}
+
+fn answer<'a, 'p: 'a>(records: impl Iterator<Item = &'a ResourceRecord<'p>>) -> Answer {
+    let mut answer = Answer {
+        aliases: Vec::new(),
+        addresses: Vec::new(),
+        ttl: 0,
+    };
+    let mut ttl = None;
+    for record in records.take(MAX_RECORDS) {
+        match &record.rdata {
+            RData::A(a) => answer.addresses.push(IpAddr::V4(a.address.into())),
+            RData::AAAA(aaaa) => answer.addresses.push(IpAddr::V6(aaaa.address.into())),
+            RData::CNAME(name) => answer.aliases.push(name.0.to_string()),
+            _ => continue,
+        }
+        ttl = Some(ttl.unwrap_or(u32::MAX).min(record.ttl));
+    }
+    answer.ttl = ttl.unwrap_or(0);
+    answer
 }
 
 /// Records parsed of one answer.
@@ -77,7 +129,7 @@ const MAX_RECORDS: usize = 64;
 mod tests {
     use super::*;
     use simple_dns::rdata::{A, CNAME};
-    use simple_dns::{CLASS, Name, QCLASS, ResourceRecord};
+    use simple_dns::{CLASS, Name, QCLASS};
 
     fn response() -> Vec<u8> {
         let mut packet = Packet::new_reply(7);
@@ -122,6 +174,28 @@ mod tests {
             answer.addresses,
             ["10.0.0.1".parse::<IpAddr>().expect("an address")]
         );
+        assert_eq!(answer.ttl, 60);
+    }
+
+    #[test]
+    fn multicast_response_is_named_by_its_first_address() {
+        let mut packet = Packet::new_reply(0);
+        let name = Name::new_unchecked("nas.local");
+        let record = ResourceRecord::new(
+            name,
+            CLASS::IN,
+            120,
+            RData::A(A {
+                address: 0x0a00_0001,
+            }),
+        );
+        packet.additional_records.push(record);
+        let bytes = packet.build_bytes_vec().expect("a message");
+        assert_eq!(parse_message(&bytes), None);
+        let message = parse_multicast_message(&bytes).expect("parsed");
+        assert_eq!(message.question.name, "nas.local");
+        let answer = message.answer.expect("a response");
+        assert_eq!((answer.addresses.len(), answer.ttl), (1, 120));
     }
 
     #[test]

@@ -27,10 +27,14 @@ mod roles;
 mod sessions;
 mod trace;
 
+use std::net::IpAddr;
+
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::Totals;
 use crate::model::{EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning};
-use crate::protocol::dns::{DNS_PORT, parse_message};
+use crate::protocol::dns::{
+    DNS_PORT, LLMNR_PORT, MULTICAST_DNS_PORT, parse_message, parse_multicast_message,
+};
 use crate::protocol::ftp::FTP_DATA_PORT;
 use crate::reassembly::{FlowId, FlowSummary};
 use crate::session::data::unmatched::emit_unmatched;
@@ -120,10 +124,15 @@ impl<'s> SessionTracker<'s> {
 
     /// Learns names from a UDP datagram. Returns whether it is a DNS message.
     pub fn datagram(&mut self, datagram: &Datagram<'_>) -> bool {
-        if datagram.source.port != DNS_PORT && datagram.destination.port != DNS_PORT {
+        let ports = [datagram.source.port, datagram.destination.port];
+        let message = if ports.contains(&DNS_PORT) || ports.contains(&LLMNR_PORT) {
+            parse_message(datagram.payload)
+        } else if ports.contains(&MULTICAST_DNS_PORT) {
+            parse_multicast_message(datagram.payload)
+        } else {
             return false;
-        }
-        let Some(message) = parse_message(datagram.payload) else {
+        };
+        let Some(message) = message else {
             return false;
         };
         self.packets.dns += 1;
@@ -134,6 +143,11 @@ impl<'s> SessionTracker<'s> {
             datagram.frame,
         );
         true
+    }
+
+    /// Learns a name that the capture states for an address.
+    pub fn name(&mut self, address: IpAddr, name: &str) {
+        self.shared.names.state(address, name);
     }
 
     /// Remembers an ICMP error that may explain why a data connection does not open.
