@@ -33,7 +33,7 @@ use super::steps::inferred::{infer_login, infer_steps};
 use super::steps::log::CommandState;
 use super::steps::{Steps, text_bytes};
 use super::transfers::judgement::Case;
-use super::transfers::transfer_state::{TransferState, direction_of};
+use super::transfers::transfer_state::direction_of;
 use super::transfers::{self, Transfers};
 use crate::diagnosis::{self, DataTrouble};
 use crate::model::record::{
@@ -1445,12 +1445,6 @@ fn claim(shared: &mut Shared<'_>, data: DataId, verb: Verb, representation: Repr
         text_lines: text_lines && direction != TransferDirection::Listing,
     };
     channel.claim(purpose, coding, sink);
-}
-
-/// Returns whether a listing names no directory, so that it is of the working directory, known or not.
-fn lists_working_directory(state: &TransferState) -> bool {
-    let argument = state.argument.as_deref().unwrap_or_default();
-    path::listing_argument(argument).is_empty()
 }
 
 fn base64_of(bytes: &[u8]) -> String {
