@@ -28,6 +28,7 @@ mod pitfalls;
 mod properties;
 mod readme;
 mod reasons;
+mod secrets;
 mod structure;
 mod support;
 mod testdata;

@@ -46,7 +46,7 @@ use crate::model::{
 use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::representation::Coding;
 use crate::protocol::ftp::{
-    Algorithm, ParsedReply, Verb, claimed_digest, first_text_line, path, whole_file_argument,
+    Algorithm, Line, ParsedReply, Verb, claimed_digest, first_text_line, path, whole_file_argument,
 };
 use crate::protocol::proxy::Prelude;
 use crate::protocol::tls::hello::ClientHello;
@@ -67,6 +67,8 @@ pub(crate) struct Session {
     anomalies: Anomalies,
     /// Time of the first packet.
     begun: Timestamp,
+    /// Steps wait for the client's next line: behind a gap it was captured before the replies that may repeat its secret.
+    after_gap: bool,
     /// Bytes of control lines and records that are kept, of the budget of all sessions.
     kept_bytes: usize,
     /// `None` while the control connection is open.
@@ -150,6 +152,7 @@ impl Session {
             secrets: Secrets::new(options.show_passwords),
             anomalies: Anomalies::default(),
             begun: summary.first.time,
+            after_gap: false,
             kept_bytes: 0,
             closed: None,
         }
@@ -221,6 +224,17 @@ impl Session {
         chunk: Chunk<'_>,
     ) {
         let from_client = direction == self.identity.client_way;
+        if self.encryption.is_clear(from_client) && self.encryption.is_clear(!from_client) {
+            let heard = self.dialogue.heard(!from_client);
+            let ended =
+                self.dialogue
+                    .line_ended_by_answer(from_client, chunk.arrived, chunk.waited);
+            if let Some(line) = ended {
+                self.read_line(shared, !from_client, line, heard);
+            } else if !from_client {
+                self.note_incomplete_line();
+            }
+        }
         self.dialogue
             .begin_chunk(from_client, chunk.arrived, chunk.waited);
         let mut rest = chunk.bytes;
@@ -230,6 +244,9 @@ impl Session {
             } else {
                 self.read_records(shared, from_client, rest, chunk.arrived)
             };
+        }
+        if let Some(line) = self.dialogue.line_ended_by_segment(from_client) {
+            self.read_line(shared, from_client, line, chunk.arrived);
         }
         self.dialogue.end_chunk();
     }
@@ -251,8 +268,12 @@ impl Session {
             let Some(line) = self.dialogue.next_line(from_client, &mut rest) else {
                 break;
             };
+            self.after_gap &= !from_client;
             if self.dialogue.is_whole(from_client, &line.bytes) {
-                self.read_line(shared, from_client, &line.bytes, line.truncated, arrived);
+                self.read_line(shared, from_client, line, arrived);
+            } else if from_client {
+                // The end of a line that was lost may be a password, which the server repeats.
+                self.secrets.note(line, self.dialogue.commands() + 1);
             }
         }
         rest
@@ -284,11 +305,16 @@ impl Session {
         &mut self,
         shared: &mut Shared<'_>,
         from_client: bool,
-        line: &[u8],
-        truncated: bool,
+        line: Line<'_>,
         arrived: FrameRef,
     ) {
-        let (line, cut) = shared.keep_text(line);
+        let line = if from_client {
+            self.secrets.redact(line, self.dialogue.commands() + 1)
+        } else {
+            line
+        };
+        let truncated = line.truncated;
+        let (line, cut) = shared.keep_text(&line.bytes);
         self.kept_bytes += line.len() * COPIES;
         let moment = self.moment(shared, arrived);
         let mut outcomes = shared.take_outcomes();
@@ -305,8 +331,20 @@ impl Session {
             return;
         }
         let heard = self.dialogue.heard(from_client);
+        if from_client {
+            self.note_incomplete_line();
+            self.after_gap = true;
+        }
         if let Some(line) = self.dialogue.begin_gap(from_client) {
-            self.read_line(shared, from_client, &line.bytes, true, heard);
+            let cut = Line {
+                truncated: true,
+                ..line
+            };
+            self.read_line(shared, from_client, cut, heard);
+        }
+        if from_client {
+            self.secrets.on_gap(self.dialogue.commands() + 1);
+            self.server_state.logins_mut().on_gap();
         }
         let moment = self.moment(shared, heard);
         let mut outcomes = shared.take_outcomes();
@@ -327,7 +365,7 @@ impl Session {
             self.read_lines(shared, from_client, &text, frame);
         }
         if let Some(line) = self.dialogue.last_line(from_client) {
-            self.read_line(shared, from_client, &line.bytes, line.truncated, frame);
+            self.read_line(shared, from_client, line, frame);
         }
         let moment = self.moment(shared, frame);
         let mut outcomes = shared.take_outcomes();
@@ -343,6 +381,7 @@ impl Session {
         frame: FrameRef,
         summary: &FlowSummary,
     ) {
+        self.after_gap = false;
         let moment = self.moment(shared, frame);
         let mut outcomes = shared.take_outcomes();
         self.dialogue.on_close(moment, &mut outcomes);
@@ -462,6 +501,9 @@ impl Session {
             let hosts = self.identity.key.hosts();
             shared.encrypted.leave(hosts, self.identity.id);
         }
+        // First of all: whether a password is one of an anonymous login is decided by the attempt that it belongs to.
+        let argument = command.argument.as_deref().unwrap_or_default();
+        self.note_login(command.verb, command.sequence, argument);
         let state = self.command_state(shared, &command);
         let CommandLine {
             sequence,
@@ -470,7 +512,6 @@ impl Session {
             arrived,
             ..
         } = command;
-        self.note_login(verb, sequence, argument.as_deref().unwrap_or_default());
         if let Some(aborted) = command.aborts {
             self.transfers.on_abort(aborted, arrived);
         }
@@ -493,6 +534,13 @@ impl Session {
         self.steps.log_mut().add_command(state, transfer, same_name);
     }
 
+    /// Records the secrets in a line of the client that has no end yet: the next reply may repeat them.
+    fn note_incomplete_line(&mut self) {
+        if let Some(line) = self.dialogue.incomplete_line() {
+            self.secrets.note(line, self.dialogue.commands() + 1);
+        }
+    }
+
     /// Records what a command says of the login, and the secrets in it.
     fn note_login(&mut self, verb: Verb, sequence: u64, argument: &[u8]) {
         let logins = self.server_state.logins_mut();
@@ -504,12 +552,6 @@ impl Session {
                 self.secrets.add(argument);
             }
             Verb::Adat => self.secrets.add(argument),
-            // The old password and the new one.
-            Verb::Site if is_password_change(argument) => {
-                for word in argument.split(|&byte| byte == b' ').skip(1) {
-                    self.secrets.add(word);
-                }
-            }
             _ => {}
         }
     }
@@ -613,6 +655,7 @@ impl Session {
             ..
         } = *answer;
         self.hide_mistyped_password(sequence, verb, reply.reply.code);
+        self.secrets.on_reply(sequence, verb, reply.reply.code);
         let record = self.reply_record(shared, &reply.reply, reply.arrived);
         if let Some(command) = self.steps.log_mut().get_mut(sequence)
             && command.record.replies.len() < REPLIES
@@ -675,7 +718,7 @@ impl Session {
         }
         let parties = self.identity.parties();
         match effect(verb, argument, &reply.reply) {
-            Effect::Login => self.on_login_reply(verb, code),
+            Effect::Login => self.on_login_reply(sequence, verb, code),
             Effect::Size(size) => self.on_size(shared, argument, size, arrived),
             Effect::Features { crc32 } => shared.compute_crc32(crc32),
             Effect::StatusListing => self.on_status_listing(shared, sequence, argument, reply),
@@ -745,7 +788,17 @@ impl Session {
         self.note_directory(sequence);
     }
 
-    fn on_login_reply(&mut self, verb: Verb, code: u16) {
+    fn on_login_reply(&mut self, sequence: u64, verb: Verb, code: u16) {
+        // A password that follows a refused USER belongs to no anonymous login, even if it was sent before the refusal.
+        if verb == Verb::User
+            && let Some((password, secret)) =
+                self.server_state.logins_mut().refuse_user(sequence, code)
+        {
+            if let Some(command) = self.steps.log_mut().get_mut(password) {
+                command.anonymous = false;
+            }
+            self.secrets.add(&secret);
+        }
         if let Some(refused) = self.server_state.logins().refused_password(verb, code) {
             self.secrets.add(&refused);
         }
@@ -1133,7 +1186,7 @@ impl Session {
     /// Records the working directory after a command in its step.
     fn note_directory(&mut self, sequence: u64) {
         let directory = self.server_state.directory();
-        let directory = directory.map(|bytes| self.secrets.text(bytes));
+        let directory = directory.map(|bytes| self.secrets.name(bytes));
         self.steps.log_mut().set_directory(sequence, directory);
     }
 
@@ -1155,6 +1208,9 @@ impl Session {
                 break;
             };
             self.emit_step(shared, step);
+        }
+        if self.after_gap && !all {
+            return;
         }
         while let Some(step) = self.steps.next(all, &self.secrets) {
             self.emit_step(shared, step);
@@ -1228,7 +1284,10 @@ impl Session {
         let greeting = self.replies.greeting.map(|greeting| *greeting);
         let timing = records::timing(&identity, summary, greeting.as_ref());
         let unsolicited = self.replies.unsolicited.map(|replies| *replies);
-        let unsolicited = unsolicited.unwrap_or_default();
+        let mut unsolicited = unsolicited.unwrap_or_default();
+        for reply in &mut unsolicited.list {
+            self.secrets.clean_reply(reply);
+        }
         let (steps, amended_steps, steps_omitted) = self.steps.into_records();
         let (transfers, amended_transfers, transfers_omitted) = self.transfers.into_records();
         let (encrypted_data, encrypted_data_omitted) = self.encrypted_data.into_records();
@@ -1282,16 +1341,18 @@ impl Session {
     }
 
     fn command_state(&self, shared: &Shared<'_>, command: &CommandLine) -> CommandState {
-        let (verb_text, verb_b64) = self.secrets.text(&command.verb_text);
+        let (mut verb_text, verb_b64) = self.secrets.text(&command.verb_text);
         let verb = command.verb;
+        if verb_text.eq_ignore_ascii_case(HIDDEN) {
+            HIDDEN.clone_into(&mut verb_text);
+        }
         let (argument, argument_b64) = match command.argument.as_deref() {
-            Some(argument)
-                if verb == Verb::Site && !self.secrets.shown() && is_password_change(argument) =>
-            {
-                (Some(format!("PSWD {HIDDEN}")), None)
-            }
             Some(argument) => {
-                let (text, exact) = self.secrets.text(argument);
+                let (text, exact) = if verb == Verb::User || takes_path(verb, &command.verb_text) {
+                    self.secrets.name(argument)
+                } else {
+                    self.secrets.text(argument)
+                };
                 (Some(text), exact)
             }
             None => (None, None),
@@ -1457,12 +1518,44 @@ fn is_protected(verb: &[u8]) -> bool {
     matches!(verb, b"MIC" | b"CONF" | b"ENC")
 }
 
-/// Returns whether the argument of SITE changes a password.
-fn is_password_change(argument: &[u8]) -> bool {
-    argument
-        .get(..4)
-        .is_some_and(|word| word.eq_ignore_ascii_case(b"PSWD"))
-        && argument.get(4).is_none_or(|&byte| byte == b' ')
+/// Returns whether the argument of a command is the name of a file or directory.
+fn takes_path(verb: Verb, text: &[u8]) -> bool {
+    verb.is_transfer()
+        || matches!(
+            verb,
+            Verb::Cwd
+                | Verb::Stat
+                | Verb::Mlst
+                | Verb::Size
+                | Verb::Mdtm
+                | Verb::Dele
+                | Verb::Mkd
+                | Verb::Rmd
+                | Verb::Rnfr
+                | Verb::Rnto
+                | Verb::Pret
+        )
+        || matches!(
+            text,
+            b"AVBL"
+                | b"COMB"
+                | b"DSIZ"
+                | b"HASH"
+                | b"MD5"
+                | b"MFCT"
+                | b"MFF"
+                | b"MFMT"
+                | b"MMD5"
+                | b"RMDA"
+                | b"SMNT"
+                | b"THMB"
+                | b"XCRC"
+                | b"XMD5"
+                | b"XSHA"
+                | b"XSHA1"
+                | b"XSHA256"
+                | b"XSHA512"
+        )
 }
 
 /// Transfer id of a timer that is for a deferred reply.

@@ -1,28 +1,67 @@
 //! The one place where secrets are hidden, between reading and the first record.
 //!
-//! Hidden are the arguments of PASS, ACCT, ADAT and SITE PSWD, an unknown command that gets a 331 or 332 (a mistyped PASS), the
-//! password in `user:pass@` texts, and each later occurrence of such a value of 4 bytes or more.
+//! Whether bytes may be a secret is decided on a line of the client as it was sent, not on its parsed verb: home-made
+//! clients, loss and snap length put the verb in odd places, and a shown password cannot be taken back. What cannot be
+//! decided is hidden.
+//!
+//! | place | hidden |
+//! | --- | --- |
+//! | PASS, ACCT, ADAT, and SITE with a word for passwords | the argument |
+//! | such a verb at the beginning of a segment, behind a control or, among Telnet bytes or in the login phase, anywhere | what follows it |
+//! | a verb that is not known, in the login phase | the whole command |
+//! | USER | everything from the first control byte on |
+//! | `user:pass@host` in any text | the password, up to the last `@` of its word |
+//! | replies, banners, unknown commands, evidence | each later occurrence of such a value of 4 bytes or more |
+//!
+//! The login phase begins with the session, and again with each USER, REIN, secret and gap in the client's bytes. It ends
+//! when a command that needs a login gets a reply below 400: a 230 alone may answer a command that was lost.
+//!
+//! Later occurrences stay visible in names (users, paths, listings), and where the value is the user's name: hiding
+//! those would break paths and reveal that both are equal.
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
+use crate::model::record::Reply;
 use crate::model::wire_text;
+use crate::protocol::ftp::{Line, Verb, parse_command};
 
 /// Text in place of a secret.
 pub(crate) const HIDDEN: &str = "<hidden>";
 
-/// Secrets of one session, as far as they were sent.
+/// Secrets of one session, as far as they were sent, and its login phase.
 #[derive(Debug, Default)]
 pub(crate) struct Secrets {
     show: bool,
-    values: Vec<Vec<u8>>,
+    values: Values,
+    /// Name in the latest USER; empty before it.
+    user: Vec<u8>,
+    /// The login was used since the phase began.
+    login_used: bool,
+    /// Sequence number of the command with which the login phase began. Replies to earlier commands end nothing.
+    phase: u64,
+}
+
+/// Values whose later occurrences are hidden.
+///
+/// A search costs a bounded number of steps for each byte of the text, however many values there are: a client can
+/// send a password in each of a million lines, and a server can answer each with a long reply.
+#[derive(Debug, Default)]
+struct Values {
+    /// First bytes of each value in lower case, [`KEY`] of them at most. Servers repeat commands in upper case.
+    keys: BTreeSet<Box<[u8]>>,
+    /// One bit for each first byte of a key: most bytes of a text begin none, and need no search.
+    first: [u64; 4],
+    /// More values were sent than are kept: all texts are hidden.
+    overflow: bool,
 }
 
 impl Secrets {
     /// Creates an empty set; with `show` nothing is hidden.
-    pub(crate) const fn new(show: bool) -> Self {
+    pub(crate) fn new(show: bool) -> Self {
         Self {
             show,
-            values: Vec::new(),
+            ..Self::default()
         }
     }
 
@@ -31,23 +70,182 @@ impl Secrets {
         self.show
     }
 
-    /// Records a secret, so that its later occurrences are hidden.
+    /// Records a secret, and the parts of it that controls separate, so that later occurrences are hidden.
     pub(crate) fn add(&mut self, value: &[u8]) {
-        let known = self.values.iter().any(|one| one == value);
-        if value.len() >= SHORTEST && !known && self.values.len() < MOST {
-            self.values.push(value.to_vec());
-            // Longer ones first, so that a password within another does not leave half of it.
-            self.values
-                .sort_by_key(|value| std::cmp::Reverse(value.len()));
+        if self.show {
+            return;
+        }
+        self.add_one(value);
+        if value.iter().any(u8::is_ascii_control) {
+            for part in value.split(u8::is_ascii_control) {
+                self.add_one(part);
+            }
         }
     }
 
-    /// Returns the text of `bytes` for the report, and the exact bytes in base64 if they are not UTF-8 and hold no secret.
-    pub(crate) fn text(&self, bytes: &[u8]) -> (String, Option<String>) {
-        match self.clean(bytes) {
-            Cow::Borrowed(bytes) => wire_text::decode(bytes),
-            Cow::Owned(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), None),
+    fn add_one(&mut self, value: &[u8]) {
+        let value = trim(value);
+        if value.len() >= SHORTEST && !value.eq_ignore_ascii_case(&self.user) {
+            self.values.add(value);
         }
+    }
+
+    /// Begins the login phase at a gap in the client's bytes; `next` is the sequence number of its next command.
+    pub(crate) const fn on_gap(&mut self, next: u64) {
+        self.begin_phase(next);
+    }
+
+    /// Ends the login phase if a reply shows that the login is used.
+    pub(crate) fn on_reply(&mut self, sequence: u64, verb: Verb, code: u16) {
+        let needs_login = verb.needs_login() || verb.sets_up_data() || verb == Verb::Rnfr;
+        if needs_login && (100..400).contains(&code) && sequence >= self.phase {
+            self.login_used = true;
+        }
+    }
+
+    const fn begin_phase(&mut self, sequence: u64) {
+        self.login_used = false;
+        self.phase = sequence;
+    }
+
+    /// Returns a line of the client without its secrets, and records them. The arguments of PASS, ACCT and ADAT remain:
+    /// the login needs them, and they are hidden with their command.
+    ///
+    /// `sequence` is the number of the command that the line is.
+    pub(crate) fn redact<'a>(&mut self, line: Line<'a>, sequence: u64) -> Line<'a> {
+        if self.show {
+            return line;
+        }
+        let command = parse_command(&line.bytes);
+        let verb = Verb::from_bytes(&command.verb);
+        let argument = command.argument.unwrap_or_default();
+        // Offset of the argument, or of the end of a line without one.
+        let behind_verb = line.bytes.len() - argument.len();
+        let redacted = match verb {
+            Verb::Pass | Verb::Acct | Verb::Adat => {
+                self.begin_phase(sequence);
+                // An anonymous password is shown; what a control separates from it may be another one.
+                self.cut_at_control(&line.bytes, behind_verb)
+            }
+            Verb::User => {
+                self.begin_phase(sequence);
+                self.redact_user(&line, behind_verb)
+            }
+            Verb::Site if names_password(argument) => {
+                let shown = shown_of_site(argument);
+                Some(self.hide_from(&line.bytes, behind_verb + shown))
+            }
+            Verb::Unknown if !self.login_used => Some(self.hide_unknown(&line.bytes)),
+            Verb::Unknown if secret_verb(trim(&line.bytes)) => Some(self.hide_unknown(&line.bytes)),
+            Verb::Unknown => self.redact_embedded(&line, 0, true),
+            _ => {
+                if verb == Verb::Rein {
+                    self.begin_phase(sequence);
+                }
+                self.redact_embedded(&line, behind_verb, !self.login_used)
+            }
+        };
+        match redacted {
+            None => line,
+            Some(bytes) => Line {
+                bytes: Cow::Owned(bytes),
+                truncated: line.truncated,
+                segments: Vec::new(),
+            },
+        }
+    }
+
+    /// Records the secrets of a line that is read only later, or not at all.
+    pub(crate) fn note(&mut self, line: Line<'_>, sequence: u64) {
+        let line = self.redact(line, sequence);
+        let command = parse_command(&line.bytes);
+        if matches!(
+            Verb::from_bytes(&command.verb),
+            Verb::Pass | Verb::Acct | Verb::Adat
+        ) {
+            self.add(command.argument.unwrap_or_default());
+        }
+    }
+
+    /// Records the user, and cuts the name at its first control byte.
+    fn redact_user(&mut self, line: &Line<'_>, behind_verb: usize) -> Option<Vec<u8>> {
+        let argument = line.bytes.get(behind_verb..).unwrap_or_default();
+        let end = argument.iter().position(u8::is_ascii_control);
+        let embedded = self.redact_embedded(line, behind_verb, true);
+        let name = argument.get(..end.unwrap_or(argument.len()))?;
+        if embedded.is_none() {
+            self.user = trim(name).to_vec();
+        }
+        embedded.or_else(|| self.cut_at_control(&line.bytes, behind_verb))
+    }
+
+    /// Hides an argument from its first control byte on; `None` without one. Padding alone is removed.
+    fn cut_at_control(&mut self, line: &[u8], behind_verb: usize) -> Option<Vec<u8>> {
+        let argument = line.get(behind_verb..)?;
+        let end = behind_verb + argument.iter().position(u8::is_ascii_control)?;
+        let (shown, rest) = line.split_at(end);
+        let mut out = shown.to_vec();
+        if !trim(rest).is_empty() {
+            self.add(rest);
+            self.add(shown.get(behind_verb..)?);
+            out.extend_from_slice(HIDDEN.as_bytes());
+        }
+        Some(out)
+    }
+
+    /// Hides an unknown command. The method of an HTTP request is shown: it is no secret, and names who called.
+    fn hide_unknown(&mut self, line: &[u8]) -> Vec<u8> {
+        let command = parse_command(line);
+        self.add(line);
+        self.add(&command.verb);
+        self.add(command.argument.unwrap_or_default());
+        if let Some(at) = embedded(line, 0, &[], true) {
+            self.add(line.get(at..).unwrap_or_default());
+        }
+        let mut out = if is_http_request(line) {
+            command.verb
+        } else {
+            HIDDEN.as_bytes().to_vec()
+        };
+        if command.argument.is_some() {
+            out.push(b' ');
+            out.extend_from_slice(HIDDEN.as_bytes());
+        }
+        out
+    }
+
+    /// Hides what follows a secret verb within a line, from offset `from` on; `None` if there is none.
+    fn redact_embedded(&mut self, line: &Line<'_>, from: usize, anywhere: bool) -> Option<Vec<u8>> {
+        // Of Telnet sequences only stray bytes are left, and where the others stood is not known.
+        let anywhere = anywhere || line.bytes.iter().any(|&byte| byte >= TELNET);
+        let at = embedded(&line.bytes, from, &line.segments, anywhere)?;
+        Some(self.hide_from(&line.bytes, at))
+    }
+
+    /// Hides everything from offset `at` on, and records it.
+    fn hide_from(&mut self, line: &[u8], at: usize) -> Vec<u8> {
+        let (shown, secret) = line.split_at(at.min(line.len()));
+        let secret = secret.trim_ascii_start();
+        let mut out = shown.to_vec();
+        self.add(secret);
+        for word in secret.split(|&byte| byte == b' ') {
+            self.add(word);
+        }
+        self.begin_phase(self.phase);
+        out.push(b' ');
+        out.extend_from_slice(HIDDEN.as_bytes());
+        out
+    }
+
+    /// Returns the text of `bytes` for the report without any secret, and the exact bytes in base64 if they are not UTF-8 and
+    /// hold none.
+    pub(crate) fn text(&self, bytes: &[u8]) -> (String, Option<String>) {
+        shown_text(self.clean(bytes))
+    }
+
+    /// Returns the text of a name: of a user, file or directory. Only passwords in `user:pass@host` are hidden.
+    pub(crate) fn name(&self, bytes: &[u8]) -> (String, Option<String>) {
+        shown_text(self.clean_name(bytes))
     }
 
     /// Returns the text of a value that is a secret as a whole.
@@ -64,65 +262,239 @@ impl Secrets {
         if self.show {
             return Cow::Borrowed(bytes);
         }
-        let mut clean = hide_in_addresses(bytes);
-        for value in &self.values {
-            if let Some(replaced) = replace(&clean, value) {
-                clean = Cow::Owned(replaced);
+        let clean = hide_in_addresses(bytes);
+        match self.values.hide(&clean) {
+            None => clean,
+            Some(hidden) => Cow::Owned(hidden),
+        }
+    }
+
+    /// Hides in a reply the secrets that came to light after it was recorded: bytes of the client that were held behind a
+    /// hole in its stream.
+    pub(crate) fn clean_reply(&self, reply: &mut Reply) {
+        if self.show || self.values.is_empty() {
+            return;
+        }
+        for line in &mut reply.lines {
+            if let Some(hidden) = self.values.hide(line.as_bytes()) {
+                *line = String::from_utf8_lossy(&hidden).into_owned();
+                reply.lines_b64 = None;
             }
         }
-        clean
     }
-}
 
-fn replace(text: &[u8], value: &[u8]) -> Option<Vec<u8>> {
-    let mut at = find(text, value)?;
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text;
-    loop {
-        out.extend_from_slice(&rest[..at]);
-        out.extend_from_slice(HIDDEN.as_bytes());
-        rest = &rest[at + value.len()..];
-        match find(rest, value) {
-            Some(next) => at = next,
-            None => break,
+    /// Returns `bytes` without the passwords in `user:pass@host`; borrowed if there are none.
+    pub(crate) fn clean_name<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        if self.show {
+            Cow::Borrowed(bytes)
+        } else {
+            hide_in_addresses(bytes)
         }
     }
-    out.extend_from_slice(rest);
-    Some(out)
 }
 
-fn find(text: &[u8], value: &[u8]) -> Option<usize> {
-    let (&first, _) = value.split_first()?;
-    let last = text.len().checked_sub(value.len())?;
-    (0..=last).find(|&at| text[at] == first && &text[at..at + value.len()] == value)
+impl Values {
+    fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    fn add(&mut self, value: &[u8]) {
+        if self.keys.len() >= MOST {
+            self.overflow = true;
+            return;
+        }
+        let key = value.get(..KEY).unwrap_or(value).to_ascii_lowercase();
+        if let Some(&first) = key.first() {
+            self.first[usize::from(first >> 6)] |= 1 << (first & 63);
+        }
+        self.keys.insert(key.into());
+    }
+
+    /// Returns `text` with every value hidden; `None` if it has none.
+    fn hide(&self, text: &[u8]) -> Option<Vec<u8>> {
+        if self.overflow && !text.is_empty() {
+            return Some(HIDDEN.into());
+        }
+        if self.keys.is_empty() || text.len() < SHORTEST {
+            return None;
+        }
+        let mut out: Option<Vec<u8>> = None;
+        let (mut at, mut done) = (0, 0);
+        while at + SHORTEST <= text.len() {
+            let Some(length) = self.longest(&text[at..]) else {
+                at += 1;
+                continue;
+            };
+            let out = out.get_or_insert_default();
+            out.extend_from_slice(&text[done..at]);
+            out.extend_from_slice(HIDDEN.as_bytes());
+            // Of a value that is longer than its key it is not known where it ends.
+            at = if length == KEY {
+                text.len()
+            } else {
+                at + length
+            };
+            done = at;
+        }
+        let mut out = out?;
+        out.extend_from_slice(&text[done..]);
+        Some(out)
+    }
+
+    /// Returns the length of the longest key with which `text` begins; `None` without one.
+    fn longest(&self, text: &[u8]) -> Option<usize> {
+        let first = text.first()?.to_ascii_lowercase();
+        if self.first[usize::from(first >> 6)] & (1 << (first & 63)) == 0 {
+            return None;
+        }
+        let mut lower = [0; KEY];
+        let window = text.get(..KEY).unwrap_or(text);
+        let lower = &mut lower[..window.len()];
+        lower.copy_from_slice(window);
+        lower.make_ascii_lowercase();
+        let mut window = &*lower;
+        // The greatest key up to the window is the longest one, or shares only its beginning with it, and then only a key
+        // within that beginning is left.
+        while window.len() >= SHORTEST {
+            let range = (
+                std::ops::Bound::Unbounded,
+                std::ops::Bound::Included(window),
+            );
+            let key = self.keys.range::<[u8], _>(range).next_back()?;
+            let common = key.iter().zip(window).take_while(|(a, b)| a == b).count();
+            if common == key.len() {
+                return Some(common);
+            }
+            window = &window[..common];
+        }
+        None
+    }
 }
 
-/// Hides the password in each `user:pass@`.
+/// Returns the offset behind the first secret verb of a line from offset `from` on, if it begins a segment, stands behind a
+/// control, or with `anywhere` is followed by a separator.
+fn embedded(line: &[u8], from: usize, segments: &[usize], anywhere: bool) -> Option<usize> {
+    (from..line.len()).find_map(|at| {
+        let rest = &line[at..];
+        if !secret_verb(rest) {
+            return None;
+        }
+        let behind = at + SECRET_VERB;
+        let separated = line
+            .get(behind)
+            .is_some_and(|&byte| byte <= b' ' || matches!(byte, b':' | b'=' | 127));
+        let before = trim_end_blanks(&line[..at]).last();
+        let begins = before.is_none_or(|byte| byte.is_ascii_control() || *byte >= TELNET)
+            || segments.binary_search(&at).is_ok();
+        (begins || (anywhere && separated)).then_some(behind)
+    })
+}
+
+/// Returns whether text begins with a verb whose argument is a secret.
+fn secret_verb(text: &[u8]) -> bool {
+    text.get(..SECRET_VERB).is_some_and(|word| {
+        [b"PASS", b"ACCT", b"ADAT", b"PSWD"]
+            .iter()
+            .any(|verb| word.eq_ignore_ascii_case(*verb))
+    })
+}
+
+/// Returns whether the argument of SITE changes a password: PSWD, and the words that servers have for it (CHPASS, PASSWD).
+fn names_password(argument: &[u8]) -> bool {
+    let word = argument[..word_length(argument)].to_ascii_uppercase();
+    let has = |part: &[u8]| word.windows(part.len()).any(|window| window == part);
+    has(b"PASS") || has(b"PSW") || has(b"PWD")
+}
+
+/// Returns how many bytes of the argument of such a SITE are no secret: its word, unless a password may be glued to it.
+fn shown_of_site(argument: &[u8]) -> usize {
+    let length = word_length(argument);
+    let word = trim(&argument[..length]);
+    let before = length - word.len();
+    let words = [
+        &b"CHPASS"[..],
+        b"CHPASSWD",
+        b"CHPWD",
+        b"PASSWD",
+        b"PASSWORD",
+        b"PASS",
+        b"PSWD",
+    ];
+    let known = words.iter().find(|known| {
+        word.get(..known.len())
+            .is_some_and(|begin| begin.eq_ignore_ascii_case(known))
+            && (word.len() == known.len() || known.len() == SECRET_VERB)
+    });
+    known.map_or(0, |known| before + known.len())
+}
+
+/// Returns the length of the first word, with the blanks before it.
+fn word_length(argument: &[u8]) -> usize {
+    let blanks = argument.len() - argument.trim_ascii_start().len();
+    let word = argument[blanks..].iter();
+    blanks + word.take_while(|byte| **byte > b' ').count()
+}
+
+/// Returns whether a line is the first one of an HTTP request (RFC 9112 section 3).
+fn is_http_request(line: &[u8]) -> bool {
+    let mut words = line.split(|&byte| byte == b' ');
+    let method = words.next().unwrap_or_default();
+    [
+        &b"GET"[..],
+        b"HEAD",
+        b"POST",
+        b"PUT",
+        b"OPTIONS",
+        b"CONNECT",
+    ]
+    .contains(&method)
+        && words
+            .next_back()
+            .is_some_and(|last| last.starts_with(b"HTTP/"))
+}
+
+fn trim(mut bytes: &[u8]) -> &[u8] {
+    while let [0..=b' ' | 127, rest @ ..] = bytes {
+        bytes = rest;
+    }
+    while let [rest @ .., 0..=b' ' | 127] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn trim_end_blanks(mut bytes: &[u8]) -> &[u8] {
+    while let [rest @ .., b' '] = bytes {
+        bytes = rest;
+    }
+    bytes
+}
+
+fn shown_text(bytes: Cow<'_, [u8]>) -> (String, Option<String>) {
+    match bytes {
+        Cow::Borrowed(bytes) => wire_text::decode(bytes),
+        Cow::Owned(bytes) => (String::from_utf8_lossy(&bytes).into_owned(), None),
+    }
+}
+
+/// Hides the password in each `user:pass@host`: in a word from the first colon behind the scheme to the last `@`, for a
+/// password may hold `@`, `/` and quotes that nobody escaped.
 fn hide_in_addresses(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.contains(&b'@') || !text.contains(&b':') {
         return Cow::Borrowed(text);
     }
-    let mut out = Vec::with_capacity(text.len());
+    let mut out = Vec::new();
     let mut done = 0;
-    for at in (0..text.len()).filter(|&at| text[at] == b'@') {
-        let from = text[done..at]
-            .iter()
-            .rposition(|byte| {
-                byte.is_ascii_whitespace() || matches!(byte, b'/' | b'@' | b'"' | b'<')
-            })
-            .map_or(done, |before| done + before + 1);
-        let Some(colon) = text[from..at]
-            .iter()
-            .position(|&byte| byte == b':')
-            .map(|colon| from + colon)
-        else {
-            continue;
-        };
-        if colon > from && colon + 1 < at {
-            out.extend_from_slice(&text[done..=colon]);
+    let mut start = 0;
+    while start < text.len() {
+        let word = text[start..].iter();
+        let end = start + word.take_while(|byte| !byte.is_ascii_whitespace()).count();
+        if let Some((from, to)) = password_in(&text[start..end]) {
+            out.extend_from_slice(&text[done..start + from]);
             out.extend_from_slice(HIDDEN.as_bytes());
-            done = at;
+            done = start + to;
         }
+        start = end + 1;
     }
     if done == 0 {
         return Cow::Borrowed(text);
@@ -131,15 +503,54 @@ fn hide_in_addresses(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
+/// Returns where the password in a word begins and ends; `None` without one.
+fn password_in(word: &[u8]) -> Option<(usize, usize)> {
+    let last = word.iter().rposition(|&byte| byte == b'@')?;
+    let mut user = 0;
+    loop {
+        let colon = user + word[user..last].iter().position(|&byte| byte == b':')?;
+        if word[colon..].starts_with(b"://") {
+            user = colon + 3;
+            if user > last {
+                return None;
+            }
+            continue;
+        }
+        let name = word[user..colon].iter();
+        let named = name
+            .filter(|byte| !matches!(byte, b'/' | b'"' | b'<' | b'\'' | b'('))
+            .count();
+        return (named > 0 && colon + 1 < last).then_some((colon + 1, last));
+    }
+}
+
+/// Length of the verbs whose argument is a secret, in bytes.
+const SECRET_VERB: usize = 4;
+
+/// First of the bytes that Telnet commands are made of (RFC 854).
+const TELNET: u8 = 240;
+
 /// Shortest value that is looked for, in bytes: shorter ones would hide half of every text.
 const SHORTEST: usize = 4;
 
-/// Values kept of one session.
-const MOST: usize = 64;
+/// Bytes of a value by which it is found; what follows a longer one is hidden to the end of the text.
+const KEY: usize = 32;
+
+/// Values kept of one session; beyond them all its texts are hidden.
+const MOST: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn redacted(secrets: &mut Secrets, line: &[u8], segments: &[usize]) -> String {
+        let line = Line {
+            bytes: Cow::Borrowed(line),
+            truncated: false,
+            segments: segments.to_vec(),
+        };
+        String::from_utf8_lossy(&secrets.redact(line, 1).bytes).into_owned()
+    }
 
     #[test]
     fn later_occurrences_are_hidden_and_their_bytes_left_out() {
@@ -147,24 +558,120 @@ mod tests {
         secrets.add(b"hunter2");
         secrets.add(b"abc");
         assert_eq!(
-            secrets.text(b"your password hunter2, hunter2 \xff abc"),
+            secrets.text(b"your password hunter2, HUNTER2 \xff abc"),
             ("your password <hidden>, <hidden> \u{fffd} abc".into(), None)
         );
         assert_eq!(secrets.text(b"plain"), ("plain".into(), None));
+        assert_eq!(secrets.name(b"/home/hunter2").0, "/home/hunter2");
     }
 
     #[test]
-    fn passwords_in_addresses_are_hidden() {
+    fn longest_value_is_hidden_and_every_one_of_many() {
+        let mut secrets = Secrets::new(false);
+        for value in [
+            "secr",
+            "secretive",
+            "secret",
+            "secrets of all sessions, which are long",
+        ] {
+            secrets.add(value.as_bytes());
+        }
+        for number in 0..1000 {
+            secrets.add(format!("key-{number:04}").as_bytes());
+        }
+        assert_eq!(secrets.text(b"secretly").0, "<hidden>ly");
+        assert_eq!(secrets.text(b"a secretive b").0, "a <hidden> b");
+        assert_eq!(secrets.text(b"secreti").0, "<hidden>i");
+        assert_eq!(secrets.text(b"key-0999, key-1000").0, "<hidden>, key-1000");
+        let long = b"> secrets of all sessions, which are long";
+        assert_eq!(secrets.text(long).0, "> <hidden>");
+    }
+
+    #[test]
+    fn password_that_is_the_name_of_the_user_is_not_looked_for() {
+        let mut secrets = Secrets::new(false);
+        redacted(&mut secrets, b"USER rocky", &[]);
+        secrets.add(b"rocky");
+        assert_eq!(secrets.text(b"Welcome rocky").0, "Welcome rocky");
+    }
+
+    #[test]
+    fn too_many_values_hide_every_text() {
+        let mut secrets = Secrets::new(false);
+        for number in 0..=MOST {
+            secrets.add(format!("{number:08}").as_bytes());
+        }
+        assert_eq!(secrets.text(b"230 in").0, "<hidden>");
+    }
+
+    #[test]
+    fn secret_verb_in_an_odd_place_hides_what_follows() {
+        for (line, shown) in [
+            (&b"USER bobPASS Kq7vXw"[..], "USER bobPASS <hidden>"),
+            (b"USER bob\rKq7vXw", "USER bob<hidden>"),
+            (b"USER bob\0\0", "USER bob"),
+            (b"USER compass", "USER compass"),
+            (b"Kq7vXw", "<hidden>"),
+            (b"PASSS Kq7vXw", "<hidden> <hidden>"),
+            (b"GET /Kq7vXw HTTP/1.1", "GET <hidden>"),
+            (b"SITE CHPASS Kq7vXw", "SITE CHPASS <hidden>"),
+            (b"SITE PSWDKq7vXw", "SITE PSWD <hidden>"),
+            (b"OPTS pass Kq7vXw", "OPTS pass <hidden>"),
+            (b"RETR a\rPASSKq7vXw", "RETR a\rPASS <hidden>"),
+        ] {
+            let mut secrets = Secrets::new(false);
+            assert_eq!(redacted(&mut secrets, line, &[]), shown);
+            if shown.contains(HIDDEN) && !shown.starts_with("GET") {
+                assert_eq!(secrets.text(b"500 Kq7vXw?").0, "500 <hidden>?", "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn used_login_shows_unknown_commands_until_the_next_gap() {
+        let mut secrets = Secrets::new(false);
+        secrets.on_reply(1, Verb::Pwd, 257);
+        assert_eq!(redacted(&mut secrets, b"FROB x", &[]), "FROB x");
+        assert_eq!(
+            redacted(&mut secrets, b"RETR my pass word", &[]),
+            "RETR my pass word"
+        );
+        assert_eq!(
+            redacted(&mut secrets, b"RETR aPASS x", &[6]),
+            "RETR aPASS <hidden>"
+        );
+        assert_eq!(redacted(&mut secrets, b"FROB x", &[]), "<hidden> <hidden>");
+        secrets.on_reply(1, Verb::Pasv, 227);
+        assert_eq!(redacted(&mut secrets, b"FROB x", &[]), "FROB x");
+        assert_eq!(
+            redacted(&mut secrets, b"PASSWORD: x", &[]),
+            "<hidden> <hidden>"
+        );
+        secrets.on_gap(2);
+        secrets.on_reply(1, Verb::Pasv, 227);
+        assert_eq!(redacted(&mut secrets, b"FROB x", &[]), "<hidden> <hidden>");
+    }
+
+    #[test]
+    fn passwords_in_addresses_are_hidden_up_to_the_last_at_sign() {
         let secrets = Secrets::new(false);
-        assert_eq!(
-            secrets.text(b"get ftp://bob:pw@host/x and eve:x:y@h").0,
-            "get ftp://bob:<hidden>@host/x and eve:<hidden>@h"
-        );
-        assert_eq!(
-            secrets.text(b"at 12:30 mail bob@host").0,
-            "at 12:30 mail bob@host"
-        );
-        assert_eq!(secrets.text(b"ftp://:@").0, "ftp://:@");
+        for (text, shown) in [
+            (
+                &b"get ftp://bob:pw@host/x and eve:x:y@h"[..],
+                "get ftp://bob:<hidden>@host/x and eve:<hidden>@h",
+            ),
+            (
+                b"ftp://bob:Se@Cr/Et\"Pw@host/x",
+                "ftp://bob:<hidden>@host/x",
+            ),
+            (b"ftp://bob@dom:pw@host", "ftp://bob@dom:<hidden>@host"),
+            (b"at 12:30 mail bob@host", "at 12:30 mail bob@host"),
+            (b"ftp://:@", "ftp://:@"),
+            (b"ftp://@", "ftp://@"),
+        ] {
+            assert_eq!(secrets.text(text).0, shown);
+            assert_eq!(secrets.name(text).0, shown);
+        }
     }
 
     #[test]
@@ -173,5 +680,9 @@ mod tests {
         secrets.add(b"hunter2");
         assert_eq!(secrets.text(b"a:b@ hunter2").0, "a:b@ hunter2");
         assert_eq!(secrets.secret(b"x").0, "x");
+        assert_eq!(
+            redacted(&mut secrets, b"USER bobPASS x", &[]),
+            "USER bobPASS x"
+        );
     }
 }

@@ -84,18 +84,20 @@ fn hostile_names_stay_text_and_secrets_stay_hidden() {
     let mut ftp = Conversation::logged_in("10.0.0.2:40000", "10.0.0.1:21");
     ftp.exchange("RETR =cmd|' /C calc'!A0", "550 No.");
     ftp.exchange("RETR a\"b,c\t\u{1b}[2J", "550 No.");
-    ftp.exchange("RETR hazel-lantern", "550 No.");
+    ftp.exchange("RETR hazel-lantern", "550 No hazel-lantern.");
     let folder = Folder::new("csv-hostile");
     folder.write("a.pcap", &ftp.quit());
     let text = folder.run(&["analyze", "--format", "csv", "a.pcap"]);
     for part in [
         ",RETR,'=cmd|' /C calc'!A0,",
         ",RETR,\"a\"\"b,c\\x09\\x1b[2J\",",
-        ",RETR,<hidden>,",
+        // A name stands for a thing, and is shown; the same word in the text of a reply is not.
+        ",RETR,hazel-lantern,",
+        "550 No <hidden>.",
     ] {
         assert!(text.contains(part), "{part} in {text}");
     }
-    assert!(!text.contains("hazel-lantern"), "{text}");
+    assert!(!text.contains("No hazel-lantern"), "{text}");
     let shown = folder.run(&["analyze", "--format", "csv", "--show-passwords", "a.pcap"]);
-    assert!(shown.contains(",RETR,hazel-lantern,"), "{shown}");
+    assert!(shown.contains("No hazel-lantern"), "{shown}");
 }

@@ -14,17 +14,17 @@ pub struct ParsedCommand<'a> {
     pub argument: Option<&'a [u8]>,
 }
 
-/// Splits a command line. Skips spaces before the verb, and bytes of a Telnet Data Mark that TCP urgent handling left
-/// there (RFC 854).
+/// Splits a command line. Skips spaces and controls before the verb, and bytes of a Telnet Data Mark that TCP urgent
+/// handling left there (RFC 854). A tab separates as a space does: no verb has one, and some servers accept it.
 #[must_use]
 pub fn parse_command(line: &[u8]) -> ParsedCommand<'_> {
     let start = line
         .iter()
-        .position(|&byte| !matches!(byte, b' ' | DATA_MARK | IAC))
+        .position(|&byte| !matches!(byte, 0..=b' ' | 127 | DATA_MARK | IAC))
         .unwrap_or(line.len());
     let line = &line[start..];
     // Only the first space separates: `RETR a` names a file that begins with a space.
-    let (verb, argument) = match line.iter().position(|&byte| byte == b' ') {
+    let (verb, argument) = match line.iter().position(|&byte| matches!(byte, b' ' | b'\t')) {
         Some(at) => (&line[..at], Some(&line[at + 1..])),
         None => (line, None),
     };

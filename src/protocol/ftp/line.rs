@@ -1,7 +1,11 @@
 //! Lines of a control connection, and the Telnet sequences inside them.
 //!
 //! RFC 959 section 5.3: a command ends with CR LF. A bare LF is accepted too, and a bare CR is data. The end of a
-//! segment is never the end of a line.
+//! segment is not the end of a line; a peer that never sends a line end is a matter of the dialogue.
+//!
+//! Home-made peers pad and misplace bytes that mean nothing to Telnet (RFC 854, "no operation" for NUL). CR and NUL at
+//! the beginning of a line are the rest of the last line end (LF CR, CR LF NUL) and are skipped. Two NULs in a row are
+//! the padding of a fixed buffer, and end the line before them. A byte order mark at the beginning of a line is skipped.
 //!
 //! Telnet: ABOR may be preceded by IAC IP IAC DM (RFC 959 section 4.1.3, RFC 1123 section 4.1.2.12). In names, the byte
 //! 255 is sent doubled (RFC 854), and CR as CR NUL (RFC 2640 section 3.1).
@@ -15,14 +19,51 @@ pub struct Line<'a> {
     pub bytes: Cow<'a, [u8]>,
     /// Whether the line was longer than the limit, and is cut there.
     pub truncated: bool,
+    /// Offsets in `bytes` at which segments begin, without the first one. Empty if one segment has the whole line.
+    pub segments: Vec<usize>,
+}
+
+impl Line<'_> {
+    /// Removes Telnet sequences, and a byte order mark at the beginning.
+    #[must_use]
+    pub fn without_telnet(self) -> Self {
+        let mut segments = self.segments;
+        for start in &mut segments {
+            // Sequences are removed from both parts alike, so the length of the second one gives the place.
+            let tail = strip_telnet(self.bytes.get(*start..).unwrap_or_default()).len();
+            *start = tail;
+        }
+        let bytes = strip_telnet(self.bytes);
+        for start in &mut segments {
+            *start = bytes.len().saturating_sub(*start);
+        }
+        let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
+            None => bytes,
+            Some(rest) => {
+                for start in &mut segments {
+                    *start = start.saturating_sub(BYTE_ORDER_MARK.len());
+                }
+                Cow::Owned(rest.to_vec())
+            }
+        };
+        Line {
+            bytes,
+            truncated: self.truncated,
+            segments,
+        }
+    }
 }
 
 /// Splits one direction of a control connection into lines. Holds at most one line, and of that at most `limit` bytes.
 #[derive(Debug)]
 pub struct LineAssembler {
     partial: Vec<u8>,
+    /// Offsets in `partial` at which segments begin, without the first one.
+    segments: Vec<usize>,
     limit: usize,
     truncated: bool,
+    /// A line feed was read.
+    line_feeds: bool,
 }
 
 impl LineAssembler {
@@ -31,26 +72,45 @@ impl LineAssembler {
     pub const fn new(limit: usize) -> Self {
         Self {
             partial: Vec::new(),
+            segments: Vec::new(),
             limit,
             truncated: false,
+            line_feeds: false,
         }
     }
 
     /// Removes the next complete line from the front of `input`. `None` without one: all of `input` is then held until
     /// its line is complete.
     pub fn next<'input>(&mut self, input: &mut &'input [u8]) -> Option<Line<'input>> {
-        let Some(end) = input.iter().position(|&byte| byte == b'\n') else {
+        if self.partial.is_empty() {
+            while let [b'\r' | 0, rest @ ..] = *input {
+                *input = rest;
+            }
+            if input.is_empty() {
+                return None;
+            }
+        } else if self.partial.last() == Some(&0)
+            && let [0, rest @ ..] = *input
+        {
+            *input = rest;
+            return Some(self.take());
+        } else if self.segments.len() < SEGMENTS {
+            self.segments.push(self.partial.len());
+        }
+        let Some((end, length)) = line_end(input) else {
             self.keep(input);
             *input = &[];
             return None;
         };
+        self.line_feeds |= length == 1;
         let (head, rest) = input.split_at(end);
-        *input = &rest[1..];
+        *input = &rest[length..];
         // The common case, a whole line in one chunk, copies nothing.
         if self.partial.is_empty() && head.len() <= self.limit {
             return Some(Line {
-                bytes: Cow::Borrowed(without_returns(head)),
+                bytes: Cow::Borrowed(without_padding(head)),
                 truncated: false,
+                segments: Vec::new(),
             });
         }
         self.keep(head);
@@ -61,6 +121,18 @@ impl LineAssembler {
     #[must_use]
     pub const fn at_line_start(&self) -> bool {
         self.partial.is_empty()
+    }
+
+    /// Returns whether any line so far ended with a line feed.
+    #[must_use]
+    pub const fn has_line_feeds(&self) -> bool {
+        self.line_feeds
+    }
+
+    /// Returns the bytes of the incomplete line.
+    #[must_use]
+    pub fn incomplete(&self) -> &[u8] {
+        &self.partial
     }
 
     /// Removes the incomplete last line at the end of the stream; `None` if the stream ends with a line end.
@@ -79,20 +151,35 @@ impl LineAssembler {
 
     fn take(&mut self) -> Line<'static> {
         let mut bytes = std::mem::take(&mut self.partial);
-        bytes.truncate(without_returns(&bytes).len());
+        bytes.truncate(without_padding(&bytes).len());
         Line {
             bytes: Cow::Owned(bytes),
             truncated: std::mem::take(&mut self.truncated),
+            segments: std::mem::take(&mut self.segments),
         }
     }
 }
 
-/// Strips all CRs at the end: some servers send CR CR LF.
-fn without_returns(mut bytes: &[u8]) -> &[u8] {
-    while let [head @ .., b'\r'] = bytes {
-        bytes = head;
+/// Returns the first line end of `input` and its length: LF, or the first two NULs of a padding.
+fn line_end(input: &[u8]) -> Option<(usize, usize)> {
+    memchr::memchr2_iter(b'\n', 0, input).find_map(|at| match input[at..] {
+        [b'\n', ..] => Some((at, 1)),
+        [0, 0, ..] => Some((at, 2)),
+        _ => None,
+    })
+}
+
+/// Strips all CRs and NULs at the end: some servers send CR CR LF, and some peers the NUL of a C string.
+fn without_padding(mut bytes: &[u8]) -> &[u8] {
+    loop {
+        bytes = match bytes {
+            [head @ .., b'\r'] => head,
+            // CR NUL is a CR within a name (RFC 2640 section 3.1).
+            [.., b'\r', 0] => return bytes,
+            [head @ .., 0] => head,
+            _ => return bytes,
+        }
     }
-    bytes
 }
 
 /// Removes Telnet sequences from a line; `IAC IAC` and CR NUL become one byte. Borrows a line without any.
@@ -136,6 +223,12 @@ pub fn strip_telnet<'a>(line: impl Into<Cow<'a, [u8]>>) -> Cow<'a, [u8]> {
     }
     Cow::Owned(out)
 }
+
+/// U+FEFF in UTF-8, with which some text writers begin their first line (RFC 3629 section 6).
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Segments of one line whose beginnings are recorded; those after them count as one.
+const SEGMENTS: usize = 4096;
 
 /// Telnet codes (RFC 854).
 const IAC: u8 = 255;
@@ -181,6 +274,30 @@ mod tests {
         assert_eq!(
             found,
             [(b"RETR aaaaa".to_vec(), true), (b"NOOP".to_vec(), false)]
+        );
+    }
+
+    #[test]
+    fn nul_padding_and_the_rest_of_a_line_end_are_no_part_of_a_line() {
+        let odd: &[u8] = b"USER bob\n\rPASS x\r\n\0QUIT\0\0\0\0\0NOOP\0\0";
+        let whole = lines(&[odd], 100);
+        let texts: Vec<&[u8]> = whole.iter().map(|(line, _)| line.as_slice()).collect();
+        assert_eq!(texts, [&b"USER bob"[..], b"PASS x", b"QUIT", b"NOOP"]);
+        let bytes: Vec<&[u8]> = odd.chunks(1).collect();
+        assert_eq!(lines(&bytes, 100), whole);
+    }
+
+    #[test]
+    fn segments_of_a_line_are_found_after_telnet_is_removed() {
+        let mut assembler = LineAssembler::new(100);
+        assert!(assembler.next(&mut &b"RETR \xff\xf1a"[..]).is_none());
+        let line = assembler
+            .next(&mut &b"PASS x\n"[..])
+            .map(Line::without_telnet);
+        let line = line.expect("a line");
+        assert_eq!(
+            (&*line.bytes, line.segments),
+            (&b"RETR aPASS x"[..], vec![6])
         );
     }
 

@@ -83,6 +83,10 @@ impl ReplyAssembler {
             }
         }
         let Some(reply) = &mut self.open else {
+            let shape = match shape {
+                Shape::Text => tolerant_shape(line),
+                regular => regular,
+            };
             let (code, more, text) = match shape {
                 Shape::Last(code, text) => (code, false, text),
                 Shape::More(code, text) => (code, true, text),
@@ -181,6 +185,28 @@ fn shape(line: &[u8]) -> Shape<'_> {
         // `230_ok` or `2301`: no code, since neither a space nor a hyphen follows it.
         _ => Shape::Text,
     }
+}
+
+/// Returns the form of a line that begins a reply and breaks RFC 959 section 4.2: with blanks before the code, or with the
+/// text directly behind it (`220Welcome`). Clients take the three digits and go on; here the code must be one that
+/// servers send, for `150MB free` is none.
+fn tolerant_shape(line: &[u8]) -> Shape<'_> {
+    let line = line.trim_ascii_start();
+    match (shape(line), reply_code(line)) {
+        (Shape::Text, Some(code)) if is_common(code) && line[3].is_ascii_alphabetic() => {
+            Shape::Last(code, &line[3..])
+        }
+        (Shape::Last(code, text), _) if is_common(code) => Shape::Last(code, text),
+        (Shape::More(code, text), _) if is_common(code) => Shape::More(code, text),
+        _ => Shape::Text,
+    }
+}
+
+/// Returns whether a code is in RFC 959 section 4.2.2 or in its extensions.
+const fn is_common(code: u16) -> bool {
+    matches!(code, 110 | 120 | 125 | 150 | 200 | 202 | 211..=215 | 220 | 221 | 225..=234 | 250 | 257
+        | 331 | 332 | 334 | 350 | 421 | 425 | 426 | 430 | 431 | 434 | 450..=452 | 500..=504 | 521 | 522
+        | 530..=536 | 550..=553)
 }
 
 /// Returns the first non-empty line as trimmed text for a sentence, cut after 200 bytes; bytes that are not UTF-8

@@ -40,7 +40,6 @@ use self::resynchronise::{Course, Deferred};
 use crate::model::{FrameRef, Timestamp};
 use crate::protocol::ftp::{
     Line, LineAssembler, ParsedReply, ReplyAssembler, ReplyLine, Verb, parse_command, reply_code,
-    strip_telnet,
 };
 
 /// Both ends of one control connection, and the commands that await replies.
@@ -81,6 +80,10 @@ struct ControlEnd {
     spoke: bool,
     /// Frame of the last byte.
     heard: FrameRef,
+    /// A line was ended by the other side's answer: this end sends no line ends, and each segment is a line.
+    unterminated: bool,
+    /// Length of the incomplete line when it was last read, in bytes.
+    noted: usize,
 }
 
 /// Progress of the greeting.
@@ -160,6 +163,71 @@ impl Dialogue {
         self.course.out_of_step = false;
     }
 
+    /// Takes the incomplete line of the other end, if bytes of this end show that it has ended without a line end: a server
+    /// that answers a command has read all of it, and a client that goes on has read all of the reply.
+    ///
+    /// Not while more than the one exchange is open: then the bytes may be about an earlier one. RFC 959 section 5.3 wants CR
+    /// LF, but servers that read one segment at a time get along without.
+    pub(crate) fn line_ended_by_answer(
+        &mut self,
+        from_client: bool,
+        arrived: FrameRef,
+        held: bool,
+    ) -> Option<Line<'static>> {
+        let pending = self.pending.len();
+        let end = if from_client {
+            &mut self.server
+        } else {
+            &mut self.client
+        };
+        let line = end.lines.incomplete();
+        if line.is_empty() || held || end.after_gap || end.heard.number >= arrived.number {
+            return None;
+        }
+        // An end that has sent line feeds goes on to do so: the rest of its line is lost or still to come.
+        let ended = !end.lines.has_line_feeds()
+            && if from_client {
+                pending <= 1
+                    && !self.course.pipelines
+                    && reply_code(line.trim_ascii_start()).is_some()
+            } else {
+                pending == 0
+            };
+        if !ended {
+            return None;
+        }
+        end.unterminated = true;
+        end.lines.rest().map(Line::without_telnet)
+    }
+
+    /// Returns the incomplete line of the client, as often as it has grown enough to be worth reading; `None` else, and
+    /// without one.
+    pub(crate) fn incomplete_line(&mut self) -> Option<Line<'static>> {
+        let line = self.client.lines.incomplete();
+        let noted = std::mem::replace(&mut self.client.noted, line.len());
+        // Not each time: a line that grows by a byte with each segment would cost the square of its length.
+        if line.len() <= noted || (line.len() > NOTED_BYTES && line.len() < 2 * noted) {
+            self.client.noted = noted.min(line.len());
+            return None;
+        }
+        let line = Line {
+            bytes: line.to_vec().into(),
+            truncated: true,
+            segments: Vec::new(),
+        };
+        Some(line.without_telnet())
+    }
+
+    /// Takes the incomplete line of the server at the end of a segment, if it sends no line ends: 150 and 226 come without a
+    /// command between them. Not of the client, whose password may be in several segments.
+    pub(crate) fn line_ended_by_segment(&mut self, from_client: bool) -> Option<Line<'static>> {
+        let end = &mut self.server;
+        if from_client || !end.unterminated || end.lines.has_line_feeds() {
+            return None;
+        }
+        end.lines.rest().map(Line::without_telnet)
+    }
+
     /// Returns whether the next byte of an end begins a line.
     pub(crate) const fn at_line_start(&self, from_client: bool) -> bool {
         self.end(from_client).lines.at_line_start()
@@ -172,7 +240,7 @@ impl Dialogue {
         bytes: &mut &'bytes [u8],
     ) -> Option<Line<'bytes>> {
         let line = self.end_mut(from_client).lines.next(bytes)?;
-        Some(clean(line))
+        Some(line.without_telnet())
     }
 
     /// Returns whether a line is whole: the first one behind a gap may be the rest of a line whose beginning was lost.
@@ -182,7 +250,10 @@ impl Dialogue {
 
     /// Returns the unfinished line of a stream that is over.
     pub(crate) fn last_line(&mut self, from_client: bool) -> Option<Line<'static>> {
-        self.end_mut(from_client).lines.rest().map(clean)
+        self.end_mut(from_client)
+            .lines
+            .rest()
+            .map(Line::without_telnet)
     }
 
     /// Reads a line of either end.
@@ -207,7 +278,7 @@ impl Dialogue {
         let end = self.end_mut(from_client);
         end.after_gap = true;
         end.within_reply = true;
-        let begun = end.lines.rest().map(clean);
+        let begun = end.lines.rest().map(Line::without_telnet);
         begun.filter(|line| says_enough(&line.bytes, from_client))
     }
 
@@ -541,6 +612,8 @@ impl ControlEnd {
             within_reply: false,
             spoke: false,
             heard: FrameRef::default(),
+            unterminated: false,
+            noted: 0,
         }
     }
 }
@@ -553,13 +626,6 @@ impl Pending {
                 verb: self.verb,
             });
         }
-    }
-}
-
-fn clean(line: Line<'_>) -> Line<'_> {
-    Line {
-        bytes: strip_telnet(line.bytes),
-        truncated: line.truncated,
     }
 }
 
@@ -582,6 +648,9 @@ const PENDING: usize = 10_000;
 
 /// Unanswered commands among which an ABOR looks for the transfer it stops.
 const ABORTABLE: usize = 64;
+
+/// Length up to which an incomplete line is read each time it has grown, in bytes.
+const NOTED_BYTES: usize = 1024;
 
 /// Preliminary greetings that are counted.
 const PRELIMINARY: u64 = 1000;

@@ -19,7 +19,7 @@ pub(super) struct Course {
     /// Either stream had a gap since all commands were last answered.
     pub(super) gap: bool,
     /// A command was seen to be sent before the reply to the one before.
-    pipelines: bool,
+    pub(super) pipelines: bool,
     /// Time of the last command or final reply.
     heard: Timestamp,
     /// Number of the frame of the last command.

@@ -18,6 +18,8 @@ pub(crate) struct Logins {
     answered: u64,
     /// Outcome known from replies alone; `None` unless the client's side was not captured.
     inferred: Option<LoginOutcome>,
+    /// Bytes of the client were lost since the latest attempt began.
+    gap: bool,
     /// Sequence number of each PASS, and a hash of its argument that distinguishes passwords without showing them.
     passwords: Vec<(u64, u64)>,
 }
@@ -27,6 +29,8 @@ struct Attempt {
     /// Text for the report, hidden by the secrets known when it was sent, and its exact bytes.
     user: Option<(String, Option<String>)>,
     anonymous: bool,
+    /// Sequence number of its latest PASS; `None` before it.
+    password_sequence: Option<u64>,
     password: Option<Vec<u8>>,
     account: Option<Vec<u8>>,
     /// Accepted or refused; `None` without a final reply.
@@ -36,8 +40,9 @@ struct Attempt {
 impl Logins {
     /// Begins an attempt: USER.
     pub(crate) fn user(&mut self, argument: &[u8], secrets: &Secrets) {
+        self.gap = false;
         self.attempt = Some(Rc::new(Attempt {
-            user: Some(secrets.text(argument)),
+            user: Some(secrets.name(argument)),
             anonymous: is_anonymous(argument),
             ..Attempt::default()
         }));
@@ -48,9 +53,42 @@ impl Logins {
         if self.passwords.len() < PASSWORDS {
             self.passwords.push((sequence, hash_of(argument)));
         }
+        // Behind a gap a second password belongs to a USER that was lost.
+        if self.gap
+            && self
+                .attempt
+                .as_ref()
+                .is_some_and(|attempt| attempt.password.is_some())
+        {
+            self.attempt = None;
+        }
         let attempt = Rc::make_mut(self.attempt.get_or_insert_default());
+        // One USER is followed by one password; of any other it is not known whose it is.
+        attempt.anonymous &=
+            !self.gap && attempt.password.is_none() && attempt.outcome != Some(false);
         attempt.password = Some(argument.to_vec());
+        attempt.password_sequence = Some(sequence);
         attempt.anonymous
+    }
+
+    /// Records a gap in the client's bytes: it may have held a USER.
+    pub(crate) const fn on_gap(&mut self) {
+        self.gap = true;
+    }
+
+    /// Returns the sequence number and value of an anonymous password that was sent before its USER was refused; `None`
+    /// unless `code` refuses USER.
+    pub(crate) fn refuse_user(&mut self, user: u64, code: u16) -> Option<(u64, Vec<u8>)> {
+        let attempt = self
+            .attempt
+            .as_mut()
+            .filter(|attempt| attempt.anonymous && code >= 400)?;
+        let sequence = attempt
+            .password_sequence
+            .filter(|&password| password > user)?;
+        let attempt = Rc::make_mut(attempt);
+        attempt.anonymous = false;
+        Some((sequence, attempt.password.clone()?))
     }
 
     /// Records ACCT.

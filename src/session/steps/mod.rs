@@ -115,6 +115,9 @@ pub(crate) fn text_bytes(step: &Step) -> usize {
 /// Returns the record of a command without its secret argument.
 fn hide(command: CommandState, secrets: &Secrets) -> Command {
     let mut record = command.record;
+    for reply in &mut record.replies {
+        secrets.clean_reply(reply);
+    }
     record.response_time = record
         .replies
         .first()

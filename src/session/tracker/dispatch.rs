@@ -160,6 +160,7 @@ impl StreamHandler for SessionTracker<'_> {
                 self.claim_early();
             }
             Role::Dns(streams) => streams.gap(direction),
+            Role::Candidate(candidate) => candidate.gap(direction, gap),
             _ => {}
         }
     }
@@ -325,6 +326,15 @@ impl SessionTracker<'_> {
                     session.on_prelude(&mut self.shared, prelude);
                 }
                 for held in candidate.into_chunks() {
+                    if held.missing > 0 {
+                        let gap = Gap {
+                            frame: held.frame,
+                            offset: held.offset,
+                            length: held.missing,
+                        };
+                        self.gap(flow, held.direction, gap, summary);
+                        continue;
+                    }
                     let chunk = Chunk {
                         frame: held.frame,
                         arrived: held.arrived,
@@ -384,14 +394,17 @@ impl SessionTracker<'_> {
         let role = self.new_candidate();
         self.roles.set(flow, role);
         for piece in pieces {
-            let Piece::Bytes {
-                direction,
-                offset,
-                arrived,
-                bytes,
-            } = piece
-            else {
-                continue;
+            let (direction, offset, arrived, bytes) = match piece {
+                Piece::Bytes {
+                    direction,
+                    offset,
+                    arrived,
+                    bytes,
+                } => (direction, offset, arrived, bytes),
+                Piece::Gap(direction, gap) => {
+                    self.gap(flow, direction, gap, summary);
+                    continue;
+                }
             };
             let held = Chunk {
                 frame: chunk.frame,

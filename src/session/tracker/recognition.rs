@@ -12,7 +12,7 @@ use crate::protocol::ftp::{
 use crate::protocol::proxy::{self, Detection, Prelude};
 use crate::protocol::tls::hello::HandshakeReader;
 use crate::protocol::tls::record::looks_like_record;
-use crate::reassembly::Chunk;
+use crate::reassembly::{Chunk, Gap};
 
 /// Number of open candidates, which is limited.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +46,8 @@ pub(super) struct HeldChunk {
     /// Stream offset of the first byte.
     pub(super) offset: u64,
     pub(super) bytes: Vec<u8>,
+    /// Bytes missing at this place; then `bytes` is empty. 0 for bytes.
+    pub(super) missing: u64,
 }
 
 /// Conclusion about a candidate.
@@ -123,8 +125,24 @@ impl Candidate {
             arrived: chunk.arrived,
             offset: chunk.offset,
             bytes: chunk.bytes.to_vec(),
+            missing: 0,
         });
         self.judge(implicit)
+    }
+
+    /// Adds a gap: the lines before and after it must not become one.
+    pub(super) fn gap(&mut self, direction: Direction, gap: Gap) {
+        // As many gaps as bytes at most: each one lies before a chunk.
+        if self.chunks.len() < MAX_BYTES {
+            self.chunks.push(HeldChunk {
+                direction,
+                frame: gap.frame,
+                arrived: gap.frame,
+                offset: gap.offset,
+                bytes: Vec::new(),
+                missing: gap.length,
+            });
+        }
     }
 
     /// Returns all bytes in the order of delivery, without those that concern a proxy.
@@ -143,7 +161,7 @@ impl Candidate {
             chunk.bytes.drain(..skipped);
             chunk.offset = chunk.offset.saturating_add(skipped as u64);
         }
-        chunks.retain(|chunk| !chunk.bytes.is_empty());
+        chunks.retain(|chunk| !chunk.bytes.is_empty() || chunk.missing > 0);
         chunks
     }
 
@@ -219,7 +237,11 @@ impl Candidate {
             .chunks
             .iter()
             .filter(|chunk| chunk.direction == direction);
-        of.flat_map(|chunk| chunk.bytes.iter().copied()).collect()
+        of.flat_map(|chunk| {
+            let cut: &[u8] = if chunk.missing > 0 { b"\n" } else { b"" };
+            cut.iter().chain(&chunk.bytes).copied()
+        })
+        .collect()
     }
 }
 

@@ -119,7 +119,7 @@ impl<'a> Case<'a> {
             Some(content) => (content.id, content.length),
             None => (shared.next_content(), 0),
         };
-        let hidden = |name: String| self.secrets.text(name.as_bytes()).0;
+        let hidden = |name: String| self.secrets.name(name.as_bytes()).0;
         if let Some((decoding, mut decoded)) = channel.decoded(way).zip(transfer.decoded.take()) {
             let settled = self.settled(transfer, channel, length);
             let stored = shared
@@ -151,10 +151,10 @@ impl<'a> Case<'a> {
         payload_way(self.state.verb, channel.client_way())
     }
 
-    /// Returns the text of bytes from the wire without secrets, and its exact bytes in base64 if it is not UTF-8.
+    /// Returns the text of a name from the wire, and its exact bytes in base64 if it is not UTF-8.
     fn text(&self, bytes: Option<&[u8]>) -> (Option<String>, Option<String>) {
         bytes.map_or((None, None), |bytes| {
-            let (text, exact) = self.secrets.text(bytes);
+            let (text, exact) = self.secrets.name(bytes);
             (Some(text), exact)
         })
     }

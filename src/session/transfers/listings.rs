@@ -63,7 +63,7 @@ pub(crate) fn status_listing(
 ) -> (Vec<ListingEntry>, u64) {
     let mut text = Vec::new();
     for line in &reply.lines {
-        text.extend_from_slice(&secrets.clean(line));
+        text.extend_from_slice(&secrets.clean_name(line));
         text.push(b'\n');
     }
     let listing = parse_listing(
@@ -84,7 +84,7 @@ pub(crate) fn mlst_entries(secrets: &Secrets, reply: &ParsedReply) -> Vec<Listin
     reply
         .lines
         .iter()
-        .filter_map(|line| facts::parse_reply_line(&secrets.clean(line)))
+        .filter_map(|line| facts::parse_reply_line(&secrets.clean_name(line)))
         .collect()
 }
 
@@ -113,19 +113,19 @@ impl ListingText {
             parse_listing(text, self.kind, self.captured, extent, self.most)
         };
         if breaks.is_empty() {
-            return Some(parse(&secrets.clean(text), &[]));
+            return Some(parse(&secrets.clean_name(text), &[]));
         }
         // Hiding a secret moves the holes behind it, so each piece between two holes is cleaned on its own.
         let (mut clean, mut holes) = (Vec::new(), Vec::new());
         let mut from = 0;
         for &at in breaks {
             let piece = text.get(from..at).unwrap_or_default();
-            clean.extend_from_slice(&secrets.clean(piece));
+            clean.extend_from_slice(&secrets.clean_name(piece));
             holes.push(clean.len());
             from = at;
         }
         let rest = text.get(from..).unwrap_or_default();
-        clean.extend_from_slice(&secrets.clean(rest));
+        clean.extend_from_slice(&secrets.clean_name(rest));
         Some(parse(&clean, &holes))
     }
 }
