@@ -46,15 +46,15 @@ pub mod how_a_capture_becomes_a_report {}
 /// 2. Add the module and one line to `FORMATS` in `src/report/export/mod.rs`; `--format` and its help follow.
 /// 3. Escape text from the wire in the format's own way, with a hostile name as unit test.
 /// 4. Add a transcript to `tests/cli.rs`, with its snapshot.
-/// 5. Name the format in `README.md` and in [`changelog`].
+/// 5. Name the format in `README.md` and in [`changelog`](mod@crate::guide::changelog).
 ///
 /// # A finding
 ///
 /// 1. Write a `detect` function in `src/diagnosis/`, in the file of its subject or a new one: id, severity, title, advice.
 /// 2. Call it in `diagnose` in `src/diagnosis/mod.rs`; findings about several sessions in `src/diagnosis/cross_session.rs`.
 /// 3. Evidence that only packets show is a variant of `DataTrouble` in `src/diagnosis/evidence.rs`, noted by `src/session/`.
-/// 4. Test it in `src/diagnosis/tests.rs`, and from packets in `tests/findings.rs`; test the innocent explanation as well.
-/// 5. Name it in [`changelog`].
+/// 4. Test it in `src/diagnosis/mod.rs`, and from packets in `tests/findings.rs`; test the innocent explanation as well.
+/// 5. Name it in [`changelog`](mod@crate::guide::changelog).
 ///
 /// # A command of the protocol
 ///
@@ -71,9 +71,7 @@ pub mod how_a_capture_becomes_a_report {}
 /// 2. Map it to the header that follows in `src/decode/link.rs`.
 /// 3. Parse a new header in a file of `src/decode/`, with every length checked.
 /// 4. Test it in `src/decode/tests/stacks.rs`, damaged headers in `src/decode/tests/hostile.rs`.
-/// 5. Name it in `README.md` and in [`changelog`].
-///
-/// [`changelog`]: super::changelog
+/// 5. Name it in `README.md` and in [`changelog`](mod@crate::guide::changelog).
 pub mod contributing {}
 
 /// Changes by version, newest first.

@@ -17,13 +17,17 @@ const HOSTS: [[&str; 2]; 2] = [
 
 /// Content whose segments all differ.
 fn content() -> Vec<u8> {
-    (0..9000_u32).map(|at| (at * 7 + at / 256) as u8).collect()
+    (0..9000_u32)
+        .map(|at| (at * 7 + at / 256).to_le_bytes()[0])
+        .collect()
 }
 
 fn digest(content: &[u8]) -> String {
     use sha2::{Digest as _, Sha256};
     let digest = Sha256::digest(content);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    digest
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn assert_whole(report: &Value, content: &[u8]) {

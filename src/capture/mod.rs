@@ -8,10 +8,10 @@
 //!
 //! pipe of a running capture ──> pipe_source (poll, ticks) ──> capture_reader ──────────────────────────> Input
 //!
-//! paths, directories, - ──> input_paths ──> capture_set (order, merge by time) ──> capture_reader ─────> Input
+//! paths, directories, - ──> capture_set (list, order, merge by time) ──> capture_reader ───────────────> Input
 //!
 //! capture_reader:  bytes ──> compressed (by magic number) ──> record_buffer ──> pcap_file | pcapng_file
-//!                    └ growing_file (--follow), parallel_file (large regular files)
+//!                    └ waiting (--follow), parallel_file (large regular files)
 //! ```
 //!
 //! - [`CaptureSet`] reads files and merges them, `LiveSource` captures from interfaces, [`PipeSource`] follows a
@@ -46,10 +46,6 @@ mod compressed;
 mod error;
 #[cfg(feature = "live")]
 mod filter;
-#[cfg(feature = "live")]
-mod filtered_source;
-mod growing_file;
-mod input_paths;
 mod link_type;
 #[cfg(feature = "live")]
 mod live;
@@ -68,7 +64,7 @@ pub use error::Error;
 #[cfg(feature = "live")]
 pub use filter::Filter;
 #[cfg(feature = "live")]
-pub use filtered_source::FilteredSource;
+pub use filter::FilteredSource;
 pub use link_type::LinkType;
 #[cfg(feature = "live")]
 pub use live::{CaptureDirection, DropCounts, Interface, LiveOptions, LiveSource, interfaces};

@@ -2,8 +2,8 @@
 
 use super::LinkType;
 use super::compressed::Damage;
-use super::growing_file::FollowEnd;
 use super::record_buffer::RecordBuffer;
+use super::waiting::FollowEnd;
 use crate::model::{FrameRef, Timestamp, Warning, WarningCode};
 
 /// Metadata of a reader's current packet; the bytes stay in the reader's buffer.

@@ -1,7 +1,10 @@
-//! Waiting for packets: the poll that signals interrupt, and the clock of a quiet link.
+//! Waiting for packets: the poll that signals interrupt, the clock of a quiet link, and the file that another program is
+//! still writing, for `--follow`.
 
-use std::io::{ErrorKind, Read as _};
+use std::fs::{File, Metadata};
+use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -103,12 +106,117 @@ impl QuietClock {
     }
 }
 
+/// Reader that waits at the end of a file until it grows. Its end is an `io::Error` that holds a [`FollowEnd`].
+pub(super) struct GrowingFile {
+    file: File,
+    path: PathBuf,
+    /// Bytes read so far.
+    position: u64,
+    stop: Arc<AtomicBool>,
+}
+
+/// Reason why a growing file is read no further.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum FollowEnd {
+    /// The caller stopped the wait.
+    #[error("it was not waited for any longer")]
+    Stopped,
+    /// The file is shorter than the bytes already read.
+    #[error("it became shorter while it was followed; what was written after that was not read")]
+    Shrunk,
+    /// The path now names another file, or none.
+    #[error("it was replaced or removed while it was followed; what is in its place was not read")]
+    Replaced,
+}
+
+impl FollowEnd {
+    /// Returns the reason inside `error`; `None` for any other error.
+    pub(super) fn in_error(error: &io::Error) -> Option<Self> {
+        error.get_ref()?.downcast_ref().copied()
+    }
+}
+
+impl From<FollowEnd> for io::Error {
+    fn from(end: FollowEnd) -> Self {
+        Self::other(end)
+    }
+}
+
+impl GrowingFile {
+    /// Opens a file; the wait at its end is over once `stop` is true.
+    pub(super) fn open(path: PathBuf, stop: Arc<AtomicBool>) -> io::Result<Self> {
+        Ok(Self {
+            file: File::open(&path)?,
+            path,
+            position: 0,
+            stop,
+        })
+    }
+
+    /// Returns why the file can no longer grow; `None` while it can.
+    fn ended(&self) -> Option<FollowEnd> {
+        let own = self.file.metadata().ok()?;
+        if own.len() < self.position {
+            return Some(FollowEnd::Shrunk);
+        }
+        match std::fs::metadata(&self.path) {
+            Ok(named) if same_file(&own, &named) => None,
+            _ => Some(FollowEnd::Replaced),
+        }
+    }
+}
+
+impl Read for GrowingFile {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut ended: Option<FollowEnd> = None;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                return Err(FollowEnd::Stopped.into());
+            }
+            let got = self.file.read(buffer)?;
+            if got > 0 || buffer.is_empty() {
+                self.position = self.position.saturating_add(got as u64);
+                return Ok(got);
+            }
+            // The last bytes may have been written between the read and the check, before the file was rotated: one
+            // more read after the end was detected returns them.
+            if let Some(end) = ended {
+                return Err(end.into());
+            }
+            ended = self.ended();
+            if ended.is_none() {
+                std::thread::sleep(POLL_INTERVAL);
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+/// Compares creation times: without inode numbers there is nothing better in the standard library.
+#[cfg(not(unix))]
+fn same_file(one: &Metadata, other: &Metadata) -> bool {
+    one.created().ok() == other.created().ok()
+}
+
 /// Longest time from a packet's timestamp to its delivery: four times the 50 ms the kernel holds a ring block.
 const DELIVERY_LAG: Duration = Duration::from_millis(200);
 
+/// Delay between two looks at the file: events appear at once to a person, and 20 calls a second cost nothing.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::io::Write as _;
+    use std::path::Path;
+
     use super::*;
+    use crate::scratch_folder::ScratchFolder;
 
     #[test]
     fn quiet_clock_advances_from_the_last_packet_after_the_lag() {
@@ -120,5 +228,60 @@ mod tests {
         let read = Instant::now().checked_sub(DELIVERY_LAG * 2);
         clock.last = Some((time, read.expect("a time")));
         assert!(clock.now() > time);
+    }
+
+    fn file(folder: &Path, name: &str) -> PathBuf {
+        let path = folder.join(name);
+        fs::write(&path, b"first").expect("written");
+        path
+    }
+
+    fn read(followed: &mut GrowingFile) -> Result<Vec<u8>, FollowEnd> {
+        let mut buffer = [0; 64];
+        match followed.read(&mut buffer) {
+            Ok(got) => Ok(buffer[..got].to_vec()),
+            Err(error) => Err(FollowEnd::in_error(&error).expect("an end")),
+        }
+    }
+
+    #[test]
+    fn appended_bytes_are_read_until_the_stop() {
+        let folder = ScratchFolder::new("appended");
+        let path = file(&folder, "capture");
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut followed = GrowingFile::open(path.clone(), Arc::clone(&stop)).expect("opened");
+        assert_eq!(read(&mut followed), Ok(b"first".to_vec()));
+        let append = path.clone();
+        let writer = std::thread::spawn(move || {
+            std::thread::sleep(POLL_INTERVAL * 2);
+            let mut file = File::options().append(true).open(append).expect("opened");
+            file.write_all(b"second").expect("written");
+        });
+        assert_eq!(read(&mut followed), Ok(b"second".to_vec()));
+        writer.join().expect("no panic");
+        stop.store(true, Ordering::Relaxed);
+        assert_eq!(read(&mut followed), Err(FollowEnd::Stopped));
+    }
+
+    #[test]
+    fn shrunk_replaced_or_removed_file_ends_the_follow() {
+        let folder = ScratchFolder::new("ends");
+        let path = file(&folder, "capture");
+        let open = || GrowingFile::open(path.clone(), Arc::default()).expect("opened");
+        let mut shrunk = open();
+        assert_eq!(read(&mut shrunk), Ok(b"first".to_vec()));
+        fs::write(&path, b"no").expect("written");
+        assert_eq!(read(&mut shrunk), Err(FollowEnd::Shrunk));
+
+        let mut replaced = open();
+        assert_eq!(read(&mut replaced), Ok(b"no".to_vec()));
+        let other = file(&folder, "other");
+        fs::rename(&other, &path).expect("renamed");
+        assert_eq!(read(&mut replaced), Err(FollowEnd::Replaced));
+
+        let mut removed = open();
+        assert_eq!(read(&mut removed), Ok(b"first".to_vec()));
+        fs::remove_file(&path).expect("removed");
+        assert_eq!(read(&mut removed), Err(FollowEnd::Replaced));
     }
 }

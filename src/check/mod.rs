@@ -13,7 +13,6 @@
 //! Checks read the records of the report. Fields named in a file and CEL expressions read its value tree, which
 //! [`Subject`] builds once.
 
-mod alignment;
 pub mod answer;
 pub mod baseline;
 pub mod built_in;

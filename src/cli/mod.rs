@@ -7,7 +7,7 @@
 //!                    └─> messages (standard error), failure (exit code)
 //! ```
 //!
-//! Each command is one module with its arguments and its run; [`options`] holds the blocks of arguments that several commands
+//! Each command is one module with its arguments and its run; `options` holds the blocks of arguments that several commands
 //! share. Only this layer looks at the terminal and the environment.
 
 mod analyze;

@@ -433,9 +433,9 @@ pub(super) fn nflog(bytes: WireBytes<'_>) -> LayerResult<'_> {
 
 /// Decodes the header of `LINKTYPE_PPI`, which states its length and the link type behind it.
 pub(super) fn ppi(bytes: WireBytes<'_>) -> LayerResult<'_> {
-    let (&[_, _, a, b, c, d, e, f], _) = bytes.split_header(Layer::Link)?;
-    let length = usize::from(u16::from_le_bytes([a, b]));
-    inner_link(bytes, length, u32::from_le_bytes([c, d, e, f]))
+    let (&[_, _, low, high, ref link @ ..], _) = bytes.split_header::<8>(Layer::Link)?;
+    let length = usize::from(u16::from_le_bytes([low, high]));
+    inner_link(bytes, length, u32::from_le_bytes(*link))
 }
 
 /// Decodes the header of `LINKTYPE_PKTAP`, which states its length, the kind of its content and the link type behind it.

@@ -9,6 +9,7 @@
 //!                     -> seen_twice   session-seen-twice
 //!                     -> capture_loss capture-loss
 //! attempts            -> closed_at_once server-closes-at-once
+//!                     -> segmented    file-in-parts
 //! ```
 
 use super::DataTrouble;
@@ -17,6 +18,7 @@ use super::closed_at_once::{ClosedAtOnce, ClosedByServer};
 use super::fxp::{Announcement, Exchanges};
 use super::logins::LoginAttempts;
 use super::seen_twice::SessionLegs;
+use super::segmented::SegmentedDownloads;
 use crate::model::record::{Finding, Session};
 
 /// Collector of evidence across sessions.
@@ -27,6 +29,7 @@ pub struct Several {
     logins: LoginAttempts,
     losses: TotalLoss,
     closed: ClosedAtOnce,
+    segmented: SegmentedDownloads,
 }
 
 impl Several {
@@ -54,6 +57,7 @@ impl Several {
         self.logins.on_session_end(session, passwords);
         self.legs.on_session_end(session);
         self.losses.on_session_end(session.id, evidence);
+        self.segmented.on_session_end(session);
     }
 
     /// Returns the finding about several sessions that concerns a session which was just recorded; `None` if none is known yet.
@@ -81,6 +85,7 @@ impl Several {
         findings.extend(self.legs.finish());
         findings.extend(self.losses.finish());
         findings.extend(self.closed.finish());
+        findings.extend(self.segmented.finish());
         // The parts collect in different orders: sort, so that the report reads in capture order.
         findings.sort_by(|a, b| {
             let key = |finding: &Finding| finding.frames.first().copied().unwrap_or(0);

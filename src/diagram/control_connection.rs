@@ -2,14 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::arrow::{Arrows, Draft};
+use super::arrow::{Arrows, Draft, Effect};
 use super::captions;
-use super::labels::{
+use super::captions::{
     command_label, flag_label, frame_and_time, header_fields, is_ack, lanes, levels, reply_lines,
     segment_label,
 };
 use super::model::{Channel, Levels};
-use super::state::Effect;
 use crate::model::record::{Address, Command, Reply, Session, Step, StepKind};
 use crate::model::trace::{Novelty, TracedConnection, TracedSegment};
 use crate::model::{Direction, Endpoint, FrameRef};

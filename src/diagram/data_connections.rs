@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::arrow::{Arrows, Draft};
+use super::arrow::{Arrows, Draft, Effect};
 use super::captions;
-use super::labels::{
+use super::captions::{
     flag_label, frame_and_time, header_fields, is_ack, lanes, levels, segment_label,
 };
 use super::model::{Channel, Levels};
 use super::recorder::DiagramRecorder;
-use super::state::Effect;
 use crate::model::record::{Connection, Mode, Opener, Session, Step, Transfer, TransferDirection};
 use crate::model::trace::{Novelty, TracedConnection, TracedSegment};
 use crate::model::{Direction, Endpoint};

@@ -10,12 +10,10 @@
 //! The pipeline calls a [`PacketSink`]; nothing here parses a packet. [`RotatingFile`] also serves outputs of lines.
 
 mod packet_recorder;
-mod pcapng_writer;
 mod rotating_file;
 
 pub use packet_recorder::{PacketRecorder, RecordingError};
-pub use pcapng_writer::PcapNgWriter;
-pub use rotating_file::{OUTPUT_MODE, RotatingFile, Rotation, RotationLimits};
+pub use rotating_file::{OUTPUT_MODE, PcapNgWriter, RotatingFile, Rotation, RotationLimits};
 
 use crate::capture::Packet;
 use crate::model::FlowKey;

@@ -4,10 +4,10 @@
 //!
 //! ```text
 //! packets and places   time, frame, endpoint      small Copy values
-//! results              record/*, warning          the JSON report, in pieces
-//! session -> sinks     event, transfer_sink       facts for reports; bytes for the extractor
+//! results              record/*                   the JSON report, in pieces
+//! session -> sinks     event                      facts for reports; bytes for the extractor
 //! segments one by one  trace                      for diagrams, only if requested
-//! text                 wire_text, digits          bytes from the wire, numbers and digests, for people
+//! text                 wire_text                  bytes from the wire, numbers and digests, for people
 //! limits               limits                     every limit in one struct
 //! ```
 //!
@@ -56,25 +56,21 @@
 //! | a place on a server that holds files | directory |
 //! | estimated memory of a value | weight |
 
-mod digits;
 mod endpoint;
 mod event;
 mod frame;
 mod limits;
 pub mod record;
-mod system_message;
 mod time;
 pub mod trace;
-mod transfer_sink;
-mod warning;
 pub mod wire_text;
 
-pub use digits::{grouped, hex};
 pub use endpoint::{Direction, Endpoint, FlowKey, HostPair};
-pub use event::{Event, EventKind, EventSink, KeptEvent};
+pub use event::{
+    ContentId, Event, EventKind, EventSink, KeptEvent, Settled, StoreError, Stored, TransferSink,
+    Warning, WarningCode,
+};
 pub use frame::{CapturePlace, FrameRef};
 pub use limits::Limits;
-pub use system_message::system_message;
 pub use time::{Span, Timestamp};
-pub use transfer_sink::{ContentId, Settled, StoreError, Stored, TransferSink};
-pub use warning::{Warning, WarningCode};
+pub use wire_text::{grouped, hex, system_message};

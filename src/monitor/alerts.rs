@@ -1,23 +1,36 @@
 //! Alerts: expressions over events, and the program that receives each matching event.
 //!
 //! ```text
-//! event -> expressions -> queue of 1,000 -> thread -> pipe -> exec_helper (a process of its own) -> programs, 4 at once
+//! event -> expressions -> queue of 1,000 -> thread -> pipe -> exec helper (a process of its own) -> programs, 4 at once
 //!                         full: counted               <- one byte for each that has ended <-
 //! ```
+//!
+//! The exec helper is the process that starts the alert program: our own executable, without any of the capture's privileges.
+//!
+//! In: one alert per line on standard input. Out: one byte on standard output for each program that has ended. The helper ends
+//! with its standard input. It is started before the monitor restricts the file system for itself, since programs need files to
+//! run; it holds no capabilities and can gain none.
 
 use std::cell::Cell;
-use std::io::{Read as _, Write as _};
-use std::process::{Child, ChildStdin, ChildStdout};
-use std::sync::Arc;
+use std::ffi::OsString;
+use std::io::{BufRead as _, Read as _, Write as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::counters::Counters;
-use super::error::{Notice, Notify};
-use super::exec_helper::{FAILED, GRACE, MAX_PROGRAMS, PROGRAM_TIME};
+use super::error::{Error, Notice, Notify};
+use super::privileges::{self, Account};
 use crate::check::Expression;
+use crate::model::system_message;
 
 /// Alert expressions, and the way to the program.
 pub(super) struct Alerts {
@@ -219,9 +232,181 @@ fn forward(
     Some(())
 }
 
+/// The helper's side of this process.
+///
+/// A program that uses [`Settings::alert_program`](super::Settings::alert_program) must call [`of_process`](Self::of_process)
+/// first thing in `main` and [`run`](Self::run) what it returns.
+#[derive(Debug)]
+pub struct ExecHelper {
+    program: OsString,
+    /// `None` if the account stays the same.
+    account: Option<Account>,
+}
+
+impl ExecHelper {
+    /// Returns the helper if a monitor started this process as one; `None` for an ordinary start.
+    #[must_use]
+    pub fn of_process() -> Option<Self> {
+        let mut arguments = std::env::args_os().skip(1);
+        if arguments.next()? != HELPER {
+            return None;
+        }
+        let program = arguments.next()?;
+        let mut number = || arguments.next()?.to_str()?.parse().ok();
+        let account = match (number(), number()) {
+            (Some(uid), Some(gid)) => Some(Account { uid, gid }),
+            _ => None,
+        };
+        Some(Self { program, account })
+    }
+
+    /// Starts the program for each alert until standard input ends; `report` receives failures in words.
+    pub fn run(self, report: impl Fn(&str) + Send + Sync + 'static) -> Result<(), String> {
+        privileges::drop_privileges(self.account)
+            .map_err(|cause| format!("the helper for alerts cannot start: {cause}"))?;
+        let program = Arc::new(PathBuf::from(self.program));
+        let output = Arc::new(Mutex::new(io::stdout()));
+        let report = Arc::new(report);
+        let mut input = io::stdin().lock();
+        let is_reported = Arc::new(AtomicBool::new(false));
+        loop {
+            let mut alert = Vec::new();
+            match input.read_until(b'\n', &mut alert) {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+            let (program, output) = (Arc::clone(&program), Arc::clone(&output));
+            let (report, is_reported) = (Arc::clone(&report), Arc::clone(&is_reported));
+            let worker = thread::Builder::new().spawn(move || {
+                let result = match run_program(&program, alert) {
+                    Ok(true) => SUCCEEDED,
+                    Ok(false) => FAILED,
+                    Err(cause) => {
+                        if !is_reported.swap(true, Ordering::Relaxed) {
+                            let cause = system_message(&cause);
+                            report(&format!("the alert program cannot be started: {cause}"));
+                        }
+                        FAILED
+                    }
+                };
+                if let Ok(mut output) = output.lock() {
+                    // A failed write means that the monitor is gone, and with it every reader.
+                    let _ = output.write_all(&[result]).and_then(|()| output.flush());
+                }
+            });
+            if worker.is_err() {
+                break;
+            }
+        }
+        // Programs that still run get their full time: the monitor waits as long for their bytes. Each worker holds a reference.
+        let deadline = Instant::now() + PROGRAM_TIME + GRACE;
+        while Arc::strong_count(&output) > 1 && Instant::now() < deadline {
+            thread::sleep(POLL_INTERVAL);
+        }
+        Ok(())
+    }
+}
+
+/// Starts the helper process, which drops its privileges itself.
+pub(super) fn start(program: &Path, account: Option<Account>) -> Result<Child, Error> {
+    let failed = |cause: String| Error::AlertProgram {
+        program: program.to_owned(),
+        cause,
+    };
+    let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
+    let found =
+        find(program, &path).ok_or_else(|| failed("there is no such program".to_owned()))?;
+    let own = std::env::current_exe().map_err(|cause| failed(cause.to_string()))?;
+    let mut command = Command::new(own);
+    command.arg(HELPER).arg(&found);
+    if let Some(account) = account {
+        command.args([account.uid.to_string(), account.gid.to_string()]);
+    }
+    command
+        // The program acts on data from the network: nothing of the environment is its business.
+        .env_clear()
+        .env("PATH", path)
+        .current_dir("/")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        // Ctrl-C reaches the monitor only, which then ends the helper in order.
+        .process_group(0);
+    command.spawn().map_err(|cause| failed(cause.to_string()))
+}
+
+/// Runs the program with `alert` on its standard input; returns true if it succeeded in time.
+fn run_program(program: &Path, alert: Vec<u8>) -> io::Result<bool> {
+    let mut child = Command::new(program)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .process_group(0)
+        .spawn()?;
+    let input = child.stdin.take();
+    // On a thread: a program that does not read its input would block us here, past its time.
+    let writer = thread::Builder::new().spawn(move || {
+        if let Some(mut input) = input {
+            let _ = input.write_all(&alert);
+        }
+    })?;
+    let deadline = Instant::now() + PROGRAM_TIME;
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break Some(status);
+        }
+        if Instant::now() >= deadline {
+            break None;
+        }
+        thread::sleep(POLL_INTERVAL);
+    };
+    if status.is_none() {
+        // The whole group, so that children of the program do not pile up.
+        if let Some(group) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        child.kill()?;
+        child.wait()?;
+    }
+    drop(writer);
+    Ok(status.is_some_and(|status| status.success()))
+}
+
+/// Resolves the program to a path, searching `path` for a bare name; `None` if there is no such executable.
+fn find(program: &Path, path: &std::ffi::OsStr) -> Option<PathBuf> {
+    let is_program = |candidate: &Path| {
+        use std::os::unix::fs::PermissionsExt as _;
+        std::fs::metadata(candidate)
+            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+    };
+    if program.components().count() > 1 || program.is_absolute() {
+        // Absolute, since the helper runs in another directory.
+        let absolute = std::path::absolute(program).ok()?;
+        return Some(absolute).filter(|candidate| is_program(candidate));
+    }
+    std::env::split_paths(path)
+        .filter(|folder| folder.is_absolute())
+        .map(|folder| folder.join(program))
+        .find(|candidate| is_program(candidate))
+}
+
 /// Limit of queued alerts.
 const QUEUE_LENGTH: usize = 1_000;
 /// Limit of queued bytes; a single alert may be longer.
 const QUEUE_BYTES: usize = 16 << 20;
 /// Time for which queued alerts are still sent at the end of a run.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
+
+/// First argument of a helper process.
+const HELPER: &str = "--exec-helper";
+/// Programs that run at once.
+pub(super) const MAX_PROGRAMS: usize = 4;
+/// Result of a program that ended with status 0.
+const SUCCEEDED: u8 = b'.';
+/// Result of a program that did not start, failed, or took too long.
+pub(super) const FAILED: u8 = b'!';
+/// Time after which a program is killed.
+pub(super) const PROGRAM_TIME: Duration = Duration::from_secs(10);
+/// Extra time for killing a program and reading its result.
+pub(super) const GRACE: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
+/// Search path if the environment has none.
+const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";

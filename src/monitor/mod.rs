@@ -16,49 +16,51 @@
 //! 1. open sources, outputs and sockets;
 //! 2. hand what was created to the account that the run continues as;
 //! 3. start the exec helper, which needs a file system to run programs from;
-//! 4. drop privileges and restrict the file system ([`privileges`]);
+//! 4. drop privileges and restrict the file system (`privileges`);
 //! 5. only then start threads and read the first byte of network data.
+//!
+//! Signals end a run, request a summary, or reopen files.
 
 mod alerts;
 mod counters;
 mod error;
 mod event_writer;
-mod exec_helper;
 mod extraction;
-mod metrics;
 mod privileges;
-mod signals;
 mod source;
 
 use std::cell::RefCell;
-use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use std::{fs, io};
 
-pub use self::error::{Error, Notice, Notify};
-pub use self::event_writer::EventFormat;
-pub use self::exec_helper::ExecHelper;
-pub use self::extraction::open_extractor;
-pub use self::signals::Interruption;
-pub use self::source::SourceSettings;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGUSR1};
+use signal_hook::flag;
+use signal_hook::low_level::pipe;
 
 use self::alerts::Alerts;
-use self::counters::Counters;
+use self::counters::{Counters, Metrics};
 use self::event_writer::{EventWriter, LineOutput};
 use self::extraction::{ContinuousExtractor, SharedExtractor};
-use self::metrics::Metrics;
 use self::privileges::OutputFolders;
-use self::signals::Signals;
 use self::source::{Maintain, OpenSource, WatchedSource};
-use crate::capture::{self, Packet};
+use crate::capture::{Packet, Waker};
 use crate::check::{Expression, SelectedEvents, Selection};
-use crate::extract;
 use crate::keep::{PacketRecorder, PacketSink, RecordingError, Relation, RotationLimits};
 use crate::model::{Event, EventSink, FlowKey, Limits, Warning, WarningCode, system_message};
-use crate::pipeline::{self, Options};
+use crate::pipeline::Options;
+use crate::{capture, extract, pipeline};
+
+pub use self::alerts::ExecHelper;
+pub use self::error::{Error, Notice, Notify};
+pub use self::event_writer::EventFormat;
+pub use self::extraction::open_extractor;
+pub use self::source::SourceSettings;
 
 /// Everything that a run is asked for. Nothing is opened before [`Monitor::start`].
 pub struct Settings {
@@ -180,7 +182,7 @@ impl Monitor {
         let helper = settings
             .alert_program
             .as_deref()
-            .map(|program| exec_helper::start(program, account))
+            .map(|program| alerts::start(program, account))
             .transpose()?;
         privileges::drop_privileges(account)
             .map_err(|cause| Error::Privileges { cause, user: true })?;
@@ -406,6 +408,100 @@ fn recording_message(error: &RecordingError) -> String {
             "the old packets cannot be put aside: {}; the file is written on",
             system_message(cause)
         ),
+    }
+}
+
+/// A request to stop, by SIGINT or SIGTERM.
+#[derive(Clone, Debug, Default)]
+pub struct Interruption {
+    requested: Arc<AtomicBool>,
+}
+
+impl Interruption {
+    /// Exit code after a second signal: 128 and the number of SIGINT, as shells report it.
+    pub const EXIT_CODE: u8 = 130;
+
+    /// Registers handlers: the first SIGINT or SIGTERM is a request, the second ends the process at once.
+    ///
+    /// A request leaves time to finish files. It also lets a pipe be read to its end: Ctrl-C at `tcpdump | ftpscope` reaches
+    /// both processes while the last packets are still on their way.
+    pub fn watch() -> io::Result<Self> {
+        let interruption = Self::default();
+        let code = Self::EXIT_CODE.into();
+        // Handlers run in the order of registration: the first signal must find the flag unset before it sets the flag.
+        for signal in [SIGINT, SIGTERM] {
+            flag::register_conditional_shutdown(signal, code, Arc::clone(&interruption.requested))?;
+            flag::register(signal, Arc::clone(&interruption.requested))?;
+        }
+        Ok(interruption)
+    }
+
+    /// Returns the flag that the first signal sets.
+    #[must_use]
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.requested)
+    }
+
+    /// Returns true after the first signal.
+    #[must_use]
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
+}
+
+/// Requests by signal during a monitoring run.
+#[derive(Debug)]
+struct Signals {
+    /// SIGINT and SIGTERM.
+    interruption: Interruption,
+    /// SIGUSR1.
+    summary: Arc<AtomicBool>,
+    /// SIGHUP.
+    reopen: Arc<AtomicBool>,
+    /// Becomes readable with each signal.
+    readable: UnixStream,
+}
+
+impl Signals {
+    /// Registers all handlers.
+    fn watch() -> io::Result<Self> {
+        let interruption = Interruption::watch()?;
+        let (summary, reopen) = (Arc::default(), Arc::default());
+        flag::register(SIGUSR1, Arc::clone(&summary))?;
+        flag::register(SIGHUP, Arc::clone(&reopen))?;
+        let (readable, writable) = UnixStream::pair()?;
+        readable.set_nonblocking(true)?;
+        // After the flags: a thread that the pipe wakes must find its flag set.
+        for signal in [SIGINT, SIGTERM, SIGUSR1, SIGHUP] {
+            pipe::register(signal, writable.try_clone()?)?;
+        }
+        Ok(Self {
+            interruption,
+            summary,
+            reopen,
+            readable,
+        })
+    }
+
+    /// Returns a handle that wakes a waiting source.
+    fn wake(&self) -> io::Result<Waker> {
+        let readable = self.readable.try_clone()?;
+        Ok(Waker::new(readable, self.interruption.flag()))
+    }
+
+    /// Returns true once the run has to end.
+    fn is_stopping(&self) -> bool {
+        self.interruption.is_requested()
+    }
+
+    /// Returns true once after each request for a summary.
+    fn take_summary(&self) -> bool {
+        self.summary.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns true once after each request to reopen files.
+    fn take_reopen(&self) -> bool {
+        self.reopen.swap(false, Ordering::Relaxed)
     }
 }
 

@@ -1,16 +1,15 @@
 //! Opening of the packet source, and the loop that maintains the outputs between packets.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
-use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
+use std::{fs, io};
 
+use super::Signals;
 use super::counters::Counters;
 use super::error::{Error, Notice, Notify};
-use super::signals::Signals;
 use crate::capture::{
     self, CaptureSet, Input, PacketSource, PipeSource, ReadOptions, SkippedPackets, Waker,
 };

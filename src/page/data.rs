@@ -8,11 +8,9 @@ use jiff::tz::TimeZone;
 use serde_json::{Value, json};
 
 use super::PageOptions;
-use super::budget::{DrawnRows, RowShare};
-use super::embed::{Embedded, ObjectWriter, value};
+use super::embed::{Embedded, ObjectWriter, StringTable, value, visible};
 use super::previews::Previews;
-use super::rows::{self, StateList};
-use super::strings::{StringTable, visible};
+use super::rows::{self, DrawnRows, RowShare, StateList};
 use crate::diagram::Drawing;
 use crate::model::record::{
     ConnectionAttempt, Finding, ListingEntry, Login, Session, Step, Tls, Transfer, UnmatchedData,

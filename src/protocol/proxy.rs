@@ -164,9 +164,9 @@ fn header_v2(client: &[u8]) -> Result<Prelude, Detection> {
         return Err(Detection::Incomplete);
     };
     let (source, target) = match (family >> 4, addresses) {
-        (1, &[a, b, c, d, e, f, g, h, i, j, k, l, ..]) => (
-            Some(Endpoint::v4([a, b, c, d], u16::from_be_bytes([i, j]))),
-            Some(Endpoint::v4([e, f, g, h], u16::from_be_bytes([k, l]))),
+        (1, addresses) if addresses.len() >= 12 => (
+            v4_endpoint(&addresses[..4], &addresses[8..10]),
+            v4_endpoint(&addresses[4..8], &addresses[10..12]),
         ),
         (2, addresses) if addresses.len() >= 36 => (
             v6_endpoint(&addresses[..16], &addresses[32..34]),
@@ -175,9 +175,15 @@ fn header_v2(client: &[u8]) -> Result<Prelude, Detection> {
         _ => (None, None),
     };
     // Command LOCAL: a health check of the balancer itself, whose addresses mean nothing.
-    let local = version & 0xf == 0;
+    let local = version == 0x20;
     let source = source.filter(|_| !local);
     Ok(header(2, source, target, from + length))
+}
+
+fn v4_endpoint(address: &[u8], port: &[u8]) -> Option<Endpoint> {
+    let address = <[u8; 4]>::try_from(address).ok()?;
+    let port = <[u8; 2]>::try_from(port).ok()?;
+    Some(Endpoint::v4(address, u16::from_be_bytes(port)))
 }
 
 fn header(

@@ -15,7 +15,7 @@
 //! A receiver drops a segment whose checksum is wrong (RFC 9293 section 3.1) and takes the copy that is sent again. Such
 //! a segment is therefore held apart until the receiver acknowledges it, and gives way to a copy that comes before. A
 //! wrong checksum proves damage only if the sender's others are right: captured on the sending host, all are wrong,
-//! since the network card fills them in ([`Checksums`](super::checksums::Checksums)).
+//! since the network card fills them in ([`Checksums`]).
 
 use std::num::NonZeroU64;
 

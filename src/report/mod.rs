@@ -16,26 +16,84 @@
 //! A written report and each line of NDJSON can be read back: into [`Report`] and [`EventLine`].
 
 mod builder;
-mod event_line;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod export;
 pub mod json;
 mod live_lines;
-mod model;
 mod sink_thread;
 mod spooled_text;
 pub mod table;
 pub mod tree;
 pub mod units;
 
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::model::record::{
+    Capture, ConnectionAttempt, Finding, Session, Totals, UnmatchedData, WarningRecord, is_zero,
+};
+
 pub use builder::ReportBuilder;
-pub use event_line::EventLine;
 pub use export::{
-    EventChoice, EventLines, ExportOptions, Exporter, FinishedSessions, Format, OutputFile,
-    OutputKind, Outputs, RunEnd, SessionText, event_text, totals_text,
+    EventChoice, EventLine, EventLines, ExportOptions, Exporter, FinishedSessions, Format,
+    OutputFile, OutputKind, Outputs, RunEnd, SessionText, event_text, totals_text,
 };
 pub use live_lines::LiveLines;
-pub use model::{Report, SCHEMA_VERSION};
 pub use sink_thread::with_sink_thread;
 pub use spooled_text::SpooledText;
+
+/// All records of a run, in the order in which they are written.
+///
+/// A report can be read back from JSON:
+///
+/// ```no_run
+/// let file = std::io::BufReader::new(std::fs::File::open("report.json")?);
+/// let report: ftpscope::report::Report = serde_json::from_reader(file)?;
+/// for transfer in report.sessions.iter().flat_map(|session| &session.transfers) {
+///     println!("{} {:?}", transfer.path.as_deref().unwrap_or("?"), transfer.completeness);
+/// }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[schemars(description = "All records of a run, in the order in which they are written.")]
+#[non_exhaustive]
+pub struct Report {
+    /// Version of the format. A new name, type or meaning of a field changes it, an additional field does not.
+    pub schema_version: Cow<'static, str>,
+    /// Inputs in the order of the timeline.
+    pub captures: Vec<Capture>,
+    /// FTP sessions in order of their ids.
+    pub sessions: Vec<Arc<Session>>,
+    /// Sessions beyond the limit; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sessions_omitted: u64,
+    /// Data connections without a transfer command in the capture, in order of their first frames.
+    pub unmatched_data: Vec<UnmatchedData>,
+    /// Such connections beyond the limit; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub unmatched_data_omitted: u64,
+    /// Connections to port 21 that never carried a byte, in order of their first frames.
+    pub connection_attempts: Vec<ConnectionAttempt>,
+    /// Attempts beyond the limit; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub connection_attempts_omitted: u64,
+    /// Findings about several sessions or the capture.
+    pub findings: Vec<Finding>,
+    /// Findings beyond the limit; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub findings_omitted: u64,
+    /// Problems with the input, and limits that were reached.
+    pub warnings: Vec<WarningRecord>,
+    /// Warnings beyond the limit; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub warnings_omitted: u64,
+    /// Counts over the whole run.
+    pub totals: Totals,
+}
+
+/// Version of the report's format.
+pub const SCHEMA_VERSION: &str = "1";

@@ -403,7 +403,10 @@ fn blocked(
             .irregular()
             .rst
             .map(|frame| frame.number),
-        unreachable: shared.unreachable.of(channel.key(), summary.first.number),
+        unreachable: shared
+            .network
+            .unreachable
+            .of(channel.key(), summary.first.number),
         waited: shared.now().time.since(summary.first.time),
         first_frame: summary.first.number,
     }

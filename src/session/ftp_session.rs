@@ -13,6 +13,7 @@
 
 use std::sync::Arc;
 
+use super::Options;
 use super::anomalies::{Anomalies, Subject};
 use super::data::data_channel::DataId;
 use super::data::unmatched::emit_unmatched;
@@ -21,7 +22,6 @@ use super::dialogue::{Dialogue, Moment};
 use super::encrypted::encrypted_data::{self, EncryptedData};
 use super::encrypted::encryption::{Encryption, Taken};
 use super::negotiation::{InForce, Negotiations, Parties};
-use super::options::Options;
 use super::record as records;
 use super::secrets::{HIDDEN, Secrets};
 use super::server_state::effects::{Effect, effect, passive_end_point};
@@ -201,8 +201,8 @@ impl Session {
     pub(crate) fn on_prelude(&mut self, shared: &mut Shared<'_>, prelude: Prelude) {
         if prelude.is_tunnel() {
             let proxy = self.identity.server;
-            if shared.tunnels.len() < TUNNELS {
-                shared.tunnels.insert(proxy);
+            if shared.network.tunnels.len() < TUNNELS {
+                shared.network.tunnels.insert(proxy);
             }
             self.anomalies.on_tunnel(prelude.target);
         }
@@ -640,7 +640,11 @@ impl Session {
         };
         let (server, client) = (self.identity.server.address, self.identity.client.address);
         let start = self.begun;
-        if let Some(lookup) = shared.ident.between(server, client, start, arrived.time) {
+        if let Some(lookup) = shared
+            .network
+            .ident
+            .between(server, client, start, arrived.time)
+        {
             self.anomalies.on_ident(lookup);
         }
         self.replies.greeting = Some(Box::new(record));

@@ -386,7 +386,9 @@ fn embedded(line: &[u8], from: usize, segments: &[usize], anywhere: bool) -> Opt
         let before = trim_end_blanks(&line[..at]).last();
         let begins = before.is_none_or(|byte| byte.is_ascii_control() || *byte >= TELNET)
             || segments.binary_search(&at).is_ok();
-        (begins || (anywhere && separated)).then_some(behind)
+        // A word of its own in a line of the login phase may be the next command, its line end lost or never sent.
+        let word = at > from && line[at - 1] == b' ';
+        (begins || (anywhere && (separated || word))).then_some(behind)
     })
 }
 
@@ -611,6 +613,7 @@ mod tests {
             (b"USER bob\rKq7vXw", "USER bob<hidden>"),
             (b"USER bob\0\0", "USER bob"),
             (b"USER compass", "USER compass"),
+            (b"USER bob acctKq7vXw", "USER bob acct <hidden>"),
             (b"Kq7vXw", "<hidden>"),
             (b"PASSS Kq7vXw", "<hidden> <hidden>"),
             (b"GET /Kq7vXw HTTP/1.1", "GET <hidden>"),

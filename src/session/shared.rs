@@ -11,6 +11,7 @@ use crate::model::{
     WarningCode,
 };
 use crate::protocol::dns::Names;
+use crate::session::Options;
 use crate::session::data::content::{Content, DigestChoice};
 use crate::session::data::content_sink::{ContentResources, ContentSink};
 use crate::session::data::data_channel::{DataChannel, DataId};
@@ -18,7 +19,6 @@ use crate::session::data::data_channels::DataChannels;
 use crate::session::dialogue::outcome::Outcome;
 use crate::session::ident::IdentLookups;
 use crate::session::negotiation::expectation::Expectations;
-use crate::session::options::Options;
 use crate::session::sessions_by_hosts::SessionsByHosts;
 use crate::session::unreachable::Unreachables;
 
@@ -37,10 +37,7 @@ pub(crate) struct Shared<'s> {
     /// An endpoint was announced since the early data connections were last searched for it.
     early_search_wanted: bool,
     pub(crate) names: Names,
-    pub(crate) unreachable: Unreachables,
-    /// Proxies through which control connections run: data connections to them are bound by what their clients ask for.
-    pub(crate) tunnels: BTreeSet<Endpoint>,
-    pub(crate) ident: IdentLookups,
+    pub(crate) network: Network,
     pub(crate) several: Several,
     pub(crate) data: DataChannels,
     timers: Timers,
@@ -71,6 +68,17 @@ struct Timers {
     queue: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
 }
 
+/// Facts about the network around the sessions.
+#[derive(Default)]
+pub(crate) struct Network {
+    /// ICMP errors about connections that may carry data.
+    pub(crate) unreachable: Unreachables,
+    /// Proxies through which control connections run: data connections to them are bound by what their clients ask for.
+    pub(crate) tunnels: BTreeSet<Endpoint>,
+    /// Ident lookups of servers (RFC 1413).
+    pub(crate) ident: IdentLookups,
+}
+
 impl<'s> Shared<'s> {
     /// Creates the shared state of a run.
     pub(crate) fn new(
@@ -98,9 +106,7 @@ impl<'s> Shared<'s> {
             encrypted: SessionsByHosts::default(),
             early_search_wanted: false,
             names: Names::new(options.limits.names),
-            unreachable: Unreachables::default(),
-            tunnels: BTreeSet::new(),
-            ident: IdentLookups::default(),
+            network: Network::default(),
             several: Several::default(),
             data: DataChannels::default(),
             timers: Timers::default(),

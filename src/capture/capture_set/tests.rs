@@ -267,15 +267,15 @@ fn pcapng_with_secrets(secrets: &[&[u8]], micros: u32) -> Vec<u8> {
     };
     block(0x0a0d_0d0a, &[0x1a2b_3c4d, 1, u32::MAX, u32::MAX], &[]);
     block(1, &[1, 0], &[]);
-    let write_secrets = |block: &mut dyn FnMut(u32, &[u32], &[u8])| {
+    for place in 0..2 {
+        if place == 1 {
+            block(6, &[0, 0, micros, 1, 1], b"p");
+        }
         for secrets in secrets {
             let len = u32::try_from(secrets.len()).unwrap();
             block(10, &[Secrets::TLS_KEY_LOG, len], secrets);
         }
-    };
-    write_secrets(&mut block);
-    block(6, &[0, 0, micros, 1, 1], b"p");
-    write_secrets(&mut block);
+    }
     bytes
 }
 
@@ -418,4 +418,20 @@ fn summary(inputs: Vec<(&str, Vec<u8>)>) -> Vec<(u64, Timestamp, Vec<u8>)> {
         .into_iter()
         .map(|(frame, data)| (frame.number, frame.time, data))
         .collect()
+}
+
+#[test]
+fn second_standard_input_is_an_error() {
+    let listing = InputListing::of(&["-".into(), "-".into()]);
+    assert_eq!(listing.candidates.len(), 1);
+    assert!(matches!(
+        listing.failures.as_slice(),
+        [Error::StandardInputTwice]
+    ));
+}
+
+#[test]
+fn control_characters_in_a_path_are_escaped() {
+    let path = printable_path(Path::new("a\nb\u{1b}[2J"));
+    assert_eq!(path, "a\\x0ab\\x1b[2J");
 }

@@ -1,16 +1,35 @@
 //! Reader of the TOML tables of an expectation file, which records every mistake and reads on.
+//!
+//! Fields have their names in the report (`login.user`, `connection.close`), with one of these constraints:
+//!
+//! ```text
+//! 1715  "complete"  true          this value
+//! "1000..2000"  "..5"             number in a range that includes both ends
+//! { glob = "*.txt" }              string that matches a pattern of * and ?
+//! { matches = "[.]zip$" }         string in which a regular expression is found
+//! [ … ]                           one of these
+//! { absent = true }               null
+//! ```
+//!
+//! An expected step is `"login"`, `"cwd pub: ok"`, `"cwd pub: ok 250"`, or a table.
 
 use std::ops::Range;
 
-use toml_edit::{Array, Document, Item, Table, TableLike};
+use serde::Deserialize as _;
+use serde::de::IntoDeserializer as _;
+use serde_json::{Number, Value as Json};
+use toml_edit::{Array, Document, Item, Table, TableLike, Value};
 
-use super::super::built_in;
+use super::super::constraint::Constraint;
 use super::super::expression::{Error, Expression, Scope};
 use super::super::mistake::{Mistake, Position};
 use super::super::vocabulary::{FieldKind, Vocabulary, nearest};
+use super::super::{built_in, constraint};
 use super::{
-    Absence, Condition, Expectations, Rule, SessionExpectation, TransferExpectation, absence,
+    Absence, Condition, Expectations, FieldExpectation, Rule, SessionExpectation, StepExpectation,
+    StepsExpectation, TransferExpectation,
 };
+use crate::model::record::StepKind;
 
 /// Parses a file.
 pub(super) fn read(path: &str, text: &str) -> Result<Expectations, Vec<Mistake>> {
@@ -149,7 +168,7 @@ impl Reader<'_> {
                     session.extra_transfers_at = self.key_position(table, name);
                 }
                 "only_commands" => {
-                    let verbs = self.words(item, absence::verb);
+                    let verbs = self.words(item, super::verb);
                     session.only_commands = Some((
                         verbs.into_iter().map(|(verb, _)| verb).collect(),
                         self.key_position(table, name),
@@ -435,6 +454,433 @@ impl Reader<'_> {
     }
 }
 
+impl Reader<'_> {
+    /// Reads a field, or the fields of an object, by the names of the report.
+    pub(super) fn field(
+        &mut self,
+        table: &dyn TableLike,
+        name: &str,
+        scope: Scope,
+        keys: &[&str],
+    ) -> Vec<FieldExpectation> {
+        let vocabulary = if scope == Scope::Transfer {
+            self.transfer.clone()
+        } else {
+            self.session.clone()
+        };
+        let mut fields = Vec::new();
+        self.fields_below(
+            table,
+            name,
+            (&vocabulary, vocabulary.object()),
+            keys,
+            &mut Vec::new(),
+            &mut fields,
+        );
+        fields
+    }
+
+    fn fields_below(
+        &mut self,
+        table: &dyn TableLike,
+        name: &str,
+        (vocabulary, of): (&Vocabulary, &Json),
+        keys: &[&str],
+        path: &mut Vec<String>,
+        fields: &mut Vec<FieldExpectation>,
+    ) {
+        let Some((key, item)) = table.get_key_value(name) else {
+            return;
+        };
+        let Some(schema) = vocabulary.field(of, name) else {
+            let all = vocabulary.names(of).into_iter().chain(keys.iter().copied());
+            let all: Vec<&str> = all.collect();
+            let what = match path.last() {
+                Some(object) => object.clone(),
+                None => format!("a {}", vocabulary.scope().name()),
+            };
+            self.unknown_key(table, name, &what, &all);
+            return;
+        };
+        path.push(name.to_owned());
+        let kind = vocabulary.kind(schema);
+        let inner = item.as_table_like();
+        let has_fields = inner.is_some_and(|inner| {
+            let mut names = inner.iter();
+            // `tls = { absent = true }` is a pattern for the object itself, `tls = { version = "…" }` names a field.
+            names.any(|(name, _)| !matches!(name, "absent" | "glob" | "matches"))
+        });
+        match inner {
+            Some(inner) if kind == FieldKind::Object && has_fields => {
+                for (name, _) in inner.iter() {
+                    self.fields_below(inner, name, (vocabulary, schema), &[], path, fields);
+                }
+            }
+            _ => {
+                if let Some(constraint) = self.constraint(item, &kind) {
+                    fields.push(FieldExpectation {
+                        at: self.position(key.span()),
+                        path: path.clone(),
+                        constraint,
+                    });
+                }
+            }
+        }
+        path.pop();
+    }
+}
+
+impl Reader<'_> {
+    /// Reads the constraint on a field of this kind; records a mistake and returns `None` if there is none.
+    pub(super) fn constraint(&mut self, item: &Item, kind: &FieldKind<'_>) -> Option<Constraint> {
+        let Some(value) = item.as_value() else {
+            if let Some(table) = item.as_table_like() {
+                return self.pattern(table, item, kind);
+            }
+            self.mistake(item.span(), "this is no value", Some(example(kind)));
+            return None;
+        };
+        self.value(value, item, kind)
+    }
+
+    fn value(&mut self, value: &Value, item: &Item, kind: &FieldKind<'_>) -> Option<Constraint> {
+        match (value, kind) {
+            (Value::InlineTable(table), _) => self.pattern(table, item, kind),
+            (Value::Array(array), FieldKind::List) => {
+                let mut names = Vec::new();
+                for element in array {
+                    if let Some(name) = element.as_str() {
+                        names.push(name.to_owned());
+                    } else {
+                        self.mistake(element.span(), "a name is a text", Some(example(kind)));
+                        return None;
+                    }
+                }
+                Some(Constraint::Names(names))
+            }
+            (Value::Array(array), _) => {
+                let mut choices = Vec::new();
+                for element in array {
+                    let one = Item::Value(element.clone());
+                    let before = self.mistakes();
+                    choices.extend(self.value(element, &one, kind));
+                    self.place_since(before, element.span().as_ref());
+                }
+                if choices.is_empty() {
+                    self.mistake(
+                        value.span(),
+                        "there is nothing to choose from",
+                        Some(example(kind)),
+                    );
+                    return None;
+                }
+                Some(Constraint::OneOf(choices))
+            }
+            (Value::String(text), FieldKind::Text(choices)) => {
+                let text = text.value().as_str();
+                if !choices.is_empty() && !choices.contains(&text) {
+                    let hint = match nearest(choices.iter().copied(), text) {
+                        Some(near) => format!("did you mean \"{near}\"?"),
+                        None => format!("there are: {}", choices.join(", ")),
+                    };
+                    self.mistake(value.span(), &format!("it is never \"{text}\""), Some(hint));
+                    return None;
+                }
+                Some(Constraint::Is(text.into()))
+            }
+            (Value::Boolean(flag), FieldKind::Flag) => {
+                Some(Constraint::Is(Json::Bool(*flag.value())))
+            }
+            (Value::Integer(_) | Value::Float(_) | Value::String(_), FieldKind::Number) => {
+                self.number(value)
+            }
+            (Value::Integer(_) | Value::String(_), FieldKind::List) => {
+                let count = self.number(value)?;
+                Some(Constraint::Count(Box::new(count)))
+            }
+            _ => {
+                let message = match kind {
+                    FieldKind::Text(_) => "it is a text",
+                    FieldKind::Number => "it is a number",
+                    FieldKind::Flag => "it is true or false",
+                    FieldKind::List => "it is a list: its count can be told, or the names in it",
+                    FieldKind::Object => "it has fields of its own",
+                };
+                self.mistake(value.span(), message, Some(example(kind)));
+                None
+            }
+        }
+    }
+
+    fn number(&mut self, value: &Value) -> Option<Constraint> {
+        let number = match value {
+            Value::Integer(number) => Some(Constraint::Is((*number.value()).into())),
+            Value::Float(number) => {
+                Number::from_f64(*number.value()).map(|number| Constraint::Is(number.into()))
+            }
+            Value::String(text) => constraint::range(text.value()),
+            _ => None,
+        };
+        if number.is_none() {
+            let text = value.as_str().unwrap_or_default().trim();
+            let is_reversed = text.split_once("..").is_some_and(|(least, most)| {
+                constraint::range(&format!("{most}..{least}")).is_some()
+            });
+            let (message, hint) = if is_reversed {
+                (
+                    "the range ends before it begins",
+                    example(&FieldKind::Number),
+                )
+            } else if text.parse::<f64>().is_ok() {
+                let hint = format!("numbers stand without quotes: {text}");
+                ("this is a text, not a number", hint)
+            } else {
+                let message = "this is neither a number nor a range";
+                (message, example(&FieldKind::Number))
+            };
+            self.mistake(value.span(), message, Some(hint));
+        }
+        number
+    }
+
+    /// Reads `{ glob = … }`, `{ matches = … }` or `{ absent = … }`.
+    fn pattern(
+        &mut self,
+        table: &dyn TableLike,
+        item: &Item,
+        kind: &FieldKind<'_>,
+    ) -> Option<Constraint> {
+        let mut keys = table.iter();
+        let (Some((name, inner)), None) = (keys.next(), keys.next()) else {
+            self.mistake(
+                item.span(),
+                "one pattern is expected here",
+                Some(example(kind)),
+            );
+            return None;
+        };
+        let key_span = table.get_key_value(name).and_then(|(key, _)| key.span());
+        let is_text = matches!(kind, FieldKind::Text(_));
+        let pattern = match (name, inner.as_value()) {
+            ("absent", Some(Value::Boolean(absent))) => {
+                return Some(if *absent.value() {
+                    Constraint::Absent
+                } else {
+                    Constraint::Present
+                });
+            }
+            ("glob", Some(Value::String(text))) if is_text => constraint::like(text.value()),
+            ("matches", Some(Value::String(text))) if is_text => constraint::matches(text.value()),
+            ("absent" | "glob" | "matches", _) => Err(match name {
+                "absent" => "absent is true or false".to_owned(),
+                _ => format!("{name} is a pattern for texts"),
+            }),
+            _ => {
+                let hint = nearest(["absent", "glob", "matches"], name);
+                let hint = hint.map(|near| format!("did you mean {near}?"));
+                self.mistake(
+                    key_span.or(item.span()),
+                    &format!("there is no pattern {name}"),
+                    hint.or_else(|| Some(example(kind))),
+                );
+                return None;
+            }
+        };
+        match pattern {
+            Ok(pattern) => Some(pattern),
+            Err(message) => {
+                self.mistake(inner.span().or(key_span), &message, Some(example(kind)));
+                None
+            }
+        }
+    }
+}
+
+/// Returns examples of constraints on a field of this kind.
+fn example(kind: &FieldKind<'_>) -> String {
+    match kind {
+        FieldKind::Text(choices) if !choices.is_empty() => {
+            format!("one of: {}", choices.join(", "))
+        }
+        FieldKind::Text(_) => {
+            "write \"text\", { glob = \"*.txt\" }, { matches = \"[.]zip$\" } or { absent = true }"
+        }
+        .to_owned(),
+        FieldKind::Number => "write 1715, \"1000..2000\", \"..5\" or { absent = true }".to_owned(),
+        FieldKind::Flag => "write true, false or { absent = true }".to_owned(),
+        FieldKind::List => "write a count (2, \"1..\") or names ([\"a\", \"b\"])".to_owned(),
+        FieldKind::Object => "name a field in it, or write { absent = true }".to_owned(),
+    }
+}
+
+impl Reader<'_> {
+    /// Reads the value of `steps`.
+    pub(super) fn steps(&mut self, item: &Item) -> Option<StepsExpectation> {
+        let Some(array) = item.as_array() else {
+            self.mistake(
+                item.span(),
+                "the steps are a list",
+                Some(EXAMPLE.to_owned()),
+            );
+            return None;
+        };
+        let mut steps = Vec::new();
+        for element in array {
+            let step = match element {
+                Value::String(text) => self.step_text(text.value(), element),
+                Value::InlineTable(table) => self.step_table(table, element),
+                _ => {
+                    self.mistake(
+                        element.span(),
+                        "a step is a text or a table",
+                        Some(EXAMPLE.to_owned()),
+                    );
+                    None
+                }
+            };
+            steps.extend(step);
+        }
+        Some(StepsExpectation {
+            at: self.position(item.span()),
+            steps,
+        })
+    }
+
+    /// Reads `kind` or `kind subject`, and after the last `: ` the outcome, the code of the reply, or both.
+    fn step_text(&mut self, text: &str, element: &Value) -> Option<StepExpectation> {
+        let outcomes = self.choices("outcome");
+        // From the right: file names may contain `: `, outcomes do not.
+        let (rest, outcome, code) = match text.rsplit_once(": ") {
+            Some((rest, end)) => match ending(end, &outcomes) {
+                Ending::Result(outcome, code) => (rest, outcome, code),
+                Ending::Subject => (text, None, None),
+                Ending::Unknown => {
+                    self.unknown_outcome(end, &outcomes, element);
+                    return None;
+                }
+            },
+            None => (text, None, None),
+        };
+        let (kind, subject) = match rest.split_once(' ') {
+            Some((kind, subject)) => (kind, Some(Constraint::Is(subject.into()))),
+            None => (rest, None),
+        };
+        let kind = self.kind(kind, element)?;
+        Some(StepExpectation {
+            text: text.to_owned(),
+            kind,
+            subject,
+            outcome: outcome.map(|outcome| Constraint::Is(outcome.into())),
+            verb: None,
+            code: code.map(|code| Constraint::Is(code.into())),
+            duration: None,
+        })
+    }
+
+    fn unknown_outcome(&mut self, word: &str, outcomes: &[String], element: &Value) {
+        let hint = match nearest(outcomes.iter().map(String::as_str), word) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!(
+                "there are: {}; a subject with \": \" in it stands in {{ kind = \"…\", subject = \"…\" }}",
+                outcomes.join(", ")
+            ),
+        };
+        let message = format!("a step never ends {word}");
+        self.mistake(element.span(), &message, Some(hint));
+    }
+
+    fn step_table(&mut self, table: &dyn TableLike, element: &Value) -> Option<StepExpectation> {
+        let Some(kind) = table.get("kind").and_then(Item::as_str) else {
+            self.mistake(
+                element.span(),
+                "the step has no kind",
+                Some(EXAMPLE.to_owned()),
+            );
+            return None;
+        };
+        let kind_value = table.get("kind").and_then(Item::as_value);
+        let kind = self.kind(kind, kind_value.unwrap_or(element))?;
+        let mut step = StepExpectation {
+            text: element.to_string().trim().to_owned(),
+            kind,
+            subject: None,
+            outcome: None,
+            verb: None,
+            code: None,
+            duration: None,
+        };
+        let outcomes = self.choices("outcome");
+        let outcomes = outcomes.iter().map(String::as_str).collect();
+        for (name, item) in table.iter() {
+            match name {
+                "kind" => {}
+                "subject" => step.subject = self.constraint(item, &FieldKind::Text(Vec::new())),
+                "verb" => step.verb = self.constraint(item, &FieldKind::Text(Vec::new())),
+                "outcome" => {
+                    step.outcome = self.constraint(item, &FieldKind::Text(Vec::clone(&outcomes)));
+                }
+                "code" => step.code = self.constraint(item, &FieldKind::Number),
+                "duration" => step.duration = self.constraint(item, &FieldKind::Number),
+                _ => self.unknown_key(table, name, "a step", STEP_KEYS),
+            }
+        }
+        Some(step)
+    }
+
+    /// Parses a kind of step; records a mistake and returns `None` for an unknown one.
+    fn kind(&mut self, kind: &str, element: &Value) -> Option<StepKind> {
+        if let Some(kind) = step_kind(kind) {
+            return Some(kind);
+        }
+        let kinds = self.choices("kind");
+        let hint = match nearest(kinds.iter().map(String::as_str), kind) {
+            Some(near) => format!("did you mean \"{near}\"?"),
+            None => format!("there are: {}", kinds.join(", ")),
+        };
+        self.mistake(
+            element.span(),
+            &format!("there is no kind of step {kind}"),
+            Some(hint),
+        );
+        None
+    }
+}
+
+/// Parses a kind of step as the report writes it; `None` for an unknown one.
+pub(super) fn step_kind(word: &str) -> Option<StepKind> {
+    let word: serde::de::value::StrDeserializer<'_, serde::de::value::Error> =
+        word.into_deserializer();
+    StepKind::deserialize(word).ok()
+}
+
+/// The part of a step after the last `: `.
+enum Ending<'t> {
+    /// Outcome and code of the reply, `None` where not given.
+    Result(Option<&'t str>, Option<u16>),
+    /// Part of the subject: file names may contain `: `.
+    Subject,
+    /// Word that looks like an outcome, but is none.
+    Unknown,
+}
+
+fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
+    let is_outcome = |word: &str| outcomes.iter().any(|one| one == word);
+    let code = |word: &str| {
+        let code = word.parse::<u16>().ok();
+        code.filter(|code| (100..700).contains(code))
+    };
+    match text.split_once(' ') {
+        Some((outcome, rest)) if is_outcome(outcome) => match code(rest) {
+            Some(code) => Ending::Result(Some(outcome), Some(code)),
+            None => Ending::Subject,
+        },
+        None if is_outcome(text) => Ending::Result(Some(text), None),
+        None if code(text).is_some() => Ending::Result(None, code(text)),
+        None if text.chars().all(|one| one.is_ascii_lowercase()) => Ending::Unknown,
+        _ => Ending::Subject,
+    }
+}
+
 /// Keys of a file.
 const FILE_KEYS: &[&str] = &["sessions", "session", "rules", "rule", "absent"];
 
@@ -452,3 +898,10 @@ const SESSION_KEYS: &[&str] = &[
 
 /// Keys of a rule.
 const RULE_KEYS: &[&str] = &["name", "for", "match", "assert"];
+
+/// Keys of a step that is written as a table.
+const STEP_KEYS: &[&str] = &["kind", "subject", "outcome", "verb", "code", "duration"];
+
+/// Hint with every form of a step.
+const EXAMPLE: &str =
+    "write steps = [\"login\", \"cwd pub: ok\", { kind = \"retrieve\", duration = \"..5\" }]";

@@ -1,12 +1,18 @@
-//! Sessions of the report paired with those of the file, and the verdicts on each pair.
+//! Sessions of the report, and the transfers of each, paired with those of the file, and the verdicts on each pair.
 
+use serde_json::Value;
+
+use super::super::constraint::Constraint;
 use super::super::expression::{self, Prepared, fact_words};
-use super::super::file::{Absence, Expectations, FieldExpectation, SessionExpectation};
+use super::super::file::{
+    Absence, Expectations, FieldExpectation, SessionExpectation, TransferExpectation,
+};
+use super::super::mistake::Position;
 use super::super::verdict::{Difference, NO_SESSION, Verdict};
-use super::super::wording::{command_line, session_words};
+use super::super::wording::{command_line, session_words, transfer_words};
 use super::subject::{Part, Subject};
-use super::{causes, field_difference, steps, transfers};
-use crate::model::record::Session;
+use super::{field_difference, steps};
+use crate::model::record::{Session, Transfer};
 
 /// Pairs of expected and actual sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +108,7 @@ fn judge_session(
         let name = format!("{label}: no {}", absence.words());
         verdicts.push(Verdict::of(name, differences).at(*at));
     }
-    verdicts.extend(transfers::judge(label, expected, session, subject));
+    verdicts.extend(judge_transfers(label, expected, session, subject));
     verdicts
 }
 
@@ -119,7 +125,7 @@ fn skipped(label: &str, expected: &SessionExpectation) -> Vec<Verdict> {
     for (absence, at) in &expected.absent {
         verdicts.push(skip(format!("no {}", absence.words()), *at));
     }
-    for (name, at) in transfers::names(expected) {
+    for (name, at) in transfer_names(expected) {
         verdicts.push(skip(name, at));
     }
     verdicts
@@ -155,7 +161,7 @@ fn missing(
             .map(|condition| condition.expression.facts(session.tree))
             .unwrap_or_default();
         let mut words = format!("{}: {}", session_words(session), session.verdict.text);
-        if let Some(cause) = causes::of_session(session).first() {
+        if let Some(cause) = super::causes_of_session(session).first() {
             words = format!("{words}; {cause}");
         }
         match fact_words(&facts) {
@@ -181,8 +187,8 @@ fn session_field(
     let difference = field_difference(field, session.tree);
     let difference = difference.map(|difference| {
         let because = match field.path.first().map(String::as_str) {
-            Some("login") => causes::of_session(&session),
-            Some("greeting") => causes::of_greeting(&session),
+            Some("login") => super::causes_of_session(&session),
+            Some("greeting") => super::causes_of_greeting(&session),
             Some("tls") if session.tls.is_none() => vec![
                 "the session is not encrypted: no AUTH TLS was accepted and no TLS record was seen"
                     .to_owned(),
@@ -260,5 +266,218 @@ fn label(expected: &SessionExpectation, index: usize) -> String {
     }
 }
 
+/// Returns the names of the expectations about transfers, with their places in the file.
+pub(super) fn transfer_names(expected: &SessionExpectation) -> Vec<(String, Position)> {
+    let mut names: Vec<_> = expected
+        .transfers
+        .iter()
+        .enumerate()
+        .map(|(index, transfer)| (transfer_label(transfer, index), transfer.at))
+        .collect();
+    if !expected.extra_transfers {
+        let name = "no other transfers".to_owned();
+        names.push((name, expected.extra_transfers_at));
+    }
+    names
+}
+
+/// Judges the expectations about transfers.
+pub(super) fn judge_transfers(
+    label: &str,
+    expected: &SessionExpectation,
+    session: Part<'_, Session>,
+    subject: &Subject<'_>,
+) -> Vec<Verdict> {
+    let transfers: Vec<Part<'_, Transfer>> = session.transfers().collect();
+    let partners = pair(expected, session, subject);
+    let mut verdicts = Vec::new();
+    let mut names = transfer_names(expected).into_iter();
+    for (wanted, partner) in expected.transfers.iter().zip(&partners) {
+        let Some((name, at)) = names.next() else {
+            break;
+        };
+        let found = partner.and_then(|partner| transfers.get(partner));
+        let differences = match found {
+            Some(transfer) => transfer_differences(wanted, &session, *transfer, subject),
+            None => vec![missing_transfer(wanted, &partners, session, subject)],
+        };
+        verdicts.push(Verdict::of(format!("{label}: {name}"), differences).at(at));
+    }
+    if let Some((name, at)) = names.next() {
+        let free = session
+            .transfers
+            .iter()
+            .enumerate()
+            .filter(|(index, _)| !partners.contains(&Some(*index)));
+        let differences = free.map(|(_, transfer)| {
+            Difference::new("no other transfer", transfer_words(transfer))
+                .at(Some(subject.transfer(&session, transfer)))
+        });
+        let verdict = Verdict::of(format!("{label}: {name}"), differences.collect());
+        verdicts.push(verdict.at(at));
+    }
+    verdicts
+}
+
+/// Pairs in file order; returns for each expected transfer the index of its partner, `None` if no transfer fits.
+///
+/// A partner is the first free transfer that has the name and is as expected, else the first that has the name.
+pub(crate) fn pair(
+    expected: &SessionExpectation,
+    session: Part<'_, Session>,
+    subject: &Subject<'_>,
+) -> Vec<Option<usize>> {
+    let mut taken = vec![false; session.transfers.len()];
+    let mut partners = Vec::new();
+    for wanted in &expected.transfers {
+        let condition = wanted
+            .condition
+            .as_ref()
+            .map(|condition| Prepared::new(&condition.expression, subject.tree()));
+        let has_name = |transfer: Part<'_, Transfer>| {
+            let named = wanted.fields.iter().filter(|field| is_name(&field.path));
+            let mut named = named.map(|field| field_difference(field, transfer.tree));
+            named.all(|difference| difference.is_none())
+                && condition
+                    .as_ref()
+                    .is_none_or(|condition| condition.is_true(transfer.tree, Some(session.tree)))
+        };
+        let candidates: Vec<(usize, Part<'_, Transfer>)> = taken
+            .iter()
+            .zip(session.transfers())
+            .enumerate()
+            .filter(|(_, (taken, transfer))| !**taken && has_name(*transfer))
+            .map(|(index, (_, transfer))| (index, transfer))
+            .collect();
+        // A file fetched twice, cut short once, must not fail the expectation that the whole one meets.
+        let is_as_expected = |(_, transfer): &&(usize, Part<'_, Transfer>)| {
+            let mut fields = wanted.fields.iter();
+            fields.all(|field| field_difference(field, transfer.tree).is_none())
+        };
+        let best = candidates.iter().find(is_as_expected);
+        let partner = best.or_else(|| candidates.first()).map(|(index, _)| *index);
+        if let Some(taken) = partner.and_then(|partner| taken.get_mut(partner)) {
+            *taken = true;
+        }
+        partners.push(partner);
+    }
+    partners
+}
+
+fn transfer_differences(
+    wanted: &TransferExpectation,
+    session: &Session,
+    transfer: Part<'_, Transfer>,
+    subject: &Subject<'_>,
+) -> Vec<Difference> {
+    let mut reported: Vec<String> = Vec::new();
+    let mut differences = Vec::new();
+    for field in &wanted.fields {
+        if let Some(difference) = field_difference(field, transfer.tree) {
+            // One lost packet changes several fields: its cause is reported once, with the first of them.
+            let mut because = super::causes_of_field(&field.path, session, &transfer, subject);
+            because.retain(|cause| !reported.contains(cause));
+            reported.extend(because.iter().cloned());
+            let place = Some(subject.transfer(session, &transfer));
+            differences.push(difference.because(because).at(place));
+        }
+    }
+    differences
+}
+
+fn missing_transfer(
+    wanted: &TransferExpectation,
+    partners: &[Option<usize>],
+    session: Part<'_, Session>,
+    subject: &Subject<'_>,
+) -> Difference {
+    let named: Vec<_> = wanted
+        .fields
+        .iter()
+        .filter(|field| is_name(&field.path))
+        .map(|field| format!("{} {}", field.name(), field.constraint.words()))
+        .chain(
+            wanted
+                .condition
+                .iter()
+                .map(|condition| condition.text.clone()),
+        )
+        .collect();
+    let expected = match named.as_slice() {
+        [] => "one more transfer".to_owned(),
+        named => format!("a transfer whose {}", named.join(" and ")),
+    };
+    let free: Vec<&Transfer> = session
+        .transfers
+        .iter()
+        .enumerate()
+        .filter(|(index, _)| !partners.contains(&Some(*index)))
+        .map(|(_, transfer)| transfer.as_ref())
+        .collect();
+    let found = match free.as_slice() {
+        [] if session.transfers.is_empty() => "no transfer at all".to_owned(),
+        [] => "none beside those that others in the file took".to_owned(),
+        free => {
+            let words: Vec<_> = free
+                .iter()
+                .take(MAX_TRANSFER_CANDIDATES)
+                .map(|transfer| transfer_words(transfer))
+                .collect();
+            words.join(", ")
+        }
+    };
+    let wants_path = wanted.fields.iter().any(|field| field.path == ["path"]);
+    let pathless = free
+        .iter()
+        .find(|transfer| transfer.path.is_none() && transfer.name.is_some());
+    let because = pathless.filter(|_| wants_path).map(|transfer| {
+        format!(
+            "the folder of {} is not known in this capture, so that its path is null; its name is known",
+            transfer_words(transfer)
+        )
+    });
+    let mut because: Vec<String> = because.into_iter().collect();
+    if wants_path {
+        because.extend(super::causes_of_directories(&session));
+    }
+    because.extend(super::causes_of_session(&session));
+    let place = match free.first() {
+        Some(transfer) => subject.transfer(&session, transfer),
+        None => subject.last(&session),
+    };
+    Difference::new(expected, found)
+        .because(because)
+        .at(Some(place))
+}
+
+/// Returns true for fields that select a transfer; all others constrain the one selected.
+fn is_name(path: &[String]) -> bool {
+    matches!(path, [name] if matches!(name.as_str(), "verb" | "path" | "name" | "argument" | "direction"))
+}
+
+fn transfer_label(transfer: &TransferExpectation, index: usize) -> String {
+    let words = |wanted: &str| {
+        let mut fields = transfer.fields.iter();
+        let field =
+            fields.find(|field| matches!(field.path.as_slice(), [name] if name == wanted))?;
+        match &field.constraint {
+            Constraint::Is(Value::String(text)) | Constraint::Like(text, _) => Some(text.clone()),
+            _ => None,
+        }
+    };
+    let what = words("path")
+        .or_else(|| words("name"))
+        .or_else(|| words("argument"));
+    match (words("verb"), what) {
+        (Some(verb), Some(what)) => format!("{verb} {what}"),
+        (Some(verb), None) => format!("{verb} (transfer {})", index + 1),
+        (None, Some(what)) => format!("transfer {what}"),
+        (None, None) => format!("transfer {}", index + 1),
+    }
+}
+
 /// Free sessions described where none fits.
 const MAX_CANDIDATES: usize = 5;
+
+/// Free transfers named where none fits.
+const MAX_TRANSFER_CANDIDATES: usize = 5;

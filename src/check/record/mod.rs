@@ -4,18 +4,25 @@
 //! or passwords.
 //!
 //! ```text
-//! report -> session (fields, steps, transfers) -> TOML                  --record
+//! report -> write_session (fields, steps, transfers) -> TOML            --record
 //! file + report -> SessionPairing -> update (only what differs) -> TOML  --update
 //! ```
+//!
+//! `match` expressions identify the sessions. With them each session finds its own expectations even if one is missing,
+//! more are added or their order changes.
 
-mod conditions;
-mod session;
 mod update;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::judge::Subject;
-use crate::model::record::VerdictStatus;
+use super::wording::{StepView, word};
+use crate::model::record::{
+    Completeness, EndState, LoginOutcome, Session, StepKind, Transfer, TransferDirection,
+    VerdictStatus,
+};
 use crate::model::wire_text::{is_hostile, printable};
 
 pub use update::{Updated, update};
@@ -40,10 +47,10 @@ pub fn record(subject: &Subject<'_>) -> String {
         "exactly"
     };
     let _ = writeln!(out, "sessions = \"{word}\"");
-    let conditions = conditions::conditions(sessions);
+    let conditions = conditions(sessions);
     for (session, condition) in sessions.iter().zip(conditions) {
         out.push('\n');
-        session::write(session, condition.as_deref(), &mut out);
+        write_session(session, condition.as_deref(), &mut out);
     }
     out.push_str(TAIL);
     out
@@ -104,6 +111,292 @@ fn list(values: &[String], indent: &str) -> String {
     out
 }
 
+/// Appends a `[[session]]`.
+fn write_session(session: &Session, condition: Option<&str>, out: &mut String) {
+    out.push_str("[[session]]\n");
+    let _ = writeln!(out, "# {}", printable(&session.verdict.text));
+    if let Some(condition) = condition {
+        let _ = writeln!(out, "match = {}", quoted_expression(condition));
+    }
+    write_fields(session, out);
+    let _ = writeln!(out, "steps = {}", steps(session));
+    out.push_str("extra_steps = false       # no other steps between these\n");
+    let _ = writeln!(out, "only_commands = {}", commands(session));
+    out.push_str("extra_transfers = false   # no other transfers beside these\n");
+    for transfer in &session.transfers {
+        out.push('\n');
+        write_transfer(transfer, out);
+    }
+}
+
+/// Renders the lookups and the requested steps as a list.
+fn steps(session: &Session) -> String {
+    let steps: Vec<String> = StepView::all(session)
+        .into_iter()
+        .filter(|step| step.is_requested() || step.kind() == StepKind::Dns)
+        .map(step)
+        .collect();
+    list(&steps, "")
+}
+
+/// Renders one step by its index; `None` if there is no such step.
+fn step_at(session: &Session, index: usize) -> Option<String> {
+    StepView::all(session).get(index).map(|view| step(*view))
+}
+
+/// Renders the verbs that were sent as a sorted list.
+fn commands(session: &Session) -> String {
+    let commands = session.steps.iter().flat_map(|step| &step.commands);
+    let verbs: BTreeSet<&str> = commands.map(|command| command.verb.as_str()).collect();
+    let verbs: Vec<_> = verbs.into_iter().map(quoted).collect();
+    list(&verbs, "")
+}
+
+/// Appends a `[[session.transfer]]`.
+fn write_transfer(transfer: &Transfer, out: &mut String) {
+    out.push_str("  [[session.transfer]]\n");
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "  {name} = {value}");
+    };
+    line("verb", &quoted(&transfer.verb));
+    // The server chooses a new name for each STOU (RFC 959 section 4.1.3).
+    if transfer.verb != "STOU" {
+        if let Some(path) = &transfer.path {
+            line("path", &quoted(path));
+        } else if let Some(name) = &transfer.name {
+            line("name", &quoted(name));
+        }
+    }
+    line("mode", &quoted(&word(transfer.mode)));
+    line("data_type", &quoted(&word(transfer.data_type)));
+    if transfer.restart_offset > 0 {
+        line("restart_offset", &transfer.restart_offset.to_string());
+    }
+    line("completeness", &quoted(&word(transfer.completeness)));
+    // Size and digest of a file with gaps depend on which packets were lost.
+    if !matches!(
+        transfer.completeness,
+        Completeness::Complete | Completeness::Unverifiable
+    ) {
+        return;
+    }
+    if transfer.direction == TransferDirection::Listing {
+        if transfer.entries_omitted == 0 && transfer.entries.len() <= MAX_ENTRIES {
+            let entries = transfer.entries.iter();
+            let names: Vec<_> = entries.map(|entry| quoted(&entry.name)).collect();
+            line("entries", &list(&names, "  "));
+        }
+        return;
+    }
+    line("bytes", &transfer.bytes.to_string());
+    if let Some(digest) = &transfer.sha256 {
+        line("sha256", &quoted(digest));
+    }
+}
+
+fn write_fields(session: &Session, out: &mut String) {
+    let mut line = |name: &str, value: &str| {
+        let _ = writeln!(out, "{name} = {value}");
+    };
+    line("login.outcome", &quoted(&word(session.login.outcome)));
+    if let Some(user) = &session.login.user {
+        line("login.user", &quoted(user));
+    }
+    if let Some(greeting) = &session.greeting {
+        line("greeting.code", &greeting.code.to_string());
+    }
+    let Some(tls) = &session.tls else {
+        return;
+    };
+    // QUIT is not visible in an encrypted session, only the end of the connection; whether FIN or RST comes last
+    // varies.
+    if matches!(session.end_state, EndState::Closed | EndState::Reset) {
+        line("end_state", "[\"closed\", \"reset\"]");
+    }
+    if let Some(version) = &tls.version {
+        line("tls.version", &quoted(version));
+    }
+    if let Some(protected) = tls.data_protected {
+        line("tls.data_protected", &protected.to_string());
+    }
+    if tls.version.is_none() && tls.data_protected.is_none() {
+        line("tls", "{ absent = false }");
+    }
+    line("encrypted_data", &session.encrypted_data.len().to_string());
+    if !session.findings.iter().any(|one| one.id == "capture-loss") {
+        line(
+            "absent",
+            "[\"capture-loss\"]   # of what is encrypted nobody could tell otherwise",
+        );
+    }
+}
+
+/// Renders a step as a string, or as a table if its argument differs in every run.
+fn step(step: StepView<'_>) -> String {
+    let verb = step.verb().unwrap_or_default();
+    let has_address = matches!(verb, "PORT" | "EPRT" | "LPRT");
+    let is_changing = step.subject().is_some_and(|subject| has_time(&subject));
+    let code = step.reproducible_code();
+    if step.kind() == StepKind::Command && (has_address || is_changing) {
+        let code = code.map(|code| format!(", code = {code}"));
+        return format!(
+            "{{ kind = \"command\", verb = {}, outcome = {}{} }}",
+            quoted(verb),
+            quoted(&word(step.outcome())),
+            code.unwrap_or_default()
+        );
+    }
+    let is_chosen_by_server = step.kind() == StepKind::Store && verb == "STOU";
+    let line = if is_chosen_by_server {
+        format!("store: {}", word(step.outcome()))
+    } else {
+        step.line()
+    };
+    match code {
+        Some(code) => quoted(&format!("{line} {code}")),
+        None => quoted(&line),
+    }
+}
+
+/// Returns true for an argument with a time of MFMT or MDTM (`20260302100000`, RFC 3659 section 2.3).
+fn has_time(subject: &str) -> bool {
+    let mut digits = subject.split(|character: char| !character.is_ascii_digit());
+    digits.any(|run| run.len() >= 12)
+}
+
+/// Renders an expression as a TOML literal string, which needs no escapes, unless it contains a `'`.
+fn quoted_expression(text: &str) -> String {
+    if text.contains('\'') {
+        quoted(text)
+    } else {
+        format!("'{text}'")
+    }
+}
+
+/// Returns the condition for each session; `None` where the order of sessions has to identify it.
+fn conditions(sessions: &[Arc<Session>]) -> Vec<Option<String>> {
+    let parts = logins(sessions);
+    let mut alike: BTreeMap<&[String], Vec<usize>> = BTreeMap::new();
+    for (index, parts) in parts.iter().enumerate() {
+        alike.entry(parts).or_default().push(index);
+    }
+    let mut by_transfers: Vec<Option<String>> = vec![None; sessions.len()];
+    for group in alike.values().filter(|group| group.len() > 1) {
+        let group: Vec<(usize, &Session)> = group
+            .iter()
+            .filter_map(|index| Some((*index, sessions.get(*index)?.as_ref())))
+            .collect();
+        for (index, condition) in transfers(&group) {
+            if let Some(slot) = by_transfers.get_mut(index) {
+                *slot = Some(condition);
+            }
+        }
+    }
+    let all = parts.into_iter().zip(by_transfers);
+    let all = all.map(|(mut parts, by_transfers)| {
+        parts.extend(by_transfers);
+        (!parts.is_empty()).then(|| parts.join(" && "))
+    });
+    all.collect()
+}
+
+/// Returns conditions on user, login outcome and encryption, each only if it differs between sessions.
+fn logins(sessions: &[Arc<Session>]) -> Vec<Vec<String>> {
+    let users: BTreeSet<_> = sessions.iter().map(|one| &one.login.user).collect();
+    let outcome = |session: &Session| session.login.outcome;
+    let mut outcomes: Vec<LoginOutcome> = sessions.iter().map(|one| outcome(one)).collect();
+    outcomes.dedup();
+    let encrypted: BTreeSet<bool> = sessions.iter().map(|one| one.tls.is_some()).collect();
+    let parts = |session: &Arc<Session>| {
+        let mut parts = Vec::new();
+        if users.len() > 1 {
+            parts.push(match &session.login.user {
+                Some(user) => format!("login.user == {}", cel(user)),
+                None => "login.user == null".to_owned(),
+            });
+        }
+        if outcomes.len() > 1 {
+            parts.push(format!("login.outcome == \"{}\"", word(outcome(session))));
+        }
+        if encrypted.len() > 1 {
+            let sign = if session.tls.is_some() { '!' } else { '=' };
+            parts.push(format!("tls {sign}= null"));
+        }
+        parts
+    };
+    sessions.iter().map(parts).collect()
+}
+
+/// Returns conditions on transfers that only one session of the group has; empty unless every session has one.
+fn transfers(group: &[(usize, &Session)]) -> Vec<(usize, String)> {
+    let mut sessions_with: BTreeMap<(&str, &str), u64> = BTreeMap::new();
+    let mut without_any: u64 = 0;
+    for (_, session) in group {
+        for part in names_and_verbs(session)
+            .into_iter()
+            .collect::<BTreeSet<_>>()
+        {
+            *sessions_with.entry(part).or_default() += 1;
+        }
+        without_any += u64::from(session.transfers.is_empty());
+    }
+    let mut found = Vec::new();
+    for (index, session) in group {
+        let is_own = |part: &(&str, &str)| sessions_with.get(part) == Some(&1);
+        let mut own: Vec<_> = names_and_verbs(session)
+            .into_iter()
+            .filter(is_own)
+            .collect();
+        // A name identifies a session more reliably than a verb, which the next session may use as well.
+        own.sort_by_key(|(field, _)| *field != "name");
+        let condition = match own.first() {
+            Some((field, value)) => format!("transfers.exists(t, t.{field} == {})", cel(value)),
+            None if session.transfers.is_empty() && without_any == 1 => {
+                "size(transfers) == 0".to_owned()
+            }
+            None => return Vec::new(),
+        };
+        found.push((*index, condition));
+    }
+    found
+}
+
+/// Returns the names and verbs of the transfers, in order.
+fn names_and_verbs(session: &Session) -> Vec<(&'static str, &str)> {
+    let mut parts = Vec::new();
+    for transfer in &session.transfers {
+        let verb = transfer.verb.as_str();
+        let name = transfer.name.as_deref().filter(|name| !name.is_empty());
+        // The server chooses a new name for each STOU (RFC 959 section 4.1.3).
+        if let Some(name) = name.filter(|_| verb != "STOU") {
+            parts.push(("name", name));
+        }
+        if !verb.is_empty() {
+            parts.push(("verb", verb));
+        }
+    }
+    parts
+}
+
+/// Renders a string as a CEL literal.
+fn cel(text: &str) -> String {
+    let mut out = String::from("\"");
+    for character in text.chars() {
+        match character {
+            '"' | '\\' => {
+                out.push('\\');
+                out.push(character);
+            }
+            other if is_hostile(other) => {
+                let _ = write!(out, "\\U{:08X}", u32::from(other));
+            }
+            other => out.push(other),
+        }
+    }
+    out.push('"');
+    out
+}
+
 /// Comment at the head of a recorded file.
 const HEAD: &str = "\
 #
@@ -131,9 +424,14 @@ const TAIL: &str = "
 /// Characters of a list in one line.
 const MAX_WIDTH: usize = 90;
 
+/// Entries of a recorded listing; longer ones are left out, since nobody would read them.
+const MAX_ENTRIES: usize = 60;
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::record::Transfer;
+    use crate::report::example::example_session;
 
     #[test]
     fn quoted_strings_parse_back_to_the_original() {
@@ -149,5 +447,71 @@ mod tests {
             assert_eq!(document["x"].as_str(), Some(text));
         }
         assert_eq!(quoted("a\u{202e}"), "\"a\\U0000202E\"");
+    }
+
+    fn session(user: &str, transfers: &[&str]) -> Arc<Session> {
+        let mut session = example_session();
+        session.login.user = Some(user.to_owned());
+        let any = Transfer::clone(session.transfers.first().expect("a transfer"));
+        session.transfers.clear();
+        for transfer in transfers {
+            let (verb, name) = match transfer.split_once(' ') {
+                Some((verb, name)) => (verb, Some(name.to_owned())),
+                None => (*transfer, None),
+            };
+            session.transfers.push(Arc::new(Transfer {
+                verb: verb.to_owned(),
+                name,
+                ..any.clone()
+            }));
+        }
+        Arc::new(session)
+    }
+
+    fn texts(sessions: &[Arc<Session>]) -> Vec<String> {
+        let conditions = conditions(sessions).into_iter();
+        conditions.map(Option::unwrap_or_default).collect()
+    }
+
+    #[test]
+    fn single_session_needs_no_condition() {
+        assert_eq!(texts(&[session("mira", &["RETR a"])]), [""]);
+    }
+
+    #[test]
+    fn different_users_identify_sessions() {
+        let sessions = [session("mira", &["RETR a"]), session("o\"x", &["RETR a"])];
+        assert_eq!(
+            texts(&sessions),
+            ["login.user == \"mira\"", "login.user == \"o\\\"x\""]
+        );
+    }
+
+    #[test]
+    fn transfers_identify_sessions_of_one_user() {
+        let sessions = [
+            session("mira", &["LIST"]),
+            session("mira", &["RETR a"]),
+            session("mira", &["RETR b"]),
+            session("mira", &[]),
+        ];
+        assert_eq!(
+            texts(&sessions),
+            [
+                "transfers.exists(t, t.verb == \"LIST\")",
+                "transfers.exists(t, t.name == \"a\")",
+                "transfers.exists(t, t.name == \"b\")",
+                "size(transfers) == 0"
+            ]
+        );
+    }
+
+    #[test]
+    fn sessions_without_transfers_of_their_own_are_identified_by_order() {
+        let sessions = [
+            session("mira", &["RETR a"]),
+            session("mira", &["RETR a", "RETR b"]),
+        ];
+        assert_eq!(texts(&sessions), ["", ""]);
     }
 }

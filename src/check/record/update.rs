@@ -6,10 +6,9 @@
 use serde_json::Value as Json;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, TableLike, Value};
 
-use super::super::alignment::{Row, align};
 use super::super::file::{Expectations, FieldExpectation, SessionExpectation};
-use super::super::judge::{self, Part, SessionPairing, Subject, UpdatedStep};
-use super::{conditions, list, quoted, session};
+use super::super::judge::{self, Part, Row, SessionPairing, Subject, UpdatedStep, align};
+use super::{list, quoted};
 use crate::model::record::{Session, Transfer};
 use crate::model::wire_text::printable;
 
@@ -48,12 +47,12 @@ pub fn update(
         remove(document.as_table_mut(), "session", index);
     }
     if file.exactly {
-        let conditions = conditions::conditions(&subject.report.sessions);
+        let conditions = super::conditions(&subject.report.sessions);
         for other in &pairing.unpaired {
             let session = sessions.get(*other);
             if let (Some(session), Some(condition)) = (session, conditions.get(*other)) {
                 let mut text = String::from("\n");
-                session::write(session, condition.as_deref(), &mut text);
+                super::write_session(session, condition.as_deref(), &mut text);
                 append(document.as_table_mut(), &text);
             }
         }
@@ -81,7 +80,7 @@ fn update_session(
         }
     }
     if judge::commands_differ(expected, session, subject) {
-        let commands = session::commands(&session);
+        let commands = super::commands(&session);
         replace(table, &["only_commands".to_owned()], &commands);
     }
     let present = judge::present_absences(expected, &session, subject);
@@ -114,7 +113,7 @@ fn update_session(
     for (index, transfer) in transfers.iter().enumerate() {
         if !partners.contains(&Some(index)) {
             let mut text = String::from("[[session]]\n\n");
-            session::write_transfer(transfer, &mut text);
+            super::write_transfer(transfer, &mut text);
             append_transfer(table, &text);
         }
     }
@@ -135,7 +134,7 @@ fn update_steps(steps: &mut Array, updated: &[UpdatedStep], session: &Session) {
     for (index, step) in updated.iter().enumerate() {
         let mut value = match step {
             UpdatedStep::Kept(index) => old.get_mut(*index).and_then(Option::take),
-            UpdatedStep::New(index) => session::step_at(session, *index)
+            UpdatedStep::New(index) => super::step_at(session, *index)
                 .and_then(|text| text.parse::<Value>().ok())
                 .map(|value| value.decorated(space.as_str(), "")),
         };

@@ -22,6 +22,10 @@ pub(super) fn stacks() -> Vec<Stack> {
     stacks
 }
 
+#[expect(
+    clippy::too_many_lines,
+    reason = "a table, one entry for each link layer"
+)]
 fn links() -> Vec<Stack> {
     let v4 =
         |name, link, header: &[u8]| (name, link, with_header(header, &ipv4()), Output::command());
@@ -113,13 +117,13 @@ fn links() -> Vec<Stack> {
         (
             "log of netfilter",
             LinkType::NFLOG,
-            nflog(&[2, 0, 0, 5], u16::to_le_bytes, &ipv4()),
+            nflog([2, 0, 0, 5], u16::to_le_bytes, &ipv4()),
             Output::command(),
         ),
         (
             "log of netfilter, big endian",
             LinkType::NFLOG,
-            nflog(&[10, 0, 0, 5], u16::to_be_bytes, &ipv6()),
+            nflog([10, 0, 0, 5], u16::to_be_bytes, &ipv6()),
             Output::command_v6(),
         ),
         v4("PPI", LinkType::PPI, &[0, 0, 8, 0, 101, 0, 0, 0]),
@@ -167,10 +171,10 @@ fn links() -> Vec<Stack> {
 }
 
 /// Wraps a packet in attributes of netfilter: a prefix of 5 bytes with its padding, then the packet.
-fn nflog(header: &[u8; 4], number: fn(u16) -> [u8; 2], packet: &[u8]) -> Vec<u8> {
+fn nflog(header: [u8; 4], number: fn(u16) -> [u8; 2], packet: &[u8]) -> Vec<u8> {
     let length = u16::try_from(packet.len() + 4).expect("a short packet");
     [
-        header,
+        &header[..],
         &number(9)[..],
         &number(10),
         b"log: ",

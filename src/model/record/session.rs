@@ -1,4 +1,4 @@
-//! Sessions: one control connection each, from lookup to teardown.
+//! Sessions: one control connection each, from lookup to teardown, with findings and the verdict that summarizes them.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
@@ -7,10 +7,8 @@ use std::sync::Arc;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{
-    Address, Connection, Finding, Link, Reply, Step, Transfer, TransferDirection, Verdict, is_zero,
-};
-use crate::model::Timestamp;
+use super::super::Timestamp;
+use super::{Address, Connection, Link, Reply, Step, Transfer, TransferDirection, is_zero};
 
 /// Server end of the control connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -288,4 +286,67 @@ impl Numbered for Transfer {
     fn number(&self) -> u64 {
         self.id
     }
+}
+
+/// Severity of a finding.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// Worth knowing.
+    Info,
+    /// Unusual, seldom harmful.
+    Low,
+    /// Something did not work or is not safe.
+    Medium,
+    /// Needs action.
+    High,
+}
+
+/// An observation that deserves attention, with the frames that prove it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Stable name in kebab case.
+    pub id: String,
+    /// Severity.
+    pub severity: Severity,
+    /// One line for people.
+    pub title: String,
+    /// Course of events, with the values seen.
+    pub explanation: String,
+    /// Recommended action.
+    pub advice: String,
+    /// Numbers of the frames that prove the finding.
+    pub frames: Vec<u64>,
+    /// Number of the step concerned; `null` if no single step is.
+    pub step: Option<u64>,
+    /// Id of the transfer concerned; `null` if no single transfer is.
+    pub transfer: Option<u64>,
+    /// For findings about several sessions: their ids; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub sessions: Vec<u64>,
+}
+
+/// Overall result of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum VerdictStatus {
+    /// Login, transfers and findings are in order.
+    Ok,
+    /// A finding of `medium` or more, or a file that is not complete in the capture.
+    Warning,
+    /// The login was rejected, or a transfer was not completed on the wire.
+    Failed,
+}
+
+/// Summary of a session in one line, the first that a person reads.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct Verdict {
+    /// Overall result.
+    pub status: VerdictStatus,
+    /// Reason in one line.
+    pub text: String,
 }

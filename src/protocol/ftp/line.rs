@@ -173,10 +173,9 @@ fn line_end(input: &[u8]) -> Option<(usize, usize)> {
 fn without_padding(mut bytes: &[u8]) -> &[u8] {
     loop {
         bytes = match bytes {
-            [head @ .., b'\r'] => head,
             // CR NUL is a CR within a name (RFC 2640 section 3.1).
             [.., b'\r', 0] => return bytes,
-            [head @ .., 0] => head,
+            [head @ .., b'\r' | 0] => head,
             _ => return bytes,
         }
     }

@@ -1,4 +1,4 @@
-//! Export formats: each is one file of this folder with a [`Format`] constant, and one line in [`FORMATS`].
+//! Export formats: each is one [`Format`] constant in this folder, and one line in [`FORMATS`].
 //!
 //! ```text
 //! --format NAME ─> find ─> Format::open(options, outputs) ─> Exporter
@@ -23,10 +23,7 @@
 
 mod csv;
 mod document;
-mod json;
 mod ndjson;
-#[cfg(feature = "cli")]
-mod table;
 mod written_parts;
 
 use std::io::{self, BufWriter, Write};
@@ -40,13 +37,13 @@ use crate::model::record::{Capture, Totals, WarningRecord};
 use crate::model::{EventSink, Limits};
 
 pub use self::document::{DocumentExporter, DocumentFormat, FinishedSessions, SessionText};
-pub use self::ndjson::{EventChoice, EventLines, event_text, totals_text};
+pub use self::ndjson::{EventChoice, EventLine, EventLines, event_text, totals_text};
 
 /// The formats in the order in which help lists them. The first is the default.
 pub const FORMATS: &[Format] = &[
     #[cfg(feature = "cli")]
-    table::FORMAT,
-    json::FORMAT,
+    document::TABLE,
+    document::JSON,
     ndjson::FORMAT,
     csv::FORMAT,
 ];
@@ -239,9 +236,9 @@ mod tests {
 
     #[test]
     fn every_format_has_its_own_name_and_writes_one_file_unless_it_is_a_directory() {
-        let mut names = BTreeMap::new();
+        let mut names = std::collections::BTreeSet::new();
         for format in FORMATS {
-            assert!(names.insert(format.name, ()).is_none(), "{}", format.name);
+            assert!(names.insert(format.name), "{}", format.name);
             assert!(find(format.name).is_some());
             let files = export(format, &ExportOptions::default(), &[1]);
             assert!(

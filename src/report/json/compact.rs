@@ -2,7 +2,7 @@
 //!
 //! NDJSON consists mostly of short plain strings under known names. `serde_json` examines each of their bytes in turn
 //! and writes strings in pieces; here a plain string is recognized at a glance and written in one piece. Everything
-//! else is left to the writer of [`escapes`], so that both write the same bytes.
+//! else is left to [`super::write_escaped`], so that both write the same bytes.
 //!
 //! [`Object`] and [`List`] write values with parts that are JSON text already, such as the steps of a session that had
 //! their own lines before: the caller names each field in its order, so that no text is ever searched for a place to
@@ -11,8 +11,6 @@
 use std::io::{self, Write};
 
 use serde::ser::{self, Serialize};
-
-use super::escapes;
 
 /// Writes a value without spaces and line ends.
 pub(crate) fn write_value<W: Write>(
@@ -126,7 +124,7 @@ impl<W: Write> Compact<'_, W> {
 
     /// Writes a value as `serde_json` does.
     fn other(self, value: &(impl Serialize + ?Sized)) -> Result<(), Error> {
-        Ok(escapes::write_escaped(value, self.0)?)
+        Ok(super::write_escaped(value, self.0)?)
     }
 
     fn unsigned(self, mut value: u64) -> Result<(), Error> {
@@ -467,7 +465,7 @@ mod tests {
     fn both(value: &impl Serialize) -> (String, String) {
         let (mut ours, mut theirs) = (Vec::new(), Vec::new());
         write_value(value, &mut ours).expect("memory takes it");
-        escapes::write_escaped(value, &mut theirs).expect("memory takes it");
+        super::super::write_escaped(value, &mut theirs).expect("memory takes it");
         let text = |bytes| String::from_utf8(bytes).expect("JSON is UTF-8");
         (text(ours), text(theirs))
     }

@@ -2,9 +2,8 @@
 
 use std::io::{self, Write};
 
-use super::block::{Block, omitted, plain, shown, span};
-use super::grid::{Column, Grid, Mark};
-use super::{BOLD, CYAN, DIM, Options, YELLOW, paint, session, transfers};
+use super::block::{Block, Column, Grid, Mark, omitted, plain, shown, span};
+use super::{BOLD, CYAN, DIM, Options, YELLOW, paint, session};
 use crate::model::record::{Accounting, AttemptOutcome};
 use crate::report::{Report, units};
 
@@ -55,7 +54,7 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
         if let Some(saved) = &data.saved_as {
             ends.push(format!("saved as {saved}"));
         }
-        let (mark, state) = transfers::state(data.completeness);
+        let (mark, state) = session::transfer_state(data.completeness);
         grid.row(
             mark,
             &[

@@ -4,8 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use compact_str::CompactString;
 
-use super::observations::{Fact, Observation};
-use super::tree_path::{Root, TreePath};
+use super::observations::{Fact, Observation, Root, TreePath};
 use super::{Entry, EntryEvent, Happening, Source};
 use crate::model::Timestamp;
 use crate::model::record::{EntryKind, ListingEntry};

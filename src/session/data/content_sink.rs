@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use crate::model::{ContentId, TransferSink};
+use crate::session::Options;
 use crate::session::data::content::{Content, DigestChoice};
 use crate::session::data::file_type::FirstBytesBudget;
 use crate::session::data::listing_text::ListingTextBudget;
-use crate::session::options::Options;
 
 /// Destination of the bytes of a data connection, lent for one call.
 pub(crate) struct ContentSink<'a> {

@@ -24,7 +24,7 @@ impl StreamHandler for SessionTracker<'_> {
         let (source, destination) = (segment.source.port, segment.destination.port);
         let either = |port| source == port || destination == port;
         if either(IDENT_PORT) {
-            self.shared.ident.on_segment(segment);
+            self.shared.network.ident.on_segment(segment);
         }
         if either(FTP_CONTROL_PORT) || either(FTP_DATA_PORT) {
             return true;
@@ -40,7 +40,7 @@ impl StreamHandler for SessionTracker<'_> {
             let tunneled = || {
                 [segment.source, segment.destination]
                     .iter()
-                    .any(|end| self.shared.tunnels.contains(end))
+                    .any(|end| self.shared.network.tunnels.contains(end))
             };
             if hidden || (between_ours && (early_flows::may_open(segment) || tunneled())) {
                 return true;
@@ -267,7 +267,7 @@ impl SessionTracker<'_> {
         }
         let tunneled = [key.low, key.high]
             .iter()
-            .any(|end| shared.tunnels.contains(end));
+            .any(|end| shared.network.tunnels.contains(end));
         if !shared.open.between(key.hosts()).is_empty()
             && (early_flows::is_early(summary) || tunneled)
         {

@@ -37,8 +37,8 @@ use crate::protocol::dns::{
 };
 use crate::protocol::ftp::FTP_DATA_PORT;
 use crate::reassembly::{FlowId, FlowSummary};
+use crate::session::Options;
 use crate::session::data::unmatched::emit_unmatched;
-use crate::session::options::Options;
 use crate::session::shared::Shared;
 use crate::session::tracker::early_flows::EarlyFlows;
 use crate::session::tracker::live_reports::LiveReports;
@@ -157,7 +157,7 @@ impl<'s> SessionTracker<'s> {
             || source == FTP_DATA_PORT
             || destination == FTP_DATA_PORT
         {
-            self.shared.unreachable.note(error);
+            self.shared.network.unreachable.note(error);
         }
     }
 

@@ -14,7 +14,7 @@
 //! - Blank lines, `total 12`, lines of dashes and the headings of VMS, MVS and `dir` are skipped. A heading of `ls -R` is
 //!   the folder of the entries after it.
 //! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost; it names no file, which
-//!   [`is_unread_line`] checks. Only in a STAT reply, whose text is free, such lines are skipped.
+//!   `is_unread_line` checks. Only in a STAT reply, whose text is free, such lines are skipped.
 //! - Work is linear in the number of bytes.
 
 mod dates;

@@ -108,7 +108,7 @@ pub(super) fn parse_vms(line: &[u8]) -> Option<Parsed<'_>> {
     Some(parsed)
 }
 
-/// Returns whether a line of VMS is a name alone. Its facts may be on the next line, indented or, from MultiNet, not.
+/// Returns whether a line of VMS is a name alone. Its facts may be on the next line, indented or, from `MultiNet`, not.
 pub(super) fn is_wrapped_vms(line: &[u8]) -> bool {
     let fields = Fields::new(line);
     fields.len() == 1 && has_version(fields.word(0))
