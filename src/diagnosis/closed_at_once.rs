@@ -24,7 +24,7 @@ pub struct ClosedByServer {
     pub closed: Timestamp,
     /// Frame of the FIN or RST.
     pub frame: u64,
-    /// It was an RST.
+    /// An RST ended it, rather than a FIN.
     pub reset: bool,
 }
 

@@ -106,7 +106,7 @@ pub enum DataTrouble {
     ControlEnd {
         /// Side that sent it.
         by: Opener,
-        /// It was an RST.
+        /// The end was an RST, rather than a FIN.
         reset: bool,
         /// Its frame.
         frame: u64,

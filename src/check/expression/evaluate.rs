@@ -17,11 +17,11 @@ use super::names::Uses;
 /// Result of an assertion about one object.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Judgement {
-    /// It holds.
+    /// The expression is true.
     True,
-    /// It does not hold; the values that it read.
+    /// The expression is false; the values that it read.
     False(Vec<Fact>),
-    /// It could not be evaluated: the cause, and the values that it read.
+    /// Evaluation failed: the cause, and the values that it read.
     Undecided(String, Vec<Fact>),
 }
 

@@ -90,9 +90,8 @@ impl EncryptedData {
         &self.records
     }
 
-    /// Returns the records in the order of their first frames, and how many were left out.
-    pub(crate) fn into_records(mut self) -> (Vec<EncryptedConnection>, u64) {
-        self.sort();
+    /// Returns the records, and how many were left out.
+    pub(crate) fn into_records(self) -> (Vec<EncryptedConnection>, u64) {
         (self.records, self.omitted)
     }
 

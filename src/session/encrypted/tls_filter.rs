@@ -1,6 +1,6 @@
 //! The TLS filter: one direction of a connection, TLS records in, pieces of content out.
 //!
-//! It stands between reassembly and session, for control and data connections alike: both read the same pieces, whether a line
+//! The filter stands between reassembly and session, for control and data connections alike: both read the same pieces, whether a line
 //! or a file is inside. Without keys every piece is [`Piece::Sealed`], and only the hellos can be read. Opening records is a
 //! matter of this filter alone: a piece in clear will be one more variant here, and its readers already take pieces.
 //!

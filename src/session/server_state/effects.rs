@@ -1,11 +1,11 @@
 //! Effects of final replies: what a reply to a command changes, as a pure function.
 
 use super::allocation;
+use crate::model::Endpoint;
 use crate::model::record::{DataType, Mode};
-use crate::model::{Endpoint, wire_text};
 use crate::protocol::ftp::{
-    ParsedReply, Verb, extended_passive_reply, is_tls_mechanism, long_address, passive_reply, path,
-    size_reply,
+    ParsedReply, Verb, extended_passive_reply, first_text_line, is_tls_mechanism, long_address,
+    passive_reply, path, size_reply,
 };
 
 /// Effect of a final reply to one command.
@@ -177,11 +177,7 @@ pub(crate) fn opening_type(reply: &ParsedReply) -> Option<DataType> {
 /// Returns the last line of a reply that has text, as a sentence.
 pub(crate) fn last_text_line(reply: &ParsedReply) -> String {
     let last = reply.lines.iter().rev().find(|line| !line.is_empty());
-    let last = last.map_or(&b""[..], Vec::as_slice);
-    wire_text::decode::<String>(&last[..last.len().min(SENTENCE_BYTES)])
-        .0
-        .trim()
-        .to_owned()
+    first_text_line(last.map_or(&[], std::slice::from_ref))
 }
 
 fn opening_type_in(text: &[u8]) -> Option<DataType> {
@@ -201,9 +197,6 @@ fn end_of(text: &[u8], marker: &[u8]) -> Option<usize> {
         .position(|window| window.eq_ignore_ascii_case(marker))
         .map(|at| at + marker.len())
 }
-
-/// Longest part of a reply's line in a sentence, in bytes.
-const SENTENCE_BYTES: usize = 200;
 
 #[cfg(test)]
 mod tests {

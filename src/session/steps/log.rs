@@ -23,7 +23,7 @@ pub(crate) struct CommandState {
     pub(crate) answer: Option<(u16, Timestamp)>,
     /// Its reply was not captured: a later command was answered.
     pub(crate) reply_lost: bool,
-    /// It is the password of an anonymous login: no secret unless it is refused.
+    /// The argument is the password of an anonymous login: no secret unless it is refused.
     pub(crate) anonymous: bool,
 }
 
