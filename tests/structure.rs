@@ -56,10 +56,13 @@ fn restricted_visibility_is_used_less_than_150_times() {
     assert!(total(&counts) < 150, "{}", table(&counts));
 }
 
+/// A count of files would forbid growth; the mean forbids what it was meant to forbid, one idea cut into pieces.
 #[test]
-fn the_crate_has_less_than_300_source_files() {
-    let files = sources("src").len();
-    assert!(files < 300, "{files} files");
+fn source_files_hold_at_least_290_lines_on_average() {
+    let sources = sources("src");
+    let files = sources.len();
+    let lines: usize = sources.iter().map(|(_, text)| text.lines().count()).sum();
+    assert!(lines >= 290 * files, "{lines} lines in {files} files");
 }
 
 #[test]
