@@ -3,11 +3,13 @@
 mod decoding;
 mod evidence;
 mod parts;
+mod sums;
 
 use serde_json::Value;
 
 use crate::support::connection::Side;
 use crate::support::conversation::{Conversation, SEGMENT};
+use crate::support::extraction::assert_lists_are_right;
 use crate::support::folder::Folder;
 
 /// The report of a capture, as JSON, and the folder that the tool ran in.
@@ -15,6 +17,9 @@ fn analyzed(name: &str, capture: &[u8], options: &[&str]) -> (Value, Folder) {
     let folder = Folder::new(name);
     folder.write("capture.pcap", capture);
     let report = folder.report(&[options, &["capture.pcap"]].concat());
+    if options.contains(&"-x") {
+        assert_lists_are_right(&folder.path().join("out"));
+    }
     (report, folder)
 }
 

@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use crate::support::connection::{Connection, Side};
 use crate::support::conversation::{Conversation, SEGMENT};
+use crate::support::extraction::assert_lists_are_right;
 use crate::support::folder::Folder;
 
 /// Results of a run on one capture.
@@ -34,6 +35,7 @@ impl Run {
         }
         arguments.extend(names.iter().map(String::as_str));
         let report = folder.report(&arguments);
+        assert_lists_are_right(&folder.path().join("out"));
         Self { report, folder }
     }
 

@@ -14,6 +14,7 @@ pub(crate) mod classic;
 pub(crate) mod connection;
 pub(crate) mod containers;
 pub(crate) mod conversation;
+pub(crate) mod extraction;
 pub(crate) mod folder;
 pub(crate) mod recording;
 pub(crate) mod report;

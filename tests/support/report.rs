@@ -4,9 +4,12 @@ use std::io::Cursor;
 use std::path::PathBuf;
 
 use ftpscope::capture::{CaptureSet, ReadOptions};
+use ftpscope::extract::Extractor;
 use ftpscope::pipeline::{Options, analyze};
 use ftpscope::report::{ReportBuilder, json};
 use serde_json::Value;
+
+use super::extraction::{Extraction, assert_lists_are_right};
 
 /// The report on one capture.
 pub(crate) fn report(capture: Vec<u8>) -> Value {
@@ -26,8 +29,13 @@ pub(crate) fn report_on(captures: Vec<Vec<u8>>, read: ReadOptions) -> Value {
     let options = Options::default();
     let mut builder = ReportBuilder::new(&options.limits);
     let mut source = CaptureSet::from_readers(inputs, read);
-    let summary = analyze(&mut source, &options, &mut builder, &mut ());
+    // The files of each capture that a test builds are verified, whatever the test is about.
+    let extraction = Extraction::new();
+    let mut extractor = Extractor::create(extraction.path()).expect("a folder");
+    let summary = analyze(&mut source, &options, &mut builder, &mut extractor);
     assert!(summary.failures.is_empty(), "{:?}", summary.failures);
+    extractor.finish().expect("the lists are written");
+    assert_lists_are_right(extraction.path());
     let report = builder.finish(summary.captures, summary.totals);
     let mut bytes = Vec::new();
     json::write_report(&report, &mut bytes).expect("memory takes it");
