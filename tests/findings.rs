@@ -239,6 +239,75 @@ fn password_guessing_is_reported_over_sessions_without_the_passwords() {
     assert!(!report.to_string().contains("guess-"));
 }
 
+/// Session 1 mistypes once and gets in; sessions 2 to 7 are refused; session 8 mistypes and gets in.
+fn guessing() -> Vec<u8> {
+    let mut wire = crate::support::wire::Wire::new();
+    for number in 1..=8_u16 {
+        let client = format!("10.0.0.2:{}", 40_000 + number);
+        let mut ftp = Conversation::open_on(wire, &client, SERVER);
+        ftp.exchange("USER root", "331 Password required.");
+        ftp.exchange(&format!("PASS guess{number}"), "530 Login incorrect.");
+        if number == 1 || number == 8 {
+            ftp.exchange("USER root", "331 Password required.");
+            ftp.exchange(&format!("PASS right{number}"), "230 Logged in.");
+        }
+        ftp.command("QUIT");
+        ftp.reply("221 Goodbye.");
+        ftp.part();
+        wire = ftp.wire;
+    }
+    wire.to_pcap()
+}
+
+#[test]
+fn sessions_named_by_a_finding_about_several_are_not_ok_in_any_format() {
+    let folder = Folder::new("guessing");
+    folder.write("a.pcap", &guessing());
+    let report = folder.report(&["a.pcap"]);
+    let sessions = report["sessions"].as_array().expect("a list");
+    assert_eq!(sessions.len(), 8);
+    for (session, id) in sessions.iter().zip(1..) {
+        let status = if id == 1 || id == 8 {
+            "warning"
+        } else {
+            "failed"
+        };
+        assert_eq!(session["verdict"]["status"], status, "session {id}");
+    }
+    let table = folder.run(&["analyze", "-q", "a.pcap"]);
+    assert!(!table.contains(" OK "), "{table}");
+    let events = folder.run(&["analyze", "-q", "--format", "ndjson", "a.pcap"]);
+    let times: Vec<&str> = events
+        .lines()
+        .filter_map(|line| line.split_once("\"time\":\"")?.1.get(..30))
+        .collect();
+    assert!(times.is_sorted(), "{times:?}");
+    for (format, ok) in [
+        ("csv", ",ok"),
+        ("html", "\"status\":\"ok\""),
+        ("ndjson", "\"status\":\"ok"),
+    ] {
+        let text = folder.run(&["analyze", "-q", "--format", format, "a.pcap"]);
+        assert!(!text.contains(ok), "{format}: {text}");
+    }
+}
+
+#[test]
+fn findings_about_several_sessions_select_the_sessions_they_name() {
+    let folder = Folder::new("guessing-where");
+    folder.write("a.pcap", &guessing());
+    for (id, count) in [("brute-force", 8), ("port-theft", 0)] {
+        let expression = format!("findings.exists(f, f.id == '{id}')");
+        let report = folder.report(&["--where", &expression, "a.pcap"]);
+        assert_eq!(report["totals"]["sessions"], count, "{report:#}");
+        assert_eq!(report["sessions"].as_array().map(Vec::len), Some(count));
+        assert_eq!(
+            report["totals"]["sessions_filtered"].as_u64().unwrap_or(0),
+            8 - count as u64
+        );
+    }
+}
+
 #[test]
 fn reply_violations_are_reported_with_their_rfc_section() {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);

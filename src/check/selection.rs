@@ -1,12 +1,13 @@
 //! Selection of sessions by id and expression.
 //!
 //! The decision is made when a session ends. Until then its events are held, within a limit, and then emitted or
-//! dropped.
+//! dropped. To an expression, the findings of a session include those about several sessions that name it and were emitted
+//! before its end.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use crate::model::record::{Session, Totals, TransferDirection};
+use crate::model::record::{Finding, Session, Totals, TransferDirection};
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, KeptEvent};
 
@@ -32,6 +33,8 @@ pub struct SelectedEvents<'s> {
     held_events: usize,
     rejected: BTreeSet<u64>,
     left_out: Totals,
+    /// Findings about several sessions so far; none unless the selection reads findings.
+    several: Vec<Finding>,
 }
 
 impl Selection {
@@ -41,12 +44,29 @@ impl Selection {
         self.ids.is_empty() && self.expression.is_none()
     }
 
-    fn keeps(&self, session: &Session) -> bool {
-        (self.ids.is_empty() || self.ids.contains(&session.id))
-            && self
-                .expression
-                .as_ref()
-                .is_none_or(|expression| expression.is_true(session))
+    /// Returns true if the selection depends on the findings about sessions.
+    #[must_use]
+    pub fn reads_findings(&self) -> bool {
+        let expression = self.expression.as_ref();
+        expression.is_some_and(|expression| expression.reads("findings"))
+    }
+
+    /// Decides about a session; `several` holds findings about several sessions.
+    fn keeps(&self, session: &Session, several: &[Finding]) -> bool {
+        if !self.ids.is_empty() && !self.ids.contains(&session.id) {
+            return false;
+        }
+        let Some(expression) = &self.expression else {
+            return true;
+        };
+        let names = |finding: &&Finding| finding.sessions.contains(&session.id);
+        let mut naming = several.iter().filter(names).peekable();
+        if naming.peek().is_none() {
+            return expression.is_true(session);
+        }
+        let mut session = session.clone();
+        session.findings.extend(naming.cloned());
+        expression.is_true(&session)
     }
 }
 
@@ -61,6 +81,7 @@ impl<'s> SelectedEvents<'s> {
             held_events: 0,
             rejected: BTreeSet::new(),
             left_out: Totals::default(),
+            several: Vec::new(),
         }
     }
 
@@ -110,7 +131,7 @@ impl<'s> SelectedEvents<'s> {
     fn end(&mut self, id: u64, session: &Arc<Session>, event: &Event<'_>) {
         let held = self.held.remove(&id).unwrap_or_default();
         self.held_events -= held.len();
-        if !self.selection.keeps(session) {
+        if !self.selection.keeps(session, &self.several) {
             self.rejected.insert(id);
             self.left_out.sessions += 1;
             self.left_out.transfers += session.transfers.len() as u64 + session.transfers_omitted;
@@ -143,6 +164,12 @@ impl EventSink for SelectedEvents<'_> {
                 self.inner.event(event);
             }
             (Some(id), _) => self.hold(id, event),
+            (None, EventKind::Finding(finding)) => {
+                if self.selection.reads_findings() && self.several.len() < MAX_FINDINGS {
+                    self.several.push((*finding).clone());
+                }
+                self.inner.event(event);
+            }
             (None, _) => self.inner.event(event),
         }
     }
@@ -166,6 +193,8 @@ impl EventSink for SelectedEvents<'_> {
 const MAX_HELD_PER_SESSION: usize = 10_000;
 /// Events held over all open sessions.
 const MAX_HELD: usize = 500_000;
+/// Findings about several sessions kept.
+const MAX_FINDINGS: usize = 10_000;
 
 #[cfg(test)]
 mod tests {
@@ -240,6 +269,28 @@ mod tests {
             (totals.sessions, totals.transfers, totals.sessions_filtered),
             (0, 0, 1)
         );
+    }
+
+    #[test]
+    fn finding_about_several_sessions_selects_the_sessions_it_names() {
+        let mut finding = example_session().findings[0].clone();
+        finding.id = "brute-force".to_owned();
+        finding.sessions = vec![1];
+        let text = "findings.exists(f, f.id == 'brute-force')";
+        let expression = Expression::compile(text, Scope::Session).expect("an expression");
+        let selection = Selection {
+            ids: BTreeSet::new(),
+            expression: Some(expression),
+        };
+        assert!(selection.reads_findings());
+        let named = example_session();
+        let other = Session {
+            id: 2,
+            ..example_session()
+        };
+        assert!(selection.keeps(&named, std::slice::from_ref(&finding)));
+        assert!(!selection.keeps(&other, &[finding]));
+        assert!(!selection.keeps(&named, &[]));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! In: the options about input and sessions. Out: events and files in the sinks of the command, and an [`Outcome`].
 //!
 //! ```text
-//! CaptureSet -> FilteredSource (-f) -> WatchedSource (failures, progress, Ctrl-C) -> pipeline -> SelectedEvents -> sinks
+//! CaptureSet -> FilteredSource (-f) -> WatchedSource (failures, progress, Ctrl-C) -> pipeline -> DeferredEnds
+//!     -> SelectedEvents -> sinks
 //! ```
 
 use std::collections::BTreeSet;
@@ -28,7 +29,7 @@ use crate::model::{Event, EventKind, EventSink, Limits, TransferSink, WarningCod
 use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
-use crate::report::{Report, ReportBuilder, with_sink_thread};
+use crate::report::{DeferredEnds, Report, ReportBuilder, with_sink_thread};
 
 /// The opened captures of a command and the options of the run.
 pub(super) struct Reading {
@@ -146,12 +147,24 @@ impl Reading {
         let mut tally = Tally::default();
         let mut sinks = (&mut tally, events);
         let mut undecided = false;
+        // Whoever reads the events of a pipe waits for each of them.
+        let is_followed = self.piped && hold;
         let (summary, rejected) = if self.selection.is_everything() {
-            let summary = pipeline::analyze(&mut source, &self.options, &mut sinks, files);
+            let summary = if is_followed {
+                pipeline::analyze(&mut source, &self.options, &mut sinks, files)
+            } else {
+                let mut deferred = DeferredEnds::new(&mut sinks, false);
+                let summary = pipeline::analyze(&mut source, &self.options, &mut deferred, files);
+                deferred.finish();
+                summary
+            };
             (summary, BTreeSet::new())
         } else {
+            let all = self.selection.reads_findings();
             let mut selected = SelectedEvents::new(self.selection, &mut sinks, hold);
-            let mut summary = pipeline::analyze(&mut source, &self.options, &mut selected, files);
+            let mut deferred = DeferredEnds::new(&mut selected, all);
+            let mut summary = pipeline::analyze(&mut source, &self.options, &mut deferred, files);
+            deferred.finish();
             summary.totals = selected.totals(&summary.totals);
             undecided = selected.has_given_up();
             (summary, selected.into_rejected())

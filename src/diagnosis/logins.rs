@@ -268,13 +268,14 @@ impl<'a> Guessing<'a> {
                 one.user, one.session, one.frame
             )
         });
-        // One password repeated is a misconfigured program: its success is no break-in.
+        // One password repeated is rather a misconfigured program than a break-in. If a login then succeeds, somebody has
+        // changed the account or the program: worth a look.
         let severity = match (self.distinct, self.success) {
             (2.., Some(_)) => Severity::High,
-            (3.., None) => Severity::Medium,
+            (3.., None) | (_, Some(_)) => Severity::Medium,
             _ => Severity::Low,
         };
-        let then = if self.success.is_some() && !one_password {
+        let then = if self.success.is_some() {
             ", then one succeeded"
         } else {
             ""
@@ -540,6 +541,11 @@ mod tests {
                 .explanation
                 .contains("a program with a wrong password")
         );
+        let attempts: Vec<_> = (0..6)
+            .map(|n| (n, "bob", 1, 530))
+            .chain([(9, "bob", 2, 230)])
+            .collect();
+        assert_eq!(findings(&attempts)[0].severity, Severity::Medium);
     }
 
     #[test]

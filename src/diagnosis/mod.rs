@@ -62,7 +62,7 @@ pub use fxp::Announcement;
 pub(crate) use stalled::MIN_STALL as SHORTEST_STALL;
 #[cfg(feature = "cli")]
 pub(crate) use tls::TLS_FAILED;
-pub use verdict::{concern, no_verdict};
+pub use verdict::{concern, may_be_concerned, no_verdict};
 
 /// Writes the findings and the verdict into a finished session.
 ///

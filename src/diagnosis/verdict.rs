@@ -21,6 +21,16 @@ pub const fn no_verdict() -> Verdict {
     }
 }
 
+/// Returns whether a finding about several sessions may still change the verdict of a session ([`concern`]).
+///
+/// Of these findings only those about guessed passwords are of medium severity or more, and they name sessions in which a
+/// login was refused, or accepted after that (which is known when the session ends).
+#[must_use]
+pub fn may_be_concerned(session: &Session) -> bool {
+    let is_refused = |step: &Step| step.kind == StepKind::Login && step.outcome == Outcome::Failed;
+    session.verdict.status == VerdictStatus::Ok && session.steps.iter().any(|step| is_refused(step))
+}
+
 /// Lets a finding about several sessions count in the verdict of a session that it names.
 pub fn concern(session: &mut Session, finding: &Finding) {
     if finding.severity < Severity::Medium

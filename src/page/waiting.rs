@@ -90,7 +90,7 @@ impl WaitingSessions {
             self.awaited.entry(*frame).or_default().push(number);
         }
         let waiting = WaitingSession {
-            memory: memory(session),
+            memory: session.weight(),
             session: Arc::clone(session),
             missing,
             has_attempts,
@@ -161,13 +161,6 @@ impl WaitingSession {
 fn awaited(connection: &Connection, recorder: &DiagramRecorder) -> Option<u64> {
     let first = connection.first_frame;
     (!recorder.has_data_connection(first)).then_some(first)
-}
-
-/// Returns the memory of a session in bytes, as estimated.
-fn memory(session: &Session) -> usize {
-    let steps = session.steps.iter().map(|step| step.weight());
-    let transfers = session.transfers.iter().map(|transfer| transfer.weight());
-    size_of::<Session>() + steps.sum::<usize>() + transfers.sum::<usize>()
 }
 
 /// Limit of the memory of waiting sessions in bytes.

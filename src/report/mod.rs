@@ -6,6 +6,7 @@
 //! Event ─┬─> ReportBuilder ──────> Report ──> json, table, tree
 //!        ├─> export::Exporter ───> table | json | ndjson | csv      in bounded memory
 //!        └─> LiveLines ──────────> one line of text per event
+//! DeferredEnds: sessions that a late finding may name reach any of these last
 //! with_sink_thread: any of these in its own thread
 //! ```
 //!
@@ -16,6 +17,7 @@
 //! A written report and each line of NDJSON can be read back: into [`Report`] and [`EventLine`].
 
 mod builder;
+mod deferred_ends;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod export;
@@ -38,6 +40,7 @@ use crate::model::record::{
 };
 
 pub use builder::ReportBuilder;
+pub use deferred_ends::DeferredEnds;
 pub use export::{
     EventChoice, EventLine, EventLines, ExportOptions, Exporter, FinishedSessions, Format,
     OutputFile, OutputKind, Outputs, RunEnd, SessionText, event_text, totals_text,

@@ -152,6 +152,12 @@ impl Expression {
         matches!(result, Ok(Value::Bool(true))) && !self.meter.gives_up()
     }
 
+    /// Returns true if the expression reads this field of the object, or the object as a whole.
+    #[must_use]
+    pub fn reads(&self, field: &str) -> bool {
+        self.uses_object || self.names.iter().any(|name| name == field)
+    }
+
     /// Adds the parts of `object` that are read to the scope.
     fn put(&self, object: &serde_json::Value, context: &mut Context<'_, '_>) {
         for name in &self.names {

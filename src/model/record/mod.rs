@@ -56,6 +56,15 @@ pub trait Weight {
     fn weight(&self) -> usize;
 }
 
+impl Weight for Session {
+    /// Counts steps and transfers, of which there may be any number.
+    fn weight(&self) -> usize {
+        let steps = self.steps.iter().map(|step| step.weight());
+        let transfers = self.transfers.iter().map(|transfer| transfer.weight());
+        size_of::<Self>() + steps.sum::<usize>() + transfers.sum::<usize>()
+    }
+}
+
 impl Weight for Step {
     fn weight(&self) -> usize {
         size_of::<Self>()
