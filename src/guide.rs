@@ -82,6 +82,7 @@ pub mod contributing {}
 ///   [`Summary::failures`](crate::Summary::failures) are typed errors.
 /// - Library: [`keep`](crate::keep) writes the packets of sessions, [`monitor`](crate::monitor) runs on a network without
 ///   the command line.
+/// - `carve` writes the packets of chosen sessions as pcapng.
 /// - Cargo feature `cli`, on by default: without it the library builds without clap, tables and an allocator. A program
 ///   built with `--no-default-features` now needs `--features cli`.
 ///

@@ -27,6 +27,7 @@ fn help_names_what_is_built() {
       check        Check captures against expectations
       live         Report what happens on a network, as it happens
       tree         Show what was seen of the servers' folders, and what happened there
+      carve        Write the packets of sessions to a pcapng file
       interfaces   List the network interfaces
       schema       Print the JSON Schema of the report
       completions  Print completions for a shell
@@ -79,10 +80,10 @@ fn unknown_options_and_commands_are_wrong_usage_in_one_line() {
     -- stderr
     ftpscope: unexpected argument '--bogus' found; tip: to pass '--bogus' as a value, use '-- --bogus'; try '--help'
     ");
-    insta::assert_snapshot!(folder.run(&["carve", "x"]), @"
+    insta::assert_snapshot!(folder.run(&["unheard-of", "x"]), @"
     exit 2
     -- stderr
-    ftpscope: unrecognized subcommand 'carve'; try '--help'
+    ftpscope: unrecognized subcommand 'unheard-of'; try '--help'
     ");
     insta::assert_snapshot!(folder.run(&["analyze", "--format", "zeek", "x"]), @"
     exit 2

@@ -21,7 +21,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("diagram", &["report", "protocol", "model"]),
     ("page", &["diagram", "report", "model"]),
     ("extract", &["model"]),
-    ("keep", &["capture", "model"]),
+    ("keep", &["decode", "capture", "model"]),
     (
         "pipeline",
         &[

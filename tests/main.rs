@@ -7,6 +7,7 @@ mod accounting;
 mod bounds;
 mod capture_files;
 mod captures;
+mod carve;
 mod check;
 mod cli;
 mod connections;

@@ -331,6 +331,10 @@ mod tests {
                     number: first,
                     ..FrameRef::default()
                 },
+                last: FrameRef {
+                    number: first,
+                    ..FrameRef::default()
+                },
                 segments: Vec::new(),
                 folded: None,
                 omitted: 0,

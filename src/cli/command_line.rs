@@ -3,6 +3,7 @@
 use clap::{Parser, Subcommand};
 
 use super::analyze::AnalyzeArguments;
+use super::carve::CarveArguments;
 use super::check::CheckArguments;
 use super::diagram::DiagramArguments;
 use super::generated::{CompletionsArguments, SchemaArguments};
@@ -35,6 +36,8 @@ pub(super) enum Command {
     Live(Box<LiveArguments>),
     /// Show what was seen of the servers' folders, and what happened there
     Tree(Box<TreeArguments>),
+    /// Write the packets of sessions to a pcapng file
+    Carve(Box<CarveArguments>),
     /// List the network interfaces
     #[cfg(feature = "live")]
     Interfaces,

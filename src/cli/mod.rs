@@ -1,7 +1,7 @@
 //! The command line: arguments in, reports, messages and an exit code out.
 //!
 //! ```text
-//! command_line ─> analyze, diagram, tree, check ─> reading (capture, pipeline, selection) ─> output
+//! command_line ─> analyze, diagram, tree, check, carve ─> reading (capture, pipeline, selection) ─> output
 //!    (clap)    ─> live ─> monitor (the engine)
 //!              ─> interfaces, generated (schema, man, completions)
 //!                    └─> messages (standard error), failure (exit code)
@@ -11,6 +11,7 @@
 //! share. Only this layer looks at the terminal and the environment.
 
 mod analyze;
+mod carve;
 mod check;
 mod command_line;
 mod diagram;
@@ -59,6 +60,7 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Live(arguments) => live::run(arguments),
         Command::Tree(arguments) => tree::run(arguments),
+        Command::Carve(arguments) => carve::run(arguments),
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces::run(),
         Command::Schema(arguments) => generated::schema(arguments),

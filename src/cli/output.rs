@@ -1,5 +1,6 @@
 //! The target of a report: standard output, a file that appears whole, or a file written as it grows.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -26,16 +27,7 @@ impl Output {
         let Some(path) = path else {
             return Ok(Self::stdout());
         };
-        if let Ok(target) = fs::canonicalize(path)
-            && captures
-                .iter()
-                .any(|capture| fs::canonicalize(capture).is_ok_and(|input| input == target))
-        {
-            return Err(Failure::Refused(format!(
-                "cannot write {}: it is one of the captures; choose another name",
-                path.display()
-            )));
-        }
+        refuse_input(path, captures)?;
         if whole {
             Self::whole(path)
         } else {
@@ -223,6 +215,109 @@ impl Outputs for ExportFiles {
     }
 }
 
+/// Many files of growing length that appear together.
+///
+/// Only one is open at a time, for there may be more of them than a process may have open. Bytes are collected until
+/// [`PENDING`], and then every file is continued in turn.
+pub(super) struct WholeFiles {
+    /// Final names by number, and the hidden files that exist so far.
+    targets: BTreeMap<usize, (PathBuf, Option<Temporary>)>,
+    pending: BTreeMap<usize, Vec<u8>>,
+    pending_bytes: usize,
+    /// The file that a failure is about.
+    current: PathBuf,
+}
+
+impl WholeFiles {
+    /// Prepares the files at `paths`; refuses two of one name, and one of `captures`.
+    pub(super) fn new(
+        paths: BTreeMap<usize, PathBuf>,
+        captures: &[PathBuf],
+    ) -> Result<Self, Failure> {
+        let mut names = std::collections::BTreeSet::new();
+        for path in paths.values() {
+            refuse_input(path, captures)?;
+            if !names.insert(path) {
+                return Err(Failure::Refused(format!(
+                    "two sessions would be written to {}; put {{uid}} or {{id}} into the file's name",
+                    path.display()
+                )));
+            }
+        }
+        Ok(Self {
+            targets: paths
+                .into_iter()
+                .map(|(number, path)| (number, (path, None)))
+                .collect(),
+            pending: BTreeMap::new(),
+            pending_bytes: 0,
+            current: PathBuf::new(),
+        })
+    }
+
+    /// Appends bytes to the file with this number.
+    pub(super) fn append(&mut self, number: usize, bytes: &[u8]) -> io::Result<()> {
+        self.pending
+            .entry(number)
+            .or_default()
+            .extend_from_slice(bytes);
+        self.pending_bytes += bytes.len();
+        if self.pending_bytes >= PENDING {
+            self.write_pending()?;
+        }
+        Ok(())
+    }
+
+    /// Lets the files appear after they were `written`; otherwise none of them does.
+    pub(super) fn close(mut self, written: io::Result<()>) -> Result<(), Failure> {
+        if let Err(cause) = written.and_then(|()| self.write_pending()) {
+            return Err(Failure::output(&self.current, &cause));
+        }
+        for (path, temporary) in self.targets.into_values() {
+            if let Some(temporary) = temporary {
+                temporary
+                    .rename()
+                    .map_err(|cause| Failure::output(&path, &cause))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_pending(&mut self) -> io::Result<()> {
+        self.pending_bytes = 0;
+        for (number, bytes) in std::mem::take(&mut self.pending) {
+            let Some((path, temporary)) = self.targets.get_mut(&number) else {
+                continue;
+            };
+            self.current.clone_from(path);
+            let mut file = if let Some(temporary) = temporary {
+                OpenOptions::new().append(true).open(&temporary.path)?
+            } else {
+                let (created, file) = Temporary::create(path)?;
+                *temporary = Some(created);
+                file
+            };
+            file.write_all(&bytes)?;
+        }
+        Ok(())
+    }
+}
+
+/// Refuses to write a file that is one of the captures.
+fn refuse_input(path: &Path, captures: &[PathBuf]) -> Result<(), Failure> {
+    let Ok(target) = fs::canonicalize(path) else {
+        return Ok(());
+    };
+    let is_input = |capture: &PathBuf| fs::canonicalize(capture).is_ok_and(|input| input == target);
+    if captures.iter().any(is_input) {
+        return Err(Failure::Refused(format!(
+            "cannot write {}: it is one of the captures; choose another name",
+            path.display()
+        )));
+    }
+    Ok(())
+}
+
 /// Returns true if `path` exists and is no regular file: a device, a fifo, a directory.
 fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
@@ -284,6 +379,9 @@ impl Drop for Temporary {
 
 /// Buffer in bytes, for few system calls.
 const BUFFER: usize = 64 << 10;
+
+/// Bytes of all pending files at which they are written.
+const PENDING: usize = 32 << 20;
 
 /// Names tried for the hidden file.
 const ATTEMPTS: u32 = 16;

@@ -8,6 +8,7 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
@@ -19,11 +20,12 @@ use super::messages;
 use super::options::values::time_bound;
 use super::options::{InputOptions, PresentationOptions, SelectionOptions};
 use super::watched_source::WatchedSource;
-use crate::capture::{CaptureSet, PacketSource, ReadOptions};
+use crate::capture::{CaptureSet, Input, PacketSource, ReadOptions};
 #[cfg(feature = "live")]
 use crate::capture::{Filter, FilteredSource};
 use crate::check::{SelectedEvents, Selection};
-use crate::model::record::{Finding, Severity};
+use crate::keep::PacketSink;
+use crate::model::record::{Capture, Finding, Severity};
 use crate::model::trace::Tracing;
 use crate::model::{Event, EventKind, EventSink, Limits, TransferSink, WarningCode};
 use crate::monitor::Interruption;
@@ -119,11 +121,23 @@ impl Reading {
     ///
     /// With `hold`, a selection also emits the events before a session's end. The run ends once `stop` is true.
     pub(super) fn run(
+        self,
+        events: &mut dyn EventSink,
+        hold: bool,
+        files: &mut dyn TransferSink,
+        stop: Arc<AtomicBool>,
+    ) -> Outcome {
+        self.run_and_keep(events, hold, files, stop, None)
+    }
+
+    /// Does the same as [`run`](Self::run), and passes every packet to `keeper`.
+    pub(super) fn run_and_keep(
         mut self,
         events: &mut dyn EventSink,
         hold: bool,
         files: &mut dyn TransferSink,
         stop: Arc<AtomicBool>,
+        keeper: Option<&mut dyn PacketSink>,
     ) -> Outcome {
         let source: &mut dyn PacketSource = &mut self.captures;
         #[cfg(feature = "live")]
@@ -150,11 +164,20 @@ impl Reading {
         // Whoever reads the events of a pipe waits for each of them.
         let is_followed = self.piped && hold;
         let (summary, rejected) = if self.selection.is_everything() {
+            let analyze = |events: &mut dyn EventSink| {
+                pipeline::analyze_and_keep(
+                    &mut source,
+                    &self.options,
+                    events,
+                    files,
+                    shorter(keeper),
+                )
+            };
             let summary = if is_followed {
-                pipeline::analyze(&mut source, &self.options, &mut sinks, files)
+                analyze(&mut sinks)
             } else {
                 let mut deferred = DeferredEnds::new(&mut sinks, false);
-                let summary = pipeline::analyze(&mut source, &self.options, &mut deferred, files);
+                let summary = analyze(&mut deferred);
                 deferred.finish();
                 summary
             };
@@ -163,7 +186,13 @@ impl Reading {
             let all = self.selection.reads_findings();
             let mut selected = SelectedEvents::new(self.selection, &mut sinks, hold);
             let mut deferred = DeferredEnds::new(&mut selected, all);
-            let mut summary = pipeline::analyze(&mut source, &self.options, &mut deferred, files);
+            let mut summary = pipeline::analyze_and_keep(
+                &mut source,
+                &self.options,
+                &mut deferred,
+                files,
+                shorter(keeper),
+            );
             deferred.finish();
             summary.totals = selected.totals(&summary.totals);
             undecided = selected.has_given_up();
@@ -224,6 +253,37 @@ impl Reading {
         let report = builder.finish(summary.captures.clone(), summary.totals.clone());
         Ok((report, outcome))
     }
+}
+
+/// Returns the same sink for the time of one call.
+fn shorter<'s>(keeper: Option<&'s mut (dyn PacketSink + '_)>) -> Option<&'s mut dyn PacketSink> {
+    match keeper {
+        Some(keeper) => Some(keeper),
+        None => None,
+    }
+}
+
+/// Passes every item of the captures to `take` once more, in the order of the first reading. Returns the captures with their
+/// counts; failures, which the first reading printed, and progress are silent.
+pub(super) fn read_again(
+    input: &InputOptions,
+    zone: &TimeZone,
+    take: &mut dyn FnMut(&Input<'_>) -> ControlFlow<()>,
+) -> Result<Vec<Capture>, Failure> {
+    let mut captures = CaptureSet::open(&input.captures, read_options(input, zone)?);
+    let source: &mut dyn PacketSource = &mut captures;
+    #[cfg(feature = "live")]
+    let mut filtered;
+    #[cfg(feature = "live")]
+    let source: &mut dyn PacketSource = match open_filter(input)? {
+        Some(filter) => {
+            filtered = FilteredSource::new(source, filter);
+            &mut filtered
+        }
+        None => source,
+    };
+    source.for_each(&mut |input| take(&input));
+    Ok(source.captures())
 }
 
 /// Returns the limits on packet time and on memory.

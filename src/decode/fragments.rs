@@ -32,8 +32,10 @@ pub(super) struct Defragmenter {
     max_age: Span,
     /// Latest completed datagrams, with the frame that completed each.
     completed: VecDeque<(Key, FrameRef)>,
-    /// Packets with earlier fragments of the datagrams completed since the last [`Self::take_joined`].
+    /// Count of packets with earlier fragments of the datagrams completed since the last [`Self::take_joined`].
     joined: u64,
+    /// Numbers of these packets.
+    joined_frames: Vec<u64>,
     overlaps: Occurrences,
     incomplete: Occurrences,
     evicted: Occurrences,
@@ -60,6 +62,8 @@ struct PartialDatagram {
     pieces: BTreeMap<u32, Piece>,
     /// Count of fragments, second copies included.
     fragments: u64,
+    /// Frames of the fragments, of which at most [`MAX_FRAMES`] are remembered.
+    frames: Vec<u64>,
     /// Bytes on the wire that the pieces cover.
     covered: u32,
     /// Bytes of the pieces that were captured.
@@ -88,6 +92,7 @@ impl Defragmenter {
             max_age: limits.fragment_age,
             completed: VecDeque::new(),
             joined: 0,
+            joined_frames: Vec::new(),
             overlaps: Occurrences::default(),
             incomplete: Occurrences::default(),
             evicted: Occurrences::default(),
@@ -126,8 +131,11 @@ impl Defragmenter {
         if fragment.offset == 0 && !partial.pieces.contains_key(&0) {
             partial.protocol = protocol;
         }
-        partial.fragments += 1;
         let before = partial.memory();
+        partial.fragments += 1;
+        if partial.frames.len() < MAX_FRAMES {
+            partial.frames.push(frame.number);
+        }
         let overlap = !partial.insert(fragment, bytes);
         self.held_bytes = self.held_bytes - before + partial.memory();
         if overlap {
@@ -143,6 +151,9 @@ impl Defragmenter {
         }
         self.completed.push_back((key, frame));
         self.joined += partial.fragments - 1;
+        let earlier = partial.frames.iter().copied();
+        self.joined_frames
+            .extend(earlier.filter(|number| *number != frame.number));
         let cut = partial.write_to(buffer);
         Ok((partial.protocol, cut))
     }
@@ -151,6 +162,11 @@ impl Defragmenter {
     #[inline]
     pub(super) fn take_joined(&mut self) -> u64 {
         std::mem::take(&mut self.joined)
+    }
+
+    /// Returns the numbers of the packets that the last [`Self::take_joined`] counted, and forgets them.
+    pub(super) fn take_joined_frames(&mut self) -> Vec<u64> {
+        std::mem::take(&mut self.joined_frames)
     }
 
     /// Returns warnings for the report; datagrams that are still incomplete count as such.
@@ -200,6 +216,7 @@ impl Defragmenter {
             protocol: key.protocol,
             pieces: BTreeMap::new(),
             fragments: 0,
+            frames: Vec::new(),
             covered: 0,
             captured: 0,
             total: None,
@@ -319,7 +336,10 @@ impl PartialDatagram {
 
     /// Returns the approximate memory in bytes.
     fn memory(&self) -> usize {
-        self.captured + self.pieces.len() * PIECE_OVERHEAD + DATAGRAM_OVERHEAD
+        self.captured
+            + self.pieces.len() * PIECE_OVERHEAD
+            + self.frames.len() * size_of::<u64>()
+            + DATAGRAM_OVERHEAD
     }
 }
 
@@ -336,6 +356,8 @@ impl Piece {
 
 /// Length of the longest datagram in bytes.
 const MAX_DATAGRAM: u32 = 65_535;
+/// Frames remembered of one datagram: as many as fragments of 8 bytes fit into it. Beyond it there are copies only.
+const MAX_FRAMES: usize = 8192;
 /// Completed datagrams remembered for second copies of their fragments.
 const RECENTLY_COMPLETED: usize = 64;
 /// Longest time from completion to a second copy. Short, since a busy host reuses its 16-bit identifications within

@@ -172,6 +172,11 @@ impl Decoder {
         joined
     }
 
+    /// Returns the numbers of the packets that [`Self::take_joined_fragments`] counted since the last call.
+    pub fn take_joined_frames(&mut self) -> Vec<u64> {
+        self.defragmenter.take_joined_frames()
+    }
+
     /// Returns the statistics of all packets so far.
     #[must_use]
     pub fn tally(&self) -> &Tally {

@@ -204,6 +204,7 @@ mod tests {
             control_of,
             data_of: [Some(9), None],
             first: frame,
+            last: frame,
             segments: vec![segment; segments],
             folded: None,
             omitted: 0,

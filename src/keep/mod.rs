@@ -1,27 +1,40 @@
 //! Packets out: the packets of FTP sessions become pcapng files.
 //!
-//! In: every packet of the link with its [`Relation`] to FTP, and a call for each session found. Out: pcapng files that rotate.
+//! In: every packet of the link with its [`Relation`] to FTP, and a call for each session found. Out: pcapng files that rotate, or
+//! one file of chosen sessions.
 //!
 //! ```text
-//! packet, Relation ─> PacketRecorder ─> PcapNgWriter ─> RotatingFile
-//!                     (choice)          (blocks)        (whole records, old files beside it)
+//! packet, Relation ─> PacketRecorder ─┐                ┌> RotatingFile (whole records, old files beside it)
+//!                     (one reading)   ├─> PcapNgWriter ┤
+//! captures ─> carve (two readings) ───┘   (blocks)     └> CarvedFiles
 //! ```
 //!
 //! The pipeline calls a [`PacketSink`]; nothing here parses a packet. [`RotatingFile`] also serves outputs of lines.
 
+mod carve;
 mod packet_recorder;
+mod pcapng_writer;
 mod rotating_file;
 
+pub use carve::{
+    CarvedFiles, Carver, ChosenPackets, ChosenSession, FragmentLog, PacketChooser, PacketKinds,
+};
 pub use packet_recorder::{PacketRecorder, RecordingError};
-pub use rotating_file::{OUTPUT_MODE, PcapNgWriter, RotatingFile, Rotation, RotationLimits};
+pub use pcapng_writer::PcapNgWriter;
+pub use rotating_file::{OUTPUT_MODE, RotatingFile, Rotation, RotationLimits};
 
 use crate::capture::Packet;
-use crate::model::FlowKey;
+use crate::model::{FlowKey, FrameRef};
 
 /// Receives every packet as captured.
 pub trait PacketSink {
     /// Receives one packet and its relation to FTP.
     fn packet(&mut self, packet: &Packet<'_>, relation: Relation);
+
+    /// Announces that the packet in `frame`, which comes next, completes an IP datagram begun in `earlier` frames.
+    fn fragments(&mut self, frame: FrameRef, earlier: &[u64], relation: Relation) {
+        let _ = (frame, earlier, relation);
+    }
 
     /// Announces a new session, before the packet that revealed it.
     ///

@@ -104,6 +104,8 @@ pub struct TracedConnection {
     pub data_of: [Option<u64>; 2],
     /// First packet. Its number equals `first_frame` of the data connection in the report.
     pub first: FrameRef,
+    /// Last packet.
+    pub last: FrameRef,
     /// Segments in order of their frames.
     pub segments: Vec<TracedSegment>,
     /// Segments omitted from the middle of a long transfer; `None` if all are in `segments`.

@@ -379,6 +379,7 @@ mod tests {
             control_of: None,
             data_of: [data_of, None],
             first,
+            last: first,
             segments: vec![segment; segments],
             folded: None,
             omitted: 0,

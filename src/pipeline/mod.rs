@@ -155,10 +155,12 @@ impl Run<'_> {
             }
         }
         let joined = self.decoder.take_joined_fragments();
-        if joined > 0
-            && let Some(share) = share
-        {
-            *share += joined;
+        let mut fragments = Vec::new();
+        if joined > 0 {
+            fragments = self.decoder.take_joined_frames();
+            if let Some(share) = share {
+                *share += joined;
+            }
         }
         if self.keeper.is_some() {
             let relation = match connection {
@@ -167,6 +169,9 @@ impl Run<'_> {
                 None => Relation::Unrelated,
             };
             if let Some(keeper) = &mut self.keeper {
+                if !fragments.is_empty() {
+                    keeper.fragments(packet.frame, &fragments, relation);
+                }
                 keeper.packet(packet, relation);
             }
         }

@@ -241,6 +241,10 @@ mod tests {
                 number,
                 ..FrameRef::default()
             },
+            last: FrameRef {
+                number,
+                ..FrameRef::default()
+            },
             segments: Vec::new(),
             folded: None,
             omitted: 0,

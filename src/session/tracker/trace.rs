@@ -155,6 +155,7 @@ impl Traces {
             control_of,
             data_of,
             first: summary.first,
+            last: summary.last,
             segments,
             folded: trace.folded,
             omitted: trace.omitted,

@@ -1,0 +1,245 @@
+//! `ftpscope carve`: the packets of sessions, as pcapng.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal as _, Write as _};
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+
+use super::failure::{Exit, Failure};
+use super::messages;
+use super::options::{ExitOptions, InputOptions, PresentationOptions, SelectionOptions};
+use super::output::{Output, WholeFiles};
+use super::reading::{Reading, read_again};
+use crate::keep::{CarvedFiles, Carver, ChosenPackets, FragmentLog, PacketChooser, PacketKinds};
+use crate::model::record::Capture;
+use crate::model::trace::Tracing;
+use crate::report::units;
+
+#[derive(Debug, Args)]
+#[command(arg_required_else_help = true, after_help = EXAMPLES)]
+pub(super) struct CarveArguments {
+    #[command(flatten)]
+    input: InputOptions,
+    /// Write to OUT, which appears whole or not at all; {uid} or {id} in it: one file a session; -: standard output
+    #[arg(short, long, value_name = "OUT", help_heading = "Output")]
+    write: PathBuf,
+    /// Which packets, separated by commas: control, data, dns, icmp; default all
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    only: Vec<Kind>,
+    /// No comments on the packets that begin a step
+    #[arg(long, help_heading = "Output")]
+    no_comments: bool,
+    #[command(flatten)]
+    presentation: PresentationOptions,
+    #[command(flatten)]
+    selection: SelectionOptions,
+    #[command(flatten)]
+    exit: ExitOptions,
+}
+
+/// A kind of packets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Kind {
+    Control,
+    Data,
+    Dns,
+    Icmp,
+}
+
+/// Reads the captures twice and writes the packets of the chosen sessions.
+pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
+    check_arguments(arguments)?;
+    let mut reading = Reading::open(
+        &arguments.input,
+        &arguments.selection,
+        &arguments.presentation,
+    )?;
+    // The ends of connections are enough; their segments are found again in the second reading.
+    reading.options.tracing = Tracing::Connections;
+    reading.options.limits.traced_segments = 0;
+    let mut chooser = PacketChooser::new(kinds(&arguments.only), !arguments.no_comments);
+    let mut fragments = FragmentLog::default();
+    let outcome = reading.run_and_keep(
+        &mut chooser,
+        false,
+        &mut (),
+        Arc::default(),
+        Some(&mut fragments),
+    );
+    if outcome.interrupted {
+        return Err(Failure::Interrupted);
+    }
+    let quiet = arguments.presentation.quiet;
+    if fragments.omitted > 0 && !quiet {
+        let omitted = units::count(fragments.omitted);
+        messages::note(&format!(
+            "{omitted} fragments of packets are left out: too many to remember"
+        ));
+    }
+    let chosen = chooser.finish(fragments);
+    let exit = arguments.exit.exit(&outcome, false);
+    if chosen.sessions().is_empty() {
+        if !quiet {
+            let totals = &outcome.summary.totals;
+            messages::note(&match totals.sessions_filtered {
+                0 => "there is no FTP session; nothing is written".to_owned(),
+                others => format!(
+                    "none of the {} sessions is chosen; nothing is written",
+                    units::count(others)
+                ),
+            });
+        }
+        return Ok(exit);
+    }
+    let carved = write(arguments, &chosen, &outcome.summary.captures)?;
+    if !quiet {
+        if carved.has_left_secrets {
+            messages::note("secrets for decryption in the captures are not carried over");
+        }
+        if arguments.presentation.verbose {
+            let sessions = units::count(chosen.sessions().len() as u64);
+            let packets = units::count(carved.packets);
+            messages::note(&format!("{packets} packets of {sessions} sessions written"));
+        }
+    }
+    Ok(exit)
+}
+
+/// Facts about the written packets.
+struct Carved {
+    packets: u64,
+    has_left_secrets: bool,
+}
+
+/// Writes the chosen packets in a second reading of `captures`.
+fn write(
+    arguments: &CarveArguments,
+    chosen: &ChosenPackets,
+    captures: &[Capture],
+) -> Result<Carved, Failure> {
+    let names = captures.iter().map(|capture| capture.path.clone());
+    let is_split = is_pattern(&arguments.write);
+    let mut carver = Carver::new(chosen, names.collect(), is_split);
+    let mut target = Target::open(arguments, chosen)?;
+    let again = read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
+        if carver.input(input, &mut target) {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(())
+        }
+    })?;
+    let summary = Carved {
+        packets: carver.packets(),
+        has_left_secrets: carver.has_left_secrets(),
+    };
+    let written = carver.finish(&mut target);
+    if written.is_ok() && captures != again {
+        return Err(Failure::Missing(
+            "the captures changed between the two readings; nothing is written".to_owned(),
+        ));
+    }
+    target.close(written)?;
+    Ok(summary)
+}
+
+/// Refuses what cannot be read twice, and packets on a terminal.
+fn check_arguments(arguments: &CarveArguments) -> Result<(), Failure> {
+    let refused = |cause: &str| Err(Failure::Refused(cause.to_owned()));
+    let inputs = &arguments.input.captures;
+    if inputs.iter().any(|path| path.as_os_str() == "-") || arguments.input.follow {
+        return refused("carve reads captures twice; save standard input to a file first");
+    }
+    let is_once = |path: &PathBuf| {
+        std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    };
+    if let Some(path) = inputs.iter().find(|path| is_once(path)) {
+        return refused(&format!(
+            "carve reads captures twice, and {} can be read only once; save it to a file first",
+            path.display()
+        ));
+    }
+    if is_stdout(&arguments.write) && io::stdout().is_terminal() {
+        return refused("pcapng on a terminal; write to a file, or pipe it into a program");
+    }
+    Ok(())
+}
+
+/// The outputs of one run.
+enum Target {
+    One(Output),
+    Several(WholeFiles),
+}
+
+impl Target {
+    fn open(arguments: &CarveArguments, chosen: &ChosenPackets) -> Result<Self, Failure> {
+        let captures = &arguments.input.captures;
+        let path = &arguments.write;
+        if is_pattern(path) {
+            let pattern = path.to_string_lossy();
+            let mut paths = BTreeMap::new();
+            for (index, session) in chosen.sessions().iter().enumerate() {
+                let name = pattern
+                    .replace("{uid}", &session.uid)
+                    .replace("{id}", &session.id.to_string());
+                paths.insert(index, PathBuf::from(name));
+            }
+            return Ok(Self::Several(WholeFiles::new(paths, captures)?));
+        }
+        let path = (!is_stdout(path)).then_some(path.as_path());
+        Output::open(path, captures, true).map(Self::One)
+    }
+
+    fn close(self, written: io::Result<()>) -> Result<(), Failure> {
+        match self {
+            Self::One(output) => output.close(written),
+            Self::Several(files) => files.close(written),
+        }
+    }
+}
+
+impl CarvedFiles for Target {
+    fn append(&mut self, file: usize, blocks: &[u8]) -> io::Result<()> {
+        match self {
+            Self::One(output) => output.write_all(blocks),
+            Self::Several(files) => files.append(file, blocks),
+        }
+    }
+}
+
+fn kinds(only: &[Kind]) -> PacketKinds {
+    if only.is_empty() {
+        return PacketKinds::ALL;
+    }
+    PacketKinds {
+        control: only.contains(&Kind::Control),
+        data: only.contains(&Kind::Data),
+        dns: only.contains(&Kind::Dns),
+        icmp: only.contains(&Kind::Icmp),
+    }
+}
+
+fn is_stdout(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
+/// Returns true for a name that stands for one file a session.
+fn is_pattern(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.contains("{uid}") || name.contains("{id}")
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ftpscope carve --session 3 -w session.pcapng capture.pcap
+  ftpscope carve --where 'login.user == \"mira\"' -w mira.pcapng day/
+  ftpscope carve -w 'sessions/{uid}.pcapng' capture.pcapng.gz
+  ftpscope carve --only control -w - capture.pcap | tshark -r -";

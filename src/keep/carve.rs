@@ -1,0 +1,699 @@
+//! Packets of chosen sessions: found in a first reading of the captures, written in a second one.
+//!
+//! ```text
+//! first reading:   events, traced connections ─> PacketChooser ─┐
+//!                  joined fragments ───────────> FragmentLog ───┴> ChosenPackets
+//! second reading:  packet ─> Decoder ─> ChosenPackets ─> Carver ─> pcapng blocks
+//! ```
+//!
+//! Two readings, because the owner of a packet may be known long after it passed: a data connection whose reply 227 was lost, or a
+//! session that `--where` accepts at its end. What is remembered between them grows with the connections of FTP and not with
+//! the packets: a connection is its end points and the frames at which it begins and ends.
+//!
+//! A packet belongs to the connection of its innermost TCP segment, so that tunnels and VLAN tags come along as captured. ICMP
+//! errors belong to the connection that they quote, fragments to the datagram that they complete.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use super::{PacketSink, PcapNgWriter, Relation};
+use crate::capture::{HostName, Input, Packet};
+use crate::decode::{Decoded, Decoder};
+use crate::model::record::{Session, StepKind};
+use crate::model::trace::TracedConnection;
+use crate::model::wire_text::printable;
+use crate::model::{
+    Endpoint, Event, EventKind, EventSink, FlowKey, FrameRef, Limits, Span, Timestamp,
+};
+
+/// The kinds of packets to carve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PacketKinds {
+    /// Control connections, and the ident lookups (RFC 1413) that servers make before they greet.
+    pub control: bool,
+    /// Data connections.
+    pub data: bool,
+    /// Lookups of the servers' names.
+    pub dns: bool,
+    /// ICMP errors about control and data connections.
+    pub icmp: bool,
+}
+
+impl PacketKinds {
+    /// All packets of a session.
+    pub const ALL: Self = Self {
+        control: true,
+        data: true,
+        dns: true,
+        icmp: true,
+    };
+}
+
+/// A chosen session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChosenSession {
+    /// Id within the first reading.
+    pub id: u64,
+    /// The session's `uid`.
+    pub uid: String,
+}
+
+/// A sink for the first reading: the connections and lookups of the sessions that arrive with their end.
+///
+/// Sessions to be left out have to be filtered before it.
+#[derive(Debug)]
+pub struct PacketChooser {
+    kinds: PacketKinds,
+    with_comments: bool,
+    sessions: Vec<ChosenSession>,
+    /// Index into `sessions` by id.
+    by_id: HashMap<u64, u32, RandomState>,
+    rejected: HashSet<u64, RandomState>,
+    connections: Vec<SeenConnection>,
+    /// Length of `connections` at which those of rejected sessions are dropped.
+    next_sweep: usize,
+    lookups: Vec<(u64, u32)>,
+    comments: Vec<(CommentPlace, u32, String)>,
+    comment_bytes: usize,
+    /// Server, client and time of each session, for ident lookups.
+    idents: Vec<(Endpoint, Endpoint, Timestamp, Timestamp, u32)>,
+}
+
+/// A connection of FTP, with the ids of its sessions.
+#[derive(Clone, Copy, Debug)]
+struct SeenConnection {
+    key: FlowKey,
+    span: FrameSpan,
+    sessions: [Option<u64>; 3],
+    is_control: bool,
+}
+
+/// First and last packet of a connection.
+#[derive(Clone, Copy, Debug)]
+struct FrameSpan {
+    first: u64,
+    last: u64,
+    begins: Timestamp,
+    ends: Timestamp,
+}
+
+/// The packet that a comment is about.
+#[derive(Clone, Copy, Debug)]
+enum CommentPlace {
+    Frame(u64),
+    /// First packet of the control connection.
+    ControlStart,
+}
+
+impl PacketChooser {
+    /// Creates a sink that chooses packets of `kinds`, with a comment on the first packet of each step if `with_comments`.
+    #[must_use]
+    pub fn new(kinds: PacketKinds, with_comments: bool) -> Self {
+        Self {
+            kinds,
+            with_comments,
+            sessions: Vec::new(),
+            by_id: HashMap::default(),
+            rejected: HashSet::default(),
+            connections: Vec::new(),
+            next_sweep: SWEEP,
+            lookups: Vec::new(),
+            comments: Vec::new(),
+            comment_bytes: 0,
+            idents: Vec::new(),
+        }
+    }
+
+    /// Ends the first reading.
+    #[must_use]
+    pub fn finish(mut self, fragments: FragmentLog) -> ChosenPackets {
+        self.join();
+        let Self { kinds, by_id, .. } = self;
+        let mut chosen = ChosenPackets {
+            kinds,
+            sessions: self.sessions,
+            connections: HashMap::default(),
+            frames: HashMap::default(),
+            comments: HashMap::default(),
+            idents: HashMap::default(),
+            hosts: HashSet::default(),
+        };
+        let mut starts: HashMap<u32, u64, RandomState> = HashMap::default();
+        for seen in self.connections {
+            let owners = seen.sessions.map(|id| by_id.get(&id?).copied());
+            if seen.is_control
+                && let Some(owner) = owners.into_iter().flatten().next()
+            {
+                starts.insert(owner, seen.span.first);
+            }
+            let wanted = if seen.is_control {
+                kinds.control
+            } else {
+                kinds.data
+            };
+            // Those of other sessions stay in the list: they bound the chosen ones between the same end points.
+            let connection = ChosenConnection {
+                span: seen.span,
+                owners,
+                wanted,
+            };
+            chosen
+                .connections
+                .entry(seen.key)
+                .or_default()
+                .push(connection);
+        }
+        // Between end points that no chosen session has, nothing needs to be bounded.
+        chosen
+            .connections
+            .retain(|_, list| list.iter().any(|one| one.owners != [None; 3]));
+        for (frame, owner) in self.lookups {
+            chosen.frames.entry(frame).or_default().push(owner);
+        }
+        for (server, client, from, to, owner) in self.idents {
+            chosen.hosts.extend([server.ip(), client.ip()]);
+            let list = chosen
+                .idents
+                .entry((server.address, client.address))
+                .or_default();
+            list.push((from, to, owner));
+        }
+        for (place, owner, text) in self.comments {
+            let frame = match place {
+                CommentPlace::Frame(frame) => Some(frame),
+                CommentPlace::ControlStart => starts.get(&owner).copied(),
+            };
+            if let Some(frame) = frame {
+                chosen
+                    .comments
+                    .entry(frame)
+                    .or_default()
+                    .push((owner, text));
+            }
+        }
+        chosen.add_fragments(fragments);
+        chosen
+    }
+
+    fn add(&mut self, session: &Session) {
+        let owner = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
+        self.sessions.push(ChosenSession {
+            id: session.id,
+            uid: uid(session),
+        });
+        self.by_id.insert(session.id, owner);
+        if self.kinds.dns
+            && let Some(dns) = &session.dns
+        {
+            let frames = dns.query_frame.into_iter().chain([dns.response_frame]);
+            self.lookups.extend(frames.map(|frame| (frame, owner)));
+        }
+        // A connection that was tied to the session only after its end has no trace.
+        let data = session.transfers.iter().flat_map(|one| &one.connection);
+        let encrypted = session.encrypted_data.iter().map(|one| &one.connection);
+        for connection in data.chain(encrypted) {
+            let (key, _) = FlowKey::new(connection.client.into(), connection.server.into());
+            self.connections.push(SeenConnection {
+                key,
+                span: FrameSpan {
+                    first: connection.first_frame,
+                    last: connection.last_frame,
+                    begins: connection.start,
+                    ends: connection.end,
+                },
+                sessions: [Some(session.id), None, None],
+                is_control: false,
+            });
+        }
+        self.sweep();
+        let server = Endpoint::new(session.server.ip, IDENT_PORT);
+        let client = Endpoint::from(session.client);
+        self.idents
+            .push((server, client, session.start, session.end, owner));
+        if self.with_comments {
+            self.comment(session, owner);
+        }
+    }
+
+    fn comment(&mut self, session: &Session, owner: u32) {
+        for step in &session.steps {
+            let place = match (step.kind, step.commands.first()) {
+                (_, Some(command)) => CommentPlace::Frame(command.frame),
+                (StepKind::Connect, None) => CommentPlace::ControlStart,
+                (StepKind::Dns, None) => {
+                    let Some(dns) = &session.dns else { continue };
+                    CommentPlace::Frame(dns.query_frame.unwrap_or(dns.response_frame))
+                }
+                (StepKind::Greeting, None) => {
+                    let Some(greeting) = &session.greeting else {
+                        continue;
+                    };
+                    CommentPlace::Frame(greeting.frame)
+                }
+                _ => continue,
+            };
+            let text = format!(
+                "session {} ({}), step {}: {}",
+                session.id,
+                uid(session),
+                step.number,
+                printable(&step.title)
+            );
+            self.comment_bytes += text.len();
+            // Of a capture of millions of steps the later ones have none: the packets matter more.
+            if self.comment_bytes > COMMENT_BYTES {
+                return;
+            }
+            self.comments.push((place, owner, text));
+        }
+    }
+
+    /// Drops connections of which every session was left out, and joins the trace of one with its record.
+    fn sweep(&mut self) {
+        if self.connections.len() < self.next_sweep {
+            return;
+        }
+        let rejected = &self.rejected;
+        self.connections.retain(|seen| {
+            let mut sessions = seen.sessions.iter().flatten();
+            !sessions.all(|id| rejected.contains(id))
+        });
+        self.join();
+        self.next_sweep = self.connections.len() * 2 + SWEEP;
+    }
+
+    fn join(&mut self) {
+        self.connections
+            .sort_unstable_by_key(|seen| (seen.key, seen.span.first));
+        self.connections.dedup_by(|other, kept| {
+            let is_same = other.key == kept.key && other.span.first == kept.span.first;
+            if is_same {
+                kept.is_control |= other.is_control;
+                if other.span.last > kept.span.last {
+                    kept.span = other.span;
+                }
+                for id in other.sessions.into_iter().flatten() {
+                    if !kept.sessions.contains(&Some(id))
+                        && let Some(free) = kept.sessions.iter_mut().find(|one| one.is_none())
+                    {
+                        *free = Some(id);
+                    }
+                }
+            }
+            is_same
+        });
+    }
+}
+
+impl EventSink for PacketChooser {
+    fn event(&mut self, event: &Event<'_>) {
+        if let EventKind::SessionEnd(session) = &event.kind {
+            self.add(session);
+        }
+    }
+
+    fn connection(&mut self, connection: TracedConnection) {
+        let [one, other] = connection.data_of;
+        // A handshake that passed before the connection was recognized is among the segments.
+        let earliest = connection.segments.first().map(|segment| segment.frame);
+        let first = match earliest {
+            Some(frame) if frame.number < connection.first.number => frame,
+            _ => connection.first,
+        };
+        self.connections.push(SeenConnection {
+            key: connection.key,
+            span: FrameSpan {
+                first: first.number,
+                last: connection.last.number,
+                begins: first.time,
+                ends: connection.last.time,
+            },
+            sessions: [connection.control_of, one, other],
+            is_control: connection.control_of.is_some(),
+        });
+        self.sweep();
+    }
+
+    fn session_filtered(&mut self, session: &Arc<Session>) {
+        self.rejected.insert(session.id);
+    }
+
+    fn wants_connections(&self) -> bool {
+        true
+    }
+}
+
+/// A sink for the first reading: frames of fragments by the connection or the packet that they completed.
+#[derive(Debug, Default)]
+pub struct FragmentLog {
+    /// Completing frame, its connection if it held a segment, and an earlier frame.
+    fragments: Vec<(FrameRef, Option<FlowKey>, u64)>,
+    /// Fragments beyond the limit, which are missing in the output.
+    pub omitted: u64,
+}
+
+impl PacketSink for FragmentLog {
+    fn packet(&mut self, _: &Packet<'_>, _: Relation) {}
+
+    fn fragments(&mut self, frame: FrameRef, earlier: &[u64], relation: Relation) {
+        let key = match relation {
+            Relation::Session(key) | Relation::Undecided(key) => Some(key),
+            Relation::Dns => None,
+            Relation::Unrelated => return,
+        };
+        if self.fragments.len() + earlier.len() > MAX_FRAGMENTS {
+            self.omitted += earlier.len() as u64;
+            return;
+        }
+        let earlier = earlier.iter().map(|number| (frame, key, *number));
+        self.fragments.extend(earlier);
+    }
+
+    fn session(&mut self, _: FlowKey, _: &[u64]) {}
+}
+
+/// The packets to write, by connection and by frame.
+#[derive(Debug)]
+pub struct ChosenPackets {
+    kinds: PacketKinds,
+    sessions: Vec<ChosenSession>,
+    /// Connections between the same end points, in order of their first frames.
+    connections: HashMap<FlowKey, Vec<ChosenConnection>, RandomState>,
+    /// Owners of single packets: lookups and fragments.
+    frames: HashMap<u64, Vec<u32>, RandomState>,
+    comments: HashMap<u64, Vec<(u32, String)>, RandomState>,
+    /// Times of sessions by server and client.
+    idents: HashMap<(u128, u128), Vec<SessionTime>, RandomState>,
+    /// Hosts whose names are carried over.
+    hosts: HashSet<IpAddr, RandomState>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ChosenConnection {
+    span: FrameSpan,
+    /// Indices of chosen sessions; all `None` for a connection of others.
+    owners: [Option<u32>; 3],
+    /// False if its kind was not asked for.
+    wanted: bool,
+}
+
+/// Time of a session and its index.
+type SessionTime = (Timestamp, Timestamp, u32);
+
+impl ChosenPackets {
+    /// Returns the chosen sessions, in the order of their ends.
+    #[must_use]
+    pub fn sessions(&self) -> &[ChosenSession] {
+        &self.sessions
+    }
+
+    /// Returns the index of each session that a packet belongs to, without repetition.
+    fn owners(&self, packet: &Packet<'_>, decoded: &Decoded<'_>) -> BTreeSet<u32> {
+        let mut owners = BTreeSet::new();
+        match decoded {
+            Decoded::Segment(segment) => {
+                let (key, _) = FlowKey::new(segment.source, segment.destination);
+                if let Some(connection) = self.connection(key, segment.frame)
+                    && connection.wanted
+                {
+                    owners.extend(connection.owners.into_iter().flatten());
+                }
+                if segment.source.port == IDENT_PORT || segment.destination.port == IDENT_PORT {
+                    owners.extend(self.ident(segment.source, segment.destination, segment.frame));
+                }
+            }
+            Decoded::Icmp(error) if self.kinds.icmp => {
+                let (key, _) = FlowKey::new(error.source, error.destination);
+                if let Some(connection) = self.connection(key, error.frame) {
+                    owners.extend(connection.owners.into_iter().flatten());
+                }
+            }
+            Decoded::Icmp(_) | Decoded::Datagram(_) | Decoded::Skipped(_) => {}
+        }
+        if let Some(more) = self.frames.get(&packet.frame.number) {
+            owners.extend(more);
+        }
+        owners
+    }
+
+    /// Returns the connection between two end points that `frame` belongs to.
+    ///
+    /// Packets before its first and behind its last one belong to it for a while: a SYN that was repeated, the
+    /// acknowledgment of the last FIN, an ICMP error.
+    fn connection(&self, key: FlowKey, frame: FrameRef) -> Option<&ChosenConnection> {
+        let list = self.connections.get(&key)?;
+        let next = list.partition_point(|one| one.span.first <= frame.number);
+        let before = next.checked_sub(1).and_then(|index| list.get(index));
+        let is_near = |from: Timestamp, to: Timestamp| to.since(from) <= NEIGHBOURHOOD;
+        if let Some(one) = before
+            && (frame.number <= one.span.last || is_near(one.span.ends, frame.time))
+        {
+            return Some(one);
+        }
+        let after = list.get(next)?;
+        is_near(frame.time, after.span.begins).then_some(after)
+    }
+
+    /// Returns the owners of a segment from or to port 113.
+    fn ident(&self, one: Endpoint, other: Endpoint, frame: FrameRef) -> Vec<u32> {
+        if !self.kinds.control {
+            return Vec::new();
+        }
+        let (server, client) = if other.port == IDENT_PORT {
+            (one, other)
+        } else {
+            (other, one)
+        };
+        let list = self.idents.get(&(server.address, client.address));
+        let during = list.into_iter().flatten().filter(|(from, to, _)| {
+            *from <= frame.time && frame.time.since(*to) <= Span::from_secs(0)
+        });
+        during.map(|(_, _, owner)| *owner).collect()
+    }
+
+    fn add_fragments(&mut self, log: FragmentLog) {
+        for (frame, key, earlier) in log.fragments {
+            let owners: Vec<u32> = match key {
+                Some(key) => {
+                    let found = self.connection(key, frame).filter(|one| one.wanted);
+                    let owners = found.map_or([None; 3], |one| one.owners);
+                    owners.into_iter().flatten().collect()
+                }
+                None => self.frames.get(&frame.number).cloned().unwrap_or_default(),
+            };
+            if !owners.is_empty() {
+                self.frames.entry(earlier).or_default().extend(owners);
+            }
+        }
+    }
+}
+
+/// A place for the blocks of pcapng files.
+pub trait CarvedFiles {
+    /// Appends `blocks`, which are whole, to file `file`.
+    fn append(&mut self, file: usize, blocks: &[u8]) -> io::Result<()>;
+}
+
+/// A writer of the chosen packets, for the second reading.
+pub struct Carver<'c> {
+    chosen: &'c ChosenPackets,
+    decoder: Decoder,
+    /// Names of the inputs in the order of their capture numbers.
+    names: Vec<String>,
+    /// One file for each session, in their order; otherwise one for all.
+    is_split: bool,
+    writers: BTreeMap<usize, PcapNgWriter>,
+    blocks: Vec<u8>,
+    packets: u64,
+    left_secrets: bool,
+    failure: Option<io::Error>,
+}
+
+impl<'c> Carver<'c> {
+    /// Creates a writer; `names` are the inputs' names, and with `is_split` each session gets a file of its own.
+    #[must_use]
+    pub fn new(chosen: &'c ChosenPackets, names: Vec<String>, is_split: bool) -> Self {
+        Self {
+            chosen,
+            decoder: Decoder::new(&Limits::default()),
+            names,
+            is_split,
+            writers: BTreeMap::new(),
+            blocks: Vec::new(),
+            packets: 0,
+            left_secrets: false,
+            failure: None,
+        }
+    }
+
+    /// Number of packets written; one that went to several files counts once.
+    #[must_use]
+    pub const fn packets(&self) -> u64 {
+        self.packets
+    }
+
+    /// Returns true if the inputs had secrets for decryption, which are not carried over.
+    #[must_use]
+    pub const fn has_left_secrets(&self) -> bool {
+        self.left_secrets
+    }
+
+    /// Passes one item of the second reading; returns false once a file could not be written.
+    pub fn input(&mut self, input: &Input<'_>, files: &mut dyn CarvedFiles) -> bool {
+        match input {
+            Input::Packet(packet) => self.packet(packet, files),
+            Input::Names(names) => self.host_names(names, files),
+            Input::Secrets(_) => self.left_secrets = true,
+            _ => {}
+        }
+        self.failure.is_none()
+    }
+
+    /// Ends the writing. A single file without any packet still has its section header.
+    ///
+    /// # Errors
+    ///
+    /// The first failure to write.
+    pub fn finish(mut self, files: &mut dyn CarvedFiles) -> io::Result<()> {
+        if !self.is_split {
+            self.begin(0, None, files);
+        }
+        self.failure.map_or(Ok(()), Err)
+    }
+
+    fn packet(&mut self, packet: &Packet<'_>, files: &mut dyn CarvedFiles) {
+        let owners = match self.decoder.decode(packet) {
+            // The two results of nearly all foreign packets that cost no look-up.
+            Decoded::Skipped(_) | Decoded::Datagram(_) if self.chosen.frames.is_empty() => return,
+            decoded => self.chosen.owners(packet, &decoded),
+        };
+        if owners.is_empty() {
+            return;
+        }
+        self.packets += 1;
+        let chosen = self.chosen;
+        let comments = chosen.comments.get(&packet.frame.number);
+        let comments = comments.map(Vec::as_slice).unwrap_or_default();
+        if self.is_split {
+            for owner in owners {
+                let own = comments.iter().filter(|(of, _)| *of == owner);
+                let own: Vec<&str> = own.map(|(_, text)| text.as_str()).collect();
+                self.write(owner as usize, packet, &own, files);
+            }
+        } else {
+            let all: Vec<&str> = comments.iter().map(|(_, text)| text.as_str()).collect();
+            self.write(0, packet, &all, files);
+        }
+    }
+
+    fn write(
+        &mut self,
+        file: usize,
+        packet: &Packet<'_>,
+        comments: &[&str],
+        files: &mut dyn CarvedFiles,
+    ) {
+        let session = self.is_split.then_some(file);
+        self.begin(file, session, files);
+        let name = usize::try_from(packet.frame.capture())
+            .ok()
+            .and_then(|index| self.names.get(index))
+            .map_or("", String::as_str);
+        self.blocks.clear();
+        if let Some(writer) = self.writers.get_mut(&file) {
+            writer.commented_packet(packet, name, comments, &mut self.blocks);
+        }
+        self.flush(file, files);
+    }
+
+    /// Carries over the names of the sessions' hosts, without which the servers would have none.
+    fn host_names(&mut self, names: &[HostName], files: &mut dyn CarvedFiles) {
+        let chosen = self.chosen;
+        let known = || {
+            names
+                .iter()
+                .filter(|host| chosen.hosts.contains(&host.address))
+        };
+        if known().next().is_none() {
+            return;
+        }
+        let files_open: Vec<usize> = if self.is_split {
+            (0..chosen.sessions.len()).collect()
+        } else {
+            vec![0]
+        };
+        for file in files_open {
+            self.begin(file, self.is_split.then_some(file), files);
+            self.blocks.clear();
+            if let Some(writer) = self.writers.get(&file) {
+                writer.names(known(), &mut self.blocks);
+            }
+            self.flush(file, files);
+        }
+    }
+
+    /// Writes the section header of a file that has none yet.
+    fn begin(&mut self, file: usize, session: Option<usize>, files: &mut dyn CarvedFiles) {
+        if self.writers.contains_key(&file) {
+            return;
+        }
+        let comment = self.section_comment(session);
+        let mut writer = PcapNgWriter::default();
+        self.blocks.clear();
+        writer.commented_section(&comment, &mut self.blocks);
+        self.writers.insert(file, writer);
+        self.flush(file, files);
+    }
+
+    /// Returns the origin of the file in one line: which captures, and which sessions of them.
+    fn section_comment(&self, session: Option<usize>) -> String {
+        let sessions = match session {
+            Some(index) => self.chosen.sessions.get(index..=index),
+            None => Some(self.chosen.sessions.as_slice()),
+        };
+        let sessions = sessions.unwrap_or_default();
+        let shown = sessions.iter().take(NAMED_SESSIONS);
+        let mut uids: Vec<&str> = shown.map(|session| session.uid.as_str()).collect();
+        let more = sessions.len().saturating_sub(NAMED_SESSIONS);
+        let more = format!("{more} more");
+        if sessions.len() > NAMED_SESSIONS {
+            uids.push(&more);
+        }
+        let names: Vec<_> = self.names.iter().map(|name| printable(name)).collect();
+        format!(
+            "carved from {}; FTP sessions: {}",
+            names.join(", "),
+            uids.join(", ")
+        )
+    }
+
+    fn flush(&mut self, file: usize, files: &mut dyn CarvedFiles) {
+        if self.failure.is_none()
+            && let Err(cause) = files.append(file, &self.blocks)
+        {
+            self.failure = Some(cause);
+        }
+    }
+}
+
+fn uid(session: &Session) -> String {
+    session.community_id.clone()
+}
+
+/// Port of ident (RFC 1413).
+const IDENT_PORT: u16 = 113;
+/// Time around a connection within which packets between its end points belong to it. SYNs are repeated for 127 seconds with
+/// the usual 6 attempts.
+const NEIGHBOURHOOD: Span = Span::from_secs(130);
+/// Fragments remembered, 64 bytes each.
+const MAX_FRAGMENTS: usize = 1 << 20;
+/// Bound on the comments of all packets in bytes.
+const COMMENT_BYTES: usize = 64 << 20;
+/// Least number of connections between two sweeps.
+const SWEEP: usize = 1 << 12;
+/// Sessions named in a section's comment.
+const NAMED_SESSIONS: usize = 100;

@@ -1,0 +1,214 @@
+//! Packets out: what `carve` writes is read back as the same sessions.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::connection::Side;
+use crate::support::conversation::{Conversation, SEGMENT};
+use crate::support::folder::Folder;
+use crate::support::recording::{packets, pcap};
+use crate::support::specimens;
+use crate::support::wire::Wire;
+use crate::support::wrapping::{fragmented, wrappings};
+
+/// The sessions of a report without ids, frame numbers and names of captures.
+fn sessions(report: &Value) -> Vec<Value> {
+    let list = report["sessions"].as_array().expect("a list");
+    list.iter().map(comparable).collect()
+}
+
+fn comparable(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let kept = fields.iter().filter(|(name, _)| {
+                !name.contains("frame")
+                    && !["id", "uid", "sessions", "capture", "display_filter"]
+                        .contains(&name.as_str())
+            });
+            Value::Object(
+                kept.map(|(name, value)| (name.clone(), comparable(value)))
+                    .collect(),
+            )
+        }
+        Value::Array(items) => items.iter().map(comparable).collect(),
+        Value::String(text) => without_frames(text).into(),
+        other => other.clone(),
+    }
+}
+
+/// Replaces the numbers behind the word "frame".
+fn without_frames(text: &str) -> String {
+    let mut parts = text.split("frame");
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let rest = part.trim_start_matches(|c: char| c.is_ascii_digit() || "s ,#-".contains(c));
+        out.push_str("frame ");
+        out.push_str(rest);
+    }
+    out
+}
+
+/// Carves a capture and returns the reports before and after.
+fn carved(folder: &Folder, capture: &str, options: &[&str]) -> (Value, Value) {
+    let mut arguments = vec!["carve", "-q", "-w", "carved.pcapng", capture];
+    arguments.extend(options);
+    assert_eq!(folder.run(&arguments), "exit 0\n");
+    (folder.report(&[capture]), folder.report(&["carved.pcapng"]))
+}
+
+#[test]
+fn carving_any_capture_gives_the_same_sessions() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    let folder = Folder::new("carved");
+    let mut compared = 0;
+    for entry in fs::read_dir(captures).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let path = path.to_str().expect("UTF-8");
+        let (before, after) = carved(&folder, path, &[]);
+        let before = sessions(&before);
+        assert_eq!(before, sessions(&after), "{path}");
+        compared += before.len();
+    }
+    assert!(compared >= 18);
+}
+
+#[test]
+fn carving_situations_in_which_files_get_lost_gives_the_same_sessions() {
+    let folder = Folder::new("specimens");
+    for (number, capture) in [
+        specimens::plain_passive(),
+        specimens::extended_passive_ipv6(),
+        specimens::active_from_port_20(),
+        specimens::lost_segment(),
+        specimens::conflicting_retransmission(),
+        specimens::bytes_after_reset(),
+        specimens::translated_address(),
+        specimens::pipelined(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        folder.write("capture.pcap", &capture);
+        let (before, after) = carved(&folder, "capture.pcap", &[]);
+        assert_eq!(sessions(&before), sessions(&after), "specimen {number}");
+    }
+}
+
+#[test]
+fn fragments_and_tunnels_are_carved_as_they_were_captured() {
+    let folder = Folder::new("fragments");
+    let recorded = packets(&specimens::plain_passive());
+    let pieces = fragmented(&recorded, 512, |_, pieces| pieces.reverse());
+    folder.write("capture.pcap", &pcap(1, &pieces));
+    let (before, after) = carved(&folder, "capture.pcap", &[]);
+    assert_eq!(sessions(&before), sessions(&after));
+    assert_eq!(after["captures"][0]["packets"], pieces.len());
+    for wrapping in wrappings() {
+        let wrapped = wrapping.apply(&recorded);
+        folder.write("capture.pcap", &pcap(wrapping.link_type.into(), &wrapped));
+        let (before, after) = carved(&folder, "capture.pcap", &[]);
+        assert_eq!(sessions(&before), sessions(&after), "{}", wrapping.name);
+        assert_eq!(sessions(&after).len(), 1, "{}", wrapping.name);
+    }
+}
+
+/// Two sessions at once, and a connection that is no FTP.
+fn two_users() -> Vec<u8> {
+    let mut first = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    first.retrieve("first.txt", 40_001, 50_001, b"of the first");
+    let wire = std::mem::replace(&mut first.wire, Wire::new());
+    let mut second = Conversation::open_on(wire, "192.0.2.11:39022", "192.0.2.20:21");
+    second.exchange("USER other", "331 Password required.");
+    second.exchange("PASS other-secret", "230 Logged in.");
+    second.retrieve("second.txt", 40_002, 50_002, b"of the second");
+    let mut foreign = second.passive_data(40_003, 8080);
+    foreign.open(&mut second.wire);
+    foreign.stream(
+        &mut second.wire,
+        Side::Client,
+        b"GET / HTTP/1.1\r\n\r\n",
+        SEGMENT,
+    );
+    foreign.close(&mut second.wire, Side::Client);
+    second.part();
+    first.wire = second.wire;
+    first.quit()
+}
+
+#[test]
+fn only_the_chosen_session_is_carved() {
+    let folder = Folder::new("chosen");
+    folder.write("capture.pcap", &two_users());
+    let (before, after) = carved(
+        &folder,
+        "capture.pcap",
+        &["--where", "login.user == 'other'"],
+    );
+    assert_eq!(sessions(&before).len(), 2);
+    let chosen = sessions(&after);
+    assert_eq!(chosen, sessions(&before)[1..]);
+    let bytes = fs::read(folder.path().join("carved.pcapng")).expect("a file");
+    let contains = |text: &[u8]| bytes.windows(text.len()).any(|window| window == text);
+    assert!(contains(b"of the second"));
+    assert!(!contains(b"of the first") && !contains(b"GET /"));
+    // The comments of packets are made from the report, in which secrets are hidden.
+    assert!(contains(b"step 4: RETR second.txt") || contains(b"RETR second.txt: 13 bytes"));
+}
+
+#[test]
+fn each_session_gets_a_file_where_the_name_has_a_pattern() {
+    let folder = Folder::new("split");
+    folder.write("capture.pcap", &two_users());
+    let arguments = ["carve", "-q", "-w", "session-{id}.pcapng", "capture.pcap"];
+    assert_eq!(folder.run(&arguments), "exit 0\n");
+    let before = sessions(&folder.report(&["capture.pcap"]));
+    for (session, name) in before.iter().zip(["session-1.pcapng", "session-2.pcapng"]) {
+        assert_eq!(
+            sessions(&folder.report(&[name])),
+            std::slice::from_ref(session)
+        );
+    }
+    assert_eq!(
+        folder
+            .run(&["carve", "-w", "{id}/../one.pcapng", "capture.pcap"])
+            .lines()
+            .next(),
+        Some("exit 2"),
+    );
+}
+
+#[test]
+fn kinds_of_packets_can_be_left_out() {
+    let folder = Folder::new("kinds");
+    folder.write("capture.pcap", &two_users());
+    let (_, after) = carved(&folder, "capture.pcap", &["--only", "control"]);
+    for session in after["sessions"].as_array().expect("a list") {
+        assert_eq!(session["transfers"][0]["connection"], Value::Null);
+    }
+}
+
+#[test]
+fn what_cannot_be_carved_is_refused_with_a_reason() {
+    let folder = Folder::new("refused");
+    folder.write("capture.pcap", &two_users());
+    folder.write("empty.pcap", &pcap(1, &[]));
+    let told = [
+        folder.run(&["carve", "-w", "out.pcapng", "-"]),
+        folder.run(&["carve", "-w", "capture.pcap", "capture.pcap"]),
+        folder.run(&["carve", "-w", "out.pcapng", "empty.pcap"]),
+        folder.run(&["carve", "-w", "out.pcapng", "--fail-if-empty", "empty.pcap"]),
+        folder.run(&[
+            "carve",
+            "-w",
+            "out.pcapng",
+            "--session",
+            "7",
+            "capture.pcap",
+        ]),
+        folder.run(&["carve", "-w", "no/such/folder.pcapng", "capture.pcap"]),
+    ];
+    insta::assert_snapshot!(told.join("\n"));
+    assert!(!folder.path().join("out.pcapng").exists());
+}
