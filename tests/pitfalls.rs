@@ -14,6 +14,7 @@ mod listing_forms;
 mod listings;
 mod lost_lines;
 mod names;
+mod odd_peers;
 mod representation;
 mod run;
 mod scene;

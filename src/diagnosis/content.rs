@@ -226,7 +226,7 @@ pub(super) fn detect_ascii_damage(
 /// Only image type in stream mode is certain: elsewhere bytes on the wire and bytes of the file are not the same.
 fn has_announced_size(transfer: &Transfer) -> bool {
     transfer.missing_bytes == 0
-        && transfer.data_type == DataType::Image
+        && transfer.data_type == Some(DataType::Image)
         && transfer.transfer_mode == TransferMode::Stream
         && transfer.announced_bytes.is_some_and(|announced| {
             // Some servers announce the size of the whole file, others that of the rest after REST.
@@ -396,7 +396,7 @@ mod tests {
             let mut late = transfer(Completeness::Aborted);
             late.announced_bytes = Some(60_000);
             late.restart_offset = 20_000;
-            late.data_type = data_type;
+            late.data_type = Some(data_type);
             late.bytes = bytes;
             session.transfers = vec![late.into()];
             let mut findings = Vec::new();

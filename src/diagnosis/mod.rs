@@ -346,7 +346,7 @@ mod tests {
             name_b64: None,
             direction: TransferDirection::Download,
             mode: Mode::Passive,
-            data_type: DataType::Image,
+            data_type: Some(DataType::Image),
             transfer_mode: TransferMode::Stream,
             structure: Structure::File,
             restart_offset: 0,

@@ -38,7 +38,7 @@ impl SegmentedDownloads {
     /// Adds the downloads of a finished session whose bytes on the wire are those of the file.
     pub(super) fn on_session_end(&mut self, session: &Session) {
         for transfer in &session.transfers {
-            let plain = transfer.data_type == DataType::Image
+            let plain = transfer.data_type == Some(DataType::Image)
                 && transfer.transfer_mode == TransferMode::Stream;
             let (Some(connection), Some(name)) = (&transfer.connection, &transfer.name) else {
                 continue;

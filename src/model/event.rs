@@ -64,7 +64,7 @@ pub enum EventKind<'a> {
     SessionEnd(Arc<Session>),
     /// A data connection without a transfer command in the capture.
     UnmatchedData(&'a UnmatchedData),
-    /// A connection to port 21 that never carried a byte.
+    /// A connection to port 21 that carried no FTP.
     ConnectionAttempt(&'a ConnectionAttempt),
     /// A problem with the input, or a limit that was reached.
     Warning(&'a Warning),

@@ -166,16 +166,12 @@ fn content(event: &Event<'_>) -> Option<Content> {
         ),
         EventKind::ConnectionAttempt(attempt) => (
             Some(between(attempt.client, attempt.server)),
-            "connection without a byte".to_owned(),
-            (
-                YELLOW,
-                match attempt.outcome {
-                    AttemptOutcome::Refused => "refused",
-                    AttemptOutcome::Unanswered => "unanswered",
-                    AttemptOutcome::Closed => "closed",
-                }
-                .to_owned(),
-            ),
+            match attempt.outcome {
+                AttemptOutcome::OtherProtocol => "connection without FTP",
+                _ => "connection without a byte",
+            }
+            .to_owned(),
+            (YELLOW, attempt.text()),
         ),
         EventKind::Warning(warning) => (
             None,

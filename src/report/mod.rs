@@ -79,7 +79,7 @@ pub struct Report {
     /// Such connections beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub unmatched_data_omitted: u64,
-    /// Connections to port 21 that never carried a byte, in order of their first frames.
+    /// Connections to port 21 that carried no FTP, in order of their first frames.
     pub connection_attempts: Vec<ConnectionAttempt>,
     /// Attempts beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]

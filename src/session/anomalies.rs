@@ -234,7 +234,7 @@ impl Anomalies {
             .as_ref()
             .is_some_and(|ends| ends.bare_line_feeds() > 0 || ends.proper() == 0);
         let as_text = !unchanged
-            && state.representation.data_type == DataType::Ascii
+            && state.representation.data_type == Some(DataType::Ascii)
             && state.representation.transfer_mode == TransferMode::Stream
             && direction_of(state.verb) != TransferDirection::Listing;
         if as_text && let Some(media_type) = content.and_then(Content::binary_format) {

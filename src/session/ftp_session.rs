@@ -18,6 +18,7 @@ use super::anomalies::{Anomalies, Subject};
 use super::data::data_channel::DataId;
 use super::data::unmatched::emit_unmatched;
 use super::dialogue::outcome::{CommandLine, Outcome, ReplyTo, ServerReply};
+use super::dialogue::resynchronise::Activity;
 use super::dialogue::{Dialogue, Moment};
 use super::encrypted::encrypted_data::{self, EncryptedData};
 use super::encrypted::encryption::{Encryption, Taken};
@@ -34,11 +35,11 @@ use super::steps::log::CommandState;
 use super::steps::{Steps, text_bytes};
 use super::transfers::judgement::Case;
 use super::transfers::transfer_state::direction_of;
-use super::transfers::{self, Transfers};
+use super::transfers::{self, Progress, Transfers};
 use crate::diagnosis::{self, DataTrouble};
 use crate::model::record::{
-    self, Address, Command, Dns, LinkMethod, Mode, Outcome as StepOutcome, Reply, Server, Step,
-    StepKind, TransferDirection,
+    self, Address, Command, DataType, Dns, LinkMethod, Mode, Outcome as StepOutcome, Reply, Server,
+    Step, StepKind, TransferDirection,
 };
 use crate::model::{
     Direction, Endpoint, EventKind, FlowKey, FrameRef, Span, Timestamp, WarningCode,
@@ -418,7 +419,8 @@ impl Session {
         self.apply(shared, outcomes);
         // The data connection is over if its sender finished, or if it never opened.
         if let Some(state) = self.transfers.get(transfer)
-            && !transfers::is_running(shared, state, self.negotiations.data(state.negotiation))
+            && transfers::progress(shared, state, self.negotiations.data(state.negotiation))
+                != Some(Progress::Running)
         {
             self.settle(shared, transfer, true);
         }
@@ -1341,6 +1343,24 @@ impl Session {
             deadline: shared.clock().plus(shared.options.limits.settle),
             // By the server: a client that begins TLS too early gets its greeting in clear all the same.
             encrypted: self.encryption.has_records(false),
+            activity: self.activity(shared),
+        }
+    }
+
+    /// Returns how far the running transfers are, by their data connections.
+    fn activity(&self, shared: &Shared<'_>) -> Activity {
+        let progress = |sequence| {
+            let state = self.transfers.get(self.transfers.of_command(sequence)?)?;
+            let data = self.negotiations.data(state.negotiation);
+            transfers::progress(shared, state, data)
+        };
+        let mut running = self.dialogue.running();
+        let oldest = running.next();
+        let unfinished = oldest.filter(|&one| progress(one) == Some(Progress::Running));
+        Activity {
+            unfinished,
+            finished: unfinished
+                .and_then(|_| running.find(|&one| progress(one) == Some(Progress::Over))),
         }
     }
 
@@ -1506,7 +1526,8 @@ fn claim(shared: &mut Shared<'_>, data: DataId, verb: Verb, representation: Repr
     let coding = Coding {
         mode: representation.transfer_mode,
         structure: representation.structure,
-        data_type: representation.data_type,
+        // Bytes of an unknown type are left as they are.
+        data_type: representation.data_type.unwrap_or(DataType::Image),
         text_lines: text_lines && direction != TransferDirection::Listing,
     };
     channel.claim(purpose, coding, sink);

@@ -530,7 +530,9 @@ impl TransferOutline {
             index,
             request,
             mode: word(transfer.mode),
-            data_type: word(transfer.data_type),
+            data_type: transfer
+                .data_type
+                .map_or_else(|| "a type of no standard".to_owned(), word),
             completeness: word(transfer.completeness),
             bytes: transfer.bytes,
             missing_bytes: transfer.missing_bytes,

@@ -168,7 +168,9 @@ fn write_transfer(transfer: &Transfer, out: &mut String) {
         }
     }
     line("mode", &quoted(&word(transfer.mode)));
-    line("data_type", &quoted(&word(transfer.data_type)));
+    if let Some(data_type) = transfer.data_type {
+        line("data_type", &quoted(&word(data_type)));
+    }
     if transfer.restart_offset > 0 {
         line("restart_offset", &transfer.restart_offset.to_string());
     }

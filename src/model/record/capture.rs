@@ -46,9 +46,9 @@ pub struct Drops {
     pub interface: u64,
 }
 
-/// End of a connection attempt that never carried a byte.
+/// End of a connection attempt that never became a session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "kebab-case")]
 pub enum AttemptOutcome {
     /// The server answered with RST.
     Refused,
@@ -56,9 +56,11 @@ pub enum AttemptOutcome {
     Unanswered,
     /// The connection was opened, or its opening was not captured, and it ended without a byte.
     Closed,
+    /// The peers spoke another protocol than FTP.
+    OtherProtocol,
 }
 
-/// A connection to port 21 that never carried a byte.
+/// A connection to port 21 that never carried a byte of FTP.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct ConnectionAttempt {
@@ -78,6 +80,26 @@ pub struct ConnectionAttempt {
     pub capture_frame: Option<u64>,
     /// End of the attempt.
     pub outcome: AttemptOutcome,
+    /// For `other-protocol`: its name, `ssh`, `http`, `smtp` and others; omitted if it is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<String>,
+}
+
+impl ConnectionAttempt {
+    /// Returns the outcome in words: `refused`, `no FTP but SSH`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let words = match self.outcome {
+            AttemptOutcome::Refused => "refused",
+            AttemptOutcome::Unanswered => "unanswered",
+            AttemptOutcome::Closed => "closed",
+            AttemptOutcome::OtherProtocol => match &self.protocol {
+                Some(protocol) => return format!("no FTP but {}", protocol.to_uppercase()),
+                None => "no FTP",
+            },
+        };
+        words.to_owned()
+    }
 }
 
 /// A data connection without a transfer command in the capture.

@@ -325,8 +325,8 @@ pub struct Transfer {
     pub direction: TransferDirection,
     /// Negotiation of the data connection.
     pub mode: Mode,
-    /// TYPE in force.
-    pub data_type: DataType,
+    /// TYPE in force; `null` after an accepted TYPE that RFC 959 does not know.
+    pub data_type: Option<DataType>,
     /// MODE in force.
     pub transfer_mode: TransferMode,
     /// STRU in force; omitted if it is F.

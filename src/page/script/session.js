@@ -99,7 +99,7 @@ function transfer_view(transfer) {
       ["Announced", transfer.announced === undefined ? null : exact(transfer.announced)],
       ["Starts at byte", transfer.offset ? number(transfer.offset) : null],
       ["Took", transfer.seconds === undefined ? null : duration(transfer.seconds)],
-      ["Connection", transfer.mode + ", " + transfer.type],
+      ["Connection", transfer.mode + ", " + (transfer.type || "type unknown")],
       ["Because", transfer.evidence.map((number) => texts[number]).join("; ")],
       ["Looks like", transfer.media],
       ["SHA-256", transfer.sha256 === undefined ? null : make("code", null, transfer.sha256)],

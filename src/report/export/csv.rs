@@ -239,7 +239,7 @@ impl<'a> Row<'a> {
             path: transfer.path.as_deref().map(Text),
             direction: Some(transfer.direction),
             mode: Some(transfer.mode),
-            data_type: Some(transfer.data_type),
+            data_type: transfer.data_type,
             bytes: Some(transfer.bytes),
             missing_bytes: Some(transfer.missing_bytes),
             announced_bytes: transfer.announced_bytes,

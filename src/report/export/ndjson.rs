@@ -428,7 +428,7 @@ pub enum EventLine {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
     },
-    /// A connection to port 21 that never carried a byte.
+    /// A connection to port 21 that carried no FTP.
     ConnectionAttempt {
         /// Time of the packet that completed the event; `null` if no packet did.
         time: Option<Timestamp>,

@@ -83,10 +83,7 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
     block.text(
         0,
         2,
-        &[span(
-            BOLD,
-            "Connections to port 21 that never carried a byte",
-        )],
+        &[span(BOLD, "Connections to port 21 that carried no FTP")],
     )?;
     let mut grid = Grid::new(&[
         (Column::Left, "Time"),
@@ -96,10 +93,9 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
     ]);
     let (first, hidden, last) = shown(&report.connection_attempts, options);
     for attempt in first.iter().chain(last) {
-        let (mark, outcome) = match attempt.outcome {
-            AttemptOutcome::Refused => (Mark::Bad, "refused"),
-            AttemptOutcome::Unanswered => (Mark::Bad, "unanswered"),
-            AttemptOutcome::Closed => (Mark::Note, "closed"),
+        let mark = match attempt.outcome {
+            AttemptOutcome::Refused | AttemptOutcome::Unanswered => Mark::Bad,
+            AttemptOutcome::Closed | AttemptOutcome::OtherProtocol => Mark::Note,
         };
         let ends = format!(
             "{} → {}",
@@ -111,7 +107,7 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
             &[
                 vec![units::time(attempt.time, &options.zone)],
                 vec![ends],
-                vec![outcome.to_owned()],
+                vec![attempt.text()],
                 vec![attempt.frame.to_string()],
             ],
         );

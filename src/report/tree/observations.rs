@@ -401,8 +401,8 @@ impl<'a> Listed<'a> {
 
 /// Returns the size of the whole file on the server, if the transfer proves it.
 fn size_of(transfer: &Transfer) -> Option<u64> {
-    let plain =
-        transfer.data_type == DataType::Image && transfer.transfer_mode == TransferMode::Stream;
+    let plain = transfer.data_type == Some(DataType::Image)
+        && transfer.transfer_mode == TransferMode::Stream;
     // TYPE A changes line ends and with them the size; REST and APPE transfer only a part.
     if !plain || transfer.restart_offset != 0 || transfer.verb == "APPE" {
         return None;

@@ -26,7 +26,11 @@
 //!    usually gets such a reply. A command that comes to light only when a hole in the client's stream closes reclaims the
 //!    unsolicited replies that arrived meanwhile.
 //!
-//! Rules 2 to 5 are implemented in [`resynchronise`].
+//! 6. Some servers run transfers side by side. While the data connection of the oldest one is open and its sender goes on, that
+//!    transfer is not over: rule 2 does not end it, a 150 begins the next one, a 226 ends the one whose data is over, and a
+//!    refusal that no running transfer gets answers the next command.
+//!
+//! Rules 2 to 6 are implemented in [`resynchronise`].
 
 pub(crate) mod outcome;
 pub(crate) mod pairing;
@@ -36,7 +40,7 @@ use std::collections::VecDeque;
 
 use self::outcome::{CommandLine, LostCommands, Outcome, ReplyTo, ServerReply, Violation};
 use self::pairing::{Pairing, Pending, pair};
-use self::resynchronise::{Course, Deferred};
+use self::resynchronise::{Activity, Course, Deferred};
 use crate::model::{FrameRef, Timestamp};
 use crate::protocol::ftp::{
     Line, LineAssembler, ParsedReply, ReplyAssembler, ReplyLine, Verb, parse_command, reply_code,
@@ -113,6 +117,8 @@ pub(crate) struct Moment {
     pub(crate) deadline: Timestamp,
     /// The server has sent TLS records.
     pub(crate) encrypted: bool,
+    /// Progress of the running transfers, for rule 6.
+    pub(crate) activity: Activity,
 }
 
 impl Dialogue {
@@ -148,6 +154,14 @@ impl Dialogue {
     /// Returns the frame of the last byte of an end.
     pub(crate) const fn heard(&self, from_client: bool) -> FrameRef {
         self.end(from_client).heard
+    }
+
+    /// Returns the sequence numbers of the transfers that run, oldest first; none unless the oldest pending command is one.
+    pub(crate) fn running(&self) -> impl Iterator<Item = u64> {
+        let any = self.pending.front().is_some_and(Pending::runs);
+        let considered = if any { ABORTABLE } else { 0 };
+        let pending = self.pending.iter().take(considered);
+        pending.filter(|one| one.runs()).map(|one| one.sequence)
     }
 
     /// Begins a chunk of bytes; `held` if they waited behind a hole, so that their frame says nothing about their order.
@@ -265,6 +279,7 @@ impl Dialogue {
         moment: Moment,
         out: &mut Vec<Outcome>,
     ) {
+        self.course.activity = moment.activity;
         if from_client {
             self.client_line(line, truncated, moment, out);
         } else {
@@ -430,7 +445,9 @@ impl Dialogue {
     fn assign(&mut self, reply: ServerReply, out: &mut Vec<Outcome>) {
         self.course.note_reply(&reply.reply);
         let (code, arrived) = (reply.reply.code, reply.arrived);
-        let pairing = pair(&self.pending, code).filter(|found| self.was_sent(found.index, arrived));
+        let pairing = self.pair_beside(code, arrived).or_else(|| {
+            pair(&self.pending, code).filter(|found| self.was_sent(found.index, arrived))
+        });
         let Some(Pairing { index, skips }) = pairing else {
             self.leave_unsolicited(reply, out);
             return;
@@ -646,7 +663,7 @@ fn says_enough(line: &[u8], from_client: bool) -> bool {
 /// Commands that await a reply at once.
 const PENDING: usize = 10_000;
 
-/// Unanswered commands among which an ABOR looks for the transfer it stops.
+/// Unanswered commands among which running transfers are looked for.
 const ABORTABLE: usize = 64;
 
 /// Length up to which an incomplete line is read each time it has grown, in bytes.

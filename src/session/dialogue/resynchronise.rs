@@ -1,9 +1,9 @@
-//! Rules 2 to 5 of the [dialogue](super): one lost, late, doubled or missing reply must not shift all that follow.
+//! Rules 2 to 6 of the [dialogue](super): one lost, late, doubled or missing reply must not shift all that follow.
 
 use super::Dialogue;
 use super::Moment;
 use super::outcome::{Outcome, ServerReply};
-use super::pairing::Pending;
+use super::pairing::{Pairing, Pending};
 use crate::model::{FrameRef, Span, Timestamp};
 use crate::protocol::ftp::{ParsedReply, Verb};
 
@@ -28,6 +28,17 @@ pub(super) struct Course {
     aborted: bool,
     /// The bytes being read were captured before those they answer: they were held behind a hole.
     pub(super) out_of_step: bool,
+    /// Progress of the running transfers when the line was read.
+    pub(super) activity: Activity,
+}
+
+/// Progress of transfers that run, by their data connections. Both are `None` mostly.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Activity {
+    /// Sequence number of the oldest pending command, if it is a transfer whose sender has not finished.
+    pub(crate) unfinished: Option<u64>,
+    /// Sequence number of the first running transfer behind it whose data connection is over.
+    pub(crate) finished: Option<u64>,
 }
 
 /// A doubtful reply (rule 3).
@@ -86,6 +97,7 @@ impl Dialogue {
     pub(super) fn give_up_before(&mut self, code: u16, arrived: FrameRef, out: &mut Vec<Outcome>) {
         if matches!(code, 125 | 150) {
             let next_is_due = self.pending.front().is_some_and(Pending::runs)
+                && !self.front_goes_on()
                 && (1..self.pending.len())
                     .any(|at| self.pending[at].is_to_begin() && self.was_sent(at, arrived));
             if next_is_due {
@@ -231,11 +243,48 @@ impl Dialogue {
     /// data connection before that (rule 2).
     pub(super) fn ends_the_transfer_before(&self, index: usize) -> bool {
         index > 0
+            && !self.front_goes_on()
             && self.pending.front().is_some_and(Pending::runs)
             && self
                 .pending
                 .get(index)
                 .is_some_and(|one| one.verb.sets_up_data())
+    }
+
+    /// Returns the command behind a running transfer that a reply answers, since that transfer is not over (rule 6); `None` if
+    /// the usual order decides.
+    pub(super) fn pair_beside(&self, code: u16, arrived: FrameRef) -> Option<Pairing> {
+        if !self.front_goes_on() {
+            return None;
+        }
+        let find = |wanted: &dyn Fn(&Pending) -> bool| {
+            (1..self.pending.len())
+                .take(BESIDE)
+                .find(|&at| wanted(&self.pending[at]) && self.was_sent(at, arrived))
+        };
+        // ABOR, STAT, NOOP and QUIT are answered during a transfer by any server, and ABOR may be what the reply is about.
+        let is_next = |one: &Pending| !one.runs() && !one.verb.comes_out_of_turn();
+        let index = match code {
+            ..200 => find(&Pending::is_to_begin),
+            225 | 226 | 250 => {
+                let finished = self.course.activity.finished;
+                find(&|one| Some(one.sequence) == finished)
+                    .or_else(|| find(&|one| is_next(one) && one.is_usual(code)))
+            }
+            // None of these ends a transfer that has begun (RFC 959 section 5.4).
+            450 | 500..=504 | 530 | 550 | 553 => find(&is_next),
+            _ => None,
+        };
+        index.map(|index| Pairing {
+            index,
+            skips: false,
+        })
+    }
+
+    /// Returns whether the oldest pending command is a transfer whose sender has not finished (rule 6).
+    fn front_goes_on(&self) -> bool {
+        let front = self.pending.front();
+        front.is_some_and(|front| Some(front.sequence) == self.course.activity.unfinished)
     }
 
     /// Returns whether a client that waits sends the command at `index` only after all replies to those before: not so for
@@ -266,6 +315,9 @@ impl Dialogue {
         self.leave_unsolicited(reply, out);
     }
 }
+
+/// Commands behind a running transfer that are looked at.
+const BESIDE: usize = 64;
 
 /// Silence after which a client that sends its next command no longer awaits the reply to the last one.
 const PATIENCE: Span = Span::from_secs(3);

@@ -47,7 +47,7 @@ impl ServerState {
             200 if names(&[b"dir", b"cdup", b"cwd"]) => self.enter(None),
             200 if names(&[b"type", b"mode"]) => match stated_type(&text) {
                 Some(stated) => {
-                    self.representation.data_type = stated;
+                    self.representation.data_type = Some(stated);
                     self.type_certain = true;
                 }
                 None => self.type_certain = false,

@@ -227,7 +227,7 @@ impl ServerState {
             return None;
         }
         let stated = opening_type(opening)?;
-        self.representation.data_type = stated;
+        self.representation.data_type = Some(stated);
         self.type_certain = true;
         Some(stated)
     }

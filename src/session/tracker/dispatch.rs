@@ -13,7 +13,8 @@ use crate::session::ident::IDENT_PORT;
 use crate::session::shared::Shared;
 use crate::session::tracker::early_flows::{EarlyBytes, EarlyConnection, Piece};
 use crate::session::tracker::recognition::{
-    Judgement, client_way, implicit_way, may_be_control, may_be_implicit,
+    Candidate, Judgement, client_way, implicit_way, may_be_implicit, may_be_other,
+    may_be_padded_control,
 };
 use crate::session::tracker::roles::Role;
 use crate::session::tracker::{SessionTracker, data_flows, early_flows, encrypted_flows};
@@ -52,7 +53,7 @@ impl StreamHandler for SessionTracker<'_> {
         let implicit = either(FTPS_CONTROL_PORT);
         // From the SYN on: a ClientHello whose segments arrive out of order is whole only if the first byte is known.
         let may_be_ours = (implicit && segment.flags.syn())
-            || may_be_control(segment.payload)
+            || may_be_padded_control(segment.payload)
             || proxy::may_begin(segment.payload)
             || may_be_implicit(segment.payload, implicit);
         may_be_ours && self.candidates.has_capacity()
@@ -119,11 +120,13 @@ impl StreamHandler for SessionTracker<'_> {
             // The first byte begins the session, not the SYN: a port scan is no session.
             Role::Attempt => {
                 let way = client_way(&summary.key, summary.initiator);
-                let candidate = proxy::may_begin(chunk.bytes)
-                    .then(|| self.candidates.begin())
-                    .flatten();
+                let candidate = (proxy::may_begin(chunk.bytes)
+                    || may_be_other(chunk.bytes, direction == way))
+                .then(|| self.candidates.begin())
+                .flatten();
                 if let Some(mut candidate) = candidate {
-                    candidate.trust_port(way);
+                    let midstream = summary.half.iter().all(|half| half.syn.is_none());
+                    candidate.trust_port(way, midstream);
                     self.roles.set(flow, Role::Candidate(candidate));
                     return self.data(flow, direction, chunk, summary);
                 }
@@ -214,10 +217,18 @@ impl StreamHandler for SessionTracker<'_> {
                 sessions.finish_if_over(shared, id);
             }
             Role::Attempt => emit_attempt(shared, reason, summary),
-            Role::Candidate(candidate) => {
+            Role::Candidate(mut candidate) => {
                 self.candidates.end();
-                if candidate.is_on_port() {
-                    emit_attempt(shared, reason, summary);
+                match candidate.conclude() {
+                    Some(Judgement::Ftp { client_way }) => {
+                        self.begin_recognized(flow, *candidate, client_way, summary);
+                        return self.closed(flow, reason, frame, summary);
+                    }
+                    Some(Judgement::Other(protocol)) => {
+                        emit_other_protocol(shared, protocol, summary);
+                    }
+                    _ if candidate.is_on_port() => emit_attempt(shared, reason, summary),
+                    _ => {}
                 }
             }
             Role::None | Role::Dns(_) | Role::Unrelated | Role::Closed | Role::DnsClosed => {}
@@ -313,39 +324,56 @@ impl SessionTracker<'_> {
                 self.roles.set(flow, Role::Unrelated);
                 Interest::Ignore
             }
+            Judgement::Other(protocol) => {
+                self.candidates.end();
+                self.roles.set(flow, Role::Unrelated);
+                emit_other_protocol(&mut self.shared, protocol, summary);
+                Interest::Ignore
+            }
             Judgement::Ftp { client_way } => {
                 self.candidates.end();
                 let Role::Candidate(candidate) = self.roles.take(flow) else {
                     return Interest::Ignore;
                 };
-                let id = self.begin_session(flow, summary, client_way);
-                let prelude = candidate.prelude().cloned();
-                if let Some(session) = self.sessions.get_mut(id)
-                    && let Some(prelude) = prelude
-                {
-                    session.on_prelude(&mut self.shared, prelude);
-                }
-                for held in candidate.into_chunks() {
-                    if held.missing > 0 {
-                        let gap = Gap {
-                            frame: held.frame,
-                            offset: held.offset,
-                            length: held.missing,
-                        };
-                        self.gap(flow, held.direction, gap, summary);
-                        continue;
-                    }
-                    let chunk = Chunk {
-                        frame: held.frame,
-                        arrived: held.arrived,
-                        offset: held.offset,
-                        bytes: &held.bytes,
-                        waited: false,
-                    };
-                    self.control_bytes(id, held.direction, chunk);
-                }
+                self.begin_recognized(flow, *candidate, client_way, summary);
                 Interest::Bytes
             }
+        }
+    }
+
+    /// Makes a candidate a session, and processes the bytes that it carried so far.
+    fn begin_recognized(
+        &mut self,
+        flow: FlowId,
+        candidate: Candidate,
+        client_way: Direction,
+        summary: &FlowSummary,
+    ) {
+        let id = self.begin_session(flow, summary, client_way);
+        let prelude = candidate.prelude().cloned();
+        if let Some(session) = self.sessions.get_mut(id)
+            && let Some(prelude) = prelude
+        {
+            session.on_prelude(&mut self.shared, prelude);
+        }
+        for held in candidate.into_chunks() {
+            if held.missing > 0 {
+                let gap = Gap {
+                    frame: held.frame,
+                    offset: held.offset,
+                    length: held.missing,
+                };
+                self.gap(flow, held.direction, gap, summary);
+                continue;
+            }
+            let chunk = Chunk {
+                frame: held.frame,
+                arrived: held.arrived,
+                offset: held.offset,
+                bytes: &held.bytes,
+                waited: false,
+            };
+            self.control_bytes(id, held.direction, chunk);
         }
     }
 
@@ -598,6 +626,25 @@ fn emit_attempt(shared: &mut Shared<'_>, reason: CloseReason, summary: &FlowSumm
     {
         shared.several.closed_by_server(closed);
     }
+    emit_connection(shared, outcome, None, summary);
+}
+
+/// Emits a connection to port 21 that carries another protocol than FTP; `None` for one that is not known.
+fn emit_other_protocol(
+    shared: &mut Shared<'_>,
+    protocol: Option<&'static str>,
+    summary: &FlowSummary,
+) {
+    emit_connection(shared, AttemptOutcome::OtherProtocol, protocol, summary);
+}
+
+fn emit_connection(
+    shared: &mut Shared<'_>,
+    outcome: AttemptOutcome,
+    protocol: Option<&'static str>,
+    summary: &FlowSummary,
+) {
+    let way = client_way(&summary.key, summary.initiator);
     let place = shared.place(summary.first);
     let attempt = ConnectionAttempt {
         client: Address::from(summary.key.source(way)),
@@ -607,6 +654,7 @@ fn emit_attempt(shared: &mut Shared<'_>, reason: CloseReason, summary: &FlowSumm
         capture: place.capture,
         capture_frame: place.capture_frame,
         outcome,
+        protocol: protocol.map(str::to_owned),
     };
     shared.emit(None, EventKind::ConnectionAttempt(&attempt));
 }

@@ -3,12 +3,17 @@
 //! SMTP, POP3, NNTP and IRC share commands and reply codes with FTP. Two signals are therefore needed, one from each
 //! side: a 220 and a command that only FTP has, or a command and the reply that only FTP gives to it; or a reply that
 //! names a data address. Unrelated traffic costs one look at the first four bytes of a payload.
+//!
+//! On port 21 the opposite holds: everything is FTP, but for peers that begin as no FTP peer does ([`other`]). A client of
+//! another protocol says nothing about the server, which may refuse it by the rules of FTP, so its bytes are held until the
+//! server has sent some.
 
 use crate::model::{Direction, FlowKey, FrameRef};
 use crate::protocol::ftp::{
     FTP_CONTROL_PORT, FTPS_CONTROL_PORT, Verb, extended_passive_reply, parse_command,
     passive_reply, reply_code,
 };
+use crate::protocol::other::{self, is_binary};
 use crate::protocol::proxy::{self, Detection, Prelude};
 use crate::protocol::tls::hello::HandshakeReader;
 use crate::protocol::tls::record::looks_like_record;
@@ -30,6 +35,8 @@ pub(super) struct Candidate {
     /// Direction in which the client sends, if the port shows that the connection is FTP, whatever stands in front of it.
     /// `None` on other ports.
     on_port: Option<Direction>,
+    /// The first byte of the connection may not be in the capture.
+    midstream: bool,
     /// Dialogue with a proxy in front of the connection, and the direction in which its client sends. `None` if there is
     /// none, or it is not whole yet.
     prelude: Option<(Direction, Box<Prelude>)>,
@@ -58,8 +65,10 @@ pub(super) enum Judgement {
         /// Direction in which the client sends.
         client_way: Direction,
     },
-    /// Another protocol.
+    /// Another protocol, on another port than that of FTP.
     Unrelated,
+    /// Another protocol on port 21: its name, `None` for bytes of no known form.
+    Other(Option<&'static str>),
     /// Too few bytes.
     Undecided,
 }
@@ -91,14 +100,31 @@ impl Candidates {
 }
 
 impl Candidate {
-    /// Takes the port as proof of FTP: only what a proxy put in front of it has to be found.
-    pub(super) const fn trust_port(&mut self, client_way: Direction) {
+    /// Takes the port as proof of FTP, unless the bytes refute it; `midstream` if neither SYN was captured.
+    pub(super) const fn trust_port(&mut self, client_way: Direction, midstream: bool) {
         self.on_port = Some(client_way);
+        self.midstream = midstream;
     }
 
-    /// Returns whether the port shows that the connection is FTP.
+    /// Returns whether the connection is one to port 21.
     pub(super) const fn is_on_port(&self) -> bool {
         self.on_port.is_some()
+    }
+
+    /// Returns the conclusion about a connection to port 21 that is over; `None` on other ports, and without a byte that is
+    /// none of a proxy's.
+    pub(super) fn conclude(&mut self) -> Option<Judgement> {
+        let client_way = self.on_port?;
+        let mut streams = [self.stream(Direction::Up), self.stream(Direction::Down)];
+        if self.strip_prelude(&mut streams) || streams.iter().all(Vec::is_empty) {
+            return None;
+        }
+        Some(match self.judge_on_port(client_way, &streams) {
+            Judgement::Undecided => {
+                Judgement::Other(other::client_protocol(&streams[client_way.index()]))
+            }
+            decided => decided,
+        })
     }
 
     /// Returns the dialogue with a proxy; `None` without one.
@@ -116,7 +142,7 @@ impl Candidate {
         implicit: Option<Direction>,
     ) -> Judgement {
         self.bytes += chunk.bytes.len();
-        if self.bytes > MAX_BYTES {
+        if self.bytes > MAX_BYTES && self.on_port.is_none() {
             return Judgement::Unrelated;
         }
         self.chunks.push(HeldChunk {
@@ -127,6 +153,10 @@ impl Candidate {
             bytes: chunk.bytes.to_vec(),
             missing: 0,
         });
+        if self.bytes > MAX_BYTES {
+            // The server has not sent a byte, or a proxy never comes to its end.
+            return self.conclude().unwrap_or(Judgement::Other(None));
+        }
         self.judge(implicit)
     }
 
@@ -194,7 +224,7 @@ impl Candidate {
             return Judgement::Undecided;
         }
         if let Some(client_way) = self.on_port {
-            return Judgement::Ftp { client_way };
+            return self.judge_on_port(client_way, &streams);
         }
         for way in [Direction::Up, Direction::Down] {
             let bytes = &streams[way.index()];
@@ -215,20 +245,60 @@ impl Candidate {
                 None => Judgement::Undecided,
             };
         }
-        // FTP lines are NVT text (RFC 959 section 5.3.1), which binary protocols leave within a few bytes.
-        if streams.iter().any(|bytes| bytes.contains(&0)) {
+        if streams.iter().any(|bytes| is_binary(bytes)) {
             return Judgement::Unrelated;
         }
         for client_way in [Direction::Up, Direction::Down] {
             let client = &streams[client_way.index()];
             let server = &streams[client_way.reverse().index()];
-            match is_ftp_dialogue(client, server) {
+            let judged = is_ftp_dialogue(client, server).or_else(|| {
+                // A prelude has no lines, and is no part of the turns.
+                let without_ends = self.prelude.is_none()
+                    && [client, server].iter().any(|bytes| !bytes.ends_with(b"\n"));
+                let turns = |way| self.turns(way);
+                without_ends
+                    .then(|| is_ftp_dialogue(&turns(client_way), &turns(client_way.reverse())))?
+            });
+            match judged {
                 Some(true) => return Judgement::Ftp { client_way },
                 Some(false) => return Judgement::Unrelated,
                 None => {}
             }
         }
         Judgement::Undecided
+    }
+
+    /// Judges a connection to port 21 by what either side began with.
+    fn judge_on_port(&self, client_way: Direction, streams: &[Vec<u8>; 2]) -> Judgement {
+        let client = streams[client_way.index()].as_slice();
+        let server = streams[client_way.reverse().index()].as_slice();
+        let ftp = Judgement::Ftp { client_way };
+        // The port in the target of a proxy's client is that of FTP as well.
+        if self.prelude.is_some() {
+            return ftp;
+        }
+        let named = other::client_protocol(client);
+        if server.is_empty() {
+            return if self.may_be_other(client, named) {
+                Judgement::Undecided
+            } else {
+                ftp
+            };
+        }
+        let line = without_padding(server);
+        let speaks_ftp = reply_code(line).is_some() || looks_like_record(server);
+        match other::server_protocol(server) {
+            Some(protocol) => Judgement::Other(Some(protocol)),
+            None if speaks_ftp => ftp,
+            None if self.may_be_other(server, named) => Judgement::Other(named),
+            None => ftp,
+        }
+    }
+
+    /// Returns whether the first bytes of a side show another protocol than FTP; `named` is the one that the client began.
+    fn may_be_other(&self, bytes: &[u8], named: Option<&str>) -> bool {
+        // In the middle of a connection TLS may be cut within a record.
+        named.is_some() || (!self.midstream && is_binary(bytes) && !looks_like_record(bytes))
     }
 
     /// Returns the bytes of one direction.
@@ -243,9 +313,74 @@ impl Candidate {
         })
         .collect()
     }
+
+    /// Returns the bytes of one direction, with a line end where the other side took over: some peers send none, and each of
+    /// their segments is a line.
+    fn turns(&self, direction: Direction) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        for chunk in &self.chunks {
+            if chunk.direction == direction && chunk.missing == 0 {
+                bytes.extend_from_slice(&chunk.bytes);
+            } else if bytes.last().is_some_and(|&last| last != b'\n') {
+                bytes.push(b'\n');
+            }
+        }
+        bytes
+    }
 }
 
-/// Returns whether a payload may be a line of an FTP control connection, its first or a later one.
+/// Returns whether a payload may be the first or a later line of a control connection on any port, whatever pads it.
+///
+/// A greeting is whatever reply comes first (RFC 959 section 5.4 lists 120, 220 and 421, and servers send others), so every
+/// code counts here. What follows has to show that the connection is FTP.
+pub(super) fn may_be_padded_control(payload: &[u8]) -> bool {
+    match payload {
+        [
+            b'1'..=b'6',
+            b'0'..=b'5',
+            b'0'..=b'9',
+            b' ' | b'-' | b'\r' | b'\n',
+            ..,
+        ] => true,
+        // A greeting with its text directly behind the code.
+        [b'2', b'2', b'0', next, ..] => next.is_ascii_alphabetic(),
+        [b'A'..=b'Z' | b'a'..=b'z', ..] => may_be_control(payload),
+        [0 | b'\r' | b'\n' | b' ' | b'\t' | 0xef, ..] => {
+            let line = without_padding(&payload[..payload.len().min(PADDED)]);
+            line.len() < payload.len() && line.first().is_some_and(u8::is_ascii_alphanumeric) && {
+                may_be_padded_control(line)
+            }
+        }
+        _ => false,
+    }
+}
+
+/// Returns whether the first payload on a connection to port 21 may show that it is something else than FTP, as a client or a
+/// server begins; a reply or a command that FTP has shows at once that it is not.
+pub(super) fn may_be_other(payload: &[u8], from_client: bool) -> bool {
+    if from_client {
+        other::client_protocol(payload).is_some() || is_binary(payload)
+    } else {
+        other::server_protocol(payload).is_some() || is_binary(payload)
+    }
+}
+
+/// Strips what home-made peers send before a line and no client takes for text: NUL, the rest of a line end, blanks, a byte
+/// order mark.
+fn without_padding(line: &[u8]) -> &[u8] {
+    let mark = |line: &[u8]| line.starts_with(b"\xef\xbb\xbf");
+    let mut line = line;
+    loop {
+        line = match line {
+            [0 | b'\r' | b'\n' | b' ' | b'\t', rest @ ..] => rest,
+            [_, _, _, rest @ ..] if mark(line) => rest,
+            _ => return line,
+        };
+    }
+}
+
+/// Returns whether a payload may be a line of an FTP control connection, its first or a later one, without any doubt about
+/// the form of the line.
 pub(super) fn may_be_control(payload: &[u8]) -> bool {
     let Some(&[a, b, c, d]) = payload.first_chunk::<4>() else {
         return false;
@@ -300,9 +435,10 @@ fn is_ftp_dialogue(client: &[u8], server: &[u8]) -> Option<bool> {
         {
             return Some(false);
         }
-        let Some(code) =
-            reply_code(line).filter(|_| matches!(line.get(3), None | Some(b' ' | b'-')))
-        else {
+        let Some(code) = reply_code(line).filter(|code| match line.get(3) {
+            None | Some(b' ' | b'-') => true,
+            Some(next) => *code == 220 && next.is_ascii_alphabetic(),
+        }) else {
             continue;
         };
         // Mail and news servers greet with a 220 or 200 as well, and name their protocol in it.
@@ -400,7 +536,11 @@ fn lines(text: &[u8]) -> impl Iterator<Item = &[u8]> {
     let end = text.iter().rposition(|&byte| byte == b'\n').unwrap_or(0);
     text[..end]
         .split(|&byte| byte == b'\n')
-        .map(<[u8]>::trim_ascii_end)
+        .map(|line| without_padding(line).trim_ascii_end())
+        .map(|line| match memchr::memchr(0, line) {
+            Some(end) => line[..end].trim_ascii_end(),
+            None => line,
+        })
         .filter(|line| !line.is_empty())
 }
 
@@ -439,6 +579,9 @@ const OTHER_PROTOCOL_VERBS: &[&[u8]] = &[
     b"OPTIONS",
     b"UIDL",
 ];
+
+/// Bytes in which a padded payload has to begin its line.
+const PADDED: usize = 16;
 
 /// Bound in bytes of both directions within which a candidate has to be recognized.
 const MAX_BYTES: usize = 8192;

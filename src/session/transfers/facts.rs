@@ -172,7 +172,7 @@ impl Facts {
         self.end_in_content = self.bytes > 0
             && decoding.problem().is_none()
             && decoding.steps().iter().any(|step| ending.contains(step));
-        if self.decoding_problem.is_none() && representation.data_type != DataType::Ebcdic {
+        if self.decoding_problem.is_none() && representation.data_type != Some(DataType::Ebcdic) {
             self.sizes.own_size = Some(OwnSize {
                 bytes: decoding.content.bytes,
                 of: "the decoded file",

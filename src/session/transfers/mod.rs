@@ -19,7 +19,7 @@ use std::sync::Arc;
 
 use self::transfer_state::{TransferState, payload_way};
 use super::by_number::ByNumber;
-use super::data::data_channel::DataId;
+use super::data::data_channel::{DataChannel, DataId};
 use super::server_state::TransferContext;
 use super::server_state::effects::{chosen_name, last_text_line};
 use super::server_state::known_files::LateEvidence;
@@ -150,8 +150,8 @@ impl Transfers {
     /// if it is no file, or had that type already.
     pub(crate) fn retype(&mut self, id: u64, data_type: DataType) -> Option<u64> {
         let state = self.open.get_mut(id)?;
-        let before = std::mem::replace(&mut state.representation.data_type, data_type);
-        (before != data_type).then_some(state.negotiation)?
+        let before = state.representation.data_type.replace(data_type);
+        (before != Some(data_type)).then_some(state.negotiation)?
     }
 
     /// Returns the open transfer that a command began; `None` if it began none, or that is settled.
@@ -272,14 +272,35 @@ pub(crate) fn is_settled(shared: &Shared<'_>, state: &TransferState, data: &[Dat
     }
 }
 
-/// Returns whether a connection of a transfer is open and its sender has not finished, so that waiting longer makes sense.
-pub(crate) fn is_running(shared: &Shared<'_>, state: &TransferState, data: &[DataId]) -> bool {
-    data.iter()
-        .filter_map(|data| shared.data.get(*data))
-        .any(|channel| {
-            let way = payload_way(state.verb, channel.client_way());
-            !channel.is_over() && channel.was_open() && !channel.summary().sent(way).finished
-        })
+/// Progress of a transfer's data connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// One is open and its sender has not finished, so that waiting longer makes sense.
+    Running,
+    /// The sender of each has finished, or it is closed.
+    Over,
+}
+
+/// Returns the progress of a transfer's connections; `None` if none was ever open.
+pub(crate) fn progress(
+    shared: &Shared<'_>,
+    state: &TransferState,
+    data: &[DataId],
+) -> Option<Progress> {
+    let channels = data.iter().filter_map(|data| shared.data.get(*data));
+    let opened = channels.filter(|channel| channel.was_open());
+    let one = |channel: &DataChannel| {
+        let way = payload_way(state.verb, channel.client_way());
+        if channel.is_over() || channel.summary().sent(way).finished {
+            Progress::Over
+        } else {
+            Progress::Running
+        }
+    };
+    opened.map(one).reduce(|all, one| match one {
+        Progress::Running => one,
+        Progress::Over => all,
+    })
 }
 
 /// Returns the connection that carried a transfer, of several to one end point: with bytes, else open, else the last.
