@@ -332,6 +332,67 @@ fn unusable_passive_reply_does_not_cost_the_file() {
 }
 
 #[test]
+fn unusable_active_command_does_not_cost_the_file() {
+    // Swapped bytes of the port, a name in place of numbers, a port that the server does not try.
+    for (command, hosts, finding) in [
+        ("PORT 192,0,2,10,81,195", V4_HOSTS, true),
+        ("PORT client.example.com", V4_HOSTS, false),
+        ("EPRT |2|2001:db8::10|999|", V6_HOSTS, true),
+        ("EPRT 50001", V6_HOSTS, false),
+    ] {
+        for (upload, from_port) in [(false, 20), (true, 20), (false, 51_234)] {
+            let mut talk = Conversation::logged_in(hosts[0], hosts[1]);
+            talk.exchange(command, "200 Command okay.");
+            talk.command(if upload { "STOR f.bin" } else { "RETR f.bin" });
+            let mut data = talk.active_data(from_port, 50_001);
+            data.open(&mut talk.wire);
+            talk.reply("150 go");
+            // The server opened the connection: it is the client of the TCP connection.
+            let sender = if upload { Side::Server } else { Side::Client };
+            data.stream(&mut talk.wire, sender, &content(), 1400);
+            data.close(&mut talk.wire, sender);
+            talk.reply("226 done");
+            let report = report(talk.quit());
+            assert_whole(&report, &content());
+            let session = &report["sessions"][0];
+            assert_eq!(session["transfers"][0]["link"]["method"], "port-and-time");
+            let findings = session["findings"].as_array().expect("a list");
+            let is_found = findings
+                .iter()
+                .any(|one| one["id"] == "announced-port-unused");
+            assert_eq!(is_found, finding, "{command}");
+        }
+    }
+}
+
+#[test]
+fn connection_of_another_service_is_not_taken_for_one_that_port_arranged() {
+    let mut talk = Conversation::logged_in(V4_HOSTS[0], V4_HOSTS[1]);
+    talk.exchange("PORT 192,0,2,10,195,81", "200 Command okay.");
+    // The announced port is tried, so that the announcement is believed.
+    let mut data = talk.active_data(20, 50_001);
+    data.open(&mut talk.wire);
+    let mut other = talk.active_data(40_404, 50_002);
+    other.open(&mut talk.wire);
+    other.say(&mut talk.wire, Side::Client, b"something else");
+    other.close(&mut talk.wire, Side::Client);
+    talk.command("RETR f.bin");
+    talk.reply("150 go");
+    data.stream(&mut talk.wire, Side::Client, &content(), 1400);
+    data.close(&mut talk.wire, Side::Client);
+    talk.reply("226 done");
+    let report = report(talk.quit());
+    assert_whole(&report, &content());
+    assert_eq!(
+        report["sessions"][0]["transfers"][0]["link"]["method"],
+        "announced-address"
+    );
+}
+
+const V4_HOSTS: [&str; 2] = ["192.0.2.10:40000", "198.51.100.20:21"];
+const V6_HOSTS: [&str; 2] = ["[2001:db8::10]:40000", "[2001:db8::20]:21"];
+
+#[test]
 fn announced_connection_wins_over_an_unrelated_one_before_it() {
     let mut talk = Conversation::logged_in("192.0.2.10:40000", "198.51.100.20:21");
     talk.exchange("PASV", "227 Entering Passive Mode (198,51,100,20,234,97)");

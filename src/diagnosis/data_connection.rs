@@ -247,7 +247,7 @@ pub(super) fn detect_failed(
     }
 }
 
-/// Reports a data connection in passive mode to another port than the announced one: the client did not believe the reply.
+/// Reports a data connection to another port than the announced one: the side that connected did not believe what it was given.
 pub(super) fn detect_other_port(
     session: &Session,
     evidence: &[DataTrouble],
@@ -256,36 +256,43 @@ pub(super) fn detect_other_port(
     let tunneled = evidence
         .iter()
         .any(|item| matches!(item, DataTrouble::Tunnel { .. }));
-    let passive = |mode| {
-        matches!(
-            mode,
-            Mode::Passive | Mode::ExtendedPassive | Mode::LongPassive
-        )
-    };
     let first = session.transfers.iter().find_map(|transfer| {
         let (connection, announced) = (transfer.connection.as_ref()?, transfer.announced?);
-        let differs = passive(transfer.mode) && connection.server.port != announced.port;
-        differs.then_some((transfer, announced.port, connection))
+        // By (who announced, who connected, what names the port): RFC 959 section 4.1.2.
+        let (used, roles) = match transfer.mode {
+            Mode::Passive | Mode::ExtendedPassive | Mode::LongPassive => {
+                (connection.server.port, ("server", "client", "reply"))
+            }
+            Mode::Active | Mode::ExtendedActive | Mode::LongActive => {
+                (connection.client.port, ("client", "server", "command"))
+            }
+            _ => return None,
+        };
+        (used != announced.port).then_some((transfer, announced.port, used, connection, roles))
     });
-    // A server that announces a wrong port repeats it with every transfer.
-    let Some((transfer, announced, connection)) = first.filter(|_| !tunneled) else {
+    // A side that announces a wrong port repeats it with every transfer.
+    let Some((transfer, announced, used, connection, roles)) = first.filter(|_| !tunneled) else {
         return;
     };
-    let used = connection.server.port;
+    let (announcer, opener, line) = roles;
     let why = if announced.swap_bytes() == used {
-        "its two bytes are in the wrong order"
+        "its two bytes are in the wrong order".to_owned()
     } else {
-        "the server was misread or the reply is wrong"
+        format!("the {announcer} was misread or the {line} is wrong")
     };
     let draft = Draft {
         id: "announced-port-unused",
         severity: Severity::Low,
-        title: format!("the server announced port {announced}, the client used {used}"),
+        title: format!("the {announcer} announced port {announced}, the {opener} used {used}"),
         explanation: format!(
-            "The reply names port {announced}, and the client opened the data connection to port {used} (frame {}): {why}. The connection was found by its hosts and time.",
+            "The {line} names port {announced}, and the {opener} opened the data connection to port {used} (frame {}): {why}. The connection was found by its hosts and time.",
             connection.first_frame
         ),
-        advice: "Let the server announce the port on which it listens, the higher byte first (RFC 959 section 4.1.2), or use EPSV.",
+        advice: if announcer == "server" {
+            "Let the server announce the port on which it listens, the higher byte first (RFC 959 section 4.1.2), or use EPSV."
+        } else {
+            "Let the client announce the port on which it listens, the higher byte first (RFC 959 section 4.1.2), or use passive mode."
+        },
         frames: vec![connection.first_frame],
     };
     findings.push(draft.about(step_number(session, transfer.id), Some(transfer.id)));

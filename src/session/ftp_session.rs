@@ -22,7 +22,7 @@ use super::dialogue::resynchronise::Activity;
 use super::dialogue::{Dialogue, Moment};
 use super::encrypted::encrypted_data::{self, EncryptedData};
 use super::encrypted::encryption::{Encryption, Taken};
-use super::negotiation::{InForce, Negotiations, Parties};
+use super::negotiation::{InForce, Negotiations, Parties, UnknownEnd};
 use super::record as records;
 use super::secrets::{HIDDEN, Secrets};
 use super::server_state::effects::{Effect, effect, passive_end_point};
@@ -947,9 +947,8 @@ impl Session {
         self.negotiations.mode(number)
     }
 
-    /// Returns the negotiation in force, its time, and whether it announced an end point, if that end point is unknown or
-    /// unused and no connection was found for it.
-    pub(crate) fn unknown_end(&self, shared: &Shared<'_>) -> Option<(u64, Timestamp, bool)> {
+    /// Returns the negotiation in force if its end point is unknown or unused and no connection was found for it.
+    pub(crate) fn unknown_end(&self, shared: &Shared<'_>) -> Option<UnknownEnd> {
         let is_open = |id| self.transfers.is_open(id);
         self.negotiations.unknown_end(shared, is_open)
     }

@@ -14,8 +14,9 @@
 //! transfer leaves its listener. Without any, the server connects from its data port to the client's control port (RFC 959
 //! section 3.2).
 //!
-//! A passive reply that cannot be read, or names an end point that nobody tries, need not stop the client: it may know the
-//! server, or mend the reply (RFC 1123 section 4.1.2.6). The first connection between the hosts then counts, by its time.
+//! An end point that cannot be read, or that nobody tries, need not stop the other side: it may know its peer, or mend what it
+//! was given (RFC 1123 section 4.1.2.6). The first connection between the hosts then counts, by its time: from the client after a
+//! passive reply, from the server after PORT and its kin.
 
 pub(crate) mod confidence;
 pub(crate) mod expectation;
@@ -70,6 +71,17 @@ struct Negotiation {
     transfer: Option<u64>,
 }
 
+/// A negotiation that waits for a connection between unknown end points.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnknownEnd {
+    pub(crate) number: u64,
+    /// Time of the command or reply.
+    pub(crate) since: Timestamp,
+    /// True if an end point was announced that nobody tried.
+    pub(crate) is_announced: bool,
+    pub(crate) client_listens: bool,
+}
+
 /// Negotiation that a transfer finds when its turn comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum InForce {
@@ -89,7 +101,7 @@ pub(crate) enum InForce {
 }
 
 impl Negotiations {
-    /// Registers the end point of PORT, EPRT or LPRT; nothing if `argument` is none.
+    /// Registers the end point of PORT, EPRT or LPRT, an unknown one if `argument` cannot be read.
     pub(crate) fn on_command(
         &mut self,
         shared: &mut Shared<'_>,
@@ -98,10 +110,19 @@ impl Negotiations {
         verb: Verb,
         argument: &[u8],
     ) {
-        let Some((mode, announced)) = active_end_point(verb, argument) else {
-            return;
+        let mode = match verb {
+            Verb::Port => Mode::Active,
+            Verb::Eprt => Mode::ExtendedActive,
+            Verb::Lprt => Mode::LongActive,
+            _ => return,
         };
-        let number = self.announce(shared, parties, mode, announced);
+        let number = match active_end_point(verb, argument) {
+            Some(announced) => self.announce(shared, parties, mode, announced),
+            None => {
+                let since = shared.now().time;
+                self.expect_unknown(shared, parties, mode, since)
+            }
+        };
         remember(&mut self.by_command, sequence, number, ANNOUNCEMENTS);
     }
 
@@ -225,7 +246,7 @@ impl Negotiations {
         number
     }
 
-    /// Expects a passive connection whose end point is unknown.
+    /// Expects a connection whose end point is unknown.
     fn expect_unknown(
         &mut self,
         shared: &mut Shared<'_>,
@@ -354,24 +375,27 @@ impl Negotiations {
         }
     }
 
-    /// Returns the negotiation in force, its time, and whether it announced an end point, if no connection was found for it
-    /// and the client may use another end point than the announced one: that is unknown, or in passive mode wrong.
-    /// `is_open` says whether a transfer is not settled.
+    /// Returns the negotiation in force if no connection was found for it, and the side that connects may use another end point
+    /// than the announced one: that is unknown, or nobody tried it. `is_open` says whether a transfer is not settled.
     pub(crate) fn unknown_end(
         &self,
         shared: &Shared<'_>,
         is_open: impl Fn(u64) -> bool,
-    ) -> Option<(u64, Timestamp, bool)> {
+    ) -> Option<UnknownEnd> {
         let number = self.in_force?;
         let negotiation = self.known.get(number)?;
         let settled = negotiation.transfer.is_some_and(|id| !is_open(id));
         let mut data = negotiation.data.iter();
         let found = data.any(|data| shared.data.get(*data).is_some_and(DataChannel::was_open));
-        // A SYN to the announced end point shows that the client believes it.
-        let believed = negotiation.mode.client_listens() || !negotiation.data.is_empty();
+        // A SYN to the announced end point shows that it is believed. The default data port was announced by nobody.
+        let believed = negotiation.mode == Mode::DefaultPort || !negotiation.data.is_empty();
         let is_unusable = negotiation.announced.is_none() || !believed;
-        let announced = negotiation.announced.is_some();
-        (is_unusable && !settled && !found).then_some((number, negotiation.since, announced))
+        (is_unusable && !settled && !found).then_some(UnknownEnd {
+            number,
+            since: negotiation.since,
+            is_announced: negotiation.announced.is_some(),
+            client_listens: negotiation.mode.client_listens(),
+        })
     }
 
     /// Returns the mode of a negotiation; `None` if it is unknown.
@@ -432,11 +456,11 @@ impl Parties {
     }
 }
 
-fn active_end_point(verb: Verb, argument: &[u8]) -> Option<(Mode, Endpoint)> {
+fn active_end_point(verb: Verb, argument: &[u8]) -> Option<Endpoint> {
     match verb {
-        Verb::Port => Some((Mode::Active, port_argument(argument)?)),
-        Verb::Eprt => Some((Mode::ExtendedActive, extended_port_argument(argument)?)),
-        Verb::Lprt => Some((Mode::LongActive, long_address(argument)?)),
+        Verb::Port => port_argument(argument),
+        Verb::Eprt => extended_port_argument(argument),
+        Verb::Lprt => long_address(argument),
         _ => None,
     }
 }

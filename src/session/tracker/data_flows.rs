@@ -109,8 +109,9 @@ pub(super) fn open_tunneled(
     Some(id)
 }
 
-/// Adds a channel for a connection that a client opened after a PASV or EPSV whose reply was not captured, or cannot be
-/// used: unreadable, or naming an end point that nobody tried (RFC 1123 section 4.1.2.6 on what servers send).
+/// Adds a channel for a connection that was opened after a PASV or PORT whose end point was not captured, or cannot be used:
+/// unreadable, or one that nobody tried (RFC 1123 section 4.1.2.6 on what servers send). The client opens it after PASV, the
+/// server after PORT.
 fn open_by_time(
     sessions: &mut Sessions,
     shared: &mut Shared<'_>,
@@ -129,24 +130,31 @@ fn open_by_time(
         .iter()
         .filter_map(|id| {
             let session = sessions.get(*id)?;
-            let (number, since, announced) = session.unknown_end(shared)?;
-            let fits = opener.address == session.identity().client.address
-                && listener.address == session.identity().server.address
-                && listener != session.identity().server
-                && summary.first.time.plus(TOLERANCE) >= since
-                && !(announced && summary.first.time.since(since) > LONGEST_WAIT);
+            let unknown = session.unknown_end(shared)?;
+            let identity = session.identity();
+            let (from, to) = if unknown.client_listens {
+                (identity.server, identity.client)
+            } else {
+                (identity.client, identity.server)
+            };
+            let waited = summary.first.time.since(unknown.since);
+            let fits = opener.address == from.address
+                && listener.address == to.address
+                && listener != identity.server
+                && summary.first.time.plus(TOLERANCE) >= unknown.since
+                && !(unknown.is_announced && waited > LONGEST_WAIT);
             let negotiation = NegotiationId {
                 session: *id,
-                number,
+                number: unknown.number,
             };
-            fits.then_some((since, negotiation))
+            fits.then_some((unknown.since, negotiation, unknown.client_listens))
         })
         .collect();
     // Clients connect at once: the latest command is the likeliest.
-    let &(_, negotiation) = waiting.iter().max()?;
+    let &(_, negotiation, listens) = waiting.iter().max()?;
     let sole = waiting.len() == 1;
     let link = Agreement::HostsAndTime { sole }.link(true);
-    let channel = DataChannel::expected(negotiation, link, listener, false, summary);
+    let channel = DataChannel::expected(negotiation, link, listener, listens, summary);
     Some(add(sessions, shared, negotiation, channel))
 }
 
