@@ -35,6 +35,12 @@ pub struct ClientHello {
     pub pre_shared_key: bool,
     /// Application protocols (ALPN, RFC 7301); `ftp` and `ftp-data` are registered.
     pub application_protocols: Vec<Vec<u8>>,
+    /// Ticket of the session to resume (RFC 5077), or empty.
+    pub ticket: Vec<u8>,
+    /// Identities of the TLS 1.3 sessions offered for resumption, in the client's order.
+    pub identities: Vec<Vec<u8>>,
+    /// Whether early data follows (RFC 8446 section 4.2.10).
+    pub early_data: bool,
 }
 
 /// Choices of a server.
@@ -53,6 +59,16 @@ pub struct ServerHello {
     /// Whether it only requests another `ClientHello` (RFC 8446 section 4.1.4). Version and suite are final all the
     /// same.
     pub retry_request: bool,
+    /// Index of the accepted pre-shared key in the client's list; `None` if none was accepted.
+    pub identity: Option<u16>,
+    /// Compression method; 0 for none.
+    pub compression: u8,
+    /// Whether the master secret depends on the handshake (RFC 7627).
+    pub extended_master_secret: bool,
+    /// Whether CBC records are authenticated after encryption (RFC 7366).
+    pub encrypt_then_mac: bool,
+    /// Application protocol chosen before TLS 1.3; `None` if none was.
+    pub application_protocol: Option<Vec<u8>>,
 }
 
 impl HandshakeReader {
@@ -222,7 +238,8 @@ pub fn version_name(version: u16) -> String {
     }
 }
 
-fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
+/// Parses the body of a `ClientHello`; `None` if it is malformed.
+pub(super) fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
     let mut body = Reader(body);
     let legacy_version = body.u16()?;
     let random = body.array()?;
@@ -250,13 +267,22 @@ fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
                     .filter(|version| !is_grease(*version))
                     .collect();
             }
-            SESSION_TICKET => hello.session_ticket = !content.is_empty(),
-            PRE_SHARED_KEY => hello.pre_shared_key = true,
-            APPLICATION_PROTOCOLS => {
+            SESSION_TICKET => {
+                hello.session_ticket = !content.is_empty();
+                hello.ticket = content.to_vec();
+            }
+            PRE_SHARED_KEY => {
+                hello.pre_shared_key = true;
                 let mut list = Reader(Reader(content).vector16().unwrap_or_default());
-                while let Some(name) = list.vector8() {
-                    hello.application_protocols.push(name.to_vec());
+                // Each identity is followed by the age of its ticket (RFC 8446 section 4.2.11).
+                while let (Some(identity), Some(_)) = (list.vector16(), list.take(4)) {
+                    hello.identities.push(identity.to_vec());
                 }
+            }
+            EARLY_DATA => hello.early_data = true,
+            APPLICATION_PROTOCOLS => {
+                hello.application_protocols =
+                    application_protocols(content).map(<[u8]>::to_vec).collect();
             }
             _ => {}
         }
@@ -264,21 +290,22 @@ fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
     Some(hello)
 }
 
-fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
+/// Parses the body of a `ServerHello`; `None` if it is malformed.
+pub(super) fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
     let mut body = Reader(body);
     let legacy_version = body.u16()?;
     let random: [u8; 32] = body.array()?;
     let session_id = body.vector8().filter(|id| id.len() <= SESSION_ID_MAX)?;
     let cipher_suite = body.u16()?;
-    // Compression method.
-    body.take(1)?;
+    let [compression] = body.array()?;
     let mut hello = ServerHello {
         random,
         version: legacy_version,
         cipher_suite,
         session_id: session_id.to_vec(),
-        pre_shared_key: false,
+        compression,
         retry_request: random == RETRY_REQUEST,
+        ..ServerHello::default()
     };
     for (number, content) in extensions(&mut body) {
         match number {
@@ -287,11 +314,42 @@ fn parse_server_hello(body: &[u8]) -> Option<ServerHello> {
                     hello.version = version;
                 }
             }
-            PRE_SHARED_KEY => hello.pre_shared_key = true,
+            PRE_SHARED_KEY => {
+                hello.pre_shared_key = true;
+                hello.identity = Reader(content).u16();
+            }
+            EXTENDED_MASTER_SECRET => hello.extended_master_secret = true,
+            ENCRYPT_THEN_MAC => hello.encrypt_then_mac = true,
+            APPLICATION_PROTOCOLS => {
+                hello.application_protocol =
+                    application_protocols(content).next().map(<[u8]>::to_vec);
+            }
             _ => {}
         }
     }
     Some(hello)
+}
+
+/// Parses encrypted extensions (RFC 8446 section 4.3.1). Returns the chosen application protocol, and whether early data is
+/// accepted.
+pub(super) fn parse_encrypted_extensions(body: &[u8]) -> (Option<Vec<u8>>, bool) {
+    let (mut protocol, mut early_data) = (None, false);
+    for (number, content) in extensions(&mut Reader(body)) {
+        match number {
+            EARLY_DATA => early_data = true,
+            APPLICATION_PROTOCOLS => {
+                protocol = application_protocols(content).next().map(<[u8]>::to_vec);
+            }
+            _ => {}
+        }
+    }
+    (protocol, early_data)
+}
+
+/// Returns the names in an extension for application protocols (RFC 7301 section 3.1).
+fn application_protocols(content: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut list = Reader(Reader(content).vector16().unwrap_or_default());
+    std::iter::from_fn(move || list.vector8())
 }
 
 /// Returns the extensions up to the first malformed one. There may be none at all (RFC 5246 section 7.4.1.2).
@@ -321,31 +379,31 @@ fn is_grease(number: u16) -> bool {
 }
 
 /// Cursor over bytes; each method removes a value from the front.
-struct Reader<'a>(&'a [u8]);
+pub(super) struct Reader<'a>(pub(super) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+    pub(super) fn take(&mut self, count: usize) -> Option<&'a [u8]> {
         let (front, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
         Some(front)
     }
 
-    fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
+    pub(super) fn array<const N: usize>(&mut self) -> Option<[u8; N]> {
         self.take(N)?.try_into().ok()
     }
 
-    fn u16(&mut self) -> Option<u16> {
+    pub(super) fn u16(&mut self) -> Option<u16> {
         self.array().map(u16::from_be_bytes)
     }
 
     /// Removes a vector with a length of one byte.
-    fn vector8(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn vector8(&mut self) -> Option<&'a [u8]> {
         let [length] = self.array()?;
         self.take(usize::from(length))
     }
 
     /// Removes a vector with a length of two bytes.
-    fn vector16(&mut self) -> Option<&'a [u8]> {
+    pub(super) fn vector16(&mut self) -> Option<&'a [u8]> {
         let length = self.u16()?;
         self.take(usize::from(length))
     }
@@ -370,8 +428,11 @@ const SERVER_HELLO_DONE: u8 = 14;
 
 const SERVER_NAME: u16 = 0;
 const APPLICATION_PROTOCOLS: u16 = 16;
+const ENCRYPT_THEN_MAC: u16 = 22;
+const EXTENDED_MASTER_SECRET: u16 = 23;
 const SESSION_TICKET: u16 = 35;
 const PRE_SHARED_KEY: u16 = 41;
+const EARLY_DATA: u16 = 42;
 const SUPPORTED_VERSIONS: u16 = 43;
 const HOST_NAME: u8 = 0;
 

@@ -1,0 +1,1156 @@
+//! One TLS connection: follows the handshake, changes keys where both ends do, and opens records.
+//!
+//! ```text
+//! TLS 1.2   clear ── ChangeCipherSpec ──> session keys ── renegotiation, ChangeCipherSpec ──> session keys ...
+//! TLS 1.3   clear ── ServerHello ──> early, handshake ── Finished ──> application ── KeyUpdate ──> application ...
+//! ```
+//!
+//! The keys after a change are those under which the next record opens: with several secrets for one client random, the record
+//! decides. Records that come before the hello of the other end are held, in capture order.
+
+use super::half::{HEADER, Half, Keyed, Layer, Search, Stage, Taken};
+use super::handshake::{self, CLIENT_KEY_EXCHANGE, Handshake};
+use super::key_log::{Label, SecretId};
+use super::key_schedule::prf;
+use super::keyring::{Keyring, SecretBytes, Source};
+use super::protection::{Protection, Record, key_block_length, next_traffic_secret};
+use super::suite::TLS_1_3;
+use super::{Obstacle, Resumption};
+use crate::model::{Direction, FrameRef};
+use crate::protocol::tls::alert::Alert;
+use crate::protocol::tls::hello::{
+    parse_client_hello, parse_encrypted_extensions, parse_server_hello,
+};
+
+/// Consumer of what a connection carries.
+pub trait Receiver {
+    /// Takes content, in order. `at` is the frame in which its record ended.
+    fn content(&mut self, way: Direction, at: FrameRef, bytes: &[u8]);
+
+    /// Takes note of content that cannot be read, in bytes.
+    fn gap(&mut self, way: Direction, at: FrameRef, length: u64);
+}
+
+/// TLS connection.
+pub struct Connection {
+    /// Number that its owner gave it.
+    number: u64,
+    /// By [`Direction::index`].
+    halves: [Half; 2],
+    handshake: Box<Handshake>,
+    facts: Facts,
+}
+
+/// Facts about a connection.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Direction in which the TLS client sends; `None` before its hello.
+    pub client_way: Option<Direction>,
+    /// Why not everything was opened; `None` if everything captured was, or nothing needed to be.
+    pub obstacle: Option<Obstacle>,
+    /// Origin of the secret; `None` before a record opens.
+    pub secret: Option<Source>,
+    /// Way in which an earlier session was resumed; `None` if none was, or it cannot be seen.
+    pub resumption: Option<Resumption>,
+    /// Number of the connection whose session is resumed; `None` if none is, or it was not captured.
+    pub resumes: Option<u64>,
+    /// Application protocol (ALPN) that was agreed; `None` if none was, or it cannot be read.
+    pub application_protocol: Option<Vec<u8>>,
+    /// Whether the master secret depends on the handshake; `None` in TLS 1.3.
+    pub extended_master_secret: Option<bool>,
+    /// Whether CBC records are authenticated after encryption; `None` in TLS 1.3.
+    pub encrypt_then_mac: Option<bool>,
+    /// Bytes of early data that were opened.
+    pub early_data_bytes: u64,
+    /// Key updates of both ends.
+    pub key_updates: u64,
+    /// Handshakes within the encrypted connection.
+    pub renegotiations: u64,
+    /// Alerts that can be read, without `close_notify`; the first 16.
+    pub alerts: Vec<ReadAlert>,
+    /// SHA-256 of the server's certificate; `None` if it cannot be read.
+    pub certificate: Option<[u8; 32]>,
+}
+
+/// Alert that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReadAlert {
+    /// Direction in which it was sent.
+    pub way: Direction,
+    /// Level and description.
+    pub alert: Alert,
+    /// Frame in which its record ended.
+    pub at: FrameRef,
+}
+
+/// Both sides of a call: secrets in, content out.
+struct Io<'a> {
+    keyring: &'a mut Keyring,
+    receiver: &'a mut dyn Receiver,
+}
+
+/// Keys that may be the next ones.
+struct Candidate {
+    stage: Stage,
+    protection: Protection,
+    source: Source,
+    /// Traffic secret in TLS 1.3, else the master secret.
+    secret: SecretBytes,
+}
+
+impl Connection {
+    /// Creates a connection that its owner knows by `number`.
+    #[must_use]
+    pub fn new(number: u64) -> Self {
+        Self {
+            number,
+            halves: Default::default(),
+            handshake: Box::default(),
+            facts: Facts::default(),
+        }
+    }
+
+    /// Reads bytes of one direction, in order. Content goes to `receiver`.
+    pub fn data(
+        &mut self,
+        way: Direction,
+        bytes: &[u8],
+        at: FrameRef,
+        keyring: &mut Keyring,
+        receiver: &mut dyn Receiver,
+    ) {
+        let mut io = Io { keyring, receiver };
+        self.read(way, bytes, at, &mut io);
+        self.release(&mut io);
+    }
+
+    /// Reads a loss of `length` bytes in one direction.
+    pub fn gap(
+        &mut self,
+        way: Direction,
+        length: u64,
+        at: FrameRef,
+        keyring: &mut Keyring,
+        receiver: &mut dyn Receiver,
+    ) {
+        let mut io = Io { keyring, receiver };
+        let half = self.half(way);
+        if let Some(search) = &mut half.search {
+            search.lose(length);
+        } else if !matches!(half.layer, Layer::Dead) {
+            match half.skip(length) {
+                Ok(None) => {}
+                Ok(Some(header)) => self.pass_damaged(way, header, at, &mut io),
+                Err(hidden) => self.begin_search(way, hidden, &mut io),
+            }
+        }
+        self.release(&mut io);
+    }
+
+    /// Begins anew in one direction: a TLS connection begins within the TCP connection.
+    pub fn restart(&mut self, way: Direction) {
+        let half = self.half(way);
+        let counts = half.counts;
+        *half = Half::default();
+        half.counts = counts;
+    }
+
+    /// Ends the connection: what is held can no longer be opened.
+    pub fn finish(&mut self, at: FrameRef, keyring: &mut Keyring, receiver: &mut dyn Receiver) {
+        let mut io = Io { keyring, receiver };
+        for way in [Direction::Up, Direction::Down] {
+            if !self.half(way).held.is_empty() {
+                self.close(way, Obstacle::HandshakeMissing, &mut io);
+            }
+            let unopened = self
+                .half(way)
+                .keyed()
+                .is_some_and(|keyed| keyed.epoch.is_none() && keyed.unopened > 0);
+            if unopened {
+                let obstacle = self.reason(io.keyring);
+                self.close(way, obstacle, &mut io);
+            }
+            if let Some(search) = self.half(way).search.take() {
+                let hidden = search.hidden.saturating_add(search.bytes.len() as u64);
+                self.report_hidden(way, hidden, None, at, &mut io);
+                self.note_obstacle(Obstacle::Gap);
+            }
+        }
+    }
+
+    /// Returns the facts so far.
+    #[must_use]
+    pub const fn facts(&self) -> &Facts {
+        &self.facts
+    }
+
+    /// Returns the number of whole records of content in a direction, and how many of them were opened.
+    #[must_use]
+    pub const fn records(&self, way: Direction) -> (u64, u64) {
+        let counts = &self.halves[way.index()].counts;
+        (counts.records, counts.opened)
+    }
+
+    /// Returns the content bytes of a direction by the lengths of its records, and whether they are exact.
+    #[must_use]
+    pub const fn content_bytes(&self, way: Direction) -> (u64, bool) {
+        let counts = &self.halves[way.index()].counts;
+        (counts.content, !counts.inexact)
+    }
+
+    /// Returns whether an end said that it closes; `None` if that cannot be read.
+    #[must_use]
+    pub fn close_notify(&self, way: Direction) -> Option<bool> {
+        let half = &self.halves[way.index()];
+        let readable = half.counts.close_notify
+            || matches!(&half.layer, Layer::Keyed(keyed) if keyed.epoch.is_some())
+            || matches!(half.layer, Layer::Clear) && half.has_hello;
+        readable.then_some(half.counts.close_notify)
+    }
+
+    /// Returns whether records of a direction are opened, or may still be.
+    #[must_use]
+    pub const fn is_open(&self, way: Direction) -> bool {
+        self.halves[way.index()].is_alive()
+    }
+
+    /// Returns whether records of content were opened.
+    #[must_use]
+    pub const fn has_opened(&self) -> bool {
+        self.halves[0].counts.opened + self.halves[1].counts.opened > 0
+    }
+
+    /// Returns the version that the server chose; 0 without its hello.
+    #[must_use]
+    pub fn version(&self) -> u16 {
+        let server = self.handshake.server.as_ref();
+        server.map_or(0, |server| server.version)
+    }
+
+    fn half(&mut self, way: Direction) -> &mut Half {
+        &mut self.halves[way.index()]
+    }
+
+    fn read(&mut self, way: Direction, bytes: &[u8], at: FrameRef, io: &mut Io<'_>) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let half = self.half(way);
+            if let Some(search) = &mut half.search {
+                search.bytes.extend_from_slice(rest);
+                self.search(way, at, io);
+                return;
+            }
+            if matches!(half.layer, Layer::Dead) {
+                return;
+            }
+            match half.next(&mut rest) {
+                Taken::More => {}
+                Taken::Record(header, payload) => {
+                    self.record(way, header, payload.bytes(), at, io);
+                    self.half(way).give_back(payload);
+                }
+                Taken::Damaged(header) => self.pass_damaged(way, header, at, io),
+                Taken::Counted(header) => self.count_closed(way, header),
+                Taken::Empty => self.count_empty(way, io),
+                Taken::NoRecord => {
+                    self.note_obstacle(Obstacle::Damaged);
+                    self.half(way).close(Layer::Dead);
+                }
+            }
+        }
+    }
+
+    /// Reads the records of both directions that no longer have to wait.
+    fn release(&mut self, io: &mut Io<'_>) {
+        for way in [Direction::Up, Direction::Down] {
+            if self.halves[way.index()].held.is_empty() || self.must_wait(way) {
+                continue;
+            }
+            for held in self.half(way).take_held() {
+                self.record(way, held.header, &held.payload, held.at, io);
+            }
+        }
+    }
+
+    /// Returns whether encrypted records have to wait for something that the other end may still send.
+    fn must_wait(&self, way: Direction) -> bool {
+        let other = &self.halves[way.reverse().index()];
+        if !other.is_alive() || other.search.is_some() {
+            return false;
+        }
+        if !self.handshake.is_known() {
+            return true;
+        }
+        // Whether early data is taken stands in the encrypted extensions.
+        let offered = self.handshake.client_way == Some(way)
+            && self.version() >= TLS_1_3
+            && self
+                .handshake
+                .client
+                .as_ref()
+                .is_some_and(|client| client.early_data);
+        let decided = self.handshake.early_data.is_some()
+            || matches!(&other.layer, Layer::Keyed(keyed) if keyed.stage == Stage::Application);
+        offered && !decided
+    }
+
+    /// Reads one whole record.
+    fn record(
+        &mut self,
+        way: Direction,
+        header: [u8; HEADER],
+        payload: &[u8],
+        at: FrameRef,
+        io: &mut Io<'_>,
+    ) {
+        let half = self.half(way);
+        if !half.held.is_empty() && !half.hold(header, payload, at) {
+            self.close(way, Obstacle::Limit, io);
+        }
+        let half = self.half(way);
+        if !half.held.is_empty() {
+            return;
+        }
+        match &half.layer {
+            Layer::Clear => self.clear_record(way, header, payload, at, io),
+            Layer::Keyed(_) => self.keyed_record(way, header, payload, at, io),
+            Layer::Closed => self.count_closed(way, header),
+            Layer::Dead => {}
+        }
+    }
+
+    fn clear_record(
+        &mut self,
+        way: Direction,
+        header: [u8; HEADER],
+        payload: &[u8],
+        at: FrameRef,
+        io: &mut Io<'_>,
+    ) {
+        match header[0] {
+            HANDSHAKE => self.messages(way, payload, false, io),
+            ALERT => self.alert(way, payload, at),
+            CHANGE_CIPHER_SPEC if self.handshake.retry => {}
+            CHANGE_CIPHER_SPEC | APPLICATION_DATA => {
+                if !self.half(way).has_hello {
+                    // Neither end sends this before its own hello.
+                    self.close(way, Obstacle::HandshakeMissing, io);
+                    self.count_closed(way, header);
+                } else if !self.handshake.is_known() {
+                    if !self.must_wait(way) || !self.half(way).hold(header, payload, at) {
+                        self.close(way, Obstacle::HandshakeMissing, io);
+                        self.count_closed(way, header);
+                    }
+                } else if header[0] == CHANGE_CIPHER_SPEC {
+                    self.change_cipher(way, io);
+                } else {
+                    self.half(way).layer = Layer::Keyed(Box::default());
+                    self.keyed_record(way, header, payload, at, io);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn keyed_record(
+        &mut self,
+        way: Direction,
+        header: [u8; HEADER],
+        payload: &[u8],
+        at: FrameRef,
+        io: &mut Io<'_>,
+    ) {
+        if self.version() >= TLS_1_3 {
+            match header[0] {
+                // Sent for middleboxes only (RFC 8446 appendix D.4).
+                CHANGE_CIPHER_SPEC => return,
+                // An end without keys can send nothing else.
+                ALERT if payload.len() == 2 => return self.alert(way, payload, at),
+                APPLICATION_DATA => {}
+                _ => return self.close(way, Obstacle::Damaged, io),
+            }
+        }
+        if self.must_wait(way) {
+            if !self.half(way).hold(header, payload, at) {
+                self.close(way, Obstacle::Limit, io);
+            }
+            return;
+        }
+        let record = Record { header, payload };
+        let mut content = io.keyring.take_scratch();
+        let opened = self.open(way, record, &mut content, io);
+        if let Some(keyed) = self.half(way).keyed() {
+            keyed.longest = keyed.longest.max(payload.len());
+            if let Some(epoch) = &mut keyed.epoch {
+                epoch.protection.passed(payload);
+            }
+        }
+        match opened {
+            Some(kind) => self.opened(way, kind, &content, at, io),
+            None => self.pass_unopened(way, header, at, io),
+        }
+        io.keyring.give_scratch(content);
+    }
+
+    /// Opens a record under the keys in force or the next ones. Returns its content type.
+    fn open(
+        &mut self,
+        way: Direction,
+        record: Record<'_>,
+        content: &mut Vec<u8>,
+        io: &mut Io<'_>,
+    ) -> Option<u8> {
+        let keyed = self.half(way).keyed()?;
+        if let Some(epoch) = &mut keyed.epoch {
+            if let Some(kind) = epoch.protection.open(epoch.sequence, record, content) {
+                epoch.sequence += 1;
+                keyed.failures = 0;
+                return Some(kind);
+            }
+            if epoch.stage == Stage::Application {
+                return None;
+            }
+        }
+        let unopened = keyed.unopened;
+        for candidate in self.candidates(way, io.keyring) {
+            // Behind refused early data the first record has number 0 all the same.
+            for sequence in [unopened, 0] {
+                if let Some(kind) = candidate.protection.open(sequence, record, content) {
+                    self.adopt(way, candidate, sequence + 1, io);
+                    return Some(kind);
+                }
+                if unopened == 0 {
+                    break;
+                }
+            }
+        }
+        None
+    }
+
+    /// Returns the keys that may follow those in force, the likeliest first.
+    fn candidates(&self, way: Direction, keyring: &Keyring) -> Vec<Candidate> {
+        let (Some(client), Some(server)) = (&self.handshake.client, &self.handshake.server) else {
+            return Vec::new();
+        };
+        let (Some(suite), None) = (server.suite, server.obstacle) else {
+            return Vec::new();
+        };
+        let is_client = self.handshake.client_way == Some(way);
+        if server.version < TLS_1_3 {
+            let Some(seed) = self.handshake.key_block_seed() else {
+                return Vec::new();
+            };
+            let length = key_block_length(suite, server.version);
+            let masters = self.handshake.masters(keyring).into_iter();
+            return masters
+                .filter_map(|(source, secret)| {
+                    let block = prf(
+                        server.version,
+                        suite.hash,
+                        &secret,
+                        b"key expansion",
+                        &seed,
+                        length,
+                    );
+                    let protection = Protection::from_key_block(
+                        suite,
+                        server.version,
+                        &block,
+                        is_client,
+                        server.encrypt_then_mac,
+                    )?;
+                    Some(Candidate {
+                        stage: Stage::Application,
+                        protection,
+                        source,
+                        secret,
+                    })
+                })
+                .collect();
+        }
+        let (stage, begun) = match &self.halves[way.index()].layer {
+            Layer::Keyed(keyed) => (keyed.stage, keyed.epoch.is_some()),
+            _ => (Stage::Early, false),
+        };
+        let takes_early = is_client && self.handshake.early_data == Some(true);
+        let labels = [
+            (Stage::Early, Label::ClientEarly),
+            (
+                Stage::Handshake,
+                if is_client {
+                    Label::ClientHandshake
+                } else {
+                    Label::ServerHandshake
+                },
+            ),
+            (
+                Stage::Application,
+                if is_client {
+                    Label::ClientTraffic
+                } else {
+                    Label::ServerTraffic
+                },
+            ),
+        ];
+        let id = SecretId::ClientRandom(client.random);
+        let possible = labels.into_iter().filter(|(next, _)| {
+            (*next > stage || *next == stage && !begun) && (*next != Stage::Early || takes_early)
+        });
+        possible
+            .flat_map(|(stage, label)| {
+                keyring.find(id, label).filter_map(move |(source, secret)| {
+                    Some(Candidate {
+                        stage,
+                        protection: Protection::from_traffic_secret(suite, secret)?,
+                        source,
+                        secret: secret.clone(),
+                    })
+                })
+            })
+            .collect()
+    }
+
+    /// Puts keys in force that opened a record.
+    fn adopt(&mut self, way: Direction, candidate: Candidate, sequence: u64, io: &mut Io<'_>) {
+        self.facts.secret.get_or_insert(candidate.source);
+        let is_13 = self.version() >= TLS_1_3;
+        let half = &mut self.halves[way.index()];
+        if !matches!(half.layer, Layer::Keyed(_)) {
+            half.layer = Layer::Keyed(Box::default());
+        }
+        if half.counts.opened == 0 && candidate.stage == Stage::Application {
+            // Records before these keys belonged to the handshake.
+            half.counts = super::half::Counts::default();
+        }
+        if let Some(keyed) = half.keyed() {
+            keyed.change(candidate.stage);
+            keyed.epoch = Some(super::half::Epoch {
+                protection: candidate.protection,
+                stage: candidate.stage,
+                secret: is_13.then(|| candidate.secret.clone()),
+                sequence,
+            });
+        }
+        if !is_13 && self.handshake.master.is_none() {
+            self.handshake.master = Some((candidate.source, candidate.secret));
+            self.handshake.remember(io.keyring, self.number);
+        }
+    }
+
+    /// Reads the content of an opened record.
+    fn opened(&mut self, way: Direction, kind: u8, content: &[u8], at: FrameRef, io: &mut Io<'_>) {
+        let stage = self
+            .half(way)
+            .keyed()
+            .map_or(Stage::Application, |keyed| keyed.stage);
+        match kind {
+            HANDSHAKE => self.messages(way, content, true, io),
+            ALERT => self.alert(way, content, at),
+            CHANGE_CIPHER_SPEC if self.version() < TLS_1_3 => self.change_cipher(way, io),
+            APPLICATION_DATA if stage != Stage::Handshake => {
+                let counts = &mut self.half(way).counts;
+                counts.records += 1;
+                counts.opened += 1;
+                counts.content += content.len() as u64;
+                if stage == Stage::Early {
+                    self.facts.early_data_bytes += content.len() as u64;
+                }
+                if content.is_empty() {
+                    self.count_empty(way, io);
+                } else {
+                    self.half(way).counts.empty = 0;
+                    io.receiver.content(way, at, content);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Passes a whole record that does not open.
+    fn pass_unopened(
+        &mut self,
+        way: Direction,
+        header: [u8; HEADER],
+        at: FrameRef,
+        io: &mut Io<'_>,
+    ) {
+        let length = super::half::payload_length(header) as u64;
+        let Some(keyed) = self.half(way).keyed() else {
+            return;
+        };
+        if let Some(epoch) = &mut keyed.epoch
+            && epoch.stage == Stage::Application
+        {
+            epoch.sequence += 1;
+            keyed.failures += 1;
+            let failures = keyed.failures;
+            let (content, exact) = epoch.protection.content_length(length);
+            self.note_obstacle(Obstacle::Damaged);
+            if header[0] == APPLICATION_DATA {
+                let counts = &mut self.half(way).counts;
+                counts.records += 1;
+                counts.content += content;
+                counts.inexact |= !exact;
+                io.receiver.gap(way, at, content);
+            }
+            if failures > FAILURES {
+                self.close(way, Obstacle::Damaged, io);
+            }
+            return;
+        }
+        keyed.unopened += 1;
+        keyed.unopened_bytes += length;
+        let exhausted = keyed.unopened > UNOPENED || keyed.unopened_bytes > UNOPENED_BYTES;
+        if exhausted || self.candidates(way, io.keyring).is_empty() {
+            let obstacle = self.reason(io.keyring);
+            self.close(way, obstacle, io);
+        }
+        self.count_closed(way, header);
+    }
+
+    /// Returns why nothing of the connection opens.
+    fn reason(&self, keyring: &Keyring) -> Obstacle {
+        if keyring.is_off() {
+            return Obstacle::Off;
+        }
+        let (Some(client), Some(server)) = (&self.handshake.client, &self.handshake.server) else {
+            return Obstacle::HandshakeMissing;
+        };
+        let has_secret =
+            keyring.knows(client.random) || !self.handshake.masters(keyring).is_empty();
+        match server.obstacle {
+            _ if !has_secret => Obstacle::NoSecret,
+            Some(obstacle) => obstacle,
+            None if server.version < TLS_1_3 && self.handshake.masters(keyring).is_empty() => {
+                Obstacle::HandshakeMissing
+            }
+            None => Obstacle::WrongSecret,
+        }
+    }
+
+    /// Passes a record of which bytes are missing.
+    fn pass_damaged(
+        &mut self,
+        way: Direction,
+        header: [u8; HEADER],
+        at: FrameRef,
+        io: &mut Io<'_>,
+    ) {
+        let length = super::half::payload_length(header) as u64;
+        let half = self.half(way);
+        match &mut half.layer {
+            Layer::Clear if header[0] == HANDSHAKE => half.messages.lose(),
+            Layer::Keyed(keyed) => match &mut keyed.epoch {
+                Some(epoch) => {
+                    epoch.sequence += 1;
+                    epoch.protection.passed(&[]);
+                    if epoch.stage == Stage::Application && header[0] == APPLICATION_DATA {
+                        let (content, exact) = epoch.protection.content_length(length);
+                        half.counts.content += content;
+                        half.counts.inexact |= !exact;
+                        io.receiver.gap(way, at, content);
+                    } else {
+                        half.messages.lose();
+                    }
+                }
+                None => {
+                    keyed.unopened += 1;
+                    half.messages.lose();
+                }
+            },
+            Layer::Clear | Layer::Closed | Layer::Dead => {}
+        }
+    }
+
+    /// Stops opening records of a direction; those held are counted.
+    fn close(&mut self, way: Direction, obstacle: Obstacle, _io: &mut Io<'_>) {
+        self.note_obstacle(obstacle);
+        let held = self.half(way).take_held();
+        self.half(way).close(Layer::Closed);
+        for held in held {
+            self.count_closed(way, held.header);
+        }
+    }
+
+    fn note_obstacle(&mut self, obstacle: Obstacle) {
+        let known = self.facts.obstacle.unwrap_or(obstacle);
+        self.facts.obstacle = Some(known.min(obstacle));
+    }
+
+    /// Counts a record that stays closed.
+    ///
+    /// In TLS 1.3 the end of the handshake looks like content: not counted are the client's first record, which carries its
+    /// Finished, and all records of the server before it (RFC 8446 section 4.4.4).
+    fn count_closed(&mut self, way: Direction, header: [u8; HEADER]) {
+        if header[0] != APPLICATION_DATA {
+            return;
+        }
+        let is_13 = self.version() >= TLS_1_3;
+        let is_client = self.handshake.client_way == Some(way);
+        let was_open = self.halves.iter().any(|half| half.counts.opened > 0);
+        if is_13 && is_client && !was_open && !std::mem::replace(&mut self.half(way).finished, true)
+        {
+            self.half(way.reverse()).counts = super::half::Counts::default();
+            return;
+        }
+        let length = super::half::payload_length(header) as u64;
+        let server = self.handshake.server.as_ref();
+        let (content, exact) = match server.and_then(|server| Some((server, server.suite?))) {
+            Some((server, suite)) => suite.content_length(server.version, length),
+            None => (length, false),
+        };
+        let counts = &mut self.half(way).counts;
+        counts.records += 1;
+        counts.content += content;
+        counts.inexact |= !exact;
+    }
+
+    /// Counts a record without content, of which an end may send some but not many in a row.
+    fn count_empty(&mut self, way: Direction, io: &mut Io<'_>) {
+        let counts = &mut self.half(way).counts;
+        counts.empty += 1;
+        if counts.empty > EMPTY && self.half(way).is_alive() {
+            self.close(way, Obstacle::Damaged, io);
+        }
+    }
+
+    fn alert(&mut self, way: Direction, bytes: &[u8], at: FrameRef) {
+        let [level, description] = *bytes else {
+            return;
+        };
+        let alert = Alert { level, description };
+        if description == CLOSE_NOTIFY {
+            self.half(way).counts.close_notify = true;
+        } else if self.facts.alerts.len() < ALERTS {
+            self.facts.alerts.push(ReadAlert { way, alert, at });
+        }
+    }
+
+    /// Puts the keys of TLS 1.2 and before in force.
+    fn change_cipher(&mut self, way: Direction, io: &mut Io<'_>) {
+        if self.version() >= TLS_1_3 {
+            return;
+        }
+        let half = &mut self.halves[way.index()];
+        if !matches!(half.layer, Layer::Keyed(_)) {
+            half.layer = Layer::Keyed(Box::default());
+        }
+        if let Some(keyed) = half.keyed() {
+            keyed.change(Stage::Application);
+        }
+        half.messages.restart();
+        if self.handshake.client_way != Some(way) {
+            self.note_resumption(io.keyring);
+            self.handshake.remember(io.keyring, self.number);
+        }
+    }
+
+    fn note_resumption(&mut self, keyring: &Keyring) {
+        self.facts.resumption = self.handshake.resumption();
+        let resumed = self.handshake.resumed(keyring);
+        self.facts.resumes = resumed.map(|resumed| resumed.connection);
+    }
+
+    /// Reads handshake messages from the payload of a record.
+    fn messages(&mut self, way: Direction, payload: &[u8], encrypted: bool, io: &mut Io<'_>) {
+        if self.half(way).messages.feed(payload).is_err() {
+            return self.close(way, Obstacle::Damaged, io);
+        }
+        while let Some(message) = self.half(way).messages.next() {
+            if let Some((kind, rest)) = message.split_first() {
+                let body = rest.get(handshake::HEADER - 1..).unwrap_or_default();
+                self.message(way, *kind, body, encrypted, io);
+                if matches!(*kind, CLIENT_HELLO..=CLIENT_KEY_EXCHANGE)
+                    && io.keyring.has_premasters()
+                {
+                    self.handshake.keep(way, &message);
+                }
+            }
+        }
+    }
+
+    fn message(&mut self, way: Direction, kind: u8, body: &[u8], encrypted: bool, io: &mut Io<'_>) {
+        let version = self.version();
+        match kind {
+            CLIENT_HELLO => {
+                let Some(hello) = parse_client_hello(body) else {
+                    return;
+                };
+                if self.handshake.server.is_some() {
+                    self.facts.renegotiations += u64::from(encrypted);
+                    *self.handshake = Handshake::default();
+                }
+                io.keyring.want(hello.random);
+                self.facts.client_way = Some(way);
+                self.half(way).has_hello = true;
+                self.handshake.on_client_hello(way, hello);
+            }
+            SERVER_HELLO => self.server_hello(way, body, io),
+            NEW_SESSION_TICKET => {
+                if let Some(ticket) = handshake::ticket(version, body) {
+                    self.handshake.on_ticket(ticket);
+                    if version >= TLS_1_3 {
+                        self.handshake.remember(io.keyring, self.number);
+                    }
+                }
+            }
+            END_OF_EARLY_DATA if encrypted => self.begin_stage(way, Stage::Handshake),
+            ENCRYPTED_EXTENSIONS if encrypted => {
+                let (protocol, early_data) = parse_encrypted_extensions(body);
+                self.facts.application_protocol = protocol;
+                self.handshake.early_data = Some(early_data);
+            }
+            CERTIFICATE => {
+                self.handshake.full = true;
+                if self.handshake.client_way != Some(way) {
+                    self.facts.certificate = handshake::certificate_digest(version, body);
+                }
+            }
+            SERVER_KEY_EXCHANGE | CERTIFICATE_REQUEST | SERVER_HELLO_DONE => {
+                self.handshake.full = true;
+            }
+            CLIENT_KEY_EXCHANGE => self.handshake.on_client_key_exchange(body),
+            FINISHED if version >= TLS_1_3 => self.begin_stage(way, Stage::Application),
+            KEY_UPDATE if version >= TLS_1_3 && encrypted => self.update_keys(way),
+            _ => {}
+        }
+    }
+
+    fn server_hello(&mut self, way: Direction, body: &[u8], io: &mut Io<'_>) {
+        let Some(hello) = parse_server_hello(body) else {
+            return;
+        };
+        self.half(way).has_hello = true;
+        if hello.retry_request {
+            // The client answers with another hello; suite and version come again.
+            self.handshake.retry = true;
+            return;
+        }
+        let is_13 = hello.version >= TLS_1_3;
+        if is_13 {
+            (
+                self.facts.extended_master_secret,
+                self.facts.encrypt_then_mac,
+            ) = (None, None);
+        } else {
+            self.facts.extended_master_secret = Some(hello.extended_master_secret);
+            self.facts.encrypt_then_mac = Some(hello.encrypt_then_mac);
+            self.facts
+                .application_protocol
+                .clone_from(&hello.application_protocol);
+        }
+        self.handshake.on_server_hello(hello);
+        if !is_13 {
+            return;
+        }
+        for end in [way, way.reverse()] {
+            if self.half(end).is_alive() {
+                let mut keyed = Keyed::default();
+                keyed.change(if end == way {
+                    Stage::Handshake
+                } else {
+                    Stage::Early
+                });
+                let half = self.half(end);
+                half.layer = Layer::Keyed(Box::new(keyed));
+                half.messages.restart();
+            }
+        }
+        self.note_resumption(io.keyring);
+    }
+
+    fn begin_stage(&mut self, way: Direction, stage: Stage) {
+        if let Some(keyed) = self.half(way).keyed() {
+            keyed.change(stage);
+        }
+    }
+
+    /// Puts the next keys of a direction in force (RFC 8446 section 7.2). No key log has them.
+    fn update_keys(&mut self, way: Direction) {
+        let suite = self
+            .handshake
+            .server
+            .as_ref()
+            .and_then(|server| server.suite);
+        let Some((suite, keyed)) = suite.zip(self.half(way).keyed()) else {
+            return;
+        };
+        if let Some(epoch) = &mut keyed.epoch
+            && let Some(secret) = &epoch.secret
+        {
+            let next = next_traffic_secret(suite, secret);
+            if let Some(protection) = Protection::from_traffic_secret(suite, &next) {
+                epoch.protection = protection;
+                epoch.secret = Some(SecretBytes::new(Box::from(next.as_slice())));
+                epoch.sequence = 0;
+                self.facts.key_updates += 1;
+            }
+        }
+    }
+}
+
+/// Records behind a loss that hides where they begin.
+impl Connection {
+    fn begin_search(&mut self, way: Direction, hidden: u64, io: &mut Io<'_>) {
+        let half = self.half(way);
+        match half.layer {
+            Layer::Closed | Layer::Dead => {
+                half.counts.inexact = true;
+                half.layer = Layer::Dead;
+                return;
+            }
+            Layer::Clear | Layer::Keyed(_) => {}
+        }
+        half.messages.lose();
+        if !self.handshake.is_known() {
+            // The hello itself may be lost.
+            self.close(way, Obstacle::HandshakeMissing, io);
+            self.half(way).layer = Layer::Dead;
+            return;
+        }
+        self.half(way).search = Some(Box::new(Search {
+            hidden,
+            ..Search::default()
+        }));
+    }
+
+    /// Looks for the next record behind a loss in the bytes captured so far.
+    fn search(&mut self, way: Direction, at: FrameRef, io: &mut Io<'_>) {
+        let Some(mut search) = self.half(way).search.take() else {
+            return;
+        };
+        loop {
+            let (place, length) = match search.next_place() {
+                Ok(found) => found,
+                Err(_) => {
+                    search.trim();
+                    self.half(way).search = Some(search);
+                    return;
+                }
+            };
+            let end = place + HEADER + length;
+            let bytes = std::mem::take(&mut search.bytes);
+            let (before, from) = bytes.split_at(place);
+            let header = *from.first_chunk().expect("a place has a header");
+            let record = Record {
+                header,
+                payload: &from[HEADER..HEADER + length],
+            };
+            let hidden = search.hidden.saturating_add(place as u64);
+            let mut content = io.keyring.take_scratch();
+            let found = self.try_place(way, record, before, hidden, &mut content, io);
+            if let Some(found) = found {
+                if let Some(keyed) = self.half(way).keyed() {
+                    keyed.longest = keyed.longest.max(length);
+                    if let Some(epoch) = &mut keyed.epoch {
+                        epoch.protection.passed(record.payload);
+                    }
+                }
+                self.half(way).messages.restart();
+                match found {
+                    Found::Opened { kind, records } => {
+                        self.report_hidden(way, hidden, records, at, io);
+                        self.opened(way, kind, &content, at, io);
+                    }
+                    Found::Clear => self.clear_record(way, header, record.payload, at, io),
+                }
+                io.keyring.give_scratch(content);
+                return self.read(way, &bytes[end..], at, io);
+            }
+            io.keyring.give_scratch(content);
+            search.bytes = bytes;
+            search.at = place + 2;
+            search.places += 1;
+            if search.places >= PLACES || self.half(way).trials > TRIALS {
+                let hidden = hidden.saturating_add((search.bytes.len() - place) as u64);
+                self.report_hidden(way, hidden, None, at, io);
+                self.close(way, Obstacle::Gap, io);
+                self.half(way).layer = Layer::Dead;
+                return;
+            }
+        }
+    }
+
+    /// Tries to open the record at a place under the sequence numbers that are possible there.
+    fn try_place(
+        &mut self,
+        way: Direction,
+        record: Record<'_>,
+        before: &[u8],
+        hidden: u64,
+        content: &mut Vec<u8>,
+        io: &mut Io<'_>,
+    ) -> Option<Found> {
+        if matches!(self.half(way).layer, Layer::Clear) && is_clear_record(record) {
+            return Some(Found::Clear);
+        }
+        let half = &mut self.halves[way.index()];
+        let cost = record.payload.len() as u64 + TRIAL_COST;
+        let mut next_keys = None;
+        if let Layer::Keyed(keyed) = &mut half.layer
+            && let Some(epoch) = &mut keyed.epoch
+        {
+            epoch.protection.passed(before);
+            // Records are mostly of one length, so that the number of those hidden is known about.
+            let longest = (keyed.longest + HEADER) as u64;
+            let least = (hidden / longest.max(1)).saturating_sub(1).min(SEQUENCES);
+            let first = epoch.sequence;
+            for skipped in (least..SEQUENCES).chain(0..least) {
+                half.trials += cost;
+                if half.trials > TRIALS {
+                    return None;
+                }
+                if let Some(kind) = epoch.protection.open(first + skipped, record, content) {
+                    epoch.sequence = first + skipped + 1;
+                    keyed.failures = 0;
+                    let records = (epoch.stage == Stage::Application).then_some(skipped);
+                    return Some(Found::Opened { kind, records });
+                }
+            }
+            let suite = self
+                .handshake
+                .server
+                .as_ref()
+                .and_then(|server| server.suite);
+            if let (Some(secret), Some(suite), Stage::Application) =
+                (&epoch.secret, suite, epoch.stage)
+            {
+                let next = next_traffic_secret(suite, secret);
+                next_keys =
+                    Protection::from_traffic_secret(suite, &next).map(|protection| Candidate {
+                        stage: Stage::Application,
+                        protection,
+                        source: Source::KeyLog,
+                        secret: SecretBytes::new(Box::from(next.as_slice())),
+                    });
+            }
+        }
+        let updated = next_keys.is_some();
+        let candidates = match next_keys {
+            Some(next) => vec![next],
+            None => self.candidates(way, io.keyring),
+        };
+        for mut candidate in candidates {
+            candidate.protection.passed(before);
+            for sequence in 0..SEQUENCES {
+                let half = self.half(way);
+                half.trials += cost;
+                if half.trials > TRIALS {
+                    return None;
+                }
+                if let Some(kind) = candidate.protection.open(sequence, record, content) {
+                    self.facts.key_updates += u64::from(updated);
+                    let records =
+                        (candidate.stage == Stage::Application && sequence == 0).then_some(0);
+                    self.adopt(way, candidate, sequence + 1, io);
+                    return Some(Found::Opened { kind, records });
+                }
+            }
+        }
+        None
+    }
+
+    /// Reports the content that a loss hides: `hidden` bytes, which held `records` records; `None` if their number is unknown.
+    fn report_hidden(
+        &mut self,
+        way: Direction,
+        hidden: u64,
+        records: Option<u64>,
+        at: FrameRef,
+        io: &mut Io<'_>,
+    ) {
+        let half = self.half(way);
+        let Layer::Keyed(keyed) = &mut half.layer else {
+            return;
+        };
+        let Some(epoch) = &keyed.epoch else {
+            return;
+        };
+        if epoch.stage != Stage::Application {
+            return;
+        }
+        let longest = (keyed.longest + HEADER) as u64;
+        let count = records.unwrap_or_else(|| hidden.div_ceil(longest.max(1)));
+        // What one record takes beside its content.
+        let (of_longest, exact) = epoch.protection.content_length(keyed.longest as u64);
+        let beside = longest.saturating_sub(of_longest);
+        let content = if count == 0 {
+            0
+        } else {
+            hidden.saturating_sub(count.saturating_mul(beside))
+        };
+        half.counts.content += content;
+        half.counts.inexact |= records.is_none() || !exact;
+        if content > 0 {
+            io.receiver.gap(way, at, content);
+        }
+    }
+}
+
+/// Record found behind a loss.
+enum Found {
+    Opened {
+        kind: u8,
+        /// Records that the loss hides; `None` if other keys were in force before.
+        records: Option<u64>,
+    },
+    /// Part of a handshake in clear.
+    Clear,
+}
+
+/// Returns whether a record is a handshake message or change of keys in clear.
+fn is_clear_record(record: Record<'_>) -> bool {
+    match (record.header[0], record.payload) {
+        (CHANGE_CIPHER_SPEC, [1]) => true,
+        (HANDSHAKE, [kind, a, b, c, rest @ ..]) => {
+            matches!(
+                *kind,
+                NEW_SESSION_TICKET | CERTIFICATE..=CLIENT_KEY_EXCHANGE
+            ) && u32::from_be_bytes([0, *a, *b, *c]) as usize <= rest.len()
+        }
+        _ => false,
+    }
+}
+
+const CHANGE_CIPHER_SPEC: u8 = 20;
+const ALERT: u8 = 21;
+const HANDSHAKE: u8 = 22;
+const APPLICATION_DATA: u8 = 23;
+
+const CLIENT_HELLO: u8 = 1;
+const SERVER_HELLO: u8 = 2;
+const NEW_SESSION_TICKET: u8 = 4;
+const END_OF_EARLY_DATA: u8 = 5;
+const ENCRYPTED_EXTENSIONS: u8 = 8;
+const CERTIFICATE: u8 = 11;
+const SERVER_KEY_EXCHANGE: u8 = 12;
+const CERTIFICATE_REQUEST: u8 = 13;
+const SERVER_HELLO_DONE: u8 = 14;
+const FINISHED: u8 = 20;
+const KEY_UPDATE: u8 = 24;
+
+const CLOSE_NOTIFY: u8 = 0;
+
+/// Most alerts of a connection that are kept.
+const ALERTS: usize = 16;
+
+/// Most records in a row that may fail under keys that opened others.
+const FAILURES: u32 = 64;
+
+/// Most records, and their bytes, that may stay closed before keys are given up: a handshake whose secrets are missing, or early
+/// data that the server refused.
+const UNOPENED: u64 = 256;
+const UNOPENED_BYTES: u64 = 256 << 10;
+
+/// Most records without content in a row. OpenSSL sends one before each record of TLS 1.0 CBC.
+const EMPTY: u32 = 1000;
+
+/// Sequence numbers tried behind a loss.
+const SEQUENCES: u64 = 4096;
+
+/// Places tried behind a loss.
+const PLACES: u32 = 64;
+
+/// Most work on trial openings in one direction, in bytes; and the fixed part of one trial.
+const TRIALS: u64 = 1 << 30;
+const TRIAL_COST: u64 = 64;

@@ -1,0 +1,404 @@
+//! Secrets of a run, and the TLS sessions that later connections may resume.
+//!
+//! ```text
+//! key logs, secrets blocks ─> secrets by client random, session id, encrypted premaster
+//! private keys             ─> premaster secrets of handshakes with RSA key exchange
+//! handshakes               ─> session ids and tickets: the connection that got them, and its master secret
+//! ```
+//!
+//! A client random may have several secrets of one kind: tools that hook a library log some too early. The last one is tried
+//! first. Both stores are bounded; the oldest entries are evicted first.
+
+use std::collections::{HashMap, VecDeque};
+
+use rsa::pkcs1::DecodeRsaPrivateKey;
+use rsa::pkcs8::DecodePrivateKey;
+use rsa::{Pkcs1v15Encrypt, PrivateKey};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
+
+use super::key_log::{KeyLogReader, Label, Secret, SecretId, Unusable};
+
+/// Origin of a secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// A key log that was given.
+    KeyLog,
+    /// A secrets block within a capture.
+    Capture,
+    /// The private key of a server.
+    PrivateKey,
+    /// The connection that is resumed.
+    Resumed,
+}
+
+/// Bytes of a secret, wiped when dropped.
+pub(super) type SecretBytes = Zeroizing<Box<[u8]>>;
+
+/// Secrets and resumable sessions.
+#[derive(Default)]
+pub struct Keyring {
+    /// Secrets by what they belong to, the oldest first.
+    secrets: HashMap<SecretId, Vec<(Source, Secret)>, foldhash::fast::RandomState>,
+    /// Ids of all secrets in the order they came.
+    order: VecDeque<SecretId>,
+    private_keys: Vec<PrivateKey>,
+    /// Sessions that may be resumed, by a digest of session id or ticket.
+    sessions: HashMap<SessionKey, Resumable, foldhash::fast::RandomState>,
+    session_order: VecDeque<SessionKey>,
+    unusable: Unusable,
+    /// Secrets evicted to respect the limit.
+    evicted: u64,
+    /// A source of secrets was added, even if it held none.
+    has_source: bool,
+    /// Nothing may be opened.
+    off: bool,
+    /// Premaster secrets or private keys are known, so that handshakes have to be kept.
+    has_premasters: bool,
+    /// Secrets that are read only once a connection needs them; `None` if there are none, or they were read.
+    further: Option<FurtherSecrets>,
+    /// Buffer for the content of one record, shared by all connections.
+    scratch: Vec<u8>,
+}
+
+/// Reads further secrets into a keyring.
+pub type FurtherSecrets = Box<dyn FnOnce(&mut Keyring) + Send>;
+
+/// Digest of a session id or ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct SessionKey([u8; 16]);
+
+/// TLS session that may be resumed.
+#[derive(Clone, Debug)]
+pub(super) struct Resumable {
+    /// Connection that established the session, by the number its owner gave it.
+    pub(super) connection: u64,
+    /// Master secret of TLS 1.2 and before; `None` if unknown, and in TLS 1.3.
+    pub(super) master: Option<SecretBytes>,
+}
+
+/// Error: a private key that cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PrivateKeyError {
+    /// The key is protected by a password.
+    #[error("the private key is encrypted")]
+    Encrypted,
+    /// Not a PEM file with an RSA private key.
+    #[error("no RSA private key in PEM format")]
+    NotRsa,
+}
+
+impl std::fmt::Debug for Keyring {
+    /// Formats the numbers of secrets only.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keyring")
+            .field("secrets", &self.order.len())
+            .field("private_keys", &self.private_keys.len())
+            .field("sessions", &self.sessions.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Keyring {
+    /// Adds the secrets of a whole key log.
+    pub fn add_key_log(&mut self, source: Source, bytes: &[u8]) {
+        let mut reader = KeyLogReader::default();
+        let mut found = |id, secret| self.add(source, id, secret);
+        reader.feed(bytes, &mut found);
+        reader.finish(&mut found);
+        self.has_source = true;
+        self.add_unusable(reader.unusable());
+    }
+
+    /// Adds one secret. One that is known already is moved to the end, so that it is tried first.
+    pub fn add(&mut self, source: Source, id: SecretId, secret: Secret) {
+        self.has_source = true;
+        let secrets = self.secrets.entry(id).or_default();
+        if let Some(known) = secrets.iter().position(|(_, known)| *known == secret) {
+            let known = secrets.remove(known);
+            secrets.push(known);
+            return;
+        }
+        self.has_premasters |= secret.label == Label::Premaster;
+        secrets.push((source, secret));
+        self.order.push_back(id);
+        if self.order.len() > SECRETS {
+            self.evict_secret();
+        }
+    }
+
+    fn evict_secret(&mut self) {
+        let Some(oldest) = self.order.pop_front() else {
+            return;
+        };
+        self.evicted += 1;
+        if let Some(secrets) = self.secrets.get_mut(&oldest) {
+            secrets.remove(0);
+            if secrets.is_empty() {
+                self.secrets.remove(&oldest);
+            }
+        }
+    }
+
+    /// Adds lines that are no secrets.
+    pub const fn add_unusable(&mut self, unusable: Unusable) {
+        self.unusable.lines += unusable.lines;
+        if self.unusable.first == 0 {
+            self.unusable.first = unusable.first;
+        }
+    }
+
+    /// Adds the private key of a server, from PEM text.
+    ///
+    /// # Errors
+    ///
+    /// [`PrivateKeyError`] unless it is an RSA key in PKCS#1 or PKCS#8 that is not encrypted.
+    pub fn add_private_key(&mut self, pem: &str) -> Result<(), PrivateKeyError> {
+        if pem.contains("ENCRYPTED") {
+            return Err(PrivateKeyError::Encrypted);
+        }
+        // A file may hold certificates and parameters as well.
+        let keys = pem.split_inclusive("-----END ").filter_map(|part| {
+            let begin = part.rfind("-----BEGIN ")?;
+            let body = part.get(begin..)?;
+            body.contains("PRIVATE KEY-----").then_some(body)
+        });
+        let mut found = false;
+        for begin in keys {
+            let kind = begin.get("-----BEGIN ".len()..).unwrap_or_default();
+            let Some((kind, _)) = kind.split_once("-----") else {
+                continue;
+            };
+            let text = format!("{begin}{kind}-----\n");
+            let key = PrivateKey::from_pkcs8_pem(&text)
+                .ok()
+                .or_else(|| PrivateKey::from_pkcs1_pem(&text).ok());
+            if let Some(key) = key {
+                self.private_keys.push(key);
+                found = true;
+            }
+        }
+        self.has_source |= found;
+        self.has_premasters |= found;
+        found.then_some(()).ok_or(PrivateKeyError::NotRsa)
+    }
+
+    /// Uses no secret at all, whatever is added.
+    pub const fn turn_off(&mut self) {
+        self.off = true;
+    }
+
+    /// Returns whether no secret is used.
+    #[must_use]
+    pub const fn is_off(&self) -> bool {
+        self.off
+    }
+
+    /// Returns whether there is a source of secrets, even one without any.
+    #[must_use]
+    pub const fn has_source(&self) -> bool {
+        self.has_source && !self.off
+    }
+
+    /// Returns the lines of all sources that are no secrets.
+    #[must_use]
+    pub const fn unusable(&self) -> Unusable {
+        self.unusable
+    }
+
+    /// Returns how many secrets were evicted to respect the limit.
+    #[must_use]
+    pub const fn evicted(&self) -> u64 {
+        self.evicted
+    }
+
+    /// Returns the number of secrets.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.order.len()
+    }
+
+    /// Returns whether there is no secret and no private key.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.order.is_empty() && self.private_keys.is_empty()
+    }
+
+    /// Returns whether any secret of the connection is known.
+    #[must_use]
+    pub fn knows(&self, client_random: [u8; 32]) -> bool {
+        !self.off
+            && self
+                .secrets
+                .contains_key(&SecretId::ClientRandom(client_random))
+    }
+
+    /// Returns the secrets of one kind, the one to try first in front.
+    pub(super) fn find(
+        &self,
+        id: SecretId,
+        label: Label,
+    ) -> impl Iterator<Item = (Source, &SecretBytes)> {
+        let secrets = if self.off {
+            None
+        } else {
+            self.secrets.get(&id)
+        };
+        secrets
+            .into_iter()
+            .flatten()
+            .rev()
+            .filter(move |(_, secret)| secret.label == label)
+            .map(|(source, secret)| (*source, &secret.bytes))
+            .take(CANDIDATES)
+    }
+
+    /// Decrypts a premaster secret with each private key (RFC 5246 section 7.4.7.1).
+    pub(super) fn decrypt_premaster(&self, encrypted: &[u8]) -> Vec<SecretBytes> {
+        if self.off {
+            return Vec::new();
+        }
+        let keys = self.private_keys.iter();
+        keys.filter_map(|key| decrypt_premaster(key, encrypted))
+            .collect()
+    }
+
+    /// Returns whether premaster secrets or private keys are known.
+    pub(super) const fn has_premasters(&self) -> bool {
+        self.has_premasters
+    }
+
+    /// Adds secrets that are read only once a connection has none.
+    pub fn add_further(&mut self, further: FurtherSecrets) {
+        self.further = Some(further);
+    }
+
+    /// Reads the further secrets if none of the connection is known.
+    pub(super) fn want(&mut self, client_random: [u8; 32]) {
+        if !self.off
+            && !self.knows(client_random)
+            && let Some(further) = self.further.take()
+        {
+            further(self);
+        }
+    }
+
+    /// Takes the buffer for the content of a record.
+    pub(super) fn take_scratch(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.scratch)
+    }
+
+    /// Gives the buffer for the content of a record back.
+    pub(super) fn give_scratch(&mut self, scratch: Vec<u8>) {
+        if scratch.capacity() > self.scratch.capacity() {
+            self.scratch = scratch;
+        }
+    }
+
+    /// Remembers a session that may be resumed by `key`.
+    pub(super) fn remember(&mut self, key: SessionKey, mut session: Resumable) {
+        if session.master.is_none()
+            && let Some(known) = self.sessions.get(&key)
+        {
+            session.master.clone_from(&known.master);
+        }
+        if self.sessions.insert(key, session).is_none() {
+            self.session_order.push_back(key);
+        }
+        if self.session_order.len() > SESSIONS
+            && let Some(oldest) = self.session_order.pop_front()
+        {
+            self.sessions.remove(&oldest);
+        }
+    }
+
+    /// Returns the session that `key` resumes; `None` if it is not known.
+    pub(super) fn resumable(&self, key: SessionKey) -> Option<&Resumable> {
+        self.sessions.get(&key)
+    }
+}
+
+impl SessionKey {
+    /// Creates the key of a session id, ticket or PSK identity.
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        let digest = Sha256::digest(bytes);
+        let mut key = [0; 16];
+        key.copy_from_slice(&digest[..16]);
+        Self(key)
+    }
+}
+
+/// Decrypts RSA PKCS#1 v1.5; `None` unless the result has the form of a premaster secret.
+fn decrypt_premaster(key: &PrivateKey, encrypted: &[u8]) -> Option<SecretBytes> {
+    let premaster = Zeroizing::new(key.decrypt(Pkcs1v15Encrypt, encrypted).ok()?);
+    (premaster.len() == PREMASTER && premaster.first() == Some(&3))
+        .then(|| Zeroizing::new(Box::from(premaster.as_slice())))
+}
+
+/// Most secrets kept.
+const SECRETS: usize = 2_000_000;
+
+/// Most sessions remembered for resumption.
+const SESSIONS: usize = 65_536;
+
+/// Most secrets of one kind that are tried for one connection.
+const CANDIDATES: usize = 16;
+
+/// Length in bytes of the premaster secret of RSA key exchange.
+const PREMASTER: usize = 48;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secret(byte: u8) -> Secret {
+        Secret {
+            label: Label::Master,
+            bytes: Zeroizing::new(Box::from([byte; 48])),
+        }
+    }
+
+    #[test]
+    fn last_secret_of_a_random_is_tried_first_and_repeated_ones_count_once() {
+        let mut keyring = Keyring::default();
+        let id = SecretId::ClientRandom([1; 32]);
+        for byte in [1, 2, 1] {
+            keyring.add(Source::KeyLog, id, secret(byte));
+        }
+        let found: Vec<u8> = keyring
+            .find(id, Label::Master)
+            .map(|(_, bytes)| bytes[0])
+            .collect();
+        assert_eq!((found, keyring.len()), (vec![1, 2], 2));
+    }
+
+    #[test]
+    fn private_keys_are_read_in_both_formats_and_encrypted_ones_are_refused() {
+        let mut keyring = Keyring::default();
+        let pkcs8 = include_str!("../../../../testdata/tls/rsa.key");
+        let pem = include_str!("../../../../testdata/tls/rsa.pem");
+        assert_eq!(keyring.add_private_key(&format!("{pem}{pkcs8}")), Ok(()));
+        assert_eq!(keyring.add_private_key(pem), Err(PrivateKeyError::NotRsa));
+        let ecdsa = include_str!("../../../../testdata/tls/ecdsa.key");
+        assert_eq!(keyring.add_private_key(ecdsa), Err(PrivateKeyError::NotRsa));
+        let encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\n";
+        assert_eq!(
+            keyring.add_private_key(encrypted),
+            Err(PrivateKeyError::Encrypted)
+        );
+        assert!(keyring.has_premasters() && !keyring.is_empty());
+    }
+
+    #[test]
+    fn further_secrets_are_read_once_and_only_for_an_unknown_connection() {
+        let mut keyring = Keyring::default();
+        keyring.add(Source::KeyLog, SecretId::ClientRandom([1; 32]), secret(1));
+        keyring.add_further(Box::new(|keyring| {
+            keyring.add(Source::Capture, SecretId::ClientRandom([2; 32]), secret(2));
+        }));
+        keyring.want([1; 32]);
+        assert!(!keyring.knows([2; 32]));
+        keyring.want([2; 32]);
+        assert!(keyring.knows([2; 32]));
+    }
+}
