@@ -5,6 +5,7 @@ mod csv;
 mod follow;
 mod inputs;
 mod selection;
+mod usage;
 
 use std::io::pipe;
 use std::process::Stdio;

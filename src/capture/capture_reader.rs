@@ -143,7 +143,7 @@ impl CaptureReader {
     /// Returns the link types found so far, each once.
     pub(super) fn links(&self) -> Vec<LinkType> {
         match &self.file {
-            FormatReader::Pcap(file) => vec![file.link()],
+            FormatReader::Pcap(file) => file.links().to_vec(),
             FormatReader::PcapNg(file) => file.links().to_vec(),
         }
     }

@@ -8,10 +8,12 @@
 //! ```
 //!
 //! All numbers are in the byte order of the writing machine, which the magic number reveals, as it does the unit of
-//! the fraction. Nothing in the format marks the start of a record: behind damage the reader searches for a chain
+//! the fraction. Another file header where a record is expected begins a second capture, as `cat a.pcap b.pcap` makes it;
+//! it is read on. Nothing in the format marks the start of a record: behind damage the reader searches for a chain
 //! of plausible headers (see [`RecordLayout::resynchronize`]).
 
 use super::LinkType;
+use super::pcapng_file::SECTION_HEADER;
 use super::record::{Advance, HeaderError, MAX_RECORD, Notice, Record, end_of_input};
 use super::record_buffer::RecordBuffer;
 use crate::model::{Span, Timestamp};
@@ -21,6 +23,8 @@ pub(super) struct PcapFile {
     buffer: RecordBuffer,
     layout: RecordLayout,
     link: LinkType,
+    /// All link types so far, each once.
+    links: Vec<LinkType>,
     /// Bytes of the current record, released by the next [`PcapFile::advance`].
     pending: usize,
     record: Record,
@@ -74,36 +78,13 @@ impl PcapFile {
         if !buffer.ensure(FILE_HEADER_LEN) {
             return Err((HeaderError::Truncated, buffer));
         }
-        let header: [u8; FILE_HEADER_LEN] = buffer.head();
+        let (layout, link) = RecordLayout::of_file(&magic, &buffer.head());
         buffer.consume(FILE_HEADER_LEN);
-        let word = |index: usize| word_at(&header, index * 4, magic.big_endian);
-        // Two 16-bit numbers, major first in memory: the byte order decides which half of the word each one is.
-        let version = word(1);
-        let (major, minor) = if magic.big_endian {
-            (version >> 16, version & 0xffff)
-        } else {
-            (version & 0xffff, version >> 16)
-        };
-        let length_order = match (major, minor) {
-            (2, 3) => LengthOrder::SmallerIsCaptured,
-            (2, 0..3) => LengthOrder::WireFirst,
-            _ => LengthOrder::CapturedFirst,
-        };
-        let snap_len = word(4);
-        // The upper half of the word holds the length of the frame check sequence, not a part of the link type.
-        let link = LinkType::from_file((word(5) & 0xffff) as u16);
-        let max_record = u32::try_from(MAX_RECORD).unwrap_or(u32::MAX);
         Ok(Self {
             buffer,
-            layout: RecordLayout {
-                big_endian: magic.big_endian,
-                nanos_per_unit: magic.nanos_per_unit,
-                header_len: magic.record_header_len,
-                length_order,
-                // Writers that merge or convert files put a snap length there that their packets exceed.
-                max_captured: snap_len.clamp(MAX_LIBPCAP_SNAP_LEN, max_record),
-            },
+            layout,
             link,
+            links: vec![link],
             pending: 0,
             record: Record::none(link),
             resynchronized: 0,
@@ -111,9 +92,9 @@ impl PcapFile {
         })
     }
 
-    /// Returns the link type of every packet.
-    pub(super) fn link(&self) -> LinkType {
-        self.link
+    /// Returns the link types so far, each once: one, unless several captures follow each other.
+    pub(super) fn links(&self) -> &[LinkType] {
+        &self.links
     }
 
     /// Reads up to the next packet or notice.
@@ -121,14 +102,20 @@ impl PcapFile {
     pub(super) fn advance(&mut self) -> Advance {
         self.buffer.consume(self.pending);
         self.pending = 0;
-        let header_len = self.layout.header_len;
-        if self.ended || !self.buffer.try_ensure(header_len) {
-            return self.finish();
-        }
-        let header = self.layout.parse_header(&self.buffer.head());
-        if header.captured > self.layout.max_captured {
-            return self.skip_damage(header.captured);
-        }
+        let (header, header_len) = loop {
+            let header_len = self.layout.header_len;
+            if self.ended || !self.buffer.try_ensure(header_len) {
+                return self.finish();
+            }
+            let header = self.layout.parse_header(&self.buffer.head());
+            if header.captured > self.layout.max_captured {
+                return self.skip_damage(header.captured);
+            }
+            // A file header has zeros in the place of the lengths.
+            if header.captured > 0 || !self.begin_next_file() {
+                break (header, header_len);
+            }
+        };
         let len = header.captured as usize;
         if !self.buffer.try_ensure(header_len + len) {
             return self.finish();
@@ -168,10 +155,41 @@ impl PcapFile {
         end_of_input(&mut self.buffer, "a packet")
     }
 
+    /// Continues with another capture if its file header is next.
+    #[cold]
+    fn begin_next_file(&mut self) -> bool {
+        let head: [u8; 4] = self.buffer.head();
+        let Some(magic) = Magic::parse(u32::from_le_bytes(head)) else {
+            return false;
+        };
+        if !self.buffer.ensure(FILE_HEADER_LEN) {
+            return false;
+        }
+        let header: [u8; FILE_HEADER_LEN] = self.buffer.head();
+        let version = [4, 6].map(|at| u16::from_le_bytes([header[at], header[at + 1]]));
+        if !matches!(version, [2, 4] | [0x0200, 0x0400]) {
+            return false;
+        }
+        let (layout, link) = RecordLayout::of_file(&magic, &header);
+        self.buffer.consume(FILE_HEADER_LEN);
+        self.layout = layout;
+        self.link = link;
+        if self.links.len() < MAX_LINKS && !self.links.contains(&link) {
+            self.links.push(link);
+        }
+        true
+    }
+
     /// Skips to the next plausible record, or ends the file if there is none.
     #[cold]
     fn skip_damage(&mut self, claimed: u32) -> Advance {
         let position = self.buffer.describe_position();
+        if u32::from_le_bytes(self.buffer.head()) == SECTION_HEADER {
+            self.ended = true;
+            return Advance::Notice(Notice::corrupt(format!(
+                "a pcapng file begins at {position}, behind a pcap file; what follows was not read: give the two as files"
+            )));
+        }
         let damage = format!("the record at {position} claims {claimed} captured bytes");
         if self.resynchronized < MAX_RESYNCHRONIZED {
             self.buffer.ensure(SEARCH_WINDOW);
@@ -192,6 +210,34 @@ impl PcapFile {
 }
 
 impl RecordLayout {
+    /// Returns the layout and the link type that a file header states.
+    fn of_file(magic: &Magic, header: &[u8; FILE_HEADER_LEN]) -> (Self, LinkType) {
+        let word = |index: usize| word_at(header, index * 4, magic.big_endian);
+        // Two 16-bit numbers, major first in memory: the byte order decides which half of the word each one is.
+        let version = word(1);
+        let (major, minor) = if magic.big_endian {
+            (version >> 16, version & 0xffff)
+        } else {
+            (version & 0xffff, version >> 16)
+        };
+        let length_order = match (major, minor) {
+            (2, 3) => LengthOrder::SmallerIsCaptured,
+            (2, 0..3) => LengthOrder::WireFirst,
+            _ => LengthOrder::CapturedFirst,
+        };
+        let max_record = u32::try_from(MAX_RECORD).unwrap_or(u32::MAX);
+        let layout = Self {
+            big_endian: magic.big_endian,
+            nanos_per_unit: magic.nanos_per_unit,
+            header_len: magic.record_header_len,
+            length_order,
+            // Writers that merge or convert files put a snap length there that their packets exceed.
+            max_captured: word(4).clamp(MAX_LIBPCAP_SNAP_LEN, max_record),
+        };
+        // The upper half of the word holds the length of the frame check sequence, not a part of the link type.
+        (layout, LinkType::from_file((word(5) & 0xffff) as u16))
+    }
+
     /// Returns how many fraction units make a second.
     fn units_per_second(&self) -> u32 {
         if self.nanos_per_unit == 1 {
@@ -311,6 +357,8 @@ const NANOSECONDS: u32 = 0xa1b2_3c4d;
 /// Alexey Kuznetzov's patched libpcap (1999), whose record headers also carry interface, protocol and packet type.
 const KUZNETZOV: u32 = 0xa1b2_cd34;
 const FILE_HEADER_LEN: usize = 24;
+/// Link types listed of captures that follow each other.
+const MAX_LINKS: usize = 32;
 /// Largest snap length in bytes that libpcap accepts (`MAXIMUM_SNAPLEN`).
 const MAX_LIBPCAP_SNAP_LEN: u32 = 262_144;
 /// Damaged places skipped in one file; with more, the packets found in between are chance.
@@ -371,6 +419,34 @@ mod tests {
         }
     }
 
+    #[test]
+    fn concatenated_captures_are_read_on() {
+        let mut first = Writer::new(MICROSECONDS, false, 65_535, 1);
+        first.record(1_000, 5, 4, b"abcd");
+        let mut second = Writer::new(NANOSECONDS, true, 65_535, 101);
+        second.record(2_000, 7, 4, b"efgh");
+        let none = Writer::new(MICROSECONDS, false, 65_535, 1);
+        let empty: Vec<u8> = none.bytes.repeat(100_000);
+        let mut file = open(&[first.bytes, empty, second.bytes].concat());
+        let mut seen = Vec::new();
+        loop {
+            match file.advance() {
+                Advance::Packet => seen.push((file.record().time.nanos(), file.data().to_vec())),
+                Advance::End => break,
+                _ => panic!("nothing is wrong with them"),
+            }
+        }
+        let expected = [
+            (1_000_000_005_000, b"abcd".to_vec()),
+            (2_000_000_000_007, b"efgh".to_vec()),
+        ];
+        assert_eq!(seen, expected);
+        assert_eq!(
+            file.links(),
+            [LinkType::from_file(1), LinkType::from_file(101)]
+        );
+    }
+
     fn open(bytes: &[u8]) -> PcapFile {
         let input = Box::new(std::io::Cursor::new(bytes.to_vec()));
         PcapFile::new(RecordBuffer::new(input, 128, false)).unwrap_or_else(|_| panic!("rejected"))
@@ -425,7 +501,7 @@ mod tests {
     #[test]
     fn link_type_is_the_lower_half_of_its_word() {
         let writer = Writer::new(MICROSECONDS, true, 65_535, 0x2400_0071);
-        assert_eq!(open(&writer.bytes).link(), LinkType::LINUX_SLL);
+        assert_eq!(open(&writer.bytes).links(), [LinkType::LINUX_SLL]);
     }
 
     #[test]

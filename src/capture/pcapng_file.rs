@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
+use super::pcap_file::is_pcap;
 use super::pcapng_options::{
     ByteOrder, TimestampScale, dropped_before_packet, dropped_by_statistics,
 };
@@ -312,6 +313,10 @@ impl PcapNgFile {
             NAME_RESOLUTION if (16..=MAX_RECORD).contains(&len) => 16,
             _ => 12,
         };
+        if is_pcap(self.buffer.head()) {
+            let detail = "begins a pcap file, behind a pcapng file: give the two as files";
+            return Some(self.damaged(detail));
+        }
         if len < min_len || !len.is_multiple_of(4) {
             return Some(self.damaged(&format!("claims {len} bytes")));
         }

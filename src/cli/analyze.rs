@@ -21,7 +21,7 @@ use crate::model::TransferSink;
 use crate::monitor::open_extractor;
 use crate::page::PageOptions;
 use crate::report::export::{self, FORMATS};
-use crate::report::{ExportOptions, Exporter, OutputKind, RunEnd, with_sink_thread};
+use crate::report::{ExportOptions, Exporter, OutputKind, RunEnd, table, with_sink_thread};
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
@@ -41,6 +41,9 @@ pub(super) struct AnalyzeArguments {
     /// Write to FILE; a regular file appears whole or not at all (ndjson: event by event)
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
+    /// Only the overview: who logged in, what was moved, what went wrong
+    #[arg(long, help_heading = "Output")]
+    summary: bool,
     #[command(flatten)]
     previews: PreviewOptions,
     #[command(flatten)]
@@ -94,6 +97,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let is_page = matches!(arguments.format, Format::Page);
     let quiet = arguments.presentation.quiet;
     messages::check_previews(arguments.previews.previews, is_page, quiet)?;
+    arguments.check_summary()?;
     let mut reading = Reading::open(
         &arguments.input,
         &arguments.selection,
@@ -133,6 +137,10 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let written = outputs.close(written);
     extracted?;
     written?;
+    // The table has it in its last line.
+    if !arguments.is_table() {
+        outcome.note_empty_selection(&arguments.presentation);
+    }
     let found = arguments
         .fail_on
         .least()
@@ -140,11 +148,34 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     Ok(arguments.exit.exit(&outcome, found))
 }
 
+impl AnalyzeArguments {
+    fn is_table(&self) -> bool {
+        matches!(self.format, Format::Export(format) if format.name == FORMATS[0].name)
+    }
+
+    /// Refuses `--summary` for formats that have no overview.
+    fn check_summary(&self) -> Result<(), Failure> {
+        let cause = match self.format {
+            _ if !self.summary || self.is_table() => return Ok(()),
+            Format::Page => "the page begins with its overview; leave out --summary",
+            Format::Export(format) if format.output == OutputKind::Stream => {
+                "--summary is for tables; use --events summary"
+            }
+            Format::Export(_) => "--summary is for tables; leave out --format",
+        };
+        Err(Failure::Refused(cause.to_owned()))
+    }
+}
+
 /// Collects the options of all formats.
 fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOptions {
+    let table = arguments.presentation.layout(arguments.output.as_deref());
     ExportOptions {
         limits: reading.options.limits.clone(),
-        table: arguments.presentation.layout(arguments.output.as_deref()),
+        table: table::Options {
+            summary: arguments.summary,
+            ..table
+        },
         events: arguments.events.events.into(),
         flush: reading.piped,
         captures: reading.several_paths(),

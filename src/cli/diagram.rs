@@ -106,6 +106,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         let page = page.ok_or(Failure::Interrupted)?;
         let written = page.write(&mut output);
         output.close(written)?;
+        outcome.note_empty_selection(&arguments.presentation);
         return Ok(arguments.exit.exit(&outcome, false));
     }
     // Segments are recorded only if they are drawn: they are most of the memory of a diagram.
@@ -142,6 +143,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         DiagramFormat::Html => Ok(()),
     };
     output.close(written)?;
+    outcome.note_empty_selection(&arguments.presentation);
     Ok(arguments.exit.exit(&outcome, false))
 }
 

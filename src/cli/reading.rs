@@ -31,7 +31,7 @@ use crate::model::{Event, EventKind, EventSink, Limits, TransferSink, WarningCod
 use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
-use crate::report::{DeferredEnds, Report, ReportBuilder, with_sink_thread};
+use crate::report::{DeferredEnds, Report, ReportBuilder, units, with_sink_thread};
 
 /// The opened captures of a command and the options of the run.
 pub(super) struct Reading {
@@ -62,6 +62,17 @@ pub(super) struct Outcome {
     pub(super) tally: Tally,
     /// True if the user interrupted the run.
     pub(super) interrupted: bool,
+}
+
+impl Outcome {
+    /// Notes that the selection left no session, for outputs that do not say so: an empty one denies the sessions there are.
+    pub(super) fn note_empty_selection(&self, presentation: &PresentationOptions) {
+        let totals = &self.summary.totals;
+        if totals.sessions == 0 && totals.sessions_filtered > 0 && !presentation.quiet {
+            let sessions = units::counted(totals.sessions_filtered, "session", "sessions");
+            messages::note(&format!("{sessions}, none matches --session or --where"));
+        }
+    }
 }
 
 impl Reading {

@@ -62,6 +62,7 @@ pub(super) fn run(arguments: &TreeArguments) -> Result<Exit, Failure> {
         }
     };
     output.close(written)?;
+    outcome.note_empty_selection(&arguments.presentation);
     Ok(arguments.exit.exit(&outcome, false))
 }
 

@@ -126,6 +126,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
         .map(|path| read_baseline(path, arguments))
         .transpose()?;
     let read = Read::captures(arguments, summary_path(arguments).is_some())?;
+    read.outcome.note_empty_selection(&arguments.presentation);
     let subject = Subject::new(&read.report);
     if let Some(target) = record {
         return write_record(target, &subject, &read, arguments);

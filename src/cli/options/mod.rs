@@ -181,6 +181,7 @@ impl PresentationOptions {
             color: environment.color(self.color, to_terminal),
             zone: self.tz.clone(),
             verbose: self.verbose,
+            summary: false,
         }
     }
 }

@@ -107,7 +107,9 @@ pub enum TransferMode {
 }
 
 /// Completeness of a transfer: the first variant that applies, top to bottom.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema, PartialOrd, Ord,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Completeness {
     /// Bytes are missing between the first and the last captured.

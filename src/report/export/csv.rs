@@ -46,7 +46,7 @@ pub(super) const FORMAT: Format = Format {
 struct Csv(Columns);
 
 impl DocumentFormat for Csv {
-    fn write_session(&self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()> {
+    fn write_session(&mut self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()> {
         write_session(session, &self.0, out)
     }
 

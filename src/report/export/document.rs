@@ -24,7 +24,7 @@ use crate::model::{Event, EventKind, EventSink, Limits};
 /// Format of a document that consists of the texts of its sessions and a rest.
 pub trait DocumentFormat: Send {
     /// Writes one session as the document will have it.
-    fn write_session(&self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()>;
+    fn write_session(&mut self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()>;
 
     /// Writes the whole document. `report` has no sessions; their texts are in `sessions`.
     fn write_document(
@@ -70,7 +70,7 @@ impl<F: DocumentFormat> EventSink for DocumentExporter<F> {
             return;
         };
         if self.sessions.len() < self.limit {
-            let format = &self.format;
+            let format = &mut self.format;
             self.sessions
                 .push(session.id, |out| format.write_session(session, out));
         } else {
@@ -213,7 +213,7 @@ pub(super) const JSON: Format = Format {
 struct Json;
 
 impl DocumentFormat for Json {
-    fn write_session(&self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()> {
+    fn write_session(&mut self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()> {
         json::write_session(session, out)
     }
 
@@ -235,7 +235,10 @@ pub(super) const TABLE: Format = Format {
     output: OutputKind::Document,
     open: |options, outputs| {
         let out = outputs.create("report.txt")?;
-        let format = Table(options.table.clone());
+        let format = Table {
+            options: options.table.clone(),
+            overview: table::Overview::default(),
+        };
         Ok(Box::new(DocumentExporter::new(
             format,
             &options.limits,
@@ -245,12 +248,19 @@ pub(super) const TABLE: Format = Format {
 };
 
 #[cfg(feature = "cli")]
-struct Table(table::Options);
+struct Table {
+    options: table::Options,
+    overview: table::Overview,
+}
 
 #[cfg(feature = "cli")]
 impl DocumentFormat for Table {
-    fn write_session(&self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()> {
-        table::write_session(session, &self.0, out)
+    fn write_session(&mut self, session: &Session, out: &mut SessionText<'_>) -> io::Result<()> {
+        self.overview.add(session);
+        if self.options.summary {
+            return Ok(());
+        }
+        table::write_session(session, &self.options, out)
     }
 
     fn write_document(
@@ -259,7 +269,7 @@ impl DocumentFormat for Table {
         sessions: FinishedSessions,
         out: &mut OutputFile,
     ) -> io::Result<()> {
-        table::write_document(report, sessions, &self.0, out)
+        table::write_document(report, &self.overview, sessions, &self.options, out)
     }
 }
 

@@ -110,6 +110,7 @@ impl Default for ExportOptions {
                 color: false,
                 zone: TimeZone::UTC,
                 verbose: false,
+                summary: false,
             },
             events: EventChoice::default(),
             flush: false,

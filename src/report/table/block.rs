@@ -1,6 +1,7 @@
 //! Blocks: lines behind a coloured bar, wrapped at the width of the terminal, with long lists shortened, and their tables:
 //! columns by `comfy-table`, with a coloured mark in front of each row.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
 use anstyle::Style;
@@ -114,6 +115,20 @@ impl<'a> Block<'a> {
     }
 }
 
+/// Writes a line without a bar, wrapped at the width of the terminal. For text that is not from the wire.
+pub(super) fn bare(
+    out: &mut dyn Write,
+    options: &Options,
+    style: Style,
+    text: &str,
+) -> io::Result<()> {
+    let width = usize::from(options.width.max(MIN_WIDTH));
+    for line in wrap(&[span(PLAIN, text)], width, 0, 2, false) {
+        writeln!(out, "{}", paint(options.color, style, &line))?;
+    }
+    Ok(())
+}
+
 fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = " ".repeat(indent);
@@ -182,6 +197,27 @@ pub(super) fn omitted(count: u64, one: &str, many: &str, block: &mut Block<'_>) 
     block.text(0, 2, &[span(DIM, &text)])
 }
 
+/// Shortens a name or path in its middle: its beginning shows where it is, its end what it is. JSON has all of it.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    shortened_to(text, LONGEST_NAME)
+}
+
+/// Shortens text in its middle to `most` characters.
+pub(super) fn shortened_to(text: &str, most: usize) -> Cow<'_, str> {
+    // Bytes first: most names are far too short to count their characters.
+    if text.len() <= most || text.chars().count() <= most {
+        return Cow::Borrowed(text);
+    }
+    let half = most / 2;
+    let beginning: String = text.chars().take(half).collect();
+    let mut end: Vec<char> = text.chars().rev().take(half).collect();
+    end.reverse();
+    Cow::Owned(format!(
+        "{beginning}…{}",
+        end.into_iter().collect::<String>()
+    ))
+}
+
 /// Splits rows into the first ones, the number of hidden ones, and the last ones. Without many rows, all are first.
 pub(super) fn shown<'a, T>(items: &'a [T], options: &Options) -> (&'a [T], u64, &'a [T]) {
     let hidden = items.len().saturating_sub(FIRST_ROWS + LAST_ROWS);
@@ -194,8 +230,8 @@ pub(super) fn shown<'a, T>(items: &'a [T], options: &Options) -> (&'a [T], u64, 
 }
 
 /// Adds a row with the number of hidden rows, in the given column.
-pub(super) fn hidden_row(hidden: u64, columns: usize, column: usize, grid: &mut Grid) {
-    let mut cells = vec![vec![]; columns];
+pub(super) fn hidden_row(hidden: u64, column: usize, grid: &mut Grid) {
+    let mut cells = vec![vec![]; grid.len()];
     if let Some(cell) = cells.get_mut(column) {
         *cell = vec![format!("… {} more (-v shows them)", units::count(hidden))];
     }
@@ -236,19 +272,63 @@ pub(super) enum Column {
     Text,
 }
 
+/// Title, kind and least width of a column.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Head {
+    kind: Column,
+    title: &'static str,
+    /// Width of the block from which the column stands by itself. Below it, its cells are lines below the first text.
+    least: usize,
+    /// Whether such a line names the column, where the value alone would be a riddle.
+    named: bool,
+}
+
+impl Head {
+    /// Creates a column that stands by itself at every width.
+    pub(super) const fn new(kind: Column, title: &'static str) -> Self {
+        Self {
+            kind,
+            title,
+            least: 0,
+            named: false,
+        }
+    }
+
+    /// Folds the column below this width of the block.
+    pub(super) const fn from(self, least: usize) -> Self {
+        Self { least, ..self }
+    }
+
+    /// Names the column where it is folded.
+    pub(super) const fn named(self) -> Self {
+        Self {
+            named: true,
+            ..self
+        }
+    }
+}
+
 /// A table whose cells are escaped for a terminal.
 pub(super) struct Grid {
     table: Table,
+    /// Columns that stand by themselves.
     columns: Vec<Column>,
+    /// All columns, each with whether it is folded into the first column of text.
+    heads: Vec<(Head, bool)>,
 }
 
 impl Grid {
-    /// Creates a table without rows from the kinds and titles of its columns.
-    pub(super) fn new(columns: &[(Column, &str)]) -> Self {
+    /// Creates a table without rows for a block of this width.
+    pub(super) fn new(width: usize, heads: &[Head]) -> Self {
         let mut table = Table::new();
         table.load_style(presets::NOTHING);
         table.set_content_arrangement(ContentArrangement::Dynamic);
-        let titles = columns.iter().map(|&(_, title)| title.to_owned());
+        let heads: Vec<(Head, bool)> = heads
+            .iter()
+            .map(|head| (*head, width < head.least))
+            .collect();
+        let own = || heads.iter().filter(|(_, folded)| !folded);
+        let titles = own().map(|(head, _)| head.title.to_owned());
         table.set_header(
             std::iter::once(String::new())
                 .chain(titles)
@@ -256,16 +336,55 @@ impl Grid {
         );
         Self {
             table,
-            columns: columns.iter().map(|&(kind, _)| kind).collect(),
+            columns: own().map(|(head, _)| head.kind).collect(),
+            heads,
         }
     }
 
-    /// Adds a row. Each cell may have several lines.
+    /// Returns the number of columns, folded ones included.
+    pub(super) fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// Adds a row with a cell for each column, folded ones included. Each cell may have several lines.
     pub(super) fn row(&mut self, mark: Mark, cells: &[Vec<String>]) {
         let (shape, _) = mark.shape();
-        let cells = cells.iter().map(|lines| {
+        let mut below = Vec::new();
+        for ((head, _), lines) in self
+            .heads
+            .iter()
+            .zip(cells)
+            .filter(|((_, folded), _)| *folded)
+        {
+            for line in lines
+                .iter()
+                .filter(|line| !matches!(line.as_str(), "" | "-"))
+            {
+                below.push(if head.named {
+                    // The title of a digest is a name.
+                    let is_name = head.title.contains(|c: char| c.is_ascii_digit());
+                    let title = head.title.to_lowercase();
+                    format!("{} {line}", if is_name { head.title } else { &title })
+                } else {
+                    line.clone()
+                });
+            }
+        }
+        let below = (!below.is_empty()).then(|| below.join(", "));
+        let mut below = below.iter();
+        let own = self
+            .heads
+            .iter()
+            .zip(cells)
+            .filter(|((_, folded), _)| !folded);
+        let cells = own.map(|((head, _), lines)| {
+            let below = (head.kind == Column::Text).then(|| below.next()).flatten();
             // Escaped before they are joined: a line end from the wire must not begin a line.
-            let lines: Vec<_> = lines.iter().map(|line| printable(line)).collect();
+            let lines: Vec<_> = lines
+                .iter()
+                .chain(below)
+                .map(|line| printable(line))
+                .collect();
             lines.join("\n")
         });
         self.table.add_row(
@@ -366,7 +485,7 @@ fn paint_mark(line: &str, color: bool) -> String {
     }
 }
 
-/// Rows shown at the beginningof a long table.
+/// Rows shown at the beginning of a long table.
 const FIRST_ROWS: usize = 80;
 
 /// Rows shown at the end of a long table.
@@ -375,8 +494,17 @@ const LAST_ROWS: usize = 20;
 /// Width in columns from which replies, durations and rates are shown.
 pub(super) const WIDE: usize = 98;
 
+/// Width in columns from which steps have a column for their times, and transfers one for their direction and digest.
+pub(super) const NARROW: usize = 68;
+
+/// Width in columns from which tables have more than their text.
+pub(super) const TINY: usize = 48;
+
 /// Minimum width in columns. Narrower terminals get lines of this width and wrap them.
-const MIN_WIDTH: u16 = 72;
+const MIN_WIDTH: u16 = 24;
+
+/// Characters of a name or path that a table shows: about four lines of its column.
+const LONGEST_NAME: usize = 200;
 
 /// Columns of the bar and the space behind it.
 const BAR_WIDTH: usize = 2;

@@ -7,13 +7,16 @@
 //! findings  title and advice
 //! ```
 //!
-//! Blocks for records outside of sessions follow, then one line of totals. Every line of a block begins with a bar, so
+//! An overview stands before them where there are many sessions; with `--summary` it is all. Blocks for records outside of
+//! sessions follow, then one line of totals. Every line of a block begins with a bar, so
 //! that text from the wire never begins a line: CI runners execute lines that begin with `::`.
 
 #[cfg(feature = "cli")]
 mod block;
 #[cfg(feature = "cli")]
 mod outside_sessions;
+#[cfg(feature = "cli")]
+mod overview;
 #[cfg(feature = "cli")]
 mod session;
 #[cfg(feature = "cli")]
@@ -32,6 +35,8 @@ use crate::model::record::Session;
 use crate::model::record::{Completeness, Severity, VerdictStatus};
 
 #[cfg(feature = "cli")]
+pub use overview::Overview;
+#[cfg(feature = "cli")]
 pub use tree::render_tree;
 
 /// Appearance of tables.
@@ -45,13 +50,22 @@ pub struct Options {
     pub zone: TimeZone,
     /// Shows all rows, the commands and replies of each step, explanations and evidence.
     pub verbose: bool,
+    /// Shows the overview without the sessions.
+    pub summary: bool,
 }
 
 /// Writes the report as tables.
 #[cfg(feature = "cli")]
 pub fn render(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let mut overview = Overview::default();
     for session in &report.sessions {
-        session::write(session, options, out)?;
+        overview.add(session);
+    }
+    overview_first(&overview, report, options, out)?;
+    if !options.summary {
+        for session in &report.sessions {
+            session::write(session, options, out)?;
+        }
     }
     outside_sessions::write(report, options, out)
 }
@@ -66,12 +80,28 @@ pub fn write_session(session: &Session, options: &Options, out: &mut dyn Write) 
 #[cfg(feature = "cli")]
 pub fn write_document(
     report: &Report,
+    overview: &Overview,
     sessions: FinishedSessions,
     options: &Options,
     out: &mut dyn Write,
 ) -> io::Result<()> {
+    overview_first(overview, report, options, out)?;
     sessions.write(b"", out)?;
     outside_sessions::write(report, options, out)
+}
+
+/// Writes the overview where it is asked for, or needed to find the way among many sessions.
+#[cfg(feature = "cli")]
+fn overview_first(
+    overview: &Overview,
+    report: &Report,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    if options.summary || overview.has_many_sessions() {
+        overview.write(report, options, out)?;
+    }
+    Ok(())
 }
 
 /// Returns text in a style, or as it is without `color`.
@@ -147,6 +177,7 @@ mod tests {
             color,
             zone: TimeZone::UTC,
             verbose,
+            summary: false,
         };
         let mut out = Vec::new();
         render(report, &options, &mut out).expect("memory takes it");
@@ -176,6 +207,16 @@ mod tests {
     }
 
     #[test]
+    fn at_60_columns() {
+        insta::assert_snapshot!(rendered(&example_report(), 60, false, false));
+    }
+
+    #[test]
+    fn at_40_columns() {
+        insta::assert_snapshot!(rendered(&example_report(), 40, false, false));
+    }
+
+    #[test]
     fn verbose_at_100_columns() {
         insta::assert_snapshot!(rendered(&example_report(), 100, false, true));
     }
@@ -191,7 +232,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_the_terminal() {
-        for width in [72, 80, 99, 100, 120, 160, 200] {
+        for width in [24, 40, 60, 72, 80, 99, 100, 120, 160, 200] {
             let text = rendered(&example_report(), width, false, true);
             for line in text.lines().filter(|line| line.starts_with('│')) {
                 assert!(line.width() <= usize::from(width), "at {width}: {line}");

@@ -1,17 +1,22 @@
 //! Blocks outside of sessions: findings about several sessions, data without a command, attempts, warnings, totals.
 
+use std::cmp::Reverse;
 use std::io::{self, Write};
 
-use super::block::{Block, Column, Grid, Mark, omitted, plain, shown, span};
-use super::{BOLD, CYAN, DIM, Options, YELLOW, paint, session};
+use super::block::{
+    Block, Column, Grid, Head, Mark, NARROW, TINY, bare, omitted, plain, shortened, shown, span,
+};
+use super::{BOLD, CYAN, DIM, Options, YELLOW, session};
 use crate::model::record::{Accounting, AttemptOutcome};
 use crate::report::{Report, units};
 
 /// Writes the blocks that follow the sessions, and the totals.
 pub(super) fn write(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    findings(report, options, out)?;
-    unmatched_data(report, options, out)?;
-    attempts(report, options, out)?;
+    if !options.summary {
+        findings(report, options, out)?;
+        unmatched_data(report, options, out)?;
+        attempts(report, options, out)?;
+    }
     warnings(report, options, out)?;
     accounting(report, options, out)?;
     totals(report, options, out)
@@ -23,7 +28,9 @@ fn findings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
     }
     let mut block = Block::new(out, options, YELLOW);
     block.text(0, 2, &[span(BOLD, "About several sessions")])?;
-    for finding in &report.findings {
+    let mut findings: Vec<_> = report.findings.iter().collect();
+    findings.sort_by_key(|finding| Reverse(finding.severity));
+    for finding in findings {
         session::finding(finding, options, &mut block)?;
     }
     omitted(report.findings_omitted, "finding", "findings", &mut block)?;
@@ -36,13 +43,14 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
     }
     let mut block = Block::new(out, options, CYAN);
     block.text(0, 2, &[span(BOLD, "Data connections without a command")])?;
-    let mut grid = Grid::new(&[
-        (Column::Text, "Client ↔ server"),
-        (Column::Right, "Size"),
-        (Column::Left, "State"),
-        (Column::Left, "Content"),
-        (Column::Right, "Frames"),
-    ]);
+    let heads = [
+        Head::new(Column::Text, "Client ↔ server"),
+        Head::new(Column::Right, "Size").from(TINY),
+        Head::new(Column::Left, "State").from(TINY),
+        Head::new(Column::Left, "Content").from(NARROW),
+        Head::new(Column::Right, "Frames").from(NARROW).named(),
+    ];
+    let mut grid = Grid::new(block.width(), &heads);
     let (first, hidden, last) = shown(&report.unmatched_data, options);
     for data in first.iter().chain(last) {
         let connection = &data.connection;
@@ -52,7 +60,7 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
             session::end_point(connection.server)
         )];
         if let Some(saved) = &data.saved_as {
-            ends.push(format!("saved as {saved}"));
+            ends.push(format!("saved as {}", shortened(saved)));
         }
         let (mark, state) = session::transfer_state(data.completeness);
         grid.row(
@@ -85,12 +93,13 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         2,
         &[span(BOLD, "Connections to port 21 that carried no FTP")],
     )?;
-    let mut grid = Grid::new(&[
-        (Column::Left, "Time"),
-        (Column::Text, "Client → server"),
-        (Column::Left, "Outcome"),
-        (Column::Right, "Frame"),
-    ]);
+    let heads = [
+        Head::new(Column::Left, "Time").from(NARROW),
+        Head::new(Column::Text, "Client → server"),
+        Head::new(Column::Left, "Outcome").from(TINY),
+        Head::new(Column::Right, "Frame").from(TINY).named(),
+    ];
+    let mut grid = Grid::new(block.width(), &heads);
     let (first, hidden, last) = shown(&report.connection_attempts, options);
     for attempt in first.iter().chain(last) {
         let mark = match attempt.outcome {
@@ -147,18 +156,26 @@ fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result
         return Ok(());
     }
     let packets = units::counted(totals.packets, "packet", "packets");
-    let text = if totals.sessions == 0 {
+    let filtered = totals.sessions_filtered;
+    let all = totals.sessions.saturating_add(filtered);
+    let sessions = units::counted(all, "session", "sessions");
+    let text = if all == 0 {
         format!("No FTP session in {packets}")
+    } else if totals.sessions == 0 {
+        format!("{sessions} in {packets}, none matches")
     } else {
+        let chosen = match filtered {
+            0 => sessions,
+            _ => format!("{} of {sessions}", units::count(totals.sessions)),
+        };
         format!(
-            "{} in {packets}: {}, {} in files, {}",
-            units::counted(totals.sessions, "session", "sessions"),
+            "{chosen} in {packets}: {}, {} in files, {}",
             units::counted(totals.transfers, "transfer", "transfers"),
             units::size(totals.file_bytes),
             units::counted(totals.findings, "finding", "findings"),
         )
     };
-    writeln!(out, "{}", paint(options.color, BOLD, &text))
+    bare(out, options, BOLD, &text)
 }
 
 fn accounting(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {

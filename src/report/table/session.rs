@@ -1,13 +1,14 @@
 //! Block of one session: heading, steps, transfers, findings.
 
-use std::borrow::Cow;
+use std::cmp::Reverse;
 use std::io::{self, Write};
 
 use anstyle::Style;
 
 use super::super::units;
 use super::block::{
-    Block, Column, Grid, Mark, WIDE, hidden_row, label, omitted, plain, shown, span,
+    Block, Column, Grid, Head, Mark, NARROW, TINY, WIDE, hidden_row, label, omitted, plain,
+    shortened, shown, span,
 };
 use super::{BOLD, DIM, Options, completeness_words, severity_style, severity_word, verdict_style};
 use crate::diagnosis::TLS_FAILED;
@@ -30,7 +31,9 @@ pub(super) fn write(session: &Session, options: &Options, out: &mut dyn Write) -
     if !session.findings.is_empty() {
         block.space()?;
     }
-    for finding in &session.findings {
+    let mut findings: Vec<&Finding> = session.findings.iter().collect();
+    findings.sort_by_key(|finding| Reverse(finding.severity));
+    for finding in findings {
         self::finding(finding, options, &mut block)?;
     }
     omitted(session.findings_omitted, "finding", "findings", &mut block)?;
@@ -96,7 +99,7 @@ pub(super) fn finding(
     };
     let title = [
         label(style.bold(), severity, "medium".len()),
-        plain(&finding.title),
+        plain(&shortened(&finding.title)),
         span(DIM, &frames),
     ];
     block.text(0, 7, &title)?;
@@ -133,13 +136,13 @@ fn heading(
         &[
             span(BOLD, &title),
             span(style.bold(), status),
-            plain(&session.verdict.text),
+            plain(&shortened(&session.verdict.text)),
         ],
     )?;
     let server = Endpoint::new(session.server.ip, session.server.port).to_string();
     let client = end_point(session.client);
     let ends = match &session.server.name {
-        Some(name) => format!("{client} → {name} ({server})"),
+        Some(name) => format!("{client} → {} ({server})", shortened(name)),
         None => format!("{client} → {server}"),
     };
     block.text(0, 2, &[plain(&ends)])?;
@@ -175,8 +178,9 @@ fn login(session: &Session) -> String {
                 LoginOutcome::Rejected => "refused login",
                 _ => "unfinished login",
             };
+            let user = shortened(user);
             let password = match &login.password {
-                Some(password) => format!(", password {password}"),
+                Some(password) => format!(", password {}", shortened(password)),
                 None => String::new(),
             };
             let anonymous = if login.anonymous { " (anonymous)" } else { "" };
@@ -211,18 +215,19 @@ fn steps(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Res
     }
     block.space()?;
     let wide = block.width() >= WIDE;
-    let mut columns = vec![
-        (Column::Right, "#"),
-        (Column::Right, "At"),
-        (Column::Text, "Step"),
+    let mut heads = vec![
+        Head::new(Column::Right, "#"),
+        Head::new(Column::Right, "At").from(NARROW).named(),
+        Head::new(Column::Text, "Step"),
     ];
     let texts = wide && !options.verbose;
-    columns.push((if texts { Column::Text } else { Column::Left }, "Reply"));
+    let reply = if texts { Column::Text } else { Column::Left };
+    heads.push(Head::new(reply, "Reply").from(TINY).named());
     if wide {
-        columns.push((Column::Right, "Took"));
+        heads.push(Head::new(Column::Right, "Took"));
     }
-    columns.push((Column::Right, "Frames"));
-    let mut grid = Grid::new(&columns);
+    heads.push(Head::new(Column::Right, "Frames").from(TINY).named());
+    let mut grid = Grid::new(block.width(), &heads);
     let (first, hidden, last) = shown(&session.steps, options);
     let start = session
         .steps
@@ -232,7 +237,7 @@ fn steps(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Res
         step_row(step, session, start, wide, options, &mut grid);
     }
     if hidden > 0 {
-        hidden_row(hidden, columns.len(), 2, &mut grid);
+        hidden_row(hidden, 2, &mut grid);
     }
     for step in last {
         step_row(step, session, start, wide, options, &mut grid);
@@ -250,7 +255,7 @@ fn step_row(
     grid: &mut Grid,
 ) {
     let mark = step_mark(step, session);
-    let mut title = vec![step.title.clone()];
+    let mut title = vec![shortened(&step.title).into_owned()];
     if step.inferred {
         title.push("known from its reply alone".to_owned());
     }
@@ -267,11 +272,11 @@ fn step_row(
     let reply = if options.verbose {
         code
     } else if wide {
-        format!("{code} {text}")
+        format!("{code} {}", shortened(&text))
     } else {
         // Without space for a column of reply texts, only steps that did not succeed show theirs, below the title.
         if !text.is_empty() && step.outcome != Outcome::Ok {
-            title.insert(1, text);
+            title.insert(1, shortened(&text).into_owned());
         }
         code
     };
@@ -398,21 +403,57 @@ pub(super) fn write_transfers(
     }
     block.space()?;
     let shape = Shape::of(block.width());
-    let mut grid = Grid::new(&shape.columns());
+    let mut grid = Grid::new(block.width(), &shape.heads());
     let (first, hidden, last) = shown(&session.transfers, options);
     for transfer in first {
         transfer_row(transfer, shape, options, &mut grid);
     }
     if hidden > 0 {
-        hidden_row(hidden, shape.columns().len(), 1, &mut grid);
+        hidden_row(hidden, 1, &mut grid);
     }
     for transfer in last {
         transfer_row(transfer, shape, options, &mut grid);
     }
     block.grid(&grid)?;
     omitted(session.transfers_omitted, "transfer", "transfers", block)?;
+    if options.verbose {
+        let files = first.iter().chain(last).map(|transfer| {
+            let name = transfer_name(transfer);
+            let sha256 = transfer.sha256.as_ref().filter(|_| shape != Shape::Full);
+            (
+                name,
+                [
+                    ("sha256", sha256),
+                    ("md5", transfer.md5.as_ref()),
+                    ("sha1", transfer.sha1.as_ref()),
+                ],
+            )
+        });
+        write_digests(files, block)?;
+    }
     for transfer in first.iter().chain(last) {
         listing_entries(transfer, options, block)?;
+    }
+    Ok(())
+}
+
+/// Writes whole digests, each on a line of its own: one that is broken over the lines of a cell cannot be copied.
+pub(super) fn write_digests<'a>(
+    files: impl Iterator<Item = (String, [(&'static str, Option<&'a String>); 3])>,
+    block: &mut Block<'_>,
+) -> io::Result<()> {
+    let mut is_first = true;
+    for (name, digests) in files {
+        for (algorithm, digest) in digests {
+            let Some(digest) = digest else {
+                continue;
+            };
+            if std::mem::take(&mut is_first) {
+                block.space()?;
+            }
+            let spans = [span(DIM, algorithm), plain(digest), plain(&name)];
+            block.text(2, 2, &spans)?;
+        }
     }
     Ok(())
 }
@@ -436,26 +477,26 @@ impl Shape {
         }
     }
 
-    fn columns(self) -> Vec<(Column, &'static str)> {
-        let mut columns = vec![
-            (Column::Right, "#"),
-            (Column::Text, "Transfer"),
-            (Column::Left, "Way"),
-            (Column::Right, "Size"),
+    fn heads(self) -> Vec<Head> {
+        let mut heads = vec![
+            Head::new(Column::Right, "#"),
+            Head::new(Column::Text, "Transfer"),
+            Head::new(Column::Left, "Way").from(NARROW),
+            Head::new(Column::Right, "Size").from(TINY),
         ];
         if self != Self::Narrow {
-            columns.push((Column::Right, "Rate"));
+            heads.push(Head::new(Column::Right, "Rate"));
         }
-        columns.push((Column::Left, "State"));
-        columns.push((Column::Left, "SHA-256"));
-        columns
+        heads.push(Head::new(Column::Left, "State").from(TINY));
+        heads.push(Head::new(Column::Left, "SHA-256").from(NARROW).named());
+        heads
     }
 }
 
 fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut Grid) {
     let mut text = vec![transfer_name(transfer)];
     if let Some(saved) = &transfer.saved_as {
-        text.push(format!("saved as {saved}"));
+        text.push(format!("saved as {}", shortened(saved)));
     }
     if transfer.restart_offset > 0 {
         text.push(format!(
@@ -479,7 +520,7 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
     let digest = if shape == Shape::Full {
         digest
     } else {
-        // Enough to compare by eye; the JSON report has all digits.
+        // Enough to compare by eye; `-v`, `--summary` and the JSON report have all digits.
         digest.get(..SHORT_DIGEST).unwrap_or(digest)
     };
     let mut cells = vec![
@@ -510,21 +551,6 @@ fn transfer_name(transfer: &Transfer) -> String {
         (None, _) => transfer.verb.clone(),
     }
 }
-
-/// Shortens a path in its middle: its beginning shows where it is, its end what it is. JSON has all of it.
-fn shortened(path: &str) -> Cow<'_, str> {
-    let count = path.chars().count();
-    if count <= PATH_CHARACTERS {
-        return Cow::Borrowed(path);
-    }
-    let half = PATH_CHARACTERS / 2;
-    let beginning: String = path.chars().take(half).collect();
-    let end: String = path.chars().skip(count - half).collect();
-    Cow::Owned(format!("{beginning}…{end}"))
-}
-
-/// Characters of a path that the table shows: about four lines of its column.
-const PATH_CHARACTERS: usize = 200;
 
 /// Writes the entries of a listing: the first few on one line, or with `-v` each on its own.
 fn listing_entries(
@@ -578,14 +604,14 @@ fn listing_entry(entry: &ListingEntry) -> String {
         ""
     };
     let target = match &entry.target {
-        Some(target) => format!(" → {target}"),
+        Some(target) => format!(" → {}", shortened(target)),
         None => String::new(),
     };
     let size = match entry.size {
         Some(size) if entry.kind == EntryKind::File => format!(" ({})", units::size(size)),
         _ => String::new(),
     };
-    format!("{}{slash}{target}{size}", entry.name)
+    format!("{}{slash}{target}{size}", shortened(&entry.name))
 }
 
 /// Returns the mark and the words for a completeness.
@@ -599,7 +625,7 @@ pub(super) fn transfer_state(completeness: Completeness) -> (Mark, &'static str)
     (mark, completeness_words(completeness))
 }
 
-fn way(direction: TransferDirection) -> &'static str {
+pub(super) fn way(direction: TransferDirection) -> &'static str {
     match direction {
         TransferDirection::Download => "download",
         TransferDirection::Upload => "upload",
@@ -614,7 +640,7 @@ const USUAL_LAYERS: usize = 3;
 const FIRST_ENTRIES: usize = 5;
 
 /// Width in columns from which digests are shown whole.
-const FULL: usize = 158;
+pub(super) const FULL: usize = 158;
 
 /// Digits of a shortened digest.
 const SHORT_DIGEST: usize = 12;

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 
 use jiff::tz::TimeZone;
 
-use super::block::{Block, Span, plain, span};
+use super::block::{Block, Span, plain, shortened, span};
 use super::{BOLD, CYAN, DIM, GREEN, Options, PLAIN, RED, YELLOW};
 use crate::model::Timestamp;
 use crate::model::record::{Completeness, EntryKind};
@@ -53,9 +53,9 @@ fn heading(server: &ServerTree, options: &Options) -> Vec<Span> {
         std::net::IpAddr::V6(ip) => format!("[{ip}]:{}", server.server.port),
     };
     let name = server.server.name.as_ref();
-    let name = name.map_or_else(String::new, |name| format!(" ({name})"));
+    let name = name.map_or_else(String::new, |name| format!(" ({})", shortened(name)));
     let user = match &server.user {
-        Some(user) => format!("as {user}"),
+        Some(user) => format!("as {}", shortened(user)),
         None => "no login seen".to_owned(),
     };
     let count = units::counted(units::to_u64(server.entries.len()), "entry", "entries");
@@ -128,13 +128,13 @@ fn label(entry: &Entry) -> Span {
         Some(EntryKind::Link) => "@",
         _ => "",
     };
-    span(style, &format!("{}{mark}", entry.name))
+    span(style, &format!("{}{mark}", shortened(&entry.name)))
 }
 
 fn facts(entry: &Entry, options: &Options) -> Vec<Span> {
     let mut facts = Vec::new();
     if let Some(target) = &entry.target {
-        facts.push((PLAIN, format!("to {target}")));
+        facts.push((PLAIN, format!("to {}", shortened(target))));
     }
     if let Some(size) = entry.size {
         facts.push((PLAIN, units::bytes(size)));
@@ -171,7 +171,7 @@ fn moment(time: Timestamp, zone: &TimeZone) -> String {
 }
 
 fn words(event: &EntryEvent) -> String {
-    let other = event.other.as_deref().unwrap_or_default();
+    let other = shortened(event.other.as_deref().unwrap_or_default());
     let state = match event.completeness {
         None | Some(Completeness::Complete) => "",
         Some(Completeness::Gaps) => " with gaps",
