@@ -86,6 +86,9 @@ pub mod contributing {}
 /// - Cargo feature `cli`, on by default: without it the library builds without clap, tables and an allocator. A program
 ///   built with `--no-default-features` now needs `--features cli`.
 ///
+/// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,
+///   `tcp_state` and `tcp_history` in Zeek's words; `connection` of a connection attempt.
+///
 /// # 0.1.0
 ///
 /// - `analyze`, `diagram`, `check`, `live`, `tree`, `interfaces`, `schema`, `completions` and `man`.

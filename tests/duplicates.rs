@@ -55,6 +55,9 @@ fn without_times(value: &mut Value) {
                 "duration",
                 "response_time",
                 "throughput",
+                "first_payload",
+                "last_payload",
+                "closed_at",
             ];
             fields.retain(|name, _| !times.contains(&name.as_str()));
             // Titles contain durations.
@@ -81,6 +84,9 @@ fn twice(recorded: &[Recorded], nanos: u64) -> Vec<Recorded> {
     all.sort_by_key(|packet| packet.time);
     all
 }
+
+/// Index of a session on another port among the captures.
+const ON_PORT_2121: usize = 8;
 
 fn captures() -> Vec<Vec<u8>> {
     vec![
@@ -110,6 +116,15 @@ fn packets_captured_twice_change_no_more_than_frame_numbers() {
                 // The last packet of a connection is now a copy, and that much later.
                 without_times(&mut found);
                 without_times(&mut expected);
+            }
+            // Followed from its first line on: of the ACK before it, only a late copy is seen.
+            if number == ON_PORT_2121 {
+                for report in [&mut found, &mut expected] {
+                    let control = &mut report["sessions"][0]["control"];
+                    for field in ["packets_from_client", "ip_bytes_from_client", "tcp_history"] {
+                        control[field] = Value::Null;
+                    }
+                }
             }
             assert_same(&found, &expected, &format!("capture {number}, {nanos} ns"));
         }

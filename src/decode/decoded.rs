@@ -37,6 +37,10 @@ pub struct Segment<'a> {
     /// Shift count of the window scale option (RFC 7323 section 2.2), at most 14. `None` without the option or
     /// without SYN.
     pub window_scale: Option<u8>,
+    /// Length of the IP packet on the wire in bytes, its header included.
+    pub ip_len: u32,
+    /// Length of the frame on the wire in bytes.
+    pub frame_len: u32,
     /// TCP header with its options as captured, for [`checksum_is_right`](Self::checksum_is_right); empty for a segment
     /// that was copied and held.
     pub header: &'a [u8],

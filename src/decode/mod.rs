@@ -47,7 +47,7 @@ pub use layers::layer_names;
 pub use tally::{Occurrences, Tally};
 
 use fragments::Defragmenter;
-use network::Addresses;
+use network::IpHeader;
 use wire_bytes::WireBytes;
 
 /// Decoder of one timeline of packets, with its statistics.
@@ -112,9 +112,7 @@ enum NextHeader {
 #[derive(Clone, Copy, Debug)]
 struct IpPayload<'a> {
     protocol: u8,
-    addresses: Addresses,
-    /// Identification of the innermost IPv4 packet; 0 for IPv6.
-    identification: u16,
+    header: IpHeader,
     bytes: WireBytes<'a>,
 }
 
@@ -147,9 +145,7 @@ impl Decoder {
             tally.cut.add(packet.frame);
         }
         let decoded = match fast_path(packet.link, bytes) {
-            Some((addresses, identification, bytes)) => {
-                transport::tcp(&packet.frame, addresses, identification, bytes)
-            }
+            Some((header, bytes)) => transport::tcp(packet, header, bytes),
             None => general_path(packet, bytes, tally, defragmenter, datagrams),
         };
         match decoded {
@@ -193,9 +189,9 @@ impl Decoder {
 }
 
 /// Decodes the headers up to TCP of a packet of a common link type, perhaps with one VLAN tag, over unfragmented
-/// IP. Returns addresses, IPv4 identification and TCP bytes, `None` for all other packets.
+/// IP. Returns fields of the IP header and TCP bytes, `None` for all other packets.
 #[inline]
-fn fast_path(link: LinkType, bytes: WireBytes<'_>) -> Option<(Addresses, u16, WireBytes<'_>)> {
+fn fast_path(link: LinkType, bytes: WireBytes<'_>) -> Option<(IpHeader, WireBytes<'_>)> {
     // The same functions as in the loop of `strip_headers`, but in a straight line, so that neither the next header nor
     // the bytes pass through memory. This takes a fifth of the loop's time.
     let (ether_type, bytes) = link::common_header(link, bytes)?;
@@ -209,11 +205,7 @@ fn fast_path(link: LinkType, bytes: WireBytes<'_>) -> Option<(Addresses, u16, Wi
         link::IPV6 => network::ipv6(bytes).ok()?,
         _ => return None,
     };
-    (packet.protocol == TCP && packet.fragment.is_none()).then_some((
-        packet.addresses,
-        packet.identification,
-        packet.payload,
-    ))
+    (packet.protocol == TCP && packet.fragment.is_none()).then_some((packet.header, packet.payload))
 }
 
 /// Decodes any packet, header by header.
@@ -226,12 +218,9 @@ fn general_path<'a>(
     datagrams: &'a mut [Vec<u8>],
 ) -> Decoded<'a> {
     match strip_headers(packet, bytes, tally, defragmenter, datagrams) {
-        Ok(payload) if payload.protocol == TCP => transport::tcp(
-            &packet.frame,
-            payload.addresses,
-            payload.identification,
-            payload.bytes,
-        ),
+        Ok(payload) if payload.protocol == TCP => {
+            transport::tcp(packet, payload.header, payload.bytes)
+        }
         Ok(payload) => connectionless(packet.frame, payload),
         Err(reason) => Decoded::Skipped(reason),
     }
@@ -248,8 +237,7 @@ fn strip_headers<'a>(
 ) -> Result<IpPayload<'a>, SkipReason> {
     let frame = packet.frame;
     let mut next = link::first_header(packet.link).ok_or(SkipReason::LinkTypeUnsupported)?;
-    let mut addresses = Addresses::default();
-    let mut identification = 0;
+    let mut header = IpHeader::default();
     let mut ip_headers = 0;
     for _ in 0..MAX_LAYERS {
         let (protocol, fragment) = match next {
@@ -259,8 +247,7 @@ fn strip_headers<'a>(
                     break;
                 }
                 let ip = network::ip(bytes)?;
-                addresses = ip.addresses;
-                identification = ip.identification;
+                header = ip.header;
                 bytes = ip.payload;
                 (ip.protocol, ip.fragment)
             }
@@ -290,10 +277,13 @@ fn strip_headers<'a>(
             let Some((buffer, rest)) = std::mem::take(&mut datagrams).split_first_mut() else {
                 break;
             };
+            let fragment_len = bytes.wire_len();
             let (protocol, cut) =
-                defragmenter.add(frame, addresses, protocol, fragment, bytes, buffer)?;
+                defragmenter.add(frame, header.addresses, protocol, fragment, bytes, buffer)?;
             datagrams = rest;
             bytes = WireBytes { data: buffer, cut };
+            // As if the packet had come whole: the headers of the other fragments do not count.
+            header.length = header.length.saturating_sub(fragment_len) + bytes.wire_len();
             next = NextHeader::Protocol(protocol);
             continue;
         }
@@ -303,8 +293,7 @@ fn strip_headers<'a>(
                 None => {
                     return Ok(IpPayload {
                         protocol,
-                        addresses,
-                        identification,
+                        header,
                         bytes,
                     });
                 }
@@ -312,8 +301,7 @@ fn strip_headers<'a>(
             TCP | ICMP | ICMP_V6 => {
                 return Ok(IpPayload {
                     protocol,
-                    addresses,
-                    identification,
+                    header,
                     bytes,
                 });
             }
@@ -328,10 +316,10 @@ fn strip_headers<'a>(
 fn connectionless(frame: FrameRef, payload: IpPayload<'_>) -> Decoded<'_> {
     let IpPayload {
         protocol,
-        addresses,
+        header,
         bytes,
-        ..
     } = payload;
+    let addresses = header.addresses;
     let decoded = if protocol == UDP {
         transport::udp(frame, addresses, bytes).map(Decoded::Datagram)
     } else {

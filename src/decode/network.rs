@@ -15,14 +15,22 @@ pub(super) struct Addresses {
     pub(super) destination: u128,
 }
 
+/// Fields of an IP header that belong to the segment behind it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct IpHeader {
+    pub(super) addresses: Addresses,
+    /// Identification of an IPv4 packet; 0 for IPv6.
+    pub(super) identification: u16,
+    /// Length of the packet on the wire in bytes, the header included.
+    pub(super) length: u32,
+}
+
 /// Decoded IP header and its payload.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct IpPacket<'a> {
-    pub(super) addresses: Addresses,
+    pub(super) header: IpHeader,
     /// Protocol number of the header that `payload` begins with.
     pub(super) protocol: u8,
-    /// Identification of an IPv4 packet; 0 for IPv6.
-    pub(super) identification: u16,
     /// Payload, up to the end stated by the header.
     pub(super) payload: WireBytes<'a>,
     /// Position of the payload in its datagram; `None` if the packet is not a fragment.
@@ -75,12 +83,15 @@ pub(super) fn ipv4(bytes: WireBytes<'_>) -> Result<IpPacket<'_>, SkipReason> {
         v6: false,
     });
     Ok(IpPacket {
-        addresses: Addresses {
-            source: Endpoint::v4(header.source(), 0).address,
-            destination: Endpoint::v4(header.destination(), 0).address,
+        header: IpHeader {
+            addresses: Addresses {
+                source: Endpoint::v4(header.source(), 0).address,
+                destination: Endpoint::v4(header.destination(), 0).address,
+            },
+            identification: header.identification(),
+            length: packet.wire_len(),
         },
         protocol: header.protocol().0,
-        identification: header.identification(),
         payload: packet.skip(header_len, Layer::Network)?,
         fragment,
     })
@@ -93,19 +104,24 @@ pub(super) fn ipv6(bytes: WireBytes<'_>) -> Result<IpPacket<'_>, SkipReason> {
     let Ok(header) = Ipv6HeaderSlice::from_slice(bytes.data) else {
         return Err(bytes.incomplete(Layer::Network));
     };
-    let payload = bytes.skip(header.slice().len(), Layer::Network)?;
+    let header_len = header.slice().len();
+    let payload = bytes.skip(header_len, Layer::Network)?;
+    let payload = match header.payload_length() {
+        // A jumbogram, whose length is in an option (RFC 2675), or segmentation offload. Both end with the frame.
+        0 => payload,
+        length => payload.with_wire_len(u32::from(length)),
+    };
     Ok(IpPacket {
-        addresses: Addresses {
-            source: Endpoint::v6(header.source(), 0).address,
-            destination: Endpoint::v6(header.destination(), 0).address,
+        header: IpHeader {
+            addresses: Addresses {
+                source: Endpoint::v6(header.source(), 0).address,
+                destination: Endpoint::v6(header.destination(), 0).address,
+            },
+            identification: 0,
+            length: payload.wire_len().saturating_add(IPV6_HEADER),
         },
         protocol: header.next_header().0,
-        identification: 0,
-        payload: match header.payload_length() {
-            // A jumbogram, whose length is in an option (RFC 2675), or segmentation offload. Both end with the frame.
-            0 => payload,
-            length => payload.with_wire_len(u32::from(length)),
-        },
+        payload,
         fragment: None,
     })
 }
@@ -157,6 +173,9 @@ pub(super) fn authentication(bytes: WireBytes<'_>) -> Result<(u8, WireBytes<'_>)
     let payload = bytes.skip(header.slice().len(), Layer::Network)?;
     Ok((header.next_header().0, payload))
 }
+
+/// Length of the IPv6 header in bytes.
+const IPV6_HEADER: u32 = 40;
 
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;

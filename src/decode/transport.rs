@@ -6,19 +6,15 @@
 use etherparse::{TcpOptionElement, TcpOptionsIterator, UdpHeaderSlice};
 
 use super::decoded::{Datagram, Decoded, IcmpError, Layer, Segment, SkipReason, TcpFlags};
-use super::network::{self, Addresses};
+use super::network::{self, Addresses, IpHeader};
 use super::wire_bytes::WireBytes;
 use super::{MAX_LAYERS, TCP, UDP};
+use crate::capture::Packet;
 use crate::model::{Endpoint, FrameRef};
 
 /// Decodes a TCP segment (RFC 9293 section 3.1).
 #[inline]
-pub(super) fn tcp<'a>(
-    frame: &FrameRef,
-    addresses: Addresses,
-    identification: u16,
-    bytes: WireBytes<'a>,
-) -> Decoded<'a> {
+pub(super) fn tcp<'a>(packet: &Packet<'_>, ip: IpHeader, bytes: WireBytes<'a>) -> Decoded<'a> {
     // Returns `Decoded` rather than a `Result` of a segment: that is too large to be moved a second time per packet.
     let Some((header, rest)) = bytes.data.split_first_chunk::<MIN_TCP_HEADER>() else {
         return Decoded::Skipped(bytes.incomplete(Layer::Transport));
@@ -37,10 +33,10 @@ pub(super) fn tcp<'a>(
     let flags = TcpFlags(header[13]);
     let whole_header = bytes.data.get(..header_len).unwrap_or_default();
     Decoded::Segment(Segment {
-        frame: *frame,
-        source: endpoint(addresses.source, [header[0], header[1]]),
-        destination: endpoint(addresses.destination, [header[2], header[3]]),
-        identification,
+        frame: packet.frame,
+        source: endpoint(ip.addresses.source, [header[0], header[1]]),
+        destination: endpoint(ip.addresses.destination, [header[2], header[3]]),
+        identification: ip.identification,
         sequence: u32::from_be_bytes([header[4], header[5], header[6], header[7]]),
         acknowledgment: u32::from_be_bytes([header[8], header[9], header[10], header[11]]),
         flags,
@@ -50,6 +46,8 @@ pub(super) fn tcp<'a>(
         } else {
             None
         },
+        ip_len: ip.length,
+        frame_len: packet.wire_len,
         header: whole_header,
         payload,
         cut,
@@ -161,8 +159,8 @@ fn quoted_flow(quote: WireBytes<'_>) -> Result<Option<(u8, Endpoint, Endpoint)>,
                 let (&[a, b, c, d], _) = bytes.split_header(Layer::Transport)?;
                 return Ok(Some((
                     protocol,
-                    endpoint(packet.addresses.source, [a, b]),
-                    endpoint(packet.addresses.destination, [c, d]),
+                    endpoint(packet.header.addresses.source, [a, b]),
+                    endpoint(packet.header.addresses.destination, [c, d]),
                 )));
             }
             network::FRAGMENT => {

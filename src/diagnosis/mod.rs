@@ -244,6 +244,7 @@ mod tests {
         login.kind = StepKind::Login;
         Session {
             id: 1,
+            uid: "C".into(),
             client: Address {
                 ip: [10, 0, 0, 2].into(),
                 port: 1175,
@@ -261,6 +262,7 @@ mod tests {
             duration: 0.0,
             midstream: false,
             end_state: EndState::Closed,
+            control: connection(1175, 21),
             timing: Timing::default(),
             dns: None,
             greeting: None,
@@ -334,9 +336,48 @@ mod tests {
     }
 
     /// Returns a passive download of 100 bytes in frames 20 to 30.
+    /// A connection of nine packets, from 10.0.0.2 to 10.0.0.1.
+    fn connection(client: u16, server: u16) -> Connection {
+        let address = |host, port| Address {
+            ip: [10, 0, 0, host].into(),
+            port,
+        };
+        Connection {
+            uid: "C".into(),
+            client: address(2, client),
+            server: address(1, server),
+            opened_by: Some(Opener::Client),
+            originator: Opener::Client,
+            start: Timestamp::default(),
+            end: Timestamp::default(),
+            closed_at: None,
+            first_payload: None,
+            last_payload: None,
+            first_frame: 20,
+            last_frame: 30,
+            packets_from_client: 4,
+            packets_from_server: 5,
+            ip_bytes_from_client: 160,
+            ip_bytes_from_server: 300,
+            frame_bytes_from_client: 216,
+            frame_bytes_from_server: 370,
+            payload_bytes_from_client: 0,
+            payload_bytes_from_server: 100,
+            missing_bytes: 0,
+            retransmitted_bytes: 0,
+            zero_windows: 0,
+            zero_window_seconds: 0.0,
+            close: Close::Fin,
+            tcp_state: "SF".into(),
+            tcp_history: "ShAdFaf".into(),
+            community_id: String::new(),
+        }
+    }
+
     pub(super) fn transfer(completeness: Completeness) -> Transfer {
         Transfer {
             id: 1,
+            uid: "F".into(),
             verb: "RETR".into(),
             argument: Some("readme.txt".into()),
             argument_b64: None,
@@ -351,26 +392,7 @@ mod tests {
             structure: Structure::File,
             restart_offset: 0,
             announced: None,
-            connection: Some(Connection {
-                client: Address {
-                    ip: [10, 0, 0, 2].into(),
-                    port: 1176,
-                },
-                server: Address {
-                    ip: [10, 0, 0, 1].into(),
-                    port: 5001,
-                },
-                opened_by: Some(Opener::Client),
-                start: Timestamp::default(),
-                end: Timestamp::default(),
-                first_frame: 20,
-                last_frame: 30,
-                retransmitted_bytes: 0,
-                zero_windows: 0,
-                zero_window_seconds: 0.0,
-                close: Close::Fin,
-                community_id: String::new(),
-            }),
+            connection: Some(connection(1176, 5001)),
             link: None,
             bytes: 100,
             missing_bytes: 0,

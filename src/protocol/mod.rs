@@ -6,6 +6,7 @@
 //! - [`proxy`]: what stands in front of a connection through a proxy or load balancer
 //! - [`other`]: protocols that are not FTP, by their first bytes
 //! - [`community_id`]: a name for a connection that other tools share
+//! - [`uid`]: names of connections and files that are the same in every run
 //!
 //! Parsers never fail on hostile input: they return `None`, or the part that is well formed.
 
@@ -15,3 +16,4 @@ pub mod ftp;
 pub mod other;
 pub mod proxy;
 pub mod tls;
+pub mod uid;

@@ -84,6 +84,8 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
     pub(super) fn data(&mut self, offset: u64, bytes: &[u8], arrived: Arrival) {
         self.half().delivered_bytes += bytes.len() as u64;
         self.measure_progress();
+        let time = self.context.frame.time;
+        self.summary.course.on_delivery(self.direction, time);
         let chunk = Chunk {
             frame: self.context.frame,
             arrived: arrived.frame,
@@ -108,6 +110,7 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
         // Forged sequence numbers may declare gaps of any length.
         irregular.missing_bytes = irregular.missing_bytes.saturating_add(length);
         half.measured.record_gap(frame, offset, acknowledged);
+        self.summary.course.on_gap(self.direction, offset);
         let gap = Gap {
             frame: self.context.frame,
             offset,

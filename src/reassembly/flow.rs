@@ -3,12 +3,13 @@
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Span, Timestamp};
 
+use super::course::{Course, Observed};
 use super::delivery::{Context, Delivery};
 use super::early_segments::EarlySegments;
 use super::flow_slots::Refusal;
 use super::half_stream::{Flush, HalfStream};
 use super::receiver_side::WindowScale;
-use super::recent_openings::Opening;
+use super::recent_openings::{Opening, Syn};
 use super::second_copies::SecondCopies;
 use super::sequence::SeqNum;
 use super::{CloseReason, FlowSummary, StreamHandler};
@@ -73,6 +74,7 @@ impl Flow {
                 last: segment.frame,
                 established: None,
                 half: Default::default(),
+                course: Course::default(),
             },
             streams: Default::default(),
             copies: SecondCopies::default(),
@@ -86,8 +88,11 @@ impl Flow {
         for half in &mut flow.summary.half {
             half.measured.joined_late = !segment.flags.syn();
         }
-        for sender in [Direction::Up, Direction::Down] {
+        let mut senders = [Direction::Up, Direction::Down];
+        senders.sort_by_key(|sender| opening.syn[sender.index()].map(|syn| syn.frame.number));
+        for sender in senders {
             if let Some(syn) = opening.syn[sender.index()] {
+                flow.record_opening(sender, &syn, segment);
                 flow.record_syn(sender, syn.frame, syn.start, syn.scale);
                 if syn.frame.number < flow.summary.first.number {
                     flow.summary.first = syn.frame;
@@ -99,6 +104,24 @@ impl Flow {
             }
         }
         flow
+    }
+
+    /// Records a SYN or SYN ACK captured before `segment`, with which the flow begins.
+    fn record_opening(&mut self, sender: Direction, syn: &Syn, segment: &Segment<'_>) {
+        let observed = syn.observed();
+        let summary = &mut self.summary;
+        let mut repeats = syn.repeats;
+        if syn.frame == segment.frame {
+            return;
+        }
+        if segment.flags.syn() && SeqNum(segment.sequence).plus(1) == syn.start {
+            // It is one of the repeated ones, and is recorded when it is handled.
+            repeats = repeats.saturating_sub(1);
+        }
+        self.copies.record_syn(sender, syn);
+        let course = &mut summary.course;
+        course.on_packet(sender, &observed, true, &summary.half);
+        course.add_repeated_syns(sender, &observed, repeats);
     }
 
     /// Returns the summary.
@@ -261,8 +284,14 @@ impl Flow {
             self.summary.last = segment.frame;
         }
         self.summary.half[direction.index()].segments += 1;
+        let reset_counts = flags.rst()
+            && self.streams[direction.index()].accepts_reset(SeqNum(segment.sequence))
+            && self.answers_syn(direction, segment);
+        if segment.payload.is_empty() || flags.rst() {
+            self.record_bare(direction, segment, reset_counts);
+        }
         if flags.rst() {
-            return self.reset(direction, segment, context);
+            return self.reset(direction, segment, reset_counts, context);
         }
         let mut sequence = SeqNum(segment.sequence);
         if flags.syn() {
@@ -298,8 +327,13 @@ impl Flow {
             stream.segment(sequence, segment, &mut out);
         }
         if !segment.payload.is_empty() {
-            let half = &mut self.summary.half[direction.index()];
-            self.copies.discount_copy(direction, segment, half, before);
+            let summary = &mut self.summary;
+            let half = &mut summary.half[direction.index()];
+            if !self.copies.discount_copy(direction, segment, half, before) {
+                let observed = Observed::of(segment);
+                let course = &mut summary.course;
+                course.on_packet(direction, &observed, false, &summary.half);
+            }
         }
         let end = self.streams[direction.index()].captured_end();
         // Only new bytes start a round trip: a retransmission may have been sent before the acknowledged bytes arrived.
@@ -311,6 +345,18 @@ impl Flow {
             self.review_streams(context);
         }
         self.outcome(context)
+    }
+
+    /// Records a segment without payload in the course of the connection, unless it is a second copy.
+    #[inline]
+    fn record_bare(&mut self, direction: Direction, segment: &Segment<'_>, reset_counts: bool) {
+        let summary = &mut self.summary;
+        let observed = Observed::of(segment);
+        let may_repeat = summary.course.may_repeat(direction, &observed);
+        if !self.copies.is_bare_copy(direction, segment, may_repeat) {
+            let course = &mut summary.course;
+            course.on_packet(direction, &observed, reset_counts, &summary.half);
+        }
     }
 
     /// Runs the flow's timers: decides holes, and closes the flow `linger` after its last FIN.
@@ -445,12 +491,13 @@ impl Flow {
         stream.on_acknowledgment(acknowledged, u64::from(segment.window) << shift, &mut out);
     }
 
-    /// Handles a RST (RFC 9293 section 3.10.7). Accepted near the window, or from a side of which nothing is known, as
+    /// Handles a RST (RFC 9293 section 3.10.7), which is `accepted` near the window, or from a side of which nothing is known, as
     /// in reply to a SYN.
     fn reset<H: StreamHandler>(
         &mut self,
         direction: Direction,
         segment: &Segment<'_>,
+        accepted: bool,
         context: &mut Context<'_, H>,
     ) -> Outcome {
         let payload = segment.payload.len() as u64;
@@ -459,9 +506,7 @@ impl Flow {
             half.irregular_mut().ignored_bytes += payload;
         }
         // Blind attackers guess sequence numbers (RFC 5961): a RST far from the window is dropped.
-        if !self.streams[direction.index()].accepts_reset(SeqNum(segment.sequence))
-            || !self.answers_syn(direction, segment)
-        {
+        if !accepted {
             return Outcome::Open;
         }
         if segment.flags.ack() {

@@ -11,6 +11,7 @@
 //!            |   |         |        |   |   └ held_segments: bytes before their turn, the only copy
 //!            |   |         |        |   └ history: bytes delivered last, to compare with retransmissions
 //!            |   |         |        └ measurements: pauses, closed windows, bytes lost by the capture
+//!            |   |         ├ course: counts of packets, state and history, in Zeek's words
 //!            |   |         ├ early_segments: segments captured before the bytes they acknowledge
 //!            |   |         └ second_copies: segments captured twice
 //!            |   ├ flow_slots: flows by endpoints, tombstones of closed ones
@@ -31,6 +32,7 @@
 mod budget;
 mod capture_clock;
 mod checksums;
+mod course;
 mod delivery;
 mod early_segments;
 mod flow;
@@ -52,6 +54,7 @@ use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Span};
 
 pub use capture_clock::{CaptureClock, Moment};
+pub use course::Course;
 pub use flow_table::FlowTable;
 pub use measurements::{Measurements, Pause, Progress};
 
@@ -197,6 +200,8 @@ pub struct FlowSummary {
     pub established: Option<FrameRef>,
     /// Both directions, by [`Direction::index`].
     pub half: [HalfSummary; 2],
+    /// Counts and course of its packets.
+    pub course: Course,
 }
 
 impl Clone for FlowSummary {
@@ -205,6 +210,7 @@ impl Clone for FlowSummary {
         let [up, down] = &self.half;
         Self {
             half: [up.clone(), down.clone()],
+            course: self.course.clone(),
             ..*self
         }
     }

@@ -7,9 +7,10 @@ use std::hash::{BuildHasher, Hash, Hasher};
 
 use foldhash::fast::RandomState;
 
-use crate::decode::Segment;
+use crate::decode::{Segment, TcpFlags};
 use crate::model::{Direction, FlowKey, FrameRef};
 
+use super::course::Observed;
 use super::sequence::SeqNum;
 
 /// The latest 65,536 handshakes; when full, the oldest is overwritten.
@@ -47,6 +48,48 @@ pub(super) struct Syn {
     pub(super) start: SeqNum,
     /// Window scale option; `None` without one.
     pub(super) scale: Option<u8>,
+    /// Number that a SYN ACK acknowledges.
+    acknowledgment: SeqNum,
+    has_ack: bool,
+    window: u16,
+    pub(super) identification: u16,
+    ip_len: u16,
+    frame_len: u16,
+    /// Later segments with the same number.
+    pub(super) repeats: u16,
+}
+
+impl Syn {
+    fn of(segment: &Segment<'_>) -> Self {
+        let length = |bytes: u32| u16::try_from(bytes).unwrap_or(u16::MAX);
+        Self {
+            frame: segment.frame,
+            start: SeqNum(segment.sequence).plus(1),
+            scale: segment.window_scale,
+            acknowledgment: SeqNum(segment.acknowledgment),
+            has_ack: segment.flags.ack(),
+            window: segment.window,
+            identification: segment.identification,
+            ip_len: length(segment.ip_len),
+            frame_len: length(segment.frame_len),
+            repeats: 0,
+        }
+    }
+
+    /// Returns the packet as it was observed.
+    pub(super) fn observed(&self) -> Observed {
+        let ack = if self.has_ack { TcpFlags::ACK } else { 0 };
+        Observed {
+            time: self.frame.time,
+            sequence: SeqNum(self.start.0.wrapping_sub(1)),
+            acknowledgment: self.acknowledgment,
+            flags: TcpFlags(TcpFlags::SYN | ack),
+            window: self.window,
+            payload: 0,
+            ip_len: self.ip_len.into(),
+            frame_len: self.frame_len.into(),
+        }
+    }
 }
 
 /// Flow key with a cheap hash: 3 words instead of one per field.
@@ -65,11 +108,7 @@ impl Hash for Key {
 impl RecentOpenings {
     /// Records the SYN or SYN ACK `segment`.
     pub(super) fn record(&mut self, key: FlowKey, direction: Direction, segment: &Segment<'_>) {
-        let syn = Syn {
-            frame: segment.frame,
-            start: SeqNum(segment.sequence).plus(1),
-            scale: segment.window_scale,
-        };
+        let syn = Syn::of(segment);
         let initiator = if segment.flags.ack() {
             direction.reverse()
         } else {
@@ -130,8 +169,12 @@ impl Opening {
     fn add(&mut self, direction: Direction, initiator: Direction, syn: Syn, segment: &Segment<'_>) {
         let own = direction.index();
         let other = direction.reverse().index();
-        let repeated = self.syn[own].is_some_and(|known| known.start == syn.start);
-        if repeated {
+        if let Some(known) = &mut self.syn[own]
+            && known.start == syn.start
+        {
+            // The capture's own copy has the identification of the first; one that is sent again has the next.
+            let is_copy = syn.identification != 0 && known.identification == syn.identification;
+            known.repeats = known.repeats.saturating_add(u16::from(!is_copy));
             return;
         }
         let fits = self.syn[own].is_none()
@@ -184,7 +227,6 @@ const LONGEST_UNFOLLOWED: i32 = 1 << 30;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::TcpFlags;
     use crate::model::Endpoint;
 
     fn segment(client: u32, sequence: u32, answer: Option<u32>) -> Segment<'static> {
@@ -205,6 +247,8 @@ mod tests {
             flags: TcpFlags(flags),
             window: 0,
             window_scale: None,
+            ip_len: 40,
+            frame_len: 54,
             header: &[],
             payload: &[],
             cut: 0,

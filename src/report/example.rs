@@ -22,6 +22,7 @@ pub(crate) fn example_session() -> Session {
             port: 21,
             name: Some("ftp.any-domain.com".into()),
         },
+        uid: "C1nV9wQ2g5RzKmEyTjX".into(),
         community_id: "1:t9T66/2c66NQyftAEsr4aMZv4Hc=".into(),
         display_filter: "ip.addr == 192.168.0.2 && tcp.port == 1175".into(),
         layers: ["EN10MB", "VLAN 5", "IPv4", "TCP"].map(String::from).into(),
@@ -30,6 +31,15 @@ pub(crate) fn example_session() -> Session {
         duration: 42.28,
         midstream: false,
         end_state: EndState::Closed,
+        control: Connection {
+            server: address("192.168.0.1", 21),
+            opened_by: Some(Opener::Client),
+            originator: Opener::Client,
+            uid: "C1nV9wQ2g5RzKmEyTjX".into(),
+            tcp_history: "ShAdDaFf".into(),
+            community_id: "1:t9T66/2c66NQyftAEsr4aMZv4Hc=".into(),
+            ..connection(1175, 120, 42_400, [3, 67])
+        },
         timing: Timing {
             syn_ack: Some(0.002),
             handshake: Some(0.003),
@@ -138,6 +148,7 @@ pub(crate) fn example_report() -> Report {
             capture_frame: None,
             outcome: AttemptOutcome::Refused,
             protocol: None,
+            connection: attempt(),
         }],
         connection_attempts_omitted: 0,
         findings: vec![],
@@ -174,6 +185,7 @@ fn listing() -> Transfer {
     let connection = connection(5_001, 12_007, 12_060, [22, 30]);
     Transfer {
         id: 1,
+        uid: "F1kTz8QbYw5JfLrNcVs".into(),
         verb: "LIST".into(),
         argument: None,
         path: Some("/".into()),
@@ -206,6 +218,7 @@ fn download() -> Transfer {
     let connection = connection(5_002, 24_009, 24_021, [42, 53]);
     Transfer {
         id: 2,
+        uid: "F2kTz8QbYw5JfLrNcVs".into(),
         verb: "RETR".into(),
         argument: Some("readme.txt".into()),
         argument_b64: None,
@@ -253,6 +266,7 @@ fn download() -> Transfer {
 fn refused_upload() -> Transfer {
     Transfer {
         id: 3,
+        uid: "F3kTz8QbYw5JfLrNcVs".into(),
         verb: "STOR".into(),
         argument: Some("notes.txt".into()),
         path: Some("/pub/notes.txt".into()),
@@ -296,18 +310,58 @@ fn entry(name: &str, kind: EntryKind, size: Option<u64>) -> ListingEntry {
 
 fn connection(port: u16, start: i64, end: i64, frames: [u64; 2]) -> Connection {
     Connection {
+        uid: "C3Wk0tB1x7oGhUqsvPL".into(),
         client: address("192.168.0.2", port),
         server: address("192.168.0.1", 20),
         opened_by: Some(Opener::Server),
+        originator: Opener::Server,
         start: at(start),
         end: at(end),
+        closed_at: Some(at(end)),
+        first_payload: Some(at(start)),
+        last_payload: Some(at(end)),
         first_frame: frames[0],
         last_frame: frames[1],
+        packets_from_client: 4,
+        packets_from_server: 5,
+        ip_bytes_from_client: 216,
+        ip_bytes_from_server: 1_983,
+        frame_bytes_from_client: 272,
+        frame_bytes_from_server: 2_053,
+        payload_bytes_from_client: 0,
+        payload_bytes_from_server: 1_715,
+        missing_bytes: 0,
         retransmitted_bytes: 0,
         zero_windows: 0,
         zero_window_seconds: 0.0,
         close: Close::Fin,
+        tcp_state: "SF".into(),
+        tcp_history: "ShADadFf".into(),
         community_id: "1:QrpcLk+5zGMjL5d3RwIpH+zsvbI=".into(),
+    }
+}
+
+/// Returns a SYN from the client that a RST answered.
+fn attempt() -> Connection {
+    Connection {
+        client: address("192.168.0.2", 1180),
+        server: address("192.168.0.9", 21),
+        opened_by: Some(Opener::Client),
+        originator: Opener::Client,
+        closed_at: None,
+        first_payload: None,
+        last_payload: None,
+        packets_from_client: 1,
+        packets_from_server: 1,
+        ip_bytes_from_client: 60,
+        ip_bytes_from_server: 40,
+        frame_bytes_from_client: 74,
+        frame_bytes_from_server: 54,
+        payload_bytes_from_server: 0,
+        close: Close::Reset,
+        tcp_state: "REJ".into(),
+        tcp_history: "Sr".into(),
+        ..connection(1180, 43_500, 43_501, [69, 70])
     }
 }
 

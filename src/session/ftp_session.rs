@@ -13,8 +13,11 @@
 
 use std::sync::Arc;
 
+use compact_str::CompactString;
+
 use super::Options;
 use super::anomalies::{Anomalies, Subject};
+use super::connection::Part;
 use super::data::data_channel::DataId;
 use super::data::unmatched::emit_unmatched;
 use super::dialogue::outcome::{CommandLine, Outcome, ReplyTo, ServerReply};
@@ -51,6 +54,7 @@ use crate::protocol::ftp::{
 };
 use crate::protocol::proxy::Prelude;
 use crate::protocol::tls::hello::ClientHello;
+use crate::protocol::uid::connection_uid;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 
 /// One FTP session. Thousands may be open at once, so what is large and rare is boxed.
@@ -79,6 +83,8 @@ pub(crate) struct Session {
 /// Names and addresses of a session.
 pub(crate) struct Identity {
     pub(crate) id: u64,
+    /// Name that is the same in every run.
+    uid: CompactString,
     pub(crate) key: FlowKey,
     pub(crate) client: Endpoint,
     pub(crate) server: Endpoint,
@@ -132,6 +138,7 @@ impl Session {
         Self {
             identity: Identity {
                 id,
+                uid: connection_uid(&community_id(&summary.key), summary.first.time),
                 key: summary.key,
                 client: summary.key.source(client_way),
                 server: summary.key.destination(client_way),
@@ -1090,6 +1097,7 @@ impl Session {
         let case = Case {
             id,
             parties,
+            session_uid: &self.identity.uid,
             state: &state,
             channel: channel.as_deref(),
             announced: negotiation.and_then(|number| self.negotiations.announced(number)),
@@ -1299,6 +1307,7 @@ impl Session {
         let index = record::Index::new(&steps, amended_steps, amended_transfers);
         record::Session {
             id: identity.id,
+            uid: identity.uid.clone(),
             client: Address::from(identity.client),
             server: identity.server_record(),
             community_id: community_id(&identity.key),
@@ -1313,6 +1322,7 @@ impl Session {
             duration: summary.last.time.since(summary.first.time).seconds(),
             midstream: identity.midstream,
             end_state: records::end_state(closed),
+            control: Part::whole(summary, identity.client_way).record(),
             timing,
             dns: identity.dns.map(|dns| *dns),
             greeting,

@@ -11,7 +11,8 @@
 //!         ├─ negotiation            PORT, PASV and their kin: announce, in force, used, retired; expectations, confidence
 //!         ├─ transfers              command -> turn -> replies -> facts -> completeness -> record
 //!         ├─ steps                  commands grouped into what a person calls a step, with a title
-//!         └─ secrets, anomalies, record     what is hidden; what only packets show; the session as one record
+//!         └─ secrets, anomalies, record, connection   what is hidden; what only packets show; the session and its
+//!                                       connections as records
 //! data                              bytes of data connections -> content, digests, decoding; several files on one
 //! shared                            outputs, limits, expectations, names, data channels: what all sessions share
 //! ```
@@ -30,6 +31,7 @@
 
 mod anomalies;
 mod by_number;
+mod connection;
 mod data;
 mod dialogue;
 mod encrypted;

@@ -182,7 +182,18 @@ fn strip_times(value: &mut Value) {
     match value {
         Value::Object(fields) => {
             fields.retain(|name, _| {
-                let measured = ["time", "start", "end", "timing", "throughput", "title"];
+                let measured = [
+                    "time",
+                    "start",
+                    "end",
+                    "timing",
+                    "throughput",
+                    "title",
+                    "uid",
+                    "closed_at",
+                    "first_payload",
+                    "last_payload",
+                ];
                 !(measured.contains(&name.as_str())
                     || name.ends_with("duration")
                     || name.ends_with("_time")

@@ -83,6 +83,8 @@ pub struct ConnectionAttempt {
     /// For `other-protocol`: its name, `ssh`, `http`, `smtp` and others; omitted if it is not known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub protocol: Option<String>,
+    /// The connection.
+    pub connection: Connection,
 }
 
 impl ConnectionAttempt {

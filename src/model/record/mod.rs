@@ -117,7 +117,9 @@ impl Weight for Transfer {
                 .map(|one| option(one.as_ref()))
                 .iter()
                 .sum::<usize>()
-            + connection.map_or(0, |connection| string(&connection.community_id))
+            + connection.map_or(0, |connection| {
+                string(&connection.community_id) + short_string(&connection.tcp_history)
+            })
             + self.missing_ranges.capacity() * size_of::<[u64; 2]>()
             + strings(&self.evidence)
             + list(&self.entries)

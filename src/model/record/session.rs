@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -150,6 +151,9 @@ pub struct EncryptedConnection {
 pub struct Session {
     /// Number from 1, in the order in which sessions were recognized.
     pub id: u64,
+    /// Name that is the same in every run: that of the control connection.
+    #[schemars(with = "String")]
+    pub uid: CompactString,
     /// Client end of the control connection.
     pub client: Address,
     /// Server end of the control connection.
@@ -171,6 +175,8 @@ pub struct Session {
     pub midstream: bool,
     /// End of the control connection.
     pub end_state: EndState,
+    /// The control connection.
+    pub control: Connection,
     /// Durations of the beginning.
     pub timing: Timing,
     /// Lookup of the server's address; `null` if it was not captured.

@@ -134,11 +134,11 @@ pub enum Opener {
     Server,
 }
 
-/// End of a data connection.
+/// End of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Close {
-    /// FIN of the sender, or of both sides.
+    /// FIN: of the sender of data, of either side of a control connection, or of both.
     Fin,
     /// RST.
     Reset,
@@ -146,24 +146,57 @@ pub enum Close {
     Open,
 }
 
-/// A data connection.
+/// A TCP connection: control or data.
+///
+/// Packets that the capture has twice count once, where the IPv4 identification shows it. If several files share a data
+/// connection, counts and times are those of one file; `uid`, `tcp_state` and `tcp_history` are those of the connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Connection {
+    /// Name that is the same in every run: `C` and up to 17 letters and digits.
+    #[schemars(with = "String")]
+    pub uid: CompactString,
     /// End point of the FTP client.
     pub client: Address,
     /// End point of the FTP server.
     pub server: Address,
     /// Side that sent the SYN; `null` if it was not captured and the negotiation does not show it.
     pub opened_by: Option<Opener>,
+    /// Side whose letters are upper case in `tcp_history`: the one that sent the SYN; if it was not captured, the sender of
+    /// the first packet, but not a server's port 20 or 21.
+    pub originator: Opener,
     /// Time of the first packet.
     pub start: Timestamp,
     /// Time of the last packet.
     pub end: Timestamp,
+    /// Time of the packet with which both sides were closed, by a FIN behind its last byte or a RST; `null` if they were not.
+    pub closed_at: Option<Timestamp>,
+    /// Time at which the first payload byte was in order; `null` without payload.
+    pub first_payload: Option<Timestamp>,
+    /// Time at which the last payload byte was in order; `null` without payload.
+    pub last_payload: Option<Timestamp>,
     /// Number of the first packet.
     pub first_frame: u64,
     /// Number of the last packet.
     pub last_frame: u64,
+    /// Packets from the client.
+    pub packets_from_client: u64,
+    /// Packets from the server.
+    pub packets_from_server: u64,
+    /// Sum of the IP lengths of packets from the client, as on the wire.
+    pub ip_bytes_from_client: u64,
+    /// Sum of the IP lengths of packets from the server, as on the wire.
+    pub ip_bytes_from_server: u64,
+    /// Sum of the frame lengths of packets from the client, link layer included, as on the wire.
+    pub frame_bytes_from_client: u64,
+    /// Sum of the frame lengths of packets from the server, link layer included, as on the wire.
+    pub frame_bytes_from_server: u64,
+    /// Payload bytes from the client by sequence numbers: each once, missing ones included.
+    pub payload_bytes_from_client: u64,
+    /// Payload bytes from the server by sequence numbers: each once, missing ones included.
+    pub payload_bytes_from_server: u64,
+    /// Payload bytes known to be missing, of both sides.
+    pub missing_bytes: u64,
     /// Payload bytes retransmitted. A second copy that the capture made of a packet does not count: it has the IPv4
     /// identification of the first and comes within 10 ms. IPv6 has no identification, so copies count there.
     pub retransmitted_bytes: u64,
@@ -173,6 +206,15 @@ pub struct Connection {
     pub zero_window_seconds: f64,
     /// End of the connection.
     pub close: Close,
+    /// Opening and end in the words of Zeek's `conn_state`: `S0` `S1` `SF` `REJ` `S2` `S3` `RSTO` `RSTR` `RSTOS0` `RSTRH`
+    /// `SH` `SHR` `OTH`.
+    #[schemars(with = "String")]
+    pub tcp_state: CompactString,
+    /// Packets in the letters of Zeek's `history`, upper case for the `originator`: `s` SYN, `h` SYN ACK, `a` ACK, `d`
+    /// payload, `f` FIN, `r` RST, `g` gap, `t` retransmission, `w` closed window, `i` FIN with RST, `q` other mixes, `^` in
+    /// front if the other side sent the first packet. The first 64 letters.
+    #[schemars(with = "String")]
+    pub tcp_history: CompactString,
     /// Community ID v1 with seed 0.
     pub community_id: String,
 }
@@ -306,6 +348,9 @@ pub struct Decoded {
 pub struct Transfer {
     /// Number within the session, from 1 in order of the commands.
     pub id: u64,
+    /// Name that is the same in every run: `F` and up to 17 letters and digits.
+    #[schemars(with = "String")]
+    pub uid: CompactString,
     /// Verb of the command.
     pub verb: String,
     /// Argument of the command; `null` if it has none.

@@ -1,6 +1,7 @@
 //! A wire between one client and one server, and a handler that logs every call.
 
 mod closing;
+mod course;
 mod holes;
 mod limits;
 mod opening;
@@ -359,6 +360,10 @@ impl Wire {
                 flags: TcpFlags(packet.flags),
                 window: packet.window,
                 window_scale: packet.scale,
+                ip_len: 40 + u32::try_from(packet.payload.len()).expect("it is short") + packet.cut,
+                frame_len: 54
+                    + u32::try_from(packet.payload.len()).expect("it is short")
+                    + packet.cut,
                 header: &header,
                 payload: &packet.payload,
                 cut: packet.cut,

@@ -322,6 +322,7 @@ fn begin<'w, W: Write>(
     description = "One line. `time` is that of the packet that completed the event, `null` where no packet did."
 )]
 #[non_exhaustive]
+#[expect(clippy::large_enum_variant, reason = "lines are read one at a time")]
 pub enum EventLine {
     /// Start of an input; its counts are `null` until `totals`.
     Capture {

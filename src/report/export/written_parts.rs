@@ -136,6 +136,7 @@ pub(super) fn write_session<W: Write>(
     // Named one by one and without `..`, so that the compiler finds a field that is missing here.
     let Session {
         id,
+        uid,
         client,
         server,
         community_id,
@@ -146,6 +147,7 @@ pub(super) fn write_session<W: Write>(
         duration,
         midstream,
         end_state,
+        control,
         timing,
         dns,
         greeting,
@@ -165,6 +167,7 @@ pub(super) fn write_session<W: Write>(
         index,
     } = session;
     object.field("id", id)?;
+    object.field("uid", uid)?;
     object.field("client", client)?;
     object.field("server", server)?;
     object.field("community_id", community_id)?;
@@ -175,6 +178,7 @@ pub(super) fn write_session<W: Write>(
     object.field("duration", duration)?;
     object.field("midstream", midstream)?;
     object.field("end_state", end_state)?;
+    object.field("control", control)?;
     object.field("timing", timing)?;
     object.field("dns", dns)?;
     object.field("greeting", greeting)?;

@@ -1,12 +1,12 @@
 //! One data connection: the negotiation it is bound to, and the file it carries.
 
-use crate::model::record::{Address, Close, Connection, Link, LinkMethod, Opener, TransferMode};
+use crate::model::record::{Close, Connection, Link, LinkMethod, TransferMode};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef, TransferSink};
-use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::FTP_DATA_PORT;
 use crate::protocol::ftp::representation::Coding;
 use crate::protocol::proxy;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
+use crate::session::connection::Part;
 use crate::session::data::content::Content;
 use crate::session::data::content_sink::ContentSink;
 use crate::session::data::decoding::Decoding;
@@ -409,13 +409,6 @@ impl DataChannel {
 
     /// Returns the connection for the report; `way` carries the payload.
     pub(crate) fn record(&self, way: Direction) -> Connection {
-        let opened_by = self.summary.initiator.map(|initiator| {
-            if initiator == self.client_way {
-                Opener::Client
-            } else {
-                Opener::Server
-            }
-        });
         let summary = &self.summary;
         let reset = summary
             .half
@@ -427,38 +420,13 @@ impl DataChannel {
             || matches!(self.closed, Some(CloseReason::Fin));
         // Counters of a flow include the earlier files on the same connection, which are subtracted.
         let before = self.part.before();
-        let first = before
-            .and_then(|before| before.first_byte)
-            .unwrap_or(summary.first);
-        let counted = |of: fn(&FlowSummary) -> u64| {
-            of(summary).saturating_sub(before.map_or(0, |before| of(&before.summary)))
-        };
-        let closed = |of: &FlowSummary| -> f64 {
-            of.half
-                .iter()
-                .map(|half| half.measured.closed_until(of.last.time).seconds())
-                .sum()
-        };
-        let closed_before = before.map_or(0.0, |before| closed(&before.summary));
-        Connection {
-            client: Address::from(self.client()),
-            server: Address::from(self.server()),
-            opened_by,
-            start: first.time,
-            end: summary.last.time,
-            first_frame: first.number,
-            last_frame: summary.last.number,
-            retransmitted_bytes: counted(|of| {
-                of.half.iter().map(|half| half.retransmitted_bytes).sum()
-            }),
-            zero_windows: counted(|of| {
-                of.half
-                    .iter()
-                    .map(|half| half.measured.zero_windows())
-                    .sum()
-            }),
-            // The difference of two sums of floating-point numbers may be slightly negative.
-            zero_window_seconds: (closed(summary) - closed_before).max(0.0),
+        let part = Part {
+            summary,
+            before: before.map(|before| &before.summary),
+            first: before
+                .and_then(|before| before.first_byte)
+                .unwrap_or(summary.first),
+            client_way: self.client_way,
             close: if fin {
                 Close::Fin
             } else if reset {
@@ -466,8 +434,8 @@ impl DataChannel {
             } else {
                 Close::Open
             },
-            community_id: community_id(&self.key),
-        }
+        };
+        part.record()
     }
 }
 

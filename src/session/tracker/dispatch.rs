@@ -8,6 +8,7 @@ use crate::protocol::dns::DNS_PORT;
 use crate::protocol::ftp::{FTP_CONTROL_PORT, FTP_DATA_PORT, FTPS_CONTROL_PORT};
 use crate::protocol::proxy::{self, Prelude};
 use crate::reassembly::{Chunk, CloseReason, FlowId, FlowSummary, Gap, Interest, StreamHandler};
+use crate::session::connection::Part;
 use crate::session::data::data_channel::DataId;
 use crate::session::ident::IDENT_PORT;
 use crate::session::shared::Shared;
@@ -655,6 +656,7 @@ fn emit_connection(
         capture_frame: place.capture_frame,
         outcome,
         protocol: protocol.map(str::to_owned),
+        connection: Part::whole(summary, way).record(),
     };
     shared.emit(None, EventKind::ConnectionAttempt(&attempt));
 }

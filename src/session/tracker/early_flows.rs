@@ -348,6 +348,7 @@ mod tests {
             last: FrameRef::default(),
             established: None,
             half: Default::default(),
+            course: crate::reassembly::Course::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use crate::model::record::{
 };
 use crate::model::{Direction, Endpoint, Settled, WarningCode};
 use crate::protocol::ftp::{Verb, path};
+use crate::protocol::uid::file_uid;
 use crate::session::data::content::Content;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::data::decoding::Decoding;
@@ -23,6 +24,8 @@ pub(crate) struct Case<'a> {
     /// Id of the transfer.
     pub(crate) id: u64,
     pub(crate) parties: Parties,
+    /// Uid of the session.
+    pub(crate) session_uid: &'a str,
     pub(crate) state: &'a TransferState,
     /// Connection that carried it; `None` if none was found.
     pub(crate) channel: Option<&'a DataChannel>,
@@ -182,6 +185,7 @@ impl<'a> Case<'a> {
         let bytes = content.map_or(0, |content| content.bytes);
         Transfer {
             id: self.id,
+            uid: file_uid(self.session_uid, self.id),
             verb: state.verb_text.clone(),
             argument,
             argument_b64,
