@@ -83,6 +83,7 @@ pub mod contributing {}
 /// - Library: [`keep`](crate::keep) writes the packets of sessions, [`monitor`](crate::monitor) runs on a network without
 ///   the command line.
 /// - `carve` writes the packets of chosen sessions as pcapng.
+/// - `series` puts the files of a capture ring together, as the unit of work for several processes.
 /// - Cargo feature `cli`, on by default: without it the library builds without clap, tables and an allocator. A program
 ///   built with `--no-default-features` now needs `--features cli`.
 ///

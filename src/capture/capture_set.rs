@@ -219,6 +219,12 @@ impl CaptureSet {
         &self.skipped_files
     }
 
+    /// Returns the paths of the inputs in timeline order.
+    #[must_use]
+    pub fn paths(&self) -> Vec<PathBuf> {
+        self.slots.iter().map(|slot| slot.path.clone()).collect()
+    }
+
     fn empty(options: ReadOptions) -> Self {
         Self {
             slots: Vec::new(),

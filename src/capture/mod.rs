@@ -56,6 +56,7 @@ mod pcapng_options;
 mod pipe_source;
 mod record;
 mod record_buffer;
+mod series;
 mod waiting;
 
 pub use capture_set::{CaptureSet, ReadOptions};
@@ -69,6 +70,7 @@ pub use link_type::LinkType;
 #[cfg(feature = "live")]
 pub use live::{CaptureDirection, DropCounts, Interface, LiveOptions, LiveSource, interfaces};
 pub use pipe_source::PipeSource;
+pub use series::{Series, SeriesListing};
 pub use waiting::Waker;
 
 /// One captured packet, lent for one call.

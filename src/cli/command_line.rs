@@ -8,6 +8,7 @@ use super::check::CheckArguments;
 use super::diagram::DiagramArguments;
 use super::generated::{CompletionsArguments, SchemaArguments};
 use super::live::LiveArguments;
+use super::series::SeriesArguments;
 use super::tree::TreeArguments;
 
 /// The whole command line.
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Tree(Box<TreeArguments>),
     /// Write the packets of sessions to a pcapng file
     Carve(Box<CarveArguments>),
+    /// Put captures that follow one another into series
+    Series(SeriesArguments),
     /// List the network interfaces
     #[cfg(feature = "live")]
     Interfaces,

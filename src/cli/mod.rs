@@ -24,6 +24,7 @@ mod messages;
 mod options;
 mod output;
 mod reading;
+mod series;
 mod terminal;
 mod tree;
 mod watched_source;
@@ -61,6 +62,7 @@ pub fn run() -> ExitCode {
         Command::Live(arguments) => live::run(arguments),
         Command::Tree(arguments) => tree::run(arguments),
         Command::Carve(arguments) => carve::run(arguments),
+        Command::Series(arguments) => series::run(arguments),
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces::run(),
         Command::Schema(arguments) => generated::schema(arguments),

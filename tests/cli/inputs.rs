@@ -3,7 +3,9 @@
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
 
+use crate::support::classic::classic;
 use crate::support::folder::Folder;
+use crate::support::recording::{packets, pcap};
 
 #[test]
 fn what_cannot_be_read_is_one_line_each() {
@@ -161,4 +163,48 @@ fn a_pipe_is_read_to_its_end_after_the_first_interrupt() {
     stdout.read_to_string(&mut rest).expect("it ends");
     assert!(rest.contains(r#""packets":2"#), "{rest}");
     assert_eq!(child.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn captures_that_follow_one_another_are_one_series() {
+    let folder = Folder::new("series-of-captures");
+    let recorded = packets(&classic());
+    let (first, second) = recorded.split_at(recorded.len() / 2);
+    folder.write("eth0-1.pcap", &pcap(1, first));
+    folder.write("eth0-2.pcap", &pcap(1, second));
+    folder.write("other-1.pcap", &pcap(1, first));
+    let arguments = ["series", "eth0-2.pcap", "other-1.pcap", "eth0-1.pcap"];
+    insta::assert_snapshot!(folder.run(&arguments), @r#"
+    exit 0
+    -- stdout
+    {"bytes":6265,"first_packet":"2026-03-02T10:00:00.000180000Z","last_packet":"2026-03-02T10:00:15.444060000Z","paths":["eth0-1.pcap","eth0-2.pcap"],"series":"eth"}
+    {"bytes":2425,"first_packet":"2026-03-02T10:00:00.000180000Z","last_packet":"2026-03-02T10:00:07.229940000Z","paths":["other-1.pcap"],"series":"other"}
+    "#);
+    let arguments = [
+        "series",
+        "--format",
+        "text",
+        "--gap",
+        "1s",
+        "eth0-1.pcap",
+        "eth0-2.pcap",
+    ];
+    insta::assert_snapshot!(folder.run(&arguments), @r"
+    exit 0
+    -- stdout
+    eth#1: 2026-03-02 10:00:00 UTC to 2026-03-02 10:00:07 UTC, 2,425 bytes in 1 file
+      eth0-1.pcap
+    eth#2: 2026-03-02 10:00:09 UTC to 2026-03-02 10:00:15 UTC, 3,840 bytes in 1 file
+      eth0-2.pcap
+    ");
+    insta::assert_snapshot!(folder.run(&["series", "missing.pcap"]), @r"
+    exit 3
+    -- stderr
+    ftpscope: cannot read missing.pcap: no such file or directory; check the path
+    ");
+    insta::assert_snapshot!(folder.run(&["series", "-"]), @r"
+    exit 2
+    -- stderr
+    ftpscope: series are made of files; standard input is always one by itself
+    ");
 }
