@@ -113,20 +113,32 @@ pub enum DataTrouble {
     },
     /// TLS that was asked for on the control connection.
     Tls(TlsStart),
-    /// Server lines without a reply code where a reply should begin.
+    /// Lines of the control connection that break a rule about their form.
     OddLines {
+        /// The rule.
+        rule: LineRule,
         /// Count of such lines.
         count: u64,
         /// Frames of the first few.
         frames: Vec<u64>,
+        /// Name of the first oddity; `None` where the rule says enough.
+        first: Option<&'static str>,
     },
-    /// Multi-line replies that did not end with a line of their own code.
-    WrongEnds {
-        /// Count of such replies.
-        count: u64,
-        /// Frames of the first few.
-        frames: Vec<u64>,
-    },
+}
+
+/// Rule about the form of lines on the control connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LineRule {
+    /// A reply begins with a code.
+    NoCode,
+    /// A reply of several lines ends with a line of its own code.
+    WrongEnd,
+    /// A code stands at the beginning of the line and has a blank or hyphen behind it.
+    CodeForm,
+    /// A line of the server ends with CR LF and has no other control around it.
+    ReplyLineEnd,
+    /// A line of the client ends with CR LF and has no other control around it.
+    CommandLineEnd,
 }
 
 /// Progress of TLS on a control connection.

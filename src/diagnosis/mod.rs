@@ -57,7 +57,7 @@ use crate::model::record::{Finding, Opener, Reply, Session, Severity, Transfer};
 
 pub use closed_at_once::ClosedByServer;
 pub use cross_session::Several;
-pub use evidence::{DataTrouble, Lost, StallPlace, TlsStart, Unreachable};
+pub use evidence::{DataTrouble, LineRule, Lost, StallPlace, TlsStart, Unreachable};
 pub use fxp::Announcement;
 pub(crate) use stalled::MIN_STALL as SHORTEST_STALL;
 #[cfg(feature = "cli")]

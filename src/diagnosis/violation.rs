@@ -1,6 +1,6 @@
 //! `reply-violation`: replies that break a rule of the RFCs. One finding for each rule and session.
 
-use super::{DataTrouble, Draft, quote};
+use super::{DataTrouble, Draft, LineRule, quote};
 use crate::model::record::{Command, Finding, Outcome, Reply, Session, Severity};
 use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 
@@ -47,14 +47,26 @@ pub(super) fn detect(session: &Session, evidence: &[DataTrouble], findings: &mut
         }
     }
     for item in evidence {
-        let (rule, count, frames) = match item {
-            DataTrouble::OddLines { count, frames } => (Rule::NoCode, *count, frames),
-            DataTrouble::WrongEnds { count, frames } => (Rule::WrongEnd, *count, frames),
-            _ => continue,
+        let DataTrouble::OddLines {
+            rule,
+            count,
+            frames,
+            first,
+        } = item
+        else {
+            continue;
+        };
+        let rule = match rule {
+            LineRule::NoCode => Rule::NoCode,
+            LineRule::WrongEnd => Rule::WrongEnd,
+            LineRule::CodeForm => Rule::CodeForm,
+            LineRule::ReplyLineEnd => Rule::ReplyLineEnd,
+            LineRule::CommandLineEnd => Rule::CommandLineEnd,
         };
         let entry = &mut violations[rule as usize];
         entry.count += count;
         entry.frames.extend(frames.iter().take(MAX_FRAMES));
+        entry.example = first.map(str::to_owned);
     }
     for (rule, violations) in RULES.iter().zip(violations) {
         if violations.count > 0 {
@@ -103,6 +115,9 @@ enum Rule {
     NoSize,
     Unsolicited,
     AfterEpsvAll,
+    CodeForm,
+    ReplyLineEnd,
+    CommandLineEnd,
 }
 
 /// Texts of a rule.
@@ -139,7 +154,7 @@ impl RuleText {
 }
 
 /// Texts of all rules, in the order of [`Rule`].
-const RULES: [RuleText; 10] = [
+const RULES: [RuleText; 13] = [
     RuleText {
         section: "RFC 959 section 4.2",
         severity: Severity::Info,
@@ -199,6 +214,24 @@ const RULES: [RuleText; 10] = [
         severity: Severity::Info,
         title: "data connection set up otherwise after EPSV ALL",
         rule: "a server that accepted EPSV ALL refuses PORT, EPRT and PASV",
+    },
+    RuleText {
+        section: "RFC 959 section 4.2",
+        severity: Severity::Info,
+        title: "reply code without a blank behind it, or behind blanks",
+        rule: "a reply begins with its three digits and a blank or hyphen; it was read all the same",
+    },
+    RuleText {
+        section: "RFC 959 section 5.3.1",
+        severity: Severity::Info,
+        title: "replies that do not end with CR LF alone",
+        rule: "a line ends with CR LF, and nothing pads it; the replies were read all the same",
+    },
+    RuleText {
+        section: "RFC 959 section 5.3.1",
+        severity: Severity::Info,
+        title: "commands that do not end with CR LF alone",
+        rule: "a line ends with CR LF, and nothing pads it; the commands were read all the same, as this server did",
     },
 ];
 
@@ -458,8 +491,10 @@ mod tests {
     #[test]
     fn lines_without_a_code_are_reported_from_packet_evidence() {
         let odd = DataTrouble::OddLines {
+            rule: LineRule::NoCode,
             count: 3,
             frames: vec![7, 8],
+            first: None,
         };
         let found = findings_of(vec![], &[odd]);
         assert_eq!(

@@ -3,7 +3,7 @@
 //! The server decides: one that answers with reply codes is an FTP server, whatever its client sends. A protocol is named by
 //! bytes that no FTP peer begins with: identification strings (RFC 4253 section 4.2), greetings (RFC 5321 section 4.2, RFC
 //! 1939 section 4, RFC 3501 section 7.1.1, RFC 6143 section 7.1.1), request lines (RFC 9112 section 3), Telnet options before
-//! any text (RFC 854), TPKT (RFC 2126) and NetBIOS frames.
+//! any text (RFC 854), TPKT (RFC 2126) and frames of `NetBIOS`.
 
 /// Returns the protocol whose server sends `bytes` first; `None` if they may be those of an FTP server.
 #[must_use]

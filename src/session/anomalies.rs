@@ -11,7 +11,7 @@ use super::negotiation::Negotiations;
 use super::shared::Shared;
 use super::transfers::facts::{Facts, Weight};
 use super::transfers::transfer_state::{TransferState, direction_of, payload_way};
-use crate::diagnosis::{DataTrouble, Lost, SHORTEST_STALL, StallPlace};
+use crate::diagnosis::{DataTrouble, LineRule, Lost, SHORTEST_STALL, StallPlace};
 use crate::model::record::{
     DataType, LinkMethod, Mode, Opener, Reply, TransferDirection, TransferMode,
 };
@@ -29,10 +29,8 @@ pub(crate) struct Anomalies {
 struct Noted {
     troubles: Vec<DataTrouble>,
     lost: Lost,
-    /// Lines without a code where a reply should begin.
-    odd_lines: Sightings,
-    /// Replies of several lines whose last line had another code.
-    wrong_ends: Sightings,
+    /// Lines that break a rule about their form, by rule.
+    odd_lines: [Sightings; LINE_RULES.len()],
 }
 
 /// Number of occurrences, and the first frames.
@@ -40,6 +38,8 @@ struct Noted {
 struct Sightings {
     count: u64,
     frames: Vec<u64>,
+    /// Name of the first; `None` where the rule says enough.
+    first: Option<&'static str>,
 }
 
 /// A settled transfer, as far as its anomalies depend on it.
@@ -57,11 +57,17 @@ pub(crate) struct Subject<'a> {
 impl Anomalies {
     /// Records a line that no standard allows.
     pub(crate) fn on_violation(&mut self, violation: Violation, frame: FrameRef) {
-        let noted = self.noted_mut();
-        match violation {
-            Violation::NoCode => noted.odd_lines.note(frame),
-            Violation::OtherCode => noted.wrong_ends.note(frame),
-        }
+        let (rule, oddity) = match violation {
+            Violation::NoCode => (LineRule::NoCode, None),
+            Violation::OtherCode => (LineRule::WrongEnd, None),
+            Violation::CodeForm => (LineRule::CodeForm, None),
+            Violation::LineEnd {
+                from_client: true,
+                oddity,
+            } => (LineRule::CommandLineEnd, Some(oddity)),
+            Violation::LineEnd { oddity, .. } => (LineRule::ReplyLineEnd, Some(oddity)),
+        };
+        self.noted_mut().odd_lines[rule as usize].note(frame, oddity);
     }
 
     /// Records that the control connection runs through a proxy to `target`; `None` if only its name is known.
@@ -173,7 +179,6 @@ impl Anomalies {
             mut troubles,
             mut lost,
             odd_lines,
-            wrong_ends,
         } = self.noted.take().map(|noted| *noted).unwrap_or_default();
         troubles.extend(control_end(control, client_way));
         for way in [client_way, client_way.reverse()] {
@@ -194,13 +199,14 @@ impl Anomalies {
             lost.frames.sort_unstable();
             troubles.push(DataTrouble::Lost(lost));
         }
-        if odd_lines.count > 0 {
-            let Sightings { count, frames } = odd_lines;
-            troubles.push(DataTrouble::OddLines { count, frames });
-        }
-        if wrong_ends.count > 0 {
-            let Sightings { count, frames } = wrong_ends;
-            troubles.push(DataTrouble::WrongEnds { count, frames });
+        let odd_lines = LINE_RULES.into_iter().zip(odd_lines);
+        for (rule, seen) in odd_lines.filter(|(_, seen)| seen.count > 0) {
+            troubles.push(DataTrouble::OddLines {
+                rule,
+                count: seen.count,
+                frames: seen.frames,
+                first: seen.first,
+            });
         }
         troubles
     }
@@ -258,8 +264,9 @@ impl Anomalies {
 }
 
 impl Sightings {
-    fn note(&mut self, frame: FrameRef) {
+    fn note(&mut self, frame: FrameRef, name: Option<&'static str>) {
         self.count += 1;
+        self.first = self.first.or(name);
         if self.frames.len() < FRAMES {
             self.frames.push(frame.number);
         }
@@ -452,3 +459,12 @@ const TROUBLES: usize = 4096;
 
 /// Frames kept of one kind of anomaly.
 const FRAMES: usize = 8;
+
+/// All rules about the form of lines, in the order of [`LineRule`].
+const LINE_RULES: [LineRule; 5] = [
+    LineRule::NoCode,
+    LineRule::WrongEnd,
+    LineRule::CodeForm,
+    LineRule::ReplyLineEnd,
+    LineRule::CommandLineEnd,
+];

@@ -667,7 +667,6 @@ impl Session {
             ref reply,
             ..
         } = *answer;
-        self.hide_mistyped_password(sequence, verb, reply.reply.code);
         self.secrets.on_reply(sequence, verb, reply.reply.code);
         let record = self.reply_record(shared, &reply.reply, reply.arrived);
         if let Some(command) = self.steps.log_mut().get_mut(sequence)
@@ -1439,23 +1438,6 @@ impl Session {
             capture_frame: place.capture_frame,
             truncated: reply.truncated,
             preliminary: Vec::new(),
-        }
-    }
-
-    /// Hides an unknown command that gets a 331 or 332: it was a password.
-    fn hide_mistyped_password(&mut self, sequence: u64, verb: Verb, code: u16) {
-        if verb != Verb::Unknown || !matches!(code, 331 | 332) || self.secrets.shown() {
-            return;
-        }
-        if let Some(command) = self.steps.log_mut().get_mut(sequence) {
-            if let Some(argument) = &command.argument {
-                self.secrets.add(argument);
-            }
-            self.secrets.add(command.record.verb.as_bytes());
-            HIDDEN.clone_into(&mut command.record.verb);
-            command.record.verb_b64 = None;
-            command.record.argument = command.record.argument.as_ref().map(|_| HIDDEN.to_owned());
-            command.record.argument_b64 = None;
         }
     }
 }

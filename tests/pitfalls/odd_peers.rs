@@ -287,3 +287,76 @@ fn bytes_of_no_known_protocol_are_named_no_protocol() {
     let report = said(&[(Side::Server, b"22")]);
     assert_eq!(list(&report["sessions"]).len(), 1);
 }
+
+#[test]
+fn bytes_around_lines_cost_nothing_and_are_named() {
+    // Which end sends what before, behind and in place of the line end, and what the finding names.
+    for (from_client, before, behind, named) in [
+        (true, &b"\0\0"[..], &b"\r\n"[..], "NUL"),
+        (true, b"", b"\0\r\n", "NUL"),
+        (true, b"", b"\n\r", "CR behind LF"),
+        (true, b"\xef\xbb\xbf", b"\r\n", "a byte order mark"),
+        (true, b"", b"\0\0\0\0", "NUL"),
+        (true, b"", b"", "no line end"),
+        (false, b"\0", b"\r\n", "NUL"),
+        (false, b"", b"\r\n\0", "NUL"),
+        (false, b"", b"\n\r", "CR behind LF"),
+        (false, b"\xef\xbb\xbf", b"\r\n", "a byte order mark"),
+        (false, b"", b"", "no line end"),
+        (false, b" ", b"\r\n", "reply code"),
+        (false, b"\t", b"\r\n", "reply code"),
+    ] {
+        for (client, server) in ENDS.into_iter().take(2) {
+            let mut scene = Scene::between(client, server);
+            let line = |scene: &mut Scene, side: Side, text: &str| {
+                let odd = (side == Side::Client) == from_client;
+                let (before, behind) = if odd {
+                    (before, behind)
+                } else {
+                    (&b""[..], &b"\r\n"[..])
+                };
+                scene.raw(side, &[before, text.as_bytes(), behind].concat());
+            };
+            line(&mut scene, Side::Server, "220 FTP ready");
+            for (command, reply) in [
+                ("USER mira", "331 p"),
+                ("PASS hazel-lantern", "230 in"),
+                ("TYPE I", "200 ok"),
+                ("PASV", "227 ok (198,51,100,21,195,81)"),
+            ] {
+                line(&mut scene, Side::Client, command);
+                line(&mut scene, Side::Server, reply);
+            }
+            line(&mut scene, Side::Client, "RETR a");
+            line(&mut scene, Side::Server, "150 go");
+            scene.play("= 50001 900");
+            line(&mut scene, Side::Server, "226 done");
+            line(&mut scene, Side::Client, "QUIT");
+            line(&mut scene, Side::Server, "221 bye");
+            let report = scene.report();
+            let context = format!("{server}, {named}, client: {from_client}, {behind:?}");
+            assert_eq!(
+                dialogue(&report),
+                [
+                    "USER mira: 331",
+                    "PASS hazel-lantern: 230",
+                    "TYPE I: 200",
+                    "PASV: 227",
+                    "RETR a: 150 226",
+                    "QUIT: 221"
+                ],
+                "{context}"
+            );
+            assert_eq!(session(&report)["greeting"]["code"], 220, "{context}");
+            assert_eq!(completeness(&report), ["complete"], "{context}");
+            assert_eq!(findings(&report), ["reply-violation"], "{context}");
+            let violation = list(&session(&report)["findings"])
+                .iter()
+                .find(|one| one["id"] == "reply-violation")
+                .expect("a violation");
+            let text = format!("{} {}", violation["title"], violation["explanation"]);
+            assert!(text.contains(named), "{context}: {text}");
+            assert_eq!(session(&report)["verdict"]["status"], "ok", "{context}");
+        }
+    }
+}

@@ -64,6 +64,8 @@ pub struct LineAssembler {
     truncated: bool,
     /// A line feed was read.
     line_feeds: bool,
+    /// Name of a byte that was skipped or taken for a line end against RFC 959 section 5.3.1; `None` without one.
+    oddity: Option<&'static str>,
 }
 
 impl LineAssembler {
@@ -76,6 +78,7 @@ impl LineAssembler {
             limit,
             truncated: false,
             line_feeds: false,
+            oddity: None,
         }
     }
 
@@ -83,7 +86,13 @@ impl LineAssembler {
     /// its line is complete.
     pub fn next<'input>(&mut self, input: &mut &'input [u8]) -> Option<Line<'input>> {
         if self.partial.is_empty() {
-            while let [b'\r' | 0, rest @ ..] = *input {
+            while let [first @ (b'\r' | 0), rest @ ..] = *input {
+                // CR CR LF and an empty line begin with CR as well.
+                match (first, rest.first()) {
+                    (0, _) => self.oddity = Some(NUL),
+                    (_, Some(b'\r' | b'\n')) => {}
+                    _ => self.oddity = Some("CR behind LF"),
+                }
                 *input = rest;
             }
             if input.is_empty() {
@@ -93,6 +102,7 @@ impl LineAssembler {
             && let [0, rest @ ..] = *input
         {
             *input = rest;
+            self.oddity = Some(NUL);
             return Some(self.take());
         } else if self.segments.len() < SEGMENTS {
             self.segments.push(self.partial.len());
@@ -104,6 +114,13 @@ impl LineAssembler {
         };
         self.line_feeds |= length == 1;
         let (head, rest) = input.split_at(end);
+        if length > 1 || matches!(head, [.., 0] | [.., 0, b'\r']) && !matches!(head, [.., b'\r', 0])
+        {
+            self.oddity = Some(NUL);
+        }
+        if self.partial.is_empty() && head.starts_with(BYTE_ORDER_MARK) {
+            self.oddity = Some("a byte order mark");
+        }
         *input = &rest[length..];
         // The common case, a whole line in one chunk, copies nothing.
         if self.partial.is_empty() && head.len() <= self.limit {
@@ -127,6 +144,11 @@ impl LineAssembler {
     #[must_use]
     pub const fn has_line_feeds(&self) -> bool {
         self.line_feeds
+    }
+
+    /// Takes the name of a byte that clients skip and RFC 959 section 5.3.1 does not allow; `None` if there was none since.
+    pub const fn take_oddity(&mut self) -> Option<&'static str> {
+        self.oddity.take()
     }
 
     /// Returns the bytes of the incomplete line.
@@ -225,6 +247,9 @@ pub fn strip_telnet<'a>(line: impl Into<Cow<'a, [u8]>>) -> Cow<'a, [u8]> {
 
 /// U+FEFF in UTF-8, with which some text writers begin their first line (RFC 3629 section 6).
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// Name of the padding of fixed buffers.
+const NUL: &str = "NUL";
 
 /// Segments of one line whose beginnings are recorded; those after them count as one.
 const SEGMENTS: usize = 4096;

@@ -86,6 +86,8 @@ struct ControlEnd {
     heard: FrameRef,
     /// A line was ended by the other side's answer: this end sends no line ends, and each segment is a line.
     unterminated: bool,
+    /// Oddity of the line that was taken last; `None` without one.
+    oddity: Option<&'static str>,
     /// Length of the incomplete line when it was last read, in bytes.
     noted: usize,
 }
@@ -211,6 +213,7 @@ impl Dialogue {
             return None;
         }
         end.unterminated = true;
+        end.oddity = Some("no line end");
         end.lines.rest().map(Line::without_telnet)
     }
 
@@ -239,7 +242,9 @@ impl Dialogue {
         if from_client || !end.unterminated || end.lines.has_line_feeds() {
             return None;
         }
-        end.lines.rest().map(Line::without_telnet)
+        let line = end.lines.rest()?;
+        end.oddity = Some("no line end");
+        Some(line.without_telnet())
     }
 
     /// Returns whether the next byte of an end begins a line.
@@ -253,7 +258,9 @@ impl Dialogue {
         from_client: bool,
         bytes: &mut &'bytes [u8],
     ) -> Option<Line<'bytes>> {
-        let line = self.end_mut(from_client).lines.next(bytes)?;
+        let end = self.end_mut(from_client);
+        let line = end.lines.next(bytes)?;
+        end.oddity = end.lines.take_oddity();
         Some(line.without_telnet())
     }
 
@@ -280,6 +287,13 @@ impl Dialogue {
         out: &mut Vec<Outcome>,
     ) {
         self.course.activity = moment.activity;
+        if let Some(oddity) = self.end_mut(from_client).oddity.take() {
+            let violation = Violation::LineEnd {
+                from_client,
+                oddity,
+            };
+            out.push(Outcome::Violation(violation, moment.arrived));
+        }
         if from_client {
             self.client_line(line, truncated, moment, out);
         } else {
@@ -390,7 +404,13 @@ impl Dialogue {
         moment: Moment,
         out: &mut Vec<Outcome>,
     ) {
-        match self.replies.line(line, truncated) {
+        let begins = !self.replies.is_open() && !begins_line(line, false);
+        let read = self.replies.line(line, truncated);
+        // Understood although it does not have the form of a reply's first line.
+        if begins && (matches!(read, ReplyLine::Complete(_)) || self.replies.is_open()) {
+            out.push(Outcome::Violation(Violation::CodeForm, moment.arrived));
+        }
+        match read {
             ReplyLine::Complete(reply) => {
                 self.server.within_reply = false;
                 self.reply(reply, moment, out);
@@ -630,6 +650,7 @@ impl ControlEnd {
             spoke: false,
             heard: FrameRef::default(),
             unterminated: false,
+            oddity: None,
             noted: 0,
         }
     }

@@ -122,4 +122,13 @@ pub(crate) enum Violation {
     NoCode,
     /// A reply of several lines whose last line has another code than its first.
     OtherCode,
+    /// A reply whose code stands behind blanks, or has the text directly behind it.
+    CodeForm,
+    /// A byte at either end of a line, or the end of the line, that no peer minds.
+    LineEnd {
+        /// The client sent it.
+        from_client: bool,
+        /// Its name.
+        oddity: &'static str,
+    },
 }

@@ -223,7 +223,7 @@ impl StreamHandler for SessionTracker<'_> {
                 match candidate.conclude() {
                     Some(Judgement::Ftp { client_way }) => {
                         self.begin_recognized(flow, *candidate, client_way, summary);
-                        return self.closed(flow, reason, frame, summary);
+                        self.closed(flow, reason, frame, summary);
                     }
                     Some(Judgement::Other(protocol)) => {
                         emit_other_protocol(shared, protocol, summary);
