@@ -203,7 +203,7 @@ fn a_finding_leads_to_its_packet_in_the_diagram() {
 }
 
 #[test]
-fn a_failure_without_a_finding_leads_to_its_step() {
+fn a_refused_file_leads_from_the_overview_to_its_reply() {
     let mut conversation = Conversation::logged_in("192.168.0.2:40000", "192.168.0.21:21");
     conversation.exchange("RETR nothing.txt", "550 No such file.");
     let folder = Folder::new("page-failure");
@@ -217,8 +217,10 @@ fn a_failure_without_a_finding_leads_to_its_step() {
         overview.contains("RETR nothing.txt (550 No such file)"),
         "{overview}"
     );
-    browser.value("document.querySelector('#session > button').click()");
-    assert_eq!(browser.text(LIT), "get nothing.txt");
+    browser.value(
+        "[...document.querySelectorAll('#session .finding')].find(one => one.textContent.includes('nothing.txt')).querySelector('button').click()",
+    );
+    assert_eq!(browser.text(LIT), "550 No such file.");
     done(browser);
 }
 

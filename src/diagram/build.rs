@@ -13,6 +13,7 @@ use super::recorder::DiagramRecorder;
 use super::{captions, messages};
 use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
 use crate::model::{Endpoint, Timestamp};
+use crate::report::marks::step_mark;
 
 impl DiagramRecorder {
     /// Draws a session, with the segments that were recorded for it.
@@ -359,7 +360,7 @@ impl<'a> RowBuilder<'a> {
                 step: Some(step.number),
                 state: self.tracker.at(Levels::STEPS),
                 console: Vec::new(),
-                failed: step.outcome == Outcome::Failed,
+                failed: step_mark(step, session) == Outcome::Failed,
             });
         }
     }

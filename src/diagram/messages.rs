@@ -452,6 +452,10 @@ pub(super) fn after_transfer(transfer: &Transfer, code: u16) -> Shown {
     let bytes = units::bytes(transfer.bytes);
     let (label, lines) = match transfer.direction {
         _ if code >= 400 => (format!("{name}: failed ({code})"), Vec::new()),
+        _ if transfer.connection.is_none() => (
+            format!("{name}: no data connection in the capture"),
+            Vec::new(),
+        ),
         TransferDirection::Listing => {
             let entries = units::to_u64(transfer.entries.len()) + transfer.entries_omitted;
             let entries = units::counted(entries, "entry", "entries");

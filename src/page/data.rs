@@ -17,6 +17,7 @@ use crate::model::record::{
     WarningRecord,
 };
 use crate::model::{Endpoint, Timestamp};
+use crate::report::marks::step_mark;
 use crate::report::{FinishedSessions, Report, units};
 
 /// Writes the JSON block: the report, the sessions as they were written when drawn, and the strings they share.
@@ -198,7 +199,7 @@ impl SessionData<'_> {
         object.field("status", &session.verdict.status)?;
         let steps = session.steps.iter();
         let start = start.unwrap_or(session.start);
-        object.list("steps", steps.map(|one| step(one, start, strings)))?;
+        object.list("steps", steps.map(|one| step(one, session, start, strings)))?;
         object.field("tls", &session.tls.as_ref().map(tls))?;
         let transfers = session.transfers.iter().map(|one| {
             let preview = self.previews.take(session.id, one.id);
@@ -244,11 +245,12 @@ fn finding(finding: &Finding) -> Value {
     })
 }
 
-fn step(step: &Step, start: Timestamp, strings: &mut StringTable) -> Value {
+/// Returns a step with its mark.
+fn step(step: &Step, session: &Session, start: Timestamp, strings: &mut StringTable) -> Value {
     json!([
         step.number,
         strings.intern(&step.title),
-        value(&step.outcome),
+        value(&step_mark(step, session)),
         units::offset(step.time, start),
     ])
 }

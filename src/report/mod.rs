@@ -23,6 +23,7 @@ pub(crate) mod example;
 pub mod export;
 pub mod json;
 mod live_lines;
+pub(crate) mod marks;
 mod sink_thread;
 mod spooled_text;
 pub mod table;

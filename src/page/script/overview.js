@@ -99,8 +99,8 @@ function moved() {
 /** Lists findings and failures of all sessions, equal ones together, worst first. */
 function trouble() {
   const all = kindsOfTrouble();
-  const serious = all.filter((kind) => kind.rank < 3);
-  const minor = all.filter((kind) => kind.rank >= 3);
+  const serious = all.filter((kind) => kind.rank < 4);
+  const minor = all.filter((kind) => kind.rank >= 4);
   const show = ({ finding, sessions }) => {
     const title = make("span", { class: "wire" }, finding.title);
     const known = [...sessions].filter((id) => byId.has(id));
@@ -109,7 +109,7 @@ function trouble() {
         make("p", { class: "wire" }, finding.explanation), make("p", { class: "dim wire" }, finding.advice)),
       data.sessions.length > 1 && known.length > 0 ? make("small", null, known.length > 1 ? "sessions " : "session ",
         known.slice(0, 6).map((id, place) => [place > 0 ? ", " : "", linkTo(id, String(id))]),
-        known.length > 6 ? [" and ", seeker(number(known.length - 6) + " more", finding.severity === "failed" ? finding.title : finding.id)] : "") : null,
+        known.length > 6 ? [" and ", seeker(number(known.length - 6) + " more", finding.severity === "failed" || finding.severity === "warning" ? finding.title : finding.id)] : "") : null,
     ], badge(finding.severity));
   };
   const list = listed(serious, data.sessions.length === 0 && data.attempts.length === 0 ? "Nothing." : "Nothing to worry about.", show);
@@ -129,12 +129,12 @@ function trouble() {
   return list;
 }
 
-/** Groups findings by kind, each with its sessions. A failure without a severe finding counts as a kind of its own. */
+/** Groups findings by kind, each with its sessions. A failure or warning without a severe finding is a kind of its own. */
 function kindsOfTrouble() {
-  const worst = ["failed", ...severities];
+  const worst = ["failed", "high", "medium", "warning", "low", "info"];
   const kinds = new Map();
   const add = (finding, sessions) => {
-    const apart = sessions.length === 0 || finding.severity === "failed";
+    const apart = sessions.length === 0 || finding.severity === "failed" || finding.severity === "warning";
     const key = finding.severity + "\n" + finding.id + (apart ? finding.title : "");
     const known = kinds.get(key) || { finding, sessions: new Set(), rank: worst.indexOf(finding.severity) };
     for (const session of sessions) known.sessions.add(session);
@@ -142,13 +142,15 @@ function kindsOfTrouble() {
   };
   for (const finding of data.findings) add(finding, finding.sessions || []);
   for (const session of data.sessions) {
-    const covered = session.status !== "failed" || session.findings.some((finding) => severities.indexOf(finding.severity) < 2);
+    const severe = (finding) => severities.indexOf(finding.severity) < 2;
+    const covered = session.status === "ok" || session.findings.some(severe)
+      || data.findings.some((finding) => severe(finding) && finding.sessions.includes(session.id));
     const same = covered ? undefined : session.findings.find((finding) => session.verdict.includes(finding.title));
     for (const finding of session.findings) {
       if (finding !== same) add(finding, [session.id]);
     }
-    if (same !== undefined) add({ ...same, severity: "failed" }, [session.id]);
-    else if (!covered) add({ severity: "failed", id: "", title: session.verdict, explanation: "", advice: "" }, [session.id]);
+    if (same !== undefined) add({ ...same, severity: session.status }, [session.id]);
+    else if (!covered) add({ severity: session.status, id: "", title: session.verdict, explanation: "", advice: "" }, [session.id]);
   }
   return [...kinds.values()].sort((a, b) => a.rank - b.rank || b.sessions.size - a.sessions.size);
 }

@@ -12,7 +12,7 @@ function session_view(session) {
   const jump = session.rows === null ? null : player(session, diagram);
   const failure = jump === null ? undefined : session.steps.findLast(([, , outcome]) => outcome === "failed");
   const leads = (finding) => failure !== undefined && finding.step === failure[0];
-  if (session.status === "failed" && failure !== undefined && !session.findings.some(leads)) {
+  if (session.status !== "ok" && failure !== undefined && !session.findings.some(leads)) {
     place.append(make("button", { type: "button", class: "text", onclick: () => jump(failure[0]) }, "Show what failed in the diagram"));
   }
   const findings = session.findings.slice().sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));

@@ -10,6 +10,7 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::super::units;
 use super::{CYAN, DIM, GREEN, Options, PLAIN, RED, YELLOW, paint};
+use crate::model::record::Outcome;
 use crate::model::wire_text::printable;
 
 /// A run of text in one style. Only [`span`] creates it, so that no text reaches a terminal unescaped.
@@ -246,6 +247,17 @@ pub(super) enum Mark {
     Bad,
     Unknown,
     Note,
+}
+
+impl From<Outcome> for Mark {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Ok => Self::Good,
+            Outcome::Failed => Self::Bad,
+            Outcome::Incomplete => Self::Attention,
+            Outcome::Unknown => Self::Unknown,
+        }
+    }
 }
 
 impl Mark {

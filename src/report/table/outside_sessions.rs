@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use super::block::{
     Block, Column, Grid, Head, Mark, NARROW, TINY, bare, omitted, plain, shortened, shown, span,
 };
-use super::{BOLD, CYAN, DIM, Options, YELLOW, session};
+use super::{BOLD, CYAN, DIM, Options, YELLOW, completeness_words, session};
 use crate::model::record::{Accounting, AttemptOutcome};
+use crate::report::marks::completeness_mark;
 use crate::report::{Report, units};
 
 /// Writes the blocks that follow the sessions, and the totals.
@@ -62,7 +63,8 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
         if let Some(saved) = &data.saved_as {
             ends.push(format!("saved as {}", shortened(saved)));
         }
-        let (mark, state) = session::transfer_state(data.completeness);
+        let mark = completeness_mark(data.completeness).into();
+        let state = completeness_words(data.completeness);
         grid.row(
             mark,
             &[

@@ -14,12 +14,15 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use super::super::marks::completeness_mark;
 use super::super::{Report, units};
 use super::block::{
     Block, Column, Grid, Head, Mark, NARROW, TINY, label, omitted, plain, shortened_to, span,
 };
-use super::session::{FULL, transfer_state, way, write_digests};
-use super::{BOLD, DIM, GREEN, Options, RED, YELLOW, severity_style, severity_word};
+use super::session::{FULL, way, write_digests};
+use super::{
+    BOLD, DIM, GREEN, Options, RED, YELLOW, completeness_words, severity_style, severity_word,
+};
 use crate::diagnosis::TLS_FAILED;
 use crate::model::record::{
     AttemptOutcome, Completeness, Finding, LoginOutcome, Session, Severity, Transfer,
@@ -298,7 +301,8 @@ impl Overview {
         heads.push(Head::new(Column::Left, "Sessions").from(NARROW).named());
         let mut grid = Grid::new(block.width(), &heads);
         for (key, group) in rows.iter().take(limits.files) {
-            let (mark, state) = transfer_state(key.completeness);
+            let mark = completeness_mark(key.completeness).into();
+            let state = completeness_words(key.completeness);
             let sha256 = key.sha256.as_deref();
             let direction = if key.is_upload {
                 TransferDirection::Upload

@@ -5,18 +5,19 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 
+use super::super::marks::{step_mark, transfer_mark};
 use super::super::units;
 use super::block::{
-    Block, Column, Grid, Head, Mark, NARROW, TINY, WIDE, hidden_row, label, omitted, plain,
-    shortened, shown, span,
+    Block, Column, Grid, Head, NARROW, TINY, WIDE, hidden_row, label, omitted, plain, shortened,
+    shown, span,
 };
 use super::{BOLD, DIM, Options, completeness_words, severity_style, severity_word, verdict_style};
 use crate::diagnosis::TLS_FAILED;
 use crate::model::Endpoint;
 use crate::model::record::{
-    Address, Command, Completeness, EncryptedConnection, EndState, EntryKind, Finding,
-    ListingEntry, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind, Transfer,
-    TransferDirection, VerdictStatus,
+    Address, Command, EncryptedConnection, EndState, EntryKind, Finding, ListingEntry,
+    LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind, Transfer, TransferDirection,
+    VerdictStatus,
 };
 
 /// Writes the block of a session.
@@ -254,7 +255,7 @@ fn step_row(
     options: &Options,
     grid: &mut Grid,
 ) {
-    let mark = step_mark(step, session);
+    let mark = step_mark(step, session).into();
     let mut title = vec![shortened(&step.title).into_owned()];
     if step.inferred {
         title.push("known from its reply alone".to_owned());
@@ -293,31 +294,6 @@ fn step_row(
     }
     cells.push(vec![frames(step, session)]);
     grid.row(mark, &cells);
-}
-
-/// Returns the mark of a step: that of its outcome, but no better than that of its transfer, and none for a TLS that failed.
-fn step_mark(step: &Step, session: &Session) -> Mark {
-    let mark = match step.outcome {
-        Outcome::Ok => Mark::Good,
-        Outcome::Failed => Mark::Bad,
-        Outcome::Incomplete => Mark::Attention,
-        Outcome::Unknown => Mark::Unknown,
-    };
-    if step.outcome != Outcome::Ok {
-        return mark;
-    }
-    let failed_here = |finding: &Finding| {
-        finding.id == TLS_FAILED && (finding.step == Some(step.number) || step.commands.is_empty())
-    };
-    if step.kind == StepKind::Tls && session.findings.iter().any(failed_here) {
-        return Mark::Bad;
-    }
-    match step.transfer.and_then(|id| session.transfer(id)) {
-        // A 226 alone says nothing of a file that is not in the capture.
-        Some(transfer) if transfer.connection.is_none() => Mark::Unknown,
-        Some(transfer) => transfer_state(transfer.completeness).0,
-        None => mark,
-    }
 }
 
 /// Returns a command and its replies as lines, for `-v`.
@@ -515,7 +491,8 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
                 .map(|reason| format!("because: {reason}")),
         );
     }
-    let (mark, state) = transfer_state(transfer.completeness);
+    let mark = transfer_mark(transfer).into();
+    let state = completeness_words(transfer.completeness);
     let digest = transfer.sha256.as_deref().unwrap_or("-");
     let digest = if shape == Shape::Full {
         digest
@@ -612,17 +589,6 @@ fn listing_entry(entry: &ListingEntry) -> String {
         _ => String::new(),
     };
     format!("{}{slash}{target}{size}", shortened(&entry.name))
-}
-
-/// Returns the mark and the words for a completeness.
-pub(super) fn transfer_state(completeness: Completeness) -> (Mark, &'static str) {
-    let mark = match completeness {
-        Completeness::Complete => Mark::Good,
-        Completeness::Unverifiable => Mark::Unknown,
-        Completeness::Gaps | Completeness::Truncated => Mark::Attention,
-        Completeness::Aborted => Mark::Bad,
-    };
-    (mark, completeness_words(completeness))
 }
 
 pub(super) fn way(direction: TransferDirection) -> &'static str {
