@@ -183,7 +183,7 @@ impl Flow {
         let distance = SeqNum(segment.sequence).plus(1).distance_from(start);
         // Without a captured handshake the start is a guess: a SYN shortly before it belongs to this flow and was reordered.
         let reordered =
-            !self.summary.sent(direction).start_known && (REORDERED_SYN..0).contains(&distance);
+            self.summary.sent(direction).start.is_none() && (REORDERED_SYN..0).contains(&distance);
         // A retransmitted SYN has the same number.
         distance != 0 && !reordered
     }
@@ -456,7 +456,7 @@ impl Flow {
         let stream = &mut self.streams[sender.index()];
         let known = *stream.start().get_or_insert(start);
         if known == start {
-            half.start_known = true;
+            half.start = Some(start.0);
             stream.set_start(start);
         }
     }
@@ -476,7 +476,8 @@ impl Flow {
             // SYN ACK and the ACK that ends the handshake acknowledge a SYN: the stream starts there. Any other
             // acknowledgment gives a start that is a guess.
             self.streams[other.index()].set_start(acknowledged);
-            self.summary.half[other.index()].start_known = flags.syn() || first_after_syn;
+            let known = flags.syn() || first_after_syn;
+            self.summary.half[other.index()].start = known.then_some(acknowledged.0);
         }
         if !flags.syn() && !flags.rst() && self.summary.initiator == Some(direction) {
             self.summary.established.get_or_insert(segment.frame);

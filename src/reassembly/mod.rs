@@ -121,9 +121,9 @@ pub enum CloseReason {
 pub struct HalfSummary {
     /// SYN or SYN ACK of this sender; `None` if not captured.
     pub syn: Option<FrameRef>,
-    /// Whether the stream's first byte is known, from SYN or the handshake's acknowledgment. If so, no byte before the
-    /// first captured one can be missing unnoticed.
-    pub start_known: bool,
+    /// Sequence number of the stream's first byte, from SYN or the handshake's acknowledgment; `None` unless known. If it is,
+    /// no byte before the first captured one can be missing unnoticed.
+    pub start: Option<u32>,
     /// First segment with payload; `None` before it.
     pub first_data: Option<FrameRef>,
     /// Segment with FIN; `None` before it.

@@ -26,15 +26,20 @@ impl SeqNum {
 
     /// Returns the stream offset of this number; negative if it lies before the stream.
     ///
-    /// `start` is the number of offset 0. `near` is an offset within 2 GiB of the result: the number alone is ambiguous
-    /// in streams longer than 4 GiB.
+    /// `start` is the number of offset 0, `near` the end of what is known of the stream. The number alone is ambiguous in
+    /// streams longer than 4 GiB: of its offsets the one from 1 GiB before `near` to 3 GiB after it is returned. No window
+    /// is larger than 1 GiB (RFC 7323 section 2.3), so that nothing older is sent again, but a capture may lack any number
+    /// of bytes.
     pub(super) fn unwrap_near(self, start: Self, near: u64) -> i64 {
-        let distance = self.distance_from(start.at(near));
-        i64::try_from(near)
-            .unwrap_or(i64::MAX)
-            .saturating_add(i64::from(distance))
+        let oldest = near.wrapping_sub(LARGEST_WINDOW);
+        // Negative offsets wrap around as the number does: before a stream of less than 1 GiB lies its own beginning.
+        let distance = self.0.wrapping_sub(start.at(oldest).0);
+        oldest.cast_signed().saturating_add(i64::from(distance))
     }
 }
+
+/// Largest receive window in bytes (RFC 7323 section 2.3).
+const LARGEST_WINDOW: u64 = 1 << 30;
 
 #[cfg(test)]
 mod tests {
@@ -60,5 +65,19 @@ mod tests {
             10 * (1 << 32) + 17
         );
         assert_eq!(SeqNum(3_999_999_999).unwrap_near(start, 0), -1);
+    }
+
+    #[test]
+    fn bytes_after_a_loss_of_up_to_three_gibibytes_are_later_ones() {
+        let start = SeqNum(17);
+        let near = 5_000_000_000;
+        for (offset, seen) in [
+            (near + 3 * (1 << 30) - 1, near + 3 * (1 << 30) - 1),
+            (near + 3 * (1 << 30), near - (1 << 30)),
+            (near - (1 << 30), near - (1 << 30)),
+        ] {
+            let found = start.at(offset).unwrap_near(start, near);
+            assert_eq!(u64::try_from(found), Ok(seen));
+        }
     }
 }

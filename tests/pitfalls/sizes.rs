@@ -1,9 +1,12 @@
 //! Sizes that servers state, and offsets of parts (60 to 63).
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::pitfalls::run::{DONE, OPENING, PUB, Run, begin, fetch, open, pass, says, store};
 use crate::support::connection::Side;
+use crate::support::conversation::{Conversation, SEGMENT};
 
 const TEXT: &[u8] = b"0123456789abcdefghij";
 
@@ -340,4 +343,115 @@ fn pitfall_60_parts_of_one_name_that_differ_are_of_two_files() {
         (path, &run.manifest()["assembled"]),
         (&Value::Null, &Value::Null)
     );
+}
+
+/// A capture of a transfer of `size` bytes that lacks all but the first and last 4,000.
+fn bulk_missing(
+    ftp: &mut Conversation,
+    command: &str,
+    replies: (&str, &str),
+    sender: Side,
+    size: u64,
+) {
+    let port = 50_077;
+    let mut data = if ftp.is_ipv6() {
+        ftp.exchange("EPSV", "229 Entering Extended Passive Mode (|||50077|)");
+        ftp.passive_data(40_077, port)
+    } else {
+        ftp.passive(None, port);
+        ftp.passive_data(40_077, port)
+    };
+    ftp.command(command);
+    data.open(&mut ftp.wire);
+    ftp.reply(replies.0);
+    data.stream(&mut ftp.wire, sender, &[b'a'; 4_000], SEGMENT);
+    let left = size - 8_000;
+    // The capture pauses: nothing of either side is in it.
+    ftp.wire.wait(Duration::from_secs(60));
+    #[expect(clippy::cast_possible_truncation, reason = "sequence numbers wrap")]
+    data.skip(sender, left as u32);
+    data.ack(&mut ftp.wire, sender.other());
+    ftp.wire.wait(Duration::from_millis(5));
+    data.ack(&mut ftp.wire, sender.other());
+    data.stream(&mut ftp.wire, sender, &[b'z'; 4_000], SEGMENT);
+    data.close(&mut ftp.wire, sender);
+    ftp.reply(replies.1);
+}
+
+fn assert_bulk_missing(transfer: &Value, size: u64) {
+    assert_eq!(transfer["completeness"], "gaps", "{transfer:#}");
+    assert_eq!(transfer["bytes"], 8_000);
+    assert_eq!(transfer["missing_bytes"], size - 8_000, "{transfer:#}");
+    assert_eq!(transfer["missing_ranges"], json!([[4_000, size - 4_000]]));
+}
+
+#[test]
+fn gap_of_more_than_4_gib_is_as_long_as_the_announced_size_proves() {
+    let size = 5_400_000_123_u64;
+    let mut ftp = begin();
+    let opening = format!("150 Opening BINARY mode data connection for big.iso ({size} bytes).");
+    bulk_missing(
+        &mut ftp,
+        "RETR big.iso",
+        (&opening, DONE),
+        Side::Server,
+        size,
+    );
+    let run = Run::on("wrapped-download", &ftp.quit());
+    assert_bulk_missing(run.only(), size);
+    assert!(says(run.only(), "4,294,967,296 bytes more are missing"));
+    // Bytes after the gap have no certain place in the file while it grows: it ends before them.
+    let saved = run.saved(run.only());
+    assert_eq!(saved, [b'a'; 4_000]);
+}
+
+#[test]
+fn gap_of_more_than_4_gib_of_an_upload_over_ipv6_is_as_long_as_the_final_reply_proves() {
+    let size = 3 * (1_u64 << 32) + 77_000_000;
+    let mut ftp = Conversation::logged_in("[fd00:21::2]:39021", "[fd00:21::1]:21");
+    let done = format!("226 Transfer complete, {size} bytes received.");
+    bulk_missing(
+        &mut ftp,
+        "STOR big.iso",
+        (OPENING, &done),
+        Side::Client,
+        size,
+    );
+    let run = Run::on("wrapped-upload", &ftp.quit());
+    assert_bulk_missing(run.only(), size);
+}
+
+#[test]
+fn gap_of_3_gb_is_no_step_back_in_the_stream() {
+    let size = 3_000_000_000_u64;
+    let mut ftp = begin();
+    let opening = format!("150 Opening BINARY mode data connection for big.iso ({size} bytes).");
+    bulk_missing(
+        &mut ftp,
+        "RETR big.iso",
+        (&opening, DONE),
+        Side::Server,
+        size,
+    );
+    let run = Run::on("gap-of-3-gb", &ftp.quit());
+    assert_bulk_missing(run.only(), size);
+}
+
+#[test]
+fn gap_without_a_stated_size_says_that_4_gib_more_may_be_missing() {
+    let size = 5_400_000_123_u64;
+    let mut ftp = begin();
+    bulk_missing(
+        &mut ftp,
+        "RETR big.iso",
+        (OPENING, DONE),
+        Side::Server,
+        size,
+    );
+    let run = Run::on("wrapped-unknown", &ftp.quit());
+    assert_eq!(run.only()["missing_bytes"], size - 8_000 - (1 << 32));
+    assert!(says(
+        run.only(),
+        "a multiple of 4,294,967,296 bytes more may be missing"
+    ));
 }

@@ -88,6 +88,11 @@ impl Conversation {
         )
     }
 
+    /// Returns whether the conversation runs over IPv6.
+    pub(crate) const fn is_ipv6(&self) -> bool {
+        self.server.is_ipv6()
+    }
+
     /// A data connection that the server will open from `from_port` to `port` of the client.
     pub(crate) fn active_data(&self, from_port: u16, port: u16) -> Connection {
         Connection::new(

@@ -16,8 +16,8 @@ fn handshake_is_reported_and_kept_in_the_summary() {
         (syn(Direction::Up), syn(Direction::Down)),
         (Some(1), Some(2))
     );
-    assert!(summary.sent(Direction::Up).start_known);
-    assert!(summary.sent(Direction::Down).start_known);
+    assert!(summary.sent(Direction::Up).start.is_some());
+    assert!(summary.sent(Direction::Down).start.is_some());
 }
 
 #[test]
@@ -36,7 +36,7 @@ fn flow_admitted_late_has_its_handshake() {
         summary.sent(Direction::Down).syn.map(|frame| frame.number),
         Some(2)
     );
-    assert!(summary.sent(Direction::Down).start_known);
+    assert!(summary.sent(Direction::Down).start.is_some());
 }
 
 #[test]
@@ -48,7 +48,7 @@ fn handshake_of_an_earlier_connection_is_not_used() {
     wire.send(server(3_000_000_000).ack(90_000).data("220 hi\r\n"));
     assert_eq!(wire.log(), ["opened 0", "established", "down 0 220 hi\r\n"]);
     assert_eq!(wire.summary().initiator, None);
-    assert!(!wire.summary().sent(Direction::Down).start_known);
+    assert!(!wire.summary().sent(Direction::Down).start.is_some());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn midstream_first_captured_byte_is_offset_zero() {
             "up 0 QUIT\r\n"
         ]
     );
-    assert!(!wire.summary().sent(Direction::Down).start_known);
+    assert!(!wire.summary().sent(Direction::Down).start.is_some());
     assert_eq!(wire.summary().initiator, None);
 }
 
@@ -148,7 +148,7 @@ fn syn_ack_alone_makes_both_starts_known() {
     );
     let summary = wire.summary();
     assert_eq!(summary.initiator, Some(Direction::Up));
-    assert!(summary.sent(Direction::Up).start_known);
+    assert!(summary.sent(Direction::Up).start.is_some());
     assert!(summary.sent(Direction::Up).syn.is_none());
 }
 
@@ -161,7 +161,7 @@ fn one_sided_acknowledgment_after_syn_sets_the_other_start() {
     assert_eq!(wire.log(), ["opened 0", "established", "up 0 USER\r\n"]);
     wire.finish();
     assert_eq!(wire.log(), ["down 0 gap 11", "closed 0 InputEnd"]);
-    assert!(wire.summary().sent(Direction::Down).start_known);
+    assert!(wire.summary().sent(Direction::Down).start.is_some());
     assert_eq!(
         wire.summary()
             .sent(Direction::Down)
@@ -190,7 +190,7 @@ fn late_syn_completes_known_handshake() {
     wire.send(client(999).syn());
     wire.send(client(1003).data("def"));
     assert_eq!(wire.log(), ["opened 0", "up 0 abc", "up 3 def"]);
-    assert!(wire.summary().sent(Direction::Up).start_known);
+    assert!(wire.summary().sent(Direction::Up).start.is_some());
     assert_eq!(wire.summary().initiator, Some(Direction::Up));
 }
 
@@ -257,7 +257,7 @@ fn midstream_syn_shortly_before_the_first_byte_was_reordered() {
     wire.send(client(999).syn());
     wire.send(client(1103).data("def"));
     assert_eq!(wire.log(), ["opened 0", "up 0 abc", "up 3 def"]);
-    assert!(!wire.summary().sent(Direction::Up).start_known);
+    assert!(!wire.summary().sent(Direction::Up).start.is_some());
 }
 
 #[test]
@@ -275,7 +275,7 @@ fn refused_syn_sent_again_opens_the_connection_once_it_is_answered() {
     assert_eq!(summary.initiator, Some(Direction::Up));
     // The SYN that was answered, not the first one.
     assert_eq!(summary.first.number, 5);
-    assert!(summary.sent(Direction::Up).start_known);
+    assert!(summary.sent(Direction::Up).start.is_some());
 }
 
 #[test]

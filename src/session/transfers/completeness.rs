@@ -7,7 +7,7 @@
 use crate::model::FrameRef;
 use crate::model::grouped;
 use crate::model::record::Completeness;
-use crate::session::transfers::facts::{Facts, Stated, Weight};
+use crate::session::transfers::facts::{Facts, Stated, Weight, Wrap};
 
 /// Judges one transfer. Returns its completeness, and the evidence as sentences.
 pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
@@ -35,6 +35,7 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
     add_answer(facts, &mut evidence);
     add_stream(facts, closed_early, &mut evidence);
     add_content(facts, &mut evidence);
+    add_wrap(facts, &mut evidence);
     let refused = facts.answer.as_ref().is_some_and(|(code, ..)| *code >= 400);
     let confirmed = facts
         .answer
@@ -61,6 +62,29 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         Completeness::Unverifiable
     };
     (completeness, evidence)
+}
+
+/// Says what is uncertain about the number of missing bytes.
+fn add_wrap(facts: &Facts, evidence: &mut Vec<String>) {
+    match &facts.wrap {
+        Some(Wrap::Proven {
+            further,
+            place,
+            sole,
+            ..
+        }) => {
+            let which = if *sole { "the gap" } else { "the largest gap; which one it is, is not certain" };
+            evidence.push(format!(
+                "sequence numbers wrap every 4 GiB: by {place} {} bytes more are missing than they show, counted in {which}",
+                grouped(*further)
+            ));
+        }
+        Some(Wrap::Ambiguous) => evidence.push(
+            "sequence numbers wrap every 4 GiB and no size was stated: a multiple of 4,294,967,296 bytes more may be missing"
+                .to_owned(),
+        ),
+        None => {}
+    }
 }
 
 /// Captured bytes compared with a stated size.

@@ -1,7 +1,7 @@
 //! Facts about a transfer that is over: the base of its judgement.
 
-use crate::model::FrameRef;
 use crate::model::record::{DataType, TransferDirection};
+use crate::model::{FrameRef, Span};
 use crate::session::data::data_channel::DataChannel;
 use crate::session::data::decoding::Decoding;
 use crate::session::data::line_ends::LineEnds;
@@ -18,6 +18,8 @@ pub(crate) struct Facts {
     pub(crate) bytes: u64,
     /// Bytes known to be missing.
     pub(crate) missing: u64,
+    /// Doubt about their number, which sequence numbers state only modulo 2^32; `None` without one.
+    pub(crate) wrap: Option<Wrap>,
     /// The first byte of the stream is known to be the first byte sent.
     pub(crate) start_known: bool,
     /// Ends of the stream.
@@ -38,6 +40,24 @@ pub(crate) struct Facts {
     pub(crate) backward: u64,
     /// The bytes on the wire are TLS records: neither their number nor their end is that of the file.
     pub(crate) encrypted: bool,
+}
+
+/// Reading of a large gap. Sequence numbers wrap every 4 GiB (RFC 9293 section 3.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Wrap {
+    /// A stated size proves that more bytes are missing than the numbers show.
+    Proven {
+        /// The largest gap by the numbers, to which the further bytes are counted.
+        gap: [u64; 2],
+        /// Further bytes, a multiple of 2^32.
+        further: u64,
+        /// Place of the statement, for a sentence.
+        place: String,
+        /// There is no other gap that they may be of.
+        sole: bool,
+    },
+    /// No size was stated, and the transfer was long enough for 4 GiB.
+    Ambiguous,
 }
 
 /// Ends of the stream that carried a file.
@@ -125,6 +145,10 @@ pub(crate) fn of_transfer(
         if let Some(content) = channel.content(way) {
             facts.bytes = content.bytes;
             facts.missing = content.missing;
+            facts.wrap = facts.wrap_of(&content.gaps, channel);
+            if let Some(Wrap::Proven { further, .. }) = &facts.wrap {
+                facts.missing = facts.missing.saturating_add(*further);
+            }
             facts.line_ends = content.line_ends().cloned();
         }
         facts.backward = channel
@@ -140,7 +164,7 @@ pub(crate) fn of_transfer(
             });
         }
         let begins = channel.is_start_known();
-        facts.start_known = sender.start_known && begins;
+        facts.start_known = sender.start.is_some() && begins;
         facts.ends.sender_fin = sender.fin.filter(|_| sender.finished);
         if sender.fin.is_none() && sender.irregular().rst.is_none() {
             facts.ends.sender_fin = sender.irregular().fin_acknowledged;
@@ -161,6 +185,38 @@ pub(crate) fn of_transfer(
 }
 
 impl Facts {
+    /// Reads the largest of `gaps` by the sizes that were stated: one that differs from the bytes by a multiple of 2^32 agrees
+    /// with them in 32 bits, which is no chance.
+    fn wrap_of(&self, gaps: &[[u64; 2]], channel: &DataChannel) -> Option<Wrap> {
+        let gap = *gaps
+            .iter()
+            .max_by_key(|gap| gap[1].saturating_sub(gap[0]))?;
+        let seen = self.bytes.saturating_add(self.missing);
+        let announced = self.sizes.announced.map(|(size, place)| (size, place));
+        let stated = self.sizes.stated.iter();
+        let stated = stated
+            .filter(|one| one.weight != Weight::TenthsOfKilobyte)
+            .map(|one| (one.bytes, one.place.as_str()));
+        let mut any = false;
+        for (size, place) in announced.into_iter().chain(stated) {
+            any = true;
+            // After REST some servers state the whole file, some the rest.
+            for size in [size, size.saturating_sub(self.sizes.restart)] {
+                if size > seen && (size - seen) % WRAP == 0 && self.sizes.size_counts {
+                    return Some(Wrap::Proven {
+                        gap,
+                        further: size - seen,
+                        place: place.to_owned(),
+                        sole: gaps.len() == 1,
+                    });
+                }
+            }
+        }
+        let summary = channel.summary();
+        let long = summary.last.time.since(summary.first.time) >= TIME_OF_A_WRAP;
+        (!any && long && gap[1].saturating_sub(gap[0]) >= LARGE_GAP).then_some(Wrap::Ambiguous)
+    }
+
     /// Adds what the decoded file shows.
     fn learn_from(&mut self, decoding: &Decoding, representation: Representation) {
         let texts = ["line-ends", "ebcdic"];
@@ -203,6 +259,13 @@ pub(crate) enum Weight {
     /// Tenths of 1,024 bytes of the payload, rounded: evidence only.
     TenthsOfKilobyte,
 }
+
+/// Bytes after which sequence numbers begin again.
+const WRAP: u64 = 1 << 32;
+/// Time that 4 GiB take at 10 Gbit/s.
+const TIME_OF_A_WRAP: Span = Span::from_millis(3_400);
+/// Gap of a capture that evidently lacks the bulk of a transfer, in bytes.
+const LARGE_GAP: u64 = 64 << 20;
 
 /// Collects the statements about the size of a transfer, but for the announced one.
 fn stated_sizes(sizes: &Sizes, direction: TransferDirection) -> Vec<Stated> {

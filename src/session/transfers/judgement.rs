@@ -1,7 +1,7 @@
 //! The judgement of a transfer that is over: its record for the report, and its file for the extractor.
 
 use super::completeness;
-use super::facts::{self, Facts};
+use super::facts::{self, Facts, Wrap};
 use super::listings;
 use super::transfer_state::{TransferState, direction_of, payload_way};
 use crate::model::record::{
@@ -135,12 +135,28 @@ impl<'a> Case<'a> {
             transfer.decoded = Some(decoded);
         }
         let settled = self.settled(transfer, channel, length);
+        // Bytes after a gap of more than 4 GiB were written where the sequence numbers put them: they are cut off.
+        let misplaced_from = self.misplaced_from(channel);
+        let settled = Settled {
+            length: misplaced_from.map_or(length, |from| from.min(length)),
+            ..settled
+        };
         match shared.files.settle(id, &settled) {
             Ok(stored) => transfer.saved_as = stored.saved_as.map(hidden),
             Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
         }
         if let Some(decoded) = &mut transfer.decoded {
             decoded.saved_as = decoded.saved_as.take().map(hidden);
+        }
+    }
+
+    /// Returns the offset of the first saved bytes that do not stand at their place; `None` if all do.
+    fn misplaced_from(&self, channel: &DataChannel) -> Option<u64> {
+        let direction = direction_of(self.state.verb);
+        let facts = facts::of_transfer(self.state, Some(channel), direction, self.after_tls);
+        match facts.wrap? {
+            Wrap::Proven { gap, .. } => Some(gap[0]),
+            Wrap::Ambiguous => None,
         }
     }
 
@@ -202,8 +218,8 @@ impl<'a> Case<'a> {
             announced: self.announced.map(Address::from),
             link: open.map(DataChannel::link),
             bytes,
-            missing_bytes: content.map_or(0, |content| content.missing),
-            missing_ranges: content.map_or_else(Vec::new, |content| content.gaps.clone()),
+            missing_bytes: facts.missing,
+            missing_ranges: content.map_or_else(Vec::new, |content| ranges(&content.gaps, facts)),
             missing_ranges_omitted: content.map_or(0, |content| content.gaps_omitted),
             announced_bytes: facts.sizes.announced.map(|(bytes, _)| bytes),
             completeness,
@@ -268,6 +284,22 @@ impl<'a> Case<'a> {
             end: channel.summary().last.time,
         }
     }
+}
+
+/// Returns the gaps of a file, the largest of them as long as a stated size proves it to be.
+fn ranges(gaps: &[[u64; 2]], facts: &Facts) -> Vec<[u64; 2]> {
+    let mut ranges = gaps.to_vec();
+    if let Some(Wrap::Proven { gap, further, .. }) = &facts.wrap {
+        for [from, to] in &mut ranges {
+            if *from > gap[0] {
+                *from = from.saturating_add(*further);
+            }
+            if *to >= gap[1] {
+                *to = to.saturating_add(*further);
+            }
+        }
+    }
+    ranges
 }
 
 /// Returns the size of the whole file from the 150; `None` if that is not certain. After REST some servers announce the whole
