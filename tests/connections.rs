@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::support::connection::{Connection, Side};
 use crate::support::conversation::Conversation;
+use crate::support::recording::{packets, pcap};
 use crate::support::report::report;
 use crate::support::wire::Wire;
 
@@ -409,4 +410,51 @@ fn announced_connection_wins_over_an_unrelated_one_before_it() {
     other.close(&mut talk.wire, Side::Client);
     talk.reply("226 done");
     assert_whole(&report(talk.quit()), &content());
+}
+
+/// A session that a firewall recorded as packets arrived: those of the client with its inner address, those of the server
+/// with the outer one.
+fn recorded_by_a_firewall(talk: Conversation, inner: [u8; 4], outer: [u8; 4]) -> Vec<u8> {
+    let mut packets = packets(&talk.quit());
+    for packet in &mut packets {
+        if packet.bytes[30..34] == inner {
+            packet.bytes[30..34].copy_from_slice(&outer);
+        }
+    }
+    pcap(1, &packets)
+}
+
+#[test]
+fn halves_of_a_session_on_both_sides_of_a_translator_are_named_as_one() {
+    let mut talk = Conversation::logged_in("10.0.0.2:40000", "198.51.100.21:21");
+    talk.retrieve("f.bin", 40_001, 50_001, &content());
+    let halves = report(recorded_by_a_firewall(
+        talk.clone(),
+        [10, 0, 0, 2],
+        [203, 0, 113, 5],
+    ));
+    let findings = halves["findings"].as_array().expect("a list");
+    let ids: Vec<&str> = findings
+        .iter()
+        .filter_map(|found| found["id"].as_str())
+        .collect();
+    assert_eq!(ids, ["session-in-halves"], "{halves:#}");
+    assert_eq!(findings[0]["sessions"], serde_json::json!([1, 2]));
+    assert!(!halves.to_string().contains("buffer"));
+    let data = &halves["unmatched_data"].as_array().expect("a list");
+    assert!(data.iter().any(|one| one["sha256"] == digest(&content())));
+
+    // Two clients of one server, of each of which one direction was captured, are two sessions.
+    let mut other = Conversation::logged_in("10.0.0.3:41000", "198.51.100.21:21");
+    other.retrieve("f.bin", 41_001, 50_002, &content());
+    let mut both = packets(&talk.quit());
+    both.retain(|packet| packet.bytes[26..30] == [10, 0, 0, 2]);
+    let mut back = packets(&other.quit());
+    back.retain(|packet| packet.bytes[30..34] == [10, 0, 0, 3]);
+    both.extend(back);
+    both.sort_by_key(|packet| packet.time);
+    let apart = report(pcap(1, &both));
+    assert_eq!(apart["sessions"].as_array().map(Vec::len), Some(2));
+    let findings = apart["findings"].to_string();
+    assert!(!findings.contains("session-in-halves"), "{findings}");
 }

@@ -401,3 +401,118 @@ fn analyze(name: &str, pcap: &[u8]) -> Value {
 const CLIENT: &str = "10.0.0.2:40000";
 const SERVER: &str = "10.0.0.1:21";
 const OTHER: &str = "10.0.0.9:21";
+
+/// A zip archive whose only line end is a CR LF.
+fn archive() -> Vec<u8> {
+    let mut archive = b"PK\x03\x04\x14\x00\x00\x00\x08\x00".to_vec();
+    archive.extend((0..9_000_u32).map(|n| match n % 251 {
+        10 | 13 => 0x80,
+        byte => u8::try_from(byte).expect("below 251"),
+    }));
+    archive[4_000..4_002].copy_from_slice(b"\r\n");
+    archive
+}
+
+#[test]
+fn binary_file_in_type_a_whose_size_did_not_change_is_not_damaged() {
+    for (size, damaged) in [(archive().len(), false), (archive().len() - 1, true)] {
+        let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+        ftp.exchange("TYPE A", "200 Switching to ASCII mode.");
+        ftp.passive(None, 50_001);
+        let mut data = ftp.passive_data(40_001, 50_001);
+        ftp.command("RETR a.zip");
+        data.open(&mut ftp.wire);
+        ftp.reply(&format!(
+            "150 Opening ASCII mode data connection for a.zip ({size} bytes)."
+        ));
+        data.stream(&mut ftp.wire, Side::Server, &archive(), SEGMENT);
+        data.close(&mut ftp.wire, Side::Server);
+        ftp.reply("226 Transfer complete.");
+        let report = analyze("ascii_equal", &ftp.quit());
+        assert_eq!(
+            ids(&report).contains(&"ascii-damage".to_owned()),
+            damaged,
+            "{size}: {report:#}"
+        );
+    }
+}
+
+#[test]
+fn syn_ack_that_comes_after_the_425_is_no_blocked_connection() {
+    for active in [false, true] {
+        let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+        let mut data = if active {
+            ftp.exchange("PORT 10,0,0,2,19,137", "200 PORT command successful.");
+            ftp.active_data(20, 5_001)
+        } else {
+            ftp.passive(None, 50_001);
+            ftp.passive_data(40_001, 50_001)
+        };
+        ftp.command("RETR f.bin");
+        data.syn(&mut ftp.wire);
+        ftp.reply("425 Can't open data connection.");
+        ftp.wire.wait(Duration::from_millis(5));
+        data.syn_ack(&mut ftp.wire);
+        data.ack(&mut ftp.wire, Side::Client);
+        data.close(&mut ftp.wire, Side::Server);
+        let report = analyze("late_syn_ack", &ftp.quit());
+        let found = ids(&report);
+        assert!(
+            !found.contains(&"data-connection-blocked".to_owned()),
+            "{found:?}"
+        );
+    }
+}
+
+#[test]
+fn pause_over_packets_that_the_capture_lost_is_no_standstill() {
+    for (lost, stands) in [(true, false), (false, true)] {
+        let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+        ftp.passive(None, 50_001);
+        let mut data = ftp.passive_data(40_001, 50_001);
+        ftp.command("RETR f.bin");
+        data.open(&mut ftp.wire);
+        ftp.reply("150 Opening data connection.");
+        data.stream(&mut ftp.wire, Side::Server, &[b'a'; 7_000], SEGMENT);
+        ftp.wire.wait(Duration::from_secs(32));
+        if lost {
+            data.skip(Side::Server, 700_000);
+            data.ack(&mut ftp.wire, Side::Client);
+        }
+        data.stream(&mut ftp.wire, Side::Server, &[b'b'; 7_000], SEGMENT);
+        data.close(&mut ftp.wire, Side::Server);
+        ftp.reply("226 Transfer complete.");
+        let report = analyze("lost_pause", &ftp.quit());
+        assert_eq!(
+            ids(&report).contains(&"stalled-transfer".to_owned()),
+            stands,
+            "{report:#}"
+        );
+    }
+}
+
+#[test]
+fn listing_of_the_same_unknown_directory_contradicts_a_shorter_file() {
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    let line = b"-rw-r--r--   1 ftp ftp      20000 Jan 01 2020 f.bin\r\n";
+    ftp.passive(None, 50_001);
+    let mut data = ftp.passive_data(40_001, 50_001);
+    ftp.command("LIST");
+    data.open(&mut ftp.wire);
+    ftp.reply("150 Here comes the directory listing.");
+    data.stream(&mut ftp.wire, Side::Server, line, SEGMENT);
+    data.close(&mut ftp.wire, Side::Server);
+    ftp.reply("226 Directory send OK.");
+    ftp.passive(None, 50_002);
+    let mut data = ftp.passive_data(40_002, 50_002);
+    ftp.command("RETR f.bin");
+    data.open(&mut ftp.wire);
+    ftp.reply("150 Opening data connection.");
+    data.stream(&mut ftp.wire, Side::Server, &[b'a'; 12_000], SEGMENT);
+    data.close(&mut ftp.wire, Side::Server);
+    ftp.reply("226 Transfer complete.");
+    let report = analyze("listed_size", &ftp.quit());
+    let transfer = &report["sessions"][0]["transfers"][1];
+    assert_ne!(transfer["completeness"], "complete", "{transfer:#}");
+    assert!(ids(&report).contains(&"size-mismatch".to_owned()));
+}

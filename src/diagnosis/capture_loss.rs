@@ -1,5 +1,7 @@
 //! `capture-loss`: bytes that reached the receiver and are missing in the capture, of one session and of all together.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::cross_session::{MAX_FRAMES, MAX_SESSIONS};
 use super::{DataTrouble, Draft, Lost};
 use crate::model::grouped;
@@ -17,7 +19,7 @@ pub(super) fn detect(evidence: &[DataTrouble], findings: &mut Vec<Finding>) {
                 severity: Severity::Low,
                 title: title(lost),
                 explanation: explanation(lost),
-                advice: ADVICE,
+                advice: advice(lost.unseen.is_some()),
                 frames: lost.frames.clone(),
             }
             .about(None, None),
@@ -57,9 +59,26 @@ fn explanation(lost: &Lost) -> String {
     )
 }
 
+/// Returns the remedy. Where a whole direction is missing, no buffer helps.
+const fn advice(one_sided: bool) -> &'static str {
+    if one_sided {
+        "Record where both directions pass: both lines of a tap, both directions of a mirror port, one side of an address translator."
+    } else {
+        "Record with a larger buffer (dumpcap -B), filter while recording, or use a tap instead of a mirror port."
+    }
+}
+
 /// Sum of the losses of all sessions. A single session with losses has its own finding and none here.
 #[derive(Debug, Default)]
 pub(super) struct TotalLoss {
+    /// Losses of sessions of which one side was captured, by session; of the first [`MAX_ONE_SIDED`].
+    one_sided: BTreeMap<u64, Lost>,
+    sum: Sum,
+}
+
+/// Sum of losses.
+#[derive(Debug, Default)]
+struct Sum {
     /// Ids of the first [`MAX_SESSIONS`] sessions with losses.
     sessions: Vec<u64>,
     /// Count of all sessions with losses.
@@ -80,27 +99,37 @@ impl TotalLoss {
             let DataTrouble::Lost(lost) = item else {
                 continue;
             };
-            self.count += 1;
-            self.one_sided += u64::from(lost.unseen.is_some());
-            // Saturating: losses follow from sequence numbers, which a hostile capture chooses.
-            self.control = self.control.saturating_add(lost.control);
-            self.data = self.data.saturating_add(lost.data);
-            if self.sessions.len() < MAX_SESSIONS {
-                self.sessions.push(session);
+            // The other side may be in the capture as another session: these are added at the end.
+            if lost.unseen.is_some() && self.one_sided.len() < MAX_ONE_SIDED {
+                self.one_sided.insert(session, lost.clone());
+            } else {
+                self.sum.add(session, lost);
             }
-            let free = MAX_FRAMES.saturating_sub(self.frames.len());
-            self.frames.extend(lost.frames.iter().take(free));
         }
+    }
+
+    /// Forgets sessions whose other side is in the capture.
+    pub(super) fn forget(&mut self, sessions: &BTreeSet<u64>) {
+        self.one_sided
+            .retain(|session, _| !sessions.contains(session));
     }
 
     /// Returns the finding about the whole capture; `None` unless at least two sessions have losses.
     pub(super) fn finish(&mut self) -> Option<Finding> {
-        let mut this = std::mem::take(self);
+        let Self {
+            one_sided,
+            sum: mut this,
+        } = std::mem::take(self);
+        for (session, lost) in &one_sided {
+            this.add(*session, lost);
+        }
         if this.count < 2 {
             return None;
         }
         this.sessions.sort_unstable();
+        this.sessions.truncate(MAX_SESSIONS);
         this.frames.sort_unstable();
+        this.frames.truncate(MAX_FRAMES);
         let bytes = grouped(this.control.saturating_add(this.data));
         let one_sided = match this.one_sided {
             0 => String::new(),
@@ -124,7 +153,7 @@ impl TotalLoss {
                 grouped(this.control),
                 grouped(this.data)
             ),
-            advice: ADVICE,
+            advice: advice(this.one_sided == this.count),
             frames: this.frames,
         }
         .about(None, None);
@@ -133,8 +162,23 @@ impl TotalLoss {
     }
 }
 
-/// Remedies against loss while recording.
-const ADVICE: &str = "Record with a larger buffer (dumpcap -B), filter while recording, or use a tap instead of a mirror port.";
+impl Sum {
+    fn add(&mut self, session: u64, lost: &Lost) {
+        self.count += 1;
+        self.one_sided += u64::from(lost.unseen.is_some());
+        // Saturating: losses follow from sequence numbers, which a hostile capture chooses.
+        self.control = self.control.saturating_add(lost.control);
+        self.data = self.data.saturating_add(lost.data);
+        if self.sessions.len() < MAX_SESSIONS {
+            self.sessions.push(session);
+        }
+        let free = MAX_FRAMES.saturating_sub(self.frames.len());
+        self.frames.extend(lost.frames.iter().take(free));
+    }
+}
+
+/// Limit of the one-sided sessions that wait for their other side.
+const MAX_ONE_SIDED: usize = 10_000;
 
 #[cfg(test)]
 mod tests {

@@ -6,7 +6,7 @@
 //! ```text
 //! announced endpoints -> fxp          fxp
 //! sessions            -> logins       brute-force, password-spraying
-//!                     -> seen_twice   session-seen-twice
+//!                     -> seen_twice   session-seen-twice, session-in-halves
 //!                     -> capture_loss capture-loss
 //! attempts            -> closed_at_once server-closes-at-once
 //!                     -> segmented    file-in-parts
@@ -17,7 +17,7 @@ use super::capture_loss::TotalLoss;
 use super::closed_at_once::{ClosedAtOnce, ClosedByServer};
 use super::fxp::{Announcement, Exchanges};
 use super::logins::LoginAttempts;
-use super::seen_twice::SessionLegs;
+use super::seen_twice::{SessionHalves, SessionLegs};
 use super::segmented::SegmentedDownloads;
 use crate::model::record::{Finding, Session};
 
@@ -26,6 +26,7 @@ use crate::model::record::{Finding, Session};
 pub struct Several {
     exchanges: Exchanges,
     legs: SessionLegs,
+    halves: SessionHalves,
     logins: LoginAttempts,
     losses: TotalLoss,
     closed: ClosedAtOnce,
@@ -56,6 +57,7 @@ impl Several {
     ) {
         self.logins.on_session_end(session, passwords);
         self.legs.on_session_end(session);
+        self.halves.on_session_end(session, evidence);
         self.losses.on_session_end(session.id, evidence);
         self.segmented.on_session_end(session);
     }
@@ -83,6 +85,13 @@ impl Several {
         let mut findings = self.logins.finish();
         findings.extend(self.exchanges.finish());
         findings.extend(self.legs.finish());
+        let halves = self.halves.finish();
+        // Both halves of a session are in the capture: it has lost neither.
+        let joined = halves
+            .iter()
+            .flat_map(|finding| finding.sessions.iter().copied());
+        self.losses.forget(&joined.collect());
+        findings.extend(halves);
         findings.extend(self.losses.finish());
         findings.extend(self.closed.finish());
         findings.extend(self.segmented.finish());

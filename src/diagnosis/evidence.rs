@@ -78,6 +78,13 @@ pub enum DataTrouble {
     },
     /// Bytes that the receiver acknowledged and the capture does not contain.
     Lost(Lost),
+    /// A control connection of which one direction was captured, from its handshake on.
+    OneSided {
+        /// Side of which no packet was captured.
+        unseen: Opener,
+        /// Sequence numbers of the first bytes of client and server.
+        starts: [u32; 2],
+    },
     /// The other half of a server-to-server transfer (FXP).
     ServerToServer {
         /// Endpoint that one server announced and that was passed to the other.

@@ -1,13 +1,17 @@
-//! `session-seen-twice`: one session, captured before and after address translation.
+//! `session-seen-twice` and `session-in-halves`: one session, captured before and after address translation.
 //!
 //! Both legs carry the same dialogue at the same time, and at least one of their addresses differs. Sessions that only
 //! look alike, as of scheduled clients, differ in the ports that the server announced to them.
+//!
+//! A firewall that records packets as they arrive has the client's before the translation and the server's after it: two
+//! sessions, each with one direction. Translators keep sequence numbers (RFC 3022 section 4.1), so that each half states the
+//! first byte of both streams, one by its SYN and one by its acknowledgment: 64 bits that do not agree by chance.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use super::Draft;
-use crate::model::record::{Finding, Session, Severity};
+use super::{DataTrouble, Draft};
+use crate::model::record::{Finding, Opener, Session, Severity};
 use crate::model::{Endpoint, Span, Timestamp};
 use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 
@@ -39,17 +43,7 @@ impl SessionLegs {
         let Some(dialogue) = dialogue_hash(session) else {
             return;
         };
-        let leg = Leg {
-            session: session.id,
-            client: Endpoint::new(session.client.ip, session.client.port),
-            server: Endpoint::new(session.server.ip, session.server.port),
-            start: session.start,
-            end: session.end,
-            frame: session
-                .greeting
-                .as_ref()
-                .map_or(0, |greeting| greeting.frame),
-        };
+        let leg = Leg::of(session);
         if let Some(known) = self.known.get(&dialogue) {
             if known.is_translation_of(&leg) && self.pairs.len() < MAX_PAIRS {
                 self.pairs.push((known.clone(), leg));
@@ -92,7 +86,84 @@ impl SessionLegs {
     }
 }
 
+/// Sessions of which one direction was captured, and pairs of them.
+#[derive(Debug, Default)]
+pub(super) struct SessionHalves {
+    /// By the sequence numbers of the first bytes of client and server.
+    known: BTreeMap<[u32; 2], (Opener, Leg)>,
+    /// Keys of `known`, oldest first.
+    order: VecDeque<[u32; 2]>,
+    pairs: Vec<(Leg, Leg)>,
+}
+
+impl SessionHalves {
+    /// Adds a finished session of which one direction was captured, and pairs it with its other half.
+    pub(super) fn on_session_end(&mut self, session: &Session, evidence: &[DataTrouble]) {
+        let half = evidence.iter().find_map(|item| match item {
+            DataTrouble::OneSided { unseen, starts } => Some((*unseen, *starts)),
+            _ => None,
+        });
+        let Some((unseen, starts)) = half else {
+            return;
+        };
+        let leg = Leg::of(session);
+        if let Some((other, known)) = self.known.get(&starts) {
+            if *other != unseen && known.is_translation_of(&leg) && self.pairs.len() < MAX_PAIRS {
+                self.pairs.push((known.clone(), leg));
+            }
+            return;
+        }
+        self.known.insert(starts, (unseen, leg));
+        self.order.push_back(starts);
+        if self.order.len() > MAX_SESSIONS
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+
+    /// Returns a finding for each pair, and forgets the pairs.
+    pub(super) fn finish(&mut self) -> Vec<Finding> {
+        let pairs = std::mem::take(&mut self.pairs);
+        let findings = pairs.into_iter().map(|(a, b)| {
+            let (a, b) = if a.session < b.session { (a, b) } else { (b, a) };
+            let mut finding = Draft {
+                id: "session-in-halves",
+                severity: Severity::Info,
+                title: format!(
+                    "sessions {} and {} are halves of one session, captured on two sides of address translation",
+                    a.session, b.session
+                ),
+                explanation: format!(
+                    "Of {} to {} only one direction was captured, of {} to {} only the other, and the sequence numbers of each fit the other: one connection, recorded as packets arrived at a translator. Nothing is missing: the commands are in one session, their replies in the other, and the bytes of files may be under 'Data connections without a command'.",
+                    a.client, a.server, b.client, b.server
+                ),
+                advice: "Read both as one, or capture on one side of the translator.",
+                frames: vec![a.frame, b.frame].into_iter().filter(|&frame| frame > 0).collect(),
+            }
+            .about(None, None);
+            finding.sessions = vec![a.session, b.session];
+            finding
+        });
+        findings.collect()
+    }
+}
+
 impl Leg {
+    fn of(session: &Session) -> Self {
+        Self {
+            session: session.id,
+            client: Endpoint::new(session.client.ip, session.client.port),
+            server: Endpoint::new(session.server.ip, session.server.port),
+            start: session.start,
+            end: session.end,
+            frame: session
+                .greeting
+                .as_ref()
+                .map_or(0, |greeting| greeting.frame),
+        }
+    }
+
     /// Returns whether two legs with equal dialogue are one session.
     fn is_translation_of(&self, other: &Self) -> bool {
         let near = |a: Timestamp, b: Timestamp| a.max(b).since(a.min(b)) <= MAX_TRANSIT;

@@ -104,7 +104,7 @@ fn finding(name: &str, mut parts: Vec<Part>) -> Option<Finding> {
     frames.sort_unstable();
     frames.truncate(MAX_FRAMES);
     let mut finding = Draft {
-        id: "file-in-parts",
+        id: FILE_IN_PARTS,
         severity: Severity::Info,
         title: format!(
             "{name} was fetched in {} parts over {} sessions, and is whole",
@@ -124,6 +124,8 @@ fn finding(name: &str, mut parts: Vec<Part>) -> Option<Finding> {
     Some(finding)
 }
 
+/// Id of the finding, which each session with a part has in its verdict.
+pub(super) const FILE_IN_PARTS: &str = "file-in-parts";
 /// Limit of the parts kept of all files.
 const MAX_PARTS: usize = 4096;
 

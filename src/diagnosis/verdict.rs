@@ -4,6 +4,7 @@
 //! before what the client asked for was done. `warning`: a finding of medium severity or more, of the session or about several
 //! that names it ([`concern`]); a failed step that changes or fetches files; a file that is not whole in the capture.
 
+use super::segmented::FILE_IN_PARTS;
 use super::tls::TLS_FAILED;
 use super::unfinished::UNFINISHED;
 use super::{quote, shorten};
@@ -24,25 +25,32 @@ pub const fn no_verdict() -> Verdict {
 /// Returns whether a finding about several sessions may still change the verdict of a session ([`concern`]).
 ///
 /// Of these findings only those about guessed passwords are of medium severity or more, and they name sessions in which a
-/// login was refused, or accepted after that (which is known when the session ends).
+/// login was refused, or accepted after that (which is known when the session ends). A file in parts is named in the verdict
+/// of each session that has a part.
 #[must_use]
 pub fn may_be_concerned(session: &Session) -> bool {
     let is_refused = |step: &Step| step.kind == StepKind::Login && step.outcome == Outcome::Failed;
+    let is_part = |transfer: &Transfer| {
+        transfer.direction == TransferDirection::Download
+            && transfer.bytes > 0
+            && (transfer.restart_offset > 0 || transfer.completeness == Completeness::Aborted)
+    };
     session.verdict.status == VerdictStatus::Ok && session.steps.iter().any(|step| is_refused(step))
+        || session.transfers.iter().any(|transfer| is_part(transfer))
 }
 
 /// Lets a finding about several sessions count in the verdict of a session that it names.
 pub fn concern(session: &mut Session, finding: &Finding) {
-    if finding.severity < Severity::Medium
-        || session.verdict.status != VerdictStatus::Ok
-        || !finding.sessions.contains(&session.id)
-    {
+    let is_worse =
+        finding.severity >= Severity::Medium && session.verdict.status == VerdictStatus::Ok;
+    let is_part = finding.id == FILE_IN_PARTS;
+    if !finding.sessions.contains(&session.id) || !(is_worse || is_part) {
         return;
     }
-    session.verdict = Verdict {
-        status: VerdictStatus::Warning,
-        text: format!("{}; {}", finding.title, session.verdict.text),
-    };
+    if is_worse {
+        session.verdict.status = VerdictStatus::Warning;
+    }
+    session.verdict.text = format!("{}; {}", finding.title, session.verdict.text);
 }
 
 /// Sums a session up: the reason in front where it is not ok, then login and traffic.

@@ -181,6 +181,7 @@ impl Anomalies {
             odd_lines,
         } = self.noted.take().map(|noted| *noted).unwrap_or_default();
         troubles.extend(control_end(control, client_way));
+        troubles.extend(one_sided(control, client_way));
         for way in [client_way, client_way.reverse()] {
             let half = control.sent(way);
             let missing = half.measured.not_recorded();
@@ -239,7 +240,18 @@ impl Anomalies {
             .line_ends
             .as_ref()
             .is_some_and(|ends| ends.bare_line_feeds() > 0 || ends.proper() == 0);
+        // A sender that converts mostly announces the size of its file, and sends another number of bytes. Only many line
+        // feeds, each after a CR, prove that one announced the number that it sends.
+        let few = facts
+            .line_ends
+            .as_ref()
+            .is_none_or(|ends| ends.proper() < LINE_ENDS_BY_CHANCE);
+        let is_announced_size = facts
+            .sizes
+            .announced
+            .is_some_and(|(size, _)| is_size(facts, size));
         let as_text = !unchanged
+            && !(few && is_announced_size)
             && state.representation.data_type == Some(DataType::Ascii)
             && state.representation.transfer_mode == TransferMode::Stream
             && direction_of(state.verb) != TransferDirection::Listing;
@@ -294,6 +306,21 @@ fn control_end(control: &FlowSummary, client_way: Direction) -> Option<DataTroub
             reset,
             frame: frame.number,
         })
+}
+
+/// Returns evidence of a control connection of which one direction was captured; `None` if both were, or if the handshake is
+/// not known.
+fn one_sided(control: &FlowSummary, client_way: Direction) -> Option<DataTrouble> {
+    let (client, server) = (control.sent(client_way), control.sent(client_way.reverse()));
+    let unseen = match (client.segments, server.segments) {
+        (0, _) => Opener::Client,
+        (_, 0) => Opener::Server,
+        _ => return None,
+    };
+    Some(DataTrouble::OneSided {
+        unseen,
+        starts: [client.start?, server.start?],
+    })
 }
 
 /// Returns the longest time in which the sender of a transfer sent nothing new, if it is a stall.
@@ -418,6 +445,9 @@ fn blocked(
         first_frame: summary.first.number,
     }
 }
+
+/// Line feeds after CR from which on that is no chance in binary content: each is one of 256.
+const LINE_ENDS_BY_CHANCE: u64 = 3;
 
 /// Returns the size that a whole file contradicts, and its place: the announced size, or an exact one stated elsewhere.
 fn wrong_size(facts: &Facts) -> Option<(u64, String)> {

@@ -155,6 +155,11 @@ fn segments_of_several_sessions_make_one_file() {
     folder.write("second.pcap", &second.quit());
     let run = folder.run(&["analyze", "-q", "-x", "out", "first.pcap", "second.pcap"]);
     assert!(run.starts_with("exit 0"), "{run}");
+    // Each session says so, and the finding about both.
+    let said = run
+        .matches("a.bin was fetched in 2 parts over 2 sessions")
+        .count();
+    assert_eq!(said, 3, "{run}");
     let manifest: Value = serde_json::from_str(&folder.read("out/manifest.json")).expect("JSON");
     let saved_as = manifest["assembled"][0]["saved_as"]
         .as_str()

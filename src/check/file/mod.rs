@@ -246,6 +246,7 @@ const FINDINGS: &[&str] = &[
     "reply-violation",
     "server-closes-at-once",
     "session-refused",
+    "session-in-halves",
     "session-seen-twice",
     "size-mismatch",
     "slow-greeting",
