@@ -226,6 +226,8 @@ pub enum Encapsulation {
     EtherType(u16),
     /// Protocol number of IP that is not known to carry something other than TCP and UDP.
     Protocol(u8),
+    /// UDP port of a tunnel whose datagrams could not be decapsulated. They are passed on as datagrams.
+    UdpPort(u16),
 }
 
 /// Layer of a malformed header.

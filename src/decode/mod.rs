@@ -150,7 +150,13 @@ impl Decoder {
         };
         match decoded {
             Decoded::Segment(_) => tally.segments += 1,
-            Decoded::Datagram(_) => tally.datagrams += 1,
+            Decoded::Datagram(datagram) => {
+                tally.datagrams += 1;
+                let (source, destination) = (datagram.source.port, datagram.destination.port);
+                if let Some(port) = tunnels::unread_port(source, destination) {
+                    tally.add_unread_tunnel(port, packet.frame);
+                }
+            }
             Decoded::Icmp(_) => tally.icmp_errors += 1,
             Decoded::Skipped(reason) => tally.add_skipped(reason, packet.link, packet.frame),
         }

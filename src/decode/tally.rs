@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::decoded::{Encapsulation, Layer, SkipReason};
+use super::tunnels;
 use crate::capture::LinkType;
 use crate::model::{FrameRef, Warning, WarningCode};
 
@@ -63,7 +64,8 @@ pub struct Tally {
     /// Packets skipped as [`SkipReason::LinkTypeUnsupported`], by link type. All link types behind the first 16
     /// share one entry with `None`.
     pub unsupported: Vec<(Option<LinkType>, Occurrences)>,
-    /// Packets skipped as [`SkipReason::Unread`], by encapsulation; they count as not IP or as of another protocol too. All
+    /// Packets skipped as [`SkipReason::Unread`], by encapsulation; they count as not IP, of another protocol or as datagrams
+    /// too. All
     /// encapsulations behind the first 16 share one entry with `None`.
     pub unread: Vec<(Option<Encapsulation>, Occurrences)>,
     /// Packets captured only in part, whatever their outcome.
@@ -84,7 +86,9 @@ impl Tally {
                 entry(&mut self.unread, encapsulation).add(frame);
                 match encapsulation {
                     Encapsulation::EtherType(_) => &mut self.not_ip,
-                    Encapsulation::Protocol(_) => &mut self.other_protocol,
+                    Encapsulation::Protocol(_) | Encapsulation::UdpPort(_) => {
+                        &mut self.other_protocol
+                    }
                 }
             }
             SkipReason::Encrypted => &mut self.encrypted,
@@ -94,6 +98,12 @@ impl Tally {
             SkipReason::DepthLimit => &mut self.depth_limit,
         };
         occurrences.add(frame);
+    }
+
+    /// Counts a datagram of a tunnel that is not read.
+    #[cold]
+    pub(super) fn add_unread_tunnel(&mut self, port: u16, frame: FrameRef) {
+        entry(&mut self.unread, Encapsulation::UdpPort(port)).add(frame);
     }
 
     /// Moves `count` packets from held to joined fragments.
@@ -218,6 +228,7 @@ fn describe_encapsulation(encapsulation: Encapsulation) -> String {
         Encapsulation::EtherType(value) => format!("EtherType {value:#06x}"),
         Encapsulation::Protocol(50) => "IP protocol 50 (ESP, encrypted IPsec)".to_owned(),
         Encapsulation::Protocol(value) => format!("IP protocol {value}"),
+        Encapsulation::UdpPort(port) => format!("{} (UDP port {port})", tunnels::port_name(port)),
     }
 }
 

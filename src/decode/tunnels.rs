@@ -96,6 +96,60 @@ pub(super) fn over_udp(bytes: WireBytes<'_>) -> Option<(NextHeader, WireBytes<'_
     decapsulate(source, destination, transport::udp_payload(bytes).ok()?)
 }
 
+/// Returns the port of the tunnel that a datagram between these ports belongs to; `None` if it belongs to none. What the
+/// decoder passes on as a datagram could not be decapsulated: it is encrypted, or of a form that is not read.
+#[inline]
+pub(super) fn unread_port(source: u16, destination: u16) -> Option<u16> {
+    let is_tunnel = |port| {
+        matches!(
+            port,
+            VXLAN
+                | VXLAN_GPE
+                | GENEVE
+                | GTP_USER
+                | L2TP
+                | TZSP
+                | MPLS
+                | GRE
+                | LISP
+                | WIREGUARD
+                | CAPWAP_DATA
+                | ESP
+                | OPENVPN
+        )
+    };
+    // The client of a resolver may have any port.
+    if source == DNS || destination == DNS {
+        None
+    } else if is_tunnel(destination) {
+        Some(destination)
+    } else if is_tunnel(source) {
+        Some(source)
+    } else {
+        None
+    }
+}
+
+/// Returns the name of the tunnel at a UDP port.
+pub(super) const fn port_name(port: u16) -> &'static str {
+    match port {
+        VXLAN | VXLAN_LINUX => "VXLAN",
+        VXLAN_GPE => "VXLAN-GPE",
+        GENEVE => "Geneve",
+        GTP_USER => "GTP-U",
+        L2TP => "L2TP",
+        TZSP => "TZSP",
+        MPLS => "MPLS",
+        GRE => "GRE",
+        LISP => "LISP",
+        WIREGUARD => "WireGuard, encrypted",
+        CAPWAP_DATA => "CAPWAP",
+        ESP => "ESP, encrypted IPsec",
+        OPENVPN => "OpenVPN, encrypted",
+        _ => "a tunnel",
+    }
+}
+
 /// Returns true for a GRE header that announces ERSPAN.
 pub(super) fn is_erspan(bytes: WireBytes<'_>) -> bool {
     matches!(bytes.data, &[_, _, high, low, ..] if matches!(u16::from_be_bytes([high, low]), ERSPAN_2 | ERSPAN_3))
@@ -393,6 +447,12 @@ const TZSP: u16 = 37_008;
 const MPLS: u16 = 6635;
 const GRE: u16 = 4754;
 const LISP: u16 = 4341;
+const WIREGUARD: u16 = 51_820;
+/// RFC 5415 section 3.1.
+const CAPWAP_DATA: u16 = 5247;
+/// RFC 3948 section 2.1.
+const ESP: u16 = 4500;
+const OPENVPN: u16 = 1194;
 
 const L2TP_CONTROL: u8 = 0x80;
 const L2TP_LENGTH: u8 = 0x40;

@@ -1272,6 +1272,11 @@ impl Session {
             .take(&closed.summary, self.identity.client_way);
         troubles.extend(self.encryption.start().map(DataTrouble::Tls));
         troubles.extend(shared.several.exchanges_of(id));
+        // Writers of pcapng put names of hosts behind the packets as well.
+        if self.identity.dns.is_none() && self.identity.stated_name.is_none() {
+            let stated = shared.names.stated(self.identity.server);
+            self.identity.stated_name = stated.map(Into::into);
+        }
         let mut record = self.into_record(&closed);
         diagnosis::diagnose(&mut record, &troubles, shared.now().time);
         shared.several.session_over(&record, &troubles, &passwords);

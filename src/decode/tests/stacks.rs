@@ -563,3 +563,33 @@ fn unread_encapsulation_is_named_with_its_share_if_there_is_much_of_it() {
     }
     assert_eq!(harness.decoder.warnings(), []);
 }
+
+#[test]
+fn tunnel_over_udp_that_is_not_read_is_named_with_its_share() {
+    for (source, destination, words) in [
+        (40_000, 51_820, "WireGuard, encrypted (UDP port 51820)"),
+        (5247, 12_222, "CAPWAP (UDP port 5247)"),
+        (2152, 2152, "GTP-U (UDP port 2152)"),
+    ] {
+        let mut harness = Harness::new();
+        let tunnel = ethernet(IPV4, &udp(source, destination, &[4; 40]));
+        let plain = ethernet(IPV4, &ipv4());
+        for frame in [&tunnel, &plain, &plain, &plain] {
+            harness.decode(LinkType::ETHERNET, frame, frame.len());
+        }
+        let warnings = harness.decoder.warnings();
+        let [warning] = warnings.as_slice() else {
+            panic!("{words}: {warnings:?}");
+        };
+        assert_eq!(warning.code, WarningCode::EncapsulationUnread);
+        assert!(
+            warning.message.contains(&format!("{words}, 25 %")),
+            "{}",
+            warning.message
+        );
+    }
+    let mut harness = Harness::new();
+    let answer = ethernet(IPV4, &udp(53, 51_820, &[4; 40]));
+    harness.decode(LinkType::ETHERNET, &answer, answer.len());
+    assert_eq!(harness.decoder.warnings(), []);
+}

@@ -18,11 +18,13 @@ pub(super) struct Modified {
     pub(super) year_inferred: bool,
 }
 
-/// Date of the capture, from which missing years are inferred.
+/// Date of the capture, from which missing years are inferred, and the order of dates in the listing.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CaptureDate {
     /// Latest time that a file can have: a day after the capture, since clocks and zones differ.
     latest: DateTime,
+    /// In dates of three numbers the day stands before the month: some date of the listing makes no sense otherwise.
+    day_first: bool,
 }
 
 /// Time of day, and whether the listing has seconds.
@@ -41,6 +43,23 @@ impl CaptureDate {
         let latest = captured.date().tomorrow().unwrap_or(captured.date());
         Self {
             latest: latest.to_datetime(captured.time()),
+            day_first: false,
+        }
+    }
+
+    /// Learns from the dates of three numbers among `words` whether the day stands before the month: in one of them the first
+    /// number is above 12, and in none the second.
+    pub(super) fn learn_order<'a>(&mut self, words: impl Iterator<Item = &'a [u8]>) {
+        self.day_first = false;
+        for word in words {
+            let Some((first, second, _)) = ambiguous(word) else {
+                continue;
+            };
+            if second > 12 {
+                self.day_first = false;
+                return;
+            }
+            self.day_first |= first > 12;
         }
     }
 
@@ -206,7 +225,7 @@ pub(super) fn unix_date(
     if let Some((modified, last)) = ideographic_date(fields, at, captured) {
         return Some((modified, last));
     }
-    if let Some(date) = any_date(first) {
+    if let Some(date) = any_date(first, captured) {
         let Some(time) = time_of_day(second) else {
             return Some((Modified::day(date), at));
         };
@@ -275,9 +294,9 @@ fn ideographic_date(
 
 /// Parses a date in one word, in any of the orders that servers have: year, month, day; month, day, year; day, month,
 /// year; with the month as a number or a name.
-pub(super) fn any_date(word: &[u8]) -> Option<Date> {
+pub(super) fn any_date(word: &[u8], captured: &CaptureDate) -> Option<Date> {
     year_month_day(word)
-        .or_else(|| numeric_date(word))
+        .or_else(|| numeric_date(word, captured))
         .or_else(|| named_month_date(word))
 }
 
@@ -297,7 +316,7 @@ fn named_month_date(word: &[u8]) -> Option<Date> {
 
 /// Parses a date of three numbers in the order for which it falls on the day of the week `weekday`, of which the first
 /// three letters count; in the order of [`numeric_date`] if it does in none.
-pub(super) fn date_on_weekday(word: &[u8], weekday: &[u8]) -> Option<Date> {
+pub(super) fn date_on_weekday(word: &[u8], weekday: &[u8], captured: &CaptureDate) -> Option<Date> {
     let (first, second, third) = three(word)?;
     let (one, two) = (short(first)?, short(second)?);
     let weekday = WEEKDAYS.iter().position(|name| {
@@ -320,7 +339,7 @@ pub(super) fn date_on_weekday(word: &[u8], weekday: &[u8]) -> Option<Date> {
     .into_iter()
     .flatten()
     .find(|date| usize::try_from(date.weekday().to_monday_zero_offset()) == Ok(weekday))
-    .or_else(|| numeric_date(word))
+    .or_else(|| numeric_date(word, captured))
 }
 
 /// Parses `15:22`, or `1522` as OS-9 writes it.
@@ -407,9 +426,8 @@ pub(super) fn year_month_day(word: &[u8]) -> Option<Date> {
     Date::new(year, month, day).ok()
 }
 
-/// Parses `06-19-24` and `06/19/2024`, month first unless the first number is above 12; `19.06.24`, day first; and
-/// `04-23-103`, with years since 1900.
-pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
+/// Returns the numbers of a date whose first two may be month and day in either order, and its year; `None` for other words.
+fn ambiguous(word: &[u8]) -> Option<(i8, i8, i16)> {
     let (first, second, third) = three(word)?;
     if first.len() > 2 || second.len() > 2 {
         return None;
@@ -420,8 +438,20 @@ pub(super) fn numeric_date(word: &[u8]) -> Option<Date> {
         4 => year(third)?,
         _ => return None,
     };
-    let (first, second) = (short(first)?, short(second)?);
-    let (month, day) = if first > 12 || word.contains(&b'.') {
+    Some((short(first)?, short(second)?, year))
+}
+
+/// Returns whether a word may be a date of three numbers.
+pub(super) fn is_numeric_date(word: &[u8]) -> bool {
+    ambiguous(word).is_some()
+}
+
+/// Parses `06-19-24` and `06/19/2024`, month first unless the first number is above 12 or other dates of the listing have the
+/// day first; `19.06.24`, day first; and `04-23-103`, with years since 1900.
+pub(super) fn numeric_date(word: &[u8], captured: &CaptureDate) -> Option<Date> {
+    let (first, second, year) = ambiguous(word)?;
+    let day_first = captured.day_first && second <= 12;
+    let (month, day) = if first > 12 || day_first || word.contains(&b'.') {
         (second, first)
     } else {
         (first, second)

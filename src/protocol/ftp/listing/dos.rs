@@ -3,16 +3,16 @@
 use jiff::civil::Date;
 
 use super::dates::{
-    Modified, TimeOfDay, numeric_date, time_of_day, time_of_half_day, year_month_day,
+    CaptureDate, Modified, TimeOfDay, numeric_date, time_of_day, time_of_half_day, year_month_day,
 };
 use super::fields::{Fields, Parsed, size};
 use crate::model::record::EntryKind;
 
 /// Parses a line of MS-DOS: `06-19-24  03:22PM  <DIR>  name`, with two or four digits of the year, 12 or 24 hours.
-pub(super) fn parse_dos(line: &[u8]) -> Option<Parsed<'_>> {
+pub(super) fn parse_dos<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
     let fields = Fields::new(line);
     let date = fields.word(0);
-    let date: Date = year_month_day(date).or_else(|| numeric_date(date))?;
+    let date: Date = year_month_day(date).or_else(|| numeric_date(date, captured))?;
     let (digits, half) = split_half(fields.word(1));
     let (time, column) = if half.is_empty() {
         match time_of_half_day(digits, fields.word(2)) {
@@ -59,11 +59,11 @@ pub(super) fn parse_dos(line: &[u8]) -> Option<Parsed<'_>> {
 ///
 /// The size stands first, attributes and `DIR` in columns of their own. Servers that count years from 1900 write 103
 /// for 2003.
-pub(super) fn parse_os2(line: &[u8]) -> Option<Parsed<'_>> {
+pub(super) fn parse_os2<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
     let fields = Fields::new(line);
     let size = size(fields.word(0))?;
     let at = (1..=ATTRIBUTE_WORDS + 1).find(|at| !is_attribute(fields.word(*at)))?;
-    let date = numeric_date(fields.word(at))?;
+    let date = numeric_date(fields.word(at), captured)?;
     let (digits, half) = split_half(fields.word(at + 1));
     let time: TimeOfDay = if half.is_empty() {
         time_of_day(digits)?

@@ -1,6 +1,6 @@
 //! IBM systems: data sets, members and the spool of MVS, minidisks of VM/CMS, and AS/400.
 
-use super::dates::{Modified, any_date, numeric_date, time_of_day, year_month_day};
+use super::dates::{CaptureDate, Modified, any_date, numeric_date, time_of_day, year_month_day};
 use super::fields::{Fields, Parsed, number};
 use crate::model::record::EntryKind;
 
@@ -146,19 +146,26 @@ fn is_job_number(word: &[u8]) -> bool {
 ///
 /// RETR takes name and type with a dot between. Left out is the size: the length of records of format V is that of the
 /// longest, and transfers in ASCII end each with CRLF.
-pub(super) fn parse_cms(line: &[u8]) -> Option<Parsed<'_>> {
+pub(super) fn parse_cms<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
     let fields = Fields::new(line);
     let format = (1..=3).find(|at| matches!(fields.word(*at), b"F" | b"V" | b"DIR"))?;
     let directory = fields.word(format) == b"DIR";
-    let counted = (format + 1..=format + 3).all(|column| {
+    let is_count = |column| {
         let word = fields.word(column);
         number(word).is_some() || (directory && word == b"-")
-    });
-    if !counted || fields.len() > format + 7 {
+    };
+    // Directories have a dash for each count; some servers write two.
+    let columns = if directory && !is_count(format + 3) {
+        2
+    } else {
+        3
+    };
+    let counted = (format + 1..=format + columns).all(is_count);
+    if !counted || fields.len() > format + columns + 4 {
         return None;
     }
-    let date = any_date(fields.word(format + 4))?;
-    let time = time_of_day(fields.word(format + 5))?;
+    let date = any_date(fields.word(format + columns + 1), captured)?;
+    let time = time_of_day(fields.word(format + columns + 2))?;
     let is_mode = |word: &[u8]| matches!(word, [b'A'..=b'Z', b'0'..=b'6'] | [b'A'..=b'Z'] | b"-");
     let has_type = format == 3 || (format == 2 && !is_mode(fields.word(1)));
     let kind = if directory {
@@ -168,14 +175,14 @@ pub(super) fn parse_cms(line: &[u8]) -> Option<Parsed<'_>> {
     };
     Some(Parsed {
         modified: Some(Modified::moment(date, time)),
-        owner: (fields.len() == format + 7).then(|| fields.word(format + 6)),
+        owner: (fields.len() == format + columns + 4).then(|| fields.word(format + columns + 3)),
         file_type: has_type.then(|| fields.word(1)),
         ..Parsed::of(fields.word(0), kind)
     })
 }
 
 /// Parses a line of AS/400: `OWNER  77824 02/23/00 15:09:55 *DIR  name/`, and `OWNER  *MEM  name` for members.
-pub(super) fn parse_as400(line: &[u8]) -> Option<Parsed<'_>> {
+pub(super) fn parse_as400<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
     let fields = Fields::new(line);
     let column = [1, 4]
         .into_iter()
@@ -197,7 +204,7 @@ pub(super) fn parse_as400(line: &[u8]) -> Option<Parsed<'_>> {
     if column == 4 {
         parsed.size = Some(number(fields.word(1))?);
         let date = fields.word(2);
-        let date = year_month_day(date).or_else(|| numeric_date(date));
+        let date = year_month_day(date).or_else(|| numeric_date(date, captured));
         let time = time_of_day(fields.word(3))?;
         parsed.modified = date.map(|date| Modified::moment(date, time));
     }

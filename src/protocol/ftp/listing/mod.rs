@@ -79,13 +79,21 @@ pub fn parse_listing(
         Some(rest) if extent.from_start && extent.holes.is_empty() => rest,
         _ => bytes,
     };
-    let captured = CaptureDate::new(captured);
+    let mut captured = CaptureDate::new(captured);
     let whole_lines = extent.complete_lines(
         bytes,
         |line| has_beginning(line, kind, &captured),
         |line| listing.add_cut_line(line),
     );
     let whole_lines = whole_lines.as_ref();
+    // Most listings have no date of three numbers, and need no look at all their lines.
+    let words = || {
+        lines(whole_lines, kind)
+            .flat_map(|line| line.split(u8::is_ascii_whitespace).take(DATE_WORDS))
+    };
+    if kind != ListingKind::Facts && words().take(SAMPLE_WORDS).any(dates::is_numeric_date) {
+        captured.learn_order(words());
+    }
     let Detected { form, sample } = match kind {
         ListingKind::Facts => Detected::default(),
         _ => Form::detect(whole_lines, kind, &captured),
@@ -313,21 +321,21 @@ impl Form {
     fn parse<'a>(self, line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
         match self {
             Self::Unix => unix::parse(line, captured),
-            Self::Dos => dos::parse_dos(line),
-            Self::Os2 => dos::parse_os2(line),
+            Self::Dos => dos::parse_dos(line, captured),
+            Self::Os2 => dos::parse_os2(line, captured),
             Self::Eplf => rare_forms::parse_eplf(line),
             Self::Netware => rare_forms::parse_netware(line, captured),
             Self::Vms => rare_forms::parse_vms(line),
-            Self::As400 => mainframe::parse_as400(line),
+            Self::As400 => mainframe::parse_as400(line, captured),
             Self::MvsDatasets => mainframe::parse_dataset(line),
             Self::MvsMembers => mainframe::parse_member(line),
             Self::Spool => mainframe::parse_spool(line),
             Self::Guardian => rare_forms::parse_guardian(line),
             Self::UnixNumeric => unix::parse_numeric(line),
-            Self::Cms => mainframe::parse_cms(line),
+            Self::Cms => mainframe::parse_cms(line, captured),
             Self::Os9 => rare_forms::parse_os9(line),
             Self::SizeFirst => rare_forms::parse_size_first(line, captured),
-            Self::NameFirst => rare_forms::parse_name_first(line),
+            Self::NameFirst => rare_forms::parse_name_first(line, captured),
         }
     }
 }
@@ -438,6 +446,10 @@ const SHORT_ENTRY: usize = 32;
 
 /// Lines from which the form is detected.
 const SAMPLE: usize = 64;
+/// Words of a line among which its date is, those of padding included.
+const DATE_WORDS: usize = 40;
+/// Words at the beginning of a listing among which a date of three numbers is looked for.
+const SAMPLE_WORDS: usize = 2_000;
 
 /// First word of a sum, in several languages.
 const TOTALS: [&str; 11] = [

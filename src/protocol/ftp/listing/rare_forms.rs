@@ -229,12 +229,12 @@ pub(super) fn is_size_first_heading(line: &[u8]) -> bool {
 /// - `BIN     <DIR>    11-21-94    10:17` of `SuperTCP`
 ///
 /// The day of the week decides which number of the date is the month.
-pub(super) fn parse_name_first(line: &[u8]) -> Option<Parsed<'_>> {
+pub(super) fn parse_name_first<'a>(line: &'a [u8], captured: &CaptureDate) -> Option<Parsed<'a>> {
     let fields = Fields::new(line);
     let (date, time) = match fields.len() {
-        4 => (any_date(fields.word(2))?, fields.word(3)),
+        4 => (any_date(fields.word(2), captured)?, fields.word(3)),
         5 => (
-            date_on_weekday(fields.word(2), fields.word(3))?,
+            date_on_weekday(fields.word(2), fields.word(3), captured)?,
             fields.word(4),
         ),
         _ => return None,

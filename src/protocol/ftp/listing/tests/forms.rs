@@ -393,3 +393,39 @@ fn mlst_facts_may_follow_any_number_of_spaces() {
         assert_eq!(facts::parse_reply_line(prose.as_bytes()), None);
     }
 }
+
+#[test]
+fn dates_of_other_lines_decide_whether_day_or_month_is_first() {
+    let dates = |text: &str| -> Vec<String> {
+        let modified = |entry: &ListingEntry| entry.modified.as_ref().map(ToString::to_string);
+        list(text).iter().filter_map(modified).collect()
+    };
+    let ambiguous = "05-06-2005  03:22PM  5 a\r\n";
+    assert_eq!(dates(ambiguous), ["2005-05-06T15:22:00"]);
+    // The line that decides may stand anywhere.
+    let day_first = format!(
+        "{ambiguous}{}19-06-2005  10:00AM  5 b\r\n",
+        "\r\n".repeat(3)
+    );
+    assert_eq!(
+        dates(&day_first),
+        ["2005-06-05T15:22:00", "2005-06-19T10:00:00"]
+    );
+    let both = format!("{day_first}06-19-2005  10:00AM  5 c\r\n");
+    assert_eq!(dates(&both)[0], "2005-05-06T15:22:00");
+}
+
+#[test]
+fn cms_directories_have_two_or_three_dashes() {
+    for dashes in ["-    -   -", "-    -"] {
+        let entries = list(&format!(
+            "PROFILE  EXEC     A1 F   132   84   3  9/12/91 12:39:07\r\nBACKUP   DIR   {dashes}  9/20/99 10:31:11\r\n"
+        ));
+        assert_eq!(entries.len(), 2, "{dashes}");
+        assert_eq!(
+            (entries[1].name.as_str(), entries[1].kind),
+            ("BACKUP", EntryKind::Directory)
+        );
+        assert_eq!(entries[1].modified.as_deref(), Some("1999-09-20T10:31:11"));
+    }
+}
