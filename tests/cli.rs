@@ -1,6 +1,7 @@
 //! Runs the tool as a user does and compares what it says.
 
 mod csv;
+mod exports;
 #[cfg(unix)]
 mod follow;
 mod inputs;
@@ -87,10 +88,10 @@ fn unknown_options_and_commands_are_wrong_usage_in_one_line() {
     -- stderr
     ftpscope: unrecognized subcommand 'unheard-of'; try '--help'
     ");
-    insta::assert_snapshot!(folder.run(&["analyze", "--format", "zeek", "x"]), @"
+    insta::assert_snapshot!(folder.run(&["analyze", "--format", "pdf", "x"]), @"
     exit 2
     -- stderr
-    ftpscope: invalid value 'zeek' for '--format <FORMAT>' [possible values: table, json, ndjson, csv, html]; try '--help'
+    ftpscope: invalid value 'pdf' for '--format <FORMAT>' [possible values: table, json, ndjson, csv, zeek, zeek-json, eve, ecs, html]; try '--help'
     ");
 }
 

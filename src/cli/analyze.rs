@@ -10,8 +10,8 @@ use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use super::failure::{Exit, Failure};
 use super::messages;
 use super::options::{
-    DigestOptions, EventOptions, ExitOptions, FailOnOptions, InputOptions, PresentationOptions,
-    PreviewOptions, SelectionOptions,
+    DigestOptions, EventOptions, ExitOptions, ExportChoices, FailOnOptions, InputOptions,
+    PresentationOptions, PreviewOptions, SelectionOptions,
 };
 use super::output::{ExportFiles, Output};
 use super::reading::{Outcome, Reading};
@@ -38,7 +38,7 @@ pub(super) struct AnalyzeArguments {
         help_heading = "Output"
     )]
     format: Format,
-    /// Write to FILE; a regular file appears whole or not at all (ndjson: event by event)
+    /// Write to FILE; a regular file appears whole or not at all (ndjson: event by event; zeek: files in a directory)
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Only the overview: who logged in, what was moved, what went wrong
@@ -48,6 +48,8 @@ pub(super) struct AnalyzeArguments {
     previews: PreviewOptions,
     #[command(flatten)]
     events: EventOptions,
+    #[command(flatten)]
+    exports: ExportChoices,
     #[command(flatten)]
     presentation: PresentationOptions,
     /// Save the transferred files below DIR
@@ -181,6 +183,9 @@ fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOpti
         captures: reading.several_paths(),
         md5: reading.options.md5,
         sha1: reading.options.sha1,
+        zeek_commands: arguments.exports.zeek_commands.into(),
+        local: arguments.exports.local.clone().unwrap_or_default(),
+        eve_types: arguments.exports.eve_types(),
     }
 }
 

@@ -89,6 +89,12 @@ impl Output {
         }
     }
 
+    /// Returns true for a file that appears whole and has no bytes so far, but for those in the buffer.
+    fn is_empty(&self) -> bool {
+        let file = self.temporary.as_ref().map(|temporary| &temporary.path);
+        file.is_some_and(|path| fs::metadata(path).is_ok_and(|file| file.len() == 0))
+    }
+
     /// Returns the failure to write this target.
     pub(super) fn failure(&self, cause: &io::Error) -> Failure {
         match &self.path {
@@ -195,8 +201,11 @@ impl ExportFiles {
             };
         }
         // One after the other: no file system renames several files at once.
+        let is_directory = self.directory.is_some();
         self.targets
             .into_iter()
+            // A file of a directory to which nothing was written does not appear.
+            .filter(|target| !(is_directory && target.is_empty()))
             .try_for_each(|target| target.close(Ok(())))
     }
 }
@@ -207,6 +216,11 @@ impl Outputs for ExportFiles {
             return Ok(self.single().take_writer());
         };
         let path = directory.join(name);
+        // Nothing of an earlier run is replaced: the files of a directory belong together.
+        if fs::symlink_metadata(&path).is_ok() {
+            let cause = format!("it holds {name} already; name another directory");
+            return Err(io::Error::new(io::ErrorKind::AlreadyExists, cause));
+        }
         let mut target = Output::open(Some(&path), &self.captures, true)
             .map_err(|failure| io::Error::other(failure.to_string()))?;
         let file = target.take_writer();

@@ -7,13 +7,14 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
-use self::values::{memory_size, time_zone};
+use self::values::{local_networks, memory_size, time_zone};
 use super::failure::{Exit, Failure};
 use super::reading::Outcome;
 use super::terminal::{self, ColorChoice, Environment};
 use crate::check::{Expression, Scope, Selection};
 use crate::model::record::Severity;
 use crate::pipeline;
+use crate::report::export::{EveType, EveTypes, LocalNetworks, ZeekCommands};
 use crate::report::{EventChoice, table};
 
 /// The captures to read, and limits on them.
@@ -99,6 +100,76 @@ impl From<Events> for EventChoice {
             Events::Summary => Self::Summary,
         }
     }
+}
+
+/// Options of the formats that other programs read.
+#[derive(Debug, Args)]
+pub(super) struct ExportChoices {
+    /// Commands with a row in ftp.log: zeek (those that Zeek logs), all
+    #[arg(
+        long,
+        value_name = "WHICH",
+        default_value = "zeek",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    pub(super) zeek_commands: LoggedCommands,
+    /// Networks that count as local in Zeek's logs (default: private and special ones)
+    #[arg(long, value_name = "CIDR,...", value_parser = local_networks, help_heading = "Output")]
+    pub(super) local: Option<LocalNetworks>,
+    // As an attribute: in a comment, the names would need marks that help shows.
+    #[arg(
+        long,
+        help = "EVE events: ftp, ftp_data, fileinfo, flow (default: all)",
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    eve_types: Vec<EveEvent>,
+}
+
+impl ExportChoices {
+    /// Returns the kinds of EVE events; empty for all.
+    pub(super) fn eve_types(&self) -> EveTypes {
+        let wanted = self.eve_types.iter();
+        wanted
+            .map(|event| match event {
+                EveEvent::Ftp => EveType::Ftp,
+                EveEvent::FtpData => EveType::FtpData,
+                EveEvent::Fileinfo => EveType::FileInfo,
+                EveEvent::Flow => EveType::Flow,
+            })
+            .collect()
+    }
+}
+
+/// Names of [`ZeekCommands`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(super) enum LoggedCommands {
+    /// Commands that Zeek logs.
+    Zeek,
+    /// All commands.
+    All,
+}
+
+impl From<LoggedCommands> for ZeekCommands {
+    fn from(which: LoggedCommands) -> Self {
+        match which {
+            LoggedCommands::Zeek => Self::Zeek,
+            LoggedCommands::All => Self::All,
+        }
+    }
+}
+
+/// Names of [`EveType`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum EveEvent {
+    Ftp,
+    #[value(name = "ftp_data")]
+    FtpData,
+    Fileinfo,
+    Flow,
 }
 
 /// Digests and copies of transferred files.

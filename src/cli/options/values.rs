@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::cli::failure::Failure;
 use crate::keep::Rotation;
 use crate::model::Timestamp;
+use crate::report::export::LocalNetworks;
 
 /// Parses the value of `--since` or `--until`: RFC 3339, or a date with or without a time in `zone`.
 pub(crate) fn time_bound(
@@ -123,6 +124,11 @@ pub(crate) fn rotation(value: &str) -> Result<Rotation, String> {
 
 /// Smallest memory in bytes: below it not even one receive window fits.
 const MIN_MEMORY: usize = 1 << 20;
+
+/// Parses a list of networks.
+pub(crate) fn local_networks(text: &str) -> Result<LocalNetworks, String> {
+    LocalNetworks::parse(text).map_err(|entry| format!("{entry} is no network such as 10.0.0.0/8"))
+}
 
 #[cfg(test)]
 mod tests {

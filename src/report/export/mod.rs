@@ -7,8 +7,9 @@
 //!                                            finish(RunEnd): the outputs are complete
 //!
 //! Document   one file that appears whole   json, csv, table: sessions are kept as text until their order is known
+//!                                          eve, ecs: lines are kept until the input ends, and sorted by time
 //! Stream     one file, event by event      ndjson
-//! Directory  several files in a directory
+//! Directory  several files in a directory  zeek, zeek-json
 //! ```
 //!
 //! To add a format:
@@ -23,8 +24,12 @@
 
 mod csv;
 mod document;
+mod ecs;
+mod eve;
 mod ndjson;
+mod timed_lines;
 mod written_parts;
+mod zeek;
 
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
@@ -37,7 +42,9 @@ use crate::model::record::{Capture, Totals, WarningRecord};
 use crate::model::{EventSink, Limits};
 
 pub use self::document::{DocumentExporter, DocumentFormat, FinishedSessions, SessionText};
+pub use self::eve::{EveType, EveTypes};
 pub use self::ndjson::{EventChoice, EventLine, EventLines, event_text, totals_text};
+pub use self::zeek::{LocalNetworks, ZeekCommands};
 
 /// The formats in the order in which help lists them. The first is the default.
 pub const FORMATS: &[Format] = &[
@@ -46,6 +53,10 @@ pub const FORMATS: &[Format] = &[
     document::JSON,
     ndjson::FORMAT,
     csv::FORMAT,
+    zeek::TSV,
+    zeek::JSON,
+    eve::FORMAT,
+    ecs::FORMAT,
 ];
 
 /// Returns the format with this name, or `None` if there is none.
@@ -99,6 +110,12 @@ pub struct ExportOptions {
     pub md5: bool,
     /// Adds SHA-1 where digests are columns.
     pub sha1: bool,
+    /// Rows of Zeek's ftp.log.
+    pub zeek_commands: ZeekCommands,
+    /// Networks that count as local in Zeek's logs.
+    pub local: LocalNetworks,
+    /// Kinds of EVE events; empty for all.
+    pub eve_types: EveTypes,
 }
 
 impl Default for ExportOptions {
@@ -117,6 +134,9 @@ impl Default for ExportOptions {
             captures: Vec::new(),
             md5: false,
             sha1: false,
+            zeek_commands: ZeekCommands::default(),
+            local: LocalNetworks::default(),
+            eve_types: EveTypes::new(),
         }
     }
 }

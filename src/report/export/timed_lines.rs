@@ -1,0 +1,194 @@
+//! Lines of an export in order of time, and the facts that several exports derive from a session.
+//!
+//! A session is exported when it ends, but other sessions go on meanwhile: lines are kept, in a file beyond a limit, until the
+//! input ends, and then written in the order in which their records became complete.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::document::{FinishedSessions, SessionText};
+use crate::model::Timestamp;
+use crate::model::record::{Address, Command, Connection, Opener, Reply, Session, Transfer};
+use crate::protocol::uid::flow_number;
+
+/// Lines with the times of their records.
+#[derive(Debug, Default)]
+pub(super) struct TimedLines(FinishedSessions);
+
+impl TimedLines {
+    /// Keeps the line of a record that was complete at `time`. Lines of one time stay in the order in which they came.
+    pub(super) fn push(
+        &mut self,
+        time: Timestamp,
+        write: impl FnOnce(&mut SessionText<'_>) -> io::Result<()>,
+    ) {
+        self.0.push(u64::try_from(time.nanos()).unwrap_or(0), write);
+    }
+
+    /// Returns true without a line.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Writes all lines.
+    pub(super) fn write(self, out: &mut dyn Write) -> io::Result<()> {
+        self.0.write(b"", out)
+    }
+}
+
+/// Returns the commands of a session in the order of the wire.
+pub(super) fn commands(session: &Session) -> Vec<&Command> {
+    let steps = session.steps.iter();
+    let mut commands: Vec<&Command> = steps.flat_map(|step| &step.commands).collect();
+    commands.sort_by_key(|command| command.sequence);
+    commands
+}
+
+/// Returns the transfers of a session by the sequence numbers of their commands.
+pub(super) fn transfers_by_command(session: &Session) -> BTreeMap<u64, &Transfer> {
+    let made = session.steps.iter().filter_map(|step| {
+        let transfer = session.transfer(step.transfer?)?;
+        let mut commands = step.commands.iter().rev();
+        let command = commands.find(|command| command.verb == transfer.verb)?;
+        Some((command.sequence, transfer))
+    });
+    made.collect()
+}
+
+/// Returns the last reply to the command of a transfer; `None` without one.
+pub(super) fn last_reply<'a>(session: &'a Session, transfer: &Transfer) -> Option<&'a Reply> {
+    let step = session.step_of(transfer.id)?;
+    let mut commands = step.commands.iter().rev();
+    let command = commands.find(|command| command.verb == transfer.verb)?;
+    command.replies.last()
+}
+
+/// Returns the last line of a reply, without blanks in front.
+pub(super) fn last_line(reply: &Reply) -> &str {
+    reply.lines.last().map_or("", |line| line.trim_start())
+}
+
+/// Returns the exact bytes of a text, given in base64 if it is not UTF-8.
+pub(super) fn exact<'a>(text: &'a str, base64: Option<&String>) -> Cow<'a, [u8]> {
+    match base64.and_then(|exact| STANDARD.decode(exact).ok()) {
+        Some(bytes) => bytes.into(),
+        None => text.as_bytes().into(),
+    }
+}
+
+/// Connection seen from the end that opened it.
+pub(super) struct Opened {
+    pub(super) originator: Address,
+    pub(super) responder: Address,
+    /// Packets from the originator and from the responder.
+    pub(super) packets: [u64; 2],
+    pub(super) ip_bytes: [u64; 2],
+    pub(super) frame_bytes: [u64; 2],
+    pub(super) payload_bytes: [u64; 2],
+}
+
+impl Opened {
+    /// Turns a connection so that its originator comes first.
+    pub(super) fn of(connection: &Connection) -> Self {
+        let by_client = connection.originator == Opener::Client;
+        let turned = |client, server| {
+            if by_client {
+                [client, server]
+            } else {
+                [server, client]
+            }
+        };
+        let [originator, responder] = if by_client {
+            [connection.client, connection.server]
+        } else {
+            [connection.server, connection.client]
+        };
+        Self {
+            originator,
+            responder,
+            packets: turned(
+                connection.packets_from_client,
+                connection.packets_from_server,
+            ),
+            ip_bytes: turned(
+                connection.ip_bytes_from_client,
+                connection.ip_bytes_from_server,
+            ),
+            frame_bytes: turned(
+                connection.frame_bytes_from_client,
+                connection.frame_bytes_from_server,
+            ),
+            payload_bytes: turned(
+                connection.payload_bytes_from_client,
+                connection.payload_bytes_from_server,
+            ),
+        }
+    }
+}
+
+/// Returns the data connections of a session, each once: if it carried several files, with the counts of all of them.
+pub(super) fn data_connections(session: &Session) -> Vec<Connection> {
+    let transfers = session.transfers.iter();
+    let transfers = transfers.filter_map(|transfer| transfer.connection.as_ref());
+    let encrypted = session.encrypted_data.iter().map(|data| &data.connection);
+    let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut connections: Vec<Connection> = Vec::new();
+    for part in transfers.chain(encrypted) {
+        if let Some(whole) = places
+            .get(part.uid.as_str())
+            .and_then(|at| connections.get_mut(*at))
+        {
+            add_part(whole, part);
+        } else {
+            places.insert(&part.uid, connections.len());
+            connections.push(part.clone());
+        }
+    }
+    connections
+}
+
+fn add_part(whole: &mut Connection, part: &Connection) {
+    let counts = |of: &Connection| {
+        [
+            of.packets_from_client,
+            of.packets_from_server,
+            of.ip_bytes_from_client,
+            of.ip_bytes_from_server,
+            of.frame_bytes_from_client,
+            of.frame_bytes_from_server,
+            of.payload_bytes_from_client,
+            of.payload_bytes_from_server,
+            of.missing_bytes,
+        ]
+    };
+    let mut sums = counts(whole);
+    for (sum, count) in sums.iter_mut().zip(counts(part)) {
+        *sum = sum.saturating_add(count);
+    }
+    [
+        whole.packets_from_client,
+        whole.packets_from_server,
+        whole.ip_bytes_from_client,
+        whole.ip_bytes_from_server,
+        whole.frame_bytes_from_client,
+        whole.frame_bytes_from_server,
+        whole.payload_bytes_from_client,
+        whole.payload_bytes_from_server,
+        whole.missing_bytes,
+    ] = sums;
+    whole.start = whole.start.min(part.start);
+    whole.end = whole.end.max(part.end);
+    whole.closed_at = part.closed_at.or(whole.closed_at);
+    whole.close = part.close;
+    whole.tcp_state.clone_from(&part.tcp_state);
+    whole.tcp_history.clone_from(&part.tcp_history);
+}
+
+/// Returns the number of a connection's flow; its first part gives the time of the first packet.
+pub(super) fn flow_of(connection: &Connection) -> u64 {
+    flow_number(&connection.community_id, connection.start)
+}

@@ -1,0 +1,91 @@
+//! `analyze --format zeek`, `zeek-json`, `eve`, `ecs`: reports for other programs.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::folder::Folder;
+
+/// Creates a folder with `upload.pcap`, in which the tool runs.
+fn with_upload(name: &str) -> Folder {
+    let folder = Folder::new(name);
+    let capture = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/upload.pcap");
+    folder.write("upload.pcap", &fs::read(capture).expect("a capture"));
+    folder
+}
+
+#[test]
+fn logs_of_zeek_share_their_uids_and_are_never_replaced() {
+    let folder = with_upload("zeek");
+    let arguments = ["analyze", "--format", "zeek", "-o", "logs", "upload.pcap"];
+    let text = folder.run(&arguments);
+    assert!(text.starts_with("exit 0"), "{text}");
+    let log =
+        |name: &str| fs::read_to_string(folder.path().join("logs").join(name)).expect("a log");
+    let column = |log: &str, index: usize| -> Vec<String> {
+        let rows = log.lines().filter(|line| !line.starts_with('#'));
+        rows.map(|row| row.split('\t').nth(index).unwrap_or_default().to_owned())
+            .collect()
+    };
+    let (ftp, conn, files) = (log("ftp.log"), log("conn.log"), log("files.log"));
+    let connections = column(&conn, 1);
+    assert!(column(&ftp, 1).iter().all(|uid| connections.contains(uid)));
+    assert!(
+        column(&files, 2)
+            .iter()
+            .all(|uid| connections.contains(uid))
+    );
+    assert!(
+        column(&ftp, 18)
+            .iter()
+            .any(|fuid| column(&files, 1).contains(fuid))
+    );
+    assert!(
+        ftp.contains("#open\t20")
+            && ftp
+                .trim_end()
+                .lines()
+                .last()
+                .is_some_and(|line| line.starts_with("#close\t"))
+    );
+    let again = folder.run(&arguments);
+    assert!(again.starts_with("exit 2"), "{again}");
+    assert!(again.contains("ftp.log"), "{again}");
+    assert_eq!(log("ftp.log"), ftp);
+}
+
+#[test]
+fn formats_of_several_files_ask_for_a_directory() {
+    let text = with_upload("zeek-stdout").run(&["analyze", "--format", "zeek", "upload.pcap"]);
+    assert!(text.starts_with("exit 2"), "{text}");
+    assert!(text.contains("--output"), "{text}");
+}
+
+#[test]
+fn passwords_are_hidden_in_every_export_unless_they_are_wanted() {
+    let folder = with_upload("exports-secrets");
+    for format in ["eve", "ecs"] {
+        let text = folder.run(&["analyze", "--format", format, "upload.pcap"]);
+        assert!(text.starts_with("exit 0"), "{text}");
+        let lines = text.lines().filter(|line| line.starts_with('{'));
+        assert!(lines.clone().count() > 5, "{text}");
+        let commands = lines.map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
+        for event in commands.filter(|event| event["ftp"]["command"] == "PASS") {
+            assert_eq!(event["ftp"]["command_data"], "<hidden>");
+        }
+    }
+    let wrong = [
+        "analyze",
+        "--format",
+        "zeek",
+        "--local",
+        "10.0.0.0/40",
+        "upload.pcap",
+    ];
+    let text = folder.run(&wrong);
+    assert!(
+        text.starts_with("exit 2") && text.contains("10.0.0.0/40"),
+        "{text}"
+    );
+}
