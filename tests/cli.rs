@@ -35,7 +35,7 @@ fn help_names_what_is_built() {
       schema       Print the JSON Schema of the report
       completions  Print completions for a shell
       man          Print the manual page
-      help         Print this message or the help of the given subcommand(s)
+      help         Print help on a command, or on findings, exit-codes, signals
 
     Options:
       -h, --help     Print help

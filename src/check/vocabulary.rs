@@ -131,6 +131,23 @@ impl Vocabulary {
             .unwrap_or_default()
     }
 
+    /// Returns the way to a field of this name one level down: `login.user`, or an item of a list. `None` if there is none.
+    pub(super) fn path_to(&self, of: &Value, wanted: &str) -> Option<String> {
+        let fields = || self.names(of).into_iter();
+        let in_object = fields().find(|name| {
+            let object = self.field(of, name);
+            object.is_some_and(|object| self.field(object, wanted).is_some())
+        });
+        if let Some(name) = in_object {
+            return Some(format!("{name}.{wanted}"));
+        }
+        let in_list = fields().find(|name| {
+            let items = self.field(of, name).and_then(|list| self.items(list));
+            items.is_some_and(|item| self.field(item, wanted).is_some())
+        })?;
+        Some(format!("{in_list}.exists(one, one.{wanted} == …)"))
+    }
+
     /// Returns the field name most similar to an unknown one; `None` if none is similar.
     pub(super) fn nearest<'a>(&'a self, of: &'a Value, wanted: &str) -> Option<&'a str> {
         nearest(self.names(of), wanted)

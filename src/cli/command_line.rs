@@ -6,7 +6,7 @@ use super::analyze::AnalyzeArguments;
 use super::carve::CarveArguments;
 use super::check::CheckArguments;
 use super::diagram::DiagramArguments;
-use super::generated::{CompletionsArguments, SchemaArguments};
+use super::generated::{CompletionsArguments, HelpArguments, SchemaArguments};
 use super::live::LiveArguments;
 use super::series::SeriesArguments;
 use super::tree::TreeArguments;
@@ -18,6 +18,7 @@ use super::tree::TreeArguments;
     version,
     about = "Reports what happened over FTP in packet captures",
     arg_required_else_help = true,
+    disable_help_subcommand = true,
     after_help = EXAMPLES
 )]
 pub(super) struct Arguments {
@@ -50,6 +51,8 @@ pub(super) enum Command {
     Completions(CompletionsArguments),
     /// Print the manual page
     Man,
+    /// Print help on a command, or on findings, exit-codes, signals
+    Help(HelpArguments),
 }
 
 const EXAMPLES: &str = "\

@@ -40,6 +40,34 @@ impl Exit {
         }
     }
 
+    /// Returns the meaning of the exit code, for help.
+    pub(super) const fn meaning(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Found => "a check failed, or --fail-on found something",
+            Self::Misuse => {
+                "wrong usage, a mistake in an expression or file, output that cannot be written, no right to capture"
+            }
+            Self::Unreadable => {
+                "a capture cannot be read; with --strict also one that is cut short, lost packets or has a link type that is not supported"
+            }
+            Self::NoSession => {
+                "no FTP session (none that --session and --where choose), with --fail-if-empty and in check"
+            }
+            Self::Interrupted => "interrupted before the report was complete",
+        }
+    }
+
+    /// All ends in order of their codes.
+    pub(super) const ALL: [Self; 6] = [
+        Self::Done,
+        Self::Found,
+        Self::Misuse,
+        Self::Unreadable,
+        Self::NoSession,
+        Self::Interrupted,
+    ];
+
     /// Returns the reason that takes precedence, or [`Exit::Done`] without any.
     pub(super) fn first_of(reasons: &[Self]) -> Self {
         reasons.iter().copied().min().unwrap_or(Self::Done)

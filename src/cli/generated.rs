@@ -2,13 +2,16 @@
 
 use std::io::{self, Write};
 
-use clap::{Args, CommandFactory as _};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
 use super::command_line::Arguments;
 use super::failure::{Exit, Failure};
 use crate::check::answer;
+use crate::check::built_in;
+use crate::check::file::FINDINGS;
 use crate::report::json;
 
 #[derive(Debug, Args)]
@@ -22,6 +25,12 @@ pub(super) struct SchemaArguments {
     /// The schema of what check --format json writes instead
     #[arg(long, conflicts_with_all = ["events", "tree"])]
     check: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HelpArguments {
+    /// A command, or findings, exit-codes, signals
+    topic: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -44,12 +53,86 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
     print(schema.as_bytes())
 }
 
-/// Prints completions for a shell.
+/// Prints help on a command or a topic.
+pub(super) fn help(arguments: &HelpArguments) -> Result<Exit, Failure> {
+    let mut command = Arguments::command();
+    command.build();
+    let text = match arguments.topic.as_deref() {
+        None => command.render_help().to_string(),
+        Some("findings") => lines_of(FINDINGS),
+        Some("exit-codes") => lines_of(&exit_codes()),
+        Some("signals") => lines_of(SIGNALS),
+        Some(name) => match command.find_subcommand_mut(name) {
+            Some(command) => command.render_long_help().to_string(),
+            None => {
+                return Err(Failure::Refused(format!(
+                    "there is no help on {name}; name a command, findings, exit-codes or signals"
+                )));
+            }
+        },
+    };
+    print(text.as_bytes())
+}
+
+/// Formats pairs of a word and its meaning as lines of two columns.
+fn lines_of<T: AsRef<str>>(pairs: &[(T, &str)]) -> String {
+    let width = pairs.iter().map(|(word, _)| word.as_ref().len()).max();
+    let width = width.unwrap_or_default();
+    pairs
+        .iter()
+        .map(|(word, meaning)| format!("{:width$}  {meaning}\n", word.as_ref()))
+        .collect()
+}
+
+fn exit_codes() -> Vec<(String, &'static str)> {
+    Exit::ALL
+        .iter()
+        .map(|exit| (exit.code().to_string(), exit.meaning()))
+        .collect()
+}
+
+/// Prints completions for a shell, with the rules, zones and interfaces of this machine.
 pub(super) fn completions(arguments: &CompletionsArguments) -> Result<Exit, Failure> {
     let mut text = Vec::new();
     let mut command = Arguments::command();
+    let rules: Vec<String> = built_in::ALL
+        .iter()
+        .map(|rule| rule.name.to_owned())
+        .collect();
+    let mut zones: Vec<String> = ["UTC".to_owned(), "local".to_owned()].into();
+    zones.extend(jiff::tz::db().available().map(|name| name.to_string()));
+    let values = [("rule", rules), ("tz", zones), ("interface", interfaces())];
+    let names: Vec<String> = command
+        .get_subcommands()
+        .map(|command| command.get_name().to_owned())
+        .collect();
+    for name in names {
+        command = command.mut_subcommand(name, |mut command| {
+            for (option, values) in &values {
+                let is_known = command
+                    .get_arguments()
+                    .any(|known| known.get_id() == *option);
+                if is_known && !values.is_empty() {
+                    let parser = PossibleValuesParser::new(values.clone());
+                    command = command.mut_arg(*option, |argument| argument.value_parser(parser));
+                }
+            }
+            command
+        });
+    }
     clap_complete::generate(arguments.shell, &mut command, "ftpscope", &mut text);
     print(&text)
+}
+
+/// Returns the names of the interfaces; empty where they cannot be listed.
+fn interfaces() -> Vec<String> {
+    #[cfg(feature = "live")]
+    let found = crate::capture::interfaces().unwrap_or_default();
+    #[cfg(feature = "live")]
+    let names = found.into_iter().map(|interface| interface.name).collect();
+    #[cfg(not(feature = "live"))]
+    let names = Vec::new();
+    names
 }
 
 /// Prints the manual page, with all commands on it.
@@ -63,19 +146,69 @@ fn write_man(out: &mut dyn Write) -> io::Result<()> {
     let mut command = Arguments::command();
     // Derives the usage lines of the subcommands, which clap otherwise does while it parses.
     command.build();
-    Man::new(command.clone()).render(out)?;
+    let man = Man::new(command.clone());
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    man.render_subcommands_section(out)?;
+    write_examples(&command, out)?;
     for subcommand in command.get_subcommands() {
-        if subcommand.get_name() == "help" {
-            continue;
-        }
         let name = subcommand.get_name().to_uppercase();
         writeln!(out, ".SH \"COMMAND {name}\"")?;
         let man = Man::new(subcommand.clone());
         man.render_synopsis_section(out)?;
         man.render_description_section(out)?;
         man.render_options_section(out)?;
+        write_examples(subcommand, out)?;
+    }
+    write_pairs("EXIT STATUS", &exit_codes(), out)?;
+    write_pairs("SIGNALS", SIGNALS, out)?;
+    write_pairs("FINDINGS", FINDINGS, out)?;
+    man.render_version_section(out)
+}
+
+/// Writes the examples of a command line by line, as they are: a filled paragraph cannot be copied.
+fn write_examples(command: &Command, out: &mut dyn Write) -> io::Result<()> {
+    let Some(text) = command.get_after_help() else {
+        return Ok(());
+    };
+    writeln!(out, ".SS EXAMPLES\n.nf")?;
+    for line in text.to_string().lines().filter(|line| *line != "Examples:") {
+        writeln!(out, "{}", roff(line.strip_prefix("  ").unwrap_or(line)))?;
+    }
+    writeln!(out, ".fi")
+}
+
+fn write_pairs<T: AsRef<str>>(
+    title: &str,
+    pairs: &[(T, &str)],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    writeln!(out, ".SH \"{title}\"")?;
+    for (word, meaning) in pairs {
+        writeln!(
+            out,
+            ".TP\n\\fB{}\\fR\n{}",
+            roff(word.as_ref()),
+            roff(meaning)
+        )?;
     }
     Ok(())
+}
+
+/// Escapes a line for roff, in which backslashes, and dots and quotes at its beginning, are requests.
+fn roff(line: &str) -> String {
+    let escaped = line
+        .replace('\\', "\\e")
+        .replace('-', "\\-")
+        .replace('\'', "\\(aq");
+    if escaped.starts_with('.') {
+        format!("\\&{escaped}")
+    } else {
+        escaped
+    }
 }
 
 /// Writes a complete text to standard output.
@@ -86,3 +219,19 @@ pub(super) fn print(text: &[u8]) -> Result<Exit, Failure> {
         .map_err(|cause| Failure::stdout(&cause))?;
     Ok(Exit::Done)
 }
+
+/// Signals that `live` obeys, and their effects.
+const SIGNALS: &[(&str, &str)] = &[
+    (
+        "SIGINT, SIGTERM",
+        "live reports everything and exits 0; the second one ends it at once (130)",
+    ),
+    (
+        "SIGUSR1",
+        "live writes one line of numbers to standard error",
+    ),
+    (
+        "SIGHUP",
+        "live opens its files again under their names; outputs that stopped on a full disk resume",
+    ),
+];

@@ -1,7 +1,7 @@
 //! `ftpscope live`: the arguments of the [`monitor`](crate::monitor), which does the work.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
@@ -12,6 +12,7 @@ use super::options::values::{metrics_address, rotation, time_span};
 use super::options::{
     DigestOptions, EventOptions, MemoryOptions, PresentationOptions, SelectionOptions,
 };
+use super::output::is_standard;
 use crate::check::{Expression, Scope};
 use crate::keep::{Rotation, RotationLimits};
 use crate::monitor::{EventFormat, Monitor, Settings, SourceSettings};
@@ -27,7 +28,6 @@ pub(super) struct LiveArguments {
         short,
         long,
         value_name = "INTERFACE",
-        required_unless_present = "read",
         conflicts_with = "read",
         help_heading = "Input"
     )]
@@ -162,7 +162,12 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
     let monitor = Monitor::start(settings, messages::notices(quiet))?;
     let outcome = monitor.run();
     // With events on standard output their last line, the totals, already ends the run.
-    if !quiet && arguments.output.is_some() {
+    if !quiet
+        && arguments
+            .output
+            .as_deref()
+            .is_some_and(|path| !is_standard(path))
+    {
         messages::note(&outcome.summary);
     }
     if let Some(error) = outcome.extraction {
@@ -181,6 +186,19 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
 impl LiveArguments {
     /// Returns the arguments as settings of the engine; fails on a mistake in an expression.
     fn settings(&self) -> Result<Settings, Failure> {
+        #[cfg(feature = "live")]
+        if self.interface.is_empty() && self.read.is_none() {
+            return Err(Failure::Refused(
+                "there is nothing to read; give -i INTERFACE (ftpscope interfaces lists them) or -r FILE".to_owned(),
+            ));
+        }
+        let output = self.output.as_deref().filter(|path| !is_standard(path));
+        if self.rotate.is_some() && output.is_none() && self.write.is_none() {
+            return Err(Failure::Refused(
+                "--rotate needs files to rotate; give -o FILE for events or -w FILE for packets"
+                    .to_owned(),
+            ));
+        }
         let selection = self.selection.selection()?;
         let compile = |text: &String| {
             Expression::compile(text, Scope::Event)
@@ -193,7 +211,7 @@ impl LiveArguments {
         self.digests.apply(&mut settings.options);
         settings.selection = selection;
         settings.format = self.event_format();
-        settings.output.clone_from(&self.output);
+        settings.output = output.map(Path::to_owned);
         settings.rotation = RotationLimits {
             rotate: self.rotate,
             keep: self.keep,

@@ -29,10 +29,11 @@ mod terminal;
 mod tree;
 mod watched_source;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use clap::error::ErrorKind;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 
 use self::command_line::{Arguments, Command};
 use self::failure::{Exit, Failure};
@@ -53,7 +54,7 @@ pub fn run() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return show_usage(&error),
+        Err(error) => return show_usage(error),
     };
     let result = match &arguments.command {
         Command::Analyze(arguments) => analyze::run(arguments),
@@ -68,6 +69,7 @@ pub fn run() -> ExitCode {
         Command::Schema(arguments) => generated::schema(arguments),
         Command::Completions(arguments) => generated::completions(arguments),
         Command::Man => generated::man(),
+        Command::Help(arguments) => generated::help(arguments),
     };
     match result {
         Ok(exit) => exit.into(),
@@ -84,7 +86,7 @@ pub fn run() -> ExitCode {
 }
 
 /// Prints help, the version, or in one line the mistake in the arguments.
-fn show_usage(error: &clap::Error) -> ExitCode {
+fn show_usage(error: clap::Error) -> ExitCode {
     let is_requested = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -93,7 +95,13 @@ fn show_usage(error: &clap::Error) -> ExitCode {
         // A closed output is no failure here: `ftpscope --help | head` is a common call.
         let _ = error.print();
     } else {
-        messages::print(&messages::usage(&error.to_string()));
+        let text = messages::usage(&error.to_string());
+        // In place of general advice: the call that was meant is all there is to say.
+        let text = match (usage_hint(&error), text.split_once("; ")) {
+            (Some(hint), Some((cause, _))) => format!("{cause}; {hint}"),
+            _ => text,
+        };
+        messages::print(&text);
     }
     if is_requested {
         Exit::Done.into()
@@ -101,3 +109,28 @@ fn show_usage(error: &clap::Error) -> ExitCode {
         Exit::Misuse.into()
     }
 }
+
+/// Returns the call that was probably meant; `None` if none is known.
+fn usage_hint(error: &clap::Error) -> Option<String> {
+    let context = |kind| match error.get(kind) {
+        Some(ContextValue::String(value)) => Some(value.as_str()),
+        _ => None,
+    };
+    match error.kind() {
+        ErrorKind::InvalidSubcommand => {
+            let word = context(ContextKind::InvalidSubcommand)?;
+            let is_capture =
+                Path::new(word).exists() || CAPTURE_NAMES.iter().any(|end| word.contains(end));
+            is_capture.then(|| format!("did you mean: ftpscope analyze {word}"))
+        }
+        ErrorKind::UnknownArgument => {
+            let option = context(ContextKind::InvalidArg)?;
+            matches!(option, "-r" | "--read" | "-i" | "--input" | "--file")
+                .then(|| "captures stand without an option: ftpscope analyze FILE".to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// Parts of names by which a capture is recognized where a command is expected.
+const CAPTURE_NAMES: &[&str] = &[".pcap", ".cap"];

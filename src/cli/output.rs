@@ -24,7 +24,7 @@ impl Output {
         captures: &[PathBuf],
         whole: bool,
     ) -> Result<Self, Failure> {
-        let Some(path) = path else {
+        let Some(path) = path.filter(|path| !is_standard(path)) else {
             return Ok(Self::stdout());
         };
         refuse_input(path, captures)?;
@@ -330,6 +330,11 @@ fn refuse_input(path: &Path, captures: &[PathBuf]) -> Result<(), Failure> {
         )));
     }
     Ok(())
+}
+
+/// Returns true for `-`, which stands for standard output.
+pub(super) fn is_standard(path: &Path) -> bool {
+    path.as_os_str() == "-"
 }
 
 /// Returns true if `path` exists and is no regular file: a device, a fifo, a directory.

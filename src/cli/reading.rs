@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use jiff::tz::TimeZone;
 
@@ -25,9 +25,11 @@ use crate::capture::{CaptureSet, Input, PacketSource, ReadOptions};
 use crate::capture::{Filter, FilteredSource};
 use crate::check::{SelectedEvents, Selection};
 use crate::keep::PacketSink;
-use crate::model::record::{Capture, Finding, Severity};
+use crate::model::record::{Capture, Completeness, Finding, Severity};
 use crate::model::trace::Tracing;
-use crate::model::{Event, EventKind, EventSink, Limits, TransferSink, WarningCode};
+use crate::model::{
+    Event, EventKind, EventSink, FrameRef, Limits, TransferSink, Warning, WarningCode,
+};
 use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
@@ -150,7 +152,12 @@ impl Reading {
         stop: Arc<AtomicBool>,
         keeper: Option<&mut dyn PacketSink>,
     ) -> Outcome {
+        let progress = self.progress.then(|| self.input_size());
         let source: &mut dyn PacketSource = &mut self.captures;
+        #[cfg(feature = "live")]
+        let is_filtered = self.filter.is_some();
+        #[cfg(not(feature = "live"))]
+        let is_filtered = false;
         #[cfg(feature = "live")]
         let mut filtered;
         #[cfg(feature = "live")]
@@ -168,9 +175,11 @@ impl Reading {
         } else {
             &self.interruption
         };
-        let mut source = WatchedSource::new(source, stop, interruption, self.progress);
+        let sessions = Arc::new(AtomicU64::new(0));
+        let mut source = WatchedSource::new(source, stop, interruption, progress, &sessions);
+        let mut counter = SessionCounter(sessions);
         let mut tally = Tally::default();
-        let mut sinks = (&mut tally, events);
+        let mut sinks = (&mut tally, &mut *events);
         let mut undecided = false;
         // Whoever reads the events of a pipe waits for each of them.
         let is_followed = self.piped && hold;
@@ -188,7 +197,7 @@ impl Reading {
                 analyze(&mut sinks)
             } else {
                 let mut deferred = DeferredEnds::new(&mut sinks, false);
-                let summary = analyze(&mut deferred);
+                let summary = analyze(&mut (&mut counter, &mut deferred));
                 deferred.finish();
                 summary
             };
@@ -200,7 +209,7 @@ impl Reading {
             let mut summary = pipeline::analyze_and_keep(
                 &mut source,
                 &self.options,
-                &mut deferred,
+                &mut (&mut counter, &mut deferred),
                 files,
                 shorter(keeper),
             );
@@ -209,6 +218,18 @@ impl Reading {
             undecided = selected.has_given_up();
             (summary, selected.into_rejected())
         };
+        if is_filtered && summary.totals.accounting.filtered > 0 && tally.without_data > 0 {
+            let warning = Warning {
+                count: tally.without_data,
+                ..Warning::new(WarningCode::DataConnectionsFiltered, DATA_FILTERED, None)
+            };
+            let warned = Event {
+                frame: tally.last,
+                session: None,
+                kind: EventKind::Warning(&warning),
+            };
+            (&mut tally, &mut *events).event(&warned);
+        }
         if undecided {
             messages::print(
                 "--where: it is too much work for some sessions, which are left out; look at fewer lists within lists",
@@ -222,6 +243,19 @@ impl Reading {
             tally,
             interrupted: interruption.is_requested(),
         }
+    }
+
+    /// Returns the bytes of all inputs on disk; `None` if one of them is no regular file or may still grow.
+    fn input_size(&self) -> Option<u64> {
+        if self.piped {
+            return None;
+        }
+        let captures = self.captures.captures();
+        let sizes = captures.iter().map(|capture| {
+            let found = std::fs::metadata(&capture.path).ok()?;
+            found.is_file().then_some(found.len())
+        });
+        sizes.sum()
     }
 
     /// Reads everything into one page; `None` if the user interrupted the run.
@@ -348,13 +382,32 @@ fn is_pipe(path: &Path) -> bool {
         || std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
-/// A sink that collects the facts for the exit code.
+/// A sink that counts the sessions for the progress line, those that are not selected included.
+struct SessionCounter(Arc<AtomicU64>);
+
+impl EventSink for SessionCounter {
+    fn event(&mut self, event: &Event<'_>) {
+        if matches!(event.kind, EventKind::SessionStart { .. }) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn wants_connections(&self) -> bool {
+        false
+    }
+}
+
+/// A sink that collects the facts for the exit code, and those that a warning at the end needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// The highest severity of a finding; `None` without findings.
     pub(super) worst: Option<Severity>,
     /// True if an input was cut short, had lost packets or has a link type that is not supported.
     pub(super) not_whole: bool,
+    /// Transfers that the server carried out, without a data connection in the capture.
+    without_data: u64,
+    /// Frame of the latest event.
+    last: FrameRef,
 }
 
 impl Tally {
@@ -365,12 +418,17 @@ impl Tally {
 
 impl EventSink for Tally {
     fn event(&mut self, event: &Event<'_>) {
+        self.last = event.frame;
         match &event.kind {
             EventKind::Finding(finding) => self.finding(finding),
             EventKind::SessionEnd(session) => {
                 for finding in &session.findings {
                     self.finding(finding);
                 }
+                let transfers = session.transfers.iter().filter(|transfer| {
+                    transfer.connection.is_none() && transfer.completeness != Completeness::Aborted
+                });
+                self.without_data += units::to_u64(transfers.count());
             }
             EventKind::Warning(warning) => {
                 self.not_whole |= matches!(
@@ -387,10 +445,13 @@ impl EventSink for Tally {
     }
 }
 
+/// Message of the warning that a filter hid data connections.
+const DATA_FILTERED: &str = "the filter of -f hides data connections, which use ports of their own: \
+    files and listings are missing; filter by host, or leave out -f";
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{FrameRef, Warning};
 
     fn after(code: WarningCode) -> Tally {
         let mut tally = Tally::default();

@@ -74,6 +74,11 @@ pub(super) fn stdout_width() -> Option<u16> {
     terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0)
 }
 
+/// Returns the width of the terminal at standard error; `None` if it is none.
+pub(super) fn stderr_width() -> Option<u16> {
+    terminal_size::terminal_size_of(std::io::stderr()).map(|(width, _)| width.0)
+}
+
 /// Width in columns of text that goes to a file or a pipe.
 const WIDTH_OF_FILES: u16 = 120;
 

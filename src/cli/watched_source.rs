@@ -3,10 +3,10 @@
 use std::io::{IsTerminal, Write, stderr};
 use std::ops::ControlFlow;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use super::messages;
+use super::{messages, terminal};
 use crate::capture::{Input, PacketSource, SkippedPackets};
 use crate::model::record::Capture;
 use crate::monitor::Interruption;
@@ -23,18 +23,23 @@ pub(super) struct WatchedSource<'a> {
 }
 
 impl<'a> WatchedSource<'a> {
-    /// Wraps `inner`, which ends once `stop` is true or at an interruption. Progress is shown only on a terminal.
+    /// Wraps `inner`, which ends once `stop` is true or at an interruption.
+    ///
+    /// Progress is shown only on a terminal, and not if `None`; its value is the size of the inputs, where that is known.
     pub(super) fn new(
         inner: &'a mut dyn PacketSource,
         stop: Arc<AtomicBool>,
         interruption: &'a Interruption,
-        progress: bool,
+        progress: Option<Option<u64>>,
+        sessions: &Arc<AtomicU64>,
     ) -> Self {
         Self {
             inner,
             stop,
             interruption,
-            progress: (progress && stderr().is_terminal()).then(Progress::new),
+            progress: progress
+                .filter(|_| stderr().is_terminal())
+                .map(|total| Progress::new(total, Arc::clone(sessions))),
             failures: 0,
         }
     }
@@ -94,17 +99,29 @@ impl PacketSource for WatchedSource<'_> {
 struct Progress {
     packets: u64,
     bytes: u64,
+    /// Size of the inputs; `None` for pipes and files that grow.
+    total: Option<u64>,
+    /// Bytes that this process had read before the first packet.
+    read_before: u64,
+    /// Sessions found so far.
+    sessions: Arc<AtomicU64>,
+    start: Instant,
     next: Instant,
     /// True while the line is on the screen.
     shown: bool,
 }
 
 impl Progress {
-    fn new() -> Self {
+    fn new(total: Option<u64>, sessions: Arc<AtomicU64>) -> Self {
+        let start = Instant::now();
         Self {
             packets: 0,
             bytes: 0,
-            next: Instant::now() + FIRST_AFTER,
+            total,
+            read_before: bytes_read().unwrap_or_default(),
+            sessions,
+            start,
+            next: start + FIRST_AFTER,
             shown: false,
         }
     }
@@ -117,9 +134,39 @@ impl Progress {
         }
         self.next = Instant::now() + UPDATE_INTERVAL;
         self.shown = true;
-        let packets = units::counted(self.packets, "packet", "packets");
-        let size = units::size(self.bytes);
-        let _ = write!(stderr(), "\r\x1b[K{packets}, {size}");
+        let read = bytes_read().map(|read| read.saturating_sub(self.read_before));
+        let line = self.line(read, self.start.elapsed());
+        let width = terminal::stderr_width().map_or(usize::MAX, usize::from);
+        // A line that wraps would not be overwritten.
+        let line: String = line.chars().take(width.saturating_sub(1)).collect();
+        let _ = write!(stderr(), "\r\x1b[K{line}");
+    }
+
+    /// Returns the line after `elapsed`; `read` are the bytes of the inputs read so far, `None` if that is not known.
+    fn line(&self, read: Option<u64>, elapsed: Duration) -> String {
+        let sessions = self.sessions.load(Ordering::Relaxed);
+        let sessions = units::counted(sessions, "session", "sessions");
+        let seconds = elapsed.as_secs_f64().max(f64::MIN_POSITIVE);
+        let Some((read, total)) = read.zip(self.total).filter(|(_, total)| *total > 0) else {
+            let packets = units::counted(self.packets, "packet", "packets");
+            #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+            let rate = units::rate(self.bytes as f64 / seconds);
+            return format!("{sessions}, {packets}, {}, {rate}", units::size(self.bytes));
+        };
+        // Reading runs ahead of analysis, and headers are read twice.
+        let read = read.min(total);
+        #[expect(clippy::cast_precision_loss, reason = "percent and seconds for people")]
+        let (rate, left) = {
+            let rate = (read as f64 / seconds).max(1.0);
+            (rate, (total - read) as f64 / rate)
+        };
+        format!(
+            "{:>2} % of {}, {}, {} left, {sessions}",
+            read.saturating_mul(100) / total,
+            units::size(total),
+            units::rate(rate),
+            units::duration(left.ceil()),
+        )
     }
 
     fn clear(&mut self) {
@@ -127,6 +174,16 @@ impl Progress {
             let _ = write!(stderr(), "\r\x1b[K");
         }
     }
+}
+
+/// Returns the bytes that this process has read; `None` where the system does not say.
+///
+/// The system counts what every thread reads of files as they are on disk, so that percent are right for compressed captures
+/// as well, and no reader has to count.
+fn bytes_read() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/self/io").ok()?;
+    let count = text.lines().find_map(|line| line.strip_prefix("rchar: "))?;
+    count.trim().parse().ok()
 }
 
 /// Delay of the first line, so that short runs show none.
@@ -137,3 +194,25 @@ const UPDATE_INTERVAL: Duration = Duration::from_millis(200);
 
 /// Reading the clock at each packet would cost more than decoding it.
 const PACKETS_BETWEEN_CHECKS: u64 = 4096;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn progress_line_has_percent_rate_time_left_and_sessions() {
+        let mut progress = Progress::new(Some(4_000_000_000), Arc::new(AtomicU64::new(1_203)));
+        progress.packets = 5_000_000;
+        progress.bytes = 900_000_000;
+        let after = Duration::from_secs(2);
+        assert_eq!(
+            progress.line(Some(1_000_000_000), after),
+            "25 % of 4.0 GB, 500.0 MB/s, 6.0 s left, 1,203 sessions"
+        );
+        progress.total = None;
+        assert_eq!(
+            progress.line(Some(1_000_000_000), after),
+            "1,203 sessions, 5,000,000 packets, 900.0 MB, 450.0 MB/s"
+        );
+    }
+}

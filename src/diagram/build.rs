@@ -459,16 +459,19 @@ fn endpoints(session: &Session) -> String {
     }
 }
 
-/// Returns the address of each lane; the console has none.
+/// Returns the address of each lane, and for the console, which no packet shows, where its text comes from.
 fn addresses(session: &Session) -> [String; 4] {
     let resolver = session.dns.as_ref().map(|dns| dns.resolver.ip.to_string());
     [
         resolver.unwrap_or_default(),
         session.server.ip.to_string(),
         session.client.ip.to_string(),
-        String::new(),
+        CONSOLE_SOURCE.to_owned(),
     ]
 }
+
+/// Origin of what the console shows: it was typed and read on the client's screen, not sent.
+pub(super) const CONSOLE_SOURCE: &str = "rebuilt from the commands";
 
 /// Returns the lanes of the arrow of a step: the direction of its data, else that of its command.
 fn step_lanes(session: &Session, step: &Step) -> (Lane, Lane) {

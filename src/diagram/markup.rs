@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
+use super::build::CONSOLE_SOURCE;
 use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind};
 use crate::model::wire_text::printable;
 use crate::report::units;
@@ -26,7 +27,10 @@ pub fn write_mermaid(
         if lane != Lane::Server && !diagrams.iter().any(|diagram| diagram.uses(lane, detail)) {
             continue;
         }
-        let address = only_diagram.map_or("", |diagram| &diagram.addresses[lane.index()]);
+        let address = match lane {
+            Lane::Console => CONSOLE_SOURCE,
+            _ => only_diagram.map_or("", |diagram| &diagram.addresses[lane.index()]),
+        };
         let address = if address.is_empty() {
             String::new()
         } else {

@@ -102,7 +102,9 @@ impl Picture<'_> {
                 top + 16
             };
             self.text(x, y, "middle", "b", lane.title(), 136)?;
-            self.text(x, top + 31, "middle", "d", address, 136)?;
+            // The words below the console stand at the edge, where there is space for all of them.
+            let width = if lane == Lane::Console { 180 } else { 136 };
+            self.text(x, top + 31, "middle", "d", address, width)?;
         }
         self.y += 44;
         let lanes_from = self.y;

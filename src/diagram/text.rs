@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use super::build::CONSOLE_SOURCE;
 use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, SessionState};
 use crate::model::wire_text::printable;
 use crate::report::units;
@@ -70,6 +71,8 @@ impl<'a> Text<'a> {
         let lanes_fit = self.width >= MIN_LANES_WIDTH;
         if lanes_fit {
             self.heads(out)?;
+        } else {
+            self.line(out, &format!("The console is {CONSOLE_SOURCE}."), DIM)?;
         }
         for row in diagram.rows_at(self.detail) {
             match row.kind {
@@ -92,6 +95,7 @@ impl<'a> Text<'a> {
     fn heads(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut titles = Cells::blank(self.lanes_width());
         let mut addresses = Cells::blank(self.lanes_width());
+        let mut more = Cells::blank(self.lanes_width());
         let mut has_addresses = false;
         for lane in Lane::ALL {
             let Some(column) = self.columns[lane.index()] else {
@@ -101,12 +105,24 @@ impl<'a> Text<'a> {
             titles.centre(column, lane.title(), max_width);
             let address = &self.diagram.addresses[lane.index()];
             has_addresses |= !address.is_empty();
-            addresses.centre(column, &printable(address), max_width);
+            let address = printable(address);
+            match address.rsplit_once(" the ") {
+                // The words below the console take two lines where one is too narrow.
+                Some((first, rest)) if address.width() > max_width => {
+                    addresses.centre(column, first, max_width);
+                    more.centre(column, &format!("the {rest}"), max_width);
+                }
+                _ => addresses.centre(column, &address, max_width),
+            }
         }
         let margin = " ".repeat(MARGIN);
         self.line(out, &format!("{margin}{}", titles.text()), BOLD)?;
         if has_addresses {
             self.line(out, &format!("{margin}{}", addresses.text()), DIM)?;
+        }
+        let more = more.text();
+        if !more.trim().is_empty() {
+            self.line(out, &format!("{margin}{more}"), DIM)?;
         }
         Ok(())
     }

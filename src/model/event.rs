@@ -271,6 +271,8 @@ pub enum WarningCode {
     PacketsDropped,
     /// Packets were captured in part (snap length); the rest of their bytes counts as missing.
     PacketsCut,
+    /// The capture filter hid data connections: what moved over them is not in the report.
+    DataConnectionsFiltered,
     /// A header could not be decoded.
     MalformedPacket,
     /// Overlapping segments differed in their bytes; the first seen were kept.

@@ -274,6 +274,8 @@ fn transfer(transfer: &Transfer, preview: Option<&Value>, strings: &mut StringTa
         "completeness": value(&transfer.completeness),
         "evidence": transfer.evidence.iter().map(|line| strings.intern(line)).collect::<Vec<_>>(),
         "sha256": transfer.sha256,
+        "md5": transfer.md5,
+        "sha1": transfer.sha1,
         "media": transfer.media_type,
         "saved": transfer.saved_as.as_deref().map(visible),
         "seconds": seconds,

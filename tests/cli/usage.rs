@@ -92,3 +92,109 @@ fn selection_that_matches_nothing_does_not_deny_the_sessions() {
         assert!(text.contains("7 sessions, none matches"), "{text}");
     }
 }
+
+#[test]
+fn wrong_calls_are_answered_with_the_right_ones() {
+    let folder = Folder::new("usage-calls");
+    folder.write("few.pcap", &many_sessions(1));
+    let of = |arguments: &[&str]| {
+        folder
+            .run(arguments)
+            .replace("exit 2\n-- stderr\nftpscope: ", "")
+    };
+    let calls: &[&[&str]] = &[
+        &["few.pcap"],
+        &["analyze", "-r", "few.pcap"],
+        &["analyze", "--session", "abc", "few.pcap"],
+        &["analyze", "--where", "user == 'bob'", "few.pcap"],
+        &["analyze", "--where", "login.user == bob", "few.pcap"],
+        &["live", "-v"],
+        &["live", "-r", "few.pcap", "--rotate", "10MB"],
+        &["help", "carving"],
+    ];
+    let answers: Vec<String> = calls.iter().map(|call| of(call)).collect();
+    insta::assert_snapshot!(answers.concat());
+}
+
+#[test]
+fn a_dash_as_output_is_standard_output() {
+    let folder = Folder::new("usage-dash");
+    folder.write("few.pcap", &many_sessions(1));
+    for command in ["analyze", "diagram", "tree"] {
+        let with = folder.run(&[command, "-o", "-", "few.pcap"]);
+        assert_eq!(with, folder.run(&[command, "few.pcap"]));
+        assert!(!folder.path().join("-").exists());
+    }
+    let live = folder.run(&["live", "-r", "few.pcap", "-o", "-"]);
+    assert!(live.contains("login as mira"), "{live}");
+    assert!(!folder.path().join("-").exists());
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn filter_that_hides_data_connections_is_warned_of_once() {
+    let folder = Folder::new("usage-filter");
+    folder.write("classic.pcap", &crate::support::classic::classic());
+    for format in ["table", "json", "ndjson"] {
+        let run =
+            |filter| folder.run(&["analyze", "--format", format, "-f", filter, "classic.pcap"]);
+        let hidden = run("tcp port 21");
+        assert_eq!(
+            hidden.matches("of -f hides data connections").count(),
+            1,
+            "{hidden}"
+        );
+        let whole = run("host 192.168.0.2");
+        assert!(!whole.contains("hides data connections"), "{whole}");
+    }
+}
+
+#[test]
+fn concatenated_captures_on_standard_input_are_read_on() {
+    let folder = Folder::new("usage-concatenated");
+    let other = Conversation::logged_in("10.9.9.9:4000", "10.0.1.1:21");
+    let both = [many_sessions(2), other.quit()].concat();
+    folder.write("both.pcap", &both);
+    let text = folder.run(&["analyze", "both.pcap"]);
+    assert!(text.contains("3 sessions in "), "{text}");
+    assert!(!text.contains("could not be read"), "{text}");
+}
+
+#[test]
+fn manual_keeps_examples_and_has_exit_codes_signals_and_findings() {
+    let text = Folder::new("usage-man").run(&["man"]);
+    for part in [
+        ".nf\nftpscope analyze capture.pcap                 what happened, as tables\n",
+        ".SH \"EXIT STATUS\"",
+        ".SH \"SIGNALS\"",
+        ".SH \"FINDINGS\"",
+        "\\fBbrute\\-force\\fR",
+    ] {
+        assert!(text.contains(part), "{part}");
+    }
+    let findings = Folder::new("usage-help").run(&["help", "findings"]);
+    assert!(findings.contains("\ncleartext-credentials "), "{findings}");
+}
+
+#[test]
+fn completions_offer_rules_and_zones() {
+    let folder = Folder::new("usage-completions");
+    for shell in ["bash", "zsh", "fish"] {
+        let text = folder.run(&["completions", shell]);
+        assert!(text.contains("no-cleartext-login"), "{shell}");
+        assert!(text.contains("local"), "{shell}");
+    }
+}
+
+#[test]
+fn console_lane_is_rebuilt_from_the_commands_in_every_format() {
+    let folder = Folder::new("usage-console");
+    folder.write("classic.pcap", &crate::support::classic::classic());
+    for format in ["text", "mermaid", "plantuml", "svg", "html"] {
+        let text = folder.run(&["diagram", "--format", format, "classic.pcap"]);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        let is_said = text.contains("rebuilt from the commands")
+            || words.windows(2).any(|two| two == ["rebuilt", "from"]);
+        assert!(is_said, "{format}");
+    }
+}

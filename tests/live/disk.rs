@@ -19,7 +19,7 @@ impl SmallDisk {
     fn new(name: &str) -> Option<Self> {
         let path = folder(name);
         if !mount(&["-t", "tmpfs", "-o", "size=256k,mode=777", "tmpfs"], &path) {
-            eprintln!("passed over: no right to mount a disk");
+            crate::support::passed_over("no right to mount a disk");
             return None;
         }
         Some(Self(path))

@@ -28,7 +28,7 @@ impl Wire {
                     .any(|folder| Path::new(folder).join(program).exists())
             });
         if let Some(missing) = missing {
-            eprintln!("passed over: {missing} is not installed");
+            crate::support::passed_over(&format!("{missing} is not installed"));
             return None;
         }
         let name = format!("fts{name}{}", std::process::id() % 10_000);
@@ -38,7 +38,7 @@ impl Wire {
         };
         let (client, server) = (wire.client(), wire.server());
         if !ip(&["netns", "add", &client]) {
-            eprintln!("passed over: no right to make network namespaces");
+            crate::support::passed_over("no right to make network namespaces");
             wire.name.clear();
             return None;
         }
@@ -53,7 +53,7 @@ impl Wire {
             && ip(&["-n", &server, "link", "set", "vs", "up"])
             && ip(&["-n", &server, "link", "set", "lo", "up"]);
         if !made {
-            eprintln!("passed over: this machine has no veth");
+            crate::support::passed_over("this machine has no veth");
             return None;
         }
         Some(wire)

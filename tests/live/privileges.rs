@@ -15,7 +15,7 @@ use crate::live::monitor::{Monitor, folder, program};
 fn is_root() -> bool {
     let is_root = rustix::process::geteuid().is_root();
     if !is_root {
-        eprintln!("passed over: not root");
+        crate::support::passed_over("not root");
     }
     is_root
 }
@@ -181,7 +181,7 @@ fn nothing_but_the_output_folders_can_be_reached() {
     thread::sleep(Duration::from_secs(1));
     let ended = monitor.end();
     if ended.errors.contains("no Landlock") {
-        eprintln!("passed over: this kernel has no Landlock");
+        crate::support::passed_over("this kernel has no Landlock");
         return;
     }
     assert!(
@@ -208,7 +208,7 @@ fn without_the_right_to_capture_it_says_what_to_grant() {
         .stdout(Stdio::null())
         .status();
     if there.is_err() {
-        eprintln!("passed over: setpriv is not installed");
+        crate::support::passed_over("setpriv is not installed");
         return;
     }
     // The program has to be where anybody can start it.

@@ -28,7 +28,7 @@ impl Browser {
             .into_iter()
             .find(|program| is_there(program))
         else {
-            eprintln!("passed over: no Chromium here to look at the page with");
+            crate::support::passed_over("no Chromium here to look at the page with");
             return None;
         };
         let profile = Profile::new(name);

@@ -236,16 +236,25 @@ impl<'a> NameCheck<'a> {
     }
 
     fn unknown(&self, of: &Value, name: &str, id: u64) -> Error {
-        let hint = match self.words.nearest(of, name) {
-            Some(near) => format!("did you mean {near}?"),
-            None => format!("there are: {}", self.words.names(of).join(", ")),
-        };
         let start = self.offset(id);
+        let place = self.place_of(name, start);
+        let before: String = self.text.chars().take(place.unwrap_or(0)).collect();
+        let before = before.trim_end();
+        let hint = if ["==", "!="].iter().any(|sign| before.ends_with(sign)) {
+            format!("write \"{name}\" to compare with text")
+        } else if let Some(path) = self.words.path_to(of, name) {
+            format!("did you mean {path}?")
+        } else {
+            match self.words.nearest(of, name) {
+                Some(near) => format!("did you mean {near}?"),
+                None => format!("there are: {}", self.words.names(of).join(", ")),
+            }
+        };
         Error {
             message: format!("there is no {name}"),
             text: self.text.to_owned(),
             // CEL locates a selection at its dot; the name follows it.
-            at: self.place_of(name, start),
+            at: place,
             length: name.chars().count(),
             hint: Some(hint),
         }

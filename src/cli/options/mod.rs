@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 
-use self::values::{local_networks, memory_size, time_zone};
+use self::values::{local_networks, memory_size, session_id, time_zone};
 use super::failure::{Exit, Failure};
+use super::output;
 use super::reading::Outcome;
 use super::terminal::{self, ColorChoice, Environment};
 use crate::check::{Expression, Scope, Selection};
@@ -245,7 +246,7 @@ impl PresentationOptions {
     /// Returns the layout of text for `output`, or for standard output if `None`.
     pub(super) fn layout(&self, output: Option<&Path>) -> table::Options {
         let environment = Environment::of_process();
-        let to_terminal = output.is_none() && terminal::stdout_is_terminal();
+        let to_terminal = output.is_none_or(output::is_standard) && terminal::stdout_is_terminal();
         let columns = to_terminal.then(terminal::stdout_width).flatten();
         table::Options {
             width: environment.width(columns),
@@ -264,7 +265,7 @@ pub(super) struct SelectionOptions {
     #[arg(long = "where", value_name = "EXPR", help_heading = "Sessions")]
     condition: Option<String>,
     /// Keep only the session with this id; may be given more than once
-    #[arg(long, value_name = "ID", help_heading = "Sessions")]
+    #[arg(long, value_name = "ID", value_parser = session_id, help_heading = "Sessions")]
     session: Vec<u64>,
     /// Show secrets as they were sent
     #[arg(long, help_heading = "Sessions")]

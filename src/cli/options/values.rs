@@ -49,6 +49,14 @@ pub(crate) fn time_zone(value: &str) -> Result<TimeZone, String> {
     }
 }
 
+/// Parses the value of `--session`.
+pub(crate) fn session_id(value: &str) -> Result<u64, String> {
+    value.parse().map_err(|_| {
+        "write the number of a session, such as 3; --where 'login.user == \"bob\"' finds sessions by what they are"
+            .to_owned()
+    })
+}
+
 /// Parses a size as [`byte_size`] does, of at least 1 MiB.
 pub(crate) fn memory_size(value: &str) -> Result<usize, String> {
     let bytes = byte_size(value)?;

@@ -112,7 +112,9 @@ function trouble() {
         known.length > 6 ? [" and ", seeker(number(known.length - 6) + " more", finding.severity === "failed" || finding.severity === "warning" ? finding.title : finding.id)] : "") : null,
     ], badge(finding.severity));
   };
-  const list = listed(serious, data.sessions.length === 0 && data.attempts.length === 0 ? "Nothing." : "Nothing to worry about.", show);
+  const high = serious.filter((kind) => kind.rank === 0).length;
+  const nothing = data.sessions.length === 0 && data.attempts.length === 0 ? "Nothing." : "Nothing to worry about.";
+  const list = listed(serious, nothing, show, Math.min(high, 30));
   for (const warning of data.warnings) {
     list.append(make("li", null, item([wire(warning.message), warning.count > 1 ? " (" + number(warning.count) + " times)" : ""], badge("warning"))));
   }
@@ -129,13 +131,15 @@ function trouble() {
   return list;
 }
 
-/** Groups findings by kind, each with its sessions. A failure or warning without a severe finding is a kind of its own. */
+/**
+ * Groups findings by kind and subject, which the title names: a second attacker must not disappear behind the first.
+ * A failure or warning without a severe finding is a kind of its own.
+ */
 function kindsOfTrouble() {
-  const worst = ["failed", "high", "medium", "warning", "low", "info"];
+  const worst = ["high", "failed", "medium", "warning", "low", "info"];
   const kinds = new Map();
   const add = (finding, sessions) => {
-    const apart = sessions.length === 0 || finding.severity === "failed" || finding.severity === "warning";
-    const key = finding.severity + "\n" + finding.id + (apart ? finding.title : "");
+    const key = finding.severity + "\n" + finding.id + "\n" + finding.title;
     const known = kinds.get(key) || { finding, sessions: new Set(), rank: worst.indexOf(finding.severity) };
     for (const session of sessions) known.sessions.add(session);
     kinds.set(key, known);
@@ -168,8 +172,8 @@ function seeker(text, words) {
   } }, text);
 }
 
-/** Creates a list of the first six items, with a button for more. */
-function listed(items, nothing, show) {
+/** Creates a list of the first six items, or `least` if these are more, with a button for the others. */
+function listed(items, nothing, show, least = 0) {
   const list = make("ul", { class: "plain" });
   if (items.length === 0 && nothing !== null) list.append(make("li", { class: "dim" }, nothing));
   let shown = 0;
@@ -184,6 +188,6 @@ function listed(items, nothing, show) {
     if (shown < items.length) next[next.length - 1].after(rest);
     else rest.remove();
   };
-  fill(items.length === 7 ? 7 : 6);
+  fill(Math.max(least, items.length === 7 ? 7 : 6));
   return list;
 }

@@ -12,6 +12,8 @@ function player(session, place) {
   let level = available.includes(1 << data.detail) ? 1 << data.detail : 2;
   let rows = [];
   let drawing = null;
+  /** For each row the number of arrows up to it: headings are no places to stop at. */
+  let places = [];
   let current = 0;
   let timer = 0;
 
@@ -39,7 +41,8 @@ function player(session, place) {
     make("label", { class: "jump" }, "Part ", jumps), slider, position);
   const side = make("div", { class: "side" }, state,
     make("section", null, make("h3", null, "Console ", make("small", null, "rebuilt from the commands")), console_), fields);
-  const root = make("div", null, make("h3", null, "Diagram"), controls, caption,
+  // Focusable, so that a click anywhere on it gives it the keys.
+  const root = make("div", { tabindex: "-1", class: "focus" }, make("h3", null, "Diagram"), controls, caption,
     make("div", { class: "player" }, make("div", null, stage, legend()), side));
   place.append(root);
 
@@ -79,7 +82,7 @@ function player(session, place) {
     caption.textContent = texts[row[CAPTION]] || texts[row[LABEL]];
     slider.value = current;
     slider.setAttribute("aria-valuetext", caption.textContent);
-    position.textContent = number(current + 1) + " of " + number(rows.length);
+    position.textContent = number(places[current]) + " of " + number(places[rows.length - 1]);
     start.disabled = back.disabled = current <= nearest(0);
     end.disabled = forward.disabled = current >= rows.length - 1;
     jumps.value = heading(current);
@@ -109,6 +112,8 @@ function player(session, place) {
   function rebuild(keep) {
     const step = keep ? keep[STEP] : 0;
     rows = session.rows.filter((row) => (row[LEVELS] & level) !== 0);
+    let arrows = 0;
+    places = rows.map((row) => row[KIND] >= 0 ? arrows += 1 : arrows);
     drawing = diagram(session, rows, (at) => { toggle(false); go(at, 1); });
     stage.replaceChildren(drawing.element);
     slider.max = Math.max(0, rows.length - 1);
@@ -122,7 +127,11 @@ function player(session, place) {
   function key(event) {
     const target = event.target;
     const inside = root.contains(target);
-    if (event.ctrlKey || event.metaKey || event.altKey || target.matches("select, input, pre")) return false;
+    if (event.ctrlKey || event.metaKey || event.altKey) return false;
+    // Lists choose with these keys, the slider moves by itself, and a text that scrolls keeps its own keys for that.
+    if (target.matches("select, input:not([type=range])")) return false;
+    if (target.matches("input") && event.key !== " ") return false;
+    if (target.matches("pre") && /^(Arrow|Page)/.test(event.key)) return false;
     if (!inside && target !== document.body && target.id !== "session-title") return false;
     const moves = {
       ArrowRight: () => event.shiftKey ? goPart(1) : go(current + 1, 1),
@@ -139,7 +148,8 @@ function player(session, place) {
       move();
       return true;
     }
-    if (event.key !== " " || !inside || target.matches("button, a")) return false;
+    // A button of the player is pressed with Enter: Space plays and pauses, wherever the last click went.
+    if (event.key !== " " || !inside || target.matches("a")) return false;
     toggle();
     return true;
   }
@@ -151,7 +161,7 @@ function player(session, place) {
   slider.addEventListener("input", () => { toggle(false); go(Number(slider.value), 1); });
   jumps.addEventListener("change", () => { toggle(false); go(Number(jumps.value), 1); });
   rebuild(null);
-  playing = { key, print: (on) => drawing.print(on) };
+  playing = { key, holds: (target) => root.contains(target) && target.matches("button"), print: (on) => drawing.print(on) };
   return (step, frame) => {
     toggle(false);
     const first = rows.findIndex((row) => row[STEP] >= step && row[KIND] >= 0);
@@ -165,6 +175,10 @@ function player(session, place) {
 
 addEventListener("keydown", (event) => {
   if (playing !== null && !event.defaultPrevented && playing.key(event)) event.preventDefault();
+});
+// A button would be pressed when Space is released.
+addEventListener("keyup", (event) => {
+  if (event.key === " " && playing !== null && playing.holds(event.target)) event.preventDefault();
 });
 addEventListener("beforeprint", () => { if (playing !== null) playing.print(true); });
 addEventListener("afterprint", () => { if (playing !== null) playing.print(false); });

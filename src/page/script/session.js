@@ -15,7 +15,7 @@ function session_view(session) {
   if (session.status !== "ok" && failure !== undefined && !session.findings.some(leads)) {
     place.append(make("button", { type: "button", class: "text", onclick: () => jump(failure[0]) }, "Show what failed in the diagram"));
   }
-  const findings = session.findings.slice().sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
+  const findings = [...session.findings, ...findingsAbout(session)].sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
   place.append(...findings.slice(0, 50).map((finding) => finding_view(finding, jump)));
   if (findings.length > 50) place.append(make("p", { class: "dim" }, counted(findings.length - 50, "more finding", "more findings")));
   place.append(diagram, ...leftOut(session), make("h3", null, "Steps"), steps(session, jump));
@@ -27,6 +27,11 @@ function session_view(session) {
     place.append(make("p", { class: "dim" }, counted(session.transfers.length - 500, "transfer", "transfers") + " more: see the steps"));
   }
   place.append(make("h3", null, "Login and connection"), credentials(session));
+}
+
+/** Returns the findings about several sessions that name this one. */
+function findingsAbout(session) {
+  return data.findings.filter((finding) => (finding.sessions || []).includes(session.id));
 }
 
 /** Explains what the diagram omits. */
@@ -47,8 +52,11 @@ function leftOut(session) {
 
 function finding_view(finding, jump) {
   const frames = finding.frames.length > 0 ? " Frames: " + finding.frames.join(", ") + "." : "";
+  const several = (finding.sessions || []).filter((id) => byId.has(id));
   return make("div", { class: "finding " + finding.severity },
     badge(finding.severity), " ", make("strong", { class: "wire" }, finding.title),
+    several.length > 0 ? make("p", { class: "dim" }, "About " + counted(finding.sessions.length, "session", "sessions") + ": ",
+      several.slice(0, 12).map((id, place) => [place > 0 ? ", " : "", linkTo(id, String(id))]), several.length > 12 ? ", …" : "") : null,
     make("p", { class: "wire" }, finding.explanation),
     make("p", { class: "wire dim" }, finding.advice + frames, " ",
       jump === null || !finding.step ? null
@@ -103,6 +111,8 @@ function transfer_view(transfer) {
       ["Because", transfer.evidence.map((number) => texts[number]).join("; ")],
       ["Looks like", transfer.media],
       ["SHA-256", transfer.sha256 === undefined ? null : make("code", null, transfer.sha256)],
+      ["MD5", transfer.md5 === undefined ? null : make("code", null, transfer.md5)],
+      ["SHA-1", transfer.sha1 === undefined ? null : make("code", null, transfer.sha1)],
       ["Saved as", transfer.saved],
     ]));
     if (transfer.entries) view.append(entries(transfer));
@@ -119,7 +129,7 @@ function entries(transfer) {
       make("td", { class: "wire last" }, name + (kind === "directory" ? "/" : "") + (target ? " → " + target : "")),
       make("td", { class: "n" }, bytes === null ? "" : number(bytes)),
       make("td", { class: "time" }, modified || ""),
-      make("td", { class: "mono wire" }, permissions || "")));
+      make("td", { class: "mono wire whole" }, permissions || "")));
   }
   const more = transfer.more ? make("p", { class: "dim" }, counted(transfer.more, "entry", "entries") + " more") : null;
   return make("div", null, tableOf([" Name", "#Size", " Modified", " Rights"], body), more);

@@ -33,9 +33,12 @@ function words(session) {
   if (session.words === undefined) {
     session.words = [
       session.id, session.client, session.server, session.name, session.login.user, session.login.outcome,
-      session.verdict, session.status,
-      ...session.transfers.map((transfer) => transfer.path),
-      ...session.findings.map((finding) => finding.id + " " + finding.title),
+      session.verdict, session.status, session.start,
+      ...session.transfers.flatMap((transfer) => [transfer.path, transfer.saved, transfer.sha256, transfer.md5, transfer.sha1, transfer.media]),
+      ...[...session.findings, ...findingsAbout(session)].map((finding) => finding.id + " " + finding.title),
+      // Titles have the banner and what was refused; labels of messages have every command and reply, with its code.
+      ...session.steps.map(([, title]) => texts[title]),
+      ...(session.rows || []).filter((row) => (row[LEVELS] & 2) !== 0).map((row) => texts[row[LABEL]]),
     ].join("\n").toLowerCase();
   }
   return session.words;
