@@ -266,7 +266,7 @@ pub(super) fn detect_other_port(
             Mode::Active | Mode::ExtendedActive | Mode::LongActive => {
                 (connection.client.port, ("client", "server", "command"))
             }
-            _ => return None,
+            Mode::DefaultPort => return None,
         };
         (used != announced.port).then_some((transfer, announced.port, used, connection, roles))
     });
@@ -274,21 +274,21 @@ pub(super) fn detect_other_port(
     let Some((transfer, announced, used, connection, roles)) = first.filter(|_| !tunneled) else {
         return;
     };
-    let (announcer, opener, line) = roles;
+    let (author, opener, line) = roles;
     let why = if announced.swap_bytes() == used {
         "its two bytes are in the wrong order".to_owned()
     } else {
-        format!("the {announcer} was misread or the {line} is wrong")
+        format!("the {author} was misread or the {line} is wrong")
     };
     let draft = Draft {
         id: "announced-port-unused",
         severity: Severity::Low,
-        title: format!("the {announcer} announced port {announced}, the {opener} used {used}"),
+        title: format!("the {author} announced port {announced}, the {opener} used {used}"),
         explanation: format!(
             "The {line} names port {announced}, and the {opener} opened the data connection to port {used} (frame {}): {why}. The connection was found by its hosts and time.",
             connection.first_frame
         ),
-        advice: if announcer == "server" {
+        advice: if author == "server" {
             "Let the server announce the port on which it listens, the higher byte first (RFC 959 section 4.1.2), or use EPSV."
         } else {
             "Let the client announce the port on which it listens, the higher byte first (RFC 959 section 4.1.2), or use passive mode."
