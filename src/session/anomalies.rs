@@ -250,8 +250,7 @@ impl Anomalies {
             .sizes
             .announced
             .is_some_and(|(size, _)| is_size(facts, size));
-        let as_text = !unchanged
-            && !(few && is_announced_size)
+        let as_text = !(unchanged || few && is_announced_size)
             && state.representation.data_type == Some(DataType::Ascii)
             && state.representation.transfer_mode == TransferMode::Stream
             && direction_of(state.verb) != TransferDirection::Listing;

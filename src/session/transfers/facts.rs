@@ -192,7 +192,7 @@ impl Facts {
             .iter()
             .max_by_key(|gap| gap[1].saturating_sub(gap[0]))?;
         let seen = self.bytes.saturating_add(self.missing);
-        let announced = self.sizes.announced.map(|(size, place)| (size, place));
+        let announced = self.sizes.announced;
         let stated = self.sizes.stated.iter();
         let stated = stated
             .filter(|one| one.weight != Weight::TenthsOfKilobyte)
@@ -202,7 +202,7 @@ impl Facts {
             any = true;
             // After REST some servers state the whole file, some the rest.
             for size in [size, size.saturating_sub(self.sizes.restart)] {
-                if size > seen && (size - seen) % WRAP == 0 && self.sizes.size_counts {
+                if size > seen && (size - seen).is_multiple_of(WRAP) && self.sizes.size_counts {
                     return Some(Wrap::Proven {
                         gap,
                         further: size - seen,
