@@ -328,3 +328,53 @@ fn bounce_scan_is_one_finding() {
     );
     assert!(session["findings"].as_array().expect("a list").len() < 15);
 }
+
+#[test]
+fn account_that_the_client_does_not_have_leaves_the_login_unfinished() {
+    let mut ftp = Conversation::open(CLIENT, SERVER);
+    ftp.exchange("USER mira", "331 Password required.");
+    ftp.exchange("PASS larch-cellar", "332 Need account for login.");
+    let report = analyzed("account", &ftp.quit());
+    assert_failed(&report, "login-unfinished", &["account", "QUIT"]);
+}
+
+#[test]
+fn refusal_without_its_command_is_no_rejected_login() {
+    // The capture begins late, and holds one reply that any command may have got.
+    let mut ftp = Conversation::open(CLIENT, SERVER);
+    ftp.wire = Wire::new();
+    ftp.reply("530 Please login with USER and PASS.");
+    ftp.wire
+        .keep_only(|source, _| source.to_string() == "10.0.0.1");
+    let report = analyzed("refusal", &ftp.wire.to_pcap());
+    let session = &report["sessions"][0];
+    assert_eq!(session["login"]["outcome"], "unseen");
+    assert_eq!(session["steps"][0]["inferred"], true);
+    assert!(session["findings"].as_array().expect("a list").is_empty());
+}
+
+#[test]
+fn reply_behind_a_gap_answers_the_command_behind_it() {
+    for (command, reply) in [("CWD pub", "250 Directory changed."), ("SIZE a", "213 5")] {
+        let mut ftp = Conversation::open(CLIENT, SERVER);
+        ftp.command("USER mira");
+        ftp.control.skip(Side::Server, 40);
+        ftp.control.skip(Side::Client, 60);
+        ftp.control.skip(Side::Server, 200);
+        ftp.exchange(command, reply);
+        ftp.exchange("PWD", "257 \"/pub\"");
+        let report = analyzed("behind_a_gap", &ftp.quit());
+        let session = &report["sessions"][0];
+        let steps = session["steps"].as_array().expect("a list");
+        let codes: Vec<_> = steps
+            .iter()
+            .flat_map(|step| step["commands"].as_array().expect("a list"))
+            .map(|one| (one["verb"].as_str(), one["replies"][0]["code"].as_u64()))
+            .collect();
+        let verb = command.split(' ').next();
+        let code = reply[..3].parse().ok();
+        assert!(codes.contains(&(verb, code)), "{codes:?}");
+        assert!(codes.contains(&(Some("USER"), None)), "{codes:?}");
+        assert!(codes.contains(&(Some("PWD"), Some(257))), "{codes:?}");
+    }
+}

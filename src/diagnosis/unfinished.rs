@@ -261,7 +261,13 @@ impl<'a> Ending<'a> {
             .replies
             .last()
             .filter(|reply| step.kind == StepKind::Login && (300..400).contains(&reply.code))?;
-        let wait = self.wait(reply.time)?;
+        // A user may think better of it at the prompt for a password. An account is asked for by servers that demand more than the
+        // client knows of, and QUIT is the answer of clients that have none.
+        let gave_up = || {
+            let quit = self.quit().filter(|_| reply.code == 332)?;
+            Some(quit.time.since(reply.time))
+        };
+        let wait = self.wait(reply.time).or_else(gave_up)?;
         let (who, frame) = self.end();
         let mut frames = vec![command.frame, reply.frame];
         frames.extend(frame);

@@ -115,6 +115,12 @@ impl ReplyAssembler {
                 self.maybe_ended = true;
                 (line, false)
             }
+            Shape::Text
+                if reply_code(line) == Some(reply.code)
+                    && line.get(3).is_some_and(|byte| is_separator(*byte)) =>
+            {
+                (&line[4..], true)
+            }
             _ => (line, false),
         };
         if reply.lines.len() < self.limit {
@@ -187,19 +193,26 @@ fn shape(line: &[u8]) -> Shape<'_> {
     }
 }
 
-/// Returns the form of a line that begins a reply and breaks RFC 959 section 4.2: with blanks before the code, or with the
-/// text directly behind it (`220Welcome`). Clients take the three digits and go on; here the code must be one that
-/// servers send, for `150MB free` is none.
+/// Returns the form of a line that begins a reply and breaks RFC 959 section 4.2: with blanks before the code, with the text
+/// directly behind it (`220Welcome`), or with another separator (`220:ready`, a tab). Clients take the three digits and go on;
+/// here the code must be one that servers send, for `150MB free` is none.
 fn tolerant_shape(line: &[u8]) -> Shape<'_> {
     let line = line.trim_ascii_start();
     match (shape(line), reply_code(line)) {
-        (Shape::Text, Some(code)) if is_common(code) && line[3].is_ascii_alphabetic() => {
-            Shape::Last(code, &line[3..])
-        }
+        (Shape::Text, Some(code)) if is_common(code) => match &line[3..] {
+            [separator, text @ ..] if is_separator(*separator) => Shape::Last(code, text),
+            text @ [first, ..] if first.is_ascii_alphabetic() => Shape::Last(code, text),
+            _ => Shape::Text,
+        },
         (Shape::Last(code, text), _) if is_common(code) => Shape::Last(code, text),
         (Shape::More(code, text), _) if is_common(code) => Shape::More(code, text),
         _ => Shape::Text,
     }
+}
+
+/// Returns whether home-made servers put `byte` between code and text. A full stop or comma would be that of a number.
+const fn is_separator(byte: u8) -> bool {
+    matches!(byte, b'\t' | b':' | b';' | b'=' | b')' | b']' | b'>')
 }
 
 /// Returns whether a code is in RFC 959 section 4.2.2 or in its extensions.
@@ -327,6 +340,19 @@ mod tests {
         assert_eq!(assembler.line(b"SYST not supported", false), ReplyLine::Odd);
         assert_eq!(assembler.line(b"230_no_space", false), ReplyLine::Odd);
         assert_eq!(assembler.line(b"999 x", false), ReplyLine::Odd);
+    }
+
+    #[test]
+    fn another_separator_than_a_space_is_tolerated() {
+        let lines = [
+            "220:ready",
+            "331\tpassword",
+            "230-hello",
+            "230:go on",
+            "150.5 MB free",
+        ];
+        assert_eq!(replies(&lines), [(220, 1), (331, 1), (230, 2)]);
+        assert_eq!(replies(&["220-150:1", "220 end"]), [(220, 2)]);
     }
 
     #[test]

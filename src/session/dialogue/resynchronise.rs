@@ -162,7 +162,12 @@ impl Dialogue {
 
     /// Learns from the client's next command which reply it took for the answer to the one before (rules 3 and 4).
     pub(super) fn client_goes_on(&mut self, verb: Verb, arrived: FrameRef, out: &mut Vec<Outcome>) {
-        if let Some(deferred) = self.deferred.take() {
+        // A command that comes to light late, behind a hole, may be the one that the deferred reply answers; the next line
+        // decides between them.
+        let is_later = |deferred: &mut Box<Deferred>| {
+            !self.course.gap || deferred.reply.arrived.number <= arrived.number
+        };
+        if let Some(deferred) = self.deferred.take_if(is_later) {
             let code = deferred.reply.reply.code;
             let refused = self.pending.front().is_some_and(|front| {
                 !front.fits(code) && (front.runs() || front.verb.sets_up_data())

@@ -47,12 +47,15 @@ pub(crate) fn infer_steps(replies: &[Reply]) -> Vec<Step> {
 /// Returns the outcome of the login that replies without any command show; `None` if they show none.
 pub(crate) fn infer_login(replies: &[Reply]) -> Option<LoginOutcome> {
     let mut outcome = None;
+    let mut asked = false;
     for reply in replies {
         match reply.code {
             230 | 232 => outcome = Some(LoginOutcome::Accepted),
-            530 if outcome.is_none() => outcome = Some(LoginOutcome::Rejected),
+            // Any command before a login is answered by 530 (RFC 959 section 5.4); only behind 331 or 332 it is the login's.
+            530 if asked && outcome.is_none() => outcome = Some(LoginOutcome::Rejected),
             _ => {}
         }
+        asked = matches!(reply.code, 331 | 332);
     }
     outcome
 }
@@ -79,7 +82,7 @@ fn step_of(begun: Option<&Reply>, reply: &Reply, directory: Option<String>) -> S
     let kind = match (reply.code, begun) {
         (_, Some(first)) if first.code < 200 => transfer_kind(first),
         (..200, None) => transfer_kind(reply),
-        (230..=232 | 331 | 332 | 530, _) => StepKind::Login,
+        (230..=232 | 331 | 332, _) | (530, Some(_)) => StepKind::Login,
         (_, Some(first)) if first.code == 350 => StepKind::Rename,
         (221, None) => StepKind::Quit,
         (234, None) => StepKind::Tls,
