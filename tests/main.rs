@@ -12,6 +12,7 @@ mod check;
 mod cli;
 mod connections;
 mod conversions;
+mod decryption;
 mod diagram;
 mod differential;
 mod duplicates;

@@ -101,6 +101,43 @@ pub const ALL: &[BuiltIn] = &[
         meaning: "every session uses TLS, and its data connections do",
     },
     BuiltIn {
+        name: "all-decrypted",
+        scope: Scope::Session,
+        condition: Some("tls != null"),
+        assert: "tls.decrypted && transfers.all(t, t.tls == null || t.tls.obstacle == null) && \
+                 size(encrypted_data) == 0",
+        meaning: "every TLS connection of every session was read",
+    },
+    BuiltIn {
+        name: "data-resumes-control",
+        scope: Scope::Session,
+        condition: Some(
+            "tls != null && (transfers.exists(t, t.tls != null) || encrypted_data.exists(d, d.tls != null))",
+        ),
+        // With TLS 1.3 the session that is resumed can be read only with secrets.
+        assert: "transfers.all(t, t.tls == null || (t.tls.resumed == true && \
+                 (t.tls.resumes == null || t.tls.resumes == uid))) && \
+                 encrypted_data.all(d, d.tls == null || (d.tls.resumed == true && \
+                 (d.tls.resumes == null || d.tls.resumes == uid)))",
+        meaning: "every TLS data connection resumes the TLS session of its control connection",
+    },
+    BuiltIn {
+        name: "tls-1.2-or-newer",
+        scope: Scope::Session,
+        condition: Some("tls != null"),
+        assert: "tls.version in ['TLS 1.2', 'TLS 1.3'] && \
+                 transfers.all(t, t.tls == null || t.tls.version in ['TLS 1.2', 'TLS 1.3']) && \
+                 encrypted_data.all(d, d.tls == null || d.tls.version in ['TLS 1.2', 'TLS 1.3'])",
+        meaning: "every TLS connection uses TLS 1.2 or newer",
+    },
+    BuiltIn {
+        name: "tls-closed-properly",
+        scope: Scope::Transfer,
+        condition: Some("tls != null && tls.close_notify != null"),
+        assert: "direction == 'upload' ? tls.close_notify.client : tls.close_notify.server",
+        meaning: "every sender ends TLS on its data connection with close_notify",
+    },
+    BuiltIn {
         name: "sessions-end-with-quit",
         scope: Scope::Session,
         condition: Some(

@@ -10,7 +10,8 @@ use super::failure::{Exit, Failure};
 use super::messages;
 use super::options::values::{metrics_address, rotation, time_span};
 use super::options::{
-    DigestOptions, EventOptions, MemoryOptions, PresentationOptions, SelectionOptions,
+    DigestOptions, EventOptions, MemoryOptions, PresentationOptions, SecretOptions,
+    SelectionOptions,
 };
 use super::output::is_standard;
 use crate::check::{Expression, Scope};
@@ -82,6 +83,8 @@ pub(super) struct LiveArguments {
     duration: Option<Duration>,
     #[command(flatten)]
     memory: MemoryOptions,
+    #[command(flatten)]
+    secrets: SecretOptions,
     /// Output format: text (one line an event), ndjson (one object an event)
     #[arg(
         long,
@@ -208,6 +211,7 @@ impl LiveArguments {
         let mut settings = Settings::new(self.source());
         settings.options.show_passwords = self.selection.show_passwords;
         settings.options.limits.held_bytes = self.memory.max_memory;
+        settings.options.secrets = self.secrets.read()?;
         self.digests.apply(&mut settings.options);
         settings.selection = selection;
         settings.format = self.event_format();

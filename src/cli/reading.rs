@@ -86,6 +86,7 @@ impl Reading {
     ) -> Result<Self, Failure> {
         let read = read_options(input, &presentation.tz)?;
         let selected = selection.selection()?;
+        let secrets = input.secrets.read()?;
         #[cfg(feature = "live")]
         let filter = open_filter(input)?;
         let followed = followed(input)?;
@@ -107,6 +108,7 @@ impl Reading {
             selection: selected,
             options: Options {
                 show_passwords: selection.show_passwords,
+                secrets,
                 limits: Limits {
                     held_bytes: input.memory.max_memory,
                     ..Limits::default()

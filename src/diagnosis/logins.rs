@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use super::cross_session::{MAX_FRAMES, MAX_SESSIONS};
+use super::encryption::is_encrypted_at;
 use super::refusal::{self, Cause};
 use super::{Draft, quote};
 use crate::model::record::{
@@ -72,6 +73,9 @@ pub(super) fn detect_cleartext(session: &Session, findings: &mut Vec<Finding>) {
     let Some(pass) = step.commands.iter().find(|command| command.verb == "PASS") else {
         return;
     };
+    if is_encrypted_at(session, pass.frame) {
+        return;
+    }
     let user = session.login.user.as_deref().unwrap_or("an unknown user");
     let refused = refused_encryption(session, step.number);
     let after = refused.map_or_else(String::new, |reply| {

@@ -12,6 +12,7 @@
 //!                  -> logins            refused login, password in cleartext
 //!                  -> control_timeout   control connection given up
 //!                  -> tls               TLS that did not come about
+//!                  -> encryption        alerts, weak TLS, data or commands in clear beside it, ends that nobody confirmed
 //!                  -> unfinished        no answer, refused session or mode, late greeting
 //!                  -> refusal           transfers that the server refused, by its own words
 //!                  -> violation         replies against the RFCs
@@ -36,6 +37,7 @@ mod content;
 mod control_timeout;
 mod cross_session;
 mod data_connection;
+mod encryption;
 mod evidence;
 mod fxp;
 mod logins;
@@ -84,6 +86,7 @@ pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Ti
     stalled::detect(session, evidence, &mut findings);
     control_timeout::detect(session, capture_end, &mut findings);
     tls::detect(session, evidence, capture_end, &mut findings);
+    encryption::detect(session, &mut findings);
     unfinished::detect(session, evidence, capture_end, &mut findings);
     refusal::detect_transfers(session, &mut findings);
     violation::detect(session, evidence, &mut findings);
@@ -405,6 +408,7 @@ mod tests {
             md5: None,
             sha1: None,
             decoded: None,
+            tls: None,
             media_type: None,
             saved_as: None,
             throughput: None,

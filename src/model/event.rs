@@ -287,6 +287,10 @@ pub enum WarningCode {
     SecretsInOutput,
     /// An output could not be written.
     OutputFailed,
+    /// Lines of a key log are no secrets.
+    SecretsUnusable,
+    /// No secret was found for TLS connections of FTP, although a source of secrets was there.
+    SecretsMissing,
 }
 
 /// One warning, with its count and its first frame.

@@ -13,15 +13,21 @@
 //! each packet, the layers are called in the order of the picture; timers run after it, at most every 100 ms of capture
 //! time.
 
+use std::fs::File;
+use std::io::Read;
 use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 
-use crate::capture::{self, Input, Packet, PacketSource, SkippedPackets};
+use crate::capture::{
+    self, CaptureSet, Input, Packet, PacketSource, ReadOptions, Secrets, SkippedPackets,
+};
 use crate::decode::{self, Decoded, Decoder, Segment};
 use crate::keep::{PacketSink, Relation};
 use crate::model::record::{Accounting, Capture, Totals};
 use crate::model::{
     EventKind, EventSink, FlowKey, FrameRef, Span, Timestamp, TransferSink, Warning, WarningCode,
 };
+use crate::protocol::tls::decryption::{Keyring, Source};
 use crate::reassembly::{CaptureClock, FlowTable};
 pub use crate::session::Options;
 use crate::session::{PacketCounts, SessionTracker, Standing};
@@ -71,11 +77,53 @@ pub fn analyze_and_keep<'s>(
         warnings: Vec::new(),
         failures: Vec::new(),
     };
+    let later = secrets_files(&source.captures());
+    if !later.is_empty() {
+        run.tracker
+            .add_further_secrets(Box::new(move |keyring| read_secrets(&later, keyring)));
+    }
     source.for_each(&mut |input| {
         run.input(input);
         ControlFlow::Continue(())
     });
     run.finish(source.captures(), source.skipped())
+}
+
+/// Returns the files that may carry secrets behind the packets which they open: writers add a block when its key comes.
+fn secrets_files(captures: &[Capture]) -> Vec<PathBuf> {
+    let paths = captures.iter().map(|capture| PathBuf::from(&capture.path));
+    paths.filter(|path| path.is_file()).collect()
+}
+
+/// Returns whether a file is a pcap file, which has no secrets blocks: reading all of it again would be in vain.
+fn is_pcap(path: &Path) -> bool {
+    let mut magic = [0; 4];
+    let read = File::open(path).and_then(|mut file| file.read_exact(&mut magic));
+    let numbers = [0xa1b2_c3d4_u32, 0xa1b2_3c4d];
+    read.is_ok()
+        && (numbers.contains(&u32::from_le_bytes(magic))
+            || numbers.contains(&u32::from_be_bytes(magic)))
+}
+
+/// Reads all secrets of capture files. Runs at most once, for the first TLS connection without a secret.
+fn read_secrets(paths: &[PathBuf], keyring: &mut Keyring) {
+    let paths: Vec<PathBuf> = paths
+        .iter()
+        .filter(|path| !is_pcap(path))
+        .cloned()
+        .collect();
+    if paths.is_empty() {
+        return;
+    }
+    let mut source = CaptureSet::open(&paths, ReadOptions::default());
+    source.for_each(&mut |input| {
+        if let Input::Secrets(secrets) = input
+            && secrets.secrets_type == Secrets::TLS_KEY_LOG
+        {
+            keyring.add_key_log(Source::Capture, secrets.data);
+        }
+        ControlFlow::Continue(())
+    });
 }
 
 /// State of one run.
@@ -103,7 +151,9 @@ impl Run<'_> {
         match input {
             Input::Packet(packet) => self.packet(&packet),
             Input::Tick(time) => self.tick(time),
-            // Nothing downstream decrypts TLS yet, so secrets stored in the capture have no use.
+            Input::Secrets(secrets) if secrets.secrets_type == Secrets::TLS_KEY_LOG => {
+                self.tracker.add_secrets(secrets.data);
+            }
             Input::Secrets(_) => {}
             Input::Names(names) => {
                 for host in names {

@@ -25,6 +25,7 @@ use super::dialogue::resynchronise::Activity;
 use super::dialogue::{Dialogue, Moment};
 use super::encrypted::encrypted_data::{self, EncryptedData};
 use super::encrypted::encryption::{Encryption, Taken};
+use super::encrypted::tls_record::{OpenedContent, OpenedPieces};
 use super::negotiation::{InForce, Negotiations, Parties, UnknownEnd};
 use super::record as records;
 use super::secrets::{HIDDEN, Secrets};
@@ -250,7 +251,7 @@ impl Session {
             rest = if self.encryption.is_clear(from_client) {
                 self.read_lines(shared, from_client, rest, chunk.arrived)
             } else {
-                self.read_records(shared, from_client, rest, chunk.arrived)
+                self.read_records(shared, from_client, rest, chunk)
             };
         }
         if let Some(line) = self.dialogue.line_ended_by_segment(from_client) {
@@ -276,13 +277,7 @@ impl Session {
             let Some(line) = self.dialogue.next_line(from_client, &mut rest) else {
                 break;
             };
-            self.after_gap &= !from_client;
-            if self.dialogue.is_whole(from_client, &line.bytes) {
-                self.read_line(shared, from_client, line, arrived);
-            } else if from_client {
-                // The end of a line that was lost may be a password, which the server repeats.
-                self.secrets.note(line, self.dialogue.commands() + 1);
-            }
+            self.take_line(shared, from_client, line, arrived);
         }
         rest
     }
@@ -293,20 +288,67 @@ impl Session {
         shared: &mut Shared<'_>,
         from_client: bool,
         bytes: &'bytes [u8],
-        arrived: FrameRef,
+        chunk: Chunk<'_>,
     ) -> &'bytes [u8] {
-        let taken = self.encryption.take(from_client, bytes, arrived);
+        let arrived = chunk.arrived;
+        let mut opened = OpenedPieces::default();
+        let taken = self.encryption.take(
+            from_client,
+            bytes,
+            arrived,
+            || self.identity.uid.clone(),
+            &mut shared.network.keyring,
+            &mut opened,
+        );
         if self.encryption.hides_commands() {
             self.hide_commands(shared);
         }
         if self.encryption.handshake_is_known() {
             self.report_handshake(shared);
         }
+        self.read_opened(shared, opened, chunk.waited);
         let Taken::Clear { line, used } = taken else {
             return &[];
         };
         self.read_lines(shared, from_client, &line, arrived);
         bytes.get(used..).unwrap_or_default()
+    }
+
+    /// Reads the lines in opened records.
+    fn read_opened(&mut self, shared: &mut Shared<'_>, opened: OpenedPieces, waited: bool) {
+        for piece in opened.0 {
+            let from_client = piece.way == Direction::Up;
+            match piece.content {
+                OpenedContent::Bytes(bytes) => {
+                    self.dialogue.begin_chunk(from_client, piece.at, waited);
+                    let mut rest = bytes.as_slice();
+                    while let Some(line) = self.dialogue.next_line(from_client, &mut rest) {
+                        self.take_line(shared, from_client, line, piece.at);
+                    }
+                    if let Some(line) = self.dialogue.line_ended_by_segment(from_client) {
+                        self.read_line(shared, from_client, line, piece.at);
+                    }
+                }
+                OpenedContent::Gap(length) => self.lose_lines(shared, from_client, length),
+            }
+        }
+    }
+
+    /// Reads a line that may be the rest of one whose beginning was lost.
+    fn take_line(
+        &mut self,
+        shared: &mut Shared<'_>,
+        from_client: bool,
+        line: Line<'_>,
+        arrived: FrameRef,
+    ) {
+        self.after_gap &= !from_client;
+        if self.dialogue.is_whole(from_client, &line.bytes) {
+            self.read_line(shared, from_client, line, arrived);
+        } else if from_client {
+            // The end of a line that was lost may be a password, which the server repeats.
+            self.secrets.note(line, self.dialogue.commands() + 1);
+        }
     }
 
     fn read_line(
@@ -335,9 +377,25 @@ impl Session {
     pub(crate) fn on_gap(&mut self, shared: &mut Shared<'_>, direction: Direction, gap: Gap) {
         let from_client = direction == self.identity.client_way;
         if !self.encryption.is_clear(from_client) {
-            self.encryption.hole(from_client, gap.length);
+            let mut opened = OpenedPieces::default();
+            self.encryption.hole(
+                from_client,
+                gap.length,
+                gap.frame,
+                &mut shared.network.keyring,
+                &mut opened,
+            );
+            if self.encryption.hides_commands() {
+                self.hide_commands(shared);
+            }
+            self.read_opened(shared, opened, true);
             return;
         }
+        self.lose_lines(shared, from_client, gap.length);
+    }
+
+    /// Reads a gap of `length` bytes between lines.
+    fn lose_lines(&mut self, shared: &mut Shared<'_>, from_client: bool, length: u64) {
         let heard = self.dialogue.heard(from_client);
         if from_client {
             self.note_incomplete_line();
@@ -357,7 +415,7 @@ impl Session {
         let moment = self.moment(shared, heard);
         let mut outcomes = shared.take_outcomes();
         self.dialogue
-            .end_gap(from_client, gap.length, moment, &mut outcomes);
+            .end_gap(from_client, length, moment, &mut outcomes);
         self.apply(shared, outcomes);
     }
 
@@ -389,6 +447,14 @@ impl Session {
         frame: FrameRef,
         summary: &FlowSummary,
     ) {
+        let mut opened = OpenedPieces::default();
+        self.encryption
+            .finish(frame, &mut shared.network.keyring, &mut opened);
+        shared.network.count_secret(self.encryption.connection());
+        if self.encryption.hides_commands() {
+            self.hide_commands(shared);
+        }
+        self.read_opened(shared, opened, true);
         self.after_gap = false;
         let moment = self.moment(shared, frame);
         let mut outcomes = shared.take_outcomes();
@@ -964,6 +1030,9 @@ impl Session {
         let transfer = self.negotiations.on_data_opened(number, data);
         if let Some(channel) = shared.data.get_mut(data) {
             channel.carries(self.server_state.representation().transfer_mode);
+            if self.encryption.was_seen() {
+                channel.expect_tls(self.encryption.protects_data());
+            }
         }
         if let Some(state) = transfer.and_then(|id| self.transfers.get(id)) {
             claim(shared, data, state.verb, state.representation);
@@ -1041,7 +1110,14 @@ impl Session {
     ) -> bool {
         let parties = self.identity.parties();
         let data = &mut self.encrypted_data;
-        let kept = data.on_closed(shared, parties, &self.encryption, channel, sole);
+        let kept = data.on_closed(
+            shared,
+            parties,
+            &self.encryption,
+            channel,
+            sole,
+            &self.identity.uid,
+        );
         if kept {
             self.anomalies.on_loss(channel.summary());
         }
@@ -1355,7 +1431,7 @@ impl Session {
             now: shared.now().number,
             deadline: shared.clock().plus(shared.options.limits.settle),
             // By the server: a client that begins TLS too early gets its greeting in clear all the same.
-            encrypted: self.encryption.has_records(false),
+            encrypted: self.encryption.has_records(false) && !self.encryption.is_readable(),
             activity: self.activity(shared),
         }
     }

@@ -50,6 +50,7 @@ mod unreachable;
 
 use crate::model::Limits;
 use crate::model::trace::Tracing;
+use crate::protocol::tls::decryption::SecretSources;
 pub use tracker::{Origin, PacketCounts, SessionTracker, Standing};
 
 /// Options of a run.
@@ -67,6 +68,8 @@ pub struct Options {
     pub tracing: Tracing,
     /// Packets are read as they happen: the progress of long transfers is emitted, and warnings about the input at once.
     pub live: bool,
+    /// TLS secrets that are known before the run.
+    pub secrets: SecretSources,
     /// Limits of every store.
     pub limits: Limits,
 }

@@ -11,6 +11,7 @@ use crate::model::{
     WarningCode,
 };
 use crate::protocol::dns::Names;
+use crate::protocol::tls::decryption::{Connection, Keyring, Obstacle};
 use crate::session::Options;
 use crate::session::data::content::{Content, DigestChoice};
 use crate::session::data::content_sink::{ContentResources, ContentSink};
@@ -77,6 +78,18 @@ pub(crate) struct Network {
     pub(crate) tunnels: BTreeSet<Endpoint>,
     /// Ident lookups of servers (RFC 1413).
     pub(crate) ident: IdentLookups,
+    /// TLS secrets, and the TLS sessions that a connection may resume.
+    pub(crate) keyring: Keyring,
+    /// TLS connections of FTP for which no secret was found.
+    pub(crate) without_secret: u64,
+}
+
+impl Network {
+    /// Counts a TLS connection that is over if no secret of it was found.
+    pub(crate) fn count_secret(&mut self, connection: Option<&Connection>) {
+        let obstacle = connection.and_then(|connection| connection.facts().obstacle);
+        self.without_secret += u64::from(obstacle == Some(Obstacle::NoSecret));
+    }
 }
 
 impl<'s> Shared<'s> {
@@ -106,7 +119,10 @@ impl<'s> Shared<'s> {
             encrypted: SessionsByHosts::default(),
             early_search_wanted: false,
             names: Names::new(options.limits.names),
-            network: Network::default(),
+            network: Network {
+                keyring: Keyring::new(&options.secrets),
+                ..Network::default()
+            },
             several: Several::default(),
             data: DataChannels::default(),
             timers: Timers::default(),
@@ -263,6 +279,16 @@ impl<'s> Shared<'s> {
         let channel = self.data.get_mut(id)?;
         let sink = self.contents.sink(&self.options, &mut *self.files);
         Some((channel, sink))
+    }
+
+    /// Returns a data connection, the destination of its bytes, and the secrets that may open it; `None` if it is gone.
+    pub(crate) fn tls_channel(
+        &mut self,
+        id: DataId,
+    ) -> Option<(&mut DataChannel, ContentSink<'_>, &mut Keyring)> {
+        let channel = self.data.get_mut(id)?;
+        let sink = self.contents.sink(&self.options, &mut *self.files);
+        Some((channel, sink, &mut self.network.keyring))
     }
 
     /// Returns the destination of the bytes of a data connection.

@@ -78,6 +78,10 @@ fn every_rule_fails_somewhere_and_holds_elsewhere() {
     folder.write("bounce.pcap", &bounce.quit());
     let captures = format!("{}/testdata/captures", env!("CARGO_MANIFEST_DIR"));
     let encrypted = format!("{captures}/ftps-explicit.pcap");
+    let tls = format!("{}/testdata/tls", env!("CARGO_MANIFEST_DIR"));
+    // Carries its secrets.
+    let opened = format!("{tls}/tls12-resumed.pcapng");
+    let closed = format!("{tls}/tls13.pcap");
     let mut cut = Edited::read("passive-lftp.pcap");
     cut.lose(cut.data()[3]);
     folder.write("cut.pcap", &cut.to_pcap());
@@ -91,6 +95,8 @@ fn every_rule_fails_somewhere_and_holds_elsewhere() {
         ("files-in-binary", "ascii.pcap", "good.pcap"),
         ("sessions-encrypted", "good.pcap", encrypted.as_str()),
         ("data-encrypted", "good.pcap", encrypted.as_str()),
+        ("all-decrypted", closed.as_str(), opened.as_str()),
+        ("data-resumes-control", closed.as_str(), opened.as_str()),
         ("sessions-end-with-quit", "no-quit.pcap", "good.pcap"),
         ("rfc-conformant", "odd.pcap", "good.pcap"),
         ("no-third-parties", "bounce.pcap", "good.pcap"),
@@ -106,7 +112,7 @@ fn every_rule_fails_somewhere_and_holds_elsewhere() {
         );
     }
     let listed = folder.run(&["check", "--list-rules"]);
-    assert_eq!(listed.lines().count(), 2 + 13, "{listed}");
+    assert_eq!(listed.lines().count(), 2 + 17, "{listed}");
     // The explanation of a finding is shown as the cause.
     let told = folder.run(&["check", "--rule", "no-third-parties", "bounce.pcap"]);
     assert!(

@@ -297,12 +297,12 @@ pub const FINDINGS: &[(&str, &str)] = &[
         "the server closed connections before it greeted",
     ),
     (
-        "session-refused",
-        "the server refused the session in its greeting",
-    ),
-    (
         "session-in-halves",
         "two sessions are the halves of one, on both sides of a translator of addresses",
+    ),
+    (
+        "session-refused",
+        "the server refused the session in its greeting",
     ),
     (
         "session-seen-twice",
@@ -314,10 +314,27 @@ pub const FINDINGS: &[(&str, &str)] = &[
     ),
     ("slow-greeting", "the greeting came late"),
     ("stalled-transfer", "a transfer stood still"),
+    (
+        "tls-alert",
+        "a fatal alert ended a handshake or a TLS connection",
+    ),
+    (
+        "tls-close-missing",
+        "a file ended without close_notify, and no size proves that it is whole",
+    ),
+    ("tls-commands-in-clear", "commands are in clear after CCC"),
+    (
+        "tls-data-in-clear",
+        "commands are encrypted; files or listings are not",
+    ),
     ("tls-failed", "TLS could not be set up"),
     (
         "tls-session-not-resumed",
         "a data connection did not resume the TLS session that the server requires",
+    ),
+    (
+        "tls-weak",
+        "TLS 1.1 or older, or a weak cipher suite was agreed",
     ),
     ("transfer-refused", "the server refused a transfer"),
     ("traversal-name", "a name leads out of its folder"),

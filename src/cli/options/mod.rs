@@ -3,9 +3,11 @@
 pub(super) mod values;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
+use zeroize::Zeroizing;
 
 use self::values::{local_networks, memory_size, session_id, time_zone};
 use super::failure::{Exit, Failure};
@@ -15,6 +17,7 @@ use super::terminal::{self, ColorChoice, Environment};
 use crate::check::{Expression, Scope, Selection};
 use crate::model::record::Severity;
 use crate::pipeline;
+use crate::protocol::tls::decryption::{Keyring, SecretSources};
 use crate::report::export::{EveType, EveTypes, LocalNetworks, ZeekCommands};
 use crate::report::{EventChoice, table};
 
@@ -39,6 +42,66 @@ pub(super) struct InputOptions {
     pub(super) follow: bool,
     #[command(flatten)]
     pub(super) memory: MemoryOptions,
+    #[command(flatten)]
+    pub(super) secrets: SecretOptions,
+}
+
+/// TLS secrets.
+#[derive(Clone, Debug, Args)]
+pub(super) struct SecretOptions {
+    /// TLS secrets in the SSLKEYLOGFILE format, to read FTPS with; may be given more than once
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    keylog: Vec<PathBuf>,
+    /// RSA private key of a server (PEM), for TLS 1.2 and before with RSA key exchange; may be given more than once
+    #[arg(long, value_name = "FILE", help_heading = "Input")]
+    tls_key: Vec<PathBuf>,
+    /// Use no TLS secrets, also not those that a capture carries
+    #[arg(long, conflicts_with_all = ["keylog", "tls_key"], help_heading = "Input")]
+    no_decrypt: bool,
+}
+
+impl SecretOptions {
+    /// Reads the files. One that cannot be used is refused before anything else is read.
+    pub(super) fn read(&self) -> Result<SecretSources, Failure> {
+        let mut sources = SecretSources {
+            off: self.no_decrypt,
+            ..SecretSources::default()
+        };
+        for path in &self.keylog {
+            let bytes = read_secret("--keylog", path, "name a file of SSLKEYLOGFILE lines")?;
+            sources.key_logs.push(Arc::new(bytes));
+        }
+        for path in &self.tls_key {
+            let hint = "convert it with openssl rsa -in KEY -out PLAIN";
+            let bytes = read_secret("--tls-key", path, hint)?;
+            let text = Zeroizing::new(String::from_utf8_lossy(&bytes).into_owned());
+            Keyring::default()
+                .add_private_key(&text)
+                .map_err(|cause| unusable("--tls-key", path, cause.to_string(), hint))?;
+            sources.private_keys.push(Arc::new(text));
+        }
+        Ok(sources)
+    }
+}
+
+/// Reads a file with secrets.
+fn read_secret(
+    option: &'static str,
+    path: &Path,
+    hint: &'static str,
+) -> Result<Zeroizing<Vec<u8>>, Failure> {
+    let bytes = std::fs::read(path);
+    let bytes = bytes.map_err(|cause| unusable(option, path, cause.to_string(), hint))?;
+    Ok(Zeroizing::new(bytes))
+}
+
+fn unusable(option: &'static str, path: &Path, cause: String, hint: &'static str) -> Failure {
+    Failure::Option {
+        option,
+        value: path.display().to_string(),
+        cause,
+        hint,
+    }
 }
 
 /// The memory limit.

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Timestamp;
-use super::{Address, Connection, Link, Reply, Step, Transfer, TransferDirection, is_zero};
+use super::{Address, Connection, Link, Opener, Reply, Step, Transfer, TransferDirection, is_zero};
 
 /// Server end of the control connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -111,7 +111,7 @@ pub struct Login {
     pub attempts: u64,
 }
 
-/// TLS of the control connection (RFC 4217).
+/// TLS of a control or data connection (RFC 4217).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct Tls {
@@ -123,10 +123,158 @@ pub struct Tls {
     pub server_name: Option<String>,
     /// True if an earlier TLS session was resumed; `null` if the hellos do not show it.
     pub resumed: Option<bool>,
-    /// True if the records were decrypted with `--keylog`.
+    /// True if at least one record of content was opened, and none that was captured whole stayed closed.
     pub decrypted: bool,
-    /// True if PROT P was in force; `null` if no PROT was captured.
+    /// True if PROT P was in force; `null` if no PROT was captured, and for a data connection.
     pub data_protected: Option<bool>,
+    /// Records of content captured whole.
+    #[serde(default)]
+    pub records: u64,
+    /// Records of content that were opened.
+    #[serde(default)]
+    pub records_opened: u64,
+    /// Why not everything was opened, the first reason that applies; `null` if everything was, or there was nothing to open.
+    #[serde(default)]
+    pub obstacle: Option<TlsObstacle>,
+    /// Origin of the secret; `null` before a record opens.
+    #[serde(default)]
+    pub secret: Option<TlsSecret>,
+    /// Way in which an earlier TLS session was resumed; `null` if none was, or it cannot be seen.
+    #[serde(default)]
+    pub resumption: Option<TlsResumption>,
+    /// `uid` of the connection whose TLS session is resumed; `null` if none is, or it was not captured.
+    #[serde(default)]
+    pub resumes: Option<String>,
+    /// Application protocol (ALPN) that was agreed; `null` if none was, or it cannot be read.
+    #[serde(default)]
+    pub application_protocol: Option<String>,
+    /// Whether the master secret depends on the handshake (RFC 7627); `null` in TLS 1.3.
+    #[serde(default)]
+    pub extended_master_secret: Option<bool>,
+    /// Whether CBC records are authenticated after encryption (RFC 7366); `null` in TLS 1.3.
+    #[serde(default)]
+    pub encrypt_then_mac: Option<bool>,
+    /// Bytes of early data (RFC 8446 section 2.3); omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub early_data_bytes: u64,
+    /// Key updates of both ends (RFC 8446 section 4.6.3); omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub key_updates: u64,
+    /// Handshakes within the encrypted connection; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub renegotiations: u64,
+    /// Whether each end said that it closes; `null` if that cannot be read.
+    #[serde(default)]
+    pub close_notify: Option<CloseNotify>,
+    /// Alerts that can be read, without `close_notify`.
+    #[serde(default)]
+    pub alerts: Vec<TlsAlert>,
+    /// SHA-256 of the server's certificate, in hex; `null` if it cannot be read.
+    #[serde(default)]
+    pub certificate_sha256: Option<String>,
+    /// Payload bytes of the connection, records and handshake included.
+    #[serde(default)]
+    pub wire_bytes: u64,
+    /// Bytes of content by the lengths of its records, also if they stay closed.
+    #[serde(default)]
+    pub content_bytes: u64,
+    /// False if padding may hide that `content_bytes` is less.
+    #[serde(default)]
+    pub content_bytes_exact: bool,
+}
+
+/// Reason why not everything of a TLS connection was opened.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TlsObstacle {
+    /// No secret of the connection is known.
+    NoSecret,
+    /// No record opens with the secrets that are known.
+    WrongSecret,
+    /// A hello was not captured, or a message that the keys depend on.
+    HandshakeMissing,
+    /// SSL, or a version that is not known.
+    Version,
+    /// A cipher suite that is not supported.
+    Suite,
+    /// Compressed records.
+    Compression,
+    /// Bytes are missing, and the next record was not found behind them.
+    Gap,
+    /// A record that does not open among others that do, or one that breaks the rules of TLS.
+    Damaged,
+    /// More than the limits allow.
+    Limit,
+    /// `--no-decrypt`.
+    Off,
+}
+
+/// Origin of a TLS secret.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TlsSecret {
+    /// A key log (`--keylog`).
+    Keylog,
+    /// A secrets block of the capture.
+    Capture,
+    /// A private key (`--tls-key`).
+    PrivateKey,
+    /// The connection that is resumed.
+    Resumed,
+}
+
+/// Way in which an earlier TLS session was resumed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TlsResumption {
+    /// Session id (RFC 5246 section 7.3).
+    SessionId,
+    /// Ticket (RFC 5077).
+    Ticket,
+    /// Pre-shared key of TLS 1.3.
+    Psk,
+}
+
+/// Whether each end sent `close_notify`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct CloseNotify {
+    /// The FTP client did.
+    pub client: bool,
+    /// The FTP server did.
+    pub server: bool,
+}
+
+/// Alert of a TLS connection.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct TlsAlert {
+    /// End that sent it.
+    pub from: Opener,
+    /// Whether it ends the connection.
+    pub level: TlsAlertLevel,
+    /// Name of RFC 8446 section 6.
+    pub description: String,
+    /// Time.
+    pub time: Timestamp,
+    /// Frame.
+    pub frame: u64,
+}
+
+/// Level of an alert.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TlsAlertLevel {
+    /// A warning.
+    Warning,
+    /// The end of the connection.
+    Fatal,
 }
 
 /// A data connection of a session whose commands are encrypted.
@@ -143,6 +291,9 @@ pub struct EncryptedConnection {
     pub bytes_from_client: u64,
     /// Payload bytes from the server.
     pub bytes_from_server: u64,
+    /// TLS of the connection; `null` if it is in clear.
+    #[serde(default)]
+    pub tls: Option<Tls>,
 }
 
 /// One FTP session.

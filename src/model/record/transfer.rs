@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, is_zero};
+use super::{Address, Tls, is_zero};
 use crate::model::Timestamp;
 
 /// Direction of a transfer, as the client names it.
@@ -238,6 +238,8 @@ pub enum LinkMethod {
     /// Opened between the hosts of a session whose commands are encrypted, right after a record on its control
     /// connection.
     EncryptedSession,
+    /// The data connection resumes the TLS session of the control connection.
+    TlsSession,
 }
 
 /// Binding of a data connection to its session, with its confidence.
@@ -413,6 +415,9 @@ pub struct Transfer {
     /// The decoded file if MODE, STRU or TYPE make it differ from the bytes; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub decoded: Option<Decoded>,
+    /// TLS of the data connection; `null` if it is in clear, or none was captured.
+    #[serde(default)]
+    pub tls: Option<Tls>,
     /// Media type detected from the content; `null` if not recognized.
     pub media_type: Option<String>,
     /// Path of the saved file below the extraction directory; `null` if nothing was saved.

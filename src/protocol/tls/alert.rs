@@ -24,6 +24,17 @@ impl Alert {
             )
     }
 
+    /// Returns the alert of a registered name; `None` if there is none.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        (0..=u8::MAX)
+            .map(|description| Self {
+                level: FATAL,
+                description,
+            })
+            .find(|alert| alert.name() == name)
+    }
+
     /// Returns the registered name of the description.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -21,8 +21,8 @@ use super::{
 };
 use crate::model::Timestamp;
 use crate::model::record::{
-    Command, Completeness, Connection, DataType, LoginOutcome, Mode, Session, Transfer,
-    TransferDirection, VerdictStatus,
+    Command, Completeness, Connection, DataType, LoginOutcome, Mode, Session, Tls, TlsObstacle,
+    Transfer, TransferDirection, VerdictStatus,
 };
 use crate::model::wire_text::printable;
 use crate::report::Report;
@@ -186,6 +186,9 @@ struct Row<'a> {
     connection_server_port: Option<u16>,
     connection_start: Option<Timestamp>,
     connection_duration: Option<f64>,
+    tls_version: Option<&'a str>,
+    tls_decrypted: Option<bool>,
+    tls_obstacle: Option<TlsObstacle>,
 }
 
 impl<'a> Row<'a> {
@@ -218,6 +221,17 @@ impl<'a> Row<'a> {
             verdict_status: Some(session.verdict.status),
             verdict_text: Text(&session.verdict.text),
             ..Self::new(columns)
+        }
+        .with_tls(session.tls.as_ref())
+    }
+
+    /// Returns this row with TLS of its connection; `None` for one in clear.
+    fn with_tls(self, tls: Option<&'a Tls>) -> Self {
+        Self {
+            tls_version: tls.and_then(|tls| tls.version.as_deref()),
+            tls_decrypted: tls.map(|tls| tls.decrypted),
+            tls_obstacle: tls.and_then(|tls| tls.obstacle),
+            ..self
         }
     }
 
@@ -259,6 +273,7 @@ impl<'a> Row<'a> {
             connection_duration: connection.map(duration),
             ..*self
         }
+        .with_tls(transfer.tls.as_ref())
     }
 }
 
@@ -434,6 +449,9 @@ mod tests {
     connection_server_port: 20
     connection_start: 2026-11-20T15:55:05.265485000Z
     connection_duration: 0.012
+    tls_version: 
+    tls_decrypted: 
+    tls_obstacle: 
     ");
     }
 

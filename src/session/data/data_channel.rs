@@ -1,10 +1,13 @@
 //! One data connection: the negotiation it is bound to, and the file it carries.
 
-use crate::model::record::{Close, Connection, Link, LinkMethod, TransferMode};
+use crate::model::record::{Close, Connection, Link, LinkMethod, Tls, TransferMode};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef, TransferSink};
+use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::FTP_DATA_PORT;
 use crate::protocol::ftp::representation::Coding;
 use crate::protocol::proxy;
+use crate::protocol::tls::decryption::Keyring;
+use crate::protocol::uid::connection_uid;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::connection::Part;
 use crate::session::data::content::Content;
@@ -14,6 +17,7 @@ use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
 use crate::session::data::payload::Payload;
 pub(crate) use crate::session::data::payload::Purpose;
 use crate::session::data::shared_connection::FilePart;
+use crate::session::data::tls_data::{Destination, TlsData};
 use crate::session::negotiation::confidence::Agreement;
 use crate::session::negotiation::expectation::NegotiationId;
 
@@ -35,6 +39,8 @@ pub(crate) struct DataChannel {
     payload: Payload,
     /// TLS records seen on the connection; `None` unless it may belong to an encrypted session.
     encrypted: Option<Box<EncryptedStream>>,
+    /// TLS of a connection that a readable command announced; `None` if its session is in clear, or its bytes are.
+    tls: Option<Box<TlsData>>,
     /// Cleartext is kept, because the port alone shows that the connection carries data.
     keeps_cleartext: bool,
 }
@@ -127,6 +133,7 @@ impl DataChannel {
             part: FilePart::default(),
             payload: Payload::default(),
             encrypted: None,
+            tls: None,
             keeps_cleartext: true,
         }
     }
@@ -258,8 +265,16 @@ impl DataChannel {
         direction: Direction,
         chunk: Chunk<'_>,
         mut sink: ContentSink<'_>,
+        keyring: &mut Keyring,
     ) -> usize {
         let all = chunk.bytes.len();
+        if let Some(tls) = &mut self.tls {
+            let to = Destination::new(&mut self.part, &mut self.payload, &mut sink);
+            if tls.data(direction, chunk, keyring, to) {
+                return all;
+            }
+            self.tls = None;
+        }
         if self.is_settled() {
             return all;
         }
@@ -267,6 +282,14 @@ impl DataChannel {
         if let Some(stream) = &mut self.encrypted {
             let nature;
             (nature, held) = stream.data(direction, chunk.bytes);
+            if nature == Nature::Tls {
+                let (key, first) = (&self.key, self.summary.first.time);
+                let mut to = Destination::new(&mut self.part, &mut self.payload, &mut sink);
+                for bytes in [&held, chunk.bytes] {
+                    let uid = || connection_uid(&community_id(key), first);
+                    stream.open(direction, bytes, chunk.arrived, uid, keyring, &mut to);
+                }
+            }
             // After PROT C the data is readable although the commands are not, but only port 20 shows that it is FTP's.
             if nature != Nature::Clear || !self.keeps_cleartext {
                 return all;
@@ -313,9 +336,26 @@ impl DataChannel {
     }
 
     /// Records bytes that are not in the capture.
-    pub(crate) fn gap(&mut self, direction: Direction, gap: Gap, mut sink: ContentSink<'_>) {
+    pub(crate) fn gap(
+        &mut self,
+        direction: Direction,
+        gap: Gap,
+        mut sink: ContentSink<'_>,
+        keyring: &mut Keyring,
+    ) {
+        if let Some(tls) = &mut self.tls {
+            let to = Destination::new(&mut self.part, &mut self.payload, &mut sink);
+            if tls.gap(direction, gap.length, gap.frame, keyring, to) {
+                return;
+            }
+            self.tls = None;
+        }
         if let Some(stream) = &mut self.encrypted {
             stream.gap(direction, gap.length);
+            let mut to = Destination::new(&mut self.part, &mut self.payload, &mut sink);
+            if let Some(connection) = stream.connection_mut() {
+                connection.gap(direction, gap.length, gap.frame, keyring, &mut to);
+            }
         }
         let unreadable = self.encrypted.is_some() && !self.keeps_cleartext;
         if self.is_settled() || unreadable {
@@ -330,6 +370,44 @@ impl DataChannel {
         if length > 0 {
             self.payload.gap(direction, offset, length, &mut sink);
         }
+    }
+
+    /// Expects TLS on a connection that a readable command announced.
+    pub(crate) fn expect_tls(&mut self, protected: bool) {
+        if self.payload.is_empty() && self.encrypted.is_none() && self.tls.is_none() {
+            let uid = connection_uid(&community_id(&self.key), self.summary.first.time);
+            self.tls = Some(Box::new(TlsData::new(uid, protected)));
+        }
+    }
+
+    /// Ends the TLS of a connection that is closed: content that was hidden by a loss to the end is missing.
+    pub(crate) fn finish_tls(&mut self, mut sink: ContentSink<'_>, keyring: &mut Keyring) {
+        if let Some(tls) = &mut self.tls {
+            let to = Destination::new(&mut self.part, &mut self.payload, &mut sink);
+            tls.finish(self.summary.last, keyring, to);
+        } else if let Some(connection) = self
+            .encrypted
+            .as_mut()
+            .and_then(|stream| stream.connection_mut())
+        {
+            let mut to = Destination::new(&mut self.part, &mut self.payload, &mut sink);
+            connection.finish(self.summary.last, keyring, &mut to);
+        }
+    }
+
+    /// Returns the TLS of a connection that a readable command announced; `None` if its bytes are in clear.
+    pub(crate) fn tls(&self) -> Option<&TlsData> {
+        self.tls.as_deref().filter(|tls| tls.has_begun())
+    }
+
+    /// Returns TLS for the report, of a connection whose content is sent in `way`; `None` if its bytes are in clear.
+    pub(crate) fn tls_record(&self, way: Direction) -> Option<Tls> {
+        self.tls().map(|tls| tls.record(self.client_way, way))
+    }
+
+    /// Returns the uid of the connection whose TLS session this one resumes; `None` if it is unknown.
+    pub(crate) fn resumed_connection(&self) -> Option<&str> {
+        self.tls()?.connection().facts().resumes.as_deref()
     }
 
     /// Applies the purpose and the encoding that a transfer command gives the bytes.
@@ -362,11 +440,14 @@ impl DataChannel {
         self.payload.content(direction)
     }
 
-    /// Returns whether the connection carries TLS.
+    /// Returns whether the connection carries TLS that cannot be read.
     ///
     /// Both sides must begin with a TLS record. A side that sent nothing counts as well if `expected`, which is the
     /// case after PROT P.
     pub(crate) fn is_encrypted(&self, expected: bool) -> bool {
+        if let Some(tls) = self.tls() {
+            return tls.is_closed();
+        }
         let begins = |way| self.content(way).map(Content::begins_with_record);
         match (begins(Direction::Up), begins(Direction::Down)) {
             (Some(up), Some(down)) => up && down,
@@ -509,6 +590,7 @@ impl DataChannel {
             part,
             payload: Payload::default(),
             encrypted: None,
+            tls: self.tls.take(),
             keeps_cleartext: self.keeps_cleartext,
         };
         std::mem::replace(self, rest)

@@ -5,8 +5,11 @@
 //! counted, therefore, are the client's first such record, which carries its Finished (RFC 8446 section 4.4.4), and all
 //! records of the server before it.
 
-use crate::model::Direction;
+use compact_str::CompactString;
+
 use crate::model::record::TransferDirection;
+use crate::model::{Direction, FrameRef};
+use crate::protocol::tls::decryption::{Connection, Keyring, Receiver};
 use crate::protocol::tls::hello::ClientHello;
 use crate::protocol::tls::record::ContentType;
 use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
@@ -18,6 +21,8 @@ pub(crate) struct EncryptedStream {
     halves: [EncryptedHalf; 2],
     /// The TLS client has sent a record of application data.
     client_finished: bool,
+    /// Engine that opens the records; `None` before the first bytes of TLS.
+    connection: Option<Box<Connection>>,
 }
 
 /// Nature of the bytes of one direction.
@@ -83,6 +88,32 @@ impl EncryptedStream {
         }
         let half = &self.halves[direction.index()];
         (half.nature, held)
+    }
+
+    /// Reads bytes of TLS with the secrets there are.
+    pub(super) fn open(
+        &mut self,
+        direction: Direction,
+        bytes: &[u8],
+        at: FrameRef,
+        uid: impl FnOnce() -> CompactString,
+        keyring: &mut Keyring,
+        receiver: &mut dyn Receiver,
+    ) {
+        let connection = self
+            .connection
+            .get_or_insert_with(|| Box::new(Connection::new(uid())));
+        connection.data(direction, bytes, at, keyring, receiver);
+    }
+
+    /// Returns the engine; `None` without TLS.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_deref()
+    }
+
+    /// Returns the engine to end it, or to read a gap; `None` without TLS.
+    pub(super) fn connection_mut(&mut self) -> Option<&mut Connection> {
+        self.connection.as_deref_mut()
     }
 
     /// Records bytes that are not in the capture.

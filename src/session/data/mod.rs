@@ -27,4 +27,5 @@ pub(crate) mod line_ends;
 pub(crate) mod listing_text;
 pub(crate) mod payload;
 pub(crate) mod shared_connection;
+pub(crate) mod tls_data;
 pub(crate) mod unmatched;

@@ -12,6 +12,7 @@ use crate::protocol::ftp::{is_data_port, is_ephemeral, is_known_service};
 use crate::protocol::tls::hello::ClientHello;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
+use crate::session::encrypted::tls_record::tls_record;
 use crate::session::negotiation::Parties;
 use crate::session::shared::Shared;
 
@@ -50,6 +51,7 @@ impl EncryptedData {
         encryption: &Encryption,
         channel: &mut DataChannel,
         sole: bool,
+        session_uid: &str,
     ) -> bool {
         let Some(stream) = channel.take_encrypted() else {
             return false;
@@ -63,16 +65,36 @@ impl EncryptedData {
             Some(TransferDirection::Upload) => client_way,
             _ => client_way.reverse(),
         };
-        let record = EncryptedConnection {
-            connection: channel.record(payload_way),
-            link: Link {
+        let resumes = stream
+            .connection()
+            .and_then(|connection| connection.facts().resumes.as_ref());
+        let link = if resumes.is_some_and(|resumed| resumed == session_uid) {
+            Link {
+                method: LinkMethod::TlsSession,
+                confidence: 1.0,
+            }
+        } else {
+            Link {
                 method: LinkMethod::EncryptedSession,
                 confidence,
-            },
+            }
+        };
+        let record = EncryptedConnection {
+            connection: channel.record(payload_way),
+            link,
             direction,
             bytes_from_client: stream.bytes(client_way),
             bytes_from_server: stream.bytes(client_way.reverse()),
+            tls: stream.connection().map(|connection| {
+                let wire = stream.bytes(client_way) + stream.bytes(client_way.reverse());
+                tls_record(connection, client_way, &[payload_way], wire)
+            }),
         };
+        // Without a command nobody knows what file the content is.
+        for way in [client_way, client_way.reverse()] {
+            channel.discard(way, shared.files);
+        }
+        shared.network.count_secret(stream.connection());
         if self.records.len() < shared.options.limits.transfers {
             self.records.push(record);
         } else {

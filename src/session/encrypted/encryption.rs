@@ -7,15 +7,19 @@
 //!                                                       └─ neither ──> Layer::Lost: nothing is read
 //! ```
 
+use compact_str::CompactString;
+
 use crate::diagnosis::TlsStart;
 use crate::model::record::{Opener, Tls};
-use crate::model::{FrameRef, Timestamp};
+use crate::model::{Direction, FrameRef, Timestamp};
 use crate::protocol::ftp::{Verb, parse_command, reply_code, strip_telnet};
 use crate::protocol::tls::alert::Alert;
 use crate::protocol::tls::cipher_suite;
+use crate::protocol::tls::decryption::{Connection, Keyring};
 use crate::protocol::tls::hello::{HandshakeReader, resumed, version_name};
 use crate::protocol::tls::record::{ContentType, looks_like_record};
 use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
+use crate::session::encrypted::tls_record::{OpenedPieces, tls_record};
 
 /// Encryption of one control connection.
 #[derive(Debug, Default)]
@@ -38,6 +42,18 @@ pub(crate) struct Encryption {
     heard: Option<Timestamp>,
     /// Commands cannot be read now.
     hidden: bool,
+    /// TLS with secrets, where the client sends [`Direction::Up`]; `None` before the first record.
+    tls: Option<Box<Opening>>,
+}
+
+/// Opening of the records of both ends.
+#[derive(Debug)]
+struct Opening {
+    connection: Connection,
+    /// Secrets may open the rest of both directions.
+    readable: bool,
+    /// Payload bytes since TLS began.
+    wire_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -177,7 +193,23 @@ impl Encryption {
             .iter()
             .flatten()
             .any(|end| end.progress.carried || !matches!(end.layer, Layer::Clear));
-        self.seen && carried && self.end(true).is_none_or(|end| !end.returned)
+        let readable = self.is_readable();
+        self.seen && carried && !readable && self.end(true).is_none_or(|end| !end.returned)
+    }
+
+    /// Returns whether the records of both ends are opened, or may still be.
+    pub(crate) fn is_readable(&self) -> bool {
+        self.tls.as_ref().is_some_and(|tls| tls.readable)
+    }
+
+    /// Returns the opened connection, for what its handshake shows; `None` before the first record.
+    pub(crate) fn connection(&self) -> Option<&Connection> {
+        self.tls.as_ref().map(|tls| &tls.connection)
+    }
+
+    /// Returns whether PROT P is in force.
+    pub(crate) fn protects_data(&self) -> bool {
+        self.data_protected == Some(true)
     }
 
     /// Records that AUTH with a mechanism of TLS was accepted.
@@ -251,14 +283,46 @@ impl Encryption {
         end.filter.resume();
         end.returned = false;
         end.layer = layer;
+        if let Some(tls) = &mut self.tls {
+            tls.connection.restart(way(from_client));
+        }
         true
     }
 
     /// Reads bytes of an end that is not clear.
-    pub(crate) fn take(&mut self, from_client: bool, bytes: &[u8], arrived: FrameRef) -> Taken {
+    ///
+    /// Content goes to `opened`, of both ends: records of the other one may have waited for these bytes.
+    pub(crate) fn take(
+        &mut self,
+        from_client: bool,
+        bytes: &[u8],
+        arrived: FrameRef,
+        name: impl FnOnce() -> CompactString,
+        keyring: &mut Keyring,
+        opened: &mut OpenedPieces,
+    ) -> Taken {
         let mut rest = bytes;
         let (mut records, mut hello) = (0_usize, false);
-        let end = self.end_mut(from_client);
+        let tls = self.tls.get_or_insert_with(|| {
+            Box::new(Opening {
+                connection: Connection::new(name()),
+                readable: false,
+                wire_bytes: 0,
+            })
+        });
+        let is_searching = tls.connection.is_searching(way(from_client));
+        let [client, server] = &mut self.ends;
+        let end = if from_client { client } else { server }.get_or_insert_default();
+        if matches!(end.layer, Layer::Lost)
+            && (is_searching
+                || tls.connection.has_opened() && tls.connection.is_open(way(from_client)))
+        {
+            // The next record is known only by the key that opens it.
+            tls.read(from_client, bytes, arrived, keyring, opened);
+            self.seen = true;
+            self.hear(arrived.time);
+            return Taken::All;
+        }
         if let Layer::OldHello(left) = &mut end.layer {
             let passed = (*left).min(rest.len());
             *left -= passed;
@@ -275,7 +339,10 @@ impl Encryption {
                 end.layer = Layer::Judging(Vec::new());
             }
         }
-        if matches!(end.layer, Layer::Records) {
+        let before = rest;
+        let mut refused_bytes = 0;
+        let was_records = matches!(end.layer, Layer::Records);
+        if was_records {
             hello = end.filter.read_hello(rest);
             while let Some(piece) = end.filter.next(&mut rest) {
                 match piece {
@@ -289,11 +356,18 @@ impl Encryption {
                         end.progress.note(content, length, bytes, arrived.number);
                     }
                     Piece::NotTls { refused } => {
+                        refused_bytes = refused.len();
                         end.layer = Layer::Judging(refused);
                         break;
                     }
                 }
             }
+        }
+        if was_records {
+            let records = before.len() - rest.len();
+            let records = records.saturating_sub(refused_bytes);
+            let records = before.get(..records).unwrap_or_default();
+            tls.read(from_client, records, arrived, keyring, opened);
         }
         let passed = bytes.len() - rest.len();
         let taken = end.judge(from_client, rest, passed);
@@ -310,7 +384,19 @@ impl Encryption {
     }
 
     /// Skips bytes that were not captured.
-    pub(crate) fn hole(&mut self, from_client: bool, length: u64) {
+    pub(crate) fn hole(
+        &mut self,
+        from_client: bool,
+        length: u64,
+        at: FrameRef,
+        keyring: &mut Keyring,
+        opened: &mut OpenedPieces,
+    ) {
+        if let Some(tls) = &mut self.tls {
+            tls.connection
+                .gap(way(from_client), length, at, keyring, opened);
+            tls.update(keyring);
+        }
         let end = self.end_mut(from_client);
         end.filter.lose_handshake();
         let known = match end.layer {
@@ -320,6 +406,19 @@ impl Encryption {
         };
         if !known {
             end.layer = Layer::Lost;
+        }
+    }
+
+    /// Ends the connection: what a loss hides to its end is missing.
+    pub(crate) fn finish(
+        &mut self,
+        at: FrameRef,
+        keyring: &mut Keyring,
+        opened: &mut OpenedPieces,
+    ) {
+        if let Some(tls) = &mut self.tls {
+            tls.connection.finish(at, keyring, opened);
+            tls.update(keyring);
         }
     }
 
@@ -385,6 +484,10 @@ impl Encryption {
         };
         let (client, server) = (reader(true), reader(false));
         let hello = server.server_hello();
+        let ways = [Direction::Up, Direction::Down];
+        let tls = self.tls.as_ref().map_or_else(Tls::default, |tls| {
+            tls_record(&tls.connection, Direction::Up, &ways, tls.wire_bytes)
+        });
         Some(Tls {
             version: hello.map(|hello| version_name(hello.version)),
             cipher_suite: hello.map(|hello| cipher_suite::name(hello.cipher_suite)),
@@ -392,8 +495,8 @@ impl Encryption {
                 .client_hello()
                 .and_then(|hello| hello.server_name.clone()),
             resumed: resumed(client, server),
-            decrypted: false,
             data_protected: self.data_protected,
+            ..tls
         })
     }
 
@@ -405,6 +508,36 @@ impl Encryption {
     fn end_mut(&mut self, from_client: bool) -> &mut EndEncryption {
         let [client, server] = &mut self.ends;
         if from_client { client } else { server }.get_or_insert_default()
+    }
+}
+
+impl Opening {
+    fn read(
+        &mut self,
+        from_client: bool,
+        bytes: &[u8],
+        at: FrameRef,
+        keyring: &mut Keyring,
+        opened: &mut OpenedPieces,
+    ) {
+        self.wire_bytes += bytes.len() as u64;
+        self.connection
+            .data(way(from_client), bytes, at, keyring, opened);
+        self.update(keyring);
+    }
+
+    fn update(&mut self, keyring: &Keyring) {
+        let is_open = |way| self.connection.is_open(way);
+        self.readable = keyring.has_source() && is_open(Direction::Up) && is_open(Direction::Down);
+    }
+}
+
+/// Returns the direction under which the engine knows an end.
+const fn way(from_client: bool) -> Direction {
+    if from_client {
+        Direction::Up
+    } else {
+        Direction::Down
     }
 }
 
@@ -514,7 +647,24 @@ mod tests {
     }
 
     fn take(encryption: &mut Encryption, bytes: &[u8]) -> Taken {
-        encryption.take(CLIENT, bytes, FrameRef::default())
+        encryption.take(
+            CLIENT,
+            bytes,
+            FrameRef::default(),
+            CompactString::default,
+            &mut Keyring::default(),
+            &mut OpenedPieces::default(),
+        )
+    }
+
+    fn hole(encryption: &mut Encryption, length: u64) {
+        encryption.hole(
+            CLIENT,
+            length,
+            FrameRef::default(),
+            &mut Keyring::default(),
+            &mut OpenedPieces::default(),
+        );
     }
 
     fn clear(line: &[u8], used: usize) -> Taken {
@@ -569,10 +719,10 @@ mod tests {
     fn records_go_on_after_a_hole_within_one_and_are_found_again_after_a_longer_one() {
         let mut encryption = encrypted();
         assert_eq!(take(&mut encryption, &[23, 3, 3, 0, 100, b'x']), Taken::All);
-        encryption.hole(CLIENT, 99);
+        hole(&mut encryption, 99);
         assert_eq!(take(&mut encryption, b"NOOP\r\n"), clear(b"NOOP\r\n", 6));
         let mut encryption = encrypted();
-        encryption.hole(CLIENT, 1000);
+        hole(&mut encryption, 1000);
         assert_eq!(take(&mut encryption, &[200; 50]), Taken::All);
         assert_eq!(take(&mut encryption, &RECORD), Taken::All);
         assert_eq!(take(&mut encryption, b"NOOP\r\n"), clear(b"NOOP\r\n", 6));

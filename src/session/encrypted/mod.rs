@@ -12,3 +12,4 @@
 pub(crate) mod encrypted_data;
 pub(crate) mod encryption;
 pub(crate) mod tls_filter;
+pub(crate) mod tls_record;

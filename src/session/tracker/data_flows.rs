@@ -5,6 +5,7 @@ use crate::protocol::ftp::{is_ephemeral, is_known_service};
 use crate::protocol::proxy::Prelude;
 use crate::reassembly::{Chunk, CloseReason, FlowSummary, Gap};
 use crate::session::data::data_channel::{DataChannel, DataId};
+use crate::session::data::tls_data::TlsData;
 use crate::session::data::unmatched::emit_unmatched;
 use crate::session::negotiation::confidence::Agreement;
 use crate::session::negotiation::expectation::{Found, NegotiationId};
@@ -188,8 +189,8 @@ pub(super) fn bytes(
 ) {
     for id in with_twin(shared, id) {
         let mut rest = chunk;
-        while let Some((channel, sink)) = shared.channel(id) {
-            let used = channel.data(direction, rest, sink);
+        while let Some((channel, sink, keyring)) = shared.tls_channel(id) {
+            let used = channel.data(direction, rest, sink, keyring);
             let file_ended = channel.end_mark().is_some();
             let bound = channel.negotiation().filter(|_| file_ended);
             if let Some(negotiation) = bound
@@ -211,8 +212,8 @@ pub(super) fn bytes(
 /// Records bytes that are not in the capture.
 pub(super) fn gap(shared: &mut Shared<'_>, id: DataId, direction: Direction, gap: Gap) {
     for id in with_twin(shared, id) {
-        if let Some((channel, sink)) = shared.channel(id) {
-            channel.gap(direction, gap, sink);
+        if let Some((channel, sink, keyring)) = shared.tls_channel(id) {
+            channel.gap(direction, gap, sink, keyring);
         }
     }
 }
@@ -235,10 +236,18 @@ pub(super) fn close(
     summary: &FlowSummary,
 ) {
     for id in with_twin(shared, id) {
-        let Some(channel) = shared.data.get_mut(id) else {
+        let Some((channel, sink, keyring)) = shared.tls_channel(id) else {
             continue;
         };
         channel.close(reason, summary);
+        channel.finish_tls(sink, keyring);
+        if let Some(channel) = shared.data.get(id) {
+            let engine = channel.tls().map(TlsData::connection);
+            shared.network.count_secret(engine);
+        }
+        let Some(channel) = shared.data.get_mut(id) else {
+            continue;
+        };
         // Its owner is decided at the end only, when the TLS handshake and the direction of the content are known.
         if channel.encrypted().is_some() {
             if let Some(channel) = shared.data.remove(id) {

@@ -98,6 +98,10 @@ pub(super) fn close(
     if !reported && (is_data_port(key.low.port) || is_data_port(key.high.port)) {
         channel.unbind(likely);
         emit_unmatched(shared, &mut channel);
+    } else if !reported {
+        for way in [Direction::Up, Direction::Down] {
+            channel.discard(way, shared.files);
+        }
     }
     release(sessions, shared, likely);
 }

@@ -31,15 +31,16 @@ use std::net::IpAddr;
 
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::Totals;
-use crate::model::{EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning};
+use crate::model::{EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode};
 use crate::protocol::dns::{
     DNS_PORT, LLMNR_PORT, MULTICAST_DNS_PORT, parse_message, parse_multicast_message,
 };
 use crate::protocol::ftp::FTP_DATA_PORT;
+use crate::protocol::tls::decryption::{FurtherSecrets, Source};
 use crate::reassembly::{FlowId, FlowSummary};
 use crate::session::Options;
 use crate::session::data::unmatched::emit_unmatched;
-use crate::session::shared::Shared;
+use crate::session::shared::{Network, Shared};
 use crate::session::tracker::early_flows::EarlyFlows;
 use crate::session::tracker::live_reports::LiveReports;
 use crate::session::tracker::recognition::Candidates;
@@ -66,6 +67,41 @@ pub struct SessionTracker<'s> {
     /// `None` unless diagrams are wanted.
     traces: Option<Box<Traces>>,
     live_reports: LiveReports,
+}
+
+/// Returns warnings about TLS secrets: never their text.
+fn secrets_warnings(network: &Network) -> Vec<Warning> {
+    let mut warnings = Vec::new();
+    let keyring = &network.keyring;
+    let unusable = keyring.unusable();
+    if unusable.lines > 0 {
+        let message = format!(
+            "lines of a key log are no secrets, the first one is line {}",
+            unusable.first
+        );
+        let warning = Warning::new(WarningCode::SecretsUnusable, message, None);
+        warnings.push(Warning {
+            count: unusable.lines,
+            ..warning
+        });
+    }
+    if keyring.evicted() > 0 {
+        let message = "there are more TLS secrets than are kept; the oldest were dropped";
+        let warning = Warning::new(WarningCode::LimitReached, message, None);
+        warnings.push(Warning {
+            count: keyring.evicted(),
+            ..warning
+        });
+    }
+    if network.without_secret > 0 && keyring.has_source() {
+        let message = "TLS connections stay closed: no secret of them was found";
+        let warning = Warning::new(WarningCode::SecretsMissing, message, None);
+        warnings.push(Warning {
+            count: network.without_secret,
+            ..warning
+        });
+    }
+    warnings
 }
 
 /// Packets of closed connections and of datagrams. All other packets are unrelated to FTP.
@@ -115,6 +151,19 @@ impl<'s> SessionTracker<'s> {
     /// Sets the current packet, and the time at which timers start that it sets.
     pub fn at(&mut self, frame: FrameRef, clock: Timestamp) {
         self.shared.set_now(frame, clock);
+    }
+
+    /// Adds the TLS secrets that a capture carries, in the format of a key log.
+    pub fn add_secrets(&mut self, key_log: &[u8]) {
+        let keyring = &mut self.shared.network.keyring;
+        if !keyring.is_off() {
+            keyring.add_key_log(Source::Capture, key_log);
+        }
+    }
+
+    /// Adds secrets that are read only once a TLS connection has none.
+    pub fn add_further_secrets(&mut self, further: FurtherSecrets) {
+        self.shared.network.keyring.add_further(further);
     }
 
     /// Emits an event that belongs to no session.
@@ -189,7 +238,9 @@ impl<'s> SessionTracker<'s> {
         for finding in self.shared.several.finish() {
             self.shared.emit(None, EventKind::Finding(&finding));
         }
-        self.shared.take_warnings()
+        let mut warnings = self.shared.take_warnings();
+        warnings.extend(secrets_warnings(&self.shared.network));
+        warnings
     }
 
     /// Returns the counts so far. Packets and bytes are counted by the pipeline.

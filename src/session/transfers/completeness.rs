@@ -22,6 +22,7 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         .ends
         .receiver_end
         .filter(|_| !facts.encrypted && !facts.end_in_content)
+        .filter(|_| facts.ends.close_notify != Some(true))
         .filter(|end| {
             facts
                 .ends
@@ -43,7 +44,9 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         .is_some_and(|(code, ..)| matches!(code, 226 | 250));
     let reset_at_size =
         facts.ends.sender_reset.is_some() && (size == Size::Equal || facts.encrypted);
-    let ended = facts.ends.sender_fin.is_some() || reset_at_size;
+    // An end that is authenticated, which no FIN is.
+    let said = facts.ends.close_notify == Some(true);
+    let ended = facts.ends.sender_fin.is_some() || reset_at_size || said;
     let completeness = if facts.missing > 0 {
         Completeness::Gaps
     } else if refused || facts.abor.is_some() || closed_early.is_some() {
@@ -258,6 +261,11 @@ fn add_stream(facts: &Facts, closed_early: Option<FrameRef>, evidence: &mut Vec<
             evidence.push(format!("RST from the sender (frame {})", frame.number));
         }
         (None, None) => evidence.push("no FIN from the sender".to_owned()),
+    }
+    match facts.ends.close_notify {
+        Some(true) => evidence.push("the sender ended TLS with close_notify".to_owned()),
+        Some(false) => evidence.push("the sender did not end TLS with close_notify".to_owned()),
+        None => {}
     }
 }
 

@@ -72,6 +72,8 @@ pub(crate) struct StreamEnds {
     pub(crate) fin_unseen: bool,
     /// The sender's RST; `None` without one.
     pub(crate) sender_reset: Option<FrameRef>,
+    /// Whether the sender said that it closes (`close_notify`); `None` without TLS, or if that cannot be read.
+    pub(crate) close_notify: Option<bool>,
     /// The receiver's first FIN or RST; `None` without one.
     pub(crate) receiver_end: Option<FrameRef>,
 }
@@ -151,6 +153,8 @@ pub(crate) fn of_transfer(
             }
             facts.line_ends = content.line_ends().cloned();
         }
+        let tls = channel.tls().filter(|_| !facts.encrypted);
+        facts.ends.close_notify = tls.and_then(|tls| tls.connection().close_notify(way));
         facts.backward = channel
             .content(way.reverse())
             .map_or(0, |content| content.bytes);

@@ -5,7 +5,7 @@ use super::facts::{self, Facts, Wrap};
 use super::listings;
 use super::transfer_state::{TransferState, direction_of, payload_way};
 use crate::model::record::{
-    Address, Completeness, Connection, Outcome, Transfer, TransferDirection,
+    Address, Completeness, Connection, Link, LinkMethod, Outcome, Transfer, TransferDirection,
 };
 use crate::model::{Direction, Endpoint, Settled, WarningCode};
 use crate::protocol::ftp::{Verb, path};
@@ -165,6 +165,19 @@ impl<'a> Case<'a> {
         self.channel.filter(|channel| channel.was_open())
     }
 
+    /// Returns the binding of the connection. A TLS session that is resumed proves it, where addresses only suggest it.
+    fn link(&self, channel: &DataChannel) -> Link {
+        let link = channel.link();
+        let proven = channel.resumed_connection() == Some(self.session_uid);
+        if proven && link.confidence < 1.0 {
+            return Link {
+                method: LinkMethod::TlsSession,
+                confidence: 1.0,
+            };
+        }
+        link
+    }
+
     /// Returns the direction of the payload.
     fn way(&self, channel: &DataChannel) -> Direction {
         payload_way(self.state.verb, channel.client_way())
@@ -187,8 +200,9 @@ impl<'a> Case<'a> {
         let state = self.state;
         let open = self.open();
         let content = self.content();
+        let tls = open.and_then(|channel| channel.tls_record(self.way(channel)));
         let digests = match (open, content) {
-            _ if completeness == Completeness::Gaps => None,
+            _ if completeness == Completeness::Gaps || tls.is_some() && facts.encrypted => None,
             (Some(_), Some(content)) => Some(content.digests()),
             (Some(_), None) => Some(shared.empty_content().digests()),
             (None, _) => None,
@@ -198,7 +212,11 @@ impl<'a> Case<'a> {
         let name = state.named().map(path::file_name);
         let (name, name_b64) = self.text(name.filter(|name| !name.is_empty()));
         let connection = open.map(|channel| channel.record(self.way(channel)));
-        let bytes = content.map_or(0, |content| content.bytes);
+        let bytes = match &tls {
+            // What stays closed has a size all the same, by the lengths of its records.
+            Some(tls) if facts.encrypted => tls.content_bytes,
+            _ => content.map_or(0, |content| content.bytes),
+        };
         Transfer {
             id: self.id,
             uid: file_uid(self.session_uid, self.id),
@@ -216,7 +234,7 @@ impl<'a> Case<'a> {
             structure: state.representation.structure,
             restart_offset: state.restart,
             announced: self.announced.map(Address::from),
-            link: open.map(DataChannel::link),
+            link: open.map(|channel| self.link(channel)),
             bytes,
             missing_bytes: facts.missing,
             missing_ranges: content.map_or_else(Vec::new, |content| ranges(&content.gaps, facts)),
@@ -232,6 +250,7 @@ impl<'a> Case<'a> {
                 .and_then(|channel| channel.decoded(self.way(channel)))
                 .filter(|_| connection.is_some() && !facts.encrypted)
                 .map(Decoding::record),
+            tls,
             media_type: content
                 .filter(|_| !facts.encrypted)
                 .and_then(Content::media_type),

@@ -8,6 +8,8 @@
 //! The keys after a change are those under which the next record opens: with several secrets for one client random, the record
 //! decides. Records that come before the hello of the other end are held, in capture order.
 
+use compact_str::CompactString;
+
 use super::half::{HEADER, Half, Keyed, Layer, Search, Stage, Taken};
 use super::handshake::{self, CLIENT_KEY_EXCHANGE, Handshake};
 use super::key_log::{Label, SecretId};
@@ -33,8 +35,8 @@ pub trait Receiver {
 
 /// TLS connection.
 pub struct Connection {
-    /// Number that its owner gave it.
-    number: u64,
+    /// Name that its owner gave it.
+    name: CompactString,
     /// By [`Direction::index`].
     halves: [Half; 2],
     handshake: Box<Handshake>,
@@ -52,8 +54,14 @@ pub struct Facts {
     pub secret: Option<Source>,
     /// Way in which an earlier session was resumed; `None` if none was, or it cannot be seen.
     pub resumption: Option<Resumption>,
-    /// Number of the connection whose session is resumed; `None` if none is, or it was not captured.
-    pub resumes: Option<u64>,
+    /// Name of the connection whose session is resumed; `None` if none is, or it was not captured.
+    pub resumes: Option<CompactString>,
+    /// Whether an earlier session was resumed; `None` if the captured part of the handshake does not show it.
+    pub resumed: Option<bool>,
+    /// Number of the cipher suite; `None` without the server's hello.
+    pub cipher_suite: Option<u16>,
+    /// Server name that the client asked for; `None` if it named none.
+    pub server_name: Option<String>,
     /// Application protocol (ALPN) that was agreed; `None` if none was, or it cannot be read.
     pub application_protocol: Option<Vec<u8>>,
     /// Whether the master secret depends on the handshake; `None` in TLS 1.3.
@@ -99,11 +107,11 @@ struct Candidate {
 }
 
 impl Connection {
-    /// Creates a connection that its owner knows by `number`.
+    /// Creates a connection, under the name that those which resume its TLS session report.
     #[must_use]
-    pub fn new(number: u64) -> Self {
+    pub fn new(name: CompactString) -> Self {
         Self {
-            number,
+            name,
             halves: Default::default(),
             handshake: Box::default(),
             facts: Facts::default(),
@@ -159,6 +167,18 @@ impl Connection {
     pub fn finish(&mut self, at: FrameRef, keyring: &mut Keyring, receiver: &mut dyn Receiver) {
         let mut io = Io { keyring, receiver };
         for way in [Direction::Up, Direction::Down] {
+            let is_13 = self.version() >= TLS_1_3;
+            let counts = &mut self.half(way).counts;
+            if is_13 && counts.closed > 0 && std::mem::take(&mut counts.last) == ALERT_LENGTH {
+                // The last record looks like content, and is as long as the alert that closes.
+                counts.records -= 1;
+                counts.content -= ALERT_LENGTH;
+                counts.closed -= ALERT_LENGTH;
+            }
+            let closed = std::mem::take(&mut counts.closed);
+            if counts.opened > 0 && closed > 0 {
+                io.receiver.gap(way, at, closed);
+            }
             if !self.half(way).held.is_empty() {
                 self.close(way, Obstacle::HandshakeMissing, &mut io);
             }
@@ -212,6 +232,19 @@ impl Connection {
     #[must_use]
     pub const fn is_open(&self, way: Direction) -> bool {
         self.halves[way.index()].is_alive()
+    }
+
+    /// Returns whether the next record of a direction is looked for behind a loss.
+    #[must_use]
+    pub const fn is_searching(&self, way: Direction) -> bool {
+        self.halves[way.index()].search.is_some()
+    }
+
+    /// Returns whether nothing that was captured whole stayed closed, and the secrets fit.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        let all = |half: &Half| half.counts.records == half.counts.opened;
+        self.facts.obstacle.is_none() && self.halves.iter().all(all)
     }
 
     /// Returns whether records of content were opened.
@@ -533,7 +566,7 @@ impl Connection {
         }
         if !is_13 && self.handshake.master.is_none() {
             self.handshake.master = Some((candidate.source, candidate.secret));
-            self.handshake.remember(io.keyring, self.number);
+            self.handshake.remember(io.keyring, &self.name);
         }
     }
 
@@ -702,7 +735,9 @@ impl Connection {
         let counts = &mut self.half(way).counts;
         counts.records += 1;
         counts.content += content;
+        counts.closed += content;
         counts.inexact |= !exact;
+        counts.last = content;
     }
 
     /// Counts a record without content, of which an end may send some but not many in a row.
@@ -741,14 +776,15 @@ impl Connection {
         half.messages.restart();
         if self.handshake.client_way != Some(way) {
             self.note_resumption(io.keyring);
-            self.handshake.remember(io.keyring, self.number);
+            self.handshake.remember(io.keyring, &self.name);
         }
     }
 
     fn note_resumption(&mut self, keyring: &Keyring) {
         self.facts.resumption = self.handshake.resumption();
+        self.facts.resumed = Some(self.facts.resumption.is_some());
         let resumed = self.handshake.resumed(keyring);
-        self.facts.resumes = resumed.map(|resumed| resumed.connection);
+        self.facts.resumes = resumed.map(|resumed| resumed.connection.clone());
     }
 
     /// Reads handshake messages from the payload of a record.
@@ -782,6 +818,7 @@ impl Connection {
                 }
                 io.keyring.want(hello.random);
                 self.facts.client_way = Some(way);
+                self.facts.server_name.clone_from(&hello.server_name);
                 self.half(way).has_hello = true;
                 self.handshake.on_client_hello(way, hello);
             }
@@ -790,7 +827,7 @@ impl Connection {
                 if let Some(ticket) = handshake::ticket(version, body) {
                     self.handshake.on_ticket(ticket);
                     if version >= TLS_1_3 {
-                        self.handshake.remember(io.keyring, self.number);
+                        self.handshake.remember(io.keyring, &self.name);
                     }
                 }
             }
@@ -827,7 +864,9 @@ impl Connection {
             return;
         }
         let is_13 = hello.version >= TLS_1_3;
+        self.facts.cipher_suite = Some(hello.cipher_suite);
         if is_13 {
+            self.facts.resumed = Some(hello.pre_shared_key);
             (
                 self.facts.extended_master_secret,
                 self.facts.encrypt_then_mac,
@@ -1069,10 +1108,16 @@ impl Connection {
         if epoch.stage != Stage::Application {
             return;
         }
-        let longest = (keyed.longest + HEADER) as u64;
+        // Before there are records of content to go by, the longest possible ones are assumed.
+        let typical = if half.counts.opened > 1 {
+            keyed.longest
+        } else {
+            LONGEST.max(keyed.longest)
+        };
+        let longest = (typical + HEADER) as u64;
         let count = records.unwrap_or_else(|| hidden.div_ceil(longest.max(1)));
         // What one record takes beside its content.
-        let (of_longest, exact) = epoch.protection.content_length(keyed.longest as u64);
+        let (of_longest, exact) = epoch.protection.content_length(typical as u64);
         let beside = longest.saturating_sub(of_longest);
         let content = if count == 0 {
             0
@@ -1131,6 +1176,9 @@ const KEY_UPDATE: u8 = 24;
 
 const CLOSE_NOTIFY: u8 = 0;
 
+/// Length of an alert in bytes.
+const ALERT_LENGTH: u64 = 2;
+
 /// Most alerts of a connection that are kept.
 const ALERTS: usize = 16;
 
@@ -1148,9 +1196,22 @@ const EMPTY: u32 = 1000;
 /// Sequence numbers tried behind a loss.
 const SEQUENCES: u64 = 4096;
 
+/// Payload in bytes of a record with as much content as there can be.
+const LONGEST: usize = (1 << 14) + 40;
+
 /// Places tried behind a loss.
 const PLACES: u32 = 64;
 
 /// Most work on trial openings in one direction, in bytes; and the fixed part of one trial.
 const TRIALS: u64 = 1 << 30;
 const TRIAL_COST: u64 = 64;
+
+impl std::fmt::Debug for Connection {
+    /// Formats the facts only: keys and content stay out of messages.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connection")
+            .field("name", &self.name)
+            .field("facts", &self.facts)
+            .finish_non_exhaustive()
+    }
+}

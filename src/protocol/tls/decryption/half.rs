@@ -114,6 +114,10 @@ pub(super) struct Counts {
     pub(super) opened: u64,
     /// Content by the lengths of its records, in bytes.
     pub(super) content: u64,
+    /// Content bytes of records behind the point from which on nothing is opened.
+    pub(super) closed: u64,
+    /// Content bytes of the last of those records.
+    pub(super) last: u64,
     /// Padding may hide that `content` is less.
     pub(super) inexact: bool,
     /// Records without content in a row.

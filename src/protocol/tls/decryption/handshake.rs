@@ -1,5 +1,6 @@
 //! Handshake messages: joined from records, and the facts that keys depend on.
 
+use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
 use super::key_log::{Label, SecretId, session_id};
@@ -232,12 +233,15 @@ impl Handshake {
     }
 
     /// Remembers the session id and the tickets of this handshake, for connections that resume it.
-    pub(super) fn remember(&mut self, keyring: &mut Keyring, connection: u64) {
+    pub(super) fn remember(&mut self, keyring: &mut Keyring, connection: &CompactString) {
+        // A session that is resumed stays that of the first connection.
         let connection = self
             .resumed(keyring)
-            .map_or(connection, |resumed| resumed.connection);
+            .map_or(connection, |resumed| &resumed.connection)
+            .clone();
         for key in &self.established {
             let master = self.master.as_ref().map(|(_, master)| master.clone());
+            let connection = connection.clone();
             keyring.remember(*key, Resumable { connection, master });
         }
         if self.master.is_some() {

@@ -10,7 +10,9 @@
 //! first. Both stores are bounded; the oldest entries are evicted first.
 
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
+use compact_str::CompactString;
 use rsa::pkcs1::DecodeRsaPrivateKey;
 use rsa::pkcs8::DecodePrivateKey;
 use rsa::{Pkcs1v15Encrypt, PrivateKey};
@@ -64,6 +66,17 @@ pub struct Keyring {
 /// Reads further secrets into a keyring.
 pub type FurtherSecrets = Box<dyn FnOnce(&mut Keyring) + Send>;
 
+/// Secrets that are known before a run.
+#[derive(Clone, Default)]
+pub struct SecretSources {
+    /// Contents of key logs.
+    pub key_logs: Vec<Arc<Zeroizing<Vec<u8>>>>,
+    /// Private keys of servers in PEM format, each checked by [`Keyring::add_private_key`].
+    pub private_keys: Vec<Arc<Zeroizing<String>>>,
+    /// Nothing may be opened, not even with secrets that a capture carries.
+    pub off: bool,
+}
+
 /// Digest of a session id or ticket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct SessionKey([u8; 16]);
@@ -71,8 +84,8 @@ pub struct SessionKey([u8; 16]);
 /// TLS session that may be resumed.
 #[derive(Clone, Debug)]
 pub(super) struct Resumable {
-    /// Connection that established the session, by the number its owner gave it.
-    pub(super) connection: u64,
+    /// Name of the connection that established the session.
+    pub(super) connection: CompactString,
     /// Master secret of TLS 1.2 and before; `None` if unknown, and in TLS 1.3.
     pub(super) master: Option<SecretBytes>,
 }
@@ -99,7 +112,36 @@ impl std::fmt::Debug for Keyring {
     }
 }
 
+impl std::fmt::Debug for SecretSources {
+    /// Formats the numbers of sources only.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SecretSources")
+            .field("key_logs", &self.key_logs.len())
+            .field("private_keys", &self.private_keys.len())
+            .field("off", &self.off)
+            .finish()
+    }
+}
+
 impl Keyring {
+    /// Creates a keyring with the secrets of `sources`.
+    #[must_use]
+    pub fn new(sources: &SecretSources) -> Self {
+        let mut keyring = Self::default();
+        if sources.off {
+            keyring.turn_off();
+            return keyring;
+        }
+        for key_log in &sources.key_logs {
+            keyring.add_key_log(Source::KeyLog, key_log);
+        }
+        for key in &sources.private_keys {
+            // Keys that cannot be used were refused before the run.
+            let _ = keyring.add_private_key(key);
+        }
+        keyring
+    }
+
     /// Adds the secrets of a whole key log.
     pub fn add_key_log(&mut self, source: Source, bytes: &[u8]) {
         let mut reader = KeyLogReader::default();

@@ -23,7 +23,7 @@ mod suite;
 
 pub use connection::{Connection, Facts, ReadAlert, Receiver};
 pub use key_log::{KeyLogReader, Label, Secret, SecretId, Unusable};
-pub use keyring::{FurtherSecrets, Keyring, PrivateKeyError, SessionKey, Source};
+pub use keyring::{FurtherSecrets, Keyring, PrivateKeyError, SecretSources, SessionKey, Source};
 
 /// Reason why not everything of a connection was opened, the first that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

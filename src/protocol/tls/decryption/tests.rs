@@ -240,7 +240,7 @@ fn at(number: u64) -> FrameRef {
 
 /// Opens flights in segments of `size` bytes.
 fn open(flights: &Flights, size: usize, keyring: &mut Keyring) -> (Connection, Opened) {
-    let mut connection = Connection::new(1);
+    let mut connection = Connection::new("C1".into());
     let mut opened = Opened::default();
     for (way, bytes) in flights {
         for piece in bytes.chunks(size) {
@@ -297,7 +297,7 @@ fn resumed_connections_name_the_first_one_and_open() {
         open(&first, 1460, &mut keyring);
         let (connection, opened) = open(&second, 1460, &mut keyring);
         let facts = connection.facts();
-        assert_eq!(facts.resumes, Some(1), "{suite:?}");
+        assert_eq!(facts.resumes.as_deref(), Some("C1"), "{suite:?}");
         let up = if is_13(suite) {
             assert_eq!(facts.resumption, Some(Resumption::Psk));
             assert_eq!(facts.early_data_bytes, 5);
@@ -415,7 +415,7 @@ fn records_open_again_behind_every_loss_and_missing_bytes_are_exact() {
         let flights = pair.talk(b"", b"one", &down);
         let mut keyring = pair.keyring();
         for lost in (0..60_usize).step_by(11) {
-            let mut connection = Connection::new(1);
+            let mut connection = Connection::new("C1".into());
             let mut opened = Opened::default();
             for (way, bytes) in &flights {
                 for (number, piece) in bytes.chunks(1460).enumerate() {
