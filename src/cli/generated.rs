@@ -1,5 +1,6 @@
 //! `ftpscope schema`, `completions` and `man`: texts generated from the program itself.
 
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use clap::builder::PossibleValuesParser;
@@ -78,10 +79,12 @@ pub(super) fn help(arguments: &HelpArguments) -> Result<Exit, Failure> {
 fn lines_of<T: AsRef<str>>(pairs: &[(T, &str)]) -> String {
     let width = pairs.iter().map(|(word, _)| word.as_ref().len()).max();
     let width = width.unwrap_or_default();
-    pairs
-        .iter()
-        .map(|(word, meaning)| format!("{:width$}  {meaning}\n", word.as_ref()))
-        .collect()
+    let mut text = String::new();
+    for (word, meaning) in pairs {
+        // Writing to a `String` cannot fail.
+        let _ = writeln!(text, "{:width$}  {meaning}", word.as_ref());
+    }
+    text
 }
 
 fn exit_codes() -> Vec<(String, &'static str)> {

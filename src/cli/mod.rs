@@ -54,7 +54,7 @@ pub fn run() -> ExitCode {
     }
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
-        Err(error) => return show_usage(error),
+        Err(error) => return show_usage(&error),
     };
     let result = match &arguments.command {
         Command::Analyze(arguments) => analyze::run(arguments),
@@ -86,7 +86,7 @@ pub fn run() -> ExitCode {
 }
 
 /// Prints help, the version, or in one line the mistake in the arguments.
-fn show_usage(error: clap::Error) -> ExitCode {
+fn show_usage(error: &clap::Error) -> ExitCode {
     let is_requested = matches!(
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
@@ -97,7 +97,7 @@ fn show_usage(error: clap::Error) -> ExitCode {
     } else {
         let text = messages::usage(&error.to_string());
         // In place of general advice: the call that was meant is all there is to say.
-        let text = match (usage_hint(&error), text.split_once("; ")) {
+        let text = match (usage_hint(error), text.split_once("; ")) {
             (Some(hint), Some((cause, _))) => format!("{cause}; {hint}"),
             _ => text,
         };

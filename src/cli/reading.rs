@@ -19,7 +19,7 @@ use super::failure::Failure;
 use super::messages;
 use super::options::values::time_bound;
 use super::options::{InputOptions, PresentationOptions, SelectionOptions};
-use super::watched_source::WatchedSource;
+use super::watched_source::{ProgressTarget, WatchedSource};
 use crate::capture::{CaptureSet, Input, PacketSource, ReadOptions};
 #[cfg(feature = "live")]
 use crate::capture::{Filter, FilteredSource};
@@ -154,7 +154,12 @@ impl Reading {
         stop: Arc<AtomicBool>,
         keeper: Option<&mut dyn PacketSink>,
     ) -> Outcome {
-        let progress = self.progress.then(|| self.input_size());
+        let sessions = Arc::new(AtomicU64::new(0));
+        let progress = ProgressTarget {
+            is_wanted: self.progress,
+            total: self.input_size(),
+            sessions: Arc::clone(&sessions),
+        };
         let source: &mut dyn PacketSource = &mut self.captures;
         #[cfg(feature = "live")]
         let is_filtered = self.filter.is_some();
@@ -177,8 +182,7 @@ impl Reading {
         } else {
             &self.interruption
         };
-        let sessions = Arc::new(AtomicU64::new(0));
-        let mut source = WatchedSource::new(source, stop, interruption, progress, &sessions);
+        let mut source = WatchedSource::new(source, stop, interruption, progress);
         let mut counter = SessionCounter(sessions);
         let mut tally = Tally::default();
         let mut sinks = (&mut tally, &mut *events);

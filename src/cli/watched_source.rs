@@ -22,24 +22,31 @@ pub(super) struct WatchedSource<'a> {
     failures: u64,
 }
 
+/// Quantities that progress is compared with.
+pub(super) struct ProgressTarget {
+    pub(super) is_wanted: bool,
+    /// Size of the inputs in bytes; `None` for pipes and files that grow.
+    pub(super) total: Option<u64>,
+    /// Sessions found so far, counted by a sink of the run.
+    pub(super) sessions: Arc<AtomicU64>,
+}
+
 impl<'a> WatchedSource<'a> {
     /// Wraps `inner`, which ends once `stop` is true or at an interruption.
     ///
-    /// Progress is shown only on a terminal, and not if `None`; its value is the size of the inputs, where that is known.
+    /// Progress is shown only on a terminal.
     pub(super) fn new(
         inner: &'a mut dyn PacketSource,
         stop: Arc<AtomicBool>,
         interruption: &'a Interruption,
-        progress: Option<Option<u64>>,
-        sessions: &Arc<AtomicU64>,
+        progress: ProgressTarget,
     ) -> Self {
         Self {
             inner,
             stop,
             interruption,
-            progress: progress
-                .filter(|_| stderr().is_terminal())
-                .map(|total| Progress::new(total, Arc::clone(sessions))),
+            progress: (progress.is_wanted && stderr().is_terminal())
+                .then(|| Progress::new(progress.total, progress.sessions)),
             failures: 0,
         }
     }

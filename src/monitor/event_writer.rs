@@ -14,8 +14,8 @@ use super::counters::{Counters, CountingSink};
 use super::error::{Error, Notice, Notify};
 use crate::keep::{RotatingFile, RotationLimits};
 use crate::model::record::{Capture, Totals};
-use crate::model::{Event, EventSink};
-use crate::report::{EventChoice, LiveLines, event_text, totals_text};
+use crate::model::{Event, EventKind, EventSink};
+use crate::report::{EventChoice, LiveLines, SessionParties, event_text, totals_text};
 
 /// Counts events and writes them.
 pub(super) struct EventWriter {
@@ -25,6 +25,7 @@ pub(super) struct EventWriter {
     counting: CountingSink,
     /// True if frames are identified by capture as well.
     several_captures: bool,
+    parties: SessionParties,
 }
 
 /// The format of events.
@@ -56,6 +57,7 @@ impl EventWriter {
             alerts,
             counting: CountingSink(counters),
             several_captures,
+            parties: SessionParties::default(),
         }
     }
 
@@ -89,7 +91,13 @@ impl EventWriter {
             return false;
         }
         // Expressions are evaluated on the NDJSON form, so that users can write them from what they see there.
-        let Ok(text) = event_text(event, EventChoice::All, self.several_captures, false) else {
+        let Ok(text) = event_text(
+            event,
+            EventChoice::All,
+            self.several_captures,
+            false,
+            &self.parties,
+        ) else {
             return false;
         };
         let Ok(value) = serde_json::from_slice::<serde_json::Value>(&text) else {
@@ -100,7 +108,13 @@ impl EventWriter {
         }
         self.counting.0.add_alert();
         if self.alerts.has_program()
-            && let Ok(text) = event_text(event, EventChoice::All, self.several_captures, true)
+            && let Ok(text) = event_text(
+                event,
+                EventChoice::All,
+                self.several_captures,
+                true,
+                &self.parties,
+            )
         {
             self.alerts.enqueue(text);
         }
@@ -111,6 +125,7 @@ impl EventWriter {
 impl EventSink for EventWriter {
     fn event(&mut self, event: &Event<'_>) {
         self.counting.event(event);
+        self.parties.note(event);
         let is_alert = self.check_alerts(event);
         match &mut self.format {
             EventFormat::Text(lines) => {
@@ -121,10 +136,19 @@ impl EventSink for EventWriter {
             EventFormat::Ndjson(choice) => {
                 // An alert is written even if its kind of event is not chosen.
                 let choice = if is_alert { EventChoice::All } else { *choice };
-                if let Ok(text) = event_text(event, choice, self.several_captures, is_alert) {
+                if let Ok(text) = event_text(
+                    event,
+                    choice,
+                    self.several_captures,
+                    is_alert,
+                    &self.parties,
+                ) {
                     self.output.line(&text);
                 }
             }
+        }
+        if let (EventKind::SessionEnd(_), Some(session)) = (&event.kind, event.session) {
+            self.parties.remove(session);
         }
     }
 }

@@ -44,7 +44,7 @@ pub use builder::ReportBuilder;
 pub use deferred_ends::DeferredEnds;
 pub use export::{
     EventChoice, EventLine, EventLines, ExportOptions, Exporter, FinishedSessions, Format,
-    OutputFile, OutputKind, Outputs, RunEnd, SessionText, event_text, totals_text,
+    OutputFile, OutputKind, Outputs, RunEnd, SessionParties, SessionText, event_text, totals_text,
 };
 pub use live_lines::LiveLines;
 pub use sink_thread::with_sink_thread;

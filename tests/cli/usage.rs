@@ -198,3 +198,27 @@ fn console_lane_is_rebuilt_from_the_commands_in_every_format() {
         assert!(is_said, "{format}");
     }
 }
+
+#[test]
+fn every_event_of_a_session_carries_client_server_and_user() {
+    let folder = Folder::new("usage-parties");
+    folder.write("many.pcap", &many_sessions(3));
+    for command in [&["analyze"][..], &["live", "-r"]] {
+        let arguments = [command, &["many.pcap", "--format", "ndjson"]].concat();
+        let output = folder.command(&arguments).output().expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        let mut events = 0;
+        let mut with_user = 0;
+        for line in text.lines() {
+            let event: serde_json::Value = serde_json::from_str(line).expect("JSON");
+            if let Some(session) = event["session"].as_u64() {
+                events += 1;
+                assert_eq!(event["client"]["ip"], format!("10.0.0.{session}"), "{line}");
+                assert_eq!(event["server"]["port"], 21, "{line}");
+                with_user += usize::from(event["user"] == "mira");
+            }
+        }
+        // Of each session: its login, QUIT, closing and end, and what is found in it.
+        assert!(events >= 15 && with_user >= 12, "{text}");
+    }
+}

@@ -43,7 +43,9 @@ use crate::model::{EventSink, Limits};
 
 pub use self::document::{DocumentExporter, DocumentFormat, FinishedSessions, SessionText};
 pub use self::eve::{EveType, EveTypes};
-pub use self::ndjson::{EventChoice, EventLine, EventLines, event_text, totals_text};
+pub use self::ndjson::{
+    EventChoice, EventLine, EventLines, SessionParties, event_text, totals_text,
+};
 pub use self::zeek::{LocalNetworks, ZeekCommands};
 
 /// The formats in the order in which help lists them. The first is the default.

@@ -9,6 +9,7 @@
 //!
 //! [`EventLine`] is the type of a line: the schema is made of it, and written lines are read back into it.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,8 +22,8 @@ use super::super::json::compact::Object;
 use super::written_parts::{WrittenParts, write_session};
 use super::{Exporter, Format, OutputKind, RunEnd};
 use crate::model::record::{
-    Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, Totals, Transfer,
-    UnmatchedData, WarningRecord,
+    Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, StepKind, Totals,
+    Transfer, UnmatchedData, WarningRecord,
 };
 use crate::model::{Event, EventKind, EventSink, Timestamp};
 
@@ -72,6 +73,7 @@ pub struct EventLines<W> {
     choice: EventChoice,
     flush: bool,
     several_captures: bool,
+    parties: SessionParties,
     parts: WrittenParts,
     /// First error; `None` while all lines were written.
     error: Option<io::Error>,
@@ -92,6 +94,7 @@ impl<W: Write> EventLines<W> {
             choice,
             flush,
             several_captures,
+            parties: SessionParties::default(),
             parts: WrittenParts::new(limit),
             error: None,
             stopped: Arc::default(),
@@ -125,6 +128,7 @@ impl<W: Write> EventLines<W> {
             event,
             self.several_captures,
             false,
+            &self.parties,
             &mut self.parts,
             &mut self.out,
         )?;
@@ -140,6 +144,7 @@ impl<W: Write> EventSink for EventLines<W> {
         if self.error.is_some() {
             return;
         }
+        self.parties.note(event);
         if self.choice.includes(&event.kind) {
             self.error = self.write(event).err();
             self.stopped.store(self.error.is_some(), Ordering::Relaxed);
@@ -147,6 +152,7 @@ impl<W: Write> EventSink for EventLines<W> {
         // Also for a line that failed: nothing of the session is needed again.
         if let EventKind::SessionEnd(session) = &event.kind {
             self.parts.remove(session.id);
+            self.parties.remove(session.id);
         }
     }
 }
@@ -165,6 +171,52 @@ impl<W: Write + Send> Exporter for EventLines<W> {
     }
 }
 
+/// Client, server and user of the open sessions: every event of a session carries them, so that whoever gets a single one,
+/// such as an alert program, needs no memory.
+#[derive(Debug, Default)]
+pub struct SessionParties(BTreeMap<u64, Party>);
+
+/// Client, server and user of a session.
+#[derive(Debug)]
+struct Party {
+    client: Address,
+    server: Server,
+    /// User of the latest login; `None` before it.
+    user: Option<String>,
+}
+
+impl SessionParties {
+    /// Learns from an event, before it is written.
+    pub fn note(&mut self, event: &Event<'_>) {
+        let Some(id) = event.session else {
+            return;
+        };
+        match &event.kind {
+            EventKind::SessionStart { client, server } => {
+                let party = Party {
+                    client: *client,
+                    server: Server::clone(server),
+                    user: None,
+                };
+                self.0.insert(id, party);
+            }
+            EventKind::Step(step) if step.kind == StepKind::Login => {
+                let user = step.commands.iter().rev().find(|one| one.verb == "USER");
+                let user = user.and_then(|command| command.argument.as_ref());
+                if let (Some(user), Some(party)) = (user, self.0.get_mut(&id)) {
+                    party.user = Some(user.clone());
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Forgets a session, after its last event was written.
+    pub fn remove(&mut self, session: u64) {
+        self.0.remove(&session);
+    }
+}
+
 /// Returns one event as a line with its end, or nothing if `choice` excludes it. With `alert` the line is marked as
 /// one.
 pub fn event_text(
@@ -172,11 +224,19 @@ pub fn event_text(
     choice: EventChoice,
     several_captures: bool,
     alert: bool,
+    parties: &SessionParties,
 ) -> io::Result<Vec<u8>> {
     let mut text = Vec::new();
     if choice.includes(&event.kind) {
         let mut parts = WrittenParts::new(0);
-        write_event(event, several_captures, alert, &mut parts, &mut text)?;
+        write_event(
+            event,
+            several_captures,
+            alert,
+            parties,
+            &mut parts,
+            &mut text,
+        )?;
     }
     Ok(text)
 }
@@ -193,11 +253,13 @@ fn write_event<W: Write>(
     event: &Event<'_>,
     several_captures: bool,
     alert: bool,
+    parties: &SessionParties,
     parts: &mut WrittenParts,
     out: &mut W,
 ) -> io::Result<()> {
     // Events that no packet completed, such as the start of an input, have frame number 0.
     let time = (event.frame.number > 0).then_some(event.frame.time);
+    let about = event.session.and_then(|session| parties.0.get(&session));
     let mut line;
     match (&event.kind, event.session) {
         (EventKind::Capture(capture), _) => {
@@ -216,6 +278,7 @@ fn write_event<W: Write>(
         }
         (EventKind::Step(step), Some(session)) => {
             line = begin("step", time, Some(session), out)?;
+            write_party(about, &mut line)?;
             match parts.step(session, step) {
                 Some(text) => line.written("step", text)?,
                 None => line.field("step", step)?,
@@ -223,6 +286,7 @@ fn write_event<W: Write>(
         }
         (EventKind::Transfer(transfer), Some(session)) => {
             line = begin("transfer", time, Some(session), out)?;
+            write_party(about, &mut line)?;
             match parts.transfer(session, transfer) {
                 Some(text) => line.written("transfer", text)?,
                 None => line.field("transfer", transfer)?,
@@ -237,16 +301,19 @@ fn write_event<W: Write>(
             Some(session),
         ) => {
             line = begin("transfer_progress", time, Some(session), out)?;
+            write_party(about, &mut line)?;
             line.field("transfer", transfer)?;
             line.field("bytes", bytes)?;
             line.field("throughput", throughput)?;
         }
         (EventKind::Finding(finding), session) => {
             line = begin("finding", time, session, out)?;
+            write_party(about, &mut line)?;
             line.field("finding", finding)?;
         }
         (EventKind::SessionEnd(session), _) => {
             line = begin("session_end", time, Some(session.id), out)?;
+            write_party(about, &mut line)?;
             write_session(
                 session,
                 parts.of_session(session.id),
@@ -255,6 +322,7 @@ fn write_event<W: Write>(
         }
         (EventKind::UnmatchedData(data), session) => {
             line = begin("unmatched_data", time, session.or(data.session), out)?;
+            write_party(about, &mut line)?;
             line.field("unmatched_data", data)?;
         }
         (EventKind::ConnectionAttempt(attempt), _) => {
@@ -263,6 +331,7 @@ fn write_event<W: Write>(
         }
         (EventKind::Warning(warning), session) => {
             line = begin("warning", time, session, out)?;
+            write_party(about, &mut line)?;
             line.field("warning", &warning_record(warning, several_captures))?;
         }
         (
@@ -285,6 +354,12 @@ fn write_totals<W: Write>(captures: &[Capture], totals: &Totals, out: &mut W) ->
     line.field("captures", captures)?;
     line.end()?;
     out.write_all(b"\n")
+}
+
+fn write_party<W: Write>(party: Option<&Party>, line: &mut Object<'_, W>) -> io::Result<()> {
+    line.some("client", party.map(|party| party.client))?;
+    line.some("server", party.map(|party| &party.server))?;
+    line.some("user", party.and_then(|party| party.user.as_ref()))
 }
 
 /// Begins a line with the fields that all kinds share.
@@ -357,6 +432,15 @@ pub enum EventLine {
         time: Option<Timestamp>,
         /// Id of the session.
         session: u64,
+        /// Client end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Address>,
+        /// Server end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+        /// User of the latest login; omitted before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The step.
         step: Step,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
@@ -369,6 +453,15 @@ pub enum EventLine {
         time: Option<Timestamp>,
         /// Id of the session.
         session: u64,
+        /// Client end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Address>,
+        /// Server end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+        /// User of the latest login; omitted before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The transfer.
         transfer: Transfer,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
@@ -381,6 +474,15 @@ pub enum EventLine {
         time: Option<Timestamp>,
         /// Id of the session.
         session: u64,
+        /// Client end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Address>,
+        /// Server end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+        /// User of the latest login; omitted before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// Id of the transfer within the session.
         transfer: u64,
         /// Payload bytes so far.
@@ -398,6 +500,15 @@ pub enum EventLine {
         /// Id of the session; omitted if the event concerns none or several.
         #[serde(skip_serializing_if = "Option::is_none")]
         session: Option<u64>,
+        /// Client end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Address>,
+        /// Server end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+        /// User of the latest login; omitted before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The finding.
         finding: Finding,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
@@ -410,6 +521,15 @@ pub enum EventLine {
         time: Option<Timestamp>,
         /// Id of the session.
         session: u64,
+        /// Client end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Address>,
+        /// Server end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+        /// User of the latest login; omitted before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The session as in the JSON report.
         report: Session,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
@@ -423,6 +543,15 @@ pub enum EventLine {
         /// Id of the session; omitted if the event concerns none or several.
         #[serde(skip_serializing_if = "Option::is_none")]
         session: Option<u64>,
+        /// Client end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Address>,
+        /// Server end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+        /// User of the latest login; omitted before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The connection and its content.
         unmatched_data: UnmatchedData,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
@@ -446,6 +575,15 @@ pub enum EventLine {
         /// Id of the session; omitted if the event concerns none or several.
         #[serde(skip_serializing_if = "Option::is_none")]
         session: Option<u64>,
+        /// Client end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        client: Option<Address>,
+        /// Server end of the control connection; omitted where it is not known.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        server: Option<Server>,
+        /// User of the latest login; omitted before it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        user: Option<String>,
         /// The warning.
         warning: WarningRecord,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
@@ -594,7 +732,14 @@ mod tests {
                 session: Some(1),
                 kind,
             };
-            let line = event_text(&event, EventChoice::All, true, true).expect("memory takes it");
+            let line = event_text(
+                &event,
+                EventChoice::All,
+                true,
+                true,
+                &SessionParties::default(),
+            )
+            .expect("memory takes it");
             let line = String::from_utf8(line).expect("JSON is UTF-8");
             assert!(line.ends_with(",\"alert\":true}\n"), "{line}");
             text.push_str(&line);

@@ -439,6 +439,7 @@ fn write_strays(report: &Report, block: &mut Block<'_>) -> io::Result<()> {
         (count(AttemptOutcome::Refused), "refused"),
         (count(AttemptOutcome::Unanswered), "unanswered"),
         (count(AttemptOutcome::Closed), "closed"),
+        (count(AttemptOutcome::OtherProtocol), "of another protocol"),
         (report.connection_attempts_omitted, "left out"),
     ]
     .iter()
@@ -447,7 +448,7 @@ fn write_strays(report: &Report, block: &mut Block<'_>) -> io::Result<()> {
     .collect();
     if !parts.is_empty() {
         block.space()?;
-        let title = span(BOLD, "Connections to port 21 that never carried a byte:");
+        let title = span(BOLD, "Connections to port 21 that carried no FTP:");
         block.text(0, 2, &[title, plain(&parts.join(", "))])?;
     }
     Ok(())
