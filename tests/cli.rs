@@ -91,7 +91,7 @@ fn unknown_options_and_commands_are_wrong_usage_in_one_line() {
     insta::assert_snapshot!(folder.run(&["analyze", "--format", "pdf", "x"]), @"
     exit 2
     -- stderr
-    ftpscope: invalid value 'pdf' for '--format <FORMAT>' [possible values: table, json, ndjson, csv, zeek, zeek-json, eve, ecs, html]; try '--help'
+    ftpscope: invalid value 'pdf' for '--format <FORMAT>' [possible values: table, json, ndjson, csv, zeek, zeek-json, eve, ecs, parquet, html]; try '--help'
     ");
 }
 

@@ -38,7 +38,7 @@ pub(super) struct AnalyzeArguments {
         help_heading = "Output"
     )]
     format: Format,
-    /// Write to FILE; a regular file appears whole or not at all (ndjson: event by event; zeek: files in a directory)
+    /// Write to FILE; a regular file appears whole or not at all (ndjson: event by event; zeek, parquet: files in a directory)
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     /// Only the overview: who logged in, what was moved, what went wrong
@@ -186,6 +186,8 @@ fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOpti
         zeek_commands: arguments.exports.zeek_commands.into(),
         local: arguments.exports.local.clone().unwrap_or_default(),
         eve_types: arguments.exports.eve_types(),
+        tables: arguments.exports.tables(),
+        part: arguments.exports.part(),
     }
 }
 

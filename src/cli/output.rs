@@ -221,6 +221,9 @@ impl Outputs for ExportFiles {
             let cause = format!("it holds {name} already; name another directory");
             return Err(io::Error::new(io::ErrorKind::AlreadyExists, cause));
         }
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
         let mut target = Output::open(Some(&path), &self.captures, true)
             .map_err(|failure| io::Error::other(failure.to_string()))?;
         let file = target.take_writer();

@@ -62,6 +62,60 @@ fn formats_of_several_files_ask_for_a_directory() {
     assert!(text.contains("--output"), "{text}");
 }
 
+#[cfg(feature = "parquet")]
+#[test]
+fn tables_of_several_runs_share_a_directory_and_are_the_same_each_time() {
+    let folder = with_upload("parquet");
+    let tables = [
+        "captures",
+        "commands",
+        "findings",
+        "sessions",
+        "steps",
+        "transfers",
+    ];
+    for part in ["a", "b"] {
+        let arguments = [
+            "analyze",
+            "--format",
+            "parquet",
+            "-o",
+            "out",
+            "--part",
+            part,
+            "upload.pcap",
+        ];
+        let text = folder.run(&arguments);
+        assert!(text.starts_with("exit 0"), "{text}");
+        assert!(folder.run(&arguments).starts_with("exit 2"));
+    }
+    for part in ["c", "d"] {
+        let arguments = ["analyze", "--format", "parquet", "-o", part, "upload.pcap"];
+        assert!(folder.run(&arguments).starts_with("exit 0"));
+    }
+    let bytes = |path: String| fs::read(folder.path().join(path)).expect("a table");
+    for table in tables {
+        let [one, two] = ["c", "d"].map(|part| bytes(format!("{part}/{table}.parquet")));
+        assert_eq!(one, two, "{table}");
+        assert!(
+            one.starts_with(b"PAR1") && one.ends_with(b"PAR1"),
+            "{table}"
+        );
+        assert!(!bytes(format!("out/{table}/a.parquet")).is_empty());
+    }
+    let wrong = [
+        "analyze",
+        "--format",
+        "parquet",
+        "-o",
+        "e",
+        "--part",
+        "../x",
+        "upload.pcap",
+    ];
+    assert!(folder.run(&wrong).starts_with("exit 2"));
+}
+
 #[test]
 fn passwords_are_hidden_in_every_export_unless_they_are_wanted() {
     let folder = with_upload("exports-secrets");

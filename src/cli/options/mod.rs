@@ -9,6 +9,8 @@ use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use zeroize::Zeroizing;
 
+#[cfg(feature = "parquet")]
+use self::values::part_name;
 use self::values::{local_networks, memory_size, session_id, time_zone};
 use super::failure::{Exit, Failure};
 use super::output;
@@ -18,6 +20,8 @@ use crate::check::{Expression, Scope, Selection};
 use crate::model::record::Severity;
 use crate::pipeline;
 use crate::protocol::tls::decryption::{Keyring, SecretSources};
+#[cfg(feature = "parquet")]
+use crate::report::export::TABLES;
 use crate::report::export::{EveType, EveTypes, LocalNetworks, ZeekCommands};
 use crate::report::{EventChoice, table};
 
@@ -191,9 +195,40 @@ pub(super) struct ExportChoices {
         help_heading = "Output"
     )]
     eve_types: Vec<EveEvent>,
+    /// Parquet tables to write (default: all but entries)
+    #[cfg(feature = "parquet")]
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        value_parser = clap::builder::PossibleValuesParser::new(TABLES),
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    tables: Vec<String>,
+    /// Name of this run in Parquet files: DIR/TABLE/NAME.parquet, so that many runs share a directory
+    #[cfg(feature = "parquet")]
+    #[arg(long, value_name = "NAME", value_parser = part_name, help_heading = "Output")]
+    part: Option<String>,
 }
 
 impl ExportChoices {
+    /// Returns the names of the tables; empty for the default.
+    pub(super) fn tables(&self) -> Vec<String> {
+        #[cfg(feature = "parquet")]
+        return self.tables.clone();
+        #[cfg(not(feature = "parquet"))]
+        return Vec::new();
+    }
+
+    /// Returns the name of this run in tables; `None` for a single run.
+    pub(super) fn part(&self) -> Option<String> {
+        #[cfg(feature = "parquet")]
+        return self.part.clone();
+        #[cfg(not(feature = "parquet"))]
+        return None;
+    }
+
     /// Returns the kinds of EVE events; empty for all.
     pub(super) fn eve_types(&self) -> EveTypes {
         let wanted = self.eve_types.iter();

@@ -133,6 +133,16 @@ pub(crate) fn rotation(value: &str) -> Result<Rotation, String> {
 /// Smallest memory in bytes: below it not even one receive window fits.
 const MIN_MEMORY: usize = 1 << 20;
 
+/// Parses the name of a part: it becomes a file name.
+#[cfg(feature = "parquet")]
+pub(crate) fn part_name(text: &str) -> Result<String, String> {
+    let is_plain = |letter: char| letter.is_ascii_alphanumeric() || "-_.=".contains(letter);
+    if text.is_empty() || text.len() > 128 || !text.chars().all(is_plain) {
+        return Err("use up to 128 letters, digits, -, _, . and =".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// Parses a list of networks.
 pub(crate) fn local_networks(text: &str) -> Result<LocalNetworks, String> {
     LocalNetworks::parse(text).map_err(|entry| format!("{entry} is no network such as 10.0.0.0/8"))

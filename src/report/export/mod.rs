@@ -9,7 +9,7 @@
 //! Document   one file that appears whole   json, csv, table: sessions are kept as text until their order is known
 //!                                          eve, ecs: lines are kept until the input ends, and sorted by time
 //! Stream     one file, event by event      ndjson
-//! Directory  several files in a directory  zeek, zeek-json
+//! Directory  several files in a directory  zeek, zeek-json, parquet
 //! ```
 //!
 //! To add a format:
@@ -27,6 +27,8 @@ mod document;
 mod ecs;
 mod eve;
 mod ndjson;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod timed_lines;
 mod written_parts;
 mod zeek;
@@ -46,6 +48,8 @@ pub use self::eve::{EveType, EveTypes};
 pub use self::ndjson::{
     EventChoice, EventLine, EventLines, SessionParties, event_text, totals_text,
 };
+#[cfg(feature = "parquet")]
+pub use self::parquet::TABLES;
 pub use self::zeek::{LocalNetworks, ZeekCommands};
 
 /// The formats in the order in which help lists them. The first is the default.
@@ -59,6 +63,8 @@ pub const FORMATS: &[Format] = &[
     zeek::JSON,
     eve::FORMAT,
     ecs::FORMAT,
+    #[cfg(feature = "parquet")]
+    parquet::FORMAT,
 ];
 
 /// Returns the format with this name, or `None` if there is none.
@@ -118,6 +124,10 @@ pub struct ExportOptions {
     pub local: LocalNetworks,
     /// Kinds of EVE events; empty for all.
     pub eve_types: EveTypes,
+    /// Names of the tables to write; empty for all but `entries`.
+    pub tables: Vec<String>,
+    /// Name of this run among those that write into one directory; `None` for a single run.
+    pub part: Option<String>,
 }
 
 impl Default for ExportOptions {
@@ -139,6 +149,8 @@ impl Default for ExportOptions {
             zeek_commands: ZeekCommands::default(),
             local: LocalNetworks::default(),
             eve_types: EveTypes::new(),
+            tables: Vec::new(),
+            part: None,
         }
     }
 }

@@ -1,0 +1,921 @@
+//! `parquet`: tables for DuckDB, pandas, Spark and ClickHouse, one file each in a directory.
+//!
+//! ```text
+//! session ──> text, in memory and beyond a limit in a file ──> in order of ids ──> sessions, transfers, steps, commands,
+//!                                                                                    findings, entries, captures
+//! ```
+//!
+//! A table has the same schema in every run, also without rows, so that the files of many runs are read together. Columns are
+//! named as the fields of the report, with the object's name before those of an object within it. Times are microseconds in
+//! UTC, cut off and not rounded, since Spark refuses nanoseconds; these stand beside them as integers (`start_ns`). Integers
+//! are signed, lists hold text or integers, and nothing else is nested.
+//!
+//! Nothing depends on the clock: the same input gives the same bytes.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use parquet::basic::Compression;
+use parquet::data_type::{
+    BoolType, ByteArray, ByteArrayType, DataType, DoubleType, Int32Type, Int64Type,
+};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{WriterProperties, WriterVersion};
+use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
+use parquet::schema::parser::parse_message_type;
+use serde::Serialize;
+
+use super::document::FinishedSessions;
+use super::{ExportOptions, Exporter, Format, OutputFile, OutputKind, Outputs, RunEnd};
+use crate::model::record::{Capture, Command, Finding, ListingEntry, Session, Step, Transfer};
+use crate::model::{Event, EventKind, EventSink, Timestamp};
+use crate::report::{ReportBuilder, SCHEMA_VERSION};
+
+pub(super) const FORMAT: Format = Format {
+    name: "parquet",
+    summary: "Parquet tables, in a directory",
+    unit: Some("tables"),
+    output: OutputKind::Directory,
+    open: |options, outputs| Ok(Box::new(Tables::open(options, outputs)?)),
+};
+
+/// Names of the tables, in the order in which their files are written: the last one stands for "done".
+pub const TABLES: &[&str] = &[
+    "sessions",
+    "transfers",
+    "steps",
+    "commands",
+    "findings",
+    "entries",
+    "captures",
+];
+
+/// Exporter of tables.
+struct Tables {
+    /// Sessions as JSON, until their order is known.
+    sessions: FinishedSessions,
+    /// Sessions kept at most.
+    limit: usize,
+    tables: Vec<(&'static str, OutputFile)>,
+    part: Option<String>,
+    rest: ReportBuilder,
+}
+
+/// Type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Text,
+    /// 64 bits.
+    Int,
+    /// 32 bits: ports and codes.
+    Short,
+    Double,
+    Flag,
+    Time,
+    Texts,
+    Ints,
+}
+
+/// Value of one column in one row.
+#[derive(Clone, Debug)]
+enum Cell {
+    Null,
+    Text(String),
+    Int(i64),
+    Double(f64),
+    Flag(bool),
+    Time(Timestamp),
+    Texts(Vec<String>),
+    Ints(Vec<i64>),
+}
+
+impl Tables {
+    fn open(options: &ExportOptions, outputs: &mut dyn Outputs) -> io::Result<Self> {
+        let wanted = |name: &&&str| {
+            let chosen = &options.tables;
+            // Entries of listings are many, and few ask for them.
+            (chosen.is_empty() && **name != "entries") || chosen.iter().any(|table| table == **name)
+        };
+        let file = |name: &str| match &options.part {
+            Some(part) => format!("{name}/{part}.parquet"),
+            None => format!("{name}.parquet"),
+        };
+        let tables = TABLES.iter().filter(wanted);
+        let tables = tables.map(|name| Ok((*name, outputs.create(&file(name))?)));
+        Ok(Self {
+            sessions: FinishedSessions::new(),
+            limit: options.limits.sessions,
+            tables: tables.collect::<io::Result<_>>()?,
+            part: options.part.clone(),
+            rest: ReportBuilder::new(&options.limits),
+        })
+    }
+}
+
+impl EventSink for Tables {
+    fn event(&mut self, event: &Event<'_>) {
+        let EventKind::SessionEnd(session) = &event.kind else {
+            self.rest.event(event);
+            return;
+        };
+        if self.sessions.len() < self.limit {
+            self.sessions.push(session.id, |out| {
+                serde_json::to_writer(out, session.as_ref()).map_err(io::Error::from)
+            });
+        } else {
+            self.rest.omit_session();
+        }
+    }
+}
+
+impl Exporter for Tables {
+    fn finish(self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
+        let report = self.rest.finish(run.captures.to_vec(), run.totals.clone());
+        (run.unwritten_warnings)(&report.warnings);
+        let paths: Vec<&str> = run.captures.iter().map(|one| one.path.as_str()).collect();
+        let paths = serde_json::to_string(&paths).map_err(io::Error::from)?;
+        let part = self.part.as_deref();
+        let mut writers = BTreeMap::new();
+        for (name, out) in self.tables {
+            let table = Table::open(columns(name), name, part, &paths, out)?;
+            writers.insert(name, table);
+        }
+        let mut rows = Rows(writers);
+        let mut sessions = EachLine {
+            text: Vec::new(),
+            on_line: |text: &[u8]| {
+                let session = serde_json::from_slice(text).map_err(io::Error::from)?;
+                rows.add_session(&session)
+            },
+        };
+        self.sessions.write(b"\n", &mut sessions)?;
+        sessions.end()?;
+        for finding in &report.findings {
+            rows.add("findings", || finding_row(finding, None))?;
+        }
+        for capture in run.captures {
+            rows.add("captures", || capture_row(capture))?;
+        }
+        TABLES
+            .iter()
+            .filter_map(|name| rows.0.remove(name))
+            .try_for_each(Table::close)
+    }
+}
+
+/// Writers of the tables by name.
+struct Rows(BTreeMap<&'static str, Table>);
+
+impl Rows {
+    fn add(&mut self, table: &str, row: impl FnOnce() -> Vec<Cell>) -> io::Result<()> {
+        match self.0.get_mut(table) {
+            Some(table) => table.add(row()),
+            None => Ok(()),
+        }
+    }
+
+    fn add_session(&mut self, session: &Session) -> io::Result<()> {
+        let makers: BTreeMap<u64, &Step> = session
+            .steps
+            .iter()
+            .filter_map(|step| Some((step.transfer?, step.as_ref())))
+            .collect();
+        let uids: BTreeMap<u64, &str> = session
+            .transfers
+            .iter()
+            .map(|transfer| (transfer.id, transfer.uid.as_str()))
+            .collect();
+        self.add("sessions", || session_row(session))?;
+        for transfer in &session.transfers {
+            let step = makers.get(&transfer.id).copied();
+            self.add("transfers", || transfer_row(session, transfer, step))?;
+            for entry in &transfer.entries {
+                self.add("entries", || entry_row(session, Some(transfer), entry))?;
+            }
+        }
+        for step in &session.steps {
+            let uid = step.transfer.and_then(|id| uids.get(&id).copied());
+            self.add("steps", || step_row(session, step, uid))?;
+            for entry in &step.entries {
+                self.add("entries", || entry_row(session, None, entry))?;
+            }
+        }
+        let steps = session.steps.iter();
+        let mut commands: Vec<(&Command, &Step)> = steps
+            .flat_map(|step| step.commands.iter().map(|command| (command, step.as_ref())))
+            .collect();
+        commands.sort_by_key(|(command, _)| command.sequence);
+        for (command, step) in commands {
+            let uid = step.transfer.and_then(|id| uids.get(&id).copied());
+            self.add("commands", || command_row(session, command, step, uid))?;
+        }
+        for finding in &session.findings {
+            self.add("findings", || finding_row(finding, Some(session)))?;
+        }
+        Ok(())
+    }
+}
+
+/// Target that passes each line on.
+struct EachLine<F> {
+    text: Vec<u8>,
+    on_line: F,
+}
+
+impl<F: FnMut(&[u8]) -> io::Result<()>> EachLine<F> {
+    /// Passes the last line on.
+    fn end(mut self) -> io::Result<()> {
+        if self.text.is_empty() {
+            return Ok(());
+        }
+        (self.on_line)(&self.text)
+    }
+}
+
+impl<F: FnMut(&[u8]) -> io::Result<()>> Write for EachLine<F> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // JSON has no line ends but those between sessions.
+        let mut pieces = bytes.split(|&byte| byte == b'\n');
+        self.text.extend(pieces.next().unwrap_or_default());
+        for piece in pieces {
+            (self.on_line)(&self.text)?;
+            self.text.clear();
+            self.text.extend(piece);
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// One table: its rows since the last row group, and its file.
+struct Table {
+    columns: Vec<(String, Kind)>,
+    rows: Vec<Vec<Cell>>,
+    part: Option<String>,
+    writer: SerializedFileWriter<OutputFile>,
+}
+
+impl Table {
+    fn open(
+        columns: &[(&'static str, Kind)],
+        name: &str,
+        part: Option<&str>,
+        captures: &str,
+        out: OutputFile,
+    ) -> io::Result<Self> {
+        let mut all: Vec<(String, Kind)> = columns
+            .iter()
+            .map(|(name, kind)| ((*name).to_owned(), *kind))
+            .collect();
+        let times = columns.iter().filter(|column| column.1 == Kind::Time);
+        all.extend(times.map(|(name, _)| (format!("{name}_ns"), Kind::Int)));
+        all.push(("part".to_owned(), Kind::Text));
+        let fields: Vec<String> = all
+            .iter()
+            .map(|(name, kind)| match kind {
+                Kind::Text => format!("optional binary {name} (STRING);"),
+                Kind::Int => format!("optional int64 {name};"),
+                Kind::Short => format!("optional int32 {name};"),
+                Kind::Double => format!("optional double {name};"),
+                Kind::Flag => format!("optional boolean {name};"),
+                Kind::Time => format!("optional int64 {name} (TIMESTAMP(MICROS,true));"),
+                Kind::Texts => list(name, "binary element (STRING)"),
+                Kind::Ints => list(name, "int64 element"),
+            })
+            .collect();
+        let schema = format!("message {name} {{ {} }}", fields.join(" "));
+        let schema = parse_message_type(&schema).map_err(failure)?;
+        let facts = [
+            ("ftpscope.schema_version", SCHEMA_VERSION),
+            ("ftpscope.version", env!("CARGO_PKG_VERSION")),
+            ("ftpscope.captures", captures),
+        ];
+        let facts = facts.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
+        let properties = WriterProperties::builder()
+            .set_writer_version(WriterVersion::PARQUET_1_0)
+            .set_compression(Compression::SNAPPY)
+            .set_created_by(concat!("ftpscope version ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_key_value_metadata(Some(facts.to_vec()))
+            .build();
+        let writer = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties));
+        Ok(Self {
+            columns: all,
+            rows: Vec::new(),
+            part: part.map(str::to_owned),
+            writer: writer.map_err(failure)?,
+        })
+    }
+
+    /// Adds a row, given without the columns for nanoseconds and the part.
+    fn add(&mut self, mut row: Vec<Cell>) -> io::Result<()> {
+        let times: Vec<Cell> = self
+            .columns
+            .iter()
+            .zip(&row)
+            .filter(|((_, kind), _)| *kind == Kind::Time)
+            .map(|(_, cell)| match cell {
+                Cell::Time(time) => Cell::Int(time.nanos()),
+                _ => Cell::Null,
+            })
+            .collect();
+        row.extend(times);
+        row.push(text(self.part.as_deref()));
+        debug_assert_eq!(row.len(), self.columns.len());
+        self.rows.push(row);
+        if self.rows.len() >= ROWS_IN_MEMORY {
+            self.write_rows()?;
+        }
+        Ok(())
+    }
+
+    fn write_rows(&mut self) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.rows);
+        let mut group = self.writer.next_row_group().map_err(failure)?;
+        let mut index = 0;
+        while let Some(column) = group.next_column().map_err(failure)? {
+            let kind = self
+                .columns
+                .get(index)
+                .map_or(Kind::Text, |(_, kind)| *kind);
+            let cells = rows.iter().filter_map(|row| row.get(index));
+            write_column(column, kind, cells).map_err(failure)?;
+            index += 1;
+        }
+        group.close().map_err(failure)?;
+        Ok(())
+    }
+
+    fn close(mut self) -> io::Result<()> {
+        self.write_rows()?;
+        let mut out = self.writer.into_inner().map_err(failure)?;
+        out.flush()
+    }
+}
+
+/// Returns a list in the three-level form of the specification.
+fn list(name: &str, element: &str) -> String {
+    format!("optional group {name} (LIST) {{ repeated group list {{ optional {element}; }} }}")
+}
+
+fn write_column<'a>(
+    mut column: SerializedColumnWriter<'_>,
+    kind: Kind,
+    cells: impl Iterator<Item = &'a Cell>,
+) -> Result<(), ParquetError> {
+    match kind {
+        Kind::Text => write::<ByteArrayType>(&mut column, cells, |cell| match cell {
+            Cell::Text(text) => Some(ByteArray::from(text.as_str())),
+            _ => None,
+        })?,
+        Kind::Int => write::<Int64Type>(&mut column, cells, |cell| match cell {
+            Cell::Int(number) => Some(*number),
+            _ => None,
+        })?,
+        Kind::Short => write::<Int32Type>(&mut column, cells, |cell| match cell {
+            Cell::Int(number) => i32::try_from(*number).ok(),
+            _ => None,
+        })?,
+        Kind::Double => write::<DoubleType>(&mut column, cells, |cell| match cell {
+            Cell::Double(number) => Some(*number),
+            _ => None,
+        })?,
+        Kind::Flag => write::<BoolType>(&mut column, cells, |cell| match cell {
+            Cell::Flag(flag) => Some(*flag),
+            _ => None,
+        })?,
+        Kind::Time => write::<Int64Type>(&mut column, cells, |cell| match cell {
+            Cell::Time(time) => Some(time.nanos().div_euclid(1000)),
+            _ => None,
+        })?,
+        Kind::Texts => write_lists::<ByteArrayType>(&mut column, cells, |cell| match cell {
+            Cell::Texts(texts) => texts
+                .iter()
+                .map(|text| ByteArray::from(text.as_str()))
+                .collect(),
+            _ => Vec::new(),
+        })?,
+        Kind::Ints => write_lists::<Int64Type>(&mut column, cells, |cell| match cell {
+            Cell::Ints(numbers) => numbers.clone(),
+            _ => Vec::new(),
+        })?,
+    }
+    column.close()
+}
+
+fn write<'a, T: DataType>(
+    column: &mut SerializedColumnWriter<'_>,
+    cells: impl Iterator<Item = &'a Cell>,
+    value: impl Fn(&Cell) -> Option<T::T>,
+) -> Result<(), ParquetError> {
+    let (mut values, mut levels) = (Vec::new(), Vec::new());
+    for cell in cells {
+        let value = value(cell);
+        levels.push(i16::from(value.is_some()));
+        values.extend(value);
+    }
+    column
+        .typed::<T>()
+        .write_batch(&values, Some(&levels), None)?;
+    Ok(())
+}
+
+fn write_lists<'a, T: DataType>(
+    column: &mut SerializedColumnWriter<'_>,
+    cells: impl Iterator<Item = &'a Cell>,
+    items: impl Fn(&Cell) -> Vec<T::T>,
+) -> Result<(), ParquetError> {
+    let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
+    for cell in cells {
+        let items = items(cell);
+        if items.is_empty() {
+            // The list is there, and has no element.
+            definitions.push(1);
+            repetitions.push(0);
+        }
+        for index in 0..items.len() {
+            definitions.push(3);
+            repetitions.push(i16::from(index > 0));
+        }
+        values.extend(items);
+    }
+    let column = column.typed::<T>();
+    column.write_batch(&values, Some(&definitions), Some(&repetitions))?;
+    Ok(())
+}
+
+fn failure(error: ParquetError) -> io::Error {
+    match error {
+        // An output that cannot be written is reported by its own cause.
+        ParquetError::External(cause) => match cause.downcast::<io::Error>() {
+            Ok(cause) => *cause,
+            Err(cause) => io::Error::other(cause.to_string()),
+        },
+        other => io::Error::other(other.to_string()),
+    }
+}
+
+fn text(text: Option<&str>) -> Cell {
+    text.map_or(Cell::Null, |text| Cell::Text(text.to_owned()))
+}
+
+fn int(number: impl TryInto<i64>) -> Cell {
+    Cell::Int(number.try_into().unwrap_or(i64::MAX))
+}
+
+fn some<T>(value: Option<T>, cell: impl FnOnce(T) -> Cell) -> Cell {
+    value.map_or(Cell::Null, cell)
+}
+
+/// Returns the word of the report for a value of an enumeration.
+fn word(value: &impl Serialize) -> Cell {
+    match serde_json::to_value(value) {
+        Ok(serde_json::Value::String(word)) => Cell::Text(word),
+        _ => Cell::Null,
+    }
+}
+
+fn session_row(session: &Session) -> Vec<Cell> {
+    let login = &session.login;
+    let (client, server) = (session.client, &session.server);
+    let tls = session.tls.as_ref();
+    let control = &session.control;
+    let total = |there: usize, omitted: u64| int(there as u64 + omitted);
+    vec![
+        int(session.id),
+        Cell::Time(session.start),
+        Cell::Time(session.end),
+        Cell::Double(session.duration),
+        Cell::Text(client.ip.to_string()),
+        int(client.port),
+        Cell::Text(server.ip.to_string()),
+        int(server.port),
+        text(server.name.as_deref()),
+        Cell::Text(session.community_id.clone()),
+        Cell::Flag(session.midstream),
+        word(&session.end_state),
+        some(session.greeting.as_ref(), |reply| int(reply.code)),
+        word(&login.outcome),
+        text(login.user.as_deref()),
+        Cell::Flag(login.anonymous),
+        int(login.attempts),
+        Cell::Flag(tls.is_some()),
+        text(tls.and_then(|tls| tls.version.as_deref())),
+        word(&session.verdict.status),
+        Cell::Text(session.verdict.text.clone()),
+        total(session.steps.len(), session.steps_omitted),
+        total(session.transfers.len(), session.transfers_omitted),
+        total(session.findings.len(), session.findings_omitted),
+        Cell::Text(session.uid.to_string()),
+        int(control.packets_from_client),
+        int(control.packets_from_server),
+        int(control.payload_bytes_from_client),
+        int(control.payload_bytes_from_server),
+        Cell::Text(control.tcp_state.to_string()),
+        Cell::Text(control.tcp_history.to_string()),
+    ]
+}
+
+fn transfer_row(session: &Session, transfer: &Transfer, step: Option<&Step>) -> Vec<Cell> {
+    let command = step.and_then(|step| {
+        let mut commands = step.commands.iter();
+        commands.find(|command| command.verb == transfer.verb)
+    });
+    let time = command.map(|command| command.time);
+    let connection = transfer.connection.as_ref();
+    let link = transfer.link.as_ref();
+    let reply = command.and_then(|command| command.replies.last());
+    vec![
+        int(session.id),
+        int(transfer.id),
+        some(time.or(step.map(|step| step.time)), Cell::Time),
+        some(command, |command| int(command.frame)),
+        Cell::Text(transfer.verb.clone()),
+        text(transfer.argument.as_deref()),
+        text(transfer.path.as_deref()),
+        text(transfer.name.as_deref()),
+        word(&transfer.direction),
+        word(&transfer.mode),
+        word(&transfer.data_type),
+        word(&transfer.transfer_mode),
+        int(transfer.restart_offset),
+        int(transfer.bytes),
+        int(transfer.missing_bytes),
+        some(transfer.announced_bytes, int),
+        word(&transfer.completeness),
+        Cell::Texts(transfer.evidence.clone()),
+        text(transfer.sha256.as_deref()),
+        text(transfer.media_type.as_deref()),
+        text(transfer.saved_as.as_deref()),
+        some(transfer.throughput, Cell::Double),
+        some(connection, |one| Cell::Text(one.client.ip.to_string())),
+        some(connection, |one| int(one.client.port)),
+        some(connection, |one| Cell::Text(one.server.ip.to_string())),
+        some(connection, |one| int(one.server.port)),
+        some(connection.and_then(|one| one.opened_by), |by| word(&by)),
+        some(connection, |one| word(&one.close)),
+        some(connection, |one| Cell::Text(one.community_id.clone())),
+        some(connection, |one| Cell::Time(one.start)),
+        some(connection, |one| Cell::Time(one.end)),
+        some(link, |link| word(&link.method)),
+        some(link, |link| Cell::Double(link.confidence)),
+        Cell::Text(transfer.uid.to_string()),
+        Cell::Text(session.uid.to_string()),
+        some(connection, |one| Cell::Text(one.uid.to_string())),
+        text(transfer.md5.as_deref()),
+        text(transfer.sha1.as_deref()),
+        some(reply, |reply| int(reply.code)),
+        some(connection, |one| int(one.packets_from_client)),
+        some(connection, |one| int(one.packets_from_server)),
+        some(connection, |one| Cell::Text(one.tcp_state.to_string())),
+        some(connection, |one| Cell::Text(one.tcp_history.to_string())),
+    ]
+}
+
+fn step_row(session: &Session, step: &Step, transfer: Option<&str>) -> Vec<Cell> {
+    let mut commands: Vec<&Command> = step.commands.iter().collect();
+    commands.sort_by_key(|command| command.sequence);
+    let verbs = commands.iter().map(|command| command.verb.clone());
+    let replies = commands.iter().flat_map(|command| &command.replies);
+    let frames = commands.iter().map(|command| signed(command.frame));
+    vec![
+        int(session.id),
+        int(step.number),
+        word(&step.kind),
+        Cell::Text(step.title.clone()),
+        word(&step.outcome),
+        text(step.directory.as_deref()),
+        Cell::Time(step.time),
+        Cell::Double(step.duration),
+        some(step.transfer, int),
+        Cell::Flag(step.inferred),
+        Cell::Texts(verbs.collect()),
+        Cell::Ints(replies.map(|reply| i64::from(reply.code)).collect()),
+        Cell::Ints(frames.collect()),
+        Cell::Text(session.uid.to_string()),
+        text(transfer),
+    ]
+}
+
+fn command_row(
+    session: &Session,
+    command: &Command,
+    step: &Step,
+    transfer: Option<&str>,
+) -> Vec<Cell> {
+    let last = command.replies.last();
+    let preliminary = command.replies.iter().filter(|reply| reply.code < 200);
+    vec![
+        Cell::Text(session.uid.to_string()),
+        int(command.sequence),
+        Cell::Time(command.time),
+        int(command.frame),
+        some(command.capture, int),
+        Cell::Text(command.verb.clone()),
+        text(command.argument.as_deref()),
+        some(last, |reply| int(reply.code)),
+        some(last, |reply| Cell::Text(reply.lines.join("\n"))),
+        Cell::Ints(preliminary.map(|reply| i64::from(reply.code)).collect()),
+        some(command.response_time, Cell::Double),
+        int(step.number),
+        text(transfer),
+    ]
+}
+
+fn finding_row(finding: &Finding, session: Option<&Session>) -> Vec<Cell> {
+    let sessions = match session {
+        Some(session) => vec![signed(session.id)],
+        None => finding.sessions.iter().copied().map(signed).collect(),
+    };
+    let transfer = finding.transfer.and_then(|id| session?.transfer(id));
+    vec![
+        some(session, |session| int(session.id)),
+        Cell::Ints(sessions),
+        Cell::Text(finding.id.clone()),
+        word(&finding.severity),
+        Cell::Text(finding.title.clone()),
+        Cell::Text(finding.explanation.clone()),
+        Cell::Text(finding.advice.clone()),
+        Cell::Ints(finding.frames.iter().copied().map(signed).collect()),
+        some(finding.step, int),
+        some(finding.transfer, int),
+        some(session, |session| Cell::Text(session.uid.to_string())),
+        some(transfer, |transfer| Cell::Text(transfer.uid.to_string())),
+    ]
+}
+
+fn entry_row(session: &Session, transfer: Option<&Transfer>, entry: &ListingEntry) -> Vec<Cell> {
+    vec![
+        Cell::Text(session.uid.to_string()),
+        some(transfer, |transfer| Cell::Text(transfer.uid.to_string())),
+        text(entry.folder.as_deref()),
+        Cell::Text(entry.name.to_string()),
+        word(&entry.kind),
+        some(entry.size, int),
+        text(entry.modified.as_deref()),
+        some(entry.modified_precision, |precision| word(&precision)),
+        Cell::Flag(entry.year_inferred),
+        text(entry.permissions.as_deref()),
+        text(entry.owner.as_deref()),
+        text(entry.group.as_deref()),
+        text(entry.target.as_deref()),
+    ]
+}
+
+fn capture_row(capture: &Capture) -> Vec<Cell> {
+    vec![
+        Cell::Text(capture.path.clone()),
+        Cell::Text(capture.format.clone()),
+        Cell::Texts(capture.link_types.clone()),
+        some(capture.packets, int),
+        some(capture.bytes, int),
+        some(capture.first_packet, Cell::Time),
+        some(capture.last_packet, Cell::Time),
+        some(capture.truncated, Cell::Flag),
+    ]
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// Returns the columns of a table, without those for nanoseconds and the part.
+fn columns(table: &str) -> &'static [(&'static str, Kind)] {
+    match table {
+        "sessions" => SESSIONS,
+        "transfers" => TRANSFERS,
+        "steps" => STEPS,
+        "commands" => COMMANDS,
+        "findings" => FINDINGS,
+        "entries" => ENTRIES,
+        _ => CAPTURES,
+    }
+}
+
+const SESSIONS: &[(&str, Kind)] = &[
+    ("session", Kind::Int),
+    ("start", Kind::Time),
+    ("end", Kind::Time),
+    ("duration", Kind::Double),
+    ("client", Kind::Text),
+    ("client_port", Kind::Short),
+    ("server", Kind::Text),
+    ("server_port", Kind::Short),
+    ("server_name", Kind::Text),
+    ("community_id", Kind::Text),
+    ("midstream", Kind::Flag),
+    ("end_state", Kind::Text),
+    ("greeting_code", Kind::Short),
+    ("login_outcome", Kind::Text),
+    ("user", Kind::Text),
+    ("anonymous", Kind::Flag),
+    ("login_attempts", Kind::Int),
+    ("encrypted", Kind::Flag),
+    ("tls_version", Kind::Text),
+    ("verdict_status", Kind::Text),
+    ("verdict_text", Kind::Text),
+    ("steps", Kind::Int),
+    ("transfers", Kind::Int),
+    ("findings", Kind::Int),
+    ("uid", Kind::Text),
+    ("packets_from_client", Kind::Int),
+    ("packets_from_server", Kind::Int),
+    ("payload_bytes_from_client", Kind::Int),
+    ("payload_bytes_from_server", Kind::Int),
+    ("tcp_state", Kind::Text),
+    ("tcp_history", Kind::Text),
+];
+
+const TRANSFERS: &[(&str, Kind)] = &[
+    ("session", Kind::Int),
+    ("transfer", Kind::Int),
+    ("time", Kind::Time),
+    ("frame", Kind::Int),
+    ("verb", Kind::Text),
+    ("argument", Kind::Text),
+    ("path", Kind::Text),
+    ("name", Kind::Text),
+    ("direction", Kind::Text),
+    ("mode", Kind::Text),
+    ("data_type", Kind::Text),
+    ("transfer_mode", Kind::Text),
+    ("restart_offset", Kind::Int),
+    ("bytes", Kind::Int),
+    ("missing_bytes", Kind::Int),
+    ("announced_bytes", Kind::Int),
+    ("completeness", Kind::Text),
+    ("evidence", Kind::Texts),
+    ("sha256", Kind::Text),
+    ("media_type", Kind::Text),
+    ("saved_as", Kind::Text),
+    ("throughput", Kind::Double),
+    ("connection_client", Kind::Text),
+    ("connection_client_port", Kind::Short),
+    ("connection_server", Kind::Text),
+    ("connection_server_port", Kind::Short),
+    ("connection_opened_by", Kind::Text),
+    ("connection_close", Kind::Text),
+    ("connection_community_id", Kind::Text),
+    ("connection_start", Kind::Time),
+    ("connection_end", Kind::Time),
+    ("link_method", Kind::Text),
+    ("link_confidence", Kind::Double),
+    ("uid", Kind::Text),
+    ("session_uid", Kind::Text),
+    ("connection_uid", Kind::Text),
+    ("md5", Kind::Text),
+    ("sha1", Kind::Text),
+    ("reply_code", Kind::Short),
+    ("connection_packets_from_client", Kind::Int),
+    ("connection_packets_from_server", Kind::Int),
+    ("connection_tcp_state", Kind::Text),
+    ("connection_tcp_history", Kind::Text),
+];
+
+const STEPS: &[(&str, Kind)] = &[
+    ("session", Kind::Int),
+    ("step", Kind::Int),
+    ("kind", Kind::Text),
+    ("title", Kind::Text),
+    ("outcome", Kind::Text),
+    ("directory", Kind::Text),
+    ("time", Kind::Time),
+    ("duration", Kind::Double),
+    ("transfer", Kind::Int),
+    ("inferred", Kind::Flag),
+    ("verbs", Kind::Texts),
+    ("codes", Kind::Ints),
+    ("frames", Kind::Ints),
+    ("session_uid", Kind::Text),
+    ("transfer_uid", Kind::Text),
+];
+
+const COMMANDS: &[(&str, Kind)] = &[
+    ("session_uid", Kind::Text),
+    ("sequence", Kind::Int),
+    ("time", Kind::Time),
+    ("frame", Kind::Int),
+    ("capture", Kind::Int),
+    ("verb", Kind::Text),
+    ("argument", Kind::Text),
+    ("reply_code", Kind::Short),
+    ("reply_text", Kind::Text),
+    ("preliminary_codes", Kind::Ints),
+    ("response_time", Kind::Double),
+    ("step", Kind::Int),
+    ("transfer_uid", Kind::Text),
+];
+
+const FINDINGS: &[(&str, Kind)] = &[
+    ("session", Kind::Int),
+    ("sessions", Kind::Ints),
+    ("id", Kind::Text),
+    ("severity", Kind::Text),
+    ("title", Kind::Text),
+    ("explanation", Kind::Text),
+    ("advice", Kind::Text),
+    ("frames", Kind::Ints),
+    ("step", Kind::Int),
+    ("transfer", Kind::Int),
+    ("session_uid", Kind::Text),
+    ("transfer_uid", Kind::Text),
+];
+
+const ENTRIES: &[(&str, Kind)] = &[
+    ("session_uid", Kind::Text),
+    ("transfer_uid", Kind::Text),
+    ("folder", Kind::Text),
+    ("name", Kind::Text),
+    ("kind", Kind::Text),
+    ("size", Kind::Int),
+    ("modified", Kind::Text),
+    ("modified_precision", Kind::Text),
+    ("year_inferred", Kind::Flag),
+    ("permissions", Kind::Text),
+    ("owner", Kind::Text),
+    ("group", Kind::Text),
+    ("target", Kind::Text),
+];
+
+const CAPTURES: &[(&str, Kind)] = &[
+    ("path", Kind::Text),
+    ("format", Kind::Text),
+    ("link_types", Kind::Texts),
+    ("packets", Kind::Int),
+    ("bytes", Kind::Int),
+    ("first_packet", Kind::Time),
+    ("last_packet", Kind::Time),
+    ("truncated", Kind::Flag),
+];
+
+/// Rows after which a row group is written.
+const ROWS_IN_MEMORY: usize = 20_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::example::{example_report, example_session};
+
+    #[test]
+    fn every_row_has_a_cell_of_its_type_for_each_column() {
+        let session = example_session();
+        let transfer = &session.transfers[0];
+        let step = &session.steps[3];
+        let entry = &transfer.entries[0];
+        let rows = [
+            ("sessions", session_row(&session)),
+            ("transfers", transfer_row(&session, transfer, Some(step))),
+            ("steps", step_row(&session, step, None)),
+            (
+                "commands",
+                command_row(&session, &step.commands[0], step, None),
+            ),
+            (
+                "findings",
+                finding_row(&session.findings[0], Some(&session)),
+            ),
+            ("entries", entry_row(&session, Some(transfer), entry)),
+            ("captures", capture_row(&example_report().captures[0])),
+        ];
+        for (table, row) in rows {
+            assert_eq!(row.len(), columns(table).len(), "{table}");
+            for (cell, (name, kind)) in row.iter().zip(columns(table)) {
+                let fits = match cell {
+                    Cell::Null => true,
+                    Cell::Text(_) => *kind == Kind::Text,
+                    Cell::Int(_) => matches!(kind, Kind::Int | Kind::Short),
+                    Cell::Double(_) => *kind == Kind::Double,
+                    Cell::Flag(_) => *kind == Kind::Flag,
+                    Cell::Time(_) => *kind == Kind::Time,
+                    Cell::Texts(_) => *kind == Kind::Texts,
+                    Cell::Ints(_) => *kind == Kind::Ints,
+                };
+                assert!(fits, "{table}.{name}: {cell:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn lines_are_passed_on_however_they_are_cut() {
+        let mut lines = Vec::new();
+        let mut target = EachLine {
+            text: Vec::new(),
+            on_line: |line: &[u8]| {
+                lines.push(String::from_utf8_lossy(line).into_owned());
+                Ok(())
+            },
+        };
+        for piece in ["a", "b\nc", "\n", "d"] {
+            target.write_all(piece.as_bytes()).expect("memory takes it");
+        }
+        target.end().expect("memory takes it");
+        assert_eq!(lines, ["ab", "c", "d"]);
+    }
+}
