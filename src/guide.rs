@@ -78,6 +78,10 @@ pub mod contributing {}
 ///
 /// # Unreleased
 ///
+/// - FTPS is read with secrets: `--keylog`, `--tls-key`, secrets blocks of pcapng; `--no-decrypt` uses none. TLS 1.0 to 1.3,
+///   control and data connections, resumption, records behind a loss.
+/// - Findings `tls-alert`, `tls-data-in-clear`, `tls-weak`, `tls-close-missing`, `tls-commands-in-clear`; rules `all-decrypted`,
+///   `data-resumes-control`, `tls-1.2-or-newer`, `tls-closed-properly`.
 /// - Library: [`analyze`](crate::analyze) and [`Analysis`](crate::Analysis) at the root of the crate;
 ///   [`Summary::failures`](crate::Summary::failures) are typed errors.
 /// - Library: [`keep`](crate::keep) writes the packets of sessions, [`monitor`](crate::monitor) runs on a network without

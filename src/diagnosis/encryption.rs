@@ -114,11 +114,8 @@ fn weak(session: &Session, control: &Tls, findings: &mut Vec<Finding>) {
         let connection = transfer.connection.as_ref()?;
         Some((transfer.tls.as_ref()?, connection.first_frame))
     });
-    let all = std::iter::once((control, 0)).chain(data);
-    let Some((why, frame)) = all
-        .filter_map(|(tls, frame)| Some((weakness(tls)?, frame)))
-        .next()
-    else {
+    let mut all = std::iter::once((control, 0)).chain(data);
+    let Some((why, frame)) = all.find_map(|(tls, frame)| Some((weakness(tls)?, frame))) else {
         return;
     };
     let first = accepted(session, "AUTH").next();

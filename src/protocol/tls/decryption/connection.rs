@@ -673,24 +673,23 @@ impl Connection {
         let half = self.half(way);
         match &mut half.layer {
             Layer::Clear if header[0] == HANDSHAKE => half.messages.lose(),
-            Layer::Keyed(keyed) => match &mut keyed.epoch {
-                Some(epoch) => {
-                    epoch.sequence += 1;
-                    epoch.protection.passed(&[]);
-                    if epoch.stage == Stage::Application && header[0] == APPLICATION_DATA {
-                        let (content, exact) = epoch.protection.content_length(length);
-                        half.counts.content += content;
-                        half.counts.inexact |= !exact;
-                        io.receiver.gap(way, at, content);
-                    } else {
-                        half.messages.lose();
-                    }
-                }
-                None => {
+            Layer::Keyed(keyed) => {
+                let Some(epoch) = &mut keyed.epoch else {
                     keyed.unopened += 1;
                     half.messages.lose();
+                    return;
+                };
+                epoch.sequence += 1;
+                epoch.protection.passed(&[]);
+                if epoch.stage == Stage::Application && header[0] == APPLICATION_DATA {
+                    let (content, exact) = epoch.protection.content_length(length);
+                    half.counts.content += content;
+                    half.counts.inexact |= !exact;
+                    io.receiver.gap(way, at, content);
+                } else {
+                    half.messages.lose();
                 }
-            },
+            }
             Layer::Clear | Layer::Closed | Layer::Dead => {}
         }
     }
@@ -959,13 +958,10 @@ impl Connection {
             return;
         };
         loop {
-            let (place, length) = match search.next_place() {
-                Ok(found) => found,
-                Err(_) => {
-                    search.trim();
-                    self.half(way).search = Some(search);
-                    return;
-                }
+            let Ok((place, length)) = search.next_place() else {
+                search.trim();
+                self.half(way).search = Some(search);
+                return;
             };
             let end = place + HEADER + length;
             let bytes = std::mem::take(&mut search.bytes);

@@ -225,7 +225,7 @@ mod tests {
             .collect()
     }
 
-    /// Vectors of the IETF TLS working group's list, 2009-06: P_SHA256 and P_SHA384 as TLS 1.2 uses them.
+    /// Vectors of the IETF TLS working group's list, 2009-06: `P_SHA256` and `P_SHA384` as TLS 1.2 uses them.
     #[test]
     fn tls_1_2_prf_gives_the_published_vectors() {
         let output = prf(
@@ -255,7 +255,7 @@ mod tests {
         assert_eq!(*output, hex(expected));
     }
 
-    /// Vector of the same kind for TLS 1.0 and 1.1, as NSS and GnuTLS test it.
+    /// Vector of the same kind for TLS 1.0 and 1.1, as NSS and `GnuTLS` test it.
     #[test]
     fn tls_1_0_prf_gives_the_published_vector() {
         let output = prf(

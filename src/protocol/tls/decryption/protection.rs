@@ -2,7 +2,7 @@
 //!
 //! | kind | versions | what authenticates the record |
 //! | --- | --- | --- |
-//! | GCM, CCM, CCM_8 | 1.2 | tag; 8 bytes of the nonce are in the record (RFC 5288 section 3, RFC 6655 section 3) |
+//! | GCM, CCM, `CCM_8` | 1.2 | tag; 8 bytes of the nonce are in the record (RFC 5288 section 3, RFC 6655 section 3) |
 //! | ChaCha20-Poly1305 | 1.2 | tag; nonce from the sequence number (RFC 7905 section 2) |
 //! | all AEADs | 1.3 | tag; nonce from the sequence number; type and padding inside (RFC 8446 section 5.2) |
 //! | CBC | 1.0 to 1.2 | MAC of the content (RFC 5246 section 6.2.3.2), or of the ciphertext (RFC 7366) |
@@ -409,7 +409,7 @@ fn block_chain(cipher: Cipher, key: &[u8]) -> Option<Box<dyn BlockChain>> {
     })
 }
 
-/// AEAD of the RustCrypto project.
+/// AEAD of the `RustCrypto` project.
 struct RustCrypto<A>(A);
 
 impl<A: AeadInOut<NonceSize = U12> + Send> Aead for RustCrypto<A> {
@@ -423,7 +423,7 @@ impl<A: AeadInOut<NonceSize = U12> + Send> Aead for RustCrypto<A> {
     }
 }
 
-/// Block cipher of the RustCrypto project in CBC mode.
+/// Block cipher of the `RustCrypto` project in CBC mode.
 struct Cbc<C>(C);
 
 impl<C> BlockChain for Cbc<C>

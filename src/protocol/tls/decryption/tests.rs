@@ -1,5 +1,10 @@
 //! The engine against rustls: a client and a server talk in memory, and what they said must come out.
 
+#![expect(
+    clippy::format_collect,
+    reason = "a few strings in tests need no speed"
+)]
+
 use std::sync::{Arc, Mutex};
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -326,7 +331,7 @@ fn tls_1_2_resumption_needs_no_line_of_its_own() {
 fn without_a_secret_nothing_opens_and_sizes_are_counted() {
     for suite in suites() {
         let pair = Pair::new(suite);
-        let flights = pair.talk(b"", b"one", &[7; 40_000]);
+        let flights = pair.talk(b"", b"one", &vec![7; 40_000]);
         let (connection, opened) = open(&flights, 1460, &mut Keyring::default());
         assert_eq!(opened, Opened::default());
         assert_eq!(connection.facts().obstacle, Some(Obstacle::NoSecret));
@@ -348,7 +353,7 @@ fn without_a_secret_nothing_opens_and_sizes_are_counted() {
 fn wrong_secret_lets_no_byte_out() {
     for suite in suites() {
         let pair = Pair::new(suite);
-        let flights = pair.talk(b"", b"one", &[7; 40_000]);
+        let flights = pair.talk(b"", b"one", &vec![7; 40_000]);
         let log = pair.log.0.lock().expect("no panic").clone();
         let wrong: String = log
             .lines()
@@ -373,7 +378,7 @@ fn wrong_secret_lets_no_byte_out() {
                 keyring.add_key_log(Source::KeyLog, text.as_bytes());
             }
             let (_, opened) = open(&flights, 1460, &mut keyring);
-            assert!(opened.content[1] == [7; 40_000], "{suite:?}");
+            assert!(opened.content[1] == vec![7; 40_000], "{suite:?}");
         }
     }
 }
@@ -446,7 +451,7 @@ fn records_open_again_behind_every_loss_and_missing_bytes_are_exact() {
 fn connection_that_begins_in_the_middle_stays_closed() {
     for suite in suites() {
         let pair = Pair::new(suite);
-        let flights = pair.talk(b"", b"one", &[7; 40_000]);
+        let flights = pair.talk(b"", b"one", &vec![7; 40_000]);
         let later: Flights = flights[2..].to_vec();
         let (connection, opened) = open(&later, 1460, &mut pair.keyring());
         assert_eq!(opened, Opened::default());
