@@ -652,6 +652,7 @@ impl HalfStream {
             let at = offset.saturating_add(in_order as u64);
             let overlap = backlog.held.insert(at, later, arrived, out.budget());
             out.count_repeated(overlap.repeated, overlap.conflicting);
+            out.half().held = true;
         }
         self.deliver_held(false, out);
     }
@@ -694,6 +695,7 @@ impl HalfStream {
     ) {
         let offset = self.next;
         self.next = offset.saturating_add(bytes.len() as u64);
+        out.half().held = !self.is_nothing_held();
         out.data(offset, bytes, arrived);
         if !out.ignored() {
             self.history.push(offset, bytes, out.budget());

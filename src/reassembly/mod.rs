@@ -130,6 +130,8 @@ pub struct HalfSummary {
     pub fin: Option<FrameRef>,
     /// Whether all bytes up to FIN have been delivered or declared missing.
     pub finished: bool,
+    /// Whether bytes are held behind a hole: captured, and not delivered yet.
+    pub held: bool,
     /// Segments captured from this sender.
     pub segments: u64,
     /// Payload bytes delivered, each once.

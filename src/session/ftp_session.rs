@@ -73,8 +73,7 @@ pub(crate) struct Session {
     anomalies: Anomalies,
     /// Time of the first packet.
     begun: Timestamp,
-    /// Steps wait for the client's next line: behind a gap it was captured before the replies that may repeat its secret.
-    after_gap: bool,
+    unread: UnreadLines,
     /// Bytes of control lines and records that are kept, of the budget of all sessions.
     kept_bytes: usize,
     /// `None` while the control connection is open.
@@ -101,6 +100,16 @@ pub(crate) struct Identity {
     layers: Vec<String>,
     /// Dialogue with a proxy in front of the connection; `None` without one.
     proxy: Option<Box<Prelude>>,
+}
+
+/// Lines of the client that are captured, or may be, and not read yet. Replies captured before them may repeat their
+/// secrets, so that steps wait for them.
+#[derive(Debug, Default)]
+struct UnreadLines {
+    /// Bytes are held behind a hole.
+    held: bool,
+    /// The next line follows a gap.
+    after_gap: bool,
 }
 
 /// End of a control connection.
@@ -161,7 +170,7 @@ impl Session {
             secrets: Secrets::new(options.show_passwords),
             anomalies: Anomalies::default(),
             begun: summary.first.time,
-            after_gap: false,
+            unread: UnreadLines::default(),
             kept_bytes: 0,
             closed: None,
         }
@@ -231,8 +240,13 @@ impl Session {
         shared: &mut Shared<'_>,
         direction: Direction,
         chunk: Chunk<'_>,
+        summary: &FlowSummary,
     ) {
         let from_client = direction == self.identity.client_way;
+        let held = summary.sent(self.identity.client_way).held;
+        // Until all lines of a chunk that was held are read, not only the first one.
+        let was_unread = self.unread.held || self.unread.after_gap;
+        self.unread.held = held || (from_client && was_unread);
         if self.encryption.is_clear(from_client) && self.encryption.is_clear(!from_client) {
             let heard = self.dialogue.heard(!from_client);
             let ended =
@@ -256,6 +270,11 @@ impl Session {
         }
         if let Some(line) = self.dialogue.line_ended_by_segment(from_client) {
             self.read_line(shared, from_client, line, chunk.arrived);
+        }
+        if from_client && was_unread {
+            self.note_incomplete_line();
+            self.unread.held = held;
+            self.emit_steps(shared, false);
         }
         self.dialogue.end_chunk();
     }
@@ -342,7 +361,7 @@ impl Session {
         line: Line<'_>,
         arrived: FrameRef,
     ) {
-        self.after_gap &= !from_client;
+        self.unread.after_gap &= !from_client;
         if self.dialogue.is_whole(from_client, &line.bytes) {
             self.read_line(shared, from_client, line, arrived);
         } else if from_client {
@@ -399,7 +418,7 @@ impl Session {
         let heard = self.dialogue.heard(from_client);
         if from_client {
             self.note_incomplete_line();
-            self.after_gap = true;
+            self.unread.after_gap = true;
         }
         if let Some(line) = self.dialogue.begin_gap(from_client) {
             let cut = Line {
@@ -410,7 +429,7 @@ impl Session {
         }
         if from_client {
             self.secrets.on_gap(self.dialogue.commands() + 1);
-            self.server_state.logins_mut().on_gap();
+            self.server_state.logins_mut().doubt_user();
         }
         let moment = self.moment(shared, heard);
         let mut outcomes = shared.take_outcomes();
@@ -455,7 +474,8 @@ impl Session {
             self.hide_commands(shared);
         }
         self.read_opened(shared, opened, true);
-        self.after_gap = false;
+        self.unread = UnreadLines::default();
+        self.note_incomplete_line();
         let moment = self.moment(shared, frame);
         let mut outcomes = shared.take_outcomes();
         self.dialogue.on_close(moment, &mut outcomes);
@@ -627,6 +647,8 @@ impl Session {
                 self.secrets.add(argument);
             }
             Verb::Adat => self.secrets.add(argument),
+            // It may have been a USER.
+            Verb::Unknown => logins.doubt_user(),
             _ => {}
         }
     }
@@ -1297,7 +1319,7 @@ impl Session {
             };
             self.emit_step(shared, step);
         }
-        if self.after_gap && !all {
+        if (self.unread.held || self.unread.after_gap) && !all {
             return;
         }
         while let Some(step) = self.steps.next(all, &self.secrets) {
@@ -1374,11 +1396,11 @@ impl Session {
         let encrypted = self.encrypted_data.records().iter();
         let data = transfers.chain(encrypted.map(|data| &data.connection));
         let display_filter = records::display_filter(&identity, summary, data);
-        let greeting = self.replies.greeting.map(|greeting| *greeting);
+        let mut greeting = self.replies.greeting.map(|greeting| *greeting);
         let timing = records::timing(&identity, summary, greeting.as_ref());
         let unsolicited = self.replies.unsolicited.map(|replies| *replies);
         let mut unsolicited = unsolicited.unwrap_or_default();
-        for reply in &mut unsolicited.list {
+        for reply in unsolicited.list.iter_mut().chain(&mut greeting) {
             self.secrets.clean_reply(reply);
         }
         let (steps, amended_steps, steps_omitted) = self.steps.into_records();

@@ -10,7 +10,7 @@
 //! | such a verb at the beginning of a segment, behind a control or, among Telnet bytes or in the login phase, anywhere | what follows it |
 //! | a verb that is not known, in the login phase | the whole command |
 //! | USER | everything from the first control byte on |
-//! | `user:pass@host` in any text | the password, up to the last `@` of its word |
+//! | `user:pass@host` in any text | the password, up to the last `@` of its word, or to the end of a word that was cut |
 //! | replies, banners, unknown commands, evidence | each later occurrence of such a value of 4 bytes or more |
 //!
 //! The login phase begins with the session, and again with each USER, REIN, secret and gap in the client's bytes. It ends
@@ -70,7 +70,8 @@ impl Secrets {
         self.show
     }
 
-    /// Records a secret, and the parts of it that controls separate, so that later occurrences are hidden.
+    /// Records a secret, so that later occurrences are hidden. A control may have been a line end: each part between controls
+    /// is recorded as well, and its argument.
     pub(crate) fn add(&mut self, value: &[u8]) {
         if self.show {
             return;
@@ -79,6 +80,30 @@ impl Secrets {
         if value.iter().any(u8::is_ascii_control) {
             for part in value.split(u8::is_ascii_control) {
                 self.add_one(part);
+                self.add_one(parse_command(part).argument.unwrap_or_default());
+                let begun = trim(part);
+                if let Some(length) = secret_verb_length(begun) {
+                    self.add_one(&begun[length..]);
+                }
+            }
+        }
+    }
+
+    /// Records a secret and each of its words: SITE changes a password by the old and the new one.
+    fn add_words(&mut self, secret: &[u8]) {
+        self.add(secret);
+        for word in secret.split(|&byte| byte == b' ') {
+            self.add(word);
+        }
+    }
+
+    /// Records the passwords in each `user:pass@host` of a line.
+    fn add_in_addresses(&mut self, line: &[u8]) {
+        if line.contains(&b':') {
+            for word in line.split(|byte| *byte <= b' ') {
+                if let Some((from, to)) = password_in(word) {
+                    self.add_one(&word[from..to]);
+                }
             }
         }
     }
@@ -116,6 +141,15 @@ impl Secrets {
         if self.show {
             return line;
         }
+        if let Some(end) = missing_line_end(&line) {
+            let before = Line {
+                bytes: Cow::Borrowed(&line.bytes[..end]),
+                truncated: true,
+                segments: Vec::new(),
+            };
+            self.note(before, sequence);
+        }
+        self.add_in_addresses(&line.bytes);
         let command = parse_command(&line.bytes);
         let verb = Verb::from_bytes(&command.verb);
         let argument = command.argument.unwrap_or_default();
@@ -133,6 +167,11 @@ impl Secrets {
             }
             Verb::Site if names_password(argument) => {
                 let shown = shown_of_site(argument);
+                // The password may be glued to any of the words.
+                let word = trim(&argument[..word_length(argument)]);
+                for known in SITE_WORDS.iter().filter(|known| begins_with(word, known)) {
+                    self.add_one(&word[known.len()..]);
+                }
                 Some(self.hide_from(&line.bytes, behind_verb + shown))
             }
             Verb::Unknown if !self.login_used => Some(self.hide_unknown(&line.bytes)),
@@ -155,8 +194,21 @@ impl Secrets {
         }
     }
 
-    /// Records the secrets of a line that is read only later, or not at all.
+    /// Records the secrets of a line that is read only later, or not at all, since its beginning was lost.
     pub(crate) fn note(&mut self, line: Line<'_>, sequence: u64) {
+        if self.show {
+            return;
+        }
+        let begun = trim(&line.bytes);
+        if Verb::from_bytes(&parse_command(begun).verb) == Verb::Unknown {
+            // The password may be glued to what is left of its verb.
+            for word in [&b"PASS"[..], b"ACCT", b"ADAT"].iter().chain(SITE_WORDS) {
+                let mut rests = (0..word.len()).map(|at| &word[at..]);
+                if let Some(rest) = rests.find(|rest| begins_with(begun, rest)) {
+                    self.add_one(&begun[rest.len()..]);
+                }
+            }
+        }
         let line = self.redact(line, sequence);
         let command = parse_command(&line.bytes);
         if matches!(
@@ -170,7 +222,15 @@ impl Secrets {
     /// Records the user, and cuts the name at its first control byte.
     fn redact_user(&mut self, line: &Line<'_>, behind_verb: usize) -> Option<Vec<u8>> {
         let argument = line.bytes.get(behind_verb..).unwrap_or_default();
-        let end = argument.iter().position(u8::is_ascii_control);
+        let control = argument.iter().position(u8::is_ascii_control);
+        let next = missing_line_end(line).and_then(|at| at.checked_sub(behind_verb));
+        if let Some(end) = next.filter(|end| control.is_none_or(|control| *end < control)) {
+            self.user = trim(&argument[..end]).to_vec();
+            let (shown, rest) = line.bytes.split_at(behind_verb + end);
+            self.add(parse_command(trim(rest)).argument.unwrap_or_default());
+            return Some([shown, HIDDEN.as_bytes()].concat());
+        }
+        let end = control;
         let embedded = self.redact_embedded(line, behind_verb, true);
         let name = argument.get(..end.unwrap_or(argument.len()))?;
         if embedded.is_none() {
@@ -200,7 +260,11 @@ impl Secrets {
         self.add(&command.verb);
         self.add(command.argument.unwrap_or_default());
         if let Some(at) = embedded(line, 0, &[], true) {
-            self.add(line.get(at..).unwrap_or_default());
+            self.add_words(line.get(at..).unwrap_or_default());
+        }
+        // The rest of an address whose beginning was lost.
+        if let Some(at) = line.iter().rposition(|&byte| byte == b'@') {
+            self.add_one(&line[..at]);
         }
         let mut out = if is_http_request(line) {
             command.verb
@@ -227,10 +291,7 @@ impl Secrets {
         let (shown, secret) = line.split_at(at.min(line.len()));
         let secret = secret.trim_ascii_start();
         let mut out = shown.to_vec();
-        self.add(secret);
-        for word in secret.split(|&byte| byte == b' ') {
-            self.add(word);
-        }
+        self.add_words(secret);
         self.begin_phase(self.phase);
         out.push(b' ');
         out.extend_from_slice(HIDDEN.as_bytes());
@@ -243,8 +304,12 @@ impl Secrets {
         shown_text(self.clean(bytes))
     }
 
-    /// Returns the text of a name: of a user, file or directory. Only passwords in `user:pass@host` are hidden.
+    /// Returns the text of a name: of a user, file or directory. Only passwords in `user:pass@host` are hidden, but what has a
+    /// control in it may be two lines, and no name.
     pub(crate) fn name(&self, bytes: &[u8]) -> (String, Option<String>) {
+        if bytes.iter().any(u8::is_ascii_control) {
+            return self.text(bytes);
+        }
         shown_text(self.clean_name(bytes))
     }
 
@@ -266,6 +331,15 @@ impl Secrets {
         match self.values.hide(&clean) {
             None => clean,
             Some(hidden) => Cow::Owned(hidden),
+        }
+    }
+
+    /// Hides in a text the secrets that came to light after it was made.
+    pub(crate) fn clean_text(&self, text: &mut String) {
+        if !self.show
+            && let Some(hidden) = self.values.hide(text.as_bytes())
+        {
+            *text = String::from_utf8_lossy(&hidden).into_owned();
         }
     }
 
@@ -319,22 +393,23 @@ impl Values {
             return None;
         }
         let mut out: Option<Vec<u8>> = None;
-        let (mut at, mut done) = (0, 0);
-        while at + SHORTEST <= text.len() {
+        // End of what is hidden so far. A value may begin within another one, and go on behind it.
+        let mut done = 0;
+        for at in 0..=text.len() - SHORTEST {
             let Some(length) = self.longest(&text[at..]) else {
-                at += 1;
                 continue;
             };
             let out = out.get_or_insert_default();
-            out.extend_from_slice(&text[done..at]);
-            out.extend_from_slice(HIDDEN.as_bytes());
+            if at >= done {
+                out.extend_from_slice(&text[done..at]);
+                out.extend_from_slice(HIDDEN.as_bytes());
+            }
             // Of a value that is longer than its key it is not known where it ends.
-            at = if length == KEY {
-                text.len()
-            } else {
-                at + length
-            };
-            done = at;
+            if length == KEY {
+                done = text.len();
+                break;
+            }
+            done = done.max(at + length);
         }
         let mut out = out?;
         out.extend_from_slice(&text[done..]);
@@ -371,25 +446,49 @@ impl Values {
     }
 }
 
+/// Returns the offset of the first segment of a line that begins with a verb, as if the line end before it were missing;
+/// `None` without one.
+fn missing_line_end(line: &Line<'_>) -> Option<usize> {
+    let mut starts = line.segments.iter().copied();
+    starts.find(|&start| {
+        let rest = trim(line.bytes.get(start..).unwrap_or_default());
+        let rest = rest.get(..LONGEST_VERB).unwrap_or(rest);
+        Verb::from_bytes(&parse_command(rest).verb) != Verb::Unknown
+    })
+}
+
 /// Returns the offset behind the first secret verb of a line from offset `from` on, if it begins a segment, stands behind a
 /// control, or with `anywhere` is followed by a separator.
 fn embedded(line: &[u8], from: usize, segments: &[usize], anywhere: bool) -> Option<usize> {
     (from..line.len()).find_map(|at| {
         let rest = &line[at..];
-        if !secret_verb(rest) {
-            return None;
-        }
-        let behind = at + SECRET_VERB;
+        let behind = at + secret_verb_length(rest)?;
         let separated = line
             .get(behind)
             .is_some_and(|&byte| byte <= b' ' || matches!(byte, b':' | b'=' | 127));
         let before = trim_end_blanks(&line[..at]).last();
-        let begins = before.is_none_or(|byte| byte.is_ascii_control() || *byte >= TELNET)
+        // The rest of a byte order mark.
+        let behind_mark = anywhere && at > from && line[at - 1] >= 0x80;
+        let begins = behind_mark
+            || before.is_none_or(|byte| byte.is_ascii_control() || *byte >= TELNET)
             || segments.binary_search(&at).is_ok();
         // A word of its own in a line of the login phase may be the next command, its line end lost or never sent.
         let word = at > from && line[at - 1] == b' ';
         (begins || (anywhere && (separated || word))).then_some(behind)
     })
+}
+
+/// Returns the length of the secret verb with which text begins, SITE and its word included; `None` without one.
+fn secret_verb_length(text: &[u8]) -> Option<usize> {
+    if secret_verb(text) {
+        return Some(SECRET_VERB);
+    }
+    let argument = text
+        .split_at_checked(4)
+        .filter(|(verb, _)| verb.eq_ignore_ascii_case(b"SITE"))?
+        .1;
+    (argument.first() == Some(&b' ') && names_password(argument))
+        .then(|| text.len() - argument.len() + shown_of_site(argument))
 }
 
 /// Returns whether text begins with a verb whose argument is a secret.
@@ -413,21 +512,15 @@ fn shown_of_site(argument: &[u8]) -> usize {
     let length = word_length(argument);
     let word = trim(&argument[..length]);
     let before = length - word.len();
-    let words = [
-        &b"CHPASS"[..],
-        b"CHPASSWD",
-        b"CHPWD",
-        b"PASSWD",
-        b"PASSWORD",
-        b"PASS",
-        b"PSWD",
-    ];
-    let known = words.iter().find(|known| {
-        word.get(..known.len())
-            .is_some_and(|begin| begin.eq_ignore_ascii_case(known))
-            && (word.len() == known.len() || known.len() == SECRET_VERB)
+    let known = SITE_WORDS.iter().find(|known| {
+        begins_with(word, known) && (word.len() == known.len() || known.len() == SECRET_VERB)
     });
     known.map_or(0, |known| before + known.len())
+}
+
+fn begins_with(text: &[u8], word: &[u8]) -> bool {
+    text.get(..word.len())
+        .is_some_and(|begin| begin.eq_ignore_ascii_case(word))
 }
 
 /// Returns the length of the first word, with the blanks before it.
@@ -455,8 +548,9 @@ fn is_http_request(line: &[u8]) -> bool {
             .is_some_and(|last| last.starts_with(b"HTTP/"))
 }
 
+/// Trims blanks, controls, and at the beginning byte order marks and what is left of one.
 fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [0..=b' ' | 127, rest @ ..] = bytes {
+    while let [0..=b' ' | 127 | 0x80..=0xbf, rest @ ..] | [0xef, 0xbb, 0xbf, rest @ ..] = bytes {
         bytes = rest;
     }
     while let [rest @ .., 0..=b' ' | 127] = bytes {
@@ -482,7 +576,7 @@ fn shown_text(bytes: Cow<'_, [u8]>) -> (String, Option<String>) {
 /// Hides the password in each `user:pass@host`: in a word from the first colon behind the scheme to the last `@`, for a
 /// password may hold `@`, `/` and quotes that nobody escaped.
 fn hide_in_addresses(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'@') || !text.contains(&b':') {
+    if !text.contains(&b':') || !(text.contains(&b'@') || text.contains(&b'/')) {
         return Cow::Borrowed(text);
     }
     let mut out = Vec::new();
@@ -505,9 +599,16 @@ fn hide_in_addresses(text: &[u8]) -> Cow<'_, [u8]> {
     Cow::Owned(out)
 }
 
-/// Returns where the password in a word begins and ends; `None` without one.
+/// Returns where the password in a word begins and ends; `None` without one. Without `@`, an address that goes on behind its
+/// colon with anything but a port is one that was cut.
 fn password_in(word: &[u8]) -> Option<(usize, usize)> {
-    let last = word.iter().rposition(|&byte| byte == b'@')?;
+    let Some(last) = word.iter().rposition(|&byte| byte == b'@') else {
+        let name = memchr::memmem::find(word, b"://")? + 3;
+        let colon = name + word[name..].iter().position(|&byte| byte == b':')?;
+        let is_port = word[colon + 1..].first().is_none_or(u8::is_ascii_digit);
+        let is_host = word[name..colon].contains(&b'/');
+        return (!is_port && !is_host).then_some((colon + 1, word.len()));
+    };
     let mut user = 0;
     loop {
         let colon = user + word[user..last].iter().position(|&byte| byte == b':')?;
@@ -526,8 +627,22 @@ fn password_in(word: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
+/// Words of SITE that change a password, on servers in use.
+const SITE_WORDS: &[&[u8]] = &[
+    b"CHPASS",
+    b"CHPASSWD",
+    b"CHPWD",
+    b"PASSWD",
+    b"PASSWORD",
+    b"PASS",
+    b"PSWD",
+];
+
 /// Length of the verbs whose argument is a secret, in bytes.
 const SECRET_VERB: usize = 4;
+
+/// Longest beginning of a segment in which a verb is looked for, in bytes.
+const LONGEST_VERB: usize = 16;
 
 /// First of the bytes that Telnet commands are made of (RFC 854).
 const TELNET: u8 = 240;
@@ -671,6 +786,9 @@ mod tests {
             (b"at 12:30 mail bob@host", "at 12:30 mail bob@host"),
             (b"ftp://:@", "ftp://:@"),
             (b"ftp://@", "ftp://@"),
+            (b"CWD ftp://bob:pw", "CWD ftp://bob:<hidden>"),
+            (b"see ftp://host:2121/a:b", "see ftp://host:2121/a:b"),
+            (b"see ftp://host/a:b", "see ftp://host/a:b"),
         ] {
             assert_eq!(secrets.text(text).0, shown);
             assert_eq!(secrets.name(text).0, shown);

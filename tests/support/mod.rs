@@ -16,6 +16,8 @@ pub(crate) mod containers;
 pub(crate) mod conversation;
 pub(crate) mod extraction;
 pub(crate) mod folder;
+pub(crate) mod frames;
+pub(crate) mod outputs;
 pub(crate) mod recording;
 pub(crate) mod report;
 pub(crate) mod specimens;

@@ -75,6 +75,11 @@ impl Wire {
         });
     }
 
+    /// Drops the frames from number `first` (counted from 0) on: the capture had not begun.
+    pub(crate) fn truncate(&mut self, first: usize) {
+        self.frames.truncate(first);
+    }
+
     /// Cuts every frame as a capture with this snap length does.
     pub(crate) fn snap(&mut self, length: usize) {
         for frame in &mut self.frames {

@@ -18,8 +18,8 @@ pub(crate) struct Logins {
     answered: u64,
     /// Outcome known from replies alone; `None` unless the client's side was not captured.
     inferred: Option<LoginOutcome>,
-    /// Bytes of the client were lost since the latest attempt began.
-    gap: bool,
+    /// The client may have sent another USER since the latest attempt began.
+    doubted: bool,
     /// Sequence number of each PASS, and a hash of its argument that distinguishes passwords without showing them.
     passwords: Vec<(u64, u64)>,
 }
@@ -40,7 +40,7 @@ struct Attempt {
 impl Logins {
     /// Begins an attempt: USER.
     pub(crate) fn user(&mut self, argument: &[u8], secrets: &Secrets) {
-        self.gap = false;
+        self.doubted = false;
         self.attempt = Some(Rc::new(Attempt {
             user: Some(secrets.name(argument)),
             anonymous: is_anonymous(argument),
@@ -53,8 +53,8 @@ impl Logins {
         if self.passwords.len() < PASSWORDS {
             self.passwords.push((sequence, hash_of(argument)));
         }
-        // Behind a gap a second password belongs to a USER that was lost.
-        if self.gap
+        // A second password then belongs to a USER that was lost.
+        if self.doubted
             && self
                 .attempt
                 .as_ref()
@@ -65,15 +65,15 @@ impl Logins {
         let attempt = Rc::make_mut(self.attempt.get_or_insert_default());
         // One USER is followed by one password; of any other it is not known whose it is.
         attempt.anonymous &=
-            !self.gap && attempt.password.is_none() && attempt.outcome != Some(false);
+            !self.doubted && attempt.password.is_none() && attempt.outcome != Some(false);
         attempt.password = Some(argument.to_vec());
         attempt.password_sequence = Some(sequence);
         attempt.anonymous
     }
 
-    /// Records a gap in the client's bytes: it may have held a USER.
-    pub(crate) const fn on_gap(&mut self) {
-        self.gap = true;
+    /// Records a gap in the client's bytes, or a command that is not known: either may have been a USER.
+    pub(crate) const fn doubt_user(&mut self) {
+        self.doubted = true;
     }
 
     /// Returns the sequence number and value of an anonymous password that was sent before its USER was refused; `None`

@@ -54,7 +54,12 @@ impl Steps {
 
     /// Takes the next complete step, or with `all` the next at all.
     pub(crate) fn next(&mut self, all: bool, secrets: &Secrets) -> Option<Step> {
-        self.log.next(all, |command| hide(command, secrets))
+        let mut step = self.log.next(all, |command| hide(command, secrets))?;
+        // Replies of all others were cleaned before their titles were made.
+        if step.commands.is_empty() {
+            secrets.clean_text(&mut step.title);
+        }
+        Some(step)
     }
 
     /// Returns whether so many steps are open that the oldest must leave as far as it is known: a session whose first open step

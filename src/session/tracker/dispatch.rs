@@ -115,7 +115,7 @@ impl StreamHandler for SessionTracker<'_> {
             }
             Role::Control(id) => {
                 let id = *id;
-                self.control_bytes(id, direction, chunk);
+                self.control_bytes(id, direction, chunk, summary);
                 Interest::Bytes
             }
             // The first byte begins the session, not the SYN: a port scan is no session.
@@ -132,7 +132,7 @@ impl StreamHandler for SessionTracker<'_> {
                     return self.data(flow, direction, chunk, summary);
                 }
                 let id = self.begin_session(flow, summary, way);
-                self.control_bytes(id, direction, chunk);
+                self.control_bytes(id, direction, chunk, summary);
                 Interest::Bytes
             }
             Role::Candidate(candidate) => {
@@ -305,9 +305,15 @@ impl SessionTracker<'_> {
         id
     }
 
-    fn control_bytes(&mut self, id: u64, direction: Direction, chunk: Chunk<'_>) {
+    fn control_bytes(
+        &mut self,
+        id: u64,
+        direction: Direction,
+        chunk: Chunk<'_>,
+        summary: &FlowSummary,
+    ) {
         if let Some(session) = self.sessions.get_mut(id) {
-            session.on_data(&mut self.shared, direction, chunk);
+            session.on_data(&mut self.shared, direction, chunk, summary);
         }
         self.claim_early();
     }
@@ -374,7 +380,7 @@ impl SessionTracker<'_> {
                 bytes: &held.bytes,
                 waited: false,
             };
-            self.control_bytes(id, held.direction, chunk);
+            self.control_bytes(id, held.direction, chunk, summary);
         }
     }
 
