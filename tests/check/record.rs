@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::check::{Change, capture};
+use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
 
 #[test]
@@ -180,4 +181,34 @@ fn an_update_leaves_the_steps_that_hold_as_they_were_written() {
          \"command TYPE I: ok 200\",\n  \"cwd pub: ok 250\",\n  \"command SITE CHMOD 777 pub: ok 200\",\n  \
          \"retrieve firmware.bin: ok 226\",\n  \"store log-1.txt: ok 226\",\n  \"quit\",\n]\n"
     );
+}
+
+#[test]
+fn hostile_sessions_can_be_recorded_and_pass() {
+    let folder = Folder::new("record-hostile");
+    let session = || Conversation::logged_in("192.168.0.2:40000", "192.168.0.21:21");
+    let mut verbs = Conversation::open("192.168.0.2:40000", "192.168.0.21:21");
+    verbs.exchange("PASSS Kq7vXwZ9", "500 What?");
+    verbs.exchange("USER mira", "331 Password");
+    verbs.exchange("PASS hazel-lantern", "230 In");
+    verbs.exchange("PWD", "257 \"/\"");
+    verbs.exchange("FEAT2 a: failed 500", "500 \"quoted\" \\");
+    verbs.exchange("X\"Y 'z'", "500 What?");
+    let mut many = session();
+    for number in 0..2_100 {
+        many.exchange(&format!("MKD a{number}"), "257 made");
+    }
+    let mut restart = session();
+    restart.exchange("REST 9223372036854775808", "350 Go on");
+    restart.retrieve("a.bin", 40_001, 50_001, b"bytes");
+    let damaged = crate::secrets::variants::generated(0..100);
+    let captures = [verbs.quit(), many.quit(), restart.quit(), damaged];
+    for (number, capture) in captures.into_iter().enumerate() {
+        folder.write("hostile.pcap", &capture);
+        let file = format!("{number}.toml");
+        let recorded = folder.run(&["check", "-q", "--record", &file, "hostile.pcap"]);
+        assert_eq!(recorded, "exit 0\n");
+        let checked = folder.run(&["check", "--expect", &file, "hostile.pcap"]);
+        assert!(checked.starts_with("exit 0\n"), "{number}: {checked}");
+    }
 }

@@ -7,6 +7,8 @@
 //! report -> Outline (facts of a session that the same run would reproduce) -> pairs -> differences
 //! ```
 
+use std::collections::BTreeSet;
+
 use super::judge::{Row, Subject, align};
 use super::verdict::{Difference, Group, Origin, Place, Verdict};
 use super::wording::{StepView, session_words, word};
@@ -294,6 +296,7 @@ fn transfer(
         && was != is
     {
         let only = |these: &[String], those: &[String]| {
+            let those: BTreeSet<&String> = those.iter().collect();
             let names: Vec<_> = these.iter().filter(|name| !those.contains(name)).collect();
             let first: Vec<_> = names
                 .iter()

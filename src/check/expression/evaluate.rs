@@ -176,7 +176,8 @@ fn value_of(value: &Value) -> CelValue {
     }
 }
 
-/// Work limit of an expression: the items that its `all`, `exists`, `filter` and `map` visit are counted.
+/// Work limit of an expression: the items that its `all`, `exists`, `filter` and `map` visit are counted, and the length of
+/// what `+` joins, which nested `map` can double with each level.
 ///
 /// Nested lists multiply: four levels over a session of 100,000 steps would not end. Items are counted rather than
 /// seconds, so that the same input gives the same output on every machine.
@@ -202,18 +203,34 @@ impl Meter {
     /// Adds the counting function to the scope.
     pub(super) fn install(&self, context: &mut Context<'_, '_>) {
         let meter = self.clone();
-        let count = move || -> Result<bool, ExecutionError> {
-            let left = meter.left.load(Ordering::Relaxed);
-            if left == 0 {
-                meter.gives_up.store(true, Ordering::Relaxed);
-                meter.has_given_up.store(true, Ordering::Relaxed);
-                return Err(ExecutionError::function_error(COUNT, GIVEN_UP));
-            }
-            meter.left.store(left - 1, Ordering::Relaxed);
-            Ok(true)
-        };
+        let count = move || -> Result<bool, ExecutionError> { meter.spend(1).map(|()| true) };
         // Adding fails only if the language declares the name, and no name of the language begins with `@`.
         let _ = context.add_function(COUNT, count);
+        let meter = self.clone();
+        let joined = move |value: CelValue| -> Result<CelValue, ExecutionError> {
+            let length = match &value {
+                CelValue::String(text) => text.len() / BYTES_OF_ONE,
+                CelValue::Bytes(bytes) => bytes.len() / BYTES_OF_ONE,
+                CelValue::List(items) => items.len(),
+                _ => 0,
+            };
+            meter.spend(u64::try_from(length).unwrap_or(u64::MAX))?;
+            Ok(value)
+        };
+        let _ = context.add_function(JOINED, joined);
+    }
+
+    /// Counts work; fails once there is none left.
+    fn spend(&self, work: u64) -> Result<(), ExecutionError> {
+        let left = self.left.load(Ordering::Relaxed);
+        if left == 0 {
+            self.gives_up.store(true, Ordering::Relaxed);
+            self.has_given_up.store(true, Ordering::Relaxed);
+            return Err(ExecutionError::function_error(COUNT, GIVEN_UP));
+        }
+        self.left
+            .store(left.saturating_sub(work), Ordering::Relaxed);
+        Ok(())
     }
 
     /// Grants the work of one more object.
@@ -240,9 +257,17 @@ pub(super) fn metered(expression: &mut IdedExpr) {
     match &mut expression.expr {
         Expr::Select(select) => metered(&mut select.operand),
         Expr::Call(call) => {
-            call.args.iter_mut().for_each(metered);
-            if let Some(target) = &mut call.target {
-                metered(target);
+            metered_parts(call);
+            if call.func_name == "_+_" && !accumulates(call) {
+                let joined = IdedExpr {
+                    id: expression.id,
+                    expr: std::mem::take(&mut expression.expr),
+                };
+                expression.expr = Expr::Call(CallExpr {
+                    func_name: JOINED.to_owned(),
+                    target: None,
+                    args: vec![joined],
+                });
             }
         }
         Expr::List(list) => list.elements.iter_mut().for_each(metered),
@@ -256,11 +281,28 @@ pub(super) fn metered(expression: &mut IdedExpr) {
         }
         Expr::Comprehension(of) => {
             metered(&mut of.iter_range);
-            metered(&mut of.loop_step);
+            match &mut of.loop_step.expr {
+                // The outer operator of the step stays as it is, since the interpreter inspects it.
+                Expr::Call(call) => metered_parts(call),
+                _ => metered(&mut of.loop_step),
+            }
             count_in(&mut of.loop_step);
         }
         Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
     }
+}
+
+fn metered_parts(call: &mut CallExpr) {
+    call.args.iter_mut().for_each(metered);
+    if let Some(target) = &mut call.target {
+        metered(target);
+    }
+}
+
+/// Returns whether a call adds an item to the result of a macro, whose items are counted anyway.
+fn accumulates(call: &CallExpr) -> bool {
+    let first = call.args.first().map(|first| &first.expr);
+    matches!(first, Some(Expr::Ident(name)) if name.starts_with('@'))
 }
 
 /// Inserts the call into one step of a comprehension, to which macros expand.
@@ -538,6 +580,12 @@ fn without_index(name: &str) -> Option<String> {
 /// Message where the work limit was exceeded.
 pub(crate) const GIVEN_UP: &str =
     "it is too much work: lists within lists, 500,000 items were looked at";
+
+/// Name of the function that counts the length of what `+` joins.
+const JOINED: &str = "@joined";
+
+/// Bytes of a joined string that count as much as an item.
+const BYTES_OF_ONE: usize = 8;
 
 /// Name of the counting function; `@` keeps it out of reach of expressions.
 const COUNT: &str = "@count";

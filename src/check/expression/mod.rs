@@ -628,6 +628,23 @@ mod tests {
     }
 
     #[test]
+    fn text_that_doubles_in_nested_maps_stops_at_the_work_limit() {
+        let mut text = "['0123456789abcdef']".to_owned();
+        for _ in 0..12 {
+            text = format!("{text}.map(x, x + x + x + x)");
+        }
+        let text = format!("{text}.exists(x, x == '')");
+        let expression = Expression::compile(&text, Scope::Session).expect("not too deep");
+        let report = json!({});
+        let prepared = Prepared::new(&expression, &report);
+        assert!(!prepared.is_true(&json!({"id": 1}), None));
+        assert!(prepared.has_given_up());
+        let short = Expression::compile("'a' + 'b' + string(id) == 'ab1'", Scope::Session);
+        let short = short.expect("a condition");
+        assert!(Prepared::new(&short, &report).is_true(&json!({"id": 1}), None));
+    }
+
+    #[test]
     fn expressions_beyond_the_length_or_depth_limit_are_refused() {
         assert!(mistake(&"a".repeat(5000)).contains("4 KiB"));
         assert!(mistake(&format!("{}1{}", "(".repeat(40), ")".repeat(40))).contains("32 levels"));

@@ -11,6 +11,8 @@
 
 mod reader;
 
+use serde_json::Value;
+
 use super::built_in::BuiltIn;
 use super::constraint::Constraint;
 use super::expression::{Expression, Scope};
@@ -124,6 +126,22 @@ pub struct StepExpectation {
     pub duration: Option<Constraint>,
 }
 
+impl StepExpectation {
+    /// Returns the verb of the command that it expects; `None` for any.
+    pub(super) fn sent_verb(&self) -> Option<&str> {
+        match (&self.verb, &self.subject) {
+            (Some(Constraint::Is(Value::String(verb))), _) => Some(verb.as_str()),
+            (None, Some(Constraint::Is(Value::String(line)))) => line.split(' ').next(),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it is a command with this verb.
+    fn sends(&self, verb: &str) -> bool {
+        self.kind == StepKind::Command && self.sent_verb() == Some(verb)
+    }
+}
+
 /// An expected transfer: one `[[session.transfer]]`.
 #[derive(Debug)]
 pub struct TransferExpectation {
@@ -221,6 +239,14 @@ fn verb(word: &str) -> Result<String, (String, String)> {
     };
     Err((format!("there is no command {word}"), hint))
 }
+
+/// Returns whether a verb may stand in `only_commands` beside any steps: a known one, and what stands for a hidden one.
+pub(super) fn is_known_verb(word: &str) -> bool {
+    word == HIDDEN || VERBS.contains(&word)
+}
+
+/// Verb of a command that the report hides.
+const HIDDEN: &str = "<hidden>";
 
 fn finding_ids() -> impl Iterator<Item = &'static str> {
     FINDINGS.iter().map(|(id, _)| *id)

@@ -52,6 +52,7 @@ pub(super) fn read(path: &str, text: &str) -> Result<Expectations, Vec<Mistake>>
     if reader.mistakes.is_empty() {
         Ok(expectations)
     } else {
+        reader.mistakes.sort_by_key(|mistake| mistake.span.start);
         Err(reader.mistakes)
     }
 }
@@ -154,6 +155,7 @@ impl Reader<'_> {
             absent: Vec::new(),
             transfers: Vec::new(),
         };
+        let mut only_commands = None;
         for (name, item) in table.iter() {
             match name {
                 "name" => session.name = self.text_of(item, "a name"),
@@ -167,13 +169,7 @@ impl Reader<'_> {
                     session.extra_transfers = self.flag(item);
                     session.extra_transfers_at = self.key_position(table, name);
                 }
-                "only_commands" => {
-                    let verbs = self.words(item, super::verb);
-                    session.only_commands = Some((
-                        verbs.into_iter().map(|(verb, _)| verb).collect(),
-                        self.key_position(table, name),
-                    ));
-                }
+                "only_commands" => only_commands = Some(item),
                 "absent" => session.absent = self.absent(item),
                 "transfer" => {
                     for (table, span) in self.tables(item, "session.transfer") {
@@ -191,6 +187,24 @@ impl Reader<'_> {
                     session.fields.extend(fields);
                 }
             }
+        }
+        if let Some(item) = only_commands {
+            let verbs = self.words(item, |word| {
+                if super::is_known_verb(word) {
+                    return Ok(word.to_owned());
+                }
+                super::verb(word).or_else(|mistake| match &session.steps {
+                    // What is expected as a step is not misspelled here.
+                    Some(steps) if steps.steps.iter().any(|step| step.sends(word)) => {
+                        Ok(word.to_owned())
+                    }
+                    _ => Err(mistake),
+                })
+            });
+            session.only_commands = Some((
+                verbs.into_iter().map(|(verb, _)| verb).collect(),
+                self.key_position(table, "only_commands"),
+            ));
         }
         if !session.extra_steps && session.steps.is_none() {
             let span = table.get_key_value("extra_steps");

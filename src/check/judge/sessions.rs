@@ -1,5 +1,7 @@
 //! Sessions of the report, and the transfers of each, paired with those of the file, and the verdicts on each pair.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 use super::super::constraint::Constraint;
@@ -27,29 +29,78 @@ impl SessionPairing {
     /// Pairs in file order: each expected session takes the first free one for which its `match` is true.
     #[must_use]
     pub(crate) fn find(file: &Expectations, subject: &Subject<'_>) -> Self {
-        let mut is_taken = vec![false; subject.sessions().len()];
+        let sessions: Vec<Part<'_, Session>> = subject.sessions().collect();
+        let mut free = Free::new(sessions.len());
         let mut partners = Vec::new();
         for expected in &file.sessions {
             let condition = expected
                 .condition
                 .as_ref()
                 .map(|condition| Prepared::new(&condition.expression, subject.tree()));
-            let mut candidates = is_taken.iter().zip(subject.sessions());
-            let partner = candidates.position(|(is_taken, session)| {
-                !is_taken
-                    && condition
+            let partner = free.find(|index| {
+                let session = sessions.get(index);
+                session.is_some_and(|session| {
+                    condition
                         .as_ref()
                         .is_none_or(|condition| condition.is_true(session.tree, None))
+                })
             });
-            if let Some(is_taken) = partner.and_then(|partner| is_taken.get_mut(partner)) {
-                *is_taken = true;
-            }
+            free.take(partner);
             partners.push(partner);
         }
-        let unpaired = is_taken.iter().enumerate().filter(|(_, taken)| !**taken);
         Self {
             partners,
-            unpaired: unpaired.map(|(index, _)| index).collect(),
+            unpaired: free.indices().collect(),
+        }
+    }
+}
+
+/// Items that no expectation has taken yet.
+///
+/// Expectations of a recorded file take the items one after the other, so that the first free one mostly fits. If none does,
+/// each would be compared with all: after [`MAX_TRIES`] comparisons only the next few are.
+struct Free {
+    taken: Vec<bool>,
+    /// All items before it are taken.
+    first: usize,
+    tries: usize,
+}
+
+impl Free {
+    fn new(count: usize) -> Self {
+        Self {
+            taken: vec![false; count],
+            first: 0,
+            tries: 0,
+        }
+    }
+
+    fn indices(&self) -> impl Iterator<Item = usize> {
+        let rest = self.taken.iter().enumerate().skip(self.first);
+        rest.filter(|(_, taken)| !**taken).map(|(index, _)| index)
+    }
+
+    /// Returns the first free item for which `fits` is true.
+    fn find(&mut self, mut fits: impl FnMut(usize) -> bool) -> Option<usize> {
+        let most = match MAX_TRIES.saturating_sub(self.tries) {
+            left if left > FEW => left,
+            _ => FEW,
+        };
+        let mut tries = 0;
+        let found = self.indices().take(most).find(|&index| {
+            tries += 1;
+            fits(index)
+        });
+        self.tries += tries;
+        found
+    }
+
+    fn take(&mut self, index: Option<usize>) {
+        if let Some(taken) = index.and_then(|index| self.taken.get_mut(index)) {
+            *taken = true;
+        }
+        while self.taken.get(self.first) == Some(&true) {
+            self.first += 1;
         }
     }
 }
@@ -62,20 +113,20 @@ pub(super) fn judge(
 ) -> Vec<Verdict> {
     let sessions: Vec<Part<'_, Session>> = subject.sessions().collect();
     let mut verdicts = Vec::new();
+    let mut taken = BTreeSet::new();
     for (index, expected) in file.sessions.iter().enumerate() {
         let label = label(expected, index);
-        let taken = pairing.partners.get(..index).unwrap_or_default();
         let partner = pairing.partners.get(index).copied().flatten();
-        let partner = partner.and_then(|partner| sessions.get(partner));
         let there = format!("{label} is there");
-        if let Some(session) = partner {
+        if let Some(session) = partner.and_then(|partner| sessions.get(partner)) {
             verdicts.push(Verdict::of(there, Vec::new()).at(expected.at));
             verdicts.extend(judge_session(&label, expected, *session, subject));
         } else {
-            let difference = missing(expected, taken, &sessions, subject);
+            let difference = missing(expected, &taken, &sessions, subject);
             verdicts.push(Verdict::of(there, vec![difference]).at(expected.at));
             verdicts.extend(skipped(&label, expected));
         }
+        taken.extend(partner);
     }
     if file.exactly {
         let unpaired = pairing.unpaired.iter();
@@ -134,27 +185,26 @@ fn skipped(label: &str, expected: &SessionExpectation) -> Vec<Verdict> {
 /// Describes why no session fits, with the sessions that were still free.
 fn missing(
     expected: &SessionExpectation,
-    taken: &[Option<usize>],
+    taken: &BTreeSet<usize>,
     sessions: &[Part<'_, Session>],
     subject: &Subject<'_>,
 ) -> Difference {
-    let free: Vec<_> = sessions
+    let free = sessions
         .iter()
         .enumerate()
-        .filter(|(index, _)| !taken.contains(&Some(*index)))
-        .map(|(_, session)| session)
-        .collect();
+        .filter(|(index, _)| !taken.contains(index))
+        .map(|(_, session)| session);
     let wanted = match &expected.condition {
         Some(condition) => format!("a session for which {}", condition.text),
         None => "one more session".to_owned(),
     };
-    let found = match (sessions.len(), free.len()) {
+    let found = match (sessions.len(), sessions.len().saturating_sub(taken.len())) {
         (0, _) => "no session at all".to_owned(),
         (all, 0) => format!("only {all}, and those before it in the file took them"),
         (_, 1) => "1 session for which that is not so".to_owned(),
         (_, free) => format!("{free} sessions for which that is not so"),
     };
-    let because = free.iter().take(MAX_CANDIDATES).map(|session| {
+    let because = free.clone().take(MAX_CANDIDATES).map(|session| {
         let facts = expected
             .condition
             .as_ref()
@@ -169,7 +219,10 @@ fn missing(
             facts => format!("{words} ({facts})"),
         }
     });
-    let place = free.first().map(|session| subject.beginning(session));
+    let place = free
+        .clone()
+        .next()
+        .map(|session| subject.beginning(session));
     let condition = expected.condition.as_ref();
     let too_much = condition.filter(|condition| condition.expression.has_given_up());
     let too_much = too_much.map(|_| expression::GIVEN_UP.to_owned());
@@ -290,6 +343,7 @@ pub(super) fn judge_transfers(
 ) -> Vec<Verdict> {
     let transfers: Vec<Part<'_, Transfer>> = session.transfers().collect();
     let partners = pair(expected, session, subject);
+    let taken: BTreeSet<usize> = partners.iter().copied().flatten().collect();
     let mut verdicts = Vec::new();
     let mut names = transfer_names(expected).into_iter();
     for (wanted, partner) in expected.transfers.iter().zip(&partners) {
@@ -299,7 +353,7 @@ pub(super) fn judge_transfers(
         let found = partner.and_then(|partner| transfers.get(partner));
         let differences = match found {
             Some(transfer) => transfer_differences(wanted, &session, *transfer, subject),
-            None => vec![missing_transfer(wanted, &partners, session, subject)],
+            None => vec![missing_transfer(wanted, &taken, session, subject)],
         };
         verdicts.push(Verdict::of(format!("{label}: {name}"), differences).at(at));
     }
@@ -308,7 +362,7 @@ pub(super) fn judge_transfers(
             .transfers
             .iter()
             .enumerate()
-            .filter(|(index, _)| !partners.contains(&Some(*index)));
+            .filter(|(index, _)| !taken.contains(index));
         let differences = free.map(|(_, transfer)| {
             Difference::new("no other transfer", transfer_words(transfer))
                 .at(Some(subject.transfer(&session, transfer)))
@@ -327,7 +381,8 @@ pub(crate) fn pair(
     session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> Vec<Option<usize>> {
-    let mut taken = vec![false; session.transfers.len()];
+    let transfers: Vec<Part<'_, Transfer>> = session.transfers().collect();
+    let mut free = Free::new(transfers.len());
     let mut partners = Vec::new();
     for wanted in &expected.transfers {
         let condition = wanted
@@ -342,23 +397,22 @@ pub(crate) fn pair(
                     .as_ref()
                     .is_none_or(|condition| condition.is_true(transfer.tree, Some(session.tree)))
         };
-        let candidates: Vec<(usize, Part<'_, Transfer>)> = taken
-            .iter()
-            .zip(session.transfers())
-            .enumerate()
-            .filter(|(_, (taken, transfer))| !**taken && has_name(*transfer))
-            .map(|(index, (_, transfer))| (index, transfer))
-            .collect();
         // A file fetched twice, cut short once, must not fail the expectation that the whole one meets.
-        let is_as_expected = |(_, transfer): &&(usize, Part<'_, Transfer>)| {
+        let is_as_expected = |transfer: Part<'_, Transfer>| {
             let mut fields = wanted.fields.iter();
             fields.all(|field| field_difference(field, transfer.tree).is_none())
         };
-        let best = candidates.iter().find(is_as_expected);
-        let partner = best.or_else(|| candidates.first()).map(|(index, _)| *index);
-        if let Some(taken) = partner.and_then(|partner| taken.get_mut(partner)) {
-            *taken = true;
-        }
+        let mut named = None;
+        let best = free.find(|index| {
+            let transfer = transfers.get(index).copied();
+            let Some(transfer) = transfer.filter(|transfer| has_name(*transfer)) else {
+                return false;
+            };
+            named.get_or_insert(index);
+            is_as_expected(transfer)
+        });
+        let partner = best.or(named);
+        free.take(partner);
         partners.push(partner);
     }
     partners
@@ -387,7 +441,7 @@ fn transfer_differences(
 
 fn missing_transfer(
     wanted: &TransferExpectation,
-    partners: &[Option<usize>],
+    taken: &BTreeSet<usize>,
     session: Part<'_, Session>,
     subject: &Subject<'_>,
 ) -> Difference {
@@ -411,7 +465,7 @@ fn missing_transfer(
         .transfers
         .iter()
         .enumerate()
-        .filter(|(index, _)| !partners.contains(&Some(*index)))
+        .filter(|(index, _)| !taken.contains(index))
         .map(|(_, transfer)| transfer.as_ref())
         .collect();
     let found = match free.as_slice() {
@@ -475,6 +529,12 @@ fn transfer_label(transfer: &TransferExpectation, index: usize) -> String {
         (None, None) => format!("transfer {}", index + 1),
     }
 }
+
+/// Comparisons of expectations with items in one list.
+const MAX_TRIES: usize = 500_000;
+
+/// Items that an expectation is compared with beyond them.
+const FEW: usize = 20;
 
 /// Free sessions described where none fits.
 const MAX_CANDIDATES: usize = 5;

@@ -1,6 +1,6 @@
 //! Steps in their order, aligned by their longest common subsequence, and the commands that may be sent.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::Value;
 
@@ -136,8 +136,8 @@ impl Comparison<'_> {
     }
 
     /// Returns the position in `extra` of the step that replaces an expected one.
-    fn replacement(&self, expected: &StepExpectation, extra: &[usize]) -> Option<usize> {
-        extra.iter().position(|j| {
+    fn replacement(&self, expected: &StepExpectation, extra: &VecDeque<usize>) -> Option<usize> {
+        extra.iter().take(NEAR).position(|j| {
             let step = self.actual.get(*j);
             step.is_some_and(|step| replaces(expected, *step))
         })
@@ -145,12 +145,11 @@ impl Comparison<'_> {
 
     /// Adds the replacements and additions between two steps that stay.
     fn update(&self, between: &Between, allows_extra: bool, updated: &mut Vec<UpdatedStep>) {
-        let mut extra = between.extra.clone();
+        let mut extra = VecDeque::from(between.extra.clone());
         let mut new = Vec::new();
         for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
-            if let Some(place) = self.replacement(expected, &extra) {
-                new.push(extra.remove(place));
-            }
+            let place = self.replacement(expected, &extra);
+            new.extend(place.and_then(|place| extra.remove(place)));
         }
         if !allows_extra {
             let is_requested =
@@ -196,16 +195,18 @@ impl Comparison<'_> {
         (different, unexpected): &mut (Vec<Difference>, Vec<Difference>),
     ) {
         let actual = &self.actual;
-        let mut extra = between.extra.clone();
+        let mut extra = VecDeque::from(between.extra.clone());
         let mut gone: Vec<&StepExpectation> = Vec::new();
         for expected in between.missing.iter().filter_map(|i| self.expected.get(*i)) {
-            match self.replacement(expected, &extra) {
-                Some(place) => different.push(self.changed(expected, extra.remove(place))),
+            let place = self.replacement(expected, &extra);
+            match place.and_then(|place| extra.remove(place)) {
+                Some(j) => different.push(self.changed(expected, j)),
                 None => gone.push(expected),
             }
         }
         if !gone.is_empty() {
-            different.push(self.gone(&gone, between.before, matched));
+            let explains = different.len() < MAX_EXPLAINED;
+            different.push(self.gone(&gone, between.before, explains.then_some(matched)));
         }
         for j in extra {
             if let Some(step) = actual.get(j).filter(|step| step.is_requested()) {
@@ -234,7 +235,7 @@ impl Comparison<'_> {
         &self,
         expected: &[&StepExpectation],
         before: Option<usize>,
-        matched: &BTreeSet<usize>,
+        matched: Option<&BTreeSet<usize>>,
     ) -> Difference {
         let actual = &self.actual;
         let found = match before.and_then(|before| actual.get(before)) {
@@ -250,7 +251,7 @@ impl Comparison<'_> {
             several => format!("steps {} and {more} more", several.join(", ")),
         };
         Difference::new(wanted, found)
-            .because(self.why_gone(expected, matched))
+            .because(matched.map_or_else(Vec::new, |matched| self.why_gone(expected, matched)))
             .at(before.and_then(|before| self.place(before)))
     }
 
@@ -300,11 +301,7 @@ fn replaces(expected: &StepExpectation, step: StepView<'_>) -> bool {
     if step.kind() != expected.kind {
         return false;
     }
-    let verb = match (&expected.verb, &expected.subject) {
-        (Some(Constraint::Is(Value::String(verb))), _) => Some(verb.as_str()),
-        (None, Some(Constraint::Is(Value::String(line)))) => line.split(' ').next(),
-        _ => None,
-    };
+    let verb = expected.sent_verb();
     // The command of a step that is inferred from its reply is unknown, so any verb is possible.
     expected.kind != StepKind::Command
         || verb.is_none_or(|verb| step.verb().is_none_or(|sent| sent == verb))
@@ -381,9 +378,7 @@ pub(crate) fn align(left: usize, right: usize, same: impl Fn(usize, usize) -> bo
     if rest_left.saturating_mul(rest_right) <= MAX_CELLS {
         middle(start, rest_left, rest_right, &same, &mut rows);
     } else {
-        // The table would be too large: everything between the common ends counts as replaced.
-        rows.extend((start..start + rest_left).map(Row::Left));
-        rows.extend((start..start + rest_right).map(Row::Right));
+        long_middle(start, rest_left, rest_right, &same, &mut rows);
     }
     rows.extend(
         (0..end)
@@ -430,11 +425,138 @@ fn middle(
     }
 }
 
+/// Aligns a part that is too long for a table, by as few differences as can be found with [`MAX_COMPARISONS`]: Myers, "An
+/// O(ND) Difference Algorithm and Its Variations" (1986), in sections of up to [`SECTION`] differences each. What is left
+/// when the comparisons are used up counts as replaced.
+fn long_middle(
+    start: usize,
+    left: usize,
+    right: usize,
+    same: &impl Fn(usize, usize) -> bool,
+    rows: &mut Vec<Row>,
+) {
+    let (mut i, mut j) = (0, 0);
+    let mut comparisons = 0;
+    while i < left && j < right && comparisons < MAX_COMPARISONS {
+        let (from_left, from_right) = (start + i, start + j);
+        let equal = |a: usize, b: usize| same(from_left + a, from_right + b);
+        let section = section(left - i, right - j, &equal, &mut comparisons);
+        for (is_left, is_right) in section {
+            rows.push(match (is_left, is_right) {
+                (true, true) => Row::Both(start + i, start + j),
+                (true, false) => Row::Left(start + i),
+                _ => Row::Right(start + j),
+            });
+            i += usize::from(is_left);
+            j += usize::from(is_right);
+        }
+    }
+    rows.extend((start + i..start + left).map(Row::Left));
+    rows.extend((start + j..start + right).map(Row::Right));
+}
+
+/// Returns the way through two lists to their ends, or as far as [`SECTION`] differences reach: for each row, whether it has
+/// an item of the left and of the right list.
+fn section(
+    left: usize,
+    right: usize,
+    equal: &impl Fn(usize, usize) -> bool,
+    comparisons: &mut usize,
+) -> Vec<(bool, bool)> {
+    // The diagonal k has the pairs of which i - j is k; `ends[k]` is the farthest i on it, and `history` all of them for each
+    // number of differences, to walk back.
+    let middle = SECTION + 1;
+    let mut ends = vec![0_usize; 2 * middle + 1];
+    let mut history: Vec<Vec<usize>> = Vec::new();
+    let place = |end: usize, k: usize| (end, (end + middle).wrapping_sub(k));
+    let is_inside = |(i, j): (usize, usize)| i <= left && j <= right;
+    let mut best = (0, 0, middle);
+    for differences in 0..=SECTION {
+        history.push(ends[middle - differences..=middle + differences].to_vec());
+        for k in (middle - differences..=middle + differences).step_by(2) {
+            let is_down = k == middle - differences
+                || (k != middle + differences && ends[k - 1] < ends[k + 1]);
+            let end = match (differences, is_down) {
+                (0, _) => 0,
+                (_, true) => ends[k + 1],
+                (_, false) => ends[k - 1] + 1,
+            };
+            let (mut i, mut j) = place(end, k);
+            while i < left && j < right {
+                *comparisons += 1;
+                if !equal(i, j) {
+                    break;
+                }
+                (i, j) = (i + 1, j + 1);
+            }
+            ends[k] = i;
+            if is_inside((i, j)) && i + j >= best.0 {
+                best = (i + j, differences, k);
+            }
+            if i >= left && j >= right {
+                return way(&history, (left, right), differences, k, middle);
+            }
+        }
+    }
+    let (_, differences, k) = best;
+    let end = history
+        .get(differences + 1)
+        .map_or(ends[k], |ends| ends[k + differences + 1 - middle]);
+    way(&history, place(end, k), differences, k, middle)
+}
+
+/// Walks back from a place on diagonal `k` that a number of differences reaches.
+fn way(
+    history: &[Vec<usize>],
+    (mut i, mut j): (usize, usize),
+    differences: usize,
+    mut k: usize,
+    middle: usize,
+) -> Vec<(bool, bool)> {
+    let mut back = Vec::new();
+    for number in (1..=differences).rev() {
+        let ends = |k: usize| history[number][k + number - middle];
+        let is_down = k == middle - number || (k != middle + number && ends(k - 1) < ends(k + 1));
+        let (before, from) = if is_down {
+            (k + 1, ends(k + 1))
+        } else {
+            (k - 1, ends(k - 1))
+        };
+        let first = if is_down { from } else { from + 1 };
+        while i > first {
+            back.push((true, true));
+            (i, j) = (i - 1, j - 1);
+        }
+        back.push((!is_down, is_down));
+        if is_down {
+            j -= 1;
+        } else {
+            i -= 1;
+        }
+        k = before;
+    }
+    back.extend(std::iter::repeat_n((true, true), i.min(j)));
+    back.reverse();
+    back
+}
+
 /// Missing steps named in one difference.
 const MAX_MISSING: usize = 6;
 
 /// Cells of 4 bytes in the table.
-const MAX_CELLS: usize = 4_000_000;
+const MAX_CELLS: usize = 1_000_000;
+
+/// Differences of one section of a long list.
+const SECTION: usize = 500;
+
+/// Comparisons of steps in a long list.
+const MAX_COMPARISONS: usize = 30_000_000;
+
+/// Steps among which the replacement of an expected one is looked for.
+const NEAR: usize = 200;
+
+/// Differences of which the reason is looked for.
+const MAX_EXPLAINED: usize = 50;
 
 #[cfg(test)]
 mod tests {
@@ -459,5 +581,48 @@ mod tests {
         assert_eq!(shown("", "ab"), "+a+b");
         assert_eq!(shown("quit", "uxit"), "-qu+xit");
         assert_eq!(shown("aaa", "aa"), "aa-a");
+    }
+
+    #[test]
+    fn long_lists_with_few_differences_are_aligned_whole() {
+        let left: Vec<u32> = (0..5_000).filter(|n| n % 100 != 3).collect();
+        let right: Vec<u32> = (0..5_000).filter(|n| n % 170 != 5).collect();
+        let rows = align(left.len(), right.len(), |i, j| left[i] == right[j]);
+        let both = rows.iter().filter(|row| matches!(row, Row::Both(..)));
+        let common = left.iter().filter(|n| *n % 170 != 5);
+        assert_eq!(both.count(), common.count());
+        assert_whole(&rows, left.len(), right.len());
+    }
+
+    #[test]
+    fn long_lists_of_unlike_steps_cost_a_bounded_number_of_comparisons() {
+        let count = std::cell::Cell::new(0_usize);
+        let rows = align(40_000, 40_000, |_, _| {
+            count.set(count.get() + 1);
+            false
+        });
+        assert!(count.get() < MAX_COMPARISONS * 2, "{}", count.get());
+        assert_whole(&rows, 40_000, 40_000);
+    }
+
+    fn assert_whole(rows: &[Row], left: usize, right: usize) {
+        let (mut i, mut j) = (0, 0);
+        for row in rows {
+            match *row {
+                Row::Both(a, b) => {
+                    assert_eq!((a, b), (i, j));
+                    (i, j) = (i + 1, j + 1);
+                }
+                Row::Left(a) => {
+                    assert_eq!(a, i);
+                    i += 1;
+                }
+                Row::Right(b) => {
+                    assert_eq!(b, j);
+                    j += 1;
+                }
+            }
+        }
+        assert_eq!((i, j), (left, right));
     }
 }

@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::sync::Arc;
 
+use super::file::is_known_verb;
 use super::judge::Subject;
 use super::wording::{StepView, word};
 use crate::model::record::{
@@ -121,7 +122,9 @@ fn write_session(session: &Session, condition: Option<&str>, out: &mut String) {
     write_fields(session, out);
     let _ = writeln!(out, "steps = {}", steps(session));
     out.push_str("extra_steps = false       # no other steps between these\n");
-    let _ = writeln!(out, "only_commands = {}", commands(session));
+    if let Some(commands) = commands(session) {
+        let _ = writeln!(out, "only_commands = {commands}");
+    }
     out.push_str("extra_transfers = false   # no other transfers beside these\n");
     for transfer in &session.transfers {
         out.push('\n');
@@ -144,12 +147,23 @@ fn step_at(session: &Session, index: usize) -> Option<String> {
     StepView::all(session).get(index).map(|view| step(*view))
 }
 
-/// Renders the verbs that were sent as a sorted list.
-fn commands(session: &Session) -> String {
+/// Renders the verbs that were sent as a sorted list; `None` if one would pass for misspelled, since no step names it.
+fn commands(session: &Session) -> Option<String> {
     let commands = session.steps.iter().flat_map(|step| &step.commands);
     let verbs: BTreeSet<&str> = commands.map(|command| command.verb.as_str()).collect();
+    let own_steps = session.steps.iter();
+    let own_steps = own_steps.filter(|step| step.kind == StepKind::Command);
+    let own: BTreeSet<&str> = own_steps
+        .filter_map(|step| step.commands.first())
+        .map(|command| command.verb.as_str())
+        .filter(|verb| !verb.contains([' ', ':']))
+        .collect();
+    let is_accepted = |verb: &&str| is_known_verb(verb) || own.contains(verb);
+    if !verbs.iter().all(is_accepted) {
+        return None;
+    }
     let verbs: Vec<_> = verbs.into_iter().map(quoted).collect();
-    list(&verbs, "")
+    Some(list(&verbs, ""))
 }
 
 /// Appends a `[[session.transfer]]`.
@@ -171,7 +185,8 @@ fn write_transfer(transfer: &Transfer, out: &mut String) {
     if let Some(data_type) = transfer.data_type {
         line("data_type", &quoted(&word(data_type)));
     }
-    if transfer.restart_offset > 0 {
+    // An integer of TOML has 63 bits.
+    if (1..=i64::MAX as u64).contains(&transfer.restart_offset) {
         line("restart_offset", &transfer.restart_offset.to_string());
     }
     line("completeness", &quoted(&word(transfer.completeness)));

@@ -80,8 +80,12 @@ fn update_session(
         }
     }
     if judge::commands_differ(expected, session, subject) {
-        let commands = super::commands(&session);
-        replace(table, &["only_commands".to_owned()], &commands);
+        match super::commands(&session) {
+            Some(commands) => replace(table, &["only_commands".to_owned()], &commands),
+            None => {
+                table.remove("only_commands");
+            }
+        }
     }
     let present = judge::present_absences(expected, &session, subject);
     if let Some(array) = table.get_mut("absent").and_then(Item::as_array_mut) {
