@@ -90,6 +90,9 @@ pub mod contributing {}
 /// - `series` puts the files of a capture ring together, as the unit of work for several processes.
 /// - Cargo feature `cli`, on by default: without it the library builds without clap, tables and an allocator. A program
 ///   built with `--no-default-features` now needs `--features cli`.
+/// - A line of a listing beyond 5,000 bytes is cut, and its entry has `truncated`. A path beyond 4,096 bytes counts as unknown.
+/// - A step has at most 1,000 commands.
+/// - `SHA256SUMS` of `live` has each file before the event that names it.
 ///
 /// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,
 ///   `tcp_state` and `tcp_history` in Zeek's words; `connection` of a connection attempt.

@@ -235,6 +235,7 @@ mod tests {
             group: None,
             target: None,
             raw: name.into(),
+            truncated: false,
         }
     }
 

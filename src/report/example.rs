@@ -308,6 +308,7 @@ fn entry(name: &str, kind: EntryKind, size: Option<u64>) -> ListingEntry {
             "-rw-r--r-- 1 ftp ftp {} Nov 19 08:15 {name}",
             size.unwrap_or(4_096)
         ),
+        truncated: false,
     }
 }
 

@@ -316,6 +316,9 @@ pub struct ListingEntry {
     pub folder: Option<Arc<str>>,
     /// The whole line.
     pub raw: String,
+    /// True if the line is longer than 5,000 bytes, and `raw` and the fields from it are cut there; otherwise omitted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
 }
 
 /// The file behind the bytes of a transfer, after MODE, STRU and TYPE are decoded.

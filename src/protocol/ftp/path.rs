@@ -2,10 +2,18 @@
 //!
 //! Paths are bytes (RFC 2640 section 2.2). Paths that begin with `/` are absolute. Other syntaxes (drive letters, VMS,
 //! MVS) are kept as sent: joining them by Unix rules would invent paths.
+//!
+//! No server has paths of more than [`LONGEST_PATH`] bytes. Without that bound a client could have one long directory
+//! repeated with each of its commands, or make a directory longer with each CWD.
 
-/// Resolves `name` against the working directory. `None` if `name` is relative and `directory` is unknown (`None`).
+/// Resolves `name` against the working directory. `None` if `name` is relative and `directory` is unknown (`None`), and for
+/// a path of more than [`LONGEST_PATH`] bytes.
 #[must_use]
 pub fn resolve(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
+    joined(directory, name).filter(|path| path.len() <= LONGEST_PATH)
+}
+
+fn joined(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
     if name.first() == Some(&b'/') {
         return Some(normalise(name));
     }
@@ -29,6 +37,9 @@ pub fn resolve(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
     path.extend_from_slice(name);
     Some(normalise(&path))
 }
+
+/// Longest path in bytes: `PATH_MAX` of Linux, above that of all other systems in use.
+pub const LONGEST_PATH: usize = 4096;
 
 /// Returns the parent of a directory.
 #[must_use]
@@ -136,6 +147,16 @@ fn is_foreign_absolute(name: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn directory_that_grows_with_each_cwd_becomes_unknown() {
+        let mut directory = Some(b"/".to_vec());
+        for _ in 0..LONGEST_PATH {
+            directory = resolve(directory.as_deref(), b"d");
+        }
+        assert_eq!(directory, None);
+        assert_eq!(resolve(None, &[b'/'; 5000]).as_deref(), Some(&b"/"[..]));
+    }
 
     #[test]
     fn relative_names_are_joined_and_normalised() {

@@ -21,12 +21,20 @@ pub(super) struct Span {
     least: usize,
 }
 
-/// Creates a span of text, escaped for a terminal.
+/// Creates a span of text, escaped for a terminal. An endless one is cut.
 pub(super) fn span(style: Style, text: &str) -> Span {
     Span {
         style,
-        text: printable(text).into_owned(),
+        text: printable(&cut(text, LONGEST_SPAN)).into_owned(),
         least: 0,
+    }
+}
+
+/// Cuts a text behind `most` characters.
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 
@@ -147,7 +155,11 @@ fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -
         let mut rest = word;
         loop {
             let gap = usize::from(!at_start);
-            let length = rest.width();
+            // Not of all of an endless word, for each of its lines. A character that fits takes a column, or none.
+            let length = match rest.get(..rest.floor_char_boundary(width.saturating_mul(64))) {
+                Some(begin) if begin.len() < rest.len() => begin.width().max(width + 1),
+                _ => rest.width(),
+            };
             if used + gap + length <= width {
                 line.push_str(if at_start { "" } else { " " });
                 line.push_str(&paint(color, span.style, rest));
@@ -395,7 +407,7 @@ impl Grid {
             let lines: Vec<_> = lines
                 .iter()
                 .chain(below)
-                .map(|line| printable(line))
+                .map(|line| printable(&cut(line, LONGEST_CELL)).into_owned())
                 .collect();
             lines.join("\n")
         });
@@ -502,6 +514,12 @@ const FIRST_ROWS: usize = 80;
 
 /// Rows shown at the end of a long table.
 const LAST_ROWS: usize = 20;
+
+/// Longest text of a paragraph, in characters.
+const LONGEST_SPAN: usize = 4000;
+
+/// Longest line of a cell, in characters. The library wraps a cell in more than linear time.
+const LONGEST_CELL: usize = 600;
 
 /// Width in columns from which replies, durations and rates are shown.
 pub(super) const WIDE: usize = 98;

@@ -223,7 +223,13 @@ impl Payload {
     /// Returns the destination of decoded bytes.
     fn keeping(&self, sink: &ContentSink<'_>) -> Keeping {
         let (text_limit, save) = match self.purpose {
-            Purpose::Listing => (sink.options.limits.listing_bytes, false),
+            Purpose::Listing => {
+                let sent = self.contents.iter().flatten().map(|content| content.bytes);
+                let sent = usize::try_from(sent.sum::<u64>()).unwrap_or(usize::MAX);
+                // A few bytes of MODE Z may stand for megabytes of listing, whose entries are larger still.
+                let inflated = UNCLAIMED_TEXT.saturating_add(sent.saturating_mul(INFLATION));
+                (sink.options.limits.listing_bytes.min(inflated), false)
+            }
             Purpose::File(_) => (0, true),
             Purpose::Unknown => (0, false),
         };
@@ -241,6 +247,9 @@ impl Payload {
         })
     }
 }
+
+/// Bytes of listing that are kept for each byte that was sent. Real listings deflate to a tenth of their size.
+const INFLATION: usize = 64;
 
 /// Bound in bytes of the text kept before a command has claimed the connection.
 const UNCLAIMED_TEXT: usize = 64 << 10;

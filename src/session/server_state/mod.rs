@@ -183,7 +183,7 @@ impl ServerState {
                 let directory = stated.or_else(|| self.directory().map(path::parent));
                 self.enter(directory);
             }
-            Effect::WorkingDirectory(directory) => self.directory = Some(directory),
+            Effect::WorkingDirectory(directory) => self.directory = bounded(Some(directory)),
             Effect::Representation => self.represent(verb, argument.unwrap_or_default()),
             Effect::Restart(offset) => self.restart = offset,
             Effect::Allocation(bytes) => self.allocated = bytes,
@@ -254,7 +254,7 @@ impl ServerState {
         if directory.is_none() {
             self.known_files.forget_relative();
         }
-        self.directory = directory;
+        self.directory = bounded(directory);
     }
 
     fn represent(&mut self, verb: Verb, argument: &[u8]) {
@@ -268,6 +268,11 @@ impl ServerState {
         let name = path::resolve(self.directory(), argument);
         self.known_files.forget(name.as_deref().unwrap_or(argument));
     }
+}
+
+/// Returns a directory unless it is longer than any server's.
+fn bounded(directory: Option<Vec<u8>>) -> Option<Vec<u8>> {
+    directory.filter(|path| path.len() <= path::LONGEST_PATH)
 }
 
 /// Returns the bytes that an accepted ALLO reserves; `None` if its argument is no number.

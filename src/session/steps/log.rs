@@ -53,7 +53,10 @@ pub(crate) struct TransferNote {
 #[derive(Debug)]
 struct StepState {
     kind: StepKind,
+    /// Sequence numbers, ascending.
     commands: Vec<u64>,
+    /// Number of its first commands that are known to be settled, so that a step of many is not searched for each reply.
+    settled: usize,
     /// The step may yet belong to the transfer that follows.
     prepares: bool,
     /// Id of the transfer it made; `None` without one.
@@ -174,11 +177,7 @@ impl StepLog {
         directory: Option<(String, Option<String>)>,
     ) {
         // From the back: the command being answered is mostly in the last step, and there may be thousands.
-        if let Some(step) = self
-            .open
-            .iter_mut()
-            .rev()
-            .find(|step| step.commands.contains(&sequence))
+        if let Some(step) = self.open.iter_mut().rev().find(|step| step.has(sequence))
             && (directory.is_some() || step.learned.is_some())
         {
             step.learned_mut().directory = directory;
@@ -188,7 +187,7 @@ impl StepLog {
     /// Records that the reply to a command is a listing.
     pub(crate) fn listed(&mut self, sequence: u64, entries: Vec<ListingEntry>, omitted: u64) {
         let mut open = self.open.iter_mut().rev();
-        if let Some(step) = open.find(|step| step.commands.contains(&sequence)) {
+        if let Some(step) = open.find(|step| step.has(sequence)) {
             step.learned_mut().entries = (entries, omitted);
         }
     }
@@ -309,8 +308,8 @@ impl StepLog {
         }
     }
 
-    fn is_ready(&self) -> bool {
-        let Some(step) = self.open.front() else {
+    fn is_ready(&mut self) -> bool {
+        let Some(step) = self.open.front_mut() else {
             return false;
         };
         if step.made.is_some() {
@@ -319,16 +318,25 @@ impl StepLog {
         if step.is_transferring() {
             return false;
         }
+        let all = &self.commands;
+        let is_settled = |sequence: &u64| all.get(*sequence).is_none_or(|one| one.is_settled());
+        while step.commands.get(step.settled).is_some_and(is_settled) {
+            step.settled += 1;
+        }
+        if step.settled < step.commands.len() {
+            return false;
+        }
+        let Some(step) = self.open.front() else {
+            return false;
+        };
         let commands = || {
             step.commands
                 .iter()
                 .filter_map(|&sequence| self.commands.get(sequence))
         };
-        if !commands().all(|command| command.is_settled()) {
-            return false;
-        }
         // The title of AUTH has the facts of the handshake.
-        if !step.handshake_over
+        if step.kind == StepKind::Tls
+            && !step.handshake_over
             && commands().any(|command| {
                 command.begins_tls() && command.answer.is_some() && !command.is_refused()
             })
@@ -404,18 +412,23 @@ impl StepLog {
             return None;
         }
         self.open.iter().rposition(|step| {
+            // Behind the transfer's own command there are only STAT and ABOR, however many.
+            let mut commands = step
+                .commands
+                .iter()
+                .filter_map(|&sequence| self.commands.get(sequence));
             step.is_transferring()
-                && step
-                    .commands
-                    .iter()
-                    .filter_map(|&sequence| self.commands.get(sequence))
-                    .any(|command| command.verb.is_transfer() && !command.is_settled())
+                && step.commands.len() < COMMANDS
+                && commands
+                    .find(|command| command.verb.is_transfer())
+                    .is_some_and(|command| !command.is_settled())
         })
     }
 
     fn last_of_kind(&self, kind: StepKind) -> Option<usize> {
         let last = self.open.back()?;
-        (last.kind == kind && last.made.is_none()).then(|| self.open.len() - 1)
+        let joins = last.kind == kind && last.made.is_none() && last.commands.len() < COMMANDS;
+        joins.then(|| self.open.len() - 1)
     }
 }
 
@@ -424,12 +437,17 @@ impl StepState {
         Self {
             kind,
             commands: Vec::new(),
+            settled: 0,
             prepares,
             transfer: None,
             handshake_over: false,
             learned: None,
             made: None,
         }
+    }
+
+    fn has(&self, sequence: u64) -> bool {
+        self.commands.binary_search(&sequence).is_ok()
     }
 
     /// Returns whether it has a transfer that is not settled.
@@ -442,6 +460,10 @@ impl StepState {
         self.learned.get_or_insert_default()
     }
 }
+
+/// Commands of one step; those beyond begin another. A client may send passwords that are never enough, and STAT without
+/// end while a transfer runs.
+const COMMANDS: usize = 1000;
 
 fn kind_of(command: &CommandState) -> StepKind {
     match command.verb {

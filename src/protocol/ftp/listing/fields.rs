@@ -150,6 +150,7 @@ impl<'a> Parsed<'a> {
             target: self.target.map(compact),
             folder: None,
             raw: String::from_utf8_lossy(line).into_owned(),
+            truncated: false,
         }
     }
 }

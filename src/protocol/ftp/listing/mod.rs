@@ -15,6 +15,8 @@
 //!   the folder of the entries after it.
 //! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost; it names no file, which
 //!   `is_unread_line` checks. Only in a STAT reply, whose text is free, such lines are skipped.
+//! - A line of more than [`LINE_BYTES`] bytes is cut there, and its entry marked. The folders of `ls -R`, which are repeated
+//!   with their entries, take no more than a small multiple of the listing.
 //! - Work is linear in the number of bytes.
 
 mod dates;
@@ -107,10 +109,15 @@ pub fn parse_listing(
         .reserve_exact(ends.min(most).min(max_entries));
     let mut wrapped = Vec::new();
     let mut folder: Option<Arc<str>> = None;
+    let mut folder_bytes = FOLDER_BYTES.saturating_add(whole_lines.len().saturating_mul(4));
     let mut lines = lines(whole_lines, kind).peekable();
     let mut pushed_back = None;
     while let Some(line) = pushed_back.take().or_else(|| lines.next()) {
         let mut line = line;
+        let is_cut = line.len() > LINE_BYTES;
+        if is_cut {
+            line = &line[..LINE_BYTES];
+        }
         if form == Some(Form::Vms)
             && rare_forms::is_wrapped_vms(line)
             && let Some(next) = lines.next_if(|next| !rare_forms::begins_with_vms_name(next))
@@ -143,7 +150,12 @@ pub fn parse_listing(
         };
         match entry {
             Some(mut entry) if listing.entries.len() < max_entries => {
-                entry.folder.clone_from(&folder);
+                entry.truncated = is_cut;
+                let length = folder.as_ref().map_or(0, |folder| folder.len());
+                if let Some(left) = folder_bytes.checked_sub(length) {
+                    folder_bytes = left;
+                    entry.folder.clone_from(&folder);
+                }
                 listing.entries.push(entry);
             }
             Some(_) => listing.omitted += 1,
@@ -437,6 +449,12 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Longest heading of `ls -R` that is recognized, in bytes.
 const HEADING_BYTES: usize = 4096;
+
+/// Longest line that is parsed, in bytes: longer than the longest path (`PATH_MAX` of Linux) and all that stands before it.
+const LINE_BYTES: usize = 5000;
+
+/// Bytes of folders that the entries of any listing may repeat; a long listing has 4 more for each of its bytes.
+const FOLDER_BYTES: usize = 64 << 10;
 
 /// Incomplete lines that are kept.
 const CUT_LINES_LIMIT: usize = 64;
