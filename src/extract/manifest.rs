@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::FileExt;
 
+use rustix::fs::FallocateFlags;
 use serde::Serialize;
 
 use super::assembly::Assembled;
@@ -94,6 +95,10 @@ impl Manifest {
     /// Creates empty lists that are spooled to a file in `folder`.
     pub(super) fn new(folder: Folder) -> io::Result<Self> {
         let spool = folder.create_file(SPOOL)?;
+        if let Ok(reserve) = folder.create_file(RESERVE) {
+            // Best effort: not every file system can.
+            let _ = rustix::fs::fallocate(&reserve, FallocateFlags::empty(), 0, RESERVED);
+        }
         Ok(Self {
             folder,
             spool,
@@ -162,15 +167,11 @@ impl Manifest {
 
     /// Writes both lists in order of session and transfer, and moves them into `root` when they are complete.
     pub(super) fn finish(mut self, root: &Folder) -> io::Result<()> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
-        }
-        self.flush()?;
-        self.entries.sort_unstable();
-        // An earlier attempt that failed may have left one.
-        for name in [MANIFEST, SUMS] {
+        // An earlier attempt that failed may have left one. The reserve makes room for the lists on a full disk.
+        for name in [MANIFEST, SUMS, RESERVE] {
             let _ = self.folder.remove_file(name);
         }
+        self.entries.sort_unstable();
         self.write_manifest()?;
         self.write_sums()?;
         // The manifest last: its existence means that the run is complete.
@@ -181,15 +182,16 @@ impl Manifest {
                 return Err(io::ErrorKind::AlreadyExists.into());
             }
         }
-        Ok(())
+        // The lists have what could be recorded.
+        self.failure.take().map_or(Ok(()), Err)
     }
 
-    /// Updates the lists in `root` during the run.
-    pub(super) fn refresh(&mut self, root: &Folder) -> io::Result<()> {
-        if let Some(error) = self.failure.take() {
-            return Err(error);
+    /// Appends the sums of files saved since the last call to the list in `root`, so that a run that is killed leaves no file
+    /// without its sum but the one it was saving.
+    pub(super) fn publish_sums(&mut self, root: &Folder) -> io::Result<()> {
+        if self.summed > 0 && self.summed == self.entries.len() {
+            return Ok(());
         }
-        self.flush()?;
         let sums = match self.sums.take() {
             Some(sums) if self.summed > 0 => sums,
             begun => {
@@ -221,7 +223,15 @@ impl Manifest {
             self.summed = self.entries.len();
         }
         self.sums = Some(sums);
-        appended?;
+        appended
+    }
+
+    /// Updates the lists in `root` during the run.
+    pub(super) fn refresh(&mut self, root: &Folder) -> io::Result<()> {
+        if let Some(error) = self.failure.take() {
+            return Err(error);
+        }
+        self.publish_sums(root)?;
         // An earlier attempt that failed may have left one.
         let _ = self.folder.remove_file(MANIFEST);
         // Sorted only for writing: `summed` counts entries in order of arrival.
@@ -276,8 +286,12 @@ impl Manifest {
             json_bytes: u32::try_from(json_bytes).map_err(io::Error::other)?,
             sum_bytes: u32::try_from(sum_bytes).map_err(io::Error::other)?,
         });
-        if self.buffer.len() >= BUFFER {
-            self.flush()?;
+        // A full disk may have space again later; until then the entries wait in memory.
+        if self.buffer.len() >= BUFFER
+            && let Err(error) = self.flush()
+            && self.buffer.len() >= BUFFER_MAX
+        {
+            return Err(error);
         }
         Ok(())
     }
@@ -361,7 +375,21 @@ impl Manifest {
         out.flush()
     }
 
+    /// Reads a part of the spool, or of the buffer that is not in it yet.
     fn read(&self, text: &mut Vec<u8>, at: u64, length: u32) -> io::Result<()> {
+        let buffered = self.spooled.saturating_sub(self.buffer.len() as u64);
+        if let Some(from) = at
+            .checked_sub(buffered)
+            .and_then(|from| usize::try_from(from).ok())
+        {
+            let part = self
+                .buffer
+                .get(from..)
+                .and_then(|rest| rest.get(..length as usize));
+            text.clear();
+            text.extend_from_slice(part.ok_or(io::ErrorKind::UnexpectedEof)?);
+            return Ok(());
+        }
         text.resize(length as usize, 0);
         self.spool.read_exact_at(text, at)
     }
@@ -465,6 +493,15 @@ pub(super) const SUMS: &str = "SHA256SUMS";
 pub(super) const SPOOL: &str = "spool";
 /// Bytes per write to the spool.
 const BUFFER: usize = 64 << 10;
+
+/// Bytes of entries that wait in memory while the disk is full.
+const BUFFER_MAX: usize = 4 << 20;
+
+/// Name of the file that keeps space for the lists.
+pub(super) const RESERVE: &str = "reserve";
+
+/// Length of that file in bytes: enough for some hundred entries.
+const RESERVED: u64 = 64 << 10;
 /// Entries whose completeness can be corrected.
 const REVISED_MAX: usize = 100_000;
 /// Paths whose files are numbered.

@@ -40,7 +40,7 @@ use thiserror::Error;
 use self::assembly::Assembly;
 use self::file_writer::{FileWriter, Unfinished};
 use self::folder::{Folder, PARTIAL, numbered, safe_part, safe_parts};
-use self::manifest::{MANIFEST, Manifest, SPOOL, SUMS};
+use self::manifest::{MANIFEST, Manifest, RESERVE, SPOOL, SUMS};
 use crate::model::record::{Completeness, Decoded};
 use crate::model::{ContentId, Settled, StoreError, Stored, TransferSink};
 
@@ -60,6 +60,8 @@ pub struct Extractor {
     taken: HashMap<String, u64>,
     assembly: Assembly,
     finished: Finished,
+    /// The lists could not be written: `.unfinished` stays, so that no later run mixes its files with those here.
+    lacks_lists: bool,
 }
 
 /// Result of a run.
@@ -169,6 +171,19 @@ impl Extractor {
         self.writer.is_idle()
     }
 
+    /// Appends the files saved since the last call to `SHA256SUMS`.
+    pub fn publish_sums(&mut self) -> Result<(), Error> {
+        let Some(manifest) = &mut self.manifest else {
+            return Ok(());
+        };
+        manifest
+            .publish_sums(&self.root)
+            .map_err(|source| Error::Manifest {
+                path: self.path.clone(),
+                source,
+            })
+    }
+
     /// Updates the lists during the run: appends to `SHA256SUMS`, and replaces `manifest.json` as a whole.
     pub fn refresh(&mut self) -> Result<(), Error> {
         let Some(manifest) = &mut self.manifest else {
@@ -193,12 +208,15 @@ impl Extractor {
         });
         if let Some(mut manifest) = self.manifest.take() {
             manifest.assembled(assembled, omitted);
-            manifest
-                .finish(&self.root)
-                .map_err(|source| Error::Manifest {
+            // What is being written can never be whole, and its space is needed.
+            self.writer.discard_all();
+            if let Err(source) = manifest.finish(&self.root) {
+                self.lacks_lists = true;
+                return Err(Error::Manifest {
                     path: self.path.clone(),
                     source,
-                })?;
+                });
+            }
         }
         Ok(std::mem::take(&mut self.finished))
     }
@@ -238,6 +256,7 @@ impl Extractor {
             last_folder: None,
             taken: HashMap::new(),
             assembly: Assembly::default(),
+            lacks_lists: false,
             finished: Finished::default(),
         })
     }
@@ -376,10 +395,12 @@ impl Drop for Extractor {
     /// Removes temporary files. Best effort, since a destructor returns no error.
     fn drop(&mut self) {
         self.writer.discard_all();
-        for name in [SPOOL, MANIFEST, SUMS] {
+        for name in [SPOOL, MANIFEST, SUMS, RESERVE] {
             let _ = self.unfinished.remove_file(name);
         }
-        let _ = self.root.remove_folder(UNFINISHED);
+        if !self.lacks_lists {
+            let _ = self.root.remove_folder(UNFINISHED);
+        }
     }
 }
 

@@ -262,6 +262,7 @@ impl ExecHelper {
 
     /// Starts the program for each alert until standard input ends; `report` receives failures in words.
     pub fn run(self, report: impl Fn(&str) + Send + Sync + 'static) -> Result<(), String> {
+        close_others_on_exec();
         privileges::drop_privileges(self.account)
             .map_err(|cause| format!("the helper for alerts cannot start: {cause}"))?;
         let program = Arc::new(PathBuf::from(self.program));
@@ -331,7 +332,14 @@ pub(super) fn start(program: &Path, account: Option<Account>) -> Result<Child, E
         .stdout(Stdio::piped())
         // Ctrl-C reaches the monitor only, which then ends the helper in order.
         .process_group(0);
+    close_others_on_exec();
     command.spawn().map_err(|cause| failed(cause.to_string()))
+}
+
+/// Marks every descriptor above standard error as closed on exec. Those of libpcap are not: a program with its packet socket
+/// could read and send raw frames. Nor are those that whoever started us left open.
+fn close_others_on_exec() {
+    close_fds::set_fds_cloexec(3, &[]);
 }
 
 /// Runs the program with `alert` on its standard input; returns true if it succeeded in time.

@@ -1,9 +1,10 @@
 //! Counters of a run, for the summary and for Prometheus: the HTTP server runs on a thread of its own.
 
+use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -314,30 +315,34 @@ impl Metrics {
 
     /// Starts the thread that answers requests until the process ends.
     ///
-    /// Each request gets a thread of its own, up to 16 at once, so that a slow client does not delay the others.
+    /// Each request gets a thread of its own, up to 16 at once. A client beyond them takes the place of the oldest, which has
+    /// had the most time to say what it wants: silent clients cannot keep others away.
     pub(super) fn serve(self, counters: Arc<Counters>) -> io::Result<()> {
         let listen = move || {
-            // Counts the threads: each of them holds a reference.
-            let running = Arc::new(());
+            // Connections in the order in which they came; the thread of each holds the second reference.
+            let mut clients: VecDeque<Arc<TcpStream>> = VecDeque::new();
             loop {
                 let Ok((stream, _)) = self.0.accept() else {
                     // Out of descriptors, or a client that left early: both pass, but not within a busy loop.
                     thread::sleep(Duration::from_millis(100));
                     continue;
                 };
-                let one = Arc::clone(&running);
-                let counters = Arc::clone(&counters);
-                let answer = move || {
-                    let _ = answer(stream, &counters);
-                    drop(one);
-                };
-                if Arc::strong_count(&running) > MAX_CLIENTS {
-                    // Answered here, so that the next client waits: for no longer than PATIENCE.
-                    answer();
-                } else {
-                    // Without a thread this scrape fails; Prometheus scrapes again.
-                    let _ = named("metrics client").spawn(answer);
+                clients.retain(|client| Arc::strong_count(client) > 1);
+                if clients.len() >= MAX_CLIENTS
+                    && let Some(oldest) = clients.pop_front()
+                {
+                    // Ends the read or write in which its thread waits.
+                    let _ = oldest.shutdown(Shutdown::Both);
                 }
+                let stream = Arc::new(stream);
+                clients.push_back(Arc::clone(&stream));
+                let counters = Arc::clone(&counters);
+                // Without a thread this scrape fails; Prometheus scrapes again.
+                let _ = named("metrics client").spawn(move || {
+                    let _ = answer(&stream, &counters);
+                    // The list of clients still holds the connection.
+                    let _ = stream.shutdown(Shutdown::Both);
+                });
             }
         };
         named("metrics").spawn(listen).map(|_| ())
@@ -350,9 +355,9 @@ fn named(name: &str) -> thread::Builder {
         .stack_size(STACK)
 }
 
-fn answer(mut stream: TcpStream, counters: &Counters) -> io::Result<()> {
+fn answer(mut stream: &TcpStream, counters: &Counters) -> io::Result<()> {
     stream.set_write_timeout(Some(PATIENCE))?;
-    let request = read_request(&mut stream)?;
+    let request = read_request(stream)?;
     let (status, body) = respond(&request, counters);
     let head_only = request.starts_with(b"HEAD ");
     let head = format!(
@@ -381,8 +386,8 @@ fn respond(request: &[u8], counters: &Counters) -> (&'static str, String) {
     }
 }
 
-/// Reads a request head of at most 8 KiB within 5 s.
-fn read_request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+/// Reads a request head of at most 8 KiB within 1 s.
+fn read_request(mut stream: &TcpStream) -> io::Result<Vec<u8>> {
     let deadline = Instant::now() + PATIENCE;
     let mut request = Vec::new();
     let mut piece = [0; 1024];
@@ -401,8 +406,8 @@ fn read_request(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
     Ok(request)
 }
 
-/// Time that one client gets.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// Time that a client gets to send its request, and again to read the answer.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// Clients that are answered at once.
 const MAX_CLIENTS: usize = 16;
 /// Stack of a thread in bytes: 16 default stacks of 2 MiB would count against a memory limit.
@@ -488,5 +493,24 @@ mod tests {
         last.set_nonblocking(true).expect("set");
         let still_open = last.read(&mut [0]).expect_err("nothing to read");
         assert_eq!(still_open.kind(), ErrorKind::WouldBlock);
+    }
+
+    #[test]
+    fn stalled_clients_beyond_the_limit_give_way_to_new_ones() {
+        let loopback = "127.0.0.1:0".parse().expect("an address");
+        let metrics = Metrics::bind(loopback).expect("bound");
+        let address = metrics.0.local_addr().expect("an address");
+        metrics.serve(Counters::new()).expect("a thread");
+        let stalled: Vec<TcpStream> = (0..129)
+            .map(|_| TcpStream::connect(address).expect("connected"))
+            .collect();
+        let mut stream = TcpStream::connect(address).expect("connected");
+        stream.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+        let mut text = String::new();
+        stream.read_to_string(&mut text).expect("an answer");
+        assert!(text.starts_with("HTTP/1.1 200 OK\r\n"), "{text}");
+        let mut oldest = stalled.first().expect("one");
+        let read = oldest.read(&mut [0]);
+        assert!(matches!(read, Ok(0) | Err(_)), "{read:?}");
     }
 }

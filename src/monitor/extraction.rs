@@ -210,6 +210,8 @@ impl ContinuousExtractor {
             return Ok(Stored::default());
         };
         let stored = save(extractor);
+        // Before the event that names the file. A failure is reported with the next update of the lists.
+        let _ = extractor.publish_sums();
         self.changed = true;
         if let Err(error) = &stored
             && is_disk_full(&error.0)

@@ -272,6 +272,32 @@ fn alert_program_that_cannot_be_started_is_reported_with_the_first_alert() {
     );
 }
 
+#[cfg(target_os = "linux")]
+#[test]
+fn alert_program_inherits_no_descriptor_but_the_standard_ones() {
+    let folder = folder("descriptors");
+    let program = folder.join("program");
+    let result = folder.join("result");
+    let script = format!(
+        "#!/bin/sh\nls -l /proc/self/fd > {0}.tmp; mv {0}.tmp {0}\n",
+        text(&result)
+    );
+    fs::write(&program, script).expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("set");
+    // As libpcap leaves its packet socket: without the flag, so that every program started from here on has it.
+    let left_open = fs::File::create(folder.join("left-open")).expect("created");
+    rustix::io::fcntl_setfd(&left_open, rustix::io::FdFlags::empty()).expect("set");
+    let input = capture("classic.pcap");
+    let arguments = ["-r", text(&input), "--alert", "type == \"session_end\""];
+    let ended = Monitor::start(&[&arguments[..], &["--exec", text(&program)]].concat()).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let listed = fs::read_to_string(result).expect("it has run");
+    assert!(!listed.contains("left-open"), "{listed}");
+    // The fourth is the directory that `ls` itself reads.
+    assert_eq!(listed.matches(" -> ").count(), 4, "{listed}");
+}
+
 #[test]
 fn an_alert_is_marked_and_given_to_the_program() {
     let folder = folder("alert");

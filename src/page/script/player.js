@@ -48,6 +48,8 @@ function player(session, place) {
 
   /** Goes to an arrow. Headings are skipped in the direction of `way`, 1 or -1. */
   function go(target, way) {
+    // A session of which only its end was captured has no arrow, and none of some details.
+    if (rows.length === 0) return;
     let next = Math.max(0, Math.min(rows.length - 1, target));
     while (next > 0 && next < rows.length - 1 && rows[next][KIND] < 0) next += way;
     if (rows[next][KIND] < 0) next = nearest(next);
