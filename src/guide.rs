@@ -97,7 +97,7 @@ pub mod contributing {}
 /// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,
 ///   `tcp_state` and `tcp_history` in Zeek's words; `connection` of a connection attempt.
 /// - `analyze --format zeek`, `zeek-json`, `eve` and `ecs`: reports for Zeek's readers, Suricata's and Elastic's.
-/// - `analyze --format parquet`: tables for DuckDB, pandas and Spark; Cargo feature `parquet`, on by default.
+/// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///
 /// # 0.1.0
 ///

@@ -160,12 +160,12 @@ fn key_log_of_another_client_opens_nothing_and_is_reported() {
 fn wrong_secrets_let_no_content_into_the_report() {
     let folder = Folder::new("tls-wrong-keys");
     let keys = std::fs::read_to_string(data("tls13.keys")).expect("a key log");
-    let wrong: String = keys
+    let wrong: Vec<String> = keys
         .lines()
         .filter(|line| !line.starts_with('#'))
-        .map(|line| format!("{}\n", line.replace(&line[line.len() - 4..], "0000")))
+        .map(|line| line.replace(&line[line.len() - 4..], "0000"))
         .collect();
-    folder.write("wrong.keys", wrong.as_bytes());
+    folder.write("wrong.keys", wrong.join("\n").as_bytes());
     let report = folder.report(&[&data("tls13.pcap"), "--keylog", "wrong.keys"]);
     let session = &report["sessions"][0];
     assert_eq!(session["tls"]["obstacle"], "wrong-secret");

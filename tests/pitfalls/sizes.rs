@@ -367,7 +367,7 @@ fn bulk_missing(
     data.stream(&mut ftp.wire, sender, &[b'a'; 4_000], SEGMENT);
     let left = size - 8_000;
     // The capture pauses: nothing of either side is in it.
-    ftp.wire.wait(Duration::from_secs(60));
+    ftp.wire.wait(Duration::from_mins(1));
     #[expect(clippy::cast_possible_truncation, reason = "sequence numbers wrap")]
     data.skip(sender, left as u32);
     data.ack(&mut ftp.wire, sender.other());

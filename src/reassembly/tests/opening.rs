@@ -48,7 +48,7 @@ fn handshake_of_an_earlier_connection_is_not_used() {
     wire.send(server(3_000_000_000).ack(90_000).data("220 hi\r\n"));
     assert_eq!(wire.log(), ["opened 0", "established", "down 0 220 hi\r\n"]);
     assert_eq!(wire.summary().initiator, None);
-    assert!(!wire.summary().sent(Direction::Down).start.is_some());
+    assert!(wire.summary().sent(Direction::Down).start.is_none());
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn midstream_first_captured_byte_is_offset_zero() {
             "up 0 QUIT\r\n"
         ]
     );
-    assert!(!wire.summary().sent(Direction::Down).start.is_some());
+    assert!(wire.summary().sent(Direction::Down).start.is_none());
     assert_eq!(wire.summary().initiator, None);
 }
 
@@ -257,7 +257,7 @@ fn midstream_syn_shortly_before_the_first_byte_was_reordered() {
     wire.send(client(999).syn());
     wire.send(client(1103).data("def"));
     assert_eq!(wire.log(), ["opened 0", "up 0 abc", "up 3 def"]);
-    assert!(!wire.summary().sent(Direction::Up).start.is_some());
+    assert!(wire.summary().sent(Direction::Up).start.is_none());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! `parquet`: tables for DuckDB, pandas, Spark and ClickHouse, one file each in a directory.
+//! `parquet`: tables for `DuckDB`, pandas, Spark and `ClickHouse`, one file each in a directory.
 //!
 //! ```text
 //! session ──> text, in memory and beyond a limit in a file ──> in order of ids ──> sessions, transfers, steps, commands,
@@ -58,7 +58,7 @@ struct Tables {
     sessions: FinishedSessions,
     /// Sessions kept at most.
     limit: usize,
-    tables: Vec<(&'static str, OutputFile)>,
+    files: Vec<(&'static str, OutputFile)>,
     part: Option<String>,
     rest: ReportBuilder,
 }
@@ -107,7 +107,7 @@ impl Tables {
         Ok(Self {
             sessions: FinishedSessions::new(),
             limit: options.limits.sessions,
-            tables: tables.collect::<io::Result<_>>()?,
+            files: tables.collect::<io::Result<_>>()?,
             part: options.part.clone(),
             rest: ReportBuilder::new(&options.limits),
         })
@@ -138,7 +138,7 @@ impl Exporter for Tables {
         let paths = serde_json::to_string(&paths).map_err(io::Error::from)?;
         let part = self.part.as_deref();
         let mut writers = BTreeMap::new();
-        for (name, out) in self.tables {
+        for (name, out) in self.files {
             let table = Table::open(columns(name), name, part, &paths, out)?;
             writers.insert(name, table);
         }

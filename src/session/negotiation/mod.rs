@@ -116,12 +116,11 @@ impl Negotiations {
             Verb::Lprt => Mode::LongActive,
             _ => return,
         };
-        let number = match active_end_point(verb, argument) {
-            Some(announced) => self.announce(shared, parties, mode, announced),
-            None => {
-                let since = shared.now().time;
-                self.expect_unknown(shared, parties, mode, since)
-            }
+        let number = if let Some(announced) = active_end_point(verb, argument) {
+            self.announce(shared, parties, mode, announced)
+        } else {
+            let since = shared.now().time;
+            self.expect_unknown(shared, parties, mode, since)
         };
         remember(&mut self.by_command, sequence, number, ANNOUNCEMENTS);
     }
