@@ -62,7 +62,6 @@ pub use cross_session::Several;
 pub use evidence::{DataTrouble, LineRule, Lost, StallPlace, TlsStart, Unreachable};
 pub use fxp::Announcement;
 pub(crate) use stalled::MIN_STALL as SHORTEST_STALL;
-#[cfg(feature = "cli")]
 pub(crate) use tls::TLS_FAILED;
 pub use verdict::{concern, may_be_concerned, no_verdict};
 

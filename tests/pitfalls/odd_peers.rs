@@ -199,14 +199,16 @@ fn said(dialogue: &[(Side, &[u8])]) -> Value {
     scene.report()
 }
 
+/// Payloads of a connection in their order.
+type Talk<'a> = &'a [(Side, &'a [u8])];
+
 #[test]
 fn other_protocol_on_port_21_is_an_attempt_and_no_session() {
     use Side::{Client, Server};
     let ssh: &[u8] = b"SSH-2.0-OpenSSH_9.6\r\n";
     let kex: &[u8] = b"\0\0\x05\xdc\x07\x14USER\r\nPASS x\r\n";
     let http: &[u8] = b"GET / HTTP/1.1\r\nHost: example.org\r\n\r\n";
-    type Dialogue<'a> = &'a [(Side, &'a [u8])];
-    let cases: [(&str, Dialogue<'_>); 8] = [
+    let cases: [(&str, Talk<'_>); 8] = [
         (
             "ssh",
             &[(Server, ssh), (Client, ssh), (Client, kex), (Server, kex)],

@@ -82,7 +82,7 @@ fn no_variant_of_a_generated_session_shows_its_password() {
 fn no_variant_of_a_recorded_session_shows_its_password() {
     let recorded: Vec<(&str, Vec<Vec<u8>>)> = CAPTURES
         .iter()
-        .map(|name| (*name, passwords(write(&read(name)))))
+        .map(|name| (*name, passwords(&write(&read(name)))))
         .filter(|(_, passwords)| !passwords.is_empty())
         .collect();
     assert!(recorded.len() > 3, "{recorded:?}");
@@ -167,7 +167,7 @@ fn generated_session(wire: Wire, number: u64) -> (Wire, String) {
     }
     let (line, bare) = secret_line(random);
     script.line(&line, random);
-    for _ in 0..1 + random.below(3) {
+    for _ in 0..=random.below(3) {
         let code = random.pick(&[
             "331", "230", "530", "500", "332", "202", "220", "421", "200",
         ]);
@@ -221,7 +221,7 @@ fn generated_session(wire: Wire, number: u64) -> (Wire, String) {
     let frames = script.talk.wire.len() - first;
     if random.one_in(3) {
         // One segment or two are captured late: behind a reply that repeats what they hold.
-        for _ in 0..1 + random.below(2) {
+        for _ in 0..=random.below(2) {
             let from = first + random.below(frames);
             let to = (from + 1 + random.below(5)).min(first + frames - 1);
             // Not the greeting: segments that wait for it are dropped if the connection closes first.
@@ -363,13 +363,15 @@ impl Script {
                 self.talk.control.lose(wire, Side::Client, part);
             } else {
                 self.talk.control.say(wire, Side::Client, part);
-                if random.one_in(20) {
-                    self.talk.control.retransmit(wire, Side::Client);
-                } else if random.one_in(20) {
-                    let back = u32::try_from(to).expect("a short line");
-                    self.talk
-                        .control
-                        .say_again(wire, Side::Client, back, &bytes[..to]);
+                match random.below(20) {
+                    0 => self.talk.control.retransmit(wire, Side::Client),
+                    1 => {
+                        let back = u32::try_from(to).expect("a short line");
+                        self.talk
+                            .control
+                            .say_again(wire, Side::Client, back, &bytes[..to]);
+                    }
+                    _ => {}
                 }
             }
             from = to;
@@ -410,8 +412,8 @@ impl Script {
 }
 
 /// Returns the passwords that a capture shows in no output unless asked to.
-fn passwords(capture: Vec<u8>) -> Vec<Vec<u8>> {
-    let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(capture.clone()));
+fn passwords(capture: &[u8]) -> Vec<Vec<u8>> {
+    let reader: Box<dyn std::io::Read + Send> = Box::new(std::io::Cursor::new(capture.to_vec()));
     let inputs = vec![("a.pcap".into(), reader)];
     let mut source = CaptureSet::from_readers(inputs, ReadOptions::default());
     let options = Options {
@@ -430,7 +432,7 @@ fn passwords(capture: Vec<u8>) -> Vec<Vec<u8>> {
         let commands = session.steps.iter().flat_map(|step| &step.commands);
         for command in commands.filter(|command| command.verb == "PASS") {
             let value = command.argument.clone().unwrap_or_default().into_bytes();
-            if value.len() >= 6 && leak(capture.clone(), &[&value]).is_none() {
+            if value.len() >= 6 && leak(capture.to_vec(), &[&value]).is_none() {
                 found.push(value);
             }
         }
@@ -467,10 +469,8 @@ fn damaged(mut frames: Vec<Frame>, passwords: &[Vec<u8>], random: &mut Random) -
         if to_port_21(frame) && random.one_in(3) {
             let bytes = &mut frame.bytes[range.clone()];
             let length = bytes.len();
-            let end: &[u8; 2] = *[b"\n\r", b"\0\0", b"\r\r", b"\n\n", b"\r\0", b" \n"]
-                .get(random.below(6))
-                .expect("one of 6");
-            bytes[length - 2..].copy_from_slice(end);
+            let ends = [b"\n\r", b"\0\0", b"\r\r", b"\n\n", b"\r\0", b" \n"];
+            bytes[length - 2..].copy_from_slice(ends[random.below(6)]);
             match random.below(4) {
                 0 => bytes[..4].make_ascii_lowercase(),
                 1 if has_secret => bytes[random.below(4)] = b'#',

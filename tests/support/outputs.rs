@@ -76,7 +76,50 @@ pub(crate) fn of(capture: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
     drawn.write(&mut page).expect("memory takes it");
     add("page", &|out| out.write_all(&page));
     let report = sinks.report.finish(summary.captures, summary.totals);
-    let recorder = &sinks.recorder;
+    draw(&report, &sinks.recorder, &mut add);
+    let tree = Tree::of(&report);
+    add("tree json", &|out| json::write_tree(&tree, out));
+    add("tree text", &|out| {
+        let verbose = table::Options {
+            verbose: true,
+            ..export.table.clone()
+        };
+        table::render_tree(&tree, &verbose, out)
+    });
+    add("verbose table", &|out| {
+        let verbose = table::Options {
+            verbose: true,
+            width: 300,
+            ..export.table.clone()
+        };
+        table::render(&report, &verbose, out)
+    });
+    let subject = Subject::new(&report);
+    let expectations = record::record(&subject);
+    add("record", &|out| out.write_all(expectations.as_bytes()));
+    add("doubts", &|out| {
+        out.write_all(record::doubts(&subject).join("\n").as_bytes())
+    });
+    let answer = answer(&report, &subject);
+    add("check text", &|out| {
+        let options = text::Options {
+            color: false,
+            verbose: true,
+        };
+        text::write(&answer, options, out)
+    });
+    add("junit", &|out| junit::write(&answer, out));
+    add("github", &|out| github::write(&answer, out));
+    add("summary", &|out| github::write_summary(&answer, None, out));
+    add("check json", &|out| write_json(&answer, out));
+    outputs
+}
+
+/// A receiver of outputs by name.
+type Add<'a> = dyn FnMut(&str, &dyn Fn(&mut Vec<u8>) -> io::Result<()>) + 'a;
+
+/// Draws every diagram in every format.
+fn draw(report: &Report, recorder: &DiagramRecorder, add: &mut Add<'_>) {
     let diagrams = || {
         let sessions = report.sessions.iter();
         sessions.map(|session| recorder.diagram(session))
@@ -100,42 +143,6 @@ pub(crate) fn of(capture: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
             write_svg(&mut diagrams(), detail, out)
         });
     }
-    let tree = Tree::of(&report);
-    add("tree json", &|out| json::write_tree(&tree, out));
-    add("tree text", &|out| {
-        let verbose = table::Options {
-            verbose: true,
-            ..export.table.clone()
-        };
-        table::render_tree(&tree, &verbose, out)
-    });
-    add("verbose table", &|out| {
-        let verbose = table::Options {
-            verbose: true,
-            width: 300,
-            ..export.table.clone()
-        };
-        table::render(&report, &verbose, out)
-    });
-    let subject = Subject::new(&report);
-    let recorded = record::record(&subject);
-    add("record", &|out| out.write_all(recorded.as_bytes()));
-    add("doubts", &|out| {
-        out.write_all(record::doubts(&subject).join("\n").as_bytes())
-    });
-    let answer = answer(&report, &subject);
-    add("check text", &|out| {
-        let options = text::Options {
-            color: false,
-            verbose: true,
-        };
-        text::write(&answer, options, out)
-    });
-    add("junit", &|out| junit::write(&answer, out));
-    add("github", &|out| github::write(&answer, out));
-    add("summary", &|out| github::write_summary(&answer, None, out));
-    add("check json", &|out| write_json(&answer, out));
-    outputs
 }
 
 /// Compares a report with expectations that do not hold and with an empty report, so that every difference is worded.

@@ -214,6 +214,10 @@ pub(super) struct ExportChoices {
 
 impl ExportChoices {
     /// Returns the names of the tables; empty for the default.
+    #[cfg_attr(
+        not(feature = "parquet"),
+        expect(clippy::unused_self, reason = "without tables there is no choice")
+    )]
     pub(super) fn tables(&self) -> Vec<String> {
         #[cfg(feature = "parquet")]
         return self.tables.clone();
@@ -222,6 +226,10 @@ impl ExportChoices {
     }
 
     /// Returns the name of this run in tables; `None` for a single run.
+    #[cfg_attr(
+        not(feature = "parquet"),
+        expect(clippy::unused_self, reason = "without tables there is no choice")
+    )]
     pub(super) fn part(&self) -> Option<String> {
         #[cfg(feature = "parquet")]
         return self.part.clone();
