@@ -213,6 +213,7 @@ impl Dialogue {
             return None;
         }
         end.unterminated = true;
+        end.noted = 0;
         end.oddity = Some("no line end");
         end.lines.rest().map(Line::without_telnet)
     }
@@ -260,6 +261,8 @@ impl Dialogue {
     ) -> Option<Line<'bytes>> {
         let end = self.end_mut(from_client);
         let line = end.lines.next(bytes)?;
+        // What is incomplete from here on is another line, however short it is.
+        end.noted = 0;
         end.oddity = end.lines.take_oddity();
         Some(line.without_telnet())
     }
