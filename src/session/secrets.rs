@@ -174,8 +174,8 @@ impl Secrets {
                 }
                 Some(self.hide_from(&line.bytes, behind_verb + shown))
             }
-            Verb::Unknown if !self.login_used => Some(self.hide_unknown(&line.bytes)),
-            Verb::Unknown if secret_verb(trim(&line.bytes)) => Some(self.hide_unknown(&line.bytes)),
+            Verb::Unknown if !self.login_used => Some(self.hide_unknown(&line)),
+            Verb::Unknown if secret_verb(trim(&line.bytes)) => Some(self.hide_unknown(&line)),
             Verb::Unknown => self.redact_embedded(&line, 0, true),
             _ => {
                 if verb == Verb::Rein {
@@ -205,7 +205,7 @@ impl Secrets {
             for word in [&b"PASS"[..], b"ACCT", b"ADAT"].iter().chain(SITE_WORDS) {
                 let mut rests = (0..word.len()).map(|at| &word[at..]);
                 if let Some(rest) = rests.find(|rest| begins_with(begun, rest)) {
-                    self.add_one(&begun[rest.len()..]);
+                    self.add_words(&begun[rest.len()..]);
                 }
             }
         }
@@ -231,6 +231,13 @@ impl Secrets {
             return Some([shown, HIDDEN.as_bytes()].concat());
         }
         let end = control;
+        // Where segments began is not known behind Telnet sequences: another line may be glued to the name.
+        let blank = argument.iter().position(|&byte| byte == b' ');
+        if let Some(blank) = blank.filter(|_| has_telnet(line)) {
+            let (shown, rest) = line.bytes.split_at(behind_verb + blank);
+            self.add_words(rest);
+            return Some([shown, b" ", HIDDEN.as_bytes()].concat());
+        }
         let embedded = self.redact_embedded(line, behind_verb, true);
         let name = argument.get(..end.unwrap_or(argument.len()))?;
         if embedded.is_none() {
@@ -254,13 +261,22 @@ impl Secrets {
     }
 
     /// Hides an unknown command. The method of an HTTP request is shown: it is no secret, and names who called.
-    fn hide_unknown(&mut self, line: &[u8]) -> Vec<u8> {
+    fn hide_unknown(&mut self, line: &Line<'_>) -> Vec<u8> {
+        // A line whose end is missing goes on with the next one, in a segment of its own.
+        for start in line.segments.iter().take(GLUED) {
+            self.add_one(line.bytes.get(*start..).unwrap_or_default());
+        }
+        let line = &*line.bytes;
         let command = parse_command(line);
         self.add(line);
         self.add(&command.verb);
         self.add(command.argument.unwrap_or_default());
         if let Some(at) = embedded(line, 0, &[], true) {
             self.add_words(line.get(at..).unwrap_or_default());
+        }
+        // The verb may stand behind bytes that are no blanks, or be one of the words of SITE.
+        if names_secret(line) {
+            self.add_words(line);
         }
         // The rest of an address whose beginning was lost.
         if let Some(at) = line.iter().rposition(|&byte| byte == b'@') {
@@ -281,7 +297,7 @@ impl Secrets {
     /// Hides what follows a secret verb within a line, from offset `from` on; `None` if there is none.
     fn redact_embedded(&mut self, line: &Line<'_>, from: usize, anywhere: bool) -> Option<Vec<u8>> {
         // Of Telnet sequences only stray bytes are left, and where the others stood is not known.
-        let anywhere = anywhere || line.bytes.iter().any(|&byte| byte >= TELNET);
+        let anywhere = anywhere || has_telnet(line);
         let at = embedded(&line.bytes, from, &line.segments, anywhere)?;
         Some(self.hide_from(&line.bytes, at))
     }
@@ -444,6 +460,25 @@ impl Values {
         }
         None
     }
+}
+
+/// Segments of an unknown line that may be lines of their own.
+const GLUED: usize = 64;
+
+/// Returns whether bytes of Telnet sequences are left in a line.
+fn has_telnet(line: &Line<'_>) -> bool {
+    line.bytes.iter().any(|&byte| byte >= TELNET)
+}
+
+/// Returns whether a line holds the letters of a command that carries a secret.
+fn names_secret(line: &[u8]) -> bool {
+    let holds = |word: &[u8]| {
+        line.windows(word.len())
+            .any(|part| part.eq_ignore_ascii_case(word))
+    };
+    [&b"PASS"[..], b"PSWD", b"ACCT", b"ADAT"]
+        .into_iter()
+        .any(holds)
 }
 
 /// Returns the offset of the first segment of a line that begins with a verb, as if the line end before it were missing;

@@ -148,8 +148,11 @@ fn generated_session(wire: Wire, number: u64) -> (Wire, String) {
     if random.one_in(12) {
         // The capture begins in the middle.
         script.talk.wire.truncate(first);
-    } else {
+    } else if port == "21" {
         script.reply("220 Specimen FTP server ready.", random);
+    } else {
+        // By its greeting a connection to another port is recognized: what passes before that is not known to be FTP.
+        script.talk.reply("220 Specimen FTP server ready.");
     }
     if random.one_in(10) {
         script.line("USER ftp", random);

@@ -46,6 +46,8 @@ impl Line<'_> {
                 Cow::Owned(rest.to_vec())
             }
         };
+        // What was removed may have been a segment of its own, and the first one has no entry.
+        segments.retain(|start| *start > 0);
         Line {
             bytes,
             truncated: self.truncated,
@@ -155,6 +157,12 @@ impl LineAssembler {
     #[must_use]
     pub fn incomplete(&self) -> &[u8] {
         &self.partial
+    }
+
+    /// Returns the offsets in [`incomplete`](Self::incomplete) at which segments begin, without the first one.
+    #[must_use]
+    pub fn incomplete_segments(&self) -> &[usize] {
+        &self.segments
     }
 
     /// Removes the incomplete last line at the end of the stream; `None` if the stream ends with a line end.

@@ -231,7 +231,7 @@ impl Dialogue {
         let line = Line {
             bytes: line.to_vec().into(),
             truncated: true,
-            segments: Vec::new(),
+            segments: self.client.lines.incomplete_segments().to_vec(),
         };
         Some(line.without_telnet())
     }
