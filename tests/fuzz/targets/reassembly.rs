@@ -96,6 +96,8 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             flags: TcpFlags(flags),
             window: 4096,
             window_scale: (far & 4 != 0).then_some(far >> 4),
+            ip_len: 40 + u32::from(length),
+            frame_len: 54 + u32::from(length),
             header: &[],
             payload: &payload,
             cut: u32::from(far & 8),

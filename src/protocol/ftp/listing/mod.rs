@@ -15,7 +15,7 @@
 //!   the folder of the entries after it.
 //! - Any other line is an entry of kind `other` with the line as its name, so that nothing is lost; it names no file, which
 //!   `is_unread_line` checks. Only in a STAT reply, whose text is free, such lines are skipped.
-//! - A line of more than [`LINE_BYTES`] bytes is cut there, and its entry marked. The folders of `ls -R`, which are repeated
+//! - A line of more than 5,000 bytes is cut there, and its entry marked. The folders of `ls -R`, which are repeated
 //!   with their entries, take no more than a small multiple of the listing.
 //! - Work is linear in the number of bytes.
 
