@@ -88,10 +88,12 @@ fn unknown_options_and_commands_are_wrong_usage_in_one_line() {
     -- stderr
     ftpscope: unrecognized subcommand 'unheard-of'; try '--help'
     ");
-    insta::assert_snapshot!(folder.run(&["analyze", "--format", "pdf", "x"]), @"
+    // The formats of a build without tables are fewer by one.
+    let formats = folder.run(&["analyze", "--format", "pdf", "x"]);
+    insta::assert_snapshot!(formats.replace(", parquet", ""), @"
     exit 2
     -- stderr
-    ftpscope: invalid value 'pdf' for '--format <FORMAT>' [possible values: table, json, ndjson, csv, zeek, zeek-json, eve, ecs, parquet, html]; try '--help'
+    ftpscope: invalid value 'pdf' for '--format <FORMAT>' [possible values: table, json, ndjson, csv, zeek, zeek-json, eve, ecs, html]; try '--help'
     ");
 }
 

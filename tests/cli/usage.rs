@@ -93,6 +93,8 @@ fn selection_that_matches_nothing_does_not_deny_the_sessions() {
     }
 }
 
+// Without interfaces `live` asks for a file.
+#[cfg(feature = "live")]
 #[test]
 fn wrong_calls_are_answered_with_the_right_ones() {
     let folder = Folder::new("usage-calls");
