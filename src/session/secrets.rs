@@ -224,7 +224,13 @@ impl Secrets {
         let argument = line.bytes.get(behind_verb..).unwrap_or_default();
         let control = argument.iter().position(u8::is_ascii_control);
         let next = missing_line_end(line).and_then(|at| at.checked_sub(behind_verb));
-        if let Some(end) = next.filter(|end| control.is_none_or(|control| *end < control)) {
+        // A secret verb before it is hidden from there on, below.
+        let secret = embedded(&line.bytes, behind_verb, &line.segments, true);
+        let is_first = |end: &usize| {
+            control.is_none_or(|control| *end < control)
+                && secret.is_none_or(|at| behind_verb + *end <= at)
+        };
+        if let Some(end) = next.filter(is_first) {
             self.user = trim(&argument[..end]).to_vec();
             let (shown, rest) = line.bytes.split_at(behind_verb + end);
             self.add(parse_command(trim(rest)).argument.unwrap_or_default());
@@ -233,7 +239,7 @@ impl Secrets {
         let end = control;
         // Where segments began is not known behind Telnet sequences: another line may be glued to the name.
         let blank = argument.iter().position(|&byte| byte == b' ');
-        if let Some(blank) = blank.filter(|_| has_telnet(line)) {
+        if let Some(blank) = blank.filter(|_| has_telnet(line) && secret.is_none()) {
             let (shown, rest) = line.bytes.split_at(behind_verb + blank);
             self.add_words(rest);
             return Some([shown, b" ", HIDDEN.as_bytes()].concat());
