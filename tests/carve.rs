@@ -180,6 +180,20 @@ fn each_session_gets_a_file_where_the_name_has_a_pattern() {
 }
 
 #[test]
+fn files_are_named_by_the_uids_of_their_sessions() {
+    let folder = Folder::new("uids");
+    folder.write("capture.pcap", &two_users());
+    let arguments = ["carve", "-q", "-w", "{uid}.pcapng", "capture.pcap"];
+    assert_eq!(folder.run(&arguments), "exit 0\n");
+    let report = folder.report(&["capture.pcap"]);
+    for session in report["sessions"].as_array().expect("a list") {
+        let uid = session["uid"].as_str().expect("a text");
+        let carved = folder.report(&[&format!("{uid}.pcapng")]);
+        assert_eq!(carved["sessions"][0]["uid"], uid);
+    }
+}
+
+#[test]
 fn kinds_of_packets_can_be_left_out() {
     let folder = Folder::new("kinds");
     folder.write("capture.pcap", &two_users());

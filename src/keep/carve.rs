@@ -203,7 +203,7 @@ impl PacketChooser {
         let owner = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
         self.sessions.push(ChosenSession {
             id: session.id,
-            uid: uid(session),
+            uid: session.uid.to_string(),
         });
         self.by_id.insert(session.id, owner);
         if self.kinds.dns
@@ -259,7 +259,7 @@ impl PacketChooser {
             let text = format!(
                 "session {} ({}), step {}: {}",
                 session.id,
-                uid(session),
+                session.uid,
                 step.number,
                 printable(&step.title)
             );
@@ -469,9 +469,10 @@ impl ChosenPackets {
             (other, one)
         };
         let list = self.idents.get(&(server.address, client.address));
-        let during = list.into_iter().flatten().filter(|(from, to, _)| {
-            *from <= frame.time && frame.time.since(*to) <= Span::from_secs(0)
-        });
+        let during = list
+            .into_iter()
+            .flatten()
+            .filter(|(from, to, _)| (*from..=*to).contains(&frame.time));
         during.map(|(_, _, owner)| *owner).collect()
     }
 
@@ -560,7 +561,7 @@ impl<'c> Carver<'c> {
     /// The first failure to write.
     pub fn finish(mut self, files: &mut dyn CarvedFiles) -> io::Result<()> {
         if !self.is_split {
-            self.begin(0, None, files);
+            self.begin(0, files);
         }
         self.failure.map_or(Ok(()), Err)
     }
@@ -597,8 +598,7 @@ impl<'c> Carver<'c> {
         comments: &[&str],
         files: &mut dyn CarvedFiles,
     ) {
-        let session = self.is_split.then_some(file);
-        self.begin(file, session, files);
+        self.begin(file, files);
         let name = usize::try_from(packet.frame.capture())
             .ok()
             .and_then(|index| self.names.get(index))
@@ -627,7 +627,7 @@ impl<'c> Carver<'c> {
             vec![0]
         };
         for file in files_open {
-            self.begin(file, self.is_split.then_some(file), files);
+            self.begin(file, files);
             self.blocks.clear();
             if let Some(writer) = self.writers.get(&file) {
                 writer.names(known(), &mut self.blocks);
@@ -637,11 +637,11 @@ impl<'c> Carver<'c> {
     }
 
     /// Writes the section header of a file that has none yet.
-    fn begin(&mut self, file: usize, session: Option<usize>, files: &mut dyn CarvedFiles) {
+    fn begin(&mut self, file: usize, files: &mut dyn CarvedFiles) {
         if self.writers.contains_key(&file) {
             return;
         }
-        let comment = self.section_comment(session);
+        let comment = self.section_comment(file);
         let mut writer = PcapNgWriter::default();
         self.blocks.clear();
         writer.commented_section(&comment, &mut self.blocks);
@@ -650,12 +650,13 @@ impl<'c> Carver<'c> {
     }
 
     /// Returns the origin of the file in one line: which captures, and which sessions of them.
-    fn section_comment(&self, session: Option<usize>) -> String {
-        let sessions = match session {
-            Some(index) => self.chosen.sessions.get(index..=index),
-            None => Some(self.chosen.sessions.as_slice()),
+    fn section_comment(&self, file: usize) -> String {
+        let all = self.chosen.sessions.as_slice();
+        let sessions = if self.is_split {
+            all.get(file..=file).unwrap_or_default()
+        } else {
+            all
         };
-        let sessions = sessions.unwrap_or_default();
         let shown = sessions.iter().take(NAMED_SESSIONS);
         let mut uids: Vec<&str> = shown.map(|session| session.uid.as_str()).collect();
         let more = sessions.len().saturating_sub(NAMED_SESSIONS);
@@ -678,10 +679,6 @@ impl<'c> Carver<'c> {
             self.failure = Some(cause);
         }
     }
-}
-
-fn uid(session: &Session) -> String {
-    session.community_id.clone()
 }
 
 /// Port of ident (RFC 1413).
