@@ -15,13 +15,20 @@ use crate::model::record::{Finding, Opener, Session, Severity};
 use crate::model::{Endpoint, Span, Timestamp};
 use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 
-/// Recent sessions by their dialogue, and pairs of equal ones.
+/// Sessions that were captured whole on both sides, by the hash of their dialogue.
 #[derive(Debug, Default)]
-pub(super) struct SessionLegs {
-    /// By the hash of the dialogue.
-    known: BTreeMap<u64, Leg>,
+pub(super) struct SessionLegs(Pairing<u64>);
+
+/// Sessions of which one direction was captured on each side, by the sequence numbers of the first bytes of client and server.
+#[derive(Debug, Default)]
+pub(super) struct SessionHalves(Pairing<[u32; 2]>);
+
+/// Recent sessions by a key that is the same on both sides of a translator, and the pairs found.
+#[derive(Debug)]
+struct Pairing<K> {
+    known: BTreeMap<K, Leg>,
     /// Keys of `known`, oldest first.
-    order: VecDeque<u64>,
+    order: VecDeque<K>,
     pairs: Vec<(Leg, Leg)>,
 }
 
@@ -35,65 +42,35 @@ struct Leg {
     end: Timestamp,
     /// Frame of the greeting, 0 if it was not captured.
     frame: u64,
+    /// End whose packets are missing; `None` if both were captured.
+    unseen: Option<Opener>,
 }
 
 impl SessionLegs {
     /// Adds a finished session and pairs it with an equal one.
     pub(super) fn on_session_end(&mut self, session: &Session) {
-        let Some(dialogue) = dialogue_hash(session) else {
-            return;
-        };
-        let leg = Leg::of(session);
-        if let Some(known) = self.known.get(&dialogue) {
-            if known.is_translation_of(&leg) && self.pairs.len() < MAX_PAIRS {
-                self.pairs.push((known.clone(), leg));
-            }
-            return;
-        }
-        self.known.insert(dialogue, leg);
-        self.order.push_back(dialogue);
-        if self.order.len() > MAX_SESSIONS
-            && let Some(oldest) = self.order.pop_front()
-        {
-            self.known.remove(&oldest);
+        if let Some(dialogue) = dialogue_hash(session) {
+            self.0.add(dialogue, Leg::of(session, None));
         }
     }
 
     /// Returns a finding for each pair, and forgets the pairs.
     pub(super) fn finish(&mut self) -> Vec<Finding> {
-        let pairs = std::mem::take(&mut self.pairs);
-        let findings = pairs.into_iter().map(|(a, b)| {
-            let (a, b) = if a.session < b.session { (a, b) } else { (b, a) };
-            let mut finding = Draft {
-                id: "session-seen-twice",
-                severity: Severity::Info,
-                title: format!(
-                    "sessions {} and {} are one session, captured on both sides of address translation",
-                    a.session, b.session
-                ),
-                explanation: format!(
-                    "The same was said at the same time from {} to {} and from {} to {}, with the same ports announced for data: the capture holds both legs of one session, so its packets, transfers and bytes count twice.",
-                    a.client, a.server, b.client, b.server
-                ),
-                advice: "Look at one of the two only, or capture on one side of the translator.",
-                frames: vec![a.frame, b.frame].into_iter().filter(|&frame| frame > 0).collect(),
-            }
-            .about(None, None);
-            finding.sessions = vec![a.session, b.session];
-            finding
-        });
-        findings.collect()
+        self.0.finish(|a, b| Draft {
+            id: "session-seen-twice",
+            severity: Severity::Info,
+            title: format!(
+                "sessions {} and {} are one session, captured on both sides of address translation",
+                a.session, b.session
+            ),
+            explanation: format!(
+                "The same was said at the same time from {} to {} and from {} to {}, with the same ports announced for data: the capture holds both legs of one session, so its packets, transfers and bytes count twice.",
+                a.client, a.server, b.client, b.server
+            ),
+            advice: "Look at one of the two only, or capture on one side of the translator.",
+            frames: frames_of(a, b),
+        })
     }
-}
-
-/// Sessions of which one direction was captured, and pairs of them.
-#[derive(Debug, Default)]
-pub(super) struct SessionHalves {
-    /// By the sequence numbers of the first bytes of client and server.
-    known: BTreeMap<[u32; 2], (Opener, Leg)>,
-    /// Keys of `known`, oldest first.
-    order: VecDeque<[u32; 2]>,
-    pairs: Vec<(Leg, Leg)>,
 }
 
 impl SessionHalves {
@@ -103,18 +80,41 @@ impl SessionHalves {
             DataTrouble::OneSided { unseen, starts } => Some((*unseen, *starts)),
             _ => None,
         });
-        let Some((unseen, starts)) = half else {
-            return;
-        };
-        let leg = Leg::of(session);
-        if let Some((other, known)) = self.known.get(&starts) {
-            if *other != unseen && known.is_translation_of(&leg) && self.pairs.len() < MAX_PAIRS {
+        if let Some((unseen, starts)) = half {
+            self.0.add(starts, Leg::of(session, Some(unseen)));
+        }
+    }
+
+    /// Returns a finding for each pair, and forgets the pairs.
+    pub(super) fn finish(&mut self) -> Vec<Finding> {
+        self.0.finish(|a, b| Draft {
+            id: "session-in-halves",
+            severity: Severity::Info,
+            title: format!(
+                "sessions {} and {} are halves of one session, captured on two sides of address translation",
+                a.session, b.session
+            ),
+            explanation: format!(
+                "Of {} to {} only one direction was captured, of {} to {} only the other, and the sequence numbers of each fit the other: one connection, recorded as packets arrived at a translator. Nothing is missing: the commands are in one session, their replies in the other, and the bytes of files may be under 'Data connections without a command'.",
+                a.client, a.server, b.client, b.server
+            ),
+            advice: "Read both as one, or capture on one side of the translator.",
+            frames: frames_of(a, b),
+        })
+    }
+}
+
+impl<K: Ord + Copy> Pairing<K> {
+    /// Adds a session and pairs it with the first one of its key, if that is its other side.
+    fn add(&mut self, key: K, leg: Leg) {
+        if let Some(known) = self.known.get(&key) {
+            if known.is_translation_of(&leg) && self.pairs.len() < MAX_PAIRS {
                 self.pairs.push((known.clone(), leg));
             }
             return;
         }
-        self.known.insert(starts, (unseen, leg));
-        self.order.push_back(starts);
+        self.known.insert(key, leg);
+        self.order.push_back(key);
         if self.order.len() > MAX_SESSIONS
             && let Some(oldest) = self.order.pop_front()
         {
@@ -122,26 +122,16 @@ impl SessionHalves {
         }
     }
 
-    /// Returns a finding for each pair, and forgets the pairs.
-    pub(super) fn finish(&mut self) -> Vec<Finding> {
+    /// Returns the finding that `draft` words for each pair, the session with the lower id first, and forgets the pairs.
+    fn finish(&mut self, draft: impl Fn(&Leg, &Leg) -> Draft<'static>) -> Vec<Finding> {
         let pairs = std::mem::take(&mut self.pairs);
         let findings = pairs.into_iter().map(|(a, b)| {
-            let (a, b) = if a.session < b.session { (a, b) } else { (b, a) };
-            let mut finding = Draft {
-                id: "session-in-halves",
-                severity: Severity::Info,
-                title: format!(
-                    "sessions {} and {} are halves of one session, captured on two sides of address translation",
-                    a.session, b.session
-                ),
-                explanation: format!(
-                    "Of {} to {} only one direction was captured, of {} to {} only the other, and the sequence numbers of each fit the other: one connection, recorded as packets arrived at a translator. Nothing is missing: the commands are in one session, their replies in the other, and the bytes of files may be under 'Data connections without a command'.",
-                    a.client, a.server, b.client, b.server
-                ),
-                advice: "Read both as one, or capture on one side of the translator.",
-                frames: vec![a.frame, b.frame].into_iter().filter(|&frame| frame > 0).collect(),
-            }
-            .about(None, None);
+            let (a, b) = if a.session < b.session {
+                (a, b)
+            } else {
+                (b, a)
+            };
+            let mut finding = draft(&a, &b).about(None, None);
             finding.sessions = vec![a.session, b.session];
             finding
         });
@@ -149,9 +139,21 @@ impl SessionHalves {
     }
 }
 
-impl Leg {
-    fn of(session: &Session) -> Self {
+// Written out: the derived one would demand that keys have a default, too.
+impl<K> Default for Pairing<K> {
+    fn default() -> Self {
         Self {
+            known: BTreeMap::new(),
+            order: VecDeque::new(),
+            pairs: Vec::new(),
+        }
+    }
+}
+
+impl Leg {
+    fn of(session: &Session, unseen: Option<Opener>) -> Self {
+        Self {
+            unseen,
             session: session.id,
             client: Endpoint::new(session.client.ip, session.client.port),
             server: Endpoint::new(session.server.ip, session.server.port),
@@ -164,13 +166,22 @@ impl Leg {
         }
     }
 
-    /// Returns whether two legs with equal dialogue are one session.
+    /// Returns whether two legs of one key are one session. Of halves, each has to lack what the other has.
     fn is_translation_of(&self, other: &Self) -> bool {
         let near = |a: Timestamp, b: Timestamp| a.max(b).since(a.min(b)) <= MAX_TRANSIT;
         let translated = self.client.address != other.client.address
             || self.server.address != other.server.address;
-        translated && near(self.start, other.start) && near(self.end, other.end)
+        let completes = self.unseen.is_none() || self.unseen != other.unseen;
+        translated && completes && near(self.start, other.start) && near(self.end, other.end)
     }
+}
+
+/// Returns the frames of the greetings that were captured.
+fn frames_of(a: &Leg, b: &Leg) -> Vec<u64> {
+    [a.frame, b.frame]
+        .into_iter()
+        .filter(|&frame| frame > 0)
+        .collect()
 }
 
 /// Hashes the dialogue without its addresses; `None` if no passive port was announced, for then different sessions may

@@ -174,8 +174,9 @@ impl Secrets {
                 }
                 Some(self.hide_from(&line.bytes, behind_verb + shown))
             }
-            Verb::Unknown if !self.login_used => Some(self.hide_unknown(&line)),
-            Verb::Unknown if secret_verb(trim(&line.bytes)) => Some(self.hide_unknown(&line)),
+            Verb::Unknown if !self.login_used || secret_verb(trim(&line.bytes)) => {
+                Some(self.hide_unknown(&line))
+            }
             Verb::Unknown => self.redact_embedded(&line, 0, true),
             _ => {
                 if verb == Verb::Rein {
@@ -236,7 +237,6 @@ impl Secrets {
             self.add(parse_command(trim(rest)).argument.unwrap_or_default());
             return Some([shown, HIDDEN.as_bytes()].concat());
         }
-        let end = control;
         // Where segments began is not known behind Telnet sequences: another line may be glued to the name.
         let blank = argument.iter().position(|&byte| byte == b' ');
         if let Some(blank) = blank.filter(|_| has_telnet(line) && secret.is_none()) {
@@ -244,12 +244,12 @@ impl Secrets {
             self.add_words(rest);
             return Some([shown, b" ", HIDDEN.as_bytes()].concat());
         }
-        let embedded = self.redact_embedded(line, behind_verb, true);
-        let name = argument.get(..end.unwrap_or(argument.len()))?;
-        if embedded.is_none() {
-            self.user = trim(name).to_vec();
+        if let Some(at) = secret {
+            return Some(self.hide_from(&line.bytes, at));
         }
-        embedded.or_else(|| self.cut_at_control(&line.bytes, behind_verb))
+        let name = argument.get(..control.unwrap_or(argument.len()))?;
+        self.user = trim(name).to_vec();
+        self.cut_at_control(&line.bytes, behind_verb)
     }
 
     /// Hides an argument from its first control byte on; `None` without one. Padding alone is removed.

@@ -236,12 +236,7 @@ impl Protection {
         record: Record<'_>,
         output: &mut Vec<u8>,
     ) -> Option<u8> {
-        let end = record.payload.len().checked_sub(mac.length())?;
-        let (encrypted, tag) = record.payload.split_at(end);
-        let prefix = mac_prefix(sequence, record.header, u16::try_from(end).ok()?);
-        if !mac.verifies(&[&prefix, encrypted], tag) {
-            return None;
-        }
+        let encrypted = authenticated(mac, sequence, record)?;
         self.decrypt_cbc(cipher, block, encrypted, output)?;
         Some(record.header[0])
     }
@@ -346,14 +341,16 @@ fn open_null(
     record: Record<'_>,
     output: &mut Vec<u8>,
 ) -> Option<u8> {
-    let end = record.payload.len().checked_sub(mac.length())?;
-    let (content, tag) = record.payload.split_at(end);
-    let prefix = mac_prefix(sequence, record.header, u16::try_from(end).ok()?);
-    if !mac.verifies(&[&prefix, content], tag) {
-        return None;
-    }
-    output.extend_from_slice(content);
+    output.extend_from_slice(authenticated(mac, sequence, record)?);
     Some(record.header[0])
+}
+
+/// Returns the bytes of a record in front of its MAC; `None` if that is wrong.
+fn authenticated<'r>(mac: &RecordMac, sequence: u64, record: Record<'r>) -> Option<&'r [u8]> {
+    let end = record.payload.len().checked_sub(mac.length())?;
+    let (bytes, tag) = record.payload.split_at(end);
+    let prefix = mac_prefix(sequence, record.header, u16::try_from(end).ok()?);
+    mac.verifies(&[&prefix, bytes], tag).then_some(bytes)
 }
 
 /// Returns the bytes that a MAC covers in front of the content: sequence number, type, version, length.
