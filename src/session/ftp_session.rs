@@ -1295,7 +1295,7 @@ impl Session {
 
     /// Records the working directory after a command in its step.
     fn note_directory(&mut self, sequence: u64) {
-        let directory = self.server_state.directory();
+        let directory = self.server_state.stated_directory();
         let directory = directory.map(|bytes| self.secrets.name(bytes));
         self.steps.log_mut().set_directory(sequence, directory);
     }

@@ -3,13 +3,22 @@
 //! Paths are bytes (RFC 2640 section 2.2). Paths that begin with `/` are absolute. Other syntaxes (drive letters, VMS,
 //! MVS) are kept as sent: joining them by Unix rules would invent paths.
 //!
-//! No server has paths of more than [`LONGEST_PATH`] bytes. Without that bound a client could have one long directory
-//! repeated with each of its commands, or make a directory longer with each CWD.
+//! Servers have paths of up to [`COMMON_LENGTH`] bytes; longer ones are sent all the same. A client could have one long
+//! directory repeated with each of its commands, or make a directory longer with each CWD, so [`resolve`] stops at that
+//! length, and [`resolve_long`] is for those who bound the sum of what they resolve.
 
 /// Resolves `name` against the working directory. `None` if `name` is relative and `directory` is unknown (`None`), and for
-/// a path of more than [`LONGEST_PATH`] bytes.
+/// a path, or a directory before a relative name, of more than [`COMMON_LENGTH`] bytes.
 #[must_use]
 pub fn resolve(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
+    let directory = directory.filter(|directory| directory.len() <= COMMON_LENGTH);
+    joined(directory, name).filter(|path| path.len() <= COMMON_LENGTH)
+}
+
+/// Resolves as [`resolve`] does, up to [`LONGEST_PATH`] bytes. The caller bounds the sum: the work and the result are as
+/// long as the directory, whatever was sent.
+#[must_use]
+pub fn resolve_long(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
     joined(directory, name).filter(|path| path.len() <= LONGEST_PATH)
 }
 
@@ -38,8 +47,11 @@ fn joined(directory: Option<&[u8]>, name: &[u8]) -> Option<Vec<u8>> {
     Some(normalise(&path))
 }
 
-/// Longest path in bytes: `PATH_MAX` of Linux, above that of all other systems in use.
-pub const LONGEST_PATH: usize = 4096;
+/// Longest path in bytes that servers have: `PATH_MAX` of Linux, above that of all other systems in use.
+pub const COMMON_LENGTH: usize = 4096;
+
+/// Longest path in bytes that is resolved at all.
+pub const LONGEST_PATH: usize = 64 << 10;
 
 /// Returns the parent of a directory.
 #[must_use]
@@ -151,7 +163,7 @@ mod tests {
     #[test]
     fn directory_that_grows_with_each_cwd_becomes_unknown() {
         let mut directory = Some(b"/".to_vec());
-        for _ in 0..LONGEST_PATH {
+        for _ in 0..COMMON_LENGTH {
             directory = resolve(directory.as_deref(), b"d");
         }
         assert_eq!(directory, None);

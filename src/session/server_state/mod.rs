@@ -50,7 +50,13 @@ pub(crate) struct ServerState {
     /// Bytes from ALLO, for the next upload; `None` without one.
     allocated: Option<u64>,
     known_files: KnownFiles,
+    /// Bytes that long paths may still have, all together: [`LONG_PATHS`] at the beginning.
+    long_paths_left: usize,
 }
+
+/// Bytes of all paths of a session that are longer than [`path::COMMON_LENGTH`]. Later ones are unknown: eight bytes of
+/// commands would have a path of 64 KiB repeated otherwise.
+const LONG_PATHS: usize = 1 << 20;
 
 /// Cause of a reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,12 +98,24 @@ impl ServerState {
             renaming: None,
             allocated: None,
             known_files: KnownFiles::default(),
+            long_paths_left: LONG_PATHS,
         }
     }
 
     /// Returns the working directory; `None` while it is unknown.
     pub(crate) fn directory(&self) -> Option<&[u8]> {
         self.directory.as_deref()
+    }
+
+    /// Returns the working directory for a report that repeats it; `None` while it is unknown, and once the long paths of
+    /// the session are used up.
+    pub(crate) fn stated_directory(&mut self) -> Option<&[u8]> {
+        let length = self.directory.as_ref()?.len();
+        if spend(&mut self.long_paths_left, length) {
+            self.directory()
+        } else {
+            None
+        }
     }
 
     /// Returns TYPE, STRU and MODE in force.
@@ -132,18 +150,33 @@ impl ServerState {
     }
 
     /// Returns the absolute path of what a transfer command names; `None` if it is unknown.
-    fn path_of(&self, verb: Verb, argument: Option<&[u8]>) -> Option<Vec<u8>> {
+    fn path_of(&mut self, verb: Verb, argument: Option<&[u8]>) -> Option<Vec<u8>> {
         match direction_of(verb) {
             // STOU's argument is a hint at most; the reply names the file (RFC 1123 section 4.1.2.9).
             _ if verb == Verb::Stou => None,
             TransferDirection::Listing => {
                 match path::listing_argument(argument.unwrap_or_default()) {
-                    b"" => self.directory.clone(),
-                    name => path::resolve(self.directory(), name),
+                    b"" => self.stated_directory().map(<[u8]>::to_vec),
+                    name => self.resolve_bounded(name),
                 }
             }
-            _ => path::resolve(self.directory(), argument?),
+            _ => self.resolve_bounded(argument?),
         }
+    }
+
+    /// Returns the absolute path of `name`, which is long only while the session has long paths left.
+    fn resolve_bounded(&mut self, name: &[u8]) -> Option<Vec<u8>> {
+        if name.len() <= path::COMMON_LENGTH
+            && let Some(path) = path::resolve(self.directory(), name)
+        {
+            return Some(path);
+        }
+        let relative_to = self.directory.as_ref().map_or(0, Vec::len);
+        // Before the work, which is as long as the directory, even where `..` makes the path short.
+        if !spend(&mut self.long_paths_left, relative_to + name.len()) {
+            return None;
+        }
+        path::resolve_long(self.directory(), name)
     }
 
     /// Hands over what is in force to the transfer whose turn it is. REST and ALLO hold for one transfer only.
@@ -175,12 +208,12 @@ impl ServerState {
     pub(crate) fn apply(&mut self, effect: Effect, verb: Verb, argument: Option<&[u8]>) {
         match effect {
             Effect::ChangeDirectory { stated } => {
-                let directory = stated
-                    .or_else(|| path::resolve(self.directory(), argument.unwrap_or_default()));
+                let directory =
+                    stated.or_else(|| self.resolve_bounded(argument.unwrap_or_default()));
                 self.enter(directory);
             }
             Effect::ParentDirectory { stated } => {
-                let directory = stated.or_else(|| self.directory().map(path::parent));
+                let directory = stated.or_else(|| self.resolve_bounded(b".."));
                 self.enter(directory);
             }
             Effect::WorkingDirectory(directory) => self.directory = bounded(Some(directory)),
@@ -270,9 +303,20 @@ impl ServerState {
     }
 }
 
-/// Returns a directory unless it is longer than any server's.
+/// Returns a directory unless it is longer than any that is resolved.
 fn bounded(directory: Option<Vec<u8>>) -> Option<Vec<u8>> {
     directory.filter(|path| path.len() <= path::LONGEST_PATH)
+}
+
+/// Takes a path of `length` bytes from the long paths that are left; nothing for one of common length. Returns whether
+/// there was enough.
+fn spend(left: &mut usize, length: usize) -> bool {
+    if length <= path::COMMON_LENGTH {
+        return true;
+    }
+    let rest = left.checked_sub(length);
+    *left = rest.unwrap_or(0);
+    rest.is_some()
 }
 
 /// Returns the bytes that an accepted ALLO reserves; `None` if its argument is no number.
@@ -298,6 +342,20 @@ mod tests {
         assert!(state.renaming.is_some());
         state.apply(Effect::Reinitialized, Verb::Rein, None);
         assert_eq!(state.renaming, None);
+    }
+
+    #[test]
+    fn long_directory_is_exact_until_the_long_paths_of_the_session_are_used_up() {
+        let mut state = ServerState::new(true);
+        let long = format!("/{}", "d".repeat(4999));
+        state.directory = Some(long.clone().into_bytes());
+        let first = state.begin_transfer(Verb::Retr, Some(b"f")).path;
+        assert_eq!(first, Some(format!("{long}/f").into_bytes()));
+        let told = (0..10_000).filter(|_| state.stated_directory().is_some());
+        assert_eq!(told.count(), (LONG_PATHS - 5001) / 5000);
+        assert_eq!(state.begin_transfer(Verb::Retr, Some(b"f")).path, None);
+        let short = state.begin_transfer(Verb::Retr, Some(b"/f")).path;
+        assert_eq!(short.as_deref(), Some(&b"/f"[..]));
     }
 
     #[test]
