@@ -458,3 +458,47 @@ fn halves_of_a_session_on_both_sides_of_a_translator_are_named_as_one() {
     let findings = apart["findings"].to_string();
     assert!(!findings.contains("session-in-halves"), "{findings}");
 }
+
+/// Every packet of a session twice: with the inner address of the client, and with the outer one 20 µs later.
+fn recorded_on_both_sides(talk: &Conversation, inner: [u8; 4], outer: [u8; 4]) -> Vec<u8> {
+    let mut both = Vec::new();
+    for packet in packets(&talk.clone().quit()) {
+        let mut translated = packet.clone();
+        translated.time += 20_000;
+        for at in [26..30, 30..34] {
+            if translated.bytes[at.clone()] == inner {
+                translated.bytes[at].copy_from_slice(&outer);
+            }
+        }
+        both.extend([packet, translated]);
+    }
+    pcap(1, &both)
+}
+
+#[test]
+fn both_legs_of_a_session_without_data_are_named_as_one_by_their_sequence_numbers() {
+    let mut talk = Conversation::logged_in("10.0.0.2:40000", "198.51.100.21:21");
+    talk.exchange("CWD pub", "250 ok");
+    let legs = report(recorded_on_both_sides(
+        &talk,
+        [10, 0, 0, 2],
+        [203, 0, 113, 5],
+    ));
+    let findings = legs["findings"].as_array().expect("a list");
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0]["id"], "session-seen-twice");
+    assert_eq!(findings[0]["sessions"], serde_json::json!([1, 2]));
+
+    // The same dialogue of two clients at the same time, on connections of their own.
+    let mut other = Conversation::logged_in("10.0.0.3:41000", "198.51.100.21:21");
+    other.exchange("CWD pub", "250 ok");
+    let mut two = packets(&talk.quit());
+    two.extend(packets(&other.quit()));
+    two.sort_by_key(|packet| packet.time);
+    let apart = report(pcap(1, &two));
+    assert_eq!(apart["sessions"].as_array().map(Vec::len), Some(2));
+    assert_eq!(
+        apart["findings"].to_string().matches("seen-twice").count(),
+        0
+    );
+}

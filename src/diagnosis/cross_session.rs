@@ -56,7 +56,7 @@ impl Several {
         passwords: &[(u64, u64)],
     ) {
         self.logins.on_session_end(session, passwords);
-        self.legs.on_session_end(session);
+        self.legs.on_session_end(session, evidence);
         self.halves.on_session_end(session, evidence);
         self.losses.on_session_end(session.id, evidence);
         self.segmented.on_session_end(session);

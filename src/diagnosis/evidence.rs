@@ -78,10 +78,10 @@ pub enum DataTrouble {
     },
     /// Bytes that the receiver acknowledged and the capture does not contain.
     Lost(Lost),
-    /// A control connection of which one direction was captured, from its handshake on.
-    OneSided {
-        /// Side of which no packet was captured.
-        unseen: Opener,
+    /// A control connection that was captured from its handshake on, or one direction of it.
+    ControlStarts {
+        /// Side of which no packet was captured; `None` if both were.
+        unseen: Option<Opener>,
         /// Sequence numbers of the first bytes of client and server.
         starts: [u32; 2],
     },

@@ -1,11 +1,13 @@
 //! `session-seen-twice` and `session-in-halves`: one session, captured before and after address translation.
 //!
-//! Both legs carry the same dialogue at the same time, and at least one of their addresses differs. Sessions that only
-//! look alike, as of scheduled clients, differ in the ports that the server announced to them.
+//! Both legs are there at the same time, and at least one of their addresses differs. Translators keep sequence numbers (RFC
+//! 3022 section 4.1): the first bytes of both streams have 64 bits that do not agree by chance, whatever is said, and under
+//! TLS too. A proxy numbers anew; its legs have the same dialogue. Sessions that only look alike, as of scheduled clients,
+//! differ in the ports that the server announced to them.
 //!
 //! A firewall that records packets as they arrive has the client's before the translation and the server's after it: two
-//! sessions, each with one direction. Translators keep sequence numbers (RFC 3022 section 4.1), so that each half states the
-//! first byte of both streams, one by its SYN and one by its acknowledgment: 64 bits that do not agree by chance.
+//! sessions, each with one direction. Each half states the first byte of both streams, one by its SYN and one by its
+//! acknowledgment.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,9 +17,14 @@ use crate::model::record::{Finding, Opener, Session, Severity};
 use crate::model::{Endpoint, Span, Timestamp};
 use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 
-/// Sessions that were captured whole on both sides, by the hash of their dialogue.
+/// Sessions that were captured whole on both sides.
 #[derive(Debug, Default)]
-pub(super) struct SessionLegs(Pairing<u64>);
+pub(super) struct SessionLegs {
+    /// By the sequence numbers of the first bytes of client and server.
+    by_starts: Pairing<[u32; 2]>,
+    /// By the hash of their dialogue.
+    by_dialogue: Pairing<u64>,
+}
 
 /// Sessions of which one direction was captured on each side, by the sequence numbers of the first bytes of client and server.
 #[derive(Debug, Default)]
@@ -48,15 +55,27 @@ struct Leg {
 
 impl SessionLegs {
     /// Adds a finished session and pairs it with an equal one.
-    pub(super) fn on_session_end(&mut self, session: &Session) {
+    pub(super) fn on_session_end(&mut self, session: &Session, evidence: &[DataTrouble]) {
+        let whole = control_starts(evidence).filter(|(unseen, _)| unseen.is_none());
+        if let Some((_, starts)) = whole
+            && self.by_starts.add(starts, Leg::of(session, None))
+        {
+            return;
+        }
         if let Some(dialogue) = dialogue_hash(session) {
-            self.0.add(dialogue, Leg::of(session, None));
+            self.by_dialogue.add(dialogue, Leg::of(session, None));
         }
     }
 
     /// Returns a finding for each pair, and forgets the pairs.
     pub(super) fn finish(&mut self) -> Vec<Finding> {
-        self.0.finish(|a, b| Draft {
+        let mut findings = self.by_starts.finish(Self::draft);
+        findings.extend(self.by_dialogue.finish(Self::draft));
+        findings
+    }
+
+    fn draft(a: &Leg, b: &Leg) -> Draft<'static> {
+        Draft {
             id: "session-seen-twice",
             severity: Severity::Info,
             title: format!(
@@ -64,23 +83,19 @@ impl SessionLegs {
                 a.session, b.session
             ),
             explanation: format!(
-                "The same was said at the same time from {} to {} and from {} to {}, with the same ports announced for data: the capture holds both legs of one session, so its packets, transfers and bytes count twice.",
+                "The same was said at the same time from {} to {} and from {} to {}, on the same connection or with the same ports announced for data: the capture holds both legs of one session, so its packets, transfers and bytes count twice.",
                 a.client, a.server, b.client, b.server
             ),
             advice: "Look at one of the two only, or capture on one side of the translator.",
             frames: frames_of(a, b),
-        })
+        }
     }
 }
 
 impl SessionHalves {
     /// Adds a finished session of which one direction was captured, and pairs it with its other half.
     pub(super) fn on_session_end(&mut self, session: &Session, evidence: &[DataTrouble]) {
-        let half = evidence.iter().find_map(|item| match item {
-            DataTrouble::OneSided { unseen, starts } => Some((*unseen, *starts)),
-            _ => None,
-        });
-        if let Some((unseen, starts)) = half {
+        if let Some((Some(unseen), starts)) = control_starts(evidence) {
             self.0.add(starts, Leg::of(session, Some(unseen)));
         }
     }
@@ -105,13 +120,14 @@ impl SessionHalves {
 }
 
 impl<K: Ord + Copy> Pairing<K> {
-    /// Adds a session and pairs it with the first one of its key, if that is its other side.
-    fn add(&mut self, key: K, leg: Leg) {
+    /// Adds a session and pairs it with the first one of its key, if that is its other side. Returns whether it is.
+    fn add(&mut self, key: K, leg: Leg) -> bool {
         if let Some(known) = self.known.get(&key) {
-            if known.is_translation_of(&leg) && self.pairs.len() < MAX_PAIRS {
+            let pair = known.is_translation_of(&leg);
+            if pair && self.pairs.len() < MAX_PAIRS {
                 self.pairs.push((known.clone(), leg));
             }
-            return;
+            return pair;
         }
         self.known.insert(key, leg);
         self.order.push_back(key);
@@ -120,6 +136,7 @@ impl<K: Ord + Copy> Pairing<K> {
         {
             self.known.remove(&oldest);
         }
+        false
     }
 
     /// Returns the finding that `draft` words for each pair, the session with the lower id first, and forgets the pairs.
@@ -174,6 +191,15 @@ impl Leg {
         let completes = self.unseen.is_none() || self.unseen != other.unseen;
         translated && completes && near(self.start, other.start) && near(self.end, other.end)
     }
+}
+
+/// Returns the side that was not captured, if one was not, and the sequence numbers of the first bytes; `None` if the
+/// handshake is not known.
+fn control_starts(evidence: &[DataTrouble]) -> Option<(Option<Opener>, [u32; 2])> {
+    evidence.iter().find_map(|item| match item {
+        DataTrouble::ControlStarts { unseen, starts } => Some((*unseen, *starts)),
+        _ => None,
+    })
 }
 
 /// Returns the frames of the greetings that were captured.

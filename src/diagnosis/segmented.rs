@@ -27,7 +27,8 @@ struct Part {
     from: u64,
     /// Offset after the last byte.
     to: u64,
-    /// The transfer ended with the file.
+    /// The transfer ended with the file: it was whole, or reached the size of the file that the server told, whatever
+    /// it was answered (a client that resets when it has enough is answered 426).
     ends: bool,
     session: u64,
     /// Frame of the first packet of its data connection.
@@ -60,10 +61,12 @@ impl SegmentedDownloads {
                 name,
             );
             self.count += 1;
+            let to = transfer.restart_offset.saturating_add(transfer.bytes);
             self.files.entry(key).or_default().push(Part {
                 from: transfer.restart_offset,
-                to: transfer.restart_offset.saturating_add(transfer.bytes),
-                ends: transfer.completeness == Completeness::Complete,
+                to,
+                ends: transfer.completeness == Completeness::Complete
+                    || transfer.announced_bytes == Some(to),
                 session: session.id,
                 frame: connection.first_frame,
             });

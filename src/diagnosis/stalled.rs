@@ -23,7 +23,7 @@ pub(super) fn detect(session: &Session, evidence: &[DataTrouble], findings: &mut
         let Some(transfer) = session.transfer(id) else {
             continue;
         };
-        if length < MIN_STALL {
+        if length < MIN_STALL || length >= CLOCK_WAS_SET {
             continue;
         }
         let (sender, receiver) = match sender {
@@ -88,6 +88,10 @@ pub(super) fn detect(session: &Session, evidence: &[DataTrouble], findings: &mut
 /// Shortest pause reported. Busy servers and backed-off retransmission timers (RFC 6298 section 5.5) cause shorter ones.
 pub(crate) const MIN_STALL: Span = Span::from_secs(10);
 
+/// Pause that no connection survives: timers of servers and translators end it long before. The clock of the capturing
+/// machine was set, or captures of different times were put together.
+const CLOCK_WAS_SET: Span = Span::from_secs(86_400);
+
 /// Pause from which on people give up.
 const SEVERE_STALL: Span = Span::from_secs(30);
 
@@ -133,6 +137,11 @@ mod tests {
                 .explanation
                 .contains("999 bytes again")
         );
+    }
+
+    #[test]
+    fn clock_that_is_set_by_years_during_a_transfer_is_no_stall() {
+        assert!(found(491_961_600, 0, 0, StallPlace::Middle).is_empty());
     }
 
     #[test]

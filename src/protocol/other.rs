@@ -3,7 +3,7 @@
 //! The server decides: one that answers with reply codes is an FTP server, whatever its client sends. A protocol is named by
 //! bytes that no FTP peer begins with: identification strings (RFC 4253 section 4.2), greetings (RFC 5321 section 4.2, RFC
 //! 1939 section 4, RFC 3501 section 7.1.1, RFC 6143 section 7.1.1), request lines (RFC 9112 section 3), Telnet options before
-//! any text (RFC 854), TPKT (RFC 2126) and frames of `NetBIOS`.
+//! any text (RFC 854), TPKT (RFC 2126), frames of `NetBIOS`, and the binary greeting of `MySQL`.
 
 /// Returns the protocol whose server sends `bytes` first; `None` if they may be those of an FTP server.
 #[must_use]
@@ -69,6 +69,8 @@ fn frame_protocol(bytes: &[u8]) -> Option<&'static str> {
         // TPKT version 3, then an X.224 connection request or confirm.
         [3, 0, _, _, _, 0xe0 | 0xd0, ..] => Some("rdp"),
         [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..] => Some("smb"),
+        // Length of the packet, its number 0, version 10 of the protocol, and the version of the server as text.
+        [_, _, 0, 0, 10, b'0'..=b'9', b'.' | b'0'..=b'9', ..] => Some("mysql"),
         _ => None,
     }
 }
@@ -116,6 +118,7 @@ mod tests {
             (b"RFB 003.008\n", Some("vnc")),
             (b"\xff\xfd\x18\xff\xfd\x20", Some("telnet")),
             (b"\x03\0\0\x13\x0e\xd0\0\0", Some("rdp")),
+            (b"\x4a\0\0\0\x0a8.0.36\0", Some("mysql")),
             (b"220 (vsFTPd 3.0.5)\r\n", None),
             (b"220 smtp-gw FTP server ready\r\n", None),
             (b"\xff\xfb\x01220 ready\r\n", None),

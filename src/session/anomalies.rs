@@ -181,7 +181,7 @@ impl Anomalies {
             odd_lines,
         } = self.noted.take().map(|noted| *noted).unwrap_or_default();
         troubles.extend(control_end(control, client_way));
-        troubles.extend(one_sided(control, client_way));
+        troubles.extend(control_starts(control, client_way));
         for way in [client_way, client_way.reverse()] {
             let half = control.sent(way);
             let missing = half.measured.not_recorded();
@@ -307,16 +307,15 @@ fn control_end(control: &FlowSummary, client_way: Direction) -> Option<DataTroub
         })
 }
 
-/// Returns evidence of a control connection of which one direction was captured; `None` if both were, or if the handshake is
-/// not known.
-fn one_sided(control: &FlowSummary, client_way: Direction) -> Option<DataTrouble> {
+/// Returns where the streams of a control connection begin; `None` if the handshake is not known.
+fn control_starts(control: &FlowSummary, client_way: Direction) -> Option<DataTrouble> {
     let (client, server) = (control.sent(client_way), control.sent(client_way.reverse()));
     let unseen = match (client.segments, server.segments) {
-        (0, _) => Opener::Client,
-        (_, 0) => Opener::Server,
-        _ => return None,
+        (0, _) => Some(Opener::Client),
+        (_, 0) => Some(Opener::Server),
+        _ => None,
     };
-    Some(DataTrouble::OneSided {
+    Some(DataTrouble::ControlStarts {
         unseen,
         starts: [client.start?, server.start?],
     })
