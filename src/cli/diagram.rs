@@ -13,11 +13,12 @@ use super::options::{
 use super::output::Output;
 use super::reading::Reading;
 use crate::diagram::{
-    Detail, DiagramRecorder, TextOptions, write_mermaid, write_plantuml, write_svg, write_text,
+    Detail, DiagramRecorder, Drawings, TextOptions, write_mermaid, write_plantuml, write_svg,
+    write_text,
 };
 use crate::model::trace::Tracing;
 use crate::page::PageOptions;
-use crate::report::ReportBuilder;
+use crate::report::KeptReport;
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
@@ -114,7 +115,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         Detail::Steps | Detail::Messages => Tracing::Connections,
         Detail::Packets => Tracing::Packets,
     };
-    let mut builder = ReportBuilder::new(&reading.options.limits);
+    let mut builder = KeptReport::new(&reading.options.limits);
     let mut recorder = DiagramRecorder::new(&reading.options.limits);
     let mut events = (&mut builder, &mut recorder);
     let outcome = reading.run(&mut events, false, &mut (), Arc::default());
@@ -122,9 +123,8 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         return Err(Failure::Interrupted);
     }
     let summary = &outcome.summary;
-    let report = builder.finish(summary.captures.clone(), summary.totals.clone());
-    let sessions = report.sessions.iter();
-    let mut diagrams = sessions.map(|session| recorder.diagram(session));
+    let (_, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
+    let drawings = Drawings::new(sessions.iter(), &recorder);
     let out = &mut output;
     let written = match arguments.format {
         DiagramFormat::Text => {
@@ -134,11 +134,11 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
                 width: layout.width,
                 color: layout.color,
             };
-            write_text(&mut diagrams, options, out)
+            write_text(drawings, options, out)
         }
-        DiagramFormat::Mermaid => write_mermaid(&mut diagrams, detail, out),
-        DiagramFormat::Plantuml => write_plantuml(&mut diagrams, detail, out),
-        DiagramFormat::Svg => write_svg(&mut diagrams, detail, out),
+        DiagramFormat::Mermaid => write_mermaid(drawings, detail, out),
+        DiagramFormat::Plantuml => write_plantuml(drawings, detail, out),
+        DiagramFormat::Svg => write_svg(drawings, detail, out),
         // Written above.
         DiagramFormat::Html => Ok(()),
     };

@@ -1,5 +1,7 @@
 //! `ftpscope tree`: the servers' folders as far as the captures show them.
 
+use std::sync::Arc;
+
 use clap::{Args, ValueEnum};
 
 use super::failure::{Exit, Failure};
@@ -8,7 +10,7 @@ use super::options::{
 };
 use super::output::Output;
 use super::reading::Reading;
-use crate::report::tree::Tree;
+use crate::report::tree::TreeBuilder;
 use crate::report::{json, table};
 
 #[derive(Debug, Args)]
@@ -53,12 +55,17 @@ pub(super) fn run(arguments: &TreeArguments) -> Result<Exit, Failure> {
     )?;
     let path = arguments.output.output.as_deref();
     let mut output = Output::open(path, &arguments.input.captures, true)?;
-    let (report, outcome) = reading.report()?;
-    let tree = Tree::of(&report);
+    let mut builder = TreeBuilder::new(&reading.options.limits);
+    let outcome = reading.run(&mut builder, false, &mut (), Arc::default());
+    if outcome.interrupted {
+        return Err(Failure::Interrupted);
+    }
+    let mut trees = builder.finish();
     let written = match arguments.format {
-        TreeFormat::Json => json::write_tree(&tree, &mut output),
+        TreeFormat::Json => json::write_tree(&mut trees, &mut output),
         TreeFormat::Text => {
-            table::render_tree(&tree, &arguments.presentation.layout(path), &mut output)
+            let layout = arguments.presentation.layout(path);
+            table::render_tree(&mut trees, &layout, &mut output)
         }
     };
     output.close(written)?;

@@ -2,13 +2,14 @@
 //! phase of the session.
 
 use std::collections::VecDeque;
+use std::io;
 use std::sync::Arc;
 
 use super::arrow::{Arrows, Counts, Draft, StateTracker};
 use super::control_connection::{Control, ControlArrow, ReplyParts};
 use super::data_connections::{DataArrow, DataConnections};
 use super::messages::{Message, Shown};
-use super::model::{Channel, Diagram, Lane, Levels, Row, RowKind};
+use super::model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind};
 use super::recorder::DiagramRecorder;
 use super::{captions, messages};
 use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
@@ -44,6 +45,35 @@ impl DiagramRecorder {
     }
 }
 
+/// Sessions to draw, each read when its turn comes, and the recorder with their segments.
+pub struct Drawings<'a> {
+    sessions: Box<dyn Iterator<Item = io::Result<Arc<Session>>> + 'a>,
+    recorder: &'a DiagramRecorder,
+}
+
+impl<'a> Drawings<'a> {
+    /// Prepares the drawings of sessions, in their order.
+    pub fn new(
+        sessions: impl Iterator<Item = io::Result<Arc<Session>>> + 'a,
+        recorder: &'a DiagramRecorder,
+    ) -> Self {
+        Self {
+            sessions: Box::new(sessions),
+            recorder,
+        }
+    }
+
+    /// Returns the next session; `None` after the last one.
+    pub(super) fn next_session(&mut self) -> io::Result<Option<Arc<Session>>> {
+        self.sessions.next().transpose()
+    }
+
+    /// Plans the drawing of a session.
+    pub(super) fn plan<'s>(&'s self, session: &'s Session) -> Drawing<'s> {
+        self.recorder.drawing(session)
+    }
+}
+
 /// A planned diagram, whose rows are made one by one.
 pub struct Drawing<'a> {
     session: &'a Session,
@@ -51,6 +81,35 @@ pub struct Drawing<'a> {
 }
 
 impl Drawing<'_> {
+    /// Returns the session and its verdict: `Session 3: ok: …`.
+    pub(super) fn title(&self) -> String {
+        title_of(self.session)
+    }
+
+    /// Returns both endpoints of the control connection, as in [`Diagram::endpoints`].
+    pub(super) fn endpoints(&self) -> String {
+        endpoints(self.session)
+    }
+
+    /// Returns the origin of time offsets, as in [`Diagram::start`].
+    pub(super) fn start(&self) -> Timestamp {
+        let first = self.rows().next();
+        first.map_or(self.session.start, |row| row.time)
+    }
+
+    /// Returns the rows drawn at `detail`, each made on demand.
+    pub(super) fn rows_at(&self, detail: Detail) -> impl Iterator<Item = Row> {
+        self.rows().filter(move |row| row.levels.has(detail))
+    }
+
+    /// Returns whether any arrow touches the lane of the DNS server at `detail`.
+    pub(super) fn uses_dns(&self, detail: Detail) -> bool {
+        // Most sessions have no lookup, of which no row need be made.
+        let mut steps = self.session.steps.iter();
+        let has_lookup = self.session.dns.is_some() || steps.any(|step| step.kind == StepKind::Dns);
+        has_lookup && self.rows_at(detail).any(|row| row.touches(Lane::Dns))
+    }
+
     /// Returns the address of each lane, as in [`Diagram::addresses`].
     #[must_use]
     pub fn addresses(&self) -> [String; 4] {
@@ -447,6 +506,11 @@ impl<'a> RowBuilder<'a> {
             failed: draft.failed,
         });
     }
+}
+
+/// Formats the title of a session's diagram.
+pub(super) fn title_of(session: &Session) -> String {
+    format!("Session {}: {}", session.id, session.verdict.text)
 }
 
 /// Formats both endpoints: `192.0.2.7:50211 → ftp.example.org (192.0.2.1:21)`.

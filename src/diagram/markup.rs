@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use super::build::CONSOLE_SOURCE;
-use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind};
+use super::build::{CONSOLE_SOURCE, Drawing, Drawings, title_of};
+use super::model::{Channel, Detail, Lane, Row, RowKind};
 use crate::model::wire_text::printable;
 use crate::report::units;
 
@@ -12,24 +12,52 @@ use crate::report::units;
 ///
 /// Rows beyond the size that GitHub draws are omitted, and a note counts them.
 pub fn write_mermaid(
-    diagrams: &mut dyn Iterator<Item = Diagram>,
+    mut drawings: Drawings<'_>,
     detail: Detail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let diagrams: Vec<Diagram> = diagrams.take(MERMAID_SESSIONS).collect();
-    writeln!(out, "sequenceDiagram")?;
+    let mut body = String::new();
+    let mut used = UsedLanes::default();
+    let mut omitted: u64 = 0;
+    let mut current = drawings.next_session()?;
+    let mut next = drawings.next_session()?;
     // Participants are declared once for all sessions, so they have addresses only if there is one session.
-    let only_diagram = match diagrams.as_slice() {
-        [one] => Some(one),
-        _ => None,
-    };
+    let is_only = next.is_none();
+    let mut addresses = None;
+    let mut sessions = 0;
+    while let Some(session) = current
+        && sessions < MERMAID_SESSIONS
+    {
+        let drawing = drawings.plan(&session);
+        if is_only {
+            addresses = Some(drawing.addresses());
+        } else {
+            body.push_str(&mermaid_note(&title_of(&session)));
+        }
+        for row in drawing.rows_at(detail) {
+            used.add(&row);
+            let line = mermaid_line(&row, detail);
+            if body.len() + line.len() > MERMAID_LENGTH {
+                omitted += 1;
+            } else {
+                body.push_str(&line);
+            }
+        }
+        drop(drawing);
+        sessions += 1;
+        current = next;
+        next = drawings.next_session()?;
+    }
+    writeln!(out, "sequenceDiagram")?;
     for lane in Lane::ALL {
-        if lane != Lane::Server && !diagrams.iter().any(|diagram| diagram.uses(lane, detail)) {
+        if lane != Lane::Server && !used.has(lane) {
             continue;
         }
         let address = match lane {
             Lane::Console => CONSOLE_SOURCE,
-            _ => only_diagram.map_or("", |diagram| &diagram.addresses[lane.index()]),
+            _ => addresses
+                .as_ref()
+                .map_or("", |addresses| &addresses[lane.index()]),
         };
         let address = if address.is_empty() {
             String::new()
@@ -39,31 +67,30 @@ pub fn write_mermaid(
         let (keyword, id) = (keyword(lane), id(lane));
         writeln!(out, "    {keyword} {id} as {}{address}", lane.title())?;
     }
-    let mut written = 0;
-    let mut omitted: u64 = 0;
-    for diagram in &diagrams {
-        if only_diagram.is_none() {
-            let title = format!("Session {}: {}", diagram.session, diagram.verdict);
-            let note = mermaid_note(&title);
-            written += note.len();
-            out.write_all(note.as_bytes())?;
-        }
-        for row in diagram.rows_at(detail) {
-            let line = mermaid_line(row, detail);
-            if written + line.len() > MERMAID_LENGTH {
-                omitted += 1;
-                continue;
-            }
-            written += line.len();
-            out.write_all(line.as_bytes())?;
-        }
-    }
+    out.write_all(body.as_bytes())?;
     if omitted > 0 {
         let rows = units::counted(omitted, "row", "rows");
         let hint = format!("{rows} left out: choose a session, or less detail");
         out.write_all(mermaid_note(&hint).as_bytes())?;
     }
     Ok(())
+}
+
+/// Lanes that some arrow touches, by [`Lane::index`].
+#[derive(Default)]
+struct UsedLanes([bool; 4]);
+
+impl UsedLanes {
+    fn add(&mut self, row: &Row) {
+        if let RowKind::Arrow { from, to, .. } = row.kind {
+            self.0[from.index()] = true;
+            self.0[to.index()] = true;
+        }
+    }
+
+    fn has(&self, lane: Lane) -> bool {
+        self.0[lane.index()]
+    }
 }
 
 /// Formats a note across server and client.
@@ -124,17 +151,18 @@ fn mermaid_escaped(text: &str) -> String {
 ///
 /// Rows beyond a limit are omitted, and a separator counts them.
 pub fn write_plantuml(
-    diagrams: &mut dyn Iterator<Item = Diagram>,
+    mut drawings: Drawings<'_>,
     detail: Detail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut is_first = true;
-    for diagram in diagrams {
+    while let Some(session) = drawings.next_session()? {
         if !is_first {
             writeln!(out)?;
         }
         is_first = false;
-        write_plantuml_diagram(&diagram, detail, out)?;
+        writeln!(out, "@startuml session_{}", session.id)?;
+        write_plantuml_diagram(&drawings.plan(&session), detail, out)?;
     }
     // PlantUML reports an error for a file without a diagram.
     if is_first {
@@ -144,18 +172,28 @@ pub fn write_plantuml(
 }
 
 fn write_plantuml_diagram(
-    diagram: &Diagram,
+    drawing: &Drawing<'_>,
     detail: Detail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    writeln!(out, "@startuml session_{}", diagram.session)?;
-    let title = format!("Session {}: {}", diagram.session, diagram.verdict);
-    writeln!(out, "title {}", plantuml_escaped(&title))?;
+    // Participants come first, and the rows show which there are.
+    let mut rows = Vec::new();
+    let mut used = UsedLanes::default();
+    let mut count = 0;
+    for row in drawing.rows_at(detail) {
+        used.add(&row);
+        if count < PLANTUML_ROWS {
+            write_plantuml_row(&row, detail, &mut rows)?;
+        }
+        count += 1;
+    }
+    writeln!(out, "title {}", plantuml_escaped(&drawing.title()))?;
+    let addresses = drawing.addresses();
     for lane in Lane::ALL {
-        if lane != Lane::Server && !diagram.uses(lane, detail) {
+        if lane != Lane::Server && !used.has(lane) {
             continue;
         }
-        let address = &diagram.addresses[lane.index()];
+        let address = &addresses[lane.index()];
         let address = if address.is_empty() {
             String::new()
         } else {
@@ -164,10 +202,8 @@ fn write_plantuml_diagram(
         let (keyword, id) = (keyword(lane), id(lane));
         writeln!(out, "{keyword} \"{}{address}\" as {id}", lane.title())?;
     }
-    for row in diagram.rows_at(detail).take(PLANTUML_ROWS) {
-        write_plantuml_row(row, detail, out)?;
-    }
-    let omitted = diagram.rows_at(detail).skip(PLANTUML_ROWS).count();
+    out.write_all(&rows)?;
+    let omitted = count.saturating_sub(PLANTUML_ROWS);
     if omitted > 0 {
         let rows = units::counted(units::to_u64(omitted), "row", "rows");
         writeln!(out, "== {rows} left out ==")?;

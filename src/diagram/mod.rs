@@ -15,7 +15,7 @@
 //!
 //! A diagram is made in two passes. Planning puts the sources of all arrows in order, which takes a few bytes each;
 //! drawing makes one row after the other from them. So the texts of a session with 300,000 arrows need never be in
-//! memory together.
+//! memory together, and no writer has more than one session.
 //!
 //! Every row carries the [`Levels`] at which it is drawn, so that one diagram serves all three [`Detail`]s. Strings from
 //! the wire are in the rows as in the report, with secrets hidden; each format has one function that escapes them.
@@ -32,7 +32,7 @@ mod recorder;
 mod svg;
 mod text;
 
-pub use build::Drawing;
+pub use build::{Drawing, Drawings};
 pub use markup::{write_mermaid, write_plantuml};
 pub use model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind, SessionState};
 pub use recorder::DiagramRecorder;
@@ -72,18 +72,18 @@ mod tests {
         session
     }
 
+    fn drawings(session: Session, recorder: &DiagramRecorder) -> Drawings<'_> {
+        Drawings::new([Ok(Arc::new(session))].into_iter(), recorder)
+    }
+
     /// Returns the hostile session as a format writes it.
     fn written(
         detail: Detail,
-        write: impl Fn(
-            &mut dyn Iterator<Item = Diagram>,
-            Detail,
-            &mut dyn std::io::Write,
-        ) -> std::io::Result<()>,
+        write: impl Fn(Drawings<'_>, Detail, &mut dyn std::io::Write) -> std::io::Result<()>,
     ) -> String {
-        let diagram = DiagramRecorder::default().diagram(&hostile());
+        let recorder = DiagramRecorder::default();
         let mut out = Vec::new();
-        write(&mut [diagram].into_iter(), detail, &mut out).expect("memory takes it");
+        write(drawings(hostile(), &recorder), detail, &mut out).expect("memory takes it");
         String::from_utf8(out).expect("text is UTF-8")
     }
 
@@ -229,8 +229,9 @@ mod tests {
                 width,
                 color: false,
             };
-            let diagram = DiagramRecorder::default().diagram(&session);
-            write_text(&mut [diagram].into_iter(), options, &mut out).expect("memory takes it");
+            let recorder = DiagramRecorder::default();
+            let drawings = drawings(session.clone(), &recorder);
+            write_text(drawings, options, &mut out).expect("memory takes it");
             let text = String::from_utf8(out).expect("text is UTF-8");
             assert!(text.contains("e\u{301} 👍.txt"), "{text}");
             let lanes = text.lines().filter(|line| line.ends_with(['│', '┤']));

@@ -132,15 +132,6 @@ impl Diagram {
     pub fn rows_at(&self, detail: Detail) -> impl Iterator<Item = &Row> {
         self.rows.iter().filter(move |row| row.levels.has(detail))
     }
-
-    /// Returns whether any arrow touches a lane at `detail`.
-    #[must_use]
-    pub fn uses(&self, lane: Lane, detail: Detail) -> bool {
-        self.rows_at(detail).any(|row| match row.kind {
-            RowKind::Arrow { from, to, .. } => from == lane || to == lane,
-            RowKind::Phase | RowKind::Part => false,
-        })
-    }
 }
 
 /// One row of a diagram.
@@ -168,6 +159,17 @@ pub struct Row {
     pub console: Vec<String>,
     /// Whether it reports a failure.
     pub failed: bool,
+}
+
+impl Row {
+    /// Returns whether it is an arrow from or to a lane.
+    #[must_use]
+    pub fn touches(&self, lane: Lane) -> bool {
+        match self.kind {
+            RowKind::Arrow { from, to, .. } => from == lane || to == lane,
+            RowKind::Phase | RowKind::Part => false,
+        }
+    }
 }
 
 /// Kind of a row.

@@ -5,26 +5,31 @@ use std::io::{self, Write};
 
 use unicode_width::UnicodeWidthChar as _;
 
-use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, SessionState};
+use super::build::{Drawing, Drawings};
+use super::model::{Channel, Detail, Lane, Row, RowKind, SessionState};
+use crate::model::Timestamp;
 use crate::model::wire_text::printable;
-use crate::report::units;
+use crate::report::{SpooledText, units};
 
 /// Writes all sessions one below the other. Rows beyond a limit are omitted, and a line at the end counts them.
 pub fn write_svg(
-    diagrams: &mut dyn Iterator<Item = Diagram>,
+    mut drawings: Drawings<'_>,
     detail: Detail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut body = Vec::new();
+    // The height of the picture, which comes first, is known last.
+    let mut body = SpooledText::new(IN_MEMORY);
     let mut picture = Picture {
         detail,
-        out: &mut body,
+        out: Vec::new(),
         y: 0,
         rows: 0,
         omitted: 0,
     };
-    for diagram in diagrams {
-        picture.diagram(&diagram)?;
+    while let Some(session) = drawings.next_session()? {
+        picture.diagram(&drawings.plan(&session))?;
+        body.write_all(&picture.out)?;
+        picture.out.clear();
     }
     if picture.omitted > 0 {
         let rows = units::counted(picture.omitted, "row", "rows");
@@ -33,6 +38,7 @@ pub fn write_svg(
         let y = picture.y;
         picture.text(MARGIN, y, "start", "t", &hint, WIDTH)?;
         picture.y += ROW;
+        body.write_all(&picture.out)?;
     }
     let height = picture.y + 12;
     writeln!(
@@ -45,14 +51,16 @@ pub fn write_svg(
         out,
         "<rect class=\"bg\" width=\"{WIDTH}\" height=\"{height}\"/>"
     )?;
-    out.write_all(&body)?;
+    let length = body.len();
+    body.copy(0, length, out)?;
     writeln!(out, "</svg>")
 }
 
 /// SVG body under construction. Coordinates are in pixels.
-struct Picture<'a> {
+struct Picture {
     detail: Detail,
-    out: &'a mut Vec<u8>,
+    /// Text of the current session.
+    out: Vec<u8>,
     /// Height so far.
     y: u64,
     /// Count of the rows drawn.
@@ -61,11 +69,11 @@ struct Picture<'a> {
     omitted: u64,
 }
 
-impl Picture<'_> {
-    fn diagram(&mut self, diagram: &Diagram) -> io::Result<()> {
-        let columns = columns(diagram.uses(Lane::Dns, self.detail));
+impl Picture {
+    fn diagram(&mut self, drawing: &Drawing<'_>) -> io::Result<()> {
+        let columns = columns(drawing.uses_dns(self.detail));
         self.y += 30;
-        let title = format!("Session {}: {}", diagram.session, diagram.verdict);
+        let title = drawing.title();
         let y = self.y;
         // Two thirds of the width: the title is set in 16 px, and widths are computed for 12 px.
         self.text(
@@ -81,11 +89,12 @@ impl Picture<'_> {
             y + 18,
             "start",
             "d",
-            &diagram.endpoints,
+            &drawing.endpoints(),
             WIDTH - 2 * MARGIN,
         )?;
         self.y += 34;
         let top = self.y;
+        let addresses = drawing.addresses();
         for lane in Lane::ALL {
             let Some(x) = columns[lane.index()] else {
                 continue;
@@ -95,7 +104,7 @@ impl Picture<'_> {
                 "<rect class=\"head\" x=\"{}\" y=\"{top}\" width=\"140\" height=\"38\" rx=\"6\"/>",
                 x - 70
             )?;
-            let address = &diagram.addresses[lane.index()];
+            let address = &addresses[lane.index()];
             let y = if address.is_empty() {
                 top + 24
             } else {
@@ -110,13 +119,14 @@ impl Picture<'_> {
         let lanes_from = self.y;
         // Lanes are drawn behind the rows, thus before them in the file, but their length is known only afterwards.
         let lanes_position = self.out.len();
-        for row in diagram.rows_at(self.detail) {
+        let start = drawing.start();
+        for row in drawing.rows_at(self.detail) {
             if self.rows >= MAX_ROWS {
                 self.omitted += 1;
                 continue;
             }
             self.rows += 1;
-            self.row(row, diagram, columns)?;
+            self.row(&row, start, columns)?;
         }
         let mut lanes = Vec::new();
         for x in columns.iter().flatten() {
@@ -132,7 +142,7 @@ impl Picture<'_> {
         Ok(())
     }
 
-    fn row(&mut self, row: &Row, diagram: &Diagram, columns: [Option<u64>; 4]) -> io::Result<()> {
+    fn row(&mut self, row: &Row, start: Timestamp, columns: [Option<u64>; 4]) -> io::Result<()> {
         let y = self.y;
         match row.kind {
             RowKind::Phase => {
@@ -166,7 +176,7 @@ impl Picture<'_> {
                     return Ok(());
                 };
                 let line = y + 22;
-                let when = units::offset(row.time, diagram.start);
+                let when = units::offset(row.time, start);
                 self.text(MARGIN + 58, line, "end", "t", &when, 70)?;
                 if let Some(frame) = row.frame {
                     self.text(MARGIN + 66, line, "start", "t", &format!("#{frame}"), 60)?;
@@ -308,6 +318,8 @@ const STYLE: &str = "\
 @media screen and (prefers-color-scheme:dark){.bg{fill:#12161b}.l{stroke:#12161b}text{fill:#e6e9ed}.d,.t{fill:#9aa5b1}.head{fill:#1f252d;stroke:#3c4651}\
 .phase{fill:#202c3a}.lane{stroke:#3c4651}.ctl line{stroke:#6cb2f7}.ctl path{fill:#6cb2f7}.data line{stroke:#4cc76b}.data path{fill:#4cc76b}\
 .user line{stroke:#b99ce6}.user path{fill:#b99ce6}.bad line{stroke:#ff8b7f}.bad path,.bad text{fill:#ff8b7f}}";
+/// Bytes of the body kept in memory before they go to a temporary file.
+const IN_MEMORY: usize = 16 << 20;
 /// Width of the picture in pixels.
 const WIDTH: u64 = 1_180;
 const MARGIN: u64 = 16;

@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use super::build::CONSOLE_SOURCE;
-use super::model::{Channel, Detail, Diagram, Lane, Row, RowKind, SessionState};
+use super::build::{CONSOLE_SOURCE, Drawing, Drawings};
+use super::model::{Channel, Detail, Lane, Row, RowKind, SessionState};
+use crate::model::Timestamp;
 use crate::model::wire_text::printable;
 use crate::report::units;
 
@@ -24,24 +25,26 @@ pub struct TextOptions {
 /// Writes diagrams one below the other. No line is wider than `options.width`, and none contains control characters but
 /// colours.
 pub fn write_text(
-    diagrams: &mut dyn Iterator<Item = Diagram>,
+    mut drawings: Drawings<'_>,
     options: TextOptions,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut is_first = true;
-    for diagram in diagrams {
+    while let Some(session) = drawings.next_session()? {
         if !is_first {
             writeln!(out)?;
         }
         is_first = false;
-        Text::new(&diagram, options).write(out)?;
+        Text::new(&drawings.plan(&session), options).write(out)?;
     }
     Ok(())
 }
 
 /// Diagram with the layout of its lanes.
 struct Text<'a> {
-    diagram: &'a Diagram,
+    drawing: &'a Drawing<'a>,
+    /// Origin of time offsets.
+    start: Timestamp,
     detail: Detail,
     width: usize,
     color: bool,
@@ -50,23 +53,22 @@ struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
-    fn new(diagram: &'a Diagram, options: TextOptions) -> Self {
+    fn new(drawing: &'a Drawing<'a>, options: TextOptions) -> Self {
         let width = usize::from(options.width);
         let detail = options.detail;
         Self {
-            diagram,
+            drawing,
+            start: drawing.start(),
             detail,
             width,
             color: options.color,
-            columns: columns(width, diagram.uses(Lane::Dns, detail)),
+            columns: columns(width, drawing.uses_dns(detail)),
         }
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let diagram = self.diagram;
-        let title = format!("Session {}: {}", diagram.session, diagram.verdict);
-        self.line(out, &title, BOLD)?;
-        self.line(out, &diagram.endpoints, DIM)?;
+        self.line(out, &self.drawing.title(), BOLD)?;
+        self.line(out, &self.drawing.endpoints(), DIM)?;
         writeln!(out)?;
         let lanes_fit = self.width >= MIN_LANES_WIDTH;
         if lanes_fit {
@@ -74,7 +76,8 @@ impl<'a> Text<'a> {
         } else {
             self.line(out, &format!("The console is {CONSOLE_SOURCE}."), DIM)?;
         }
-        for row in diagram.rows_at(self.detail) {
+        for row in self.drawing.rows_at(self.detail) {
+            let row = &row;
             match row.kind {
                 RowKind::Phase => self.phase(row, lanes_fit, out)?,
                 RowKind::Part => self.part(row, lanes_fit, out)?,
@@ -84,8 +87,9 @@ impl<'a> Text<'a> {
                 RowKind::Arrow { from, to, .. } => self.listed(row, from, to, out)?,
             }
         }
-        if diagram.omitted > 0 {
-            let left = units::counted(diagram.omitted, "segment", "segments");
+        let omitted = self.drawing.omitted();
+        if omitted > 0 {
+            let left = units::counted(omitted, "segment", "segments");
             self.line(out, &format!("{left} could not be kept"), DIM)?;
         }
         Ok(())
@@ -97,13 +101,14 @@ impl<'a> Text<'a> {
         let mut addresses = Cells::blank(self.lanes_width());
         let mut more = Cells::blank(self.lanes_width());
         let mut has_addresses = false;
+        let lane_addresses = self.drawing.addresses();
         for lane in Lane::ALL {
             let Some(column) = self.columns[lane.index()] else {
                 continue;
             };
             let max_width = self.width_around(lane);
             titles.centre(column, lane.title(), max_width);
-            let address = &self.diagram.addresses[lane.index()];
+            let address = &lane_addresses[lane.index()];
             has_addresses |= !address.is_empty();
             let address = printable(address);
             match address.rsplit_once(" the ") {
@@ -193,7 +198,7 @@ impl<'a> Text<'a> {
         } else {
             cells.put(end + 1, '◀');
         }
-        let when = units::offset(row.time, self.diagram.start);
+        let when = units::offset(row.time, self.start);
         let frame = row
             .frame
             .map_or_else(String::new, |frame| format!("#{frame}"));
@@ -240,7 +245,7 @@ impl<'a> Text<'a> {
 
     /// Writes an arrow as a list item, for widths in which lanes do not fit.
     fn listed(&self, row: &Row, from: Lane, to: Lane, out: &mut dyn Write) -> io::Result<()> {
-        let when = units::offset(row.time, self.diagram.start);
+        let when = units::offset(row.time, self.start);
         let name = |lane: Lane| match lane {
             Lane::Dns => "dns",
             Lane::Server => "server",

@@ -22,6 +22,7 @@ mod deferred_ends;
 pub(crate) mod example;
 pub mod export;
 pub mod json;
+mod kept_sessions;
 mod live_lines;
 pub(crate) mod marks;
 mod sink_thread;
@@ -46,6 +47,7 @@ pub use export::{
     EventChoice, EventLine, EventLines, ExportOptions, Exporter, FinishedSessions, Format,
     OutputFile, OutputKind, Outputs, RunEnd, SessionParties, SessionText, event_text, totals_text,
 };
+pub use kept_sessions::{KeptReport, KeptSessions};
 pub use live_lines::LiveLines;
 pub use sink_thread::with_sink_thread;
 pub use spooled_text::SpooledText;

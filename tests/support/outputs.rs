@@ -10,14 +10,15 @@ use ftpscope::check::baseline::compare;
 use ftpscope::check::verdict::Answer;
 use ftpscope::check::{Subject, file, judge_file, record};
 use ftpscope::diagram::{
-    Detail, DiagramRecorder, TextOptions, write_mermaid, write_plantuml, write_svg, write_text,
+    Detail, DiagramRecorder, Drawings, TextOptions, write_mermaid, write_plantuml, write_svg,
+    write_text,
 };
 use ftpscope::model::trace::{TracedConnection, Tracing};
 use ftpscope::model::{Event, EventSink};
 use ftpscope::page::{PageBuilder, PageOptions, Previews};
 use ftpscope::pipeline::{Options, analyze};
 use ftpscope::report::export::FORMATS;
-use ftpscope::report::tree::Tree;
+use ftpscope::report::tree::ServerTrees;
 use ftpscope::report::{
     ExportOptions, Exporter, LiveLines, OutputFile, Outputs, Report, ReportBuilder, RunEnd, json,
     table,
@@ -77,14 +78,15 @@ pub(crate) fn of(capture: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
     add("page", &|out| out.write_all(&page));
     let report = sinks.report.finish(summary.captures, summary.totals);
     draw(&report, &sinks.recorder, &mut add);
-    let tree = Tree::of(&report);
-    add("tree json", &|out| json::write_tree(&tree, out));
+    add("tree json", &|out| {
+        json::write_tree(&mut ServerTrees::of(&report), out)
+    });
     add("tree text", &|out| {
         let verbose = table::Options {
             verbose: true,
             ..export.table.clone()
         };
-        table::render_tree(&tree, &verbose, out)
+        table::render_tree(&mut ServerTrees::of(&report), &verbose, out)
     });
     add("verbose table", &|out| {
         let verbose = table::Options {
@@ -122,7 +124,7 @@ type Add<'a> = dyn FnMut(&str, &dyn Fn(&mut Vec<u8>) -> io::Result<()>) + 'a;
 fn draw(report: &Report, recorder: &DiagramRecorder, add: &mut Add<'_>) {
     let diagrams = || {
         let sessions = report.sessions.iter();
-        sessions.map(|session| recorder.diagram(session))
+        Drawings::new(sessions.cloned().map(Ok), recorder)
     };
     for detail in [Detail::Steps, Detail::Messages, Detail::Packets] {
         add(&format!("diagram text {detail:?}"), &|out| {
@@ -131,16 +133,16 @@ fn draw(report: &Report, recorder: &DiagramRecorder, add: &mut Add<'_>) {
                 width: 200,
                 color: false,
             };
-            write_text(&mut diagrams(), options, out)
+            write_text(diagrams(), options, out)
         });
         add(&format!("mermaid {detail:?}"), &|out| {
-            write_mermaid(&mut diagrams(), detail, out)
+            write_mermaid(diagrams(), detail, out)
         });
         add(&format!("plantuml {detail:?}"), &|out| {
-            write_plantuml(&mut diagrams(), detail, out)
+            write_plantuml(diagrams(), detail, out)
         });
         add(&format!("svg {detail:?}"), &|out| {
-            write_svg(&mut diagrams(), detail, out)
+            write_svg(diagrams(), detail, out)
         });
     }
 }

@@ -11,7 +11,7 @@ use super::CheckArguments;
 use crate::cli::failure::Failure;
 use crate::cli::options::InputOptions;
 use crate::cli::reading::{Outcome, Reading};
-use crate::diagram::{Detail, DiagramRecorder, write_mermaid};
+use crate::diagram::{Detail, DiagramRecorder, Drawings, write_mermaid};
 use crate::model::system_message;
 use crate::model::trace::Tracing;
 use crate::report::{Report, ReportBuilder, SCHEMA_VERSION};
@@ -65,8 +65,8 @@ fn diagram(report: &Report, recorder: &DiagramRecorder) -> Option<String> {
     while count > 0 {
         let mut text = Vec::new();
         let sessions = report.sessions.iter().take(count);
-        let mut diagrams = sessions.map(|session| recorder.diagram(session));
-        write_mermaid(&mut diagrams, Detail::Steps, &mut text).ok()?;
+        let drawings = Drawings::new(sessions.cloned().map(Ok), recorder);
+        write_mermaid(drawings, Detail::Steps, &mut text).ok()?;
         if text.len() <= DIAGRAM_LIMIT {
             return Some(String::from_utf8_lossy(&text).into_owned());
         }

@@ -11,17 +11,19 @@
 
 pub(super) mod compact;
 
+use std::cell::RefCell;
 use std::io::{self, BufWriter, Write};
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::Serialize;
+use serde::ser::{Error as _, SerializeSeq as _, SerializeStruct, Serializer as _};
 use serde_json::Serializer;
 use serde_json::ser::{CompactFormatter, Formatter, PrettyFormatter};
 
-use super::tree::Tree;
-use super::{EventLine, FinishedSessions, Report};
-use crate::model::record::Session;
+use super::tree::{SeenServer, ServerTrees, TreeServer};
+use super::{EventLine, FinishedSessions, Report, SCHEMA_VERSION};
+use crate::model::record::{Session, is_zero};
 use crate::model::wire_text::is_hostile;
 
 /// Writes the report, indented by two spaces, with a line end after it.
@@ -29,9 +31,58 @@ pub fn write_report(report: &Report, out: &mut dyn Write) -> io::Result<()> {
     write_indented(report, out)
 }
 
-/// Writes the directory trees of the servers, formatted as by [`write_report`].
-pub fn write_tree(tree: &Tree, out: &mut dyn Write) -> io::Result<()> {
-    write_indented(tree, out)
+/// Writes a [`Tree`](super::tree::Tree) server by server, formatted as by [`write_report`].
+pub fn write_tree(trees: &mut ServerTrees, out: &mut dyn Write) -> io::Result<()> {
+    let mut out = BufWriter::with_capacity(BUFFER, out);
+    let mut serializer = Serializer::with_formatter(&mut out, indenting());
+    let mut document = serializer.serialize_struct("Tree", 2)?;
+    document.serialize_field("schema_version", SCHEMA_VERSION)?;
+    document.serialize_field("servers", &EachServer(RefCell::new(trees)))?;
+    SerializeStruct::end(document)?;
+    out.write_all(b"\n")?;
+    out.flush()
+}
+
+/// List of all servers, which are made one by one as they are serialized.
+struct EachServer<'t>(RefCell<&'t mut ServerTrees>);
+
+impl Serialize for EachServer<'_> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list = serializer.serialize_seq(None)?;
+        let mut trees = self.0.borrow_mut();
+        while let Some(server) = trees.next_server().map_err(S::Error::custom)? {
+            list.serialize_element(&OneServer::of(&server))?;
+        }
+        list.end()
+    }
+}
+
+/// [`ServerTree`](super::tree::ServerTree), whose entries are made one by one.
+#[derive(Serialize)]
+struct OneServer<'t> {
+    server: &'t TreeServer,
+    user: Option<&'t str>,
+    sessions: &'t [u64],
+    #[serde(serialize_with = "each_entry")]
+    entries: &'t SeenServer,
+    #[serde(skip_serializing_if = "is_zero")]
+    entries_omitted: u64,
+}
+
+impl<'t> OneServer<'t> {
+    fn of(server: &'t SeenServer) -> Self {
+        Self {
+            server: &server.server,
+            user: server.user.as_deref(),
+            sessions: &server.sessions,
+            entries: server,
+            entries_omitted: server.entries_omitted(),
+        }
+    }
+}
+
+fn each_entry<S: serde::Serializer>(server: &SeenServer, out: S) -> Result<S::Ok, S::Error> {
+    out.collect_seq(server.entries())
 }
 
 /// Writes any document, such as the verdict of a check, formatted as by [`write_report`].
@@ -176,7 +227,7 @@ pub fn report_schema() -> String {
 /// Returns the JSON Schema of the directory trees.
 #[must_use]
 pub fn tree_schema() -> String {
-    schema_text::<Tree>()
+    schema_text::<super::tree::Tree>()
 }
 
 /// Returns the JSON Schema of one line of the NDJSON output.

@@ -9,45 +9,51 @@ use super::block::{Block, Span, plain, shortened, span};
 use super::{BOLD, CYAN, DIM, GREEN, Options, PLAIN, RED, YELLOW};
 use crate::model::Timestamp;
 use crate::model::record::{Completeness, EntryKind};
-use crate::report::tree::{Entry, EntryEvent, Happening, ServerTree, Tree};
+use crate::report::tree::{Entry, EntryEvent, Happening, SeenServer, ServerTrees};
 use crate::report::units;
 
 /// Writes the directory trees of the servers, one block per server and user.
-pub fn render_tree(tree: &Tree, options: &Options, out: &mut dyn Write) -> io::Result<()> {
-    for server in &tree.servers {
-        write_server(server, options, out)?;
+pub fn render_tree(
+    trees: &mut ServerTrees,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut is_empty = true;
+    while let Some(server) = trees.next_server()? {
+        write_server(&server, options, out)?;
+        is_empty = false;
     }
-    if tree.servers.is_empty() {
+    if is_empty {
         writeln!(out, "nothing was seen of a server's folders")?;
     }
     Ok(())
 }
 
-fn write_server(server: &ServerTree, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+fn write_server(server: &SeenServer, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let mut block = Block::new(out, options, CYAN);
     block.text(0, 2, &heading(server, options))?;
-    let branches = branches(&server.entries, block.width());
+    let branches = branches(server.depths(), block.width());
     let mut known = true;
-    for (entry, (first, rest)) in server.entries.iter().zip(&branches) {
+    for (entry, (first, rest)) in server.entries().zip(&branches) {
         if known && entry.path.is_none() {
             known = false;
             block.text(0, 0, &[span(DIM, "in a folder that is not known:")])?;
         }
-        let mut spans = vec![label(entry)];
-        spans.extend(facts(entry, options));
+        let mut spans = vec![label(&entry)];
+        spans.extend(facts(&entry, options));
         block.branch(first, rest, &spans)?;
     }
-    if server.entries_omitted > 0 {
+    if server.entries_omitted() > 0 {
         let text = format!(
             "{} left out: more than the tree has room for",
-            units::counted(server.entries_omitted, "entry", "entries")
+            units::counted(server.entries_omitted(), "entry", "entries")
         );
         block.text(0, 2, &[span(YELLOW, &text)])?;
     }
     block.end()
 }
 
-fn heading(server: &ServerTree, options: &Options) -> Vec<Span> {
+fn heading(server: &SeenServer, options: &Options) -> Vec<Span> {
     let address = match server.server.ip {
         std::net::IpAddr::V4(ip) => format!("{ip}:{}", server.server.port),
         std::net::IpAddr::V6(ip) => format!("[{ip}]:{}", server.server.port),
@@ -58,11 +64,9 @@ fn heading(server: &ServerTree, options: &Options) -> Vec<Span> {
         Some(user) => format!("as {}", shortened(user)),
         None => "no login seen".to_owned(),
     };
-    let count = units::counted(units::to_u64(server.entries.len()), "entry", "entries");
+    let count = units::counted(units::to_u64(server.entry_count()), "entry", "entries");
     let seen = units::counted(units::to_u64(server.sessions.len()), "session", "sessions");
-    let first = server.entries.iter().map(|entry| entry.first_seen).min();
-    let last = server.entries.iter().map(|entry| entry.last_seen).max();
-    let times = match first.zip(last) {
+    let times = match server.times() {
         Some((first, last)) => format!(
             ", {} to {}",
             units::time(first, &options.zone),
@@ -79,16 +83,16 @@ fn heading(server: &ServerTree, options: &Options) -> Vec<Span> {
 /// Returns the prefixes of each entry: the branches of the tree before its first line and before its later lines.
 ///
 /// Entries too deep for the width are at the last level that fits, with the number of their own.
-fn branches(entries: &[Entry], width: usize) -> Vec<(String, String)> {
+fn branches(depths: impl DoubleEndedIterator<Item = usize>, width: usize) -> Vec<(String, String)> {
     let levels = (width / 3 / LEVEL_WIDTH).max(1);
-    let mut branches = Vec::with_capacity(entries.len());
+    let mut branches = Vec::new();
     // By level: true if a sibling of the entry, or of a directory around it, follows. Known by going upwards.
     let mut more: Vec<bool> = Vec::new();
-    for entry in entries.iter().rev() {
+    for depth in depths.rev() {
         let (mut first, mut rest) = (String::new(), String::new());
-        for level in 1..=entry.depth.min(levels) {
+        for level in 1..=depth.min(levels) {
             let goes_on = more.get(level).copied().unwrap_or_default();
-            first.push_str(match (level == entry.depth, goes_on) {
+            first.push_str(match (level == depth, goes_on) {
                 (true, true) => "├─ ",
                 (true, false) => "└─ ",
                 (false, true) => "│  ",
@@ -96,19 +100,19 @@ fn branches(entries: &[Entry], width: usize) -> Vec<(String, String)> {
             });
             rest.push_str(if goes_on { "│  " } else { "   " });
         }
-        if entry.depth > levels {
+        if depth > levels {
             // Writing to a `String` cannot fail.
-            let _ = write!(first, "{}: ", entry.depth);
+            let _ = write!(first, "{}: ", depth);
         }
-        let has_more = more.get(entry.depth + 1).copied().unwrap_or_default();
-        rest.push_str(if has_more && entry.depth < levels {
+        let has_more = more.get(depth + 1).copied().unwrap_or_default();
+        rest.push_str(if has_more && depth < levels {
             "│  "
         } else {
             "   "
         });
         branches.push((first, rest));
-        more.truncate(entry.depth + 1);
-        more.resize(entry.depth + 1, false);
+        more.truncate(depth + 1);
+        more.resize(depth + 1, false);
         if let Some(level) = more.last_mut() {
             *level = true;
         }

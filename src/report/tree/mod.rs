@@ -1,10 +1,11 @@
 //! Directory trees of the servers over time, as far as a capture shows them.
 //!
-//! In: a [`Report`]. Out: for each server and user the files and directories seen, in the order of a tree, each with
-//! its facts, their sources, and its events.
+//! In: the sessions of a run. Out: for each server and user the files and directories seen, in the order of a tree, each
+//! with its facts, their sources, and its events.
 //!
 //! ```text
-//! sessions ──> observations ──(in order of time)──> ServerFiles ──> Tree ──> JSON, or report::table::tree
+//! SessionEnd ──> ServerTrees: KeptSessions, by server and user
+//! sessions ──> observations ──(in order of time)──> ServerFiles ──> SeenServer ──> JSON, or report::table::tree
 //!  steps: PWD, CWD, MKD, RMD, DELE, RNFR/RNTO, SIZE, MDTM, MLST, STAT
 //!  transfers: listings, downloads, uploads
 //! ```
@@ -12,22 +13,29 @@
 //! Later facts win: a SIZE after an upload, a listing after a rename. The directories above an entry are entries too,
 //! with [`Source::Path`]. Paths of refused commands are not. Work and memory are limited: entries, the bytes of their
 //! paths, events per entry, and entries that renames of directories move. Items beyond a limit are counted.
+//!
+//! Memory is that of one server's tree: servers are made one after the other, and the sessions of a server are read only
+//! while others that overlap them in time are.
 
 mod observations;
 mod server_files;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::io;
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use self::observations::observations;
+use self::observations::{Observation, earliest, observations};
 use self::server_files::ServerFiles;
-use super::{Report, SCHEMA_VERSION};
-use crate::model::Timestamp;
+use super::{KeptReport, KeptSessions, Report, SCHEMA_VERSION};
+use crate::model::record::{Capture, Session, Totals};
 use crate::model::record::{Completeness, EntryKind, Precision, is_zero};
+use crate::model::{Event, EventKind, EventSink, Limits, Timestamp};
 
 /// Directory trees of all servers.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -146,6 +154,23 @@ pub enum Source {
     Path,
 }
 
+impl Source {
+    /// All sources, in their order.
+    pub(super) const ALL: [Self; 11] = [
+        Self::Listing,
+        Self::WorkingDirectory,
+        Self::Facts,
+        Self::Size,
+        Self::ModificationTime,
+        Self::Download,
+        Self::Upload,
+        Self::MakeDirectory,
+        Self::Rename,
+        Self::Delete,
+        Self::Path,
+    ];
+}
+
 /// Kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
@@ -194,46 +219,16 @@ impl Tree {
     /// Builds the trees from the sessions of a report.
     #[must_use]
     pub fn of(report: &Report) -> Self {
-        let mut groups: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for session in &report.sessions {
-            let key = (
-                session.server.ip,
-                session.server.port,
-                session.login.user.as_deref(),
-            );
-            groups.entry(key).or_default().push(&**session);
-        }
         let mut servers = Vec::new();
-        let mut path_bytes = PATH_BYTES;
-        for ((ip, port, user), sessions) in groups {
-            let mut seen: Vec<_> = sessions
-                .iter()
-                .flat_map(|session| observations(session))
-                .collect();
-            // A stable sort: observations of one session at one time stay in their order.
-            seen.sort_by_key(|observation| (observation.time, observation.session));
-            let mut files = ServerFiles::new(path_bytes);
-            for observation in &seen {
-                files.apply(observation);
-            }
-            let (entries, entries_omitted, left) = files.finish();
-            path_bytes = left;
-            // A session that failed before it saw a file has no tree.
-            if entries.is_empty() && entries_omitted == 0 {
-                continue;
-            }
+        let mut seen = ServerTrees::of(report);
+        // The sessions of a report are in memory, of which reading does not fail.
+        while let Ok(Some(server)) = seen.next_server() {
             servers.push(ServerTree {
-                server: TreeServer {
-                    ip,
-                    port,
-                    name: sessions
-                        .iter()
-                        .find_map(|session| session.server.name.clone()),
-                },
-                user: user.map(str::to_owned),
-                sessions: sessions.iter().map(|session| session.id).collect(),
-                entries,
-                entries_omitted,
+                entries: server.entries().collect(),
+                entries_omitted: server.entries_omitted(),
+                server: server.server,
+                user: server.user,
+                sessions: server.sessions,
             });
         }
         Self {
@@ -243,15 +238,248 @@ impl Tree {
     }
 }
 
+/// Sink that collects the sessions of a run for their trees.
+#[derive(Debug)]
+pub struct TreeBuilder {
+    kept: KeptReport,
+    groups: Groups,
+}
+
+impl TreeBuilder {
+    /// Creates a sink that keeps as many sessions as `limits` allow.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            kept: KeptReport::new(limits),
+            groups: Groups::default(),
+        }
+    }
+
+    /// Returns the trees after the last event.
+    #[must_use]
+    pub fn finish(self) -> ServerTrees {
+        let (_, sessions) = self.kept.finish(Vec::<Capture>::new(), Totals::default());
+        ServerTrees::new(self.groups, sessions)
+    }
+}
+
+impl EventSink for TreeBuilder {
+    fn event(&mut self, event: &Event<'_>) {
+        if let EventKind::SessionEnd(session) = &event.kind {
+            self.groups.add(session);
+            self.kept.event(event);
+        }
+    }
+}
+
+/// Sessions by server and user.
+#[derive(Debug, Default)]
+struct Groups(BTreeMap<(IpAddr, u16, Option<String>), Vec<Visit>>);
+
+impl Groups {
+    fn add(&mut self, session: &Session) {
+        let server = &session.server;
+        let key = (server.ip, server.port, session.login.user.clone());
+        self.0.entry(key).or_default().push(Visit {
+            session: session.id,
+            earliest: earliest(session),
+        });
+    }
+}
+
+/// A session of one server and user.
+#[derive(Clone, Copy, Debug)]
+struct Visit {
+    session: u64,
+    /// Time before which nothing was observed; `None` if nothing was.
+    earliest: Option<Timestamp>,
+}
+
+/// Trees of all servers, in order of address, port and user, each made when it is asked for.
+#[derive(Debug)]
+pub struct ServerTrees {
+    groups: <BTreeMap<(IpAddr, u16, Option<String>), Vec<Visit>> as IntoIterator>::IntoIter,
+    sessions: KeptSessions,
+    /// Bytes of paths that may still be kept.
+    path_bytes: usize,
+}
+
+/// Tree of one server as one user saw it, whose entries are made one by one.
+#[derive(Debug)]
+pub struct SeenServer {
+    /// The server.
+    pub server: TreeServer,
+    /// User name of the login; `None` if no login was captured.
+    pub user: Option<String>,
+    /// Ids of the sessions with this server and user.
+    pub sessions: Vec<u64>,
+    files: ServerFiles,
+}
+
+impl ServerTrees {
+    /// Collects the sessions of a report.
+    #[must_use]
+    pub fn of(report: &Report) -> Self {
+        let mut groups = Groups::default();
+        report.sessions.iter().for_each(|one| groups.add(one));
+        Self::new(groups, KeptSessions::of(report))
+    }
+
+    fn new(groups: Groups, sessions: KeptSessions) -> Self {
+        Self {
+            groups: groups.0.into_iter(),
+            sessions,
+            path_bytes: PATH_BYTES,
+        }
+    }
+
+    /// Returns the next tree; `None` after the last one.
+    ///
+    /// # Errors
+    ///
+    /// A session that is not in memory cannot be read.
+    pub fn next_server(&mut self) -> io::Result<Option<SeenServer>> {
+        while let Some(((ip, port, user), mut visits)) = self.groups.next() {
+            let mut files = ServerFiles::new(self.path_bytes);
+            let name = self.visit(&mut visits, &mut files)?;
+            self.path_bytes = files.path_bytes();
+            // A session that failed before it saw a file has no tree.
+            if files.len() == 0 && files.omitted() == 0 {
+                continue;
+            }
+            let mut sessions: Vec<u64> = visits.iter().map(|visit| visit.session).collect();
+            sessions.sort_unstable();
+            return Ok(Some(SeenServer {
+                server: TreeServer { ip, port, name },
+                user,
+                sessions,
+                files,
+            }));
+        }
+        Ok(None)
+    }
+
+    /// Applies the observations of all visits in order of time. Returns the host name of the server.
+    fn visit(&self, visits: &mut [Visit], files: &mut ServerFiles) -> io::Result<Option<String>> {
+        visits.sort_unstable_by_key(|visit| (visit.earliest, visit.session));
+        let mut open = OpenVisits::default();
+        let mut name: Option<(u64, String)> = None;
+        for visit in visits.iter() {
+            let index = self.sessions.index_of(visit.session);
+            let session = index.map(|index| self.sessions.get(index)).transpose()?;
+            let Some(session) = session.flatten() else {
+                continue;
+            };
+            if name.as_ref().is_none_or(|(id, _)| *id > session.id)
+                && let Some(found) = &session.server.name
+            {
+                name = Some((session.id, found.clone()));
+            }
+            if let Some(earliest) = visit.earliest {
+                open.apply_before(Some((earliest, visit.session)), files);
+                open.add(&session);
+            }
+        }
+        open.apply_before(None, files);
+        Ok(name.map(|(_, name)| name))
+    }
+}
+
+impl SeenServer {
+    /// Returns the files, directories and links, each directory before its entries.
+    pub fn entries(&self) -> impl Iterator<Item = Entry> {
+        self.files.entries()
+    }
+
+    /// Returns the depths of the entries, in their order.
+    pub fn depths(&self) -> impl DoubleEndedIterator<Item = usize> {
+        self.files.depths()
+    }
+
+    /// Returns the number of entries.
+    #[must_use]
+    pub fn entry_count(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Returns the number of entries beyond the limits.
+    #[must_use]
+    pub fn entries_omitted(&self) -> u64 {
+        self.files.omitted()
+    }
+
+    /// Returns the times of the first and the last observation; `None` without entries.
+    #[must_use]
+    pub fn times(&self) -> Option<(Timestamp, Timestamp)> {
+        self.files.times()
+    }
+}
+
+/// Observations of the sessions that are visited at one time, merged in order of time.
+#[derive(Default)]
+struct OpenVisits {
+    /// Time of the next observation, session, and index in `visits`, earliest first.
+    order: BinaryHeap<Reverse<(Timestamp, u64, usize)>>,
+    /// Remaining observations of each session; empty places are used again.
+    visits: Vec<std::vec::IntoIter<Observation>>,
+    free: Vec<usize>,
+}
+
+impl OpenVisits {
+    fn add(&mut self, session: &Arc<Session>) {
+        let mut seen = observations(session);
+        // A stable sort: observations of one session at one time stay in their order.
+        seen.sort_by_key(|observation| observation.time);
+        let Some(first) = seen.first() else {
+            return;
+        };
+        let time = first.time;
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.visits.push(Vec::new().into_iter());
+            self.visits.len() - 1
+        });
+        if let Some(visit) = self.visits.get_mut(place) {
+            *visit = seen.into_iter();
+            self.order.push(Reverse((time, session.id, place)));
+        }
+    }
+
+    /// Applies the observations before a time and session; all of them for `None`.
+    fn apply_before(&mut self, end: Option<(Timestamp, u64)>, files: &mut ServerFiles) {
+        while let Some(&Reverse((time, session, place))) = self.order.peek() {
+            if end.is_some_and(|end| (time, session) >= end) {
+                return;
+            }
+            self.order.pop();
+            let Some(visit) = self.visits.get_mut(place) else {
+                continue;
+            };
+            // All of one time at once, in their order.
+            while let Some(next) = visit.as_slice().first()
+                && next.time == time
+            {
+                if let Some(observation) = visit.next() {
+                    files.apply(&observation);
+                }
+            }
+            match visit.as_slice().first() {
+                Some(next) => self.order.push(Reverse((next.time, session, place))),
+                None => {
+                    *visit = Vec::new().into_iter();
+                    self.free.push(place);
+                }
+            }
+        }
+    }
+}
+
 /// Bytes of the paths of all servers.
 const PATH_BYTES: usize = 64 << 20;
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::model::record::{Outcome, Session, Step, StepKind};
+    use crate::model::record::{Outcome, Step, StepKind};
     use crate::report::example::{example_report, example_session};
 
     fn tree_of(session: Session) -> Tree {

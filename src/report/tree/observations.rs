@@ -16,22 +16,22 @@ use crate::protocol::ftp::{facts, path, size_reply};
 
 /// One fact about one path.
 #[derive(Debug)]
-pub(super) struct Observation<'a> {
+pub(super) struct Observation {
     pub(super) path: TreePath,
     pub(super) time: Timestamp,
     pub(super) frame: u64,
     pub(super) session: u64,
     pub(super) source: Source,
-    pub(super) fact: Fact<'a>,
+    pub(super) fact: Fact,
 }
 
 /// A fact about a path.
 #[derive(Debug)]
-pub(super) enum Fact<'a> {
+pub(super) enum Fact {
     /// Existence, with the kind if it is known.
     Exists(Option<EntryKind>),
     /// An entry of a listing or MLST.
-    Entry(Box<std::borrow::Cow<'a, ListingEntry>>),
+    Entry(Box<ListingEntry>),
     /// Size in bytes (SIZE).
     Size(u64),
     /// Time of modification in UTC (MDTM, RFC 3659 section 3.1).
@@ -52,8 +52,17 @@ pub(super) enum Fact<'a> {
     Deleted(EntryKind),
 }
 
+/// Returns the earliest time of any observation of a session; `None` if it has no reply and no data connection.
+pub(super) fn earliest(session: &Session) -> Option<Timestamp> {
+    let commands = session.steps.iter().flat_map(|step| &step.commands);
+    let replies = commands.filter_map(|command| command.replies.last());
+    let data = session.transfers.iter();
+    let data = data.filter_map(|transfer| Some(transfer.connection.as_ref()?.end));
+    replies.map(|reply| reply.time).chain(data).min()
+}
+
 /// Returns all observations of a session.
-pub(super) fn observations(session: &Session) -> Vec<Observation<'_>> {
+pub(super) fn observations(session: &Session) -> Vec<Observation> {
     let mut out = Vec::new();
     let mut directory: Option<Vec<u8>> = None;
     // Directories entered by relative names since the working directory is unknown: it may be unknown, but all names are
@@ -136,13 +145,13 @@ fn enter(step: &Step, entered: &mut Vec<Vec<u8>>) {
     }
 }
 
-fn of_command<'a>(
-    session: &'a Session,
-    step: &'a Step,
+fn of_command(
+    session: &Session,
+    step: &Step,
     index: usize,
-    command: &'a Command,
+    command: &Command,
     directory: Option<&[u8]>,
-    out: &mut Vec<Observation<'a>>,
+    out: &mut Vec<Observation>,
 ) {
     // Paths of refused commands need not exist.
     let Some(reply) = command.replies.last().filter(|reply| reply.code / 100 == 2) else {
@@ -171,7 +180,7 @@ fn of_command<'a>(
             .iter()
             .find_map(|line| facts::parse_reply_line(line.as_bytes()))
             .map(|entry| {
-                let fact = Fact::Entry(Box::new(std::borrow::Cow::Owned(entry)));
+                let fact = Fact::Entry(Box::new(entry));
                 let here = directory.and_then(TreePath::of);
                 (place.or(here), Source::Facts, fact)
             }),
@@ -216,12 +225,7 @@ fn of_command<'a>(
 }
 
 /// Adds the entries of a STAT with a path: a listing on the control connection.
-fn of_status<'a>(
-    session: &'a Session,
-    step: &'a Step,
-    directory: Option<&[u8]>,
-    out: &mut Vec<Observation<'a>>,
-) {
+fn of_status(session: &Session, step: &Step, directory: Option<&[u8]>, out: &mut Vec<Observation>) {
     let status = step.commands.iter().find(|one| one.verb == "STAT");
     let Some((command, reply)) = status.and_then(|one| Some((one, one.replies.last()?))) else {
         return;
@@ -237,7 +241,7 @@ fn of_status<'a>(
         (place, Source::Path, fact)
     });
     let entries = step.entries.iter().filter_map(|entry| {
-        let fact = Fact::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
+        let fact = Fact::Entry(Box::new(entry.clone()));
         Some((listed.place_of(entry)?, Source::Listing, fact))
     });
     out.extend(
@@ -255,11 +259,11 @@ fn of_status<'a>(
     );
 }
 
-fn of_transfer<'a>(
-    session: &'a Session,
-    transfer: &'a Transfer,
+fn of_transfer(
+    session: &Session,
+    transfer: &Transfer,
     directory: Option<&[u8]>,
-    out: &mut Vec<Observation<'a>>,
+    out: &mut Vec<Observation>,
 ) {
     // Without a data connection no byte of the file was seen.
     let Some(connection) = &transfer.connection else {
@@ -302,7 +306,7 @@ fn of_transfer<'a>(
                     continue;
                 }
                 if let Some(place) = listed.place_of(entry) {
-                    let fact = Fact::Entry(Box::new(std::borrow::Cow::Borrowed(entry)));
+                    let fact = Fact::Entry(Box::new(entry.clone()));
                     push(place, Source::Listing, fact);
                 }
             }

@@ -1,6 +1,6 @@
 //! Files and directories of one server, to which observations are applied in order of time.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use compact_str::CompactString;
 
@@ -29,7 +29,7 @@ struct State {
     first_seen: Timestamp,
     last_seen: Timestamp,
     exists: bool,
-    known_from: BTreeSet<Source>,
+    known_from: Sources,
     events: Vec<EntryEvent>,
     events_omitted: u64,
 }
@@ -39,12 +39,35 @@ struct State {
 struct Facts {
     kind: Option<EntryKind>,
     size: Option<u64>,
+    // Boxed, since most entries of a large tree are known by name alone.
+    listed: Option<Box<ListedFacts>>,
+}
+
+/// Facts that only listings and MDTM show.
+#[derive(Clone, Debug, Default)]
+struct ListedFacts {
     modified: Option<CompactString>,
     modified_precision: Option<crate::model::record::Precision>,
     permissions: Option<CompactString>,
     owner: Option<CompactString>,
     group: Option<CompactString>,
     target: Option<CompactString>,
+}
+
+/// Set of sources, as a bitmap.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sources(u16);
+
+impl Sources {
+    fn insert(&mut self, source: Source) {
+        self.0 |= 1 << source as u16;
+    }
+
+    fn list(self) -> Vec<Source> {
+        let all = Source::ALL.into_iter();
+        all.filter(|source| self.0 & (1 << *source as u16) != 0)
+            .collect()
+    }
 }
 
 impl ServerFiles {
@@ -59,7 +82,7 @@ impl ServerFiles {
     }
 
     /// Applies one observation.
-    pub(super) fn apply(&mut self, seen: &Observation<'_>) {
+    pub(super) fn apply(&mut self, seen: &Observation) {
         if let Fact::RenamedTo(to) = &seen.fact {
             self.rename(seen, to);
             return;
@@ -95,8 +118,9 @@ impl ServerFiles {
                 return;
             }
             Fact::Modified(text, precision) => {
-                state.facts.modified = Some(text.as_str().into());
-                state.facts.modified_precision = Some(*precision);
+                let listed = state.facts.listed.get_or_insert_default();
+                listed.modified = Some(text.as_str().into());
+                listed.modified_precision = Some(*precision);
                 return;
             }
             Fact::Transferred {
@@ -108,8 +132,10 @@ impl ServerFiles {
                 if *what == Happening::Uploaded {
                     // Size and time of the file that was overwritten are no longer true.
                     state.facts.size = None;
-                    state.facts.modified = None;
-                    state.facts.modified_precision = None;
+                    if let Some(listed) = &mut state.facts.listed {
+                        listed.modified = None;
+                        listed.modified_precision = None;
+                    }
                 }
                 state.facts.kind = state.facts.kind.or(Some(EntryKind::File));
                 state.facts.size = size.or(state.facts.size);
@@ -131,18 +157,41 @@ impl ServerFiles {
         state.push(event);
     }
 
-    /// Returns the entries in the order of a tree, the number of omitted ones, and the bytes of paths that are left.
-    pub(super) fn finish(self) -> (Vec<Entry>, u64, usize) {
-        let entries = self
-            .entries
-            .into_iter()
-            .map(|(place, state)| state.into_entry(&place))
-            .collect();
-        (entries, self.omitted, self.path_bytes)
+    /// Returns the entries in the order of a tree, each made when it is asked for.
+    pub(super) fn entries(&self) -> impl Iterator<Item = Entry> {
+        let entries = self.entries.iter();
+        entries.map(|(place, state)| state.entry(place))
+    }
+
+    /// Returns the depths of the entries, in their order.
+    pub(super) fn depths(&self) -> impl DoubleEndedIterator<Item = usize> {
+        self.entries.keys().map(TreePath::depth)
+    }
+
+    /// Returns the times of the first and the last observation; `None` without entries.
+    pub(super) fn times(&self) -> Option<(Timestamp, Timestamp)> {
+        let first = self.entries.values().map(|state| state.first_seen).min();
+        let last = self.entries.values().map(|state| state.last_seen).max();
+        first.zip(last)
+    }
+
+    /// Returns the number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Returns the number of entries beyond the limits.
+    pub(super) fn omitted(&self) -> u64 {
+        self.omitted
+    }
+
+    /// Returns the bytes of paths that may still be kept.
+    pub(super) fn path_bytes(&self) -> usize {
+        self.path_bytes
     }
 
     /// Returns the state of a path, created with those of the directories above it; `None` beyond the limits.
-    fn entry(&mut self, place: &TreePath, seen: &Observation<'_>) -> Option<&mut State> {
+    fn entry(&mut self, place: &TreePath, seen: &Observation) -> Option<&mut State> {
         if !self.entries.contains_key(place) {
             let mut missing = Vec::new();
             let mut above = place.parent();
@@ -174,7 +223,7 @@ impl ServerFiles {
     }
 
     /// Renames an entry and, if it is a directory, the entries in it.
-    fn rename(&mut self, seen: &Observation<'_>, to: &TreePath) {
+    fn rename(&mut self, seen: &Observation, to: &TreePath) {
         let from = &seen.path;
         // Servers accept a rename to the same name; a directory would otherwise move into itself.
         if from == to {
@@ -234,7 +283,7 @@ impl State {
             first_seen: time,
             last_seen: time,
             exists: true,
-            known_from: BTreeSet::new(),
+            known_from: Sources::default(),
             events: Vec::new(),
             events_omitted: 0,
         }
@@ -242,15 +291,23 @@ impl State {
 
     fn push(&mut self, event: EntryEvent) {
         if self.events.len() < EVENTS {
+            // Most entries have one event; a vector would begin with four.
+            if self.events.is_empty() {
+                self.events.reserve_exact(1);
+            }
             self.events.push(event);
         } else {
             self.events_omitted += 1;
         }
     }
 
-    fn into_entry(self, place: &TreePath) -> Entry {
+    fn entry(&self, place: &TreePath) -> Entry {
         let (path, path_b64) = place.path().map(|path| decode(&path)).unzip();
         let (name, name_b64) = decode(place.name());
+        let listed = self.facts.listed.as_deref();
+        let text = |of: fn(&ListedFacts) -> &Option<CompactString>| {
+            of(listed?).as_ref().map(CompactString::to_string)
+        };
         Entry {
             path,
             path_b64: path_b64.flatten(),
@@ -259,17 +316,17 @@ impl State {
             depth: place.depth(),
             kind: self.facts.kind,
             size: self.facts.size,
-            modified: self.facts.modified.map(String::from),
-            modified_precision: self.facts.modified_precision,
-            permissions: self.facts.permissions.map(String::from),
-            owner: self.facts.owner.map(String::from),
-            group: self.facts.group.map(String::from),
-            target: self.facts.target.map(String::from),
+            modified: text(|listed| &listed.modified),
+            modified_precision: listed.and_then(|listed| listed.modified_precision),
+            permissions: text(|listed| &listed.permissions),
+            owner: text(|listed| &listed.owner),
+            group: text(|listed| &listed.group),
+            target: text(|listed| &listed.target),
             first_seen: self.first_seen,
             last_seen: self.last_seen,
             exists: self.exists,
-            known_from: self.known_from.into_iter().collect(),
-            events: self.events,
+            known_from: self.known_from.list(),
+            events: self.events.clone(),
             events_omitted: self.events_omitted,
         }
     }
@@ -286,15 +343,26 @@ impl Facts {
         if entry.kind != EntryKind::Directory {
             self.size = entry.size.or(self.size);
         }
+        let shown = [
+            &entry.modified,
+            &entry.permissions,
+            &entry.owner,
+            &entry.group,
+            &entry.target,
+        ];
+        if shown.iter().all(|fact| fact.is_none()) {
+            return;
+        }
+        let listed = self.listed.get_or_insert_default();
         if entry.modified.is_some() {
-            self.modified.clone_from(&entry.modified);
-            self.modified_precision = entry.modified_precision;
+            listed.modified.clone_from(&entry.modified);
+            listed.modified_precision = entry.modified_precision;
         }
         for (ours, theirs) in [
-            (&mut self.permissions, &entry.permissions),
-            (&mut self.owner, &entry.owner),
-            (&mut self.group, &entry.group),
-            (&mut self.target, &entry.target),
+            (&mut listed.permissions, &entry.permissions),
+            (&mut listed.owner, &entry.owner),
+            (&mut listed.group, &entry.group),
+            (&mut listed.target, &entry.target),
         ] {
             if theirs.is_some() {
                 ours.clone_from(theirs);
@@ -303,7 +371,7 @@ impl Facts {
     }
 }
 
-fn renamed(seen: &Observation<'_>, what: Happening, other: &TreePath) -> EntryEvent {
+fn renamed(seen: &Observation, what: Happening, other: &TreePath) -> EntryEvent {
     let name = if other.root == Root::Unknown {
         other.parts.join(&b'/')
     } else {
