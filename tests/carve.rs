@@ -226,3 +226,39 @@ fn what_cannot_be_carved_is_refused_with_a_reason() {
     insta::assert_snapshot!(told.join("\n"));
     assert!(!folder.path().join("out.pcapng").exists());
 }
+
+#[test]
+fn embedded_secrets_open_the_carved_file_and_no_other_connection() {
+    let folder = Folder::new("embedded");
+    let capture = fs::canonicalize("testdata/tls/tls13.pcap").expect("a capture");
+    let capture = capture.to_str().expect("a path");
+    let keys = fs::read("testdata/tls/tls13.keys").expect("a key log");
+    let secret = "a5".repeat(48);
+    let stranger = format!("CLIENT_RANDOM {} {secret}\n", "5a".repeat(32));
+    folder.write("all.keys", &[stranger.as_bytes(), &keys].concat());
+    let keys = ["--keylog", "all.keys"];
+    let (before, after) = carved(
+        &folder,
+        capture,
+        &[&["--embed-secrets"], &keys[..]].concat(),
+    );
+    assert_eq!(before["sessions"][0]["tls"]["decrypted"], false);
+    let bytes = fs::read(folder.path().join("carved.pcapng")).expect("a capture");
+    assert!(memchr::memmem::find(&bytes, secret.as_bytes()).is_none());
+    assert_eq!(after["sessions"][0]["tls"]["decrypted"], true);
+    assert_eq!(after["sessions"][0]["tls"]["secret"], "capture");
+    let digests = |report: &Value| -> Vec<Value> {
+        let transfers = report["sessions"][0]["transfers"].as_array();
+        let transfers = transfers.expect("a list").iter();
+        transfers.map(|one| one["sha256"].clone()).collect()
+    };
+    let opened = folder.report(&[&keys[..], &[capture]].concat());
+    assert!(digests(&opened).iter().any(Value::is_string));
+    assert_eq!(digests(&after), digests(&opened));
+
+    // Carved once more, the secrets come from the file itself.
+    folder.write("once.pcapng", &bytes);
+    let (once, twice) = carved(&folder, "once.pcapng", &["--embed-secrets"]);
+    assert_eq!(digests(&once), digests(&opened));
+    assert_eq!(digests(&twice), digests(&opened));
+}

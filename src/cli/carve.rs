@@ -13,7 +13,10 @@ use super::messages;
 use super::options::{ExitOptions, InputOptions, PresentationOptions, SelectionOptions};
 use super::output::{Output, WholeFiles};
 use super::reading::{Reading, read_again};
-use crate::keep::{CarvedFiles, Carver, ChosenPackets, FragmentLog, PacketChooser, PacketKinds};
+use crate::keep::{
+    CarvedFiles, Carver, ChosenPackets, EmbeddedSecrets, FragmentLog, PacketChooser, PacketKinds,
+    SecretLines,
+};
 use crate::model::record::Capture;
 use crate::model::trace::Tracing;
 use crate::report::units;
@@ -38,6 +41,9 @@ pub(super) struct CarveArguments {
     /// No comments on the packets that begin a step
     #[arg(long, help_heading = "Output")]
     no_comments: bool,
+    /// Write the TLS secrets of the carved connections into OUT: who has the file can read them
+    #[arg(long, help_heading = "Output")]
+    embed_secrets: bool,
     #[command(flatten)]
     presentation: PresentationOptions,
     #[command(flatten)]
@@ -102,13 +108,19 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
     }
     let carved = write(arguments, &chosen, &outcome.summary.captures)?;
     if !quiet {
-        if carved.has_left_secrets {
-            messages::note("secrets for decryption in the captures are not carried over");
+        if carved.has_left_secrets && !arguments.embed_secrets {
+            messages::note(
+                "secrets for decryption in the captures are not carried over; --embed-secrets does it",
+            );
+        }
+        if arguments.embed_secrets && carved.secrets == 0 {
+            messages::note("there are no secrets of the carved connections to embed");
         }
         if arguments.presentation.verbose {
-            let sessions = units::count(chosen.sessions().len() as u64);
-            let packets = units::count(carved.packets);
-            messages::note(&format!("{packets} packets of {sessions} sessions written"));
+            let packets = units::counted(carved.packets, "packet", "packets");
+            let sessions = chosen.sessions().len() as u64;
+            let sessions = units::counted(sessions, "session", "sessions");
+            messages::note(&format!("{packets} of {sessions} written"));
         }
     }
     Ok(exit)
@@ -118,6 +130,8 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
 struct Carved {
     packets: u64,
     has_left_secrets: bool,
+    /// Lines of key logs written, each once.
+    secrets: usize,
 }
 
 /// Writes the chosen packets in a second reading of `captures`.
@@ -129,6 +143,12 @@ fn write(
     let names = captures.iter().map(|capture| capture.path.clone());
     let is_split = is_pattern(&arguments.write);
     let mut carver = Carver::new(chosen, names.collect(), is_split);
+    let mut secrets = 0;
+    if arguments.embed_secrets {
+        let embedded = embedded_secrets(arguments, chosen)?;
+        secrets = embedded.len();
+        carver.embed(embedded);
+    }
     let mut target = Target::open(arguments, chosen)?;
     let again = read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
         if carver.input(input, &mut target) {
@@ -140,6 +160,7 @@ fn write(
     let summary = Carved {
         packets: carver.packets(),
         has_left_secrets: carver.has_left_secrets(),
+        secrets,
     };
     let written = carver.finish(&mut target);
     if written.is_ok() && captures != again {
@@ -149,6 +170,21 @@ fn write(
     }
     target.close(written)?;
     Ok(summary)
+}
+
+/// Finds the secrets of the chosen connections in a reading of their own.
+fn embedded_secrets(
+    arguments: &CarveArguments,
+    chosen: &ChosenPackets,
+) -> Result<EmbeddedSecrets, Failure> {
+    let given = arguments.input.secrets.read()?.key_logs;
+    let mut lines = SecretLines::new(chosen);
+    read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
+        lines.input(input);
+        ControlFlow::Continue(())
+    })?;
+    let given: Vec<&[u8]> = given.iter().map(|log| log.as_slice()).collect();
+    Ok(lines.finish(&given))
 }
 
 /// Refuses what cannot be read twice, and packets on a terminal.
@@ -242,4 +278,5 @@ Examples:
   ftpscope carve --session 3 -w session.pcapng capture.pcap
   ftpscope carve --where 'login.user == \"mira\"' -w mira.pcapng day/
   ftpscope carve -w 'sessions/{uid}.pcapng' capture.pcapng.gz
+  ftpscope carve --embed-secrets --keylog keys.log -w readable.pcapng capture.pcap
   ftpscope carve --only control -w - capture.pcap | tshark -r -";

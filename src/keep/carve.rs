@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::{PacketSink, PcapNgWriter, Relation};
+use super::{EmbeddedSecrets, PacketSink, PcapNgWriter, Relation};
 use crate::capture::{HostName, Input, Packet};
 use crate::decode::{Decoded, Decoder};
 use crate::model::record::{Session, StepKind};
@@ -412,7 +412,7 @@ impl ChosenPackets {
     }
 
     /// Returns the index of each session that a packet belongs to, without repetition.
-    fn owners(&self, packet: &Packet<'_>, decoded: &Decoded<'_>) -> BTreeSet<u32> {
+    pub(super) fn owners(&self, packet: &Packet<'_>, decoded: &Decoded<'_>) -> BTreeSet<u32> {
         let mut owners = BTreeSet::new();
         match decoded {
             Decoded::Segment(segment) => {
@@ -511,6 +511,7 @@ pub struct Carver<'c> {
     blocks: Vec<u8>,
     packets: u64,
     left_secrets: bool,
+    secrets: EmbeddedSecrets,
     failure: Option<io::Error>,
 }
 
@@ -527,8 +528,14 @@ impl<'c> Carver<'c> {
             blocks: Vec::new(),
             packets: 0,
             left_secrets: false,
+            secrets: EmbeddedSecrets::default(),
             failure: None,
         }
+    }
+
+    /// Writes `secrets` before the first packet of each file that holds one of their connections.
+    pub fn embed(&mut self, secrets: EmbeddedSecrets) {
+        self.secrets = secrets;
     }
 
     /// Number of packets written; one that went to several files counts once.
@@ -645,6 +652,13 @@ impl<'c> Carver<'c> {
         let mut writer = PcapNgWriter::default();
         self.blocks.clear();
         writer.commented_section(&comment, &mut self.blocks);
+        let owner = self
+            .is_split
+            .then(|| u32::try_from(file).unwrap_or(u32::MAX));
+        let secrets = self.secrets.key_log(owner);
+        if !secrets.is_empty() {
+            writer.secrets(&secrets, &mut self.blocks);
+        }
         self.writers.insert(file, writer);
         self.flush(file, files);
     }

@@ -15,6 +15,7 @@ mod carve;
 mod packet_recorder;
 mod pcapng_writer;
 mod rotating_file;
+mod secret_lines;
 
 pub use carve::{
     CarvedFiles, Carver, ChosenPackets, ChosenSession, FragmentLog, PacketChooser, PacketKinds,
@@ -22,6 +23,7 @@ pub use carve::{
 pub use packet_recorder::{PacketRecorder, RecordingError};
 pub use pcapng_writer::PcapNgWriter;
 pub use rotating_file::{OUTPUT_MODE, RotatingFile, Rotation, RotationLimits};
+pub use secret_lines::{EmbeddedSecrets, SecretLines};
 
 use crate::capture::Packet;
 use crate::model::{FlowKey, FrameRef};
