@@ -26,10 +26,10 @@ pub struct SecretLines<'c> {
     log_bytes: usize,
 }
 
-/// What the handshakes of the chosen connections name.
+/// Names of the chosen connections, from their handshakes.
 #[derive(Debug, Default)]
 struct Handshakes {
-    /// Sessions by what the lines of their connections name.
+    /// Sessions by the names that lines of key logs may have for their connections.
     wanted: HashMap<LineName, BTreeSet<u32>, RandomState>,
     /// Directions in which a handshake may still begin, by connection and the index of the direction.
     streams: HashMap<(FlowKey, usize), Stream, RandomState>,
