@@ -96,7 +96,8 @@ pub mod contributing {}
 ///
 /// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,
 ///   `tcp_state` and `tcp_history` in Zeek's words; `connection` of a connection attempt.
-/// - `analyze --format zeek`, `zeek-json`, `eve` and `ecs`: reports for Zeek's readers, Suricata's and Elastic's.
+/// - `analyze --format zeek`, `zeek-json`, `eve` and `ecs`: reports for Zeek's readers, Suricata's and Elastic's. `live` writes
+///   the last three as well; `--logs` and `--eve-types` choose what they hold.
 /// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///
 /// # 0.1.0

@@ -81,7 +81,7 @@ fn unknown_options_and_commands_are_wrong_usage_in_one_line() {
     insta::assert_snapshot!(folder.run(&["analyze", "--bogus", "x"]), @"
     exit 2
     -- stderr
-    ftpscope: unexpected argument '--bogus' found; tip: to pass '--bogus' as a value, use '-- --bogus'; try '--help'
+    ftpscope: unexpected argument '--bogus' found; tip: a similar argument exists: '--logs'; try '--help'
     ");
     insta::assert_snapshot!(folder.run(&["unheard-of", "x"]), @"
     exit 2

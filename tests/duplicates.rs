@@ -23,7 +23,9 @@ fn essence(mut report: Value) -> Value {
     fn strip(value: &mut Value) {
         match value {
             Value::Object(fields) => {
-                fields.retain(|name, _| !name.contains("frame") && name != "capture");
+                fields.retain(|name, _| {
+                    !name.contains("frame") && !["capture", "copies"].contains(&name.as_str())
+                });
                 fields.values_mut().for_each(strip);
             }
             Value::Array(items) => items.iter_mut().for_each(strip),

@@ -184,6 +184,7 @@ const TRAVEL: &[&str] = &[
     "ip_bytes_from_server",
     "frame_bytes_from_client",
     "frame_bytes_from_server",
+    "copies",
     "tcp_history",
     "first_payload",
     "last_payload",

@@ -11,9 +11,9 @@ use super::failure::{Exit, Failure};
 use super::messages;
 use super::options::{
     DigestOptions, EventOptions, ExitOptions, ExportChoices, FailOnOptions, InputOptions,
-    PresentationOptions, PreviewOptions, SelectionOptions,
+    PresentationOptions, PreviewOptions, SelectionOptions, TableChoices,
 };
-use super::output::{ExportFiles, Output};
+use super::output::{ExportFiles, Output, is_standard};
 use super::reading::{Outcome, Reading};
 use crate::diagram::Detail;
 use crate::extract::Extractor;
@@ -50,6 +50,8 @@ pub(super) struct AnalyzeArguments {
     events: EventOptions,
     #[command(flatten)]
     exports: ExportChoices,
+    #[command(flatten)]
+    tables: TableChoices,
     #[command(flatten)]
     presentation: PresentationOptions,
     /// Save the transferred files below DIR
@@ -107,7 +109,10 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     )?;
     arguments.digests.apply(&mut reading.options);
     let kind = match arguments.format {
-        Format::Export(format) => format.output,
+        Format::Export(format) => {
+            let to_stdout = arguments.output.as_deref().is_none_or(is_standard);
+            format.output_for(arguments.exports.logs().len(), to_stdout)
+        }
         Format::Page => OutputKind::Document,
     };
     let path = arguments.output.as_deref();
@@ -172,7 +177,7 @@ impl AnalyzeArguments {
 /// Collects the options of all formats.
 fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOptions {
     let table = arguments.presentation.layout(arguments.output.as_deref());
-    ExportOptions {
+    let mut options = ExportOptions {
         limits: reading.options.limits.clone(),
         table: table::Options {
             summary: arguments.summary,
@@ -183,12 +188,13 @@ fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOpti
         captures: reading.several_paths(),
         md5: reading.options.md5,
         sha1: reading.options.sha1,
-        zeek_commands: arguments.exports.zeek_commands.into(),
-        local: arguments.exports.local.clone().unwrap_or_default(),
-        eve_types: arguments.exports.eve_types(),
-        tables: arguments.exports.tables(),
-        part: arguments.exports.part(),
-    }
+        names_logs: arguments.output.as_deref().is_none_or(is_standard),
+        tables: arguments.tables.tables(),
+        part: arguments.tables.part(),
+        ..ExportOptions::default()
+    };
+    arguments.exports.apply(&mut options);
+    options
 }
 
 /// Reads the captures and writes them with `exporter`.

@@ -10,14 +10,15 @@ use super::failure::{Exit, Failure};
 use super::messages;
 use super::options::values::{metrics_address, rotation, time_span};
 use super::options::{
-    DigestOptions, EventOptions, MemoryOptions, PresentationOptions, SecretOptions,
+    DigestOptions, EventOptions, ExportChoices, MemoryOptions, PresentationOptions, SecretOptions,
     SelectionOptions,
 };
 use super::output::is_standard;
 use crate::check::{Expression, Scope};
 use crate::keep::{Rotation, RotationLimits};
 use crate::monitor::{EventFormat, Monitor, Settings, SourceSettings};
-use crate::report::LiveLines;
+use crate::report::export::{self, ExportLines};
+use crate::report::{ExportOptions, LiveLines};
 
 /// The arguments of `ftpscope live`.
 #[derive(Debug, Args)]
@@ -85,7 +86,7 @@ pub(super) struct LiveArguments {
     memory: MemoryOptions,
     #[command(flatten)]
     secrets: SecretOptions,
-    /// Output format: text (one line an event), ndjson (one object an event)
+    /// Output format: text (one line an event), ndjson (one object an event), zeek-json, eve, ecs (lines of a session at its end)
     #[arg(
         long,
         value_name = "FORMAT",
@@ -99,6 +100,8 @@ pub(super) struct LiveArguments {
     output: Option<PathBuf>,
     #[command(flatten)]
     events: EventOptions,
+    #[command(flatten)]
+    exports: ExportChoices,
     /// Begin a new file at a size or after a time: 100MB, 1GiB, 30min, 24h; the old one gets the time behind its name
     #[arg(long, value_name = "LIMIT", value_parser = rotation, help_heading = "Output")]
     rotate: Option<Rotation>,
@@ -147,6 +150,21 @@ pub(super) struct LiveArguments {
 enum LiveFormat {
     Text,
     Ndjson,
+    ZeekJson,
+    Eve,
+    Ecs,
+}
+
+impl LiveFormat {
+    /// Returns the name of the export; `None` if it is none.
+    const fn export(self) -> Option<&'static str> {
+        match self {
+            Self::Text | Self::Ndjson => None,
+            Self::ZeekJson => Some("zeek-json"),
+            Self::Eve => Some("eve"),
+            Self::Ecs => Some("ecs"),
+        }
+    }
 }
 
 /// Names of [`CaptureDirection`](crate::capture::CaptureDirection).
@@ -214,7 +232,7 @@ impl LiveArguments {
         settings.options.secrets = self.secrets.read()?;
         self.digests.apply(&mut settings.options);
         settings.selection = selection;
-        settings.format = self.event_format();
+        settings.format = self.event_format(&settings)?;
         settings.output = output.map(Path::to_owned);
         settings.rotation = RotationLimits {
             rotate: self.rotate,
@@ -231,14 +249,26 @@ impl LiveArguments {
         Ok(settings)
     }
 
-    fn event_format(&self) -> EventFormat {
-        match self.format {
-            LiveFormat::Text => {
-                let layout = self.presentation.layout(self.output.as_deref());
-                EventFormat::Text(LiveLines::new(layout.color, layout.zone))
-            }
-            LiveFormat::Ndjson => EventFormat::Ndjson(self.events.events.into()),
+    fn event_format(&self, settings: &Settings) -> Result<EventFormat, Failure> {
+        if let Some(format) = self.format.export().and_then(export::find) {
+            let mut options = ExportOptions {
+                limits: settings.options.limits.clone(),
+                names_logs: true,
+                md5: settings.options.md5,
+                sha1: settings.options.sha1,
+                interfaces: settings.source.interfaces(),
+                ..ExportOptions::default()
+            };
+            self.exports.apply(&mut options);
+            let lines = ExportLines::open(format, &options);
+            let lines = lines.map_err(|cause| Failure::stdout(&cause))?;
+            return Ok(EventFormat::Export(lines));
         }
+        if self.format == LiveFormat::Ndjson {
+            return Ok(EventFormat::Ndjson(self.events.events.into()));
+        }
+        let layout = self.presentation.layout(self.output.as_deref());
+        Ok(EventFormat::Text(LiveLines::new(layout.color, layout.zone)))
     }
 
     #[cfg(feature = "live")]

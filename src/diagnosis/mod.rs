@@ -365,6 +365,7 @@ mod tests {
             frame_bytes_from_server: 370,
             payload_bytes_from_client: 0,
             payload_bytes_from_server: 100,
+            copies: None,
             missing_bytes: 0,
             retransmitted_bytes: 0,
             zero_windows: 0,

@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::record::{
-    Address, Capture, Completeness, ConnectionAttempt, Decoded, Finding, Server, Session, Step,
-    Transfer, UnmatchedData, Weight as _,
+    Address, Capture, Completeness, Connection, ConnectionAttempt, Decoded, Finding, Server,
+    Session, Step, Transfer, UnmatchedData, Weight as _,
 };
 use super::trace::TracedConnection;
 use super::{Endpoint, FrameRef, Timestamp};
@@ -66,6 +66,8 @@ pub enum EventKind<'a> {
     UnmatchedData(&'a UnmatchedData),
     /// A connection to port 21 that carried no FTP.
     ConnectionAttempt(&'a ConnectionAttempt),
+    /// A connection after whose end packets came: its record with them. Which end is the FTP client is a guess here.
+    LatePackets(&'a Connection),
     /// A problem with the input, or a limit that was reached.
     Warning(&'a Warning),
 }
@@ -167,6 +169,7 @@ enum KeptKind {
     SessionEnd(Arc<Session>),
     UnmatchedData(Box<UnmatchedData>),
     ConnectionAttempt(Box<ConnectionAttempt>),
+    LatePackets(Box<Connection>),
     Warning(Box<Warning>),
 }
 
@@ -201,6 +204,9 @@ impl KeptEvent {
                 EventKind::ConnectionAttempt(attempt) => {
                     KeptKind::ConnectionAttempt(Box::new((*attempt).clone()))
                 }
+                EventKind::LatePackets(connection) => {
+                    KeptKind::LatePackets(Box::new((*connection).clone()))
+                }
                 EventKind::Warning(warning) => KeptKind::Warning(Box::new((*warning).clone())),
             },
         }
@@ -232,6 +238,7 @@ impl KeptEvent {
                 KeptKind::SessionEnd(session) => EventKind::SessionEnd(Arc::clone(session)),
                 KeptKind::UnmatchedData(data) => EventKind::UnmatchedData(data),
                 KeptKind::ConnectionAttempt(attempt) => EventKind::ConnectionAttempt(attempt),
+                KeptKind::LatePackets(connection) => EventKind::LatePackets(connection),
                 KeptKind::Warning(warning) => EventKind::Warning(warning),
             },
         });

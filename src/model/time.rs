@@ -74,6 +74,16 @@ impl Span {
         Self(seconds.saturating_mul(1_000_000_000))
     }
 
+    /// Creates a span from a duration of the report; saturates.
+    #[must_use]
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "the conversion saturates, and durations of the report have no more than nanoseconds"
+    )]
+    pub fn from_seconds(seconds: f64) -> Self {
+        Self((seconds * 1e9).round() as i64)
+    }
+
     /// Returns the nanoseconds.
     #[must_use]
     pub const fn nanos(self) -> i64 {

@@ -10,7 +10,9 @@ use super::recording_message;
 use crate::capture;
 use crate::extract;
 use crate::keep::RecordingError;
+use crate::model::record::WarningRecord;
 use crate::model::system_message;
+use crate::model::wire_text::printable;
 use crate::report::units;
 
 /// The reason why monitoring cannot start, or cannot complete its files.
@@ -140,6 +142,8 @@ pub enum Notice<'a> {
     Recording(&'a RecordingError),
     /// The helper process that starts the alert program has ended.
     AlertHelperGone,
+    /// A warning for which the format of the events has no place.
+    Warning(&'a WarningRecord),
 }
 
 impl Notice<'_> {
@@ -198,6 +202,7 @@ impl fmt::Display for Notice<'_> {
                 units::counted(*count, "alert was", "alerts were")
             ),
             Self::InputFailed(error) => error.fmt(f),
+            Self::Warning(warning) => f.write_str(&printable(&warning.message)),
             Self::EventsLost(cause) => write!(
                 f,
                 "events cannot be written: {}; they are counted, and the next ones are tried again",

@@ -15,6 +15,7 @@ use super::error::{Error, Notice, Notify};
 use crate::keep::{RotatingFile, RotationLimits};
 use crate::model::record::{Capture, Totals};
 use crate::model::{Event, EventKind, EventSink};
+use crate::report::export::ExportLines;
 use crate::report::{EventChoice, LiveLines, SessionParties, event_text, totals_text};
 
 /// Counts events and writes them.
@@ -34,6 +35,8 @@ pub enum EventFormat {
     Text(LiveLines),
     /// One JSON object per event.
     Ndjson(EventChoice),
+    /// Lines of an export, which come when a session ends.
+    Export(ExportLines),
 }
 
 impl Default for EventFormat {
@@ -63,7 +66,7 @@ impl EventWriter {
 
     /// Writes the totals as the last line.
     pub(super) fn finish(&mut self, captures: &[Capture], totals: &Totals) {
-        match &self.format {
+        match &mut self.format {
             EventFormat::Text(lines) => {
                 let dropped = self.counting.0.packets_dropped();
                 self.output.line(lines.totals(totals, dropped).as_bytes());
@@ -72,6 +75,15 @@ impl EventWriter {
                 // Serializing plain data into memory does not fail.
                 if let Ok(text) = totals_text(captures, totals) {
                     self.output.line(&text);
+                }
+            }
+            EventFormat::Export(lines) => {
+                let (text, warnings) = lines.finish(captures, totals);
+                for line in text.split_inclusive(|&byte| byte == b'\n') {
+                    self.output.line(line);
+                }
+                for warning in &warnings {
+                    self.output.notify(&Notice::Warning(warning));
                 }
             }
         }
@@ -146,6 +158,11 @@ impl EventSink for EventWriter {
                     self.output.line(&text);
                 }
             }
+            EventFormat::Export(lines) => {
+                for line in lines.of(event).split_inclusive(|&byte| byte == b'\n') {
+                    self.output.line(line);
+                }
+            }
         }
         if let (EventKind::SessionEnd(_), Some(session)) = (&event.kind, event.session) {
             self.parties.remove(session);
@@ -202,6 +219,11 @@ impl LineOutput {
     /// Returns a flag that becomes true once the reader of the pipe is gone.
     pub(super) fn closed(&self) -> Rc<Cell<bool>> {
         Rc::clone(&self.closed)
+    }
+
+    /// Passes a notice on to the operator.
+    fn notify(&self, notice: &Notice<'_>) {
+        (self.notify)(notice);
     }
 
     /// Returns the number of lines that could not be written.

@@ -59,6 +59,12 @@ impl SourceSettings {
         }
     }
 
+    /// Returns the names of the interfaces; empty for a pipe or a file.
+    #[must_use]
+    pub fn interfaces(&self) -> Vec<String> {
+        self.names().to_vec()
+    }
+
     /// Returns true if frames have to be identified by capture as well.
     pub(super) fn is_several(&self) -> bool {
         self.names().len() > 1

@@ -11,7 +11,7 @@
 //!    └─anything else─> Partial ──FIN, RST──> Closed, Reset
 //! ```
 //!
-//! Second copies that the capture made of a packet are not recorded here.
+//! Second copies that the capture made of a packet are only counted, apart from all others.
 
 use compact_str::CompactString;
 
@@ -31,6 +31,19 @@ pub struct Course {
     first_sender: Option<Direction>,
     /// The latest packet up to the one with which both sides were closed.
     until: Timestamp,
+    /// Second copies by the sender's [`Direction::index`]; `None` before the first.
+    copies: Option<Box<[Copies; 2]>>,
+}
+
+/// Second copies that the capture made of the packets of one end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Copies {
+    /// Number of copies.
+    pub packets: u64,
+    /// Sum of their IP total lengths, in bytes.
+    pub ip_bytes: u64,
+    /// Sum of their frame lengths on the wire, in bytes.
+    pub frame_bytes: u64,
 }
 
 /// Packets of one end of a connection. Copied with each summary, so that it is kept small.
@@ -133,6 +146,21 @@ impl Course {
     #[must_use]
     pub const fn frame_bytes(&self, direction: Direction) -> u64 {
         self.sides[direction.index()].frame_bytes
+    }
+
+    /// Returns the second copies of packets sent in `direction`.
+    #[must_use]
+    pub fn copies(&self, direction: Direction) -> Copies {
+        let copies = self.copies.as_deref();
+        copies.map_or_else(Copies::default, |copies| copies[direction.index()])
+    }
+
+    /// Records a second copy.
+    pub(super) fn on_copy(&mut self, direction: Direction, packet: &Observed) {
+        let copies = &mut self.copies.get_or_insert_default()[direction.index()];
+        copies.packets += 1;
+        copies.ip_bytes += u64::from(packet.ip_len);
+        copies.frame_bytes += u64::from(packet.frame_len);
     }
 
     /// Returns the payload bytes sent in `direction` by sequence numbers: each once, those that the capture lacks included.

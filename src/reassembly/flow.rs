@@ -129,6 +129,11 @@ impl Flow {
         &self.summary
     }
 
+    /// Takes the summary out of a flow that is over.
+    pub(super) fn into_summary(self) -> FlowSummary {
+        self.summary
+    }
+
     /// Returns the sequence number of each stream's first byte; `None` if unknown.
     pub(super) fn starts(&self) -> [Option<SeqNum>; 2] {
         [self.streams[0].start(), self.streams[1].start()]
@@ -329,9 +334,12 @@ impl Flow {
         if !segment.payload.is_empty() {
             let summary = &mut self.summary;
             let half = &mut summary.half[direction.index()];
-            if !self.copies.discount_copy(direction, segment, half, before) {
-                let observed = Observed::of(segment);
-                let course = &mut summary.course;
+            let is_copy = self.copies.discount_copy(direction, segment, half, before);
+            let observed = Observed::of(segment);
+            let course = &mut summary.course;
+            if is_copy {
+                course.on_copy(direction, &observed);
+            } else {
                 course.on_packet(direction, &observed, false, &summary.half);
             }
         }
@@ -353,8 +361,11 @@ impl Flow {
         let summary = &mut self.summary;
         let observed = Observed::of(segment);
         let may_repeat = summary.course.may_repeat(direction, &observed);
-        if !self.copies.is_bare_copy(direction, segment, may_repeat) {
-            let course = &mut summary.course;
+        let is_copy = self.copies.is_bare_copy(direction, segment, may_repeat);
+        let course = &mut summary.course;
+        if is_copy {
+            course.on_copy(direction, &observed);
+        } else {
             course.on_packet(direction, &observed, reset_counts, &summary.half);
         }
     }

@@ -9,6 +9,7 @@ use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, Span, Timestamp};
 
 use super::FlowSummary;
+use super::course::Observed;
 use super::flow::Flow;
 use super::recent_openings::Key;
 use super::sequence::SeqNum;
@@ -46,7 +47,7 @@ pub(super) enum State {
 }
 
 /// Remainder of a flow that has ended or is ignored, so that its late segments open no new flow.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Tombstone {
     /// Sequence number of each stream's first byte, by the sender's [`Direction::index`]; `None` if unknown.
     pub(super) starts: [Option<SeqNum>; 2],
@@ -54,6 +55,10 @@ pub(super) struct Tombstone {
     pub(super) closed: Option<Timestamp>,
     /// Progress of the opening after a reset that met an unfinished handshake.
     pub(super) refusal: Refusal,
+    /// Summary of the flow, in which late packets are counted; `None` unless the flow was open and is over.
+    pub(super) summary: Option<Box<FlowSummary>>,
+    /// Whether packets came after the end of the flow.
+    pub(super) is_late: bool,
 }
 
 /// Progress of a connection that was reset before it was open.
@@ -141,20 +146,18 @@ impl FlowSlots {
         }
     }
 
-    /// Removes the tombstones that are `expired`, given the time since their latest segment.
-    pub(super) fn remove_tombstones(
-        &mut self,
-        expired: impl Fn(&Tombstone, Span) -> bool,
+    /// Returns the slot numbers of the `wanted` tombstones, given the time since their latest segment.
+    pub(super) fn tombstones(
+        &self,
+        wanted: impl Fn(&Tombstone, Span) -> bool,
         now: Timestamp,
-    ) {
-        for number in 0..u32::try_from(self.slots.len()).unwrap_or(u32::MAX) {
-            if let Some(slot) = self.slots.get(number as usize)
-                && let State::Tombstone(tombstone) = &slot.state
-                && expired(tombstone, now.since(slot.last_seen))
-            {
-                self.remove(number);
-            }
-        }
+    ) -> Vec<u32> {
+        let slots = (0_u32..).zip(&self.slots);
+        let found = slots.filter(|(_, slot)| match &slot.state {
+            State::Tombstone(tombstone) => wanted(tombstone, now.since(slot.last_seen)),
+            State::Open(_) | State::Free => false,
+        });
+        found.map(|(number, _)| number).collect()
     }
 
     /// Returns the open flows whose latest segment arrived at a `wanted` time, as that time and the slot number;
@@ -236,6 +239,24 @@ impl Tombstone {
             Some(start) => start != SeqNum(segment.sequence).plus(1),
             // A late SYN ACK of the same attempt acknowledges the known SYN.
             None => !acknowledges_syn,
+        }
+    }
+
+    /// Counts a packet after the end of the flow. It moves the state and the history on, but none of its bytes are delivered.
+    pub(super) fn on_late(&mut self, direction: Direction, segment: &Segment<'_>) {
+        let Some(summary) = self.summary.as_deref_mut() else {
+            return;
+        };
+        self.is_late = true;
+        let observed = Observed::of(segment);
+        summary
+            .course
+            .on_packet(direction, &observed, true, &summary.half);
+        if segment.frame.number >= summary.last.number {
+            summary.last = segment.frame;
+        }
+        if segment.flags.fin() {
+            summary.half[direction.index()].finished = true;
         }
     }
 

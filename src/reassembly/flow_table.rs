@@ -7,7 +7,9 @@ use super::budget::Budget;
 use super::capture_clock::Moment;
 use super::delivery::Context;
 use super::flow::{Flow, Outcome};
-use super::flow_slots::{FlowSlots, HalfOpenQueue, State, Tombstone, is_half_open, is_one_sided};
+use super::flow_slots::{
+    FlowSlots, HalfOpenQueue, Refusal, State, Tombstone, is_half_open, is_one_sided,
+};
 use super::recent_openings::RecentOpenings;
 use super::{CloseReason, FlowId, Interest, StreamHandler};
 
@@ -113,8 +115,18 @@ impl FlowTable {
 
     /// Closes every flow at the end of the input, in order of the latest segment.
     pub fn finish(&mut self, now: Timestamp, at: FrameRef, handler: &mut impl StreamHandler) {
-        for (_, number) in self.slots.open_flows(|_| true) {
+        let open = self.slots.open_flows(|_| true);
+        // The end of one flow may decide what is reported of another: all summaries have to be known before.
+        for &(_, number) in &open {
+            if let Some(State::Open(flow)) = self.slots.get_mut(number).map(|slot| &slot.state) {
+                handler.ending(FlowId(number), flow.summary());
+            }
+        }
+        for (_, number) in open {
             self.end(number, CloseReason::InputEnd, at, handler, now);
+        }
+        for number in self.slots.tombstones(|_, _| true, now) {
+            self.forget(number, handler);
         }
         self.slots.clear();
         self.timers.clear();
@@ -187,9 +199,10 @@ impl FlowTable {
                 if tombstone.is_expired(silent, now, self.idle, self.linger)
                     || tombstone.is_reused_by(direction, segment)
                 {
-                    self.slots.remove(number);
+                    self.forget(number, handler);
                     return false;
                 }
+                tombstone.on_late(direction, segment);
                 if tombstone.on_repeated_syn(segment) {
                     let (key, _) = FlowKey::new(segment.source, segment.destination);
                     self.openings.record_repeated(key, direction, segment);
@@ -322,11 +335,32 @@ impl FlowTable {
             frame,
             arrived,
         ));
+        let closed = (outcome == Outcome::Closed).then_some(arrived);
+        let (starts, refusal) = (flow.starts(), flow.refusal());
+        let State::Open(flow) = std::mem::replace(&mut slot.state, State::Free) else {
+            return;
+        };
+        // Refused connections are many in a port scan, and need no memory for late packets.
+        let counts_late = closed.is_some() && refusal == Refusal::None;
         slot.state = State::Tombstone(Tombstone {
-            starts: flow.starts(),
-            closed: (outcome == Outcome::Closed).then_some(arrived),
-            refusal: flow.refusal(),
+            starts,
+            closed,
+            refusal,
+            summary: counts_late.then(|| Box::new(flow.into_summary())),
+            is_late: false,
         });
+    }
+
+    /// Removes a tombstone. The handler learns of packets after the end of its flow.
+    fn forget(&mut self, number: u32, handler: &mut impl StreamHandler) {
+        if let Some(slot) = self.slots.get_mut(number)
+            && let State::Tombstone(tombstone) = &slot.state
+            && tombstone.is_late
+            && let Some(summary) = &tombstone.summary
+        {
+            handler.forgotten(FlowId(number), summary);
+        }
+        self.slots.remove(number);
     }
 
     /// Closes a flow for a reason outside it, and removes it without a tombstone.
@@ -390,10 +424,11 @@ impl FlowTable {
     /// Expires silent flows and old tombstones.
     fn expire(&mut self, at: FrameRef, handler: &mut impl StreamHandler, now: Timestamp) {
         let (idle, linger) = (self.idle, self.linger);
-        self.slots.remove_tombstones(
-            |tombstone, silent| tombstone.is_expired(silent, now, idle, linger),
-            now,
-        );
+        let expired =
+            |tombstone: &Tombstone, silent| tombstone.is_expired(silent, now, idle, linger);
+        for number in self.slots.tombstones(expired, now) {
+            self.forget(number, handler);
+        }
         let silent = self
             .slots
             .open_flows(|last_seen| now.since(last_seen) > idle);
@@ -414,8 +449,10 @@ impl FlowTable {
         self.scan_work = self.work;
         self.expire(at, handler, now);
         if self.slots.flows() >= self.flow_limit {
-            self.slots
-                .remove_tombstones(|tombstone, _| tombstone.closed.is_some(), now);
+            let closed = |tombstone: &Tombstone, _| tombstone.closed.is_some();
+            for number in self.slots.tombstones(closed, now) {
+                self.forget(number, handler);
+            }
         }
         if self.slots.flows() >= self.flow_limit {
             self.evict_one_sided(at, handler, now);

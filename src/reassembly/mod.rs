@@ -54,7 +54,7 @@ use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Span};
 
 pub use capture_clock::{CaptureClock, Moment};
-pub use course::Course;
+pub use course::{Copies, Course};
 pub use flow_table::FlowTable;
 pub use measurements::{Measurements, Pause, Progress};
 
@@ -274,9 +274,17 @@ pub trait StreamHandler {
     }
     /// Called once at the end of a flow.
     fn closed(&mut self, flow: FlowId, reason: CloseReason, frame: FrameRef, summary: &FlowSummary);
-    /// Called for a dropped segment of a flow that is over or ignored: the only call that may follow
-    /// [`closed`](Self::closed).
+    /// Called for a dropped segment of a flow that is over or ignored. Only this and [`forgotten`](Self::forgotten) may
+    /// follow [`closed`](Self::closed).
     fn late(&mut self, flow: FlowId) {
         let _ = flow;
+    }
+    /// Called for each flow that is open when the input ends, before the first of them is closed.
+    fn ending(&mut self, flow: FlowId, summary: &FlowSummary) {
+        let _ = (flow, summary);
+    }
+    /// Called when late segments of a flow that is over are no longer expected, if there were any; `summary` counts them.
+    fn forgotten(&mut self, flow: FlowId, summary: &FlowSummary) {
+        let _ = (flow, summary);
     }
 }

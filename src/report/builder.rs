@@ -153,7 +153,8 @@ impl EventSink for ReportBuilder {
             | EventKind::Step(_)
             | EventKind::Transfer(_)
             | EventKind::TransferProgress { .. }
-            | EventKind::Finding(_) => {}
+            | EventKind::Finding(_)
+            | EventKind::LatePackets(_) => {}
         }
     }
 }

@@ -173,6 +173,7 @@ fn content(event: &Event<'_>) -> Option<Content> {
             .to_owned(),
             (YELLOW, attempt.text()),
         ),
+        EventKind::LatePackets(_) => return None,
         EventKind::Warning(warning) => (
             None,
             printable(&warning.message).into_owned(),

@@ -2,11 +2,11 @@
 
 use compact_str::CompactString;
 
-use crate::model::record::{Address, Close, Connection, Opener};
+use crate::model::record::{Address, Close, Connection, Copies, Opener};
 use crate::model::{Direction, FrameRef, Timestamp};
 use crate::protocol::community_id::community_id;
 use crate::protocol::uid::connection_uid;
-use crate::reassembly::{FlowSummary, HalfSummary};
+use crate::reassembly::{Copies as SecondCopies, FlowSummary, HalfSummary};
 
 /// A connection, or the part of one that carries one file.
 pub(super) struct Part<'a> {
@@ -56,6 +56,20 @@ impl<'a> Part<'a> {
         let ip_bytes = |way| course(|of, way| of.course.ip_bytes(way), way);
         let frame_bytes = |way| course(|of, way| of.course.frame_bytes(way), way);
         let payload_bytes = |way| course(|of, way| of.course.payload_bytes(way), way);
+        let copied = |count: fn(SecondCopies) -> u64, way| {
+            let before = self
+                .before
+                .map_or(0, |before| count(before.course.copies(way)));
+            count(summary.course.copies(way)).saturating_sub(before)
+        };
+        let second = Copies {
+            packets_from_client: copied(|of| of.packets, from_client),
+            packets_from_server: copied(|of| of.packets, from_server),
+            ip_bytes_from_client: copied(|of| of.ip_bytes, from_client),
+            ip_bytes_from_server: copied(|of| of.ip_bytes, from_server),
+            frame_bytes_from_client: copied(|of| of.frame_bytes, from_client),
+            frame_bytes_from_server: copied(|of| of.frame_bytes, from_server),
+        };
         Connection {
             uid: connection_uid(&community_id, summary.first.time),
             client: Address::from(summary.key.source(from_client)),
@@ -77,6 +91,7 @@ impl<'a> Part<'a> {
             frame_bytes_from_server: frame_bytes(from_server),
             payload_bytes_from_client: payload_bytes(from_client),
             payload_bytes_from_server: payload_bytes(from_server),
+            copies: (second != Copies::default()).then(|| Box::new(second)),
             missing_bytes: self.counted(|of| {
                 let missing = |half: &HalfSummary| half.irregular().missing_bytes;
                 of.half.iter().map(missing).fold(0, u64::saturating_add)

@@ -18,7 +18,7 @@ use compact_str::CompactString;
 use super::Options;
 use super::anomalies::{Anomalies, Subject};
 use super::connection::Part;
-use super::data::data_channel::DataId;
+use super::data::data_channel::{DataChannel, DataId};
 use super::data::unmatched::emit_unmatched;
 use super::dialogue::outcome::{CommandLine, Outcome, ReplyTo, ServerReply};
 use super::dialogue::resynchronise::Activity;
@@ -1071,6 +1071,12 @@ impl Session {
         self.settle(shared, transfer, last);
     }
 
+    /// Records the end of the data connection of a transfer that was settled before, whose packets went on.
+    pub(crate) fn on_settled_closed(&mut self, channel: &DataChannel) {
+        let connection = channel.record(channel.client_way());
+        self.transfers.complete_connection(connection);
+    }
+
     /// Records that a file is over on a data connection which is not.
     pub(crate) fn on_file_end(
         &mut self,
@@ -1127,7 +1133,7 @@ impl Session {
     pub(crate) fn on_encrypted_data_closed(
         &mut self,
         shared: &mut Shared<'_>,
-        channel: &mut super::data::data_channel::DataChannel,
+        channel: &mut DataChannel,
         sole: bool,
     ) -> bool {
         let parties = self.identity.parties();

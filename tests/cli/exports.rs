@@ -62,6 +62,89 @@ fn formats_of_several_files_ask_for_a_directory() {
     assert!(text.contains("--output"), "{text}");
 }
 
+/// Returns the sorted lines of standard output that are JSON.
+fn json_lines(text: &str) -> Vec<&str> {
+    let mut lines: Vec<_> = text.lines().filter(|line| line.starts_with('{')).collect();
+    lines.sort_unstable();
+    lines
+}
+
+#[test]
+fn live_writes_the_lines_of_analyze() {
+    let folder = with_upload("exports-live");
+    for format in ["zeek-json", "eve", "ecs"] {
+        let whole = folder.run(&["analyze", "--format", format, "upload.pcap"]);
+        let live = folder.run(&["live", "-q", "--format", format, "-r", "upload.pcap"]);
+        assert!(live.starts_with("exit 0"), "{live}");
+        assert!(json_lines(&live).len() > 5, "{live}");
+        assert_eq!(json_lines(&whole), json_lines(&live), "{format}");
+    }
+    let text = folder.run(&["live", "--format", "zeek", "-r", "upload.pcap"]);
+    assert!(text.starts_with("exit 2"), "{text}");
+}
+
+#[test]
+fn single_log_of_zeek_needs_no_directory() {
+    let folder = with_upload("exports-log");
+    let log = folder.run(&[
+        "analyze",
+        "--format",
+        "zeek",
+        "--logs",
+        "conn",
+        "upload.pcap",
+    ]);
+    assert!(
+        log.starts_with("exit 0") && log.contains("#path\tconn\n"),
+        "{log}"
+    );
+    let arguments = [
+        "analyze",
+        "--format",
+        "zeek-json",
+        "--logs",
+        "ftp",
+        "-o",
+        "ftp.json",
+    ];
+    let text = folder.run(&[&arguments[..], &["upload.pcap"]].concat());
+    assert!(text.starts_with("exit 0"), "{text}");
+    let rows = fs::read_to_string(folder.path().join("ftp.json")).expect("a file");
+    assert!(rows.starts_with("{\"ts\":"), "{rows}");
+    let named = folder.run(&["analyze", "--format", "zeek-json", "upload.pcap"]);
+    for log in ["ftp", "conn", "files"] {
+        assert!(named.contains(&format!("{{\"_path\":\"{log}\"")), "{named}");
+    }
+}
+
+#[test]
+fn other_kinds_of_eve_events_come_on_demand() {
+    let folder = with_upload("exports-kinds");
+    let capture =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/ftps-explicit.pcap");
+    folder.write("ftps.pcap", &fs::read(capture).expect("a capture"));
+    let kinds = |types: &[&str], capture| {
+        let mut arguments = vec!["analyze", "--format", "eve"];
+        arguments.extend(types);
+        arguments.push(capture);
+        let text = folder.run(&arguments);
+        assert!(text.starts_with("exit 0"), "{text}");
+        let events = json_lines(&text).into_iter().map(|line| {
+            let event: Value = serde_json::from_str(line).expect("JSON");
+            event["event_type"].as_str().expect("a type").to_owned()
+        });
+        events.collect::<std::collections::BTreeSet<_>>()
+    };
+    let basic = kinds(&[], "ftps.pcap");
+    assert!(
+        basic.contains("flow") && !basic.contains("tls"),
+        "{basic:?}"
+    );
+    let all = "tls,dns,anomaly,alert";
+    assert!(kinds(&["--eve-types", all], "ftps.pcap").contains("tls"));
+    assert!(kinds(&["--eve-types", all], "upload.pcap").contains("anomaly"));
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn tables_of_several_runs_share_a_directory_and_are_the_same_each_time() {

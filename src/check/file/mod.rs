@@ -655,6 +655,15 @@ assert = 'totals.transfers == 1 && report.sessions.size() == 1'
     }
 
     #[test]
+    fn every_finding_has_a_signature_of_its_own() {
+        let signatures: std::collections::BTreeSet<_> = finding_ids()
+            .map(crate::report::export::eve_signature)
+            .collect();
+        assert_eq!(signatures.len(), FINDINGS.len());
+        assert!(!signatures.contains(&0), "add to SIGNATURES in eve.rs");
+    }
+
+    #[test]
     fn case_distinguishes_commands_from_steps_and_findings() {
         let kinds = ["login", "quit"];
         let parse = |word| Absence::parse(word, &kinds);

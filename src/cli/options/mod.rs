@@ -22,8 +22,8 @@ use crate::pipeline;
 use crate::protocol::tls::decryption::{Keyring, SecretSources};
 #[cfg(feature = "parquet")]
 use crate::report::export::TABLES;
-use crate::report::export::{EveType, EveTypes, LocalNetworks, ZeekCommands};
-use crate::report::{EventChoice, table};
+use crate::report::export::{EveType, EveTypes, LocalNetworks, ZeekCommands, ZeekLog};
+use crate::report::{EventChoice, ExportOptions, table};
 
 /// The captures to read, and limits on them.
 #[derive(Clone, Debug, Args)]
@@ -181,20 +181,34 @@ pub(super) struct ExportChoices {
         hide_possible_values = true,
         help_heading = "Output"
     )]
-    pub(super) zeek_commands: LoggedCommands,
+    zeek_commands: LoggedCommands,
     /// Networks that count as local in Zeek's logs (default: private and special ones)
     #[arg(long, value_name = "CIDR,...", value_parser = local_networks, help_heading = "Output")]
-    pub(super) local: Option<LocalNetworks>,
+    local: Option<LocalNetworks>,
     // As an attribute: in a comment, the names would need marks that help shows.
     #[arg(
         long,
-        help = "EVE events: ftp, ftp_data, fileinfo, flow (default: all)",
+        help = "EVE events: ftp, ftp_data, fileinfo, flow (default: these), tls, dns, anomaly, alert",
         value_name = "LIST",
         value_delimiter = ',',
         hide_possible_values = true,
         help_heading = "Output"
     )]
     eve_types: Vec<EveEvent>,
+    /// Zeek's logs: conn, ftp, files (default: these), dns, ssl, notice; a single one is a file, not a directory
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    logs: Vec<Log>,
+}
+
+/// Tables to write.
+#[derive(Debug, Args)]
+pub(super) struct TableChoices {
     /// Parquet tables to write (default: all but entries)
     #[cfg(feature = "parquet")]
     #[arg(
@@ -212,7 +226,7 @@ pub(super) struct ExportChoices {
     part: Option<String>,
 }
 
-impl ExportChoices {
+impl TableChoices {
     /// Returns the names of the tables; empty for the default.
     #[cfg_attr(
         not(feature = "parquet"),
@@ -236,9 +250,38 @@ impl ExportChoices {
         #[cfg(not(feature = "parquet"))]
         return None;
     }
+}
 
-    /// Returns the kinds of EVE events; empty for all.
-    pub(super) fn eve_types(&self) -> EveTypes {
+impl ExportChoices {
+    /// Returns Zeek's logs, each once; empty for the default ones.
+    pub(super) fn logs(&self) -> Vec<ZeekLog> {
+        let mut logs: Vec<ZeekLog> = self
+            .logs
+            .iter()
+            .map(|log| match log {
+                Log::Conn => ZeekLog::Conn,
+                Log::Ftp => ZeekLog::Ftp,
+                Log::Files => ZeekLog::Files,
+                Log::Dns => ZeekLog::Dns,
+                Log::Ssl => ZeekLog::Ssl,
+                Log::Notice => ZeekLog::Notice,
+            })
+            .collect();
+        logs.sort();
+        logs.dedup();
+        logs
+    }
+
+    /// Applies the choices to the options of an export.
+    pub(super) fn apply(&self, options: &mut ExportOptions) {
+        options.zeek_commands = self.zeek_commands.into();
+        options.local = self.local.clone().unwrap_or_default();
+        options.eve_types = self.eve_types();
+        options.logs = self.logs();
+    }
+
+    /// Returns the kinds of EVE events; empty for the default ones.
+    fn eve_types(&self) -> EveTypes {
         let wanted = self.eve_types.iter();
         wanted
             .map(|event| match event {
@@ -246,9 +289,24 @@ impl ExportChoices {
                 EveEvent::FtpData => EveType::FtpData,
                 EveEvent::Fileinfo => EveType::FileInfo,
                 EveEvent::Flow => EveType::Flow,
+                EveEvent::Tls => EveType::Tls,
+                EveEvent::Dns => EveType::Dns,
+                EveEvent::Anomaly => EveType::Anomaly,
+                EveEvent::Alert => EveType::Alert,
             })
             .collect()
     }
+}
+
+/// Names of [`ZeekLog`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Log {
+    Conn,
+    Ftp,
+    Files,
+    Dns,
+    Ssl,
+    Notice,
 }
 
 /// Names of [`ZeekCommands`].
@@ -277,6 +335,10 @@ enum EveEvent {
     FtpData,
     Fileinfo,
     Flow,
+    Tls,
+    Dns,
+    Anomaly,
+    Alert,
 }
 
 /// Digests and copies of transferred files.

@@ -38,8 +38,8 @@ pub use session::{
 };
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{
-    Close, Completeness, Connection, DataType, Decoded, EntryKind, Link, LinkMethod, ListingEntry,
-    Mode, Opener, Precision, Structure, Transfer, TransferDirection, TransferMode,
+    Close, Completeness, Connection, Copies, DataType, Decoded, EntryKind, Link, LinkMethod,
+    ListingEntry, Mode, Opener, Precision, Structure, Transfer, TransferDirection, TransferMode,
 };
 
 /// Returns true for a count that JSON omits.

@@ -146,9 +146,26 @@ pub enum Close {
     Open,
 }
 
+/// Second copies of packets that the capture holds, as on a mirror port of a switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Copies {
+    /// Copies of packets from the client.
+    pub packets_from_client: u64,
+    /// Copies of packets from the server.
+    pub packets_from_server: u64,
+    /// Sum of the IP lengths of copies of packets from the client.
+    pub ip_bytes_from_client: u64,
+    /// Sum of the IP lengths of copies of packets from the server.
+    pub ip_bytes_from_server: u64,
+    /// Sum of the frame lengths of copies of packets from the client.
+    pub frame_bytes_from_client: u64,
+    /// Sum of the frame lengths of copies of packets from the server.
+    pub frame_bytes_from_server: u64,
+}
+
 /// A TCP connection: control or data.
 ///
-/// Packets that the capture has twice count once, where the IPv4 identification shows it. If several files share a data
+/// Packets after the connection's close do not count, for its record is complete then. Packets that the capture has twice count once, where the IPv4 identification shows it. If several files share a data
 /// connection, counts and times are those of one file; `uid`, `tcp_state` and `tcp_history` are those of the connection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -195,6 +212,9 @@ pub struct Connection {
     pub payload_bytes_from_client: u64,
     /// Payload bytes from the server by sequence numbers: each once, missing ones included.
     pub payload_bytes_from_server: u64,
+    /// Second copies that the capture holds of packets of this connection, which count nowhere else; omitted without any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Box<Copies>>,
     /// Payload bytes known to be missing, of both sides.
     pub missing_bytes: u64,
     /// Payload bytes retransmitted. A second copy that the capture made of a packet does not count: it has the IPv4

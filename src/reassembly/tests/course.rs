@@ -134,6 +134,39 @@ fn second_copies_are_not_counted_and_have_no_letter() {
     assert_eq!(summary.tcp_history(), "ShADa");
     assert_eq!(summary.course.packets(Direction::Up), 3);
     assert_eq!(summary.course.packets(Direction::Down), 2);
+    let copies = [Direction::Up, Direction::Down].map(|way| summary.course.copies(way));
+    assert_eq!(copies.map(|of| of.packets), [3, 2]);
+    assert_eq!(copies.map(|of| of.ip_bytes), [3 * 40 + 3, 2 * 40]);
+}
+
+#[test]
+fn packets_after_the_end_are_counted_apart_and_move_the_state_on() {
+    let mut wire = Wire::established();
+    wire.send_all([
+        client(1000).ack(5000).fin(),
+        server(5000).ack(1001).data("bye"),
+        client(1001).rst(),
+    ]);
+    let closed = wire.summary();
+    assert_eq!(
+        (closed.tcp_state(), closed.course.packets(Direction::Down)),
+        ("RSTO", 2)
+    );
+    wire.send_all([
+        server(5003).ack(1001).data("late").fin(),
+        client(1001).rst(),
+    ]);
+    wire.finish();
+    let late = wire.summary();
+    assert_eq!(
+        (late.tcp_state(), late.course.packets(Direction::Down)),
+        ("SF", 3)
+    );
+    assert_eq!(late.course.payload_bytes(Direction::Down), 7);
+    assert_eq!(
+        late.course.packets(Direction::Up),
+        closed.course.packets(Direction::Up) + 1
+    );
 }
 
 #[test]

@@ -156,6 +156,10 @@ impl StreamHandler for Recorder {
         self.summary = Some(summary.clone());
         self.frame = frame;
     }
+
+    fn forgotten(&mut self, _: FlowId, summary: &FlowSummary) {
+        self.summary = Some(summary.clone());
+    }
 }
 
 fn name(direction: Direction) -> &'static str {

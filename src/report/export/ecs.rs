@@ -289,6 +289,10 @@ impl EventSink for Ecs {
 }
 
 impl Exporter for Ecs {
+    fn take_lines(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.lines.drain(out)
+    }
+
     fn finish(mut self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
         let rest = std::mem::replace(
             &mut self.rest,

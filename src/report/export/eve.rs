@@ -3,22 +3,30 @@
 //! ```text
 //! session ──> greeting, commands, unsolicited replies ──> ftp
 //!         ──> transfers ─────────────────────────────────> ftp_data, and fileinfo for files
-//!         └─> connections ───────────────────────────────> flow
+//!         ──> connections ───────────────────────────────> flow
+//!         ──> lookup, TLS ───────────────────────────────> dns, tls       with --eve-types
+//!         └─> findings ──────────────────────────────────> alert from medium severity on, anomaly below; the same
 //! ```
 //!
 //! Suricata's schema allows no member of its own making, at any level: facts that EVE has no place for are left out, and so are
-//! members whose value is not known. Lines are in order of `timestamp`, the packet that completed the event.
+//! members whose value is not known. Lines are in order of `timestamp`, the packet that completed the event. Counts of a `flow`
+//! include packets after its end and second copies made by the capture, as Suricata's do; its times are those of the report.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
+use std::net::IpAddr;
 
-use super::timed_lines::{Opened, TimedLines, commands, data_connections, flow_of, last_line};
-use super::{Exporter, Format, OutputFile, OutputKind, RunEnd};
-use crate::model::record::{
-    Address, Close, Command, Completeness, Connection, EndState, Reply, Session, Transfer,
-    TransferDirection,
+use serde_json::{Value, json};
+
+use super::timed_lines::{
+    Opened, OverConnections, TimedLines, commands, data_connections, flow_of, last_line,
 };
-use crate::model::{Event, EventKind, EventSink, Timestamp};
+use super::{ExportOptions, Exporter, Format, OutputFile, OutputKind, RunEnd};
+use crate::model::record::{
+    Address, Close, Command, Completeness, Connection, EndState, Finding, Outcome, Reply, Session,
+    Severity, StepKind, Tls, Transfer, TransferDirection,
+};
+use crate::model::{Event, EventKind, EventSink, Span, Timestamp};
 use crate::protocol::ftp::{
     extended_passive_reply, extended_port_argument, passive_reply, port_argument,
 };
@@ -31,18 +39,12 @@ pub(super) const FORMAT: Format = Format {
     unit: Some("Suricata's events"),
     output: OutputKind::Document,
     open: |options, outputs| {
-        Ok(Box::new(Eve {
-            types: options.eve_types.clone(),
-            captures: options.captures.clone(),
-            lines: TimedLines::default(),
-            files: 0,
-            rest: ReportBuilder::new(&options.limits),
-            out: outputs.create("eve.json")?,
-        }))
+        let out = outputs.create("eve.json")?;
+        Ok(Box::new(Eve::new(options, out)))
     },
 };
 
-/// Kinds of events to write; empty for all.
+/// Kinds of events to write; empty for those of Suricata's own configuration: `ftp`, `ftp_data`, `fileinfo`, `flow`.
 pub type EveTypes = Vec<EveType>;
 
 /// A kind of event.
@@ -56,6 +58,14 @@ pub enum EveType {
     FileInfo,
     /// A connection.
     Flow,
+    /// TLS of a connection.
+    Tls,
+    /// The lookup of a server.
+    Dns,
+    /// A finding of low severity or less.
+    Anomaly,
+    /// A finding of medium severity or more.
+    Alert,
 }
 
 impl EveType {
@@ -65,7 +75,18 @@ impl EveType {
             Self::FtpData => "ftp_data",
             Self::FileInfo => "fileinfo",
             Self::Flow => "flow",
+            Self::Tls => "tls",
+            Self::Dns => "dns",
+            Self::Anomaly => "anomaly",
+            Self::Alert => "alert",
         }
+    }
+
+    const fn is_default(self) -> bool {
+        matches!(
+            self,
+            Self::Ftp | Self::FtpData | Self::FileInfo | Self::Flow
+        )
     }
 }
 
@@ -73,12 +94,73 @@ impl EveType {
 struct Eve {
     types: EveTypes,
     captures: Vec<String>,
+    interfaces: Vec<String>,
     lines: TimedLines,
+    over: OverConnections<FlowNote>,
+    /// Control connections of sessions by id, for findings about several; empty unless those are wanted.
+    parties: BTreeMap<u64, Party>,
     /// Files saved so far.
     files: u64,
     /// Collects the warnings, for which EVE has no place.
     rest: ReportBuilder,
     out: OutputFile,
+}
+
+/// Facts of a `flow` event that its connection does not have.
+struct FlowNote {
+    layers: Vec<String>,
+    /// Flow of the control connection; `None` for a control connection.
+    parent: Option<u64>,
+    /// `None` if nothing was recognized.
+    protocol: Option<&'static str>,
+    end: FlowEnd,
+    /// Time of the last packet before the close.
+    last: Timestamp,
+    /// Number of `ftp` events.
+    transactions: u64,
+}
+
+/// End of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FlowEnd {
+    Closed,
+    Expired,
+    /// The input ended first.
+    Open,
+}
+
+impl FlowEnd {
+    const fn of(connection: &Connection) -> Self {
+        match connection.close {
+            Close::Open => Self::Open,
+            Close::Fin | Close::Reset => Self::Closed,
+        }
+    }
+}
+
+/// A control connection, as events about it name it.
+#[derive(Clone)]
+struct Party {
+    flow: u64,
+    client: Address,
+    server: Address,
+    community_id: String,
+    layers: Vec<String>,
+}
+
+impl Party {
+    fn of(session: &Session) -> Self {
+        Self {
+            flow: flow_of(&session.control),
+            client: session.client,
+            server: Address {
+                ip: session.server.ip,
+                port: session.server.port,
+            },
+            community_id: session.community_id.clone(),
+            layers: session.layers.clone(),
+        }
+    }
 }
 
 /// A command with its replies, or replies without a command.
@@ -89,11 +171,11 @@ struct Turn<'a> {
     replies: Vec<&'a Reply>,
 }
 
-/// Members that begin an event.
+/// Members that begin an event. `None` for those that the event has not, or that are not known.
 struct Head<'a> {
     kind: EveType,
     time: Timestamp,
-    flow: u64,
+    flow: Option<u64>,
     /// Flow of the control connection; `None` in its own events.
     parent: Option<u64>,
     /// Frame that completed the event; `None` in flow events.
@@ -101,52 +183,151 @@ struct Head<'a> {
     /// Index of that frame's capture.
     capture: Option<u32>,
     layers: &'a [String],
-    source: Address,
-    destination: Address,
-    community_id: &'a str,
+    source: Option<End>,
+    destination: Option<End>,
+    /// `None` if it may be UDP or TCP.
+    transport: Option<&'static str>,
+    community_id: Option<&'a str>,
     transaction: Option<u64>,
     protocol: Option<&'a str>,
 }
 
+/// End of a connection; the port is `None` if it is not known.
+type End = (IpAddr, Option<u16>);
+
+const fn end(address: Address) -> End {
+    (address.ip, Some(address.port))
+}
+
+impl<'a> Head<'a> {
+    /// Creates the head of an event about a control connection, or about none that is known.
+    fn control(
+        kind: EveType,
+        party: Option<&'a Party>,
+        (time, frame, capture): (Timestamp, Option<u64>, Option<u32>),
+    ) -> Self {
+        Self {
+            kind,
+            time,
+            flow: party.map(|party| party.flow),
+            parent: None,
+            frame,
+            capture,
+            layers: party.map_or(&[], |party| party.layers.as_slice()),
+            source: party.map(|party| end(party.client)),
+            destination: party.map(|party| end(party.server)),
+            transport: party.map(|_| "TCP"),
+            community_id: party.map(|party| party.community_id.as_str()),
+            transaction: None,
+            protocol: Some("ftp"),
+        }
+    }
+
+    /// Creates the head of an event about a connection, whose ends are seen from the one that opened it.
+    fn connection(kind: EveType, connection: &'a Connection, parent: Option<u64>) -> Self {
+        let opened = Opened::of(connection);
+        Self {
+            kind,
+            time: connection.end,
+            flow: Some(flow_of(connection)),
+            parent,
+            frame: Some(connection.last_frame),
+            capture: None,
+            layers: &[],
+            source: Some(end(opened.originator)),
+            destination: Some(end(opened.responder)),
+            transport: Some("TCP"),
+            community_id: Some(&connection.community_id),
+            transaction: None,
+            protocol: None,
+        }
+    }
+}
+
 impl Eve {
-    fn session(&mut self, session: &Session) {
-        let flow = flow_of(&session.control);
-        let events = self.dialogue(session, flow);
+    fn new(options: &ExportOptions, out: OutputFile) -> Self {
+        Self {
+            types: options.eve_types.clone(),
+            captures: options.captures.clone(),
+            interfaces: options.interfaces.clone(),
+            lines: TimedLines::default(),
+            over: OverConnections::new(options.followed),
+            parties: BTreeMap::new(),
+            files: 0,
+            rest: ReportBuilder::new(&options.limits),
+            out,
+        }
+    }
+
+    fn wants(&self, kind: EveType) -> bool {
+        if self.types.is_empty() {
+            kind.is_default()
+        } else {
+            self.types.contains(&kind)
+        }
+    }
+
+    fn session(&mut self, session: &Session, now: Timestamp) {
+        let party = Party::of(session);
+        let events = self.dialogue(session, &party);
         let control = &session.control;
-        let closed = matches!(session.end_state, EndState::Closed | EndState::Reset);
         let protocol = if session.tls.is_some() { "tls" } else { "ftp" };
-        self.flow(
-            control,
-            &session.layers,
-            None,
-            Some(protocol),
-            closed,
-            events,
-        );
+        let note = FlowNote {
+            layers: session.layers.clone(),
+            parent: None,
+            protocol: Some(protocol),
+            end: match session.end_state {
+                EndState::Closed | EndState::Reset => FlowEnd::Closed,
+                EndState::Timeout => FlowEnd::Expired,
+                EndState::Open => FlowEnd::Open,
+            },
+            last: control.end,
+            transactions: events,
+        };
+        self.over.add(now, control.clone(), note);
         let mut flows: BTreeMap<&str, u64> = BTreeMap::new();
         let connections = data_connections(session);
         for connection in &connections {
             flows.insert(&connection.uid, flow_of(connection));
-            let closed = connection.close != Close::Open;
-            let layers = &session.layers;
-            self.flow(connection, layers, Some(flow), Some("ftp-data"), closed, 0);
+            let note = FlowNote {
+                layers: session.layers.clone(),
+                parent: Some(party.flow),
+                protocol: Some("ftp-data"),
+                end: FlowEnd::of(connection),
+                last: connection.end,
+                transactions: 0,
+            };
+            self.over.add(now, connection.clone(), note);
         }
         for transfer in &session.transfers {
             if let Some(connection) = &transfer.connection
-                && let Some(&data) = flows.get(connection.uid.as_str())
+                && flows.contains_key(connection.uid.as_str())
                 && transfer.bytes > 0
             {
-                self.transfer(session, transfer, connection, [flow, data]);
+                // The first part of a connection gives the time from which its flow is numbered.
+                let data = flows.get(connection.uid.as_str()).copied();
+                self.transfer(transfer, connection, &party, data);
+            }
+        }
+        if self.wants(EveType::Tls) {
+            self.tls(session, &party);
+        }
+        if self.wants(EveType::Dns) {
+            self.lookup(session);
+        }
+        if self.wants(EveType::Alert) || self.wants(EveType::Anomaly) {
+            for finding in &session.findings {
+                let known = (session.end, control.last_frame);
+                self.finding(finding, Some(&party), known);
+            }
+            if self.parties.len() < MAX_PARTIES {
+                self.parties.insert(session.id, party);
             }
         }
     }
 
     /// Writes the events of a control connection; returns how many.
-    fn dialogue(&mut self, session: &Session, flow: u64) -> u64 {
-        let server = Address {
-            ip: session.server.ip,
-            port: session.server.port,
-        };
+    fn dialogue(&mut self, session: &Session, party: &Party) -> u64 {
         let of_reply = |reply: &Reply| (reply.time, reply.frame, reply.capture);
         let mut turns: Vec<Turn<'_>> = Vec::new();
         for reply in session.greeting.iter().chain(&session.unsolicited_replies) {
@@ -172,19 +353,10 @@ impl Eve {
         let mut transaction = 0;
         for turn in turns {
             let (time, frame, capture) = turn.complete;
+            let complete = (time, Some(frame), capture);
             let head = Head {
-                kind: EveType::Ftp,
-                time,
-                flow,
-                parent: None,
-                frame: Some(frame),
-                capture,
-                layers: &session.layers,
-                source: session.client,
-                destination: server,
-                community_id: &session.community_id,
                 transaction: Some(transaction),
-                protocol: Some("ftp"),
+                ..Head::control(EveType::Ftp, Some(party), complete)
             };
             self.line(&head, |line| {
                 write_ftp(line.object("ftp")?, turn.command, &turn.replies)
@@ -196,27 +368,17 @@ impl Eve {
 
     fn transfer(
         &mut self,
-        session: &Session,
         transfer: &Transfer,
         connection: &Connection,
-        [control, data]: [u64; 2],
+        party: &Party,
+        flow: Option<u64>,
     ) {
-        let opened = Opened::of(connection);
         let is_listing = transfer.direction == TransferDirection::Listing;
         let name = (!is_listing).then(|| file_name(transfer)).flatten();
         let mut head = Head {
-            kind: EveType::FtpData,
-            time: connection.end,
-            flow: data,
-            parent: Some(control),
-            frame: Some(connection.last_frame),
-            capture: None,
-            layers: &session.layers,
-            source: opened.originator,
-            destination: opened.responder,
-            community_id: &connection.community_id,
-            transaction: None,
-            protocol: None,
+            flow,
+            layers: &party.layers,
+            ..Head::connection(EveType::FtpData, connection, Some(party.flow))
         };
         self.line(&head, |line| {
             write_transfer(line, transfer, name.as_deref())
@@ -224,11 +386,12 @@ impl Eve {
         if is_listing {
             return;
         }
-        if transfer.direction == TransferDirection::Upload {
-            (head.source, head.destination) = (connection.client, connection.server);
+        let [client, server] = [connection.client, connection.server].map(end);
+        (head.source, head.destination) = if transfer.direction == TransferDirection::Upload {
+            (Some(client), Some(server))
         } else {
-            (head.source, head.destination) = (connection.server, connection.client);
-        }
+            (Some(server), Some(client))
+        };
         head.kind = EveType::FileInfo;
         head.protocol = Some("ftp-data");
         if transfer.saved_as.is_some() {
@@ -241,32 +404,18 @@ impl Eve {
         });
     }
 
-    fn flow(
-        &mut self,
-        connection: &Connection,
-        layers: &[String],
-        parent: Option<u64>,
-        protocol: Option<&str>,
-        closed: bool,
-        transactions: u64,
-    ) {
+    /// Writes the event of a connection whose counts are final.
+    fn flow(&mut self, connection: &Connection, note: &FlowNote) {
         let opened = Opened::of(connection);
         let head = Head {
-            kind: EveType::Flow,
-            time: connection.end,
-            flow: flow_of(connection),
-            parent,
+            time: note.last,
             frame: None,
-            capture: None,
-            layers,
-            source: opened.originator,
-            destination: opened.responder,
-            community_id: &connection.community_id,
-            transaction: None,
-            protocol,
+            layers: &note.layers,
+            protocol: note.protocol,
+            ..Head::connection(EveType::Flow, connection, note.parent)
         };
         self.line(&head, |line| {
-            if protocol == Some("tls") {
+            if note.protocol == Some("tls") {
                 line.field("app_proto_orig", "ftp")?;
             }
             let mut flow = line.object("flow")?;
@@ -275,24 +424,129 @@ impl Eve {
             flow.field("bytes_toserver", &opened.frame_bytes[0])?;
             flow.field("bytes_toclient", &opened.frame_bytes[1])?;
             flow.field("start", &stamp(connection.start))?;
-            flow.field("end", &stamp(connection.end))?;
+            flow.field("end", &stamp(note.last))?;
             let seconds = |time: Timestamp| time.nanos().div_euclid(1_000_000_000);
-            flow.field(
-                "age",
-                &(seconds(connection.end) - seconds(connection.start)).max(0),
-            )?;
-            let state = match (closed, opened.packets) {
-                (true, _) => "closed",
-                (false, [_, 0]) => "new",
-                (false, _) => "established",
+            let age = seconds(note.last) - seconds(connection.start);
+            flow.field("age", &age.max(0))?;
+            let state = match (note.end, opened.packets) {
+                (FlowEnd::Closed, _) => "closed",
+                (_, [_, 0]) => "new",
+                _ => "established",
             };
             flow.field("state", state)?;
-            flow.field("reason", if closed { "timeout" } else { "shutdown" })?;
+            let is_open = note.end == FlowEnd::Open;
+            flow.field("reason", if is_open { "shutdown" } else { "timeout" })?;
             flow.field("alerted", &false)?;
-            if transactions > 0 {
-                flow.field("tx_cnt", &transactions)?;
+            if note.transactions > 0 {
+                flow.field("tx_cnt", &note.transactions)?;
             }
             flow.end()
+        });
+    }
+
+    /// Writes the events of TLS: of the control connection, then of data connections.
+    fn tls(&mut self, session: &Session, party: &Party) {
+        let control = &session.control;
+        if let Some(tls) = &session.tls {
+            let mut steps = session.steps.iter();
+            let asked = steps
+                .find(|step| step.kind == StepKind::Tls && step.outcome == Outcome::Ok)
+                .and_then(|step| step.commands.first())
+                .and_then(|command| command.replies.last());
+            let begun = asked.map_or((control.start, control.first_frame, None), |reply| {
+                (reply.time, reply.frame, reply.capture)
+            });
+            let (time, frame, capture) = begun;
+            let head = Head {
+                protocol: None,
+                ..Head::control(EveType::Tls, Some(party), (time, Some(frame), capture))
+            };
+            let from = asked.map(|_| "ftp");
+            self.line(&head, |line| write_tls(line.object("tls")?, tls, from));
+        }
+        let transfers = session.transfers.iter();
+        let transfers = transfers
+            .filter_map(|transfer| Some((transfer.connection.as_ref()?, transfer.tls.as_ref()?)));
+        let encrypted = session.encrypted_data.iter();
+        let encrypted = encrypted.filter_map(|data| Some((&data.connection, data.tls.as_ref()?)));
+        for (connection, tls) in transfers.chain(encrypted) {
+            let head = Head {
+                time: connection.first_payload.unwrap_or(connection.start),
+                frame: Some(connection.first_frame),
+                layers: &party.layers,
+                ..Head::connection(EveType::Tls, connection, Some(party.flow))
+            };
+            self.line(&head, |line| write_tls(line.object("tls")?, tls, None));
+        }
+    }
+
+    /// Writes the event of the lookup of a server. The client's port is not in the report, nor whether it was UDP.
+    fn lookup(&mut self, session: &Session) {
+        let mut steps = session.steps.iter();
+        let (Some(dns), Some(step)) = (&session.dns, steps.find(|step| step.kind == StepKind::Dns))
+        else {
+            return;
+        };
+        let waited = Span::from_seconds(dns.response_time.unwrap_or(0.0));
+        let head = Head {
+            source: Some((session.client.ip, None)),
+            destination: Some(end(dns.resolver)),
+            protocol: Some("dns"),
+            ..Head::control(
+                EveType::Dns,
+                None,
+                (step.time.plus(waited), Some(dns.response_frame), None),
+            )
+        };
+        let mut name = dns.name.as_str();
+        let mut answers: Vec<Value> = Vec::new();
+        for alias in &dns.aliases {
+            answers.push(json!({"rrname": name, "rrtype": "CNAME", "rdata": alias}));
+            name = alias;
+        }
+        let kind = dns.record_type.as_str();
+        let address = |ip: &IpAddr| json!({"rrname": name, "rrtype": kind, "rdata": ip});
+        answers.extend(dns.answers.iter().map(address));
+        self.line(&head, |line| {
+            let mut object = line.object("dns")?;
+            object.field("version", &3)?;
+            object.field("type", "response")?;
+            object.field("rcode", "NOERROR")?;
+            let query = json!({"rrname": dns.name, "rrtype": kind});
+            object.field("queries", &[query])?;
+            object.some("answers", (!answers.is_empty()).then_some(&answers))?;
+            object.end()
+        });
+    }
+
+    /// Writes the event of a finding: an alert from medium severity on, else an anomaly. `known` are time and frame at which the
+    /// session ended, if it is about one.
+    fn finding(&mut self, finding: &Finding, party: Option<&Party>, known: (Timestamp, u64)) {
+        let alerts = finding.severity >= Severity::Medium;
+        let kind = if alerts {
+            EveType::Alert
+        } else {
+            EveType::Anomaly
+        };
+        let head = Head::control(kind, party, (known.0, Some(known.1), None));
+        self.line(&head, |line| {
+            if !alerts {
+                return write_anomaly(line.object("anomaly")?, &finding.id);
+            }
+            let mut object = line.object("alert")?;
+            object.field("action", "allowed")?;
+            object.field("gid", &EVE_GENERATOR)?;
+            object.field("signature_id", &eve_signature(&finding.id))?;
+            object.field("rev", &1)?;
+            object.field("signature", &format!("ftpscope: {}", finding.title))?;
+            object.field("category", category(&finding.id))?;
+            let severity = if finding.severity == Severity::High {
+                1
+            } else {
+                2
+            };
+            object.field("severity", &severity)?;
+            object.end()
         });
     }
 
@@ -301,15 +555,20 @@ impl Eve {
     where
         F: FnOnce(&mut Object<'_, super::SessionText<'_>>) -> io::Result<()>,
     {
-        if !self.types.is_empty() && !self.types.contains(&head.kind) {
+        if !self.wants(head.kind) {
             return;
         }
-        let captures = &self.captures;
+        let (captures, interfaces) = (&self.captures, &self.interfaces);
         self.lines.push(head.time, |out| {
             let mut line = Object::begin(out)?;
             line.field("timestamp", &stamp(head.time))?;
-            line.field("flow_id", &head.flow)?;
+            line.some("flow_id", head.flow)?;
             line.some("parent_id", head.parent)?;
+            let interface = match interfaces.as_slice() {
+                [only] => Some(only),
+                several => head.capture.and_then(|index| several.get(index as usize)),
+            };
+            line.some("in_iface", interface)?;
             line.some("pcap_cnt", head.frame)?;
             line.field("event_type", head.kind.name())?;
             let tags: Vec<u16> = head
@@ -318,18 +577,27 @@ impl Eve {
                 .filter_map(|layer| layer.strip_prefix("VLAN ")?.parse().ok())
                 .collect();
             line.some("vlan", (!tags.is_empty()).then_some(&tags))?;
-            line.field("src_ip", &head.source.ip)?;
-            line.field("src_port", &head.source.port)?;
-            line.field("dest_ip", &head.destination.ip)?;
-            line.field("dest_port", &head.destination.port)?;
-            line.field("proto", "TCP")?;
-            let version = if head.source.ip.is_ipv4() { 4 } else { 6 };
-            line.field("ip_v", &version)?;
-            line.some("pkt_src", head.frame.map(|_| "wire/pcap"))?;
+            if let Some((ip, port)) = head.source {
+                line.field("src_ip", &ip)?;
+                line.some("src_port", port)?;
+            }
+            if let Some((ip, port)) = head.destination {
+                line.field("dest_ip", &ip)?;
+                line.some("dest_port", port)?;
+            }
+            line.some("proto", head.transport)?;
+            let version = |(ip, _): End| if ip.is_ipv4() { 4 } else { 6 };
+            line.some("ip_v", head.source.map(version))?;
+            let source = if interfaces.is_empty() {
+                "wire/pcap"
+            } else {
+                "wire"
+            };
+            line.some("pkt_src", head.frame.map(|_| source))?;
             line.some("tx_id", head.transaction)?;
             line.some("app_proto", head.protocol)?;
             write(&mut line)?;
-            line.field("community_id", head.community_id)?;
+            line.some("community_id", head.community_id)?;
             let path = head.capture.and_then(|index| captures.get(index as usize));
             line.some("pcap_filename", path)?;
             line.end()?;
@@ -340,31 +608,50 @@ impl Eve {
 
 impl EventSink for Eve {
     fn event(&mut self, event: &Event<'_>) {
+        let now = event.frame.time;
+        let unparented = |connection: &Connection, protocol| FlowNote {
+            layers: Vec::new(),
+            parent: None,
+            protocol,
+            end: FlowEnd::of(connection),
+            last: connection.end,
+            transactions: 0,
+        };
         match &event.kind {
-            EventKind::SessionEnd(session) => self.session(session),
+            EventKind::SessionEnd(session) => self.session(session, now),
             EventKind::UnmatchedData(data) => {
                 let connection = &data.connection;
-                let closed = connection.close != Close::Open;
-                self.flow(connection, &[], None, Some("ftp-data"), closed, 0);
+                let note = unparented(connection, Some("ftp-data"));
+                self.over.add(now, connection.clone(), note);
             }
             EventKind::ConnectionAttempt(attempt) => {
                 let connection = &attempt.connection;
-                self.flow(
-                    connection,
-                    &[],
-                    None,
-                    None,
-                    connection.close != Close::Open,
-                    0,
-                );
+                let note = unparented(connection, None);
+                self.over.add(now, connection.clone(), note);
+            }
+            EventKind::LatePackets(connection) => self.over.on_late(connection),
+            EventKind::Finding(finding) if event.session.is_none() => {
+                let first = finding.sessions.first();
+                let party = first.and_then(|id| self.parties.get(id)).cloned();
+                self.finding(finding, party.as_ref(), (now, event.frame.number));
             }
             _ => self.rest.event(event),
+        }
+        while let Some((connection, note)) = self.over.take_final(now) {
+            self.flow(&connection, &note);
         }
     }
 }
 
 impl Exporter for Eve {
+    fn take_lines(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        self.lines.drain(out)
+    }
+
     fn finish(mut self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
+        while let Some((connection, note)) = self.over.take() {
+            self.flow(&connection, &note);
+        }
         let report = self.rest.finish(run.captures.to_vec(), run.totals.clone());
         (run.unwritten_warnings)(&report.warnings);
         self.lines.write(&mut self.out)?;
@@ -488,6 +775,94 @@ fn write_file<W: Write>(
     object.field("tx_id", &0)?;
     object.end()
 }
+
+/// Writes TLS of a connection; `from` is the protocol that it followed.
+fn write_tls<W: Write>(mut object: Object<'_, W>, tls: &Tls, from: Option<&str>) -> io::Result<()> {
+    object.some("version", tls.version.as_deref())?;
+    object.some("sni", tls.server_name.as_deref())?;
+    // Suricata writes it only if it is true.
+    object.some("session_resumed", tls.resumed.filter(|resumed| *resumed))?;
+    let agreed = tls.application_protocol.as_ref();
+    object.some("server_alpns", agreed.map(|name| [name]))?;
+    object.some("from_proto", from)?;
+    object.end()
+}
+
+/// Writes an anomaly of the application layer, named by the id of its finding.
+fn write_anomaly<W: Write>(mut object: Object<'_, W>, id: &str) -> io::Result<()> {
+    object.field("app_proto", "ftp")?;
+    object.field("type", "applayer")?;
+    object.field("event", &id.replace('-', "_"))?;
+    object.field("layer", "proto_parser")?;
+    object.end()
+}
+
+/// Returns the signature id of a finding in alerts: the same number in every version.
+#[must_use]
+pub fn eve_signature(finding: &str) -> u32 {
+    let known = SIGNATURES.iter().find(|(id, _)| *id == finding);
+    known.map_or(0, |(_, number)| *number)
+}
+
+/// Returns the category of an alert, in the words of Suricata's classification.
+fn category(finding: &str) -> &'static str {
+    match finding {
+        "bounce" | "port-theft" | "traversal-name" => "Misc Attack",
+        "brute-force" | "password-spraying" => "Attempted User Privilege Gain",
+        "cleartext-credentials" | "tls-data-in-clear" | "tls-weak" => {
+            "Potential Corporate Privacy Violation"
+        }
+        _ => "Generic Protocol Command Decode",
+    }
+}
+
+/// Generator id of the alerts: no other program's signatures have it.
+pub const EVE_GENERATOR: u32 = 959;
+
+/// Signature ids by finding. Rules of users refer to them: a number is never given to another finding.
+const SIGNATURES: &[(&str, u32)] = &[
+    ("address-translation", 1),
+    ("announced-port-unused", 2),
+    ("ascii-damage", 3),
+    ("bounce", 4),
+    ("brute-force", 5),
+    ("capture-loss", 6),
+    ("cleartext-credentials", 7),
+    ("conflicting-retransmission", 8),
+    ("control-timeout", 9),
+    ("data-address-unused", 10),
+    ("data-connection-blocked", 11),
+    ("data-connection-failed", 12),
+    ("file-in-parts", 13),
+    ("fxp", 14),
+    ("incomplete-file", 15),
+    ("login-rejected", 16),
+    ("login-unfinished", 17),
+    ("mode-refused", 18),
+    ("no-answer", 19),
+    ("password-spraying", 20),
+    ("port-theft", 21),
+    ("reply-violation", 22),
+    ("server-closes-at-once", 23),
+    ("session-in-halves", 24),
+    ("session-refused", 25),
+    ("session-seen-twice", 26),
+    ("size-mismatch", 27),
+    ("slow-greeting", 28),
+    ("stalled-transfer", 29),
+    ("tls-alert", 30),
+    ("tls-close-missing", 31),
+    ("tls-commands-in-clear", 32),
+    ("tls-data-in-clear", 33),
+    ("tls-failed", 34),
+    ("tls-session-not-resumed", 35),
+    ("tls-weak", 36),
+    ("transfer-refused", 37),
+    ("traversal-name", 38),
+];
+
+/// Control connections kept for findings about several sessions.
+const MAX_PARTIES: usize = 65_536;
 
 /// Formats as `2026-11-20T15:53:01.256485+0000`; nanoseconds are cut off.
 fn stamp(time: Timestamp) -> String {

@@ -34,23 +34,23 @@ mod written_parts;
 mod zeek;
 
 use std::io::{self, BufWriter, Write};
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 
 use jiff::tz::TimeZone;
 
 use super::table::Options as TableOptions;
 use crate::model::record::{Capture, Totals, WarningRecord};
-use crate::model::{EventSink, Limits};
+use crate::model::{Event, EventSink, Limits};
 
 pub use self::document::{DocumentExporter, DocumentFormat, FinishedSessions, SessionText};
-pub use self::eve::{EveType, EveTypes};
+pub use self::eve::{EVE_GENERATOR, EveType, EveTypes, eve_signature};
 pub use self::ndjson::{
     EventChoice, EventLine, EventLines, SessionParties, event_text, totals_text,
 };
 #[cfg(feature = "parquet")]
 pub use self::parquet::TABLES;
-pub use self::zeek::{LocalNetworks, ZeekCommands};
+pub use self::zeek::{LocalNetworks, ZeekCommands, ZeekLog};
 
 /// The formats in the order in which help lists them. The first is the default.
 pub const FORMATS: &[Format] = &[
@@ -89,6 +89,19 @@ pub struct Format {
     pub open: fn(&ExportOptions, &mut dyn Outputs) -> io::Result<Box<dyn Exporter>>,
 }
 
+impl Format {
+    /// Returns the kind of output for a number of chosen `logs` (0 for the default ones). A single log is a document, and so are
+    /// logs whose lines name them, on standard output.
+    #[must_use]
+    pub fn output_for(&self, logs: usize, to_stdout: bool) -> OutputKind {
+        match self.name {
+            "zeek" | "zeek-json" if logs == 1 => OutputKind::Document,
+            "zeek-json" if to_stdout => OutputKind::Document,
+            _ => self.output,
+        }
+    }
+}
+
 /// Kind of output that a format needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutputKind {
@@ -112,6 +125,8 @@ pub struct ExportOptions {
     pub events: EventChoice,
     /// Flushes after each event, for readers that follow the output.
     pub flush: bool,
+    /// Lines are taken after each event: see [`ExportLines`].
+    pub followed: bool,
     /// With more than one capture: the paths of all, in the order of the report; otherwise empty.
     pub captures: Vec<String>,
     /// Adds MD5 where digests are columns.
@@ -120,10 +135,16 @@ pub struct ExportOptions {
     pub sha1: bool,
     /// Rows of Zeek's ftp.log.
     pub zeek_commands: ZeekCommands,
+    /// Zeek's logs to write; empty for the default ones.
+    pub logs: Vec<ZeekLog>,
+    /// Writes Zeek's logs as JSON into one output, each line with the name of its log.
+    pub names_logs: bool,
     /// Networks that count as local in Zeek's logs.
     pub local: LocalNetworks,
-    /// Kinds of EVE events; empty for all.
+    /// Kinds of EVE events; empty for the default ones.
     pub eve_types: EveTypes,
+    /// Names of the network interfaces, by index of their capture; empty unless packets come from some.
+    pub interfaces: Vec<String>,
     /// Names of the tables to write; empty for all but `entries`.
     pub tables: Vec<String>,
     /// Name of this run among those that write into one directory; `None` for a single run.
@@ -143,12 +164,16 @@ impl Default for ExportOptions {
             },
             events: EventChoice::default(),
             flush: false,
+            followed: false,
             captures: Vec::new(),
             md5: false,
             sha1: false,
             zeek_commands: ZeekCommands::default(),
+            logs: Vec::new(),
+            names_logs: false,
             local: LocalNetworks::default(),
             eve_types: EveTypes::new(),
+            interfaces: Vec::new(),
             tables: Vec::new(),
             part: None,
         }
@@ -179,8 +204,92 @@ pub trait Exporter: EventSink + Send {
         Arc::default()
     }
 
+    /// Writes the lines kept so far to `out`, and keeps none of them: for outputs that are followed. Formats without lines of
+    /// their own write nothing.
+    fn take_lines(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let _ = out;
+        Ok(())
+    }
+
     /// Completes the outputs after the last event, and flushes them. Returns the first error of the whole export.
     fn finish(self: Box<Self>, run: RunEnd<'_>) -> io::Result<()>;
+}
+
+/// Lines of an export after each event, for outputs that are followed.
+pub struct ExportLines {
+    /// `None` after the end.
+    exporter: Option<Box<dyn Exporter>>,
+    /// Lines written at the end.
+    rest: Arc<Mutex<Vec<u8>>>,
+    lines: Vec<u8>,
+}
+
+impl ExportLines {
+    /// Opens a format whose lines stand alone. `options` are taken as followed.
+    pub fn open(format: &Format, options: &ExportOptions) -> io::Result<Self> {
+        let options = ExportOptions {
+            followed: true,
+            ..options.clone()
+        };
+        let mut outputs = SharedBytes::default();
+        Ok(Self {
+            exporter: Some((format.open)(&options, &mut outputs)?),
+            rest: outputs.0,
+            lines: Vec::new(),
+        })
+    }
+
+    /// Returns the lines that an event completes: those of a session at its end.
+    pub fn of(&mut self, event: &Event<'_>) -> &[u8] {
+        self.lines.clear();
+        if let Some(exporter) = &mut self.exporter {
+            exporter.event(event);
+            // Writing into memory fails only if the spool of the lines does; they are lost then.
+            let _ = exporter.take_lines(&mut self.lines);
+        }
+        &self.lines
+    }
+
+    /// Returns the last lines, and the warnings for which the format has no place.
+    pub fn finish(
+        &mut self,
+        captures: &[Capture],
+        totals: &Totals,
+    ) -> (Vec<u8>, Vec<WarningRecord>) {
+        let mut warnings = Vec::new();
+        if let Some(exporter) = self.exporter.take() {
+            let run = RunEnd {
+                captures,
+                totals,
+                unwritten_warnings: &mut |unwritten| warnings.extend_from_slice(unwritten),
+            };
+            // As above.
+            let _ = exporter.finish(run);
+        }
+        let rest = self.rest.lock().map(|mut rest| std::mem::take(&mut *rest));
+        (rest.unwrap_or_default(), warnings)
+    }
+}
+
+/// One output in memory, whatever its name.
+#[derive(Clone, Default)]
+struct SharedBytes(Arc<Mutex<Vec<u8>>>);
+
+impl Outputs for SharedBytes {
+    fn create(&mut self, _: &str) -> io::Result<OutputFile> {
+        Ok(BufWriter::new(Box::new(self.clone())))
+    }
+}
+
+impl Write for SharedBytes {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut buffer = self.0.lock().map_err(|_| io::ErrorKind::Other)?;
+        buffer.write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Facts known at the end of a run.
@@ -196,11 +305,10 @@ pub struct RunEnd<'a> {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
-    use std::sync::Mutex;
 
     use super::*;
     use crate::model::record::Session;
-    use crate::model::{Event, EventKind, FrameRef};
+    use crate::model::{EventKind, FrameRef};
     use crate::report::example::{example_report, example_session};
 
     /// Output files in memory, by name.

@@ -340,7 +340,8 @@ fn write_event<W: Write>(
             | EventKind::Transfer(_)
             | EventKind::TransferProgress { .. },
             None,
-        ) => return Ok(()),
+        )
+        | (EventKind::LatePackets(_), _) => return Ok(()),
     }
     line.some("alert", alert.then_some(true))?;
     line.end()?;

@@ -4,15 +4,16 @@
 //! input ends, and then written in the order in which their records became complete.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use compact_str::CompactString;
 
 use super::document::{FinishedSessions, SessionText};
-use crate::model::Timestamp;
 use crate::model::record::{Address, Command, Connection, Opener, Reply, Session, Transfer};
+use crate::model::{Span, Timestamp};
 use crate::protocol::uid::flow_number;
 
 /// Lines with the times of their records.
@@ -38,6 +39,108 @@ impl TimedLines {
     pub(super) fn write(self, out: &mut dyn Write) -> io::Result<()> {
         self.0.write(b"", out)
     }
+
+    /// Writes the lines kept so far, and keeps none of them.
+    pub(super) fn drain(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        if self.is_empty() {
+            return Ok(());
+        }
+        std::mem::take(self).write(out)
+    }
+}
+
+/// Connections that are over, each with a `Note`, kept until no late packet can change their counts.
+///
+/// The report is complete when a connection closes. Zeek and Suricata go on counting for a while: a RST in answer to what
+/// was on its way, an acknowledgment that comes twice.
+#[derive(Debug)]
+pub(super) struct OverConnections<Note> {
+    waiting: VecDeque<(Timestamp, Connection, Note)>,
+    /// Records with late packets, by uid. They may come before the session ends.
+    late: BTreeMap<CompactString, Connection>,
+    /// Time for which a connection is kept.
+    wait: Span,
+}
+
+impl<Note> OverConnections<Note> {
+    /// Creates an empty collection. Connections of a `followed` output are not kept: its reader waits for them.
+    pub(super) fn new(followed: bool) -> Self {
+        Self {
+            waiting: VecDeque::new(),
+            late: BTreeMap::new(),
+            wait: if followed { Span::default() } else { LATEST },
+        }
+    }
+
+    /// Adds a connection that is over at `now`.
+    pub(super) fn add(&mut self, now: Timestamp, connection: Connection, note: Note) {
+        self.waiting.push_back((now, connection, note));
+    }
+
+    /// Records late packets.
+    pub(super) fn on_late(&mut self, connection: &Connection) {
+        if self.wait > Span::default() && self.late.len() < MAX_OVER {
+            let uid = connection.uid.clone();
+            self.late.insert(uid, connection.clone());
+        }
+    }
+
+    /// Returns the next connection whose counts are final at `now`; `None` if there is none.
+    pub(super) fn take_final(&mut self, now: Timestamp) -> Option<(Connection, Note)> {
+        let (since, ..) = self.waiting.front()?;
+        if now.since(*since) < self.wait && self.waiting.len() <= MAX_OVER {
+            return None;
+        }
+        self.take()
+    }
+
+    /// Returns the next connection, whatever the time; `None` if there is none.
+    pub(super) fn take(&mut self) -> Option<(Connection, Note)> {
+        let (_, mut connection, note) = self.waiting.pop_front()?;
+        if let Some(late) = self.late.remove(&connection.uid) {
+            add_late(&mut connection, late);
+        }
+        Some((connection, note))
+    }
+}
+
+/// Takes over the counts, the state and the end from a record with late packets.
+fn add_late(connection: &mut Connection, late: Connection) {
+    let mut counts = [
+        [late.packets_from_client, late.packets_from_server],
+        [late.ip_bytes_from_client, late.ip_bytes_from_server],
+        [late.frame_bytes_from_client, late.frame_bytes_from_server],
+        [
+            late.payload_bytes_from_client,
+            late.payload_bytes_from_server,
+        ],
+    ];
+    if late.client != connection.client {
+        for of in &mut counts {
+            of.reverse();
+        }
+    }
+    let [packets, ip_bytes, frame_bytes, payload_bytes] = counts;
+    [
+        connection.packets_from_client,
+        connection.packets_from_server,
+    ] = packets;
+    [
+        connection.ip_bytes_from_client,
+        connection.ip_bytes_from_server,
+    ] = ip_bytes;
+    [
+        connection.frame_bytes_from_client,
+        connection.frame_bytes_from_server,
+    ] = frame_bytes;
+    [
+        connection.payload_bytes_from_client,
+        connection.payload_bytes_from_server,
+    ] = payload_bytes;
+    connection.end = late.end;
+    connection.closed_at = late.closed_at;
+    connection.tcp_state = late.tcp_state;
+    connection.tcp_history = late.tcp_history;
 }
 
 /// Returns the commands of a session in the order of the wire.
@@ -92,7 +195,8 @@ pub(super) struct Opened {
 }
 
 impl Opened {
-    /// Turns a connection so that its originator comes first.
+    /// Turns a connection so that its originator comes first. Packets include second copies, as their counts do in Zeek and
+    /// Suricata, which do not know copies from other packets.
     pub(super) fn of(connection: &Connection) -> Self {
         let by_client = connection.originator == Opener::Client;
         let turned = |client, server| {
@@ -107,20 +211,21 @@ impl Opened {
         } else {
             [connection.server, connection.client]
         };
+        let copies = connection.copies.as_deref().copied().unwrap_or_default();
         Self {
             originator,
             responder,
             packets: turned(
-                connection.packets_from_client,
-                connection.packets_from_server,
+                connection.packets_from_client + copies.packets_from_client,
+                connection.packets_from_server + copies.packets_from_server,
             ),
             ip_bytes: turned(
-                connection.ip_bytes_from_client,
-                connection.ip_bytes_from_server,
+                connection.ip_bytes_from_client + copies.ip_bytes_from_client,
+                connection.ip_bytes_from_server + copies.ip_bytes_from_server,
             ),
             frame_bytes: turned(
-                connection.frame_bytes_from_client,
-                connection.frame_bytes_from_server,
+                connection.frame_bytes_from_client + copies.frame_bytes_from_client,
+                connection.frame_bytes_from_server + copies.frame_bytes_from_server,
             ),
             payload_bytes: turned(
                 connection.payload_bytes_from_client,
@@ -180,6 +285,15 @@ fn add_part(whole: &mut Connection, part: &Connection) {
         whole.payload_bytes_from_server,
         whole.missing_bytes,
     ] = sums;
+    if let Some(part) = &part.copies {
+        let whole = whole.copies.get_or_insert_default();
+        whole.packets_from_client += part.packets_from_client;
+        whole.packets_from_server += part.packets_from_server;
+        whole.ip_bytes_from_client += part.ip_bytes_from_client;
+        whole.ip_bytes_from_server += part.ip_bytes_from_server;
+        whole.frame_bytes_from_client += part.frame_bytes_from_client;
+        whole.frame_bytes_from_server += part.frame_bytes_from_server;
+    }
     whole.start = whole.start.min(part.start);
     whole.end = whole.end.max(part.end);
     whole.closed_at = part.closed_at.or(whole.closed_at);
@@ -192,3 +306,9 @@ fn add_part(whole: &mut Connection, part: &Connection) {
 pub(super) fn flow_of(connection: &Connection) -> u64 {
     flow_number(&connection.community_id, connection.start)
 }
+
+/// Time after which no late packets of a connection are reported: a minute, and as long as it may take until they are.
+const LATEST: Span = Span::from_secs(90);
+
+/// Connections kept, and records with late packets.
+const MAX_OVER: usize = 16_384;

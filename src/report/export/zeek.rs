@@ -1,14 +1,16 @@
-//! `zeek`, `zeek-json`: the logs `ftp.log`, `conn.log` and `files.log` as Zeek 8.2 and 9.0 write them.
+//! `zeek`, `zeek-json`: logs as Zeek 8.2 and 9.0 write them.
 //!
 //! ```text
 //! session ──> commands ─────> ftp.log      rows of the commands that Zeek logs, or one row for a session without any
 //!         ──> connections ──> conn.log     control and data
-//!         └─> transfers ────> files.log    one row for each data connection that carried bytes
+//!         ──> transfers ────> files.log    one row for each data connection that carried bytes
+//!         ──> TLS, lookup ──> ssl.log, dns.log           with --logs
+//!         └─> findings ─────> notice.log                 the same
 //! ```
 //!
 //! The columns, their order and types are Zeek's. Times have six decimals, and the nanoseconds are cut off. `#open` and
 //! `#close` are the times of the first and the last packet, so that the output does not depend on the clock. A log without
-//! rows is not written.
+//! rows is not written. As JSON, the logs may share one output: `_path` then names the log of each line.
 //!
 //! # Escapes
 //!
@@ -16,19 +18,20 @@
 //! everywhere. A piece between them that has control characters or bytes that are not UTF-8 has all its bytes that are not
 //! printable ASCII as `\xHH`; other pieces stand as they are.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
 use super::timed_lines::{
-    Opened, TimedLines, commands, data_connections, exact, last_line, transfers_by_command,
+    Opened, OverConnections, TimedLines, commands, data_connections, exact, last_line,
+    transfers_by_command,
 };
 use super::{ExportOptions, Exporter, Format, OutputFile, OutputKind, Outputs, RunEnd};
 use crate::model::record::{
-    Address, Command, Connection, Opener, Reply, Session, Transfer, TransferDirection,
-    UnmatchedData,
+    Address, Command, Connection, Finding, Opener, Reply, Session, StepKind, Tls, Transfer,
+    TransferDirection, UnmatchedData,
 };
-use crate::model::{Event, EventKind, EventSink, Timestamp};
+use crate::model::{Endpoint, Event, EventKind, EventSink, Span, Timestamp};
 use crate::protocol::ftp::{
     extended_passive_reply, extended_port_argument, passive_reply, port_argument,
 };
@@ -66,20 +69,88 @@ pub enum ZeekCommands {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LocalNetworks(Vec<(u128, u32)>);
 
+/// A log of Zeek's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ZeekLog {
+    /// Commands with their replies.
+    Ftp,
+    /// Connections.
+    Conn,
+    /// Files.
+    Files,
+    /// TLS of connections.
+    Ssl,
+    /// Lookups of servers.
+    Dns,
+    /// Findings.
+    Notice,
+}
+
+/// Names and types of the columns of a log.
+type Columns = &'static [(&'static str, &'static str)];
+
+impl ZeekLog {
+    /// The logs written unless others are named.
+    pub const DEFAULT: [Self; 3] = [Self::Ftp, Self::Conn, Self::Files];
+
+    /// All logs.
+    pub const ALL: [Self; 6] = [
+        Self::Ftp,
+        Self::Conn,
+        Self::Files,
+        Self::Ssl,
+        Self::Dns,
+        Self::Notice,
+    ];
+
+    /// Returns the name, as in `#path`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Ftp => "ftp",
+            Self::Conn => "conn",
+            Self::Files => "files",
+            Self::Ssl => "ssl",
+            Self::Dns => "dns",
+            Self::Notice => "notice",
+        }
+    }
+
+    /// Returns the columns in order, each with its name and Zeek's type.
+    #[must_use]
+    pub const fn columns(self) -> Columns {
+        match self {
+            Self::Ftp => FTP,
+            Self::Conn => CONN,
+            Self::Files => FILES,
+            Self::Ssl => SSL,
+            Self::Dns => DNS,
+            Self::Notice => NOTICE,
+        }
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Style {
     Tabs,
     Json,
+    /// JSON with the name of the log in front, as in Zeek's streaming JSON: several logs go into one output.
+    NamedJson,
 }
 
-/// Exporter of the three logs.
+/// Exporter of the logs.
 struct ZeekLogs {
-    ftp: Log,
-    conn: Log,
-    files: Log,
+    /// Logs that are written.
+    logs: Vec<ZeekLog>,
+    /// Outputs by log, or a single one for all.
+    outputs: Vec<Log>,
     options: ZeekOptions,
+    /// Connections that are over, with their service.
+    over: OverConnections<Option<&'static str>>,
     /// Connections that two sessions share, of which conn.log has one row.
     shared: BTreeSet<String>,
+    /// Ends of sessions by id, for findings about several; empty unless notice.log is written.
+    parties: BTreeMap<u64, (String, Address, Address)>,
     /// Collects the warnings, for which the logs have no place.
     rest: ReportBuilder,
 }
@@ -91,10 +162,10 @@ struct ZeekOptions {
     sha1: bool,
 }
 
-/// One log: its columns, its rows so far, and its file.
+/// One output: its rows so far, and its file.
 struct Log {
-    name: &'static str,
-    columns: &'static [(&'static str, &'static str)],
+    /// The log whose header it has.
+    kind: ZeekLog,
     style: Style,
     rows: TimedLines,
     out: OutputFile,
@@ -113,47 +184,79 @@ enum Value {
     Word(String),
     Text(Vec<u8>),
     Set(Vec<&'static str>),
+    List(Vec<String>),
 }
 
 impl ZeekLogs {
     fn open(options: &ExportOptions, outputs: &mut dyn Outputs, style: Style) -> io::Result<Self> {
-        let mut log = |name, file, columns| {
-            Ok::<_, io::Error>(Log {
-                name,
-                columns,
+        let logs = if options.logs.is_empty() {
+            ZeekLog::DEFAULT.to_vec()
+        } else {
+            options.logs.clone()
+        };
+        let style = match style {
+            Style::Json if options.names_logs => Style::NamedJson,
+            style => style,
+        };
+        let mut output = |log: ZeekLog| {
+            Ok(Log {
+                kind: log,
                 style,
                 rows: TimedLines::default(),
-                out: outputs.create(file)?,
+                out: outputs.create(&format!("{}.log", log.name()))?,
             })
         };
+        let separate = if style == Style::NamedJson {
+            &logs[..1]
+        } else {
+            &logs
+        };
+        let outputs: io::Result<Vec<Log>> = separate.iter().map(|&log| output(log)).collect();
         Ok(Self {
-            ftp: log("ftp", "ftp.log", FTP)?,
-            conn: log("conn", "conn.log", CONN)?,
-            files: log("files", "files.log", FILES)?,
+            outputs: outputs?,
+            logs,
             options: ZeekOptions {
                 commands: options.zeek_commands,
                 local: options.local.clone(),
                 md5: options.md5,
                 sha1: options.sha1,
             },
+            over: OverConnections::new(options.followed),
             shared: BTreeSet::new(),
+            parties: BTreeMap::new(),
             rest: ReportBuilder::new(&options.limits),
         })
     }
 
-    fn session(&mut self, session: &Session) {
+    fn writes(&self, log: ZeekLog) -> bool {
+        self.logs.contains(&log)
+    }
+
+    /// Adds a row that was complete at `time`, if its log is written.
+    fn row(&mut self, log: ZeekLog, time: Timestamp, values: &[Value]) {
+        if !self.writes(log) {
+            return;
+        }
+        let own = self.outputs.iter().position(|output| output.kind == log);
+        // A single output is for all logs.
+        if let Some(output) = self.outputs.get_mut(own.unwrap_or(0)) {
+            output.row(log, time, values);
+        }
+    }
+
+    fn session(&mut self, session: &Session, now: Timestamp) {
         self.commands(session);
         let service = if session.tls.is_some() {
             "ftp,ssl"
         } else {
             "ftp"
         };
-        self.connection(&session.control, Some(service));
+        self.over.add(now, session.control.clone(), Some(service));
         for connection in data_connections(session) {
             let is_third = connection.client.ip != session.client.ip
                 || connection.server.ip != session.server.ip;
             if !is_third || self.shared.insert(connection.uid.to_string()) {
-                self.connection(&connection, Some("ftp-data"));
+                self.over.add(now, connection, Some("ftp-data"));
             }
         }
         for transfer in &session.transfers {
@@ -161,11 +264,157 @@ impl ZeekLogs {
                 self.transfer(transfer, connection);
             }
         }
+        if self.writes(ZeekLog::Ssl) {
+            self.tls(session);
+        }
+        if self.writes(ZeekLog::Dns) {
+            self.lookup(session);
+        }
+        if self.writes(ZeekLog::Notice) {
+            let server = Address {
+                ip: session.server.ip,
+                port: session.server.port,
+            };
+            let party = (session.uid.to_string(), session.client, server);
+            for finding in &session.findings {
+                self.notice(finding, session.end, Some(&party));
+            }
+            if self.parties.len() < MAX_PARTIES {
+                self.parties.insert(session.id, party);
+            }
+        }
+    }
+
+    /// Adds the rows of TLS: of the control connection, then of data connections.
+    fn tls(&mut self, session: &Session) {
+        let transfers = session.transfers.iter();
+        let transfers = transfers
+            .filter_map(|transfer| Some((transfer.connection.as_ref()?, transfer.tls.as_ref()?)));
+        let encrypted = session.encrypted_data.iter();
+        let encrypted = encrypted.filter_map(|data| Some((&data.connection, data.tls.as_ref()?)));
+        let control = session.tls.iter().map(|tls| (&session.control, tls));
+        for (connection, tls) in control.chain(transfers).chain(encrypted) {
+            self.tls_row(connection, tls);
+        }
+    }
+
+    fn tls_row(&mut self, connection: &Connection, tls: &Tls) {
+        let opened = Opened::of(connection);
+        let text = |text: Option<&str>| match text {
+            Some(text) => Value::Text(text.as_bytes().to_vec()),
+            None => Value::Unset,
+        };
+        let start = connection.first_payload.unwrap_or(connection.start);
+        let mut row = vec![Value::Time(start), Value::Word(connection.uid.to_string())];
+        row.extend(ends(opened.originator, opened.responder));
+        let version = tls.version.as_deref().map(zeek_version);
+        let certificate = tls.certificate_sha256.clone();
+        let alert = tls.alerts.last().map(|alert| alert.description.as_str());
+        row.extend([
+            text(version.as_deref()),
+            text(tls.cipher_suite.as_deref()),
+            Value::Unset,
+            text(tls.server_name.as_deref()),
+            tls.resumed.map_or(Value::Unset, Value::Flag),
+            text(alert),
+            text(tls.application_protocol.as_deref()),
+            Value::Flag(tls.records > 0),
+            Value::Unset,
+            certificate.map_or(Value::Unset, |digest| Value::List(vec![digest])),
+            Value::Unset,
+            Value::Unset,
+        ]);
+        self.row(ZeekLog::Ssl, start, &row);
+    }
+
+    /// Adds the row of the lookup of a server.
+    fn lookup(&mut self, session: &Session) {
+        let mut steps = session.steps.iter();
+        let (Some(dns), Some(step)) = (&session.dns, steps.find(|step| step.kind == StepKind::Dns))
+        else {
+            return;
+        };
+        let number = if dns.record_type == "AAAA" { 28 } else { 1 };
+        let answers = dns.aliases.iter().cloned();
+        let answers = answers.chain(dns.answers.iter().map(IpAddr::to_string));
+        let waited = dns.response_time.map(Span::from_seconds);
+        let mut row = vec![
+            Value::Time(step.time),
+            Value::Unset,
+            Value::Address(session.client.ip),
+            Value::Unset,
+            Value::Address(dns.resolver.ip),
+            Value::Count(dns.resolver.port.into()),
+        ];
+        row.extend([
+            Value::Unset,
+            Value::Unset,
+            waited.map_or(Value::Unset, |waited| Value::Interval(waited.nanos())),
+            Value::Text(dns.name.clone().into_bytes()),
+            Value::Count(1),
+            Value::Word("C_INTERNET".into()),
+            Value::Count(number),
+            Value::Text(dns.record_type.clone().into_bytes()),
+            Value::Count(0),
+            Value::Word("NOERROR".into()),
+        ]);
+        // Flags, and further on the times to live, are not in the report.
+        row.extend((0..5).map(|_| Value::Unset));
+        row.extend([
+            Value::List(answers.collect()),
+            Value::Unset,
+            Value::Flag(false),
+            Value::Unset,
+            Value::Unset,
+        ]);
+        self.row(ZeekLog::Dns, step.time, &row);
+    }
+
+    /// Adds the row of a finding; `party` are the uid and the ends of its session, or of the first of several.
+    fn notice(
+        &mut self,
+        finding: &Finding,
+        time: Timestamp,
+        party: Option<&(String, Address, Address)>,
+    ) {
+        let mut row = vec![Value::Time(time)];
+        match party {
+            Some((uid, client, server)) => {
+                row.push(Value::Word(uid.clone()));
+                row.extend(ends(*client, *server));
+            }
+            None => row.extend((0..5).map(|_| Value::Unset)),
+        }
+        row.extend((0..3).map(|_| Value::Unset));
+        let address = |address: Option<Address>| match address {
+            Some(address) => Value::Address(address.ip),
+            None => Value::Unset,
+        };
+        let server = party.map(|party| party.2);
+        row.extend([
+            Value::Word("tcp".into()),
+            Value::Word(notice_name(&finding.id)),
+            Value::Text(finding.title.clone().into_bytes()),
+            Value::Text(finding.explanation.clone().into_bytes()),
+            address(party.map(|party| party.1)),
+            address(server),
+            server.map_or(Value::Unset, |server| Value::Count(server.port.into())),
+            Value::Unset,
+            Value::Unset,
+            Value::Set(vec!["Notice::ACTION_LOG"]),
+            Value::Set(Vec::new()),
+            Value::Interval(0),
+        ]);
+        row.extend((0..5).map(|_| Value::Unset));
+        self.row(ZeekLog::Notice, time, &row);
     }
 
     /// Adds the rows of a session in ftp.log.
     fn commands(&mut self, session: &Session) {
         let transfers = transfers_by_command(session);
+        if !self.writes(ZeekLog::Ftp) {
+            return;
+        }
         let all = self.options.commands == ZeekCommands::All;
         let mut dialogue = Dialogue::new(session);
         // Zeek writes a row when it is complete, but rows of one connection stand in the order of their commands.
@@ -182,7 +431,7 @@ impl ZeekLogs {
                 .map_or(command.time, |last| last.time);
             written = written.max(complete);
             if all || LOGGED.contains(&command.verb.as_str()) {
-                self.ftp.row(written, &row);
+                self.row(ZeekLog::Ftp, written, &row);
                 rows += 1;
             } else {
                 last = Some((written, row));
@@ -194,13 +443,13 @@ impl ZeekLogs {
             let summary = last
                 .or_else(|| greeting.map(|reply| (reply.time, dialogue.row_of_greeting(reply))));
             if let Some((time, row)) = summary {
-                self.ftp.row(time, &row);
+                self.row(ZeekLog::Ftp, time, &row);
             }
         }
     }
 
     /// Adds the row of a connection in conn.log.
-    fn connection(&mut self, connection: &Connection, service: Option<&str>) {
+    fn connection_row(&mut self, connection: &Connection, service: Option<&str>) {
         let opened = Opened::of(connection);
         let end = connection.closed_at.unwrap_or(connection.end);
         let duration = end.since(connection.start).nanos();
@@ -229,7 +478,7 @@ impl ZeekLogs {
             Value::Unset,
             Value::Count(6),
         ]);
-        self.conn.row(connection.end, &row);
+        self.row(ZeekLog::Conn, connection.end, &row);
     }
 
     /// Adds the row of a transfer in files.log.
@@ -249,9 +498,9 @@ impl ZeekLogs {
         });
     }
 
-    fn unmatched(&mut self, data: &UnmatchedData) {
+    fn unmatched(&mut self, data: &UnmatchedData, now: Timestamp) {
         let connection = &data.connection;
-        self.connection(connection, Some("ftp-data"));
+        self.over.add(now, connection.clone(), Some("ftp-data"));
         if data.bytes > 0 {
             self.file(&File {
                 uid: &file_uid(&connection.uid, 0),
@@ -319,7 +568,7 @@ impl ZeekLogs {
             file.saved_as.map_or(Value::Unset, |_| Value::Flag(false)),
             Value::Unset,
         ]);
-        self.files.row(connection.end, &row);
+        self.row(ZeekLog::Files, connection.end, &row);
     }
 }
 
@@ -340,25 +589,47 @@ struct File<'a> {
 
 impl EventSink for ZeekLogs {
     fn event(&mut self, event: &Event<'_>) {
+        let now = event.frame.time;
         match &event.kind {
-            EventKind::SessionEnd(session) => self.session(session),
-            EventKind::UnmatchedData(data) => self.unmatched(data),
-            EventKind::ConnectionAttempt(attempt) => self.connection(&attempt.connection, None),
+            EventKind::SessionEnd(session) => self.session(session, now),
+            EventKind::UnmatchedData(data) => self.unmatched(data, now),
+            EventKind::ConnectionAttempt(attempt) => {
+                self.over.add(now, attempt.connection.clone(), None);
+            }
+            EventKind::LatePackets(connection) => self.over.on_late(connection),
+            EventKind::Finding(finding) if event.session.is_none() => {
+                if self.writes(ZeekLog::Notice) {
+                    let first = finding.sessions.first();
+                    let party = first.and_then(|id| self.parties.get(id)).cloned();
+                    self.notice(finding, now, party.as_ref());
+                }
+            }
             _ => self.rest.event(event),
+        }
+        while let Some((connection, service)) = self.over.take_final(now) {
+            self.connection_row(&connection, service);
         }
     }
 }
 
 impl Exporter for ZeekLogs {
-    fn finish(self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
+    fn take_lines(&mut self, out: &mut dyn Write) -> io::Result<()> {
+        let mut outputs = self.outputs.iter_mut();
+        outputs.try_for_each(|output| output.rows.drain(out))
+    }
+
+    fn finish(mut self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
+        while let Some((connection, service)) = self.over.take() {
+            self.connection_row(&connection, service);
+        }
         let report = self.rest.finish(run.captures.to_vec(), run.totals.clone());
         (run.unwritten_warnings)(&report.warnings);
         let captures = run.captures.iter();
         let open = captures.clone().filter_map(|capture| capture.first_packet);
         let close = captures.filter_map(|capture| capture.last_packet);
         let (open, close) = (open.min(), close.max());
-        for log in [self.ftp, self.conn, self.files] {
-            log.finish(open.unwrap_or_default(), close.unwrap_or_default())?;
+        for output in self.outputs {
+            output.finish(open.unwrap_or_default(), close.unwrap_or_default())?;
         }
         Ok(())
     }
@@ -498,10 +769,15 @@ impl<'a> Dialogue<'a> {
             let reply = reply.filter(|reply| reply.code == code);
             reply.map(|reply| last_line(reply).as_bytes())
         };
-        let active = |end: crate::model::Endpoint| (false, session.server.ip, end.ip(), end.port);
+        let active = |end: Endpoint| (false, session.server.ip, end.ip(), end.port);
         let passive = |ip, port| (true, session.client.ip, ip, port);
         let channel = match command.verb.as_str() {
-            "PORT" => port_argument(&argument()).map(active),
+            "PORT" => port_argument(&argument()).map(active).or_else(|| {
+                Some(active(Endpoint {
+                    port: 0,
+                    ..without_port(&argument())?
+                }))
+            }),
             "EPRT" => extended_port_argument(&argument()).map(active),
             "PASV" => text(227)
                 .and_then(passive_reply)
@@ -521,6 +797,12 @@ impl<'a> Dialogue<'a> {
             None => [Value::Unset, Value::Unset, Value::Unset, Value::Unset],
         }
     }
+}
+
+/// Returns the address of PORT with port 0, which no connection can have, but Zeek logs.
+fn without_port(argument: &[u8]) -> Option<Endpoint> {
+    let host = argument.trim_ascii_end().strip_suffix(b",0,0")?;
+    port_argument(&[host, b",0,1"].concat())
 }
 
 /// Returns code and text of a reply, unset without one.
@@ -705,12 +987,13 @@ const fn v6(a: u16, b: u16, c: u16, length: u32) -> (u128, u32) {
 }
 
 impl Log {
-    /// Adds a row that was complete at `time`.
-    fn row(&mut self, time: Timestamp, values: &[Value]) {
-        let (style, name, columns) = (self.style, self.name, self.columns);
+    /// Adds a row of `log` that was complete at `time`.
+    fn row(&mut self, log: ZeekLog, time: Timestamp, values: &[Value]) {
+        let style = self.style;
         self.rows.push(time, |out| match style {
             Style::Tabs => write_tabs(values, out),
-            Style::Json => write_json(name, columns, values, out),
+            Style::Json => write_json(None, log.columns(), values, out),
+            Style::NamedJson => write_json(Some(log.name()), log.columns(), values, out),
         });
     }
 
@@ -721,13 +1004,13 @@ impl Log {
         }
         if self.style == Style::Tabs {
             let list = |of: fn(&(&'static str, &'static str)) -> &'static str| {
-                let names: Vec<&str> = self.columns.iter().map(of).collect();
+                let names: Vec<&str> = self.kind.columns().iter().map(of).collect();
                 names.join("\t")
             };
             write!(
                 self.out,
                 "#separator \\x09\n#set_separator\t,\n#empty_field\t(empty)\n#unset_field\t-\n#path\t{}\n#open\t{}\n#fields\t{}\n#types\t{}\n",
-                self.name,
+                self.kind.name(),
                 stamp(open),
                 list(|column| column.0),
                 list(|column| column.1),
@@ -762,25 +1045,44 @@ fn write_tabs(values: &[Value], out: &mut impl Write) -> io::Result<()> {
             Value::Flag(flag) => out.write_all(if *flag { b"T" } else { b"F" })?,
             Value::Word(word) => out.write_all(word.as_bytes())?,
             Value::Text(text) => out.write_all(&escaped(text))?,
+            Value::Set(items) if items.is_empty() => out.write_all(b"(empty)")?,
             Value::Set(items) => out.write_all(items.join(",").as_bytes())?,
+            Value::List(items) if items.is_empty() => out.write_all(b"(empty)")?,
+            Value::List(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.write_all(b",")?;
+                    }
+                    // A comma within an element would end it.
+                    let item =
+                        String::from_utf8_lossy(&escaped(item.as_bytes())).replace(',', "\\x2c");
+                    out.write_all(item.as_bytes())?;
+                }
+            }
         }
     }
     out.write_all(b"\n")
 }
 
+/// Writes a line of JSON, with `path` in front if there is one.
 fn write_json(
-    path: &str,
-    columns: &[(&'static str, &'static str)],
+    path: Option<&str>,
+    columns: Columns,
     values: &[Value],
     out: &mut impl Write,
 ) -> io::Result<()> {
-    // The name of the log in front, as in Zeek's streaming JSON: several logs may go into one output.
-    write!(out, "{{\"_path\":\"{path}\"")?;
+    out.write_all(b"{")?;
+    let mut separator = "";
+    if let Some(path) = path {
+        write!(out, "\"_path\":\"{path}\"")?;
+        separator = ",";
+    }
     for ((name, _), value) in columns.iter().zip(values) {
         if matches!(value, Value::Unset) {
             continue;
         }
-        write!(out, ",\"{name}\":")?;
+        write!(out, "{separator}\"{name}\":")?;
+        separator = ",";
         match value {
             Value::Unset => {}
             Value::Time(time) => write_decimal(time.nanos(), out)?,
@@ -791,6 +1093,7 @@ fn write_json(
             Value::Word(word) => write_value(word, out)?,
             Value::Text(text) => write_value(&json_text(text), out)?,
             Value::Set(items) => write_value(items, out)?,
+            Value::List(items) => write_value(items, out)?,
         }
     }
     out.write_all(b"}\n")
@@ -865,6 +1168,36 @@ fn json_text(bytes: &[u8]) -> String {
     }
     text
 }
+
+/// Returns a version of TLS as Zeek names it.
+fn zeek_version(version: &str) -> String {
+    match version {
+        "SSL 3.0" => "SSLv3".to_owned(),
+        "TLS 1.0" => "TLSv10".to_owned(),
+        version => match version.strip_prefix("TLS ") {
+            Some(number) => format!("TLSv{}", number.replace('.', "")),
+            None => version.to_owned(),
+        },
+    }
+}
+
+/// Returns the type of the notice about a finding.
+fn notice_name(finding: &str) -> String {
+    if finding == "brute-force" {
+        // The name that Zeek's own script has for it.
+        return "FTP::Bruteforcing".to_owned();
+    }
+    let mut name = String::from("FTPScope::");
+    for word in finding.split('-') {
+        let mut letters = word.chars();
+        name.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+        name.push_str(letters.as_str());
+    }
+    name
+}
+
+/// Sessions kept for findings about several.
+const MAX_PARTIES: usize = 65_536;
 
 /// Commands with a row in Zeek's ftp.log.
 const LOGGED: &[&str] = &[
@@ -989,6 +1322,85 @@ const FILES: &[(&str, &str)] = &[
     ("extracted_size", "count"),
 ];
 
+const SSL: &[(&str, &str)] = &[
+    ("ts", "time"),
+    ("uid", "string"),
+    ("id.orig_h", "addr"),
+    ("id.orig_p", "port"),
+    ("id.resp_h", "addr"),
+    ("id.resp_p", "port"),
+    ("version", "string"),
+    ("cipher", "string"),
+    ("curve", "string"),
+    ("server_name", "string"),
+    ("resumed", "bool"),
+    ("last_alert", "string"),
+    ("next_protocol", "string"),
+    ("established", "bool"),
+    ("ssl_history", "string"),
+    ("cert_chain_fps", "vector[string]"),
+    ("client_cert_chain_fps", "vector[string]"),
+    ("sni_matches_cert", "bool"),
+];
+
+const DNS: &[(&str, &str)] = &[
+    ("ts", "time"),
+    ("uid", "string"),
+    ("id.orig_h", "addr"),
+    ("id.orig_p", "port"),
+    ("id.resp_h", "addr"),
+    ("id.resp_p", "port"),
+    ("proto", "enum"),
+    ("trans_id", "count"),
+    ("rtt", "interval"),
+    ("query", "string"),
+    ("qclass", "count"),
+    ("qclass_name", "string"),
+    ("qtype", "count"),
+    ("qtype_name", "string"),
+    ("rcode", "count"),
+    ("rcode_name", "string"),
+    ("AA", "bool"),
+    ("TC", "bool"),
+    ("RD", "bool"),
+    ("RA", "bool"),
+    ("Z", "count"),
+    ("answers", "vector[string]"),
+    ("TTLs", "vector[interval]"),
+    ("rejected", "bool"),
+    ("opcode", "count"),
+    ("opcode_name", "string"),
+];
+
+const NOTICE: &[(&str, &str)] = &[
+    ("ts", "time"),
+    ("uid", "string"),
+    ("id.orig_h", "addr"),
+    ("id.orig_p", "port"),
+    ("id.resp_h", "addr"),
+    ("id.resp_p", "port"),
+    ("fuid", "string"),
+    ("file_mime_type", "string"),
+    ("file_desc", "string"),
+    ("proto", "enum"),
+    ("note", "enum"),
+    ("msg", "string"),
+    ("sub", "string"),
+    ("src", "addr"),
+    ("dst", "addr"),
+    ("p", "port"),
+    ("n", "count"),
+    ("peer_descr", "string"),
+    ("actions", "set[enum]"),
+    ("email_dest", "set[string]"),
+    ("suppress_for", "interval"),
+    ("remote_location.country_code", "string"),
+    ("remote_location.region", "string"),
+    ("remote_location.city", "string"),
+    ("remote_location.latitude", "double"),
+    ("remote_location.longitude", "double"),
+];
+
 #[cfg(test)]
 mod tests {
     use super::super::tests::export;
@@ -1073,7 +1485,50 @@ mod tests {
         assert!(logs["ftp.log"].contains("\tRETR\tftp://192.168.0.1/./pub/readme.txt\t"));
         let json = export(&JSON, &ExportOptions::default(), &[1]);
         for line in json.values().flat_map(|log| log.lines()) {
-            serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+            let line = serde_json::from_str::<serde_json::Value>(line).expect("JSON");
+            assert_eq!(line.get("_path"), None);
+        }
+    }
+
+    #[test]
+    fn chosen_logs_go_into_one_output_under_their_names() {
+        let options = ExportOptions {
+            logs: ZeekLog::ALL.to_vec(),
+            names_logs: true,
+            ..ExportOptions::default()
+        };
+        let logs = export(&JSON, &options, &[1]);
+        assert_eq!(logs.len(), 1);
+        let lines = logs.values().flat_map(|log| log.lines());
+        let values = lines.map(|line| serde_json::from_str::<serde_json::Value>(line));
+        let values: Vec<_> = values.collect::<Result<_, _>>().expect("JSON");
+        let names: BTreeSet<_> = values
+            .iter()
+            .filter_map(|row| row["_path"].as_str())
+            .collect();
+        assert_eq!(
+            names.into_iter().collect::<Vec<_>>(),
+            ["conn", "dns", "files", "ftp", "notice"]
+        );
+        assert_eq!(notice_name("size-mismatch"), "FTPScope::SizeMismatch");
+        assert_eq!(zeek_version("TLS 1.3"), "TLSv13");
+    }
+
+    #[test]
+    fn rows_of_every_log_have_one_value_a_column() {
+        let options = ExportOptions {
+            logs: ZeekLog::ALL.to_vec(),
+            ..ExportOptions::default()
+        };
+        for (name, log) in export(&TSV, &options, &[1]) {
+            let rows = log.lines().filter(|line| !line.starts_with('#'));
+            let log = ZeekLog::ALL
+                .into_iter()
+                .find(|log| name == format!("{}.log", log.name()));
+            let columns = log.expect("a log").columns().len();
+            for row in rows {
+                assert_eq!(row.split('\t').count(), columns, "{name}: {row}");
+            }
         }
     }
 }

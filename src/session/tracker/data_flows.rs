@@ -263,9 +263,15 @@ pub(super) fn close(
                 sessions.finish_if_over(shared, negotiation.session);
             }
             _ => {
-                if let Some(mut channel) = shared.data.remove(id) {
-                    emit_unmatched(shared, &mut channel);
+                let Some(mut channel) = shared.data.remove(id) else {
+                    continue;
+                };
+                if let Some(negotiation) = channel.negotiation()
+                    && let Some(session) = sessions.get_mut(negotiation.session)
+                {
+                    session.on_settled_closed(&channel);
                 }
+                emit_unmatched(shared, &mut channel);
             }
         }
     }

@@ -244,6 +244,18 @@ impl StreamHandler for SessionTracker<'_> {
         }
     }
 
+    fn ending(&mut self, flow: FlowId, summary: &FlowSummary) {
+        self.update_summary(flow, summary);
+    }
+
+    fn forgotten(&mut self, flow: FlowId, summary: &FlowSummary) {
+        if matches!(self.roles.get(flow), Some(Role::Closed)) {
+            let way = client_way(&summary.key, summary.initiator);
+            let connection = Part::whole(summary, way).record();
+            self.shared.emit(None, EventKind::LatePackets(&connection));
+        }
+    }
+
     fn expires(&self, flow: FlowId, silent: Span) -> bool {
         let limits = &self.shared.options.limits;
         match self.roles.get(flow) {

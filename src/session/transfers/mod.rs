@@ -26,7 +26,7 @@ use super::server_state::known_files::LateEvidence;
 use super::server_state::representation::Representation;
 use super::shared::Shared;
 use super::steps::emitted::EmittedList;
-use crate::model::record::{Completeness, DataType, Mode, Transfer, Weight as _};
+use crate::model::record::{Completeness, Connection, DataType, Mode, Transfer, Weight as _};
 use crate::model::{FrameRef, WarningCode};
 use crate::protocol::ftp::{
     ParsedReply, Verb, announced_size, kilobytes_to_download, path, transferred_size,
@@ -242,6 +242,27 @@ impl Transfers {
             .filter(|_| transfer.completeness == Completeness::Complete)?;
         transfer.completeness = verdict;
         Some(verdict)
+    }
+
+    /// Completes the connection of a transfer that was emitted before. What was concluded from it stands.
+    pub(crate) fn complete_connection(&mut self, connection: Connection) {
+        let mut settled = self.settled.iter().rev();
+        let found = settled.find_map(|transfer| {
+            let known = transfer.connection.as_ref()?;
+            let is_same =
+                known.uid == connection.uid && known.first_frame == connection.first_frame;
+            (is_same && known.last_frame < connection.last_frame).then_some(transfer.id)
+        });
+        if let Some(id) = found
+            && let Some(transfer) = self.settled.amend(id)
+            && let Some(known) = &mut transfer.connection
+        {
+            *known = Connection {
+                opened_by: known.opened_by,
+                close: known.close,
+                ..connection
+            };
+        }
     }
 
     /// Returns the records of the settled transfers.
