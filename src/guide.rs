@@ -92,6 +92,10 @@ pub mod contributing {}
 ///   built with `--no-default-features` now needs `--features cli`.
 /// - A line of a listing beyond 5,000 bytes is cut, and its entry has `truncated`. A path beyond 4,096 bytes counts as unknown.
 /// - A step has at most 1,000 commands.
+/// - `check`, `diagram` and `tree` spool finished sessions. A rule that reads all sessions at once fails with a message where
+///   they take more than 128 MiB.
+/// - Library: [`KeptSessions`](crate::report::KeptSessions), which [`Subject`](crate::check::Subject),
+///   [`ServerTrees`](crate::report::tree::ServerTrees) and [`Drawings`](crate::diagram::Drawings) read one by one.
 /// - `SHA256SUMS` of `live` has each file before the event that names it.
 ///
 /// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,

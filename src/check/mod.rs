@@ -5,13 +5,13 @@
 //!
 //! ```text
 //! expression -> vocabulary (names of the report's schema) -> Expression -> Selection (sessions to keep)
-//! file, built_in -> Expectations -> judge <- Report (or baseline <- two Reports)
+//! file, built_in -> Expectations -> judge <- Report, KeptSessions (or baseline <- two of them)
 //!                                   judge -> Answer -> answer: text | junit | github | json
 //! Report -> record -> expectation file
 //! ```
 //!
-//! Checks read the records of the report. Fields named in a file and CEL expressions read its value tree, which
-//! [`Subject`] builds once.
+//! Checks read the records of the report, one session at a time. Fields named in a file and CEL expressions read a value
+//! tree of it, which [`Subject`] builds of those fields alone.
 
 pub mod answer;
 pub mod baseline;
@@ -28,5 +28,5 @@ mod vocabulary;
 mod wording;
 
 pub use expression::{Error, Expression, Fact, Scope};
-pub use judge::{Subject, judge_file, judge_findings, judge_rules};
+pub use judge::{FieldNames, Subject, judge_file, judge_findings, judge_rules};
 pub use selection::{SelectedEvents, Selection};

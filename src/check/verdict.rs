@@ -180,6 +180,47 @@ impl Verdict {
     }
 }
 
+/// Differences of one expectation, of which those beyond 50 are counted only.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Differences {
+    kept: Vec<Difference>,
+    omitted: u64,
+}
+
+impl Differences {
+    /// Adds a difference, which is made only if it is kept.
+    pub(super) fn push(&mut self, difference: impl FnOnce() -> Difference) {
+        if self.is_full() {
+            self.count();
+        } else {
+            self.kept.push(difference());
+        }
+    }
+
+    /// Counts a difference without keeping it.
+    pub(super) fn count(&mut self) {
+        self.omitted = self.omitted.saturating_add(1);
+    }
+
+    /// Returns true if further differences are counted only.
+    pub(super) fn is_full(&self) -> bool {
+        self.kept.len() >= MAX_DIFFERENCES
+    }
+
+    /// Returns true if there are none.
+    pub(super) fn is_empty(&self) -> bool {
+        self.kept.is_empty()
+    }
+
+    /// Builds the verdict that passed if nothing differs.
+    pub(super) fn into_verdict(self, name: impl Into<String>) -> Verdict {
+        Verdict {
+            differences_omitted: self.omitted,
+            ..Verdict::of(name, self.kept)
+        }
+    }
+}
+
 impl Difference {
     /// Builds a difference without place and causes.
     #[must_use]

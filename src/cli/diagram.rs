@@ -1,7 +1,5 @@
 //! `ftpscope diagram`: sequence diagrams of sessions.
 
-use std::sync::Arc;
-
 use clap::{Args, ValueEnum};
 
 use super::failure::{Exit, Failure};
@@ -18,7 +16,6 @@ use crate::diagram::{
 };
 use crate::model::trace::Tracing;
 use crate::page::PageOptions;
-use crate::report::KeptReport;
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
@@ -115,15 +112,8 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         Detail::Steps | Detail::Messages => Tracing::Connections,
         Detail::Packets => Tracing::Packets,
     };
-    let mut builder = KeptReport::new(&reading.options.limits);
     let mut recorder = DiagramRecorder::new(&reading.options.limits);
-    let mut events = (&mut builder, &mut recorder);
-    let outcome = reading.run(&mut events, false, &mut (), Arc::default());
-    if outcome.interrupted {
-        return Err(Failure::Interrupted);
-    }
-    let summary = &outcome.summary;
-    let (_, sessions) = builder.finish(summary.captures.clone(), summary.totals.clone());
+    let (_, sessions, outcome) = reading.kept(&mut recorder)?;
     let drawings = Drawings::new(sessions.iter(), &recorder);
     let out = &mut output;
     let written = match arguments.format {

@@ -33,7 +33,7 @@ use crate::model::{
 use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
-use crate::report::{DeferredEnds, Report, ReportBuilder, units, with_sink_thread};
+use crate::report::{DeferredEnds, KeptReport, KeptSessions, Report, units, with_sink_thread};
 
 /// The opened captures of a command and the options of the run.
 pub(super) struct Reading {
@@ -293,16 +293,19 @@ impl Reading {
         (Some(page), outcome)
     }
 
-    /// Reads everything into one report.
-    pub(super) fn report(self) -> Result<(Report, Outcome), Failure> {
-        let mut builder = ReportBuilder::new(&self.options.limits);
-        let outcome = self.run(&mut builder, false, &mut (), Arc::default());
+    /// Reads everything into a report and, beside it, the sessions; `more` receives the events as well.
+    pub(super) fn kept(
+        self,
+        more: &mut dyn EventSink,
+    ) -> Result<(Report, KeptSessions, Outcome), Failure> {
+        let mut kept = KeptReport::new(&self.options.limits);
+        let outcome = self.run(&mut (&mut kept, more), false, &mut (), Arc::default());
         if outcome.interrupted {
             return Err(Failure::Interrupted);
         }
         let summary = &outcome.summary;
-        let report = builder.finish(summary.captures.clone(), summary.totals.clone());
-        Ok((report, outcome))
+        let (report, sessions) = kept.finish(summary.captures.clone(), summary.totals.clone());
+        Ok((report, sessions, outcome))
     }
 }
 

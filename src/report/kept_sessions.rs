@@ -19,7 +19,7 @@ use std::sync::Arc;
 use serde::de::DeserializeOwned;
 
 use super::{Report, ReportBuilder, SpooledText};
-use crate::model::record::{Capture, Index, Session, Totals, Weight as _};
+use crate::model::record::{Capture, Index, Session, Step, Totals, Weight as _};
 use crate::model::{Event, EventKind, EventSink, Limits};
 
 /// Sessions of a run in order of their ids, each available as a record.
@@ -217,7 +217,7 @@ fn read_pieces(pieces: &mut Pieces<'_>) -> io::Result<Session> {
     let mut session: Session = pieces.next()?;
     session.steps.reserve_exact(steps);
     for _ in 0..steps {
-        session.steps.push(pieces.next()?);
+        session.steps.push(Arc::new(without_spare(pieces.next()?)));
     }
     session.transfers.reserve_exact(transfers);
     for _ in 0..transfers {
@@ -225,6 +225,19 @@ fn read_pieces(pieces: &mut Pieces<'_>) -> io::Result<Session> {
     }
     session.index = Index::new(&session.steps, BTreeSet::new(), BTreeSet::new());
     Ok(session)
+}
+
+/// Frees the memory that lists have for more items: a list that is read begins with room for four, and most commands have
+/// one reply of one line.
+fn without_spare(mut step: Step) -> Step {
+    step.commands.shrink_to_fit();
+    for command in &mut step.commands {
+        command.replies.shrink_to_fit();
+        for reply in &mut command.replies {
+            reply.lines.shrink_to_fit();
+        }
+    }
+    step
 }
 
 /// Reader of the pieces of one session.

@@ -3,8 +3,9 @@
 //! In: [`Event`](crate::model::Event)s and the counts at the end of a run. Out: bytes in one of the [formats](export).
 //!
 //! ```text
-//! Event ─┬─> ReportBuilder ──────> Report ──> json, table, tree
+//! Event ─┬─> ReportBuilder ──────> Report ──> json, table
 //!        ├─> export::Exporter ───> table | json | ndjson | csv      in bounded memory
+//!        ├─> KeptReport ─────────> Report, KeptSessions ──> tree, check, diagram   in bounded memory
 //!        └─> LiveLines ──────────> one line of text per event
 //! DeferredEnds: sessions that a late finding may name reach any of these last
 //! with_sink_thread: any of these in its own thread

@@ -6,9 +6,9 @@ use std::sync::{Arc, Mutex};
 
 use ftpscope::capture::{CaptureSet, ReadOptions};
 use ftpscope::check::answer::{github, junit, text, write_json};
-use ftpscope::check::baseline::compare;
+use ftpscope::check::baseline::{Baseline, compare};
 use ftpscope::check::verdict::Answer;
-use ftpscope::check::{Subject, file, judge_file, record};
+use ftpscope::check::{FieldNames, Subject, file, judge_file, record};
 use ftpscope::diagram::{
     Detail, DiagramRecorder, Drawings, TextOptions, write_mermaid, write_plantuml, write_svg,
     write_text,
@@ -20,8 +20,8 @@ use ftpscope::pipeline::{Options, analyze};
 use ftpscope::report::export::FORMATS;
 use ftpscope::report::tree::ServerTrees;
 use ftpscope::report::{
-    ExportOptions, Exporter, LiveLines, OutputFile, Outputs, Report, ReportBuilder, RunEnd, json,
-    table,
+    ExportOptions, Exporter, KeptSessions, LiveLines, OutputFile, Outputs, Report, ReportBuilder,
+    RunEnd, json, table,
 };
 use jiff::tz::TimeZone;
 
@@ -96,9 +96,9 @@ pub(crate) fn of(capture: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
         };
         table::render(&report, &verbose, out)
     });
-    let subject = Subject::new(&report);
-    let expectations = record::record(&subject);
-    add("record", &|out| out.write_all(expectations.as_bytes()));
+    let sessions = KeptSessions::of(&report);
+    let subject = Subject::new(&report, &sessions, FieldNames::all());
+    add("record", &|out| record::record(&subject, out));
     add("doubts", &|out| {
         out.write_all(record::doubts(&subject).join("\n").as_bytes())
     });
@@ -152,6 +152,7 @@ fn answer(report: &Report, subject: &Subject<'_>) -> Answer {
     let expected = file::read("expected.toml", EXPECTED).expect("an expectation file");
     let mut before = report.clone();
     before.sessions.clear();
+    let before = Baseline::of(&KeptSessions::of(&before)).expect("memory");
     let groups = vec![
         judge_file(&expected, subject),
         compare("before", &before, subject),

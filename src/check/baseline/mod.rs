@@ -8,23 +8,33 @@
 //! ```
 
 use std::collections::BTreeSet;
+use std::io;
 
 use super::judge::{Row, Subject, align};
 use super::verdict::{Difference, Group, Origin, Place, Verdict};
 use super::wording::{StepView, session_words, word};
 use crate::model::record::{EndState, Session, StepKind, Transfer, TransferDirection};
-use crate::report::{Report, units};
+use crate::report::{KeptSessions, units};
 
-/// Compares the subject with the report `before`, which messages call `name`.
+/// Sessions of a baseline, as they are compared.
+pub struct Baseline(Vec<Outline>);
+
+impl Baseline {
+    /// Collects the sessions of an earlier report.
+    pub fn of(sessions: &KeptSessions) -> io::Result<Self> {
+        let outlines = sessions.iter().map(|session| Ok(Outline::of(&*session?)));
+        Ok(Self(outlines.collect::<io::Result<_>>()?))
+    }
+}
+
+/// Compares the subject with an earlier report, which messages call `name`.
 #[must_use]
-pub fn compare(name: &str, before: &Report, subject: &Subject<'_>) -> Group {
-    let outlines = |report: &Report| -> Vec<Outline> {
-        let sessions = report.sessions.iter();
-        sessions.map(|session| Outline::of(session)).collect()
-    };
-    let (old, new) = (outlines(before), outlines(subject.report));
+pub fn compare(name: &str, before: &Baseline, subject: &Subject<'_>) -> Group {
+    let new = (0..subject.session_count()).filter_map(|index| subject.record_at(index));
+    let new: Vec<Outline> = new.map(|session| Outline::of(&session)).collect();
+    let old = &before.0;
     let mut verdicts = Vec::new();
-    for pair in pairs(&old, &new) {
+    for pair in pairs(old, &new) {
         verdicts.push(match pair {
             (Some(old), Some(new)) => Verdict::of(
                 format!("{} is as before", new.words),

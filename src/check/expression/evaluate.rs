@@ -114,7 +114,7 @@ impl Expression {
         self.meter.has_given_up()
     }
 
-    fn uses_of(&self, name: &str) -> Option<&Uses> {
+    pub(super) fn uses_of(&self, name: &str) -> Option<&Uses> {
         let found = self.enclosing.iter().find(|(used, _)| *used == name);
         found.map(|(_, uses)| uses)
     }

@@ -17,6 +17,7 @@ mod evaluate;
 mod names;
 mod types;
 
+use std::collections::BTreeSet;
 use std::{fmt, thread};
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr};
@@ -75,6 +76,8 @@ pub struct Expression {
     names: Vec<String>,
     /// Parts of enclosing objects that are read.
     enclosing: Vec<(&'static str, Uses)>,
+    /// Names of all fields that are read at any depth; `None` if whole objects are.
+    field_names: Option<BTreeSet<String>>,
 }
 
 impl Expression {
@@ -118,6 +121,7 @@ impl Expression {
         }
         let mut check = NameCheck::new(words, &program, text);
         check.condition(program.expression())?;
+        let field_names = check.field_names();
         let enclosing = check.into_uses();
         let used = program.references();
         let names = words
@@ -135,6 +139,7 @@ impl Expression {
             uses_object: used.has_variable(scope.name()),
             names,
             enclosing,
+            field_names,
         })
     }
 
@@ -156,6 +161,22 @@ impl Expression {
     #[must_use]
     pub fn reads(&self, field: &str) -> bool {
         self.uses_object || self.names.iter().any(|name| name == field)
+    }
+
+    /// Returns the names of all fields that are read at any depth; `None` if whole objects are compared or built, so that
+    /// any field may matter.
+    pub(super) fn field_names(&self) -> Option<&BTreeSet<String>> {
+        self.field_names.as_ref()
+    }
+
+    /// Returns true if the expression reads the list of all sessions.
+    pub(super) fn reads_all_sessions(&self) -> bool {
+        let has_sessions = |uses: &Uses| match uses {
+            Uses::Whole => true,
+            Uses::Fields(fields) => fields.contains("sessions"),
+        };
+        let is_report = self.scope == Scope::Capture && self.reads("sessions");
+        is_report || self.uses_of("report").is_some_and(has_sessions)
     }
 
     /// Adds the parts of `object` that are read to the scope.
@@ -416,6 +437,53 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    fn field_names(text: &str, scope: Scope) -> Option<Vec<String>> {
+        let expression = Expression::compile_in_report(text, scope).expect("an expression");
+        let names = expression.field_names()?;
+        Some(names.iter().cloned().collect())
+    }
+
+    #[test]
+    fn names_of_the_fields_that_are_read_are_known() {
+        for (text, expected) in [
+            (
+                "login.user == \"mira\" && tls != null",
+                vec!["login", "mira", "tls", "user"],
+            ),
+            ("login[\"user\"] != null", vec!["login", "user"]),
+            (
+                "steps.exists(s, s.kind == 'quit') && size(transfers) > 0",
+                vec!["kind", "quit", "steps", "transfers"],
+            ),
+            (
+                "size(steps.filter(s, size(s.commands) > 0).map(s, s.title)) == 1",
+                vec!["commands", "steps", "title"],
+            ),
+            ("report.totals.sessions == 1", vec!["sessions", "totals"]),
+        ] {
+            let names = field_names(text, Scope::Session);
+            let expected = expected.into_iter().map(str::to_owned);
+            assert_eq!(names, Some(expected.collect()), "{text}");
+        }
+    }
+
+    #[test]
+    fn expressions_that_compare_whole_objects_read_all_fields() {
+        for text in [
+            "steps[0] == steps[1]",
+            "login in [login]",
+            "steps.map(s, s) == []",
+            "login.all(name, name != 'user')",
+            "size(login) > 3",
+            "{'a': login}.a.user == 'mira'",
+            "(midstream ? dns : null).name == 'a'",
+        ] {
+            if let Ok(expression) = Expression::compile_in_report(text, Scope::Session) {
+                assert_eq!(expression.field_names(), None, "{text}");
+            }
+        }
+    }
 
     fn is_true(text: &str, object: &serde_json::Value) -> bool {
         Expression::compile(text, Scope::Session)

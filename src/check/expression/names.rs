@@ -27,6 +27,10 @@ pub(super) struct NameCheck<'a> {
     /// Variables of enclosing macros such as `all`, with the type of the items they stand for.
     bound: Vec<(String, Kind<'a>)>,
     uses: Vec<(&'static str, Uses)>,
+    /// Every name and string that may be one of a field.
+    fields: BTreeSet<String>,
+    /// True if an object is used otherwise than by its fields, such as compared with another.
+    reads_whole_objects: bool,
 }
 
 impl<'a> NameCheck<'a> {
@@ -37,7 +41,14 @@ impl<'a> NameCheck<'a> {
             text,
             bound: Vec::new(),
             uses: Vec::new(),
+            fields: BTreeSet::new(),
+            reads_whole_objects: false,
         }
+    }
+
+    /// Returns the names of all fields that the expression may read; `None` if it reads whole objects.
+    pub(super) fn field_names(&self) -> Option<BTreeSet<String>> {
+        (!self.reads_whole_objects).then(|| self.fields.clone())
     }
 
     /// Returns the parts of enclosing objects that the expression reads, by the name of the object.
@@ -56,6 +67,7 @@ impl<'a> NameCheck<'a> {
         match &expression.expr {
             Expr::Ident(name) => self.name(name, None, expression.id),
             Expr::Select(select) => {
+                self.fields.insert(select.field.clone());
                 let of = match &select.operand.expr {
                     Expr::Ident(name) => self.name(name, Some(&select.field), select.operand.id)?,
                     _ => self.expression(&select.operand)?,
@@ -65,7 +77,13 @@ impl<'a> NameCheck<'a> {
                 Ok(if select.test { Kind::Flag } else { kind })
             }
             Expr::Call(call) => self.call(call, expression),
-            Expr::Literal(literal) => Ok(Kind::of_literal(literal)),
+            Expr::Literal(literal) => {
+                // `login["user"]`.
+                if let LiteralValue::String(text) = literal {
+                    self.fields.insert(text.inner().to_owned());
+                }
+                Ok(Kind::of_literal(literal))
+            }
             Expr::List(list) => {
                 let mut items = Vec::new();
                 for element in &list.elements {
@@ -80,7 +98,8 @@ impl<'a> NameCheck<'a> {
                 for entry in &map.entries {
                     if let EntryExpr::MapEntry(entry) = &entry.expr {
                         self.expression(&entry.key)?;
-                        self.expression(&entry.value)?;
+                        let kind = self.expression(&entry.value)?;
+                        self.reads_whole_objects |= self.holds_objects(&kind);
                     }
                 }
                 Ok(Kind::Object)
@@ -120,6 +139,7 @@ impl<'a> NameCheck<'a> {
             let kind = self.expression(part)?;
             parts.push((part, kind));
         }
+        self.note_whole_objects(name, &parts);
         // `login["user"]` is `login.user`: the name in brackets is checked as well.
         if let ("_[_]", [of, (index, _)]) = (name, parts.as_slice()) {
             return match (&index.expr, of.1.basic(self.words)) {
@@ -132,8 +152,48 @@ impl<'a> NameCheck<'a> {
         types::call(call, &parts, self.words).map_err(|error| self.type_error(&error))
     }
 
+    /// Records that a call reads more of an object than the fields that are named elsewhere in the expression.
+    fn note_whole_objects(&mut self, function: &str, parts: &[(&'a IdedExpr, Kind<'a>)]) {
+        let is_null = |part: &IdedExpr| matches!(part.expr, Expr::Literal(LiteralValue::Null));
+        let is_exempt = match function {
+            // An item of a list, a field of an object.
+            "_[_]" => true,
+            "_==_" | "_!=_" => parts.iter().any(|(part, _)| is_null(part)),
+            // Items that a macro collects; what becomes of the list is judged where that is used.
+            "_+_" => parts.first().is_some_and(|(part, _)| is_generated(part)),
+            "_?_:_" => parts.last().is_some_and(|(part, _)| is_generated(part)),
+            // Of an object it would count the fields.
+            "size" => parts
+                .iter()
+                .all(|(_, kind)| kind.basic(self.words) == Some(Basic::List)),
+            _ => false,
+        };
+        let mut rest = parts.iter().filter(|(part, _)| !is_generated(part));
+        if !is_exempt && rest.any(|(_, kind)| self.holds_objects(kind)) {
+            self.reads_whole_objects = true;
+        }
+    }
+
+    /// Returns true for objects, lists of objects, and for values that may be either.
+    fn holds_objects(&self, kind: &Kind<'a>) -> bool {
+        match kind.basic(self.words) {
+            None | Some(Basic::Object) => true,
+            Some(Basic::List) => match kind {
+                Kind::Field(schema) => self.words.items(schema).is_none_or(|items| {
+                    let items = Kind::Field(items);
+                    self.holds_objects(&items)
+                }),
+                Kind::List(items) => self.holds_objects(items),
+                _ => true,
+            },
+            Some(_) => false,
+        }
+    }
+
     fn comprehension(&mut self, of: &'a ComprehensionExpr) -> Result<Kind<'a>, Error> {
         let list = self.expression(&of.iter_range)?;
+        // A macro over an object visits the names of its fields.
+        self.reads_whole_objects |= list.basic(self.words) != Some(Basic::List);
         match list.basic(self.words) {
             None | Some(Basic::List | Basic::Object) => {}
             Some(basic) => {
@@ -175,6 +235,7 @@ impl<'a> NameCheck<'a> {
         }
         let object = self.words.object();
         if let Some(found) = self.words.field(object, name) {
+            self.fields.insert(name.to_owned());
             return Ok(Kind::Field(found));
         }
         if name == self.words.scope().name() {
@@ -308,6 +369,11 @@ impl<'a> NameCheck<'a> {
         let place = self.program.source_info().offset_for(id);
         place.map(|(start, _)| start as usize)
     }
+}
+
+/// Returns true for an accumulator that a macro generates, such as `@result`.
+fn is_generated(part: &IdedExpr) -> bool {
+    matches!(&part.expr, Expr::Ident(name) if name.starts_with('@'))
 }
 
 /// Returns the part of an expression that comes first in its text.

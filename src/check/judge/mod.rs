@@ -4,12 +4,13 @@
 //!
 //! ```text
 //! Expectations -> sessions (pairs expected and actual sessions, then their transfers) -> fields, absences, steps
-//!              -> rules (CEL over the value tree)
+//!              -> rules (CEL over the value tree; absences)
 //! ```
 //!
-//! Here are the entry points, the rules (assertions about every session, transfer or step, or about the whole report) and
-//! the causes of differences, as far as the session itself shows them.
+//! Here are the entry points and the causes of differences, as far as the session itself shows them. Each entry point
+//! visits the sessions once or a few times, one after the other: they may be in a file.
 
+mod rules;
 mod sessions;
 mod steps;
 mod subject;
@@ -17,10 +18,9 @@ mod subject;
 use serde_json::Value;
 
 use super::built_in::BuiltIn;
-use super::expression::{self, Expression, Fact, Judgement, Prepared, Scope, fact_words};
-use super::file::{Expectations, FieldExpectation, Rule, SessionExpectation};
-use super::verdict::{Difference, Group, Origin, Place, Verdict};
-use super::wording::{StepView, reply_line, session_words, transfer_words, word};
+use super::file::{Expectations, FieldExpectation, SessionExpectation};
+use super::verdict::{Difference, Differences, Group, Origin};
+use super::wording::{StepView, reply_line, word};
 use crate::model::record::{
     Completeness, EndState, Outcome, Reply, Session, Severity, StepKind, Transfer,
     TransferDirection,
@@ -28,23 +28,15 @@ use crate::model::record::{
 
 pub(super) use sessions::{SessionPairing, pair as pair_transfers};
 pub(super) use steps::{Row, UpdatedStep, align, updated as updated_steps};
-pub(super) use subject::Part;
-pub use subject::Subject;
+pub use subject::{FieldNames, Subject};
+pub(super) use subject::{LoadedSession, Part};
 
 /// Judges a report by an expectation file.
 #[must_use]
 pub fn judge_file(file: &Expectations, subject: &Subject<'_>) -> Group {
     let pairing = SessionPairing::find(file, subject);
     let mut verdicts = sessions::judge(file, &pairing, subject);
-    for (absence, at) in &file.absent {
-        verdicts.push(sessions::absent_everywhere(absence, subject).at(*at));
-    }
-    for (rule, at) in &file.built_in {
-        verdicts.push(judge_built_in(rule, subject).at(*at));
-    }
-    for rule in &file.rules {
-        verdicts.push(judge_rule(rule, subject).at(rule.at));
-    }
+    verdicts.extend(rules::judge_file(file, subject));
     Group {
         kind: Origin::File,
         name: file.path.clone(),
@@ -60,10 +52,7 @@ pub fn judge_rules(rules: &[&'static BuiltIn], subject: &Subject<'_>) -> Group {
         kind: Origin::Rules,
         name: "rules".to_owned(),
         file: None,
-        verdicts: rules
-            .iter()
-            .map(|rule| judge_built_in(rule, subject))
-            .collect(),
+        verdicts: rules::judge_built_in(rules, subject),
     }
 }
 
@@ -92,7 +81,7 @@ pub(super) fn field_difference(field: &FieldExpectation, tree: &Value) -> Option
 /// Returns true if steps are missing, different or not expected.
 pub(super) fn steps_differ(
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> bool {
     let (different, extra) = steps::compare(expected, session, subject);
@@ -102,7 +91,7 @@ pub(super) fn steps_differ(
 /// Returns true if commands were sent that `only_commands` does not list.
 pub(super) fn commands_differ(
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> bool {
     !steps::other_commands(expected, session, subject).is_empty()
@@ -115,8 +104,11 @@ pub(super) fn present_absences(
     subject: &Subject<'_>,
 ) -> Vec<usize> {
     let absent = expected.absent.iter().enumerate();
-    let present = absent
-        .filter(|(_, (absence, _))| !sessions::occurrences(absence, session, subject).is_empty());
+    let present = absent.filter(|(_, (absence, _))| {
+        let mut found = Differences::default();
+        sessions::occurrences(absence, session, subject, &mut found);
+        !found.is_empty()
+    });
     present.map(|(index, _)| index).collect()
 }
 
@@ -127,35 +119,35 @@ pub fn judge_findings(least: Severity, subject: &Subject<'_>) -> Group {
         Severity::High => "no finding of severity high".to_owned(),
         _ => format!("no finding of severity {} or more", word(least)),
     };
-    let mut differences = Vec::new();
+    let mut differences = Differences::default();
     for session in subject.sessions() {
         for finding in session.findings.iter().filter(|one| one.severity >= least) {
-            let place = finding
-                .frames
-                .first()
-                .map(|frame| subject.frame(&session, *frame));
-            let found = format!("{}: {}", finding.id, finding.title);
-            differences.push(
+            differences.push(|| {
+                let frame = finding.frames.first();
+                let place = frame.map(|frame| subject.frame(&session, *frame));
+                let found = format!("{}: {}", finding.id, finding.title);
                 Difference::new(&expected, found)
                     .at(place)
                     .because(vec![finding.explanation.clone()])
-                    .advice(&finding.advice),
-            );
+                    .advice(&finding.advice)
+            });
         }
     }
     for finding in &subject.report.findings {
         if finding.severity >= least {
-            let found = format!("{}: {}", finding.id, finding.title);
-            let because = vec![finding.explanation.clone()];
-            let difference = Difference::new(&expected, found).because(because);
-            differences.push(difference.advice(&finding.advice));
+            differences.push(|| {
+                let found = format!("{}: {}", finding.id, finding.title);
+                let because = vec![finding.explanation.clone()];
+                let difference = Difference::new(&expected, found).because(because);
+                difference.advice(&finding.advice)
+            });
         }
     }
     Group {
         kind: Origin::Findings,
         name: "findings".to_owned(),
         file: None,
-        verdicts: vec![Verdict::of(expected, differences)],
+        verdicts: vec![differences.into_verdict(expected)],
     }
 }
 
@@ -280,199 +272,6 @@ fn representation(session: &Session, transfer: &Transfer, subject: &Subject<'_>)
             "no TYPE before it is in the capture, and ASCII is what holds without one".to_owned()
         }
     }
-}
-
-/// Judges by a rule of a file.
-fn judge_rule(rule: &Rule, subject: &Subject<'_>) -> Verdict {
-    let condition = rule.condition.as_ref();
-    hold(
-        &rule.name,
-        rule.scope,
-        condition.map(|condition| (condition.text.as_str(), &condition.expression)),
-        (&rule.assert.text, &rule.assert.expression),
-        subject,
-    )
-}
-
-/// Judges by a built-in rule.
-fn judge_built_in(rule: &BuiltIn, subject: &Subject<'_>) -> Verdict {
-    let compile = |text: &str| Expression::compile_in_report(text, rule.scope);
-    let condition = rule
-        .condition
-        .map(|text| compile(text).map(|made| (text, made)));
-    match (condition.transpose(), compile(rule.assert)) {
-        (Ok(condition), Ok(assert)) => hold(
-            rule.name,
-            rule.scope,
-            condition.as_ref().map(|(text, made)| (*text, made)),
-            (rule.meaning, &assert),
-            subject,
-        ),
-        // A unit test compiles every rule. If one fails to compile all the same, a verdict of "passed" would be a lie.
-        (Err(error), _) | (_, Err(error)) => Verdict::of(
-            rule.name,
-            vec![Difference::new(rule.meaning, error.to_string())],
-        ),
-    }
-}
-
-fn hold(
-    name: &str,
-    scope: Scope,
-    condition: Option<(&str, &Expression)>,
-    (expected, assert): (&str, &Expression),
-    subject: &Subject<'_>,
-) -> Verdict {
-    let prepared = Prepared::new(assert, subject.tree());
-    let filter = condition.map(|(_, expression)| Prepared::new(expression, subject.tree()));
-    let mut judged: u64 = 0;
-    let mut differences = Vec::new();
-    for object in objects(scope, subject) {
-        let applies = filter
-            .as_ref()
-            .is_none_or(|filter| filter.is_true(object.tree, object.session));
-        if !applies {
-            continue;
-        }
-        judged += 1;
-        let (facts, cause) = match prepared.judge(object.tree, object.session) {
-            Judgement::True => continue,
-            Judgement::False(facts) => (facts, None),
-            Judgement::Undecided(cause, facts) => (facts, Some(cause)),
-        };
-        let found = match (fact_words(&facts), cause) {
-            (facts, None) => facts,
-            (facts, Some(cause)) if facts.is_empty() || facts == cause => cause,
-            (facts, Some(cause)) => format!("it cannot be told: {cause} ({facts})"),
-        };
-        let words = (object.words)();
-        let found = match (words.is_empty(), found.is_empty()) {
-            (true, _) => found,
-            (false, true) => words,
-            (false, false) => format!("{words}: {found}"),
-        };
-        let difference = Difference::new(expected, found).at((object.place)());
-        // The evidence explains a completeness. A rule about anything else would show a cause that is not one.
-        let is_about_completeness = facts.iter().any(|fact| fact.name == "completeness");
-        let evidence = object.evidence.filter(|_| is_about_completeness);
-        let mut because = evidence.unwrap_or_default().to_vec();
-        because.extend(explanations_read(&facts, object.tree));
-        differences.push(difference.because(because));
-    }
-    if filter.as_ref().is_some_and(Prepared::has_given_up) {
-        // Objects that were not filtered are not judged either: the verdict must not be "passed".
-        let text = condition.map_or("", |(text, _)| text);
-        let wanted = format!("to tell for which {text}");
-        differences.push(Difference::new(wanted, expression::GIVEN_UP));
-        return Verdict::of(name, differences);
-    }
-    // An assertion about no object at all would hold trivially, for example after a misspelled filter.
-    if judged == 0 {
-        let what = match scope {
-            Scope::Session => "session",
-            Scope::Transfer => "transfer",
-            Scope::Step => "step",
-            Scope::Finding => "finding",
-            Scope::Capture => "capture",
-            Scope::Event => "event",
-        };
-        let reason = match condition {
-            Some((text, _)) => format!("there is no {what} for which {text}"),
-            None => format!("there is no {what}"),
-        };
-        return Verdict::skipped(name, reason);
-    }
-    Verdict::of(name, differences)
-}
-
-/// Returns the explanations of the findings and the messages of the warnings that an expression read.
-fn explanations_read(facts: &[Fact], tree: &Value) -> Vec<String> {
-    let mut found: Vec<String> = Vec::new();
-    for fact in facts {
-        // `findings[1].id`, `sessions[0].findings[1].id`, `warnings[0].code`.
-        let mut at = tree;
-        let parts = fact.name.split(['.', '[']);
-        for part in parts {
-            let part = part.trim_end_matches(']');
-            let inner = match part.parse::<usize>() {
-                Ok(index) => at.get(index),
-                Err(_) => at.get(part),
-            };
-            at = inner.unwrap_or(&Value::Null);
-            let text = at.get("explanation").or_else(|| at.get("message"));
-            let text = text.and_then(Value::as_str);
-            if let Some(text) = text.filter(|text| !found.iter().any(|known| known == text)) {
-                found.push(text.to_owned());
-            }
-        }
-    }
-    found
-}
-
-/// An object that a rule is about.
-struct Object<'o> {
-    tree: &'o Value,
-    /// Tree of the session that the object is part of; `None` for a session or the report.
-    session: Option<&'o Value>,
-    /// Evidence for the completeness of a transfer; `None` for other objects.
-    evidence: Option<&'o [String]>,
-    // Words and place are computed only for the few objects that fail.
-    words: Box<dyn Fn() -> String + 'o>,
-    place: Box<dyn Fn() -> Option<Place> + 'o>,
-}
-
-fn objects<'o>(scope: Scope, subject: &'o Subject<'_>) -> Vec<Object<'o>> {
-    let mut objects = Vec::new();
-    if scope == Scope::Capture {
-        objects.push(Object {
-            tree: subject.tree(),
-            session: None,
-            evidence: None,
-            words: Box::new(String::new),
-            place: Box::new(|| None),
-        });
-        return objects;
-    }
-    for part in subject.sessions() {
-        let session = part.record();
-        match scope {
-            Scope::Session => objects.push(Object {
-                tree: part.tree,
-                session: None,
-                evidence: None,
-                words: Box::new(move || session_words(session)),
-                place: Box::new(move || Some(subject.beginning(session))),
-            }),
-            Scope::Transfer => {
-                for (transfer, part_of) in session.transfers.iter().zip(part.transfers()) {
-                    objects.push(Object {
-                        tree: part_of.tree,
-                        session: Some(part.tree),
-                        evidence: Some(&transfer.evidence),
-                        words: Box::new(move || {
-                            format!("{} in session {}", transfer_words(transfer), session.id)
-                        }),
-                        place: Box::new(move || Some(subject.transfer(session, transfer))),
-                    });
-                }
-            }
-            Scope::Step => {
-                for (step, part_of) in session.steps.iter().zip(part.steps()) {
-                    objects.push(Object {
-                        tree: part_of.tree,
-                        session: Some(part.tree),
-                        evidence: None,
-                        words: Box::new(move || {
-                            format!("{} in session {}", step.title, session.id)
-                        }),
-                        place: Box::new(move || Some(subject.step(session, step))),
-                    });
-                }
-            }
-            Scope::Finding | Scope::Capture | Scope::Event => {}
-        }
-    }
-    objects
 }
 
 /// Commands that negotiate a data connection.

@@ -10,9 +10,9 @@ use super::super::file::{
     Absence, Expectations, FieldExpectation, SessionExpectation, TransferExpectation,
 };
 use super::super::mistake::Position;
-use super::super::verdict::{Difference, NO_SESSION, Verdict};
+use super::super::verdict::{Difference, Differences, NO_SESSION, Verdict};
 use super::super::wording::{command_line, session_words, transfer_words};
-use super::subject::{Part, Subject};
+use super::subject::{LoadedSession, Part, Subject};
 use super::{field_difference, steps};
 use crate::model::record::{Session, Transfer};
 
@@ -27,35 +27,44 @@ pub(crate) struct SessionPairing {
 
 impl SessionPairing {
     /// Pairs in file order: each expected session takes the first free one for which its `match` is true.
+    ///
+    /// Sessions are visited in their order, and each is taken by the first expectation without a partner that it meets,
+    /// which makes the same pairs.
     #[must_use]
     pub(crate) fn find(file: &Expectations, subject: &Subject<'_>) -> Self {
-        let sessions: Vec<Part<'_, Session>> = subject.sessions().collect();
-        let mut free = Free::new(sessions.len());
-        let mut partners = Vec::new();
-        for expected in &file.sessions {
-            let condition = expected
-                .condition
-                .as_ref()
-                .map(|condition| Prepared::new(&condition.expression, subject.tree()));
-            let partner = free.find(|index| {
-                let session = sessions.get(index);
-                session.is_some_and(|session| {
-                    condition
-                        .as_ref()
-                        .is_none_or(|condition| condition.is_true(session.tree, None))
-                })
+        let conditions = file.sessions.iter().map(|expected| {
+            let condition = expected.condition.as_ref();
+            condition.map(|condition| Prepared::new(&condition.expression, subject.tree()))
+        });
+        let conditions: Vec<Option<Prepared<'_>>> = conditions.collect();
+        let mut free = Free::new(conditions.len());
+        let mut partners = vec![None; conditions.len()];
+        let mut unpaired = Vec::new();
+        let is_conditional = conditions.iter().any(Option::is_some);
+        for index in 0..subject.session_count() {
+            // Without a condition the sessions need not be read.
+            let session = if is_conditional && free.has_any() {
+                subject.session_at(index)
+            } else {
+                None
+            };
+            let expected = free.find(|expected| match conditions.get(expected) {
+                Some(Some(condition)) => session
+                    .as_ref()
+                    .is_some_and(|session| condition.is_true(&session.tree, None)),
+                found => found.is_some(),
             });
-            free.take(partner);
-            partners.push(partner);
+            free.take(expected);
+            match expected.and_then(|expected| partners.get_mut(expected)) {
+                Some(partner) => *partner = Some(index),
+                None => unpaired.push(index),
+            }
         }
-        Self {
-            partners,
-            unpaired: free.indices().collect(),
-        }
+        Self { partners, unpaired }
     }
 }
 
-/// Items that no expectation has taken yet.
+/// Items of one list that have no partner in another yet.
 ///
 /// Expectations of a recorded file take the items one after the other, so that the first free one mostly fits. If none does,
 /// each would be compared with all: after [`MAX_TRIES`] comparisons only the next few are.
@@ -73,6 +82,10 @@ impl Free {
             first: 0,
             tries: 0,
         }
+    }
+
+    fn has_any(&self) -> bool {
+        self.first < self.taken.len()
     }
 
     fn indices(&self) -> impl Iterator<Item = usize> {
@@ -111,32 +124,40 @@ pub(super) fn judge(
     pairing: &SessionPairing,
     subject: &Subject<'_>,
 ) -> Vec<Verdict> {
-    let sessions: Vec<Part<'_, Session>> = subject.sessions().collect();
     let mut verdicts = Vec::new();
     let mut taken = BTreeSet::new();
     for (index, expected) in file.sessions.iter().enumerate() {
         let label = label(expected, index);
         let partner = pairing.partners.get(index).copied().flatten();
         let there = format!("{label} is there");
-        if let Some(session) = partner.and_then(|partner| sessions.get(partner)) {
+        if let Some(session) = partner.and_then(|partner| subject.session_at(partner)) {
             verdicts.push(Verdict::of(there, Vec::new()).at(expected.at));
-            verdicts.extend(judge_session(&label, expected, *session, subject));
+            verdicts.extend(judge_session(&label, expected, &session, subject));
         } else {
-            let difference = missing(expected, &taken, &sessions, subject);
+            let difference = missing(expected, &taken, subject);
             verdicts.push(Verdict::of(there, vec![difference]).at(expected.at));
             verdicts.extend(skipped(&label, expected));
         }
         taken.extend(partner);
     }
     if file.exactly {
-        let unpaired = pairing.unpaired.iter();
-        let extra = unpaired.filter_map(|index| sessions.get(*index));
-        let differences = extra.map(|session| {
-            Difference::new("no other session", session_words(session))
-                .at(Some(subject.beginning(session)))
-                .because(vec![session.verdict.text.clone()])
-        });
-        verdicts.push(Verdict::of("no other sessions", differences.collect()).at(file.exactly_at));
+        let mut differences = Differences::default();
+        for index in &pairing.unpaired {
+            if differences.is_full() {
+                differences.count();
+            } else if let Some(session) = subject.record_at(*index) {
+                differences.push(|| {
+                    Difference::new("no other session", session_words(&session))
+                        .at(Some(subject.beginning(&session)))
+                        .because(vec![session.verdict.text.clone()])
+                });
+            }
+        }
+        verdicts.push(
+            differences
+                .into_verdict("no other sessions")
+                .at(file.exactly_at),
+        );
     }
     verdicts
 }
@@ -144,7 +165,7 @@ pub(super) fn judge(
 fn judge_session(
     label: &str,
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
@@ -155,9 +176,10 @@ fn judge_session(
     }
     verdicts.extend(steps::judge(label, expected, session, subject));
     for (absence, at) in &expected.absent {
-        let differences = occurrences(absence, &session, subject);
+        let mut differences = Differences::default();
+        occurrences(absence, session, subject, &mut differences);
         let name = format!("{label}: no {}", absence.words());
-        verdicts.push(Verdict::of(name, differences).at(*at));
+        verdicts.push(differences.into_verdict(name).at(*at));
     }
     verdicts.extend(judge_transfers(label, expected, session, subject));
     verdicts
@@ -186,29 +208,27 @@ fn skipped(label: &str, expected: &SessionExpectation) -> Vec<Verdict> {
 fn missing(
     expected: &SessionExpectation,
     taken: &BTreeSet<usize>,
-    sessions: &[Part<'_, Session>],
     subject: &Subject<'_>,
 ) -> Difference {
-    let free = sessions
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| !taken.contains(index))
-        .map(|(_, session)| session);
+    let count = subject.session_count();
+    let free = (0..count).filter(|index| !taken.contains(index));
+    let free = free.filter_map(|index| subject.session_at(index));
+    let free: Vec<_> = free.take(MAX_CANDIDATES).collect();
     let wanted = match &expected.condition {
         Some(condition) => format!("a session for which {}", condition.text),
         None => "one more session".to_owned(),
     };
-    let found = match (sessions.len(), sessions.len().saturating_sub(taken.len())) {
+    let found = match (count, count.saturating_sub(taken.len())) {
         (0, _) => "no session at all".to_owned(),
         (all, 0) => format!("only {all}, and those before it in the file took them"),
         (_, 1) => "1 session for which that is not so".to_owned(),
         (_, free) => format!("{free} sessions for which that is not so"),
     };
-    let because = free.clone().take(MAX_CANDIDATES).map(|session| {
+    let because = free.iter().map(|session| {
         let facts = expected
             .condition
             .as_ref()
-            .map(|condition| condition.expression.facts(session.tree))
+            .map(|condition| condition.expression.facts(&session.tree))
             .unwrap_or_default();
         let mut words = format!("{}: {}", session_words(session), session.verdict.text);
         if let Some(cause) = super::causes_of_session(session).first() {
@@ -219,10 +239,7 @@ fn missing(
             facts => format!("{words} ({facts})"),
         }
     });
-    let place = free
-        .clone()
-        .next()
-        .map(|session| subject.beginning(session));
+    let place = free.first().map(|session| subject.beginning(session));
     let condition = expected.condition.as_ref();
     let too_much = condition.filter(|condition| condition.expression.has_given_up());
     let too_much = too_much.map(|_| expression::GIVEN_UP.to_owned());
@@ -234,14 +251,14 @@ fn missing(
 /// Compares a field of a session with its expectation, with the causes of a difference.
 fn session_field(
     field: &FieldExpectation,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> Vec<Difference> {
-    let difference = field_difference(field, session.tree);
+    let difference = field_difference(field, &session.tree);
     let difference = difference.map(|difference| {
         let because = match field.path.first().map(String::as_str) {
-            Some("login") => super::causes_of_session(&session),
-            Some("greeting") => super::causes_of_greeting(&session),
+            Some("login") => super::causes_of_session(session),
+            Some("greeting") => super::causes_of_greeting(session),
             Some("tls") if session.tls.is_none() => vec![
                 "the session is not encrypted: no AUTH TLS was accepted and no TLS record was seen"
                     .to_owned(),
@@ -250,7 +267,7 @@ fn session_field(
         };
         difference
             .because(because)
-            .at(Some(subject.field(&session, &field.path)))
+            .at(Some(subject.field(session, &field.path)))
     });
     difference.into_iter().collect()
 }
@@ -260,56 +277,39 @@ pub(super) fn occurrences(
     absence: &Absence,
     session: &Session,
     subject: &Subject<'_>,
-) -> Vec<Difference> {
+    differences: &mut Differences,
+) {
     let expected = format!("no {}", absence.words());
-    let mut differences = Vec::new();
     match absence {
         Absence::Command(verb) => {
             let commands = session.steps.iter().flat_map(|step| &step.commands);
             for command in commands.filter(|command| command.verb == *verb) {
-                let place = subject.command(session, command);
-                let difference = Difference::new(&expected, command_line(command));
-                differences.push(difference.at(Some(place)));
+                differences.push(|| {
+                    let place = subject.command(session, command);
+                    Difference::new(&expected, command_line(command)).at(Some(place))
+                });
             }
         }
         Absence::Step(kind) => {
             for step in session.steps.iter().filter(|step| step.kind == *kind) {
-                let place = subject.step(session, step);
-                differences.push(Difference::new(&expected, &step.title).at(Some(place)));
+                differences.push(|| {
+                    let place = subject.step(session, step);
+                    Difference::new(&expected, &step.title).at(Some(place))
+                });
             }
         }
         Absence::Finding(id) => {
             for finding in session.findings.iter().filter(|one| one.id == *id) {
-                let frame = finding.frames.first();
-                let place = frame.map(|frame| subject.frame(session, *frame));
-                differences.push(
+                differences.push(|| {
+                    let frame = finding.frames.first();
+                    let place = frame.map(|frame| subject.frame(session, *frame));
                     Difference::new(&expected, &finding.title)
                         .at(place)
-                        .because(vec![finding.explanation.clone()]),
-                );
+                        .because(vec![finding.explanation.clone()])
+                });
             }
         }
     }
-    differences
-}
-
-/// Judges that something is absent from every session, and a finding also from the report as a whole.
-pub(super) fn absent_everywhere(absence: &Absence, subject: &Subject<'_>) -> Verdict {
-    let name = format!("no {}", absence.words());
-    if subject.report.sessions.is_empty() {
-        return Verdict::skipped(name, "there is no session");
-    }
-    let mut differences = Vec::new();
-    for session in &subject.report.sessions {
-        differences.extend(occurrences(absence, session, subject));
-    }
-    if let Absence::Finding(id) = absence {
-        for finding in subject.report.findings.iter().filter(|one| one.id == *id) {
-            let because = vec![finding.explanation.clone()];
-            differences.push(Difference::new(&name, &finding.title).because(because));
-        }
-    }
-    Verdict::of(name, differences)
 }
 
 fn label(expected: &SessionExpectation, index: usize) -> String {
@@ -338,7 +338,7 @@ pub(super) fn transfer_names(expected: &SessionExpectation) -> Vec<(String, Posi
 pub(super) fn judge_transfers(
     label: &str,
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> Vec<Verdict> {
     let transfers: Vec<Part<'_, Transfer>> = session.transfers().collect();
@@ -352,7 +352,7 @@ pub(super) fn judge_transfers(
         };
         let found = partner.and_then(|partner| transfers.get(partner));
         let differences = match found {
-            Some(transfer) => transfer_differences(wanted, &session, *transfer, subject),
+            Some(transfer) => transfer_differences(wanted, session, *transfer, subject),
             None => vec![missing_transfer(wanted, &taken, session, subject)],
         };
         verdicts.push(Verdict::of(format!("{label}: {name}"), differences).at(at));
@@ -365,7 +365,7 @@ pub(super) fn judge_transfers(
             .filter(|(index, _)| !taken.contains(index));
         let differences = free.map(|(_, transfer)| {
             Difference::new("no other transfer", transfer_words(transfer))
-                .at(Some(subject.transfer(&session, transfer)))
+                .at(Some(subject.transfer(session, transfer)))
         });
         let verdict = Verdict::of(format!("{label}: {name}"), differences.collect());
         verdicts.push(verdict.at(at));
@@ -378,7 +378,7 @@ pub(super) fn judge_transfers(
 /// A partner is the first free transfer that has the name and is as expected, else the first that has the name.
 pub(crate) fn pair(
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> Vec<Option<usize>> {
     let transfers: Vec<Part<'_, Transfer>> = session.transfers().collect();
@@ -395,7 +395,7 @@ pub(crate) fn pair(
             named.all(|difference| difference.is_none())
                 && condition
                     .as_ref()
-                    .is_none_or(|condition| condition.is_true(transfer.tree, Some(session.tree)))
+                    .is_none_or(|condition| condition.is_true(transfer.tree, Some(&session.tree)))
         };
         // A file fetched twice, cut short once, must not fail the expectation that the whole one meets.
         let is_as_expected = |transfer: Part<'_, Transfer>| {
@@ -442,7 +442,7 @@ fn transfer_differences(
 fn missing_transfer(
     wanted: &TransferExpectation,
     taken: &BTreeSet<usize>,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> Difference {
     let named: Vec<_> = wanted
@@ -492,12 +492,12 @@ fn missing_transfer(
     });
     let mut because: Vec<String> = because.into_iter().collect();
     if wants_path {
-        because.extend(super::causes_of_directories(&session));
+        because.extend(super::causes_of_directories(session));
     }
-    because.extend(super::causes_of_session(&session));
+    because.extend(super::causes_of_session(session));
     let place = match free.first() {
-        Some(transfer) => subject.transfer(&session, transfer),
-        None => subject.last(&session),
+        Some(transfer) => subject.transfer(session, transfer),
+        None => subject.last(session),
     };
     Difference::new(expected, found)
         .because(because)

@@ -9,7 +9,7 @@ use super::super::file::{SessionExpectation, StepExpectation};
 use super::super::mistake::Position;
 use super::super::verdict::{Difference, Place, Verdict};
 use super::super::wording::{StepView, command_line, word};
-use super::subject::{Part, Subject};
+use super::subject::Subject;
 use crate::model::record::{Session, StepKind};
 
 /// Returns the names of the expectations about steps and commands, with their places in the file.
@@ -31,7 +31,7 @@ pub(super) fn names(expected: &SessionExpectation) -> Vec<(String, Position)> {
 pub(super) fn judge(
     label: &str,
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &Session,
     subject: &Subject<'_>,
 ) -> Vec<Verdict> {
     let (differences, extra) = compare(expected, session, subject);
@@ -58,17 +58,17 @@ pub(super) fn judge(
 /// Compares steps: returns those that are missing or different, and those that are not expected.
 pub(super) fn compare(
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &Session,
     subject: &Subject<'_>,
 ) -> (Vec<Difference>, Vec<Difference>) {
     let Some(steps) = &expected.steps else {
         return (Vec::new(), Vec::new());
     };
     let comparison = Comparison {
-        session: session.record(),
+        session,
         subject,
         expected: &steps.steps,
-        actual: StepView::all(session.record()),
+        actual: StepView::all(session),
     };
     comparison.compare()
 }
@@ -87,17 +87,17 @@ pub(crate) enum UpdatedStep {
 /// Steps that are as expected stay. Steps beside them are added only where the file allows no other steps.
 pub(crate) fn updated(
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &Session,
     subject: &Subject<'_>,
 ) -> Vec<UpdatedStep> {
     let Some(steps) = &expected.steps else {
         return Vec::new();
     };
     let comparison = Comparison {
-        session: session.record(),
+        session,
         subject,
         expected: &steps.steps,
-        actual: StepView::all(session.record()),
+        actual: StepView::all(session),
     };
     let mut updated = Vec::new();
     let mut between = Between::default();
@@ -334,7 +334,7 @@ struct Between {
 /// Finds the commands that `only_commands` does not list.
 pub(super) fn other_commands(
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &Session,
     subject: &Subject<'_>,
 ) -> Vec<Difference> {
     let Some((allowed, _)) = &expected.only_commands else {

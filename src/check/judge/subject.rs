@@ -1,25 +1,221 @@
 //! The report that expectations are held against, and the places of its parts.
+//!
+//! Sessions are taken one at a time, since there may be more of them than memory holds. Of each only those fields become
+//! values that some expectation reads.
 
+use std::cell::{OnceCell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
+use std::io;
 use std::ops::Deref;
+use std::rc::Rc;
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde_json::Value;
 
+use super::super::built_in::BuiltIn;
+use super::super::expression::Expression;
+use super::super::file::{Condition, Expectations, FieldExpectation};
 use super::super::verdict::Place;
 use super::super::wording::command_line;
-use crate::model::record::{Command, Reply, Session, Step, StepKind, Transfer};
-use crate::report::Report;
+use crate::model::record::{Command, Reply, Session, Step, StepKind, Transfer, Weight as _};
+use crate::report::{KeptSessions, Report};
 
-/// A report, as records and as the value tree in which expressions and field names are looked up.
+/// A report and its sessions, as records and as the values in which expressions and field names are looked up.
 pub struct Subject<'r> {
     pub(crate) report: &'r Report,
-    tree: Value,
+    sessions: &'r KeptSessions,
+    names: Rc<FieldNames>,
+    tree: OnceCell<ReportTree>,
+    /// Sessions used last, the latest at the end.
+    recent: RefCell<VecDeque<(usize, Rc<LoadedSession>)>>,
+    /// First session that could not be read; `None` while all could.
+    failure: RefCell<Option<io::Error>>,
 }
 
-/// A record of the report with its part of the value tree.
+/// Value tree of a report.
+struct ReportTree {
+    value: Value,
+    /// True if sessions are missing in it, for want of memory.
+    is_partial: bool,
+}
+
+/// Names of the fields that expectations read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldNames {
+    /// `None` if any field may be read, since whole objects are compared.
+    names: Option<BTreeSet<String>>,
+}
+
+impl FieldNames {
+    /// Returns all names.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { names: None }
+    }
+
+    /// Returns the names that the expectations of files and built-in rules read.
+    #[must_use]
+    pub fn of<'e>(
+        files: impl IntoIterator<Item = &'e Expectations>,
+        rules: impl IntoIterator<Item = &'static BuiltIn>,
+    ) -> Self {
+        let mut names = Self {
+            names: Some(ALWAYS_READ.iter().map(|&name| name.to_owned()).collect()),
+        };
+        for file in files {
+            names.add_file(file);
+        }
+        for rule in rules {
+            names.add_built_in(rule);
+        }
+        names
+    }
+
+    fn add_file(&mut self, file: &Expectations) {
+        for session in &file.sessions {
+            self.add_condition(session.condition.as_ref());
+            self.add_fields(&session.fields);
+            for transfer in &session.transfers {
+                self.add_condition(transfer.condition.as_ref());
+                self.add_fields(&transfer.fields);
+            }
+        }
+        for rule in &file.rules {
+            self.add_condition(rule.condition.as_ref());
+            self.add_condition(Some(&rule.assert));
+        }
+        for (rule, _) in &file.built_in {
+            self.add_built_in(rule);
+        }
+    }
+
+    fn add_built_in(&mut self, rule: &BuiltIn) {
+        for text in rule.condition.into_iter().chain([rule.assert]) {
+            match Expression::compile_in_report(text, rule.scope) {
+                Ok(expression) => self.add(expression.field_names()),
+                Err(_) => self.names = None,
+            }
+        }
+    }
+
+    fn add_condition(&mut self, condition: Option<&Condition>) {
+        if let Some(condition) = condition {
+            self.add(condition.expression.field_names());
+        }
+    }
+
+    fn add_fields(&mut self, fields: &[FieldExpectation]) {
+        if let Some(names) = &mut self.names {
+            names.extend(fields.iter().flat_map(|field| field.path.iter().cloned()));
+        }
+    }
+
+    fn add(&mut self, read: Option<&BTreeSet<String>>) {
+        match (&mut self.names, read) {
+            (Some(names), Some(read)) => names.extend(read.iter().cloned()),
+            _ => self.names = None,
+        }
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.as_ref().is_none_or(|names| names.contains(name))
+    }
+
+    /// Converts a record to a value without the fields that nobody reads.
+    fn value_of(&self, record: &impl Serialize) -> Value {
+        let mut value = serde_json::to_value(record).unwrap_or_default();
+        if let Some(names) = &self.names {
+            prune(&mut value, names);
+        }
+        value
+    }
+}
+
+/// Removes fields of other names from an object and all objects in it.
+fn prune(value: &mut Value, names: &BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|name, _| names.contains(name));
+            fields.values_mut().for_each(|field| prune(field, names));
+        }
+        Value::Array(items) => items.iter_mut().for_each(|item| prune(item, names)),
+        _ => {}
+    }
+}
+
+/// A session with its value tree.
 ///
 /// Checks read the record. The tree is for names that users write, in fields and in CEL: these are known at run time
 /// only.
+pub(crate) struct LoadedSession {
+    record: Arc<Session>,
+    /// The session with the fields that are read; steps and transfers are in it only if an expression reads them there.
+    pub(crate) tree: Value,
+    /// Trees of the transfers, unless they are in `tree`.
+    transfer_trees: OnceCell<Vec<Value>>,
+    names: Rc<FieldNames>,
+}
+
+impl LoadedSession {
+    fn new(record: Arc<Session>, names: Rc<FieldNames>) -> Self {
+        let head = Session {
+            steps: Vec::new(),
+            transfers: Vec::new(),
+            ..Session::clone(&record)
+        };
+        let mut tree = names.value_of(&head);
+        if let Value::Object(fields) = &mut tree {
+            if names.has("steps") {
+                let steps = record.steps.iter().map(|step| names.value_of(step));
+                fields.insert("steps".to_owned(), Value::Array(steps.collect()));
+            }
+            if names.has("transfers") {
+                let transfers = record.transfers.iter();
+                let transfers = transfers.map(|transfer| names.value_of(transfer));
+                fields.insert("transfers".to_owned(), Value::Array(transfers.collect()));
+            }
+        }
+        Self {
+            record,
+            tree,
+            transfer_trees: OnceCell::new(),
+            names,
+        }
+    }
+
+    /// Returns the transfers with their trees, in order of their commands.
+    pub(crate) fn transfers(&self) -> impl ExactSizeIterator<Item = Part<'_, Transfer>> {
+        let in_tree = self.tree.get("transfers").and_then(Value::as_array);
+        let trees = in_tree.unwrap_or_else(|| {
+            self.transfer_trees.get_or_init(|| {
+                let transfers = self.record.transfers.iter();
+                let tree = |transfer: &Arc<Transfer>| self.names.value_of(transfer);
+                transfers.map(tree).collect()
+            })
+        });
+        let pairs = self.record.transfers.iter().zip(trees);
+        pairs.map(|(record, tree)| Part {
+            record: record.as_ref(),
+            tree,
+        })
+    }
+
+    /// Returns the tree of a step.
+    pub(crate) fn step_tree(&self, step: &Step) -> Value {
+        self.names.value_of(step)
+    }
+}
+
+impl Deref for LoadedSession {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.record
+    }
+}
+
+/// A record of a session with its part of the value tree.
 pub(crate) struct Part<'t, T> {
     record: &'t T,
     pub(crate) tree: &'t Value,
@@ -41,79 +237,140 @@ impl<T> Deref for Part<'_, T> {
     }
 }
 
-impl<'t> Part<'t, Session> {
-    /// Returns the transfers in order of their commands.
-    pub(crate) fn transfers(self) -> impl ExactSizeIterator<Item = Part<'t, Transfer>> {
-        parts(&self.record.transfers, self.tree, "transfers")
-    }
-
-    /// Returns the steps in order of time.
-    pub(crate) fn steps(self) -> impl ExactSizeIterator<Item = Part<'t, Step>> {
-        parts(&self.record.steps, self.tree, "steps")
-    }
-
-    /// Returns the record, for as long as the report lives.
-    pub(crate) fn record(self) -> &'t Session {
-        self.record
-    }
-}
-
 impl<'r> Subject<'r> {
-    /// Builds the value tree of a report.
+    /// Prepares a report, of which `sessions` are the sessions, for expectations that read fields of these names.
     #[must_use]
-    pub fn new(report: &'r Report) -> Self {
+    pub fn new(report: &'r Report, sessions: &'r KeptSessions, names: FieldNames) -> Self {
         Self {
             report,
-            tree: serde_json::to_value(report).unwrap_or_default(),
+            sessions,
+            names: Rc::new(names),
+            tree: OnceCell::new(),
+            recent: RefCell::default(),
+            failure: RefCell::default(),
         }
     }
 
-    /// Returns the value tree of the whole report.
+    /// Returns why a session could not be read; `None` if all could.
+    #[must_use]
+    pub fn failure(&self) -> Option<io::Error> {
+        self.failure.take()
+    }
+
+    /// Returns the value tree of the whole report, with the sessions if an expression reads them there.
     pub(crate) fn tree(&self) -> &Value {
-        &self.tree
+        &self.report_tree().value
     }
 
-    /// Returns the sessions by id.
-    pub(crate) fn sessions(&self) -> impl ExactSizeIterator<Item = Part<'_, Session>> {
-        parts(&self.report.sessions, &self.tree, "sessions")
+    /// Returns true if sessions are missing in the tree of the report, for want of memory.
+    pub(crate) fn is_tree_partial(&self) -> bool {
+        self.report_tree().is_partial
     }
 
-    fn session(&self, id: u64) -> Option<&'r Session> {
-        // The report lists sessions in ascending order of their ids.
-        let sessions = &self.report.sessions;
-        let place = sessions
-            .binary_search_by_key(&id, |session| session.id)
-            .ok()?;
-        sessions.get(place).map(AsRef::as_ref)
+    fn report_tree(&self) -> &ReportTree {
+        self.tree.get_or_init(|| {
+            let rest = Report {
+                sessions: Vec::new(),
+                ..self.report.clone()
+            };
+            let mut value = self.names.value_of(&rest);
+            let mut sessions = Vec::new();
+            let mut memory = 0;
+            if self.names.has("sessions") {
+                for session in self.sessions() {
+                    memory += memory_of(&session.tree);
+                    if memory > MAX_TREE {
+                        break;
+                    }
+                    sessions.push(session.tree.clone());
+                }
+            }
+            let is_partial = memory > MAX_TREE;
+            if let Value::Object(fields) = &mut value {
+                fields.insert("sessions".to_owned(), Value::Array(sessions));
+            }
+            ReportTree { value, is_partial }
+        })
+    }
+
+    /// Returns the number of sessions.
+    pub(crate) fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Returns the sessions by id, each read when it is asked for.
+    pub(crate) fn sessions(&self) -> impl Iterator<Item = Rc<LoadedSession>> {
+        (0..self.session_count()).filter_map(|index| self.session_at(index))
+    }
+
+    /// Returns a session by its index; `None` if it cannot be read, and beyond the last one.
+    pub(crate) fn session_at(&self, index: usize) -> Option<Rc<LoadedSession>> {
+        let mut recent = self.recent.borrow_mut();
+        if let Some((_, known)) = recent.iter().find(|(known, _)| *known == index) {
+            return Some(Rc::clone(known));
+        }
+        let record = match self.sessions.get(index) {
+            Ok(record) => record?,
+            Err(error) => {
+                self.failure.borrow_mut().get_or_insert(error);
+                return None;
+            }
+        };
+        let is_small = record.weight() <= SMALL;
+        let loaded = Rc::new(LoadedSession::new(record, Rc::clone(&self.names)));
+        if is_small {
+            if recent.len() >= RECENT {
+                recent.pop_front();
+            }
+            recent.push_back((index, Rc::clone(&loaded)));
+        }
+        Some(loaded)
+    }
+
+    /// Returns the record of a session by its index, without its tree.
+    pub(crate) fn record_at(&self, index: usize) -> Option<Arc<Session>> {
+        match self.sessions.get(index) {
+            Ok(record) => record,
+            Err(error) => {
+                self.failure.borrow_mut().get_or_insert(error);
+                None
+            }
+        }
+    }
+
+    fn session(&self, id: u64) -> Option<Rc<LoadedSession>> {
+        self.session_at(self.sessions.index_of(id)?)
     }
 
     /// Returns the place where a session begins; `None` for an unknown id.
     pub(crate) fn beginning_of(&self, session: u64) -> Option<Place> {
-        Some(self.beginning(self.session(session)?))
+        let session = self.session(session)?;
+        Some(self.beginning(&session))
     }
 
     /// Returns the place that decides a field of a session; `None` for an unknown id.
     pub(crate) fn field_of(&self, session: u64, field: &str) -> Option<Place> {
-        Some(self.field(self.session(session)?, &[field.to_owned()]))
+        let session = self.session(session)?;
+        Some(self.field(&session, &[field.to_owned()]))
     }
 
     /// Returns the place of a step by its index; `None` if there is no such step.
     pub(crate) fn step_of(&self, session: u64, index: usize) -> Option<Place> {
         let session = self.session(session)?;
-        Some(self.step(session, session.steps.get(index)?))
+        Some(self.step(&session, session.steps.get(index)?))
     }
 
     /// Returns the place of a transfer by its index; `None` if there is no such transfer.
     pub(crate) fn transfer_of(&self, session: u64, index: usize) -> Option<Place> {
         let session = self.session(session)?;
-        Some(self.transfer(session, session.transfers.get(index)?))
+        Some(self.transfer(&session, session.transfers.get(index)?))
     }
 
     /// Returns the place of the first finding with this id; `None` without one, or if it names no frame.
     pub(crate) fn finding_of(&self, session: u64, id: &str) -> Option<Place> {
         let session = self.session(session)?;
         let finding = session.findings.iter().find(|finding| finding.id == id)?;
-        Some(self.frame(session, *finding.frames.first()?))
+        Some(self.frame(&session, *finding.frames.first()?))
     }
 
     /// Returns the place of a command.
@@ -260,17 +517,26 @@ impl<'r> Subject<'r> {
     }
 }
 
-/// Pairs the records of a list with the items of the list of that name in the tree.
-fn parts<'t, T>(
-    records: &'t [Arc<T>],
-    tree: &'t Value,
-    name: &str,
-) -> impl ExactSizeIterator<Item = Part<'t, T>> {
-    let items = tree.get(name).and_then(Value::as_array);
-    let items = items.map(Vec::as_slice).unwrap_or_default();
-    let pairs = records.iter().zip(items);
-    pairs.map(|(record, tree)| Part {
-        record: record.as_ref(),
-        tree,
-    })
+/// Estimates the memory of a value in bytes.
+fn memory_of(value: &Value) -> usize {
+    let own = size_of::<Value>();
+    match value {
+        Value::Null | Value::Bool(_) | Value::Number(_) => own,
+        Value::String(text) => own + text.len(),
+        Value::Array(items) => own + items.iter().map(memory_of).sum::<usize>(),
+        // A map begins with one node for 11 fields.
+        Value::Object(fields) => {
+            let nodes = fields.len().div_ceil(11) * 11 * (size_of::<String>() + own);
+            own + nodes + fields.values().map(memory_of).sum::<usize>()
+        }
+    }
 }
+
+/// Fields that messages show beside those that an expectation names.
+const ALWAYS_READ: &[&str] = &["id", "name", "explanation", "message"];
+/// Memory of the value tree of a report in bytes, as estimated.
+const MAX_TREE: usize = 128 << 20;
+/// Sessions kept with their trees.
+const RECENT: usize = 16;
+/// Weight of the largest of them in bytes.
+const SMALL: usize = 256 << 10;

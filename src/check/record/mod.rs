@@ -13,9 +13,13 @@
 
 mod update;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::hash::BuildHasher as _;
+use std::io::{self, Write};
 use std::sync::Arc;
+
+use foldhash::fast::FixedState;
 
 use super::file::is_known_verb;
 use super::judge::Subject;
@@ -28,39 +32,40 @@ use crate::model::wire_text::{is_hostile, printable};
 
 pub use update::{Updated, update};
 
-/// Renders an expectation file for every session of a report.
-#[must_use]
-pub fn record(subject: &Subject<'_>) -> String {
-    let sessions = &subject.report.sessions;
+/// Writes an expectation file for every session of a report.
+pub fn record(subject: &Subject<'_>, out: &mut dyn Write) -> io::Result<()> {
     let captures: Vec<_> = subject
         .report
         .captures
         .iter()
         .map(|capture| file_name(&capture.path))
         .collect();
-    let mut out = String::new();
-    let _ = writeln!(out, "# What happened in {}.", captures.join(", "));
-    out.push_str(HEAD);
+    writeln!(out, "# What happened in {}.", captures.join(", "))?;
+    out.write_all(HEAD.as_bytes())?;
     // Omitted sessions are not recorded, so the next run may have sessions beside those in the file.
     let word = if subject.report.sessions_omitted > 0 {
         "at-least"
     } else {
         "exactly"
     };
-    let _ = writeln!(out, "sessions = \"{word}\"");
-    let conditions = conditions(sessions);
-    for (session, condition) in sessions.iter().zip(conditions) {
-        out.push('\n');
-        write_session(session, condition.as_deref(), &mut out);
+    writeln!(out, "sessions = \"{word}\"")?;
+    let conditions = conditions(subject.session_count(), |index| subject.record_at(index));
+    let mut text = String::new();
+    for (index, condition) in conditions.iter().enumerate() {
+        if let Some(session) = subject.record_at(index) {
+            text.push('\n');
+            write_session(&session, condition.as_deref(), &mut text);
+            out.write_all(text.as_bytes())?;
+            text.clear();
+        }
     }
-    out.push_str(TAIL);
-    out
+    out.write_all(TAIL.as_bytes())
 }
 
 /// Returns the sessions that a person should look at before trusting the recorded file.
 #[must_use]
 pub fn doubts(subject: &Subject<'_>) -> Vec<String> {
-    let sessions = subject.report.sessions.iter();
+    let sessions = (0..subject.session_count()).filter_map(|index| subject.record_at(index));
     let doubtful = sessions.filter(|session| session.verdict.status != VerdictStatus::Ok);
     doubtful
         .map(|session| {
@@ -290,53 +295,101 @@ fn quoted_expression(text: &str) -> String {
     }
 }
 
-/// Returns the condition for each session; `None` where the order of sessions has to identify it.
-fn conditions(sessions: &[Arc<Session>]) -> Vec<Option<String>> {
-    let parts = logins(sessions);
-    let mut alike: BTreeMap<&[String], Vec<usize>> = BTreeMap::new();
-    for (index, parts) in parts.iter().enumerate() {
-        alike.entry(parts).or_default().push(index);
-    }
-    let mut by_transfers: Vec<Option<String>> = vec![None; sessions.len()];
-    for group in alike.values().filter(|group| group.len() > 1) {
-        let group: Vec<(usize, &Session)> = group
-            .iter()
-            .filter_map(|index| Some((*index, sessions.get(*index)?.as_ref())))
-            .collect();
-        for (index, condition) in transfers(&group) {
-            if let Some(slot) = by_transfers.get_mut(index) {
-                *slot = Some(condition);
-            }
+/// Returns the condition for each of `count` sessions; `None` where the order of sessions has to identify it.
+///
+/// `session` returns a session by its index. Sessions are asked for one after the other, up to three times.
+fn conditions(
+    count: usize,
+    session: impl Fn(usize) -> Option<Arc<Session>>,
+) -> Vec<Option<String>> {
+    let logins = (0..count).filter_map(|index| Some(LoginFacts::of(&*session(index)?)));
+    let parts = login_conditions(&logins.collect::<Vec<_>>());
+    let mut groups: BTreeMap<&[String], usize> = BTreeMap::new();
+    let mut group_of = Vec::new();
+    let mut alike: Vec<Group> = Vec::new();
+    for parts in &parts {
+        let next = groups.len();
+        let group = *groups.entry(parts).or_insert(next);
+        if group == next {
+            alike.push(Group::default());
         }
+        if let Some(group) = alike.get_mut(group) {
+            group.sessions += 1;
+        }
+        group_of.push(group);
     }
-    let all = parts.into_iter().zip(by_transfers);
-    let all = all.map(|(mut parts, by_transfers)| {
+    let of_group =
+        |alike: &mut Vec<Group>, index: usize, add: &mut dyn FnMut(&mut Group, &Session)| {
+            let group = group_of.get(index).and_then(|group| alike.get_mut(*group));
+            if let Some(group) = group.filter(|group| group.sessions > 1)
+                && let Some(session) = session(index)
+            {
+                add(group, &session);
+            }
+        };
+    for index in 0..count {
+        of_group(&mut alike, index, &mut |group, session| {
+            group.count(session)
+        });
+    }
+    let mut by_transfers: Vec<Option<String>> = vec![None; count];
+    for (index, slot) in by_transfers.iter_mut().enumerate() {
+        of_group(&mut alike, index, &mut |group, session| {
+            *slot = group.condition(session);
+            group.is_ambiguous |= slot.is_none();
+        });
+    }
+    let all = group_of
+        .iter()
+        .zip(by_transfers)
+        .map(|(group, by_transfers)| {
+            let group = alike.get(*group);
+            by_transfers.filter(|_| group.is_some_and(|group| !group.is_ambiguous))
+        });
+    let all: Vec<Option<String>> = all.collect();
+    let all = parts.into_iter().zip(all).map(|(mut parts, by_transfers)| {
         parts.extend(by_transfers);
         (!parts.is_empty()).then(|| parts.join(" && "))
     });
     all.collect()
 }
 
+/// Facts by which sessions are told from each other first.
+struct LoginFacts {
+    user: Option<String>,
+    outcome: LoginOutcome,
+    is_encrypted: bool,
+}
+
+impl LoginFacts {
+    fn of(session: &Session) -> Self {
+        Self {
+            user: session.login.user.clone(),
+            outcome: session.login.outcome,
+            is_encrypted: session.tls.is_some(),
+        }
+    }
+}
+
 /// Returns conditions on user, login outcome and encryption, each only if it differs between sessions.
-fn logins(sessions: &[Arc<Session>]) -> Vec<Vec<String>> {
-    let users: BTreeSet<_> = sessions.iter().map(|one| &one.login.user).collect();
-    let outcome = |session: &Session| session.login.outcome;
-    let mut outcomes: Vec<LoginOutcome> = sessions.iter().map(|one| outcome(one)).collect();
+fn login_conditions(sessions: &[LoginFacts]) -> Vec<Vec<String>> {
+    let users: BTreeSet<_> = sessions.iter().map(|one| &one.user).collect();
+    let mut outcomes: Vec<LoginOutcome> = sessions.iter().map(|one| one.outcome).collect();
     outcomes.dedup();
-    let encrypted: BTreeSet<bool> = sessions.iter().map(|one| one.tls.is_some()).collect();
-    let parts = |session: &Arc<Session>| {
+    let encrypted: BTreeSet<bool> = sessions.iter().map(|one| one.is_encrypted).collect();
+    let parts = |session: &LoginFacts| {
         let mut parts = Vec::new();
         if users.len() > 1 {
-            parts.push(match &session.login.user {
+            parts.push(match &session.user {
                 Some(user) => format!("login.user == {}", cel(user)),
                 None => "login.user == null".to_owned(),
             });
         }
         if outcomes.len() > 1 {
-            parts.push(format!("login.outcome == \"{}\"", word(outcome(session))));
+            parts.push(format!("login.outcome == \"{}\"", word(session.outcome)));
         }
         if encrypted.len() > 1 {
-            let sign = if session.tls.is_some() { '!' } else { '=' };
+            let sign = if session.is_encrypted { '!' } else { '=' };
             parts.push(format!("tls {sign}= null"));
         }
         parts
@@ -344,38 +397,50 @@ fn logins(sessions: &[Arc<Session>]) -> Vec<Vec<String>> {
     sessions.iter().map(parts).collect()
 }
 
-/// Returns conditions on transfers that only one session of the group has; empty unless every session has one.
-fn transfers(group: &[(usize, &Session)]) -> Vec<(usize, String)> {
-    let mut sessions_with: BTreeMap<(&str, &str), u64> = BTreeMap::new();
-    let mut without_any: u64 = 0;
-    for (_, session) in group {
+/// Sessions whose logins are alike.
+#[derive(Default)]
+struct Group {
+    sessions: usize,
+    /// Number of sessions with each name and verb of a transfer, by a hash of these.
+    // Two names of one hash would only hide from each other that they are unique.
+    with: HashMap<u64, u32, FixedState>,
+    without_transfers: usize,
+    /// True if one of the sessions has no condition of its own.
+    is_ambiguous: bool,
+}
+
+impl Group {
+    fn hash(&self, part: &(&str, &str)) -> u64 {
+        self.with.hasher().hash_one(part)
+    }
+
+    fn count(&mut self, session: &Session) {
         for part in names_and_verbs(session)
             .into_iter()
             .collect::<BTreeSet<_>>()
         {
-            *sessions_with.entry(part).or_default() += 1;
+            let hash = self.hash(&part);
+            *self.with.entry(hash).or_default() += 1;
         }
-        without_any += u64::from(session.transfers.is_empty());
+        self.without_transfers += usize::from(session.transfers.is_empty());
     }
-    let mut found = Vec::new();
-    for (index, session) in group {
-        let is_own = |part: &(&str, &str)| sessions_with.get(part) == Some(&1);
-        let mut own: Vec<_> = names_and_verbs(session)
-            .into_iter()
-            .filter(is_own)
-            .collect();
+
+    /// Returns a condition on transfers that only this session of the group has; `None` if there is none.
+    fn condition(&self, session: &Session) -> Option<String> {
+        let is_own = |part: &(&str, &str)| self.with.get(&self.hash(part)) == Some(&1);
+        let parts = names_and_verbs(session).into_iter().filter(is_own);
         // A name identifies a session more reliably than a verb, which the next session may use as well.
-        own.sort_by_key(|(field, _)| *field != "name");
-        let condition = match own.first() {
-            Some((field, value)) => format!("transfers.exists(t, t.{field} == {})", cel(value)),
-            None if session.transfers.is_empty() && without_any == 1 => {
-                "size(transfers) == 0".to_owned()
+        let own = parts.min_by_key(|(field, _)| *field != "name");
+        match own {
+            Some((field, value)) => {
+                Some(format!("transfers.exists(t, t.{field} == {})", cel(value)))
             }
-            None => return Vec::new(),
-        };
-        found.push((*index, condition));
+            None if session.transfers.is_empty() && self.without_transfers == 1 => {
+                Some("size(transfers) == 0".to_owned())
+            }
+            None => None,
+        }
     }
-    found
 }
 
 /// Returns the names and verbs of the transfers, in order.
@@ -486,7 +551,8 @@ mod tests {
     }
 
     fn texts(sessions: &[Arc<Session>]) -> Vec<String> {
-        let conditions = conditions(sessions).into_iter();
+        let session = |index: usize| sessions.get(index).cloned();
+        let conditions = conditions(sessions.len(), session).into_iter();
         conditions.map(Option::unwrap_or_default).collect()
     }
 

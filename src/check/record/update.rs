@@ -7,7 +7,9 @@ use serde_json::Value as Json;
 use toml_edit::{Array, ArrayOfTables, DocumentMut, Item, TableLike, Value};
 
 use super::super::file::{Expectations, FieldExpectation, SessionExpectation};
-use super::super::judge::{self, Part, Row, SessionPairing, Subject, UpdatedStep, align};
+use super::super::judge::{
+    self, LoadedSession, Part, Row, SessionPairing, Subject, UpdatedStep, align,
+};
 use super::{list, quoted};
 use crate::model::record::{Session, Transfer};
 use crate::model::wire_text::printable;
@@ -29,14 +31,13 @@ pub fn update(
 ) -> Result<Updated, toml_edit::TomlError> {
     let mut document: DocumentMut = text.parse()?;
     let pairing = SessionPairing::find(file, subject);
-    let sessions: Vec<Part<'_, Session>> = subject.sessions().collect();
     let mut gone = Vec::new();
     for (index, expected) in file.sessions.iter().enumerate() {
         let partner = pairing.partners.get(index).copied().flatten();
-        match partner.and_then(|partner| sessions.get(partner)) {
+        match partner.and_then(|partner| subject.session_at(partner)) {
             Some(session) => {
                 if let Some(table) = table_mut(document.get_mut("session"), index) {
-                    update_session(table, expected, *session, subject);
+                    update_session(table, expected, &session, subject);
                 }
             }
             None => gone.push(index),
@@ -47,12 +48,13 @@ pub fn update(
         remove(document.as_table_mut(), "session", index);
     }
     if file.exactly {
-        let conditions = super::conditions(&subject.report.sessions);
+        let record = |index| subject.record_at(index);
+        let conditions = super::conditions(subject.session_count(), record);
         for other in &pairing.unpaired {
-            let session = sessions.get(*other);
+            let session = subject.record_at(*other);
             if let (Some(session), Some(condition)) = (session, conditions.get(*other)) {
                 let mut text = String::from("\n");
-                super::write_session(session, condition.as_deref(), &mut text);
+                super::write_session(&session, condition.as_deref(), &mut text);
                 append(document.as_table_mut(), &text);
             }
         }
@@ -67,27 +69,27 @@ pub fn update(
 fn update_session(
     table: &mut dyn TableLike,
     expected: &SessionExpectation,
-    session: Part<'_, Session>,
+    session: &LoadedSession,
     subject: &Subject<'_>,
 ) {
     for field in &expected.fields {
-        update_field(table, field, session.tree);
+        update_field(table, field, &session.tree);
     }
     if judge::steps_differ(expected, session, subject) {
         let updated = judge::updated_steps(expected, session, subject);
         if let Some(steps) = table.get_mut("steps").and_then(Item::as_array_mut) {
-            update_steps(steps, &updated, &session);
+            update_steps(steps, &updated, session);
         }
     }
     if judge::commands_differ(expected, session, subject) {
-        match super::commands(&session) {
+        match super::commands(session) {
             Some(commands) => replace(table, &["only_commands".to_owned()], &commands),
             None => {
                 table.remove("only_commands");
             }
         }
     }
-    let present = judge::present_absences(expected, &session, subject);
+    let present = judge::present_absences(expected, session, subject);
     if let Some(array) = table.get_mut("absent").and_then(Item::as_array_mut) {
         for index in present.into_iter().rev() {
             array.remove(index);

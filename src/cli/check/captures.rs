@@ -3,22 +3,24 @@
 use std::fs;
 use std::io::Read as _;
 use std::path::Path;
-use std::sync::Arc;
 
 use serde_json::error::Category;
 
 use super::CheckArguments;
+use crate::check::baseline::Baseline;
 use crate::cli::failure::Failure;
 use crate::cli::options::InputOptions;
 use crate::cli::reading::{Outcome, Reading};
 use crate::diagram::{Detail, DiagramRecorder, Drawings, write_mermaid};
 use crate::model::system_message;
 use crate::model::trace::Tracing;
-use crate::report::{Report, ReportBuilder, SCHEMA_VERSION};
+use crate::report::{KeptSessions, Report, SCHEMA_VERSION};
 
 /// The captures as read.
 pub(super) struct Read {
+    /// Report without its sessions.
     pub(super) report: Report,
+    pub(super) sessions: KeptSessions,
     pub(super) outcome: Outcome,
     /// Mermaid text of the first sessions; `None` if no format shows it.
     pub(super) diagram: Option<String>,
@@ -32,27 +34,21 @@ impl Read {
             &arguments.selection,
             &arguments.presentation,
         )?;
-        if !draws {
-            let (report, outcome) = reading.report()?;
-            return Ok(Read {
-                report,
-                outcome,
-                diagram: None,
-            });
-        }
-        reading.options.tracing = Tracing::Connections;
-        let mut builder = ReportBuilder::new(&reading.options.limits);
         let mut recorder = DiagramRecorder::new(&reading.options.limits);
-        let mut events = (&mut builder, &mut recorder);
-        let outcome = reading.run(&mut events, false, &mut (), Arc::default());
-        if outcome.interrupted {
-            return Err(Failure::Interrupted);
-        }
-        let summary = &outcome.summary;
-        let report = builder.finish(summary.captures.clone(), summary.totals.clone());
-        let diagram = diagram(&report, &recorder);
+        let (report, sessions, outcome) = if draws {
+            reading.options.tracing = Tracing::Connections;
+            reading.kept(&mut recorder)?
+        } else {
+            reading.kept(&mut ())?
+        };
+        let diagram = if draws {
+            diagram(&sessions, &recorder)
+        } else {
+            None
+        };
         Ok(Read {
             report,
+            sessions,
             outcome,
             diagram,
         })
@@ -60,12 +56,11 @@ impl Read {
 }
 
 /// Draws the first sessions, as many as Mermaid accepts; `None` for none.
-fn diagram(report: &Report, recorder: &DiagramRecorder) -> Option<String> {
-    let mut count = report.sessions.len().min(SESSION_LIMIT);
+fn diagram(sessions: &KeptSessions, recorder: &DiagramRecorder) -> Option<String> {
+    let mut count = sessions.len().min(SESSION_LIMIT);
     while count > 0 {
         let mut text = Vec::new();
-        let sessions = report.sessions.iter().take(count);
-        let drawings = Drawings::new(sessions.cloned().map(Ok), recorder);
+        let drawings = Drawings::new(sessions.iter().take(count), recorder);
         write_mermaid(drawings, Detail::Steps, &mut text).ok()?;
         if text.len() <= DIAGRAM_LIMIT {
             return Some(String::from_utf8_lossy(&text).into_owned());
@@ -76,14 +71,17 @@ fn diagram(report: &Report, recorder: &DiagramRecorder) -> Option<String> {
     None
 }
 
-/// Reads the baseline, a report or a capture, and returns its name and report.
+/// Reads the baseline, a report or a capture, and returns its name and sessions.
 pub(super) fn read_baseline(
     path: &Path,
     arguments: &CheckArguments,
-) -> Result<(String, Report), Failure> {
+) -> Result<(String, Baseline), Failure> {
     let name = path.display().to_string();
+    let baseline = |sessions: &KeptSessions| {
+        Baseline::of(sessions).map_err(|cause| Failure::output(path, &cause))
+    };
     if let Some(report) = report_at(path)? {
-        return Ok((name, report));
+        return Ok((name, baseline(&KeptSessions::of(&report))?));
     }
     let input = InputOptions {
         captures: vec![path.to_owned()],
@@ -94,11 +92,11 @@ pub(super) fn read_baseline(
         ..arguments.input.clone()
     };
     let reading = Reading::open(&input, &arguments.selection, &arguments.presentation)?;
-    let (report, outcome) = reading.report()?;
+    let (_, sessions, outcome) = reading.kept(&mut ())?;
     if outcome.failures > 0 {
         return Err(Failure::Unreadable);
     }
-    Ok((name, report))
+    Ok((name, baseline(&sessions)?))
 }
 
 /// Reads a report from a file that begins like JSON; `None` for any other file.

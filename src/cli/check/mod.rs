@@ -32,7 +32,8 @@ use crate::check::answer::{self, github, junit, text};
 use crate::check::baseline::compare;
 use crate::check::built_in::{self, BuiltIn};
 use crate::check::verdict::{Answer, Group};
-use crate::check::{Subject, judge_file, judge_findings, judge_rules};
+use crate::check::{FieldNames, Subject, judge_file, judge_findings, judge_rules};
+use crate::model::system_message;
 
 #[derive(Debug, Args)]
 #[command(
@@ -127,7 +128,8 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
         .transpose()?;
     let read = Read::captures(arguments, summary_path(arguments).is_some())?;
     read.outcome.note_empty_selection(&arguments.presentation);
-    let subject = Subject::new(&read.report);
+    let names = FieldNames::of(files.iter().map(|(file, _)| file), rules.iter().copied());
+    let subject = Subject::new(&read.report, &read.sessions, names);
     if let Some(target) = record {
         return write_record(target, &subject, &read, arguments);
     }
@@ -147,12 +149,21 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     if let Some(least) = arguments.fail_on.least() {
         groups.push(judge_findings(least, &subject));
     }
+    check_sessions(&subject)?;
     let answer = answer(&read, groups);
     write_answer(&answer, arguments, output)?;
     if let Some(path) = summary_path(arguments) {
         write_summary(&answer, read.diagram.as_deref(), &path)?;
     }
     Ok(exit(arguments, &read.outcome, answer.failed))
+}
+
+/// Fails if a session could not be read again: the verdicts would be on the others alone.
+fn check_sessions(subject: &Subject<'_>) -> Result<(), Failure> {
+    let refused = |cause| Failure::Refused(format!("cannot check: {}", system_message(&cause)));
+    subject
+        .failure()
+        .map_or(Ok(()), |cause| Err(refused(cause)))
 }
 
 fn list_rules() -> Result<Exit, Failure> {

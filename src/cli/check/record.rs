@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::captures::Read;
-use super::{CheckArguments, answer, exit, write_answer};
+use super::{CheckArguments, answer, check_sessions, exit, write_answer};
 use crate::check::file::{self, Expectations};
 use crate::check::record;
 use crate::check::{Subject, judge_file};
@@ -40,8 +40,9 @@ pub(super) fn write_record(
         messages::print("nothing is recorded: the captures cannot be read or have no FTP session");
         return Ok(exit(arguments, &read.outcome, 0));
     }
-    let written = target.write_all(record::record(subject).as_bytes());
+    let written = record::record(subject, &mut target);
     target.close(written)?;
+    check_sessions(subject)?;
     if !arguments.presentation.quiet {
         for doubt in record::doubts(subject) {
             messages::note(&doubt);
@@ -67,6 +68,7 @@ pub(super) fn update(
         let refused = |cause: String| Failure::Refused(format!("cannot update {name}: {cause}"));
         let updated =
             record::update(file, text, subject).map_err(|cause| refused(cause.to_string()))?;
+        check_sessions(subject)?;
         // Read back before it is written: a file that we would not accept must not replace one that was fine.
         let again = file::read(&file.path, &updated.text).map_err(|mistakes| {
             let first = mistakes.into_iter().next().map(|mistake| mistake.message);
