@@ -262,3 +262,60 @@ fn embedded_secrets_open_the_carved_file_and_no_other_connection() {
     assert_eq!(digests(&once), digests(&opened));
     assert_eq!(digests(&twice), digests(&opened));
 }
+
+/// The commands of the first session, without the one that begins TLS.
+fn verbs(report: &Value) -> Vec<Value> {
+    let steps = report["sessions"][0]["steps"].as_array().expect("a list");
+    let commands = steps.iter().filter_map(|step| step["commands"].as_array());
+    let verbs = commands.flatten().map(|command| command["verb"].clone());
+    verbs.filter(|verb| verb != "AUTH").collect()
+}
+
+/// Names, sizes, digests and completeness of the transfers of the first session.
+fn moved(report: &Value) -> Vec<[Value; 4]> {
+    let transfers = report["sessions"][0]["transfers"].as_array();
+    let transfers = transfers.expect("a list").iter();
+    let fields = ["path", "bytes", "sha256", "completeness"];
+    transfers
+        .map(|one| fields.map(|name| one[name].clone()))
+        .collect()
+}
+
+#[test]
+fn copy_in_clear_has_the_commands_and_files_of_the_encrypted_session() {
+    let folder = Folder::new("clear");
+    for name in ["tls13", "tls12-resumed", "tls13-resumed"] {
+        let file = |extension: &str| {
+            let path = format!("testdata/tls/{name}.{extension}");
+            let path = fs::canonicalize(path).expect("a file");
+            path.to_str().expect("a path").to_owned()
+        };
+        let (capture, keys) = (file("pcap"), file("keys"));
+        let keys = ["--keylog", keys.as_str()];
+        let (closed, clear) = carved(&folder, &capture, &[&["--decrypted"], &keys[..]].concat());
+        let opened = folder.report(&[&keys[..], &[capture.as_str()]].concat());
+        assert_eq!(verbs(&clear), verbs(&opened), "{name}");
+        assert_eq!(moved(&clear), moved(&opened), "{name}");
+        assert!(moved(&clear).len() > 2);
+        assert_eq!(clear["sessions"][0]["tls"], Value::Null, "{name}");
+        let login = |report: &Value| comparable(&report["sessions"][0]["login"]);
+        assert_eq!(login(&clear), login(&opened), "{name}");
+        assert_ne!(moved(&closed), moved(&opened));
+        // What was made has its comment.
+        let bytes = fs::read(folder.path().join("carved.pcapng")).expect("a capture");
+        let comments = memchr::memmem::find_iter(&bytes, b"made by ftpscope").count();
+        assert!(comments > 50, "{comments}");
+
+        // Without secrets nothing can be written in clear.
+        let (_, nothing) = carved(&folder, &capture, &["--decrypted"]);
+        assert_eq!(nothing["sessions"], serde_json::json!([]), "{name}");
+    }
+}
+
+#[test]
+fn sessions_in_clear_are_carved_as_they_are_beside_copies() {
+    let folder = Folder::new("clear-too");
+    folder.write("capture.pcap", &two_users());
+    let (before, after) = carved(&folder, "capture.pcap", &["--decrypted"]);
+    assert_eq!(sessions(&after), sessions(&before));
+}

@@ -21,7 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("diagram", &["report", "protocol", "model"]),
     ("page", &["diagram", "report", "model"]),
     ("extract", &["model"]),
-    ("keep", &["decode", "capture", "model"]),
+    (
+        "keep",
+        &["reassembly", "decode", "protocol", "capture", "model"],
+    ),
     (
         "pipeline",
         &[

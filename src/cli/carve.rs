@@ -13,12 +13,14 @@ use super::messages;
 use super::options::{ExitOptions, InputOptions, PresentationOptions, SelectionOptions};
 use super::output::{Output, WholeFiles};
 use super::reading::{Reading, read_again};
+use crate::capture::{Input, Secrets};
 use crate::keep::{
     CarvedFiles, Carver, ChosenPackets, EmbeddedSecrets, FragmentLog, PacketChooser, PacketKinds,
     SecretLines,
 };
 use crate::model::record::Capture;
 use crate::model::trace::Tracing;
+use crate::protocol::tls::decryption::{Keyring, Source};
 use crate::report::units;
 
 #[derive(Debug, Args)]
@@ -44,6 +46,9 @@ pub(super) struct CarveArguments {
     /// Write the TLS secrets of the carved connections into OUT: who has the file can read them
     #[arg(long, help_heading = "Output")]
     embed_secrets: bool,
+    /// Write TLS connections as plain TCP with what they carry, for programs that cannot open them
+    #[arg(long, help_heading = "Output", conflicts_with = "no_decrypt")]
+    decrypted: bool,
     #[command(flatten)]
     presentation: PresentationOptions,
     #[command(flatten)]
@@ -108,7 +113,13 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
     }
     let carved = write(arguments, &chosen, &outcome.summary.captures)?;
     if !quiet {
-        if carved.has_left_secrets && !arguments.embed_secrets {
+        if carved.closed_connections > 0 {
+            let closed = units::counted(carved.closed_connections, "connection", "connections");
+            messages::note(&format!(
+                "{closed} with TLS could not be opened, and are left out"
+            ));
+        }
+        if carved.has_left_secrets && !arguments.embed_secrets && !arguments.decrypted {
             messages::note(
                 "secrets for decryption in the captures are not carried over; --embed-secrets does it",
             );
@@ -132,6 +143,8 @@ struct Carved {
     has_left_secrets: bool,
     /// Lines of key logs written, each once.
     secrets: usize,
+    /// TLS connections that stay closed, and are left out of a file in clear.
+    closed_connections: u64,
 }
 
 /// Writes the chosen packets in a second reading of `captures`.
@@ -149,6 +162,9 @@ fn write(
         secrets = embedded.len();
         carver.embed(embedded);
     }
+    if arguments.decrypted {
+        carver.decrypt(keyring(arguments)?);
+    }
     let mut target = Target::open(arguments, chosen)?;
     let again = read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
         if carver.input(input, &mut target) {
@@ -158,6 +174,7 @@ fn write(
         }
     })?;
     let summary = Carved {
+        closed_connections: carver.closed_connections() as u64,
         packets: carver.packets(),
         has_left_secrets: carver.has_left_secrets(),
         secrets,
@@ -170,6 +187,20 @@ fn write(
     }
     target.close(written)?;
     Ok(summary)
+}
+
+/// Returns the secrets that were given, and those within the captures.
+fn keyring(arguments: &CarveArguments) -> Result<Keyring, Failure> {
+    let mut keyring = Keyring::new(&arguments.input.secrets.read()?);
+    read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
+        if let Input::Secrets(secrets) = input
+            && secrets.secrets_type == Secrets::TLS_KEY_LOG
+        {
+            keyring.add_key_log(Source::Capture, secrets.data);
+        }
+        ControlFlow::Continue(())
+    })?;
+    Ok(keyring)
 }
 
 /// Finds the secrets of the chosen connections in a reading of their own.
@@ -279,4 +310,5 @@ Examples:
   ftpscope carve --where 'login.user == \"mira\"' -w mira.pcapng day/
   ftpscope carve -w 'sessions/{uid}.pcapng' capture.pcapng.gz
   ftpscope carve --embed-secrets --keylog keys.log -w readable.pcapng capture.pcap
+  ftpscope carve --decrypted --keylog keys.log -w clear.pcapng capture.pcap
   ftpscope carve --only control -w - capture.pcap | tshark -r -";

@@ -20,15 +20,17 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::clear_copy::{ClearCopies, MadePacket, SeenTls};
 use super::{EmbeddedSecrets, PacketSink, PcapNgWriter, Relation};
-use crate::capture::{HostName, Input, Packet};
-use crate::decode::{Decoded, Decoder};
-use crate::model::record::{Session, StepKind};
+use crate::capture::{HostName, Input, LinkType, Packet};
+use crate::decode::{Decoded, Decoder, Segment};
+use crate::model::record::{Session, StepKind, Tls};
 use crate::model::trace::TracedConnection;
 use crate::model::wire_text::printable;
 use crate::model::{
     Endpoint, Event, EventKind, EventSink, FlowKey, FrameRef, Limits, Span, Timestamp,
 };
+use crate::protocol::tls::decryption::Keyring;
 
 /// The kinds of packets to carve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,6 +83,8 @@ pub struct PacketChooser {
     comment_bytes: usize,
     /// Server, client and time of each session, for ident lookups.
     idents: Vec<(Endpoint, Endpoint, Timestamp, Timestamp, u32)>,
+    /// First and last packets of connections with TLS, and whether they were opened.
+    tls: HashMap<FlowKey, Vec<(Timestamp, Timestamp, SeenTls)>, RandomState>,
 }
 
 /// A connection of FTP, with the ids of its sessions.
@@ -125,6 +129,7 @@ impl PacketChooser {
             comments: Vec::new(),
             comment_bytes: 0,
             idents: Vec::new(),
+            tls: HashMap::default(),
         }
     }
 
@@ -141,6 +146,7 @@ impl PacketChooser {
             comments: HashMap::default(),
             idents: HashMap::default(),
             hosts: HashSet::default(),
+            tls_fragments: HashSet::default(),
         };
         let mut starts: HashMap<u32, u64, RandomState> = HashMap::default();
         for seen in self.connections {
@@ -160,6 +166,11 @@ impl PacketChooser {
                 span: seen.span,
                 owners,
                 wanted,
+                tls: self.tls.get(&seen.key).and_then(|list| {
+                    let overlaps = |from, to| from <= seen.span.ends && seen.span.begins <= to;
+                    let found = list.iter().find(|(from, to, _)| overlaps(*from, *to));
+                    found.map(|(_, _, tls)| *tls)
+                }),
             };
             chosen
                 .connections
@@ -212,6 +223,7 @@ impl PacketChooser {
             let frames = dns.query_frame.into_iter().chain([dns.response_frame]);
             self.lookups.extend(frames.map(|frame| (frame, owner)));
         }
+        self.note_tls(session);
         // A connection that was tied to the session only after its end has no trace.
         let data = session.transfers.iter().flat_map(|one| &one.connection);
         let encrypted = session.encrypted_data.iter().map(|one| &one.connection);
@@ -236,6 +248,31 @@ impl PacketChooser {
             .push((server, client, session.start, session.end, owner));
         if self.with_comments {
             self.comment(session, owner);
+        }
+    }
+
+    /// Notes which connections of a session have TLS.
+    fn note_tls(&mut self, session: &Session) {
+        let server = Endpoint::new(session.server.ip, session.server.port);
+        let mut note = |one: Endpoint, other: Endpoint, times: (Timestamp, Timestamp), tls, of| {
+            let (key, _) = FlowKey::new(one, other);
+            let list = self.tls.entry(key).or_default();
+            list.push((times.0, times.1, seen_tls(tls, of)));
+        };
+        if let Some(tls) = &session.tls {
+            let times = (session.start, session.end);
+            note(session.client.into(), server, times, tls, Some(server));
+        }
+        let transfers = session.transfers.iter().filter_map(|one| {
+            let connection = one.connection.as_ref()?;
+            Some((connection, one.tls.as_ref()?))
+        });
+        let unclaimed = session.encrypted_data.iter();
+        let unclaimed = unclaimed.filter_map(|one| Some((&one.connection, one.tls.as_ref()?)));
+        for (connection, tls) in transfers.chain(unclaimed) {
+            let times = (connection.start, connection.end);
+            let (client, server) = (connection.client.into(), connection.server.into());
+            note(client, server, times, tls, None);
         }
     }
 
@@ -390,6 +427,8 @@ pub struct ChosenPackets {
     idents: HashMap<(u128, u128), Vec<SessionTime>, RandomState>,
     /// Hosts whose names are carried over.
     hosts: HashSet<IpAddr, RandomState>,
+    /// Frames of fragments of connections with TLS.
+    tls_fragments: HashSet<u64, RandomState>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -399,6 +438,8 @@ struct ChosenConnection {
     owners: [Option<u32>; 3],
     /// False if its kind was not asked for.
     wanted: bool,
+    /// `None` for a connection without TLS.
+    tls: Option<SeenTls>,
 }
 
 /// Time of a session and its index.
@@ -458,6 +499,13 @@ impl ChosenPackets {
         is_near(frame.time, after.span.begins).then_some(after)
     }
 
+    /// Returns the connection of a segment, if it has TLS.
+    fn with_tls(&self, segment: &Segment<'_>) -> Option<(FlowKey, &ChosenConnection)> {
+        let (key, _) = FlowKey::new(segment.source, segment.destination);
+        let connection = self.connection(key, segment.frame)?;
+        connection.tls.is_some().then_some((key, connection))
+    }
+
     /// Returns the owners of a segment from or to port 113.
     fn ident(&self, one: Endpoint, other: Endpoint, frame: FrameRef) -> Vec<u32> {
         if !self.kinds.control {
@@ -482,6 +530,9 @@ impl ChosenPackets {
                 Some(key) => {
                     let found = self.connection(key, frame).filter(|one| one.wanted);
                     let owners = found.map_or([None; 3], |one| one.owners);
+                    if found.is_some_and(|one| one.tls.is_some()) {
+                        self.tls_fragments.insert(earlier);
+                    }
                     owners.into_iter().flatten().collect()
                 }
                 None => self.frames.get(&frame.number).cloned().unwrap_or_default(),
@@ -512,6 +563,12 @@ pub struct Carver<'c> {
     packets: u64,
     left_secrets: bool,
     secrets: EmbeddedSecrets,
+    /// `None` if connections with TLS are written as they were captured.
+    clear: Option<ClearCopies>,
+    /// Connections with TLS that stay closed, and are left out.
+    closed: BTreeSet<(FlowKey, u64)>,
+    /// The latest frame whose comments a made packet has.
+    commented: u64,
     failure: Option<io::Error>,
 }
 
@@ -529,6 +586,9 @@ impl<'c> Carver<'c> {
             packets: 0,
             left_secrets: false,
             secrets: EmbeddedSecrets::default(),
+            clear: None,
+            closed: BTreeSet::new(),
+            commented: 0,
             failure: None,
         }
     }
@@ -536,6 +596,17 @@ impl<'c> Carver<'c> {
     /// Writes `secrets` before the first packet of each file that holds one of their connections.
     pub fn embed(&mut self, secrets: EmbeddedSecrets) {
         self.secrets = secrets;
+    }
+
+    /// Writes connections with TLS in clear, as far as `keyring` opens them; others are left out.
+    pub fn decrypt(&mut self, keyring: Keyring) {
+        self.clear = Some(ClearCopies::new(keyring));
+    }
+
+    /// Number of connections with TLS that were left out since they stay closed.
+    #[must_use]
+    pub fn closed_connections(&self) -> usize {
+        self.closed.len()
     }
 
     /// Number of packets written; one that went to several files counts once.
@@ -567,6 +638,9 @@ impl<'c> Carver<'c> {
     ///
     /// The first failure to write.
     pub fn finish(mut self, files: &mut dyn CarvedFiles) -> io::Result<()> {
+        if let Some(clear) = self.clear.take() {
+            self.write_made(&clear.finish(), files);
+        }
         if !self.is_split {
             self.begin(0, files);
         }
@@ -577,9 +651,29 @@ impl<'c> Carver<'c> {
         let owners = match self.decoder.decode(packet) {
             // The two results of nearly all foreign packets that cost no look-up.
             Decoded::Skipped(_) | Decoded::Datagram(_) if self.chosen.frames.is_empty() => return,
-            decoded => self.chosen.owners(packet, &decoded),
+            decoded => {
+                let owners = self.chosen.owners(packet, &decoded);
+                if let (Some(clear), Decoded::Segment(segment)) = (&mut self.clear, &decoded)
+                    && let Some((key, connection)) = self.chosen.with_tls(segment)
+                    && !owners.is_empty()
+                {
+                    match connection.tls {
+                        Some(SeenTls::Opened { control_server }) => {
+                            let made = clear.segment(segment, control_server, owners);
+                            self.write_made(&made, files);
+                        }
+                        _ => {
+                            self.closed.insert((key, connection.span.first));
+                        }
+                    }
+                    return;
+                }
+                owners
+            }
         };
-        if owners.is_empty() {
+        let is_sealed =
+            self.clear.is_some() && self.chosen.tls_fragments.contains(&packet.frame.number);
+        if owners.is_empty() || is_sealed {
             return;
         }
         self.packets += 1;
@@ -615,6 +709,35 @@ impl<'c> Carver<'c> {
             writer.commented_packet(packet, name, comments, &mut self.blocks);
         }
         self.flush(file, files);
+    }
+
+    /// Writes packets that were made in place of captured ones.
+    fn write_made(&mut self, made: &[MadePacket], files: &mut dyn CarvedFiles) {
+        let chosen = self.chosen;
+        for one in made {
+            self.packets += 1;
+            let length = u32::try_from(one.bytes.len()).unwrap_or(u32::MAX);
+            let packet = Packet {
+                frame: one.frame,
+                link: LinkType::ETHERNET,
+                wire_len: length,
+                data: &one.bytes,
+            };
+            let is_first =
+                std::mem::replace(&mut self.commented, one.frame.number) != one.frame.number;
+            let comments = chosen.comments.get(&one.frame.number).filter(|_| is_first);
+            for owner in &one.owners {
+                let own = comments.into_iter().flatten();
+                let own = own.filter(|(of, _)| !self.is_split || of == owner);
+                let own = own.map(|(_, text)| text.as_str());
+                let texts: Vec<&str> = [MADE].into_iter().chain(own).collect();
+                let file = if self.is_split { *owner as usize } else { 0 };
+                self.write(file, &packet, &texts, files);
+                if !self.is_split {
+                    break;
+                }
+            }
+        }
     }
 
     /// Carries over the names of the sessions' hosts, without which the servers would have none.
@@ -695,6 +818,17 @@ impl<'c> Carver<'c> {
     }
 }
 
+/// Returns whether TLS of a connection was opened; `control_server` is its server's end, if it is a control connection.
+fn seen_tls(tls: &Tls, control_server: Option<Endpoint>) -> SeenTls {
+    if tls.records_opened > 0 || tls.obstacle.is_none() {
+        SeenTls::Opened { control_server }
+    } else {
+        SeenTls::Closed
+    }
+}
+
+/// Comment of packets that were not captured.
+const MADE: &str = "made by ftpscope: content of a TLS connection in clear";
 /// Port of ident (RFC 1413).
 const IDENT_PORT: u16 = 113;
 /// Time around a connection within which packets between its end points belong to it. SYNs are repeated for 127 seconds with

@@ -7,11 +7,13 @@
 //! packet, Relation ─> PacketRecorder ─┐                ┌> RotatingFile (whole records, old files beside it)
 //!                     (one reading)   ├─> PcapNgWriter ┤
 //! captures ─> carve (two readings) ───┘   (blocks)     └> CarvedFiles
+//!               └> TLS in clear ────────> packets made anew
 //! ```
 //!
-//! The pipeline calls a [`PacketSink`]; nothing here parses a packet. [`RotatingFile`] also serves outputs of lines.
+//! The pipeline calls a [`PacketSink`]; packets are read again only to be made anew, as copies of TLS connections in clear. [`RotatingFile`] also serves outputs of lines.
 
 mod carve;
+mod clear_copy;
 mod packet_recorder;
 mod pcapng_writer;
 mod rotating_file;
