@@ -86,6 +86,67 @@ fn cut_line_on_another_port_is_not_joined_with_the_password() {
     assert_eq!(report["sessions"][0]["login"]["password"], "<hidden>");
 }
 
+#[test]
+fn secret_captured_too_late_is_hidden_in_later_replies() {
+    let folder = Folder::new("secrets-late");
+    let mut talk = Conversation::open("192.168.0.2:40000", "192.168.0.21:21");
+    talk.exchange("USER mira", "331 Password please");
+    let late = talk.wire.len();
+    talk.exchange(&format!("PASS {SECRET}"), "230 In");
+    talk.exchange("SYST", "215 UNIX Type: L8");
+    talk.wire.move_frame(late, talk.wire.len() - 1);
+    talk.exchange("NOOP", &format!("200 {SECRET} was right"));
+    folder.write("a.pcap", &talk.quit());
+    assert_hidden(&folder);
+    let report = folder.report(&["a.pcap"]).to_string();
+    assert!(report.contains("<hidden> was right"), "{report}");
+}
+
+#[test]
+fn secret_in_a_retransmission_with_other_bytes_is_hidden_in_later_replies() {
+    let folder = Folder::new("secrets-conflict");
+    let mut talk = Conversation::open("192.168.0.2:40000", "192.168.0.21:21");
+    talk.exchange("USER mira", "331 Password please");
+    let first = format!("NOOP {}\r\n", "x".repeat(SECRET.len()));
+    let second = format!("PASS {SECRET}\r\n");
+    let length = u32::try_from(second.len()).expect("a short line");
+    let control = &mut talk.control;
+    control.say(&mut talk.wire, Side::Client, first.as_bytes());
+    control.say_again(&mut talk.wire, Side::Client, length, second.as_bytes());
+    talk.reply(&format!("230 {SECRET} was right"));
+    folder.write("a.pcap", &talk.quit());
+    assert_hidden(&folder);
+}
+
+#[test]
+fn session_whose_letters_come_one_by_one_is_recognized_on_another_port() {
+    let folder = Folder::new("secrets-letters");
+    let mut talk = Conversation::connect_on(
+        crate::support::wire::Wire::new(),
+        "192.168.0.2:40000",
+        "192.168.0.21:2121",
+    );
+    let pass = format!("PASS {SECRET}\r\n");
+    for (side, line) in [
+        (Side::Server, "220 Ready\r\n"),
+        (Side::Client, "USER superuser\r\n"),
+        (Side::Server, "331 Go on\r\n"),
+        (Side::Client, pass.as_str()),
+        (Side::Server, "230 In\r\n"),
+    ] {
+        for letter in line.as_bytes() {
+            talk.control.say(&mut talk.wire, side, &[*letter]);
+        }
+    }
+    folder.write("a.pcap", &talk.quit());
+    assert_hidden(&folder);
+    let report = folder.report(&["a.pcap"]);
+    let session = &report["sessions"][0];
+    assert_eq!(session["greeting"]["code"], 220);
+    assert_eq!(session["login"]["user"], "superuser");
+    assert_eq!(session["login"]["outcome"], "accepted");
+}
+
 /// Runs every command and format over the capture of a folder, and looks for the secret.
 fn assert_hidden(folder: &Folder) {
     let formats = [

@@ -121,6 +121,16 @@ impl<H: StreamHandler> Delivery<'_, '_, H> {
             .gap(self.context.flow, self.direction, gap, self.summary);
     }
 
+    /// Passes bytes that were captured too late to be delivered, or differ from those delivered.
+    pub(super) fn undelivered(&mut self, bytes: &[u8]) {
+        if !*self.ignored {
+            let context = &mut *self.context;
+            context
+                .handler
+                .undelivered(context.flow, self.direction, bytes);
+        }
+    }
+
     /// Reports that the stream has reached its FIN.
     pub(super) fn finished(&mut self) {
         self.measure_progress();

@@ -572,6 +572,7 @@ impl HalfStream {
                 .unwrap_or(usize::MAX)
                 .min(bytes.len());
             out.count_ignored(skip as u64);
+            out.undelivered(&bytes[..skip]);
             cut = cut.saturating_sub(before - skip as u64);
             bytes = &bytes[skip..];
             0
@@ -631,6 +632,9 @@ impl HalfStream {
         if old > 0 {
             let conflicting = self.history.conflicts(offset, &bytes[..old]);
             out.count_repeated(old as u64, conflicting);
+            if conflicting > 0 || !self.history.reaches(offset) {
+                out.undelivered(&bytes[..old]);
+            }
             bytes = &bytes[old..];
             offset = offset.saturating_add(old as u64);
         }

@@ -61,6 +61,11 @@ impl History {
             + count_differences(&self.ring[..second.len()], second)
     }
 
+    /// Returns whether the bytes from `offset` on are kept, as far as they were delivered.
+    pub(super) const fn reaches(&self, offset: u64) -> bool {
+        offset >= self.from
+    }
+
     /// Drops all bytes and gives their budget back.
     pub(super) fn clear(&mut self, budget: &mut Budget) {
         budget.release_history(self.ring.len());

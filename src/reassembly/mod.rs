@@ -257,6 +257,11 @@ pub trait StreamHandler {
     ) -> Interest;
     /// Called for bytes that will not arrive.
     fn gap(&mut self, flow: FlowId, direction: Direction, gap: Gap, summary: &FlowSummary);
+    /// Called for bytes that [`data`](Self::data) will never have: they arrived after they were declared missing, or differ
+    /// from those delivered before. Some may have been delivered before a gap.
+    fn undelivered(&mut self, flow: FlowId, direction: Direction, bytes: &[u8]) {
+        let _ = (flow, direction, bytes);
+    }
     /// Called once all bytes up to FIN have been delivered or declared missing.
     fn finished(
         &mut self,

@@ -413,6 +413,15 @@ impl Session {
         self.lose_lines(shared, from_client, gap.length);
     }
 
+    /// Reads bytes that are no part of a line, since they came too late: the server may repeat the secrets in them.
+    pub(crate) fn on_undelivered(&mut self, direction: Direction, bytes: &[u8]) {
+        let from_client = direction == self.identity.client_way;
+        if from_client && self.encryption.is_clear(true) {
+            self.secrets
+                .note_undelivered(bytes, self.dialogue.commands() + 1);
+        }
+    }
+
     /// Reads a gap of `length` bytes between lines.
     fn lose_lines(&mut self, shared: &mut Shared<'_>, from_client: bool, length: u64) {
         let heard = self.dialogue.heard(from_client);
@@ -1529,12 +1538,12 @@ impl Session {
             .lines
             .iter()
             .map(|line| {
-                let (text, bytes) = self.secrets.text(line);
+                let (text, bytes) = self.secrets.reply_line(line, reply.truncated);
                 exact |= bytes.is_some();
                 text
             })
             .collect();
-        let clean = |line: &Vec<u8>| base64_of(&self.secrets.clean(line));
+        let clean = |line: &Vec<u8>| base64_of(&self.secrets.clean_line(line, reply.truncated));
         let place = shared.place(arrived);
         Reply {
             code: reply.code,

@@ -9,9 +9,15 @@
 //! | PASS, ACCT, ADAT, and SITE with a word for passwords | the argument |
 //! | such a verb at the beginning of a segment, behind a control or, among Telnet bytes or in the login phase, anywhere | what follows it |
 //! | a verb that is not known, in the login phase | the whole command |
-//! | USER | everything from the first control byte on |
+//! | USER | everything from the first control byte on, or from where another line may begin |
 //! | `user:pass@host` in any text | the password, up to the last `@` of its word, or to the end of a word that was cut |
-//! | replies, banners, unknown commands, evidence | each later occurrence of such a value of 4 bytes or more |
+//! | replies, banners, unknown commands, evidence | each word with a later occurrence of such a value of 4 bytes or more, from there on |
+//!
+//! Another line may begin without a line end before it: at a segment with a verb in front or, in the login phase, with PASS,
+//! ACCT or ADAT of which one letter is wrong; and at the first segment behind an answer of the server. Names end there.
+//!
+//! Bytes of the client that are read as no line give secrets as well: the rest of a line whose beginning was lost, an
+//! incomplete line, and bytes captured only after they counted as lost, or with other values than those read.
 //!
 //! The login phase begins with the session, and again with each USER, REIN, secret and gap in the client's bytes. It ends
 //! when a command that needs a login gets a reply below 400: a 230 alone may answer a command that was lost.
@@ -70,15 +76,16 @@ impl Secrets {
         self.show
     }
 
-    /// Records a secret, so that later occurrences are hidden. A control may have been a line end: each part between controls
-    /// is recorded as well, and its argument.
+    /// Records a secret, so that later occurrences are hidden. A control may have been a line end, and a byte order mark begins
+    /// one: each part between them is recorded as well, and its argument.
     pub(crate) fn add(&mut self, value: &[u8]) {
         if self.show {
             return;
         }
         self.add_one(value);
-        if value.iter().any(u8::is_ascii_control) {
-            for part in value.split(u8::is_ascii_control) {
+        let separates = |byte: &u8| byte.is_ascii_control() || *byte == BYTE_ORDER_MARK[0];
+        if value.iter().any(separates) {
+            for part in value.split(separates) {
                 self.add_one(part);
                 self.add_one(parse_command(part).argument.unwrap_or_default());
                 let begun = trim(part);
@@ -89,11 +96,50 @@ impl Secrets {
         }
     }
 
-    /// Records a secret and each of its words: SITE changes a password by the old and the new one.
+    /// Records a secret and each of its words: SITE changes a password by the old and the new one, and a word may have its
+    /// verb in front.
     fn add_words(&mut self, secret: &[u8]) {
         self.add(secret);
         for word in secret.split(|&byte| byte == b' ') {
             self.add(word);
+            self.add_glued(word);
+        }
+    }
+
+    /// Records what is glued to a verb, or to what resembles one.
+    fn add_glued(&mut self, word: &[u8]) {
+        let word = trim(word);
+        for known in LOGIN_VERBS.iter().chain(SITE_WORDS) {
+            if begins_with(word, known) {
+                self.add_one(&word[known.len()..]);
+            }
+        }
+        if let Some(length) = resembling_length(word) {
+            self.add_one(&word[length..]);
+        }
+    }
+
+    /// Records what may be a secret in text that may begin a line of its own.
+    fn add_line(&mut self, text: &[u8]) {
+        let begun = trim(text);
+        self.add(parse_command(begun).argument.unwrap_or_default());
+        self.add_glued(begun);
+        if let Some(length) = secret_verb_length(begun).or_else(|| resembling_length(begun)) {
+            self.add_words(&begun[length..]);
+        }
+    }
+
+    /// Records the rest of an address whose beginning was lost: the password ends at the last `@`.
+    fn add_rest_of_address(&mut self, line: &[u8]) {
+        let Some(at) = line.iter().rposition(|&byte| byte == b'@') else {
+            return;
+        };
+        let word = line[..at].iter().rposition(|byte| *byte <= b' ');
+        let word = &line[word.map_or(0, |blank| blank + 1)..at];
+        self.add_one(&line[..at]);
+        self.add_one(word);
+        if let Some(colon) = word.iter().position(|&byte| byte == b':') {
+            self.add_one(&word[colon + 1..]);
         }
     }
 
@@ -141,13 +187,14 @@ impl Secrets {
         if self.show {
             return line;
         }
-        if let Some(end) = missing_line_end(&line) {
-            let before = Line {
-                bytes: Cow::Borrowed(&line.bytes[..end]),
-                truncated: true,
-                segments: Vec::new(),
-            };
-            self.note(before, sequence);
+        let mut begun = 0;
+        for (start, _) in line_starts(&line, 0, !self.login_used).take(GLUED) {
+            let part = line.bytes.get(begun..start).unwrap_or_default();
+            self.note(first_line(part), sequence);
+            begun = start;
+        }
+        if begun > 0 {
+            self.note(first_line(&line.bytes[begun..]), sequence);
         }
         self.add_in_addresses(&line.bytes);
         let command = parse_command(&line.bytes);
@@ -158,8 +205,7 @@ impl Secrets {
         let redacted = match verb {
             Verb::Pass | Verb::Acct | Verb::Adat => {
                 self.begin_phase(sequence);
-                // An anonymous password is shown; what a control separates from it may be another one.
-                self.cut_at_control(&line.bytes, behind_verb)
+                self.redact_password(&line, behind_verb)
             }
             Verb::User => {
                 self.begin_phase(sequence);
@@ -168,10 +214,7 @@ impl Secrets {
             Verb::Site if names_password(argument) => {
                 let shown = shown_of_site(argument);
                 // The password may be glued to any of the words.
-                let word = trim(&argument[..word_length(argument)]);
-                for known in SITE_WORDS.iter().filter(|known| begins_with(word, known)) {
-                    self.add_one(&word[known.len()..]);
-                }
+                self.add_glued(&argument[..word_length(argument)]);
                 Some(self.hide_from(&line.bytes, behind_verb + shown))
             }
             Verb::Unknown if !self.login_used || secret_verb(trim(&line.bytes)) => {
@@ -183,6 +226,7 @@ impl Secrets {
                     self.begin_phase(sequence);
                 }
                 self.redact_embedded(&line, behind_verb, !self.login_used)
+                    .or_else(|| self.redact_next_line(&line, behind_verb))
             }
         };
         match redacted {
@@ -191,7 +235,19 @@ impl Secrets {
                 bytes: Cow::Owned(bytes),
                 truncated: line.truncated,
                 segments: Vec::new(),
+                answered: None,
             },
+        }
+    }
+
+    /// Records the secrets in bytes that are read as no line, since they came too late, or differ from those that were read.
+    pub(crate) fn note_undelivered(&mut self, bytes: &[u8], sequence: u64) {
+        if self.show {
+            return;
+        }
+        for line in bytes.split(|&byte| byte == b'\n') {
+            self.add_rest_of_address(line);
+            self.note(first_line(line), sequence);
         }
     }
 
@@ -203,7 +259,7 @@ impl Secrets {
         let begun = trim(&line.bytes);
         if Verb::from_bytes(&parse_command(begun).verb) == Verb::Unknown {
             // The password may be glued to what is left of its verb.
-            for word in [&b"PASS"[..], b"ACCT", b"ADAT"].iter().chain(SITE_WORDS) {
+            for word in LOGIN_VERBS.iter().chain(SITE_WORDS) {
                 let mut rests = (0..word.len()).map(|at| &word[at..]);
                 if let Some(rest) = rests.find(|rest| begins_with(begun, rest)) {
                     self.add_words(&begun[rest.len()..]);
@@ -220,22 +276,21 @@ impl Secrets {
         }
     }
 
-    /// Records the user, and cuts the name at its first control byte.
+    /// Records the user, and cuts the name at its first control byte, and where another line or a secret verb may begin.
     fn redact_user(&mut self, line: &Line<'_>, behind_verb: usize) -> Option<Vec<u8>> {
         let argument = line.bytes.get(behind_verb..).unwrap_or_default();
+        let name_begins = line.bytes.len() - argument.trim_ascii_start().len();
         let control = argument.iter().position(u8::is_ascii_control);
-        let next = missing_line_end(line).and_then(|at| at.checked_sub(behind_verb));
-        // A secret verb before it is hidden from there on, below.
+        let control = control.map(|at| behind_verb + at);
+        let next = missing_line_end(line, name_begins, true);
         let secret = embedded(&line.bytes, behind_verb, &line.segments, true);
-        let is_first = |end: &usize| {
-            control.is_none_or(|control| *end < control)
-                && secret.is_none_or(|at| behind_verb + *end <= at)
-        };
-        if let Some(end) = next.filter(is_first) {
-            self.user = trim(&argument[..end]).to_vec();
-            let (shown, rest) = line.bytes.split_at(behind_verb + end);
-            self.add(parse_command(trim(rest)).argument.unwrap_or_default());
-            return Some([shown, HIDDEN.as_bytes()].concat());
+        let cut = [control, next].into_iter().flatten().min();
+        if let Some(cut) = cut.filter(|cut| secret.is_none_or(|at| *cut <= at)) {
+            self.user = trim(&line.bytes[behind_verb..cut]).to_vec();
+            if let Some(at) = secret {
+                self.add_words(&line.bytes[at..]);
+            }
+            return Some(self.cut_at(&line.bytes, cut));
         }
         // Where segments began is not known behind Telnet sequences: another line may be glued to the name.
         let blank = argument.iter().position(|&byte| byte == b' ');
@@ -247,30 +302,64 @@ impl Secrets {
         if let Some(at) = secret {
             return Some(self.hide_from(&line.bytes, at));
         }
-        let name = argument.get(..control.unwrap_or(argument.len()))?;
-        self.user = trim(name).to_vec();
-        self.cut_at_control(&line.bytes, behind_verb)
+        self.user = trim(argument).to_vec();
+        // A name in several segments may be a name and a line that repeats a secret.
+        let start = line.segments.iter().find(|start| **start > name_begins)?;
+        let (shown, rest) = line.bytes.split_at_checked(*start)?;
+        Some([shown, &self.values.hide(rest, false)?].concat())
     }
 
-    /// Hides an argument from its first control byte on; `None` without one. Padding alone is removed.
-    fn cut_at_control(&mut self, line: &[u8], behind_verb: usize) -> Option<Vec<u8>> {
-        let argument = line.get(behind_verb..)?;
-        let end = behind_verb + argument.iter().position(u8::is_ascii_control)?;
-        let (shown, rest) = line.split_at(end);
+    /// Cuts the argument of PASS, ACCT or ADAT where another line or a secret verb may begin: an anonymous password is shown.
+    fn redact_password(&mut self, line: &Line<'_>, behind_verb: usize) -> Option<Vec<u8>> {
+        let bytes = &*line.bytes;
+        let argument = bytes.get(behind_verb..)?;
+        let control = argument.iter().position(u8::is_ascii_control);
+        let secret = embedded(bytes, behind_verb + 1, &line.segments, true);
+        let next = missing_line_end(line, behind_verb, true);
+        if let Some(at) = secret {
+            self.add_words(&bytes[at..]);
+        }
+        let cut = [control.map(|at| behind_verb + at), secret, next];
+        let cut = cut.into_iter().flatten().min()?;
+        if !trim(&bytes[cut..]).is_empty() {
+            self.add(argument);
+            self.add(&bytes[behind_verb..cut]);
+        }
+        Some(self.cut_at(bytes, cut))
+    }
+
+    /// Hides what may be another line within the argument of a known command: all of it in the login phase, later only
+    /// the secrets in it, though the argument may be a path.
+    fn redact_next_line(&mut self, line: &Line<'_>, behind_verb: usize) -> Option<Vec<u8>> {
+        let next = missing_line_end(line, behind_verb, !self.login_used)?;
+        if !self.login_used {
+            return Some(self.cut_at(&line.bytes, next));
+        }
+        let (shown, rest) = line.bytes.split_at(next);
+        Some([shown, &self.values.hide(rest, false)?].concat())
+    }
+
+    /// Hides an argument from offset `cut` on. Padding alone is removed.
+    fn cut_at(&mut self, line: &[u8], cut: usize) -> Vec<u8> {
+        let (shown, rest) = line.split_at(cut);
         let mut out = shown.to_vec();
         if !trim(rest).is_empty() {
-            self.add(rest);
-            self.add(shown.get(behind_verb..)?);
+            if rest.first().is_some_and(u8::is_ascii_control) {
+                self.add(rest);
+            }
+            self.add_line(rest);
             out.extend_from_slice(HIDDEN.as_bytes());
         }
-        Some(out)
+        out
     }
 
     /// Hides an unknown command. The method of an HTTP request is shown: it is no secret, and names who called.
     fn hide_unknown(&mut self, line: &Line<'_>) -> Vec<u8> {
         // A line whose end is missing goes on with the next one, in a segment of its own.
         for start in line.segments.iter().take(GLUED) {
-            self.add_one(line.bytes.get(*start..).unwrap_or_default());
+            let rest = line.bytes.get(*start..).unwrap_or_default();
+            self.add_one(rest);
+            self.add_line(rest.get(..LONGEST_GLUED).unwrap_or(rest));
         }
         let line = &*line.bytes;
         let command = parse_command(line);
@@ -284,10 +373,8 @@ impl Secrets {
         if names_secret(line) {
             self.add_words(line);
         }
-        // The rest of an address whose beginning was lost.
-        if let Some(at) = line.iter().rposition(|&byte| byte == b'@') {
-            self.add_one(&line[..at]);
-        }
+        self.add_glued(trim(line));
+        self.add_rest_of_address(line);
         let mut out = if is_http_request(line) {
             command.verb
         } else {
@@ -326,6 +413,11 @@ impl Secrets {
         shown_text(self.clean(bytes))
     }
 
+    /// Returns the text of a line of a reply, as [`text`](Self::text) does. A `cut` line may end within a secret.
+    pub(crate) fn reply_line(&self, line: &[u8], cut: bool) -> (String, Option<String>) {
+        shown_text(self.clean_line(line, cut))
+    }
+
     /// Returns the text of a name: of a user, file or directory. Only passwords in `user:pass@host` are hidden, but what has a
     /// control in it may be two lines, and no name.
     pub(crate) fn name(&self, bytes: &[u8]) -> (String, Option<String>) {
@@ -346,11 +438,16 @@ impl Secrets {
 
     /// Returns `bytes` without secrets; borrowed if there are none.
     pub(crate) fn clean<'a>(&self, bytes: &'a [u8]) -> Cow<'a, [u8]> {
+        self.clean_line(bytes, false)
+    }
+
+    /// Returns a line without secrets; of one that is `cut` the end, if it may be the beginning of one.
+    pub(crate) fn clean_line<'a>(&self, line: &'a [u8], cut: bool) -> Cow<'a, [u8]> {
         if self.show {
-            return Cow::Borrowed(bytes);
+            return Cow::Borrowed(line);
         }
-        let clean = hide_in_addresses(bytes);
-        match self.values.hide(&clean) {
+        let clean = hide_in_addresses(line);
+        match self.values.hide(&clean, cut) {
             None => clean,
             Some(hidden) => Cow::Owned(hidden),
         }
@@ -359,7 +456,7 @@ impl Secrets {
     /// Hides in a text the secrets that came to light after it was made.
     pub(crate) fn clean_text(&self, text: &mut String) {
         if !self.show
-            && let Some(hidden) = self.values.hide(text.as_bytes())
+            && let Some(hidden) = self.values.hide(text.as_bytes(), false)
         {
             *text = String::from_utf8_lossy(&hidden).into_owned();
         }
@@ -372,7 +469,7 @@ impl Secrets {
             return;
         }
         for line in &mut reply.lines {
-            if let Some(hidden) = self.values.hide(line.as_bytes()) {
+            if let Some(hidden) = self.values.hide(line.as_bytes(), reply.truncated) {
                 *line = String::from_utf8_lossy(&hidden).into_owned();
                 reply.lines_b64 = None;
             }
@@ -406,8 +503,9 @@ impl Values {
         self.keys.insert(key.into());
     }
 
-    /// Returns `text` with every value hidden; `None` if it has none.
-    fn hide(&self, text: &[u8]) -> Option<Vec<u8>> {
+    /// Returns `text` with every value hidden, and of a text that is `cut` the beginning of one at its end; `None` if it has
+    /// none.
+    fn hide(&self, text: &[u8], cut: bool) -> Option<Vec<u8>> {
         if self.overflow && !text.is_empty() {
             return Some(HIDDEN.into());
         }
@@ -418,7 +516,9 @@ impl Values {
         // End of what is hidden so far. A value may begin within another one, and go on behind it.
         let mut done = 0;
         for at in 0..=text.len() - SHORTEST {
-            let Some(length) = self.longest(&text[at..]) else {
+            let rest = &text[at..];
+            let begun = || (cut && self.begins_one(rest)).then_some(rest.len());
+            let Some(length) = self.longest(rest).or_else(begun) else {
                 continue;
             };
             let out = out.get_or_insert_default();
@@ -431,11 +531,25 @@ impl Values {
                 done = text.len();
                 break;
             }
-            done = done.max(at + length);
+            // A word that goes on may have another secret behind this one, which only both together name.
+            let word = rest[length..].iter();
+            let more = word.take_while(|byte| byte.is_ascii_alphanumeric()).count();
+            done = done.max(at + length + more);
         }
         let mut out = out?;
         out.extend_from_slice(&text[done..]);
         Some(out)
+    }
+
+    /// Returns whether a key begins with `text`.
+    fn begins_one(&self, text: &[u8]) -> bool {
+        if text.len() > KEY {
+            return false;
+        }
+        let text = &*text.to_ascii_lowercase();
+        let range = (std::ops::Bound::Included(text), std::ops::Bound::Unbounded);
+        let mut keys = self.keys.range::<[u8], _>(range);
+        keys.next().is_some_and(|key| key.starts_with(text))
     }
 
     /// Returns the length of the longest key with which `text` begins; `None` without one.
@@ -471,6 +585,9 @@ impl Values {
 /// Segments of an unknown line that may be lines of their own.
 const GLUED: usize = 64;
 
+/// Bytes of each of them that are read: all of them may be the rest of the same long line.
+const LONGEST_GLUED: usize = 1024;
+
 /// Returns whether bytes of Telnet sequences are left in a line.
 fn has_telnet(line: &Line<'_>) -> bool {
     line.bytes.iter().any(|&byte| byte >= TELNET)
@@ -487,14 +604,78 @@ fn names_secret(line: &[u8]) -> bool {
         .any(holds)
 }
 
-/// Returns the offset of the first segment of a line that begins with a verb, as if the line end before it were missing;
-/// `None` without one.
-fn missing_line_end(line: &Line<'_>) -> Option<usize> {
-    let mut starts = line.segments.iter().copied();
-    starts.find(|&start| {
+/// Returns a line of its own, of which no segments are known.
+fn first_line(bytes: &[u8]) -> Line<'_> {
+    Line {
+        bytes: Cow::Borrowed(bytes),
+        truncated: true,
+        segments: Vec::new(),
+        answered: None,
+    }
+}
+
+/// Returns the first of the [`line_starts`] but for a doubtful one; `None` without one.
+fn missing_line_end(line: &Line<'_>, from: usize, resembling: bool) -> Option<usize> {
+    let mut starts = line_starts(line, from, resembling);
+    starts
+        .find(|(_, doubtful)| !doubtful)
+        .map(|(start, _)| start)
+}
+
+/// Returns the offsets behind `from` at which another line may begin, the line end before it missing.
+///
+/// They are those of segments that begin with a verb, or with `resembling` with anything that resembles a secret verb, and of
+/// the first one behind an answer of the server. Doubtful is a verb at the end of a line that was typed letter by letter: a
+/// name such as `superuser` ends with one.
+fn line_starts(
+    line: &Line<'_>,
+    from: usize,
+    resembling: bool,
+) -> impl Iterator<Item = (usize, bool)> {
+    let starts = line.segments.iter().copied().enumerate();
+    // The padding of a line is cut off, and with it the segments that held nothing else.
+    let within = move |start| start > from && start < line.bytes.len();
+    starts.filter_map(move |(index, start)| {
+        if !within(start) || line.answered == Some(start) {
+            return within(start).then_some((start, false));
+        }
         let rest = trim(line.bytes.get(start..).unwrap_or_default());
-        let rest = rest.get(..LONGEST_VERB).unwrap_or(rest);
-        Verb::from_bytes(&parse_command(rest).verb) != Verb::Unknown
+        let beginning = parse_command(rest.get(..LONGEST_VERB).unwrap_or(rest));
+        let known = Verb::from_bytes(&beginning.verb) != Verb::Unknown;
+        let typed = line.segments.get(index + 1) == Some(&(start + 1));
+        let resembles = resembling && resembling_length(rest).is_some();
+        let doubtful = !resembles && typed && beginning.argument.is_none();
+        (known || resembles).then_some((start, doubtful))
+    })
+}
+
+/// Returns the length of what resembles PASS, ACCT or ADAT at the beginning of text that goes on behind it, with one letter
+/// changed, missing, added or exchanged with the next; `None` without one.
+fn resembling_length(text: &[u8]) -> Option<usize> {
+    LOGIN_VERBS.iter().find_map(|verb| {
+        let same = (text.iter().zip(*verb))
+            .take_while(|(letter, other)| letter.eq_ignore_ascii_case(other))
+            .count();
+        let begins =
+            |from: usize, rest: &[u8]| text.get(from..).is_some_and(|text| begins_with(text, rest));
+        let swapped = |at: usize| {
+            let pair = verb.get(at..at + 2).zip(text.get(at..at + 2));
+            pair.is_some_and(|(verb, text)| {
+                verb[0].eq_ignore_ascii_case(&text[1]) && verb[1].eq_ignore_ascii_case(&text[0])
+            }) && begins(at + 2, &verb[at + 2..])
+        };
+        let length = if same == SECRET_VERB {
+            SECRET_VERB
+        } else if begins(same + 1, &verb[same + 1..]) || swapped(same) {
+            SECRET_VERB
+        } else if begins(same + 1, &verb[same..]) {
+            SECRET_VERB + 1
+        } else if begins(same, &verb[same + 1..]) {
+            SECRET_VERB - 1
+        } else {
+            return None;
+        };
+        (text.len() >= length + SHORTEST).then_some(length)
     })
 }
 
@@ -507,12 +688,14 @@ fn embedded(line: &[u8], from: usize, segments: &[usize], anywhere: bool) -> Opt
         let separated = line
             .get(behind)
             .is_some_and(|&byte| byte <= b' ' || matches!(byte, b':' | b'=' | 127));
-        let before = trim_end_blanks(&line[..at]).last();
+        let text_before = trim_end_blanks(&line[..at]);
+        let before = text_before.last();
         // The rest of a byte order mark.
         let behind_mark = anywhere && at > from && line[at - 1] >= 0x80;
+        let segment = segments.partition_point(|start| *start < text_before.len());
         let begins = behind_mark
             || before.is_none_or(|byte| byte.is_ascii_control() || *byte >= TELNET)
-            || segments.binary_search(&at).is_ok();
+            || segments.get(segment).is_some_and(|start| *start <= at);
         // A word of its own in a line of the login phase may be the next command, its line end lost or never sent.
         let word = at > from && line[at - 1] == b' ';
         (begins || (anywhere && (separated || word))).then_some(behind)
@@ -589,12 +772,18 @@ fn is_http_request(line: &[u8]) -> bool {
             .is_some_and(|last| last.starts_with(b"HTTP/"))
 }
 
-/// Trims blanks, controls, and at the beginning byte order marks and what is left of one.
+/// Trims blanks, controls, byte order marks and what is left of one, and at the beginning bytes of Telnet sequences.
 fn trim(mut bytes: &[u8]) -> &[u8] {
-    while let [0..=b' ' | 127 | 0x80..=0xbf, rest @ ..] | [0xef, 0xbb, 0xbf, rest @ ..] = bytes {
+    while let [0..=b' ' | 127 | 0x80..=0xbf | TELNET.., rest @ ..] | [0xef, 0xbb, 0xbf, rest @ ..] =
+        bytes
+    {
         bytes = rest;
     }
-    while let [rest @ .., 0..=b' ' | 127] = bytes {
+    while let [rest @ .., 0..=b' ' | 127]
+    | [rest @ .., 0xef]
+    | [rest @ .., 0xef, 0xbb]
+    | [rest @ .., 0xef, 0xbb, 0xbf] = bytes
+    {
         bytes = rest;
     }
     bytes
@@ -668,6 +857,9 @@ fn password_in(word: &[u8]) -> Option<(usize, usize)> {
     }
 }
 
+/// Verbs of the login whose argument is a secret.
+const LOGIN_VERBS: &[&[u8]] = &[b"PASS", b"ACCT", b"ADAT"];
+
 /// Words of SITE that change a password, on servers in use.
 const SITE_WORDS: &[&[u8]] = &[
     b"CHPASS",
@@ -684,6 +876,9 @@ const SECRET_VERB: usize = 4;
 
 /// Longest beginning of a segment in which a verb is looked for, in bytes.
 const LONGEST_VERB: usize = 16;
+
+/// U+FEFF in UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// First of the bytes that Telnet commands are made of (RFC 854).
 const TELNET: u8 = 240;
@@ -706,6 +901,7 @@ mod tests {
             bytes: Cow::Borrowed(line),
             truncated: false,
             segments: segments.to_vec(),
+            answered: None,
         };
         String::from_utf8_lossy(&secrets.redact(line, 1).bytes).into_owned()
     }
@@ -737,9 +933,9 @@ mod tests {
         for number in 0..1000 {
             secrets.add(format!("key-{number:04}").as_bytes());
         }
-        assert_eq!(secrets.text(b"secretly").0, "<hidden>ly");
+        assert_eq!(secrets.text(b"secretly, I").0, "<hidden>, I");
         assert_eq!(secrets.text(b"a secretive b").0, "a <hidden> b");
-        assert_eq!(secrets.text(b"secreti").0, "<hidden>i");
+        assert_eq!(secrets.text(b"secreti").0, "<hidden>");
         assert_eq!(secrets.text(b"key-0999, key-1000").0, "<hidden>, key-1000");
         let long = b"> secrets of all sessions, which are long";
         assert_eq!(secrets.text(long).0, "> <hidden>");
@@ -834,6 +1030,102 @@ mod tests {
             assert_eq!(secrets.text(text).0, shown);
             assert_eq!(secrets.name(text).0, shown);
         }
+    }
+
+    #[test]
+    fn name_ends_where_another_line_may_begin() {
+        for (line, segments, answered, shown) in [
+            (&b"USER bobNOOP x"[..], &[8][..], None, "USER bob<hidden>"),
+            (b"USER bobPA#S Kq7vXw", &[8], None, "USER bob<hidden>"),
+            (b"USER bobPSS Kq7vXw", &[8], None, "USER bob<hidden>"),
+            (b"USER bobAPSSKq7vXw", &[8], None, "USER bob<hidden>"),
+            (b"USER bobPAASS Kq7vXw", &[8], None, "USER bob<hidden>"),
+            (b"USER bobXBAR Kq7vXw", &[8], Some(8), "USER bob<hidden>"),
+            (b"USER bob\0PASS x", &[], None, "USER bob<hidden>"),
+            (b"USER bobXBAR x", &[8], None, "USER bobXBAR x"),
+            (b"USER passmore", &[7], None, "USER passmore"),
+            (b"USER maria-louise", &[8], None, "USER maria-louise"),
+            (
+                b"USER superuser",
+                &[6, 7, 8, 9, 10, 11, 12, 13],
+                None,
+                "USER superuser",
+            ),
+            (b"TYPE IXBAR Kq7vXw", &[6], Some(6), "TYPE I<hidden>"),
+        ] {
+            let mut secrets = Secrets::new(false);
+            let has_secret = line.ends_with(b"Kq7vXw");
+            let line = Line {
+                bytes: Cow::Borrowed(line),
+                truncated: false,
+                segments: segments.to_vec(),
+                answered,
+            };
+            let redacted = secrets.redact(line, 1);
+            assert_eq!(String::from_utf8_lossy(&redacted.bytes), shown);
+            if has_secret {
+                assert_eq!(secrets.text(b"500 Kq7vXw?").0, "500 <hidden>?", "{shown}");
+            }
+        }
+    }
+
+    #[test]
+    fn secret_of_a_line_within_a_name_is_hidden_once_it_is_known() {
+        let mut secrets = Secrets::new(false);
+        secrets.add(b"Kq7vXw");
+        assert_eq!(
+            redacted(&mut secrets, b"USER bobXBAR Kq7vXw", &[8]),
+            "USER bobXBAR <hidden>"
+        );
+        secrets.on_reply(1, Verb::Pwd, 257);
+        assert_eq!(
+            redacted(&mut secrets, b"CWD /aNOOP Kq7vXw", &[6]),
+            "CWD /aNOOP <hidden>"
+        );
+        assert_eq!(
+            redacted(&mut secrets, b"CWD /a/Kq7vXw", &[6]),
+            "CWD /a/Kq7vXw"
+        );
+    }
+
+    #[test]
+    fn lines_glued_to_a_password_are_secrets_of_their_own() {
+        for (line, segments) in [
+            (&b"PASS me@example.com SITE PSWD Kq7vXw"[..], &[19][..]),
+            (b"PASS Kq7vXw\xef\xbb\xbfQUIT", &[11]),
+            (b"US#R mira\rPASS Kq7vXw\xef\xbb\xbfQUIT", &[10, 21]),
+            (b"ER miraPASS Kq7vXw", &[7]),
+            (b"USER mira\0\rSITE CHPASSKq7vXw", &[]),
+        ] {
+            let mut secrets = Secrets::new(false);
+            secrets.note(
+                Line {
+                    bytes: Cow::Borrowed(line),
+                    truncated: false,
+                    segments: segments.to_vec(),
+                    answered: None,
+                },
+                1,
+            );
+            let text = line.escape_ascii();
+            assert_eq!(secrets.text(b"500 Kq7vXw?").0, "500 <hidden>?", "{text}");
+        }
+    }
+
+    #[test]
+    fn rest_of_a_cut_address_is_a_secret() {
+        let mut secrets = Secrets::new(false);
+        secrets.note(first_line(b":Kq7vXw@host/x"), 1);
+        assert_eq!(secrets.text(b"500 Kq7vXw?").0, "500 <hidden>?");
+    }
+
+    #[test]
+    fn reply_that_is_cut_within_a_secret_hides_its_beginning() {
+        let mut secrets = Secrets::new(false);
+        secrets.add(b"Kq7vXw new");
+        assert_eq!(secrets.reply_line(b"'Kq7vXw n", true).0, "'<hidden>");
+        assert_eq!(secrets.reply_line(b"'Kq7", true).0, "'Kq7");
+        assert_eq!(secrets.reply_line(b"'Kq7vXw n", false).0, "'Kq7vXw n");
     }
 
     #[test]

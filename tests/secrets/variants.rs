@@ -1,6 +1,7 @@
 //! Variants of sessions with a known password, each damaged in another way; no output may show the password.
 //!
-//! `FTPSCOPE_SECRET_VARIANTS` sets how many are made; without it a few thousand.
+//! `FTPSCOPE_SECRET_VARIANTS` sets how many are made, without it a few thousand, and `FTPSCOPE_SECRET_FIRST` the number of the
+//! first one, so that many are tried in slices.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -47,10 +48,11 @@ const CAPTURES: &[&str] = &[
 
 #[test]
 fn no_variant_of_a_generated_session_shows_its_password() {
-    let count = count();
+    let numbers = numbers(1);
+    let end = numbers.end;
     let mut leaks = Vec::new();
-    for first in (0..count).step_by(usize::try_from(BATCH).expect("a small number")) {
-        let batch = first..count.min(first + BATCH);
+    for first in numbers.step_by(usize::try_from(BATCH).expect("a small number")) {
+        let batch = first..end.min(first + BATCH);
         if leak(generated(batch.clone()), &[SECRET.as_bytes()]).is_none() {
             continue;
         }
@@ -86,7 +88,7 @@ fn no_variant_of_a_recorded_session_shows_its_password() {
         .filter(|(_, passwords)| !passwords.is_empty())
         .collect();
     assert!(recorded.len() > 3, "{recorded:?}");
-    for number in 0..count() / 4 {
+    for number in numbers(4) {
         let random = &mut Random(number);
         let (name, passwords) = &recorded[random.below(recorded.len())];
         let frames = damaged(read(name), passwords, random);
@@ -102,9 +104,14 @@ fn no_variant_of_a_recorded_session_shows_its_password() {
     }
 }
 
-fn count() -> u64 {
-    let count = std::env::var("FTPSCOPE_SECRET_VARIANTS").ok();
-    count.map_or(USUAL, |count| count.parse().expect("a number"))
+/// Returns the numbers of the variants to make, one in `share` of what was asked for.
+fn numbers(share: u64) -> Range<u64> {
+    let number = |variable: &str, usual: u64| {
+        let set = std::env::var(variable).ok();
+        set.map_or(usual, |number| number.parse().expect("a number"))
+    };
+    let first = number("FTPSCOPE_SECRET_FIRST", 0) / share;
+    first..first + number("FTPSCOPE_SECRET_VARIANTS", USUAL) / share
 }
 
 /// Returns the output that shows one of the secrets, and the text around it; `None` if none does.
@@ -145,14 +152,19 @@ fn generated_session(wire: Wire, number: u64) -> (Wire, String) {
         log: String::new(),
         losses: random.one_in(3),
     };
+    // By its first lines a connection to another port is recognized: what passes before that is not known to be FTP.
+    let recognized = port != "21";
     if random.one_in(12) {
         // The capture begins in the middle.
         script.talk.wire.truncate(first);
-    } else if port == "21" {
-        script.reply("220 Specimen FTP server ready.", random);
+        if recognized {
+            script.talk.exchange("SYST", "215 UNIX Type: L8");
+        }
     } else {
-        // By its greeting a connection to another port is recognized: what passes before that is not known to be FTP.
-        script.talk.reply("220 Specimen FTP server ready.");
+        let losses = script.losses;
+        script.losses &= !recognized;
+        script.reply("220 Specimen FTP server ready.", random);
+        script.losses = losses;
     }
     if random.one_in(10) {
         script.line("USER ftp", random);
@@ -224,18 +236,39 @@ fn generated_session(wire: Wire, number: u64) -> (Wire, String) {
     let frames = script.talk.wire.len() - first;
     if random.one_in(3) {
         // One segment or two are captured late: behind a reply that repeats what they hold.
+        let mut moved = usize::MAX;
         for _ in 0..=random.below(2) {
             let from = first + random.below(frames);
             let to = (from + 1 + random.below(5)).min(first + frames - 1);
+            let to = to.min(latest_place(&script.talk.wire, from));
             // Not the greeting: segments that wait for it are dropped if the connection closes first.
-            if from - first <= GREETING {
+            if from - first <= GREETING || from == moved || from >= to {
                 continue;
             }
             script.talk.wire.move_frame(from, to);
+            moved = to;
             let _ = writeln!(script.log, "frame {} to {}", from - first, to - first);
         }
     }
     (script.talk.wire, script.log)
+}
+
+/// Returns the last place to which a frame may be moved: not behind the acknowledgment of what the server answered.
+///
+/// That proves a segment missing, and what comes then is read for its secrets only. The answer has come before them, and only
+/// later occurrences are hidden.
+fn latest_place(wire: &Wire, from: usize) -> usize {
+    let sender = wire.segment_at(from).map(|(port, _)| port);
+    let mut answered = false;
+    for place in from + 1..wire.len() {
+        if let Some((port, payload)) = wire.segment_at(place) {
+            if answered && Some(port) == sender {
+                return place - 1;
+            }
+            answered |= payload > 0 && Some(port) != sender;
+        }
+    }
+    wire.len() - 1
 }
 
 /// Returns a line with the secret, and whether the secret is a value by itself: what is glued to an unknown verb is part of

@@ -68,6 +68,18 @@ impl Wire {
         }
     }
 
+    /// Returns source port and payload of the segment in frame `index`, counted from 0; `None` for any other frame.
+    pub(crate) fn segment_at(&self, index: usize) -> Option<(u16, usize)> {
+        let frame = self.frames.get(index)?;
+        let packet = etherparse::SlicedPacket::from_ethernet(&frame.bytes).ok()?;
+        match packet.transport {
+            Some(etherparse::TransportSlice::Tcp(tcp)) => {
+                Some((tcp.source_port(), tcp.payload().len()))
+            }
+            _ => None,
+        }
+    }
+
     /// Keeps only the frames for which `keep` is true of source and destination address.
     pub(crate) fn keep_only(&mut self, keep: impl Fn(IpAddr, IpAddr) -> bool) {
         self.frames.retain(|frame| {

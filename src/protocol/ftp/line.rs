@@ -21,6 +21,9 @@ pub struct Line<'a> {
     pub truncated: bool,
     /// Offsets in `bytes` at which segments begin, without the first one. Empty if one segment has the whole line.
     pub segments: Vec<usize>,
+    /// Offset in `bytes` of the first segment that was sent after the other side had answered: another line may begin
+    /// there. `None` if the other side sent nothing within the line.
+    pub answered: Option<usize>,
 }
 
 impl Line<'_> {
@@ -28,19 +31,20 @@ impl Line<'_> {
     #[must_use]
     pub fn without_telnet(self) -> Self {
         let mut segments = self.segments;
-        for start in &mut segments {
+        let mut answered = self.answered;
+        for start in segments.iter_mut().chain(&mut answered) {
             // Sequences are removed from both parts alike, so the length of the second one gives the place.
             let tail = strip_telnet(self.bytes.get(*start..).unwrap_or_default()).len();
             *start = tail;
         }
         let bytes = strip_telnet(self.bytes);
-        for start in &mut segments {
+        for start in segments.iter_mut().chain(&mut answered) {
             *start = bytes.len().saturating_sub(*start);
         }
         let bytes = match bytes.strip_prefix(BYTE_ORDER_MARK) {
             None => bytes,
             Some(rest) => {
-                for start in &mut segments {
+                for start in segments.iter_mut().chain(&mut answered) {
                     *start = start.saturating_sub(BYTE_ORDER_MARK.len());
                 }
                 Cow::Owned(rest.to_vec())
@@ -52,6 +56,7 @@ impl Line<'_> {
             bytes,
             truncated: self.truncated,
             segments,
+            answered: answered.filter(|start| *start > 0),
         }
     }
 }
@@ -62,6 +67,8 @@ pub struct LineAssembler {
     partial: Vec<u8>,
     /// Offsets in `partial` at which segments begin, without the first one.
     segments: Vec<usize>,
+    /// Offset in `partial` of the first byte sent after the other side had answered; `None` without one.
+    answered: Option<usize>,
     limit: usize,
     truncated: bool,
     /// A line feed was read.
@@ -77,6 +84,7 @@ impl LineAssembler {
         Self {
             partial: Vec::new(),
             segments: Vec::new(),
+            answered: None,
             limit,
             truncated: false,
             line_feeds: false,
@@ -130,6 +138,7 @@ impl LineAssembler {
                 bytes: Cow::Borrowed(without_padding(head)),
                 truncated: false,
                 segments: Vec::new(),
+                answered: None,
             });
         }
         self.keep(head);
@@ -140,6 +149,13 @@ impl LineAssembler {
     #[must_use]
     pub const fn at_line_start(&self) -> bool {
         self.partial.is_empty()
+    }
+
+    /// Records that the other side has sent bytes: what follows in an incomplete line may be another line.
+    pub fn on_answer(&mut self) {
+        if !self.partial.is_empty() {
+            self.answered.get_or_insert(self.partial.len());
+        }
     }
 
     /// Returns whether any line so far ended with a line feed.
@@ -159,10 +175,15 @@ impl LineAssembler {
         &self.partial
     }
 
-    /// Returns the offsets in [`incomplete`](Self::incomplete) at which segments begin, without the first one.
+    /// Returns a copy of the incomplete line, cut where it ends so far.
     #[must_use]
-    pub fn incomplete_segments(&self) -> &[usize] {
-        &self.segments
+    pub fn incomplete_line(&self) -> Line<'static> {
+        Line {
+            bytes: Cow::Owned(self.partial.clone()),
+            truncated: true,
+            segments: self.segments.clone(),
+            answered: self.answered,
+        }
     }
 
     /// Removes the incomplete last line at the end of the stream; `None` if the stream ends with a line end.
@@ -186,6 +207,7 @@ impl LineAssembler {
             bytes: Cow::Owned(bytes),
             truncated: std::mem::take(&mut self.truncated),
             segments: std::mem::take(&mut self.segments),
+            answered: self.answered.take(),
         }
     }
 }

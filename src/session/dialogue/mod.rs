@@ -172,6 +172,9 @@ impl Dialogue {
         end.spoke = true;
         end.heard = arrived;
         self.course.out_of_step = held;
+        if !from_client && !held {
+            self.client.lines.on_answer();
+        }
     }
 
     /// Ends the chunk that [`begin_chunk`](Self::begin_chunk) began.
@@ -228,12 +231,7 @@ impl Dialogue {
             self.client.noted = noted.min(line.len());
             return None;
         }
-        let line = Line {
-            bytes: line.to_vec().into(),
-            truncated: true,
-            segments: self.client.lines.incomplete_segments().to_vec(),
-        };
-        Some(line.without_telnet())
+        Some(self.client.lines.incomplete_line().without_telnet())
     }
 
     /// Takes the incomplete line of the server at the end of a segment, if it sends no line ends: 150 and 226 come without a

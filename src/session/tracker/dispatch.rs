@@ -169,6 +169,14 @@ impl StreamHandler for SessionTracker<'_> {
         }
     }
 
+    fn undelivered(&mut self, flow: FlowId, direction: Direction, bytes: &[u8]) {
+        if let Role::Control(id) = self.roles.get_mut(flow)
+            && let Some(session) = self.sessions.get_mut(*id)
+        {
+            session.on_undelivered(direction, bytes);
+        }
+    }
+
     fn finished(
         &mut self,
         flow: FlowId,

@@ -344,6 +344,9 @@ pub(super) fn may_be_padded_control(payload: &[u8]) -> bool {
         ] => true,
         // A greeting with its text directly behind the code.
         [b'2', b'2', b'0', next, ..] => next.is_ascii_alphabetic(),
+        // Some peers send a segment for each letter.
+        [] => false,
+        [..] if payload.len() < 4 => begins_line(payload),
         [b'A'..=b'Z' | b'a'..=b'z', ..] => may_be_control(payload),
         [0 | b'\r' | b'\n' | b' ' | b'\t' | 0xef, ..] => {
             let line = without_padding(&payload[..payload.len().min(PADDED)]);
@@ -351,6 +354,21 @@ pub(super) fn may_be_padded_control(payload: &[u8]) -> bool {
                 may_be_padded_control(line)
             }
         }
+        _ => false,
+    }
+}
+
+/// Returns whether a payload that is too short for a verb or a code and what follows it may be the beginning of one.
+fn begins_line(payload: &[u8]) -> bool {
+    let begins = |verb: &[u8; 4]| {
+        let mut letters = payload.iter().zip(verb);
+        letters.all(|(letter, other)| letter.to_ascii_uppercase() == *other)
+    };
+    match payload {
+        [b'1'..=b'6'] | [b'1'..=b'6', b'0'..=b'5'] | [b'1'..=b'6', b'0'..=b'5', b'0'..=b'9'] => {
+            true
+        }
+        [b'A'..=b'Z' | b'a'..=b'z', ..] => OPENING_VERBS.iter().any(begins),
         _ => false,
     }
 }
@@ -549,10 +567,11 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 }
 
 /// First four bytes of the commands with which a capture may meet an FTP dialogue.
-const OPENING_VERBS: [[u8; 4]; 26] = [
+const OPENING_VERBS: [[u8; 4]; 28] = [
     *b"USER", *b"PASS", *b"AUTH", *b"FEAT", *b"SYST", *b"OPTS", *b"CLNT", *b"HOST", *b"PASV",
     *b"EPSV", *b"PORT", *b"EPRT", *b"RETR", *b"STOR", *b"STOU", *b"APPE", *b"LIST", *b"NLST",
-    *b"MLSD", *b"CWD ", *b"TYPE", *b"SIZE", *b"MDTM", *b"REST", *b"RNFR", *b"ACCT",
+    *b"MLSD", *b"CWD ", *b"TYPE", *b"SIZE", *b"MDTM", *b"REST", *b"RNFR", *b"ACCT", *b"ADAT",
+    *b"SITE",
 ];
 
 /// First commands of SMTP, LMTP, POP3, NNTP, IRC and HTTP.
@@ -650,6 +669,16 @@ mod tests {
             b"\0\0\0\0",
         ] {
             assert!(!may_be_control(text), "{}", text.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn first_letters_of_a_line_make_a_candidate() {
+        for text in [&b"2"[..], b"22", b"220", b"u", b"USE"] {
+            assert!(may_be_padded_control(text), "{}", text.escape_ascii());
+        }
+        for text in [&b""[..], b"0", b"9", b"GE", b"x", b"\0", b"2x", b"\x16\x03"] {
+            assert!(!may_be_padded_control(text), "{}", text.escape_ascii());
         }
     }
 }
