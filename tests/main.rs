@@ -30,6 +30,7 @@ mod pitfalls;
 mod properties;
 mod readme;
 mod reasons;
+mod redaction;
 mod secrets;
 mod structure;
 mod support;

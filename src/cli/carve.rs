@@ -13,11 +13,13 @@ use super::messages;
 use super::options::{ExitOptions, InputOptions, PresentationOptions, SelectionOptions};
 use super::output::{Output, WholeFiles};
 use super::reading::{Reading, read_again};
+use super::redact::{self, Redacted};
 use crate::capture::{Input, Secrets};
 use crate::keep::{
     CarvedFiles, Carver, ChosenPackets, EmbeddedSecrets, FragmentLog, PacketChooser, PacketKinds,
-    SecretLines,
+    RedactionPlan, SecretLines, StreamCollector,
 };
+use crate::model::TransferSink;
 use crate::model::record::Capture;
 use crate::model::trace::Tracing;
 use crate::protocol::tls::decryption::{Keyring, Source};
@@ -49,6 +51,31 @@ pub(super) struct CarveArguments {
     /// Write TLS connections as plain TCP with what they carry, for programs that cannot open them
     #[arg(long, help_heading = "Output", conflicts_with = "no_decrypt")]
     decrypted: bool,
+    /// Replace what a stranger must not read: passwords, users, addresses, names, paths, content, banners; or all
+    #[arg(
+        long,
+        value_name = "LIST",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Redaction"
+    )]
+    redact: Vec<Redacted>,
+    /// 32 bytes in hex: the same values become the same replacements in every run; default a new key
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "redact",
+        help_heading = "Redaction"
+    )]
+    redact_key: Option<PathBuf>,
+    /// Write what became what, as JSON lines, readable by you alone
+    #[arg(
+        long,
+        value_name = "FILE",
+        requires = "redact",
+        help_heading = "Redaction"
+    )]
+    mapping: Option<PathBuf>,
     #[command(flatten)]
     presentation: PresentationOptions,
     #[command(flatten)]
@@ -79,10 +106,22 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
     reading.options.limits.traced_segments = 0;
     let mut chooser = PacketChooser::new(kinds(&arguments.only), !arguments.no_comments);
     let mut fragments = FragmentLog::default();
+    let classes = redact::classes(&arguments.redact);
+    let key = redact::key(arguments.redact_key.as_deref())?;
+    let mut collected = classes
+        .is_some()
+        .then(|| StreamCollector::new(arguments.input.memory.max_memory));
+    let files: &mut dyn TransferSink = match &mut collected {
+        Some(collected) => {
+            chooser.prepare_redaction();
+            collected
+        }
+        None => &mut (),
+    };
     let outcome = reading.run_and_keep(
         &mut chooser,
         false,
-        &mut (),
+        files,
         Arc::default(),
         Some(&mut fragments),
     );
@@ -96,7 +135,25 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
             "{omitted} fragments of packets are left out: too many to remember"
         ));
     }
-    let chosen = chooser.finish(fragments);
+    if collected
+        .as_ref()
+        .is_some_and(StreamCollector::has_overflowed)
+    {
+        return Err(Failure::Refused(
+            "the control connections have more text than fits into --max-memory; \
+             redact fewer sessions at once with --since and --until, or allow more memory"
+                .to_owned(),
+        ));
+    }
+    let plan = classes
+        .zip(collected)
+        .map(|(classes, collected)| RedactionPlan {
+            collected,
+            classes,
+            key,
+            uid: &redact::uid,
+        });
+    let chosen = chooser.finish(fragments, plan);
     let exit = arguments.exit.exit(&outcome, false);
     if chosen.sessions().is_empty() {
         if !quiet {
@@ -112,6 +169,9 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let carved = write(arguments, &chosen, &outcome.summary.captures)?;
+    if let (Some(path), Some(redaction)) = (&arguments.mapping, chosen.redaction()) {
+        redact::write_mapping(path, &redaction.mapping())?;
+    }
     if !quiet {
         if carved.closed_connections > 0 {
             let closed = units::counted(carved.closed_connections, "connection", "connections");
@@ -233,6 +293,24 @@ fn check_arguments(arguments: &CarveArguments) -> Result<(), Failure> {
             "carve reads captures twice, and {} can be read only once; save it to a file first",
             path.display()
         ));
+    }
+    let has_others = arguments
+        .redact
+        .iter()
+        .any(|one| *one != Redacted::Addresses);
+    if arguments.embed_secrets && has_others {
+        return refused(
+            "with --embed-secrets everything in TLS can be read; redact addresses alone, or leave the secrets out",
+        );
+    }
+    if arguments.decrypted && !arguments.redact.is_empty() {
+        return refused(
+            "--redact cannot read what --decrypted writes; carve with --decrypted first, and redact that file",
+        );
+    }
+    let is_same = |path: &PathBuf| *path == arguments.write || inputs.contains(path);
+    if arguments.mapping.as_ref().is_some_and(is_same) {
+        return refused("--mapping needs a file of its own; name another one");
     }
     if is_stdout(&arguments.write) && io::stdout().is_terminal() {
         return refused("pcapng on a terminal; write to a file, or pipe it into a program");

@@ -24,6 +24,7 @@ mod messages;
 mod options;
 mod output;
 mod reading;
+mod redact;
 mod series;
 mod terminal;
 mod tree;

@@ -91,7 +91,8 @@ fn pseudo_address(address: u128) -> [u8; 16] {
 
 /// Sums bytes as 16-bit words, without the carries folded in. The order of bytes within a word only swaps the bytes of the
 /// sum (RFC 1071 section 2), so that words are read as the machine has them, two at a time.
-fn ones_complement_sum(bytes: &[u8]) -> u64 {
+#[must_use]
+pub fn ones_complement_sum(bytes: &[u8]) -> u64 {
     let (words, rest) = bytes.as_chunks::<4>();
     let mut sum: u64 = words
         .iter()
@@ -107,7 +108,8 @@ fn ones_complement_sum(bytes: &[u8]) -> u64 {
 
 /// Folds the carries of a sum into 16 bits (RFC 1071 section 1).
 #[expect(clippy::cast_possible_truncation, reason = "the carries are folded in")]
-const fn fold(mut sum: u64) -> u16 {
+#[must_use]
+pub const fn fold(mut sum: u64) -> u16 {
     while sum > 0xffff {
         sum = (sum & 0xffff) + (sum >> 16);
     }

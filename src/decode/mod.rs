@@ -34,6 +34,7 @@ mod fragments;
 mod layers;
 mod link;
 mod network;
+mod places;
 mod tally;
 mod transport;
 mod tunnels;
@@ -41,9 +42,13 @@ mod wire_bytes;
 mod wireless;
 
 pub use decoded::{
-    Datagram, Decoded, Encapsulation, IcmpError, Layer, Segment, SkipReason, TcpFlags,
+    Datagram, Decoded, Encapsulation, IcmpError, Layer, Segment, SkipReason, TcpFlags, fold,
+    ones_complement_sum,
 };
 pub use layers::layer_names;
+pub use places::{
+    HeaderKind, PlacedHeader, place_headers, place_headers_of_datagram, place_headers_of_quote,
+};
 pub use tally::{Occurrences, Tally};
 
 use fragments::Defragmenter;

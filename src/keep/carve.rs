@@ -13,7 +13,7 @@
 //! A packet belongs to the connection of its innermost TCP segment, so that tunnels and VLAN tags come along as captured. ICMP
 //! errors belong to the connection that they quote, fragments to the datagram that they complete.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -21,6 +21,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::clear_copy::{ClearCopies, MadePacket, SeenTls};
+use super::redact::{
+    Classes, HeldFragment, PacketPatcher, Redaction, RedactionKey, SessionFacts, StreamCollector,
+};
 use super::{EmbeddedSecrets, PacketSink, PcapNgWriter, Relation};
 use crate::capture::{HostName, Input, LinkType, Packet};
 use crate::decode::{Decoded, Decoder, Segment};
@@ -60,8 +63,22 @@ impl PacketKinds {
 pub struct ChosenSession {
     /// Id within the first reading.
     pub id: u64,
-    /// The session's `uid`.
+    /// The session's `uid`; that of the redacted session once addresses are replaced.
     pub uid: String,
+    key: FlowKey,
+    start: Timestamp,
+}
+
+/// A redaction to plan at the end of the first reading.
+pub struct RedactionPlan<'u> {
+    /// Bytes that the first reading collected.
+    pub collected: StreamCollector,
+    /// Classes to replace.
+    pub classes: Classes,
+    /// Key of all replacements.
+    pub key: RedactionKey,
+    /// Returns the `uid` of a connection between end points, by the time of its first packet.
+    pub uid: &'u dyn Fn(FlowKey, Timestamp) -> String,
 }
 
 /// A sink for the first reading: the connections and lookups of the sessions that arrive with their end.
@@ -79,8 +96,11 @@ pub struct PacketChooser {
     /// Length of `connections` at which those of rejected sessions are dropped.
     next_sweep: usize,
     lookups: Vec<(u64, u32)>,
-    comments: Vec<(CommentPlace, u32, String)>,
+    /// Place, session, number and title of steps.
+    comments: Vec<(CommentPlace, u32, u64, String)>,
     comment_bytes: usize,
+    /// `None` unless the packets are redacted.
+    facts: Option<SessionFacts>,
     /// Server, client and time of each session, for ident lookups.
     idents: Vec<(Endpoint, Endpoint, Timestamp, Timestamp, u32)>,
     /// First and last packets of connections with TLS, and whether they were opened.
@@ -92,6 +112,8 @@ pub struct PacketChooser {
 struct SeenConnection {
     key: FlowKey,
     span: FrameSpan,
+    /// First frame in the flow table, without a handshake that passed before.
+    flow_first: u64,
     sessions: [Option<u64>; 3],
     is_control: bool,
 }
@@ -128,16 +150,40 @@ impl PacketChooser {
             lookups: Vec::new(),
             comments: Vec::new(),
             comment_bytes: 0,
+            facts: None,
             idents: Vec::new(),
             tls: HashMap::default(),
         }
     }
 
+    /// Collects what a redaction needs to know of the sessions.
+    pub fn prepare_redaction(&mut self) {
+        self.facts = Some(SessionFacts::default());
+    }
+
     /// Ends the first reading.
     #[must_use]
-    pub fn finish(mut self, fragments: FragmentLog) -> ChosenPackets {
+    pub fn finish(
+        mut self,
+        fragments: FragmentLog,
+        redaction: Option<RedactionPlan<'_>>,
+    ) -> ChosenPackets {
         self.join();
         let Self { kinds, by_id, .. } = self;
+        let facts = self.facts.take().unwrap_or_default();
+        let redaction = redaction.map(|plan| {
+            let redaction = Redaction::new(plan.collected, &facts, plan.classes, plan.key);
+            for session in &mut self.sessions {
+                let key = session.key;
+                let mut ends = [key.low, key.high];
+                for end in &mut ends {
+                    end.address = redaction.address(end.address);
+                }
+                let [low, high] = ends;
+                session.uid = (plan.uid)(FlowKey::new(low, high).0, session.start);
+            }
+            redaction
+        });
         let mut chosen = ChosenPackets {
             kinds,
             sessions: self.sessions,
@@ -147,6 +193,8 @@ impl PacketChooser {
             idents: HashMap::default(),
             hosts: HashSet::default(),
             tls_fragments: HashSet::default(),
+            joined: HashMap::default(),
+            redaction,
         };
         let mut starts: HashMap<u32, u64, RandomState> = HashMap::default();
         for seen in self.connections {
@@ -164,6 +212,7 @@ impl PacketChooser {
             // Those of other sessions stay in the list: they bound the chosen ones between the same end points.
             let connection = ChosenConnection {
                 span: seen.span,
+                flow_first: seen.flow_first,
                 owners,
                 wanted,
                 tls: self.tls.get(&seen.key).and_then(|list| {
@@ -193,12 +242,23 @@ impl PacketChooser {
                 .or_default();
             list.push((from, to, owner));
         }
-        for (place, owner, text) in self.comments {
+        for (place, owner, step, title) in self.comments {
             let frame = match place {
                 CommentPlace::Frame(frame) => Some(frame),
                 CommentPlace::ControlStart => starts.get(&owner).copied(),
             };
-            if let Some(frame) = frame {
+            let session = chosen.sessions.get(owner as usize);
+            if let (Some(frame), Some(session)) = (frame, session) {
+                let title = match &chosen.redaction {
+                    Some(redaction) => redaction.text(&title),
+                    None => title,
+                };
+                let text = format!(
+                    "session {} ({}), step {step}: {}",
+                    session.id,
+                    session.uid,
+                    printable(&title)
+                );
                 chosen
                     .comments
                     .entry(frame)
@@ -212,9 +272,15 @@ impl PacketChooser {
 
     fn add(&mut self, session: &Session) {
         let owner = u32::try_from(self.sessions.len()).unwrap_or(u32::MAX);
+        if let Some(facts) = &mut self.facts {
+            facts.add(session);
+        }
+        let server = Endpoint::new(session.server.ip, session.server.port);
         self.sessions.push(ChosenSession {
             id: session.id,
             uid: session.uid.to_string(),
+            key: FlowKey::new(session.client.into(), server).0,
+            start: session.start,
         });
         self.by_id.insert(session.id, owner);
         if self.kinds.dns
@@ -237,6 +303,7 @@ impl PacketChooser {
                     begins: connection.start,
                     ends: connection.end,
                 },
+                flow_first: connection.first_frame,
                 sessions: [Some(session.id), None, None],
                 is_control: false,
             });
@@ -293,19 +360,13 @@ impl PacketChooser {
                 }
                 _ => continue,
             };
-            let text = format!(
-                "session {} ({}), step {}: {}",
-                session.id,
-                session.uid,
-                step.number,
-                printable(&step.title)
-            );
-            self.comment_bytes += text.len();
+            self.comment_bytes += COMMENT_FRAME + step.title.len();
             // Of a capture of millions of steps the later ones have none: the packets matter more.
             if self.comment_bytes > COMMENT_BYTES {
                 return;
             }
-            self.comments.push((place, owner, text));
+            self.comments
+                .push((place, owner, step.number, step.title.clone()));
         }
     }
 
@@ -369,6 +430,7 @@ impl EventSink for PacketChooser {
                 begins: first.time,
                 ends: connection.last.time,
             },
+            flow_first: connection.first.number,
             sessions: [connection.control_of, one, other],
             is_control: connection.control_of.is_some(),
         });
@@ -429,11 +491,16 @@ pub struct ChosenPackets {
     hosts: HashSet<IpAddr, RandomState>,
     /// Frames of fragments of connections with TLS.
     tls_fragments: HashSet<u64, RandomState>,
+    /// Frame that completes the datagram, by the frame of each of its fragments.
+    joined: HashMap<u64, FrameRef, RandomState>,
+    /// `None` if packets are written as they were captured.
+    redaction: Option<Redaction>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct ChosenConnection {
     span: FrameSpan,
+    flow_first: u64,
     /// Indices of chosen sessions; all `None` for a connection of others.
     owners: [Option<u32>; 3],
     /// False if its kind was not asked for.
@@ -450,6 +517,12 @@ impl ChosenPackets {
     #[must_use]
     pub fn sessions(&self) -> &[ChosenSession] {
         &self.sessions
+    }
+
+    /// Returns the redaction; `None` if packets are written as they were captured.
+    #[must_use]
+    pub const fn redaction(&self) -> Option<&Redaction> {
+        self.redaction.as_ref()
     }
 
     /// Returns the index of each session that a packet belongs to, without repetition.
@@ -539,6 +612,8 @@ impl ChosenPackets {
             };
             if !owners.is_empty() {
                 self.frames.entry(earlier).or_default().extend(owners);
+                self.joined.insert(earlier, frame);
+                self.joined.insert(frame.number, frame);
             }
         }
     }
@@ -570,6 +645,27 @@ pub struct Carver<'c> {
     /// The latest frame whose comments a made packet has.
     commented: u64,
     failure: Option<io::Error>,
+    patcher: PacketPatcher,
+    /// Buffer of the redacted packet.
+    redacted: Vec<u8>,
+    /// Fragments whose datagram is not complete, and the packets behind the first of them.
+    waiting: VecDeque<WaitingPacket>,
+    waiting_bytes: usize,
+}
+
+/// A redacted packet that waits for its turn.
+struct WaitingPacket {
+    frame: FrameRef,
+    link: LinkType,
+    wire_len: u32,
+    owners: BTreeSet<u32>,
+    content: WaitingContent,
+}
+
+enum WaitingContent {
+    Ready(Vec<u8>),
+    /// The frame completes the datagram.
+    Fragment(u64, Box<HeldFragment>),
 }
 
 impl<'c> Carver<'c> {
@@ -579,7 +675,14 @@ impl<'c> Carver<'c> {
         Self {
             chosen,
             decoder: Decoder::new(&Limits::default()),
-            names,
+            names: match &chosen.redaction {
+                None => names,
+                // Folders have names of users.
+                Some(redaction) => names
+                    .iter()
+                    .map(|name| redaction.text(name.rsplit('/').next().unwrap_or_default()))
+                    .collect(),
+            },
             is_split,
             writers: BTreeMap::new(),
             blocks: Vec::new(),
@@ -590,6 +693,10 @@ impl<'c> Carver<'c> {
             closed: BTreeSet::new(),
             commented: 0,
             failure: None,
+            patcher: PacketPatcher::default(),
+            redacted: Vec::new(),
+            waiting: VecDeque::new(),
+            waiting_bytes: 0,
         }
     }
 
@@ -625,7 +732,10 @@ impl<'c> Carver<'c> {
     pub fn input(&mut self, input: &Input<'_>, files: &mut dyn CarvedFiles) -> bool {
         match input {
             Input::Packet(packet) => self.packet(packet, files),
-            Input::Names(names) => self.host_names(names, files),
+            // Names of hosts are not carried over into a redacted file.
+            Input::Names(names) if self.chosen.redaction.is_none() => {
+                self.host_names(names, files);
+            }
             Input::Secrets(_) => self.left_secrets = true,
             _ => {}
         }
@@ -638,6 +748,8 @@ impl<'c> Carver<'c> {
     ///
     /// The first failure to write.
     pub fn finish(mut self, files: &mut dyn CarvedFiles) -> io::Result<()> {
+        self.give_up_fragments();
+        self.write_ready(files);
         if let Some(clear) = self.clear.take() {
             self.write_made(&clear.finish(), files);
         }
@@ -678,13 +790,139 @@ impl<'c> Carver<'c> {
         }
         self.packets += 1;
         let chosen = self.chosen;
+        match &chosen.redaction {
+            None => self.write_packet(packet, &owners, files),
+            Some(redaction) => self.redact(packet, owners, redaction, files),
+        }
+    }
+
+    /// Writes a packet redacted, or holds it until the datagram is complete of which it is a fragment.
+    fn redact(
+        &mut self,
+        packet: &Packet<'_>,
+        owners: BTreeSet<u32>,
+        redaction: &Redaction,
+        files: &mut dyn CarvedFiles,
+    ) {
+        let chosen = self.chosen;
+        let find = |key| {
+            chosen
+                .connection(key, packet.frame)
+                .map(|one| one.flow_first)
+        };
+        let mut redacted = std::mem::take(&mut self.redacted);
+        let fragment = self.patcher.patch(packet, redaction, &find, &mut redacted);
+        if fragment.is_none() && self.waiting.is_empty() {
+            let data = &redacted;
+            self.write_packet(&Packet { data, ..*packet }, &owners, files);
+            self.redacted = redacted;
+            return;
+        }
+        let number = packet.frame.number;
+        let content = match fragment {
+            None => WaitingContent::Ready(redacted),
+            Some(fragment) => {
+                let complete = chosen.joined.get(&number).map_or(0, |frame| frame.number);
+                WaitingContent::Fragment(complete, Box::new(fragment))
+            }
+        };
+        self.waiting_bytes += packet.data.len();
+        self.waiting.push_back(WaitingPacket {
+            frame: packet.frame,
+            link: packet.link,
+            wire_len: packet.wire_len,
+            owners,
+            content,
+        });
+        if chosen
+            .joined
+            .get(&number)
+            .is_some_and(|frame| frame.number == number)
+        {
+            self.join_fragments(number, redaction, &find);
+        }
+        if self.waiting_bytes > WAITING_BYTES {
+            self.give_up_fragments();
+        }
+        self.write_ready(files);
+    }
+
+    /// Redacts the fragments of the datagram that frame `number` completes.
+    fn join_fragments(
+        &mut self,
+        number: u64,
+        redaction: &Redaction,
+        find: &dyn Fn(FlowKey) -> Option<u64>,
+    ) {
+        let of_datagram = self
+            .waiting
+            .iter_mut()
+            .filter_map(|one| match &mut one.content {
+                WaitingContent::Fragment(complete, fragment) if *complete == number => {
+                    Some(&mut **fragment)
+                }
+                _ => None,
+            });
+        let mut fragments: Vec<_> = of_datagram.collect();
+        self.patcher.join(&mut fragments, redaction, find);
+        for one in &mut self.waiting {
+            if let WaitingContent::Fragment(complete, fragment) = &mut one.content
+                && *complete == number
+            {
+                one.content = WaitingContent::Ready(std::mem::take(&mut fragment.new));
+            }
+        }
+    }
+
+    /// Hides the fragments that still wait for others.
+    fn give_up_fragments(&mut self) {
+        for one in &mut self.waiting {
+            if let WaitingContent::Fragment(_, fragment) = &mut one.content {
+                fragment.give_up();
+                one.content = WaitingContent::Ready(std::mem::take(&mut fragment.new));
+            }
+        }
+    }
+
+    /// Writes packets up to the first fragment that waits for others.
+    fn write_ready(&mut self, files: &mut dyn CarvedFiles) {
+        while let Some(WaitingPacket {
+            content: WaitingContent::Ready(_),
+            ..
+        }) = self.waiting.front()
+        {
+            let Some(one) = self.waiting.pop_front() else {
+                return;
+            };
+            let WaitingContent::Ready(data) = &one.content else {
+                return;
+            };
+            self.waiting_bytes -= data.len();
+            let packet = Packet {
+                frame: one.frame,
+                link: one.link,
+                wire_len: one.wire_len,
+                data,
+            };
+            self.write_packet(&packet, &one.owners, files);
+        }
+    }
+
+    /// Writes a packet to the files of its sessions.
+    fn write_packet(
+        &mut self,
+        packet: &Packet<'_>,
+        owners: &BTreeSet<u32>,
+        files: &mut dyn CarvedFiles,
+    ) {
+        let chosen = self.chosen;
         let comments = chosen.comments.get(&packet.frame.number);
         let comments = comments.map(Vec::as_slice).unwrap_or_default();
         if self.is_split {
             for owner in owners {
-                let own = comments.iter().filter(|(of, _)| *of == owner);
+                let own = comments.iter().filter(|(of, _)| of == owner);
                 let own: Vec<&str> = own.map(|(_, text)| text.as_str()).collect();
-                self.write(owner as usize, packet, &own, files);
+                self.write(*owner as usize, packet, &own, files);
             }
         } else {
             let all: Vec<&str> = comments.iter().map(|(_, text)| text.as_str()).collect();
@@ -802,11 +1040,17 @@ impl<'c> Carver<'c> {
             uids.push(&more);
         }
         let names: Vec<_> = self.names.iter().map(|name| printable(name)).collect();
-        format!(
+        let mut comment = format!(
             "carved from {}; FTP sessions: {}",
             names.join(", "),
             uids.join(", ")
-        )
+        );
+        if let Some(redaction) = &self.chosen.redaction {
+            comment.push_str("; redacted: ");
+            comment.push_str(&redaction.classes().names());
+            comment.push_str(NOT_HIDDEN);
+        }
+        comment
     }
 
     fn flush(&mut self, file: usize, files: &mut dyn CarvedFiles) {
@@ -829,6 +1073,13 @@ fn seen_tls(tls: &Tls, control_server: Option<Endpoint>) -> SeenTls {
 
 /// Comment of packets that were not captured.
 const MADE: &str = "made by ftpscope: content of a TLS connection in clear";
+/// Part of the comment of a redacted file.
+const NOT_HIDDEN: &str = "; not hidden: ports, times, lengths, TTLs, TCP options, IP identifications, TLS records; \
+    addresses keep their prefixes, kinds and numbers of digits, so that few replacements are possible for each";
+/// Bytes of redacted packets that wait for a fragment.
+const WAITING_BYTES: usize = 64 << 20;
+/// Bytes of a comment beside the title.
+const COMMENT_FRAME: usize = 48;
 /// Port of ident (RFC 1413).
 const IDENT_PORT: u16 = 113;
 /// Time around a connection within which packets between its end points belong to it. SYNs are repeated for 127 seconds with

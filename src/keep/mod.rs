@@ -16,14 +16,17 @@ mod carve;
 mod clear_copy;
 mod packet_recorder;
 mod pcapng_writer;
+mod redact;
 mod rotating_file;
 mod secret_lines;
 
 pub use carve::{
     CarvedFiles, Carver, ChosenPackets, ChosenSession, FragmentLog, PacketChooser, PacketKinds,
+    RedactionPlan,
 };
 pub use packet_recorder::{PacketRecorder, RecordingError};
 pub use pcapng_writer::PcapNgWriter;
+pub use redact::{Class, Classes, Mapping, Redaction, RedactionKey, StreamCollector};
 pub use rotating_file::{OUTPUT_MODE, RotatingFile, Rotation, RotationLimits};
 pub use secret_lines::{EmbeddedSecrets, SecretLines};
 

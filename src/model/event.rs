@@ -17,6 +17,7 @@ use super::record::{
     Address, Capture, Completeness, Connection, ConnectionAttempt, Decoded, Finding, Server,
     Session, Step, Transfer, UnmatchedData, Weight as _,
 };
+use super::streams::{StreamBytes, StreamPart};
 use super::trace::TracedConnection;
 use super::{Endpoint, FrameRef, Timestamp};
 
@@ -357,6 +358,21 @@ pub trait TransferSink {
     /// Corrects the completeness of a settled transfer. Its file stays at its path.
     fn revise(&mut self, session: u64, transfer: u64, completeness: Completeness) {
         let _ = (session, transfer, completeness);
+    }
+
+    /// Returns true if the sink uses [`stream_bytes`](Self::stream_bytes) and [`stream_part`](Self::stream_part).
+    fn wants_streams(&self) -> bool {
+        false
+    }
+
+    /// Receives bytes of a control or data connection as they were sent, whatever they are.
+    fn stream_bytes(&mut self, bytes: &StreamBytes<'_>) {
+        let _ = bytes;
+    }
+
+    /// Receives the next part of a control stream, after its bytes.
+    fn stream_part(&mut self, part: StreamPart) {
+        let _ = part;
     }
 }
 

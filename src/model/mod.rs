@@ -61,6 +61,7 @@ mod event;
 mod frame;
 mod limits;
 pub mod record;
+pub mod streams;
 mod time;
 pub mod trace;
 pub mod wire_text;

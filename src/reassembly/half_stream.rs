@@ -173,6 +173,7 @@ impl HalfStream {
             out.count_ignored(segment.payload.len() as u64);
             return;
         };
+        out.half().origin = Some(start.0);
         let offset = sequence.unwrap_near(start, self.near());
         if length == 1 && !fin && !segment.flags.syn() && self.is_keep_alive(offset) {
             return;

@@ -124,6 +124,8 @@ pub struct HalfSummary {
     /// Sequence number of the stream's first byte, from SYN or the handshake's acknowledgment; `None` unless known. If it is,
     /// no byte before the first captured one can be missing unnoticed.
     pub start: Option<u32>,
+    /// Sequence number of stream offset 0, known or assumed; `None` before the first byte.
+    pub origin: Option<u32>,
     /// First segment with payload; `None` before it.
     pub first_data: Option<FrameRef>,
     /// Segment with FIN; `None` before it.

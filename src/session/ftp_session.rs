@@ -45,13 +45,15 @@ use crate::model::record::{
     self, Address, Command, DataType, Dns, LinkMethod, Mode, Outcome as StepOutcome, Reply, Server,
     Step, StepKind, TransferDirection,
 };
+use crate::model::streams::{ArgumentKind, PartKind, StreamId, StreamPart};
 use crate::model::{
     Direction, Endpoint, EventKind, FlowKey, FrameRef, Span, Timestamp, WarningCode,
 };
 use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::representation::Coding;
 use crate::protocol::ftp::{
-    Algorithm, Line, ParsedReply, Verb, claimed_digest, first_text_line, path, whole_file_argument,
+    Algorithm, Line, ParsedReply, Verb, claimed_digest, first_text_line, parse_command, path,
+    whole_file_argument,
 };
 use crate::protocol::proxy::Prelude;
 use crate::protocol::tls::hello::ClientHello;
@@ -86,6 +88,8 @@ pub(crate) struct Identity {
     /// Name that is the same in every run.
     uid: CompactString,
     pub(crate) key: FlowKey,
+    /// Number of the first frame.
+    first_frame: u64,
     pub(crate) client: Endpoint,
     pub(crate) server: Endpoint,
     /// Direction in which the client sends.
@@ -150,6 +154,7 @@ impl Session {
                 id,
                 uid: connection_uid(&community_id(&summary.key), summary.first.time),
                 key: summary.key,
+                first_frame: summary.first.number,
                 client: summary.key.source(client_way),
                 server: summary.key.destination(client_way),
                 client_way,
@@ -243,6 +248,14 @@ impl Session {
         summary: &FlowSummary,
     ) {
         let from_client = direction == self.identity.client_way;
+        let first_frame = self.identity.first_frame;
+        shared.tap_bytes(
+            Some(self.identity.id),
+            first_frame,
+            direction,
+            &chunk,
+            summary,
+        );
         let held = summary.sent(self.identity.client_way).held;
         // Until all lines of a chunk that was held are read, not only the first one.
         let was_unread = self.unread.held || self.unread.after_gap;
@@ -260,6 +273,7 @@ impl Session {
         }
         self.dialogue
             .begin_chunk(from_client, chunk.arrived, chunk.waited);
+        self.dialogue.set_position(from_client, Some(chunk.offset));
         let mut rest = chunk.bytes;
         while !rest.is_empty() {
             rest = if self.encryption.is_clear(from_client) {
@@ -326,15 +340,28 @@ impl Session {
             self.report_handshake(shared);
         }
         self.read_opened(shared, opened, chunk.waited);
+        let begin = self.dialogue.position(from_client).unwrap_or_default();
         let Taken::Clear { line, used } = taken else {
+            self.dialogue
+                .set_position(from_client, Some(begin + bytes.len() as u64));
+            self.tap_part(shared, from_client, PartKind::Encrypted);
             return &[];
         };
+        let end = begin + used as u64;
+        let line_begin = end.saturating_sub(line.len() as u64);
+        self.dialogue.set_position(from_client, Some(line_begin));
+        self.tap_part(shared, from_client, PartKind::Encrypted);
         self.read_lines(shared, from_client, &line, arrived);
+        self.dialogue.set_position(from_client, Some(end));
         bytes.get(used..).unwrap_or_default()
     }
 
     /// Reads the lines in opened records.
     fn read_opened(&mut self, shared: &mut Shared<'_>, opened: OpenedPieces, waited: bool) {
+        let positions = [true, false].map(|end| (end, self.dialogue.position(end)));
+        for (from_client, _) in positions {
+            self.dialogue.set_position(from_client, None);
+        }
         for piece in opened.0 {
             let from_client = piece.way == Direction::Up;
             match piece.content {
@@ -351,6 +378,9 @@ impl Session {
                 OpenedContent::Gap(length) => self.lose_lines(shared, from_client, length),
             }
         }
+        for (from_client, position) in positions {
+            self.dialogue.set_position(from_client, position);
+        }
     }
 
     /// Reads a line that may be the rest of one whose beginning was lost.
@@ -365,9 +395,50 @@ impl Session {
         if self.dialogue.is_whole(from_client, &line.bytes) {
             self.read_line(shared, from_client, line, arrived);
         } else if from_client {
+            self.tap_part(shared, from_client, PartKind::Unread);
             // The end of a line that was lost may be a password, which the server repeats.
             self.secrets.note(line, self.dialogue.commands() + 1);
+        } else {
+            self.tap_part(shared, from_client, PartKind::Reply);
         }
+    }
+
+    /// Passes on where a part of the control stream ends, if anyone wants it.
+    fn tap_part(&self, shared: &mut Shared<'_>, from_client: bool, kind: PartKind) {
+        let Some(end) = self.dialogue.position(from_client) else {
+            return;
+        };
+        if shared.files.wants_streams() {
+            let way = self.identity.client_way;
+            shared.files.stream_part(StreamPart {
+                stream: StreamId {
+                    key: self.identity.key,
+                    first_frame: self.identity.first_frame,
+                    direction: if from_client { way } else { way.reverse() },
+                },
+                end,
+                kind,
+            });
+        }
+    }
+
+    /// Does the same as [`tap_part`](Self::tap_part) for a line of the client. `shown` is the line without its secrets.
+    fn tap_command(&self, shared: &mut Shared<'_>, line: &[u8], shown: &[u8]) {
+        let command = parse_command(line);
+        let argument = match Verb::from_bytes(&command.verb) {
+            Verb::Pass | Verb::Acct | Verb::Adat => ArgumentKind::Secret,
+            Verb::User => ArgumentKind::User,
+            Verb::Host => ArgumentKind::Host,
+            verb if takes_path(verb, &command.verb) => ArgumentKind::Path,
+            _ => ArgumentKind::Other,
+        };
+        let common = line.iter().zip(shown).take_while(|(a, b)| a == b).count();
+        let kind = PartKind::Command {
+            sequence: self.dialogue.commands() + 1,
+            argument,
+            shown: (line != shown).then_some(common),
+        };
+        self.tap_part(shared, true, kind);
     }
 
     fn read_line(
@@ -378,8 +449,14 @@ impl Session {
         arrived: FrameRef,
     ) {
         let line = if from_client {
-            self.secrets.redact(line, self.dialogue.commands() + 1)
+            let sent = shared.files.wants_streams().then(|| line.bytes.to_vec());
+            let line = self.secrets.redact(line, self.dialogue.commands() + 1);
+            if let Some(sent) = sent {
+                self.tap_command(shared, &sent, &line.bytes);
+            }
+            line
         } else {
+            self.tap_part(shared, false, PartKind::Reply);
             line
         };
         let truncated = line.truncated;

@@ -5,13 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::diagnosis::Several;
 use crate::model::record::{Place, Totals, TransferDirection};
+use crate::model::streams::{StreamBytes, StreamId};
 use crate::model::trace::TracedConnection;
 use crate::model::{
-    ContentId, Endpoint, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning,
-    WarningCode,
+    ContentId, Direction, Endpoint, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink,
+    Warning, WarningCode,
 };
 use crate::protocol::dns::Names;
 use crate::protocol::tls::decryption::{Connection, Keyring, Obstacle};
+use crate::reassembly::{Chunk, FlowSummary};
 use crate::session::Options;
 use crate::session::data::content::{Content, DigestChoice};
 use crate::session::data::content_sink::{ContentResources, ContentSink};
@@ -161,6 +163,33 @@ impl<'s> Shared<'s> {
     /// Emits the segments of a closed connection.
     pub(crate) fn traced(&mut self, connection: TracedConnection) {
         self.emitter.events.connection(connection);
+    }
+
+    /// Passes bytes of a connection on as they were sent, if anyone wants them; `control_of` as in [`StreamBytes`].
+    #[inline]
+    pub(crate) fn tap_bytes(
+        &mut self,
+        control_of: Option<u64>,
+        first_frame: u64,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        summary: &FlowSummary,
+    ) {
+        if self.files.wants_streams()
+            && let Some(origin) = summary.sent(direction).origin
+        {
+            self.files.stream_bytes(&StreamBytes {
+                stream: StreamId {
+                    key: summary.key,
+                    first_frame,
+                    direction,
+                },
+                control_of,
+                origin,
+                offset: chunk.offset,
+                bytes: chunk.bytes,
+            });
+        }
     }
 
     /// Counts a warning, which is emitted at the end of the input.

@@ -90,6 +90,8 @@ struct ControlEnd {
     oddity: Option<&'static str>,
     /// Length of the incomplete line when it was last read, in bytes.
     noted: usize,
+    /// Stream offset behind the bytes that were read; `None` while they come out of TLS records.
+    position: Option<u64>,
 }
 
 /// Progress of the greeting.
@@ -177,6 +179,16 @@ impl Dialogue {
         }
     }
 
+    /// Returns the stream offset behind the bytes of an end that were read; `None` if they came out of TLS records.
+    pub(crate) const fn position(&self, from_client: bool) -> Option<u64> {
+        self.end(from_client).position
+    }
+
+    /// Sets the stream offset of the next byte of an end; `None` if it comes out of a TLS record.
+    pub(crate) const fn set_position(&mut self, from_client: bool, position: Option<u64>) {
+        self.end_mut(from_client).position = position;
+    }
+
     /// Ends the chunk that [`begin_chunk`](Self::begin_chunk) began.
     pub(crate) fn end_chunk(&mut self) {
         self.course.out_of_step = false;
@@ -258,7 +270,12 @@ impl Dialogue {
         bytes: &mut &'bytes [u8],
     ) -> Option<Line<'bytes>> {
         let end = self.end_mut(from_client);
-        let line = end.lines.next(bytes)?;
+        let before = bytes.len();
+        let line = end.lines.next(bytes);
+        if let Some(position) = &mut end.position {
+            *position = position.saturating_add((before - bytes.len()) as u64);
+        }
+        let line = line?;
         // What is incomplete from here on is another line, however short it is.
         end.noted = 0;
         end.oddity = end.lines.take_oddity();
@@ -653,6 +670,7 @@ impl ControlEnd {
             unterminated: false,
             oddity: None,
             noted: 0,
+            position: None,
         }
     }
 }

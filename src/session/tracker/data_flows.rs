@@ -187,6 +187,7 @@ pub(super) fn bytes(
     chunk: Chunk<'_>,
     summary: &FlowSummary,
 ) {
+    shared.tap_bytes(None, summary.first.number, direction, &chunk, summary);
     for id in with_twin(shared, id) {
         let mut rest = chunk;
         while let Some((channel, sink, keyring)) = shared.tls_channel(id) {

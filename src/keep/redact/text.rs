@@ -1,0 +1,1053 @@
+//! Lines of control connections and listings: which of their parts are replaced, and by what.
+//!
+//! A rewriter first learns the values of all chosen sessions, so that copies are found in texts before their first appearance as
+//! well. Texts are rewritten in place; a byte that was replaced once is not touched again:
+//!
+//! 1. secrets, as the report hides them, and passwords in `user:pass@host`
+//! 2. what the grammar names: the argument of USER, HOST or a command with a path, a quoted path, a path from the root on
+//! 3. addresses, in any notation of FTP
+//! 4. copies of values
+//!
+//! Verbs and reply codes always stay.
+
+use std::collections::BTreeSet;
+
+use super::substitution::{Mapping, Substitution};
+use super::vocabulary::Vocabulary;
+use super::{Class, Classes};
+use crate::keep::redact::streams::Half;
+use crate::model::Endpoint;
+use crate::model::streams::{ArgumentKind, PartKind};
+
+/// Replaces parts of lines.
+#[derive(Debug)]
+pub(super) struct Rewriter {
+    classes: Classes,
+    substitution: Substitution,
+    vocabulary: Vocabulary,
+    /// Codes of the reply of several lines that the stream is within; `None` between replies.
+    within: Option<[u8; 3]>,
+    /// Addresses in place of a host's name in TLS handshakes.
+    host_addresses: BTreeSet<Vec<u8>>,
+}
+
+/// A text while it is rewritten.
+struct Text<'t> {
+    old: &'t [u8],
+    new: &'t mut [u8],
+    /// Bytes that are not to be touched again.
+    done: Vec<bool>,
+}
+
+impl Text<'_> {
+    /// Replaces `old[from..]` by a text of the same length.
+    fn put(&mut self, from: usize, replacement: &[u8]) {
+        let to = from + replacement.len();
+        if let Some(new) = self.new.get_mut(from..to) {
+            new.copy_from_slice(replacement);
+            self.keep(from, to);
+        }
+    }
+
+    /// Leaves bytes as they are now.
+    fn keep(&mut self, from: usize, to: usize) {
+        if let Some(done) = self.done.get_mut(from..to) {
+            done.fill(true);
+        }
+    }
+
+    fn is_free(&self, from: usize, to: usize) -> bool {
+        self.done
+            .get(from..to)
+            .is_some_and(|done| !done.contains(&true))
+    }
+
+    /// Replaces each byte by `x`.
+    fn hide(&mut self, from: usize, to: usize) {
+        if from < to {
+            self.put(from, &vec![b'x'; to - from]);
+        }
+    }
+}
+
+/// Places within a line of the client.
+#[derive(Clone, Copy, Debug)]
+struct CommandPlaces {
+    verb: usize,
+    verb_end: usize,
+    argument: usize,
+    end: usize,
+    /// Where the secret begins; `None` without one.
+    secret: Option<usize>,
+}
+
+impl CommandPlaces {
+    fn of(
+        line: &[u8],
+        argument: ArgumentKind,
+        shown: Option<usize>,
+        secret_is_shown: bool,
+    ) -> Self {
+        let end = line.trim_ascii_end();
+        let end = end
+            .iter()
+            .rposition(|&byte| byte != 0)
+            .map_or(0, |last| last + 1);
+        let padding = line
+            .iter()
+            .take_while(|&&byte| matches!(byte, b'\r' | 0))
+            .count();
+        let begin = if line[padding..].starts_with(BYTE_ORDER_MARK) {
+            padding + BYTE_ORDER_MARK.len()
+        } else {
+            padding
+        }
+        .min(end);
+        let verb = line[begin..end].iter().position(u8::is_ascii_alphabetic);
+        let verb = verb.map_or(begin, |at| begin + at);
+        let is_separator = |byte: &u8| matches!(byte, b' ' | b'\t');
+        let verb_end = line[verb..end].iter().position(is_separator);
+        let verb_end = verb_end.map_or(end, |at| verb + at);
+        let behind_verb = (verb_end + 1).min(end);
+        let has_telnet = line[begin..end].contains(&IAC);
+        let mut secret = shown.map(|shown| match has_telnet {
+            false => (begin + shown).min(end),
+            // Offsets in a line with Telnet sequences are not those of the report.
+            true if shown > verb_end - verb => behind_verb,
+            true => verb,
+        });
+        if argument == ArgumentKind::Secret && !secret_is_shown {
+            secret = Some(secret.map_or(behind_verb, |secret| secret.min(behind_verb)));
+        }
+        Self {
+            verb,
+            verb_end,
+            argument: behind_verb,
+            end,
+            secret,
+        }
+    }
+
+    /// Returns the end of what is shown.
+    fn shown_end(&self) -> usize {
+        self.secret.unwrap_or(self.end)
+    }
+}
+
+impl Rewriter {
+    pub(super) fn new(classes: Classes, substitution: Substitution) -> Self {
+        Self {
+            classes,
+            substitution,
+            vocabulary: Vocabulary::default(),
+            within: None,
+            host_addresses: BTreeSet::new(),
+        }
+    }
+
+    pub(super) fn mapping(&self) -> Mapping {
+        self.substitution.mapping()
+    }
+
+    pub(super) const fn substitution(&self) -> &Substitution {
+        &self.substitution
+    }
+
+    // ---- Learning.
+
+    /// Learns the values in a part of a control stream.
+    pub(super) fn learn(
+        &mut self,
+        line: &[u8],
+        kind: Option<PartKind>,
+        is_shown: &dyn Fn(u64) -> bool,
+    ) {
+        match kind {
+            Some(PartKind::Command {
+                sequence,
+                argument,
+                shown,
+            }) => {
+                let places = CommandPlaces::of(line, argument, shown, is_shown(sequence));
+                self.learn_command(line, argument, places);
+            }
+            Some(PartKind::Reply) => {
+                if self.classes.has(Class::Paths)
+                    && line.starts_with(b"257")
+                    && let Some((from, to)) = quoted(line)
+                {
+                    self.learn_path(&line[from..to]);
+                }
+            }
+            Some(PartKind::Unread) => self.learn_secret(line),
+            Some(PartKind::Encrypted) | None => {}
+        }
+        if self.classes.has(Class::Passwords) {
+            for (from, to) in passwords_in(line) {
+                self.learn_secret(&line[from..to]);
+            }
+        }
+    }
+
+    fn learn_command(&mut self, line: &[u8], kind: ArgumentKind, places: CommandPlaces) {
+        if let Some(secret) = places.secret {
+            let hidden = &line[secret..places.end];
+            self.learn_secret(hidden);
+            if secret <= places.verb {
+                self.learn_secret(&line[places.verb..places.verb_end]);
+                self.learn_secret(&line[places.argument..places.end]);
+            }
+        }
+        let end = places.shown_end();
+        let argument = line.get(places.argument..end).unwrap_or_default();
+        match kind {
+            ArgumentKind::User if self.classes.has(Class::Users) => {
+                for user in users_of(argument) {
+                    self.vocabulary.add(user, Class::Users);
+                }
+            }
+            ArgumentKind::Path if self.classes.has(Class::Paths) => {
+                let (from, to) = path_in(&line[places.verb..places.verb_end], argument);
+                self.learn_path(&argument[from..to]);
+            }
+            ArgumentKind::Host if self.classes.has(Class::Names) => self.learn_host(argument),
+            _ => {}
+        }
+    }
+
+    fn learn_secret(&mut self, value: &[u8]) {
+        let value = value.trim_ascii();
+        if value.len() >= SHORTEST && self.classes.has(Class::Passwords) {
+            self.vocabulary.add(value, Class::Passwords);
+        }
+    }
+
+    fn learn_path(&mut self, path: &[u8]) {
+        for (from, to) in parts_of(path) {
+            let part = &path[from..to];
+            // A pattern is the name of no file, and a sign alone is no name.
+            let is_pattern = part.iter().any(|byte| matches!(byte, b'*' | b'?'));
+            if !is_pattern
+                && part
+                    .iter()
+                    .any(|byte| byte.is_ascii_alphanumeric() || !byte.is_ascii())
+            {
+                self.vocabulary.add(part, Class::Paths);
+            }
+        }
+    }
+
+    fn learn_host(&mut self, name: &[u8]) {
+        let name = name.trim_ascii();
+        let is_name = name.iter().any(u8::is_ascii_alphabetic);
+        if !is_name && dotted_numbers(name).is_some() {
+            self.host_addresses.insert(name.to_vec());
+        }
+        if !is_name || name.contains(&b' ') {
+            return;
+        }
+        // Mail addresses have the domain alone.
+        let labels = name.split(|&byte| byte == b'.');
+        let domains = name.iter().enumerate().filter(|(_, byte)| **byte == b'.');
+        let domains = domains.map(|(at, _)| &name[at + 1..]);
+        for name in domains.chain(labels).chain([name]) {
+            let is_wanted = self.classes.has(Class::Names);
+            if is_wanted && name.len() >= SHORTEST && !Substitution::is_reserved_label(name) {
+                self.vocabulary.add(name, Class::Names);
+            }
+        }
+    }
+
+    /// Learns the names of hosts and of files in listings, and draws the replacements of users.
+    pub(super) fn learn_names<'n>(
+        &mut self,
+        hosts: impl Iterator<Item = &'n Vec<u8>>,
+        entries: impl Iterator<Item = &'n Vec<u8>>,
+    ) {
+        if self.classes.has(Class::Names) || self.classes.has(Class::Addresses) {
+            hosts.for_each(|host| self.learn_host(host));
+        }
+        if self.classes.has(Class::Paths) {
+            entries.for_each(|entry| self.learn_path(entry));
+        }
+        let users: Vec<Vec<u8>> = self
+            .vocabulary
+            .of(Class::Users)
+            .map(<[u8]>::to_vec)
+            .collect();
+        self.substitution
+            .draw_users(users.iter().map(Vec::as_slice));
+    }
+
+    // ---- Control connections.
+
+    /// Rewrites a control stream.
+    pub(super) fn rewrite_stream(
+        &mut self,
+        half: &Half,
+        new: &mut [u8],
+        is_shown: &dyn Fn(u64) -> bool,
+    ) {
+        self.within = None;
+        half.each_place(&mut |place, kind| {
+            let line = &half.bytes[place.clone()];
+            self.rewrite_part(line, &mut new[place], kind, is_shown);
+        });
+    }
+
+    fn rewrite_part(
+        &mut self,
+        line: &[u8],
+        new: &mut [u8],
+        kind: Option<PartKind>,
+        is_shown: &dyn Fn(u64) -> bool,
+    ) {
+        let mut text = Text {
+            old: line,
+            new,
+            done: vec![false; line.len()],
+        };
+        match kind {
+            Some(PartKind::Command {
+                sequence,
+                argument,
+                shown,
+            }) => {
+                let places = CommandPlaces::of(line, argument, shown, is_shown(sequence));
+                self.rewrite_command(&mut text, argument, places);
+            }
+            Some(PartKind::Reply) => self.rewrite_reply(&mut text),
+            Some(PartKind::Encrypted) => self.rewrite_host_names(&mut text),
+            Some(PartKind::Unread) | None => self.hide_unread(&mut text),
+        }
+    }
+
+    /// Hides bytes that were not read as a line: letters and digits, so that no line begins or ends elsewhere.
+    fn hide_unread(&self, text: &mut Text<'_>) {
+        if self.classes.has_text() {
+            super::Rest::Hide.apply(text.old, text.new);
+        } else {
+            self.rewrite_values(text);
+        }
+    }
+
+    fn rewrite_command(&self, text: &mut Text<'_>, kind: ArgumentKind, places: CommandPlaces) {
+        if let Some(secret) = places.secret
+            && self.classes.has(Class::Passwords)
+        {
+            let value = text.old[secret..places.end].trim_ascii();
+            if !value.is_empty() {
+                self.substitution
+                    .record(Class::Passwords, value, &vec![b'x'; value.len()]);
+            }
+            if secret <= places.verb {
+                // The verb of an unknown command is hidden too; that it has an argument stays.
+                text.hide(places.verb, places.verb_end);
+                text.hide(places.argument, places.end);
+            } else {
+                // The version shows that a browser called: without it, the method would be hidden as well.
+                let request = &text.old[secret..places.end];
+                let version = memchr::memmem::rfind(request, b" HTTP/");
+                let end = version.map_or(places.end, |at| secret + at);
+                text.hide(secret, end);
+            }
+        }
+        text.keep(0, places.argument.min(places.shown_end()));
+        let end = places.shown_end();
+        if places.argument < end {
+            let argument = &text.old[places.argument..end];
+            match kind {
+                ArgumentKind::User if self.classes.has(Class::Users) => {
+                    let user = argument.trim_ascii();
+                    if !is_public_user(user) && text.is_free(places.argument, end) {
+                        let from =
+                            places.argument + argument.len() - argument.trim_ascii_start().len();
+                        text.put(from, &self.substitution.user(user));
+                    } else {
+                        text.keep(places.argument, end);
+                    }
+                }
+                ArgumentKind::Path if self.classes.has(Class::Paths) => {
+                    let verb = &text.old[places.verb..places.verb_end];
+                    let (from, to) = path_in(verb, argument);
+                    self.rewrite_path(text, places.argument + from, places.argument + to);
+                }
+                ArgumentKind::Host if self.classes.has(Class::Names) => {
+                    let name = &text.old[places.argument..end];
+                    if name.iter().any(u8::is_ascii_alphabetic) {
+                        text.put(places.argument, &self.substitution.host_name(name));
+                    }
+                }
+                _ => {}
+            }
+        }
+        self.rewrite_values(text);
+    }
+
+    fn rewrite_reply(&mut self, text: &mut Text<'_>) {
+        let line = text.old;
+        let code = reply_code(line);
+        let begins = self.within.is_none();
+        let current = self.within.or(code);
+        match (self.within, code) {
+            (None, Some(code)) if line.get(3) == Some(&b'-') => self.within = Some(code),
+            (Some(open), Some(code)) if open == code && line.get(3) != Some(&b'-') => {
+                self.within = None;
+            }
+            _ => {}
+        }
+        let text_begin = if code.is_some() { 4.min(line.len()) } else { 0 };
+        text.keep(0, text_begin);
+        let Some(current) = current else {
+            self.rewrite_values(text);
+            return;
+        };
+        if self.classes.has(Class::Banners) && BANNERS.contains(&&current) {
+            super::Rest::Hide.apply(&line[text_begin..], &mut text.new[text_begin..]);
+            return;
+        }
+        let is_inside = !begins && self.within.is_some();
+        let end = line.trim_ascii_end().len();
+        if is_inside && let Some(name) = name_in_listing(&line[..end]) {
+            // STAT and MLST have lines of listings in their replies.
+            self.rewrite_listing_line(text, name, self.classes.has(Class::Content));
+            return;
+        }
+        if self.classes.has(Class::Paths) {
+            if &current == b"257"
+                && let Some((from, to)) = quoted(line)
+            {
+                self.rewrite_path(text, from, to);
+            }
+            self.rewrite_absolute_paths(text);
+        }
+        self.rewrite_values(text);
+    }
+
+    /// Rewrites each part of a path.
+    fn rewrite_path(&self, text: &mut Text<'_>, from: usize, to: usize) {
+        let Some(path) = text.old.get(from..to) else {
+            return;
+        };
+        for (begin, end) in parts_of(path) {
+            if text.is_free(from + begin, from + end) {
+                text.put(from + begin, &self.substitution.part(&path[begin..end]));
+            }
+        }
+    }
+
+    /// Rewrites paths that begin at the root, up to the end of their quotation or word.
+    fn rewrite_absolute_paths(&self, text: &mut Text<'_>) {
+        let line = text.old;
+        let mut at = 4.min(line.len());
+        while at < line.len() {
+            let before = line[at - 1];
+            let is_begin =
+                line[at] == b'/' && (before <= b' ' || is_quote(before) || before == b'(');
+            if !is_begin {
+                at += 1;
+                continue;
+            }
+            let is_end = |byte: &u8| {
+                if is_quote(before) {
+                    *byte == before || *byte < b' '
+                } else {
+                    *byte <= b' ' || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b')' | b',' | b';')
+                }
+            };
+            let length = line[at..]
+                .iter()
+                .position(is_end)
+                .unwrap_or(line.len() - at);
+            // A full stop ends the sentence.
+            let trimmed = line[at..at + length]
+                .iter()
+                .rposition(|byte| !matches!(byte, b'.' | b':'));
+            let end = at + trimmed.map_or(0, |last| last + 1);
+            self.rewrite_path(text, at, end);
+            at = (at + length).max(at + 1);
+        }
+    }
+
+    // ---- Values in any text.
+
+    /// Rewrites a text that is no line: a title of the report.
+    pub(super) fn rewrite_text(&self, old: &[u8], new: &mut [u8]) {
+        let mut text = Text {
+            old,
+            new,
+            done: vec![false; old.len()],
+        };
+        if self.classes.has(Class::Paths) {
+            self.rewrite_absolute_paths(&mut text);
+        }
+        self.rewrite_values(&mut text);
+    }
+
+    /// Replaces passwords in addresses, addresses of hosts, and copies of values.
+    fn rewrite_values(&self, text: &mut Text<'_>) {
+        if self.classes.has(Class::Passwords) {
+            for (from, to) in passwords_in(text.old) {
+                if text.is_free(from, to) {
+                    text.hide(from, to);
+                }
+            }
+        }
+        if self.classes.has(Class::Addresses) {
+            self.rewrite_addresses(text);
+        }
+        let mut at = 0;
+        while at < text.old.len() {
+            if let Some((length, class)) = self.vocabulary.find(text.old, at)
+                && text.is_free(at, at + length)
+            {
+                let value = &text.old[at..at + length];
+                let new = match class {
+                    Class::Passwords => vec![b'x'; length],
+                    Class::Users => self.substitution.user(value),
+                    Class::Names => self.substitution.host_name(value),
+                    _ => self.substitution.part(value),
+                };
+                text.put(at, &new);
+                at += length;
+            } else {
+                at += 1;
+            }
+        }
+    }
+
+    /// Replaces only names of hosts, in the clear parts of a TLS handshake.
+    fn rewrite_host_names(&self, text: &mut Text<'_>) {
+        let hello = text.old.len().min(HELLO);
+        if self.classes.has(Class::Addresses) {
+            for address in &self.host_addresses {
+                let places: Vec<_> =
+                    memchr::memmem::find_iter(&text.old[..hello], address).collect();
+                for at in places {
+                    self.rewrite_address_at(text, at);
+                }
+            }
+        }
+        if !self.classes.has(Class::Names) {
+            return;
+        }
+        let mut at = 0;
+        while at < hello {
+            match self.vocabulary.find(&text.old[..hello], at) {
+                Some((length, Class::Names)) => {
+                    let new = self.substitution.host_name(&text.old[at..at + length]);
+                    text.put(at, &new);
+                    at += length;
+                }
+                _ => at += 1,
+            }
+        }
+    }
+
+    /// Rewrites the names of hosts in the hello of a TLS connection.
+    pub(super) fn rewrite_hello(&self, old: &[u8], new: &mut [u8]) {
+        let mut text = Text {
+            old,
+            new,
+            done: vec![false; old.len()],
+        };
+        self.rewrite_host_names(&mut text);
+    }
+
+    /// Replaces IP and MAC addresses in any notation.
+    fn rewrite_addresses(&self, text: &mut Text<'_>) {
+        let mut at = 0;
+        while at < text.old.len() {
+            let is_word = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b':' | b'.');
+            let begins = text.old[at].is_ascii_hexdigit() || matches!(text.old[at], b':' | b'-');
+            if !begins || (at > 0 && is_word(text.old[at - 1])) {
+                at += 1;
+                continue;
+            }
+            at += self.rewrite_address_at(text, at).max(1);
+        }
+    }
+
+    /// Replaces an address at a place; returns its length, 0 without one.
+    fn rewrite_address_at(&self, text: &mut Text<'_>, at: usize) -> usize {
+        let rest = &text.old[at..];
+        if let Some(numbers) = comma_numbers(rest) {
+            let length = numbers.last().map_or(0, |number| number.end);
+            if text.is_free(at, at + length) {
+                self.rewrite_numbers(text, at, &numbers);
+            }
+            return length;
+        }
+        if let Some(numbers) = dotted_numbers(rest) {
+            let length = numbers[3].end;
+            if text.is_free(at, at + length) {
+                let is_reversed = rest[length..]
+                    .to_ascii_lowercase()
+                    .starts_with(b".in-addr.arpa");
+                let mut octets = numbers.map(|number| number.value);
+                if is_reversed {
+                    octets.reverse();
+                }
+                let mut new = self.octets(octets);
+                if is_reversed {
+                    new.reverse();
+                }
+                for (number, octet) in numbers.iter().zip(new) {
+                    let new = padded(text.old, at, number, octet);
+                    text.put(at + number.begin, &new);
+                }
+            }
+            return length;
+        }
+        let is_part = |byte: &u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
+        let length = rest
+            .iter()
+            .position(|byte| !is_part(byte))
+            .unwrap_or(rest.len());
+        let word = rest[..length].trim_ascii_end();
+        if word.iter().filter(|&&byte| byte == b':').count() >= 2
+            && text.is_free(at, at + word.len())
+            && let Some(new) = self.colon_address(word)
+        {
+            text.put(at, &new);
+        }
+        length
+    }
+
+    /// Returns the replacement of an IPv6 or MAC address as text; `None` if it is none.
+    fn colon_address(&self, word: &[u8]) -> Option<Vec<u8>> {
+        let text = std::str::from_utf8(word).ok()?;
+        if word.len() == 17 && word.split(|&byte| byte == b':').all(|pair| pair.len() == 2) {
+            let mut address = [0; 6];
+            for (octet, pair) in address.iter_mut().zip(text.split(':')) {
+                *octet = u8::from_str_radix(pair, 16).ok()?;
+            }
+            let new = self.substitution.hardware(address);
+            let new = new.map(|octet| format!("{octet:02x}")).join(":");
+            return Some(in_case_of(word, new.as_bytes()));
+        }
+        let address: std::net::Ipv6Addr = text.parse().ok()?;
+        let new = self.substitution.address(u128::from(address));
+        let new = std::net::Ipv6Addr::from(new).segments();
+        // Each group stays where it is, with as many digits; those between two colons are 0 and stay.
+        let groups: Vec<&[u8]> = word.split(|&byte| byte == b':').collect();
+        let has_tail = word.contains(&b'.');
+        let compressed = groups.iter().position(|group| group.is_empty());
+        let mut out: Vec<Vec<u8>> = Vec::new();
+        let from_end = groups.len() - usize::from(has_tail);
+        for (index, group) in groups.iter().enumerate() {
+            if group.is_empty() {
+                out.push(Vec::new());
+                continue;
+            }
+            if group.contains(&b'.') {
+                let numbers = dotted_numbers(group)?;
+                let tail = [new[6].to_be_bytes(), new[7].to_be_bytes()].concat();
+                let parts = numbers.iter().zip(tail);
+                let parts: Vec<_> = parts
+                    .map(|(number, octet)| padded(group, 0, number, octet))
+                    .collect();
+                out.push(parts.join(&b'.'));
+                continue;
+            }
+            let place = if compressed.is_some_and(|at| index > at) {
+                (8 - 2 * usize::from(has_tail)).checked_sub(from_end - index)?
+            } else {
+                index
+            };
+            let digits = format!("{:0width$x}", new.get(place)?, width = group.len());
+            out.push(digits.into_bytes());
+        }
+        let new = out.join(&b':');
+        (new.len() == word.len()).then(|| in_case_of(word, &new))
+    }
+
+    /// Replaces the numbers of the address in `h1,h2,h3,h4,p1,p2` or the long form of RFC 1639.
+    fn rewrite_numbers(&self, text: &mut Text<'_>, at: usize, numbers: &[Number]) {
+        let values: Vec<u8> = numbers.iter().map(|number| number.value).collect();
+        let (from, new) = match values.as_slice() {
+            [4, 4, a, b, c, d, 2, _, _] => (2, self.octets([*a, *b, *c, *d]).to_vec()),
+            [6, 16, address @ .., 2, _, _] if address.len() == 16 => {
+                let mut octets = [0; 16];
+                octets.copy_from_slice(address);
+                let new = self.substitution.address(u128::from_be_bytes(octets));
+                (2, new.to_be_bytes().to_vec())
+            }
+            [a, b, c, d, ..] => (0, self.octets([*a, *b, *c, *d]).to_vec()),
+            _ => return,
+        };
+        for (number, octet) in numbers[from..].iter().zip(new) {
+            let new = padded(text.old, at, number, octet);
+            text.put(at + number.begin, &new);
+        }
+    }
+
+    fn octets(&self, octets: [u8; 4]) -> [u8; 4] {
+        let new = self.substitution.address(Endpoint::v4(octets, 0).address);
+        let [.., a, b, c, d] = new.to_be_bytes();
+        [a, b, c, d]
+    }
+
+    // ---- Listings.
+
+    /// Rewrites a listing line by line.
+    pub(super) fn rewrite_listing(&self, old: &[u8], new: &mut [u8]) {
+        let hides = self.classes.has(Class::Content);
+        let mut begin = 0;
+        while begin < old.len() {
+            let end = memchr::memchr(b'\n', &old[begin..]).map_or(old.len(), |at| begin + at + 1);
+            let mut text = Text {
+                old: &old[begin..end],
+                new: &mut new[begin..end],
+                done: vec![false; end - begin],
+            };
+            let shown = text.old.trim_ascii_end();
+            // Of an unknown form all of it is the name, as in NLST.
+            let name = name_in_listing(shown).unwrap_or((0, shown.len()));
+            self.rewrite_listing_line(&mut text, name, hides);
+            begin = end;
+        }
+    }
+
+    /// Rewrites a line of a listing: its name, and words that are users. With `hides` all else becomes `.`.
+    fn rewrite_listing_line(&self, text: &mut Text<'_>, name: (usize, usize), hides: bool) {
+        let line = text.old;
+        let (from, to) = name;
+        if self.classes.has(Class::Paths) {
+            let arrow = memchr::memmem::find(&line[from..to], b" -> ");
+            match arrow {
+                Some(arrow) => {
+                    self.rewrite_path(text, from, from + arrow);
+                    self.rewrite_path(text, from + arrow + 4, to);
+                }
+                None => self.rewrite_path(text, from, to),
+            }
+        }
+        text.keep(from, to);
+        self.rewrite_words_of_listing(text, from);
+        if hides {
+            for (index, done) in text.done.iter().enumerate() {
+                if !done && !matches!(line[index], b'\r' | b'\n') {
+                    text.new[index] = b'.';
+                }
+            }
+        }
+    }
+
+    /// Replaces users and passwords among the words before the name.
+    fn rewrite_words_of_listing(&self, text: &mut Text<'_>, end: usize) {
+        let mut at = 0;
+        while at < end {
+            if let Some((length, class)) = self.vocabulary.find(text.old, at)
+                && matches!(class, Class::Users | Class::Passwords)
+                && text.is_free(at, at + length)
+            {
+                let value = &text.old[at..at + length];
+                let new = match class {
+                    Class::Users => self.substitution.user(value),
+                    _ => vec![b'x'; length],
+                };
+                text.put(at, &new);
+                at += length;
+            } else {
+                at += 1;
+            }
+        }
+    }
+}
+
+/// A decimal number in a text.
+#[derive(Clone, Copy, Debug)]
+struct Number {
+    begin: usize,
+    end: usize,
+    value: u8,
+}
+
+/// Reads a number up to 255 at the beginning of `text`.
+fn number(text: &[u8], begin: usize) -> Option<Number> {
+    let sign = usize::from(text.get(begin) == Some(&b'-'));
+    let digits = text.get(begin + sign..)?;
+    let length = digits
+        .iter()
+        .take_while(|byte| byte.is_ascii_digit())
+        .count();
+    if length == 0 || length > 3 {
+        return None;
+    }
+    let value: u8 = std::str::from_utf8(&digits[..length]).ok()?.parse().ok()?;
+    Some(Number {
+        begin,
+        end: begin + sign + length,
+        // Some servers print octets as signed bytes.
+        value: if sign > 0 {
+            value.wrapping_neg()
+        } else {
+            value
+        },
+    })
+}
+
+/// Reads at least 6 numbers with commas between them, as in PORT and 227; `None` if there are fewer.
+fn comma_numbers(text: &[u8]) -> Option<Vec<Number>> {
+    let mut numbers = vec![number(text, 0)?];
+    while numbers.len() < 21 {
+        let end = numbers.last()?.end;
+        if text.get(end) != Some(&b',') {
+            break;
+        }
+        let blank = usize::from(text.get(end + 1) == Some(&b' '));
+        let Some(next) = number(text, end + 1 + blank) else {
+            break;
+        };
+        numbers.push(next);
+    }
+    (numbers.len() >= 6).then_some(numbers)
+}
+
+/// Reads four numbers with dots between them that are no part of a longer row.
+fn dotted_numbers(text: &[u8]) -> Option<[Number; 4]> {
+    let a = number(text, 0)?;
+    let mut numbers = [a; 4];
+    for index in 1..4 {
+        let end = numbers[index - 1].end;
+        if text.get(end) != Some(&b'.') {
+            return None;
+        }
+        numbers[index] = number(text, end + 1)?;
+    }
+    let goes_on = match text[numbers[3].end..] {
+        [b'.', next, ..] => next.is_ascii_digit(),
+        [next, ..] => next.is_ascii_alphanumeric(),
+        [] => false,
+    };
+    (!goes_on).then_some(numbers)
+}
+
+/// Writes an octet in place of a number: with leading zeros up to its width, as a signed byte if it was one and that fits.
+fn padded(text: &[u8], at: usize, number: &Number, octet: u8) -> Vec<u8> {
+    let width = number.end - number.begin;
+    let signed = format!("{}", octet.cast_signed());
+    if text.get(at + number.begin) == Some(&b'-') && signed.len() == width {
+        signed.into_bytes()
+    } else {
+        format!("{octet:0width$}").into_bytes()
+    }
+}
+
+/// Returns `new` in upper case where `old` has letters in upper case.
+fn in_case_of(old: &[u8], new: &[u8]) -> Vec<u8> {
+    if old.iter().any(u8::is_ascii_uppercase) {
+        new.to_ascii_uppercase()
+    } else {
+        new.to_vec()
+    }
+}
+
+/// Returns the code of a reply line; `None` if it begins with none.
+fn reply_code(line: &[u8]) -> Option<[u8; 3]> {
+    let code = line.first_chunk::<3>()?;
+    let is_code = code.iter().all(u8::is_ascii_digit)
+        && line
+            .get(3)
+            .is_none_or(|byte| matches!(byte, b' ' | b'-' | b'\r' | b'\n'));
+    is_code.then_some(*code)
+}
+
+/// Returns the place of the text between the first quotation mark and the last one of its kind.
+fn quoted(line: &[u8]) -> Option<(usize, usize)> {
+    let from = line.iter().position(|byte| *byte == b'"')? + 1;
+    let to = line.iter().rposition(|byte| *byte == b'"')?;
+    (from <= to).then_some((from, to))
+}
+
+const fn is_quote(byte: u8) -> bool {
+    matches!(byte, b'"' | b'\'' | b'`')
+}
+
+/// Returns the place of the path in the argument of a command that takes one.
+fn path_in(verb: &[u8], argument: &[u8]) -> (usize, usize) {
+    let mut from = 0;
+    let verb = verb.to_ascii_uppercase();
+    if matches!(&*verb, b"LIST" | b"NLST" | b"STAT") {
+        // Options as of ls.
+        while argument[from..].starts_with(b"-") {
+            let word = argument[from..].iter().position(|&byte| byte == b' ');
+            from = word.map_or(argument.len(), |at| from + at + 1);
+        }
+    }
+    if &*verb == b"PRET" {
+        let word = argument.iter().position(|&byte| byte == b' ');
+        from = word.map_or(argument.len(), |at| at + 1);
+    }
+    if matches!(&*verb, b"MFMT" | b"MFCT" | b"MDTM") {
+        let digits = argument
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit())
+            .count();
+        if digits >= 14 && argument.get(digits) == Some(&b' ') {
+            from = digits + 1;
+        }
+    }
+    if &*verb == b"MFF"
+        && let Some(at) = memchr::memmem::rfind(argument, b"; ")
+    {
+        from = at + 2;
+    }
+    let mut to = argument.len();
+    if argument[from..].starts_with(b"\"")
+        && let Some(last) = argument[from + 1..].iter().rposition(|&byte| byte == b'"')
+    {
+        (from, to) = (from + 1, from + 1 + last);
+    }
+    (from, to)
+}
+
+/// Returns the places of the parts of a path that are replaced: not `.`, `..`, a drive, or nothing.
+fn parts_of(path: &[u8]) -> Vec<(usize, usize)> {
+    let mut parts = Vec::new();
+    let mut begin = 0;
+    for (end, byte) in path.iter().chain([&b'/']).enumerate() {
+        if !matches!(byte, b'/' | b'\\') {
+            continue;
+        }
+        let part = &path[begin..end];
+        let is_drive = begin == 0 && part.len() == 2 && part[1] == b':';
+        if !part.is_empty() && !matches!(part, b"." | b".." | b"~") && !is_drive {
+            parts.push((begin, end));
+        }
+        begin = end + 1;
+    }
+    parts
+}
+
+/// Returns the place of the name in a line of a listing, by the form of the line; `None` for an unknown form.
+fn name_in_listing(line: &[u8]) -> Option<(usize, usize)> {
+    let end = line.len();
+    let lead = end - line.trim_ascii_start().len();
+    // Facts, one blank, the name (RFC 3659 section 7.2).
+    let facts = memchr::memchr(b' ', &line[lead..]).map(|at| lead + at);
+    if let Some(blank) = facts
+        && line[lead..blank].ends_with(b";")
+        && line[lead..blank].contains(&b'=')
+    {
+        return Some((blank + 1, end));
+    }
+    let is_ls = matches!(
+        line.get(lead),
+        Some(b'-' | b'd' | b'l' | b'b' | b'c' | b'p' | b's')
+    ) && line.len() > lead + 10
+        && line[lead + 1..lead + 10]
+            .iter()
+            .all(|byte| byte.is_ascii_alphabetic() || *byte == b'-');
+    if is_ls && let Some(at) = behind_date(line, lead) {
+        return Some((at, end));
+    }
+    let is_dos = line.get(lead..lead + 3).is_some_and(|start| {
+        start[..2].iter().all(u8::is_ascii_digit) && matches!(start[2], b'-' | b'/' | b'.')
+    });
+    if is_dos && let Some(at) = word_start(line, lead, 3) {
+        return Some((at, end));
+    }
+    if line.starts_with(b"total ") && line[6..].iter().all(u8::is_ascii_digit) {
+        return Some((end, end));
+    }
+    // A folder of a recursive listing.
+    (line.starts_with(b".") && line.ends_with(b":")).then(|| (lead, end - 1))
+}
+
+/// Returns where the name of a line of `ls -l` begins: one blank behind the time or year, which follow month and day.
+fn behind_date(line: &[u8], lead: usize) -> Option<usize> {
+    for index in 3..8 {
+        let at = word_start(line, lead, index)?;
+        let word = line[at..].split(|&byte| byte == b' ').next()?;
+        let next = at + word.len() + 1;
+        let is_month =
+            word.len() == 3 && MONTHS.iter().any(|month| word.eq_ignore_ascii_case(month));
+        let is_day = |at: usize| {
+            let word = line.get(at..)?.split(|&byte| byte == b' ').next()?;
+            (!word.is_empty() && word.len() <= 2 && word.iter().all(u8::is_ascii_digit))
+                .then_some(())
+        };
+        if is_month && is_day(word_start(line, at, 1)?).is_some() {
+            let time = word_start(line, at, 2)?;
+            let time_end = time + line[time..].iter().position(|&byte| byte == b' ')?;
+            return Some(time_end + 1);
+        }
+        // An ISO date, and a time.
+        let is_iso = word.len() == 10 && word[4] == b'-' && word[7] == b'-';
+        if is_iso {
+            let time = word_start(line, next - 1, 1).filter(|_| next <= line.len())?;
+            let time = if line[next - 1..].first() == Some(&b' ') {
+                next
+            } else {
+                time
+            };
+            let time_end = time + line[time..].iter().position(|&byte| byte == b' ')?;
+            return Some(time_end + 1);
+        }
+    }
+    // Another language: the ninth word.
+    word_start(line, lead, 8)
+}
+
+/// Returns where the word number `count` behind the one at `from` begins.
+fn word_start(line: &[u8], from: usize, count: usize) -> Option<usize> {
+    let mut at = from;
+    for _ in 0..count {
+        at += line[at..].iter().position(|&byte| byte == b' ')?;
+        at += line[at..].iter().position(|&byte| byte != b' ')?;
+    }
+    Some(at)
+}
+
+/// Returns the users in the argument of USER: all of it, and what stands before the host of a proxy's form.
+fn users_of(argument: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let user = argument.trim_ascii();
+    let before = user
+        .iter()
+        .position(|&byte| byte == b'@')
+        .map(|at| &user[..at]);
+    [Some(user), before]
+        .into_iter()
+        .flatten()
+        .filter(|user| !user.is_empty() && !is_public_user(user))
+}
+
+/// Returns whether a user is one of those that everybody may be.
+fn is_public_user(user: &[u8]) -> bool {
+    user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp")
+}
+
+/// Returns the places of the passwords in each `user:pass@host` of a text.
+fn passwords_in(text: &[u8]) -> Vec<(usize, usize)> {
+    let mut found = Vec::new();
+    if memchr::memchr(b'@', text).is_none() {
+        return found;
+    }
+    let mut begin = 0;
+    for word in text.split(|byte| *byte <= b' ') {
+        let scheme = memchr::memmem::find(word, b"://").map_or(0, |at| at + 3);
+        let colon = word[scheme..].iter().position(|&byte| byte == b':');
+        let sign = word.iter().rposition(|&byte| byte == b'@');
+        if let (Some(colon), Some(sign)) = (colon, sign)
+            && scheme + colon + 1 < sign
+        {
+            found.push((begin + scheme + colon + 1, begin + sign));
+        }
+        begin += word.len() + 1;
+    }
+    found
+}
+
+/// Length of the shortest password or name of which copies are replaced.
+const SHORTEST: usize = 4;
+/// First bytes of a TLS stream in which names are looked for: the hellos are there.
+const HELLO: usize = 64 << 10;
+const IAC: u8 = 255;
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Replies whose text describes the server.
+const BANNERS: &[&[u8; 3]] = &[b"220", b"230", b"211", b"214", b"215"];
+const MONTHS: &[&[u8]] = &[
+    b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+];

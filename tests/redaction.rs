@@ -1,0 +1,428 @@
+//! Redacted packets: the same report, right checksums, and nothing of what was replaced.
+
+use std::fs;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::support::conversation::Conversation;
+use crate::support::folder::Folder;
+use crate::support::recording::{packets, pcap};
+use crate::support::specimens;
+use crate::support::wire::Wire;
+use crate::support::wrapping::{fragmented, wrappings};
+
+/// What of a session has to be the same after redaction: everything but texts, addresses and the content of listings.
+fn outline(session: &Value) -> Value {
+    let replies = |list: &Value| -> Vec<Value> {
+        let list = list.as_array().into_iter().flatten();
+        list.map(|reply| json!([reply["code"], count(&reply["lines"])]))
+            .collect()
+    };
+    let steps: Vec<Value> = items(&session["steps"])
+        .map(|step| {
+            let commands: Vec<Value> = items(&step["commands"])
+                .map(|command| {
+                    json!([
+                        command["verb"],
+                        length(&command["argument"]),
+                        replies(&command["replies"])
+                    ])
+                })
+                .collect();
+            json!([
+                step["kind"],
+                step["outcome"],
+                step["inferred"],
+                length(&step["directory"]),
+                commands
+            ])
+        })
+        .collect();
+    let transfers: Vec<Value> = items(&session["transfers"])
+        .map(|transfer| {
+            let connection = &transfer["connection"];
+            json!([
+                transfer["verb"],
+                transfer["direction"],
+                transfer["mode"],
+                transfer["bytes"],
+                transfer["missing_ranges"],
+                transfer["announced_bytes"],
+                transfer["completeness"],
+                transfer["link"],
+                length(&transfer["path"]),
+                connection["opened_by"],
+                connection["retransmitted_bytes"],
+                connection["tcp_history"],
+            ])
+        })
+        .collect();
+    let findings: Vec<&Value> = items(&session["findings"]).map(|one| &one["id"]).collect();
+    json!({
+        "login": [session["login"]["outcome"], session["login"]["attempts"], length(&session["login"]["user"])],
+        "times": [session["start"], session["end"], session["end_state"]],
+        "unsolicited": replies(&session["unsolicited_replies"]),
+        "verdict": session["verdict"]["status"],
+        "dns": length(&session["dns"]["name"]),
+        "steps": steps,
+        "transfers": transfers,
+        "findings": findings,
+    })
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+fn count(list: &Value) -> usize {
+    items(list).count()
+}
+
+/// The length of a text: what is replaced keeps it.
+fn length(text: &Value) -> Option<usize> {
+    text.as_str().map(str::len)
+}
+
+fn outlines(report: &Value) -> Vec<Value> {
+    items(&report["sessions"]).map(outline).collect()
+}
+
+/// A redacted capture.
+struct Redacted {
+    before: Value,
+    after: Value,
+    bytes: Vec<u8>,
+    mapping: Vec<(String, String, String)>,
+}
+
+/// Redacts a capture, and analyzes it before and after.
+fn redact(folder: &Folder, capture: &str, classes: &str) -> Redacted {
+    folder.write("key", "0123456789abcdef".repeat(4).as_bytes());
+    let arguments = [
+        "carve",
+        "-q",
+        "--redact",
+        classes,
+        "--redact-key",
+        "key",
+        "--mapping",
+        "mapping.jsonl",
+        "-w",
+        "redacted.pcapng",
+        capture,
+    ];
+    assert_eq!(folder.run(&arguments), "exit 0\n", "{capture}");
+    let mapping = folder.read("mapping.jsonl");
+    let mapping = mapping.lines().map(|line| {
+        let line: Value = serde_json::from_str(line).expect("a line of JSON");
+        let text = |name: &str| line[name].as_str().expect("a text").to_owned();
+        (text("kind"), text("original"), text("replacement"))
+    });
+    Redacted {
+        before: folder.report(&[capture]),
+        after: folder.report(&["redacted.pcapng"]),
+        bytes: fs::read(folder.path().join("redacted.pcapng")).expect("a file"),
+        mapping: mapping.collect(),
+    }
+}
+
+impl Redacted {
+    fn contains(&self, text: &str) -> bool {
+        memchr::memmem::find(&self.bytes, text.as_bytes()).is_some()
+    }
+
+    /// Asserts that the reports agree and no value is left.
+    fn assert_same(&self, name: &str) {
+        assert_eq!(outlines(&self.before), outlines(&self.after), "{name}");
+        for (kind, original, replacement) in &self.mapping {
+            assert_eq!(original.len(), replacement.len());
+            // The section comment names the classes.
+            let is_class = "passwords users addresses paths ports".contains(original);
+            // A permutation makes one value of another: what stands there is a replacement.
+            let is_replacement = self.mapping.iter().any(|line| line.2.contains(original));
+            if original.len() >= 4 && !is_class && !is_replacement {
+                assert!(!self.contains(original), "{name}: {kind} {original}");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_report_of_any_redacted_capture_is_the_redacted_report() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    let folder = Folder::new("redacted");
+    let mut compared = 0;
+    for entry in fs::read_dir(captures).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let path = path.to_str().expect("UTF-8");
+        for classes in ["all", "passwords,users,addresses,names,paths"] {
+            let redacted = redact(&folder, path, classes);
+            if classes == "all" {
+                redacted.assert_same(path);
+            } else {
+                // Files, which stay, may hold the same texts.
+                assert_eq!(
+                    outlines(&redacted.before),
+                    outlines(&redacted.after),
+                    "{path}"
+                );
+            }
+            compared += outlines(&redacted.after).len();
+        }
+    }
+    assert!(compared >= 36);
+}
+
+#[test]
+fn lost_repeated_and_conflicting_segments_stay_what_they_were() {
+    let folder = Folder::new("specimens");
+    for (number, capture) in [
+        specimens::plain_passive(),
+        specimens::extended_passive_ipv6(),
+        specimens::active_from_port_20(),
+        specimens::extended_active(),
+        specimens::out_of_order(),
+        specimens::overlap_with_new_bytes(),
+        specimens::lost_segment(),
+        specimens::conflicting_retransmission(),
+        specimens::keep_alive(),
+        specimens::sequence_wrap(),
+        specimens::bytes_after_reset(),
+        specimens::translated_address(),
+        specimens::zero_address(),
+        specimens::pipelined(),
+        specimens::split_lines(),
+        specimens::store_unique(),
+        specimens::control_on_port_2121(),
+        specimens::one_direction(),
+        specimens::same_four_tuple(),
+        specimens::short_snap_length(),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        folder.write("capture.pcap", &capture);
+        redact(&folder, "capture.pcap", "all").assert_same(&format!("specimen {number}"));
+    }
+}
+
+#[test]
+fn fragments_and_tunnels_are_redacted_inside() {
+    let folder = Folder::new("wrapped");
+    let recorded = packets(&specimens::plain_passive());
+    let pieces = fragmented(&recorded, 512, |_, pieces| pieces.reverse());
+    folder.write("capture.pcap", &pcap(1, &pieces));
+    let redacted = redact(&folder, "capture.pcap", "all");
+    redacted.assert_same("fragments");
+    assert_eq!(redacted.after["captures"][0]["packets"], pieces.len());
+    for wrapping in wrappings() {
+        let wrapped = wrapping.apply(&recorded);
+        folder.write("capture.pcap", &pcap(wrapping.link_type.into(), &wrapped));
+        let redacted = redact(&folder, "capture.pcap", "all");
+        redacted.assert_same(wrapping.name);
+        assert_eq!(count(&redacted.after["sessions"]), 1, "{}", wrapping.name);
+    }
+}
+
+/// A session with every kind of value, its password repeated by the server.
+fn talkative() -> Vec<u8> {
+    let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39021", "192.0.2.20:21");
+    dialogue.exchange("USER mirabel", "331 Password required for mirabel.");
+    dialogue.exchange("PASS open sesame", "530 Login incorrect: open sesame.");
+    dialogue.exchange("USER mirabel", "331 Password required for mirabel.");
+    dialogue.exchange(
+        "PASS s3cretPhrase",
+        "230 Welcome back, mirabel, from 192.0.2.10.",
+    );
+    dialogue.exchange(
+        "CWD /home/mirabel/Quarterly",
+        "250 CWD successful. \"/home/mirabel/Quarterly\" is current directory.",
+    );
+    dialogue.exchange(
+        "PWD",
+        "257 \"/home/mirabel/Quarterly\" is current directory.",
+    );
+    dialogue.exchange("NOOP s3cretPhrase", "200 OK.");
+    dialogue.retrieve("figures.xlsx", 40_001, 50_001, b"two thousand");
+    dialogue.quit()
+}
+
+#[test]
+fn every_value_of_a_session_is_replaced_wherever_it_stands() {
+    let folder = Folder::new("values");
+    folder.write("capture.pcap", &talkative());
+    let redacted = redact(&folder, "capture.pcap", "all");
+    redacted.assert_same("talkative");
+    for value in [
+        "mirabel",
+        "MIRABEL",
+        "open sesame",
+        "s3cretPhrase",
+        "Quarterly",
+        "figures",
+        "192.0.2.10",
+        "192,0,2",
+        "two thousand",
+        "Welcome",
+    ] {
+        // The network of documentation addresses stays, their last octet does not.
+        if value != "192,0,2" {
+            assert!(!redacted.contains(value), "{value}");
+        }
+    }
+    // The form stays: verbs, codes, sizes, extensions.
+    for value in [
+        "USER ",
+        "RETR ",
+        ".xlsx (12 bytes)",
+        "227 Entering Passive Mode (192,0,2,",
+        "257 \"/",
+    ] {
+        assert!(redacted.contains(value), "{value}");
+    }
+    let again = redact(&folder, "capture.pcap", "all");
+    assert_eq!(redacted.bytes, again.bytes);
+}
+
+#[test]
+fn classes_that_are_not_chosen_stay() {
+    let folder = Folder::new("classes");
+    folder.write("capture.pcap", &talkative());
+    for (class, gone, kept) in [
+        ("passwords", "s3cretPhrase", "mirabel"),
+        ("users", "mirabel", "Quarterly"),
+        ("addresses", "192.0.2.10", "mirabel"),
+        ("paths", "Quarterly", "s3cretPhrase"),
+        ("content", "two thousand", "figures"),
+        ("banners", "Welcome", "Quarterly"),
+    ] {
+        let redacted = redact(&folder, "capture.pcap", class);
+        redacted.assert_same(class);
+        assert!(!redacted.contains(gone), "{class}");
+        assert!(redacted.contains(kept), "{class}");
+    }
+}
+
+#[test]
+fn right_checksums_stay_right_and_wrong_ones_wrong() {
+    let folder = Folder::new("checksums");
+    let mut capture = packets(&talkative());
+    // Checksums of the captures that tests build are right; make every fifth one wrong.
+    for packet in capture.iter_mut().skip(4).step_by(5) {
+        packet.bytes[14 + 20 + 16] ^= 0x5a;
+    }
+    folder.write("capture.pcap", &pcap(1, &capture));
+    let redacted = redact(&folder, "capture.pcap", "all");
+    let after = blocks(&redacted.bytes);
+    assert_eq!(after.len(), capture.len());
+    for (number, (before, after)) in capture.iter().zip(&after).enumerate() {
+        assert_eq!(sums(&before.bytes), sums(after), "packet {number}");
+        assert_ne!(before.bytes, *after);
+    }
+}
+
+/// The packets of a pcapng file.
+fn blocks(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+    let word = |bytes: &[u8], at: usize| {
+        let bytes = bytes[at..at + 4].try_into().expect("four bytes");
+        u32::from_le_bytes(bytes) as usize
+    };
+    let mut packets = Vec::new();
+    while bytes.len() >= 12 {
+        if word(bytes, 0) == 6 {
+            packets.push(bytes[28..28 + word(bytes, 20)].to_vec());
+        }
+        bytes = &bytes[word(bytes, 4)..];
+    }
+    packets
+}
+
+/// Whether the checksums of IPv4 and TCP are right, in an Ethernet frame.
+fn sums(frame: &[u8]) -> [bool; 2] {
+    let ip = &frame[14..];
+    let length = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
+    let segment = &ip[20..length];
+    let pseudo = [
+        &ip[12..20],
+        &[0, 6],
+        &u16::try_from(segment.len()).expect("short").to_be_bytes(),
+    ];
+    let is_right = |parts: &[&[u8]]| {
+        let mut sum = 0_u64;
+        for part in parts {
+            for pair in part.chunks(2) {
+                sum += u64::from(u16::from_be_bytes([
+                    pair[0],
+                    pair.get(1).copied().unwrap_or(0),
+                ]));
+            }
+        }
+        while sum > 0xffff {
+            sum = (sum & 0xffff) + (sum >> 16);
+        }
+        sum == 0xffff
+    };
+    let [addresses, protocol, size] = pseudo;
+    [
+        is_right(&[&ip[..20]]),
+        is_right(&[addresses, protocol, size, segment]),
+    ]
+}
+
+#[test]
+fn wrong_redaction_options_are_refused_with_a_reason() {
+    let folder = Folder::new("refused-redaction");
+    folder.write("capture.pcap", &talkative());
+    folder.write("short", b"0123");
+    let carve = |options: &[&str]| {
+        let mut arguments = vec!["carve", "-w", "out.pcapng", "capture.pcap"];
+        arguments.extend(options);
+        folder.run(&arguments)
+    };
+    for (options, reason) in [
+        (&["--redact", "shoes"][..], "shoes"),
+        (&["--mapping", "m"], "--redact"),
+        (
+            &["--redact", "all", "--redact-key", "short"],
+            "64 hex digits",
+        ),
+        (
+            &["--redact", "all", "--redact-key", "missing"],
+            "cannot read the key",
+        ),
+    ] {
+        let told = carve(options);
+        assert!(
+            told.starts_with("exit 2\n") && told.contains(reason),
+            "{told}"
+        );
+    }
+    assert!(!folder.path().join("out.pcapng").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn only_the_user_can_read_the_mapping() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::new("mapping");
+    folder.write("capture.pcap", &talkative());
+    folder.write("mapping.jsonl", b"old");
+    let redacted = redact(&folder, "capture.pcap", "all");
+    let mode = fs::metadata(folder.path().join("mapping.jsonl")).expect("a file");
+    assert_eq!(mode.permissions().mode() & 0o777, 0o600);
+    let original_of = |kind: &str, original: &str| {
+        redacted
+            .mapping
+            .iter()
+            .any(|line| line.0 == kind && line.1 == original)
+    };
+    for (kind, original) in [
+        ("passwords", "s3cretPhrase"),
+        ("users", "mirabel"),
+        ("addresses", "192.0.2.10"),
+        ("paths", "figures.xlsx"),
+    ] {
+        assert!(original_of(kind, original), "{kind} {original}");
+    }
+}
