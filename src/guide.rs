@@ -102,6 +102,8 @@ pub mod contributing {}
 ///   `tcp_state` and `tcp_history` in Zeek's words; `connection` of a connection attempt.
 /// - `analyze --format zeek`, `zeek-json`, `eve` and `ecs`: reports for Zeek's readers, Suricata's and Elastic's. `live` writes
 ///   the last three as well; `--logs` and `--eve-types` choose what they hold.
+/// - `analyze --format csv --table`: sessions, credentials, hosts, files. `schema --format` prints the schema of each format.
+/// - `integration spark`: a data source for Apache Spark 4.
 /// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///
 /// # 0.1.0

@@ -32,7 +32,8 @@ fn help_names_what_is_built() {
       carve        Write the packets of sessions to a pcapng file
       series       Put captures that follow one another into series
       interfaces   List the network interfaces
-      schema       Print the JSON Schema of the report
+      schema       Print the schema of the report, or of another format
+      integration  Print the module through which another engine runs this program
       completions  Print completions for a shell
       man          Print the manual page
       help         Print help on a command, or on findings, exit-codes, signals

@@ -102,6 +102,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let quiet = arguments.presentation.quiet;
     messages::check_previews(arguments.previews.previews, is_page, quiet)?;
     arguments.check_summary()?;
+    arguments.check_table()?;
     let mut reading = Reading::open(
         &arguments.input,
         &arguments.selection,
@@ -160,6 +161,18 @@ impl AnalyzeArguments {
         matches!(self.format, Format::Export(format) if format.name == FORMATS[0].name)
     }
 
+    /// Refuses `--table` for formats that have no such tables.
+    fn check_table(&self) -> Result<(), Failure> {
+        let is_csv = matches!(self.format, Format::Export(format) if format.name == "csv");
+        let Some(table) = self.tables.csv().filter(|_| !is_csv) else {
+            return Ok(());
+        };
+        Err(Failure::Refused(format!(
+            "--table {} is for CSV; add --format csv",
+            table.name()
+        )))
+    }
+
     /// Refuses `--summary` for formats that have no overview.
     fn check_summary(&self) -> Result<(), Failure> {
         let cause = match self.format {
@@ -188,6 +201,7 @@ fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOpti
         captures: reading.several_paths(),
         md5: reading.options.md5,
         sha1: reading.options.sha1,
+        csv_table: arguments.tables.csv().unwrap_or_default(),
         names_logs: arguments.output.as_deref().is_none_or(is_standard),
         tables: arguments.tables.tables(),
         part: arguments.tables.part(),

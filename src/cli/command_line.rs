@@ -6,7 +6,9 @@ use super::analyze::AnalyzeArguments;
 use super::carve::CarveArguments;
 use super::check::CheckArguments;
 use super::diagram::DiagramArguments;
-use super::generated::{CompletionsArguments, HelpArguments, SchemaArguments};
+use super::generated::{
+    CompletionsArguments, HelpArguments, IntegrationArguments, SchemaArguments,
+};
 use super::live::LiveArguments;
 use super::series::SeriesArguments;
 use super::tree::TreeArguments;
@@ -45,8 +47,10 @@ pub(super) enum Command {
     /// List the network interfaces
     #[cfg(feature = "live")]
     Interfaces,
-    /// Print the JSON Schema of the report
+    /// Print the schema of the report, or of another format
     Schema(SchemaArguments),
+    /// Print the module through which another engine runs this program
+    Integration(IntegrationArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
     /// Print the manual page

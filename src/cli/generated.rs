@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use clap::builder::PossibleValuesParser;
-use clap::{Args, Command, CommandFactory as _};
+use clap::{Args, Command, CommandFactory as _, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -13,19 +13,40 @@ use super::failure::{Exit, Failure};
 use crate::check::answer;
 use crate::check::built_in;
 use crate::check::file::FINDINGS;
+use crate::report::export::{self, EVE_GENERATOR, FORMATS};
 use crate::report::json;
 
 #[derive(Debug, Args)]
 pub(super) struct SchemaArguments {
+    /// The schema of another format of analyze: ndjson, csv, zeek, zeek-json, eve, ecs, parquet
+    #[arg(long, value_name = "FORMAT", value_parser = described_formats(), hide_possible_values = true)]
+    format: Option<String>,
+    /// The signatures of EVE's alerts: generator, number, finding and its meaning
+    #[arg(long, conflicts_with = "format")]
+    eve_alerts: bool,
     /// The schema of a line of --format ndjson instead
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["format", "eve_alerts"])]
     events: bool,
     /// The schema of what tree --format json writes instead
-    #[arg(long, conflicts_with = "events")]
+    #[arg(long, conflicts_with_all = ["format", "eve_alerts", "events"])]
     tree: bool,
     /// The schema of what check --format json writes instead
-    #[arg(long, conflicts_with_all = ["events", "tree"])]
+    #[arg(long, conflicts_with_all = ["format", "eve_alerts", "events", "tree"])]
     check: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = INTEGRATION_EXAMPLES)]
+pub(super) struct IntegrationArguments {
+    /// The engine: spark (a Python data source for Apache Spark 4)
+    #[arg(hide_possible_values = true)]
+    engine: Engine,
+}
+
+/// Engines with an integration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Engine {
+    Spark,
 }
 
 #[derive(Debug, Args)]
@@ -40,9 +61,26 @@ pub(super) struct CompletionsArguments {
     shell: Shell,
 }
 
-/// Prints a JSON Schema.
+/// Parses the name of a format that has a schema.
+fn described_formats() -> PossibleValuesParser {
+    let described = FORMATS.iter().filter(|format| format.schema.is_some());
+    PossibleValuesParser::new(described.map(|format| format.name))
+}
+
+/// Prints a schema.
 pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
-    let schema = if arguments.events {
+    let format = arguments.format.as_deref().and_then(export::find);
+    let schema = if let Some(schema) = format.and_then(|format| format.schema) {
+        schema()
+    } else if arguments.eve_alerts {
+        let mut lines = String::new();
+        for (id, meaning) in FINDINGS {
+            let number = export::eve_signature(id);
+            // Writing to a `String` cannot fail.
+            let _ = writeln!(lines, "{EVE_GENERATOR} || {number} || {id}: {meaning}");
+        }
+        lines
+    } else if arguments.events {
         json::event_schema()
     } else if arguments.tree {
         json::tree_schema()
@@ -52,6 +90,14 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
         json::report_schema()
     };
     print(schema.as_bytes())
+}
+
+/// Prints the module through which an engine runs this program.
+pub(super) fn integration(arguments: &IntegrationArguments) -> Result<Exit, Failure> {
+    let module = match arguments.engine {
+        Engine::Spark => include_str!("spark.py"),
+    };
+    print(module.as_bytes())
 }
 
 /// Prints help on a command or a topic.
@@ -222,6 +268,11 @@ pub(super) fn print(text: &[u8]) -> Result<Exit, Failure> {
         .map_err(|cause| Failure::stdout(&cause))?;
     Ok(Exit::Done)
 }
+
+const INTEGRATION_EXAMPLES: &str = "\
+Examples:
+  ftpscope integration spark > ftpscope_spark.py
+  pyspark --py-files ftpscope_spark.py";
 
 /// Signals that `live` obeys, and their effects.
 const SIGNALS: &[(&str, &str)] = &[

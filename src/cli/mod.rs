@@ -3,7 +3,7 @@
 //! ```text
 //! command_line ─> analyze, diagram, tree, check, carve ─> reading (capture, pipeline, selection) ─> output
 //!    (clap)    ─> live ─> monitor (the engine)
-//!              ─> interfaces, generated (schema, man, completions)
+//!              ─> interfaces, generated (schema, integration, man, completions)
 //!                    └─> messages (standard error), failure (exit code)
 //! ```
 //!
@@ -68,6 +68,7 @@ pub fn run() -> ExitCode {
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces::run(),
         Command::Schema(arguments) => generated::schema(arguments),
+        Command::Integration(arguments) => generated::integration(arguments),
         Command::Completions(arguments) => generated::completions(arguments),
         Command::Man => generated::man(),
         Command::Help(arguments) => generated::help(arguments),

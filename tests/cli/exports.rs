@@ -145,6 +145,79 @@ fn other_kinds_of_eve_events_come_on_demand() {
     assert!(kinds(&["--eve-types", all], "upload.pcap").contains("anomaly"));
 }
 
+#[test]
+fn every_table_of_csv_has_its_rows_and_no_password() {
+    let folder = with_upload("exports-csv");
+    for (table, column) in [
+        ("sessions", "uploaded_bytes"),
+        ("credentials", "password"),
+        ("hosts", "bytes_received"),
+        ("files", "sha256"),
+    ] {
+        let arguments = [
+            "analyze",
+            "--format",
+            "csv",
+            "--table",
+            table,
+            "upload.pcap",
+        ];
+        let text = folder.run(&arguments);
+        assert!(text.starts_with("exit 0"), "{text}");
+        assert!(text.contains(column), "{text}");
+        let header = text.lines().position(|line| line.contains(column));
+        let rows = text.lines().skip(header.expect("a header") + 1);
+        assert!(rows.filter(|line| line.contains(',')).count() > 0, "{text}");
+        if table == "credentials" {
+            assert!(text.contains("<hidden>"), "{text}");
+        }
+    }
+    let text = folder.run(&[
+        "analyze",
+        "--format",
+        "eve",
+        "--table",
+        "files",
+        "upload.pcap",
+    ]);
+    assert!(
+        text.starts_with("exit 2") && text.contains("--format csv"),
+        "{text}"
+    );
+}
+
+#[test]
+fn schemas_of_all_formats_and_the_module_for_spark_are_printed() {
+    let folder = Folder::new("exports-schema");
+    for (format, part) in [
+        ("csv", "\"credentials\""),
+        ("zeek", "#path\tnotice"),
+        ("zeek-json", "\"id.orig_h\""),
+        ("eve", "\"ftp_data\""),
+        ("ecs", "\"index_patterns\""),
+        ("ndjson", "session_end"),
+    ] {
+        let text = folder.run(&["schema", "--format", format]);
+        assert!(
+            text.starts_with("exit 0") && text.contains(part),
+            "{format}: {text}"
+        );
+    }
+    #[cfg(feature = "parquet")]
+    assert!(
+        folder
+            .run(&["schema", "--format", "parquet"])
+            .contains("required binary uid (STRING);")
+    );
+    let alerts = folder.run(&["schema", "--eve-alerts"]);
+    assert!(alerts.contains("959 || 5 || brute-force: "), "{alerts}");
+    let module = folder.run(&["integration", "spark"]);
+    assert!(
+        module.contains("class FtpscopeDataSource(DataSource):"),
+        "{module}"
+    );
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn tables_of_several_runs_share_a_directory_and_are_the_same_each_time() {

@@ -22,7 +22,7 @@ use crate::pipeline;
 use crate::protocol::tls::decryption::{Keyring, SecretSources};
 #[cfg(feature = "parquet")]
 use crate::report::export::TABLES;
-use crate::report::export::{EveType, EveTypes, LocalNetworks, ZeekCommands, ZeekLog};
+use crate::report::export::{CsvTable, EveType, EveTypes, LocalNetworks, ZeekCommands, ZeekLog};
 use crate::report::{EventChoice, ExportOptions, table};
 
 /// The captures to read, and limits on them.
@@ -209,6 +209,14 @@ pub(super) struct ExportChoices {
 /// Tables to write.
 #[derive(Debug, Args)]
 pub(super) struct TableChoices {
+    /// Table of csv: transfers (default), sessions, credentials, hosts, files
+    #[arg(
+        long,
+        value_name = "TABLE",
+        hide_possible_values = true,
+        help_heading = "Output"
+    )]
+    table: Option<Table>,
     /// Parquet tables to write (default: all but entries)
     #[cfg(feature = "parquet")]
     #[arg(
@@ -227,6 +235,17 @@ pub(super) struct TableChoices {
 }
 
 impl TableChoices {
+    /// Returns the table of CSV; `None` if none was named.
+    pub(super) fn csv(&self) -> Option<CsvTable> {
+        self.table.map(|table| match table {
+            Table::Transfers => CsvTable::Transfers,
+            Table::Sessions => CsvTable::Sessions,
+            Table::Credentials => CsvTable::Credentials,
+            Table::Hosts => CsvTable::Hosts,
+            Table::Files => CsvTable::Files,
+        })
+    }
+
     /// Returns the names of the tables; empty for the default.
     #[cfg_attr(
         not(feature = "parquet"),
@@ -296,6 +315,16 @@ impl ExportChoices {
             })
             .collect()
     }
+}
+
+/// Names of [`CsvTable`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Table {
+    Transfers,
+    Sessions,
+    Credentials,
+    Hosts,
+    Files,
 }
 
 /// Names of [`ZeekLog`].

@@ -1,4 +1,4 @@
-//! `csv`: one row a transfer (RFC 4180), for a spreadsheet or a script.
+//! `csv`: one row a transfer (RFC 4180), for a spreadsheet or a script; other [tables](super::csv_tables) on demand.
 //!
 //! ```text
 //! session ──┬── transfer ──> row: facts of the session, facts of the transfer
@@ -15,6 +15,7 @@ use std::net::IpAddr;
 use ::csv::{ErrorKind, IntoInnerError, Terminator, WriterBuilder};
 use serde::{Serialize, Serializer};
 
+use super::csv_tables::{HostTable, SessionTable};
 use super::{
     DocumentExporter, DocumentFormat, ExportOptions, FinishedSessions, Format, OutputFile,
     OutputKind, SessionText,
@@ -33,15 +34,85 @@ pub(super) const FORMAT: Format = Format {
     unit: Some("one row a transfer"),
     output: OutputKind::Document,
     open: |options, outputs| {
-        let out = outputs.create("transfers.csv")?;
-        let format = Csv(Columns::of(options));
-        Ok(Box::new(DocumentExporter::new(
-            format,
-            &options.limits,
-            out,
-        )))
+        let table = options.csv_table;
+        let out = outputs.create(&format!("{}.csv", table.name()))?;
+        let limits = &options.limits;
+        Ok(match table {
+            CsvTable::Transfers => Box::new(DocumentExporter::new(
+                Csv(Columns::of(options)),
+                limits,
+                out,
+            )),
+            CsvTable::Hosts => Box::new(DocumentExporter::new(HostTable::default(), limits, out)),
+            _ => {
+                let format = SessionTable::new(table, options);
+                Box::new(DocumentExporter::new(format, limits, out))
+            }
+        })
     },
+    schema: Some(schema),
 };
+
+/// A table of CSV.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CsvTable {
+    /// Transfers, and sessions without any.
+    #[default]
+    Transfers,
+    /// Sessions.
+    Sessions,
+    /// Attempts to log in.
+    Credentials,
+    /// Addresses of clients and servers.
+    Hosts,
+    /// Downloads and uploads.
+    Files,
+}
+
+impl CsvTable {
+    /// All tables.
+    pub const ALL: [Self; 5] = [
+        Self::Transfers,
+        Self::Sessions,
+        Self::Credentials,
+        Self::Hosts,
+        Self::Files,
+    ];
+
+    /// Returns the name.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Transfers => "transfers",
+            Self::Sessions => "sessions",
+            Self::Credentials => "credentials",
+            Self::Hosts => "hosts",
+            Self::Files => "files",
+        }
+    }
+}
+
+/// Returns the columns of each table, those that options add included, as one JSON object.
+fn schema() -> String {
+    let options = ExportOptions {
+        md5: true,
+        sha1: true,
+        captures: vec![String::new(), String::new()],
+        ..ExportOptions::default()
+    };
+    let columns = CsvTable::ALL.into_iter().filter_map(|table| {
+        let header = match table {
+            CsvTable::Transfers => header(&Columns::of(&options)),
+            CsvTable::Hosts => HostTable::header(),
+            _ => SessionTable::new(table, &options).header(),
+        };
+        let header = String::from_utf8(header.ok()?).ok()?;
+        let names: Vec<&str> = header.trim_end().split(',').collect();
+        Some((table.name().to_owned(), serde_json::json!(names)))
+    });
+    let tables: serde_json::Map<_, _> = columns.collect();
+    format!("{:#}\n", serde_json::Value::Object(tables))
+}
 
 struct Csv(Columns);
 
@@ -117,17 +188,32 @@ fn write_document(
 }
 
 /// Returns the header line.
+fn header(columns: &Columns) -> io::Result<Vec<u8>> {
+    header_of(&Row::new(columns))
+}
+
+/// Returns the header line of rows like `row`.
 // The csv crate derives the header from a row: an empty one is written and cut off behind the header. Names of columns
 // hold no line ends.
-fn header(columns: &Columns) -> io::Result<Vec<u8>> {
+pub(super) fn header_of(row: &impl Serialize) -> io::Result<Vec<u8>> {
     let mut writer = WriterBuilder::new()
         .terminator(Terminator::CRLF)
         .from_writer(Vec::new());
-    writer.serialize(Row::new(columns)).map_err(failure)?;
+    writer.serialize(row).map_err(failure)?;
     let mut text = writer.into_inner().map_err(IntoInnerError::into_error)?;
     let end = text.iter().position(|&byte| byte == b'\n');
     text.truncate(end.map_or(0, |at| at.saturating_add(1)));
     Ok(text)
+}
+
+/// Writes a row without the header.
+pub(super) fn write_row<W: Write>(row: &impl Serialize, out: &mut W) -> io::Result<()> {
+    let mut writer = WriterBuilder::new()
+        .has_headers(false)
+        .terminator(Terminator::CRLF)
+        .from_writer(out);
+    writer.serialize(row).map_err(failure)?;
+    writer.flush()
 }
 
 /// Returns the error of the target. Any other error would be a defect of [`Row`].
@@ -297,7 +383,7 @@ fn duration(connection: &Connection) -> f64 {
 
 /// Text that may hold text from the wire.
 #[derive(Clone, Copy, Default)]
-struct Text<'a>(&'a str);
+pub(super) struct Text<'a>(pub(super) &'a str);
 
 impl Serialize for Text<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -323,7 +409,7 @@ impl Serialize for Sentences<'_> {
 /// Cell of an optional column.
 #[derive(Clone, Copy, Default, Serialize)]
 #[serde(untagged)]
-enum Optional<T> {
+pub(super) enum Optional<T> {
     #[default]
     Absent,
     Cell(Option<T>),
@@ -331,7 +417,7 @@ enum Optional<T> {
 
 impl<T> Optional<T> {
     /// Creates an empty cell, or none if the column is absent.
-    fn new(present: bool) -> Self {
+    pub(super) fn new(present: bool) -> Self {
         if present {
             Self::Cell(None)
         } else {
@@ -340,14 +426,14 @@ impl<T> Optional<T> {
     }
 
     /// Returns this cell with a value, if the column is present.
-    fn with(self, value: Option<T>) -> Self {
+    pub(super) fn with(self, value: Option<T>) -> Self {
         match self {
             Self::Absent => Self::Absent,
             Self::Cell(_) => Self::Cell(value),
         }
     }
 
-    fn is_absent(&self) -> bool {
+    pub(super) fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
     }
 }

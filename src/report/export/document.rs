@@ -208,6 +208,7 @@ pub(super) const JSON: Format = Format {
         let out = outputs.create("report.json")?;
         Ok(Box::new(DocumentExporter::new(Json, &options.limits, out)))
     },
+    schema: Some(json::report_schema),
 };
 
 struct Json;
@@ -245,6 +246,7 @@ pub(super) const TABLE: Format = Format {
             out,
         )))
     },
+    schema: None,
 };
 
 #[cfg(feature = "cli")]

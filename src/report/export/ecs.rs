@@ -42,7 +42,150 @@ pub(super) const FORMAT: Format = Format {
             out: outputs.create("ecs.ndjson")?,
         }))
     },
+    schema: Some(template),
 };
+
+/// Returns an index template for Elasticsearch and OpenSearch with the mapping of every field.
+fn template() -> String {
+    let mut mapping = Map::new();
+    for (path, kind) in FIELDS {
+        let mut fields = &mut mapping;
+        let mut parts = path.split('.').peekable();
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                fields.insert(part.to_owned(), mapping_of(kind));
+                break;
+            }
+            let inner = fields
+                .entry(part)
+                .or_insert_with(|| json!({"properties": {}}));
+            let Some(Value::Object(inner)) = inner.get_mut("properties") else {
+                break;
+            };
+            fields = inner;
+        }
+    }
+    let template = json!({
+        "index_patterns": ["ftpscope-*"],
+        "template": {"mappings": {"dynamic": "strict", "properties": mapping}},
+    });
+    format!("{template:#}\n")
+}
+
+fn mapping_of(kind: &str) -> Value {
+    match kind {
+        "keyword" => json!({"type": "keyword", "ignore_above": 1024}),
+        "date" => json!({"type": "date_nanos"}),
+        kind => json!({"type": kind}),
+    }
+}
+
+/// Fields of all documents, with their types in Elasticsearch.
+const FIELDS: &[(&str, &str)] = &[
+    ("@timestamp", "date"),
+    ("client.ip", "ip"),
+    ("client.port", "long"),
+    ("destination.bytes", "long"),
+    ("destination.domain", "keyword"),
+    ("destination.ip", "ip"),
+    ("destination.packets", "long"),
+    ("destination.port", "long"),
+    ("ecs.version", "keyword"),
+    ("event.action", "keyword"),
+    ("event.category", "keyword"),
+    ("event.dataset", "keyword"),
+    ("event.duration", "long"),
+    ("event.end", "date"),
+    ("event.id", "keyword"),
+    ("event.kind", "keyword"),
+    ("event.module", "keyword"),
+    ("event.outcome", "keyword"),
+    ("event.reason", "keyword"),
+    ("event.severity", "long"),
+    ("event.start", "date"),
+    ("event.type", "keyword"),
+    ("file.directory", "keyword"),
+    ("file.extension", "keyword"),
+    ("file.hash.md5", "keyword"),
+    ("file.hash.sha1", "keyword"),
+    ("file.hash.sha256", "keyword"),
+    ("file.mime_type", "keyword"),
+    ("file.name", "keyword"),
+    ("file.path", "keyword"),
+    ("file.size", "long"),
+    ("file.type", "keyword"),
+    ("ftpscope.argument", "keyword"),
+    ("ftpscope.command", "keyword"),
+    ("ftpscope.data.announced.ip", "ip"),
+    ("ftpscope.data.announced.port", "long"),
+    ("ftpscope.data.client.ip", "ip"),
+    ("ftpscope.data.client.port", "long"),
+    ("ftpscope.data.community_id", "keyword"),
+    ("ftpscope.data.opened_by", "keyword"),
+    ("ftpscope.data.server.ip", "ip"),
+    ("ftpscope.data.server.port", "long"),
+    ("ftpscope.data.uid", "keyword"),
+    ("ftpscope.finding.severity", "keyword"),
+    ("ftpscope.frames", "long"),
+    ("ftpscope.greeting", "keyword"),
+    ("ftpscope.login.anonymous", "boolean"),
+    ("ftpscope.login.attempt", "long"),
+    ("ftpscope.reply.code", "long"),
+    ("ftpscope.reply.text", "keyword"),
+    ("ftpscope.session.commands", "long"),
+    ("ftpscope.session.community_id", "keyword"),
+    ("ftpscope.session.end_state", "keyword"),
+    ("ftpscope.session.id", "long"),
+    ("ftpscope.session.tcp_history", "keyword"),
+    ("ftpscope.session.tcp_state", "keyword"),
+    ("ftpscope.session.transfers", "long"),
+    ("ftpscope.session.uid", "keyword"),
+    ("ftpscope.transfer.announced_bytes", "long"),
+    ("ftpscope.transfer.completeness", "keyword"),
+    ("ftpscope.transfer.direction", "keyword"),
+    ("ftpscope.transfer.evidence", "keyword"),
+    ("ftpscope.transfer.id", "long"),
+    ("ftpscope.transfer.missing_bytes", "long"),
+    ("ftpscope.transfer.mode", "keyword"),
+    ("ftpscope.transfer.restart_offset", "long"),
+    ("ftpscope.transfer.uid", "keyword"),
+    ("ftpscope.verdict.status", "keyword"),
+    ("ftpscope.verdict.text", "keyword"),
+    ("message", "match_only_text"),
+    ("network.bytes", "long"),
+    ("network.community_id", "keyword"),
+    ("network.iana_number", "keyword"),
+    ("network.packets", "long"),
+    ("network.protocol", "keyword"),
+    ("network.transport", "keyword"),
+    ("network.type", "keyword"),
+    ("observer.product", "keyword"),
+    ("observer.type", "keyword"),
+    ("observer.version", "keyword"),
+    ("related.hash", "keyword"),
+    ("related.hosts", "keyword"),
+    ("related.ip", "ip"),
+    ("related.user", "keyword"),
+    ("rule.description", "keyword"),
+    ("rule.id", "keyword"),
+    ("rule.name", "keyword"),
+    ("rule.ruleset", "keyword"),
+    ("server.domain", "keyword"),
+    ("server.ip", "ip"),
+    ("server.port", "long"),
+    ("source.bytes", "long"),
+    ("source.ip", "ip"),
+    ("source.packets", "long"),
+    ("source.port", "long"),
+    ("source.user.name", "keyword"),
+    ("tls.cipher", "keyword"),
+    ("tls.client.server_name", "keyword"),
+    ("tls.established", "boolean"),
+    ("tls.resumed", "boolean"),
+    ("tls.version", "keyword"),
+    ("tls.version_protocol", "keyword"),
+    ("user.name", "keyword"),
+];
 
 /// Exporter of ECS documents.
 struct Ecs {
@@ -379,7 +522,15 @@ impl Document {
                 _ => return,
             }
         }
-        fields.insert(last.to_owned(), value.into());
+        debug_assert!(FIELDS.iter().any(|(known, _)| *known == path), "{path}");
+        let mut value = value.into();
+        // Elasticsearch rejects a document with a keyword of more than 32,766 bytes.
+        if let Value::String(text) = &mut value
+            && text.len() > LONGEST_TEXT
+        {
+            text.truncate(text.floor_char_boundary(LONGEST_TEXT));
+        }
+        fields.insert(last.to_owned(), value);
     }
 
     fn some(&mut self, path: &str, value: Option<impl Into<Value>>) {
@@ -553,6 +704,9 @@ const fn outcome(outcome: Outcome) -> &'static str {
         _ => "unknown",
     }
 }
+
+/// Bytes kept of a text.
+const LONGEST_TEXT: usize = 8192;
 
 const ECS_VERSION: &str = "9.4.0";
 

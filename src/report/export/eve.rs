@@ -42,7 +42,83 @@ pub(super) const FORMAT: Format = Format {
         let out = outputs.create("eve.json")?;
         Ok(Box::new(Eve::new(options, out)))
     },
+    schema: Some(schema),
 };
+
+/// Returns the JSON Schema of a line: the part of Suricata's that is written here.
+fn schema() -> String {
+    let texts = json!({"type": "array", "minItems": 1, "items": {"type": "string"}});
+    let object = |fields: Value| json!({"type": "object", "additionalProperties": false, "properties": fields});
+    let record = json!({"type": "object", "additionalProperties": false, "properties": {
+        "rrname": TEXT.value(), "rrtype": TEXT.value(), "rdata": TEXT.value(),
+    }});
+    let records = json!({"type": "array", "minItems": 1, "items": record});
+    let [text, number, flag] = [TEXT, NUMBER, FLAG].map(|kind| kind.value());
+    let time = json!({"type": "string", "pattern": TIME_PATTERN});
+    let ftp_data = object(json!({"filename": text, "command": text}));
+    let ftp = object(json!({
+        "command": text, "command_data": text, "completion_code": texts, "reply": texts,
+        "dynamic_port": number, "mode": {"enum": ["active", "passive"]},
+        "command_truncated": flag, "reply_received": {"enum": ["yes", "no"]},
+        "reply_truncated": flag,
+    }));
+    let fileinfo = object(json!({
+        "filename": text, "gaps": flag, "state": {"enum": ["CLOSED", "TRUNCATED"]},
+        "md5": text, "sha1": text, "sha256": text, "stored": flag, "file_id": number,
+        "size": number, "tx_id": number,
+    }));
+    let flow = object(json!({
+        "pkts_toserver": number, "pkts_toclient": number, "bytes_toserver": number,
+        "bytes_toclient": number, "start": time, "end": time, "age": number,
+        "state": {"enum": ["new", "established", "closed"]},
+        "reason": {"enum": ["timeout", "shutdown"]}, "alerted": flag, "tx_cnt": number,
+    }));
+    let tls = object(json!({
+        "version": text, "sni": text, "session_resumed": flag, "server_alpns": texts,
+        "from_proto": text,
+    }));
+    let dns = object(json!({
+        "version": number, "type": text, "rcode": text, "queries": records, "answers": records,
+    }));
+    let anomaly = object(json!({"app_proto": text, "type": text, "event": text, "layer": text}));
+    let alert = object(json!({
+        "action": text, "gid": number, "signature_id": number, "rev": number, "signature": text,
+        "category": text, "severity": number,
+    }));
+    let kinds = EveType::ALL.map(EveType::name);
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "additionalProperties": false,
+        "required": ["timestamp", "event_type"],
+        "properties": {
+            "timestamp": time, "flow_id": number, "parent_id": number, "in_iface": text,
+            "pcap_cnt": number, "event_type": {"enum": kinds},
+            "vlan": {"type": "array", "minItems": 1, "items": number},
+            "src_ip": text, "src_port": number, "dest_ip": text, "dest_port": number,
+            "proto": text, "ip_v": number, "pkt_src": text, "tx_id": number, "app_proto": text,
+            "app_proto_orig": text, "community_id": text, "pcap_filename": text,
+            "ftp": ftp, "ftp_data": ftp_data, "fileinfo": fileinfo, "flow": flow, "tls": tls,
+            "dns": dns, "anomaly": anomaly, "alert": alert,
+        },
+    });
+    format!("{schema:#}\n")
+}
+
+/// Type of a member in the schema.
+#[derive(Clone, Copy)]
+struct MemberType(&'static str);
+
+impl MemberType {
+    fn value(self) -> Value {
+        json!({"type": self.0})
+    }
+}
+
+const TEXT: MemberType = MemberType("string");
+const NUMBER: MemberType = MemberType("integer");
+const FLAG: MemberType = MemberType("boolean");
+const TIME_PATTERN: &str = r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d+[+\-]\d+$";
 
 /// Kinds of events to write; empty for those of Suricata's own configuration: `ftp`, `ftp_data`, `fileinfo`, `flow`.
 pub type EveTypes = Vec<EveType>;
@@ -69,6 +145,17 @@ pub enum EveType {
 }
 
 impl EveType {
+    const ALL: [Self; 8] = [
+        Self::Ftp,
+        Self::FtpData,
+        Self::FileInfo,
+        Self::Flow,
+        Self::Tls,
+        Self::Dns,
+        Self::Anomaly,
+        Self::Alert,
+    ];
+
     const fn name(self) -> &'static str {
         match self {
             Self::Ftp => "ftp",
@@ -904,6 +991,25 @@ mod tests {
             .collect();
         assert!(times.is_sorted());
         assert_eq!(times[0].len(), "2026-11-20T15:53:01.256485+0000".len());
+    }
+
+    #[test]
+    fn schema_has_every_member_that_is_written() {
+        let schema: Value = serde_json::from_str(&schema()).expect("JSON");
+        let options = ExportOptions {
+            eve_types: EveType::ALL.to_vec(),
+            ..ExportOptions::default()
+        };
+        for event in events(&options) {
+            for (name, value) in event.as_object().expect("an object") {
+                let member = &schema["properties"][name];
+                assert!(member.is_object(), "{name}");
+                let inner = value.as_object().into_iter().flatten();
+                for (inner, _) in inner {
+                    assert!(member["properties"][inner].is_object(), "{name}.{inner}");
+                }
+            }
+        }
     }
 
     #[test]

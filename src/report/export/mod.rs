@@ -23,6 +23,7 @@
 //! 5. Write text from the wire through the format's own escapes, and test it with a hostile name.
 
 mod csv;
+mod csv_tables;
 mod document;
 mod ecs;
 mod eve;
@@ -43,6 +44,7 @@ use super::table::Options as TableOptions;
 use crate::model::record::{Capture, Totals, WarningRecord};
 use crate::model::{Event, EventSink, Limits};
 
+pub use self::csv::CsvTable;
 pub use self::document::{DocumentExporter, DocumentFormat, FinishedSessions, SessionText};
 pub use self::eve::{EVE_GENERATOR, EveType, EveTypes, eve_signature};
 pub use self::ndjson::{
@@ -87,6 +89,8 @@ pub struct Format {
     pub output: OutputKind,
     /// Creates the exporter and its outputs.
     pub open: fn(&ExportOptions, &mut dyn Outputs) -> io::Result<Box<dyn Exporter>>,
+    /// Returns the description of the output for programs that read it; `None` for text that people read.
+    pub schema: Option<fn() -> String>,
 }
 
 impl Format {
@@ -129,6 +133,8 @@ pub struct ExportOptions {
     pub followed: bool,
     /// With more than one capture: the paths of all, in the order of the report; otherwise empty.
     pub captures: Vec<String>,
+    /// Table of CSV.
+    pub csv_table: CsvTable,
     /// Adds MD5 where digests are columns.
     pub md5: bool,
     /// Adds SHA-1 where digests are columns.
@@ -166,6 +172,7 @@ impl Default for ExportOptions {
             flush: false,
             followed: false,
             captures: Vec::new(),
+            csv_table: CsvTable::default(),
             md5: false,
             sha1: false,
             zeek_commands: ZeekCommands::default(),
@@ -385,6 +392,8 @@ mod tests {
         for format in FORMATS {
             assert!(names.insert(format.name), "{}", format.name);
             assert!(find(format.name).is_some());
+            let schema = format.schema.map(|schema| schema());
+            assert!(schema.is_none_or(|text| text.ends_with('\n') && text.len() > 100));
             let files = export(format, &ExportOptions::default(), &[1]);
             assert!(
                 files.values().all(|text| !text.is_empty()),
@@ -427,6 +436,7 @@ mod tests {
                 let files = [outputs.create("sessions")?, outputs.create("packets")?];
                 Ok(Box::new(TwoFiles(files)))
             },
+            schema: None,
         };
         let files = export(&format, &ExportOptions::default(), &[4, 7]);
         let packets = example_report().totals.packets;

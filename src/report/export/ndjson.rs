@@ -38,6 +38,7 @@ pub(super) const FORMAT: Format = Format {
         let lines = EventLines::new(out, options.events, several_captures, options.flush);
         Ok(Box::new(lines))
     },
+    schema: Some(crate::report::json::event_schema),
 };
 
 /// Selection of events by kind.

@@ -29,7 +29,9 @@ use serde::Serialize;
 
 use super::document::FinishedSessions;
 use super::{ExportOptions, Exporter, Format, OutputFile, OutputKind, Outputs, RunEnd};
-use crate::model::record::{Capture, Command, Finding, ListingEntry, Session, Step, Transfer};
+use crate::model::record::{
+    Capture, Command, Finding, ListingEntry, Session, Step, Transfer, WarningRecord,
+};
 use crate::model::{Event, EventKind, EventSink, Timestamp};
 use crate::report::{ReportBuilder, SCHEMA_VERSION};
 
@@ -39,7 +41,15 @@ pub(super) const FORMAT: Format = Format {
     unit: Some("tables"),
     output: OutputKind::Directory,
     open: |options, outputs| Ok(Box::new(Tables::open(options, outputs)?)),
+    schema: Some(schemas),
 };
+
+/// Returns the schema of each table, in the notation of Parquet.
+fn schemas() -> String {
+    let tables = TABLES.iter();
+    let texts = tables.map(|name| message(name, &all_columns(columns(name))));
+    texts.collect::<Vec<_>>().join("\n")
+}
 
 /// Names of the tables, in the order in which their files are written: the last one stands for "done".
 pub const TABLES: &[&str] = &[
@@ -67,6 +77,8 @@ struct Tables {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Text,
+    /// Text that every row has: the uid of what the row is about.
+    Name,
     /// 64 bits.
     Int,
     /// 32 bits: ports and codes.
@@ -156,7 +168,7 @@ impl Exporter for Tables {
             rows.add("findings", || finding_row(finding, None))?;
         }
         for capture in run.captures {
-            rows.add("captures", || capture_row(capture))?;
+            rows.add("captures", || capture_row(capture, &report.warnings))?;
         }
         TABLES
             .iter()
@@ -268,27 +280,8 @@ impl Table {
         captures: &str,
         out: OutputFile,
     ) -> io::Result<Self> {
-        let mut all: Vec<(String, Kind)> = columns
-            .iter()
-            .map(|(name, kind)| ((*name).to_owned(), *kind))
-            .collect();
-        let times = columns.iter().filter(|column| column.1 == Kind::Time);
-        all.extend(times.map(|(name, _)| (format!("{name}_ns"), Kind::Int)));
-        all.push(("part".to_owned(), Kind::Text));
-        let fields: Vec<String> = all
-            .iter()
-            .map(|(name, kind)| match kind {
-                Kind::Text => format!("optional binary {name} (STRING);"),
-                Kind::Int => format!("optional int64 {name};"),
-                Kind::Short => format!("optional int32 {name};"),
-                Kind::Double => format!("optional double {name};"),
-                Kind::Flag => format!("optional boolean {name};"),
-                Kind::Time => format!("optional int64 {name} (TIMESTAMP(MICROS,true));"),
-                Kind::Texts => list(name, "binary element (STRING)"),
-                Kind::Ints => list(name, "int64 element"),
-            })
-            .collect();
-        let schema = format!("message {name} {{ {} }}", fields.join(" "));
+        let all = all_columns(columns);
+        let schema = message(name, &all);
         let schema = parse_message_type(&schema).map_err(failure)?;
         let facts = [
             ("ftpscope.schema_version", SCHEMA_VERSION),
@@ -360,9 +353,38 @@ impl Table {
     }
 }
 
+/// Returns all columns of a table, those for nanoseconds and the part included.
+fn all_columns(columns: &[(&'static str, Kind)]) -> Vec<(String, Kind)> {
+    let mut all: Vec<(String, Kind)> = columns
+        .iter()
+        .map(|(name, kind)| ((*name).to_owned(), *kind))
+        .collect();
+    let times = columns.iter().filter(|column| column.1 == Kind::Time);
+    all.extend(times.map(|(name, _)| (format!("{name}_ns"), Kind::Int)));
+    all.push(("part".to_owned(), Kind::Text));
+    all
+}
+
+/// Returns the schema of a table in the notation of Parquet.
+fn message(table: &str, columns: &[(String, Kind)]) -> String {
+    let fields = columns.iter().map(|(name, kind)| match kind {
+        Kind::Text => format!("  optional binary {name} (STRING);\n"),
+        Kind::Name => format!("  required binary {name} (STRING);\n"),
+        Kind::Int => format!("  optional int64 {name};\n"),
+        Kind::Short => format!("  optional int32 {name};\n"),
+        Kind::Double => format!("  optional double {name};\n"),
+        Kind::Flag => format!("  optional boolean {name};\n"),
+        Kind::Time => format!("  optional int64 {name} (TIMESTAMP(MICROS,true));\n"),
+        Kind::Texts => list(name, "binary element (STRING)"),
+        Kind::Ints => list(name, "int64 element"),
+    });
+    let fields: String = fields.collect();
+    format!("message {table} {{\n{fields}}}\n")
+}
+
 /// Returns a list in the three-level form of the specification.
 fn list(name: &str, element: &str) -> String {
-    format!("optional group {name} (LIST) {{ repeated group list {{ optional {element}; }} }}")
+    format!("  optional group {name} (LIST) {{ repeated group list {{ optional {element}; }} }}\n")
 }
 
 fn write_column<'a>(
@@ -375,6 +397,16 @@ fn write_column<'a>(
             Cell::Text(text) => Some(ByteArray::from(text.as_str())),
             _ => None,
         })?,
+        Kind::Name => {
+            let names: Vec<ByteArray> = cells
+                .map(|cell| match cell {
+                    Cell::Text(text) => ByteArray::from(text.as_str()),
+                    _ => ByteArray::new(),
+                })
+                .collect();
+            let column = column.typed::<ByteArrayType>();
+            column.write_batch(&names, None, None)?;
+        }
         Kind::Int => write::<Int64Type>(&mut column, cells, |cell| match cell {
             Cell::Int(number) => Some(*number),
             _ => None,
@@ -520,6 +552,14 @@ fn session_row(session: &Session) -> Vec<Cell> {
         int(control.payload_bytes_from_server),
         Cell::Text(control.tcp_state.to_string()),
         Cell::Text(control.tcp_history.to_string()),
+        int(control.ip_bytes_from_client),
+        int(control.ip_bytes_from_server),
+        text(login.user_b64.as_deref()),
+        text(tls.and_then(|tls| tls.cipher_suite.as_deref())),
+        some(tls, |tls| Cell::Flag(tls.decrypted)),
+        some(tls.and_then(|tls| tls.obstacle), |obstacle| word(&obstacle)),
+        text(tls.and_then(|tls| tls.server_name.as_deref())),
+        Cell::Text(session.display_filter.clone()),
     ]
 }
 
@@ -531,6 +571,7 @@ fn transfer_row(session: &Session, transfer: &Transfer, step: Option<&Step>) -> 
     let time = command.map(|command| command.time);
     let connection = transfer.connection.as_ref();
     let link = transfer.link.as_ref();
+    let tls = transfer.tls.as_ref();
     let reply = command.and_then(|command| command.replies.last());
     vec![
         int(session.id),
@@ -576,6 +617,19 @@ fn transfer_row(session: &Session, transfer: &Transfer, step: Option<&Step>) -> 
         some(connection, |one| int(one.packets_from_server)),
         some(connection, |one| Cell::Text(one.tcp_state.to_string())),
         some(connection, |one| Cell::Text(one.tcp_history.to_string())),
+        some(connection, |one| int(one.ip_bytes_from_client)),
+        some(connection, |one| int(one.ip_bytes_from_server)),
+        some(connection, |one| int(one.payload_bytes_from_client)),
+        some(connection, |one| int(one.payload_bytes_from_server)),
+        some(connection, |one| int(one.retransmitted_bytes)),
+        some(transfer.announced, |end| Cell::Text(end.ip.to_string())),
+        some(transfer.announced, |end| int(end.port)),
+        text(tls.and_then(|tls| tls.version.as_deref())),
+        some(tls, |tls| Cell::Flag(tls.decrypted)),
+        some(tls.and_then(|tls| tls.obstacle), |obstacle| word(&obstacle)),
+        text(transfer.argument_b64.as_deref()),
+        text(transfer.path_b64.as_deref()),
+        text(transfer.name_b64.as_deref()),
     ]
 }
 
@@ -626,6 +680,9 @@ fn command_row(
         some(command.response_time, Cell::Double),
         int(step.number),
         text(transfer),
+        text(command.verb_b64.as_deref()),
+        text(command.argument_b64.as_deref()),
+        Cell::Flag(command.truncated),
     ]
 }
 
@@ -666,10 +723,16 @@ fn entry_row(session: &Session, transfer: Option<&Transfer>, entry: &ListingEntr
         text(entry.owner.as_deref()),
         text(entry.group.as_deref()),
         text(entry.target.as_deref()),
+        text(entry.name_b64.as_deref()),
     ]
 }
 
-fn capture_row(capture: &Capture) -> Vec<Cell> {
+/// Returns the row of an input. Warnings are about the whole run, and every input has all of them.
+fn capture_row(capture: &Capture, warnings: &[WarningRecord]) -> Vec<Cell> {
+    let code = |warning: &WarningRecord| match word(&warning.code) {
+        Cell::Text(code) => format!("{code}: {}", warning.message),
+        _ => warning.message.clone(),
+    };
     vec![
         Cell::Text(capture.path.clone()),
         Cell::Text(capture.format.clone()),
@@ -679,6 +742,8 @@ fn capture_row(capture: &Capture) -> Vec<Cell> {
         some(capture.first_packet, Cell::Time),
         some(capture.last_packet, Cell::Time),
         some(capture.truncated, Cell::Flag),
+        Cell::Texts(warnings.iter().map(code).collect()),
+        text(capture.path_b64.as_deref()),
     ]
 }
 
@@ -724,13 +789,21 @@ const SESSIONS: &[(&str, Kind)] = &[
     ("steps", Kind::Int),
     ("transfers", Kind::Int),
     ("findings", Kind::Int),
-    ("uid", Kind::Text),
+    ("uid", Kind::Name),
     ("packets_from_client", Kind::Int),
     ("packets_from_server", Kind::Int),
     ("payload_bytes_from_client", Kind::Int),
     ("payload_bytes_from_server", Kind::Int),
     ("tcp_state", Kind::Text),
     ("tcp_history", Kind::Text),
+    ("ip_bytes_from_client", Kind::Int),
+    ("ip_bytes_from_server", Kind::Int),
+    ("user_b64", Kind::Text),
+    ("tls_cipher_suite", Kind::Text),
+    ("tls_decrypted", Kind::Flag),
+    ("tls_obstacle", Kind::Text),
+    ("tls_server_name", Kind::Text),
+    ("display_filter", Kind::Text),
 ];
 
 const TRANSFERS: &[(&str, Kind)] = &[
@@ -767,7 +840,7 @@ const TRANSFERS: &[(&str, Kind)] = &[
     ("connection_end", Kind::Time),
     ("link_method", Kind::Text),
     ("link_confidence", Kind::Double),
-    ("uid", Kind::Text),
+    ("uid", Kind::Name),
     ("session_uid", Kind::Text),
     ("connection_uid", Kind::Text),
     ("md5", Kind::Text),
@@ -777,6 +850,19 @@ const TRANSFERS: &[(&str, Kind)] = &[
     ("connection_packets_from_server", Kind::Int),
     ("connection_tcp_state", Kind::Text),
     ("connection_tcp_history", Kind::Text),
+    ("connection_ip_bytes_from_client", Kind::Int),
+    ("connection_ip_bytes_from_server", Kind::Int),
+    ("connection_payload_bytes_from_client", Kind::Int),
+    ("connection_payload_bytes_from_server", Kind::Int),
+    ("connection_retransmitted_bytes", Kind::Int),
+    ("announced", Kind::Text),
+    ("announced_port", Kind::Short),
+    ("tls_version", Kind::Text),
+    ("tls_decrypted", Kind::Flag),
+    ("tls_obstacle", Kind::Text),
+    ("argument_b64", Kind::Text),
+    ("path_b64", Kind::Text),
+    ("name_b64", Kind::Text),
 ];
 
 const STEPS: &[(&str, Kind)] = &[
@@ -811,6 +897,9 @@ const COMMANDS: &[(&str, Kind)] = &[
     ("response_time", Kind::Double),
     ("step", Kind::Int),
     ("transfer_uid", Kind::Text),
+    ("verb_b64", Kind::Text),
+    ("argument_b64", Kind::Text),
+    ("truncated", Kind::Flag),
 ];
 
 const FINDINGS: &[(&str, Kind)] = &[
@@ -842,6 +931,7 @@ const ENTRIES: &[(&str, Kind)] = &[
     ("owner", Kind::Text),
     ("group", Kind::Text),
     ("target", Kind::Text),
+    ("name_b64", Kind::Text),
 ];
 
 const CAPTURES: &[(&str, Kind)] = &[
@@ -853,6 +943,8 @@ const CAPTURES: &[(&str, Kind)] = &[
     ("first_packet", Kind::Time),
     ("last_packet", Kind::Time),
     ("truncated", Kind::Flag),
+    ("warnings", Kind::Texts),
+    ("path_b64", Kind::Text),
 ];
 
 /// Rows after which a row group is written.
@@ -882,14 +974,14 @@ mod tests {
                 finding_row(&session.findings[0], Some(&session)),
             ),
             ("entries", entry_row(&session, Some(transfer), entry)),
-            ("captures", capture_row(&example_report().captures[0])),
+            ("captures", capture_row(&example_report().captures[0], &[])),
         ];
         for (table, row) in rows {
             assert_eq!(row.len(), columns(table).len(), "{table}");
             for (cell, (name, kind)) in row.iter().zip(columns(table)) {
                 let fits = match cell {
-                    Cell::Null => true,
-                    Cell::Text(_) => *kind == Kind::Text,
+                    Cell::Null => *kind != Kind::Name,
+                    Cell::Text(_) => matches!(kind, Kind::Text | Kind::Name),
                     Cell::Int(_) => matches!(kind, Kind::Int | Kind::Short),
                     Cell::Double(_) => *kind == Kind::Double,
                     Cell::Flag(_) => *kind == Kind::Flag,

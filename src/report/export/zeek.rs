@@ -22,6 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 use std::net::IpAddr;
 
+use serde_json::json;
+
 use super::timed_lines::{
     Opened, OverConnections, TimedLines, commands, data_connections, exact, last_line,
     transfers_by_command,
@@ -45,6 +47,7 @@ pub(super) const TSV: Format = Format {
     unit: Some("Zeek's logs"),
     output: OutputKind::Directory,
     open: |options, outputs| Ok(Box::new(ZeekLogs::open(options, outputs, Style::Tabs)?)),
+    schema: Some(headers),
 };
 
 pub(super) const JSON: Format = Format {
@@ -53,7 +56,58 @@ pub(super) const JSON: Format = Format {
     unit: Some("the same as JSON"),
     output: OutputKind::Directory,
     open: |options, outputs| Ok(Box::new(ZeekLogs::open(options, outputs, Style::Json)?)),
+    schema: Some(json_schema),
 };
+
+/// Returns the header lines of each log that name and type its columns.
+fn headers() -> String {
+    let logs = ZeekLog::ALL.into_iter().map(|log| {
+        let list = |of: fn(&(&'static str, &'static str)) -> &'static str| {
+            let names: Vec<&str> = log.columns().iter().map(of).collect();
+            names.join("\t")
+        };
+        let (fields, types) = (list(|column| column.0), list(|column| column.1));
+        format!(
+            "#path\t{}\n#fields\t{fields}\n#types\t{types}\n",
+            log.name()
+        )
+    });
+    logs.collect()
+}
+
+/// Returns the JSON Schema of a line of any log.
+fn json_schema() -> String {
+    let of_type = |kind: &str| match kind {
+        "time" | "interval" | "double" => json!({"type": "number"}),
+        "count" | "port" => json!({"type": "integer", "minimum": 0}),
+        "bool" => json!({"type": "boolean"}),
+        "vector[interval]" => json!({"type": "array", "items": {"type": "number"}}),
+        list if list.starts_with("set[") || list.starts_with("vector[") => {
+            json!({"type": "array", "items": {"type": "string"}})
+        }
+        _ => json!({"type": "string"}),
+    };
+    let logs = ZeekLog::ALL.into_iter().map(|log| {
+        let columns = log.columns().iter();
+        let mut fields: serde_json::Map<_, _> = columns
+            .map(|(name, kind)| ((*name).to_owned(), of_type(kind)))
+            .collect();
+        fields.insert("_path".to_owned(), json!({"const": log.name()}));
+        json!({
+            "title": format!("{}.log", log.name()),
+            "type": "object",
+            "properties": fields,
+            "required": ["ts"],
+            "additionalProperties": false,
+        })
+    });
+    let logs: Vec<_> = logs.collect();
+    let schema = json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "anyOf": logs,
+    });
+    format!("{schema:#}\n")
+}
 
 /// Commands with a row in ftp.log.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
