@@ -93,7 +93,7 @@ fn alert_of_either_side_fails_the_session_by_its_name() {
         let report = analyzed("alert_server", &ended(ftp, Side::Server));
         assert_failed(
             &report,
-            "tls-failed",
+            "tls-alert",
             &["server sent the alert protocol_version (70)"],
         );
         let mut ftp = began_tls(client, server);
@@ -102,7 +102,7 @@ fn alert_of_either_side_fails_the_session_by_its_name() {
         let report = analyzed("alert_client", &ended(ftp, Side::Client));
         assert_failed(
             &report,
-            "tls-failed",
+            "tls-alert",
             &[
                 "client sent the alert certificate_expired",
                 "certificate that its clients trust",
@@ -155,7 +155,7 @@ fn login_in_clear_after_a_failed_handshake_is_reported_as_a_downgrade() {
     let report = analyzed("downgrade", &ftp.quit());
     assert_failed(
         &report,
-        "tls-failed",
+        "tls-alert",
         &["handshake_failure", "went on without TLS"],
     );
     found(&report["sessions"][0], "cleartext-credentials");

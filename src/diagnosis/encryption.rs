@@ -8,6 +8,9 @@ use crate::model::record::{
 };
 use crate::protocol::tls::alert::Alert;
 
+/// Id of a finding about a fatal alert.
+pub(super) const TLS_ALERT: &str = "tls-alert";
+
 /// Reports how TLS was used in a session.
 pub(super) fn detect(session: &Session, findings: &mut Vec<Finding>) {
     let Some(tls) = &session.tls else {
@@ -60,7 +63,14 @@ fn alerts(session: &Session, findings: &mut Vec<Finding>) {
             .find(|alert| alert.level == TlsAlertLevel::Fatal)
             .cloned()
     };
-    if let Some(alert) = fatal(session.tls.as_ref()) {
+    // An alert that ended the first handshake is reported as its failure.
+    let reported = |alert: &TlsAlert| {
+        let known = findings.iter().filter(|finding| finding.id == TLS_ALERT);
+        known
+            .into_iter()
+            .any(|finding| finding.frames.contains(&alert.frame))
+    };
+    if let Some(alert) = fatal(session.tls.as_ref()).filter(|alert| !reported(alert)) {
         findings.push(alerted(&alert, "the control connection").about(None, None));
     }
     for transfer in &session.transfers {
@@ -96,7 +106,7 @@ fn alerted(alert: &TlsAlert, place: &str) -> Draft<'static> {
         }
     };
     Draft {
-        id: "tls-alert",
+        id: TLS_ALERT,
         severity: Severity::Medium,
         title: format!("TLS ended by the {by}: {}", alert.description),
         explanation: format!(

@@ -62,7 +62,7 @@ pub use cross_session::Several;
 pub use evidence::{DataTrouble, LineRule, Lost, StallPlace, TlsStart, Unreachable};
 pub use fxp::Announcement;
 pub(crate) use stalled::MIN_STALL as SHORTEST_STALL;
-pub(crate) use tls::TLS_FAILED;
+pub(crate) use tls::is_tls_failure;
 pub use verdict::{concern, may_be_concerned, no_verdict};
 
 /// Writes the findings and the verdict into a finished session.

@@ -1,4 +1,4 @@
-//! `tls-failed`: TLS that was asked for and did not come about.
+//! `tls-failed`, or `tls-alert` where an alert is the reason: TLS that was asked for and did not come about.
 //!
 //! TLS starts when AUTH is answered with 234 (RFC 4217 section 4), or with the first byte where it is implicit (appendix A),
 //! and it has come about when the client's side of the handshake is finished (RFC 5246 section 7.3, RFC 8446 section 2). A
@@ -15,14 +15,24 @@
 //!
 //! Where bytes are missing, only an alert proves anything.
 
+use super::encryption::TLS_ALERT;
 use super::evidence::TlsStart;
 use super::{DataTrouble, Draft, quote};
 use crate::model::Timestamp;
 use crate::model::record::{Command, EndState, Finding, Opener, Reply, Session, Severity};
 use crate::protocol::tls::alert::Alert;
 
-/// Id of the finding, by which the verdict and the outputs know that a session is not encrypted.
-pub(crate) const TLS_FAILED: &str = "tls-failed";
+/// Id of a failure without an alert.
+const TLS_FAILED: &str = "tls-failed";
+
+/// Beginning of the title of every failure.
+const FAILED: &str = "TLS failed: ";
+
+/// Returns whether a finding says that TLS did not come about, so that its session is not encrypted: [`TLS_FAILED`], or an alert
+/// within the handshake.
+pub(crate) fn is_tls_failure(finding: &Finding) -> bool {
+    finding.id == TLS_FAILED || finding.id == TLS_ALERT && finding.title.starts_with(FAILED)
+}
 
 /// Reports TLS that did not come about. `capture_end` is the time of the last packet so far.
 pub(super) fn detect(
@@ -59,9 +69,9 @@ pub(super) fn detect(
     });
     findings.push(
         Draft {
-            id: TLS_FAILED,
+            id: failure.id,
             severity: Severity::Medium,
-            title: format!("TLS failed: {}", failure.title),
+            title: format!("{FAILED}{}", failure.title),
             explanation: format!("{}{then}", failure.explanation),
             advice: failure.advice,
             frames: failure.frames,
@@ -72,6 +82,7 @@ pub(super) fn detect(
 
 /// A failure without the words that all have in common.
 struct Failure {
+    id: &'static str,
     title: String,
     explanation: String,
     advice: &'static str,
@@ -92,6 +103,7 @@ fn failure(
         && let Some(command) = command_before(session, frame)
     {
         return Some(Failure {
+            id: TLS_FAILED,
             title: format!(
                 "the server on port {} speaks TLS at once, the client does not",
                 session.server.port
@@ -134,6 +146,7 @@ fn failure(
     let seconds = session.duration;
     if start.server.is_none() {
         return Some(Failure {
+            id: TLS_FAILED,
             title: "the server did not answer the hello".to_owned(),
             explanation: format!(
                 "The client began TLS (frame {hello}), and nothing came from the server until {who}, {seconds:.1} s after the session began."
@@ -148,6 +161,7 @@ fn failure(
         ""
     };
     Some(Failure {
+        id: TLS_FAILED,
         title: format!("{who} before the handshake was done"),
         explanation: format!(
             "Both sides began TLS (frames {hello} and {}), but the client never finished the handshake: {who}.{hint}",
@@ -190,6 +204,7 @@ fn alerted(session: &Session, start: &TlsStart, frame: u64, by: Opener, alert: A
     let mut frames = vec![frame];
     frames.extend(start.client.filter(|&hello| hello != frame));
     Failure {
+        id: TLS_ALERT,
         title: format!(
             "the {who} sent the alert {name} ({}){words}",
             alert.description
@@ -209,6 +224,7 @@ fn answered_in_clear(start: &TlsStart, hello: u64, reply: &Reply) -> Failure {
     let said = quote(reply);
     if start.negotiated {
         return Failure {
+            id: TLS_FAILED,
             title: format!("the server answered in clear: {said}"),
             explanation: format!(
                 "The server accepted AUTH, the client began TLS (frame {hello}), and the server answered in clear: {said} (frame {}). Nothing was encrypted.",
@@ -219,6 +235,7 @@ fn answered_in_clear(start: &TlsStart, hello: u64, reply: &Reply) -> Failure {
         };
     }
     Failure {
+        id: TLS_FAILED,
         title: format!("the client speaks TLS at once, the server plain FTP: {said}"),
         explanation: format!(
             "The client began with TLS (implicit FTPS, RFC 4217 appendix A; frame {hello}), but the server greets in clear: {said} (frame {}). Nothing was encrypted.",
@@ -263,6 +280,7 @@ fn not_begun(session: &Session, capture_end: Timestamp) -> Option<Failure> {
     let mut frames = vec![auth, reply.frame];
     frames.extend(next.map(|next| next.frame));
     Some(Failure {
+        id: TLS_FAILED,
         title,
         explanation,
         advice: "Look at the client: it asked for TLS and did not begin it.",

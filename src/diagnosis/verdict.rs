@@ -5,7 +5,7 @@
 //! that names it ([`concern`]); a failed step that changes or fetches files; a file that is not whole in the capture.
 
 use super::segmented::FILE_IN_PARTS;
-use super::tls::TLS_FAILED;
+use super::tls::is_tls_failure;
 use super::unfinished::UNFINISHED;
 use super::{quote, shorten};
 use crate::model::record::{
@@ -98,24 +98,19 @@ fn login(session: &Session) -> String {
             session.login.user.as_deref().unwrap_or("an unknown user")
         ),
         LoginOutcome::Incomplete => "login not finished".to_owned(),
-        LoginOutcome::Unseen if has(session, TLS_FAILED) => "no login".to_owned(),
+        LoginOutcome::Unseen if session.findings.iter().any(is_tls_failure) => {
+            "no login".to_owned()
+        }
         // Behind TLS the login cannot be seen, but it did take place.
         LoginOutcome::Unseen if session.tls.is_some() => "encrypted".to_owned(),
         LoginOutcome::Unseen => "login not in the capture".to_owned(),
     }
 }
 
-fn has(session: &Session, id: &str) -> bool {
-    session.findings.iter().any(|finding| finding.id == id)
-}
-
 /// Returns why a session failed: TLS that did not start, a transfer that broke off, an end before all was done.
 fn failure(session: &Session) -> Option<String> {
-    let title = |wanted: &dyn Fn(&str) -> bool| {
-        let finding = session
-            .findings
-            .iter()
-            .find(|finding| wanted(&finding.id))?;
+    let title = |wanted: &dyn Fn(&Finding) -> bool| {
+        let finding = session.findings.iter().find(|finding| wanted(finding))?;
         Some(finding.title.clone())
     };
     let broken: Vec<&Transfer> = session
@@ -124,7 +119,7 @@ fn failure(session: &Session) -> Option<String> {
         .map(AsRef::as_ref)
         .filter(|transfer| broke_off(session.step_of(transfer.id), transfer))
         .collect();
-    title(&|id| id == TLS_FAILED)
+    title(&is_tls_failure)
         .or_else(|| {
             let first = broken.first()?;
             let step = session.step_of(first.id);
@@ -135,7 +130,7 @@ fn failure(session: &Session) -> Option<String> {
                 named(first, step, broken.len() - 1)
             ))
         })
-        .or_else(|| title(&|id| UNFINISHED.contains(&id)))
+        .or_else(|| title(&|finding| UNFINISHED.contains(&finding.id.as_str())))
 }
 
 /// Returns why a session deserves attention: a file that is not whole, a finding, a failed step.

@@ -4,7 +4,7 @@
 //! was done, as far as the capture proves it. A 226 alone does not prove that of a file that is not in the capture. Tables,
 //! pages and diagrams take their marks from here, so that a step and its transfer never disagree.
 
-use crate::diagnosis::TLS_FAILED;
+use crate::diagnosis::is_tls_failure;
 use crate::model::record::{Completeness, Finding, Outcome, Session, Step, StepKind, Transfer};
 
 /// Returns the mark of a step: that of its outcome, but no better than that of its transfer, and a bad one for a TLS that
@@ -14,7 +14,7 @@ pub(crate) fn step_mark(step: &Step, session: &Session) -> Outcome {
         return step.outcome;
     }
     let failed_here = |finding: &Finding| {
-        finding.id == TLS_FAILED && (finding.step == Some(step.number) || step.commands.is_empty())
+        is_tls_failure(finding) && (finding.step == Some(step.number) || step.commands.is_empty())
     };
     if step.kind == StepKind::Tls && session.findings.iter().any(failed_here) {
         return Outcome::Failed;

@@ -40,7 +40,8 @@ function source(captures) {
 /** Returns the user of a session, or why the user is unknown. */
 function userOf(session) {
   if (session.login.user !== null) return session.login.user;
-  const failed = session.findings.some((finding) => finding.id === "tls-failed");
+  const failed = session.findings.some((finding) =>
+    finding.id === "tls-failed" || (finding.id === "tls-alert" && finding.title.startsWith("TLS failed: ")));
   return session.tls !== null && !failed ? "encrypted login" : "no login in the capture";
 }
 

@@ -23,7 +23,7 @@ use super::session::{FULL, way, write_digests};
 use super::{
     BOLD, DIM, GREEN, Options, RED, YELLOW, completeness_words, severity_style, severity_word,
 };
-use crate::diagnosis::TLS_FAILED;
+use crate::diagnosis::is_tls_failure;
 use crate::model::record::{
     AttemptOutcome, Completeness, Finding, LoginOutcome, Session, Severity, Transfer,
     TransferDirection, VerdictStatus,
@@ -91,7 +91,7 @@ impl Overview {
     fn add_login(&mut self, session: &Session) {
         let login = &session.login;
         let user = short(login.user.as_deref().unwrap_or("somebody"));
-        let tls_failed = || session.findings.iter().any(|one| one.id == TLS_FAILED);
+        let tls_failed = || session.findings.iter().any(is_tls_failure);
         let (outcome, text) = match login.outcome {
             LoginOutcome::Accepted | LoginOutcome::Rejected => (login.outcome, user.into_owned()),
             _ if session.tls.is_some() && !tls_failed() => {

@@ -12,7 +12,7 @@ use super::block::{
     shown, span,
 };
 use super::{BOLD, DIM, Options, completeness_words, severity_style, severity_word, verdict_style};
-use crate::diagnosis::TLS_FAILED;
+use crate::diagnosis::is_tls_failure;
 use crate::model::Endpoint;
 use crate::model::record::{
     Address, Command, EncryptedConnection, EndState, EntryKind, Finding, ListingEntry,
@@ -194,11 +194,7 @@ fn login(session: &Session) -> String {
     }
     if let Some(tls) = &session.tls {
         let version = tls.version.as_deref().unwrap_or("TLS");
-        let read = if session
-            .findings
-            .iter()
-            .any(|finding| finding.id == TLS_FAILED)
-        {
+        let read = if session.findings.iter().any(is_tls_failure) {
             return format!("{text}, {version} failed");
         } else if tls.decrypted {
             "decrypted"
