@@ -10,7 +10,7 @@
 
 use compact_str::CompactString;
 
-use super::half::{HEADER, Half, Keyed, Layer, Search, Stage, Taken};
+use super::half::{Epoch, HEADER, Half, Keyed, Layer, Search, Stage, Taken};
 use super::handshake::{self, CLIENT_KEY_EXCHANGE, Handshake};
 use super::key_log::{Label, SecretId};
 use super::key_schedule::prf;
@@ -149,7 +149,7 @@ impl Connection {
             match half.skip(length) {
                 Ok(None) => {}
                 Ok(Some(header)) => self.pass_damaged(way, header, at, &mut io),
-                Err(hidden) => self.begin_search(way, hidden, &mut io),
+                Err((hidden, first)) => self.begin_search(way, hidden, first, &mut io),
             }
         }
         self.release(&mut io);
@@ -191,9 +191,7 @@ impl Connection {
                 self.close(way, obstacle, &mut io);
             }
             if let Some(search) = self.half(way).search.take() {
-                let hidden = search.hidden.saturating_add(search.bytes.len() as u64);
-                self.report_hidden(way, hidden, None, at, &mut io);
-                self.note_obstacle(Obstacle::Gap);
+                self.report_to_end(way, &search, at, &mut io);
             }
         }
     }
@@ -228,16 +226,18 @@ impl Connection {
         readable.then_some(half.counts.close_notify)
     }
 
-    /// Returns whether records of a direction are opened, or may still be.
+    /// Returns whether records of a direction are opened, or are likely to be: a search behind a loss may never end before
+    /// anything was opened.
     #[must_use]
     pub const fn is_open(&self, way: Direction) -> bool {
-        self.halves[way.index()].is_alive()
+        let half = &self.halves[way.index()];
+        half.is_alive() && (half.search.is_none() || self.has_opened())
     }
 
-    /// Returns whether the next record of a direction is looked for behind a loss.
+    /// Returns whether the next record of a direction is looked for behind a loss, by the keys that open it.
     #[must_use]
     pub const fn is_searching(&self, way: Direction) -> bool {
-        self.halves[way.index()].search.is_some()
+        self.halves[way.index()].search.is_some() && self.handshake.is_known()
     }
 
     /// Returns whether nothing that was captured whole stayed closed, and the secrets fit.
@@ -296,6 +296,12 @@ impl Connection {
     /// Reads the records of both directions that no longer have to wait.
     fn release(&mut self, io: &mut Io<'_>) {
         for way in [Direction::Up, Direction::Down] {
+            if self.handshake.is_known()
+                && let Some(search) = &mut self.half(way).search
+                && let Some(at) = search.waits.take()
+            {
+                self.search(way, at, io);
+            }
             if self.halves[way.index()].held.is_empty() || self.must_wait(way) {
                 continue;
             }
@@ -307,12 +313,20 @@ impl Connection {
 
     /// Returns whether encrypted records have to wait for something that the other end may still send.
     fn must_wait(&self, way: Direction) -> bool {
+        // Keys in force open the hellos of a renegotiation, too.
+        if matches!(&self.halves[way.index()].layer, Layer::Keyed(keyed) if keyed.epoch.is_some()) {
+            return false;
+        }
         let other = &self.halves[way.reverse().index()];
-        if !other.is_alive() || other.search.is_some() {
+        if !other.is_alive() {
             return false;
         }
         if !self.handshake.is_known() {
-            return true;
+            // The other end may still be looking for its hello behind a loss.
+            return other.search.is_none() || !other.has_hello;
+        }
+        if other.search.is_some() {
+            return false;
         }
         // Whether early data is taken stands in the encrypted extensions.
         let offered = self.handshake.client_way == Some(way)
@@ -360,12 +374,22 @@ impl Connection {
         at: FrameRef,
         io: &mut Io<'_>,
     ) {
+        let has_hello = self.half(way).has_hello;
         match header[0] {
+            HANDSHAKE
+                if !has_hello
+                    && self.half(way).messages.is_empty()
+                    && !is_hello(Record { header, payload }) =>
+            {
+                self.close(way, Obstacle::HandshakeMissing, io);
+            }
             HANDSHAKE => self.messages(way, payload, false, io),
             ALERT => self.alert(way, payload, at),
             CHANGE_CIPHER_SPEC if self.handshake.retry => {}
+            // The first hello is lost; the second one follows where the server asked for it (RFC 8446 appendix D.4).
+            CHANGE_CIPHER_SPEC if !has_hello => {}
             CHANGE_CIPHER_SPEC | APPLICATION_DATA => {
-                if !self.half(way).has_hello {
+                if !has_hello {
                     // Neither end sends this before its own hello.
                     self.close(way, Obstacle::HandshakeMissing, io);
                     self.count_closed(way, header);
@@ -399,6 +423,11 @@ impl Connection {
                 CHANGE_CIPHER_SPEC => return,
                 // An end without keys can send nothing else.
                 ALERT if payload.len() == 2 => return self.alert(way, payload, at),
+                // The second hello of the client, whose request by the server was lost.
+                HANDSHAKE if is_hello(Record { header, payload }) => {
+                    self.half(way).messages.restart();
+                    return self.messages(way, payload, false, io);
+                }
                 APPLICATION_DATA => {}
                 _ => return self.close(way, Obstacle::Damaged, io),
             }
@@ -411,18 +440,42 @@ impl Connection {
         }
         let record = Record { header, payload };
         let mut content = io.keyring.take_scratch();
-        let opened = self.open(way, record, &mut content, io);
-        if let Some(keyed) = self.half(way).keyed() {
-            keyed.longest = keyed.longest.max(payload.len());
-            if let Some(epoch) = &mut keyed.epoch {
-                epoch.protection.passed(payload);
-            }
-        }
+        let opened = self.open(way, record, &mut content, at, io);
+        self.note_lengths(way, payload, opened, &content, io);
         match opened {
             Some(kind) => self.opened(way, kind, &content, at, io),
             None => self.pass_unopened(way, header, at, io),
         }
         io.keyring.give_scratch(content);
+    }
+
+    /// Remembers what the lengths of a record show: it has been opened as `opened`, or not.
+    fn note_lengths(
+        &mut self,
+        way: Direction,
+        payload: &[u8],
+        opened: Option<u8>,
+        content: &[u8],
+        io: &mut Io<'_>,
+    ) {
+        let is_13 = self.version() >= TLS_1_3;
+        let Some(keyed) = self.half(way).keyed() else {
+            return;
+        };
+        if payload.len() > keyed.longest {
+            keyed.longest = payload.len();
+            keyed.longest_content = None;
+        }
+        if let Some(epoch) = &mut keyed.epoch {
+            epoch.protection.passed(payload);
+        }
+        if opened == Some(APPLICATION_DATA) && payload.len() == keyed.longest {
+            keyed.longest_content = Some(content.len() as u64);
+        }
+        let is_ticket = opened == Some(HANDSHAKE) && content.first() == Some(&NEW_SESSION_TICKET);
+        if is_13 && is_ticket {
+            io.keyring.note_ticket_length(payload.len() as u64);
+        }
     }
 
     /// Opens a record under the keys in force or the next ones. Returns its content type.
@@ -431,6 +484,7 @@ impl Connection {
         way: Direction,
         record: Record<'_>,
         content: &mut Vec<u8>,
+        at: FrameRef,
         io: &mut Io<'_>,
     ) -> Option<u8> {
         let keyed = self.half(way).keyed()?;
@@ -438,22 +492,22 @@ impl Connection {
             if let Some(kind) = epoch.protection.open(epoch.sequence, record, content) {
                 epoch.sequence += 1;
                 keyed.failures = 0;
+                keyed.passed.clear();
                 return Some(kind);
             }
             if epoch.stage == Stage::Application {
                 return None;
             }
         }
-        let unopened = keyed.unopened;
+        let passed = keyed.passed.len() as u64;
         for candidate in self.candidates(way, io.keyring) {
-            // Behind refused early data the first record has number 0 all the same.
-            for sequence in [unopened, 0] {
+            // Of the records that passed, the last ones may have been the first under these keys. Behind refused early data
+            // the first record has number 0 all the same.
+            let numbers = [passed, 0].into_iter().chain((1..passed).rev());
+            for sequence in numbers.take(NUMBERS.min(passed as usize + 1)) {
                 if let Some(kind) = candidate.protection.open(sequence, record, content) {
-                    self.adopt(way, candidate, sequence + 1, io);
+                    self.adopt(way, candidate, sequence, sequence, at, io);
                     return Some(kind);
-                }
-                if unopened == 0 {
-                    break;
                 }
             }
         }
@@ -543,8 +597,24 @@ impl Connection {
             .collect()
     }
 
-    /// Puts keys in force that opened a record.
-    fn adopt(&mut self, way: Direction, candidate: Candidate, sequence: u64, io: &mut Io<'_>) {
+    /// Puts keys in force that opened the record of this number. Of the records before it, `passed` were seen, and may have
+    /// hidden content.
+    fn adopt(
+        &mut self,
+        way: Direction,
+        candidate: Candidate,
+        sequence: u64,
+        passed: u64,
+        at: FrameRef,
+        io: &mut Io<'_>,
+    ) {
+        let mut lost = Vec::new();
+        if candidate.stage == Stage::Application
+            && let Some(keyed) = self.half(way).keyed()
+        {
+            let before = keyed.passed.len().saturating_sub(passed as usize);
+            lost.extend(keyed.passed.iter().skip(before).copied());
+        }
         self.facts.secret.get_or_insert(candidate.source);
         let is_13 = self.version() >= TLS_1_3;
         let half = &mut self.halves[way.index()];
@@ -561,8 +631,13 @@ impl Connection {
                 protection: candidate.protection,
                 stage: candidate.stage,
                 secret: is_13.then(|| candidate.secret.clone()),
-                sequence,
+                sequence: sequence + 1,
             });
+        }
+        for (kind, length) in lost {
+            if kind == APPLICATION_DATA {
+                self.lose_record(way, u64::from(length), at, io);
+            }
         }
         if !is_13 && self.handshake.master.is_none() {
             self.handshake.master = Some((candidate.source, candidate.secret));
@@ -617,23 +692,21 @@ impl Connection {
             epoch.sequence += 1;
             keyed.failures += 1;
             let failures = keyed.failures;
-            let (content, exact) = epoch.protection.content_length(length);
             self.note_obstacle(Obstacle::Damaged);
             if header[0] == APPLICATION_DATA {
-                let counts = &mut self.half(way).counts;
-                counts.records += 1;
-                counts.content += content;
-                counts.inexact |= !exact;
-                io.receiver.gap(way, at, content);
+                self.half(way).counts.records += 1;
+                self.lose_record(way, length, at, io);
             }
             if failures > FAILURES {
                 self.close(way, Obstacle::Damaged, io);
             }
             return;
         }
+        keyed.pass(header);
         keyed.unopened += 1;
         keyed.unopened_bytes += length;
-        let exhausted = keyed.unopened > UNOPENED || keyed.unopened_bytes > UNOPENED_BYTES;
+        let (unopened, bytes) = (keyed.unopened, keyed.unopened_bytes);
+        let exhausted = unopened > self.patience(way, io.keyring) || bytes > UNOPENED_BYTES;
         if exhausted || self.candidates(way, io.keyring).is_empty() {
             let obstacle = self.reason(io.keyring);
             self.close(way, obstacle, io);
@@ -641,18 +714,55 @@ impl Connection {
         self.count_closed(way, header);
     }
 
+    /// Returns how many records of a direction may stay closed in a row while secrets are known for it.
+    ///
+    /// Where the keys of its very first record are known, that one has to open, or the secrets are wrong; another one is tried
+    /// because a record may be damaged. In TLS 1.3 records of the handshake come first whose keys may be missing, and of a
+    /// client early data that the server refused.
+    fn patience(&self, way: Direction, keyring: &Keyring) -> u64 {
+        let (Some(client), true) = (&self.handshake.client, self.version() >= TLS_1_3) else {
+            return CERTAIN;
+        };
+        let is_client = self.handshake.client_way == Some(way);
+        let label = if is_client {
+            Label::ClientHandshake
+        } else {
+            Label::ServerHandshake
+        };
+        let id = SecretId::ClientRandom(client.random);
+        if is_client && client.early_data {
+            UNOPENED
+        } else if keyring.find(id, label).next().is_some() {
+            CERTAIN
+        } else {
+            HANDSHAKE_RECORDS
+        }
+    }
+
+    /// Returns whether the secret that the content of both directions depends on is known, be it right or wrong.
+    fn has_secrets(&self, keyring: &Keyring) -> bool {
+        let Some(client) = &self.handshake.client else {
+            return false;
+        };
+        if self.version() < TLS_1_3 {
+            return keyring.knows(client.random) || !self.handshake.masters(keyring).is_empty();
+        }
+        let id = SecretId::ClientRandom(client.random);
+        [Label::ClientTraffic, Label::ServerTraffic]
+            .into_iter()
+            .all(|label| keyring.find(id, label).next().is_some())
+    }
+
     /// Returns why nothing of the connection opens.
     fn reason(&self, keyring: &Keyring) -> Obstacle {
         if keyring.is_off() {
             return Obstacle::Off;
         }
-        let (Some(client), Some(server)) = (&self.handshake.client, &self.handshake.server) else {
+        let (Some(_), Some(server)) = (&self.handshake.client, &self.handshake.server) else {
             return Obstacle::HandshakeMissing;
         };
-        let has_secret =
-            keyring.knows(client.random) || !self.handshake.masters(keyring).is_empty();
         match server.obstacle {
-            _ if !has_secret => Obstacle::NoSecret,
+            _ if !self.has_secrets(keyring) => Obstacle::NoSecret,
             Some(obstacle) => obstacle,
             None if server.version < TLS_1_3 && self.handshake.masters(keyring).is_empty() => {
                 Obstacle::HandshakeMissing
@@ -675,23 +785,48 @@ impl Connection {
             Layer::Clear if header[0] == HANDSHAKE => half.messages.lose(),
             Layer::Keyed(keyed) => {
                 let Some(epoch) = &mut keyed.epoch else {
-                    keyed.unopened += 1;
+                    keyed.pass(header);
                     half.messages.lose();
                     return;
                 };
                 epoch.sequence += 1;
                 epoch.protection.passed(&[]);
                 if epoch.stage == Stage::Application && header[0] == APPLICATION_DATA {
-                    let (content, exact) = epoch.protection.content_length(length);
-                    half.counts.content += content;
-                    half.counts.inexact |= !exact;
-                    io.receiver.gap(way, at, content);
+                    self.lose_record(way, length, at, io);
                 } else {
+                    keyed.pass(header);
                     half.messages.lose();
                 }
             }
             Layer::Clear | Layer::Closed | Layer::Dead => {}
         }
+    }
+
+    /// Reports the content of a record that stays closed though its keys are known, by its payload length.
+    ///
+    /// A record as long as an alert, or as a ticket in front of all content, is taken for one: TLS 1.3 hides what it is.
+    fn lose_record(&mut self, way: Direction, length: u64, at: FrameRef, io: &mut Io<'_>) {
+        let is_13 = self.version() >= TLS_1_3;
+        let is_client = self.handshake.client_way == Some(way);
+        let half = self.half(way);
+        let Layer::Keyed(keyed) = &half.layer else {
+            return;
+        };
+        let Some(epoch) = &keyed.epoch else {
+            return;
+        };
+        let is_ticket =
+            !is_client && half.counts.opened == 0 && io.keyring.is_ticket_length(length);
+        let (mut content, exact) = epoch.protection.content_length(length);
+        if is_13 && (is_ticket || content == ALERT_LENGTH) {
+            return;
+        }
+        if length == keyed.longest as u64 {
+            content = keyed.longest_content.unwrap_or(content);
+        }
+        half.counts.content += content;
+        half.counts.inexact |= !exact;
+        io.receiver.gap(way, at, content);
     }
 
     /// Stops opening records of a direction; those held are counted.
@@ -711,8 +846,8 @@ impl Connection {
 
     /// Counts a record that stays closed.
     ///
-    /// In TLS 1.3 the end of the handshake looks like content: not counted are the client's first record, which carries its
-    /// Finished, and all records of the server before it (RFC 8446 section 4.4.4).
+    /// In TLS 1.3 the end of the handshake looks like content: not counted are the client's records up to its Finished
+    /// ([`ClientFlight`](super::ClientFlight)), and all records of the server before it (RFC 8446 section 4.4.4).
     fn count_closed(&mut self, way: Direction, header: [u8; HEADER]) {
         if header[0] != APPLICATION_DATA {
             return;
@@ -720,12 +855,16 @@ impl Connection {
         let is_13 = self.version() >= TLS_1_3;
         let is_client = self.handshake.client_way == Some(way);
         let was_open = self.halves.iter().any(|half| half.counts.opened > 0);
-        if is_13 && is_client && !was_open && !std::mem::replace(&mut self.half(way).finished, true)
-        {
-            self.half(way.reverse()).counts = super::half::Counts::default();
-            return;
-        }
         let length = super::half::payload_length(header) as u64;
+        if is_13 && is_client && !was_open {
+            let suite = self.facts.cipher_suite;
+            if self.half(way).flight.take(length, suite) {
+                if self.half(way).flight.is_done() {
+                    self.half(way.reverse()).counts = super::half::Counts::default();
+                }
+                return;
+            }
+        }
         let server = self.handshake.server.as_ref();
         let (content, exact) = match server.and_then(|server| Some((server, server.suite?))) {
             Some((server, suite)) => suite.content_length(server.version, length),
@@ -811,7 +950,9 @@ impl Connection {
                 let Some(hello) = parse_client_hello(body) else {
                     return;
                 };
-                if self.handshake.server.is_some() {
+                let client = self.handshake.client.as_ref();
+                let is_second = client.is_some_and(|client| client.random == hello.random);
+                if self.handshake.server.is_some() && !is_second {
                     self.facts.renegotiations += u64::from(encrypted);
                     *self.handshake = Handshake::default();
                 }
@@ -929,7 +1070,10 @@ impl Connection {
 
 /// Records behind a loss that hides where they begin.
 impl Connection {
-    fn begin_search(&mut self, way: Direction, hidden: u64, io: &mut Io<'_>) {
+    /// Begins a search behind `hidden` bytes, of which the first damaged record has the payload length `first`; `None` if its
+    /// header is missing.
+    fn begin_search(&mut self, way: Direction, hidden: u64, first: Option<u16>, io: &mut Io<'_>) {
+        let is_known = self.handshake.is_known();
         let half = self.half(way);
         match half.layer {
             Layer::Closed | Layer::Dead => {
@@ -940,20 +1084,35 @@ impl Connection {
             Layer::Clear | Layer::Keyed(_) => {}
         }
         half.messages.lose();
-        if !self.handshake.is_known() {
-            // The hello itself may be lost.
+        if !is_known && !half.held.is_empty() {
+            // What is held cannot be placed behind what is found.
             self.close(way, Obstacle::HandshakeMissing, io);
             self.half(way).layer = Layer::Dead;
             return;
         }
-        self.half(way).search = Some(Box::new(Search {
+        let settled =
+            matches!(&half.layer, Layer::Keyed(keyed) if keyed.stage == Stage::Application);
+        half.search = Some(Box::new(Search {
             hidden,
+            first,
+            settled,
             ..Search::default()
         }));
     }
 
     /// Looks for the next record behind a loss in the bytes captured so far.
     fn search(&mut self, way: Direction, at: FrameRef, io: &mut Io<'_>) {
+        if self.half(way).has_hello && !self.handshake.is_known() {
+            // Without the hello of the other end there are no keys to try.
+            if let Some(search) = &mut self.half(way).search {
+                search.waits = Some(at);
+                if search.bytes.len() > super::half::HELD_MAX {
+                    self.close(way, Obstacle::HandshakeMissing, io);
+                    self.half(way).layer = Layer::Dead;
+                }
+            }
+            return;
+        }
         let Some(mut search) = self.half(way).search.take() else {
             return;
         };
@@ -973,17 +1132,22 @@ impl Connection {
             };
             let hidden = search.hidden.saturating_add(place as u64);
             let mut content = io.keyring.take_scratch();
-            let found = self.try_place(way, record, before, hidden, &mut content, io);
+            let found = self.try_place(
+                way,
+                record,
+                before,
+                hidden,
+                search.settled,
+                &mut content,
+                at,
+                io,
+            );
             if let Some(found) = found {
-                if let Some(keyed) = self.half(way).keyed() {
-                    keyed.longest = keyed.longest.max(length);
-                    if let Some(epoch) = &mut keyed.epoch {
-                        epoch.protection.passed(record.payload);
-                    }
-                }
                 self.half(way).messages.restart();
                 match found {
                     Found::Opened { kind, records } => {
+                        // The lengths of this record help to estimate what the loss hides.
+                        self.note_lengths(way, record.payload, Some(kind), &content, io);
                         self.report_hidden(way, hidden, records, at, io);
                         self.opened(way, kind, &content, at, io);
                     }
@@ -996,9 +1160,18 @@ impl Connection {
             search.bytes = bytes;
             search.at = place + 2;
             search.places += 1;
+            if !self.handshake.is_known() {
+                // A hello that was captured begins where bytes do, behind a ChangeCipherSpec at most.
+                if search.places >= HELLO_PLACES {
+                    self.close(way, Obstacle::HandshakeMissing, io);
+                    self.half(way).layer = Layer::Dead;
+                    return;
+                }
+                continue;
+            }
             if search.places >= PLACES || self.half(way).trials > TRIALS {
                 let hidden = hidden.saturating_add((search.bytes.len() - place) as u64);
-                self.report_hidden(way, hidden, None, at, io);
+                self.report_hidden(way, hidden, Hidden::Unknown, at, io);
                 self.close(way, Obstacle::Gap, io);
                 self.half(way).layer = Layer::Dead;
                 return;
@@ -1006,18 +1179,30 @@ impl Connection {
         }
     }
 
-    /// Tries to open the record at a place under the sequence numbers that are possible there.
+    /// Tries to open the record at a place under the sequence numbers that are possible there. `settled` says that the loss hides
+    /// only records under the keys of the content.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one search")]
     fn try_place(
         &mut self,
         way: Direction,
         record: Record<'_>,
         before: &[u8],
         hidden: u64,
+        settled: bool,
         content: &mut Vec<u8>,
+        at: FrameRef,
         io: &mut Io<'_>,
     ) -> Option<Found> {
-        if matches!(self.half(way).layer, Layer::Clear) && is_clear_record(record) {
-            return Some(Found::Clear);
+        if matches!(self.half(way).layer, Layer::Clear) {
+            if is_hello(record) {
+                return Some(Found::Clear);
+            }
+            if !self.handshake.is_known() {
+                return None;
+            }
+            if is_clear_record(record) {
+                return Some(Found::Clear);
+            }
         }
         let half = &mut self.halves[way.index()];
         let cost = record.payload.len() as u64 + TRIAL_COST;
@@ -1038,7 +1223,11 @@ impl Connection {
                 if let Some(kind) = epoch.protection.open(first + skipped, record, content) {
                     epoch.sequence = first + skipped + 1;
                     keyed.failures = 0;
-                    let records = (epoch.stage == Stage::Application).then_some(skipped);
+                    let records = if epoch.stage == Stage::Application {
+                        Hidden::Records(skipped)
+                    } else {
+                        Hidden::Handshake
+                    };
                     return Some(Found::Opened { kind, records });
                 }
             }
@@ -1075,9 +1264,23 @@ impl Connection {
                 }
                 if let Some(kind) = candidate.protection.open(sequence, record, content) {
                     self.facts.key_updates += u64::from(updated);
-                    let records =
-                        (candidate.stage == Stage::Application && sequence == 0).then_some(0);
-                    self.adopt(way, candidate, sequence + 1, io);
+                    let half = self.half(way);
+                    let seen = half.keyed().map_or(0, |keyed| keyed.passed.len() as u64);
+                    let seen = if settled { seen.min(sequence) } else { 0 };
+                    // Up to TLS 1.2 the first record under new keys is the Finished, which is no content.
+                    let finished = u64::from(self.version() < TLS_1_3 && seen == 0);
+                    let content_records = (sequence - seen).saturating_sub(finished);
+                    let records = match candidate.stage {
+                        Stage::Application if updated => Hidden::Unknown,
+                        Stage::Application if content_records == 0 => Hidden::Records(0),
+                        Stage::Application if settled && finished == 1 => {
+                            Hidden::BehindFinished(content_records)
+                        }
+                        Stage::Application if settled => Hidden::Records(content_records),
+                        Stage::Application => Hidden::BehindHandshake(content_records),
+                        Stage::Early | Stage::Handshake => Hidden::Handshake,
+                    };
+                    self.adopt(way, candidate, sequence, seen, at, io);
                     return Some(Found::Opened { kind, records });
                 }
             }
@@ -1085,17 +1288,18 @@ impl Connection {
         None
     }
 
-    /// Reports the content that a loss hides: `hidden` bytes, which held `records` records; `None` if their number is unknown.
+    /// Reports the content that a loss hides in `hidden` bytes.
     fn report_hidden(
         &mut self,
         way: Direction,
         hidden: u64,
-        records: Option<u64>,
+        records: Hidden,
         at: FrameRef,
         io: &mut Io<'_>,
     ) {
+        let is_client = self.handshake.client_way == Some(way);
         let half = self.half(way);
-        let Layer::Keyed(keyed) = &mut half.layer else {
+        let Layer::Keyed(keyed) = &half.layer else {
             return;
         };
         let Some(epoch) = &keyed.epoch else {
@@ -1104,39 +1308,127 @@ impl Connection {
         if epoch.stage != Stage::Application {
             return;
         }
-        // Before there are records of content to go by, the longest possible ones are assumed.
-        let typical = if half.counts.opened > 1 {
-            keyed.longest
-        } else {
-            LONGEST.max(keyed.longest)
+        let (longest, beside) = typical_record(
+            keyed,
+            epoch,
+            half.counts.opened > 1
+                || keyed.longest_content.is_some() && matches!(records, Hidden::BehindHandshake(_)),
+        );
+        let (count, hidden) = match records {
+            Hidden::Handshake => return,
+            Hidden::Records(count) => (count, hidden),
+            // Its verify data have 12 bytes behind the header of the message (RFC 5246 section 7.4.9).
+            Hidden::BehindFinished(count) => (count, hidden.saturating_sub(16 + beside)),
+            // How long the handshake is stays unknown; records of content mostly have one length.
+            Hidden::BehindHandshake(count) => {
+                let each = keyed.longest_content.unwrap_or(longest) + beside;
+                (count, hidden.min(count.saturating_mul(each)))
+            }
+            Hidden::Unknown => (hidden.div_ceil(longest), hidden),
         };
-        let longest = (typical + HEADER) as u64;
-        let count = records.unwrap_or_else(|| hidden.div_ceil(longest.max(1)));
-        // What one record takes beside its content.
-        let (of_longest, exact) = epoch.protection.content_length(typical as u64);
-        let beside = longest.saturating_sub(of_longest);
-        let content = if count == 0 {
-            0
-        } else {
-            hidden.saturating_sub(count.saturating_mul(beside))
-        };
+        let each = hidden.checked_div(count).unwrap_or(0);
+        let are_tickets = !is_client
+            && half.counts.opened == 0
+            && each * count == hidden
+            && io
+                .keyring
+                .is_ticket_length(each.saturating_sub(HEADER as u64));
+        if count == 0 || are_tickets {
+            return;
+        }
+        let content = hidden.saturating_sub(count.saturating_mul(beside));
+        let (_, exact) = epoch.protection.content_length(longest);
         half.counts.content += content;
-        half.counts.inexact |= records.is_none() || !exact;
+        half.counts.inexact |=
+            !exact || matches!(records, Hidden::Unknown | Hidden::BehindHandshake(_));
         if content > 0 {
             io.receiver.gap(way, at, content);
         }
     }
+
+    /// Reports the content that a loss hides up to the end of the direction. The last record is taken for the alert that closes,
+    /// which nearly every program sends.
+    fn report_to_end(&mut self, way: Direction, search: &Search, at: FrameRef, io: &mut Io<'_>) {
+        let half = self.half(way);
+        let hidden = search.hidden.saturating_add(search.bytes.len() as u64);
+        let Some((keyed, epoch)) = half
+            .keyed()
+            .and_then(|keyed| Some((&*keyed, keyed.epoch.as_ref()?)))
+        else {
+            return self.note_obstacle(Obstacle::Gap);
+        };
+        let first = search.first.map_or(0, u64::from);
+        let alert = HEADER as u64 + epoch.protection.shortest(ALERT_LENGTH);
+        let whole = search.first.map_or(0, |_| HEADER as u64 + first);
+        let rest = hidden.saturating_sub(whole);
+        if hidden == whole + alert || hidden == alert {
+            // Nothing but the alert is missing beside a record whose length is known.
+            if hidden != alert {
+                self.lose_record(way, first, at, io);
+            }
+            return;
+        }
+        let longest = keyed.longest as u64;
+        if whole > 0 && rest > alert && first <= longest {
+            self.lose_record(way, first, at, io);
+            self.report_hidden(way, rest - alert, Hidden::Unknown, at, io);
+        } else {
+            let hidden = hidden.saturating_sub(alert);
+            self.report_hidden(way, hidden, Hidden::Unknown, at, io);
+        }
+        self.note_obstacle(Obstacle::Gap);
+    }
+}
+
+/// Returns the length of the longest record with its header, and what a record takes beside its content, in bytes.
+fn typical_record(keyed: &Keyed, epoch: &Epoch, is_known: bool) -> (u64, u64) {
+    // Before there are records of content to go by, the longest possible ones are assumed.
+    let typical = if is_known {
+        keyed.longest
+    } else {
+        LONGEST.max(keyed.longest)
+    } as u64;
+    let (content, _) = epoch.protection.content_length(typical);
+    let content = keyed
+        .longest_content
+        .filter(|_| keyed.longest as u64 == typical)
+        .unwrap_or(content);
+    let longest = typical + HEADER as u64;
+    (longest.max(1), longest.saturating_sub(content))
+}
+
+/// Records that a loss hides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hidden {
+    /// So many records of content.
+    Records(u64),
+    /// So many, behind a Finished of TLS 1.2 and before.
+    BehindFinished(u64),
+    /// So many at most, behind messages of a handshake.
+    BehindHandshake(u64),
+    /// Some; other keys may have been in force before.
+    Unknown,
+    /// None: the handshake goes on behind the loss.
+    Handshake,
 }
 
 /// Record found behind a loss.
 enum Found {
     Opened {
         kind: u8,
-        /// Records that the loss hides; `None` if other keys were in force before.
-        records: Option<u64>,
+        records: Hidden,
     },
     /// Part of a handshake in clear.
     Clear,
+}
+
+/// Returns whether a record in clear begins with a hello.
+fn is_hello(record: Record<'_>) -> bool {
+    match (record.header[0], record.payload) {
+        // A hello may be longer than its first record, and others may follow.
+        (HANDSHAKE, [CLIENT_HELLO | SERVER_HELLO, 0, _, _, 3, 0..=3, ..]) => true,
+        _ => false,
+    }
 }
 
 /// Returns whether a record is a handshake message or change of keys in clear.
@@ -1181,8 +1473,14 @@ const ALERTS: usize = 16;
 /// Most records in a row that may fail under keys that opened others.
 const FAILURES: u32 = 64;
 
-/// Most records, and their bytes, that may stay closed before keys are given up: a handshake whose secrets are missing, or early
-/// data that the server refused.
+/// Most records that may stay closed where the keys of the first one are known.
+const CERTAIN: u64 = 1;
+
+/// Most records of a TLS 1.3 handshake whose secrets are missing: one for each message, and three more for a long chain of
+/// certificates.
+const HANDSHAKE_RECORDS: u64 = 8;
+
+/// Most records, and their bytes, that may stay closed before keys are given up: early data that the server refused.
 const UNOPENED: u64 = 256;
 const UNOPENED_BYTES: u64 = 256 << 10;
 
@@ -1195,8 +1493,12 @@ const SEQUENCES: u64 = 4096;
 /// Payload in bytes of a record with as much content as there can be.
 const LONGEST: usize = (1 << 14) + 40;
 
-/// Places tried behind a loss.
+/// Places tried behind a loss; and behind one that hides the first bytes of a direction.
 const PLACES: u32 = 64;
+const HELLO_PLACES: u32 = 2;
+
+/// Most sequence numbers tried for the first record under new keys.
+const NUMBERS: usize = 32;
 
 /// Most work on trial openings in one direction, in bytes; and the fixed part of one trial.
 const TRIALS: u64 = 1 << 30;

@@ -1,8 +1,11 @@
 //! State of one direction: the record being read, the keys in force, and the search for the next record after a loss.
 
+use std::collections::VecDeque;
+
 use super::handshake::Messages;
 use super::keyring::SecretBytes;
 use super::protection::Protection;
+use super::suite::ClientFlight;
 use crate::model::FrameRef;
 
 /// One direction of a connection.
@@ -28,8 +31,8 @@ pub(super) struct Half {
     pub(super) counts: Counts,
     /// Work spent on trial openings, in bytes.
     pub(super) trials: u64,
-    /// A closed record was seen that carries the Finished of TLS 1.3.
-    pub(super) finished: bool,
+    /// Closed records that end the handshake of a TLS 1.3 client.
+    pub(super) flight: ClientFlight,
 }
 
 /// Way in which the records of a direction are read.
@@ -61,6 +64,11 @@ pub(super) struct Keyed {
     pub(super) failures: u32,
     /// Longest record payload so far, in bytes.
     pub(super) longest: usize,
+    /// Bytes of content in the first record of that length; `None` before one with content was opened.
+    pub(super) longest_content: Option<u64>,
+    /// Content type and payload length of the records since the last one that opened, the last [`PASSED_MAX`]: damaged ones, and
+    /// those that do not open.
+    pub(super) passed: VecDeque<(u8, u16)>,
 }
 
 /// Keys between two changes of keys.
@@ -97,6 +105,12 @@ pub(super) struct Held {
 pub(super) struct Search {
     /// Bytes since the beginning of the first damaged record, up to `bytes`.
     pub(super) hidden: u64,
+    /// Payload length of the first damaged record in bytes; `None` if its header is missing.
+    pub(super) first: Option<u16>,
+    /// The loss hides only records under the keys of the content.
+    pub(super) settled: bool,
+    /// Frame of the last bytes, while the hello of the other end is missing; `None` once they are searched.
+    pub(super) waits: Option<FrameRef>,
     /// Captured bytes behind the loss.
     pub(super) bytes: Vec<u8>,
     /// Offset in `bytes` up to which no record begins.
@@ -218,9 +232,9 @@ impl Half {
         }
     }
 
-    /// Skips missing bytes. Returns the damaged record if it ends there; `Err` with the bytes from its beginning on if they
-    /// extend beyond it.
-    pub(super) fn skip(&mut self, length: u64) -> Result<Option<[u8; HEADER]>, u64> {
+    /// Skips missing bytes. Returns the damaged record if it ends there; `Err` if they extend beyond it, with the bytes from its
+    /// beginning on and its payload length, which is `None` if its header is missing.
+    pub(super) fn skip(&mut self, length: u64) -> Result<Option<[u8; HEADER]>, (u64, Option<u16>)> {
         match usize::try_from(length) {
             Ok(skipped) if self.left > 0 && skipped <= self.left => {
                 self.left -= skipped;
@@ -234,8 +248,11 @@ impl Half {
                 Ok(Some(self.header))
             }
             _ => {
+                let mut first = None;
                 let begun = if self.left > 0 {
-                    HEADER + payload_length(self.header) - self.left
+                    let payload = payload_length(self.header);
+                    first = u16::try_from(payload).ok();
+                    HEADER + payload - self.left
                 } else {
                     self.header_bytes
                 };
@@ -243,7 +260,7 @@ impl Half {
                 self.header_bytes = 0;
                 self.damaged = false;
                 self.buffer.clear();
-                Err(length.saturating_add(begun as u64))
+                Err((length.saturating_add(begun as u64), first))
             }
         }
     }
@@ -298,6 +315,16 @@ impl Keyed {
         self.unopened = 0;
         self.unopened_bytes = 0;
         self.failures = 0;
+        self.passed.clear();
+    }
+
+    /// Notes a record that is damaged or does not open.
+    pub(super) fn pass(&mut self, header: [u8; HEADER]) {
+        if self.passed.len() == PASSED_MAX {
+            self.passed.pop_front();
+        }
+        let length = u16::from_be_bytes([header[3], header[4]]);
+        self.passed.push_back((header[0], length));
     }
 }
 
@@ -378,11 +405,14 @@ pub(super) const HEADER: usize = 5;
 /// Longest payload in bytes: 2^14, and 2,048 that encryption may add (RFC 5246 section 6.2.3).
 const PAYLOAD_MAX: usize = (1 << 14) + 2048;
 
+/// Most records that are remembered while none opens.
+pub(super) const PASSED_MAX: usize = 256;
+
 /// First byte of the version in every header.
 const MAJOR: u8 = 3;
 
 /// Most bytes held for the hello of the other end. Early data of TLS 1.3 waits here as well.
-const HELD_MAX: usize = 256 << 10;
+pub(super) const HELD_MAX: usize = 256 << 10;
 
 /// Bytes in front of a record that it may depend on: a cipher block and a MAC.
 const BLOCK: usize = 16 + 48;

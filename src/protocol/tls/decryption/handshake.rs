@@ -101,6 +101,11 @@ impl Messages {
         Some(std::mem::replace(&mut self.bytes, rest))
     }
 
+    /// Returns whether no message is begun.
+    pub(super) const fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
     /// Drops everything up to the next change of keys.
     pub(super) fn lose(&mut self) {
         self.lost = true;

@@ -59,6 +59,8 @@ pub struct Keyring {
     has_premasters: bool,
     /// Secrets that are read only once a connection needs them; `None` if there are none, or they were read.
     further: Option<FurtherSecrets>,
+    /// Payload lengths of records with a ticket of TLS 1.3, the last [`TICKET_LENGTHS`].
+    ticket_lengths: VecDeque<u64>,
     /// Buffer for the content of one record, shared by all connections.
     scratch: Vec<u8>,
 }
@@ -266,6 +268,12 @@ impl Keyring {
         self.order.is_empty() && self.private_keys.is_empty()
     }
 
+    /// Returns whether the private key of a server is known.
+    #[must_use]
+    pub const fn has_private_keys(&self) -> bool {
+        !self.private_keys.is_empty() && !self.off
+    }
+
     /// Returns whether any secret of the connection is known.
     #[must_use]
     pub fn knows(&self, client_random: [u8; 32]) -> bool {
@@ -325,6 +333,21 @@ impl Keyring {
         }
     }
 
+    /// Remembers the payload length of a record with a ticket: from outside it looks like content.
+    pub(super) fn note_ticket_length(&mut self, length: u64) {
+        if !self.ticket_lengths.contains(&length) {
+            if self.ticket_lengths.len() == TICKET_LENGTHS {
+                self.ticket_lengths.pop_front();
+            }
+            self.ticket_lengths.push_back(length);
+        }
+    }
+
+    /// Returns whether records with a ticket had this payload length.
+    pub(super) fn is_ticket_length(&self, length: u64) -> bool {
+        self.ticket_lengths.contains(&length)
+    }
+
     /// Takes the buffer for the content of a record.
     pub(super) fn take_scratch(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.scratch)
@@ -382,6 +405,9 @@ const SECRETS: usize = 2_000_000;
 
 /// Most sessions remembered for resumption.
 const SESSIONS: usize = 65_536;
+
+/// Most lengths of tickets that are remembered: servers pad them, or give some of few lengths.
+const TICKET_LENGTHS: usize = 16;
 
 /// Most secrets of one kind that are tried for one connection.
 const CANDIDATES: usize = 16;

@@ -25,6 +25,8 @@ pub use connection::{Connection, Facts, ReadAlert, Receiver};
 pub use key_log::{KeyLogReader, Label, Secret, SecretId, Unusable};
 pub use keyring::{FurtherSecrets, Keyring, PrivateKeyError, SecretSources, SessionKey, Source};
 
+pub use suite::ClientFlight;
+
 /// Reason why not everything of a connection was opened, the first that applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Obstacle {

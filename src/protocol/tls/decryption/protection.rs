@@ -204,6 +204,28 @@ impl Protection {
         self.suite.content_length(self.version, length)
     }
 
+    /// Returns the payload length of the shortest record with `content` bytes.
+    pub(super) fn shortest(&self, content: u64) -> u64 {
+        let fits = |length: u64| match &self.kind {
+            Kind::Cbc {
+                block,
+                mac,
+                encrypt_then_mac,
+                ..
+            } => {
+                // A MAC of the ciphertext stands behind the blocks.
+                let mac = if *encrypt_then_mac { mac.length() } else { 0 };
+                length
+                    .checked_sub(mac as u64)
+                    .is_some_and(|blocks| blocks % *block as u64 == 0)
+            }
+            Kind::Aead { .. } | Kind::Null { .. } => true,
+        };
+        (content..content + 128)
+            .find(|&length| fits(length) && self.content_length(length).0 >= content)
+            .unwrap_or(content)
+    }
+
     /// Opens a CBC record whose MAC covers the content (RFC 5246 section 6.2.3.2).
     fn open_cbc(
         &self,

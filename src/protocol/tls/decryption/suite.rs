@@ -32,7 +32,54 @@ pub(super) enum Cipher {
     Null,
 }
 
+/// Records of a TLS 1.3 client that end its handshake: `Certificate` and `CertificateVerify` where the server asked for them, and
+/// the Finished (RFC 8446 section 4.4). From outside all of them look like content.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClientFlight {
+    records: u8,
+    done: bool,
+}
+
+impl ClientFlight {
+    /// Returns whether the Finished has passed.
+    #[must_use]
+    pub const fn is_done(self) -> bool {
+        self.done
+    }
+
+    /// Takes the next record by its length, under the cipher suite of this number; `None` if the server's hello is missing.
+    /// Returns whether it belongs to the flight.
+    ///
+    /// The Finished is known by its length. Where no record has it, which padding may cause, the third one ends the flight.
+    pub fn take(&mut self, length: u64, suite: Option<u16>) -> bool {
+        if self.done {
+            return false;
+        }
+        self.records += 1;
+        let suite = suite.and_then(|number| Suite::new(TLS_1_3, number));
+        let is_finished = match suite {
+            Some(suite) => length == suite.finished_length(),
+            None => matches!(length, 45 | 53 | 69),
+        };
+        self.done = is_finished || self.records == FLIGHT;
+        true
+    }
+}
+
+/// Records of the longest flight, one message in each.
+const FLIGHT: u8 = 3;
+
 impl Suite {
+    /// Returns the length of a TLS 1.3 record with a Finished in bytes, without padding: message header, hash, content type, tag
+    /// (RFC 8446 sections 4.4.4 and 5.2).
+    const fn finished_length(self) -> u64 {
+        let hash = match self.hash {
+            Hash::Sha384 => 48,
+            _ => 32,
+        };
+        4 + hash + 1 + self.cipher.tag_length() as u64
+    }
+
     /// Returns the parameters of a suite; `None` for one that cannot be opened in this version.
     pub(super) fn new(version: u16, number: u16) -> Option<Self> {
         let aead = |cipher, hash| Self {
