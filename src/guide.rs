@@ -80,6 +80,9 @@ pub mod contributing {}
 ///
 /// - FTPS is read with secrets: `--keylog`, `--tls-key`, secrets blocks of pcapng; `--no-decrypt` uses none. TLS 1.0 to 1.3,
 ///   control and data connections, resumption, records behind a loss.
+/// - Implicit TLS is recognized on any port where secrets show what is said. `encrypted_data` has the content of connections that
+///   were opened. `wire_bytes` of a control connection are all its payload bytes.
+/// - A TLS handshake that an alert ended is reported as `tls-alert`, and no longer as `tls-failed`.
 /// - Findings `tls-alert`, `tls-data-in-clear`, `tls-weak`, `tls-close-missing`, `tls-commands-in-clear`; rules `all-decrypted`,
 ///   `data-resumes-control`, `tls-1.2-or-newer`, `tls-closed-properly`.
 /// - Library: [`analyze`](crate::analyze) and [`Analysis`](crate::Analysis) at the root of the crate;

@@ -1499,6 +1499,8 @@ impl Session {
         let (transfers, amended_transfers, transfers_omitted) = self.transfers.into_records();
         let (encrypted_data, encrypted_data_omitted) = self.encrypted_data.into_records();
         let index = record::Index::new(&steps, amended_steps, amended_transfers);
+        let control = Part::whole(summary, identity.client_way).record();
+        let wire_bytes = control.payload_bytes_from_client + control.payload_bytes_from_server;
         record::Session {
             id: identity.id,
             uid: identity.uid.clone(),
@@ -1516,12 +1518,12 @@ impl Session {
             duration: summary.last.time.since(summary.first.time).seconds(),
             midstream: identity.midstream,
             end_state: records::end_state(closed),
-            control: Part::whole(summary, identity.client_way).record(),
+            control,
             timing,
             dns: identity.dns.map(|dns| *dns),
             greeting,
             login: self.server_state.logins().record(&self.secrets),
-            tls: self.encryption.record(),
+            tls: self.encryption.record(wire_bytes),
             steps,
             steps_omitted,
             transfers,

@@ -32,9 +32,9 @@ pub use capture::{
     WarningRecord,
 };
 pub use session::{
-    CloseNotify, Dns, EncryptedConnection, EndState, Finding, Index, Login, LoginOutcome, Numbered,
-    Server, Session, Severity, Timing, Tls, TlsAlert, TlsAlertLevel, TlsObstacle, TlsResumption,
-    TlsSecret, Verdict, VerdictStatus,
+    CloseNotify, Dns, EncryptedConnection, EncryptedContent, EndState, Finding, Index, Login,
+    LoginOutcome, Numbered, Server, Session, Severity, Timing, Tls, TlsAlert, TlsAlertLevel,
+    TlsObstacle, TlsResumption, TlsSecret, Verdict, VerdictStatus,
 };
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{

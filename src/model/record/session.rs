@@ -9,7 +9,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::super::Timestamp;
-use super::{Address, Connection, Link, Opener, Reply, Step, Transfer, TransferDirection, is_zero};
+use super::{
+    Address, Completeness, Connection, Link, Opener, Reply, Step, Transfer, TransferDirection,
+    is_zero,
+};
 
 /// Server end of the control connection.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -294,6 +297,38 @@ pub struct EncryptedConnection {
     /// TLS of the connection; `null` if it is in clear.
     #[serde(default)]
     pub tls: Option<Tls>,
+    /// Content, in the direction of most bytes; omitted if no record was opened.
+    #[serde(flatten)]
+    pub content: Option<EncryptedContent>,
+}
+
+/// Content of a data connection of which no command is known.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct EncryptedContent {
+    /// Bytes of content that were captured.
+    pub bytes: u64,
+    /// Bytes of content that are not in the capture.
+    pub missing_bytes: u64,
+    /// Holes in the content, each from its first byte to behind its last.
+    pub missing_ranges: Vec<[u64; 2]>,
+    /// Holes without an entry; omitted if there are none.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub missing_ranges_omitted: u64,
+    /// Completeness of these bytes.
+    pub completeness: Completeness,
+    /// SHA-256 of the bytes, in hex; `null` if bytes are missing.
+    pub sha256: Option<String>,
+    /// MD5 of the bytes, in hex; omitted unless requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub md5: Option<String>,
+    /// SHA-1 of the bytes, in hex; omitted unless requested.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha1: Option<String>,
+    /// Media type detected from the content; `null` if not recognized.
+    pub media_type: Option<String>,
+    /// Path of the saved file below the extraction directory; `null` if nothing was saved.
+    pub saved_as: Option<String>,
 }
 
 /// One FTP session.

@@ -2,14 +2,14 @@
 //!
 //! Bytes of the handshake are not counted: a certificate alone outweighs a small upload. Before TLS 1.3 content has a
 //! record type of its own (RFC 5246 section 6.2.1). In TLS 1.3 the end of the handshake has that type as well. Not
-//! counted, therefore, are the client's first such record, which carries its Finished (RFC 8446 section 4.4.4), and all
-//! records of the server before it.
+//! counted, therefore, are the client's records up to its Finished ([`ClientFlight`]), and all records of the server before
+//! it. Where records were opened, their content decides alone.
 
 use compact_str::CompactString;
 
 use crate::model::record::TransferDirection;
 use crate::model::{Direction, FrameRef};
-use crate::protocol::tls::decryption::{Connection, Keyring, Receiver};
+use crate::protocol::tls::decryption::{ClientFlight, Connection, Keyring, Receiver};
 use crate::protocol::tls::hello::ClientHello;
 use crate::protocol::tls::record::ContentType;
 use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
@@ -19,8 +19,8 @@ use crate::session::encrypted::tls_filter::{Piece, TlsFilter};
 pub(crate) struct EncryptedStream {
     /// By [`Direction::index`].
     halves: [EncryptedHalf; 2],
-    /// The TLS client has sent a record of application data.
-    client_finished: bool,
+    /// Records that end the handshake of a TLS 1.3 client.
+    flight: ClientFlight,
     /// Engine that opens the records; `None` before the first bytes of TLS.
     connection: Option<Box<Connection>>,
 }
@@ -47,10 +47,8 @@ struct EncryptedHalf {
     filter: TlsFilter,
     /// Bytes in records of application data.
     content: u64,
-    /// Records of application data so far.
-    content_records: u64,
-    /// Bytes in the first record of application data.
-    first_record: u64,
+    /// The current record belongs to the handshake, though it looks like content.
+    in_handshake: bool,
     /// A gap hid where the next record begins.
     lost: bool,
 }
@@ -75,14 +73,18 @@ impl EncryptedStream {
             }
         }
         if half.nature == Nature::Tls {
-            half.records(&held);
-            half.records(bytes);
-            // Its first application data is its Finished: what the server sent until then was still its handshake.
-            let finished = half.content_records > 0 && half.filter.client_hello().is_some();
-            if finished
-                && !std::mem::replace(&mut self.client_finished, true)
-                && self.is_version_13()
-            {
+            let [up, down] = &self.halves;
+            let hello = [up, down]
+                .into_iter()
+                .find_map(|half| half.filter.server_hello());
+            let suite = hello.map(|hello| hello.cipher_suite);
+            let is_13 = self.is_version_13();
+            let half = &mut self.halves[direction.index()];
+            let flight = is_13.then_some(&mut self.flight);
+            let done = flight.as_ref().is_some_and(|flight| flight.is_done());
+            half.records(&[&held, bytes], flight.map(|flight| (flight, suite)));
+            // What the server sent before the client's Finished was still its handshake.
+            if is_13 && !done && self.flight.is_done() {
                 self.halves[direction.reverse().index()].content = 0;
             }
         }
@@ -163,14 +165,17 @@ impl EncryptedStream {
         let client = &self.halves[client_way.index()];
         let server = &self.halves[client_way.reverse().index()];
         let (from_client, from_server) = match self.nature() {
+            Nature::Tls if self.connection().is_some_and(Connection::has_opened) => {
+                let content = |way| self.connection().map_or(0, |tls| tls.content_bytes(way).0);
+                (content(client_way), content(client_way.reverse()))
+            }
             Nature::Tls if client.lost || server.lost => {
                 (client.bytes / LOST_MARGIN, server.bytes / LOST_MARGIN)
             }
             Nature::Tls if self.is_version_13() => {
-                let from_client = client.content.saturating_sub(client.first_record);
                 let more_than = |bytes: u64, least| if bytes > least { bytes } else { 0 };
                 (
-                    more_than(from_client, TRAILER),
+                    more_than(client.content, TRAILER),
                     more_than(server.content, TICKETS),
                 )
             }
@@ -195,34 +200,44 @@ impl EncryptedStream {
 }
 
 impl EncryptedHalf {
-    fn records(&mut self, bytes: &[u8]) {
+    /// Reads records; `flight` are those that end a TLS 1.3 client's handshake, with the number of the cipher suite.
+    fn records(&mut self, pieces: &[&[u8]], mut flight: Option<(&mut ClientFlight, Option<u16>)>) {
+        for bytes in pieces {
+            self.piece(bytes, &mut flight);
+        }
+    }
+
+    fn piece(&mut self, bytes: &[u8], flight: &mut Option<(&mut ClientFlight, Option<u16>)>) {
         if self.lost {
             return;
         }
         self.filter.read_hello(bytes);
+        let is_client = self.filter.client_hello().is_some();
         let mut rest = bytes;
         while let Some(piece) = self.filter.next(&mut rest) {
             match piece {
                 Piece::Sealed {
                     content: ContentType::ApplicationData,
+                    length,
                     bytes,
                     begins,
-                    ..
-                } => self.count(bytes.len(), begins),
+                } => {
+                    if begins {
+                        self.in_handshake = is_client
+                            && flight.as_mut().is_some_and(|(flight, suite)| {
+                                flight.take(u64::from(length), *suite)
+                            });
+                    }
+                    if !self.in_handshake {
+                        self.content = self.content.saturating_add(bytes.len() as u64);
+                    }
+                }
                 Piece::Sealed { .. } => {}
                 Piece::NotTls { .. } => {
                     self.lost = true;
                     return;
                 }
             }
-        }
-    }
-
-    fn count(&mut self, length: usize, begins: bool) {
-        self.content_records += u64::from(begins);
-        self.content = self.content.saturating_add(length as u64);
-        if self.content_records == 1 {
-            self.first_record = self.first_record.saturating_add(length as u64);
         }
     }
 }

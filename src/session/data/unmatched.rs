@@ -1,7 +1,7 @@
 //! Data connections that no command used.
 
-use crate::model::record::{Completeness, UnmatchedData};
-use crate::model::{EventKind, Settled, WarningCode};
+use crate::model::record::{Completeness, EncryptedContent, UnmatchedData};
+use crate::model::{Direction, EventKind, Settled, WarningCode};
 use crate::session::data::content::Content;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::shared::Shared;
@@ -19,6 +19,27 @@ pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &mut DataChannel)
         channel.discard(way, shared.files);
         return;
     }
+    let content = settle(shared, channel, way);
+    let record = UnmatchedData {
+        session: channel.announcer(),
+        connection: channel.record(way),
+        bytes: content.bytes,
+        completeness: content.completeness,
+        sha256: content.sha256,
+        md5: content.md5,
+        sha1: content.sha1,
+        media_type: content.media_type,
+        saved_as: content.saved_as,
+    };
+    shared.emit(record.session, EventKind::UnmatchedData(&record));
+}
+
+/// Completes the content that a closed connection carried in `way`: nobody knows its name.
+pub(crate) fn settle(
+    shared: &mut Shared<'_>,
+    channel: &mut DataChannel,
+    way: Direction,
+) -> EncryptedContent {
     // A listing's bytes are no file, until its command proves to belong to another connection.
     channel.complete_file(way, shared.files);
     let content = channel.content(way);
@@ -32,10 +53,11 @@ pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &mut DataChannel)
     };
     // A digest of bytes with gaps matches no file.
     let digests = content.filter(|_| !gaps).map(Content::digests);
-    let mut record = UnmatchedData {
-        session: channel.announcer(),
-        connection: channel.record(way),
+    let mut record = EncryptedContent {
         bytes: content.map_or(0, |content| content.bytes),
+        missing_bytes: content.map_or(0, |content| content.missing),
+        missing_ranges: content.map_or_else(Vec::new, |content| content.gaps.clone()),
+        missing_ranges_omitted: content.map_or(0, |content| content.gaps_omitted),
         completeness,
         sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
         md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
@@ -73,5 +95,5 @@ pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &mut DataChannel)
             Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
         }
     }
-    shared.emit(record.session, EventKind::UnmatchedData(&record));
+    record
 }

@@ -9,9 +9,11 @@ use super::encryption::Encryption;
 use crate::model::record::{EncryptedConnection, Link, LinkMethod, TransferDirection};
 use crate::model::{Endpoint, Span, Timestamp, WarningCode};
 use crate::protocol::ftp::{is_data_port, is_ephemeral, is_known_service};
+use crate::protocol::tls::decryption::Connection as Engine;
 use crate::protocol::tls::hello::ClientHello;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
+use crate::session::data::unmatched::settle;
 use crate::session::encrypted::tls_record::tls_record;
 use crate::session::negotiation::Parties;
 use crate::session::shared::Shared;
@@ -79,6 +81,16 @@ impl EncryptedData {
                 confidence,
             }
         };
+        shared.network.count_secret(stream.connection());
+        // Without a command nobody knows what file the content is.
+        channel.discard(payload_way.reverse(), shared.files);
+        let opened = stream.connection().is_some_and(Engine::has_opened);
+        let content = if opened {
+            Some(settle(shared, channel, payload_way))
+        } else {
+            channel.discard(payload_way, shared.files);
+            None
+        };
         let record = EncryptedConnection {
             connection: channel.record(payload_way),
             link,
@@ -89,12 +101,8 @@ impl EncryptedData {
                 let wire = stream.bytes(client_way) + stream.bytes(client_way.reverse());
                 tls_record(connection, client_way, &[payload_way], wire)
             }),
+            content,
         };
-        // Without a command nobody knows what file the content is.
-        for way in [client_way, client_way.reverse()] {
-            channel.discard(way, shared.files);
-        }
-        shared.network.count_secret(stream.connection());
         if self.records.len() < shared.options.limits.transfers {
             self.records.push(record);
         } else {

@@ -52,8 +52,6 @@ struct Opening {
     connection: Connection,
     /// Secrets may open the rest of both directions.
     readable: bool,
-    /// Payload bytes since TLS began.
-    wire_bytes: u64,
 }
 
 #[derive(Debug, Default)]
@@ -307,7 +305,6 @@ impl Encryption {
             Box::new(Opening {
                 connection: Connection::new(name()),
                 readable: false,
-                wire_bytes: 0,
             })
         });
         let is_searching = tls.connection.is_searching(way(from_client));
@@ -447,7 +444,7 @@ impl Encryption {
 
     /// Formats the facts of the handshake: `TLS 1.3, TLS_AES_256_GCM_SHA384, resumed`; `None` without the server's hello.
     fn facts(&self) -> Option<String> {
-        let tls = self.record()?;
+        let tls = self.record(0)?;
         let mut text = format!("{}, {}", tls.version?, tls.cipher_suite?);
         if tls.resumed == Some(true) {
             text.push_str(", resumed");
@@ -472,8 +469,9 @@ impl Encryption {
             .then_some(hello.session_id.as_slice())
     }
 
-    /// Returns the encryption as the report shows it; `None` for a session in clear.
-    pub(crate) fn record(&self) -> Option<Tls> {
+    /// Returns the encryption as the report shows it; `None` for a session in clear. `wire_bytes` are the payload bytes of the
+    /// connection.
+    pub(crate) fn record(&self, wire_bytes: u64) -> Option<Tls> {
         if !self.seen && !self.accepted {
             return None;
         }
@@ -486,7 +484,7 @@ impl Encryption {
         let hello = server.server_hello();
         let ways = [Direction::Up, Direction::Down];
         let tls = self.tls.as_ref().map_or_else(Tls::default, |tls| {
-            tls_record(&tls.connection, Direction::Up, &ways, tls.wire_bytes)
+            tls_record(&tls.connection, Direction::Up, &ways, wire_bytes)
         });
         Some(Tls {
             version: hello.map(|hello| version_name(hello.version)),
@@ -520,7 +518,6 @@ impl Opening {
         keyring: &mut Keyring,
         opened: &mut OpenedPieces,
     ) {
-        self.wire_bytes += bytes.len() as u64;
         self.connection
             .data(way(from_client), bytes, at, keyring, opened);
         self.update(keyring);
@@ -686,7 +683,7 @@ mod tests {
             clear(b"PASV\r\n", RECORD.len() + 6)
         );
         assert!(encryption.is_clear(CLIENT) && !encryption.hides_commands());
-        assert!(encryption.record().is_some());
+        assert!(encryption.record(0).is_some());
     }
 
     #[test]
@@ -733,7 +730,7 @@ mod tests {
         let mut encryption = Encryption::default();
         assert!(encryption.begin(CLIENT, &[22]));
         assert_eq!(take(&mut encryption, b"\x16rubbish\r\n"), Taken::All);
-        assert_eq!(encryption.record(), None);
+        assert_eq!(encryption.record(0), None);
         assert_eq!(take(&mut encryption, b"NOOP\r\n"), clear(b"NOOP\r\n", 6));
     }
 

@@ -14,7 +14,7 @@ use crate::session::ident::IDENT_PORT;
 use crate::session::shared::Shared;
 use crate::session::tracker::early_flows::{EarlyBytes, EarlyConnection, Piece};
 use crate::session::tracker::recognition::{
-    Candidate, Judgement, client_way, implicit_way, may_be_implicit, may_be_other,
+    Candidate, Judgement, client_way, may_be_implicit, may_be_opened, may_be_other,
     may_be_padded_control,
 };
 use crate::session::tracker::roles::Role;
@@ -56,7 +56,8 @@ impl StreamHandler for SessionTracker<'_> {
         let may_be_ours = (implicit && segment.flags.syn())
             || may_be_padded_control(segment.payload)
             || proxy::may_begin(segment.payload)
-            || may_be_implicit(segment.payload, implicit);
+            || may_be_implicit(segment.payload, implicit)
+            || may_be_opened(segment.payload, &self.shared.network.keyring);
         may_be_ours && self.candidates.has_capacity()
     }
 
@@ -136,7 +137,9 @@ impl StreamHandler for SessionTracker<'_> {
                 Interest::Bytes
             }
             Role::Candidate(candidate) => {
-                let judgement = candidate.data(direction, &chunk, implicit_way(&summary.key));
+                let keyring = &mut self.shared.network.keyring;
+                let (key, first) = (&summary.key, summary.first.time);
+                let judgement = candidate.data(direction, &chunk, key, first, keyring);
                 self.apply_judgement(flow, judgement, summary)
             }
             Role::Dns(streams) => {

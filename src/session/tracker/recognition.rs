@@ -8,15 +8,20 @@
 //! another protocol says nothing about the server, which may refuse it by the rules of FTP, so its bytes are held until the
 //! server has sent some.
 
-use crate::model::{Direction, FlowKey, FrameRef};
+use compact_str::CompactString;
+
+use crate::model::{Direction, FlowKey, FrameRef, Timestamp};
+use crate::protocol::community_id::community_id;
 use crate::protocol::ftp::{
     FTP_CONTROL_PORT, FTPS_CONTROL_PORT, Verb, extended_passive_reply, parse_command,
     passive_reply, reply_code,
 };
 use crate::protocol::other::{self, is_binary};
 use crate::protocol::proxy::{self, Detection, Prelude};
+use crate::protocol::tls::decryption::{Connection, Keyring, Receiver};
 use crate::protocol::tls::hello::HandshakeReader;
 use crate::protocol::tls::record::looks_like_record;
+use crate::protocol::uid::connection_uid;
 use crate::reassembly::{Chunk, Gap};
 
 /// Number of open candidates, which is limited.
@@ -40,6 +45,20 @@ pub(super) struct Candidate {
     /// Dialogue with a proxy in front of the connection, and the direction in which its client sends. `None` if there is
     /// none, or it is not whole yet.
     prelude: Option<(Direction, Box<Prelude>)>,
+    /// The connection begins with TLS, of which secrets are known: what is said inside decides.
+    has_secret: bool,
+}
+
+/// Content of a TLS connection, by [`Direction::index`].
+#[derive(Default)]
+struct Said([Vec<u8>; 2]);
+
+impl Receiver for Said {
+    fn content(&mut self, way: Direction, _: FrameRef, bytes: &[u8]) {
+        self.0[way.index()].extend_from_slice(bytes);
+    }
+
+    fn gap(&mut self, _: Direction, _: FrameRef, _: u64) {}
 }
 
 /// Bytes held until a candidate is recognized.
@@ -134,15 +153,22 @@ impl Candidate {
 
     /// Adds bytes and draws a conclusion from all bytes so far.
     ///
-    /// `implicit` is the direction in which the client sends on a connection to port 990, `None` on any other.
+    /// `key` names the connection, whose first packet has the time `first`.
     pub(super) fn data(
         &mut self,
         direction: Direction,
         chunk: &Chunk<'_>,
-        implicit: Option<Direction>,
+        key: &FlowKey,
+        first: Timestamp,
+        keyring: &mut Keyring,
     ) -> Judgement {
         self.bytes += chunk.bytes.len();
-        if self.bytes > MAX_BYTES && self.on_port.is_none() {
+        let limit = if self.has_secret {
+            MAX_HANDSHAKE
+        } else {
+            MAX_BYTES
+        };
+        if self.bytes > limit && self.on_port.is_none() {
             return Judgement::Unrelated;
         }
         self.chunks.push(HeldChunk {
@@ -153,11 +179,58 @@ impl Candidate {
             bytes: chunk.bytes.to_vec(),
             missing: 0,
         });
-        if self.bytes > MAX_BYTES {
+        if self.bytes > limit {
             // The server has not sent a byte, or a proxy never comes to its end.
             return self.conclude().unwrap_or(Judgement::Other(None));
         }
-        self.judge(implicit)
+        let judgement = self.judge(implicit_way(key));
+        match judgement {
+            Judgement::Undecided if self.has_secret => {
+                let uid = connection_uid(&community_id(key), first);
+                self.judge_opened(uid, keyring)
+            }
+            Judgement::Unrelated if self.may_be_opened(keyring) => {
+                self.has_secret = true;
+                Judgement::Undecided
+            }
+            decided => decided,
+        }
+    }
+
+    /// Returns whether the connection is TLS that the secrets may open. Implicit TLS may be on any port, where the client need
+    /// not say by ALPN that it wants FTP.
+    fn may_be_opened(&self, keyring: &Keyring) -> bool {
+        let Some(first) = self.chunks.first().filter(|_| !self.has_secret) else {
+            return false;
+        };
+        self.on_port.is_none() && may_be_opened(&first.bytes, keyring)
+    }
+
+    /// Draws a conclusion from what is said inside TLS, where the server has to speak first (RFC 959 section 5.4).
+    fn judge_opened(&self, uid: CompactString, keyring: &mut Keyring) -> Judgement {
+        let Some(client_way) = self.chunks.first().map(|chunk| chunk.direction) else {
+            return Judgement::Undecided;
+        };
+        let mut connection = Connection::new(uid);
+        let mut said = Said::default();
+        for chunk in &self.chunks {
+            let (way, at) = (chunk.direction, chunk.arrived);
+            if chunk.missing > 0 {
+                connection.gap(way, chunk.missing, at, keyring, &mut said);
+            } else {
+                connection.data(way, &chunk.bytes, at, keyring, &mut said);
+            }
+        }
+        let [client, server] = [client_way, client_way.reverse()].map(|way| &said.0[way.index()]);
+        let is_silent = server.is_empty() && !client.is_empty();
+        if connection.facts().obstacle.is_some() || is_silent || is_binary(server) {
+            return Judgement::Unrelated;
+        }
+        match is_ftp_dialogue(client, server) {
+            Some(true) => Judgement::Ftp { client_way },
+            Some(false) => Judgement::Unrelated,
+            None => Judgement::Undecided,
+        }
     }
 
     /// Adds a gap: the lines before and after it must not become one.
@@ -225,6 +298,9 @@ impl Candidate {
         }
         if let Some(client_way) = self.on_port {
             return self.judge_on_port(client_way, &streams);
+        }
+        if self.has_secret {
+            return Judgement::Undecided;
         }
         for way in [Direction::Up, Direction::Down] {
             let bytes = &streams[way.index()];
@@ -428,6 +504,18 @@ pub(super) fn may_be_implicit(payload: &[u8], on_port: bool) -> bool {
     matches!(payload, [22, 3, _, _, _, 1, ..]) && offers_ftp(payload) == Some(true)
 }
 
+/// Returns whether a payload begins with a `ClientHello` whose secrets are known, or may be computed with a private key.
+pub(super) fn may_be_opened(payload: &[u8], keyring: &Keyring) -> bool {
+    // Record header, message header, version, random (RFC 8446 sections 5.1 and 4.1.2).
+    let [22, 3, _, _, _, 1, _, _, _, 3, _, rest @ ..] = payload else {
+        return false;
+    };
+    !keyring.is_empty()
+        && rest
+            .first_chunk()
+            .is_some_and(|random| keyring.knows(*random) || keyring.has_private_keys())
+}
+
 /// Returns whether a `ClientHello` offers FTP; `None` while it is incomplete.
 fn offers_ftp(bytes: &[u8]) -> Option<bool> {
     let mut reader = HandshakeReader::new();
@@ -537,7 +625,7 @@ pub(super) fn client_way(key: &FlowKey, initiator: Option<Direction>) -> Directi
 }
 
 /// Returns the direction in which the client sends on a connection to port 990; `None` on any other connection.
-pub(super) fn implicit_way(key: &FlowKey) -> Option<Direction> {
+fn implicit_way(key: &FlowKey) -> Option<Direction> {
     match (
         key.low.port == FTPS_CONTROL_PORT,
         key.high.port == FTPS_CONTROL_PORT,
@@ -604,6 +692,9 @@ const PADDED: usize = 16;
 
 /// Bound in bytes of both directions within which a candidate has to be recognized.
 const MAX_BYTES: usize = 8192;
+
+/// Bound in bytes on what is held of TLS whose secrets are known: certificates come before the first line.
+const MAX_HANDSHAKE: usize = 32 << 10;
 
 #[cfg(test)]
 mod tests {
