@@ -217,3 +217,196 @@ fn check_rules_about_tls_hold_for_a_resumed_session_that_was_read() {
     ]);
     assert!(text.starts_with("exit 1"), "{text}");
 }
+
+/// Captures of `tests/lab/ftps.py`: one script against the servers, by OpenSSL and GnuTLS.
+const LAB: [&str; 7] = [
+    "proftpd-ccc",
+    "proftpd-renegotiation",
+    "pureftpd-active-1.2-resumed",
+    "pureftpd-lftp-1.3",
+    "pyftpdlib-implicit-2121",
+    "suite-1.0-AES256-SHA",
+    "vsftpd-python-1.3",
+];
+
+/// Files of the script: name, size, digest.
+const FILES: [(&str, u64, &str); 3] = [
+    (
+        "data.bin",
+        6000,
+        "f956bc246092e92aede22cbda5908709d51b9d404749071a776313ff107cb737",
+    ),
+    (
+        "notes.txt",
+        500,
+        "743355949a7dc32ca13589f493c11440f7fb47ad3c56ae6deda4754c9085c94c",
+    ),
+    (
+        "report.bin",
+        3000,
+        "310ad9ab4a0349b3ea3c3d3fefcfaba857b1788cb2de7ace39d31723811b79ff",
+    ),
+];
+
+#[test]
+fn sessions_of_real_servers_and_clients_are_read_as_if_in_clear() {
+    for name in LAB {
+        let report = opened(&format!("lab/{name}"));
+        assert_eq!(report["warnings"], json!([]), "{name}");
+        let sessions = report["sessions"].as_array().expect("sessions");
+        assert_eq!(sessions.len(), 1, "{name}");
+        let session = &sessions[0];
+        assert_eq!(session["login"]["user"], "mira", "{name}");
+        assert_eq!(session["verdict"]["status"], "ok", "{name}");
+        assert_eq!(session["encrypted_data"], json!([]), "{name}");
+        let tls = &session["tls"];
+        assert_eq!(tls["obstacle"], Value::Null, "{name}");
+        assert_eq!(tls["records"], tls["records_opened"], "{name}");
+        let transfers = session["transfers"].as_array().expect("transfers");
+        for (file, size, digest) in FILES {
+            let transfer = transfers.iter().find(|one| one["name"] == file);
+            let transfer = transfer.unwrap_or_else(|| panic!("{name}: no {file}"));
+            assert_eq!(transfer["bytes"], size, "{name} {file}");
+            assert_eq!(transfer["sha256"], digest, "{name} {file}");
+            assert_eq!(transfer["completeness"], "complete", "{name} {file}");
+            assert_eq!(
+                transfer["tls"]["close_notify"],
+                json!({"client": true, "server": true})
+            );
+        }
+    }
+    let tls = &opened("lab/proftpd-renegotiation")["sessions"][0]["tls"];
+    assert_eq!(tls["renegotiations"], 1);
+}
+
+/// Wrong secrets must not make data connections vanish that without any would be listed.
+#[test]
+fn session_with_wrong_secrets_lists_its_data_connections() {
+    for name in ["pureftpd-active-1.2-resumed", "vsftpd-python-1.3"] {
+        let capture = data(&format!("lab/{name}.pcap"));
+        let folder = Folder::new("tls-wrong-lab");
+        let keys = std::fs::read_to_string(data(&format!("lab/{name}.keys"))).expect("a key log");
+        let wrong = |line: &str| {
+            let end = if line.ends_with('0') { "1" } else { "0" };
+            format!("{}{end}\n", line.split_at(line.len() - 1).0)
+        };
+        let lines = keys.lines().filter(|line| !line.starts_with('#'));
+        folder.write(
+            "wrong.keys",
+            lines.map(wrong).collect::<String>().as_bytes(),
+        );
+        let session = &folder.report(&[&capture, "--keylog", "wrong.keys"])["sessions"][0];
+        assert_eq!(session["tls"]["obstacle"], "wrong-secret", "{name}");
+        let data = session["encrypted_data"].as_array().expect("connections");
+        assert_eq!(data.len(), 4, "{name}");
+        assert!(data.iter().all(|one| one.get("sha256").is_none()), "{name}");
+    }
+}
+
+#[test]
+fn opened_data_of_a_session_that_stays_closed_has_its_content() {
+    let name = "vsftpd-python-1.3";
+    let folder = Folder::new("tls-data-only");
+    let keys = std::fs::read_to_string(data(&format!("lab/{name}.keys"))).expect("a key log");
+    let lines: Vec<&str> = keys.lines().filter(|line| !line.starts_with('#')).collect();
+    let control = lines[0].split(' ').nth(1).expect("a random");
+    let others = lines.iter().filter(|line| !line.contains(control));
+    let others: Vec<&str> = others.copied().collect();
+    folder.write("data.keys", others.join("\n").as_bytes());
+    let capture = data(&format!("lab/{name}.pcap"));
+    let report = folder.report(&[&capture, "--keylog", "data.keys", "--extract", "out"]);
+    let session = &report["sessions"][0];
+    assert_eq!(session["tls"]["obstacle"], "no-secret");
+    let data = session["encrypted_data"].as_array().expect("connections");
+    let digests: Vec<&Value> = data.iter().map(|one| &one["sha256"]).collect();
+    for ((file, size, digest), entry) in FILES.iter().zip(&data[1..]) {
+        assert_eq!(entry["sha256"], *digest, "{file}: {digests:?}");
+        assert_eq!(
+            (&entry["bytes"], &entry["missing_bytes"]),
+            (&json!(size), &json!(0))
+        );
+        let saved = entry["saved_as"].as_str().expect("a path");
+        assert!(saved.starts_with("unmatched/"), "{saved}");
+    }
+    let directions: Vec<&Value> = data.iter().map(|one| &one["direction"]).collect();
+    assert_eq!(directions, ["download", "download", "download", "upload"]);
+}
+
+/// Returns the packets of a pcap file: header and bytes of each.
+fn packets(capture: &[u8]) -> Vec<&[u8]> {
+    let mut packets = Vec::new();
+    let mut rest = &capture[24..];
+    while let Some(length) = rest.get(8..12) {
+        let length = u32::from_le_bytes(length.try_into().expect("4 bytes")) as usize;
+        let (packet, behind) = rest.split_at(16 + length);
+        packets.push(packet);
+        rest = behind;
+    }
+    packets
+}
+
+/// Returns the payload of a TCP packet over IPv4, and whether a port of it is that of the control connection.
+fn payload(packet: &[u8]) -> Option<(&[u8], bool)> {
+    let frame = packet.get(16..)?;
+    let ip = frame.get(14..)?;
+    let header = usize::from(ip.first()? & 15) * 4;
+    let length = usize::from(u16::from_be_bytes([ip[2], ip[3]]));
+    let tcp = ip.get(header..length)?;
+    let ports = [&tcp[0..2], &tcp[2..4]];
+    let offset = usize::from(tcp[12] >> 4) * 4;
+    Some((&tcp[offset..], ports.contains(&&21_u16.to_be_bytes()[..])))
+}
+
+/// What is captured and what is missing have to add up to the file, whatever segments are lost behind the hellos.
+#[test]
+fn lost_segments_of_data_are_missing_bytes_of_exact_number_and_place() {
+    let mut random = 0x9e37_79b9_u32;
+    let mut draw = |limit: u32| {
+        random ^= random << 13;
+        random ^= random >> 17;
+        random ^= random << 5;
+        random % limit
+    };
+    for (round, name) in (0..24).zip(LAB.iter().filter(|name| !name.contains("1.0")).cycle()) {
+        let capture = std::fs::read(data(&format!("lab/{name}.pcap"))).expect("a capture");
+        let per_mille = [1, 10, 50, 100][round % 4];
+        let mut lossy = capture[..24].to_vec();
+        for packet in packets(&capture) {
+            let is_data = payload(packet).is_some_and(|(bytes, control)| {
+                // A hello that is lost closes the connection: nothing is to be shown here.
+                let is_hello = matches!(bytes, [22, 3, _, _, _, 1 | 2, ..]);
+                !control && !bytes.is_empty() && !is_hello && !name.contains("implicit")
+            });
+            if !is_data || draw(1000) >= per_mille {
+                lossy.extend_from_slice(packet);
+            }
+        }
+        let folder = Folder::new("tls-loss");
+        folder.write("lossy.pcap", &lossy);
+        let keys = data(&format!("lab/{name}.keys"));
+        let report = folder.report(&["lossy.pcap", "--keylog", &keys]);
+        let transfers = &report["sessions"][0]["transfers"];
+        for transfer in transfers.as_array().expect("transfers") {
+            let file = FILES.iter().find(|(file, ..)| transfer["name"] == *file);
+            let Some((file, size, digest)) = file else {
+                continue;
+            };
+            let place = format!("round {round}, {name}, {file}: {transfer}");
+            let tls = &transfer["tls"];
+            assert_eq!(tls["records"], tls["records_opened"], "{place}");
+            if tls["obstacle"].is_null() {
+                let sum = transfer["bytes"]
+                    .as_u64()
+                    .zip(transfer["missing_bytes"].as_u64());
+                assert_eq!(
+                    sum.map(|(seen, missing)| seen + missing),
+                    Some(*size),
+                    "{place}"
+                );
+            }
+            if transfer["missing_bytes"] == 0 && tls["obstacle"].is_null() {
+                assert_eq!(transfer["sha256"], *digest, "{place}");
+            }
+        }
+    }
+}

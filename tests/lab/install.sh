@@ -27,10 +27,11 @@ fi
 python3 -c 'import pyftpdlib' 2>/dev/null || python3 -m pip install -q pyftpdlib
 
 mkdir -p "$LAB_CACHE"
-if [ ! -x "$LAB_CACHE/usr/sbin/proftpd" ] || [ ! -x "$LAB_CACHE/usr/sbin/pure-ftpd" ]; then
+if [ ! -e "$LAB_CACHE/usr/lib/proftpd/mod_tls.so" ] || [ ! -x "$LAB_CACHE/usr/sbin/pure-ftpd" ]; then
   downloads=$(mktemp -d)
   trap 'rm -rf "$downloads"' EXIT
   (cd "$downloads" && apt-get download -q -o APT::Sandbox::User=root pure-ftpd pure-ftpd-common proftpd-core \
+    proftpd-mod-crypto \
     libhiredis0.14 libmemcached11 libmemcachedutil2 libhashkit2 libpcre2-posix3)
   for package in "$downloads"/*.deb; do
     dpkg -x "$package" "$LAB_CACHE"

@@ -31,10 +31,11 @@ def accounts(network):
     network.overlay("s", "shadow", f"{USER}:{secret}:20000:0:99999:7:::\n", mode=0o600)
 
 
-def certificate(network):
-    """Key and certificate of the server in one file."""
+def certificate(network, kind="ec"):
+    """Key and certificate of the server in one file; `kind` is `ec` or `rsa`."""
     path = network.folder / "server.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+    options = {"ec": "ec_paramgen_curve:P-256", "rsa": "rsa_keygen_bits:2048"}[kind]
+    subprocess.run(["openssl", "req", "-x509", "-newkey", kind, "-pkeyopt", options, "-nodes",
                     "-days", "3650", "-subj", "/CN=ftp.any-domain.com", "-keyout", path, "-out", f"{path}.cert"],
                    check=True, capture_output=True)
     with open(path, "ab") as pem:
@@ -86,8 +87,9 @@ def proftpd(network, port=21, *directives):
     network.wait_for_port(port)
 
 
-def pyftpdlib(network, port=21):
-    """pyftpdlib for the account, and for anonymous users to read."""
+def pyftpdlib(network, port=21, *tls):
+    """pyftpdlib for the account, and for anonymous users to read; `tls` as its script takes it."""
     script = Path(__file__).with_name("pyftpdlib_server.py")
-    network.start("s", sys.executable, script, network.home, network.public, str(port), USER, PASSWORD, env=ENVIRONMENT)
+    network.start("s", sys.executable, script, network.home, network.public, str(port), USER, PASSWORD, *tls,
+                  env=ENVIRONMENT)
     network.wait_for_port(port)
