@@ -1308,12 +1308,9 @@ impl Connection {
         if epoch.stage != Stage::Application {
             return;
         }
-        let (longest, beside) = typical_record(
-            keyed,
-            epoch,
-            half.counts.opened > 1
-                || keyed.longest_content.is_some() && matches!(records, Hidden::BehindHandshake(_)),
-        );
+        let is_behind = matches!(records, Hidden::BehindHandshake(_));
+        let is_known = half.counts.opened > 1 || is_behind && keyed.longest_content.is_some();
+        let (longest, beside) = typical_record(keyed, epoch, is_known);
         let (count, hidden) = match records {
             Hidden::Handshake => return,
             Hidden::Records(count) => (count, hidden),
@@ -1388,13 +1385,12 @@ fn typical_record(keyed: &Keyed, epoch: &Epoch, is_known: bool) -> (u64, u64) {
     } else {
         LONGEST.max(keyed.longest)
     } as u64;
-    let (content, _) = epoch.protection.content_length(typical);
-    let content = keyed
-        .longest_content
-        .filter(|_| keyed.longest as u64 == typical)
-        .unwrap_or(content);
-    let longest = typical + HEADER as u64;
-    (longest.max(1), longest.saturating_sub(content))
+    let beside = match keyed.longest_content {
+        Some(content) => (keyed.longest as u64).saturating_sub(content),
+        None => typical - epoch.protection.content_length(typical).0.min(typical),
+    };
+    let header = HEADER as u64;
+    (typical.max(1) + header, beside + header)
 }
 
 /// Records that a loss hides.

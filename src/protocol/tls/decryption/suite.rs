@@ -210,7 +210,16 @@ impl Suite {
             // 8 bytes of the nonce.
             _ => (tag + 8, true),
         };
-        (length.saturating_sub(beside), exact)
+        // No record has more content (RFC 5246 section 6.2.1).
+        let content = length.saturating_sub(beside);
+        (
+            if content > CONTENT_MAX {
+                CONTENT_MAX
+            } else {
+                content
+            },
+            exact,
+        )
     }
 }
 
@@ -290,6 +299,9 @@ pub(super) const fn is_rsa_key_exchange(number: u16) -> bool {
             | 0xc0a1
     )
 }
+
+/// Most content of one record in bytes (RFC 5246 section 6.2.1).
+const CONTENT_MAX: u64 = 1 << 14;
 
 pub(super) const TLS_1_0: u16 = 0x0301;
 pub(super) const TLS_1_1: u16 = 0x0302;
