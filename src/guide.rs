@@ -99,6 +99,9 @@ pub mod contributing {}
 ///   they take more than 128 MiB.
 /// - Library: [`KeptSessions`](crate::report::KeptSessions), which [`Subject`](crate::check::Subject),
 ///   [`ServerTrees`](crate::report::tree::ServerTrees) and [`Drawings`](crate::diagram::Drawings) read one by one.
+/// - With several captures each frame has its place: `places` of findings, `captures` of connections, `query_place` and
+///   `response_place` of lookups, `display_filters` for each capture. Tables, diagrams and pages number frames by capture.
+/// - `manifest.json` names client and user, with several captures `capture_path` and `capture_frame`.
 /// - `SHA256SUMS` of `live` has each file before the event that names it.
 ///
 /// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,

@@ -1,10 +1,16 @@
-//! Captures on disk: directories, many files, links, pipes and what cannot be read.
+//! Captures on disk: directories, many files, links, pipes, what cannot be read, and the frames of several captures.
 
 use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use ftpscope::capture::{CaptureSet, Error, Input, PacketSource, ReadOptions};
+use serde_json::Value;
+
+use crate::support::classic::classic;
+use crate::support::conversation::Conversation;
+use crate::support::folder::Folder;
+use crate::support::report::report_on;
 
 /// A new, empty folder of this name.
 fn folder(name: &str) -> PathBuf {
@@ -158,4 +164,221 @@ fn a_file_that_vanishes_after_the_first_look_fails_alone() {
     let (packets, failures) = run(&mut set);
     assert_eq!(packets, [1, 3]);
     assert!(matches!(failures.as_slice(), [Error::Io { .. }]));
+}
+
+/// Packets of a pcap file, each with its header.
+fn packets_of(pcap: &[u8]) -> Vec<&[u8]> {
+    let mut packets = Vec::new();
+    let mut rest = &pcap[24..];
+    while rest.len() > 16 {
+        let length = u32::from_le_bytes(rest[8..12].try_into().unwrap()) as usize;
+        let (packet, after) = rest.split_at(16 + length);
+        packets.push(packet);
+        rest = after;
+    }
+    packets
+}
+
+/// Deals the packets of a pcap file out to several, `turn` at a time.
+fn dealt_out(pcap: &[u8], files: usize, turn: usize) -> Vec<Vec<u8>> {
+    let mut dealt = vec![pcap[..24].to_vec(); files];
+    for (at, packet) in packets_of(pcap).into_iter().enumerate() {
+        dealt[at / turn % files].extend_from_slice(packet);
+    }
+    dealt
+}
+
+/// A lookup, a login that is refused, one that is accepted, and two downloads.
+fn session_with_findings() -> Vec<u8> {
+    let mut ftp = Conversation::open("192.0.2.10:39021", "192.0.2.20:21");
+    ftp.exchange("USER mira", "331 Password.");
+    ftp.exchange("PASS wrong secret", "530 Login incorrect.");
+    ftp.exchange("USER mira", "331 Password.");
+    ftp.exchange("PASS right secret", "230 Logged in.");
+    ftp.exchange("CWD nowhere", "550 No such directory.");
+    ftp.retrieve("a.txt", 40_001, 50_001, b"hello");
+    ftp.retrieve("b.bin", 40_002, 50_002, &[7; 40_000]);
+    ftp.quit()
+}
+
+/// A frame as a report names it: its number over all captures, its capture, its number there.
+type Named = (u64, usize, u64);
+
+/// Collects every frame that a report names, and panics at one without its place.
+fn named_frames(value: &Value, found: &mut Vec<Named>) {
+    let number = |value: &Value| value.as_u64().unwrap();
+    let index = |value: &Value| usize::try_from(number(value)).unwrap();
+    let place = |frame: &Value, place: &Value| {
+        let capture = index(&place["capture"]);
+        (number(frame), capture, number(&place["capture_frame"]))
+    };
+    match value {
+        Value::Array(items) => items.iter().for_each(|item| named_frames(item, found)),
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                match name.as_str() {
+                    "frame" if field.is_null() => {}
+                    "frame" => found.push(place(field, value)),
+                    "query_frame" => found.push(place(field, &value["query_place"])),
+                    "response_frame" => found.push(place(field, &value["response_place"])),
+                    "frames" => {
+                        let places = value["places"].as_array().unwrap();
+                        assert_eq!(places.len(), field.as_array().unwrap().len());
+                        for (frame, at) in field.as_array().unwrap().iter().zip(places) {
+                            found.push(place(frame, at));
+                        }
+                    }
+                    "first_frame" | "last_frame" if value.get("capture").is_some() => {
+                        let own = &value[name.replace("frame", "capture_frame")];
+                        found.push((number(field), index(&value["capture"]), number(own)));
+                    }
+                    "first_frame" | "last_frame" => {
+                        let spans = value["captures"].as_array().unwrap();
+                        assert!(spans.iter().any(|span| span[name] == *field), "{value}");
+                    }
+                    _ => named_frames(field, found),
+                }
+            }
+            if let Some(spans) = fields
+                .get("captures")
+                .filter(|_| fields.contains_key("uid"))
+            {
+                named_frames(spans, found);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[test]
+fn every_frame_of_several_captures_is_found_in_its_own() {
+    for (name, whole) in [
+        ("findings", session_with_findings()),
+        ("classic", classic()),
+    ] {
+        let merged = packets_of(&whole);
+        for (files, turn) in [(2, 1), (3, 7), (2, 30), (5, 2)] {
+            let parts = dealt_out(&whole, files, turn);
+            let report = report_on(parts.clone(), ReadOptions::default());
+            let mut frames = Vec::new();
+            named_frames(&report["sessions"], &mut frames);
+            named_frames(&report["findings"], &mut frames);
+            named_frames(&report["connection_attempts"], &mut frames);
+            assert!(frames.len() > 30, "{name}: {frames:?}");
+            for (frame, capture, own) in frames {
+                let packets = packets_of(&parts[capture]);
+                let at = |number: u64| usize::try_from(number).unwrap() - 1;
+                assert_eq!(packets[at(own)], merged[at(frame)], "{name}: frame {frame}");
+            }
+        }
+    }
+}
+
+#[test]
+fn display_filter_of_each_capture_has_exactly_its_frames_of_the_session() {
+    let whole = session_with_findings();
+    for turn in [1, 9] {
+        let parts = dealt_out(&whole, 2, turn);
+        let report = report_on(parts.clone(), ReadOptions::default());
+        let filters = report["sessions"][0]["display_filters"].as_array().unwrap();
+        assert_eq!(filters.len(), 2);
+        for (capture, filter) in filters.iter().enumerate() {
+            assert_eq!(filter["capture"], capture);
+            let filter = filter["filter"].as_str().unwrap();
+            let mut chosen = 0;
+            for clause in filter.split(" || ") {
+                let numbers = |field: &str| -> Vec<u64> {
+                    let texts = clause.split(field).skip(1);
+                    texts
+                        .map(|text| text.split([' ', ')']).next().unwrap().parse().unwrap())
+                        .collect()
+                };
+                let (ports, from, to) = (
+                    numbers("tcp.port == "),
+                    numbers("frame.number >= ")[0],
+                    numbers("frame.number <= ")[0],
+                );
+                let packets = packets_of(&parts[capture]);
+                let matches: Vec<u64> = (1..)
+                    .zip(packets)
+                    .filter(|(_, packet)| {
+                        // Behind 16 bytes of the record, 14 of Ethernet and 20 of IPv4.
+                        let port = |at: usize| {
+                            u64::from(u16::from_be_bytes(packet[at..at + 2].try_into().unwrap()))
+                        };
+                        let found = [port(50), port(52)];
+                        ports.iter().all(|port| found.contains(port))
+                    })
+                    .map(|(number, _)| number)
+                    .collect();
+                assert_eq!(matches.first(), Some(&from), "{clause}");
+                assert_eq!(matches.last(), Some(&to), "{clause}");
+                chosen += matches.len();
+            }
+            assert_eq!(chosen, packets_of(&parts[capture]).len());
+        }
+    }
+}
+
+#[test]
+fn views_for_people_name_the_capture_of_each_frame() {
+    let folder = Folder::new("several-views");
+    let parts = dealt_out(&session_with_findings(), 2, 30);
+    folder.write("one.pcap", &parts[0]);
+    folder.write("two.pcap", &parts[1]);
+    let run = |arguments: &[&str]| folder.run(&[arguments, &["one.pcap", "two.pcap"]].concat());
+
+    let table = run(&["analyze", "--color", "never"]);
+    assert!(table.contains("│ in one.pcap and two.pcap\n"), "{table}");
+    assert!(table.contains("(frame 18 of one.pcap)"), "{table}");
+    assert!(table.contains(" two.pcap "), "{table}");
+
+    let diagram = run(&["diagram"]);
+    assert!(
+        diagram.contains("frames: 1 is one.pcap, 2 is two.pcap"),
+        "{diagram}"
+    );
+    assert!(
+        diagram.contains(" #1:1 ") && diagram.contains(" #2:"),
+        "{diagram}"
+    );
+    let mermaid = run(&["diagram", "--format", "mermaid"]);
+    assert!(mermaid.contains(" of two.pcap)"), "{mermaid}");
+
+    let page = run(&["analyze", "--format", "html"]);
+    assert!(
+        page.contains("\"captures\":[0,1]"),
+        "a session names its captures"
+    );
+    assert!(
+        page.contains("\"filters\":[[0,\""),
+        "a filter for each capture"
+    );
+
+    let csv = run(&["analyze", "--format", "csv"]);
+    assert!(
+        csv.contains(",one.pcap,") && csv.contains(",two.pcap,"),
+        "{csv}"
+    );
+
+    run(&["analyze", "-q", "-x", "files"]);
+    let manifest: Value = serde_json::from_str(&folder.read("files/manifest.json")).unwrap();
+    let file = &manifest["transfers"][1];
+    assert_eq!(file["capture_path"], "two.pcap");
+    assert_eq!(file["user"], "mira");
+    assert_eq!(file["client"]["port"], 39_021);
+    assert_eq!(file["server"]["port"], 21);
+    let frame = usize::try_from(file["capture_frame"].as_u64().unwrap()).unwrap();
+    let syn = packets_of(&parts[1])[frame - 1];
+    assert_eq!(u16::from_be_bytes([syn[50], syn[51]]), 40_002);
+
+    let tree = run(&["tree", "--format", "json"]);
+    let tree = tree.strip_prefix("exit 0\n-- stdout\n").unwrap();
+    let tree: Value = serde_json::from_str(tree).unwrap();
+    let entries = tree["servers"][0]["entries"].as_array().unwrap();
+    let event = |name: &str| {
+        let entry = entries.iter().find(|entry| entry["name"] == name);
+        entry.unwrap_or_else(|| panic!("{tree}"))["events"][0].clone()
+    };
+    assert_eq!(event("b.bin")["capture"], 1);
 }

@@ -38,6 +38,11 @@ fn without_captures(mut report: Value) -> Value {
             Value::Object(fields) => {
                 fields.remove("capture");
                 fields.remove("capture_frame");
+                fields.remove("captures");
+                fields.remove("places");
+                fields.remove("query_place");
+                fields.remove("response_place");
+                fields.remove("display_filters");
                 fields.values_mut().for_each(strip);
             }
             Value::Array(items) => items.iter_mut().for_each(strip),

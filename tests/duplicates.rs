@@ -24,7 +24,10 @@ fn essence(mut report: Value) -> Value {
         match value {
             Value::Object(fields) => {
                 fields.retain(|name, _| {
-                    !name.contains("frame") && !["capture", "copies"].contains(&name.as_str())
+                    let of_captures = ["capture", "captures", "copies", "display_filters"];
+                    !name.contains("frame")
+                        && !name.contains("place")
+                        && !of_captures.contains(&name.as_str())
                 });
                 fields.values_mut().for_each(strip);
             }

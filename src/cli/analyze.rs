@@ -21,7 +21,9 @@ use crate::model::TransferSink;
 use crate::monitor::open_extractor;
 use crate::page::PageOptions;
 use crate::report::export::{self, FORMATS};
-use crate::report::{ExportOptions, Exporter, OutputKind, RunEnd, table, with_sink_thread};
+use crate::report::{
+    CaptureNames, ExportOptions, Exporter, OutputKind, RunEnd, table, with_sink_thread,
+};
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
@@ -120,6 +122,9 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let mut outputs = ExportFiles::open(path, &arguments.input.captures, kind)?;
     let mut extractor = open_extractor(arguments.extract.as_deref(), &messages::notices(quiet))
         .map_err(|error| Failure::extraction(&error))?;
+    if let Some(extractor) = &mut extractor {
+        extractor.name_captures(reading.several_paths());
+    }
     let mut nowhere = ();
     let files: &mut dyn TransferSink = match &mut extractor {
         Some(extractor) => extractor,
@@ -194,6 +199,7 @@ fn export_options(arguments: &AnalyzeArguments, reading: &Reading) -> ExportOpti
         limits: reading.options.limits.clone(),
         table: table::Options {
             summary: arguments.summary,
+            captures: CaptureNames::new(&reading.several_paths()),
             ..table
         },
         events: arguments.events.events.into(),

@@ -16,6 +16,7 @@ use crate::diagram::{
 };
 use crate::model::trace::Tracing;
 use crate::page::PageOptions;
+use crate::report::CaptureNames;
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
@@ -113,6 +114,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         Detail::Packets => Tracing::Packets,
     };
     let mut recorder = DiagramRecorder::new(&reading.options.limits);
+    recorder.name_captures(CaptureNames::new(&reading.several_paths()));
     let (_, sessions, outcome) = reading.kept(&mut recorder)?;
     let drawings = Drawings::new(sessions.iter(), &recorder);
     let out = &mut output;

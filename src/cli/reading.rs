@@ -33,7 +33,9 @@ use crate::model::{
 use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
 use crate::pipeline::{self, Options, Summary};
-use crate::report::{DeferredEnds, KeptReport, KeptSessions, Report, units, with_sink_thread};
+use crate::report::{
+    CaptureNames, DeferredEnds, KeptReport, KeptSessions, Report, units, with_sink_thread,
+};
 
 /// The opened captures of a command and the options of the run.
 pub(super) struct Reading {
@@ -276,6 +278,7 @@ impl Reading {
         self.options.limits.traced_segments = page::MAX_SEGMENTS;
         let previews = Previews::default();
         let mut builder = PageBuilder::new(&self.options.limits, options, previews.clone());
+        builder.name_captures(CaptureNames::new(&self.several_paths()));
         let outcome = if shows_previews {
             // On one thread: which previews fit depends on when sessions are drawn, and that must not vary between runs.
             let mut files = previews.sink(files);
@@ -494,6 +497,7 @@ mod tests {
                 explanation: String::new(),
                 advice: String::new(),
                 frames: vec![],
+                places: vec![],
                 step: None,
                 transfer: None,
                 sessions: vec![],

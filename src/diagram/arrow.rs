@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use super::messages::{Shown, Typed};
 use super::model::{Channel, Lane, Levels, SessionState};
-use crate::model::Timestamp;
 use crate::model::record::{Command, Reply};
+use crate::model::{FrameRef, Timestamp};
 
 /// The sources of all arrows of a diagram, in drawing order once sorted. `S` is whatever an arrow can be made from.
 pub(super) struct Arrows<S> {
@@ -84,6 +84,8 @@ impl<S> Default for Arrows<S> {
 #[derive(Clone, Debug)]
 pub(super) struct Draft {
     pub(super) frame: u64,
+    /// The frame, where it is at hand; `None` for one that the record of the session names.
+    pub(super) traced: Option<FrameRef>,
     pub(super) time: Timestamp,
     /// Step that begins with the arrow or contains it; `None` for the step of the arrow before.
     pub(super) step: Option<u64>,
@@ -110,16 +112,49 @@ pub(super) struct Draft {
     pub(super) console: Vec<String>,
 }
 
+/// Frame and time of an arrow.
+pub(super) struct At {
+    frame: u64,
+    time: Timestamp,
+    traced: Option<FrameRef>,
+}
+
+impl From<(u64, Timestamp)> for At {
+    fn from((frame, time): (u64, Timestamp)) -> Self {
+        Self {
+            frame,
+            time,
+            traced: None,
+        }
+    }
+}
+
+impl From<FrameRef> for At {
+    fn from(frame: FrameRef) -> Self {
+        Self {
+            frame: frame.number,
+            time: frame.time,
+            traced: Some(frame),
+        }
+    }
+}
+
 impl Draft {
     /// Creates a successful arrow with a label and nothing else.
     pub(super) fn new(
-        (frame, time): (u64, Timestamp),
+        at: impl Into<At>,
         (from, to, channel): (Lane, Lane, Channel),
         levels: Levels,
         label: String,
     ) -> Self {
+        let At {
+            frame,
+            time,
+            traced,
+        } = at.into();
         Self {
             frame,
+            traced,
             time,
             step: None,
             from,

@@ -12,9 +12,10 @@ use super::messages::{Message, Shown};
 use super::model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind};
 use super::recorder::DiagramRecorder;
 use super::{captions, messages};
-use crate::model::record::{Outcome, Session, Step, StepKind, TransferDirection};
+use crate::model::record::{CaptureFrame, Outcome, Session, Step, StepKind, TransferDirection};
 use crate::model::{Endpoint, Timestamp};
 use crate::report::marks::step_mark;
+use crate::report::{CaptureNames, SessionPlaces};
 
 impl DiagramRecorder {
     /// Draws a session, with the segments that were recorded for it.
@@ -38,8 +39,15 @@ impl DiagramRecorder {
     /// Plans the drawing of a session, for callers that take its rows one by one.
     #[must_use]
     pub fn drawing<'a>(&'a self, session: &'a Session) -> Drawing<'a> {
+        let places = if self.captures().is_empty() {
+            SessionPlaces::default()
+        } else {
+            SessionPlaces::of(session)
+        };
         Drawing {
             session,
+            places,
+            names: self.captures(),
             plan: Plan::new(session, self),
         }
     }
@@ -77,6 +85,10 @@ impl<'a> Drawings<'a> {
 /// A planned diagram, whose rows are made one by one.
 pub struct Drawing<'a> {
     session: &'a Session,
+    /// None with a single capture.
+    places: SessionPlaces,
+    /// Names of all captures; none with a single one.
+    names: &'a CaptureNames,
     plan: Plan<'a>,
 }
 
@@ -116,6 +128,49 @@ impl Drawing<'_> {
         addresses(self.session)
     }
 
+    /// Returns the captures with packets of the session, in order; empty with a single capture.
+    #[must_use]
+    pub fn captures(&self) -> &[u32] {
+        self.places.captures()
+    }
+
+    /// Returns the names of all captures; none with a single one.
+    pub(super) const fn names(&self) -> &CaptureNames {
+        self.names
+    }
+
+    /// Returns the number of a row's frame, as few characters: with several captures `5` within the only one that has
+    /// packets of the session, else `2:5` for frame 5 of the second capture. `None` without a frame.
+    pub(super) fn short_frame(&self, row: &Row) -> Option<String> {
+        let frame = row.frame?;
+        Some(match row.place {
+            Some(place) if self.captures().len() > 1 => {
+                format!("{}:{}", u64::from(place.capture) + 1, place.capture_frame)
+            }
+            Some(place) => place.capture_frame.to_string(),
+            None => frame.to_string(),
+        })
+    }
+
+    /// Returns the captures whose frames the rows name, as a line: `frames of b.pcap`, `frames: 1 is a.pcap, 2 is b.pcap`.
+    /// `None` with a single capture.
+    pub(super) fn captures_line(&self) -> Option<String> {
+        let name = |capture: u32| self.names.name(capture);
+        let numbered = |capture: &u32| format!("{} is {}", u64::from(*capture) + 1, name(*capture));
+        Some(match self.captures() {
+            [] => return None,
+            [only] => format!("frames of {}", name(*only)),
+            all => {
+                let named: Vec<String> = all.iter().take(MAX_NAMED).map(numbered).collect();
+                let more = match all.len().saturating_sub(MAX_NAMED) {
+                    0 => String::new(),
+                    more => format!(" and {more} more captures"),
+                };
+                format!("frames: {}{more}", named.join(", "))
+            }
+        })
+    }
+
     /// Returns the count of the segments that were not kept, for want of memory.
     #[must_use]
     pub fn omitted(&self) -> u64 {
@@ -146,7 +201,7 @@ impl Drawing<'_> {
     pub fn rows(&self) -> impl Iterator<Item = Row> {
         Rows {
             drafts: self.plan.drafts(),
-            builder: RowBuilder::new(self.session, self.plan.has_packets()),
+            builder: RowBuilder::new(self.session, &self.places, self.plan.has_packets()),
             is_finished: false,
         }
     }
@@ -266,6 +321,7 @@ impl<D: Iterator<Item = Draft>> Iterator for Rows<'_, D> {
 /// Builder of the rows of one session.
 struct RowBuilder<'a> {
     session: &'a Session,
+    places: &'a SessionPlaces,
     phases: Vec<Phase>,
     /// Index of the next phase.
     phase: usize,
@@ -292,9 +348,10 @@ struct Cause {
 }
 
 impl<'a> RowBuilder<'a> {
-    fn new(session: &'a Session, has_packets: bool) -> Self {
+    fn new(session: &'a Session, places: &'a SessionPlaces, has_packets: bool) -> Self {
         Self {
             session,
+            places,
             phases: divide_into_phases(&session.steps),
             phase: 0,
             step: 0,
@@ -416,6 +473,7 @@ impl<'a> RowBuilder<'a> {
                 fields: Vec::new(),
                 time: step.time,
                 frame,
+                place: frame.and_then(|frame| self.places.find(frame)),
                 step: Some(step.number),
                 state: self.tracker.at(Levels::STEPS),
                 console: Vec::new(),
@@ -479,6 +537,7 @@ impl<'a> RowBuilder<'a> {
             fields: Vec::new(),
             time,
             frame: None,
+            place: None,
             step: (self.step > 0).then_some(self.step),
             state: self.tracker.at(levels),
             console: Vec::new(),
@@ -487,6 +546,9 @@ impl<'a> RowBuilder<'a> {
     }
 
     fn push_arrow(&mut self, draft: Draft) {
+        let several = !self.places.captures().is_empty();
+        let traced = draft.traced.filter(|_| several).map(CaptureFrame::from);
+        let place = traced.or_else(|| self.places.find(draft.frame));
         self.push(Row {
             kind: RowKind::Arrow {
                 from: draft.from,
@@ -500,6 +562,7 @@ impl<'a> RowBuilder<'a> {
             time: draft.time,
             // Rows of the console have frame 0: no packet shows them.
             frame: (draft.frame > 0).then_some(draft.frame),
+            place,
             step: (self.step > 0).then_some(self.step),
             state: self.tracker.at(draft.levels),
             console: draft.console,
@@ -704,3 +767,6 @@ fn title(group: Group, steps: &[Arc<Step>]) -> String {
 
 /// Limit of the verbs named in a title.
 const MAX_VERBS: usize = 6;
+
+/// Captures named in one line.
+const MAX_NAMED: usize = 20;

@@ -4,7 +4,7 @@
 use super::model::{Channel, Lane, Levels};
 use crate::model::record::{Command, Dns, Reply, Step};
 use crate::model::trace::{Novelty, TracedConnection, TracedSegment};
-use crate::model::{Endpoint, Span, Timestamp};
+use crate::model::{Endpoint, Span};
 use crate::report::units;
 
 /// Describes the DNS query.
@@ -223,10 +223,12 @@ pub(super) fn contents(name: &str, bytes: u64, server_sends: bool) -> String {
     )
 }
 
-/// Describes the middle of a long transfer, whose segments are summed up.
-pub(super) fn folded(name: &str, segments: &str, bytes: u64, last: u64) -> String {
+/// Describes the middle of a long transfer, whose segments are summed up. `last` is the number of the last frame; `None` if it is
+/// in another capture than the first.
+pub(super) fn folded(name: &str, segments: &str, bytes: u64, last: Option<u64>) -> String {
+    let up_to = last.map_or_else(String::new, |last| format!(", up to frame {last},"));
     format!(
-        "{segments} with {} of {name}, up to frame {last}, are not drawn one by one.",
+        "{segments} with {} of {name}{up_to} are not drawn one by one.",
         units::size(bytes)
     )
 }
@@ -374,11 +376,6 @@ pub(super) fn levels(in_messages: bool) -> Levels {
     } else {
         Levels::PACKETS
     }
-}
-
-/// Returns frame number and capture time of a segment.
-pub(super) fn frame_and_time(segment: &TracedSegment) -> (u64, Timestamp) {
-    (segment.frame.number, segment.frame.time)
 }
 
 /// Returns whether a segment is a bare acknowledgement.

@@ -5,8 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::arrow::{Arrows, Draft, Effect};
 use super::captions;
 use super::captions::{
-    command_label, flag_label, frame_and_time, header_fields, is_ack, lanes, levels, reply_lines,
-    segment_label,
+    command_label, flag_label, header_fields, is_ack, lanes, levels, reply_lines, segment_label,
 };
 use super::model::{Channel, Levels};
 use crate::model::record::{Address, Command, Reply, Session, Step, StepKind};
@@ -221,7 +220,7 @@ impl<'a> Control<'a> {
             fields: header_fields(segment, self.connection),
             caption: captions::part(label),
             ..Draft::new(
-                frame_and_time(segment),
+                segment.frame,
                 lanes(server_sends, Channel::Control),
                 Levels::PACKETS,
                 label.to_owned(),
@@ -250,7 +249,7 @@ impl<'a> Control<'a> {
             is_ack: is_ack(segment),
             failed: flags.rst,
             ..Draft::new(
-                frame_and_time(segment),
+                segment.frame,
                 lanes(server_sends, Channel::Control),
                 levels(flags.syn || flags.fin || flags.rst),
                 label,
@@ -265,7 +264,7 @@ impl<'a> Control<'a> {
             caption: captions::handshake(),
             effects: vec![Effect::Encrypted(true)],
             ..Draft::new(
-                (first.number, first.time),
+                first,
                 lanes(false, Channel::Control),
                 Levels::MESSAGES,
                 step.title.clone(),

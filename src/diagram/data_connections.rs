@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use super::arrow::{Arrows, Draft, Effect};
 use super::captions;
-use super::captions::{
-    flag_label, frame_and_time, header_fields, is_ack, lanes, levels, segment_label,
-};
+use super::captions::{flag_label, header_fields, is_ack, lanes, levels, segment_label};
 use super::model::{Channel, Levels};
 use super::recorder::DiagramRecorder;
 use crate::model::record::{Connection, Mode, Opener, Session, Step, Transfer, TransferDirection};
@@ -301,7 +299,7 @@ impl<'a> DataConnection<'a> {
             failed: segment.flags.rst,
             part: marks.heading(segment),
             ..Draft::new(
-                frame_and_time(segment),
+                segment.frame,
                 lanes(server_sends, Channel::Data),
                 segment_levels(segment),
                 label,
@@ -350,7 +348,7 @@ impl<'a> DataConnection<'a> {
             caption: captions::contents(self.name, bytes, server_sends),
             effects: vec![Effect::Bytes(bytes)],
             ..Draft::new(
-                (first.number, first.time),
+                first,
                 lanes(server_sends, Channel::Data),
                 Levels::MESSAGES,
                 label,
@@ -369,15 +367,23 @@ impl<'a> DataConnection<'a> {
             again => format!(", {} retransmitted", units::count(again)),
         };
         let segments = units::counted(folded.segments, "segment", "segments");
+        let (first, last) = (folded.first, folded.last);
+        // With several captures the row has the number of the first frame within its own.
+        let numbers = if self.connection.captures.is_empty() {
+            Some([first.number, last.number])
+        } else {
+            let own = [first.capture_number(), last.capture_number()];
+            (first.capture() == last.capture()).then_some(own)
+        };
         Some(Draft {
-            caption: captions::folded(self.name, &segments, bytes, folded.last.number),
+            caption: captions::folded(self.name, &segments, bytes, numbers.map(|[_, last]| last)),
             effects: vec![Effect::Bytes(bytes)],
-            fields: vec![(
-                "frames",
-                format!("{}-{}", folded.first.number, folded.last.number),
-            )],
+            fields: numbers
+                .map(|[first, last]| ("frames", format!("{first}-{last}")))
+                .into_iter()
+                .collect(),
             ..Draft::new(
-                (folded.first.number, folded.first.time),
+                folded.first,
                 lanes(server_sends, Channel::Data),
                 Levels::PACKETS,
                 format!("… {segments}, {}{again} …", units::size(bytes)),
@@ -433,7 +439,7 @@ impl Attempt<'_> {
             failed: segment.flags.rst || !listener_sends,
             part: is_first.then_some("data connection does not open"),
             ..Draft::new(
-                frame_and_time(segment),
+                segment.frame,
                 lanes(server_sends, Channel::Data),
                 Levels::FINE,
                 flag_label(segment),

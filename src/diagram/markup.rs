@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::build::{CONSOLE_SOURCE, Drawing, Drawings, title_of};
 use super::model::{Channel, Detail, Lane, Row, RowKind};
 use crate::model::wire_text::printable;
-use crate::report::units;
+use crate::report::{CaptureNames, units};
 
 /// Writes all sessions as one Mermaid `sequenceDiagram`, one below the other.
 ///
@@ -36,7 +36,7 @@ pub fn write_mermaid(
         }
         for row in drawing.rows_at(detail) {
             used.add(&row);
-            let line = mermaid_line(&row, detail);
+            let line = mermaid_line(&row, drawing.names(), detail);
             if body.len() + line.len() > MERMAID_LENGTH {
                 omitted += 1;
             } else {
@@ -103,7 +103,7 @@ fn mermaid_note(text: &str) -> String {
     )
 }
 
-fn mermaid_line(row: &Row, detail: Detail) -> String {
+fn mermaid_line(row: &Row, names: &CaptureNames, detail: Detail) -> String {
     match row.kind {
         RowKind::Phase => mermaid_note(&row.label),
         RowKind::Part => format!(
@@ -118,7 +118,7 @@ fn mermaid_line(row: &Row, detail: Detail) -> String {
                 Channel::Dns | Channel::Control | Channel::Step => "->>",
             };
             let label = mermaid_escaped(&row.label);
-            let frame = frame_suffix(row, detail);
+            let frame = frame_suffix(row, names, detail, mermaid_escaped);
             format!("    {}{arrow}{}: {label}{frame}\n", id(from), id(to))
         }
     }
@@ -183,7 +183,7 @@ fn write_plantuml_diagram(
     for row in drawing.rows_at(detail) {
         used.add(&row);
         if count < PLANTUML_ROWS {
-            write_plantuml_row(&row, detail, &mut rows)?;
+            write_plantuml_row(&row, drawing.names(), detail, &mut rows)?;
         }
         count += 1;
     }
@@ -211,7 +211,12 @@ fn write_plantuml_diagram(
     writeln!(out, "@enduml")
 }
 
-fn write_plantuml_row(row: &Row, detail: Detail, out: &mut dyn Write) -> io::Result<()> {
+fn write_plantuml_row(
+    row: &Row,
+    names: &CaptureNames,
+    detail: Detail,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let label = plantuml_escaped(&row.label);
     match row.kind {
         RowKind::Phase => writeln!(out, "== {label} =="),
@@ -222,7 +227,7 @@ fn write_plantuml_row(row: &Row, detail: Detail, out: &mut dyn Write) -> io::Res
                 Channel::Dns | Channel::Control | Channel::Step => "-",
             };
             let color = if row.failed { "[#red]" } else { "" };
-            let frame = frame_suffix(row, detail);
+            let frame = frame_suffix(row, names, detail, plantuml_escaped);
             let (from, to) = (id(from), id(to));
             writeln!(out, "{from} {line}{color}> {to} : {label}{frame}")
         }
@@ -270,10 +275,17 @@ const fn id(lane: Lane) -> &'static str {
     }
 }
 
-/// Returns the frame number behind a label. Steps span many frames and have none.
-fn frame_suffix(row: &Row, detail: Detail) -> String {
+/// Returns the frame number behind a label, with several captures that of its own. Steps span many frames and have none.
+fn frame_suffix(
+    row: &Row,
+    names: &CaptureNames,
+    detail: Detail,
+    escaped: fn(&str) -> String,
+) -> String {
     match row.frame {
-        Some(frame) if detail != Detail::Steps => format!(" (frame {frame})"),
+        Some(frame) if detail != Detail::Steps => {
+            format!(" ({})", escaped(&names.frame(frame, row.place)))
+        }
         _ => String::new(),
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::model::Timestamp;
-use crate::model::record::VerdictStatus;
+use crate::model::record::{CaptureFrame, VerdictStatus};
 
 /// Detail at which a diagram is drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -151,6 +151,8 @@ pub struct Row {
     pub time: Timestamp,
     /// Frame number; `None` for headings and the console, which no packet shows.
     pub frame: Option<u64>,
+    /// With several captures: the frame's own capture, and its number there. `None` with one, and without a frame.
+    pub place: Option<CaptureFrame>,
     /// Number of the step; `None` before the first step.
     pub step: Option<u64>,
     /// State of the session after the row.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use crate::model::record::{Address, Session};
 use crate::model::trace::{TracedConnection, TracedSegment};
 use crate::model::{Endpoint, Event, EventSink, FlowKey, Limits};
+use crate::report::CaptureNames;
 
 /// An [`EventSink`] that keeps traced connections within a memory limit.
 #[derive(Debug)]
@@ -27,6 +28,8 @@ pub struct DiagramRecorder {
     memory_limit: usize,
     /// Count of the segments of connections that were not kept at all.
     dropped_segments: u64,
+    /// Names of the captures; none with a single one.
+    captures: CaptureNames,
 }
 
 impl DiagramRecorder {
@@ -43,7 +46,19 @@ impl DiagramRecorder {
                 .traced_segments
                 .saturating_mul(size_of::<TracedSegment>()),
             dropped_segments: 0,
+            captures: CaptureNames::default(),
         }
+    }
+
+    /// Names the captures, if there are several: rows are numbered by their own capture.
+    pub fn name_captures(&mut self, names: CaptureNames) {
+        self.captures = names;
+    }
+
+    /// Returns the names of the captures; none with a single one.
+    #[must_use]
+    pub fn captures(&self) -> &CaptureNames {
+        &self.captures
     }
 
     /// Returns the control connection of a session; `None` if it was not traced.

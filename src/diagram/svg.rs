@@ -7,7 +7,6 @@ use unicode_width::UnicodeWidthChar as _;
 
 use super::build::{Drawing, Drawings};
 use super::model::{Channel, Detail, Lane, Row, RowKind, SessionState};
-use crate::model::Timestamp;
 use crate::model::wire_text::printable;
 use crate::report::{SpooledText, units};
 
@@ -92,6 +91,17 @@ impl Picture {
             &drawing.endpoints(),
             WIDTH - 2 * MARGIN,
         )?;
+        if let Some(captures) = drawing.captures_line() {
+            self.y += 16;
+            self.text(
+                MARGIN,
+                self.y + 18,
+                "start",
+                "d",
+                &captures,
+                WIDTH - 2 * MARGIN,
+            )?;
+        }
         self.y += 34;
         let top = self.y;
         let addresses = drawing.addresses();
@@ -126,7 +136,9 @@ impl Picture {
                 continue;
             }
             self.rows += 1;
-            self.row(&row, start, columns)?;
+            let when = units::offset(row.time, start);
+            let frame = drawing.short_frame(&row);
+            self.row(&row, (&when, frame), columns)?;
         }
         let mut lanes = Vec::new();
         for x in columns.iter().flatten() {
@@ -142,7 +154,13 @@ impl Picture {
         Ok(())
     }
 
-    fn row(&mut self, row: &Row, start: Timestamp, columns: [Option<u64>; 4]) -> io::Result<()> {
+    /// Draws a row, with its time offset and the number of its frame.
+    fn row(
+        &mut self,
+        row: &Row,
+        (when, frame): (&str, Option<String>),
+        columns: [Option<u64>; 4],
+    ) -> io::Result<()> {
         let y = self.y;
         match row.kind {
             RowKind::Phase => {
@@ -176,9 +194,8 @@ impl Picture {
                     return Ok(());
                 };
                 let line = y + 22;
-                let when = units::offset(row.time, start);
-                self.text(MARGIN + 58, line, "end", "t", &when, 70)?;
-                if let Some(frame) = row.frame {
+                self.text(MARGIN + 58, line, "end", "t", when, 70)?;
+                if let Some(frame) = frame {
                     self.text(MARGIN + 66, line, "start", "t", &format!("#{frame}"), 60)?;
                 }
                 self.arrow(row, channel, (begin, end), line)

@@ -69,6 +69,9 @@ impl<'a> Text<'a> {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         self.line(out, &self.drawing.title(), BOLD)?;
         self.line(out, &self.drawing.endpoints(), DIM)?;
+        if let Some(captures) = self.drawing.captures_line() {
+            self.line(out, &captures, DIM)?;
+        }
         writeln!(out)?;
         let lanes_fit = self.width >= MIN_LANES_WIDTH;
         if lanes_fit {
@@ -199,9 +202,8 @@ impl<'a> Text<'a> {
             cells.put(end + 1, '◀');
         }
         let when = units::offset(row.time, self.start);
-        let frame = row
-            .frame
-            .map_or_else(String::new, |frame| format!("#{frame}"));
+        let frame = self.drawing.short_frame(row);
+        let frame = frame.map_or_else(String::new, |frame| format!("#{frame}"));
         // Cut, or frame numbers of more than 7 digits would move the lanes.
         let mut margin = clipped(&format!("{when:>9} {frame:<8}"), MARGIN);
         // 6 columns: the arrowhead, and a piece of the line on both sides of the label.

@@ -40,6 +40,8 @@ pub(super) struct Manifest {
     summed: usize,
     /// True once a manifest of this run is in its final place.
     published: bool,
+    /// With more than one capture: the paths of all, in the order of the report; otherwise empty.
+    captures: Vec<String>,
 }
 
 /// Place of an entry in the spool and in the order of the lists.
@@ -60,8 +62,19 @@ struct Place {
 struct Entry<'a> {
     session: Option<u64>,
     transfer: Option<u64>,
+    client: Address,
     server: Address,
+    user: Option<&'a str>,
     first_frame: u64,
+    /// With more than one capture: index into `captures` of the report.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture: Option<u32>,
+    /// With more than one capture: path of the capture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_path: Option<&'a str>,
+    /// With more than one capture: number of the first frame within it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    capture_frame: Option<u64>,
     verb: Option<&'a str>,
     path: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -113,7 +126,13 @@ impl Manifest {
             sums: None,
             summed: 0,
             published: false,
+            captures: Vec::new(),
         })
+    }
+
+    /// Names the captures, if there are more than one: entries give the path of theirs.
+    pub(super) fn name_captures(&mut self, paths: Vec<String>) {
+        self.captures = paths;
     }
 
     /// Returns the number of entries.
@@ -262,7 +281,14 @@ impl Manifest {
         let at = self.spooled;
         let before = self.buffer.len();
         let version = self.version_of(settled);
-        let json = serde_json::to_string(&entry(settled, saved_as, stored, version))?;
+        let capture_path = settled
+            .first_place
+            .and_then(|place| usize::try_from(place.capture).ok())
+            .and_then(|capture| self.captures.get(capture).map(String::as_str));
+        let json = serde_json::to_string(&Entry {
+            capture_path,
+            ..entry(settled, saved_as, stored, version)
+        })?;
         escape_into(&mut self.buffer, &json);
         let json_bytes = self.buffer.len() - before;
         if let (Some(digest), Some(saved_as)) = (digest_on_disk(settled), saved_as) {
@@ -406,8 +432,13 @@ fn entry<'a>(
     Entry {
         session: settled.session,
         transfer: settled.transfer,
+        client: settled.client.into(),
         server: settled.server.into(),
+        user: settled.user,
         first_frame: settled.first_frame,
+        capture: settled.first_place.map(|place| place.capture),
+        capture_path: None,
+        capture_frame: settled.first_place.map(|place| place.capture_frame),
         verb: Some(settled.verb).filter(|verb| !verb.is_empty()),
         path,
         path_b64: path_b64.flatten(),

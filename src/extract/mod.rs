@@ -113,6 +113,14 @@ impl Extractor {
         &self.path
     }
 
+    /// Names the captures, if there are more than one, in the order of the report: the manifest gives for each file the path
+    /// of the capture in which its data connection begins.
+    pub fn name_captures(&mut self, paths: Vec<String>) {
+        if let Some(manifest) = &mut self.manifest {
+            manifest.name_captures(paths);
+        }
+    }
+
     /// Removes the files of sessions that were filtered out after their transfers had been saved.
     pub fn withdraw(&mut self, sessions: &BTreeSet<u64>) -> Result<(), Error> {
         let Some(manifest) = self.manifest.as_mut().filter(|_| !sessions.is_empty()) else {
@@ -525,6 +533,8 @@ mod tests {
             client: Endpoint::v4([192, 0, 2, 10], 39_021),
             server: Endpoint::v4([192, 0, 2, 1], 21),
             first_frame: 40 + transfer,
+            first_place: None,
+            user: Some("mira"),
             verb: "RETR",
             path: Some(path),
             argument: None,

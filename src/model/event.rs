@@ -14,8 +14,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::record::{
-    Address, Capture, Completeness, Connection, ConnectionAttempt, Decoded, Finding, Server,
-    Session, Step, Transfer, UnmatchedData, Weight as _,
+    Address, Capture, CaptureFrame, Completeness, Connection, ConnectionAttempt, Decoded, Finding,
+    Server, Session, Step, Transfer, UnmatchedData, Weight as _,
 };
 use super::streams::{StreamBytes, StreamPart};
 use super::trace::TracedConnection;
@@ -403,6 +403,10 @@ pub struct Settled<'a> {
     pub server: Endpoint,
     /// First frame of the data connection; names data without a command.
     pub first_frame: u64,
+    /// With more than one capture: its place; otherwise `None`.
+    pub first_place: Option<CaptureFrame>,
+    /// User logged in; `None` if it is not known.
+    pub user: Option<&'a str>,
     /// Verb of the transfer command; empty for data without a command.
     pub verb: &'a str,
     /// Absolute path on the server; `None` if the working directory is unknown.

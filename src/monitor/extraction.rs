@@ -294,6 +294,8 @@ mod tests {
             client: Endpoint::v4([192, 0, 2, 10], 39_021),
             server: Endpoint::v4([192, 0, 2, 1], 21),
             first_frame: transfer,
+            first_place: None,
+            user: Some("mira"),
             verb: "RETR",
             path: Some(b"/file"),
             argument: None,

@@ -22,7 +22,7 @@ use crate::diagram::DiagramRecorder;
 use crate::model::record::{Capture, Session, Totals};
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, FrameRef, Limits, Warning, WarningCode};
-use crate::report::{FinishedSessions, Report, ReportBuilder};
+use crate::report::{CaptureNames, FinishedSessions, Report, ReportBuilder};
 
 /// An [`EventSink`] that collects the events and connections of a run for a page.
 #[derive(Debug)]
@@ -86,6 +86,11 @@ impl PageBuilder {
             },
             max_sessions: limits.sessions,
         }
+    }
+
+    /// Names the captures, if there are several: frames are numbered by their own capture.
+    pub fn name_captures(&mut self, names: CaptureNames) {
+        self.recorder.name_captures(names);
     }
 
     /// Finishes the page at the end of the input.
@@ -195,6 +200,7 @@ impl PageParts {
             early,
             zone: &self.options.zone,
             previews: &self.previews,
+            captures: recorder.captures(),
         };
         let (strings, states) = (&mut self.strings, &mut self.states);
         let budget = &mut self.budget;

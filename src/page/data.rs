@@ -18,7 +18,7 @@ use crate::model::record::{
 };
 use crate::model::{Endpoint, Timestamp};
 use crate::report::marks::step_mark;
-use crate::report::{FinishedSessions, Report, units};
+use crate::report::{CaptureNames, FinishedSessions, Report, units};
 
 /// Writes the JSON block: the report, the sessions as they were written when drawn, and the strings they share.
 pub(super) fn write(
@@ -31,6 +31,8 @@ pub(super) fn write(
     let mut out = Embedded(out);
     // The script shifts 1 by `detail` to get the bit of the level.
     write!(out, "{{\"format\":1,\"detail\":{},", options.detail as u8)?;
+    let paths: Vec<String> = report.captures.iter().map(|one| one.path.clone()).collect();
+    let names = CaptureNames::new(&paths);
     let first = report
         .captures
         .iter()
@@ -60,7 +62,14 @@ pub(super) fn write(
         ),
         ("totals", value(&report.totals)),
         ("warnings", warnings(report)),
-        ("findings", report.findings.iter().map(finding).collect()),
+        (
+            "findings",
+            report
+                .findings
+                .iter()
+                .map(|one| finding(one, &names))
+                .collect(),
+        ),
         ("attempts", attempts(report)),
         ("moreAttempts", beyond(report.connection_attempts.len())),
         ("unmatched", unmatched(report)),
@@ -98,7 +107,7 @@ fn attempts(report: &Report) -> Value {
             client.to_string(),
             server.to_string(),
             value(&attempt.outcome),
-            attempt.frame
+            rows::frame_value(attempt.frame, attempt.place())
         ])
     };
     report
@@ -119,7 +128,7 @@ fn unmatched(report: &Report) -> Value {
             data.bytes,
             value(&data.completeness),
             data.media_type,
-            data.connection.first_frame
+            rows::frame_value(data.connection.first_frame, data.connection.first_place())
         ])
     };
     report
@@ -149,6 +158,8 @@ pub(super) struct SessionData<'a> {
     pub(super) early: bool,
     pub(super) zone: &'a TimeZone,
     pub(super) previews: &'a Previews,
+    /// Names of the captures; none with a single one.
+    pub(super) captures: &'a CaptureNames,
 }
 
 impl SessionData<'_> {
@@ -168,6 +179,9 @@ impl SessionData<'_> {
         let client = Endpoint::from(session.client);
         let server = Endpoint::new(session.server.ip, session.server.port);
         let mut object = ObjectWriter::begin(out)?;
+        if !drawing.captures().is_empty() {
+            object.field("captures", &drawing.captures())?;
+        }
         object.field("client", &client.to_string())?;
         object.field("duration", &session.duration)?;
         if self.early {
@@ -177,7 +191,20 @@ impl SessionData<'_> {
         object.field("end", &session.end_state)?;
         object.field("ends", &drawing.addresses())?;
         object.field("filter", &session.display_filter)?;
-        object.list("findings", session.findings.iter().map(finding))?;
+        if !session.display_filters.is_empty() {
+            let filters = session.display_filters.iter().take(MAX_FILTERS);
+            object.list(
+                "filters",
+                filters.map(|one| json!([one.capture, one.filter])),
+            )?;
+        }
+        object.list(
+            "findings",
+            session
+                .findings
+                .iter()
+                .map(|one| finding(one, self.captures)),
+        )?;
         object.field("id", &session.id)?;
         object.field("login", &login(&session.login))?;
         object.field("midstream", &session.midstream)?;
@@ -232,14 +259,17 @@ fn tls(tls: &Tls) -> Value {
 }
 
 /// Returns a finding, of one session or of several.
-fn finding(finding: &Finding) -> Value {
+fn finding(finding: &Finding, names: &CaptureNames) -> Value {
+    let place = |at: usize| finding.places.get(at).copied().flatten();
+    let frames = finding.frames.iter().enumerate();
+    let frames = frames.map(|(at, frame)| rows::frame_value(*frame, place(at)));
     json!({
         "id": finding.id,
         "severity": value(&finding.severity),
         "title": visible(&finding.title),
-        "explanation": visible(&finding.explanation),
+        "explanation": visible(&names.explanation(finding)),
         "advice": visible(&finding.advice),
-        "frames": finding.frames.iter().take(MAX_FRAMES).collect::<Vec<_>>(),
+        "frames": frames.take(MAX_FRAMES).collect::<Vec<_>>(),
         "step": finding.step,
         "sessions": finding.sessions,
     })
@@ -301,6 +331,8 @@ fn entry(entry: &ListingEntry) -> Value {
     ])
 }
 
+/// Limit of the display filters of one session.
+const MAX_FILTERS: usize = 20;
 /// Limit of the frames of a finding.
 const MAX_FRAMES: usize = 20;
 /// Limit of the entries of one listing.

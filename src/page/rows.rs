@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use super::embed::{Embedded, ObjectWriter, StringTable, visible};
 use crate::diagram::{Channel, Drawing, Lane, Levels, Row, RowKind, SessionState};
 use crate::model::Timestamp;
-use crate::model::record::VerdictStatus;
+use crate::model::record::{CaptureFrame, VerdictStatus};
 use crate::report::{SpooledText, units};
 
 /// Writes as many rows as the share permits, `null` if it permits none.
@@ -155,9 +155,33 @@ fn parts(state: &SessionState) -> Vec<Value> {
 /// Elements of a row: levels, kind, label, caption, frame, microseconds since the first row, step, failed, state; then
 /// fields and console lines, if there are any. Strings are numbers in the [`StringTable`].
 struct RowParts {
-    plain: (u8, i64, usize, usize, u64, i64, u64, u8, usize),
+    plain: (u8, i64, usize, usize, FrameValue, i64, u64, u8, usize),
     fields: Vec<i64>,
     console: Vec<usize>,
+}
+
+/// Frame as the page has it: its number, 0 for none. With several captures the number over all of them, the index of its own
+/// capture, and its number there.
+pub(super) enum FrameValue {
+    Number(u64),
+    Place([u64; 3]),
+}
+
+impl Serialize for FrameValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Number(number) => number.serialize(serializer),
+            Self::Place(place) => place.serialize(serializer),
+        }
+    }
+}
+
+/// Returns a frame for the page.
+pub(super) fn frame_value(frame: u64, place: Option<CaptureFrame>) -> FrameValue {
+    match place {
+        Some(place) => FrameValue::Place([frame, place.capture.into(), place.capture_frame]),
+        None => FrameValue::Number(frame),
+    }
 }
 
 impl Serialize for RowParts {
@@ -203,7 +227,7 @@ fn row(row: &Row, start: Timestamp, state: usize, strings: &mut StringTable) -> 
             kind(row.kind),
             label,
             caption,
-            row.frame.unwrap_or(0),
+            frame_value(row.frame.unwrap_or(0), row.place),
             // Microseconds are exact for most captures and keep the numbers short.
             row.time.since(start).nanos() / 1_000,
             row.step.unwrap_or(0),

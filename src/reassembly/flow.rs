@@ -72,6 +72,7 @@ impl Flow {
                 initiator: opening.initiator,
                 first: segment.frame,
                 last: segment.frame,
+                spans: None,
                 established: None,
                 half: Default::default(),
                 course: Course::default(),
@@ -94,6 +95,7 @@ impl Flow {
             if let Some(syn) = opening.syn[sender.index()] {
                 flow.record_opening(sender, &syn, segment);
                 flow.record_syn(sender, syn.frame, syn.start, syn.scale);
+                flow.summary.note_capture(syn.frame);
                 if syn.frame.number < flow.summary.first.number {
                     flow.summary.first = syn.frame;
                 }
@@ -284,6 +286,7 @@ impl Flow {
             && !flags.syn()
             && self.summary.sent(direction).syn.is_some()
             && self.streams[direction.index()].expects(SeqNum(segment.sequence));
+        self.summary.note_capture(segment.frame);
         // Early segments are handled after later frames.
         if segment.frame.number >= self.summary.last.number {
             self.summary.last = segment.frame;

@@ -51,7 +51,7 @@ mod sequence;
 mod tests;
 
 use crate::decode::Segment;
-use crate::model::{Direction, FlowKey, FrameRef, Span};
+use crate::model::{CaptureSpans, Direction, FlowKey, FrameRef, Span};
 
 pub use capture_clock::{CaptureClock, Moment};
 pub use course::{Copies, Course};
@@ -199,6 +199,8 @@ pub struct FlowSummary {
     pub first: FrameRef,
     /// Latest packet.
     pub last: FrameRef,
+    /// First and last packet in each capture; `None` while all packets are in the capture of the first.
+    pub spans: Option<Box<CaptureSpans>>,
     /// First ACK of the initiator after SYN ACK, which completes the handshake; `None` before it, and if there was no
     /// handshake.
     pub established: Option<FrameRef>,
@@ -215,6 +217,7 @@ impl Clone for FlowSummary {
         Self {
             half: [up.clone(), down.clone()],
             course: self.course.clone(),
+            spans: self.spans.clone(),
             ..*self
         }
     }
@@ -225,6 +228,26 @@ impl FlowSummary {
     #[must_use]
     pub const fn sent(&self, direction: Direction) -> &HalfSummary {
         &self.half[direction.index()]
+    }
+
+    /// Records the capture of a packet, before it becomes the latest.
+    #[inline]
+    fn note_capture(&mut self, frame: FrameRef) {
+        if self.spans.is_some() || frame.capture() != self.first.capture() {
+            self.note_span(frame);
+        }
+    }
+
+    #[cold]
+    fn note_span(&mut self, frame: FrameRef) {
+        let (first, last) = (self.first, self.last);
+        let spans = self.spans.get_or_insert_with(|| {
+            let mut spans = Box::<CaptureSpans>::default();
+            spans.note(first);
+            spans.note(last);
+            spans
+        });
+        spans.note(frame);
     }
 }
 

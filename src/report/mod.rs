@@ -22,6 +22,7 @@ mod deferred_ends;
 #[cfg(test)]
 pub(crate) mod example;
 pub mod export;
+mod frame_names;
 pub mod json;
 mod kept_sessions;
 mod live_lines;
@@ -48,6 +49,7 @@ pub use export::{
     EventChoice, EventLine, EventLines, ExportOptions, Exporter, FinishedSessions, Format,
     OutputFile, OutputKind, Outputs, RunEnd, SessionParties, SessionText, event_text, totals_text,
 };
+pub use frame_names::{CaptureNames, SessionPlaces};
 pub use kept_sessions::{KeptReport, KeptSessions};
 pub use live_lines::LiveLines;
 pub use sink_thread::with_sink_thread;

@@ -2,7 +2,7 @@
 
 use compact_str::CompactString;
 
-use crate::model::record::{Address, Close, Connection, Copies, Opener};
+use crate::model::record::{Address, CaptureSpan, Close, Connection, Copies, Opener};
 use crate::model::{Direction, FrameRef, Timestamp};
 use crate::protocol::community_id::community_id;
 use crate::protocol::uid::connection_uid;
@@ -20,17 +20,24 @@ pub(super) struct Part<'a> {
     pub(super) client_way: Direction,
     /// End of the connection.
     pub(super) close: Close,
+    /// More than one capture is read: the record names those that have packets of the connection.
+    pub(super) several_captures: bool,
 }
 
 impl<'a> Part<'a> {
     /// Creates the part that is the whole connection.
-    pub(super) fn whole(summary: &'a FlowSummary, client_way: Direction) -> Self {
+    pub(super) fn whole(
+        summary: &'a FlowSummary,
+        client_way: Direction,
+        several_captures: bool,
+    ) -> Self {
         Self {
             summary,
             before: None,
             first: summary.first,
             client_way,
             close: close_of(summary),
+            several_captures,
         }
     }
 
@@ -83,6 +90,8 @@ impl<'a> Part<'a> {
             last_payload,
             first_frame: self.first.number,
             last_frame: summary.last.number,
+            captures: self.captures(),
+            captures_omitted: summary.spans.as_ref().map_or(0, |spans| spans.omitted()),
             packets_from_client: packets(from_client),
             packets_from_server: packets(from_server),
             ip_bytes_from_client: ip_bytes(from_client),
@@ -109,6 +118,24 @@ impl<'a> Part<'a> {
             tcp_history: summary.tcp_history().into(),
             community_id,
         }
+    }
+
+    /// Returns the first and the last packet in each capture; empty with a single capture.
+    fn captures(&self) -> Vec<CaptureSpan> {
+        if !self.several_captures {
+            return Vec::new();
+        }
+        let Some(spans) = &self.summary.spans else {
+            return vec![CaptureSpan::new(self.first, self.summary.last)];
+        };
+        let part = |&(first, last): &(FrameRef, FrameRef)| {
+            // The first packet of the part is known in its own capture only. Elsewhere earlier packets of the same
+            // connection are named with it.
+            let own = first.capture() == self.first.capture() && first.number < self.first.number;
+            let first = if own { self.first } else { first };
+            (last.number >= self.first.number).then(|| CaptureSpan::new(first, last))
+        };
+        spans.spans().iter().filter_map(part).collect()
     }
 
     /// Returns a count of the flow without that of earlier parts.

@@ -193,7 +193,7 @@ impl Session {
         shared.open.enter(key.hosts(), id);
         let lookup = shared.names.lookup(client, server, summary.first.time);
         if let Some(lookup) = lookup {
-            let dns = records::dns_record(lookup);
+            let dns = records::dns_record(lookup, shared.has_several_captures());
             self.steps
                 .log_mut()
                 .add_step(records::dns_step(&dns, lookup));
@@ -1158,8 +1158,8 @@ impl Session {
     }
 
     /// Records the end of the data connection of a transfer that was settled before, whose packets went on.
-    pub(crate) fn on_settled_closed(&mut self, channel: &DataChannel) {
-        let connection = channel.record(channel.client_way());
+    pub(crate) fn on_settled_closed(&mut self, channel: &DataChannel, several_captures: bool) {
+        let connection = channel.record(channel.client_way(), several_captures);
         self.transfers.complete_connection(connection);
     }
 
@@ -1283,6 +1283,7 @@ impl Session {
         if let Some(channel) = &mut channel {
             channel.finish_decoding(shared.sink());
         }
+        let user = self.server_state.logins().user_name().map(str::to_owned);
         let case = Case {
             id,
             parties,
@@ -1292,6 +1293,7 @@ impl Session {
             announced: negotiation.and_then(|number| self.negotiations.announced(number)),
             after_tls: self.encryption.was_seen(),
             secrets: &self.secrets,
+            user: user.as_deref(),
         };
         let judgement = case.judge(shared);
         let mut transfer = judgement.transfer;
@@ -1467,19 +1469,23 @@ impl Session {
             let stated = shared.names.stated(self.identity.server);
             self.identity.stated_name = stated.map(Into::into);
         }
-        let mut record = self.into_record(&closed);
+        let mut record = self.into_record(&closed, shared.has_several_captures());
+        if let Some(tls) = &mut record.tls {
+            shared.add_alert_places(tls);
+        }
         diagnosis::diagnose(&mut record, &troubles, shared.now().time);
         shared.several.session_over(&record, &troubles, &passwords);
         if let Some(finding) = shared.several.concerning(&record) {
             diagnosis::concern(&mut record, &finding);
         }
-        for finding in &record.findings {
+        for finding in &mut record.findings {
+            shared.add_places(finding);
             shared.emit(Some(id), EventKind::Finding(finding));
         }
         shared.emit(Some(id), EventKind::SessionEnd(Arc::new(record)));
     }
 
-    fn into_record(mut self, closed: &Closed) -> record::Session {
+    fn into_record(mut self, closed: &Closed, several_captures: bool) -> record::Session {
         self.encrypted_data.sort();
         let identity = self.identity;
         let summary = &closed.summary;
@@ -1487,7 +1493,9 @@ impl Session {
         let transfers = transfers.filter_map(|transfer| transfer.connection.as_ref());
         let encrypted = self.encrypted_data.records().iter();
         let data = transfers.chain(encrypted.map(|data| &data.connection));
-        let display_filter = records::display_filter(&identity, summary, data);
+        let control = Part::whole(summary, identity.client_way, several_captures).record();
+        let display_filter = records::display_filter(&control, data.clone());
+        let display_filters = records::display_filters(&control, data);
         let mut greeting = self.replies.greeting.map(|greeting| *greeting);
         let timing = records::timing(&identity, summary, greeting.as_ref());
         let unsolicited = self.replies.unsolicited.map(|replies| *replies);
@@ -1499,7 +1507,6 @@ impl Session {
         let (transfers, amended_transfers, transfers_omitted) = self.transfers.into_records();
         let (encrypted_data, encrypted_data_omitted) = self.encrypted_data.into_records();
         let index = record::Index::new(&steps, amended_steps, amended_transfers);
-        let control = Part::whole(summary, identity.client_way).record();
         let wire_bytes = control.payload_bytes_from_client + control.payload_bytes_from_server;
         record::Session {
             id: identity.id,
@@ -1513,6 +1520,8 @@ impl Session {
                 .chain(identity.proxy.map(|proxy| proxy.text()))
                 .collect(),
             display_filter,
+            display_filters: display_filters.list,
+            display_filters_omitted: display_filters.omitted,
             start: summary.first.time,
             end: summary.last.time,
             duration: summary.last.time.since(summary.first.time).seconds(),

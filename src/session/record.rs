@@ -1,16 +1,20 @@
 //! The session as one record: its first and last steps, its times, its display filter.
 
+use std::collections::BTreeMap;
 use std::fmt::{self, Write as _};
 
 use super::ftp_session::{Closed, Identity};
 use super::steps::title::seconds;
 use crate::model::FrameRef;
-use crate::model::record::{Address, Connection, Dns, EndState, Reply, Step, StepKind, Timing};
+use crate::model::record::{
+    Address, CaptureFrame, Connection, DisplayFilter, Dns, EndState, Reply, Step, StepKind, Timing,
+};
 use crate::protocol::dns::Lookup;
 use crate::reassembly::{CloseReason, FlowSummary};
 
 /// Returns the record of a lookup.
-pub(super) fn dns_record(lookup: &Lookup) -> Dns {
+pub(super) fn dns_record(lookup: &Lookup, several_captures: bool) -> Dns {
+    let place = |frame: FrameRef| several_captures.then(|| CaptureFrame::from(frame));
     Dns {
         name: lookup.name.clone(),
         record_type: lookup.record_type.to_owned(),
@@ -19,6 +23,8 @@ pub(super) fn dns_record(lookup: &Lookup) -> Dns {
         resolver: Address::from(lookup.resolver),
         query_frame: lookup.query.map(|frame| frame.number),
         response_frame: lookup.response.number,
+        query_place: lookup.query.and_then(place),
+        response_place: place(lookup.response),
         response_time: lookup
             .query
             .map(|query| lookup.response.time.since(query.time).seconds()),
@@ -164,33 +170,77 @@ pub(super) fn timing(
 }
 
 /// Returns a Wireshark display filter for the control connection and the data connections of a session. It is made of
-/// addresses, ports and frame ranges: `tcp.stream` would need a table of all connections.
+/// addresses, ports and frame ranges: `tcp.stream` would need a table of all connections. With several captures its frames
+/// are those of all of them merged.
 pub(super) fn display_filter<'a>(
-    identity: &Identity,
-    summary: &FlowSummary,
+    control: &'a Connection,
     data: impl Iterator<Item = &'a Connection>,
 ) -> String {
-    let control = Clause {
-        ends: [
-            Address::from(identity.client),
-            Address::from(identity.server),
-        ],
-        frames: [summary.first.number, summary.last.number],
-    };
-    let data = data.map(|connection| Clause {
-        ends: [connection.client, connection.server],
-        frames: [connection.first_frame, connection.last_frame],
-    });
-    let mut text = control.to_string();
-    let mut last = control;
-    for clause in data.take(CLAUSES - 1) {
-        if clause != last {
-            // Writing to a String cannot fail.
-            let _ = write!(text, " || {clause}");
-        }
-        last = clause;
+    let mut filter = FilterText::default();
+    for connection in std::iter::once(control).chain(data.take(CLAUSES - 1)) {
+        filter.add(Clause {
+            ends: [connection.client, connection.server],
+            frames: [connection.first_frame, connection.last_frame],
+        });
     }
-    text
+    filter.text
+}
+
+/// Display filters of one session, with the number of captures left out.
+#[derive(Debug, Default)]
+pub(super) struct DisplayFilters {
+    pub(super) list: Vec<DisplayFilter>,
+    pub(super) omitted: u64,
+}
+
+/// Returns a display filter for each of several captures, with the frame numbers of that capture; none with one capture.
+pub(super) fn display_filters<'a>(
+    control: &'a Connection,
+    data: impl Iterator<Item = &'a Connection>,
+) -> DisplayFilters {
+    if control.captures.is_empty() {
+        return DisplayFilters::default();
+    }
+    let mut filters: BTreeMap<u32, FilterText> = BTreeMap::new();
+    for connection in std::iter::once(control).chain(data) {
+        for span in &connection.captures {
+            filters.entry(span.capture).or_default().add(Clause {
+                ends: [connection.client, connection.server],
+                frames: [span.first_capture_frame, span.last_capture_frame],
+            });
+        }
+    }
+    DisplayFilters {
+        omitted: filters.len().saturating_sub(FILTERS) as u64,
+        list: filters
+            .into_iter()
+            .take(FILTERS)
+            .map(|(capture, filter)| DisplayFilter::new(capture, filter.text))
+            .collect(),
+    }
+}
+
+/// Display filter that is put together clause by clause.
+#[derive(Debug, Default)]
+struct FilterText {
+    text: String,
+    clauses: usize,
+    /// `None` before the first clause.
+    last: Option<Clause>,
+}
+
+impl FilterText {
+    /// Adds a clause, unless it repeats the one before or there are too many.
+    fn add(&mut self, clause: Clause) {
+        if self.last == Some(clause) || self.clauses >= CLAUSES {
+            return;
+        }
+        let or = if self.clauses == 0 { "" } else { " || " };
+        // Writing to a String cannot fail.
+        let _ = write!(self.text, "{or}{clause}");
+        self.clauses += 1;
+        self.last = Some(clause);
+    }
 }
 
 /// Part of a display filter that selects one connection.
@@ -220,3 +270,6 @@ impl fmt::Display for Clause {
 
 /// Connections that a display filter names.
 const CLAUSES: usize = 64;
+
+/// Captures of a session that get a display filter of their own.
+const FILTERS: usize = 256;

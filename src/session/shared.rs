@@ -4,12 +4,12 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::diagnosis::Several;
-use crate::model::record::{Place, Totals, TransferDirection};
+use crate::model::record::{CaptureFrame, Finding, Place, Tls, Totals, TransferDirection};
 use crate::model::streams::{StreamBytes, StreamId};
 use crate::model::trace::TracedConnection;
 use crate::model::{
-    ContentId, Direction, Endpoint, Event, EventKind, EventSink, FrameRef, Timestamp, TransferSink,
-    Warning, WarningCode,
+    ContentId, Direction, Endpoint, Event, EventKind, EventSink, FrameRef, PlaceIndex, Timestamp,
+    TransferSink, Warning, WarningCode,
 };
 use crate::protocol::dns::Names;
 use crate::protocol::tls::decryption::{Connection, Keyring, Obstacle};
@@ -57,6 +57,8 @@ struct Emitter<'s> {
     now: FrameRef,
     /// More than one capture is read: reported frames name their capture.
     several_captures: bool,
+    /// Places of the frames of FTP; empty with a single capture.
+    places: PlaceIndex,
     totals: Totals,
     /// Warnings by code and message, so that equal ones are counted and reported once.
     warnings: BTreeMap<(WarningCode, String), Warning>,
@@ -107,6 +109,7 @@ impl<'s> Shared<'s> {
                 events,
                 now: FrameRef::default(),
                 several_captures,
+                places: PlaceIndex::default(),
                 totals: Totals::default(),
                 warnings: BTreeMap::new(),
             },
@@ -153,6 +156,44 @@ impl<'s> Shared<'s> {
     /// Returns the capture of a frame and its number there, if more than one capture is read.
     pub(crate) fn place(&self, frame: FrameRef) -> Place {
         Place::of(frame, self.emitter.several_captures)
+    }
+
+    /// Returns whether more than one capture is read.
+    pub(crate) const fn has_several_captures(&self) -> bool {
+        self.emitter.several_captures
+    }
+
+    /// Returns the place of a frame, if more than one capture is read.
+    pub(crate) fn capture_frame(&self, frame: FrameRef) -> Option<CaptureFrame> {
+        self.emitter.several_captures.then(|| frame.into())
+    }
+
+    /// Records the place of a frame that a finding may name.
+    #[inline]
+    pub(crate) fn note_place(&mut self, frame: FrameRef) {
+        if self.emitter.several_captures {
+            self.emitter.places.note(frame);
+        }
+    }
+
+    /// Adds the places of its frames to a finding, if more than one capture is read.
+    pub(crate) fn add_places(&self, finding: &mut Finding) {
+        if self.emitter.several_captures {
+            let places = &self.emitter.places;
+            let found = finding.frames.iter().map(|frame| places.find(*frame));
+            finding.places = found.collect();
+        }
+    }
+
+    /// Adds the places of its alerts to TLS, if more than one capture is read.
+    pub(crate) fn add_alert_places(&self, tls: &mut Tls) {
+        if self.emitter.several_captures {
+            for alert in &mut tls.alerts {
+                let place = self.emitter.places.find(alert.frame);
+                alert.capture = place.map(|place| place.capture);
+                alert.capture_frame = place.map(|place| place.capture_frame);
+            }
+        }
     }
 
     /// Emits an event for the current frame; `session` is `None` for an event that belongs to no session.

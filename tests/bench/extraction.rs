@@ -57,6 +57,8 @@ fn settled(transfer: u64, path: &[u8], bytes: u64) -> Settled<'_> {
         client: Endpoint::new([10, 0, 0, 1].into(), 40_000),
         server: Endpoint::new([10, 0, 0, 2].into(), 21),
         first_frame: 1,
+        first_place: None,
+        user: None,
         verb: "RETR",
         path: Some(path),
         argument: Some(path),

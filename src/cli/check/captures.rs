@@ -14,7 +14,7 @@ use crate::cli::reading::{Outcome, Reading};
 use crate::diagram::{Detail, DiagramRecorder, Drawings, write_mermaid};
 use crate::model::system_message;
 use crate::model::trace::Tracing;
-use crate::report::{KeptSessions, Report, SCHEMA_VERSION};
+use crate::report::{CaptureNames, KeptSessions, Report, SCHEMA_VERSION};
 
 /// The captures as read.
 pub(super) struct Read {
@@ -35,6 +35,7 @@ impl Read {
             &arguments.presentation,
         )?;
         let mut recorder = DiagramRecorder::new(&reading.options.limits);
+        recorder.name_captures(CaptureNames::new(&reading.several_paths()));
         let (report, sessions, outcome) = if draws {
             reading.options.tracing = Tracing::Connections;
             reading.kept(&mut recorder)?

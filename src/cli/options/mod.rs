@@ -23,7 +23,7 @@ use crate::protocol::tls::decryption::{Keyring, SecretSources};
 #[cfg(feature = "parquet")]
 use crate::report::export::TABLES;
 use crate::report::export::{CsvTable, EveType, EveTypes, LocalNetworks, ZeekCommands, ZeekLog};
-use crate::report::{EventChoice, ExportOptions, table};
+use crate::report::{CaptureNames, EventChoice, ExportOptions, table};
 
 /// The captures to read, and limits on them.
 #[derive(Clone, Debug, Args)]
@@ -451,6 +451,7 @@ impl PresentationOptions {
             zone: self.tz.clone(),
             verbose: self.verbose,
             summary: false,
+            captures: CaptureNames::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Completeness, Connection, is_zero};
+use super::{Address, CaptureFrame, Completeness, Connection, Place, is_zero};
 use crate::model::{Timestamp, WarningCode};
 
 /// One input: a file, a pipe or an interface.
@@ -88,6 +88,12 @@ pub struct ConnectionAttempt {
 }
 
 impl ConnectionAttempt {
+    /// Returns the place of its frame; `None` with a single capture.
+    #[must_use]
+    pub fn place(&self) -> Option<CaptureFrame> {
+        Place::known(self.capture, self.capture_frame)
+    }
+
     /// Returns the outcome in words: `refused`, `no FTP but SSH`.
     #[must_use]
     pub fn text(&self) -> String {
@@ -148,6 +154,14 @@ pub struct WarningRecord {
     /// With more than one capture: frame number within that capture; otherwise omitted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub capture_frame: Option<u64>,
+}
+
+impl WarningRecord {
+    /// Returns the place of its frame; `None` with a single capture, and without a frame.
+    #[must_use]
+    pub fn place(&self) -> Option<CaptureFrame> {
+        Place::known(self.capture, self.capture_frame)
+    }
 }
 
 /// Counts over the whole run.

@@ -26,20 +26,21 @@ use std::mem::size_of;
 use compact_str::CompactString;
 
 pub use super::endpoint::Address;
-pub use super::frame::Place;
+pub use super::frame::{CaptureFrame, Place};
 pub use capture::{
     Accounting, AttemptOutcome, Capture, ConnectionAttempt, Drops, Totals, UnmatchedData,
     WarningRecord,
 };
 pub use session::{
-    CloseNotify, Dns, EncryptedConnection, EncryptedContent, EndState, Finding, Index, Login,
-    LoginOutcome, Numbered, Server, Session, Severity, Timing, Tls, TlsAlert, TlsAlertLevel,
-    TlsObstacle, TlsResumption, TlsSecret, Verdict, VerdictStatus,
+    CloseNotify, DisplayFilter, Dns, EncryptedConnection, EncryptedContent, EndState, Finding,
+    Index, Login, LoginOutcome, Numbered, Server, Session, Severity, Timing, Tls, TlsAlert,
+    TlsAlertLevel, TlsObstacle, TlsResumption, TlsSecret, Verdict, VerdictStatus,
 };
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{
-    Close, Completeness, Connection, Copies, DataType, Decoded, EntryKind, Link, LinkMethod,
-    ListingEntry, Mode, Opener, Precision, Structure, Transfer, TransferDirection, TransferMode,
+    CaptureSpan, Close, Completeness, Connection, Copies, DataType, Decoded, EntryKind, Link,
+    LinkMethod, ListingEntry, Mode, Opener, Precision, Structure, Transfer, TransferDirection,
+    TransferMode,
 };
 
 /// Returns true for a count that JSON omits.
@@ -119,7 +120,9 @@ impl Weight for Transfer {
                 .iter()
                 .sum::<usize>()
             + connection.map_or(0, |connection| {
-                string(&connection.community_id) + short_string(&connection.tcp_history)
+                string(&connection.community_id)
+                    + short_string(&connection.tcp_history)
+                    + connection.captures.capacity() * size_of::<CaptureSpan>()
             })
             + self.missing_ranges.capacity() * size_of::<[u64; 2]>()
             + strings(&self.evidence)

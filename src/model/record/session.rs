@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Timestamp;
 use super::{
-    Address, Completeness, Connection, Link, Opener, Reply, Step, Transfer, TransferDirection,
-    is_zero,
+    Address, CaptureFrame, Completeness, Connection, Link, Opener, Reply, Step, Transfer,
+    TransferDirection, is_zero,
 };
 
 /// Server end of the control connection.
@@ -72,6 +72,12 @@ pub struct Dns {
     pub query_frame: Option<u64>,
     /// Frame of the response.
     pub response_frame: u64,
+    /// With more than one capture: capture of the query, and its frame there; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_place: Option<CaptureFrame>,
+    /// With more than one capture: capture of the response, and its frame there; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub response_place: Option<CaptureFrame>,
     /// Seconds from query to response; `null` if the query was not captured.
     pub response_time: Option<f64>,
 }
@@ -267,6 +273,12 @@ pub struct TlsAlert {
     pub time: Timestamp,
     /// Frame.
     pub frame: u64,
+    /// With more than one capture: index into `captures`; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u32>,
+    /// With more than one capture: frame number within that capture; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_frame: Option<u64>,
 }
 
 /// Level of an alert.
@@ -331,6 +343,24 @@ pub struct EncryptedContent {
     pub saved_as: Option<String>,
 }
 
+/// Display filter of a session for one of several captures.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct DisplayFilter {
+    /// Index into `captures` of the report.
+    pub capture: u32,
+    /// Wireshark display filter, with the frame numbers of this capture.
+    pub filter: String,
+}
+
+impl DisplayFilter {
+    /// Creates the filter of a capture.
+    #[must_use]
+    pub const fn new(capture: u32, filter: String) -> Self {
+        Self { capture, filter }
+    }
+}
+
 /// One FTP session.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -346,8 +376,15 @@ pub struct Session {
     pub server: Server,
     /// Community ID v1 with seed 0, of the control connection.
     pub community_id: String,
-    /// Wireshark display filter for the control and data connections.
+    /// Wireshark display filter for the control and data connections. With more than one capture its frames are those of
+    /// all of them merged, as by mergecap.
     pub display_filter: String,
+    /// With more than one capture: a display filter for each that holds packets of the session; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub display_filters: Vec<DisplayFilter>,
+    /// Captures beyond the limit of `display_filters`; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub display_filters_omitted: u64,
     /// Protocol layers of the control connection's first payload, link layer first: `EN10MB`, `VLAN 5`, `IPv4`, `GRE`,
     /// `IPv4`, `TCP`.
     pub layers: Vec<String>,
@@ -512,6 +549,9 @@ pub struct Finding {
     pub advice: String,
     /// Numbers of the frames that prove the finding.
     pub frames: Vec<u64>,
+    /// With more than one capture: the place of each of `frames`, `null` if it is not known any more; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub places: Vec<Option<CaptureFrame>>,
     /// Number of the step concerned; `null` if no single step is.
     pub step: Option<u64>,
     /// Id of the transfer concerned; `null` if no single transfer is.

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{ListingEntry, is_zero};
+use super::{CaptureFrame, ListingEntry, Place, is_zero};
 use crate::model::Timestamp;
 
 /// Kind of a step: the action that a person would name.
@@ -178,4 +178,20 @@ pub struct Reply {
     /// Earlier replies that only asked to wait (a 120 before the 220); omitted if there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub preliminary: Vec<Reply>,
+}
+
+impl Command {
+    /// Returns the place of its frame; `None` with a single capture.
+    #[must_use]
+    pub fn place(&self) -> Option<CaptureFrame> {
+        Place::known(self.capture, self.capture_frame)
+    }
+}
+
+impl Reply {
+    /// Returns the place of its frame; `None` with a single capture.
+    #[must_use]
+    pub fn place(&self) -> Option<CaptureFrame> {
+        Place::known(self.capture, self.capture_frame)
+    }
 }

@@ -6,8 +6,8 @@ use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, Tls, is_zero};
-use crate::model::Timestamp;
+use super::{Address, CaptureFrame, Tls, is_zero};
+use crate::model::{FrameRef, Timestamp};
 
 /// Direction of a transfer, as the client names it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -196,6 +196,12 @@ pub struct Connection {
     pub first_frame: u64,
     /// Number of the last packet.
     pub last_frame: u64,
+    /// With more than one capture: the first and the last packet in each; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub captures: Vec<CaptureSpan>,
+    /// Captures beyond the limit of `captures`; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub captures_omitted: u64,
     /// Packets from the client.
     pub packets_from_client: u64,
     /// Packets from the server.
@@ -237,6 +243,49 @@ pub struct Connection {
     pub tcp_history: CompactString,
     /// Community ID v1 with seed 0.
     pub community_id: String,
+}
+
+impl Connection {
+    /// Returns the place of its first frame; `None` with a single capture.
+    #[must_use]
+    pub fn first_place(&self) -> Option<CaptureFrame> {
+        let mut spans = self.captures.iter();
+        let span = spans.find(|span| span.first_frame == self.first_frame)?;
+        Some(CaptureFrame {
+            capture: span.capture,
+            capture_frame: span.first_capture_frame,
+        })
+    }
+}
+
+/// Packets of a connection in one of several captures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct CaptureSpan {
+    /// Index into `captures` of the report.
+    pub capture: u32,
+    /// Number of the first packet in it, over all captures.
+    pub first_frame: u64,
+    /// Number of the same packet within the capture.
+    pub first_capture_frame: u64,
+    /// Number of the last packet in it, over all captures.
+    pub last_frame: u64,
+    /// Number of the same packet within the capture.
+    pub last_capture_frame: u64,
+}
+
+impl CaptureSpan {
+    /// Returns the packets from `first` to `last`, which are in one capture.
+    #[must_use]
+    pub fn new(first: FrameRef, last: FrameRef) -> Self {
+        Self {
+            capture: first.capture(),
+            first_frame: first.number,
+            first_capture_frame: first.capture_number(),
+            last_frame: last.number,
+            last_capture_frame: last.capture_number(),
+        }
+    }
 }
 
 /// Evidence that binds a data connection to its session.

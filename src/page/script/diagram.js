@@ -116,7 +116,7 @@ function rowView(row, places) {
   way.append(labelView(label, from, to, failed), arrow);
   way.append(make("span", { class: "aloud" }, laneName(row[KIND], 4) + " to " + laneName(row[KIND], 1)));
   when.append("+" + (row[MICROS] / 1e6).toFixed(3));
-  if (row[FRAME] > 0) when.append(make("br"), "#" + row[FRAME]);
+  if (row[FRAME] !== 0) when.append(make("br"), make("span", { title: frameName(row[FRAME]) }, "#" + shortFrame(row[FRAME])));
   return item;
 }
 

@@ -40,6 +40,23 @@ function duration(seconds) {
   return Math.floor(whole / 3600) + " h " + String(Math.floor(whole / 60) % 60).padStart(2, "0") + " min";
 }
 
+// A frame is its number or, with several captures, a list: its number over all captures, its capture, its number there.
+
+/** Returns the number of a frame over all captures. */
+const frameNumber = (frame) => Array.isArray(frame) ? frame[0] : frame;
+
+/** Returns a frame as "5" or, with several captures, as "2:5" for frame 5 of the second one. */
+const shortFrame = (frame) => Array.isArray(frame) ? (frame[1] + 1) + ":" + frame[2] : String(frame);
+
+/** Returns a frame as "5" or, with several captures, as "5 of b.pcap". */
+const frameName = (frame) => Array.isArray(frame) ? number(frame[2]) + " of " + captureName(frame[1]) : number(frame);
+
+/** Returns the file name of a capture; its number where the page does not name it. */
+function captureName(place) {
+  const capture = data.captures[place];
+  return capture === undefined ? "capture " + number(place + 1) : capture.path.replace(/^.*\/(?=.)/, "");
+}
+
 /** Creates a list of terms and values, without those whose value is unknown. */
 function facts(pairs) {
   const list = make("dl", { class: "facts" });

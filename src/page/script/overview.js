@@ -25,8 +25,8 @@ function overview() {
 
 /** Formats the names of the captures and the period they cover. */
 function source(captures) {
-  const names = captures.slice(0, 3).map((capture) =>
-    make("span", { class: "wire", title: capture.path }, capture.path.replace(/^.*\/(?=.)/, "")));
+  const names = captures.slice(0, 3).map((capture, place) =>
+    make("span", { class: "wire", title: capture.path }, captureName(place)));
   const more = captures.length > 3 ? " and " + number(captures.length - 3 + data.moreCaptures) + " more" : "";
   const parts = names.flatMap((name, place) => [place > 0 ? ", " : "", name]);
   const { from: first, to: last } = data;
@@ -89,7 +89,7 @@ function moved() {
       make("summary", null, counted(data.unmatched.length + data.moreUnmatched, "data connection", "data connections")
         + " without a command, " + (data.moreUnmatched > 0 ? "more than " : "") + size(bytes)),
       listed(data.unmatched, null, ([client, server, bytes, completeness, media, frame]) =>
-        item([server + " – " + client, make("small", null, size(bytes) + (media ? ", " + media : "") + ", frame " + number(frame))],
+        item([server + " – " + client, make("small", null, size(bytes) + (media ? ", " + media : "") + ", frame " + frameName(frame))],
           badge(completeness))))));
   }
   if (encrypted > 0) list.append(make("li", { class: "dim" }, counted(encrypted, "encrypted data connection", "encrypted data connections")));
@@ -123,7 +123,7 @@ function trouble() {
     list.append(make("li", null, make("details", null,
       make("summary", null, counted(data.attempts.length + data.moreAttempts, "connection", "connections") + " to port 21 without a byte"),
       listed(data.attempts, null, ([client, server, outcome, frame]) =>
-        item([client + " → " + server, make("small", null, "frame " + number(frame))], badge(outcome))))));
+        item([client + " → " + server, make("small", null, "frame " + frameName(frame))], badge(outcome))))));
   }
   if (minor.length > 0) {
     list.append(make("li", null, make("details", null,

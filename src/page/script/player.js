@@ -167,7 +167,7 @@ function player(session, place) {
   return (step, frame) => {
     toggle(false);
     const first = rows.findIndex((row) => row[STEP] >= step && row[KIND] >= 0);
-    const exact = frame === undefined ? -1 : rows.findIndex((row) => row[FRAME] === frame && row[KIND] >= 0);
+    const exact = frame === undefined ? -1 : rows.findIndex((row) => frameNumber(row[FRAME]) === frameNumber(frame) && row[KIND] >= 0);
     const at = exact < 0 ? first : exact;
     go(at < 0 ? rows.length - 1 : at, 1);
     root.scrollIntoView();
@@ -210,7 +210,7 @@ function stateView(place, now, before, row) {
     ["Data so far", exact(bytes)],
     ["Control", encrypted === 1 ? "encrypted" : "in the clear"],
   ];
-  const list = facts([["Time", "+" + (row[MICROS] / 1e6).toFixed(6) + " s"], ["Frame", row[FRAME] > 0 ? number(row[FRAME]) : "–"], ...pairs(now)]);
+  const list = facts([["Time", "+" + (row[MICROS] / 1e6).toFixed(6) + " s"], ["Frame", row[FRAME] !== 0 ? frameName(row[FRAME]) : "–"], ...pairs(now)]);
   const values = list.querySelectorAll("dd");
   pairs(before).forEach(([, value], at) => {
     if (value !== pairs(now)[at][1]) values[at + 2].classList.add("new");

@@ -7,7 +7,7 @@ function session_view(session) {
   place.setAttribute("aria-labelledby", "session-title");
   place.replaceChildren(
     make("h2", { id: "session-title", tabindex: "-1" }, "Session " + session.id, badge(session.status), wire(session.verdict)),
-    make("p", { class: "dim wire" }, session.client + " → " + server + " · " + session.start + " · " + duration(session.duration)));
+    make("p", { class: "dim wire" }, session.client + " → " + server + " · " + session.start + " · " + duration(session.duration) + inCaptures(session)));
   const diagram = make("div");
   const jump = session.rows === null ? null : player(session, diagram);
   const failure = jump === null ? undefined : session.steps.findLast(([, , outcome]) => outcome === "failed");
@@ -27,6 +27,14 @@ function session_view(session) {
     place.append(make("p", { class: "dim" }, counted(session.transfers.length - 500, "transfer", "transfers") + " more: see the steps"));
   }
   place.append(make("h3", null, "Login and connection"), credentials(session));
+}
+
+/** Names the captures of a session, with the numbers that its frames have in front; "" with a single capture. */
+function inCaptures(session) {
+  const places = session.captures || [];
+  if (places.length === 0) return "";
+  const more = places.length > 8 ? " and " + number(places.length - 8) + " more" : "";
+  return " · frames of " + places.slice(0, 8).map((place) => (place + 1) + ": " + captureName(place)).join(", ") + more;
 }
 
 /** Returns the findings about several sessions that name this one. */
@@ -51,7 +59,7 @@ function leftOut(session) {
 }
 
 function finding_view(finding, jump) {
-  const frames = finding.frames.length > 0 ? " Frames: " + finding.frames.join(", ") + "." : "";
+  const frames = finding.frames.length > 0 ? " Frames: " + finding.frames.map(frameName).join(", ") + "." : "";
   const several = (finding.sessions || []).filter((id) => byId.has(id));
   return make("div", { class: "finding " + finding.severity },
     badge(finding.severity), " ", make("strong", { class: "wire" }, finding.title),
@@ -158,6 +166,7 @@ function credentials(session) {
     ["Encryption", tls === null ? "none" : [tls.version, tls.cipher_suite, tls.decrypted ? "decrypted" : "not decrypted"].filter(Boolean).join(", ")],
     ["Encrypted data", session.encrypted > 0 ? counted(session.encrypted, "connection", "connections") : null],
     ["Ended", session.end + (session.midstream ? "; its beginning was not captured" : "")],
-    ["In Wireshark", make("code", null, session.filter)],
+    ...(session.filters === undefined ? [["In Wireshark", make("code", null, session.filter)]]
+      : session.filters.map(([place, filter]) => ["In Wireshark, " + captureName(place), make("code", null, filter)])),
   ]);
 }

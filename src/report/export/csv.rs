@@ -291,7 +291,7 @@ impl<'a> Row<'a> {
     }
 
     /// Creates the row of a session without transfers.
-    fn of_session(session: &'a Session, columns: &Columns) -> Self {
+    fn of_session(session: &'a Session, columns: &'a Columns) -> Self {
         Self {
             session: session.id,
             start: session.start,
@@ -306,9 +306,19 @@ impl<'a> Row<'a> {
             encrypted: session.tls.is_some(),
             verdict_status: Some(session.verdict.status),
             verdict_text: Text(&session.verdict.text),
-            ..Self::new(columns)
+            ..Self::new(columns).in_capture(session, columns)
         }
         .with_tls(session.tls.as_ref())
+    }
+
+    /// Returns this row with the capture in which the session begins.
+    fn in_capture(self, session: &Session, columns: &'a Columns) -> Self {
+        let place = session.control.first_place();
+        let path = place.and_then(|place| path_of(place.capture, columns));
+        Self {
+            capture_path: self.capture_path.with(path.map(Text)),
+            ..self
+        }
     }
 
     /// Returns this row with TLS of its connection; `None` for one in clear.
@@ -324,7 +334,8 @@ impl<'a> Row<'a> {
     /// Returns this row with a transfer of its session.
     fn with(&self, session: &'a Session, transfer: &'a Transfer, columns: &'a Columns) -> Self {
         let command = command_of(session, transfer);
-        let path = command.and_then(|command| capture_path(command, columns));
+        let place = command.and_then(Command::place);
+        let path = place.and_then(|place| path_of(place.capture, columns));
         let connection = transfer.connection.as_ref();
         Self {
             transfer: Some(transfer.id),
@@ -332,7 +343,7 @@ impl<'a> Row<'a> {
             capture_path: self.capture_path.with(path.map(Text)),
             capture_frame: self
                 .capture_frame
-                .with(command.and_then(|command| command.capture_frame)),
+                .with(place.map(|place| place.capture_frame)),
             time: command.map(|command| command.time),
             verb: Some(Text(&transfer.verb)),
             argument: transfer.argument.as_deref().map(Text),
@@ -372,8 +383,8 @@ fn command_of<'a>(session: &'a Session, transfer: &Transfer) -> Option<&'a Comma
         .rfind(|command| command.verb == transfer.verb)
 }
 
-fn capture_path<'a>(command: &Command, columns: &'a Columns) -> Option<&'a str> {
-    let index = usize::try_from(command.capture?).ok()?;
+fn path_of(capture: u32, columns: &Columns) -> Option<&str> {
+    let index = usize::try_from(capture).ok()?;
     columns.captures.get(index).map(String::as_str)
 }
 

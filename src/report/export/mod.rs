@@ -40,6 +40,7 @@ use std::sync::{Arc, Mutex};
 
 use jiff::tz::TimeZone;
 
+use super::CaptureNames;
 use super::table::Options as TableOptions;
 use crate::model::record::{Capture, Totals, WarningRecord};
 use crate::model::{Event, EventSink, Limits};
@@ -167,6 +168,7 @@ impl Default for ExportOptions {
                 zone: TimeZone::UTC,
                 verbose: false,
                 summary: false,
+                captures: CaptureNames::default(),
             },
             events: EventChoice::default(),
             flush: false,

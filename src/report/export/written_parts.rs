@@ -141,6 +141,8 @@ pub(super) fn write_session<W: Write>(
         server,
         community_id,
         display_filter,
+        display_filters,
+        display_filters_omitted,
         layers,
         start,
         end,
@@ -172,6 +174,10 @@ pub(super) fn write_session<W: Write>(
     object.field("server", server)?;
     object.field("community_id", community_id)?;
     object.field("display_filter", display_filter)?;
+    if !display_filters.is_empty() {
+        object.field("display_filters", display_filters)?;
+    }
+    object.count("display_filters_omitted", *display_filters_omitted)?;
     object.field("layers", layers)?;
     object.field("start", start)?;
     object.field("end", end)?;

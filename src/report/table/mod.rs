@@ -28,6 +28,7 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 
+use super::CaptureNames;
 #[cfg(feature = "cli")]
 use super::{FinishedSessions, Report};
 #[cfg(feature = "cli")]
@@ -52,6 +53,8 @@ pub struct Options {
     pub verbose: bool,
     /// Shows the overview without the sessions.
     pub summary: bool,
+    /// Names of the captures, which frames are named by if there are several.
+    pub captures: CaptureNames,
 }
 
 /// Writes the report as tables.
@@ -178,6 +181,7 @@ mod tests {
             zone: TimeZone::UTC,
             verbose,
             summary: false,
+            captures: CaptureNames::default(),
         };
         let mut out = Vec::new();
         render(report, &options, &mut out).expect("memory takes it");
@@ -334,6 +338,7 @@ mod tests {
             explanation: "192.168.0.2 sent 400 PASS commands.".into(),
             advice: "Block the client and look for a login that was accepted.".into(),
             frames: vec![8],
+            places: vec![],
             step: None,
             transfer: None,
             sessions: vec![1, 2],

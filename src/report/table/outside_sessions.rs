@@ -7,7 +7,7 @@ use super::block::{
     Block, Column, Grid, Head, Mark, NARROW, TINY, bare, omitted, plain, shortened, shown, span,
 };
 use super::{BOLD, CYAN, DIM, Options, YELLOW, completeness_words, session};
-use crate::model::record::{Accounting, AttemptOutcome};
+use crate::model::record::{Accounting, AttemptOutcome, CaptureSpan, Connection};
 use crate::report::marks::completeness_mark;
 use crate::report::{Report, units};
 
@@ -72,10 +72,7 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
                 vec![units::size(data.bytes)],
                 vec![state.to_owned()],
                 vec![data.media_type.clone().unwrap_or_else(|| "-".to_owned())],
-                vec![format!(
-                    "{}-{}",
-                    connection.first_frame, connection.last_frame
-                )],
+                connection_frames(connection, options),
             ],
         );
     }
@@ -84,6 +81,28 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
     omitted(not_shown, "connection", "connections", &mut block)?;
     block.end()
 }
+
+/// Returns the first and the last frame of a connection; with several captures a line for each.
+fn connection_frames(connection: &Connection, options: &Options) -> Vec<String> {
+    if options.captures.is_empty() || connection.captures.is_empty() {
+        let (first, last) = (connection.first_frame, connection.last_frame);
+        return vec![format!("{first}-{last}")];
+    }
+    let line = |span: &CaptureSpan| {
+        let (first, last) = (span.first_capture_frame, span.last_capture_frame);
+        let name = options.captures.name(span.capture);
+        format!("{first}-{last} of {}", shortened(name))
+    };
+    connection
+        .captures
+        .iter()
+        .take(MAX_LINES)
+        .map(line)
+        .collect()
+}
+
+/// Captures of one connection named in a cell.
+const MAX_LINES: usize = 4;
 
 fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     if report.connection_attempts.is_empty() {
@@ -119,7 +138,7 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
                 vec![units::time(attempt.time, &options.zone)],
                 vec![ends],
                 vec![attempt.text()],
-                vec![attempt.frame.to_string()],
+                vec![options.captures.number(attempt.frame, attempt.place())],
             ],
         );
     }
@@ -143,7 +162,8 @@ fn warnings(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
             spans.push(span(DIM, &times));
         }
         if let Some(frame) = warning.frame {
-            spans.push(span(DIM, &format!("(frame {frame})")));
+            let frame = options.captures.frame(frame, warning.place());
+            spans.push(span(DIM, &format!("({frame})")));
         }
         block.text(0, 2, &spans)?;
     }

@@ -25,7 +25,7 @@ use super::{
 };
 use crate::diagnosis::is_tls_failure;
 use crate::model::record::{
-    AttemptOutcome, Completeness, Finding, LoginOutcome, Session, Severity, Transfer,
+    AttemptOutcome, CaptureFrame, Completeness, Finding, LoginOutcome, Session, Severity, Transfer,
     TransferDirection, VerdictStatus,
 };
 use crate::model::{Endpoint, Timestamp};
@@ -162,7 +162,10 @@ impl Overview {
             for session in sessions {
                 group.members.add(*session);
             }
-            group.frame = group.frame.or(finding.frames.first().copied());
+            group.frame = group.frame.or_else(|| {
+                let place = finding.places.first().copied().flatten();
+                Some((*finding.frames.first()?, place))
+            });
             if group.advice.is_empty() {
                 group.advice.clone_from(&finding.advice);
             }
@@ -207,7 +210,7 @@ impl Overview {
         let limits = RowLimits::of(options);
         self.write_logins(&limits, &mut block)?;
         self.write_files(&limits, options, &mut block)?;
-        self.write_findings(report, &limits, &mut block)?;
+        self.write_findings(report, &limits, options, &mut block)?;
         if options.summary {
             write_strays(report, &mut block)?;
         }
@@ -345,6 +348,7 @@ impl Overview {
         &self,
         report: &Report,
         limits: &RowLimits,
+        options: &Options,
         block: &mut Block<'_>,
     ) -> io::Result<()> {
         block.space()?;
@@ -378,9 +382,10 @@ impl Overview {
         for (key, group) in shown {
             let style = severity_style(key.severity);
             let mut place = group.members.named();
-            if let Some(frame) = group.frame {
+            if let Some((frame, at)) = group.frame {
+                let frame = options.captures.frame(frame, at);
                 let comma = if place.is_empty() { "" } else { ", " };
-                place = format!("{place}{comma}frame {frame}");
+                place = format!("{place}{comma}{frame}");
             }
             let spans = [
                 label(style.bold(), severity_word(key.severity), LABEL_WIDTH),
@@ -541,7 +546,7 @@ struct FindingKey {
 struct FindingGroup {
     members: Members,
     /// First frame of the first occurrence; `None` if it names none.
-    frame: Option<u64>,
+    frame: Option<(u64, Option<CaptureFrame>)>,
     advice: String,
 }
 
@@ -725,6 +730,7 @@ mod tests {
             zone: jiff::tz::TimeZone::UTC,
             verbose: false,
             summary,
+            captures: crate::report::CaptureNames::default(),
         };
         let mut out = Vec::new();
         overview

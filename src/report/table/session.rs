@@ -6,10 +6,10 @@ use std::io::{self, Write};
 use anstyle::Style;
 
 use super::super::marks::{step_mark, transfer_mark};
-use super::super::units;
+use super::super::{CaptureNames, SessionPlaces, units};
 use super::block::{
     Block, Column, Grid, Head, NARROW, TINY, WIDE, hidden_row, label, omitted, plain, shortened,
-    shown, span,
+    shortened_to, shown, span,
 };
 use super::{BOLD, DIM, Options, completeness_words, severity_style, severity_word, verdict_style};
 use crate::diagnosis::is_tls_failure;
@@ -23,9 +23,10 @@ use crate::model::record::{
 /// Writes the block of a session.
 pub(super) fn write(session: &Session, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     let style = verdict_style(session.verdict.status);
+    let places = SessionPlaces::of(session);
     let mut block = Block::new(out, options, style);
-    heading(session, options, style, &mut block)?;
-    steps(session, options, &mut block)?;
+    heading(session, &places, options, style, &mut block)?;
+    steps(session, &places, options, &mut block)?;
     write_transfers(session, options, &mut block)?;
     encrypted_data(session, &mut block)?;
     unsolicited(session, options, &mut block)?;
@@ -75,7 +76,7 @@ fn unsolicited(session: &Session, options: &Options, block: &mut Block<'_>) -> i
         &[span(BOLD, "Replies that no captured command waits for")],
     )?;
     for reply in &session.unsolicited_replies {
-        let frame = format!("(frame {})", reply.frame);
+        let frame = format!("({})", options.captures.frame(reply.frame, reply.place()));
         for text in lines(reply) {
             block.text(2, 2, &[plain(&text), span(DIM, &frame)])?;
         }
@@ -92,12 +93,8 @@ pub(super) fn finding(
 ) -> io::Result<()> {
     let style = severity_style(finding.severity);
     let severity = severity_word(finding.severity);
-    let frames = match finding.frames.as_slice() {
-        [] => String::new(),
-        [one] => format!("(frame {one})"),
-        [first, second] => format!("(frames {first}, {second})"),
-        [first, second, ..] => format!("(frames {first}, {second}, …)"),
-    };
+    let frames = options.captures.frames(finding);
+    let frames = frames.map_or_else(String::new, |frames| format!("({frames})"));
     let title = [
         label(style.bold(), severity, "medium".len()),
         plain(&shortened(&finding.title)),
@@ -105,7 +102,7 @@ pub(super) fn finding(
     ];
     block.text(0, 7, &title)?;
     if options.verbose {
-        block.text(7, 0, &[plain(&finding.explanation)])?;
+        block.text(7, 0, &[plain(&options.captures.explanation(finding))])?;
     }
     // Nobody has to act on information.
     if finding.severity > Severity::Info || options.verbose {
@@ -121,6 +118,7 @@ pub(super) fn end_point(address: Address) -> String {
 
 fn heading(
     session: &Session,
+    places: &SessionPlaces,
     options: &Options,
     style: Style,
     block: &mut Block<'_>,
@@ -162,6 +160,21 @@ fn heading(
         facts += ", beginning not captured";
     }
     block.text(0, 2, &[span(DIM, &facts)])?;
+    let captures = places.captures();
+    if let Some((first, others)) = captures.split_first() {
+        let name = |capture| shortened(options.captures.name(capture)).into_owned();
+        let text = match others {
+            [] => format!("in {}, whose frames are counted here", name(*first)),
+            [last] => format!("in {} and {}", name(*first), name(*last)),
+            [.., last] => format!(
+                "in {} to {}, {} captures",
+                name(*first),
+                name(*last),
+                captures.len()
+            ),
+        };
+        block.text(0, 2, &[span(DIM, &text)])?;
+    }
     if session.layers.len() > USUAL_LAYERS {
         let layers = format!("inside {}", session.layers.join(" / "));
         block.text(0, 2, &[span(DIM, &layers)])?;
@@ -206,7 +219,12 @@ fn login(session: &Session) -> String {
     text
 }
 
-fn steps(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Result<()> {
+fn steps(
+    session: &Session,
+    places: &SessionPlaces,
+    options: &Options,
+    block: &mut Block<'_>,
+) -> io::Result<()> {
     if session.steps.is_empty() {
         return Ok(());
     }
@@ -231,13 +249,13 @@ fn steps(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Res
         .first()
         .map_or(session.start, |step| step.time);
     for step in first {
-        step_row(step, session, start, wide, options, &mut grid);
+        step_row(step, (session, places), start, wide, options, &mut grid);
     }
     if hidden > 0 {
         hidden_row(hidden, 2, &mut grid);
     }
     for step in last {
-        step_row(step, session, start, wide, options, &mut grid);
+        step_row(step, (session, places), start, wide, options, &mut grid);
     }
     block.grid(&grid)?;
     omitted(session.steps_omitted, "step", "steps", block)
@@ -245,7 +263,7 @@ fn steps(session: &Session, options: &Options, block: &mut Block<'_>) -> io::Res
 
 fn step_row(
     step: &Step,
-    session: &Session,
+    (session, places): (&Session, &SessionPlaces),
     start: crate::model::Timestamp,
     wide: bool,
     options: &Options,
@@ -288,7 +306,7 @@ fn step_row(
         let took = (step.duration > 0.0).then(|| units::duration(step.duration));
         cells.push(took.into_iter().collect());
     }
-    cells.push(vec![frames(step, session)]);
+    cells.push(frames(step, session, places, &options.captures));
     grid.row(mark, &cells);
 }
 
@@ -335,8 +353,14 @@ fn transfers_data(command: &Command) -> bool {
     )
 }
 
-/// Returns the known first and last frame of a step as `9-40`, or an empty string.
-fn frames(step: &Step, session: &Session) -> String {
+/// Returns the known first and last frame of a step as `9-40`, or nothing. In a session of several captures there is a line for
+/// each: `b.pcap 9-40`.
+fn frames(
+    step: &Step,
+    session: &Session,
+    places: &SessionPlaces,
+    names: &CaptureNames,
+) -> Vec<String> {
     let mut seen: Vec<u64> = Vec::new();
     for command in &step.commands {
         seen.push(command.frame);
@@ -357,11 +381,31 @@ fn frames(step: &Step, session: &Session) -> String {
         (StepKind::Greeting, _, Some(greeting)) => seen.push(greeting.frame),
         _ => {}
     }
-    match (seen.iter().min(), seen.iter().max()) {
-        (Some(first), Some(last)) if first < last => format!("{first}-{last}"),
-        (Some(first), _) => first.to_string(),
-        _ => String::new(),
+    let range = |first: u64, last: u64| {
+        if first < last {
+            format!("{first}-{last}")
+        } else {
+            first.to_string()
+        }
+    };
+    let named = places.captures().len() > 1;
+    if places.captures().is_empty() {
+        let ends = seen.iter().min().zip(seen.iter().max());
+        return ends
+            .map(|(first, last)| range(*first, *last))
+            .into_iter()
+            .collect();
     }
+    let ranges = places.ranges(&seen).into_iter();
+    let text = |(capture, first, last)| {
+        let range = range(first, last);
+        if named {
+            format!("{} {range}", shortened_to(names.name(capture), SHORT_NAME))
+        } else {
+            range
+        }
+    };
+    ranges.map(text).collect()
 }
 
 /// Writes the table, and below it the entries of listings.
@@ -606,3 +650,6 @@ pub(super) const FULL: usize = 158;
 
 /// Digits of a shortened digest.
 const SHORT_DIGEST: usize = 12;
+
+/// Characters of the name of a capture in a cell.
+const SHORT_NAME: usize = 24;

@@ -202,6 +202,12 @@ pub struct EntryEvent {
     pub time: Timestamp,
     /// Number of its last packet.
     pub frame: u64,
+    /// With more than one capture: index into `captures` of the report; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<u32>,
+    /// With more than one capture: number of its last packet within that capture; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture_frame: Option<u64>,
     /// Id of the session.
     pub session: u64,
     /// Id of the transfer within the session; omitted for other events.

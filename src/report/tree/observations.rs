@@ -8,11 +8,12 @@ use base64::engine::general_purpose::STANDARD;
 use super::{Happening, Source};
 use crate::model::Timestamp;
 use crate::model::record::{
-    Command, Completeness, DataType, EntryKind, ListingEntry, Outcome, Precision, Reply, Session,
-    Step, StepKind, Transfer, TransferDirection, TransferMode,
+    CaptureFrame, Command, Completeness, DataType, EntryKind, ListingEntry, Outcome, Precision,
+    Reply, Session, Step, StepKind, Transfer, TransferDirection, TransferMode,
 };
 use crate::protocol::ftp::listing::is_unread_line;
 use crate::protocol::ftp::{facts, path, size_reply};
+use crate::report::SessionPlaces;
 
 /// One fact about one path.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(super) struct Observation {
     pub(super) path: TreePath,
     pub(super) time: Timestamp,
     pub(super) frame: u64,
+    /// With several captures: place of the frame; otherwise `None`.
+    pub(super) place: Option<CaptureFrame>,
     pub(super) session: u64,
     pub(super) source: Source,
     pub(super) fact: Fact,
@@ -110,11 +113,16 @@ pub(super) fn observations(session: &Session) -> Vec<Observation> {
                 path: place,
                 time: reply.time,
                 frame: reply.frame,
+                place: None,
                 session: session.id,
                 source: Source::WorkingDirectory,
                 fact: Fact::Exists(Some(EntryKind::Directory)),
             });
         }
+    }
+    let places = SessionPlaces::of(session);
+    for observation in &mut out {
+        observation.place = places.find(observation.frame);
     }
     out
 }
@@ -217,6 +225,7 @@ fn of_command(
             path: place,
             time: reply.time,
             frame: reply.frame,
+            place: None,
             session: session.id,
             source,
             fact: what,
@@ -252,6 +261,7 @@ fn of_status(session: &Session, step: &Step, directory: Option<&[u8]>, out: &mut
                 path: place,
                 time: reply.time,
                 frame: reply.frame,
+                place: None,
                 session: session.id,
                 source,
                 fact,
@@ -274,6 +284,7 @@ fn of_transfer(
             path: place,
             time: connection.end,
             frame: connection.last_frame,
+            place: None,
             session: session.id,
             source,
             fact: what,

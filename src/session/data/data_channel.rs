@@ -488,8 +488,9 @@ impl DataChannel {
         summary.established.is_some() || both_syns || self.payload.has_bytes() || joined_later()
     }
 
-    /// Returns the connection for the report; `way` carries the payload.
-    pub(crate) fn record(&self, way: Direction) -> Connection {
+    /// Returns the connection for the report; `way` carries the payload. With `several_captures` it names the captures that
+    /// have packets of it.
+    pub(crate) fn record(&self, way: Direction, several_captures: bool) -> Connection {
         let summary = &self.summary;
         let reset = summary
             .half
@@ -515,6 +516,7 @@ impl DataChannel {
             } else {
                 Close::Open
             },
+            several_captures,
         };
         part.record()
     }

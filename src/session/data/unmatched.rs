@@ -22,7 +22,7 @@ pub(crate) fn emit_unmatched(shared: &mut Shared<'_>, channel: &mut DataChannel)
     let content = settle(shared, channel, way);
     let record = UnmatchedData {
         session: channel.announcer(),
-        connection: channel.record(way),
+        connection: channel.record(way, shared.has_several_captures()),
         bytes: content.bytes,
         completeness: content.completeness,
         sha256: content.sha256,
@@ -72,6 +72,8 @@ pub(crate) fn settle(
             client: channel.client(),
             server: channel.server(),
             first_frame: channel.summary().first.number,
+            first_place: shared.capture_frame(channel.summary().first),
+            user: None,
             verb: "",
             path: None,
             argument: None,

@@ -91,16 +91,20 @@ impl EncryptedData {
             channel.discard(payload_way, shared.files);
             None
         };
+        let mut tls = stream.connection().map(|connection| {
+            let wire = stream.bytes(client_way) + stream.bytes(client_way.reverse());
+            tls_record(connection, client_way, &[payload_way], wire)
+        });
+        if let Some(tls) = &mut tls {
+            shared.add_alert_places(tls);
+        }
         let record = EncryptedConnection {
-            connection: channel.record(payload_way),
+            connection: channel.record(payload_way, shared.has_several_captures()),
             link,
             direction,
             bytes_from_client: stream.bytes(client_way),
             bytes_from_server: stream.bytes(client_way.reverse()),
-            tls: stream.connection().map(|connection| {
-                let wire = stream.bytes(client_way) + stream.bytes(client_way.reverse());
-                tls_record(connection, client_way, &[payload_way], wire)
-            }),
+            tls,
             content,
         };
         if self.records.len() < shared.options.limits.transfers {

@@ -116,6 +116,8 @@ pub(crate) fn tls_record(
             description: read.alert.name().to_owned(),
             time: read.at.time,
             frame: read.at.number,
+            capture: None,
+            capture_frame: None,
         })
         .collect();
     tls

@@ -165,6 +165,12 @@ impl Logins {
         self.inferred = outcome;
     }
 
+    /// Returns the user of the login that counts, as the report shows it; `None` if it is not known.
+    pub(crate) fn user_name(&self) -> Option<&str> {
+        let attempt = self.accepted.as_ref().or(self.attempt.as_ref())?;
+        attempt.user.as_ref().map(|(user, _)| user.as_str())
+    }
+
     /// Returns the login as the report shows it.
     pub(crate) fn record(&self, secrets: &Secrets) -> Login {
         let Some(attempt) = self.accepted.as_ref().or(self.attempt.as_ref()) else {

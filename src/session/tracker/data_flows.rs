@@ -270,7 +270,7 @@ pub(super) fn close(
                 if let Some(negotiation) = channel.negotiation()
                     && let Some(session) = sessions.get_mut(negotiation.session)
                 {
-                    session.on_settled_closed(&channel);
+                    session.on_settled_closed(&channel, shared.has_several_captures());
                 }
                 emit_unmatched(shared, &mut channel);
             }

@@ -26,6 +26,7 @@ impl StreamHandler for SessionTracker<'_> {
         let (source, destination) = (segment.source.port, segment.destination.port);
         let either = |port| source == port || destination == port;
         if either(IDENT_PORT) {
+            self.shared.note_place(segment.frame);
             self.shared.network.ident.on_segment(segment);
         }
         if either(FTP_CONTROL_PORT) || either(FTP_DATA_PORT) {
@@ -65,6 +66,11 @@ impl StreamHandler for SessionTracker<'_> {
         if let Some(traces) = &mut self.traces {
             traces.begin(flow, summary.key);
         }
+        // The handshake of a connection that is recognized by its first payload came before.
+        let syns = summary.half.iter().filter_map(|half| half.syn);
+        for frame in syns {
+            self.shared.note_place(frame);
+        }
         let role = self.initial_role(flow, summary);
         self.roles.set(flow, role);
         Interest::Bytes
@@ -72,6 +78,7 @@ impl StreamHandler for SessionTracker<'_> {
 
     #[inline]
     fn segment(&mut self, flow: FlowId, direction: Direction, segment: &Segment<'_>) {
+        self.shared.note_place(segment.frame);
         if let Some(traces) = &mut self.traces {
             let is_data = self.roles.is_data(flow);
             traces.segment(flow, direction, segment, is_data);
@@ -262,7 +269,8 @@ impl StreamHandler for SessionTracker<'_> {
     fn forgotten(&mut self, flow: FlowId, summary: &FlowSummary) {
         if matches!(self.roles.get(flow), Some(Role::Closed)) {
             let way = client_way(&summary.key, summary.initiator);
-            let connection = Part::whole(summary, way).record();
+            let several = self.shared.has_several_captures();
+            let connection = Part::whole(summary, way, several).record();
             self.shared.emit(None, EventKind::LatePackets(&connection));
         }
     }
@@ -685,7 +693,7 @@ fn emit_connection(
         capture_frame: place.capture_frame,
         outcome,
         protocol: protocol.map(str::to_owned),
-        connection: Part::whole(summary, way).record(),
+        connection: Part::whole(summary, way, shared.has_several_captures()).record(),
     };
     shared.emit(None, EventKind::ConnectionAttempt(&attempt));
 }

@@ -346,6 +346,7 @@ mod tests {
             initiator: Some(Direction::Down),
             first: FrameRef::default(),
             last: FrameRef::default(),
+            spans: None,
             established: None,
             half: Default::default(),
             course: crate::reassembly::Course::default(),

@@ -37,7 +37,8 @@ impl LiveReports {
             .get_or_insert_with(|| now.plus(CROSS_SESSION_INTERVAL));
         if now >= due {
             self.cross_session_due = Some(now.plus(CROSS_SESSION_INTERVAL));
-            for finding in shared.several.turn() {
+            for mut finding in shared.several.turn() {
+                shared.add_places(&mut finding);
                 shared.emit(None, EventKind::Finding(&finding));
             }
         }

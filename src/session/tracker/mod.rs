@@ -206,6 +206,8 @@ impl<'s> SessionTracker<'s> {
             || source == FTP_DATA_PORT
             || destination == FTP_DATA_PORT
         {
+            let now = self.shared.now();
+            self.shared.note_place(now);
             self.shared.network.unreachable.note(error);
         }
     }
@@ -235,7 +237,8 @@ impl<'s> SessionTracker<'s> {
                 emit_unmatched(&mut self.shared, &mut channel);
             }
         }
-        for finding in self.shared.several.finish() {
+        for mut finding in self.shared.several.finish() {
+            self.shared.add_places(&mut finding);
             self.shared.emit(None, EventKind::Finding(&finding));
         }
         let mut warnings = self.shared.take_warnings();

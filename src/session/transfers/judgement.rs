@@ -5,7 +5,8 @@ use super::facts::{self, Facts, Wrap};
 use super::listings;
 use super::transfer_state::{TransferState, direction_of, payload_way};
 use crate::model::record::{
-    Address, Completeness, Connection, Link, LinkMethod, Outcome, Transfer, TransferDirection,
+    Address, CaptureFrame, Completeness, Connection, Link, LinkMethod, Outcome, Transfer,
+    TransferDirection,
 };
 use crate::model::{Direction, Endpoint, Settled, WarningCode};
 use crate::protocol::ftp::{Verb, path};
@@ -34,6 +35,8 @@ pub(crate) struct Case<'a> {
     /// TLS was seen on the control connection.
     pub(crate) after_tls: bool,
     pub(crate) secrets: &'a Secrets,
+    /// User logged in; `None` if it is not known.
+    pub(crate) user: Option<&'a str>,
 }
 
 /// Judgement of one transfer.
@@ -122,9 +125,10 @@ impl<'a> Case<'a> {
             Some(content) => (content.id, content.length),
             None => (shared.next_content(), 0),
         };
+        let first_place = shared.capture_frame(channel.summary().first);
         let hidden = |name: String| self.secrets.name(name.as_bytes()).0;
         if let Some((decoding, mut decoded)) = channel.decoded(way).zip(transfer.decoded.take()) {
-            let settled = self.settled(transfer, channel, length);
+            let settled = self.settled(transfer, channel, length, first_place);
             let stored = shared
                 .files
                 .settle_decoded(decoding.content.id, &settled, &decoded);
@@ -134,7 +138,7 @@ impl<'a> Case<'a> {
             }
             transfer.decoded = Some(decoded);
         }
-        let settled = self.settled(transfer, channel, length);
+        let settled = self.settled(transfer, channel, length, first_place);
         // Bytes after a gap of more than 4 GiB were written where the sequence numbers put them: they are cut off.
         let misplaced_from = self.misplaced_from(channel);
         let settled = Settled {
@@ -200,7 +204,10 @@ impl<'a> Case<'a> {
         let state = self.state;
         let open = self.open();
         let content = self.content();
-        let tls = open.and_then(|channel| channel.tls_record(self.way(channel)));
+        let mut tls = open.and_then(|channel| channel.tls_record(self.way(channel)));
+        if let Some(tls) = &mut tls {
+            shared.add_alert_places(tls);
+        }
         let digests = match (open, content) {
             _ if completeness == Completeness::Gaps || tls.is_some() && facts.encrypted => None,
             (Some(_), Some(content)) => Some(content.digests()),
@@ -211,7 +218,8 @@ impl<'a> Case<'a> {
         let (path, path_b64) = self.text(state.path.as_deref());
         let name = state.named().map(path::file_name);
         let (name, name_b64) = self.text(name.filter(|name| !name.is_empty()));
-        let connection = open.map(|channel| channel.record(self.way(channel)));
+        let connection =
+            open.map(|channel| channel.record(self.way(channel), shared.has_several_captures()));
         let bytes = match &tls {
             // What stays closed has a size all the same, by the lengths of its records.
             Some(tls) if facts.encrypted => tls.content_bytes,
@@ -272,6 +280,7 @@ impl<'a> Case<'a> {
         transfer: &'b Transfer,
         channel: &DataChannel,
         length: u64,
+        first_place: Option<CaptureFrame>,
     ) -> Settled<'b> {
         let state = self.state;
         let size = state.sizes.size.as_ref().filter(|stated| stated.exact);
@@ -281,6 +290,8 @@ impl<'a> Case<'a> {
             client: self.parties.client,
             server: self.parties.server,
             first_frame: channel.summary().first.number,
+            first_place,
+            user: self.user,
             verb: &transfer.verb,
             path: state.path.as_deref(),
             argument: state.chosen_name.as_deref().or(state.argument.as_deref()),
