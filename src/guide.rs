@@ -90,6 +90,8 @@ pub mod contributing {}
 /// - Library: [`keep`](crate::keep) writes the packets of sessions, [`monitor`](crate::monitor) runs on a network without
 ///   the command line.
 /// - `carve` writes the packets of chosen sessions as pcapng.
+/// - `carve --redact` replaces passwords, users, addresses, names, paths, content and banners by texts of the same length, in
+///   every copy; `--redact-key` repeats replacements, `--mapping` writes them down.
 /// - `series` puts the files of a capture ring together, as the unit of work for several processes.
 /// - Cargo feature `cli`, on by default: without it the library builds without clap, tables and an allocator. A program
 ///   built with `--no-default-features` now needs `--features cli`.

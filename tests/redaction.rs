@@ -371,6 +371,21 @@ fn sums(frame: &[u8]) -> [bool; 2] {
 }
 
 #[test]
+fn secrets_and_clear_copies_are_not_mixed_with_redaction() {
+    let folder = Folder::new("mixed");
+    folder.write("capture.pcap", &talkative());
+    for options in [
+        ["--redact", "addresses,users", "--embed-secrets"],
+        ["--redact", "all", "--decrypted"],
+    ] {
+        let mut arguments = vec!["carve", "-w", "out.pcapng", "capture.pcap"];
+        arguments.extend(options);
+        assert!(folder.run(&arguments).starts_with("exit 2\n"));
+    }
+    assert!(!folder.path().join("out.pcapng").exists());
+}
+
+#[test]
 fn wrong_redaction_options_are_refused_with_a_reason() {
     let folder = Folder::new("refused-redaction");
     folder.write("capture.pcap", &talkative());

@@ -173,6 +173,19 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
         redact::write_mapping(path, &redaction.mapping())?;
     }
     if !quiet {
+        let encrypted = chosen
+            .redaction()
+            .map_or(0, |found| found.encrypted().len());
+        if encrypted > 0 {
+            let encrypted = units::counted(
+                units::to_u64(encrypted),
+                "TLS connection",
+                "TLS connections",
+            );
+            messages::note(&format!(
+                "{encrypted} stay encrypted and are not looked into, except for the names in their hellos"
+            ));
+        }
         if carved.closed_connections > 0 {
             let closed = units::counted(carved.closed_connections, "connection", "connections");
             messages::note(&format!(
@@ -245,6 +258,16 @@ fn write(
             "the captures changed between the two readings; nothing is written".to_owned(),
         ));
     }
+    let checked = written.map(|()| chosen.redaction());
+    let written = match checked {
+        Ok(Some(redaction)) => {
+            let hidden = target.hidden_paths()?;
+            redact::verify(&hidden, redaction, arguments.input.memory.max_memory)?;
+            Ok(())
+        }
+        Ok(None) => Ok(()),
+        Err(cause) => Err(cause),
+    };
     target.close(written)?;
     Ok(summary)
 }
@@ -341,6 +364,24 @@ impl Target {
         }
         let path = (!is_stdout(path)).then_some(path.as_path());
         Output::open(path, captures, true).map(Self::One)
+    }
+
+    /// Writes what is buffered, and returns the files that become the targets.
+    fn hidden_paths(&mut self) -> Result<Vec<PathBuf>, Failure> {
+        match self {
+            Self::One(output) => {
+                let flushed = output.flush();
+                flushed.map_err(|cause| output.failure(&cause))?;
+                Ok(output
+                    .hidden_path()
+                    .into_iter()
+                    .map(Path::to_owned)
+                    .collect())
+            }
+            Self::Several(files) => files
+                .hidden_paths()
+                .map_err(|cause| Failure::output(Path::new("OUT"), &cause)),
+        }
     }
 
     fn close(self, written: io::Result<()>) -> Result<(), Failure> {

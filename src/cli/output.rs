@@ -35,6 +35,11 @@ impl Output {
         }
     }
 
+    /// Returns the file that becomes the target once it is finished; `None` for a target written directly.
+    pub(super) fn hidden_path(&self) -> Option<&Path> {
+        self.temporary.as_ref().map(|file| file.path.as_path())
+    }
+
     /// Finishes the output after the report was `written`, or returns why it was not. A closed pipe is no failure.
     pub(super) fn close(mut self, written: io::Result<()>) -> Result<(), Failure> {
         let closed = match written.and_then(|()| self.flush()) {
@@ -283,6 +288,13 @@ impl WholeFiles {
             self.write_pending()?;
         }
         Ok(())
+    }
+
+    /// Writes what is collected, and returns the files that become the targets.
+    pub(super) fn hidden_paths(&mut self) -> io::Result<Vec<PathBuf>> {
+        self.write_pending()?;
+        let hidden = self.targets.values().filter_map(|(_, file)| file.as_ref());
+        Ok(hidden.map(|file| file.path.clone()).collect())
     }
 
     /// Lets the files appear after they were `written`; otherwise none of them does.

@@ -2,14 +2,16 @@
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Read as _, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::failure::Failure;
-use crate::keep::{Class, Classes, Mapping, RedactionKey};
+use crate::capture::{CaptureSet, ReadOptions};
+use crate::keep::{Class, Classes, Mapping, Redaction, RedactionKey, StreamCollector};
 use crate::model::{FlowKey, Timestamp, wire_text};
+use crate::pipeline;
 use crate::protocol::community_id::community_id;
 use crate::protocol::uid::connection_uid;
 
@@ -101,6 +103,40 @@ pub(super) fn uid(key: FlowKey, first: Timestamp) -> String {
     connection_uid(&community_id(&key), first).to_string()
 }
 
+/// Reads redacted files again, and fails if a replaced value still stands in one of them.
+pub(super) fn verify(
+    paths: &[PathBuf],
+    redaction: &Redaction,
+    limit: usize,
+) -> Result<(), Failure> {
+    for path in paths {
+        let mut written = StreamCollector::new(limit);
+        let mut captures = CaptureSet::open(std::slice::from_ref(path), ReadOptions::default());
+        pipeline::analyze(
+            &mut captures,
+            &pipeline::Options::default(),
+            &mut (),
+            &mut written,
+        );
+        let leaks = redaction.leaks(written);
+        if !leaks.is_empty() {
+            let named: Vec<_> = leaks
+                .iter()
+                .take(NAMED)
+                .map(|leak| {
+                    let class = leak.class.name();
+                    format!("{class} in the connection of frame {}", leak.first_frame)
+                })
+                .collect();
+            return Err(Failure::Refused(format!(
+                "redaction-incomplete: {}; nothing is written",
+                named.join(", ")
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// One line of the mapping file.
 #[derive(Serialize)]
 struct Line<'m> {
@@ -156,5 +192,7 @@ fn private_file(path: &Path) -> io::Result<fs::File> {
 /// Mode of the mapping file.
 #[cfg(unix)]
 const PRIVATE: u32 = 0o600;
+/// Values named in the message about an incomplete redaction.
+const NAMED: usize = 5;
 /// Source of new keys.
 const RANDOM: &str = "/dev/urandom";

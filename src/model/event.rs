@@ -370,7 +370,7 @@ pub trait TransferSink {
         let _ = bytes;
     }
 
-    /// Receives the next part of a control stream, after its bytes.
+    /// Receives the next part of a control stream, or the prelude of a data connection, after its bytes.
     fn stream_part(&mut self, part: StreamPart) {
         let _ = part;
     }

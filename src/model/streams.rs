@@ -28,7 +28,7 @@ pub struct StreamBytes<'a> {
     pub bytes: &'a [u8],
 }
 
-/// A part of a control stream: a line with its end, or bytes that are no lines. It begins where the part before it ends.
+/// A part of a stream: a line of a control connection with its end, or bytes that are no lines. It begins where the part before it ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StreamPart {
     /// The stream.
@@ -57,6 +57,8 @@ pub enum PartKind {
     Unread,
     /// TLS records.
     Encrypted,
+    /// Dialogue with a proxy or load balancer before FTP; in data connections too.
+    Prelude,
 }
 
 /// Kind of the argument of a command.

@@ -403,6 +403,27 @@ impl Session {
         }
     }
 
+    /// Passes on bytes that were exchanged with a proxy before FTP, if anyone wants them.
+    pub(crate) fn tap_prelude(
+        &self,
+        shared: &mut Shared<'_>,
+        direction: Direction,
+        chunk: &Chunk<'_>,
+        summary: &FlowSummary,
+    ) {
+        let (id, first_frame) = (self.identity.id, self.identity.first_frame);
+        shared.tap_bytes(Some(id), first_frame, direction, chunk, summary);
+        shared.files.stream_part(StreamPart {
+            stream: StreamId {
+                key: self.identity.key,
+                first_frame,
+                direction,
+            },
+            end: chunk.offset + chunk.bytes.len() as u64,
+            kind: PartKind::Prelude,
+        });
+    }
+
     /// Passes on where a part of the control stream ends, if anyone wants it.
     fn tap_part(&self, shared: &mut Shared<'_>, from_client: bool, kind: PartKind) {
         let Some(end) = self.dialogue.position(from_client) else {

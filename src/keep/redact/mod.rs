@@ -16,6 +16,7 @@ mod packets;
 mod streams;
 mod substitution;
 mod text;
+mod verification;
 mod vocabulary;
 
 use std::collections::{BTreeSet, HashMap};
@@ -25,10 +26,11 @@ use foldhash::fast::RandomState;
 pub(super) use packets::{HeldFragment, PacketPatcher};
 pub use streams::StreamCollector;
 pub use substitution::{Mapping, RedactionKey};
+pub use verification::Leak;
 
-use crate::model::Direction;
 use crate::model::record::{Session, StepKind, TransferDirection};
-use streams::Connection;
+use crate::model::{Direction, FlowKey};
+use streams::{Connection, Half};
 use substitution::Substitution;
 use text::Rewriter;
 
@@ -207,6 +209,8 @@ pub struct Redaction {
     rewriter: Rewriter,
     /// Plans by the first frame of the connection.
     plans: HashMap<u64, ConnectionPlan, RandomState>,
+    /// First frames of connections with TLS.
+    encrypted: BTreeSet<u64>,
 }
 
 /// Replaced bytes of a connection.
@@ -215,6 +219,9 @@ struct ConnectionPlan {
     /// By [`Direction::index`].
     halves: [Option<StreamPlan>; 2],
     rest: [Rest; 2],
+    /// End points before redaction; `None` if no byte of the connection was collected.
+    key: Option<FlowKey>,
+    is_control: bool,
 }
 
 /// Treatment of bytes that the plan of a stream does not cover.
@@ -270,18 +277,27 @@ impl Redaction {
         rewriter.learn_names(facts.hosts.iter(), facts.entries.iter());
         let mut redaction = Self {
             plans: HashMap::default(),
+            encrypted: BTreeSet::new(),
             classes,
             rewriter,
         };
         for (first, connection) in chosen {
+            if connection.halves.iter().any(Half::is_encrypted) {
+                redaction.encrypted.insert(first);
+            }
             let plan = redaction.plan(first, connection, facts);
             redaction.plans.insert(first, plan);
         }
         for (first, kind) in &facts.data {
+            if *kind == DataKind::Encrypted {
+                redaction.encrypted.insert(*first);
+            }
             let rest = redaction.rest_of_data(*kind);
             redaction.plans.entry(*first).or_insert(ConnectionPlan {
                 halves: [None, None],
                 rest: [rest; 2],
+                key: None,
+                is_control: false,
             });
         }
         redaction
@@ -311,6 +327,12 @@ impl Redaction {
         }
     }
 
+    /// Returns the first frames of the connections whose TLS records are not looked into.
+    #[must_use]
+    pub const fn encrypted(&self) -> &BTreeSet<u64> {
+        &self.encrypted
+    }
+
     /// Returns the classes that are replaced.
     #[must_use]
     pub const fn classes(&self) -> &Classes {
@@ -321,6 +343,8 @@ impl Redaction {
         let mut plan = ConnectionPlan {
             halves: [None, None],
             rest: [Rest::Keep; 2],
+            key: connection.key,
+            is_control: connection.control_of.is_some(),
         };
         let kind = facts.data.get(&first).copied();
         for (index, half) in connection.halves.into_iter().enumerate() {
@@ -345,16 +369,18 @@ impl Redaction {
                 }
                 (None, Some(kind)) => {
                     plan.rest[index] = self.rest_of_data(kind);
+                    let prelude = half.prelude();
+                    let (before, new) = replaced.split_at_mut(prelude);
+                    self.rewriter
+                        .rewrite_prelude(&half.bytes[..prelude], before);
+                    let old = &half.bytes[prelude..];
                     match kind {
                         DataKind::Listing if self.classes.has_listings() => {
-                            self.rewriter.rewrite_listing(&half.bytes, &mut replaced);
+                            self.rewriter.rewrite_listing(old, new);
                         }
-                        DataKind::Encrypted => {
-                            self.rewriter.rewrite_hello(&half.bytes, &mut replaced);
-                        }
+                        DataKind::Encrypted => self.rewriter.rewrite_hello(old, new),
                         DataKind::Listing | DataKind::File => {
-                            // All of it is content.
-                            continue;
+                            plan.rest[index].apply(old, new);
                         }
                     }
                 }

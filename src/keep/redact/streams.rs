@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use crate::model::streams::{PartKind, StreamBytes, StreamPart};
-use crate::model::{ContentId, Settled, StoreError, Stored, TransferSink};
+use crate::model::{ContentId, FlowKey, Settled, StoreError, Stored, TransferSink};
 
 /// Collects control streams and what may be listings. Files are forgotten as soon as their transfers are settled.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct StreamCollector {
 pub(super) struct Connection {
     /// Session whose control connection it is; `None` for a data connection.
     pub(super) control_of: Option<u64>,
+    /// End points; `None` before the first byte.
+    pub(super) key: Option<FlowKey>,
     /// By [`Direction::index`](crate::model::Direction::index).
     pub(super) halves: [Half; 2],
     /// No more bytes are kept: it is a file, or too long.
@@ -72,8 +74,11 @@ impl StreamCollector {
             && connection.control_of.is_none()
         {
             for half in &mut connection.halves {
-                self.data_bytes -= half.bytes.len();
-                *half = Half::default();
+                let kept = half.prelude();
+                self.data_bytes -= half.bytes.len() - kept;
+                half.bytes.truncate(kept);
+                half.bytes.shrink_to_fit();
+                half.runs.truncate(usize::from(kept > 0));
             }
             connection.is_full = true;
             self.full = Some(first_frame);
@@ -106,6 +111,7 @@ impl TransferSink for StreamCollector {
             return;
         }
         connection.control_of = connection.control_of.or(bytes.control_of);
+        connection.key = Some(bytes.stream.key);
         let half = &mut connection.halves[bytes.stream.direction.index()];
         half.add(bytes);
         let length = half.bytes.len();
@@ -146,6 +152,14 @@ impl Half {
             self.runs.push((bytes.offset, self.bytes.len()));
         }
         self.bytes.extend_from_slice(bytes.bytes);
+    }
+
+    /// Returns the length of what was exchanged with a proxy before FTP.
+    pub(super) fn prelude(&self) -> usize {
+        let preludes = self.parts.iter().filter(|part| part.1 == PartKind::Prelude);
+        let end = preludes.map(|(end, _)| *end).max().unwrap_or(0);
+        let length = usize::try_from(end).unwrap_or(usize::MAX);
+        length.min(self.bytes.len())
     }
 
     /// Returns true if a part of the stream is encrypted.

@@ -13,6 +13,7 @@
 use std::collections::BTreeSet;
 
 use super::substitution::{Mapping, Substitution};
+use super::verification::encoded_forms;
 use super::vocabulary::Vocabulary;
 use super::{Class, Classes};
 use crate::keep::redact::streams::Half;
@@ -72,17 +73,17 @@ impl Text<'_> {
 
 /// Places within a line of the client.
 #[derive(Clone, Copy, Debug)]
-struct CommandPlaces {
+pub(super) struct CommandPlaces {
     verb: usize,
     verb_end: usize,
-    argument: usize,
+    pub(super) argument: usize,
     end: usize,
     /// Where the secret begins; `None` without one.
     secret: Option<usize>,
 }
 
 impl CommandPlaces {
-    fn of(
+    pub(super) fn of(
         line: &[u8],
         argument: ArgumentKind,
         shown: Option<usize>,
@@ -149,6 +150,10 @@ impl Rewriter {
         self.substitution.mapping()
     }
 
+    pub(super) const fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
+    }
+
     pub(super) const fn substitution(&self) -> &Substitution {
         &self.substitution
     }
@@ -180,7 +185,7 @@ impl Rewriter {
                 }
             }
             Some(PartKind::Unread) => self.learn_secret(line),
-            Some(PartKind::Encrypted) | None => {}
+            Some(PartKind::Encrypted | PartKind::Prelude) | None => return,
         }
         if self.classes.has(Class::Passwords) {
             for (from, to) in passwords_in(line) {
@@ -219,6 +224,9 @@ impl Rewriter {
         let value = value.trim_ascii();
         if value.len() >= SHORTEST && self.classes.has(Class::Passwords) {
             self.vocabulary.add(value, Class::Passwords);
+            for form in encoded_forms(value) {
+                self.vocabulary.add(&form, Class::Passwords);
+            }
         }
     }
 
@@ -318,6 +326,7 @@ impl Rewriter {
             }
             Some(PartKind::Reply) => self.rewrite_reply(&mut text),
             Some(PartKind::Encrypted) => self.rewrite_host_names(&mut text),
+            Some(PartKind::Prelude) => self.rewrite_proxy_dialogue(&mut text),
             Some(PartKind::Unread) | None => self.hide_unread(&mut text),
         }
     }
@@ -396,7 +405,7 @@ impl Rewriter {
             }
             _ => {}
         }
-        let text_begin = if code.is_some() { 4.min(line.len()) } else { 0 };
+        let text_begin = reply_text(line);
         text.keep(0, text_begin);
         let Some(current) = current else {
             self.rewrite_values(text);
@@ -409,8 +418,10 @@ impl Rewriter {
         let is_inside = !begins && self.within.is_some();
         let end = line.trim_ascii_end().len();
         if is_inside && let Some(name) = name_in_listing(&line[..end]) {
-            // STAT and MLST have lines of listings in their replies.
-            self.rewrite_listing_line(text, name, self.classes.has(Class::Content));
+            // STAT and MLST have lines of listings in their replies. The facts of a single file say no more than SIZE does.
+            let is_status = matches!(&current, b"211" | b"212" | b"213");
+            let hides = is_status && self.classes.has(Class::Content);
+            self.rewrite_listing_line(text, name, hides);
             return;
         }
         if self.classes.has(Class::Paths) {
@@ -466,6 +477,114 @@ impl Rewriter {
             let end = at + trimmed.map_or(0, |last| last + 1);
             self.rewrite_path(text, at, end);
             at = (at + length).max(at + 1);
+        }
+    }
+
+    /// Rewrites what is exchanged with a proxy before a connection.
+    pub(super) fn rewrite_prelude(&self, old: &[u8], new: &mut [u8]) {
+        let mut text = Text {
+            old,
+            new,
+            done: vec![false; old.len()],
+        };
+        self.rewrite_proxy_dialogue(&mut text);
+    }
+
+    /// Rewrites a header of the PROXY protocol, CONNECT, SOCKS, or their answers: addresses and credentials.
+    fn rewrite_proxy_dialogue(&self, text: &mut Text<'_>) {
+        let old = text.old;
+        let length = old.len();
+        match old {
+            [b'\r', b'\n', b'\r', ..] => {
+                // Version 2: the family is in the upper half of byte 13, addresses begin at 16.
+                let width = match old.get(13).map(|byte| byte >> 4) {
+                    Some(1) => 4,
+                    Some(2) => 16,
+                    _ => return,
+                };
+                self.put_address(text, 16, width);
+                self.put_address(text, 16 + width, width);
+            }
+            [4 | 0, ..] if length >= 8 => {
+                // SOCKS 4: the address is behind command and port, a user and perhaps a host follow.
+                self.put_address(text, 4, 4);
+                if old[0] == 4 && self.classes.has(Class::Users) {
+                    text.hide(8, length.saturating_sub(1));
+                }
+            }
+            [5, ..] => self.rewrite_socks5(text),
+            _ => {
+                let secret =
+                    memchr::memmem::find(&old.to_ascii_lowercase(), b"proxy-authorization:");
+                if let Some(at) = secret
+                    && self.classes.has(Class::Passwords)
+                {
+                    let begin = at + PROXY_AUTHORIZATION;
+                    let end = old[begin..].iter().position(|&byte| byte == b'\r');
+                    text.hide(begin, end.map_or(length, |end| begin + end));
+                }
+                self.rewrite_values(text);
+            }
+        }
+    }
+
+    /// Rewrites SOCKS 5 (RFC 1928): the address at the end of request or reply, user and password (RFC 1929) before it.
+    fn rewrite_socks5(&self, text: &mut Text<'_>) {
+        let old = text.old;
+        let ends_with = |back: usize, kind: u8| {
+            let at = old.len().checked_sub(back)?;
+            let is_there = old[at] == 5 && old[at + 2] == 0 && old[at + 3] == kind;
+            is_there.then_some(at)
+        };
+        let mut end = old.len();
+        if let Some(at) = ends_with(10, 1) {
+            self.put_address(text, at + 4, 4);
+            end = at;
+        } else if let Some(at) = ends_with(22, 4) {
+            self.put_address(text, at + 4, 16);
+            end = at;
+        } else {
+            for length in 1..=255_u8 {
+                let size = usize::from(length);
+                if let Some(at) = ends_with(size + 7, 3).filter(|at| old[at + 4] == length) {
+                    if self.classes.has(Class::Names) {
+                        let name = self.substitution.host_name(&old[at + 5..at + 5 + size]);
+                        text.put(at + 5, &name);
+                    }
+                    end = at;
+                    break;
+                }
+            }
+        }
+        // The methods; then version 1, and two texts with their lengths.
+        let methods = old.get(1).map_or(0, |count| 2 + usize::from(*count));
+        if old.get(methods) == Some(&1) && methods < end {
+            let mut at = methods + 1;
+            for class in [Class::Users, Class::Passwords] {
+                let size = old.get(at).map_or(0, |size| usize::from(*size));
+                if self.classes.has(class) {
+                    text.hide((at + 1).min(end), (at + 1 + size).min(end));
+                }
+                at += 1 + size;
+            }
+        }
+    }
+
+    /// Replaces the bytes of an address.
+    fn put_address(&self, text: &mut Text<'_>, at: usize, width: usize) {
+        let Some(old) = text.old.get(at..at + width) else {
+            return;
+        };
+        // SOCKS 4a has a host in place of an address that begins with 0.0.0.
+        if self.classes.has(Class::Addresses) && !old.starts_with(&[0, 0, 0]) {
+            let mut bytes = [0; 16];
+            bytes[16 - width..].copy_from_slice(old);
+            let mut address = u128::from_be_bytes(bytes);
+            if width == 4 {
+                address |= 0xffff_0000_0000;
+            }
+            let new = self.substitution.address(address).to_be_bytes();
+            text.put(at, &new[16 - width..]);
         }
     }
 
@@ -723,8 +842,11 @@ impl Rewriter {
                 None => self.rewrite_path(text, from, to),
             }
         }
+        if self.classes.has(Class::Paths) {
+            text.keep(from, to);
+        }
+        self.rewrite_words_of_listing(text, to);
         text.keep(from, to);
-        self.rewrite_words_of_listing(text, from);
         if hides {
             for (index, done) in text.done.iter().enumerate() {
                 if !done && !matches!(line[index], b'\r' | b'\n') {
@@ -854,6 +976,15 @@ fn reply_code(line: &[u8]) -> Option<[u8; 3]> {
     is_code.then_some(*code)
 }
 
+/// Returns where the text of a reply line begins.
+pub(super) fn reply_text(line: &[u8]) -> usize {
+    if reply_code(line).is_some() {
+        line.len().min(4)
+    } else {
+        0
+    }
+}
+
 /// Returns the place of the text between the first quotation mark and the last one of its kind.
 fn quoted(line: &[u8]) -> Option<(usize, usize)> {
     let from = line.iter().position(|byte| *byte == b'"')? + 1;
@@ -922,7 +1053,7 @@ fn parts_of(path: &[u8]) -> Vec<(usize, usize)> {
 }
 
 /// Returns the place of the name in a line of a listing, by the form of the line; `None` for an unknown form.
-fn name_in_listing(line: &[u8]) -> Option<(usize, usize)> {
+pub(super) fn name_in_listing(line: &[u8]) -> Option<(usize, usize)> {
     let end = line.len();
     let lead = end - line.trim_ascii_start().len();
     // Facts, one blank, the name (RFC 3659 section 7.2).
@@ -1042,6 +1173,8 @@ fn passwords_in(text: &[u8]) -> Vec<(usize, usize)> {
 
 /// Length of the shortest password or name of which copies are replaced.
 const SHORTEST: usize = 4;
+/// Length of the name of the field with a proxy's credentials.
+const PROXY_AUTHORIZATION: usize = 20;
 /// First bytes of a TLS stream in which names are looked for: the hellos are there.
 const HELLO: usize = 64 << 10;
 const IAC: u8 = 255;

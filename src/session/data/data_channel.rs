@@ -335,6 +335,11 @@ impl DataChannel {
         self.part.begin_at(Direction::Down, lengths[1]);
     }
 
+    /// Returns how many bytes of a direction come before its first file, while that is the current one.
+    pub(crate) const fn prelude_length(&self, direction: Direction) -> u64 {
+        self.part.begin(direction)
+    }
+
     /// Records bytes that are not in the capture.
     pub(crate) fn gap(
         &mut self,

@@ -77,6 +77,11 @@ impl FilePart {
         self.base[direction.index()] = offset;
     }
 
+    /// Returns the stream offset at which the file begins.
+    pub(super) const fn begin(&self, direction: Direction) -> u64 {
+        self.base[direction.index()]
+    }
+
     /// Returns how many of `length` bytes at a stream offset lie before the file.
     pub(super) fn before_file(&self, direction: Direction, offset: u64, length: usize) -> usize {
         let before = self.base[direction.index()].saturating_sub(offset);

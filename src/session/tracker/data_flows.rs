@@ -1,5 +1,6 @@
 //! Data connections from opening to end: the session that each one serves, and the bytes that it carries.
 
+use crate::model::streams::{PartKind, StreamId, StreamPart};
 use crate::model::{Direction, Span};
 use crate::protocol::ftp::{is_ephemeral, is_known_service};
 use crate::protocol::proxy::Prelude;
@@ -206,6 +207,21 @@ pub(super) fn bytes(
             // The next file follows in the same bytes, on the channel that kept the number.
             rest.offset = rest.offset.saturating_add(used as u64);
             rest.bytes = &rest.bytes[used..];
+        }
+    }
+    if chunk.offset == 0 && shared.files.wants_streams() {
+        let channel = shared.data.get(id);
+        let end = channel.map_or(0, |channel| channel.prelude_length(direction));
+        if end > 0 {
+            shared.files.stream_part(StreamPart {
+                stream: StreamId {
+                    key: summary.key,
+                    first_frame: summary.first.number,
+                    direction,
+                },
+                end,
+                kind: PartKind::Prelude,
+            });
         }
     }
 }

@@ -392,6 +392,16 @@ impl SessionTracker<'_> {
         if let Some(session) = self.sessions.get_mut(id)
             && let Some(prelude) = prelude
         {
+            for held in candidate.prelude_chunks() {
+                let chunk = Chunk {
+                    frame: held.frame,
+                    arrived: held.arrived,
+                    offset: held.offset,
+                    bytes: &held.bytes,
+                    waited: false,
+                };
+                session.tap_prelude(&mut self.shared, held.direction, &chunk, summary);
+            }
             session.on_prelude(&mut self.shared, prelude);
         }
         for held in candidate.into_chunks() {

@@ -62,7 +62,7 @@ impl Receiver for Said {
 }
 
 /// Bytes held until a candidate is recognized.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct HeldChunk {
     pub(super) direction: Direction,
     /// Frame that delivered the bytes.
@@ -246,6 +246,24 @@ impl Candidate {
                 missing: gap.length,
             });
         }
+    }
+
+    /// Returns the bytes that concern a proxy, in the order of delivery.
+    pub(super) fn prelude_chunks(&self) -> Vec<HeldChunk> {
+        let Some((way, prelude)) = &self.prelude else {
+            return Vec::new();
+        };
+        let mut left = [0; 2];
+        left[way.index()] = prelude.client_bytes;
+        left[way.reverse().index()] = prelude.server_bytes;
+        let mut chunks = self.chunks.clone();
+        for chunk in &mut chunks {
+            let left = &mut left[chunk.direction.index()];
+            chunk.bytes.truncate(*left);
+            *left -= chunk.bytes.len();
+        }
+        chunks.retain(|chunk| !chunk.bytes.is_empty());
+        chunks
     }
 
     /// Returns all bytes in the order of delivery, without those that concern a proxy.
