@@ -15,6 +15,7 @@ use crate::decode::Segment;
 use crate::model::{Direction, Span, Timestamp};
 
 use super::budget::Budget;
+use super::sequence::SeqNum;
 
 /// Held early segments of one flow, in capture order.
 #[derive(Debug, Default)]
@@ -56,6 +57,20 @@ impl EarlySegments {
     /// Returns the number of payload bytes held.
     pub(super) const fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Returns the first sequence number of the bytes that are held of one direction; `None` without any.
+    pub(super) fn first_sequence(&self, direction: Direction) -> Option<SeqNum> {
+        let segments = self.segments.iter();
+        let of = segments.filter(|early| early.direction == direction && !early.payload.is_empty());
+        of.map(|early| SeqNum(early.header.sequence))
+            .reduce(|first, other| {
+                if other.distance_from(first) < 0 {
+                    other
+                } else {
+                    first
+                }
+            })
     }
 
     /// Counts a packet of the flow.

@@ -567,9 +567,11 @@ impl Flow {
     fn review_streams<H: StreamHandler>(&mut self, context: &mut Context<'_, H>) {
         for direction in [Direction::Up, Direction::Down] {
             let acked = self.streams[direction.reverse().index()].acked();
+            let early = self.early.as_deref();
+            let held_apart = early.and_then(|early| early.first_sequence(direction));
             let (stream, mut out) = self.stream_of(direction, context);
             if !out.ignored() {
-                stream.review(acked, &mut out);
+                stream.review(acked, held_apart, &mut out);
             }
         }
     }

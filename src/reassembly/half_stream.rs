@@ -320,8 +320,14 @@ impl HalfStream {
         }
     }
 
-    /// Declares holes gaps whose bytes will not arrive. The sender has acknowledged the other stream up to `acked`.
-    pub(super) fn review<H: StreamHandler>(&mut self, acked: u64, out: &mut Delivery<'_, '_, H>) {
+    /// Declares holes gaps whose bytes will not arrive. The sender has acknowledged the other stream up to `acked`; from
+    /// `held_apart` on its bytes are held as early segments.
+    pub(super) fn review<H: StreamHandler>(
+        &mut self,
+        acked: u64,
+        held_apart: Option<SeqNum>,
+        out: &mut Delivery<'_, '_, H>,
+    ) {
         if self.backlog.is_none() {
             return;
         }
@@ -331,9 +337,16 @@ impl HalfStream {
             self.close_first_hole(out);
         }
         let by_time = self.watch(out, HoleWatch::decided).unwrap_or_default();
-        let by_dialogue = self.uncaptured.as_mut().map_or(0, |uncaptured| {
+        let mut by_dialogue = self.uncaptured.as_mut().map_or(0, |uncaptured| {
             uncaptured.round_trip.decided(self.next, acked)
         });
+        // A bare acknowledgment is never held, so that it may prove lost what is captured, but not handled yet.
+        if by_dialogue > self.next
+            && let Some((start, first)) = self.start.zip(held_apart)
+        {
+            let first = first.unwrap_near(start, self.near());
+            by_dialogue = by_dialogue.min(u64::try_from(first).unwrap_or(0));
+        }
         // A number acknowledged beyond all captured bytes may be that of a FIN, or shifted by an address translator.
         let decided = by_time.max(by_dialogue.min(self.captured_end()));
         if decided > self.next {

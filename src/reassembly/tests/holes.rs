@@ -342,6 +342,28 @@ fn round_trip_in_a_dialogue_makes_a_hole_a_gap() {
 }
 
 #[test]
+fn round_trip_declares_no_early_segment_missing() {
+    let mut wire = Wire::established();
+    // The first command is not captured, the second one late. All but the bare acknowledgment are early.
+    wire.send(server(5000).ack(1004).data("331\r\n"));
+    wire.send(client(1008).ack(5005).data("SYST"));
+    wire.send(server(5005).ack(1012).data("230\r\n"));
+    wire.send(client(1004).ack(5005).data("PASS"));
+    wire.send(client(1012).ack(5010));
+    wire.finish();
+    assert_eq!(
+        wire.log()[..5],
+        [
+            "down 0 331\r\n",
+            "up 0 gap 4",
+            "down 5 230\r\n",
+            "up 4 PASS",
+            "up 8 SYST"
+        ]
+    );
+}
+
+#[test]
 fn lost_reply_is_a_gap_with_the_next_reply() {
     let mut wire = Wire::established();
     wire.send(client(1000).ack(5000).data("USER"));
