@@ -111,6 +111,7 @@ pub mod contributing {}
 /// - `analyze --format zeek`, `zeek-json`, `eve` and `ecs`: reports for Zeek's readers, Suricata's and Elastic's. `live` writes
 ///   the last three as well; `--logs` and `--eve-types` choose what they hold.
 /// - `analyze --format csv --table`: sessions, credentials, hosts, files. `schema --format` prints the schema of each format.
+/// - `--threads`: digests of large files on several processors; the output is the same with any number.
 /// - `integration spark`: a data source for Apache Spark 4.
 /// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///

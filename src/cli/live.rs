@@ -229,6 +229,7 @@ impl LiveArguments {
         let mut settings = Settings::new(self.source());
         settings.options.show_passwords = self.selection.show_passwords;
         settings.options.limits.held_bytes = self.memory.max_memory;
+        settings.options.threads = self.memory.threads();
         settings.options.secrets = self.secrets.read()?;
         self.digests.apply(&mut settings.options);
         settings.selection = selection;

@@ -99,6 +99,11 @@ impl Reading {
             None => CaptureSet::open(&input.captures, read),
         };
         if presentation.verbose {
+            let threads = input.memory.threads();
+            messages::note(&format!(
+                "digests of large files: {}",
+                units::counted(units::to_u64(threads), "thread", "threads")
+            ));
             for path in captures.skipped_files() {
                 messages::note(&format!("passed over {}: no capture", path.display()));
             }
@@ -110,6 +115,7 @@ impl Reading {
             selection: selected,
             options: Options {
                 show_passwords: selection.show_passwords,
+                threads: input.memory.threads(),
                 secrets,
                 limits: Limits {
                     held_bytes: input.memory.max_memory,

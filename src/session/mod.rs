@@ -68,6 +68,8 @@ pub struct Options {
     pub tracing: Tracing,
     /// Packets are read as they happen: the progress of long transfers is emitted, and warnings about the input at once.
     pub live: bool,
+    /// Threads for digests of large files beside the one that analyzes; 0 and 1 for none. Changes speed only.
+    pub threads: usize,
     /// TLS secrets that are known before the run.
     pub secrets: SecretSources,
     /// Limits of every store.

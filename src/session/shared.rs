@@ -114,11 +114,14 @@ impl<'s> Shared<'s> {
                 warnings: BTreeMap::new(),
             },
             files,
-            contents: ContentResources::new(DigestChoice {
-                md5: options.md5,
-                sha1: options.sha1,
-                crc32: false,
-            }),
+            contents: ContentResources::new(
+                DigestChoice {
+                    md5: options.md5,
+                    sha1: options.sha1,
+                    crc32: false,
+                },
+                options.threads,
+            ),
             expectations: Expectations::new(options.limits.expectations),
             open: SessionsByHosts::default(),
             encrypted: SessionsByHosts::default(),

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
 
 /// Creates a folder with `upload.pcap`, in which the tool runs.
@@ -184,6 +185,35 @@ fn every_table_of_csv_has_its_rows_and_no_password() {
         text.starts_with("exit 2") && text.contains("--format csv"),
         "{text}"
     );
+}
+
+#[test]
+fn number_of_threads_changes_no_byte() {
+    let folder = Folder::new("threads");
+    let content: Vec<u8> = (0..1_500_007_u32)
+        .map(|at| (at % 251).to_le_bytes()[0])
+        .collect();
+    let mut talk = Conversation::logged_in("192.0.2.10:40000", "198.51.100.20:21");
+    for (client, port) in [(50_001, 60_001), (50_002, 60_002)] {
+        talk.retrieve("f.bin", client, port, &content);
+    }
+    folder.write("large.pcap", &talk.quit());
+    let report = |threads| {
+        let digests = [
+            "analyze",
+            "--format",
+            "json",
+            "--hash",
+            "md5,sha1",
+            "--threads",
+        ];
+        folder.run(&[&digests[..], &[threads, "large.pcap"]].concat())
+    };
+    let one = report("1");
+    assert!(one.contains("\"sha1\": \""), "{one}");
+    for threads in ["2", "8"] {
+        assert_eq!(report(threads), one);
+    }
 }
 
 #[test]

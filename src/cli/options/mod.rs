@@ -108,7 +108,7 @@ fn unusable(option: &'static str, path: &Path, cause: String, hint: &'static str
     }
 }
 
-/// The memory limit.
+/// Limits on the memory and the threads of the machine.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct MemoryOptions {
     /// Ceiling for buffered stream data; what does not fit becomes a recorded gap
@@ -120,6 +120,22 @@ pub(super) struct MemoryOptions {
         help_heading = "Input"
     )]
     pub(super) max_memory: usize,
+    /// Threads for digests of large files, 1 for none (default: as many as processors); changes speed, never output
+    #[arg(
+        long,
+        value_name = "N",
+        value_parser = clap::value_parser!(u8).range(1..=64),
+        help_heading = "Input"
+    )]
+    threads: Option<u8>,
+}
+
+impl MemoryOptions {
+    /// Returns the number of threads for digests.
+    pub(super) fn threads(&self) -> usize {
+        let processors = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.threads.map_or_else(processors, usize::from).min(64)
+    }
 }
 
 /// The target of a report that is written at once.

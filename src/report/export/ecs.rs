@@ -45,7 +45,7 @@ pub(super) const FORMAT: Format = Format {
     schema: Some(template),
 };
 
-/// Returns an index template for Elasticsearch and OpenSearch with the mapping of every field.
+/// Returns an index template for Elasticsearch and `OpenSearch` with the mapping of every field.
 fn template() -> String {
     let mut mapping = Map::new();
     for (path, kind) in FIELDS {

@@ -53,7 +53,7 @@ fn schema() -> String {
         "rrname": TEXT.value(), "rrtype": TEXT.value(), "rdata": TEXT.value(),
     }});
     let records = json!({"type": "array", "minItems": 1, "items": record});
-    let [text, number, flag] = [TEXT, NUMBER, FLAG].map(|kind| kind.value());
+    let [text, number, flag] = [TEXT, NUMBER, FLAG].map(MemberType::value);
     let time = json!({"type": "string", "pattern": TIME_PATTERN});
     let ftp_data = object(json!({"filename": text, "command": text}));
     let ftp = object(json!({

@@ -1554,7 +1554,7 @@ mod tests {
         let logs = export(&JSON, &options, &[1]);
         assert_eq!(logs.len(), 1);
         let lines = logs.values().flat_map(|log| log.lines());
-        let values = lines.map(|line| serde_json::from_str::<serde_json::Value>(line));
+        let values = lines.map(serde_json::from_str::<serde_json::Value>);
         let values: Vec<_> = values.collect::<Result<_, _>>().expect("JSON");
         let names: BTreeSet<_> = values
             .iter()

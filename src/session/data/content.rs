@@ -5,6 +5,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use crate::model::{ContentId, TransferSink, hex};
+use crate::session::data::digest_pool::{Algorithm, DigestPool, PooledDigests, Running};
 use crate::session::data::file_type::{FileType, FirstBytesBudget};
 use crate::session::data::line_ends::LineEnds;
 use crate::session::data::listing_text::{ListingText, ListingTextBudget};
@@ -16,6 +17,10 @@ pub(crate) struct Content {
     /// `None` if SHA-256 is the only digest.
     // Boxed: most runs want none, and there are two contents for each open connection.
     others: Option<Box<OtherDigests>>,
+    /// Threads for the digests of large contents.
+    pool: DigestPool,
+    /// All digests, once they are computed on threads.
+    pooled: Option<Box<PooledDigests>>,
     /// Payload bytes, each counted once.
     pub(crate) bytes: u64,
     /// Offset in bytes after the last byte or gap.
@@ -63,6 +68,8 @@ impl Content {
             id,
             sha256: Sha256::new(),
             others: OtherDigests::new(wanted).map(Box::new),
+            pool: DigestPool::default(),
+            pooled: None,
             bytes: 0,
             length: 0,
             gaps: Vec::new(),
@@ -87,13 +94,66 @@ impl Content {
         self
     }
 
-    /// Appends bytes. `text_limit` bounds the listing text in bytes; 0 means that the content is no listing.
-    pub(super) fn write(&mut self, offset: u64, bytes: &[u8], text_limit: usize) {
-        // Gaps are passed over: the report leaves digests of incomplete bytes out.
+    /// Computes digests on the threads of `pool` once the content is large.
+    pub(super) fn with_pool(mut self, pool: &DigestPool) -> Self {
+        self.pool = pool.clone();
+        self
+    }
+
+    fn update_digests(&mut self, bytes: &[u8]) {
+        if self.pooled.is_none() && self.pool.takes(self.bytes) {
+            self.move_digests();
+        }
+        if let Some(pooled) = &mut self.pooled {
+            pooled.update(bytes);
+            return;
+        }
         self.sha256.update(bytes);
         if let Some(others) = &mut self.others {
             others.update(bytes);
         }
+    }
+
+    /// Gives the digests to threads, if these have room for them.
+    #[cold]
+    fn move_digests(&mut self) {
+        let mut digests = vec![Running::Sha256(std::mem::take(&mut self.sha256))];
+        if let Some(others) = self.others.take() {
+            digests.extend(others.md5.map(Running::Md5));
+            digests.extend(others.sha1.map(Running::Sha1));
+            digests.extend(others.crc32.map(Running::Crc32));
+        }
+        let refused = match self.pool.begin(digests) {
+            Ok(pooled) => {
+                self.pooled = Some(Box::new(pooled));
+                return;
+            }
+            Err(refused) => refused,
+        };
+        // Once is enough: the content stays with its own digests.
+        self.pool = DigestPool::default();
+        let mut others = OtherDigests {
+            md5: None,
+            sha1: None,
+            crc32: None,
+        };
+        for digest in refused {
+            match digest {
+                Running::Sha256(digest) => self.sha256 = digest,
+                Running::Md5(digest) => others.md5 = Some(digest),
+                Running::Sha1(digest) => others.sha1 = Some(digest),
+                Running::Crc32(digest) => others.crc32 = Some(digest),
+            }
+        }
+        if others.md5.is_some() || others.sha1.is_some() || others.crc32.is_some() {
+            self.others = Some(Box::new(others));
+        }
+    }
+
+    /// Appends bytes. `text_limit` bounds the listing text in bytes; 0 means that the content is no listing.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8], text_limit: usize) {
+        // Gaps are passed over: the report leaves digests of incomplete bytes out.
+        self.update_digests(bytes);
         self.file_type.add(bytes);
         if text_limit == 0 {
             // Frees the text kept before the command showed that it is a file.
@@ -226,6 +286,18 @@ impl Content {
 
     /// Returns the digests of the bytes so far.
     pub(crate) fn digests(&self) -> Digests {
+        if let Some(pooled) = &self.pooled {
+            let mut digests = Digests::default();
+            for (algorithm, text) in pooled.report() {
+                match algorithm {
+                    Algorithm::Sha256 => digests.sha256 = text,
+                    Algorithm::Md5 => digests.md5 = Some(text),
+                    Algorithm::Sha1 => digests.sha1 = Some(text),
+                    Algorithm::Crc32 => digests.crc32 = Some(text),
+                }
+            }
+            return digests;
+        }
         Digests {
             // A copy of the state is finalized, for more bytes may follow.
             sha256: hex(&self.sha256.clone().finalize()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::model::{ContentId, TransferSink};
 use crate::session::Options;
 use crate::session::data::content::{Content, DigestChoice};
+use crate::session::data::digest_pool::DigestPool;
 use crate::session::data::file_type::FirstBytesBudget;
 use crate::session::data::listing_text::ListingTextBudget;
 
@@ -24,6 +25,7 @@ pub(crate) struct ContentResources {
     count: u64,
     /// Every running decoder holds a clone, so that the reference count bounds them.
     decoders: Arc<()>,
+    pool: DigestPool,
     texts: ListingTextBudget,
     first_bytes: FirstBytesBudget,
 }
@@ -32,7 +34,9 @@ impl ContentSink<'_> {
     /// Creates a content that counts against the shared budgets.
     pub(super) fn new_content(&mut self) -> Content {
         let content = self.resources.empty_content();
-        content.with_budgets(&self.resources.texts, &self.resources.first_bytes)
+        content
+            .with_budgets(&self.resources.texts, &self.resources.first_bytes)
+            .with_pool(&self.resources.pool)
     }
 
     /// Reserves one of the decoders that may run at once; `None` if all are taken.
@@ -44,10 +48,11 @@ impl ContentSink<'_> {
 }
 
 impl ContentResources {
-    /// Creates the resources of a run whose contents get these digests.
-    pub(crate) fn new(digests: DigestChoice) -> Self {
+    /// Creates the resources of a run whose contents get these digests, on up to so many threads.
+    pub(crate) fn new(digests: DigestChoice, threads: usize) -> Self {
         Self {
             digests,
+            pool: DigestPool::new(threads),
             ..Self::default()
         }
     }

@@ -7,7 +7,7 @@
 //! data_channels ─> data_channel ─┬─ binding           negotiation, or session that may own the connection
 //!                                ├─ shared_connection  position of one of several files in the stream
 //!                                ├─ encrypted_stream   TLS seen from outside, if commands cannot be read
-//!                                └─ payload ─> content  ─┬─ file_type, line_ends, listing_text
+//!                                └─ payload ─> content  ─┬─ file_type, line_ends, listing_text, digest_pool
 //!                                      │                 └─> content_sink: saved bytes, shared budgets
 //!                                      └─────> decoding ─> content of the decoded file
 //! unmatched   data connections that no command used
@@ -21,6 +21,7 @@ pub(crate) mod content_sink;
 pub(crate) mod data_channel;
 pub(crate) mod data_channels;
 pub(crate) mod decoding;
+pub(crate) mod digest_pool;
 pub(crate) mod encrypted_stream;
 pub(crate) mod file_type;
 pub(crate) mod line_ends;
