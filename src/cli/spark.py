@@ -132,7 +132,7 @@ class _Reader(DataSourceReader):
         with tempfile.TemporaryDirectory(prefix="ftpscope-") as folder:
             table, failure = _analyze(self.options, partition.paths, folder)
             if failure is not None and not as_row:
-                raise RuntimeError(f"ftpscope: {failure.stderr.strip()}")
+                raise RuntimeError(failure.stderr.strip())
             if wants_errors:
                 if failure is not None:
                     message = failure.stderr.strip()
