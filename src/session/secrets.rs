@@ -664,9 +664,8 @@ fn resembling_length(text: &[u8]) -> Option<usize> {
                 verb[0].eq_ignore_ascii_case(&text[1]) && verb[1].eq_ignore_ascii_case(&text[0])
             }) && begins(at + 2, &verb[at + 2..])
         };
-        let length = if same == SECRET_VERB {
-            SECRET_VERB
-        } else if begins(same + 1, &verb[same + 1..]) || swapped(same) {
+        let changed = || begins(same + 1, &verb[same + 1..]) || swapped(same);
+        let length = if same == SECRET_VERB || changed() {
             SECRET_VERB
         } else if begins(same + 1, &verb[same..]) {
             SECRET_VERB + 1
@@ -779,8 +778,7 @@ fn trim(mut bytes: &[u8]) -> &[u8] {
     {
         bytes = rest;
     }
-    while let [rest @ .., 0..=b' ' | 127]
-    | [rest @ .., 0xef]
+    while let [rest @ .., 0..=b' ' | 127 | 0xef]
     | [rest @ .., 0xef, 0xbb]
     | [rest @ .., 0xef, 0xbb, 0xbf] = bytes
     {
