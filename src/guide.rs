@@ -103,6 +103,9 @@ pub mod contributing {}
 ///   [`ServerTrees`](crate::report::tree::ServerTrees) and [`Drawings`](crate::diagram::Drawings) read one by one.
 /// - With several captures each frame has its place: `places` of findings, `captures` of connections, `query_place` and
 ///   `response_place` of lookups, `display_filters` for each capture. Tables, diagrams and pages number frames by capture.
+/// - NDJSON and `live` emit a finding when it is proven, not at the end of its session; guessed passwords at the fifth
+///   refusal, and again when one is right. Library: [`EventKind::FindingSoFar`](crate::EventKind::FindingSoFar).
+/// - `live -w` notes that it writes the packets of all sessions, whatever `--session` and `--where` choose.
 /// - `manifest.json` names client and user, with several captures `capture_path` and `capture_frame`.
 /// - `SHA256SUMS` of `live` has each file before the event that names it.
 ///

@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use crate::support::browser::Browser;
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
+use crate::support::wire::Wire;
+use etherparse::TcpHeader;
 use serde_json::json;
 
 #[test]
@@ -421,6 +423,145 @@ fn on_a_phone_nothing_is_wider_than_the_screen() {
     assert_eq!(dark, "rgb(18, 22, 27)");
     if let Some(place) = std::env::var_os("FTPSCOPE_PICTURES") {
         browser.picture(&PathBuf::from(place).join("phone-dark.png"));
+    }
+    done(browser);
+}
+
+/// Two clients that guess passwords, in sessions of their own, and a third that mistypes once.
+fn two_attackers() -> Vec<u8> {
+    let mut wire = Wire::new();
+    for (client, port) in [(10, 40_000), (11, 41_000)] {
+        for attempt in 0..6 {
+            let from = format!("192.0.2.{client}:{}", port + attempt);
+            let mut ftp = Conversation::open_on(wire, &from, "192.0.2.20:21");
+            ftp.exchange("USER root", "331 Password.");
+            ftp.exchange(&format!("PASS guess {attempt}"), "530 Login incorrect.");
+            ftp.part();
+            wire = ftp.wire;
+        }
+    }
+    let mut ftp = Conversation::open_on(wire, "192.0.2.12:42000", "192.0.2.20:21");
+    ftp.exchange("USER mira", "331 Password.");
+    ftp.exchange("PASS mistyped", "530 Login incorrect.");
+    ftp.quit()
+}
+
+#[test]
+fn every_attacker_is_shown_worst_first_and_named_in_the_sessions() {
+    let folder = Folder::new("page-attackers");
+    folder.write("attackers.pcap", &two_attackers());
+    let page = page(&folder, &["attackers.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "attackers", DESKTOP) else {
+        return;
+    };
+    let trouble = "[...document.querySelectorAll('#overview section')].at(-1)";
+    let shown = browser.text(&format!("{trouble}.innerText"));
+    for client in ["192.0.2.10", "192.0.2.11"] {
+        let title = format!("{client} was refused 6 logins");
+        assert!(shown.contains(&title), "{shown}");
+    }
+    let badges = browser.value(&format!(
+        "[...{trouble}.querySelectorAll('ul.plain > li > .item > .badge')].map((badge) => badge.textContent)"
+    ));
+    let order = ["high", "failed", "medium", "warning", "low", "info"];
+    let ranks: Vec<_> = badges
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|badge| order.iter().position(|one| *badge == *one))
+        .collect();
+    assert!(ranks.len() >= 3 && ranks.is_sorted(), "{badges}");
+    browser.value("location.hash = 'session-9'");
+    browser.wait("document.querySelector('#session .finding') !== null");
+    let finding = browser.text("document.querySelector('#session .finding').textContent");
+    assert!(
+        finding.contains("192.0.2.11 was refused 6 logins"),
+        "{finding}"
+    );
+    assert!(finding.contains("About 6 sessions: 7, 8, 9"), "{finding}");
+    done(browser);
+}
+
+#[test]
+fn keys_work_from_every_part_of_the_player_and_the_counter_begins_at_one() {
+    let folder = Folder::new("page-player-keys");
+    folder.write("classic.pcap", &crate::support::classic::classic());
+    let page = page(&folder, &["classic.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "player-keys", DESKTOP) else {
+        return;
+    };
+    let position = "document.querySelector('.position').textContent";
+    let (first, last) = {
+        let text = browser.text(position);
+        let (first, last) = text.split_once(" of ").expect("a counter");
+        (first.to_owned(), last.to_owned())
+    };
+    assert_eq!(first, "1");
+    for step in 2..12 {
+        press(&mut browser, "Step forward");
+        assert_eq!(browser.text(position), format!("{step} of {last}"));
+    }
+    let play = "document.querySelector('.controls .main').textContent";
+    for part in [
+        ".rows",
+        "button[title=\"Step forward\"]",
+        ".player .side",
+        ".console",
+        ".caption",
+        "input[type=range]",
+        ".controls",
+    ] {
+        // As a click on the part gives it the keys: to itself, or to the player around it.
+        browser.value(&format!(
+            "(() => {{ const part = document.querySelector('{part}'); part.focus(); \
+             if (document.activeElement !== part) part.closest('[tabindex]').focus(); }})()"
+        ));
+        browser.key("End");
+        assert_eq!(
+            browser.text(position),
+            format!("{last} of {last}"),
+            "{part}"
+        );
+        browser.key("Home");
+        assert_eq!(browser.text(position), format!("1 of {last}"), "{part}");
+        browser.key(" ");
+        assert_eq!(browser.text(play), "Pause", "{part}");
+        browser.key(" ");
+        assert_eq!(browser.text(play), "Play", "{part}");
+    }
+    done(browser);
+}
+
+#[test]
+fn session_without_rows_is_shown_and_its_controls_do_nothing() {
+    // A byte that ends no line has an arrow at packet detail alone.
+    let mut wire = Wire::new();
+    let mut header = TcpHeader::new(21, 40_000, 9_000, 1_000);
+    header.ack = true;
+    let address = |text: &str| text.parse().expect("an address");
+    let (server, client) = (address("192.168.0.21:21"), address("192.168.0.2:40000"));
+    wire.segment(server, client, header, b"x");
+    let folder = Folder::new("page-rowless");
+    folder.write("rowless.pcap", &wire.to_pcap());
+    let page = page(&folder, &["rowless.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "rowless", DESKTOP) else {
+        return;
+    };
+    for detail in ["1", "2", "4"] {
+        choose(&mut browser, "Detail", detail);
+        browser.value("document.querySelector('.rows').focus()");
+        for key in ["End", "Home", " ", " ", "ArrowLeft", "ArrowDown", "PageUp"] {
+            browser.key(key);
+        }
+        for title in [
+            "To the beginning",
+            "Step back",
+            "Play",
+            "Step forward",
+            "To the end",
+        ] {
+            press(&mut browser, title);
+        }
     }
     done(browser);
 }

@@ -54,6 +54,11 @@ pub(super) fn notices(quiet: bool) -> Notify {
                 "--write copies packets as they are: {} may hold secrets",
                 path.display()
             ),
+            Notice::PacketsOfAllSessions(path) => format!(
+                "--write {} gets the packets of all sessions: which of them --session and --where choose is known \
+                only when they end; choose from that file with carve",
+                path.display()
+            ),
             Notice::AlertsTooExpensive => {
                 "--alert: it is too much work for some events, which are not marked; look at \
                 fewer lists within lists"

@@ -19,7 +19,7 @@ use super::fxp::{Announcement, Exchanges};
 use super::logins::LoginAttempts;
 use super::seen_twice::{SessionHalves, SessionLegs};
 use super::segmented::SegmentedDownloads;
-use crate::model::record::{Finding, Session};
+use crate::model::record::{Address, Finding, Server, Session, Step};
 
 /// Collector of evidence across sessions.
 #[derive(Debug, Default)]
@@ -45,17 +45,25 @@ impl Several {
         self.exchanges.evidence_for(session)
     }
 
-    /// Records a finished session.
+    /// Records a login step of a session between these ends. Returns the finding about guessed passwords that it proves; `None`
+    /// if it proves none, or nothing new.
     ///
     /// `passwords` holds a fingerprint of each password by the sequence number of its PASS command, in ascending order.
     /// Equal passwords have equal fingerprints; the passwords themselves never come here.
-    pub fn session_over(
+    #[must_use]
+    pub fn login(
         &mut self,
-        session: &Session,
-        evidence: &[DataTrouble],
+        session: u64,
+        (client, server): (Address, Server),
+        step: &Step,
         passwords: &[(u64, u64)],
-    ) {
-        self.logins.on_session_end(session, passwords);
+    ) -> Option<Finding> {
+        let key = (client.ip, server.ip, server.port);
+        self.logins.on_step(session, key, step, passwords)
+    }
+
+    /// Records a finished session.
+    pub fn session_over(&mut self, session: &Session, evidence: &[DataTrouble]) {
         self.legs.on_session_end(session, evidence);
         self.halves.on_session_end(session, evidence);
         self.losses.on_session_end(session.id, evidence);

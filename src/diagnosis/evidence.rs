@@ -133,6 +133,20 @@ pub enum DataTrouble {
     },
 }
 
+impl DataTrouble {
+    /// Returns the transfer that it is about; `None` for the session as a whole.
+    #[must_use]
+    pub const fn transfer(&self) -> Option<u64> {
+        match self {
+            Self::Blocked { transfer, .. } | Self::Conflict { transfer, .. } => *transfer,
+            Self::WrongSize { transfer, .. }
+            | Self::BinaryAsText { transfer, .. }
+            | Self::Stalled { transfer, .. } => Some(*transfer),
+            _ => None,
+        }
+    }
+}
+
 /// Rule about the form of lines on the control connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineRule {

@@ -120,12 +120,47 @@ fn refused_encryption(session: &Session, before: u64) -> Option<&Reply> {
 /// Login attempts of all sessions, kept until the end of the run.
 #[derive(Debug, Default)]
 pub(super) struct LoginAttempts {
-    /// By client address, server address and server port.
-    attempts: BTreeMap<(IpAddr, IpAddr, u16), Vec<Attempt>>,
+    attempts: BTreeMap<Parties, Attempts>,
     /// Count of the attempts kept, at most [`MAX_ATTEMPTS`].
     count: usize,
     /// Refused attempts beyond that limit.
     omitted: u64,
+}
+
+/// Client address, server address and server port.
+pub(super) type Parties = (IpAddr, IpAddr, u16);
+
+/// Attempts of one client at one server.
+#[derive(Debug, Default)]
+struct Attempts {
+    list: Vec<Attempt>,
+    /// Distinct pairs of user and password among the refused, up to [`MANY_SLOWLY`].
+    distinct: BTreeSet<(Box<str>, Option<u64>)>,
+    told: Told,
+}
+
+/// Guessing that was reported before the end of the input.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Told {
+    #[default]
+    Nothing,
+    /// Refused logins.
+    Refusals,
+    /// Refused logins and the accepted one after them.
+    Success,
+}
+
+impl Attempts {
+    /// Returns whether the latest refusal completes as many as no human error explains.
+    fn reaches_threshold(&self) -> bool {
+        let refused = self.list.iter().rev().filter(|one| !one.accepted);
+        let mut times = refused.map(|one| one.time).take(MANY);
+        let fast = match (times.next(), times.nth(MANY - 2)) {
+            (Some(last), Some(first)) => last.since(first) <= WINDOW,
+            _ => false,
+        };
+        fast || self.distinct.len() >= MANY_SLOWLY
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -140,23 +175,61 @@ struct Attempt {
 }
 
 impl LoginAttempts {
-    /// Adds the login attempts of a finished session.
-    pub(super) fn on_session_end(&mut self, session: &Session, passwords: &[(u64, u64)]) {
+    /// Adds the login attempt of a step. Returns the guessing that it proves, once when the refusals reach the threshold and
+    /// once when a login then succeeds.
+    pub(super) fn on_step(
+        &mut self,
+        session: u64,
+        key: Parties,
+        step: &Step,
+        passwords: &[(u64, u64)],
+    ) -> Option<Finding> {
+        let attempt = attempt(session, step, passwords)?;
+        // An accepted login matters only after refused ones, and nearly all logins are accepted.
+        if attempt.accepted && !self.attempts.contains_key(&key) {
+            return None;
+        }
+        if self.count >= MAX_ATTEMPTS {
+            self.omitted += u64::from(!attempt.accepted);
+            return None;
+        }
+        self.count += 1;
+        let attempts = self.attempts.entry(key).or_default();
+        let accepted = attempt.accepted;
+        if !accepted && attempts.distinct.len() < MANY_SLOWLY {
+            let pair = (attempt.user.clone(), attempt.password);
+            attempts.distinct.insert(pair);
+        }
+        attempts.list.push(attempt);
+        let may_prove = match attempts.told {
+            Told::Nothing => !accepted && attempts.reaches_threshold(),
+            Told::Refusals => accepted && attempts.list.len() <= MAX_ATTEMPTS_AGAIN,
+            Told::Success => false,
+        };
+        if !may_prove {
+            return None;
+        }
+        let mut list = attempts.list.clone();
+        list.sort_by_key(|attempt| (attempt.time, attempt.frame));
+        let guessing = Guessing::detect(&list)?;
+        let told = if guessing.success.is_some() {
+            Told::Success
+        } else {
+            Told::Refusals
+        };
+        if told == attempts.told {
+            return None;
+        }
+        attempts.told = told;
+        Some(guessing.finding(key.0, key.1, key.2, 0))
+    }
+
+    /// Adds the login attempts of a whole session.
+    #[cfg(test)]
+    fn on_session_end(&mut self, session: &Session, passwords: &[(u64, u64)]) {
         let key = (session.client.ip, session.server.ip, session.server.port);
         for step in &session.steps {
-            let Some(attempt) = attempt(session.id, step, passwords) else {
-                continue;
-            };
-            // An accepted login matters only after refused ones, and nearly all logins are accepted.
-            if attempt.accepted && !self.attempts.contains_key(&key) {
-                continue;
-            }
-            if self.count >= MAX_ATTEMPTS {
-                self.omitted += u64::from(!attempt.accepted);
-                continue;
-            }
-            self.count += 1;
-            self.attempts.entry(key).or_default().push(attempt);
+            let _ = self.on_step(session.id, key, step, passwords);
         }
     }
 
@@ -173,8 +246,8 @@ impl LoginAttempts {
         let attempts = self
             .attempts
             .get(&key)
-            .filter(|attempts| attempts.len() <= MAX_ATTEMPTS_AGAIN)?;
-        let mut attempts = attempts.clone();
+            .filter(|attempts| attempts.list.len() <= MAX_ATTEMPTS_AGAIN)?;
+        let mut attempts = attempts.list.clone();
         attempts.sort_by_key(|attempt| (attempt.time, attempt.frame));
         let guessing = Guessing::detect(&attempts)?;
         Some(guessing.finding(key.0, key.1, key.2, 0))
@@ -186,7 +259,8 @@ impl LoginAttempts {
         self.count = 0;
         std::mem::take(&mut self.attempts)
             .into_iter()
-            .filter_map(|((client, server, port), mut attempts)| {
+            .filter_map(|((client, server, port), attempts)| {
+                let mut attempts = attempts.list;
                 attempts.sort_by_key(|attempt| (attempt.time, attempt.frame));
                 Guessing::detect(&attempts)
                     .map(|guessing| guessing.finding(client, server, port, omitted))

@@ -108,6 +108,27 @@ pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Ti
     session.verdict = verdict::verdict(session);
 }
 
+/// Returns the findings that one step of a session proves, before the session ends.
+///
+/// `session` holds this step and its transfer alone, and the login so far; `evidence` is that of the transfer. Findings that
+/// depend on other steps are left to [`diagnose`].
+pub fn of_step(session: &Session, evidence: &[DataTrouble]) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    // Whoever mistypes a password is refused again and again: the first time is told at once, the sum at the end.
+    if session.login.attempts <= 1 {
+        logins::detect_rejected(session, &mut findings);
+    }
+    logins::detect_cleartext(session, &mut findings);
+    data_connection::detect_blocked(session, evidence, &mut findings);
+    data_connection::detect_failed(session, evidence, &mut findings);
+    content::detect_incomplete(session, evidence, &mut findings);
+    content::detect_conflicts(session, evidence, &mut findings);
+    content::detect_wrong_size(session, evidence, &mut findings);
+    stalled::detect(session, evidence, &mut findings);
+    refusal::detect_transfers(session, &mut findings);
+    findings
+}
+
 /// Returns whether bytes of the control connection are missing, so that what was not seen may have been there.
 fn control_was_lost(evidence: &[DataTrouble]) -> bool {
     evidence

@@ -59,6 +59,11 @@ pub enum EventKind<'a> {
         /// Bytes per second so far; `None` while no time has passed since the first packet.
         throughput: Option<f64>,
     },
+    /// A finding that is proven before its session or the input ends; [`Event::session`] as for [`EventKind::Finding`].
+    ///
+    /// It tells what is known by then. The final [`EventKind::Finding`] comes at the end all the same, unless what followed
+    /// changed it.
+    FindingSoFar(&'a Finding),
     /// A finding; [`Event::session`] is `None` if it concerns several sessions or the input.
     Finding(&'a Finding),
     /// End of a session, with the whole session.
@@ -166,6 +171,7 @@ enum KeptKind {
         bytes: u64,
         throughput: Option<f64>,
     },
+    FindingSoFar(Box<Finding>),
     Finding(Box<Finding>),
     SessionEnd(Arc<Session>),
     UnmatchedData(Box<UnmatchedData>),
@@ -197,6 +203,9 @@ impl KeptEvent {
                     bytes: *bytes,
                     throughput: *throughput,
                 },
+                EventKind::FindingSoFar(finding) => {
+                    KeptKind::FindingSoFar(Box::new((*finding).clone()))
+                }
                 EventKind::Finding(finding) => KeptKind::Finding(Box::new((*finding).clone())),
                 EventKind::SessionEnd(session) => KeptKind::SessionEnd(Arc::clone(session)),
                 EventKind::UnmatchedData(data) => {
@@ -235,6 +244,7 @@ impl KeptEvent {
                     bytes: *bytes,
                     throughput: *throughput,
                 },
+                KeptKind::FindingSoFar(finding) => EventKind::FindingSoFar(finding),
                 KeptKind::Finding(finding) => EventKind::Finding(finding),
                 KeptKind::SessionEnd(session) => EventKind::SessionEnd(Arc::clone(session)),
                 KeptKind::UnmatchedData(data) => EventKind::UnmatchedData(data),

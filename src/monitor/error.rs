@@ -122,6 +122,8 @@ pub enum Notice<'a> {
     FilesHoldSecrets(&'a Path),
     /// Packets are written as captured, secrets included.
     PacketsHoldSecrets(&'a Path),
+    /// Sessions are chosen, but packets of all are written: a session is chosen when it ends.
+    PacketsOfAllSessions(&'a Path),
     /// A privilege could not be dropped.
     PrivilegesRemain(&'static str),
     /// The counters, asked for with SIGUSR1.
@@ -169,6 +171,7 @@ impl Notice<'_> {
             Self::EarlierRun { .. }
                 | Self::FilesHoldSecrets(_)
                 | Self::PacketsHoldSecrets(_)
+                | Self::PacketsOfAllSessions(_)
                 | Self::PrivilegesRemain(_)
         )
     }
@@ -190,6 +193,13 @@ impl fmt::Display for Notice<'_> {
             Self::PacketsHoldSecrets(path) => {
                 let path = path.display();
                 write!(f, "packets are copied as they are: {path} may hold secrets")
+            }
+            Self::PacketsOfAllSessions(path) => {
+                let path = path.display();
+                write!(
+                    f,
+                    "{path} gets the packets of all sessions: which are chosen is known when they end"
+                )
             }
             Self::PrivilegesRemain(what) => f.write_str(what),
             Self::Summary(text) => f.write_str(text),

@@ -137,6 +137,9 @@ impl EventWriter {
 impl EventSink for EventWriter {
     fn event(&mut self, event: &Event<'_>) {
         self.counting.event(event);
+        if self.parties.repeats(event) {
+            return;
+        }
         self.parties.note(event);
         let is_alert = self.check_alerts(event);
         match &mut self.format {

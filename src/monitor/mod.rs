@@ -328,6 +328,9 @@ fn open_recorder(
     let recorder = PacketRecorder::open(path, settings.rotation, names)
         .map_err(|cause| Error::output(path, cause))?;
     notify(&Notice::PacketsHoldSecrets(path));
+    if !settings.selection.is_everything() {
+        notify(&Notice::PacketsOfAllSessions(path));
+    }
     Ok(Some(recorder))
 }
 

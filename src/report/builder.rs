@@ -153,6 +153,7 @@ impl EventSink for ReportBuilder {
             | EventKind::Step(_)
             | EventKind::Transfer(_)
             | EventKind::TransferProgress { .. }
+            | EventKind::FindingSoFar(_)
             | EventKind::Finding(_)
             | EventKind::LatePackets(_) => {}
         }

@@ -146,7 +146,9 @@ fn content(event: &Event<'_>) -> Option<Content> {
                 (CYAN, "running".to_owned()),
             )
         }
-        EventKind::Finding(finding) => (None, finding_text(finding), severity(finding.severity)),
+        EventKind::FindingSoFar(finding) | EventKind::Finding(finding) => {
+            (None, finding_text(finding), severity(finding.severity))
+        }
         EventKind::SessionEnd(session) => (
             None,
             format!(

@@ -2,6 +2,7 @@
 //!
 //! Most sessions have none, so nothing is allocated before the first.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU64;
 
 use super::data::content::Content;
@@ -23,6 +24,8 @@ use crate::reassembly::{FlowSummary, HalfSummary, Pause};
 pub(crate) struct Anomalies {
     /// `None` before the first.
     noted: Option<Box<Noted>>,
+    /// Findings of each kind that were emitted before the end of the session; `None` before the first.
+    told: Option<Box<BTreeMap<String, u32>>>,
 }
 
 #[derive(Debug, Default)]
@@ -167,6 +170,25 @@ impl Anomalies {
                 self.push(blocked(shared, None, mode, channel, announced));
             }
         }
+    }
+
+    /// Returns whether another finding of this kind may be emitted before the end of the session, and counts it. A client that
+    /// is refused a thousand files makes no thousand findings: the end sums them up.
+    pub(crate) fn may_tell(&mut self, id: &str) -> bool {
+        let told = self.told.get_or_insert_default();
+        let count = told.entry(id.to_owned()).or_default();
+        *count += 1;
+        *count <= TOLD_OF_A_KIND
+    }
+
+    /// Returns what was recorded lately of a transfer.
+    pub(crate) fn of_transfer(&self, id: u64) -> Vec<DataTrouble> {
+        let Some(noted) = &self.noted else {
+            return Vec::new();
+        };
+        let latest = noted.troubles.iter().rev().take(LATEST);
+        let of_it = latest.filter(|trouble| trouble.transfer() == Some(id));
+        of_it.cloned().collect()
     }
 
     /// Takes everything recorded, with what the whole control connection shows. `client_way` is the client's direction on it.
@@ -496,3 +518,9 @@ const LINE_RULES: [LineRule; 5] = [
     LineRule::ReplyLineEnd,
     LineRule::CommandLineEnd,
 ];
+
+/// Findings of one kind that are emitted before the end of their session.
+const TOLD_OF_A_KIND: u32 = 5;
+
+/// Latest anomalies searched for those of one transfer, which has few.
+const LATEST: usize = 32;

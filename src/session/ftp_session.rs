@@ -1445,11 +1445,55 @@ impl Session {
     fn emit_step(&mut self, shared: &mut Shared<'_>, step: Step) {
         let step = Arc::new(step);
         shared.emit(Some(self.identity.id), EventKind::Step(&step));
+        self.emit_findings_so_far(shared, &step);
         // The lines of an emitted step are freed; its record counts anew, if it is kept.
         let lines = (text_bytes(&step) * COPIES).min(self.kept_bytes);
         self.kept_bytes -= lines;
         shared.release(lines);
         self.kept_bytes += self.steps.keep(shared, step);
+    }
+
+    /// Emits the findings that a step proves, its transfer included. All others need the whole session.
+    fn emit_findings_so_far(&mut self, shared: &mut Shared<'_>, step: &Arc<Step>) {
+        let id = self.identity.id;
+        let logins = self.server_state.logins();
+        if step.kind == StepKind::Login {
+            let parties = (
+                Address::from(self.identity.client),
+                self.identity.server_record(),
+            );
+            let guessed = shared.several.login(id, parties, step, logins.passwords());
+            if let Some(finding) = guessed {
+                shared.emit_so_far(None, finding);
+            }
+        }
+        let transfer = step.transfer.and_then(|id| self.transfers.latest(id));
+        let evidence = step.transfer.map(|id| self.anomalies.of_transfer(id));
+        let evidence = evidence.unwrap_or_default();
+        // Most steps prove nothing, and cost no record.
+        let may_prove = match &transfer {
+            Some(transfer) => {
+                !evidence.is_empty()
+                    || step.outcome == record::Outcome::Failed
+                    || !matches!(
+                        transfer.completeness,
+                        record::Completeness::Complete | record::Completeness::Unverifiable
+                    )
+            }
+            None => step.kind == StepKind::Login && !self.encryption.was_seen(),
+        };
+        if !may_prove {
+            return;
+        }
+        let login = logins.record(&self.secrets);
+        let tls = self.steps.latest_tls().filter(|_| transfer.is_none());
+        let steps = tls.into_iter().chain([Arc::clone(step)]).collect();
+        let so_far = records::so_far(&self.identity, login, steps, transfer, shared.now());
+        for finding in diagnosis::of_step(&so_far, &evidence) {
+            if self.anomalies.may_tell(&finding.id) {
+                shared.emit_so_far(Some(id), finding);
+            }
+        }
     }
 
     /// Returns whether nothing more of the session can come.
@@ -1479,7 +1523,6 @@ impl Session {
             return;
         };
         let id = self.identity.id;
-        let passwords = self.server_state.logins_mut().take_passwords();
         let mut troubles = self
             .anomalies
             .take(&closed.summary, self.identity.client_way);
@@ -1495,7 +1538,7 @@ impl Session {
             shared.add_alert_places(tls);
         }
         diagnosis::diagnose(&mut record, &troubles, shared.now().time);
-        shared.several.session_over(&record, &troubles, &passwords);
+        shared.several.session_over(&record, &troubles);
         if let Some(finding) = shared.several.concerning(&record) {
             diagnosis::concern(&mut record, &finding);
         }
@@ -1687,7 +1730,7 @@ impl Identity {
         })
     }
 
-    fn server_record(&self) -> Server {
+    pub(super) fn server_record(&self) -> Server {
         Server {
             ip: self.server.ip(),
             port: self.server.port,

@@ -1,16 +1,22 @@
 //! The session as one record: its first and last steps, its times, its display filter.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
+use compact_str::CompactString;
+
+use super::connection::Part;
 use super::ftp_session::{Closed, Identity};
 use super::steps::title::seconds;
+use crate::diagnosis;
 use crate::model::FrameRef;
 use crate::model::record::{
-    Address, CaptureFrame, Connection, DisplayFilter, Dns, EndState, Reply, Step, StepKind, Timing,
+    Address, CaptureFrame, Connection, DisplayFilter, Dns, EndState, Index, Login, Reply, Session,
+    Step, StepKind, Timing, Transfer,
 };
 use crate::protocol::dns::Lookup;
-use crate::reassembly::{CloseReason, FlowSummary};
+use crate::reassembly::{CloseReason, Course, FlowSummary};
 
 /// Returns the record of a lookup.
 pub(super) fn dns_record(lookup: &Lookup, several_captures: bool) -> Dns {
@@ -143,6 +149,61 @@ pub(super) fn end_state(closed: &Closed) -> EndState {
             EndState::Closed
         }
         CloseReason::Reused | CloseReason::InputEnd => EndState::Open,
+    }
+}
+
+/// Returns a session as far as some steps show it, with the transfer of the last, for findings that need no more.
+pub(super) fn so_far(
+    identity: &Identity,
+    login: Login,
+    steps: Vec<Arc<Step>>,
+    transfer: Option<Arc<Transfer>>,
+    now: FrameRef,
+) -> Session {
+    let summary = FlowSummary {
+        key: identity.key,
+        initiator: None,
+        first: now,
+        last: now,
+        spans: None,
+        established: None,
+        half: Default::default(),
+        course: Course::default(),
+    };
+    let index = Index::new(&steps, BTreeSet::new(), BTreeSet::new());
+    Session {
+        id: identity.id,
+        uid: CompactString::default(),
+        client: Address::from(identity.client),
+        server: identity.server_record(),
+        community_id: String::new(),
+        display_filter: String::new(),
+        display_filters: Vec::new(),
+        display_filters_omitted: 0,
+        layers: Vec::new(),
+        start: now.time,
+        end: now.time,
+        duration: 0.0,
+        midstream: identity.midstream,
+        end_state: EndState::Open,
+        control: Part::whole(&summary, identity.client_way, false).record(),
+        timing: Timing::default(),
+        dns: None,
+        greeting: None,
+        login,
+        tls: None,
+        steps,
+        steps_omitted: 0,
+        transfers: transfer.into_iter().collect(),
+        transfers_omitted: 0,
+        encrypted_data: Vec::new(),
+        encrypted_data_omitted: 0,
+        unsolicited_replies: Vec::new(),
+        unsolicited_replies_omitted: 0,
+        findings: Vec::new(),
+        findings_omitted: 0,
+        verdict: diagnosis::no_verdict(),
+        index,
     }
 }
 

@@ -188,6 +188,12 @@ impl<'s> Shared<'s> {
         }
     }
 
+    /// Emits a finding that is proven before its session or the input ends.
+    pub(crate) fn emit_so_far(&mut self, session: Option<u64>, mut finding: Finding) {
+        self.add_places(&mut finding);
+        self.emit(session, EventKind::FindingSoFar(&finding));
+    }
+
     /// Adds the places of its alerts to TLS, if more than one capture is read.
     pub(crate) fn add_alert_places(&self, tls: &mut Tls) {
         if self.emitter.several_captures {

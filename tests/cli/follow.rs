@@ -1,12 +1,15 @@
-//! `--follow`: a capture that is still being written.
+//! Events as they come: a capture that is still being written, and findings before their session ends.
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::support::classic::classic;
+use crate::support::connection::Side;
+use crate::support::conversation::{Conversation, SEGMENT};
 use crate::support::folder::Folder;
 
 /// The tool while it follows, and its lines.
@@ -115,4 +118,117 @@ fn only_one_plain_file_can_be_followed() {
     -- stderr
     ftpscope: cannot read text.txt: not a pcap or pcapng capture; it looks like text; capture with tcpdump -w FILE: what tcpdump prints cannot be read back
     ");
+}
+
+/// Events of a capture, as NDJSON.
+fn events(name: &str, capture: &[u8]) -> Vec<Value> {
+    let folder = Folder::new(name);
+    folder.write("capture.pcap", capture);
+    let text = folder.run(&["analyze", "-q", "--format", "ndjson", "capture.pcap"]);
+    let lines = text.strip_prefix("exit 0\n-- stdout\n").expect("events");
+    let event = |line| serde_json::from_str(line).expect("JSON");
+    lines.lines().map(event).collect()
+}
+
+/// Places in `events` of the findings of this kind.
+fn findings(events: &[Value], id: &str) -> Vec<usize> {
+    let is_it = |event: &Value| event["type"] == "finding" && event["finding"]["id"] == id;
+    let all = events.iter().enumerate();
+    all.filter(|(_, event)| is_it(event))
+        .map(|(at, _)| at)
+        .collect()
+}
+
+#[test]
+fn rejected_login_is_told_with_its_reply_and_once() {
+    let mut ftp = Conversation::open("192.0.2.10:39021", "192.0.2.20:21");
+    ftp.exchange("USER mira", "331 Password.");
+    ftp.exchange("PASS wrong secret", "530 Login incorrect.");
+    ftp.wire.wait(Duration::from_secs(14));
+    let events = events("finding-login", &ftp.quit());
+    let found = findings(&events, "login-rejected");
+    assert_eq!(found.len(), 1, "{events:?}");
+    let (step, finding) = (&events[found[0] - 1], &events[found[0]]);
+    assert_eq!(step["step"]["kind"], "login");
+    assert_eq!(finding["time"], step["time"]);
+    assert_eq!(finding["session"], 1);
+    assert_eq!(finding["client"]["port"], 39_021);
+    assert_eq!(finding["server"]["port"], 21);
+    assert_eq!(finding["user"], "mira");
+    let end = &events.iter().find(|event| event["type"] == "session_end");
+    let report = &end.expect("an end")["report"];
+    assert_eq!(report["findings"][0], finding["finding"]);
+    assert_eq!(events.last().expect("totals")["totals"]["findings"], 1);
+}
+
+#[test]
+fn file_that_is_not_whole_is_told_with_its_transfer() {
+    let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    ftp.passive(None, 50_001);
+    let mut data = ftp.passive_data(40_001, 50_001);
+    ftp.command("RETR a.txt");
+    data.open(&mut ftp.wire);
+    ftp.reply("150 Opening data connection.");
+    data.stream(&mut ftp.wire, Side::Server, &[7; 4000], SEGMENT);
+    data.close(&mut ftp.wire, Side::Server);
+    ftp.reply("451 Local error in processing.");
+    ftp.wire.wait(Duration::from_secs(60));
+    ftp.exchange("NOOP", "200 Here.");
+    let events = events("finding-file", &ftp.quit());
+    let found = findings(&events, "incomplete-file");
+    assert_eq!(found.len(), 1, "{events:?}");
+    let place = |kind: &str| {
+        let mut all = events.iter();
+        all.position(|event| event["type"] == kind).expect("one")
+    };
+    assert!(place("transfer") < found[0]);
+    assert_eq!(events[place("transfer")]["time"], events[found[0]]["time"]);
+    let totals = &events.last().expect("totals")["totals"];
+    let report = &events[place("session_end")]["report"];
+    let findings = report["findings"].as_array().expect("a list");
+    assert_eq!(totals["findings"], findings.len());
+}
+
+#[test]
+fn guessed_passwords_are_told_at_the_threshold_and_when_one_is_right() {
+    let mut ftp = Conversation::open("192.0.2.10:39021", "192.0.2.20:21");
+    for attempt in 1..=8 {
+        ftp.exchange("USER mira", "331 Password.");
+        ftp.exchange(&format!("PASS guess {attempt}"), "530 Login incorrect.");
+    }
+    ftp.exchange("USER mira", "331 Password.");
+    ftp.exchange("PASS hazel lantern", "230 Logged in.");
+    ftp.wire.wait(Duration::from_secs(30));
+    let events = events("finding-guess", &ftp.quit());
+    let found = findings(&events, "brute-force");
+    let told: Vec<(&Value, &Value)> = found
+        .iter()
+        .map(|&at| {
+            (
+                &events[at]["finding"]["severity"],
+                &events[at]["finding"]["title"],
+            )
+        })
+        .collect();
+    let title =
+        |count, then| format!("192.0.2.10 was refused {count} logins at 192.0.2.20:21{then}");
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert_eq!(told[0].0, "medium");
+    assert_eq!(*told[0].1, title(5, ""));
+    assert_eq!(told[1].0, "high");
+    assert_eq!(*told[1].1, title(8, ", then one succeeded"));
+    // At the end of the input, as the report has it.
+    assert_eq!(told[2], told[1]);
+    let steps = |until: usize| {
+        let logins = events[..until]
+            .iter()
+            .filter(|event| event["step"]["kind"] == "login");
+        logins.count()
+    };
+    assert_eq!((steps(found[0]), steps(found[1])), (5, 9));
+    assert_eq!(events.last().expect("totals")["totals"]["findings"], {
+        let end = events.iter().find(|event| event["type"] == "session_end");
+        let findings = end.expect("an end")["report"]["findings"].as_array();
+        findings.expect("a list").len() + 1
+    });
 }

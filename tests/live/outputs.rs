@@ -137,6 +137,19 @@ fn sessions_that_are_not_asked_for_leave_no_file() {
 }
 
 #[test]
+fn packets_of_chosen_sessions_alone_are_not_promised() {
+    let folder = folder("chosen-packets");
+    let (input, packets) = (capture("classic.pcap"), folder.join("packets.pcapng"));
+    let all = ["-r", text(&input), "-w", text(&packets)];
+    let ended = Monitor::start(&[&all[..], &["--session", "1"]].concat()).end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    let about = "gets the packets of all sessions";
+    assert_eq!(ended.errors.matches(about).count(), 1, "{}", ended.errors);
+    let ended = Monitor::start(&all).end();
+    assert!(!ended.errors.contains(about), "{}", ended.errors);
+}
+
+#[test]
 fn packets_of_sessions_alone_give_the_same_report() {
     let folder = folder("write");
     for name in [

@@ -184,6 +184,17 @@ struct Party {
     server: Server,
     /// User of the latest login; `None` before it.
     user: Option<String>,
+    /// Findings that were written before the end: their ids and frames.
+    written: Vec<(String, Vec<u64>)>,
+}
+
+impl Party {
+    /// Returns whether a finding was written before: one of the same kind that rests on one of its frames.
+    fn knows(&self, finding: &Finding) -> bool {
+        let rests = |frames: &[u64]| finding.frames.iter().any(|frame| frames.contains(frame));
+        let mut written = self.written.iter();
+        written.any(|(id, frames)| *id == finding.id && rests(frames))
+    }
 }
 
 impl SessionParties {
@@ -198,6 +209,7 @@ impl SessionParties {
                     client: *client,
                     server: Server::clone(server),
                     user: None,
+                    written: Vec::new(),
                 };
                 self.0.insert(id, party);
             }
@@ -208,7 +220,26 @@ impl SessionParties {
                     party.user = Some(user.clone());
                 }
             }
+            EventKind::FindingSoFar(finding) => {
+                if let Some(party) = self.0.get_mut(&id)
+                    && party.written.len() < MAX_WRITTEN
+                {
+                    party
+                        .written
+                        .push((finding.id.clone(), finding.frames.clone()));
+                }
+            }
             _ => {}
+        }
+    }
+
+    /// Returns whether an event repeats a finding that was written when it was proven.
+    #[must_use]
+    pub fn repeats(&self, event: &Event<'_>) -> bool {
+        let party = event.session.and_then(|id| self.0.get(&id));
+        match &event.kind {
+            EventKind::Finding(finding) => party.is_some_and(|party| party.knows(finding)),
+            _ => false,
         }
     }
 
@@ -307,7 +338,11 @@ fn write_event<W: Write>(
             line.field("bytes", bytes)?;
             line.field("throughput", throughput)?;
         }
-        (EventKind::Finding(finding), session) => {
+        // The reader knows it since it was proven.
+        (EventKind::Finding(finding), _) if about.is_some_and(|party| party.knows(finding)) => {
+            return Ok(());
+        }
+        (EventKind::FindingSoFar(finding) | EventKind::Finding(finding), session) => {
             line = begin("finding", time, session, out)?;
             write_party(about, &mut line)?;
             line.field("finding", finding)?;
@@ -609,6 +644,9 @@ pub enum EventLine {
 /// Bytes of steps and transfers kept for the last lines of their sessions.
 // Below a power of two, so that the text that passes the limit does not double the allocation.
 const KEPT_BYTES: usize = 7 << 20;
+
+/// Findings of one session remembered until it ends.
+const MAX_WRITTEN: usize = 1_000;
 
 #[cfg(test)]
 mod tests {

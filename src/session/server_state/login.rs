@@ -156,8 +156,8 @@ impl Logins {
     }
 
     /// Returns the sequence numbers of PASS commands, each with the hash of its argument.
-    pub(crate) fn take_passwords(&mut self) -> Vec<(u64, u64)> {
-        std::mem::take(&mut self.passwords)
+    pub(crate) fn passwords(&self) -> &[(u64, u64)] {
+        &self.passwords
     }
 
     /// Records an outcome that is known from replies alone.

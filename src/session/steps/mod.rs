@@ -20,7 +20,7 @@ use self::log::{CommandState, StepLog};
 use super::secrets::{HIDDEN, Secrets};
 use super::shared::Shared;
 use crate::model::WarningCode;
-use crate::model::record::{Command, Completeness, Step, Weight as _};
+use crate::model::record::{Command, Completeness, Step, StepKind, Weight as _};
 use crate::protocol::ftp::Verb;
 
 /// The steps of one session: open ones, and the records of those that were emitted.
@@ -98,6 +98,14 @@ impl Steps {
         }
     }
 
+    /// Returns the latest emitted step of TLS before a login, if there are few steps between them; `None` otherwise.
+    pub(crate) fn latest_tls(&self) -> Option<Arc<Step>> {
+        let mut latest = self.emitted.iter().rev().take(BEFORE_LOGIN);
+        latest
+            .find(|step| step.kind == StepKind::Tls)
+            .map(Arc::clone)
+    }
+
     /// Returns the records by number, the numbers of those amended after they were emitted, and how many were left out.
     pub(crate) fn into_records(self) -> (Vec<Arc<Step>>, BTreeSet<u64>, u64) {
         let (records, amended) = self.emitted.into_records();
@@ -140,6 +148,9 @@ fn hide(command: CommandState, secrets: &Secrets) -> Command {
     }
     record
 }
+
+/// Steps before a login among which that of TLS is looked for.
+const BEFORE_LOGIN: usize = 32;
 
 /// Steps that are open at once.
 const OPEN_STEPS: usize = 4096;

@@ -270,6 +270,12 @@ impl Transfers {
         &self.settled
     }
 
+    /// Returns the record of a transfer that was settled lately; `None` if others followed it, or it was left out.
+    pub(crate) fn latest(&self, id: u64) -> Option<Arc<Transfer>> {
+        let mut latest = self.settled.iter().rev().take(LATEST);
+        latest.find(|transfer| transfer.id == id).map(Arc::clone)
+    }
+
     /// Returns the records by id, the ids of those amended after they were emitted, and how many were left out.
     pub(crate) fn into_records(self) -> (Vec<Arc<Transfer>>, BTreeSet<u64>, u64) {
         let (records, amended) = self.settled.into_records();
@@ -344,3 +350,6 @@ const REFUSED: usize = 16;
 
 /// Sentences of evidence about one transfer.
 const EVIDENCE: usize = 64;
+
+/// Transfers that may settle before the step of an earlier one is emitted.
+const LATEST: usize = 8;
