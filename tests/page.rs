@@ -537,7 +537,8 @@ fn session_without_rows_is_shown_and_its_controls_do_nothing() {
     // A byte that ends no line has an arrow at packet detail alone.
     let mut wire = Wire::new();
     let mut header = TcpHeader::new(21, 40_000, 9_000, 1_000);
-    header.ack = true;
+    (header.ack, header.psh) = (true, true);
+    header.acknowledgment_number = 9_000;
     let address = |text: &str| text.parse().expect("an address");
     let (server, client) = (address("192.168.0.21:21"), address("192.168.0.2:40000"));
     wire.segment(server, client, header, b"x");

@@ -85,8 +85,11 @@ function player(session, place) {
     slider.value = current;
     slider.setAttribute("aria-valuetext", caption.textContent);
     position.textContent = number(places[current]) + " of " + number(places[rows.length - 1]);
+    const held = document.activeElement;
     start.disabled = back.disabled = current <= nearest(0);
     end.disabled = forward.disabled = current >= rows.length - 1;
+    // A button that is switched off loses the keys to the document, where the player does not get them.
+    if (held !== null && held.disabled && root.contains(held)) play.focus({ preventScroll: true });
     jumps.value = heading(current);
     stateView(state, states[row[STATE]], current > 0 ? states[rows[current - 1][STATE]] : states[0], row);
     fieldsView(fields, row);
