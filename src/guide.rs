@@ -80,6 +80,8 @@ pub mod contributing {}
 ///
 /// - FTPS is read with secrets: `--keylog`, `--tls-key`, secrets blocks of pcapng; `--no-decrypt` uses none. TLS 1.0 to 1.3,
 ///   control and data connections, resumption, records behind a loss.
+/// - `live` and `--follow` read key logs on while they grow, and hold what waits for a secret for `--keylog-wait`. Events that a
+///   late secret made known carry `late`.
 /// - Implicit TLS is recognized on any port where secrets show what is said. `encrypted_data` has the content of connections that
 ///   were opened. `wire_bytes` of a control connection are all its payload bytes.
 /// - A TLS handshake that an alert ended is reported as `tls-alert`, and no longer as `tls-failed`.

@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 
 use crate::support::folder::Folder;
+use ftpscope::model::{Direction, FrameRef};
+use ftpscope::protocol::tls::decryption::{Connection, Keyring, Receiver, Source};
 use serde_json::{Value, json};
 
 /// Returns the path of a file of `testdata/tls`.
@@ -406,6 +408,92 @@ fn lost_segments_of_data_are_missing_bytes_of_exact_number_and_place() {
             }
             if transfer["missing_bytes"] == 0 && tls["obstacle"].is_null() {
                 assert_eq!(transfer["sha256"], *digest, "{place}");
+            }
+        }
+    }
+}
+
+/// Content of both directions, by [`Direction::index`].
+#[derive(Default)]
+struct Said([Vec<u8>; 2]);
+
+impl Receiver for Said {
+    fn content(&mut self, way: Direction, _: FrameRef, bytes: &[u8]) {
+        self.0[way.index()].extend_from_slice(bytes);
+    }
+
+    fn gap(&mut self, _: Direction, _: FrameRef, _: u64) {}
+}
+
+/// Parses a recorded stream: key log lines behind `K`, bytes of client and server behind `C` and `S`.
+fn recorded(name: &str) -> (String, Vec<(Direction, Vec<u8>)>) {
+    let text = std::fs::read_to_string(data(&format!("streams/{name}.txt"))).expect("a stream");
+    let (mut keys, mut flights) = (String::new(), Vec::new());
+    for line in text.lines() {
+        let (kind, rest) = line.split_once(' ').expect("two fields");
+        if kind == "K" {
+            keys.push_str(rest);
+            keys.push('\n');
+            continue;
+        }
+        let digit = |at| u8::from_str_radix(&rest[at..at + 2], 16).expect("hex");
+        let bytes = (0..rest.len()).step_by(2).map(digit).collect();
+        let way = if kind == "C" {
+            Direction::Up
+        } else {
+            Direction::Down
+        };
+        flights.push((way, bytes));
+    }
+    (keys, flights)
+}
+
+#[test]
+fn streams_cut_or_changed_at_any_byte_let_only_true_content_out() {
+    for name in ["tls13-aes256-gcm", "tls12-aes128-sha", "tls12-aes128-ccm8"] {
+        let (keys, flights) = recorded(name);
+        let total: usize = flights.iter().map(|(_, bytes)| bytes.len()).sum();
+        let said = |change: &dyn Fn(&mut Vec<(Direction, Vec<u8>)>)| {
+            let mut changed = flights.clone();
+            change(&mut changed);
+            let mut keyring = Keyring::default();
+            keyring.add_key_log(Source::KeyLog, keys.as_bytes());
+            let mut connection = Connection::new("C".into());
+            let (mut said, at) = (Said::default(), FrameRef::default());
+            for (way, bytes) in &changed {
+                connection.data(*way, bytes, at, &mut keyring, &mut said);
+            }
+            connection.finish(at, &mut keyring, &mut said);
+            said.0
+        };
+        let whole = said(&|_| {});
+        assert!(whole.iter().all(|text| !text.is_empty()), "{name}");
+        for place in (0..total).step_by(3) {
+            let cut = said(&|flights| {
+                let mut left = place;
+                for (_, bytes) in flights {
+                    let kept = left.min(bytes.len());
+                    bytes.truncate(kept);
+                    left -= kept;
+                }
+            });
+            let flipped = said(&|flights| {
+                let mut at = place;
+                for (_, bytes) in flights {
+                    if let Some(byte) = bytes.get_mut(at) {
+                        *byte ^= 0x20;
+                        return;
+                    }
+                    at -= bytes.len();
+                }
+            });
+            for way in [0, 1] {
+                assert!(whole[way].starts_with(&cut[way]), "{name}, cut at {place}");
+                let is_part = flipped[way].is_empty()
+                    || whole[way]
+                        .windows(flipped[way].len())
+                        .any(|part| part == flipped[way]);
+                assert!(is_part, "{name}, changed at {place}");
             }
         }
     }

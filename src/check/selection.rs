@@ -233,6 +233,7 @@ mod tests {
         selected.event(&Event {
             frame,
             session: id,
+            late: false,
             kind: EventKind::SessionStart {
                 client: session.client,
                 server: &server,
@@ -241,11 +242,13 @@ mod tests {
         selected.event(&Event {
             frame,
             session: id,
+            late: false,
             kind: EventKind::Step(&session.steps[0]),
         });
         selected.event(&Event {
             frame,
             session: id,
+            late: false,
             kind: EventKind::SessionEnd(Arc::new(session.clone())),
         });
         let all = Totals {
@@ -315,6 +318,7 @@ mod tests {
         let end = |id| Event {
             frame: FrameRef::default(),
             session: Some(id),
+            late: false,
             kind: EventKind::SessionEnd(Arc::new(Session {
                 id,
                 ..example_session()

@@ -274,7 +274,7 @@ fn write(
 
 /// Returns the secrets that were given, and those within the captures.
 fn keyring(arguments: &CarveArguments) -> Result<Keyring, Failure> {
-    let mut keyring = Keyring::new(&arguments.input.secrets.read()?);
+    let mut keyring = Keyring::new(&arguments.input.secrets.read(false)?);
     read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
         if let Input::Secrets(secrets) = input
             && secrets.secrets_type == Secrets::TLS_KEY_LOG
@@ -291,7 +291,7 @@ fn embedded_secrets(
     arguments: &CarveArguments,
     chosen: &ChosenPackets,
 ) -> Result<EmbeddedSecrets, Failure> {
-    let given = arguments.input.secrets.read()?.key_logs;
+    let given = arguments.input.secrets.read(false)?.key_logs;
     let mut lines = SecretLines::new(chosen);
     read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
         lines.input(input);

@@ -230,7 +230,7 @@ impl LiveArguments {
         settings.options.show_passwords = self.selection.show_passwords;
         settings.options.limits.held_bytes = self.memory.max_memory;
         settings.options.threads = self.memory.threads();
-        settings.options.secrets = self.secrets.read()?;
+        settings.options.secrets = self.secrets.read(true)?;
         self.digests.apply(&mut settings.options);
         settings.selection = selection;
         settings.format = self.event_format(&settings)?;

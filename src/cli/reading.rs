@@ -88,7 +88,7 @@ impl Reading {
     ) -> Result<Self, Failure> {
         let read = read_options(input, &presentation.tz)?;
         let selected = selection.selection()?;
-        let secrets = input.secrets.read()?;
+        let secrets = input.secrets.read(input.follow)?;
         #[cfg(feature = "live")]
         let filter = open_filter(input)?;
         let followed = followed(input)?;
@@ -240,6 +240,7 @@ impl Reading {
             let warned = Event {
                 frame: tally.last,
                 session: None,
+                late: false,
                 kind: EventKind::Warning(&warning),
             };
             (&mut tally, &mut *events).event(&warned);
@@ -477,6 +478,7 @@ mod tests {
         tally.event(&Event {
             frame: FrameRef::default(),
             session: None,
+            late: false,
             kind: EventKind::Warning(&warning),
         });
         tally
@@ -511,6 +513,7 @@ mod tests {
             tally.event(&Event {
                 frame: FrameRef::default(),
                 session: None,
+                late: false,
                 kind: EventKind::Finding(&finding),
             });
         }

@@ -29,6 +29,8 @@ pub struct Event<'a> {
     pub frame: FrameRef,
     /// Id of the session; `None` for events about the input, several sessions or unrelated connections.
     pub session: Option<u64>,
+    /// The event could be emitted only once a TLS secret came, later than its packet.
+    pub late: bool,
     /// The fact.
     pub kind: EventKind<'a>,
 }
@@ -156,6 +158,7 @@ impl<A: EventSink + ?Sized, B: EventSink + ?Sized> EventSink for (&mut A, &mut B
 pub struct KeptEvent {
     frame: FrameRef,
     session: Option<u64>,
+    late: bool,
     kind: KeptKind,
 }
 
@@ -187,6 +190,7 @@ impl KeptEvent {
         Self {
             frame: event.frame,
             session: event.session,
+            late: event.late,
             kind: match &event.kind {
                 EventKind::Capture(capture) => KeptKind::Capture(Box::new(Capture::clone(capture))),
                 EventKind::SessionStart { client, server } => {
@@ -227,6 +231,7 @@ impl KeptEvent {
         sink.event(&Event {
             frame: self.frame,
             session: self.session,
+            late: self.late,
             kind: match &self.kind {
                 KeptKind::Capture(capture) => EventKind::Capture(capture),
                 KeptKind::SessionStart(client, server) => EventKind::SessionStart {

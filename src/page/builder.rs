@@ -122,6 +122,7 @@ impl PageBuilder {
                 self.report.event(&Event {
                     frame: FrameRef::default(),
                     session: None,
+                    late: false,
                     kind: EventKind::Warning(&warning),
                 });
             }
@@ -304,6 +305,7 @@ mod tests {
         builder.event(&Event {
             frame: FrameRef::default(),
             session: Some(session.id),
+            late: false,
             kind: EventKind::SessionEnd(Arc::clone(session)),
         });
     }

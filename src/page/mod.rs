@@ -116,6 +116,7 @@ mod tests {
             builder.event(&Event {
                 frame: FrameRef::default(),
                 session: Some(session.id),
+                late: false,
                 kind: EventKind::SessionEnd(Arc::clone(session)),
             });
         }

@@ -13,10 +13,14 @@
 //! each packet, the layers are called in the order of the picture; timers run after it, at most every 100 ms of capture
 //! time.
 
+mod secret_wait;
+
+use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use crate::capture::{
     self, CaptureSet, Input, Packet, PacketSource, ReadOptions, Secrets, SkippedPackets,
@@ -25,10 +29,12 @@ use crate::decode::{self, Decoded, Decoder, Segment};
 use crate::keep::{PacketSink, Relation};
 use crate::model::record::{Accounting, Capture, Totals};
 use crate::model::{
-    EventKind, EventSink, FlowKey, FrameRef, Span, Timestamp, TransferSink, Warning, WarningCode,
+    EventKind, EventSink, FlowKey, FrameRef, HostPair, Span, Timestamp, TransferSink, Warning,
+    WarningCode,
 };
+use crate::pipeline::secret_wait::{KeyLogFollower, POLL, SecretWait};
 use crate::protocol::tls::decryption::{Keyring, Source};
-use crate::reassembly::{CaptureClock, FlowTable};
+use crate::reassembly::{CaptureClock, FlowTable, Moment};
 pub use crate::session::Options;
 use crate::session::{PacketCounts, SessionTracker, Standing};
 
@@ -76,8 +82,10 @@ pub fn analyze_and_keep<'s>(
         joined: PacketCounts::default(),
         warnings: Vec::new(),
         failures: Vec::new(),
+        secrets: Lateness::default(),
     };
     let later = secrets_files(&source.captures());
+    run.expect_secrets(options, later.is_empty());
     if !later.is_empty() {
         run.tracker
             .add_further_secrets(Box::new(move |keyring| read_secrets(&later, keyring)));
@@ -144,6 +152,17 @@ struct Run<'s> {
     /// Warnings of the input, emitted at the end unless the run is live.
     warnings: Vec<Warning>,
     failures: Vec<capture::Error>,
+    secrets: Lateness,
+}
+
+/// TLS secrets that come later than the packets they open.
+#[derive(Default)]
+struct Lateness {
+    /// Segments that wait; `None` if no secrets can come late.
+    wait: Option<SecretWait>,
+    key_logs: Vec<KeyLogFollower>,
+    /// Time of the latest look at the key logs; `None` before the first.
+    polled: Option<Instant>,
 }
 
 impl Run<'_> {
@@ -177,7 +196,13 @@ impl Run<'_> {
         let mut is_dns = false;
         let share = match self.decoder.decode(packet) {
             Decoded::Segment(segment) => {
-                let taken = self.flows.segment(&segment, moment, &mut self.tracker);
+                let taken = match &mut self.secrets.wait {
+                    None => self.flows.segment(&segment, moment, &mut self.tracker),
+                    Some(wait) => {
+                        let (flows, tracker) = (&mut self.flows, &mut self.tracker);
+                        take_or_hold(wait, flows, tracker, &segment, moment)
+                    }
+                };
                 if self.keeper.is_some() {
                     let (key, _) = FlowKey::new(segment.source, segment.destination);
                     connection = Some((key, taken, may_open(&segment)));
@@ -194,16 +219,6 @@ impl Run<'_> {
             }
             Decoded::Skipped(_) => None,
         };
-        if let Some(session) = self.tracker.take_begun() {
-            // Only packets that begin a session are worth a second look at their encapsulation.
-            self.tracker
-                .set_layers(session, decode::layer_names(packet));
-            if let Some(keeper) = &mut self.keeper
-                && let Some(origin) = self.tracker.origin(session)
-            {
-                keeper.session(origin.connection, &origin.lookup);
-            }
-        }
         let joined = self.decoder.take_joined_fragments();
         let mut fragments = Vec::new();
         if joined > 0 {
@@ -212,6 +227,7 @@ impl Run<'_> {
                 *share += joined;
             }
         }
+        self.note_begun(Some(packet));
         if self.keeper.is_some() {
             let relation = match connection {
                 Some((key, taken, opens)) => self.relation(key, taken, opens),
@@ -259,14 +275,121 @@ impl Run<'_> {
         }
     }
 
+    /// Prepares for secrets that come late; `piped` input cannot be searched for them first.
+    fn expect_secrets(&mut self, options: &Options, piped: bool) {
+        let secrets = &options.secrets;
+        if secrets.off {
+            return;
+        }
+        self.secrets.key_logs = secrets
+            .followed
+            .iter()
+            .cloned()
+            .map(KeyLogFollower::new)
+            .collect();
+        self.poll_key_logs();
+        let longest = if secrets.wait.is_zero() {
+            // Input that ends by itself is read to its end.
+            None
+        } else {
+            Some(secrets.wait)
+        };
+        if longest.is_some() || (piped && !options.live) {
+            self.tracker.keyring().expect_late();
+            let memory = options.limits.held_bytes;
+            self.secrets.wait = Some(SecretWait::new(longest, memory));
+        }
+    }
+
+    /// Reads what was appended to the key logs.
+    fn poll_key_logs(&mut self) {
+        self.secrets.polled = Some(Instant::now());
+        for key_log in &mut self.secrets.key_logs {
+            if let Some(message) = key_log.poll(self.tracker.keyring()) {
+                let warning = Warning::new(WarningCode::SecretsUnusable, message, None);
+                if self.live {
+                    self.tracker.emit(EventKind::Warning(&warning));
+                } else {
+                    self.warnings.push(warning);
+                }
+            }
+        }
+    }
+
+    /// Processes the segments that need not wait for a secret any longer; at the `end` of the input all of them.
+    fn release(&mut self, end: bool) {
+        if self.secrets.wait.is_none() {
+            return;
+        }
+        let polled = self.secrets.polled;
+        let is_due = polled.is_none_or(|polled| polled.elapsed() >= POLL);
+        if !self.secrets.key_logs.is_empty() && (end || is_due) {
+            self.poll_key_logs();
+        }
+        // Hellos in bytes that a timer delivered have no segment to begin with.
+        self.tracker.keyring().take_wanted();
+        while let Some(mut released) = self
+            .secrets
+            .wait
+            .as_mut()
+            .and_then(|wait| wait.release(self.tracker.keyring(), end))
+        {
+            if !released.found {
+                self.tracker.keyring().give_up(released.wanted);
+            }
+            self.tracker.set_late(released.found);
+            let now = self.clock.now();
+            while let Some(held) = released.segments.pop_front() {
+                let segment = held.segment();
+                let arrived = segment.frame.time.min(now);
+                self.tracker.at(segment.frame, arrived);
+                let moment = Moment { now, arrived };
+                self.flows.segment(&segment, moment, &mut self.tracker);
+                self.note_begun(None);
+                let wanted = self.tracker.keyring().take_wanted();
+                if let (Some(wanted), false, Some(wait)) = (wanted, end, &mut self.secrets.wait) {
+                    // The hello of another connection: its secret is missing as well.
+                    wait.begin(released.hosts, wanted, Some(held.held()), released.segments);
+                    break;
+                }
+            }
+            self.tracker.set_late(false);
+        }
+        self.tracker.at(self.last, self.clock.now());
+    }
+
+    /// Passes a session that the current segment began to the keeper. `packet` is what carried the segment; `None` if it was
+    /// held.
+    fn note_begun(&mut self, packet: Option<&Packet<'_>>) {
+        let Some(session) = self.tracker.take_begun() else {
+            return;
+        };
+        // Only packets that begin a session are worth a second look at their encapsulation.
+        if let Some(packet) = packet {
+            self.tracker
+                .set_layers(session, decode::layer_names(packet));
+        }
+        if let Some(keeper) = &mut self.keeper
+            && let Some(origin) = self.tracker.origin(session)
+        {
+            keeper.session(origin.connection, &origin.lookup);
+        }
+    }
+
     /// Runs every timer due at `now`.
     fn run_timers(&mut self, now: Timestamp) {
+        self.release(false);
         self.ticked = now;
         self.flows.tick(now, self.last, &mut self.tracker);
         self.tracker.tick(now);
     }
 
     fn finish(mut self, captures: Vec<Capture>, skipped: SkippedPackets) -> Summary {
+        self.poll_key_logs();
+        for key_log in &mut self.secrets.key_logs {
+            key_log.finish(self.tracker.keyring());
+        }
+        self.release(true);
         self.flows
             .finish(self.clock.now(), self.last, &mut self.tracker);
         let mut warnings = std::mem::take(&mut self.warnings);
@@ -315,6 +438,27 @@ impl Run<'_> {
             duplicates: packets.duplicates,
         }
     }
+}
+
+/// Processes a segment, or holds it while its hosts wait for a secret. Returns whether its connection is followed.
+fn take_or_hold(
+    wait: &mut SecretWait,
+    flows: &mut FlowTable,
+    tracker: &mut SessionTracker<'_>,
+    segment: &Segment<'_>,
+    moment: Moment,
+) -> bool {
+    let hosts = HostPair::new(segment.source.address, segment.destination.address);
+    if wait.holds(hosts) {
+        wait.hold(hosts, segment);
+        let (key, _) = FlowKey::new(segment.source, segment.destination);
+        return flows.flow_between(key).is_some();
+    }
+    let taken = flows.segment(segment, moment, tracker);
+    if let Some(wanted) = tracker.keyring().take_wanted() {
+        wait.begin(hosts, wanted, None, VecDeque::new());
+    }
+    taken
 }
 
 /// Returns whether a segment may belong to the handshake of a connection that is not followed yet.

@@ -217,6 +217,7 @@ mod tests {
         builder.event(&Event {
             frame: FrameRef::default(),
             session,
+            late: false,
             kind,
         });
     }

@@ -72,6 +72,7 @@ impl<'s> DeferredEnds<'s> {
             self.inner.event(&Event {
                 frame: self.latest,
                 session: Some(session.id),
+                late: false,
                 kind: EventKind::SessionEnd(session),
             });
         }
@@ -167,6 +168,7 @@ mod tests {
         sink.event(&Event {
             frame: FrameRef::default(),
             session,
+            late: false,
             kind,
         });
     }

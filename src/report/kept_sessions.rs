@@ -341,6 +341,7 @@ mod tests {
             kept.event(&Event {
                 frame: crate::model::FrameRef::default(),
                 session: Some(id),
+                late: false,
                 kind: EventKind::SessionEnd(session(id)),
             });
         }

@@ -302,6 +302,7 @@ mod tests {
                 place: CapturePlace::new(0, 1),
             },
             session: Some(1),
+            late: false,
             kind,
         }
     }

@@ -180,6 +180,7 @@ mod tests {
                 sink.event(&Event {
                     frame,
                     session: Some(1),
+                    late: false,
                     kind,
                 });
             }
@@ -219,6 +220,7 @@ mod tests {
                     events.event(&Event {
                         frame,
                         session: Some(1),
+                        late: false,
                         kind: EventKind::SessionEnd(Arc::clone(&session)),
                     });
                     if events.wants_connections() {
@@ -267,6 +269,7 @@ mod tests {
                 sink.event(&Event {
                     frame: FrameRef::default(),
                     session: None,
+                    late: false,
                     kind: EventKind::Warning(&warning),
                 });
             }

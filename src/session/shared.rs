@@ -55,6 +55,8 @@ struct Emitter<'s> {
     events: &'s mut dyn EventSink,
     /// Frame being processed; events carry it.
     now: FrameRef,
+    /// A secret that came later than their packets made the events known.
+    late: bool,
     /// More than one capture is read: reported frames name their capture.
     several_captures: bool,
     /// Places of the frames of FTP; empty with a single capture.
@@ -108,6 +110,7 @@ impl<'s> Shared<'s> {
             emitter: Emitter {
                 events,
                 now: FrameRef::default(),
+                late: false,
                 several_captures,
                 places: PlaceIndex::default(),
                 totals: Totals::default(),
@@ -138,6 +141,11 @@ impl<'s> Shared<'s> {
             outcomes: Vec::new(),
             options,
         }
+    }
+
+    /// Marks the events that follow as late, or no longer.
+    pub(crate) const fn set_late(&mut self, late: bool) {
+        self.emitter.late = late;
     }
 
     /// Sets the frame being processed, and the capture time at which timers start that it sets.
@@ -394,6 +402,7 @@ impl Emitter<'_> {
         self.events.event(&Event {
             frame: self.now,
             session,
+            late: self.late,
             kind,
         });
     }

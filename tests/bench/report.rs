@@ -44,6 +44,7 @@ fn emit(sink: &mut impl EventSink, kind: EventKind<'_>) {
     sink.event(&Event {
         frame: FrameRef::default(),
         session: Some(1),
+        late: false,
         kind,
     });
 }

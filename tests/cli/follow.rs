@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
@@ -20,8 +21,13 @@ struct Following {
 
 impl Following {
     fn start(folder: &Folder, file: &str) -> Self {
+        Self::start_with(folder, &[file])
+    }
+
+    fn start_with(folder: &Folder, arguments: &[&str]) -> Self {
+        let arguments = [&["analyze", "--follow", "--format", "ndjson"], arguments].concat();
         let mut child = folder
-            .command(&["analyze", "--follow", "--format", "ndjson", file])
+            .command(&arguments)
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit())
             .spawn()
@@ -231,4 +237,63 @@ fn guessed_passwords_are_told_at_the_threshold_and_when_one_is_right() {
         let findings = end.expect("an end")["report"]["findings"].as_array();
         findings.expect("a list").len() + 1
     });
+}
+
+#[test]
+fn secrets_later_than_their_packets_open_the_session_from_its_beginning() {
+    let folder = Folder::new("follow-keys");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls/lab");
+    let read = |name: &str| std::fs::read(data.join(name)).expect("a file");
+    folder.write("growing.pcap", &read("vsftpd-python-1.3.pcap"));
+    folder.write("late.keys", b"# nothing yet\n");
+    let arguments = [
+        "growing.pcap",
+        "--keylog",
+        "late.keys",
+        "--keylog-wait",
+        "10min",
+    ];
+    let mut following = Following::start_with(&folder, &arguments);
+    let start = following.wait_for("session_start");
+    assert_eq!(start.get("late"), None);
+    let keys = read("vsftpd-python-1.3.keys");
+    let mut log = File::options()
+        .append(true)
+        .open(folder.path().join("late.keys"))
+        .expect("opened");
+    // In the middle of a line, as buffers are written out.
+    let (first, rest) = keys.split_at(keys.len() / 3);
+    log.write_all(first).expect("written");
+    log.write_all(rest).expect("written");
+    let transfer = following.wait_for("transfer");
+    assert_eq!(transfer["late"], true);
+    let report = following.wait_for("session_end")["report"].clone();
+    assert_eq!(report["tls"]["decrypted"], true);
+    assert_eq!(report["verdict"]["status"], "ok", "{report}");
+    assert_eq!(report["transfers"].as_array().map(Vec::len), Some(4));
+    following.interrupt();
+    following.wait_for("totals");
+    assert_eq!(following.child.wait().expect("ended").code(), Some(0));
+}
+
+#[test]
+fn session_without_its_secrets_is_reported_once_the_wait_is_over() {
+    let folder = Folder::new("follow-no-keys");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls/lab");
+    let capture = std::fs::read(data.join("vsftpd-python-1.3.pcap")).expect("a capture");
+    folder.write("growing.pcap", &capture);
+    folder.write("late.keys", b"");
+    let arguments = [
+        "growing.pcap",
+        "--keylog",
+        "late.keys",
+        "--keylog-wait",
+        "1s",
+    ];
+    let mut following = Following::start_with(&folder, &arguments);
+    let report = following.wait_for("session_end")["report"].clone();
+    assert_eq!(report["tls"]["obstacle"], "no-secret");
+    assert_eq!(report["encrypted_data"].as_array().map(Vec::len), Some(4));
+    following.interrupt();
+    following.wait_for("totals");
 }

@@ -2,8 +2,10 @@
 
 pub(super) mod values;
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
@@ -11,7 +13,7 @@ use zeroize::Zeroizing;
 
 #[cfg(feature = "parquet")]
 use self::values::part_name;
-use self::values::{local_networks, memory_size, session_id, time_zone};
+use self::values::{local_networks, memory_size, session_id, time_zone, waiting_time};
 use super::failure::{Exit, Failure};
 use super::output;
 use super::reading::Outcome;
@@ -19,7 +21,7 @@ use super::terminal::{self, ColorChoice, Environment};
 use crate::check::{Expression, Scope, Selection};
 use crate::model::record::Severity;
 use crate::pipeline;
-use crate::protocol::tls::decryption::{Keyring, SecretSources};
+use crate::protocol::tls::decryption::{FollowedKeyLog, Keyring, SecretSources};
 #[cfg(feature = "parquet")]
 use crate::report::export::TABLES;
 use crate::report::export::{CsvTable, EveType, EveTypes, LocalNetworks, ZeekCommands, ZeekLog};
@@ -59,21 +61,42 @@ pub(super) struct SecretOptions {
     /// RSA private key of a server (PEM), for TLS 1.2 and before with RSA key exchange; may be given more than once
     #[arg(long, value_name = "FILE", help_heading = "Input")]
     tls_key: Vec<PathBuf>,
+    /// While reading live or with --follow, how long bytes wait for their TLS secret: 0 to 10min
+    #[arg(
+        long,
+        value_name = "TIME",
+        default_value = "5s",
+        value_parser = waiting_time,
+        help_heading = "Input"
+    )]
+    keylog_wait: Duration,
     /// Use no TLS secrets, also not those that a capture carries
     #[arg(long, conflicts_with_all = ["keylog", "tls_key"], help_heading = "Input")]
     no_decrypt: bool,
 }
 
 impl SecretOptions {
-    /// Reads the files. One that cannot be used is refused before anything else is read.
-    pub(super) fn read(&self) -> Result<SecretSources, Failure> {
+    /// Reads the files. One that cannot be used is refused before anything else is read. With `follow`, key logs stay open, and
+    /// are read on during the run.
+    pub(super) fn read(&self, follow: bool) -> Result<SecretSources, Failure> {
         let mut sources = SecretSources {
             off: self.no_decrypt,
             ..SecretSources::default()
         };
+        let hint = "name a file of SSLKEYLOGFILE lines";
         for path in &self.keylog {
-            let bytes = read_secret("--keylog", path, "name a file of SSLKEYLOGFILE lines")?;
-            sources.key_logs.push(Arc::new(bytes));
+            if follow {
+                let key_log = follow_key_log(path);
+                let key_log =
+                    key_log.map_err(|cause| unusable("--keylog", path, cause.to_string(), hint))?;
+                sources.followed.push(key_log);
+            } else {
+                let bytes = read_secret("--keylog", path, hint)?;
+                sources.key_logs.push(Arc::new(bytes));
+            }
+        }
+        if follow {
+            sources.wait = self.keylog_wait;
         }
         for path in &self.tls_key {
             let hint = "convert it with openssl rsa -in KEY -out PLAIN";
@@ -86,6 +109,18 @@ impl SecretOptions {
         }
         Ok(sources)
     }
+}
+
+/// Opens a key log that is read on during the run.
+fn follow_key_log(path: &Path) -> std::io::Result<FollowedKeyLog> {
+    let file = File::open(path)?;
+    if file.metadata()?.is_dir() {
+        return Err(std::io::ErrorKind::IsADirectory.into());
+    }
+    Ok(FollowedKeyLog {
+        path: path.to_owned(),
+        file: Arc::new(file),
+    })
 }
 
 /// Reads a file with secrets.

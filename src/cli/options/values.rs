@@ -106,6 +106,18 @@ pub(crate) fn time_span(value: &str) -> Result<Duration, String> {
     }
 }
 
+/// Parses the time for which bytes wait for a TLS secret: at most 10 minutes.
+pub(crate) fn waiting_time(value: &str) -> Result<Duration, String> {
+    let time = match value {
+        "0" | "0s" => Duration::ZERO,
+        _ => time_span(value)?,
+    };
+    if time > Duration::from_mins(10) {
+        return Err("write at most 10min".to_owned());
+    }
+    Ok(time)
+}
+
 /// Parses an address with a port, or a port of the loopback interface.
 pub(crate) fn metrics_address(value: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = value.trim_start_matches(':').parse::<u16>() {

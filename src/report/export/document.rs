@@ -362,6 +362,7 @@ mod tests {
             builder.event(&Event {
                 frame: FrameRef::default(),
                 session: Some(id),
+                late: false,
                 kind: EventKind::SessionEnd(Arc::new(session)),
             });
         }

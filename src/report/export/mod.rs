@@ -375,6 +375,7 @@ mod tests {
             exporter.event(&Event {
                 frame: FrameRef::default(),
                 session: Some(id),
+                late: false,
                 kind: EventKind::SessionEnd(Arc::new(session)),
             });
         }

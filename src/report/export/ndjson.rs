@@ -379,6 +379,7 @@ fn write_event<W: Write>(
         )
         | (EventKind::LatePackets(_), _) => return Ok(()),
     }
+    line.some("late", event.late.then_some(true))?;
     line.some("alert", alert.then_some(true))?;
     line.end()?;
     out.write_all(b"\n")
@@ -445,6 +446,9 @@ pub enum EventLine {
         /// Interface that packets are captured from; omitted for files and pipes.
         #[serde(skip_serializing_if = "Option::is_none")]
         interface: Option<String>,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -459,6 +463,9 @@ pub enum EventLine {
         client: Address,
         /// Server end of the control connection.
         server: Server,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -480,6 +487,9 @@ pub enum EventLine {
         user: Option<String>,
         /// The step.
         step: Step,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -501,6 +511,9 @@ pub enum EventLine {
         user: Option<String>,
         /// The transfer.
         transfer: Transfer,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -526,6 +539,9 @@ pub enum EventLine {
         bytes: u64,
         /// Bytes per second so far; `null` before two packets at different times.
         throughput: Option<f64>,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -548,6 +564,9 @@ pub enum EventLine {
         user: Option<String>,
         /// The finding.
         finding: Finding,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -569,6 +588,9 @@ pub enum EventLine {
         user: Option<String>,
         /// The session as in the JSON report.
         report: Session,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -591,6 +613,9 @@ pub enum EventLine {
         user: Option<String>,
         /// The connection and its content.
         unmatched_data: UnmatchedData,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -601,6 +626,9 @@ pub enum EventLine {
         time: Option<Timestamp>,
         /// The attempt.
         connection_attempt: ConnectionAttempt,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -623,6 +651,9 @@ pub enum EventLine {
         user: Option<String>,
         /// The warning.
         warning: WarningRecord,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -635,6 +666,9 @@ pub enum EventLine {
         totals: Totals,
         /// The inputs, now with their counts.
         captures: Vec<Capture>,
+        /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        late: bool,
         /// True if an expression of `--alert` holds for the event; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         alert: bool,
@@ -686,6 +720,7 @@ mod tests {
             sink.event(&Event {
                 frame: at(number),
                 session: (number > 0).then_some(1),
+                late: false,
                 kind,
             });
         }
@@ -693,6 +728,7 @@ mod tests {
         sink.event(&Event {
             frame: at(71),
             session: None,
+            late: false,
             kind: EventKind::Warning(&warning),
         });
     }
@@ -770,6 +806,7 @@ mod tests {
             let event = Event {
                 frame: at(1),
                 session: Some(1),
+                late: false,
                 kind,
             };
             let line = event_text(

@@ -36,7 +36,7 @@ use crate::protocol::dns::{
     DNS_PORT, LLMNR_PORT, MULTICAST_DNS_PORT, parse_message, parse_multicast_message,
 };
 use crate::protocol::ftp::FTP_DATA_PORT;
-use crate::protocol::tls::decryption::{FurtherSecrets, Source};
+use crate::protocol::tls::decryption::{FurtherSecrets, Keyring, Source};
 use crate::reassembly::{FlowId, FlowSummary};
 use crate::session::Options;
 use crate::session::data::unmatched::emit_unmatched;
@@ -159,6 +159,16 @@ impl<'s> SessionTracker<'s> {
         if !keyring.is_off() {
             keyring.add_key_log(Source::Capture, key_log);
         }
+    }
+
+    /// Returns the TLS secrets.
+    pub const fn keyring(&mut self) -> &mut Keyring {
+        &mut self.shared.network.keyring
+    }
+
+    /// Marks the events that follow as `late`: a secret made them known later than their packets.
+    pub const fn set_late(&mut self, late: bool) {
+        self.shared.set_late(late);
     }
 
     /// Adds secrets that are read only once a TLS connection has none.

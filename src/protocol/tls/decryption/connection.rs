@@ -956,11 +956,13 @@ impl Connection {
                     self.facts.renegotiations += u64::from(encrypted);
                     *self.handshake = Handshake::default();
                 }
-                io.keyring.want(hello.random);
+                let random = hello.random;
                 self.facts.client_way = Some(way);
                 self.facts.server_name.clone_from(&hello.server_name);
                 self.half(way).has_hello = true;
                 self.handshake.on_client_hello(way, hello);
+                let needed = !self.handshake.may_resume(io.keyring);
+                io.keyring.want(random, needed);
             }
             SERVER_HELLO => self.server_hello(way, body, io),
             NEW_SESSION_TICKET => {

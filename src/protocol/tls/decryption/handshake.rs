@@ -222,6 +222,19 @@ impl Handshake {
         }
     }
 
+    /// Returns whether the client offers to resume a session of TLS 1.2 or before whose master secret is known.
+    pub(super) fn may_resume(&self, keyring: &Keyring) -> bool {
+        let Some(client) = &self.client else {
+            return false;
+        };
+        let id = (!client.session_id.is_empty()).then(|| SessionKey::new(&client.session_id));
+        client
+            .ticket
+            .into_iter()
+            .chain(id)
+            .any(|key| keyring.has_master(key))
+    }
+
     /// Returns the session that is resumed; `None` if none is, or it was not captured.
     pub(super) fn resumed<'keys>(&self, keyring: &'keys Keyring) -> Option<&'keys Resumable> {
         let client = self.client.as_ref()?;

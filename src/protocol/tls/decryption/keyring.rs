@@ -10,7 +10,10 @@
 //! first. Both stores are bounded; the oldest entries are evicted first.
 
 use std::collections::{HashMap, VecDeque};
+use std::fs::File;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use compact_str::CompactString;
 use rsa::pkcs1::DecodeRsaPrivateKey;
@@ -61,6 +64,12 @@ pub struct Keyring {
     further: Option<FurtherSecrets>,
     /// Payload lengths of records with a ticket of TLS 1.3, the last [`TICKET_LENGTHS`].
     ticket_lengths: VecDeque<u64>,
+    /// Secrets may still come, so that a missing one is worth waiting for.
+    waits: bool,
+    /// Random of the last hello whose secrets are missing; `None` once taken.
+    wanted: Option<[u8; 32]>,
+    /// Randoms that nothing waits for any longer, the last [`GIVEN_UP`].
+    given_up: VecDeque<[u8; 32]>,
     /// Buffer for the content of one record, shared by all connections.
     scratch: Vec<u8>,
 }
@@ -75,8 +84,21 @@ pub struct SecretSources {
     pub key_logs: Vec<Arc<Zeroizing<Vec<u8>>>>,
     /// Private keys of servers in PEM format, each checked by [`Keyring::add_private_key`].
     pub private_keys: Vec<Arc<Zeroizing<String>>>,
+    /// Key logs that are read on while their programs write them.
+    pub followed: Vec<FollowedKeyLog>,
+    /// Longest time for which bytes wait for a secret; zero for none.
+    pub wait: Duration,
     /// Nothing may be opened, not even with secrets that a capture carries.
     pub off: bool,
+}
+
+/// Key log that is read on while its program writes it.
+#[derive(Clone, Debug)]
+pub struct FollowedKeyLog {
+    /// Path, to notice that another file has taken its place.
+    pub path: PathBuf,
+    /// Open file: its path may be out of reach once privileges are dropped.
+    pub file: Arc<File>,
 }
 
 /// Digest of a session id or ticket.
@@ -120,6 +142,7 @@ impl std::fmt::Debug for SecretSources {
         f.debug_struct("SecretSources")
             .field("key_logs", &self.key_logs.len())
             .field("private_keys", &self.private_keys.len())
+            .field("followed", &self.followed)
             .field("off", &self.off)
             .finish()
     }
@@ -137,6 +160,7 @@ impl Keyring {
         for key_log in &sources.key_logs {
             keyring.add_key_log(Source::KeyLog, key_log);
         }
+        keyring.has_source |= !sources.followed.is_empty();
         for key in &sources.private_keys {
             // Keys that cannot be used were refused before the run.
             let _ = keyring.add_private_key(key);
@@ -323,14 +347,55 @@ impl Keyring {
         self.further = Some(further);
     }
 
-    /// Reads the further secrets if none of the connection is known.
-    pub(super) fn want(&mut self, client_random: [u8; 32]) {
-        if !self.off
-            && !self.knows(client_random)
+    /// Reads the further secrets if none of the connection is known. If some may still come, remembers that they are `needed`.
+    pub(super) fn want(&mut self, client_random: [u8; 32], needed: bool) {
+        if self.off || self.has_all(client_random) {
+            return;
+        }
+        if !self.knows(client_random)
             && let Some(further) = self.further.take()
         {
             further(self);
         }
+        if needed && self.waits && self.has_source && !self.given_up.contains(&client_random) {
+            self.wanted = Some(client_random);
+        }
+    }
+
+    /// Expects secrets that come later than the packets they open.
+    pub const fn expect_late(&mut self) {
+        self.waits = true;
+    }
+
+    /// Takes the random of a hello whose secrets are missing; `None` if there is none.
+    #[inline]
+    pub const fn take_wanted(&mut self) -> Option<[u8; 32]> {
+        self.wanted.take()
+    }
+
+    /// Waits no longer for the secrets of a connection.
+    pub fn give_up(&mut self, client_random: [u8; 32]) {
+        if self.given_up.len() == GIVEN_UP {
+            self.given_up.pop_front();
+        }
+        self.given_up.push_back(client_random);
+    }
+
+    /// Returns whether the secrets of the content of both directions are known. Programs write them one by one.
+    #[must_use]
+    pub fn has_all(&self, client_random: [u8; 32]) -> bool {
+        let known = self.secrets.get(&SecretId::ClientRandom(client_random));
+        let has = |label| {
+            known.is_some_and(|secrets| secrets.iter().any(|(_, secret)| secret.label == label))
+        };
+        let both = has(Label::ClientTraffic) && has(Label::ServerTraffic);
+        !self.off && (both || has(Label::Master) || has(Label::Premaster))
+    }
+
+    /// Returns whether the master secret of a session that a client offers to resume is known.
+    pub(super) fn has_master(&self, key: SessionKey) -> bool {
+        self.resumable(key)
+            .is_some_and(|session| session.master.is_some())
     }
 
     /// Remembers the payload length of a record with a ticket: from outside it looks like content.
@@ -406,6 +471,9 @@ const SECRETS: usize = 2_000_000;
 /// Most sessions remembered for resumption.
 const SESSIONS: usize = 65_536;
 
+/// Most connections whose secrets are given up that are remembered.
+const GIVEN_UP: usize = 1024;
+
 /// Most lengths of tickets that are remembered: servers pad them, or give some of few lengths.
 const TICKET_LENGTHS: usize = 16;
 
@@ -464,9 +532,9 @@ mod tests {
         keyring.add_further(Box::new(|keyring| {
             keyring.add(Source::Capture, SecretId::ClientRandom([2; 32]), secret(2));
         }));
-        keyring.want([1; 32]);
+        keyring.want([1; 32], true);
         assert!(!keyring.knows([2; 32]));
-        keyring.want([2; 32]);
+        keyring.want([2; 32], true);
         assert!(keyring.knows([2; 32]));
     }
 }

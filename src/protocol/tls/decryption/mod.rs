@@ -23,7 +23,9 @@ mod suite;
 
 pub use connection::{Connection, Facts, ReadAlert, Receiver};
 pub use key_log::{KeyLogReader, Label, Secret, SecretId, Unusable};
-pub use keyring::{FurtherSecrets, Keyring, PrivateKeyError, SecretSources, SessionKey, Source};
+pub use keyring::{
+    FollowedKeyLog, FurtherSecrets, Keyring, PrivateKeyError, SecretSources, SessionKey, Source,
+};
 
 pub use suite::ClientFlight;
 
