@@ -399,7 +399,11 @@ impl CaptureSet {
             loop {
                 match opened.reader.advance() {
                     Advance::Packet => break,
-                    Advance::Idle => {}
+                    // A followed file: time stands still, but what waits for something else than packets goes on.
+                    Advance::Idle => {
+                        let time = slot.last.map_or(Timestamp::default(), |frame| frame.time);
+                        deliver(Input::Tick(time))?;
+                    }
                     Advance::Secrets => deliver(Input::Secrets(opened.reader.secrets()))?,
                     Advance::Names => deliver(Input::Names(&opened.reader.names()))?,
                     Advance::Notice(notice) => {

@@ -186,6 +186,10 @@ impl Read for GrowingFile {
             ended = self.ended();
             if ended.is_none() {
                 std::thread::sleep(POLL_INTERVAL);
+                // The headers are read at once; behind them the caller's own timers have to run.
+                if self.position > HEADERS {
+                    return Err(ErrorKind::WouldBlock.into());
+                }
             }
         }
     }
@@ -205,6 +209,9 @@ fn same_file(one: &Metadata, other: &Metadata) -> bool {
 
 /// Longest time from a packet's timestamp to its delivery: four times the 50 ms the kernel holds a ring block.
 const DELIVERY_LAG: Duration = Duration::from_millis(200);
+
+/// Bytes at the beginning of a file that no reader is interrupted in.
+const HEADERS: u64 = 4096;
 
 /// Delay between two looks at the file: events appear at once to a person, and 20 calls a second cost nothing.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);

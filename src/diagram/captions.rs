@@ -126,9 +126,14 @@ pub(super) fn part(label: &str) -> String {
     format!("A part of the reply: {label}")
 }
 
-/// Describes the start of TLS that no command asked for.
-pub(super) fn handshake() -> String {
-    "The client begins TLS: what follows cannot be read without its keys.".to_owned()
+/// Describes the start of TLS that no command asked for; `opened` if its keys are known.
+pub(super) fn handshake(opened: bool) -> String {
+    let then = if opened {
+        "what follows is encrypted, and read with its keys"
+    } else {
+        "what follows cannot be read without its keys"
+    };
+    format!("The client begins TLS: {then}.")
 }
 
 /// Describes a segment of the control connection that carries no readable message.

@@ -261,7 +261,9 @@ impl<'a> Control<'a> {
         let (step, first) = self.handshake?;
         Some(Draft {
             step: Some(step.number),
-            caption: captions::handshake(),
+            caption: captions::handshake(
+                self.session.tls.as_ref().is_some_and(|tls| tls.decrypted),
+            ),
             effects: vec![Effect::Encrypted(true)],
             ..Draft::new(
                 first,

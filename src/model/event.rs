@@ -21,7 +21,7 @@ use super::streams::{StreamBytes, StreamPart};
 use super::trace::TracedConnection;
 use super::{Endpoint, FrameRef, Timestamp};
 
-/// A fact, and the frame that made it known. Events are emitted in the order of these frames.
+/// A fact, and the frame that made it known. Events are emitted in the order of these frames, but for those that are `late`.
 #[derive(Clone, Debug)]
 pub struct Event<'a> {
     /// The frame that completed the fact: the end of a line, or the packet that filled a hole. Number 0 if no packet

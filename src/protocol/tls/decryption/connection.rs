@@ -950,9 +950,10 @@ impl Connection {
                 let Some(hello) = parse_client_hello(body) else {
                     return;
                 };
+                // The second hello of one handshake has the random of the first, which may be lost.
                 let client = self.handshake.client.as_ref();
-                let is_second = client.is_some_and(|client| client.random == hello.random);
-                if self.handshake.server.is_some() && !is_second {
+                let is_another = client.is_some_and(|client| client.random != hello.random);
+                if self.handshake.server.is_some() && is_another {
                     self.facts.renegotiations += u64::from(encrypted);
                     *self.handshake = Handshake::default();
                 }
@@ -1195,10 +1196,10 @@ impl Connection {
         at: FrameRef,
         io: &mut Io<'_>,
     ) -> Option<Found> {
+        if !self.half(way).has_hello && is_hello(record) {
+            return Some(Found::Clear);
+        }
         if matches!(self.half(way).layer, Layer::Clear) {
-            if is_hello(record) {
-                return Some(Found::Clear);
-            }
             if !self.handshake.is_known() {
                 return None;
             }
