@@ -1390,7 +1390,7 @@ fn typical_record(keyed: &Keyed, epoch: &Epoch, is_known: bool) -> (u64, u64) {
     } as u64;
     let beside = match keyed.longest_content {
         Some(content) => (keyed.longest as u64).saturating_sub(content),
-        None => typical - epoch.protection.content_length(typical).0.min(typical),
+        None => LEAST - epoch.protection.content_length(LEAST).0,
     };
     let header = HEADER as u64;
     (typical.max(1) + header, beside + header)
@@ -1488,6 +1488,9 @@ const EMPTY: u32 = 1000;
 
 /// Sequence numbers tried behind a loss.
 const SEQUENCES: u64 = 4096;
+
+/// Payload length in bytes by which the parts of a record beside its content are measured: longer than all of them.
+const LEAST: u64 = 1024;
 
 /// Payload in bytes of a record with as much content as there can be.
 const LONGEST: usize = (1 << 14) + 40;
