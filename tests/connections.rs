@@ -502,3 +502,30 @@ fn both_legs_of_a_session_without_data_are_named_as_one_by_their_sequence_number
         0
     );
 }
+
+#[test]
+fn capture_of_another_year_says_nothing_about_a_session_that_was_open() {
+    let mut talk = Conversation::logged_in(V4_HOSTS[0], V4_HOSTS[1]);
+    talk.command("NOOP");
+    let mut both = packets(&talk.quit());
+    let quit = both
+        .iter()
+        .position(|packet| packet.bytes.ends_with(b"QUIT\r\n"));
+    both.truncate(quit.expect("a packet with QUIT"));
+    let alone = report(pcap(1, &both));
+    let other = Conversation::logged_in("192.0.2.77:40000", "198.51.100.20:21");
+    let years = 9 * 365 * 86_400 * 1_000_000_000;
+    let later = packets(&other.quit()).into_iter().map(|mut packet| {
+        packet.time += years;
+        packet
+    });
+    both.extend(later);
+    let merged = report(pcap(1, &both));
+    let verdict = |report: &Value| report["sessions"][0]["verdict"].clone();
+    assert_eq!(verdict(&merged), verdict(&alone));
+    assert!(
+        !merged["sessions"][0]["findings"]
+            .to_string()
+            .contains("no-answer")
+    );
+}

@@ -441,3 +441,29 @@ fn only_the_user_can_read_the_mapping() {
         assert!(original_of(kind, original), "{kind} {original}");
     }
 }
+
+#[test]
+fn no_option_and_no_comment_shows_what_is_redacted() {
+    let folder = Folder::new("redacted-all");
+    for (name, hidden) in [
+        ("upload", &["hazel-lantern", "vsFTPd"][..]),
+        // The password of an anonymous login is shown in reports, and is an address of somebody.
+        ("classic", &["abc@any-domain", "any-domain.com"]),
+    ] {
+        let capture = fs::canonicalize(format!("testdata/captures/{name}.pcap"));
+        let capture = capture.expect("a capture");
+        let capture = capture.to_str().expect("a path");
+        let original = fs::read(capture).expect("a capture");
+        for option in ["-q", "--show-passwords"] {
+            let out = format!("{name}{option}.pcapng");
+            let arguments = ["carve", "--redact", "all", option, "-w", &out, capture];
+            assert!(folder.run(&arguments).starts_with("exit 0\n"));
+            let bytes = fs::read(folder.path().join(&out)).expect("a capture");
+            for text in hidden {
+                let find = |bytes: &[u8]| memchr::memmem::find(bytes, text.as_bytes());
+                assert!(find(&original).is_some(), "{name}: {text}");
+                assert_eq!(find(&bytes), None, "{name} {option}: {text}");
+            }
+        }
+    }
+}

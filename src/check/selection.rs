@@ -22,7 +22,7 @@ pub struct Selection {
     pub expression: Option<Expression>,
 }
 
-/// A sink that forwards the events of selected sessions, and those that belong to no session.
+/// A sink that forwards the events of selected sessions, findings that name one, and events that belong to no session.
 pub struct SelectedEvents<'s> {
     selection: Selection,
     inner: &'s mut dyn EventSink,
@@ -116,6 +116,14 @@ impl<'s> SelectedEvents<'s> {
         }
     }
 
+    /// Returns whether a finding names only sessions that are not selected.
+    fn is_about_others(&self, finding: &Finding) -> bool {
+        let ids = &self.selection.ids;
+        let is_other =
+            |id: &u64| self.rejected.contains(id) || !ids.is_empty() && !ids.contains(id);
+        !finding.sessions.is_empty() && finding.sessions.iter().all(is_other)
+    }
+
     fn hold(&mut self, session: u64, event: &Event<'_>) {
         if !self.hold {
             return;
@@ -168,7 +176,11 @@ impl EventSink for SelectedEvents<'_> {
                 if self.selection.reads_findings() && self.several.len() < MAX_FINDINGS {
                     self.several.push((*finding).clone());
                 }
-                self.inner.event(event);
+                if self.is_about_others(finding) {
+                    self.left_out.findings += 1;
+                } else {
+                    self.inner.event(event);
+                }
             }
             (None, _) => self.inner.event(event),
         }
@@ -356,5 +368,31 @@ mod tests {
             selected.connection(data(first, data_of));
         }
         assert_eq!((kept.0, kept.1), (vec![20, 30, 40], vec![1]));
+    }
+
+    #[test]
+    fn finding_that_names_only_other_sessions_is_left_out() {
+        let session = Arc::new(example_session());
+        let mut log = Log::default();
+        let selection = Selection {
+            ids: BTreeSet::from([session.id]),
+            expression: None,
+        };
+        let mut selected = SelectedEvents::new(selection, &mut log, true);
+        let mut finding = session.findings[0].clone();
+        for sessions in [vec![session.id + 1], vec![session.id, 99], vec![]] {
+            finding.sessions = sessions;
+            selected.event(&Event {
+                frame: FrameRef::default(),
+                session: None,
+                kind: EventKind::Finding(&finding),
+            });
+        }
+        let all = Totals {
+            findings: 3,
+            ..Totals::default()
+        };
+        assert_eq!(selected.totals(&all).findings, 2);
+        assert_eq!(log.0, ["other None", "other None"]);
     }
 }

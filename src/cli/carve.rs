@@ -107,6 +107,8 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
     let mut chooser = PacketChooser::new(kinds(&arguments.only), !arguments.no_comments);
     let mut fragments = FragmentLog::default();
     let classes = redact::classes(&arguments.redact);
+    // A secret that the report shows is no secret to the redaction.
+    reading.options.show_passwords &= classes.is_none();
     let key = redact::key(arguments.redact_key.as_deref())?;
     let mut collected = classes
         .is_some()

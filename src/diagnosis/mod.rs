@@ -54,8 +54,8 @@ mod violation;
 
 use std::borrow::Cow;
 
-use crate::model::Timestamp;
 use crate::model::record::{Finding, Opener, Reply, Session, Severity, Transfer};
+use crate::model::{Span, Timestamp};
 
 pub use closed_at_once::ClosedByServer;
 pub use cross_session::Several;
@@ -73,6 +73,12 @@ pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Ti
     let mut findings = Vec::new();
     logins::detect_rejected(session, &mut findings);
     logins::detect_cleartext(session, &mut findings);
+    // Behind a longer pause another capture begins, which says nothing about how this session went on.
+    let capture_end = if capture_end.since(session.end) > LONGEST_PAUSE {
+        session.end
+    } else {
+        capture_end
+    };
     data_connection::detect_blocked(session, evidence, &mut findings);
     data_connection::detect_failed(session, evidence, &mut findings);
     data_connection::detect_other_port(session, evidence, &mut findings);
@@ -128,6 +134,9 @@ pub fn of_step(session: &Session, evidence: &[DataTrouble]) -> Vec<Finding> {
     refusal::detect_transfers(session, &mut findings);
     findings
 }
+
+/// Pause of a capture from which on it is no longer a record of the same events.
+const LONGEST_PAUSE: Span = Span::from_secs(86_400);
 
 /// Returns whether bytes of the control connection are missing, so that what was not seen may have been there.
 fn control_was_lost(evidence: &[DataTrouble]) -> bool {

@@ -250,7 +250,7 @@ impl PacketChooser {
             let session = chosen.sessions.get(owner as usize);
             if let (Some(frame), Some(session)) = (frame, session) {
                 let title = match &chosen.redaction {
-                    Some(redaction) => redaction.text(&title),
+                    Some(redaction) => redaction.title(&title),
                     None => title,
                 };
                 let text = format!(

@@ -317,6 +317,21 @@ impl Redaction {
         String::from_utf8_lossy(&out).into_owned()
     }
 
+    /// Returns the title of a step with its values replaced, and without what the server says of itself.
+    #[must_use]
+    pub fn title(&self, title: &str) -> String {
+        let is_own = |word: &str| word.len() == 3 && word.bytes().all(|byte| byte.is_ascii_digit());
+        let tells = |word: &str| ["SYST", "STAT", "FEAT", "HELP"].contains(&word);
+        match title.split_once([' ', ':']) {
+            Some((word, _))
+                if self.classes.has(Class::Banners) && (is_own(word) || tells(word)) =>
+            {
+                word.to_owned()
+            }
+            _ => self.text(title),
+        }
+    }
+
     /// Returns the replacement of an address in the form of [`Endpoint::address`](crate::model::Endpoint::address).
     #[must_use]
     pub fn address(&self, address: u128) -> u128 {
@@ -357,10 +372,10 @@ impl Redaction {
             }
             let mut replaced = half.bytes.clone();
             match (connection.control_of, kind) {
-                (Some(session), _) => {
-                    let is_shown = |sequence| facts.shown.contains(&(session, sequence));
+                (Some(_), _) => {
+                    // The password of an anonymous login, which the report shows, is the address of its user.
                     self.rewriter
-                        .rewrite_stream(&half, &mut replaced, &is_shown);
+                        .rewrite_stream(&half, &mut replaced, &|_| false);
                     plan.rest[index] = if half.is_encrypted() {
                         Rest::Keep
                     } else {
