@@ -520,10 +520,10 @@ impl Redaction {
             at = begin + length;
             let data = begin..at.min(old.len());
             match (kind, length) {
-                (A, 4) | (AAAA, 16) if data.len() == length => {
-                    if self.classes.has(Class::Addresses) {
-                        self.replace_address(&old[data.clone()], &mut new[data]);
-                    }
+                (A, 4) | (AAAA, 16)
+                    if data.len() == length && self.classes.has(Class::Addresses) =>
+                {
+                    self.replace_address(&old[data.clone()], &mut new[data]);
                 }
                 (CNAME | NS | PTR | DNAME, _) => {
                     self.dns_name(old, new, begin);
@@ -544,11 +544,13 @@ impl Redaction {
                 (TXT, _) if self.classes.has(Class::Names) => {
                     super::Rest::Hide.apply(&old[data.clone()], &mut new[data]);
                 }
-                (OPT, _) if self.classes.has(Class::Addresses) => {
-                    // The subnet of a client (RFC 7871) is behind four bytes of its option.
-                    if old.get(begin..begin + 2) == Some(&[0, 8]) && data.len() > 8 {
-                        new[data.start + 8..data.end].fill(0);
-                    }
+                // The subnet of a client (RFC 7871) is behind four bytes of its option.
+                (OPT, _)
+                    if self.classes.has(Class::Addresses)
+                        && old.get(begin..begin + 2) == Some(&[0, 8])
+                        && data.len() > 8 =>
+                {
+                    new[data.start + 8..data.end].fill(0);
                 }
                 _ => {}
             }

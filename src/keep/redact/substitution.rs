@@ -296,14 +296,17 @@ impl Substitution {
         if let Some(known) = self.hardware.borrow().get(&address) {
             return *known;
         }
-        let [a, b, c, d, e, f] = address;
-        let vendor = u32::from_be_bytes([0, a >> 2, b, c]);
+        let ([first, second, third], [fourth, fifth, sixth]) = (
+            [address[0], address[1], address[2]],
+            [address[3], address[4], address[5]],
+        );
+        let vendor = u32::from_be_bytes([0, first >> 2, second, third]);
         let drawn = self.permuted_index("vendor", &[], 1 << 22, vendor);
         let [_, new_a, new_b, new_c] = drawn.to_be_bytes();
-        let rest = u32::from_be_bytes([0, d, e, f]);
-        let drawn = self.permuted_index("device", &[&[a, b, c]], 1 << 24, rest);
+        let rest = u32::from_be_bytes([0, fourth, fifth, sixth]);
+        let drawn = self.permuted_index("device", &[&address[..3]], 1 << 24, rest);
         let [_, new_d, new_e, new_f] = drawn.to_be_bytes();
-        let new = [new_a << 2 | a & 3, new_b, new_c, new_d, new_e, new_f];
+        let new = [new_a << 2 | first & 3, new_b, new_c, new_d, new_e, new_f];
         let mut known = self.hardware.borrow_mut();
         if known.len() >= REMEMBERED {
             known.clear();

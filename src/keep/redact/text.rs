@@ -724,7 +724,7 @@ impl Rewriter {
             .position(|byte| !is_part(byte))
             .unwrap_or(rest.len());
         let word = rest[..length].trim_ascii_end();
-        if word.iter().filter(|&&byte| byte == b':').count() >= 2
+        if memchr::memchr_iter(b':', word).count() >= 2
             && text.is_free(at, at + word.len())
             && let Some(new) = self.colon_address(word)
         {
@@ -821,11 +821,25 @@ impl Rewriter {
                 done: vec![false; end - begin],
             };
             let shown = text.old.trim_ascii_end();
-            // Of an unknown form all of it is the name, as in NLST.
-            let name = name_in_listing(shown).unwrap_or((0, shown.len()));
-            self.rewrite_listing_line(&mut text, name, hides);
+            match name_in_listing(shown).or_else(|| self.known_name(shown)) {
+                Some(name) => self.rewrite_listing_line(&mut text, name, hides),
+                // Of an unknown form all of it is the name, as in NLST.
+                None => self.rewrite_listing_line(&mut text, (0, shown.len()), hides),
+            }
             begin = end;
         }
+    }
+
+    /// Returns the place of the first name in a line of a rare form that the report has as an entry, as a word of its own.
+    fn known_name(&self, line: &[u8]) -> Option<(usize, usize)> {
+        let is_border =
+            |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b' ' | b'\t' | b';' | b','));
+        (0..line.len()).find_map(|at| {
+            let (length, class) = self.vocabulary.find(line, at)?;
+            let before = at.checked_sub(1).and_then(|at| line.get(at));
+            let is_word = is_border(before) && is_border(line.get(at + length));
+            (class == Class::Paths && is_word).then_some((at, at + length))
+        })
     }
 
     /// Rewrites a line of a listing: its name, and words that are users. With `hides` all else becomes `.`.

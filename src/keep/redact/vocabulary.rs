@@ -78,7 +78,7 @@ fn is_found(text: &[u8], at: usize, length: usize, class: Class) -> bool {
     if length >= least && !value.iter().all(u8::is_ascii_digit) {
         return true;
     }
-    let is_inside = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    let is_inside = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
     let before = at.checked_sub(1).and_then(|before| text.get(before));
     let behind = text.get(at + length);
     // "(2026 bytes)" is a size, whatever the folder is called.
