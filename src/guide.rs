@@ -109,6 +109,8 @@ pub mod contributing {}
 ///   refusal, and again when one is right. Library: [`EventKind::FindingSoFar`](crate::EventKind::FindingSoFar).
 /// - `live -w` notes that it writes the packets of all sessions, whatever `--session` and `--where` choose.
 /// - `manifest.json` names client and user, with several captures `capture_path` and `capture_frame`.
+/// - On a full disk `manifest.json` and `SHA256SUMS` have every file that was saved; `transfers_omitted` counts entries of
+///   others that the disk had no space for.
 /// - `SHA256SUMS` of `live` has each file before the event that names it.
 ///
 /// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,

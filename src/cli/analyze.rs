@@ -16,7 +16,7 @@ use super::options::{
 use super::output::{ExportFiles, Output, is_standard};
 use super::reading::{Outcome, Reading};
 use crate::diagram::Detail;
-use crate::extract::Extractor;
+use crate::extract::{Extractor, is_disk_full};
 use crate::model::TransferSink;
 use crate::monitor::open_extractor;
 use crate::page::PageOptions;
@@ -283,8 +283,13 @@ fn finish_folder(
         .finish()
         .map_err(|error| Failure::extraction(&error))?;
     if let Some(first) = finished.first_failure {
+        let hint = if is_disk_full(&first) {
+            "; make room or choose another disk"
+        } else {
+            ""
+        };
         return Err(Failure::Refused(format!(
-            "{} of {} files could not be saved below {folder}: {first}",
+            "{} of {} files could not be saved below {folder}: {first}{hint}",
             finished.failures,
             finished.files.saturating_add(finished.failures),
         )));

@@ -156,8 +156,12 @@ impl Failure {
                 ("write the lists of files in", path, source)
             }
         };
+        let hint = match cause.kind() {
+            io::ErrorKind::StorageFull => "; make room or choose another disk",
+            _ => "; name a folder you may write to",
+        };
         Self::Refused(format!(
-            "cannot {action} {}: {}; name a folder you may write to",
+            "cannot {action} {}: {}{hint}",
             path.display(),
             system_message(cause)
         ))

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
+use compact_str::CompactString;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::build::{CONSOLE_SOURCE, Drawing, Drawings};
@@ -365,16 +366,18 @@ fn clipped(text: &str, columns: usize) -> String {
 }
 
 /// A line of text by column: each cell holds a character and the combining marks on it, or nothing after a wide one.
-struct Cells(Vec<String>);
+// Inline strings: a row has hundreds of cells, and nearly all hold one character.
+struct Cells(Vec<CompactString>);
 
 impl Cells {
     fn blank(width: usize) -> Self {
-        Self(vec![" ".to_owned(); width])
+        Self(vec![CompactString::const_new(" "); width])
     }
 
     fn put(&mut self, column: usize, character: char) {
         if let Some(cell) = self.0.get_mut(column) {
-            *cell = character.to_string();
+            cell.clear();
+            cell.push(character);
         }
     }
 

@@ -1,6 +1,9 @@
 //! Lists of the extracted files: `manifest.json` and `SHA256SUMS`.
 //!
-//! Entries are spooled to a temporary file as they come and sorted at the end, so that memory holds 40 bytes per entry.
+//! Entries are spooled to a temporary file as they come and sorted at the end, so that memory holds 48 bytes per entry.
+//!
+//! A [`Reserve`] keeps the space on disk that the entries of saved files need. On a full disk the lists have at least
+//! these; the entries of files that were not saved are there as far as there is space, and counted beyond it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fs::File;
@@ -42,6 +45,55 @@ pub(super) struct Manifest {
     published: bool,
     /// With more than one capture: the paths of all, in the order of the report; otherwise empty.
     captures: Vec<String>,
+    reserve: Reserve,
+    /// Bytes that the entries of saved files take in both lists.
+    listed: u64,
+    /// Entries left out of the manifest for want of space.
+    omitted: usize,
+}
+
+/// A file that takes the space of the lists until they are written.
+#[derive(Debug)]
+struct Reserve {
+    /// `None` on a file system that cannot reserve space.
+    file: Option<File>,
+    length: u64,
+}
+
+impl Reserve {
+    /// Reserves space, as far as the file system can.
+    fn new(folder: &Folder) -> Self {
+        let mut reserve = Self {
+            file: folder.create_file(RESERVE).ok(),
+            length: 0,
+        };
+        // Best effort: what does not fit now is an error when the first file is saved.
+        let _ = reserve.extend(RESERVE_STEP);
+        reserve
+    }
+
+    /// Extends the space to `length` bytes. Fails on a full disk.
+    fn extend(&mut self, length: u64) -> io::Result<()> {
+        while self.length < length {
+            let Some(file) = &self.file else {
+                return Ok(());
+            };
+            let flags = FallocateFlags::empty();
+            match rustix::fs::fallocate(file, flags, self.length, RESERVE_STEP) {
+                Ok(()) => self.length += RESERVE_STEP,
+                Err(error) if is_full(&error.into()) => return Err(error.into()),
+                Err(_) => self.file = None,
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
 }
 
 /// Place of an entry in the spool and in the order of the lists.
@@ -55,6 +107,8 @@ struct Place {
     json_bytes: u32,
     /// Length of the lines for `SHA256SUMS` behind it.
     sum_bytes: u32,
+    /// True if there is a file on disk.
+    is_saved: bool,
 }
 
 /// One entry of `manifest.json`.
@@ -108,11 +162,10 @@ impl Manifest {
     /// Creates empty lists that are spooled to a file in `folder`.
     pub(super) fn new(folder: Folder) -> io::Result<Self> {
         let spool = folder.create_file(SPOOL)?;
-        if let Ok(reserve) = folder.create_file(RESERVE) {
-            // Best effort: not every file system can.
-            let _ = rustix::fs::fallocate(&reserve, FallocateFlags::empty(), 0, RESERVED);
-        }
         Ok(Self {
+            reserve: Reserve::new(&folder),
+            listed: 0,
+            omitted: 0,
             folder,
             spool,
             buffer: Vec::new(),
@@ -138,6 +191,12 @@ impl Manifest {
     /// Returns the number of entries.
     pub(super) const fn len(&self) -> usize {
         self.entries.len()
+    }
+
+    /// Reserves space for the entry of one more file. A file must not be saved if that fails.
+    pub(super) fn make_room(&mut self) -> io::Result<()> {
+        self.reserve
+            .extend(self.listed.saturating_add(RESERVE_MARGIN))
     }
 
     /// Adds an entry. A failure is returned by [`finish`](Self::finish).
@@ -186,13 +245,19 @@ impl Manifest {
 
     /// Writes both lists in order of session and transfer, and moves them into `root` when they are complete.
     pub(super) fn finish(mut self, root: &Folder) -> io::Result<()> {
+        // Its space is free once nobody has it open.
+        self.reserve.file = None;
         // An earlier attempt that failed may have left one. The reserve makes room for the lists on a full disk.
         for name in [MANIFEST, SUMS, RESERVE] {
             let _ = self.folder.remove_file(name);
         }
         self.entries.sort_unstable();
-        self.write_manifest()?;
+        // The sums first: they are of what is there, and small.
         self.write_sums()?;
+        match self.write_manifest() {
+            Err(error) if is_full(&error) => self.write_saved()?,
+            written => written?,
+        }
         // The manifest last: its existence means that the run is complete.
         for name in [SUMS, MANIFEST] {
             if (name == SUMS && self.sums.is_some()) || (name == MANIFEST && self.published) {
@@ -302,6 +367,11 @@ impl Manifest {
         }
         let sum_bytes = self.buffer.len() - before - json_bytes;
         self.spooled += (json_bytes + sum_bytes) as u64;
+        let is_saved = saved_as.is_some();
+        if is_saved {
+            let text = json_bytes + sum_bytes + SEPARATOR;
+            self.listed = self.listed.saturating_add(text as u64);
+        }
         self.entries.push(Place {
             order: (
                 settled.session.unwrap_or(u64::MAX),
@@ -311,6 +381,7 @@ impl Manifest {
             at,
             json_bytes: u32::try_from(json_bytes).map_err(io::Error::other)?,
             sum_bytes: u32::try_from(sum_bytes).map_err(io::Error::other)?,
+            is_saved,
         });
         // A full disk may have space again later; until then the entries wait in memory.
         if self.buffer.len() >= BUFFER
@@ -361,6 +432,9 @@ impl Manifest {
         } else {
             b"\n  ]"
         })?;
+        if self.omitted > 0 {
+            write!(out, ",\n  \"transfers_omitted\": {}", self.omitted)?;
+        }
         if !self.assembled.is_empty() {
             out.write_all(b",\n  \"assembled\": [")?;
             let mut separator: &[u8] = b"\n    ";
@@ -382,6 +456,15 @@ impl Manifest {
         }
         out.write_all(b"\n}\n")?;
         out.flush()
+    }
+
+    /// Writes the manifest without the files that were not saved, whose entries the disk has no space for.
+    fn write_saved(&mut self) -> io::Result<()> {
+        let _ = self.folder.remove_file(MANIFEST);
+        let all = self.entries.len();
+        self.entries.retain(|place| place.is_saved);
+        self.omitted = all - self.entries.len();
+        self.write_manifest()
     }
 
     fn write_sums(&self) -> io::Result<()> {
@@ -531,8 +614,12 @@ const BUFFER_MAX: usize = 4 << 20;
 /// Name of the file that keeps space for the lists.
 pub(super) const RESERVE: &str = "reserve";
 
-/// Length of that file in bytes: enough for some hundred entries.
-const RESERVED: u64 = 64 << 10;
+/// Bytes that are reserved at once: enough for some hundred entries.
+const RESERVE_STEP: u64 = 64 << 10;
+/// Bytes that are always reserved beyond the entries so far, for one more.
+const RESERVE_MARGIN: u64 = 16 << 10;
+/// Bytes between two entries of the manifest.
+const SEPARATOR: usize = 6;
 /// Entries whose completeness can be corrected.
 const REVISED_MAX: usize = 100_000;
 /// Paths whose files are numbered.

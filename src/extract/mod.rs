@@ -281,7 +281,8 @@ impl Extractor {
             .writer
             .settle(id, length)
             .map_err(|reason| StoreError(format!("cannot save a file: {reason}")))?;
-        match self.move_into_place(&unfinished, settled, decoded) {
+        let room = self.manifest.as_mut().map_or(Ok(()), Manifest::make_room);
+        match room.and_then(|()| self.move_into_place(&unfinished, settled, decoded)) {
             Ok(saved_as) => Ok(Stored {
                 saved_as: Some(saved_as),
             }),
@@ -410,6 +411,16 @@ impl Drop for Extractor {
             let _ = self.root.remove_folder(UNFINISHED);
         }
     }
+}
+
+/// Returns true if the failure to save a file is that of a full disk or quota, or of one that cannot be written to: ENOSPC,
+/// EDQUOT and EROFS.
+#[must_use]
+pub fn is_disk_full(message: &str) -> bool {
+    // A sink reports its failure as text only; the number in it is what does not depend on the system's language.
+    ["(os error 28)", "(os error 122)", "(os error 30)"]
+        .iter()
+        .any(|number| message.contains(number))
 }
 
 /// Claims a folder for this run by creating its `.unfinished`, which only one run can. Returns `None` if another run

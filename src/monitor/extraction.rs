@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::error::{Notice, Notify};
-use crate::extract::{Error, Extractor};
+use crate::extract::{Error, Extractor, is_disk_full};
 use crate::model::record::{Completeness, Decoded};
 use crate::model::{ContentId, Settled, StoreError, Stored, TransferSink, Warning, WarningCode};
 
@@ -261,14 +261,6 @@ impl TransferSink for SharedExtractor<'_> {
         }
         own.changed = true;
     }
-}
-
-/// Returns true for ENOSPC, EDQUOT and EROFS.
-fn is_disk_full(message: &str) -> bool {
-    // A sink reports its failure as text only; the number in it is what does not depend on the system's language.
-    ["(os error 28)", "(os error 122)", "(os error 30)"]
-        .iter()
-        .any(|number| message.contains(number))
 }
 
 /// Bounds of the time between two updates of the manifest.

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::live::monitor::{Monitor, analyzed, capture, events, folder, sessions};
 use crate::live::specimen::{Specimen, specimen};
+use crate::support::conversation::Conversation;
 
 /// A disk of 256 KiB, which is gone when the test is over.
 struct SmallDisk(PathBuf);
@@ -124,6 +125,55 @@ fn a_full_disk_stops_saving_with_a_warning_and_nothing_else() {
         .map(|session| session["client"]["ip"].clone())
         .collect();
     assert_eq!(clients, ["10.0.0.1", "10.0.0.4"]);
+}
+
+#[test]
+fn files_on_a_full_disk_are_in_both_lists_and_the_next_run_leaves_them_alone() {
+    let Some(disk) = SmallDisk::new("full-analyze") else {
+        return;
+    };
+    // Entries of the files that do not fit take more than the disk has.
+    let mut ftp = Conversation::logged_in("192.168.0.2:40000", "192.168.0.21:21");
+    for number in 0..600_u16 {
+        let name = format!("a-name-of-some-length-{number}.bin");
+        ftp.retrieve(&name, 41_000 + number, 51_000 + number, &[b'x'; 900]);
+    }
+    let input = folder("full-analyze-capture").join("a.pcap");
+    fs::write(&input, ftp.quit()).expect("written");
+    let saved = disk.0.join("files");
+    let run = || {
+        let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
+            .args(["analyze", "-q", "-x"])
+            .arg(&saved)
+            .arg(&input)
+            .output()
+            .expect("the program runs");
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8(output.stderr).expect("UTF-8")
+    };
+    let message = run();
+    assert!(message.contains("files could not be saved"), "{message}");
+    assert!(
+        message.contains("make room or choose another disk"),
+        "{message}"
+    );
+    let sums = fs::read_to_string(saved.join("SHA256SUMS")).expect("sums");
+    let manifest = fs::read(saved.join("manifest.json")).expect("a manifest");
+    let manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+    let there = fs::read_dir(saved.join("192.168.0.21_21/1")).expect("a folder");
+    let there = there.count();
+    assert!(there > 0);
+    assert_eq!(sums.lines().count(), there);
+    let transfers = manifest["transfers"].as_array().expect("a list");
+    let omitted = manifest["transfers_omitted"].as_u64().unwrap_or_default();
+    let listed = transfers.iter().filter(|one| one["saved_as"].is_string());
+    assert_eq!(listed.count(), there);
+    assert_eq!(transfers.len() as u64 + omitted, 600);
+    run();
+    assert_eq!(
+        fs::read_to_string(saved.join("SHA256SUMS")).expect("sums"),
+        sums
+    );
 }
 
 #[test]

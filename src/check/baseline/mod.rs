@@ -7,8 +7,9 @@
 //! report -> Outline (facts of a session that the same run would reproduce) -> pairs -> differences
 //! ```
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
+use std::sync::Arc;
 
 use super::judge::{Row, Subject, align};
 use super::verdict::{Difference, Group, Origin, Place, Verdict};
@@ -48,7 +49,7 @@ pub fn compare(name: &str, before: &Baseline, subject: &Subject<'_>) -> Group {
                 format!("{} is not new", new.words),
                 vec![
                     Difference::new("no such session", &new.verdict)
-                        .at(subject.beginning_of(new.id)),
+                        .at(record_of(new, subject).map(|record| subject.beginning(&record))),
                 ],
             ),
             (None, None) => continue,
@@ -114,14 +115,28 @@ fn pairs<'o>(old: &'o [Outline], new: &'o [Outline]) -> Vec<Pair<'o>> {
     pairs
 }
 
+fn record_of(outline: &Outline, subject: &Subject<'_>) -> Option<Arc<Session>> {
+    subject.record_at(subject.index_of(outline.id)?)
+}
+
 /// Describes every difference between two paired sessions, those of the session as a whole first.
 fn differences(old: &Outline, new: &Outline, subject: &Subject<'_>) -> Vec<Difference> {
-    let mut found = facts(old, new, subject);
-    steps(old, new, subject, &mut found);
-    transfers(old, new, subject, &mut found);
+    // Most sessions are as before, and need not be read for places.
+    let record = if old.is_equal(new) {
+        None
+    } else {
+        record_of(new, subject)
+    };
+    let places = Places {
+        record: record.as_deref(),
+        subject,
+    };
+    let mut found = facts(old, new, places);
+    steps(old, new, places, &mut found);
+    transfers(old, new, places, &mut found);
     for (id, title) in &new.findings {
         if !old.findings.iter().any(|(known, _)| known == id) {
-            let place = subject.finding_of(new.id, id);
+            let place = places.finding(id);
             let finding = format!("finding {id}: {title}");
             found.push(Difference::new("no such finding", finding).at(place));
         }
@@ -137,11 +152,49 @@ fn differences(old: &Outline, new: &Outline, subject: &Subject<'_>) -> Vec<Diffe
     found
 }
 
-fn facts(old: &Outline, new: &Outline, subject: &Subject<'_>) -> Vec<Difference> {
+/// Places of the parts of one session.
+#[derive(Clone, Copy)]
+struct Places<'p> {
+    /// `None` if no place is needed.
+    record: Option<&'p Session>,
+    subject: &'p Subject<'p>,
+}
+
+impl Places<'_> {
+    /// Returns the place that decides a field.
+    fn field(self, field: &str) -> Option<Place> {
+        let field = [field.to_owned()];
+        Some(self.subject.field(self.record?, &field))
+    }
+
+    /// Returns the place of a step by its index.
+    fn step(self, index: usize) -> Option<Place> {
+        let session = self.record?;
+        Some(self.subject.step(session, session.steps.get(index)?))
+    }
+
+    /// Returns the place of a transfer by its index.
+    fn transfer(self, index: usize) -> Option<Place> {
+        let session = self.record?;
+        Some(
+            self.subject
+                .transfer(session, session.transfers.get(index)?),
+        )
+    }
+
+    /// Returns the place of the first finding with this id; `None` if it names no frame.
+    fn finding(self, id: &str) -> Option<Place> {
+        let session = self.record?;
+        let finding = session.findings.iter().find(|finding| finding.id == id)?;
+        Some(self.subject.frame(session, *finding.frames.first()?))
+    }
+}
+
+fn facts(old: &Outline, new: &Outline, places: Places<'_>) -> Vec<Difference> {
     let (was, is) = (&old.facts, &new.facts);
     let mut found = Vec::new();
     let mut add = |field: &str, before: String, now: String| {
-        let place = subject.field_of(new.id, field);
+        let place = places.field(field);
         found.push(Difference::new(before, now).at(place));
     };
     if was.server != is.server {
@@ -198,7 +251,7 @@ fn facts(old: &Outline, new: &Outline, subject: &Subject<'_>) -> Vec<Difference>
     found
 }
 
-fn steps(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Vec<Difference>) {
+fn steps(old: &Outline, new: &Outline, places: Places<'_>, found: &mut Vec<Difference>) {
     let same = |i: usize, j: usize| match (old.steps.get(i), new.steps.get(j)) {
         (Some(old), Some(new)) => old.request == new.request,
         _ => false,
@@ -207,24 +260,21 @@ fn steps(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Vec<Di
         Some(code) => format!("{}: {} ({code})", step.request, step.outcome),
         None => format!("{}: {}", step.request, step.outcome),
     };
-    let place = |step: &StepOutline| subject.step_of(new.id, step.index);
-    let mut gone: Vec<&StepOutline> = Vec::new();
+    let place = |step: &StepOutline| places.step(step.index);
+    let mut gone: VecDeque<&StepOutline> = VecDeque::new();
     let mut before: Option<&StepOutline> = None;
     for row in align(old.steps.len(), new.steps.len(), same) {
         match row {
             Row::Left(i) => gone.extend(old.steps.get(i)),
             Row::Right(j) => {
                 if let Some(step) = new.steps.get(j) {
-                    let was = if gone.is_empty() {
-                        "not asked".to_owned()
-                    } else {
-                        answer(gone.remove(0))
-                    };
+                    let was = gone.pop_front();
+                    let was = was.map_or_else(|| "not asked".to_owned(), answer);
                     found.push(Difference::new(was, answer(step)).at(place(step)));
                 }
             }
             Row::Both(i, j) => {
-                flush(&mut gone, before.and_then(place).as_ref(), &answer, found);
+                flush(&mut gone, || before.and_then(place), &answer, found);
                 if let (Some(old), Some(new)) = (old.steps.get(i), new.steps.get(j)) {
                     // The login is compared as a fact of the session already.
                     if old.code != new.code && old.request != "login" {
@@ -235,22 +285,22 @@ fn steps(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Vec<Di
             }
         }
     }
-    flush(&mut gone, before.and_then(place).as_ref(), &answer, found);
+    flush(&mut gone, || before.and_then(place), &answer, found);
 }
 
 /// Adds the old steps that no new step replaces.
 fn flush(
-    gone: &mut Vec<&StepOutline>,
-    place: Option<&Place>,
+    gone: &mut VecDeque<&StepOutline>,
+    place: impl Fn() -> Option<Place>,
     answer: &impl Fn(&StepOutline) -> String,
     found: &mut Vec<Difference>,
 ) {
     for step in gone.drain(..) {
-        found.push(Difference::new(answer(step), "not asked").at(place.cloned()));
+        found.push(Difference::new(answer(step), "not asked").at(place()));
     }
 }
 
-fn transfers(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Vec<Difference>) {
+fn transfers(old: &Outline, new: &Outline, places: Places<'_>, found: &mut Vec<Difference>) {
     let same = |i: usize, j: usize| match (old.transfers.get(i), new.transfers.get(j)) {
         (Some(old), Some(new)) => old.request == new.request,
         _ => false,
@@ -259,7 +309,7 @@ fn transfers(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Ve
         match row {
             Row::Both(i, j) => {
                 if let (Some(old), Some(new_one)) = (old.transfers.get(i), new.transfers.get(j)) {
-                    let place = subject.transfer_of(new.id, new_one.index);
+                    let place = places.transfer(new_one.index);
                     transfer(old, new_one, place.as_ref(), found);
                 }
             }
@@ -270,7 +320,7 @@ fn transfers(old: &Outline, new: &Outline, subject: &Subject<'_>, found: &mut Ve
             }
             Row::Right(j) => {
                 if let Some(one) = new.transfers.get(j) {
-                    let place = subject.transfer_of(new.id, one.index);
+                    let place = places.transfer(one.index);
                     found.push(Difference::new("no such transfer", summary(one)).at(place));
                 }
             }

@@ -298,6 +298,11 @@ impl<'r> Subject<'r> {
         self.sessions.len()
     }
 
+    /// Returns the index of the session with this id; `None` if there is none.
+    pub(crate) fn index_of(&self, id: u64) -> Option<usize> {
+        self.sessions.index_of(id)
+    }
+
     /// Returns the sessions by id, each read when it is asked for.
     pub(crate) fn sessions(&self) -> impl Iterator<Item = Rc<LoadedSession>> {
         (0..self.session_count()).filter_map(|index| self.session_at(index))
@@ -338,41 +343,6 @@ impl<'r> Subject<'r> {
         }
     }
 
-    fn session(&self, id: u64) -> Option<Rc<LoadedSession>> {
-        self.session_at(self.sessions.index_of(id)?)
-    }
-
-    /// Returns the place where a session begins; `None` for an unknown id.
-    pub(crate) fn beginning_of(&self, session: u64) -> Option<Place> {
-        let session = self.session(session)?;
-        Some(self.beginning(&session))
-    }
-
-    /// Returns the place that decides a field of a session; `None` for an unknown id.
-    pub(crate) fn field_of(&self, session: u64, field: &str) -> Option<Place> {
-        let session = self.session(session)?;
-        Some(self.field(&session, &[field.to_owned()]))
-    }
-
-    /// Returns the place of a step by its index; `None` if there is no such step.
-    pub(crate) fn step_of(&self, session: u64, index: usize) -> Option<Place> {
-        let session = self.session(session)?;
-        Some(self.step(&session, session.steps.get(index)?))
-    }
-
-    /// Returns the place of a transfer by its index; `None` if there is no such transfer.
-    pub(crate) fn transfer_of(&self, session: u64, index: usize) -> Option<Place> {
-        let session = self.session(session)?;
-        Some(self.transfer(&session, session.transfers.get(index)?))
-    }
-
-    /// Returns the place of the first finding with this id; `None` without one, or if it names no frame.
-    pub(crate) fn finding_of(&self, session: u64, id: &str) -> Option<Place> {
-        let session = self.session(session)?;
-        let finding = session.findings.iter().find(|finding| finding.id == id)?;
-        Some(self.frame(&session, *finding.frames.first()?))
-    }
-
     /// Returns the place of a command.
     pub(super) fn command(&self, session: &Session, command: &Command) -> Place {
         self.place(
@@ -407,7 +377,7 @@ impl<'r> Subject<'r> {
     }
 
     /// Returns the place of a frame whose capture is known only if there is but one.
-    pub(super) fn frame(&self, session: &Session, frame: u64) -> Place {
+    pub(crate) fn frame(&self, session: &Session, frame: u64) -> Place {
         self.place(session, frame, None, None)
     }
 
@@ -435,7 +405,7 @@ impl<'r> Subject<'r> {
     }
 
     /// Returns the place of a step: its first command, else the DNS query or the greeting that it stands for.
-    pub(super) fn step(&self, session: &Session, step: &Step) -> Place {
+    pub(crate) fn step(&self, session: &Session, step: &Step) -> Place {
         let found = match (step.commands.first(), step.kind) {
             (Some(command), _) => Some(self.command(session, command)),
             (None, StepKind::Dns) => session
@@ -457,7 +427,7 @@ impl<'r> Subject<'r> {
     }
 
     /// Returns the place of a transfer: the last reply to its command, else the command, else its data connection.
-    pub(super) fn transfer(&self, session: &Session, transfer: &Transfer) -> Place {
+    pub(crate) fn transfer(&self, session: &Session, transfer: &Transfer) -> Place {
         let step = session.step_of(transfer.id);
         let command = step.and_then(|step| {
             let own = |command: &&Command| command.verb == transfer.verb;
@@ -480,7 +450,7 @@ impl<'r> Subject<'r> {
     }
 
     /// Returns the place of the step that decides a field of a session, else of the beginning.
-    pub(super) fn field(&self, session: &Session, path: &[String]) -> Place {
+    pub(crate) fn field(&self, session: &Session, path: &[String]) -> Place {
         let last_of = |kind| {
             let mut steps = session.steps.iter().rev();
             steps.find(|step| step.kind == kind)
@@ -503,7 +473,7 @@ impl<'r> Subject<'r> {
     }
 
     /// Returns the first known place of a session: its greeting, else its first command.
-    pub(super) fn beginning(&self, session: &Session) -> Place {
+    pub(crate) fn beginning(&self, session: &Session) -> Place {
         let reply = session.greeting.as_ref();
         let mut commands = session.steps.iter().flat_map(|step| &step.commands);
         match (reply, commands.next()) {
