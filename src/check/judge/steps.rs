@@ -345,7 +345,7 @@ pub(super) fn other_commands(
     let is_allowed = |verb: &String| allowed.iter().any(|one| one == verb);
     for command in session.steps.iter().flat_map(|step| &step.commands) {
         if !is_allowed(&command.verb) {
-            let place = subject.command(&session, command);
+            let place = subject.command(session, command);
             differences.push(Difference::new(&wanted, command_line(command)).at(Some(place)));
         }
     }

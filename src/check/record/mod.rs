@@ -329,7 +329,7 @@ fn conditions(
         };
     for index in 0..count {
         of_group(&mut alike, index, &mut |group, session| {
-            group.count(session)
+            group.count(session);
         });
     }
     let mut by_transfers: Vec<Option<String>> = vec![None; count];
