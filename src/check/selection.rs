@@ -385,6 +385,7 @@ mod tests {
             selected.event(&Event {
                 frame: FrameRef::default(),
                 session: None,
+                late: false,
                 kind: EventKind::Finding(&finding),
             });
         }

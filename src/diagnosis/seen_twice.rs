@@ -1,8 +1,8 @@
 //! `session-seen-twice` and `session-in-halves`: one session, captured before and after address translation.
 //!
 //! Both legs are there at the same time, and at least one of their addresses differs. Translators keep sequence numbers (RFC
-//! 3022 section 4.1): the first bytes of both streams have 64 bits that do not agree by chance, whatever is said, and under
-//! TLS too. A proxy numbers anew; its legs have the same dialogue. Sessions that only look alike, as of scheduled clients,
+//! 3022 section 4.1): with the same dialogue, those of the first bytes of both streams prove one connection, also where no
+//! port is announced, and under TLS. A proxy numbers anew; its legs have the same dialogue and announce the same ports. Sessions that only look alike, as of scheduled clients,
 //! differ in the ports that the server announced to them.
 //!
 //! A firewall that records packets as they arrive has the client's before the translation and the server's after it: two
@@ -20,9 +20,9 @@ use crate::protocol::ftp::{extended_passive_reply, passive_reply};
 /// Sessions that were captured whole on both sides.
 #[derive(Debug, Default)]
 pub(super) struct SessionLegs {
-    /// By the sequence numbers of the first bytes of client and server.
-    by_starts: Pairing<[u32; 2]>,
-    /// By the hash of their dialogue.
+    /// By the sequence numbers of the first bytes of client and server, and the hash of their dialogue.
+    by_starts: Pairing<([u32; 2], u64)>,
+    /// By the hash of a dialogue that announces ports.
     by_dialogue: Pairing<u64>,
 }
 
@@ -56,13 +56,17 @@ struct Leg {
 impl SessionLegs {
     /// Adds a finished session and pairs it with an equal one.
     pub(super) fn on_session_end(&mut self, session: &Session, evidence: &[DataTrouble]) {
+        let (dialogue, has_announced) = dialogue_hash(session);
         let whole = control_starts(evidence).filter(|(unseen, _)| unseen.is_none());
         if let Some((_, starts)) = whole
-            && self.by_starts.add(starts, Leg::of(session, None))
+            && self
+                .by_starts
+                .add((starts, dialogue), Leg::of(session, None))
         {
             return;
         }
-        if let Some(dialogue) = dialogue_hash(session) {
+        // Different sessions may have equal dialogues, but not the same ports.
+        if has_announced {
             self.by_dialogue.add(dialogue, Leg::of(session, None));
         }
     }
@@ -189,7 +193,13 @@ impl Leg {
         let translated = self.client.address != other.client.address
             || self.server.address != other.server.address;
         let completes = self.unseen.is_none() || self.unseen != other.unseen;
-        translated && completes && near(self.start, other.start) && near(self.end, other.end)
+        // Legs are there together; clients that try one after the other are not.
+        let overlap = self.start.max(other.start) <= self.end.min(other.end);
+        translated
+            && completes
+            && overlap
+            && near(self.start, other.start)
+            && near(self.end, other.end)
     }
 }
 
@@ -210,9 +220,8 @@ fn frames_of(a: &Leg, b: &Leg) -> Vec<u64> {
         .collect()
 }
 
-/// Hashes the dialogue without its addresses; `None` if no passive port was announced, for then different sessions may
-/// have equal dialogues.
-fn dialogue_hash(session: &Session) -> Option<u64> {
+/// Hashes the dialogue without its addresses. Returns with it whether a passive port was announced.
+fn dialogue_hash(session: &Session) -> (u64, bool) {
     // Fixed keys suffice: a forged collision pairs sessions only if times and addresses agree as well.
     let mut hasher = DefaultHasher::new();
     let mut announced = false;
@@ -237,7 +246,7 @@ fn dialogue_hash(session: &Session) -> Option<u64> {
             port.hash(&mut hasher);
         }
     }
-    announced.then(|| hasher.finish())
+    (hasher.finish(), announced)
 }
 
 /// Limit of the time a packet takes through a translator.
