@@ -197,7 +197,7 @@ fn session_with_findings() -> Vec<u8> {
     ftp.exchange("PASS right secret", "230 Logged in.");
     ftp.exchange("CWD nowhere", "550 No such directory.");
     ftp.retrieve("a.txt", 40_001, 50_001, b"hello");
-    ftp.retrieve("b.bin", 40_002, 50_002, &[7; 40_000]);
+    ftp.retrieve("b.bin", 40_002, 50_002, &vec![7; 40_000]);
     ftp.quit()
 }
 
@@ -293,7 +293,7 @@ fn display_filter_of_each_capture_has_exactly_its_frames_of_the_session() {
                         .map(|text| text.split([' ', ')']).next().unwrap().parse().unwrap())
                         .collect()
                 };
-                let (ports, from, to) = (
+                let (numbered, from, to) = (
                     numbers("tcp.port == "),
                     numbers("frame.number >= ")[0],
                     numbers("frame.number <= ")[0],
@@ -307,7 +307,7 @@ fn display_filter_of_each_capture_has_exactly_its_frames_of_the_session() {
                             u64::from(u16::from_be_bytes(packet[at..at + 2].try_into().unwrap()))
                         };
                         let found = [port(50), port(52)];
-                        ports.iter().all(|port| found.contains(port))
+                        numbered.iter().all(|port| found.contains(port))
                     })
                     .map(|(number, _)| number)
                     .collect();

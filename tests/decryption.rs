@@ -220,7 +220,7 @@ fn check_rules_about_tls_hold_for_a_resumed_session_that_was_read() {
     assert!(text.starts_with("exit 1"), "{text}");
 }
 
-/// Captures of `tests/lab/ftps.py`: one script against the servers, by OpenSSL and GnuTLS.
+/// Captures of `tests/lab/ftps.py`: one script against the servers, by `OpenSSL` and `GnuTLS`.
 const LAB: [&str; 7] = [
     "proftpd-ccc",
     "proftpd-renegotiation",
@@ -448,12 +448,15 @@ fn recorded(name: &str) -> (String, Vec<(Direction, Vec<u8>)>) {
     (keys, flights)
 }
 
+/// What each side sent at a time.
+type Flights = Vec<(Direction, Vec<u8>)>;
+
 #[test]
 fn streams_cut_or_changed_at_any_byte_let_only_true_content_out() {
     for name in ["tls13-aes256-gcm", "tls12-aes128-sha", "tls12-aes128-ccm8"] {
         let (keys, flights) = recorded(name);
         let total: usize = flights.iter().map(|(_, bytes)| bytes.len()).sum();
-        let said = |change: &dyn Fn(&mut Vec<(Direction, Vec<u8>)>)| {
+        let said = |change: &dyn Fn(&mut Flights)| {
             let mut changed = flights.clone();
             change(&mut changed);
             let mut keyring = Keyring::default();

@@ -175,41 +175,46 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
         redact::write_mapping(path, &redaction.mapping())?;
     }
     if !quiet {
-        let encrypted = chosen
-            .redaction()
-            .map_or(0, |found| found.encrypted().len());
-        if encrypted > 0 {
-            let encrypted = units::counted(
-                units::to_u64(encrypted),
-                "TLS connection",
-                "TLS connections",
-            );
-            messages::note(&format!(
-                "{encrypted} stay encrypted and are not looked into, except for the names in their hellos"
-            ));
-        }
-        if carved.closed_connections > 0 {
-            let closed = units::counted(carved.closed_connections, "connection", "connections");
-            messages::note(&format!(
-                "{closed} with TLS could not be opened, and are left out"
-            ));
-        }
-        if carved.has_left_secrets && !arguments.embed_secrets && !arguments.decrypted {
-            messages::note(
-                "secrets for decryption in the captures are not carried over; --embed-secrets does it",
-            );
-        }
-        if arguments.embed_secrets && carved.secrets == 0 {
-            messages::note("there are no secrets of the carved connections to embed");
-        }
-        if arguments.presentation.verbose {
-            let packets = units::counted(carved.packets, "packet", "packets");
-            let sessions = chosen.sessions().len() as u64;
-            let sessions = units::counted(sessions, "session", "sessions");
-            messages::note(&format!("{packets} of {sessions} written"));
-        }
+        note_results(arguments, &chosen, &carved);
     }
     Ok(exit)
+}
+
+/// Notes what a reader of the written file should know.
+fn note_results(arguments: &CarveArguments, chosen: &ChosenPackets, carved: &Carved) {
+    let encrypted = chosen
+        .redaction()
+        .map_or(0, |found| found.encrypted().len());
+    if encrypted > 0 {
+        let encrypted = units::counted(
+            units::to_u64(encrypted),
+            "TLS connection",
+            "TLS connections",
+        );
+        messages::note(&format!(
+            "{encrypted} stay encrypted and are not looked into, except for the names in their hellos"
+        ));
+    }
+    if carved.closed_connections > 0 {
+        let closed = units::counted(carved.closed_connections, "connection", "connections");
+        messages::note(&format!(
+            "{closed} with TLS could not be opened, and are left out"
+        ));
+    }
+    if carved.has_left_secrets && !arguments.embed_secrets && !arguments.decrypted {
+        messages::note(
+            "secrets for decryption in the captures are not carried over; --embed-secrets does it",
+        );
+    }
+    if arguments.embed_secrets && carved.secrets == 0 {
+        messages::note("there are no secrets of the carved connections to embed");
+    }
+    if arguments.presentation.verbose {
+        let packets = units::counted(carved.packets, "packet", "packets");
+        let sessions = chosen.sessions().len() as u64;
+        let sessions = units::counted(sessions, "session", "sessions");
+        messages::note(&format!("{packets} of {sessions} written"));
+    }
 }
 
 /// Facts about the written packets.

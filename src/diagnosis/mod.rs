@@ -118,6 +118,7 @@ pub fn diagnose(session: &mut Session, evidence: &[DataTrouble], capture_end: Ti
 ///
 /// `session` holds this step and its transfer alone, and the login so far; `evidence` is that of the transfer. Findings that
 /// depend on other steps are left to [`diagnose`].
+#[must_use]
 pub fn of_step(session: &Session, evidence: &[DataTrouble]) -> Vec<Finding> {
     let mut findings = Vec::new();
     // Whoever mistypes a password is refused again and again: the first time is told at once, the sum at the end.

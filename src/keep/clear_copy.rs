@@ -268,7 +268,10 @@ impl Copied {
             };
             let all = rest;
             let mut refused = None;
-            while !end.is_blind {
+            if end.is_blind {
+                rest = &[];
+            }
+            while !rest.is_empty() {
                 match records.next(&mut rest) {
                     Ok(Some(_)) => {}
                     Ok(None) => break,
@@ -277,9 +280,6 @@ impl Copied {
                         break;
                     }
                 }
-            }
-            if end.is_blind {
-                rest = &[];
             }
             // What looked like a header until its last byte may have begun in an earlier segment.
             let used = all.len() - rest.len();

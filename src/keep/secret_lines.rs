@@ -98,6 +98,7 @@ impl<'c> SecretLines<'c> {
     }
 
     /// Ends the reading, and chooses lines of `key_logs` and of those within the captures.
+    #[must_use]
     pub fn finish(self, key_logs: &[&[u8]]) -> EmbeddedSecrets {
         let mut lines: Vec<(Zeroizing<Vec<u8>>, BTreeSet<u32>)> = Vec::new();
         let within = self.logs.iter().map(|log| log.as_slice());

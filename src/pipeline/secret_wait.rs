@@ -214,7 +214,7 @@ impl KeyLogFollower {
     fn feed(&mut self, bytes: &[u8], keyring: &mut Keyring) {
         self.offset += bytes.len() as u64;
         self.lines.feed(bytes, &mut |id, secret| {
-            keyring.add(Source::KeyLog, id, secret)
+            keyring.add(Source::KeyLog, id, secret);
         });
     }
 

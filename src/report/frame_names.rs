@@ -247,11 +247,11 @@ mod tests {
         CaptureNames::new(&paths)
     }
 
-    const fn place(capture: u32, capture_frame: u64) -> Option<CaptureFrame> {
-        Some(CaptureFrame {
+    const fn place(capture: u32, capture_frame: u64) -> CaptureFrame {
+        CaptureFrame {
             capture,
             capture_frame,
-        })
+        }
     }
 
     fn finding(frames: &[u64], places: Vec<Option<CaptureFrame>>) -> Finding {
@@ -267,7 +267,7 @@ mod tests {
         let names = names(&["a/one.pcap", "a/two.pcap", "b/two.pcap", "-"]);
         let all: Vec<&str> = (0..4).map(|capture| names.name(capture)).collect();
         assert_eq!(all, ["one.pcap", "a/two.pcap", "b/two.pcap", "-"]);
-        assert_eq!(names.frame(17, place(0, 5)), "frame 5 of one.pcap");
+        assert_eq!(names.frame(17, Some(place(0, 5))), "frame 5 of one.pcap");
     }
 
     #[test]
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn explanation_names_the_frames_of_its_finding_by_their_captures() {
-        let mut finding = finding(&[17, 8], vec![place(1, 5), None]);
+        let mut finding = finding(&[17, 8], vec![Some(place(1, 5)), None]);
         finding.explanation = "frame 17 (frame 8, frame 171) and frames; frame 17".into();
         let text = names(&["a.pcap", "b.pcap"])
             .explanation(&finding)
@@ -303,13 +303,16 @@ mod tests {
                 .expect("it has two")
         };
         assert_eq!(
-            text(vec![place(1, 5), place(1, 7)]),
+            text(vec![Some(place(1, 5)), Some(place(1, 7))]),
             "frames 5, 7 of b.pcap"
         );
         assert_eq!(
-            text(vec![place(0, 5), place(1, 7)]),
+            text(vec![Some(place(0, 5)), Some(place(1, 7))]),
             "frames 5 of a.pcap, 7 of b.pcap"
         );
-        assert_eq!(text(vec![None, place(1, 7)]), "frames 17, 7 of b.pcap");
+        assert_eq!(
+            text(vec![None, Some(place(1, 7))]),
+            "frames 17, 7 of b.pcap"
+        );
     }
 }

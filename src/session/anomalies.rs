@@ -24,8 +24,8 @@ use crate::reassembly::{FlowSummary, HalfSummary, Pause};
 pub(crate) struct Anomalies {
     /// `None` before the first.
     noted: Option<Box<Noted>>,
-    /// Findings of each kind that were emitted before the end of the session; `None` before the first.
-    told: Option<Box<BTreeMap<String, u32>>>,
+    /// Findings of each kind that were emitted before the end of the session.
+    told: BTreeMap<String, u32>,
 }
 
 #[derive(Debug, Default)]
@@ -175,8 +175,7 @@ impl Anomalies {
     /// Returns whether another finding of this kind may be emitted before the end of the session, and counts it. A client that
     /// is refused a thousand files makes no thousand findings: the end sums them up.
     pub(crate) fn may_tell(&mut self, id: &str) -> bool {
-        let told = self.told.get_or_insert_default();
-        let count = told.entry(id.to_owned()).or_default();
+        let count = self.told.entry(id.to_owned()).or_default();
         *count += 1;
         *count <= TOLD_OF_A_KIND
     }

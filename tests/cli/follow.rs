@@ -178,7 +178,7 @@ fn file_that_is_not_whole_is_told_with_its_transfer() {
     data.stream(&mut ftp.wire, Side::Server, &[7; 4000], SEGMENT);
     data.close(&mut ftp.wire, Side::Server);
     ftp.reply("451 Local error in processing.");
-    ftp.wire.wait(Duration::from_secs(60));
+    ftp.wire.wait(Duration::from_mins(1));
     ftp.exchange("NOOP", "200 Here.");
     let events = events("finding-file", &ftp.quit());
     let found = findings(&events, "incomplete-file");

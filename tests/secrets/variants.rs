@@ -233,24 +233,28 @@ fn generated_session(wire: Wire, number: u64) -> (Wire, String) {
             .control
             .close(&mut script.talk.wire, Side::Server);
     }
-    let frames = script.talk.wire.len() - first;
     if random.one_in(3) {
-        // One segment or two are captured late: behind a reply that repeats what they hold.
-        let mut moved = usize::MAX;
-        for _ in 0..=random.below(2) {
-            let from = first + random.below(frames);
-            let to = (from + 1 + random.below(5)).min(first + frames - 1);
-            let to = to.min(latest_place(&script.talk.wire, from));
-            // Not the greeting: segments that wait for it are dropped if the connection closes first.
-            if from - first <= GREETING || from == moved || from >= to {
-                continue;
-            }
-            script.talk.wire.move_frame(from, to);
-            moved = to;
-            let _ = writeln!(script.log, "frame {} to {}", from - first, to - first);
-        }
+        capture_some_late(&mut script, first, random);
     }
     (script.talk.wire, script.log)
+}
+
+/// Captures one segment or two of those from `first` on late: behind a reply that repeats what they hold.
+fn capture_some_late(script: &mut Script, first: usize, random: &mut Random) {
+    let frames = script.talk.wire.len() - first;
+    let mut moved = usize::MAX;
+    for _ in 0..=random.below(2) {
+        let from = first + random.below(frames);
+        let to = (from + 1 + random.below(5)).min(first + frames - 1);
+        let to = to.min(latest_place(&script.talk.wire, from));
+        // Not the greeting: segments that wait for it are dropped if the connection closes first.
+        if from - first <= GREETING || from == moved || from >= to {
+            continue;
+        }
+        script.talk.wire.move_frame(from, to);
+        moved = to;
+        let _ = writeln!(script.log, "frame {} to {}", from - first, to - first);
+    }
 }
 
 /// Returns the last place to which a frame may be moved: not behind the acknowledgment of what the server answered.

@@ -388,7 +388,7 @@ fn frames(
             first.to_string()
         }
     };
-    let named = places.captures().len() > 1;
+    let is_split = places.captures().len() > 1;
     if places.captures().is_empty() {
         let ends = seen.iter().min().zip(seen.iter().max());
         return ends
@@ -399,7 +399,7 @@ fn frames(
     let ranges = places.ranges(&seen).into_iter();
     let text = |(capture, first, last)| {
         let range = range(first, last);
-        if named {
+        if is_split {
             format!("{} {range}", shortened_to(names.name(capture), SHORT_NAME))
         } else {
             range

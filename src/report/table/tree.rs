@@ -102,7 +102,7 @@ fn branches(depths: impl DoubleEndedIterator<Item = usize>, width: usize) -> Vec
         }
         if depth > levels {
             // Writing to a `String` cannot fail.
-            let _ = write!(first, "{}: ", depth);
+            let _ = write!(first, "{depth}: ");
         }
         let has_more = more.get(depth + 1).copied().unwrap_or_default();
         rest.push_str(if has_more && depth < levels {

@@ -301,10 +301,13 @@ struct Visit {
     earliest: Option<Timestamp>,
 }
 
+/// Visits by address, port and user.
+type VisitsByServer = BTreeMap<(IpAddr, u16, Option<String>), Vec<Visit>>;
+
 /// Trees of all servers, in order of address, port and user, each made when it is asked for.
 #[derive(Debug)]
 pub struct ServerTrees {
-    groups: <BTreeMap<(IpAddr, u16, Option<String>), Vec<Visit>> as IntoIterator>::IntoIter,
+    groups: <VisitsByServer as IntoIterator>::IntoIter,
     sessions: KeptSessions,
     /// Bytes of paths that may still be kept.
     path_bytes: usize,
@@ -398,6 +401,7 @@ impl SeenServer {
     }
 
     /// Returns the depths of the entries, in their order.
+    #[must_use]
     pub fn depths(&self) -> impl DoubleEndedIterator<Item = usize> {
         self.files.depths()
     }
@@ -468,12 +472,11 @@ impl OpenVisits {
                     files.apply(&observation);
                 }
             }
-            match visit.as_slice().first() {
-                Some(next) => self.order.push(Reverse((next.time, session, place))),
-                None => {
-                    *visit = Vec::new().into_iter();
-                    self.free.push(place);
-                }
+            if let Some(next) = visit.as_slice().first() {
+                self.order.push(Reverse((next.time, session, place)));
+            } else {
+                *visit = Vec::new().into_iter();
+                self.free.push(place);
             }
         }
     }

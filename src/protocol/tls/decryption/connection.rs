@@ -499,12 +499,13 @@ impl Connection {
                 return None;
             }
         }
+        let tried = NUMBERS.min(keyed.passed.len() + 1);
         let passed = keyed.passed.len() as u64;
         for candidate in self.candidates(way, io.keyring) {
             // Of the records that passed, the last ones may have been the first under these keys. Behind refused early data
             // the first record has number 0 all the same.
             let numbers = [passed, 0].into_iter().chain((1..passed).rev());
-            for sequence in numbers.take(NUMBERS.min(passed as usize + 1)) {
+            for sequence in numbers.take(tried) {
                 if let Some(kind) = candidate.protection.open(sequence, record, content) {
                     self.adopt(way, candidate, sequence, sequence, at, io);
                     return Some(kind);
@@ -612,7 +613,10 @@ impl Connection {
         if candidate.stage == Stage::Application
             && let Some(keyed) = self.half(way).keyed()
         {
-            let before = keyed.passed.len().saturating_sub(passed as usize);
+            let before = keyed
+                .passed
+                .len()
+                .saturating_sub(usize::try_from(passed).unwrap_or(usize::MAX));
             lost.extend(keyed.passed.iter().skip(before).copied());
         }
         self.facts.secret.get_or_insert(candidate.source);

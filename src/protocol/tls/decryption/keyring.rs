@@ -144,7 +144,7 @@ impl std::fmt::Debug for SecretSources {
             .field("private_keys", &self.private_keys.len())
             .field("followed", &self.followed)
             .field("off", &self.off)
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
