@@ -18,6 +18,9 @@ fn a_rule_holds_fails_or_meets_nothing() {
     let arguments = [
         "check",
         "-v",
+        // The note on threads has the number of processors otherwise.
+        "--threads",
+        "1",
         "--rule",
         "no-cleartext-login",
         "--rule",
