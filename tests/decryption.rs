@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use crate::support::folder::Folder;
+use ftpscope::model::record::TlsSecret;
 use ftpscope::model::{Direction, FrameRef};
-use ftpscope::protocol::tls::decryption::{Connection, Keyring, Receiver, Source};
+use ftpscope::protocol::tls::decryption::{Connection, Keyring, Receiver};
 use serde_json::{Value, json};
 
 /// Returns the path of a file of `testdata/tls`.
@@ -460,7 +461,7 @@ fn streams_cut_or_changed_at_any_byte_let_only_true_content_out() {
             let mut changed = flights.clone();
             change(&mut changed);
             let mut keyring = Keyring::default();
-            keyring.add_key_log(Source::KeyLog, keys.as_bytes());
+            keyring.add_key_log(TlsSecret::Keylog, keys.as_bytes());
             let mut connection = Connection::new("C".into());
             let (mut said, at) = (Said::default(), FrameRef::default());
             for (way, bytes) in &changed {

@@ -98,6 +98,12 @@ pub struct Secrets<'a> {
 impl Secrets<'_> {
     /// `TLSK`: lines of a TLS key log file in NSS format (draft-ietf-tls-keylogfile).
     pub const TLS_KEY_LOG: u32 = 0x544c_534b;
+
+    /// Returns the lines of a TLS key log; `None` for secrets of another type.
+    #[must_use]
+    pub fn key_log(&self) -> Option<&[u8]> {
+        (self.secrets_type == Self::TLS_KEY_LOG).then_some(self.data)
+    }
 }
 
 /// Name of a host, as a pcapng Name Resolution Block states it.

@@ -14,7 +14,6 @@ use super::options::{ExitOptions, InputOptions, PresentationOptions, SelectionOp
 use super::output::{Output, WholeFiles};
 use super::reading::{Reading, read_again};
 use super::redact::{self, Redacted};
-use crate::capture::{Input, Secrets};
 use crate::keep::{
     CarvedFiles, Carver, ChosenPackets, EmbeddedSecrets, FragmentLog, PacketChooser, PacketKinds,
     RedactionPlan, SecretLines, StreamCollector,
@@ -22,7 +21,8 @@ use crate::keep::{
 use crate::model::TransferSink;
 use crate::model::record::Capture;
 use crate::model::trace::Tracing;
-use crate::protocol::tls::decryption::{Keyring, Source};
+use crate::pipeline;
+use crate::protocol::tls::decryption::Keyring;
 use crate::report::units;
 
 #[derive(Debug, Args)]
@@ -243,7 +243,9 @@ fn write(
         carver.embed(embedded);
     }
     if arguments.decrypted {
-        carver.decrypt(keyring(arguments)?);
+        let mut keyring = Keyring::new(&arguments.input.secrets.read(false)?);
+        pipeline::read_secrets(&arguments.input.captures, &mut keyring);
+        carver.decrypt(keyring);
     }
     let mut target = Target::open(arguments, chosen)?;
     let again = read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
@@ -277,20 +279,6 @@ fn write(
     };
     target.close(written)?;
     Ok(summary)
-}
-
-/// Returns the secrets that were given, and those within the captures.
-fn keyring(arguments: &CarveArguments) -> Result<Keyring, Failure> {
-    let mut keyring = Keyring::new(&arguments.input.secrets.read(false)?);
-    read_again(&arguments.input, &arguments.presentation.tz, &mut |input| {
-        if let Input::Secrets(secrets) = input
-            && secrets.secrets_type == Secrets::TLS_KEY_LOG
-        {
-            keyring.add_key_log(Source::Capture, secrets.data);
-        }
-        ControlFlow::Continue(())
-    })?;
-    Ok(keyring)
 }
 
 /// Finds the secrets of the chosen connections in a reading of their own.

@@ -135,8 +135,6 @@ impl ClearCopies {
         self.last = segment.frame;
         self.copying.next = Some((control_server, owners));
         self.flows.segment(segment, moment, &mut self.copying);
-        self.flows
-            .tick(moment.now, segment.frame, &mut self.copying);
         std::mem::take(&mut self.copying.made)
     }
 

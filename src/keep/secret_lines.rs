@@ -12,9 +12,10 @@ use foldhash::fast::RandomState;
 use zeroize::Zeroizing;
 
 use super::carve::ChosenPackets;
-use crate::capture::{Input, Secrets};
+use crate::capture::Input;
 use crate::decode::{Decoded, Decoder, Segment};
 use crate::model::{FlowKey, Limits};
+use crate::protocol::tls::decryption::SecretId;
 
 /// A reader of handshakes and of the secrets that captures carry.
 pub struct SecretLines<'c> {
@@ -30,17 +31,9 @@ pub struct SecretLines<'c> {
 #[derive(Debug, Default)]
 struct Handshakes {
     /// Sessions by the names that lines of key logs may have for their connections.
-    wanted: HashMap<LineName, BTreeSet<u32>, RandomState>,
+    wanted: HashMap<SecretId, BTreeSet<u32>, RandomState>,
     /// Directions in which a handshake may still begin, by connection and the index of the direction.
     streams: HashMap<(FlowKey, usize), Stream, RandomState>,
-}
-
-/// Name of a connection or TLS session in a line of a key log.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum LineName {
-    ClientRandom([u8; 32]),
-    SessionId(Vec<u8>),
-    EncryptedPremaster([u8; 8]),
 }
 
 /// One direction of a connection, as far as it was searched.
@@ -86,12 +79,13 @@ impl<'c> SecretLines<'c> {
                     }
                 }
             }
-            Input::Secrets(secrets)
-                if secrets.secrets_type == Secrets::TLS_KEY_LOG
-                    && self.log_bytes + secrets.data.len() <= MAX_LOG_BYTES =>
-            {
-                self.log_bytes += secrets.data.len();
-                self.logs.push(Zeroizing::new(secrets.data.to_vec()));
+            Input::Secrets(secrets) => {
+                if let Some(log) = secrets.key_log()
+                    && self.log_bytes + log.len() <= MAX_LOG_BYTES
+                {
+                    self.log_bytes += log.len();
+                    self.logs.push(Zeroizing::new(log.to_vec()));
+                }
             }
             _ => {}
         }
@@ -105,7 +99,7 @@ impl<'c> SecretLines<'c> {
         for log in key_logs.iter().copied().chain(within) {
             for line in log.split(|byte| matches!(byte, b'\n' | b'\r')) {
                 let wanted = &self.handshakes.wanted;
-                if let Some(owners) = line_name(line).and_then(|name| wanted.get(&name)) {
+                if let Some(owners) = SecretId::named_by(line).and_then(|name| wanted.get(&name)) {
                     let line = Zeroizing::new(line.trim_ascii().to_vec());
                     lines.push((line, owners.clone()));
                 }
@@ -175,7 +169,7 @@ impl EmbeddedSecrets {
 }
 
 /// Finds the beginnings of handshake messages that a line of a key log may name.
-fn handshake_names(bytes: &[u8]) -> Vec<LineName> {
+fn handshake_names(bytes: &[u8]) -> Vec<SecretId> {
     let mut names = Vec::new();
     for at in memchr::memmem::find_iter(bytes, &[HANDSHAKE_RECORD, 3]) {
         let record = bytes.get(at..).unwrap_or_default();
@@ -199,62 +193,24 @@ fn handshake_names(bytes: &[u8]) -> Vec<LineName> {
                     continue;
                 };
                 if kind == 1 {
-                    names.push(LineName::ClientRandom(*random));
+                    names.push(SecretId::ClientRandom(*random));
                 }
                 if let Some((&length @ 1..=32, rest)) = rest.split_first()
                     && let Some(id) = rest.get(..usize::from(length))
                 {
-                    names.push(LineName::SessionId(id.to_vec()));
+                    names.extend(SecretId::of_session(id));
                 }
             }
             // ClientKeyExchange: two bytes of length before the encrypted premaster secret.
             [_, _, 0..=3, _, _, 16, 0, _, _, _, _, body @ ..] => {
                 if let Some((first, _)) = body.split_first_chunk::<8>() {
-                    names.push(LineName::EncryptedPremaster(*first));
+                    names.push(SecretId::EncryptedPremaster(*first));
                 }
             }
             _ => {}
         }
     }
     names
-}
-
-/// Returns the name in a line of a key log; `None` for anything that is no whole line with a secret.
-fn line_name(line: &[u8]) -> Option<LineName> {
-    let line = std::str::from_utf8(line).ok()?;
-    let mut words = line.split_ascii_whitespace();
-    let (label, name, secret) = (words.next()?, words.next()?, words.next()?);
-    if words.next().is_some() {
-        return None;
-    }
-    let secret = secret.strip_prefix("Master-Key:").unwrap_or(secret);
-    unhex(secret).filter(|secret| secret.len() >= SHORTEST_SECRET)?;
-    if label != "RSA" {
-        let is_label =
-            |byte: u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_';
-        let random = unhex(name)?.try_into().ok()?;
-        return label
-            .bytes()
-            .all(is_label)
-            .then_some(LineName::ClientRandom(random));
-    }
-    match name.strip_prefix("Session-ID:") {
-        Some(id) => unhex(id).map(LineName::SessionId),
-        None => Some(LineName::EncryptedPremaster(unhex(name)?.try_into().ok()?)),
-    }
-}
-
-fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16);
-    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    if !rest.is_empty() {
-        return None;
-    }
-    let bytes = pairs.iter().map(|&[high, low]| {
-        let byte = digit(high)? << 4 | digit(low)?;
-        u8::try_from(byte).ok()
-    });
-    bytes.collect()
 }
 
 /// Content type of handshake records (RFC 8446 section 5.1).
@@ -269,8 +225,6 @@ const MAX_STREAMS: usize = 1 << 16;
 const MAX_NAMES: usize = 1 << 18;
 /// Limit of the key logs within captures in bytes.
 const MAX_LOG_BYTES: usize = 64 << 20;
-/// Length of the shortest secret in bytes: a hash or a premaster secret.
-const SHORTEST_SECRET: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -291,8 +245,8 @@ mod tests {
         assert_eq!(
             names,
             [
-                LineName::ClientRandom([7; 32]),
-                LineName::SessionId(b"abc".to_vec())
+                SecretId::ClientRandom([7; 32]),
+                SecretId::of_session(b"abc").expect("short")
             ]
         );
         assert_eq!(handshake_names(&client_hello(7, b"")[..42]), []);
@@ -304,21 +258,21 @@ mod tests {
         record.extend(1..=128);
         let names = handshake_names(&record);
         let first = [1, 2, 3, 4, 5, 6, 7, 8];
-        assert_eq!(names, [LineName::EncryptedPremaster(first)]);
+        assert_eq!(names, [SecretId::EncryptedPremaster(first)]);
     }
 
     #[test]
     fn lines_that_are_no_secrets_name_nothing() {
         let random = "07".repeat(32);
         let secret = "ab".repeat(48);
-        let named = |line: String| line_name(line.as_bytes());
+        let named = |line: String| SecretId::named_by(line.as_bytes());
         assert_eq!(
             named(format!("CLIENT_RANDOM {random} {secret}")),
-            Some(LineName::ClientRandom([7; 32]))
+            Some(SecretId::ClientRandom([7; 32]))
         );
         assert_eq!(
             named(format!("RSA Session-ID:616263 Master-Key:{secret}")),
-            Some(LineName::SessionId(b"abc".to_vec()))
+            Some(SecretId::of_session(b"abc").expect("short"))
         );
         for line in [
             format!("# CLIENT_RANDOM {random} {secret}"),

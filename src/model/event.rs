@@ -63,7 +63,7 @@ pub enum EventKind<'a> {
     },
     /// A finding that is proven before its session or the input ends; [`Event::session`] as for [`EventKind::Finding`].
     ///
-    /// It tells what is known by then. The final [`EventKind::Finding`] comes at the end all the same, unless what followed
+    /// States what is known by then. The final [`EventKind::Finding`] comes at the end all the same, unless what followed
     /// changed it.
     FindingSoFar(&'a Finding),
     /// A finding; [`Event::session`] is `None` if it concerns several sessions or the input.

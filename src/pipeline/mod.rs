@@ -22,18 +22,16 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use crate::capture::{
-    self, CaptureSet, Input, Packet, PacketSource, ReadOptions, Secrets, SkippedPackets,
-};
+use crate::capture::{self, CaptureSet, Input, Packet, PacketSource, ReadOptions, SkippedPackets};
 use crate::decode::{self, Decoded, Decoder, Segment};
 use crate::keep::{PacketSink, Relation};
-use crate::model::record::{Accounting, Capture, Totals};
+use crate::model::record::{Accounting, Capture, TlsSecret, Totals};
 use crate::model::{
     EventKind, EventSink, FlowKey, FrameRef, HostPair, Span, Timestamp, TransferSink, Warning,
     WarningCode,
 };
 use crate::pipeline::secret_wait::{KeyLogFollower, POLL, SecretWait};
-use crate::protocol::tls::decryption::{Keyring, Source};
+use crate::protocol::tls::decryption::Keyring;
 use crate::reassembly::{CaptureClock, FlowTable, Moment};
 pub use crate::session::Options;
 use crate::session::{PacketCounts, SessionTracker, Standing};
@@ -113,8 +111,9 @@ fn is_pcap(path: &Path) -> bool {
             || numbers.contains(&u32::from_be_bytes(magic)))
 }
 
-/// Reads all secrets of capture files. Runs at most once, for the first TLS connection without a secret.
-fn read_secrets(paths: &[PathBuf], keyring: &mut Keyring) {
+/// Reads the secrets that capture files carry, wherever they stand in them. A run does it at most once, for the first TLS
+/// connection without a secret.
+pub fn read_secrets(paths: &[PathBuf], keyring: &mut Keyring) {
     let paths: Vec<PathBuf> = paths
         .iter()
         .filter(|path| !is_pcap(path))
@@ -126,9 +125,9 @@ fn read_secrets(paths: &[PathBuf], keyring: &mut Keyring) {
     let mut source = CaptureSet::open(&paths, ReadOptions::default());
     source.for_each(&mut |input| {
         if let Input::Secrets(secrets) = input
-            && secrets.secrets_type == Secrets::TLS_KEY_LOG
+            && let Some(log) = secrets.key_log()
         {
-            keyring.add_key_log(Source::Capture, secrets.data);
+            keyring.add_key_log(TlsSecret::Capture, log);
         }
         ControlFlow::Continue(())
     });
@@ -170,10 +169,11 @@ impl Run<'_> {
         match input {
             Input::Packet(packet) => self.packet(&packet),
             Input::Tick(time) => self.tick(time),
-            Input::Secrets(secrets) if secrets.secrets_type == Secrets::TLS_KEY_LOG => {
-                self.tracker.add_secrets(secrets.data);
+            Input::Secrets(secrets) => {
+                if let Some(log) = secrets.key_log() {
+                    self.tracker.add_secrets(log);
+                }
             }
-            Input::Secrets(_) => {}
             Input::Names(names) => {
                 for host in names {
                     self.tracker.name(host.address, &host.name);

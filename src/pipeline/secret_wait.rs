@@ -18,7 +18,8 @@ use std::time::{Duration, Instant};
 
 use crate::decode::Segment;
 use crate::model::HostPair;
-use crate::protocol::tls::decryption::{FollowedKeyLog, KeyLogReader, Keyring, Source};
+use crate::model::record::TlsSecret;
+use crate::protocol::tls::decryption::{FollowedKeyLog, KeyLogReader, Keyring};
 
 /// Random of a `ClientHello`, which names its secrets.
 pub(super) type ClientRandom = [u8; 32];
@@ -71,6 +72,11 @@ impl HeldSegment {
             payload: &self.payload,
             ..self.segment
         }
+    }
+
+    /// Returns the time at which the segment was read.
+    pub(super) const fn held(&self) -> Instant {
+        self.held
     }
 
     fn size(&self) -> usize {
@@ -158,13 +164,6 @@ impl SecretWait {
     }
 }
 
-impl HeldSegment {
-    /// Returns the time at which the segment was read.
-    pub(super) const fn held(&self) -> Instant {
-        self.held
-    }
-}
-
 /// Reader of one followed key log.
 pub(super) struct KeyLogFollower {
     log: FollowedKeyLog,
@@ -207,14 +206,14 @@ impl KeyLogFollower {
     /// Counts a last line without an end.
     pub(super) fn finish(&mut self, keyring: &mut Keyring) {
         let mut lines = std::mem::take(&mut self.lines);
-        lines.finish(&mut |id, secret| keyring.add(Source::KeyLog, id, secret));
+        lines.finish(&mut |id, secret| keyring.add(TlsSecret::Keylog, id, secret));
         keyring.add_unusable(lines.unusable());
     }
 
     fn feed(&mut self, bytes: &[u8], keyring: &mut Keyring) {
         self.offset += bytes.len() as u64;
         self.lines.feed(bytes, &mut |id, secret| {
-            keyring.add(Source::KeyLog, id, secret);
+            keyring.add(TlsSecret::Keylog, id, secret);
         });
     }
 

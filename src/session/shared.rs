@@ -4,7 +4,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::diagnosis::Several;
-use crate::model::record::{CaptureFrame, Finding, Place, Tls, Totals, TransferDirection};
+use crate::model::record::{
+    CaptureFrame, Finding, Place, Tls, TlsObstacle, Totals, TransferDirection,
+};
 use crate::model::streams::{StreamBytes, StreamId};
 use crate::model::trace::TracedConnection;
 use crate::model::{
@@ -12,7 +14,7 @@ use crate::model::{
     TransferSink, Warning, WarningCode,
 };
 use crate::protocol::dns::Names;
-use crate::protocol::tls::decryption::{Connection, Keyring, Obstacle};
+use crate::protocol::tls::decryption::{Connection, Keyring};
 use crate::reassembly::{Chunk, FlowSummary};
 use crate::session::Options;
 use crate::session::data::content::{Content, DigestChoice};
@@ -94,7 +96,7 @@ impl Network {
     /// Counts a TLS connection that is over if no secret of it was found.
     pub(crate) fn count_secret(&mut self, connection: Option<&Connection>) {
         let obstacle = connection.and_then(|connection| connection.facts().obstacle);
-        self.without_secret += u64::from(obstacle == Some(Obstacle::NoSecret));
+        self.without_secret += u64::from(obstacle == Some(TlsObstacle::NoSecret));
     }
 }
 

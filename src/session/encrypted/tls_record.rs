@@ -1,11 +1,9 @@
 //! TLS of a connection as the report shows it, and the pieces that come out of one.
 
-use crate::model::record::{
-    CloseNotify, Opener, Tls, TlsAlert, TlsAlertLevel, TlsObstacle, TlsResumption, TlsSecret,
-};
-use crate::model::{Direction, FrameRef};
+use crate::model::record::{CloseNotify, Opener, Tls, TlsAlert, TlsAlertLevel};
+use crate::model::{Direction, FrameRef, hex};
 use crate::protocol::tls::cipher_suite;
-use crate::protocol::tls::decryption::{Connection, Obstacle, Receiver, Resumption, Source};
+use crate::protocol::tls::decryption::{Connection, Receiver};
 use crate::protocol::tls::hello::version_name;
 
 /// Piece of an opened stream.
@@ -62,9 +60,9 @@ pub(crate) fn tls_record(
     let mut tls = Tls {
         resumed: facts.resumed,
         server_name: facts.server_name.clone(),
-        obstacle: facts.obstacle.map(obstacle),
-        secret: facts.secret.map(secret),
-        resumption: facts.resumption.map(resumption),
+        obstacle: facts.obstacle,
+        secret: facts.secret,
+        resumption: facts.resumption,
         resumes: facts.resumes.as_deref().map(str::to_owned),
         application_protocol: facts
             .application_protocol
@@ -75,7 +73,7 @@ pub(crate) fn tls_record(
         early_data_bytes: facts.early_data_bytes,
         key_updates: facts.key_updates,
         renegotiations: facts.renegotiations,
-        certificate_sha256: facts.certificate.map(hex),
+        certificate_sha256: facts.certificate.map(|digest| hex(&digest)),
         wire_bytes,
         content_bytes_exact: true,
         ..Tls::default()
@@ -121,45 +119,4 @@ pub(crate) fn tls_record(
         })
         .collect();
     tls
-}
-
-fn obstacle(obstacle: Obstacle) -> TlsObstacle {
-    match obstacle {
-        Obstacle::NoSecret => TlsObstacle::NoSecret,
-        Obstacle::WrongSecret => TlsObstacle::WrongSecret,
-        Obstacle::HandshakeMissing => TlsObstacle::HandshakeMissing,
-        Obstacle::Version => TlsObstacle::Version,
-        Obstacle::Suite => TlsObstacle::Suite,
-        Obstacle::Compression => TlsObstacle::Compression,
-        Obstacle::Gap => TlsObstacle::Gap,
-        Obstacle::Damaged => TlsObstacle::Damaged,
-        Obstacle::Limit => TlsObstacle::Limit,
-        Obstacle::Off => TlsObstacle::Off,
-    }
-}
-
-const fn secret(source: Source) -> TlsSecret {
-    match source {
-        Source::KeyLog => TlsSecret::Keylog,
-        Source::Capture => TlsSecret::Capture,
-        Source::PrivateKey => TlsSecret::PrivateKey,
-        Source::Resumed => TlsSecret::Resumed,
-    }
-}
-
-const fn resumption(resumption: Resumption) -> TlsResumption {
-    match resumption {
-        Resumption::SessionId => TlsResumption::SessionId,
-        Resumption::Ticket => TlsResumption::Ticket,
-        Resumption::Psk => TlsResumption::Psk,
-    }
-}
-
-fn hex(digest: [u8; 32]) -> String {
-    use std::fmt::Write;
-    let mut text = String::with_capacity(64);
-    for byte in digest {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -30,13 +30,13 @@ mod trace;
 use std::net::IpAddr;
 
 use crate::decode::{Datagram, IcmpError};
-use crate::model::record::Totals;
+use crate::model::record::{TlsSecret, Totals};
 use crate::model::{EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode};
 use crate::protocol::dns::{
     DNS_PORT, LLMNR_PORT, MULTICAST_DNS_PORT, parse_message, parse_multicast_message,
 };
 use crate::protocol::ftp::FTP_DATA_PORT;
-use crate::protocol::tls::decryption::{FurtherSecrets, Keyring, Source};
+use crate::protocol::tls::decryption::{FurtherSecrets, Keyring};
 use crate::reassembly::{FlowId, FlowSummary};
 use crate::session::Options;
 use crate::session::data::unmatched::emit_unmatched;
@@ -157,7 +157,7 @@ impl<'s> SessionTracker<'s> {
     pub fn add_secrets(&mut self, key_log: &[u8]) {
         let keyring = &mut self.shared.network.keyring;
         if !keyring.is_off() {
-            keyring.add_key_log(Source::Capture, key_log);
+            keyring.add_key_log(TlsSecret::Capture, key_log);
         }
     }
 

@@ -2,8 +2,9 @@
 
 #![no_main]
 
+use ftpscope::model::record::TlsSecret;
 use ftpscope::model::{Direction, FrameRef};
-use ftpscope::protocol::tls::decryption::{Connection, Keyring, Receiver, Source};
+use ftpscope::protocol::tls::decryption::{Connection, Keyring, Receiver};
 
 /// Receiver that accepts only bytes that were sent.
 struct Checked;
@@ -36,7 +37,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         }
     }
     let mut keyring = Keyring::default();
-    keyring.add_key_log(Source::KeyLog, keys.as_bytes());
+    keyring.add_key_log(TlsSecret::Keylog, keys.as_bytes());
     let mut connection = Connection::new("C".into());
     let at = FrameRef::default();
     let size = usize::from(stream >> 4) * 7 + 1;

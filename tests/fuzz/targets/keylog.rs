@@ -2,7 +2,8 @@
 
 #![no_main]
 
-use ftpscope::protocol::tls::decryption::{KeyLogReader, Keyring, Secret, SecretId, Source};
+use ftpscope::model::record::TlsSecret;
+use ftpscope::protocol::tls::decryption::{KeyLogReader, Keyring, Secret, SecretId};
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let mut whole = Vec::new();
@@ -20,6 +21,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     assert_eq!(whole, pieces);
     assert_eq!(reader.unusable(), pieced.unusable());
     let mut keyring = Keyring::default();
-    keyring.add_key_log(Source::KeyLog, bytes);
+    keyring.add_key_log(TlsSecret::Keylog, bytes);
     assert!(keyring.len() <= whole.len());
 });

@@ -14,10 +14,10 @@ use super::half::{Epoch, HEADER, Half, Keyed, Layer, Search, Stage, Taken};
 use super::handshake::{self, CLIENT_KEY_EXCHANGE, Handshake};
 use super::key_log::{Label, SecretId};
 use super::key_schedule::prf;
-use super::keyring::{Keyring, SecretBytes, Source};
+use super::keyring::{Keyring, SecretBytes};
 use super::protection::{Protection, Record, key_block_length, next_traffic_secret};
 use super::suite::TLS_1_3;
-use super::{Obstacle, Resumption};
+use crate::model::record::{TlsObstacle, TlsResumption, TlsSecret};
 use crate::model::{Direction, FrameRef};
 use crate::protocol::tls::alert::Alert;
 use crate::protocol::tls::hello::{
@@ -49,11 +49,11 @@ pub struct Facts {
     /// Direction in which the TLS client sends; `None` before its hello.
     pub client_way: Option<Direction>,
     /// Why not everything was opened; `None` if everything captured was, or nothing needed to be.
-    pub obstacle: Option<Obstacle>,
+    pub obstacle: Option<TlsObstacle>,
     /// Origin of the secret; `None` before a record opens.
-    pub secret: Option<Source>,
+    pub secret: Option<TlsSecret>,
     /// Way in which an earlier session was resumed; `None` if none was, or it cannot be seen.
-    pub resumption: Option<Resumption>,
+    pub resumption: Option<TlsResumption>,
     /// Name of the connection whose session is resumed; `None` if none is, or it was not captured.
     pub resumes: Option<CompactString>,
     /// Whether an earlier session was resumed; `None` if the captured part of the handshake does not show it.
@@ -101,7 +101,7 @@ struct Io<'a> {
 struct Candidate {
     stage: Stage,
     protection: Protection,
-    source: Source,
+    source: TlsSecret,
     /// Traffic secret in TLS 1.3, else the master secret.
     secret: SecretBytes,
 }
@@ -149,7 +149,7 @@ impl Connection {
             match half.skip(length) {
                 Ok(None) => {}
                 Ok(Some(header)) => self.pass_damaged(way, header, at, &mut io),
-                Err((hidden, first)) => self.begin_search(way, hidden, first, &mut io),
+                Err((hidden, first)) => self.begin_search(way, hidden, first),
             }
         }
         self.release(&mut io);
@@ -180,7 +180,7 @@ impl Connection {
                 io.receiver.gap(way, at, closed);
             }
             if !self.half(way).held.is_empty() {
-                self.close(way, Obstacle::HandshakeMissing, &mut io);
+                self.close(way, TlsObstacle::HandshakeMissing);
             }
             let unopened = self
                 .half(way)
@@ -188,7 +188,7 @@ impl Connection {
                 .is_some_and(|keyed| keyed.epoch.is_none() && keyed.unopened > 0);
             if unopened {
                 let obstacle = self.reason(io.keyring);
-                self.close(way, obstacle, &mut io);
+                self.close(way, obstacle);
             }
             if let Some(search) = self.half(way).search.take() {
                 self.report_to_end(way, &search, at, &mut io);
@@ -284,9 +284,9 @@ impl Connection {
                 }
                 Taken::Damaged(header) => self.pass_damaged(way, header, at, io),
                 Taken::Counted(header) => self.count_closed(way, header),
-                Taken::Empty => self.count_empty(way, io),
+                Taken::Empty => self.count_empty(way),
                 Taken::NoRecord => {
-                    self.note_obstacle(Obstacle::Damaged);
+                    self.note_obstacle(TlsObstacle::Damaged);
                     self.half(way).close(Layer::Dead);
                 }
             }
@@ -352,7 +352,7 @@ impl Connection {
     ) {
         let half = self.half(way);
         if !half.held.is_empty() && !half.hold(header, payload, at) {
-            self.close(way, Obstacle::Limit, io);
+            self.close(way, TlsObstacle::Limit);
         }
         let half = self.half(way);
         if !half.held.is_empty() {
@@ -381,7 +381,7 @@ impl Connection {
                     && self.half(way).messages.is_empty()
                     && !is_hello(Record { header, payload }) =>
             {
-                self.close(way, Obstacle::HandshakeMissing, io);
+                self.close(way, TlsObstacle::HandshakeMissing);
             }
             HANDSHAKE => self.messages(way, payload, false, io),
             ALERT => self.alert(way, payload, at),
@@ -391,11 +391,11 @@ impl Connection {
             CHANGE_CIPHER_SPEC | APPLICATION_DATA => {
                 if !has_hello {
                     // Neither end sends this before its own hello.
-                    self.close(way, Obstacle::HandshakeMissing, io);
+                    self.close(way, TlsObstacle::HandshakeMissing);
                     self.count_closed(way, header);
                 } else if !self.handshake.is_known() {
                     if !self.must_wait(way) || !self.half(way).hold(header, payload, at) {
-                        self.close(way, Obstacle::HandshakeMissing, io);
+                        self.close(way, TlsObstacle::HandshakeMissing);
                         self.count_closed(way, header);
                     }
                 } else if header[0] == CHANGE_CIPHER_SPEC {
@@ -429,12 +429,12 @@ impl Connection {
                     return self.messages(way, payload, false, io);
                 }
                 APPLICATION_DATA => {}
-                _ => return self.close(way, Obstacle::Damaged, io),
+                _ => return self.close(way, TlsObstacle::Damaged),
             }
         }
         if self.must_wait(way) {
             if !self.half(way).hold(header, payload, at) {
-                self.close(way, Obstacle::Limit, io);
+                self.close(way, TlsObstacle::Limit);
             }
             return;
         }
@@ -668,7 +668,7 @@ impl Connection {
                     self.facts.early_data_bytes += content.len() as u64;
                 }
                 if content.is_empty() {
-                    self.count_empty(way, io);
+                    self.count_empty(way);
                 } else {
                     self.half(way).counts.empty = 0;
                     io.receiver.content(way, at, content);
@@ -696,13 +696,13 @@ impl Connection {
             epoch.sequence += 1;
             keyed.failures += 1;
             let failures = keyed.failures;
-            self.note_obstacle(Obstacle::Damaged);
+            self.note_obstacle(TlsObstacle::Damaged);
             if header[0] == APPLICATION_DATA {
                 self.half(way).counts.records += 1;
                 self.lose_record(way, length, at, io);
             }
             if failures > FAILURES {
-                self.close(way, Obstacle::Damaged, io);
+                self.close(way, TlsObstacle::Damaged);
             }
             return;
         }
@@ -713,7 +713,7 @@ impl Connection {
         let exhausted = unopened > self.patience(way, io.keyring) || bytes > UNOPENED_BYTES;
         if exhausted || self.candidates(way, io.keyring).is_empty() {
             let obstacle = self.reason(io.keyring);
-            self.close(way, obstacle, io);
+            self.close(way, obstacle);
         }
         self.count_closed(way, header);
     }
@@ -758,20 +758,20 @@ impl Connection {
     }
 
     /// Returns why nothing of the connection opens.
-    fn reason(&self, keyring: &Keyring) -> Obstacle {
+    fn reason(&self, keyring: &Keyring) -> TlsObstacle {
         if keyring.is_off() {
-            return Obstacle::Off;
+            return TlsObstacle::Off;
         }
         let (Some(_), Some(server)) = (&self.handshake.client, &self.handshake.server) else {
-            return Obstacle::HandshakeMissing;
+            return TlsObstacle::HandshakeMissing;
         };
         match server.obstacle {
-            _ if !self.has_secrets(keyring) => Obstacle::NoSecret,
+            _ if !self.has_secrets(keyring) => TlsObstacle::NoSecret,
             Some(obstacle) => obstacle,
             None if server.version < TLS_1_3 && self.handshake.masters(keyring).is_empty() => {
-                Obstacle::HandshakeMissing
+                TlsObstacle::HandshakeMissing
             }
-            None => Obstacle::WrongSecret,
+            None => TlsObstacle::WrongSecret,
         }
     }
 
@@ -834,7 +834,7 @@ impl Connection {
     }
 
     /// Stops opening records of a direction; those held are counted.
-    fn close(&mut self, way: Direction, obstacle: Obstacle, _io: &mut Io<'_>) {
+    fn close(&mut self, way: Direction, obstacle: TlsObstacle) {
         self.note_obstacle(obstacle);
         let held = self.half(way).take_held();
         self.half(way).close(Layer::Closed);
@@ -843,7 +843,7 @@ impl Connection {
         }
     }
 
-    fn note_obstacle(&mut self, obstacle: Obstacle) {
+    fn note_obstacle(&mut self, obstacle: TlsObstacle) {
         let known = self.facts.obstacle.unwrap_or(obstacle);
         self.facts.obstacle = Some(known.min(obstacle));
     }
@@ -883,11 +883,11 @@ impl Connection {
     }
 
     /// Counts a record without content, of which an end may send some but not many in a row.
-    fn count_empty(&mut self, way: Direction, io: &mut Io<'_>) {
+    fn count_empty(&mut self, way: Direction) {
         let counts = &mut self.half(way).counts;
         counts.empty += 1;
         if counts.empty > EMPTY && self.half(way).is_alive() {
-            self.close(way, Obstacle::Damaged, io);
+            self.close(way, TlsObstacle::Damaged);
         }
     }
 
@@ -932,7 +932,7 @@ impl Connection {
     /// Reads handshake messages from the payload of a record.
     fn messages(&mut self, way: Direction, payload: &[u8], encrypted: bool, io: &mut Io<'_>) {
         if self.half(way).messages.feed(payload).is_err() {
-            return self.close(way, Obstacle::Damaged, io);
+            return self.close(way, TlsObstacle::Damaged);
         }
         while let Some(message) = self.half(way).messages.next() {
             if let Some((kind, rest)) = message.split_first() {
@@ -1079,7 +1079,7 @@ impl Connection {
 impl Connection {
     /// Begins a search behind `hidden` bytes, of which the first damaged record has the payload length `first`; `None` if its
     /// header is missing.
-    fn begin_search(&mut self, way: Direction, hidden: u64, first: Option<u16>, io: &mut Io<'_>) {
+    fn begin_search(&mut self, way: Direction, hidden: u64, first: Option<u16>) {
         let is_known = self.handshake.is_known();
         let half = self.half(way);
         match half.layer {
@@ -1093,7 +1093,7 @@ impl Connection {
         half.messages.lose();
         if !is_known && !half.held.is_empty() {
             // What is held cannot be placed behind what is found.
-            self.close(way, Obstacle::HandshakeMissing, io);
+            self.close(way, TlsObstacle::HandshakeMissing);
             self.half(way).layer = Layer::Dead;
             return;
         }
@@ -1114,7 +1114,7 @@ impl Connection {
             if let Some(search) = &mut self.half(way).search {
                 search.waits = Some(at);
                 if search.bytes.len() > super::half::HELD_MAX {
-                    self.close(way, Obstacle::HandshakeMissing, io);
+                    self.close(way, TlsObstacle::HandshakeMissing);
                     self.half(way).layer = Layer::Dead;
                 }
             }
@@ -1170,7 +1170,7 @@ impl Connection {
             if !self.handshake.is_known() {
                 // A hello that was captured begins where bytes do, behind a ChangeCipherSpec at most.
                 if search.places >= HELLO_PLACES {
-                    self.close(way, Obstacle::HandshakeMissing, io);
+                    self.close(way, TlsObstacle::HandshakeMissing);
                     self.half(way).layer = Layer::Dead;
                     return;
                 }
@@ -1179,7 +1179,7 @@ impl Connection {
             if search.places >= PLACES || self.half(way).trials > TRIALS {
                 let hidden = hidden.saturating_add((search.bytes.len() - place) as u64);
                 self.report_hidden(way, hidden, Hidden::Unknown, at, io);
-                self.close(way, Obstacle::Gap, io);
+                self.close(way, TlsObstacle::Gap);
                 self.half(way).layer = Layer::Dead;
                 return;
             }
@@ -1251,7 +1251,7 @@ impl Connection {
                     Protection::from_traffic_secret(suite, &next).map(|protection| Candidate {
                         stage: Stage::Application,
                         protection,
-                        source: Source::KeyLog,
+                        source: TlsSecret::Keylog,
                         secret: SecretBytes::new(Box::from(next.as_slice())),
                     });
             }
@@ -1359,7 +1359,7 @@ impl Connection {
             .keyed()
             .and_then(|keyed| Some((&*keyed, keyed.epoch.as_ref()?)))
         else {
-            return self.note_obstacle(Obstacle::Gap);
+            return self.note_obstacle(TlsObstacle::Gap);
         };
         let first = search.first.map_or(0, u64::from);
         let alert = HEADER as u64 + epoch.protection.shortest(ALERT_LENGTH);
@@ -1380,7 +1380,7 @@ impl Connection {
             let hidden = hidden.saturating_sub(alert);
             self.report_hidden(way, hidden, Hidden::Unknown, at, io);
         }
-        self.note_obstacle(Obstacle::Gap);
+        self.note_obstacle(TlsObstacle::Gap);
     }
 }
 

@@ -3,12 +3,12 @@
 use compact_str::CompactString;
 use sha2::{Digest, Sha256};
 
-use super::key_log::{Label, SecretId, session_id};
+use super::key_log::{Label, SecretId};
 use super::key_schedule::{master_secret, session_hash};
-use super::keyring::{Keyring, Resumable, SecretBytes, SessionKey, Source};
+use super::keyring::{Keyring, Resumable, SecretBytes, SessionKey};
 use super::suite::{Suite, TLS_1_0, TLS_1_3, is_rsa_key_exchange};
-use super::{Obstacle, Resumption};
 use crate::model::Direction;
+use crate::model::record::{TlsObstacle, TlsResumption, TlsSecret};
 use crate::protocol::tls::hello::{ClientHello, Reader, ServerHello};
 
 /// Messages of one direction, which records may split anywhere.
@@ -39,7 +39,7 @@ pub(super) struct Handshake {
     /// Sessions that this handshake establishes: session id and tickets.
     established: Vec<SessionKey>,
     /// Master secret that opened a record, and its origin; `None` before that, and in TLS 1.3.
-    pub(super) master: Option<(Source, SecretBytes)>,
+    pub(super) master: Option<(TlsSecret, SecretBytes)>,
     /// Premaster secret encrypted for the server's RSA key; empty if there is none.
     encrypted_premaster: Vec<u8>,
     /// Messages up to the `ClientKeyExchange`: first hello, the server's, the client's after them.
@@ -70,7 +70,7 @@ pub(super) struct ServerChoices {
     session_id: Vec<u8>,
     pub(super) identity: Option<u16>,
     /// Reason why no record can be opened whatever the secrets; `None` if there is none.
-    pub(super) obstacle: Option<Obstacle>,
+    pub(super) obstacle: Option<TlsObstacle>,
 }
 
 impl Messages {
@@ -139,11 +139,11 @@ impl Handshake {
     pub(super) fn on_server_hello(&mut self, hello: ServerHello) {
         let suite = Suite::new(hello.version, hello.cipher_suite);
         let obstacle = if !(TLS_1_0..=TLS_1_3).contains(&hello.version) {
-            Some(Obstacle::Version)
+            Some(TlsObstacle::Version)
         } else if suite.is_none() {
-            Some(Obstacle::Suite)
+            Some(TlsObstacle::Suite)
         } else if hello.compression != 0 {
-            Some(Obstacle::Compression)
+            Some(TlsObstacle::Compression)
         } else {
             None
         };
@@ -206,10 +206,10 @@ impl Handshake {
     }
 
     /// Returns the way in which an earlier session was resumed; `None` if none was, or it cannot be seen.
-    pub(super) fn resumption(&self) -> Option<Resumption> {
+    pub(super) fn resumption(&self) -> Option<TlsResumption> {
         let (client, server) = (self.client.as_ref()?, self.server.as_ref()?);
         if server.version >= TLS_1_3 {
-            return server.identity.map(|_| Resumption::Psk);
+            return server.identity.map(|_| TlsResumption::Psk);
         }
         if self.full {
             return None;
@@ -217,8 +217,8 @@ impl Handshake {
         let echoed = !client.session_id.is_empty() && client.session_id == server.session_id;
         match client.ticket {
             // The echo of a session id that the client made up confirms the ticket (RFC 5077 section 3.4).
-            Some(_) => Some(Resumption::Ticket),
-            None => echoed.then_some(Resumption::SessionId),
+            Some(_) => Some(TlsResumption::Ticket),
+            None => echoed.then_some(TlsResumption::SessionId),
         }
     }
 
@@ -239,14 +239,14 @@ impl Handshake {
     pub(super) fn resumed<'keys>(&self, keyring: &'keys Keyring) -> Option<&'keys Resumable> {
         let client = self.client.as_ref()?;
         match self.resumption()? {
-            Resumption::Psk => {
+            TlsResumption::Psk => {
                 let index = usize::from(self.server.as_ref()?.identity?);
                 keyring.resumable(*client.identities.get(index)?)
             }
-            Resumption::Ticket => keyring
+            TlsResumption::Ticket => keyring
                 .resumable(client.ticket?)
                 .or_else(|| keyring.resumable(SessionKey::new(&client.session_id))),
-            Resumption::SessionId => keyring.resumable(SessionKey::new(&client.session_id)),
+            TlsResumption::SessionId => keyring.resumable(SessionKey::new(&client.session_id)),
         }
     }
 
@@ -270,7 +270,7 @@ impl Handshake {
     }
 
     /// Returns the master secrets to try before TLS 1.3, the likeliest first.
-    pub(super) fn masters(&self, keyring: &Keyring) -> Vec<(Source, SecretBytes)> {
+    pub(super) fn masters(&self, keyring: &Keyring) -> Vec<(TlsSecret, SecretBytes)> {
         if let Some(master) = &self.master {
             return vec![master.clone()];
         }
@@ -286,10 +286,10 @@ impl Handshake {
         if !keyring.is_off()
             && let Some(master) = self.resumed(keyring).and_then(|of| of.master.clone())
         {
-            masters.push((Source::Resumed, master));
+            masters.push((TlsSecret::Resumed, master));
         }
         masters.extend(
-            session_id(&server.session_id)
+            SecretId::of_session(&server.session_id)
                 .into_iter()
                 .flat_map(|id| of(id, Label::Master)),
         );
@@ -297,7 +297,11 @@ impl Handshake {
         if let Some(first) = self.encrypted_premaster.first_chunk() {
             premasters.extend(of(SecretId::EncryptedPremaster(*first), Label::Premaster));
             let decrypted = keyring.decrypt_premaster(&self.encrypted_premaster);
-            premasters.extend(decrypted.into_iter().map(|key| (Source::PrivateKey, key)));
+            premasters.extend(
+                decrypted
+                    .into_iter()
+                    .map(|key| (TlsSecret::PrivateKey, key)),
+            );
         }
         masters.extend(
             premasters

@@ -154,29 +154,27 @@ fn parse_line(line: &[u8]) -> Parsed {
     if line.is_empty() || line.starts_with(b"#") {
         return Parsed::Nothing;
     }
-    let mut fields = line.split(|byte| *byte == b' ').filter(|f| !f.is_empty());
-    let (Some(label), Some(id), Some(secret), None) =
-        (fields.next(), fields.next(), fields.next(), fields.next())
-    else {
-        return Parsed::Unusable;
-    };
-    parse_fields(label, id, secret).unwrap_or(Parsed::Unusable)
+    fields(line, |byte| *byte == b' ')
+        .and_then(parse_fields)
+        .unwrap_or(Parsed::Unusable)
+}
+
+/// Splits a line into label, id and secret; `None` if there are fewer or more fields.
+fn fields(line: &[u8], is_blank: fn(&u8) -> bool) -> Option<[&[u8]; 3]> {
+    let mut fields = line.split(is_blank).filter(|field| !field.is_empty());
+    let three = [fields.next()?, fields.next()?, fields.next()?];
+    fields.next().is_none().then_some(three)
 }
 
 /// Parses the 3 fields of a line; `None` if they are no secret.
-fn parse_fields(label: &[u8], id: &[u8], secret: &[u8]) -> Option<Parsed> {
-    if label == b"RSA" {
-        let (id, label, bytes) = if let Some(id) = id.strip_prefix(b"Session-ID:") {
-            let secret = secret.strip_prefix(b"Master-Key:")?;
-            (session_id(&hex(id)?)?, Label::Master, hex(secret)?)
-        } else {
-            let id = hex(id)?.as_slice().try_into().ok()?;
-            (
-                SecretId::EncryptedPremaster(id),
-                Label::Premaster,
-                hex(secret)?,
-            )
+fn parse_fields([label, id, secret]: [&[u8]; 3]) -> Option<Parsed> {
+    if label == RSA {
+        let id = SecretId::of_field(true, id)?;
+        let (label, secret) = match id {
+            SecretId::SessionId(..) => (Label::Master, secret.strip_prefix(MASTER_KEY)?),
+            _ => (Label::Premaster, secret),
         };
+        let bytes = hex(secret)?;
         return (bytes.len() == MASTER_SECRET).then(|| parsed(id, label, &bytes));
     }
     let label = match label {
@@ -192,7 +190,7 @@ fn parse_fields(label: &[u8], id: &[u8], secret: &[u8]) -> Option<Parsed> {
         }
         _ => return None,
     };
-    let random = hex(id)?.as_slice().try_into().ok()?;
+    let id = SecretId::of_field(false, id)?;
     let bytes = hex(secret)?;
     let fits = match label {
         Label::Master => bytes.len() == MASTER_SECRET,
@@ -200,7 +198,7 @@ fn parse_fields(label: &[u8], id: &[u8], secret: &[u8]) -> Option<Parsed> {
         // The length of SHA-256 or SHA-384, the hashes of TLS 1.3 suites.
         _ => matches!(bytes.len(), 32 | 48),
     };
-    fits.then(|| parsed(SecretId::ClientRandom(random), label, &bytes))
+    fits.then(|| parsed(id, label, &bytes))
 }
 
 fn parsed(id: SecretId, label: Label, bytes: &[u8]) -> Parsed {
@@ -208,13 +206,44 @@ fn parsed(id: SecretId, label: Label, bytes: &[u8]) -> Parsed {
     Parsed::Secret(id, Secret { label, bytes })
 }
 
-/// Returns the id of a TLS session; `None` if it is empty or longer than 32 bytes (RFC 5246 section 7.4.1.2).
-#[must_use]
-pub(super) fn session_id(id: &[u8]) -> Option<SecretId> {
-    let mut padded = [0; 32];
-    padded.get_mut(..id.len())?.copy_from_slice(id);
-    let length = u8::try_from(id.len()).ok()?;
-    (length > 0).then_some(SecretId::SessionId(length, padded))
+impl SecretId {
+    /// Returns the id of a TLS session; `None` if it is empty or longer than 32 bytes (RFC 5246 section 7.4.1.2).
+    #[must_use]
+    pub fn of_session(id: &[u8]) -> Option<Self> {
+        let mut padded = [0; 32];
+        padded.get_mut(..id.len())?.copy_from_slice(id);
+        let length = u8::try_from(id.len()).ok()?;
+        (length > 0).then_some(Self::SessionId(length, padded))
+    }
+
+    /// Returns what a line of a key log belongs to, also one with a secret that opens no record, or one of a kind that is not
+    /// known; `None` if it holds no secret.
+    #[must_use]
+    pub fn named_by(line: &[u8]) -> Option<Self> {
+        let [label, id, secret] = fields(line, u8::is_ascii_whitespace)?;
+        let is_label =
+            |byte: &u8| byte.is_ascii_uppercase() || byte.is_ascii_digit() || *byte == b'_';
+        let secret = hex(secret.strip_prefix(MASTER_KEY).unwrap_or(secret))?;
+        if secret.len() < SHORTEST_NAMED || !label.iter().all(is_label) {
+            return None;
+        }
+        Self::of_field(label == RSA, id)
+    }
+
+    /// Parses the second field of a line.
+    fn of_field(is_rsa: bool, id: &[u8]) -> Option<Self> {
+        if !is_rsa {
+            return hex(id)?.as_slice().try_into().ok().map(Self::ClientRandom);
+        }
+        match id.strip_prefix(b"Session-ID:") {
+            Some(id) => Self::of_session(&hex(id)?),
+            None => hex(id)?
+                .as_slice()
+                .try_into()
+                .ok()
+                .map(Self::EncryptedPremaster),
+        }
+    }
 }
 
 /// Decodes hex digits of either case; `None` for anything else, or an odd number.
@@ -232,6 +261,15 @@ fn hex(digits: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
 
 /// Longest line in bytes. A premaster secret of 1,024 bytes takes about 2,130.
 const LINE_MAX: usize = 4096;
+
+/// Label of lines about TLS sessions and encrypted premaster secrets.
+const RSA: &[u8] = b"RSA";
+
+/// Prefix of the master secret of a TLS session.
+const MASTER_KEY: &[u8] = b"Master-Key:";
+
+/// Length of the shortest secret in bytes that names its connection: a hash or a premaster secret.
+const SHORTEST_NAMED: usize = 32;
 
 /// Length of a master secret in bytes (RFC 5246 section 8.1).
 const MASTER_SECRET: usize = 48;
@@ -289,7 +327,7 @@ mod tests {
         }
         let session = format!("RSA Session-ID:0102 Master-Key:{}", "00".repeat(48));
         let (found, _) = read(&[session.as_bytes()]);
-        let id = session_id(&[1, 2]).expect("short");
+        let id = SecretId::of_session(&[1, 2]).expect("short");
         assert_eq!(found, [(id, Label::Master, 48)]);
         let (found, _) = read(&[line("RSA", 8, 48).as_bytes()]);
         let id = SecretId::EncryptedPremaster([0xab; 8]);

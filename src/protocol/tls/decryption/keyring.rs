@@ -22,20 +22,9 @@ use rsa::{Pkcs1v15Encrypt, PrivateKey};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::key_log::{KeyLogReader, Label, Secret, SecretId, Unusable};
+use crate::model::record::TlsSecret;
 
-/// Origin of a secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Source {
-    /// A key log that was given.
-    KeyLog,
-    /// A secrets block within a capture.
-    Capture,
-    /// The private key of a server.
-    PrivateKey,
-    /// The connection that is resumed.
-    Resumed,
-}
+use super::key_log::{KeyLogReader, Label, Secret, SecretId, Unusable};
 
 /// Bytes of a secret, wiped when dropped.
 pub(super) type SecretBytes = Zeroizing<Box<[u8]>>;
@@ -44,7 +33,7 @@ pub(super) type SecretBytes = Zeroizing<Box<[u8]>>;
 #[derive(Default)]
 pub struct Keyring {
     /// Secrets by what they belong to, the oldest first.
-    secrets: HashMap<SecretId, Vec<(Source, Secret)>, foldhash::fast::RandomState>,
+    secrets: HashMap<SecretId, Vec<(TlsSecret, Secret)>, foldhash::fast::RandomState>,
     /// Ids of all secrets in the order they came.
     order: VecDeque<SecretId>,
     private_keys: Vec<PrivateKey>,
@@ -158,7 +147,7 @@ impl Keyring {
             return keyring;
         }
         for key_log in &sources.key_logs {
-            keyring.add_key_log(Source::KeyLog, key_log);
+            keyring.add_key_log(TlsSecret::Keylog, key_log);
         }
         keyring.has_source |= !sources.followed.is_empty();
         for key in &sources.private_keys {
@@ -169,7 +158,7 @@ impl Keyring {
     }
 
     /// Adds the secrets of a whole key log.
-    pub fn add_key_log(&mut self, source: Source, bytes: &[u8]) {
+    pub fn add_key_log(&mut self, source: TlsSecret, bytes: &[u8]) {
         let mut reader = KeyLogReader::default();
         let mut found = |id, secret| self.add(source, id, secret);
         reader.feed(bytes, &mut found);
@@ -179,7 +168,7 @@ impl Keyring {
     }
 
     /// Adds one secret. One that is known already is moved to the end, so that it is tried first.
-    pub fn add(&mut self, source: Source, id: SecretId, secret: Secret) {
+    pub fn add(&mut self, source: TlsSecret, id: SecretId, secret: Secret) {
         self.has_source = true;
         let secrets = self.secrets.entry(id).or_default();
         if let Some(known) = secrets.iter().position(|(_, known)| *known == secret) {
@@ -312,7 +301,7 @@ impl Keyring {
         &self,
         id: SecretId,
         label: Label,
-    ) -> impl Iterator<Item = (Source, &SecretBytes)> {
+    ) -> impl Iterator<Item = (TlsSecret, &SecretBytes)> {
         let secrets = if self.off {
             None
         } else {
@@ -499,7 +488,7 @@ mod tests {
         let mut keyring = Keyring::default();
         let id = SecretId::ClientRandom([1; 32]);
         for byte in [1, 2, 1] {
-            keyring.add(Source::KeyLog, id, secret(byte));
+            keyring.add(TlsSecret::Keylog, id, secret(byte));
         }
         let found: Vec<u8> = keyring
             .find(id, Label::Master)
@@ -528,9 +517,17 @@ mod tests {
     #[test]
     fn further_secrets_are_read_once_and_only_for_an_unknown_connection() {
         let mut keyring = Keyring::default();
-        keyring.add(Source::KeyLog, SecretId::ClientRandom([1; 32]), secret(1));
+        keyring.add(
+            TlsSecret::Keylog,
+            SecretId::ClientRandom([1; 32]),
+            secret(1),
+        );
         keyring.add_further(Box::new(|keyring| {
-            keyring.add(Source::Capture, SecretId::ClientRandom([2; 32]), secret(2));
+            keyring.add(
+                TlsSecret::Capture,
+                SecretId::ClientRandom([2; 32]),
+                secret(2),
+            );
         }));
         keyring.want([1; 32], true);
         assert!(!keyring.knows([2; 32]));

@@ -24,46 +24,10 @@ mod suite;
 pub use connection::{Connection, Facts, ReadAlert, Receiver};
 pub use key_log::{KeyLogReader, Label, Secret, SecretId, Unusable};
 pub use keyring::{
-    FollowedKeyLog, FurtherSecrets, Keyring, PrivateKeyError, SecretSources, SessionKey, Source,
+    FollowedKeyLog, FurtherSecrets, Keyring, PrivateKeyError, SecretSources, SessionKey,
 };
 
 pub use suite::ClientFlight;
-
-/// Reason why not everything of a connection was opened, the first that applies.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Obstacle {
-    /// No secret of the connection is known.
-    NoSecret,
-    /// No record opens with the secrets that are known.
-    WrongSecret,
-    /// A hello was not captured, or a message that the keys depend on.
-    HandshakeMissing,
-    /// SSL, or a version that is not known.
-    Version,
-    /// A cipher suite that is not supported.
-    Suite,
-    /// Compressed records.
-    Compression,
-    /// Bytes are missing, and the sequence number behind them was not found.
-    Gap,
-    /// A record that does not open among others that do, or one that breaks the rules of TLS.
-    Damaged,
-    /// More than the limits allow.
-    Limit,
-    /// Secrets must not be used.
-    Off,
-}
-
-/// Way in which an earlier TLS session was resumed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Resumption {
-    /// Session id (RFC 5246 section 7.3).
-    SessionId,
-    /// Ticket (RFC 5077).
-    Ticket,
-    /// Pre-shared key of TLS 1.3 (RFC 8446 section 2.2).
-    Psk,
-}
 
 #[cfg(test)]
 mod tests;

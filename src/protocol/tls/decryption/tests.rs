@@ -17,6 +17,7 @@ use rustls::{
 };
 
 use super::*;
+use crate::model::record::{TlsObstacle, TlsResumption, TlsSecret};
 use crate::model::{Direction, FrameRef, Timestamp};
 
 const CLIENT: Direction = Direction::Up;
@@ -206,7 +207,7 @@ impl Pair {
     fn keyring(&self) -> Keyring {
         let mut keyring = Keyring::default();
         keyring.add_key_log(
-            Source::KeyLog,
+            TlsSecret::Keylog,
             self.log.0.lock().expect("no panic").as_bytes(),
         );
         keyring
@@ -278,7 +279,7 @@ fn every_suite_of_rustls_opens_in_segments_of_any_size() {
             assert!(opened.content[1] == down, "{suite:?} {size}");
             let facts = connection.facts();
             assert_eq!((opened.gaps, facts.obstacle), ([0; 2], None), "{suite:?}");
-            assert_eq!(facts.secret, Some(Source::KeyLog));
+            assert_eq!(facts.secret, Some(TlsSecret::Keylog));
             assert_eq!(facts.application_protocol.as_deref(), Some(&b"ftp"[..]));
             assert_eq!(facts.key_updates, u64::from(is_13(suite)));
             assert!(facts.certificate.is_some() && facts.alerts.is_empty());
@@ -304,7 +305,7 @@ fn resumed_connections_name_the_first_one_and_open() {
         let facts = connection.facts();
         assert_eq!(facts.resumes.as_deref(), Some("C1"), "{suite:?}");
         let up = if is_13(suite) {
-            assert_eq!(facts.resumption, Some(Resumption::Psk));
+            assert_eq!(facts.resumption, Some(TlsResumption::Psk));
             assert_eq!(facts.early_data_bytes, 5);
             b"earlythreethree".as_slice()
         } else {
@@ -323,7 +324,7 @@ fn tls_1_2_resumption_needs_no_line_of_its_own() {
     let second = pair.talk(b"", b"three", b"four");
     open(&first, 1460, &mut keyring);
     let (connection, opened) = open(&second, 1460, &mut keyring);
-    assert_eq!(connection.facts().secret, Some(Source::Resumed));
+    assert_eq!(connection.facts().secret, Some(TlsSecret::Resumed));
     assert_eq!(opened.content, [b"three".as_slice(), b"four"]);
 }
 
@@ -334,7 +335,7 @@ fn without_a_secret_nothing_opens_and_sizes_are_counted() {
         let flights = pair.talk(b"", b"one", &vec![7; 40_000]);
         let (connection, opened) = open(&flights, 1460, &mut Keyring::default());
         assert_eq!(opened, Opened::default());
-        assert_eq!(connection.facts().obstacle, Some(Obstacle::NoSecret));
+        assert_eq!(connection.facts().obstacle, Some(TlsObstacle::NoSecret));
         let (bytes, exact) = connection.content_bytes(SERVER);
         if is_13(suite) {
             // Tickets and the closing alert look like content.
@@ -367,15 +368,15 @@ fn wrong_secret_lets_no_byte_out() {
             })
             .collect();
         let mut keyring = Keyring::default();
-        keyring.add_key_log(Source::KeyLog, wrong.as_bytes());
+        keyring.add_key_log(TlsSecret::Keylog, wrong.as_bytes());
         let (connection, opened) = open(&flights, 1460, &mut keyring);
         assert_eq!(opened, Opened::default());
-        assert_eq!(connection.facts().obstacle, Some(Obstacle::WrongSecret));
+        assert_eq!(connection.facts().obstacle, Some(TlsObstacle::WrongSecret));
         // The right secret beside a wrong one opens, whichever was logged last.
         for texts in [[&log, &wrong], [&wrong, &log]] {
             let mut keyring = Keyring::default();
             for text in texts {
-                keyring.add_key_log(Source::KeyLog, text.as_bytes());
+                keyring.add_key_log(TlsSecret::Keylog, text.as_bytes());
             }
             let (_, opened) = open(&flights, 1460, &mut keyring);
             assert!(opened.content[1] == vec![7; 40_000], "{suite:?}");
@@ -391,7 +392,7 @@ fn secrets_may_not_be_used_when_turned_off() {
     keyring.turn_off();
     let (connection, opened) = open(&flights, 1460, &mut keyring);
     assert_eq!(opened, Opened::default());
-    assert_eq!(connection.facts().obstacle, Some(Obstacle::Off));
+    assert_eq!(connection.facts().obstacle, Some(TlsObstacle::Off));
 }
 
 #[test]
@@ -405,7 +406,7 @@ fn damaged_record_is_a_gap_of_its_length_and_the_next_one_opens() {
         let place = bytes.len() / 2;
         bytes[place] ^= 1;
         let (connection, opened) = open(&flights, 1460, &mut pair.keyring());
-        assert_eq!(connection.facts().obstacle, Some(Obstacle::Damaged));
+        assert_eq!(connection.facts().obstacle, Some(TlsObstacle::Damaged));
         let content = &opened.content[1];
         assert_eq!(content.len() as u64 + opened.gaps[1], 100_000, "{suite:?}");
         assert!(opened.gaps[1] > 0 && down.ends_with(&content[content.len() - 1000..]));
@@ -457,7 +458,7 @@ fn connection_that_begins_in_the_middle_stays_closed() {
         assert_eq!(opened, Opened::default());
         assert_eq!(
             connection.facts().obstacle,
-            Some(Obstacle::HandshakeMissing)
+            Some(TlsObstacle::HandshakeMissing)
         );
     }
 }
@@ -494,7 +495,7 @@ fn recorded_streams_of_openssl_open_in_segments_of_any_size() {
         let path = entry.expect("an entry").path();
         let (keys, flights) = recorded(&std::fs::read_to_string(&path).expect("a text"));
         let mut keyring = Keyring::default();
-        keyring.add_key_log(Source::KeyLog, keys.as_bytes());
+        keyring.add_key_log(TlsSecret::Keylog, keys.as_bytes());
         for size in [1, 1460] {
             let (connection, opened) = open(&flights, size, &mut keyring);
             assert_eq!(
@@ -524,7 +525,7 @@ fn private_key_opens_connections_with_rsa_key_exchange() {
             .add_private_key(include_str!("../../../../testdata/tls/rsa.key"))
             .expect("a key");
         let (connection, opened) = open(&flights, 1460, &mut keyring);
-        assert_eq!(connection.facts().secret, Some(Source::PrivateKey));
+        assert_eq!(connection.facts().secret, Some(TlsSecret::PrivateKey));
         assert_eq!(opened.content[1], b"230 ok\r\n");
     }
 }
