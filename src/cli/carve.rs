@@ -171,9 +171,6 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
         return Ok(exit);
     }
     let carved = write(arguments, &chosen, &outcome.summary.captures)?;
-    if let (Some(path), Some(redaction)) = (&arguments.mapping, chosen.redaction()) {
-        redact::write_mapping(path, &redaction.mapping())?;
-    }
     if !quiet {
         note_results(arguments, &chosen, &carved);
     }
@@ -182,17 +179,22 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
 
 /// Notes what a reader of the written file should know.
 fn note_results(arguments: &CarveArguments, chosen: &ChosenPackets, carved: &Carved) {
-    let encrypted = chosen
-        .redaction()
-        .map_or(0, |found| found.encrypted().len());
-    if encrypted > 0 {
-        let encrypted = units::counted(
-            units::to_u64(encrypted),
-            "TLS connection",
-            "TLS connections",
+    let encrypted = chosen.encrypted(None);
+    if !encrypted.is_empty() {
+        let count = units::counted(
+            units::to_u64(encrypted.len()),
+            "TLS connection stays",
+            "TLS connections stay",
         );
+        let shown = encrypted.iter().take(NAMED_CONNECTIONS);
+        let mut named: Vec<_> = shown.map(ToString::to_string).collect();
+        if encrypted.len() > NAMED_CONNECTIONS {
+            let more = units::to_u64(encrypted.len() - NAMED_CONNECTIONS);
+            named.push(format!("{} more", units::count(more)));
+        }
         messages::note(&format!(
-            "{encrypted} stay encrypted and are not looked into, except for the names in their hellos"
+            "{count} encrypted and nothing in them is replaced but the names in their hellos: {}",
+            named.join(", ")
         ));
     }
     if carved.closed_connections > 0 {
@@ -267,16 +269,14 @@ fn write(
             "the captures changed between the two readings; nothing is written".to_owned(),
         ));
     }
-    let checked = written.map(|()| chosen.redaction());
-    let written = match checked {
-        Ok(Some(redaction)) => {
-            let hidden = target.hidden_paths()?;
-            redact::verify(&hidden, redaction, arguments.input.memory.max_memory)?;
-            Ok(())
+    if let (Ok(()), Some(redaction)) = (&written, chosen.redaction()) {
+        let hidden = target.hidden_paths()?;
+        redact::verify(&hidden, redaction, arguments.input.memory.max_memory)?;
+        // The mapping appears first: without it nobody can say what the replacements in the output stand for.
+        if let Some(path) = &arguments.mapping {
+            redact::write_mapping(path, &redaction.mapping())?.finish()?;
         }
-        Ok(None) => Ok(()),
-        Err(cause) => Err(cause),
-    };
+    }
     target.close(written)?;
     Ok(summary)
 }
@@ -358,7 +358,12 @@ impl Target {
             return Ok(Self::Several(WholeFiles::new(paths, captures)?));
         }
         let path = (!is_stdout(path)).then_some(path.as_path());
-        Output::open(path, captures, true).map(Self::One)
+        // What is redacted is read again before anybody else can.
+        let output = match chosen.redaction() {
+            Some(_) => Output::held(path, captures),
+            None => Output::open(path, captures, true),
+        };
+        output.map(Self::One)
     }
 
     /// Writes what is buffered, and returns the files that become the targets.
@@ -417,6 +422,9 @@ fn is_pattern(path: &Path) -> bool {
     let name = path.to_string_lossy();
     name.contains("{uid}") || name.contains("{id}")
 }
+
+/// Connections named in a note.
+const NAMED_CONNECTIONS: usize = 10;
 
 const EXAMPLES: &str = "\
 Examples:

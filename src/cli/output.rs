@@ -13,8 +13,10 @@ pub(super) struct Output {
     writer: OutputFile,
     /// `None` for standard output.
     path: Option<PathBuf>,
-    /// The file to rename into place; `None` for a target written directly.
+    /// The file to rename into place, or to copy; `None` for a target written directly.
     temporary: Option<Temporary>,
+    /// Target that the temporary file is copied to in the end; `None` if it is renamed.
+    copied_to: Option<OutputFile>,
 }
 
 impl Output {
@@ -33,6 +35,40 @@ impl Output {
         } else {
             Self::growing(path)
         }
+    }
+
+    /// Opens a target whose bytes can be read again before it is finished: those for standard output, a device or a fifo stand in
+    /// a temporary file that only the user can read, and are copied in the end.
+    pub(super) fn held(path: Option<&Path>, captures: &[PathBuf]) -> Result<Self, Failure> {
+        let target = Self::open(path, captures, true)?;
+        if target.temporary.is_some() {
+            return Ok(target);
+        }
+        let place = std::env::temp_dir().join("ftpscope");
+        let failure = |cause: io::Error| Failure::output(&place, &cause);
+        let (temporary, file) = Temporary::create(&place).map_err(failure)?;
+        make_private(&file).map_err(failure)?;
+        let held = Self::new(Box::new(file), target.path, Some(temporary));
+        Ok(Self {
+            copied_to: Some(target.writer),
+            ..held
+        })
+    }
+
+    /// Opens a file that appears whole, and that only the user can read.
+    pub(super) fn private(path: &Path) -> Result<Self, Failure> {
+        if is_special(path) {
+            return Self::growing(path);
+        }
+        let failure = |cause: io::Error| Failure::output(path, &cause);
+        let (temporary, file) = Temporary::create(path).map_err(failure)?;
+        // Before the first byte is written.
+        make_private(&file).map_err(failure)?;
+        Ok(Self::new(
+            Box::new(file),
+            Some(path.to_owned()),
+            Some(temporary),
+        ))
     }
 
     /// Returns the file that becomes the target once it is finished; `None` for a target written directly.
@@ -88,10 +124,12 @@ impl Output {
         if let Err(cause) = self.writer.flush() {
             return Err(self.failure(&cause));
         }
-        match self.temporary.take().map(Temporary::rename) {
-            Some(Err(cause)) => Err(self.failure(&cause)),
-            _ => Ok(()),
-        }
+        let finished = match (self.temporary.take(), self.copied_to.take()) {
+            (Some(temporary), Some(mut target)) => temporary.copy(&mut target),
+            (Some(temporary), None) => temporary.rename(),
+            (None, _) => Ok(()),
+        };
+        finished.map_err(|cause| self.failure(&cause))
     }
 
     /// Returns true for a file that appears whole and has no bytes so far, but for those in the buffer.
@@ -123,6 +161,7 @@ impl Output {
             writer: BufWriter::with_capacity(BUFFER, writer),
             path,
             temporary,
+            copied_to: None,
         }
     }
 }
@@ -357,6 +396,17 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
+/// Takes the right to read a file from everybody but the user.
+fn make_private(file: &File) -> io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.set_permissions(fs::Permissions::from_mode(0o600))?;
+    }
+    let _ = file;
+    Ok(())
+}
+
 /// A hidden file beside its final path, removed on drop unless renamed.
 struct Temporary {
     path: PathBuf,
@@ -393,6 +443,12 @@ impl Temporary {
             }
         }
         Err(io::ErrorKind::AlreadyExists.into())
+    }
+
+    /// Copies the file to `target`, and removes it.
+    fn copy(self, target: &mut OutputFile) -> io::Result<()> {
+        io::copy(&mut File::open(&self.path)?, target)?;
+        target.flush()
     }
 
     fn rename(mut self) -> io::Result<()> {

@@ -1,13 +1,14 @@
 //! Options of `ftpscope carve --redact`: classes, key, and the file of what became what.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Read as _, Write as _};
+use std::fs;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 use serde::Serialize;
 
 use super::failure::Failure;
+use super::output::Output;
 use crate::capture::{CaptureSet, ReadOptions};
 use crate::keep::{Class, Classes, Mapping, Redaction, RedactionKey, StreamCollector};
 use crate::model::{FlowKey, Timestamp, wire_text};
@@ -149,9 +150,15 @@ struct Line<'m> {
     replacement_b64: Option<String>,
 }
 
-/// Writes what became what, as JSON lines that only the user can read.
-pub(super) fn write_mapping(path: &Path, mapping: &Mapping) -> Result<(), Failure> {
-    let mut text = Vec::new();
+/// Writes what became what, as JSON lines that only the user can read. The file appears once the returned output is finished.
+pub(super) fn write_mapping(path: &Path, mapping: &Mapping) -> Result<Output, Failure> {
+    let mut output = Output::private(path)?;
+    let written = write_lines(&mut output, mapping);
+    written.map_err(|cause| output.failure(&cause))?;
+    Ok(output)
+}
+
+fn write_lines(out: &mut impl io::Write, mapping: &Mapping) -> io::Result<()> {
     for ((class, original), replacement) in mapping {
         let (original, original_b64) = wire_text::decode::<String>(original);
         let (replacement, replacement_b64) = wire_text::decode::<String>(replacement);
@@ -162,36 +169,12 @@ pub(super) fn write_mapping(path: &Path, mapping: &Mapping) -> Result<(), Failur
             replacement: &replacement,
             replacement_b64,
         };
-        serde_json::to_writer(&mut text, &line)
-            .map_err(|cause| Failure::output(path, &cause.into()))?;
-        text.push(b'\n');
+        serde_json::to_writer(&mut *out, &line)?;
+        out.write_all(b"\n")?;
     }
-    private_file(path)
-        .and_then(|mut file| file.write_all(&text))
-        .map_err(|cause| Failure::output(path, &cause))
+    out.flush()
 }
 
-/// Opens a file that only the user can read.
-fn private_file(path: &Path) -> io::Result<fs::File> {
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-        let file = options.mode(PRIVATE).open(path)?;
-        if file.metadata()?.is_file() {
-            // One that exists keeps its mode otherwise.
-            file.set_permissions(fs::Permissions::from_mode(PRIVATE))?;
-        }
-        Ok(file)
-    }
-    #[cfg(not(unix))]
-    options.open(path)
-}
-
-/// Mode of the mapping file.
-#[cfg(unix)]
-const PRIVATE: u32 = 0o600;
 /// Values named in the message about an incomplete redaction.
 const NAMED: usize = 5;
 /// Source of new keys.

@@ -175,11 +175,7 @@ impl PacketChooser {
             let redaction = Redaction::new(plan.collected, &facts, plan.classes, plan.key);
             for session in &mut self.sessions {
                 let key = session.key;
-                let mut ends = [key.low, key.high];
-                for end in &mut ends {
-                    end.address = redaction.address(end.address);
-                }
-                let [low, high] = ends;
+                let [low, high] = [key.low, key.high].map(|end| redaction.endpoint(end));
                 session.uid = (plan.uid)(FlowKey::new(low, high).0, session.start);
             }
             redaction
@@ -509,6 +505,28 @@ struct ChosenConnection {
     tls: Option<SeenTls>,
 }
 
+/// A connection in a redacted file of which nothing but the hello was looked into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EncryptedConnection {
+    /// Its first frame in the captures.
+    pub first_frame: u64,
+    /// End point of the FTP client, as the redacted file has it.
+    pub client: Endpoint,
+    /// End point of the FTP server, as the redacted file has it.
+    pub server: Endpoint,
+}
+
+impl std::fmt::Display for EncryptedConnection {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            first_frame,
+            client,
+            server,
+        } = self;
+        write!(f, "{client} to {server} from frame {first_frame} on")
+    }
+}
+
 /// Time of a session and its index.
 type SessionTime = (Timestamp, Timestamp, u32);
 
@@ -523,6 +541,32 @@ impl ChosenPackets {
     #[must_use]
     pub const fn redaction(&self) -> Option<&Redaction> {
         self.redaction.as_ref()
+    }
+
+    /// Returns the connections in a redacted file that stay encrypted: all, or those of the session with index `owner`.
+    #[must_use]
+    pub fn encrypted(&self, owner: Option<u32>) -> Vec<EncryptedConnection> {
+        let redaction = self.redaction.as_ref();
+        let all = redaction.into_iter().flat_map(Redaction::encrypted);
+        let wanted = all.filter(|&(first, &[client, server])| {
+            let list = self.connections.get(&FlowKey::new(client, server).0);
+            let mut list = list.into_iter().flatten();
+            list.any(|one| {
+                let is_owned = owner.is_none_or(|owner| one.owners.contains(&Some(owner)));
+                one.flow_first == *first && one.wanted && is_owned
+            })
+        });
+        let named = wanted.zip(redaction.into_iter().cycle());
+        named
+            .map(|((first, ends), redaction)| {
+                let [client, server] = ends.map(|end| redaction.endpoint(end));
+                EncryptedConnection {
+                    first_frame: *first,
+                    client,
+                    server,
+                }
+            })
+            .collect()
     }
 
     /// Returns the index of each session that a packet belongs to, without repetition.
@@ -677,10 +721,9 @@ impl<'c> Carver<'c> {
             decoder: Decoder::new(&Limits::default()),
             names: match &chosen.redaction {
                 None => names,
-                // Folders have names of users.
-                Some(redaction) => names
-                    .iter()
-                    .map(|name| redaction.text(name.rsplit('/').next().unwrap_or_default()))
+                // Files are named after customers, hosts and users.
+                Some(_) => (1..=names.len())
+                    .map(|number| format!("capture {number}"))
                     .collect(),
             },
             is_split,
@@ -1049,6 +1092,19 @@ impl<'c> Carver<'c> {
             comment.push_str("; redacted: ");
             comment.push_str(&redaction.classes().names());
             comment.push_str(NOT_HIDDEN);
+            let owner = u32::try_from(file).unwrap_or(u32::MAX);
+            let encrypted = self.chosen.encrypted(self.is_split.then_some(owner));
+            let shown = encrypted.iter().take(NAMED_CONNECTIONS);
+            let mut named: Vec<_> = shown
+                .map(|one| format!("{} to {}", one.client, one.server))
+                .collect();
+            if let Some(more @ 1..) = encrypted.len().checked_sub(NAMED_CONNECTIONS) {
+                named.push(format!("{more} more"));
+            }
+            if !named.is_empty() {
+                comment.push_str("; encrypted, and replaced only in hellos: ");
+                comment.push_str(&named.join(", "));
+            }
         }
         comment
     }
@@ -1093,3 +1149,5 @@ const COMMENT_BYTES: usize = 64 << 20;
 const SWEEP: usize = 1 << 12;
 /// Sessions named in a section's comment.
 const NAMED_SESSIONS: usize = 100;
+/// Encrypted connections named in a section's comment.
+const NAMED_CONNECTIONS: usize = 40;

@@ -21,8 +21,8 @@ mod rotating_file;
 mod secret_lines;
 
 pub use carve::{
-    CarvedFiles, Carver, ChosenPackets, ChosenSession, FragmentLog, PacketChooser, PacketKinds,
-    RedactionPlan,
+    CarvedFiles, Carver, ChosenPackets, ChosenSession, EncryptedConnection, FragmentLog,
+    PacketChooser, PacketKinds, RedactionPlan,
 };
 pub use packet_recorder::{PacketRecorder, RecordingError};
 pub use pcapng_writer::PcapNgWriter;

@@ -19,7 +19,7 @@ mod text;
 mod verification;
 mod vocabulary;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
 
@@ -29,7 +29,7 @@ pub use substitution::{Mapping, RedactionKey};
 pub use verification::Leak;
 
 use crate::model::record::{Session, StepKind, TransferDirection};
-use crate::model::{Direction, FlowKey};
+use crate::model::{Direction, Endpoint, FlowKey};
 use streams::{Connection, Half};
 use substitution::Substitution;
 use text::Rewriter;
@@ -121,7 +121,8 @@ enum DataKind {
 /// Facts of the chosen sessions beside their bytes.
 #[derive(Debug, Default)]
 pub(super) struct SessionFacts {
-    sessions: BTreeSet<u64>,
+    /// Client and server of each session.
+    sessions: BTreeMap<u64, [Endpoint; 2]>,
     /// Sessions and numbers of commands whose secret the report shows: passwords of anonymous logins.
     shown: BTreeSet<(u64, u64)>,
     hosts: BTreeSet<Vec<u8>>,
@@ -129,12 +130,16 @@ pub(super) struct SessionFacts {
     entries: BTreeSet<Vec<u8>>,
     /// Kinds of data connections by their first frames.
     data: HashMap<u64, DataKind, RandomState>,
+    /// Client and server of data connections with TLS, by their first frames.
+    encrypted: BTreeMap<u64, [Endpoint; 2]>,
 }
 
 impl SessionFacts {
     /// Adds a chosen session.
     pub(super) fn add(&mut self, session: &Session) {
-        self.sessions.insert(session.id);
+        let server = Endpoint::new(session.server.ip, session.server.port);
+        self.sessions
+            .insert(session.id, [session.client.into(), server]);
         let logins = session
             .steps
             .iter()
@@ -176,14 +181,20 @@ impl SessionFacts {
                 DataKind::File
             };
             self.data.insert(connection.first_frame, kind);
+            if kind == DataKind::Encrypted {
+                let ends = [connection.client.into(), connection.server.into()];
+                self.encrypted.insert(connection.first_frame, ends);
+            }
             self.add_entries(transfer.entries.iter().map(|entry| {
                 let target = entry.target.as_deref().unwrap_or_default();
                 [entry.name.as_bytes().to_vec(), target.as_bytes().to_vec()]
             }));
         }
         for one in &session.encrypted_data {
-            self.data
-                .insert(one.connection.first_frame, DataKind::Encrypted);
+            let first = one.connection.first_frame;
+            let ends = [one.connection.client.into(), one.connection.server.into()];
+            self.data.insert(first, DataKind::Encrypted);
+            self.encrypted.insert(first, ends);
         }
         for step in &session.steps {
             self.add_entries(step.entries.iter().map(|entry| {
@@ -209,8 +220,8 @@ pub struct Redaction {
     rewriter: Rewriter,
     /// Plans by the first frame of the connection.
     plans: HashMap<u64, ConnectionPlan, RandomState>,
-    /// First frames of connections with TLS.
-    encrypted: BTreeSet<u64>,
+    /// Client and server of connections with TLS before redaction, by their first frames.
+    encrypted: BTreeMap<u64, [Endpoint; 2]>,
 }
 
 /// Replaced bytes of a connection.
@@ -259,7 +270,7 @@ impl Redaction {
         let mut chosen: Vec<(u64, Connection)> = connections
             .into_iter()
             .filter(|(first, connection)| match connection.control_of {
-                Some(session) => facts.sessions.contains(&session),
+                Some(session) => facts.sessions.contains_key(&session),
                 None => facts.data.contains_key(first),
             })
             .collect();
@@ -277,21 +288,21 @@ impl Redaction {
         rewriter.learn_names(facts.hosts.iter(), facts.entries.iter());
         let mut redaction = Self {
             plans: HashMap::default(),
-            encrypted: BTreeSet::new(),
+            encrypted: facts.encrypted.clone(),
             classes,
             rewriter,
         };
         for (first, connection) in chosen {
-            if connection.halves.iter().any(Half::is_encrypted) {
-                redaction.encrypted.insert(first);
+            if connection.halves.iter().any(Half::is_encrypted)
+                && let Some(session) = connection.control_of
+                && let Some(ends) = facts.sessions.get(&session)
+            {
+                redaction.encrypted.insert(first, *ends);
             }
             let plan = redaction.plan(first, connection, facts);
             redaction.plans.insert(first, plan);
         }
         for (first, kind) in &facts.data {
-            if *kind == DataKind::Encrypted {
-                redaction.encrypted.insert(*first);
-            }
             let rest = redaction.rest_of_data(*kind);
             redaction.plans.entry(*first).or_insert(ConnectionPlan {
                 halves: [None, None],
@@ -342,10 +353,19 @@ impl Redaction {
         }
     }
 
-    /// Returns the first frames of the connections whose TLS records are not looked into.
+    /// Returns the connections whose TLS records are not looked into, by their first frames.
     #[must_use]
-    pub const fn encrypted(&self) -> &BTreeSet<u64> {
+    pub const fn encrypted(&self) -> &BTreeMap<u64, [Endpoint; 2]> {
         &self.encrypted
+    }
+
+    /// Returns an end point with its address replaced.
+    #[must_use]
+    pub fn endpoint(&self, end: Endpoint) -> Endpoint {
+        Endpoint {
+            address: self.address(end.address),
+            ..end
+        }
     }
 
     /// Returns the classes that are replaced.

@@ -346,8 +346,8 @@ fn finish(old: &[u8], new: &mut [u8], headers: &[PlacedHeader], outer: Around) {
         match header.kind {
             HeaderKind::Ipv4 => {
                 let length = old.get(at).map_or(0, |byte| usize::from(byte & 0x0f) * 4);
-                let no_address = Around::default();
-                update(old, new, 10, at..(at + length).min(end), no_address);
+                let range = at..(at + length).min(end);
+                update_unless_empty(old, new, 10, range, Around::default(), 0);
             }
             HeaderKind::Tcp => transport(old, new, 16, header, around(), TCP),
             HeaderKind::Udp if port(old, at + 6) != 0 => {
@@ -392,10 +392,42 @@ fn transport(
         if !is_right {
             let unfinished = fold(around.new + protocol).to_ne_bytes();
             new[at + field..at + field + 2].copy_from_slice(&unfinished);
+            // One of 32,768 sums of a pseudo-header is by chance the right checksum: a wrong one stays wrong instead.
+            if fold(ones_complement_sum(&new[at..end]) + around.new + protocol) != u16::MAX {
+                return;
+            }
+            new[at + field..at + field + 2].copy_from_slice(&stored.to_ne_bytes());
+        }
+    }
+    if header.cut > 0 {
+        update(old, new, field, at..end, around);
+    } else {
+        update_unless_empty(old, new, field, at..end, around, protocol);
+    }
+}
+
+/// Does the same as [`update`], but leaves a wrong checksum of 0 as it is: a network card was to fill it in. `protocol` is the sum
+/// of the pseudo-header without its addresses.
+fn update_unless_empty(
+    old: &[u8],
+    new: &mut [u8],
+    field: usize,
+    range: Range<usize>,
+    around: Around,
+    protocol: u64,
+) {
+    let at = range.start + field;
+    if old.get(at..at + 2) == Some(&[0, 0]) && at + 2 <= range.end {
+        let is_right = |bytes: &[u8], addresses| {
+            fold(ones_complement_sum(bytes) + addresses + protocol) == u16::MAX
+        };
+        // By chance it may be the right one now.
+        if !is_right(&old[range.clone()], around.old) && !is_right(&new[range.clone()], around.new)
+        {
             return;
         }
     }
-    update(old, new, field, at..end, around);
+    update(old, new, field, range, around);
 }
 
 /// Updates a checksum that covers `range` and the addresses `around` it by their difference.

@@ -69,10 +69,7 @@ impl Redaction {
     }
 
     fn replaced_ends(&self, key: FlowKey) -> [Endpoint; 2] {
-        [key.low, key.high].map(|end| Endpoint {
-            address: self.address(end.address),
-            ..end
-        })
+        [key.low, key.high].map(|end| self.endpoint(end))
     }
 }
 
