@@ -15,7 +15,7 @@
 ///        ReportBuilder, exporters, LiveLines          └───── bytes of transfers ───> extract/
 ///                  │ Report                                         report/
 ///                  v
-///        tables, JSON, CSV ── check ── diagram ── page              check/, diagram/, page/
+///        tables, JSON, CSV ── check ── diagram ── page, browse      check/, diagram/, page/, browse/
 /// ```
 ///
 /// 1. **Packets.** [`CaptureSet`](crate::capture::CaptureSet) merges its inputs into one timeline and lends each packet for one
@@ -120,6 +120,8 @@ pub mod contributing {}
 /// - `analyze --format csv --table`: sessions, credentials, hosts, files. `schema --format` prints the schema of each format.
 /// - `--threads`: digests of large files on several processors; the output is the same with any number.
 /// - `integration spark`: a data source for Apache Spark 4.
+/// - `browse` looks through captures or a report in the terminal; `--render` prints a picture of it. Cargo feature `browse`, on
+///   by default.
 /// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///
 /// # 0.1.0

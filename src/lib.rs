@@ -49,6 +49,7 @@
 //! | feature | default | adds |
 //! | --- | --- | --- |
 //! | `cli` | yes | the program and `report::table`; not needed by a library user |
+//! | `browse` | yes | [`browse`]: reports looked through in the terminal; includes `cli` |
 //! | `live` | yes | capture from interfaces, filters and dropping of privileges; needs libpcap |
 //!
 //! # Layers
@@ -62,11 +63,14 @@
 //! model <- extract --------------------------------------------------+          |
 //! model <- diagnosis <- report <- check -----------------------------+          |
 //!                       report <- diagram <- page ------------------------------+
+//!             report, check, diagram <- browse ---------------------------------+
 //! ```
 //!
 //! `tests/layering.rs` compares the imports with this picture.
 
 mod analysis;
+#[cfg(feature = "browse")]
+pub mod browse;
 pub mod capture;
 pub mod check;
 #[cfg(feature = "cli")]

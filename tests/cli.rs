@@ -29,6 +29,7 @@ fn help_names_what_is_built() {
       check        Check captures against expectations
       live         Report what happens on a network, as it happens
       tree         Show what was seen of the servers' folders, and what happened there
+      browse       Look through captures or a report in the terminal
       carve        Write the packets of sessions to a pcapng file
       series       Put captures that follow one another into series
       interfaces   List the network interfaces

@@ -20,6 +20,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("check", &["report", "model"]),
     ("diagram", &["report", "protocol", "model"]),
     ("page", &["diagram", "report", "model"]),
+    ("browse", &["check", "diagram", "report", "model"]),
     ("extract", &["model"]),
     (
         "keep",
@@ -59,6 +60,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "check",
             "diagram",
             "page",
+            "browse",
             "extract",
             "keep",
             "pipeline",

@@ -5,6 +5,8 @@
 
 mod accounting;
 mod bounds;
+#[cfg(feature = "browse")]
+mod browse;
 mod capture_files;
 mod captures;
 mod carve;

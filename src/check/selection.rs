@@ -52,7 +52,8 @@ impl Selection {
     }
 
     /// Decides about a session; `several` holds findings about several sessions.
-    fn keeps(&self, session: &Session, several: &[Finding]) -> bool {
+    #[must_use]
+    pub fn keeps(&self, session: &Session, several: &[Finding]) -> bool {
         if !self.ids.is_empty() && !self.ids.contains(&session.id) {
             return false;
         }

@@ -84,6 +84,33 @@ pub(super) struct CarveArguments {
     exit: ExitOptions,
 }
 
+#[cfg(feature = "browse")]
+/// Writes the packets of one session to `path`.
+pub(super) fn write_session(
+    input: &InputOptions,
+    presentation: &PresentationOptions,
+    session: u64,
+    path: &Path,
+) -> Result<(), Failure> {
+    let mut presentation = presentation.clone();
+    (presentation.quiet, presentation.verbose) = (true, false);
+    let arguments = CarveArguments {
+        input: input.clone(),
+        write: path.to_owned(),
+        only: Vec::new(),
+        no_comments: false,
+        embed_secrets: false,
+        decrypted: false,
+        redact: Vec::new(),
+        redact_key: None,
+        mapping: None,
+        presentation,
+        selection: SelectionOptions::of_session(session),
+        exit: ExitOptions::default(),
+    };
+    run(&arguments).map(drop)
+}
+
 /// A kind of packets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Kind {

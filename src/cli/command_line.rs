@@ -3,6 +3,8 @@
 use clap::{Parser, Subcommand};
 
 use super::analyze::AnalyzeArguments;
+#[cfg(feature = "browse")]
+use super::browse::BrowseArguments;
 use super::carve::CarveArguments;
 use super::check::CheckArguments;
 use super::diagram::DiagramArguments;
@@ -40,6 +42,9 @@ pub(super) enum Command {
     Live(Box<LiveArguments>),
     /// Show what was seen of the servers' folders, and what happened there
     Tree(Box<TreeArguments>),
+    /// Look through captures or a report in the terminal
+    #[cfg(feature = "browse")]
+    Browse(Box<BrowseArguments>),
     /// Write the packets of sessions to a pcapng file
     Carve(Box<CarveArguments>),
     /// Put captures that follow one another into series

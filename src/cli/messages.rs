@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::rc::Rc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::failure::Failure;
 use crate::capture::Error;
@@ -13,8 +14,44 @@ use crate::report::units;
 
 /// Prints one line. A closed standard error is ignored: there is no other place for a message.
 pub(super) fn print(message: &str) {
-    let _ = writeln!(io::stderr(), "ftpscope: {}", one_line(message));
+    let line = format!("ftpscope: {}\n", one_line(message));
+    match &mut *held() {
+        Some(held) if held.len() < MAX_HELD => held.push_str(&line),
+        Some(_) => {}
+        None => {
+            let _ = io::stderr().write_all(line.as_bytes());
+        }
+    }
 }
+
+/// Holds messages back until the returned guard is dropped: on a screen that is drawn they would stand anywhere.
+#[cfg(feature = "browse")]
+pub(super) fn hold() -> HeldMessages {
+    held().get_or_insert_default();
+    HeldMessages
+}
+
+/// Prints the messages that were held back, when it is dropped.
+#[cfg(feature = "browse")]
+pub(super) struct HeldMessages;
+
+#[cfg(feature = "browse")]
+impl Drop for HeldMessages {
+    fn drop(&mut self) {
+        if let Some(text) = held().take() {
+            print_lines(&text);
+        }
+    }
+}
+
+/// Returns the messages that are held back; `None` inside while they are printed at once.
+fn held() -> MutexGuard<'static, Option<String>> {
+    static HELD: Mutex<Option<String>> = Mutex::new(None);
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Bytes of messages that are held back; later ones are lost.
+const MAX_HELD: usize = 1 << 20;
 
 /// Prints lines that are already in their final form.
 pub(super) fn print_lines(lines: &str) {

@@ -1,7 +1,7 @@
 //! The command line: arguments in, reports, messages and an exit code out.
 //!
 //! ```text
-//! command_line ─> analyze, diagram, tree, check, carve ─> reading (capture, pipeline, selection) ─> output
+//! command_line ─> analyze, diagram, tree, check, carve, browse ─> reading (capture, pipeline, selection) ─> output
 //!    (clap)    ─> live ─> monitor (the engine)
 //!              ─> interfaces, generated (schema, integration, man, completions)
 //!                    └─> messages (standard error), failure (exit code)
@@ -11,6 +11,8 @@
 //! share. Only this layer looks at the terminal and the environment.
 
 mod analyze;
+#[cfg(feature = "browse")]
+mod browse;
 mod carve;
 mod check;
 mod command_line;
@@ -63,6 +65,8 @@ pub fn run() -> ExitCode {
         Command::Check(arguments) => check::run(arguments),
         Command::Live(arguments) => live::run(arguments),
         Command::Tree(arguments) => tree::run(arguments),
+        #[cfg(feature = "browse")]
+        Command::Browse(arguments) => browse::run(arguments),
         Command::Carve(arguments) => carve::run(arguments),
         Command::Series(arguments) => series::run(arguments),
         #[cfg(feature = "live")]

@@ -92,8 +92,11 @@ impl Reading {
         #[cfg(feature = "live")]
         let filter = open_filter(input)?;
         let followed = followed(input)?;
-        let interruption =
-            Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?;
+        let interruption = if input.on_screen {
+            Interruption::default()
+        } else {
+            Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?
+        };
         let captures = match followed {
             Some(path) => CaptureSet::follow(path, interruption.flag(), read),
             None => CaptureSet::open(&input.captures, read),

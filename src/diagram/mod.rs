@@ -37,7 +37,7 @@ pub use markup::{write_mermaid, write_plantuml};
 pub use model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind, SessionState};
 pub use recorder::DiagramRecorder;
 pub use svg::write_svg;
-pub use text::{TextOptions, write_text};
+pub use text::{DrawnRows, TextOptions, draw_rows, write_text};
 
 #[cfg(test)]
 mod tests {

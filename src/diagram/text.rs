@@ -8,7 +8,9 @@ use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::build::{CONSOLE_SOURCE, Drawing, Drawings};
 use super::model::{Channel, Detail, Lane, Row, RowKind, SessionState};
+use super::recorder::DiagramRecorder;
 use crate::model::Timestamp;
+use crate::model::record::Session;
 use crate::model::wire_text::printable;
 use crate::report::units;
 
@@ -41,6 +43,46 @@ pub fn write_text(
     Ok(())
 }
 
+/// Rows of one diagram with their text, for readers that move through it.
+#[derive(Clone, Debug, Default)]
+pub struct DrawnRows {
+    /// Title and heads of the lanes, several lines.
+    pub head: String,
+    /// Each row with its text, several lines.
+    pub rows: Vec<(Row, String)>,
+    /// True if there are more rows.
+    pub is_cut: bool,
+}
+
+/// Draws the first `most` rows of a session as [`write_text`] does.
+#[must_use]
+pub fn draw_rows(
+    session: &Session,
+    recorder: &DiagramRecorder,
+    options: TextOptions,
+    most: usize,
+) -> DrawnRows {
+    let drawing = recorder.drawing(session);
+    let text = Text::new(&drawing, options);
+    let written = |write: &dyn Fn(&mut dyn Write) -> io::Result<()>| {
+        let mut out = Vec::new();
+        // Memory takes everything.
+        let _ = write(&mut out);
+        String::from_utf8_lossy(&out).into_owned()
+    };
+    let mut rows = drawing.rows_at(options.detail);
+    let first = rows.by_ref().take(most);
+    let drawn = first.map(|row| {
+        let lines = written(&|out| text.row(&row, out));
+        (row, lines)
+    });
+    DrawnRows {
+        head: written(&|out| text.head(out)),
+        rows: drawn.collect(),
+        is_cut: rows.next().is_some(),
+    }
+}
+
 /// Diagram with the layout of its lanes.
 struct Text<'a> {
     drawing: &'a Drawing<'a>,
@@ -68,28 +110,9 @@ impl<'a> Text<'a> {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        self.line(out, &self.drawing.title(), BOLD)?;
-        self.line(out, &self.drawing.endpoints(), DIM)?;
-        if let Some(captures) = self.drawing.captures_line() {
-            self.line(out, &captures, DIM)?;
-        }
-        writeln!(out)?;
-        let lanes_fit = self.width >= MIN_LANES_WIDTH;
-        if lanes_fit {
-            self.heads(out)?;
-        } else {
-            self.line(out, &format!("The console is {CONSOLE_SOURCE}."), DIM)?;
-        }
+        self.head(out)?;
         for row in self.drawing.rows_at(self.detail) {
-            let row = &row;
-            match row.kind {
-                RowKind::Phase => self.phase(row, lanes_fit, out)?,
-                RowKind::Part => self.part(row, lanes_fit, out)?,
-                RowKind::Arrow { from, to, channel } if lanes_fit => {
-                    self.arrow(row, from, to, channel, out)?;
-                }
-                RowKind::Arrow { from, to, .. } => self.listed(row, from, to, out)?,
-            }
+            self.row(&row, out)?;
         }
         let omitted = self.drawing.omitted();
         if omitted > 0 {
@@ -97,6 +120,37 @@ impl<'a> Text<'a> {
             self.line(out, &format!("{left} could not be kept"), DIM)?;
         }
         Ok(())
+    }
+
+    /// Writes the title and the heads of the lanes.
+    fn head(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.line(out, &self.drawing.title(), BOLD)?;
+        self.line(out, &self.drawing.endpoints(), DIM)?;
+        if let Some(captures) = self.drawing.captures_line() {
+            self.line(out, &captures, DIM)?;
+        }
+        writeln!(out)?;
+        if self.lanes_fit() {
+            self.heads(out)
+        } else {
+            self.line(out, &format!("The console is {CONSOLE_SOURCE}."), DIM)
+        }
+    }
+
+    fn row(&self, row: &Row, out: &mut dyn Write) -> io::Result<()> {
+        let lanes_fit = self.lanes_fit();
+        match row.kind {
+            RowKind::Phase => self.phase(row, lanes_fit, out),
+            RowKind::Part => self.part(row, lanes_fit, out),
+            RowKind::Arrow { from, to, channel } if lanes_fit => {
+                self.arrow(row, from, to, channel, out)
+            }
+            RowKind::Arrow { from, to, .. } => self.listed(row, from, to, out),
+        }
+    }
+
+    fn lanes_fit(&self) -> bool {
+        self.width >= MIN_LANES_WIDTH
     }
 
     /// Writes the titles of the lanes, and their addresses below.

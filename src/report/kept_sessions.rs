@@ -53,7 +53,7 @@ enum Content {
 
 impl KeptSessions {
     /// Creates an empty collection that keeps records of about `limit` bytes in memory.
-    fn within(limit: usize) -> Self {
+    pub(crate) fn within(limit: usize) -> Self {
         Self {
             kept: Vec::new(),
             memory: 0,
@@ -74,7 +74,7 @@ impl KeptSessions {
     }
 
     /// Keeps a session. An error is returned by [`get`](Self::get).
-    fn push(&mut self, session: &Arc<Session>) {
+    pub(crate) fn push(&mut self, session: &Arc<Session>) {
         if self.error.is_some() {
             return;
         }

@@ -50,6 +50,9 @@ pub(super) struct InputOptions {
     pub(super) memory: MemoryOptions,
     #[command(flatten)]
     pub(super) secrets: SecretOptions,
+    /// True while a screen is shown, which handles signals itself.
+    #[arg(skip)]
+    pub(super) on_screen: bool,
 }
 
 /// TLS secrets.
@@ -454,7 +457,7 @@ enum Digest {
 }
 
 /// The look of text, and the amount of messages.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct PresentationOptions {
     /// When to use colours: auto, always, never
     #[arg(
@@ -508,7 +511,7 @@ impl PresentationOptions {
 }
 
 /// The sessions to report.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub(super) struct SelectionOptions {
     /// Keep only sessions for which a CEL expression is true, such as 'login.user == "bob"'
     #[arg(long = "where", value_name = "EXPR", help_heading = "Sessions")]
@@ -519,6 +522,27 @@ pub(super) struct SelectionOptions {
     /// Show secrets as they were sent
     #[arg(long, help_heading = "Sessions")]
     pub(super) show_passwords: bool,
+}
+
+#[cfg(feature = "browse")]
+impl SelectionOptions {
+    /// Selects one session.
+    pub(super) fn of_session(id: u64) -> Self {
+        Self {
+            condition: None,
+            session: vec![id],
+            show_passwords: false,
+        }
+    }
+
+    /// Returns the selection as people read it.
+    pub(super) fn text(&self) -> String {
+        let ids = self.session.iter().map(|id| format!("id == {id}"));
+        let mut parts = Vec::new();
+        parts.extend((!self.session.is_empty()).then(|| ids.collect::<Vec<_>>().join(" || ")));
+        parts.extend(self.condition.clone());
+        parts.join(" && ")
+    }
 }
 
 impl SelectionOptions {
@@ -535,7 +559,7 @@ impl SelectionOptions {
 }
 
 /// Conditions for exit codes beside failures.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(super) struct ExitOptions {
     /// Exit 3 where an input was cut short, had lost packets or a link type that is not supported
     #[arg(long, help_heading = "Exit codes")]

@@ -37,6 +37,8 @@ use crate::model::record::{Completeness, Severity, VerdictStatus};
 
 #[cfg(feature = "cli")]
 pub use overview::Overview;
+#[cfg(feature = "browse")]
+pub(crate) use session::{exchange, final_reply, frames, listing_entry, login, transfer_name, way};
 #[cfg(feature = "cli")]
 pub use tree::render_tree;
 

@@ -182,7 +182,7 @@ fn heading(
     block.text(0, 2, &[span(DIM, &login(session))])
 }
 
-fn login(session: &Session) -> String {
+pub(crate) fn login(session: &Session) -> String {
     let login = &session.login;
     let mut text = match (login.outcome, &login.user) {
         (LoginOutcome::Unseen, _) | (_, None) => "no login in the capture".to_owned(),
@@ -311,7 +311,7 @@ fn step_row(
 }
 
 /// Returns a command and its replies as lines, for `-v`.
-fn exchange(command: &Command) -> Vec<String> {
+pub(crate) fn exchange(command: &Command) -> Vec<String> {
     let argument = command.argument.as_deref().unwrap_or_default();
     let mut lines = vec![format!("> {} {argument}", command.verb)];
     for reply in &command.replies {
@@ -330,7 +330,7 @@ fn lines(reply: &Reply) -> impl Iterator<Item = String> {
 /// Returns the code of the reply that decided a step, and its last line unless the title says the same.
 ///
 /// A transfer is decided by the reply to its own command, not by those to PASV or ABOR.
-fn final_reply(step: &Step) -> (String, String) {
+pub(crate) fn final_reply(step: &Step) -> (String, String) {
     let mut latest_first = step.commands.iter().rev();
     let transfer = step.commands.iter().rev().find(|one| transfers_data(one));
     let reply = transfer.map_or_else(
@@ -355,7 +355,7 @@ fn transfers_data(command: &Command) -> bool {
 
 /// Returns the known first and last frame of a step as `9-40`, or nothing. In a session of several captures there is a line for
 /// each: `b.pcap 9-40`.
-fn frames(
+pub(crate) fn frames(
     step: &Step,
     session: &Session,
     places: &SessionPlaces,
@@ -559,7 +559,7 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
 }
 
 /// Returns the path of a file, verb and path of a listing, or the verb if the path is unknown.
-fn transfer_name(transfer: &Transfer) -> String {
+pub(crate) fn transfer_name(transfer: &Transfer) -> String {
     let path = transfer.path.as_ref().or(transfer.argument.as_ref());
     let path = path.map(|path| shortened(path));
     match (path, transfer.direction) {
@@ -614,7 +614,7 @@ fn listing_entries(
     )
 }
 
-fn listing_entry(entry: &ListingEntry) -> String {
+pub(crate) fn listing_entry(entry: &ListingEntry) -> String {
     let slash = if entry.kind == EntryKind::Directory {
         "/"
     } else {
@@ -631,7 +631,7 @@ fn listing_entry(entry: &ListingEntry) -> String {
     format!("{}{slash}{target}{size}", shortened(&entry.name))
 }
 
-pub(super) fn way(direction: TransferDirection) -> &'static str {
+pub(crate) fn way(direction: TransferDirection) -> &'static str {
     match direction {
         TransferDirection::Download => "download",
         TransferDirection::Upload => "upload",

@@ -1,0 +1,251 @@
+//! The terminal: entered, restored whatever happens, and asked for keys.
+//!
+//! ```text
+//! panic ─────────────────> hook: restore, then the message of the panic
+//! error, quit ───────────> Screen::drop: restore
+//! SIGTERM, SIGHUP ───────> restore, then the signal does what it does by default
+//! SIGTSTP, Ctrl-Z ───────> restore, stop; drawn anew when the process goes on
+//! SIGINT ────────────────> the first one stops the reading, or quits where nothing is read; the second one quits
+//! ```
+
+use std::io::{self, IsTerminal as _, Stdout, Write as _, stdout};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+use ratatui::crossterm::event::{
+    self, DisableMouseCapture, EnableMouseCapture, Event, KeyEventKind, MouseEventKind,
+};
+use ratatui::crossterm::terminal::{
+    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::crossterm::{cursor, execute};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::{flag, low_level};
+
+use super::keys::Key;
+use super::picture;
+use super::state::{Browser, Request};
+
+/// The way in which browsing ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The user quit.
+    Quit,
+    /// The second SIGINT while the input was read.
+    Interrupted,
+}
+
+/// Lets the user look through `browser` on the terminal. Sets `stop_reading` at the first SIGINT.
+///
+/// # Errors
+///
+/// The terminal cannot be used.
+pub fn run(browser: &mut Browser, mouse: bool, stop_reading: &AtomicBool) -> io::Result<End> {
+    let signals = Signals::watch()?;
+    let mut screen = Screen::enter(mouse)?;
+    let mut is_changed = true;
+    let mut drawn: Option<Instant> = None;
+    let mut interrupts = 0;
+    loop {
+        if HAS_PANICKED.load(Ordering::Relaxed) {
+            return Err(io::Error::other("a part of the program failed"));
+        }
+        is_changed |= browser.tick();
+        // At most 20 pictures a second while sessions come; a key is answered at once.
+        if is_changed && drawn.is_none_or(|at| at.elapsed() >= PICTURE_EVERY) {
+            screen.draw(browser)?;
+            (is_changed, drawn) = (false, Some(Instant::now()));
+        }
+        let wait = if browser.is_busy() {
+            Duration::ZERO
+        } else if is_changed {
+            PICTURE_EVERY
+        } else {
+            LONGEST_WAIT
+        };
+        if event::poll(wait)? {
+            // All keys that are there, before the next picture: held keys must not queue up.
+            while event::poll(Duration::ZERO)? {
+                take_event(browser, &event::read()?);
+                (is_changed, drawn) = (true, None);
+                if browser.has_requests() {
+                    break;
+                }
+            }
+        }
+        for request in browser.take_requests() {
+            match request {
+                Request::Quit => return Ok(End::Quit),
+                Request::Copy(text) => screen.copy(&text)?,
+                Request::Suspend => {
+                    screen = screen.suspend(mouse)?;
+                    (is_changed, drawn) = (true, None);
+                }
+            }
+        }
+        if signals.suspend.swap(false, Ordering::Relaxed) {
+            screen = screen.suspend(mouse)?;
+            (is_changed, drawn) = (true, None);
+        }
+        for (signal, is_raised) in [(SIGTERM, &signals.end), (SIGHUP, &signals.hang_up)] {
+            if is_raised.load(Ordering::Relaxed) {
+                drop(screen);
+                low_level::emulate_default_handler(signal)?;
+                return Ok(End::Quit);
+            }
+        }
+        let count = signals.interrupts.swap(0, Ordering::Relaxed);
+        if count > 0 {
+            interrupts += 1;
+            if browser.has_ended() {
+                return Ok(End::Quit);
+            }
+            if interrupts > 1 {
+                return Ok(End::Interrupted);
+            }
+            stop_reading.store(true, Ordering::Relaxed);
+            browser.message = Some("reading stops; interrupt again to quit".to_owned());
+            is_changed = true;
+        }
+    }
+}
+
+/// Returns true if there is a terminal that can be drawn on.
+#[must_use]
+pub fn is_possible() -> bool {
+    let is_dumb = std::env::var_os("TERM").is_none_or(|term| term.is_empty() || term == "dumb");
+    stdout().is_terminal() && !is_dumb
+}
+
+fn take_event(browser: &mut Browser, event: &Event) {
+    match event {
+        Event::Key(key) if key.kind != KeyEventKind::Release => {
+            if let Some(key) = Key::of(key) {
+                browser.key(key);
+            }
+        }
+        Event::Mouse(mouse) => match mouse.kind {
+            MouseEventKind::ScrollDown => browser.key(Key::Down),
+            MouseEventKind::ScrollUp => browser.key(Key::Up),
+            _ => {}
+        },
+        _ => {}
+    }
+}
+
+/// Signals since they were looked at last.
+struct Signals {
+    interrupts: Arc<AtomicUsize>,
+    suspend: Arc<AtomicBool>,
+    end: Arc<AtomicBool>,
+    hang_up: Arc<AtomicBool>,
+}
+
+impl Signals {
+    fn watch() -> io::Result<Self> {
+        let signals = Self {
+            interrupts: Arc::default(),
+            suspend: Arc::default(),
+            end: Arc::default(),
+            hang_up: Arc::default(),
+        };
+        flag::register_usize(SIGINT, Arc::clone(&signals.interrupts), 1)?;
+        flag::register(SIGTSTP, Arc::clone(&signals.suspend))?;
+        flag::register(SIGTERM, Arc::clone(&signals.end))?;
+        flag::register(SIGHUP, Arc::clone(&signals.hang_up))?;
+        Ok(signals)
+    }
+}
+
+/// The terminal while it is drawn on. Dropping it restores the terminal.
+struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+}
+
+impl Screen {
+    fn enter(mouse: bool) -> io::Result<Self> {
+        restore_at_panic();
+        enable_raw_mode()?;
+        // From here on whatever fails restores the terminal: it is entered by one value.
+        let entered = execute!(stdout(), EnterAlternateScreen, cursor::Hide);
+        let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
+        let mut screen = match terminal {
+            Ok(terminal) => Self { terminal },
+            Err(error) => {
+                restore();
+                return Err(error);
+            }
+        };
+        if mouse {
+            execute!(stdout(), EnableMouseCapture)?;
+        }
+        screen.terminal.clear()?;
+        Ok(screen)
+    }
+
+    fn draw(&mut self, browser: &mut Browser) -> io::Result<()> {
+        self.terminal.draw(|frame| {
+            let area = frame.area();
+            picture::draw(browser, frame.buffer_mut(), area);
+        })?;
+        Ok(())
+    }
+
+    /// Asks the terminal to copy a text (OSC 52). Base64 has no characters that could end the sequence.
+    fn copy(&mut self, text: &str) -> io::Result<()> {
+        let mut out = stdout().lock();
+        write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+        out.flush()
+    }
+
+    /// Stops the process with the terminal restored, and enters it again once the process goes on.
+    fn suspend(self, mouse: bool) -> io::Result<Self> {
+        drop(self);
+        low_level::emulate_default_handler(SIGTSTP)?;
+        Self::enter(mouse)
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        restore();
+    }
+}
+
+/// Restores the terminal. Errors are ignored: a terminal that is gone needs nothing.
+fn restore() {
+    let _ = execute!(
+        stdout(),
+        DisableMouseCapture,
+        LeaveAlternateScreen,
+        cursor::Show
+    );
+    let _ = disable_raw_mode();
+}
+
+/// Restores the terminal before a panic of any thread is printed.
+fn restore_at_panic() {
+    static IS_SET: AtomicBool = AtomicBool::new(false);
+    if IS_SET.swap(true, Ordering::Relaxed) {
+        return;
+    }
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        HAS_PANICKED.store(true, Ordering::Relaxed);
+        restore();
+        before(panic);
+    }));
+}
+
+/// True once a thread has panicked, after which nothing is drawn any more.
+static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
+
+/// Time between two pictures while sessions come.
+const PICTURE_EVERY: Duration = Duration::from_millis(50);
+/// Time between two looks at signals and at what came.
+const LONGEST_WAIT: Duration = Duration::from_millis(80);

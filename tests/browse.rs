@@ -1,0 +1,473 @@
+//! The browser: pictures after keys, hostile names, reports read back, and a terminal that is resized and killed.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use crate::support::conversation::Conversation;
+use crate::support::folder::Folder;
+
+/// Returns the path of a committed capture.
+fn committed(name: &str) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    folder.join(name).display().to_string()
+}
+
+/// Returns the picture of `input` in a size, after `keys`.
+fn picture(folder: &Folder, input: &str, size: &str, keys: &str) -> String {
+    let arguments = ["browse", "--render", size, "--keys", keys, input];
+    let output = folder.command(&arguments).output().expect("it runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{keys}: {errors}");
+    String::from_utf8(output.stdout).expect("a picture is text")
+}
+
+/// Returns an NDJSON or JSON report of a committed capture, written into the folder.
+fn report(folder: &Folder, capture: &str, format: &str) -> String {
+    let output = folder
+        .command(&["analyze", "-q", "--format", format, &committed(capture)])
+        .output()
+        .expect("it runs");
+    let name = format!("report.{format}");
+    folder.write(&name, &output.stdout);
+    name
+}
+
+/// A session whose names move cursors, change titles and reorder text.
+fn hostile() -> Vec<u8> {
+    let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    let name = "\u{1b}]0;owned\u{7}\u{1b}[2J\u{9b}31m\u{202e}txt.exe 日本語 cafe\u{301}";
+    ftp.retrieve(name, 40_002, 50_002, b"\x1b[2Jhello\n\x1b]52;c;AAAA\x07\n");
+    ftp.exchange("CWD \u{1b}[1;1Hdocs", "550 \u{1b}c\u{90}no\u{2066} such");
+    ftp.quit()
+}
+
+#[test]
+fn every_pane_of_the_classic_session_is_drawn() {
+    let folder = Folder::new("browse-panes");
+    let capture = committed("classic.pcap");
+    let mut text = String::new();
+    for keys in [
+        "", "2", "2<Enter>", "3<Enter>", "4", "5", "3j6", "7", "?", "y",
+    ] {
+        let picture = picture(&folder, &capture, "100x30", keys);
+        let _ = writeln!(text, "== {keys}\n{picture}");
+    }
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn narrow_and_wide_screens_are_filled_and_no_line_is_too_wide() {
+    let folder = Folder::new("browse-sizes");
+    let capture = committed("failed-login.pcap");
+    let mut text = String::new();
+    for (size, keys) in [
+        ("60x15", ""),
+        ("60x15", "5"),
+        ("80x24", "2"),
+        ("160x50", "3"),
+    ] {
+        let picture = picture(&folder, &capture, size, keys);
+        let (width, height) = size.split_once('x').expect("a size");
+        assert_eq!(picture.lines().count().to_string(), height);
+        let widest = picture
+            .lines()
+            .map(unicode_width::UnicodeWidthStr::width)
+            .max();
+        assert!(widest <= width.parse().ok(), "{widest:?}\n{picture}");
+        let _ = writeln!(text, "== {size} {keys}\n{picture}");
+    }
+    insta::assert_snapshot!(text);
+    let small = picture(&folder, &capture, "40x10", "");
+    assert!(small.starts_with("browse needs 60 × 15 cells"), "{small}");
+}
+
+#[test]
+fn failed_session_is_selected_at_the_start_and_its_diagram_is_one_key_away() {
+    let folder = Folder::new("browse-failed");
+    let (good, bad) = (committed("classic.pcap"), committed("failed-login.pcap"));
+    let arguments = ["browse", "--render", "100x40", "--keys", "5", &good, &bad];
+    let output = folder.command(&arguments).output().expect("it runs");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(
+        text.contains("FAILED") && text.contains("[5 Diagram]"),
+        "{text}"
+    );
+    assert!(text.contains("├") && text.contains("PASS"), "{text}");
+}
+
+#[test]
+fn text_from_the_wire_never_reaches_the_terminal_as_it_is() {
+    let folder = Folder::new("browse-hostile");
+    folder.write("hostile.pcap", &hostile());
+    for size in ["60x15", "100x30", "200x60"] {
+        for keys in [
+            "",
+            "2",
+            "2<Enter>j<Enter>j<Enter>",
+            "3<Enter>",
+            "4",
+            "5",
+            "5jjjjjjj",
+            "6",
+            "7",
+            "y",
+            "Y",
+            "/docs<Enter>",
+        ] {
+            let text = picture(&folder, "hostile.pcap", size, keys);
+            let bad = |one: char| {
+                one != '\n'
+                    && (one.is_control()
+                        || matches!(one, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}'))
+            };
+            assert!(!text.contains(bad), "{keys}: {text:?}");
+            let width: usize = size
+                .split_once('x')
+                .expect("a size")
+                .0
+                .parse()
+                .expect("a number");
+            for line in text.lines() {
+                let columns = unicode_width::UnicodeWidthStr::width(line);
+                assert!(columns <= width, "{keys}: {columns}: {line}");
+            }
+        }
+    }
+    let plain = [
+        "browse",
+        "--ascii",
+        "--render",
+        "80x24",
+        "--keys",
+        "3",
+        "hostile.pcap",
+    ];
+    let output = folder.command(&plain).output().expect("it runs");
+    assert!(output.stdout.is_ascii());
+}
+
+#[test]
+fn report_made_before_shows_the_same_as_its_capture() {
+    let folder = Folder::new("browse-report");
+    let capture = committed("classic.pcap");
+    for format in ["ndjson", "json"] {
+        let report = report(&folder, "classic.pcap", format);
+        for keys in ["", "2<Enter>", "3<Enter>", "4", "7"] {
+            let of_capture = picture(&folder, &capture, "110x40", keys);
+            let of_report = picture(&folder, &report, "110x40", keys);
+            let rest = |text: &str| text.split_once('\n').map(|(_, rest)| rest.to_owned());
+            assert_eq!(rest(&of_capture), rest(&of_report), "{format} {keys}");
+        }
+        let content = picture(&folder, &report, "80x24", "6");
+        assert!(
+            content.contains("no transfer") || content.contains("Content"),
+            "{content}"
+        );
+        let saved = picture(&folder, &report, "80x24", "x");
+        assert!(saved.contains("a report does not hold files"), "{saved}");
+    }
+}
+
+#[test]
+fn filter_with_a_mistake_leaves_the_old_one_and_names_the_mistake() {
+    let folder = Folder::new("browse-filter");
+    let report = report(&folder, "classic.pcap", "ndjson");
+    let none = picture(&folder, &report, "90x24", "fid == 9<Enter>");
+    assert!(none.contains("no session passes the filter"), "{none}");
+    assert!(none.contains("0 where id == 9"), "{none}");
+    let wrong = picture(
+        &folder,
+        &report,
+        "90x24",
+        "fid == 1<Enter>f<C-u>nonsense(<Enter>",
+    );
+    assert!(wrong.contains("1 where id == 1"), "{wrong}");
+    assert!(wrong.contains("sessions where: nonsense("), "{wrong}");
+    let all = picture(&folder, &report, "90x24", "fid == 9<Enter>f<C-u><Enter>");
+    assert!(!all.contains("where"), "{all}");
+    let same = [
+        "browse",
+        "--where",
+        "id == 9",
+        "--render",
+        "90x24",
+        report.as_str(),
+    ];
+    let output = folder.command(&same).output().expect("it runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("0 where id == 9"), "{text}");
+}
+
+#[test]
+fn search_goes_to_the_next_line_and_around_and_says_where_nothing_is() {
+    let folder = Folder::new("browse-search");
+    let capture = committed("classic.pcap");
+    let selected = |keys: &str| {
+        let picture = picture(&folder, &capture, "100x40", keys);
+        let line = picture.lines().rev().find(|line| line.starts_with('▶'));
+        line.unwrap_or_default().to_owned()
+    };
+    assert!(
+        selected("2/readme<Enter>").contains("readme"),
+        "{}",
+        selected("2/readme<Enter>")
+    );
+    assert_eq!(selected("2/readme<Enter>nN"), selected("2/readme<Enter>"));
+    let nothing = picture(&folder, &capture, "100x40", "2/no such text<Enter>");
+    assert!(
+        nothing.contains("'no such text' is not in this pane"),
+        "{nothing}"
+    );
+}
+
+#[test]
+fn passwords_in_a_report_are_hidden_unless_asked_for() {
+    let folder = Folder::new("browse-secrets");
+    let output = folder
+        .command(&[
+            "analyze",
+            "-q",
+            "--show-passwords",
+            "--format",
+            "ndjson",
+            &committed("failed-login.pcap"),
+        ])
+        .output()
+        .expect("it runs");
+    folder.write("shown.ndjson", &output.stdout);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let value: serde_json::Value = text
+        .lines()
+        .find(|line| line.starts_with("{\"type\":\"session_end\""))
+        .and_then(|line| serde_json::from_str(line).ok())
+        .expect("a session");
+    let secret = value["report"]["login"]["password"]
+        .as_str()
+        .expect("a password")
+        .to_owned();
+    for keys in [
+        "",
+        "2",
+        "2<Enter>j<Enter>j<Enter>j<Enter>j<Enter>",
+        "5",
+        "5jjjjjjjjjj",
+    ] {
+        let hidden = picture(&folder, "shown.ndjson", "140x60", keys);
+        assert!(!hidden.contains(&secret), "{keys}: {hidden}");
+    }
+    let shown = [
+        "browse",
+        "--show-passwords",
+        "--render",
+        "140x60",
+        "--keys",
+        "2",
+        "shown.ndjson",
+    ];
+    let output = folder.command(&shown).output().expect("it runs");
+    assert!(String::from_utf8_lossy(&output.stdout).contains(&secret));
+}
+
+#[test]
+fn chosen_file_is_saved_and_chosen_session_is_written() {
+    let folder = Folder::new("browse-save");
+    let capture = committed("classic.pcap");
+    let saved = picture(&folder, &capture, "100x30", "3jx<C-u>out<Enter>");
+    assert!(saved.contains("saved out/"), "{saved}");
+    let sums = folder.read("out/SHA256SUMS");
+    assert_eq!(sums.lines().count(), 1, "{sums}");
+    let written = picture(&folder, &capture, "100x30", "w<C-u>one.pcapng<Enter>");
+    assert!(written.contains("wrote one.pcapng"), "{written}");
+    let again = picture(&folder, &capture, "100x30", "w<C-u>one.pcapng<Enter>");
+    assert!(again.contains("exists already"), "{again}");
+    let report = folder.report(&["one.pcapng"]);
+    assert_eq!(
+        report["sessions"][0]["transfers"][1]["completeness"],
+        "complete"
+    );
+}
+
+#[test]
+fn wrong_calls_are_refused_before_anything_is_read() {
+    let folder = Folder::new("browse-wrong");
+    let capture = committed("classic.pcap");
+    let report = report(&folder, "classic.pcap", "json");
+    insta::assert_snapshot!(folder.run(&["browse", &capture]), @"
+    exit 2
+    -- stderr
+    ftpscope: browse needs a terminal that it can draw on; ftpscope analyze prints the same
+    ");
+    insta::assert_snapshot!(folder.run(&["browse", "--render", "big", "x"]), @"
+    exit 2
+    -- stderr
+    ftpscope: invalid value 'big' for '--render <WxH>': write it like 100x30, each from 1 to 500; try '--help'
+    ");
+    let both = folder.run(&["browse", "--render", "80x24", &capture, &report]);
+    assert!(
+        both.contains("give captures or reports, not both"),
+        "{both}"
+    );
+    let missing = folder.run(&["browse", "--render", "80x24", "missing.pcap"]);
+    assert!(missing.starts_with("exit 3"), "{missing}");
+}
+
+#[test]
+fn input_from_a_pipe_is_recognized_by_its_first_byte() {
+    let folder = Folder::new("browse-pipe");
+    let report = report(&folder, "classic.pcap", "json");
+    let capture = std::fs::read(committed("classic.pcap")).expect("a capture");
+    for bytes in [folder.read(&report).into_bytes(), capture] {
+        use std::io::Write as _;
+        let mut child = folder
+            .command(&["browse", "--render", "100x30", "-"])
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(&bytes).expect("it reads");
+        drop(input);
+        let output = child.wait_with_output().expect("it ends");
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            text.contains("1 session") && text.contains("Session 1"),
+            "{text}"
+        );
+    }
+}
+
+/// A terminal of tmux, killed at the end.
+struct Tmux {
+    socket: String,
+}
+
+impl Tmux {
+    /// Starts a shell in a terminal; `None` where there is no tmux, which is said.
+    fn start(name: &str, folder: &Folder) -> Option<Self> {
+        if Command::new("tmux").arg("-V").output().is_err() {
+            crate::support::passed_over("tmux is not installed");
+            return None;
+        }
+        let tmux = Self {
+            socket: format!("ftpscope-{name}-{}", std::process::id()),
+        };
+        let path = folder.path().display().to_string();
+        tmux.call(&[
+            "-f",
+            "/dev/null",
+            "new-session",
+            "-d",
+            "-x",
+            "100",
+            "-y",
+            "30",
+            "-c",
+            &path,
+            "sh",
+        ]);
+        Some(tmux)
+    }
+
+    fn call(&self, arguments: &[&str]) -> String {
+        let output = Command::new("tmux")
+            .args(["-u", "-L", &self.socket])
+            .args(arguments)
+            .env("LC_ALL", "C.UTF-8")
+            .env("PS1", "ready$ ")
+            .output()
+            .expect("tmux runs");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        self.call(&[&["send-keys", "-t", "0"], keys].concat());
+    }
+
+    /// Waits until the screen satisfies `is_there`, and returns it.
+    fn wait(&self, wanted: &str, is_there: impl Fn(&str) -> bool) -> String {
+        let end = Instant::now() + Duration::from_secs(60);
+        loop {
+            let screen = self.call(&["capture-pane", "-p", "-t", "0"]);
+            if is_there(&screen) {
+                return screen;
+            }
+            assert!(Instant::now() < end, "no {wanted}:\n{screen}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+}
+
+impl Drop for Tmux {
+    fn drop(&mut self) {
+        self.call(&["kill-server"]);
+    }
+}
+
+#[test]
+fn terminal_is_resized_while_it_runs_and_restored_when_it_is_quit_stopped_or_killed() {
+    let folder = Folder::new("browse-tmux");
+    let Some(tmux) = Tmux::start("browse", &folder) else {
+        return;
+    };
+    let program = env!("CARGO_BIN_EXE_ftpscope");
+    let line = format!(
+        "LC_ALL=C.UTF-8 {program} browse {}",
+        committed("classic.pcap")
+    );
+    let is_shell = |screen: &str| !screen.contains("[") && screen.contains('$');
+    let start = || {
+        tmux.keys(&["clear", "Enter"]);
+        tmux.keys(&[&line, "Enter"]);
+        tmux.wait("list", |screen| screen.contains("[1 Sessions]"));
+    };
+    start();
+    tmux.keys(&["5"]);
+    tmux.wait("diagram", |screen| {
+        screen.contains("[5 Diagram]") && screen.contains('├')
+    });
+    for (width, height) in [("60", "15"), ("40", "10"), ("160", "50"), ("100", "30")] {
+        tmux.call(&["resize-window", "-t", "0", "-x", width, "-y", height]);
+        let wanted = if width == "40" {
+            "browse needs"
+        } else {
+            "Diag"
+        };
+        tmux.wait(wanted, |screen| screen.contains(wanted));
+    }
+    tmux.keys(&["q"]);
+    tmux.wait("shell", is_shell);
+    for signal in ["TERM", "HUP"] {
+        start();
+        tmux.keys(&["2"]);
+        tmux.wait("steps", |screen| screen.contains("[2 Steps]"));
+        kill(&tmux, signal);
+        tmux.wait("shell", is_shell);
+        // A raw terminal would not show what is typed, nor end the line.
+        tmux.keys(&["echo al''ive", "Enter"]);
+        tmux.wait("echo", |screen| {
+            screen.lines().any(|line| line.trim() == "alive")
+        });
+    }
+    start();
+    tmux.keys(&["C-z"]);
+    tmux.wait("shell", is_shell);
+    tmux.keys(&["fg", "Enter"]);
+    tmux.wait("list again", |screen| screen.contains("[1 Sessions]"));
+    tmux.keys(&["C-c"]);
+    tmux.wait("shell", is_shell);
+}
+
+/// Sends a signal to the browser that runs in the terminal, and to no other.
+fn kill(tmux: &Tmux, signal: &str) {
+    let shell = tmux.call(&["display-message", "-p", "-t", "0", "#{pane_pid}"]);
+    let children = Command::new("ps")
+        .args(["-o", "pid=", "--ppid", shell.trim()])
+        .output()
+        .expect("ps runs");
+    let children = String::from_utf8_lossy(&children.stdout).into_owned();
+    let child = children.split_whitespace().next().expect("the browser");
+    let killed = Command::new("kill").args(["-s", signal, child]).status();
+    assert!(killed.expect("kill runs").success());
+}
