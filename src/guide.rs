@@ -119,6 +119,7 @@ pub mod contributing {}
 ///   the last three as well; `--logs` and `--eve-types` choose what they hold.
 /// - `analyze --format csv --table`: sessions, credentials, hosts, files. `schema --format` prints the schema of each format.
 /// - `--threads`: digests of large files on several processors; the output is the same with any number.
+/// - `integration wireshark`: a profile with colours, buttons and filters for the sessions of captures.
 /// - `integration spark`: a data source for Apache Spark 4.
 /// - `browse` looks through captures or a report in the terminal; `--render` prints a picture of it. Cargo feature `browse`, on
 ///   by default.

@@ -416,7 +416,7 @@ fn terminal_is_resized_while_it_runs_and_restored_when_it_is_quit_stopped_or_kil
         "LC_ALL=C.UTF-8 {program} browse {}",
         committed("classic.pcap")
     );
-    let is_shell = |screen: &str| !screen.contains("[") && screen.contains('$');
+    let is_shell = |screen: &str| screen.trim_end().ends_with(['$', '#']);
     let start = || {
         tmux.keys(&["clear", "Enter"]);
         tmux.keys(&[&line, "Enter"]);

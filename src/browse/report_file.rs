@@ -26,7 +26,7 @@ pub struct ReportFile {
 #[derive(Debug)]
 enum Text {
     File(File),
-    /// What came through a pipe.
+    /// Text that came through a pipe.
     Spooled(Mutex<SpooledText>),
 }
 

@@ -126,11 +126,11 @@ impl Sort {
         }
     }
 
-    /// Returns the key of a row: small ones come first.
-    fn key(self, row: &Row) -> (u64, i64, u64) {
-        let time = row.start.nanos();
-        let first = match self {
-            Self::Time => 0,
+    /// Returns the key of a row: small ones come first. Rows of the same key stay in the order in which they came.
+    fn key(self, row: &Row) -> u64 {
+        let time = row.start.nanos().max(0).cast_unsigned();
+        match self {
+            Self::Time => time,
             Self::Bytes => u64::MAX - row.bytes,
             // Positive numbers are in the order of their bits.
             Self::Duration => u64::MAX - row.duration.max(0.0).to_bits(),
@@ -140,10 +140,11 @@ impl Sort {
                     VerdictStatus::Warning => 1,
                     VerdictStatus::Ok => 2,
                 };
-                status * 8 + row.severity.map_or(7, |severity| 4 - severity as u64)
+                let severity = row.severity.map_or(7, |severity| 4 - severity as u64);
+                // Times need 61 bits until the year 2043, and to 64 ns they do with less.
+                (status * 8 + severity) << 58 | time >> 6
             }
-        };
-        (first, time, row.id)
+        }
     }
 }
 
@@ -437,9 +438,12 @@ impl Browser {
             return false;
         }
         let (rows, sort) = (&self.sessions, list.sort);
-        // Sorted runs are recognized: what was in order before costs little.
-        list.order
-            .sort_by_cached_key(|&index| rows.row(index).map(|row| sort.key(row)));
+        let key = |&index: &u32| (rows.row(index).map_or(0, |row| sort.key(row)), index);
+        let mut pairs: Vec<(u64, u32)> = list.order.iter().map(key).collect();
+        // Of the sorts, the stable one uses runs: what was in order before costs little.
+        pairs.sort();
+        list.order.clear();
+        list.order.extend(pairs.iter().map(|(_, index)| index));
         list.is_unsorted = false;
         list.sorted_at = Some(Instant::now());
         if !list.is_moved {

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command, CommandFactory as _, ValueEnum};
@@ -10,6 +11,7 @@ use clap_mangen::Man;
 
 use super::command_line::Arguments;
 use super::failure::{Exit, Failure};
+use super::wireshark;
 use crate::check::answer;
 use crate::check::built_in;
 use crate::check::file::FINDINGS;
@@ -38,15 +40,19 @@ pub(super) struct SchemaArguments {
 #[derive(Debug, Args)]
 #[command(after_help = INTEGRATION_EXAMPLES)]
 pub(super) struct IntegrationArguments {
-    /// The engine: spark (a Python data source for Apache Spark 4)
+    /// The engine: spark (a Python data source for Apache Spark 4), wireshark (a profile, as a zip archive to import)
     #[arg(hide_possible_values = true)]
     engine: Engine,
+    /// For wireshark: captures whose sessions get colours, buttons and filters
+    #[arg(value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
 }
 
 /// Engines with an integration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Engine {
     Spark,
+    Wireshark,
 }
 
 #[derive(Debug, Args)]
@@ -94,10 +100,13 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
 
 /// Prints the module through which an engine runs this program.
 pub(super) fn integration(arguments: &IntegrationArguments) -> Result<Exit, Failure> {
-    let module = match arguments.engine {
-        Engine::Spark => include_str!("spark.py"),
-    };
-    print(module.as_bytes())
+    match arguments.engine {
+        Engine::Spark if !arguments.captures.is_empty() => Err(Failure::Refused(
+            "the module for spark is the same for all captures; leave them out".to_owned(),
+        )),
+        Engine::Spark => print(include_bytes!("spark.py")),
+        Engine::Wireshark => wireshark::profile(&arguments.captures),
+    }
 }
 
 /// Prints help on a command or a topic.
@@ -272,7 +281,8 @@ pub(super) fn print(text: &[u8]) -> Result<Exit, Failure> {
 const INTEGRATION_EXAMPLES: &str = "\
 Examples:
   ftpscope integration spark > ftpscope_spark.py
-  pyspark --py-files ftpscope_spark.py";
+  pyspark --py-files ftpscope_spark.py
+  ftpscope integration wireshark capture.pcap > ftpscope.zip   # Edit, Configuration Profiles, Import";
 
 /// Signals that `live` obeys, and their effects.
 const SIGNALS: &[(&str, &str)] = &[

@@ -31,6 +31,7 @@ mod series;
 mod terminal;
 mod tree;
 mod watched_source;
+mod wireshark;
 
 use std::path::Path;
 use std::process::ExitCode;

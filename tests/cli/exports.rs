@@ -248,6 +248,86 @@ fn schemas_of_all_formats_and_the_module_for_spark_are_printed() {
     );
 }
 
+/// Returns the files of a zip archive whose files are stored.
+fn stored_files(zip: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    let mut at = 0;
+    while zip[at..].starts_with(b"PK\x03\x04") {
+        let number = |from: usize, length: usize| {
+            let bytes = &zip[at + from..at + from + length];
+            let mut bytes = bytes.iter().rev();
+            bytes
+                .try_fold(0_usize, |sum, byte| Some(sum * 256 + usize::from(*byte)))
+                .expect("a sum")
+        };
+        let (length, name) = (number(18, 4), number(26, 2));
+        let begin = at + 30 + name;
+        let name = String::from_utf8_lossy(&zip[at + 30..begin]).into_owned();
+        files.push((name, zip[begin..begin + length].to_vec()));
+        at = begin + length;
+    }
+    files
+}
+
+#[test]
+fn profile_for_wireshark_colours_the_packets_of_each_session() {
+    let folder = Folder::new("wireshark");
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    let capture = captures.join("failed-login.pcap").display().to_string();
+    let output = folder
+        .command(&["integration", "wireshark", &capture])
+        .output()
+        .expect("it runs");
+    assert!(output.status.success());
+    let files = stored_files(&output.stdout);
+    let text = |name: &str| -> String {
+        let file = files
+            .iter()
+            .find(|(path, _)| path == &format!("ftpscope/{name}"));
+        String::from_utf8_lossy(&file.expect("a file").1).into_owned()
+    };
+    let report = folder.report(&[&capture]);
+    for session in report["sessions"].as_array().expect("sessions") {
+        let filter = session["display_filter"].as_str().expect("a filter");
+        assert!(text("colorfilters").contains(&format!("@{filter}@[")));
+        assert!(text("dfilter_buttons").contains(&format!("\"{filter}\"")));
+        assert!(text("dfilters").contains(filter));
+    }
+    assert_eq!(text("colorfilters").lines().count(), 4);
+    // The program that reads the profile must accept each file of it.
+    let profile = folder.path().join("wireshark/profiles/ftpscope");
+    std::fs::create_dir_all(&profile).expect("a folder");
+    for (name, bytes) in &files {
+        let name = name.rsplit('/').next().expect("a name");
+        std::fs::write(profile.join(name), bytes).expect("a file");
+    }
+    let shown = std::process::Command::new("tshark")
+        .args([
+            "-C",
+            "ftpscope",
+            "--color",
+            "-T",
+            "fields",
+            "-e",
+            "frame.coloring_rule.name",
+        ])
+        .args(["-r", &capture])
+        .env("XDG_CONFIG_HOME", folder.path())
+        .output();
+    match shown {
+        Ok(shown) => {
+            let rules = String::from_utf8_lossy(&shown.stdout).into_owned();
+            let of = |name: &str| rules.lines().filter(|rule| *rule == name).count();
+            assert_eq!((of("FTP refused"), of("")), (2, 0), "{rules}");
+            assert!(
+                of("FTP session 1 failed") > 5 && of("FTP session 3 ok") > 5,
+                "{rules}"
+            );
+        }
+        Err(_) => crate::support::passed_over("tshark is not installed"),
+    }
+}
+
 #[cfg(feature = "parquet")]
 #[test]
 fn tables_of_several_runs_share_a_directory_and_are_the_same_each_time() {
