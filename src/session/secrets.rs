@@ -30,7 +30,7 @@ use std::collections::BTreeSet;
 
 use crate::model::record::Reply;
 use crate::model::wire_text;
-use crate::protocol::ftp::{Line, Verb, parse_command};
+use crate::protocol::ftp::{Line, Verb, is_anonymous, parse_command};
 
 /// Text in place of a secret.
 pub(crate) const HIDDEN: &str = "<hidden>";
@@ -42,6 +42,8 @@ pub(crate) struct Secrets {
     values: Values,
     /// Name in the latest USER; empty before it.
     user: Vec<u8>,
+    /// The latest line was USER of an anonymous user: a password behind it is shown.
+    guest: bool,
     /// The login was used since the phase began.
     login_used: bool,
     /// Sequence number of the command with which the login phase began. Replies to earlier commands end nothing.
@@ -163,6 +165,7 @@ impl Secrets {
 
     /// Begins the login phase at a gap in the client's bytes; `next` is the sequence number of its next command.
     pub(crate) const fn on_gap(&mut self, next: u64) {
+        self.guest = false;
         self.begin_phase(next);
     }
 
@@ -187,6 +190,7 @@ impl Secrets {
         if self.show {
             return line;
         }
+        let guest = self.guest;
         let mut begun = 0;
         for (start, _) in line_starts(&line, 0, !self.login_used).take(GLUED) {
             let part = line.bytes.get(begun..start).unwrap_or_default();
@@ -195,6 +199,11 @@ impl Secrets {
         }
         if begun > 0 {
             self.note(first_line(&line.bytes[begun..]), sequence);
+        }
+        if !guest {
+            for start in possible_starts(&line).take(GLUED) {
+                self.note(first_line(&line.bytes[..start]), sequence);
+            }
         }
         self.add_in_addresses(&line.bytes);
         let command = parse_command(&line.bytes);
@@ -229,6 +238,7 @@ impl Secrets {
                     .or_else(|| self.redact_next_line(&line, behind_verb))
             }
         };
+        self.guest = verb == Verb::User && is_anonymous(&self.user);
         match redacted {
             None => line,
             Some(bytes) => Line {
@@ -649,6 +659,20 @@ fn line_starts(
     })
 }
 
+/// Returns the offsets at which a segment begins with what looks like a line of a verb that is not known: up to four letters and a
+/// separator, or the end. What stands before may be a secret by itself.
+fn possible_starts(line: &Line<'_>) -> impl Iterator<Item = usize> {
+    let starts = line.segments.iter().copied();
+    starts
+        .take_while(|start| *start < line.bytes.len().min(LONGEST_GLUED))
+        .filter(|start| {
+            let rest = trim(&line.bytes[*start..]);
+            let letters = rest.iter().take_while(|byte| byte.is_ascii_alphabetic());
+            let length = letters.count();
+            (1..=VERB).contains(&length) && rest.get(length).is_none_or(|byte| *byte <= b' ')
+        })
+}
+
 /// Returns the length of what resembles PASS, ACCT or ADAT at the beginning of text that goes on behind it, with one letter
 /// changed, missing, added or exchanged with the next; `None` without one.
 fn resembling_length(text: &[u8]) -> Option<usize> {
@@ -871,6 +895,9 @@ const SITE_WORDS: &[&[u8]] = &[
 
 /// Length of the verbs whose argument is a secret, in bytes.
 const SECRET_VERB: usize = 4;
+
+/// Longest verb of RFC 959 section 5.3, in bytes.
+const VERB: usize = 4;
 
 /// Longest beginning of a segment in which a verb is looked for, in bytes.
 const LONGEST_VERB: usize = 16;

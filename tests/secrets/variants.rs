@@ -1,6 +1,6 @@
 //! Variants of sessions with a known password, each damaged in another way; no output may show the password.
 //!
-//! `FTPSCOPE_SECRET_VARIANTS` sets how many are made, without it a few thousand, and `FTPSCOPE_SECRET_FIRST` the number of the
+//! `FTPSCOPE_SECRET_VARIANTS` sets how many are made, without it some hundred, and `FTPSCOPE_SECRET_FIRST` the number of the
 //! first one, so that many are tried in slices.
 
 use std::fmt::Write as _;
@@ -20,7 +20,7 @@ use crate::support::wire::Wire;
 pub(crate) const SECRET: &str = "Kq7vXwZ9";
 
 /// Variants of a usual run, of each kind.
-const USUAL: u64 = 1_500;
+const USUAL: u64 = 500;
 
 /// Sessions in one capture, so that each format is written once for all of them.
 const BATCH: u64 = 250;
@@ -257,19 +257,20 @@ fn capture_some_late(script: &mut Script, first: usize, random: &mut Random) {
     }
 }
 
-/// Returns the last place to which a frame may be moved: not behind the acknowledgment of what the server answered.
+/// Returns the last place to which a frame may be moved: not behind the acknowledgment of what the server answered, or of its FIN.
 ///
 /// That proves a segment missing, and what comes then is read for its secrets only. The answer has come before them, and only
 /// later occurrences are hidden.
 fn latest_place(wire: &Wire, from: usize) -> usize {
-    let sender = wire.segment_at(from).map(|(port, _)| port);
+    let sender = wire.segment_at(from).map(|(port, ..)| port);
     let mut answered = false;
     for place in from + 1..wire.len() {
-        if let Some((port, payload)) = wire.segment_at(place) {
-            if answered && Some(port) == sender {
+        if let Some((port, payload, fin)) = wire.segment_at(place) {
+            let own = Some(port) == sender;
+            if answered && own || fin && !own {
                 return place - 1;
             }
-            answered |= payload > 0 && Some(port) != sender;
+            answered |= payload > 0 && !own;
         }
     }
     wire.len() - 1

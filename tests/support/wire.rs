@@ -68,13 +68,14 @@ impl Wire {
         }
     }
 
-    /// Returns source port and payload of the segment in frame `index`, counted from 0; `None` for any other frame.
-    pub(crate) fn segment_at(&self, index: usize) -> Option<(u16, usize)> {
+    /// Returns source port and payload of the segment in frame `index`, counted from 0, and whether it has FIN; `None` for any other
+    /// frame.
+    pub(crate) fn segment_at(&self, index: usize) -> Option<(u16, usize, bool)> {
         let frame = self.frames.get(index)?;
         let packet = etherparse::SlicedPacket::from_ethernet(&frame.bytes).ok()?;
         match packet.transport {
             Some(etherparse::TransportSlice::Tcp(tcp)) => {
-                Some((tcp.source_port(), tcp.payload().len()))
+                Some((tcp.source_port(), tcp.payload().len(), tcp.fin()))
             }
             _ => None,
         }

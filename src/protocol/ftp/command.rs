@@ -34,6 +34,12 @@ pub fn parse_command(line: &[u8]) -> ParsedCommand<'_> {
     }
 }
 
+/// Returns whether a user name is one of anonymous FTP: `anonymous` (RFC 1635), and `ftp` by custom.
+#[must_use]
+pub fn is_anonymous(user: &[u8]) -> bool {
+    user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp")
+}
+
 macro_rules! verbs {
     ($($(#[$doc:meta])* $name:ident = $($text:literal)|+,)*) => {
         /// Verbs that are interpreted. The X commands of RFC 775 (XCWD and so on) have the values of their plain forms.

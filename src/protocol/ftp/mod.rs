@@ -31,7 +31,9 @@ pub use claims::{
     Algorithm, ClaimedDigest, claimed_digest, kilobytes_to_download, transferred_size,
     whole_file_argument,
 };
-pub use command::{ParsedCommand, Verb, allocated_size, is_tls_mechanism, parse_command};
+pub use command::{
+    ParsedCommand, Verb, allocated_size, is_anonymous, is_tls_mechanism, parse_command,
+};
 pub use data_address::{
     ExtendedPassive, extended_passive_reply, extended_port_argument, long_address, passive_reply,
     port_argument,

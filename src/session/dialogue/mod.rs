@@ -70,6 +70,9 @@ pub(crate) struct Dialogue {
     lost_commands: Option<Box<ClientGap>>,
     /// Last frame of the server before the latest gap in its stream; `None` without one.
     lost_replies: Option<FrameRef>,
+    /// Numbers of the latest frames with bytes of the server, the latest first: bytes of the client that waited behind a hole
+    /// may have been sent before or after an answer.
+    answers: VecDeque<u64>,
 }
 
 /// One end of a control connection.
@@ -142,6 +145,7 @@ impl Dialogue {
             course: Course::default(),
             lost_commands: None,
             lost_replies: None,
+            answers: VecDeque::new(),
         }
     }
 
@@ -170,11 +174,21 @@ impl Dialogue {
 
     /// Begins a chunk of bytes; `held` if they waited behind a hole, so that their frame says nothing about their order.
     pub(crate) fn begin_chunk(&mut self, from_client: bool, arrived: FrameRef, held: bool) {
+        let before = self.heard(from_client).number;
         let end = self.end_mut(from_client);
         end.spoke = true;
         end.heard = arrived;
         self.course.out_of_step = held;
-        if !from_client && !held {
+        let between = |frame: &u64| (before..arrived.number).contains(frame);
+        if !from_client {
+            self.answers.truncate(ANSWERS - 1);
+            self.answers.push_front(arrived.number);
+        }
+        if if from_client {
+            held && self.answers.iter().any(between)
+        } else {
+            !held
+        } {
             self.client.lines.on_answer();
         }
     }
@@ -325,6 +339,8 @@ impl Dialogue {
         let end = self.end_mut(from_client);
         end.after_gap = true;
         end.within_reply = true;
+        // What is incomplete behind the gap is another line, however short it is.
+        end.noted = 0;
         let begun = end.lines.rest().map(Line::without_telnet);
         begun.filter(|line| says_enough(&line.bytes, from_client))
     }
@@ -705,6 +721,9 @@ const PENDING: usize = 10_000;
 
 /// Unanswered commands among which running transfers are looked for.
 const ABORTABLE: usize = 64;
+
+/// Frames of the server that are remembered, to order bytes of the client that were held.
+const ANSWERS: usize = 16;
 
 /// Length up to which an incomplete line is read each time it has grown, in bytes.
 const NOTED_BYTES: usize = 1024;

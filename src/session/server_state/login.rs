@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hasher as _};
 use std::rc::Rc;
 
 use crate::model::record::{Login, LoginOutcome};
-use crate::protocol::ftp::Verb;
+use crate::protocol::ftp::{Verb, is_anonymous};
 use crate::session::secrets::Secrets;
 
 /// The login attempts of a session.
@@ -210,11 +210,6 @@ impl Logins {
             attempts: self.answered,
         }
     }
-}
-
-/// Returns whether a user name is one of anonymous FTP: `anonymous` (RFC 1635), and `ftp` by custom.
-fn is_anonymous(user: &[u8]) -> bool {
-    user.eq_ignore_ascii_case(b"anonymous") || user.eq_ignore_ascii_case(b"ftp")
 }
 
 /// Returns a hash that distinguishes passwords; it is never shown.
