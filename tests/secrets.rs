@@ -103,6 +103,27 @@ fn secret_captured_too_late_is_hidden_in_later_replies() {
 }
 
 #[test]
+fn short_line_behind_a_gap_is_read_for_its_secret() {
+    let folder = Folder::new("secrets-short");
+    let mut talk = Conversation::open("192.168.0.2:40000", "192.168.0.21:21");
+    talk.exchange("USER ftp", "331 Go on");
+    let guest = b"PASS somebody@a-long-name.example.com";
+    talk.control.say(&mut talk.wire, Side::Client, guest);
+    talk.reply("230 In");
+    let lost = b"\r\nUSER mira\r\n";
+    talk.control.lose(&mut talk.wire, Side::Client, lost);
+    talk.reply("331 Go on");
+    talk.wire.wait(std::time::Duration::from_secs(1));
+    let pass = format!("PASS {SECRET}\r");
+    let control = &mut talk.control;
+    control.say(&mut talk.wire, Side::Client, pass.as_bytes());
+    talk.reply(&format!("530 {SECRET} is wrong"));
+    talk.reply(&format!("421 {SECRET} was wrong"));
+    folder.write("a.pcap", &talk.quit());
+    assert_hidden(&folder);
+}
+
+#[test]
 fn secret_in_a_retransmission_with_other_bytes_is_hidden_in_later_replies() {
     let folder = Folder::new("secrets-conflict");
     let mut talk = Conversation::open("192.168.0.2:40000", "192.168.0.21:21");

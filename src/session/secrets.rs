@@ -300,7 +300,18 @@ impl Secrets {
             if let Some(at) = secret {
                 self.add_words(&line.bytes[at..]);
             }
-            return Some(self.cut_at(&line.bytes, cut));
+            // Where the next line is glued to this one, an earlier one may be as well: the name ends at its first blank.
+            let shown = &line.bytes[..cut];
+            let blank = shown[name_begins.min(cut)..]
+                .iter()
+                .position(|&byte| byte == b' ');
+            let (name, rest) = shown.split_at(blank.map_or(cut, |at| name_begins + at));
+            let rest = self
+                .values
+                .hide(rest, false)
+                .unwrap_or_else(|| rest.to_vec());
+            let shown = [name, &rest].concat();
+            return Some([shown, self.cut_at(&line.bytes[cut..], 0)].concat());
         }
         // Where segments began is not known behind Telnet sequences: another line may be glued to the name.
         let blank = argument.iter().position(|&byte| byte == b' ');
@@ -1077,6 +1088,12 @@ mod tests {
                 "USER superuser",
             ),
             (b"TYPE IXBAR Kq7vXw", &[6], Some(6), "TYPE I<hidden>"),
+            (
+                b"USER ftp://bob:Kq7vXw@h/xXBAR Kq7vXw\0\rSYST",
+                &[],
+                None,
+                "USER ftp://bob:Kq7vXw@h/xXBAR <hidden><hidden>",
+            ),
         ] {
             let mut secrets = Secrets::new(false);
             let has_secret = line.ends_with(b"Kq7vXw");
@@ -1135,6 +1152,29 @@ mod tests {
             let text = line.escape_ascii();
             assert_eq!(secrets.text(b"500 Kq7vXw?").0, "500 <hidden>?", "{text}");
         }
+    }
+
+    #[test]
+    fn beginning_of_a_line_is_a_secret_where_a_segment_may_begin_another() {
+        for (line, segments) in [
+            (&b"PASS Kq7vXw XBAR x"[..], &[12][..]),
+            (b"PASSKq7vXwXBAR x", &[10]),
+            (b"SITE CHPASS Kq7vXwABOR", &[18, 19, 20, 21]),
+            (b"PaasS\tKq7vXw QU", &[13]),
+        ] {
+            let mut secrets = Secrets::new(false);
+            redacted(&mut secrets, line, segments);
+            let text = line.escape_ascii();
+            assert_eq!(secrets.text(b"500 Kq7vXw?").0, "500 <hidden>?", "{text}");
+        }
+    }
+
+    #[test]
+    fn anonymous_password_in_segments_stays_visible() {
+        let mut secrets = Secrets::new(false);
+        redacted(&mut secrets, b"USER ftp", &[]);
+        redacted(&mut secrets, b"PASS me@example.com", &[16]);
+        assert_eq!(secrets.text(b"Hi me@example.com").0, "Hi me@example.com");
     }
 
     #[test]
