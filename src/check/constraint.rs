@@ -106,19 +106,61 @@ impl Constraint {
     }
 }
 
-/// Compiles a pattern in which `*` stands for any characters and `?` for one.
+/// Compiles a pattern of the shell: `*` stands for any characters, `?` for one, `[a-z]` and `[!a-z]` for one of a set, and
+/// `[[]` for a bracket (POSIX.1 section 2.14.1, without character classes).
 pub fn like(text: &str) -> Result<Constraint, String> {
     // `(?s)`: names from the wire may contain line breaks, which `*` must match as well.
     let mut pattern = String::from("(?s)^");
-    for character in text.chars() {
+    let mut rest = text;
+    while let Some(character) = rest.chars().next() {
+        rest = &rest[character.len_utf8()..];
         match character {
             '*' => pattern.push_str(".*"),
             '?' => pattern.push('.'),
-            other => pattern.push_str(&regex::escape(other.encode_utf8(&mut [0; 4]))),
+            '[' => rest = push_set(rest, &mut pattern)?,
+            other => push_literal(other, &mut pattern),
         }
     }
     pattern.push('$');
     Ok(Constraint::Like(text.to_owned(), compile(&pattern)?))
+}
+
+/// Appends a set whose `[` was read; returns the text behind its `]`.
+fn push_set<'t>(text: &'t str, pattern: &mut String) -> Result<&'t str, String> {
+    let unclosed =
+        || "the pattern has a [ without ]; write [[] for the character itself".to_owned();
+    let (negation, body) = match text.strip_prefix(['!', '^']) {
+        Some(body) => ("^", body),
+        None => ("", text),
+    };
+    // A `]` in the first place is one of the characters.
+    let first = body.chars().next().ok_or_else(unclosed)?.len_utf8();
+    let length = first + body[first..].find(']').ok_or_else(unclosed)?;
+    let mut characters = body[..length].chars().peekable();
+    pattern.push('[');
+    pattern.push_str(negation);
+    while let Some(from) = characters.next() {
+        push_literal(from, pattern);
+        if characters.peek() != Some(&'-') {
+            continue;
+        }
+        characters.next();
+        match characters.next() {
+            Some(to) if to < from => return Err(format!("nothing is from {from} to {to}")),
+            Some(to) => {
+                pattern.push('-');
+                push_literal(to, pattern);
+            }
+            // A `-` in the last place is one of the characters.
+            None => push_literal('-', pattern),
+        }
+    }
+    pattern.push(']');
+    Ok(&body[length + 1..])
+}
+
+fn push_literal(character: char, pattern: &mut String) {
+    pattern.push_str(&regex::escape(character.encode_utf8(&mut [0; 4])));
 }
 
 /// Compiles a regular expression that may match anywhere in a string.
@@ -261,11 +303,31 @@ mod tests {
         let pattern = like("/pub/*.t?t").expect("a pattern");
         assert!(pattern.allows(&json!("/pub/a.b/read\nme.txt")));
         assert!(!pattern.allows(&json!("/pub/x.txt2")) && !pattern.allows(&json!(5)));
-        let pattern = like("a[1].(b)").expect("a pattern");
+        let pattern = like("a[[]1].(b)").expect("a pattern");
         assert!(pattern.allows(&json!("a[1].(b)")));
         let found = matches("[.]zip$").expect("a pattern");
         assert!(found.allows(&json!("x.zip")) && !found.allows(&json!("x.zip.part")));
         assert!(matches("(").is_err());
+    }
+
+    #[test]
+    fn sets_in_patterns_are_those_of_the_shell() {
+        for (pattern, text, is_match) in [
+            ("log-[0-9].txt", "log-7.txt", true),
+            ("log-[0-9].txt", "log-x.txt", false),
+            ("[!a-c]", "d", true),
+            ("[!a-c]", "b", false),
+            ("[]x]", "]", true),
+            ("[a-]", "-", true),
+            ("[&&~^]", "&", true),
+            ("[\\w]", "a", false),
+        ] {
+            let found = like(pattern).expect("a pattern").allows(&json!(text));
+            assert_eq!(found, is_match, "{pattern} {text}");
+        }
+        for wrong in ["[", "a[b", "[]", "[!", "[!]", "[z-a]"] {
+            assert!(like(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -9,9 +9,10 @@ use crate::model::record::{
     Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, Transfer, UnmatchedData,
     WarningRecord,
 };
-use crate::report::Report;
+use crate::report::{EventLine, Report};
 
 use super::Scope;
+use super::file::FINDINGS;
 
 /// The schema of an object and of those that enclose it.
 #[derive(Clone, Debug)]
@@ -50,7 +51,12 @@ impl Vocabulary {
             .iter()
             .map(|scope| (scope.name(), schema_of(*scope, &mut generator)))
             .collect();
-        let definitions = Value::Object(generator.take_definitions(true));
+        let mut definitions = Value::Object(generator.take_definitions(true));
+        let ids = FINDINGS.iter().map(|(id, _)| (*id).to_owned());
+        set_choices(&mut definitions, "Finding", "id", ids.collect());
+        if scope == Scope::Event {
+            set_choices(&mut definitions, "EventFields", "type", event_types());
+        }
         Self {
             scope,
             definitions,
@@ -216,6 +222,31 @@ fn schema_of(scope: Scope, generator: &mut SchemaGenerator) -> Value {
     schema.to_value()
 }
 
+/// Lists the values of a field that the published schema keeps open, so that a misspelled one is found in an expression.
+fn set_choices(definitions: &mut Value, of: &str, field: &str, choices: Vec<String>) {
+    let properties = definitions
+        .get_mut(of)
+        .and_then(|object| object.get_mut("properties"));
+    if let Some(Value::Object(schema)) = properties.and_then(|all| all.get_mut(field)) {
+        schema.insert("enum".to_owned(), choices.into());
+    }
+}
+
+/// Returns the types of events that an alert may mark: all but the totals, which end a run.
+fn event_types() -> Vec<String> {
+    let schema = schemars::schema_for!(EventLine).to_value();
+    let kinds = schema.get("oneOf").and_then(Value::as_array);
+    let name = |kind: &Value| {
+        let name = kind
+            .get("properties")?
+            .get("type")?
+            .get("const")?
+            .as_str()?;
+        (name != "totals").then(|| name.to_owned())
+    };
+    kinds.into_iter().flatten().filter_map(name).collect()
+}
+
 /// Fields of all kinds of events. Those that an event of this `type` does not have are null to an expression.
 #[derive(JsonSchema)]
 #[expect(dead_code, reason = "only the schema is used")]
@@ -225,6 +256,7 @@ struct EventFields {
     session: Option<u64>,
     client: Option<Address>,
     server: Option<Server>,
+    user: Option<String>,
     step: Option<Step>,
     transfer: Option<Transfer>,
     bytes: Option<u64>,
@@ -257,6 +289,28 @@ fn distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn types_of_events_and_ids_of_findings_are_choices() {
+        let words = Vocabulary::new(Scope::Event);
+        let kind = |of: &str| {
+            let field = words.field(words.object(), of).expect("a field");
+            match words.kind(field) {
+                FieldKind::Text(choices) => choices,
+                other => panic!("{other:?}"),
+            }
+        };
+        let types = kind("type");
+        assert!(
+            types.contains(&"transfer") && types.contains(&"session_end"),
+            "{types:?}"
+        );
+        assert!(!types.contains(&"totals"), "{types:?}");
+        assert!(kind("user").is_empty());
+        let finding = words.field(words.object(), "finding").expect("a field");
+        let id = words.field(finding, "id").expect("a field");
+        assert!(matches!(words.kind(id), FieldKind::Text(ids) if ids.contains(&"brute-force")));
+    }
 
     #[test]
     fn names_are_the_fields_of_the_report() {

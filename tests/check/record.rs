@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::check::{Change, capture};
+use crate::support::classic::classic;
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
 
@@ -69,6 +70,27 @@ fn doubtful_sessions_are_named_when_recorded() {
         text.contains("note: session 1 is recorded as it is:"),
         "{text}"
     );
+}
+
+#[test]
+fn update_that_adds_a_listing_holds_at_once() {
+    let folder = Folder::new("update-listing");
+    folder.write("run.pcap", &classic());
+    folder.run(&["check", "-q", "--record", "session.toml", "run.pcap"]);
+    let recorded = folder.read("session.toml");
+    let (before, listing) = recorded
+        .split_once("  [[session.transfer]]\n  verb = \"LIST\"\n")
+        .expect("a listing");
+    let (_, after) = listing
+        .split_once("  [[session.transfer]]")
+        .expect("a file");
+    let without = format!("{before}  [[session.transfer]]{after}");
+    folder.write("session.toml", without.as_bytes());
+    let updated = folder.run(&["check", "--expect", "session.toml", "--update", "run.pcap"]);
+    assert!(updated.starts_with("exit 0\n"), "{updated}");
+    assert!(updated.contains("+   entries = "), "{updated}");
+    let again = folder.run(&["check", "--expect", "session.toml", "run.pcap"]);
+    assert!(again.starts_with("exit 0\n"), "{again}");
 }
 
 #[test]

@@ -560,9 +560,28 @@ assert = 'totals.transfers == 1 && report.sessions.size() == 1'
         assert!(hint("tls = 3").contains("absent"));
         assert!(hint("login.user = { globb = \"x\" }").contains("did you mean glob?"));
         assert!(hint("login.user = { matches = \"(\" }").contains("matches"));
+        let (line, _, message, _) = the_mistake("[[session]]\nlogin.user = { glob = \"[\" }\n");
+        assert_eq!(line, 2);
+        assert!(message.contains("[ without ]"), "{message}");
         assert!(hint("duration = { glob = \"x\" }").contains("\"..5\""));
         assert!(hint("transfers = true").contains("count"));
         assert!(hint("end_state = [\"closed\", \"rset\"]").contains("did you mean \"reset\"?"));
+    }
+
+    #[test]
+    fn number_that_is_no_reply_code_is_named() {
+        for step in [
+            "\"quit: ok 22\"",
+            "\"quit: 22\"",
+            "\"quit: 2222\"",
+            "{ kind = \"quit\", code = 22 }",
+        ] {
+            let text = format!("[[session]]\nsteps = [\"login\", {step}]\n");
+            let (line, _, message, hint) = the_mistake(&text);
+            assert_eq!(line, 2);
+            assert!(message.ends_with(" is no reply code"), "{message}");
+            assert!(hint.contains("100 to 699"), "{hint}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //! ```text
 //! 1715  "complete"  true          this value
 //! "1000..2000"  "..5"             number in a range that includes both ends
-//! { glob = "*.txt" }              string that matches a pattern of * and ?
+//! { glob = "*.txt" }              string that matches a pattern of *, ? and [a-z]
 //! { matches = "[.]zip$" }         string in which a regular expression is found
 //! [ … ]                           one of these
 //! { absent = true }               null
@@ -772,6 +772,10 @@ impl Reader<'_> {
                     self.unknown_outcome(end, &outcomes, element);
                     return None;
                 }
+                Ending::NoCode(number) => {
+                    self.no_reply_code(number, element.span());
+                    return None;
+                }
             },
             None => (text, None, None),
         };
@@ -789,6 +793,13 @@ impl Reader<'_> {
             code: code.map(|code| Constraint::Is(code.into())),
             duration: None,
         })
+    }
+
+    /// Records that a number is no reply code (RFC 959 section 4.2, RFC 2228 section 5).
+    fn no_reply_code(&mut self, number: &str, span: Option<Range<usize>>) {
+        let hint = "codes are 100 to 699; a subject with \": \" in it stands in { kind = \"…\", subject = \"…\" }";
+        let message = format!("{number} is no reply code");
+        self.mistake(span, &message, Some(hint.to_owned()));
     }
 
     fn unknown_outcome(&mut self, word: &str, outcomes: &[String], element: &Value) {
@@ -833,7 +844,16 @@ impl Reader<'_> {
                 "outcome" => {
                     step.outcome = self.constraint(item, &FieldKind::Text(Vec::clone(&outcomes)));
                 }
-                "code" => step.code = self.constraint(item, &FieldKind::Number),
+                "code" => {
+                    step.code = self.constraint(item, &FieldKind::Number);
+                    if let Some(Constraint::Is(number)) = &step.code
+                        && number
+                            .as_u64()
+                            .is_none_or(|code| !REPLY_CODES.contains(&code))
+                    {
+                        self.no_reply_code(&number.to_string(), item.span());
+                    }
+                }
                 "duration" => step.duration = self.constraint(item, &FieldKind::Number),
                 _ => self.unknown_key(table, name, "a step", STEP_KEYS),
             }
@@ -875,25 +895,33 @@ enum Ending<'t> {
     Subject,
     /// Word that looks like an outcome, but is none.
     Unknown,
+    /// Number in the place of a reply code, but outside its range.
+    NoCode(&'t str),
 }
 
 fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
     let is_outcome = |word: &str| outcomes.iter().any(|one| one == word);
     let code = |word: &str| {
         let code = word.parse::<u16>().ok();
-        code.filter(|code| (100..700).contains(code))
+        code.filter(|code| REPLY_CODES.contains(&u64::from(*code)))
     };
+    let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
     match text.split_once(' ') {
         Some((outcome, rest)) if is_outcome(outcome) => match code(rest) {
             Some(code) => Ending::Result(Some(outcome), Some(code)),
+            None if is_number(rest) => Ending::NoCode(rest),
             None => Ending::Subject,
         },
         None if is_outcome(text) => Ending::Result(Some(text), None),
         None if code(text).is_some() => Ending::Result(None, code(text)),
+        None if is_number(text) => Ending::NoCode(text),
         None if text.chars().all(|one| one.is_ascii_lowercase()) => Ending::Unknown,
         _ => Ending::Subject,
     }
 }
+
+/// Reply codes, protected ones included.
+const REPLY_CODES: Range<u64> = 100..700;
 
 /// Keys of a file.
 const FILE_KEYS: &[&str] = &["sessions", "session", "rules", "rule", "absent"];

@@ -8,7 +8,7 @@ use super::captures::Read;
 use super::{CheckArguments, answer, check_sessions, exit, write_answer};
 use crate::check::file::{self, Expectations};
 use crate::check::record;
-use crate::check::{Subject, judge_file};
+use crate::check::{FieldNames, Subject, judge_file};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::generated::print;
 use crate::cli::messages;
@@ -62,7 +62,7 @@ pub(super) fn update(
         messages::print("nothing is updated: the captures cannot be read or have no FTP session");
         return Ok(exit(arguments, &read.outcome, 0));
     }
-    let mut groups = Vec::new();
+    let mut updated_files = Vec::new();
     for (file, text) in files {
         let name = printable(&file.path);
         let refused = |cause: String| Failure::Refused(format!("cannot update {name}: {cause}"));
@@ -82,8 +82,14 @@ pub(super) fn update(
             target.close(written)?;
             print(format!("{name}:\n{}\n", updated.difference).as_bytes())?;
         }
-        groups.push(judge_file(&again, subject));
+        updated_files.push(again);
     }
+    // An updated file may name fields that none of the files read before.
+    let names = FieldNames::of(&updated_files, []);
+    let subject = Subject::new(&read.report, &read.sessions, names);
+    let judged = updated_files.iter().map(|file| judge_file(file, &subject));
+    let groups = judged.collect();
+    check_sessions(&subject)?;
     let answer = answer(read, groups);
     if answer.failed > 0 {
         write_answer(&answer, arguments, Output::stdout())?;
