@@ -25,9 +25,10 @@ use std::{fs, io};
 
 use super::capture_reader::{CaptureReader, Origin};
 use super::record::{Advance, CaptureCounts, Notice};
-use super::waiting::GrowingFile;
+use super::waiting::{GrowingFile, StoppablePipe, open_without_waiting};
 use super::{
-    Deliver, Error, HostName, Input, Packet, PacketSource, Secrets, SkippedPackets, record_buffer,
+    Deliver, Error, HostName, Input, Packet, PacketSource, PipeSource, Secrets, SkippedPackets,
+    record_buffer,
 };
 use crate::model::record::Capture;
 use crate::model::{CapturePlace, FrameRef, Timestamp, Warning, WarningCode, wire_text};
@@ -126,7 +127,19 @@ impl CaptureSet {
     /// [`Input::Failed`] before the first packet.
     #[must_use]
     pub fn open(paths: &[PathBuf], options: ReadOptions) -> Self {
-        let listing = InputListing::of(paths);
+        Self::open_listing(InputListing::of(paths), options)
+    }
+
+    /// Does the same as [`open`](Self::open). Once `stop` is true, standard input, pipes and devices end as soon as they are
+    /// quiet, or a second later.
+    #[must_use]
+    pub fn open_until(paths: &[PathBuf], stop: &Arc<AtomicBool>, options: ReadOptions) -> Self {
+        let mut listing = InputListing::of(paths);
+        listing.stop_pipes_at(stop);
+        Self::open_listing(listing, options)
+    }
+
+    fn open_listing(listing: InputListing, options: ReadOptions) -> Self {
         let mut set = Self::empty(options);
         set.failures = listing.failures;
         set.skipped_files = listing.skipped_files;
@@ -646,6 +659,29 @@ impl InputListing {
             }
         }
         listing
+    }
+
+    /// Opens standard input, pipes and devices so that they end once `stop` is true.
+    fn stop_pipes_at(&mut self, stop: &Arc<AtomicBool>) {
+        let candidates = std::mem::take(&mut self.candidates);
+        for mut candidate in candidates {
+            let opened = match &candidate.origin {
+                Origin::StandardInput => PipeSource::standard_input(),
+                Origin::Pipe(path) => open_without_waiting(path),
+                Origin::File(_) | Origin::Reader(_) => {
+                    self.candidates.push(candidate);
+                    continue;
+                }
+            };
+            match opened {
+                Ok(file) => {
+                    let pipe = StoppablePipe::new(file, Arc::clone(stop));
+                    candidate.origin = Origin::Reader(Some(Box::new(pipe)));
+                    self.candidates.push(candidate);
+                }
+                Err(cause) => self.fail(&candidate.path, cause),
+            }
+        }
     }
 
     /// Adds the files in and below directory `top`, sorted by path. Returns true if a directory could not be listed.

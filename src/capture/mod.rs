@@ -72,6 +72,7 @@ pub use live::{CaptureDirection, DropCounts, Interface, LiveOptions, LiveSource,
 pub use pipe_source::PipeSource;
 pub use series::{Series, SeriesListing};
 pub use waiting::Waker;
+pub(crate) use waiting::open_without_waiting;
 
 /// One captured packet, lent for one call.
 #[derive(Clone, Copy, Debug)]

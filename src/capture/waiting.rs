@@ -1,16 +1,18 @@
-//! Waiting for packets: the poll that signals interrupt, the clock of a quiet link, and the file that another program is
-//! still writing, for `--follow`.
+//! Waiting for packets: the poll that signals interrupt, the clock of a quiet link, the pipe that can be left before its end,
+//! and the file that another program is still writing, for `--follow`.
 
 use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::BorrowedFd;
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 
 use crate::model::{Span, Timestamp};
 
@@ -104,6 +106,73 @@ impl QuietClock {
             i64::try_from(quiet.as_nanos()).unwrap_or(i64::MAX),
         ))
     }
+}
+
+/// Pipe that is read until it is closed or, after a stop, until it is quiet. The end by a stop is an `io::Error` that holds
+/// [`FollowEnd::Stopped`].
+///
+/// After the stop reading continues while bytes arrive, for at most a second: a capture program that received the same
+/// signal is flushing its last packets.
+pub(super) struct StoppablePipe {
+    file: File,
+    stop: Arc<AtomicBool>,
+    /// Time at which the stop was noticed; `None` before it.
+    stopped: Option<Instant>,
+}
+
+impl StoppablePipe {
+    /// Reads from `file` until `stop` is true.
+    pub(super) fn new(file: File, stop: Arc<AtomicBool>) -> Self {
+        Self {
+            file,
+            stop,
+            stopped: None,
+        }
+    }
+
+    /// Waits for bytes or the end of the pipe; returns true if there are any within `POLL_INTERVAL`.
+    fn is_ready(&self) -> bool {
+        let mut polled = [PollFd::new(&self.file, PollFlags::IN)];
+        let timeout = Timespec {
+            tv_sec: 0,
+            tv_nsec: POLL_INTERVAL.subsec_nanos().into(),
+        };
+        // EINTR: the caller looks at the stop flag and waits again.
+        poll(&mut polled, Some(&timeout)).is_ok() && !polled[0].revents().is_empty()
+    }
+}
+
+impl Read for StoppablePipe {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            if self.stopped.is_none() && self.stop.load(Ordering::Relaxed) {
+                self.stopped = Some(Instant::now());
+            }
+            let waited = self.stopped.map(|since| since.elapsed());
+            if waited.is_some_and(|waited| waited > FLUSH_LIMIT) {
+                return Err(FollowEnd::Stopped.into());
+            }
+            if self.is_ready() {
+                return self.file.read(buffer);
+            }
+            // The signal itself ends one wait early, so only a quiet interval that began after it counts.
+            if waited.is_some_and(|waited| waited >= POLL_INTERVAL) {
+                return Err(FollowEnd::Stopped.into());
+            }
+        }
+    }
+}
+
+/// Opens a file or a fifo for blocking reads. A plain open of a fifo would wait for its writer, deaf to signals; the reader
+/// waits for bytes instead.
+pub(crate) fn open_without_waiting(path: &Path) -> io::Result<File> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    let flags = fcntl_getfl(&file)?;
+    fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
+    Ok(file)
 }
 
 /// Reader that waits at the end of a file until it grows. Its end is an `io::Error` that holds a [`FollowEnd`].
@@ -210,6 +279,9 @@ fn same_file(one: &Metadata, other: &Metadata) -> bool {
 /// Longest time from a packet's timestamp to its delivery: four times the 50 ms the kernel holds a ring block.
 const DELIVERY_LAG: Duration = Duration::from_millis(200);
 
+/// Longest time that a pipe is read after the stop while bytes keep coming.
+const FLUSH_LIMIT: Duration = Duration::from_secs(1);
+
 /// Bytes at the beginning of a file that no reader is interrupted in.
 const HEADERS: u64 = 4096;
 
@@ -220,7 +292,7 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 mod tests {
     use std::fs;
     use std::io::Write as _;
-    use std::path::Path;
+    use std::os::fd::OwnedFd;
 
     use super::*;
     use crate::scratch_folder::ScratchFolder;
@@ -235,6 +307,36 @@ mod tests {
         let read = Instant::now().checked_sub(DELIVERY_LAG * 2);
         clock.last = Some((time, read.expect("a time")));
         assert!(clock.now() > time);
+    }
+
+    #[test]
+    fn stop_ends_a_silent_pipe_and_one_whose_writer_never_stops() {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        let stop = Arc::new(AtomicBool::new(false));
+        let mut pipe = StoppablePipe::new(File::from(OwnedFd::from(reader)), Arc::clone(&stop));
+        writer.write_all(b"first").expect("written");
+        let mut buffer = [0; 64];
+        assert_eq!(pipe.read(&mut buffer).expect("bytes"), 5);
+        stop.store(true, Ordering::Relaxed);
+        // The last bytes of a writer that stops at the same time are still read.
+        writer.write_all(b"last").expect("written");
+        assert_eq!(pipe.read(&mut buffer).expect("bytes"), 4);
+        let end = |error| FollowEnd::in_error(&error);
+        assert_eq!(
+            pipe.read(&mut buffer).map_err(end),
+            Err(Some(FollowEnd::Stopped))
+        );
+
+        let zeros = File::open("/dev/zero").expect("opened");
+        let mut endless = StoppablePipe::new(zeros, stop);
+        let started = Instant::now();
+        let ended = loop {
+            if let Err(error) = endless.read(&mut buffer) {
+                break FollowEnd::in_error(&error);
+            }
+        };
+        assert_eq!(ended, Some(FollowEnd::Stopped));
+        assert!(started.elapsed() < FLUSH_LIMIT * 10);
     }
 
     fn file(folder: &Path, name: &str) -> PathBuf {

@@ -99,7 +99,7 @@ impl Reading {
         };
         let captures = match followed {
             Some(path) => CaptureSet::follow(path, interruption.flag(), read),
-            None => CaptureSet::open(&input.captures, read),
+            None => CaptureSet::open_until(&input.captures, &interruption.flag(), read),
         };
         if presentation.verbose {
             let threads = input.memory.threads();
@@ -126,7 +126,7 @@ impl Reading {
                 },
                 ..Options::default()
             },
-            // Such input ends by itself when asked to: on Ctrl-C its writer closes it.
+            // Such input ends by itself when asked to, see `CaptureSet::open_until`.
             piped: input.follow || input.captures.iter().any(|path| is_pipe(path)),
             interruption,
             progress: presentation.shows_progress(),
@@ -186,7 +186,7 @@ impl Reading {
             }
             None => source,
         };
-        // A pipe is read to its end even after Ctrl-C: the last packets are on their way.
+        // A pipe ends by itself after Ctrl-C, once the last packets have arrived, and what it held is reported.
         let ignored = Interruption::default();
         let interruption = if self.piped {
             &ignored

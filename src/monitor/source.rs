@@ -1,11 +1,11 @@
 //! Opening of the packet source, and the loop that maintains the outputs between packets.
 
 use std::cell::{Cell, RefCell};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::time::{Duration, Instant};
-use std::{fs, io};
 
 use super::Signals;
 use super::counters::Counters;
@@ -139,7 +139,7 @@ impl OpenSource {
         let file = if path.as_os_str() == "-" {
             PipeSource::standard_input().map_err(unreadable)?
         } else {
-            open_input(path).map_err(unreadable)?
+            capture::open_without_waiting(path).map_err(unreadable)?
         };
         let metadata = file.metadata().map_err(unreadable)?;
         if metadata.is_dir() {
@@ -173,20 +173,6 @@ impl PacketSource for OpenSource {
     fn skipped(&self) -> SkippedPackets {
         self.source.skipped()
     }
-}
-
-/// Opens a file or a fifo for blocking reads.
-fn open_input(path: &Path) -> io::Result<fs::File> {
-    use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
-    use std::os::unix::fs::OpenOptionsExt as _;
-    // A blocking open of a fifo would wait for its writer here, deaf to signals; the source waits for packets instead.
-    let file = fs::File::options()
-        .read(true)
-        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
-        .open(path)?;
-    let flags = fcntl_getfl(&file)?;
-    fcntl_setfl(&file, flags - OFlags::NONBLOCK)?;
-    Ok(file)
 }
 
 /// Outputs that need attention while packets arrive.

@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use crate::support::classic::classic;
 use crate::support::folder::Folder;
@@ -207,4 +208,55 @@ fn captures_that_follow_one_another_are_one_series() {
     -- stderr
     ftpscope: series are made of files; standard input is always one by itself
     ");
+}
+
+#[test]
+fn first_interrupt_ends_a_stalled_pipe_at_once_and_reports_what_is_there() {
+    let folder = Folder::new("stalled");
+    let capture = classic();
+    let made = Command::new("mkfifo")
+        .arg(folder.path().join("fifo"))
+        .status();
+    assert!(made.expect("it runs").success());
+    for input in ["-", "fifo"] {
+        let output = format!("out-{}.json", input.len());
+        let mut child = folder
+            .command(&["analyze", "--format", "json", "-o", &output, input])
+            .stdin(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let half = &capture[..capture.len() - 700];
+        let mut writer: Box<dyn std::io::Write> = if input == "-" {
+            Box::new(child.stdin.take().expect("a pipe"))
+        } else {
+            let path = folder.path().join(input);
+            Box::new(
+                std::fs::File::options()
+                    .write(true)
+                    .open(path)
+                    .expect("opened"),
+            )
+        };
+        writer.write_all(half).expect("written");
+        std::thread::sleep(Duration::from_millis(500));
+        let id = child.id().to_string();
+        let started = Instant::now();
+        let sent = Command::new("kill").args(["-INT", &id]).status();
+        assert!(sent.expect("it runs").success());
+        let ended = child.wait_with_output().expect("it ends");
+        assert!(started.elapsed() < Duration::from_secs(5), "{input}");
+        let errors = String::from_utf8_lossy(&ended.stderr);
+        assert_eq!(ended.status.code(), Some(0), "{input}: {errors}");
+        let report: serde_json::Value =
+            serde_json::from_str(&folder.read(&output)).expect("a whole report");
+        assert_eq!(report["sessions"][0]["login"]["outcome"], "accepted");
+        assert_eq!(report["captures"][0]["truncated"], false);
+        drop(writer);
+    }
+    let left = std::fs::read_dir(folder.path())
+        .expect("a folder")
+        .flatten();
+    let hidden = left.filter(|entry| entry.file_name().as_encoded_bytes().starts_with(b"."));
+    assert_eq!(hidden.count(), 0, "no temporary file is left");
 }
