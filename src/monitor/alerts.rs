@@ -2,22 +2,24 @@
 //!
 //! ```text
 //! event -> expressions -> queue of 1,000 -> thread -> pipe -> exec helper (a process of its own) -> programs, 4 at once
-//!                         full: counted               <- one byte for each that has ended <-
+//!                         full: counted               <- two bytes for each that has ended <-
 //! ```
 //!
 //! The exec helper is the process that starts the alert program: our own executable, without any of the capture's privileges.
 //!
-//! In: one alert per line on standard input. Out: one byte on standard output for each program that has ended. The helper ends
+//! In: one alert per line on standard input. Out: two bytes on standard output for each program that has ended. The helper ends
 //! with its standard input. It is started before the monitor restricts the file system for itself, since programs need files to
 //! run; it holds no capabilities and can gain none.
 
 use std::cell::Cell;
 use std::ffi::OsString;
+use std::fmt;
 use std::io::{BufRead as _, Read as _, Write as _};
-use std::os::unix::process::CommandExt as _;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -43,6 +45,7 @@ pub(super) struct Alerts {
 }
 
 struct Program {
+    path: PathBuf,
     /// `None` once the run ends.
     queue: Option<SyncSender<Vec<u8>>>,
     shared: Arc<Shared>,
@@ -52,6 +55,10 @@ struct Program {
     counters: Arc<Counters>,
     /// Set once the notice about the dead helper is sent.
     death_noticed: bool,
+    /// Time at which the first failure was found; `None` before it.
+    first_failure: Option<Instant>,
+    /// Failed alerts of the latest notice about failures; 0 before the first.
+    failures_noticed: u64,
 }
 
 /// State shared by the forwarding thread and its owner.
@@ -62,6 +69,8 @@ struct Shared {
     /// Set by the owner when queued alerts are to be dropped.
     is_over: AtomicBool,
     queued_bytes: AtomicUsize,
+    /// Bytes of the latest [`RunResult`] that was a failure; 0 before the first.
+    last_failure: AtomicU16,
 }
 
 impl Alerts {
@@ -74,8 +83,8 @@ impl Alerts {
         }
     }
 
-    /// Starts the thread that sends alerts to `helper`.
-    pub(super) fn connect(&mut self, mut helper: Child, counters: &Arc<Counters>) {
+    /// Starts the thread that sends alerts to `helper`, which runs the program at `path`.
+    pub(super) fn connect(&mut self, path: &Path, mut helper: Child, counters: &Arc<Counters>) {
         let (Some(input), Some(output)) = (helper.stdin.take(), helper.stdout.take()) else {
             return;
         };
@@ -90,12 +99,15 @@ impl Alerts {
             })
         };
         self.program = Some(Program {
+            path: path.to_owned(),
             queue: Some(queue),
             shared,
             thread: Some(thread),
             helper,
             counters: Arc::clone(counters),
             death_noticed: false,
+            first_failure: None,
+            failures_noticed: 0,
         });
     }
 
@@ -147,8 +159,18 @@ impl Alerts {
         }
     }
 
-    /// Notices, once, that the helper is gone.
+    /// Notices, once each, that the program fails and that the helper is gone.
     pub(super) fn maintain(&mut self) {
+        if let Some(program) = &mut self.program
+            && program.failures_noticed == 0
+            && program.counters.alerts_failed() > 0
+        {
+            let since = *program.first_failure.get_or_insert_with(Instant::now);
+            // Failures seldom come alone, and one line with their count is enough.
+            if since.elapsed() >= NOTICE_DELAY {
+                program.notice_failures(&self.notify);
+            }
+        }
         if let Some(program) = &mut self.program
             && !program.death_noticed
             && program.shared.is_gone.load(Ordering::Relaxed)
@@ -182,6 +204,28 @@ impl Alerts {
             (self.notify)(&Notice::AlertsUndelivered(dropped));
         }
         let _ = program.helper.wait();
+        program.notice_failures(&self.notify);
+    }
+}
+
+impl Program {
+    /// Notices the failures so far, unless the latest notice counted them.
+    fn notice_failures(&mut self, notify: &Notify) {
+        let count = self.counters.alerts_failed();
+        if count == self.failures_noticed {
+            return;
+        }
+        self.failures_noticed = count;
+        let result = self
+            .shared
+            .last_failure
+            .load(Ordering::Relaxed)
+            .to_be_bytes();
+        notify(&Notice::AlertProgramFailed {
+            program: &self.path,
+            count,
+            cause: RunResult::of_bytes(result).to_string(),
+        });
     }
 }
 
@@ -202,10 +246,12 @@ fn forward(
 ) -> Option<()> {
     let mut running = 0;
     let mut wait_for_one = |running: &mut usize| -> Option<()> {
-        let mut byte = [0];
-        output.read_exact(&mut byte).ok()?;
+        let mut result = [0; 2];
+        output.read_exact(&mut result).ok()?;
         *running = running.saturating_sub(1);
-        if byte == [FAILED] {
+        if RunResult::of_bytes(result) != RunResult::Succeeded {
+            let result = u16::from_be_bytes(result);
+            shared.last_failure.store(result, Ordering::Relaxed);
             counters.add_failed_alert();
         }
         Some(())
@@ -279,20 +325,19 @@ impl ExecHelper {
             let (program, output) = (Arc::clone(&program), Arc::clone(&output));
             let (report, is_reported) = (Arc::clone(&report), Arc::clone(&is_reported));
             let worker = thread::Builder::new().spawn(move || {
-                let result = match run_program(&program, alert) {
-                    Ok(true) => SUCCEEDED,
-                    Ok(false) => FAILED,
-                    Err(cause) => {
-                        if !is_reported.swap(true, Ordering::Relaxed) {
-                            let cause = system_message(&cause);
-                            report(&format!("the alert program cannot be started: {cause}"));
-                        }
-                        FAILED
+                let result = run_program(&program, alert).unwrap_or_else(|cause| {
+                    // Only the helper knows why; the monitor counts.
+                    if !is_reported.swap(true, Ordering::Relaxed) {
+                        let cause = system_message(&cause);
+                        report(&format!("the alert program cannot be started: {cause}"));
                     }
-                };
+                    RunResult::NotStarted
+                });
                 if let Ok(mut output) = output.lock() {
                     // A failed write means that the monitor is gone, and with it every reader.
-                    let _ = output.write_all(&[result]).and_then(|()| output.flush());
+                    let _ = output
+                        .write_all(&result.bytes())
+                        .and_then(|()| output.flush());
                 }
             });
             if worker.is_err() {
@@ -315,8 +360,7 @@ pub(super) fn start(program: &Path, account: Option<Account>) -> Result<Child, E
         cause,
     };
     let path = std::env::var_os("PATH").unwrap_or_else(|| DEFAULT_PATH.into());
-    let found =
-        find(program, &path).ok_or_else(|| failed("there is no such program".to_owned()))?;
+    let found = find(program, &path).map_err(|cause| failed(cause.to_owned()))?;
     let own = std::env::current_exe().map_err(|cause| failed(cause.to_string()))?;
     let mut command = Command::new(own);
     command.arg(HELPER).arg(&found);
@@ -342,8 +386,62 @@ fn close_others_on_exec() {
     close_fds::set_fds_cloexec(3, &[]);
 }
 
-/// Runs the program with `alert` on its standard input; returns true if it succeeded in time.
-fn run_program(program: &Path, alert: Vec<u8>) -> io::Result<bool> {
+/// End of one run of the program, as the helper reports it in two bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum RunResult {
+    Succeeded,
+    NotStarted,
+    TimedOut,
+    Exited(u8),
+    /// By the signal of this number.
+    Killed(u8),
+}
+
+impl RunResult {
+    fn of_status(status: ExitStatus) -> Self {
+        let byte = |number: i32| u8::try_from(number).unwrap_or(u8::MAX);
+        match (status.code(), status.signal()) {
+            (Some(0), _) => Self::Succeeded,
+            (Some(code), _) => Self::Exited(byte(code)),
+            (None, signal) => Self::Killed(byte(signal.unwrap_or_default())),
+        }
+    }
+
+    const fn bytes(self) -> [u8; 2] {
+        match self {
+            Self::Succeeded => [b'.', 0],
+            Self::NotStarted => [b'?', 0],
+            Self::TimedOut => [b'T', 0],
+            Self::Exited(code) => [b'E', code],
+            Self::Killed(signal) => [b'S', signal],
+        }
+    }
+
+    const fn of_bytes(bytes: [u8; 2]) -> Self {
+        match bytes {
+            [b'.', _] => Self::Succeeded,
+            [b'T', _] => Self::TimedOut,
+            [b'E', code] => Self::Exited(code),
+            [b'S', signal] => Self::Killed(signal),
+            _ => Self::NotStarted,
+        }
+    }
+}
+
+impl fmt::Display for RunResult {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Succeeded => f.write_str("it succeeded"),
+            Self::NotStarted => f.write_str("it could not be started"),
+            Self::TimedOut => write!(f, "it took more than {} s", PROGRAM_TIME.as_secs()),
+            Self::Exited(code) => write!(f, "exit code {code}"),
+            Self::Killed(signal) => write!(f, "killed by signal {signal}"),
+        }
+    }
+}
+
+/// Runs the program with `alert` on its standard input; fails if it cannot be started.
+fn run_program(program: &Path, alert: Vec<u8>) -> io::Result<RunResult> {
     let mut child = Command::new(program)
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
@@ -375,25 +473,37 @@ fn run_program(program: &Path, alert: Vec<u8>) -> io::Result<bool> {
         child.wait()?;
     }
     drop(writer);
-    Ok(status.is_some_and(|status| status.success()))
+    Ok(status.map_or(RunResult::TimedOut, RunResult::of_status))
 }
 
-/// Resolves the program to a path, searching `path` for a bare name; `None` if there is no such executable.
-fn find(program: &Path, path: &std::ffi::OsStr) -> Option<PathBuf> {
-    let is_program = |candidate: &Path| {
-        use std::os::unix::fs::PermissionsExt as _;
-        std::fs::metadata(candidate)
-            .is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+/// Resolves the program to a path, searching `path` for a bare name; fails with the reason in words.
+fn find(program: &Path, path: &std::ffi::OsStr) -> Result<PathBuf, &'static str> {
+    let check = |candidate: &Path| match std::fs::metadata(candidate) {
+        Err(_) => Err("there is no such program"),
+        Ok(found) if found.is_dir() => Err("it is a folder"),
+        Ok(found) if !found.is_file() || found.permissions().mode() & 0o111 == 0 => {
+            Err("it is there, but not executable (chmod +x)")
+        }
+        Ok(_) => Ok(()),
     };
     if program.components().count() > 1 || program.is_absolute() {
         // Absolute, since the helper runs in another directory.
-        let absolute = std::path::absolute(program).ok()?;
-        return Some(absolute).filter(|candidate| is_program(candidate));
+        let absolute = std::path::absolute(program).map_err(|_| "there is no such program")?;
+        return check(&absolute).map(|()| absolute);
     }
-    std::env::split_paths(path)
-        .filter(|folder| folder.is_absolute())
-        .map(|folder| folder.join(program))
-        .find(|candidate| is_program(candidate))
+    // As execvp does: a file that cannot be executed does not hide one further on.
+    let mut first_cause = None;
+    for folder in std::env::split_paths(path).filter(|folder| folder.is_absolute()) {
+        let candidate = folder.join(program);
+        match check(&candidate) {
+            Ok(()) => return Ok(candidate),
+            Err(cause) if candidate.exists() => {
+                first_cause.get_or_insert(cause);
+            }
+            Err(_) => {}
+        }
+    }
+    Err(first_cause.unwrap_or("there is no such program"))
 }
 
 /// Limit of queued alerts.
@@ -403,14 +513,13 @@ const QUEUE_BYTES: usize = 16 << 20;
 /// Time for which queued alerts are still sent at the end of a run.
 const DRAIN_TIME: Duration = Duration::from_secs(5);
 
+/// Time from the first failure of the program to the notice about it.
+const NOTICE_DELAY: Duration = Duration::from_secs(10);
+
 /// First argument of a helper process.
 const HELPER: &str = "--exec-helper";
 /// Programs that run at once.
 pub(super) const MAX_PROGRAMS: usize = 4;
-/// Result of a program that ended with status 0.
-const SUCCEEDED: u8 = b'.';
-/// Result of a program that did not start, failed, or took too long.
-pub(super) const FAILED: u8 = b'!';
 /// Time after which a program is killed.
 pub(super) const PROGRAM_TIME: Duration = Duration::from_secs(10);
 /// Extra time for killing a program and reading its result.

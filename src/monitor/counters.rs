@@ -100,6 +100,11 @@ impl Counters {
         add(&self.alerts_failed, 1);
     }
 
+    /// Returns the alerts for which the program failed.
+    pub(super) fn alerts_failed(&self) -> u64 {
+        get(&self.alerts_failed)
+    }
+
     /// Sets the events that could not be written so far.
     pub(super) fn set_events_lost(&self, events: u64) {
         self.events_lost.store(events, Ordering::Relaxed);

@@ -142,6 +142,15 @@ pub enum Notice<'a> {
     EventsNotReopened(&'a io::Error),
     /// The packet file could not be written or rotated.
     Recording(&'a RecordingError),
+    /// The program failed for `count` alerts so far.
+    AlertProgramFailed {
+        /// The program.
+        program: &'a Path,
+        /// Alerts for which it failed.
+        count: u64,
+        /// End of the latest of these runs, in words.
+        cause: String,
+    },
     /// The helper process that starts the alert program has ended.
     AlertHelperGone,
     /// A warning for which the format of the events has no place.
@@ -160,6 +169,7 @@ impl Notice<'_> {
                 | Self::EventsNotReopened(_)
                 | Self::Recording(_)
                 | Self::AlertHelperGone
+                | Self::AlertProgramFailed { .. }
         )
     }
 
@@ -229,6 +239,16 @@ impl fmt::Display for Notice<'_> {
                 system_message(cause)
             ),
             Self::Recording(error) => f.write_str(&recording_message(error)),
+            Self::AlertProgramFailed {
+                program,
+                count,
+                cause,
+            } => write!(
+                f,
+                "{} failed for {} ({cause}); look at what it does with its standard input",
+                program.display(),
+                units::counted(*count, "alert", "alerts")
+            ),
             Self::AlertHelperGone => f.write_str(
                 "the helper that starts the alert program is gone; alerts are only counted from here on",
             ),

@@ -204,8 +204,8 @@ impl Monitor {
                 .map_err(Error::System)?;
         }
         let mut alerts = Alerts::new(settings.alerts, Rc::clone(&notify));
-        if let Some(helper) = helper {
-            alerts.connect(helper, &counters);
+        if let (Some(program), Some(helper)) = (&settings.alert_program, helper) {
+            alerts.connect(program, helper, &counters);
         }
         let writer = EventWriter::new(
             output,

@@ -10,6 +10,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::live::monitor::{Monitor, analyzed, capture, events, folder, sessions};
+use crate::live::specimen::{specimen, write_again};
 
 fn text(path: &Path) -> &str {
     path.to_str().expect("UTF-8")
@@ -258,6 +259,106 @@ fn a_program_that_hangs_is_ended_and_four_run_at_once() {
         let state = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
         assert!(!state.contains("(sleep)"), "{state}");
     }
+}
+
+#[test]
+fn failures_of_the_alert_program_are_reported_once_with_their_count() {
+    for (name, script, cause) in [
+        ("exit", "cat >/dev/null; exit 3", "exit code 3"),
+        ("signal", "cat >/dev/null; kill -9 $$", "killed by signal 9"),
+    ] {
+        let folder = folder(&format!("failing-{name}"));
+        let program = folder.join("program");
+        fs::write(&program, format!("#!/bin/sh\n{script}\n")).expect("written");
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("set");
+        let input = capture("classic.pcap");
+        let alert = ["-r", text(&input), "--alert", "type == \"step\""];
+        let ended = Monitor::start(&[&alert[..], &["--exec", text(&program)]].concat()).end();
+        assert_eq!(ended.code, Some(0), "{}", ended.errors);
+        let steps = ended
+            .lines
+            .iter()
+            .filter(|line| line.contains("ALERT"))
+            .count();
+        assert_eq!(
+            ended.errors.matches(" failed for ").count(),
+            1,
+            "{}",
+            ended.errors
+        );
+        // Titles of steps with a transfer have no line of their own.
+        assert!(steps > 3, "{:?}", ended.lines);
+        assert!(
+            ended.errors.contains(&format!("alerts ({cause})")),
+            "{}",
+            ended.errors
+        );
+    }
+}
+
+#[test]
+fn killed_monitor_has_listed_every_file_whose_event_was_emitted() {
+    let folder = folder("killed");
+    let saved = folder.join("files");
+    let events = folder.join("events.ndjson");
+    let packets = specimen();
+    for wanted in [1, 7, 20] {
+        let _ = fs::remove_dir_all(&saved);
+        let _ = fs::remove_file(&events);
+        let mut monitor = Monitor::start(&["-r", "-", "--format", "ndjson", "-x", text(&saved)]);
+        let mut input = monitor.input.take().expect("a pipe");
+        let mut bytes = fs::read(capture("classic.pcap")).expect("a capture")[..24].to_vec();
+        for number in 0..40 {
+            write_again(&packets, number, number * 20, &mut bytes);
+        }
+        let writer = std::thread::spawn(move || {
+            // The pipe breaks with the monitor.
+            let _ = input.write_all(&bytes);
+            input
+        });
+        let mut emitted = Vec::new();
+        while emitted.len() < wanted {
+            let lines = monitor.wait_for(|line| line.contains("\"saved_as\":\""));
+            let events = crate::live::monitor::events(&lines);
+            let saved = events.iter().filter(|event| event["type"] == "transfer");
+            emitted.extend(
+                saved.filter_map(|event| Some(event["transfer"]["saved_as"].as_str()?.to_owned())),
+            );
+        }
+        monitor.signal(Signal::KILL);
+        let ended = monitor.end();
+        assert_eq!(ended.code, None);
+        drop(writer.join().expect("no panic"));
+        let sums = fs::read_to_string(saved.join("SHA256SUMS")).expect("sums");
+        for name in &emitted {
+            assert!(
+                sums.lines().any(|line| line.ends_with(name)),
+                "{name} is not in {sums}"
+            );
+        }
+        let files = files_below(&saved)
+            .into_iter()
+            .filter(|path| path.ends_with("readme.txt"));
+        let unlisted: Vec<_> = files
+            .filter(|path| !sums.lines().any(|line| path.ends_with(&line[66..])))
+            .collect();
+        assert!(unlisted.len() <= 1, "{unlisted:?}");
+    }
+}
+
+/// Returns the paths of all files in and below `folder`.
+fn files_below(folder: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            found.extend(files_below(&path));
+        } else {
+            found.push(text(&path).to_owned());
+        }
+    }
+    found
 }
 
 #[test]

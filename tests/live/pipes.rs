@@ -71,7 +71,7 @@ fn a_fifo_that_nobody_writes_yet_is_waited_for() {
     let ended = monitor.end();
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
     assert!(
-        ended.lines[0].starts_with("0 sessions in 0 packets"),
+        ended.lines[0].starts_with("No FTP session in 0 packets"),
         "{:?}",
         ended.lines
     );
@@ -132,7 +132,7 @@ fn it_ends_after_so_many_packets_or_so_long_a_time() {
 
     let mut monitor = Monitor::start(&["-r", "-", "--duration", "1s"]);
     let input = monitor.input.take();
-    let lines = monitor.wait_for(|line| line.starts_with("0 sessions in 0 packets"));
+    let lines = monitor.wait_for(|line| line.starts_with("No FTP session in 0 packets"));
     assert_eq!(lines.len(), 1);
     drop(input);
 }
@@ -149,6 +149,31 @@ fn impossible_options_are_reported_before_anything_is_read() {
             vec!["-r", "-", "--alert", "true", "--exec", "/no/such/program"],
             2,
             "there is no such program",
+        ),
+        (
+            vec!["-r", "-", "--alert", "true", "--exec", "/etc/passwd"],
+            2,
+            "it is there, but not executable",
+        ),
+        (
+            vec!["-r", "-", "--alert", "true", "--exec", "/etc"],
+            2,
+            "it is a folder",
+        ),
+        (
+            vec!["-r", "-", "--alert", "type == \"transfers\""],
+            2,
+            "type is never \"transfers\" at column 9 of type == \"transfers\"; did you mean \"transfer\"?",
+        ),
+        (
+            vec!["-r", "-", "--alert", "type in [\"step\", \"no-such-type\"]"],
+            2,
+            "session_end",
+        ),
+        (
+            vec!["-r", "-", "--alert", "finding.id == \"brute-forse\""],
+            2,
+            "did you mean \"brute-force\"?",
         ),
         (vec!["-r", "/no/such/pipe"], 3, "cannot read /no/such/pipe"),
         (
