@@ -69,6 +69,35 @@ fn sessions_are_searched_sorted_and_filtered() {
 }
 
 #[test]
+fn narrow_page_keeps_heads_apart_and_gives_names_the_whole_width() {
+    let folder = Folder::new("page-narrow");
+    folder.write("classic.pcap", &crate::support::classic::classic());
+    let page = page(&folder, &["classic.pcap".into()]);
+    for size in [PHONE, DESKTOP] {
+        let Some(mut browser) = Browser::open(&page, "narrow", size) else {
+            return;
+        };
+        browser.value(
+            "document.querySelectorAll('.transfers details').forEach((one) => one.open = true)",
+        );
+        browser.wait("document.querySelector('.listing') !== null");
+        let apart = browser.value(
+            "(() => { const heads = [...document.querySelectorAll('.lanes>:last-child>div')]
+                .map((head) => head.getBoundingClientRect()).sort((a, b) => a.left - b.left);
+              return heads.length === 4 && heads.every((head, at) => at === 0 || heads[at - 1].right + 4 <= head.left); })()",
+        );
+        assert_eq!(apart, json!(true), "heads at {size:?}");
+        let names = browser.value(
+            "[...document.querySelectorAll('.listing td.last')].every((name) => name.getBoundingClientRect().height < 50)",
+        );
+        assert_eq!(names, json!(true), "names at {size:?}");
+        let fits = browser.value("document.documentElement.scrollWidth <= innerWidth");
+        assert_eq!(fits, json!(true), "width {size:?}");
+        done(browser);
+    }
+}
+
+#[test]
 fn the_diagram_is_stepped_through_with_buttons_and_keys() {
     let folder = Folder::new("page-steps");
     folder.write("classic.pcap", &crate::support::classic::classic());
@@ -611,6 +640,7 @@ fn page(folder: &Folder, captures: &[PathBuf]) -> PathBuf {
 /// Returns the label of the highlighted arrow.
 const LIT: &str = "document.querySelector('.rows li[aria-current] .label').textContent";
 const DESKTOP: (u32, u32) = (1280, 900);
+const PHONE: (u32, u32) = (390, 844);
 /// A picture of one black pixel.
 const DOT: &[u8] = &[
     0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a, 0x00, 0x00, 0x00, 0x0d, 0x49, 0x48, 0x44, 0x52,

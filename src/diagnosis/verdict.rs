@@ -287,7 +287,7 @@ fn traffic(session: &Session) -> String {
         session
             .transfers
             .iter()
-            .filter(|transfer| transfer.direction == direction && transfer.connection.is_some())
+            .filter(|transfer| transfer.direction == direction && transfer.has_moved())
             .count()
     };
     let mut parts = Vec::new();
@@ -322,7 +322,8 @@ fn traffic(session: &Session) -> String {
         format!("{} known from the reply alone", transfers(ended))
     } else if session.transfers.iter().all(|transfer| {
         let step = session.step_of(transfer.id);
-        step.is_some_and(|step| step.outcome == Outcome::Failed)
+        let has_failed = step.is_some_and(|step| step.outcome == Outcome::Failed);
+        has_failed || transfer.connection.is_some()
     }) {
         "nothing transferred".to_owned()
     } else {

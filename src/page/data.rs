@@ -298,6 +298,7 @@ fn transfer(transfer: &Transfer, preview: Option<&Value>, strings: &mut StringTa
         "mode": value(&transfer.mode),
         "type": value(&transfer.data_type),
         "bytes": transfer.bytes,
+        "idle": (!transfer.has_moved()).then_some(true),
         "missing": Some(transfer.missing_bytes).filter(|bytes| *bytes > 0),
         "offset": Some(transfer.restart_offset).filter(|bytes| *bytes > 0),
         "announced": transfer.announced_bytes,

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::table::{
     BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, completeness_words, paint, severity_style,
-    severity_word, verdict_style,
+    severity_word, totals_line, verdict_style,
 };
 use super::units;
 use crate::model::record::{
@@ -97,14 +97,7 @@ impl LiveLines {
             0 => String::new(),
             count => format!(", {} dropped", units::counted(count, "packet", "packets")),
         };
-        let text = format!(
-            "{} in {}{dropped}: {}, {} in files, {}",
-            units::counted(totals.sessions, "session", "sessions"),
-            units::counted(totals.packets, "packet", "packets"),
-            units::counted(totals.transfers, "transfer", "transfers"),
-            units::size(totals.file_bytes),
-            units::counted(totals.findings, "finding", "findings"),
-        );
+        let text = totals_line(totals, &dropped);
         format!("{}\n", paint(self.color, BOLD, &text))
     }
 }
@@ -123,11 +116,12 @@ fn content(event: &Event<'_>) -> Option<Content> {
         EventKind::SessionStart { .. } => (None, "session begins".to_owned(), none()),
         // The transfer has a line of its own.
         EventKind::Step(step) if step.transfer.is_some() => return None,
-        EventKind::Step(step) => (
-            None,
-            printable(&step.title).into_owned(),
-            step_outcome(step),
-        ),
+        EventKind::Step(step) => {
+            let title = printable(&step.title);
+            // The outcome ends the line of every step; some titles end with it as well.
+            let action = title.strip_suffix(": ok").unwrap_or(&title).to_owned();
+            (None, action, step_outcome(step))
+        }
         EventKind::Transfer(transfer) => (
             None,
             transfer_text(transfer),
@@ -326,6 +320,33 @@ mod tests {
         text.extend(lines.line(&event(EventKind::SessionEnd(Arc::new(session))), false));
         insta::assert_snapshot!(text);
         assert!(lines.ends.is_empty());
+    }
+
+    #[test]
+    fn outcome_that_a_title_ends_with_stands_once_in_the_line() {
+        let mut session = example_session();
+        let step = session.steps.first_mut().expect("a step");
+        {
+            let step = Arc::make_mut(step);
+            step.title = "QUIT: ok".to_owned();
+            step.outcome = Outcome::Ok;
+            step.transfer = None;
+        }
+        let step: &Arc<Step> = step;
+        let mut lines = LiveLines::new(false, TimeZone::UTC);
+        let line = lines
+            .line(&event(EventKind::Step(step)), false)
+            .expect("a line");
+        assert!(line.ends_with("  QUIT  ok\n"), "{line}");
+    }
+
+    #[test]
+    fn totals_without_a_session_are_those_of_a_report_without_one() {
+        let lines = LiveLines::new(false, TimeZone::UTC);
+        assert_eq!(
+            lines.totals(&Totals::default(), 0),
+            "No FTP session in 0 packets\n"
+        );
     }
 
     #[test]

@@ -508,3 +508,15 @@ pub struct Transfer {
     #[serde(default, skip_serializing_if = "is_zero")]
     pub cut_lines_omitted: u64,
 }
+
+impl Transfer {
+    /// Returns true if anything was transferred, be it an empty file. Summaries, verdicts and pages count these transfers only.
+    ///
+    /// False without a data connection, and for a transfer that ended in failure before its first byte: a client in passive
+    /// mode opens the connection before the server refuses the command (RFC 959 section 3.2).
+    #[must_use]
+    pub fn has_moved(&self) -> bool {
+        let is_empty = self.bytes == 0 && self.missing_bytes == 0;
+        self.connection.is_some() && !(is_empty && self.completeness == Completeness::Aborted)
+    }
+}

@@ -68,9 +68,9 @@ function facts(pairs) {
 }
 
 /** Creates a table with its own scroll bar. Names of numeric columns begin with `#`. */
-function tableOf(names, body) {
+function tableOf(names, body, kind = null) {
   const head = names.map((name) => make("th", { scope: "col", class: name.startsWith("#") ? "n" : null }, name.slice(1) || "#"));
-  return make("div", { class: "scroll" }, make("table", null, make("thead", null, make("tr", null, head)), body));
+  return make("div", { class: "scroll" }, make("table", { class: kind }, make("thead", null, make("tr", null, head)), body));
 }
 
 const linkTo = (session, ...children) => make("a", { href: "#session-" + session }, ...children);

@@ -71,9 +71,11 @@ function logins() {
 function moved() {
   const files = [];
   let listings = 0;
+  let idle = 0;
   for (const session of data.sessions) {
     for (const transfer of session.transfers) {
-      if (transfer.direction === "listing") listings += 1;
+      if (transfer.idle) idle += 1;
+      else if (transfer.direction === "listing") listings += 1;
       else files.push({ session, transfer });
     }
   }
@@ -94,6 +96,7 @@ function moved() {
   }
   if (encrypted > 0) list.append(make("li", { class: "dim" }, counted(encrypted, "encrypted data connection", "encrypted data connections")));
   if (listings > 0) list.append(make("li", { class: "dim" }, counted(listings, "listing", "listings")));
+  if (idle > 0) list.append(make("li", { class: "dim" }, counted(idle, "transfer", "transfers") + " without data"));
   return list;
 }
 

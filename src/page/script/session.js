@@ -136,11 +136,11 @@ function entries(transfer) {
     body.append(make("tr", null,
       make("td", { class: "wire last" }, name + (kind === "directory" ? "/" : "") + (target ? " → " + target : "")),
       make("td", { class: "n" }, bytes === null ? "" : number(bytes)),
-      make("td", { class: "time" }, modified || ""),
+      make("td", { class: "time" }, (modified || "").replace("T", " ")),
       make("td", { class: "mono wire whole" }, permissions || "")));
   }
   const more = transfer.more ? make("p", { class: "dim" }, counted(transfer.more, "entry", "entries") + " more") : null;
-  return make("div", null, tableOf([" Name", "#Size", " Modified", " Rights"], body), more);
+  return make("div", null, tableOf([" Name", "#Size", " Modified", " Rights"], body, "listing"), more);
 }
 
 /** Creates the preview of a file: the beginning of a text, or a picture. */

@@ -21,7 +21,7 @@ let shown = 0;
 let matching = data.sessions;
 
 function files(session) {
-  return session.transfers.filter((transfer) => transfer.direction !== "listing").length;
+  return session.transfers.filter((transfer) => transfer.direction !== "listing" && !transfer.idle).length;
 }
 
 function moved_bytes(session) {

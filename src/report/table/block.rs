@@ -100,11 +100,9 @@ impl<'a> Block<'a> {
     }
 
     /// Writes a table.
-    pub(super) fn grid(&mut self, grid: &Grid) -> io::Result<()> {
-        for line in grid.lines(self.width, self.color) {
-            self.raw(&line)?;
-        }
-        Ok(())
+    pub(super) fn grid(&mut self, grid: Grid) -> io::Result<()> {
+        let (width, color) = (self.width, self.color);
+        grid.render(width, color, |line| self.raw(line))
     }
 
     /// Ends the block with an empty line.
@@ -215,6 +213,11 @@ pub(super) fn shortened(text: &str) -> Cow<'_, str> {
     shortened_to(text, LONGEST_NAME)
 }
 
+/// Shortens a sentence that is longer than any name should be, between words.
+pub(super) fn sentence_shortened(text: &str) -> Cow<'_, str> {
+    sentence_shortened_to(text, LONGEST_NAME)
+}
+
 /// Shortens text in its middle to `most` characters.
 pub(super) fn shortened_to(text: &str, most: usize) -> Cow<'_, str> {
     // Bytes first: most names are far too short to count their characters.
@@ -229,6 +232,28 @@ pub(super) fn shortened_to(text: &str, most: usize) -> Cow<'_, str> {
         "{beginning}…{}",
         end.into_iter().collect::<String>()
     ))
+}
+
+/// Shortens a sentence in its middle to at most `most` characters, between words where one ends near the cut.
+pub(super) fn sentence_shortened_to(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most || text.chars().count() <= most {
+        return Cow::Borrowed(text);
+    }
+    let half = most / 2;
+    let head: String = text.chars().take(half).collect();
+    let tail = text.chars().count() - half;
+    let tail: String = text.chars().skip(tail).collect();
+    // Names in a sentence may be longer than any word: those are cut where they stand.
+    let is_word = |part: &str| part.chars().count() <= LONGEST_WORD;
+    let head = match head.rfind(' ') {
+        Some(at) if is_word(&head[at + 1..]) => &head[..=at],
+        _ => &head,
+    };
+    let tail = match tail.find(' ') {
+        Some(at) if is_word(&tail[..at]) => &tail[at..],
+        _ => &tail,
+    };
+    Cow::Owned(format!("{head}…{tail}"))
 }
 
 /// Splits rows into the first ones, the number of hidden ones, and the last ones. Without many rows, all are first.
@@ -418,16 +443,20 @@ impl Grid {
         );
     }
 
-    /// Returns the rendered lines, header first.
-    pub(super) fn lines(&self, width: usize, color: bool) -> Vec<String> {
-        let mut table = self.table.clone();
+    /// Passes the rendered lines to `write`, header first.
+    fn render(
+        mut self,
+        width: usize,
+        color: bool,
+        mut write: impl FnMut(&str) -> io::Result<()>,
+    ) -> io::Result<()> {
         let width = u16::try_from(width).unwrap_or(u16::MAX);
-        table.set_width(width);
+        self.table.set_width(width);
         for (index, column_width) in self.widths(width).into_iter().enumerate() {
-            let Some(column) = table.column_mut(index) else {
+            let padding = self.padding(index);
+            let Some(column) = self.table.column_mut(index) else {
                 continue;
             };
-            let padding = self.padding(index);
             column.set_padding(padding);
             let with_padding = column_width.saturating_add(padding.0 + padding.1);
             column.set_constraint(ColumnConstraint::Absolute(Width::Fixed(with_padding)));
@@ -435,17 +464,15 @@ impl Grid {
                 column.set_cell_alignment(CellAlignment::Right);
             }
         }
-        let lines = table.lines().map(|line| line.trim_end().to_owned());
-        lines
-            .enumerate()
-            .map(|(index, line)| {
-                if index == 0 {
-                    paint(color, DIM, &line)
-                } else {
-                    paint_mark(&line, color)
-                }
-            })
-            .collect()
+        for (index, line) in self.table.lines().enumerate() {
+            let line = line.trim_end();
+            if index == 0 {
+                write(&paint(color, DIM, line))?;
+            } else {
+                write(&paint_mark(line, color))?;
+            }
+        }
+        Ok(())
     }
 
     /// Returns the width of each column without its padding. Columns of text share the width that the others leave:
@@ -535,6 +562,8 @@ const MIN_WIDTH: u16 = 24;
 
 /// Characters of a name or path that a table shows: about four lines of its column.
 const LONGEST_NAME: usize = 200;
+/// Characters of a word that is not cut.
+const LONGEST_WORD: usize = 20;
 
 /// Columns of the bar and the space behind it.
 const BAR_WIDTH: usize = 2;

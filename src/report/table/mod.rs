@@ -36,6 +36,7 @@ use crate::model::record::Session;
 use crate::model::record::{Completeness, Severity, VerdictStatus};
 
 #[cfg(feature = "cli")]
+pub(super) use outside_sessions::totals_line;
 pub use overview::Overview;
 #[cfg(feature = "browse")]
 pub(crate) use session::{exchange, final_reply, frames, listing_entry, login, transfer_name, way};

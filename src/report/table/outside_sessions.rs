@@ -7,7 +7,7 @@ use super::block::{
     Block, Column, Grid, Head, Mark, NARROW, TINY, bare, omitted, plain, shortened, shown, span,
 };
 use super::{BOLD, CYAN, DIM, Options, YELLOW, completeness_words, session};
-use crate::model::record::{Accounting, AttemptOutcome, CaptureSpan, Connection};
+use crate::model::record::{Accounting, AttemptOutcome, CaptureSpan, Connection, Totals};
 use crate::report::marks::completeness_mark;
 use crate::report::{Report, units};
 
@@ -76,7 +76,7 @@ fn unmatched_data(report: &Report, options: &Options, out: &mut dyn Write) -> io
             ],
         );
     }
-    block.grid(&grid)?;
+    block.grid(grid)?;
     let not_shown = report.unmatched_data_omitted.saturating_add(hidden);
     omitted(not_shown, "connection", "connections", &mut block)?;
     block.end()
@@ -142,7 +142,7 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
             ],
         );
     }
-    block.grid(&grid)?;
+    block.grid(grid)?;
     let not_shown = report.connection_attempts_omitted.saturating_add(hidden);
     omitted(not_shown, "attempt", "attempts", &mut block)?;
     block.end()
@@ -177,11 +177,17 @@ fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result
         // No input could be read, which is an error message of its own: there is nothing to sum up.
         return Ok(());
     }
+    bare(out, options, BOLD, &totals_line(totals, ""))
+}
+
+/// Returns the totals of a run as one line, with `lost` behind the count of packets.
+pub(crate) fn totals_line(totals: &Totals, lost: &str) -> String {
     let packets = units::counted(totals.packets, "packet", "packets");
+    let packets = format!("{packets}{lost}");
     let filtered = totals.sessions_filtered;
     let all = totals.sessions.saturating_add(filtered);
     let sessions = units::counted(all, "session", "sessions");
-    let text = if all == 0 {
+    if all == 0 {
         format!("No FTP session in {packets}")
     } else if totals.sessions == 0 {
         format!("{sessions} in {packets}, none matches")
@@ -196,8 +202,7 @@ fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result
             units::size(totals.file_bytes),
             units::counted(totals.findings, "finding", "findings"),
         )
-    };
-    bare(out, options, BOLD, &text)
+    }
 }
 
 fn accounting(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {

@@ -17,7 +17,8 @@ use std::net::IpAddr;
 use super::super::marks::completeness_mark;
 use super::super::{Report, units};
 use super::block::{
-    Block, Column, Grid, Head, Mark, NARROW, TINY, label, omitted, plain, shortened_to, span,
+    Block, Column, Grid, Head, Mark, NARROW, TINY, label, omitted, plain, sentence_shortened_to,
+    shortened_to, span,
 };
 use super::session::{FULL, way, write_digests};
 use super::{
@@ -40,9 +41,9 @@ pub struct Overview {
     period: Option<(Timestamp, Timestamp)>,
     logins: Groups<(IpAddr, Endpoint), Logins>,
     files: Groups<FileKey, FileGroup>,
-    /// Count and bytes of the downloads, uploads and listings that had a data connection.
+    /// Count and bytes of the downloads, uploads and listings that moved something.
     moved: [(u64, u64); 3],
-    /// Transfers without one: most of them were refused.
+    /// Transfers that moved nothing: most of them were refused.
     without_data: u64,
     findings: Groups<FindingKey, FindingGroup>,
     /// Failed sessions that no finding explains, by their verdicts.
@@ -72,7 +73,7 @@ impl Overview {
                 .iter()
                 .all(|finding| finding.severity < Severity::Medium);
         if is_unexplained {
-            let reason = short(&verdict.text).into_owned();
+            let reason = short_sentence(&verdict.text).into_owned();
             self.failures
                 .change(reason, MAX_GROUPS, |group| group.add(session.id));
         }
@@ -125,12 +126,12 @@ impl Overview {
             TransferDirection::Upload => uploads,
             TransferDirection::Listing => listings,
         };
-        if transfer.connection.is_some() {
-            *count += 1;
-            *bytes = bytes.saturating_add(transfer.bytes);
-        } else {
+        if !transfer.has_moved() {
             self.without_data += 1;
+            return;
         }
+        *count += 1;
+        *bytes = bytes.saturating_add(transfer.bytes);
         if transfer.direction == TransferDirection::Listing {
             return;
         }
@@ -156,7 +157,7 @@ impl Overview {
         let key = FindingKey {
             severity: finding.severity,
             id: finding.id.clone(),
-            title: short(&finding.title).into_owned(),
+            title: short_sentence(&finding.title).into_owned(),
         };
         self.findings.change(key, MAX_GROUPS, |group| {
             for session in sessions {
@@ -244,7 +245,7 @@ impl Overview {
             };
             grid.row(logins.mark(), &cells);
         }
-        block.grid(&grid)?;
+        block.grid(grid)?;
         let hidden = rows.len().saturating_sub(limits.logins);
         limits.hidden(
             hidden,
@@ -324,7 +325,7 @@ impl Overview {
             cells.push(vec![group.members.text()]);
             grid.row(mark, &cells);
         }
-        block.grid(&grid)?;
+        block.grid(grid)?;
         let hidden = rows.len().saturating_sub(limits.files);
         limits.hidden(hidden, "file", "files", block)?;
         omitted(self.files.omitted, "transfer", "transfers", block)?;
@@ -420,6 +421,11 @@ impl Overview {
 /// Shortens a name to about one line: an overview has many of them.
 fn short(name: &str) -> Cow<'_, str> {
     shortened_to(name, NAME_CHARACTERS)
+}
+
+/// Shortens a sentence to about one line, between words.
+fn short_sentence(text: &str) -> Cow<'_, str> {
+    sentence_shortened_to(text, NAME_CHARACTERS)
 }
 
 /// Writes the counts of what belongs to no session.
@@ -801,6 +807,45 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn refused_transfer_is_counted_but_not_listed_as_moved() {
+        let mut overview = Overview::default();
+        overview.add(&session(1, |session| {
+            for transfer in session.transfers.iter_mut().map(std::sync::Arc::make_mut) {
+                // As a client in passive mode sees it: the connection stands before the server refuses.
+                transfer.bytes = 0;
+                transfer.missing_bytes = 0;
+                transfer.completeness = Completeness::Aborted;
+            }
+        }));
+        let text = written(&overview, 100, true);
+        assert!(text.contains("What was moved: nothing, "), "{text}");
+        assert!(text.contains(" without data"), "{text}");
+        assert!(!text.contains("readme.txt"), "{text}");
+    }
+
+    #[test]
+    fn titles_of_findings_are_shortened_between_words() {
+        let mut overview = Overview::default();
+        let title =
+            "the server answered before the client had asked and ".repeat(4) + "closed at once";
+        overview.add(&session(1, |session| {
+            session.findings.truncate(1);
+            session.findings[0].title = title.clone();
+            session.verdict.status = VerdictStatus::Warning;
+        }));
+        let text = written(&overview, 200, true);
+        let line = text
+            .lines()
+            .find(|line| line.contains('…'))
+            .expect("a shortened title");
+        let (before, after) = line.split_once(" … ").expect("cut between words");
+        let before = before.split_whitespace().last().expect("a word");
+        let after = after.split_whitespace().next().expect("a word");
+        assert!(title.split(' ').any(|word| word == before), "{line}");
+        assert!(title.split(' ').any(|word| word == after), "{line}");
     }
 
     #[test]

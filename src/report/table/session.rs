@@ -8,8 +8,8 @@ use anstyle::Style;
 use super::super::marks::{step_mark, transfer_mark};
 use super::super::{CaptureNames, SessionPlaces, units};
 use super::block::{
-    Block, Column, Grid, Head, NARROW, TINY, WIDE, hidden_row, label, omitted, plain, shortened,
-    shortened_to, shown, span,
+    Block, Column, Grid, Head, NARROW, TINY, WIDE, hidden_row, label, omitted, plain,
+    sentence_shortened, shortened, shortened_to, shown, span,
 };
 use super::{BOLD, DIM, Options, completeness_words, severity_style, severity_word, verdict_style};
 use crate::diagnosis::is_tls_failure;
@@ -97,7 +97,7 @@ pub(super) fn finding(
     let frames = frames.map_or_else(String::new, |frames| format!("({frames})"));
     let title = [
         label(style.bold(), severity, "medium".len()),
-        plain(&shortened(&finding.title)),
+        plain(&sentence_shortened(&finding.title)),
         span(DIM, &frames),
     ];
     block.text(0, 7, &title)?;
@@ -135,7 +135,7 @@ fn heading(
         &[
             span(BOLD, &title),
             span(style.bold(), status),
-            plain(&shortened(&session.verdict.text)),
+            plain(&sentence_shortened(&session.verdict.text)),
         ],
     )?;
     let server = Endpoint::new(session.server.ip, session.server.port).to_string();
@@ -257,7 +257,7 @@ fn steps(
     for step in last {
         step_row(step, (session, places), start, wide, options, &mut grid);
     }
-    block.grid(&grid)?;
+    block.grid(grid)?;
     omitted(session.steps_omitted, "step", "steps", block)
 }
 
@@ -430,7 +430,7 @@ pub(super) fn write_transfers(
     for transfer in last {
         transfer_row(transfer, shape, options, &mut grid);
     }
-    block.grid(&grid)?;
+    block.grid(grid)?;
     omitted(session.transfers_omitted, "transfer", "transfers", block)?;
     if options.verbose {
         let files = first.iter().chain(last).map(|transfer| {
