@@ -113,6 +113,14 @@ pub mod contributing {}
 ///   others that the disk had no space for.
 /// - `SHA256SUMS` of `live` has each file before the event that names it.
 ///
+/// - The first SIGINT ends a pipe as soon as it is quiet, and what it held is reported. Library:
+///   [`CaptureSet::open_until`](crate::capture::CaptureSet::open_until).
+/// - `live` reports how often the program of `--exec` failed, and why; `--alert` knows `user`, and refuses event types and ids of
+///   findings that do not exist, as `--where` and rules do.
+/// - Patterns of expectations know sets, `[a-z]` and `[!a-z]`; a `[` without `]` is a mistake, and so is a code beyond 100 to 699.
+/// - `carve -w` refuses unknown placeholders.
+/// - Overviews, verdicts and pages count the same transfers as moved:
+///   [`Transfer::has_moved`](crate::model::record::Transfer::has_moved).
 /// - Report: `uid` of sessions, connections and transfers; `control` of a session; for each connection packets, bytes,
 ///   `tcp_state` and `tcp_history` in Zeek's words; `connection` of a connection attempt.
 /// - `analyze --format zeek`, `zeek-json`, `eve` and `ecs`: reports for Zeek's readers, Suricata's and Elastic's. `live` writes

@@ -222,6 +222,7 @@ fn what_cannot_be_carved_is_refused_with_a_reason() {
             "capture.pcap",
         ]),
         folder.run(&["carve", "-w", "no/such/folder.pcapng", "capture.pcap"]),
+        folder.run(&["carve", "-w", "{foo}.pcapng", "capture.pcap"]),
     ];
     insta::assert_snapshot!(told.join("\n"));
     assert!(!folder.path().join("out.pcapng").exists());

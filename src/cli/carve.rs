@@ -357,6 +357,13 @@ fn check_arguments(arguments: &CarveArguments) -> Result<(), Failure> {
     if arguments.mapping.as_ref().is_some_and(is_same) {
         return refused("--mapping needs a file of its own; name another one");
     }
+    if let Some(name) = unknown_placeholder(&arguments.write) {
+        return refused(&format!(
+            "--write {}: there is no placeholder {name}; there are {}",
+            arguments.write.display(),
+            PLACEHOLDERS.join(" and ")
+        ));
+    }
     if is_stdout(&arguments.write) && io::stdout().is_terminal() {
         return refused("pcapng on a terminal; write to a file, or pipe it into a program");
     }
@@ -447,8 +454,24 @@ fn is_stdout(path: &Path) -> bool {
 /// Returns true for a name that stands for one file a session.
 fn is_pattern(path: &Path) -> bool {
     let name = path.to_string_lossy();
-    name.contains("{uid}") || name.contains("{id}")
+    PLACEHOLDERS.iter().any(|one| name.contains(one))
 }
+
+/// Returns the first word in braces that is no placeholder; `None` if there is none.
+fn unknown_placeholder(path: &Path) -> Option<String> {
+    let name = path.to_string_lossy();
+    let mut words = name.split('{').skip(1).filter_map(|rest| {
+        let (word, _) = rest.split_once('}')?;
+        let is_word = word
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        is_word.then(|| format!("{{{word}}}"))
+    });
+    words.find(|word| !PLACEHOLDERS.contains(&word.as_str()))
+}
+
+/// Words in the name of OUT that stand for the uid and the id of a session.
+const PLACEHOLDERS: [&str; 2] = ["{uid}", "{id}"];
 
 /// Connections named in a note.
 const NAMED_CONNECTIONS: usize = 10;

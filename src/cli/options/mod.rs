@@ -468,7 +468,7 @@ pub(super) struct PresentationOptions {
         help_heading = "Output"
     )]
     pub(super) color: ColorChoice,
-    /// Zone of times in text and of --since and --until: UTC, local, Europe/Berlin, +02:00
+    /// Zone of times, as shown and as given: UTC, local, Europe/Berlin, +02:00
     #[arg(
         long,
         value_name = "ZONE",
