@@ -199,15 +199,21 @@ pub(super) enum FieldKind<'a> {
     Object,
 }
 
-/// Returns the name most similar to an unknown one; `None` if all differ in more than a quarter of the letters.
+/// Returns the name most similar to an unknown one, else the only one that it begins; `None` if all others differ in more
+/// than a quarter of the letters.
 pub(super) fn nearest<'a>(
     names: impl IntoIterator<Item = &'a str>,
     wanted: &str,
 ) -> Option<&'a str> {
-    names
-        .into_iter()
-        .min_by_key(|name| distance(name, wanted))
-        .filter(|name| distance(name, wanted) <= 1 + wanted.len() / 4)
+    let names: Vec<&str> = names.into_iter().collect();
+    let similar = names.iter().min_by_key(|name| distance(name, wanted));
+    let similar = similar.filter(|name| distance(name, wanted) <= 1 + wanted.len() / 4);
+    let mut begun = names.iter().filter(|name| name.starts_with(wanted));
+    let begun = match (begun.next(), begun.next()) {
+        (Some(name), None) if wanted.len() >= LEAST_BEGINNING => Some(name),
+        _ => None,
+    };
+    similar.or(begun).copied()
 }
 
 fn schema_of(scope: Scope, generator: &mut SchemaGenerator) -> Value {
@@ -270,6 +276,9 @@ struct EventFields {
     interface: Option<String>,
 }
 
+/// Letters of a name that are enough to suggest the rest.
+const LEAST_BEGINNING: usize = 5;
+
 /// Returns the Levenshtein distance of two names.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
@@ -320,6 +329,7 @@ mod tests {
         assert!(words.field(login, "usr").is_none());
         assert_eq!(words.nearest(login, "usr"), Some("user"));
         assert_eq!(words.nearest(login, "completely_else"), None);
+        assert_eq!(words.nearest(login, "anony"), Some("anonymous"));
         let transfer = words
             .items(words.field(words.object(), "transfers").expect("a field"))
             .expect("items");

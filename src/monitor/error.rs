@@ -245,7 +245,7 @@ impl fmt::Display for Notice<'_> {
                 cause,
             } => write!(
                 f,
-                "{} failed for {} ({cause}); look at what it does with its standard input",
+                "{} failed for {} ({cause}); try it with one of the events as its standard input",
                 program.display(),
                 units::counted(*count, "alert", "alerts")
             ),
