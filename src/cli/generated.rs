@@ -288,7 +288,7 @@ Examples:
 const SIGNALS: &[(&str, &str)] = &[
     (
         "SIGINT, SIGTERM",
-        "live reports everything and exits 0; the second one ends it at once (130)",
+        "live, and a command that reads a pipe, reports what there is and exits 0; others end without a report (130); the second one ends all of them at once (130)",
     ),
     (
         "SIGUSR1",
