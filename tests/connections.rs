@@ -529,3 +529,15 @@ fn capture_of_another_year_says_nothing_about_a_session_that_was_open() {
             .contains("no-answer")
     );
 }
+
+#[test]
+fn control_connection_on_another_port_is_counted_from_its_handshake_on() {
+    let control = |server: &str| {
+        let talk = Conversation::logged_in("192.0.2.10:40000", server);
+        let report = report(talk.quit());
+        let control = report["sessions"][0]["control"].clone();
+        ["packets_from_client", "ip_bytes_from_client", "tcp_history"]
+            .map(|field| control[field].clone())
+    };
+    assert_eq!(control("198.51.100.20:2121"), control("198.51.100.20:21"));
+}

@@ -105,7 +105,24 @@ impl Flow {
                 }
             }
         }
+        flow.record_handshake_end(&opening);
         flow
+    }
+
+    /// Records the acknowledgment of the SYN ACK, if it was captured before the flow was followed.
+    fn record_handshake_end(&mut self, opening: &Opening) {
+        let (Some(end), Some(initiator)) = (&opening.acknowledgment, opening.initiator) else {
+            return;
+        };
+        let [own, other] =
+            [initiator, initiator.reverse()].map(|sender| opening.syn[sender.index()]);
+        if let (Some(own), Some(other)) = (own, other) {
+            let observed = end.observed(own.start, other.start);
+            let summary = &mut self.summary;
+            summary.half[initiator.index()].segments += 1;
+            let course = &mut summary.course;
+            course.on_packet(initiator, &observed, true, &summary.half);
+        }
     }
 
     /// Records a SYN or SYN ACK captured before `segment`, with which the flow begins.

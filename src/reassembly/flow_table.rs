@@ -235,6 +235,8 @@ impl FlowTable {
         let admitted = handler.admit(segment);
         if admitted {
             self.open(key, direction, segment, handler, moment);
+        } else {
+            self.openings.on_acknowledgment(key, direction, segment);
         }
         admitted
     }

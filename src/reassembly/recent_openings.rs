@@ -1,6 +1,7 @@
 //! Handshakes of flows that are not followed yet, in a table of fixed size.
 //!
-//! A connection may be recognized as FTP only by its first lines; its SYN and SYN ACK are then found here.
+//! A connection may be recognized as FTP only by its first lines; its SYN, its SYN ACK and the acknowledgment that ends the
+//! handshake (RFC 9293 section 3.5) are then found here.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash, Hasher};
@@ -8,7 +9,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::fast::RandomState;
 
 use crate::decode::{Segment, TcpFlags};
-use crate::model::{Direction, FlowKey, FrameRef};
+use crate::model::{Direction, FlowKey, FrameRef, Timestamp};
 
 use super::course::Observed;
 use super::sequence::SeqNum;
@@ -26,6 +27,31 @@ pub(super) struct RecentOpenings {
     /// Index of the next handshake to be overwritten, once the ring is full.
     oldest: usize,
     hasher: RandomState,
+    expected: ExpectedAcknowledgments,
+}
+
+/// The numbers that acknowledge the latest SYN ACKs, each in the place that its last bits name; 0 where there is none.
+///
+/// Most segments of a capture are of no followed flow, and many of them carry an acknowledgment only. One look at 16 KiB
+/// shows that they end no handshake.
+#[derive(Debug)]
+struct ExpectedAcknowledgments(Box<[u32; EXPECTED]>);
+
+impl Default for ExpectedAcknowledgments {
+    fn default() -> Self {
+        Self(Box::new([0; EXPECTED]))
+    }
+}
+
+impl ExpectedAcknowledgments {
+    fn add(&mut self, number: SeqNum) {
+        self.0[number.0 as usize % EXPECTED] = number.0;
+    }
+
+    #[inline]
+    const fn may_have(&self, number: u32) -> bool {
+        self.0[number as usize % EXPECTED] == number
+    }
 }
 
 /// Captured part of one handshake.
@@ -35,8 +61,36 @@ pub(super) struct Opening {
     pub(super) syn: [Option<Syn>; 2],
     /// Direction of the SYN; `None` if nothing of the handshake was captured.
     pub(super) initiator: Option<Direction>,
+    /// The initiator's acknowledgment of the SYN ACK; `None` if it was not captured, or carried data.
+    pub(super) acknowledgment: Option<HandshakeEnd>,
     /// The SYN was counted when it was captured, as a late segment of the refused connection before.
     pub(super) is_counted: bool,
+}
+
+/// Acknowledgment without data that ends a handshake.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct HandshakeEnd {
+    pub(super) time: Timestamp,
+    window: u16,
+    ip_len: u16,
+    frame_len: u16,
+}
+
+impl HandshakeEnd {
+    /// Returns the packet as it was observed. `sequence` is the first number after the SYN, `acknowledgment` that after
+    /// the SYN ACK.
+    pub(super) fn observed(&self, sequence: SeqNum, acknowledgment: SeqNum) -> Observed {
+        Observed {
+            time: self.time,
+            sequence,
+            acknowledgment,
+            flags: TcpFlags(TcpFlags::ACK),
+            window: self.window,
+            payload: 0,
+            ip_len: self.ip_len.into(),
+            frame_len: self.frame_len.into(),
+        }
+    }
 }
 
 /// SYN or SYN ACK of one sender.
@@ -61,7 +115,6 @@ pub(super) struct Syn {
 
 impl Syn {
     fn of(segment: &Segment<'_>) -> Self {
-        let length = |bytes: u32| u16::try_from(bytes).unwrap_or(u16::MAX);
         Self {
             frame: segment.frame,
             start: SeqNum(segment.sequence).plus(1),
@@ -70,8 +123,8 @@ impl Syn {
             has_ack: segment.flags.ack(),
             window: segment.window,
             identification: segment.identification,
-            ip_len: length(segment.ip_len),
-            frame_len: length(segment.frame_len),
+            ip_len: short(segment.ip_len),
+            frame_len: short(segment.frame_len),
             repeats: 0,
         }
     }
@@ -109,6 +162,9 @@ impl RecentOpenings {
     /// Records the SYN or SYN ACK `segment`.
     pub(super) fn record(&mut self, key: FlowKey, direction: Direction, segment: &Segment<'_>) {
         let syn = Syn::of(segment);
+        if segment.flags.ack() {
+            self.expected.add(syn.start);
+        }
         let initiator = if segment.flags.ack() {
             direction.reverse()
         } else {
@@ -136,6 +192,44 @@ impl RecentOpenings {
             *slot = (hash, opening);
             self.places.insert(hash, index(self.oldest));
             self.oldest = (self.oldest + 1) % CAPACITY;
+        }
+    }
+
+    /// Records `segment`, of a flow that is not followed, if it ends a handshake.
+    // Inlined up to the first look: it is paid for by each segment of other traffic.
+    #[inline]
+    pub(super) fn on_acknowledgment(
+        &mut self,
+        key: FlowKey,
+        direction: Direction,
+        segment: &Segment<'_>,
+    ) {
+        if segment.flags.0 & !TcpFlags::PSH == TcpFlags::ACK
+            && segment.wire_len() == 0
+            && self.expected.may_have(segment.acknowledgment)
+        {
+            self.end_handshake(key, direction, segment);
+        }
+    }
+
+    #[cold]
+    fn end_handshake(&mut self, key: FlowKey, direction: Direction, segment: &Segment<'_>) {
+        let hash = self.hasher.hash_one(Key(key));
+        let place = self.places.get(&hash).copied();
+        if let Some((_, opening)) = place.and_then(|place| self.ring.get_mut(place as usize))
+            && opening.initiator == Some(direction)
+            && opening.acknowledgment.is_none()
+            && let [Some(own), Some(other)] =
+                [direction, direction.reverse()].map(|sender| opening.syn[sender.index()])
+            && own.start.0 == segment.sequence
+            && other.start.0 == segment.acknowledgment
+        {
+            opening.acknowledgment = Some(HandshakeEnd {
+                time: segment.frame.time,
+                window: segment.window,
+                ip_len: short(segment.ip_len),
+                frame_len: short(segment.frame_len),
+            });
         }
     }
 
@@ -215,11 +309,18 @@ impl Opening {
     }
 }
 
+fn short(bytes: u32) -> u16 {
+    u16::try_from(bytes).unwrap_or(u16::MAX)
+}
+
 fn index(place: usize) -> u32 {
     u32::try_from(place).expect("the ring is far shorter than 2^32")
 }
 
 const CAPACITY: usize = 1 << 16;
+
+/// Places for the numbers of the latest SYN ACKs.
+const EXPECTED: usize = 1 << 12;
 
 /// Bytes that a flow may have sent before it is followed.
 const LONGEST_UNFOLLOWED: i32 = 1 << 30;
@@ -285,6 +386,31 @@ mod tests {
             opening.syn.map(|syn| syn.map(|syn| syn.start.0)),
             [None, Some(500)]
         );
+    }
+
+    #[test]
+    fn acknowledgment_without_data_of_the_syn_ack_ends_the_handshake() {
+        let mut openings = RecentOpenings::default();
+        record(&mut openings, &segment(1, 99, None));
+        record(&mut openings, &segment(1, 499, Some(100)));
+        let end = |sequence, acknowledgment, payload| Segment {
+            acknowledgment,
+            payload,
+            flags: TcpFlags(TcpFlags::ACK),
+            window: 7,
+            ..segment(1, sequence, None)
+        };
+        let mut acknowledged = |segment: &Segment<'_>| {
+            let (key, direction) = FlowKey::new(segment.source, segment.destination);
+            openings.on_acknowledgment(key, direction, segment);
+            let place = openings.places.values().next().copied();
+            let (_, opening) = openings.ring[place.expect("a handshake") as usize];
+            opening.acknowledgment.map(|end| end.window)
+        };
+        assert_eq!(acknowledged(&end(100, 501, b"")), None);
+        assert_eq!(acknowledged(&end(99, 500, b"")), None);
+        assert_eq!(acknowledged(&end(100, 500, b"USER a")), None);
+        assert_eq!(acknowledged(&end(100, 500, b"")), Some(7));
     }
 
     #[test]
