@@ -15,14 +15,17 @@ use crate::model::Timestamp;
 /// letters and digits.
 #[must_use]
 pub fn connection_uid(community_id: &str, first: Timestamp) -> CompactString {
-    name('C', connection_digest(community_id, first))
+    name(b'C', connection_digest(community_id, first))
 }
 
 /// Returns the name of a transfer: `F` and up to 17 letters and digits. `connection` is the uid of its session, or of the
 /// data connection for data without a session; `id` is the transfer's number, 0 for data without a command.
 #[must_use]
 pub fn file_uid(connection: &str, id: u64) -> CompactString {
-    name('F', digest("ftpscope file 1", connection, &id.to_string()))
+    name(
+        b'F',
+        digest("ftpscope file 1", connection, decimal(id).text()),
+    )
 }
 
 /// Returns the first 51 bits of a connection's digest, at least 1: a number that JavaScript reads exactly.
@@ -33,11 +36,16 @@ pub fn flow_number(community_id: &str, first: Timestamp) -> u64 {
 }
 
 fn connection_digest(community_id: &str, first: Timestamp) -> (u32, u64) {
-    digest("ftpscope uid 1", community_id, &first.nanos().to_string())
+    let nanos = first.nanos();
+    let mut text = decimal(nanos.unsigned_abs());
+    if nanos < 0 {
+        text.push(b'-');
+    }
+    digest("ftpscope uid 1", community_id, text.text())
 }
 
 /// Returns the first 32 and the following 64 bits of the SHA-256 over three strings with NUL between them.
-fn digest(purpose: &str, parent: &str, child: &str) -> (u32, u64) {
+fn digest(purpose: &str, parent: &str, child: &[u8]) -> (u32, u64) {
     let mut hash = Sha256::new();
     hash.update(purpose);
     hash.update([0]);
@@ -49,29 +57,63 @@ fn digest(purpose: &str, parent: &str, child: &str) -> (u32, u64) {
     (u32::from_be_bytes([a, b, c, d]), u64::from_be_bytes(low))
 }
 
-fn name(letter: char, (high, low): (u32, u64)) -> CompactString {
-    let mut text = CompactString::default();
+// Every connection and transfer has such a name: it is made in place, from its last digit to the letter.
+fn name(letter: u8, (high, low): (u32, u64)) -> CompactString {
+    let mut text = FromTheEnd::default();
+    text.push_number(low, DIGITS);
+    text.push_number(high.into(), DIGITS);
     text.push(letter);
-    push_base62(&mut text, high.into());
-    push_base62(&mut text, low);
+    CompactString::from_utf8_lossy(text.text())
+}
+
+fn decimal(number: u64) -> FromTheEnd {
+    let mut text = FromTheEnd::default();
+    text.push_number(number, b"0123456789");
     text
 }
 
-fn push_base62(text: &mut CompactString, mut number: u64) {
-    // 62^11 is more than 2^64.
-    let mut digits = [0; 11];
-    let mut begin = digits.len();
-    for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[usize::try_from(number % 62).unwrap_or_default()];
-        number /= 62;
-        begin -= 1;
-        if number == 0 {
-            break;
-        }
-    }
-    text.extend(digits[begin..].iter().copied().map(char::from));
+/// ASCII text of up to 24 bytes that is written from its end.
+struct FromTheEnd {
+    bytes: [u8; 24],
+    begin: usize,
 }
 
+impl Default for FromTheEnd {
+    fn default() -> Self {
+        let bytes = [0; 24];
+        Self {
+            begin: bytes.len(),
+            bytes,
+        }
+    }
+}
+
+impl FromTheEnd {
+    /// Writes a byte before the others. Nothing longer than the text is ever written: 1 + 6 + 11 digits in base 62, or
+    /// a sign and 20 decimal ones.
+    fn push(&mut self, byte: u8) {
+        self.begin = self.begin.saturating_sub(1);
+        self.bytes[self.begin] = byte;
+    }
+
+    /// Writes a number in the base that `digits` has.
+    fn push_number<const BASE: usize>(&mut self, mut number: u64, digits: &[u8; BASE]) {
+        loop {
+            let digit = usize::try_from(number % BASE as u64).unwrap_or_default();
+            self.push(digits[digit]);
+            number /= BASE as u64;
+            if number == 0 {
+                break;
+            }
+        }
+    }
+
+    fn text(&self) -> &[u8] {
+        &self.bytes[self.begin..]
+    }
+}
+
+/// Digits of base 62.
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 #[cfg(test)]
@@ -80,9 +122,9 @@ mod tests {
 
     #[test]
     fn uid_is_letter_and_two_numbers_in_base_62() {
-        assert_eq!(name('C', (0, 61)), "C0z");
-        assert_eq!(name('F', (62, 3_844)), "F10100");
-        assert_eq!(name('C', (u32::MAX, u64::MAX)), "C4gfFC3LygHa16AHYF");
+        assert_eq!(name(b'C', (0, 61)), "C0z");
+        assert_eq!(name(b'F', (62, 3_844)), "F10100");
+        assert_eq!(name(b'C', (u32::MAX, u64::MAX)), "C4gfFC3LygHa16AHYF");
     }
 
     #[test]

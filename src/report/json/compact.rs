@@ -194,13 +194,26 @@ impl<'w, W: Write> Sequence<'w, W> {
         value.serialize(Compact(&mut *self.out))
     }
 
-    fn key(&mut self, name: &str) -> Result<(), Error> {
-        self.comma()?;
-        Compact(&mut *self.out).string(name)?;
-        Ok(self.out.write_all(b":")?)
+    /// Writes the name of a field: a word of ours, which needs no escapes.
+    // Names are a third of the output. Each is written in one piece, with what stands around it.
+    fn key(&mut self, name: &'static str) -> Result<(), Error> {
+        debug_assert!(is_plain(name), "{name}");
+        let mut text = [0; LONG_NAME + 4];
+        let comma = usize::from(!std::mem::take(&mut self.empty));
+        text[..2].copy_from_slice(if comma == 0 { b"\"\0" } else { b",\"" });
+        let begin = comma + 1;
+        if name.len() > LONG_NAME {
+            self.out.write_all(&text[..begin])?;
+            self.out.write_all(name.as_bytes())?;
+            return Ok(self.out.write_all(b"\":")?);
+        }
+        let end = begin + name.len();
+        text[begin..end].copy_from_slice(name.as_bytes());
+        text[end..end + 2].copy_from_slice(b"\":");
+        Ok(self.out.write_all(&text[..end + 2])?)
     }
 
-    fn field<T: Serialize + ?Sized>(&mut self, name: &str, value: &T) -> Result<(), Error> {
+    fn field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
         self.key(name)?;
         value.serialize(Compact(&mut *self.out))
     }
@@ -449,6 +462,9 @@ fn is_plain(text: &str) -> bool {
     };
     text.bytes().fold(0, |any, byte| any | escaped(byte)) == 0
 }
+
+/// Longest name of a field that is written in one piece, in bytes.
+const LONG_NAME: usize = 44;
 
 /// Digits of `u64::MAX`.
 const DIGITS: usize = 20;

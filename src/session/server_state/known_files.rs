@@ -323,13 +323,28 @@ fn states_size(entry: &ListingEntry) -> bool {
         return false;
     }
     let Some(size) = entry.size else { return false };
-    let digits = size.to_string();
     // `1.5M` parses as a size too, but its digits do not stand in the line.
     entry
         .raw
         .split_ascii_whitespace()
         .flat_map(|word| word.split([';', '=']))
-        .any(|word| word == digits || word.replace([',', '.'], "") == digits)
+        .any(|word| are_digits_of(word, size))
+}
+
+/// Returns whether a word is a number in decimal, with or without separators between its groups of digits.
+// Every word of every line of a listing is looked at: most are no numbers, and none is copied.
+fn are_digits_of(word: &str, number: u64) -> bool {
+    let mut rest = number;
+    let mut digits = 0;
+    for byte in word.bytes().rev().filter(|byte| !b",.".contains(byte)) {
+        let fits = u64::from(byte) == u64::from(b'0') + rest % 10 && (rest > 0 || digits == 0);
+        if !fits {
+            return false;
+        }
+        rest /= 10;
+        digits += 1;
+    }
+    digits > 0 && rest == 0
 }
 
 fn push<T>(queue: &mut VecDeque<T>, item: T, most: usize) {
@@ -349,6 +364,31 @@ const NAME_BYTES: usize = 1024;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn size_is_recognized_with_and_without_separators() {
+        for (word, size) in [
+            ("0", 0),
+            ("1715", 1715),
+            ("1,715", 1715),
+            ("1.000.000", 1_000_000),
+        ] {
+            assert!(are_digits_of(word, size), "{word}");
+        }
+        let most = u64::MAX.to_string();
+        assert!(are_digits_of(&most, u64::MAX));
+        for (word, size) in [
+            ("", 0),
+            (".", 0),
+            ("00", 0),
+            ("015", 15),
+            ("15", 5),
+            ("5", 15),
+            ("1.5M", 15),
+        ] {
+            assert!(!are_digits_of(word, size), "{word}");
+        }
+    }
 
     #[test]
     fn pattern_is_no_part_of_the_listed_directory() {

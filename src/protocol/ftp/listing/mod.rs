@@ -301,9 +301,12 @@ impl Form {
         ] {
             // VMS may wrap lines after the name, so that half of them have no form: the highest count wins.
             let mut count = 0;
+            // Most listings have the first form; the others are not tried on all lines to lose against it.
+            if best_count == total {
+                break;
+            }
             let mut parsed = Vec::with_capacity(total);
             for (seen, line) in sample().enumerate() {
-                // Most listings have the first form; the others are not tried on all lines to lose against it.
                 if count + (total - seen) <= best_count {
                     break;
                 }
