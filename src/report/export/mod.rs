@@ -30,6 +30,8 @@ mod eve;
 mod ndjson;
 #[cfg(feature = "parquet")]
 mod parquet;
+#[cfg(feature = "parquet")]
+mod session_order;
 mod timed_lines;
 mod written_parts;
 mod zeek;

@@ -1,8 +1,8 @@
 //! `parquet`: tables for `DuckDB`, pandas, Spark and `ClickHouse`, one file each in a directory.
 //!
 //! ```text
-//! session ──> text, in memory and beyond a limit in a file ──> in order of ids ──> sessions, transfers, steps, commands,
-//!                                                                                    findings, entries, captures
+//! session ──> SessionsInOrder ──> rows of sessions, transfers, steps, commands, findings, entries ──> row groups
+//! end of the run ────────────────> captures
 //! ```
 //!
 //! A table has the same schema in every run, also without rows, so that the files of many runs are read together. Columns are
@@ -13,7 +13,7 @@
 //! Nothing depends on the clock: the same input gives the same bytes.
 
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use parquet::basic::Compression;
@@ -25,9 +25,10 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{WriterProperties, WriterVersion};
 use parquet::file::writer::{SerializedColumnWriter, SerializedFileWriter};
 use parquet::schema::parser::parse_message_type;
+use parquet::schema::types::ColumnPath;
 use serde::Serialize;
 
-use super::document::FinishedSessions;
+use super::session_order::SessionsInOrder;
 use super::{ExportOptions, Exporter, Format, OutputFile, OutputKind, Outputs, RunEnd};
 use crate::model::record::{
     Capture, Command, Finding, ListingEntry, Session, Step, Transfer, WarningRecord,
@@ -64,12 +65,10 @@ pub const TABLES: &[&str] = &[
 
 /// Exporter of tables.
 struct Tables {
-    /// Sessions as JSON, until their order is known.
-    sessions: FinishedSessions,
-    /// Sessions kept at most.
-    limit: usize,
-    files: Vec<(&'static str, OutputFile)>,
-    part: Option<String>,
+    sessions: SessionsInOrder,
+    rows: Rows,
+    /// First error; `None` while all rows were written.
+    error: Option<io::Error>,
     rest: ReportBuilder,
 }
 
@@ -114,13 +113,16 @@ impl Tables {
             Some(part) => format!("{name}/{part}.parquet"),
             None => format!("{name}.parquet"),
         };
-        let tables = TABLES.iter().filter(wanted);
-        let tables = tables.map(|name| Ok((*name, outputs.create(&file(name))?)));
+        let mut rows = BTreeMap::new();
+        for name in TABLES.iter().filter(wanted) {
+            let out = outputs.create(&file(name))?;
+            let part = options.part.as_deref();
+            rows.insert(*name, Table::open(columns(name), name, part, out)?);
+        }
         Ok(Self {
-            sessions: FinishedSessions::new(),
-            limit: options.limits.sessions,
-            files: tables.collect::<io::Result<_>>()?,
-            part: options.part.clone(),
+            sessions: SessionsInOrder::new(options.limits.sessions),
+            rows: Rows(rows),
+            error: None,
             rest: ReportBuilder::new(&options.limits),
         })
     }
@@ -132,38 +134,29 @@ impl EventSink for Tables {
             self.rest.event(event);
             return;
         };
-        if self.sessions.len() < self.limit {
-            self.sessions.push(session.id, |out| {
-                serde_json::to_writer(out, session.as_ref()).map_err(io::Error::from)
-            });
-        } else {
-            self.rest.omit_session();
+        if self.error.is_some() {
+            return;
+        }
+        let rows = &mut self.rows;
+        match self.sessions.push(session, |one| rows.add_session(one)) {
+            Ok(true) => {}
+            Ok(false) => self.rest.omit_session(),
+            Err(error) => self.error = Some(error),
         }
     }
 }
 
 impl Exporter for Tables {
-    fn finish(self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
+    fn finish(mut self: Box<Self>, run: RunEnd<'_>) -> io::Result<()> {
+        if let Some(error) = self.error.take() {
+            return Err(error);
+        }
         let report = self.rest.finish(run.captures.to_vec(), run.totals.clone());
         (run.unwritten_warnings)(&report.warnings);
         let paths: Vec<&str> = run.captures.iter().map(|one| one.path.as_str()).collect();
         let paths = serde_json::to_string(&paths).map_err(io::Error::from)?;
-        let part = self.part.as_deref();
-        let mut writers = BTreeMap::new();
-        for (name, out) in self.files {
-            let table = Table::open(columns(name), name, part, &paths, out)?;
-            writers.insert(name, table);
-        }
-        let mut rows = Rows(writers);
-        let mut sessions = EachLine {
-            text: Vec::new(),
-            on_line: |text: &[u8]| {
-                let session = serde_json::from_slice(text).map_err(io::Error::from)?;
-                rows.add_session(&session)
-            },
-        };
-        self.sessions.write(b"\n", &mut sessions)?;
-        sessions.end()?;
+        let mut rows = self.rows;
+        self.sessions.finish(|session| rows.add_session(session))?;
         for finding in &report.findings {
             rows.add("findings", || finding_row(finding, None))?;
         }
@@ -173,7 +166,7 @@ impl Exporter for Tables {
         TABLES
             .iter()
             .filter_map(|name| rows.0.remove(name))
-            .try_for_each(Table::close)
+            .try_for_each(|table| table.close(&paths))
     }
 }
 
@@ -230,44 +223,14 @@ impl Rows {
     }
 }
 
-/// Target that passes each line on.
-struct EachLine<F> {
-    text: Vec<u8>,
-    on_line: F,
-}
-
-impl<F: FnMut(&[u8]) -> io::Result<()>> EachLine<F> {
-    /// Passes the last line on.
-    fn end(mut self) -> io::Result<()> {
-        if self.text.is_empty() {
-            return Ok(());
-        }
-        (self.on_line)(&self.text)
-    }
-}
-
-impl<F: FnMut(&[u8]) -> io::Result<()>> Write for EachLine<F> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // JSON has no line ends but those between sessions.
-        let mut pieces = bytes.split(|&byte| byte == b'\n');
-        self.text.extend(pieces.next().unwrap_or_default());
-        for piece in pieces {
-            (self.on_line)(&self.text)?;
-            self.text.clear();
-            self.text.extend(piece);
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// One table: its rows since the last row group, and its file.
 struct Table {
     columns: Vec<(String, Kind)>,
-    rows: Vec<Vec<Cell>>,
+    /// Indices of the columns with times, whose nanoseconds stand behind the given cells.
+    times: Vec<usize>,
+    /// Cells by column: a row takes no memory of its own.
+    cells: Vec<Vec<Cell>>,
+    rows: usize,
     part: Option<String>,
     writer: SerializedFileWriter<OutputFile>,
 }
@@ -277,7 +240,6 @@ impl Table {
         columns: &[(&'static str, Kind)],
         name: &str,
         part: Option<&str>,
-        captures: &str,
         out: OutputFile,
     ) -> io::Result<Self> {
         let all = all_columns(columns);
@@ -286,68 +248,84 @@ impl Table {
         let facts = [
             ("ftpscope.schema_version", SCHEMA_VERSION),
             ("ftpscope.version", env!("CARGO_PKG_VERSION")),
-            ("ftpscope.captures", captures),
         ];
         let facts = facts.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
-        let properties = WriterProperties::builder()
+        let mut properties = WriterProperties::builder()
             .set_writer_version(WriterVersion::PARQUET_1_0)
             .set_compression(Compression::SNAPPY)
             .set_created_by(concat!("ftpscope version ", env!("CARGO_PKG_VERSION")).to_owned())
-            .set_key_value_metadata(Some(facts.to_vec()))
-            .build();
-        let writer = SerializedFileWriter::new(out, Arc::new(schema), Arc::new(properties));
+            .set_key_value_metadata(Some(facts.to_vec()));
+        for (column, kind) in &all {
+            // Values that hardly repeat: a dictionary of them takes time and memory, and saves nothing.
+            let is_unique = matches!(kind, Kind::Name | Kind::Time | Kind::Double);
+            if is_unique || column.ends_with("_ns") {
+                let path = ColumnPath::from(column.as_str());
+                properties = properties.set_column_dictionary_enabled(path, false);
+            }
+        }
+        let properties = Arc::new(properties.build());
+        let writer = SerializedFileWriter::new(out, Arc::new(schema), properties);
+        let times = columns.iter().enumerate();
         Ok(Self {
+            times: times
+                .filter(|(_, (_, kind))| *kind == Kind::Time)
+                .map(|(index, _)| index)
+                .collect(),
+            cells: all.iter().map(|_| Vec::new()).collect(),
             columns: all,
-            rows: Vec::new(),
+            rows: 0,
             part: part.map(str::to_owned),
             writer: writer.map_err(failure)?,
         })
     }
 
     /// Adds a row, given without the columns for nanoseconds and the part.
-    fn add(&mut self, mut row: Vec<Cell>) -> io::Result<()> {
-        let times: Vec<Cell> = self
-            .columns
-            .iter()
-            .zip(&row)
-            .filter(|((_, kind), _)| *kind == Kind::Time)
-            .map(|(_, cell)| match cell {
-                Cell::Time(time) => Cell::Int(time.nanos()),
+    fn add(&mut self, row: Vec<Cell>) -> io::Result<()> {
+        debug_assert_eq!(row.len() + self.times.len() + 1, self.columns.len());
+        let given = row.len();
+        let (places, derived) = self.cells.split_at_mut(given.min(self.columns.len()));
+        for (&index, place) in self.times.iter().zip(derived.iter_mut()) {
+            place.push(match row.get(index) {
+                Some(Cell::Time(time)) => Cell::Int(time.nanos()),
                 _ => Cell::Null,
-            })
-            .collect();
-        row.extend(times);
-        row.push(text(self.part.as_deref()));
-        debug_assert_eq!(row.len(), self.columns.len());
-        self.rows.push(row);
-        if self.rows.len() >= ROWS_IN_MEMORY {
+            });
+        }
+        if let Some(place) = derived.last_mut() {
+            place.push(text(self.part.as_deref()));
+        }
+        for (cell, place) in row.into_iter().zip(places) {
+            place.push(cell);
+        }
+        self.rows += 1;
+        if self.rows >= ROWS_IN_MEMORY {
             self.write_rows()?;
         }
         Ok(())
     }
 
     fn write_rows(&mut self) -> io::Result<()> {
-        if self.rows.is_empty() {
+        if self.rows == 0 {
             return Ok(());
         }
-        let rows = std::mem::take(&mut self.rows);
+        self.rows = 0;
         let mut group = self.writer.next_row_group().map_err(failure)?;
-        let mut index = 0;
-        while let Some(column) = group.next_column().map_err(failure)? {
-            let kind = self
-                .columns
-                .get(index)
-                .map_or(Kind::Text, |(_, kind)| *kind);
-            let cells = rows.iter().filter_map(|row| row.get(index));
-            write_column(column, kind, cells).map_err(failure)?;
-            index += 1;
+        for ((_, kind), cells) in self.columns.iter().zip(&mut self.cells) {
+            let Some(column) = group.next_column().map_err(failure)? else {
+                break;
+            };
+            write_column(column, *kind, cells.drain(..)).map_err(failure)?;
         }
         group.close().map_err(failure)?;
         Ok(())
     }
 
-    fn close(mut self) -> io::Result<()> {
+    /// Writes the last rows, and ends the file. `captures` is the list of the inputs, which are known at the end.
+    fn close(mut self, captures: &str) -> io::Result<()> {
         self.write_rows()?;
+        self.writer.append_key_value_metadata(KeyValue::new(
+            "ftpscope.captures".to_owned(),
+            captures.to_owned(),
+        ));
         let mut out = self.writer.into_inner().map_err(failure)?;
         out.flush()
     }
@@ -387,20 +365,20 @@ fn list(name: &str, element: &str) -> String {
     format!("  optional group {name} (LIST) {{ repeated group list {{ optional {element}; }} }}\n")
 }
 
-fn write_column<'a>(
+fn write_column(
     mut column: SerializedColumnWriter<'_>,
     kind: Kind,
-    cells: impl Iterator<Item = &'a Cell>,
+    cells: impl Iterator<Item = Cell>,
 ) -> Result<(), ParquetError> {
     match kind {
         Kind::Text => write::<ByteArrayType>(&mut column, cells, |cell| match cell {
-            Cell::Text(text) => Some(ByteArray::from(text.as_str())),
+            Cell::Text(text) => Some(bytes(text)),
             _ => None,
         })?,
         Kind::Name => {
             let names: Vec<ByteArray> = cells
                 .map(|cell| match cell {
-                    Cell::Text(text) => ByteArray::from(text.as_str()),
+                    Cell::Text(text) => bytes(text),
                     _ => ByteArray::new(),
                 })
                 .collect();
@@ -408,19 +386,19 @@ fn write_column<'a>(
             column.write_batch(&names, None, None)?;
         }
         Kind::Int => write::<Int64Type>(&mut column, cells, |cell| match cell {
-            Cell::Int(number) => Some(*number),
+            Cell::Int(number) => Some(number),
             _ => None,
         })?,
         Kind::Short => write::<Int32Type>(&mut column, cells, |cell| match cell {
-            Cell::Int(number) => i32::try_from(*number).ok(),
+            Cell::Int(number) => i32::try_from(number).ok(),
             _ => None,
         })?,
         Kind::Double => write::<DoubleType>(&mut column, cells, |cell| match cell {
-            Cell::Double(number) => Some(*number),
+            Cell::Double(number) => Some(number),
             _ => None,
         })?,
         Kind::Flag => write::<BoolType>(&mut column, cells, |cell| match cell {
-            Cell::Flag(flag) => Some(*flag),
+            Cell::Flag(flag) => Some(flag),
             _ => None,
         })?,
         Kind::Time => write::<Int64Type>(&mut column, cells, |cell| match cell {
@@ -428,24 +406,26 @@ fn write_column<'a>(
             _ => None,
         })?,
         Kind::Texts => write_lists::<ByteArrayType>(&mut column, cells, |cell| match cell {
-            Cell::Texts(texts) => texts
-                .iter()
-                .map(|text| ByteArray::from(text.as_str()))
-                .collect(),
+            Cell::Texts(texts) => texts.into_iter().map(bytes).collect(),
             _ => Vec::new(),
         })?,
         Kind::Ints => write_lists::<Int64Type>(&mut column, cells, |cell| match cell {
-            Cell::Ints(numbers) => numbers.clone(),
+            Cell::Ints(numbers) => numbers,
             _ => Vec::new(),
         })?,
     }
     column.close()
 }
 
-fn write<'a, T: DataType>(
+/// Takes over the bytes of a text.
+fn bytes(text: String) -> ByteArray {
+    ByteArray::from(text.into_bytes())
+}
+
+fn write<T: DataType>(
     column: &mut SerializedColumnWriter<'_>,
-    cells: impl Iterator<Item = &'a Cell>,
-    value: impl Fn(&Cell) -> Option<T::T>,
+    cells: impl Iterator<Item = Cell>,
+    value: impl Fn(Cell) -> Option<T::T>,
 ) -> Result<(), ParquetError> {
     let (mut values, mut levels) = (Vec::new(), Vec::new());
     for cell in cells {
@@ -459,10 +439,10 @@ fn write<'a, T: DataType>(
     Ok(())
 }
 
-fn write_lists<'a, T: DataType>(
+fn write_lists<T: DataType>(
     column: &mut SerializedColumnWriter<'_>,
-    cells: impl Iterator<Item = &'a Cell>,
-    items: impl Fn(&Cell) -> Vec<T::T>,
+    cells: impl Iterator<Item = Cell>,
+    items: impl Fn(Cell) -> Vec<T::T>,
 ) -> Result<(), ParquetError> {
     let (mut values, mut definitions, mut repetitions) = (Vec::new(), Vec::new(), Vec::new());
     for cell in cells {
@@ -992,22 +972,5 @@ mod tests {
                 assert!(fits, "{table}.{name}: {cell:?}");
             }
         }
-    }
-
-    #[test]
-    fn lines_are_passed_on_however_they_are_cut() {
-        let mut lines = Vec::new();
-        let mut target = EachLine {
-            text: Vec::new(),
-            on_line: |line: &[u8]| {
-                lines.push(String::from_utf8_lossy(line).into_owned());
-                Ok(())
-            },
-        };
-        for piece in ["a", "b\nc", "\n", "d"] {
-            target.write_all(piece.as_bytes()).expect("memory takes it");
-        }
-        target.end().expect("memory takes it");
-        assert_eq!(lines, ["ab", "c", "d"]);
     }
 }
