@@ -401,9 +401,12 @@ impl Ecs {
         document.set("ftpscope.transfer.missing_bytes", transfer.missing_bytes);
         document.some(
             "ftpscope.transfer.announced_bytes",
-            transfer.announced_bytes,
+            transfer.announced_bytes.map(long),
         );
-        document.set("ftpscope.transfer.restart_offset", transfer.restart_offset);
+        document.set(
+            "ftpscope.transfer.restart_offset",
+            long(transfer.restart_offset),
+        );
         document.set("ftpscope.transfer.evidence", json!(transfer.evidence));
         document.data(session, transfer);
         self.push(end, document);
@@ -416,6 +419,12 @@ impl Ecs {
             out.write_all(b"\n")
         });
     }
+}
+
+/// Returns a number that a peer stated as a `long`: a larger one is the largest, for Elasticsearch refuses the whole document
+/// otherwise.
+fn long(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
 }
 
 impl EventSink for Ecs {
@@ -524,7 +533,7 @@ impl Document {
         }
         debug_assert!(FIELDS.iter().any(|(known, _)| *known == path), "{path}");
         let mut value = value.into();
-        // Elasticsearch rejects a document with a keyword of more than 32,766 bytes.
+        // Elasticsearch rejects the document otherwise.
         if let Value::String(text) = &mut value
             && text.len() > LONGEST_TEXT
         {
@@ -705,8 +714,8 @@ const fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Bytes kept of a text.
-const LONGEST_TEXT: usize = 8192;
+/// Bytes kept of a text: as many as a keyword of Elasticsearch may have.
+const LONGEST_TEXT: usize = 32_766;
 
 const ECS_VERSION: &str = "9.4.0";
 

@@ -640,7 +640,7 @@ impl Eve {
     /// Writes a line: the members of every event, then those that `write` adds.
     fn line<F>(&mut self, head: &Head<'_>, write: F)
     where
-        F: FnOnce(&mut Object<'_, super::SessionText<'_>>) -> io::Result<()>,
+        F: FnOnce(&mut Object<'_, Vec<u8>>) -> io::Result<()>,
     {
         if !self.wants(head.kind) {
             return;

@@ -11,33 +11,42 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use compact_str::CompactString;
 
-use super::document::{FinishedSessions, SessionText};
+use super::document::FinishedSessions;
 use crate::model::record::{Address, Command, Connection, Opener, Reply, Session, Transfer};
 use crate::model::{Span, Timestamp};
 use crate::protocol::uid::flow_number;
 
 /// Lines with the times of their records.
 #[derive(Debug, Default)]
-pub(super) struct TimedLines(FinishedSessions);
+pub(super) struct TimedLines {
+    kept: FinishedSessions,
+    /// The line that is being written: it consists of very many pieces of a few bytes, and is kept as one.
+    line: Vec<u8>,
+}
 
 impl TimedLines {
     /// Keeps the line of a record that was complete at `time`. Lines of one time stay in the order in which they came.
     pub(super) fn push(
         &mut self,
         time: Timestamp,
-        write: impl FnOnce(&mut SessionText<'_>) -> io::Result<()>,
+        write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
     ) {
-        self.0.push(u64::try_from(time.nanos()).unwrap_or(0), write);
+        self.line.clear();
+        let written = write(&mut self.line);
+        let line = &self.line;
+        let at = u64::try_from(time.nanos()).unwrap_or(0);
+        self.kept
+            .push(at, |out| written.and_then(|()| out.write_all(line)));
     }
 
     /// Returns true without a line.
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.kept.is_empty()
     }
 
     /// Writes all lines.
     pub(super) fn write(self, out: &mut dyn Write) -> io::Result<()> {
-        self.0.write(b"", out)
+        self.kept.write(b"", out)
     }
 
     /// Writes the lines kept so far, and keeps none of them.
