@@ -13,6 +13,8 @@ Options:
     gap        most time between two files of a series (default: 60s)
     arguments  further arguments of `ftpscope analyze`, a JSON list
     onError    fail (default) or row: a capture that cannot be read fails the job, or becomes a row of errors
+    pushdown   true: filters on times leave out whole series (Spark 4.1 or newer, which refuses it unless
+               spark.sql.python.filterPushdown.enabled is true)
 """
 
 import datetime
@@ -53,6 +55,9 @@ class FtpscopeDataSource(DataSource):
             return from_arrow_schema(pyarrow.parquet.read_schema(table))
 
     def reader(self, schema):
+        # Spark fails where a reader takes filters that its configuration holds back, and shows it to no reader.
+        if _option(self.options, "pushdown", "false").lower() == "true":
+            return _FilteringReader(self.options)
         return _Reader(self.options)
 
 
@@ -68,16 +73,6 @@ class _Reader(DataSourceReader):
     def __init__(self, options):
         self.options = options
         self.bounds = []
-
-    def pushFilters(self, filters):
-        """Keeps bounds on times, to leave out series beyond them. The engine filters the rows itself."""
-        for one in filters:
-            kind = type(one).__name__
-            column = getattr(one, "attribute", ())
-            value = getattr(one, "value", None)
-            if len(column) == 1 and column[0] in TIMES and isinstance(value, datetime.datetime):
-                self.bounds.append((kind, value.astimezone(datetime.timezone.utc).isoformat()))
-            yield one
 
     def partitions(self):
         path = _option(self.options, "path", None)
@@ -145,6 +140,18 @@ class _Reader(DataSourceReader):
                     yield pyarrow.RecordBatch.from_arrays(columns, ["path", "exit", "message"])
             elif os.path.exists(table):
                 yield from pyarrow.parquet.ParquetFile(table).iter_batches()
+
+
+class _FilteringReader(_Reader):
+    def pushFilters(self, filters):
+        """Keeps bounds on times, to leave out series beyond them. The engine filters the rows itself."""
+        for one in filters:
+            kind = type(one).__name__
+            column = getattr(one, "attribute", ())
+            value = getattr(one, "value", None)
+            if len(column) == 1 and column[0] in TIMES and isinstance(value, datetime.datetime):
+                self.bounds.append((kind, value.astimezone(datetime.timezone.utc).isoformat()))
+            yield one
 
 
 def _option(options, name, default):
