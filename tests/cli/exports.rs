@@ -217,6 +217,49 @@ fn number_of_threads_changes_no_byte() {
 }
 
 #[test]
+fn number_of_threads_changes_no_byte_of_decrypted_reports_and_files() {
+    let folder = Folder::new("threads-tls");
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls");
+    for name in ["tls13.pcap", "tls13.keys"] {
+        folder.write(name, &fs::read(data.join(name)).expect("a file"));
+    }
+    let with = |threads, output: &[&str]| {
+        let out = folder.path().join("out");
+        let _ = fs::remove_dir_all(&out);
+        let arguments = [
+            "analyze",
+            "--keylog",
+            "tls13.keys",
+            "--hash",
+            "md5,sha1",
+            "--threads",
+            threads,
+        ];
+        let text = folder.run(&[&arguments[..], output, &["tls13.pcap"]].concat());
+        assert!(text.starts_with("exit 0"), "{text}");
+        let mut files: Vec<_> = fs::read_dir(&out)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+            .filter(|path| path.is_file())
+            .map(|path| (path.clone(), fs::read(path).expect("a file")))
+            .collect();
+        files.sort();
+        assert!(!files.is_empty());
+        (text, files)
+    };
+    let outputs: [&[&str]; 2] = [
+        &["--format", "json", "-x", "out"],
+        &["--format", "zeek", "-o", "out"],
+    ];
+    for output in outputs {
+        let one = with("1", output);
+        for threads in ["2", "8"] {
+            assert!(with(threads, output) == one, "{output:?} with {threads}");
+        }
+    }
+}
+
+#[test]
 fn schemas_of_all_formats_and_the_module_for_spark_are_printed() {
     let folder = Folder::new("exports-schema");
     for (format, part) in [
