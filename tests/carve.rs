@@ -320,3 +320,88 @@ fn sessions_in_clear_are_carved_as_they_are_beside_copies() {
     let (before, after) = carved(&folder, "capture.pcap", &["--decrypted"]);
     assert_eq!(sessions(&after), sessions(&before));
 }
+
+/// A block of a pcapng file in big endian.
+fn block(kind: u32, body: &[u8]) -> Vec<u8> {
+    let mut body = body.to_vec();
+    body.resize(body.len().next_multiple_of(4), 0);
+    let length = u32::try_from(body.len() + 12).expect("short").to_be_bytes();
+    [&kind.to_be_bytes(), &length[..], &body, &length].concat()
+}
+
+/// An option in big endian.
+fn option(code: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len()).expect("short");
+    let mut option = [code.to_be_bytes(), length.to_be_bytes()].concat();
+    option.extend(value);
+    option.resize(option.len().next_multiple_of(4), 0);
+    option
+}
+
+/// The session of two users as pcapng, with a name, a snap length, a filter and a speed of the interface, and a comment on the
+/// fourth packet.
+fn annotated() -> Vec<u8> {
+    let header = [
+        0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
+    ];
+    let interface = [
+        vec![0, 1, 0, 0, 0, 0, 0x23, 0x28],
+        option(2, b"backup0"),
+        option(8, &1_000_000_000_u64.to_be_bytes()),
+        option(11, b"\0host customer-nine"),
+        option(0, b""),
+    ];
+    let mut file = [block(0x0a0d_0d0a, &header), block(1, &interface.concat())].concat();
+    for (number, packet) in packets(&two_users()).iter().enumerate() {
+        let length = u32::try_from(packet.bytes.len())
+            .expect("short")
+            .to_be_bytes();
+        let micros = 1_700_000_000_000_000 + 1000 * number as u64;
+        let mut body = [
+            &[0; 4][..],
+            &micros.to_be_bytes(),
+            &length,
+            &length,
+            &packet.bytes,
+        ]
+        .concat();
+        body.resize(body.len().next_multiple_of(4), 0);
+        if number == 3 {
+            body.extend(option(1, b"this is where customer-nine hung up"));
+            body.extend(option(0, b""));
+        }
+        file.extend(block(6, &body));
+    }
+    file
+}
+
+#[test]
+fn comments_and_descriptions_of_interfaces_are_carried_over_unless_packets_are_redacted() {
+    let folder = Folder::new("annotated");
+    folder.write("customer-nine.pcapng", &annotated());
+    let carve = |options: &[&str]| {
+        let mut arguments = vec!["carve", "-q", "-w", "carved.pcapng", "customer-nine.pcapng"];
+        arguments.extend(options);
+        assert_eq!(folder.run(&arguments), "exit 0\n");
+        fs::read(folder.path().join("carved.pcapng")).expect("a capture")
+    };
+    let count = |bytes: &[u8], text: &[u8]| memchr::memmem::find_iter(bytes, text).count();
+    let bytes = carve(&[]);
+    for text in [
+        &b"this is where customer-nine hung up"[..],
+        b"backup0",
+        b"\0host customer-nine",
+        &1_000_000_000_u64.to_le_bytes(),
+        // Link type, reserved bytes, snap length.
+        &[1, 0, 0, 0, 0x28, 0x23, 0, 0],
+    ] {
+        assert_eq!(count(&bytes, text), 1, "{text:?}");
+    }
+    // What is carved again has the comments still.
+    folder.write("customer-nine.pcapng", &bytes);
+    assert_eq!(count(&carve(&[]), b"hung up"), 1);
+    let bytes = carve(&["--redact", "content"]);
+    assert_eq!(count(&bytes, b"customer-nine"), 0);
+    assert_eq!(count(&bytes, b"backup0"), 0);
+    assert_eq!(count(&bytes, &[1, 0, 0, 0, 0x28, 0x23, 0, 0]), 1);
+}

@@ -467,3 +467,64 @@ fn no_option_and_no_comment_shows_what_is_redacted() {
         }
     }
 }
+
+#[test]
+fn folders_named_like_numbers_extensions_and_parts_of_words_break_nothing() {
+    let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39021", "192.0.2.20:21");
+    dialogue.exchange("USER pass", "331 Password required for pass.");
+    dialogue.exchange("PASS 12345678", "230 Welcome, 12345678 bytes are free.");
+    dialogue.exchange("CWD 195", "250 CWD successful.");
+    dialogue.exchange("CWD byte", "250 CWD successful.");
+    dialogue.exchange("CWD html", "250 CWD successful.");
+    dialogue.exchange("SIZE 195", "213 195");
+    dialogue.exchange("REST 195", "350 Restarting at 195.");
+    dialogue.exchange("REST 0", "350 Restarting at 0.");
+    dialogue.retrieve("index.html", 40_001, 50_001, b"two thousand");
+    let folder = Folder::new("numbers");
+    folder.write("capture.pcap", &dialogue.quit());
+    let redacted = redact(&folder, "capture.pcap", "all");
+    assert_eq!(outlines(&redacted.before), outlines(&redacted.after));
+    for kept in [
+        "213 195\r\n",
+        "REST 195\r\n",
+        ".html",
+        "(192,0,2,",
+        "(12 bytes)",
+    ] {
+        assert!(redacted.contains(kept), "{kept}");
+    }
+    // The rest of a known word would show the user's name.
+    for hidden in ["331 Pass", "word required", "CWD byte", "CWD 195", "/html"] {
+        assert!(!redacted.contains(hidden), "{hidden}");
+    }
+}
+
+#[test]
+fn encrypted_connections_are_named_and_standard_output_is_verified() {
+    let folder = Folder::new("named");
+    let capture = fs::canonicalize("testdata/tls/tls13.pcap").expect("a capture");
+    folder.write("customer-nine.pcap", &fs::read(capture).expect("a capture"));
+    let arguments = ["carve", "--redact", "all", "--mapping", "mapping", "-w"];
+    let told = folder.run(&[&arguments[..], &["out.pcapng", "customer-nine.pcap"]].concat());
+    assert!(told.contains("TLS connections stay encrypted"), "{told}");
+    assert!(told.contains(" from frame "), "{told}");
+    let bytes = fs::read(folder.path().join("out.pcapng")).expect("a capture");
+    let has = |text: &[u8]| memchr::memmem::find(&bytes, text).is_some();
+    assert!(has(b"encrypted, and replaced only in hellos: "));
+    assert!(!has(b"customer-nine"));
+    // Through a pipe the same comes out, and without an output there is no mapping.
+    fs::remove_file(folder.path().join("mapping")).expect("removed");
+    let told = folder.run(&[&arguments[..], &["no/such/out", "customer-nine.pcap"]].concat());
+    assert!(told.starts_with("exit 2\n"), "{told}");
+    assert!(!folder.path().join("mapping").exists());
+    let told = folder.run(&[
+        "carve",
+        "-q",
+        "--redact",
+        "all",
+        "-w",
+        "-",
+        "customer-nine.pcap",
+    ]);
+    assert!(told.starts_with("exit 0\n") && told.len() > bytes.len() / 2);
+}

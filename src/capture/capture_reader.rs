@@ -14,7 +14,8 @@ use super::pcap_file::{PcapFile, is_pcap};
 use super::pcapng_file::{PcapNgFile, SECTION_HEADER};
 use super::record::{Advance, HeaderError, Record};
 use super::record_buffer::{self, RecordBuffer};
-use super::{Error, HostName, LinkType, Secrets};
+use super::{Error, HostName, LinkType, Notes, Secrets};
+use crate::model::FrameRef;
 
 /// Source of an input's bytes, before it is opened.
 pub(super) enum Origin {
@@ -172,6 +173,20 @@ impl CaptureReader {
         match &self.file {
             FormatReader::Pcap(file) => file.data(),
             FormatReader::PcapNg(file) => file.data(),
+        }
+    }
+
+    /// Returns what the file says beside the packet at `frame`; valid after [`Advance::Packet`].
+    #[cold]
+    pub(super) fn notes(&mut self, frame: FrameRef) -> Notes {
+        let (comments, interfaces) = match &mut self.file {
+            FormatReader::Pcap(file) => (Vec::new(), vec![file.interface()]),
+            FormatReader::PcapNg(file) => file.notes(),
+        };
+        Notes {
+            frame,
+            comments,
+            interfaces,
         }
     }
 

@@ -399,6 +399,9 @@ impl CaptureSet {
                 place: CapturePlace::new(capture, slot.counts.packets),
             };
             slot.last = Some(frame);
+            if record.has_notes {
+                deliver(Input::Notes(&opened.reader.notes(frame)))?;
+            }
             if record.time >= earliest && latest.is_none_or(|latest| record.time < latest) {
                 deliver(Input::Packet(Packet {
                     frame,

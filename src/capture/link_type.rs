@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// Link type as capture files carry it: a number of the LINKTYPE registry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct LinkType(pub u16);
 
 impl LinkType {

@@ -116,6 +116,30 @@ pub struct HostName {
     pub name: String,
 }
 
+/// Description of an interface in a capture file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DescribedInterface {
+    /// Link type of its packets.
+    pub link: LinkType,
+    /// Snap length in bytes; 0 for no limit.
+    pub snap_len: u32,
+    /// Its name; empty if the file has none.
+    pub name: String,
+    /// Further pcapng options, little endian, without those about times: code and value.
+    pub options: Vec<(u16, Vec<u8>)>,
+}
+
+/// Statements of a file about one packet and the interfaces that it was captured on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Notes {
+    /// The packet, which comes next if no filter is in between.
+    pub frame: FrameRef,
+    /// Comments on the packet.
+    pub comments: Vec<String>,
+    /// Interfaces described since the packet before.
+    pub interfaces: Vec<DescribedInterface>,
+}
+
 /// Counts of packets that a source read but did not deliver.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SkippedPackets {
@@ -135,6 +159,8 @@ pub enum Input<'a> {
     Packet(Packet<'a>),
     /// Secrets for decryption, at their place in the file: writers put them before the first packet they decrypt.
     Secrets(Secrets<'a>),
+    /// Comments on the packet that comes next, and descriptions of interfaces.
+    Notes(&'a Notes),
     /// Names of hosts, at their place in the file: before the packets, or behind them.
     Names(&'a [HostName]),
     /// Estimated current time on a quiet link, so that timers run. Only sources that wait for packets emit it.

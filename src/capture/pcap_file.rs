@@ -12,10 +12,10 @@
 //! it is read on. Nothing in the format marks the start of a record: behind damage the reader searches for a chain
 //! of plausible headers (see [`RecordLayout::resynchronize`]).
 
-use super::LinkType;
 use super::pcapng_file::SECTION_HEADER;
 use super::record::{Advance, HeaderError, MAX_RECORD, Notice, Record, end_of_input};
 use super::record_buffer::RecordBuffer;
+use super::{DescribedInterface, LinkType};
 use crate::model::{Span, Timestamp};
 
 /// Reader positioned before or on a packet of a pcap file.
@@ -23,6 +23,10 @@ pub(super) struct PcapFile {
     buffer: RecordBuffer,
     layout: RecordLayout,
     link: LinkType,
+    /// Snap length in the latest file header.
+    snap_len: u32,
+    /// No packet behind the latest file header was read.
+    is_new: bool,
     /// All link types so far, each once.
     links: Vec<LinkType>,
     /// Bytes of the current record, released by the next [`PcapFile::advance`].
@@ -78,12 +82,15 @@ impl PcapFile {
         if !buffer.ensure(FILE_HEADER_LEN) {
             return Err((HeaderError::Truncated, buffer));
         }
-        let (layout, link) = RecordLayout::of_file(&magic, &buffer.head());
+        let header = buffer.head();
+        let (layout, link) = RecordLayout::of_file(&magic, &header);
         buffer.consume(FILE_HEADER_LEN);
         Ok(Self {
             buffer,
             layout,
             link,
+            snap_len: snap_len(&magic, &header),
+            is_new: true,
             links: vec![link],
             pending: 0,
             record: Record::none(link),
@@ -127,8 +134,18 @@ impl PcapFile {
             wire_len: header.wire.max(header.captured),
             offset: header_len,
             len,
+            has_notes: std::mem::take(&mut self.is_new),
         };
         Advance::Packet
+    }
+
+    /// Returns the interface of the current file header.
+    pub(super) fn interface(&self) -> DescribedInterface {
+        DescribedInterface {
+            link: self.link,
+            snap_len: self.snap_len,
+            ..DescribedInterface::default()
+        }
     }
 
     /// Returns the metadata of the current packet.
@@ -173,6 +190,8 @@ impl PcapFile {
         let (layout, link) = RecordLayout::of_file(&magic, &header);
         self.buffer.consume(FILE_HEADER_LEN);
         self.layout = layout;
+        self.snap_len = snap_len(&magic, &header);
+        self.is_new = true;
         self.link = link;
         if self.links.len() < MAX_LINKS && !self.links.contains(&link) {
             self.links.push(link);
@@ -305,6 +324,11 @@ impl RecordLayout {
             && distance >= Span::from_secs(-MAX_TIME_DISTANCE)
             && distance <= Span::from_secs(MAX_TIME_DISTANCE)
     }
+}
+
+/// Returns the snap length that a file header states.
+fn snap_len(magic: &Magic, header: &[u8; FILE_HEADER_LEN]) -> u32 {
+    word_at(header, 16, magic.big_endian)
 }
 
 /// Properties that follow from the magic number.

@@ -11,14 +11,16 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::ops::Range;
 
 use super::pcap_file::is_pcap;
 use super::pcapng_options::{
-    ByteOrder, TimestampScale, dropped_before_packet, dropped_by_statistics,
+    ByteOrder, TimestampScale, comments, dropped_before_packet, dropped_by_statistics,
+    interface_options,
 };
 use super::record::{Advance, HeaderError, MAX_RECORD, Notice, Record, end_of_input};
 use super::record_buffer::RecordBuffer;
-use super::{HostName, LinkType, Secrets};
+use super::{DescribedInterface, HostName, LinkType, Secrets};
 use crate::model::WarningCode;
 
 /// Reader positioned before or on a packet of a pcapng file.
@@ -29,6 +31,10 @@ pub(super) struct PcapNgFile {
     interfaces: Vec<Interface>,
     /// Link types of all interfaces so far, each once.
     links: Vec<LinkType>,
+    /// Interfaces described since the last packet with notes.
+    described: Vec<DescribedInterface>,
+    /// Place of the options of the current packet in its block; empty without any.
+    options: Range<usize>,
     /// Bytes of the current block, released by the next [`PcapNgFile::advance`].
     pending: usize,
     record: Record,
@@ -79,6 +85,8 @@ impl PcapNgFile {
             order: ByteOrder::Little,
             interfaces: Vec::new(),
             links: Vec::new(),
+            described: Vec::new(),
+            options: 0..0,
             pending: 0,
             record: Record::none(LinkType::NULL),
             drops: DropTotals::default(),
@@ -138,6 +146,14 @@ impl PcapNgFile {
     #[inline]
     pub(super) fn data(&self) -> &[u8] {
         self.buffer.slice(self.record.offset, self.record.len)
+    }
+
+    /// Returns the comments on the current packet, and the interfaces described since the last call; valid after
+    /// [`Advance::Packet`].
+    pub(super) fn notes(&mut self) -> (Vec<String>, Vec<DescribedInterface>) {
+        let options = self.buffer.slice(self.options.start, self.options.len());
+        let comments = comments(options, self.order);
+        (comments, std::mem::take(&mut self.described))
     }
 
     /// Returns the secrets of the current Decryption Secrets Block; valid after [`Advance::Secrets`].
@@ -264,8 +280,10 @@ impl PcapNgFile {
             return None;
         };
         let options_at = fields.data_offset + captured.next_multiple_of(4);
+        self.options = 0..0;
         if options_at + 8 <= len || fields.dropped.is_some() {
             self.count_dropped(fields, options_at, len);
+            self.options = options_at.min(len - 4)..len - 4;
         }
         self.pending = len;
         self.record = Record {
@@ -277,6 +295,7 @@ impl PcapNgFile {
             wire_len: fields.wire.max(fields.captured),
             offset: fields.data_offset,
             len: captured,
+            has_notes: !self.options.is_empty() || !self.described.is_empty(),
         };
         Some(Advance::Packet)
     }
@@ -375,6 +394,15 @@ impl PcapNgFile {
             snap_len: self.order.word(&head, 12),
             time_scale: TimestampScale::from_options(options, self.order),
         });
+        if self.described.len() < MAX_DESCRIBED {
+            let (name, options) = interface_options(options, self.order);
+            self.described.push(DescribedInterface {
+                link,
+                snap_len: self.order.word(&head, 12),
+                name,
+                options,
+            });
+        }
         if !self.links.contains(&link) && self.links.len() < MAX_LINKS {
             self.links.push(link);
         }
@@ -507,6 +535,8 @@ const SECTION_HEAD: usize = 16;
 const SECRETS_OFFSET: usize = 16;
 /// Interfaces of one section at most; obsolete packet blocks have only 16 bits for the number.
 const MAX_INTERFACES: usize = 65_536;
+/// Interfaces whose descriptions wait for a packet at most.
+const MAX_DESCRIBED: usize = 256;
 /// Names read of one block at most.
 const MAX_NAMES: usize = 65_536;
 /// Longest name of a host in bytes (RFC 1035 section 2.3.4).

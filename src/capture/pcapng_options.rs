@@ -171,6 +171,38 @@ pub(super) fn dropped_before_packet(options: &[u8], order: ByteOrder) -> Option<
     sum_of(options, order, &[EPB_DROPCOUNT])
 }
 
+/// Returns the comments among the options of any block, up to a number and a length.
+pub(super) fn comments(options: &[u8], order: ByteOrder) -> Vec<String> {
+    let comments = Options::new(options, order).filter(|(code, _)| *code == OPT_COMMENT);
+    comments
+        .take(MAX_COMMENTS)
+        .map(|(_, text)| String::from_utf8_lossy(text).into_owned())
+        .collect()
+}
+
+/// Returns the name of an interface, and its other options in little endian: those about times say how the file was written and
+/// are left out.
+pub(super) fn interface_options(options: &[u8], order: ByteOrder) -> (String, Vec<(u16, Vec<u8>)>) {
+    let mut name = String::new();
+    let mut kept = Vec::new();
+    for (code, value) in Options::new(options, order).take(MAX_OPTIONS) {
+        match code {
+            IF_NAME if name.is_empty() => name = String::from_utf8_lossy(value).into_owned(),
+            // Speeds are numbers of 64 bits.
+            IF_SPEED | IF_TXSPEED | IF_RXSPEED => {
+                if let Some(speed) = value.first_chunk() {
+                    kept.push((code, order.u64(*speed).to_le_bytes().to_vec()));
+                }
+            }
+            OPT_COMMENT | IF_DESCRIPTION..=IF_EUIADDR | IF_FILTER..=IF_FCSLEN | IF_HARDWARE => {
+                kept.push((code, value.to_vec()));
+            }
+            _ => {}
+        }
+    }
+    (name, kept)
+}
+
 fn sum_of(options: &[u8], order: ByteOrder, codes: &[u16]) -> Option<u64> {
     let mut sum = None;
     for (code, value) in Options::new(options, order) {
@@ -188,11 +220,24 @@ fn saturate(nanos: u128) -> u64 {
 }
 
 const END_OF_OPTIONS: u16 = 0;
+const OPT_COMMENT: u16 = 1;
+const IF_NAME: u16 = 2;
+const IF_DESCRIPTION: u16 = 3;
+const IF_EUIADDR: u16 = 7;
+const IF_SPEED: u16 = 8;
 const IF_TSRESOL: u16 = 9;
+const IF_FILTER: u16 = 11;
+const IF_FCSLEN: u16 = 13;
 const IF_TSOFFSET: u16 = 14;
+const IF_HARDWARE: u16 = 15;
+const IF_TXSPEED: u16 = 16;
+const IF_RXSPEED: u16 = 17;
 const EPB_DROPCOUNT: u16 = 4;
 const ISB_IFDROP: u16 = 5;
 const ISB_OSDROP: u16 = 7;
+/// Comments on one packet, and options of one interface, that are read at most.
+const MAX_COMMENTS: usize = 16;
+const MAX_OPTIONS: usize = 64;
 
 #[cfg(test)]
 mod tests {

@@ -19,6 +19,8 @@ pub(super) struct Record {
     pub(super) offset: usize,
     /// Captured length in bytes.
     pub(super) len: usize,
+    /// The file says more of the packet or of an interface than is read at once: comments, options.
+    pub(super) has_notes: bool,
 }
 
 /// Outcome of advancing a reader by one step.
@@ -81,6 +83,7 @@ impl Record {
             wire_len: 0,
             offset: 0,
             len: 0,
+            has_notes: false,
         }
     }
 }

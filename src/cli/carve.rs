@@ -15,8 +15,8 @@ use super::output::{Output, WholeFiles};
 use super::reading::{Reading, read_again};
 use super::redact::{self, Redacted};
 use crate::keep::{
-    CarvedFiles, Carver, ChosenPackets, EmbeddedSecrets, FragmentLog, PacketChooser, PacketKinds,
-    RedactionPlan, SecretLines, StreamCollector,
+    CarvedFiles, Carver, ChosenPackets, Class, EmbeddedSecrets, FragmentLog, PacketChooser,
+    PacketKinds, RedactionPlan, SecretLines, StreamCollector,
 };
 use crate::model::TransferSink;
 use crate::model::record::Capture;
@@ -131,6 +131,8 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
     // The ends of connections are enough; their segments are found again in the second reading.
     reading.options.tracing = Tracing::Connections;
     reading.options.limits.traced_segments = 0;
+    // Nothing but an expression looks at digests here, and they cost as much as all the rest.
+    reading.options.omit_sha256 = !arguments.selection.has_expression();
     let mut chooser = PacketChooser::new(kinds(&arguments.only), !arguments.no_comments);
     let mut fragments = FragmentLog::default();
     let classes = redact::classes(&arguments.redact);
@@ -206,6 +208,30 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
 
 /// Notes what a reader of the written file should know.
 fn note_results(arguments: &CarveArguments, chosen: &ChosenPackets, carved: &Carved) {
+    if let Some(redaction) = chosen.redaction() {
+        let mut counts: BTreeMap<_, u64> = BTreeMap::new();
+        for (class, _) in redaction.mapping().keys() {
+            *counts.entry(*class).or_default() += 1;
+        }
+        let classes = redaction.classes().0.iter();
+        let mut replaced: Vec<_> = classes
+            .filter_map(|class| match counts.get(class) {
+                Some(count) => Some(format!("{} ({})", class.name(), units::count(*count))),
+                // Not one by one.
+                None if matches!(class, Class::Content | Class::Banners) => {
+                    Some(class.name().to_owned())
+                }
+                None => None,
+            })
+            .collect();
+        if replaced.is_empty() {
+            replaced.push("nothing".to_owned());
+        }
+        messages::note(&format!(
+            "replaced: {}; the output was read again, and nothing of it was found; ports, times and lengths stay",
+            replaced.join(", ")
+        ));
+    }
     let encrypted = chosen.encrypted(None);
     if !encrypted.is_empty() {
         let count = units::counted(
@@ -397,7 +423,7 @@ impl Target {
             Some(_) => Output::held(path, captures),
             None => Output::open(path, captures, true),
         };
-        output.map(Self::One)
+        output.map(|output| Self::One(output.behind()))
     }
 
     /// Writes what is buffered, and returns the files that become the targets.
@@ -481,6 +507,7 @@ Examples:
   ftpscope carve --session 3 -w session.pcapng capture.pcap
   ftpscope carve --where 'login.user == \"mira\"' -w mira.pcapng day/
   ftpscope carve -w 'sessions/{uid}.pcapng' capture.pcapng.gz
+  ftpscope carve --session 3 --redact all --mapping mine.jsonl -w forum.pcapng capture.pcap
   ftpscope carve --embed-secrets --keylog keys.log -w readable.pcapng capture.pcap
   ftpscope carve --decrypted --keylog keys.log -w clear.pcapng capture.pcap
   ftpscope carve --only control -w - capture.pcap | tshark -r -";

@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
 
 use super::failure::Failure;
 use crate::report::{OutputFile, OutputKind, Outputs};
@@ -69,6 +72,19 @@ impl Output {
             Some(path.to_owned()),
             Some(temporary),
         ))
+    }
+
+    /// Writes a file that is not written directly on a thread of its own.
+    pub(super) fn behind(mut self) -> Self {
+        if self.temporary.is_some() {
+            let writer = self.take_writer();
+            let writer = writer.into_inner().map(WriteBehind::new);
+            // Nothing is buffered yet, so that nothing can fail.
+            if let Ok(writer) = writer {
+                self.writer = BufWriter::with_capacity(BUFFER, writer);
+            }
+        }
+        self
     }
 
     /// Returns the file that becomes the target once it is finished; `None` for a target written directly.
@@ -179,6 +195,119 @@ impl Write for Output {
 
     fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// A file written by a thread of its own, so that nobody waits for the system while there is room for more.
+struct WriteBehind {
+    /// `None` once the writer is dropped.
+    jobs: Option<mpsc::SyncSender<WriteJob>>,
+    /// Buffers to be filled again.
+    spare: mpsc::Receiver<Vec<u8>>,
+    has_failed: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+enum WriteJob {
+    Write(Vec<u8>),
+    /// Everything before it is to be written; the first failure is the answer.
+    Flush(mpsc::SyncSender<io::Result<()>>),
+}
+
+impl WriteBehind {
+    /// Starts a thread that writes to `file`; returns `file` itself without one.
+    fn new(file: Box<dyn Write + Send>) -> Box<dyn Write + Send> {
+        let (jobs, taken) = mpsc::sync_channel(PENDING_JOBS);
+        let (emptied, spare) = mpsc::sync_channel(PENDING_JOBS);
+        let has_failed = Arc::new(AtomicBool::new(false));
+        let fails = Arc::clone(&has_failed);
+        let file = Arc::new(Mutex::new(Some(file)));
+        let shared = Arc::clone(&file);
+        let thread = thread::Builder::new()
+            .name("writing".to_owned())
+            .spawn(move || {
+                let taken_file = shared.lock().ok().and_then(|mut file| file.take());
+                if let Some(file) = taken_file {
+                    write_jobs(file, &taken, &emptied, &fails);
+                }
+            });
+        match thread {
+            Ok(thread) => Box::new(Self {
+                jobs: Some(jobs),
+                spare,
+                has_failed,
+                thread: Some(thread),
+            }),
+            Err(_) => {
+                let file = file.lock().ok().and_then(|mut file| file.take());
+                file.unwrap_or_else(|| Box::new(io::sink()))
+            }
+        }
+    }
+
+    fn send(&self, job: WriteJob) -> io::Result<()> {
+        let jobs = self.jobs.as_ref().ok_or(io::ErrorKind::BrokenPipe)?;
+        jobs.send(job)
+            .map_err(|_| io::Error::other("the thread that writes has ended"))
+    }
+}
+
+fn write_jobs(
+    mut file: Box<dyn Write + Send>,
+    jobs: &mpsc::Receiver<WriteJob>,
+    emptied: &mpsc::SyncSender<Vec<u8>>,
+    has_failed: &AtomicBool,
+) {
+    let mut failure = None;
+    for job in jobs {
+        match job {
+            WriteJob::Write(mut bytes) => {
+                if failure.is_none()
+                    && let Err(cause) = file.write_all(&bytes)
+                {
+                    failure = Some(cause);
+                    has_failed.store(true, Ordering::Relaxed);
+                }
+                bytes.clear();
+                // Without room in the channel there are enough buffers.
+                let _ = emptied.try_send(bytes);
+            }
+            WriteJob::Flush(answer) => {
+                let flushed = failure.take().map_or_else(|| file.flush(), Err);
+                // Nobody waits for an answer after a panic.
+                let _ = answer.send(flushed);
+            }
+        }
+    }
+}
+
+impl Write for WriteBehind {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.has_failed.load(Ordering::Relaxed) {
+            self.flush()?;
+        }
+        let mut buffer = self.spare.try_recv().unwrap_or_default();
+        buffer.extend_from_slice(bytes);
+        self.send(WriteJob::Write(buffer))?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let (answer, answered) = mpsc::sync_channel(1);
+        self.send(WriteJob::Flush(answer))?;
+        answered
+            .recv()
+            .map_err(|_| io::Error::other("the thread that writes has ended"))?
+    }
+}
+
+impl Drop for WriteBehind {
+    fn drop(&mut self) {
+        self.jobs = None;
+        if let Some(thread) = self.thread.take() {
+            // A panic was printed by its thread.
+            let _ = thread.join();
+        }
     }
 }
 
@@ -470,6 +599,9 @@ impl Drop for Temporary {
 /// Buffer in bytes, for few system calls.
 const BUFFER: usize = 64 << 10;
 
+/// Buffers that wait for the thread that writes.
+const PENDING_JOBS: usize = 4;
+
 /// Bytes of all pending files at which they are written.
 const PENDING: usize = 32 << 20;
 
@@ -559,6 +691,33 @@ mod tests {
         device.write_all(b"x").expect("written");
         device.finish().expect("finished");
         assert!(!fs::metadata("/dev/null").expect("there").is_file());
+    }
+
+    #[test]
+    fn a_file_written_behind_holds_all_bytes_and_reports_failures() {
+        let folder = ScratchFolder::new("behind");
+        let path = folder.join("out");
+        let mut output = Output::whole(&path).expect("opened").behind();
+        let piece = vec![b'x'; 100_000];
+        for _ in 0..50 {
+            output.write_all(&piece).expect("written");
+        }
+        output.close(Ok(())).expect("closed");
+        assert_eq!(fs::metadata(&path).expect("there").len(), 5_000_000);
+
+        struct Full;
+        impl Write for Full {
+            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+                Err(io::ErrorKind::StorageFull.into())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let mut full = WriteBehind::new(Box::new(Full));
+        full.write_all(b"x").expect("taken");
+        let failure = full.flush().expect_err("failed");
+        assert_eq!(failure.kind(), io::ErrorKind::StorageFull);
     }
 
     #[test]

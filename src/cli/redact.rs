@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use super::output::Output;
 use crate::capture::{CaptureSet, ReadOptions};
-use crate::keep::{Class, Classes, Mapping, Redaction, RedactionKey, StreamCollector};
+use crate::keep::{Class, Classes, Mapping, Redaction, RedactionKey, StreamCollector, Suspects};
 use crate::model::{FlowKey, Timestamp, wire_text};
 use crate::pipeline;
 use crate::protocol::community_id::community_id;
@@ -113,12 +113,12 @@ pub(super) fn verify(
     for path in paths {
         let mut written = StreamCollector::new(limit);
         let mut captures = CaptureSet::open(std::slice::from_ref(path), ReadOptions::default());
-        pipeline::analyze(
-            &mut captures,
-            &pipeline::Options::default(),
-            &mut (),
-            &mut written,
-        );
+        let options = pipeline::Options {
+            omit_sha256: true,
+            ..pipeline::Options::default()
+        };
+        let mut suspects = Suspects::new(&mut captures, redaction);
+        pipeline::analyze(&mut suspects, &options, &mut (), &mut written);
         let leaks = redaction.leaks(written);
         if !leaks.is_empty() {
             let named: Vec<_> = leaks

@@ -13,6 +13,7 @@
 //! A packet belongs to the connection of its innermost TCP segment, so that tunnels and VLAN tags come along as captured. ICMP
 //! errors belong to the connection that they quote, fragments to the datagram that they complete.
 
+use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::io;
 use std::net::IpAddr;
@@ -25,7 +26,7 @@ use super::redact::{
     Classes, HeldFragment, PacketPatcher, Redaction, RedactionKey, SessionFacts, StreamCollector,
 };
 use super::{EmbeddedSecrets, PacketSink, PcapNgWriter, Relation};
-use crate::capture::{HostName, Input, LinkType, Packet};
+use crate::capture::{DescribedInterface, HostName, Input, LinkType, Notes, Packet};
 use crate::decode::{Decoded, Decoder, Segment};
 use crate::model::record::{Session, StepKind, Tls};
 use crate::model::trace::TracedConnection;
@@ -527,6 +528,38 @@ impl std::fmt::Display for EncryptedConnection {
     }
 }
 
+/// Indices of the sessions that a packet belongs to, in ascending order. Nearly always it is one, which costs no allocation.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Owners {
+    first: Option<u32>,
+    others: BTreeSet<u32>,
+}
+
+impl Owners {
+    pub(super) const fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = u32> {
+        self.first.into_iter().chain(self.others.iter().copied())
+    }
+}
+
+impl Extend<u32> for Owners {
+    fn extend<I: IntoIterator<Item = u32>>(&mut self, owners: I) {
+        for owner in owners {
+            match self.first {
+                None => self.first = Some(owner),
+                Some(first) if owner == first => {}
+                Some(first) => {
+                    self.first = Some(first.min(owner));
+                    self.others.insert(first.max(owner));
+                }
+            }
+        }
+    }
+}
+
 /// Time of a session and its index.
 type SessionTime = (Timestamp, Timestamp, u32);
 
@@ -570,8 +603,8 @@ impl ChosenPackets {
     }
 
     /// Returns the index of each session that a packet belongs to, without repetition.
-    pub(super) fn owners(&self, packet: &Packet<'_>, decoded: &Decoded<'_>) -> BTreeSet<u32> {
-        let mut owners = BTreeSet::new();
+    pub(super) fn owners(&self, packet: &Packet<'_>, decoded: &Decoded<'_>) -> Owners {
+        let mut owners = Owners::default();
         match decoded {
             Decoded::Segment(segment) => {
                 let (key, _) = FlowKey::new(segment.source, segment.destination);
@@ -593,7 +626,7 @@ impl ChosenPackets {
             Decoded::Icmp(_) | Decoded::Datagram(_) | Decoded::Skipped(_) => {}
         }
         if let Some(more) = self.frames.get(&packet.frame.number) {
-            owners.extend(more);
+            owners.extend(more.iter().copied());
         }
         owners
     }
@@ -678,7 +711,13 @@ pub struct Carver<'c> {
     /// One file for each session, in their order; otherwise one for all.
     is_split: bool,
     writers: BTreeMap<usize, PcapNgWriter>,
+    /// Blocks that are not written yet, and their file.
     blocks: Vec<u8>,
+    blocks_of: usize,
+    /// Interfaces of the captures, as far as they are described.
+    interfaces: HashMap<(u32, LinkType), DescribedInterface, RandomState>,
+    /// Comments of a captured packet, and its frame.
+    noted: (u64, Vec<String>),
     packets: u64,
     left_secrets: bool,
     secrets: EmbeddedSecrets,
@@ -702,7 +741,7 @@ struct WaitingPacket {
     frame: FrameRef,
     link: LinkType,
     wire_len: u32,
-    owners: BTreeSet<u32>,
+    owners: Owners,
     content: WaitingContent,
 }
 
@@ -729,6 +768,9 @@ impl<'c> Carver<'c> {
             is_split,
             writers: BTreeMap::new(),
             blocks: Vec::new(),
+            blocks_of: 0,
+            interfaces: HashMap::default(),
+            noted: (0, Vec::new()),
             packets: 0,
             left_secrets: false,
             secrets: EmbeddedSecrets::default(),
@@ -779,6 +821,7 @@ impl<'c> Carver<'c> {
             Input::Names(names) if self.chosen.redaction.is_none() => {
                 self.host_names(names, files);
             }
+            Input::Notes(notes) => self.note(notes),
             Input::Secrets(_) => self.left_secrets = true,
             _ => {}
         }
@@ -799,7 +842,30 @@ impl<'c> Carver<'c> {
         if !self.is_split {
             self.begin(0, files);
         }
+        self.flush(files);
         self.failure.map_or(Ok(()), Err)
+    }
+
+    /// Keeps what a capture says of a packet and of interfaces. Nothing but snap lengths goes into a redacted file.
+    fn note(&mut self, notes: &Notes) {
+        let is_redacted = self.chosen.redaction.is_some();
+        for interface in &notes.interfaces {
+            let mut interface = interface.clone();
+            if is_redacted {
+                interface.name.clear();
+                interface.options.clear();
+            }
+            let key = (notes.frame.capture(), interface.link);
+            match self.interfaces.entry(key) {
+                Entry::Vacant(entry) => {
+                    entry.insert(interface);
+                }
+                Entry::Occupied(entry) => join_interfaces(entry.into_mut(), interface),
+            }
+        }
+        if !is_redacted && !notes.comments.is_empty() {
+            self.noted = (notes.frame.number, notes.comments.clone());
+        }
     }
 
     fn packet(&mut self, packet: &Packet<'_>, files: &mut dyn CarvedFiles) {
@@ -843,7 +909,7 @@ impl<'c> Carver<'c> {
     fn redact(
         &mut self,
         packet: &Packet<'_>,
-        owners: BTreeSet<u32>,
+        owners: Owners,
         redaction: &Redaction,
         files: &mut dyn CarvedFiles,
     ) {
@@ -952,24 +1018,35 @@ impl<'c> Carver<'c> {
     }
 
     /// Writes a packet to the files of its sessions.
-    fn write_packet(
-        &mut self,
-        packet: &Packet<'_>,
-        owners: &BTreeSet<u32>,
-        files: &mut dyn CarvedFiles,
-    ) {
+    fn write_packet(&mut self, packet: &Packet<'_>, owners: &Owners, files: &mut dyn CarvedFiles) {
         let chosen = self.chosen;
         let comments = chosen.comments.get(&packet.frame.number);
         let comments = comments.map(Vec::as_slice).unwrap_or_default();
+        let noted = std::mem::take(&mut self.noted);
+        let captured: &[String] = if noted.0 == packet.frame.number {
+            &noted.1
+        } else {
+            &[]
+        };
+        let captured = captured.iter().map(String::as_str);
+        let texts = |owner: Option<u32>| -> Vec<&str> {
+            let own = comments
+                .iter()
+                .filter(|(of, _)| owner.is_none_or(|owner| *of == owner));
+            captured
+                .clone()
+                .chain(own.map(|(_, text)| text.as_str()))
+                .collect()
+        };
         if self.is_split {
-            for owner in owners {
-                let own = comments.iter().filter(|(of, _)| of == owner);
-                let own: Vec<&str> = own.map(|(_, text)| text.as_str()).collect();
-                self.write(*owner as usize, packet, &own, files);
+            for owner in owners.iter() {
+                self.write(owner as usize, packet, &texts(Some(owner)), files);
             }
         } else {
-            let all: Vec<&str> = comments.iter().map(|(_, text)| text.as_str()).collect();
-            self.write(0, packet, &all, files);
+            self.write(0, packet, &texts(None), files);
+        }
+        if noted.0 > packet.frame.number {
+            self.noted = noted;
         }
     }
 
@@ -981,15 +1058,30 @@ impl<'c> Carver<'c> {
         files: &mut dyn CarvedFiles,
     ) {
         self.begin(file, files);
-        let name = usize::try_from(packet.frame.capture())
-            .ok()
-            .and_then(|index| self.names.get(index))
-            .map_or("", String::as_str);
-        self.blocks.clear();
-        if let Some(writer) = self.writers.get_mut(&file) {
-            writer.commented_packet(packet, name, comments, &mut self.blocks);
+        let Self {
+            names,
+            interfaces,
+            writers,
+            blocks,
+            ..
+        } = self;
+        let interface = || {
+            let capture = packet.frame.capture();
+            let key = (capture, packet.link);
+            let mut interface = interfaces.get(&key).cloned().unwrap_or_default();
+            if interface.name.is_empty() {
+                let name = usize::try_from(capture).ok();
+                let name = name.and_then(|index| names.get(index));
+                interface.name = name.cloned().unwrap_or_default();
+            }
+            interface
+        };
+        if let Some(writer) = writers.get_mut(&file) {
+            writer.commented_packet(packet, comments, blocks, &interface);
         }
-        self.flush(file, files);
+        if self.is_split || self.blocks.len() >= BATCH {
+            self.flush(files);
+        }
     }
 
     /// Writes packets that were made in place of captured ones.
@@ -1007,12 +1099,12 @@ impl<'c> Carver<'c> {
             let is_first =
                 std::mem::replace(&mut self.commented, one.frame.number) != one.frame.number;
             let comments = chosen.comments.get(&one.frame.number).filter(|_| is_first);
-            for owner in &one.owners {
+            for owner in one.owners.iter() {
                 let own = comments.into_iter().flatten();
-                let own = own.filter(|(of, _)| !self.is_split || of == owner);
+                let own = own.filter(|(of, _)| !self.is_split || *of == owner);
                 let own = own.map(|(_, text)| text.as_str());
                 let texts: Vec<&str> = [MADE].into_iter().chain(own).collect();
-                let file = if self.is_split { *owner as usize } else { 0 };
+                let file = if self.is_split { owner as usize } else { 0 };
                 self.write(file, &packet, &texts, files);
                 if !self.is_split {
                     break;
@@ -1039,22 +1131,23 @@ impl<'c> Carver<'c> {
         };
         for file in files_open {
             self.begin(file, files);
-            self.blocks.clear();
             if let Some(writer) = self.writers.get(&file) {
                 writer.names(known(), &mut self.blocks);
             }
-            self.flush(file, files);
         }
     }
 
-    /// Writes the section header of a file that has none yet.
+    /// Continues with a file, and begins it with a section header if it has none yet.
     fn begin(&mut self, file: usize, files: &mut dyn CarvedFiles) {
+        if self.blocks_of != file {
+            self.flush(files);
+            self.blocks_of = file;
+        }
         if self.writers.contains_key(&file) {
             return;
         }
         let comment = self.section_comment(file);
         let mut writer = PcapNgWriter::default();
-        self.blocks.clear();
         writer.commented_section(&comment, &mut self.blocks);
         let owner = self
             .is_split
@@ -1064,7 +1157,6 @@ impl<'c> Carver<'c> {
             writer.secrets(&secrets, &mut self.blocks);
         }
         self.writers.insert(file, writer);
-        self.flush(file, files);
     }
 
     /// Returns the origin of the file in one line: which captures, and which sessions of them.
@@ -1109,12 +1201,15 @@ impl<'c> Carver<'c> {
         comment
     }
 
-    fn flush(&mut self, file: usize, files: &mut dyn CarvedFiles) {
+    /// Writes the blocks collected so far.
+    fn flush(&mut self, files: &mut dyn CarvedFiles) {
         if self.failure.is_none()
-            && let Err(cause) = files.append(file, &self.blocks)
+            && !self.blocks.is_empty()
+            && let Err(cause) = files.append(self.blocks_of, &self.blocks)
         {
             self.failure = Some(cause);
         }
+        self.blocks.clear();
     }
 }
 
@@ -1127,11 +1222,37 @@ fn seen_tls(tls: &Tls, control_server: Option<Endpoint>) -> SeenTls {
     }
 }
 
+/// Joins the descriptions of two interfaces that become one.
+fn join_interfaces(known: &mut DescribedInterface, other: DescribedInterface) {
+    known.snap_len = match (known.snap_len, other.snap_len) {
+        (0, _) | (_, 0) => 0,
+        (one, other) => one.max(other),
+    };
+    let mut names = known.name.split(", ");
+    if !other.name.is_empty() && !names.any(|name| name == other.name) {
+        if known.name.is_empty() {
+            known.name = other.name;
+        } else if known.name.len() + other.name.len() < JOINED_NAMES {
+            known.name.push_str(", ");
+            known.name.push_str(&other.name);
+        }
+    }
+    // What differs is true of neither.
+    known
+        .options
+        .retain(|option| other.options.contains(option));
+}
+
 /// Comment of packets that were not captured.
 const MADE: &str = "made by ftpscope: content of a TLS connection in clear";
 /// Part of the comment of a redacted file.
 const NOT_HIDDEN: &str = "; not hidden: ports, times, lengths, TTLs, TCP options, IP identifications, TLS records; \
-    addresses keep their prefixes, kinds and numbers of digits, so that few replacements are possible for each";
+    addresses keep their prefixes, kinds and numbers of digits, so that few replacements are possible for each; \
+    not carried over: comments, key logs, names of hosts and interfaces";
+/// Bytes of blocks at which they are written.
+const BATCH: usize = 256 << 10;
+/// Limit of the joined names of interfaces in bytes.
+const JOINED_NAMES: usize = 256;
 /// Bytes of redacted packets that wait for a fragment.
 const WAITING_BYTES: usize = 64 << 20;
 /// Bytes of a comment beside the title.

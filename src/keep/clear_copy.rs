@@ -16,12 +16,13 @@
 //! This is a reading of TLS apart from the session's, because packets are made in the second reading, once it is known which
 //! sessions are chosen and which of their connections open.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::net::IpAddr;
 
 use etherparse::PacketBuilder;
 use foldhash::fast::RandomState;
 
+use super::carve::Owners;
 use crate::decode::{Segment, TcpFlags};
 use crate::model::{Direction, Endpoint, FlowKey, FrameRef, Limits};
 use crate::protocol::ftp::strip_telnet;
@@ -46,7 +47,7 @@ pub(super) enum SeenTls {
 /// Packet of a copy.
 pub(super) struct MadePacket {
     /// Indices of the sessions that the connection belongs to.
-    pub(super) owners: BTreeSet<u32>,
+    pub(super) owners: Owners,
     /// Packet that gave its time: of content the one in which its record ended.
     pub(super) frame: FrameRef,
     /// Ethernet frame.
@@ -65,7 +66,7 @@ pub(super) struct ClearCopies {
 struct Copying {
     connections: HashMap<FlowId, Copied, RandomState>,
     /// The connection of the current segment.
-    next: Option<(Option<Endpoint>, BTreeSet<u32>)>,
+    next: Option<(Option<Endpoint>, Owners)>,
     keyring: Keyring,
     made: Vec<MadePacket>,
 }
@@ -98,7 +99,7 @@ struct MadeStream {
     key: FlowKey,
     /// Port that stands in place of another one.
     renamed: Option<(u16, u16)>,
-    owners: BTreeSet<u32>,
+    owners: Owners,
     /// Next sequence number; `None` before the first, by [`Direction::index`].
     next: [Option<u32>; 2],
     /// SYN was made, by [`Direction::index`].
@@ -129,7 +130,7 @@ impl ClearCopies {
         &mut self,
         segment: &Segment<'_>,
         control_server: Option<Endpoint>,
-        owners: BTreeSet<u32>,
+        owners: Owners,
     ) -> Vec<MadePacket> {
         let moment = self.clock.advance(segment.frame.time);
         self.last = segment.frame;

@@ -26,7 +26,9 @@ pub use carve::{
 };
 pub use packet_recorder::{PacketRecorder, RecordingError};
 pub use pcapng_writer::PcapNgWriter;
-pub use redact::{Class, Classes, Leak, Mapping, Redaction, RedactionKey, StreamCollector};
+pub use redact::{
+    Class, Classes, Leak, Mapping, Redaction, RedactionKey, StreamCollector, Suspects,
+};
 pub use rotating_file::{OUTPUT_MODE, RotatingFile, Rotation, RotationLimits};
 pub use secret_lines::{EmbeddedSecrets, SecretLines};
 

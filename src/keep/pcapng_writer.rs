@@ -1,6 +1,6 @@
 //! Blocks of pcapng files, made in memory (draft-ietf-opsawg-pcapng).
 
-use crate::capture::{HostName, LinkType, Packet, Secrets};
+use crate::capture::{DescribedInterface, HostName, LinkType, Packet, Secrets};
 
 /// An encoder of pcapng blocks, one section at a time. Numbers are little endian, timestamps in nanoseconds.
 #[derive(Debug, Default)]
@@ -35,21 +35,24 @@ impl PcapNgWriter {
     ///
     /// `name` is the name of the interface. Two link types of one capture are two interfaces.
     pub fn packet(&mut self, packet: &Packet<'_>, name: &str, out: &mut Vec<u8>) {
-        self.commented_packet(packet, name, &[], out);
+        self.commented_packet(packet, &[], out, &|| DescribedInterface {
+            name: name.to_owned(),
+            ..DescribedInterface::default()
+        });
     }
 
-    /// Does the same as [`packet`](Self::packet), and adds comments.
+    /// Does the same as [`packet`](Self::packet), and adds comments. `interface` is called if the interface is to be described.
     pub fn commented_packet(
         &mut self,
         packet: &Packet<'_>,
-        name: &str,
         comments: &[&str],
         out: &mut Vec<u8>,
+        interface: &dyn Fn() -> DescribedInterface,
     ) {
         let wanted = (packet.frame.capture(), packet.link);
         let known = self.interfaces.iter().position(|known| *known == wanted);
         let number = known.unwrap_or_else(|| {
-            describe(packet.link, name, out);
+            describe(packet.link, &interface(), out);
             self.interfaces.push(wanted);
             self.interfaces.len() - 1
         });
@@ -121,16 +124,17 @@ impl PcapNgWriter {
 }
 
 /// Appends an interface description block.
-fn describe(link: LinkType, name: &str, out: &mut Vec<u8>) {
+fn describe(link: LinkType, interface: &DescribedInterface, out: &mut Vec<u8>) {
     let mut body = Vec::new();
     body.extend(link.0.to_le_bytes());
     body.extend([0; 2]);
-    // Snap length 0: unlimited. Each packet states its own two lengths.
-    body.extend([0; 4]);
-    option(&mut body, INTERFACE_NAME, name);
+    body.extend(interface.snap_len.to_le_bytes());
+    option(&mut body, INTERFACE_NAME, &interface.name);
+    for (code, value) in &interface.options {
+        bytes_option(&mut body, *code, value);
+    }
     // Exponent of ten: nanoseconds.
-    body.extend(TIME_RESOLUTION.to_le_bytes());
-    body.extend([1, 0, 9, 0, 0, 0]);
+    bytes_option(&mut body, TIME_RESOLUTION, &[9]);
     end_options(&mut body);
     block(out, INTERFACE_DESCRIPTION, &body);
 }
@@ -139,9 +143,17 @@ fn describe(link: LinkType, name: &str, out: &mut Vec<u8>) {
 fn option(out: &mut Vec<u8>, code: u16, text: &str) {
     // Cut between characters: readers take the text for damaged otherwise.
     let text = &text[..text.floor_char_boundary(LONGEST_OPTION)];
+    bytes_option(out, code, text.as_bytes());
+}
+
+/// Appends an option, padded to a whole word; one that is too long is left out.
+fn bytes_option(out: &mut Vec<u8>, code: u16, value: &[u8]) {
+    if value.len() > LONGEST_OPTION {
+        return;
+    }
     out.extend(code.to_le_bytes());
-    out.extend(u16::try_from(text.len()).unwrap_or(0).to_le_bytes());
-    out.extend(text.as_bytes());
+    out.extend(u16::try_from(value.len()).unwrap_or(0).to_le_bytes());
+    out.extend(value);
     pad(out);
 }
 
@@ -218,7 +230,11 @@ mod tests {
                 };
                 // A comment of every length modulo 4.
                 let comment = &"12345"[..usize::try_from(number).unwrap_or(0)];
-                writer.commented_packet(&packet, "eth0", &[comment], &mut bytes);
+                writer.commented_packet(&packet, &[comment], &mut bytes, &|| DescribedInterface {
+                    name: "eth0".to_owned(),
+                    snap_len: 9000,
+                    ..DescribedInterface::default()
+                });
             }
         }
         let reader = Box::new(std::io::Cursor::new(bytes));

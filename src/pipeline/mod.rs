@@ -179,6 +179,8 @@ impl Run<'_> {
                     self.tracker.name(host.address, &host.name);
                 }
             }
+            // No report has them.
+            Input::Notes(_) => {}
             Input::CaptureStart(capture) => self.tracker.emit(EventKind::Capture(capture)),
             Input::Warning(warning) if self.live => {
                 self.tracker.emit(EventKind::Warning(&warning));

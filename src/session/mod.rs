@@ -58,6 +58,8 @@ pub use tracker::{Origin, PacketCounts, SessionTracker, Standing};
 pub struct Options {
     /// Show secrets as they were sent.
     pub show_passwords: bool,
+    /// Leave out SHA-256, for runs whose report nobody reads.
+    pub omit_sha256: bool,
     /// MD5 beside SHA-256.
     pub md5: bool,
     /// SHA-1 beside SHA-256.

@@ -121,6 +121,7 @@ impl<'s> Shared<'s> {
             files,
             contents: ContentResources::new(
                 DigestChoice {
+                    omit_sha256: options.omit_sha256,
                     md5: options.md5,
                     sha1: options.sha1,
                     crc32: false,

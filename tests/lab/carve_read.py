@@ -23,25 +23,30 @@ from pathlib import Path
 ENDINGS = (".pcap", ".pcapng", ".cap", ".gz", ".zst", ".lz4", ".snoop")
 KEY = "0123456789abcdef" * 4
 # Facts of one run, or of one file.
-UNSTABLE = {"id", "uid", "sessions", "capture", "capture_frame", "display_filter", "display_filters", "raw_b64"}
+UNSTABLE = {"obstacle", "id", "uid", "sessions", "capture", "capture_frame", "display_filter", "display_filters", "raw_b64"}
 # Texts that may be replaced; of them the length counts.
 TEXTS = {
     "argument", "path", "name", "directory", "user", "account", "password", "ip", "server_name", "lines", "aliases",
-    "answers", "owner", "group", "target", "resumes",
+    "answers", "owner", "group", "target", "resumes", "layers",
 }
 # Texts and numbers made from others, of which nothing can be compared byte by byte.
 DERIVED = {"title", "text", "evidence", "explanation", "advice", "community_id", "raw", "saved_as", "certificate_sha256"}
 # What listings and files say is gone with their content.
-CONTENT = {"entries", "entries_omitted", "sha256", "media_type"}
-WORDS = {"passwords", "users", "addresses", "names", "paths", "content", "banners", "ports", "times", "lengths"}
+CONTENT = {"entries", "entries_omitted", "sha256", "media_type", "decoded", "cut_lines"}
+WORDS = (
+    "ftpscope carved from captures sessions redacted passwords users addresses names paths content banners not hidden "
+    "ports times lengths options identifications records replacements prefixes numbers comments hosts interfaces"
+)
+# Verbs stay, and so do the users that everybody may be.
+STAYS = re.compile(rb"(?i)(?:USER|PASS|LIST|STOR|RETR|SIZE|REST|HELP|STAT|ALLO|MODE|TYPE|PORT|ABOR|QUIT|MDTM|SITE) ?|USER (anonymous|ftp)\b")
 
 
 def run(*command):
     return subprocess.run([str(part) for part in command], capture_output=True, stdin=subprocess.DEVNULL)
 
 
-def report(program, capture):
-    done = run(program, "analyze", "--format", "json", "-q", capture)
+def report(program, capture, *options):
+    done = run(program, "analyze", "--format", "json", "-q", *options, capture)
     return json.loads(done.stdout) if done.stdout else None
 
 
@@ -120,27 +125,43 @@ def forms(value):
 
 
 def originals(program_mapping, before, after):
-    values = {}
+    values, replacements = {}, []
     for line in Path(program_mapping).read_text().splitlines():
         line = json.loads(line)
         original = base64.b64decode(line["original_b64"]) if "original_b64" in line else line["original"].encode()
+        replacements.append(line["replacement"].lower())
         if len(original) >= 4:
             values[original] = line["kind"]
     if not values:
         return
-    wanted = {form.lower(): (value, kind) for value, kind in values.items() for form in forms(value)}
-    pattern = re.compile(b"|".join(re.escape(form) for form in sorted(wanted, key=len, reverse=True)), re.IGNORECASE)
+    wanted, firsts = {}, collections.defaultdict(set)
+    for value, kind in values.items():
+        for form in map(bytes.lower, forms(value)):
+            wanted[form] = (value, kind)
+            firsts[form[:4]].add(len(form))
+
+    def search(text, begin, end):
+        lower = text[begin:end].lower()
+        for at in range(len(lower) - 3):
+            for length in firsts.get(lower[at : at + 4], ()):
+                if lower[at : at + length] in wanted:
+                    yield begin + at, begin + at + length, wanted[lower[at : at + length]]
+
     (packets_before, _), (packets_after, rest) = before, after
     for number, (old, new) in enumerate(zip(packets_before, packets_after), 1):
-        for found in pattern.finditer(new):
-            if old[found.start() : found.end()] == found[0]:
-                value, kind = wanted[found[0].lower()]
-                context = new[max(0, found.start() - 30) : found.end() + 20]
-                yield f"{kind} {value!r} in packet {number}: {context!r}"
-    for found in pattern.finditer(rest):
-        if found[0].decode(errors="replace").lower() not in WORDS:
-            context = rest[max(0, found.start() - 40) : found.end() + 20]
-            yield f"{wanted[found[0].lower()][1]} {found[0]!r} in a comment: {context!r}"
+        # Full stops are what content becomes.
+        same = bytes(1 if a == b and b != 46 else 0 for a, b in zip(old, new))
+        for run in re.finditer(b"\1{4,}", same):
+            for begin, end, (value, kind) in search(new, *run.span()):
+                is_extension = new[begin - 1 : begin] == b"." and end - begin <= 8
+                is_verb = STAYS.fullmatch(new[max(0, begin - 5) : end][-14:]) or STAYS.fullmatch(new[begin:end])
+                if not (kind == "paths" and is_extension) and not is_verb:
+                    yield f"{kind} {value!r} in packet {number}: {new[max(0, begin - 30) : end + 20]!r}"
+    replacements = "\n".join([WORDS, "anonymous", *replacements])
+    for begin, end, (value, kind) in search(rest, 0, len(rest)):
+        # A permutation makes one value of another.
+        if value.decode(errors="replace").lower() not in replacements:
+            yield f"{kind} {value!r} in a comment: {rest[max(0, begin - 40) : end + 20]!r}"
 
 
 def check(program, capture):
@@ -149,7 +170,7 @@ def check(program, capture):
         folder = Path(folder)
         (folder / "key").write_text(KEY)
         carved, redacted, mapping = folder / "carved.pcapng", folder / "redacted.pcapng", folder / "mapping"
-        done = run(program, "carve", "-q", "-w", carved, capture)
+        done = run(program, "carve", "-q", "--embed-secrets", "-w", carved, capture)
         if done.returncode not in (0, 3):
             return [f"carve: exit {done.returncode}: {done.stderr.decode():.300}"]
         if not carved.exists():
@@ -162,6 +183,8 @@ def check(program, capture):
         if done.returncode not in (0, 3):
             return [*broken, f"redacted: exit {done.returncode}: {done.stderr.decode():.300}"]
         hidden = report(program, redacted)
+        # Secrets are not carried over.
+        before = report(program, capture, "--no-decrypt")
         broken += [f"redacted{one}" for one in differences(sessions(before, True), sessions(hidden, True))]
         written = packets(carved), packets(redacted)
         if len(written[0][0]) != len(written[1][0]):

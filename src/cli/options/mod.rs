@@ -546,6 +546,11 @@ impl SelectionOptions {
 }
 
 impl SelectionOptions {
+    /// Returns whether an expression looks at the sessions.
+    pub(super) const fn has_expression(&self) -> bool {
+        self.condition.is_some()
+    }
+
     /// Compiles the selection; fails on a mistake in the expression, before anything is read.
     pub(super) fn selection(&self) -> Result<Selection, Failure> {
         let compile = |text: &String| Expression::compile(text, Scope::Session);

@@ -26,9 +26,9 @@ use foldhash::fast::RandomState;
 pub(super) use packets::{HeldFragment, PacketPatcher};
 pub use streams::StreamCollector;
 pub use substitution::{Mapping, RedactionKey};
-pub use verification::Leak;
+pub use verification::{Leak, Suspects};
 
-use crate::model::record::{Session, StepKind, TransferDirection};
+use crate::model::record::{Completeness, Session, StepKind, TransferDirection, TransferMode};
 use crate::model::{Direction, Endpoint, FlowKey};
 use streams::{Connection, Half};
 use substitution::Substitution;
@@ -115,6 +115,12 @@ impl Classes {
 enum DataKind {
     File,
     Listing,
+    /// Block, compressed or deflate mode: nothing in it can be replaced on its own.
+    Coded {
+        is_listing: bool,
+        /// Length of a deflate stream that is whole; `None` for any other.
+        deflated: Option<u64>,
+    },
     Encrypted,
 }
 
@@ -175,6 +181,13 @@ impl SessionFacts {
             };
             let kind = if transfer.tls.is_some() {
                 DataKind::Encrypted
+            } else if transfer.transfer_mode != TransferMode::Stream {
+                let is_whole = transfer.transfer_mode == TransferMode::Deflate
+                    && transfer.completeness == Completeness::Complete;
+                DataKind::Coded {
+                    is_listing: transfer.direction == TransferDirection::Listing,
+                    deflated: is_whole.then_some(transfer.bytes),
+                }
             } else if transfer.direction == TransferDirection::Listing {
                 DataKind::Listing
             } else {
@@ -233,6 +246,8 @@ struct ConnectionPlan {
     /// End points before redaction; `None` if no byte of the connection was collected.
     key: Option<FlowKey>,
     is_control: bool,
+    /// A data connection with TLS.
+    is_encrypted: bool,
 }
 
 /// Treatment of bytes that the plan of a stream does not cover.
@@ -245,6 +260,8 @@ enum Rest {
     Hide,
     /// `.` for each byte but CR and LF.
     Content,
+    /// A deflate stream of this length that holds nothing but full stops.
+    Deflated(u64),
 }
 
 /// Bytes of a stream before and after.
@@ -309,6 +326,7 @@ impl Redaction {
                 rest: [rest; 2],
                 key: None,
                 is_control: false,
+                is_encrypted: *kind == DataKind::Encrypted,
             });
         }
         redaction
@@ -375,19 +393,29 @@ impl Redaction {
     }
 
     fn plan(&mut self, first: u64, connection: Connection, facts: &SessionFacts) -> ConnectionPlan {
+        let kind = facts.data.get(&first).copied();
         let mut plan = ConnectionPlan {
             halves: [None, None],
             rest: [Rest::Keep; 2],
             key: connection.key,
             is_control: connection.control_of.is_some(),
+            is_encrypted: kind == Some(DataKind::Encrypted),
         };
-        let kind = facts.data.get(&first).copied();
         for (index, half) in connection.halves.into_iter().enumerate() {
             if half.bytes.is_empty() {
                 plan.rest[index] = match connection.control_of {
                     Some(_) => self.rest_of_control(),
                     None => kind.map_or(Rest::Keep, |kind| self.rest_of_data(kind)),
                 };
+                if matches!(plan.rest[index], Rest::Deflated(_)) {
+                    // Its bytes are made by their offset, which needs the origin.
+                    plan.halves[index] = Some(StreamPlan {
+                        origin: half.origin,
+                        runs: Vec::new(),
+                        original: Vec::new(),
+                        replaced: Vec::new(),
+                    });
+                }
                 continue;
             }
             let mut replaced = half.bytes.clone();
@@ -414,8 +442,8 @@ impl Redaction {
                             self.rewriter.rewrite_listing(old, new);
                         }
                         DataKind::Encrypted => self.rewriter.rewrite_hello(old, new),
-                        DataKind::Listing | DataKind::File => {
-                            plan.rest[index].apply(old, new);
+                        DataKind::Listing | DataKind::File | DataKind::Coded { .. } => {
+                            plan.rest[index].apply(prelude as u64, old, new);
                         }
                     }
                 }
@@ -442,6 +470,17 @@ impl Redaction {
     fn rest_of_data(&self, kind: DataKind) -> Rest {
         match kind {
             DataKind::Encrypted => Rest::Keep,
+            DataKind::Coded {
+                is_listing,
+                deflated,
+            } => {
+                let hides_listing = is_listing && self.classes.has_listings();
+                match deflated {
+                    _ if !hides_listing && !self.classes.has(Class::Content) => Rest::Keep,
+                    Some(length) => Rest::Deflated(length),
+                    None => Rest::Content,
+                }
+            }
             _ if self.classes.has(Class::Content) => Rest::Content,
             DataKind::Listing if self.classes.has_listings() => Rest::Hide,
             _ => Rest::Keep,
@@ -462,7 +501,7 @@ impl Redaction {
         };
         let rest = plan.rest[direction.index()];
         let Some(stream) = &plan.halves[direction.index()] else {
-            return rest.apply(old, new);
+            return rest.apply(0, old, new);
         };
         stream.replace(sequence, rest, old, new)
     }
@@ -476,6 +515,7 @@ impl StreamPlan {
         let mut done = begin;
         let mut changed = false;
         let index = |offset: i64| usize::try_from(offset - begin).unwrap_or_default();
+        let offset_of = |offset: i64| u64::try_from(offset).unwrap_or(u64::MAX >> 1);
         for (number, (offset, at)) in self.runs.iter().enumerate() {
             let next = self.runs.get(number + 1);
             let length = next.map_or(self.original.len(), |(_, next)| *next) - at;
@@ -486,7 +526,11 @@ impl StreamPlan {
                 continue;
             }
             let uncovered = index(done)..index(from);
-            changed |= rest.apply(&old[uncovered.clone()], &mut new[uncovered]);
+            changed |= rest.apply(
+                offset_of(done),
+                &old[uncovered.clone()],
+                &mut new[uncovered],
+            );
             let skipped = usize::try_from(from - offset).unwrap_or_default();
             let covered = index(from)..index(to);
             let original = &self.original[at + skipped..][..covered.len()];
@@ -496,7 +540,12 @@ impl StreamPlan {
             done = to;
         }
         let uncovered = index(done)..old.len();
-        changed | rest.apply(&old[uncovered.clone()], &mut new[uncovered])
+        changed
+            | rest.apply(
+                offset_of(done),
+                &old[uncovered.clone()],
+                &mut new[uncovered],
+            )
     }
 }
 
@@ -532,9 +581,10 @@ const fn other_byte(byte: u8) -> u8 {
 }
 
 impl Rest {
-    /// Replaces bytes; returns false if nothing changed.
-    fn apply(self, old: &[u8], new: &mut [u8]) -> bool {
+    /// Replaces bytes, the first of which stands at `offset` in its stream; returns false if nothing changed.
+    fn apply(self, offset: u64, old: &[u8], new: &mut [u8]) -> bool {
         match self {
+            Self::Deflated(length) => deflated_stops(length, offset, new),
             Self::Keep => return false,
             Self::Hide => {
                 for (new, old) in new.iter_mut().zip(old) {
@@ -559,7 +609,93 @@ impl Rest {
     }
 }
 
+/// Writes a part of a zlib stream (RFC 1950) of `length` bytes, in stored blocks (RFC 1951 section 3.2.4) of full stops.
+fn deflated_stops(length: u64, offset: u64, out: &mut [u8]) {
+    const HEAD: u64 = 2;
+    const BLOCK_HEAD: u64 = 5;
+    const BLOCK: u64 = BLOCK_HEAD + 0xffff;
+    const SUM: u64 = 4;
+    out.fill(b'.');
+    let end = offset.saturating_add(out.len() as u64);
+    let Some(blocks) = length.checked_sub(HEAD + BLOCK_HEAD + SUM) else {
+        return;
+    };
+    // The last block is never shorter than its head: the one before it leaves as many bytes as are needed.
+    let blocks = blocks + BLOCK_HEAD;
+    let rest = blocks % BLOCK;
+    let spare = if rest > 0 && rest < BLOCK_HEAD {
+        BLOCK_HEAD - rest
+    } else {
+        0
+    };
+    let count = blocks.div_ceil(BLOCK);
+    let mut put = |at: u64, bytes: &[u8]| {
+        for (at, byte) in (at..).zip(bytes) {
+            let index = at
+                .checked_sub(offset)
+                .and_then(|index| usize::try_from(index).ok());
+            if let Some(out) = index.and_then(|index| out.get_mut(index)) {
+                *out = *byte;
+            }
+        }
+    };
+    put(0, &[0x78, 0x01]);
+    let first = offset.saturating_sub(HEAD + BLOCK) / BLOCK;
+    for block in first..count {
+        let is_last = block + 1 == count;
+        let taken = if is_last { spare } else { 0 };
+        let begin = HEAD + block * BLOCK - taken;
+        if begin > end {
+            break;
+        }
+        let to = if is_last {
+            HEAD + blocks
+        } else if block + 2 == count {
+            begin + BLOCK - spare
+        } else {
+            begin + BLOCK
+        };
+        let size = u16::try_from(to - begin - BLOCK_HEAD).unwrap_or(u16::MAX);
+        let [low, high] = size.to_le_bytes();
+        put(begin, &[is_last.into(), low, high, !low, !high]);
+    }
+    // Adler-32 of full stops only.
+    let stops = blocks - count * BLOCK_HEAD;
+    let stop = u128::from(b'.');
+    let count = u128::from(stops);
+    let low = (1 + count * stop) % 65_521;
+    let high = (count + stop * (count * (count + 1) / 2)) % 65_521;
+    let sum = u32::try_from(high << 16 | low).unwrap_or_default();
+    put(length - SUM, &sum.to_be_bytes());
+}
+
 /// Text that the report has in place of a secret.
 const HIDDEN: &str = "<hidden>";
 /// Names of files in listings that are known; further ones are found by the form of their lines.
 const ENTRIES: usize = 1 << 20;
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+
+    use super::*;
+
+    #[test]
+    fn deflated_full_stops_are_a_stream_of_any_length_and_made_in_any_pieces() {
+        for length in (11..40)
+            .chain(65_530..65_570)
+            .chain(131_070..131_100)
+            .chain([500_000])
+        {
+            let mut stream = vec![0; length];
+            for (index, piece) in stream.chunks_mut(1447).enumerate() {
+                deflated_stops(length as u64, index as u64 * 1447, piece);
+            }
+            let mut text = Vec::new();
+            let mut decoder = flate2::read::ZlibDecoder::new(&stream[..]);
+            decoder.read_to_end(&mut text).expect("a stream");
+            assert!(text.iter().all(|byte| *byte == b'.'), "{length}");
+            assert_eq!(decoder.total_in(), length as u64);
+        }
+    }
+}

@@ -574,7 +574,7 @@ impl Redaction {
                     self.dns_name(old, new, begin + 18);
                 }
                 (TXT, _) if self.classes.has(Class::Names) => {
-                    super::Rest::Hide.apply(&old[data.clone()], &mut new[data]);
+                    super::Rest::Hide.apply(0, &old[data.clone()], &mut new[data]);
                 }
                 // The subnet of a client (RFC 7871) is behind four bytes of its option.
                 (OPT, _)

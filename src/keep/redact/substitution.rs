@@ -145,6 +145,13 @@ impl Substitution {
         new
     }
 
+    /// Returns the replacement of a word that has a value of `class` within it.
+    pub(super) fn word(&self, class: Class, word: &[u8]) -> Vec<u8> {
+        let new = self.permuted("word", word);
+        self.record(class, word, &new);
+        new
+    }
+
     /// Returns the replacement of one label of a host name.
     pub(super) fn label(&self, label: &[u8]) -> Vec<u8> {
         if Self::is_reserved_label(label) {
@@ -531,6 +538,16 @@ fn stem_length(part: &[u8]) -> usize {
         && extension.len() <= EXTENSION
         && extension.iter().all(u8::is_ascii_alphanumeric);
     if is_extension { dot } else { part.len() }
+}
+
+/// Returns whether a range of a text is the extension of a name, which stays.
+pub(super) fn is_extension(text: &[u8], range: std::ops::Range<usize>) -> bool {
+    let behind = text.get(range.end).copied();
+    range.start > 0
+        && text[range.start - 1] == b'.'
+        && range.len() <= EXTENSION
+        && text[range].iter().all(u8::is_ascii_alphanumeric)
+        && !behind.is_some_and(super::vocabulary::is_word_byte)
 }
 
 /// Returns the class of an octet: those of one class have as many digits and the same relation to all special ranges. One in

@@ -11,10 +11,11 @@
 //! Verbs and reply codes always stay.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 
 use super::substitution::{Mapping, Substitution};
 use super::verification::encoded_forms;
-use super::vocabulary::Vocabulary;
+use super::vocabulary::{Occurrence, Vocabulary, is_word_byte};
 use super::{Class, Classes};
 use crate::keep::redact::streams::Half;
 use crate::model::Endpoint;
@@ -55,6 +56,13 @@ impl Text<'_> {
         if let Some(done) = self.done.get_mut(from..to) {
             done.fill(true);
         }
+    }
+
+    /// Returns the next bytes from `at` on that nothing has replaced; `None` if there are none.
+    fn free_run(&self, at: usize) -> Option<Range<usize>> {
+        let from = at + self.done.get(at..)?.iter().position(|done| !done)?;
+        let length = self.done[from..].iter().position(|done| *done);
+        Some(from..length.map_or(self.done.len(), |length| from + length))
     }
 
     fn is_free(&self, from: usize, to: usize) -> bool {
@@ -334,7 +342,7 @@ impl Rewriter {
     /// Hides bytes that were not read as a line: letters and digits, so that no line begins or ends elsewhere.
     fn hide_unread(&self, text: &mut Text<'_>) {
         if self.classes.has_text() {
-            super::Rest::Hide.apply(text.old, text.new);
+            super::Rest::Hide.apply(0, text.old, text.new);
         } else {
             self.rewrite_values(text);
         }
@@ -412,7 +420,7 @@ impl Rewriter {
             return;
         };
         if self.classes.has(Class::Banners) && BANNERS.contains(&&current) {
-            super::Rest::Hide.apply(&line[text_begin..], &mut text.new[text_begin..]);
+            super::Rest::Hide.apply(0, &line[text_begin..], &mut text.new[text_begin..]);
             return;
         }
         let is_inside = !begins && self.within.is_some();
@@ -615,22 +623,43 @@ impl Rewriter {
         if self.classes.has(Class::Addresses) {
             self.rewrite_addresses(text);
         }
+        for numbers in grammar_numbers(text.old) {
+            text.keep(numbers.start, numbers.end);
+        }
+        self.replace_copies(text, text.old.len(), &Class::ALL);
+    }
+
+    /// Replaces copies of values of some classes before `end`.
+    ///
+    /// One within a longer word takes the whole word along: "Pass" replaced in "Password" would be no secret any more.
+    fn replace_copies(&self, text: &mut Text<'_>, end: usize, classes: &[Class]) {
+        let old = text.old;
         let mut at = 0;
-        while at < text.old.len() {
-            if let Some((length, class)) = self.vocabulary.find(text.old, at)
-                && text.is_free(at, at + length)
-            {
-                let value = &text.old[at..at + length];
-                let new = match class {
-                    Class::Passwords => vec![b'x'; length],
-                    Class::Users => self.substitution.user(value),
-                    Class::Names => self.substitution.host_name(value),
-                    _ => self.substitution.part(value),
-                };
-                text.put(at, &new);
-                at += length;
-            } else {
-                at += 1;
+        while let Some(run) = text.free_run(at).filter(|run| run.start < end) {
+            at = run.end;
+            let run = run.start..run.end.min(end);
+            let within = run.clone();
+            for found in self.vocabulary.occurrences(old, run) {
+                if !classes.contains(&found.class) || !text.is_free(found.from, found.to) {
+                    continue;
+                }
+                let word = word_around(old, found, &within);
+                if word.len() > found.to - found.from && text.is_free(word.start, word.end) {
+                    let new = match found.class {
+                        Class::Passwords => vec![b'x'; word.len()],
+                        class => self.substitution.word(class, &old[word.clone()]),
+                    };
+                    text.put(word.start, &new);
+                } else {
+                    let value = &old[found.from..found.to];
+                    let new = match found.class {
+                        Class::Passwords => vec![b'x'; value.len()],
+                        Class::Users => self.substitution.user(value),
+                        Class::Names => self.substitution.host_name(value),
+                        _ => self.substitution.part(value),
+                    };
+                    text.put(found.from, &new);
+                }
             }
         }
     }
@@ -650,15 +679,10 @@ impl Rewriter {
         if !self.classes.has(Class::Names) {
             return;
         }
-        let mut at = 0;
-        while at < hello {
-            match self.vocabulary.find(&text.old[..hello], at) {
-                Some((length, Class::Names)) => {
-                    let new = self.substitution.host_name(&text.old[at..at + length]);
-                    text.put(at, &new);
-                    at += length;
-                }
-                _ => at += 1,
+        for found in self.vocabulary.occurrences(&text.old[..hello], 0..hello) {
+            if found.class == Class::Names {
+                let name = &text.old[found.from..found.to];
+                text.put(found.from, &self.substitution.host_name(name));
             }
         }
     }
@@ -834,12 +858,12 @@ impl Rewriter {
     fn known_name(&self, line: &[u8]) -> Option<(usize, usize)> {
         let is_border =
             |byte: Option<&u8>| byte.is_none_or(|byte| matches!(byte, b' ' | b'\t' | b';' | b','));
-        (0..line.len()).find_map(|at| {
-            let (length, class) = self.vocabulary.find(line, at)?;
-            let before = at.checked_sub(1).and_then(|at| line.get(at));
-            let is_word = is_border(before) && is_border(line.get(at + length));
-            (class == Class::Paths && is_word).then_some((at, at + length))
-        })
+        let mut found = self.vocabulary.occurrences(line, 0..line.len());
+        let found = found.find(|one| {
+            let before = one.from.checked_sub(1).and_then(|at| line.get(at));
+            one.class == Class::Paths && is_border(before) && is_border(line.get(one.to))
+        });
+        found.map(|one| (one.from, one.to))
     }
 
     /// Rewrites a line of a listing: its name, and words that are users. With `hides` all else becomes `.`.
@@ -859,7 +883,7 @@ impl Rewriter {
         if self.classes.has(Class::Paths) {
             text.keep(from, to);
         }
-        self.rewrite_words_of_listing(text, to);
+        self.replace_copies(text, to, &[Class::Users, Class::Passwords]);
         text.keep(from, to);
         if hides {
             for (index, done) in text.done.iter().enumerate() {
@@ -869,27 +893,63 @@ impl Rewriter {
             }
         }
     }
+}
 
-    /// Replaces users and passwords among the words before the name.
-    fn rewrite_words_of_listing(&self, text: &mut Text<'_>, end: usize) {
-        let mut at = 0;
-        while at < end {
-            if let Some((length, class)) = self.vocabulary.find(text.old, at)
-                && matches!(class, Class::Users | Class::Passwords)
-                && text.is_free(at, at + length)
-            {
-                let value = &text.old[at..at + length];
-                let new = match class {
-                    Class::Users => self.substitution.user(value),
-                    _ => vec![b'x'; length],
-                };
-                text.put(at, &new);
-                at += length;
-            } else {
-                at += 1;
-            }
-        }
+/// Returns the word that an occurrence stands in, as far as it lies `within` a range.
+fn word_around(text: &[u8], found: Occurrence, within: &Range<usize>) -> Range<usize> {
+    let mut word = found.from..found.to;
+    // A value that begins or ends with another sign ends a word itself.
+    if is_word_byte(text[found.from]) {
+        let before = text[within.start..found.from].iter().rev();
+        word.start -= before.take_while(|byte| is_word_byte(**byte)).count();
     }
+    if is_word_byte(text[found.to - 1]) {
+        let behind = text[found.to..within.end].iter();
+        word.end += behind.take_while(|byte| is_word_byte(**byte)).count();
+    }
+    word
+}
+
+/// Returns the numbers of a line that have a meaning by their place: those of PORT and 227, `(|||port|)`, `|1|address|port|`,
+/// "N bytes", the size or time in a reply 213, and the argument of REST or ALLO. They stay, as do verbs and codes, whatever a
+/// folder is called.
+pub(super) fn grammar_numbers(line: &[u8]) -> Vec<Range<usize>> {
+    let mut found = Vec::new();
+    let shown = line.trim_ascii_end();
+    if let Some((verb, text)) = shown.split_at_checked(4)
+        && matches!(&*verb.to_ascii_uppercase(), b"213 " | b"REST" | b"ALLO")
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b' '))
+    {
+        found.push(4..shown.len());
+    }
+    let mut at = 0;
+    while let Some(begin) = shown[at..].iter().position(u8::is_ascii_digit) {
+        let from = at + begin;
+        let length = shown[from..]
+            .iter()
+            .take_while(|byte| byte.is_ascii_digit());
+        let to = from + length.count();
+        if let Some(numbers) = comma_numbers(&shown[from..]) {
+            at = from + numbers.last().map_or(1, |number| number.end);
+            found.push(from..at);
+            continue;
+        }
+        let is_port = from > 0 && shown[from - 1] == b'|' && shown.get(to) == Some(&b'|');
+        let unit = b" bytes";
+        let rest = &shown[to..];
+        if is_port {
+            found.push(from..to);
+        } else if rest.len() >= 5 && rest[..5].eq_ignore_ascii_case(&unit[..5]) {
+            let plural = rest
+                .get(5)
+                .is_some_and(|byte| byte.eq_ignore_ascii_case(&b's'));
+            found.push(from..to + 5 + usize::from(plural));
+        }
+        at = to;
+    }
+    found
 }
 
 /// A decimal number in a text.

@@ -13,7 +13,8 @@ use crate::session::data::listing_text::{ListingText, ListingTextBudget};
 /// Everything kept of the bytes of one direction.
 pub(crate) struct Content {
     pub(crate) id: ContentId,
-    sha256: Sha256,
+    /// `None` if it is left out, or computed on a thread.
+    sha256: Option<Sha256>,
     /// `None` if SHA-256 is the only digest.
     // Boxed: most runs want none, and there are two contents for each open connection.
     others: Option<Box<OtherDigests>>,
@@ -42,9 +43,10 @@ pub(crate) struct Content {
     has_unsaved: bool,
 }
 
-/// Selection of digests beside SHA-256.
+/// Selection of digests.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct DigestChoice {
+    pub(crate) omit_sha256: bool,
     pub(crate) md5: bool,
     pub(crate) sha1: bool,
     /// For comparison with the reply to XCRC.
@@ -54,7 +56,7 @@ pub(crate) struct DigestChoice {
 /// Digests in lowercase hex; `None` for one that was not computed.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Digests {
-    pub(crate) sha256: String,
+    pub(crate) sha256: Option<String>,
     pub(crate) md5: Option<String>,
     pub(crate) sha1: Option<String>,
     /// CRC-32 of ISO 3309, which XCRC reports.
@@ -66,7 +68,7 @@ impl Content {
     pub(crate) fn new(id: ContentId, wanted: DigestChoice) -> Self {
         Self {
             id,
-            sha256: Sha256::new(),
+            sha256: (!wanted.omit_sha256).then(Sha256::new),
             others: OtherDigests::new(wanted).map(Box::new),
             pool: DigestPool::default(),
             pooled: None,
@@ -101,14 +103,16 @@ impl Content {
     }
 
     fn update_digests(&mut self, bytes: &[u8]) {
-        if self.pooled.is_none() && self.pool.takes(self.bytes) {
+        if self.sha256.is_some() && self.pooled.is_none() && self.pool.takes(self.bytes) {
             self.move_digests();
         }
         if let Some(pooled) = &mut self.pooled {
             pooled.update(bytes);
             return;
         }
-        self.sha256.update(bytes);
+        if let Some(sha256) = &mut self.sha256 {
+            sha256.update(bytes);
+        }
         if let Some(others) = &mut self.others {
             others.update(bytes);
         }
@@ -117,7 +121,7 @@ impl Content {
     /// Gives the digests to threads, if these have room for them.
     #[cold]
     fn move_digests(&mut self) {
-        let mut digests = vec![Running::Sha256(std::mem::take(&mut self.sha256))];
+        let mut digests = Vec::from_iter(self.sha256.take().map(Running::Sha256));
         if let Some(others) = self.others.take() {
             digests.extend(others.md5.map(Running::Md5));
             digests.extend(others.sha1.map(Running::Sha1));
@@ -139,7 +143,7 @@ impl Content {
         };
         for digest in refused {
             match digest {
-                Running::Sha256(digest) => self.sha256 = digest,
+                Running::Sha256(digest) => self.sha256 = Some(digest),
                 Running::Md5(digest) => others.md5 = Some(digest),
                 Running::Sha1(digest) => others.sha1 = Some(digest),
                 Running::Crc32(digest) => others.crc32 = Some(digest),
@@ -290,7 +294,7 @@ impl Content {
             let mut digests = Digests::default();
             for (algorithm, text) in pooled.report() {
                 match algorithm {
-                    Algorithm::Sha256 => digests.sha256 = text,
+                    Algorithm::Sha256 => digests.sha256 = Some(text),
                     Algorithm::Md5 => digests.md5 = Some(text),
                     Algorithm::Sha1 => digests.sha1 = Some(text),
                     Algorithm::Crc32 => digests.crc32 = Some(text),
@@ -300,7 +304,10 @@ impl Content {
         }
         Digests {
             // A copy of the state is finalized, for more bytes may follow.
-            sha256: hex(&self.sha256.clone().finalize()),
+            sha256: self
+                .sha256
+                .as_ref()
+                .map(|sha256| hex(&sha256.clone().finalize())),
             ..self
                 .others
                 .as_ref()
@@ -343,11 +350,11 @@ impl OtherDigests {
         }
     }
 
-    /// Returns the digests, with an empty string for SHA-256.
+    /// Returns the digests without SHA-256.
     fn digests(&self) -> Digests {
         let crc32 = self.crc32.as_ref();
         Digests {
-            sha256: String::new(),
+            sha256: None,
             md5: self.md5.as_ref().map(|md5| hex(&md5.clone().finalize())),
             sha1: self.sha1.as_ref().map(|sha1| hex(&sha1.clone().finalize())),
             crc32: crc32.map(|crc32| hex(&crc32.sum().to_be_bytes())),
@@ -379,8 +386,8 @@ mod tests {
         content.write(1, b"bc", 100);
         let digests = content.digests();
         assert_eq!(
-            digests.sha256,
-            "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+            digests.sha256.as_deref(),
+            Some("ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
         );
         assert_eq!(
             digests.md5.as_deref(),

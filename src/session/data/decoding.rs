@@ -146,7 +146,7 @@ impl Decoding {
             bytes: self.content.bytes,
             whole: self.finished && self.problem.is_none(),
             problem: self.problem.clone(),
-            sha256: digests.sha256,
+            sha256: digests.sha256.unwrap_or_default(),
             md5: digests.md5,
             sha1: digests.sha1,
             media_type: self.content.media_type(),

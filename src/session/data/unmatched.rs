@@ -59,7 +59,7 @@ pub(crate) fn settle(
         missing_ranges: content.map_or_else(Vec::new, |content| content.gaps.clone()),
         missing_ranges_omitted: content.map_or(0, |content| content.gaps_omitted),
         completeness,
-        sha256: digests.as_ref().map(|digests| digests.sha256.clone()),
+        sha256: digests.as_ref().and_then(|digests| digests.sha256.clone()),
         md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
         sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),
         media_type: content.and_then(Content::media_type),

@@ -296,7 +296,7 @@ fn compare_digest(
         Algorithm::Crc32 => digests.crc32.as_ref(),
         Algorithm::Md5 => digests.md5.as_ref(),
         Algorithm::Sha1 => digests.sha1.as_ref(),
-        Algorithm::Sha256 => Some(&digests.sha256),
+        Algorithm::Sha256 => digests.sha256.as_ref(),
         Algorithm::Sha512 => None,
     };
     Some(match ours {
