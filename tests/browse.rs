@@ -290,6 +290,49 @@ fn chosen_file_is_saved_and_chosen_session_is_written() {
 }
 
 #[test]
+fn list_of_many_sessions_is_sorted_paged_and_filtered() {
+    let folder = Folder::new("browse-many");
+    let report = report(&folder, "classic.pcap", "ndjson");
+    let text = folder.read(&report);
+    let line = text
+        .lines()
+        .find(|line| line.starts_with("{\"type\":\"session_end\""))
+        .expect("a session");
+    let mut many = String::new();
+    for id in 1..=3_000 {
+        let own = line.replacen(
+            "\"report\":{\"id\":1,",
+            &format!("\"report\":{{\"id\":{id},"),
+            1,
+        );
+        let status = if id == 2_000 {
+            "\"status\":\"failed\""
+        } else {
+            "\"status\":\"ok\""
+        };
+        many.push_str(&own.replacen("\"status\":\"ok\"", status, 1));
+        many.push('\n');
+    }
+    folder.write("many.ndjson", many.as_bytes());
+    let selected = |keys: &str| {
+        let picture = picture(&folder, "many.ndjson", "100x20", keys);
+        let line = picture.lines().find(|line| line.starts_with('▶'));
+        let line = line.unwrap_or_default().to_owned();
+        let mut words = line.split_whitespace();
+        words.nth(2).unwrap_or_default().to_owned()
+    };
+    assert_eq!(selected(""), "2000");
+    assert_eq!(selected("g"), "1");
+    assert_eq!(selected("G"), "3000");
+    assert_eq!(selected("g<PgDn>"), "16");
+    assert_eq!(selected("gsss"), "1");
+    assert_eq!(selected("gsssg"), "2000");
+    assert_eq!(selected("ge"), "2000");
+    assert_eq!(selected("fid > 2500<Enter>"), "2501");
+    assert_eq!(selected("g/1234 192<Enter>"), "1234");
+}
+
+#[test]
 fn wrong_calls_are_refused_before_anything_is_read() {
     let folder = Folder::new("browse-wrong");
     let capture = committed("classic.pcap");

@@ -17,6 +17,18 @@ fn the_examples_are_what_the_tool_prints() {
             ],
             "96",
         ),
+        #[cfg(feature = "browse")]
+        (
+            &[
+                "browse",
+                "--render",
+                "96x26",
+                "--keys",
+                "5/530<Enter>",
+                "testdata/captures/failed-login.pcap",
+            ],
+            "96",
+        ),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
             .args(arguments)

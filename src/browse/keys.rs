@@ -170,8 +170,8 @@ impl Key {
             Self::Left | Self::BackTab => Action::Turn(-1),
             Self::Right | Self::Tab => Action::Turn(1),
             Self::Char(digit @ '1'..='7') => {
-                let index = usize::from(digit as u8 - b'1');
-                Action::Show(*Pane::ALL.get(index)?)
+                let number = usize::try_from(digit.to_digit(10)?).ok()?;
+                Action::Show(*Pane::ALL.get(number - 1)?)
             }
             Self::Enter => Action::Open,
             Self::Escape => Action::Back,

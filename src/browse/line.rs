@@ -219,19 +219,17 @@ const fn ascii_for(character: char) -> &'static str {
     match character {
         '│' => "|",
         '─' | '═' | '—' | '–' => "-",
-        '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' => {
+        '✓' | '┌' | '┐' | '└' | '┘' | '├' | '┤' | '┬' | '┴' | '┼' | '╭' | '╮' | '╰' | '╯' => {
             "+"
         }
         '▶' | '→' => ">",
         '◀' | '←' => "<",
-        '✓' => "+",
-        '✗' => "x",
+        '✗' | '×' => "x",
         '…' => "~",
         '·' => ".",
         '↑' => "^",
         '↓' => "v",
         '↔' => "=",
-        '×' => "x",
         _ => "?",
     }
 }
@@ -280,6 +278,7 @@ const MAX_WRAPPED: usize = 2_000;
 
 #[cfg(test)]
 mod tests {
+    use ratatui::buffer::Cell;
     use ratatui::layout::Rect;
 
     use super::*;
@@ -324,7 +323,7 @@ mod tests {
         buffer.content[1].set_symbol("│").set_fg(Color::Red);
         buffer.content[2].set_symbol("ü");
         clean(&mut buffer, true, false);
-        let symbols: Vec<&str> = buffer.content.iter().map(|cell| cell.symbol()).collect();
+        let symbols: Vec<&str> = buffer.content.iter().map(Cell::symbol).collect();
         assert_eq!(symbols, ["?", "|", "?"]);
         assert_eq!(buffer.content[1].fg, Color::Reset);
     }

@@ -4,7 +4,7 @@
 //! open is followed by lines that say more.
 
 use std::collections::BTreeSet;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::tz::TimeZone;
 
@@ -133,6 +133,8 @@ pub(super) struct Subject<'a> {
     pub(super) recorder: &'a Mutex<DiagramRecorder>,
     /// Transfer that was chosen last, by index.
     pub(super) transfer: usize,
+    /// Sessions with the same server and user, this one among them; empty before they were looked for.
+    pub(super) visits: &'a [Arc<Session>],
 }
 
 /// Items of a pane, and the arrows of a diagram.
@@ -580,15 +582,17 @@ impl Subject<'_> {
         items
     }
 
-    /// Fills the pane with the folders as this session saw them.
+    /// Fills the pane with the folders as this session and others of the same user saw them.
     fn tree(&self, width: usize) -> Vec<Item> {
         let mut builder = ReportBuilder::new(&Limits::default());
-        builder.event(&Event {
-            frame: FrameRef::default(),
-            session: Some(self.session.id),
-            late: false,
-            kind: EventKind::SessionEnd(std::sync::Arc::new(self.session.clone())),
-        });
+        for visit in self.visits {
+            builder.event(&Event {
+                frame: FrameRef::default(),
+                session: Some(visit.id),
+                late: false,
+                kind: EventKind::SessionEnd(Arc::clone(visit)),
+            });
+        }
         let report = builder.finish(Vec::new(), crate::model::record::Totals::default());
         let options = table::Options {
             width: u16::try_from(width).unwrap_or(u16::MAX),
@@ -604,7 +608,8 @@ impl Subject<'_> {
             Ok(()) => String::from_utf8_lossy(&out).into_owned(),
             Err(cause) => cause.to_string(),
         };
-        styled(&text).into_iter().map(Item::text).collect()
+        let lines = styled(&text).into_iter().take(MAX_ENTRIES);
+        lines.map(Item::text).collect()
     }
 }
 
@@ -700,5 +705,7 @@ const SIZE: usize = 9;
 const STATE: usize = 12;
 /// Lines that say more about one step.
 const MAX_LINES: usize = 2_000;
+/// Lines of a tree.
+const MAX_ENTRIES: usize = 50_000;
 /// Arrows of a diagram.
 const MAX_ARROWS: usize = 20_000;

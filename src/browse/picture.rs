@@ -90,7 +90,7 @@ fn title(browser: &Browser) -> Line {
     let warnings = sessions.news.warnings.len();
     if warnings > 0 {
         let text = units::counted(units::to_u64(warnings), "note", "notes");
-        line.add(YELLOW, &format!("  {text} about the input"));
+        line.add(YELLOW, &format!("  {text} about the input (?)"));
     }
     line
 }

@@ -419,7 +419,7 @@ mod tests {
     /// Returns the sessions of a report, read back from `text`.
     fn sessions(text: &[u8]) -> (Sessions, Vec<String>) {
         let file = ReportFile::spool("x", &[], &mut &*text).expect("memory");
-        let feed = Feed::default();
+        let feed = Feed::within(1 << 20);
         file.index(0, &feed, &AtomicBool::new(false))
             .expect("memory");
         let mut sessions = Sessions::new(feed, vec![file].into());
@@ -466,6 +466,19 @@ mod tests {
         assert_eq!(sessions.len(), 2);
         assert_eq!(warnings, ["x: 2 lines are no part of a report, or cut"]);
         assert!(sessions.load(1).is_ok());
+    }
+
+    #[test]
+    fn sessions_beyond_the_limit_of_memory_are_left_out_with_a_warning() {
+        let feed = Feed::within(2 * size_of::<super::super::sessions::Row>());
+        let report = example_report();
+        for _ in 0..4 {
+            let head = Head::from(report.sessions[0].as_ref());
+            feed.head(&head, Place::Kept(0, 0));
+        }
+        let mut sessions = Sessions::new(feed, Vec::new().into());
+        sessions.take();
+        assert_eq!((sessions.len(), sessions.news.warnings.len()), (2, 1));
     }
 
     #[test]

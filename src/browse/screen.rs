@@ -21,7 +21,7 @@ use ratatui::crossterm::event::{
     self, DisableMouseCapture, EnableMouseCapture, Event, KeyEventKind, MouseEventKind,
 };
 use ratatui::crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
@@ -172,9 +172,15 @@ impl Screen {
         restore_at_panic();
         enable_raw_mode()?;
         // From here on whatever fails restores the terminal: it is entered by one value.
-        let entered = execute!(stdout(), EnterAlternateScreen, cursor::Hide);
+        let entered = execute!(
+            stdout(),
+            EnterAlternateScreen,
+            Clear(ClearType::All),
+            cursor::Hide
+        );
         let terminal = entered.and_then(|()| Terminal::new(CrosstermBackend::new(stdout())));
-        let mut screen = match terminal {
+        // Not by `Terminal::clear`, which asks for the cursor: serial consoles do not answer.
+        let screen = match terminal {
             Ok(terminal) => Self { terminal },
             Err(error) => {
                 restore();
@@ -184,7 +190,6 @@ impl Screen {
         if mouse {
             execute!(stdout(), EnableMouseCapture)?;
         }
-        screen.terminal.clear()?;
         Ok(screen)
     }
 

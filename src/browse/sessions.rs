@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::report_file::ReportFile;
 use crate::model::record::{
     Address, Capture, Finding, Index, Server, Session, Severity, TransferDirection, Verdict,
-    VerdictStatus,
+    VerdictStatus, Weight as _,
 };
 use crate::model::{Endpoint, Event, EventKind, EventSink, Timestamp};
 use crate::report::{KeptSessions, units};
@@ -52,8 +52,8 @@ pub(super) struct Row {
 /// Place of the record of a session.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Place {
-    /// Index into the kept sessions.
-    Kept(u32),
+    /// Index into the kept sessions, and the memory of the record in bytes.
+    Kept(u32, u64),
     /// Line of NDJSON with the end of the session.
     Line(Extent),
     /// Element of a report's list of sessions.
@@ -159,6 +159,8 @@ pub struct Feed(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
+    /// Sessions listed at most.
+    limit: usize,
     incoming: Mutex<Incoming>,
     kept: Mutex<KeptSessions>,
 }
@@ -167,6 +169,8 @@ struct Shared {
 #[derive(Debug, Default)]
 struct Incoming {
     rows: Vec<Row>,
+    /// Sessions so far, those beyond the limit included.
+    taken: usize,
     strings: Strings,
     news: News,
 }
@@ -186,16 +190,17 @@ pub(super) struct News {
     pub(super) ended: bool,
 }
 
-impl Default for Feed {
-    fn default() -> Self {
+impl Feed {
+    /// Creates a feed for as many sessions as fit into `memory` bytes.
+    #[must_use]
+    pub fn within(memory: usize) -> Self {
         Self(Arc::new(Shared {
+            limit: memory / size_of::<Row>(),
             incoming: Mutex::default(),
             kept: Mutex::new(KeptSessions::within(IN_MEMORY)),
         }))
     }
-}
 
-impl Feed {
     /// Notes that nothing more comes.
     pub fn end(&self) {
         self.incoming().news.ended = true;
@@ -216,13 +221,21 @@ impl Feed {
             kept.push(session);
             kept.len().saturating_sub(1)
         };
-        let place = Place::Kept(u32::try_from(index).unwrap_or(u32::MAX));
+        let weight = units::to_u64(session.weight());
+        let place = Place::Kept(u32::try_from(index).unwrap_or(u32::MAX), weight);
         self.head(&Head::from(session.as_ref()), place);
     }
 
     /// Adds a session by its head.
     pub(super) fn head(&self, head: &Head, place: Place) {
         let mut incoming = self.incoming();
+        incoming.taken += 1;
+        if incoming.taken > self.0.limit {
+            if incoming.taken == self.0.limit + 1 {
+                incoming.news.warnings.push(TOO_MANY.to_owned());
+            }
+            return;
+        }
         let row = incoming.row(head, place);
         incoming.rows.push(row);
     }
@@ -353,11 +366,12 @@ impl Sessions {
         self.rows.get(usize::try_from(index).ok()?)
     }
 
-    /// Returns the bytes to read for a record; 0 for one that is kept, whose reading is bounded by its own limits.
+    /// Returns the size of a record in bytes, as written or in memory.
     pub(super) fn size(&self, index: u32) -> u64 {
         match self.row(index).map(|row| row.place) {
             Some(Place::Line(extent) | Place::Element(extent)) => extent.length,
-            _ => 0,
+            Some(Place::Kept(_, weight)) => weight,
+            None => 0,
         }
     }
 
@@ -365,7 +379,7 @@ impl Sessions {
     pub(super) fn load(&self, index: u32) -> io::Result<Arc<Session>> {
         let row = self.row(index).ok_or(io::ErrorKind::NotFound)?;
         let (extent, is_line) = match row.place {
-            Place::Kept(kept) => {
+            Place::Kept(kept, _) => {
                 let kept = usize::try_from(kept).unwrap_or(usize::MAX);
                 let found = lock(&self.feed.0.kept).get(kept)?;
                 return found.ok_or_else(|| io::ErrorKind::NotFound.into());
@@ -415,6 +429,10 @@ fn hide_secrets(session: &mut Session) {
         }
     }
 }
+
+/// Message about sessions beyond the limit.
+const TOO_MANY: &str =
+    "there are more sessions than fit into --max-memory; choose some with --where, or allow more";
 
 /// Text in place of a secret.
 const HIDDEN: &str = "<hidden>";

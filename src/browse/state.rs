@@ -142,7 +142,7 @@ impl Sort {
                 };
                 let severity = row.severity.map_or(7, |severity| 4 - severity as u64);
                 // Times need 61 bits until the year 2043, and to 64 ns they do with less.
-                (status * 8 + severity) << 58 | time >> 6
+                ((status * 8 + severity) << 58) | (time >> 6)
             }
         }
     }
@@ -213,6 +213,8 @@ pub(super) struct Opened {
     panes: [View; 7],
     /// Index of the transfer chosen last.
     pub(super) transfer: usize,
+    /// Sessions with the same server and user; empty before the tree is shown.
+    visits: Vec<Arc<Session>>,
 }
 
 /// State of one pane.
@@ -237,6 +239,7 @@ impl Opened {
             contents: options.contents.as_ref(),
             recorder: &options.recorder,
             transfer: self.transfer,
+            visits: &self.visits,
         }
     }
 
@@ -514,11 +517,48 @@ impl Browser {
                     several: several.take(MAX_SEVERAL).cloned().collect(),
                     panes: std::array::from_fn(|_| View::default()),
                     transfer: bad.unwrap_or_default(),
+                    visits: Vec::new(),
                     session,
                 });
             }
             Err(cause) => self.message = Some(format!("the session cannot be read: {cause}")),
         }
+        if self.detail == Pane::Tree {
+            self.find_visits();
+        }
+    }
+
+    /// Reads the sessions that saw the same folders, for the tree.
+    fn find_visits(&mut self) {
+        let Some(opened) = self
+            .opened
+            .as_mut()
+            .filter(|opened| opened.visits.is_empty())
+        else {
+            return;
+        };
+        let Some(row) = self.sessions.row(opened.row) else {
+            return;
+        };
+        let mut bytes = 0;
+        // Others come first, so that the one that is looked at always has its place.
+        for index in (0..self.sessions.len()).filter_map(|index| u32::try_from(index).ok()) {
+            let is_other = index != opened.row
+                && self
+                    .sessions
+                    .row(index)
+                    .is_some_and(|other| other.server == row.server && other.user == row.user);
+            let size = self.sessions.size(index);
+            if !is_other || size > SMALL {
+                continue;
+            }
+            bytes += size;
+            if opened.visits.len() >= MAX_VISITS || bytes > MAX_VISIT_BYTES {
+                break;
+            }
+            opened.visits.extend(self.sessions.load(index));
+        }
+        opened.visits.push(Arc::clone(&opened.session));
     }
 
     /// Takes a key.
@@ -576,7 +616,14 @@ impl Browser {
                     line.cell(super::line::BOLD, keys, 32).plain(does);
                     line
                 });
-                self.overlay = Some(("Keys".to_owned(), lines.collect()));
+                let mut lines: Vec<Line> = lines.collect();
+                let notes = &self.sessions.news.warnings;
+                for note in notes.iter().take(MAX_NOTES) {
+                    for text in super::line::wrapped(note, self.width.clamp(20, 90)) {
+                        lines.push(Line::of(super::line::YELLOW, &text));
+                    }
+                }
+                self.overlay = Some(("Keys".to_owned(), lines));
             }
             Action::Suspend => self.requests.push(Request::Suspend),
             Action::Quit => self.requests.push(Request::Quit),
@@ -588,6 +635,9 @@ impl Browser {
             self.open(true);
             self.note_transfer();
             self.detail = pane;
+            if pane == Pane::Tree {
+                self.find_visits();
+            }
         }
         self.focus = pane;
         if pane == Pane::Content
@@ -1097,8 +1147,14 @@ const SORT_EVERY: Duration = Duration::from_millis(500);
 const FEW: usize = 20_000;
 /// Bytes of a record that is read without being asked for.
 const SMALL: u64 = 1 << 20;
+/// Sessions whose observations make a tree.
+const MAX_VISITS: usize = 200;
+/// Bytes of their records.
+const MAX_VISIT_BYTES: u64 = 4 << 20;
 /// Findings about several sessions that are shown with one.
 const MAX_SEVERAL: usize = 100;
+/// Messages about the input in the help.
+const MAX_NOTES: usize = 10;
 /// Bytes typed into a line.
 const MAX_TYPED: usize = 4_096;
 /// Columns for which lines are made to be searched.

@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &BrowseArguments) -> Result<Exit, Failure> {
     // A mistake in an expression is found before anything is read.
     let selection = arguments.selection.selection()?;
     let reports: Arc<[ReportFile]> = reports(&arguments.input)?.into();
-    let feed = Feed::default();
+    let feed = Feed::within(arguments.input.memory.max_memory);
     let stop = Arc::new(AtomicBool::new(false));
     let title = title(&arguments.input);
     let mut options = BrowseOptions {
@@ -185,11 +185,8 @@ fn reports(input: &InputOptions) -> Result<Vec<ReportFile>, Failure> {
         } else {
             ReportFile::open(path)
         };
-        match opened {
-            Ok(report) => reports.extend(report),
-            // Reading the captures says why, if it is one.
-            Err(_) => {}
-        }
+        // Of a file that cannot be opened, the reader of captures says why.
+        reports.extend(opened.ok().flatten());
     }
     if !reports.is_empty() && reports.len() < input.captures.len() {
         return Err(Failure::Refused(
