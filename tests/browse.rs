@@ -430,7 +430,7 @@ impl Tmux {
 
     /// Waits until the screen satisfies `is_there`, and returns it.
     fn wait(&self, wanted: &str, is_there: impl Fn(&str) -> bool) -> String {
-        let end = Instant::now() + Duration::from_secs(60);
+        let end = Instant::now() + Duration::from_mins(1);
         loop {
             let screen = self.call(&["capture-pane", "-p", "-t", "0"]);
             if is_there(&screen) {

@@ -203,7 +203,7 @@ fn text_lines(text: &str, width: usize) -> Vec<Line> {
 /// Returns a hex dump: offset, bytes, and the printable ones of them as characters.
 fn hex_lines(bytes: &[u8], width: usize) -> Vec<Line> {
     // Offset and its space, then 3 columns a byte, a space, and 1 column a byte.
-    let per_line = if width >= 10 + 16 * 4 + 1 { 16 } else { 8 };
+    let per_line = if width > 10 + 16 * 4 { 16 } else { 8 };
     let lines = bytes.chunks(per_line).enumerate().map(|(index, chunk)| {
         let mut line = Line::of(DIM, &format!("{:08x}  ", index * per_line));
         let hex: Vec<String> = chunk.iter().map(|byte| format!("{byte:02x}")).collect();

@@ -81,7 +81,7 @@ pub fn run(browser: &mut Browser, mouse: bool, stop_reading: &AtomicBool) -> io:
         for request in browser.take_requests() {
             match request {
                 Request::Quit => return Ok(End::Quit),
-                Request::Copy(text) => screen.copy(&text)?,
+                Request::Copy(text) => copy(&text)?,
                 Request::Suspend => {
                     screen = screen.suspend(mouse)?;
                     (is_changed, drawn) = (true, None);
@@ -201,19 +201,19 @@ impl Screen {
         Ok(())
     }
 
-    /// Asks the terminal to copy a text (OSC 52). Base64 has no characters that could end the sequence.
-    fn copy(&mut self, text: &str) -> io::Result<()> {
-        let mut out = stdout().lock();
-        write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
-        out.flush()
-    }
-
     /// Stops the process with the terminal restored, and enters it again once the process goes on.
     fn suspend(self, mouse: bool) -> io::Result<Self> {
         drop(self);
         low_level::emulate_default_handler(SIGTSTP)?;
         Self::enter(mouse)
     }
+}
+
+/// Asks the terminal to copy a text (OSC 52). Base64 has no characters that could end the sequence.
+fn copy(text: &str) -> io::Result<()> {
+    let mut out = stdout().lock();
+    write!(out, "\x1b]52;c;{}\x07", STANDARD.encode(text))?;
+    out.flush()
 }
 
 impl Drop for Screen {

@@ -268,7 +268,7 @@ impl EventSink for Feed {
         match (event.session, &event.kind) {
             (_, EventKind::SessionEnd(session)) => self.session(session),
             (None, EventKind::Finding(finding)) => self.finding(finding),
-            (_, EventKind::Warning(warning)) => self.warn(warning.message.to_string()),
+            (_, EventKind::Warning(warning)) => self.warn(warning.message.clone()),
             _ => {}
         }
     }
@@ -346,6 +346,11 @@ impl Sessions {
                 VerdictStatus::Warning => self.troubled[1] += 1,
                 VerdictStatus::Ok => {}
             }
+        }
+        if self.rows.capacity() - self.rows.len() < rows.len() {
+            // Not twice as much, as a vector does by itself: a million rows are most of the memory.
+            let more = rows.len().max(self.rows.len() / 4);
+            self.rows.reserve_exact(more);
         }
         self.rows.extend(rows);
         self.news.findings.extend(news.findings);

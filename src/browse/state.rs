@@ -443,7 +443,10 @@ impl Browser {
         let (rows, sort) = (&self.sessions, list.sort);
         let key = |&index: &u32| (rows.row(index).map_or(0, |row| sort.key(row)), index);
         let mut pairs: Vec<(u64, u32)> = list.order.iter().map(key).collect();
-        // Of the sorts, the stable one uses runs: what was in order before costs little.
+        #[expect(
+            clippy::stable_sort_primitive,
+            reason = "it uses sorted runs: what was in order before costs little"
+        )]
         pairs.sort();
         list.order.clear();
         list.order.extend(pairs.iter().map(|(_, index)| index));
@@ -469,12 +472,11 @@ impl Browser {
         let at = list
             .chosen
             .and_then(|chosen| order.position(|&index| index == chosen));
-        match at {
-            Some(at) => list.cursor.at = at,
-            None => {
-                list.cursor.at = list.cursor.at.min(list.order.len().saturating_sub(1));
-                list.chosen = list.order.get(list.cursor.at).copied();
-            }
+        if let Some(at) = at {
+            list.cursor.at = at;
+        } else {
+            list.cursor.at = list.cursor.at.min(list.order.len().saturating_sub(1));
+            list.chosen = list.order.get(list.cursor.at).copied();
         }
     }
 
