@@ -1,5 +1,7 @@
 //! FTPS read with secrets: what is inside is reported as if it had been sent in clear.
 
+mod damaged;
+
 use std::path::PathBuf;
 
 use crate::support::folder::Folder;

@@ -35,7 +35,7 @@ pub struct DeferredEnds<'s> {
 }
 
 enum Held {
-    End(Arc<Session>),
+    End { session: Arc<Session>, late: bool },
     Other(KeptEvent),
 }
 
@@ -56,14 +56,13 @@ impl<'s> DeferredEnds<'s> {
     /// Emits what is held, at the end of the input.
     pub fn finish(self) {
         for held in self.held {
-            let session = match held {
+            let (mut session, late) = match held {
                 Held::Other(event) => {
                     event.emit(self.inner);
                     continue;
                 }
-                Held::End(session) => session,
+                Held::End { session, late } => (session, late),
             };
-            let mut session = session;
             for finding in &self.findings {
                 if finding.sessions.contains(&session.id) {
                     diagnosis::concern(Arc::make_mut(&mut session), finding);
@@ -72,14 +71,14 @@ impl<'s> DeferredEnds<'s> {
             self.inner.event(&Event {
                 frame: self.latest,
                 session: Some(session.id),
-                late: false,
+                late,
                 kind: EventKind::SessionEnd(session),
             });
         }
     }
 
     /// Holds the end of a session; false if it is final or the budget is used up.
-    fn hold_end(&mut self, session: &Arc<Session>) -> bool {
+    fn hold_end(&mut self, session: &Arc<Session>, late: bool) -> bool {
         if !self.all && !diagnosis::may_be_concerned(session) {
             return false;
         }
@@ -89,7 +88,8 @@ impl<'s> DeferredEnds<'s> {
         }
         self.memory += memory;
         self.sessions.insert(session.id);
-        self.held.push(Held::End(Arc::clone(session)));
+        let session = Arc::clone(session);
+        self.held.push(Held::End { session, late });
         true
     }
 }
@@ -98,7 +98,7 @@ impl EventSink for DeferredEnds<'_> {
     fn event(&mut self, event: &Event<'_>) {
         self.latest = event.frame;
         match (event.session, &event.kind) {
-            (Some(_), EventKind::SessionEnd(session)) if self.hold_end(session) => {}
+            (Some(_), EventKind::SessionEnd(session)) if self.hold_end(session, event.late) => {}
             // Data connections without a command may be emitted after the end of their session.
             (Some(id), _) if self.sessions.contains(&id) && self.held.len() < MAX_HELD => {
                 self.held.push(Held::Other(KeptEvent::of(event)));

@@ -41,6 +41,8 @@ pub struct ClientHello {
     pub identities: Vec<Vec<u8>>,
     /// Whether early data follows (RFC 8446 section 4.2.10).
     pub early_data: bool,
+    /// Numbers of the cipher suites of TLS 1.3 that are offered, in the client's order.
+    pub suites_13: Vec<u16>,
 }
 
 /// Choices of a server.
@@ -244,13 +246,18 @@ pub(super) fn parse_client_hello(body: &[u8]) -> Option<ClientHello> {
     let legacy_version = body.u16()?;
     let random = body.array()?;
     let session_id = body.vector8().filter(|id| id.len() <= SESSION_ID_MAX)?;
-    // Cipher suites and compression methods.
-    body.vector16()?;
+    let suites = body.vector16()?.as_chunks::<2>().0;
+    // Compression methods.
     body.vector8()?;
     let mut hello = ClientHello {
         random,
         session_id: session_id.to_vec(),
         versions: vec![legacy_version],
+        suites_13: suites
+            .iter()
+            .map(|suite| u16::from_be_bytes(*suite))
+            .filter(|suite| (0x1301..=0x1305).contains(suite))
+            .collect(),
         ..ClientHello::default()
     };
     for (number, content) in extensions(&mut body) {

@@ -487,8 +487,10 @@ impl Encryption {
             tls_record(&tls.connection, Direction::Up, &ways, wire_bytes)
         });
         Some(Tls {
-            version: hello.map(|hello| version_name(hello.version)),
-            cipher_suite: hello.map(|hello| cipher_suite::name(hello.cipher_suite)),
+            version: hello.map_or(tls.version, |hello| Some(version_name(hello.version))),
+            cipher_suite: hello.map_or(tls.cipher_suite, |hello| {
+                Some(cipher_suite::name(hello.cipher_suite))
+            }),
             server_name: client
                 .client_hello()
                 .and_then(|hello| hello.server_name.clone()),

@@ -42,12 +42,18 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         .answer
         .as_ref()
         .is_some_and(|(code, ..)| matches!(code, 226 | 250));
-    let reset_at_size =
-        facts.ends.sender_reset.is_some() && (size == Size::Equal || facts.encrypted);
+    let reset_at_size = facts.ends.sender_reset.is_some() && size == Size::Equal;
     // An end that is authenticated, which no FIN is.
     let said = facts.ends.close_notify == Some(true);
     let ended = facts.ends.sender_fin.is_some() || reset_at_size || said;
-    let completeness = if facts.missing > 0 {
+    let completeness = if facts.encrypted {
+        // Of records that stay closed only the control connection proves anything.
+        if refused || facts.abor.is_some() {
+            Completeness::Aborted
+        } else {
+            Completeness::Unverifiable
+        }
+    } else if facts.missing > 0 {
         Completeness::Gaps
     } else if refused || facts.abor.is_some() || closed_early.is_some() {
         Completeness::Aborted
@@ -55,7 +61,6 @@ pub(crate) fn judge(facts: &Facts) -> (Completeness, Vec<String>) {
         Completeness::Truncated
     } else if facts.connected
         && confirmed
-        && !facts.encrypted
         && size != Size::Other
         && facts.decoding_problem.is_none()
         && (facts.start_known || size == Size::Equal)
@@ -161,7 +166,8 @@ fn compare_size(facts: &Facts, evidence: &mut Vec<String>) -> Size {
 /// Compares the bytes with every other statement. Returns whether an exact size of the whole file contradicts.
 fn compare_stated(facts: &Facts, evidence: &mut Vec<String>) -> bool {
     let mut contradicted = false;
-    if !facts.connected {
+    // The bytes of records that stay closed are not those of the file.
+    if !facts.connected || facts.encrypted {
         return false;
     }
     let seen = facts.bytes.saturating_add(facts.missing);
@@ -421,13 +427,18 @@ mod tests {
         let (completeness, evidence) = judge(&encrypted);
         assert_eq!(completeness, Completeness::Unverifiable);
         assert!(evidence.iter().any(|text| text.starts_with("encrypted")));
-        assert_eq!(
-            verdict(&Facts {
-                missing: 1,
-                ..encrypted
-            }),
-            Completeness::Gaps
-        );
+        for missing in [0, 1] {
+            let answered = |code| Facts {
+                missing,
+                answer: Some((code, "Over.".into(), frame(60))),
+                ends: StreamEnds::default(),
+                sizes: SizeFacts::default(),
+                encrypted: true,
+                ..whole()
+            };
+            assert_eq!(verdict(&answered(226)), Completeness::Unverifiable);
+            assert_eq!(verdict(&answered(426)), Completeness::Aborted);
+        }
     }
 
     #[test]

@@ -7,6 +7,10 @@
 //!
 //! The keys after a change are those under which the next record opens: with several secrets for one client random, the record
 //! decides. Records that come before the hello of the other end are held, in capture order.
+//!
+//! In TLS 1.3 the keys of records depend on secret and suite alone (RFC 8446 section 7.3), so that a server's hello that is lost
+//! need not keep a connection closed: the suites that the client offered are tried, and the tag of a record proves one. Before
+//! TLS 1.3 the keys depend on the server's random as well (RFC 5246 section 6.3), and nothing opens.
 
 use compact_str::CompactString;
 
@@ -16,12 +20,12 @@ use super::key_log::{Label, SecretId};
 use super::key_schedule::prf;
 use super::keyring::{Keyring, SecretBytes};
 use super::protection::{Protection, Record, key_block_length, next_traffic_secret};
-use super::suite::TLS_1_3;
+use super::suite::{Suite, TLS_1_3};
 use crate::model::record::{TlsObstacle, TlsResumption, TlsSecret};
 use crate::model::{Direction, FrameRef};
 use crate::protocol::tls::alert::Alert;
 use crate::protocol::tls::hello::{
-    parse_client_hello, parse_encrypted_extensions, parse_server_hello,
+    ServerHello, parse_client_hello, parse_encrypted_extensions, parse_server_hello,
 };
 
 /// Consumer of what a connection carries.
@@ -167,6 +171,11 @@ impl Connection {
     pub fn finish(&mut self, at: FrameRef, keyring: &mut Keyring, receiver: &mut dyn Receiver) {
         let mut io = Io { keyring, receiver };
         for way in [Direction::Up, Direction::Down] {
+            if self.prove_suite_by_held(way, &io) {
+                self.release_held(way, &mut io);
+            }
+        }
+        for way in [Direction::Up, Direction::Down] {
             let is_13 = self.version() >= TLS_1_3;
             let counts = &mut self.half(way).counts;
             if is_13 && counts.closed > 0 && std::mem::take(&mut counts.last) == ALERT_LENGTH {
@@ -305,9 +314,15 @@ impl Connection {
             if self.halves[way.index()].held.is_empty() || self.must_wait(way) {
                 continue;
             }
-            for held in self.half(way).take_held() {
-                self.record(way, held.header, &held.payload, held.at, io);
-            }
+            self.prove_suite_by_held(way, io);
+            self.release_held(way, io);
+        }
+    }
+
+    /// Reads the held records of a direction.
+    fn release_held(&mut self, way: Direction, io: &mut Io<'_>) {
+        for held in self.half(way).take_held() {
+            self.record(way, held.header, &held.payload, held.at, io);
         }
     }
 
@@ -352,7 +367,16 @@ impl Connection {
     ) {
         let half = self.half(way);
         if !half.held.is_empty() && !half.hold(header, payload, at) {
-            self.close(way, TlsObstacle::Limit);
+            if self.prove_suite_by_held(way, io) {
+                self.release_held(way, io);
+            } else {
+                let obstacle = if self.handshake.is_known() {
+                    TlsObstacle::Limit
+                } else {
+                    TlsObstacle::HandshakeMissing
+                };
+                self.close(way, obstacle);
+            }
         }
         let half = self.half(way);
         if !half.held.is_empty() {
@@ -390,7 +414,10 @@ impl Connection {
             CHANGE_CIPHER_SPEC if !has_hello => {}
             CHANGE_CIPHER_SPEC | APPLICATION_DATA => {
                 if !has_hello {
-                    // Neither end sends this before its own hello.
+                    // Neither end sends this before its own hello, which is lost.
+                    if self.prove_suite(way, Record { header, payload }, io) {
+                        return self.keyed_record(way, header, payload, at, io);
+                    }
                     self.close(way, TlsObstacle::HandshakeMissing);
                     self.count_closed(way, header);
                 } else if !self.handshake.is_known() {
@@ -864,7 +891,7 @@ impl Connection {
             let suite = self.facts.cipher_suite;
             if self.half(way).flight.take(length, suite) {
                 if self.half(way).flight.is_done() {
-                    self.half(way.reverse()).counts = super::half::Counts::default();
+                    self.end_flight(way);
                 }
                 return;
             }
@@ -880,6 +907,15 @@ impl Connection {
         counts.closed += content;
         counts.inexact |= !exact;
         counts.last = content;
+    }
+
+    /// Ends the handshake of a TLS 1.3 client: what its server sent before that and stayed closed was handshake, too.
+    fn end_flight(&mut self, way: Direction) {
+        self.half(way).flight.end();
+        let server = self.half(way.reverse());
+        if server.counts.opened == 0 {
+            server.counts = super::half::Counts::default();
+        }
     }
 
     /// Counts a record without content, of which an end may send some but not many in a row.
@@ -994,7 +1030,12 @@ impl Connection {
                 self.handshake.full = true;
             }
             CLIENT_KEY_EXCHANGE => self.handshake.on_client_key_exchange(body),
-            FINISHED if version >= TLS_1_3 => self.begin_stage(way, Stage::Application),
+            FINISHED if version >= TLS_1_3 => {
+                if self.handshake.client_way == Some(way) {
+                    self.end_flight(way);
+                }
+                self.begin_stage(way, Stage::Application);
+            }
             KEY_UPDATE if version >= TLS_1_3 && encrypted => self.update_keys(way),
             _ => {}
         }
@@ -1026,9 +1067,14 @@ impl Connection {
                 .clone_from(&hello.application_protocol);
         }
         self.handshake.on_server_hello(hello);
-        if !is_13 {
-            return;
+        if is_13 {
+            self.begin_13(way);
+            self.note_resumption(io.keyring);
         }
+    }
+
+    /// Begins the encrypted part of a TLS 1.3 handshake in both directions; the server sends in `way`.
+    fn begin_13(&mut self, way: Direction) {
         for end in [way, way.reverse()] {
             if self.half(end).is_alive() {
                 let mut keyed = Keyed::default();
@@ -1042,7 +1088,88 @@ impl Connection {
                 half.messages.restart();
             }
         }
-        self.note_resumption(io.keyring);
+    }
+
+    /// Finds the suite of a TLS 1.3 connection whose server's hello is lost, by the record that it opens. Returns whether the
+    /// suite is known then.
+    fn prove_suite(&mut self, way: Direction, record: Record<'_>, io: &Io<'_>) -> bool {
+        let (Some(client), None) = (&self.handshake.client, &self.handshake.server) else {
+            return false;
+        };
+        if record.header[0] != APPLICATION_DATA {
+            return false;
+        }
+        let is_client = self.handshake.client_way == Some(way);
+        let labels = if is_client {
+            [
+                Label::ClientHandshake,
+                Label::ClientTraffic,
+                Label::ClientEarly,
+            ]
+            .as_slice()
+        } else {
+            [Label::ServerHandshake, Label::ServerTraffic].as_slice()
+        };
+        let id = SecretId::ClientRandom(client.random);
+        let cost = record.payload.len() as u64 + TRIAL_COST;
+        let mut content = Vec::new();
+        let mut found = None;
+        let trials = &mut self.halves[way.index()].trials;
+        'suites: for &number in &client.suites_13 {
+            let Some(suite) = Suite::new(TLS_1_3, number) else {
+                continue;
+            };
+            for &label in labels {
+                for (_, secret) in io.keyring.find(id, label) {
+                    let Some(keys) = Protection::from_traffic_secret(suite, secret) else {
+                        continue;
+                    };
+                    for sequence in 0..NUMBERS as u64 {
+                        *trials += cost;
+                        if *trials > TRIALS {
+                            return false;
+                        }
+                        if keys.open(sequence, record, &mut content).is_some() {
+                            found = Some((number, label));
+                            break 'suites;
+                        }
+                    }
+                }
+            }
+        }
+        let Some((cipher_suite, label)) = found else {
+            return false;
+        };
+        self.facts.cipher_suite = Some(cipher_suite);
+        self.handshake.on_server_hello(ServerHello {
+            version: TLS_1_3,
+            cipher_suite,
+            ..ServerHello::default()
+        });
+        if label == Label::ClientEarly {
+            self.handshake.early_data = Some(true);
+        }
+        let server_way = if is_client { way.reverse() } else { way };
+        self.half(server_way).has_hello = true;
+        self.begin_13(server_way);
+        true
+    }
+
+    /// Finds the suite by the records that are held for the server's hello.
+    fn prove_suite_by_held(&mut self, way: Direction, io: &Io<'_>) -> bool {
+        if self.handshake.is_known() || self.halves[way.index()].held.is_empty() {
+            return false;
+        }
+        let held = std::mem::take(&mut self.half(way).held);
+        let known = held.iter().take(HELD_TRIED).any(|held| {
+            let record = Record {
+                header: held.header,
+                payload: &held.payload,
+            };
+            self.prove_suite(way, record, io)
+        });
+        self.half(way).held = held;
+        known
     }
 
     fn begin_stage(&mut self, way: Direction, stage: Stage) {
@@ -1169,7 +1296,12 @@ impl Connection {
             search.places += 1;
             if !self.handshake.is_known() {
                 // A hello that was captured begins where bytes do, behind a ChangeCipherSpec at most.
-                if search.places >= HELLO_PLACES {
+                let places = if self.has_secrets(io.keyring) {
+                    PLACES
+                } else {
+                    HELLO_PLACES
+                };
+                if search.places >= places || self.half(way).trials > TRIALS {
                     self.close(way, TlsObstacle::HandshakeMissing);
                     self.half(way).layer = Layer::Dead;
                     return;
@@ -1204,7 +1336,7 @@ impl Connection {
             return Some(Found::Clear);
         }
         if matches!(self.half(way).layer, Layer::Clear) {
-            if !self.handshake.is_known() {
+            if !self.handshake.is_known() && !self.prove_suite(way, record, io) {
                 return None;
             }
             if is_clear_record(record) {
@@ -1502,6 +1634,9 @@ const LONGEST: usize = (1 << 14) + 40;
 /// Places tried behind a loss; and behind one that hides the first bytes of a direction.
 const PLACES: u32 = 64;
 const HELLO_PLACES: u32 = 2;
+
+/// Most held records by which the suite of a connection without the server's hello is looked for.
+const HELD_TRIED: usize = 8;
 
 /// Most sequence numbers tried for the first record under new keys.
 const NUMBERS: usize = 32;

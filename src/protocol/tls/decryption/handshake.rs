@@ -56,6 +56,8 @@ pub(super) struct ClientOffers {
     ticket: Option<SessionKey>,
     identities: Vec<SessionKey>,
     pub(super) early_data: bool,
+    /// Numbers of the cipher suites of TLS 1.3.
+    pub(super) suites_13: Vec<u16>,
 }
 
 /// Choices of the server that keys depend on.
@@ -132,6 +134,7 @@ impl Handshake {
                 .map(|id| SessionKey::new(id))
                 .collect(),
             early_data: hello.early_data,
+            suites_13: hello.suites_13,
         });
     }
 

@@ -47,6 +47,11 @@ impl ClientFlight {
         self.done
     }
 
+    /// Ends the flight: its Finished was opened.
+    pub(super) const fn end(&mut self) {
+        self.done = true;
+    }
+
     /// Takes the next record by its length, under the cipher suite of this number; `None` if the server's hello is missing.
     /// Returns whether it belongs to the flight.
     ///

@@ -548,3 +548,159 @@ fn recorded(text: &str) -> (String, Flights) {
     }
     (keys, flights)
 }
+
+/// Reads flights; of the server's first one, `lost` bytes behind the first `kept` are missing.
+fn open_without(
+    flights: &Flights,
+    kept: usize,
+    lost: usize,
+    keyring: &mut Keyring,
+) -> (Connection, Opened) {
+    let mut connection = Connection::new("C1".into());
+    let mut opened = Opened::default();
+    let first = flights.iter().position(|(way, _)| *way == SERVER);
+    for (number, (way, bytes)) in flights.iter().enumerate() {
+        let mut bytes = bytes.as_slice();
+        if Some(number) == first {
+            connection.data(*way, &bytes[..kept], at(1), keyring, &mut opened);
+            connection.gap(*way, lost as u64, at(1), keyring, &mut opened);
+            bytes = &bytes[kept + lost..];
+        }
+        for piece in bytes.chunks(1460) {
+            connection.data(*way, piece, at(1), keyring, &mut opened);
+        }
+    }
+    connection.finish(at(2), keyring, &mut opened);
+    (connection, opened)
+}
+
+/// Before TLS 1.3 the keys depend on the server's random, which is lost with its hello.
+#[test]
+fn suite_of_a_lost_server_hello_is_proven_by_the_first_record_that_opens() {
+    for suite in suites() {
+        let pair = Pair::new(suite);
+        let flights = pair.talk(b"", b"one", &vec![7; 40_000]);
+        for (kept, lost) in [(0, 20), (0, 200), (30, 20), (3, 300), (0, 600)] {
+            let (connection, opened) = open_without(&flights, kept, lost, &mut pair.keyring());
+            let facts = connection.facts();
+            let place = format!("{suite:?} {kept} {lost} {facts:?}");
+            if is_13(suite) {
+                assert_eq!(opened.content[0], b"oneone", "{place}");
+                assert!(opened.content[1] == vec![7; 40_000], "{place}");
+                assert_eq!(
+                    (facts.cipher_suite, facts.resumed),
+                    (Some(suite.suite().into()), None)
+                );
+                assert_eq!((connection.version(), facts.obstacle), (0x0304, None));
+            } else {
+                assert_eq!(opened.content, <[Vec<u8>; 2]>::default(), "{place}");
+                assert_eq!(facts.obstacle, Some(TlsObstacle::HandshakeMissing));
+            }
+        }
+    }
+}
+
+#[test]
+fn client_alone_opens_where_no_byte_of_the_server_was_captured() {
+    for suite in suites() {
+        let pair = Pair::new(suite);
+        let up = vec![9; 400_000];
+        let flights = pair.talk(b"", &up, b"two");
+        let client: Flights = flights
+            .into_iter()
+            .filter(|(way, _)| *way == CLIENT)
+            .collect();
+        let (connection, opened) = open(&client, 1460, &mut pair.keyring());
+        if is_13(suite) {
+            assert!(opened.content[0] == up.repeat(2), "{suite:?}");
+            assert_eq!(connection.close_notify(CLIENT), Some(true));
+        } else {
+            assert_eq!(opened, Opened::default(), "{suite:?}");
+            let obstacle = connection.facts().obstacle;
+            assert_eq!(obstacle, Some(TlsObstacle::HandshakeMissing));
+        }
+        // Without secrets the suite stays unknown.
+        let (connection, opened) = open(&client, 1460, &mut Keyring::default());
+        assert_eq!(opened, Opened::default());
+        assert_eq!(connection.facts().cipher_suite, None);
+    }
+}
+
+#[test]
+fn secrets_of_the_handshake_alone_change_no_count_of_closed_records() {
+    for suite in suites().into_iter().filter(|suite| is_13(*suite)) {
+        let pair = Pair::new(suite);
+        let flights = pair.talk(b"", &vec![7; 40_000], &vec![7; 20_000]);
+        let log = pair.log.0.lock().expect("no panic").clone();
+        let of_handshake = log.lines().filter(|line| line.contains("HANDSHAKE"));
+        let mut keyring = Keyring::default();
+        for line in of_handshake {
+            keyring.add_key_log(TlsSecret::Keylog, format!("{line}\n").as_bytes());
+        }
+        let (with, _) = open(&flights, 1460, &mut keyring);
+        let (without, _) = open(&flights, 1460, &mut Keyring::default());
+        for way in [CLIENT, SERVER] {
+            assert_eq!(with.records(way), without.records(way), "{suite:?}");
+            assert_eq!(with.content_bytes(way), without.content_bytes(way));
+        }
+        assert_eq!(with.facts().obstacle, Some(TlsObstacle::NoSecret));
+    }
+}
+
+/// Records of OpenSSL's DES-EDE3-CBC and HMAC-SHA-1 under the key of its test vectors, which no library offers for TLS any
+/// more: MAC inside (RFC 5246 section 6.2.3.2), MAC of the ciphertext (RFC 7366), and chained ones of TLS 1.0.
+#[test]
+fn records_of_triple_des_open_under_their_own_number_only() {
+    const KEY: &str = "0123456789abcdeff1e0d3c2b5a49786fedcba9876543210";
+    const IV: &str = "fedcba9876543210";
+    let bytes = |hex: &str| -> Vec<u8> {
+        let digits = |at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex");
+        (0..hex.len()).step_by(2).map(digits).collect()
+    };
+    let mac: Vec<u8> = (0..20).collect();
+    let (key, iv) = (bytes(KEY), bytes(IV));
+    let (other_mac, other_key) = ([0; 20], [0; 24]);
+    let block = [&mac[..], &other_mac, &key, &other_key, &iv, &[0; 8]].concat();
+    let keys = |version, encrypt_then_mac| {
+        let suite = suite::Suite::new(version, 0x000a).expect("TLS_RSA_WITH_3DES_EDE_CBC_SHA");
+        protection::Protection::from_key_block(suite, version, &block, true, encrypt_then_mac)
+            .expect("keys")
+    };
+    let check = |keys: &protection::Protection, minor, sequence, payload: &[u8], text: &[u8]| {
+        let length = u8::try_from(payload.len()).expect("a short record");
+        let header = [23, 3, minor, 0, length];
+        let mut content = Vec::new();
+        let mut opened = |sequence, payload: &[u8]| {
+            let record = protection::Record { header, payload };
+            let kind = keys.open(sequence, record, &mut content);
+            kind.map(|kind| (kind, content.clone()))
+        };
+        assert_eq!(opened(sequence, payload), Some((23, text.to_vec())));
+        assert_eq!(opened(sequence + 1, payload), None);
+        for place in 0..payload.len() {
+            let mut damaged = payload.to_vec();
+            damaged[place] ^= 1;
+            assert_eq!(opened(sequence, &damaged), None, "byte {place}");
+        }
+    };
+    let retrieve = b"RETR readme.txt\r\n";
+    let inside = bytes(concat!(
+        "fedcba9876543210dae33ab79eed32eb4fc138f95d962afe",
+        "87856f7c5615bec3195497dd7f8f9e29ce5188050f9929d8"
+    ));
+    check(&keys(0x0303, false), 3, 3, &inside, retrieve);
+    let behind = bytes(concat!(
+        "fedcba9876543210dae33ab79eed32eb4fc138f95d962afe484dd33f30a76a05",
+        "5526de671c6f00bfac8d9480db940282e6f7c8e4"
+    ));
+    check(&keys(0x0303, true), 3, 3, &behind, retrieve);
+    let mut chained = keys(0x0301, false);
+    let first = bytes("1a7b44389ce7f2894b339b3d80191f5776ea304dbd376609052fd6640a5c636e");
+    let second = bytes(concat!(
+        "7e6e1865c883fa1cd839826f1538058f2d7d02a31601b74a",
+        "219e7c9c3950242a58c0baafe12ac48d"
+    ));
+    check(&chained, 1, 0, &first, b"PASV\r\n");
+    chained.passed(&first);
+    check(&chained, 1, 1, &second, retrieve);
+}
