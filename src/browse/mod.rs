@@ -11,7 +11,7 @@
 //!                      └─> picture (cells) ──> screen (terminal) | render (text)
 //! ```
 //!
-//! Text from the wire is escaped where it becomes a [line](line), and a finished picture is looked through once more.
+//! Text from the wire is escaped where it becomes a line, and a finished picture is looked through once more.
 //! Secrets were hidden before the sessions came. Nothing is written but by a [`Job`] that the user asks for.
 
 mod contents;
