@@ -41,6 +41,8 @@ pub(crate) struct DataChannel {
     encrypted: Option<Box<EncryptedStream>>,
     /// TLS of a connection that a readable command announced; `None` if its session is in clear, or its bytes are.
     tls: Option<Box<TlsData>>,
+    /// TLS up to the end of this file; `None` unless the connection goes on behind it.
+    tls_so_far: Option<Box<Tls>>,
     /// Cleartext is kept, because the port alone shows that the connection carries data.
     keeps_cleartext: bool,
 }
@@ -134,6 +136,7 @@ impl DataChannel {
             payload: Payload::default(),
             encrypted: None,
             tls: None,
+            tls_so_far: None,
             keeps_cleartext: true,
         }
     }
@@ -406,13 +409,26 @@ impl DataChannel {
     }
 
     /// Returns TLS for the report, of a connection whose content is sent in `way`; `None` if its bytes are in clear.
+    ///
+    /// Where several files share a connection, `content_bytes` are those of this file, and the rest is counted from the
+    /// beginning of the connection.
     pub(crate) fn tls_record(&self, way: Direction) -> Option<Tls> {
-        self.tls().map(|tls| tls.record(self.client_way, way))
+        let mut tls = match (self.tls(), &self.tls_so_far) {
+            (Some(tls), _) => tls.record(self.client_way, way),
+            (None, tls) => Tls::clone(tls.as_deref()?),
+        };
+        if !self.is_first_file() || self.part.is_over() {
+            tls.content_bytes = self.payload.lengths()[way.index()];
+        }
+        Some(tls)
     }
 
     /// Returns the uid of the connection whose TLS session this one resumes; `None` if it is unknown.
     pub(crate) fn resumed_connection(&self) -> Option<&str> {
-        self.tls()?.connection().facts().resumes.as_deref()
+        match (self.tls(), &self.tls_so_far) {
+            (Some(tls), _) => tls.connection().facts().resumes.as_deref(),
+            (None, tls) => tls.as_deref()?.resumes.as_deref(),
+        }
     }
 
     /// Applies the purpose and the encoding that a transfer command gives the bytes.
@@ -581,6 +597,7 @@ impl DataChannel {
         if let Some(summary) = summary {
             self.summary.clone_from(summary);
         }
+        self.tls_so_far = self.tls_record(self.heavier_way()).map(Box::new);
         let part = self.part.split(self.payload.lengths(), &self.summary, at);
         let rest = Self {
             key: self.key,
@@ -598,6 +615,7 @@ impl DataChannel {
             payload: Payload::default(),
             encrypted: None,
             tls: self.tls.take(),
+            tls_so_far: None,
             keeps_cleartext: self.keeps_cleartext,
         };
         std::mem::replace(self, rest)

@@ -19,7 +19,7 @@ use super::handshake::{self, CLIENT_KEY_EXCHANGE, Handshake};
 use super::key_log::{Label, SecretId};
 use super::key_schedule::prf;
 use super::keyring::{Keyring, SecretBytes};
-use super::protection::{Protection, Record, key_block_length, next_traffic_secret};
+use super::protection::{Proof, Protection, Record, key_block_length, next_traffic_secret};
 use super::suite::{Suite, TLS_1_3};
 use crate::model::record::{TlsObstacle, TlsResumption, TlsSecret};
 use crate::model::{Direction, FrameRef};
@@ -468,7 +468,7 @@ impl Connection {
         let record = Record { header, payload };
         let mut content = io.keyring.take_scratch();
         let opened = self.open(way, record, &mut content, at, io);
-        self.note_lengths(way, payload, opened, &content, io);
+        self.note_lengths(way, record, opened, &content, io);
         match opened {
             Some(kind) => self.opened(way, kind, &content, at, io),
             None => self.pass_unopened(way, header, at, io),
@@ -480,11 +480,12 @@ impl Connection {
     fn note_lengths(
         &mut self,
         way: Direction,
-        payload: &[u8],
+        record: Record<'_>,
         opened: Option<u8>,
         content: &[u8],
         io: &mut Io<'_>,
     ) {
+        let payload = record.payload;
         let is_13 = self.version() >= TLS_1_3;
         let Some(keyed) = self.half(way).keyed() else {
             return;
@@ -494,7 +495,9 @@ impl Connection {
             keyed.longest_content = None;
         }
         if let Some(epoch) = &mut keyed.epoch {
-            epoch.protection.passed(payload);
+            let number = epoch.sequence;
+            let authentic = opened.is_some() || epoch.protection.authenticates(number, record);
+            epoch.protection.passed(payload, authentic);
         }
         if opened == Some(APPLICATION_DATA) && payload.len() == keyed.longest {
             keyed.longest_content = Some(content.len() as u64);
@@ -528,14 +531,26 @@ impl Connection {
         }
         let tried = NUMBERS.min(keyed.passed.len() + 1);
         let passed = keyed.passed.len() as u64;
-        for candidate in self.candidates(way, io.keyring) {
+        for mut candidate in self.candidates(way, io.keyring) {
             // Of the records that passed, the last ones may have been the first under these keys. Behind refused early data
             // the first record has number 0 all the same.
             let numbers = [passed, 0].into_iter().chain((1..passed).rev());
             for sequence in numbers.take(tried) {
-                if let Some(kind) = candidate.protection.open(sequence, record, content) {
-                    self.adopt(way, candidate, sequence, sequence, at, io);
-                    return Some(kind);
+                if sequence > 0 {
+                    candidate.protection.passed(&[], false);
+                }
+                match candidate.protection.prove(sequence, record, content) {
+                    Some(Proof::Opened(kind)) => {
+                        self.adopt(way, candidate, sequence, sequence, at, io);
+                        return Some(kind);
+                    }
+                    Some(Proof::Authentic) => {
+                        // The number of this record is counted where it is passed. Only padding can be wrong in the first one.
+                        let before = sequence.checked_sub(1)?;
+                        self.adopt(way, candidate, before, sequence, at, io);
+                        return None;
+                    }
+                    None => {}
                 }
             }
         }
@@ -821,7 +836,7 @@ impl Connection {
                     return;
                 };
                 epoch.sequence += 1;
-                epoch.protection.passed(&[]);
+                epoch.protection.passed(&[], false);
                 if epoch.stage == Stage::Application && header[0] == APPLICATION_DATA {
                     self.lose_record(way, length, at, io);
                 } else {
@@ -1281,9 +1296,14 @@ impl Connection {
                 match found {
                     Found::Opened { kind, records } => {
                         // The lengths of this record help to estimate what the loss hides.
-                        self.note_lengths(way, record.payload, Some(kind), &content, io);
+                        self.note_lengths(way, record, Some(kind), &content, io);
                         self.report_hidden(way, hidden, records, at, io);
                         self.opened(way, kind, &content, at, io);
+                    }
+                    Found::Authentic { records } => {
+                        self.report_hidden(way, hidden, records, at, io);
+                        self.note_lengths(way, record, None, &content, io);
+                        self.pass_unopened(way, header, at, io);
                     }
                     Found::Clear => self.clear_record(way, header, record.payload, at, io),
                 }
@@ -1349,7 +1369,7 @@ impl Connection {
         if let Layer::Keyed(keyed) = &mut half.layer
             && let Some(epoch) = &mut keyed.epoch
         {
-            epoch.protection.passed(before);
+            epoch.protection.passed(before, false);
             // Records are mostly of one length, so that the number of those hidden is known about.
             let longest = (keyed.longest + HEADER) as u64;
             let least = (hidden / longest.max(1)).saturating_sub(1).min(SEQUENCES);
@@ -1359,16 +1379,25 @@ impl Connection {
                 if half.trials > TRIALS {
                     return None;
                 }
-                if let Some(kind) = epoch.protection.open(first + skipped, record, content) {
-                    epoch.sequence = first + skipped + 1;
-                    keyed.failures = 0;
-                    let records = if epoch.stage == Stage::Application {
-                        Hidden::Records(skipped)
-                    } else {
-                        Hidden::Handshake
-                    };
-                    return Some(Found::Opened { kind, records });
-                }
+                let Some(proof) = epoch.protection.prove(first + skipped, record, content) else {
+                    continue;
+                };
+                keyed.failures = 0;
+                let records = if epoch.stage == Stage::Application {
+                    Hidden::Records(skipped)
+                } else {
+                    Hidden::Handshake
+                };
+                return Some(match proof {
+                    Proof::Opened(kind) => {
+                        epoch.sequence = first + skipped + 1;
+                        Found::Opened { kind, records }
+                    }
+                    Proof::Authentic => {
+                        epoch.sequence = first + skipped;
+                        Found::Authentic { records }
+                    }
+                });
             }
             let suite = self
                 .handshake
@@ -1394,14 +1423,14 @@ impl Connection {
             None => self.candidates(way, io.keyring),
         };
         for mut candidate in candidates {
-            candidate.protection.passed(before);
+            candidate.protection.passed(before, false);
             for sequence in 0..SEQUENCES {
                 let half = self.half(way);
                 half.trials += cost;
                 if half.trials > TRIALS {
                     return None;
                 }
-                if let Some(kind) = candidate.protection.open(sequence, record, content) {
+                if let Some(proof) = candidate.protection.prove(sequence, record, content) {
                     self.facts.key_updates += u64::from(updated);
                     let half = self.half(way);
                     let seen = half.keyed().map_or(0, |keyed| keyed.passed.len() as u64);
@@ -1420,7 +1449,19 @@ impl Connection {
                         Stage::Early | Stage::Handshake => Hidden::Handshake,
                     };
                     self.adopt(way, candidate, sequence, seen, at, io);
-                    return Some(Found::Opened { kind, records });
+                    return Some(match proof {
+                        Proof::Opened(kind) => Found::Opened { kind, records },
+                        Proof::Authentic => {
+                            if let Some(epoch) = self
+                                .half(way)
+                                .keyed()
+                                .and_then(|keyed| keyed.epoch.as_mut())
+                            {
+                                epoch.sequence = sequence;
+                            }
+                            Found::Authentic { records }
+                        }
+                    });
                 }
             }
         }
@@ -1551,6 +1592,10 @@ enum Hidden {
 enum Found {
     Opened {
         kind: u8,
+        records: Hidden,
+    },
+    /// One that its MAC places, and that does not open.
+    Authentic {
         records: Hidden,
     },
     /// Part of a handshake in clear.

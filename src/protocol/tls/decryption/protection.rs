@@ -57,6 +57,15 @@ enum Kind {
     },
 }
 
+/// Proof of the number of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Proof {
+    /// The record opened, with this content type.
+    Opened(u8),
+    /// The MAC is right, and the block before the record is missing.
+    Authentic,
+}
+
 /// Construction of the nonce of an AEAD.
 #[derive(Clone, Copy)]
 enum Nonce {
@@ -179,9 +188,11 @@ impl Protection {
         opened.filter(|_| output.len() <= CONTENT_MAX)
     }
 
-    /// Takes note of bytes that passed, opened or not: in TLS 1.0 the last block of a record is the IV of the next one. Without
-    /// that block the next record cannot be opened, even where its MAC covers the ciphertext alone.
-    pub(super) fn passed(&mut self, payload: &[u8]) {
+    /// Takes note of bytes that passed, opened or not: in TLS 1.0 the last block of a record is the IV of the next one.
+    ///
+    /// A MAC of the ciphertext does not cover that IV: the MAC of the record before does. Unless it proves to be right, which
+    /// `authentic` says, the block is taken for missing, or damage to it would change the next record's first block unnoticed.
+    pub(super) fn passed(&mut self, payload: &[u8], authentic: bool) {
         if let (
             Some(chained),
             Kind::Cbc {
@@ -195,7 +206,38 @@ impl Protection {
             let tag = if *encrypt_then_mac { mac.length() } else { 0 };
             let end = payload.len().saturating_sub(tag);
             let last = end.checked_sub(*block).and_then(|at| payload.get(at..end));
+            let last = last.filter(|_| authentic || !*encrypt_then_mac);
             *chained = last.unwrap_or_default().into();
+        }
+    }
+
+    /// Returns whether the MAC of a record is right though the record may not open, since the block before it is missing.
+    pub(super) fn authenticates(&self, sequence: u64, record: Record<'_>) -> bool {
+        match (&self.chained, &self.kind) {
+            (
+                Some(_),
+                Kind::Cbc {
+                    mac,
+                    encrypt_then_mac: true,
+                    ..
+                },
+            ) => authenticated(mac, sequence, record).is_some(),
+            _ => false,
+        }
+    }
+
+    /// Opens a record, or proves at least that it has this number. See [`Proof`].
+    pub(super) fn prove(
+        &self,
+        sequence: u64,
+        record: Record<'_>,
+        output: &mut Vec<u8>,
+    ) -> Option<Proof> {
+        match self.open(sequence, record, output) {
+            Some(kind) => Some(Proof::Opened(kind)),
+            None => self
+                .authenticates(sequence, record)
+                .then_some(Proof::Authentic),
         }
     }
 

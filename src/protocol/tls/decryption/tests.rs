@@ -701,6 +701,6 @@ fn records_of_triple_des_open_under_their_own_number_only() {
         "219e7c9c3950242a58c0baafe12ac48d"
     ));
     check(&chained, 1, 0, &first, b"PASV\r\n");
-    chained.passed(&first);
+    chained.passed(&first, false);
     check(&chained, 1, 1, &second, retrieve);
 }
