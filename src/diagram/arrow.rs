@@ -212,10 +212,12 @@ pub(super) struct StateTracker {
 }
 
 impl StateTracker {
-    /// Creates the state at the start of a session; ASCII is the default type (RFC 959 section 3.1.1.1).
-    pub(super) fn new() -> Self {
+    /// Creates the state at the start of a session that secrets open, or not; ASCII is the default type (RFC 959 section
+    /// 3.1.1.1).
+    pub(super) fn new(decrypted: bool) -> Self {
         let state = SessionState {
             data_type: "ASCII".to_owned(),
+            decrypted,
             ..SessionState::default()
         };
         Self {
@@ -321,7 +323,7 @@ mod tests {
 
     #[test]
     fn open_connections_beyond_the_limit_are_counted_instead_of_named() {
-        let mut tracker = StateTracker::new();
+        let mut tracker = StateTracker::new(false);
         let name = |number: usize| format!("20 ↔ {number}");
         for number in 0..MAX_NAMED + 2 {
             tracker.apply(&Effect::Open(name(number)), Levels::FINE, false);

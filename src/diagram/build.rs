@@ -356,7 +356,7 @@ impl<'a> RowBuilder<'a> {
             phase: 0,
             step: 0,
             steps_drawn: 0,
-            tracker: StateTracker::new(),
+            tracker: StateTracker::new(session.tls.as_ref().is_some_and(|tls| tls.decrypted)),
             rows: VecDeque::new(),
             heading: None,
             deferred: None,

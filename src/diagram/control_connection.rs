@@ -1,8 +1,9 @@
 //! Arrows of the control connection's segments: opening, closing, acknowledgements, and replies that span segments.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use super::arrow::{Arrows, Draft, Effect};
+use super::arrow::{Arrows, At, Draft, Effect};
 use super::captions;
 use super::captions::{
     command_label, flag_label, header_fields, is_ack, lanes, levels, reply_lines, segment_label,
@@ -37,14 +38,23 @@ pub(super) struct Control<'a> {
     connect: Option<u64>,
     /// Number of the disconnect step; `None` if the capture ended earlier.
     disconnect: Option<u64>,
-    /// Step and first frame of implicit TLS; `None` for sessions that began in cleartext.
-    handshake: Option<(&'a Step, FrameRef)>,
+    /// Start of TLS; `None` for sessions in cleartext.
+    handshake: Option<Handshake<'a>>,
+}
+
+/// Start of TLS.
+#[derive(Clone, Copy)]
+enum Handshake<'a> {
+    /// Implicit TLS, which begins in this frame.
+    Implicit(&'a Step, FrameRef),
+    /// TLS behind the reply that accepts AUTH. Only packet detail has the frames of its hellos.
+    Explicit(&'a Step, &'a Reply),
 }
 
 /// Arrow of a control connection.
 #[derive(Clone, Copy)]
 pub(super) enum ControlArrow<'a> {
-    /// Start of TLS that no command asked for.
+    /// Start of TLS.
     Handshake,
     /// Segment of a reply that spans several.
     Part(&'a TracedSegment),
@@ -125,9 +135,13 @@ impl<'a> Control<'a> {
             disconnect: step_number(session, StepKind::Disconnect),
             handshake: find_handshake(session, connection),
         };
-        if let Some((_, first)) = control.handshake {
+        if let Some(handshake) = control.handshake {
+            let frame = match handshake {
+                Handshake::Implicit(_, first) => first.number,
+                Handshake::Explicit(_, reply) => reply.frame,
+            };
             let source = ControlArrow::Handshake;
-            arrows.push((first.number, HANDSHAKE), Levels::MESSAGES, false, source);
+            arrows.push((frame, HANDSHAKE), Levels::MESSAGES, false, source);
         }
         control.plan_segments(parts, arrows);
         control
@@ -258,19 +272,21 @@ impl<'a> Control<'a> {
     }
 
     fn handshake_draft(&self) -> Option<Draft> {
-        let (step, first) = self.handshake?;
+        let (step, at, label) = match self.handshake? {
+            Handshake::Implicit(step, first) => (step, first.into(), step.title.clone()),
+            Handshake::Explicit(step, reply) => {
+                let (_, facts) = step.title.split_once(": ")?;
+                let label = format!("TLS handshake: {facts}");
+                (step, At::from((0, reply.time)), label)
+            }
+        };
         Some(Draft {
             step: Some(step.number),
             caption: captions::handshake(
                 self.session.tls.as_ref().is_some_and(|tls| tls.decrypted),
             ),
             effects: vec![Effect::Encrypted(true)],
-            ..Draft::new(
-                first,
-                lanes(false, Channel::Control),
-                Levels::MESSAGES,
-                step.title.clone(),
-            )
+            ..Draft::new(at, lanes(false, Channel::Control), Levels::MESSAGES, label)
         })
     }
 
@@ -298,15 +314,25 @@ impl<'a> Control<'a> {
     }
 }
 
-/// Finds the start of implicit TLS: the first bytes of the client. `None` if there is none, or AUTH asked for TLS.
-fn find_handshake<'a>(
-    session: &'a Session,
-    control: &TracedConnection,
-) -> Option<(&'a Step, FrameRef)> {
-    let mut steps = session.steps.iter();
-    let step = steps.find(|step| step.kind == StepKind::Tls && step.commands.is_empty())?;
-    let from_client = server_direction(session, control).reverse();
-    Some((step, control.payload[from_client.index()].first?))
+/// Finds the start of TLS: the first bytes of the client where it is implicit, else the last AUTH that was accepted and
+/// followed by a hello of the server. `None` if there is none.
+fn find_handshake<'a>(session: &'a Session, control: &TracedConnection) -> Option<Handshake<'a>> {
+    let of_tls = |step: &&Arc<Step>| step.kind == StepKind::Tls;
+    let steps = session.steps.iter().filter(of_tls);
+    if let Some(step) = steps.clone().find(|step| step.commands.is_empty()) {
+        let from_client = server_direction(session, control).reverse();
+        let first = control.payload[from_client.index()].first?;
+        return Some(Handshake::Implicit(step, first));
+    }
+    session.tls.as_ref()?.version.as_ref()?;
+    steps.rev().find_map(|step| {
+        let auth = step
+            .commands
+            .iter()
+            .rfind(|command| command.verb == "AUTH")?;
+        let reply = auth.replies.iter().rfind(|reply| reply.code == 234)?;
+        Some(Handshake::Explicit(step, reply))
+    })
 }
 
 /// Returns all replies of a session by the frame in which they end, sorted.

@@ -1,5 +1,6 @@
 //! Diagrams as markup that other programs draw: Mermaid, which GitHub renders within Markdown, and `PlantUML`.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -103,9 +104,17 @@ fn mermaid_note(text: &str) -> String {
     )
 }
 
+/// Returns the title of a phase, which says whether its arrows were encrypted or decrypted.
+fn phase_title(row: &Row) -> Cow<'_, str> {
+    match row.state.encryption() {
+        Some(word) => Cow::Owned(format!("{} · {word}", row.label)),
+        None => Cow::Borrowed(&row.label),
+    }
+}
+
 fn mermaid_line(row: &Row, names: &CaptureNames, detail: Detail) -> String {
     match row.kind {
-        RowKind::Phase => mermaid_note(&row.label),
+        RowKind::Phase => mermaid_note(&phase_title(row)),
         RowKind::Part => format!(
             "    Note right of {}: {}\n",
             id(Lane::Client),
@@ -219,7 +228,7 @@ fn write_plantuml_row(
 ) -> io::Result<()> {
     let label = plantuml_escaped(&row.label);
     match row.kind {
-        RowKind::Phase => writeln!(out, "== {label} =="),
+        RowKind::Phase => writeln!(out, "== {} ==", plantuml_escaped(&phase_title(row))),
         RowKind::Part => writeln!(out, "... {label} ..."),
         RowKind::Arrow { from, to, channel } => {
             let line = match channel {

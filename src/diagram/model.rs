@@ -209,4 +209,18 @@ pub struct SessionState {
     pub bytes: u64,
     /// Whether the control connection is encrypted.
     pub encrypted: bool,
+    /// Whether secrets open what is encrypted, in the whole session.
+    pub decrypted: bool,
+}
+
+impl SessionState {
+    /// Returns the word for an encrypted control connection; `None` for one in clear.
+    #[must_use]
+    pub const fn encryption(&self) -> Option<&'static str> {
+        match (self.encrypted, self.decrypted) {
+            (false, _) => None,
+            (true, false) => Some("encrypted"),
+            (true, true) => Some("decrypted"),
+        }
+    }
 }

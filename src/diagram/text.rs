@@ -391,9 +391,7 @@ fn state_text(state: &SessionState) -> String {
     if !state.mode.is_empty() {
         parts.push(state.mode.clone());
     }
-    if state.encrypted {
-        parts.push("encrypted".to_owned());
-    }
+    parts.extend(state.encryption().map(str::to_owned));
     parts.join(" · ")
 }
 

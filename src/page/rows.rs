@@ -148,7 +148,7 @@ fn parts(state: &SessionState) -> Vec<Value> {
         json!(state.mode),
         json!(state.open),
         json!(state.bytes),
-        json!(u8::from(state.encrypted)),
+        json!(u8::from(state.encrypted) + u8::from(state.encrypted && state.decrypted)),
     ]
 }
 

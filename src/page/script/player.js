@@ -211,7 +211,7 @@ function stateView(place, now, before, row) {
     ["Mode", mode === "" ? "none chosen" : mode],
     ["Data connections", open.length === 0 ? "none open" : open.join(", ")],
     ["Data so far", exact(bytes)],
-    ["Control", encrypted === 1 ? "encrypted" : "in the clear"],
+    ["Control", ["in the clear", "encrypted", "decrypted"][encrypted]],
   ];
   const list = facts([["Time", "+" + (row[MICROS] / 1e6).toFixed(6) + " s"], ["Frame", row[FRAME] !== 0 ? frameName(row[FRAME]) : "–"], ...pairs(now)]);
   const values = list.querySelectorAll("dd");
