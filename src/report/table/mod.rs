@@ -28,15 +28,14 @@ use std::io::{self, Write};
 use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 
-use super::CaptureNames;
+use super::{CaptureNames, units};
 #[cfg(feature = "cli")]
 use super::{FinishedSessions, Report};
 #[cfg(feature = "cli")]
 use crate::model::record::Session;
-use crate::model::record::{Completeness, Severity, VerdictStatus};
+use crate::model::record::{Completeness, Severity, Totals, VerdictStatus};
 
 #[cfg(feature = "cli")]
-pub(super) use outside_sessions::totals_line;
 pub use overview::Overview;
 #[cfg(feature = "browse")]
 pub(crate) use session::{exchange, final_reply, frames, listing_entry, login, transfer_name, way};
@@ -156,6 +155,31 @@ pub(crate) const fn completeness_words(completeness: Completeness) -> &'static s
         Completeness::Gaps => "has gaps",
         Completeness::Truncated => "truncated",
         Completeness::Aborted => "aborted",
+    }
+}
+
+/// Returns the totals of a run as one line, with `lost` behind the count of packets.
+pub(crate) fn totals_line(totals: &Totals, lost: &str) -> String {
+    let packets = units::counted(totals.packets, "packet", "packets");
+    let packets = format!("{packets}{lost}");
+    let filtered = totals.sessions_filtered;
+    let all = totals.sessions.saturating_add(filtered);
+    let sessions = units::counted(all, "session", "sessions");
+    if all == 0 {
+        format!("No FTP session in {packets}")
+    } else if totals.sessions == 0 {
+        format!("{sessions} in {packets}, none matches")
+    } else {
+        let chosen = match filtered {
+            0 => sessions,
+            _ => format!("{} of {sessions}", units::count(totals.sessions)),
+        };
+        format!(
+            "{chosen} in {packets}: {}, {} in files, {}",
+            units::counted(totals.transfers, "transfer", "transfers"),
+            units::size(totals.file_bytes),
+            units::counted(totals.findings, "finding", "findings"),
+        )
     }
 }
 

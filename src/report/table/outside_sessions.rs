@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use super::block::{
     Block, Column, Grid, Head, Mark, NARROW, TINY, bare, omitted, plain, shortened, shown, span,
 };
-use super::{BOLD, CYAN, DIM, Options, YELLOW, completeness_words, session};
+use super::{BOLD, CYAN, DIM, Options, YELLOW, completeness_words, session, totals_line};
 use crate::model::record::{Accounting, AttemptOutcome, CaptureSpan, Connection, Totals};
 use crate::report::marks::completeness_mark;
 use crate::report::{Report, units};
@@ -178,31 +178,6 @@ fn totals(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result
         return Ok(());
     }
     bare(out, options, BOLD, &totals_line(totals, ""))
-}
-
-/// Returns the totals of a run as one line, with `lost` behind the count of packets.
-pub(crate) fn totals_line(totals: &Totals, lost: &str) -> String {
-    let packets = units::counted(totals.packets, "packet", "packets");
-    let packets = format!("{packets}{lost}");
-    let filtered = totals.sessions_filtered;
-    let all = totals.sessions.saturating_add(filtered);
-    let sessions = units::counted(all, "session", "sessions");
-    if all == 0 {
-        format!("No FTP session in {packets}")
-    } else if totals.sessions == 0 {
-        format!("{sessions} in {packets}, none matches")
-    } else {
-        let chosen = match filtered {
-            0 => sessions,
-            _ => format!("{} of {sessions}", units::count(totals.sessions)),
-        };
-        format!(
-            "{chosen} in {packets}: {}, {} in files, {}",
-            units::counted(totals.transfers, "transfer", "transfers"),
-            units::size(totals.file_bytes),
-            units::counted(totals.findings, "finding", "findings"),
-        )
-    }
 }
 
 fn accounting(report: &Report, options: &Options, out: &mut dyn Write) -> io::Result<()> {
