@@ -7,7 +7,7 @@ use super::block::{
     Block, Column, Grid, Head, Mark, NARROW, TINY, bare, omitted, plain, shortened, shown, span,
 };
 use super::{BOLD, CYAN, DIM, Options, YELLOW, completeness_words, session, totals_line};
-use crate::model::record::{Accounting, AttemptOutcome, CaptureSpan, Connection, Totals};
+use crate::model::record::{Accounting, AttemptOutcome, CaptureSpan, Connection};
 use crate::report::marks::completeness_mark;
 use crate::report::{Report, units};
 
