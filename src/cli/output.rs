@@ -78,7 +78,7 @@ impl Output {
     pub(super) fn behind(mut self) -> Self {
         if self.temporary.is_some() {
             let writer = self.take_writer();
-            let writer = writer.into_inner().map(WriteBehind::new);
+            let writer = writer.into_inner().map(WriteBehind::start);
             // Nothing is buffered yet, so that nothing can fail.
             if let Ok(writer) = writer {
                 self.writer = BufWriter::with_capacity(BUFFER, writer);
@@ -216,7 +216,7 @@ enum WriteJob {
 
 impl WriteBehind {
     /// Starts a thread that writes to `file`; returns `file` itself without one.
-    fn new(file: Box<dyn Write + Send>) -> Box<dyn Write + Send> {
+    fn start(file: Box<dyn Write + Send>) -> Box<dyn Write + Send> {
         let (jobs, taken) = mpsc::sync_channel(PENDING_JOBS);
         let (emptied, spare) = mpsc::sync_channel(PENDING_JOBS);
         let has_failed = Arc::new(AtomicBool::new(false));
@@ -231,18 +231,16 @@ impl WriteBehind {
                     write_jobs(file, &taken, &emptied, &fails);
                 }
             });
-        match thread {
-            Ok(thread) => Box::new(Self {
+        if let Ok(thread) = thread {
+            return Box::new(Self {
                 jobs: Some(jobs),
                 spare,
                 has_failed,
                 thread: Some(thread),
-            }),
-            Err(_) => {
-                let file = file.lock().ok().and_then(|mut file| file.take());
-                file.unwrap_or_else(|| Box::new(io::sink()))
-            }
+            });
         }
+        let file = file.lock().ok().and_then(|mut file| file.take());
+        file.unwrap_or_else(|| Box::new(io::sink()))
     }
 
     fn send(&self, job: WriteJob) -> io::Result<()> {
@@ -693,6 +691,16 @@ mod tests {
         assert!(!fs::metadata("/dev/null").expect("there").is_file());
     }
 
+    struct Full;
+    impl Write for Full {
+        fn write(&mut self, _: &[u8]) -> io::Result<usize> {
+            Err(io::ErrorKind::StorageFull.into())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
     #[test]
     fn a_file_written_behind_holds_all_bytes_and_reports_failures() {
         let folder = ScratchFolder::new("behind");
@@ -705,16 +713,7 @@ mod tests {
         output.close(Ok(())).expect("closed");
         assert_eq!(fs::metadata(&path).expect("there").len(), 5_000_000);
 
-        struct Full;
-        impl Write for Full {
-            fn write(&mut self, _: &[u8]) -> io::Result<usize> {
-                Err(io::ErrorKind::StorageFull.into())
-            }
-            fn flush(&mut self) -> io::Result<()> {
-                Ok(())
-            }
-        }
-        let mut full = WriteBehind::new(Box::new(Full));
+        let mut full = WriteBehind::start(Box::new(Full));
         full.write_all(b"x").expect("taken");
         let failure = full.flush().expect_err("failed");
         assert_eq!(failure.kind(), io::ErrorKind::StorageFull);

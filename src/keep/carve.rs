@@ -1187,15 +1187,15 @@ impl<'c> Carver<'c> {
             let owner = u32::try_from(file).unwrap_or(u32::MAX);
             let encrypted = self.chosen.encrypted(self.is_split.then_some(owner));
             let shown = encrypted.iter().take(NAMED_CONNECTIONS);
-            let mut named: Vec<_> = shown
+            let mut connections: Vec<_> = shown
                 .map(|one| format!("{} to {}", one.client, one.server))
                 .collect();
             if let Some(more @ 1..) = encrypted.len().checked_sub(NAMED_CONNECTIONS) {
-                named.push(format!("{more} more"));
+                connections.push(format!("{more} more"));
             }
-            if !named.is_empty() {
+            if !connections.is_empty() {
                 comment.push_str("; encrypted, and replaced only in hellos: ");
-                comment.push_str(&named.join(", "));
+                comment.push_str(&connections.join(", "));
             }
         }
         comment

@@ -57,8 +57,10 @@ pub(super) struct Occurrences<'t> {
     base: usize,
     at: usize,
     end: usize,
-    /// Next occurrence of a value that counts as a part of a word; `None` if it has to be searched.
-    part: Option<Option<Occurrence>>,
+    /// Next occurrence of a value that counts as a part of a word; `None` if there is none.
+    part: Option<Occurrence>,
+    /// `part` was searched; it holds while it is not passed.
+    searched: bool,
 }
 
 impl Vocabulary {
@@ -110,6 +112,7 @@ impl Vocabulary {
             at: base,
             end,
             part: None,
+            searched: false,
         }
     }
 
@@ -241,18 +244,16 @@ impl Iterator for Occurrences<'_> {
     type Item = Occurrence;
 
     fn next(&mut self) -> Option<Occurrence> {
-        let part = match self.part {
-            Some(part) if part.is_none_or(|part| part.from >= self.at) => part,
-            _ => {
-                let parts = self.vocabulary.parts();
-                (self.at..self.end).find_map(|from| {
-                    let (length, class) = parts.longest_at(&self.lower[from - self.base..])?;
-                    let to = from + length;
-                    Some(Occurrence { from, to, class })
-                })
-            }
-        };
-        self.part = Some(part);
+        if !self.searched || self.part.is_some_and(|part| part.from < self.at) {
+            let parts = self.vocabulary.parts();
+            self.searched = true;
+            self.part = (self.at..self.end).find_map(|from| {
+                let (length, class) = parts.longest_at(&self.lower[from - self.base..])?;
+                let to = from + length;
+                Some(Occurrence { from, to, class })
+            });
+        }
+        let part = self.part;
         let limit = part.map_or(self.end, |part| part.from + 1);
         let word = (self.at..limit.min(self.end))
             .find_map(|at| self.vocabulary.word_at(self.text, at, self.end));

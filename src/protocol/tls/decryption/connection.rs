@@ -1195,11 +1195,7 @@ impl Connection {
 
     /// Puts the next keys of a direction in force (RFC 8446 section 7.2). No key log has them.
     fn update_keys(&mut self, way: Direction) {
-        let suite = self
-            .handshake
-            .server
-            .as_ref()
-            .and_then(|server| server.suite);
+        let suite = self.handshake.suite();
         let Some((suite, keyed)) = suite.zip(self.half(way).keyed()) else {
             return;
         };
@@ -1399,22 +1395,11 @@ impl Connection {
                     }
                 });
             }
-            let suite = self
-                .handshake
-                .server
-                .as_ref()
-                .and_then(|server| server.suite);
+            let suite = self.handshake.suite();
             if let (Some(secret), Some(suite), Stage::Application) =
                 (&epoch.secret, suite, epoch.stage)
             {
-                let next = next_traffic_secret(suite, secret);
-                next_keys =
-                    Protection::from_traffic_secret(suite, &next).map(|protection| Candidate {
-                        stage: Stage::Application,
-                        protection,
-                        source: TlsSecret::Keylog,
-                        secret: SecretBytes::new(Box::from(next.as_slice())),
-                    });
+                next_keys = updated_keys(suite, secret);
             }
         }
         let updated = next_keys.is_some();
@@ -1439,14 +1424,11 @@ impl Connection {
                     let finished = u64::from(self.version() < TLS_1_3 && seen == 0);
                     let content_records = (sequence - seen).saturating_sub(finished);
                     let records = match candidate.stage {
-                        Stage::Application if updated => Hidden::Unknown,
-                        Stage::Application if content_records == 0 => Hidden::Records(0),
-                        Stage::Application if settled && finished == 1 => {
-                            Hidden::BehindFinished(content_records)
-                        }
-                        Stage::Application if settled => Hidden::Records(content_records),
-                        Stage::Application => Hidden::BehindHandshake(content_records),
                         Stage::Early | Stage::Handshake => Hidden::Handshake,
+                        Stage::Application if updated => Hidden::Unknown,
+                        Stage::Application => {
+                            hidden_content(content_records, settled, finished == 1)
+                        }
                     };
                     self.adopt(way, candidate, sequence, seen, at, io);
                     return Some(match proof {
@@ -1608,6 +1590,29 @@ fn is_hello(record: Record<'_>) -> bool {
         // A hello may be longer than its first record, and others may follow.
         (HANDSHAKE, [CLIENT_HELLO | SERVER_HELLO, 0, _, _, 3, 0..=3, ..]) => true,
         _ => false,
+    }
+}
+
+/// Returns the keys behind a `KeyUpdate` (RFC 8446 section 7.2).
+fn updated_keys(suite: Suite, secret: &SecretBytes) -> Option<Candidate> {
+    let next = next_traffic_secret(suite, secret);
+    let protection = Protection::from_traffic_secret(suite, &next)?;
+    Some(Candidate {
+        stage: Stage::Application,
+        protection,
+        source: TlsSecret::Keylog,
+        secret: SecretBytes::new(Box::from(next.as_slice())),
+    })
+}
+
+/// Returns what a loss hides before a record that is opened under new keys of the content, `records` of which came before it.
+/// `finished`: the first of all was the Finished.
+const fn hidden_content(records: u64, settled: bool, finished: bool) -> Hidden {
+    match (records, settled) {
+        (0, _) => Hidden::Records(0),
+        (_, true) if finished => Hidden::BehindFinished(records),
+        (_, true) => Hidden::Records(records),
+        (_, false) => Hidden::BehindHandshake(records),
     }
 }
 

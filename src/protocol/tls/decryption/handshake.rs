@@ -203,6 +203,11 @@ impl Handshake {
         }
     }
 
+    /// Returns the suite that the server has chosen; `None` before its hello, and for one that cannot be opened.
+    pub(super) fn suite(&self) -> Option<Suite> {
+        self.server.as_ref().and_then(|server| server.suite)
+    }
+
     /// Returns whether both hellos were read, so that keys can be looked for.
     pub(super) const fn is_known(&self) -> bool {
         self.client.is_some() && self.server.is_some()
