@@ -1248,7 +1248,7 @@ const MADE: &str = "made by ftpscope: content of a TLS connection in clear";
 /// Part of the comment of a redacted file.
 const NOT_HIDDEN: &str = "; not hidden: ports, times, lengths, TTLs, TCP options, IP identifications, TLS records; \
     addresses keep their prefixes, kinds and numbers of digits, so that few replacements are possible for each; \
-    not carried over: comments, key logs, names of hosts and interfaces";
+    not carried over: comments, TLS keys, names of hosts and interfaces";
 /// Bytes of blocks at which they are written.
 const BATCH: usize = 256 << 10;
 /// Limit of the joined names of interfaces in bytes.
