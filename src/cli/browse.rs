@@ -47,9 +47,10 @@ pub(super) struct BrowseArguments {
     /// Print one picture of this size instead, such as 100x30, without a terminal
     #[arg(long, value_name = "WxH", value_parser = size, help_heading = "Screen")]
     render: Option<(u16, u16)>,
-    /// Keys to press before the picture: characters, <Enter>, <Esc>, <Tab>, <Down>, <PgDn>, <lt> for <
+    /// Keys to press before the picture.
     #[arg(
         long,
+        help = "Keys to press before the picture: characters, <Enter>, <Esc>, <Tab>, <Down>, <PgDn>, <lt> for <",
         value_name = "TEXT",
         requires = "render",
         help_heading = "Screen"
