@@ -272,12 +272,13 @@ impl Rewriter {
 /// Returns whether a payload holds nothing but what replaces content. A comma is in place of a full stop where copies of a byte
 /// differed.
 fn is_hidden(payload: &[u8]) -> bool {
+    let is_other = |byte: &u8| !matches!(byte, b'.' | b',' | b'\r' | b'\n');
     // Whole chunks without an early end are compared many bytes at once.
     let is_hidden = |chunk: &[u8]| {
-        let bytes = chunk.iter();
-        bytes.fold(true, |all, byte| {
-            all & ((*byte == b'.') | (*byte == b',') | (*byte == b'\r') | (*byte == b'\n'))
-        })
+        chunk
+            .iter()
+            .fold(0, |any, byte| any | u8::from(is_other(byte)))
+            == 0
     };
     payload.chunks(128).all(is_hidden)
 }
