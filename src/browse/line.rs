@@ -4,6 +4,7 @@ use ratatui::buffer::Buffer;
 use ratatui::style::{Color, Modifier, Style};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
+use crate::diagram::cut_beginning;
 use crate::model::record::{Outcome, Severity, VerdictStatus};
 use crate::model::wire_text::{is_hostile, printable};
 
@@ -91,19 +92,10 @@ impl Line {
 
 /// Cuts a text, escaped already, to a number of columns. An ellipsis marks the cut.
 pub(super) fn clipped(text: &str, columns: usize) -> String {
-    if text.len() <= columns || text.width() <= columns {
+    let Some(beginning) = cut_beginning(text, columns) else {
         return text.to_owned();
-    }
-    let mut out = String::new();
-    let mut used = 0;
-    for character in text.chars() {
-        let width = character.width().unwrap_or(0);
-        if used + width + 1 > columns {
-            break;
-        }
-        used += width;
-        out.push(character);
-    }
+    };
+    let mut out = beginning.to_owned();
     if columns > 0 {
         out.push('…');
     }

@@ -5,7 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread::{self, JoinHandle};
 
 use super::failure::Failure;
@@ -49,8 +49,7 @@ impl Output {
         }
         let place = std::env::temp_dir().join("ftpscope");
         let failure = |cause: io::Error| Failure::output(&place, &cause);
-        let (temporary, file) = Temporary::create(&place).map_err(failure)?;
-        make_private(&file).map_err(failure)?;
+        let (temporary, file) = Temporary::create(&place, Access::User).map_err(failure)?;
         let held = Self::new(Box::new(file), target.path, Some(temporary));
         Ok(Self {
             copied_to: Some(target.writer),
@@ -64,9 +63,7 @@ impl Output {
             return Self::growing(path);
         }
         let failure = |cause: io::Error| Failure::output(path, &cause);
-        let (temporary, file) = Temporary::create(path).map_err(failure)?;
-        // Before the first byte is written.
-        make_private(&file).map_err(failure)?;
+        let (temporary, file) = Temporary::create(path, Access::User).map_err(failure)?;
         Ok(Self::new(
             Box::new(file),
             Some(path.to_owned()),
@@ -114,8 +111,8 @@ impl Output {
         if is_special(path) {
             return Self::growing(path);
         }
-        let (temporary, file) =
-            Temporary::create(path).map_err(|cause| Failure::output(path, &cause))?;
+        let (temporary, file) = Temporary::create(path, Access::Target)
+            .map_err(|cause| Failure::output(path, &cause))?;
         Ok(Self::new(
             Box::new(file),
             Some(path.to_owned()),
@@ -221,26 +218,24 @@ impl WriteBehind {
         let (emptied, spare) = mpsc::sync_channel(PENDING_JOBS);
         let has_failed = Arc::new(AtomicBool::new(false));
         let fails = Arc::clone(&has_failed);
-        let file = Arc::new(Mutex::new(Some(file)));
-        let shared = Arc::clone(&file);
+        // Handed over once the thread runs: without one, the file is still here.
+        let (hand_over, handed) = mpsc::sync_channel(1);
         let thread = thread::Builder::new()
             .name("writing".to_owned())
             .spawn(move || {
-                let taken_file = shared.lock().ok().and_then(|mut file| file.take());
-                if let Some(file) = taken_file {
+                if let Ok(file) = handed.recv() {
                     write_jobs(file, &taken, &emptied, &fails);
                 }
             });
-        if let Ok(thread) = thread {
-            return Box::new(Self {
-                jobs: Some(jobs),
-                spare,
-                has_failed,
-                thread: Some(thread),
-            });
-        }
-        let file = file.lock().ok().and_then(|mut file| file.take());
-        file.unwrap_or_else(|| Box::new(io::sink()))
+        let Ok(thread) = thread else { return file };
+        // It takes the file first; should it have ended, the next job fails.
+        let _ = hand_over.send(file);
+        Box::new(Self {
+            jobs: Some(jobs),
+            spare,
+            has_failed,
+            thread: Some(thread),
+        })
     }
 
     fn send(&self, job: WriteJob) -> io::Result<()> {
@@ -488,7 +483,7 @@ impl WholeFiles {
             let mut file = if let Some(temporary) = temporary {
                 OpenOptions::new().append(true).open(&temporary.path)?
             } else {
-                let (created, file) = Temporary::create(path)?;
+                let (created, file) = Temporary::create(path, Access::Target)?;
                 *temporary = Some(created);
                 file
             };
@@ -523,15 +518,13 @@ fn is_special(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| !metadata.is_file())
 }
 
-/// Takes the right to read a file from everybody but the user.
-fn make_private(file: &File) -> io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.set_permissions(fs::Permissions::from_mode(0o600))?;
-    }
-    let _ = file;
-    Ok(())
+/// Right to open a file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Access {
+    /// The user alone, from the moment it is there.
+    User,
+    /// Everybody who may open the target, or any new file.
+    Target,
 }
 
 /// A hidden file beside its final path, removed on drop unless renamed.
@@ -542,20 +535,28 @@ struct Temporary {
 }
 
 impl Temporary {
-    fn create(path: &Path) -> io::Result<(Self, File)> {
+    fn create(path: &Path, access: Access) -> io::Result<(Self, File)> {
         // Resolved first, so that the file behind a link is replaced and not the link.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let name = target
             .file_name()
             .ok_or_else(|| io::Error::from(io::ErrorKind::IsADirectory))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if access == Access::User {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
         for number in 0..ATTEMPTS {
             let mut hidden = std::ffi::OsString::from(".");
             hidden.push(name);
             hidden.push(format!(".{}-{number}.tmp", std::process::id()));
             let path = target.with_file_name(hidden);
-            match OpenOptions::new().write(true).create_new(true).open(&path) {
+            match options.open(&path) {
                 Ok(file) => {
-                    if let Ok(old) = fs::metadata(&target) {
+                    if access == Access::Target
+                        && let Ok(old) = fs::metadata(&target)
+                    {
                         file.set_permissions(old.permissions())?;
                     }
                     let temporary = Self {

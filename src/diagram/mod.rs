@@ -37,6 +37,8 @@ pub use markup::{write_mermaid, write_plantuml};
 pub use model::{Channel, Detail, Diagram, Lane, Levels, Row, RowKind, SessionState};
 pub use recorder::DiagramRecorder;
 pub use svg::write_svg;
+#[cfg(feature = "browse")]
+pub(crate) use text::cut_beginning;
 pub use text::{DrawnRows, TextOptions, draw_rows, write_text};
 
 #[cfg(test)]

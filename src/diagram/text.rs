@@ -395,21 +395,26 @@ fn state_text(state: &SessionState) -> String {
     parts.join(" · ")
 }
 
+/// Returns the beginning of a text that is too wide for a number of columns, one of them left for an ellipsis; `None` if all
+/// of it fits.
+pub(crate) fn cut_beginning(text: &str, columns: usize) -> Option<&str> {
+    if text.len() <= columns || text.width() <= columns {
+        return None;
+    }
+    let mut used = 0;
+    let cut = text.char_indices().find(|(_, character)| {
+        used += character.width().unwrap_or(0);
+        used + 1 > columns
+    });
+    Some(cut.map_or(text, |(at, _)| &text[..at]))
+}
+
 /// Cuts a text to a number of columns. An ellipsis marks the cut.
 fn clipped(text: &str, columns: usize) -> String {
-    if text.width() <= columns {
+    let Some(beginning) = cut_beginning(text, columns) else {
         return text.to_owned();
-    }
-    let mut out = String::new();
-    let mut used = 0;
-    for character in text.chars() {
-        let width = character.width().unwrap_or(0);
-        if used + width + 1 > columns {
-            break;
-        }
-        used += width;
-        out.push(character);
-    }
+    };
+    let mut out = beginning.to_owned();
     // Multi-line replies have an ellipsis of their own; two in a row look like a mistake.
     if columns > 0 && !out.ends_with('…') {
         out.push('…');

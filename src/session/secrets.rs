@@ -305,12 +305,9 @@ impl Secrets {
             let blank = shown[name_begins.min(cut)..]
                 .iter()
                 .position(|&byte| byte == b' ');
-            let (name, rest) = shown.split_at(blank.map_or(cut, |at| name_begins + at));
-            let rest = self
-                .values
-                .hide(rest, false)
-                .unwrap_or_else(|| rest.to_vec());
-            let shown = [name, &rest].concat();
+            let name_ends = blank.map_or(cut, |at| name_begins + at);
+            let shown = self.hide_known_from(shown, name_ends);
+            let shown = shown.unwrap_or_else(|| line.bytes[..cut].to_vec());
             return Some([shown, self.cut_at(&line.bytes[cut..], 0)].concat());
         }
         // Where segments began is not known behind Telnet sequences: another line may be glued to the name.
@@ -326,8 +323,7 @@ impl Secrets {
         self.user = trim(argument).to_vec();
         // A name in several segments may be a name and a line that repeats a secret.
         let start = line.segments.iter().find(|start| **start > name_begins)?;
-        let (shown, rest) = line.bytes.split_at_checked(*start)?;
-        Some([shown, &self.values.hide(rest, false)?].concat())
+        self.hide_known_from(&line.bytes, *start)
     }
 
     /// Cuts the argument of PASS, ACCT or ADAT where another line or a secret verb may begin: an anonymous password is shown.
@@ -356,7 +352,12 @@ impl Secrets {
         if !self.login_used {
             return Some(self.cut_at(&line.bytes, next));
         }
-        let (shown, rest) = line.bytes.split_at(next);
+        self.hide_known_from(&line.bytes, next)
+    }
+
+    /// Hides the secrets known so far from offset `at` of a line on; `None` if there are none.
+    fn hide_known_from(&self, line: &[u8], at: usize) -> Option<Vec<u8>> {
+        let (shown, rest) = line.split_at_checked(at)?;
         Some([shown, &self.values.hide(rest, false)?].concat())
     }
 

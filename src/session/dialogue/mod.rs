@@ -180,15 +180,14 @@ impl Dialogue {
         end.heard = arrived;
         self.course.out_of_step = held;
         let between = |frame: &u64| (before..arrived.number).contains(frame);
-        if !from_client {
-            self.answers.truncate(ANSWERS - 1);
-            self.answers.push_front(arrived.number);
-        }
-        if if from_client {
+        let is_answer = if from_client {
             held && self.answers.iter().any(between)
         } else {
+            self.answers.truncate(ANSWERS - 1);
+            self.answers.push_front(arrived.number);
             !held
-        } {
+        };
+        if is_answer {
             self.client.lines.on_answer();
         }
     }
