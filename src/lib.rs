@@ -64,6 +64,7 @@
 //! model <- diagnosis <- report <- check -----------------------------+          |
 //!                       report <- diagram <- page ------------------------------+
 //!             report, check, diagram <- browse ---------------------------------+
+//!    capture, report, check <- reconcile --------------------------------------+
 //! ```
 //!
 //! `tests/layering.rs` compares the imports with this picture.
@@ -87,6 +88,7 @@ pub mod page;
 pub mod pipeline;
 pub mod protocol;
 pub mod reassembly;
+pub mod reconcile;
 pub mod report;
 #[cfg(test)]
 mod scratch_folder;

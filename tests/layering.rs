@@ -21,6 +21,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("diagram", &["report", "protocol", "model"]),
     ("page", &["diagram", "report", "model"]),
     ("browse", &["check", "diagram", "report", "model"]),
+    (
+        "reconcile",
+        &["check", "report", "capture", "protocol", "model"],
+    ),
     ("extract", &["model"]),
     (
         "keep",
@@ -61,6 +65,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "diagram",
             "page",
             "browse",
+            "reconcile",
             "extract",
             "keep",
             "pipeline",
