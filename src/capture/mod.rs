@@ -60,7 +60,7 @@ mod series;
 mod waiting;
 
 pub use capture_set::{CaptureSet, ReadOptions};
-pub use compressed::Compression;
+pub use compressed::{Compression, decompressed};
 pub use error::Error;
 #[cfg(feature = "live")]
 pub use filter::Filter;

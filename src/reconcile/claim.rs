@@ -170,7 +170,10 @@ impl Claim {
     pub fn new(kind: ClaimKind, line: u64, text: &str) -> Self {
         Self {
             line,
-            text: text.chars().take(1024).collect(),
+            text: match text.char_indices().nth(1024) {
+                Some((end, _)) => text[..end].to_owned(),
+                None => text.to_owned(),
+            },
             kind,
             time: None,
             clock_group: 0,

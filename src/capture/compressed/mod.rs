@@ -97,6 +97,27 @@ impl Compression {
     }
 }
 
+/// Returns the content of an input: decompressed if its first bytes show a compression, else as it is.
+///
+/// A stream that needs a window of more than `window_limit` bytes, and damage, are errors of the reader that is returned.
+///
+/// # Errors
+///
+/// The first bytes cannot be read.
+pub fn decompressed(
+    mut input: Box<dyn Read + Send>,
+    window_limit: u64,
+) -> io::Result<Box<dyn Read + Send>> {
+    let mut head = Vec::with_capacity(MAGIC);
+    input.by_ref().take(MAGIC as u64).read_to_end(&mut head)?;
+    let compression = Compression::detect(&head);
+    let whole: Box<dyn Read + Send> = Box::new(io::Cursor::new(head).chain(input));
+    Ok(match compression {
+        Some(compression) => compression.open(whole, window_limit),
+        None => whole,
+    })
+}
+
 impl std::fmt::Display for Compression {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
@@ -245,6 +266,9 @@ fn decode(
 
 /// Decoded bytes after which an input is worth a thread.
 const INLINE_LIMIT: u64 = 4 << 20;
+
+/// Bytes that [`Compression::detect`] looks at.
+const MAGIC: usize = 6;
 
 /// Bytes handed over at once.
 const PIECE: usize = 256 << 10;
