@@ -194,6 +194,8 @@ fn diagrams_of_captures_as_text_and_as_other_texts() {
         ("failed-login.pcap", "messages", "text"),
         ("ftps-explicit.pcap", "messages", "text"),
         ("loss.pcap", "packets", "text"),
+        ("failed-login.pcap", "timeline", "svg"),
+        ("failed-login.pcap", "timeline", "mermaid"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_ftpscope"))
             .args(["diagram", "--detail", detail, "--format", format, name])

@@ -2,6 +2,7 @@
 //!
 //! With `FTPSCOPE_PICTURES=DIR` a picture is left there, to be looked at.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::support::browser::Browser;
@@ -9,7 +10,7 @@ use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
 use crate::support::wire::Wire;
 use etherparse::TcpHeader;
-use serde_json::json;
+use serde_json::{Value, json};
 
 #[test]
 fn a_stranger_sees_at_once_who_what_and_what_went_wrong() {
@@ -594,6 +595,241 @@ fn session_without_rows_is_shown_and_its_controls_do_nothing() {
         }
     }
     done(browser);
+}
+
+#[test]
+fn time_line_draws_the_sessions_of_the_report_and_a_bar_leads_to_its_session() {
+    let folder = Folder::new("page-timeline");
+    let page = page(&folder, &captures());
+    let report = folder
+        .command(&["analyze", "--format", "json"])
+        .args(captures())
+        .output()
+        .expect("it runs");
+    let report: Value = serde_json::from_slice(&report.stdout).expect("a report");
+    let sessions = report["sessions"].as_array().expect("sessions");
+    let failed = |one: &&Value| one["verdict"]["status"] == "failed";
+    let Some(mut browser) = Browser::open(&page, "timeline", DESKTOP) else {
+        return;
+    };
+    for end in ["client", "server"] {
+        browser.value(&format!("document.getElementById('lanes-{end}').click()"));
+        let shown = browser.value(
+            "[...document.querySelectorAll('#timeline figure')].filter((one) => one.checkVisibility()).map((one) => one.className)",
+        );
+        assert_eq!(shown, json!([format!("by-{end}")]));
+        // One row of the table per lane, with the sums of the report.
+        let rows = browser.value(&format!(
+            "[...document.querySelectorAll('.by-{end} tbody tr')].map((row) => [...row.children].map((cell) => cell.textContent.replaceAll(',', '')))"
+        ));
+        let rows = rows.as_array().expect("rows");
+        let sum = |column: usize| -> u64 {
+            let numbers = rows.iter().map(|row| row[column].as_str().expect("a text"));
+            numbers
+                .map(|number| number.parse::<u64>().expect("a number"))
+                .sum()
+        };
+        assert_eq!(sum(1), sessions.len() as u64);
+        assert_eq!(sum(2), sessions.iter().filter(failed).count() as u64);
+        assert_eq!(
+            sum(5),
+            report["totals"]["file_bytes"].as_u64().expect("bytes")
+        );
+        let hosts: BTreeSet<&str> = sessions
+            .iter()
+            .map(|session| session[end]["ip"].as_str().expect("an address"))
+            .collect();
+        assert_eq!(rows.len(), hosts.len());
+    }
+    // A bar of its own, or the column that counts it.
+    let one = "document.querySelector('.by-server a:is(.t-failed, :has(.t-failed))')";
+    let title = browser.text(&format!("{one}.querySelector('title').textContent"));
+    let id = browser.text(&format!("{one}.getAttribute('href')"));
+    let id: usize = id["#session-".len()..].parse().expect("an id");
+    let names = title.starts_with(&format!("Session {id}, failed, "));
+    assert!(
+        names || title.ends_with(&format!(". Leads to session {id}")),
+        "{title}"
+    );
+    assert!(failed(&&sessions[id - 1]));
+    browser.value(&format!(
+        "{one}.dispatchEvent(new MouseEvent('click', {{ bubbles: true, cancelable: true }}))"
+    ));
+    browser.wait("document.getElementById('session-title') !== null");
+    let heading = browser.text("document.getElementById('session-title').textContent");
+    assert!(heading.starts_with(&format!("Session {id}")), "{heading}");
+    let hidden = browser.value("document.getElementById('timeline').checkVisibility()");
+    assert_eq!(hidden, json!(false));
+    done(browser);
+}
+
+#[test]
+fn bars_are_positioned_by_the_times_of_the_report() {
+    let folder = Folder::new("page-bars");
+    folder.write("attackers.pcap", &two_attackers());
+    let page = page(&folder, &["attackers.pcap".into()]);
+    let report = folder
+        .command(&["analyze", "--format", "json", "attackers.pcap"])
+        .output()
+        .expect("it runs");
+    let report: Value = serde_json::from_slice(&report.stdout).expect("a report");
+    let Some(mut browser) = Browser::open(&page, "bars", DESKTOP) else {
+        return;
+    };
+    let bars = browser.value(
+        "[...document.querySelectorAll('.by-client a')].map((bar) => { const rect = bar.querySelector('.t-bar'); \
+         return [bar.getAttribute('href').slice(9), rect.x.baseVal.valueInSpecifiedUnits, rect.width.baseVal.valueInSpecifiedUnits]; })",
+    );
+    let seconds = |time: &Value| -> f64 {
+        let text = time.as_str().expect("a time");
+        let number = |range: std::ops::Range<usize>| text[range].parse::<f64>().expect("a number");
+        // All of them are within one day.
+        number(11..13) * 3_600.0 + number(14..16) * 60.0 + number(17..29)
+    };
+    let sessions = report["sessions"].as_array().expect("sessions");
+    let starts = sessions.iter().map(|one| seconds(&one["start"]));
+    let from = starts.fold(f64::INFINITY, f64::min);
+    let ends = sessions.iter().map(|one| seconds(&one["end"]));
+    let to = ends.fold(0.0, f64::max);
+    let bars = bars.as_array().expect("bars");
+    assert_eq!(bars.len(), sessions.len());
+    for bar in bars {
+        let id: usize = bar[0].as_str().expect("an id").parse().expect("a number");
+        let session = &sessions[id - 1];
+        let x = (seconds(&session["start"]) - from) / (to - from) * 100.0;
+        let width = session["duration"].as_f64().expect("a number") / (to - from) * 100.0;
+        assert!(
+            (bar[1].as_f64().expect("a number") - x).abs() < 0.01,
+            "{id}: {bar} {x}"
+        );
+        assert!(
+            (bar[2].as_f64().expect("a number") - width).abs() < 0.16,
+            "{id}: {bar} {width}"
+        );
+    }
+    done(browser);
+}
+
+#[test]
+fn keys_go_from_bar_to_bar_and_the_time_line_is_one_stop() {
+    let folder = Folder::new("page-timeline-keys");
+    let page = page(&folder, &captures());
+    let Some(mut browser) = Browser::open(&page, "timeline-keys", DESKTOP) else {
+        return;
+    };
+    let stops = "document.querySelectorAll('.by-client svg [tabindex=\"0\"]').length";
+    assert_eq!(browser.value(stops), json!(1));
+    browser.value("document.getElementById('lanes-client').click()");
+    browser.value("document.querySelector('.by-client a').focus()");
+    let at = "[...document.querySelectorAll('.by-client a')].indexOf(document.activeElement)";
+    for (key, expected) in [
+        ("ArrowRight", 1),
+        ("ArrowDown", 2),
+        ("ArrowLeft", 1),
+        ("Home", 0),
+        ("ArrowUp", 0),
+    ] {
+        browser.key(key);
+        assert_eq!(browser.value(at), json!(expected), "{key}");
+    }
+    assert_eq!(browser.value(stops), json!(1));
+    done(browser);
+}
+
+/// Checks that need no eyes: names of pictures and controls, order of headings, landmarks, contrast in both schemes.
+const ACCESSIBILITY: &str = r##"(() => {
+  const faults = [];
+  const name = (element) => element.getAttribute("aria-label")
+    || (element.getAttribute("aria-labelledby") || "").split(" ").map((id) => (document.getElementById(id) || {}).textContent || "").join(" ").trim()
+    || element.textContent.trim() || (element.labels && element.labels.length > 0 ? element.labels[0].textContent.trim() : "")
+    || element.getAttribute("title") || element.getAttribute("placeholder");
+  for (const svg of document.querySelectorAll("svg")) {
+    if (svg.closest("[aria-hidden=true]")) continue;
+    if (!["img", "group"].includes(svg.getAttribute("role"))) faults.push("svg without a role");
+    if (!svg.querySelector(":scope > title") || !name(svg)) faults.push("svg without a title");
+    if (svg.getAttribute("role") === "img" && svg.querySelector("a, [tabindex]")) faults.push("a picture with controls in it");
+  }
+  for (const control of document.querySelectorAll("a[href], button, input, select, summary, [tabindex='0']")) {
+    if (control.checkVisibility() && !name(control)) faults.push("no name: " + control.outerHTML.slice(0, 120));
+  }
+  for (const list of document.querySelectorAll("[id]")) {
+    if (document.querySelectorAll("#" + CSS.escape(list.id)).length > 1) faults.push("twice: " + list.id);
+  }
+  for (const one of document.querySelectorAll("[aria-labelledby], [aria-describedby]")) {
+    if (!one.checkVisibility()) continue;
+    for (const id of ((one.getAttribute("aria-labelledby") || "") + " " + (one.getAttribute("aria-describedby") || "")).trim().split(/\s+/)) {
+      if (!document.getElementById(id)) faults.push("nobody is " + id);
+    }
+  }
+  let level = 0;
+  for (const heading of document.querySelectorAll("h1, h2, h3, h4")) {
+    if (!heading.checkVisibility()) continue;
+    const next = Number(heading.tagName[1]);
+    if (next > level + 1) faults.push("after h" + level + ": " + heading.textContent);
+    level = next;
+  }
+  for (const landmark of ["main", "header", "h1"]) {
+    if (document.querySelectorAll(landmark).length !== 1) faults.push("not one " + landmark);
+  }
+  for (const cell of document.querySelectorAll("th")) {
+    if (!cell.hasAttribute("scope")) faults.push("a head of a table without a scope");
+  }
+  const light = (color) => {
+    const [r, g, b] = color.match(/[\d.]+/g).slice(0, 3).map((part) => {
+      const share = part / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const contrast = (a, b) => { const [x, y] = [light(a), light(b)].sort((m, n) => n - m); return (x + 0.05) / (y + 0.05); };
+  const behind = (element) => {
+    for (let at = element; at; at = at.parentElement) {
+      const color = getComputedStyle(at).backgroundColor;
+      if (!/, 0\)|transparent/.test(color)) return color;
+    }
+    return "rgb(255, 255, 255)";
+  };
+  for (const text of document.querySelectorAll("main *, header *")) {
+    const own = [...text.childNodes].some((node) => node.nodeType === 3 && node.nodeValue.trim() !== "");
+    if (!own || !text.checkVisibility() || text.closest(":disabled, title, desc, option, .aloud")) continue;
+    const style = getComputedStyle(text);
+    const ink = text instanceof SVGElement ? style.fill : style.color;
+    const ratio = contrast(ink, behind(text));
+    if (ratio < 4.5) faults.push(ratio.toFixed(2) + ": " + text.outerHTML.slice(0, 120));
+  }
+  for (const shape of document.querySelectorAll("svg :is(rect, use)")) {
+    if (!shape.checkVisibility() || shape.matches(".t-break, [fill]")) continue;
+    const style = getComputedStyle(shape);
+    const ratio = Math.max(contrast(style.fill, behind(shape)), style.stroke === "none" ? 1 : contrast(style.stroke, behind(shape)));
+    if (ratio < 3) faults.push(ratio.toFixed(2) + ": " + shape.outerHTML.slice(0, 120));
+  }
+  return [...new Set(faults)];
+})()"##;
+
+#[test]
+fn page_has_names_headings_and_contrast_in_both_color_schemes_and_at_both_widths() {
+    let folder = Folder::new("page-accessibility");
+    let page = page(&folder, &captures());
+    for (size, name) in [(PHONE, "a11y-phone"), (DESKTOP, "a11y-desktop")] {
+        let Some(mut browser) = Browser::open(&page, name, size) else {
+            return;
+        };
+        for scheme in ["light", "dark"] {
+            browser.prefers("prefers-color-scheme", scheme);
+            for hash in ["", "session-8"] {
+                browser.value(&format!("location.hash = '{hash}'"));
+                let is_shown = if hash.is_empty() { "===" } else { "!==" };
+                browser.wait(&format!(
+                    "document.getElementById('session-title') {is_shown} null"
+                ));
+                let faults = browser.value(ACCESSIBILITY);
+                assert_eq!(faults, json!([]), "{name} {scheme} {hash}");
+                let fits = browser.value("document.documentElement.scrollWidth <= innerWidth");
+                assert_eq!(fits, json!(true), "{name} {hash}");
+            }
+        }
+        done(browser);
+    }
 }
 
 /// Asserts that Chromium itself logged no errors.

@@ -196,6 +196,17 @@ fn assert_hidden(folder: &Folder) {
             "a.pcap",
         ]);
     }
+    for format in ["svg", "mermaid"] {
+        runs.push(vec![
+            "diagram",
+            "--no-progress",
+            "--detail",
+            "timeline",
+            "--format",
+            format,
+            "a.pcap",
+        ]);
+    }
     runs.push(vec!["tree", "--no-progress", "a.pcap"]);
     runs.push(vec!["live", "-r", "a.pcap"]);
     runs.push(vec![

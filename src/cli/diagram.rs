@@ -11,8 +11,8 @@ use super::options::{
 use super::output::Output;
 use super::reading::Reading;
 use crate::diagram::{
-    Detail, DiagramRecorder, Drawings, TextOptions, write_mermaid, write_plantuml, write_svg,
-    write_text,
+    Detail, DiagramRecorder, Drawings, LanesBy, TextOptions, Timeline, write_mermaid,
+    write_mermaid_timeline, write_plantuml, write_svg, write_svg_timeline, write_text,
 };
 use crate::model::trace::Tracing;
 use crate::page::PageOptions;
@@ -23,7 +23,8 @@ use crate::report::CaptureNames;
 pub(super) struct DiagramArguments {
     #[command(flatten)]
     input: InputOptions,
-    /// Level of detail: steps, messages (commands, replies, connections), packets (every segment)
+    /// Level of detail: steps, messages (commands, replies, connections), packets (every segment), timeline (all sessions as
+    /// bars over time; svg and mermaid)
     #[arg(
         long,
         value_name = "DETAIL",
@@ -31,6 +32,14 @@ pub(super) struct DiagramArguments {
         hide_possible_values = true
     )]
     detail: DetailChoice,
+    /// Lanes of the time line: client, server
+    #[arg(
+        long,
+        value_name = "END",
+        default_value = "client",
+        hide_possible_values = true
+    )]
+    lanes: LanesChoice,
     /// Output format: text, mermaid, plantuml, svg, html
     #[arg(
         long,
@@ -52,12 +61,20 @@ pub(super) struct DiagramArguments {
     exit: ExitOptions,
 }
 
-/// Names of [`Detail`].
+/// Names of [`Detail`], and of the time line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum DetailChoice {
     Steps,
     Messages,
     Packets,
+    Timeline,
+}
+
+/// Names of [`LanesBy`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum LanesChoice {
+    Client,
+    Server,
 }
 
 /// The format of a diagram.
@@ -70,12 +87,23 @@ enum DiagramFormat {
     Html,
 }
 
-impl From<DetailChoice> for Detail {
-    fn from(choice: DetailChoice) -> Self {
+impl DetailChoice {
+    /// Returns the detail of a sequence diagram; `None` for the time line.
+    const fn of_sequence(self) -> Option<Detail> {
+        match self {
+            Self::Steps => Some(Detail::Steps),
+            Self::Messages => Some(Detail::Messages),
+            Self::Packets => Some(Detail::Packets),
+            Self::Timeline => None,
+        }
+    }
+}
+
+impl From<LanesChoice> for LanesBy {
+    fn from(choice: LanesChoice) -> Self {
         match choice {
-            DetailChoice::Steps => Self::Steps,
-            DetailChoice::Messages => Self::Messages,
-            DetailChoice::Packets => Self::Packets,
+            LanesChoice::Client => Self::Client,
+            LanesChoice::Server => Self::Server,
         }
     }
 }
@@ -88,12 +116,14 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         is_page,
         arguments.presentation.quiet,
     )?;
+    let Some(detail) = arguments.detail.of_sequence() else {
+        return write_timeline(arguments);
+    };
     let mut reading = Reading::open(
         &arguments.input,
         &arguments.selection,
         &arguments.presentation,
     )?;
-    let detail = Detail::from(arguments.detail);
     let path = arguments.output.output.as_deref();
     let mut output = Output::open(path, &arguments.input.captures, true)?;
     if is_page {
@@ -139,9 +169,47 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
     Ok(arguments.exit.exit(&outcome, false))
 }
 
+/// Reads the captures and draws all sessions over time.
+fn write_timeline(arguments: &DiagramArguments) -> Result<Exit, Failure> {
+    match arguments.format {
+        DiagramFormat::Svg | DiagramFormat::Mermaid => {}
+        DiagramFormat::Html => {
+            let cause = "the page has the time line at any detail; leave out --detail timeline";
+            return Err(Failure::Refused(cause.to_owned()));
+        }
+        DiagramFormat::Text | DiagramFormat::Plantuml => {
+            let cause = "--detail timeline is drawn as svg or mermaid; add --format svg";
+            return Err(Failure::Refused(cause.to_owned()));
+        }
+    }
+    let reading = Reading::open(
+        &arguments.input,
+        &arguments.selection,
+        &arguments.presentation,
+    )?;
+    let path = arguments.output.output.as_deref();
+    let mut output = Output::open(path, &arguments.input.captures, true)?;
+    let (report, sessions, outcome) = reading.kept(&mut ())?;
+    let mut timeline = Timeline::default();
+    timeline.set_captures(&report.captures);
+    let by = LanesBy::from(arguments.lanes);
+    let drawn = sessions.iter().try_for_each(|session| {
+        timeline.add(&*session?);
+        Ok(())
+    });
+    let written = drawn.and_then(|()| match arguments.format {
+        DiagramFormat::Mermaid => write_mermaid_timeline(&timeline, by, &mut output),
+        _ => write_svg_timeline(&timeline, by, &arguments.presentation.tz, &mut output),
+    });
+    output.close(written)?;
+    outcome.note_empty_selection(&arguments.presentation);
+    Ok(arguments.exit.exit(&outcome, false))
+}
+
 const EXAMPLES: &str = "\
 Examples:
   ftpscope diagram capture.pcap
   ftpscope diagram --detail packets --session 3 capture.pcap
   ftpscope diagram --format mermaid -o session.mmd capture.pcap
-  ftpscope diagram --format svg -o session.svg --session 1 capture.pcap";
+  ftpscope diagram --format svg -o session.svg --session 1 capture.pcap
+  ftpscope diagram --format svg --detail timeline -o day.svg captures/";

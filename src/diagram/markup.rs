@@ -134,7 +134,7 @@ fn mermaid_line(row: &Row, names: &CaptureNames, detail: Detail) -> String {
 }
 
 /// Escapes a string for Mermaid: all but plain characters become entities, since `;`, `#`, `%%` and `end` are syntax.
-fn mermaid_escaped(text: &str) -> String {
+pub(super) fn mermaid_escaped(text: &str) -> String {
     let text = printable(text);
     let mut out = String::with_capacity(text.len());
     for (index, character) in text.chars().enumerate() {

@@ -17,6 +17,8 @@
 //! drawing makes one row after the other from them. So the texts of a session with 300,000 arrows need never be in
 //! memory together, and no writer has more than one session.
 //!
+//! All sessions together are drawn as a [`Timeline`]: bars over time, one lane per client or server.
+//!
 //! Every row carries the [`Levels`] at which it is drawn, so that one diagram serves all three [`Detail`]s. Strings from
 //! the wire are in the rows as in the report, with secrets hidden; each format has one function that escapes them.
 
@@ -31,6 +33,7 @@ mod model;
 mod recorder;
 mod svg;
 mod text;
+mod timeline;
 
 pub use build::{Drawing, Drawings};
 pub use markup::{write_mermaid, write_plantuml};
@@ -40,6 +43,10 @@ pub use svg::write_svg;
 #[cfg(feature = "browse")]
 pub(crate) use text::cut_beginning;
 pub use text::{DrawnRows, TextOptions, draw_rows, write_text};
+pub use timeline::{
+    LanesBy, TIMELINE_STYLE, Timeline, write_mermaid_timeline, write_svg_timeline,
+    write_timeline_section,
+};
 
 #[cfg(test)]
 mod tests {

@@ -259,7 +259,7 @@ impl Picture {
 }
 
 /// Cuts a text to `max_width` pixels, by the character widths of common sans-serif fonts at 12 px, in tenths of a pixel.
-fn fitted(text: &str, max_width: u64) -> Cow<'_, str> {
+pub(super) fn fitted(text: &str, max_width: u64) -> Cow<'_, str> {
     let mut used = 0;
     for (index, character) in text.char_indices() {
         used += match character {
@@ -307,7 +307,7 @@ fn state_text(state: &SessionState) -> String {
 }
 
 /// Escapes a string for XML 1.0: markup becomes entities, characters that XML cannot hold become U+FFFD.
-fn escaped(text: &str) -> String {
+pub(super) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

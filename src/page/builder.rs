@@ -4,6 +4,7 @@
 //! connections ──> DiagramRecorder ─┐
 //! SessionEnd ──> WaitingSessions ──┴─> Drawing ──> SessionData ──> FinishedSessions ─┐
 //!                                                     └─> StringTable ───────────────┤
+//! SessionEnd ──> Timeline ─────────────────────────────────────────────────────────┤
 //! other events ──> ReportBuilder ──> Report without sessions ────────────────────────┴─> Page
 //! ```
 //!
@@ -18,7 +19,7 @@ use super::previews::Previews;
 use super::rows::{RowBudget, StateList};
 use super::waiting::{Evicted, WaitingSessions};
 use super::{PageOptions, write_page};
-use crate::diagram::DiagramRecorder;
+use crate::diagram::{DiagramRecorder, Timeline, write_timeline_section};
 use crate::model::record::{Capture, Session, Totals};
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, FrameRef, Limits, Warning, WarningCode};
@@ -32,6 +33,7 @@ pub struct PageBuilder {
     recorder: DiagramRecorder,
     waiting: WaitingSessions,
     drawn: DrawnSessions,
+    timeline: Timeline,
     parts: PageParts,
     max_sessions: usize,
 }
@@ -42,6 +44,7 @@ pub struct Page {
     report: Report,
     sessions: FinishedSessions,
     strings: StringTable,
+    timeline: Timeline,
     options: PageOptions,
 }
 
@@ -74,6 +77,7 @@ impl PageBuilder {
             recorder: DiagramRecorder::new(limits),
             waiting: WaitingSessions::new(),
             drawn: DrawnSessions::default(),
+            timeline: Timeline::default(),
             parts: PageParts {
                 sessions: FinishedSessions::within(IN_MEMORY),
                 strings: StringTable::new(),
@@ -127,10 +131,13 @@ impl PageBuilder {
                 });
             }
         }
+        let mut timeline = self.timeline;
+        timeline.set_captures(&captures);
         Page {
             report: self.report.finish(captures, totals),
             sessions: parts.sessions,
             strings: parts.strings,
+            timeline,
             options: parts.options,
         }
     }
@@ -143,6 +150,7 @@ impl PageBuilder {
             self.session_filtered(session);
             return;
         }
+        self.timeline.add(session);
         self.waiting.add(session, &self.recorder);
         self.draw_evicted();
     }
@@ -242,7 +250,9 @@ impl DrawnSessions {
 impl Page {
     /// Writes the page.
     pub fn write(self, out: &mut dyn Write) -> io::Result<()> {
-        write_page(out, |out| {
+        let plots =
+            |out: &mut dyn Write| write_timeline_section(&self.timeline, &self.options.zone, out);
+        write_page(out, plots, |out| {
             super::data::write(
                 &self.report,
                 self.sessions,

@@ -5,6 +5,7 @@
 //! ```text
 //! events, connections ──> PageBuilder ── session end ──> waiting ──> data (rows, string table)    ── JSON ─┐
 //! transfer bytes ──> Previews ────────────────────────────────────────^                                    │
+//! sessions ──> Timeline ──> SVG ────────────────────────────────────────────────────────────────────────────┤
 //! page.html, page.css, script/*.js ────────────────────────────────────────────────────────────────────────┴> Page
 //! ```
 //!
@@ -14,8 +15,8 @@
 //! warnings.
 //!
 //! The page holds one style and one script, named by their hashes in its content security policy, so that nothing else
-//! can run in it. Strings from the wire are only in the JSON block, which cannot contain markup, and the script inserts
-//! them as text nodes.
+//! can run in it. Strings from the wire are in the JSON block, which cannot contain markup, and the script inserts them as
+//! text nodes. The pictures that are drawn here and not by the script hold some more, escaped: they show without it.
 
 mod builder;
 mod data;
@@ -31,7 +32,7 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::tz::TimeZone;
 use sha2::{Digest as _, Sha256};
 
-use crate::diagram::Detail;
+use crate::diagram::{Detail, TIMELINE_STYLE};
 
 pub use builder::{Page, PageBuilder};
 pub use previews::{PreviewSink, Previews};
@@ -46,18 +47,30 @@ pub struct PageOptions {
     pub detail: Detail,
 }
 
-/// Writes the page; `data` writes the JSON block into it.
+/// Writes the page; `plots` writes the pictures into it, and `data` the JSON block.
 fn write_page(
     out: &mut dyn Write,
+    plots: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     data: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let (before_policy, rest) = split_at_mark(HTML, "{policy}");
     let (before_style, rest) = split_at_mark(rest, "{style}");
+    let (before_plots, rest) = split_at_mark(rest, "{plots}");
     let (before_data, rest) = split_at_mark(rest, "{data}");
     let (before_script, end) = split_at_mark(rest, "{script}");
-    for part in [before_policy, &policy(), before_style, STYLE, before_data] {
+    let head = [
+        before_policy,
+        &policy(),
+        before_style,
+        PAGE_STYLE,
+        TIMELINE_STYLE,
+        before_plots,
+    ];
+    for part in head {
         out.write_all(part.as_bytes())?;
     }
+    plots(out)?;
+    out.write_all(before_data.as_bytes())?;
     data(out)?;
     for part in [before_script, SCRIPT, end] {
         out.write_all(part.as_bytes())?;
@@ -68,11 +81,11 @@ fn write_page(
 /// Returns the content security policy: the page's own style and script, pictures within it, and nothing else.
 fn policy() -> String {
     // Hashes instead of nonces: the file is static, so a nonce in it would be known to everyone.
-    let hash = |text: &str| STANDARD.encode(Sha256::digest(text.as_bytes()));
+    let hash = |parts: &[&str]| STANDARD.encode(Sha256::digest(parts.concat().as_bytes()));
     format!(
         "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; form-action 'none'",
-        hash(STYLE),
-        hash(SCRIPT)
+        hash(&[PAGE_STYLE, TIMELINE_STYLE]),
+        hash(&[SCRIPT])
     )
 }
 
@@ -84,12 +97,13 @@ fn split_at_mark<'a>(text: &'a str, mark: &str) -> (&'a str, &'a str) {
 
 /// Frame of the page, with a mark for each part.
 const HTML: &str = include_str!("page.html");
-const STYLE: &str = include_str!("page.css");
+const PAGE_STYLE: &str = include_str!("page.css");
 /// All scripts within one function, so that their names are not visible outside.
 const SCRIPT: &str = concat!(
     include_str!("script/begin.js"),
     include_str!("script/elements.js"),
     include_str!("script/overview.js"),
+    include_str!("script/plots.js"),
     include_str!("script/sessions.js"),
     include_str!("script/session.js"),
     include_str!("script/diagram.js"),
@@ -186,8 +200,11 @@ mod tests {
             "https:",
         ] {
             assert!(!SCRIPT.contains(word), "{word}");
-            assert!(!STYLE.contains(word), "{word}");
+            assert!(
+                !PAGE_STYLE.contains(word) && !TIMELINE_STYLE.contains(word),
+                "{word}"
+            );
         }
-        assert!(!STYLE.contains("url("));
+        assert!(!PAGE_STYLE.contains("url(") && !TIMELINE_STYLE.contains("url("));
     }
 }

@@ -40,12 +40,8 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "ftpscope check: {}", counts(answer))
 }
 
-/// Writes the summary; a diagram is Mermaid text, which GitHub draws.
-pub fn write_summary(
-    answer: &Answer,
-    diagram: Option<&str>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
+/// Writes the summary; diagrams are Mermaid texts, which GitHub draws.
+pub fn write_summary(answer: &Answer, diagrams: &[String], out: &mut dyn Write) -> io::Result<()> {
     let mark = if answer.failed > 0 || !answer.unreadable.is_empty() {
         "❌"
     } else {
@@ -87,7 +83,7 @@ pub fn write_summary(
         }
         writeln!(out, "\n{held} passed\n")?;
     }
-    if let Some(diagram) = diagram {
+    for diagram in diagrams {
         writeln!(out, "```mermaid\n{}\n```\n", diagram.trim_end())?;
     }
     Ok(())

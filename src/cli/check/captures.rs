@@ -11,7 +11,9 @@ use crate::check::baseline::Baseline;
 use crate::cli::failure::Failure;
 use crate::cli::options::InputOptions;
 use crate::cli::reading::{Outcome, Reading};
-use crate::diagram::{Detail, DiagramRecorder, Drawings, write_mermaid};
+use crate::diagram::{
+    Detail, DiagramRecorder, Drawings, LanesBy, Timeline, write_mermaid, write_mermaid_timeline,
+};
 use crate::model::system_message;
 use crate::model::trace::Tracing;
 use crate::report::{CaptureNames, KeptSessions, Report, SCHEMA_VERSION};
@@ -22,8 +24,8 @@ pub(super) struct Read {
     pub(super) report: Report,
     pub(super) sessions: KeptSessions,
     pub(super) outcome: Outcome,
-    /// Mermaid text of the first sessions; `None` if no format shows it.
-    pub(super) diagram: Option<String>,
+    /// Mermaid texts: the time line, and the first sessions. Empty if no format shows them.
+    pub(super) diagrams: Vec<String>,
 }
 
 impl Read {
@@ -42,18 +44,34 @@ impl Read {
         } else {
             reading.kept(&mut ())?
         };
-        let diagram = if draws {
-            diagram(&sessions, &recorder)
+        let diagrams = if draws {
+            let timeline = timeline(&sessions);
+            let sequence = diagram(&sessions, &recorder);
+            timeline.into_iter().chain(sequence).collect()
         } else {
-            None
+            Vec::new()
         };
         Ok(Read {
             report,
             sessions,
             outcome,
-            diagram,
+            diagrams,
         })
     }
+}
+
+/// Draws the sessions over time; `None` for a single one, whose diagram has its times.
+fn timeline(sessions: &KeptSessions) -> Option<String> {
+    if sessions.len() < 2 {
+        return None;
+    }
+    let mut timeline = Timeline::default();
+    for session in sessions.iter() {
+        timeline.add(&*session.ok()?);
+    }
+    let mut text = Vec::new();
+    write_mermaid_timeline(&timeline, LanesBy::Client, &mut text).ok()?;
+    (text.len() <= DIAGRAM_LIMIT).then(|| String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Draws the first sessions, as many as Mermaid accepts; `None` for none.

@@ -153,7 +153,7 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let answer = answer(&read, groups);
     write_answer(&answer, arguments, output)?;
     if let Some(path) = summary_path(arguments) {
-        write_summary(&answer, read.diagram.as_deref(), &path)?;
+        write_summary(&answer, &read.diagrams, &path)?;
     }
     Ok(exit(arguments, &read.outcome, answer.failed))
 }
@@ -202,9 +202,9 @@ fn summary_path(arguments: &CheckArguments) -> Option<PathBuf> {
 }
 
 /// Appends to the summary, which other steps of the job write too.
-fn write_summary(answer: &Answer, diagram: Option<&str>, path: &Path) -> Result<(), Failure> {
+fn write_summary(answer: &Answer, diagrams: &[String], path: &Path) -> Result<(), Failure> {
     let mut text = Vec::new();
-    github::write_summary(answer, diagram, &mut text)
+    github::write_summary(answer, diagrams, &mut text)
         .and_then(|()| {
             let mut file = OpenOptions::new().create(true).append(true).open(path)?;
             file.write_all(&text)

@@ -1,6 +1,7 @@
 // The script of the page, assembled from these files in this order:
 //   begin, elements   the data, and the creation of elements
 //   overview          summary of all sessions
+//   plots             keys for the pictures that the document holds already
 //   sessions          the table of sessions: sorting, searching
 //   session           one session: findings, steps, transfers, credentials
 //   diagram, player   its diagram, and the controls that step through it

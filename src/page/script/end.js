@@ -13,6 +13,7 @@ function route() {
   const list = document.getElementById("list");
   if (session && !list.hidden) overviewAt = scrollY;
   document.getElementById("overview").hidden = chosen !== undefined && one === null;
+  document.querySelectorAll(".plots").forEach((plot) => { plot.hidden = chosen !== undefined && one === null; });
   list.hidden = data.sessions.length < 2 || chosen !== undefined;
   place.hidden = !session;
   playing = null;
@@ -38,6 +39,7 @@ function neighbours(session) {
 }
 
 overview();
+plots();
 table();
 route();
 addEventListener("hashchange", route);
