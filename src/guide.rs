@@ -131,6 +131,9 @@ pub mod contributing {}
 /// - `integration spark`: a data source for Apache Spark 4.
 /// - `browse` looks through captures or a report in the terminal; `--render` prints a picture of it. Cargo feature `browse`, on
 ///   by default.
+/// - `reconcile` compares servers' logs with captures: claims that agree, differ, stand alone or cannot be compared, and events
+///   without a line. `schema --reconcile`; findings `log-claims-complete`, `log-size-differs`, `log-entry-missing`,
+///   `log-entry-unseen`, `log-user-differs`, `log-clock-off`, `reply-and-log-disagree`. Library: [`reconcile`](crate::reconcile).
 /// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///
 /// # 0.1.0

@@ -27,6 +27,7 @@ fn help_names_what_is_built() {
       analyze      Report every FTP session in captures
       diagram      Draw sessions as sequence diagrams
       check        Check captures against expectations
+      reconcile    Compare servers' logs with captures
       live         Report what happens on a network, as it happens
       tree         Show what was seen of the servers' folders, and what happened there
       browse       Look through captures or a report in the terminal

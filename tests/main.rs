@@ -32,6 +32,7 @@ mod pitfalls;
 mod properties;
 mod readme;
 mod reasons;
+mod reconcile;
 mod redaction;
 mod secrets;
 mod structure;

@@ -12,6 +12,7 @@ use super::generated::{
     CompletionsArguments, HelpArguments, IntegrationArguments, SchemaArguments,
 };
 use super::live::LiveArguments;
+use super::reconcile::ReconcileArguments;
 use super::series::SeriesArguments;
 use super::tree::TreeArguments;
 
@@ -38,6 +39,8 @@ pub(super) enum Command {
     Diagram(Box<DiagramArguments>),
     /// Check captures against expectations
     Check(Box<CheckArguments>),
+    /// Compare servers' logs with captures
+    Reconcile(Box<ReconcileArguments>),
     /// Report what happens on a network, as it happens
     Live(Box<LiveArguments>),
     /// Show what was seen of the servers' folders, and what happened there

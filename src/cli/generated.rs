@@ -15,6 +15,7 @@ use super::wireshark;
 use crate::check::answer;
 use crate::check::built_in;
 use crate::check::file::FINDINGS;
+use crate::reconcile;
 use crate::report::export::{self, EVE_GENERATOR, FORMATS};
 use crate::report::json;
 
@@ -35,6 +36,9 @@ pub(super) struct SchemaArguments {
     /// The schema of what check --format json writes instead
     #[arg(long, conflicts_with_all = ["format", "eve_alerts", "events", "tree"])]
     check: bool,
+    /// The schema of what reconcile --format json writes instead
+    #[arg(long, conflicts_with_all = ["format", "eve_alerts", "events", "tree", "check"])]
+    reconcile: bool,
 }
 
 #[derive(Debug, Args)]
@@ -92,6 +96,8 @@ pub(super) fn schema(arguments: &SchemaArguments) -> Result<Exit, Failure> {
         json::tree_schema()
     } else if arguments.check {
         answer::json_schema()
+    } else if arguments.reconcile {
+        reconcile::answer::json_schema()
     } else {
         json::report_schema()
     };

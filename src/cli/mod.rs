@@ -1,7 +1,7 @@
 //! The command line: arguments in, reports, messages and an exit code out.
 //!
 //! ```text
-//! command_line ─> analyze, diagram, tree, check, carve, browse ─> reading (capture, pipeline, selection) ─> output
+//! command_line ─> analyze, diagram, tree, check, reconcile, carve, browse ─> reading (capture, pipeline, selection) ─> output
 //!    (clap)    ─> live ─> monitor (the engine)
 //!              ─> interfaces, generated (schema, integration, man, completions)
 //!                    └─> messages (standard error), failure (exit code)
@@ -26,6 +26,7 @@ mod messages;
 mod options;
 mod output;
 mod reading;
+mod reconcile;
 mod redact;
 mod series;
 mod terminal;
@@ -70,6 +71,7 @@ pub fn run() -> ExitCode {
         Command::Browse(arguments) => browse::run(arguments),
         Command::Carve(arguments) => carve::run(arguments),
         Command::Series(arguments) => series::run(arguments),
+        Command::Reconcile(arguments) => reconcile::run(arguments),
         #[cfg(feature = "live")]
         Command::Interfaces => interfaces::run(),
         Command::Schema(arguments) => generated::schema(arguments),

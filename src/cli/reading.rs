@@ -28,7 +28,7 @@ use crate::keep::PacketSink;
 use crate::model::record::{Capture, Completeness, Finding, Severity};
 use crate::model::trace::Tracing;
 use crate::model::{
-    Event, EventKind, EventSink, FrameRef, Limits, TransferSink, Warning, WarningCode,
+    Event, EventKind, EventSink, FrameRef, Limits, Timestamp, TransferSink, Warning, WarningCode,
 };
 use crate::monitor::Interruption;
 use crate::page::{self, Page, PageBuilder, PageOptions, Previews};
@@ -351,6 +351,15 @@ pub(super) fn read_again(
     };
     source.for_each(&mut |input| take(&input));
     Ok(source.captures())
+}
+
+/// Returns the times of `--since` and `--until`.
+pub(super) fn time_bounds(
+    input: &InputOptions,
+    zone: &TimeZone,
+) -> Result<(Option<Timestamp>, Option<Timestamp>), Failure> {
+    let read = read_options(input, zone)?;
+    Ok((read.since, read.until))
 }
 
 /// Returns the limits on packet time and on memory.

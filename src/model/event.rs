@@ -314,6 +314,8 @@ pub enum WarningCode {
     SecretsUnusable,
     /// No secret was found for TLS connections of FTP, although a source of secrets was there.
     SecretsMissing,
+    /// Lines of a server's log do not fit its kind.
+    LogLineUnreadable,
 }
 
 /// One warning, with its count and its first frame.

@@ -1,4 +1,4 @@
-//! What a server's log claims: one value for each line that says something a wire can show.
+//! Claims of a server's log: one value for each line that says something a wire can show.
 //!
 //! Every reader of a log gives these, whatever the grammar. A field is `None` where the line does not have it; nothing
 //! is filled in from other lines but what the grammar says of them (`x-session` of IIS, the USER before a PASS).
@@ -35,7 +35,7 @@ pub enum Direction {
     Upload,
 }
 
-/// How the server says it ended.
+/// End of an action, as the server says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClaimStatus {
     /// Done: `OK`, `c`, a 2yz.
@@ -93,11 +93,11 @@ pub struct LogTime {
 pub struct ClaimedBytes {
     /// The number that is written.
     pub count: u64,
-    /// What that server counts.
+    /// Bytes that this server counts.
     pub counted: Counted,
 }
 
-/// What a server counts as the bytes of a transfer.
+/// Bytes that a server counts as those of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counted {
     /// Bytes on the data connection, line ends as sent: vsftpd, Pure-FTPd, pyftpdlib.
@@ -117,7 +117,7 @@ pub struct Claim {
     pub line: u64,
     /// The line, without its end, cut at 1,024 characters; secrets are not yet hidden in it.
     pub text: String,
-    /// What is claimed.
+    /// Kind of the claim.
     pub kind: ClaimKind,
     /// The time the line names; `None` where it names none.
     pub time: Option<LogTime>,
@@ -151,7 +151,7 @@ pub struct Claim {
     pub direction: Option<Direction>,
     /// Bytes claimed.
     pub bytes: Option<ClaimedBytes>,
-    /// How it ended; `None` where the grammar does not say (constant codes are no status).
+    /// End of the action; `None` where the grammar does not say (constant codes are no status).
     pub status: Option<ClaimStatus>,
     /// False where `Done` is written whatever happened (the `c` of Pure-FTPd's xferlog): it is compared, and a
     /// transfer that broke off without a line is not missed.
@@ -160,7 +160,7 @@ pub struct Claim {
     pub code: Option<u16>,
     /// The representation type of a transfer.
     pub data_type: Option<LoggedType>,
-    /// How long it took, in nanoseconds.
+    /// Duration in nanoseconds.
     pub duration: Option<u64>,
 }
 

@@ -144,7 +144,7 @@ fn one_line(text: &str) -> String {
 }
 
 /// Escapes text so that it can end neither an attribute nor an element.
-fn escaped(text: &str) -> String {
+pub(crate) fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in printable(text).chars() {
         match character {

@@ -305,6 +305,30 @@ pub const FINDINGS: &[(&str, &str)] = &[
     ),
     ("fxp", "a client let two servers exchange files directly"),
     ("incomplete-file", "a file is not whole in the capture"),
+    (
+        "log-claims-complete",
+        "a server's log says that a transfer is complete, the wire shows that it is not",
+    ),
+    (
+        "log-clock-off",
+        "the clock of a server's log is not that of the capture",
+    ),
+    (
+        "log-entry-missing",
+        "the wire shows what a server's log has no line for",
+    ),
+    (
+        "log-entry-unseen",
+        "a server's log claims what was never on the wire",
+    ),
+    (
+        "log-size-differs",
+        "a server's log has another number of bytes than the wire",
+    ),
+    (
+        "log-user-differs",
+        "a server's log names another user than the wire",
+    ),
     ("login-rejected", "the server refused the login"),
     ("login-unfinished", "the client did not finish its login"),
     (
@@ -317,6 +341,10 @@ pub const FINDINGS: &[(&str, &str)] = &[
         "one client tried many users, each with few passwords",
     ),
     ("port-theft", "another host used an announced data port"),
+    (
+        "reply-and-log-disagree",
+        "the reply on the wire and the server's log disagree",
+    ),
     ("reply-violation", "a reply does not follow the RFC"),
     (
         "server-closes-at-once",

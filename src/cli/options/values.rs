@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::cli::failure::Failure;
 use crate::keep::Rotation;
-use crate::model::Timestamp;
+use crate::model::{Span, Timestamp};
 use crate::report::export::LocalNetworks;
 
 /// Parses the value of `--since` or `--until`: RFC 3339, or a date with or without a time in `zone`.
@@ -55,6 +55,29 @@ pub(crate) fn session_id(value: &str) -> Result<u64, String> {
         "write the number of a session, such as 3; --where 'login.user == \"bob\"' finds sessions by what they are"
             .to_owned()
     })
+}
+
+/// Parses the value of `--tolerance`: at most an hour.
+pub(crate) fn tolerance(value: &str) -> Result<Span, String> {
+    let wrong = || "write it like 500ms, 2s or 1min, at most an hour".to_owned();
+    if let Some(millis) = value.strip_suffix("ms") {
+        let millis: i64 = millis.trim().parse().map_err(|_| wrong())?;
+        return if (0..=3_600_000).contains(&millis) {
+            Ok(Span::from_millis(millis))
+        } else {
+            Err(wrong())
+        };
+    }
+    let time = match value {
+        "0" | "0s" => Duration::ZERO,
+        _ => time_span(value).map_err(|_| wrong())?,
+    };
+    if time > Duration::from_secs(3_600) {
+        return Err(wrong());
+    }
+    i64::try_from(time.as_secs())
+        .map(Span::from_secs)
+        .map_err(|_| wrong())
 }
 
 /// Parses a size as [`byte_size`] does, of at least 1 MiB.

@@ -946,6 +946,13 @@ const SIGNATURES: &[(&str, u32)] = &[
     ("tls-weak", 36),
     ("transfer-refused", 37),
     ("traversal-name", 38),
+    ("log-claims-complete", 39),
+    ("log-clock-off", 40),
+    ("log-entry-missing", 41),
+    ("log-entry-unseen", 42),
+    ("log-size-differs", 43),
+    ("log-user-differs", 44),
+    ("reply-and-log-disagree", 45),
 ];
 
 /// Control connections kept for findings about several sessions.

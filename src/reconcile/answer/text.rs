@@ -1,0 +1,218 @@
+//! The answer as text for people: for each contradiction the line of the log, and below it the frames of the wire.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use anstyle::{AnsiColor, Style};
+use jiff::tz::TimeZone;
+
+use super::super::findings::shown;
+use super::{Answer, ClaimOutcome, ClaimRecord, Log, WireOnly};
+use crate::model::wire_text::printable;
+use crate::report::units;
+
+/// Options of the text.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// True for ANSI colours.
+    pub color: bool,
+    /// True to show all claims; otherwise those that agree or cannot be compared are counted.
+    pub verbose: bool,
+    /// Zone of times.
+    pub zone: TimeZone,
+}
+
+/// Writes the answer.
+pub fn write(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    for log in &answer.logs {
+        writeln!(out, "{}", log_line(log))?;
+    }
+    writeln!(out)?;
+    let mut shown = false;
+    for claim in &answer.claims {
+        let is_quiet = matches!(
+            claim.outcome,
+            ClaimOutcome::Agrees | ClaimOutcome::NotComparable
+        );
+        if !is_quiet || options.verbose {
+            write_claim(claim, answer, options, out)?;
+            shown = true;
+        }
+    }
+    for event in &answer.wire_only {
+        write_missing(event, answer, options, out)?;
+        shown = true;
+    }
+    if shown {
+        writeln!(out)?;
+    }
+    write_totals(answer, options, out)
+}
+
+fn log_line(log: &Log) -> String {
+    let mut text = format!(
+        "{}: {}, {}, {}",
+        printable(&log.path),
+        log.kind,
+        units::counted(log.lines, "line", "lines"),
+        units::counted(log.claims, "claim", "claims")
+    );
+    if log.unreadable > 0 {
+        text.push_str(&format!(", {} unreadable", units::count(log.unreadable)));
+    }
+    let clocks = if log.clocks.is_empty() {
+        std::slice::from_ref(&log.clock)
+    } else {
+        &log.clocks
+    };
+    for clock in clocks {
+        let error = clock.error_seconds;
+        let side = if error < 0.0 { "behind" } else { "ahead" };
+        text.push_str(&format!("; zone {}", clock.zone));
+        if clock.from_matches < 3 && log.clocks.is_empty() {
+            text.push_str(", too few matches to estimate the clock");
+        } else {
+            text.push_str(&format!(
+                ", {} {side}, from {}",
+                units::duration(error.abs()),
+                units::counted(clock.from_matches, "match", "matches")
+            ));
+        }
+    }
+    text
+}
+
+fn write_claim(
+    claim: &ClaimRecord,
+    answer: &Answer,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let log = answer.logs.get(claim.log as usize);
+    let path = log.map_or("", |log| log.path.as_str());
+    let place = format!("{}:{}", printable(path), claim.line);
+    let style = match claim.outcome {
+        ClaimOutcome::Agrees => AnsiColor::Green.on_default(),
+        ClaimOutcome::NotComparable => AnsiColor::Yellow.on_default(),
+        ClaimOutcome::Differs | ClaimOutcome::LogOnly => AnsiColor::Red.on_default(),
+    };
+    let outcome = painted(
+        &format!("{:14}", claim.outcome.name()),
+        style,
+        options.color,
+    );
+    writeln!(out, "{outcome} {place}")?;
+    row(out, options, "log", &claim.text)?;
+    match (claim.session, claim.outcome) {
+        (Some(session), _) => {
+            let mut text = format!("session {session}");
+            if let Some(transfer) = claim.transfer {
+                text.push_str(&format!(", transfer {transfer}"));
+            }
+            text.push_str(&frames(&claim.frames));
+            row(out, options, "wire", &text)?;
+        }
+        (None, ClaimOutcome::LogOnly) => row(out, options, "wire", "nothing like it")?,
+        (None, _) => {}
+    }
+    for difference in &claim.differences {
+        let text = format!(
+            "{} in the log, {} on the wire",
+            shown(&difference.log),
+            shown(&difference.wire)
+        );
+        row(out, options, difference.field, &text)?;
+    }
+    if let Some(reason) = claim.reason {
+        row(out, options, "reason", reason)?;
+    }
+    Ok(())
+}
+
+fn write_missing(
+    event: &WireOnly,
+    answer: &Answer,
+    options: &Options,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let logs = event.logs.iter();
+    let logs = logs.filter_map(|&log| answer.logs.get(log as usize));
+    let logs: Vec<String> = logs.map(|log| printable(&log.path).into_owned()).collect();
+    let outcome = painted(
+        &format!("{:14}", "wire-only"),
+        AnsiColor::Red.on_default(),
+        options.color,
+    );
+    writeln!(out, "{outcome} {}", logs.join(", "))?;
+    row(out, options, "log", event.why)?;
+    let mut text = format!("session {}", event.session);
+    if let Some(transfer) = event.transfer {
+        text.push_str(&format!(", transfer {transfer}"));
+    }
+    text.push_str(&frames(&event.frames));
+    text.push_str(&format!(": {}", event.verb));
+    if let Some(path) = &event.path {
+        text.push_str(&format!(" {path}"));
+    }
+    if let Some(bytes) = event.bytes {
+        text.push_str(&format!(", {}", units::bytes(bytes)));
+    }
+    text.push_str(&format!(", {}", units::time(event.time, &options.zone)));
+    row(out, options, "wire", &text)
+}
+
+fn frames(frames: &[u64]) -> String {
+    match frames {
+        [first, last] if first != last => format!(", frames {first} to {last}"),
+        [first, ..] => format!(", frame {first}"),
+        [] => String::new(),
+    }
+}
+
+fn row(out: &mut dyn Write, options: &Options, name: &str, text: &str) -> io::Result<()> {
+    let name = painted(&format!("{name:8}"), Style::new().dimmed(), options.color);
+    writeln!(out, "    {name} {}", printable(text))
+}
+
+fn write_totals(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let totals = &answer.totals;
+    let count = units::count;
+    let mut text = format!(
+        "{} agree, {} differ, {} only in the log, {} only on the wire, {} cannot be compared",
+        count(totals.agrees),
+        count(totals.differs),
+        count(totals.log_only),
+        count(totals.wire_only),
+        count(totals.not_comparable)
+    );
+    let mut reasons: BTreeMap<&str, u64> = BTreeMap::new();
+    for claim in &answer.claims {
+        if let Some(reason) = claim.reason {
+            *reasons.entry(reason).or_default() += 1;
+        }
+    }
+    if answer.claims_omitted > 0 {
+        *reasons.entry(super::super::judgement::OUTSIDE).or_default() += answer.claims_omitted;
+    }
+    if !reasons.is_empty() {
+        let reasons = reasons.iter();
+        let reasons: Vec<String> = reasons
+            .map(|(reason, number)| format!("{} {reason}", count(*number)))
+            .collect();
+        text.push_str(&format!(" ({})", reasons.join(", ")));
+    }
+    let style = if answer.disagrees() {
+        AnsiColor::Red.on_default()
+    } else {
+        AnsiColor::Green.on_default()
+    };
+    writeln!(out, "{}", painted(&text, style, options.color))
+}
+
+fn painted(text: &str, style: Style, color: bool) -> String {
+    if color {
+        format!("{style}{text}{style:#}")
+    } else {
+        text.to_owned()
+    }
+}

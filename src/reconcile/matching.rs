@@ -1,0 +1,564 @@
+//! Assignment of claims to events: one to one, in passes from certain to doubtful.
+//!
+//! 1. All fields agree, the time is within the tolerance; of several, the nearest in time.
+//! 2. The name agrees, the time is within the tolerance, something else differs; the fewest differences.
+//! 3. The time is within the tolerance and bytes agree, or nothing else is near: the name differs.
+//! 4. All fields agree, the time differs: the log should have a line for the event, and has no other.
+//!
+//! Claims and events that agree in everything but their times within the tolerance are put in the same order, so that three
+//! retries within a second are matched in the order of their lines. Every search starts from an index and looks at a bounded
+//! number of events, so that the work is that of sorting.
+
+use std::collections::{HashMap, HashSet};
+use std::net::IpAddr;
+
+use super::claim::{Claim, ClaimKind};
+use super::clock::GroupKey;
+use super::comparison::{Field, Fields};
+use super::names::{self, Prefixes, hash_of};
+use super::wire::{Wire, WireEvent, WireResult};
+use crate::model::{Span, Timestamp};
+
+/// A claim within the time of the captures, on its way to an outcome.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The claim, its path mapped.
+    pub(super) claim: Claim,
+    /// Index of its log.
+    pub(super) log: u32,
+    /// Lines with the same clock.
+    pub(super) group: GroupKey,
+    /// Times on the capture's clock, one for each shift of the log's clock, the usual one first; empty without a time.
+    pub(super) times: Vec<Timestamp>,
+    /// Address of the client; `None` if the line has none, or a name.
+    pub(super) client: Option<IpAddr>,
+}
+
+impl Held {
+    /// Returns the usual time, for sorting.
+    #[must_use]
+    pub(super) fn time(&self) -> Option<Timestamp> {
+        self.times.first().copied()
+    }
+}
+
+/// The event of a claim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Match {
+    /// Index into the events.
+    pub(super) event: u32,
+    /// Index into the times of the claim.
+    pub(super) shift: usize,
+    /// True if the time is within the tolerance.
+    pub(super) in_time: bool,
+}
+
+/// Indices of events in order of their ends, by what a claim knows of them.
+#[derive(Debug, Default)]
+pub(super) struct Index {
+    /// By kind, client and hash of the name.
+    by_name: HashMap<u64, Vec<u32>>,
+    /// By kind and client.
+    by_client: HashMap<u64, Vec<u32>>,
+    /// By kind, and by kind and name, for clients that the log calls by name.
+    any_client: HashMap<u64, Vec<u32>>,
+    /// End points of clients.
+    ports: HashSet<(IpAddr, u16)>,
+}
+
+impl Index {
+    /// Builds the index.
+    #[must_use]
+    pub(super) fn new(wire: &Wire) -> Self {
+        let mut index = Self::default();
+        for (at, event) in (0_u32..).zip(&wire.events) {
+            let Some(session) = wire.sessions.get(event.session as usize) else {
+                continue;
+            };
+            let client = session.client.ip;
+            index.ports.insert((client, session.client.port));
+            let name = name_of_event(event);
+            let mut add = |map: usize, key: u64| {
+                let map = match map {
+                    0 => &mut index.by_name,
+                    1 => &mut index.by_client,
+                    _ => &mut index.any_client,
+                };
+                map.entry(key).or_default().push(at);
+            };
+            add(0, hash_of(&(event.kind, Some(client), name)));
+            add(1, hash_of(&(event.kind, Some(client))));
+            if event.kind != ClaimKind::Command {
+                add(2, hash_of(&(event.kind, None::<IpAddr>, name)));
+                add(2, hash_of(&(event.kind, None::<IpAddr>)));
+            }
+        }
+        index
+    }
+
+    /// Returns the events with the kind, client and name of a claim.
+    #[must_use]
+    pub(super) fn named(&self, claim: &Claim, client: Option<IpAddr>) -> &[u32] {
+        let map = if client.is_some() {
+            &self.by_name
+        } else {
+            &self.any_client
+        };
+        let found = map.get(&hash_of(&(claim.kind, client, name_of_claim(claim))));
+        found.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns the events with the kind and client of a claim.
+    fn of_client(&self, claim: &Claim, client: Option<IpAddr>) -> &[u32] {
+        let map = if client.is_some() {
+            &self.by_client
+        } else {
+            &self.any_client
+        };
+        let found = map.get(&hash_of(&(claim.kind, client)));
+        found.map(Vec::as_slice).unwrap_or_default()
+    }
+
+    /// Returns true if a control connection from this end point is in the capture.
+    #[must_use]
+    pub(super) fn has_port(&self, client: IpAddr, port: u16) -> bool {
+        self.ports.contains(&(client, port))
+    }
+}
+
+fn name_of_event(event: &WireEvent) -> u64 {
+    let name = || event.path.as_deref().or(event.argument.as_deref());
+    match event.kind {
+        ClaimKind::Login => event.user.as_ref().map_or(0, |user| user_hash(&user.name)),
+        ClaimKind::Command => hash_of(&event.verb.as_str()),
+        ClaimKind::List | ClaimKind::Rename => 0,
+        _ => name().map_or(0, names::loose_hash),
+    }
+}
+
+fn name_of_claim(claim: &Claim) -> u64 {
+    match claim.kind {
+        ClaimKind::Login => claim.user.as_deref().map_or(0, user_hash),
+        ClaimKind::Command => hash_of(&claim.verb.as_deref().unwrap_or_default()),
+        ClaimKind::List | ClaimKind::Rename => 0,
+        _ => claim.path.as_deref().map_or(0, names::loose_hash),
+    }
+}
+
+/// Hashes a user; anonymous ones are one user.
+fn user_hash(user: &str) -> u64 {
+    let plain = user.rsplit('\\').next().unwrap_or(user);
+    if names::is_anonymous(plain) {
+        return 1;
+    }
+    names::loose_hash(plain.as_bytes())
+}
+
+/// Assigns the claims of one log, or of the rotated files of one, to events.
+pub(super) struct Matcher<'a> {
+    /// Events.
+    pub(super) wire: &'a Wire,
+    /// Index of the events.
+    pub(super) index: &'a Index,
+    /// Claims in order of time.
+    pub(super) claims: &'a [&'a Held],
+    /// Prefixes of paths.
+    pub(super) prefixes: &'a Prefixes,
+    /// Distance of times that are the same.
+    pub(super) tolerance: Span,
+    /// Returns true for events of the log's server.
+    pub(super) usable: &'a dyn Fn(&WireEvent) -> bool,
+    /// Returns true for events that the log should have a line for.
+    pub(super) covered: &'a dyn Fn(&WireEvent) -> bool,
+}
+
+/// State of an assignment.
+struct State {
+    used: HashSet<u32>,
+    matches: Vec<Option<Match>>,
+}
+
+/// An event that may be the claim's.
+struct Candidate<'w> {
+    at: u32,
+    event: &'w WireEvent,
+    shift: usize,
+    /// Distance of the times in nanoseconds.
+    distance: u64,
+}
+
+impl<'a> Matcher<'a> {
+    /// Returns the match of each claim.
+    #[must_use]
+    pub(super) fn assign(&self) -> Vec<Option<Match>> {
+        let mut state = State {
+            used: HashSet::new(),
+            matches: vec![None; self.claims.len()],
+        };
+        self.pass(&mut state, |held, used| self.agreeing(held, used));
+        self.restore_order(&mut state);
+        self.pass(&mut state, |held, used| self.differing(held, used));
+        self.unnamed(&mut state);
+        self.late(&mut state);
+        state.matches
+    }
+
+    fn pass(&self, state: &mut State, find: impl Fn(&Held, &HashSet<u32>) -> Option<Match>) {
+        for (held, slot) in self.claims.iter().zip(&mut state.matches) {
+            if slot.is_none()
+                && let Some(found) = find(held, &state.used)
+            {
+                state.used.insert(found.event);
+                *slot = Some(found);
+            }
+        }
+    }
+
+    /// Pass 1: everything agrees.
+    fn agreeing(&self, held: &Held, used: &HashSet<u32>) -> Option<Match> {
+        let named = self.index.named(&held.claim, held.client);
+        self.near(held, named, FORWARD, used)
+            .filter(|candidate| self.fields(held, candidate.event).differences() == 0)
+            .min_by_key(|candidate| (candidate.distance, candidate.at))
+            .map(|candidate| found(&candidate, true))
+    }
+
+    /// Pass 2: the name agrees.
+    fn differing(&self, held: &Held, used: &HashSet<u32>) -> Option<Match> {
+        let named = self.index.named(&held.claim, held.client);
+        self.near(held, named, FORWARD, used)
+            .filter_map(|candidate| {
+                let fields = self.fields(held, candidate.event);
+                (!fields.path.differs()).then(|| (fields.differences(), candidate))
+            })
+            .min_by_key(|(differences, candidate)| (*differences, candidate.distance, candidate.at))
+            .map(|(_, candidate)| found(&candidate, true))
+    }
+
+    /// Pass 3: the name differs, or is not known.
+    fn unnamed(&self, state: &mut State) {
+        let rest: Vec<usize> = state
+            .matches
+            .iter()
+            .enumerate()
+            .filter_map(|(at, found)| found.is_none().then_some(at))
+            .collect();
+        for (place, &at) in rest.iter().enumerate() {
+            let Some(held) = self.claims.get(at) else {
+                continue;
+            };
+            let others = self.index.of_client(&held.claim, held.client);
+            let candidates: Vec<Candidate<'a>> = self.near(held, others, 0, &state.used).collect();
+            let same_bytes = candidates
+                .iter()
+                .filter(|candidate| {
+                    let fields = self.fields(held, candidate.event);
+                    let count = held.claim.bytes.map_or(0, |bytes| bytes.count);
+                    fields.bytes == Field::Agrees && count > 0 && !fields.user.differs()
+                })
+                .min_by_key(|candidate| (candidate.distance, candidate.at));
+            let is_alone = || {
+                let near = |other: Option<&usize>| {
+                    let other = other.and_then(|&other| self.claims.get(other));
+                    other.is_some_and(|other| self.is_rival(held, other))
+                };
+                let before = place.checked_sub(1).and_then(|before| rest.get(before));
+                !near(before) && !near(rest.get(place + 1))
+            };
+            let chosen = match (same_bytes, candidates.as_slice()) {
+                (Some(candidate), _) => Some(candidate),
+                (None, [only]) if self.may_be_alone(held, only.event) && is_alone() => Some(only),
+                _ => None,
+            };
+            if let Some(candidate) = chosen {
+                state.used.insert(candidate.at);
+                if let Some(slot) = state.matches.get_mut(at) {
+                    *slot = Some(found(candidate, true));
+                }
+            }
+        }
+    }
+
+    /// Returns true if the only event near a claim may be the claim's, though its name is another.
+    fn may_be_alone(&self, held: &Held, event: &WireEvent) -> bool {
+        if event.verb.is_empty() || held.claim.kind == ClaimKind::Command {
+            return false;
+        }
+        let fields = self.fields(held, event);
+        let is_login = held.claim.kind == ClaimKind::Login;
+        !fields.bytes.differs()
+            && !fields.status.differs()
+            && (is_login || !fields.user.differs())
+            && (is_login || held.claim.path.is_some())
+    }
+
+    fn is_rival(&self, held: &Held, other: &Held) -> bool {
+        let (Some(time), Some(rival)) = (held.time(), other.time()) else {
+            return true;
+        };
+        held.claim.kind == other.claim.kind
+            && held.client == other.client
+            && rival.since(time).nanos().abs() <= self.tolerance.nanos().saturating_mul(2)
+    }
+
+    /// Pass 4: only the time differs, or the line names none.
+    fn late(&self, state: &mut State) {
+        let mut keys: HashMap<u64, u32> = HashMap::new();
+        let key =
+            |held: &Held| hash_of(&(held.claim.kind, held.client, name_of_claim(&held.claim)));
+        for (held, slot) in self.claims.iter().zip(&state.matches) {
+            if slot.is_none() {
+                *keys.entry(key(held)).or_default() += 1;
+            }
+        }
+        for (held, slot) in self.claims.iter().zip(&mut state.matches) {
+            if slot.is_some() || matches!(held.claim.kind, ClaimKind::Command | ClaimKind::List) {
+                continue;
+            }
+            let named = self.index.named(&held.claim, held.client);
+            let free: Vec<u32> = self
+                .around(held, named)
+                .filter(|at| !state.used.contains(at))
+                .filter(|&at| {
+                    let event = self.wire.events.get(at as usize);
+                    event.is_some_and(|event| {
+                        self.is_usable(held, event)
+                            && (self.covered)(event)
+                            && self.fields(held, event).differences() == 0
+                    })
+                })
+                .take(2)
+                .collect();
+            let is_only = free.len() == 1 && keys.get(&key(held)) == Some(&1);
+            let has_content = held.claim.bytes.is_some_and(|bytes| bytes.count > 0);
+            let Some(&event) = free.first().filter(|_| is_only || has_content) else {
+                continue;
+            };
+            state.used.insert(event);
+            *slot = Some(Match {
+                event,
+                shift: 0,
+                in_time: held.times.is_empty(),
+            });
+        }
+    }
+
+    /// Puts events that could change places in the order of their claims.
+    fn restore_order(&self, state: &mut State) {
+        let mut groups: HashMap<u64, Vec<usize>> = HashMap::new();
+        for (at, (held, slot)) in self.claims.iter().zip(&state.matches).enumerate() {
+            if slot.is_some_and(|found| found.in_time) {
+                let claim = &held.claim;
+                let key = (
+                    claim.kind,
+                    held.client,
+                    name_of_claim(claim),
+                    claim.bytes.map(|bytes| bytes.count),
+                    (claim.status, &claim.path, &claim.user, claim.client_port),
+                );
+                groups.entry(hash_of(&key)).or_default().push(at);
+            }
+        }
+        for group in groups.into_values().filter(|group| group.len() > 1) {
+            // Claims are in order of time and line.
+            let mut events: Vec<Match> = group
+                .iter()
+                .filter_map(|&at| state.matches.get(at).copied().flatten())
+                .collect();
+            events.sort_unstable_by_key(|found| found.event);
+            let fits = group.iter().zip(&events).all(|(&at, found)| {
+                let held = self.claims.get(at);
+                let event = self.wire.events.get(found.event as usize);
+                held.zip(event).is_some_and(|(held, event)| {
+                    let time = held.times.get(found.shift);
+                    time.is_some_and(|time| self.is_in_time(*time, event))
+                        && self.fields(held, event).differences() == 0
+                })
+            });
+            if fits {
+                for (&at, found) in group.iter().zip(events) {
+                    if let Some(slot) = state.matches.get_mut(at) {
+                        *slot = Some(found);
+                    }
+                }
+            }
+        }
+    }
+
+    fn fields(&self, held: &Held, event: &WireEvent) -> Fields {
+        Fields::of(&held.claim, event, self.prefixes)
+    }
+
+    /// Returns the unused events of a list within the tolerance. `forward` is how far behind a line, in nanoseconds, the reply
+    /// of its event may be, if the data ended before.
+    fn near<'m>(
+        &'m self,
+        held: &'m Held,
+        list: &'m [u32],
+        forward: i64,
+        used: &'m HashSet<u32>,
+    ) -> impl Iterator<Item = Candidate<'a>> + 'm {
+        let shifts = held.times.iter().enumerate();
+        shifts.flat_map(move |(shift, &time)| {
+            let from = self.end_at(list, back(time, self.tolerance));
+            let until = time.plus(self.tolerance).plus(Span::from_nanos(forward));
+            let candidates = list.get(from..).unwrap_or_default().iter();
+            candidates
+                .take(LOOKED_AT)
+                .filter_map(move |&at| {
+                    let event = self.wire.events.get(at as usize)?;
+                    Some((at, event))
+                })
+                .take_while(move |(_, event)| event.end <= until)
+                .filter(move |(at, event)| {
+                    !used.contains(at)
+                        && self.is_in_time(time, event)
+                        && self.is_usable(held, event)
+                })
+                .map(move |(at, event)| Candidate {
+                    at,
+                    event,
+                    shift,
+                    distance: event.end.since(time).nanos().unsigned_abs(),
+                })
+        })
+    }
+
+    /// Returns events of a list, nearest to the claim first; without a time, in order.
+    fn around<'m>(&'m self, held: &Held, list: &'m [u32]) -> impl Iterator<Item = u32> + 'm {
+        let time = held.time();
+        let middle = time.map_or(0, |time| self.end_at(list, time));
+        let (before, behind) = list.split_at(middle.min(list.len()));
+        let mut near: Vec<u32> = before.iter().rev().take(LOOKED_AT / 2).copied().collect();
+        near.extend(behind.iter().take(LOOKED_AT / 2));
+        if let Some(time) = time {
+            near.sort_by_key(|&at| {
+                let event = self.wire.events.get(at as usize);
+                event.map_or(u64::MAX, |event| {
+                    event.end.since(time).nanos().unsigned_abs()
+                })
+            });
+        }
+        near.into_iter()
+    }
+
+    /// Returns the index of the first event that ends at or after a time.
+    fn end_at(&self, list: &[u32], time: Timestamp) -> usize {
+        list.partition_point(|&at| {
+            let event = self.wire.events.get(at as usize);
+            event.is_some_and(|event| event.end < time)
+        })
+    }
+
+    fn is_in_time(&self, time: Timestamp, event: &WireEvent) -> bool {
+        is_in_time(time, event, self.tolerance)
+    }
+
+    fn is_usable(&self, held: &Held, event: &WireEvent) -> bool {
+        let session = self.wire.sessions.get(event.session as usize);
+        let Some(session) = session else { return false };
+        let claim = &held.claim;
+        let same_direction = claim
+            .direction
+            .is_none_or(|direction| event.direction.is_none_or(|other| other == direction));
+        let same_verb = claim
+            .verb
+            .as_deref()
+            .is_none_or(|verb| event.verb.is_empty() || verbs_fit(claim, verb, event));
+        let same_port = match (claim.client_port, held.client) {
+            (Some(port), Some(client)) if self.index.has_port(client, port) => {
+                session.client.port == port
+            }
+            _ => true,
+        };
+        same_direction && same_verb && same_port && (self.usable)(event)
+    }
+}
+
+/// Returns true if the verbs are the same, or only one side has one that says more.
+fn verbs_fit(claim: &Claim, verb: &str, event: &WireEvent) -> bool {
+    if verb.eq_ignore_ascii_case(&event.verb) {
+        return true;
+    }
+    match claim.kind {
+        // USER logs in without a password; STOR may stand for all uploads.
+        ClaimKind::Login | ClaimKind::Rename => true,
+        ClaimKind::Transfer => {
+            !matches!(verb, "RETR" | "APPE" | "STOU" | "STOR")
+                || verb == "STOR" && event.verb == "STOU"
+        }
+        ClaimKind::Mkdir | ClaimKind::Rmdir => {
+            verb.trim_start_matches(['X', 'x']) == event.verb.trim_start_matches('X')
+        }
+        _ => false,
+    }
+}
+
+/// Returns true if a line of this time may be about the event.
+#[must_use]
+pub(super) fn is_in_time(time: Timestamp, event: &WireEvent, tolerance: Span) -> bool {
+    back(event.settled, tolerance) <= time && time <= event.end.plus(tolerance)
+}
+
+fn back(time: Timestamp, span: Span) -> Timestamp {
+    time.plus(Span::from_nanos(-span.nanos()))
+}
+
+fn found(candidate: &Candidate<'_>, in_time: bool) -> Match {
+    Match {
+        event: candidate.at,
+        shift: candidate.shift,
+        in_time,
+    }
+}
+
+/// Returns the events that fit a claim by client, name, bytes and result, whatever their times; empty if there are more than a
+/// few.
+#[must_use]
+pub(super) fn fitting(
+    wire: &Wire,
+    index: &Index,
+    claim: &Claim,
+    client: Option<IpAddr>,
+) -> Vec<(u32, Timestamp)> {
+    let named = index.named(claim, client);
+    if named.len() > LOOKED_AT {
+        return Vec::new();
+    }
+    let no_prefixes = Prefixes::default();
+    let mut fitting = Vec::new();
+    for &at in named {
+        let Some(event) = wire.events.get(at as usize) else {
+            continue;
+        };
+        if event.result == WireResult::Open {
+            continue;
+        }
+        let same_direction = claim.direction.is_none() || claim.direction == event.direction;
+        let same_port = match (claim.client_port, client) {
+            (Some(port), Some(client)) if index.has_port(client, port) => {
+                let session = wire.sessions.get(event.session as usize);
+                session.is_some_and(|session| session.client.port == port)
+            }
+            _ => true,
+        };
+        let fields = Fields::of(claim, event, &no_prefixes);
+        let same = !fields.path.differs() && !fields.bytes.differs() && !fields.status.differs();
+        if same_direction && same_port && same {
+            fitting.push((at, event.end));
+            if fitting.len() > AMBIGUOUS {
+                return Vec::new();
+            }
+        }
+    }
+    fitting
+}
+
+/// Events of one search.
+const LOOKED_AT: usize = 512;
+
+/// Events that fit a claim at most, if the claim is to say something about the clock.
+const AMBIGUOUS: usize = 32;
+
+/// A reply may come this much later than the data that a line is about, in nanoseconds.
+const FORWARD: i64 = 600_000_000_000;

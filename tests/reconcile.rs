@@ -1,0 +1,377 @@
+//! Servers' logs beside captures: a capture made by hand, logs written from it, and the same logs altered.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::connection::Side;
+use crate::support::conversation::{Conversation, SEGMENT};
+use crate::support::folder::Folder;
+
+/// Offset of the log's clock: zone +01:00, and half a second slow.
+const SHIFT: i64 = 3_600;
+
+/// A session with uploads, downloads, one that breaks off, and changes; `capture.pcap` in a folder.
+fn recorded(name: &str) -> Folder {
+    let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    ftp.exchange("TYPE I", "200 Type set to I.");
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    for number in 1..=8_u16 {
+        ftp.wire.wait(Duration::from_secs(7));
+        let content = vec![b'x'; 1_000 + usize::from(number)];
+        ftp.retrieve(
+            &format!("file {number}.bin"),
+            40_000 + number,
+            50_000 + number,
+            &content,
+        );
+    }
+    ftp.wire.wait(Duration::from_secs(4));
+    ftp.exchange("MKD new", "257 \"/new\" created");
+    ftp.wire.wait(Duration::from_secs(4));
+    ftp.exchange("RNFR file 1.bin", "350 Ready for RNTO.");
+    ftp.exchange("RNTO new/one.bin", "250 Rename successful.");
+    ftp.wire.wait(Duration::from_secs(4));
+    ftp.exchange("DELE file 2.bin", "250 Deleted.");
+    ftp.wire.wait(Duration::from_secs(4));
+    ftp.passive(None, 50_020);
+    let mut data = ftp.passive_data(40_020, 50_020);
+    ftp.command("RETR big.bin");
+    data.open(&mut ftp.wire);
+    ftp.opening("big.bin", 500_000);
+    data.stream(&mut ftp.wire, Side::Server, &[b'y'; 20_000], SEGMENT);
+    data.rst(&mut ftp.wire, Side::Client);
+    ftp.reply("426 Connection closed; transfer aborted.");
+    ftp.wire.wait(Duration::from_secs(9));
+    ftp.retrieve("last.bin", 40_021, 50_021, b"the last one");
+    let folder = Folder::new(name);
+    folder.write("capture.pcap", &ftp.quit());
+    folder
+}
+
+/// The log that vsftpd would have written of the capture.
+fn vsftpd_log(folder: &Folder) -> Vec<String> {
+    let report = folder.report(&["capture.pcap"]);
+    let session = &report["sessions"][0];
+    let mut lines = Vec::new();
+    let user = session["login"]["user"].as_str().expect("a user");
+    for step in session["steps"].as_array().expect("steps") {
+        for command in step["commands"].as_array().expect("commands") {
+            let verb = command["verb"].as_str().expect("a verb");
+            let Some(reply) = command["replies"].as_array().and_then(|all| all.last()) else {
+                continue;
+            };
+            let ok = match reply["code"].as_u64() {
+                Some(..400) => "OK",
+                _ => "FAIL",
+            };
+            let path = || {
+                let argument = command["argument"].as_str().expect("an argument");
+                format!("/{argument}")
+            };
+            let bytes = || {
+                let id = step["transfer"].as_u64().expect("a transfer");
+                let transfers = session["transfers"].as_array().expect("transfers");
+                let transfer = transfers.iter().find(|one| one["id"] == id);
+                transfer.expect("the transfer")["bytes"]
+                    .as_u64()
+                    .expect("bytes")
+            };
+            let claim = match verb {
+                "PASS" => format!("{ok} LOGIN: Client \"192.0.2.10\""),
+                "RETR" => format!(
+                    "{ok} DOWNLOAD: Client \"192.0.2.10\", \"{}\", {} bytes, 9.00Kbyte/sec",
+                    path(),
+                    bytes()
+                ),
+                "MKD" => format!("{ok} MKDIR: Client \"192.0.2.10\", \"{}\"", path()),
+                "DELE" => format!("{ok} DELETE: Client \"192.0.2.10\", \"{}\"", path()),
+                "RNTO" => format!(
+                    "{ok} RENAME: Client \"192.0.2.10\", \"/file 1.bin {}\"",
+                    path()
+                ),
+                _ => continue,
+            };
+            let time: jiff::Timestamp = reply["time"]
+                .as_str()
+                .expect("a time")
+                .parse()
+                .expect("a time");
+            let time = jiff::Timestamp::from_second(time.as_second() + SHIFT).expect("a time");
+            let time = time.strftime("%a %b %e %H:%M:%S %Y");
+            lines.push(format!("{time} [pid 7] [{user}] {claim}\n"));
+        }
+    }
+    assert_eq!(lines.len(), 14);
+    lines
+}
+
+/// The answer as JSON to these logs, each with its lines.
+fn answer(folder: &Folder, logs: &[(&str, &[String])], options: &[&str]) -> (i32, Value) {
+    let mut arguments = vec!["reconcile", "-q", "--format", "json"];
+    arguments.extend(options);
+    for (name, lines) in logs {
+        folder.write(name, lines.concat().as_bytes());
+        arguments.extend(["--log", name]);
+    }
+    arguments.push("capture.pcap");
+    let output = folder.command(&arguments).output().expect("it runs");
+    let errors = String::from_utf8_lossy(&output.stderr);
+    let answer = serde_json::from_slice(&output.stdout);
+    let answer = answer.unwrap_or_else(|_| panic!("{errors}"));
+    (output.status.code().expect("an exit code"), answer)
+}
+
+fn totals(answer: &Value) -> [u64; 5] {
+    let names = [
+        "agrees",
+        "differs",
+        "log_only",
+        "wire_only",
+        "not_comparable",
+    ];
+    names.map(|name| answer["totals"][name].as_u64().expect("a count"))
+}
+
+fn only(answer: &Value, outcome: &str) -> Value {
+    let claims = answer["claims"].as_array().expect("claims").iter();
+    let mut found = claims.filter(|claim| claim["outcome"] == outcome);
+    let first = found.next().expect("one").clone();
+    assert_eq!(found.next(), None);
+    first
+}
+
+#[test]
+fn natural_log_of_another_zone_agrees_line_by_line() {
+    let folder = recorded("reconcile-natural");
+    let lines = vsftpd_log(&folder);
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!((code, totals(&answer)), (0, [14, 0, 0, 0, 0]), "{answer:#}");
+    let clock = &answer["logs"][0]["clock"];
+    assert_eq!(clock["zone"], "+01:00");
+    assert!(
+        clock["error_seconds"]
+            .as_f64()
+            .is_some_and(|error| error.abs() <= 1.0)
+    );
+    assert_eq!(answer["findings"], serde_json::json!([]));
+}
+
+#[test]
+fn removed_line_is_an_event_without_a_line() {
+    let folder = recorded("reconcile-removed");
+    let mut lines = vsftpd_log(&folder);
+    lines.remove(4);
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!((code, totals(&answer)), (1, [13, 0, 0, 1, 0]), "{answer:#}");
+    let missing = &answer["wire_only"][0];
+    assert_eq!(missing["path"], "/file 4.bin");
+    assert_eq!(missing["logs"], serde_json::json!([0]));
+    assert_eq!(answer["findings"][0]["id"], "log-entry-missing");
+}
+
+#[test]
+fn added_line_is_in_the_log_only() {
+    let folder = recorded("reconcile-added");
+    let mut lines = vsftpd_log(&folder);
+    let added = lines[5]
+        .replace("file 5.bin", "secret.zip")
+        .replace("1005", "77000");
+    lines.insert(6, added);
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!((code, totals(&answer)), (1, [14, 0, 1, 0, 0]), "{answer:#}");
+    assert_eq!(only(&answer, "log-only")["line"], 7);
+    assert_eq!(answer["findings"][0]["id"], "log-entry-unseen");
+}
+
+#[test]
+fn altered_fields_are_differences_of_the_same_line() {
+    let folder = recorded("reconcile-altered");
+    let lines = vsftpd_log(&folder);
+    let user = lines[3]
+        .split(['[', ']'])
+        .nth(3)
+        .expect("a user")
+        .to_owned();
+    for (field, from, to) in [
+        ("bytes", "1003 bytes", "2003 bytes"),
+        ("user", user.as_str(), "otto"),
+        ("path", "/file 3.bin", "/evil.bin"),
+        ("status", "OK DOWNLOAD", "FAIL DOWNLOAD"),
+    ] {
+        let mut lines = lines.clone();
+        lines[3] = lines[3].replacen(from, to, 1);
+        let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+        assert_eq!((code, totals(&answer)), (1, [13, 1, 0, 0, 0]), "{answer:#}");
+        let claim = only(&answer, "differs");
+        assert_eq!(claim["line"], 4);
+        assert_eq!(claim["differences"][0]["field"], field);
+        assert_eq!(claim["transfer"], 3);
+    }
+}
+
+#[test]
+fn broken_transfer_that_the_log_calls_complete_is_found() {
+    let folder = recorded("reconcile-complete");
+    let mut lines = vsftpd_log(&folder);
+    assert!(lines[12].contains("FAIL DOWNLOAD"));
+    lines[12] = lines[12]
+        .replace("FAIL", "OK")
+        .replace("20000 bytes", "500000 bytes");
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!((code, totals(&answer)), (1, [13, 1, 0, 0, 0]), "{answer:#}");
+    // A server counts what it gave to its own TCP: the number alone is no lie.
+    let differences = only(&answer, "differs")["differences"].clone();
+    assert_eq!(
+        differences,
+        serde_json::json!([{"field": "status", "log": "complete", "wire": "aborted"}])
+    );
+    assert_eq!(answer["findings"][0]["id"], "log-claims-complete");
+}
+
+#[test]
+fn line_moved_in_time_differs_by_its_time() {
+    let folder = recorded("reconcile-moved");
+    let mut lines = vsftpd_log(&folder);
+    let last = lines[9].split(" [").next().expect("a time").to_owned();
+    let own = lines[3].split(" [").next().expect("a time").to_owned();
+    lines[3] = lines[3].replace(&own, &last);
+    let (_, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!(totals(&answer), [13, 1, 0, 0, 0], "{answer:#}");
+    let claim = only(&answer, "differs");
+    assert_eq!(
+        (&claim["line"], &claim["differences"][0]["field"]),
+        (&4.into(), &"time".into())
+    );
+}
+
+#[test]
+fn shuffled_split_and_rotated_logs_give_the_same_outcomes() {
+    let folder = recorded("reconcile-order");
+    let mut lines = vsftpd_log(&folder);
+    lines.remove(4);
+    let expected = [13, 0, 0, 1, 0];
+    let mut shuffled = lines.clone();
+    shuffled.reverse();
+    shuffled.swap(2, 9);
+    let (_, of_shuffled) = answer(&folder, &[("shuffled.log", &shuffled)], &[]);
+    assert_eq!(totals(&of_shuffled), expected, "{of_shuffled:#}");
+    let (first, second) = lines.split_at(4);
+    let rotated = [("vsftpd.log.1", first), ("vsftpd.log", second)];
+    let (_, of_rotated) = answer(&folder, &rotated, &[]);
+    assert_eq!(totals(&of_rotated), expected, "{of_rotated:#}");
+    let split = [("one.log", first), ("two.log", second)];
+    let (_, of_split) = answer(&folder, &split, &[]);
+    assert_eq!(totals(&of_split), expected, "{of_split:#}");
+}
+
+#[test]
+fn log_of_another_day_cannot_be_compared() {
+    let folder = recorded("reconcile-day");
+    let lines: Vec<String> = vsftpd_log(&folder)
+        .iter()
+        .map(|line| line.replacen("2026", "2025", 1).replacen("2023", "2022", 1))
+        .collect();
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!((code, totals(&answer)), (0, [0, 0, 0, 0, 14]), "{answer:#}");
+    assert_eq!(answer["claims"][0]["reason"], "outside the capture's time");
+}
+
+#[test]
+fn events_behind_the_last_line_are_not_missed() {
+    let folder = recorded("reconcile-short");
+    let mut lines = vsftpd_log(&folder);
+    lines.truncate(9);
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!((code, totals(&answer)), (0, [9, 0, 0, 0, 0]), "{answer:#}");
+}
+
+#[test]
+fn answer_is_as_its_schema_says() {
+    let folder = recorded("reconcile-schema");
+    let mut lines = vsftpd_log(&folder);
+    lines.remove(4);
+    lines[6] = lines[6].replace("[pid", "[p\u{1b}id");
+    let (_, document) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    let schema = folder.run(&["schema", "--reconcile"]);
+    let schema = schema.trim_start_matches("exit 0\n-- stdout\n");
+    let schema: Value = serde_json::from_str(schema).expect("a schema");
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler
+        .add_resource("answer.json", schema)
+        .expect("a schema");
+    let schema = compiler
+        .compile("answer.json", &mut schemas)
+        .expect("a schema");
+    schemas
+        .validate(&document, schema)
+        .expect("it is as the schema says");
+}
+
+#[test]
+fn text_csv_and_junit_name_what_differs() {
+    let folder = recorded("reconcile-formats");
+    let mut lines = vsftpd_log(&folder);
+    lines[3] = lines[3].replace("1003 bytes", "2003 bytes");
+    folder.write("vsftpd.log", lines.concat().as_bytes());
+    let run = |format| {
+        let arguments = [
+            "reconcile",
+            "-q",
+            "--format",
+            format,
+            "--log",
+            "vsftpd.log",
+            "capture.pcap",
+        ];
+        folder.run(&arguments)
+    };
+    let text = run("text");
+    assert!(
+        text.contains("2,003 in the log, 1,003 on the wire"),
+        "{text}"
+    );
+    assert!(text.contains("vsftpd.log:4"), "{text}");
+    let csv = run("csv");
+    assert!(csv.contains("differs,transfer,vsftpd.log,4,"), "{csv}");
+    let junit = run("junit");
+    assert!(
+        junit.contains("<failure type=\"differs\" message=\"bytes: 2,003"),
+        "{junit}"
+    );
+}
+
+#[test]
+fn exit_codes_distinguish_usage_from_unreadable_logs() {
+    let folder = recorded("reconcile-codes");
+    let lines = vsftpd_log(&folder);
+    folder.write("vsftpd.log", lines[1..].concat().as_bytes());
+    let code = |arguments: &[&str]| {
+        let mut all = vec!["reconcile", "-q"];
+        all.extend(arguments);
+        all.push("capture.pcap");
+        folder
+            .command(&all)
+            .output()
+            .expect("it runs")
+            .status
+            .code()
+    };
+    assert_eq!(code(&["--log", "vsftpd.log"]), Some(0));
+    assert_eq!(code(&["--log", "no-such.log"]), Some(3));
+    assert_eq!(code(&["--log", "empty.pcap"]), Some(3));
+    assert_eq!(code(&["--log", "xferlog:vsftpd.log"]), Some(3));
+    assert_eq!(code(&["--log", "text.txt"]), Some(3));
+    assert_eq!(code(&["--log", "apache:vsftpd.log"]), Some(2));
+    assert_eq!(
+        code(&["--log", "vsftpd.log", "--tolerance", "soon"]),
+        Some(2)
+    );
+    assert_eq!(code(&[]), Some(2));
+    let mut altered = lines.clone();
+    altered[3] = altered[3].replace("1003 bytes", "2003 bytes");
+    folder.write("vsftpd.log", altered.concat().as_bytes());
+    assert_eq!(code(&["--log", "vsftpd.log"]), Some(1));
+    assert_eq!(code(&["--log", "vsftpd.log", "--report-only"]), Some(0));
+}
