@@ -407,6 +407,10 @@ fn previews_show_texts_and_small_pictures_and_nothing_else() {
     assert_eq!(shown.chars().count(), 4_096 + 2);
     browser.value("document.querySelector('.preview img').scrollIntoView()");
     browser.wait("document.querySelector('.preview img').naturalWidth === 1");
+    let gallery = browser.value(
+        "[...document.querySelectorAll('.gallery a')].map((one) => [one.getAttribute('href'), one.textContent])",
+    );
+    assert_eq!(gallery, json!([["#session-1", "dot.pngsession 1"]]));
     done(browser);
 }
 
@@ -736,6 +740,104 @@ fn keys_go_from_bar_to_bar_and_the_time_line_is_one_stop() {
     done(browser);
 }
 
+#[test]
+fn transfer_plot_shows_the_samples_of_the_report_in_words_and_marks() {
+    let folder = Folder::new("page-plot");
+    let loss = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures/loss.pcap");
+    let page = page(&folder, std::slice::from_ref(&loss));
+    let report = |arguments: &[&str]| -> Value {
+        let mut command = folder.command(&["analyze", "--format", "json"]);
+        let output = command
+            .args(arguments)
+            .arg(&loss)
+            .output()
+            .expect("it runs");
+        serde_json::from_slice(&output.stdout).expect("a report")
+    };
+    let connection = |report: &Value| report["sessions"][0]["transfers"][0]["connection"].clone();
+    assert!(connection(&report(&[]))["samples"].is_null());
+    let sampled = report(&["--samples"]);
+    assert!(sampled["sessions"][0]["control"]["samples"].is_null());
+    let connection = connection(&sampled);
+    let points = connection["samples"]["points"].as_array().expect("points");
+    let sum = |name: &str| -> u64 { points.iter().filter_map(|one| one[name].as_u64()).sum() };
+    let last = points.last().expect("a point");
+    assert_eq!(last["sent"], connection["payload_bytes_from_server"]);
+    assert_eq!(last["acknowledged"], last["sent"]);
+    assert_eq!(
+        json!(sum("retransmitted")),
+        connection["retransmitted_bytes"]
+    );
+    let Some(mut browser) = Browser::open(&page, "plot", DESKTOP) else {
+        return;
+    };
+    browser.value(
+        "document.querySelectorAll('.transfers details').forEach((one) => { one.open = true; })",
+    );
+    browser.wait("document.querySelector('.transfers svg.plot[role=img]') !== null");
+    let count = |browser: &mut Browser, kind: &str| {
+        browser.value(&format!(
+            "document.querySelectorAll('.transfers svg[role=img] .p-{kind}').length"
+        ))
+    };
+    let with = |name: &str| {
+        points
+            .iter()
+            .filter(|one| one[name].as_u64() > Some(0))
+            .count()
+    };
+    assert_eq!(count(&mut browser, "hole"), json!(with("holes")));
+    assert_eq!(
+        count(&mut browser, "again"),
+        json!(with("retransmitted") + with("late"))
+    );
+    let title =
+        browser.text("document.querySelector('.transfers svg[role=img] > title').textContent");
+    assert!(
+        title.contains("data.bin over time: 200,000 bytes from the server"),
+        "{title}"
+    );
+    let words =
+        browser.text("document.querySelector('.transfers svg[role=img] > desc').textContent");
+    assert!(words.starts_with("Where the time went: "), "{words}");
+    for scheme in ["light", "dark"] {
+        browser.prefers("prefers-color-scheme", scheme);
+        assert_eq!(browser.value(ACCESSIBILITY), json!([]), "{scheme}");
+    }
+    done(browser);
+}
+
+#[test]
+fn table_of_hosts_and_credentials_add_up_to_the_report() {
+    let folder = Folder::new("page-hosts");
+    let page = page(&folder, &captures());
+    let report = folder
+        .command(&["analyze", "--format", "json"])
+        .args(captures())
+        .output()
+        .expect("it runs");
+    let report: Value = serde_json::from_slice(&report.stdout).expect("a report");
+    let sessions = report["sessions"].as_array().expect("sessions");
+    let Some(mut browser) = Browser::open(&page, "hosts", DESKTOP) else {
+        return;
+    };
+    let cells = browser.value(
+        "[...document.querySelectorAll('#hosts td')].map((cell) => cell.textContent).filter((text) => text !== '')",
+    );
+    let shown: usize = cells
+        .as_array()
+        .expect("cells")
+        .iter()
+        .filter_map(|cell| cell.as_str()?.split(' ').next()?.parse::<usize>().ok())
+        .sum();
+    assert_eq!(shown, sessions.len());
+    browser.value("document.querySelector('.credentials').open = true");
+    let text = browser.text("document.querySelector('.credentials').innerText");
+    assert!(text.contains("mira") && text.contains("<hidden>"), "{text}");
+    assert!(!text.contains("hazel-lantern"), "{text}");
+    done(browser);
+}
+
 /// Checks that need no eyes: names of pictures and controls, order of headings, landmarks, contrast in both schemes.
 const ACCESSIBILITY: &str = r##"(() => {
   const faults = [];
@@ -744,7 +846,8 @@ const ACCESSIBILITY: &str = r##"(() => {
     || element.textContent.trim() || (element.labels && element.labels.length > 0 ? element.labels[0].textContent.trim() : "")
     || element.getAttribute("title") || element.getAttribute("placeholder");
   for (const svg of document.querySelectorAll("svg")) {
-    if (svg.closest("[aria-hidden=true]")) continue;
+    // Within a picture another one is a part of it.
+    if (svg.closest("[aria-hidden=true]") || svg.parentElement.closest("svg")) continue;
     if (!["img", "group"].includes(svg.getAttribute("role"))) faults.push("svg without a role");
     if (!svg.querySelector(":scope > title") || !name(svg)) faults.push("svg without a title");
     if (svg.getAttribute("role") === "img" && svg.querySelector("a, [tabindex]")) faults.push("a picture with controls in it");
@@ -798,7 +901,7 @@ const ACCESSIBILITY: &str = r##"(() => {
     if (ratio < 4.5) faults.push(ratio.toFixed(2) + ": " + text.outerHTML.slice(0, 120));
   }
   for (const shape of document.querySelectorAll("svg :is(rect, use)")) {
-    if (!shape.checkVisibility() || shape.matches(".t-break, [fill]")) continue;
+    if (!shape.checkVisibility() || shape.matches(".t-break, [fill]") || shape.closest("defs")) continue;
     const style = getComputedStyle(shape);
     const ratio = Math.max(contrast(style.fill, behind(shape)), style.stroke === "none" ? 1 : contrast(style.stroke, behind(shape)));
     if (ratio < 3) faults.push(ratio.toFixed(2) + ": " + shape.outerHTML.slice(0, 120));

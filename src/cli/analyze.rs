@@ -46,6 +46,9 @@ pub(super) struct AnalyzeArguments {
     /// Only the overview: who logged in, what was moved, what went wrong
     #[arg(long, help_heading = "Output")]
     summary: bool,
+    /// With json and ndjson: bytes, acknowledgments and windows of each transfer over time, up to 2,000 points
+    #[arg(long, help_heading = "Output")]
+    samples: bool,
     #[command(flatten)]
     previews: PreviewOptions,
     #[command(flatten)]
@@ -104,6 +107,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let quiet = arguments.presentation.quiet;
     messages::check_previews(arguments.previews.previews, is_page, quiet)?;
     arguments.check_summary()?;
+    arguments.check_samples()?;
     arguments.check_table()?;
     let mut reading = Reading::open(
         &arguments.input,
@@ -111,6 +115,9 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         &arguments.presentation,
     )?;
     arguments.digests.apply(&mut reading.options);
+    if arguments.samples {
+        reading.options.limits.samples = MAX_SAMPLES;
+    }
     let kind = match arguments.format {
         Format::Export(format) => {
             let to_stdout = arguments.output.as_deref().is_none_or(is_standard);
@@ -176,6 +183,17 @@ impl AnalyzeArguments {
             "--table {} is for CSV; add --format csv",
             table.name()
         )))
+    }
+
+    /// Refuses `--samples` for formats that do not show them.
+    fn check_samples(&self) -> Result<(), Failure> {
+        let cause = match self.format {
+            _ if !self.samples => return Ok(()),
+            Format::Export(format) if matches!(format.name, "json" | "ndjson") => return Ok(()),
+            Format::Page => "the page plots its transfers at any rate; leave out --samples",
+            Format::Export(_) => "--samples needs --format json or ndjson",
+        };
+        Err(Failure::Refused(cause.to_owned()))
     }
 
     /// Refuses `--summary` for formats that have no overview.
@@ -299,6 +317,9 @@ fn finish_folder(
     }
     Ok(())
 }
+
+/// Limit of the points of one transfer in a report.
+const MAX_SAMPLES: usize = 2_000;
 
 /// Name of the page among the formats.
 const PAGE: &str = "html";

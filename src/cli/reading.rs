@@ -286,6 +286,7 @@ impl Reading {
         self.options.tracing = Tracing::Packets;
         // A page shows no more segments.
         self.options.limits.traced_segments = page::MAX_SEGMENTS;
+        self.options.limits.samples = page::MAX_SAMPLES;
         let previews = Previews::default();
         let mut builder = PageBuilder::new(&self.options.limits, options, previews.clone());
         builder.name_captures(CaptureNames::new(&self.several_paths()));

@@ -410,6 +410,7 @@ mod tests {
             tcp_state: "SF".into(),
             tcp_history: "ShAdFaf".into(),
             community_id: String::new(),
+            samples: None,
         }
     }
 

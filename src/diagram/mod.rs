@@ -44,8 +44,8 @@ pub use svg::write_svg;
 pub(crate) use text::cut_beginning;
 pub use text::{DrawnRows, TextOptions, draw_rows, write_text};
 pub use timeline::{
-    LanesBy, TIMELINE_STYLE, Timeline, write_mermaid_timeline, write_svg_timeline,
-    write_timeline_section,
+    LanesBy, TIMELINE_STYLE, Timeline, write_hosts_section, write_mermaid_timeline,
+    write_svg_timeline, write_timeline_section,
 };
 
 #[cfg(test)]

@@ -47,6 +47,8 @@ pub struct Limits {
     pub sessions: usize,
     /// Segments kept for diagrams, of all open connections, and as many again of all closed ones.
     pub traced_segments: usize,
+    /// Points over time kept of each connection; 0 for none.
+    pub samples: usize,
     /// Idle time after which a control connection expires.
     // Two hours: an idle FTP session is kept open by its NAT for about as long (RFC 5382 section 5 asks for 2 h 4 min).
     pub control_idle: Span,
@@ -87,6 +89,7 @@ impl Default for Limits {
             findings: 1_000,
             sessions: 1_000_000,
             traced_segments: 1_000_000,
+            samples: 0,
             control_idle: Span::from_secs(2 * 3600),
             data_idle: Span::from_secs(3600),
             fragment_bytes: 4 << 20,

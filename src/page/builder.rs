@@ -15,11 +15,12 @@ use std::sync::Arc;
 
 use super::data::SessionData;
 use super::embed::{Embedded, StringTable};
+use super::plot::PlotBudget;
 use super::previews::Previews;
 use super::rows::{RowBudget, StateList};
 use super::waiting::{Evicted, WaitingSessions};
 use super::{PageOptions, write_page};
-use crate::diagram::{DiagramRecorder, Timeline, write_timeline_section};
+use crate::diagram::{DiagramRecorder, Timeline, write_hosts_section, write_timeline_section};
 use crate::model::record::{Capture, Session, Totals};
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, FrameRef, Limits, Warning, WarningCode};
@@ -56,6 +57,7 @@ struct PageParts {
     /// States of the session being drawn, reused to save its buffer.
     states: StateList,
     budget: RowBudget,
+    plots: PlotBudget,
     previews: Previews,
     options: PageOptions,
     /// Count of the sessions drawn before it was certain that all of their data connections were closed.
@@ -83,6 +85,7 @@ impl PageBuilder {
                 strings: StringTable::new(),
                 states: StateList::new(),
                 budget: RowBudget::default(),
+                plots: PlotBudget::default(),
                 previews,
                 options,
                 early: 0,
@@ -212,9 +215,9 @@ impl PageParts {
             captures: recorder.captures(),
         };
         let (strings, states) = (&mut self.strings, &mut self.states);
-        let budget = &mut self.budget;
+        let (budget, plots) = (&mut self.budget, &mut self.plots);
         self.sessions.push(session.id, |out| {
-            budget.charge(data.write(strings, states, &mut Embedded(out))?);
+            budget.charge(data.write(strings, states, plots, &mut Embedded(out))?);
             Ok(())
         });
         self.early += u64::from(early);
@@ -250,8 +253,10 @@ impl DrawnSessions {
 impl Page {
     /// Writes the page.
     pub fn write(self, out: &mut dyn Write) -> io::Result<()> {
-        let plots =
-            |out: &mut dyn Write| write_timeline_section(&self.timeline, &self.options.zone, out);
+        let plots = |out: &mut dyn Write| {
+            write_timeline_section(&self.timeline, &self.options.zone, out)?;
+            write_hosts_section(&self.timeline, out)
+        };
         write_page(out, plots, |out| {
             super::data::write(
                 &self.report,

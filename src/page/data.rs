@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::PageOptions;
 use super::embed::{Embedded, ObjectWriter, StringTable, value, visible};
+use super::plot::PlotBudget;
 use super::previews::Previews;
 use super::rows::{self, DrawnRows, RowShare, StateList};
 use crate::diagram::Drawing;
@@ -168,6 +169,7 @@ impl SessionData<'_> {
         &self,
         strings: &mut StringTable,
         states: &mut StateList,
+        plots: &mut PlotBudget,
         out: &mut Embedded<'_>,
     ) -> io::Result<DrawnRows> {
         let Self {
@@ -230,7 +232,9 @@ impl SessionData<'_> {
         object.field("tls", &session.tls.as_ref().map(tls))?;
         let transfers = session.transfers.iter().map(|one| {
             let preview = self.previews.take(session.id, one.id);
-            transfer(one, preview.as_ref(), strings)
+            let connection = one.connection.as_ref();
+            let plot = connection.and_then(|connection| plots.plot(connection));
+            transfer(one, preview.as_ref(), plot.as_ref(), strings)
         });
         object.list("transfers", transfers)?;
         object.field("verdict", &visible(&session.verdict.text))?;
@@ -285,8 +289,13 @@ fn step(step: &Step, session: &Session, start: Timestamp, strings: &mut StringTa
     ])
 }
 
-/// Returns a transfer with its preview, without the fields that are unknown or zero: most are, in pages of many files.
-fn transfer(transfer: &Transfer, preview: Option<&Value>, strings: &mut StringTable) -> Value {
+/// Returns a transfer with its preview and its plot, without the fields that are unknown or zero: most are, in pages of many files.
+fn transfer(
+    transfer: &Transfer,
+    preview: Option<&Value>,
+    plot: Option<&Value>,
+    strings: &mut StringTable,
+) -> Value {
     let connection = transfer.connection.as_ref();
     let seconds = connection.map(|connection| connection.end.since(connection.start).seconds());
     let more = units::to_u64(transfer.entries.len().saturating_sub(MAX_ENTRIES))
@@ -314,6 +323,8 @@ fn transfer(transfer: &Transfer, preview: Option<&Value>, strings: &mut StringTa
             .map(|entries| entries.iter().take(MAX_ENTRIES).map(entry).collect::<Value>()),
         "more": Some(more).filter(|more| *more > 0),
         "preview": preview,
+        "plot": plot,
+        "again": connection.map(|one| one.retransmitted_bytes).filter(|bytes| *bytes > 0),
     });
     if let Some(fields) = value.as_object_mut() {
         fields.retain(|_, field| !field.is_null());

@@ -21,6 +21,7 @@
 mod builder;
 mod data;
 mod embed;
+mod plot;
 mod previews;
 mod rows;
 mod waiting;
@@ -35,6 +36,7 @@ use sha2::{Digest as _, Sha256};
 use crate::diagram::{Detail, TIMELINE_STYLE};
 
 pub use builder::{Page, PageBuilder};
+pub use plot::MAX_SAMPLES;
 pub use previews::{PreviewSink, Previews};
 pub use rows::MAX_SEGMENTS;
 
@@ -104,6 +106,7 @@ const SCRIPT: &str = concat!(
     include_str!("script/elements.js"),
     include_str!("script/overview.js"),
     include_str!("script/plots.js"),
+    include_str!("script/transfer_plot.js"),
     include_str!("script/sessions.js"),
     include_str!("script/session.js"),
     include_str!("script/diagram.js"),

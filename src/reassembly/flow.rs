@@ -10,6 +10,7 @@ use super::flow_slots::Refusal;
 use super::half_stream::{Flush, HalfStream};
 use super::receiver_side::WindowScale;
 use super::recent_openings::{Opening, Syn};
+use super::samples::Samples;
 use super::second_copies::SecondCopies;
 use super::sequence::SeqNum;
 use super::{CloseReason, FlowSummary, StreamHandler};
@@ -61,6 +62,7 @@ impl Flow {
         direction: Direction,
         segment: &Segment<'_>,
         opening: Option<Opening>,
+        samples: Option<Box<Samples>>,
     ) -> Self {
         // The ring may have the handshake of an earlier connection between the same ports.
         let opening = opening
@@ -76,6 +78,7 @@ impl Flow {
                 established: None,
                 half: Default::default(),
                 course: Course::default(),
+                samples,
             },
             streams: Default::default(),
             copies: SecondCopies::default(),
@@ -361,6 +364,7 @@ impl Flow {
                 course.on_copy(direction, &observed);
             } else {
                 course.on_packet(direction, &observed, false, &summary.half);
+                self.sample(direction, &observed);
             }
         }
         let end = self.streams[direction.index()].captured_end();
@@ -387,6 +391,17 @@ impl Flow {
             course.on_copy(direction, &observed);
         } else {
             course.on_packet(direction, &observed, reset_counts, &summary.half);
+            self.sample(direction, &observed);
+        }
+    }
+
+    /// Samples a packet that is no second copy.
+    #[inline]
+    fn sample(&mut self, direction: Direction, packet: &Observed) {
+        if let Some(samples) = &mut self.summary.samples {
+            let shift = self.scale.known_shift(direction);
+            let retransmitted = self.summary.half[direction.index()].retransmitted_bytes;
+            samples.record(direction, packet, shift, retransmitted);
         }
     }
 

@@ -11,6 +11,7 @@ use super::flow_slots::{
     FlowSlots, HalfOpenQueue, Refusal, State, Tombstone, is_half_open, is_one_sided,
 };
 use super::recent_openings::RecentOpenings;
+use super::samples::Samples;
 use super::{CloseReason, FlowId, Interest, StreamHandler};
 
 /// Turns segments into ordered bytes for the [`StreamHandler`].
@@ -24,6 +25,8 @@ pub struct FlowTable {
     half_open: HalfOpenQueue,
     budget: Budget,
     flow_limit: usize,
+    /// Points per flow; 0 for none.
+    sample_limit: usize,
     idle: Span,
     linger: Span,
     now: Timestamp,
@@ -55,6 +58,7 @@ impl FlowTable {
             budget: Budget::new(limits),
             // Flows are numbered with 32 bits.
             flow_limit: limits.flows.min(u32::MAX as usize),
+            sample_limit: limits.samples,
             idle: limits.data_idle.min(limits.control_idle),
             linger: limits.linger,
             now: Timestamp::default(),
@@ -255,7 +259,11 @@ impl FlowTable {
             self.budget.refused_flows.record(segment.frame);
             return;
         }
-        let flow = Flow::new(key, direction, segment, self.openings.take(key));
+        // Very many connections at once are not sampled, for their points would take too much memory.
+        let is_sampled = self.sample_limit > 0 && self.slots.flows() < MAX_SAMPLED;
+        let limit = if is_sampled { self.sample_limit } else { 0 };
+        let opening = self.openings.take(key);
+        let flow = Flow::new(key, direction, segment, opening, Samples::up_to(limit));
         let number = self.slots.insert(key, flow, arrived);
         let id = FlowId(number);
         let Some(slot) = self.slots.get_mut(number) else {
@@ -512,6 +520,9 @@ impl FlowTable {
         self.slots.flows()
     }
 }
+
+/// Open flows beyond which a new one is not sampled.
+const MAX_SAMPLED: usize = 2_000;
 
 /// Silence after which a flow with one captured side may be evicted.
 const ONE_SIDED_SILENCE: Span = Span::from_secs(2);

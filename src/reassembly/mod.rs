@@ -45,6 +45,7 @@ mod hole_watch;
 mod measurements;
 mod receiver_side;
 mod recent_openings;
+mod samples;
 mod second_copies;
 mod sequence;
 #[cfg(test)]
@@ -57,6 +58,7 @@ pub use capture_clock::{CaptureClock, Moment};
 pub use course::{Copies, Course};
 pub use flow_table::FlowTable;
 pub use measurements::{Measurements, Pause, Progress};
+pub use samples::{Sample, Samples};
 
 /// Number of a flow in the table, from `opened` to `closed`; then used again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -208,6 +210,8 @@ pub struct FlowSummary {
     pub half: [HalfSummary; 2],
     /// Counts and course of its packets.
     pub course: Course,
+    /// Its progress over time; `None` if it is not sampled.
+    pub samples: Option<Box<Samples>>,
 }
 
 impl Clone for FlowSummary {
@@ -218,6 +222,7 @@ impl Clone for FlowSummary {
             half: [up.clone(), down.clone()],
             course: self.course.clone(),
             spans: self.spans.clone(),
+            samples: self.samples.clone(),
             ..*self
         }
     }

@@ -89,6 +89,14 @@ impl WindowScale {
         self.0[sender.index()] = Scale::Offered(option);
     }
 
+    /// Returns the same as [`Self::shift`]; `None` if it is a guess.
+    pub(super) fn known_shift(&self, direction: Direction) -> Option<u8> {
+        match self.0[direction.index()] {
+            Scale::Unknown => None,
+            Scale::Offered(_) => Some(self.shift(direction)),
+        }
+    }
+
     /// Returns the number of bits by which windows sent in `direction` are shifted left (RFC 7323 section 2.2).
     pub(super) fn shift(&self, direction: Direction) -> u8 {
         let own = self.0[direction.index()];

@@ -351,6 +351,7 @@ fn connection(port: u16, start: i64, end: i64, frames: [u64; 2]) -> Connection {
         tcp_state: "SF".into(),
         tcp_history: "ShADadFf".into(),
         community_id: "1:QrpcLk+5zGMjL5d3RwIpH+zsvbI=".into(),
+        samples: None,
     }
 }
 

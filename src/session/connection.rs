@@ -1,8 +1,12 @@
 //! The record of one TCP connection, control or data.
 
+use std::sync::Arc;
+
 use compact_str::CompactString;
 
-use crate::model::record::{Address, CaptureSpan, Close, Connection, Copies, Opener};
+use crate::model::record::{
+    Address, CaptureSpan, Close, Connection, ConnectionSamples, Copies, Opener, SamplePoint,
+};
 use crate::model::{Direction, FrameRef, Timestamp};
 use crate::protocol::community_id::community_id;
 use crate::protocol::uid::connection_uid;
@@ -117,7 +121,41 @@ impl<'a> Part<'a> {
             tcp_state: CompactString::const_new(summary.tcp_state()),
             tcp_history: summary.tcp_history().into(),
             community_id,
+            samples: self.samples(),
         }
+    }
+
+    /// Returns the progress over time; `None` if it was not sampled, without payload, and for a file that is not the first
+    /// on its connection.
+    fn samples(&self) -> Option<Arc<ConnectionSamples>> {
+        if self.before.is_some() {
+            return None;
+        }
+        let samples = self.summary.samples.as_deref()?;
+        let sender = if samples.sender()? == self.client_way {
+            Opener::Client
+        } else {
+            Opener::Server
+        };
+        let points: Vec<SamplePoint> = samples
+            .points()
+            .iter()
+            .map(|sample| SamplePoint {
+                time: sample.time,
+                sent: sample.sent,
+                acknowledged: sample.acknowledged,
+                window_end: sample.window_end,
+                retransmitted: sample.retransmitted,
+                holes: sample.holes.into(),
+                late: sample.late.into(),
+                zero_window: sample.zero_window,
+            })
+            .collect();
+        Some(Arc::new(ConnectionSamples {
+            sender,
+            start: samples.start(),
+            points,
+        }))
     }
 
     /// Returns the first and the last packet in each capture; empty with a single capture.

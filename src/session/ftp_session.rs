@@ -1557,7 +1557,9 @@ impl Session {
         let transfers = transfers.filter_map(|transfer| transfer.connection.as_ref());
         let encrypted = self.encrypted_data.records().iter();
         let data = transfers.chain(encrypted.map(|data| &data.connection));
-        let control = Part::whole(summary, identity.client_way, several_captures).record();
+        let mut control = Part::whole(summary, identity.client_way, several_captures).record();
+        // Of interest for files only.
+        control.samples = None;
         let display_filter = records::display_filter(&control, data.clone());
         let display_filters = records::display_filters(&control, data);
         let mut greeting = self.replies.greeting.map(|greeting| *greeting);

@@ -169,6 +169,7 @@ pub(super) fn so_far(
         established: None,
         half: Default::default(),
         course: Course::default(),
+        samples: None,
     };
     let index = Index::new(&steps, BTreeSet::new(), BTreeSet::new());
     Session {

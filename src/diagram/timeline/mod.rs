@@ -10,6 +10,7 @@
 //! has some hundreds of bars at most, however many sessions there are. Lanes beyond a limit share the last one.
 
 mod gantt;
+mod hosts;
 mod layout;
 mod picture;
 
@@ -19,6 +20,7 @@ use std::net::IpAddr;
 use std::ops::Range;
 
 pub use gantt::write_mermaid_timeline;
+pub use hosts::write_hosts_section;
 pub use picture::{TIMELINE_STYLE, write_svg_timeline, write_timeline_section};
 
 use crate::model::Timestamp;
@@ -65,6 +67,8 @@ struct SessionSpan {
     files: u64,
     /// Bytes of these.
     bytes: u64,
+    /// Bytes of the uploads among them.
+    uploaded: u64,
     /// User and verdict; `None` beyond [`MAX_TITLED`] sessions.
     title: Option<Box<str>>,
     /// Indices into the transfers of the time line.
@@ -127,6 +131,9 @@ impl Timeline {
             server: session.server.ip,
             files: units::to_u64(files().count()),
             bytes: files().fold(0, |sum, one| one.bytes.saturating_add(sum)),
+            uploaded: files()
+                .filter(|one| one.direction == TransferDirection::Upload)
+                .fold(0, |sum, one| one.bytes.saturating_add(sum)),
             title,
             transfers,
             marks,

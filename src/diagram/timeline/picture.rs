@@ -591,7 +591,7 @@ fn ticks(period: &Period, zone: &TimeZone, top: u64, bottom: u64) -> String {
                 units::duration(seconds)
             );
         }
-        if is_broken && piece.left >= free {
+        if is_broken && piece.left >= free && piece.left + LABEL <= WHOLE {
             let words = local_time(piece.from, zone, "%Y-%m-%d %H:%M");
             let _ = writeln!(
                 lines,
@@ -750,7 +750,7 @@ fn percent(position: u64) -> String {
 }
 
 /// Escapes a string that may come from the wire.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     escaped(&printable(text))
 }
 

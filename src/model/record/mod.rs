@@ -38,9 +38,9 @@ pub use session::{
 };
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{
-    CaptureSpan, Close, Completeness, Connection, Copies, DataType, Decoded, EntryKind, Link,
-    LinkMethod, ListingEntry, Mode, Opener, Precision, Structure, Transfer, TransferDirection,
-    TransferMode,
+    CaptureSpan, Close, Completeness, Connection, ConnectionSamples, Copies, DataType, Decoded,
+    EntryKind, Link, LinkMethod, ListingEntry, Mode, Opener, Precision, SamplePoint, Structure,
+    Transfer, TransferDirection, TransferMode,
 };
 
 /// Returns true for a count that JSON omits.
@@ -123,6 +123,9 @@ impl Weight for Transfer {
                 string(&connection.community_id)
                     + short_string(&connection.tcp_history)
                     + connection.captures.capacity() * size_of::<CaptureSpan>()
+                    + connection.samples.as_ref().map_or(0, |samples| {
+                        samples.points.capacity() * size_of::<SamplePoint>()
+                    })
             })
             + self.missing_ranges.capacity() * size_of::<[u64; 2]>()
             + strings(&self.evidence)

@@ -243,6 +243,47 @@ pub struct Connection {
     pub tcp_history: CompactString,
     /// Community ID v1 with seed 0.
     pub community_id: String,
+    /// Progress of a data connection over time, with `--samples`; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub samples: Option<Arc<ConnectionSamples>>,
+}
+
+/// Progress of a data connection over time. Periods without packets have no point, and the periods of the others are as
+/// short as the number of points permits.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct ConnectionSamples {
+    /// Side that sends the bytes.
+    pub sender: Opener,
+    /// Time of the first byte.
+    pub start: Timestamp,
+    /// Points in order of time, at most 2,000.
+    pub points: Vec<SamplePoint>,
+}
+
+/// State of a data connection at one time, and events since the point before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct SamplePoint {
+    /// Time of the latest packet.
+    pub time: Timestamp,
+    /// Bytes sent until then, each once; bytes that the capture lacks included.
+    pub sent: u64,
+    /// Bytes acknowledged until then.
+    pub acknowledged: u64,
+    /// Bytes up to which the receiver's window reaches; `null` before its first packet, and if the scale of the window was
+    /// not captured.
+    pub window_end: Option<u64>,
+    /// Bytes retransmitted since the point before; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub retransmitted: u64,
+    /// Segments since the point before that came behind bytes not yet captured; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub holes: u64,
+    /// Segments since the point before with bytes that such holes lacked; omitted if 0.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub late: u64,
+    /// True if the receiver closed its window since the point before; otherwise omitted.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub zero_window: bool,
 }
 
 impl Connection {

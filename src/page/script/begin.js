@@ -2,6 +2,7 @@
 //   begin, elements   the data, and the creation of elements
 //   overview          summary of all sessions
 //   plots             keys for the pictures that the document holds already
+//   transfer_plot     the course of one transfer
 //   sessions          the table of sessions: sorting, searching
 //   session           one session: findings, steps, transfers, credentials
 //   diagram, player   its diagram, and the controls that step through it

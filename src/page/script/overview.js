@@ -18,9 +18,10 @@ function overview() {
       tile(totals.findings, "finding", "findings"),
       tile(totals.packets, "packet", "packets")),
     make("div", { class: "three" },
-      make("section", null, make("h2", null, "Who logged in"), logins()),
+      make("section", null, make("h2", null, "Who logged in"), logins(), seenCredentials()),
       make("section", null, make("h2", null, "What was moved"), moved()),
-      make("section", null, make("h2", null, "What went wrong"), trouble())));
+      make("section", null, make("h2", null, "What went wrong"), trouble())),
+    ...gallery());
 }
 
 /** Formats the names of the captures and the period they cover. */
@@ -65,6 +66,43 @@ function logins() {
       user.from.size > 2 ? " and " + number(user.from.size - 2) + " more" : "",
       user.sessions.length > 1 ? " · " + counted(user.sessions.length, "session", "sessions") : ""),
   ], user.login.user === null ? null : badge(user.login.outcome)));
+}
+
+/** Creates the table of users, passwords and accounts, equal ones of a server together; null without any. */
+function seenCredentials() {
+  const seen = new Map();
+  for (const session of data.sessions) {
+    const { user, password, account, outcome } = session.login;
+    if (user === null && password === null && account === null) continue;
+    const server = session.name || session.server;
+    const row = [user, password, account, server, outcome];
+    const key = JSON.stringify(row);
+    const known = seen.get(key) || { row, sessions: 0, first: session.id };
+    known.sessions += 1;
+    seen.set(key, known);
+  }
+  if (seen.size === 0) return null;
+  const body = make("tbody");
+  for (const { row, sessions, first } of [...seen.values()].slice(0, 200)) {
+    body.append(make("tr", null, row.slice(0, 4).map((text) => make("td", { class: "wire" }, text === null ? "" : text)),
+      make("td", null, badge(row[4])), make("td", { class: "n" }, linkTo(first, make("span", { class: "aloud" }, "Session "), String(first)), sessions > 1 ? " and " + number(sessions - 1) + " more" : "")));
+  }
+  return make("details", { class: "credentials" }, make("summary", null, "Credentials seen (" + number(seen.size) + ")"),
+    tableOf([" User", " Password", " Account", " Server", " Login", "#Session"], body),
+    seen.size > 200 ? make("p", { class: "dim" }, number(seen.size - 200) + " more: search the sessions") : null);
+}
+
+/** Creates the section of transferred pictures, if the page has previews. */
+function gallery() {
+  const pictures = data.sessions.flatMap((session) => session.transfers
+    .filter((transfer) => transfer.preview && transfer.preview.picture).map((transfer) => ({ session, transfer })));
+  if (pictures.length === 0) return [];
+  const name = ({ transfer }) => (transfer.path || transfer.verb).replace(/^.*\/(?=.)/, "");
+  return [make("section", null, make("h2", null, "Pictures"),
+    make("ul", { class: "gallery" }, pictures.slice(0, 100).map((one) => make("li", null, linkTo(one.session.id,
+      make("img", { src: one.transfer.preview.picture, alt: "", loading: "lazy" }), make("span", { class: "wire clamp" }, name(one)),
+      make("small", null, "session " + one.session.id))))),
+    pictures.length > 100 ? make("p", { class: "dim" }, counted(pictures.length - 100, "picture", "pictures") + " more: see the sessions") : null)];
 }
 
 /** Lists transferred files, largest first. */

@@ -106,7 +106,7 @@ function transfer_view(transfer) {
   const way = { download: "↓ download, ", upload: "↑ upload, ", listing: "≡ listing, " }[transfer.direction];
   const view = make("details", null, make("summary", null,
     make("b", { class: "wire" }, transfer.path || transfer.verb), " ",
-    make("span", { class: "dim" }, way + size(transfer.bytes) + " "), badge(transfer.completeness)));
+    make("span", { class: "dim" }, way + size(transfer.bytes) + " "), badge(transfer.completeness), slowness(transfer)));
   view.addEventListener("toggle", () => {
     if (!view.open || view.children.length > 1) return;
     view.append(facts([
@@ -116,6 +116,7 @@ function transfer_view(transfer) {
       ["Starts at byte", transfer.offset ? number(transfer.offset) : null],
       ["Took", transfer.seconds === undefined ? null : duration(transfer.seconds)],
       ["Connection", transfer.mode + ", " + (transfer.type || "type unknown")],
+      ["Sent again", transfer.again === undefined ? null : exact(transfer.again)],
       ["Because", transfer.evidence.map((number) => texts[number]).join("; ")],
       ["Looks like", transfer.media],
       ["SHA-256", transfer.sha256 === undefined ? null : make("code", null, transfer.sha256)],
@@ -123,10 +124,17 @@ function transfer_view(transfer) {
       ["SHA-1", transfer.sha1 === undefined ? null : make("code", null, transfer.sha1)],
       ["Saved as", transfer.saved],
     ]));
+    if (transfer.plot) view.append(transferPlot(transfer));
     if (transfer.entries) view.append(entries(transfer));
     if (transfer.preview) view.append(preview(transfer));
   });
   return view;
+}
+
+/** Returns what a transfer waited for most of its time, if that was not the network and is worth a word; else null. */
+function slowness(transfer) {
+  const [kind, seconds, words] = (transfer.plot && transfer.plot.waits[0]) || ["path", 0, ""];
+  return kind === "path" || seconds < 0.5 || seconds < transfer.seconds / 3 ? null : make("span", { class: "dim" }, " waited " + words);
 }
 
 /** Creates the table of a directory listing. */

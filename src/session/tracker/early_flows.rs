@@ -350,6 +350,7 @@ mod tests {
             established: None,
             half: Default::default(),
             course: crate::reassembly::Course::default(),
+            samples: None,
         }
     }
 
