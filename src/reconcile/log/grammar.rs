@@ -3,8 +3,11 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::clf::ClfReader;
+use super::filezilla::FilezillaReader;
+use super::proftpd::ProftpdReader;
 use super::pyftpdlib::PyftpdlibReader;
 use super::scan::present;
+use super::w3c::W3cReader;
 use super::xferlog::XferlogReader;
 use super::{LogError, LogKind, LogOptions, Writer};
 use super::{pureftpd, vsftpd};
@@ -33,9 +36,12 @@ pub(super) enum Reading {
 pub(super) enum Grammar {
     Xferlog(XferlogReader),
     Vsftpd,
+    Proftpd(ProftpdReader),
     Clf(ClfReader),
     PureftpdStats,
     PureftpdSyslog,
+    W3c(W3cReader),
+    Filezilla(FilezillaReader),
     Pyftpdlib(PyftpdlibReader),
     Unknown,
 }
@@ -54,13 +60,17 @@ impl Grammar {
     ///
     /// The LogFormat in `options` cannot be read backwards.
     pub(super) fn new(kind: LogKind, options: &LogOptions) -> Result<Self, LogError> {
-        let _ = options;
         Ok(match kind {
             LogKind::Xferlog => Self::Xferlog(XferlogReader::default()),
             LogKind::Vsftpd => Self::Vsftpd,
+            LogKind::Proftpd => Self::Proftpd(ProftpdReader::new(options)?),
             LogKind::Clf => Self::Clf(ClfReader::default()),
             LogKind::PureftpdStats => Self::PureftpdStats,
             LogKind::PureftpdSyslog => Self::PureftpdSyslog,
+            LogKind::W3c => Self::W3c(W3cReader::of_pure_ftpd()),
+            LogKind::Iis => Self::W3c(W3cReader::of_iis()),
+            LogKind::Filezilla => Self::Filezilla(FilezillaReader::new(false, options.captured)),
+            LogKind::Filezilla09 => Self::Filezilla(FilezillaReader::new(true, options.captured)),
             LogKind::Pyftpdlib => Self::Pyftpdlib(PyftpdlibReader::default()),
             _ => Self::Unknown,
         })
@@ -71,8 +81,14 @@ impl Grammar {
         match self {
             Self::Xferlog(reader) => lines.iter().for_each(|line| reader.look_at(line)),
             Self::Clf(reader) => lines.iter().for_each(|line| reader.look_at(line)),
+            Self::Filezilla(reader) => lines.iter().for_each(|line| reader.look_at(line)),
             _ => {}
         }
+    }
+
+    /// Returns true while only later lines can show how dates are to be read.
+    pub(super) fn is_undecided(&self) -> bool {
+        matches!(self, Self::Filezilla(reader) if reader.is_undecided())
     }
 
     /// Returns the kind that lines show, of kinds that have the same lines as `kind`: the default format of ProFTPD is the
@@ -93,16 +109,23 @@ impl Grammar {
         match self {
             Self::Xferlog(reader) => reader.read(line, claims),
             Self::Vsftpd => vsftpd::read(line, claims),
+            Self::Proftpd(reader) => reader.read(line, claims),
             Self::Clf(reader) => reader.read(line, claims),
             Self::PureftpdStats => pureftpd::read_stats(line, claims),
             Self::PureftpdSyslog => pureftpd::read_syslog(line, claims),
+            Self::W3c(reader) => reader.read(line, claims),
+            Self::Filezilla(reader) => reader.read(line, claims),
             Self::Pyftpdlib(reader) => reader.read(line, claims),
             Self::Unknown => Reading::Unreadable,
         }
     }
 
     /// Appends the claims that were pending at the end of the log.
-    pub(super) fn finish(&mut self, _claims: &mut VecDeque<Claim>) {}
+    pub(super) fn finish(&mut self, claims: &mut VecDeque<Claim>) {
+        if let Self::Filezilla(reader) = self {
+            reader.finish(claims);
+        }
+    }
 
     /// Returns the server that wrote the log, as far as its lines show; `None` while they do not.
     pub(super) fn writer(&self) -> Option<Writer> {

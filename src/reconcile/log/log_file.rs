@@ -158,7 +158,18 @@ impl LogFile {
         options: &LogOptions,
     ) -> Result<Self, LogError> {
         let input = open(path).map_err(|cause| io_error(path, cause))?;
-        Self::read(path, input, kind, options)
+        let mut log = Self::read(path, input, kind, options)?;
+        // A file can be read twice, a pipe cannot.
+        if log.grammar.is_undecided() && path.is_file() {
+            let input = open(path).map_err(|cause| io_error(path, cause))?;
+            let mut lines = Lines::new(input);
+            while log.grammar.is_undecided()
+                && let Ok(Some(line)) = lines.next()
+            {
+                log.grammar.prepare(&[line.bytes]);
+            }
+        }
+        Ok(log)
     }
 
     /// Reads a log from `input`; `path` is its name in messages.

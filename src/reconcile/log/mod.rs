@@ -32,15 +32,19 @@
 //! claim has a `clock_group`, the kind of process that wrote its line. A zone that a line names is a claim as well.
 
 mod clf;
+mod filezilla;
 mod grammar;
 mod inputs;
 mod lines;
 mod log_file;
+mod log_format;
+mod proftpd;
 mod pureftpd;
 mod pyftpdlib;
 mod scan;
 mod syslog;
 mod vsftpd;
+mod w3c;
 mod xferlog;
 
 pub use inputs::{LogInput, log_inputs};
