@@ -56,11 +56,11 @@ pub enum LoggedType {
 /// The names by which a log calls files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum PathForm {
-    /// As the client sees it: vsftpd, `%F` of ProFTPD, IIS.
+    /// As the client sees it: vsftpd, `%F` of `ProFTPD`, IIS.
     Seen,
-    /// The path in the server's own file system: Pure-FTPd, `%f` of ProFTPD, pyftpdlib.
+    /// The path in the server's own file system: `Pure-FTPd`, `%f` of `ProFTPD`, pyftpdlib.
     Real,
-    /// The argument as it was sent, perhaps relative to the working directory: `%J` and `%r` of ProFTPD.
+    /// The argument as it was sent, perhaps relative to the working directory: `%J` and `%r` of `ProFTPD`.
     Argument,
 }
 
@@ -100,11 +100,11 @@ pub struct ClaimedBytes {
 /// Bytes that a server counts as those of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Counted {
-    /// Bytes on the data connection, line ends as sent: vsftpd, Pure-FTPd, pyftpdlib.
+    /// Bytes on the data connection, line ends as sent: vsftpd, `Pure-FTPd`, pyftpdlib.
     Wire,
-    /// Bytes of the file, line ends as stored: ProFTPD.
+    /// Bytes of the file, line ends as stored: `ProFTPD`.
     File,
-    /// Bytes of the file as a whole, not of this transfer: `%{file-size}` of ProFTPD.
+    /// Bytes of the file as a whole, not of this transfer: `%{file-size}` of `ProFTPD`.
     WholeFile,
     /// Either: the grammar does not say which server wrote it.
     Unknown,
@@ -153,7 +153,7 @@ pub struct Claim {
     pub bytes: Option<ClaimedBytes>,
     /// End of the action; `None` where the grammar does not say (constant codes are no status).
     pub status: Option<ClaimStatus>,
-    /// False where `Done` is written whatever happened (the `c` of Pure-FTPd's xferlog): it is compared, and a
+    /// False where `Done` is written whatever happened (the `c` of `Pure-FTPd`'s xferlog): it is compared, and a
     /// transfer that broke off without a line is not missed.
     pub status_is_judged: bool,
     /// The code of the reply, where the line has one that was sent.

@@ -1,17 +1,17 @@
-//! Common log format: Pure-FTPd's transfers, and the default ExtendedLog of ProFTPD.
+//! Common log format: `Pure-FTPd`'s transfers, and the default `ExtendedLog` of `ProFTPD`.
 //!
 //! ```text
 //! HOST IDENT USER [dd/Mmm/YYYY:hh:mm:ss ±hhmm] "GET PATH" 200 BYTES
 //! HOST IDENT USER [dd/Mmm/YYYY:hh:mm:ss ±hhmm] "RETR ARGUMENT" 226 BYTES
 //! ```
 //!
-//! Quotes inside are not escaped by every server: the request ends at the last quote of the line. Pure-FTPd writes GET and
-//! PUT, percent-encoded real paths, and always 200; ProFTPD writes commands as they were sent, and the code of the final reply.
+//! Quotes inside are not escaped by every server: the request ends at the last quote of the line. `Pure-FTPd` writes GET and
+//! PUT, percent-encoded real paths, and always 200; `ProFTPD` writes commands as they were sent, and the code of the final reply.
 
 use std::collections::VecDeque;
 
 use super::Writer;
-use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, status_of_code};
+use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, set_code};
 use super::scan::{Scan, clf_time, code, host, number, percent_decoded, present, split_last};
 use crate::reconcile::claim::{
     Claim, ClaimKind, ClaimedBytes, Counted, Direction, LogTime, PathForm,
@@ -106,8 +106,7 @@ impl ClfReader {
         if claim.user.is_none() {
             claim.user = present(fields.user);
         }
-        claim.code = fields.code;
-        claim.status = fields.code.and_then(status_of_code);
+        set_code(&mut claim, fields.code);
         claim.bytes = command_bytes(claim.kind, fields.bytes);
         self.users.on_claim(fields.host, &mut claim);
         let session = [fields.host, b" ", fields.user].concat();
@@ -124,7 +123,7 @@ pub(super) fn verb_and_argument(request: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// Returns the bytes that ProFTPD's `%b` means for a kind of command; `None` where they are no claim.
+/// Returns the bytes that `ProFTPD`'s `%b` means for a kind of command; `None` where they are no claim.
 pub(super) fn command_bytes(kind: ClaimKind, count: Option<u64>) -> Option<ClaimedBytes> {
     let counted = match kind {
         ClaimKind::Transfer => Counted::File,

@@ -1,4 +1,4 @@
-//! Logs of FileZilla Server: the file and the window of 1.x, and 0.9.
+//! Logs of `FileZilla` Server: the file and the window of 1.x, and 0.9.
 //!
 //! ```text
 //! 2026-08-25T00:15:15.084Z >> [FTP Session 6 192.0.2.33 USER] RETR a.txt
@@ -12,7 +12,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use super::grammar::{Line, Reading, RenameSources, command_claim, status_of_code};
+use super::grammar::{Line, Reading, RenameSources, command_claim, set_code};
 use super::scan::{
     Civil, Scan, code, host, iso_time, number, present, small, split_last, string, zoneless,
 };
@@ -142,8 +142,7 @@ impl FilezillaReader {
         let Some(mut claim) = session.pending.take() else {
             return;
         };
-        claim.code = Some(code);
-        claim.status = status_of_code(code);
+        set_code(&mut claim, Some(code));
         claim.time = Some(entry.time);
         if claim.kind == ClaimKind::Transfer
             && let Some(path) = path_in_reply(rest)
@@ -298,8 +297,11 @@ fn file_entry(line: &[u8]) -> Option<Entry<'_>> {
     })
 }
 
-/// Parses `FTP Session 6 192.0.2.33 USER`; FTPS has `FTP(S) Session`. Returns number, address, and user.
-fn session(text: &[u8]) -> Option<(&[u8], &[u8], Option<&[u8]>)> {
+/// Number, address and user of a session.
+type Source<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
+
+/// Parses `FTP Session 6 192.0.2.33 USER`; FTPS has `FTP(S) Session`.
+fn session(text: &[u8]) -> Option<Source<'_>> {
     let mut scan = Scan::new(text);
     if !scan.word()?.starts_with(b"FTP") {
         return None;

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use super::clf::ClfReader;
+use super::earlier_report::ReportReader;
 use super::filezilla::FilezillaReader;
 use super::proftpd::ProftpdReader;
 use super::pyftpdlib::PyftpdlibReader;
@@ -43,7 +44,7 @@ pub(super) enum Grammar {
     W3c(W3cReader),
     Filezilla(FilezillaReader),
     Pyftpdlib(PyftpdlibReader),
-    Unknown,
+    Report(ReportReader),
 }
 
 impl Line<'_> {
@@ -58,7 +59,7 @@ impl Grammar {
     ///
     /// # Errors
     ///
-    /// The LogFormat in `options` cannot be read backwards.
+    /// The `LogFormat` in `options` cannot be read backwards.
     pub(super) fn new(kind: LogKind, options: &LogOptions) -> Result<Self, LogError> {
         Ok(match kind {
             LogKind::Xferlog => Self::Xferlog(XferlogReader::default()),
@@ -72,16 +73,28 @@ impl Grammar {
             LogKind::Filezilla => Self::Filezilla(FilezillaReader::new(false, options.captured)),
             LogKind::Filezilla09 => Self::Filezilla(FilezillaReader::new(true, options.captured)),
             LogKind::Pyftpdlib => Self::Pyftpdlib(PyftpdlibReader::default()),
-            _ => Self::Unknown,
+            LogKind::Ftpscope => Self::Report(ReportReader::default()),
         })
     }
 
     /// Learns from the first lines, before they are read.
     pub(super) fn prepare(&mut self, lines: &[&[u8]]) {
         match self {
-            Self::Xferlog(reader) => lines.iter().for_each(|line| reader.look_at(line)),
-            Self::Clf(reader) => lines.iter().for_each(|line| reader.look_at(line)),
-            Self::Filezilla(reader) => lines.iter().for_each(|line| reader.look_at(line)),
+            Self::Xferlog(reader) => {
+                for line in lines {
+                    reader.look_at(line);
+                }
+            }
+            Self::Clf(reader) => {
+                for line in lines {
+                    reader.look_at(line);
+                }
+            }
+            Self::Filezilla(reader) => {
+                for line in lines {
+                    reader.look_at(line);
+                }
+            }
             _ => {}
         }
     }
@@ -91,12 +104,14 @@ impl Grammar {
         matches!(self, Self::Filezilla(reader) if reader.is_undecided())
     }
 
-    /// Returns the kind that lines show, of kinds that have the same lines as `kind`: the default format of ProFTPD is the
+    /// Returns the kind that lines show, of kinds that have the same lines as `kind`: the default format of `ProFTPD` is the
     /// common log format with verbs of the protocol.
     pub(super) fn refined(kind: LogKind, lines: &[&[u8]]) -> LogKind {
         let mut reader = ClfReader::default();
         if kind == LogKind::Clf {
-            lines.iter().for_each(|line| reader.look_at(line));
+            for line in lines {
+                reader.look_at(line);
+            }
         }
         match reader.writer() {
             Some(Writer::Proftpd) => LogKind::Proftpd,
@@ -116,7 +131,7 @@ impl Grammar {
             Self::W3c(reader) => reader.read(line, claims),
             Self::Filezilla(reader) => reader.read(line, claims),
             Self::Pyftpdlib(reader) => reader.read(line, claims),
-            Self::Unknown => Reading::Unreadable,
+            Self::Report(reader) => reader.read(line, claims),
         }
     }
 
@@ -180,6 +195,15 @@ pub(super) fn command_claim(line: Line<'_>, verb: &[u8], argument: Option<&[u8]>
     };
     claim.verb = Some(verb);
     claim
+}
+
+/// Sets the code of a command's final reply, and the status it means. A USER that was accepted needed no PASS: it is the login.
+pub(super) fn set_code(claim: &mut Claim, code: Option<u16>) {
+    claim.code = code;
+    claim.status = code.and_then(status_of_code);
+    if claim.verb.as_deref() == Some("USER") && claim.status == Some(ClaimStatus::Done) {
+        claim.kind = ClaimKind::Login;
+    }
 }
 
 /// Names that RNFR gave, until the RNTO of the same session.

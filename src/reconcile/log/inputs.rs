@@ -113,7 +113,7 @@ fn put_rotations_in_order(inputs: &mut [LogInput]) {
             .iter()
             .map(|at| (&rotations[*at].age, inputs[*at].clone()))
             .collect();
-        sorted.sort_by(|(one, _), (other, _)| one.cmp(other));
+        sorted.sort_by_key(|(age, _)| *age);
         for (place, (_, input)) in places.into_iter().zip(sorted) {
             inputs[place] = input;
         }

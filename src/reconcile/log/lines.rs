@@ -2,7 +2,7 @@
 
 use std::io::{self, Read};
 
-/// Reader of lines. Memory is one buffer, which grows up to [`LONGEST`] for long lines.
+/// Reader of lines. Memory is one buffer, which grows for long lines up to a limit.
 pub(super) struct Lines {
     input: Box<dyn Read + Send>,
     buffer: Vec<u8>,
@@ -10,19 +10,23 @@ pub(super) struct Lines {
     start: usize,
     end: usize,
     is_ended: bool,
+    /// Bytes of a line that are kept.
+    longest: usize,
 }
 
 /// One line, without its end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RawLine<'a> {
     pub(super) bytes: &'a [u8],
-    /// True if the line is longer than [`LONGEST`] and cut there.
+    /// True if the line is longer than the limit and cut there.
     pub(super) is_cut: bool,
 }
 
 impl Lines {
-    pub(super) fn new(input: Box<dyn Read + Send>) -> Self {
+    /// Creates a reader that keeps `longest` bytes of a line.
+    pub(super) fn new(input: Box<dyn Read + Send>, longest: usize) -> Self {
         Self {
+            longest,
             input,
             buffer: vec![0; BUFFER],
             start: 0,
@@ -61,7 +65,7 @@ impl Lines {
                     is_cut: false,
                 }));
             }
-            if searched >= LONGEST {
+            if searched >= self.longest {
                 return self.cut_line().map(Some);
             }
             self.fill()?;
@@ -76,7 +80,7 @@ impl Lines {
             self.start = 0;
         }
         if self.end == self.buffer.len() {
-            let longer = (self.buffer.len() * 2).min(LONGEST + 1);
+            let longer = (self.buffer.len() * 2).min(self.longest.saturating_add(1));
             self.buffer.resize(longer.max(self.end + 1), 0);
         }
         loop {
@@ -135,14 +139,14 @@ fn without_return(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// Bytes of a line that are kept. Names of logs are at most a few thousand; lines of more than this are damage.
-const LONGEST: usize = 1 << 20;
 /// Bytes read at once.
 const BUFFER: usize = 256 << 10;
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const LONGEST: usize = 1 << 20;
 
     /// Gives an input in pieces of three bytes.
     struct Slow(io::Cursor<Vec<u8>>);
@@ -155,7 +159,7 @@ mod tests {
     }
 
     fn lines(bytes: &[u8]) -> Vec<(Vec<u8>, bool)> {
-        let mut lines = Lines::new(Box::new(io::Cursor::new(bytes.to_vec())));
+        let mut lines = Lines::new(Box::new(io::Cursor::new(bytes.to_vec())), LONGEST);
         let mut found = Vec::new();
         while let Some(line) = lines.next().unwrap() {
             found.push((line.bytes.to_vec(), line.is_cut));
@@ -165,9 +169,12 @@ mod tests {
 
     #[test]
     fn every_line_end_is_removed_and_the_last_may_be_absent() {
-        let mut slow = Lines::new(Box::new(Slow(io::Cursor::new(
-            b"one\r\ntwo\n\n\0nul\xff\nlast".to_vec(),
-        ))));
+        let mut slow = Lines::new(
+            Box::new(Slow(io::Cursor::new(
+                b"one\r\ntwo\n\n\0nul\xff\nlast".to_vec(),
+            ))),
+            LONGEST,
+        );
         let mut found = Vec::new();
         while let Some(line) = slow.next().unwrap() {
             found.push(line.bytes.to_vec());

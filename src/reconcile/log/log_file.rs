@@ -15,7 +15,7 @@ use crate::reconcile::claim::{Claim, ClaimKind, Direction};
 /// Options of reading, for all logs.
 #[derive(Clone, Debug, Default)]
 pub struct LogOptions {
-    /// LogFormat of ProFTPD's ExtendedLog; `None` for its default.
+    /// `LogFormat` of `ProFTPD`'s `ExtendedLog`; `None` for its default.
     pub log_format: Option<String>,
     /// A time that the captures hold. It decides between day and month where the dates of a log do not.
     pub captured: Option<Timestamp>,
@@ -103,7 +103,7 @@ pub enum LogError {
         /// Path of the folder.
         path: String,
     },
-    /// The LogFormat cannot be read backwards.
+    /// The `LogFormat` cannot be read backwards.
     #[error("cannot use the log format '{format}': {cause}")]
     Format {
         /// The format as given.
@@ -151,7 +151,7 @@ impl LogFile {
     ///
     /// # Errors
     ///
-    /// The file cannot be read or is empty, its kind is not certain, or the LogFormat cannot be read backwards.
+    /// The file cannot be read or is empty, its kind is not certain, or the `LogFormat` cannot be read backwards.
     pub fn open(
         path: &Path,
         kind: Option<LogKind>,
@@ -162,7 +162,7 @@ impl LogFile {
         // A file can be read twice, a pipe cannot.
         if log.grammar.is_undecided() && path.is_file() {
             let input = open(path).map_err(|cause| io_error(path, cause))?;
-            let mut lines = Lines::new(input);
+            let mut lines = Lines::new(input, longest_line(log.kind));
             while log.grammar.is_undecided()
                 && let Ok(Some(line)) = lines.next()
             {
@@ -197,7 +197,10 @@ impl LogFile {
         let mut log = Self {
             path: path.to_owned(),
             kind,
-            lines: Lines::new(Box::new(Cursor::new(head.bytes.clone()).chain(input))),
+            lines: Lines::new(
+                Box::new(Cursor::new(head.bytes.clone()).chain(input)),
+                longest_line(kind),
+            ),
             grammar,
             claims: VecDeque::new(),
             counts: LogCounts::default(),
@@ -512,6 +515,14 @@ fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
         return Err(io::Error::from(io::ErrorKind::IsADirectory));
     }
     decompressed(Box::new(file), WINDOW_LIMIT)
+}
+
+/// Returns the bytes of a line that are kept. Names are at most a few thousand; a report may be a single line.
+const fn longest_line(kind: LogKind) -> usize {
+    match kind {
+        LogKind::Ftpscope => 1 << 30,
+        _ => 1 << 20,
+    }
 }
 
 fn io_error(path: &Path, cause: io::Error) -> LogError {

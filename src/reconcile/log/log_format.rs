@@ -1,4 +1,4 @@
-//! LogFormat strings of ProFTPD, turned into patterns that read lines backwards.
+//! `LogFormat` strings of `ProFTPD`, turned into patterns that read lines backwards.
 //!
 //! A format is literal text between fields. Most fields have a shape: digits, a word without blanks, a time. Some are free
 //! text, which clients choose. A pattern is matched from the end of the line: a field begins behind the last occurrence of
@@ -91,7 +91,7 @@ enum Element {
     },
 }
 
-/// A LogFormat, ready to read lines.
+/// A `LogFormat`, ready to read lines.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct LogFormat {
     elements: Vec<Element>,

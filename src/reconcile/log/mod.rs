@@ -13,10 +13,10 @@
 //!
 //! | kind | has | lacks |
 //! | --- | --- | --- |
-//! | `xferlog` | transfers with seconds, size, name, type, user; ProFTPD: deletions | logins, folders, renames, zone; names are changed; Pure-FTPd writes `c` whatever happened |
+//! | `xferlog` | transfers with seconds, size, name, type, user; `ProFTPD`: deletions | logins, folders, renames, zone; names are changed; `Pure-FTPd` writes `c` whatever happened |
 //! | `vsftpd` | logins, transfers, deletions, folders, renames, refused ones too; commands with `log_ftp_protocol` | zone, type, listings, session: a pid is none; a login refused at USER |
-//! | `proftpd` | fields of the LogFormat; by default commands with their code, bytes and zone | commands outside the classes that are logged |
-//! | `clf` | transfers with size and zone (Pure-FTPd); as `proftpd` where verbs are those of the protocol | status of Pure-FTPd's lines, which have 200 whatever happened |
+//! | `proftpd` | fields of the `LogFormat`; by default commands with their code, bytes and zone | commands outside the classes that are logged |
+//! | `clf` | transfers with size and zone (`Pure-FTPd`); as `proftpd` where verbs are those of the protocol | status of `Pure-FTPd`'s lines, which have 200 whatever happened |
 //! | `pureftpd-stats` | transfers with seconds, size, real path, session | status, refused and all else |
 //! | `pureftpd-syslog` | logins, transfers, deletions, folders, renames | year or zone, depending on the syslog daemon; broken transfers |
 //! | `w3c` | transfers with size, in UTC | status, refused and all else |
@@ -32,6 +32,7 @@
 //! claim has a `clock_group`, the kind of process that wrote its line. A zone that a line names is a claim as well.
 
 mod clf;
+mod earlier_report;
 mod filezilla;
 mod grammar;
 mod inputs;
@@ -55,25 +56,25 @@ use super::claim::ClaimKind;
 /// The grammars that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LogKind {
-    /// Transfers as wu-ftpd wrote them: vsftpd, ProFTPD, Pure-FTPd.
+    /// Transfers as wu-ftpd wrote them: vsftpd, `ProFTPD`, `Pure-FTPd`.
     Xferlog,
     /// The log of vsftpd, with or without the protocol.
     Vsftpd,
-    /// ExtendedLog of ProFTPD, with the LogFormat that is given.
+    /// `ExtendedLog` of `ProFTPD`, with the `LogFormat` that is given.
     Proftpd,
-    /// Common log format: Pure-FTPd, and the default ExtendedLog of ProFTPD.
+    /// Common log format: `Pure-FTPd`, and the default `ExtendedLog` of `ProFTPD`.
     Clf,
-    /// Statistics of Pure-FTPd.
+    /// Statistics of `Pure-FTPd`.
     PureftpdStats,
-    /// Pure-FTPd through syslog.
+    /// `Pure-FTPd` through syslog.
     PureftpdSyslog,
-    /// W3C extended, as Pure-FTPd writes it.
+    /// W3C extended, as `Pure-FTPd` writes it.
     W3c,
     /// W3C extended, as IIS writes it.
     Iis,
-    /// FileZilla Server 1.x, and the form of its window.
+    /// `FileZilla` Server 1.x, and the form of its window.
     Filezilla,
-    /// FileZilla Server 0.9.
+    /// `FileZilla` Server 0.9.
     Filezilla09,
     /// The logging of pyftpdlib.
     Pyftpdlib,
@@ -86,15 +87,15 @@ pub enum LogKind {
 pub enum Writer {
     /// vsftpd.
     Vsftpd,
-    /// ProFTPD.
+    /// `ProFTPD`.
     Proftpd,
-    /// Pure-FTPd.
+    /// `Pure-FTPd`.
     PureFtpd,
     /// pyftpdlib.
     Pyftpdlib,
     /// Internet Information Services.
     Iis,
-    /// FileZilla Server.
+    /// `FileZilla` Server.
     Filezilla,
     /// ftpscope itself.
     Ftpscope,
@@ -211,8 +212,7 @@ impl LogKind {
             },
             Self::PureftpdSyslog => match (kind, ending) {
                 (ClaimKind::Transfer, Ending::Done) => Coverage::Always,
-                (ClaimKind::Login, _)
-                | (ClaimKind::List | ClaimKind::Command, _)
+                (ClaimKind::Login | ClaimKind::List | ClaimKind::Command, _)
                 | (_, Ending::Done) => Coverage::IfAny,
                 _ => Coverage::Never,
             },

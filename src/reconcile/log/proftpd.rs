@@ -1,4 +1,4 @@
-//! ProFTPD's ExtendedLog, by its LogFormat.
+//! `ProFTPD`'s `ExtendedLog`, by its `LogFormat`.
 //!
 //! The line of a command is written when it is done, with the code of its final reply. PASS is the login: a refused one has
 //! `-` for the user, whose name stands in the line of the USER before it. RNTO is the rename, and RNFR has its old name.
@@ -6,7 +6,7 @@
 use std::collections::VecDeque;
 
 use super::clf::{command_bytes, verb_and_argument};
-use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, status_of_code};
+use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, set_code};
 use super::log_format::{Field, LogFormat, Values};
 use super::scan::{code, host, number, present, seconds, string};
 use super::{LogError, LogOptions};
@@ -14,7 +14,7 @@ use crate::reconcile::claim::{
     Claim, ClaimKind, ClaimStatus, ClaimedBytes, Counted, LoggedType, PathForm,
 };
 
-/// Reader of an ExtendedLog.
+/// Reader of an `ExtendedLog`.
 #[derive(Debug)]
 pub(super) struct ProftpdReader {
     format: LogFormat,
@@ -78,8 +78,7 @@ impl ProftpdReader {
             .and_then(number)
             .and_then(|port| u16::try_from(port).ok());
         claim.session_key = values.get(Field::Pid).map(string);
-        claim.code = values.get(Field::Code).and_then(code);
-        claim.status = claim.code.and_then(status_of_code);
+        set_code(&mut claim, values.get(Field::Code).and_then(code));
         set_path(&mut claim, &values);
         if claim.kind == ClaimKind::Transfer {
             set_transfer(&mut claim, &values);
@@ -154,7 +153,7 @@ fn set_transfer(claim: &mut Claim, values: &Values<'_>) {
         .or_else(|| values.get(Field::Seconds).and_then(seconds));
 }
 
-/// Format of an ExtendedLog without a name.
+/// Format of an `ExtendedLog` without a name.
 const DEFAULT_FORMAT: &str = "%h %l %u %t \"%r\" %s %b";
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Two logs of Pure-FTPd beside the common log format: its statistics, and its lines in syslog.
+//! Two logs of `Pure-FTPd` beside the common log format: its statistics, and its lines in syslog.
 //!
 //! ```text
 //! EPOCH START.PID USER HOST U|D BYTES SECONDS NAME

@@ -3,6 +3,7 @@
 //! ```text
 //! [I YYYY-MM-DD hh:mm:ss] HOST:PORT-[USER] RETR PATH completed=1 bytes=N seconds=S
 //! [I YYYY-MM-DD hh:mm:ss] HOST:PORT-[USER] MKD PATH 257
+//! [I YYYY-MM-DD hh:mm:ss] HOST:PORT-[USER] DELE PATH 550 'REASON'
 //! ```
 //!
 //! PORT is that of the client's control connection. PATH is the path in the server's file system and not quoted. A RETR of an
@@ -132,6 +133,11 @@ fn event(line: Line<'_>, text: &[u8]) -> Option<Claim> {
         claim.duration = Some(transfer.nanos);
         return Some(claim);
     }
+    // A refused command has the reason behind its code: `550 'No such file or directory.'`.
+    let rest = match rest.strip_suffix(b"'") {
+        Some(quoted) => &rest[..memchr::memmem::rfind(quoted, b" '")?],
+        None => rest,
+    };
     let (path, digits) = split_last(rest, b' ')?;
     let code = code(digits)?;
     let verb = string(verb).to_ascii_uppercase();
@@ -221,8 +227,13 @@ mod tests {
             "192.0.2.9:50100-[ida] RNFR /srv/old 350",
             "192.0.2.9:50101-[ida] RNTO /srv/else 250",
             "192.0.2.9:50100-[ida] RNTO /srv/new 250",
+            "192.0.2.9:50100-[ida] DELE /srv/it's gone 550 'No such file or directory.'",
         ]);
-        assert_eq!(claims.len(), 4);
+        assert_eq!(claims.len(), 5);
+        assert_eq!(
+            (claims[4].path.as_deref(), claims[4].code),
+            (Some(&b"/srv/it's gone"[..]), Some(550))
+        );
         assert_eq!(
             (claims[0].user.as_deref(), claims[0].status),
             (Some("ida"), Some(ClaimStatus::Failed))

@@ -152,12 +152,12 @@ impl Civil {
 
     /// Sets the time of day from `hh:mm:ss`.
     pub(super) fn with_clock(mut self, text: &[u8]) -> Option<Self> {
-        let &[a, b, b':', c, d, b':', e, f] = text else {
+        let &[_, _, b':', _, _, b':', _, _] = text else {
             return None;
         };
-        self.hour = small(&[a, b])?;
-        self.minute = small(&[c, d])?;
-        self.second = small(&[e, f])?;
+        self.hour = small(&text[..2])?;
+        self.minute = small(&text[3..5])?;
+        self.second = small(&text[6..])?;
         Some(self)
     }
 }

@@ -1,4 +1,4 @@
-//! W3C extended log format, as Pure-FTPd and IIS write it.
+//! W3C extended log format, as `Pure-FTPd` and IIS write it.
 //!
 //! ```text
 //! #Fields: date time c-ip cs-method cs-uri-stem sc-status cs-username sc-bytes
@@ -7,7 +7,7 @@
 //!
 //! `#Fields:` may come again in the middle, with other fields. Times are UTC, `-` is an absent value.
 //!
-//! | | Pure-FTPd | IIS |
+//! | | `Pure-FTPd` | IIS |
 //! | --- | --- | --- |
 //! | methods | `[]sent`, `[]created` | verbs; IIS 6: `[N]USER`, `[N]sent`, `[N]created`, N a session |
 //! | names | real path, percent-encoded | `x-fullpath` as the client sees it, else the argument; `+` for a blank |
@@ -15,7 +15,7 @@
 
 use std::collections::VecDeque;
 
-use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, status_of_code};
+use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, set_code};
 use super::scan::{
     code, host, iso_date, number, percent_decoded, present, split_last, string, zoneless,
 };
@@ -79,7 +79,7 @@ impl<'a> Row<'_, 'a> {
 }
 
 impl W3cReader {
-    /// Creates a reader of Pure-FTPd's logs.
+    /// Creates a reader of `Pure-FTPd`'s logs.
     pub(super) fn of_pure_ftpd() -> Self {
         Self::new(Server::PureFtpd, FIELDS_OF_PURE_FTPD)
     }
@@ -191,8 +191,7 @@ impl W3cReader {
                     claim.path = Some(path.to_vec());
                     claim.path_form = PathForm::Seen;
                 }
-                claim.code = row.get(Field::Status).and_then(code);
-                claim.status = claim.code.and_then(status_of_code);
+                set_code(&mut claim, row.get(Field::Status).and_then(code));
                 claim
             }
         };

@@ -10,9 +10,9 @@
 //!
 //! | line has | writer |
 //! | --- | --- |
-//! | authentication `1` | Pure-FTPd |
+//! | authentication `1` | `Pure-FTPd` |
 //! | day padded with a blank, guest access, `?` in the name, a broken transfer of 0 bytes | vsftpd |
-//! | day padded with a zero, 0 seconds, service `ftps`, a deletion, bytes of 128 and more | ProFTPD |
+//! | day padded with a zero, 0 seconds, service `ftps`, a deletion, bytes of 128 and more | `ProFTPD` |
 
 use std::collections::VecDeque;
 
@@ -27,7 +27,7 @@ use crate::reconcile::claim::{
 /// Reader of an xferlog, which learns from its lines who writes it.
 #[derive(Debug, Default)]
 pub(super) struct XferlogReader {
-    /// Evidence for vsftpd and ProFTPD, in lines.
+    /// Evidence for vsftpd and `ProFTPD`, in lines.
     vsftpd: u64,
     proftpd: u64,
     pure_ftpd: u64,

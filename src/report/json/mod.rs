@@ -10,6 +10,9 @@
 //! controls as `\uXXXX`, so that a report on a terminal or in an editor shows its characters as they are.
 
 pub(super) mod compact;
+mod session_scanner;
+
+pub(crate) use session_scanner::SessionScanner;
 
 use std::cell::RefCell;
 use std::io::{self, BufWriter, Write};
