@@ -70,6 +70,8 @@ enum Shape {
     Letters,
     /// At least one byte, none of them a blank.
     Word,
+    /// A verb, or `SITE` with the word behind it.
+    Verb,
     /// `[dd/Mmm/YYYY:hh:mm:ss ±hhmm]`.
     ClfTime,
     /// `YYYY-MM-DD hh:mm:ss,mmm`.
@@ -235,6 +237,7 @@ impl Shape {
             Self::Decimal => byte.is_ascii_digit() || matches!(byte, b'-' | b'.'),
             Self::Letters => byte.is_ascii_alphabetic() || matches!(byte, b'-' | b'_'),
             Self::Word => byte != b' ',
+            Self::Verb => byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b' '),
             Self::ClfTime | Self::IsoTime => {
                 byte.is_ascii_alphanumeric() || b"[]/:,+- ".contains(&byte)
             }
@@ -246,6 +249,8 @@ impl Shape {
     fn often_holds(&self, byte: u8) -> bool {
         match self {
             Self::Free => byte.is_ascii_alphanumeric() || b" ._-/".contains(&byte),
+            Self::Word => byte.is_ascii_alphanumeric() || b"._-:@".contains(&byte),
+            Self::Verb => byte.is_ascii_alphanumeric(),
             Self::Strftime(format) => byte.is_ascii_alphanumeric() || format.contains(&byte),
             _ => self.may_hold(byte),
         }
@@ -257,6 +262,13 @@ impl Shape {
             Self::Word | Self::Letters => {
                 !value.is_empty() && value.iter().all(|byte| self.may_hold(*byte))
             }
+            Self::Verb => {
+                let word = value.strip_prefix(b"SITE ").unwrap_or(value);
+                !word.is_empty()
+                    && word
+                        .iter()
+                        .all(|byte| *byte != b' ' && self.may_hold(*byte))
+            }
             Self::Digits => value == b"-" || number(value).is_some(),
             Self::Decimal => value == b"-" || seconds(value).is_some(),
             Self::ClfTime | Self::IsoTime => self.time(value).is_some(),
@@ -266,7 +278,7 @@ impl Shape {
 
     /// Returns true if values of this shape are hardly found by chance within free text.
     const fn is_certain(&self) -> bool {
-        !matches!(self, Self::Free | Self::Word | Self::Letters)
+        !matches!(self, Self::Free | Self::Word | Self::Letters | Self::Verb)
     }
 
     fn time(&self, value: &[u8]) -> Option<LogTime> {
@@ -359,7 +371,7 @@ fn field(name: &str) -> Option<(Field, Shape)> {
         "u" => (Field::User, Shape::Word),
         "t" => (Field::Time, Shape::ClfTime),
         "r" => (Field::Request, Shape::Free),
-        "m" => (Field::Verb, Shape::Letters),
+        "m" => (Field::Verb, Shape::Verb),
         "J" => (Field::Argument, Shape::Free),
         "s" => (Field::Code, Shape::Digits),
         "b" => (Field::Bytes, Shape::Digits),
@@ -610,6 +622,14 @@ mod tests {
         assert_eq!(
             values("%m %J %s %F", "PASV  227 -", &fields[..3]),
             ["PASV", "", "NONE"]
+        );
+        assert_eq!(
+            values("%h %m %J", "192.0.2.9 SITE CHMOD 644 a b", &fields[..2]),
+            ["SITE CHMOD", "644 a b"]
+        );
+        assert_eq!(
+            values("%a|%h %m %J", "192.0.2.9|x STOR a b", &fields[..2]),
+            ["STOR", "a b"]
         );
         assert_eq!(
             values(

@@ -48,6 +48,9 @@ mod vsftpd;
 mod w3c;
 mod xferlog;
 
+#[cfg(test)]
+mod tests;
+
 pub use inputs::{LogInput, log_inputs};
 pub use log_file::{Ending, LogCounts, LogError, LogFile, LogOptions, Sought};
 
@@ -232,51 +235,5 @@ impl LogKind {
 impl std::fmt::Display for LogKind {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_name_is_read_back() {
-        for kind in LogKind::ALL {
-            assert_eq!(LogKind::from_name(kind.name()), Some(kind));
-        }
-        assert_eq!(LogKind::from_name("syslog"), None);
-    }
-
-    #[test]
-    fn refused_transfers_have_a_line_only_where_the_server_writes_one() {
-        let coverage = |kind: LogKind, writer| {
-            let writer = kind.writer().or(writer);
-            kind.coverage(writer, ClaimKind::Transfer, Ending::Refused)
-        };
-        assert_eq!(coverage(LogKind::Vsftpd, None), Coverage::Always);
-        let of_vsftpd = coverage(LogKind::Xferlog, Some(Writer::Vsftpd));
-        assert_eq!(of_vsftpd, Coverage::Always);
-        for kind in [
-            LogKind::Xferlog,
-            LogKind::Clf,
-            LogKind::PureftpdStats,
-            LogKind::W3c,
-            LogKind::Pyftpdlib,
-        ] {
-            assert_eq!(
-                coverage(kind, Some(Writer::PureFtpd)),
-                Coverage::Never,
-                "{kind}"
-            );
-        }
-    }
-
-    #[test]
-    fn xferlog_guarantees_transfers_and_nothing_else() {
-        assert!(LogKind::Xferlog.guarantees(ClaimKind::Transfer));
-        assert!(!LogKind::Xferlog.guarantees(ClaimKind::Login));
-        assert!(!LogKind::Xferlog.guarantees(ClaimKind::Delete));
-        assert!(LogKind::Vsftpd.guarantees(ClaimKind::Rename));
-        assert!(!LogKind::Proftpd.guarantees(ClaimKind::Transfer));
     }
 }

@@ -48,7 +48,9 @@ impl ProftpdReader {
         let request = values.get(Field::Request).map(verb_and_argument);
         let verb = request
             .map(|(verb, _)| verb)
-            .or(values.get(Field::Verb))
+            .or(values
+                .get(Field::Verb)
+                .map(|verb| verb_and_argument(verb).0))
             .unwrap_or_default();
         // The end of a session has a line without a command.
         if verb.is_empty() {

@@ -194,14 +194,15 @@ fn claim(line: Line<'_>, entry: &Entry<'_>) -> Option<Option<Claim>> {
         }
         Action::Rename => {
             let names = quoted(entry.rest)?;
-            let mut blanks = memchr::memchr_iter(b' ', names);
-            match (blanks.next(), blanks.next()) {
+            // Both names are absolute: one blank in front of a slash is the place between them.
+            let mut middles = memchr::memmem::find_iter(names, b" /");
+            match (middles.next(), middles.next()) {
                 (Some(blank), None) => {
                     claim.path = Some(names[..blank].to_vec());
                     claim.new_path = Some(names[blank + 1..].to_vec());
                 }
                 (first, _) => {
-                    claim.names_joined = first.is_some();
+                    claim.names_joined = first.is_some() || names.contains(&b' ');
                     claim.path = Some(names.to_vec());
                 }
             }
@@ -343,12 +344,15 @@ mod tests {
     }
 
     #[test]
-    fn renames_are_divided_only_where_one_blank_is() {
+    fn renames_are_divided_only_where_one_place_is() {
         let claim = dated(r#"[lena] OK RENAME: Client "192.0.2.9", "/old /new""#).unwrap();
         assert_eq!(claim.path.as_deref(), Some(&b"/old"[..]));
         assert_eq!(claim.new_path.as_deref(), Some(&b"/new"[..]));
         assert!(!claim.names_joined);
-        let claim = dated(r#"[lena] OK RENAME: Client "192.0.2.9", "/an old /new""#).unwrap();
+        let claim = dated(r#"[lena] OK RENAME: Client "192.0.2.9", "/an old /new name""#).unwrap();
+        assert_eq!(claim.path.as_deref(), Some(&b"/an old"[..]));
+        assert!(!claim.names_joined);
+        let claim = dated(r#"[lena] OK RENAME: Client "192.0.2.9", "/a /b /c""#).unwrap();
         assert!(claim.names_joined && claim.new_path.is_none());
     }
 
