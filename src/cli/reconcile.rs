@@ -37,8 +37,13 @@ pub(super) struct ReconcileArguments {
         help_heading = "Logs"
     )]
     log: Vec<OsString>,
-    /// LogFormat of ProFTPD's ExtendedLog, default: %h %l %u %t "%r" %s %b
-    #[arg(long, value_name = "FORMAT", help_heading = "Logs")]
+    // As an attribute: in a comment, the names would need marks that help shows.
+    #[arg(
+        long,
+        help = "LogFormat of ProFTPD's ExtendedLog, default: %h %l %u %t \"%r\" %s %b",
+        value_name = "FORMAT",
+        help_heading = "Logs"
+    )]
     log_format: Option<String>,
     /// Zone of times in logs that name none: auto (estimated from matches), UTC, local, Europe/Berlin, +02:00
     #[arg(
@@ -136,17 +141,15 @@ pub(super) fn run(arguments: &ReconcileArguments) -> Result<Exit, Failure> {
     let mut paths = arguments.input.captures.clone();
     paths.extend(inputs.iter().map(|input| input.path.clone()));
     let output = Output::open(arguments.output.output.as_deref(), &paths, true)?;
-    for input in inputs.iter().filter(|input| !input.path.is_file()) {
-        // Logs are read twice, and captures may take long: a missing one is reported first.
+    // Captures may take long: a missing log is reported first.
+    if let Some(input) = inputs.iter().find(|input| !input.path.is_file()) {
         let path = input.path.display();
-        if !input.path.exists() {
-            return Err(Failure::Missing(format!(
-                "cannot read {path}: no such file or directory; check the path"
-            )));
-        }
-        return Err(Failure::Missing(format!(
-            "cannot read {path}: logs are read twice; save it to a file first"
-        )));
+        let cause = if input.path.exists() {
+            "logs are read twice; save it to a file first"
+        } else {
+            "no such file or directory; check the path"
+        };
+        return Err(Failure::Missing(format!("cannot read {path}: {cause}")));
     }
     let (wire, rest, outcome) = read_captures(arguments)?;
     outcome.note_empty_selection(&arguments.presentation);
@@ -173,7 +176,9 @@ fn read_captures(
     arguments: &ReconcileArguments,
 ) -> Result<(Wire, crate::report::Report, Outcome), Failure> {
     let input = &arguments.input;
-    let reading = Reading::open(input, &arguments.selection, &arguments.presentation)?;
+    let mut reading = Reading::open(input, &arguments.selection, &arguments.presentation)?;
+    // Some servers count the bytes of a text as stored, others as sent.
+    reading.options.text_lines = true;
     let mut rest = WithoutSessions {
         builder: ReportBuilder::new(&reading.options.limits),
         dropped: false,

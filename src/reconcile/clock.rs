@@ -116,11 +116,10 @@ impl ClockSurvey {
         let mut own: Vec<i64> = known.into_iter().map(|(_, shift)| shift).collect();
         own.dedup();
         for (&key, pairs) in &self.groups {
-            if !clocks.contains_key(&key) {
+            clocks.entry(key).or_insert_with(|| {
                 let elsewhere = others.iter().map(|shift| shift - nanos(key.1.unwrap_or(0)));
-                let clock = inherit(pairs, tolerance, &own, &elsewhere.collect::<Vec<_>>());
-                clocks.insert(key, clock);
-            }
+                inherit(pairs, tolerance, &own, &elsewhere.collect::<Vec<_>>())
+            });
         }
         clocks
     }
@@ -322,7 +321,8 @@ pub(super) fn base(time: &LogTime, zone: Option<&TimeZone>, near: Timestamp) -> 
 
 /// Puts a date of the year 1972 into the year that brings it nearest to `near`.
 fn with_year(wall: Timestamp, near: Timestamp) -> Timestamp {
-    let (Some(date), Some(year)) = (civil_of(wall), civil_of(near).map(|near| near.year())) else {
+    let (Some(date), Some(year)) = (civil_of(wall), civil_of(near).map(civil::DateTime::year))
+    else {
         return wall;
     };
     let in_year = |year: i16| {

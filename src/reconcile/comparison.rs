@@ -64,7 +64,7 @@ impl Fields {
 
     /// Counts the differences.
     #[must_use]
-    pub(super) fn differences(&self) -> usize {
+    pub(super) fn differences(self) -> usize {
         [
             self.path,
             self.user,
@@ -190,6 +190,12 @@ fn bytes(claim: &Claim, event: &WireEvent) -> Field {
 fn broken_bytes(claim: &Claim, content: &Content, count: u64, wire: u64) -> bool {
     let arrived = wire.saturating_add(content.missing);
     match claim.direction {
+        // Pure-FTPd writes 0 where it learns of the end before it counts.
+        Some(Direction::Download)
+            if count == 0 && (claim.status.is_none() || !claim.status_is_judged) =>
+        {
+            true
+        }
         Some(Direction::Download) => {
             let least = content.decoded.map_or(wire, |decoded| decoded.min(wire));
             (least..=arrived.saturating_add(SEND_BUFFER)).contains(&count)
@@ -230,6 +236,9 @@ fn status(claim: &Claim, event: &WireEvent) -> Field {
         }
         // Lost packets may hide the end.
         (ClaimStatus::Done, Completeness::Truncated) if event.code.is_none() => Field::Unknown,
+        (ClaimStatus::Done, Completeness::Aborted) if arrived_whole(claim, event, content) => {
+            Field::Agrees
+        }
         (ClaimStatus::Done, Completeness::Aborted | Completeness::Truncated) => Field::Differs,
         (ClaimStatus::Done, _) => Field::of(by_reply != Some(ClaimStatus::Failed)),
         (ClaimStatus::Failed, Completeness::Aborted | Completeness::Truncated) => Field::Agrees,
@@ -237,6 +246,21 @@ fn status(claim: &Claim, event: &WireEvent) -> Field {
             by_reply.map_or(Field::Unknown, |wire| Field::of(wire == claimed))
         }
     }
+}
+
+/// Returns true if all bytes that a log claims arrived before the receiver closed, and the server was content: a client that
+/// knows the size need not wait for the end.
+fn arrived_whole(claim: &Claim, event: &WireEvent, content: &Content) -> bool {
+    let Some(bytes) = content.bytes else {
+        return false;
+    };
+    event.result == WireResult::Done
+        && event.direction == Some(Direction::Download)
+        && bytes > 0
+        && claim.bytes.is_none_or(|claimed| claimed.count == bytes)
+        && content
+            .announced
+            .map_or(claim.bytes.is_some(), |size| size == bytes)
 }
 
 /// Compares types, where the client asked for one: a server's own default is not known.

@@ -62,7 +62,7 @@ pub(super) fn judge_match(
         return Judged::plain(ClaimOutcome::Agrees);
     };
     let fields = Fields::of(&held.claim, event, prefixes);
-    let mut differences = differences(&held.claim, event, &fields);
+    let mut differences = differences(&held.claim, event, fields);
     if times
         && !found.in_time
         && let Some(&time) = held.times.get(found.shift)
@@ -100,7 +100,7 @@ pub(super) fn judge_match(
     Judged::plain(ClaimOutcome::Agrees)
 }
 
-fn differences(claim: &Claim, event: &WireEvent, fields: &Fields) -> Vec<Difference> {
+fn differences(claim: &Claim, event: &WireEvent, fields: Fields) -> Vec<Difference> {
     let mut differences = Vec::new();
     let mut add = |differs: bool, field, log: Value, wire: Value| {
         if differs {

@@ -200,6 +200,7 @@ impl<'a> Matcher<'a> {
         self.pass(&mut state, |held, used| self.differing(held, used));
         self.unnamed(&mut state);
         self.late(&mut state);
+        self.repeated(&mut state);
         state.matches
     }
 
@@ -340,6 +341,19 @@ impl<'a> Matcher<'a> {
                 shift: 0,
                 in_time: held.times.is_empty(),
             });
+        }
+    }
+
+    /// Gives a command's second line the event of the first: `ProFTPD` writes `OPTS_UTF8 ON` with its code, and then
+    /// `OPTS UTF8 ON` without one.
+    fn repeated(&self, state: &mut State) {
+        let unused = HashSet::new();
+        for (held, slot) in self.claims.iter().zip(&mut state.matches) {
+            let claim = &held.claim;
+            let is_bare = claim.code.is_none() && claim.status.is_none();
+            if slot.is_none() && claim.kind == ClaimKind::Command && is_bare {
+                *slot = self.agreeing(held, &unused);
+            }
         }
     }
 

@@ -269,7 +269,7 @@ impl<'w> Run<'w> {
             && let Some(event) = self.wire.events.get(*only as usize)
         {
             if let Relation::Prefix(prefix) = names::path_of(&claim, event) {
-                state.prefixes.vote(claim.user.as_deref(), prefix);
+                state.prefixes.vote(claim.user.as_deref(), &prefix);
             }
             if let (None, Some(name)) = (client, &claim.host)
                 && let Some(session) = self.wire.sessions.get(event.session as usize)
@@ -325,6 +325,7 @@ impl<'w> Run<'w> {
         });
         let log = u32::try_from(log).unwrap_or(u32::MAX);
         let is_outside = !times.is_empty() && !times.iter().any(|time| is_within(self.wire, *time));
+        map_paths(&self.settings.path_map, &mut claim);
         // A line may have been moved out of the captures' time, away from its event.
         let may_be_moved = is_outside
             && self.strays < MAX_STRAYS
@@ -356,7 +357,6 @@ impl<'w> Run<'w> {
         let host = claim.host.as_deref();
         let client =
             address(host).or_else(|| host.and_then(|name| self.clients.get(name).copied()));
-        map_paths(&self.settings.path_map, &mut claim);
         self.held.push(Held {
             claim,
             log,
@@ -725,7 +725,22 @@ fn group_of(claim: &Claim) -> GroupKey {
     (claim.clock_group, offset)
 }
 
+/// Brings the verb and the paths of a claim into the form of the wire.
 fn map_paths(map: &PathMap, claim: &mut Claim) {
+    // vsftpd writes `????ABOR` for an ABOR behind Telnet's interrupt (RFC 959 section 3.1).
+    if let Some(verb) = &mut claim.verb
+        && verb.starts_with('?')
+    {
+        *verb = verb.trim_start_matches('?').to_owned();
+    }
+    // ProFTPD writes `OPTS_UTF8 ON` for `OPTS UTF8 ON`.
+    let parts = claim.verb.as_deref().and_then(|verb| verb.split_once('_'));
+    if let Some((verb, word)) = parts.filter(|_| claim.kind == ClaimKind::Command) {
+        let rest = claim.path.as_deref().unwrap_or_default();
+        let argument = [word.as_bytes(), rest].join(&b' ');
+        claim.path = Some(argument.trim_ascii_end().to_vec());
+        claim.verb = Some(verb.to_owned());
+    }
     if let Some(path) = &mut claim.path {
         map.apply(path);
     }

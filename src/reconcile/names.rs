@@ -222,7 +222,7 @@ pub(super) struct Prefixes {
 
 impl Prefixes {
     /// Counts the prefix of a match.
-    pub(super) fn vote(&mut self, user: Option<&str>, prefix: Prefix) {
+    pub(super) fn vote(&mut self, user: Option<&str>, prefix: &Prefix) {
         if self.votes.len() >= MAX_PREFIXES {
             return;
         }
@@ -300,7 +300,9 @@ pub(super) fn path_of(claim: &Claim, event: &WireEvent) -> Relation {
         new_path,
         new_argument,
     );
-    match (old, new) {
+    // The reader knows the old name from another line, which may be that of another session.
+    let is_of_one_line = claim.verb.as_deref() != Some("RNTO");
+    match (old.filter(|_| is_of_one_line), new) {
         (Some(Relation::Different), _) | (_, Relation::Different) => Relation::Different,
         (_, new) => new,
     }
@@ -368,9 +370,9 @@ mod tests {
             wire: Vec::new(),
         };
         for _ in 0..3 {
-            prefixes.vote(Some("mira"), usual.clone());
+            prefixes.vote(Some("mira"), &usual);
         }
-        prefixes.vote(Some("mira"), odd.clone());
+        prefixes.vote(Some("mira"), &odd);
         assert!(prefixes.accept(Some("mira"), &usual));
         assert!(!prefixes.accept(Some("mira"), &odd));
     }

@@ -152,6 +152,8 @@ pub struct Content {
     pub restart: u64,
     /// Bytes after line ends, blocks or compression are decoded; `None` if decoding changes nothing.
     pub decoded: Option<u64>,
+    /// Size that the server announced; `None` if it announced none.
+    pub announced: Option<u64>,
     /// True for TYPE A.
     pub ascii: bool,
     /// True if the client sent a TYPE before: a server's default may differ from RFC 959.
@@ -298,6 +300,14 @@ fn covered(
     merged.into_iter().filter_map(inside).collect()
 }
 
+/// RNFR that was accepted.
+struct RenamedFrom {
+    path: Option<Box<[u8]>>,
+    argument: Box<[u8]>,
+    time: Timestamp,
+    frame: u64,
+}
+
 /// Reader of one session, command by command, with the state that later commands depend on.
 struct SessionReader<'s> {
     session: &'s Session,
@@ -305,8 +315,8 @@ struct SessionReader<'s> {
     user: Option<Arc<WireUser>>,
     /// Name of a USER that awaits its PASS.
     pending: Option<String>,
-    /// RNFR that awaits its RNTO: path, argument, command.
-    renamed_from: Option<(Option<Box<[u8]>>, Box<[u8]>, Timestamp, u64)>,
+    /// RNFR that awaits its RNTO.
+    renamed_from: Option<RenamedFrom>,
     type_is_known: bool,
     events: &'s mut Vec<WireEvent>,
 }
@@ -412,12 +422,12 @@ impl SessionReader<'_> {
             "RMD" | "XRMD" => self.change(ClaimKind::Rmdir, path, base),
             "RNFR" => {
                 let argument = base.argument.unwrap_or_default();
-                self.renamed_from = (result == WireResult::Done).then_some((
+                self.renamed_from = (result == WireResult::Done).then_some(RenamedFrom {
                     path,
                     argument,
-                    base.start,
-                    command.frame,
-                ));
+                    time: base.start,
+                    frame: command.frame,
+                });
             }
             "RNTO" => {
                 let renamed = Renamed {
@@ -425,7 +435,7 @@ impl SessionReader<'_> {
                     argument: base.argument.clone().unwrap_or_default(),
                 };
                 let (path, argument, start, frame) = match self.renamed_from.take() {
-                    Some((path, argument, start, frame)) => (path, Some(argument), start, frame),
+                    Some(from) => (from.path, Some(from.argument), from.time, from.frame),
                     None => (None, None, base.start, command.frame),
                 };
                 self.events.push(WireEvent {
@@ -586,6 +596,7 @@ impl SessionReader<'_> {
             missing: transfer.missing_bytes,
             restart: transfer.restart_offset,
             decoded: known.map(|decoded| decoded.bytes),
+            announced: transfer.announced_bytes,
             ascii: transfer.data_type == Some(DataType::Ascii),
             type_is_known: self.type_is_known && transfer.data_type.is_some(),
             stream: transfer.transfer_mode == TransferMode::Stream,
@@ -628,6 +639,7 @@ impl SessionReader<'_> {
                 missing: connection.missing_bytes,
                 restart: 0,
                 decoded: None,
+                announced: None,
                 ascii: false,
                 type_is_known: false,
                 stream: true,

@@ -72,7 +72,7 @@ pub(crate) fn tolerance(value: &str) -> Result<Span, String> {
         "0" | "0s" => Duration::ZERO,
         _ => time_span(value).map_err(|_| wrong())?,
     };
-    if time > Duration::from_secs(3_600) {
+    if time > Duration::from_hours(1) {
         return Err(wrong());
     }
     i64::try_from(time.as_secs())

@@ -1,6 +1,7 @@
 //! The answer as text for people: for each contradiction the line of the log, and below it the frames of the wire.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
@@ -58,7 +59,7 @@ fn log_line(log: &Log) -> String {
         units::counted(log.claims, "claim", "claims")
     );
     if log.unreadable > 0 {
-        text.push_str(&format!(", {} unreadable", units::count(log.unreadable)));
+        let _ = write!(text, ", {} unreadable", units::count(log.unreadable));
     }
     let clocks = if log.clocks.is_empty() {
         std::slice::from_ref(&log.clock)
@@ -68,15 +69,16 @@ fn log_line(log: &Log) -> String {
     for clock in clocks {
         let error = clock.error_seconds;
         let side = if error < 0.0 { "behind" } else { "ahead" };
-        text.push_str(&format!("; zone {}", clock.zone));
+        let _ = write!(text, "; zone {}", clock.zone);
         if clock.from_matches < 3 && log.clocks.is_empty() {
             text.push_str(", too few matches to estimate the clock");
         } else {
-            text.push_str(&format!(
+            let _ = write!(
+                text,
                 ", {} {side}, from {}",
                 units::duration(error.abs()),
                 units::counted(clock.from_matches, "match", "matches")
-            ));
+            );
         }
     }
     text
@@ -107,7 +109,7 @@ fn write_claim(
         (Some(session), _) => {
             let mut text = format!("session {session}");
             if let Some(transfer) = claim.transfer {
-                text.push_str(&format!(", transfer {transfer}"));
+                let _ = write!(text, ", transfer {transfer}");
             }
             text.push_str(&frames(&claim.frames));
             row(out, options, "wire", &text)?;
@@ -147,17 +149,17 @@ fn write_missing(
     row(out, options, "log", event.why)?;
     let mut text = format!("session {}", event.session);
     if let Some(transfer) = event.transfer {
-        text.push_str(&format!(", transfer {transfer}"));
+        let _ = write!(text, ", transfer {transfer}");
     }
     text.push_str(&frames(&event.frames));
-    text.push_str(&format!(": {}", event.verb));
+    let _ = write!(text, ": {}", event.verb);
     if let Some(path) = &event.path {
-        text.push_str(&format!(" {path}"));
+        let _ = write!(text, " {path}");
     }
     if let Some(bytes) = event.bytes {
-        text.push_str(&format!(", {}", units::bytes(bytes)));
+        let _ = write!(text, ", {}", units::bytes(bytes));
     }
-    text.push_str(&format!(", {}", units::time(event.time, &options.zone)));
+    let _ = write!(text, ", {}", units::time(event.time, &options.zone));
     row(out, options, "wire", &text)
 }
 
@@ -199,7 +201,7 @@ fn write_totals(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::
         let reasons: Vec<String> = reasons
             .map(|(reason, number)| format!("{} {reason}", count(*number)))
             .collect();
-        text.push_str(&format!(" ({})", reasons.join(", ")));
+        let _ = write!(text, " ({})", reasons.join(", "));
     }
     let style = if answer.disagrees() {
         AnsiColor::Red.on_default()
