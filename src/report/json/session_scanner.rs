@@ -73,6 +73,7 @@ impl SessionScanner {
     }
 
     /// Returns the document without its sessions.
+    #[cfg(feature = "browse")]
     pub(crate) fn rest(&self) -> &[u8] {
         &self.rest
     }
