@@ -39,7 +39,8 @@ fn recorded(name: &str) -> Folder {
     ftp.command("RETR big.bin");
     data.open(&mut ftp.wire);
     ftp.opening("big.bin", 500_000);
-    data.stream(&mut ftp.wire, Side::Server, &[b'y'; 20_000], SEGMENT);
+    let content = vec![b'y'; 20_000];
+    data.stream(&mut ftp.wire, Side::Server, &content, SEGMENT);
     data.rst(&mut ftp.wire, Side::Client);
     ftp.reply("426 Connection closed; transfer aborted.");
     ftp.wire.wait(Duration::from_secs(9));
