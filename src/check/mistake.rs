@@ -39,6 +39,34 @@ impl Position {
     }
 }
 
+/// Beginnings of the lines of a file, so that thousands of positions are found without reading it for each.
+#[derive(Clone, Debug)]
+pub struct LineStarts(Vec<usize>);
+
+impl LineStarts {
+    /// Finds the lines of a text.
+    #[must_use]
+    pub fn of(text: &str) -> Self {
+        let after_ends = text.match_indices('\n').map(|(at, _)| at + 1);
+        Self(std::iter::once(0).chain(after_ends).collect())
+    }
+
+    /// Returns what [`Position::of`] returns for the same text.
+    #[must_use]
+    pub fn position(&self, text: &str, byte: usize) -> Position {
+        let byte = before(text, byte).len();
+        let line = self.0.partition_point(|start| *start <= byte);
+        let start = self.0.get(line.saturating_sub(1)).copied();
+        let inside = text
+            .get(start.unwrap_or_default()..byte)
+            .unwrap_or_default();
+        Position {
+            line: line as u64,
+            column: inside.chars().count() as u64 + 1,
+        }
+    }
+}
+
 /// Renders the mistakes of a file in file order, at most 20.
 #[must_use]
 pub fn render(path: &str, text: &str, mistakes: &[Mistake]) -> String {
@@ -141,6 +169,19 @@ mod tests {
     fn position_beyond_the_file_is_its_end() {
         assert_eq!(Position::of("é\n", 99), Position { line: 2, column: 1 });
         assert_eq!(Position::of("éé", 3), Position { line: 1, column: 2 });
+    }
+
+    #[test]
+    fn positions_by_beginnings_of_lines_are_those_of_the_whole_text() {
+        let text = "a = 1\r\n\né = \"ü\"\nlast";
+        let lines = LineStarts::of(text);
+        for byte in 0..text.len() + 3 {
+            assert_eq!(
+                lines.position(text, byte),
+                Position::of(text, byte),
+                "{byte}"
+            );
+        }
         let mistake = Mistake {
             span: 7..9,
             message: "ends".to_owned(),

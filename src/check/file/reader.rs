@@ -14,6 +14,7 @@
 //! An expected step is `"login"`, `"cwd pub: ok"`, `"cwd pub: ok 250"`, or a table.
 
 use std::ops::Range;
+use std::rc::Rc;
 
 use serde::Deserialize as _;
 use serde::de::IntoDeserializer as _;
@@ -22,7 +23,7 @@ use toml_edit::{Array, Document, Item, Table, TableLike, Value};
 
 use super::super::constraint::Constraint;
 use super::super::expression::{Error, Expression, Scope};
-use super::super::mistake::{Mistake, Position};
+use super::super::mistake::{LineStarts, Mistake, Position};
 use super::super::vocabulary::{FieldKind, Vocabulary, nearest};
 use super::super::{built_in, constraint};
 use super::{
@@ -43,8 +44,9 @@ pub(super) fn read(path: &str, text: &str) -> Result<Expectations, Vec<Mistake>>
     })?;
     let mut reader = Reader {
         text,
-        session: Vocabulary::in_report(Scope::Session),
-        transfer: Vocabulary::in_report(Scope::Transfer),
+        lines: LineStarts::of(text),
+        session: Rc::new(Vocabulary::in_report(Scope::Session)),
+        transfer: Rc::new(Vocabulary::in_report(Scope::Transfer)),
         step: Vocabulary::in_report(Scope::Step),
         mistakes: Vec::new(),
     };
@@ -60,8 +62,9 @@ pub(super) fn read(path: &str, text: &str) -> Result<Expectations, Vec<Mistake>>
 /// State while a file is read.
 pub(super) struct Reader<'t> {
     text: &'t str,
-    pub(super) session: Vocabulary,
-    pub(super) transfer: Vocabulary,
+    lines: LineStarts,
+    pub(super) session: Rc<Vocabulary>,
+    pub(super) transfer: Rc<Vocabulary>,
     step: Vocabulary,
     mistakes: Vec<Mistake>,
 }
@@ -460,7 +463,8 @@ impl Reader<'_> {
 
     /// Returns the position of a span's beginning.
     pub(super) fn position(&self, span: Option<Range<usize>>) -> Position {
-        Position::of(self.text, span.unwrap_or_default().start)
+        self.lines
+            .position(self.text, span.unwrap_or_default().start)
     }
 
     fn key_position(&self, table: &dyn TableLike, name: &str) -> Position {
@@ -478,9 +482,9 @@ impl Reader<'_> {
         keys: &[&str],
     ) -> Vec<FieldExpectation> {
         let vocabulary = if scope == Scope::Transfer {
-            self.transfer.clone()
+            Rc::clone(&self.transfer)
         } else {
-            self.session.clone()
+            Rc::clone(&self.session)
         };
         let mut fields = Vec::new();
         self.fields_below(

@@ -68,6 +68,7 @@ pub(super) fn compare(
         session,
         subject,
         expected: &steps.steps,
+        facts: Facts::all(session),
         actual: StepView::all(session),
     };
     comparison.compare()
@@ -97,6 +98,7 @@ pub(crate) fn updated(
         session,
         subject,
         expected: &steps.steps,
+        facts: Facts::all(session),
         actual: StepView::all(session),
     };
     let mut updated = Vec::new();
@@ -122,17 +124,47 @@ struct Comparison<'v> {
     subject: &'v Subject<'v>,
     expected: &'v [StepExpectation],
     actual: Vec<StepView<'v>>,
+    /// Fields of each actual step that expectations name.
+    facts: Vec<Facts>,
+}
+
+/// Fields of a step that an expectation names, made once: an alignment compares each step with many.
+struct Facts {
+    kind: StepKind,
+    subject: Value,
+    outcome: Value,
+    verb: Value,
+    code: Value,
+    duration: Value,
+}
+
+impl Facts {
+    fn all(session: &Session) -> Vec<Self> {
+        let steps = StepView::all(session).into_iter();
+        steps.map(Self::of).collect()
+    }
+
+    fn of(step: StepView<'_>) -> Self {
+        Self {
+            kind: step.kind(),
+            subject: step.subject().into(),
+            outcome: word(step.outcome()).into(),
+            verb: step.verb().into(),
+            code: step.code().into(),
+            duration: step.duration().into(),
+        }
+    }
 }
 
 impl Comparison<'_> {
     /// Aligns expected and actual steps.
     fn rows(&self) -> Vec<Row> {
-        let actual = &self.actual;
-        let same = |i: usize, j: usize| match (self.expected.get(i), actual.get(j)) {
-            (Some(expected), Some(step)) => is_as_expected(expected, *step),
+        let facts = &self.facts;
+        let same = |i: usize, j: usize| match (self.expected.get(i), facts.get(j)) {
+            (Some(expected), Some(step)) => is_as_expected(expected, step),
             _ => false,
         };
-        align(self.expected.len(), actual.len(), same)
+        align(self.expected.len(), facts.len(), same)
     }
 
     /// Returns the position in `extra` of the step that replaces an expected one.
@@ -258,10 +290,10 @@ impl Comparison<'_> {
     fn why_gone(&self, expected: &[&StepExpectation], matched: &BTreeSet<usize>) -> Vec<String> {
         let mut because = Vec::new();
         for expected in expected.iter().take(MAX_MISSING) {
-            let mut steps = self.actual.iter().enumerate();
+            let mut facts = self.facts.iter().enumerate();
             let elsewhere =
-                steps.find(|(j, step)| !matched.contains(j) && is_as_expected(expected, **step));
-            if let Some((j, step)) = elsewhere {
+                facts.find(|(j, step)| !matched.contains(j) && is_as_expected(expected, step));
+            if let Some((j, step)) = elsewhere.and_then(|(j, _)| Some((j, self.actual.get(j)?))) {
                 let place = self.place(j).and_then(|place| place.words());
                 let place = place.map_or_else(String::new, |place| format!(" in {place}"));
                 because.push(format!(
@@ -307,17 +339,17 @@ fn replaces(expected: &StepExpectation, step: StepView<'_>) -> bool {
         || verb.is_none_or(|verb| step.verb().is_none_or(|sent| sent == verb))
 }
 
-fn is_as_expected(expected: &StepExpectation, step: StepView<'_>) -> bool {
-    let meets = |constraint: &Option<Constraint>, value: &dyn Fn() -> Value| {
+fn is_as_expected(expected: &StepExpectation, step: &Facts) -> bool {
+    let meets = |constraint: &Option<Constraint>, value: &Value| {
         let constraint = constraint.as_ref();
-        constraint.is_none_or(|constraint| constraint.allows(&value()))
+        constraint.is_none_or(|constraint| constraint.allows(value))
     };
-    step.kind() == expected.kind
-        && meets(&expected.subject, &|| step.subject().into())
-        && meets(&expected.outcome, &|| word(step.outcome()).into())
-        && meets(&expected.verb, &|| step.verb().into())
-        && meets(&expected.code, &|| step.code().into())
-        && meets(&expected.duration, &|| step.duration().into())
+    step.kind == expected.kind
+        && meets(&expected.subject, &step.subject)
+        && meets(&expected.outcome, &step.outcome)
+        && meets(&expected.verb, &step.verb)
+        && meets(&expected.code, &step.code)
+        && meets(&expected.duration, &step.duration)
 }
 
 /// Steps between two that are as expected.
