@@ -297,7 +297,7 @@ impl Table {
             place.push(cell);
         }
         self.rows += 1;
-        if self.rows >= ROWS_IN_MEMORY {
+        if self.rows * self.columns.len() >= CELLS_IN_MEMORY {
             self.write_rows()?;
         }
         Ok(())
@@ -927,8 +927,8 @@ const CAPTURES: &[(&str, Kind)] = &[
     ("path_b64", Kind::Text),
 ];
 
-/// Rows after which a row group is written.
-const ROWS_IN_MEMORY: usize = 20_000;
+/// Cells after which a row group is written: some 4,000 sessions or 15,000 commands, and 10 MB.
+const CELLS_IN_MEMORY: usize = 200_000;
 
 #[cfg(test)]
 mod tests {
