@@ -90,8 +90,8 @@ pub(crate) struct StepLog {
     emitted: u64,
     /// Number of open steps that may yet belong to the transfer that follows.
     preparing: usize,
-    /// Number of open steps with a transfer that is not settled.
-    transferring: usize,
+    /// Number of open steps with a transfer that is not settled and room for further commands.
+    joinable: usize,
 }
 
 impl StepLog {
@@ -126,7 +126,9 @@ impl StepLog {
             _ => None,
         };
         if let Some(step) = joins.and_then(|at| self.open.get_mut(at)) {
+            let was_joinable = step.is_joinable();
             step.commands.push(sequence);
+            self.joinable -= usize::from(was_joinable && !step.is_joinable());
         } else {
             let prepares =
                 command.verb.prepares_transfer() || matches!(command.verb, Verb::Size | Verb::Mdtm);
@@ -144,7 +146,7 @@ impl StepLog {
                 .rposition(|other| other.commands.first().is_none_or(|&other| other < first))
                 .map_or(0, |before| before + 1);
             self.preparing += usize::from(step.prepares);
-            self.transferring += usize::from(step.is_transferring());
+            self.joinable += usize::from(step.is_joinable());
             self.open.insert(at, step);
         }
         self.commands.insert(sequence, Box::new(command));
@@ -176,8 +178,7 @@ impl StepLog {
         sequence: u64,
         directory: Option<(String, Option<String>)>,
     ) {
-        // From the back: the command being answered is mostly in the last step, and there may be thousands.
-        if let Some(step) = self.open.iter_mut().rev().find(|step| step.has(sequence))
+        if let Some(step) = self.step_of(sequence)
             && (directory.is_some() || step.learned.is_some())
         {
             step.learned_mut().directory = directory;
@@ -186,10 +187,29 @@ impl StepLog {
 
     /// Records that the reply to a command is a listing.
     pub(crate) fn listed(&mut self, sequence: u64, entries: Vec<ListingEntry>, omitted: u64) {
-        let mut open = self.open.iter_mut().rev();
-        if let Some(step) = open.find(|step| step.has(sequence)) {
+        if let Some(step) = self.step_of(sequence) {
             step.learned_mut().entries = (entries, omitted);
         }
+    }
+
+    /// Returns the open step that has a command. Open steps stand in the order of their first commands, and there may be
+    /// thousands.
+    fn step_of(&mut self, sequence: u64) -> Option<&mut StepState> {
+        let (mut low, mut high) = (0, self.open.len());
+        while low < high {
+            let middle = usize::midpoint(low, high);
+            // Steps without commands have no place in this order, and are few.
+            let mut from_middle = self.open.range(middle..high).enumerate();
+            let first =
+                from_middle.find_map(|(skipped, step)| Some((skipped, *step.commands.first()?)));
+            match first {
+                Some((skipped, first)) if first <= sequence => low = middle + skipped + 1,
+                _ => high = middle,
+            }
+        }
+        // A command that joined a transfer has steps with later first commands between it and its own.
+        let mut before = self.open.range_mut(..low).rev();
+        before.find(|step| step.has(sequence))
     }
 
     /// Records that a transfer is settled.
@@ -199,7 +219,7 @@ impl StepLog {
             .iter_mut()
             .find(|step| step.transfer == Some(transfer))
         {
-            self.transferring -= usize::from(step.is_transferring());
+            self.joinable -= usize::from(step.is_joinable());
             step.learned_mut().note = Some(note);
         }
     }
@@ -239,7 +259,7 @@ impl StepLog {
         }
         let state = self.open.pop_front()?;
         self.preparing -= usize::from(state.prepares);
-        self.transferring -= usize::from(state.is_transferring());
+        self.joinable -= usize::from(state.is_joinable());
         self.emitted += 1;
         if let Some(mut step) = state.made {
             step.number = self.emitted;
@@ -400,15 +420,15 @@ impl StepLog {
         for at in taken {
             if let Some(other) = self.open.remove(at) {
                 self.preparing -= usize::from(other.prepares);
-                self.transferring -= usize::from(other.is_transferring());
+                self.joinable -= usize::from(other.is_joinable());
                 step.commands.splice(0..0, other.commands);
             }
         }
     }
 
     fn running_transfer(&self) -> Option<usize> {
-        // Without this a client that only ever sends ABOR has all open steps looked at each time.
-        if self.transferring == 0 {
+        // Without this a client that sends ABOR or STAT without end has all open steps looked at each time.
+        if self.joinable == 0 {
             return None;
         }
         self.open.iter().rposition(|step| {
@@ -417,8 +437,7 @@ impl StepLog {
                 .commands
                 .iter()
                 .filter_map(|&sequence| self.commands.get(sequence));
-            step.is_transferring()
-                && step.commands.len() < COMMANDS
+            step.is_joinable()
                 && commands
                     .find(|command| command.verb.is_transfer())
                     .is_some_and(|command| !command.is_settled())
@@ -447,13 +466,20 @@ impl StepState {
     }
 
     fn has(&self, sequence: u64) -> bool {
-        self.commands.binary_search(&sequence).is_ok()
+        // Most of the steps that are asked lie before or behind: no search.
+        self.commands.last().is_some_and(|last| *last >= sequence)
+            && self.commands.binary_search(&sequence).is_ok()
     }
 
     /// Returns whether it has a transfer that is not settled.
     fn is_transferring(&self) -> bool {
         let learned = self.learned.as_ref();
         self.transfer.is_some() && learned.is_none_or(|learned| learned.note.is_none())
+    }
+
+    /// Returns whether ABOR and STAT belong to its transfer.
+    fn is_joinable(&self) -> bool {
+        self.is_transferring() && self.commands.len() < COMMANDS
     }
 
     fn learned_mut(&mut self) -> &mut Learned {
