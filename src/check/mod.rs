@@ -21,6 +21,7 @@ mod expression;
 pub mod file;
 mod judge;
 pub mod mistake;
+mod picked;
 pub mod record;
 mod selection;
 pub mod verdict;

@@ -24,6 +24,7 @@ use cel::common::ast::{EntryExpr, Expr, IdedExpr};
 use cel::{Context, Program, Value};
 use serde::Serialize;
 
+use super::picked;
 use super::vocabulary::Vocabulary;
 use evaluate::{Meter, add, metered};
 use names::{NameCheck, Uses};
@@ -146,9 +147,7 @@ impl Expression {
     /// Evaluates the expression for `object`; false also if evaluation fails or exceeds the work limit.
     #[must_use]
     pub fn is_true(&self, object: &impl Serialize) -> bool {
-        let Ok(fields) = serde_json::to_value(object) else {
-            return false;
-        };
+        let fields = picked::value_of(object, self.field_names.as_ref());
         let mut context = Context::default();
         self.meter.install(&mut context);
         self.meter.next_object();

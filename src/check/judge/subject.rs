@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::super::built_in::BuiltIn;
 use super::super::expression::Expression;
 use super::super::file::{Condition, Expectations, FieldExpectation};
+use super::super::picked;
 use super::super::verdict::Place;
 use super::super::wording::command_line;
 use crate::model::record::{Command, Reply, Session, Step, StepKind, Transfer, Weight as _};
@@ -124,23 +125,7 @@ impl FieldNames {
 
     /// Converts a record to a value without the fields that nobody reads.
     fn value_of(&self, record: &impl Serialize) -> Value {
-        let mut value = serde_json::to_value(record).unwrap_or_default();
-        if let Some(names) = &self.names {
-            prune(&mut value, names);
-        }
-        value
-    }
-}
-
-/// Removes fields of other names from an object and all objects in it.
-fn prune(value: &mut Value, names: &BTreeSet<String>) {
-    match value {
-        Value::Object(fields) => {
-            fields.retain(|name, _| names.contains(name));
-            fields.values_mut().for_each(|field| prune(field, names));
-        }
-        Value::Array(items) => items.iter_mut().for_each(|item| prune(item, names)),
-        _ => {}
+        picked::value_of(record, self.names.as_ref())
     }
 }
 
