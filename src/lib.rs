@@ -50,6 +50,7 @@
 //! | --- | --- | --- |
 //! | `cli` | yes | the program and `report::table`; not needed by a library user |
 //! | `browse` | yes | [`browse`]: reports looked through in the terminal; includes `cli` |
+//! | `parquet` | yes | tables in Parquet files |
 //! | `live` | yes | capture from interfaces, filters and dropping of privileges; needs libpcap |
 //!
 //! # Layers
