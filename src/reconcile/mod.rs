@@ -23,7 +23,7 @@
 //!     &path,
 //!     "Fri Nov 20 15:53:08 2026 1 192.168.0.2 1715 /pub/readme.txt a _ o a guest@ ftp 0 * c\n",
 //! )?;
-//! let mut captures = CaptureSet::open(["testdata/captures/classic.pcap"], Default::default());
+//! let mut captures = CaptureSet::open(&["testdata/captures/classic.pcap".into()], Default::default());
 //! let mut builder = WireBuilder::default();
 //! let summary = pipeline::analyze(&mut captures, &Options::default(), &mut builder, &mut ());
 //! let wire = builder.finish(&summary.captures, (None, None));
