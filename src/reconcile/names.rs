@@ -9,6 +9,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::claim::{Claim, NameChanges, PathForm};
 use super::wire::WireEvent;
+use crate::protocol::ftp::path::normalise;
 
 /// Returns true for the names of anonymous logins (RFC 1635).
 #[must_use]
@@ -28,24 +29,13 @@ pub(super) fn absolute(folder: Option<&[u8]>, argument: &[u8]) -> Option<Box<[u8
     Some(normal(&path).into())
 }
 
-/// Removes `//`, `/./`, `/../` and a slash at the end.
+/// Removes `//`, `/./`, `/../` and a slash at the end; a relative path stays relative.
 #[must_use]
 pub(super) fn normal(path: &[u8]) -> Vec<u8> {
-    let mut parts: Vec<&[u8]> = Vec::new();
-    for part in path.split(|&byte| byte == b'/') {
-        match part {
-            b"" | b"." => {}
-            b".." => {
-                parts.pop();
-            }
-            part => parts.push(part),
-        }
+    let mut normal = normalise(path);
+    if !path.starts_with(b"/") {
+        normal.remove(0);
     }
-    let mut normal = Vec::with_capacity(path.len());
-    if path.starts_with(b"/") {
-        normal.push(b'/');
-    }
-    normal.extend(parts.join(&b'/'));
     normal
 }
 
@@ -262,26 +252,20 @@ pub(super) fn path_of(claim: &Claim, event: &WireEvent) -> Relation {
     let Some(log) = claim.path.as_deref() else {
         return Relation::Unknown;
     };
-    let (path, argument) = (event.path.as_deref(), event.argument.as_deref());
-    let Some(renamed) = &event.renamed else {
-        return relate(log, claim.path_form, claim.name_changes, path, argument);
+    let relation = |log: &[u8], path: Option<&[u8]>, argument: Option<&[u8]>| {
+        relate(log, claim.path_form, claim.name_changes, path, argument)
     };
-    let (new_path, new_argument) = (renamed.path.as_deref(), Some(&*renamed.argument));
+    let old = |log: &[u8]| relation(log, event.path.as_deref(), event.argument.as_deref());
+    let Some(renamed) = &event.renamed else {
+        return old(log);
+    };
+    let new = |log: &[u8]| relation(log, renamed.path.as_deref(), Some(&renamed.argument));
     if claim.names_joined {
         // The blank between the names may be any of them.
         let blanks = log.iter().enumerate().filter(|(_, byte)| **byte == b' ');
         for (at, _) in blanks.take(MAX_BLANKS) {
-            let (old, new) = log.split_at(at);
-            let new = new.get(1..).unwrap_or_default();
-            let old = relate(old, claim.path_form, claim.name_changes, path, argument);
-            let new = relate(
-                new,
-                claim.path_form,
-                claim.name_changes,
-                new_path,
-                new_argument,
-            );
-            if old != Relation::Different && new != Relation::Different {
+            let old = old(&log[..at]);
+            if old != Relation::Different && new(&log[at + 1..]) != Relation::Different {
                 return old;
             }
         }
@@ -289,17 +273,9 @@ pub(super) fn path_of(claim: &Claim, event: &WireEvent) -> Relation {
     }
     // A line of RNTO may name the new path alone.
     let (old, new) = match &claim.new_path {
-        Some(new) => (Some(log), new.as_slice()),
-        None => (None, log),
+        Some(new_path) => (Some(old(log)), new(new_path)),
+        None => (None, new(log)),
     };
-    let old = old.map(|old| relate(old, claim.path_form, claim.name_changes, path, argument));
-    let new = relate(
-        new,
-        claim.path_form,
-        claim.name_changes,
-        new_path,
-        new_argument,
-    );
     // The reader knows the old name from another line, which may be that of another session.
     let is_of_one_line = claim.verb.as_deref() != Some("RNTO");
     match (old.filter(|_| is_of_one_line), new) {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use crate::check::{CLIENT, Change, SERVER, capture};
+use crate::support::assert_fits;
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
@@ -66,17 +67,7 @@ fn json_is_as_its_schema_says() {
     let schema = folder.run(&["schema", "--check"]);
     let schema: Value =
         serde_json::from_str(schema.trim_start_matches("exit 0\n-- stdout\n")).expect("a schema");
-    let mut schemas = boon::Schemas::new();
-    let mut compiler = boon::Compiler::new();
-    compiler
-        .add_resource("answer.json", schema)
-        .expect("a schema");
-    let schema = compiler
-        .compile("answer.json", &mut schemas)
-        .expect("a schema");
-    schemas
-        .validate(&document, schema)
-        .expect("it is as the schema says");
+    assert_fits(schema, &document);
 }
 
 #[test]

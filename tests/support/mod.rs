@@ -24,6 +24,21 @@ pub(crate) mod specimens;
 pub(crate) mod wire;
 pub(crate) mod wrapping;
 
+/// Fails unless a document is as a JSON schema says.
+pub(crate) fn assert_fits(schema: serde_json::Value, document: &serde_json::Value) {
+    let mut schemas = boon::Schemas::new();
+    let mut compiler = boon::Compiler::new();
+    compiler
+        .add_resource("answer.json", schema)
+        .expect("a schema");
+    let schema = compiler
+        .compile("answer.json", &mut schemas)
+        .expect("a schema");
+    schemas
+        .validate(document, schema)
+        .expect("it is as the schema says");
+}
+
 /// Records that the test of this thread cannot run on this machine, for the summary at the end of `cargo test`.
 ///
 /// With `FTPSCOPE_ALL_TESTS` set, as in `.ci/run`, the test fails: a green run must not hide what was never tried.

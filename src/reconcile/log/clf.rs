@@ -174,20 +174,13 @@ fn parse(line: &[u8]) -> Option<Fields<'_>> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::known_claims;
     use super::*;
     use crate::reconcile::claim::ClaimStatus;
 
     fn read(lines: &[&str]) -> Vec<Claim> {
         let mut reader = ClfReader::default();
-        let mut claims = VecDeque::new();
-        for (number, text) in (1..).zip(lines) {
-            let bytes = text.as_bytes();
-            assert_eq!(
-                reader.read(Line { number, bytes }, &mut claims),
-                Reading::Known,
-                "{text}"
-            );
-        }
+        let claims = known_claims(lines, |line, claims| reader.read(line, claims));
         claims.into()
     }
 

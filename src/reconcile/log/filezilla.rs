@@ -414,19 +414,12 @@ const MAX_SESSIONS: usize = 65_536;
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::known_claims;
     use super::*;
     use crate::reconcile::claim::ClaimStatus;
 
     fn read(mut reader: FilezillaReader, lines: &[&str]) -> Vec<Claim> {
-        let mut claims = VecDeque::new();
-        for (number, text) in (1..).zip(lines) {
-            let bytes = text.as_bytes();
-            assert_eq!(
-                reader.read(Line { number, bytes }, &mut claims),
-                Reading::Known,
-                "{text}"
-            );
-        }
+        let mut claims = known_claims(lines, |line, claims| reader.read(line, claims));
         reader.finish(&mut claims);
         claims.into()
     }

@@ -160,6 +160,7 @@ const DEFAULT_FORMAT: &str = "%h %l %u %t \"%r\" %s %b";
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::known_claims;
     use super::*;
 
     fn read(format: &str, lines: &[&str]) -> Vec<Claim> {
@@ -168,15 +169,7 @@ mod tests {
             ..LogOptions::default()
         })
         .unwrap();
-        let mut claims = VecDeque::new();
-        for (number, text) in (1..).zip(lines) {
-            let bytes = text.as_bytes();
-            assert_eq!(
-                reader.read(Line { number, bytes }, &mut claims),
-                Reading::Known,
-                "{text}"
-            );
-        }
+        let claims = known_claims(lines, |line, claims| reader.read(line, claims));
         claims.into()
     }
 

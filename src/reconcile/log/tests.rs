@@ -1,11 +1,13 @@
 //! Properties of all grammars: lines written by a generator are read back, and no bytes make a reader panic.
 
+use std::collections::VecDeque;
 use std::io::Cursor;
 use std::path::Path;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::grammar::{Line, Reading};
 use super::scan::Civil;
 use super::{Coverage, Ending, LogFile, LogKind, LogOptions, Writer};
 use crate::reconcile::claim::{Claim, ClaimKind, ClaimStatus, Direction};
@@ -19,6 +21,23 @@ fn claims(log: &mut LogFile) -> Vec<Claim> {
     let mut claims = Vec::new();
     while let Ok(Some(claim)) = log.next_claim() {
         claims.push(claim);
+    }
+    claims
+}
+
+/// Gives numbered lines to a reader that has to know them all, and returns their claims.
+pub(super) fn known_claims(
+    lines: &[&str],
+    mut read: impl FnMut(Line<'_>, &mut VecDeque<Claim>) -> Reading,
+) -> VecDeque<Claim> {
+    let mut claims = VecDeque::new();
+    for (number, text) in (1..).zip(lines) {
+        let bytes = text.as_bytes();
+        assert_eq!(
+            read(Line { number, bytes }, &mut claims),
+            Reading::Known,
+            "{text}"
+        );
     }
     claims
 }

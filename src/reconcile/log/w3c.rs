@@ -286,19 +286,12 @@ const FIELDS_OF_IIS: &[u8] =
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::known_claims;
     use super::*;
     use crate::reconcile::claim::ClaimStatus;
 
     fn read(mut reader: W3cReader, lines: &[&str]) -> Vec<Claim> {
-        let mut claims = VecDeque::new();
-        for (number, text) in (1..).zip(lines) {
-            let bytes = text.as_bytes();
-            assert_eq!(
-                reader.read(Line { number, bytes }, &mut claims),
-                Reading::Known,
-                "{text}"
-            );
-        }
+        let claims = known_claims(lines, |line, claims| reader.read(line, claims));
         claims.into()
     }
 
