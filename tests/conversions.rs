@@ -40,6 +40,7 @@ fn without_captures(mut report: Value) -> Value {
                 fields.remove("capture_frame");
                 fields.remove("captures");
                 fields.remove("places");
+                fields.remove("evidence_places");
                 fields.remove("query_place");
                 fields.remove("response_place");
                 fields.remove("display_filters");

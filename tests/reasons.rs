@@ -378,3 +378,19 @@ fn reply_behind_a_gap_answers_the_command_behind_it() {
         assert!(codes.contains(&(Some("PWD"), Some(257))), "{codes:?}");
     }
 }
+
+#[test]
+fn line_without_a_code_in_place_of_a_reply_is_told_in_the_step() {
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.exchange("SYST", "UNIX Type: L8");
+    let report = analyzed("no_code", &ftp.quit());
+    let steps = report["sessions"][0]["steps"].as_array().expect("steps");
+    let titles: Vec<&str> = steps
+        .iter()
+        .filter_map(|step| step["title"].as_str())
+        .collect();
+    assert!(
+        titles.contains(&"SYST: answered without a reply code"),
+        "{titles:?}"
+    );
+}

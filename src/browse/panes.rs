@@ -380,7 +380,8 @@ impl Subject<'_> {
     fn transfer_lines(&self, transfer: &Transfer, width: usize) -> Vec<Line> {
         let mut facts: Vec<(&str, String)> = Vec::new();
         for sentence in &transfer.evidence {
-            facts.push(("evidence", sentence.clone()));
+            let sentence = self.names.evidence(transfer, sentence);
+            facts.push(("evidence", sentence.into_owned()));
         }
         if transfer.missing_bytes > 0 {
             facts.push(("missing", units::bytes(transfer.missing_bytes)));

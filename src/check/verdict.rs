@@ -22,6 +22,8 @@ pub struct Answer {
     pub skipped: u64,
     /// Messages about captures that could not be read.
     pub unreadable: Vec<String>,
+    /// Warnings about the captures: a capture that is cut short may lack what expectations ask for.
+    pub warnings: Vec<String>,
     /// Groups of verdicts: one for each file, for the built-in rules, for a baseline and for findings.
     pub groups: Vec<Group>,
 }
@@ -133,6 +135,7 @@ impl Answer {
             failed: count(Status::Failed),
             skipped: count(Status::Skipped),
             unreadable: Vec::new(),
+            warnings: Vec::new(),
             groups,
         }
     }

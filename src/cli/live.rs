@@ -127,12 +127,7 @@ pub(super) struct LiveArguments {
     #[arg(long, value_name = "EXPR", help_heading = "Alerts")]
     alert: Vec<String>,
     /// Give each marked event to PROGRAM, as JSON on its standard input
-    #[arg(
-        long,
-        value_name = "PROGRAM",
-        requires = "alert",
-        help_heading = "Alerts"
-    )]
+    #[arg(long, value_name = "PROGRAM", help_heading = "Alerts")]
     exec: Option<PathBuf>,
     /// As root, go on as this user once everything is open (root: stay root)
     #[arg(long, value_name = "USER", help_heading = "Privileges")]
@@ -191,6 +186,14 @@ pub(super) fn run(arguments: &LiveArguments) -> Result<Exit, Failure> {
     {
         messages::note(&outcome.summary);
     }
+    #[cfg(feature = "live")]
+    if let Some(filter) = &arguments.filter
+        && outcome.packets == 0
+        && outcome.failures.is_empty()
+        && !quiet
+    {
+        messages::note(&format!("no packet matched the filter '{filter}' of -f"));
+    }
     if let Some(error) = outcome.extraction {
         return Err(Failure::Refused(error.to_string()));
     }
@@ -217,6 +220,12 @@ impl LiveArguments {
         if self.rotate.is_some() && output.is_none() && self.write.is_none() {
             return Err(Failure::Refused(
                 "--rotate needs files to rotate; give -o FILE for events or -w FILE for packets"
+                    .to_owned(),
+            ));
+        }
+        if self.exec.is_some() && self.alert.is_empty() {
+            return Err(Failure::Refused(
+                "--exec gets the events that --alert marks; add one, such as --alert 'finding.severity == \"high\"'"
                     .to_owned(),
             ));
         }

@@ -25,7 +25,7 @@ use crate::capture::{CaptureSet, Input, PacketSource, ReadOptions};
 use crate::capture::{Filter, FilteredSource};
 use crate::check::{SelectedEvents, Selection};
 use crate::keep::PacketSink;
-use crate::model::record::{Capture, Completeness, Finding, Severity};
+use crate::model::record::{Capture, Finding, Severity};
 use crate::model::trace::Tracing;
 use crate::model::{
     Event, EventKind, EventSink, FrameRef, Limits, Timestamp, TransferSink, Warning, WarningCode,
@@ -236,10 +236,7 @@ impl Reading {
             (summary, selected.into_rejected())
         };
         if is_filtered && summary.totals.accounting.filtered > 0 && tally.without_data > 0 {
-            let warning = Warning {
-                count: tally.without_data,
-                ..Warning::new(WarningCode::DataConnectionsFiltered, DATA_FILTERED, None)
-            };
+            let warning = Warning::data_filtered(tally.without_data);
             let warned = Event {
                 frame: tally.last,
                 session: None,
@@ -457,10 +454,9 @@ impl EventSink for Tally {
                 for finding in &session.findings {
                     self.finding(finding);
                 }
-                let transfers = session.transfers.iter().filter(|transfer| {
-                    transfer.connection.is_none() && transfer.completeness != Completeness::Aborted
-                });
-                self.without_data += units::to_u64(transfers.count());
+                let transfers = session.transfers.iter();
+                let unseen = transfers.filter(|transfer| transfer.is_unseen());
+                self.without_data += units::to_u64(unseen.count());
             }
             EventKind::Warning(warning) => {
                 self.not_whole |= matches!(
@@ -476,10 +472,6 @@ impl EventSink for Tally {
         }
     }
 }
-
-/// Message of the warning that a filter hid data connections.
-const DATA_FILTERED: &str = "the filter of -f hides data connections, which use ports of their own: \
-    files and listings are missing; filter by host, or leave out -f";
 
 #[cfg(test)]
 mod tests {

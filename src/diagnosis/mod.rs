@@ -441,6 +441,7 @@ mod tests {
             announced_bytes: None,
             completeness,
             evidence: vec![],
+            evidence_places: Vec::new(),
             sha256: None,
             md5: None,
             sha1: None,

@@ -342,6 +342,17 @@ impl Warning {
             frame,
         }
     }
+
+    /// Creates the warning that a filter hid the data connections of this many transfers.
+    #[must_use]
+    pub fn data_filtered(transfers: u64) -> Self {
+        let message = "the filter of -f hides data connections, which use ports of their own: \
+            files and listings are missing; filter by host, or leave out -f";
+        Self {
+            count: transfers,
+            ..Self::new(WarningCode::DataConnectionsFiltered, message, None)
+        }
+    }
 }
 
 /// Receiver of the bytes of data connections as they arrive.

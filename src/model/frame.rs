@@ -52,6 +52,29 @@ pub struct CaptureFrame {
     pub capture_frame: u64,
 }
 
+/// A frame that a sentence names, and its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct NamedFrame {
+    /// Number over all captures, as in the sentence.
+    pub frame: u64,
+    /// Place of the frame.
+    #[serde(flatten)]
+    pub place: CaptureFrame,
+}
+
+/// Splits a sentence at the frames that it names: each part ends with `frame `, and the number, if one follows, begins the
+/// next. Sentences about frames are written by ftpscope; a reply quoted in one may look like it and is harmless.
+pub fn split_at_frames(sentence: &str) -> impl Iterator<Item = (&str, Option<u64>, &str)> {
+    let parts = sentence.split_inclusive("frame ");
+    let mut is_named = false;
+    parts.map(move |part| {
+        let was_named = std::mem::replace(&mut is_named, part.ends_with("frame "));
+        let digits = part.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, rest) = part.split_at(if was_named { digits } else { 0 });
+        (number, number.parse().ok(), rest)
+    })
+}
+
 impl From<FrameRef> for CaptureFrame {
     fn from(frame: FrameRef) -> Self {
         Self {

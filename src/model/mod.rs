@@ -71,7 +71,7 @@ pub use event::{
     ContentId, Event, EventKind, EventSink, KeptEvent, Settled, StoreError, Stored, TransferSink,
     Warning, WarningCode,
 };
-pub use frame::{CapturePlace, CaptureSpans, FrameRef, PlaceIndex};
+pub use frame::{CapturePlace, CaptureSpans, FrameRef, PlaceIndex, split_at_frames};
 pub use limits::Limits;
 pub use time::{Span, Timestamp};
 pub use wire_text::{grouped, hex, system_message};

@@ -124,6 +124,8 @@ pub enum Notice<'a> {
     PacketsHoldSecrets(&'a Path),
     /// Sessions are chosen, but packets of all are written: a session is chosen when it ends.
     PacketsOfAllSessions(&'a Path),
+    /// Root's rights are given up: the run goes on as this user.
+    GoesOnAs(&'a str),
     /// A privilege could not be dropped.
     PrivilegesRemain(&'static str),
     /// The counters, asked for with SIGUSR1.
@@ -183,6 +185,7 @@ impl Notice<'_> {
                 | Self::PacketsHoldSecrets(_)
                 | Self::PacketsOfAllSessions(_)
                 | Self::PrivilegesRemain(_)
+                | Self::GoesOnAs(_)
         )
     }
 }
@@ -211,6 +214,7 @@ impl fmt::Display for Notice<'_> {
                     "{path} gets the packets of all sessions: which are chosen is known when they end"
                 )
             }
+            Self::GoesOnAs(user) => write!(f, "gives up the rights of root and goes on as {user}"),
             Self::PrivilegesRemain(what) => f.write_str(what),
             Self::Summary(text) => f.write_str(text),
             Self::AlertsTooExpensive => f.write_str(

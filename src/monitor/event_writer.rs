@@ -14,7 +14,7 @@ use super::counters::{Counters, CountingSink};
 use super::error::{Error, Notice, Notify};
 use crate::keep::{RotatingFile, RotationLimits};
 use crate::model::record::{Capture, Totals};
-use crate::model::{Event, EventKind, EventSink};
+use crate::model::{Event, EventKind, EventSink, Warning};
 use crate::report::export::ExportLines;
 use crate::report::{EventChoice, LiveLines, SessionParties, event_text, totals_text};
 
@@ -27,6 +27,8 @@ pub(super) struct EventWriter {
     /// True if frames are identified by capture as well.
     several_captures: bool,
     parties: SessionParties,
+    /// With a filter, until it is known whether it lets data connections through.
+    data_is_awaited: bool,
 }
 
 /// The format of events.
@@ -53,6 +55,7 @@ impl EventWriter {
         alerts: Alerts,
         counters: Arc<Counters>,
         several_captures: bool,
+        is_filtered: bool,
     ) -> Self {
         Self {
             output,
@@ -61,6 +64,7 @@ impl EventWriter {
             counting: CountingSink(counters),
             several_captures,
             parties: SessionParties::default(),
+            data_is_awaited: is_filtered,
         }
     }
 
@@ -68,6 +72,10 @@ impl EventWriter {
     pub(super) fn finish(&mut self, captures: &[Capture], totals: &Totals) {
         match &mut self.format {
             EventFormat::Text(lines) => {
+                // Of an input that could not be read the error message is all there is to say.
+                if captures.is_empty() && totals.packets == 0 {
+                    return;
+                }
                 let dropped = self.counting.0.packets_dropped();
                 self.output.line(lines.totals(totals, dropped).as_bytes());
             }
@@ -88,6 +96,26 @@ impl EventWriter {
             }
         }
         self.counting.0.set_events_lost(self.output.lost());
+    }
+
+    /// Warns once behind the first transfer, if its data connection did not pass the filter.
+    fn warn_of_filter(&mut self, event: &Event<'_>) {
+        let EventKind::Transfer(transfer) = &event.kind else {
+            return;
+        };
+        let is_decided = transfer.connection.is_some() || transfer.is_unseen();
+        if !self.data_is_awaited || !is_decided {
+            return;
+        }
+        self.data_is_awaited = false;
+        if transfer.is_unseen() {
+            let warning = Warning::data_filtered(1);
+            self.event(&Event {
+                session: None,
+                kind: EventKind::Warning(&warning),
+                ..*event
+            });
+        }
     }
 
     /// Rotates the output if due, and notices a dead alert helper.
@@ -170,6 +198,7 @@ impl EventSink for EventWriter {
         if let (EventKind::SessionEnd(_), Some(session)) = (&event.kind, event.session) {
             self.parties.remove(session);
         }
+        self.warn_of_filter(event);
     }
 }
 

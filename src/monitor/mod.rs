@@ -150,6 +150,8 @@ pub struct Outcome {
     pub extraction: Option<extract::Error>,
     /// Events that could not be written.
     pub events_lost: u64,
+    /// Packets that passed the filter, if there is one.
+    pub packets: u64,
     /// The counters of the run, as one line of text.
     pub summary: String,
 }
@@ -184,6 +186,9 @@ impl Monitor {
             .as_deref()
             .map(|program| alerts::start(program, account))
             .transpose()?;
+        // The table of users cannot be read any more once the file system is restricted.
+        let user = account.filter(|account| !account.is_root());
+        let user = user.map(privileges::Account::name);
         privileges::drop_privileges(account)
             .map_err(|cause| Error::Privileges { cause, user: true })?;
         let restricted =
@@ -193,6 +198,9 @@ impl Monitor {
         // After the change of account, so that everything in the folder belongs to that account.
         let extractor =
             open_extractor(settings.extract.as_deref(), &notify).map_err(Error::Extract)?;
+        if let Some(user) = user {
+            notify(&Notice::GoesOnAs(&user));
+        }
         if let Some(what) = privileges::remaining(restricted) {
             notify(&Notice::PrivilegesRemain(what));
         }
@@ -213,6 +221,7 @@ impl Monitor {
             alerts,
             Arc::clone(&counters),
             settings.source.is_several(),
+            settings.source.filter().is_some(),
         );
         Ok(Self {
             source,
@@ -292,6 +301,7 @@ impl Monitor {
             extraction,
             failures: summary.failures,
             events_lost: writer.output.lost(),
+            packets: summary.totals.packets - summary.totals.accounting.filtered,
             summary: self.counters.summary(),
         }
     }

@@ -21,6 +21,24 @@ pub(super) struct Account {
     pub(super) gid: u32,
 }
 
+impl Account {
+    pub(super) const fn is_root(self) -> bool {
+        self.uid == 0
+    }
+
+    /// Returns the name of the user, else its number.
+    pub(super) fn name(self) -> String {
+        let table = fs::read_to_string("/etc/passwd").unwrap_or_default();
+        let mut lines = table.lines().map(|line| line.split(':'));
+        let found = lines.find_map(|mut fields| {
+            let name = fields.next()?;
+            let uid: u32 = fields.nth(1)?.parse().ok()?;
+            (uid == self.uid).then(|| name.to_owned())
+        });
+        found.unwrap_or_else(|| self.uid.to_string())
+    }
+}
+
 /// Folders that outputs are written to, and the files and folders created for them.
 #[derive(Debug, Default)]
 pub(super) struct OutputFolders {

@@ -65,6 +65,18 @@ impl SourceSettings {
         self.names().to_vec()
     }
 
+    /// Returns the filter; `None` for every packet.
+    pub(super) fn filter(&self) -> Option<&str> {
+        match self {
+            #[cfg(feature = "live")]
+            Self::Read { filter, .. } => filter.as_deref(),
+            #[cfg(feature = "live")]
+            Self::Interfaces { options, .. } => options.filter.as_deref(),
+            #[cfg(not(feature = "live"))]
+            Self::Read { .. } => None,
+        }
+    }
+
     /// Returns true if frames have to be identified by capture as well.
     pub(super) fn is_several(&self) -> bool {
         self.names().len() > 1

@@ -234,7 +234,7 @@ impl SessionData<'_> {
             let preview = self.previews.take(session.id, one.id);
             let connection = one.connection.as_ref();
             let plot = connection.and_then(|connection| plots.plot(connection));
-            transfer(one, preview.as_ref(), plot.as_ref(), strings)
+            transfer(one, preview.as_ref(), plot.as_ref(), self.captures, strings)
         });
         object.list("transfers", transfers)?;
         object.field("verdict", &visible(&session.verdict.text))?;
@@ -294,12 +294,17 @@ fn transfer(
     transfer: &Transfer,
     preview: Option<&Value>,
     plot: Option<&Value>,
+    names: &CaptureNames,
     strings: &mut StringTable,
 ) -> Value {
     let connection = transfer.connection.as_ref();
     let seconds = connection.map(|connection| connection.end.since(connection.start).seconds());
     let more = units::to_u64(transfer.entries.len().saturating_sub(MAX_ENTRIES))
         .saturating_add(transfer.entries_omitted);
+    let evidence = transfer.evidence.iter();
+    let evidence: Vec<_> = evidence
+        .map(|line| strings.intern(&names.evidence(transfer, line)))
+        .collect();
     let mut value = json!({
         "verb": transfer.verb,
         "path": transfer.path.as_deref().or(transfer.argument.as_deref()).map(visible),
@@ -312,7 +317,7 @@ fn transfer(
         "offset": Some(transfer.restart_offset).filter(|bytes| *bytes > 0),
         "announced": transfer.announced_bytes,
         "completeness": value(&transfer.completeness),
-        "evidence": transfer.evidence.iter().map(|line| strings.intern(line)).collect::<Vec<_>>(),
+        "evidence": evidence,
         "sha256": transfer.sha256,
         "md5": transfer.md5,
         "sha1": transfer.sha1,

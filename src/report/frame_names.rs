@@ -7,7 +7,8 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::model::record::{CaptureFrame, Connection, Finding, Reply, Session};
+use crate::model::record::{CaptureFrame, Connection, Finding, Reply, Session, Transfer};
+use crate::model::split_at_frames;
 
 /// Short names of the captures of a report; none with a single capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,26 +107,37 @@ impl CaptureNames {
     /// the finding's own frames is named as by [`Self::frame`] instead.
     #[must_use]
     pub fn explanation<'a>(&self, finding: &'a Finding) -> Cow<'a, str> {
-        const WORD: &str = "frame ";
-        let text = finding.explanation.as_str();
-        if self.is_empty() || !text.contains(WORD) {
-            return Cow::Borrowed(text);
+        self.sentence(&finding.explanation, |frame| {
+            let index = finding.frames.iter().position(|one| *one == frame)?;
+            finding.places.get(index).copied().flatten()
+        })
+    }
+
+    /// Returns a sentence of the evidence for the completeness of a transfer, with its frames as in [`Self::explanation`].
+    #[must_use]
+    pub fn evidence<'a>(&self, transfer: &Transfer, sentence: &'a str) -> Cow<'a, str> {
+        self.sentence(sentence, |frame| {
+            let mut known = transfer.evidence_places.iter();
+            let named = known.find(|named| named.frame == frame)?;
+            Some(named.place)
+        })
+    }
+
+    /// Names the frames of a sentence whose places are known.
+    fn sentence<'a>(
+        &self,
+        sentence: &'a str,
+        place: impl Fn(u64) -> Option<CaptureFrame>,
+    ) -> Cow<'a, str> {
+        if self.is_empty() || !sentence.contains("frame ") {
+            return Cow::Borrowed(sentence);
         }
-        let mut out = String::with_capacity(text.len());
-        for (at, part) in text.split(WORD).enumerate() {
-            let digits = part.bytes().take_while(u8::is_ascii_digit).count();
-            let (number, rest) = part.split_at(digits);
-            let frame = number.parse().ok().filter(|_| at > 0);
-            let index =
-                frame.and_then(|frame: u64| finding.frames.iter().position(|&one| one == frame));
-            let place = index.and_then(|index| finding.places.get(index).copied().flatten());
-            let named = place
-                .zip(frame)
-                .map(|(place, frame)| self.number(frame, Some(place)));
-            if at > 0 {
-                out.push_str(WORD);
+        let mut out = String::with_capacity(sentence.len());
+        for (digits, frame, rest) in split_at_frames(sentence) {
+            match frame.and_then(|frame| Some((frame, place(frame)?))) {
+                Some((frame, place)) => out.push_str(&self.number(frame, Some(place))),
+                None => out.push_str(digits),
             }
-            out.push_str(named.as_deref().unwrap_or(number));
             out.push_str(rest);
         }
         Cow::Owned(out)

@@ -61,7 +61,7 @@ impl Anomalies {
     /// Records a line that no standard allows.
     pub(crate) fn on_violation(&mut self, violation: Violation, frame: FrameRef) {
         let (rule, oddity) = match violation {
-            Violation::NoCode => (LineRule::NoCode, None),
+            Violation::NoCode { .. } => (LineRule::NoCode, None),
             Violation::OtherCode => (LineRule::WrongEnd, None),
             Violation::CodeForm => (LineRule::CodeForm, None),
             Violation::LineEnd {

@@ -20,7 +20,7 @@ use super::anomalies::{Anomalies, Subject};
 use super::connection::Part;
 use super::data::data_channel::{DataChannel, DataId};
 use super::data::unmatched::emit_unmatched;
-use super::dialogue::outcome::{CommandLine, Outcome, ReplyTo, ServerReply};
+use super::dialogue::outcome::{CommandLine, Outcome, ReplyTo, ServerReply, Violation};
 use super::dialogue::resynchronise::Activity;
 use super::dialogue::{Dialogue, Moment};
 use super::encrypted::encrypted_data::{self, EncryptedData};
@@ -680,6 +680,12 @@ impl Session {
                 Outcome::Deferred => shared.wait_for_data(self.identity.id, NO_TRANSFER),
                 Outcome::CommandsLost(lost) => self.server_state.on_commands_lost(&lost),
                 Outcome::Violation(violation, frame) => {
+                    if let Violation::NoCode {
+                        waiting: Some(sequence),
+                    } = violation
+                    {
+                        self.steps.log_mut().answered_without_code(sequence);
+                    }
                     self.anomalies.on_violation(violation, frame);
                 }
                 Outcome::TooManyPending => shared.warn(
@@ -1334,6 +1340,7 @@ impl Session {
                 transfer.evidence.push(self.secrets.text(text.as_bytes()).0);
             }
         }
+        shared.add_evidence_places(&mut transfer);
         case.save(shared, &mut transfer);
         let command = self.steps.log().get(state.sequence);
         if let Some(channel) = channel.as_deref() {
@@ -1401,7 +1408,8 @@ impl Session {
     fn add_evidence(&mut self, shared: &mut Shared<'_>, evidence: Option<LateEvidence>) {
         let Some(evidence) = evidence else { return };
         let text = self.secrets.text(evidence.text.as_bytes()).0;
-        if let Some(verdict) = self.transfers.amend(&evidence, text) {
+        let places = shared.places_in(&text);
+        if let Some(verdict) = self.transfers.amend(&evidence, text, places) {
             let id = evidence.transfer;
             shared.files.revise(self.identity.id, id, verdict);
             self.steps.revise(id, verdict);

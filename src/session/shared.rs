@@ -5,13 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 
 use crate::diagnosis::Several;
 use crate::model::record::{
-    CaptureFrame, Finding, Place, Tls, TlsObstacle, Totals, TransferDirection,
+    CaptureFrame, Finding, NamedFrame, Place, Tls, TlsObstacle, Totals, Transfer, TransferDirection,
 };
 use crate::model::streams::{StreamBytes, StreamId};
 use crate::model::trace::TracedConnection;
 use crate::model::{
     ContentId, Direction, Endpoint, Event, EventKind, EventSink, FrameRef, PlaceIndex, Timestamp,
-    TransferSink, Warning, WarningCode,
+    TransferSink, Warning, WarningCode, split_at_frames,
 };
 use crate::protocol::dns::Names;
 use crate::protocol::tls::decryption::{Connection, Keyring};
@@ -197,6 +197,27 @@ impl<'s> Shared<'s> {
             let found = finding.frames.iter().map(|frame| places.find(*frame));
             finding.places = found.collect();
         }
+    }
+
+    /// Adds the places of the frames that the evidence of a transfer names, if more than one capture is read.
+    pub(crate) fn add_evidence_places(&self, transfer: &mut Transfer) {
+        if self.emitter.several_captures {
+            let sentences = transfer.evidence.iter();
+            transfer.evidence_places = sentences.flat_map(|text| self.places_in(text)).collect();
+        }
+    }
+
+    /// Returns the places of the frames that a sentence names; none with a single capture.
+    pub(crate) fn places_in(&self, sentence: &str) -> Vec<NamedFrame> {
+        if !self.emitter.several_captures {
+            return Vec::new();
+        }
+        let frames = split_at_frames(sentence).filter_map(|(_, frame, _)| frame);
+        let named = frames.filter_map(|frame| {
+            let place = self.emitter.places.find(frame)?;
+            Some(NamedFrame { frame, place })
+        });
+        named.collect()
     }
 
     /// Emits a finding that is proven before its session or the input ends.

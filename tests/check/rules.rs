@@ -198,3 +198,98 @@ fn the_secret_is_shown_only_where_it_is_asked_for() {
         assert!(shown.contains("hazel-lantern"), "{shown}");
     }
 }
+
+#[test]
+fn captures_that_are_cut_short_are_told_in_every_format() {
+    let folder = Folder::new("files-cut");
+    let mut whole = capture(Change::None);
+    whole.truncate(whole.len() - 10);
+    folder.write("cut.pcap", &whole);
+    for format in ["text", "github", "json"] {
+        let arguments = ["--rule", "all-transfers-complete", "--strict", "cut.pcap"];
+        let text = folder.run(&[&["check", "--format", format], &arguments[..]].concat());
+        assert!(text.starts_with("exit 3\n"), "{text}");
+        assert!(text.contains("ends inside a packet"), "{text}");
+    }
+}
+
+#[test]
+fn where_no_capture_can_be_read_no_session_is_said_to_be_missing() {
+    let folder = Folder::new("files-unreadable");
+    folder.write("e.toml", b"[[session]]\n[session.login]\nuser = \"mira\"\n");
+    for format in ["text", "junit"] {
+        let text = folder.run(&[
+            "check",
+            "--expect",
+            "e.toml",
+            "--format",
+            format,
+            "none.pcap",
+        ]);
+        assert!(text.starts_with("exit 3\n"), "{text}");
+        assert!(
+            text.contains("cannot read none.pcap: no such file"),
+            "{text}"
+        );
+        assert!(
+            !text.contains("mira") && !text.contains("os error"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn digests_that_are_none_are_mistakes_and_may_be_in_upper_case() {
+    let folder = Folder::new("files-digest");
+    folder.write("run.pcap", &capture(Change::None));
+    let report = folder.report(&["run.pcap"]);
+    let transfer = &report["sessions"][0]["transfers"][0];
+    let digest = transfer["sha256"]
+        .as_str()
+        .expect("a digest")
+        .to_uppercase();
+    let expect = |sha256: &str| {
+        let path = transfer["path"].as_str().expect("a path");
+        let text =
+            format!("[[session]]\n[[session.transfer]]\npath = \"{path}\"\nsha256 = {sha256}\n");
+        folder.write("e.toml", text.as_bytes());
+        folder.run(&["check", "--expect", "e.toml", "run.pcap"])
+    };
+    let right = expect(&format!("\"{digest}\""));
+    assert!(right.starts_with("exit 0\n"), "{right}");
+    for wrong in ["\"abc\"", "[\"abc\"]"] {
+        let text = expect(wrong);
+        assert!(text.starts_with("exit 2\n"), "{text}");
+        assert!(text.contains("it has 64 hexadecimal digits"), "{text}");
+    }
+}
+
+#[test]
+fn cleartext_login_is_cited_where_the_password_was_sent() {
+    let folder = Folder::new("files-cleartext");
+    folder.write("run.pcap", &capture(Change::None));
+    let report = folder.report(&["run.pcap"]);
+    let steps = report["sessions"][0]["steps"].as_array().expect("steps");
+    let mut commands = steps
+        .iter()
+        .flat_map(|step| step["commands"].as_array().expect("commands"));
+    let pass = commands
+        .find(|command| command["verb"] == "PASS")
+        .expect("PASS");
+    let text = folder.run(&["check", "--rule", "no-cleartext-login", "run.pcap"]);
+    let cited = format!("frame {} of run.pcap", pass["frame"]);
+    assert!(text.contains(&cited), "{text}");
+}
+
+#[test]
+fn of_a_conjunction_only_what_fails_is_shown() {
+    let folder = Folder::new("files-conjunction");
+    folder.write("run.pcap", &capture(Change::None));
+    folder.write(
+        "e.toml",
+        b"[[rule]]\nname = \"two\"\nassert = \"size(steps) > 0 && login.user == 'eve'\"\n",
+    );
+    let text = folder.run(&["check", "--expect", "e.toml", "run.pcap"]);
+    assert!(text.contains("login.user is \"mira\""), "{text}");
+    assert!(!text.contains("size(steps) is"), "{text}");
+}

@@ -108,10 +108,12 @@ fn wrong_calls_are_answered_with_the_right_ones() {
         &["few.pcap"],
         &["analyze", "-r", "few.pcap"],
         &["analyze", "--session", "abc", "few.pcap"],
+        &["analyze", "--session", "0", "few.pcap"],
         &["analyze", "--where", "user == 'bob'", "few.pcap"],
         &["analyze", "--where", "login.user == bob", "few.pcap"],
         &["live", "-v"],
         &["live", "-r", "few.pcap", "--rotate", "10MB"],
+        &["live", "-r", "few.pcap", "--exec", "/bin/true"],
         &["help", "carving"],
     ];
     let answers: Vec<String> = calls.iter().map(|call| of(call)).collect();
@@ -149,6 +151,92 @@ fn filter_that_hides_data_connections_is_warned_of_once() {
         let whole = run("host 192.168.0.2");
         assert!(!whole.contains("hides data connections"), "{whole}");
     }
+}
+
+#[cfg(feature = "live")]
+#[test]
+fn live_says_that_the_filter_hides_data_connections_or_everything() {
+    let folder = Folder::new("usage-live-filter");
+    folder.write("classic.pcap", &crate::support::classic::classic());
+    let run = |filter| folder.run(&["live", "-r", "classic.pcap", "-f", filter]);
+    let hides = "of -f hides data connections";
+    let hidden = run("tcp port 21");
+    assert_eq!(hidden.matches(hides).count(), 1, "{hidden}");
+    let first = hidden.find("LIST").expect("a listing");
+    let told = hidden.find(hides).expect("the warning");
+    assert!(
+        first < told && told < hidden.find("QUIT").expect("an end"),
+        "{hidden}"
+    );
+    let whole = run("host 192.168.0.2");
+    assert!(!whole.contains("hides data connections"), "{whole}");
+    let nothing = run("tcp port 2121");
+    assert!(
+        nothing.contains("no packet matched the filter 'tcp port 2121' of -f"),
+        "{nothing}"
+    );
+    assert!(!whole.contains("no packet matched"), "{whole}");
+}
+
+#[test]
+fn live_of_an_unreadable_file_says_nothing_of_sessions() {
+    let folder = Folder::new("usage-live-unreadable");
+    folder.write("empty.pcap", b"");
+    for name in ["missing.pcap", "empty.pcap"] {
+        let text = folder.run(&["live", "-r", name]);
+        assert!(!text.contains("No FTP session"), "{text}");
+        assert!(text.contains(&format!("cannot read {name}: ")), "{text}");
+    }
+}
+
+#[test]
+fn evidence_names_frames_of_their_own_captures() {
+    let folder = Folder::new("usage-evidence");
+    let classic = crate::support::classic::classic();
+    folder.write("a.pcap", &many_sessions(2));
+    folder.write("b.pcap", &classic);
+    let unwrapped = |text: String| text.replace("\n│      ", " ");
+    let alone = unwrapped(folder.run(&["analyze", "-v", "b.pcap"]));
+    assert!(alone.contains("FIN from the sender (frame 54)"), "{alone}");
+    let text = unwrapped(folder.run(&["analyze", "-v", "a.pcap", "b.pcap"]));
+    assert!(
+        text.contains("FIN from the sender (frame 54 of b.pcap)"),
+        "{text}"
+    );
+    let csv = folder.run(&["analyze", "--format", "csv", "a.pcap", "b.pcap"]);
+    assert!(
+        csv.contains("FIN from the sender (frame 54 of b.pcap)"),
+        "{csv}"
+    );
+    let report = folder.report(&["a.pcap", "b.pcap"]);
+    let sessions = report["sessions"].as_array().expect("sessions");
+    let named = sessions
+        .iter()
+        .flat_map(|session| session["transfers"].as_array().expect("transfers"))
+        .flat_map(|transfer| {
+            transfer["evidence_places"]
+                .as_array()
+                .cloned()
+                .unwrap_or_default()
+        })
+        .find(|named| named["capture"] == 1 && named["capture_frame"] == 54)
+        .expect("the place of the FIN");
+    assert!(named["frame"].as_u64() > Some(54), "{named}");
+}
+
+#[test]
+fn restart_offset_stands_in_the_step() {
+    let folder = Folder::new("usage-offset");
+    let mut ftp = Conversation::logged_in("10.0.0.2:40000", "10.0.0.1:21");
+    ftp.passive(None, 5001);
+    ftp.exchange("REST 2000", "350 Restart at 2000.");
+    ftp.retrieve("big.bin", 40_001, 5001, b"the rest");
+    folder.write("rest.pcap", &ftp.quit());
+    let text = folder.run(&["analyze", "rest.pcap"]);
+    assert!(
+        text.contains("RETR big.bin: 8 bytes from byte 2,000"),
+        "{text}"
+    );
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
             data(message)
         )?;
     }
+    for message in &answer.warnings {
+        writeln!(out, "::warning title=about the capture::{}", data(message))?;
+    }
     for group in &answer.groups {
         let is_without_session = |verdict: &Verdict| verdict.reason.as_deref() == Some(NO_SESSION);
         let mut without_session: u64 = 0;
@@ -58,6 +61,9 @@ pub fn write_summary(answer: &Answer, diagrams: &[String], out: &mut dyn Write) 
     )?;
     for message in &answer.unreadable {
         writeln!(out, "- cannot be read: {}", code(message))?;
+    }
+    for message in &answer.warnings {
+        writeln!(out, "- about the capture: {}", code(message))?;
     }
     for group in &answer.groups {
         let failed_or_skipped: Vec<_> = group

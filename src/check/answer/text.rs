@@ -24,6 +24,11 @@ pub fn write(answer: &Answer, options: Options, out: &mut dyn Write) -> io::Resu
         let writer = Writer { group, options };
         writer.group(out)?;
     }
+    for warning in &answer.warnings {
+        let text = format!("! {}", printable(warning));
+        let style = AnsiColor::Yellow.on_default();
+        writeln!(out, "{}", painted(&text, style, options.color))?;
+    }
     let of = match answer.captures.as_slice() {
         [] => "no capture".to_owned(),
         [one] => printable(one).into_owned(),

@@ -418,6 +418,19 @@ impl<'a> Search<'a> {
     }
 
     fn call(&mut self, call: &CallExpr, scope: &Context<'_, '_>) {
+        // Where one operand alone is not true, the others are no reason.
+        if call.func_name == "_&&_" {
+            let is_true = |part: &IdedExpr| {
+                matches!(CelValue::resolve(part, scope), Ok(CelValue::Bool(true)))
+            };
+            let reasons: Vec<_> = call.args.iter().filter(|part| !is_true(part)).collect();
+            if !reasons.is_empty() {
+                for part in reasons {
+                    self.expression(part, scope);
+                }
+                return;
+            }
+        }
         let before = self.is_in_size;
         self.is_in_size = call.func_name == "size";
         for part in call.target.as_deref().into_iter().chain(&call.args) {

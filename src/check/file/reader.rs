@@ -535,7 +535,10 @@ impl Reader<'_> {
                 }
             }
             _ => {
-                if let Some(constraint) = self.constraint(item, &kind) {
+                if let Some(mut constraint) = self.constraint(item, &kind) {
+                    if let Some(digits) = digest_digits(name) {
+                        self.digest(&mut constraint, digits, item);
+                    }
                     fields.push(FieldExpectation {
                         at: self.position(key.span()),
                         path: path.clone(),
@@ -549,6 +552,30 @@ impl Reader<'_> {
 }
 
 impl Reader<'_> {
+    /// Checks the digests in a constraint, and writes them as reports do, in lower case.
+    fn digest(&mut self, constraint: &mut Constraint, digits: usize, item: &Item) {
+        match constraint {
+            Constraint::OneOf(choices) => {
+                for choice in choices {
+                    self.digest(choice, digits, item);
+                }
+            }
+            Constraint::Is(Json::String(text)) => {
+                text.make_ascii_lowercase();
+                let is_digest =
+                    text.len() == digits && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+                if !is_digest {
+                    let message = format!("it is never \"{text}\"");
+                    let hint = format!(
+                        "it has {digits} hexadecimal digits; its beginning alone is {{ glob = \"c232a16f*\" }}"
+                    );
+                    self.mistake(item.span(), &message, Some(hint));
+                }
+            }
+            _ => {}
+        }
+    }
+
     /// Reads the constraint on a field of this kind; records a mistake and returns `None` if there is none.
     pub(super) fn constraint(&mut self, item: &Item, kind: &FieldKind<'_>) -> Option<Constraint> {
         let Some(value) = item.as_value() else {
@@ -715,6 +742,16 @@ impl Reader<'_> {
 }
 
 /// Returns examples of constraints on a field of this kind.
+/// Returns the number of digits of a field that is a digest; `None` for other fields.
+fn digest_digits(field: &str) -> Option<usize> {
+    match field {
+        "sha256" => Some(64),
+        "sha1" => Some(40),
+        "md5" => Some(32),
+        _ => None,
+    }
+}
+
 fn example(kind: &FieldKind<'_>) -> String {
     match kind {
         FieldKind::Text(choices) if !choices.is_empty() => {

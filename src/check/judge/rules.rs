@@ -215,7 +215,7 @@ impl<'e> RuleState<'e> {
                 session: None,
                 evidence: None,
                 words: &|| session_words(session),
-                place: &|| Some(subject.beginning(session)),
+                place: &|facts| Some(subject.place_of_facts(session, facts)),
             }),
             Scope::Transfer => {
                 for transfer in session.transfers() {
@@ -226,7 +226,7 @@ impl<'e> RuleState<'e> {
                         words: &|| {
                             format!("{} in session {}", transfer_words(&transfer), session.id)
                         },
-                        place: &|| Some(subject.transfer(session, &transfer)),
+                        place: &|_| Some(subject.transfer(session, &transfer)),
                     });
                 }
             }
@@ -237,7 +237,7 @@ impl<'e> RuleState<'e> {
                         session: Some(&session.tree),
                         evidence: None,
                         words: &|| format!("{} in session {}", step.title, session.id),
-                        place: &|| Some(subject.step(session, step)),
+                        place: &|_| Some(subject.step(session, step)),
                     });
                 }
             }
@@ -253,7 +253,7 @@ impl<'e> RuleState<'e> {
                 session: None,
                 evidence: None,
                 words: &String::new,
-                place: &|| None,
+                place: &|_| None,
             });
         }
     }
@@ -289,7 +289,7 @@ impl<'e> RuleState<'e> {
             (false, true) => words,
             (false, false) => format!("{words}: {found}"),
         };
-        let difference = Difference::new(self.rule.expected, found).at((object.place)());
+        let difference = Difference::new(self.rule.expected, found).at((object.place)(&facts));
         // The evidence explains a completeness. A rule about anything else would show a cause that is not one.
         let is_about_completeness = facts.iter().any(|fact| fact.name == "completeness");
         let evidence = object.evidence.filter(|_| is_about_completeness);
@@ -340,7 +340,7 @@ struct Object<'o> {
     evidence: Option<&'o [String]>,
     // Words and place are computed only for the few objects that fail.
     words: &'o dyn Fn() -> String,
-    place: &'o dyn Fn() -> Option<Place>,
+    place: &'o dyn Fn(&[Fact]) -> Option<Place>,
 }
 
 /// Returns the explanations of the findings and the messages of the warnings that an expression read.

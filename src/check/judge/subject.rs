@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::super::built_in::BuiltIn;
-use super::super::expression::Expression;
+use super::super::expression::{Expression, Fact};
 use super::super::file::{Condition, Expectations, FieldExpectation};
 use super::super::picked;
 use super::super::verdict::Place;
@@ -434,8 +434,29 @@ impl<'r> Subject<'r> {
         }
     }
 
-    /// Returns the place of the step that decides a field of a session, else of the beginning.
+    /// Returns the place that decides the fields of a session which a rule read: that of the first field with a place of its
+    /// own, else the beginning.
+    pub(super) fn place_of_facts(&self, session: &Session, facts: &[Fact]) -> Place {
+        // Rules about passwords read other fields of the login too: PASS says more than the USER before it.
+        let is_password = |fact: &&Fact| fact.name == "login.password" && !fact.value.is_null();
+        let password = facts.iter().find(is_password);
+        let paths = password
+            .into_iter()
+            .chain(facts)
+            .map(|fact| fact.name.split('.'));
+        let mut paths = paths.map(|path| path.map(str::to_owned).collect::<Vec<_>>());
+        let found = paths.find_map(|path| self.field_place(session, &path));
+        found.unwrap_or_else(|| self.beginning(session))
+    }
+
+    /// Returns the place that decides a field of a session, else the beginning.
     pub(crate) fn field(&self, session: &Session, path: &[String]) -> Place {
+        let found = self.field_place(session, path);
+        found.unwrap_or_else(|| self.beginning(session))
+    }
+
+    /// Returns the command that a field of a session is of, else the step that decides it; `None` if neither is known.
+    fn field_place(&self, session: &Session, path: &[String]) -> Option<Place> {
         let last_of = |kind| {
             let mut steps = session.steps.iter().rev();
             steps.find(|step| step.kind == kind)
@@ -450,11 +471,15 @@ impl<'r> Subject<'r> {
                 steps.find(|step| !step.commands.is_empty())
             }
             _ => None,
-        };
-        match step {
-            Some(step) => self.step(session, step),
-            None => self.beginning(session),
-        }
+        }?;
+        let is_password = path.get(1).is_some_and(|field| field == "password");
+        let mut commands = step.commands.iter().rev();
+        let password = commands.find(|command| is_password && command.verb == "PASS");
+        let place = password.map(|command| Place {
+            step: Some(step.number),
+            ..self.command(session, command)
+        });
+        Some(place.unwrap_or_else(|| self.step(session, step)))
     }
 
     /// Returns the first known place of a session: its greeting, else its first command.

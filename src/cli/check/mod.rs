@@ -22,6 +22,7 @@ use self::expectation_files::read_files;
 use self::record::{record_target, update, write_record};
 use super::failure::{Exit, Failure};
 use super::generated::print;
+use super::messages;
 use super::options::{
     ExitOptions, FailOnOptions, InputOptions, PresentationOptions, SelectionOptions,
     WholeOutputOptions,
@@ -33,7 +34,9 @@ use crate::check::baseline::compare;
 use crate::check::built_in::{self, BuiltIn};
 use crate::check::verdict::{Answer, Group};
 use crate::check::{FieldNames, Subject, judge_file, judge_findings, judge_rules};
+use crate::model::record::WarningRecord;
 use crate::model::system_message;
+use crate::report::units;
 
 #[derive(Debug, Args)]
 #[command(
@@ -137,6 +140,12 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
         return update(&files, &subject, &read, arguments);
     }
     let mut groups: Vec<Group> = Vec::new();
+    // Where no capture could be read, nothing can be said of any session: that they are missing would be a second, wrong message.
+    if read.report.captures.is_empty() && read.outcome.failures > 0 {
+        let answer = answer(&read, groups);
+        write_answer(&answer, arguments, output)?;
+        return Ok(exit(arguments, &read.outcome, answer.failed));
+    }
     for (file, _) in &files {
         groups.push(judge_file(file, &subject));
     }
@@ -219,13 +228,17 @@ fn answer(read: &Read, groups: Vec<Group>) -> Answer {
     let sessions = read.report.totals.sessions;
     let mut answer = Answer::new(captures, sessions, groups);
     let failures = read.outcome.summary.failures.iter();
-    answer.unreadable = failures
-        .map(|error| match error.hint() {
-            Some(hint) => format!("{error}; {hint}"),
-            None => error.to_string(),
-        })
-        .collect();
+    answer.unreadable = failures.map(messages::input).collect();
+    answer.warnings = read.report.warnings.iter().map(warning_words).collect();
     answer
+}
+
+/// Returns a warning about the captures in one line, with the number of times it occurred.
+fn warning_words(warning: &WarningRecord) -> String {
+    match warning.count {
+        0 | 1 => warning.message.clone(),
+        times => format!("{} ({} times)", warning.message, units::count(times)),
+    }
 }
 
 /// Writes the answer in its format.

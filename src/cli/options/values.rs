@@ -51,8 +51,9 @@ pub(crate) fn time_zone(value: &str) -> Result<TimeZone, String> {
 
 /// Parses the value of `--session`.
 pub(crate) fn session_id(value: &str) -> Result<u64, String> {
-    value.parse().map_err(|_| {
-        "write the number of a session, such as 3; --where 'login.user == \"bob\"' finds sessions by what they are"
+    let number = value.parse().ok().filter(|number| *number > 0);
+    number.ok_or_else(|| {
+        "write the number of a session, from 1, such as 3; --where 'login.user == \"bob\"' finds sessions by what they are"
             .to_owned()
     })
 }

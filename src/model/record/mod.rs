@@ -26,7 +26,7 @@ use std::mem::size_of;
 use compact_str::CompactString;
 
 pub use super::endpoint::Address;
-pub use super::frame::{CaptureFrame, Place};
+pub use super::frame::{CaptureFrame, NamedFrame, Place};
 pub use capture::{
     Accounting, AttemptOutcome, Capture, ConnectionAttempt, Drops, Totals, UnmatchedData,
     WarningRecord,

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, CaptureFrame, Tls, is_zero};
+use super::{Address, CaptureFrame, NamedFrame, Tls, is_zero};
 use crate::model::{FrameRef, Timestamp};
 
 /// Direction of a transfer, as the client names it.
@@ -517,6 +517,9 @@ pub struct Transfer {
     pub completeness: Completeness,
     /// Evidence for `completeness`, in sentences.
     pub evidence: Vec<String>,
+    /// With more than one capture: places of the frames that `evidence` names; otherwise omitted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub evidence_places: Vec<NamedFrame>,
     /// SHA-256 of the bytes captured, in hex; `null` with gaps or without a data connection.
     pub sha256: Option<String>,
     /// MD5 of these bytes, in hex; omitted unless requested.
@@ -559,5 +562,11 @@ impl Transfer {
     pub fn has_moved(&self) -> bool {
         let is_empty = self.bytes == 0 && self.missing_bytes == 0;
         self.connection.is_some() && !(is_empty && self.completeness == Completeness::Aborted)
+    }
+
+    /// Returns whether the server carried it out without a data connection in the capture.
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
+        self.connection.is_none() && self.completeness != Completeness::Aborted
     }
 }

@@ -26,7 +26,7 @@ use crate::model::record::{
     Transfer, TransferDirection, VerdictStatus,
 };
 use crate::model::wire_text::printable;
-use crate::report::Report;
+use crate::report::{CaptureNames, Report};
 
 pub(super) const FORMAT: Format = Format {
     name: "csv",
@@ -146,6 +146,8 @@ struct Columns {
     /// With more than one capture: the paths of all, in the order of the report. Adds `capture_path` and
     /// `capture_frame`.
     captures: Vec<String>,
+    /// Short names of these captures.
+    names: CaptureNames,
 }
 
 impl Columns {
@@ -154,6 +156,7 @@ impl Columns {
             md5: options.md5,
             sha1: options.sha1,
             captures: options.captures.clone(),
+            names: CaptureNames::new(&options.captures),
         }
     }
 }
@@ -356,7 +359,7 @@ impl<'a> Row<'a> {
             announced_bytes: transfer.announced_bytes,
             restart_offset: Some(transfer.restart_offset),
             completeness: Some(transfer.completeness),
-            evidence: Sentences(&transfer.evidence),
+            evidence: Sentences(Some((transfer, &columns.names))),
             sha256: transfer.sha256.as_deref(),
             md5: self.md5.with(transfer.md5.as_deref()),
             sha1: self.sha1.with(transfer.sha1.as_deref()),
@@ -407,13 +410,20 @@ impl Serialize for Text<'_> {
     }
 }
 
-/// Sentences in one cell.
+/// Evidence of a transfer in one cell.
 #[derive(Clone, Copy, Default)]
-struct Sentences<'a>(&'a [String]);
+struct Sentences<'a>(Option<(&'a Transfer, &'a CaptureNames)>);
 
 impl Serialize for Sentences<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        Text(&self.0.join("; ")).serialize(serializer)
+        let Some((transfer, captures)) = self.0 else {
+            return Text("").serialize(serializer);
+        };
+        let sentences = transfer.evidence.iter();
+        let named: Vec<_> = sentences
+            .map(|text| captures.evidence(transfer, text))
+            .collect();
+        Text(&named.join("; ")).serialize(serializer)
     }
 }
 

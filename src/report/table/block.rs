@@ -256,6 +256,20 @@ pub(super) fn sentence_shortened_to(text: &str, most: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{head}…{tail}"))
 }
 
+/// Shortens a sentence at its end to at most `most` characters, between words where one ends near the cut: verdicts have the
+/// reason in front.
+pub(super) fn sentence_begun(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most || text.chars().count() <= most {
+        return Cow::Borrowed(text);
+    }
+    let head: String = text.chars().take(most).collect();
+    let head = match head.rfind(' ') {
+        Some(at) if head[at..].chars().count() <= LONGEST_WORD => &head[..at],
+        _ => &head,
+    };
+    Cow::Owned(format!("{}…", head.trim_end_matches([';', ',', ' ', '('])))
+}
+
 /// Splits rows into the first ones, the number of hidden ones, and the last ones. Without many rows, all are first.
 pub(super) fn shown<'a, T>(items: &'a [T], options: &Options) -> (&'a [T], u64, &'a [T]) {
     let hidden = items.len().saturating_sub(FIRST_ROWS + LAST_ROWS);
@@ -413,7 +427,11 @@ impl Grid {
                     // The title of a digest is a name.
                     let is_name = head.title.contains(|c: char| c.is_ascii_digit());
                     let title = head.title.to_lowercase();
-                    format!("{} {line}", if is_name { head.title } else { &title })
+                    // One session by its number alone: the column's title counts several.
+                    let is_one = line.bytes().all(|byte| byte.is_ascii_digit());
+                    let singular = title.strip_suffix('s').filter(|_| is_one);
+                    let title = singular.unwrap_or(&title);
+                    format!("{} {line}", if is_name { head.title } else { title })
                 } else {
                     line.clone()
                 });

@@ -17,8 +17,8 @@ use std::net::IpAddr;
 use super::super::marks::completeness_mark;
 use super::super::{Report, units};
 use super::block::{
-    Block, Column, Grid, Head, Mark, NARROW, TINY, label, omitted, plain, sentence_shortened_to,
-    shortened_to, span,
+    Block, Column, Grid, Head, Mark, NARROW, TINY, label, omitted, plain, sentence_begun,
+    sentence_shortened_to, shortened_to, span,
 };
 use super::session::{FULL, way, write_digests};
 use super::{
@@ -73,7 +73,7 @@ impl Overview {
                 .iter()
                 .all(|finding| finding.severity < Severity::Medium);
         if is_unexplained {
-            let reason = short_sentence(&verdict.text).into_owned();
+            let reason = sentence_begun(&verdict.text, NAME_CHARACTERS).into_owned();
             self.failures
                 .change(reason, MAX_GROUPS, |group| group.add(session.id));
         }

@@ -528,6 +528,7 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
             transfer
                 .evidence
                 .iter()
+                .map(|reason| options.captures.evidence(transfer, reason))
                 .map(|reason| format!("because: {reason}")),
         );
     }

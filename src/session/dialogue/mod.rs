@@ -453,7 +453,11 @@ impl Dialogue {
             ReplyLine::Odd
                 if !line.trim_ascii().is_empty() && (!self.midstream || self.replies_read > 0) =>
             {
-                out.push(Outcome::Violation(Violation::NoCode, moment.arrived));
+                let waiting = self.pending.front().map(|pending| pending.sequence);
+                out.push(Outcome::Violation(
+                    Violation::NoCode { waiting },
+                    moment.arrived,
+                ));
             }
             ReplyLine::Inside | ReplyLine::Odd => {}
         }

@@ -119,7 +119,10 @@ pub(crate) struct LostCommands {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Violation {
     /// A line without a code where a reply should begin.
-    NoCode,
+    NoCode {
+        /// Sequence number of the command that waits for its reply; `None` if none does.
+        waiting: Option<u64>,
+    },
     /// A reply of several lines whose last line has another code than its first.
     OtherCode,
     /// A reply whose code stands behind blanks, or has the text directly behind it.

@@ -77,6 +77,8 @@ struct Learned {
     directory: Option<(String, Option<String>)>,
     /// AUTH: facts of the handshake after it, and their time; `None` before they are known.
     handshake: Option<(String, Timestamp)>,
+    /// A line without a reply code came in place of the reply.
+    without_code: bool,
     /// Entries listed by STAT or MLST, and how many were left out.
     entries: (Vec<ListingEntry>, u64),
 }
@@ -182,6 +184,13 @@ impl StepLog {
             && (directory.is_some() || step.learned.is_some())
         {
             step.learned_mut().directory = directory;
+        }
+    }
+
+    /// Records that a line without a reply code came while a command waited for its reply.
+    pub(crate) fn answered_without_code(&mut self, sequence: u64) {
+        if let Some(step) = self.step_of(sequence) {
+            step.learned_mut().without_code = true;
         }
     }
 
@@ -305,6 +314,9 @@ impl StepLog {
             (None, Some((facts, _))) => title::of_handshake(&records, facts),
             (None, None) if !entries.is_empty() => {
                 title::of_entries(&records, entries.len() as u64 + entries_omitted)
+            }
+            (None, None) if learned.without_code => {
+                title::of_step_without_code(state.kind, &records, outcome)
             }
             (None, None) => title::of_step(state.kind, &records, outcome),
         };

@@ -104,6 +104,9 @@ pub(crate) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<
         _ if transfer.bytes == 1 => write!(line, ": 1 byte"),
         _ => write!(line, ": {bytes} bytes"),
     };
+    if transfer.restart_offset > 0 {
+        let _ = write!(line, " from byte {}", grouped(transfer.restart_offset));
+    }
     let _ = write!(line, " in {seconds} s, ");
     let _ = match transfer.completeness {
         Completeness::Complete => write!(line, "complete"),
@@ -125,6 +128,19 @@ pub(crate) fn of_transfer(transfer: &Transfer, outcome: Outcome, answer: Option<
 fn entries(count: u64) -> impl fmt::Display {
     let word = if count == 1 { "entry" } else { "entries" };
     fmt::from_fn(move |out| write!(out, "{} {word}", grouped(count)))
+}
+
+/// Returns the title of a step for which the server sent a line without a reply code.
+pub(crate) fn of_step_without_code(
+    kind: StepKind,
+    commands: &[Command],
+    outcome: Outcome,
+) -> String {
+    let title = of_step(kind, commands, outcome);
+    match title.strip_suffix(NO_REPLY) {
+        Some(command) => format!("{command}: answered without a reply code"),
+        None => title,
+    }
 }
 
 /// Replaces `complete` in a title by a weaker verdict.
@@ -179,7 +195,7 @@ fn ending(outcome: Outcome, answer: Option<&Reply>) -> Cow<'static, str> {
         Outcome::Unknown if answer.is_some_and(|reply| reply.code >= 600) => {
             ": protected reply".into()
         }
-        Outcome::Unknown => ": reply not captured".into(),
+        Outcome::Unknown => NO_REPLY.into(),
     }
 }
 
@@ -211,6 +227,8 @@ pub(crate) fn first_line_of(reply: &Reply) -> String {
 }
 
 /// Longest argument in a title, in characters: file names are shorter on most systems (255 bytes).
+/// Ending of the title of a command without a reply.
+const NO_REPLY: &str = ": reply not captured";
 const LONGEST_ARGUMENT: usize = 300;
 
 /// Bytes that follow the command in most titles, allocated at once.

@@ -250,6 +250,7 @@ impl<'a> Case<'a> {
             announced_bytes: facts.sizes.announced.map(|(bytes, _)| bytes),
             completeness,
             evidence: Vec::new(),
+            evidence_places: Vec::new(),
             sha256: digests.as_ref().and_then(|digests| digests.sha256.clone()),
             md5: digests.as_ref().and_then(|digests| digests.md5.clone()),
             sha1: digests.as_ref().and_then(|digests| digests.sha1.clone()),

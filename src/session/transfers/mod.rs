@@ -26,7 +26,9 @@ use super::server_state::known_files::LateEvidence;
 use super::server_state::representation::Representation;
 use super::shared::Shared;
 use super::steps::emitted::EmittedList;
-use crate::model::record::{Completeness, Connection, DataType, Mode, Transfer, Weight as _};
+use crate::model::record::{
+    Completeness, Connection, DataType, Mode, NamedFrame, Transfer, Weight as _,
+};
 use crate::model::{FrameRef, WarningCode};
 use crate::protocol::ftp::{
     ParsedReply, Verb, announced_size, kilobytes_to_download, path, transferred_size,
@@ -229,7 +231,12 @@ impl Transfers {
 
     /// Adds evidence to the record of a transfer that was emitted before. Returns the completeness that the evidence changed;
     /// `None` if it did not.
-    pub(crate) fn amend(&mut self, evidence: &LateEvidence, text: String) -> Option<Completeness> {
+    pub(crate) fn amend(
+        &mut self,
+        evidence: &LateEvidence,
+        text: String,
+        places: Vec<NamedFrame>,
+    ) -> Option<Completeness> {
         let mut known = self.settled.iter().rev();
         let known = known.find(|transfer| transfer.id == evidence.transfer)?;
         if known.evidence.len() >= EVIDENCE || known.evidence.contains(&text) {
@@ -237,6 +244,7 @@ impl Transfers {
         }
         let transfer = self.settled.amend(evidence.transfer)?;
         transfer.evidence.push(text);
+        transfer.evidence_places.extend(places);
         let verdict = evidence
             .verdict
             .filter(|_| transfer.completeness == Completeness::Complete)?;
