@@ -383,6 +383,7 @@ fn reply_behind_a_gap_answers_the_command_behind_it() {
 fn line_without_a_code_in_place_of_a_reply_is_told_in_the_step() {
     let mut ftp = Conversation::logged_in(CLIENT, SERVER);
     ftp.exchange("SYST", "UNIX Type: L8");
+    ftp.exchange("NOOP", "200 OK.");
     let report = analyzed("no_code", &ftp.quit());
     let steps = report["sessions"][0]["steps"].as_array().expect("steps");
     let titles: Vec<&str> = steps
@@ -393,4 +394,5 @@ fn line_without_a_code_in_place_of_a_reply_is_told_in_the_step() {
         titles.contains(&"SYST: answered without a reply code"),
         "{titles:?}"
     );
+    assert!(titles.contains(&"NOOP: ok"), "{titles:?}");
 }

@@ -19,8 +19,9 @@
 //! 3. A doubtful reply is deferred: one that its command does not usually get, or one in the same words as the reply before.
 //!    If another reply to that command comes first, the deferred one was late or doubled, and answers nothing. If the client
 //!    sends its next command, it was the answer. A reply without an end point never answers PASV or EPSV.
-//! 4. A client has gone on if it sends a command after what it must have taken for the answer: a second 1yz, the final reply of
-//!    the transfer it aborted, seconds of silence. The commands before are then answered only by replies that fit no later one.
+//! 4. A client has gone on if it sends a command after what it must have taken for the answer: a second 1yz, a line without a
+//!    code, the final reply of the transfer it aborted, seconds of silence. The commands before are then answered only by
+//!    replies that fit no later one.
 //! 5. A reply never answers a command that was captured after it. A client that waits for each reply has one command pending:
 //!    after a gap in either stream a reply answers the newest command before it; if the client does not wait, the first that
 //!    usually gets such a reply. A command that comes to light only when a hole in the client's stream closes reclaims the
@@ -454,6 +455,7 @@ impl Dialogue {
                 if !line.trim_ascii().is_empty() && (!self.midstream || self.replies_read > 0) =>
             {
                 let waiting = self.pending.front().map(|pending| pending.sequence);
+                self.course.without_code = waiting;
                 out.push(Outcome::Violation(
                     Violation::NoCode { waiting },
                     moment.arrived,

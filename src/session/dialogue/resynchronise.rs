@@ -16,6 +16,8 @@ pub(super) struct Course {
     passed: u64,
     /// Sequence number of the transfer that got a second 1yz; `None` without one.
     pub(super) begun_twice: Option<u64>,
+    /// Sequence number of the command that waited when a line without a code came; `None` without one.
+    pub(super) without_code: Option<u64>,
     /// Either stream had a gap since all commands were last answered.
     pub(super) gap: bool,
     /// A command was seen to be sent before the reply to the one before.
@@ -185,6 +187,7 @@ impl Dialogue {
         if arrived.number == self.course.last_command {
             self.course.pipelines = true;
         } else if self.course.begun_twice == Some(front.sequence)
+            || (!front.runs() && self.course.without_code == Some(front.sequence))
             || (front.verb == Verb::Abor && self.course.aborted)
             || (!front.runs() && arrived.time.since(self.course.heard) >= PATIENCE)
         {
