@@ -76,7 +76,7 @@ pub mod contributing {}
 
 /// Changes by version, newest first.
 ///
-/// # Unreleased
+/// # 0.2.0
 ///
 /// - FTPS is read with secrets: `--keylog`, `--tls-key`, secrets blocks of pcapng; `--no-decrypt` uses none. TLS 1.0 to 1.3,
 ///   control and data connections, resumption, records behind a loss.
@@ -134,6 +134,10 @@ pub mod contributing {}
 /// - `reconcile` compares servers' logs with captures: claims that agree, differ, stand alone or cannot be compared, and events
 ///   without a line. `schema --reconcile`; findings `log-claims-complete`, `log-size-differs`, `log-entry-missing`,
 ///   `log-entry-unseen`, `log-user-differs`, `log-clock-off`, `reply-and-log-disagree`. Library: [`reconcile`](crate::reconcile).
+/// - Packages: statically linked tarballs, a Debian package, a Python wheel with a module, a `Containerfile` and an action for
+///   GitHub; `.ci/release` builds and tests all of them.
+/// - `man --directory` writes a page for each command; `--version -v` names commit, features, libpcap and target.
+/// - Cargo feature `mimalloc`, on by default: without it and `live` a build needs no C compiler.
 /// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///
 /// # 0.1.0

@@ -37,12 +37,12 @@ fn help_names_what_is_built() {
       schema       Print the schema of the report, or of another format
       integration  Print the module through which another engine runs this program
       completions  Print completions for a shell
-      man          Print the manual page
+      man          Print the manual page, or write one for each command
       help         Print help on a command, or on findings, exit-codes, signals
 
     Options:
       -h, --help     Print help
-      -V, --version  Print version
+      -V, --version  Print the version; with -v also features, commit, libpcap and target
 
     Examples:
       ftpscope analyze capture.pcap                 what happened, as tables

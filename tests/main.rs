@@ -26,6 +26,8 @@ mod in_ci;
 mod layering;
 mod live;
 mod measured_gap;
+#[cfg(target_os = "linux")]
+mod package;
 #[cfg(unix)]
 mod page;
 mod pitfalls;

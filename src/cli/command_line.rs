@@ -1,6 +1,6 @@
 //! The commands and their arguments, as one definition for clap.
 
-use clap::{Parser, Subcommand};
+use clap::{ArgAction, Parser, Subcommand};
 
 use super::analyze::AnalyzeArguments;
 #[cfg(feature = "browse")]
@@ -9,7 +9,7 @@ use super::carve::CarveArguments;
 use super::check::CheckArguments;
 use super::diagram::DiagramArguments;
 use super::generated::{
-    CompletionsArguments, HelpArguments, IntegrationArguments, SchemaArguments,
+    CompletionsArguments, HelpArguments, IntegrationArguments, ManArguments, SchemaArguments,
 };
 use super::live::LiveArguments;
 use super::reconcile::ReconcileArguments;
@@ -21,6 +21,7 @@ use super::tree::TreeArguments;
 #[command(
     name = "ftpscope",
     version,
+    disable_version_flag = true,
     about = "Reports what happened over FTP in packet captures",
     arg_required_else_help = true,
     disable_help_subcommand = true,
@@ -29,6 +30,9 @@ use super::tree::TreeArguments;
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,
+    /// Print the version; with -v also features, commit, libpcap and target
+    #[arg(short = 'V', long, action = ArgAction::Version, display_order = 1000)]
+    version: (),
 }
 
 #[derive(Debug, Subcommand)]
@@ -61,8 +65,8 @@ pub(super) enum Command {
     Integration(IntegrationArguments),
     /// Print completions for a shell
     Completions(CompletionsArguments),
-    /// Print the manual page
-    Man,
+    /// Print the manual page, or write one for each command
+    Man(ManArguments),
     /// Print help on a command, or on findings, exit-codes, signals
     Help(HelpArguments),
 }

@@ -1,8 +1,10 @@
-//! `ftpscope schema`, `completions` and `man`: texts generated from the program itself.
+//! `ftpscope schema`, `completions`, `man` and `--version -v`: texts generated from the program itself.
 
+use std::env::consts;
 use std::fmt::Write as _;
+use std::fs;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 use clap::{Args, Command, CommandFactory as _, ValueEnum};
@@ -69,6 +71,16 @@ pub(super) struct HelpArguments {
 pub(super) struct CompletionsArguments {
     /// The shell
     shell: Shell,
+    /// Leave out zones and interfaces of this machine, for completions that are installed on others
+    #[arg(long)]
+    portable: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ManArguments {
+    /// Write a page for each command into this directory instead: ftpscope.1, ftpscope-analyze.1 and so on
+    #[arg(long, value_name = "DIR")]
+    directory: Option<PathBuf>,
 }
 
 /// Parses the name of a format that has a schema.
@@ -137,13 +149,13 @@ pub(super) fn help(arguments: &HelpArguments) -> Result<Exit, Failure> {
 }
 
 /// Formats pairs of a word and its meaning as lines of two columns.
-fn lines_of<T: AsRef<str>>(pairs: &[(T, &str)]) -> String {
+fn lines_of<T: AsRef<str>, U: AsRef<str>>(pairs: &[(T, U)]) -> String {
     let width = pairs.iter().map(|(word, _)| word.as_ref().len()).max();
     let width = width.unwrap_or_default();
     let mut text = String::new();
     for (word, meaning) in pairs {
         // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{:width$}  {meaning}", word.as_ref());
+        let _ = writeln!(text, "{:width$}  {}", word.as_ref(), meaning.as_ref());
     }
     text
 }
@@ -155,7 +167,7 @@ fn exit_codes() -> Vec<(String, &'static str)> {
         .collect()
 }
 
-/// Prints completions for a shell, with the rules, zones and interfaces of this machine.
+/// Prints completions for a shell, with the rules and, unless they are portable, the zones and interfaces of this machine.
 pub(super) fn completions(arguments: &CompletionsArguments) -> Result<Exit, Failure> {
     let mut text = Vec::new();
     let mut command = Arguments::command();
@@ -163,9 +175,12 @@ pub(super) fn completions(arguments: &CompletionsArguments) -> Result<Exit, Fail
         .iter()
         .map(|rule| rule.name.to_owned())
         .collect();
-    let mut zones: Vec<String> = ["UTC".to_owned(), "local".to_owned()].into();
-    zones.extend(jiff::tz::db().available().map(|name| name.to_string()));
-    let values = [("rule", rules), ("tz", zones), ("interface", interfaces())];
+    let mut values = vec![("rule", rules)];
+    if !arguments.portable {
+        let mut zones: Vec<String> = ["UTC".to_owned(), "local".to_owned()].into();
+        zones.extend(jiff::tz::db().available().map(|name| name.to_string()));
+        values.extend([("tz", zones), ("interface", interfaces())]);
+    }
     let names: Vec<String> = command
         .get_subcommands()
         .map(|command| command.get_name().to_owned())
@@ -199,17 +214,62 @@ fn interfaces() -> Vec<String> {
     names
 }
 
-/// Prints the manual page, with all commands on it.
-pub(super) fn man() -> Result<Exit, Failure> {
+/// Prints the manual page with all commands on it, or writes one page for each command.
+pub(super) fn man(arguments: &ManArguments) -> Result<Exit, Failure> {
+    if let Some(directory) = &arguments.directory {
+        return man_pages(directory);
+    }
     let mut text = Vec::new();
-    write_man(&mut text).map_err(|cause| Failure::stdout(&cause))?;
+    write_man(&built_command(), &mut text).map_err(|cause| Failure::stdout(&cause))?;
     print(&text)
 }
 
-fn write_man(out: &mut dyn Write) -> io::Result<()> {
+/// Writes the page of the program and one for each of its commands.
+fn man_pages(directory: &Path) -> Result<Exit, Failure> {
+    let failure = |path: &Path, cause: &io::Error| {
+        Failure::Refused(format!("{} cannot be written: {cause}", path.display()))
+    };
+    fs::create_dir_all(directory).map_err(|cause| failure(directory, &cause))?;
+    let command = built_command();
+    let mut pages = vec![("ftpscope".to_owned(), Vec::new())];
+    // Writing to a `Vec` cannot fail.
+    let _ = write_man(&command, &mut pages[0].1);
+    for subcommand in command.get_subcommands() {
+        // The title and the name of the page, as in `man ftpscope-analyze`.
+        let name = format!("ftpscope-{}", subcommand.get_name());
+        let mut text = Vec::new();
+        let _ = write_command_page(&subcommand.clone().display_name(name.clone()), &mut text);
+        pages.push((name, text));
+    }
+    for (name, text) in pages {
+        let path = directory.join(format!("{name}.1"));
+        fs::write(&path, text).map_err(|cause| failure(&path, &cause))?;
+    }
+    Ok(Exit::Done)
+}
+
+/// Returns the command line with the usage lines of its subcommands, which clap otherwise derives while it parses.
+fn built_command() -> Command {
     let mut command = Arguments::command();
-    // Derives the usage lines of the subcommands, which clap otherwise does while it parses.
     command.build();
+    command
+}
+
+/// Writes the manual page of one command.
+fn write_command_page(command: &Command, out: &mut dyn Write) -> io::Result<()> {
+    let man = Man::new(command.clone()).source(concat!("ftpscope ", env!("CARGO_PKG_VERSION")));
+    man.render_title(out)?;
+    man.render_name_section(out)?;
+    man.render_synopsis_section(out)?;
+    man.render_description_section(out)?;
+    man.render_options_section(out)?;
+    write_examples(command, out)?;
+    write_pairs("EXIT STATUS", &exit_codes(), out)?;
+    writeln!(out, ".SH \"SEE ALSO\"\n\\fBftpscope\\fR(1)")
+}
+
+/// Writes the manual page of the program, with all commands on it.
+fn write_man(command: &Command, out: &mut dyn Write) -> io::Result<()> {
     let man = Man::new(command.clone());
     man.render_title(out)?;
     man.render_name_section(out)?;
@@ -217,7 +277,7 @@ fn write_man(out: &mut dyn Write) -> io::Result<()> {
     man.render_description_section(out)?;
     man.render_options_section(out)?;
     man.render_subcommands_section(out)?;
-    write_examples(&command, out)?;
+    write_examples(command, out)?;
     for subcommand in command.get_subcommands() {
         let name = subcommand.get_name().to_uppercase();
         writeln!(out, ".SH \"COMMAND {name}\"")?;
@@ -273,6 +333,78 @@ fn roff(line: &str) -> String {
     } else {
         escaped
     }
+}
+
+/// Returns whether the arguments of a call that prints the version ask for details of the build too.
+pub(super) fn wants_build_details(mut arguments: impl Iterator<Item = String>) -> bool {
+    arguments.any(|word| matches!(word.as_str(), "-v" | "--verbose" | "-Vv" | "-vV"))
+}
+
+/// Prints the version, and features, commit, libpcap and target of this build.
+pub(super) fn build_details() -> Result<Exit, Failure> {
+    let features = [
+        ("browse", cfg!(feature = "browse")),
+        ("cli", cfg!(feature = "cli")),
+        ("live", cfg!(feature = "live")),
+        ("mimalloc", cfg!(feature = "mimalloc")),
+        ("parquet", cfg!(feature = "parquet")),
+    ];
+    let features: Vec<&str> = features
+        .into_iter()
+        .filter_map(|(name, is_built)| is_built.then_some(name))
+        .collect();
+    let pairs = [
+        // Recorded by .ci/release: a build script that asks git would compile everything anew after each commit.
+        (
+            "commit",
+            option_env!("FTPSCOPE_COMMIT")
+                .unwrap_or("not recorded")
+                .to_owned(),
+        ),
+        ("features", features.join(", ")),
+        ("libpcap", libpcap()),
+        ("target", target()),
+    ];
+    let text = format!(
+        "ftpscope {}\n{}",
+        env!("CARGO_PKG_VERSION"),
+        lines_of(&pairs)
+    );
+    print(text.as_bytes())
+}
+
+/// Returns the version of libpcap that this process uses, and the way it is linked.
+fn libpcap() -> String {
+    if cfg!(not(feature = "live")) {
+        return "none".to_owned();
+    }
+    if let Some(version) = option_env!("FTPSCOPE_LIBPCAP") {
+        return format!("{version}, linked statically");
+    }
+    // The library is loaded from a file that carries its version; asking the library itself needs unsafe code.
+    let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
+    let version = maps
+        .lines()
+        .find_map(|line| line.rsplit_once("libpcap.so."));
+    match version {
+        Some((_, version)) => format!("{version}, linked dynamically"),
+        None => "version unknown".to_owned(),
+    }
+}
+
+/// Returns processor, system and C library that this program is built for.
+fn target() -> String {
+    let libc = match () {
+        () if cfg!(target_env = "gnu") => "-gnu",
+        () if cfg!(target_env = "musl") => "-musl",
+        () => "",
+    };
+    let linking = if cfg!(target_feature = "crt-static") {
+        ", linked statically"
+    } else {
+        ""
+    };
+    format!("{}-{}{libc}{linking}", consts::ARCH, consts::OS)
 }
 
 /// Writes a complete text to standard output.

@@ -34,6 +34,7 @@ mod tree;
 mod watched_source;
 mod wireshark;
 
+use std::env;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -77,7 +78,7 @@ pub fn run() -> ExitCode {
         Command::Schema(arguments) => generated::schema(arguments),
         Command::Integration(arguments) => generated::integration(arguments),
         Command::Completions(arguments) => generated::completions(arguments),
-        Command::Man => generated::man(),
+        Command::Man(arguments) => generated::man(arguments),
         Command::Help(arguments) => generated::help(arguments),
     };
     match result {
@@ -100,6 +101,12 @@ fn show_usage(error: &clap::Error) -> ExitCode {
         error.kind(),
         ErrorKind::DisplayHelp | ErrorKind::DisplayVersion
     );
+    if error.kind() == ErrorKind::DisplayVersion && generated::wants_build_details(env::args()) {
+        return match generated::build_details() {
+            Ok(exit) => exit.into(),
+            Err(failure) => failure.exit().into(),
+        };
+    }
     if is_requested || error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand {
         // A closed output is no failure here: `ftpscope --help | head` is a common call.
         let _ = error.print();
