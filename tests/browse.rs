@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
+use crate::support::wire::Wire;
 
 /// Returns the path of a committed capture.
 fn committed(name: &str) -> String {
@@ -95,6 +96,57 @@ fn failed_session_is_selected_at_the_start_and_its_diagram_is_one_key_away() {
         "{text}"
     );
     assert!(text.contains("├") && text.contains("PASS"), "{text}");
+}
+
+#[test]
+fn panes_of_a_failed_session_begin_at_its_failure() {
+    let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    for number in 0..30 {
+        ftp.exchange(&format!("CWD early{number}"), "250 OK.");
+    }
+    ftp.exchange("RETR gone.bin", "550 No such file here.");
+    ftp.exchange("SITE IDLE", "500 Unknown SITE command.");
+    let folder = Folder::new("browse-failure");
+    folder.write("failed.pcap", &ftp.quit());
+    for size in ["60x15", "80x24"] {
+        let diagram = picture(&folder, "failed.pcap", size, "5");
+        let lines: Vec<&str> = diagram.lines().collect();
+        let selected = lines.iter().rposition(|line| line.starts_with('▶'));
+        let selected = selected.expect("a selected line");
+        // In a narrow diagram the label stands above its arrow.
+        let near = lines[selected - 1..=selected].concat();
+        assert!(near.contains("550 No such"), "{size}: {diagram}");
+        let steps = picture(&folder, "failed.pcap", size, "2");
+        let selected = steps.lines().filter(|line| line.starts_with("▶ ✗"));
+        assert!(
+            selected
+                .last()
+                .is_some_and(|line| line.contains("RETR gone")),
+            "{size}: {steps}"
+        );
+        let first = picture(&folder, "failed.pcap", size, "5g");
+        assert!(first.contains("The user starts the client"), "{first}");
+    }
+}
+
+#[test]
+fn pane_that_is_looked_at_gets_most_lines_and_no_key_in_the_last_line_is_cut() {
+    let folder = Folder::new("browse-space");
+    folder.write("many.pcap", &many(40));
+    let rows = |keys: &str| {
+        let picture = picture(&folder, "many.pcap", "80x24", keys);
+        let rule = picture.lines().position(|line| line.starts_with("──"));
+        rule.expect("a rule") - 3
+    };
+    assert_eq!((rows(""), rows("5"), rows("5<Esc>")), (7, 3, 7));
+    for width in [60, 61, 70, 80, 97, 120] {
+        let size = format!("{width}x15");
+        for keys in ["", "2", "3", "5"] {
+            let picture = picture(&folder, "many.pcap", &size, keys);
+            let last = picture.lines().last().expect("a line");
+            assert!(!last.contains('…') && last.starts_with("q quit"), "{last}");
+        }
+    }
 }
 
 #[test]
@@ -381,6 +433,18 @@ fn input_from_a_pipe_is_recognized_by_its_first_byte() {
     }
 }
 
+/// `count` short sessions, one behind the other.
+fn many(count: u16) -> Vec<u8> {
+    let mut wire = Wire::new();
+    for number in 0..count {
+        let client = format!("192.0.2.10:{}", 30_000 + number);
+        let mut ftp = Conversation::open_on(wire, &client, "192.0.2.20:21");
+        ftp.part();
+        wire = ftp.wire;
+    }
+    wire.to_pcap()
+}
+
 /// A terminal of tmux, killed at the end.
 struct Tmux {
     socket: String,
@@ -481,7 +545,7 @@ fn terminal_is_resized_while_it_runs_and_restored_when_it_is_quit_stopped_or_kil
     }
     tmux.keys(&["q"]);
     tmux.wait("shell", is_shell);
-    for signal in ["TERM", "HUP"] {
+    for signal in ["TERM", "HUP", "QUIT"] {
         start();
         tmux.keys(&["2"]);
         tmux.wait("steps", |screen| screen.contains("[2 Steps]"));
@@ -500,6 +564,32 @@ fn terminal_is_resized_while_it_runs_and_restored_when_it_is_quit_stopped_or_kil
     tmux.wait("list again", |screen| screen.contains("[1 Sessions]"));
     tmux.keys(&["C-c"]);
     tmux.wait("shell", is_shell);
+}
+
+#[test]
+fn second_sigint_ends_the_browser_however_soon_it_comes() {
+    let folder = Folder::new("browse-sigint");
+    let program = env!("CARGO_BIN_EXE_ftpscope");
+    // A file that is followed is read until the first SIGINT.
+    let line = format!(
+        "clear; LC_ALL=C.UTF-8 {program} browse --follow {}",
+        committed("classic.pcap")
+    );
+    let Some(tmux) = Tmux::start("sigint", &folder) else {
+        return;
+    };
+    for pause in [0, 5, 30, 200] {
+        tmux.keys(&[&line, "Enter"]);
+        tmux.wait("list", |screen| screen.contains("reading"));
+        kill(&tmux, "INT");
+        std::thread::sleep(Duration::from_millis(pause));
+        kill(&tmux, "INT");
+        tmux.wait("shell", |screen| screen.trim_end().ends_with(['$', '#']));
+        tmux.keys(&["echo al''ive", "Enter"]);
+        tmux.wait("echo", |screen| {
+            screen.lines().any(|line| line.trim() == "alive")
+        });
+    }
 }
 
 /// Sends a signal to the browser that runs in the terminal, and to no other.

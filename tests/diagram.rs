@@ -8,6 +8,10 @@ use ftpscope::model::trace::Tracing;
 use ftpscope::pipeline::{Options, analyze};
 use ftpscope::report::ReportBuilder;
 
+use crate::support::conversation::Conversation;
+use crate::support::folder::Folder;
+use crate::support::wire::Wire;
+
 /// Row by row the textbook picture: where an arrow begins, where it points, and what stands on it.
 #[test]
 fn the_classic_session_at_packets_has_every_row_of_the_picture() {
@@ -206,6 +210,48 @@ fn diagrams_of_captures_as_text_and_as_other_texts() {
         assert!(output.status.success(), "{name}");
         let text = String::from_utf8(output.stdout).expect("diagrams are UTF-8");
         insta::assert_snapshot!(format!("{name}-{detail}-{format}"), text);
+    }
+}
+
+#[test]
+fn mermaid_diagram_of_many_sessions_stays_within_what_mermaid_draws_and_has_no_gap() {
+    let folder = Folder::new("mermaid-length");
+    let mut wire = Wire::new();
+    for number in 0..300 {
+        let client = format!("192.0.2.10:{}", 30_000 + number);
+        let mut ftp = Conversation::open_on(wire, &client, "192.0.2.20:21");
+        ftp.exchange(&format!("USER {}", "a;#".repeat(30)), "331 Password?");
+        ftp.exchange("PASS hazel", "530 No.");
+        ftp.part();
+        wire = ftp.wire;
+    }
+    folder.write("many.pcap", &wire.to_pcap());
+    for detail in ["steps", "messages", "packets", "timeline"] {
+        let arguments = [
+            "diagram",
+            "--detail",
+            detail,
+            "--format",
+            "mermaid",
+            "many.pcap",
+        ];
+        let output = folder.command(&arguments).output().expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(
+            (40_000..50_000).contains(&text.len()),
+            "{detail}: {}",
+            text.len()
+        );
+        if detail != "timeline" {
+            // Sessions from the first on, each with all its rows up to the last one.
+            let last = text.matches("Note over server,client: Session ").count();
+            assert!(
+                text.contains(&format!("Session {last}#58;")),
+                "{detail}: {last}"
+            );
+            let left = text.lines().last().expect("a line");
+            assert!(left.contains("rows left out"), "{left}");
+        }
     }
 }
 

@@ -13,7 +13,8 @@ use super::line::{
     BOLD, CYAN, DIM, Line, PLAIN, YELLOW, outcome_mark, severity_style, styled, verdict_mark,
     wrapped,
 };
-use crate::diagram::{Detail, DiagramRecorder, Row as Arrow, TextOptions, draw_rows};
+pub(super) use crate::diagram::Row as Arrow;
+use crate::diagram::{Detail, DiagramRecorder, TextOptions, draw_rows};
 use crate::model::Endpoint;
 use crate::model::record::{
     EndState, Finding, Session, Severity, Step, StepKind, Transfer, TransferDirection,

@@ -113,7 +113,12 @@ fn draw_body(browser: &mut Browser, buffer: &mut Buffer, body: Rect) {
     let is_split = body.height >= SPLIT;
     let listed = u16::try_from(browser.list.order.len()).unwrap_or(u16::MAX);
     let list_height = if is_split {
-        let most = body.height * 2 / 5;
+        // What is looked at gets the space.
+        let most = if browser.focus == Pane::Sessions {
+            body.height * 2 / 5
+        } else {
+            (body.height / 5).max(4)
+        };
         listed.saturating_add(1).clamp(3, most)
     } else {
         body.height
@@ -376,8 +381,13 @@ fn draw_note(browser: &Browser, buffer: &mut Buffer, area: Rect, note: u16) {
         None => arrow.caption.clone(),
     };
     let most = usize::from(note.saturating_sub(2).max(1));
-    for text in wrapped(&text, usize::from(area.width)).iter().take(most) {
-        Line::of(PLAIN, text).draw(buffer, area.x, y, area.width, PLAIN);
+    let parts = wrapped(&text, usize::from(area.width));
+    for (at, part) in parts.iter().enumerate().take(most) {
+        // The last line that fits gets all the rest, so that it ends with the sign of what is cut.
+        let is_cut = at + 1 == most && parts.len() > most;
+        let rest = is_cut.then(|| parts[at..].join(" "));
+        let line = Line::of(PLAIN, rest.as_ref().unwrap_or(part));
+        line.draw(buffer, area.x, y, area.width, PLAIN);
         y += 1;
     }
     let state = &arrow.state;
@@ -410,7 +420,7 @@ fn draw_foot(browser: &Browser, buffer: &mut Buffer, area: Rect, foot: u16) {
     let Some(prompt) = &browser.prompt else {
         let line = match &browser.message {
             Some(message) => Line::of(BOLD, message),
-            None => Line::of(DIM, hints(browser.focus)),
+            None => Line::of(DIM, &fitting_hints(browser.focus, area.width)),
         };
         line.draw(buffer, area.x, last, area.width, PLAIN);
         return;
@@ -432,6 +442,21 @@ fn draw_foot(browser: &Browser, buffer: &mut Buffer, area: Rect, foot: u16) {
         (None, _) => Line::of(DIM, "Enter goes, Esc leaves"),
     };
     below.draw(buffer, area.x, last, area.width, PLAIN);
+}
+
+/// Returns as many keys of a pane as fit, the most useful ones first.
+fn fitting_hints(pane: Pane, width: u16) -> String {
+    let mut shown = String::new();
+    for hint in hints(pane).split("  ") {
+        if shown.chars().count() + 2 + hint.chars().count() > usize::from(width) {
+            break;
+        }
+        if !shown.is_empty() {
+            shown.push_str("  ");
+        }
+        shown.push_str(hint);
+    }
+    shown
 }
 
 /// Returns the keys that are of use in a pane.

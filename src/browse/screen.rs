@@ -3,14 +3,16 @@
 //! ```text
 //! panic ─────────────────> hook: restore, then the message of the panic
 //! error, quit ───────────> Screen::drop: restore
-//! SIGTERM, SIGHUP ───────> restore, then the signal does what it does by default
+//! SIGTERM, SIGHUP, SIGQUIT > restore, then the signal does what it does by default
 //! SIGTSTP, Ctrl-Z ───────> restore, stop; drawn anew when the process goes on
 //! SIGINT ────────────────> the first one stops the reading, or quits where nothing is read; the second one quits
 //! ```
 
-use std::io::{self, IsTerminal as _, Stdout, Write as _, stdout};
+use std::ffi::c_int;
+use std::io::{self, IsTerminal as _, Read as _, Stdout, Write as _, stdout};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -24,7 +26,7 @@ use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGTSTP};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::{flag, low_level};
 
 use super::keys::Key;
@@ -92,16 +94,17 @@ pub fn run(browser: &mut Browser, mouse: bool, stop_reading: &AtomicBool) -> io:
             screen = screen.suspend(mouse)?;
             (is_changed, drawn) = (true, None);
         }
-        for (signal, is_raised) in [(SIGTERM, &signals.end), (SIGHUP, &signals.hang_up)] {
+        for (signal, is_raised) in &signals.deadly {
             if is_raised.load(Ordering::Relaxed) {
                 drop(screen);
-                low_level::emulate_default_handler(signal)?;
+                low_level::emulate_default_handler(*signal)?;
                 return Ok(End::Quit);
             }
         }
-        let count = signals.interrupts.swap(0, Ordering::Relaxed);
+        // Two that came between two looks are two.
+        let count = signals.interrupts.take();
         if count > 0 {
-            interrupts += 1;
+            interrupts += count;
             if browser.has_ended() {
                 return Ok(End::Quit);
             }
@@ -140,25 +143,43 @@ fn take_event(browser: &mut Browser, event: &Event) {
 
 /// Signals since they were looked at last.
 struct Signals {
-    interrupts: Arc<AtomicUsize>,
+    interrupts: Interrupts,
     suspend: Arc<AtomicBool>,
-    end: Arc<AtomicBool>,
-    hang_up: Arc<AtomicBool>,
+    /// Signals that end the process, and whether they came.
+    deadly: [(c_int, Arc<AtomicBool>); 3],
 }
 
 impl Signals {
     fn watch() -> io::Result<Self> {
         let signals = Self {
-            interrupts: Arc::default(),
+            interrupts: Interrupts::watch()?,
             suspend: Arc::default(),
-            end: Arc::default(),
-            hang_up: Arc::default(),
+            deadly: [SIGTERM, SIGHUP, SIGQUIT].map(|signal| (signal, Arc::default())),
         };
-        flag::register_usize(SIGINT, Arc::clone(&signals.interrupts), 1)?;
         flag::register(SIGTSTP, Arc::clone(&signals.suspend))?;
-        flag::register(SIGTERM, Arc::clone(&signals.end))?;
-        flag::register(SIGHUP, Arc::clone(&signals.hang_up))?;
+        for (signal, is_raised) in &signals.deadly {
+            flag::register(*signal, Arc::clone(is_raised))?;
+        }
         Ok(signals)
+    }
+}
+
+/// SIGINTs since they were counted last: each is a byte in a socket. A flag would make one of two that come together.
+struct Interrupts(UnixStream);
+
+impl Interrupts {
+    fn watch() -> io::Result<Self> {
+        let (readable, writable) = UnixStream::pair()?;
+        readable.set_nonblocking(true)?;
+        low_level::pipe::register(SIGINT, writable)?;
+        Ok(Self(readable))
+    }
+
+    /// Counts the signals since the last call.
+    fn take(&self) -> usize {
+        let mut bytes = [0; 16];
+        // Nothing to read is an error of a socket that does not block.
+        (&self.0).read(&mut bytes).unwrap_or(0)
     }
 }
 

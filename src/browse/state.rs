@@ -13,12 +13,13 @@ use jiff::tz::TimeZone;
 use super::contents::Contents;
 use super::keys::{Action, Key, Move};
 use super::line::Line;
-use super::panes::{Anchor, Filled, Pane, Subject};
+use super::panes::{Anchor, Arrow, Filled, Pane, Subject};
 use super::report_file::ReportFile;
 use super::sessions::{Feed, Row, Sessions};
 use crate::check::{Expression, Scope, Selection};
 use crate::diagram::DiagramRecorder;
-use crate::model::record::{Finding, Session, VerdictStatus};
+use crate::model::record::{Finding, Outcome, Session, Step, StepKind, VerdictStatus};
+use crate::report::marks::step_mark;
 use crate::report::{CaptureNames, SessionPlaces};
 
 /// Origin of what is looked through, and its presentation.
@@ -210,6 +211,8 @@ pub(super) struct Opened {
     pub(super) session: Arc<Session>,
     pub(super) places: SessionPlaces,
     several: Vec<Finding>,
+    /// Index of the step that the verdict is about; `None` in a session without trouble, or without a failed step.
+    failure: Option<usize>,
     panes: [View; 7],
     /// Index of the transfer chosen last.
     pub(super) transfer: usize,
@@ -262,6 +265,11 @@ impl Opened {
             .items
             .get(view.cursor.at)
             .map(|item| item.anchor);
+        let is_first = view.filled.items.is_empty();
+        let failed = self.failure.and_then(|index| {
+            let step = self.session.steps.get(index)?;
+            Some((index, step.number))
+        });
         let filled = self.subject(options).fill(pane, &view.open, width);
         let view = self.view_mut(pane);
         view.filled = filled;
@@ -269,6 +277,9 @@ impl Opened {
         // In another width the same step stands on another line.
         if let Some(anchor) = anchor.filter(|anchor| *anchor != Anchor::None) {
             select(view, anchor);
+        } else if is_first && let Some(anchor) = failure_in(&view.filled, pane, failed) {
+            select(view, anchor);
+            view.cursor.top = view.cursor.at.saturating_sub(LINES_BEFORE);
         }
         let items = &view.filled.items;
         let at = view.cursor.at.min(items.len().saturating_sub(1));
@@ -515,6 +526,7 @@ impl Browser {
                 });
                 self.opened = Some(Opened {
                     row,
+                    failure: failure_of(&session),
                     places: SessionPlaces::of(&session),
                     several: several.take(MAX_SEVERAL).cloned().collect(),
                     panes: std::array::from_fn(|_| View::default()),
@@ -707,8 +719,14 @@ impl Browser {
         };
         match found {
             Some(found) => view.cursor.at = found,
-            // Headings above the first line that can be selected are shown all the same.
-            None if at < view.cursor.at => view.cursor.top = 0,
+            // Above the first line that can be selected there are headings, which are shown with it.
+            None if at < view.cursor.at => {
+                let first = (0..items.len()).find(halts);
+                view.cursor = Cursor {
+                    at: first.unwrap_or(view.cursor.at),
+                    top: 0,
+                };
+            }
             None => {}
         }
     }
@@ -1130,6 +1148,42 @@ fn select(view: &mut View, anchor: Anchor) {
     }
 }
 
+/// Returns the index of the step to look at first: the last failed transfer, else login or TLS, else any failed step.
+fn failure_of(session: &Session) -> Option<usize> {
+    if session.verdict.status == VerdictStatus::Ok {
+        return None;
+    }
+    let steps = session.steps.iter().enumerate();
+    let failed = steps.filter(|(_, step)| step_mark(step, session) == Outcome::Failed);
+    let rank = |step: &Step| match step.kind {
+        StepKind::Retrieve | StepKind::Store | StepKind::List => 2,
+        StepKind::Login | StepKind::Tls => 1,
+        _ => 0,
+    };
+    // Of several with the same rank, the last one.
+    let found = failed.max_by_key(|(_, step)| rank(step));
+    found.map(|(index, _)| index)
+}
+
+/// Returns the place of the failed step, given by its index and its number, in a pane that shows steps.
+fn failure_in(filled: &Filled, pane: Pane, failed: Option<(usize, u64)>) -> Option<Anchor> {
+    let (index, number) = failed?;
+    match pane {
+        Pane::Steps => Some(Anchor::Step(index)),
+        Pane::Diagram => {
+            let arrows = &filled.arrows;
+            let of_step = |arrow: &Arrow| arrow.step == Some(number) && !arrow.caption.is_empty();
+            // The reply that refuses; what the console showed follows from it.
+            let is_refusal =
+                |arrow: &Arrow| of_step(arrow) && arrow.failed && arrow.frame.is_some();
+            let refused = arrows.iter().rposition(is_refusal);
+            let at = refused.or_else(|| arrows.iter().position(of_step));
+            at.map(Anchor::Arrow)
+        }
+        _ => None,
+    }
+}
+
 /// Returns the line behind or before another, from the end to the beginning again.
 const fn next(at: usize, length: usize, forward: bool) -> usize {
     if length == 0 {
@@ -1141,6 +1195,8 @@ const fn next(at: usize, length: usize, forward: bool) -> usize {
     }
 }
 
+/// Lines shown above a failure that a pane begins at.
+const LINES_BEFORE: usize = 6;
 /// Time for work between two keys.
 const SLICE: Duration = Duration::from_millis(25);
 /// Time between two orderings of a long list while sessions come.

@@ -3,6 +3,7 @@
 //! Wireshark imports profiles from a zip archive (Edit, Configuration Profiles, Import from zip file). The archive is made
 //! here: a few stored files need no compression, and no time, so that the same captures give the same bytes.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
@@ -62,6 +63,8 @@ struct Profile {
     colors: String,
     buttons: String,
     filters: String,
+    /// Server ports that Wireshark does not take for FTP by itself.
+    ports: BTreeSet<u16>,
     sessions: usize,
     /// Sessions beyond the limit.
     omitted: u64,
@@ -81,6 +84,10 @@ impl Profile {
         };
         let color = colors[self.sessions % colors.len()];
         self.sessions += 1;
+        let is_opened_by_tls = session.tls.is_some() && session.greeting.is_none();
+        if !KNOWN_PORTS.contains(&session.server.port) && !is_opened_by_tls {
+            self.ports.insert(session.server.port);
+        }
         // No text from the wire: names would have to be escaped in three formats, and the number finds the session.
         let name = format!("FTP session {} {word}", session.id);
         let filter = &session.display_filter;
@@ -96,6 +103,14 @@ impl Profile {
         let _ = writeln!(self.filters, "\"{name}\" {filter}");
     }
 
+    /// Returns the file that makes Wireshark decode FTP on other ports than 21: without it no filter on commands or
+    /// replies holds there.
+    fn decoded_ports(&self) -> String {
+        let ports = self.ports.iter();
+        let entries = ports.map(|port| format!("decode_as_entry: tcp.port,{port},(none),FTP\n"));
+        entries.collect()
+    }
+
     /// Returns the archive.
     fn archive(&self) -> Vec<u8> {
         let colors = format!(
@@ -109,6 +124,7 @@ impl Profile {
         let filters = format!("\"FTP refused\" {REFUSED}\n{}", self.filters);
         let mut archive = Archive::default();
         archive.add("colorfilters", colors.as_bytes());
+        archive.add("decode_as_entries", self.decoded_ports().as_bytes());
         archive.add("dfilter_buttons", buttons.as_bytes());
         archive.add("dfilters", filters.as_bytes());
         archive.add("preferences", PREFERENCES.as_bytes());
@@ -199,6 +215,8 @@ gui.column.format: \n\
 
 /// Replies that refuse (RFC 959 section 4.2.1).
 const REFUSED: &str = "ftp.response.code >= 400";
+/// Ports that Wireshark decodes as FTP, or as TLS with FTP in it.
+const KNOWN_PORTS: [u16; 2] = [21, 990];
 /// Sessions of a profile.
 const MAX_SESSIONS: usize = 200;
 /// Bytes of a filter that Wireshark still reads in a list.
@@ -244,8 +262,28 @@ mod tests {
             names.push(String::from_utf8_lossy(name).into_owned());
             at += 46 + name_length;
         }
-        let files = ["colorfilters", "dfilter_buttons", "dfilters", "preferences"];
+        let files = [
+            "colorfilters",
+            "decode_as_entries",
+            "dfilter_buttons",
+            "dfilters",
+            "preferences",
+        ];
         assert_eq!(names, files.map(|file| format!("ftpscope/{file}")));
+    }
+
+    #[test]
+    fn server_on_another_port_is_decoded_as_ftp() {
+        let mut profile = Profile::default();
+        let mut session = example_session();
+        profile.add(&session);
+        assert_eq!(profile.decoded_ports(), "");
+        for port in [2121, 21, 2121, 990] {
+            session.server.port = port;
+            profile.add(&session);
+        }
+        let expected = "decode_as_entry: tcp.port,2121,(none),FTP\n";
+        assert_eq!(profile.decoded_ports(), expected);
     }
 
     #[test]

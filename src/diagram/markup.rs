@@ -17,9 +17,8 @@ pub fn write_mermaid(
     detail: Detail,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let mut body = String::new();
+    let mut body = MermaidBody::default();
     let mut used = UsedLanes::default();
-    let mut omitted: u64 = 0;
     let mut current = drawings.next_session()?;
     let mut next = drawings.next_session()?;
     // Participants are declared once for all sessions, so they have addresses only if there is one session.
@@ -33,15 +32,14 @@ pub fn write_mermaid(
         if is_only {
             addresses = Some(drawing.addresses());
         } else {
-            body.push_str(&mermaid_note(&title_of(&session)));
+            body.push(&mermaid_note(&title_of(&session)));
         }
         for row in drawing.rows_at(detail) {
             used.add(&row);
-            let line = mermaid_line(&row, drawing.names(), detail);
-            if body.len() + line.len() > MERMAID_LENGTH {
-                omitted += 1;
+            if body.omitted > 0 {
+                body.omitted += 1;
             } else {
-                body.push_str(&line);
+                body.push(&mermaid_line(&row, drawing.names(), detail));
             }
         }
         drop(drawing);
@@ -68,13 +66,32 @@ pub fn write_mermaid(
         let (keyword, id) = (keyword(lane), id(lane));
         writeln!(out, "    {keyword} {id} as {}{address}", lane.title())?;
     }
-    out.write_all(body.as_bytes())?;
-    if omitted > 0 {
-        let rows = units::counted(omitted, "row", "rows");
+    out.write_all(body.text.as_bytes())?;
+    if body.omitted > 0 {
+        let rows = units::counted(body.omitted, "row", "rows");
         let hint = format!("{rows} left out: choose a session, or less detail");
         out.write_all(mermaid_note(&hint).as_bytes())?;
     }
     Ok(())
+}
+
+/// Lines of a Mermaid diagram up to [`MERMAID_LENGTH`].
+#[derive(Default)]
+struct MermaidBody {
+    text: String,
+    /// Count of the lines beyond the limit. After the first of them none is added: shorter ones that still fit would stand
+    /// there as if nothing came before them.
+    omitted: u64,
+}
+
+impl MermaidBody {
+    fn push(&mut self, line: &str) {
+        if self.omitted > 0 || self.text.len() + line.len() > MERMAID_LENGTH {
+            self.omitted += 1;
+        } else {
+            self.text.push_str(line);
+        }
+    }
 }
 
 /// Lanes that some arrow touches, by [`Lane::index`].

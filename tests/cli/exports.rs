@@ -337,10 +337,43 @@ fn profile_for_wireshark_colours_the_packets_of_each_session() {
         assert!(text("dfilters").contains(filter));
     }
     assert_eq!(text("colorfilters").lines().count(), 4);
-    // The program that reads the profile must accept each file of it.
+    assert_eq!(text("decode_as_entries"), "");
+    let Some(rules) = coloring_rules(&folder, &files, &capture) else {
+        return;
+    };
+    let of = |name: &str| rules.lines().filter(|rule| *rule == name).count();
+    assert_eq!((of("FTP refused"), of("")), (2, 0), "{rules}");
+    assert!(
+        of("FTP session 1 failed") > 5 && of("FTP session 3 ok") > 5,
+        "{rules}"
+    );
+}
+
+#[test]
+fn profile_for_wireshark_decodes_ftp_on_the_ports_of_the_capture() {
+    let folder = Folder::new("wireshark-port");
+    let mut ftp = Conversation::logged_in("192.0.2.10:40000", "192.0.2.20:3021");
+    ftp.exchange("RETR gone.bin", "550 No such file.");
+    let capture = folder.path().join("port.pcap").display().to_string();
+    folder.write("port.pcap", &ftp.quit());
+    let output = folder
+        .command(&["integration", "wireshark", &capture])
+        .output()
+        .expect("it runs");
+    let files = stored_files(&output.stdout);
+    let Some(rules) = coloring_rules(&folder, &files, &capture) else {
+        return;
+    };
+    let refused = rules.lines().filter(|rule| *rule == "FTP refused").count();
+    assert_eq!(refused, 1, "{rules}");
+}
+
+/// Returns the rule that colours each packet, a line each, by the program that must accept each file of the profile;
+/// `None` where it is not installed.
+fn coloring_rules(folder: &Folder, files: &[(String, Vec<u8>)], capture: &str) -> Option<String> {
     let profile = folder.path().join("wireshark/profiles/ftpscope");
     std::fs::create_dir_all(&profile).expect("a folder");
-    for (name, bytes) in &files {
+    for (name, bytes) in files {
         let name = name.rsplit('/').next().expect("a name");
         std::fs::write(profile.join(name), bytes).expect("a file");
     }
@@ -354,20 +387,15 @@ fn profile_for_wireshark_colours_the_packets_of_each_session() {
             "-e",
             "frame.coloring_rule.name",
         ])
-        .args(["-r", &capture])
+        .args(["-r", capture])
         .env("XDG_CONFIG_HOME", folder.path())
         .output();
     match shown {
-        Ok(shown) => {
-            let rules = String::from_utf8_lossy(&shown.stdout).into_owned();
-            let of = |name: &str| rules.lines().filter(|rule| *rule == name).count();
-            assert_eq!((of("FTP refused"), of("")), (2, 0), "{rules}");
-            assert!(
-                of("FTP session 1 failed") > 5 && of("FTP session 3 ok") > 5,
-                "{rules}"
-            );
+        Ok(shown) => Some(String::from_utf8_lossy(&shown.stdout).into_owned()),
+        Err(_) => {
+            crate::support::passed_over("tshark is not installed");
+            None
         }
-        Err(_) => crate::support::passed_over("tshark is not installed"),
     }
 }
 

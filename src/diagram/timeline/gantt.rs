@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::super::markup::mermaid_escaped;
 use super::layout::rank;
-use super::{LanesBy, SessionSpan, Timeline};
+use super::{LanesBy, SessionSpan, Timeline, cut};
 use crate::model::Span;
 use crate::model::record::VerdictStatus;
 use crate::report::units;
@@ -21,9 +21,25 @@ pub fn write_mermaid_timeline(
     let mut chosen: Vec<&SessionSpan> = timeline.sessions.iter().collect();
     let all = units::to_u64(chosen.len()).saturating_add(timeline.omitted);
     chosen.sort_by_key(|session| (Reverse(rank(session.status)), session.start, session.id));
-    chosen.truncate(MAX_TASKS);
-    let shown = units::to_u64(chosen.len());
-    chosen.sort_by_key(|session| (Timeline::host(session, by), session.start, session.id));
+    let ends = chosen.iter().map(|session| session.end).max();
+    let starts = chosen.iter().map(|session| session.start).min();
+    let whole = ends
+        .zip(starts)
+        .map_or(0, |(end, start)| end.since(start).nanos());
+    let mut length = 0;
+    let tasks = chosen.into_iter().take(MAX_TASKS).map(|session| {
+        let host = timeline.host_title(Timeline::host(session, by));
+        let section = format!("    section {}\n", mermaid_escaped(&host));
+        (session, section, task(session, whole))
+    });
+    let mut tasks: Vec<(&SessionSpan, String, String)> = tasks
+        .take_while(|(_, section, task)| {
+            length += section.len() + task.len();
+            length <= MAX_LENGTH
+        })
+        .collect();
+    let shown = units::to_u64(tasks.len());
+    tasks.sort_by_key(|(session, ..)| (Timeline::host(session, by), session.start, session.id));
     let (noun, _) = by.nouns();
     let mut title = format!(
         "{} by {noun}, UTC",
@@ -39,36 +55,66 @@ pub fn write_mermaid_timeline(
     writeln!(out, "    title {}", mermaid_escaped(&title))?;
     // Wall clock times without a zone: Mermaid shows instants in the zone of the reader, which the report does not use.
     writeln!(out, "    dateFormat YYYY-MM-DD HH:mm:ss.SSS")?;
-    writeln!(out, "    axisFormat %H:%M:%S")?;
+    let mut axes = AXES.iter();
+    let axis = axes.find(|(most, _)| whole <= *most);
+    writeln!(
+        out,
+        "    axisFormat {}",
+        axis.map_or("%H:%M:%S", |(_, format)| format)
+    )?;
     let mut last = None;
-    for session in chosen {
+    for (session, section, task) in tasks {
         let host = Timeline::host(session, by);
         if last.replace(host) != Some(host) {
-            let host = timeline.host_title(host);
-            writeln!(out, "    section {}", mermaid_escaped(&host))?;
+            out.write_all(section.as_bytes())?;
         }
-        let (word, class) = match session.status {
-            VerdictStatus::Ok => ("ok", ""),
-            VerdictStatus::Warning => ("warning", "active, "),
-            VerdictStatus::Failed => ("failed", "crit, "),
-        };
-        let time = |time| units::time_to_millisecond(time, &TimeZone::UTC);
-        // A bar without a length would not be drawn.
-        let end = session.end.max(session.start.plus(Span::from_millis(1)));
-        writeln!(
-            out,
-            "    session {} {word} :{class}s{}, {}, {}",
-            session.id,
-            session.id,
-            time(session.start),
-            time(end)
-        )?;
+        out.write_all(task.as_bytes())?;
     }
     Ok(())
 }
 
-/// Limit of the bars: Mermaid refuses more than 50,000 characters.
+/// Formats the line of a session; `whole` is the time that all of them cover, in nanoseconds.
+fn task(session: &SessionSpan, whole: i64) -> String {
+    let (word, class) = match session.status {
+        VerdictStatus::Ok => ("ok", ""),
+        VerdictStatus::Warning => ("warning", "active, "),
+        VerdictStatus::Failed => ("failed", "crit, "),
+    };
+    let time = |time| units::time_to_millisecond(time, &TimeZone::UTC);
+    // A bar without a length would not be drawn.
+    let end = session.end.max(session.start.plus(Span::from_millis(1)));
+    // Nor would be seen a bar narrower than a pixel; a milestone is a diamond of a fixed size.
+    let is_short = end.since(session.start).nanos() < whole / LEAST_SHARE;
+    let shape = if is_short { "milestone, " } else { "" };
+    let said = match &session.title {
+        Some(title) => format!(", {}", mermaid_escaped(&cut(title, SAID_LENGTH))),
+        None => String::new(),
+    };
+    format!(
+        "    {} {word}{said} :{class}{shape}s{}, {}, {}\n",
+        session.id,
+        session.id,
+        time(session.start),
+        time(end)
+    )
+}
+
+/// Limit of the bars.
 const MAX_TASKS: usize = 200;
+/// Limit of the bytes of bars and sections: Mermaid refuses more than 50,000 characters.
+const MAX_LENGTH: usize = 48_000;
+/// Limit of the characters of a verdict.
+const SAID_LENGTH: usize = 60;
+/// Part of the whole time below which a session is drawn as a milestone, as its divisor.
+const LEAST_SHARE: i64 = 300;
+/// Formats of the axis, each with the longest time in nanoseconds that it is for.
+const AXES: [(i64, &str); 4] = [
+    (10 * SECOND, "%H:%M:%S.%L"),
+    (24 * 3_600 * SECOND, "%H:%M:%S"),
+    (60 * 24 * 3_600 * SECOND, "%m-%d %H:%M"),
+    (i64::MAX, "%Y-%m-%d"),
+];
+const SECOND: i64 = 1_000_000_000;
 
 #[cfg(test)]
 mod tests {
@@ -91,24 +137,55 @@ mod tests {
         let mut out = Vec::new();
         write_mermaid_timeline(&timeline, LanesBy::Server, &mut out).expect("memory takes it");
         let text = String::from_utf8(out).expect("text");
-        assert_eq!(text.matches(" failed :crit, s").count(), 50);
-        assert_eq!(
-            text.lines().filter(|line| line.contains(" :")).count(),
-            MAX_TASKS
-        );
+        assert_eq!(text.matches(" :crit, s").count(), 50);
+        let drawn = text.lines().filter(|line| line.contains(" :")).count();
+        assert!((50..=MAX_TASKS).contains(&drawn), "{drawn}");
+        assert!(text.contains(&format!("({drawn} of them")), "{text}");
         assert!(text.contains("300 FTP sessions by server"), "{text}");
         assert!(text.contains("section a#58;b#59;#35;c"), "{text}");
-        assert!(text.len() < 45_000);
+        assert!(text.len() < 50_000);
         let own = [
             "gantt",
             "    title ",
             "    dateFormat",
             "    axisFormat",
             "    section ",
-            "    session ",
         ];
         for line in text.lines() {
-            assert!(own.iter().any(|start| line.starts_with(start)), "{line}");
+            let is_session = line
+                .trim_start()
+                .starts_with(|first: char| first.is_ascii_digit());
+            assert!(
+                is_session || own.iter().any(|start| line.starts_with(start)),
+                "{line}"
+            );
         }
+    }
+
+    #[test]
+    fn session_too_short_for_a_bar_is_a_milestone_with_its_verdict() {
+        let mut timeline = Timeline::default();
+        let mut session = example_session();
+        session.end = session.start.plus(Span::from_millis(5));
+        session.verdict.status = VerdictStatus::Failed;
+        session.verdict.text = "login rejected: %%; end".into();
+        timeline.add(&session);
+        session.id += 1;
+        session.start = session.start.plus(Span::from_secs(100));
+        session.end = session.start.plus(Span::from_secs(100));
+        session.verdict.status = VerdictStatus::Ok;
+        timeline.add(&session);
+        let mut out = Vec::new();
+        write_mermaid_timeline(&timeline, LanesBy::Server, &mut out).expect("memory takes it");
+        let text = String::from_utf8(out).expect("text");
+        let milestones = text.lines().filter(|line| line.contains("milestone"));
+        let milestones: Vec<&str> = milestones.collect();
+        assert_eq!(milestones.len(), 1, "{text}");
+        assert!(
+            milestones[0].contains("login rejected#58; #37;#37;#59; end"),
+            "{text}"
+        );
+        assert!(milestones[0].contains(" :crit, milestone, s"), "{text}");
+        assert!(text.contains("axisFormat %H:%M:%S\n"), "{text}");
     }
 }

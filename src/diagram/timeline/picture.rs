@@ -29,7 +29,7 @@ pub fn write_svg_timeline(
     picture.lanes(&layout);
     let (margin, width) = (FILE_MARGIN, FILE_WIDTH - 2 * FILE_MARGIN);
     let lanes = format!(
-        "<svg class=\"tl\" x=\"{margin}\" y=\"{FILE_HEAD}\" width=\"{width}\" height=\"{}\">\n{}</svg>\n",
+        "<svg class=\"tl t-lanes\" x=\"{margin}\" y=\"{FILE_HEAD}\" width=\"{width}\" height=\"{}\">\n{}</svg>\n",
         picture.y + 2,
         std::mem::take(&mut picture.out)
     );
@@ -150,7 +150,7 @@ fn figure(
     let when = period_text(&layout.period, zone);
     writeln!(
         out,
-        "<figure class=\"by-{noun}\">\n<svg class=\"tl\" width=\"100%\" height=\"{height}\" role=\"group\" \
+        "<figure class=\"by-{noun}\">\n<svg class=\"tl t-lanes\" width=\"100%\" height=\"{height}\" role=\"group\" \
          aria-labelledby=\"tl-{noun}-title tl-{noun}-desc\">\n<title id=\"tl-{noun}-title\">{}</title>\
          <desc id=\"tl-{noun}-desc\">{}</desc>\n{}",
         escaped(&title(layout, timeline, by)),
@@ -394,11 +394,18 @@ impl<'a> Picture<'a> {
         }
         let end = period.position(timeline.end_of(session)).max(from + LEAST);
         // At the edge the number stands before the bar.
-        let (x, place) = if end > WHOLE - EDGE {
-            (percent(from), "text-anchor=\"end\" dx=\"-4\"")
+        let is_before = end > WHOLE - EDGE;
+        let at = if is_before { from } else { end };
+        // The shape of a finding at that end needs space.
+        let mut marks = timeline.marks[session.marks.clone()].iter();
+        let is_marked = marks.any(|mark| period.position(mark.time).abs_diff(at) < NEAR);
+        let gap = if is_marked { 10 } else { 4 };
+        let place = if is_before {
+            format!("text-anchor=\"end\" dx=\"-{gap}\"")
         } else {
-            (percent(end), "dx=\"4\"")
+            format!("dx=\"{gap}\"")
         };
+        let x = percent(at);
         self.push(&format!(
             "<text class=\"t-n\" x=\"{x}\" {place} y=\"{}\">{}</text>",
             y + 12,
@@ -860,12 +867,14 @@ const DAY: i64 = 86_400_000_000_000;
 /// Width of a label of the axis, and of the edges that have none, in thousandths of a percent.
 const LABEL: u64 = 12_000;
 const EDGE: u64 = 4_000;
+/// Distance up to which the shape of a finding would cover a number.
+const NEAR: u64 = 700;
 /// Limit of the bars of data connections in lanes that draw single sessions.
 const MAX_TRANSFER_BARS: usize = 1_500;
 /// Lanes in the description of a picture.
 const DESCRIBED: usize = 10;
 /// Least width of a bar in thousandths of a percent.
-const LEAST: u64 = 150;
+const LEAST: u64 = 300;
 /// Height of a row of bars, of a bar, and of a lane with columns, in pixels.
 const ROW: u64 = 22;
 const BAR: u64 = 16;

@@ -11,7 +11,7 @@ const [LEVELS, KIND, LABEL, CAPTION, FRAME, MICROS, STEP, FAILED, STATE, FIELDS,
 /** Horizontal positions of the lanes, in percent. */
 function lanePlaces(rows) {
   const dns = rows.some((row) => row[KIND] >= 0 && (Math.floor(row[KIND] / 4) % 4 === 0 || row[KIND] % 4 === 0));
-  return dns ? [10, 30, 66, 90] : [null, 12, 63, 90];
+  return dns ? [10, 30, 66, 88] : [null, 12, 63, 88];
 }
 
 /**

@@ -121,7 +121,7 @@ function moved() {
   const encrypted = data.sessions.reduce((sum, session) => sum + session.encrypted, 0);
   const list = listed(files, encrypted > 0 ? null : "No file.", ({ session, transfer }) => item([
     linkTo(session.id, make("span", { class: "wire clamp" }, transfer.path || transfer.verb)),
-    make("small", null, (transfer.direction === "upload" ? "↑ upload, " : "↓ download, ") + size(transfer.bytes)),
+    make("small", null, (transfer.direction === "upload" ? "↑ upload, " : "↓ download, ") + size(transfer.bytes) + pace(transfer)),
   ], badge(transfer.completeness)));
   if (data.unmatched.length > 0) {
     const bytes = data.unmatched.reduce((sum, one) => sum + one[2], 0);
@@ -155,8 +155,18 @@ function trouble() {
     ], badge(finding.severity));
   };
   const high = serious.filter((kind) => kind.rank === 0).length;
-  const nothing = data.sessions.length === 0 && data.attempts.length === 0 ? "Nothing." : "Nothing to worry about.";
+  const slow = slowFiles();
+  const nothing = data.sessions.length === 0 && data.attempts.length === 0 ? "Nothing."
+    : slow.length > 0 ? null : "Nothing to worry about.";
   const list = listed(serious, nothing, show, Math.min(high, 30));
+  if (slow.length > 0) {
+    list.append(make("li", null, make("details", { open: slow.length < 7 },
+      make("summary", null, counted(slow.length, "transfer", "transfers") + " slowed down"),
+      listed(slow, null, ({ session, transfer }) => [
+        linkTo(session.id, make("span", { class: "wire clamp" }, transfer.path || transfer.verb)),
+        make("small", null, "waited " + waited(transfer) + "; took " + duration(transfer.seconds)),
+      ]))));
+  }
   for (const warning of data.warnings) {
     list.append(make("li", null, item([wire(warning.message), warning.count > 1 ? " (" + number(warning.count) + " times)" : ""], badge("warning"))));
   }
@@ -168,7 +178,7 @@ function trouble() {
   }
   if (minor.length > 0) {
     list.append(make("li", null, make("details", null,
-      make("summary", null, counted(minor.length, "smaller finding", "smaller findings")), listed(minor, null, show))));
+      make("summary", null, counted(minor.reduce((sum, kind) => sum + kind.sessions.size, 0), "smaller finding", "smaller findings")), listed(minor, null, show))));
   }
   return list;
 }
@@ -199,6 +209,24 @@ function kindsOfTrouble() {
     else if (!covered) add({ severity: session.status, id: "", title: session.verdict, explanation: "", advice: "" }, [session.id]);
   }
   return [...kinds.values()].sort((a, b) => a.rank - b.rank || b.sessions.size - a.sessions.size);
+}
+
+/** Lists the transfers that waited for something but the network, longest first. */
+function slowFiles() {
+  return data.sessions.flatMap((session) => session.transfers.filter((transfer) => waited(transfer) !== null)
+    .map((transfer) => ({ session, transfer }))).sort((a, b) => b.transfer.plot.waits[0][1] - a.transfer.plot.waits[0][1]);
+}
+
+/** Returns what a transfer waited for most of its time, if that was not the network and is worth a word; else null. */
+function waited(transfer) {
+  const [kind, seconds, words] = (transfer.plot && transfer.plot.waits[0]) || ["path", 0, ""];
+  return kind === "path" || seconds < 0.5 || seconds < transfer.seconds / 3 ? null : words;
+}
+
+/** Formats the time and the speed of a transfer that took long enough to have one. */
+function pace(transfer) {
+  if (transfer.idle || transfer.seconds === undefined || transfer.seconds < 0.01) return "";
+  return " in " + duration(transfer.seconds) + ", " + size(Math.round(transfer.bytes / transfer.seconds)) + "/s";
 }
 
 /** Creates a list item with a badge at the right. */

@@ -18,15 +18,30 @@ function session_view(session) {
   const findings = [...session.findings, ...findingsAbout(session)].sort((a, b) => severities.indexOf(a.severity) - severities.indexOf(b.severity));
   place.append(...findings.slice(0, 50).map((finding) => finding_view(finding, jump)));
   if (findings.length > 50) place.append(make("p", { class: "dim" }, counted(findings.length - 50, "more finding", "more findings")));
+  const transfers = session.transfers.slice(0, 500).map((transfer) => ({ transfer, view: transfer_view(transfer) }));
+  place.append(...slowest(transfers));
   place.append(diagram, ...leftOut(session), make("h3", null, "Steps"), steps(session, jump));
-  if (session.transfers.length > 0) {
-    place.append(make("h3", null, "Transfers"),
-      make("div", { class: "transfers" }, session.transfers.slice(0, 500).map(transfer_view)));
+  if (transfers.length > 0) {
+    place.append(make("h3", null, "Transfers"), make("div", { class: "transfers" }, transfers.map(({ view }) => view)));
   }
   if (session.transfers.length > 500) {
     place.append(make("p", { class: "dim" }, counted(session.transfers.length - 500, "transfer", "transfers") + " more: see the steps"));
   }
   place.append(make("h3", null, "Login and connection"), credentials(session));
+}
+
+/** Tells the three transfers that waited longest, each with a button that opens its plot. */
+function slowest(transfers) {
+  const slow = transfers.filter(({ transfer }) => waited(transfer) !== null)
+    .sort((a, b) => b.transfer.plot.waits[0][1] - a.transfer.plot.waits[0][1]);
+  return slow.slice(0, 3).map(({ transfer, view }) => make("div", { class: "finding" },
+    badge("slow"), " ", make("strong", { class: "wire" }, transfer.path || transfer.verb),
+    make("p", null, "It waited " + waited(transfer) + ", and took " + duration(transfer.seconds) + ". ",
+      make("button", { type: "button", class: "text", onclick: () => {
+        view.open = true;
+        view.scrollIntoView();
+        view.firstChild.focus({ preventScroll: true });
+      } }, "Show the plot"))));
 }
 
 /** Names the captures of a session, with the numbers that its frames have in front; "" with a single capture. */
@@ -114,7 +129,7 @@ function transfer_view(transfer) {
       ["Size", exact(transfer.bytes) + (transfer.missing ? ", " + exact(transfer.missing) + " missing" : "")],
       ["Announced", transfer.announced === undefined ? null : exact(transfer.announced)],
       ["Starts at byte", transfer.offset ? number(transfer.offset) : null],
-      ["Took", transfer.seconds === undefined ? null : duration(transfer.seconds)],
+      ["Took", transfer.seconds === undefined ? null : duration(transfer.seconds) + pace(transfer).replace(/^[^,]*/, "")],
       ["Connection", transfer.mode + ", " + (transfer.type || "type unknown")],
       ["Sent again", transfer.again === undefined ? null : exact(transfer.again)],
       ["Because", transfer.evidence.map((number) => texts[number]).join("; ")],
@@ -131,10 +146,10 @@ function transfer_view(transfer) {
   return view;
 }
 
-/** Returns what a transfer waited for most of its time, if that was not the network and is worth a word; else null. */
+/** Creates a remark on a transfer that waited for something but the network; null for others. */
 function slowness(transfer) {
-  const [kind, seconds, words] = (transfer.plot && transfer.plot.waits[0]) || ["path", 0, ""];
-  return kind === "path" || seconds < 0.5 || seconds < transfer.seconds / 3 ? null : make("span", { class: "dim" }, " waited " + words);
+  const words = waited(transfer);
+  return words === null ? null : make("span", { class: "dim" }, " waited " + words);
 }
 
 /** Creates the table of a directory listing. */
