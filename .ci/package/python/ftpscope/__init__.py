@@ -129,7 +129,7 @@ def events(*captures: StrPath, options: Sequence[str] = ()) -> Iterator[dict[str
     `options` are further options of `ftpscope analyze`, such as `["--where", 'login.user == "mira"']`. Raises `Error` after the
     last event if the program failed.
     """
-    command = [program(), "analyze", "--format", "ndjson", *options, "--", *map(os.fspath, captures)]
+    command = [program(), "analyze", "--format", "ndjson", *options, "--", *(os.fspath(path) for path in captures)]
     # Messages go to a file: a pipe that nobody reads would stop the program.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as messages:
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=messages, encoding="utf-8") as process:
@@ -187,8 +187,18 @@ def _session(raw: Mapping[str, Any]) -> Session:
 
 
 def _transfer(session: int, raw: Mapping[str, Any]) -> Transfer:
-    names = ("id", "verb", "name", "path", "direction", "bytes", "completeness", "sha256")
-    return Transfer(session, *(raw[name] for name in names), raw)
+    return Transfer(
+        session=session,
+        id=raw["id"],
+        verb=raw["verb"],
+        name=raw["name"],
+        path=raw["path"],
+        direction=raw["direction"],
+        bytes=raw["bytes"],
+        completeness=raw["completeness"],
+        sha256=raw["sha256"],
+        raw=raw,
+    )
 
 
 def _address(endpoint: Mapping[str, Any]) -> str:

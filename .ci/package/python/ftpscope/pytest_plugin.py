@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -25,23 +26,25 @@ class Capture:
     """A running capture; `report()` ends it."""
 
     def __init__(self, interface: str = "lo") -> None:
-        self._events = tempfile.TemporaryFile("w+", encoding="utf-8")
-        self._messages = tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace")
-        command = [program(), "live", "-i", interface, "--format", "ndjson", "--events", "summary"]
-        self._process = subprocess.Popen(command, stdout=self._events, stderr=self._messages)
+        self._directory = tempfile.TemporaryDirectory(prefix="ftpscope-")
+        self._events = Path(self._directory.name, "events.ndjson")
+        self._messages = Path(self._directory.name, "messages")
+        command = [program(), "live", "-i", interface, "--format", "ndjson"]
+        with self._events.open("wb") as events, self._messages.open("wb") as messages:
+            self._process = subprocess.Popen(command, stdout=events, stderr=messages)
         self._report: Report | None = None
         deadline = time.monotonic() + 10
         # The event of the capture comes once the interface is open: no packet from then on is missed.
-        while not self._read(self._events):
-            if self._process.poll() is not None or time.monotonic() > deadline:
+        while self._events.stat().st_size == 0:
+            code = self._process.poll()
+            if code is not None or time.monotonic() > deadline:
+                message = self._said()
                 self.close()
-                raise Error(self._process.wait(), self._read(self._messages).strip())
+                raise Error(-1 if code is None else code, message or "the capture did not begin within 10 seconds")
             time.sleep(0.02)
 
-    @staticmethod
-    def _read(file: tempfile._TemporaryFileWrapper[str]) -> str:
-        file.seek(0)
-        return file.read()
+    def _said(self) -> str:
+        return self._messages.read_text(encoding="utf-8", errors="replace").strip()
 
     def report(self, settle: float = 0.5) -> Report:
         """Ends the capture and returns its report. `settle` are seconds for the last packets to arrive."""
@@ -50,15 +53,17 @@ class Capture:
             self._process.send_signal(signal.SIGINT)
             code = self._process.wait(timeout=30)
             if code != 0:
-                raise Error(code, self._read(self._messages).strip())
-            self._report = read_report(json.loads(line) for line in self._read(self._events).splitlines())
+                raise Error(code, self._said())
+            with self._events.open(encoding="utf-8") as lines:
+                self._report = read_report(json.loads(line) for line in lines)
         return self._report
 
     def close(self) -> None:
-        """Ends the program, if it still runs."""
+        """Ends the program, if it still runs, and removes what it wrote."""
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        self._directory.cleanup()
 
 
 @pytest.fixture
