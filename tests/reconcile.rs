@@ -267,6 +267,149 @@ fn shuffled_split_and_rotated_logs_give_the_same_outcomes() {
     assert_eq!(totals(&of_split), expected, "{of_split:#}");
 }
 
+/// The lines of a vsftpd.log, as if all had been written this many seconds later.
+fn later(lines: &[String], seconds: i64) -> Vec<String> {
+    const FORM: &str = "%a %b %e %H:%M:%S %Y";
+    let moved = |line: &String| {
+        let (time, rest) = line.split_at(24);
+        let time = jiff::civil::DateTime::strptime(FORM, time).expect("a time");
+        let span = jiff::Span::new().seconds(seconds);
+        let time = time.checked_add(span).expect("a time").strftime(FORM);
+        format!("{time}{rest}")
+    };
+    lines.iter().map(moved).collect()
+}
+
+#[test]
+fn other_runs_of_the_same_work_do_not_hide_what_was_done_to_the_captured_one() {
+    let folder = recorded("reconcile-runs");
+    let own = vsftpd_log(&folder);
+    let (before, behind) = (later(&own, -2_843), later(&own, 4_177));
+    let all = |own: &[String]| [&before, own, &behind].concat();
+    let (code, natural) = answer(&folder, &[("vsftpd.log", &all(&own))], &[]);
+    assert_eq!(
+        (code, totals(&natural)),
+        (0, [14, 0, 0, 0, 28]),
+        "{natural:#}"
+    );
+    assert_eq!(natural["logs"][0]["clock"]["zone"], "+01:00");
+    let mut lines = own.clone();
+    lines[3] = lines[3].replace("1003 bytes", "2003 bytes");
+    lines.remove(6);
+    let (code, doctored) = answer(&folder, &[("vsftpd.log", &all(&lines))], &[]);
+    assert_eq!(
+        (code, totals(&doctored)),
+        (1, [12, 1, 0, 1, 28]),
+        "{doctored:#}"
+    );
+    assert_eq!(only(&doctored, "differs")["line"], 18);
+    assert_eq!(doctored["wire_only"][0]["path"], "/file 6.bin");
+}
+
+#[test]
+fn rotated_file_with_only_another_run_has_the_clock_of_its_neighbor() {
+    let folder = recorded("reconcile-other-file");
+    let own = vsftpd_log(&folder);
+    let before = later(&own, -413);
+    let logs = [("vsftpd.log", &*own), ("vsftpd.log.1", &*before)];
+    let (code, answer) = answer(&folder, &logs, &[]);
+    assert_eq!(
+        (code, totals(&answer)),
+        (0, [14, 0, 0, 0, 14]),
+        "{answer:#}"
+    );
+}
+
+#[test]
+fn runs_of_exactly_an_hour_accuse_nobody_without_evidence() {
+    let folder = recorded("reconcile-hours");
+    let own = vsftpd_log(&folder);
+    let mut lines = own.clone();
+    lines.remove(6);
+    let all = [later(&own, -3_600), lines, later(&own, 3_600)].concat();
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &all)], &[]);
+    assert_eq!(code, 0, "{answer:#}");
+    assert_eq!(totals(&answer)[1..4], [0, 0, 0], "{answer:#}");
+}
+
+#[test]
+fn ports_of_clients_tell_the_captured_run_from_another() {
+    let folder = recorded("reconcile-ports");
+    let own: Vec<String> = vsftpd_log(&folder)
+        .iter()
+        .filter(|line| line.contains("OK DOWNLOAD"))
+        .map(|line| {
+            let time = jiff::civil::DateTime::strptime("%a %b %e %H:%M:%S %Y", &line[..24]);
+            let time = time.expect("a time").strftime("%Y-%m-%d %H:%M:%S");
+            let parts: Vec<&str> = line.split('"').collect();
+            let bytes = parts[4].split(' ').nth(1).expect("bytes");
+            format!(
+                "[I {time}] 192.0.2.10:39021-[mira] RETR /srv/ftp{} completed=1 bytes={bytes} seconds=0.01\n",
+                parts[3]
+            )
+        })
+        .collect();
+    assert_eq!(own.len(), 9);
+    let other: Vec<String> = own
+        .iter()
+        .map(|line| line.replace(":39021", ":40022"))
+        .collect();
+    // The same second of the same hour: only the port is another.
+    let (code, both) = answer(&folder, &[("py.log", &[&*other, &*own].concat())], &[]);
+    assert_eq!(code, 1, "{both:#}");
+    // The last line may be about what came behind the capture.
+    let [agree, differ, alone, ..] = totals(&both);
+    assert_eq!((agree, differ), (9, 0), "{both:#}");
+    assert!(alone >= 8, "{both:#}");
+    let claims = both["claims"].as_array().expect("claims").iter();
+    let alone = claims.filter(|claim| claim["outcome"] == "log-only");
+    assert!(alone.clone().all(|claim| claim["line"].as_u64() <= Some(9)));
+}
+
+#[test]
+fn log_that_begins_between_equal_events_misses_none_of_them() {
+    let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    ftp.exchange("TYPE I", "200 Type set to I.");
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    for number in 0..4_u16 {
+        ftp.retrieve("same.bin", 40_000 + number, 50_000 + number, &[b'x'; 777]);
+        ftp.wire.wait(Duration::from_millis(400));
+    }
+    for number in 4..8_u16 {
+        ftp.wire.wait(Duration::from_secs(3));
+        let name = format!("file{number}.bin");
+        ftp.retrieve(&name, 40_000 + number, 50_000 + number, &[b'x'; 1_234]);
+    }
+    let folder = Folder::new("reconcile-begins");
+    folder.write("capture.pcap", &ftp.quit());
+    let report = folder.report(&["capture.pcap"]);
+    let steps = report["sessions"][0]["steps"].as_array().expect("steps");
+    let commands = steps.iter().filter_map(|step| step["commands"].as_array());
+    let lines: Vec<String> = commands
+        .flatten()
+        .filter(|command| command["verb"] == "RETR")
+        .map(|command| {
+            let replies = command["replies"].as_array().expect("replies");
+            let time = replies.last().expect("a reply")["time"]
+                .as_str()
+                .expect("a time");
+            let time: jiff::Timestamp = time.parse().expect("a time");
+            let time = jiff::Timestamp::from_second(time.as_second()).expect("a time");
+            let name = command["argument"].as_str().expect("a name");
+            let bytes = if name == "same.bin" { 777 } else { 1_234 };
+            format!(
+                "{} 1 192.0.2.10 {bytes} /{name} b _ o r mira ftp 0 * c\n",
+                time.strftime("%a %b %e %H:%M:%S %Y")
+            )
+        })
+        .collect();
+    assert_eq!(lines.len(), 8);
+    for begin in 2..4 {
+        let (code, answer) = answer(&folder, &[("xferlog", &lines[begin..])], &[]);
+        assert_eq!(code, 0, "{answer:#}");
+    }
+}
+
 #[test]
 fn log_of_another_day_cannot_be_compared() {
     let folder = recorded("reconcile-day");

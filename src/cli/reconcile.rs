@@ -179,6 +179,8 @@ fn read_captures(
     let mut reading = Reading::open(input, &arguments.selection, &arguments.presentation)?;
     // Some servers count the bytes of a text as stored, others as sent.
     reading.options.text_lines = true;
+    // Of a download that breaks off, servers may count no more than was acknowledged.
+    reading.options.limits.samples = 4;
     let mut rest = WithoutSessions {
         builder: ReportBuilder::new(&reading.options.limits),
         dropped: false,

@@ -183,10 +183,28 @@ fn bytes(claim: &Claim, event: &WireEvent) -> Field {
     Field::Differs
 }
 
+/// Returns true if the bytes agree as the server that wrote the line is known to count them.
+#[must_use]
+pub(super) fn is_exact(claim: &Claim, event: &WireEvent) -> bool {
+    let (Some(claimed), Some(content)) = (claim.bytes, &event.content) else {
+        return true;
+    };
+    let wire = Some(claimed.count) == content.bytes;
+    match claimed.counted {
+        Counted::Wire => wire,
+        Counted::File => match content.decoded.filter(|_| content.ascii) {
+            Some(decoded) => claimed.count == decoded,
+            None => wire,
+        },
+        Counted::WholeFile | Counted::Unknown => true,
+    }
+}
+
 /// Compares the bytes of a transfer that broke off.
 ///
-/// A server counts what it gave to its own TCP, of which the wire carried less; of an upload, what it read before the
-/// connection ended, which may be less than what arrived.
+/// A server counts what it gave to its own TCP, of which the wire carried less. The last piece that it gave may not count,
+/// though a part of it was sent: at least what the client acknowledged does, less that piece. Of an upload, a server counts what
+/// it read before the connection ended, which may be less than what arrived.
 fn broken_bytes(claim: &Claim, content: &Content, count: u64, wire: u64) -> bool {
     let arrived = wire.saturating_add(content.missing);
     match claim.direction {
@@ -197,13 +215,26 @@ fn broken_bytes(claim: &Claim, content: &Content, count: u64, wire: u64) -> bool
             true
         }
         Some(Direction::Download) => {
-            let least = content.decoded.map_or(wire, |decoded| decoded.min(wire));
+            let mut least = content.decoded.map_or(wire, |decoded| decoded.min(wire));
+            least = least.min(content.acknowledged.unwrap_or(wire));
+            // Of a text that broke off, it is not known how many line ends were changed: each may be one byte of the file.
+            if content.ascii && content.decoded.is_none() && claimed_as_stored(claim) {
+                least /= 2;
+            }
+            let least = least.saturating_sub(PIECE);
             (least..=arrived.saturating_add(SEND_BUFFER)).contains(&count)
         }
         Some(Direction::Upload) => (wire.saturating_sub(SEND_BUFFER)..=arrived).contains(&count),
         None => (wire.saturating_sub(SEND_BUFFER)..=arrived.saturating_add(SEND_BUFFER))
             .contains(&count),
     }
+}
+
+/// Returns true if the server may count bytes of the file, before line ends are changed.
+fn claimed_as_stored(claim: &Claim) -> bool {
+    claim
+        .bytes
+        .is_some_and(|bytes| bytes.counted != Counted::Wire)
 }
 
 /// Compares results.
@@ -302,6 +333,9 @@ pub(super) fn status_word(kind: ClaimKind, status: ClaimStatus) -> &'static str 
         (_, ClaimStatus::Failed) => "failed",
     }
 }
+
+/// Bytes of one piece that a server gives to its TCP: if that fails, none of them count, though a part was sent.
+const PIECE: u64 = 128 << 10;
 
 /// A server's send buffer: bytes of a broken download that it counts beyond those on the wire.
 const SEND_BUFFER: u64 = 16 << 20;

@@ -291,6 +291,9 @@ impl<'a> View<'a> {
         let Some(client) = held.client else {
             return Some("the line names no address of the client");
         };
+        if held.claim.kind == ClaimKind::Transfer && held.claim.path.is_none() {
+            return Some("the line names no file");
+        }
         let sessions = self.sessions.get(&client);
         let Some(sessions) = sessions else {
             // A capture of a single client says nothing of others.
@@ -336,6 +339,10 @@ pub(super) fn sought(event: &WireEvent) -> Option<Sought<'_>> {
     if event.verb.is_empty() {
         return None;
     }
+    // Most servers write about a rename at RNTO only.
+    if event.kind == ClaimKind::Rename && event.verb == "RNFR" {
+        return None;
+    }
     let is_broken = event.content.as_ref().is_some_and(|content| {
         matches!(
             content.completeness,
@@ -373,9 +380,9 @@ const SEALED: &str = "TLS not opened";
 
 const LOSSY: &str = "capture lossy";
 
-/// A line about an event before the first packet is at most this much later than that packet: half of a second is part of the
-/// clock's error, the other half was cut off.
-const CUT_BEFORE: Span = Span::from_millis(500);
+/// A line about an event before the first packet is at most this much later than that packet: the clock's error is known to a
+/// part of the second that was cut off.
+const CUT_BEFORE: Span = Span::from_millis(1_000);
 
 /// A line about an event behind the last packet is at most this much earlier than that packet.
 const CUT_BEHIND: Span = Span::from_millis(1_000);

@@ -1,6 +1,7 @@
 //! Assignment of claims to events: one to one, in passes from certain to doubtful.
 //!
-//! 1. All fields agree, the time is within the tolerance; of several, the nearest in time.
+//! 1. All fields agree, the time is within the tolerance; the nearest pairs first. A claim that finds its events taken gets one
+//!    if the claims that have them agree with others too.
 //! 2. The name agrees, the time is within the tolerance, something else differs; the fewest differences.
 //! 3. The time is within the tolerance and bytes agree, or nothing else is near: the name differs.
 //! 4. All fields agree, the time differs: the log should have a line for the event, and has no other.
@@ -9,12 +10,12 @@
 //! retries within a second are matched in the order of their lines. Every search starts from an index and looks at a bounded
 //! number of events, so that the work is that of sorting.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use super::claim::{Claim, ClaimKind};
-use super::clock::GroupKey;
-use super::comparison::{Field, Fields};
+use super::clock::{Fit, GroupKey};
+use super::comparison::{self, Field, Fields};
 use super::names::{self, Prefixes, hash_of};
 use super::wire::{Wire, WireEvent, WireResult};
 use crate::model::{Span, Timestamp};
@@ -32,6 +33,10 @@ pub(super) struct Held {
     pub(super) times: Vec<Timestamp>,
     /// Address of the client; `None` if the line has none, or a name.
     pub(super) client: Option<IpAddr>,
+    /// True if the time is outside of the captures, by more than a second.
+    pub(super) is_outside: bool,
+    /// True if the time is outside of the captures, and so is that of the line before or behind: lines about other work.
+    pub(super) is_apart: bool,
 }
 
 impl Held {
@@ -99,6 +104,15 @@ impl Index {
     /// Returns the events with the kind, client and name of a claim.
     #[must_use]
     pub(super) fn named(&self, claim: &Claim, client: Option<IpAddr>) -> &[u32] {
+        let lacks_name = match claim.kind {
+            ClaimKind::Login => claim.user.is_none(),
+            ClaimKind::Command => claim.verb.is_none(),
+            ClaimKind::List | ClaimKind::Rename => false,
+            _ => claim.path.is_none(),
+        };
+        if lacks_name {
+            return self.of_client(claim, client);
+        }
         let map = if client.is_some() {
             &self.by_name
         } else {
@@ -166,6 +180,8 @@ pub(super) struct Matcher<'a> {
     pub(super) prefixes: &'a Prefixes,
     /// Distance of times that are the same.
     pub(super) tolerance: Span,
+    /// Times of the first and the last claim of the log that are not among `claims`.
+    pub(super) edges: Option<(Timestamp, Timestamp)>,
     /// Returns true for events of the log's server.
     pub(super) usable: &'a dyn Fn(&WireEvent) -> bool,
     /// Returns true for events that the log should have a line for.
@@ -176,6 +192,8 @@ pub(super) struct Matcher<'a> {
 struct State {
     used: HashSet<u32>,
     matches: Vec<Option<Match>>,
+    /// Claims that got another event, to give room to one.
+    moved: Vec<usize>,
 }
 
 /// An event that may be the claim's.
@@ -194,46 +212,154 @@ impl<'a> Matcher<'a> {
         let mut state = State {
             used: HashSet::new(),
             matches: vec![None; self.claims.len()],
+            moved: Vec::new(),
         };
-        self.pass(&mut state, |held, used| self.agreeing(held, used));
+        self.pass(&mut state, |held, event| self.agreeing(held, event));
+        self.make_room(&mut state);
         self.restore_order(&mut state);
-        self.pass(&mut state, |held, used| self.differing(held, used));
+        self.pass(&mut state, |held, event| self.differing(held, event));
         self.unnamed(&mut state);
         self.late(&mut state);
         self.repeated(&mut state);
+        self.draw_in(&mut state, true);
+        self.draw_in(&mut state, false);
         state.matches
     }
 
-    fn pass(&self, state: &mut State, find: impl Fn(&Held, &HashSet<u32>) -> Option<Match>) {
-        for (held, slot) in self.claims.iter().zip(&mut state.matches) {
-            if slot.is_none()
-                && let Some(found) = find(held, &state.used)
+    /// Assigns the best pairs of claims and events first. `rank` gives what a pair lacks; `None` if it is none.
+    fn pass(&self, state: &mut State, rank: impl Fn(&Held, &WireEvent) -> Option<usize>) {
+        let mut pairs: Vec<(bool, usize, u64, usize, u32, usize)> = Vec::new();
+        for (at, (held, slot)) in self.claims.iter().zip(&state.matches).enumerate() {
+            if slot.is_some() {
+                continue;
+            }
+            let named = self.index.named(&held.claim, held.client);
+            let from = pairs.len();
+            pairs.extend(self.near(held, named, FORWARD, &state.used).filter_map(
+                |Candidate {
+                     at: event,
+                     event: on_wire,
+                     shift,
+                     distance,
+                 }| {
+                    let lacks = rank(held, on_wire)?;
+                    Some((held.is_outside, lacks, distance, at, event, shift))
+                },
+            ));
+            if pairs.len() - from > MAX_CANDIDATES {
+                let own = pairs.get_mut(from..).unwrap_or_default();
+                own.sort_unstable();
+                pairs.truncate(from + MAX_CANDIDATES);
+            }
+        }
+        pairs.sort_unstable();
+        for (.., at, event, shift) in pairs {
+            if let Some(slot) = state.matches.get_mut(at)
+                && slot.is_none()
+                && state.used.insert(event)
             {
-                state.used.insert(found.event);
-                *slot = Some(found);
+                *slot = Some(Match {
+                    event,
+                    shift,
+                    in_time: true,
+                });
             }
         }
     }
 
-    /// Pass 1: everything agrees.
-    fn agreeing(&self, held: &Held, used: &HashSet<u32>) -> Option<Match> {
-        let named = self.index.named(&held.claim, held.client);
-        self.near(held, named, FORWARD, used)
-            .filter(|candidate| self.fields(held, candidate.event).differences() == 0)
-            .min_by_key(|candidate| (candidate.distance, candidate.at))
-            .map(|candidate| found(&candidate, true))
+    /// Pass 1: everything agrees. Bytes may be counted as another server counts them, if no other event is there.
+    fn agreeing(&self, held: &Held, event: &WireEvent) -> Option<usize> {
+        let agrees = self.fields(held, event).differences() == 0;
+        let lacks = usize::from(!comparison::is_exact(&held.claim, event));
+        agrees.then(|| lacks + usize::from(is_bare(&held.claim)))
     }
 
     /// Pass 2: the name agrees.
-    fn differing(&self, held: &Held, used: &HashSet<u32>) -> Option<Match> {
+    fn differing(&self, held: &Held, event: &WireEvent) -> Option<usize> {
+        let fields = self.fields(held, event);
+        (!fields.path.differs()).then(|| fields.differences())
+    }
+
+    /// Returns the events with which everything agrees, used or not, the best first.
+    fn all_agreeing(&self, held: &Held) -> Vec<(usize, u64, u32, usize)> {
         let named = self.index.named(&held.claim, held.client);
-        self.near(held, named, FORWARD, used)
+        let unused = HashSet::new();
+        let near = self.near(held, named, FORWARD, &unused);
+        let mut all: Vec<_> = near
             .filter_map(|candidate| {
-                let fields = self.fields(held, candidate.event);
-                (!fields.path.differs()).then(|| (fields.differences(), candidate))
+                let lacks = self.agreeing(held, candidate.event)?;
+                Some((lacks, candidate.distance, candidate.at, candidate.shift))
             })
-            .min_by_key(|(differences, candidate)| (*differences, candidate.distance, candidate.at))
-            .map(|(_, candidate)| found(&candidate, true))
+            .collect();
+        all.sort_unstable();
+        all
+    }
+
+    /// Gives claims without an event one that agrees, if the claim that has it agrees with another event too.
+    fn make_room(&self, state: &mut State) {
+        let slots = self.claims.iter().zip(&state.matches).enumerate();
+        // What happened before the capture has no event that could be found by moving others.
+        let rest: Vec<usize> = slots
+            .filter(|(_, (held, slot))| slot.is_none() && !held.is_outside)
+            .map(|(at, _)| at)
+            .collect();
+        if rest.is_empty() {
+            return;
+        }
+        let mut owners = owners(state);
+        for at in rest {
+            self.reassign(
+                at,
+                MAX_MOVES,
+                &|_: &Held, _: u32, _: usize| true,
+                &mut HashSet::new(),
+                &mut owners,
+                state,
+            );
+        }
+    }
+
+    /// Finds an event for a claim that `may_take` it, moving up to `moves` other claims to other events.
+    fn reassign(
+        &self,
+        at: usize,
+        moves: usize,
+        may_take: &dyn Fn(&Held, u32, usize) -> bool,
+        tried: &mut HashSet<u32>,
+        owners: &mut HashMap<u32, usize>,
+        state: &mut State,
+    ) -> bool {
+        let Some(held) = self.claims.get(at) else {
+            return false;
+        };
+        let mut candidates = self.all_agreeing(held);
+        candidates.retain(|(_, _, event, shift)| {
+            may_take(held, *event, *shift) && tried.len() < MAX_TRIED && tried.insert(*event)
+        });
+        // Events of nobody come first.
+        candidates.sort_by_key(|(_, _, event, _)| owners.contains_key(event));
+        for (_, _, event, shift) in candidates {
+            let is_free = match owners.get(&event) {
+                None => true,
+                Some(&owner) => {
+                    moves > 0 && self.reassign(owner, moves - 1, may_take, tried, owners, state)
+                }
+            };
+            if is_free {
+                owners.insert(event, at);
+                state.used.insert(event);
+                state.moved.push(at);
+                if let Some(slot) = state.matches.get_mut(at) {
+                    *slot = Some(Match {
+                        event,
+                        shift,
+                        in_time: true,
+                    });
+                }
+                return true;
+            }
+        }
+        false
     }
 
     /// Pass 3: the name differs, or is not known.
@@ -308,12 +434,15 @@ impl<'a> Matcher<'a> {
         let key =
             |held: &Held| hash_of(&(held.claim.kind, held.client, name_of_claim(&held.claim)));
         for (held, slot) in self.claims.iter().zip(&state.matches) {
-            if slot.is_none() {
+            if slot.is_none() && !held.is_apart {
                 *keys.entry(key(held)).or_default() += 1;
             }
         }
         for (held, slot) in self.claims.iter().zip(&mut state.matches) {
-            if slot.is_some() || matches!(held.claim.kind, ClaimKind::Command | ClaimKind::List) {
+            if slot.is_some()
+                || held.is_apart
+                || matches!(held.claim.kind, ClaimKind::Command | ClaimKind::List)
+            {
                 continue;
             }
             let named = self.index.named(&held.claim, held.client);
@@ -347,14 +476,106 @@ impl<'a> Matcher<'a> {
     /// Gives a command's second line the event of the first: `ProFTPD` writes `OPTS_UTF8 ON` with its code, and then
     /// `OPTS UTF8 ON` without one.
     fn repeated(&self, state: &mut State) {
-        let unused = HashSet::new();
         for (held, slot) in self.claims.iter().zip(&mut state.matches) {
-            let claim = &held.claim;
-            let is_bare = claim.code.is_none() && claim.status.is_none();
-            if slot.is_none() && claim.kind == ClaimKind::Command && is_bare {
-                *slot = self.agreeing(held, &unused);
+            if slot.is_none() && is_bare(&held.claim) {
+                let first = self.all_agreeing(held).into_iter().next();
+                *slot = first.map(|(.., event, shift)| Match {
+                    event,
+                    shift,
+                    in_time: true,
+                });
             }
         }
+    }
+
+    /// Moves the first or the last claims to equal events nearer to the middle.
+    ///
+    /// Where a log begins between two equal events, its line is about the one behind: the other would be missed otherwise. That a
+    /// log begins late shows in further events before, of the kinds that it has.
+    fn draw_in(&self, state: &mut State, from_start: bool) {
+        let place = |event: u32| {
+            let event = self.wire.events.get(event as usize)?;
+            // Counted from the edge.
+            Some(if from_start {
+                event.settled.nanos()
+            } else {
+                event.end.nanos().saturating_neg()
+            })
+        };
+        let mut order: BTreeSet<(i64, usize)> = BTreeSet::new();
+        let mut edge = self.edges.map(|(first, last)| {
+            if from_start {
+                first.nanos()
+            } else {
+                last.nanos().saturating_neg()
+            }
+        });
+        for (at, (held, found)) in self.claims.iter().zip(&state.matches).enumerate() {
+            match (found, held.time()) {
+                (Some(found), _) if found.in_time => {
+                    order.extend(place(found.event).map(|place| (place, at)));
+                }
+                (None, Some(time)) => {
+                    let own = time.nanos();
+                    let own = if from_start {
+                        own
+                    } else {
+                        own.saturating_neg()
+                    };
+                    edge = Some(edge.map_or(own, |edge| edge.min(own)));
+                }
+                _ => {}
+            }
+        }
+        let kinds: HashSet<ClaimKind> = self.claims.iter().map(|held| held.claim.kind).collect();
+        let is_lacking = |(at, event): &(u32, &WireEvent)| {
+            kinds.contains(&event.kind) && !state.used.contains(at) && (self.usable)(event)
+        };
+        let lacking = (0_u32..).zip(&self.wire.events).filter(is_lacking);
+        let Some(outermost) = lacking.filter_map(|(at, _)| place(at)).min() else {
+            return;
+        };
+        let mut owners = owners(state);
+        for _ in 0..MAX_DRAWN {
+            let Some((from, at)) = order.pop_first().filter(|(from, _)| outermost < *from) else {
+                return;
+            };
+            let own = state.matches.get(at).copied().flatten();
+            let Some(own) = own.filter(|own| place(own.event) == Some(from)) else {
+                // The claim was moved since.
+                continue;
+            };
+            // The log reaches further than its matches.
+            if edge.is_some_and(|edge| edge < from) {
+                return;
+            }
+            state.moved.clear();
+            let may_take = |held: &Held, event: u32, shift: usize| {
+                place(event).is_some_and(|place| place > from) && self.may_be_of(held, event, shift)
+            };
+            let mut tried = HashSet::from([own.event]);
+            if !self.reassign(at, MAX_MOVES, &may_take, &mut tried, &mut owners, state) {
+                return;
+            }
+            owners.remove(&own.event);
+            state.used.remove(&own.event);
+            let moved = std::mem::take(&mut state.moved);
+            order.extend(moved.into_iter().filter_map(|at| {
+                let found = state.matches.get(at).copied().flatten()?;
+                Some((place(found.event)?, at))
+            }));
+        }
+    }
+
+    /// Returns true if a line's time, as exact as it is written, may be that of the event.
+    fn may_be_of(&self, held: &Held, event: u32, shift: usize) -> bool {
+        let whole = held.claim.time.is_some_and(|time| time.whole_seconds);
+        let slack = Span::from_millis(if whole { 1_000 } else { 250 });
+        let event = self.wire.events.get(event as usize);
+        let time = held.times.get(shift);
+        event
+            .zip(time)
+            .is_some_and(|(event, time)| is_in_time(*time, event, slack))
     }
 
     /// Puts events that could change places in the order of their claims.
@@ -479,14 +700,24 @@ impl<'a> Matcher<'a> {
             .verb
             .as_deref()
             .is_none_or(|verb| event.verb.is_empty() || verbs_fit(claim, verb, event));
-        let same_port = match (claim.client_port, held.client) {
-            (Some(port), Some(client)) if self.index.has_port(client, port) => {
-                session.client.port == port
-            }
-            _ => true,
-        };
+        let same_port = claim
+            .client_port
+            .is_none_or(|port| session.client.port == port);
         same_direction && same_verb && same_port && (self.usable)(event)
     }
+}
+
+/// Returns the claim of each event.
+fn owners(state: &State) -> HashMap<u32, usize> {
+    let matched = state.matches.iter().enumerate();
+    matched
+        .filter_map(|(at, found)| Some((found.as_ref()?.event, at)))
+        .collect()
+}
+
+/// Returns true for the second line of a command, without its code.
+fn is_bare(claim: &Claim) -> bool {
+    claim.kind == ClaimKind::Command && claim.code.is_none() && claim.status.is_none()
 }
 
 /// Returns true if the verbs are the same, or only one side has one that says more.
@@ -526,17 +757,17 @@ fn found(candidate: &Candidate<'_>, in_time: bool) -> Match {
     }
 }
 
-/// Returns the events that fit a claim by client, name, bytes and result, whatever their times; empty if there are more than a
-/// few.
+/// Returns the events that fit a claim by client, name, bytes and result, whatever their times; empty if there are too many.
 #[must_use]
 pub(super) fn fitting(
     wire: &Wire,
     index: &Index,
     claim: &Claim,
     client: Option<IpAddr>,
-) -> Vec<(u32, Timestamp)> {
+) -> Vec<Fit> {
     let named = index.named(claim, client);
-    if named.len() > LOOKED_AT {
+    let lacks_name = claim.kind == ClaimKind::Transfer && claim.path.is_none();
+    if lacks_name || named.len() > LOOKED_AT {
         return Vec::new();
     }
     let no_prefixes = Prefixes::default();
@@ -549,17 +780,21 @@ pub(super) fn fitting(
             continue;
         }
         let same_direction = claim.direction.is_none() || claim.direction == event.direction;
-        let same_port = match (claim.client_port, client) {
+        let session = wire.sessions.get(event.session as usize);
+        let by_port = match (claim.client_port, client) {
             (Some(port), Some(client)) if index.has_port(client, port) => {
-                let session = wire.sessions.get(event.session as usize);
-                session.is_some_and(|session| session.client.port == port)
+                Some(session.is_some_and(|session| session.client.port == port))
             }
-            _ => true,
+            _ => None,
         };
         let fields = Fields::of(claim, event, &no_prefixes);
         let same = !fields.path.differs() && !fields.bytes.differs() && !fields.status.differs();
-        if same_direction && same_port && same {
-            fitting.push((at, event.end));
+        if same_direction && by_port != Some(false) && same {
+            fitting.push(Fit {
+                event: at,
+                times: (event.settled, event.end),
+                by_port: by_port == Some(true),
+            });
             if fitting.len() > AMBIGUOUS {
                 return Vec::new();
             }
@@ -572,7 +807,19 @@ pub(super) fn fitting(
 const LOOKED_AT: usize = 512;
 
 /// Events that fit a claim at most, if the claim is to say something about the clock.
-const AMBIGUOUS: usize = 32;
+const AMBIGUOUS: usize = 128;
+
+/// Claims that are moved to other events for one.
+const MAX_MOVES: usize = 48;
+
+/// Claims at either end of a log that are moved.
+const MAX_DRAWN: usize = 256;
+
+/// Events that are compared with one claim.
+const MAX_CANDIDATES: usize = 16;
+
+/// Events that are tried for one claim.
+const MAX_TRIED: usize = 128;
 
 /// A reply may come this much later than the data that a line is about, in nanoseconds.
 const FORWARD: i64 = 600_000_000_000;

@@ -47,6 +47,7 @@ mod secrets;
 pub mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt::Write as _;
 use std::net::IpAddr;
 use std::path::Path;
 
@@ -62,7 +63,7 @@ use self::names::{Prefixes, Relation};
 use self::wire::{Wire, WireEvent};
 use crate::model::record::WarningRecord;
 use crate::model::{Span, Timestamp, WarningCode};
-use crate::report::SCHEMA_VERSION;
+use crate::report::{SCHEMA_VERSION, units};
 
 pub use self::names::PathMap;
 
@@ -170,14 +171,26 @@ struct LogState {
     named_zone: i32,
     first: Option<Timestamp>,
     last: Option<Timestamp>,
+    /// Times of the first and the last claim that are not held, being outside of the captures.
+    outside: Option<(Timestamp, Timestamp)>,
     /// Verbs of claims about commands.
     verbs: HashSet<String>,
+    /// True if clients' ports in the log are those of the wire, so that a line of another port is about another session.
+    has_ports: bool,
+    /// Index of the claim before, if it was held; and whether it was outside of the captures.
+    before: Option<(Option<usize>, bool)>,
 }
 
 impl LogState {
     fn see(&mut self, time: Timestamp) {
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.last = Some(self.last.map_or(time, |last| last.max(time)));
+    }
+
+    fn see_outside(&mut self, time: Timestamp) {
+        self.outside = Some(self.outside.map_or((time, time), |(first, last)| {
+            (first.min(time), last.max(time))
+        }));
     }
 
     /// Returns the groups with their clocks, the one with most matches first.
@@ -223,7 +236,10 @@ impl<'w> Run<'w> {
             named_zone: 0,
             first: None,
             last: None,
+            outside: None,
             verbs: HashSet::new(),
+            has_ports: false,
+            before: None,
         });
         self.logs.len() - 1
     }
@@ -253,20 +269,21 @@ impl<'w> Run<'w> {
             state.verbs.insert(verb.clone());
         }
         let Some(base) = base else { return };
-        if !is_near(self.wire, base) || claim.kind == ClaimKind::Command {
+        let is_wanted = claim.kind != ClaimKind::Command && state.survey.wants(key, claim.line);
+        if !is_wanted || !is_near(self.wire, base) {
             return;
         }
         map_paths(&self.settings.path_map, &mut claim);
         let client = address(claim.host.as_deref());
         let mut events = fitting(self.wire, &self.index, &claim, client);
-        events.retain(|(at, _)| {
-            let event = self.wire.events.get(*at as usize);
+        events.retain(|fit| {
+            let event = self.wire.events.get(fit.event as usize);
             event.is_some_and(|event| is_server(self.wire, event, self.settings.server))
         });
         let strong = claim.kind == ClaimKind::Transfer && claim.bytes.is_some();
         state.survey.add(key, claim.line, base, strong, &events);
-        if let [(only, _)] = events.as_slice()
-            && let Some(event) = self.wire.events.get(*only as usize)
+        if let [only] = events.as_slice()
+            && let Some(event) = self.wire.events.get(only.event as usize)
         {
             if let Relation::Prefix(prefix) = names::path_of(&claim, event) {
                 state.prefixes.vote(claim.user.as_deref(), &prefix);
@@ -284,9 +301,32 @@ impl<'w> Run<'w> {
     fn settle(&mut self) {
         let tolerance = self.settings.tolerance;
         let mut shifts: Vec<(u64, i64)> = Vec::new();
+        // Rotated files have one clock: a file of its own may hold only another run of the captured work.
+        let mut rotated: BTreeMap<(&'static str, String), Vec<usize>> = BTreeMap::new();
+        for (at, state) in self.logs.iter().enumerate() {
+            let stem = rotation_stem(&state.path).to_owned();
+            rotated
+                .entry((state.kind.name(), stem))
+                .or_default()
+                .push(at);
+        }
+        for mut files in rotated.into_values() {
+            files.sort_by_cached_key(|&at| self.logs.get(at).map(|state| state.survey.first()));
+            let surveys = files
+                .iter()
+                .filter_map(|&at| Some(&self.logs.get(at)?.survey));
+            let joined = ClockSurvey::join(surveys);
+            let clocks = joined.estimate(tolerance, &[]);
+            let has_ports = joined.has_ports(&clocks, tolerance);
+            for at in files {
+                if let Some(state) = self.logs.get_mut(at) {
+                    state.clocks.clone_from(&clocks);
+                    state.has_ports = has_ports;
+                }
+            }
+        }
         for state in &mut self.logs {
             state.named_zone = state.survey.named_zone();
-            state.clocks = state.survey.estimate(tolerance, &[]);
             for (key, clock) in &state.clocks {
                 let zone = clock::nanos(key.1.unwrap_or(0));
                 if clock.matches >= 3
@@ -303,6 +343,7 @@ impl<'w> Run<'w> {
         for state in &mut self.logs {
             if state.clocks.values().all(|clock| clock.matches < 3) {
                 state.clocks = state.survey.estimate(tolerance, &others);
+                state.has_ports = state.survey.has_ports(&state.clocks, tolerance);
             }
             // Pairs may be many; they are not needed any more.
             state.survey = ClockSurvey::default();
@@ -324,10 +365,27 @@ impl<'w> Run<'w> {
                 .collect()
         });
         let log = u32::try_from(log).unwrap_or(u32::MAX);
-        let is_outside = !times.is_empty() && !times.iter().any(|time| is_within(self.wire, *time));
         map_paths(&self.settings.path_map, &mut claim);
-        // A line may have been moved out of the captures' time, away from its event.
-        let may_be_moved = is_outside
+        if !state.has_ports {
+            claim.client_port = None;
+        }
+        let wire = self.wire;
+        let is_away = |margin: i64| {
+            let mut inside = times.iter().map(|time| is_inside(wire, *time, margin));
+            !times.is_empty() && inside.all(|inside| !inside)
+        };
+        let is_apart = is_away(0);
+        let (before, was_apart) = state.before.take().unwrap_or_default();
+        if is_apart
+            && was_apart
+            && let Some(held) = before.and_then(|before| self.held.get_mut(before))
+        {
+            held.is_apart = true;
+        }
+        let (is_outside, is_far) = (is_away(clock::SECOND), is_away(NEAR));
+        // A line may have been moved out of the captures' time, away from its event; its neighbours are within it then.
+        let may_be_moved = is_far
+            && !was_apart
             && self.strays < MAX_STRAYS
             && times.iter().any(|time| is_near(self.wire, *time))
             && !self
@@ -335,9 +393,11 @@ impl<'w> Run<'w> {
                 .named(&claim, address(claim.host.as_deref()))
                 .is_empty();
         self.strays += usize::from(may_be_moved);
-        if is_outside && !may_be_moved {
+        if is_far && !may_be_moved {
+            state.before = Some((None, is_apart));
             if let Some(&time) = times.first() {
                 state.see(time);
+                state.see_outside(time);
             }
             if self.outside.len() < MAX_OUTSIDE {
                 let judged = Judged {
@@ -354,6 +414,7 @@ impl<'w> Run<'w> {
             }
             return;
         }
+        state.before = Some((Some(self.held.len()), is_apart));
         let host = claim.host.as_deref();
         let client =
             address(host).or_else(|| host.and_then(|name| self.clients.get(name).copied()));
@@ -363,6 +424,8 @@ impl<'w> Run<'w> {
             group: key,
             times,
             client,
+            is_outside,
+            is_apart: is_apart && was_apart,
         });
     }
 
@@ -423,7 +486,10 @@ impl<'w> Run<'w> {
         claims.sort_by_key(|held| (held.time(), held.log, held.claim.line));
         let server = self.settings.server;
         let coverage = Coverage::of(family, &self.logs, files);
+        let outside = family.iter().filter_map(|&log| self.logs.get(log)?.outside);
+        let mut span = outside.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
         let matches = Matcher {
+            edges: span,
             wire,
             index: &self.index,
             claims: &claims,
@@ -446,6 +512,19 @@ impl<'w> Run<'w> {
             let is_certain = clock.is_some_and(|clock| clock.certain);
             let time = held.times.get(shift).copied();
             edges.extend(time.map(|time| (held.log, time)));
+            let on_wire = found.filter(|found| found.in_time);
+            let on_wire = on_wire.and_then(|found| wire.events.get(found.event as usize));
+            // A line's own time is too coarse to tell which events are before it: that of its event is better.
+            let own = match (on_wire, time) {
+                (Some(event), _) => Some((event.settled, event.end)),
+                (None, Some(time)) => Some((time.plus(CUT_SECOND), back(time, CUT_SECOND))),
+                (None, None) => None,
+            };
+            if let Some((first, last)) = own {
+                span = Some(span.map_or((first, last), |(low, high)| {
+                    (low.min(first), high.max(last))
+                }));
+            }
             let judged = match found {
                 Some(found) => {
                     used.insert(found.event);
@@ -471,7 +550,7 @@ impl<'w> Run<'w> {
                 .push(record(held.log, &held.claim, time, judged, place, show));
         }
         self.set_edges(family, &edges);
-        self.find_missing(family, files, &servers, &used, missing);
+        self.find_missing(family, files, span, &servers, &used, missing);
     }
 
     /// Sets the times of the first and last claims of logs whose clock changes, now that it is known where.
@@ -498,11 +577,13 @@ impl<'w> Run<'w> {
         &self,
         family: &[usize],
         files: &[LogFile],
+        span: Option<(Timestamp, Timestamp)>,
         servers: &Servers,
         used: &HashSet<u32>,
         missing: &mut BTreeMap<u32, Vec<u32>>,
     ) {
-        let coverage = Coverage::of(family, &self.logs, files);
+        let mut coverage = Coverage::of(family, &self.logs, files);
+        coverage.times = span;
         let states = &coverage.states;
         let clocks = states.iter().flat_map(|(_, state)| state.clocks.values());
         let mut clocks = clocks.peekable();
@@ -545,6 +626,7 @@ impl<'a> Coverage<'a> {
             .collect();
         let first = states.iter().filter_map(|(_, state)| state.first).min();
         let last = states.iter().filter_map(|(_, state)| state.last).max();
+        let last = last.map(|last| last.plus(CUT_SECOND));
         Self {
             states,
             files: family.iter().filter_map(|&log| files.get(log)).collect(),
@@ -557,7 +639,7 @@ impl<'a> Coverage<'a> {
         let Some((first, last)) = self.times else {
             return false;
         };
-        if event.settled < first || last.plus(CUT_SECOND) < event.end {
+        if event.settled < first || last < event.end {
             return false;
         }
         // A log may have the verb of a transfer, and no line for the command as such.
@@ -763,6 +845,10 @@ fn is_server(wire: &Wire, event: &WireEvent, server: Option<IpAddr>) -> bool {
     session.is_some_and(|session| session.server.0 == server)
 }
 
+fn back(time: Timestamp, span: Span) -> Timestamp {
+    time.plus(Span::from_nanos(-span.nanos()))
+}
+
 /// Returns true if a time may be within the captures, whatever the zone.
 fn is_near(wire: &Wire, time: Timestamp) -> bool {
     is_inside(wire, time, clock::FARTHEST)
@@ -783,7 +869,12 @@ fn is_inside(wire: &Wire, time: Timestamp, margin: i64) -> bool {
 
 fn wire_only(wire: &Wire, event: &WireEvent, logs: Vec<u32>) -> Option<WireOnly> {
     let session = wire.sessions.get(event.session as usize)?;
-    let path = event.path.as_deref().or(event.argument.as_deref());
+    // Commands have a path only to be compared with logs that join it with the directory.
+    let path = event
+        .path
+        .as_deref()
+        .filter(|_| event.kind != ClaimKind::Command);
+    let path = path.or(event.argument.as_deref());
     Some(WireOnly {
         kind: kind_name(event.kind),
         session_uid: session.uid.clone(),
@@ -836,9 +927,32 @@ fn record(
         session: place.map(|(session, _)| session.id),
         transfer: place.and_then(|(_, event)| event.transfer),
         frames: place.map_or_else(Vec::new, |(_, event)| event.frames.to_vec()),
+        on_wire: place.map(|(_, event)| on_wire(event)),
         differences: judged.differences,
         reason: judged.reason,
     }
+}
+
+/// Describes an event for people: `RETR /big.bin, 551,530 bytes, 426`.
+fn on_wire(event: &WireEvent) -> String {
+    let mut text = event.verb.to_string();
+    let is_command = matches!(event.kind, ClaimKind::Command | ClaimKind::Login);
+    let path = event.path.as_deref().filter(|_| !is_command);
+    if let Some(path) = path
+        .or(event.argument.as_deref())
+        .filter(|_| event.kind != ClaimKind::Login)
+    {
+        text.push(' ');
+        text.push_str(&lossy(path));
+    }
+    if let Some(bytes) = event.content.as_ref().and_then(|content| content.bytes) {
+        text.push_str(", ");
+        text.push_str(&units::bytes(bytes));
+    }
+    if let Some(code) = event.code {
+        let _ = write!(text, ", {code}");
+    }
+    text
 }
 
 fn lossy(bytes: &[u8]) -> String {

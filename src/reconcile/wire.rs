@@ -154,6 +154,8 @@ pub struct Content {
     pub decoded: Option<u64>,
     /// Size that the server announced; `None` if it announced none.
     pub announced: Option<u64>,
+    /// Bytes that the receiver acknowledged; `None` if they are not known as bytes of the content.
+    pub acknowledged: Option<u64>,
     /// True for TYPE A.
     pub ascii: bool,
     /// True if the client sent a TYPE before: a server's default may differ from RFC 959.
@@ -421,6 +423,14 @@ impl SessionReader<'_> {
             "MKD" | "XMKD" => self.change(ClaimKind::Mkdir, path, base),
             "RMD" | "XRMD" => self.change(ClaimKind::Rmdir, path, base),
             "RNFR" => {
+                // vsftpd writes about a rename that ends here.
+                if result == WireResult::Refused {
+                    self.events.push(WireEvent {
+                        kind: ClaimKind::Rename,
+                        path: path.clone(),
+                        ..base.clone()
+                    });
+                }
                 let argument = base.argument.unwrap_or_default();
                 self.renamed_from = (result == WireResult::Done).then_some(RenamedFrom {
                     path,
@@ -565,7 +575,9 @@ impl SessionReader<'_> {
             (Some(_), Some(tls)) if sealed => tls.content_bytes_exact.then_some(tls.content_bytes),
             (Some(_), _) => Some(transfer.bytes),
         };
-        let moved = transfer.bytes > 0 || transfer.missing_bytes > 0;
+        // In a session over TLS, bytes without a handshake are the alert of a client that was refused.
+        let is_content = self.session.tls.is_none() || transfer.tls.is_some();
+        let moved = is_content && (transfer.bytes > 0 || transfer.missing_bytes > 0);
         if event.result == WireResult::Refused && moved {
             event.result = WireResult::Broken;
         }
@@ -597,6 +609,7 @@ impl SessionReader<'_> {
             restart: transfer.restart_offset,
             decoded: known.map(|decoded| decoded.bytes),
             announced: transfer.announced_bytes,
+            acknowledged: acknowledged(transfer),
             ascii: transfer.data_type == Some(DataType::Ascii),
             type_is_known: self.type_is_known && transfer.data_type.is_some(),
             stream: transfer.transfer_mode == TransferMode::Stream,
@@ -640,6 +653,7 @@ impl SessionReader<'_> {
                 restart: 0,
                 decoded: None,
                 announced: None,
+                acknowledged: None,
                 ascii: false,
                 type_is_known: false,
                 stream: true,
@@ -659,6 +673,15 @@ fn argument(command: &Command) -> Option<Box<[u8]>> {
     }
     let argument = command.argument.as_ref()?;
     Some(argument.as_bytes().into())
+}
+
+fn acknowledged(transfer: &Transfer) -> Option<u64> {
+    // Of a TLS connection, records are acknowledged, not the content; in blocks or compressed, it is not known either.
+    if transfer.tls.is_some() || transfer.transfer_mode != TransferMode::Stream {
+        return None;
+    }
+    let samples = transfer.connection.as_ref()?.samples.as_ref()?;
+    samples.points.last().map(|point| point.acknowledged)
 }
 
 fn transfer_path(transfer: &Transfer) -> Option<Box<[u8]>> {

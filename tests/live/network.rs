@@ -88,6 +88,11 @@ impl Wire {
 
     /// An FTP server with these files; the folder they are in.
     fn serve(&mut self, folder: &Path, files: &[(&str, Vec<u8>)]) -> PathBuf {
+        self.serve_with(folder, files, "")
+    }
+
+    /// The same with further settings of vsftpd.
+    fn serve_with(&mut self, folder: &Path, files: &[(&str, Vec<u8>)], settings: &str) -> PathBuf {
         let root = folder.join("root");
         fs::create_dir_all(&root).expect("a folder");
         for (name, bytes) in files {
@@ -95,7 +100,7 @@ impl Wire {
         }
         let configuration = folder.join("vsftpd.conf");
         let text = format!(
-            "listen=YES\nbackground=NO\nanonymous_enable=YES\nanon_root={}\nconnect_from_port_20=YES\nseccomp_sandbox=NO\n",
+            "listen=YES\nbackground=NO\nanonymous_enable=YES\nanon_root={}\nconnect_from_port_20=YES\nseccomp_sandbox=NO\n{settings}",
             root.display()
         );
         fs::write(&configuration, text).expect("written");
@@ -154,6 +159,66 @@ impl Drop for Wire {
             }
         }
     }
+}
+
+#[test]
+fn logs_of_a_real_server_agree_with_the_capture_until_a_line_is_removed() {
+    let Some(mut wire) = Wire::new("logs") else {
+        return;
+    };
+    let folder = folder("network-logs");
+    let path = |name: &str| folder.join(name).display().to_string();
+    let settings = format!(
+        "xferlog_enable=YES\ndual_log_enable=YES\nvsftpd_log_file={}\nxferlog_file={}\n",
+        path("vsftpd.log"),
+        path("xferlog")
+    );
+    let files = [
+        ("a b.bin", vec![b'a'; 30_000]),
+        ("c.txt", vec![b'c'; 1_715]),
+    ];
+    wire.serve_with(&folder, &files, &settings);
+    let dump = folder.join("capture.pcap");
+    let name = dump.to_str().expect("UTF-8").to_owned();
+    let options = ["-i", "vs", "-U", "-B", "65536", "-w", &name, "-Z", "root"];
+    let listener = Wire::at(&wire.server(), "tcpdump", &options);
+    wire.start(listener);
+    thread::sleep(Duration::from_millis(1_500));
+    for _ in 0..3 {
+        wire.curl(&["-o", "/dev/null", "ftp://10.78.0.2/a%20b.bin"]);
+        wire.curl(&["-o", "/dev/null", "-C", "1000", "ftp://10.78.0.2/c.txt"]);
+        thread::sleep(Duration::from_millis(800));
+    }
+    // Behind the last line, so that it is not at the edge of the capture.
+    thread::sleep(Duration::from_millis(1_500));
+    wait_for_capture(&dump, 6);
+    let reconciled = |log: &str| {
+        let arguments = ["reconcile", "-q", "--format", "json", "--log", log, &name];
+        let output = Command::new(program())
+            .args(arguments)
+            .output()
+            .expect("started");
+        let answer: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        (output.status.code(), answer["totals"].clone())
+    };
+    for (log, agrees) in [("vsftpd.log", 12), ("xferlog", 6)] {
+        let (code, totals) = reconciled(&path(log));
+        assert_eq!(
+            (code, &totals["agrees"]),
+            (Some(0), &agrees.into()),
+            "{log}: {totals}"
+        );
+    }
+    let text = fs::read_to_string(path("xferlog")).expect("a log");
+    let lines: Vec<&str> = text.split_inclusive('\n').collect();
+    let doctored = [&lines[..2], &lines[3..]].concat().concat();
+    fs::write(path("doctored.log"), doctored).expect("written");
+    let (code, totals) = reconciled(&path("doctored.log"));
+    assert_eq!(
+        (code, &totals["wire_only"]),
+        (Some(1), &1.into()),
+        "{totals}"
+    );
 }
 
 /// Waits until `tcpdump`, which may be behind on a busy machine and throws away what it has not read when it ends, has written

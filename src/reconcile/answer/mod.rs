@@ -166,6 +166,9 @@ pub struct ClaimRecord {
     pub transfer: Option<u64>,
     /// Frames of the command and of the final reply; empty without a match.
     pub frames: Vec<u64>,
+    /// The event on the wire, for people; `None` without a match.
+    #[serde(skip)]
+    pub on_wire: Option<String>,
     /// Differences; empty unless the outcome is `differs`.
     pub differences: Vec<Difference>,
     /// Reason why the claim cannot be compared; `null` otherwise.

@@ -71,7 +71,7 @@ fn log_line(log: &Log) -> String {
         let side = if error < 0.0 { "behind" } else { "ahead" };
         let _ = write!(text, "; zone {}", clock.zone);
         if clock.from_matches < 3 && log.clocks.is_empty() {
-            text.push_str(", too few matches to estimate the clock");
+            text.push_str(", clock not known: too few matches, or several that fit equally well");
         } else {
             let _ = write!(
                 text,
@@ -112,6 +112,9 @@ fn write_claim(
                 let _ = write!(text, ", transfer {transfer}");
             }
             text.push_str(&frames(&claim.frames));
+            if let Some(on_wire) = &claim.on_wire {
+                let _ = write!(text, ": {on_wire}");
+            }
             row(out, options, "wire", &text)?;
         }
         (None, ClaimOutcome::LogOnly) => row(out, options, "wire", "nothing like it")?,

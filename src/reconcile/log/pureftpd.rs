@@ -195,6 +195,11 @@ fn event(line: Line<'_>, text: &[u8]) -> Option<Claim> {
             &failed[..end],
             PathForm::Argument,
         );
+        // The text has these words in place of a name where the server may not create the file.
+        if &failed[..end] == b"that file" {
+            claim.path = None;
+            claim.direction = Some(Direction::Upload);
+        }
         claim.status = Some(ClaimStatus::Failed);
         return Some(claim);
     }
