@@ -138,7 +138,7 @@ impl ClockSurvey {
         while group.pairs.len() > MAX_PAIRS && group.every < u64::MAX / 2 {
             group.every *= 2;
             let every = group.every;
-            group.pairs.retain(|pair| pair.line % every == 0);
+            group.pairs.retain(|pair| pair.line.is_multiple_of(every));
         }
     }
 
@@ -147,7 +147,7 @@ impl ClockSurvey {
     pub(super) fn wants(&self, key: GroupKey, line: u64) -> bool {
         self.groups
             .get(&key)
-            .is_none_or(|group| line % group.every == 0)
+            .is_none_or(|group| line.is_multiple_of(group.every))
     }
 
     /// Returns true if ports of clients that lines name are those of the wire by these clocks, so that they decide.
@@ -226,6 +226,7 @@ impl ClockSurvey {
                 }
             });
         }
+        share_changes(&mut clocks, tolerance);
         clocks
     }
 }
@@ -442,8 +443,8 @@ fn add_changes(clock: &mut Clock, pairs: &[Pair], tolerance: Span) {
     let mut spans: Vec<_> = span(&matched).into_iter().collect();
     let mut order: Vec<Pair> = matched;
     for _ in 1..MAX_SHIFTS {
-        let (matches, (from, to)) = densest(&rest, tolerance);
-        if matches < LEAST {
+        let (size, (from, to)) = densest(&rest, tolerance);
+        if size < LEAST {
             break;
         }
         let members: Vec<Pair> = rest.drain(from..to).collect();
@@ -452,12 +453,41 @@ fn add_changes(clock: &mut Clock, pairs: &[Pair], tolerance: Span) {
         let Some(own) = span(&members) else { break };
         // A clock that was set anew: then no time is in both parts.
         let is_apart = spans.iter().all(|other| own.1 < other.0 || other.1 < own.0);
-        let is_change = error.abs() <= tolerance.nanos() || is_apart && matches >= LEAST_STEP;
+        let is_change = error.abs() <= tolerance.nanos() || is_apart && size >= LEAST_STEP;
         // Lines of another run stand apart from those of the captured one.
         if is_change && keeps_order(&order, &members) {
             clock.shifts.push(shift);
             spans.push(own);
             order.extend(members);
+        }
+    }
+}
+
+/// Gives a change of the clock that some lines of a log show to all lines with the same clock: logins fit so many logins that
+/// they do not show it themselves.
+fn share_changes(clocks: &mut BTreeMap<GroupKey, Clock>, tolerance: Span) {
+    let changed = |clock: &&Clock| clock.certain && clock.shifts.len() > 1;
+    let all: Vec<(Option<i32>, Vec<i64>)> = clocks
+        .iter()
+        .filter(|(_, clock)| changed(clock))
+        .map(|(key, clock)| (key.1, clock.shifts.clone()))
+        .collect();
+    let has = |shifts: &[i64], shift: i64| {
+        shifts
+            .iter()
+            .any(|own| (own - shift).abs() <= tolerance.nanos())
+    };
+    for (key, clock) in clocks.iter_mut() {
+        for (zone, shifts) in &all {
+            let first = clock.shifts.first().copied().unwrap_or(0);
+            if *zone != key.1 || !has(shifts, first) {
+                continue;
+            }
+            for &shift in shifts {
+                if !has(&clock.shifts, shift) && clock.shifts.len() < MAX_SHIFTS {
+                    clock.shifts.push(shift);
+                }
+            }
         }
     }
 }
@@ -843,6 +873,25 @@ mod tests {
         let mut shifts: Vec<_> = (0..5).map(|at| (at * 10, 7_199_500)).collect();
         shifts.extend((5..9).map(|at| (at * 10, 3_599_600)));
         assert_eq!(clock(&shifts).shifts.len(), 2);
+    }
+
+    #[test]
+    fn end_of_summer_time_in_some_lines_holds_for_all() {
+        let mut shifts: Vec<_> = (0..5).map(|at| (at * 10, 7_199_500)).collect();
+        shifts.extend((5..9).map(|at| (at * 10, 3_599_600)));
+        let mut survey = survey(&shifts);
+        for login in 0..4_u32 {
+            let wire = Timestamp::from_nanos(i64::from(login) * 10 * SECOND);
+            let fit = Fit {
+                event: 100 + login,
+                times: (wire, wire),
+                by_port: false,
+            };
+            let base = wire.plus(Span::from_millis(7_199_600));
+            survey.add((1, None), 100 + u64::from(login), base, false, &[fit]);
+        }
+        let clocks = survey.estimate(Span::from_secs(2), &[]);
+        assert_eq!(clocks[&(1, None)].shifts.len(), 2);
     }
 
     #[test]
