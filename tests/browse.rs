@@ -592,15 +592,46 @@ fn second_sigint_ends_the_browser_however_soon_it_comes() {
     }
 }
 
+#[test]
+fn browser_ends_when_its_terminal_is_closed() {
+    let folder = Folder::new("browse-closed");
+    let program = env!("CARGO_BIN_EXE_ftpscope");
+    let capture = committed("classic.pcap");
+    let Some(tmux) = Tmux::start("closed", &folder) else {
+        return;
+    };
+    let line = format!("LC_ALL=C.UTF-8 {program} browse {capture}");
+    tmux.keys(&[&line, "Enter"]);
+    tmux.wait("list", |screen| screen.contains("[1 Sessions]"));
+    let child = child(&tmux);
+    tmux.call(&["kill-server"]);
+    let status = format!("/proc/{child}/stat");
+    let is_over = || {
+        // Nobody may wait for it: then it stays as a zombie.
+        std::fs::read_to_string(&status).map_or(true, |stat| stat.contains(") Z "))
+    };
+    let end = Instant::now() + Duration::from_mins(1);
+    while !is_over() {
+        assert!(Instant::now() < end, "{child} still runs");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Sends a signal to the browser that runs in the terminal, and to no other.
 fn kill(tmux: &Tmux, signal: &str) {
+    let child = child(tmux);
+    let killed = Command::new("kill").args(["-s", signal, &child]).status();
+    assert!(killed.expect("kill runs").success());
+}
+
+/// Returns the process id of the browser that runs in the terminal.
+fn child(tmux: &Tmux) -> String {
     let shell = tmux.call(&["display-message", "-p", "-t", "0", "#{pane_pid}"]);
     let children = Command::new("ps")
         .args(["-o", "pid=", "--ppid", shell.trim()])
         .output()
         .expect("ps runs");
     let children = String::from_utf8_lossy(&children.stdout).into_owned();
-    let child = children.split_whitespace().next().expect("the browser");
-    let killed = Command::new("kill").args(["-s", signal, child]).status();
-    assert!(killed.expect("kill runs").success());
+    let child = children.split_whitespace().next();
+    child.expect("the browser").to_owned()
 }

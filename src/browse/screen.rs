@@ -4,12 +4,16 @@
 //! panic ─────────────────> hook: restore, then the message of the panic
 //! error, quit ───────────> Screen::drop: restore
 //! SIGTERM, SIGHUP, SIGQUIT > restore, then the signal does what it does by default
+//!   no answer within 1 s, > a thread restores, and lets the signal do what it does by default
+//!   or terminal closed
 //! SIGTSTP, Ctrl-Z ───────> restore, stop; drawn anew when the process goes on
 //! SIGINT ────────────────> the first one stops the reading, or quits where nothing is read; the second one quits
 //! ```
 
 use std::ffi::c_int;
-use std::io::{self, IsTerminal as _, Read as _, Stdout, Write as _, stdout};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _, Stdout, Write as _, stdin, stdout};
+use std::os::fd::{AsFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,6 +30,8 @@ use ratatui::crossterm::terminal::{
     Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::crossterm::{cursor, execute};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
 use signal_hook::{flag, low_level};
 
@@ -49,6 +55,7 @@ pub enum End {
 /// The terminal cannot be used.
 pub fn run(browser: &mut Browser, mouse: bool, stop_reading: &AtomicBool) -> io::Result<End> {
     let signals = Signals::watch()?;
+    let _guard = Guard::start(&signals.deadly)?;
     let mut screen = Screen::enter(mouse)?;
     let mut is_changed = true;
     let mut drawn: Option<Instant> = None;
@@ -164,6 +171,70 @@ impl Signals {
     }
 }
 
+/// Thread that ends the process where the loop does not: crossterm reads for ever from a terminal that was closed, and
+/// waits for the rest of half a key; a write waits for a terminal that is stopped. Dropping it says that the loop is over.
+struct Guard {
+    is_over: Arc<AtomicBool>,
+}
+
+impl Guard {
+    fn start(deadly: &[(c_int, Arc<AtomicBool>); 3]) -> io::Result<Self> {
+        let (raised, writable) = UnixStream::pair()?;
+        for (signal, _) in deadly {
+            // Behind the flags: when the thread wakes up, its flag is set.
+            low_level::pipe::register(*signal, writable.try_clone()?)?;
+        }
+        // Where keys are read from.
+        let terminal = if stdin().is_terminal() {
+            Some(stdin().as_fd().try_clone_to_owned()?)
+        } else {
+            File::open("/dev/tty").ok().map(OwnedFd::from)
+        };
+        let is_over = Arc::new(AtomicBool::new(false));
+        let (deadly, over) = (deadly.clone(), Arc::clone(&is_over));
+        std::thread::spawn(move || {
+            wait_for_the_end(&raised, terminal.as_ref());
+            let end = Instant::now() + GRACE;
+            while !over.load(Ordering::Relaxed) && Instant::now() < end {
+                std::thread::sleep(LONGEST_WAIT / 4);
+            }
+            if !over.load(Ordering::Relaxed) {
+                // The loop may hold standard output for ever.
+                let restored = std::thread::spawn(restore);
+                let end = Instant::now() + GRACE;
+                while !restored.is_finished() && Instant::now() < end {
+                    std::thread::sleep(LONGEST_WAIT / 4);
+                }
+            }
+            let mut raised = deadly.iter();
+            let signal = raised.find(|(_, is_raised)| is_raised.load(Ordering::Relaxed));
+            // It ends the process, or else cannot be raised at all.
+            let _ =
+                low_level::emulate_default_handler(signal.map_or(SIGHUP, |(signal, _)| *signal));
+        });
+        Ok(Self { is_over })
+    }
+}
+
+impl Drop for Guard {
+    fn drop(&mut self) {
+        self.is_over.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Waits for a signal that ends the process, or until the terminal is closed.
+fn wait_for_the_end(raised: &UnixStream, terminal: Option<&OwnedFd>) {
+    loop {
+        let mut polled = vec![PollFd::new(raised, PollFlags::IN)];
+        // That it is closed is reported without being asked for.
+        polled.extend(terminal.map(|terminal| PollFd::new(terminal, PollFlags::empty())));
+        match poll(&mut polled, None) {
+            Err(Errno::INTR) => {}
+            _ => return,
+        }
+    }
+}
+
 /// SIGINTs since they were counted last: each is a byte in a socket. A flag would make one of two that come together.
 struct Interrupts(UnixStream);
 
@@ -245,13 +316,14 @@ impl Drop for Screen {
 
 /// Restores the terminal. Errors are ignored: a terminal that is gone needs nothing.
 fn restore() {
+    // First what cannot wait for other threads.
+    let _ = disable_raw_mode();
     let _ = execute!(
         stdout(),
         DisableMouseCapture,
         LeaveAlternateScreen,
         cursor::Show
     );
-    let _ = disable_raw_mode();
 }
 
 /// Restores the terminal before a panic of any thread is printed.
@@ -271,6 +343,8 @@ fn restore_at_panic() {
 /// True once a thread has panicked, after which nothing is drawn any more.
 static HAS_PANICKED: AtomicBool = AtomicBool::new(false);
 
+/// Time in which the loop answers to a signal, and a terminal takes what restores it.
+const GRACE: Duration = Duration::from_secs(1);
 /// Time between two pictures while sessions come.
 const PICTURE_EVERY: Duration = Duration::from_millis(50);
 /// Time between two looks at signals and at what came.
