@@ -55,8 +55,7 @@ pub fn write_mermaid_timeline(
     writeln!(out, "    title {}", mermaid_escaped(&title))?;
     // Wall clock times without a zone: Mermaid shows instants in the zone of the reader, which the report does not use.
     writeln!(out, "    dateFormat YYYY-MM-DD HH:mm:ss.SSS")?;
-    let mut axes = AXES.iter();
-    let axis = axes.find(|(most, _)| whole <= *most);
+    let axis = AXES.iter().find(|(most, _)| whole <= *most);
     writeln!(
         out,
         "    axisFormat {}",
