@@ -137,7 +137,7 @@ pub mod contributing {}
 /// - Packages: statically linked tarballs, a Debian package, a Python wheel with a module, a `Containerfile` and an action for
 ///   GitHub; `.ci/release` builds and tests all of them.
 /// - `man --directory` writes a page for each command; `--version -v` names commit, features, libpcap and target.
-/// - Cargo feature `mimalloc`, on by default: without it and `live` a build needs no C compiler.
+/// - Cargo feature `mimalloc`, on by default: without it and `live` the program is Rust alone.
 /// - `analyze --format parquet`: tables for `DuckDB`, pandas and Spark; Cargo feature `parquet`, on by default.
 ///
 /// # 0.1.0
