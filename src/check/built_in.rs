@@ -140,9 +140,7 @@ pub const ALL: &[BuiltIn] = &[
     BuiltIn {
         name: "sessions-end-with-quit",
         scope: Scope::Session,
-        condition: Some(
-            "size(steps.filter(s, size(s.commands) > 0)) > 0 && (tls == null || tls.decrypted)",
-        ),
+        condition: Some("steps.exists(s, size(s.commands) > 0) && (tls == null || tls.decrypted)"),
         assert: "steps.exists(s, s.kind == 'quit')",
         meaning: "every session that can be read ends with QUIT",
     },

@@ -54,24 +54,64 @@ impl<'e> Prepared<'e> {
         matches!(result, Ok(CelValue::Bool(true))) && !self.expression.meter.gives_up()
     }
 
+    /// Evaluates the expression for an object too large to be held both as a value of the report and as one of CEL.
+    pub(crate) fn is_true_of_large(&self, object: Value) -> bool {
+        let scope = self.scope_of_large(object);
+        let result = CelValue::resolve(self.code(), &scope);
+        matches!(result, Ok(CelValue::Bool(true))) && !self.expression.meter.gives_up()
+    }
+
     /// Evaluates the expression as an assertion, with the values that it read if it fails.
     pub(crate) fn judge(&self, object: &Value, session: Option<&Value>) -> Judgement {
         let scope = self.scope(object, session);
         let result = CelValue::resolve(self.code(), &scope);
+        self.conclude(result, |result| {
+            self.explain(result, object, session, &scope)
+        })
+    }
+
+    /// Evaluates the expression as an assertion about a large object, which is made anew for the values that it read.
+    pub(crate) fn judge_large(&self, make: &dyn Fn() -> Value) -> Judgement {
+        let scope = self.scope_of_large(make());
+        let result = CelValue::resolve(self.code(), &scope);
+        drop(scope);
+        self.conclude(result, |result| {
+            let object = make();
+            let mut scope = self.root.new_inner_scope();
+            self.expression.put_short(&object, &mut scope);
+            self.explain(result, &object, None, &scope)
+        })
+    }
+
+    fn conclude(
+        &self,
+        result: Result<CelValue, ExecutionError>,
+        explain: impl FnOnce(Result<CelValue, ExecutionError>) -> Judgement,
+    ) -> Judgement {
         // Checked before the result: `||` absorbs the error of the counter and could still be true.
         if self.expression.meter.gives_up() {
             return Judgement::Undecided(GIVEN_UP.to_owned(), Vec::new());
         }
-        if matches!(result, Ok(CelValue::Bool(true))) {
-            return Judgement::True;
+        match result {
+            Ok(CelValue::Bool(true)) => Judgement::True,
+            result => explain(result),
         }
+    }
+
+    fn explain(
+        &self,
+        result: Result<CelValue, ExecutionError>,
+        object: &Value,
+        session: Option<&Value>,
+        scope: &Context<'_, '_>,
+    ) -> Judgement {
         let known = Known {
             object,
             own_name: self.expression.scope.name(),
             session,
             report: self.report,
         };
-        let facts = facts(self.code(), &known, &scope);
+        let facts = facts(self.code(), &known, scope);
         match result {
             Ok(CelValue::Bool(false)) => Judgement::False(facts),
             Ok(_) => Judgement::Undecided("it is neither true nor false".to_owned(), facts),
@@ -94,6 +134,13 @@ impl<'e> Prepared<'e> {
             add(&mut scope, "session", &part(session, used));
         }
         self.expression.put(object, &mut scope);
+        scope
+    }
+
+    fn scope_of_large(&self, object: Value) -> Context<'_, 'static> {
+        self.expression.meter.next_object();
+        let mut scope = self.root.new_inner_scope();
+        self.expression.put_owned(object, &mut scope);
         scope
     }
 
@@ -148,6 +195,11 @@ fn part(object: &Value, uses: &Uses) -> Value {
     }
 }
 
+/// Adds a value of the report to the scope, and frees it on the way.
+pub(super) fn add_owned(context: &mut Context<'_, '_>, name: &str, value: Value) {
+    context.add_variable_from_value(name, converted(value));
+}
+
 /// Adds a value of the report to the scope.
 pub(super) fn add(context: &mut Context<'_, '_>, name: &str, value: &Value) {
     context.add_variable_from_value(name, value_of(value));
@@ -158,19 +210,32 @@ pub(super) fn add(context: &mut Context<'_, '_>, name: &str, value: &Value) {
 /// Integers become `int`, as literals in expressions are: CEL does not mix `int` and `uint` in arithmetic.
 fn value_of(value: &Value) -> CelValue {
     match value {
+        Value::Array(items) => items.iter().map(value_of).collect::<Vec<_>>().into(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, field)| (name.clone(), value_of(field)))
+            .collect::<HashMap<_, _>>()
+            .into(),
+        value => converted(value.clone()),
+    }
+}
+
+/// Converts a value of the report to CEL as [`value_of`] does, and frees each part of it on the way.
+fn converted(value: Value) -> CelValue {
+    match value {
         Value::Null => CelValue::Null,
-        Value::Bool(flag) => CelValue::Bool(*flag),
+        Value::Bool(flag) => CelValue::Bool(flag),
         Value::Number(number) => match (number.as_i64(), number.as_u64(), number.as_f64()) {
             (Some(number), ..) => CelValue::Int(number),
             (None, Some(number), _) => CelValue::UInt(number),
             (None, None, Some(number)) => CelValue::Float(number),
             (None, None, None) => CelValue::Null,
         },
-        Value::String(text) => text.clone().into(),
-        Value::Array(items) => items.iter().map(value_of).collect::<Vec<_>>().into(),
+        Value::String(text) => text.into(),
+        Value::Array(items) => items.into_iter().map(converted).collect::<Vec<_>>().into(),
         Value::Object(fields) => fields
-            .iter()
-            .map(|(name, field)| (name.clone(), value_of(field)))
+            .into_iter()
+            .map(|(name, field)| (name, converted(field)))
             .collect::<HashMap<_, _>>()
             .into(),
     }

@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use super::picked;
 use super::vocabulary::Vocabulary;
-use evaluate::{Meter, add, metered};
+use evaluate::{Meter, add, add_owned, metered};
 use names::{NameCheck, Uses};
 
 pub use evaluate::Fact;
@@ -151,7 +151,7 @@ impl Expression {
         let mut context = Context::default();
         self.meter.install(&mut context);
         self.meter.next_object();
-        self.put(&fields, &mut context);
+        self.put_owned(fields, &mut context);
         let result = Value::resolve(&self.code, &context);
         matches!(result, Ok(Value::Bool(true))) && !self.meter.gives_up()
     }
@@ -189,7 +189,34 @@ impl Expression {
             add(context, self.scope.name(), object);
         }
     }
+
+    /// Adds the parts of `object` that are read to the scope, without holding both forms of a part at once.
+    fn put_owned(&self, mut object: serde_json::Value, context: &mut Context<'_, '_>) {
+        if self.uses_object {
+            return self.put(&object, context);
+        }
+        for name in &self.names {
+            let field = object.get_mut(name).map(serde_json::Value::take);
+            add_owned(context, name, field.unwrap_or_default());
+        }
+    }
+
+    /// Adds the parts of `object` that are read to the scope, but for long lists, whose items are looked at one by one.
+    fn put_short(&self, object: &serde_json::Value, context: &mut Context<'_, '_>) {
+        for name in &self.names {
+            let field = object.get(name).unwrap_or(&serde_json::Value::Null);
+            if field
+                .as_array()
+                .is_none_or(|items| items.len() <= LONG_LIST)
+            {
+                add(context, name, field);
+            }
+        }
+    }
 }
+
+/// Items from which a list is long.
+const LONG_LIST: usize = 10_000;
 
 impl Scope {
     /// Returns the name of the object in expressions.

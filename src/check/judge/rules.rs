@@ -211,7 +211,11 @@ impl<'e> RuleState<'e> {
         }
         match self.rule.scope {
             Scope::Session => self.judge(&Object {
-                tree: &session.tree,
+                tree: if session.is_large() {
+                    Tree::Large(session)
+                } else {
+                    Tree::Held(session.tree())
+                },
                 session: None,
                 evidence: None,
                 words: &|| session_words(session),
@@ -220,8 +224,8 @@ impl<'e> RuleState<'e> {
             Scope::Transfer => {
                 for transfer in session.transfers() {
                     self.judge(&Object {
-                        tree: transfer.tree,
-                        session: Some(&session.tree),
+                        tree: Tree::Held(transfer.tree),
+                        session: Some(session.tree()),
                         evidence: Some(&transfer.evidence),
                         words: &|| {
                             format!("{} in session {}", transfer_words(&transfer), session.id)
@@ -233,8 +237,8 @@ impl<'e> RuleState<'e> {
             Scope::Step => {
                 for step in &session.steps {
                     self.judge(&Object {
-                        tree: &session.step_tree(step),
-                        session: Some(&session.tree),
+                        tree: Tree::Held(&session.step_tree(step)),
+                        session: Some(session.tree()),
                         evidence: None,
                         words: &|| format!("{} in session {}", step.title, session.id),
                         place: &|_| Some(subject.step(session, step)),
@@ -249,7 +253,7 @@ impl<'e> RuleState<'e> {
     fn judge_report(&mut self, subject: &Subject<'_>) {
         if self.rule.scope == Scope::Capture {
             self.judge(&Object {
-                tree: subject.tree(),
+                tree: Tree::Held(subject.tree()),
                 session: None,
                 evidence: None,
                 words: &String::new,
@@ -263,17 +267,21 @@ impl<'e> RuleState<'e> {
             return;
         };
         let filter = self.filter.as_ref();
-        if !filter.is_none_or(|filter| filter.is_true(object.tree, object.session)) {
+        if !filter.is_none_or(|filter| object.fulfils(filter)) {
             return;
         }
         self.judged += 1;
         if self.differences.is_full() {
-            if !assert.is_true(object.tree, object.session) {
+            if !object.fulfils(assert) {
                 self.differences.count();
             }
             return;
         }
-        let (facts, cause) = match assert.judge(object.tree, object.session) {
+        let judgement = match object.tree {
+            Tree::Held(tree) => assert.judge(tree, object.session),
+            Tree::Large(session) => assert.judge_large(&|| session.make_tree()),
+        };
+        let (facts, cause) = match judgement {
             Judgement::True => return,
             Judgement::False(facts) => (facts, None),
             Judgement::Undecided(cause, facts) => (facts, Some(cause)),
@@ -294,7 +302,10 @@ impl<'e> RuleState<'e> {
         let is_about_completeness = facts.iter().any(|fact| fact.name == "completeness");
         let evidence = object.evidence.filter(|_| is_about_completeness);
         let mut because = evidence.unwrap_or_default().to_vec();
-        because.extend(explanations_read(&facts, object.tree));
+        because.extend(match object.tree {
+            Tree::Held(tree) => explanations_read(&facts, tree),
+            Tree::Large(session) => explanations_read(&facts, &session.head()),
+        });
         self.differences.push(|| difference.because(because));
     }
 
@@ -331,9 +342,26 @@ impl<'e> RuleState<'e> {
     }
 }
 
+/// Values of an object that a rule is about.
+#[derive(Clone, Copy)]
+enum Tree<'o> {
+    Held(&'o Value),
+    /// Made for each look: as values of the report and of CEL at once, 48 MB of commands would be over 200 MB.
+    Large(&'o LoadedSession),
+}
+
+impl Object<'_> {
+    fn fulfils(&self, expression: &Prepared<'_>) -> bool {
+        match self.tree {
+            Tree::Held(tree) => expression.is_true(tree, self.session),
+            Tree::Large(session) => expression.is_true_of_large(session.make_tree()),
+        }
+    }
+}
+
 /// An object that a rule is about.
 struct Object<'o> {
-    tree: &'o Value,
+    tree: Tree<'o>,
     /// Tree of the session that the object is part of; `None` for a session or the report.
     session: Option<&'o Value>,
     /// Evidence for the completeness of a transfer; `None` for other objects.

@@ -51,7 +51,7 @@ impl SessionPairing {
             let expected = free.find(|expected| match conditions.get(expected) {
                 Some(Some(condition)) => session
                     .as_ref()
-                    .is_some_and(|session| condition.is_true(&session.tree, None)),
+                    .is_some_and(|session| condition.is_true(session.tree(), None)),
                 found => found.is_some(),
             });
             free.take(expected);
@@ -228,7 +228,7 @@ fn missing(
         let facts = expected
             .condition
             .as_ref()
-            .map(|condition| condition.expression.facts(&session.tree))
+            .map(|condition| condition.expression.facts(session.tree()))
             .unwrap_or_default();
         let mut words = format!("{}: {}", session_words(session), session.verdict.text);
         if let Some(cause) = super::causes_of_session(session).first() {
@@ -254,7 +254,7 @@ fn session_field(
     session: &LoadedSession,
     subject: &Subject<'_>,
 ) -> Vec<Difference> {
-    let difference = field_difference(field, &session.tree);
+    let difference = field_difference(field, session.tree());
     let difference = difference.map(|difference| {
         let because = match field.path.first().map(String::as_str) {
             Some("login") => super::causes_of_session(session),
@@ -395,7 +395,7 @@ pub(crate) fn pair(
             named.all(|difference| difference.is_none())
                 && condition
                     .as_ref()
-                    .is_none_or(|condition| condition.is_true(transfer.tree, Some(&session.tree)))
+                    .is_none_or(|condition| condition.is_true(transfer.tree, Some(session.tree())))
         };
         // A file fetched twice, cut short once, must not fail the expectation that the whole one meets.
         let is_as_expected = |transfer: Part<'_, Transfer>| {

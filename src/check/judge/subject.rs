@@ -135,8 +135,7 @@ impl FieldNames {
 /// only.
 pub(crate) struct LoadedSession {
     record: Arc<Session>,
-    /// The session with the fields that are read; steps and transfers are in it only if an expression reads them there.
-    pub(crate) tree: Value,
+    tree: OnceCell<Value>,
     /// Trees of the transfers, unless they are in `tree`.
     transfer_trees: OnceCell<Vec<Value>>,
     names: Rc<FieldNames>,
@@ -144,12 +143,23 @@ pub(crate) struct LoadedSession {
 
 impl LoadedSession {
     fn new(record: Arc<Session>, names: Rc<FieldNames>) -> Self {
-        let head = Session {
-            steps: Vec::new(),
-            transfers: Vec::new(),
-            ..Session::clone(&record)
-        };
-        let mut tree = names.value_of(&head);
+        Self {
+            record,
+            tree: OnceCell::new(),
+            transfer_trees: OnceCell::new(),
+            names,
+        }
+    }
+
+    /// Returns the session with the fields that are read; steps and transfers are in it only if an expression reads them there.
+    pub(crate) fn tree(&self) -> &Value {
+        self.tree.get_or_init(|| self.make_tree())
+    }
+
+    /// Makes the tree anew, for one look at it.
+    pub(super) fn make_tree(&self) -> Value {
+        let (record, names) = (&self.record, &self.names);
+        let mut tree = self.head();
         if let Value::Object(fields) = &mut tree {
             if names.has("steps") {
                 let steps = record.steps.iter().map(|step| names.value_of(step));
@@ -161,17 +171,28 @@ impl LoadedSession {
                 fields.insert("transfers".to_owned(), Value::Array(transfers.collect()));
             }
         }
-        Self {
-            record,
-            tree,
-            transfer_trees: OnceCell::new(),
-            names,
-        }
+        tree
+    }
+
+    /// Returns the tree without steps and transfers.
+    pub(super) fn head(&self) -> Value {
+        let head = Session {
+            steps: Vec::new(),
+            transfers: Vec::new(),
+            ..Session::clone(&self.record)
+        };
+        self.names.value_of(&head)
+    }
+
+    /// Returns whether its tree is too large to be held while an expression reads it.
+    pub(super) fn is_large(&self) -> bool {
+        self.record.weight() > LARGE
     }
 
     /// Returns the transfers with their trees, in order of their commands.
     pub(crate) fn transfers(&self) -> impl ExactSizeIterator<Item = Part<'_, Transfer>> {
-        let in_tree = self.tree.get("transfers").and_then(Value::as_array);
+        let tree = self.names.has("transfers").then(|| self.tree());
+        let in_tree = tree.and_then(|tree| tree.get("transfers")?.as_array());
         let trees = in_tree.unwrap_or_else(|| {
             self.transfer_trees.get_or_init(|| {
                 let transfers = self.record.transfers.iter();
@@ -263,11 +284,11 @@ impl<'r> Subject<'r> {
             let mut memory = 0;
             if self.names.has("sessions") {
                 for session in self.sessions() {
-                    memory += memory_of(&session.tree);
+                    memory += memory_of(session.tree());
                     if memory > MAX_TREE {
                         break;
                     }
-                    sessions.push(session.tree.clone());
+                    sessions.push(session.tree().clone());
                 }
             }
             let is_partial = memory > MAX_TREE;
@@ -518,5 +539,7 @@ const ALWAYS_READ: &[&str] = &["id", "name", "explanation", "message"];
 const MAX_TREE: usize = 128 << 20;
 /// Sessions kept with their trees.
 const RECENT: usize = 16;
+/// Weight in bytes from which a session is large.
+const LARGE: usize = 8 << 20;
 /// Weight of the largest of them in bytes.
 const SMALL: usize = 256 << 10;

@@ -73,7 +73,7 @@ fn update_session(
     subject: &Subject<'_>,
 ) {
     for field in &expected.fields {
-        update_field(table, field, &session.tree);
+        update_field(table, field, session.tree());
     }
     if judge::steps_differ(expected, session, subject) {
         let updated = judge::updated_steps(expected, session, subject);
