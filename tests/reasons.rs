@@ -396,3 +396,25 @@ fn line_without_a_code_in_place_of_a_reply_is_told_in_the_step() {
     );
     assert!(titles.contains(&"NOOP: ok"), "{titles:?}");
 }
+
+#[test]
+fn port_of_the_server_changes_neither_the_loss_nor_the_time_of_the_handshake() {
+    let reports = [21, 2121].map(|port| {
+        let mut ftp = Conversation::logged_in(CLIENT, &format!("10.0.0.1:{port}"));
+        let Conversation { control, wire, .. } = &mut ftp;
+        wire.unseen(|wire| control.say(wire, Side::Client, b"PWD\r\n"));
+        control.ack(wire, Side::Server);
+        ftp.reply("257 \"/\" is the current directory");
+        ftp.exchange("SYST", "215 UNIX Type: L8");
+        let report = analyzed(&format!("port_{port}"), &ftp.quit());
+        let session = &report["sessions"][0];
+        let found = session["findings"].as_array().expect("findings").clone();
+        let ids: Vec<_> = found.iter().map(|one| one["id"].clone()).collect();
+        let title = session["steps"][0]["title"].as_str().expect("a title");
+        (ids, title.ends_with(" s"))
+    });
+    let [known, other] = reports;
+    assert_eq!(known, other);
+    assert!(known.0.contains(&"capture-loss".into()), "{known:?}");
+    assert!(known.1, "the time of the handshake");
+}

@@ -89,8 +89,9 @@ impl Flow {
             ended: NOT_ENDED,
             early: None,
         };
+        let is_late = !segment.flags.syn() && !opening.is_followed_by(direction, segment);
         for half in &mut flow.summary.half {
-            half.measured.joined_late = !segment.flags.syn();
+            half.measured.joined_late = is_late;
         }
         let mut senders = [Direction::Up, Direction::Down];
         senders.sort_by_key(|sender| opening.syn[sender.index()].map(|syn| syn.frame.number));

@@ -307,6 +307,15 @@ impl Opening {
         });
         sent && acknowledged
     }
+
+    /// Returns whether `segment` has the first bytes of the connection: both SYNs are known, and neither end sent a byte before.
+    pub(super) fn is_followed_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+        let start = |way: Direction| self.syn[way.index()].map(|syn| syn.start);
+        !segment.payload.is_empty()
+            && start(direction) == Some(SeqNum(segment.sequence))
+            && segment.flags.ack()
+            && start(direction.reverse()) == Some(SeqNum(segment.acknowledgment))
+    }
 }
 
 fn short(bytes: u32) -> u16 {

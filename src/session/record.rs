@@ -94,10 +94,10 @@ fn opened(summary: &FlowSummary) -> Option<FrameRef> {
         .established
         .filter(|open| first_byte.is_none_or(|byte| open.number <= byte.number))
         .or_else(|| {
+            // The greeting shows as well that the handshake ended, and comes before the client's ACK of it.
+            let is_open = summary.established.is_some() || first_byte.is_some();
             let answers = summary.half.iter().filter_map(|half| half.syn);
-            answers
-                .max_by_key(|frame| frame.number)
-                .filter(|_| summary.established.is_some())
+            answers.max_by_key(|frame| frame.number).filter(|_| is_open)
         })
 }
 
