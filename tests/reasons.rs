@@ -418,3 +418,26 @@ fn port_of_the_server_changes_neither_the_loss_nor_the_time_of_the_handshake() {
     assert!(known.0.contains(&"capture-loss".into()), "{known:?}");
     assert!(known.1, "the time of the handshake");
 }
+
+#[test]
+fn file_refused_after_the_client_opened_the_data_connection_is_refused_and_not_cut_short() {
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    ftp.passive(None, 5001);
+    let mut data = ftp.passive_data(40_001, 5001);
+    data.open(&mut ftp.wire);
+    ftp.exchange("RETR nothere", "550 No such file or directory.");
+    data.close(&mut ftp.wire, Side::Client);
+    let capture = ftp.quit();
+    let report = analyzed("refused_open", &capture);
+    let session = &report["sessions"][0];
+    let finding = found(session, "transfer-refused");
+    assert_eq!(finding["severity"], "low");
+    let findings = session["findings"].as_array().expect("findings");
+    assert!(findings.iter().all(|one| one["id"] != "incomplete-file"));
+    assert_eq!(status(&report, 0), "warning");
+    let folder = Folder::new("reasons_refused_tree");
+    folder.write("a.pcap", &capture);
+    let tree = folder.run(&["tree", "a.pcap"]);
+    assert!(!tree.contains("nothere"), "{tree}");
+}

@@ -17,6 +17,10 @@ pub(super) fn detect_incomplete(
         let Some(connection) = &transfer.connection else {
             continue;
         };
+        let step = session.step_of(transfer.id);
+        if step.is_some_and(|step| transfer.is_refused(step)) {
+            continue;
+        }
         let (what, advice) = match transfer.completeness {
             Completeness::Gaps => (
                 format!(

@@ -260,7 +260,8 @@ fn broke_off(step: Option<&Step>, transfer: &Transfer) -> bool {
             .flat_map(|command| &command.replies)
     };
     // With 425 and 426 the server says that it tried (RFC 959 section 5.4).
-    let begun = transfer.connection.is_some()
+    let is_refused = step.is_some_and(|step| transfer.is_refused(step));
+    let begun = (transfer.connection.is_some() && !is_refused)
         || replies().any(|reply| reply.code < 200 || matches!(reply.code, 425 | 426));
     let refused = replies().any(|reply| reply.code >= 400);
     let reset = transfer

@@ -6,7 +6,7 @@ use compact_str::CompactString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Address, CaptureFrame, NamedFrame, Tls, is_zero};
+use super::{Address, CaptureFrame, NamedFrame, Step, Tls, is_zero};
 use crate::model::{FrameRef, Timestamp};
 
 /// Direction of a transfer, as the client names it.
@@ -562,6 +562,19 @@ impl Transfer {
     pub fn has_moved(&self) -> bool {
         let is_empty = self.bytes == 0 && self.missing_bytes == 0;
         self.connection.is_some() && !(is_empty && self.completeness == Completeness::Aborted)
+    }
+
+    /// Returns whether the server refused it before it began: without a 1yz and without a byte. A client in passive mode opens
+    /// the data connection before that (RFC 959 section 3.2). With 425, 426 and 522 the server says that it tried.
+    #[must_use]
+    pub fn is_refused(&self, step: &Step) -> bool {
+        let own = step.commands.iter().filter(|one| one.verb == self.verb);
+        let mut codes = own
+            .flat_map(|command| &command.replies)
+            .map(|reply| reply.code);
+        let is_empty = self.bytes == 0 && self.missing_bytes == 0;
+        let may_refuse = |code: u16| code >= 400 && !matches!(code, 425 | 426 | 522);
+        is_empty && codes.next().is_some_and(may_refuse) && codes.next().is_none()
     }
 
     /// Returns whether the server carried it out without a data connection in the capture.

@@ -279,6 +279,11 @@ fn of_transfer(
     let Some(connection) = &transfer.connection else {
         return;
     };
+    // Paths of refused commands need not exist.
+    let step = session.step_of(transfer.id);
+    if step.is_some_and(|step| transfer.is_refused(step)) {
+        return;
+    }
     let mut push = |place, source, what| {
         out.push(Observation {
             path: place,
