@@ -117,10 +117,10 @@ fn panes_of_a_failed_session_begin_at_its_failure() {
         let near = lines[selected - 1..=selected].concat();
         assert!(near.contains("550 No such"), "{size}: {diagram}");
         let steps = picture(&folder, "failed.pcap", size, "2");
-        let selected = steps.lines().filter(|line| line.starts_with("▶ ✗"));
+        let mut selected = steps.lines().filter(|line| line.starts_with("▶ ✗"));
         assert!(
             selected
-                .last()
+                .next_back()
                 .is_some_and(|line| line.contains("RETR gone")),
             "{size}: {steps}"
         );

@@ -442,6 +442,7 @@ pub(super) struct Tally {
 impl Tally {
     fn finding(&mut self, finding: &Finding) {
         self.worst = self.worst.max(Some(finding.severity));
+        self.not_whole |= finding.id == "capture-loss";
     }
 }
 

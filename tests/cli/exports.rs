@@ -390,13 +390,11 @@ fn coloring_rules(folder: &Folder, files: &[(String, Vec<u8>)], capture: &str) -
         .args(["-r", capture])
         .env("XDG_CONFIG_HOME", folder.path())
         .output();
-    match shown {
-        Ok(shown) => Some(String::from_utf8_lossy(&shown.stdout).into_owned()),
-        Err(_) => {
-            crate::support::passed_over("tshark is not installed");
-            None
-        }
-    }
+    let Ok(shown) = shown else {
+        crate::support::passed_over("tshark is not installed");
+        return None;
+    };
+    Some(String::from_utf8_lossy(&shown.stdout).into_owned())
 }
 
 #[cfg(feature = "parquet")]

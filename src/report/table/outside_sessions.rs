@@ -101,6 +101,8 @@ fn connection_frames(connection: &Connection, options: &Options) -> Vec<String> 
         .collect()
 }
 
+/// Width from which a frame with the name of its capture has a column of its own.
+const WIDE: usize = 120;
 /// Captures of one connection named in a cell.
 const MAX_LINES: usize = 4;
 
@@ -114,11 +116,17 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         2,
         &[span(BOLD, "Connections to port 21 that carried no FTP")],
     )?;
+    // With several captures the frame has a name behind it, which may be long.
+    let frame_from = if options.captures.is_empty() {
+        TINY
+    } else {
+        WIDE
+    };
     let heads = [
         Head::new(Column::Left, "Time").from(NARROW),
         Head::new(Column::Text, "Client → server"),
-        Head::new(Column::Left, "Outcome").from(TINY),
-        Head::new(Column::Right, "Frame").from(TINY).named(),
+        Head::new(Column::Text, "Outcome").from(TINY),
+        Head::new(Column::Text, "Frame").from(frame_from).named(),
     ];
     let mut grid = Grid::new(block.width(), &heads);
     let (first, hidden, last) = shown(&report.connection_attempts, options);
