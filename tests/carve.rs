@@ -229,6 +229,23 @@ fn what_cannot_be_carved_is_refused_with_a_reason() {
 }
 
 #[test]
+fn copy_that_is_not_redacted_is_noted_and_an_old_file_stays_without_a_session() {
+    let folder = Folder::new("carve-notes");
+    folder.write("capture.pcap", &two_users());
+    let carve = ["carve", "-w", "out.pcapng", "capture.pcap"];
+    let said = folder.run(&carve);
+    let note = "-w copies packets as they are: out.pcapng may hold secrets";
+    assert!(said.contains(note), "{said}");
+    let said = folder.run(&[&carve[..], &["--redact", "all"]].concat());
+    assert!(!said.contains("may hold secrets"), "{said}");
+    let said = folder.run(&[&carve[..], &["--session", "7"]].concat());
+    assert!(
+        said.contains("nothing is written, out.pcapng stays as it was"),
+        "{said}"
+    );
+}
+
+#[test]
 fn embedded_secrets_open_the_carved_file_and_no_other_connection() {
     let folder = Folder::new("embedded");
     let capture = fs::canonicalize("testdata/tls/tls13.pcap").expect("a capture");

@@ -148,6 +148,35 @@ impl Redacted {
     }
 }
 
+/// Kind, size and date of each entry of all listings.
+fn shapes(report: &Value) -> Vec<Value> {
+    items(&report["sessions"])
+        .flat_map(|session| items(&session["transfers"]))
+        .map(|transfer| {
+            let entries = items(&transfer["entries"]).chain(items(&transfer["listing"]["entries"]));
+            entries
+                .map(|entry| json!([entry["kind"], entry["size"], entry["modified"]]))
+                .collect()
+        })
+        .collect()
+}
+
+#[test]
+fn entries_of_redacted_listings_keep_kind_size_and_date() {
+    let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");
+    let folder = Folder::new("redacted-listings");
+    let mut entries = 0;
+    for entry in fs::read_dir(captures).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let path = path.to_str().expect("UTF-8");
+        let redacted = redact(&folder, path, "all");
+        let before = shapes(&redacted.before);
+        assert_eq!(before, shapes(&redacted.after), "{path}");
+        entries += before.iter().map(count).sum::<usize>();
+    }
+    assert!(entries > 5, "{entries}");
+}
+
 #[test]
 fn the_report_of_any_redacted_capture_is_the_redacted_report() {
     let captures = Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/captures");

@@ -198,6 +198,8 @@ fn io_hint(cause: &std::io::Error) -> Option<&'static str> {
 }
 
 fn not_a_capture_hint(looks_like: &str) -> Option<&'static str> {
+    // Names of formats are written in either case: "Tape Archive".
+    let looks_like = looks_like.to_ascii_lowercase();
     if looks_like.contains("archive") || looks_like.contains("bzip2") {
         return Some("unpack it first");
     }

@@ -79,6 +79,24 @@ impl SeriesListing {
                 by_sensor.entry(sensor).or_default().push((path, capture));
             }
         }
+        // The header of an empty pcapng file has no link type yet: such a file joins the next sensor of its name.
+        let empty: Vec<_> = by_sensor
+            .keys()
+            .filter(|sensor| sensor.links.is_empty())
+            .cloned()
+            .collect();
+        for sensor in empty {
+            let is_same = |other: &Sensor| {
+                other.folder == sensor.folder
+                    && other.prefix == sensor.prefix
+                    && !other.links.is_empty()
+            };
+            let Some(target) = by_sensor.keys().find(|other| is_same(other)).cloned() else {
+                continue;
+            };
+            let files = by_sensor.remove(&sensor).unwrap_or_default();
+            by_sensor.entry(target).or_default().extend(files);
+        }
         for (sensor, files) in by_sensor {
             listing.add(&sensor, files, gap);
         }

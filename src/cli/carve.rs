@@ -190,10 +190,11 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
         if !quiet {
             let totals = &outcome.summary.totals;
             messages::note(&match totals.sessions_filtered {
-                0 => "there is no FTP session; nothing is written".to_owned(),
+                0 => format!("there is no FTP session; {}", unwritten(&arguments.write)),
                 others => format!(
-                    "none of the {} sessions is chosen; nothing is written",
-                    units::count(others)
+                    "none of the {} sessions is chosen; {}",
+                    units::count(others),
+                    unwritten(&arguments.write)
                 ),
             });
         }
@@ -204,6 +205,15 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
         note_results(arguments, &chosen, &carved);
     }
     Ok(exit)
+}
+
+/// Returns the end of the note on a run without packets to write; a file of an earlier run stays.
+fn unwritten(path: &Path) -> String {
+    if path.exists() {
+        format!("nothing is written, {} stays as it was", path.display())
+    } else {
+        "nothing is written".to_owned()
+    }
 }
 
 /// Notes what a reader of the written file should know.
@@ -230,6 +240,15 @@ fn note_results(arguments: &CarveArguments, chosen: &ChosenPackets, carved: &Car
         messages::note(&format!(
             "replaced: {}; the output was read again, and nothing of it was found; ports, times and lengths stay",
             replaced.join(", ")
+        ));
+    }
+    if chosen.redaction().is_none() {
+        let output = match arguments.write.as_os_str() {
+            name if name == "-" => "standard output".into(),
+            name => name.to_string_lossy(),
+        };
+        messages::note(&format!(
+            "-w copies packets as they are: {output} may hold secrets; --redact replaces them"
         ));
     }
     let encrypted = chosen.encrypted(None);

@@ -117,7 +117,7 @@ pub(super) struct LiveArguments {
     /// Save the transferred files below DIR, as they arrive
     #[arg(short = 'x', long, value_name = "DIR", help_heading = "Output")]
     extract: Option<PathBuf>,
-    /// Keep the packets of FTP sessions (control, data, their DNS) in FILE, as pcapng
+    /// Keep the packets of FTP sessions (control, data, their DNS): append to FILE, as pcapng
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     write: Option<PathBuf>,
     /// Serve numbers for Prometheus at ADDRESS, such as 127.0.0.1:9121 or just 9121

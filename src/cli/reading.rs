@@ -368,9 +368,19 @@ fn read_options(input: &InputOptions, zone: &TimeZone) -> Result<ReadOptions, Fa
             .map(|value| time_bound(option, value, zone))
             .transpose()
     };
+    let since = bound("--since", &input.since)?;
+    let until = bound("--until", &input.until)?;
+    if let (Some(first), Some(last)) = (since, until)
+        && last < first
+    {
+        return Err(Failure::Refused(
+            "--since is after --until, so no packet can lie between them; exchange the two times"
+                .to_owned(),
+        ));
+    }
     Ok(ReadOptions {
-        since: bound("--since", &input.since)?,
-        until: bound("--until", &input.until)?,
+        since,
+        until,
         // Windows of compressed captures count against the memory limit as well.
         window_limit: u64::try_from(input.memory.max_memory)
             .unwrap_or(u64::MAX)

@@ -10,7 +10,8 @@
 //! a ring, in capture order, until it is decided whose they are.
 
 use std::collections::{HashMap, VecDeque};
-use std::io;
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use foldhash::fast::RandomState;
@@ -64,8 +65,16 @@ struct HeldPacket {
 }
 
 impl PacketRecorder {
-    /// Opens `path`, appending to an existing file; `names` are the inputs' names in the order of their capture numbers.
+    /// Opens `path`, appending to an existing pcapng file; `names` are the inputs' names in the order of their capture numbers.
+    ///
+    /// Fails for a file of another format: no reader would find the packets behind it.
     pub fn open(path: &Path, limits: RotationLimits, names: Vec<String>) -> io::Result<Self> {
+        if !begins_section(path)? {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "packets are appended, and the file there is not pcapng; choose another name or remove it",
+            ));
+        }
         let mut writer = PcapNgWriter::default();
         let mut head = Vec::new();
         writer.section(&mut head);
@@ -308,6 +317,21 @@ const LOOKUP_BYTES: usize = 4 << 20;
 const BLOCK_OVERHEAD: usize = 64;
 /// Amount of completed blocks that is written in one call.
 const FLUSH_BYTES: usize = 64 << 10;
+
+/// Returns whether packets can be appended to a file: an empty or absent one, or one that begins with a section header.
+/// What is no regular file is not read.
+fn begins_section(path: &Path) -> io::Result<bool> {
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {}
+        _ => return Ok(true),
+    }
+    let mut head = Vec::new();
+    File::open(path)?.take(4).read_to_end(&mut head)?;
+    Ok(head == SECTION_HEADER)
+}
+
+/// Type of the block that begins every pcapng file; the same in both byte orders.
+const SECTION_HEADER: [u8; 4] = [0x0a, 0x0d, 0x0d, 0x0a];
 
 #[cfg(test)]
 mod tests {

@@ -121,6 +121,85 @@ fn wrong_calls_are_answered_with_the_right_ones() {
 }
 
 #[test]
+fn since_after_until_and_a_network_in_a_list_are_refused_with_a_hint() {
+    let folder = Folder::new("usage-bounds");
+    folder.write("few.pcap", &many_sessions(1));
+    let bounds = ["--since", "2026-03-02T10:00", "--until", "2026-03-01T10:00"];
+    let said = folder.run(&[&["analyze", "few.pcap"], &bounds[..]].concat());
+    assert!(said.starts_with("exit 2\n"), "{said}");
+    assert!(said.contains("--since is after --until"), "{said}");
+    for (network, prefix) in [
+        ("10.0.0.0/8", "10."),
+        ("192.168.7.0/26", "192.168.7."),
+        ("fd12:3456::/32", "fd12:3456:"),
+    ] {
+        let expression = format!("client.ip in '{network}'");
+        let said = folder.run(&["analyze", "--where", &expression, "few.pcap"]);
+        let hint = format!("client.ip.startsWith(\"{prefix}\")");
+        assert!(said.contains(&hint), "{said}");
+    }
+}
+
+#[test]
+fn live_refuses_to_append_packets_to_a_file_that_is_not_pcapng() {
+    let folder = Folder::new("usage-append");
+    folder.write("few.pcap", &many_sessions(1));
+    folder.write("old.pcap", &many_sessions(2));
+    let live = ["live", "-r", "few.pcap", "-o", "events", "-w"];
+    let said = folder.run(&[&live[..], &["old.pcap"]].concat());
+    assert!(said.starts_with("exit 2\n"), "{said}");
+    assert!(said.contains("not pcapng"), "{said}");
+    for _ in 0..2 {
+        let said = folder.run(&[&live[..], &["new.pcapng"]].concat());
+        assert!(said.starts_with("exit 0\n"), "{said}");
+    }
+}
+
+#[test]
+fn tar_archive_is_to_be_unpacked_first() {
+    let folder = Folder::new("usage-tar");
+    let mut tar = vec![0; 1024];
+    tar[..8].copy_from_slice(b"few.pcap");
+    tar[257..265].copy_from_slice(b"ustar\x0000");
+    folder.write("few.tar", &tar);
+    let said = folder.run(&["analyze", "few.tar"]);
+    assert!(said.contains("unpack it first"), "{said}");
+}
+
+#[test]
+fn outcome_with_text_that_is_no_code_is_a_mistake_in_the_file() {
+    let folder = Folder::new("usage-outcome");
+    folder.write("few.pcap", &many_sessions(1));
+    let rules = b"[[session]]\nsteps = [\"login mira: ok 999x\"]\n";
+    folder.write("rules.toml", rules);
+    let said = folder.run(&["check", "--expect", "rules.toml", "few.pcap"]);
+    assert!(said.contains("999x is no reply code"), "{said}");
+}
+
+#[test]
+fn empty_file_of_a_ring_joins_the_series_of_its_name() {
+    let folder = Folder::new("usage-series");
+    folder.write("few.pcap", &many_sessions(1));
+    let live = [
+        "live",
+        "-q",
+        "-r",
+        "few.pcap",
+        "-o",
+        "events",
+        "-w",
+        "k1.pcapng",
+    ];
+    folder.run(&live);
+    // A section header alone.
+    let whole = std::fs::read(folder.path().join("k1.pcapng")).expect("packets");
+    let length = u32::from_le_bytes(whole[4..8].try_into().expect("four bytes"));
+    folder.write("k2.pcapng", &whole[..length as usize]);
+    let said = folder.run(&["series", "-q", "k1.pcapng", "k2.pcapng"]);
+    assert_eq!(said.matches("\"series\":").count(), 1, "{said}");
+}
+
+#[test]
 fn a_dash_as_output_is_standard_output() {
     let folder = Folder::new("usage-dash");
     folder.write("few.pcap", &many_sessions(1));

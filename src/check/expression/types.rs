@@ -3,6 +3,8 @@
 //! CEL itself reports a type error only when it meets the values, one at a time, and a comparison of a string with a
 //! number is silently false. Here both are errors before any capture is read.
 
+use std::net::IpAddr;
+
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
 use serde_json::Value;
 
@@ -349,6 +351,34 @@ fn ordered<'e>(
     }
 }
 
+/// Returns the octets, or groups, that the addresses of a network in prefix notation have in common as text (RFC 4632
+/// section 3.1), to the last whole one; `None` for another expression.
+fn network_prefix(part: &IdedExpr) -> Option<String> {
+    let Expr::Literal(literal) = &part.expr else {
+        return None;
+    };
+    let LiteralValue::String(text) = literal else {
+        return None;
+    };
+    let (address, bits) = text.split_once('/')?;
+    let bits: usize = bits.parse().ok()?;
+    match address.parse().ok()? {
+        IpAddr::V4(_) => {
+            let octets: Vec<_> = address.split('.').take((bits / 8).min(3)).collect();
+            (!octets.is_empty()).then(|| format!("{}.", octets.join(".")))
+        }
+        IpAddr::V6(address) => {
+            let groups = address.segments();
+            let groups = groups.iter().take((bits / 16).min(7));
+            let groups: Vec<_> = groups
+                .take_while(|group| **group != 0)
+                .map(|group| format!("{group:x}"))
+                .collect();
+            (!groups.is_empty()).then(|| format!("{}:", groups.join(":")))
+        }
+    }
+}
+
 fn contained<'e>(
     left: &Part<'e, '_>,
     right: &Part<'e, '_>,
@@ -358,8 +388,10 @@ fn contained<'e>(
         Some(
             basic @ (Basic::Text | Basic::Whole | Basic::Fraction | Basic::Flag | Basic::Null),
         ) => {
-            let hint = matches!(basic, Basic::Text)
-                .then(|| format!("write {}.contains(…)", words_of(right.0)));
+            let hint = matches!(basic, Basic::Text).then(|| match network_prefix(right.0) {
+                Some(prefix) => format!("write {}.startsWith(\"{prefix}\")", words_of(left.0)),
+                None => format!("write {}.contains(…)", words_of(right.0)),
+            });
             return Err(TypeError {
                 hint,
                 ..is_not(right, basic, "a list")

@@ -936,7 +936,7 @@ enum Ending<'t> {
     Subject,
     /// Word that looks like an outcome, but is none.
     Unknown,
-    /// Number in the place of a reply code, but outside its range.
+    /// Text in the place of a reply code that is none: behind an outcome anything, without one a number.
     NoCode(&'t str),
 }
 
@@ -950,8 +950,7 @@ fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
     match text.split_once(' ') {
         Some((outcome, rest)) if is_outcome(outcome) => match code(rest) {
             Some(code) => Ending::Result(Some(outcome), Some(code)),
-            None if is_number(rest) => Ending::NoCode(rest),
-            None => Ending::Subject,
+            None => Ending::NoCode(rest),
         },
         None if is_outcome(text) => Ending::Result(Some(text), None),
         None if code(text).is_some() => Ending::Result(None, code(text)),

@@ -866,7 +866,8 @@ impl Rewriter {
         found.map(|one| (one.from, one.to))
     }
 
-    /// Rewrites a line of a listing: its name, and words that are users. With `hides` all else becomes `.`.
+    /// Rewrites a line of a listing: its name, and words that are users. With `hides` the words without a part in the shape
+    /// of the entry are hidden too: see [`hidden_in_listing`].
     fn rewrite_listing_line(&self, text: &mut Text<'_>, name: (usize, usize), hides: bool) {
         let line = text.old;
         let (from, to) = name;
@@ -883,17 +884,100 @@ impl Rewriter {
         if self.classes.has(Class::Paths) {
             text.keep(from, to);
         }
-        self.replace_copies(text, to, &[Class::Users, Class::Passwords]);
+        self.replace_copies(text, to, &[Class::Users, Class::Passwords, Class::Names]);
         text.keep(from, to);
         if hides {
-            for (index, done) in text.done.iter().enumerate() {
-                if !done && !matches!(line[index], b'\r' | b'\n') {
-                    text.new[index] = b'.';
+            for place in hidden_in_listing(line, from) {
+                if text.is_free(place.start, place.end) {
+                    super::Rest::Hide.apply(0, &line[place.clone()], &mut text.new[place]);
                 }
             }
         }
     }
 }
+
+/// Returns the places in a line of a listing, whose name begins at `name`, that are hidden with the content. Kind, rights,
+/// size and date stay, so that the redacted listing has the same entries.
+///
+/// - Facts (RFC 3659 section 7.5): the values of all but type, size, dates and rights.
+/// - `ls -l`: owner and group, between the count of links and the size.
+/// - Other forms: words of four letters and more, and owners in brackets.
+fn hidden_in_listing(line: &[u8], name: usize) -> Vec<Range<usize>> {
+    let before = &line[..name.min(line.len())];
+    let is_facts = before.ends_with(b"; ") && before.contains(&b'=');
+    let words = words_of(before, if is_facts { b';' } else { b' ' });
+    if is_facts {
+        return words
+            .into_iter()
+            .filter_map(|word| {
+                let equals = word.start + memchr::memchr(b'=', &before[word.clone()])?;
+                let fact = before[word.start..equals].trim_ascii_start();
+                let is_shape = SHAPE_FACTS.iter().any(|one| fact.eq_ignore_ascii_case(one));
+                (!is_shape).then_some(equals + 1..word.end)
+            })
+            .collect();
+    }
+    let is_number = |word: &Range<usize>| before[word.clone()].iter().all(u8::is_ascii_digit);
+    if let [mode, rest @ ..] = &words[..]
+        && is_mode(&before[mode.clone()])
+    {
+        let date = rest.iter().position(|word| {
+            let word = &before[word.clone()];
+            let is_month = MONTHS.iter().any(|month| word.eq_ignore_ascii_case(month));
+            is_month || word.len() == 10 && word[4] == b'-' && word[7] == b'-'
+        });
+        // Another language: month, day and time are the three words before the name.
+        let size = date
+            .unwrap_or(rest.len().saturating_sub(3))
+            .saturating_sub(1);
+        let links = usize::from(rest.first().is_some_and(is_number));
+        return rest.get(links..size).unwrap_or_default().to_vec();
+    }
+    let is_hidden = |word: &Range<usize>| {
+        let word = &before[word.clone()];
+        let is_owner = word.starts_with(b"[") && word.contains(&b',');
+        is_owner || word.len() > 3 && word.iter().all(u8::is_ascii_alphabetic)
+    };
+    let is_total = before.starts_with(b"total ");
+    words
+        .into_iter()
+        .filter(|word| !is_total && is_hidden(word))
+        .collect()
+}
+
+/// Returns whether a word is the type and the rights of an entry of `ls -l`.
+fn is_mode(word: &[u8]) -> bool {
+    let is_right = |byte: &u8| byte.is_ascii_alphabetic() || *byte == b'-';
+    matches!(
+        word.first(),
+        Some(b'-' | b'd' | b'l' | b'b' | b'c' | b'p' | b's')
+    ) && word.len() >= 10
+        && word[1..10].iter().all(is_right)
+}
+
+/// Returns the places of the words that a separator divides.
+fn words_of(text: &[u8], separator: u8) -> Vec<Range<usize>> {
+    let mut begin = 0;
+    let mut words = Vec::new();
+    for word in text.split(|&byte| byte == separator) {
+        if !word.is_empty() {
+            words.push(begin..begin + word.len());
+        }
+        begin += word.len() + 1;
+    }
+    words
+}
+
+/// Facts that make up the shape of an entry.
+const SHAPE_FACTS: &[&[u8]] = &[
+    b"type",
+    b"size",
+    b"sizd",
+    b"modify",
+    b"create",
+    b"perm",
+    b"unix.mode",
+];
 
 /// Returns the word that an occurrence stands in, as far as it lies `within` a range.
 fn word_around(text: &[u8], found: Occurrence, within: &Range<usize>) -> Range<usize> {
