@@ -936,7 +936,7 @@ enum Ending<'t> {
     Subject,
     /// Word that looks like an outcome, but is none.
     Unknown,
-    /// Text in the place of a reply code that is none: behind an outcome anything, without one a number.
+    /// Text in the place of a reply code that is none: behind an outcome what begins with a digit, without one a number.
     NoCode(&'t str),
 }
 
@@ -950,7 +950,9 @@ fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
     match text.split_once(' ') {
         Some((outcome, rest)) if is_outcome(outcome) => match code(rest) {
             Some(code) => Ending::Result(Some(outcome), Some(code)),
-            None => Ending::NoCode(rest),
+            // A digit first: meant as a code. `x: ok then` may be a name.
+            None if rest.starts_with(|first: char| first.is_ascii_digit()) => Ending::NoCode(rest),
+            None => Ending::Subject,
         },
         None if is_outcome(text) => Ending::Result(Some(text), None),
         None if code(text).is_some() => Ending::Result(None, code(text)),
