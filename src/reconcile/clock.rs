@@ -275,7 +275,15 @@ fn estimate(pairs: &[Pair], tolerance: Span, names_zone: bool, known: &[i64]) ->
         pairs.to_vec(),
     ] {
         set.sort_unstable_by_key(|pair| (pair.shift, pair.event, pair.line));
-        match choose(&set, tolerance, names_zone, known) {
+        // The same files again some seconds later are several clocks in one cluster, if that is as wide as the tolerance.
+        let tight = tolerance.min(Span::from_nanos(SECOND));
+        let estimate = match choose(&set, tight, names_zone, known) {
+            Estimate::Clear(clock) if clock.matches >= densest(&set, tolerance).0 as u64 => {
+                Estimate::Clear(clock)
+            }
+            _ => choose(&set, tolerance, names_zone, known),
+        };
+        match estimate {
             Estimate::TooFew => {}
             Estimate::Clear(mut clock) => {
                 add_changes(&mut clock, &set, tolerance);

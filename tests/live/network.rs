@@ -187,7 +187,8 @@ fn logs_of_a_real_server_agree_with_the_capture_until_a_line_is_removed() {
     for _ in 0..3 {
         wire.curl(&["-o", "/dev/null", "ftp://10.78.0.2/a%20b.bin"]);
         wire.curl(&["-o", "/dev/null", "-C", "1000", "ftp://10.78.0.2/c.txt"]);
-        thread::sleep(Duration::from_millis(800));
+        // Logs have whole seconds: equal lines closer together than that cannot be told apart.
+        thread::sleep(Duration::from_millis(2_500));
     }
     // Behind the last line, so that it is not at the edge of the capture.
     thread::sleep(Duration::from_millis(1_500));

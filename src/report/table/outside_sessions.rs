@@ -117,16 +117,16 @@ fn attempts(report: &Report, options: &Options, out: &mut dyn Write) -> io::Resu
         &[span(BOLD, "Connections to port 21 that carried no FTP")],
     )?;
     // With several captures the frame has a name behind it, which may be long.
-    let frame_from = if options.captures.is_empty() {
-        TINY
+    let frame = if options.captures.is_empty() {
+        Head::new(Column::Right, "Frame").from(TINY)
     } else {
-        WIDE
+        Head::new(Column::Left, "Frame").from(WIDE)
     };
     let heads = [
         Head::new(Column::Left, "Time").from(NARROW),
         Head::new(Column::Text, "Client → server"),
-        Head::new(Column::Text, "Outcome").from(TINY),
-        Head::new(Column::Text, "Frame").from(frame_from).named(),
+        Head::new(Column::Left, "Outcome").from(TINY),
+        frame.named(),
     ];
     let mut grid = Grid::new(block.width(), &heads);
     let (first, hidden, last) = shown(&report.connection_attempts, options);
