@@ -157,8 +157,10 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
     let written = outputs.close(written);
     extracted?;
     written?;
-    // The table has it in its last line.
-    if !arguments.is_table() {
+    // The table has an empty selection in its last line.
+    if arguments.is_table() {
+        outcome.note_outside_time(&arguments.presentation);
+    } else {
         outcome.note_empty_selection(&arguments.presentation);
     }
     let found = arguments

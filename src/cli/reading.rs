@@ -76,6 +76,19 @@ impl Outcome {
             let sessions = units::counted(totals.sessions_filtered, "session", "sessions");
             messages::note(&format!("{sessions}, none matches --session or --where"));
         }
+        self.note_outside_time(presentation);
+    }
+
+    /// Notes that no packet lies within the bounds of time, rather than let the totals say that there was no session.
+    pub(super) fn note_outside_time(&self, presentation: &PresentationOptions) {
+        let totals = &self.summary.totals;
+        let outside = totals.accounting.outside_time_bounds;
+        if outside > 0 && outside == totals.packets && !presentation.quiet {
+            let packets = units::counted(outside, "packet", "packets");
+            messages::note(&format!(
+                "{packets}, none within the time of --since and --until"
+            ));
+        }
     }
 }
 

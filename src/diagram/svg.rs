@@ -109,10 +109,12 @@ impl Picture {
             let Some(x) = columns[lane.index()] else {
                 continue;
             };
+            // The words below the console are longer than an address, and have no other lane beside them.
+            let width = if lane == Lane::Console { 180 } else { 140 };
             writeln!(
                 self.out,
-                "<rect class=\"head\" x=\"{}\" y=\"{top}\" width=\"140\" height=\"38\" rx=\"6\"/>",
-                x - 70
+                "<rect class=\"head\" x=\"{}\" y=\"{top}\" width=\"{width}\" height=\"38\" rx=\"6\"/>",
+                x - width / 2
             )?;
             let address = &addresses[lane.index()];
             let y = if address.is_empty() {
@@ -121,9 +123,7 @@ impl Picture {
                 top + 16
             };
             self.text(x, y, "middle", "b", lane.title(), 136)?;
-            // The words below the console stand at the edge, where there is space for all of them.
-            let width = if lane == Lane::Console { 180 } else { 136 };
-            self.text(x, top + 31, "middle", "d", address, width)?;
+            self.text(x, top + 31, "middle", "d", address, width - 4)?;
         }
         self.y += 44;
         let lanes_from = self.y;

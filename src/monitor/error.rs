@@ -142,6 +142,8 @@ pub enum Notice<'a> {
     EventsNotRotated(&'a io::Error),
     /// The event file could not be reopened.
     EventsNotReopened(&'a io::Error),
+    /// Packets or extracted files cannot be written; the events say so as well.
+    OutputFailed(&'a str),
     /// The packet file could not be written or rotated.
     Recording(&'a RecordingError),
     /// The program failed for `count` alerts so far.
@@ -169,6 +171,7 @@ impl Notice<'_> {
                 | Self::EventsLost(_)
                 | Self::EventsNotRotated(_)
                 | Self::EventsNotReopened(_)
+                | Self::OutputFailed(_)
                 | Self::Recording(_)
                 | Self::AlertHelperGone
                 | Self::AlertProgramFailed { .. }
@@ -216,6 +219,7 @@ impl fmt::Display for Notice<'_> {
             }
             Self::GoesOnAs(user) => write!(f, "gives up the rights of root and goes on as {user}"),
             Self::PrivilegesRemain(what) => f.write_str(what),
+            Self::OutputFailed(what) => f.write_str(what),
             Self::Summary(text) => f.write_str(text),
             Self::AlertsTooExpensive => f.write_str(
                 "the expression is too much work for some events, which are not marked; look at fewer lists within lists",

@@ -127,7 +127,7 @@ impl EventWriter {
 
     /// Returns whether an alert expression is true for the event; such an event is queued for the program.
     fn check_alerts(&mut self, event: &Event<'_>) -> bool {
-        if !self.alerts.are_wanted() {
+        if !self.alerts.are_wanted() || self.parties.told_before(event) {
             return false;
         }
         // Expressions are evaluated on the NDJSON form, so that users can write them from what they see there.
@@ -223,6 +223,11 @@ enum Target {
 }
 
 impl LineOutput {
+    /// Returns whether lines go into a file, and not to standard output, a device or a fifo.
+    pub(super) const fn is_file(&self) -> bool {
+        matches!(self.target, Target::File(_))
+    }
+
     /// Opens `path` for appending, or standard output if `None`.
     pub(super) fn open(
         path: Option<&Path>,

@@ -401,6 +401,10 @@ impl Maintain for Outputs<'_, '_> {
         warnings
     }
 
+    fn warns_into_file(&self) -> bool {
+        self.writer.borrow().output.is_file()
+    }
+
     fn reopen(&mut self) {
         self.writer.borrow_mut().output.reopen();
         self.extractor.borrow_mut().resume();

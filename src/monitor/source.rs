@@ -191,6 +191,8 @@ impl PacketSource for OpenSource {
 pub(super) trait Maintain {
     /// Runs what is due, several times a second, and returns the warnings to report.
     fn maintain(&mut self) -> Vec<Warning>;
+    /// Returns whether these warnings go into a file alone, where nobody may see them.
+    fn warns_into_file(&self) -> bool;
     /// Reopens files under their names, after SIGHUP.
     fn reopen(&mut self);
 }
@@ -253,7 +255,11 @@ impl PacketSource for WatchedSource<'_> {
                 maintained = Instant::now();
                 // Collected first: `take` leads back into the outputs, which are borrowed during maintenance.
                 let warnings = self.outputs.borrow_mut().maintain();
+                let is_hidden = self.outputs.borrow().warns_into_file();
                 for warning in warnings {
+                    if is_hidden {
+                        notify(&Notice::OutputFailed(&warning.message));
+                    }
                     take(Input::Warning(warning))?;
                 }
             }

@@ -316,6 +316,8 @@ fn restart_offset_stands_in_the_step() {
         text.contains("RETR big.bin: 8 bytes from byte 2,000"),
         "{text}"
     );
+    let summary = folder.run(&["analyze", "--summary", "rest.pcap"]);
+    assert!(summary.contains("from byte 2,000"), "{summary}");
 }
 
 #[test]
@@ -390,4 +392,15 @@ fn every_event_of_a_session_carries_client_server_and_user() {
         // Of each session: its login, QUIT, closing and end, and what is found in it.
         assert!(events >= 15 && with_user >= 12, "{text}");
     }
+}
+
+#[test]
+fn time_without_a_packet_is_told() {
+    let folder = Folder::new("usage-outside");
+    folder.write("few.pcap", &many_sessions(1));
+    let text = folder.run(&["analyze", "--since", "2031-01-01", "few.pcap"]);
+    assert!(
+        text.contains("none within the time of --since and --until"),
+        "{text}"
+    );
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::live::monitor::{Monitor, analyzed, capture, events, sessions};
+use crate::live::monitor::{Monitor, analyzed, capture, events, folder, sessions};
+use crate::support::conversation::Conversation;
 
 #[test]
 fn pipe_gives_the_same_events_as_the_file() {
@@ -213,4 +214,25 @@ fn an_interface_that_is_not_there_is_named() {
         assert_eq!(ended.code, Some(3));
         assert!(ended.errors.contains("nosuch0"), "{}", ended.errors);
     }
+}
+
+#[test]
+fn guessing_that_is_told_at_once_is_one_alert_for_each_of_its_stages() {
+    let mut ftp = Conversation::open("192.0.2.10:39021", "192.0.2.20:21");
+    for attempt in 1..=8 {
+        ftp.exchange("USER mira", "331 Password.");
+        ftp.exchange(&format!("PASS guess {attempt}"), "530 Login incorrect.");
+    }
+    ftp.exchange("USER mira", "331 Password.");
+    ftp.exchange("PASS hazel lantern", "230 Logged in.");
+    let place = folder("pipes-guessing").join("guessing.pcap");
+    fs::write(&place, ftp.quit()).expect("written");
+    let path = place.to_str().expect("UTF-8");
+    let alert = "finding.id == \"brute-force\"";
+    let ended = Monitor::start(&["-r", path, "--format", "ndjson", "--alert", alert]).end();
+    let alerts = ended
+        .lines
+        .iter()
+        .filter(|line| line.contains("\"alert\":true"));
+    assert_eq!(alerts.count(), 2, "{:#?}", ended.lines);
 }

@@ -9,7 +9,7 @@
 //!
 //! [`EventLine`] is the type of a line: the schema is made of it, and written lines are read back into it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -175,7 +175,11 @@ impl<W: Write + Send> Exporter for EventLines<W> {
 /// Client, server and user of the open sessions: every event of a session carries them, so that whoever gets a single one,
 /// such as an alert program, needs no memory.
 #[derive(Debug, Default)]
-pub struct SessionParties(BTreeMap<u64, Party>);
+pub struct SessionParties {
+    open: BTreeMap<u64, Party>,
+    /// Ids and explanations of the latest findings about several sessions that were written before the end.
+    about_several: VecDeque<(String, String)>,
+}
 
 /// Client, server and user of a session.
 #[derive(Debug)]
@@ -201,6 +205,13 @@ impl SessionParties {
     /// Learns from an event, before it is written.
     pub fn note(&mut self, event: &Event<'_>) {
         let Some(id) = event.session else {
+            if let EventKind::FindingSoFar(finding) = &event.kind {
+                if self.about_several.len() >= MAX_WRITTEN {
+                    self.about_several.pop_front();
+                }
+                let written = (finding.id.clone(), finding.explanation.clone());
+                self.about_several.push_back(written);
+            }
             return;
         };
         match &event.kind {
@@ -211,17 +222,17 @@ impl SessionParties {
                     user: None,
                     written: Vec::new(),
                 };
-                self.0.insert(id, party);
+                self.open.insert(id, party);
             }
             EventKind::Step(step) if step.kind == StepKind::Login => {
                 let user = step.commands.iter().rev().find(|one| one.verb == "USER");
                 let user = user.and_then(|command| command.argument.as_ref());
-                if let (Some(user), Some(party)) = (user, self.0.get_mut(&id)) {
+                if let (Some(user), Some(party)) = (user, self.open.get_mut(&id)) {
                     party.user = Some(user.clone());
                 }
             }
             EventKind::FindingSoFar(finding) => {
-                if let Some(party) = self.0.get_mut(&id)
+                if let Some(party) = self.open.get_mut(&id)
                     && party.written.len() < MAX_WRITTEN
                 {
                     party
@@ -236,16 +247,28 @@ impl SessionParties {
     /// Returns whether an event repeats a finding that was written when it was proven.
     #[must_use]
     pub fn repeats(&self, event: &Event<'_>) -> bool {
-        let party = event.session.and_then(|id| self.0.get(&id));
+        let party = event.session.and_then(|id| self.open.get(&id));
         match &event.kind {
             EventKind::Finding(finding) => party.is_some_and(|party| party.knows(finding)),
             _ => false,
         }
     }
 
+    /// Returns whether an event at the end is a finding about several sessions that was told before, word for word. It is
+    /// written again, as the report has it, but is no second alert; where it went on since, its numbers differ.
+    #[must_use]
+    pub fn told_before(&self, event: &Event<'_>) -> bool {
+        let EventKind::Finding(finding) = &event.kind else {
+            return false;
+        };
+        let mut told = self.about_several.iter();
+        event.session.is_none()
+            && told.any(|(id, text)| *id == finding.id && *text == finding.explanation)
+    }
+
     /// Forgets a session, after its last event was written.
     pub fn remove(&mut self, session: u64) {
-        self.0.remove(&session);
+        self.open.remove(&session);
     }
 }
 
@@ -291,7 +314,7 @@ fn write_event<W: Write>(
 ) -> io::Result<()> {
     // Events that no packet completed, such as the start of an input, have frame number 0.
     let time = (event.frame.number > 0).then_some(event.frame.time);
-    let about = event.session.and_then(|session| parties.0.get(&session));
+    let about = event.session.and_then(|session| parties.open.get(&session));
     let mut line;
     match (&event.kind, event.session) {
         (EventKind::Capture(capture), _) => {
@@ -679,7 +702,7 @@ pub enum EventLine {
 // Below a power of two, so that the text that passes the limit does not double the allocation.
 const KEPT_BYTES: usize = 7 << 20;
 
-/// Findings of one session remembered until it ends.
+/// Findings of one session remembered until it ends, and of those about several sessions.
 const MAX_WRITTEN: usize = 1_000;
 
 #[cfg(test)]

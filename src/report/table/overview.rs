@@ -140,6 +140,7 @@ impl Overview {
             path: short(path.unwrap_or(&transfer.verb)).into_owned(),
             server: Endpoint::new(session.server.ip, session.server.port),
             is_upload: transfer.direction == TransferDirection::Upload,
+            restart_offset: transfer.restart_offset,
             bytes: transfer.bytes,
             completeness: transfer.completeness,
             sha256: transfer.sha256.clone(),
@@ -313,8 +314,12 @@ impl Overview {
             } else {
                 TransferDirection::Download
             };
+            let mut name = vec![key.path.clone()];
+            if key.restart_offset > 0 {
+                name.push(format!("from byte {}", units::count(key.restart_offset)));
+            }
             let mut cells = vec![
-                vec![key.path.clone()],
+                name,
                 vec![way(direction).to_owned()],
                 vec![units::size(key.bytes)],
                 vec![state.to_owned()],
@@ -525,6 +530,8 @@ struct FileKey {
     path: String,
     server: Endpoint,
     is_upload: bool,
+    /// Where it went on from; 0 for a transfer from the beginning.
+    restart_offset: u64,
     bytes: u64,
     completeness: Completeness,
     /// `None` without a digest.
