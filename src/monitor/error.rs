@@ -127,7 +127,7 @@ pub enum Notice<'a> {
     /// Root's rights are given up: the run goes on as this user.
     GoesOnAs(&'a str),
     /// A privilege could not be dropped.
-    PrivilegesRemain(&'static str),
+    PrivilegesRemain(&'a str),
     /// The counters, asked for with SIGUSR1.
     Summary(String),
     /// Alert expressions were given up for some events, because they take too long.
@@ -218,8 +218,7 @@ impl fmt::Display for Notice<'_> {
                 )
             }
             Self::GoesOnAs(user) => write!(f, "gives up the rights of root and goes on as {user}"),
-            Self::PrivilegesRemain(what) => f.write_str(what),
-            Self::OutputFailed(what) => f.write_str(what),
+            Self::PrivilegesRemain(what) | Self::OutputFailed(what) => f.write_str(what),
             Self::Summary(text) => f.write_str(text),
             Self::AlertsTooExpensive => f.write_str(
                 "the expression is too much work for some events, which are not marked; look at fewer lists within lists",
