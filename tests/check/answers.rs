@@ -93,6 +93,23 @@ fn the_summary_is_appended_where_the_runner_wants_it() {
 }
 
 #[test]
+fn the_summary_names_captures_also_where_none_could_be_read() {
+    let folder = Folder::new("answers-summary-unreadable");
+    let mut command = folder.command(&[
+        "check",
+        "--rule",
+        "rfc-conformant",
+        "--format",
+        "github",
+        "missing.pcap",
+    ]);
+    let output = command.env("GITHUB_STEP_SUMMARY", "summary.md").output();
+    assert_eq!(output.expect("it runs").status.code(), Some(3));
+    let summary = folder.read("summary.md");
+    assert!(summary.contains("cannot read missing.pcap"), "{summary}");
+}
+
+#[test]
 fn an_unreadable_capture_is_an_error_in_every_format() {
     let folder = Folder::new("answers-unreadable");
     folder.write("run.pcap", &capture(Change::None));

@@ -141,22 +141,19 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     }
     let mut groups: Vec<Group> = Vec::new();
     // Where no capture could be read, nothing can be said of any session: that they are missing would be a second, wrong message.
-    if read.report.captures.is_empty() && read.outcome.failures > 0 {
-        let answer = answer(&read, groups);
-        write_answer(&answer, arguments, output)?;
-        return Ok(exit(arguments, &read.outcome, answer.failed));
-    }
-    for (file, _) in &files {
-        groups.push(judge_file(file, &subject));
-    }
-    if !rules.is_empty() {
-        groups.push(judge_rules(&rules, &subject));
-    }
-    if let Some((name, before)) = &before {
-        groups.push(compare(name, before, &subject));
-    }
-    if let Some(least) = arguments.fail_on.least() {
-        groups.push(judge_findings(least, &subject));
+    if !read.report.captures.is_empty() || read.outcome.failures == 0 {
+        for (file, _) in &files {
+            groups.push(judge_file(file, &subject));
+        }
+        if !rules.is_empty() {
+            groups.push(judge_rules(&rules, &subject));
+        }
+        if let Some((name, before)) = &before {
+            groups.push(compare(name, before, &subject));
+        }
+        if let Some(least) = arguments.fail_on.least() {
+            groups.push(judge_findings(least, &subject));
+        }
     }
     check_sessions(&subject)?;
     let answer = answer(&read, groups);
