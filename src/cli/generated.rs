@@ -255,14 +255,19 @@ fn built_command() -> Command {
     command
 }
 
-/// Writes the manual page of one command.
-fn write_command_page(command: &Command, out: &mut dyn Write) -> io::Result<()> {
-    let man = Man::new(command.clone()).source(concat!("ftpscope ", env!("CARGO_PKG_VERSION")));
+/// Writes the sections that every manual page begins with.
+fn write_head(man: &Man, out: &mut dyn Write) -> io::Result<()> {
     man.render_title(out)?;
     man.render_name_section(out)?;
     man.render_synopsis_section(out)?;
     man.render_description_section(out)?;
-    man.render_options_section(out)?;
+    man.render_options_section(out)
+}
+
+/// Writes the manual page of one command.
+fn write_command_page(command: &Command, out: &mut dyn Write) -> io::Result<()> {
+    let man = Man::new(command.clone()).source(concat!("ftpscope ", env!("CARGO_PKG_VERSION")));
+    write_head(&man, out)?;
     write_examples(command, out)?;
     write_pairs("EXIT STATUS", &exit_codes(), out)?;
     writeln!(out, ".SH \"SEE ALSO\"\n\\fBftpscope\\fR(1)")
@@ -271,11 +276,7 @@ fn write_command_page(command: &Command, out: &mut dyn Write) -> io::Result<()> 
 /// Writes the manual page of the program, with all commands on it.
 fn write_man(command: &Command, out: &mut dyn Write) -> io::Result<()> {
     let man = Man::new(command.clone());
-    man.render_title(out)?;
-    man.render_name_section(out)?;
-    man.render_synopsis_section(out)?;
-    man.render_description_section(out)?;
-    man.render_options_section(out)?;
+    write_head(&man, out)?;
     man.render_subcommands_section(out)?;
     write_examples(command, out)?;
     for subcommand in command.get_subcommands() {

@@ -17,8 +17,7 @@ pub(super) fn detect_incomplete(
         let Some(connection) = &transfer.connection else {
             continue;
         };
-        let step = session.step_of(transfer.id);
-        if step.is_some_and(|step| transfer.is_refused(step)) {
+        if session.has_refused(transfer) {
             continue;
         }
         let (what, advice) = match transfer.completeness {

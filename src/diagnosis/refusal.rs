@@ -318,8 +318,7 @@ pub(super) fn detect_transfers(session: &Session, findings: &mut Vec<Finding>) {
     // A client that tries a thousand names is refused a thousand times, for one reason.
     let mut causes: Vec<(Cause, &Transfer, &Reply, u64)> = Vec::new();
     for transfer in &session.transfers {
-        let step = session.step_of(transfer.id);
-        if transfer.connection.is_some() && !step.is_some_and(|step| transfer.is_refused(step)) {
+        if transfer.connection.is_some() && !session.has_refused(transfer) {
             continue;
         }
         let Some(reply) = final_reply(session, transfer.id).filter(|reply| reply.code >= 400)

@@ -319,7 +319,7 @@ const BLOCK_OVERHEAD: usize = 64;
 const FLUSH_BYTES: usize = 64 << 10;
 
 /// Returns whether packets can be appended to a file: an empty or absent one, or one that begins with a section header.
-/// What is no regular file is not read.
+/// Devices and pipes are not read.
 fn begins_section(path: &Path) -> io::Result<bool> {
     match path.metadata() {
         Ok(metadata) if metadata.is_file() && metadata.len() > 0 => {}

@@ -28,12 +28,9 @@ impl Account {
 
     /// Returns the name of the user, else its number.
     pub(super) fn name(self) -> String {
-        let table = fs::read_to_string("/etc/passwd").unwrap_or_default();
-        let mut lines = table.lines().map(|line| line.split(':'));
-        let found = lines.find_map(|mut fields| {
-            let name = fields.next()?;
-            let uid: u32 = fields.nth(1)?.parse().ok()?;
-            (uid == self.uid).then(|| name.to_owned())
+        let found = find_user(|name, uid, _| {
+            let own: u32 = uid.parse().ok()?;
+            (own == self.uid).then(|| name.to_owned())
         });
         found.unwrap_or_else(|| self.uid.to_string())
     }
@@ -184,18 +181,25 @@ fn named(user: &str) -> Result<Account, Error> {
     if let Some(account) = numbered(user) {
         return Ok(account);
     }
-    // Read directly: getpwnam may load modules and open sockets, which a program about to drop its privileges should not.
-    let table = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let found = table.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        let (uid, gid) = (fields.nth(1)?, fields.next()?);
+    let found = find_user(|name, uid, gid| {
         (name == user).then_some(Account {
             uid: uid.parse().ok()?,
             gid: gid.parse().ok()?,
         })
     });
     found.ok_or_else(|| Error::UnknownUser(user.to_owned()))
+}
+
+/// Returns the first result for a line of `/etc/passwd`: name, number of the user, number of the group.
+fn find_user<T>(take: impl Fn(&str, &str, &str) -> Option<T>) -> Option<T> {
+    // Read directly: getpwnam may load modules and open sockets, which a program about to drop its privileges should not.
+    let table = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    table.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        let (uid, gid) = (fields.nth(1)?, fields.next()?);
+        take(name, uid, gid)
+    })
 }
 
 fn numbered(user: &str) -> Option<Account> {

@@ -196,10 +196,12 @@ impl ClockSurvey {
     pub(super) fn estimate(&self, tolerance: Span, others: &[i64]) -> BTreeMap<GroupKey, Clock> {
         let mut clocks = BTreeMap::new();
         let mut rivals = BTreeMap::new();
-        for (&key, group) in &self.groups {
+        let elsewhere = |key: GroupKey| -> Vec<i64> {
             let zone = nanos(key.1.unwrap_or(0));
-            let known: Vec<i64> = others.iter().map(|shift| shift - zone).collect();
-            match estimate(&group.pairs, tolerance, key.1.is_some(), &known) {
+            others.iter().map(|shift| shift - zone).collect()
+        };
+        for (&key, group) in &self.groups {
+            match estimate(&group.pairs, tolerance, key.1.is_some(), &elsewhere(key)) {
                 Estimate::Clear(clock) => {
                     clocks.insert(key, clock);
                 }
@@ -217,13 +219,9 @@ impl ClockSurvey {
         let mut own: Vec<i64> = known.into_iter().map(|(_, shift)| shift).collect();
         own.dedup();
         for (&key, group) in &self.groups {
-            clocks.entry(key).or_insert_with(|| {
-                let zone = nanos(key.1.unwrap_or(0));
-                let elsewhere: Vec<i64> = others.iter().map(|shift| shift - zone).collect();
-                match rivals.get(&key) {
-                    Some(rivals) => among_rivals(rivals, tolerance, &own),
-                    None => inherit(&group.pairs, tolerance, &own, &elsewhere),
-                }
+            clocks.entry(key).or_insert_with(|| match rivals.get(&key) {
+                Some(rivals) => among_rivals(rivals, tolerance, &own),
+                None => inherit(&group.pairs, tolerance, &own, &elsewhere(key)),
             });
         }
         share_changes(&mut clocks, tolerance);

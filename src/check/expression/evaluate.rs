@@ -49,15 +49,16 @@ impl<'e> Prepared<'e> {
 
     /// Evaluates the expression for an object; false also if evaluation fails or exceeds the work limit.
     pub(crate) fn is_true(&self, object: &Value, session: Option<&Value>) -> bool {
-        let scope = self.scope(object, session);
-        let result = CelValue::resolve(self.code(), &scope);
-        matches!(result, Ok(CelValue::Bool(true))) && !self.expression.meter.gives_up()
+        self.holds(&self.scope(object, session))
     }
 
     /// Evaluates the expression for an object too large to be held both as a value of the report and as one of CEL.
     pub(crate) fn is_true_of_large(&self, object: Value) -> bool {
-        let scope = self.scope_of_large(object);
-        let result = CelValue::resolve(self.code(), &scope);
+        self.holds(&self.scope_of_large(object))
+    }
+
+    fn holds(&self, scope: &Context<'_, '_>) -> bool {
+        let result = CelValue::resolve(self.code(), scope);
         matches!(result, Ok(CelValue::Bool(true))) && !self.expression.meter.gives_up()
     }
 

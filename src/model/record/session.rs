@@ -491,6 +491,13 @@ impl Session {
         self.steps.get(found.ok()?).map(AsRef::as_ref)
     }
 
+    /// Returns whether the server refused a transfer before it began, as [`Transfer::is_refused`] has it.
+    #[must_use]
+    pub fn has_refused(&self, transfer: &Transfer) -> bool {
+        let step = self.step_of(transfer.id);
+        step.is_some_and(|step| transfer.is_refused(step))
+    }
+
     /// Returns the transfer with this id, or `None` if it was omitted.
     #[must_use]
     pub fn transfer(&self, id: u64) -> Option<&Transfer> {

@@ -243,12 +243,7 @@ pub(super) fn sentence_shortened_to(text: &str, most: usize) -> Cow<'_, str> {
     let head: String = text.chars().take(half).collect();
     let tail = text.chars().count() - half;
     let tail: String = text.chars().skip(tail).collect();
-    // Names in a sentence may be longer than any word: those are cut where they stand.
-    let is_word = |part: &str| part.chars().count() <= LONGEST_WORD;
-    let head = match head.rfind(' ') {
-        Some(at) if is_word(&head[at + 1..]) => &head[..=at],
-        _ => &head,
-    };
+    let head = to_last_blank(&head);
     let tail = match tail.find(' ') {
         Some(at) if is_word(&tail[..at]) => &tail[at..],
         _ => &tail,
@@ -263,11 +258,21 @@ pub(super) fn sentence_begun(text: &str, most: usize) -> Cow<'_, str> {
         return Cow::Borrowed(text);
     }
     let head: String = text.chars().take(most).collect();
-    let head = match head.rfind(' ') {
-        Some(at) if head[at..].chars().count() <= LONGEST_WORD => &head[..at],
-        _ => &head,
-    };
-    Cow::Owned(format!("{}…", head.trim_end_matches([';', ',', ' ', '('])))
+    let head = to_last_blank(&head).trim_end_matches([';', ',', ' ', '(']);
+    Cow::Owned(format!("{head}…"))
+}
+
+/// Returns the beginning of a cut sentence up to its last blank, unless what follows is longer than a word.
+fn to_last_blank(head: &str) -> &str {
+    match head.rfind(' ') {
+        Some(at) if is_word(&head[at + 1..]) => &head[..=at],
+        _ => head,
+    }
+}
+
+/// Returns false for names that are longer than any word: those are cut where they stand.
+fn is_word(part: &str) -> bool {
+    part.chars().count() <= LONGEST_WORD
 }
 
 /// Splits rows into the first ones, the number of hidden ones, and the last ones. Without many rows, all are first.

@@ -280,8 +280,7 @@ fn of_transfer(
         return;
     };
     // Paths of refused commands need not exist.
-    let step = session.step_of(transfer.id);
-    if step.is_some_and(|step| transfer.is_refused(step)) {
+    if session.has_refused(transfer) {
         return;
     }
     let mut push = |place, source, what| {
