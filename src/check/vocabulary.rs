@@ -126,6 +126,12 @@ impl Vocabulary {
         }
     }
 
+    /// Returns true for a time, which reports write as RFC 3339 with nine digits of a second.
+    pub(super) fn is_time(&self, of: &Value) -> bool {
+        let schema = self.resolve(of);
+        schema.get("format").and_then(Value::as_str) == Some("date-time")
+    }
+
     /// Returns the names of all fields; empty for other values than objects.
     pub(super) fn names<'a>(&'a self, of: &'a Value) -> Vec<&'a str> {
         let fields = self

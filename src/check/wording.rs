@@ -171,7 +171,7 @@ pub(super) fn session_words(session: &Session) -> String {
 
 /// Renders a transfer: `RETR readme.txt (1,715 bytes, complete)`.
 pub(super) fn transfer_words(transfer: &Transfer) -> String {
-    let name = transfer.path.as_deref().or(transfer.argument.as_deref());
+    let name = transfer.shown_path();
     let completeness = word(transfer.completeness);
     let size = units::bytes(transfer.bytes);
     match name {

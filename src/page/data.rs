@@ -307,7 +307,7 @@ fn transfer(
         .collect();
     let mut value = json!({
         "verb": transfer.verb,
-        "path": transfer.path.as_deref().or(transfer.argument.as_deref()).map(visible),
+        "path": transfer.shown_path().map(visible),
         "direction": value(&transfer.direction),
         "mode": value(&transfer.mode),
         "type": value(&transfer.data_type),

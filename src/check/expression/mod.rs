@@ -26,7 +26,7 @@ use serde::Serialize;
 
 use super::picked;
 use super::vocabulary::Vocabulary;
-use evaluate::{Meter, add, add_owned, metered};
+use evaluate::{Meter, add, add_owned, metered, replace_texts};
 use names::{NameCheck, Uses};
 
 pub use evaluate::Fact;
@@ -123,6 +123,7 @@ impl Expression {
         let mut check = NameCheck::new(words, &program, text);
         check.condition(program.expression())?;
         let field_names = check.field_names();
+        let replaced = check.take_replaced().into_iter().collect();
         let enclosing = check.into_uses();
         let used = program.references();
         let names = words
@@ -132,6 +133,7 @@ impl Expression {
             .map(str::to_owned)
             .collect();
         let mut code = program.expression().clone();
+        replace_texts(&mut code, &replaced);
         metered(&mut code);
         Ok(Self {
             code,
@@ -736,6 +738,45 @@ mod tests {
         let short = Expression::compile("'a' + 'b' + string(id) == 'ab1'", Scope::Session);
         let short = short.expect("a condition");
         assert!(Prepared::new(&short, &report).is_true(&json!({"id": 1}), None));
+    }
+
+    #[test]
+    fn times_in_any_spelling_compare_as_times() {
+        let session = json!({"id": 1, "start": "2026-11-30T11:15:04.878827000Z", "steps": [
+            {"time": "2026-11-30T11:15:05.000000000Z"}
+        ]});
+        let report = json!({});
+        for (text, expected) in [
+            ("start > '2026-11-30 11:15:04'", true),
+            ("start > '2026-11-30T11:15:04Z'", true),
+            ("start < '2026-11-30 11:15:04 UTC'", false),
+            ("start < '2026-11-30T12:15:05+01:00'", true),
+            ("start > '2026-11-30'", true),
+            ("start == '2026-11-30 11:15:04.878827'", true),
+            (
+                "start in ['2026-11-30 11:15:04.878827', '2026-12-01']",
+                true,
+            ),
+            ("'2026-11-30T11:15' <= start", true),
+            ("steps.exists(s, s.time == '2026-11-30 11:15:05')", true),
+        ] {
+            let expression = Expression::compile(text, Scope::Session).expect(text);
+            let prepared = Prepared::new(&expression, &report);
+            assert_eq!(prepared.is_true(&session, None), expected, "{text}");
+            assert_eq!(expression.is_true(&session), expected, "{text}");
+        }
+        let found = mistake("start > 'yesterday'");
+        assert!(
+            found.contains("start is a time, and \"yesterday\" is none"),
+            "{found}"
+        );
+    }
+
+    #[test]
+    fn words_have_no_order() {
+        let found = mistake("findings.exists(f, f.severity >= 'medium')");
+        assert!(found.contains("no order"), "{found}");
+        assert!(found.contains("f.severity in ["), "{found}");
     }
 
     #[test]

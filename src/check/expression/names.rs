@@ -31,6 +31,8 @@ pub(super) struct NameCheck<'a> {
     fields: BTreeSet<String>,
     /// True if an object is used otherwise than by its fields, such as compared with another.
     reads_whole_objects: bool,
+    /// Texts that stand for others when they are evaluated, by their ids.
+    replaced: Vec<(u64, String)>,
 }
 
 impl<'a> NameCheck<'a> {
@@ -43,7 +45,13 @@ impl<'a> NameCheck<'a> {
             uses: Vec::new(),
             fields: BTreeSet::new(),
             reads_whole_objects: false,
+            replaced: Vec::new(),
         }
+    }
+
+    /// Returns the texts that stand for others when they are evaluated, by their ids: times as the report spells them.
+    pub(super) fn take_replaced(&mut self) -> Vec<(u64, String)> {
+        std::mem::take(&mut self.replaced)
     }
 
     /// Returns the names of all fields that the expression may read; `None` if it reads whole objects.
@@ -149,7 +157,12 @@ impl<'a> NameCheck<'a> {
                 _ => Ok(of.1.clone().items(self.words)),
             };
         }
-        types::call(call, &parts, self.words).map_err(|error| self.type_error(&error))
+        let kind =
+            types::call(call, &parts, self.words).map_err(|error| self.type_error(&error))?;
+        let times = types::times(name, &parts, self.words);
+        self.replaced
+            .extend(times.map_err(|error| self.type_error(&error))?);
+        Ok(kind)
     }
 
     /// Records that a call reads more of an object than the fields that are named elsewhere in the expression.

@@ -6,10 +6,13 @@
 use std::net::IpAddr;
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::Vocabulary;
 use crate::check::vocabulary::{FieldKind, nearest};
+use crate::model::Timestamp;
 
 /// Type of a part of an expression, as far as it is known before evaluation.
 #[derive(Clone, Debug)]
@@ -88,6 +91,11 @@ impl<'a> Kind<'a> {
             },
             _ => Vec::new(),
         }
+    }
+
+    /// Returns true for a time of the report.
+    fn is_time(&self, words: &Vocabulary) -> bool {
+        matches!(self, Self::Field(schema) if words.is_time(schema))
     }
 
     /// Returns the type of a literal.
@@ -317,6 +325,67 @@ fn is_a_choice<'e>(
     })
 }
 
+/// Returns the texts of a comparison with a time of the report that are spelled in another way, by their ids, as the report has
+/// them.
+///
+/// There all times have the same length, so that the order of the texts is that of the times. Without a zone a time is in UTC.
+pub(super) fn times<'e>(
+    operator: &str,
+    parts: &[Part<'e, '_>],
+    words: &Vocabulary,
+) -> Result<Vec<(u64, String)>, TypeError<'e>> {
+    let ([left, right], true) = (parts, COMPARISONS.contains(&operator)) else {
+        return Ok(Vec::new());
+    };
+    let (time, texts) = match &right.0.expr {
+        _ if left.1.is_time(words) => match &right.0.expr {
+            Expr::List(list) => (left, list.elements.iter().collect()),
+            _ => (left, vec![right.0]),
+        },
+        _ if right.1.is_time(words) => (right, vec![left.0]),
+        _ => return Ok(Vec::new()),
+    };
+    let mut found = Vec::new();
+    for part in texts {
+        let Expr::Literal(LiteralValue::String(text)) = &part.expr else {
+            continue;
+        };
+        let Some(as_reported) = time_of(text.inner()) else {
+            return Err(TypeError {
+                part,
+                message: format!(
+                    "{} is a time, and {} is none",
+                    words_of(time.0),
+                    words_of(part)
+                ),
+                hint: Some("write such as \"2026-11-20T15:53:01Z\"".to_owned()),
+            });
+        };
+        found.push((part.id, as_reported));
+    }
+    Ok(found)
+}
+
+/// Reads a time of RFC 3339, or with its zone left out or named UTC as in tables, or the beginning of one, and writes it as
+/// reports do.
+fn time_of(text: &str) -> Option<String> {
+    let text = text.strip_suffix(" UTC").unwrap_or(text).trim();
+    let time: jiff::Timestamp = text.parse().ok().or_else(|| {
+        let local: DateTime = match text.len() {
+            // A year, and a month.
+            4 => format!("{text}-01-01").parse().ok()?,
+            7 => format!("{text}-01").parse().ok()?,
+            _ => text.parse().ok()?,
+        };
+        Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
+    })?;
+    let nanos = i64::try_from(time.as_nanosecond()).ok()?;
+    Some(Timestamp::from_nanos(nanos).to_string())
+}
+
+/// Operators that compare two values.
+const COMPARISONS: [&str; 7] = ["_==_", "_!=_", "_<_", "_<=_", "_>_", "_>=_", "@in"];
+
 fn ordered<'e>(
     left: &Part<'e, '_>,
     right: &Part<'e, '_>,
@@ -347,7 +416,25 @@ fn ordered<'e>(
                 hint: quotes(left, right, words).or_else(|| quotes(right, left, words)),
             })
         }
-        _ => Ok(()),
+        _ => {
+            let of_choices = [left, right].into_iter();
+            let mut of_choices = of_choices.map(|part| (part, part.1.choices(words)));
+            match of_choices.find(|(_, choices)| !choices.is_empty()) {
+                Some((part, choices)) => Err(TypeError {
+                    part: part.0,
+                    message: format!(
+                        "{} is a word, and words have no order but that of their letters",
+                        words_of(part.0)
+                    ),
+                    hint: Some(format!(
+                        "write {} in […] with some of {}",
+                        words_of(part.0),
+                        choices.join(", ")
+                    )),
+                }),
+                None => Ok(()),
+            }
+        }
     }
 }
 

@@ -564,6 +564,18 @@ impl Transfer {
         self.connection.is_some() && !(is_empty && self.completeness == Completeness::Aborted)
     }
 
+    /// Returns its path, or else what names it: of STOU the server's reply (RFC 1123 section 4.1.2.9), of any other command its
+    /// argument. `None` if nothing does.
+    #[must_use]
+    pub fn shown_path(&self) -> Option<&str> {
+        let named = if self.verb == "STOU" {
+            &self.name
+        } else {
+            &self.argument
+        };
+        self.path.as_deref().or(named.as_deref())
+    }
+
     /// Returns whether the server refused it before it began: without a 1yz and without a byte. A client in passive mode opens
     /// the data connection before that (RFC 959 section 3.2). With 425, 426 and 522 the server says that it tried.
     #[must_use]

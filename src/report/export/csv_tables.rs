@@ -345,10 +345,14 @@ impl Host {
     fn add(&mut self, session: &Session) {
         self.first_seen = self.first_seen.min(session.start);
         self.last_seen = self.last_seen.max(session.end);
-        match session.login.outcome {
-            LoginOutcome::Accepted => self.logins_accepted += 1,
-            LoginOutcome::Rejected => self.logins_rejected += 1,
-            LoginOutcome::Incomplete | LoginOutcome::Unseen => {}
+        // Each attempt counts, as in the table of credentials: one session may guess a hundred times.
+        let steps = session.steps.iter();
+        for step in steps.filter(|step| step.kind == StepKind::Login) {
+            match step.outcome {
+                Outcome::Ok => self.logins_accepted += 1,
+                Outcome::Failed => self.logins_rejected += 1,
+                _ => {}
+            }
         }
         if let Some(user) = &session.login.user {
             keep(&mut self.users, user);

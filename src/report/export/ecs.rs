@@ -362,7 +362,7 @@ impl Ecs {
         let begun = step.map(|step| step.time);
         let end = replied.max(closed).or(begun).unwrap_or(session.end);
         document.times(begun.unwrap_or(end).min(end), end);
-        match transfer.path.as_deref().or(transfer.argument.as_deref()) {
+        match transfer.shown_path() {
             Some(path) => document.path(path),
             None => document.set("file.path", ""),
         }

@@ -135,9 +135,9 @@ impl Overview {
         if transfer.direction == TransferDirection::Listing {
             return;
         }
-        let path = transfer.path.as_ref().or(transfer.argument.as_ref());
+        let path = transfer.shown_path().unwrap_or(&transfer.verb);
         let key = FileKey {
-            path: short(path.unwrap_or(&transfer.verb)).into_owned(),
+            path: short(path).into_owned(),
             server: Endpoint::new(session.server.ip, session.server.port),
             is_upload: transfer.direction == TransferDirection::Upload,
             restart_offset: transfer.restart_offset,

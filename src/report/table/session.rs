@@ -561,8 +561,7 @@ fn transfer_row(transfer: &Transfer, shape: Shape, options: &Options, grid: &mut
 
 /// Returns the path of a file, verb and path of a listing, or the verb if the path is unknown.
 pub(crate) fn transfer_name(transfer: &Transfer) -> String {
-    let path = transfer.path.as_ref().or(transfer.argument.as_ref());
-    let path = path.map(|path| shortened(path));
+    let path = transfer.shown_path().map(shortened);
     match (path, transfer.direction) {
         (Some(path), TransferDirection::Listing) => format!("{} {path}", transfer.verb),
         (Some(path), _) => path.into_owned(),

@@ -138,7 +138,7 @@ fn enter(step: &Step, entered: &mut Vec<Vec<u8>>) {
         TreePath::unknown(&exact(text, command.argument_b64.as_deref()))
     });
     match (verb(step), argument) {
-        ("CWD" | "XCWD", Some(into)) if step.outcome == Outcome::Ok => {
+        ("CWD" | "XCWD", Some(into)) if step.outcome == Outcome::Ok && !into.leads_above() => {
             // Bounds the memory of a session of nothing but CWD; beyond it, names count from another directory.
             if entered.len() + into.parts.len() > ENTERED {
                 entered.clear();
@@ -328,10 +328,12 @@ fn of_transfer(
             return;
         }
     };
-    let name = transfer
-        .argument
-        .as_deref()
-        .map(|text| exact(text, transfer.argument_b64.as_deref()));
+    // The argument of STOU is a wish at most; the reply names the file (RFC 1123 section 4.1.2.9).
+    let (named, exactly) = match transfer.verb.as_str() {
+        "STOU" => (&transfer.name, &transfer.name_b64),
+        _ => (&transfer.argument, &transfer.argument_b64),
+    };
+    let name = named.as_deref().map(|text| exact(text, exactly.as_deref()));
     let place = match (&path, &name) {
         (Some(path), _) => TreePath::of(path),
         (None, Some(name)) => TreePath::unknown(name),
@@ -487,12 +489,22 @@ impl TreePath {
         (parts.len() <= DEPTH).then_some(Self { root, parts })
     }
 
-    /// Splits a name in an unknown directory. Returns `None` beyond the limits, and for `.` and `..`, which mean
-    /// nothing there.
+    /// Splits a name in an unknown directory: `a/../../b` is `../b`, in the directory above that one. Returns `None` beyond the
+    /// limits, and for a directory that only `.` and `..` name.
     pub(super) fn unknown(name: &[u8]) -> Option<Self> {
-        let parts = split(name, b'/');
-        let fits = !parts.is_empty() && parts.len() <= DEPTH && name.len() <= PATH_BYTES;
-        (fits && parts.iter().all(|part| part != b"." && part != b"..")).then_some(Self {
+        let mut parts: Vec<Vec<u8>> = Vec::new();
+        for part in split(name, b'/') {
+            match part.as_slice() {
+                b"." => {}
+                b".." if parts.last().is_some_and(|last| last != b"..") => {
+                    parts.pop();
+                }
+                _ => parts.push(part),
+            }
+        }
+        let is_named = parts.last().is_some_and(|last| last != b"..");
+        let fits = parts.len() <= DEPTH && name.len() <= PATH_BYTES;
+        (is_named && fits).then_some(Self {
             root: Root::Unknown,
             parts,
         })
@@ -509,10 +521,20 @@ impl TreePath {
     /// Puts a path in an unknown directory below directories that were entered from it. Any other path, and one that would
     /// exceed the limits, stays as it is.
     pub(super) fn enter(&mut self, entered: &[Vec<u8>]) {
-        let fits = entered.len() + self.parts.len() <= DEPTH;
-        if self.root == Root::Unknown && fits {
-            self.parts.splice(0..0, entered.iter().cloned());
+        if self.root != Root::Unknown {
+            return;
         }
+        let above = self.parts.iter().take_while(|part| *part == b"..").count();
+        let above = above.min(entered.len());
+        let below = &entered[..entered.len() - above];
+        if below.len() + self.parts.len() - above <= DEPTH {
+            self.parts.splice(0..above, below.iter().cloned());
+        }
+    }
+
+    /// Returns true if it begins above a directory that is unknown.
+    fn leads_above(&self) -> bool {
+        self.parts.first().is_some_and(|part| part == b"..")
     }
 
     /// Returns the directory of the path, or `None` for a root and for a single component without one.
@@ -603,10 +625,26 @@ mod tests {
     }
 
     #[test]
+    fn names_above_an_unknown_directory_keep_their_dots() {
+        let parts = |name: &[u8]| TreePath::unknown(name).map(|place| place.parts.join(&b'/'));
+        assert_eq!(
+            parts(b"in/../../etc.txt").as_deref(),
+            Some(&b"../etc.txt"[..])
+        );
+        assert_eq!(parts(b"./in/./x").as_deref(), Some(&b"in/x"[..]));
+        let mut place = TreePath::unknown(b"../../x").expect("a place");
+        place.enter(&[b"a".to_vec(), b"b".to_vec(), b"c".to_vec()]);
+        assert_eq!(place.parts, [b"a", b"x"]);
+        let mut place = TreePath::unknown(b"../../x").expect("a place");
+        place.enter(&[b"a".to_vec()]);
+        assert_eq!(place.parts.join(&b'/'), b"../x");
+    }
+
+    #[test]
     fn paths_beyond_the_limits_are_omitted() {
         assert_eq!(TreePath::of(&[b'/', b'a'].repeat(100)), None);
         assert_eq!(TreePath::of(&vec![b'a'; 5000]), None);
-        assert_eq!(TreePath::unknown(b"../x"), None);
+        assert_eq!(TreePath::unknown(b"x/../.."), None);
         assert_eq!(TreePath::resolve(None, b"x"), TreePath::unknown(b"x"));
     }
 }
