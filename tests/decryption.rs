@@ -1,6 +1,7 @@
 //! FTPS read with secrets: what is inside is reported as if it had been sent in clear.
 
 mod damaged;
+mod partial;
 
 use std::path::PathBuf;
 

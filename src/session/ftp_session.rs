@@ -271,8 +271,11 @@ impl Session {
                 self.note_incomplete_line();
             }
         }
-        self.dialogue
-            .begin_chunk(from_client, chunk.arrived, chunk.waited);
+        // Within records the frame of each line counts, once it is opened.
+        if self.encryption.is_clear(from_client) {
+            self.dialogue
+                .begin_chunk(from_client, chunk.arrived, chunk.waited);
+        }
         self.dialogue.set_position(from_client, Some(chunk.offset));
         let mut rest = chunk.bytes;
         while !rest.is_empty() {
@@ -339,6 +342,11 @@ impl Session {
         if self.encryption.handshake_is_known() {
             self.report_handshake(shared);
         }
+        if self.encryption.hides_replies() {
+            let mut outcomes = shared.take_outcomes();
+            self.dialogue.hide_replies(&mut outcomes);
+            self.apply(shared, outcomes);
+        }
         self.read_opened(shared, opened, chunk.waited);
         let begin = self.dialogue.position(from_client).unwrap_or_default();
         let Taken::Clear { line, used } = taken else {
@@ -351,6 +359,11 @@ impl Session {
         let line_begin = end.saturating_sub(line.len() as u64);
         self.dialogue.set_position(from_client, Some(line_begin));
         self.tap_part(shared, from_client, PartKind::Encrypted);
+        if !from_client {
+            self.dialogue.show_replies();
+        }
+        self.dialogue
+            .begin_chunk(from_client, arrived, chunk.waited);
         self.read_lines(shared, from_client, &line, arrived);
         self.dialogue.set_position(from_client, Some(end));
         bytes.get(used..).unwrap_or_default()
@@ -1378,8 +1391,9 @@ impl Session {
         self.emit_steps(shared, false);
     }
 
-    /// Leaves a connection that was announced to the unmatched ones: no command used it.
-    fn leave_unmatched(&self, shared: &mut Shared<'_>, data: DataId) {
+    /// Leaves a connection that was announced to the unmatched ones, or one over TLS to those of this session: no command used
+    /// it.
+    fn leave_unmatched(&mut self, shared: &mut Shared<'_>, data: DataId) {
         let Some(channel) = shared.data.get_mut(data) else {
             return;
         };
@@ -1400,7 +1414,17 @@ impl Session {
         if channel.is_over()
             && let Some(mut channel) = shared.data.remove(data)
         {
-            emit_unmatched(shared, &mut channel);
+            self.on_unclaimed(shared, &mut channel);
+        }
+    }
+
+    /// Reports a closed connection that this session announced and no command used.
+    pub(crate) fn on_unclaimed(&mut self, shared: &mut Shared<'_>, channel: &mut DataChannel) {
+        let (data, uid) = (&mut self.encrypted_data, &self.identity.uid);
+        if data.on_unclaimed(shared, channel, uid) {
+            self.anomalies.on_loss(channel.summary());
+        } else {
+            emit_unmatched(shared, channel);
         }
     }
 
@@ -1630,7 +1654,7 @@ impl Session {
             now: shared.now().number,
             deadline: shared.clock().plus(shared.options.limits.settle),
             // By the server: a client that begins TLS too early gets its greeting in clear all the same.
-            encrypted: self.encryption.has_records(false) && !self.encryption.is_readable(),
+            encrypted: self.encryption.has_records(false) && !self.encryption.is_readable(false),
             activity: self.activity(shared),
         }
     }

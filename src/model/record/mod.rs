@@ -34,7 +34,7 @@ pub use capture::{
 pub use session::{
     CloseNotify, DisplayFilter, Dns, EncryptedConnection, EncryptedContent, EndState, Finding,
     Index, Login, LoginOutcome, Numbered, Server, Session, Severity, Timing, Tls, TlsAlert,
-    TlsAlertLevel, TlsObstacle, TlsResumption, TlsSecret, Verdict, VerdictStatus,
+    TlsAlertLevel, TlsObstacle, TlsObstacles, TlsResumption, TlsSecret, Verdict, VerdictStatus,
 };
 pub use step::{Command, Outcome, Reply, Step, StepKind};
 pub use transfer::{

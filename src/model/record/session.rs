@@ -145,6 +145,9 @@ pub struct Tls {
     /// Why not everything was opened, the first reason that applies; `null` if everything was, or there was nothing to open.
     #[serde(default)]
     pub obstacle: Option<TlsObstacle>,
+    /// The reason for each end alone, where only one end stays closed, or the ends differ; omitted otherwise.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub obstacles: Option<TlsObstacles>,
     /// Origin of the secret; `null` before a record opens.
     #[serde(default)]
     pub secret: Option<TlsSecret>,
@@ -249,6 +252,16 @@ pub enum TlsResumption {
     Psk,
 }
 
+/// Why not everything that an end sent was opened, by FTP role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[non_exhaustive]
+pub struct TlsObstacles {
+    /// Records of the FTP client; `null` if everything was opened.
+    pub client: Option<TlsObstacle>,
+    /// Records of the FTP server; `null` if everything was opened.
+    pub server: Option<TlsObstacle>,
+}
+
 /// Whether each end sent `close_notify`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
@@ -292,7 +305,7 @@ pub enum TlsAlertLevel {
     Fatal,
 }
 
-/// A data connection of a session whose commands are encrypted.
+/// An encrypted data connection of which no command is known.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[non_exhaustive]
 pub struct EncryptedConnection {
@@ -420,7 +433,7 @@ pub struct Session {
     /// Transfers beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub transfers_omitted: u64,
-    /// Data connections whose commands are encrypted.
+    /// Encrypted data connections of which no command is known.
     pub encrypted_data: Vec<EncryptedConnection>,
     /// Encrypted data connections beyond the limit; omitted if 0.
     #[serde(default, skip_serializing_if = "is_zero")]

@@ -255,10 +255,10 @@ fn nature(head: &[u8]) -> Nature {
 const HEAD: usize = 3;
 
 /// Bound in bytes on what a TLS 1.3 client sends beside content: the closing alert, and little more.
-const TRAILER: u64 = 64;
+pub(crate) const TRAILER: u64 = 64;
 
 /// Bound in bytes on what a TLS 1.3 server sends beside content: session tickets (RFC 8446 section 4.6.1).
-const TICKETS: u64 = 1024;
+pub(crate) const TICKETS: u64 = 1024;
 
 /// Unit in bytes of the comparison if records cannot be counted: a handshake is a small part of it.
 const LOST_MARGIN: u64 = 16 << 10;

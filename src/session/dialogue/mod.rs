@@ -84,8 +84,10 @@ struct ControlEnd {
     after_gap: bool,
     /// The next lines may be the rest of a reply whose beginning was lost.
     within_reply: bool,
-    /// A byte was captured.
+    /// A byte was captured that is not within a closed TLS record.
     spoke: bool,
+    /// Lines are within TLS records that stay closed.
+    hidden: bool,
     /// Frame of the last byte.
     heard: FrameRef,
     /// A line was ended by the other side's answer: this end sends no line ends, and each segment is a line.
@@ -155,9 +157,25 @@ impl Dialogue {
         self.commands
     }
 
-    /// Returns whether nothing of the server was captured, so that no command can ever be answered.
+    /// Returns whether nothing of the server can be read, so that no command can ever be answered.
     pub(crate) const fn server_is_silent(&self) -> bool {
-        !self.server.spoke
+        !self.server.spoke || self.server.hidden
+    }
+
+    /// Hides the server's lines from here on: they stay within TLS records. The order of the commands is all there is.
+    pub(crate) fn hide_replies(&mut self, out: &mut Vec<Outcome>) {
+        if !std::mem::replace(&mut self.server.hidden, true) {
+            for pending in &mut self.pending {
+                pending.take_turn_unanswered(out);
+            }
+        }
+    }
+
+    /// Shows the server's lines again (CCC). What was sent before is answered by none of them.
+    pub(crate) fn show_replies(&mut self) {
+        if std::mem::take(&mut self.server.hidden) {
+            self.lose_replies();
+        }
     }
 
     /// Returns the frame of the last byte of an end.
@@ -336,6 +354,8 @@ impl Dialogue {
     /// Begins a gap. Returns the line it cuts, if its beginning says enough to be read.
     pub(crate) fn begin_gap(&mut self, from_client: bool) -> Option<Line<'static>> {
         self.course.gap = true;
+        // The bytes behind the gap were held, not the line that it cuts.
+        self.course.out_of_step = false;
         let end = self.end_mut(from_client);
         end.after_gap = true;
         end.within_reply = true;
@@ -578,15 +598,13 @@ impl Dialogue {
             let Some(pending) = self.pending.get_mut(at) else {
                 break;
             };
-            if std::mem::replace(&mut pending.activated, true) {
-                continue;
-            }
-            if pending.verb.is_transfer() {
+            if alone {
+                pending.take_turn_unanswered(out);
+            } else if !std::mem::replace(&mut pending.activated, true) && pending.verb.is_transfer()
+            {
                 out.push(Outcome::Turn {
                     sequence: pending.sequence,
                 });
-            } else if alone {
-                pending.presume(out);
             }
         }
     }
@@ -687,6 +705,7 @@ impl ControlEnd {
             after_gap: false,
             within_reply: false,
             spoke: false,
+            hidden: false,
             heard: FrameRef::default(),
             unterminated: false,
             oddity: None,
@@ -697,6 +716,18 @@ impl ControlEnd {
 }
 
 impl Pending {
+    /// Gives a command its turn that will never be answered, and presumes that it was accepted.
+    fn take_turn_unanswered(&mut self, out: &mut Vec<Outcome>) {
+        let is_new = !std::mem::replace(&mut self.activated, true);
+        if !self.verb.is_transfer() {
+            self.presume(out);
+        } else if is_new {
+            out.push(Outcome::Turn {
+                sequence: self.sequence,
+            });
+        }
+    }
+
     fn presume(&mut self, out: &mut Vec<Outcome>) {
         if !std::mem::replace(&mut self.presumed, true) {
             out.push(Outcome::Presumed {

@@ -1,18 +1,20 @@
-//! Data connections of sessions whose commands cannot be read (RFC 4217 section 7): found by hosts and time.
+//! Encrypted data connections of which no command is known (RFC 4217 section 7).
 //!
-//! No line announces them. A data connection is opened right after something was sent on its control connection, and the FTP
+//! Where replies can be read and commands cannot, or a command is lost, a reply announces them. Where nothing can be read, they are
+//! found by hosts and time. A data connection is opened right after something was sent on its control connection, and the FTP
 //! client is the client of TLS, whoever opened it. An active one that does not come from port 20 or 989 is therefore recognized
 //! by a TLS hello from the end that was called; a passive one looks like any other TLS connection, so ports of other services
 //! are left out, and the confidence says what it is worth.
 
 use super::encryption::Encryption;
 use crate::model::record::{EncryptedConnection, Link, LinkMethod, TransferDirection};
-use crate::model::{Endpoint, Span, Timestamp, WarningCode};
+use crate::model::{Direction, Endpoint, Span, Timestamp, WarningCode};
 use crate::protocol::ftp::{is_data_port, is_ephemeral, is_known_service};
 use crate::protocol::tls::decryption::Connection as Engine;
 use crate::protocol::tls::hello::ClientHello;
 use crate::session::data::data_channel::DataChannel;
-use crate::session::data::encrypted_stream::{EncryptedStream, Nature};
+use crate::session::data::encrypted_stream::{EncryptedStream, Nature, TICKETS, TRAILER};
+use crate::session::data::tls_data::TlsData;
 use crate::session::data::unmatched::settle;
 use crate::session::encrypted::tls_record::tls_record;
 use crate::session::negotiation::Parties;
@@ -107,6 +109,63 @@ impl EncryptedData {
             tls,
             content,
         };
+        self.keep(shared, record);
+        true
+    }
+
+    /// Keeps the record of a connection over TLS that a reply announced and no command used: the client's records stay closed,
+    /// or its command is lost. Returns whether it carried TLS.
+    pub(crate) fn on_unclaimed(
+        &mut self,
+        shared: &mut Shared<'_>,
+        channel: &mut DataChannel,
+        session_uid: &str,
+    ) -> bool {
+        let engine = channel.tls().map(TlsData::connection);
+        let Some(engine) = engine.filter(|_| !channel.is_settled()) else {
+            return false;
+        };
+        let client_way = channel.client_way();
+        let direction = content_direction(engine, client_way);
+        let opened = engine.has_opened();
+        let payload_way = match direction {
+            Some(TransferDirection::Upload) => client_way,
+            _ => client_way.reverse(),
+        };
+        let link = if channel.resumed_connection() == Some(session_uid) {
+            Link {
+                method: LinkMethod::TlsSession,
+                confidence: 1.0,
+            }
+        } else {
+            channel.link()
+        };
+        let mut tls = channel.tls_record(payload_way);
+        if let Some(tls) = &mut tls {
+            shared.add_alert_places(tls);
+        }
+        channel.discard(payload_way.reverse(), shared.files);
+        let content = if opened {
+            Some(settle(shared, channel, payload_way))
+        } else {
+            channel.discard(payload_way, shared.files);
+            None
+        };
+        let connection = channel.record(payload_way, shared.has_several_captures());
+        let record = EncryptedConnection {
+            bytes_from_client: connection.payload_bytes_from_client,
+            bytes_from_server: connection.payload_bytes_from_server,
+            connection,
+            link,
+            direction,
+            tls,
+            content,
+        };
+        self.keep(shared, record);
+        true
+    }
+
+    fn keep(&mut self, shared: &mut Shared<'_>, record: EncryptedConnection) {
         if self.records.len() < shared.options.limits.transfers {
             self.records.push(record);
         } else {
@@ -116,7 +175,6 @@ impl EncryptedData {
                 "a session has too many encrypted data connections; the rest were left out",
             );
         }
-        true
     }
 
     /// Returns the records so far.
@@ -133,6 +191,27 @@ impl EncryptedData {
     pub(crate) fn sort(&mut self) {
         self.records
             .sort_by_key(|record| record.connection.first_frame);
+    }
+}
+
+/// Returns the direction of the content, by records; `None` if there is too little of it to decide. Records that stay closed may
+/// be tickets or alerts.
+fn content_direction(engine: &Engine, client_way: Direction) -> Option<TransferDirection> {
+    let content = |way, least| {
+        let (bytes, _) = engine.content_bytes(way);
+        let (records, opened) = engine.records(way);
+        if records == opened || bytes > least {
+            bytes
+        } else {
+            0
+        }
+    };
+    let from_client = content(client_way, TRAILER);
+    let from_server = content(client_way.reverse(), TICKETS);
+    match from_client.cmp(&from_server) {
+        std::cmp::Ordering::Greater => Some(TransferDirection::Upload),
+        std::cmp::Ordering::Less => Some(TransferDirection::Download),
+        std::cmp::Ordering::Equal => None,
     }
 }
 

@@ -50,8 +50,8 @@ pub(crate) struct Encryption {
 #[derive(Debug)]
 struct Opening {
     connection: Connection,
-    /// Secrets may open the rest of both directions.
-    readable: bool,
+    /// Secrets may open the rest of what an end sends; by end, the client first.
+    readable: [bool; 2],
 }
 
 #[derive(Debug, Default)]
@@ -191,13 +191,23 @@ impl Encryption {
             .iter()
             .flatten()
             .any(|end| end.progress.carried || !matches!(end.layer, Layer::Clear));
-        let readable = self.is_readable();
+        let readable = self.is_readable(true);
         self.seen && carried && !readable && self.end(true).is_none_or(|end| !end.returned)
     }
 
-    /// Returns whether the records of both ends are opened, or may still be.
-    pub(crate) fn is_readable(&self) -> bool {
-        self.tls.as_ref().is_some_and(|tls| tls.readable)
+    /// Returns whether commands are read out of their records while replies stay closed: the secrets of the client's direction
+    /// alone are known (RFC 8446 section 7.3).
+    pub(crate) fn hides_replies(&self) -> bool {
+        let reads_commands = self.is_readable(true)
+            && (self.connection()).is_some_and(|tls| tls.records(way(true)).1 > 0);
+        reads_commands && !self.is_readable(false) && !self.is_clear(false)
+    }
+
+    /// Returns whether the records of an end are opened, or may still be.
+    pub(crate) fn is_readable(&self, from_client: bool) -> bool {
+        self.tls
+            .as_ref()
+            .is_some_and(|tls| tls.readable[usize::from(!from_client)])
     }
 
     /// Returns the opened connection, for what its handshake shows; `None` before the first record.
@@ -304,7 +314,7 @@ impl Encryption {
         let tls = self.tls.get_or_insert_with(|| {
             Box::new(Opening {
                 connection: Connection::new(name()),
-                readable: false,
+                readable: [false; 2],
             })
         });
         let is_searching = tls.connection.is_searching(way(from_client));
@@ -526,8 +536,8 @@ impl Opening {
     }
 
     fn update(&mut self, keyring: &Keyring) {
-        let is_open = |way| self.connection.is_open(way);
-        self.readable = keyring.has_source() && is_open(Direction::Up) && is_open(Direction::Down);
+        let is_open = |end| keyring.has_source() && self.connection.is_open(way(end));
+        self.readable = [is_open(true), is_open(false)];
     }
 }
 

@@ -1,6 +1,6 @@
 //! TLS of a connection as the report shows it, and the pieces that come out of one.
 
-use crate::model::record::{CloseNotify, Opener, Tls, TlsAlert, TlsAlertLevel};
+use crate::model::record::{CloseNotify, Opener, Tls, TlsAlert, TlsAlertLevel, TlsObstacles};
 use crate::model::{Direction, FrameRef, hex};
 use crate::protocol::tls::cipher_suite;
 use crate::protocol::tls::decryption::{Connection, Receiver};
@@ -82,12 +82,13 @@ pub(crate) fn tls_record(
         tls.version = Some(version_name(connection.version()));
         tls.cipher_suite = Some(cipher_suite::name(suite));
     }
-    for way in [Direction::Up, Direction::Down] {
-        let (records, opened) = connection.records(way);
+    let of = |way: Direction| facts.obstacles[way.index()];
+    let (client, server) = (of(client_way), of(client_way.reverse()));
+    tls.obstacles = (client != server).then_some(TlsObstacles { client, server });
+    for way in content_ways {
+        let (records, opened) = connection.records(*way);
         tls.records += records;
         tls.records_opened += opened;
-    }
-    for way in content_ways {
         let (bytes, exact) = connection.content_bytes(*way);
         tls.content_bytes += bytes;
         tls.content_bytes_exact &= exact;

@@ -288,7 +288,11 @@ pub(super) fn close(
                 {
                     session.on_settled_closed(&channel, shared.has_several_captures());
                 }
-                emit_unmatched(shared, &mut channel);
+                let announcer = channel.announcer().and_then(|id| sessions.get_mut(id));
+                match announcer {
+                    Some(session) => session.on_unclaimed(shared, &mut channel),
+                    None => emit_unmatched(shared, &mut channel),
+                }
             }
         }
     }

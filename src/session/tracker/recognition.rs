@@ -223,7 +223,9 @@ impl Candidate {
         }
         let [client, server] = [client_way, client_way.reverse()].map(|way| &said.0[way.index()]);
         let is_silent = server.is_empty() && !client.is_empty();
-        if connection.facts().obstacle.is_some() || is_silent || is_binary(server) {
+        // The secrets of one direction may be all there are, and a reply that names a data address is proof enough.
+        let is_closed = connection.facts().obstacles.iter().all(Option::is_some);
+        if is_closed || is_silent || is_binary(server) {
             return Judgement::Unrelated;
         }
         match is_ftp_dialogue(client, server) {

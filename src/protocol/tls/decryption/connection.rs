@@ -54,6 +54,8 @@ pub struct Facts {
     pub client_way: Option<Direction>,
     /// Why not everything was opened; `None` if everything captured was, or nothing needed to be.
     pub obstacle: Option<TlsObstacle>,
+    /// The same for each direction alone, by [`Direction::index`].
+    pub obstacles: [Option<TlsObstacle>; 2],
     /// Origin of the secret; `None` before a record opens.
     pub secret: Option<TlsSecret>,
     /// Way in which an earlier session was resumed; `None` if none was, or it cannot be seen.
@@ -295,7 +297,7 @@ impl Connection {
                 Taken::Counted(header) => self.count_closed(way, header),
                 Taken::Empty => self.count_empty(way),
                 Taken::NoRecord => {
-                    self.note_obstacle(TlsObstacle::Damaged);
+                    self.note_obstacle(way, TlsObstacle::Damaged);
                     self.half(way).close(Layer::Dead);
                 }
             }
@@ -738,7 +740,7 @@ impl Connection {
             epoch.sequence += 1;
             keyed.failures += 1;
             let failures = keyed.failures;
-            self.note_obstacle(TlsObstacle::Damaged);
+            self.note_obstacle(way, TlsObstacle::Damaged);
             if header[0] == APPLICATION_DATA {
                 self.half(way).counts.records += 1;
                 self.lose_record(way, length, at, io);
@@ -877,7 +879,7 @@ impl Connection {
 
     /// Stops opening records of a direction; those held are counted.
     fn close(&mut self, way: Direction, obstacle: TlsObstacle) {
-        self.note_obstacle(obstacle);
+        self.note_obstacle(way, obstacle);
         let held = self.half(way).take_held();
         self.half(way).close(Layer::Closed);
         for held in held {
@@ -885,9 +887,11 @@ impl Connection {
         }
     }
 
-    fn note_obstacle(&mut self, obstacle: TlsObstacle) {
-        let known = self.facts.obstacle.unwrap_or(obstacle);
-        self.facts.obstacle = Some(known.min(obstacle));
+    fn note_obstacle(&mut self, way: Direction, obstacle: TlsObstacle) {
+        let of_way = &mut self.facts.obstacles[way.index()];
+        for known in [&mut self.facts.obstacle, of_way] {
+            *known = Some(known.unwrap_or(obstacle).min(obstacle));
+        }
     }
 
     /// Counts a record that stays closed.
@@ -1514,7 +1518,7 @@ impl Connection {
             .keyed()
             .and_then(|keyed| Some((&*keyed, keyed.epoch.as_ref()?)))
         else {
-            return self.note_obstacle(TlsObstacle::Gap);
+            return self.note_obstacle(way, TlsObstacle::Gap);
         };
         let first = search.first.map_or(0, u64::from);
         let alert = HEADER as u64 + epoch.protection.shortest(ALERT_LENGTH);
@@ -1535,7 +1539,7 @@ impl Connection {
             let hidden = hidden.saturating_sub(alert);
             self.report_hidden(way, hidden, Hidden::Unknown, at, io);
         }
-        self.note_obstacle(TlsObstacle::Gap);
+        self.note_obstacle(way, TlsObstacle::Gap);
     }
 }
 
