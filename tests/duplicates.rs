@@ -137,16 +137,15 @@ fn packets_captured_twice_change_no_more_than_frame_numbers() {
 }
 
 #[test]
-fn copies_are_counted_and_are_no_retransmissions() {
+fn copies_are_counted_with_and_without_payload_and_are_no_retransmissions() {
     let recorded = numbered(&specimens::plain_passive());
     let found = report(pcap(1, &twice(&recorded, 1000)));
     let accounting = &found["totals"]["accounting"];
-    let with_payload = recorded
-        .iter()
-        .filter(|packet| packet.bytes.len() > 14 + 20 + 20)
-        .count();
-    assert!(accounting["duplicates"].as_u64() > Some(10), "{accounting}");
-    assert!(accounting["duplicates"].as_u64() <= u64::try_from(with_payload).ok());
+    // Of each connection, the copy of the last packet may come behind its end.
+    let least = recorded.len() - 2;
+    let duplicates = accounting["duplicates"].as_u64();
+    assert!(duplicates >= u64::try_from(least).ok(), "{accounting}");
+    assert!(duplicates <= u64::try_from(recorded.len()).ok());
     assert_eq!(accounting["used"], recorded.len() * 2);
     let connection = &found["sessions"][0]["transfers"][0]["connection"];
     assert_eq!(connection["retransmitted_bytes"], 0);

@@ -157,8 +157,6 @@ pub struct Irregular {
     pub fin_acknowledged: Option<FrameRef>,
     /// Payload bytes declared missing.
     pub missing_bytes: u64,
-    /// Segments with payload that the capture has twice; their bytes do not count as retransmitted.
-    pub second_copies: u64,
     /// Bytes captured again with another value; the first were kept.
     pub conflicting_bytes: u64,
     /// First segment with conflicting bytes; `None` without one.
@@ -184,7 +182,6 @@ static REGULAR: Irregular = Irregular {
     rst: None,
     fin_acknowledged: None,
     missing_bytes: 0,
-    second_copies: 0,
     conflicting_bytes: 0,
     first_conflict: None,
     ignored_bytes: 0,

@@ -95,7 +95,6 @@ impl SecondCopies {
             && latest.is_copy(segment)
         {
             half.retransmitted_bytes = retransmitted;
-            half.irregular_mut().second_copies += 1;
             return true;
         }
         latest.record(segment);

@@ -208,8 +208,9 @@ pub struct Accounting {
     pub outside_time_bounds: u64,
     /// Packets captured in part; counted above as well.
     pub cut: u64,
-    /// Packets with payload of FTP connections that were captured twice, as on a mirrored port: IPv4 packets with the
-    /// same identification within 10 ms. Counted above as well, and not in `retransmitted_bytes`.
+    /// Packets of FTP connections that were captured a second time, as on a mirrored port or in two captures: IPv4 packets
+    /// with the same identification within 10 ms. At least so many: a SYN ACK without identification and the last packet of a
+    /// connection are not recognized. Counted above as well, and not in `retransmitted_bytes`.
     pub duplicates: u64,
 }
 

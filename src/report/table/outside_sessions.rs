@@ -247,7 +247,7 @@ fn accounting_lines(accounting: &Accounting) -> Vec<String> {
     }
     if *duplicates > 0 {
         lines.push(format!(
-            "captured twice: {}, counted above as well",
+            "captured twice: at least {}, counted above as well",
             units::counted(*duplicates, "packet", "packets")
         ));
     }

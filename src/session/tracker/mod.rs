@@ -31,7 +31,9 @@ use std::net::IpAddr;
 
 use crate::decode::{Datagram, IcmpError};
 use crate::model::record::{TlsSecret, Totals};
-use crate::model::{EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode};
+use crate::model::{
+    Direction, EventKind, EventSink, FrameRef, Timestamp, TransferSink, Warning, WarningCode,
+};
 use crate::protocol::dns::{
     DNS_PORT, LLMNR_PORT, MULTICAST_DNS_PORT, parse_message, parse_multicast_message,
 };
@@ -120,7 +122,8 @@ impl PacketCounts {
     fn add_connection(&mut self, summary: &FlowSummary) {
         let [up, down] = &summary.half;
         self.used += up.segments + down.segments;
-        self.duplicates += up.irregular().second_copies + down.irregular().second_copies;
+        let copies = [Direction::Up, Direction::Down].map(|way| summary.course.copies(way).packets);
+        self.duplicates += copies.iter().sum::<u64>();
     }
 }
 
