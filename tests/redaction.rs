@@ -315,6 +315,48 @@ fn every_value_of_a_session_is_replaced_wherever_it_stands() {
 }
 
 #[test]
+fn hidden_banner_holds_no_replaced_password_unless_it_held_the_password() {
+    let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39021", "192.0.2.20:21");
+    dialogue.exchange("USER mira", "331 Password required.");
+    dialogue.exchange(
+        "PASS kiwi-7",
+        "230-Welcome to ExampleServers7\r\n230 your word is kiwi-7.",
+    );
+    dialogue.exchange("SYST", "215 UNIX Type: Somewhere");
+    let folder = Folder::new("banner");
+    folder.write("capture.pcap", &dialogue.quit());
+    let redacted = redact(&folder, "capture.pcap", "all");
+    redacted.assert_same("banner");
+    let lines = |report: &Value| -> Vec<String> {
+        let steps = items(&report["sessions"][0]["steps"]);
+        let commands = steps.flat_map(|step| items(&step["commands"]));
+        let replies = commands.flat_map(|command| items(&command["replies"]));
+        let lines = replies.flat_map(|reply| items(&reply["lines"]));
+        lines
+            .map(|line| line.as_str().expect("a text").to_owned())
+            .collect()
+    };
+    let after = lines(&redacted.after);
+    // The report of the redacted file hides what the report of the original hides, and nothing else.
+    let hidden = |lines: &[String]| -> Vec<usize> {
+        lines
+            .iter()
+            .map(|line| line.matches("<hidden>").count())
+            .collect()
+    };
+    assert_eq!(
+        hidden(&after),
+        hidden(&lines(&redacted.before)),
+        "{after:?}"
+    );
+    assert!(
+        after.contains(&"xxxxxyx xx xxxxxyxxxxxyxxx".to_owned()),
+        "{after:?}"
+    );
+    assert!(redacted.contains("xxxx xxxx xx xxxxxx."));
+}
+
+#[test]
 fn classes_that_are_not_chosen_stay() {
     let folder = Folder::new("classes");
     folder.write("capture.pcap", &talkative());

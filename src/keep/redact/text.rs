@@ -27,6 +27,8 @@ pub(super) struct Rewriter {
     classes: Classes,
     substitution: Substitution,
     vocabulary: Vocabulary,
+    /// Length of the shortest password that is replaced wherever it occurs; `None` without one.
+    shortest_password: Option<usize>,
     /// Codes of the reply of several lines that the stream is within; `None` between replies.
     within: Option<[u8; 3]>,
     /// Addresses in place of a host's name in TLS handshakes.
@@ -149,6 +151,7 @@ impl Rewriter {
             classes,
             substitution,
             vocabulary: Vocabulary::default(),
+            shortest_password: None,
             within: None,
             host_addresses: BTreeSet::new(),
         }
@@ -232,6 +235,8 @@ impl Rewriter {
         let value = value.trim_ascii();
         if value.len() >= SHORTEST && self.classes.has(Class::Passwords) {
             self.vocabulary.add(value, Class::Passwords);
+            let shortest = self.shortest_password.unwrap_or(value.len());
+            self.shortest_password = Some(shortest.min(value.len()));
             for form in encoded_forms(value) {
                 self.vocabulary.add(&form, Class::Passwords);
             }
@@ -421,6 +426,7 @@ impl Rewriter {
         };
         if self.classes.has(Class::Banners) && BANNERS.contains(&&current) {
             super::Rest::Hide.apply(0, &line[text_begin..], &mut text.new[text_begin..]);
+            self.keep_passwords_apart(text, text_begin);
             return;
         }
         let is_inside = !begins && self.within.is_some();
@@ -441,6 +447,40 @@ impl Rewriter {
             self.rewrite_absolute_paths(text);
         }
         self.rewrite_values(text);
+    }
+
+    /// Hides the copies of passwords in a text that was hidden from `from` on, and breaks all other runs of `x` in it.
+    ///
+    /// A password of `n` bytes is `x` `n` times in the redacted file, and a secret there as well: a report hides it wherever it
+    /// occurs. Each run of the same letter gets another one before it is as long as the shortest password.
+    fn keep_passwords_apart(&self, text: &mut Text<'_>, from: usize) {
+        let Some(shortest) = self.shortest_password else {
+            return;
+        };
+        let within = from..text.old.len();
+        let mut copies = self
+            .vocabulary
+            .occurrences(text.old, within.clone())
+            .filter(|found| found.class == Class::Passwords)
+            .map(|found| word_around(text.old, found, &within))
+            .peekable();
+        let mut run = 0;
+        for at in within.clone() {
+            while copies.next_if(|copy| copy.end <= at).is_some() {}
+            let is_copy = copies.peek().is_some_and(|copy| copy.contains(&at));
+            if is_copy {
+                // Also the signs in it, as wherever else it occurs.
+                text.new[at] = b'x';
+            }
+            run = match text.new[at] {
+                b'x' if !is_copy => run + 1,
+                _ => 0,
+            };
+            if run == shortest {
+                text.new[at] = OTHER_MASK;
+                run = 0;
+            }
+        }
     }
 
     /// Rewrites each part of a path.
@@ -1337,6 +1377,8 @@ const PROXY_AUTHORIZATION: usize = 20;
 const HELLO: usize = 64 << 10;
 const IAC: u8 = 255;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+/// Letter in place of `x` where so many of them would be a password.
+const OTHER_MASK: u8 = b'y';
 /// Replies whose text describes the server.
 const BANNERS: &[&[u8; 3]] = &[b"220", b"230", b"211", b"214", b"215"];
 const MONTHS: &[&[u8]] = &[
