@@ -69,6 +69,36 @@ fn long_names_are_shortened_and_narrow_terminals_are_respected() {
 }
 
 #[test]
+fn digests_are_whole_on_terminals_narrower_than_they_are() {
+    let folder = Folder::new("usage-digests");
+    let classic = format!(
+        "{}/testdata/captures/classic.pcap",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    for (width, options) in [
+        ("40", "-v"),
+        ("60", "-v"),
+        ("72", "-v"),
+        ("40", "--summary"),
+        ("60", "--summary"),
+    ] {
+        let output = folder
+            .command(&["analyze", "--hash", "md5,sha1", options, &classic])
+            .env("COLUMNS", width)
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8(output.stdout).expect("text");
+        for digest in [
+            "c232a16f5c073e3136d1d0de17cc68495ade3aeb0c798153f0e89cc9bca1de87",
+            "f849038a06a8b21f4d0f5908907ac97f16fe5e37",
+            "b1b4321687b6ba8e13bf6cb6ca90c5dc",
+        ] {
+            assert!(text.contains(digest), "{width} {options}: {text}");
+        }
+    }
+}
+
+#[test]
 fn selection_that_matches_nothing_does_not_deny_the_sessions() {
     let folder = Folder::new("usage-none");
     folder.write("many.pcap", &many_sessions(7));

@@ -167,6 +167,14 @@ fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -
                 at_start = false;
                 break;
             }
+            // A digest that is cut cannot be copied: the terminal, which breaks a line too long for it, gives it as a whole.
+            if at_start && is_digest(word) {
+                line.truncate(width.saturating_sub(length).min(used));
+                line.push_str(&paint(color, span.style, word));
+                used = width;
+                at_start = false;
+                break;
+            }
             // A word longer than a line is cut, so that no line is wider than the terminal.
             if at_start {
                 let (fits, remains) = split_at_width(rest, width.saturating_sub(used));
@@ -185,6 +193,11 @@ fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -
         lines.push(line);
     }
     lines
+}
+
+/// Returns true for the hexadecimal digits of MD5, SHA-1 or SHA-256.
+fn is_digest(word: &str) -> bool {
+    matches!(word.len(), 32 | 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
 /// Splits text behind the longest part that fits into `width` columns, at least one character.
@@ -613,6 +626,22 @@ mod tests {
             wrap(&[plain("ab abcdefgh")], 4, 0, 1, false),
             ["ab", " abc", " def", " gh"]
         );
+    }
+
+    #[test]
+    fn digest_is_never_cut_and_stands_at_the_beginning_of_a_line_too_narrow_for_it() {
+        let digest = "c232a16f5c073e3136d1d0de17cc6849";
+        let spans = [plain("md5"), plain(digest), plain("a.txt")];
+        let indented = format!("  {digest}");
+        assert_eq!(
+            wrap(&spans, 34, 2, 2, false),
+            ["  md5", &indented, "    a.txt"]
+        );
+        assert_eq!(
+            wrap(&spans, 20, 2, 2, false),
+            ["  md5", digest, "    a.txt"]
+        );
+        assert_eq!(wrap(&[plain(digest)], 20, 2, 2, false), [digest]);
     }
 
     #[test]

@@ -453,7 +453,8 @@ pub(super) fn write_transfers(
     Ok(())
 }
 
-/// Writes whole digests, each on a line of its own: one that is broken over the lines of a cell cannot be copied.
+/// Writes whole digests, each on a line of its own: one that is broken over the lines of a cell cannot be copied. Where a line
+/// has no room for the algorithm beside it, the name stands above.
 pub(super) fn write_digests<'a>(
     files: impl Iterator<Item = (String, [(&'static str, Option<&'a String>); 3])>,
     block: &mut Block<'_>,
@@ -467,8 +468,14 @@ pub(super) fn write_digests<'a>(
             if std::mem::take(&mut is_first) {
                 block.space()?;
             }
-            let spans = [span(DIM, algorithm), plain(digest), plain(&name)];
-            block.text(2, 2, &spans)?;
+            let fits = INDENT + algorithm.len() + 1 + digest.len() <= block.width();
+            let (algorithm, digest, name) = (span(DIM, algorithm), plain(digest), plain(&name));
+            let spans = if fits {
+                [algorithm, digest, name]
+            } else {
+                [algorithm, name, digest]
+            };
+            block.text(INDENT, 2, &spans)?;
         }
     }
     Ok(())
@@ -638,6 +645,9 @@ pub(crate) fn way(direction: TransferDirection) -> &'static str {
         TransferDirection::Listing => "listing",
     }
 }
+
+/// Columns before the digests of a file.
+const INDENT: usize = 2;
 
 /// Number of layers without tunnels: link, IP and TCP. They are not worth a line.
 const USUAL_LAYERS: usize = 3;
