@@ -51,6 +51,13 @@ impl Selection {
         expression.is_some_and(|expression| expression.reads("findings"))
     }
 
+    /// Returns true if the expression names this field, of whatever object.
+    #[must_use]
+    pub fn names_field(&self, field: &str) -> bool {
+        let expression = self.expression.as_ref();
+        expression.is_some_and(|expression| expression.names_field(field))
+    }
+
     /// Decides about a session; `several` holds findings about several sessions.
     #[must_use]
     pub fn keeps(&self, session: &Session, several: &[Finding]) -> bool {

@@ -11,7 +11,7 @@ use super::messages;
 use super::options::values::{metrics_address, rotation, time_span};
 use super::options::{
     DigestOptions, EventOptions, ExportChoices, MemoryOptions, PresentationOptions, SecretOptions,
-    SelectionOptions,
+    SelectionOptions, enable_digests,
 };
 use super::output::is_standard;
 use crate::check::{Expression, Scope};
@@ -234,13 +234,16 @@ impl LiveArguments {
             Expression::compile(text, Scope::Event)
                 .map_err(|error| Failure::Refused(format!("--alert: {error}")))
         };
-        let alerts = self.alert.iter().map(compile).collect::<Result<_, _>>()?;
+        let alerts: Vec<_> = self.alert.iter().map(compile).collect::<Result<_, _>>()?;
         let mut settings = Settings::new(self.source());
         settings.options.show_passwords = self.selection.show_passwords;
         settings.options.limits.held_bytes = self.memory.max_memory;
         settings.options.threads = self.memory.threads();
         settings.options.secrets = self.secrets.read(true)?;
         self.digests.apply(&mut settings.options);
+        enable_digests(&mut settings.options, |field| {
+            selection.names_field(field) || alerts.iter().any(|alert| alert.names_field(field))
+        });
         settings.selection = selection;
         settings.format = self.event_format(&settings)?;
         settings.output = output.map(Path::to_owned);

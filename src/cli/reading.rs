@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use super::failure::Failure;
 use super::messages;
 use super::options::values::time_bound;
-use super::options::{InputOptions, PresentationOptions, SelectionOptions};
+use super::options::{InputOptions, PresentationOptions, SelectionOptions, enable_digests};
 use super::watched_source::{ProgressTarget, WatchedSource};
 use crate::capture::{CaptureSet, Input, PacketSource, ReadOptions};
 #[cfg(feature = "live")]
@@ -124,21 +124,23 @@ impl Reading {
                 messages::note(&format!("passed over {}: no capture", path.display()));
             }
         }
+        let mut options = Options {
+            show_passwords: selection.show_passwords,
+            threads: input.memory.threads(),
+            secrets,
+            limits: Limits {
+                held_bytes: input.memory.max_memory,
+                ..Limits::default()
+            },
+            ..Options::default()
+        };
+        enable_digests(&mut options, |field| selected.names_field(field));
         Ok(Self {
             captures,
             #[cfg(feature = "live")]
             filter,
             selection: selected,
-            options: Options {
-                show_passwords: selection.show_passwords,
-                threads: input.memory.threads(),
-                secrets,
-                limits: Limits {
-                    held_bytes: input.memory.max_memory,
-                    ..Limits::default()
-                },
-                ..Options::default()
-            },
+            options,
             // Such input ends by itself when asked to, see `CaptureSet::open_until`.
             piped: input.follow || input.captures.iter().any(|path| is_pipe(path)),
             interruption,

@@ -40,6 +40,29 @@ fn only_selected_sessions_are_reported_counted_and_saved() {
 }
 
 #[test]
+fn digests_that_an_expression_names_are_computed_and_compared_in_either_case() {
+    let folder = Folder::new("where-digest");
+    let classic = format!("{}/classic.pcap", captures());
+    let md5 = "B1B4321687B6BA8E13BF6CB6CA90C5DC";
+    let condition = format!("transfers.exists(t, t.md5 == '{md5}')");
+    let kept = folder.report(&["--where", &condition, &classic]);
+    assert_eq!(kept["totals"]["sessions"], 1);
+    let transfer = &kept["sessions"][0]["transfers"][1];
+    assert_eq!(transfer["md5"], md5.to_ascii_lowercase());
+    assert!(transfer["sha1"].is_null());
+    let rules = format!(
+        "[[rule]]\nname = 'md5'\nfor = 'transfer'\nmatch = 'name == \"readme.txt\"'\nassert = 'md5 == \"{md5}\"'\n\
+         [[session]]\n[[session.transfer]]\nname = 'readme.txt'\nmd5 = '{md5}'\nsha1 = {{ glob = 'F849038A*' }}\n"
+    );
+    folder.write("rules.toml", rules.as_bytes());
+    let checked = folder.run(&["check", "--expect", "rules.toml", &classic]);
+    assert!(checked.contains("3 passed, 0 failed"), "{checked}");
+    let alert = format!("transfer.md5 == '{md5}'");
+    let lines = folder.run(&["live", "-q", "-r", &classic, "--alert", &alert]);
+    assert_eq!(lines.matches("ALERT").count(), 1, "{lines}");
+}
+
+#[test]
 fn events_of_other_sessions_are_dropped() {
     let folder = Folder::new("where-events");
     let all = format!("{}/failed-login.pcap", captures());

@@ -6,13 +6,14 @@
 //! is false as a condition and fails as an assertion, which names the null field.
 //!
 //! ```text
-//! text -> parse (limits, syntax errors) -> names (schema) -> types -> metered code = Expression
+//! text -> parse (limits, syntax errors) -> names (schema) -> types -> digests in lower case -> metered code = Expression
 //! Expression -> is_true                     conditions
 //!            \-> Prepared -> judge, facts     assertions, with the values they read
 //! ```
 //!
 //! Syntax errors are reported in the words of people who write conditions, not of a parser generator.
 
+mod digests;
 mod evaluate;
 mod names;
 mod types;
@@ -26,6 +27,7 @@ use serde::Serialize;
 
 use super::picked;
 use super::vocabulary::Vocabulary;
+use digests::lower_digests;
 use evaluate::{Meter, add, add_owned, metered, replace_texts};
 use names::{NameCheck, Uses};
 
@@ -77,8 +79,10 @@ pub struct Expression {
     names: Vec<String>,
     /// Parts of enclosing objects that are read.
     enclosing: Vec<(&'static str, Uses)>,
-    /// Names of all fields that are read at any depth; `None` if whole objects are.
-    field_names: Option<BTreeSet<String>>,
+    /// Names of all fields that are read at any depth.
+    field_names: BTreeSet<String>,
+    /// True if whole objects are compared or built, so that fields matter that have no name in the expression.
+    reads_whole_objects: bool,
 }
 
 impl Expression {
@@ -122,9 +126,9 @@ impl Expression {
         }
         let mut check = NameCheck::new(words, &program, text);
         check.condition(program.expression())?;
-        let field_names = check.field_names();
         let replaced = check.take_replaced().into_iter().collect();
-        let enclosing = check.into_uses();
+        let reads_whole_objects = check.reads_whole_objects();
+        let (enclosing, field_names) = check.into_names();
         let used = program.references();
         let names = words
             .names(words.object())
@@ -134,6 +138,7 @@ impl Expression {
             .collect();
         let mut code = program.expression().clone();
         replace_texts(&mut code, &replaced);
+        lower_digests(&mut code);
         metered(&mut code);
         Ok(Self {
             code,
@@ -143,13 +148,14 @@ impl Expression {
             names,
             enclosing,
             field_names,
+            reads_whole_objects,
         })
     }
 
     /// Evaluates the expression for `object`; false also if evaluation fails or exceeds the work limit.
     #[must_use]
     pub fn is_true(&self, object: &impl Serialize) -> bool {
-        let fields = picked::value_of(object, self.field_names.as_ref());
+        let fields = picked::value_of(object, self.field_names());
         let mut context = Context::default();
         self.meter.install(&mut context);
         self.meter.next_object();
@@ -167,7 +173,18 @@ impl Expression {
     /// Returns the names of all fields that are read at any depth; `None` if whole objects are compared or built, so that
     /// any field may matter.
     pub(super) fn field_names(&self) -> Option<&BTreeSet<String>> {
-        self.field_names.as_ref()
+        (!self.reads_whole_objects).then_some(&self.field_names)
+    }
+
+    /// Returns the names of all fields that stand in the expression.
+    pub(super) const fn all_names(&self) -> &BTreeSet<String> {
+        &self.field_names
+    }
+
+    /// Returns true if the expression names this field, of whatever object: what nobody names need not be computed for it.
+    #[must_use]
+    pub fn names_field(&self, field: &str) -> bool {
+        self.field_names.contains(field)
     }
 
     /// Returns true if the expression reads the list of all sessions.

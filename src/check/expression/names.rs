@@ -54,14 +54,15 @@ impl<'a> NameCheck<'a> {
         std::mem::take(&mut self.replaced)
     }
 
-    /// Returns the names of all fields that the expression may read; `None` if it reads whole objects.
-    pub(super) fn field_names(&self) -> Option<BTreeSet<String>> {
-        (!self.reads_whole_objects).then(|| self.fields.clone())
+    /// Returns true if the expression reads objects otherwise than by their fields.
+    pub(super) const fn reads_whole_objects(&self) -> bool {
+        self.reads_whole_objects
     }
 
-    /// Returns the parts of enclosing objects that the expression reads, by the name of the object.
-    pub(super) fn into_uses(self) -> Vec<(&'static str, Uses)> {
-        self.uses
+    /// Returns the parts of enclosing objects that the expression reads, by the name of the object, and the names of all fields
+    /// that it may read.
+    pub(super) fn into_names(self) -> (Vec<(&'static str, Uses)>, BTreeSet<String>) {
+        (self.uses, self.fields)
     }
 
     /// Checks an expression that must be boolean.

@@ -572,6 +572,12 @@ impl Reader<'_> {
                     self.mistake(item.span(), &message, Some(hint));
                 }
             }
+            Constraint::Like(text, _) => {
+                // It was a pattern as written, and is one in lower case as well.
+                if let Ok(lower) = constraint::like(&text.to_ascii_lowercase()) {
+                    *constraint = lower;
+                }
+            }
             _ => {}
         }
     }
@@ -741,7 +747,6 @@ impl Reader<'_> {
     }
 }
 
-/// Returns examples of constraints on a field of this kind.
 /// Returns the number of digits of a field that is a digest; `None` for other fields.
 fn digest_digits(field: &str) -> Option<usize> {
     match field {
@@ -752,6 +757,7 @@ fn digest_digits(field: &str) -> Option<usize> {
     }
 }
 
+/// Returns examples of constraints on a field of this kind.
 fn example(kind: &FieldKind<'_>) -> String {
     match kind {
         FieldKind::Text(choices) if !choices.is_empty() => {

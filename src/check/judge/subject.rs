@@ -44,15 +44,19 @@ struct ReportTree {
 /// Names of the fields that expectations read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldNames {
-    /// `None` if any field may be read, since whole objects are compared.
-    names: Option<BTreeSet<String>>,
+    names: BTreeSet<String>,
+    /// True if any other field may be read as well, since whole objects are compared.
+    reads_all: bool,
 }
 
 impl FieldNames {
     /// Returns all names.
     #[must_use]
     pub fn all() -> Self {
-        Self { names: None }
+        Self {
+            names: BTreeSet::new(),
+            reads_all: true,
+        }
     }
 
     /// Returns the names that the expectations of files and built-in rules read.
@@ -62,7 +66,8 @@ impl FieldNames {
         rules: impl IntoIterator<Item = &'static BuiltIn>,
     ) -> Self {
         let mut names = Self {
-            names: Some(ALWAYS_READ.iter().map(|&name| name.to_owned()).collect()),
+            names: ALWAYS_READ.iter().map(|&name| name.to_owned()).collect(),
+            reads_all: false,
         };
         for file in files {
             names.add_file(file);
@@ -94,38 +99,41 @@ impl FieldNames {
     fn add_built_in(&mut self, rule: &BuiltIn) {
         for text in rule.condition.into_iter().chain([rule.assert]) {
             match Expression::compile_in_report(text, rule.scope) {
-                Ok(expression) => self.add(expression.field_names()),
-                Err(_) => self.names = None,
+                Ok(expression) => self.add(&expression),
+                Err(_) => self.reads_all = true,
             }
         }
     }
 
     fn add_condition(&mut self, condition: Option<&Condition>) {
         if let Some(condition) = condition {
-            self.add(condition.expression.field_names());
+            self.add(&condition.expression);
         }
     }
 
     fn add_fields(&mut self, fields: &[FieldExpectation]) {
-        if let Some(names) = &mut self.names {
-            names.extend(fields.iter().flat_map(|field| field.path.iter().cloned()));
-        }
+        let names = fields.iter().flat_map(|field| field.path.iter().cloned());
+        self.names.extend(names);
     }
 
-    fn add(&mut self, read: Option<&BTreeSet<String>>) {
-        match (&mut self.names, read) {
-            (Some(names), Some(read)) => names.extend(read.iter().cloned()),
-            _ => self.names = None,
-        }
+    fn add(&mut self, expression: &Expression) {
+        self.names.extend(expression.all_names().iter().cloned());
+        self.reads_all |= expression.field_names().is_none();
+    }
+
+    /// Returns true if an expectation names this field, of whatever object: what nobody names need not be computed for it.
+    #[must_use]
+    pub fn names_field(&self, field: &str) -> bool {
+        self.names.contains(field)
     }
 
     fn has(&self, name: &str) -> bool {
-        self.names.as_ref().is_none_or(|names| names.contains(name))
+        self.reads_all || self.names.contains(name)
     }
 
     /// Converts a record to a value without the fields that nobody reads.
     fn value_of(&self, record: &impl Serialize) -> Value {
-        picked::value_of(record, self.names.as_ref())
+        picked::value_of(record, (!self.reads_all).then_some(&self.names))
     }
 }
 

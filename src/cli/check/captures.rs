@@ -7,9 +7,10 @@ use std::path::Path;
 use serde_json::error::Category;
 
 use super::CheckArguments;
+use crate::check::FieldNames;
 use crate::check::baseline::Baseline;
 use crate::cli::failure::Failure;
-use crate::cli::options::InputOptions;
+use crate::cli::options::{InputOptions, enable_digests};
 use crate::cli::reading::{Outcome, Reading};
 use crate::diagram::{
     Detail, DiagramRecorder, Drawings, LanesBy, Timeline, write_mermaid, write_mermaid_timeline,
@@ -29,13 +30,18 @@ pub(super) struct Read {
 }
 
 impl Read {
-    /// Reads the captures, with diagrams if `draws`.
-    pub(super) fn captures(arguments: &CheckArguments, draws: bool) -> Result<Self, Failure> {
+    /// Reads the captures, with the digests that `names` has, and with diagrams if `draws`.
+    pub(super) fn captures(
+        arguments: &CheckArguments,
+        names: &FieldNames,
+        draws: bool,
+    ) -> Result<Self, Failure> {
         let mut reading = Reading::open(
             &arguments.input,
             &arguments.selection,
             &arguments.presentation,
         )?;
+        enable_digests(&mut reading.options, |field| names.names_field(field));
         let mut recorder = DiagramRecorder::new(&reading.options.limits);
         recorder.name_captures(CaptureNames::new(&reading.several_paths()));
         let (report, sessions, outcome) = if draws {

@@ -129,9 +129,9 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     let before = before
         .map(|path| read_baseline(path, arguments))
         .transpose()?;
-    let read = Read::captures(arguments, summary_path(arguments).is_some())?;
-    read.outcome.note_empty_selection(&arguments.presentation);
     let names = FieldNames::of(files.iter().map(|(file, _)| file), rules.iter().copied());
+    let read = Read::captures(arguments, &names, summary_path(arguments).is_some())?;
+    read.outcome.note_empty_selection(&arguments.presentation);
     let subject = Subject::new(&read.report, &read.sessions, names);
     if let Some(target) = record {
         return write_record(target, &subject, &read, arguments);

@@ -427,7 +427,7 @@ enum EveEvent {
 /// Digests and copies of transferred files.
 #[derive(Debug, Args)]
 pub(super) struct DigestOptions {
-    /// Digests beside SHA-256: md5, sha1
+    /// Digests beside SHA-256: md5, sha1 (those that an expression names are computed anyway)
     #[arg(
         long,
         value_name = "LIST",
@@ -441,12 +441,19 @@ pub(super) struct DigestOptions {
 }
 
 impl DigestOptions {
-    /// Enables the digests and copies in the pipeline.
+    /// Enables the digests and copies in the pipeline, beside those that it has already.
     pub(super) fn apply(&self, options: &mut pipeline::Options) {
-        options.md5 = self.hash.contains(&Digest::Md5);
-        options.sha1 = self.hash.contains(&Digest::Sha1);
+        options.md5 |= self.hash.contains(&Digest::Md5);
+        options.sha1 |= self.hash.contains(&Digest::Sha1);
         options.text_lines = self.text_lines;
     }
+}
+
+/// Enables the digests that an expression or an expectation names: without them it would be false for every file, and say
+/// nothing of the reason.
+pub(super) fn enable_digests(options: &mut pipeline::Options, names_field: impl Fn(&str) -> bool) {
+    options.md5 |= names_field("md5");
+    options.sha1 |= names_field("sha1");
 }
 
 /// Digests computed on request.
