@@ -61,6 +61,8 @@ pub struct CaptureSet {
     /// Inputs that could not be opened, not yet delivered.
     failures: Vec<Error>,
     skipped_files: Vec<PathBuf>,
+    /// Files in directories that have the name of a capture and are none.
+    damaged_files: Vec<Error>,
     options: ReadOptions,
     /// Packets of all inputs so far: the frame number of the latest one.
     packets: u64,
@@ -152,8 +154,14 @@ impl CaptureSet {
             let count = match set.probe(candidate, alone) {
                 Ok(()) => &mut captures,
                 // A directory usually holds other files too. The same file named by the user is an error.
-                Err(Error::NotACapture { .. } | Error::Empty { .. }) if directory.is_some() => {
-                    set.skipped_files.push(path);
+                Err(error @ (Error::NotACapture { .. } | Error::Empty { .. }))
+                    if directory.is_some() =>
+                {
+                    if has_capture_name(&path) {
+                        set.damaged_files.push(error);
+                    } else {
+                        set.skipped_files.push(path);
+                    }
                     &mut others
                 }
                 Err(error) => {
@@ -232,6 +240,13 @@ impl CaptureSet {
         &self.skipped_files
     }
 
+    /// Takes the errors of files in the given directories that have the name of a capture, such as `a.pcap` or `b.pcapng.gz`, and
+    /// are empty or something else: damaged ones, most likely. They are no failures of the run.
+    #[must_use]
+    pub fn take_damaged_files(&mut self) -> Vec<Error> {
+        std::mem::take(&mut self.damaged_files)
+    }
+
     /// Returns the paths of the inputs in timeline order.
     #[must_use]
     pub fn paths(&self) -> Vec<PathBuf> {
@@ -243,6 +258,7 @@ impl CaptureSet {
             slots: Vec::new(),
             failures: Vec::new(),
             skipped_files: Vec::new(),
+            damaged_files: Vec::new(),
             options,
             packets: 0,
             outside_time_bounds: 0,
@@ -611,6 +627,23 @@ pub(super) struct Candidate {
     pub(super) path: PathBuf,
     /// Index of the directory it was found in; `None` if the user named it.
     pub(super) directory: Option<usize>,
+}
+
+/// Returns true for a name that ends as those of captures do: `.pcap`, `.pcapng` or `.cap`, behind it the number of a ring
+/// (`a.pcap3`, `a.pcap.3`) and a compression.
+fn has_capture_name(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let is_suffix = |part: &&str| {
+        let is_number = part.bytes().all(|byte| byte.is_ascii_digit());
+        is_number || matches!(*part, "gz" | "zst" | "lz4" | "xz")
+    };
+    let mut endings = name.split('.').skip(1).collect::<Vec<_>>();
+    while endings.pop_if(|part| is_suffix(&&**part)).is_some() {}
+    endings.last().is_some_and(|ending| {
+        let ending = ending.trim_end_matches(|one: char| one.is_ascii_digit());
+        matches!(ending, "pcap" | "pcapng" | "cap")
+    })
 }
 
 /// A directory named by the user.

@@ -35,6 +35,8 @@ pub struct SeriesListing {
     pub failures: Vec<Error>,
     /// Files of directories that are no captures.
     pub skipped_files: Vec<PathBuf>,
+    /// Files of directories that have the name of a capture and are none.
+    pub damaged_files: Vec<Error>,
 }
 
 /// The sensor of a file, as far as its place, name and link types show it.
@@ -54,6 +56,7 @@ impl SeriesListing {
         let mut set = CaptureSet::open(paths, options);
         let mut listing = Self {
             skipped_files: set.skipped_files().to_vec(),
+            damaged_files: set.take_damaged_files(),
             ..Self::default()
         };
         let files: Vec<PathBuf> = set.paths();

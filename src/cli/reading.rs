@@ -44,6 +44,8 @@ pub(super) struct Reading {
     /// `None` without `-f`.
     filter: Option<Filter>,
     selection: Selection,
+    /// True if a directory has files with the name of a capture that are none.
+    has_damaged_files: bool,
     /// Options of the pipeline, to be completed by the command.
     pub(super) options: Options,
     /// True if packets arrive as they happen, so that readers of events wait for each of them.
@@ -110,7 +112,7 @@ impl Reading {
         } else {
             Interruption::watch().map_err(|cause| Failure::Refused(cause.to_string()))?
         };
-        let captures = match followed {
+        let mut captures = match followed {
             Some(path) => CaptureSet::follow(path, interruption.flag(), read),
             None => CaptureSet::open_until(&input.captures, &interruption.flag(), read),
         };
@@ -123,6 +125,10 @@ impl Reading {
             for path in captures.skipped_files() {
                 messages::note(&format!("passed over {}: no capture", path.display()));
             }
+        }
+        let damaged_files = captures.take_damaged_files();
+        for error in &damaged_files {
+            messages::print(&messages::input(error));
         }
         let mut options = Options {
             show_passwords: selection.show_passwords,
@@ -140,6 +146,7 @@ impl Reading {
             #[cfg(feature = "live")]
             filter,
             selection: selected,
+            has_damaged_files: !damaged_files.is_empty(),
             options,
             // Such input ends by itself when asked to, see `CaptureSet::open_until`.
             piped: input.follow || input.captures.iter().any(|path| is_pipe(path)),
@@ -210,7 +217,10 @@ impl Reading {
         };
         let mut source = WatchedSource::new(source, stop, interruption, progress);
         let mut counter = SessionCounter(sessions);
-        let mut tally = Tally::default();
+        let mut tally = Tally {
+            not_whole: self.has_damaged_files,
+            ..Tally::default()
+        };
         let mut sinks = (&mut tally, &mut *events);
         let mut undecided = false;
         // Whoever reads the events of a pipe waits for each of them.
@@ -456,7 +466,7 @@ impl EventSink for SessionCounter {
 pub(super) struct Tally {
     /// The highest severity of a finding; `None` without findings.
     pub(super) worst: Option<Severity>,
-    /// True if an input was cut short, had lost packets or has a link type that is not supported.
+    /// True if an input was cut short, had lost packets, has a link type that is not supported, or is a capture by its name alone.
     pub(super) not_whole: bool,
     /// Transfers that the server carried out, without a data connection in the capture.
     without_data: u64,

@@ -63,7 +63,7 @@ pub(super) fn run(arguments: &SeriesArguments) -> Result<Exit, Failure> {
         Span::from_secs(gap),
         ReadOptions::default(),
     );
-    for failure in &listing.failures {
+    for failure in listing.damaged_files.iter().chain(&listing.failures) {
         messages::print(&messages::input(failure));
     }
     if !arguments.quiet && !listing.skipped_files.is_empty() {

@@ -98,6 +98,31 @@ fn files_that_are_no_captures_are_named_with_v() {
 }
 
 #[test]
+fn a_capture_by_its_name_alone_is_named_and_with_strict_an_error() {
+    let folder = Folder::new("damaged");
+    let capture = std::fs::read(folder.path().join("headers.pcap")).expect("a file");
+    folder.write("notes/a.pcap", &capture);
+    folder.write("notes/b.pcapng.gz", b"\x01\x02\x03 no capture");
+    folder.write("notes/ring.pcap3", b"");
+    insta::assert_snapshot!(folder.run(&["analyze", "-q", "notes"]), @"
+    exit 0
+    -- stdout
+    No FTP session in 0 packets
+    -- stderr
+    ftpscope: cannot read notes/b.pcapng.gz: not a pcap or pcapng capture; it looks like Arbitrary Binary Data
+    ftpscope: cannot read notes/ring.pcap3: it is empty (0 bytes); did the capture program stop before it wrote a packet, or is the disk full?
+    ");
+    insta::assert_snapshot!(folder.run(&["analyze", "-q", "--strict", "notes"]), @"
+    exit 3
+    -- stdout
+    No FTP session in 0 packets
+    -- stderr
+    ftpscope: cannot read notes/b.pcapng.gz: not a pcap or pcapng capture; it looks like Arbitrary Binary Data
+    ftpscope: cannot read notes/ring.pcap3: it is empty (0 bytes); did the capture program stop before it wrote a packet, or is the disk full?
+    ");
+}
+
+#[test]
 fn event_lines_begin_with_the_capture_and_end_with_totals() {
     let text = Folder::new("lines").run(&["analyze", "--format", "ndjson", "headers.pcap"]);
     let types: Vec<_> = text
