@@ -95,7 +95,7 @@ pub(super) struct LiveArguments {
         help_heading = "Output"
     )]
     format: LiveFormat,
-    /// Write events into FILE, behind what it holds already
+    /// Write events into FILE, behind what it holds already; a folder that does not exist is created
     #[arg(short, long, value_name = "FILE", help_heading = "Output")]
     output: Option<PathBuf>,
     #[command(flatten)]
