@@ -31,6 +31,24 @@ fn digest(content: &[u8]) -> String {
         .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
+#[test]
+fn handshake_ends_with_the_acknowledgment_of_the_syn_ack_on_every_port() {
+    let on_port = |port: u16| {
+        let server = format!("198.51.100.20:{port}");
+        let mut session = Conversation::logged_in("192.0.2.10:40000", &server);
+        session.exchange("PWD", "257 \"/\" is the current directory.");
+        let report = report(session.quit());
+        let session = &report["sessions"][0];
+        let connect = &session["steps"][0];
+        assert_eq!(connect["kind"], "connect", "{session:#}");
+        let timing = &session["timing"];
+        assert_eq!(connect["duration"], timing["handshake"]);
+        assert!(timing["handshake"].as_f64() > timing["syn_ack"].as_f64());
+        timing.clone()
+    };
+    assert_eq!(on_port(21), on_port(2121));
+}
+
 fn assert_whole(report: &Value, content: &[u8]) {
     let transfer = &report["sessions"][0]["transfers"][0];
     assert_eq!(transfer["sha256"], digest(content), "{transfer:#}");

@@ -123,6 +123,8 @@ impl Flow {
         if let (Some(own), Some(other)) = (own, other) {
             let observed = end.observed(own.start, other.start);
             let summary = &mut self.summary;
+            summary.established = Some(end.frame);
+            summary.note_capture(end.frame);
             summary.half[initiator.index()].segments += 1;
             let course = &mut summary.course;
             course.on_packet(initiator, &observed, true, &summary.half);

@@ -9,7 +9,7 @@ use std::hash::{BuildHasher, Hash, Hasher};
 use foldhash::fast::RandomState;
 
 use crate::decode::{Segment, TcpFlags};
-use crate::model::{Direction, FlowKey, FrameRef, Timestamp};
+use crate::model::{Direction, FlowKey, FrameRef};
 
 use super::course::Observed;
 use super::sequence::SeqNum;
@@ -70,7 +70,7 @@ pub(super) struct Opening {
 /// Acknowledgment without data that ends a handshake.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct HandshakeEnd {
-    pub(super) time: Timestamp,
+    pub(super) frame: FrameRef,
     window: u16,
     ip_len: u16,
     frame_len: u16,
@@ -81,7 +81,7 @@ impl HandshakeEnd {
     /// the SYN ACK.
     pub(super) fn observed(&self, sequence: SeqNum, acknowledgment: SeqNum) -> Observed {
         Observed {
-            time: self.time,
+            time: self.frame.time,
             sequence,
             acknowledgment,
             flags: TcpFlags(TcpFlags::ACK),
@@ -225,7 +225,7 @@ impl RecentOpenings {
             && other.start.0 == segment.acknowledgment
         {
             opening.acknowledgment = Some(HandshakeEnd {
-                time: segment.frame.time,
+                frame: segment.frame,
                 window: segment.window,
                 ip_len: short(segment.ip_len),
                 frame_len: short(segment.frame_len),

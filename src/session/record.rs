@@ -80,10 +80,11 @@ pub(super) fn connect_step(identity: &Identity, summary: &FlowSummary) -> Option
     ))
 }
 
-/// Returns the end of the TCP handshake; `None` if it was not captured.
+/// Returns the end of the TCP handshake, the client's ACK of the SYN ACK (RFC 9293 section 3.5), on whatever port; `None` if it
+/// was not captured.
 ///
-/// On ports other than 21 the connection is known only from its first byte on, so that the client's ACK of the greeting stands
-/// in for that of the handshake. The SYN ACK is the better end then: the wait for a greeting is no part of connecting.
+/// Where that ACK is missing in the capture, the client's ACK of the greeting would stand in for it. The SYN ACK is the better
+/// end then: the wait for a greeting is no part of connecting.
 fn opened(summary: &FlowSummary) -> Option<FrameRef> {
     let first_byte = summary
         .half

@@ -47,7 +47,7 @@ pub enum EndState {
 pub struct Timing {
     /// From the first SYN to the SYN ACK.
     pub syn_ack: Option<f64>,
-    /// From the first SYN to the ACK that ends the handshake.
+    /// From the first SYN to the ACK that ends the handshake; to the SYN ACK if that ACK was not captured.
     pub handshake: Option<f64>,
     /// From the end of the handshake to the end of the greeting.
     pub greeting: Option<f64>,
