@@ -8,6 +8,7 @@ use crate::support::assert_fits;
 use crate::support::connection::Side;
 use crate::support::conversation::{Conversation, SEGMENT};
 use crate::support::folder::Folder;
+use crate::support::wire::Wire;
 
 /// Offset of the log's clock: zone +01:00, and half a second slow.
 const SHIFT: i64 = 3_600;
@@ -509,4 +510,206 @@ fn exit_codes_distinguish_usage_from_unreadable_logs() {
     folder.write("vsftpd.log", altered.concat().as_bytes());
     assert_eq!(code(&["--log", "vsftpd.log"]), Some(1));
     assert_eq!(code(&["--log", "vsftpd.log", "--report-only"]), Some(0));
+}
+
+/// Three sessions side by side within some twenty seconds, full of equal commands; `capture.pcap` in a folder.
+fn crowded(name: &str) -> Folder {
+    let mut wire = Wire::new();
+    let mut sessions = Vec::new();
+    for port in 0..3 {
+        let client = format!("192.0.2.10:{}", 39_021 + port);
+        let mut ftp = Conversation::open_on(wire, &client, "192.0.2.20:21");
+        ftp.exchange("USER otto", "331 Password required for otto");
+        ftp.wire.wait(Duration::from_millis(1_300));
+        ftp.exchange("PASS wrong-one", "530 Login incorrect.");
+        ftp.exchange("USER mira", "331 Password required for mira");
+        ftp.exchange("PASS hazel-lantern", "230 User mira logged in");
+        ftp.exchange("TYPE I", "200 Type set to I");
+        wire = std::mem::replace(&mut ftp.wire, Wire::new());
+        sessions.push(ftp);
+    }
+    for round in 0..48_u16 {
+        let place = usize::from(round) * 7 / 2 % 3;
+        let ftp = &mut sessions[place];
+        std::mem::swap(&mut ftp.wire, &mut wire);
+        ftp.wire.wait(Duration::from_millis(
+            [40, 310, 760, 20][usize::from(round) % 4],
+        ));
+        let content = vec![b'x'; 900];
+        match round % 6 {
+            0 => ftp.exchange("CWD /pub", "250 CWD command successful"),
+            1 | 4 => ftp.retrieve("same.bin", 40_000 + round, 50_000 + round, &content),
+            2 => ftp.exchange("DELE none", "550 none: No such file or directory"),
+            3 => {
+                let name = format!("file{round}.bin");
+                ftp.retrieve(&name, 40_000 + round, 50_000 + round, &content);
+            }
+            _ => {
+                ftp.exchange("RNFR a.bin", "350 File exists, ready for destination name");
+                ftp.exchange("RNTO b.bin", "250 Rename successful");
+            }
+        }
+        std::mem::swap(&mut ftp.wire, &mut wire);
+    }
+    let folder = Folder::new(name);
+    folder.write("capture.pcap", &wire.to_pcap());
+    folder
+}
+
+/// The `ExtendedLog` that `ProFTPD` would have written of the capture.
+fn extended_log(folder: &Folder) -> Vec<String> {
+    let report = folder.report(&["capture.pcap"]);
+    let mut lines = Vec::new();
+    for session in report["sessions"].as_array().expect("sessions") {
+        let mut user = "-";
+        let steps = session["steps"].as_array().expect("steps").iter();
+        let commands = steps.filter_map(|step| step["commands"].as_array());
+        for command in commands.flatten() {
+            let reply = command["replies"].as_array().and_then(|all| all.last());
+            let Some(reply) = reply else { continue };
+            let time = reply["time"].as_str().expect("a time");
+            let code = reply["code"].as_u64().expect("a code");
+            let request = match (command["verb"].as_str(), command["argument"].as_str()) {
+                (Some("PASS"), _) => "PASS (hidden)".to_owned(),
+                (Some(verb), Some(argument)) => format!("{verb} {argument}"),
+                (verb, _) => verb.expect("a verb").to_owned(),
+            };
+            if code == 230 {
+                user = "mira";
+            }
+            let bytes = if code == 226 { "900" } else { "-" };
+            let instant: jiff::Timestamp = time.parse().expect("a time");
+            let written = instant.strftime("%d/%b/%Y:%H:%M:%S +0000");
+            let line =
+                format!("192.0.2.10 UNKNOWN {user} [{written}] \"{request}\" {code} {bytes}\n");
+            lines.push((time.to_owned(), line));
+        }
+    }
+    lines.sort();
+    lines.into_iter().map(|(_, line)| line).collect()
+}
+
+/// Lines in another order, the same for the same seed.
+fn shuffled(lines: &[String], seed: u64) -> Vec<String> {
+    let mut state = seed;
+    let mut lines = lines.to_vec();
+    for last in (1..lines.len()).rev() {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        let other = usize::try_from(state >> 33).expect("31 bits") % (last + 1);
+        lines.swap(last, other);
+    }
+    lines
+}
+
+/// Outcomes by line, and frames of events without one, whatever the order.
+fn outcomes(answer: &Value) -> (Vec<String>, Vec<String>) {
+    let claims = answer["claims"].as_array().expect("claims").iter();
+    let mut claims: Vec<String> = claims
+        .map(|claim| format!("{} {}", claim["outcome"], claim["text"]))
+        .collect();
+    claims.sort();
+    let events = answer["wire_only"].as_array().expect("events").iter();
+    (
+        claims,
+        events.map(|event| event["frames"].to_string()).collect(),
+    )
+}
+
+#[test]
+fn crowded_log_gives_the_same_outcomes_in_any_order_and_in_any_parts() {
+    let folder = crowded("reconcile-crowded");
+    let whole = extended_log(&folder);
+    let (code, natural) = answer(&folder, &[("whole.log", &whole)], &[]);
+    assert_eq!(
+        (code, natural["totals"]["agrees"].as_u64()),
+        (0, Some(whole.len() as u64)),
+        "{natural:#}"
+    );
+    let at = whole
+        .iter()
+        .position(|line| line.contains("file27.bin"))
+        .expect("a line");
+    let mut doctored = whole.clone();
+    doctored.remove(at);
+    let (code, accused) = answer(&folder, &[("doctored.log", &doctored)], &[]);
+    assert_eq!(
+        (code, accused["wire_only"][0]["path"].as_str()),
+        (1, Some("file27.bin")),
+        "{accused:#}"
+    );
+    for (lines, expected) in [
+        (&whole, outcomes(&natural)),
+        (&doctored, outcomes(&accused)),
+    ] {
+        for seed in 0..6 {
+            let lines = shuffled(lines, seed);
+            let (_, answer) = answer(&folder, &[("shuffled.log", &lines)], &[]);
+            assert_eq!(outcomes(&answer), expected, "order {seed}");
+        }
+        for (one, two) in [(7, 20), (at - 3, at + 2), (50, 70), (60, 90)] {
+            let (rest, last) = lines.split_at(two);
+            let (first, middle) = rest.split_at(one);
+            for names in [["c.log", "a.log", "b.log"], ["x.log", "x.log.1", "x.log.2"]] {
+                let parts = [(names[0], last), (names[1], middle), (names[2], first)];
+                let (_, answer) = answer(&folder, &parts, &[]);
+                assert_eq!(outcomes(&answer), expected, "{names:?} at {one} and {two}");
+            }
+        }
+    }
+}
+
+#[test]
+fn line_that_a_rotation_cut_in_two_is_counted_and_its_event_not_missed() {
+    let folder = crowded("reconcile-halves");
+    let whole = extended_log(&folder).concat();
+    for part in 1..24 {
+        let at = whole.len() * part / 24;
+        let (first, second) = whole.split_at(at);
+        let is_cut = !first.ends_with('\n') && !second.starts_with('\n');
+        let (first, second) = ([first.to_owned()], [second.to_owned()]);
+        let alone = answer(&folder, &[("x.log", &second)], &[]);
+        let both = answer(&folder, &[("x.log", &second), ("x.log.1", &first)], &[]);
+        for (code, answer) in [alone, both] {
+            let log = answer["logs"]
+                .as_array()
+                .expect("logs")
+                .last()
+                .expect("a log");
+            assert_eq!(log["unreadable"], u64::from(is_cut), "{at}: {log}");
+            assert_eq!(
+                (code, &answer["wire_only"]),
+                (0, &serde_json::json!([])),
+                "{at}"
+            );
+        }
+    }
+}
+
+#[test]
+fn line_without_its_end_is_no_difference() {
+    let folder = recorded("reconcile-open-end");
+    let mut lines = vsftpd_log(&folder);
+    let time = lines[10].split(" [").next().expect("a time").to_owned();
+    lines.truncate(10);
+    lines.push(format!("{time} 1 192.0.2.10 900"));
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    assert_eq!((code, totals(&answer)), (0, [10, 0, 0, 0, 0]), "{answer:#}");
+    assert_eq!(answer["logs"][0]["unreadable"], 1);
+}
+
+#[test]
+fn user_of_another_line_does_not_accuse() {
+    let folder = crowded("reconcile-inferred");
+    let mut lines = extended_log(&folder);
+    // The lines of the users that were rejected stand behind their passwords.
+    let otto = lines
+        .iter()
+        .position(|line| line.contains("USER otto"))
+        .expect("a line");
+    let line = lines.remove(otto);
+    lines.insert(otto + 4, line);
+    let (code, answer) = answer(&folder, &[("x.log", &lines)], &[]);
+    assert_eq!(code, 0, "{answer:#}");
 }

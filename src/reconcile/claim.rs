@@ -110,6 +110,18 @@ pub enum Counted {
     Unknown,
 }
 
+/// Part of a line that may be missing: a log that was rotated or copied by its size begins and ends within a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Cut {
+    /// The line is whole.
+    #[default]
+    None,
+    /// The beginning: the first line of a file.
+    Start,
+    /// The end: the last line of a file, without a line end.
+    End,
+}
+
 /// One claim of a log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
@@ -133,6 +145,8 @@ pub struct Claim {
     pub session_key: Option<String>,
     /// The user.
     pub user: Option<String>,
+    /// True if the user stands in an earlier line, which may be that of another session: it is no claim of this line.
+    pub user_is_inferred: bool,
     /// The password an anonymous user gave; of other users none is kept.
     pub anonymous_password: Option<String>,
     /// The verb, in upper case, where the line has it.
@@ -162,6 +176,10 @@ pub struct Claim {
     pub data_type: Option<LoggedType>,
     /// Duration in nanoseconds.
     pub duration: Option<u64>,
+    /// True if the line was written when the command arrived, before its reply.
+    pub is_early: bool,
+    /// Part of the line that may be missing.
+    pub cut: Cut,
 }
 
 impl Claim {
@@ -181,6 +199,7 @@ impl Claim {
             client_port: None,
             session_key: None,
             user: None,
+            user_is_inferred: false,
             anonymous_password: None,
             verb: None,
             path: None,
@@ -195,6 +214,8 @@ impl Claim {
             code: None,
             data_type: None,
             duration: None,
+            is_early: false,
+            cut: Cut::None,
         }
     }
 }

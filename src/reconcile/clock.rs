@@ -88,6 +88,8 @@ impl Default for Group {
 pub(super) struct Clock {
     /// Shifts of the log against the wire in nanoseconds, the usual one first; never empty.
     pub(super) shifts: Vec<i64>,
+    /// Differences of the clocks themselves, one for each shift: times are cut off, so that shifts are up to a second less.
+    pub(super) offsets: Vec<i64>,
     /// Matches that agree on the first shift.
     pub(super) matches: u64,
     /// True if times may be compared.
@@ -98,6 +100,7 @@ impl Default for Clock {
     fn default() -> Self {
         Self {
             shifts: vec![0],
+            offsets: vec![0],
             matches: 0,
             certain: false,
         }
@@ -225,6 +228,11 @@ impl ClockSurvey {
             });
         }
         share_changes(&mut clocks, tolerance);
+        for (key, clock) in &mut clocks {
+            let pairs = self.groups.get(key).map_or(&[][..], |group| &group.pairs);
+            let offsets = clock.shifts.iter().map(|&shift| offset(pairs, shift));
+            clock.offsets = offsets.collect();
+        }
         clocks
     }
 }
@@ -344,6 +352,7 @@ fn choose(pairs: &[Pair], tolerance: Span, names_zone: bool, known: &[i64]) -> E
         [] => Estimate::TooFew,
         [only] => Estimate::Clear(Clock {
             shifts: vec![only.shift],
+            offsets: Vec::new(),
             matches: only.matches as u64,
             certain: true,
         }),
@@ -532,6 +541,7 @@ fn among_rivals(rivals: &[i64], tolerance: Span, own: &[i64]) -> Clock {
     let chosen = fitting.or(rivals.first()).copied().unwrap_or(0);
     Clock {
         shifts: vec![chosen],
+        offsets: Vec::new(),
         matches: 0,
         certain: fitting.is_some(),
     }
@@ -551,6 +561,7 @@ fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> C
         shifts.extend(own.iter().filter(|&&shift| shift != usual));
         return Clock {
             shifts,
+            offsets: Vec::new(),
             matches: 0,
             certain: fitting.is_some() || !contradict(pairs, usual, tolerance),
         };
@@ -561,6 +572,7 @@ fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> C
     {
         return Clock {
             shifts: vec![first],
+            offsets: Vec::new(),
             matches: 0,
             certain: true,
         };
@@ -569,6 +581,7 @@ fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> C
     if let Some(shift) = candidates.clone().find(|&shift| near(shift)) {
         return Clock {
             shifts: vec![shift],
+            offsets: Vec::new(),
             matches: pairs
                 .iter()
                 .filter(|pair| (pair.shift - shift).abs() <= tolerance.nanos())
@@ -585,8 +598,54 @@ fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> C
     shifts.truncate(MAX_SHIFTS);
     Clock {
         shifts,
+        offsets: Vec::new(),
         matches: 0,
         certain: false,
+    }
+}
+
+/// Returns the difference of the clocks, log less wire, of lines with this shift.
+///
+/// A line of second s about an event between a and b says that the difference is at least s - b, and less than s + 1 - a. The
+/// difference is where most lines agree; a whole number of quarter hours is preferred, since most clocks are right.
+fn offset(pairs: &[Pair], shift: i64) -> i64 {
+    let usual = shift.saturating_add(SECOND / 2);
+    let quarter = nearest_quarter(usual);
+    let bounds = |pair: &Pair| {
+        let written = pair.base.nanos();
+        let least = written.saturating_sub(pair.wire.1.nanos());
+        let most = written.saturating_sub(pair.wire.0.nanos());
+        (least, most.saturating_add(SECOND))
+    };
+    let near = pairs
+        .iter()
+        .filter(|pair| (pair.shift - shift).abs() <= SECOND);
+    let mut edges: Vec<(i64, i64)> = Vec::new();
+    for (least, most) in near.map(bounds) {
+        edges.extend([(least, 1), (most, -1)]);
+    }
+    // The end of one line's bounds is before the beginning of another's at the same place.
+    edges.sort_unstable();
+    let (mut depth, mut deepest, mut at_quarter) = (0, 0, 0);
+    let mut best = (usual, usual);
+    for (place, &(value, step)) in edges.iter().enumerate() {
+        if value > quarter && at_quarter == 0 {
+            at_quarter = depth;
+        }
+        depth += step;
+        if depth > deepest {
+            deepest = depth;
+            let end = edges.get(place + 1).map_or(value, |(end, _)| *end);
+            best = (value, end);
+        }
+    }
+    let is_near = (usual - quarter).abs() <= SECOND;
+    if is_near && (deepest < 3 || at_quarter * 100 >= deepest * 95) {
+        quarter
+    } else if deepest < 3 {
+        usual
+    } else {
+        i64::midpoint(best.0, best.1)
     }
 }
 

@@ -3,7 +3,9 @@
 //! A field differs only where both sides can know: bytes that the capture lost, an end that it does not show and numbers
 //! that servers count in their own way are [`Field::Unknown`].
 
-use super::claim::{Claim, ClaimKind, ClaimStatus, Counted, Direction, LoggedType, PathForm};
+use super::claim::{
+    Claim, ClaimKind, ClaimStatus, Counted, Direction, LoggedType, NameChanges, PathForm,
+};
 use super::names::{self, Prefixes, Relation};
 use super::wire::{Content, WireEvent, WireResult, WireUser};
 use crate::model::record::Completeness;
@@ -109,9 +111,21 @@ fn names_end_of_argument(claim: &Claim, event: &WireEvent) -> bool {
 
 /// Compares users. `anonymous`, `ftp` and the password given are one user (RFC 1635); Windows puts a domain in front.
 fn user(claim: &Claim, event: &WireEvent) -> Field {
-    let (Some(log), Some(wire)) = (&claim.user, &event.user) else {
+    let Some(log) = &claim.user else {
         return Field::Unknown;
     };
+    if claim.kind == ClaimKind::Command && event.verb == "USER" {
+        return match event.argument.as_deref() {
+            Some(argument) => Field::of(names::fits(log.as_bytes(), argument, USER_CHANGES)),
+            None => Field::Unknown,
+        };
+    }
+    let Some(wire) = &event.user else {
+        return Field::Unknown;
+    };
+    if claim.user_is_inferred && !same_user(log, wire) {
+        return Field::Unknown;
+    }
     if log.is_empty() || log == "-" || log == "?" {
         return Field::Unknown;
     }
@@ -122,12 +136,7 @@ fn user(claim: &Claim, event: &WireEvent) -> Field {
 #[must_use]
 pub(super) fn same_user(log: &str, wire: &WireUser) -> bool {
     let plain = log.rsplit('\\').next().unwrap_or(log);
-    let changes = super::claim::NameChanges {
-        underscores: true,
-        question_marks: true,
-        plus_signs: false,
-    };
-    let fits = |name: &str| names::fits(plain.as_bytes(), name.as_bytes(), changes);
+    let fits = |name: &str| names::fits(plain.as_bytes(), name.as_bytes(), USER_CHANGES);
     if fits(&wire.name) {
         return true;
     }
@@ -339,6 +348,13 @@ const PIECE: u64 = 128 << 10;
 
 /// A server's send buffer: bytes of a broken download that it counts beyond those on the wire.
 const SEND_BUFFER: u64 = 16 << 20;
+
+/// Characters of a user that a log may write as others.
+const USER_CHANGES: NameChanges = NameChanges {
+    underscores: true,
+    question_marks: true,
+    plus_signs: false,
+};
 
 /// Nanoseconds of a second.
 const SECOND: u64 = 1_000_000_000;

@@ -40,7 +40,9 @@ impl Judged {
         }
     }
 
-    const fn because(reason: &'static str) -> Self {
+    /// Returns the outcome of a claim that cannot be compared.
+    #[must_use]
+    pub(super) const fn because(reason: &'static str) -> Self {
         Self {
             outcome: ClaimOutcome::NotComparable,
             differences: Vec::new(),

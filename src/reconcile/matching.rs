@@ -1,7 +1,7 @@
 //! Assignment of claims to events: one to one, in passes from certain to doubtful.
 //!
-//! 1. All fields agree, the time is within the tolerance; the nearest pairs first. A claim that finds its events taken gets one
-//!    if the claims that have them agree with others too.
+//! 1. All fields agree, the time is within the tolerance; pairs of the same second first, then the nearest. A claim that finds
+//!    its events taken gets one if the claims that have them agree with others too.
 //! 2. The name agrees, the time is within the tolerance, something else differs; the fewest differences.
 //! 3. The time is within the tolerance and bytes agree, or nothing else is near: the name differs.
 //! 4. All fields agree, the time differs: the log should have a line for the event, and has no other.
@@ -31,6 +31,8 @@ pub(super) struct Held {
     pub(super) group: GroupKey,
     /// Times on the capture's clock, one for each shift of the log's clock, the usual one first; empty without a time.
     pub(super) times: Vec<Timestamp>,
+    /// Beginnings of the seconds that the line names, on the capture's clock, one for each of `times`.
+    pub(super) seconds: Vec<Timestamp>,
     /// Address of the client; `None` if the line has none, or a name.
     pub(super) client: Option<IpAddr>,
     /// True if the time is outside of the captures, by more than a second.
@@ -44,6 +46,23 @@ impl Held {
     #[must_use]
     pub(super) fn time(&self) -> Option<Timestamp> {
         self.times.first().copied()
+    }
+
+    /// Returns true if the event may have ended in the second that the line names.
+    fn is_second_of(&self, shift: usize, event: &WireEvent) -> bool {
+        let is_exact = self.claim.time.is_none_or(|time| !time.whole_seconds);
+        let (from, to) = times_of(&self.claim, event);
+        is_exact
+            || self.seconds.get(shift).is_some_and(|&second| {
+                second <= to.plus(WRITING) && from < second.plus(Span::from_secs(1))
+            })
+    }
+
+    /// Returns the distance between the line's time on the capture's clock and its event that digits cut off may cause.
+    #[must_use]
+    pub(super) fn precision(&self) -> Span {
+        let whole = self.claim.time.is_some_and(|time| time.whole_seconds);
+        Span::from_millis(if whole { 1_000 } else { 250 })
     }
 }
 
@@ -105,7 +124,7 @@ impl Index {
     #[must_use]
     pub(super) fn named(&self, claim: &Claim, client: Option<IpAddr>) -> &[u32] {
         let lacks_name = match claim.kind {
-            ClaimKind::Login => claim.user.is_none(),
+            ClaimKind::Login => claim.user.is_none() || claim.user_is_inferred,
             ClaimKind::Command => claim.verb.is_none(),
             ClaimKind::List | ClaimKind::Rename => false,
             _ => claim.path.is_none(),
@@ -201,7 +220,7 @@ struct Candidate<'w> {
     at: u32,
     event: &'w WireEvent,
     shift: usize,
-    /// Distance of the times in nanoseconds.
+    /// Distance of the times in nanoseconds; of another second than the line names, more than any other.
     distance: u64,
 }
 
@@ -270,8 +289,23 @@ impl<'a> Matcher<'a> {
     /// Pass 1: everything agrees. Bytes may be counted as another server counts them, if no other event is there.
     fn agreeing(&self, held: &Held, event: &WireEvent) -> Option<usize> {
         let agrees = self.fields(held, event).differences() == 0;
-        let lacks = usize::from(!comparison::is_exact(&held.claim, event));
-        agrees.then(|| lacks + usize::from(is_bare(&held.claim)))
+        let claim = &held.claim;
+        let is_other_user = || match (&claim.user, &event.user) {
+            (Some(log), Some(wire)) => !comparison::same_user(log, wire),
+            _ => false,
+        };
+        let lacks = usize::from(!comparison::is_exact(claim, event))
+            + usize::from(is_bare(claim))
+            + usize::from(claim.user_is_inferred && is_other_user());
+        agrees.then_some(lacks)
+    }
+
+    /// Returns true if the line can be about no other event than its match, as exact as its time is written.
+    #[must_use]
+    pub(super) fn is_sole(&self, held: &Held, found: Match) -> bool {
+        let all = self.all_agreeing(held);
+        all.into_iter()
+            .all(|(.., event, shift)| event == found.event || !self.may_be_of(held, event, shift))
     }
 
     /// Pass 2: the name agrees.
@@ -569,8 +603,7 @@ impl<'a> Matcher<'a> {
 
     /// Returns true if a line's time, as exact as it is written, may be that of the event.
     fn may_be_of(&self, held: &Held, event: u32, shift: usize) -> bool {
-        let whole = held.claim.time.is_some_and(|time| time.whole_seconds);
-        let slack = Span::from_millis(if whole { 1_000 } else { 250 });
+        let slack = held.precision();
         let event = self.wire.events.get(event as usize);
         let time = held.times.get(shift);
         event
@@ -650,11 +683,21 @@ impl<'a> Matcher<'a> {
                         && self.is_in_time(time, event)
                         && self.is_usable(held, event)
                 })
-                .map(move |(at, event)| Candidate {
-                    at,
-                    event,
-                    shift,
-                    distance: event.end.since(time).nanos().unsigned_abs(),
+                .map(move |(at, event)| {
+                    let distance = |moment: Timestamp| moment.since(time).nanos().unsigned_abs();
+                    let is_same_second = held.is_second_of(shift, event);
+                    let (from, to) = times_of(&held.claim, event);
+                    let nearest = distance(from).min(distance(to));
+                    Candidate {
+                        at,
+                        event,
+                        shift,
+                        distance: nearest.saturating_add(if is_same_second {
+                            0
+                        } else {
+                            OTHER_SECOND
+                        }),
+                    }
                 })
         })
     }
@@ -739,6 +782,15 @@ fn verbs_fit(claim: &Claim, verb: &str, event: &WireEvent) -> bool {
     }
 }
 
+/// Returns the earliest and the latest time at which a server may write such a line about the event.
+fn times_of(claim: &Claim, event: &WireEvent) -> (Timestamp, Timestamp) {
+    if claim.is_early {
+        (event.start, event.start)
+    } else {
+        (event.settled, event.end)
+    }
+}
+
 /// Returns true if a line of this time may be about the event.
 #[must_use]
 pub(super) fn is_in_time(time: Timestamp, event: &WireEvent, tolerance: Span) -> bool {
@@ -792,7 +844,7 @@ pub(super) fn fitting(
         if same_direction && by_port != Some(false) && same {
             fitting.push(Fit {
                 event: at,
-                times: (event.settled, event.end),
+                times: times_of(claim, event),
                 by_port: by_port == Some(true),
             });
             if fitting.len() > AMBIGUOUS {
@@ -802,6 +854,12 @@ pub(super) fn fitting(
     }
     fitting
 }
+
+/// Distance in nanoseconds added to events of another second than the line names: they come last.
+const OTHER_SECOND: u64 = 1 << 62;
+
+/// A line may be written this much later than the reply that the capture shows.
+const WRITING: Span = Span::from_millis(5);
 
 /// Events of one search.
 const LOOKED_AT: usize = 512;

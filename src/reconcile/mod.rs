@@ -38,6 +38,7 @@ pub mod answer;
 pub mod claim;
 mod clock;
 mod comparison;
+mod damage;
 mod findings;
 mod judgement;
 pub mod log;
@@ -56,6 +57,7 @@ use jiff::tz::TimeZone;
 use self::answer::{Answer, ClaimOutcome, ClaimRecord, ClockRecord, Log, WireOnly};
 use self::claim::{Claim, ClaimKind, Direction};
 use self::clock::{Clock, ClockSurvey, GroupKey, nearest_quarter};
+use self::damage::{Damage, LineOrder, excused};
 use self::judgement::{Judged, OUTSIDE, ServerKey, View, judge_match, sought};
 use self::log::{LogError, LogFile, LogInput, LogKind, LogOptions};
 use self::matching::{Held, Index, Match, Matcher, fitting};
@@ -132,9 +134,13 @@ pub fn reconcile(
     let mut files = Vec::new();
     for (log, (input, kind)) in read.into_iter().enumerate() {
         let mut file = LogFile::open(&input.path, Some(kind), &options)?;
+        let mut damaged = 0;
         while let Some(claim) = file.next_claim()? {
-            run.take(log, claim);
+            let lines = file.damaged_lines().len();
+            run.take(log, claim, lines - damaged);
+            damaged = lines;
         }
+        run.end(log, file.damaged_lines().len() - damaged);
         files.push(file);
     }
     Ok(run.finish(&files))
@@ -179,6 +185,10 @@ struct LogState {
     has_ports: bool,
     /// Index of the claim before, if it was held; and whether it was outside of the captures.
     before: Option<(Option<usize>, bool)>,
+    /// Order of the lines, and the places of unreadable ones.
+    order: LineOrder,
+    /// Number of the line that is cut at the beginning or end of the file, though it can be read; `None` without one.
+    cut_line: Option<u64>,
 }
 
 impl LogState {
@@ -240,6 +250,8 @@ impl<'w> Run<'w> {
             verbs: HashSet::new(),
             has_ports: false,
             before: None,
+            order: LineOrder::default(),
+            cut_line: None,
         });
         self.logs.len() - 1
     }
@@ -350,8 +362,8 @@ impl<'w> Run<'w> {
         }
     }
 
-    /// Keeps a claim if it may be within the captures' time.
-    fn take(&mut self, log: usize, mut claim: Claim) {
+    /// Keeps a claim if it may be within the captures' time. `damaged` is the number of unreadable lines before it.
+    fn take(&mut self, log: usize, mut claim: Claim, damaged: usize) {
         let key = group_of(&claim);
         let base = self.base(&claim);
         let Some(state) = self.logs.get_mut(log) else {
@@ -364,7 +376,14 @@ impl<'w> Run<'w> {
                 .map(|shift| base.plus(Span::from_nanos(-shift)))
                 .collect()
         });
+        let seconds: Vec<Timestamp> = base.map_or_else(Vec::new, |base| {
+            let offsets = clock.offsets.iter();
+            offsets
+                .map(|offset| base.plus(Span::from_nanos(-offset)))
+                .collect()
+        });
         let log = u32::try_from(log).unwrap_or(u32::MAX);
+        state.order.add(&times, damaged);
         map_paths(&self.settings.path_map, &mut claim);
         if !state.has_ports {
             claim.client_port = None;
@@ -423,10 +442,18 @@ impl<'w> Run<'w> {
             log,
             group: key,
             times,
+            seconds,
             client,
             is_outside,
             is_apart: is_apart && was_apart,
         });
+    }
+
+    /// Notes the unreadable lines behind the last claim of a log.
+    fn end(&mut self, log: usize, damaged: usize) {
+        if let Some(state) = self.logs.get_mut(log) {
+            state.order.end(damaged);
+        }
     }
 
     /// Matches and judges all claims.
@@ -446,7 +473,7 @@ impl<'w> Run<'w> {
             }
         }
         let mut missing: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-        for family in families(&self.logs) {
+        for family in self.joined(&families(&self.logs), files) {
             self.judge(&family, files, &mut answer, &mut missing);
         }
         answer.claims.sort_by_key(|claim| (claim.log, claim.line));
@@ -465,16 +492,52 @@ impl<'w> Run<'w> {
         answer
     }
 
-    /// Judges the claims of one log, or of the rotated files of one.
-    fn judge(
-        &mut self,
-        family: &[usize],
-        files: &[LogFile],
-        answer: &mut Answer,
-        missing: &mut BTreeMap<u32, Vec<u32>>,
-    ) {
-        let wire = self.wire;
-        let tolerance = self.settings.tolerance;
+    /// Joins families that are parts of one log: files of one kind and server that share no event. Lines of sessions side by
+    /// side need not be in order of time, so that the times of a log's parts may overlap.
+    fn joined(&self, families: &[Vec<usize>], files: &[LogFile]) -> Vec<Vec<usize>> {
+        let kind = |family: &[usize]| {
+            let first = *family.first()?;
+            Some((self.logs.get(first)?.kind, files.get(first)?.writer()))
+        };
+        let has_sibling = |at: usize| {
+            let own = families.get(at).map(|family| kind(family));
+            let mut others = families.iter().enumerate();
+            others.any(|(other, family)| other != at && Some(kind(family)) == own)
+        };
+        let mut parts: Vec<Part> = Vec::new();
+        for (at, family) in families.iter().enumerate() {
+            let mut part = Part {
+                family: family.clone(),
+                server: None,
+                events: HashSet::new(),
+            };
+            if has_sibling(at) && families.len() <= MAX_PARTS {
+                let (claims, prefixes) = self.claims_of(family);
+                let matches = self.matcher(&claims, &prefixes, family, files, |matcher| {
+                    matcher.assign()
+                });
+                part.server = Servers::of(self.wire, &matches, self.settings.server).main();
+                part.events = matches.iter().flatten().map(|found| found.event).collect();
+            }
+            let sibling = parts.iter_mut().find(|other| {
+                part.server.is_some()
+                    && other.server == part.server
+                    && kind(&other.family) == kind(family)
+                    && other.shares_little_with(&part)
+            });
+            match sibling {
+                Some(other) => {
+                    other.family.extend(part.family);
+                    other.events.extend(part.events);
+                }
+                None => parts.push(part),
+            }
+        }
+        parts.into_iter().map(|part| part.family).collect()
+    }
+
+    /// Returns the claims of a family in order of time, and the prefixes of its paths.
+    fn claims_of(&self, family: &[usize]) -> (Vec<&Held>, Prefixes) {
         let mut prefixes = Prefixes::default();
         for &log in family {
             if let Some(state) = self.logs.get(log) {
@@ -484,26 +547,59 @@ impl<'w> Run<'w> {
         let is_of_family = |held: &&Held| family.contains(&(held.log as usize));
         let mut claims: Vec<&Held> = self.held.iter().filter(is_of_family).collect();
         claims.sort_by_key(|held| (held.time(), held.log, held.claim.line));
-        let server = self.settings.server;
+        (claims, prefixes)
+    }
+
+    /// Calls `work` with the matcher of a family.
+    fn matcher<R>(
+        &self,
+        claims: &[&Held],
+        prefixes: &Prefixes,
+        family: &[usize],
+        files: &[LogFile],
+        work: impl FnOnce(&Matcher<'_>) -> R,
+    ) -> R {
         let coverage = Coverage::of(family, &self.logs, files);
-        let outside = family.iter().filter_map(|&log| self.logs.get(log)?.outside);
-        let mut span = outside.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
-        let matches = Matcher {
-            edges: span,
-            wire,
+        work(&Matcher {
+            edges: self.outside_of(family),
+            wire: self.wire,
             index: &self.index,
-            claims: &claims,
-            prefixes: &prefixes,
-            tolerance,
-            usable: &|event| is_server(wire, event, server),
+            claims,
+            prefixes,
+            tolerance: self.settings.tolerance,
+            usable: &|event| is_server(self.wire, event, self.settings.server),
             covered: &|event| coverage.holds(event),
-        }
-        .assign();
-        let servers = Servers::of(wire, &matches, server);
+        })
+    }
+
+    /// Returns the times of the first and the last claim of a family outside of the captures.
+    fn outside_of(&self, family: &[usize]) -> Option<(Timestamp, Timestamp)> {
+        let outside = family.iter().filter_map(|&log| self.logs.get(log)?.outside);
+        outside.reduce(hull)
+    }
+
+    /// Judges the claims of one log, or of the rotated files of one.
+    fn judge(
+        &mut self,
+        family: &[usize],
+        files: &[LogFile],
+        answer: &mut Answer,
+        missing: &mut BTreeMap<u32, Vec<u32>>,
+    ) {
+        let wire = self.wire;
+        let (claims, prefixes) = self.claims_of(family);
+        let (matches, shifts, span) = self.matcher(&claims, &prefixes, family, files, |matcher| {
+            let matches = matcher.assign();
+            let shifts = nearest_shifts(&claims, &matches);
+            let span = span(matcher, &matches, &shifts);
+            (matches, shifts, span)
+        });
+        let servers = Servers::of(wire, &matches, self.settings.server);
         let view = View::new(wire, servers.seen.clone());
         let mut edges: Vec<(u32, Timestamp)> = Vec::new();
         let mut used = HashSet::new();
-        let shifts = nearest_shifts(&claims, &matches);
+        let mut damage: Vec<Damage> = Vec::new();
+        let mut cut_lines: Vec<(u32, u64)> = Vec::new();
         for ((held, found), shift) in claims.iter().zip(&matches).zip(shifts) {
             let clock = self
                 .logs
@@ -512,26 +608,20 @@ impl<'w> Run<'w> {
             let is_certain = clock.is_some_and(|clock| clock.certain);
             let time = held.times.get(shift).copied();
             edges.extend(time.map(|time| (held.log, time)));
-            let on_wire = found.filter(|found| found.in_time);
-            let on_wire = on_wire.and_then(|found| wire.events.get(found.event as usize));
-            // A line's own time is too coarse to tell which events are before it: that of its event is better.
-            let own = match (on_wire, time) {
-                (Some(event), _) => Some((event.settled, event.end)),
-                (None, Some(time)) => Some((time.plus(CUT_SECOND), back(time, CUT_SECOND))),
-                (None, None) => None,
-            };
-            if let Some((first, last)) = own {
-                span = Some(span.map_or((first, last), |(low, high)| {
-                    (low.min(first), high.max(last))
-                }));
-            }
-            let judged = match found {
+            let mut judged = match found {
                 Some(found) => {
                     used.insert(found.event);
                     judge_match(held, *found, wire, &prefixes, is_certain)
                 }
                 None => view.judge_unmatched(held, time, is_certain),
             };
+            if damage::is_cut(held, judged.outcome, wire) {
+                judged = Judged::because(CUT);
+                cut_lines.push((held.log, held.claim.line));
+                if found.is_none() {
+                    damage.extend(time.map(|time| Damage::at(time, CUT_SECOND)));
+                }
+            }
             let totals = &mut answer.totals;
             *match judged.outcome {
                 ClaimOutcome::Agrees => &mut totals.agrees,
@@ -549,8 +639,24 @@ impl<'w> Run<'w> {
                 .claims
                 .push(record(held.log, &held.claim, time, judged, place, show));
         }
+        for (log, line) in cut_lines {
+            if let Some(state) = self.logs.get_mut(log as usize) {
+                state.cut_line.get_or_insert(line);
+            }
+        }
         self.set_edges(family, &edges);
-        self.find_missing(family, files, span, &servers, &used, missing);
+        for &log in family {
+            let Some(state) = self.logs.get(log) else {
+                continue;
+            };
+            let others = family.iter().filter(|&&other| other != log);
+            let others = others.filter_map(|&other| self.logs.get(other));
+            let edges: Vec<_> = others
+                .filter_map(|other| other.first.zip(other.last))
+                .collect();
+            damage.extend(state.order.damage(&edges, self.settings.tolerance));
+        }
+        self.find_missing(family, files, span, &servers, &used, damage, missing);
     }
 
     /// Sets the times of the first and last claims of logs whose clock changes, now that it is known where.
@@ -572,7 +678,8 @@ impl<'w> Run<'w> {
         }
     }
 
-    /// Collects the events that the logs of a family cover, and have no line for.
+    /// Collects the events that the logs of a family cover, and have no line for, not even a damaged one.
+    #[expect(clippy::too_many_arguments, reason = "one caller, which has all of it")]
     fn find_missing(
         &self,
         family: &[usize],
@@ -580,6 +687,7 @@ impl<'w> Run<'w> {
         span: Option<(Timestamp, Timestamp)>,
         servers: &Servers,
         used: &HashSet<u32>,
+        damage: Vec<Damage>,
         missing: &mut BTreeMap<u32, Vec<u32>>,
     ) {
         let mut coverage = Coverage::of(family, &self.logs, files);
@@ -591,7 +699,8 @@ impl<'w> Run<'w> {
             return;
         }
         let found = servers.accused(self.wire, used, &|event| coverage.holds(event));
-        for event in found {
+        let excused = excused(self.wire, &found, damage);
+        for event in found.into_iter().filter(|event| !excused.contains(event)) {
             let Some(end) = self.wire.events.get(event as usize).map(|event| event.end) else {
                 continue;
             };
@@ -680,6 +789,15 @@ impl Servers {
         }
     }
 
+    /// Returns the server with most matches; `None` without any.
+    fn main(&self) -> Option<ServerKey> {
+        let most = self
+            .matches
+            .iter()
+            .max_by_key(|(server, count)| (**count, **server));
+        most.map(|(server, _)| *server)
+    }
+
     /// Returns events without a line, of servers that the log is of.
     ///
     /// A line may fit an event of another server by chance, where a client does the same at both: a server with less than half
@@ -715,6 +833,63 @@ impl Servers {
         all.sort_unstable();
         all
     }
+}
+
+/// Rotated files of one log, or a part of one under a name of its own.
+struct Part {
+    family: Vec<usize>,
+    /// Server with most matches; `None` if the part stands for itself.
+    server: Option<ServerKey>,
+    /// Events with a line.
+    events: HashSet<u32>,
+}
+
+impl Part {
+    /// Returns true if few events have a line in both: equal ones may be mistaken for each other.
+    fn shares_little_with(&self, other: &Self) -> bool {
+        let shared = self.events.intersection(&other.events).count();
+        shared * 2 <= self.events.len().min(other.events.len())
+    }
+}
+
+/// Returns the times of the first and the last event that a log can be expected to have a line for; `None` without a line.
+///
+/// A line's time is cut to whole seconds, and a log may begin or end within one. The first and the last second therefore count
+/// from and to the events of lines that can be about no other event.
+fn span(
+    matcher: &Matcher<'_>,
+    assigned: &[Option<Match>],
+    shifts: &[usize],
+) -> Option<(Timestamp, Timestamp)> {
+    let mut span = matcher.edges;
+    let mut add = |own| span = Some(span.map_or(own, |span| hull(span, own)));
+    let claims = matcher.claims.iter().zip(assigned).zip(shifts);
+    let mut exact = Vec::new();
+    for ((held, found), &shift) in claims {
+        let found = found.filter(|found| found.in_time);
+        let event = found.and_then(|found| matcher.wire.events.get(found.event as usize));
+        match (held.times.get(shift), found.zip(event)) {
+            (Some(&time), on_wire) => {
+                add((time.plus(held.precision()), back(time, held.precision())));
+                exact.extend(on_wire.map(|(found, event)| (*held, found, event)));
+            }
+            (None, Some((_, event))) => add((event.end, event.settled)),
+            (None, None) => {}
+        }
+    }
+    for (held, found, event) in exact {
+        let is_within = |(low, high)| low <= event.end && event.settled <= high;
+        if !span.is_some_and(is_within) && matcher.is_sole(held, found) {
+            // A rejected login is answered seconds after its command, and logged at any time between.
+            let own = (event.end, event.settled);
+            span = Some(span.map_or(own, |span| hull(span, own)));
+        }
+    }
+    span
+}
+
+fn hull(a: (Timestamp, Timestamp), b: (Timestamp, Timestamp)) -> (Timestamp, Timestamp) {
+    (a.0.min(b.0), a.1.max(b.1))
 }
 
 /// Returns for each claim the shift of its clock: that of its match, or of the nearest match in the order of lines.
@@ -984,7 +1159,7 @@ fn log_record(state: &LogState, file: &LogFile) -> Log {
         kind: state.kind.name().to_owned(),
         lines: counts.lines,
         claims: counts.claims,
-        unreadable: counts.unreadable,
+        unreadable: counts.unreadable + u64::from(state.cut_line.is_some()),
         first: state.first,
         last: state.last,
         clock: first.unwrap_or_else(unknown),
@@ -1018,14 +1193,15 @@ fn warn(state: &LogState, file: &LogFile, warnings: &mut Vec<WarningRecord>) {
         });
     };
     let counts = file.counts();
-    if let Some(line) = counts.first_unreadable {
+    let cut = state.cut_line;
+    if let Some(line) = counts.first_unreadable.into_iter().chain(cut).min() {
         add(
             WarningCode::LogLineUnreadable,
             format!(
                 "{}: lines that do not fit {}, the first is line {line}",
                 state.path, state.kind
             ),
-            counts.unreadable,
+            counts.unreadable + u64::from(cut.is_some()),
         );
     }
     if let Some(damage) = file.damage() {
@@ -1063,6 +1239,12 @@ const CUT_SECOND: Span = Span::from_secs(1);
 
 /// Nanoseconds around the captures within which claims are kept.
 const NEAR: i64 = 60 * clock::SECOND;
+
+/// Reason of lines at the edge of a file whose beginning or end is missing.
+const CUT: &str = "the line is cut";
+
+/// Files whose parts are put together by their events.
+const MAX_PARTS: usize = 64;
 
 /// Claims outside of the captures that are listed.
 const MAX_OUTSIDE: usize = 10_000;

@@ -269,6 +269,7 @@ impl PendingUsers {
             };
             if claim.user.is_none() {
                 claim.user.clone_from(&pending.user);
+                claim.user_is_inferred = claim.user.is_some();
             }
             pending.lines -= 1;
             if pending.lines == 0 {

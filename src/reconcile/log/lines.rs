@@ -20,6 +20,8 @@ pub(super) struct RawLine<'a> {
     pub(super) bytes: &'a [u8],
     /// True if the line is longer than the limit and cut there.
     pub(super) is_cut: bool,
+    /// True for a last line without an end: its writer may have been interrupted.
+    pub(super) is_open: bool,
 }
 
 impl Lines {
@@ -51,6 +53,7 @@ impl Lines {
                 return Ok(Some(RawLine {
                     bytes: without_return(&self.buffer[from..to]),
                     is_cut: false,
+                    is_open: false,
                 }));
             }
             searched = self.end - self.start;
@@ -63,6 +66,7 @@ impl Lines {
                 return Ok(Some(RawLine {
                     bytes: without_return(&self.buffer[from..self.end]),
                     is_cut: false,
+                    is_open: true,
                 }));
             }
             if searched >= self.longest {
@@ -131,6 +135,7 @@ impl Lines {
         Ok(RawLine {
             bytes: &self.buffer[..self.start],
             is_cut: true,
+            is_open: false,
         })
     }
 }

@@ -10,7 +10,7 @@ use super::lines::Lines;
 use super::{Coverage, LogKind, Writer};
 use crate::capture::decompressed;
 use crate::model::Timestamp;
-use crate::reconcile::claim::{Claim, ClaimKind, Direction};
+use crate::reconcile::claim::{Claim, ClaimKind, Cut, Direction};
 
 /// Options of reading, for all logs.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +30,8 @@ pub struct LogFile {
     /// Claims that were read and not returned yet.
     claims: VecDeque<Claim>,
     counts: LogCounts,
+    /// Numbers of the first unreadable lines.
+    damaged: Vec<u64>,
     /// Lines that belong to the grammar.
     fitting: u64,
     seen: Seen,
@@ -147,7 +149,8 @@ struct Seen {
 }
 
 impl LogFile {
-    /// Opens a log. Without a `kind` it is detected: at least 90 % of the first 200 lines must fit its grammar.
+    /// Opens a log. Without a `kind` it is detected: at least 90 % of the first 200 lines must fit its grammar. The first and an
+    /// open last line, which may be cut, are left out if they do not and enough others do.
     ///
     /// # Errors
     ///
@@ -204,6 +207,7 @@ impl LogFile {
             grammar,
             claims: VecDeque::new(),
             counts: LogCounts::default(),
+            damaged: Vec::new(),
             fitting: 0,
             seen: Seen::default(),
             is_ended: false,
@@ -235,6 +239,12 @@ impl LogFile {
     #[must_use]
     pub const fn counts(&self) -> LogCounts {
         self.counts
+    }
+
+    /// Returns the numbers of the unreadable lines read so far, at most the first 10,000.
+    #[must_use]
+    pub fn damaged_lines(&self) -> &[u64] {
+        &self.damaged
     }
 
     /// Returns the message of an error that ended the log early, such as a cut stream of gzip; `None` for a whole log.
@@ -313,6 +323,11 @@ impl LogFile {
             _ => raw.bytes,
         };
         let before = self.claims.len();
+        let cut = match number {
+            _ if raw.is_open => Cut::End,
+            1 => Cut::Start,
+            _ => Cut::None,
+        };
         let reading = if raw.is_cut {
             Reading::Unreadable
         } else if bytes.iter().all(u8::is_ascii_whitespace) {
@@ -324,10 +339,21 @@ impl LogFile {
         match reading {
             Reading::Unreadable => {
                 self.counts.unreadable += 1;
+                if self.damaged.len() < MAX_DAMAGED {
+                    self.damaged.push(number);
+                }
                 self.counts.first_unreadable.get_or_insert(number);
             }
             Reading::Known => self.fitting += 1,
             Reading::Unrelated => {}
+        }
+        if cut != Cut::None {
+            // A reader that pairs lines may also have returned claims of earlier ones.
+            for claim in self.claims.range_mut(before..) {
+                if claim.line == number {
+                    claim.cut = cut;
+                }
+            }
         }
         if reading != Reading::Unreadable && self.claims.len() == before {
             self.counts.without_claim += 1;
@@ -420,6 +446,11 @@ struct Head {
 }
 
 impl Head {
+    /// Returns true if the last of `lines` has no end.
+    fn is_open(&self) -> bool {
+        self.is_all && !self.bytes.ends_with(b"\n")
+    }
+
     /// Returns the first whole lines that are not empty.
     fn lines(&self) -> Vec<&[u8]> {
         let bytes = without_mark(&self.bytes);
@@ -470,11 +501,11 @@ fn head(input: &mut (dyn Read + Send)) -> io::Result<Head> {
 /// Detects the kind by the first lines.
 fn detect(path: &Path, head: &Head, options: &LogOptions) -> Result<LogKind, LogError> {
     let lines = head.lines();
-    let mut best: Option<(LogKind, u64)> = None;
+    let mut best: Option<(LogKind, u64, u64)> = None;
     let mut consider = |kind: LogKind, grammar: &mut Grammar| {
-        let fitting = fitting(grammar, &lines);
-        if fitting > best.map_or(0, |(_, most)| most) {
-            best = Some((kind, fitting));
+        let (fitting, cut) = fitting(grammar, &lines, head.is_open());
+        if fitting > best.map_or(0, |(_, most, _)| most) {
+            best = Some((kind, fitting, cut));
         }
     };
     for kind in ORDER {
@@ -485,28 +516,33 @@ fn detect(path: &Path, head: &Head, options: &LogOptions) -> Result<LogKind, Log
     }
     let count = lines.len() as u64;
     match best {
-        Some((kind, fitting)) if fitting * 10 >= count * 9 => Ok(Grammar::refined(kind, &lines)),
+        Some((kind, fitting, cut)) if fitting * 10 >= (count - cut) * 9 => {
+            Ok(Grammar::refined(kind, &lines))
+        }
         _ => Err(LogError::KindUncertain {
             path: path.display().to_string(),
-            best: best.map(|(kind, _)| kind),
-            fitting: best.map_or(0, |(_, fitting)| fitting),
+            best: best.map(|(kind, ..)| kind),
+            fitting: best.map_or(0, |(_, fitting, _)| fitting),
             lines: count,
         }),
     }
 }
 
-/// Counts the lines that a grammar has.
-fn fitting(grammar: &mut Grammar, lines: &[&[u8]]) -> u64 {
+/// Counts the lines that a grammar has, and those at the edges that it lacks because they may be cut.
+fn fitting(grammar: &mut Grammar, lines: &[&[u8]], is_open: bool) -> (u64, u64) {
     let mut claims = VecDeque::new();
-    let mut fitting = 0;
+    let (mut fitting, mut cut) = (0, 0);
     grammar.prepare(lines);
     for (number, bytes) in (1..).zip(lines) {
         if grammar.read(Line { number, bytes }, &mut claims) == Reading::Known {
             fitting += 1;
+        } else if number == 1 || is_open && number == lines.len() as u64 {
+            cut += 1;
         }
         claims.clear();
     }
-    fitting
+    let is_enough = fitting >= LEAST_FITTING;
+    (fitting, if is_enough { cut } else { 0 })
 }
 
 fn open(path: &Path) -> io::Result<Box<dyn Read + Send>> {
@@ -561,8 +597,12 @@ const ORDER: [LogKind; 12] = [
 ];
 /// Lines that detection looks at.
 const FIRST_LINES: usize = 200;
+/// Lines that must fit for lines at the edges to be taken for cut ones.
+const LEAST_FITTING: u64 = 4;
 /// Bytes that detection reads at most.
 const LONGEST_HEAD: usize = 2 << 20;
+/// Unreadable lines whose numbers are kept.
+const MAX_DAMAGED: usize = 10_000;
 /// Verbs remembered of a log.
 const MAX_VERBS: usize = 256;
 /// Window that a compressed log may need, as of captures.
@@ -612,6 +652,15 @@ mod tests {
             super::super::LogKind::Vsftpd,
             super::tests::log(VSFTPD, None).unwrap().kind()
         );
+    }
+
+    #[test]
+    fn cut_lines_at_the_edges_do_not_prevent_detection() {
+        let whole = XFER.repeat(6);
+        let text = &whole[30..whole.len() - 40];
+        let (claims, log) = all(log(text, None).unwrap());
+        assert_eq!((log.kind(), claims.len()), (LogKind::Xferlog, 4));
+        assert_eq!(log.damaged_lines(), [1, 6]);
     }
 
     #[test]

@@ -33,7 +33,7 @@ fn stats_claim(line: Line<'_>) -> Option<Claim> {
     let session = scan.word()?;
     let (start, pid) = split_last(session, b'.')?;
     let is_hex = |text: &[u8]| !text.is_empty() && text.iter().all(u8::is_ascii_hexdigit);
-    if !is_hex(start) || !is_hex(pid) || epoch > LATEST {
+    if !is_hex(start) || !is_hex(pid) || !(EARLIEST..=LATEST).contains(&epoch) {
         return None;
     }
     // A user with blanks: the first place that the other fields follow ends the name.
@@ -224,6 +224,7 @@ fn command(line: Line<'_>, text: &[u8]) -> Option<Claim> {
         claim.path = Some(argument.to_vec());
         claim.path_form = PathForm::Argument;
     }
+    claim.is_early = true;
     claim.verb = Some(verb);
     Some(claim)
 }
@@ -256,6 +257,9 @@ const LEVELS: [&[u8]; 5] = [
     b") [ERROR] ",
     b") [DEBUG] ",
 ];
+
+/// Seconds since 1970, of September 2001: the first version is younger, and a time cut at its beginning is less.
+const EARLIEST: u64 = 1_000_000_000;
 
 /// Seconds since 1970 beyond which no log was written: the year 2242.
 const LATEST: u64 = 1 << 33;
@@ -291,8 +295,9 @@ mod tests {
         assert_eq!(claim.time.unwrap().offset, Some(0));
         for bytes in [
             &b"1795954525 6b0c1759 u h U 1 3 /x"[..],
+            b"795954525 6b0c1759.1 u h U 1 3 /x",
             b"1795954525 6b.x u h U 1 3 /x",
-            b"1 6b.1 u h X 1 3 /x",
+            b"1795954525 6b.1 u h X 1 3 /x",
         ] {
             assert!(stats_claim(Line { number: 1, bytes }).is_none());
         }

@@ -259,6 +259,7 @@ fn command(line: Line<'_>, entry: &Entry<'_>, text: &[u8]) -> Option<Claim> {
         claim.path = argument.map(<[u8]>::to_vec);
         claim.path_form = PathForm::Argument;
     }
+    claim.is_early = true;
     claim.verb = Some(verb);
     Some(claim)
 }
