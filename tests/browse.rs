@@ -237,6 +237,10 @@ fn filter_with_a_mistake_leaves_the_old_one_and_names_the_mistake() {
     );
     assert!(wrong.contains("1 where id == 1"), "{wrong}");
     assert!(wrong.contains("sessions where: nonsense("), "{wrong}");
+    let capture = committed("classic.pcap");
+    let digest = "ftransfers.exists(t, t.md5 != null)<Enter>";
+    let absent = picture(&folder, &capture, "90x24", digest);
+    assert!(absent.contains("md5 is not computed"), "{absent}");
     let all = picture(&folder, &report, "90x24", "fid == 9<Enter>f<C-u><Enter>");
     assert!(!all.contains("where"), "{all}");
     let same = [

@@ -40,6 +40,8 @@ pub struct BrowseOptions {
     pub recorder: Arc<Mutex<DiagramRecorder>>,
     /// Carries out jobs that read the captures again; `None` for a report made before.
     pub worker: Option<Worker>,
+    /// Fields of digests that were not computed, so that no filter can ask for them.
+    pub absent_digests: Vec<&'static str>,
 }
 
 /// Carries out a job and returns a message about what was done, or why it was not.
@@ -866,7 +868,11 @@ impl Browser {
         let filter = if text.is_empty() {
             None
         } else {
-            match Expression::compile(&text, Scope::Session) {
+            let compiled = Expression::compile(&text, Scope::Session);
+            match compiled
+                .map_err(|error| error.to_string())
+                .and_then(|expression| self.with_digests(expression))
+            {
                 Ok(expression) => {
                     let selection = Selection {
                         expression: Some(expression),
@@ -874,9 +880,9 @@ impl Browser {
                     };
                     Some(Filter { text, selection })
                 }
-                Err(error) => {
+                Err(mistake) => {
                     // The old filter stays until this one is right.
-                    prompt.mistake = Some(error.to_string());
+                    prompt.mistake = Some(mistake);
                     self.prompt = Some(prompt);
                     return;
                 }
@@ -889,6 +895,17 @@ impl Browser {
         self.list.sorted_at = None;
         self.list.is_moved = false;
         self.show_list();
+    }
+
+    /// Returns the expression, or a mistake if it asks for a digest that was not computed: it would be false for every session.
+    fn with_digests(&self, expression: Expression) -> Result<Expression, String> {
+        let mut absent = self.options.absent_digests.iter();
+        match absent.find(|digest| expression.names_field(digest)) {
+            Some(digest) => Err(format!(
+                "{digest} is not computed; start with this filter in --where"
+            )),
+            None => Ok(expression),
+        }
     }
 
     fn show_list(&mut self) {

@@ -86,10 +86,15 @@ pub(super) fn run(arguments: &BrowseArguments) -> Result<Exit, Failure> {
         contents: None,
         recorder: Arc::new(Mutex::new(DiagramRecorder::new(&Limits::default()))),
         worker: None,
+        absent_digests: Vec::new(),
     };
     options.color = Environment::of_process().color(arguments.presentation.color, is_possible());
     let result;
     let browser = if reports.is_empty() {
+        options.absent_digests = vec!["md5", "sha1"];
+        options
+            .absent_digests
+            .retain(|digest| !selection.names_field(digest));
         let (names, finished) = read_captures(arguments, &mut options, &feed, &stop)?;
         options.captures = names;
         result = finished;
