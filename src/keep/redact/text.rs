@@ -1233,6 +1233,8 @@ fn path_in(verb: &[u8], argument: &[u8]) -> (usize, usize) {
 }
 
 /// Returns the places of the parts of a path that are replaced: not `.`, `..`, a drive, or nothing.
+///
+/// Blanks around a part stay: where columns of a listing end and a name begins, only its reader decides.
 fn parts_of(path: &[u8]) -> Vec<(usize, usize)> {
     let mut parts = Vec::new();
     let mut begin = 0;
@@ -1242,8 +1244,10 @@ fn parts_of(path: &[u8]) -> Vec<(usize, usize)> {
         }
         let part = &path[begin..end];
         let is_drive = begin == 0 && part.len() == 2 && part[1] == b':';
-        if !part.is_empty() && !matches!(part, b"." | b".." | b"~") && !is_drive {
-            parts.push((begin, end));
+        let text = part.trim_ascii();
+        if !text.is_empty() && !matches!(text, b"." | b".." | b"~") && !is_drive {
+            let lead = part.len() - part.trim_ascii_start().len();
+            parts.push((begin + lead, begin + lead + text.len()));
         }
         begin = end + 1;
     }

@@ -704,3 +704,128 @@ fn records_of_triple_des_open_under_their_own_number_only() {
     chained.passed(&first, false);
     check(&chained, 1, 1, &second, retrieve);
 }
+
+/// Content of each record that opened.
+#[derive(Debug, Default)]
+struct Pieces(Vec<Vec<u8>>);
+
+impl Receiver for Pieces {
+    fn content(&mut self, _: Direction, _: FrameRef, bytes: &[u8]) {
+        self.0.push(bytes.to_vec());
+    }
+
+    fn gap(&mut self, _: Direction, _: FrameRef, _: u64) {}
+}
+
+/// Returns the records of flights, one by one.
+fn records_of(flights: &Flights) -> Flights {
+    let mut records = Flights::new();
+    for (way, bytes) in flights {
+        let mut rest = bytes.as_slice();
+        while let [_, _, _, high, low, ..] = rest {
+            let length = 5 + usize::from(u16::from_be_bytes([*high, *low]));
+            let (record, behind) = rest.split_at(length);
+            records.push((*way, record.to_vec()));
+            rest = behind;
+        }
+    }
+    records
+}
+
+/// Reads records, and returns what opens, with the number of pieces behind each record.
+fn pieces_of(records: &Flights, keys: &str) -> (Vec<Vec<u8>>, Vec<usize>) {
+    let mut keyring = Keyring::default();
+    keyring.add_key_log(TlsSecret::Keylog, keys.as_bytes());
+    let mut connection = Connection::new("C1".into());
+    let mut pieces = Pieces::default();
+    let mut counts = Vec::with_capacity(records.len());
+    for (way, bytes) in records {
+        connection.data(*way, bytes, at(1), &mut keyring, &mut pieces);
+        counts.push(pieces.0.len());
+    }
+    connection.finish(at(2), &mut keyring, &mut pieces);
+    (pieces.0, counts)
+}
+
+/// Damages records of content in rounds, and checks what opens. Returns the number of records damaged.
+fn damage_records(name: &str, flights: &Flights, keys: &str, number: usize) -> usize {
+    let records = records_of(flights);
+    let (whole, counts) = pieces_of(&records, keys);
+    // The piece of each record of content.
+    let piece_of = |at: usize| {
+        let before = at.checked_sub(1).map_or(0, |before| counts[before]);
+        (counts[at] == before + 1).then_some(before)
+    };
+    let content: Vec<usize> = (0..records.len())
+        .filter(|&at| piece_of(at).is_some())
+        .collect();
+    assert!(content.len() > 1, "{name}: {}", content.len());
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut draw = |limit: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        usize::try_from(state >> 16).expect("64 bits") % limit
+    };
+    let mut damaged = 0;
+    while damaged < number {
+        let mut changed = records.clone();
+        let mut hit = Vec::new();
+        for &at in &content {
+            if draw(2) == 0 {
+                continue;
+            }
+            let (_, bytes) = &mut changed[at];
+            // The header as well, but not the length: that would be a loss.
+            for _ in 0..=draw(3) {
+                let place = draw(bytes.len());
+                if !(3..5).contains(&place) {
+                    bytes[place] ^= 1 << draw(8);
+                }
+            }
+            if changed[at].1 != records[at].1 {
+                hit.extend(piece_of(at));
+            }
+        }
+        damaged += hit.len().max(1);
+        let (found, _) = pieces_of(&changed, keys);
+        let mut left = (0..whole.len()).filter(|piece| !hit.contains(piece));
+        for piece in &found {
+            assert!(
+                left.any(|one| whole[one] == *piece),
+                "{name}: {} after {hit:?}",
+                piece.escape_ascii()
+            );
+        }
+    }
+    damaged
+}
+
+/// `FTPSCOPE_DAMAGED_RECORDS` sets how many records of all suites are damaged, without it some 3,000.
+#[test]
+fn damaged_records_of_any_suite_yield_no_content() {
+    let number = std::env::var("FTPSCOPE_DAMAGED_RECORDS");
+    let number: usize = number.map_or(3_000, |number| number.parse().expect("a number"));
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("testdata/tls/streams");
+    let paths: Vec<_> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .collect();
+    let of_each = number.div_ceil(paths.len() + suites().len());
+    let mut damaged = 0;
+    for path in paths {
+        let (keys, flights) = recorded(&std::fs::read_to_string(&path).expect("a text"));
+        damaged += damage_records(&path.display().to_string(), &flights, &keys, of_each);
+    }
+    let down: Vec<u8> = (0..9_000_u32).flat_map(u32::to_le_bytes).collect();
+    for suite in suites() {
+        let mut pair = Pair::new(suite);
+        let server = Arc::get_mut(&mut pair.server).expect("the only owner");
+        server.max_fragment_size = Some(150);
+        let flights = pair.talk(b"", b"USER anonymous\r\n", &down);
+        let keys = pair.log.0.lock().expect("no panic").clone();
+        damaged += damage_records(&format!("{suite:?}"), &flights, &keys, of_each);
+    }
+    println!("{damaged} records damaged");
+    assert!(damaged >= number, "{damaged}");
+}
