@@ -5,6 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
 use crate::support::recording::{packets, pcap};
@@ -275,6 +276,45 @@ fn talkative() -> Vec<u8> {
     dialogue.exchange("NOOP s3cretPhrase", "200 OK.");
     dialogue.retrieve("figures.xlsx", 40_001, 50_001, b"two thousand");
     dialogue.quit()
+}
+
+/// Listings in forms of rare servers, and a common one with two blanks before the name.
+const LISTINGS: [&str; 8] = [
+    "PAYROLL   EXEC     A1    F    132         84          3  01/25/93  14:49:47\r\n\
+     LEDGERS   SCRIPT   A1    V     77       1216         17  01/04/93  20:30:47\r\n",
+    "Directory DISK$USER:[PAYROLL]\r\n\r\nPAYROLL_A.DAT;3\r\n64   4-MAR-2019 00:04 [OPS,LEDGERS] (RWED,RWED,RWED,R)\r\n\
+     PAYROLL_B.DAT;1\r\n102  28-APR-2013 23:12 [OPS,LEDGERS] (RWED,RWED,RWED,R)\r\n\r\nTotal of 2 files, 166 blocks.\r\n",
+    "-rwxr-xr-x    1 user group        9 Oct 08, 2002 09:47 payroll file.txt\r\n",
+    "  size          date       time       name\r\n--------       ------     ------    --------\r\n\
+     \x20    512    JAN-01-1980  00:00:00   .                 <DIR>\r\n\
+     \x20   6775    FEB-02-2021  10:11:12   payroll.tcl\r\n",
+    " Name     Size   TTR   Alias-of AC --------- Attributes --------- Amode Rmode\r\n\
+     PAYROLL  000278 000405          00 FO             RN RU            31    ANY\r\n",
+    "----------   1 noone    nogroup    4906281 Nov 30 2000  payroll.zip\r\n",
+    "\u{feff}-rw-r--r--   1 ftp ftp   10 Jan 05  2020 payroll.txt\r\n",
+    "lrwxrwxrwx    1 0              12 Oct 20  2010 PAYROLL -> pub/LEDGERS\r\n",
+];
+
+#[test]
+fn listings_of_any_form_keep_their_entries() {
+    for listing in LISTINGS {
+        let mut dialogue = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+        dialogue.passive(None, 50_001);
+        let mut data = dialogue.passive_data(40_001, 50_001);
+        dialogue.command("LIST");
+        data.open(&mut dialogue.wire);
+        dialogue.deliver("LIST", &mut data, Side::Server, listing.as_bytes());
+        let folder = Folder::new("rare-listings");
+        folder.write("capture.pcap", &dialogue.quit());
+        let redacted = redact(&folder, "capture.pcap", "all");
+        redacted.assert_same(listing);
+        let before = shapes(&redacted.before);
+        assert!(before.iter().any(|shape| count(shape) > 0), "{listing}");
+        assert_eq!(before, shapes(&redacted.after), "{listing}");
+        for value in ["PAYROLL", "payroll", "LEDGERS"] {
+            assert!(!redacted.contains(value), "{listing}: {value}");
+        }
+    }
 }
 
 #[test]

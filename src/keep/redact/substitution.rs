@@ -529,6 +529,10 @@ fn stem_length(part: &[u8]) -> usize {
     if part.iter().all(|&byte| byte == b'.') {
         return 0;
     }
+    // A version number of VMS stays with the extension, for commands mostly leave it out.
+    let version = part.iter().rposition(|&byte| byte == b';');
+    let version = version.filter(|at| part[at + 1..].iter().all(u8::is_ascii_digit));
+    let part = &part[..version.unwrap_or(part.len())];
     let Some(dot) = part.iter().rposition(|&byte| byte == b'.') else {
         return part.len();
     };

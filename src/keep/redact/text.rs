@@ -10,16 +10,21 @@
 //!
 //! Verbs and reply codes always stay.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::ops::Range;
+
+use compact_str::CompactString;
 
 use super::substitution::{Mapping, Substitution};
 use super::verification::encoded_forms;
 use super::vocabulary::{Occurrence, Vocabulary, is_word_byte};
 use super::{Class, Classes};
 use crate::keep::redact::streams::Half;
-use crate::model::Endpoint;
+use crate::model::record::{EntryKind, ListingEntry};
 use crate::model::streams::{ArgumentKind, PartKind};
+use crate::model::{Endpoint, Timestamp};
+use crate::protocol::ftp::facts;
+use crate::protocol::ftp::listing::{Extent, ListingKind, is_unread_line, parse_listing};
 
 /// Replaces parts of lines.
 #[derive(Debug)]
@@ -874,8 +879,11 @@ impl Rewriter {
     // ---- Listings.
 
     /// Rewrites a listing line by line.
+    ///
+    /// The reader of reports finds the names in forms of its own, the columns after them, and headings, which stay such.
     pub(super) fn rewrite_listing(&self, old: &[u8], new: &mut [u8]) {
         let hides = self.classes.has(Class::Content);
+        let read = ReadListing::of(old);
         let mut begin = 0;
         while begin < old.len() {
             let end = memchr::memchr(b'\n', &old[begin..]).map_or(old.len(), |at| begin + at + 1);
@@ -885,12 +893,55 @@ impl Rewriter {
                 done: vec![false; end - begin],
             };
             let shown = text.old.trim_ascii_end();
-            match name_in_listing(shown).or_else(|| self.known_name(shown)) {
+            let common = name_in_listing(shown);
+            let name = match read.find(shown) {
+                ReadLine::Heading if common.is_none() => {
+                    self.rewrite_heading(&mut text);
+                    begin = end;
+                    continue;
+                }
+                ReadLine::Entry { name, columns } => {
+                    if hides {
+                        for place in columns {
+                            super::Rest::Hide.apply(
+                                0,
+                                &text.old[place.clone()],
+                                &mut text.new[place.clone()],
+                            );
+                            text.keep(place.start, place.end);
+                        }
+                    }
+                    // The common forms have the target of a link behind the name.
+                    common.filter(|(from, _)| *from == name.0).or(Some(name))
+                }
+                ReadLine::Heading | ReadLine::Unknown => common.or_else(|| self.known_name(shown)),
+            };
+            match name {
                 Some(name) => self.rewrite_listing_line(&mut text, name, hides),
                 // Of an unknown form all of it is the name, as in NLST.
                 None => self.rewrite_listing_line(&mut text, (0, shown.len()), hides),
             }
             begin = end;
+        }
+    }
+
+    /// Rewrites a heading of a listing: words that headings are made of stay.
+    fn rewrite_heading(&self, text: &mut Text<'_>) {
+        let line = text.old;
+        self.replace_copies(
+            text,
+            line.len(),
+            &[Class::Users, Class::Passwords, Class::Names],
+        );
+        for word in words_of(line.trim_ascii_end(), b' ') {
+            let shown = &line[word.clone()];
+            let is_usual = HEADING_WORDS
+                .iter()
+                .any(|one| shown.eq_ignore_ascii_case(one))
+                || !shown.iter().any(u8::is_ascii_alphabetic);
+            if !is_usual && self.classes.has(Class::Paths) && text.is_free(word.start, word.end) {
+                text.put(word.start, &self.substitution.word(Class::Paths, shown));
+            }
         }
     }
 
@@ -934,6 +985,134 @@ impl Rewriter {
             }
         }
     }
+}
+
+/// A listing as the report has it.
+struct ReadListing {
+    /// Name, owner and group by line; names of entries alone, if their line is wrapped.
+    lines: HashMap<Vec<u8>, [Option<Vec<u8>>; 3]>,
+}
+
+/// A line of a listing as the report has it.
+enum ReadLine {
+    /// An entry.
+    Entry {
+        name: (usize, usize),
+        /// Owner and group.
+        columns: Vec<Range<usize>>,
+    },
+    /// No entry, among others that are.
+    Heading,
+    /// An entry of no known form, or a name that is not where it is looked for.
+    Unknown,
+}
+
+impl ReadListing {
+    fn of(text: &[u8]) -> Self {
+        let mut lines = HashMap::new();
+        let first = text.split(|&byte| byte == b'\n').next().unwrap_or_default();
+        let of_facts = facts::parse_entry(first.trim_ascii_end());
+        if of_facts.is_some_and(|entry| entry.kind != EntryKind::Other) {
+            return Self { lines };
+        }
+        let extent = Extent::WHOLE;
+        let now = Timestamp::from_nanos(0);
+        let listing = parse_listing(text, ListingKind::List, now, extent, ENTRIES);
+        let is_read = |entry: &ListingEntry| !is_unread_line(entry);
+        // With more entries than that, a line without one may have been left out.
+        if listing.omitted > 0 || !listing.entries.iter().any(is_read) {
+            return Self { lines };
+        }
+        for entry in listing.entries {
+            let column = |text: Option<CompactString>| text.map(|text| text.as_bytes().to_vec());
+            // The common forms find the target of a link as well.
+            if entry.target.is_some() {
+                let line = entry.raw.trim_ascii_end().as_bytes().to_vec();
+                lines.insert(line, [None, None, None]);
+                continue;
+            }
+            let mut parts = entry.raw.split('\n');
+            let [first, behind] = [parts.next(), parts.next()];
+            let name = is_read(&entry).then(|| entry.name.as_bytes().to_vec());
+            let columns = [column(entry.owner), column(entry.group)];
+            let line = |text: &str| text.trim_ascii_end().as_bytes().to_vec();
+            let [owner, group] = columns;
+            match (first, behind) {
+                (Some(first), Some(behind)) => {
+                    lines.insert(line(first), [name, None, None]);
+                    lines.insert(line(behind), [None, owner, group]);
+                }
+                (Some(first), None) => {
+                    lines.insert(line(first), [name, owner, group]);
+                }
+                _ => {}
+            }
+        }
+        Self { lines }
+    }
+
+    fn find(&self, line: &[u8]) -> ReadLine {
+        if self.lines.is_empty() {
+            return ReadLine::Unknown;
+        }
+        let Some([name, owner, group]) = self.lines.get(line) else {
+            // Folders of `ls -R` are paths, long lines are cut in the report, and so is a byte order mark.
+            let is_heading = !line.ends_with(b":")
+                && line.len() < LONG_LINE
+                && !line.starts_with(BYTE_ORDER_MARK);
+            return if is_heading && std::str::from_utf8(line).is_ok() {
+                ReadLine::Heading
+            } else {
+                ReadLine::Unknown
+            };
+        };
+        let name = match name {
+            Some(name) => name_place(line, name),
+            // The second line of an entry.
+            None if owner.is_some() || group.is_some() => Some((line.len(), line.len())),
+            None => None,
+        };
+        let Some(name) = name else {
+            return ReadLine::Unknown;
+        };
+        let columns = [owner, group].into_iter().flatten();
+        let is_word = |text: &&Vec<u8>| text.iter().any(u8::is_ascii_alphabetic);
+        let columns = columns.filter(is_word).filter_map(|text| {
+            let mut places = word_places(line, text);
+            places.find(|place| place.end <= name.0 || place.start >= name.1)
+        });
+        ReadLine::Entry {
+            name,
+            columns: columns.collect(),
+        }
+    }
+}
+
+/// Returns where a name stands in a line: at its end, or as a word; of a name that a form writes in two columns, the first.
+fn name_place(line: &[u8], name: &[u8]) -> Option<(usize, usize)> {
+    if line.ends_with(name) {
+        return Some((line.len() - name.len(), line.len()));
+    }
+    let place = |place: Range<usize>| (place.start, place.end);
+    if let Some(found) = word_places(line, name).next() {
+        return Some(place(found));
+    }
+    let dot = memchr::memrchr(b'.', name).filter(|dot| *dot > 0)?;
+    let (stem, extension) = (&name[..dot], &name[dot + 1..]);
+    let found = word_places(line, stem).next()?;
+    let follows = line[found.end..].trim_ascii_start().starts_with(extension);
+    follows.then(|| place(found))
+}
+
+/// Returns the places of a text in a line that are no part of a longer word.
+fn word_places<'l>(line: &'l [u8], text: &'l [u8]) -> impl Iterator<Item = Range<usize>> + 'l {
+    let is_border = |at: Option<usize>| {
+        let byte = at.and_then(|at| line.get(at));
+        byte.is_none_or(|byte| !byte.is_ascii_alphanumeric() && byte.is_ascii())
+    };
+    memchr::memmem::find_iter(line, text)
+        .map(move |from| from..from + text.len())
+        .filter(move |place| is_border(place.start.checked_sub(1)) && is_border(Some(place.end)))
 }
 
 /// Returns the places in a line of a listing, whose name begins at `name`, that are hidden with the content. Kind, rights,
@@ -1384,6 +1563,78 @@ const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Letter in place of `x` where so many of them would be a password.
 const OTHER_MASK: u8 = b'y';
 /// Replies whose text describes the server.
+
+/// Entries of a listing that are looked at.
+const ENTRIES: usize = 200_000;
+
+/// Length in bytes from which the report cuts a line.
+const LONG_LINE: usize = 5000;
+
+/// Words of the headings of listings: VMS, MVS, Guardian, OS-9, `VxWorks`, `dir`.
+const HEADING_WORDS: &[&[u8]] = &[
+    b"attributes",
+    b"block",
+    b"blksz",
+    b"bytes",
+    b"changed",
+    b"code",
+    b"created",
+    b"date",
+    b"directories",
+    b"directory",
+    b"dirs",
+    b"drive",
+    b"dsname",
+    b"dsorg",
+    b"eof",
+    b"ext",
+    b"file",
+    b"files",
+    b"free",
+    b"grand",
+    b"has",
+    b"id",
+    b"in",
+    b"init",
+    b"is",
+    b"jobid",
+    b"jobname",
+    b"last",
+    b"lrecl",
+    b"mod",
+    b"modification",
+    b"modified",
+    b"name",
+    b"number",
+    b"of",
+    b"owner",
+    b"recfm",
+    b"referred",
+    b"rwep",
+    b"sector",
+    b"serial",
+    b"size",
+    b"status",
+    b"time",
+    b"total",
+    b"ttr",
+    b"unit",
+    b"used",
+    b"volume",
+    b"vv.mm",
+    b"class",
+    b"blocks",
+    b"bytecount",
+    b"alias-of",
+    b"am",
+    b"rm",
+    b"attr",
+    b"amode",
+    b"rmode",
+    b"ac",
+    b"---------",
+];
+
 const BANNERS: &[&[u8; 3]] = &[b"220", b"230", b"211", b"214", b"215"];
 const MONTHS: &[&[u8]] = &[
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
