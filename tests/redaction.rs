@@ -133,6 +133,16 @@ impl Redacted {
         memchr::memmem::find(&self.bytes, text.as_bytes()).is_some()
     }
 
+    /// Asserts that both reports hide as much in each line of a reply.
+    fn assert_same_hidden(&self) {
+        let [before, after] = [&self.before, &self.after].map(reply_lines);
+        let hidden = |lines: &[String]| -> Vec<usize> {
+            let hidden = lines.iter().map(|line| line.matches("<hidden>"));
+            hidden.map(Iterator::count).collect()
+        };
+        assert_eq!(hidden(&before), hidden(&after), "{before:?} {after:?}");
+    }
+
     /// Asserts that the reports agree and no value is left.
     fn assert_same(&self, name: &str) {
         assert_eq!(outlines(&self.before), outlines(&self.after), "{name}");
@@ -147,6 +157,17 @@ impl Redacted {
             }
         }
     }
+}
+
+/// All lines of replies to commands in the first session.
+fn reply_lines(report: &Value) -> Vec<String> {
+    let steps = items(&report["sessions"][0]["steps"]);
+    let commands = steps.flat_map(|step| items(&step["commands"]));
+    let replies = commands.flat_map(|command| items(&command["replies"]));
+    let lines = replies.flat_map(|reply| items(&reply["lines"]));
+    lines
+        .map(|line| line.as_str().expect("a text").to_owned())
+        .collect()
 }
 
 /// Kind, size and date of each entry of all listings.
@@ -367,33 +388,30 @@ fn hidden_banner_holds_no_replaced_password_unless_it_held_the_password() {
     folder.write("capture.pcap", &dialogue.quit());
     let redacted = redact(&folder, "capture.pcap", "all");
     redacted.assert_same("banner");
-    let lines = |report: &Value| -> Vec<String> {
-        let steps = items(&report["sessions"][0]["steps"]);
-        let commands = steps.flat_map(|step| items(&step["commands"]));
-        let replies = commands.flat_map(|command| items(&command["replies"]));
-        let lines = replies.flat_map(|reply| items(&reply["lines"]));
-        lines
-            .map(|line| line.as_str().expect("a text").to_owned())
-            .collect()
-    };
-    let after = lines(&redacted.after);
-    // The report of the redacted file hides what the report of the original hides, and nothing else.
-    let hidden = |lines: &[String]| -> Vec<usize> {
-        lines
-            .iter()
-            .map(|line| line.matches("<hidden>").count())
-            .collect()
-    };
-    assert_eq!(
-        hidden(&after),
-        hidden(&lines(&redacted.before)),
-        "{after:?}"
-    );
+    let after = reply_lines(&redacted.after);
+    redacted.assert_same_hidden();
     assert!(
         after.contains(&"xxxxxyx xx xxxxxyxxxxxyxxx".to_owned()),
         "{after:?}"
     );
     assert!(redacted.contains("xxxx xxxx xx xxxxxx."));
+}
+
+#[test]
+fn password_that_is_the_name_of_the_user_is_replaced_as_a_name_elsewhere() {
+    let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39021", "192.0.2.20:21");
+    dialogue.exchange("USER mirabel", "331 Password required for mirabel.");
+    dialogue.exchange("PASS Mirabel", "230 User mirabel logged in.");
+    dialogue.exchange("PWD", "257 \"/home/mirabel\" is the current directory.");
+    let folder = Folder::new("user-as-password");
+    folder.write("capture.pcap", &dialogue.quit());
+    for classes in ["all", "passwords", "passwords,banners", "users"] {
+        let redacted = redact(&folder, "capture.pcap", classes);
+        redacted.assert_same_hidden();
+        let hides_users = matches!(classes, "all" | "users");
+        assert_eq!(redacted.contains("for mirabel."), !hides_users, "{classes}");
+        assert_eq!(redacted.contains("PASS xxxxxxx"), classes != "users");
+    }
 }
 
 #[test]

@@ -298,6 +298,7 @@ impl Redaction {
             if let Some(session) = connection.control_of {
                 for half in &connection.halves {
                     let is_shown = |sequence| facts.shown.contains(&(session, sequence));
+                    rewriter.begin_to_learn();
                     half.each_part(&mut |bytes, kind| rewriter.learn(bytes, kind, &is_shown));
                 }
             }

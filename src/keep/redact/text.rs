@@ -32,8 +32,10 @@ pub(super) struct Rewriter {
     classes: Classes,
     substitution: Substitution,
     vocabulary: Vocabulary,
-    /// Length of the shortest password that is replaced wherever it occurs; `None` without one.
+    /// Length of the shortest password that is known, of which `x` is one in the redacted file; `None` without one.
     shortest_password: Option<usize>,
+    /// Latest user in the stream that is learned; empty before the first.
+    user: Vec<u8>,
     /// Codes of the reply of several lines that the stream is within; `None` between replies.
     within: Option<[u8; 3]>,
     /// Addresses in place of a host's name in TLS handshakes.
@@ -157,6 +159,7 @@ impl Rewriter {
             substitution,
             vocabulary: Vocabulary::default(),
             shortest_password: None,
+            user: Vec::new(),
             within: None,
             host_addresses: BTreeSet::new(),
         }
@@ -175,6 +178,11 @@ impl Rewriter {
     }
 
     // ---- Learning.
+
+    /// Prepares for the parts of another stream.
+    pub(super) fn begin_to_learn(&mut self) {
+        self.user.clear();
+    }
 
     /// Learns the values in a part of a control stream.
     pub(super) fn learn(
@@ -221,6 +229,9 @@ impl Rewriter {
         }
         let end = places.shown_end();
         let argument = line.get(places.argument..end).unwrap_or_default();
+        if kind == ArgumentKind::User {
+            self.user = argument.trim_ascii().to_vec();
+        }
         match kind {
             ArgumentKind::User if self.classes.has(Class::Users) => {
                 for user in users_of(argument) {
@@ -236,12 +247,16 @@ impl Rewriter {
         }
     }
 
+    /// Learns a secret, unless it is the user's name: a report does not hide the copies of that, and neither does redaction.
     fn learn_secret(&mut self, value: &[u8]) {
         let value = value.trim_ascii();
-        if value.len() >= SHORTEST && self.classes.has(Class::Passwords) {
+        if value.len() < SHORTEST || !self.classes.has(Class::Passwords) {
+            return;
+        }
+        let shortest = self.shortest_password.unwrap_or(value.len());
+        self.shortest_password = Some(shortest.min(value.len()));
+        if !value.eq_ignore_ascii_case(&self.user) {
             self.vocabulary.add(value, Class::Passwords);
-            let shortest = self.shortest_password.unwrap_or(value.len());
-            self.shortest_password = Some(shortest.min(value.len()));
             for form in encoded_forms(value) {
                 self.vocabulary.add(&form, Class::Passwords);
             }
