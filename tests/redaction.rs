@@ -415,6 +415,26 @@ fn password_that_is_the_name_of_the_user_is_replaced_as_a_name_elsewhere() {
 }
 
 #[test]
+fn each_password_of_a_command_is_replaced_in_replies_and_blanks_around_it_stay() {
+    let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39021", "192.0.2.20:21");
+    dialogue.exchange("USER mira", "331 Password required.");
+    dialogue.exchange("PASS  kiwi-7x", "530 Login incorrect: kiwi-7x");
+    dialogue.exchange("PASS mango-85", "202 Login successful: mango-85.");
+    dialogue.exchange("SITE PSWD mango-85 papaya-963", "200 No longer mango-85.");
+    let folder = Folder::new("words");
+    folder.write("capture.pcap", &dialogue.quit());
+    for classes in ["all", "passwords"] {
+        let redacted = redact(&folder, "capture.pcap", classes);
+        redacted.assert_same_hidden();
+        for password in ["kiwi", "mango", "papaya"] {
+            assert!(!redacted.contains(password), "{classes}: {password}");
+        }
+        assert!(redacted.contains("SITE PSWD xxxxxxxx xxxxxxxxxx"));
+        assert!(redacted.contains("PASS  xxxxxxx\r\n"));
+    }
+}
+
+#[test]
 fn classes_that_are_not_chosen_stay() {
     let folder = Folder::new("classes");
     folder.write("capture.pcap", &talkative());

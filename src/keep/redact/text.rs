@@ -222,6 +222,11 @@ impl Rewriter {
         if let Some(secret) = places.secret {
             let hidden = &line[secret..places.end];
             self.learn_secret(hidden);
+            if has_words(kind, secret, places) {
+                for word in hidden.split(|&byte| byte == b' ') {
+                    self.learn_secret(word);
+                }
+            }
             if secret <= places.verb {
                 self.learn_secret(&line[places.verb..places.verb_end]);
                 self.learn_secret(&line[places.argument..places.end]);
@@ -377,10 +382,15 @@ impl Rewriter {
         if let Some(secret) = places.secret
             && self.classes.has(Class::Passwords)
         {
+            let hides_blanks = !has_words(kind, secret, places);
             let value = text.old[secret..places.end].trim_ascii();
             if !value.is_empty() {
-                self.substitution
-                    .record(Class::Passwords, value, &vec![b'x'; value.len()]);
+                let masked = value.iter().map(|&byte| match byte {
+                    b' ' if !hides_blanks => b' ',
+                    _ => b'x',
+                });
+                let masked: Vec<u8> = masked.collect();
+                self.substitution.record(Class::Passwords, value, &masked);
             }
             if secret <= places.verb {
                 // The verb of an unknown command is hidden too; that it has an argument stays.
@@ -391,7 +401,19 @@ impl Rewriter {
                 let request = &text.old[secret..places.end];
                 let version = memchr::memmem::rfind(request, b" HTTP/");
                 let end = version.map_or(places.end, |at| secret + at);
-                text.hide(secret, end);
+                let hidden = &text.old[secret..end];
+                // Blanks in front are no part of a password, neither here nor in reports.
+                let begin = end - hidden.trim_ascii_start().len();
+                if hides_blanks {
+                    text.hide(begin, end);
+                } else {
+                    let mut at = begin;
+                    for word in text.old[begin..end].split(|&byte| byte == b' ') {
+                        text.hide(at, at + word.len());
+                        at += word.len() + 1;
+                    }
+                }
+                text.keep(secret, end);
             }
         }
         text.keep(0, places.argument.min(places.shown_end()));
@@ -1526,6 +1548,12 @@ fn word_start(line: &[u8], from: usize, count: usize) -> Option<usize> {
         at += line[at..].iter().position(|&byte| byte != b' ')?;
     }
     Some(at)
+}
+
+/// Returns whether each word of what is hidden from `secret` on is a secret of its own: behind SITE stand an old and a new
+/// password. The argument of PASS, ACCT or ADAT is one secret, and so is a line that is not known.
+fn has_words(kind: ArgumentKind, secret: usize, places: CommandPlaces) -> bool {
+    kind != ArgumentKind::Secret && secret > places.verb
 }
 
 /// Returns the users in the argument of USER: all of it, and what stands before the host of a proxy's form.
