@@ -435,6 +435,29 @@ fn each_password_of_a_command_is_replaced_in_replies_and_blanks_around_it_stay()
 }
 
 #[test]
+fn names_with_blanks_and_names_that_the_server_chose_are_replaced_whole() {
+    let folder = Folder::new("blanks");
+    let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39022", "192.0.2.20:21");
+    dialogue.exchange("USER mirabel", "331 Password required.");
+    dialogue.exchange("PASS s3cretPhrase", "230 Logged in.");
+    dialogue.exchange("MKD Project", "257 \"/Project\" created.");
+    dialogue.exchange("MKD Project Falcon", "257 \"/Project Falcon\" created.");
+    dialogue.exchange("CWD /Project Falcon", "250 Now in /Project Falcon.");
+    dialogue.exchange(
+        "SIZE /Project Falcon/Merger plan.doc",
+        "550 /Project Falcon/Merger plan.doc: no such file.",
+    );
+    dialogue.exchange("STOU", "150 FILE: kestrel.t3p4");
+    let packets = dialogue.quit();
+    folder.write("capture.pcap", &packets);
+    let redacted = redact(&folder, "capture.pcap", "all");
+    for value in ["Project", "Falcon", "Merger", "plan", "kestrel"] {
+        assert!(!redacted.contains(value), "{value}");
+    }
+    assert!(redacted.contains(".doc"));
+}
+
+#[test]
 fn classes_that_are_not_chosen_stay() {
     let folder = Folder::new("classes");
     folder.write("capture.pcap", &talkative());

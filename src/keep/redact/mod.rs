@@ -132,7 +132,7 @@ pub(super) struct SessionFacts {
     /// Sessions and numbers of commands whose secret the report shows: passwords of anonymous logins.
     shown: BTreeSet<(u64, u64)>,
     hosts: BTreeSet<Vec<u8>>,
-    /// Names of files in listings.
+    /// Names of files in listings, and paths.
     entries: BTreeSet<Vec<u8>>,
     /// Kinds of data connections by their first frames.
     data: HashMap<u64, DataKind, RandomState>,
@@ -203,6 +203,13 @@ impl SessionFacts {
                 [entry.name.as_bytes().to_vec(), target.as_bytes().to_vec()]
             }));
         }
+        // Names that only the server said: of a folder, and of a file that STOU stored.
+        let named = session.transfers.iter().filter_map(|one| one.shown_path());
+        let folders = session
+            .steps
+            .iter()
+            .filter_map(|step| step.directory.as_deref());
+        self.add_entries(named.chain(folders).map(|path| [path.as_bytes().to_vec()]));
         for one in &session.encrypted_data {
             let first = one.connection.first_frame;
             let ends = [one.connection.client.into(), one.connection.server.into()];
@@ -217,7 +224,7 @@ impl SessionFacts {
         }
     }
 
-    fn add_entries(&mut self, entries: impl Iterator<Item = [Vec<u8>; 2]>) {
+    fn add_entries<const N: usize>(&mut self, entries: impl Iterator<Item = [Vec<u8>; N]>) {
         for name in entries.flatten() {
             if self.entries.len() < ENTRIES {
                 self.entries.insert(name);

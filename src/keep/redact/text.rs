@@ -556,17 +556,37 @@ impl Rewriter {
                     *byte <= b' ' || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b')' | b',' | b';')
                 }
             };
-            let length = line[at..]
-                .iter()
-                .position(is_end)
-                .unwrap_or(line.len() - at);
+            let word_end = |from: usize| {
+                let length = line[from..].iter().position(is_end);
+                length.map_or(line.len(), |length| from + length)
+            };
             // A full stop ends the sentence.
-            let trimmed = line[at..at + length]
-                .iter()
-                .rposition(|byte| !matches!(byte, b'.' | b':'));
-            let end = at + trimmed.map_or(0, |last| last + 1);
+            let name_end = |from: usize, to: usize| {
+                let is_part = |byte: &u8| !matches!(byte, b'.' | b':');
+                from + line[from..to]
+                    .iter()
+                    .rposition(is_part)
+                    .map_or(0, |last| last + 1)
+            };
+            let mut next = word_end(at).max(at + 1);
+            let mut end = name_end(at, next);
+            // A known name with a blank goes on behind the word, and the path perhaps behind the name.
+            while line.get(end) == Some(&b' ') {
+                let slash = line[at..end].iter().rposition(|byte| *byte == b'/');
+                let name = at + slash.map_or(0, |slash| slash + 1);
+                let longer = self.vocabulary.longest_path_at(line, name);
+                let Some(longer) = longer.filter(|longer| name + longer > end) else {
+                    break;
+                };
+                end = name + longer;
+                next = end;
+                if line.get(end) == Some(&b'/') {
+                    next = word_end(end);
+                    end = name_end(end, next);
+                }
+            }
             self.rewrite_path(text, at, end);
-            at = (at + length).max(at + 1);
+            at = next;
         }
     }
 

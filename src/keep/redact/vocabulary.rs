@@ -116,6 +116,15 @@ impl Vocabulary {
         }
     }
 
+    /// Returns the length of the longest part of a path that begins at `at`, and behind which no word goes on.
+    pub(super) fn longest_path_at(&self, text: &[u8], at: usize) -> Option<usize> {
+        let window = text.get(at..)?;
+        let lower = window[..window.len().min(LONGEST)].to_ascii_lowercase();
+        let (length, class) = self.parts().longest_at(&lower)?;
+        let goes_on = window.get(length).copied().is_some_and(is_word_byte);
+        (class == Class::Paths && !goes_on).then_some(length)
+    }
+
     fn parts(&self) -> &Parts {
         self.parts.get_or_init(|| {
             let parts = self.values.iter();
