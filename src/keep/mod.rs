@@ -29,7 +29,7 @@ pub use pcapng_writer::PcapNgWriter;
 pub use redact::{
     Class, Classes, Leak, Mapping, Redaction, RedactionKey, StreamCollector, Suspects,
 };
-pub use rotating_file::{OUTPUT_MODE, RotatingFile, Rotation, RotationLimits};
+pub use rotating_file::{OUTPUT_MODE, RecordEnd, RotatingFile, Rotation, RotationLimits};
 pub use secret_lines::{EmbeddedSecrets, SecretLines};
 
 use crate::capture::Packet;

@@ -16,7 +16,7 @@ use std::path::Path;
 
 use foldhash::fast::RandomState;
 
-use super::{PacketSink, PcapNgWriter, Relation, RotatingFile, RotationLimits};
+use super::{PacketSink, PcapNgWriter, RecordEnd, Relation, RotatingFile, RotationLimits};
 use crate::capture::{LinkType, Packet};
 use crate::model::{FlowKey, FrameRef, Span};
 
@@ -78,7 +78,7 @@ impl PacketRecorder {
         let mut writer = PcapNgWriter::default();
         let mut head = Vec::new();
         writer.section(&mut head);
-        let file = RotatingFile::open(path, limits, head)?;
+        let file = RotatingFile::open(path, limits, head, RecordEnd::BlockLength)?;
         Ok(Self {
             needs_section: !file.has_only_head(),
             file,
@@ -94,6 +94,12 @@ impl PacketRecorder {
             stopped: false,
             errors: Vec::new(),
         })
+    }
+
+    /// Returns the new name of the file that was there before and ended inside a packet; `None` if it ended behind one.
+    #[must_use]
+    pub fn cut_off(&self) -> Option<&Path> {
+        self.file.cut_off()
     }
 
     /// Number of packets handed to the writer so far.

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{ErrorKind, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 use std::{fs, io};
@@ -28,6 +28,8 @@ pub struct RotatingFile {
     retry_at: Option<Instant>,
     /// The last rotation failure that nobody has taken yet.
     error: Option<io::Error>,
+    /// New name of a file that ended inside a record when this one was opened.
+    cut_off: Option<PathBuf>,
 }
 
 /// The time at which an output begins a new file, and the number of old files that stay.
@@ -48,6 +50,15 @@ pub enum Rotation {
     Age(Duration),
 }
 
+/// The form of a record's end, by which a file that a crash cut off is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RecordEnd {
+    /// Line feed.
+    LineFeed,
+    /// The length of a pcapng block, as at its beginning (draft-ietf-opsawg-pcapng section 3.1).
+    BlockLength,
+}
+
 /// Suffix of a rotated file: UTC time, and a number within that second. Ordered by age.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct RotatedName {
@@ -57,13 +68,21 @@ struct RotatedName {
 
 impl RotatingFile {
     /// Opens `path` for appending, or creates it; an empty file receives `head`.
-    pub fn open(path: &Path, limits: RotationLimits, head: Vec<u8>) -> io::Result<Self> {
+    ///
+    /// A file that ends inside a record is rotated: no reader would find what stands behind it.
+    pub fn open(
+        path: &Path,
+        limits: RotationLimits,
+        head: Vec<u8>,
+        end: RecordEnd,
+    ) -> io::Result<Self> {
+        let is_cut_off = !ends_with_record(path, end)?;
         let (file, length) = open(path, &head)?;
         let rotated = match limits.keep {
             Some(_) => rotated_files(path)?,
             None => Vec::new(),
         };
-        Ok(Self {
+        let mut opened = Self {
             path: path.to_owned(),
             file,
             head,
@@ -74,7 +93,19 @@ impl RotatingFile {
             rotated: rotated.into_iter().map(|(_, path)| path).collect(),
             retry_at: None,
             error: None,
-        })
+            cut_off: None,
+        };
+        if is_cut_off {
+            opened.cut_off = Some(opened.rotate()?);
+            opened.remove_oldest();
+        }
+        Ok(opened)
+    }
+
+    /// Returns the new name of the file that was there before and ended inside a record; `None` if it ended behind one.
+    #[must_use]
+    pub fn cut_off(&self) -> Option<&Path> {
+        self.cut_off.as_deref()
     }
 
     /// Appends a record, whole or not at all, after a rotation if the record no longer fits.
@@ -137,11 +168,15 @@ impl RotatingFile {
         Ok(())
     }
 
-    fn rotate(&mut self) -> io::Result<()> {
+    /// Renames the file and begins a new one. Returns the new name, which the file does not have if an outside tool had already
+    /// moved it.
+    fn rotate(&mut self) -> io::Result<PathBuf> {
         let rotated = self.free_name()?;
         match fs::rename(&self.path, &rotated) {
-            // An outside tool has already moved it: only a new file is missing.
-            Err(cause) if cause.kind() == ErrorKind::NotFound => return self.reopen(),
+            // Only a new file is missing.
+            Err(cause) if cause.kind() == ErrorKind::NotFound => {
+                return self.reopen().map(|()| rotated);
+            }
             renamed => renamed?,
         }
         if let Err(cause) = self.reopen() {
@@ -151,9 +186,9 @@ impl RotatingFile {
         }
         // Without a limit the list would only grow, over weeks, for nobody.
         if self.limits.keep.is_some() {
-            self.rotated.push_back(rotated);
+            self.rotated.push_back(rotated.clone());
         }
-        Ok(())
+        Ok(rotated)
     }
 
     fn remove_oldest(&mut self) {
@@ -229,6 +264,46 @@ fn open(path: &Path, head: &[u8]) -> io::Result<(File, u64)> {
     Ok((file, head.len() as u64))
 }
 
+/// Returns false for a file whose last record is not whole: its writer was killed, or its machine lost power. True for one that
+/// is empty or absent, and for devices and pipes, which are not read.
+fn ends_with_record(path: &Path, end: RecordEnd) -> io::Result<bool> {
+    let length = match fs::metadata(path) {
+        Ok(found) if found.is_file() && found.len() > 0 => found.len(),
+        _ => return Ok(true),
+    };
+    // A file that may be written but not read is taken as it is.
+    let Ok(file) = File::open(path) else {
+        return Ok(true);
+    };
+    match end {
+        RecordEnd::LineFeed => {
+            let mut last = [0];
+            file.read_exact_at(&mut last, length - 1)?;
+            Ok(last == *b"\n")
+        }
+        RecordEnd::BlockLength => {
+            let Some(at) = length.checked_sub(4) else {
+                return Ok(false);
+            };
+            let (mut first, mut last) = ([0; 4], [0; 4]);
+            file.read_exact_at(&mut last, at)?;
+            // Sections may be in either byte order.
+            for block in [u32::from_le_bytes(last), u32::from_be_bytes(last)] {
+                let begin = length.checked_sub(u64::from(block));
+                let Some(begin) = begin.filter(|_| block >= SHORTEST_BLOCK && block % 4 == 0)
+                else {
+                    continue;
+                };
+                file.read_exact_at(&mut first, begin + 4)?;
+                if first == last {
+                    return Ok(true);
+                }
+            }
+            Ok(false)
+        }
+    }
+}
+
 /// Appends all of `bytes`, or truncates the file back to its old length.
 fn append(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     let mut rest = bytes;
@@ -280,6 +355,8 @@ fn rotated_files(path: &Path) -> io::Result<Vec<(RotatedName, PathBuf)>> {
 
 /// File mode of outputs: events name users and packets carry secrets, so that the world must not read them.
 pub const OUTPUT_MODE: u32 = 0o640;
+/// Length of the shortest pcapng block: a type and two lengths.
+const SHORTEST_BLOCK: u32 = 12;
 /// Rotations within one second; beyond it the second's names are taken to be exhausted.
 const MAX_PER_SECOND: u32 = 10_000;
 /// Time between two attempts to rotate a file that could not be rotated.
@@ -298,10 +375,40 @@ mod tests {
     }
 
     #[test]
+    fn file_that_ends_inside_a_record_is_rotated_before_the_first_one() {
+        let folder = ScratchFolder::new("cut-off");
+        let block = [b"\x06\0\0\0\x10\0\0\0data\x10\0\0\0".as_slice(); 2].concat();
+        for (whole, cut, end) in [
+            (&b"{}\n{}\n"[..], &b"{}\n{"[..], RecordEnd::LineFeed),
+            (&block, &block[..31], RecordEnd::BlockLength),
+            (&block, &block[..2], RecordEnd::BlockLength),
+        ] {
+            let path = folder.join("out");
+            let open = || {
+                RotatingFile::open(&path, RotationLimits::default(), Vec::new(), end)
+                    .expect("opened")
+            };
+            fs::write(&path, whole).expect("written");
+            let mut file = open();
+            assert_eq!(file.cut_off(), None);
+            file.write_record(b"more").expect("written");
+            assert_eq!(fs::read(&path).expect("read"), [whole, b"more"].concat());
+            fs::write(&path, cut).expect("written");
+            let mut file = open();
+            let moved = file.cut_off().expect("moved").to_owned();
+            file.write_record(b"more").expect("written");
+            assert_eq!(fs::read(&moved).expect("read"), cut);
+            assert_eq!(fs::read(&path).expect("read"), b"more");
+        }
+    }
+
+    #[test]
     fn rotated_files_hold_whole_records_and_only_the_newest_stay() {
         let folder = ScratchFolder::new("rotating");
         let path = folder.join("events");
-        let mut file = RotatingFile::open(&path, size(20, Some(2)), Vec::new()).expect("opened");
+        let mut file =
+            RotatingFile::open(&path, size(20, Some(2)), Vec::new(), RecordEnd::LineFeed)
+                .expect("opened");
         for number in 0..10 {
             file.write_record(format!("line {number:03}\n").as_bytes())
                 .expect("written");
@@ -322,8 +429,13 @@ mod tests {
     fn a_moved_file_is_created_again_on_reopen() {
         let folder = ScratchFolder::new("reopened");
         let path = folder.join("events");
-        let mut file =
-            RotatingFile::open(&path, RotationLimits::default(), Vec::new()).expect("opened");
+        let mut file = RotatingFile::open(
+            &path,
+            RotationLimits::default(),
+            Vec::new(),
+            RecordEnd::LineFeed,
+        )
+        .expect("opened");
         file.write_record(b"one\n").expect("written");
         fs::rename(&path, folder.join("moved")).expect("renamed");
         file.write_record(b"two\n").expect("written");
@@ -332,8 +444,13 @@ mod tests {
         let text = |name: &str| fs::read_to_string(folder.join(name)).expect("text");
         assert_eq!(text("moved"), "one\ntwo\n");
         assert_eq!(text("events"), "three\n");
-        let again =
-            RotatingFile::open(&path, RotationLimits::default(), Vec::new()).expect("opened");
+        let again = RotatingFile::open(
+            &path,
+            RotationLimits::default(),
+            Vec::new(),
+            RecordEnd::LineFeed,
+        )
+        .expect("opened");
         assert_eq!(again.length, 6);
     }
 
@@ -342,7 +459,9 @@ mod tests {
         let folder = ScratchFolder::new("order");
         let path = folder.join("events");
         for run in 0..2 {
-            let mut file = RotatingFile::open(&path, size(1, Some(3)), Vec::new()).expect("opened");
+            let mut file =
+                RotatingFile::open(&path, size(1, Some(3)), Vec::new(), RecordEnd::LineFeed)
+                    .expect("opened");
             for number in 0..25 {
                 file.write_record(format!("{run} {number:02}\n").as_bytes())
                     .expect("written");
@@ -366,7 +485,8 @@ mod tests {
             rotate: Some(Rotation::Age(Duration::ZERO)),
             keep: None,
         };
-        let mut file = RotatingFile::open(&path, limits, b"head\n".to_vec()).expect("opened");
+        let mut file = RotatingFile::open(&path, limits, b"head\n".to_vec(), RecordEnd::LineFeed)
+            .expect("opened");
         assert!(!file.rotate_if_due(0));
         file.append(b"one\n").expect("written");
         assert!(file.rotate_if_due(0));
@@ -386,7 +506,8 @@ mod tests {
         let folder = scratch.join("folder");
         fs::create_dir(&folder).expect("a folder");
         let path = folder.join("events");
-        let mut file = RotatingFile::open(&path, size(1, None), Vec::new()).expect("opened");
+        let mut file = RotatingFile::open(&path, size(1, None), Vec::new(), RecordEnd::LineFeed)
+            .expect("opened");
         file.write_record(b"one\n").expect("written");
         let elsewhere = scratch.join("elsewhere");
         fs::rename(&folder, &elsewhere).expect("renamed");

@@ -118,6 +118,13 @@ pub enum Notice<'a> {
         /// The folder used.
         used: &'a Path,
     },
+    /// An output of an earlier run ends inside a record, so that nothing could be read behind it; a new file takes its name.
+    CutOff {
+        /// The name asked for, of the new file.
+        path: &'a Path,
+        /// New name of the earlier file.
+        moved: &'a Path,
+    },
     /// Extracted files are copies of what was sent, secrets included.
     FilesHoldSecrets(&'a Path),
     /// Packets are written as captured, secrets included.
@@ -201,6 +208,12 @@ impl fmt::Display for Notice<'_> {
                 "{} holds an earlier run; this one goes to {}",
                 named.display(),
                 used.display()
+            ),
+            Self::CutOff { path, moved } => write!(
+                f,
+                "{} ends inside a record, as an earlier run was cut off; it is {} now, and a new file begins",
+                path.display(),
+                moved.display()
             ),
             Self::FilesHoldSecrets(folder) => {
                 let folder = folder.display();

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use super::alerts::Alerts;
 use super::counters::{Counters, CountingSink};
 use super::error::{Error, Notice, Notify};
-use crate::keep::{RotatingFile, RotationLimits};
+use crate::keep::{RecordEnd, RotatingFile, RotationLimits};
 use crate::model::record::{Capture, Totals};
 use crate::model::{Event, EventKind, EventSink, Warning};
 use crate::report::export::ExportLines;
@@ -241,8 +241,12 @@ impl LineOutput {
                 Target::Special(file.map_err(|cause| Error::output(path, cause))?)
             }
             Some(path) => {
-                let file = RotatingFile::open(path, rotation, Vec::new());
-                Target::File(file.map_err(|cause| Error::output(path, cause))?)
+                let file = RotatingFile::open(path, rotation, Vec::new(), RecordEnd::LineFeed);
+                let file = file.map_err(|cause| Error::output(path, cause))?;
+                if let Some(moved) = file.cut_off() {
+                    notify(&Notice::CutOff { path, moved });
+                }
+                Target::File(file)
             }
         };
         Ok(Self {

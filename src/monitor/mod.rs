@@ -337,6 +337,9 @@ fn open_recorder(
     let names = settings.source.names().to_vec();
     let recorder = PacketRecorder::open(path, settings.rotation, names)
         .map_err(|cause| Error::output(path, cause))?;
+    if let Some(moved) = recorder.cut_off() {
+        notify(&Notice::CutOff { path, moved });
+    }
     notify(&Notice::PacketsHoldSecrets(path));
     if !settings.selection.is_everything() {
         notify(&Notice::PacketsOfAllSessions(path));
