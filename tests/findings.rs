@@ -6,8 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::connection::{Connection, Side};
+use crate::support::containers::{Block, Container, Order};
 use crate::support::conversation::{Conversation, SEGMENT, comma_address};
 use crate::support::folder::Folder;
+use crate::support::recording::{Recorded, packets};
 use crate::support::wire::Wire;
 
 #[test]
@@ -488,6 +490,42 @@ fn pause_over_packets_that_the_capture_lost_is_no_standstill() {
             stands,
             "{report:#}"
         );
+    }
+}
+
+#[test]
+fn silence_up_to_another_section_of_the_capture_is_no_standstill() {
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.passive(None, 50_001);
+    let mut data = ftp.passive_data(40_001, 50_001);
+    ftp.command("RETR f.bin");
+    data.open(&mut ftp.wire);
+    ftp.reply("150 Opening data connection.");
+    data.stream(&mut ftp.wire, Side::Server, &[b'a'; 7_000], SEGMENT);
+    let first = ftp.wire.len();
+    ftp.wire.wait(Duration::from_secs(32));
+    let mut later = Conversation::open_on(ftp.wire, "192.0.2.10:39999", SERVER);
+    later.exchange("USER mira", "331 Password required.");
+    let all = packets(&later.quit());
+    let section = |packets: &[Recorded]| {
+        let container = Container::Next {
+            order: Order::Little,
+            block: Block::Enhanced,
+            interfaces: 1,
+            sections: 1,
+            resolution: 6,
+        };
+        container.write(1, packets)
+    };
+    let (before, behind) = all.split_at(first);
+    for (capture, stands) in [
+        (section(&all), true),
+        ([section(before), section(behind)].concat(), false),
+    ] {
+        let report = analyze("sections", &capture);
+        assert_eq!(report["sessions"].as_array().map(Vec::len), Some(2));
+        let found = ids(&report).contains(&"stalled-transfer".to_owned());
+        assert_eq!(found, stands, "{report:#}");
     }
 }
 

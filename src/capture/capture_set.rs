@@ -437,6 +437,11 @@ impl CaptureSet {
                         deliver(Input::Tick(time))?;
                     }
                     Advance::Secrets => deliver(Input::Secrets(opened.reader.secrets()))?,
+                    Advance::Section => {
+                        if let Some(last) = slot.last {
+                            deliver(Input::SectionStart(last))?;
+                        }
+                    }
                     Advance::Names => deliver(Input::Names(&opened.reader.names()))?,
                     Advance::Notice(notice) => {
                         slot.counts.note(&notice);
@@ -483,7 +488,7 @@ impl InputSlot {
                 Advance::Secrets => opened.preamble.keep_secrets(opened.reader.secrets()),
                 Advance::Names => opened.preamble.keep_names(opened.reader.names()),
                 Advance::Notice(notice) => opened.preamble.keep_notice(notice),
-                Advance::Idle => {}
+                Advance::Idle | Advance::Section => {}
                 Advance::Failed(cause) => {
                     opened.failure = Some(cause);
                     break;

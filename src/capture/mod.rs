@@ -163,6 +163,8 @@ pub enum Input<'a> {
     Notes(&'a Notes),
     /// Names of hosts, at their place in the file: before the packets, or behind them.
     Names(&'a [HostName]),
+    /// A section of a pcapng file behind another one, whose last packet this is: packets between the two may not be recorded.
+    SectionStart(FrameRef),
     /// Estimated current time on a quiet link, so that timers run. Only sources that wait for packets emit it.
     Tick(Timestamp),
     /// Damage or loss found in an input, which continues.

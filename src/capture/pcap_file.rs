@@ -490,7 +490,9 @@ mod tests {
                 }
                 Advance::Notice(notice) => warnings.push((notice.code, notice.text)),
                 Advance::Failed(error) => panic!("{error}"),
-                Advance::Secrets | Advance::Names => panic!("pcap has no secrets or names"),
+                Advance::Secrets | Advance::Names | Advance::Section => {
+                    panic!("pcap has no secrets, names or sections")
+                }
                 Advance::Idle => panic!("a file is never idle"),
                 Advance::End => return (packets, warnings),
             }

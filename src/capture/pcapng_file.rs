@@ -318,7 +318,7 @@ impl PcapNgFile {
     fn other_block(&mut self, block_type: u32, len: usize) -> Option<Advance> {
         if block_type == SECTION_HEADER {
             return match self.begin_section() {
-                Ok(true) => None,
+                Ok(true) => Some(Advance::Section),
                 Ok(false) => Some(self.finish()),
                 Err(detail) => Some(self.damaged(&detail)),
             };

@@ -163,6 +163,16 @@ impl PipeSource {
                         break ControlFlow::Break(());
                     }
                 }
+                Advance::Section => {
+                    let ended = FrameRef {
+                        time: counts.last.unwrap_or_default(),
+                        number: counts.packets,
+                        place: CapturePlace::new(0, counts.packets),
+                    };
+                    if counts.packets > 0 && deliver(Input::SectionStart(ended)).is_break() {
+                        break ControlFlow::Break(());
+                    }
+                }
                 Advance::Idle => {
                     if self.waker.is_stopping() {
                         break ControlFlow::Continue(());

@@ -31,6 +31,8 @@ pub(super) enum Advance {
     Secrets,
     /// The reader is positioned on names of hosts.
     Names,
+    /// A section of a pcapng file begins behind another one.
+    Section,
     /// A warning about the input; reading continues.
     Notice(Notice),
     /// The input is open but has no bytes now; the caller may retry later.

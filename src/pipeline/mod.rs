@@ -181,6 +181,7 @@ impl Run<'_> {
             }
             // No report has them.
             Input::Notes(_) => {}
+            Input::SectionStart(last) => self.tracker.section_start(last),
             Input::CaptureStart(capture) => self.tracker.emit(EventKind::Capture(capture)),
             Input::Warning(warning) if self.live => {
                 self.tracker.emit(EventKind::Warning(&warning));

@@ -358,7 +358,7 @@ fn stall(shared: &Shared<'_>, subject: &Subject<'_>) -> Option<DataTrouble> {
         .any(|half| half.irregular().rst.is_some());
     let end = if reset {
         Some(summary.last)
-    } else if state.answer.is_none() && shared.now().capture() == summary.last.capture() {
+    } else if state.answer.is_none() && shared.recorded_since(summary.last) {
         // No final reply, and the capture went on without it.
         Some(FrameRef {
             time: shared.now().time,

@@ -75,6 +75,8 @@ struct Timers {
     clock: Timestamp,
     /// Time of expiry, session, transfer; the earliest first.
     queue: BinaryHeap<Reverse<(Timestamp, u64, u64)>>,
+    /// Last frame before the latest section of each capture that has several.
+    section_ends: BTreeMap<u32, u64>,
 }
 
 /// Facts about the network around the sessions.
@@ -160,6 +162,18 @@ impl<'s> Shared<'s> {
     /// Returns the frame being processed.
     pub(crate) const fn now(&self) -> FrameRef {
         self.emitter.now
+    }
+
+    /// Records that a section of a capture ended: what its next one does not show need not have been absent.
+    pub(crate) fn end_section(&mut self, last: FrameRef) {
+        let ends = &mut self.timers.section_ends;
+        ends.insert(last.capture(), last.number);
+    }
+
+    /// Returns whether the packets behind `frame` were recorded up to now: by the same capture, in the same section.
+    pub(crate) fn recorded_since(&self, frame: FrameRef) -> bool {
+        let end = self.timers.section_ends.get(&frame.capture());
+        self.now().capture() == frame.capture() && end.is_none_or(|end| *end < frame.number)
     }
 
     /// Returns the capture time, without the jumps of damaged timestamps.

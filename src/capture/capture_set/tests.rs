@@ -70,7 +70,7 @@ fn run(set: &mut CaptureSet) -> Seen {
             Input::Warning(warning) => seen.warnings.push(warning),
             Input::Failed(error) => seen.failures.push(error.to_string()),
             Input::Secrets(secrets) => seen.secrets.push(secrets.data.to_vec()),
-            Input::Notes(_) => {}
+            Input::Notes(_) | Input::SectionStart(_) => {}
             Input::Names(names) => panic!("{names:?}"),
             Input::Tick(_) => panic!("files do not wait"),
         }

@@ -130,7 +130,7 @@ fn drain(file: &mut PcapNgFile) -> (Vec<Seen>, Vec<Notice>) {
                     file.data(),
                 ));
             }
-            Advance::Secrets | Advance::Names => {}
+            Advance::Secrets | Advance::Names | Advance::Section => {}
             Advance::Notice(notice) => notices.push(notice),
             Advance::Failed(error) => panic!("{error}"),
             Advance::Idle => panic!("a file is never idle"),
@@ -281,6 +281,7 @@ fn read_with_secrets(bytes: &[u8]) -> (Vec<Vec<u8>>, Vec<Notice>) {
                 let texts = names.map(|host| format!("{} {}", host.address, host.name));
                 items.extend(texts.map(String::into_bytes));
             }
+            Advance::Section => {}
             Advance::Notice(notice) => notices.push(notice),
             Advance::Failed(error) => panic!("{error}"),
             Advance::Idle => panic!("a file is never idle"),

@@ -184,6 +184,11 @@ impl<'s> SessionTracker<'s> {
         self.shared.emit(None, kind);
     }
 
+    /// Records that a section of a capture ended with this frame.
+    pub fn section_start(&mut self, last: FrameRef) {
+        self.shared.end_section(last);
+    }
+
     /// Learns names from a UDP datagram. Returns whether it is a DNS message.
     pub fn datagram(&mut self, datagram: &Datagram<'_>) -> bool {
         let ports = [datagram.source.port, datagram.destination.port];
