@@ -18,9 +18,11 @@ use super::reading::{Outcome, Reading};
 use crate::diagram::Detail;
 use crate::extract::{Extractor, is_disk_full};
 use crate::model::TransferSink;
+use crate::model::wire_text::printable;
 use crate::monitor::open_extractor;
 use crate::page::PageOptions;
 use crate::report::export::{self, FORMATS};
+use crate::report::units;
 use crate::report::{
     CaptureNames, ExportOptions, Exporter, OutputKind, RunEnd, table, with_sink_thread,
 };
@@ -314,12 +316,38 @@ fn finish_folder(
             finished.files.saturating_add(finished.failures),
         )));
     }
+    if arguments.presentation.quiet {
+        return Ok(());
+    }
+    for file in finished.assembled.iter().take(NAMED_FILES) {
+        messages::note(&format!(
+            "assembled from its parts: {folder}/{}, {}, sha256 {}",
+            printable(&file.saved_as),
+            units::bytes(file.bytes),
+            file.sha256
+        ));
+    }
+    if finished.assembled.len() > NAMED_FILES {
+        let more = units::to_u64(finished.assembled.len() - NAMED_FILES);
+        messages::note(&format!(
+            "assembled from their parts: {} more files, which {folder}/manifest.json lists",
+            units::count(more)
+        ));
+    }
     if arguments.presentation.verbose {
-        messages::note(&format!("{} files saved below {folder}", finished.files));
+        let saved = units::counted(finished.files, "file", "files");
+        let assembled = units::to_u64(finished.assembled.len());
+        let beside = match assembled {
+            0 => String::new(),
+            _ => format!(", and {} assembled", units::count(assembled)),
+        };
+        messages::note(&format!("{saved} saved below {folder}{beside}"));
     }
     Ok(())
 }
 
+/// Assembled files that are named.
+const NAMED_FILES: usize = 10;
 /// Limit of the points of one transfer in a report.
 const MAX_SAMPLES: usize = 2_000;
 

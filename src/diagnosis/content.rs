@@ -36,7 +36,7 @@ pub(super) fn detect_incomplete(
                 "Capture for longer, or look for a later transfer of the same file.",
             ),
             Completeness::Truncated => (
-                "is not whole: it ended before its end".to_owned(),
+                "is not whole: its connection ended before the file did".to_owned(),
                 "Look at who ended the data connection, and for a later transfer of the same file.",
             ),
             // Clients abort listings that the user has seen enough of.
@@ -48,7 +48,7 @@ pub(super) fn detect_incomplete(
             }
             Completeness::Aborted => (
                 "was given up before its end".to_owned(),
-                "Look for a later transfer of the same file.",
+                "Look for a later transfer of the same file; if one resumed it with REST, -x assembles the parts.",
             ),
             _ => continue,
         };

@@ -75,6 +75,19 @@ pub struct Finished {
     pub failures: u64,
     /// Message of the first failure; `None` without failures.
     pub first_failure: Option<String>,
+    /// Files assembled from the parts that several transfers moved.
+    pub assembled: Vec<AssembledFile>,
+}
+
+/// A file assembled from parts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AssembledFile {
+    /// Path below the folder.
+    pub saved_as: String,
+    /// Length.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
 }
 
 /// Failure to extract files or to write their lists.
@@ -214,6 +227,12 @@ impl Extractor {
             let parts: Vec<String> = parts.iter().map(|&part| part.to_owned()).collect();
             self.enter(&parts)
         });
+        let files = assembled.iter().map(|one| AssembledFile {
+            saved_as: one.saved_as.clone(),
+            bytes: one.bytes,
+            sha256: one.sha256.clone(),
+        });
+        self.finished.assembled = files.collect();
         if let Some(mut manifest) = self.manifest.take() {
             manifest.assembled(assembled, omitted);
             // What is being written can never be whole, and its space is needed.

@@ -43,6 +43,7 @@ pub(super) fn write_record(
     let written = record::record(subject, &mut target);
     target.close(written)?;
     check_sessions(subject)?;
+    note_damage(read, arguments);
     if !arguments.presentation.quiet {
         for doubt in record::doubts(subject) {
             messages::note(&doubt);
@@ -62,6 +63,7 @@ pub(super) fn update(
         messages::print("nothing is updated: the captures cannot be read or have no FTP session");
         return Ok(exit(arguments, &read.outcome, 0));
     }
+    note_damage(read, arguments);
     let mut updated_files = Vec::new();
     for (file, text) in files {
         let name = printable(&file.path);
@@ -95,6 +97,13 @@ pub(super) fn update(
         write_answer(&answer, arguments, Output::stdout())?;
     }
     Ok(exit(arguments, &read.outcome, answer.failed))
+}
+
+/// Notes damage of the captures: what they do not show becomes an expectation.
+fn note_damage(read: &Read, arguments: &CheckArguments) {
+    if !arguments.presentation.quiet {
+        messages::note_warnings(&read.report.warnings);
+    }
 }
 
 /// Returns true if the captures can serve as expectations: all were read, and there is a session.
