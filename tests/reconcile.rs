@@ -424,6 +424,24 @@ fn log_of_another_day_cannot_be_compared() {
 }
 
 #[test]
+fn log_of_another_server_with_a_few_equal_names_accuses_nobody() {
+    let folder = recorded("reconcile-other");
+    let all = vsftpd_log(&folder);
+    let line = |at: usize| all[at].replace("[pid 7] [", "[pid 7] [another");
+    // As many lines as would not tell a clock, of a minute within the capture.
+    let early = [line(6), line(7)];
+    let early = early.map(|line| line.replace(" bytes", "77 bytes"));
+    let lines: Vec<String> = later(&early, -10);
+    let (code, answer) = answer(&folder, &[("vsftpd.log", &lines)], &[]);
+    let [agrees, differs, log_only, wire_only, _] = totals(&answer);
+    assert_eq!(
+        (code, agrees, differs, log_only, wire_only),
+        (0, 0, 0, 0, 0),
+        "{answer:#}"
+    );
+}
+
+#[test]
 fn events_behind_the_last_line_are_not_missed() {
     let folder = recorded("reconcile-short");
     let mut lines = vsftpd_log(&folder);

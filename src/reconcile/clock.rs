@@ -96,6 +96,16 @@ pub(super) struct Clock {
     pub(super) certain: bool,
 }
 
+impl Clock {
+    /// Returns true if a shift is that of a zone alone: the clocks themselves agree.
+    #[must_use]
+    pub(super) fn is_zone(&self, shift: usize, tolerance: Span) -> bool {
+        let shift = self.shifts.get(shift).copied().unwrap_or_default();
+        let error = (shift - nearest_quarter(shift)).abs();
+        error <= tolerance.nanos().saturating_add(SECOND)
+    }
+}
+
 impl Default for Clock {
     fn default() -> Self {
         Self {

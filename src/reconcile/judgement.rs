@@ -254,6 +254,31 @@ impl<'a> View<'a> {
             .map_or(Judged::plain(ClaimOutcome::LogOnly), Judged::because)
     }
 
+    /// Returns true for a match of a log whose clock is not known that differs and may be one by chance: names of files occur in
+    /// many sessions, of other servers and other days too. The line is about the event only if user and port of the client are
+    /// those of the wire, and the clock is off by a zone at most (`is_zone`).
+    #[must_use]
+    pub(super) fn may_be_chance(
+        &self,
+        held: &Held,
+        found: Match,
+        is_zone: bool,
+        prefixes: &Prefixes,
+    ) -> bool {
+        let Some(event) = self.wire.events.get(found.event as usize) else {
+            return false;
+        };
+        let fields = Fields::of(&held.claim, event, prefixes);
+        if differences(&held.claim, event, fields).is_empty() {
+            return false;
+        }
+        let session = self.wire.sessions.get(event.session as usize);
+        let is_other_port = session
+            .zip(held.claim.client_port)
+            .is_some_and(|(session, port)| session.client.port != port);
+        !is_zone || fields.user.differs() || is_other_port
+    }
+
     /// Returns the reason why absence from the wire proves nothing; `None` if it does.
     fn obstacle(
         &self,

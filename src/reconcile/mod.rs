@@ -596,6 +596,7 @@ impl<'w> Run<'w> {
         });
         let servers = Servers::of(wire, &matches, self.settings.server);
         let view = View::new(wire, servers.seen.clone());
+        let tolerance = self.settings.tolerance;
         let mut edges: Vec<(u32, Timestamp)> = Vec::new();
         let mut used = HashSet::new();
         let mut damage: Vec<Damage> = Vec::new();
@@ -606,6 +607,11 @@ impl<'w> Run<'w> {
                 .get(held.log as usize)
                 .and_then(|state| state.clocks.get(&held.group));
             let is_certain = clock.is_some_and(|clock| clock.certain);
+            let is_chance = |found: &Match| {
+                let is_zone = clock.is_some_and(|clock| clock.is_zone(found.shift, tolerance));
+                !is_certain && view.may_be_chance(held, *found, is_zone, &prefixes)
+            };
+            let found = &found.filter(|found| !is_chance(found));
             let time = held.times.get(shift).copied();
             edges.extend(time.map(|time| (held.log, time)));
             let mut judged = match found {

@@ -73,16 +73,25 @@ fn log_line(log: &Log) -> String {
         if clock.from_matches < 3 && log.clocks.is_empty() {
             text.push_str(", clock not known: too few matches, or several that fit equally well");
         } else {
+            // Most logs have whole seconds: a fraction of the estimate says nothing.
+            let error = if error.abs() < CUT_SECONDS {
+                "clock right to about a second".to_owned()
+            } else {
+                let error = units::duration(error.abs().round());
+                format!("clock about {error} {side}")
+            };
             let _ = write!(
                 text,
-                ", {} {side}, from {}",
-                units::duration(error.abs()),
+                ", {error}, from {}",
                 units::counted(clock.from_matches, "match", "matches")
             );
         }
     }
     text
 }
+
+/// Error of a clock in seconds that times cut off to seconds may cause, with a server that writes a little late.
+const CUT_SECONDS: f64 = 1.5;
 
 fn write_claim(
     claim: &ClaimRecord,
