@@ -103,6 +103,14 @@ impl Reading {
     ) -> Result<Self, Failure> {
         let read = read_options(input, &presentation.tz)?;
         let selected = selection.selection()?;
+        let reads_secrets = ["password", "account"]
+            .iter()
+            .any(|field| selected.names_field(field));
+        if reads_secrets && !selection.show_passwords && !presentation.quiet {
+            messages::note(
+                "--where names a secret, which is <hidden> to it as well; --show-passwords shows it",
+            );
+        }
         let secrets = input.secrets.read(input.follow)?;
         #[cfg(feature = "live")]
         let filter = open_filter(input)?;

@@ -2,7 +2,7 @@
 //!
 //! The only place where values of the report become CEL values.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -353,49 +353,6 @@ pub(super) fn metered(expression: &mut IdedExpr) {
                 _ => metered(&mut of.loop_step),
             }
             count_in(&mut of.loop_step);
-        }
-        Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
-    }
-}
-
-/// Puts other texts in the place of literals, by their ids.
-pub(super) fn replace_texts(expression: &mut IdedExpr, texts: &BTreeMap<u64, String>) {
-    if texts.is_empty() {
-        return;
-    }
-    let mut each = |part: &mut IdedExpr| replace_texts(part, texts);
-    match &mut expression.expr {
-        Expr::Literal(LiteralValue::String(literal)) => {
-            if let Some(text) = texts.get(&expression.id) {
-                *literal = text.clone().into();
-            }
-        }
-        Expr::Select(select) => each(&mut select.operand),
-        Expr::Call(call) => {
-            call.args.iter_mut().for_each(&mut each);
-            if let Some(target) = &mut call.target {
-                each(target);
-            }
-        }
-        Expr::List(list) => list.elements.iter_mut().for_each(each),
-        Expr::Map(map) => {
-            for entry in &mut map.entries {
-                if let EntryExpr::MapEntry(entry) = &mut entry.expr {
-                    each(&mut entry.key);
-                    each(&mut entry.value);
-                }
-            }
-        }
-        Expr::Comprehension(of) => {
-            for part in [
-                &mut of.iter_range,
-                &mut of.accu_init,
-                &mut of.loop_cond,
-                &mut of.loop_step,
-                &mut of.result,
-            ] {
-                each(part);
-            }
         }
         Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
     }

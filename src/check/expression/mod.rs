@@ -13,9 +13,9 @@
 //!
 //! Syntax errors are reported in the words of people who write conditions, not of a parser generator.
 
-mod digests;
 mod evaluate;
 mod names;
+mod spelling;
 mod types;
 
 use std::collections::BTreeSet;
@@ -27,9 +27,9 @@ use serde::Serialize;
 
 use super::picked;
 use super::vocabulary::Vocabulary;
-use digests::lower_digests;
-use evaluate::{Meter, add, add_owned, metered, replace_texts};
+use evaluate::{Meter, add, add_owned, metered};
 use names::{NameCheck, Uses};
+use spelling::spell_as_reported;
 
 pub use evaluate::Fact;
 pub(super) use evaluate::{GIVEN_UP, Judgement, Prepared, fact_words};
@@ -126,7 +126,7 @@ impl Expression {
         }
         let mut check = NameCheck::new(words, &program, text);
         check.condition(program.expression())?;
-        let replaced = check.take_replaced().into_iter().collect();
+        let times = check.take_times().into_iter().collect();
         let reads_whole_objects = check.reads_whole_objects();
         let (enclosing, field_names) = check.into_names();
         let used = program.references();
@@ -137,8 +137,7 @@ impl Expression {
             .map(str::to_owned)
             .collect();
         let mut code = program.expression().clone();
-        replace_texts(&mut code, &replaced);
-        lower_digests(&mut code);
+        spell_as_reported(&mut code, &times);
         metered(&mut code);
         Ok(Self {
             code,

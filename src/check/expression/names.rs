@@ -31,8 +31,8 @@ pub(super) struct NameCheck<'a> {
     fields: BTreeSet<String>,
     /// True if an object is used otherwise than by its fields, such as compared with another.
     reads_whole_objects: bool,
-    /// Texts that stand for others when they are evaluated, by their ids.
-    replaced: Vec<(u64, String)>,
+    /// Times that the report spells in another way, by the ids of their texts.
+    times: Vec<(u64, String)>,
 }
 
 impl<'a> NameCheck<'a> {
@@ -45,13 +45,13 @@ impl<'a> NameCheck<'a> {
             uses: Vec::new(),
             fields: BTreeSet::new(),
             reads_whole_objects: false,
-            replaced: Vec::new(),
+            times: Vec::new(),
         }
     }
 
-    /// Returns the texts that stand for others when they are evaluated, by their ids: times as the report spells them.
-    pub(super) fn take_replaced(&mut self) -> Vec<(u64, String)> {
-        std::mem::take(&mut self.replaced)
+    /// Returns the times that the report spells in another way, by the ids of their texts.
+    pub(super) fn take_times(&mut self) -> Vec<(u64, String)> {
+        std::mem::take(&mut self.times)
     }
 
     /// Returns true if the expression reads objects otherwise than by their fields.
@@ -161,7 +161,7 @@ impl<'a> NameCheck<'a> {
         let kind =
             types::call(call, &parts, self.words).map_err(|error| self.type_error(&error))?;
         let times = types::times(name, &parts, self.words);
-        self.replaced
+        self.times
             .extend(times.map_err(|error| self.type_error(&error))?);
         Ok(kind)
     }

@@ -1,37 +1,58 @@
-//! Digests in expressions, whose letters people write in either case.
+//! Texts of an expression as the report spells them.
 //!
-//! Reports have digests in lower case. A text of hexadecimal digits that stands beside the field of a digest, as in
-//! `sha256 == "9F86D081…"`, `t.md5 in ["…"]` or `t.sha1.startsWith("2A")`, is converted before the expression runs.
+//! Reports have digests in lower case, which people write in either. A text of hexadecimal digits that stands beside the field of
+//! a digest, as in `sha256 == "9F86D081…"`, `t.md5 in ["…"]` or `t.sha1.startsWith("2A")`, is converted before the expression
+//! runs. So is a time beside the field of one, which the type check found.
+
+use std::collections::BTreeMap;
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 
-/// Converts the digests in an expression to lower case.
-pub(super) fn lower_digests(expression: &mut IdedExpr) {
-    match &mut expression.expr {
-        Expr::Select(select) => lower_digests(&mut select.operand),
-        Expr::Call(call) => {
-            let parts = call.target.as_deref().into_iter().chain(&call.args);
-            let is_about_digest = parts.into_iter().any(is_digest);
-            let target = call.target.as_deref_mut();
-            for part in target.into_iter().chain(&mut call.args) {
-                if is_about_digest {
-                    lower_text(part);
-                }
-                lower_digests(part);
+/// Converts the digests in an expression to lower case, and puts `times` in the place of texts, by their ids.
+pub(super) fn spell_as_reported(expression: &mut IdedExpr, times: &BTreeMap<u64, String>) {
+    each_part(expression, &mut |part| match &mut part.expr {
+        Expr::Literal(LiteralValue::String(literal)) => {
+            if let Some(time) = times.get(&part.id) {
+                *literal = time.clone().into();
             }
         }
-        Expr::List(list) => list.elements.iter_mut().for_each(lower_digests),
+        Expr::Call(call) => {
+            let mut parts = call.target.as_deref().into_iter().chain(&call.args);
+            if parts.any(is_digest) {
+                let target = call.target.as_deref_mut();
+                target
+                    .into_iter()
+                    .chain(&mut call.args)
+                    .for_each(lower_text);
+            }
+        }
+        _ => {}
+    });
+}
+
+/// Calls `f` for an expression and each of its parts.
+fn each_part(expression: &mut IdedExpr, f: &mut dyn FnMut(&mut IdedExpr)) {
+    f(expression);
+    match &mut expression.expr {
+        Expr::Select(select) => each_part(&mut select.operand, f),
+        Expr::Call(call) => {
+            let target = call.target.as_deref_mut();
+            for part in target.into_iter().chain(&mut call.args) {
+                each_part(part, f);
+            }
+        }
+        Expr::List(list) => list.elements.iter_mut().for_each(|part| each_part(part, f)),
         Expr::Map(map) => {
             for entry in &mut map.entries {
                 if let EntryExpr::MapEntry(entry) = &mut entry.expr {
-                    lower_digests(&mut entry.key);
-                    lower_digests(&mut entry.value);
+                    each_part(&mut entry.key, f);
+                    each_part(&mut entry.value, f);
                 }
             }
         }
         Expr::Comprehension(of) => {
-            lower_digests(&mut of.iter_range);
-            lower_digests(&mut of.loop_step);
+            each_part(&mut of.iter_range, f);
+            each_part(&mut of.loop_step, f);
         }
         Expr::Ident(_) | Expr::Literal(_) | Expr::Struct(_) | Expr::Unspecified => {}
     }
