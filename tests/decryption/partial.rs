@@ -215,3 +215,40 @@ fn lost_record_costs_its_own_command_or_reply_and_shifts_no_other() {
     }
     assert!(lost > 90, "{lost}");
 }
+
+/// Before TLS 1.3 the keys depend on both hellos (RFC 5246 section 6.3).
+#[test]
+fn lost_hello_of_a_tls_1_2_server_is_the_reason_and_sizes_are_counted() {
+    let name = "tls12-resumed";
+    let capture = std::fs::read(data(&format!("{name}.pcap"))).expect("a capture");
+    let keys = data(&format!("{name}.keys"));
+    let packets = packets(&capture);
+    let hellos: Vec<usize> = (0..packets.len())
+        .filter(|&at| {
+            let bytes = payload(packets[at]).map(|(bytes, _)| bytes);
+            matches!(bytes, Some([22, 3, _, _, _, 2, ..]))
+        })
+        .collect();
+    assert_eq!(hellos.len(), 4);
+    for (number, lost) in hellos.into_iter().enumerate() {
+        let rest = [&packets[..lost], &packets[lost + 1..]].concat().concat();
+        let folder = Folder::new("tls-no-hello");
+        folder.write("a.pcap", &[&capture[..24], &rest].concat());
+        let report = folder.report(&["a.pcap", "--keylog", &keys]);
+        let session = &report["sessions"][0];
+        // The control connection, then a listing, a download and an upload.
+        let Some(number) = number.checked_sub(1) else {
+            assert_eq!(session["tls"]["obstacle"], "handshake-missing");
+            assert_eq!(list(session, "encrypted_data").len(), 3);
+            continue;
+        };
+        let transfer = &list(session, "transfers")[number];
+        let tls = &transfer["tls"];
+        assert_eq!(tls["obstacle"], "handshake-missing", "{tls}");
+        assert_eq!(tls["obstacles"], Value::Null, "{tls}");
+        let bytes = transfer["bytes"].as_u64().expect("a size");
+        let least = [65, 12_000, 8_500][number];
+        assert!((least..least + 100).contains(&bytes), "{transfer}");
+        assert_eq!(tls["content_bytes_exact"], false, "{tls}");
+    }
+}

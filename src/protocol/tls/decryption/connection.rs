@@ -27,6 +27,7 @@ use crate::protocol::tls::alert::Alert;
 use crate::protocol::tls::hello::{
     ServerHello, parse_client_hello, parse_encrypted_extensions, parse_server_hello,
 };
+use crate::protocol::tls::record::looks_like_record;
 
 /// Consumer of what a connection carries.
 pub trait Receiver {
@@ -202,7 +203,11 @@ impl Connection {
                 self.close(way, obstacle);
             }
             if let Some(search) = self.half(way).search.take() {
-                self.report_to_end(way, &search, at, &mut io);
+                if self.handshake.is_known() {
+                    self.report_to_end(way, &search, at, &mut io);
+                } else {
+                    self.count_without_hello(way, &search.bytes, at, &mut io);
+                }
             }
         }
     }
@@ -1256,8 +1261,9 @@ impl Connection {
             if let Some(search) = &mut self.half(way).search {
                 search.waits = Some(at);
                 if search.bytes.len() > super::half::HELD_MAX {
-                    self.close(way, TlsObstacle::HandshakeMissing);
-                    self.half(way).layer = Layer::Dead;
+                    let bytes = std::mem::take(&mut search.bytes);
+                    self.half(way).search = None;
+                    self.count_without_hello(way, &bytes, at, io);
                 }
             }
             return;
@@ -1267,7 +1273,11 @@ impl Connection {
         };
         loop {
             let Ok((place, length)) = search.next_place() else {
-                search.trim();
+                if self.handshake.is_known() {
+                    search.trim();
+                } else if search.bytes.len() > super::half::HELD_MAX {
+                    return self.count_without_hello(way, &search.bytes, at, io);
+                }
                 self.half(way).search = Some(search);
                 return;
             };
@@ -1322,9 +1332,7 @@ impl Connection {
                     HELLO_PLACES
                 };
                 if search.places >= places || self.half(way).trials > TRIALS {
-                    self.close(way, TlsObstacle::HandshakeMissing);
-                    self.half(way).layer = Layer::Dead;
-                    return;
+                    return self.count_without_hello(way, &search.bytes, at, io);
                 }
                 continue;
             }
@@ -1335,6 +1343,17 @@ impl Connection {
                 self.half(way).layer = Layer::Dead;
                 return;
             }
+        }
+    }
+
+    /// Counts the records behind a loss that hides a hello without which nothing opens: `bytes`, and those that follow. Mostly
+    /// segments are lost, and a record begins behind them.
+    fn count_without_hello(&mut self, way: Direction, bytes: &[u8], at: FrameRef, io: &mut Io<'_>) {
+        self.close(way, TlsObstacle::HandshakeMissing);
+        if are_records(bytes) {
+            self.read(way, bytes, at, io);
+        } else {
+            self.half(way).layer = Layer::Dead;
         }
     }
 
@@ -1594,6 +1613,16 @@ fn is_hello(record: Record<'_>) -> bool {
         // A hello may be longer than its first record, and others may follow.
         (HANDSHAKE, [CLIENT_HELLO | SERVER_HELLO, 0, _, _, 3, 0..=3, ..]) => true,
         _ => false,
+    }
+}
+
+/// Returns whether bytes begin with a record that another one follows, or nothing.
+fn are_records(bytes: &[u8]) -> bool {
+    let is_header = |bytes: &[u8]| bytes.len() >= HEADER && looks_like_record(bytes);
+    is_header(bytes) && {
+        let length = usize::from(u16::from_be_bytes([bytes[3], bytes[4]]));
+        let behind = bytes.get(HEADER + length..).unwrap_or_default();
+        behind.len() < HEADER || is_header(behind)
     }
 }
 
