@@ -24,9 +24,9 @@ fn first_random(name: &str) -> String {
         .filter_map(|packet| payload(packet).map(|(bytes, _)| bytes))
         .find(|bytes| matches!(bytes, [22, 3, _, _, _, 1, ..]))
         .expect("a hello");
-    hello[11..43]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
+    let digits = hello[11..43].iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    digits
+        .map(|digit| char::from_digit(digit.into(), 16).expect("a digit"))
         .collect()
 }
 

@@ -1625,8 +1625,6 @@ const IAC: u8 = 255;
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 /// Letter in place of `x` where so many of them would be a password.
 const OTHER_MASK: u8 = b'y';
-/// Replies whose text describes the server.
-
 /// Entries of a listing that are looked at.
 const ENTRIES: usize = 200_000;
 
@@ -1698,6 +1696,7 @@ const HEADING_WORDS: &[&[u8]] = &[
     b"---------",
 ];
 
+/// Replies whose text describes the server.
 const BANNERS: &[&[u8; 3]] = &[b"220", b"230", b"211", b"214", b"215"];
 const MONTHS: &[&[u8]] = &[
     b"jan", b"feb", b"mar", b"apr", b"may", b"jun", b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
