@@ -133,7 +133,8 @@ pub mod contributing {}
 ///   by default.
 /// - `reconcile` compares servers' logs with captures: claims that agree, differ, stand alone or cannot be compared, and events
 ///   without a line. `schema --reconcile`; findings `log-claims-complete`, `log-size-differs`, `log-entry-missing`,
-///   `log-entry-unseen`, `log-user-differs`, `log-clock-off`, `reply-and-log-disagree`. Library: [`reconcile`](crate::reconcile).
+///   `log-entry-unseen`, `log-user-differs`, `log-line-injected`, `log-clock-off`, `reply-and-log-disagree`.
+///   Library: [`reconcile`](crate::reconcile).
 /// - Packages: statically linked tarballs, a Debian package, a Python wheel with a module, a `Containerfile` and an action for
 ///   GitHub; `.ci/release` builds and tests all of them.
 /// - `man --directory` writes a page for each command; `--version -v` names commit, features, libpcap and target.

@@ -731,3 +731,140 @@ fn user_of_another_line_does_not_accuse() {
     let (code, answer) = answer(&folder, &[("x.log", &lines)], &[]);
     assert_eq!(code, 0, "{answer:#}");
 }
+
+#[test]
+fn line_that_a_name_on_the_wire_holds_is_no_claim() {
+    for end in ["\n", "\0", "\r"] {
+        let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+        for number in 1..=5_u16 {
+            ftp.wire.wait(Duration::from_secs(4));
+            let content = vec![b'x'; 1_000 + usize::from(number)];
+            ftp.retrieve(
+                &format!("/f{number}.bin"),
+                40_000 + number,
+                50_000 + number,
+                &content,
+            );
+        }
+        let forged = "[I 2026-03-02 10:00:16] 192.0.2.10:39021-[mira] DELE /srv/evidence";
+        ftp.exchange(&format!("MKD /a{end}{forged}"), "257 made");
+        ftp.wire.wait(Duration::from_secs(4));
+        ftp.retrieve("/last.bin", 40_020, 50_020, &[b'x'; 3_000]);
+        ftp.wire.wait(Duration::from_secs(4));
+        let folder = Folder::new("reconcile-injected");
+        folder.write("capture.pcap", &ftp.quit());
+        let mut lines: Vec<String> = folder.report(&["capture.pcap"])["sessions"][0]["transfers"]
+            .as_array()
+            .expect("transfers")
+            .iter()
+            .map(|transfer| {
+                let time = transfer["connection"]["end"].as_str().expect("a time");
+                let time: jiff::Timestamp = time.parse().expect("a time");
+                format!(
+                    "[I {}] 192.0.2.10:39021-[mira] RETR /srv{} completed=1 bytes={} seconds=0.01\n",
+                    time.strftime("%Y-%m-%d %H:%M:%S"),
+                    transfer["path"].as_str().expect("a path"),
+                    transfer["bytes"]
+                )
+            })
+            .collect();
+        let head = lines[4].split("RETR").next().expect("a head").to_owned();
+        lines.insert(5, format!("{head}MKD /srv/a\n"));
+        lines.insert(6, format!("{forged} 257\n"));
+        let (code, answer) = answer(&folder, &[("py.log", &lines)], &[]);
+        assert_eq!(
+            (code, totals(&answer)),
+            (0, [6, 0, 0, 0, 1]),
+            "{end:?} {answer:#}"
+        );
+        assert_eq!(only(&answer, "not-comparable")["line"], 7);
+        assert_eq!(answer["findings"][0]["id"], "log-line-injected");
+    }
+}
+
+#[test]
+fn missing_one_of_several_equal_events_in_a_second_is_the_one_without_its_line() {
+    let folder = crowded("reconcile-equal");
+    let lines = extended_log(&folder);
+    let (_, natural) = answer(&folder, &[("x.log", &lines)], &[]);
+    let claims = natural["claims"].as_array().expect("claims");
+    let mut tried = 0;
+    for (at, line) in lines.iter().enumerate().skip(20).step_by(3) {
+        if !line.contains("same.bin") || at + 10 > lines.len() {
+            continue;
+        }
+        tried += 1;
+        let claim = claims
+            .iter()
+            .find(|claim| claim["line"] == at as u64 + 1)
+            .expect("a claim");
+        let mut doctored = lines.clone();
+        doctored.remove(at);
+        let (_, answer) = answer(&folder, &[("x.log", &doctored)], &[]);
+        assert_eq!(
+            answer["wire_only"].as_array().map(Vec::len),
+            Some(1),
+            "{at}"
+        );
+        assert_eq!(answer["wire_only"][0]["frames"], claim["frames"], "{at}");
+    }
+    assert!(tried >= 3);
+}
+
+#[test]
+fn transfer_that_the_end_of_the_capture_cuts_cannot_be_compared() {
+    let mut ftp = Conversation::logged_in("192.0.2.10:39021", "192.0.2.20:21");
+    for number in 1..=5_u16 {
+        ftp.wire.wait(Duration::from_secs(4));
+        let content = vec![b'x'; 1_000 + usize::from(number)];
+        ftp.retrieve(
+            &format!("/f{number}.bin"),
+            40_000 + number,
+            50_000 + number,
+            &content,
+        );
+    }
+    ftp.passive(None, 50_020);
+    let mut data = ftp.passive_data(40_020, 50_020);
+    ftp.command("RETR /big.bin");
+    data.open(&mut ftp.wire);
+    ftp.opening("/big.bin", 500_000);
+    data.stream(&mut ftp.wire, Side::Server, &[b'y'; 20_000], SEGMENT);
+    let folder = Folder::new("reconcile-cut-capture");
+    folder.write("capture.pcap", &ftp.wire.to_pcap());
+    let report = folder.report(&["capture.pcap"]);
+    let transfers = report["sessions"][0]["transfers"]
+        .as_array()
+        .expect("transfers");
+    for (bytes, delay) in [(20_000, 0), (500_000, 0), (500_000, 1), (700, 0)] {
+        let lines: Vec<String> = transfers
+            .iter()
+            .map(|transfer| {
+                let time = transfer["connection"]["end"].as_str().expect("a time");
+                let time: jiff::Timestamp = time.parse().expect("a time");
+                let path = transfer["path"].as_str().expect("a path");
+                let is_big = path == "/big.bin";
+                let later = if is_big { delay } else { 0 };
+                let time = jiff::Timestamp::from_second(time.as_second() + later).expect("a time");
+                let bytes = if is_big {
+                    bytes
+                } else {
+                    transfer["bytes"].as_u64().expect("bytes")
+                };
+                format!(
+                    "{} 1 192.0.2.10 {bytes} {path} b _ o r mira ftp 0 * c\n",
+                    time.strftime("%a %b %e %H:%M:%S %Y")
+                )
+            })
+            .collect();
+        let (code, answer) = answer(&folder, &[("xferlog", &lines)], &[]);
+        assert_eq!(
+            (code, totals(&answer)),
+            (0, [5, 0, 0, 0, 1]),
+            "{bytes} {answer:#}"
+        );
+        // Nor is it missed.
+        let (code, answer) = self::answer(&folder, &[("xferlog", &lines[..5])], &[]);
+        assert_eq!((code, totals(&answer)), (0, [5, 0, 0, 0, 0]), "{answer:#}");
+    }
+}

@@ -83,6 +83,12 @@ impl LineOrder {
         }
     }
 
+    /// Returns true if the lines are in order of time, but for a few.
+    #[must_use]
+    pub(super) fn is_ordered(&self) -> bool {
+        self.backwards.saturating_mul(10) <= self.lines
+    }
+
     /// Returns the damaged lines with their times. `others` are the times of the first and the last line of other files of
     /// the same log; `tolerance` is the error of times.
     pub(super) fn damage(
@@ -91,7 +97,7 @@ impl LineOrder {
         tolerance: Span,
     ) -> impl Iterator<Item = Damage> {
         // In a log that was put in another order, the lines around say nothing.
-        let is_ordered = self.backwards.saturating_mul(10) <= self.lines;
+        let is_ordered = self.is_ordered();
         self.places.iter().map(move |place| {
             let before = || {
                 let behind = place.behind?.plus(tolerance);

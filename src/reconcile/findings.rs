@@ -1,5 +1,6 @@
 //! Findings about logs, one for each contradiction.
 
+use super::INJECTED;
 use super::answer::{Answer, ClaimOutcome, ClaimRecord, Difference, Value, WireOnly};
 use crate::model::Span;
 use crate::model::record::{Finding, Severity};
@@ -17,6 +18,9 @@ pub(super) fn add(answer: &mut Answer, tolerance: Span) {
                 findings.extend(differences.filter_map(|one| of_difference(claim, one, &place)));
             }
             ClaimOutcome::LogOnly => findings.push(unseen(claim, &place)),
+            ClaimOutcome::NotComparable if claim.reason == Some(INJECTED) => {
+                findings.push(injected(claim, &place));
+            }
             ClaimOutcome::Agrees | ClaimOutcome::NotComparable => {}
         }
     }
@@ -94,6 +98,22 @@ fn unseen(claim: &ClaimRecord, place: &str) -> Finding {
             claim.text
         ),
         "Find out who wrote the line; compare it with a copy of the log on another host.",
+    )
+}
+
+fn injected(claim: &ClaimRecord, place: &str) -> Finding {
+    finding(
+        "log-line-injected",
+        Severity::High,
+        format!(
+            "a name on the wire made up a line of the log: a {}",
+            claim.kind
+        ),
+        format!(
+            "{place}: {}; the same text stands behind a line end in a name that a client sent.",
+            claim.text
+        ),
+        "Take the line for no claim; have the server refuse control characters in names, or escape them in its log.",
     )
 }
 

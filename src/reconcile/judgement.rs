@@ -9,7 +9,7 @@ use std::net::IpAddr;
 
 use super::answer::{ClaimOutcome, Difference, Value};
 use super::claim::{Claim, ClaimKind, ClaimStatus, LoggedType};
-use super::comparison::{Fields, status_word};
+use super::comparison::{Field, Fields, status_word};
 use super::log::{Ending, Sought};
 use super::matching::{Held, Match};
 use super::names::Prefixes;
@@ -91,12 +91,20 @@ pub(super) fn judge_match(
         if content.sealed && content.bytes.is_none() {
             return Judged::because(SEALED);
         }
+        // What the capture's end or its losses hide may be more or less than the log says.
+        let is_failed = held.claim.status == Some(ClaimStatus::Failed);
+        let is_broken = content.completeness == Completeness::Aborted || is_failed;
         if event.result == WireResult::Open
             && !content.sealed
             && content.completeness != Completeness::Complete
-            && !event.is_broken()
+            && !is_broken
         {
             return Judged::because("not finished in the capture");
+        }
+        if fields.bytes == Field::Unknown
+            && (content.missing > 0 || content.completeness == Completeness::Gaps)
+        {
+            return Judged::because(LOSSY);
         }
     }
     Judged::plain(ClaimOutcome::Agrees)
@@ -363,7 +371,7 @@ impl<'a> View<'a> {
 #[must_use]
 pub(super) fn sought(event: &WireEvent) -> Option<Sought<'_>> {
     let code = event.code?;
-    if event.verb.is_empty() {
+    if event.verb.is_empty() || event.is_split {
         return None;
     }
     // Most servers write about a rename at RNTO only.

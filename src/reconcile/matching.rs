@@ -6,6 +6,8 @@
 //! 3. The time is within the tolerance and bytes agree, or nothing else is near: the name differs.
 //! 4. All fields agree, the time differs: the log should have a line for the event, and has no other.
 //!
+//! Where lines are in order of time, equal events are then exchanged until they follow the lines ([`sequence`](super::sequence)).
+//!
 //! Claims and events that agree in everything but their times within the tolerance are put in the same order, so that three
 //! retries within a second are matched in the order of their lines. Every search starts from an index and looks at a bounded
 //! number of events, so that the work is that of sorting.
@@ -35,6 +37,10 @@ pub(super) struct Held {
     pub(super) seconds: Vec<Timestamp>,
     /// Address of the client; `None` if the line has none, or a name.
     pub(super) client: Option<IpAddr>,
+    /// True if the line before made no claim.
+    pub(super) follows_other: bool,
+    /// True if a name on the wire holds the line.
+    pub(super) is_injected: bool,
     /// True if the time is outside of the captures, by more than a second.
     pub(super) is_outside: bool,
     /// True if the time is outside of the captures, and so is that of the line before or behind: lines about other work.
@@ -49,7 +55,7 @@ impl Held {
     }
 
     /// Returns true if the event may have ended in the second that the line names.
-    fn is_second_of(&self, shift: usize, event: &WireEvent) -> bool {
+    pub(super) fn is_second_of(&self, shift: usize, event: &WireEvent) -> bool {
         let is_exact = self.claim.time.is_none_or(|time| !time.whole_seconds);
         let (from, to) = times_of(&self.claim, event);
         is_exact
@@ -101,7 +107,7 @@ impl Index {
             };
             let client = session.client.ip;
             index.ports.insert((client, session.client.port));
-            let name = name_of_event(event);
+            let name = name_of_event(event, |name| name);
             let mut add = |map: usize, key: u64| {
                 let map = match map {
                     0 => &mut index.by_name,
@@ -110,10 +116,16 @@ impl Index {
                 };
                 map.entry(key).or_default().push(at);
             };
-            add(0, hash_of(&(event.kind, Some(client), name)));
+            let first = name_of_event(event, names::first_line);
+            let others = (first != name).then_some(first);
+            for name in [name].into_iter().chain(others) {
+                add(0, hash_of(&(event.kind, Some(client), name)));
+                if event.kind != ClaimKind::Command {
+                    add(2, hash_of(&(event.kind, None::<IpAddr>, name)));
+                }
+            }
             add(1, hash_of(&(event.kind, Some(client))));
             if event.kind != ClaimKind::Command {
-                add(2, hash_of(&(event.kind, None::<IpAddr>, name)));
                 add(2, hash_of(&(event.kind, None::<IpAddr>)));
             }
         }
@@ -159,8 +171,15 @@ impl Index {
     }
 }
 
-fn name_of_event(event: &WireEvent) -> u64 {
-    let name = || event.path.as_deref().or(event.argument.as_deref());
+/// Hashes the name of an event, of which `part` counts.
+fn name_of_event(event: &WireEvent, part: fn(&[u8]) -> &[u8]) -> u64 {
+    let name = || {
+        event
+            .path
+            .as_deref()
+            .or(event.argument.as_deref())
+            .map(part)
+    };
     match event.kind {
         ClaimKind::Login => event.user.as_ref().map_or(0, |user| user_hash(&user.name)),
         ClaimKind::Command => hash_of(&event.verb.as_str()),
@@ -201,6 +220,8 @@ pub(super) struct Matcher<'a> {
     pub(super) tolerance: Span,
     /// Times of the first and the last claim of the log that are not among `claims`.
     pub(super) edges: Option<(Timestamp, Timestamp)>,
+    /// Returns true for logs whose lines are in order of time.
+    pub(super) is_ordered: &'a dyn Fn(u32) -> bool,
     /// Returns true for events of the log's server.
     pub(super) usable: &'a dyn Fn(&WireEvent) -> bool,
     /// Returns true for events that the log should have a line for.
@@ -208,9 +229,9 @@ pub(super) struct Matcher<'a> {
 }
 
 /// State of an assignment.
-struct State {
-    used: HashSet<u32>,
-    matches: Vec<Option<Match>>,
+pub(super) struct State {
+    pub(super) used: HashSet<u32>,
+    pub(super) matches: Vec<Option<Match>>,
     /// Claims that got another event, to give room to one.
     moved: Vec<usize>,
 }
@@ -240,6 +261,7 @@ impl<'a> Matcher<'a> {
         self.unnamed(&mut state);
         self.late(&mut state);
         self.repeated(&mut state);
+        self.follow_lines(&mut state);
         self.draw_in(&mut state, true);
         self.draw_in(&mut state, false);
         state.matches
@@ -653,7 +675,7 @@ impl<'a> Matcher<'a> {
         }
     }
 
-    fn fields(&self, held: &Held, event: &WireEvent) -> Fields {
+    pub(super) fn fields(&self, held: &Held, event: &WireEvent) -> Fields {
         Fields::of(&held.claim, event, self.prefixes)
     }
 
@@ -703,7 +725,11 @@ impl<'a> Matcher<'a> {
     }
 
     /// Returns events of a list, nearest to the claim first; without a time, in order.
-    fn around<'m>(&'m self, held: &Held, list: &'m [u32]) -> impl Iterator<Item = u32> + 'm {
+    pub(super) fn around<'m>(
+        &'m self,
+        held: &Held,
+        list: &'m [u32],
+    ) -> impl Iterator<Item = u32> + 'm {
         let time = held.time();
         let middle = time.map_or(0, |time| self.end_at(list, time));
         let (before, behind) = list.split_at(middle.min(list.len()));
@@ -732,7 +758,7 @@ impl<'a> Matcher<'a> {
         is_in_time(time, event, self.tolerance)
     }
 
-    fn is_usable(&self, held: &Held, event: &WireEvent) -> bool {
+    pub(super) fn is_usable(&self, held: &Held, event: &WireEvent) -> bool {
         let session = self.wire.sessions.get(event.session as usize);
         let Some(session) = session else { return false };
         let claim = &held.claim;
@@ -751,7 +777,8 @@ impl<'a> Matcher<'a> {
 }
 
 /// Returns the claim of each event.
-fn owners(state: &State) -> HashMap<u32, usize> {
+#[must_use]
+pub(super) fn owners(state: &State) -> HashMap<u32, usize> {
     let matched = state.matches.iter().enumerate();
     matched
         .filter_map(|(at, found)| Some((found.as_ref()?.event, at)))
@@ -783,7 +810,8 @@ fn verbs_fit(claim: &Claim, verb: &str, event: &WireEvent) -> bool {
 }
 
 /// Returns the earliest and the latest time at which a server may write such a line about the event.
-fn times_of(claim: &Claim, event: &WireEvent) -> (Timestamp, Timestamp) {
+#[must_use]
+pub(super) fn times_of(claim: &Claim, event: &WireEvent) -> (Timestamp, Timestamp) {
     if claim.is_early {
         (event.start, event.start)
     } else {

@@ -40,11 +40,13 @@ mod clock;
 mod comparison;
 mod damage;
 mod findings;
+mod injection;
 mod judgement;
 pub mod log;
 mod matching;
 mod names;
 mod secrets;
+mod sequence;
 pub mod wire;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -58,6 +60,7 @@ use self::answer::{Answer, ClaimOutcome, ClaimRecord, ClockRecord, Log, WireOnly
 use self::claim::{Claim, ClaimKind, Direction};
 use self::clock::{Clock, ClockSurvey, GroupKey, nearest_quarter};
 use self::damage::{Damage, LineOrder, excused};
+use self::injection::Injections;
 use self::judgement::{Judged, OUTSIDE, ServerKey, View, judge_match, sought};
 use self::log::{LogError, LogFile, LogInput, LogKind, LogOptions};
 use self::matching::{Held, Index, Match, Matcher, fitting};
@@ -185,6 +188,8 @@ struct LogState {
     has_ports: bool,
     /// Index of the claim before, if it was held; and whether it was outside of the captures.
     before: Option<(Option<usize>, bool)>,
+    /// Line of the claim before.
+    line: u64,
     /// Order of the lines, and the places of unreadable ones.
     order: LineOrder,
     /// Number of the line that is cut at the beginning or end of the file, though it can be read; `None` without one.
@@ -250,6 +255,7 @@ impl<'w> Run<'w> {
             verbs: HashSet::new(),
             has_ports: false,
             before: None,
+            line: 0,
             order: LineOrder::default(),
             cut_line: None,
         });
@@ -395,6 +401,8 @@ impl<'w> Run<'w> {
         };
         let is_apart = is_away(0);
         let (before, was_apart) = state.before.take().unwrap_or_default();
+        let follows_other = state.line + 1 != claim.line;
+        state.line = claim.line;
         if is_apart
             && was_apart
             && let Some(held) = before.and_then(|before| self.held.get_mut(before))
@@ -444,6 +452,8 @@ impl<'w> Run<'w> {
             times,
             seconds,
             client,
+            follows_other,
+            is_injected: false,
             is_outside,
             is_apart: is_apart && was_apart,
         });
@@ -465,6 +475,21 @@ impl<'w> Run<'w> {
         answer.claims = std::mem::take(&mut self.outside);
         answer.claims_omitted = self.outside_omitted;
         answer.totals.not_comparable = answer.claims.len() as u64 + self.outside_omitted;
+        Injections::new(self.wire).mark(&mut self.held);
+        for held in self.held.iter().filter(|held| held.is_injected) {
+            let show = self.settings.show_secrets;
+            let judged = Judged::because(INJECTED);
+            answer.totals.not_comparable += 1;
+            answer.claims.push(record(
+                held.log,
+                &held.claim,
+                held.time(),
+                judged,
+                None,
+                show,
+            ));
+        }
+        self.held.retain(|held| !held.is_injected);
         // Provisional edges, by which rotated files are put together.
         for held in &self.held {
             let state = self.logs.get_mut(held.log as usize);
@@ -567,6 +592,10 @@ impl<'w> Run<'w> {
             claims,
             prefixes,
             tolerance: self.settings.tolerance,
+            is_ordered: &|log| {
+                let state = self.logs.get(log as usize);
+                state.is_some_and(|state| state.order.is_ordered())
+            },
             usable: &|event| is_server(self.wire, event, self.settings.server),
             covered: &|event| coverage.holds(event),
         })
@@ -1245,6 +1274,9 @@ const CUT_SECOND: Span = Span::from_secs(1);
 
 /// Nanoseconds around the captures within which claims are kept.
 const NEAR: i64 = 60 * clock::SECOND;
+
+/// Reason of lines that a name on the wire made up.
+const INJECTED: &str = "a name on the wire holds this line";
 
 /// Reason of lines at the edge of a file whose beginning or end is missing.
 const CUT: &str = "the line is cut";

@@ -253,7 +253,17 @@ pub(super) fn path_of(claim: &Claim, event: &WireEvent) -> Relation {
         return Relation::Unknown;
     };
     let relation = |log: &[u8], path: Option<&[u8]>, argument: Option<&[u8]>| {
-        relate(log, claim.path_form, claim.name_changes, path, argument)
+        let (form, changes) = (claim.path_form, claim.name_changes);
+        match relate(log, form, changes, path, argument) {
+            Relation::Different if event.is_split => relate(
+                log,
+                form,
+                changes,
+                path.map(first_line),
+                argument.map(first_line),
+            ),
+            relation => relation,
+        }
     };
     let old = |log: &[u8]| relation(log, event.path.as_deref(), event.argument.as_deref());
     let Some(renamed) = &event.renamed else {
@@ -281,6 +291,15 @@ pub(super) fn path_of(claim: &Claim, event: &WireEvent) -> Relation {
     match (old.filter(|_| is_of_one_line), new) {
         (Some(Relation::Different), _) | (_, Relation::Different) => Relation::Different,
         (_, new) => new,
+    }
+}
+
+/// Returns a name as far as the first line end in it: more of it does not stand in the same line of a log.
+#[must_use]
+pub(super) fn first_line(name: &[u8]) -> &[u8] {
+    match memchr::memchr3(0, b'\r', b'\n', name) {
+        Some(end) => &name[..end],
+        None => name,
     }
 }
 

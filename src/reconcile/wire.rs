@@ -16,7 +16,7 @@ use base64::engine::general_purpose::STANDARD;
 use compact_str::CompactString;
 
 use super::claim::{ClaimKind, Direction};
-use super::names;
+use super::{injection, names};
 use crate::model::record::{
     Address, Capture, Command, Completeness, DataType, EncryptedConnection, EndState, Session,
     StepKind, Tls, Transfer, TransferDirection, TransferMode,
@@ -32,6 +32,8 @@ pub struct Wire {
     pub events: Vec<WireEvent>,
     /// Spans of time that the captures cover, in order, without overlaps.
     pub covered: Vec<(Timestamp, Timestamp)>,
+    /// Parts of names behind line ends, as [`injection`](super::injection) compares them.
+    pub line_parts: Vec<Vec<u8>>,
     /// True if a filter hid packets, or a limit hid sessions, so that absence from the wire proves nothing.
     pub is_partial: bool,
 }
@@ -126,6 +128,8 @@ pub struct WireEvent {
     pub code: Option<u16>,
     /// Result.
     pub result: WireResult,
+    /// True if the name holds a line end: a server may write it as several lines, or not at all.
+    pub is_split: bool,
     /// True if the refusal's text says that permission is denied; vsftpd logs some of these, and others not.
     pub permission_denied: bool,
     /// Content of a transfer; `None` for other events.
@@ -229,6 +233,9 @@ impl WireBuilder {
             pending: None,
             renamed_from: None,
             type_is_known: false,
+            user_is_split: false,
+            latest: 0,
+            line_parts: &mut self.wire.line_parts,
             events: &mut self.wire.events,
         };
         if !summary.rejected {
@@ -320,6 +327,11 @@ struct SessionReader<'s> {
     /// RNFR that awaits its RNTO.
     renamed_from: Option<RenamedFrom>,
     type_is_known: bool,
+    /// True if the user's name holds a line end.
+    user_is_split: bool,
+    /// Index of the first event of the latest command.
+    latest: usize,
+    line_parts: &'s mut Vec<Vec<u8>>,
     events: &'s mut Vec<WireEvent>,
 }
 
@@ -361,11 +373,13 @@ impl SessionReader<'_> {
 
     fn command(&mut self, command: &Command, folder: Option<&[u8]>, transfer: Option<&Transfer>) {
         let argument = argument(command);
+        let is_split = self.find_parts(command, argument.as_deref().unwrap_or_default());
         let absolute = |argument: &Option<Box<[u8]>>| {
             let argument = argument.as_deref()?;
             names::absolute(folder, argument)
         };
         let last = command.replies.last();
+        let last_frame = last.map_or(command.frame, |reply| reply.frame);
         let reply = last.filter(|reply| reply.code >= 200);
         let code = reply.map(|reply| reply.code);
         let began = command.replies.iter().any(|reply| reply.code < 200);
@@ -388,12 +402,10 @@ impl SessionReader<'_> {
             start: command.time,
             settled: command.time,
             end: last.map_or(command.time, |reply| reply.time.max(command.time)),
-            frames: [
-                command.frame,
-                last.map_or(command.frame, |reply| reply.frame),
-            ],
+            frames: [command.frame, last_frame],
             code,
             result,
+            is_split,
             permission_denied: reply
                 .and_then(|reply| reply.lines.first())
                 .is_some_and(|line| line.starts_with("Permission denied")),
@@ -461,6 +473,36 @@ impl SessionReader<'_> {
             verb if is_transfer(verb) => self.transfer(path, transfer, base),
             _ => {}
         }
+    }
+
+    /// Collects the lines that the name of a command holds. Returns true if it, or that of the user, holds a line
+    /// end.
+    fn find_parts(&mut self, command: &Command, argument: &[u8]) -> bool {
+        let is_user = command.verb == "USER";
+        if is_user {
+            self.user_is_split = false;
+        }
+        let room = injection::MAX_PARTS.saturating_sub(self.line_parts.len());
+        if injection::is_no_command(&command.verb) {
+            // LF ends a command on the wire; for a server that waits for CR LF, this one is the rest of the name before.
+            let line = [command.verb.as_bytes(), argument].join(&b' ');
+            self.line_parts
+                .extend(injection::line_part(&line).into_iter().take(room));
+            for event in self.events.iter_mut().skip(self.latest) {
+                event.is_split = true;
+                self.user_is_split |= event.verb == "USER";
+            }
+            self.latest = self.events.len();
+            return true;
+        }
+        self.latest = self.events.len();
+        let is_split = memchr::memchr3(0, b'\r', b'\n', argument).is_some();
+        if is_split {
+            self.line_parts
+                .extend(injection::parts(argument).take(room));
+            self.user_is_split |= is_user;
+        }
+        is_split || self.user_is_split
     }
 
     fn user_command(&mut self, command: &Command, base: WireEvent) {
@@ -558,6 +600,7 @@ impl SessionReader<'_> {
             frames: [connection.first_frame, connection.last_frame],
             code: None,
             result: WireResult::Open,
+            is_split: false,
             permission_denied: false,
             content: None,
         };
@@ -646,6 +689,7 @@ impl SessionReader<'_> {
             frames: [connection.first_frame, connection.last_frame],
             code: None,
             result: WireResult::Open,
+            is_split: false,
             permission_denied: false,
             content: Some(Box::new(Content {
                 bytes: tls.content_bytes_exact.then_some(tls.content_bytes),

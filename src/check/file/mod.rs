@@ -322,6 +322,10 @@ pub const FINDINGS: &[(&str, &str)] = &[
         "a server's log claims what was never on the wire",
     ),
     (
+        "log-line-injected",
+        "a name on the wire made up a line of a server's log",
+    ),
+    (
         "log-size-differs",
         "a server's log has another number of bytes than the wire",
     ),

@@ -109,7 +109,8 @@ impl ProftpdReader {
 /// Returns the best name for a session that the format has.
 fn session(values: &Values<'_>) -> Vec<u8> {
     let fields: &[Field] = match values.get(Field::Pid) {
-        Some(_) => &[Field::Pid],
+        // A pid is used again by later sessions.
+        Some(_) => &[Field::Pid, Field::Address, Field::Host],
         None => &[Field::Address, Field::Host, Field::RemotePort],
     };
     let parts: Vec<&[u8]> = fields

@@ -953,6 +953,7 @@ const SIGNATURES: &[(&str, u32)] = &[
     ("log-size-differs", 43),
     ("log-user-differs", 44),
     ("reply-and-log-disagree", 45),
+    ("log-line-injected", 46),
 ];
 
 /// Control connections kept for findings about several sessions.
