@@ -32,7 +32,7 @@ pub struct Wire {
     pub events: Vec<WireEvent>,
     /// Spans of time that the captures cover, in order, without overlaps.
     pub covered: Vec<(Timestamp, Timestamp)>,
-    /// Parts of names behind line ends, as [`injection`](super::injection) compares them.
+    /// Parts of names behind line ends, in the form in which injected lines are recognized by them.
     pub line_parts: Vec<Vec<u8>>,
     /// True if a filter hid packets, or a limit hid sessions, so that absence from the wire proves nothing.
     pub is_partial: bool,
