@@ -424,6 +424,71 @@ fn log_of_another_day_cannot_be_compared() {
 }
 
 #[test]
+fn removed_login_among_others_of_the_same_second_is_that_of_its_session() {
+    let mut wire = Wire::new();
+    for session in 1..=6_u16 {
+        let client = format!("192.0.2.10:{}", 39_020 + session);
+        let mut ftp = Conversation::open_on(wire, &client, "192.0.2.20:21");
+        ftp.exchange("USER mira", "331 Password required for mira");
+        ftp.exchange("PASS hazel-lantern", "230 User mira logged in");
+        ftp.wire.wait(Duration::from_millis(40));
+        let content = vec![b'x'; 900 + usize::from(session)];
+        ftp.retrieve(
+            &format!("own{session}.bin"),
+            40_000 + session,
+            50_000 + session,
+            &content,
+        );
+        ftp.wire.wait(Duration::from_millis(170));
+        ftp.part();
+        wire = ftp.wire;
+    }
+    let folder = Folder::new("reconcile-logins");
+    folder.write("capture.pcap", &wire.to_pcap());
+    let whole = extended_log(&folder);
+    let is_login = |line: &&String| line.contains("\"PASS");
+    assert_eq!(whole.iter().filter(is_login).count(), 6);
+    for session in 2..=5 {
+        let mut logins = 0;
+        let lines: Vec<String> = whole
+            .iter()
+            .filter(|line| {
+                logins += u32::from(is_login(line));
+                !(is_login(line) && logins == session)
+            })
+            .cloned()
+            .collect();
+        let (code, accused) = answer(&folder, &[("doctored.log", &lines)], &[]);
+        let missing = accused["wire_only"].as_array().expect("a list");
+        let sessions: Vec<_> = missing.iter().map(|one| one["session"].as_u64()).collect();
+        assert_eq!(
+            (code, sessions),
+            (1, vec![Some(u64::from(session))]),
+            "{accused:#}"
+        );
+    }
+}
+
+#[test]
+fn given_zone_is_told_as_it_was_given() {
+    let folder = recorded("reconcile-zone");
+    let lines = vsftpd_log(&folder);
+    for (option, zone, error) in [
+        ("auto", "+01:00", 0.0),
+        ("+01:00", "+01:00", 0.0),
+        ("Europe/Berlin", "+01:00", 0.0),
+        ("UTC", "+00:00", 3_600.0),
+    ] {
+        let (_, answer) = answer(&folder, &[("vsftpd.log", &lines)], &["--log-tz", option]);
+        let clock = &answer["logs"][0]["clock"];
+        assert_eq!(clock["zone"], zone, "{option}");
+        let told = clock["error_seconds"].as_f64().expect("a number");
+        assert!((told - error).abs() < 1.0, "{option}: {told}");
+        assert_eq!(totals(&answer)[0], 14, "{option}");
+    }
+}
+
+#[test]
 fn log_of_another_server_with_a_few_equal_names_accuses_nobody() {
     let folder = recorded("reconcile-other");
     let all = vsftpd_log(&folder);

@@ -630,22 +630,28 @@ fn offset(pairs: &[Pair], shift: i64) -> i64 {
     let near = pairs
         .iter()
         .filter(|pair| (pair.shift - shift).abs() <= SECOND);
-    let mut edges: Vec<(i64, i64)> = Vec::new();
-    for (least, most) in near.map(bounds) {
-        edges.extend([(least, 1), (most, -1)]);
+    let mut edges: Vec<(i64, bool, u64, u32)> = Vec::new();
+    for pair in near {
+        let (least, most) = bounds(pair);
+        edges.push((least, true, pair.line, pair.event));
+        edges.push((most, false, pair.line, pair.event));
     }
     // The end of one line's bounds is before the beginning of another's at the same place.
     edges.sort_unstable();
-    let (mut depth, mut deepest, mut at_quarter) = (0, 0, 0);
+    let (mut deepest, mut at_quarter, mut is_behind) = (0, 0, false);
     let mut best = (usual, usual);
-    for (place, &(value, step)) in edges.iter().enumerate() {
-        if value > quarter && at_quarter == 0 {
-            at_quarter = depth;
+    // A line that fits many events, and an event that fits many lines, agree once.
+    let (mut lines, mut events) = (HashMap::new(), HashMap::new());
+    for (place, &(value, begins, line, event)) in edges.iter().enumerate() {
+        if value > quarter && !is_behind {
+            (at_quarter, is_behind) = (lines.len().min(events.len()), true);
         }
-        depth += step;
+        count(&mut lines, line, begins);
+        count(&mut events, event, begins);
+        let depth = lines.len().min(events.len());
         if depth > deepest {
             deepest = depth;
-            let end = edges.get(place + 1).map_or(value, |(end, _)| *end);
+            let end = edges.get(place + 1).map_or(value, |(end, ..)| *end);
             best = (value, end);
         }
     }
@@ -656,6 +662,28 @@ fn offset(pairs: &[Pair], shift: i64) -> i64 {
         usual
     } else {
         i64::midpoint(best.0, best.1)
+    }
+}
+
+/// Counts one more of what has the key, or one less: what there is none of has no entry.
+fn count<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: K, is_more: bool) {
+    match counts.entry(key) {
+        Entry::Occupied(mut entry) => {
+            let left = entry
+                .get()
+                .saturating_add(1)
+                .saturating_sub(if is_more { 0 } else { 2 });
+            if left == 0 {
+                entry.remove();
+            } else {
+                entry.insert(left);
+            }
+        }
+        Entry::Vacant(entry) => {
+            if is_more {
+                entry.insert(1);
+            }
+        }
     }
 }
 

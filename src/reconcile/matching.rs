@@ -188,6 +188,11 @@ fn name_of_event(event: &WireEvent, part: fn(&[u8]) -> &[u8]) -> u64 {
     }
 }
 
+/// Hashes what a claim looks its events up by.
+pub(super) fn key_of(held: &Held) -> u64 {
+    hash_of(&(held.claim.kind, held.client, name_of_claim(&held.claim)))
+}
+
 fn name_of_claim(claim: &Claim) -> u64 {
     match claim.kind {
         ClaimKind::Login => claim.user.as_deref().map_or(0, user_hash),
@@ -487,11 +492,9 @@ impl<'a> Matcher<'a> {
     /// Pass 4: only the time differs, or the line names none.
     fn late(&self, state: &mut State) {
         let mut keys: HashMap<u64, u32> = HashMap::new();
-        let key =
-            |held: &Held| hash_of(&(held.claim.kind, held.client, name_of_claim(&held.claim)));
         for (held, slot) in self.claims.iter().zip(&state.matches) {
             if slot.is_none() && !held.is_apart {
-                *keys.entry(key(held)).or_default() += 1;
+                *keys.entry(key_of(held)).or_default() += 1;
             }
         }
         for (held, slot) in self.claims.iter().zip(&mut state.matches) {
@@ -515,7 +518,7 @@ impl<'a> Matcher<'a> {
                 })
                 .take(2)
                 .collect();
-            let is_only = free.len() == 1 && keys.get(&key(held)) == Some(&1);
+            let is_only = free.len() == 1 && keys.get(&key_of(held)) == Some(&1);
             let has_content = held.claim.bytes.is_some_and(|bytes| bytes.count > 0);
             let Some(&event) = free.first().filter(|_| is_only || has_content) else {
                 continue;

@@ -510,7 +510,9 @@ impl<'w> Run<'w> {
         }
         answer.totals.wire_only = answer.wire_only.len() as u64;
         for (state, file) in self.logs.iter().zip(files) {
-            answer.logs.push(log_record(state, file));
+            answer
+                .logs
+                .push(log_record(state, file, self.settings.zone.as_ref()));
             warn(state, file, &mut answer.warnings);
         }
         findings::add(&mut answer, self.settings.tolerance);
@@ -1169,15 +1171,25 @@ fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn log_record(state: &LogState, file: &LogFile) -> Log {
+/// Describes a log; `zone` is that of `--log-tz`, which the times of lines that name none are in: a difference from it is an error
+/// of the clock, of whole hours too.
+fn log_record(state: &LogState, file: &LogFile, zone: Option<&TimeZone>) -> Log {
     let counts = file.counts();
+    let given = zone.map(|zone| {
+        let first = state.first.unwrap_or_default().nanos();
+        let first = jiff::Timestamp::from_nanosecond(i128::from(first)).unwrap_or_default();
+        i64::from(zone.to_offset(first).seconds())
+    });
     let mut clocks: Vec<ClockRecord> = Vec::new();
     for (key, clock) in state.sorted_clocks() {
         for (place, shift) in clock.shifts.iter().enumerate() {
             let named = clock::nanos(key.1.unwrap_or(0));
             let matches = if place == 0 { clock.matches } else { 0 };
             if clock.certain {
-                clocks.push(clock_record(shift + named, matches));
+                clocks.push(match given.filter(|_| key.1.is_none()) {
+                    Some(zone) => clock_with(zone, *shift, matches),
+                    None => clock_record(shift + named, matches),
+                });
             }
         }
     }
@@ -1188,7 +1200,10 @@ fn log_record(state: &LogState, file: &LogFile) -> Log {
         }
     }
     let first = different.first().cloned();
-    let unknown = || clock_record(clock::nanos(state.named_zone), 0);
+    let unknown = || match given.filter(|_| state.named_zone == 0) {
+        Some(zone) => clock_with(zone, 0, 0),
+        None => clock_record(clock::nanos(state.named_zone), 0),
+    };
     Log {
         path: state.path.clone(),
         kind: state.kind.name().to_owned(),
@@ -1206,11 +1221,17 @@ fn log_record(state: &LogState, file: &LogFile) -> Log {
     }
 }
 
+/// Describes a clock by its shift: its quarter hours are the zone.
 fn clock_record(shift: i64, from_matches: u64) -> ClockRecord {
     let zone = nearest_quarter(shift);
-    let millis = i32::try_from((shift - zone) / 1_000_000).unwrap_or(i32::MAX);
+    clock_with(zone / clock::SECOND, shift - zone, from_matches)
+}
+
+/// Describes a clock by its zone in seconds and its error in nanoseconds.
+fn clock_with(zone: i64, error: i64, from_matches: u64) -> ClockRecord {
+    let millis = i32::try_from(error / 1_000_000).unwrap_or(i32::MAX);
     ClockRecord {
-        zone: clock::zone_text(zone / clock::SECOND),
+        zone: clock::zone_text(zone),
         error_seconds: f64::from(millis) / 1_000.0,
         from_matches,
     }

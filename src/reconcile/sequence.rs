@@ -5,9 +5,9 @@
 //! each event stands behind those of the lines before, and before those of the lines behind. A line whose event does not is given
 //! another one that fits as well, or changes its event with another line, as long as fewer stand in the wrong place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
-use super::matching::{Match, Matcher, State, owners, times_of};
+use super::matching::{Match, Matcher, State, key_of, owners, times_of};
 
 impl Matcher<'_> {
     /// Exchanges events until they follow the lines.
@@ -35,7 +35,85 @@ impl Matcher<'_> {
                 is_changed |= self.improve(&mut lines, place, state);
             }
             if !is_changed {
-                return;
+                break;
+            }
+        }
+        self.slide(&mut lines, state);
+    }
+
+    /// Moves the events of equal lines along, all at once, where one of them has no line: without the first of three logins, each
+    /// of the others stands as near to the login before its own.
+    fn slide(&self, lines: &mut Sequence, state: &mut State) {
+        let mut groups: BTreeMap<(u32, u64), Vec<usize>> = BTreeMap::new();
+        for (place, &at) in lines.order.iter().enumerate() {
+            if let Some(held) = self.claims.get(at) {
+                let key = (held.log, key_of(held));
+                groups.entry(key).or_default().push(place);
+            }
+        }
+        for places in groups.into_values() {
+            self.slide_group(lines, &places, state);
+        }
+    }
+
+    /// Assigns the events of lines that are equal, in the order of both, so that the fewest of other lines are on the wrong side.
+    fn slide_group(&self, lines: &mut Sequence, places: &[usize], state: &mut State) {
+        let members: Option<Vec<(usize, Match)>> = places
+            .iter()
+            .map(|&place| lines.line(place, state))
+            .collect();
+        let Some(members) = members.filter(|members| members.len() <= SLID) else {
+            return;
+        };
+        let Some(first) = members.first().and_then(|(at, _)| self.claims.get(*at)) else {
+            return;
+        };
+        let named = self.index.named(&first.claim, first.client);
+        let own: Vec<u32> = members.iter().map(|(_, found)| found.event).collect();
+        let at = |event: &u32| named.iter().position(|other| other == event);
+        let (Some(begin), Some(end)) = (
+            own.iter().filter_map(at).min(),
+            own.iter().filter_map(at).max(),
+        ) else {
+            return;
+        };
+        let near = named.get(begin.saturating_sub(BESIDE)..named.len().min(end + 1 + BESIDE));
+        let events: Vec<u32> = near
+            .unwrap_or_default()
+            .iter()
+            .copied()
+            .filter(|event| own.contains(event) || !lines.owners.contains_key(event))
+            .collect();
+        if events.len() <= members.len() || events.len() > 2 * SLID {
+            return;
+        }
+        let wrong = |member: usize, event: u32| -> Option<usize> {
+            let (&place, &(at, own)) = places.get(member).zip(members.get(member))?;
+            let other = Match { event, ..own };
+            (event == own.event || self.fits_as_well(at, other, own))
+                .then(|| self.misplaced(lines, place, other, places, state))
+        };
+        let now: usize = members
+            .iter()
+            .enumerate()
+            .filter_map(|(member, (_, found))| wrong(member, found.event))
+            .sum();
+        let Some((least, chosen)) = in_order(members.len(), &events, &wrong).filter(|_| now > 0)
+        else {
+            return;
+        };
+        if least >= now {
+            return;
+        }
+        for event in &own {
+            lines.owners.remove(event);
+            state.used.remove(event);
+        }
+        for ((at, found), event) in members.into_iter().zip(chosen) {
+            lines.owners.insert(event, at);
+            state.used.insert(event);
+            if let Some(slot) = state.matches.get_mut(at) {
+                *slot = Some(Match { event, ..found });
             }
         }
     }
@@ -45,7 +123,7 @@ impl Matcher<'_> {
         let Some((at, own)) = lines.line(place, state) else {
             return false;
         };
-        let before = self.misplaced(lines, place, own, state);
+        let before = self.misplaced(lines, place, own, &[], state);
         let Some(held) = self.claims.get(at).filter(|_| before > 0) else {
             return false;
         };
@@ -56,7 +134,7 @@ impl Matcher<'_> {
             if event == own.event || !self.fits_as_well(at, other, own) {
                 continue;
             }
-            let mut gain = before.saturating_sub(self.misplaced(lines, place, other, state));
+            let mut gain = before.saturating_sub(self.misplaced(lines, place, other, &[], state));
             if let Some(&owner) = lines.owners.get(&event) {
                 let place_of_owner = lines.places.get(&owner).copied();
                 let Some((of_owner, place)) = lines.line_of(owner, state).zip(place_of_owner)
@@ -70,8 +148,8 @@ impl Matcher<'_> {
                 if !self.fits_as_well(owner, swapped, of_owner) {
                     continue;
                 }
-                let now = self.misplaced(lines, place, of_owner, state);
-                let then = self.misplaced(lines, place, swapped, state);
+                let now = self.misplaced(lines, place, of_owner, &[], state);
+                let then = self.misplaced(lines, place, swapped, &[], state);
                 gain = (gain + now).saturating_sub(then);
             }
             if gain > best.map_or(0, |(most, _)| most) {
@@ -107,8 +185,15 @@ impl Matcher<'_> {
             && self.fields(held, new).differences() <= self.fields(held, old).differences()
     }
 
-    /// Counts the lines around one that its event is on the wrong side of.
-    fn misplaced(&self, lines: &Sequence, place: usize, found: Match, state: &State) -> usize {
+    /// Counts the lines around one that its event is on the wrong side of, but for those at `equal` places.
+    fn misplaced(
+        &self,
+        lines: &Sequence,
+        place: usize,
+        found: Match,
+        equal: &[usize],
+        state: &State,
+    ) -> usize {
         let times = |at: usize, found: Match| {
             let event = self.wire.events.get(found.event as usize)?;
             Some(times_of(&self.claims.get(at)?.claim, event))
@@ -137,10 +222,51 @@ impl Matcher<'_> {
         };
         let around = place.saturating_sub(AROUND)..=place.saturating_add(AROUND);
         around
-            .filter(|other| *other != place)
+            .filter(|other| *other != place && equal.binary_search(other).is_err())
             .filter(is_misplaced)
             .count()
     }
+}
+
+/// Assigns one of `events` to each of `count` lines, both in their order, at the least sum of `cost`. Returns the sum and the
+/// events; `None` if some line fits none.
+fn in_order(
+    count: usize,
+    events: &[u32],
+    cost: &dyn Fn(usize, u32) -> Option<usize>,
+) -> Option<(usize, Vec<u32>)> {
+    // Least sums for the lines so far, with only the events so far.
+    let mut sums: Vec<Option<usize>> = vec![Some(0); events.len() + 1];
+    let mut taken: Vec<Vec<bool>> = Vec::new();
+    for line in 0..count {
+        let mut next = vec![None];
+        let mut takes = vec![false];
+        for (before, &event) in sums.iter().zip(events) {
+            let with = before.zip(cost(line, event)).map(|(sum, cost)| sum + cost);
+            let without = next.last().copied().flatten();
+            // Of equal sums the earliest event, as the first of several equal ones has the first line.
+            let is_less = match (with, without) {
+                (Some(with), Some(without)) => with < without,
+                (with, _) => with.is_some(),
+            };
+            next.push(if is_less { with } else { without });
+            takes.push(is_less);
+        }
+        sums = next;
+        taken.push(takes);
+    }
+    let least = sums.last().copied().flatten()?;
+    let mut chosen = Vec::new();
+    let mut end = events.len();
+    for takes in taken.iter().rev() {
+        while end > 0 && !takes.get(end).copied().unwrap_or_default() {
+            end -= 1;
+        }
+        end = end.checked_sub(1)?;
+        chosen.push(*events.get(end)?);
+    }
+    chosen.reverse();
+    Some((least, chosen))
 }
 
 /// Lines with events, in their order.
@@ -172,6 +298,12 @@ const AROUND: usize = 6;
 
 /// Events that are tried for one line.
 const TRIED: usize = 24;
+
+/// Equal lines that are moved along together.
+const SLID: usize = 64;
+
+/// Events before and behind those of equal lines that are tried for them.
+const BESIDE: usize = 4;
 
 /// Times that all lines are looked at.
 const SWEEPS: usize = 4;
