@@ -448,10 +448,22 @@ fn names_with_blanks_and_names_that_the_server_chose_are_replaced_whole() {
         "550 /Project Falcon/Merger plan.doc: no such file.",
     );
     dialogue.exchange("STOU", "150 FILE: kestrel.t3p4");
+    dialogue.exchange(
+        "SITE CHMOD 640 Osprey list.txt",
+        "200 Osprey list.txt is 640 now.",
+    );
+    dialogue.exchange("SITE CPFR Harrier", "350 Ready for the copy of Harrier.");
+    dialogue.exchange("SITE UTIME 20261120155301 Goshawk", "213 Done.");
+    dialogue.exchange(
+        "SITE UTIME Buzzard 20261120155301 20261120155301 20261120155301 UTC",
+        "213 Done.",
+    );
     let packets = dialogue.quit();
     folder.write("capture.pcap", &packets);
     let redacted = redact(&folder, "capture.pcap", "all");
-    for value in ["Project", "Falcon", "Merger", "plan", "kestrel"] {
+    for value in [
+        "Project", "Falcon", "Merger", "plan", "kestrel", "Osprey", "Harrier", "Goshawk", "Buzzard",
+    ] {
         assert!(!redacted.contains(value), "{value}");
     }
     assert!(redacted.contains(".doc"));

@@ -243,9 +243,11 @@ impl Rewriter {
                     self.vocabulary.add(user, Class::Users);
                 }
             }
-            ArgumentKind::Path if self.classes.has(Class::Paths) => {
-                let (from, to) = path_in(&line[places.verb..places.verb_end], argument);
-                self.learn_path(&argument[from..to]);
+            ArgumentKind::Path | ArgumentKind::Other if self.classes.has(Class::Paths) => {
+                let verb = &line[places.verb..places.verb_end];
+                if let Some((from, to)) = path_place(kind, verb, argument) {
+                    self.learn_path(&argument[from..to]);
+                }
             }
             ArgumentKind::Host if self.classes.has(Class::Names) => self.learn_host(argument),
             _ => {}
@@ -431,10 +433,11 @@ impl Rewriter {
                         text.keep(places.argument, end);
                     }
                 }
-                ArgumentKind::Path if self.classes.has(Class::Paths) => {
+                ArgumentKind::Path | ArgumentKind::Other if self.classes.has(Class::Paths) => {
                     let verb = &text.old[places.verb..places.verb_end];
-                    let (from, to) = path_in(verb, argument);
-                    self.rewrite_path(text, places.argument + from, places.argument + to);
+                    if let Some((from, to)) = path_place(kind, verb, argument) {
+                        self.rewrite_path(text, places.argument + from, places.argument + to);
+                    }
                 }
                 ArgumentKind::Host if self.classes.has(Class::Names) => {
                     let name = &text.old[places.argument..end];
@@ -1428,6 +1431,39 @@ fn quoted(line: &[u8]) -> Option<(usize, usize)> {
 
 const fn is_quote(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'`')
+}
+
+/// Returns the place of the path in an argument; `None` if there is none.
+fn path_place(kind: ArgumentKind, verb: &[u8], argument: &[u8]) -> Option<(usize, usize)> {
+    match kind {
+        ArgumentKind::Path => Some(path_in(verb, argument)),
+        ArgumentKind::Other if verb.eq_ignore_ascii_case(b"SITE") => path_in_site(argument),
+        _ => None,
+    }
+}
+
+/// Returns the place of the path in the argument of SITE, for the words that servers in use have: `CHMOD 644 file`,
+/// `CPFR file`, `UTIME 20261120155301 file`, `UTIME file 20261120155301 20261120155301 20261120155301 UTC`.
+fn path_in_site(argument: &[u8]) -> Option<(usize, usize)> {
+    let mut words = words_of(argument, b' ').into_iter();
+    let word = words.next()?;
+    let from = words.next()?.start;
+    match &*argument[word].to_ascii_uppercase() {
+        b"CPFR" | b"CPTO" | b"MKDIR" | b"RMDIR" | b"SYMLINK" | b"RNFR" | b"RNTO" => {
+            Some((from, argument.len()))
+        }
+        b"CHMOD" | b"CHGRP" => Some((words.next()?.start, argument.len())),
+        b"UTIME" => {
+            let is_time = argument[from..].iter().take(12).all(u8::is_ascii_digit);
+            if is_time {
+                return Some((words.next()?.start, argument.len()));
+            }
+            // Three times and the zone stand behind the name.
+            let behind = words.nth_back(3)?;
+            Some((from, behind.start - 1))
+        }
+        _ => None,
+    }
 }
 
 /// Returns the place of the path in the argument of a command that takes one.

@@ -362,7 +362,8 @@ impl Ecs {
         let begun = step.map(|step| step.time);
         let end = replied.max(closed).or(begun).unwrap_or(session.end);
         document.times(begun.unwrap_or(end).min(end), end);
-        match transfer.shown_path() {
+        // The argument of STOU as well: the path is what the command asked for, `file.name` what the server chose.
+        match transfer.path.as_deref().or(transfer.argument.as_deref()) {
             Some(path) => document.path(path),
             None => document.set("file.path", ""),
         }
