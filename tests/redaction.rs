@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
-use crate::support::recording::{packets, pcap};
+use crate::support::recording::{Recorded, packets, pcap};
 use crate::support::specimens;
 use crate::support::wire::Wire;
 use crate::support::wrapping::{fragmented, wrappings};
@@ -431,6 +431,38 @@ fn each_password_of_a_command_is_replaced_in_replies_and_blanks_around_it_stay()
         }
         assert!(redacted.contains("SITE PSWD xxxxxxxx xxxxxxxxxx"));
         assert!(redacted.contains("PASS  xxxxxxx\r\n"));
+    }
+}
+
+#[test]
+fn server_alone_and_data_without_its_command_are_redacted_too() {
+    let folder = Folder::new("one-sided");
+    for one_sided in [true, false] {
+        let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39021", "192.0.2.20:21");
+        dialogue.exchange("USER mirabel", "331 Password required for mirabel.");
+        dialogue.exchange("PASS s3cretPhrase", "230 Welcome back.");
+        dialogue.retrieve("figures.xlsx", 40_001, 50_001, b"two thousand");
+        dialogue.exchange("DELE ledger.xlsx", "550 ledger.xlsx: no such file.");
+        dialogue.part();
+        let server = "192.0.2.20"
+            .parse::<std::net::IpAddr>()
+            .expect("an address");
+        let capture = if one_sided {
+            dialogue.wire.keep_only(|source, _| source == server);
+            dialogue.wire.to_pcap()
+        } else {
+            let all = packets(&dialogue.wire.to_pcap());
+            let is_command = |one: &&Recorded| one.bytes.windows(5).any(|bytes| bytes == b"RETR ");
+            let kept: Vec<Recorded> = all.iter().filter(|one| !is_command(one)).cloned().collect();
+            pcap(1, &kept)
+        };
+        folder.write("capture.pcap", &capture);
+        let redacted = redact(&folder, "capture.pcap", "all");
+        for value in ["mirabel", "figures", "two thousand"] {
+            assert!(!redacted.contains(value), "{value}, {one_sided}");
+        }
+        assert!(!one_sided || !redacted.contains("ledger"));
+        redacted.assert_same("one-sided");
     }
 }
 

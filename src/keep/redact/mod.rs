@@ -409,6 +409,7 @@ impl Redaction {
             is_control: connection.control_of.is_some(),
             is_encrypted: kind == Some(DataKind::Encrypted),
         };
+        let is_one_sided = connection.halves.iter().any(|half| half.bytes.is_empty());
         for (index, half) in connection.halves.into_iter().enumerate() {
             if half.bytes.is_empty() {
                 plan.rest[index] = match connection.control_of {
@@ -429,6 +430,7 @@ impl Redaction {
             let mut replaced = half.bytes.clone();
             match (connection.control_of, kind) {
                 (Some(_), _) => {
+                    self.rewriter.set_one_sided(is_one_sided);
                     // The password of an anonymous login, which the report shows, is the address of its user.
                     self.rewriter
                         .rewrite_stream(&half, &mut replaced, &|_| false);
@@ -505,7 +507,8 @@ impl Redaction {
         new: &mut [u8],
     ) -> bool {
         let Some(plan) = self.plans.get(&first_frame) else {
-            return false;
+            // A data connection without its command: a file or a listing.
+            return self.rest_of_data(DataKind::Listing).apply(0, old, new);
         };
         let rest = plan.rest[direction.index()];
         let Some(stream) = &plan.halves[direction.index()] else {

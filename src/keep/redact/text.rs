@@ -38,6 +38,8 @@ pub(super) struct Rewriter {
     user: Vec<u8>,
     /// Codes of the reply of several lines that the stream is within; `None` between replies.
     within: Option<[u8; 3]>,
+    /// No byte of the client was captured: names in replies are those of no command.
+    is_one_sided: bool,
     /// Addresses in place of a host's name in TLS handshakes.
     host_addresses: BTreeSet<Vec<u8>>,
 }
@@ -78,6 +80,13 @@ impl Text<'_> {
         self.done
             .get(from..to)
             .is_some_and(|done| !done.contains(&true))
+    }
+
+    /// Replaces a byte by `x`, unless it was replaced before.
+    fn hide_free(&mut self, at: usize) {
+        if self.is_free(at, at + 1) {
+            self.put(at, b"x");
+        }
     }
 
     /// Replaces each byte by `x`.
@@ -161,6 +170,7 @@ impl Rewriter {
             shortest_password: None,
             user: Vec::new(),
             within: None,
+            is_one_sided: false,
             host_addresses: BTreeSet::new(),
         }
     }
@@ -200,14 +210,17 @@ impl Rewriter {
                 let places = CommandPlaces::of(line, argument, shown, is_shown(sequence));
                 self.learn_command(line, argument, places);
             }
-            Some(PartKind::Reply) => {
-                if self.classes.has(Class::Paths)
-                    && line.starts_with(b"257")
+            Some(PartKind::Reply) if self.classes.has(Class::Paths) => {
+                if line.starts_with(b"257")
                     && let Some((from, to)) = quoted(line)
                 {
                     self.learn_path(&line[from..to]);
                 }
+                if let Some(name) = opened_name(line) {
+                    self.learn_path(name);
+                }
             }
+            Some(PartKind::Reply) => {}
             Some(PartKind::Unread) => self.learn_secret(line),
             Some(PartKind::Encrypted | PartKind::Prelude) | None => return,
         }
@@ -328,6 +341,11 @@ impl Rewriter {
     }
 
     // ---- Control connections.
+
+    /// Tells whether only one side of the next control streams was captured.
+    pub(super) const fn set_one_sided(&mut self, is_one_sided: bool) {
+        self.is_one_sided = is_one_sided;
+    }
 
     /// Rewrites a control stream.
     pub(super) fn rewrite_stream(
@@ -492,6 +510,9 @@ impl Rewriter {
             self.rewrite_absolute_paths(text);
         }
         self.rewrite_values(text);
+        if self.is_one_sided && self.classes.has_text() && names_something(current) {
+            hide_words(text);
+        }
     }
 
     /// Hides the copies of passwords in a text that was hidden from `from` on, and breaks all other runs of `x` in it.
@@ -1432,6 +1453,137 @@ fn quoted(line: &[u8]) -> Option<(usize, usize)> {
 const fn is_quote(byte: u8) -> bool {
     matches!(byte, b'"' | b'\'' | b'`')
 }
+
+/// Returns the name in `150 Opening BINARY mode data connection for NAME (1715 bytes)`, as most servers write it; `None` without
+/// one. The command may be lost.
+fn opened_name(line: &[u8]) -> Option<&[u8]> {
+    if !(line.starts_with(b"150") || line.starts_with(b"125")) {
+        return None;
+    }
+    let from = memchr::memmem::find(line, OPENED)? + OPENED.len();
+    let name = line[from..].trim_ascii_end();
+    let name = match memchr::memmem::rfind(name, b" (") {
+        Some(size) => &name[..size],
+        None => name.strip_suffix(b".").unwrap_or(name),
+    };
+    let lower = name.to_ascii_lowercase();
+    let is_listing = LISTINGS
+        .iter()
+        .any(|word| memchr::memmem::find(&lower, word).is_some());
+    (!is_listing).then_some(name)
+}
+
+/// Returns whether the text of a reply may name users and files, and says nothing else that is read: no address, no folder.
+fn names_something(code: [u8; 3]) -> bool {
+    matches!(&code, b"331" | b"332" | b"221" | b"226" | b"150" | b"125")
+        || matches!(code[0], b'4' | b'5')
+}
+
+/// Hides the words of a reply behind its code that nothing has replaced, but for those that servers write in every session.
+fn hide_words(text: &mut Text<'_>) {
+    let line = text.old;
+    let mut at = 4.min(line.len());
+    while at < line.len() {
+        let is_letter = |byte: &u8| byte.is_ascii_alphabetic() || !byte.is_ascii();
+        let length = line[at..].iter().take_while(|byte| is_letter(byte)).count();
+        let word = line[at..at + length].to_ascii_lowercase();
+        if !COMMON_WORDS.contains(&word.as_slice()) {
+            (at..at + length).for_each(|at| text.hide_free(at));
+        }
+        at += length.max(1);
+    }
+}
+
+/// Words of replies that name nobody and nothing, in order.
+const COMMON_WORDS: &[&[u8]] = &[
+    b"a",
+    b"about",
+    b"aborted",
+    b"accepted",
+    b"again",
+    b"already",
+    b"and",
+    b"anonymous",
+    b"ascii",
+    b"available",
+    b"be",
+    b"been",
+    b"binary",
+    b"bytes",
+    b"cannot",
+    b"closed",
+    b"closing",
+    b"command",
+    b"complete",
+    b"completed",
+    b"connection",
+    b"could",
+    b"data",
+    b"denied",
+    b"directory",
+    b"does",
+    b"error",
+    b"exist",
+    b"failed",
+    b"file",
+    b"files",
+    b"first",
+    b"for",
+    b"found",
+    b"from",
+    b"goodbye",
+    b"here",
+    b"in",
+    b"incorrect",
+    b"invalid",
+    b"is",
+    b"it",
+    b"list",
+    b"listing",
+    b"login",
+    b"mode",
+    b"name",
+    b"need",
+    b"no",
+    b"not",
+    b"of",
+    b"ok",
+    b"okay",
+    b"on",
+    b"open",
+    b"opening",
+    b"or",
+    b"password",
+    b"permission",
+    b"please",
+    b"required",
+    b"reset",
+    b"send",
+    b"sent",
+    b"specify",
+    b"starting",
+    b"status",
+    b"successful",
+    b"successfully",
+    b"such",
+    b"the",
+    b"to",
+    b"transfer",
+    b"transferred",
+    b"unknown",
+    b"user",
+    b"username",
+    b"using",
+    b"was",
+    b"with",
+    b"your",
+];
+
+/// Words before the name of a file whose transfer begins.
+const OPENED: &[u8] = b" connection for ";
+
+/// Words in place of that name where it is a listing.
+const LISTINGS: [&[u8]; 4] = [b"list", b"/bin/ls", b"mlsd", b"nlst"];
 
 /// Returns the place of the path in an argument; `None` if there is none.
 fn path_place(kind: ArgumentKind, verb: &[u8], argument: &[u8]) -> Option<(usize, usize)> {
