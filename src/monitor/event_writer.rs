@@ -219,13 +219,18 @@ enum Target {
     StandardOutput,
     /// A device or a fifo, which can be neither rotated nor truncated.
     Special(File),
-    File(RotatingFile),
+    File(Box<RotatingFile>),
 }
 
 impl LineOutput {
     /// Returns whether lines go into a file, and not to standard output, a device or a fifo.
     pub(super) const fn is_file(&self) -> bool {
         matches!(self.target, Target::File(_))
+    }
+
+    /// Returns true if the file that was there ended inside a line, and was moved away.
+    pub(super) fn begins_behind_cut(&self) -> bool {
+        matches!(&self.target, Target::File(file) if file.cut_off().is_some())
     }
 
     /// Opens `path` for appending, or standard output if `None`.
@@ -246,7 +251,7 @@ impl LineOutput {
                 if let Some(moved) = file.cut_off() {
                     notify(&Notice::CutOff { path, moved });
                 }
-                Target::File(file)
+                Target::File(Box::new(file))
             }
         };
         Ok(Self {

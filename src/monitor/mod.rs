@@ -319,7 +319,11 @@ fn open_output(
     {
         folders.add_file(path)?;
     }
-    LineOutput::open(path, settings.rotation, Rc::clone(notify))
+    let output = LineOutput::open(path, settings.rotation, Rc::clone(notify))?;
+    if let Some(path) = path.filter(|_| output.begins_behind_cut()) {
+        folders.add_begun(path)?;
+    }
+    Ok(output)
 }
 
 fn open_recorder(
@@ -339,6 +343,7 @@ fn open_recorder(
         .map_err(|cause| Error::output(path, cause))?;
     if let Some(moved) = recorder.cut_off() {
         notify(&Notice::CutOff { path, moved });
+        folders.add_begun(path)?;
     }
     notify(&Notice::PacketsHoldSecrets(path));
     if !settings.selection.is_everything() {

@@ -68,6 +68,12 @@ impl OutputFolders {
         Ok(())
     }
 
+    /// Adds a file that this run created at `path` after [`add_file`](Self::add_file), in place of one that was moved away.
+    pub(super) fn add_begun(&mut self, path: &Path) -> Result<(), Error> {
+        self.created.push(Created::begun(path)?);
+        Ok(())
+    }
+
     /// Adds the folder `path`, and creates it with its parents if there is none.
     pub(super) fn add_folder(&mut self, path: &Path) -> Result<(), Error> {
         let path = if path.as_os_str().is_empty() {
@@ -124,6 +130,20 @@ impl Created {
         Ok(Self {
             path: path.to_owned(),
             descriptor,
+        })
+    }
+
+    /// Opens a file of this run again.
+    fn begun(path: &Path) -> Result<Self, Error> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        // NOFOLLOW: somebody may have put a link in the file's place.
+        let file = fs::File::options()
+            .append(true)
+            .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+            .open(path);
+        Ok(Self {
+            path: path.to_owned(),
+            descriptor: file.map_err(|cause| Error::output(path, cause))?,
         })
     }
 
