@@ -894,7 +894,7 @@ fn transfer_that_the_end_of_the_capture_cuts_cannot_be_compared() {
     ftp.command("RETR /big.bin");
     data.open(&mut ftp.wire);
     ftp.opening("/big.bin", 500_000);
-    data.stream(&mut ftp.wire, Side::Server, &[b'y'; 20_000], SEGMENT);
+    data.stream(&mut ftp.wire, Side::Server, &vec![b'y'; 20_000], SEGMENT);
     let folder = Folder::new("reconcile-cut-capture");
     folder.write("capture.pcap", &ftp.wire.to_pcap());
     let report = folder.report(&["capture.pcap"]);

@@ -164,12 +164,7 @@ impl PipeSource {
                     }
                 }
                 Advance::Section => {
-                    let ended = FrameRef {
-                        time: counts.last.unwrap_or_default(),
-                        number: counts.packets,
-                        place: CapturePlace::new(0, counts.packets),
-                    };
-                    if counts.packets > 0 && deliver(Input::SectionStart(ended)).is_break() {
+                    if section_start(&counts, deliver).is_break() {
                         break ControlFlow::Break(());
                     }
                 }
@@ -244,6 +239,18 @@ const QUIET: Duration = Duration::from_millis(100);
 const FLUSH_LIMIT: Duration = Duration::from_secs(1);
 /// Packets between two looks at the clock and the stop flag.
 const PACKETS_BETWEEN_CHECKS: u64 = 16;
+
+/// Delivers the start of a section behind the packets so far.
+fn section_start(counts: &CaptureCounts, deliver: Deliver<'_>) -> ControlFlow<()> {
+    if counts.packets == 0 {
+        return ControlFlow::Continue(());
+    }
+    deliver(Input::SectionStart(FrameRef {
+        time: counts.last.unwrap_or_default(),
+        number: counts.packets,
+        place: CapturePlace::new(0, counts.packets),
+    }))
+}
 
 #[cfg(test)]
 mod tests {

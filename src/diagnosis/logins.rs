@@ -12,17 +12,20 @@ use crate::model::record::{
 };
 use crate::model::{Span, Timestamp};
 
-/// Reports a session whose last login was refused.
+/// Reports a session whose last login was refused; a later attempt that came to no end does not change that.
 pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
-    if session.login.outcome != LoginOutcome::Rejected {
+    let (LoginOutcome::Rejected | LoginOutcome::Incomplete) = session.login.outcome else {
         return;
-    }
-    let Some(step) = session
+    };
+    let refused = session
         .steps
         .iter()
         .rev()
-        .find(|step| step.kind == StepKind::Login && step.outcome == Outcome::Failed)
-    else {
+        .filter(|step| step.kind == StepKind::Login && step.outcome == Outcome::Failed);
+    let has_user = |step: &Step| step.commands.iter().any(|one| one.verb == "USER");
+    // PASS alone is refused for its place, not for its account.
+    let with_user = refused.clone().find(|step| has_user(step));
+    let Some(step) = with_user.or_else(|| refused.clone().next()) else {
         return;
     };
     let reply = step
@@ -33,7 +36,11 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
     let quotation = reply.map_or_else(String::new, |reply| format!(": {}", quote(reply)));
     // Servers say 530 for much: only a text that names no other cause leaves the password in doubt.
     let cause = reply.and_then(refusal::of_login);
-    let user = session.login.user.as_deref().unwrap_or("an unknown user");
+    let named = step.commands.iter().find(|command| command.verb == "USER");
+    let named = named.and_then(|command| command.argument.as_deref());
+    let user = named
+        .or(session.login.user.as_deref())
+        .unwrap_or("an unknown user");
     let tries = if session.login.attempts > 1 {
         format!(" after {} attempts", session.login.attempts)
     } else {
@@ -514,6 +521,25 @@ mod tests {
         );
         assert!(findings[0].advice.starts_with("Switch TLS on"));
         assert_eq!(findings[0].frames, [8, 7]);
+    }
+
+    #[test]
+    fn refused_login_is_reported_also_before_one_that_came_to_no_end() {
+        let mut session = session();
+        session.login.outcome = LoginOutcome::Incomplete;
+        session.login.user = Some("otto".to_owned());
+        let mut findings = Vec::new();
+        detect_rejected(&session, &mut findings);
+        assert!(findings.is_empty());
+        let mut refused = step(vec![
+            command("USER", Some("mira"), (331, "Password required.")),
+            command("PASS", Some("<hidden>"), (530, "Login incorrect.")),
+        ]);
+        refused.kind = StepKind::Login;
+        refused.outcome = Outcome::Failed;
+        session.steps.insert(0, refused.into());
+        detect_rejected(&session, &mut findings);
+        assert_eq!(findings[0].title, "login as mira rejected");
     }
 
     #[test]

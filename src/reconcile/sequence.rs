@@ -240,7 +240,7 @@ fn in_order(
     let mut taken: Vec<Vec<bool>> = Vec::new();
     for line in 0..count {
         let mut next = vec![None];
-        let mut takes = vec![false];
+        let mut row = vec![false];
         for (before, &event) in sums.iter().zip(events) {
             let with = before.zip(cost(line, event)).map(|(sum, cost)| sum + cost);
             let without = next.last().copied().flatten();
@@ -250,16 +250,16 @@ fn in_order(
                 (with, _) => with.is_some(),
             };
             next.push(if is_less { with } else { without });
-            takes.push(is_less);
+            row.push(is_less);
         }
         sums = next;
-        taken.push(takes);
+        taken.push(row);
     }
     let least = sums.last().copied().flatten()?;
     let mut chosen = Vec::new();
     let mut end = events.len();
-    for takes in taken.iter().rev() {
-        while end > 0 && !takes.get(end).copied().unwrap_or_default() {
+    for row in taken.iter().rev() {
+        while end > 0 && !row.get(end).copied().unwrap_or_default() {
             end -= 1;
         }
         end = end.checked_sub(1)?;
