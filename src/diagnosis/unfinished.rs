@@ -220,6 +220,8 @@ impl<'a> Ending<'a> {
         frames.extend(frame);
         let advice = if delivered {
             "Look at the server: it owes a 226 or 250 after each transfer (RFC 959 section 5.4), and clients wait for it."
+        } else if preliminary.is_some() {
+            "Look at who was to open the data connection, and whether it tried; the server had begun (RFC 959 section 3.2)."
         } else if matches!(verb.as_str(), "USER" | "PASS" | "ACCT") {
             "Look at the server's log: a login that gets no answer often waits for a directory service or a reverse lookup."
         } else {
@@ -236,6 +238,8 @@ impl<'a> Ending<'a> {
                 severity,
                 title: if delivered {
                     format!("{verb} got no final reply in {seconds} s after its data, then {who}")
+                } else if preliminary.is_some() {
+                    format!("{verb} got no final reply in {seconds} s, then {who}")
                 } else {
                     format!("{verb} got no answer in {seconds} s, then {who}")
                 },

@@ -1157,6 +1157,11 @@ fn on_wire(event: &WireEvent) -> String {
         text.push(' ');
         text.push_str(&lossy(path));
     }
+    // The path is the old name.
+    if let Some(renamed) = &event.renamed {
+        let new = renamed.path.as_deref().unwrap_or(&renamed.argument);
+        text = format!("RNFR{} RNTO {}", &text[event.verb.len()..], lossy(new));
+    }
     if let Some(bytes) = event.content.as_ref().and_then(|content| content.bytes) {
         text.push_str(", ");
         text.push_str(&units::bytes(bytes));

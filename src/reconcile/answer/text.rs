@@ -164,7 +164,13 @@ fn write_missing(
         let _ = write!(text, ", transfer {transfer}");
     }
     text.push_str(&frames(&event.frames));
-    let _ = write!(text, ": {}", event.verb);
+    // The path of a rename is the old name, which RNFR has.
+    let verb = if event.kind == "rename" {
+        "RNFR"
+    } else {
+        &event.verb
+    };
+    let _ = write!(text, ": {verb}");
     if let Some(path) = &event.path {
         let _ = write!(text, " {path}");
     }
