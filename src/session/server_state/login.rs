@@ -137,6 +137,11 @@ impl Logins {
                 self.accepted = Some(Rc::clone(attempt));
                 true
             }
+            // A refused ACCT without USER is no login: the user logged in before the capture, or the server knows no accounts.
+            400.. if verb == Verb::Acct && attempt.user.is_none() => {
+                self.attempt.clone_from(&self.accepted);
+                false
+            }
             400.. => {
                 Rc::make_mut(attempt).outcome = Some(false);
                 false
@@ -247,6 +252,19 @@ mod tests {
             (LoginOutcome::Accepted, Some("eve"), 3)
         );
         assert_eq!(login.password.as_deref(), Some("<hidden>"));
+    }
+
+    #[test]
+    fn refused_account_without_a_user_rejects_no_login() {
+        let secrets = Secrets::new(false);
+        let mut logins = Logins::default();
+        logins.account(b"tests");
+        logins.reply(Verb::Acct, 502);
+        assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Unseen);
+        logins.user(b"bob", &secrets);
+        logins.account(b"tests");
+        logins.reply(Verb::Acct, 530);
+        assert_eq!(logins.record(&secrets).outcome, LoginOutcome::Rejected);
     }
 
     #[test]
