@@ -467,6 +467,17 @@ fn server_alone_and_data_without_its_command_are_redacted_too() {
 }
 
 #[test]
+fn version_of_a_request_by_a_browser_stays() {
+    let folder = Folder::new("browser");
+    let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39021", "192.0.2.20:21");
+    dialogue.exchange("GET /ledger HTTP/1.0", "500 Unknown command.");
+    folder.write("capture.pcap", &dialogue.quit());
+    let redacted = redact(&folder, "capture.pcap", "all");
+    redacted.assert_same("browser");
+    assert!(redacted.contains("GET xxxxxxx HTTP/1.0"));
+}
+
+#[test]
 fn names_with_blanks_and_names_that_the_server_chose_are_replaced_whole() {
     let folder = Folder::new("blanks");
     let mut dialogue = Conversation::open_on(Wire::new(), "192.0.2.10:39022", "192.0.2.20:21");

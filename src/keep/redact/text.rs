@@ -233,7 +233,7 @@ impl Rewriter {
 
     fn learn_command(&mut self, line: &[u8], kind: ArgumentKind, places: CommandPlaces) {
         if let Some(secret) = places.secret {
-            let hidden = &line[secret..places.end];
+            let hidden = &line[secret..without_version(line, secret, places.end)];
             self.learn_secret(hidden);
             if has_words(kind, secret, places) {
                 for word in hidden.split(|&byte| byte == b' ') {
@@ -417,10 +417,7 @@ impl Rewriter {
                 text.hide(places.verb, places.verb_end);
                 text.hide(places.argument, places.end);
             } else {
-                // The version shows that a browser called: without it, the method would be hidden as well.
-                let request = &text.old[secret..places.end];
-                let version = memchr::memmem::rfind(request, b" HTTP/");
-                let end = version.map_or(places.end, |at| secret + at);
+                let end = without_version(text.old, secret, places.end);
                 let hidden = &text.old[secret..end];
                 // Blanks in front are no part of a password, neither here nor in reports.
                 let begin = end - hidden.trim_ascii_start().len();
@@ -1762,6 +1759,13 @@ fn word_start(line: &[u8], from: usize, count: usize) -> Option<usize> {
 /// password. The argument of PASS, ACCT or ADAT is one secret, and so is a line that is not known.
 fn has_words(kind: ArgumentKind, secret: usize, places: CommandPlaces) -> bool {
     kind != ArgumentKind::Secret && secret > places.verb
+}
+
+/// Returns the end of what is hidden in `line[from..to]`: before the version of HTTP, which shows that a browser called. Without it,
+/// the method would be hidden as well.
+fn without_version(line: &[u8], from: usize, to: usize) -> usize {
+    let version = memchr::memmem::rfind(&line[from..to], b" HTTP/");
+    version.map_or(to, |at| from + at)
 }
 
 /// Returns the users in the argument of USER: all of it, and what stands before the host of a proxy's form.
