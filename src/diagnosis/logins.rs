@@ -17,15 +17,14 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
     let (LoginOutcome::Rejected | LoginOutcome::Incomplete) = session.login.outcome else {
         return;
     };
-    let refused = session
+    let mut refused = session
         .steps
         .iter()
         .rev()
         .filter(|step| step.kind == StepKind::Login && step.outcome == Outcome::Failed);
-    let has_user = |step: &Step| step.commands.iter().any(|one| one.verb == "USER");
     // PASS alone is refused for its place, not for its account.
-    let with_user = refused.clone().find(|step| has_user(step));
-    let Some(step) = with_user.or_else(|| refused.clone().next()) else {
+    let with_user = refused.clone().find(|step| user_command(step).is_some());
+    let Some(step) = with_user.or_else(|| refused.next()) else {
         return;
     };
     let reply = step
@@ -36,8 +35,7 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
     let quotation = reply.map_or_else(String::new, |reply| format!(": {}", quote(reply)));
     // Servers say 530 for much: only a text that names no other cause leaves the password in doubt.
     let cause = reply.and_then(refusal::of_login);
-    let named = step.commands.iter().find(|command| command.verb == "USER");
-    let named = named.and_then(|command| command.argument.as_deref());
+    let named = user_command(step).and_then(|command| command.argument.as_deref());
     let user = named
         .or(session.login.user.as_deref())
         .unwrap_or("an unknown user");
@@ -60,6 +58,10 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
         }
         .about(Some(step.number), None),
     );
+}
+
+fn user_command(step: &Step) -> Option<&Command> {
+    step.commands.iter().find(|command| command.verb == "USER")
 }
 
 /// Reports a password that crossed the network in cleartext and was accepted.

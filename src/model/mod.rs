@@ -73,5 +73,6 @@ pub use event::{
 };
 pub use frame::{CapturePlace, CaptureSpans, FrameRef, PlaceIndex, split_at_frames};
 pub use limits::Limits;
+pub(crate) use time::instant_in;
 pub use time::{Span, Timestamp};
 pub use wire_text::{grouped, hex, system_message};

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::{Serialize, Serializer};
@@ -160,6 +162,14 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_str(Rfc3339)
     }
+}
+
+/// Reads an instant of RFC 3339, or a date with or without a time in `zone`; `None` for any other text.
+pub(crate) fn instant_in(text: &str, zone: &TimeZone) -> Option<jiff::Timestamp> {
+    text.parse().ok().or_else(|| {
+        let local: DateTime = text.parse().ok()?;
+        Some(local.to_zoned(zone.clone()).ok()?.timestamp())
+    })
 }
 
 /// Parser of RFC 3339 times in any zone; times outside 1970 to 2262 saturate.

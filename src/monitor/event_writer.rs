@@ -228,9 +228,12 @@ impl LineOutput {
         matches!(self.target, Target::File(_))
     }
 
-    /// Returns true if the file that was there ended inside a line, and was moved away.
-    pub(super) fn begins_behind_cut(&self) -> bool {
-        matches!(&self.target, Target::File(file) if file.cut_off().is_some())
+    /// Returns the new name of the file that was there before and ended inside a line; `None` if it ended behind one.
+    pub(super) fn cut_off(&self) -> Option<&Path> {
+        match &self.target {
+            Target::File(file) => file.cut_off(),
+            Target::StandardOutput | Target::Special(_) => None,
+        }
     }
 
     /// Opens `path` for appending, or standard output if `None`.
@@ -248,9 +251,6 @@ impl LineOutput {
             Some(path) => {
                 let file = RotatingFile::open(path, rotation, Vec::new(), RecordEnd::LineFeed);
                 let file = file.map_err(|cause| Error::output(path, cause))?;
-                if let Some(moved) = file.cut_off() {
-                    notify(&Notice::CutOff { path, moved });
-                }
                 Target::File(Box::new(file))
             }
         };

@@ -32,7 +32,7 @@ mod source;
 use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -320,10 +320,22 @@ fn open_output(
         folders.add_file(path)?;
     }
     let output = LineOutput::open(path, settings.rotation, Rc::clone(notify))?;
-    if let Some(path) = path.filter(|_| output.begins_behind_cut()) {
-        folders.add_begun(path)?;
+    if let Some((path, moved)) = path.zip(output.cut_off()) {
+        begin_behind_cut(path, moved, folders, notify)?;
     }
     Ok(output)
+}
+
+/// Tells that `path` is a new file, since the earlier one, now `moved`, was cut off, and has it given to the account that the run
+/// goes on as.
+fn begin_behind_cut(
+    path: &Path,
+    moved: &Path,
+    folders: &mut OutputFolders,
+    notify: &Notify,
+) -> Result<(), Error> {
+    notify(&Notice::CutOff { path, moved });
+    folders.add_begun(path)
 }
 
 fn open_recorder(
@@ -342,8 +354,7 @@ fn open_recorder(
     let recorder = PacketRecorder::open(path, settings.rotation, names)
         .map_err(|cause| Error::output(path, cause))?;
     if let Some(moved) = recorder.cut_off() {
-        notify(&Notice::CutOff { path, moved });
-        folders.add_begun(path)?;
+        begin_behind_cut(path, moved, folders, notify)?;
     }
     notify(&Notice::PacketsHoldSecrets(path));
     if !settings.selection.is_everything() {

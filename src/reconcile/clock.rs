@@ -101,8 +101,7 @@ impl Clock {
     #[must_use]
     pub(super) fn is_zone(&self, shift: usize, tolerance: Span) -> bool {
         let shift = self.shifts.get(shift).copied().unwrap_or_default();
-        let error = (shift - nearest_quarter(shift)).abs();
-        error <= tolerance.nanos().saturating_add(SECOND)
+        error_of(shift) <= tolerance.nanos().saturating_add(SECOND)
     }
 }
 
@@ -269,7 +268,7 @@ struct Cluster {
 
 impl Cluster {
     fn error(&self) -> i64 {
-        (self.shift - nearest_quarter(self.shift)).abs()
+        error_of(self.shift)
     }
 
     /// Returns true if most events of one are events of both: then one of them is about another run.
@@ -641,13 +640,19 @@ fn offset(pairs: &[Pair], shift: i64) -> i64 {
     let (mut deepest, mut at_quarter, mut is_behind) = (0, 0, false);
     let mut best = (usual, usual);
     // A line that fits many events, and an event that fits many lines, agree once.
-    let (mut lines, mut events) = (HashMap::new(), HashMap::new());
+    let mut lines: HashMap<u64, u32> = HashMap::new();
+    let mut events: HashMap<u32, u32> = HashMap::new();
     for (place, &(value, begins, line, event)) in edges.iter().enumerate() {
         if value > quarter && !is_behind {
             (at_quarter, is_behind) = (lines.len().min(events.len()), true);
         }
-        count(&mut lines, line, begins);
-        count(&mut events, event, begins);
+        if begins {
+            *lines.entry(line).or_default() += 1;
+            *events.entry(event).or_default() += 1;
+        } else {
+            leave(&mut lines, line);
+            leave(&mut events, event);
+        }
         let depth = lines.len().min(events.len());
         if depth > deepest {
             deepest = depth;
@@ -665,36 +670,13 @@ fn offset(pairs: &[Pair], shift: i64) -> i64 {
     }
 }
 
-/// Counts one more of what has the key, or one less: what there is none of has no entry.
-fn count<K: Eq + std::hash::Hash>(counts: &mut HashMap<K, u32>, key: K, is_more: bool) {
-    match counts.entry(key) {
-        Entry::Occupied(mut entry) => {
-            let left = entry
-                .get()
-                .saturating_add(1)
-                .saturating_sub(if is_more { 0 } else { 2 });
-            if left == 0 {
-                entry.remove();
-            } else {
-                entry.insert(left);
-            }
-        }
-        Entry::Vacant(entry) => {
-            if is_more {
-                entry.insert(1);
-            }
-        }
-    }
-}
-
 /// Returns true if pairs speak for another clock: transfers that fit, or anything in another zone.
 ///
 /// A login fits all logins of the same user, and so says nothing by itself.
 fn contradict(pairs: &[Pair], shift: i64, tolerance: Span) -> bool {
     pairs.iter().any(|pair| {
         let other = pair.shift - shift;
-        let zone = nearest_quarter(other);
-        pair.strong || zone != 0 && (other - zone).abs() <= tolerance.nanos()
+        pair.strong || nearest_quarter(other) != 0 && error_of(other) <= tolerance.nanos()
     })
 }
 
@@ -766,6 +748,11 @@ fn median(sorted: &[Pair]) -> i64 {
     } else {
         i64::midpoint(at(middle.saturating_sub(1)), at(middle))
     }
+}
+
+/// Returns what a shift leaves beside a zone.
+fn error_of(shift: i64) -> i64 {
+    (shift - nearest_quarter(shift)).abs()
 }
 
 /// Rounds to whole quarters of an hour.

@@ -6,7 +6,7 @@
 //! is false as a condition and fails as an assertion, which names the null field.
 //!
 //! ```text
-//! text -> parse (limits, syntax errors) -> names (schema) -> types -> digests in lower case -> metered code = Expression
+//! text -> parse (limits, syntax errors) -> names (schema) -> types -> spelling of the report -> metered code = Expression
 //! Expression -> is_true                     conditions
 //!            \-> Prepared -> judge, facts     assertions, with the values they read
 //! ```

@@ -6,13 +6,12 @@
 use std::net::IpAddr;
 
 use cel::common::ast::{CallExpr, Expr, IdedExpr, LiteralValue};
-use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::Vocabulary;
 use crate::check::vocabulary::{FieldKind, nearest};
-use crate::model::Timestamp;
+use crate::model::{Timestamp, instant_in};
 
 /// Type of a part of an expression, as far as it is known before evaluation.
 #[derive(Clone, Debug)]
@@ -337,13 +336,16 @@ pub(super) fn times<'e>(
     let ([left, right], true) = (parts, COMPARISONS.contains(&operator)) else {
         return Ok(Vec::new());
     };
-    let (time, texts) = match &right.0.expr {
-        _ if left.1.is_time(words) => match &right.0.expr {
-            Expr::List(list) => (left, list.elements.iter().collect()),
-            _ => (left, vec![right.0]),
-        },
-        _ if right.1.is_time(words) => (right, vec![left.0]),
-        _ => return Ok(Vec::new()),
+    let (time, other) = if left.1.is_time(words) {
+        (left, right.0)
+    } else if right.1.is_time(words) {
+        (right, left.0)
+    } else {
+        return Ok(Vec::new());
+    };
+    let texts = match &other.expr {
+        Expr::List(list) => list.elements.as_slice(),
+        _ => std::slice::from_ref(other),
     };
     let mut found = Vec::new();
     for part in texts {
@@ -370,15 +372,13 @@ pub(super) fn times<'e>(
 /// reports do.
 fn time_of(text: &str) -> Option<String> {
     let text = text.strip_suffix(" UTC").unwrap_or(text).trim();
-    let time: jiff::Timestamp = text.parse().ok().or_else(|| {
-        let local: DateTime = match text.len() {
-            // A year, and a month.
-            4 => format!("{text}-01-01").parse().ok()?,
-            7 => format!("{text}-01").parse().ok()?,
-            _ => text.parse().ok()?,
-        };
-        Some(local.to_zoned(TimeZone::UTC).ok()?.timestamp())
-    })?;
+    let rest = match text.len() {
+        // A year, and a month.
+        4 => "-01-01",
+        7 => "-01",
+        _ => "",
+    };
+    let time = instant_in(&format!("{text}{rest}"), &TimeZone::UTC)?;
     let nanos = i64::try_from(time.as_nanosecond()).ok()?;
     Some(Timestamp::from_nanos(nanos).to_string())
 }
@@ -417,23 +417,24 @@ fn ordered<'e>(
             })
         }
         _ => {
-            let of_choices = [left, right].into_iter();
-            let mut of_choices = of_choices.map(|part| (part, part.1.choices(words)));
-            match of_choices.find(|(_, choices)| !choices.is_empty()) {
-                Some((part, choices)) => Err(TypeError {
-                    part: part.0,
-                    message: format!(
-                        "{} is a word, and words have no order but that of their letters",
-                        words_of(part.0)
-                    ),
-                    hint: Some(format!(
-                        "write {} in […] with some of {}",
-                        words_of(part.0),
-                        choices.join(", ")
-                    )),
-                }),
-                None => Ok(()),
+            for part in [left, right] {
+                let choices = part.1.choices(words);
+                if !choices.is_empty() {
+                    return Err(TypeError {
+                        part: part.0,
+                        message: format!(
+                            "{} is a word, and words have no order but that of their letters",
+                            words_of(part.0)
+                        ),
+                        hint: Some(format!(
+                            "write {} in […] with some of {}",
+                            words_of(part.0),
+                            choices.join(", ")
+                        )),
+                    });
+                }
             }
+            Ok(())
         }
     }
 }

@@ -3,13 +3,12 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use jiff::civil;
 use jiff::fmt::temporal::DateTimeParser;
 use jiff::tz::TimeZone;
 
 use crate::cli::failure::Failure;
 use crate::keep::Rotation;
-use crate::model::{Span, Timestamp};
+use crate::model::{Span, Timestamp, instant_in};
 use crate::report::export::LocalNetworks;
 
 /// Parses the value of `--since` or `--until`: RFC 3339, or a date with or without a time in `zone`.
@@ -24,14 +23,7 @@ pub(crate) fn time_bound(
         cause,
         hint: "write it like 2026-11-20T15:53:01Z, 2026-11-20T15:53 or 2026-11-20",
     };
-    let instant = match value.parse::<jiff::Timestamp>() {
-        Ok(instant) => instant,
-        Err(_) => value
-            .parse::<civil::DateTime>()
-            .and_then(|time| time.to_zoned(zone.clone()))
-            .map_err(|_| wrong("not a time".to_owned()))?
-            .timestamp(),
-    };
+    let instant = instant_in(value, zone).ok_or_else(|| wrong("not a time".to_owned()))?;
     match i64::try_from(instant.as_nanosecond()) {
         Ok(nanos) if nanos >= 0 => Ok(Timestamp::from_nanos(nanos)),
         _ => Err(wrong("outside the years 1970 to 2262".to_owned())),

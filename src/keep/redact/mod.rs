@@ -430,10 +430,9 @@ impl Redaction {
             let mut replaced = half.bytes.clone();
             match (connection.control_of, kind) {
                 (Some(_), _) => {
-                    self.rewriter.set_one_sided(is_one_sided);
                     // The password of an anonymous login, which the report shows, is the address of its user.
                     self.rewriter
-                        .rewrite_stream(&half, &mut replaced, &|_| false);
+                        .rewrite_stream(&half, &mut replaced, is_one_sided, &|_| false);
                     plan.rest[index] = if half.is_encrypted() {
                         Rest::Keep
                     } else {

@@ -342,19 +342,16 @@ impl Rewriter {
 
     // ---- Control connections.
 
-    /// Tells whether only one side of the next control streams was captured.
-    pub(super) const fn set_one_sided(&mut self, is_one_sided: bool) {
-        self.is_one_sided = is_one_sided;
-    }
-
-    /// Rewrites a control stream.
+    /// Rewrites a control stream; `is_one_sided` tells that nothing of the other direction was captured.
     pub(super) fn rewrite_stream(
         &mut self,
         half: &Half,
         new: &mut [u8],
+        is_one_sided: bool,
         is_shown: &dyn Fn(u64) -> bool,
     ) {
         self.within = None;
+        self.is_one_sided = is_one_sided;
         half.each_place(&mut |place, kind| {
             let line = &half.bytes[place.clone()];
             self.rewrite_part(line, &mut new[place], kind, is_shown);
@@ -402,14 +399,18 @@ impl Rewriter {
         if let Some(secret) = places.secret
             && self.classes.has(Class::Passwords)
         {
-            let hides_blanks = !has_words(kind, secret, places);
-            let value = text.old[secret..places.end].trim_ascii();
-            if !value.is_empty() {
-                let masked = value.iter().map(|&byte| match byte {
-                    b' ' if !hides_blanks => b' ',
+            // Blanks between words that are secrets of their own stay.
+            let keeps_blanks = has_words(kind, secret, places);
+            let mask = |text: &[u8]| -> Vec<u8> {
+                let masked = text.iter().map(|&byte| match byte {
+                    b' ' if keeps_blanks => b' ',
                     _ => b'x',
                 });
-                let masked: Vec<u8> = masked.collect();
+                masked.collect()
+            };
+            let value = text.old[secret..places.end].trim_ascii();
+            if !value.is_empty() {
+                let masked = mask(value);
                 self.substitution.record(Class::Passwords, value, &masked);
             }
             if secret <= places.verb {
@@ -421,15 +422,7 @@ impl Rewriter {
                 let hidden = &text.old[secret..end];
                 // Blanks in front are no part of a password, neither here nor in reports.
                 let begin = end - hidden.trim_ascii_start().len();
-                if hides_blanks {
-                    text.hide(begin, end);
-                } else {
-                    let mut at = begin;
-                    for word in text.old[begin..end].split(|&byte| byte == b' ') {
-                        text.hide(at, at + word.len());
-                        at += word.len() + 1;
-                    }
-                }
+                text.put(begin, &mask(&text.old[begin..end]));
                 text.keep(secret, end);
             }
         }
