@@ -97,6 +97,17 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Adds the differences of the clocks to the shifts that `pairs` gave.
+    fn new(found: Found, pairs: &[Pair]) -> Self {
+        let offsets = found.shifts.iter().map(|&shift| offset(pairs, shift));
+        Self {
+            offsets: offsets.collect(),
+            shifts: found.shifts,
+            matches: found.matches,
+            certain: found.certain,
+        }
+    }
+
     /// Returns true if a shift is that of a zone alone: the clocks themselves agree.
     #[must_use]
     pub(super) fn is_zone(&self, shift: usize, tolerance: Span) -> bool {
@@ -237,19 +248,27 @@ impl ClockSurvey {
             });
         }
         share_changes(&mut clocks, tolerance);
-        for (key, clock) in &mut clocks {
-            let pairs = self.groups.get(key).map_or(&[][..], |group| &group.pairs);
-            let offsets = clock.shifts.iter().map(|&shift| offset(pairs, shift));
-            clock.offsets = offsets.collect();
-        }
         clocks
+            .into_iter()
+            .map(|(key, found)| {
+                let pairs = self.groups.get(&key).map_or(&[][..], |group| &group.pairs);
+                (key, Clock::new(found, pairs))
+            })
+            .collect()
     }
+}
+
+/// Shifts of one group, before the clocks themselves are compared.
+struct Found {
+    shifts: Vec<i64>,
+    matches: u64,
+    certain: bool,
 }
 
 /// Result for one group.
 enum Estimate {
     /// One clock fits.
-    Clear(Clock),
+    Clear(Found),
     /// Shifts that fit equally well, the preferred one first.
     Rivals(Vec<i64>),
     /// Fewer than three matches agree.
@@ -359,9 +378,8 @@ fn choose(pairs: &[Pair], tolerance: Span, names_zone: bool, known: &[i64]) -> E
     });
     match rivals.as_slice() {
         [] => Estimate::TooFew,
-        [only] => Estimate::Clear(Clock {
+        [only] => Estimate::Clear(Found {
             shifts: vec![only.shift],
-            offsets: Vec::new(),
             matches: only.matches as u64,
             certain: true,
         }),
@@ -443,8 +461,8 @@ fn cluster(pairs: &[Pair], range: (usize, usize), matches: usize) -> Cluster {
 }
 
 /// Adds the shifts of lines that were written by another clock: for events that the first shift does not match.
-fn add_changes(clock: &mut Clock, pairs: &[Pair], tolerance: Span) {
-    let Some(&first) = clock.shifts.first() else {
+fn add_changes(found: &mut Found, pairs: &[Pair], tolerance: Span) {
+    let Some(&first) = found.shifts.first() else {
         return;
     };
     let near = |shift: i64, pair: &Pair| (pair.shift - shift).abs() <= tolerance.nanos() * 2;
@@ -480,7 +498,7 @@ fn add_changes(clock: &mut Clock, pairs: &[Pair], tolerance: Span) {
         let is_change = error.abs() <= tolerance.nanos() || is_apart && size >= LEAST_STEP;
         // Lines of another run stand apart from those of the captured one.
         if is_change && keeps_order(&order, &members) {
-            clock.shifts.push(shift);
+            found.shifts.push(shift);
             spans.push(own);
             order.extend(members);
         }
@@ -489,8 +507,8 @@ fn add_changes(clock: &mut Clock, pairs: &[Pair], tolerance: Span) {
 
 /// Gives a change of the clock that some lines of a log show to all lines with the same clock: logins fit so many logins that
 /// they do not show it themselves.
-fn share_changes(clocks: &mut BTreeMap<GroupKey, Clock>, tolerance: Span) {
-    let changed = |clock: &&Clock| clock.certain && clock.shifts.len() > 1;
+fn share_changes(clocks: &mut BTreeMap<GroupKey, Found>, tolerance: Span) {
+    let changed = |clock: &&Found| clock.certain && clock.shifts.len() > 1;
     let all: Vec<(Option<i32>, Vec<i64>)> = clocks
         .iter()
         .filter(|(_, clock)| changed(clock))
@@ -541,23 +559,22 @@ fn keeps_order(matched: &[Pair], members: &[Pair]) -> bool {
 }
 
 /// Takes one of several shifts that fit equally well: that of other lines of the log, if it is among them.
-fn among_rivals(rivals: &[i64], tolerance: Span, own: &[i64]) -> Clock {
+fn among_rivals(rivals: &[i64], tolerance: Span, own: &[i64]) -> Found {
     let is_own = |shift: &&i64| {
         own.iter()
             .any(|own| (**shift - own).abs() <= tolerance.nanos())
     };
     let fitting = rivals.iter().find(is_own);
     let chosen = fitting.or(rivals.first()).copied().unwrap_or(0);
-    Clock {
+    Found {
         shifts: vec![chosen],
-        offsets: Vec::new(),
         matches: 0,
         certain: fitting.is_some(),
     }
 }
 
 /// Takes the clock of other lines, where a group has too few matches of its own.
-fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> Clock {
+fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> Found {
     let near = |shift: i64| {
         pairs
             .iter()
@@ -568,9 +585,8 @@ fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> C
         let usual = fitting.unwrap_or(first);
         let mut shifts = vec![usual];
         shifts.extend(own.iter().filter(|&&shift| shift != usual));
-        return Clock {
+        return Found {
             shifts,
-            offsets: Vec::new(),
             matches: 0,
             certain: fitting.is_some() || !contradict(pairs, usual, tolerance),
         };
@@ -579,18 +595,16 @@ fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> C
         && !contradict(pairs, first, tolerance)
         && !elsewhere.iter().any(|&shift| near(shift))
     {
-        return Clock {
+        return Found {
             shifts: vec![first],
-            offsets: Vec::new(),
             matches: 0,
             certain: true,
         };
     }
     let candidates = elsewhere.iter().copied().chain([0]);
     if let Some(shift) = candidates.clone().find(|&shift| near(shift)) {
-        return Clock {
+        return Found {
             shifts: vec![shift],
-            offsets: Vec::new(),
             matches: pairs
                 .iter()
                 .filter(|pair| (pair.shift - shift).abs() <= tolerance.nanos())
@@ -605,9 +619,8 @@ fn inherit(pairs: &[Pair], tolerance: Span, own: &[i64], elsewhere: &[i64]) -> C
         .collect();
     shifts.extend(candidates);
     shifts.truncate(MAX_SHIFTS);
-    Clock {
+    Found {
         shifts,
-        offsets: Vec::new(),
         matches: 0,
         certain: false,
     }
