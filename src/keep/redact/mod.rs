@@ -430,9 +430,8 @@ impl Redaction {
             let mut replaced = half.bytes.clone();
             match (connection.control_of, kind) {
                 (Some(_), _) => {
-                    // The password of an anonymous login, which the report shows, is the address of its user.
                     self.rewriter
-                        .rewrite_stream(&half, &mut replaced, is_one_sided, &|_| false);
+                        .rewrite_stream(&half, &mut replaced, is_one_sided);
                     plan.rest[index] = if half.is_encrypted() {
                         Rest::Keep
                     } else {

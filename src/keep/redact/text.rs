@@ -343,28 +343,16 @@ impl Rewriter {
     // ---- Control connections.
 
     /// Rewrites a control stream; `is_one_sided` tells that nothing of the other direction was captured.
-    pub(super) fn rewrite_stream(
-        &mut self,
-        half: &Half,
-        new: &mut [u8],
-        is_one_sided: bool,
-        is_shown: &dyn Fn(u64) -> bool,
-    ) {
+    pub(super) fn rewrite_stream(&mut self, half: &Half, new: &mut [u8], is_one_sided: bool) {
         self.within = None;
         self.is_one_sided = is_one_sided;
         half.each_place(&mut |place, kind| {
             let line = &half.bytes[place.clone()];
-            self.rewrite_part(line, &mut new[place], kind, is_shown);
+            self.rewrite_part(line, &mut new[place], kind);
         });
     }
 
-    fn rewrite_part(
-        &mut self,
-        line: &[u8],
-        new: &mut [u8],
-        kind: Option<PartKind>,
-        is_shown: &dyn Fn(u64) -> bool,
-    ) {
+    fn rewrite_part(&mut self, line: &[u8], new: &mut [u8], kind: Option<PartKind>) {
         let mut text = Text {
             old: line,
             new,
@@ -372,11 +360,10 @@ impl Rewriter {
         };
         match kind {
             Some(PartKind::Command {
-                sequence,
-                argument,
-                shown,
+                argument, shown, ..
             }) => {
-                let places = CommandPlaces::of(line, argument, shown, is_shown(sequence));
+                // The password of an anonymous login, which the report shows, is the address of its user.
+                let places = CommandPlaces::of(line, argument, shown, false);
                 self.rewrite_command(&mut text, argument, places);
             }
             Some(PartKind::Reply) => self.rewrite_reply(&mut text),
