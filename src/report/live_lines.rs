@@ -11,8 +11,8 @@ use super::table::{
 };
 use super::units;
 use crate::model::record::{
-    Address, AttemptOutcome, Completeness, Finding, Outcome, Server, Severity, Step, Totals,
-    Transfer, TransferDirection,
+    Address, AttemptOutcome, Capture, Completeness, Finding, Outcome, Server, Severity, Step,
+    Totals, Transfer, TransferDirection,
 };
 use crate::model::wire_text::printable;
 use crate::model::{Event, EventKind};
@@ -63,20 +63,18 @@ impl LiveLines {
         if let (Some(id), EventKind::SessionEnd(_)) = (event.session, &event.kind) {
             self.ends.remove(&id);
         }
-        let time = if event.frame.number > 0 {
-            units::time_to_millisecond(event.frame.time, &self.zone)
-        } else {
-            String::new()
-        };
-        let session = event
-            .session
-            .map_or_else(String::new, |id| format!("#{id}"));
         let (style, outcome) = &content.outcome;
-        let mut parts = vec![
+        let mut parts = Vec::new();
+        // Before the first packet there is no time: the line is about the run, as the totals at its end are.
+        if event.frame.number > 0 {
+            let time = units::time_to_millisecond(event.frame.time, &self.zone);
+            let session = event
+                .session
+                .map_or_else(String::new, |id| format!("#{id}"));
             // Fixed widths for time and session, so that lines form columns while they scroll.
-            paint(self.color, DIM, &format!("{time:<23}")),
-            paint(self.color, DIM, &format!("{session:<4}")),
-        ];
+            parts.push(paint(self.color, DIM, &format!("{time:<23}")));
+            parts.push(paint(self.color, DIM, &format!("{session:<4}")));
+        }
         if !ends.is_empty() {
             parts.push(ends);
         }
@@ -104,15 +102,7 @@ impl LiveLines {
 
 fn content(event: &Event<'_>) -> Option<Content> {
     let (ends, action, outcome) = match &event.kind {
-        EventKind::Capture(capture) => {
-            let path = printable(&capture.path);
-            let links = capture.link_types.join(", ");
-            (
-                None,
-                format!("reading {path} ({}, {links})", capture.format),
-                none(),
-            )
-        }
+        EventKind::Capture(capture) => (None, capture_text(capture), none()),
         EventKind::SessionStart { .. } => (None, "session begins".to_owned(), none()),
         // The transfer has a line of its own.
         EventKind::Step(step) if step.transfer.is_some() => return None,
@@ -181,6 +171,16 @@ fn content(event: &Event<'_>) -> Option<Content> {
         action,
         outcome,
     })
+}
+
+fn capture_text(capture: &Capture) -> String {
+    let path = printable(&capture.path);
+    let links = capture.link_types.join(", ");
+    match (capture.format.as_str(), &*path) {
+        ("live", interface) => format!("listening on {interface} ({links})"),
+        (format, "-") => format!("reading standard input ({format}, {links})"),
+        (format, path) => format!("reading {path} ({format}, {links})"),
+    }
 }
 
 fn transfer_text(transfer: &Transfer) -> String {
@@ -338,6 +338,34 @@ mod tests {
             .line(&event(EventKind::Step(step)), false)
             .expect("a line");
         assert!(line.ends_with("  QUIT  ok\n"), "{line}");
+    }
+
+    #[test]
+    fn line_before_the_first_packet_begins_with_what_is_listened_to() {
+        let line = |path: &str, format: &str| {
+            let capture = Capture {
+                path: path.to_owned(),
+                format: format.to_owned(),
+                link_types: vec!["EN10MB".to_owned()],
+                path_b64: None,
+                packets: None,
+                bytes: None,
+                first_packet: None,
+                last_packet: None,
+                truncated: None,
+                drops: None,
+            };
+            let begun = Event {
+                frame: FrameRef::default(),
+                session: None,
+                ..event(EventKind::Capture(&capture))
+            };
+            let mut lines = LiveLines::new(false, TimeZone::UTC);
+            lines.line(&begun, false).expect("a line")
+        };
+        assert_eq!(line("eth0", "live"), "listening on eth0 (EN10MB)\n");
+        assert_eq!(line("-", "pcap"), "reading standard input (pcap, EN10MB)\n");
+        assert_eq!(line("a.pcap", "pcap"), "reading a.pcap (pcap, EN10MB)\n");
     }
 
     #[test]
