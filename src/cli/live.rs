@@ -129,7 +129,7 @@ pub(super) struct LiveArguments {
     /// Give each marked event to PROGRAM, as JSON on its standard input
     #[arg(long, value_name = "PROGRAM", help_heading = "Alerts")]
     exec: Option<PathBuf>,
-    /// As root, go on as this user once everything is open (root: stay root)
+    /// As root, go on as this user once everything is open, in place of the owner of the output folder or nobody (root: stay root)
     #[arg(long, value_name = "USER", help_heading = "Privileges")]
     user: Option<String>,
     #[command(flatten, next_help_heading = "Output")]

@@ -96,6 +96,7 @@ pub(super) fn notices(quiet: bool) -> Notify {
                 only when they end; choose from that file with carve",
                 path.display()
             ),
+            Notice::StaysRoot(_) => format!("{notice} (chown), or name one with --user"),
             Notice::AlertsTooExpensive => {
                 "--alert: it is too much work for some events, which are not marked; look at \
                 fewer lists within lists"

@@ -133,6 +133,8 @@ pub enum Notice<'a> {
     PacketsOfAllSessions(&'a Path),
     /// Root's rights are given up: the run goes on as this user.
     GoesOnAs(&'a str),
+    /// The run goes on as root, since root owns this output folder and no other user was given.
+    StaysRoot(&'a Path),
     /// A privilege could not be dropped.
     PrivilegesRemain(&'a str),
     /// The counters, asked for with SIGUSR1.
@@ -196,6 +198,7 @@ impl Notice<'_> {
                 | Self::PacketsOfAllSessions(_)
                 | Self::PrivilegesRemain(_)
                 | Self::GoesOnAs(_)
+                | Self::StaysRoot(_)
         )
     }
 }
@@ -231,6 +234,13 @@ impl fmt::Display for Notice<'_> {
                 )
             }
             Self::GoesOnAs(user) => write!(f, "gives up the rights of root and goes on as {user}"),
+            Self::StaysRoot(folder) => {
+                let folder = folder.display();
+                write!(
+                    f,
+                    "goes on as root, without its capabilities: {folder} belongs to root; give that folder to another user"
+                )
+            }
             Self::PrivilegesRemain(what) | Self::OutputFailed(what) => f.write_str(what),
             Self::Summary(text) => f.write_str(text),
             Self::AlertsTooExpensive => f.write_str(

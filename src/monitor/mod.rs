@@ -186,6 +186,10 @@ impl Monitor {
             .as_deref()
             .map(|program| alerts::start(program, account))
             .transpose()?;
+        let stays_root = account.is_some_and(privileges::Account::is_root);
+        let owned_by_root = Some(&folders)
+            .filter(|_| stays_root && settings.user.is_none())
+            .and_then(OutputFolders::owned_by_root);
         // The table of users cannot be read any more once the file system is restricted.
         let user = account.filter(|account| !account.is_root());
         let user = user.map(privileges::Account::name);
@@ -200,6 +204,9 @@ impl Monitor {
             open_extractor(settings.extract.as_deref(), &notify).map_err(Error::Extract)?;
         if let Some(user) = user {
             notify(&Notice::GoesOnAs(&user));
+        }
+        if let Some(folder) = &owned_by_root {
+            notify(&Notice::StaysRoot(folder));
         }
         if let Some(what) = privileges::remaining(restricted) {
             notify(&Notice::PrivilegesRemain(what));

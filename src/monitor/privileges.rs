@@ -101,6 +101,19 @@ impl OutputFolders {
         Ok(())
     }
 
+    /// Returns the folder whose owner the run continues as if no user is given: the first that existed before, and its
+    /// properties. `None` if there is no such folder.
+    fn owned(&self) -> Option<(&Path, fs::Metadata)> {
+        let mut existing = self.folders.iter().filter(|folder| !folder.is_new);
+        existing.find_map(|folder| Some((folder.path.as_path(), fs::metadata(&folder.path).ok()?)))
+    }
+
+    /// Returns the folder for whose owner the run stays root, as an absolute path; `None` if another user owns it.
+    pub(super) fn owned_by_root(&self) -> Option<PathBuf> {
+        let (path, _) = self.owned().filter(|(_, found)| found.uid() == 0)?;
+        Some(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+    }
+
     /// Gives everything created to `account`.
     pub(super) fn give_to(&self, account: Account) -> Result<(), Error> {
         let (uid, gid) = (Some(account.uid), Some(account.gid));
@@ -182,13 +195,8 @@ pub(super) fn account(
         // Root of a container that was granted the right to capture and no other: there is nothing more to drop.
         return Ok(None);
     }
-    let owner = outputs
-        .folders
-        .iter()
-        .filter(|folder| !folder.is_new)
-        .find_map(|folder| fs::metadata(&folder.path).ok());
-    Ok(Some(match owner {
-        Some(owner) => Account {
+    Ok(Some(match outputs.owned() {
+        Some((_, owner)) => Account {
             uid: owner.uid(),
             gid: owner.gid(),
         },

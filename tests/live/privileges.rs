@@ -121,6 +121,31 @@ fn started_as_root_it_drops_privileges_to_the_owner_of_the_output_folder() {
 }
 
 #[test]
+fn staying_root_for_a_folder_of_root_is_told_once_with_the_remedy() {
+    if !is_root() {
+        return;
+    }
+    let folder = folder("root-owned");
+    let events = folder.join("events");
+    let told = |arguments: &[&str]| {
+        let output = ["-o", text(&events)];
+        let monitor = waiting(&[&output[..], arguments].concat());
+        assert_harmless(monitor.id(), "0");
+        monitor.signal(Signal::TERM);
+        let errors = monitor.end().errors;
+        let wanted = format!(
+            "goes on as root, without its capabilities: {} belongs to root; give that folder to another user (chown), or name one with --user",
+            folder.display()
+        );
+        errors.matches(&wanted).count()
+    };
+    assert_eq!(told(&[]), 1);
+    // Whoever asks for root knows it.
+    assert_eq!(told(&["--user", "root"]), 0);
+    assert_eq!(told(&["-q"]), 0);
+}
+
+#[test]
 fn the_helper_has_no_rights_either() {
     if !is_root() {
         return;
