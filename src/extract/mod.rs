@@ -30,6 +30,7 @@ mod folder;
 mod manifest;
 
 use std::collections::{BTreeSet, HashMap};
+use std::fmt::Display;
 use std::fs::DirBuilder;
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -299,7 +300,7 @@ impl Extractor {
         let unfinished = self
             .writer
             .settle(id, length)
-            .map_err(|reason| StoreError(format!("cannot save a file: {reason}")))?;
+            .map_err(|reason| not_saved(settled, &reason))?;
         let room = self.manifest.as_mut().map_or(Ok(()), Manifest::make_room);
         match room.and_then(|()| self.move_into_place(&unfinished, settled, decoded)) {
             Ok(saved_as) => Ok(Stored {
@@ -307,7 +308,7 @@ impl Extractor {
             }),
             Err(error) => {
                 let _ = self.unfinished.remove_file(&unfinished.name);
-                Err(StoreError(format!("cannot save a file: {error}")))
+                Err(not_saved(settled, &error))
             }
         }
     }
@@ -432,6 +433,22 @@ impl Drop for Extractor {
     }
 }
 
+/// Returns the failure to save a file for `reason`, with the name that reports show.
+fn not_saved(settled: &Settled<'_>, reason: &dyn Display) -> StoreError {
+    let name = match (settled.session, settled.shown) {
+        (None, _) => format!("{UNMATCHED}/{}", settled.first_frame),
+        (Some(session), None | Some("")) => format!("a file of session {session}"),
+        (Some(session), Some(name)) => {
+            let name: String = match name.char_indices().nth(NAME_CHARS_MAX) {
+                Some((end, _)) => format!("{}…", &name[..end]),
+                None => name.to_owned(),
+            };
+            format!("{name} of session {session}")
+        }
+    };
+    StoreError(format!("cannot save {name}: {reason}"))
+}
+
 /// Returns true if the failure to save a file is that of a full disk or quota, or of one that cannot be written to: ENOSPC,
 /// EDQUOT and EROFS.
 #[must_use]
@@ -483,6 +500,8 @@ fn only_text(decoded: &Decoded) -> bool {
 const DECODED: &str = "~decoded";
 /// Folder of unsettled content. Its existence also keeps other runs out.
 const UNFINISHED: &str = ".unfinished";
+/// Characters of a name in a message.
+const NAME_CHARS_MAX: usize = 200;
 /// Folder of data without a command.
 const UNMATCHED: &str = "unmatched";
 /// Name of a file without a name.
@@ -568,6 +587,7 @@ mod tests {
             verb: "RETR",
             path: Some(path),
             argument: None,
+            shown: std::str::from_utf8(path).ok(),
             completeness: Completeness::Complete,
             bytes,
             missing_ranges: &[],

@@ -41,7 +41,15 @@ pub struct PacketRecorder {
     packets_written: u64,
     /// Set by a failed write; cleared by [`reopen`](Self::reopen).
     stopped: bool,
+    /// Set by [`reopen`](Self::reopen) after a failed write, until packets are written again.
+    resuming: bool,
+    /// Packets in `blocks`.
+    pending: u64,
+    /// Packets lost since the write that failed.
+    lost: u64,
     errors: Vec<RecordingError>,
+    /// Packets that were lost before writing worked again; `None` unless nobody has taken it yet.
+    resumed: Option<u64>,
 }
 
 /// A failure to write or rotate the packet file. The recorder stays usable after each.
@@ -92,7 +100,11 @@ impl PacketRecorder {
             lookup_bytes: 0,
             packets_written: 0,
             stopped: false,
+            resuming: false,
+            pending: 0,
+            lost: 0,
             errors: Vec::new(),
+            resumed: None,
         })
     }
 
@@ -120,10 +132,15 @@ impl PacketRecorder {
         std::mem::take(&mut self.errors)
     }
 
+    /// Returns the number of packets that were lost before writing worked again, once after each time that it stopped.
+    pub fn take_resumed(&mut self) -> Option<u64> {
+        self.resumed.take()
+    }
+
     /// Reopens the file under its name, after it was moved away or a full disk has space again.
     pub fn reopen(&mut self) {
         self.flush();
-        self.stopped = false;
+        self.resuming |= std::mem::replace(&mut self.stopped, false);
         match self.file.reopen() {
             Ok(()) => self.begin_file(),
             Err(cause) => self.fail(cause),
@@ -162,6 +179,7 @@ impl PacketRecorder {
 
     fn write(&mut self, packet: &Packet<'_>) {
         if self.stopped {
+            self.lost += 1;
             return;
         }
         let more = self.blocks.len().saturating_add(packet.data.len()) + BLOCK_OVERHEAD;
@@ -180,6 +198,7 @@ impl PacketRecorder {
             .and_then(|index| self.names.get(index))
             .map_or("", String::as_str);
         self.writer.packet(packet, name, &mut self.blocks);
+        self.pending += 1;
         self.packets_written = self.packets_written.saturating_add(1);
         if self.blocks.len() >= FLUSH_BYTES {
             self.flush();
@@ -205,14 +224,23 @@ impl PacketRecorder {
         if self.blocks.is_empty() || self.stopped {
             return;
         }
-        if let Err(cause) = self.file.append(&self.blocks) {
-            self.fail(cause);
+        let packets = std::mem::take(&mut self.pending);
+        match self.file.append(&self.blocks) {
+            Ok(()) if std::mem::take(&mut self.resuming) => {
+                self.resumed = Some(std::mem::take(&mut self.lost));
+            }
+            Ok(()) => {}
+            Err(cause) => {
+                self.lost += packets;
+                self.fail(cause);
+            }
         }
         self.blocks.clear();
     }
 
     fn fail(&mut self, cause: io::Error) {
         if !std::mem::replace(&mut self.stopped, true) {
+            self.resuming = false;
             // The lost blocks may have described interfaces that later packets refer to.
             self.needs_section = true;
             self.errors.push(RecordingError::Write(cause));

@@ -441,6 +441,8 @@ pub struct Settled<'a> {
     pub path: Option<&'a [u8]>,
     /// Argument of the transfer command; `None` if it has none.
     pub argument: Option<&'a [u8]>,
+    /// Path, or else argument, as reports show it: without secrets. `None` if the transfer has neither.
+    pub shown: Option<&'a str>,
     /// Completeness of the transfer.
     pub completeness: Completeness,
     /// Payload bytes captured, each once.

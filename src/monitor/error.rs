@@ -145,13 +145,15 @@ pub enum Notice<'a> {
     AlertsUndelivered(u64),
     /// An input cannot be read or read on.
     InputFailed(&'a capture::Error),
-    /// The first event that could not be written.
+    /// The first event that could not be written, or the first after [`EventsResumed`](Self::EventsResumed).
     EventsLost(&'a io::Error),
+    /// Events are written again; so many could not be since the last [`EventsLost`](Self::EventsLost).
+    EventsResumed(u64),
     /// The event file could not be rotated.
     EventsNotRotated(&'a io::Error),
     /// The event file could not be reopened.
     EventsNotReopened(&'a io::Error),
-    /// Packets or extracted files cannot be written; the events say so as well.
+    /// Packets or extracted files cannot be written, or are written again; the events say so as well.
     OutputFailed(&'a str),
     /// The packet file could not be written or rotated.
     Recording(&'a RecordingError),
@@ -258,6 +260,10 @@ impl fmt::Display for Notice<'_> {
                 "events cannot be written: {}; they are counted, and the next ones are tried again",
                 system_message(cause)
             ),
+            Self::EventsResumed(lost) => {
+                let lost = units::counted(*lost, "event was", "events were");
+                write!(f, "events are written again; {lost} not written")
+            }
             Self::EventsNotRotated(cause) => write!(
                 f,
                 "the old events cannot be put aside: {}; the file is written on",

@@ -6,6 +6,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 
@@ -212,7 +213,29 @@ pub(super) struct LineOutput {
     closed: Rc<Cell<bool>>,
     /// Lines that could not be written.
     lost: u64,
+    /// `None` while lines can be written.
+    outage: Option<Outage>,
     notify: Notify,
+}
+
+/// A time in which lines could not be written.
+#[derive(Debug)]
+struct Outage {
+    /// Lines lost in it.
+    lost: u64,
+    last_loss: Instant,
+    /// True once a line was written after the last loss.
+    is_written: bool,
+    /// True once the file was opened again: somebody has made room.
+    is_reopened: bool,
+}
+
+impl Outage {
+    /// Returns whether lines are written again. On a disk that is nearly full short lines still fit where long ones do not, so
+    /// that one which fits proves nothing before a while has passed.
+    fn is_over(&self) -> bool {
+        self.is_written && (self.is_reopened || self.last_loss.elapsed() >= OUTAGE_END)
+    }
 }
 
 enum Target {
@@ -258,6 +281,7 @@ impl LineOutput {
             target,
             closed: Rc::default(),
             lost: 0,
+            outage: None,
             notify,
         })
     }
@@ -291,6 +315,10 @@ impl LineOutput {
             Target::File(file) => file.write_record(line),
         };
         let Err(cause) = written else {
+            if let Some(outage) = &mut self.outage {
+                outage.is_written = true;
+                self.end_outage();
+            }
             return;
         };
         if cause.kind() == ErrorKind::BrokenPipe {
@@ -298,14 +326,29 @@ impl LineOutput {
             return;
         }
         // Once is enough: the counter grows in the metrics and in the summary.
-        if self.lost == 0 {
+        if self.outage.is_none() {
             (self.notify)(&Notice::EventsLost(&cause));
         }
         self.lost = self.lost.saturating_add(1);
+        let before = self.outage.take().map_or(0, |outage| outage.lost);
+        self.outage = Some(Outage {
+            lost: before.saturating_add(1),
+            last_loss: Instant::now(),
+            is_written: false,
+            is_reopened: false,
+        });
     }
 
-    /// Rotates the file if due.
+    /// Notifies that lines are written again, if they are.
+    fn end_outage(&mut self) {
+        if let Some(outage) = self.outage.take_if(|outage| outage.is_over()) {
+            (self.notify)(&Notice::EventsResumed(outage.lost));
+        }
+    }
+
+    /// Rotates the file if due, and notices the end of an outage.
     fn maintain(&mut self) {
+        self.end_outage();
         let Target::File(file) = &mut self.target else {
             return;
         };
@@ -317,10 +360,16 @@ impl LineOutput {
 
     /// Reopens the file under its name, after an outside tool has moved it.
     pub(super) fn reopen(&mut self) {
-        if let Target::File(file) = &mut self.target
-            && let Err(cause) = file.reopen()
-        {
+        let Target::File(file) = &mut self.target else {
+            return;
+        };
+        if let Err(cause) = file.reopen() {
             (self.notify)(&Notice::EventsNotReopened(&cause));
+        } else if let Some(outage) = &mut self.outage {
+            outage.is_reopened = true;
         }
     }
 }
+
+/// Time without a loss after which events count as written again.
+const OUTAGE_END: Duration = Duration::from_secs(10);

@@ -9,6 +9,7 @@ use super::error::{Notice, Notify};
 use crate::extract::{Error, Extractor, is_disk_full};
 use crate::model::record::{Completeness, Decoded};
 use crate::model::{ContentId, Settled, StoreError, Stored, TransferSink, Warning, WarningCode};
+use crate::report::units;
 
 /// An extractor that is maintained while transfers arrive, or one that saves nothing.
 pub(super) struct ContinuousExtractor {
@@ -22,6 +23,10 @@ pub(super) struct ContinuousExtractor {
     transfer_limit: usize,
     /// Set by a full disk; nothing more is saved until [`resume`](Self::resume).
     stopped: bool,
+    /// Set when saving goes on, until the first file is saved.
+    resuming: bool,
+    /// Files that were not saved since the disk became full.
+    unsaved: u64,
     /// Files begun or continued while stopped: they have holes that must not pass for content.
     abandoned: BTreeSet<ContentId>,
     warnings: Vec<Warning>,
@@ -67,6 +72,8 @@ impl ContinuousExtractor {
             previous: None,
             transfer_limit: TRANSFER_LIMIT,
             stopped: false,
+            resuming: false,
+            unsaved: 0,
             abandoned: BTreeSet::new(),
             warnings: Vec::new(),
             refreshed: Instant::now(),
@@ -98,8 +105,12 @@ impl ContinuousExtractor {
             }
             self.changed = failure.is_some();
             let is_known = std::mem::replace(&mut self.failed, failure.is_some());
-            if let Some(error) = failure.filter(|_| !is_known) {
-                self.warn(error.to_string());
+            match failure {
+                Some(error) if !is_known => self.warn(error.to_string()),
+                None if is_known => {
+                    self.warn("manifest.json and SHA256SUMS are written again".to_owned());
+                }
+                _ => {}
             }
             self.refreshed = Instant::now();
             // Manifests are rewritten whole: with this interval, writing takes at most a twentieth of the time.
@@ -145,6 +156,15 @@ impl ContinuousExtractor {
         }
     }
 
+    /// Returns the warnings since the last [`maintain`](Self::maintain), at the end of the run; none while nothing is saved: the
+    /// report of the run says that itself.
+    pub(super) fn last_warnings(&mut self) -> Vec<Warning> {
+        if self.stopped {
+            return Vec::new();
+        }
+        std::mem::take(&mut self.warnings)
+    }
+
     /// Completes all folders.
     pub(super) fn finish(self) -> Result<(), Error> {
         let previous = self.previous.map(|previous| previous.extractor);
@@ -170,7 +190,21 @@ impl ContinuousExtractor {
 
     /// Saves files again after a full disk.
     pub(super) fn resume(&mut self) {
-        self.stopped = false;
+        self.resuming |= std::mem::replace(&mut self.stopped, false);
+    }
+
+    /// Counts the files that are not saved on a full disk, and tells once that saving works again.
+    fn count_saved(&mut self, stored: &Result<Stored, StoreError>) {
+        let is_saved = stored
+            .as_ref()
+            .is_ok_and(|stored| stored.saved_as.is_some());
+        if !is_saved && (self.stopped || self.resuming) {
+            self.unsaved += 1;
+        } else if is_saved && std::mem::take(&mut self.resuming) {
+            let unsaved = std::mem::take(&mut self.unsaved);
+            let lost = units::counted(unsaved, "file was", "files were");
+            self.warn(format!("files are saved again; {lost} not saved"));
+        }
     }
 
     fn warn(&mut self, message: String) {
@@ -217,6 +251,7 @@ impl ContinuousExtractor {
             && is_disk_full(&error.0)
             && !std::mem::replace(&mut self.stopped, true)
         {
+            self.resuming = false;
             self.warn(format!(
                 "{}; no more files are saved, everything else goes on; make room and send SIGHUP",
                 error.0
@@ -232,9 +267,10 @@ impl TransferSink for SharedExtractor<'_> {
     }
 
     fn settle(&mut self, id: ContentId, settled: &Settled<'_>) -> Result<Stored, StoreError> {
-        self.0
-            .borrow_mut()
-            .store(id, |extractor| extractor.settle(id, settled))
+        let mut own = self.0.borrow_mut();
+        let stored = own.store(id, |extractor| extractor.settle(id, settled));
+        own.count_saved(&stored);
+        stored
     }
 
     fn discard(&mut self, id: ContentId) {
@@ -291,6 +327,7 @@ mod tests {
             verb: "RETR",
             path: Some(b"/file"),
             argument: None,
+            shown: Some("/file"),
             completeness: Completeness::Complete,
             bytes,
             missing_ranges: &[],
@@ -346,6 +383,32 @@ mod tests {
         for folder in [&*path, &path.join("run-2")] {
             assert!(!folder.join(".unfinished").exists());
         }
+    }
+
+    #[test]
+    fn saving_that_works_again_is_told_once_with_the_files_that_were_not_saved() {
+        let (extraction, path) = extraction("works-again");
+        let mut sink = SharedExtractor(&extraction);
+        let save = |sink: &mut SharedExtractor<'_>, number: u64| {
+            sink.write(ContentId(number), 0, b"abc");
+            let stored = sink.settle(ContentId(number), &settled(number, 3));
+            stored.expect("settled").saved_as.is_some()
+        };
+        assert!(save(&mut sink, 1));
+        extraction.borrow_mut().stopped = true;
+        assert!(!save(&mut sink, 2));
+        assert!(!save(&mut sink, 3));
+        // A second SIGHUP changes nothing.
+        extraction.borrow_mut().resume();
+        extraction.borrow_mut().resume();
+        assert!(extraction.borrow_mut().warnings.is_empty());
+        assert!(save(&mut sink, 4));
+        assert!(save(&mut sink, 5));
+        let warnings = extraction.borrow_mut().maintain();
+        let messages: Vec<_> = warnings.iter().map(|one| one.message.as_str()).collect();
+        assert_eq!(messages, ["files are saved again; 2 files were not saved"]);
+        extraction.into_inner().finish().expect("finished");
+        drop(path);
     }
 
     #[test]

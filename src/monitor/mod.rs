@@ -54,6 +54,7 @@ use crate::check::{Expression, SelectedEvents, Selection};
 use crate::keep::{PacketRecorder, PacketSink, RecordingError, Relation, RotationLimits};
 use crate::model::{Event, EventSink, FlowKey, Limits, Warning, WarningCode, system_message};
 use crate::pipeline::Options;
+use crate::report::units;
 use crate::{capture, extract, pipeline};
 
 pub use self::alerts::ExecHelper;
@@ -298,12 +299,19 @@ impl Monitor {
             for error in recorder.maintain() {
                 (self.notify)(&Notice::Recording(&error));
             }
+            if let Some(lost) = recorder.take_resumed() {
+                (self.notify)(&Notice::OutputFailed(&packets_resumed(lost)));
+            }
             self.counters
                 .set_packets_written(recorder.packets_written());
         }
         writer.alerts.finish();
         writer.finish(&summary.captures, &summary.totals);
-        let extraction = extractor.into_inner().finish().err();
+        let mut extractor = extractor.into_inner();
+        for warning in extractor.last_warnings() {
+            (self.notify)(&Notice::OutputFailed(&warning.message));
+        }
+        let extraction = extractor.finish().err();
         Outcome {
             extraction,
             failures: summary.failures,
@@ -421,6 +429,11 @@ impl Maintain for Outputs<'_, '_> {
             warnings.extend(errors.iter().map(|error| {
                 Warning::new(WarningCode::OutputFailed, recording_message(error), None)
             }));
+            warnings.extend(
+                recorder.take_resumed().map(|lost| {
+                    Warning::new(WarningCode::OutputFailed, packets_resumed(lost), None)
+                }),
+            );
             self.counters
                 .set_packets_written(recorder.packets_written());
         }
@@ -452,6 +465,12 @@ fn recording_message(error: &RecordingError) -> String {
             system_message(cause)
         ),
     }
+}
+
+/// Returns the text for the moment at which packets are written again.
+fn packets_resumed(lost: u64) -> String {
+    let lost = units::counted(lost, "packet was", "packets were");
+    format!("packets are written again; {lost} not written")
 }
 
 /// A request to stop, by SIGINT or SIGTERM.

@@ -10,8 +10,8 @@ use crate::model::record::{
 use crate::model::streams::{StreamBytes, StreamId};
 use crate::model::trace::TracedConnection;
 use crate::model::{
-    ContentId, Direction, Endpoint, Event, EventKind, EventSink, FrameRef, PlaceIndex, Timestamp,
-    TransferSink, Warning, WarningCode, split_at_frames,
+    ContentId, Direction, Endpoint, Event, EventKind, EventSink, FrameRef, PlaceIndex, StoreError,
+    Timestamp, TransferSink, Warning, WarningCode, split_at_frames,
 };
 use crate::protocol::dns::Names;
 use crate::protocol::tls::decryption::{Connection, Keyring};
@@ -293,6 +293,14 @@ impl<'s> Shared<'s> {
         self.emitter.warn(code, message.into());
     }
 
+    /// Counts a failure to save a file. Of all with the same cause one warning is emitted at the end of the input, which names
+    /// the first file.
+    pub(crate) fn warn_unsaved(&mut self, error: StoreError) {
+        let cause = error.0.rsplit(": ").next().unwrap_or_default().to_owned();
+        self.emitter
+            .warn_of(WarningCode::OutputFailed, cause, move |_| error.0);
+    }
+
     /// Returns all warnings, and forgets them.
     pub(crate) fn take_warnings(&mut self) -> Vec<Warning> {
         std::mem::take(&mut self.emitter.warnings)
@@ -446,13 +454,21 @@ impl Emitter<'_> {
     }
 
     fn warn(&mut self, code: WarningCode, message: String) {
+        self.warn_of(code, message, Clone::clone);
+    }
+
+    /// Counts a warning by its `cause`; `message` makes the text of the first one from it.
+    fn warn_of(
+        &mut self,
+        code: WarningCode,
+        cause: String,
+        message: impl FnOnce(&String) -> String,
+    ) {
         let frame = self.now;
         self.warnings
-            .entry((code, message))
+            .entry((code, cause))
             .and_modify(|warning| warning.count += 1)
-            .or_insert_with_key(|(code, message)| {
-                Warning::new(*code, message.clone(), Some(frame))
-            });
+            .or_insert_with_key(|(code, cause)| Warning::new(*code, message(cause), Some(frame)));
     }
 }
 

@@ -62,6 +62,7 @@ fn settled(transfer: u64, path: &[u8], bytes: u64) -> Settled<'_> {
         verb: "RETR",
         path: Some(path),
         argument: Some(path),
+        shown: std::str::from_utf8(path).ok(),
         completeness: Completeness::Complete,
         bytes,
         missing_ranges: &[],

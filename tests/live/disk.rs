@@ -102,6 +102,23 @@ fn a_full_disk_stops_saving_with_a_warning_and_nothing_else() {
     assert_eq!(ended.code, Some(0), "{}", ended.errors);
     lines.extend(ended.lines);
     assert_eq!(count(&lines, ADVICE), 2, "{lines:#?}");
+    let stopped = lines
+        .iter()
+        .filter(|line| line.contains("no more files are saved"));
+    let named = "cannot save readme.txt of session 2: ";
+    assert!(
+        stopped.clone().all(|line| line.contains(named)),
+        "{lines:#?}"
+    );
+    assert_eq!(stopped.count(), 1, "{lines:#?}");
+    // Behind the last packets of the run it is told on standard error.
+    for again in [
+        "files are saved again; 2 files were not saved",
+        "packets are written again; ",
+    ] {
+        let told = count(&lines, again) + ended.errors.matches(again).count();
+        assert_eq!(told, 1, "{again}: {lines:#?} {}", ended.errors);
+    }
 
     let saved_as: Vec<Value> = events(&lines)
         .iter()
@@ -148,6 +165,54 @@ fn full_disk_is_told_on_standard_error_where_events_go_into_a_file() {
     wait_until(|| has(ADVICE));
     let ended = monitor.end();
     assert!(ended.errors.contains(ADVICE), "{}", ended.errors);
+}
+
+#[test]
+fn events_that_are_written_again_after_a_full_disk_are_told_once() {
+    let Some(disk) = SmallDisk::new("full-events-again") else {
+        return;
+    };
+    let path = disk.0.join("events");
+    fs::write(&path, "").expect("written");
+    fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o666)).expect("set");
+    let packets = specimen();
+    let metrics = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = metrics.local_addr().expect("an address").to_string();
+    drop(metrics);
+    let output = path.to_str().expect("UTF-8");
+    let mut monitor = Monitor::start(&["-r", "-", "-o", output, "--metrics", &address]);
+    // Lines before the disk is full would take the rest of a page, and those after it would fit.
+    give(&mut monitor, &packets, 1);
+    let has = |word: &str| fs::read_to_string(&path).is_ok_and(|text| text.contains(word));
+    wait_until(|| has("session ends"));
+    disk.fill();
+    let lost = || {
+        let asked = std::net::TcpStream::connect(&address).and_then(|mut stream| {
+            stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n")?;
+            std::io::read_to_string(stream)
+        });
+        let text = asked.unwrap_or_default();
+        text.contains("events_lost_total") && !text.contains("events_lost_total 0\n")
+    };
+    let mut number = 2;
+    while !lost() {
+        give(&mut monitor, &packets, number);
+        number += 1;
+        assert!(number < 100, "the disk is never full");
+        std::thread::sleep(std::time::Duration::from_millis(100));
+    }
+    disk.make_room();
+    monitor.signal(Signal::HUP);
+    // It is heard between packets.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    give(&mut monitor, &packets, number);
+    give(&mut monitor, &packets, number + 1);
+    let ended = monitor.end();
+    let times = |text: &str| ended.errors.matches(text).count();
+    assert_eq!(times("events cannot be written"), 1, "{}", ended.errors);
+    assert_eq!(times("events are written again; "), 1, "{}", ended.errors);
+    // Events were lost.
+    assert_eq!(ended.code, Some(2));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Data connections that no command used.
 
 use crate::model::record::{Completeness, EncryptedContent, UnmatchedData};
-use crate::model::{Direction, EventKind, Settled, WarningCode};
+use crate::model::{Direction, EventKind, Settled};
 use crate::session::data::content::Content;
 use crate::session::data::data_channel::DataChannel;
 use crate::session::shared::Shared;
@@ -77,6 +77,7 @@ pub(crate) fn settle(
             verb: "",
             path: None,
             argument: None,
+            shown: None,
             completeness,
             bytes: content.bytes,
             missing_ranges: &content.gaps,
@@ -94,7 +95,7 @@ pub(crate) fn settle(
         };
         match shared.files.settle(content.id, &settled) {
             Ok(stored) => record.saved_as = stored.saved_as,
-            Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+            Err(error) => shared.warn_unsaved(error),
         }
     }
     record

@@ -8,7 +8,7 @@ use crate::model::record::{
     Address, CaptureFrame, Completeness, Connection, Link, LinkMethod, Outcome, Transfer,
     TransferDirection,
 };
-use crate::model::{Direction, Endpoint, Settled, WarningCode};
+use crate::model::{Direction, Endpoint, Settled};
 use crate::protocol::ftp::{Verb, path};
 use crate::protocol::uid::file_uid;
 use crate::session::data::content::Content;
@@ -134,7 +134,7 @@ impl<'a> Case<'a> {
                 .settle_decoded(decoding.content.id, &settled, &decoded);
             match stored {
                 Ok(stored) => decoded.saved_as = stored.saved_as,
-                Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+                Err(error) => shared.warn_unsaved(error),
             }
             transfer.decoded = Some(decoded);
         }
@@ -147,7 +147,7 @@ impl<'a> Case<'a> {
         };
         match shared.files.settle(id, &settled) {
             Ok(stored) => transfer.saved_as = stored.saved_as.map(hidden),
-            Err(error) => shared.warn(WarningCode::OutputFailed, error.0),
+            Err(error) => shared.warn_unsaved(error),
         }
         if let Some(decoded) = &mut transfer.decoded {
             decoded.saved_as = decoded.saved_as.take().map(hidden);
@@ -296,6 +296,7 @@ impl<'a> Case<'a> {
             verb: &transfer.verb,
             path: state.path.as_deref(),
             argument: state.chosen_name.as_deref().or(state.argument.as_deref()),
+            shown: transfer.path.as_deref().or(transfer.argument.as_deref()),
             completeness: transfer.completeness,
             bytes: transfer.bytes,
             missing_ranges: &transfer.missing_ranges,
