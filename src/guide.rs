@@ -107,6 +107,10 @@ pub mod contributing {}
 ///   `response_place` of lookups, `display_filters` for each capture. Tables, diagrams and pages number frames by capture.
 /// - NDJSON and `live` emit a finding when it is proven, not at the end of its session; guessed passwords at the fifth
 ///   refusal, and again when one is right. Library: [`EventKind::FindingSoFar`](crate::EventKind::FindingSoFar).
+/// - `live` emits `stalled-transfer`, `data-connection-blocked` and `data-connection-failed` after 10 s, while they last. Library:
+///   [`Standstill`](crate::diagnosis::Standstill).
+/// - `live` says once when files, packets and events are written again after a full disk, and how many were not; the message that
+///   a file cannot be saved names it. Started as root for a folder of root, it says that it stays root.
 /// - `live -w` notes that it writes the packets of all sessions, whatever `--session` and `--where` choose.
 /// - `manifest.json` names client and user, with several captures `capture_path` and `capture_frame`.
 /// - On a full disk `manifest.json` and `SHA256SUMS` have every file that was saved; `transfers_omitted` counts entries of

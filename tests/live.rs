@@ -11,3 +11,4 @@ mod pipes;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod privileges;
 mod specimen;
+mod standstill;

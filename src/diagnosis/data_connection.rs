@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::stalled::MIN_STALL;
 use super::{DataTrouble, Draft, Unreachable, final_reply, quote, step_number};
 use crate::model::record::{
     Close, Completeness, Finding, Mode, Reply, Session, Severity, Transfer, TransferDirection,
@@ -38,7 +39,7 @@ pub(super) fn detect_blocked(
         let side = if client_listens { "client" } else { "server" };
         findings.push(
             Draft {
-                id: "data-connection-blocked",
+                id: BLOCKED,
                 severity: Severity::Medium,
                 title: format!(
                     "{} data connections to {ip} blocked on the {side}'s side",
@@ -98,10 +99,7 @@ impl<'a> Blocked<'a> {
         }
         Some(Self {
             transfer,
-            client_listens: matches!(
-                mode,
-                Mode::Active | Mode::ExtendedActive | Mode::LongActive | Mode::DefaultPort
-            ),
+            client_listens: mode.client_listens(),
             listener,
             attempts,
             refused,
@@ -151,11 +149,14 @@ impl<'a> Blocked<'a> {
     }
 
     const fn advice(&self) -> &'static str {
-        if self.client_listens {
-            "Use passive mode (PASV or EPSV), or let the client's firewall accept connections from the server's port 20."
-        } else {
-            "Open the server's passive port range in its firewall, and let the server announce an address that clients can reach."
-        }
+        blocked_advice(self.client_listens)
+    }
+
+    fn frames(&self) -> Vec<u64> {
+        let mut frames = vec![self.first_frame];
+        frames.extend(self.refused);
+        frames.extend(self.unreachable.map(|icmp| icmp.frame));
+        frames
     }
 
     fn finding(&self, session: &Session) -> Finding {
@@ -164,11 +165,8 @@ impl<'a> Blocked<'a> {
         } else {
             "server"
         };
-        let mut frames = vec![self.first_frame];
-        frames.extend(self.refused);
-        frames.extend(self.unreachable.map(|icmp| icmp.frame));
         Draft {
-            id: "data-connection-blocked",
+            id: BLOCKED,
             severity: Severity::Medium,
             title: format!(
                 "data connection to {} blocked on the {side}'s side",
@@ -176,13 +174,93 @@ impl<'a> Blocked<'a> {
             ),
             explanation: self.explanation(),
             advice: self.advice(),
-            frames,
+            frames: self.frames(),
         }
         .about(
             self.transfer.and_then(|id| step_number(session, id)),
             self.transfer,
         )
     }
+}
+
+const fn blocked_advice(client_listens: bool) -> &'static str {
+    if client_listens {
+        "Use passive mode (PASV or EPSV), or let the client's firewall accept connections from the server's port 20."
+    } else {
+        "Open the server's passive port range in its firewall, and let the server announce an address that clients can reach."
+    }
+}
+
+/// Describes a data connection that has been tried for [`MIN_STALL`] and more and may still open; `None` for other evidence.
+pub(super) fn still_blocked(item: &DataTrouble) -> Option<Draft<'static>> {
+    let &DataTrouble::Blocked {
+        transfer,
+        mode,
+        listener,
+        attempts,
+        refused,
+        unreachable,
+        waited,
+        first_frame,
+    } = item
+    else {
+        return None;
+    };
+    if attempts == 0 || waited < MIN_STALL {
+        return None;
+    }
+    let blocked = Blocked {
+        transfer,
+        client_listens: mode.client_listens(),
+        listener,
+        attempts,
+        refused,
+        unreachable,
+        first_frame,
+        reply: None,
+    };
+    Some(Draft {
+        id: BLOCKED,
+        severity: Severity::Medium,
+        title: format!(
+            "data connection to {listener} has not opened in {:.1} s",
+            waited.seconds()
+        ),
+        explanation: blocked.explanation(),
+        advice: blocked.advice(),
+        frames: blocked.frames(),
+    })
+}
+
+/// Describes a data connection that nobody has tried to open for [`MIN_STALL`] and more, while the transfer command in `frame` has
+/// got no reply; `None` before that.
+pub(super) fn not_tried(
+    verb: &str,
+    mode: Mode,
+    announced: Endpoint,
+    waited: Span,
+    frame: u64,
+) -> Option<Draft<'static>> {
+    if waited < MIN_STALL {
+        return None;
+    }
+    let seconds = waited.seconds();
+    let listens = mode.client_listens();
+    let listener = if listens { "client" } else { "server" };
+    Some(Draft {
+        id: FAILED,
+        severity: Severity::Medium,
+        title: format!("no data connection for {verb} in {seconds:.1} s"),
+        explanation: format!(
+            "{verb} (frame {frame}) has got no answer for {seconds:.1} s. The {listener} waits for the data connection at {announced}, and no SYN to it is in the capture."
+        ),
+        advice: if listens {
+            "Use passive mode, or look at the firewall and the address translation between server and client."
+        } else {
+            "Capture at the client: its SYN shows whether it tries the announced address. If it does, a firewall between drops it."
+        },
+        frames: vec![frame],
+    })
 }
 
 /// Explains the replies 425, 426 and 522 where no packet shows why the data connection failed.
@@ -231,7 +309,7 @@ pub(super) fn detect_failed(
         };
         findings.push(
             Draft {
-                id: "data-connection-failed",
+                id: FAILED,
                 severity: Severity::Medium,
                 title: format!("a data connection {what} ({})", reply.code),
                 explanation: format!(
@@ -359,7 +437,7 @@ fn data_connection_failed(transfer: &Transfer, reply: &Reply) -> Draft<'static> 
         "could not be opened"
     };
     Draft {
-        id: "data-connection-failed",
+        id: FAILED,
         severity: Severity::Medium,
         title: format!(
             "data connection of {} {aborted} ({})",
@@ -406,6 +484,12 @@ fn is_expected(session: &Session, transfer: &Transfer) -> bool {
         );
     asked || covered
 }
+
+/// Id of the finding about data connections that were tried and did not open.
+pub(super) const BLOCKED: &str = "data-connection-blocked";
+
+/// Id of the finding about data connections that failed for a reason which no packet shows.
+pub(super) const FAILED: &str = "data-connection-failed";
 
 /// Failed data connections of one kind that are reported one by one.
 const MAX_SINGLE: usize = 10;

@@ -190,6 +190,8 @@ pub enum StallPlace {
     Middle,
     /// After the last byte: the connection was reset, or the capture shows no more of it.
     End,
+    /// At this moment of a live capture: it may still go on.
+    Now,
 }
 
 /// An ICMP error in answer to a SYN.

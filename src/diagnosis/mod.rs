@@ -26,6 +26,8 @@
 //!                                    └ capture_loss  losses of the whole capture
 //! ```
 //!
+//! While a transfer of a live capture stands still, [`Standstill`] has the finding before its session is finished.
+//!
 //! Each file holds the ids, severities, explanations and advice of its findings. A wrong finding is worse than none:
 //! where the evidence has an innocent explanation, nothing is reported.
 //!
@@ -54,8 +56,8 @@ mod violation;
 
 use std::borrow::Cow;
 
-use crate::model::record::{Finding, Opener, Reply, Session, Severity, Transfer};
-use crate::model::{Span, Timestamp};
+use crate::model::record::{Finding, Mode, Opener, Reply, Session, Severity, Transfer};
+use crate::model::{Endpoint, Span, Timestamp};
 
 pub use closed_at_once::ClosedByServer;
 pub use cross_session::Several;
@@ -134,6 +136,51 @@ pub fn of_step(session: &Session, evidence: &[DataTrouble]) -> Vec<Finding> {
     stalled::detect(session, evidence, &mut findings);
     refusal::detect_transfers(session, &mut findings);
     findings
+}
+
+/// A transfer of a live capture that stands still, or a data connection that does not open.
+#[derive(Clone, Copy, Debug)]
+pub struct Standstill<'a> {
+    /// Id of the transfer; `None` if the client has not sent its command.
+    pub transfer: Option<u64>,
+    /// Verb of the transfer command; empty without one.
+    pub verb: &'a str,
+    /// Path or argument as reports show it; `None` for the working directory.
+    pub name: Option<&'a str>,
+}
+
+impl Standstill<'_> {
+    /// Returns the finding that evidence proves while it lasts: `stalled-transfer` or `data-connection-blocked`.
+    ///
+    /// The transfer may still go on, so that the finding says nothing of its end. [`diagnose`] has the last word.
+    #[must_use]
+    pub fn finding(&self, evidence: &DataTrouble) -> Option<Finding> {
+        let name = self.name.filter(|name| !name.is_empty());
+        let name = name.map_or(Cow::Borrowed("the listing"), shorten);
+        let draft = stalled::draft(self.verb, &name, evidence)
+            .or_else(|| data_connection::still_blocked(evidence))?;
+        Some(draft.about(None, self.transfer))
+    }
+
+    /// Returns the finding `data-connection-failed` for a transfer command in `frame` that has `waited` for a reply, where nobody
+    /// has tried to open the `announced` data connection; `None` if it has not waited long.
+    #[must_use]
+    pub fn not_tried(
+        &self,
+        mode: Mode,
+        announced: Endpoint,
+        waited: Span,
+        frame: u64,
+    ) -> Option<Finding> {
+        let draft = data_connection::not_tried(self.verb, mode, announced, waited, frame)?;
+        Some(draft.about(None, self.transfer))
+    }
+}
+
+/// Returns whether a transfer has at most one finding of this kind, so that a second one repeats the first.
+#[must_use]
+pub fn is_one_per_transfer(id: &str) -> bool {
+    id == stalled::ID || id == data_connection::BLOCKED || id == data_connection::FAILED
 }
 
 /// Pause of a capture from which on it is no longer a record of the same events.

@@ -8,82 +8,104 @@ use crate::model::record::{Finding, Opener, Session, Severity};
 /// Reports long pauses, with the side that caused them.
 pub(super) fn detect(session: &Session, evidence: &[DataTrouble], findings: &mut Vec<Finding>) {
     for item in evidence {
-        let &DataTrouble::Stalled {
-            transfer: id,
-            sender,
-            length,
-            receiver_closed,
-            sent_again,
-            place,
-            frames,
-        } = item
-        else {
-            continue;
-        };
-        let Some(transfer) = session.transfer(id) else {
-            continue;
-        };
-        if length < MIN_STALL || length >= CLOCK_WAS_SET {
-            continue;
+        let transfer = item.transfer().and_then(|id| session.transfer(id));
+        if let Some(transfer) = transfer
+            && let Some(draft) = draft(&transfer.verb, &display_name(transfer), item)
+        {
+            findings.push(draft.about(step_number(session, transfer.id), Some(transfer.id)));
         }
-        let (sender, receiver) = match sender {
-            Opener::Client => ("client", "server"),
-            Opener::Server => ("server", "client"),
-        };
-        let seconds = length.seconds();
-        let name = display_name(transfer);
-        let (first, last) = (frames[0], frames[1]);
-        let when = match place {
-            StallPlace::Start => "before the first byte",
-            StallPlace::Middle => "in the middle, and then it went on",
-            StallPlace::End => "and it never went on",
-        };
-        // A window that was closed only briefly does not explain the whole pause.
-        let half = length.nanos() / 2;
-        // A closed window explains the pause better than retransmissions: those may be the window probes.
-        let (cause, advice) = if receiver_closed.nanos() > half {
-            (
-                format!(
-                    "the {receiver}'s receive window was closed for {:.1} s of it: the {receiver} did not take the bytes",
-                    receiver_closed.seconds()
-                ),
-                "Look at the receiving program: a full disk, a slow device, or a program that waits for somebody.",
-            )
-        } else if sent_again > 0 {
-            (
-                format!(
-                    "the {sender} sent {} bytes again without an answer: packets are lost on the way",
-                    grouped(sent_again)
-                ),
-                "Look for loss on the way, and for a packet size that does not pass (path MTU).",
-            )
-        } else {
-            (
-                format!("the {sender} sent nothing"),
-                "Look at the sending program: it waits for its disk, its source, or the end of its work.",
-            )
-        };
-        let severity = if place == StallPlace::End || length >= SEVERE_STALL {
-            Severity::Medium
-        } else {
-            Severity::Low
-        };
-        findings.push(
-            Draft {
-                id: "stalled-transfer",
-                severity,
-                title: format!("{} {name} stood still for {seconds:.1} s", transfer.verb),
-                explanation: format!(
-                    "The data connection of {} {name} was open, but no new byte came for {seconds:.1} s (frames {first} to {last}), {when}; {cause}.",
-                    transfer.verb
-                ),
-                advice,
-                frames: frames.to_vec(),
-            }
-            .about(step_number(session, id), Some(id)),
-        );
     }
 }
+
+/// Describes a pause in the transfer that `verb` made of `name`; `None` for other evidence, and for a pause that is none.
+pub(super) fn draft(verb: &str, name: &str, item: &DataTrouble) -> Option<Draft<'static>> {
+    let &DataTrouble::Stalled {
+        sender,
+        length,
+        receiver_closed,
+        sent_again,
+        place,
+        frames,
+        ..
+    } = item
+    else {
+        return None;
+    };
+    if length < MIN_STALL || length >= CLOCK_WAS_SET {
+        return None;
+    }
+    let (sender, receiver) = match sender {
+        Opener::Client => ("client", "server"),
+        Opener::Server => ("server", "client"),
+    };
+    let seconds = length.seconds();
+    let (first, last) = (frames[0], frames[1]);
+    // A window that was closed only briefly does not explain the whole pause.
+    let half = length.nanos() / 2;
+    // A closed window explains the pause better than retransmissions: those may be the window probes.
+    let (cause, advice) = if receiver_closed.nanos() > half {
+        (
+            format!(
+                "the {receiver}'s receive window was closed for {:.1} s of it: the {receiver} did not take the bytes",
+                receiver_closed.seconds()
+            ),
+            "Look at the receiving program: a full disk, a slow device, or a program that waits for somebody.",
+        )
+    } else if sent_again > 0 {
+        (
+            format!(
+                "the {sender} sent {} bytes again without an answer: packets are lost on the way",
+                grouped(sent_again)
+            ),
+            "Look for loss on the way, and for a packet size that does not pass (path MTU).",
+        )
+    } else {
+        (
+            format!("the {sender} sent nothing"),
+            "Look at the sending program: it waits for its disk, its source, or the end of its work.",
+        )
+    };
+    let lasts = matches!(place, StallPlace::End | StallPlace::Now);
+    let severity = if lasts || length >= SEVERE_STALL {
+        Severity::Medium
+    } else {
+        Severity::Low
+    };
+    let when = match place {
+        StallPlace::Start => "before the first byte",
+        StallPlace::Middle => "in the middle, and then it went on",
+        StallPlace::End => "and it never went on",
+        StallPlace::Now => {
+            return Some(Draft {
+                id: ID,
+                severity,
+                title: format!("{verb} {name} has stood still for {seconds:.1} s"),
+                explanation: format!(
+                    "The data connection of {verb} {name} is open, but no new byte has come for {seconds:.1} s, since frame {first}; {cause}."
+                ),
+                advice,
+                frames: if first == last {
+                    vec![first]
+                } else {
+                    frames.to_vec()
+                },
+            });
+        }
+    };
+    Some(Draft {
+        id: ID,
+        severity,
+        title: format!("{verb} {name} stood still for {seconds:.1} s"),
+        explanation: format!(
+            "The data connection of {verb} {name} was open, but no new byte came for {seconds:.1} s (frames {first} to {last}), {when}; {cause}."
+        ),
+        advice,
+        frames: frames.to_vec(),
+    })
+}
+
+/// Id of the finding.
+pub(super) const ID: &str = "stalled-transfer";
 
 /// Shortest pause reported. Busy servers and backed-off retransmission timers (RFC 6298 section 5.5) cause shorter ones.
 pub(crate) const MIN_STALL: Span = Span::from_secs(10);
@@ -136,6 +158,20 @@ mod tests {
             found(12, 1, 999, StallPlace::Middle)[0]
                 .explanation
                 .contains("999 bytes again")
+        );
+    }
+
+    #[test]
+    fn pause_that_lasts_is_reported_without_a_word_about_its_end() {
+        let found = found(12, 0, 0, StallPlace::Now);
+        assert_eq!(found[0].severity, Severity::Medium);
+        assert_eq!(
+            found[0].title,
+            "RETR /pub/readme.txt has stood still for 12.0 s"
+        );
+        assert_eq!(
+            found[0].explanation,
+            "The data connection of RETR /pub/readme.txt is open, but no new byte has come for 12.0 s, since frame 21; the server sent nothing."
         );
     }
 

@@ -193,7 +193,7 @@ impl ContinuousExtractor {
         self.resuming |= std::mem::replace(&mut self.stopped, false);
     }
 
-    /// Counts the files that are not saved on a full disk, and tells once that saving works again.
+    /// Counts the files that are not saved on a full disk, and warns once when saving works again.
     fn count_saved(&mut self, stored: &Result<Stored, StoreError>) {
         let is_saved = stored
             .as_ref()
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn saving_that_works_again_is_told_once_with_the_files_that_were_not_saved() {
+    fn saving_that_works_again_is_reported_once_with_the_files_that_were_not_saved() {
         let (extraction, path) = extraction("works-again");
         let mut sink = SharedExtractor(&extraction);
         let save = |sink: &mut SharedExtractor<'_>, number: u64| {

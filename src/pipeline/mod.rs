@@ -385,6 +385,14 @@ impl Run<'_> {
         self.ticked = now;
         self.flows.tick(now, self.last, &mut self.tracker);
         self.tracker.tick(now);
+        // What waits for a secret may be the very bytes that are missed.
+        if self.live && self.secrets.wait.as_ref().is_none_or(SecretWait::is_idle) {
+            for silent in self.tracker.silent_data(now) {
+                let flow = self.flows.flow_between(silent.key());
+                let summary = flow.and_then(|flow| self.flows.summary(flow));
+                self.tracker.report_silence(silent, summary, now);
+            }
+        }
     }
 
     fn finish(mut self, captures: Vec<Capture>, skipped: SkippedPackets) -> Summary {

@@ -53,6 +53,13 @@ pub(super) struct HeldSegment {
     held: Instant,
 }
 
+impl SecretWait {
+    /// Returns whether no segment is held.
+    pub(super) fn is_idle(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
+
 impl HeldSegment {
     fn new(segment: &Segment<'_>) -> Self {
         Self {

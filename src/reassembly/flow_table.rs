@@ -3,6 +3,7 @@
 use crate::decode::Segment;
 use crate::model::{Direction, FlowKey, FrameRef, Limits, Span, Timestamp, Warning};
 
+use super::FlowSummary;
 use super::budget::Budget;
 use super::capture_clock::Moment;
 use super::delivery::Context;
@@ -104,6 +105,15 @@ impl FlowTable {
     #[must_use]
     pub fn flow_between(&self, key: FlowKey) -> Option<FlowId> {
         self.slots.find(key).map(FlowId)
+    }
+
+    /// Returns the summary of a flow that is followed, as of its latest segment; `None` if it has ended or is ignored.
+    #[must_use]
+    pub fn summary(&mut self, flow: FlowId) -> Option<&FlowSummary> {
+        match &self.slots.get_mut(flow.0)?.state {
+            State::Open(flow) => Some(flow.summary()),
+            State::Free | State::Tombstone(_) => None,
+        }
     }
 
     /// Runs the timers due at `now`, with `at` as the packet that made them due: declares gaps, and closes flows.

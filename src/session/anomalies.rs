@@ -14,9 +14,9 @@ use super::transfers::facts::{Facts, Weight};
 use super::transfers::transfer_state::{TransferState, direction_of, payload_way};
 use crate::diagnosis::{DataTrouble, LineRule, Lost, SHORTEST_STALL, StallPlace};
 use crate::model::record::{
-    DataType, LinkMethod, Mode, Opener, Reply, TransferDirection, TransferMode,
+    DataType, Finding, LinkMethod, Mode, Opener, Reply, TransferDirection, TransferMode,
 };
-use crate::model::{Direction, Endpoint, FrameRef, Span};
+use crate::model::{Direction, Endpoint, FrameRef, Span, Timestamp};
 use crate::reassembly::{FlowSummary, HalfSummary, Pause};
 
 /// Anomalies of one session.
@@ -25,7 +25,34 @@ pub(crate) struct Anomalies {
     /// `None` before the first.
     noted: Option<Box<Noted>>,
     /// Findings of each kind that were emitted before the end of the session.
-    told: BTreeMap<String, u32>,
+    emitted: BTreeMap<String, u32>,
+    /// Findings about standstills that were emitted while they lasted: at most [`EMITTED_OF_A_KIND`] of each kind.
+    standstills: Vec<EmittedStandstill>,
+}
+
+/// A standstill whose finding was emitted.
+#[derive(Clone, Debug)]
+struct EmittedStandstill {
+    id: String,
+    /// `None` for a data connection without a transfer command.
+    transfer: Option<u64>,
+    /// First frame of the finding.
+    frame: Option<u64>,
+}
+
+/// A data connection that is watched for a standstill.
+pub(crate) struct Watched<'a> {
+    /// Transfer that uses it; `None` if the client has not sent its command.
+    pub(crate) transfer: Option<(u64, &'a TransferState)>,
+    pub(crate) mode: Mode,
+    pub(crate) channel: &'a DataChannel,
+    /// Summary as of the latest segment; `None` if the connection is not followed any more.
+    pub(crate) summary: Option<&'a FlowSummary>,
+    /// Announced end point; `None` if it is unknown.
+    pub(crate) announced: Option<Endpoint>,
+    /// First reply to the transfer command; `None` without one.
+    pub(crate) first_reply: Option<&'a Reply>,
+    pub(crate) now: Timestamp,
 }
 
 #[derive(Debug, Default)]
@@ -174,10 +201,40 @@ impl Anomalies {
 
     /// Returns whether another finding of this kind may be emitted before the end of the session, and counts it. A client that
     /// is refused a thousand files makes no thousand findings: the end sums them up.
-    pub(crate) fn may_tell(&mut self, id: &str) -> bool {
-        let count = self.told.entry(id.to_owned()).or_default();
+    pub(crate) fn may_emit(&mut self, id: &str) -> bool {
+        let count = self.emitted.entry(id.to_owned()).or_default();
         *count += 1;
-        *count <= TOLD_OF_A_KIND
+        *count <= EMITTED_OF_A_KIND
+    }
+
+    /// Returns whether a finding about a standstill is new and may be emitted, and remembers it.
+    pub(crate) fn may_emit_standstill(&mut self, finding: &Finding) -> bool {
+        let frame = finding.frames.first().copied();
+        let is_known = self
+            .standstills
+            .iter()
+            .any(|known| known.id == finding.id && known.frame == frame);
+        let of_kind = |known: &&EmittedStandstill| known.id == finding.id;
+        // Looked at every second while it lasts: those beyond the limit are not even counted.
+        if is_known || self.standstills.iter().filter(of_kind).count() >= EMITTED_OF_A_KIND as usize
+        {
+            return false;
+        }
+        self.standstills.push(EmittedStandstill {
+            id: finding.id.clone(),
+            transfer: finding.transfer,
+            frame,
+        });
+        self.may_emit(&finding.id)
+    }
+
+    /// Returns whether a finding is about a standstill that was emitted while it lasted.
+    pub(crate) fn has_emitted_standstill(&self, finding: &Finding) -> bool {
+        self.standstills.iter().any(|known| {
+            let is_transfer = known.transfer.is_some() && known.transfer == finding.transfer;
+            let is_frame = known.frame.is_some() && known.frame == finding.frames.first().copied();
+            known.id == finding.id && (is_transfer || is_frame)
+        })
     }
 
     /// Returns what was recorded lately of a transfer.
@@ -416,6 +473,85 @@ fn stall(shared: &Shared<'_>, subject: &Subject<'_>) -> Option<DataTrouble> {
     })
 }
 
+impl Watched<'_> {
+    /// Returns the standstill that lasts at this moment: a pause of an open connection, or one that does not open. `None` if
+    /// there is none, or nothing can be concluded.
+    pub(crate) fn standstill(&self, shared: &Shared<'_>) -> Option<DataTrouble> {
+        if self.channel.was_open() {
+            return self.pause();
+        }
+        // Anybody may knock at a port: without a command only a peer of the session counts.
+        let is_peer = matches!(
+            self.channel.link().method,
+            LinkMethod::AnnouncedAddress | LinkMethod::ControlPeer
+        );
+        if self.transfer.is_none() && !is_peer {
+            return None;
+        }
+        let id = self.transfer.map(|(id, _)| id);
+        let mut trouble = blocked(shared, id, self.mode, self.channel, self.announced);
+        if let DataTrouble::Blocked { waited, .. } = &mut trouble {
+            *waited = self.now.since(self.channel.summary().first.time);
+        }
+        Some(trouble)
+    }
+
+    /// Returns the time for which the sender has sent nothing new, unless an earlier pause of the transfer was longer.
+    fn pause(&self) -> Option<DataTrouble> {
+        let (id, state) = self.transfer?;
+        let (channel, summary) = (self.channel, self.summary?);
+        let way = payload_way(state.verb, channel.client_way());
+        let (sender, receiver) = (summary.sent(way), summary.sent(way.reverse()));
+        let has_ended = sender.fin.is_some()
+            || summary
+                .half
+                .iter()
+                .any(|half| half.irregular().rst.is_some());
+        let lossy = sender.measured.not_recorded() > 0 || receiver.measured.not_recorded() > 0;
+        // A key of another connection may have been used again.
+        let is_other = summary.first.number != channel.summary().first.number;
+        if has_ended || lossy || is_other || channel.is_over() || !channel.is_first_file() {
+            return None;
+        }
+        let end = FrameRef {
+            time: self.now,
+            ..summary.last
+        };
+        let before_first = |first| pause_before(self.first_reply, summary, first);
+        let (pause, earlier) = match sender.first_data {
+            None => (before_first(Some(end))?, None),
+            Some(first) => {
+                let closed = receiver.measured.closed_until(end.time);
+                let sent_again = sender.retransmitted_bytes;
+                let pause = sender.measured.pause_until(end, sent_again, closed)?;
+                let earlier = [before_first(Some(first)), sender.measured.longest_pause];
+                (
+                    pause,
+                    earlier.into_iter().flatten().map(|one| one.length).max(),
+                )
+            }
+        };
+        // The report has the longest pause of a transfer.
+        if pause.length < SHORTEST_STALL || Some(pause.length) <= earlier {
+            return None;
+        }
+        let sender = if way == channel.client_way() {
+            Opener::Client
+        } else {
+            Opener::Server
+        };
+        Some(DataTrouble::Stalled {
+            transfer: id,
+            sender,
+            length: pause.length,
+            receiver_closed: pause.receiver_closed,
+            sent_again: pause.sent_again,
+            place: StallPlace::Now,
+            frames: [pause.first_frame.get(), pause.last_frame],
+        })
+    }
+}
+
 /// Returns the time from the 1yz reply, or from the opening of the data connection after it, to `first`.
 fn pause_before(
     first_reply: Option<&Reply>,
@@ -519,7 +655,7 @@ const LINE_RULES: [LineRule; 5] = [
 ];
 
 /// Findings of one kind that are emitted before the end of their session.
-const TOLD_OF_A_KIND: u32 = 5;
+const EMITTED_OF_A_KIND: u32 = 5;
 
 /// Latest anomalies searched for those of one transfer, which has few.
 const LATEST: usize = 32;

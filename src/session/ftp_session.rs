@@ -16,7 +16,7 @@ use std::sync::Arc;
 use compact_str::CompactString;
 
 use super::Options;
-use super::anomalies::{Anomalies, Subject};
+use super::anomalies::{Anomalies, Subject, Watched};
 use super::connection::Part;
 use super::data::data_channel::{DataChannel, DataId};
 use super::data::unmatched::emit_unmatched;
@@ -38,12 +38,12 @@ use super::steps::inferred::{infer_login, infer_steps};
 use super::steps::log::CommandState;
 use super::steps::{Steps, text_bytes};
 use super::transfers::judgement::Case;
-use super::transfers::transfer_state::direction_of;
+use super::transfers::transfer_state::{TransferState, direction_of};
 use super::transfers::{self, Progress, Transfers};
-use crate::diagnosis::{self, DataTrouble};
+use crate::diagnosis::{self, DataTrouble, Standstill};
 use crate::model::record::{
-    self, Address, Command, DataType, Dns, LinkMethod, Mode, Outcome as StepOutcome, Reply, Server,
-    Step, StepKind, TransferDirection,
+    self, Address, Command, DataType, Dns, Finding, LinkMethod, Mode, Outcome as StepOutcome,
+    Reply, Server, Step, StepKind, TransferDirection,
 };
 use crate::model::streams::{ArgumentKind, PartKind, StreamId, StreamPart};
 use crate::model::{
@@ -1522,10 +1522,113 @@ impl Session {
         let steps = tls.into_iter().chain([Arc::clone(step)]).collect();
         let so_far = records::so_far(&self.identity, login, steps, transfer, shared.now());
         for finding in diagnosis::of_step(&so_far, &evidence) {
-            if self.anomalies.may_tell(&finding.id) {
+            if !self.anomalies.has_emitted_standstill(&finding)
+                && self.anomalies.may_emit(&finding.id)
+            {
                 shared.emit_so_far(Some(id), finding);
             }
         }
+    }
+
+    // ---- Standstills of a live capture.
+
+    /// Emits the finding that a data connection stands still at `now`, once it is proven. `summary` is that of the connection as
+    /// of its latest segment; `None` if it is not followed any more.
+    pub(crate) fn on_silence(
+        &mut self,
+        shared: &mut Shared<'_>,
+        number: u64,
+        data: DataId,
+        summary: Option<&FlowSummary>,
+        now: Timestamp,
+    ) {
+        let (Some(mode), Some(channel)) = (self.negotiations.mode(number), shared.data.get(data))
+        else {
+            return;
+        };
+        let transfer = self.negotiations.transfer(number);
+        let state = transfer.and_then(|id| self.transfers.get(id));
+        // Settled, or about to be.
+        let is_answered = |state: &TransferState| state.answer.is_some() || state.abor.is_some();
+        if transfer.is_some() && state.is_none_or(is_answered) {
+            return;
+        }
+        let command = state.and_then(|state| self.steps.log().get(state.sequence));
+        let watched = Watched {
+            transfer: transfer.zip(state),
+            mode,
+            channel,
+            summary,
+            announced: self.negotiations.announced(number),
+            first_reply: command.and_then(|command| command.record.replies.first()),
+            now,
+        };
+        let Some(trouble) = watched.standstill(shared) else {
+            return;
+        };
+        let name = state.and_then(|state| self.shown_name(state));
+        let standstill = Standstill {
+            transfer,
+            verb: state.map_or("", |state| state.verb_text.as_str()),
+            name: name.as_deref(),
+        };
+        let finding = standstill.finding(&trouble);
+        self.emit_standstill(shared, finding);
+    }
+
+    /// Returns whether a transfer is open.
+    pub(crate) fn has_open_transfers(&self) -> bool {
+        !self.transfers.all_settled()
+    }
+
+    /// Emits the finding that nobody tries to open the data connection of a transfer without a reply, once it is proven.
+    pub(crate) fn on_silent_transfers(&mut self, shared: &mut Shared<'_>, now: Timestamp) {
+        if self.closed.is_some() {
+            return;
+        }
+        for id in self.transfers.open_ids() {
+            let Some(state) = self.transfers.get(id) else {
+                continue;
+            };
+            let Some(number) = state.negotiation else {
+                continue;
+            };
+            let Some(command) = self.steps.log().get(state.sequence) else {
+                continue;
+            };
+            let is_tried = !self.negotiations.data(Some(number)).is_empty();
+            let is_answered = state.abor.is_some() || !command.record.replies.is_empty();
+            let Some(announced) = self.negotiations.announced(number) else {
+                continue;
+            };
+            if is_tried || is_answered || command.reply_lost {
+                continue;
+            }
+            let standstill = Standstill {
+                transfer: Some(id),
+                verb: &state.verb_text,
+                name: None,
+            };
+            let waited = now.since(command.record.time);
+            let frame = command.record.frame;
+            let finding = standstill.not_tried(state.mode, announced, waited, frame);
+            self.emit_standstill(shared, finding);
+        }
+    }
+
+    /// Emits a finding about a standstill, if it is new.
+    fn emit_standstill(&mut self, shared: &mut Shared<'_>, finding: Option<Finding>) {
+        if let Some(finding) = finding
+            && self.anomalies.may_emit_standstill(&finding)
+        {
+            shared.emit_so_far(Some(self.identity.id), finding);
+        }
+    }
+
+    /// Returns the path of a transfer, or else its argument, as reports show it; `None` if it has neither.
+    fn shown_name(&self, state: &TransferState) -> Option<String> {
+        let name = state.path.as_deref().or(state.argument.as_deref())?;
+        Some(self.secrets.name(name).0)
     }
 
     /// Returns whether nothing more of the session can come.

@@ -21,6 +21,7 @@ use super::super::builder::warning_record;
 use super::super::json::compact::Object;
 use super::written_parts::{WrittenParts, write_session};
 use super::{Exporter, Format, OutputKind, RunEnd};
+use crate::diagnosis::is_one_per_transfer;
 use crate::model::record::{
     Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, StepKind, Totals,
     Transfer, UnmatchedData, WarningRecord,
@@ -188,16 +189,29 @@ struct Party {
     server: Server,
     /// User of the latest login; `None` before it.
     user: Option<String>,
-    /// Findings that were written before the end: their ids and frames.
-    written: Vec<(String, Vec<u64>)>,
+    /// Findings that were written before the end.
+    written: Vec<Written>,
+}
+
+/// A finding that was written before the end of its session.
+#[derive(Debug)]
+struct Written {
+    id: String,
+    frames: Vec<u64>,
+    /// `None` unless a transfer has at most one finding of this kind.
+    transfer: Option<u64>,
 }
 
 impl Party {
-    /// Returns whether a finding was written before: one of the same kind that rests on one of its frames.
+    /// Returns whether a finding was written before: one of the same kind that rests on one of its frames, or the only one that
+    /// its transfer can have.
     fn knows(&self, finding: &Finding) -> bool {
         let rests = |frames: &[u64]| finding.frames.iter().any(|frame| frames.contains(frame));
         let mut written = self.written.iter();
-        written.any(|(id, frames)| *id == finding.id && rests(frames))
+        written.any(|one| {
+            let is_transfer = one.transfer.is_some() && one.transfer == finding.transfer;
+            one.id == finding.id && (is_transfer || rests(&one.frames))
+        })
     }
 }
 
@@ -235,9 +249,13 @@ impl SessionParties {
                 if let Some(party) = self.open.get_mut(&id)
                     && party.written.len() < MAX_WRITTEN
                 {
-                    party
-                        .written
-                        .push((finding.id.clone(), finding.frames.clone()));
+                    party.written.push(Written {
+                        id: finding.id.clone(),
+                        frames: finding.frames.clone(),
+                        transfer: finding
+                            .transfer
+                            .filter(|_| is_one_per_transfer(&finding.id)),
+                    });
                 }
             }
             _ => {}

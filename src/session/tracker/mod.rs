@@ -9,7 +9,7 @@
 //!                                          ├─> Data       -> data_flows, encrypted_flows: which session a connection serves
 //!                                          ├─> Early      -> early_flows: data connections ahead of their announcement
 //!                                          └─> Dns        -> dns_streams: names of servers
-//! tick ─> sessions (timers), early_flows (expiry), live_reports (progress of long transfers)
+//! tick ─> sessions (timers), early_flows (expiry), live_reports (long transfers, standstills)
 //! segment ─> trace: segment by segment, for diagrams
 //! ```
 //!
@@ -44,7 +44,7 @@ use crate::session::Options;
 use crate::session::data::unmatched::emit_unmatched;
 use crate::session::shared::{Network, Shared};
 use crate::session::tracker::early_flows::EarlyFlows;
-use crate::session::tracker::live_reports::LiveReports;
+use crate::session::tracker::live_reports::{LiveReports, SilentData};
 use crate::session::tracker::recognition::Candidates;
 use crate::session::tracker::roles::Roles;
 use crate::session::tracker::sessions::Sessions;
@@ -240,6 +240,27 @@ impl<'s> SessionTracker<'s> {
         if self.shared.options.live {
             self.live_reports.run(&self.sessions, &mut self.shared, now);
         }
+    }
+
+    /// Returns the data connections of a live capture that may stand still at `now`, once a second; then emits what is proven of
+    /// transfers without any.
+    pub(crate) fn silent_data(&mut self, now: Timestamp) -> Vec<SilentData> {
+        let Some(silent) = self.live_reports.silent_data(&self.shared, now) else {
+            return Vec::new();
+        };
+        self.sessions.report_silent_transfers(&mut self.shared, now);
+        silent
+    }
+
+    /// Emits the finding that a data connection stands still at `now`, if that is proven and new. `summary` is that of the
+    /// connection as of its latest segment; `None` if it is not followed any more.
+    pub(crate) fn report_silence(
+        &mut self,
+        silent: SilentData,
+        summary: Option<&FlowSummary>,
+        now: Timestamp,
+    ) {
+        silent.report(&mut self.sessions, &mut self.shared, summary, now);
     }
 
     /// Reports everything still open and returns the warnings. The input has ended, and all connections were closed.

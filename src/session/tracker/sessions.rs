@@ -64,6 +64,19 @@ impl Sessions {
         }
     }
 
+    /// Emits what is proven of transfers whose data connection nobody tries to open, in the order of the sessions.
+    pub(super) fn report_silent_transfers(&mut self, shared: &mut Shared<'_>, now: Timestamp) {
+        let open = self.open.iter();
+        let waiting = open.filter(|(_, session)| session.has_open_transfers());
+        let mut ids: Vec<u64> = waiting.map(|(id, _)| *id).collect();
+        ids.sort_unstable();
+        for id in ids {
+            if let Some(session) = self.get_mut(id) {
+                session.on_silent_transfers(shared, now);
+            }
+        }
+    }
+
     /// Reports a session and removes it, if its control connection and all its data connections are closed.
     pub(super) fn finish_if_over(&mut self, shared: &mut Shared<'_>, id: u64) {
         if self.get(id).is_some_and(Session::is_over)
