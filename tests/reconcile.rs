@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::support::assert_fits;
+use crate::support::browser::Browser;
 use crate::support::connection::Side;
 use crate::support::conversation::{Conversation, SEGMENT};
 use crate::support::folder::Folder;
@@ -559,6 +560,66 @@ fn text_csv_and_junit_name_what_differs() {
         junit.contains("<failure type=\"differs\" message=\"bytes: 2,003"),
         "{junit}"
     );
+}
+
+#[test]
+fn page_has_a_column_for_the_log() {
+    let folder = recorded("reconcile-page");
+    let mut lines = vsftpd_log(&folder);
+    lines[3] = lines[3].replace("1003 bytes", "2003 bytes");
+    let added = lines[5].replace("file 5.bin", "never there.bin");
+    assert_ne!(added, lines[5]);
+    lines.insert(6, added);
+    let removed = lines.remove(8);
+    assert!(removed.contains("file 7.bin"), "{removed}");
+    folder.write("vsftpd.log", lines.concat().as_bytes());
+    let arguments = [
+        "reconcile",
+        "-q",
+        "--format",
+        "html",
+        "-o",
+        "page.html",
+        "--log",
+        "vsftpd.log",
+        "capture.pcap",
+    ];
+    let status = folder.command(&arguments).status().expect("it runs");
+    assert_eq!(status.code(), Some(1));
+    let page = folder.path().join("page.html");
+    let Some(mut browser) = Browser::open(&page, "reconcile-page", (1280, 900)) else {
+        return;
+    };
+    let overview = browser.text("document.getElementById('logs').innerText");
+    for part in [
+        "vsftpd.log: vsftpd, 14 lines",
+        "12 agree, 1 differ, 1 only in the log, 1 only on the wire",
+        "never there.bin",
+        "bytes: 2,003 in the log, 1,003 on the wire",
+    ] {
+        assert!(overview.contains(part), "{part}: {overview}");
+    }
+    // The steps of the session: each transfer beside its line.
+    let steps = browser.text(
+        "[...document.querySelectorAll('#session table')[0].querySelectorAll('tr')].map((row) => [...row.cells].slice(3).map((cell) => cell.textContent).join('|')).join('\\n')",
+    );
+    assert!(steps.starts_with("Log|Step"), "{steps}");
+    for (step, log) in [
+        ("RETR file 2.bin", "agrees"),
+        ("RETR file 3.bin", "differs"),
+        ("RETR file 7.bin", "no line"),
+        ("connected to", ""),
+    ] {
+        let row = steps.lines().find(|row| row.contains(step));
+        let row = row.unwrap_or_else(|| panic!("{step}: {steps}"));
+        assert!(row.starts_with(&format!("{log}|")), "{step}: {steps}");
+    }
+    let findings = browser.text("document.getElementById('session').innerText");
+    assert!(
+        findings.contains("no line in the log for a transfer on the wire"),
+        "{findings}"
+    );
+    assert_eq!(browser.troubles, Vec::<String>::new());
 }
 
 #[test]

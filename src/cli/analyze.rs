@@ -286,7 +286,7 @@ fn write_page(
         zone: arguments.presentation.tz.clone(),
         detail: Detail::Messages,
     };
-    let (page, outcome) = reading.page(options, arguments.previews.previews, files);
+    let (page, outcome) = reading.page(options, arguments.previews.previews, files, &mut ());
     let written = page.map_or(Ok(()), |page| page.write(output));
     (outcome, written)
 }

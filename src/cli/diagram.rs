@@ -131,7 +131,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
             zone: arguments.presentation.tz.clone(),
             detail,
         };
-        let (page, outcome) = reading.page(options, arguments.previews.previews, &mut ());
+        let (page, outcome) = reading.page(options, arguments.previews.previews, &mut (), &mut ());
         let page = page.ok_or(Failure::Interrupted)?;
         let written = page.write(&mut output);
         output.close(written)?;

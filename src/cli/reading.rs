@@ -306,12 +306,13 @@ impl Reading {
         sizes.sum()
     }
 
-    /// Reads everything into one page; `None` if the user interrupted the run.
+    /// Reads everything into one page, `None` if the user interrupted the run; `more` receives the events as well.
     pub(super) fn page(
         mut self,
         options: PageOptions,
         shows_previews: bool,
         files: &mut dyn TransferSink,
+        more: &mut dyn EventSink,
     ) -> (Option<Page>, Outcome) {
         self.options.tracing = Tracing::Packets;
         // A page shows no more segments.
@@ -323,10 +324,11 @@ impl Reading {
         let outcome = if shows_previews {
             // On one thread: which previews fit depends on when sessions are drawn, and that must not vary between runs.
             let mut files = previews.sink(files);
-            self.run(&mut builder, false, &mut files, Arc::default())
+            let events = &mut (&mut builder, more);
+            self.run(events, false, &mut files, Arc::default())
         } else {
             with_sink_thread(&mut builder, |events| {
-                self.run(events, false, files, Arc::default())
+                self.run(&mut (events, more), false, files, Arc::default())
             })
         };
         if outcome.interrupted {

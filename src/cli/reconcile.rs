@@ -15,8 +15,10 @@ use super::options::{
 };
 use super::output::Output;
 use super::reading::{Outcome, Reading, time_bounds};
+use crate::diagram::Detail;
 use crate::model::record::WarningRecord;
 use crate::model::{Event, EventKind, EventSink, Span, WarningCode};
+use crate::page::{Page, PageClaim, PageLogs, PageOptions};
 use crate::reconcile::answer::{self, Answer, csv, junit, text};
 use crate::reconcile::log::{LogError, LogOptions, log_inputs};
 use crate::reconcile::wire::{Wire, WireBuilder};
@@ -69,7 +71,7 @@ pub(super) struct ReconcileArguments {
         help_heading = "Logs"
     )]
     tolerance: Span,
-    /// Output format: text, json (one document), csv, junit (XML)
+    /// Output format: text, json (one document), csv, junit (XML), html (the page of the captures, with a column for the log)
     #[arg(
         long,
         value_name = "FORMAT",
@@ -102,6 +104,8 @@ enum ReconcileFormat {
     Csv,
     /// `JUnit` XML.
     Junit,
+    /// A page.
+    Html,
 }
 
 /// Zone of times that name none.
@@ -151,7 +155,7 @@ pub(super) fn run(arguments: &ReconcileArguments) -> Result<Exit, Failure> {
         };
         return Err(Failure::Missing(format!("cannot read {path}: {cause}")));
     }
-    let (wire, rest, outcome) = read_captures(arguments)?;
+    let (wire, rest, page, outcome) = read_captures(arguments)?;
     outcome.note_empty_selection(&arguments.presentation);
     let settings = Settings {
         tolerance: arguments.tolerance,
@@ -166,15 +170,15 @@ pub(super) fn run(arguments: &ReconcileArguments) -> Result<Exit, Failure> {
     note(&of_logs, arguments);
     answer.warnings.extend(of_logs);
     answer.captures = rest.captures;
-    write_answer(&answer, arguments, output)?;
+    write_answer(&answer, page, arguments, output)?;
     let found = answer.disagrees() && !arguments.report_only;
     Ok(arguments.exit.exit(&outcome, found))
 }
 
-/// Reads the captures into events, and a report without sessions.
+/// Reads the captures into events, and a report without sessions; into a page too, if that is the format.
 fn read_captures(
     arguments: &ReconcileArguments,
-) -> Result<(Wire, crate::report::Report, Outcome), Failure> {
+) -> Result<(Wire, crate::report::Report, Option<Page>, Outcome), Failure> {
     let input = &arguments.input;
     let mut reading = Reading::open(input, &arguments.selection, &arguments.presentation)?;
     // Some servers count the bytes of a text as stored, others as sent.
@@ -187,7 +191,15 @@ fn read_captures(
     };
     let mut events = WireBuilder::default();
     let sinks = &mut (&mut events, &mut rest);
-    let outcome = reading.run(sinks, false, &mut (), Arc::default());
+    let (page, outcome) = if arguments.format == ReconcileFormat::Html {
+        let options = PageOptions {
+            zone: arguments.presentation.tz.clone(),
+            detail: Detail::Messages,
+        };
+        reading.page(options, false, &mut (), sinks)
+    } else {
+        (None, reading.run(sinks, false, &mut (), Arc::default()))
+    };
     if outcome.interrupted {
         return Err(Failure::Interrupted);
     }
@@ -199,7 +211,7 @@ fn read_captures(
         .builder
         .finish(summary.captures.clone(), summary.totals.clone());
     wire.is_partial = dropped || summary.totals.accounting.filtered > 0 || outcome.failures > 0;
-    Ok((wire, report, outcome))
+    Ok((wire, report, page, outcome))
 }
 
 /// Builder of a report that leaves sessions out.
@@ -246,9 +258,40 @@ fn of_log(error: &LogError) -> Failure {
     }
 }
 
+/// Returns what the page shows of an answer.
+fn page_logs(answer: &Answer, zone: &TimeZone) -> PageLogs {
+    let claims = answer.claims.iter().map(|claim| {
+        let differences = claim.differences.iter();
+        let mut notes: Vec<String> = differences.map(text::difference).collect();
+        notes.extend(claim.reason.map(str::to_owned));
+        PageClaim {
+            session: claim.session,
+            step: claim.step,
+            outcome: claim.outcome.name(),
+            place: text::place(claim, answer),
+            text: claim.text.clone(),
+            notes,
+        }
+    });
+    let missing = answer.wire_only.iter().map(|event| PageClaim {
+        session: Some(event.session),
+        step: event.step,
+        outcome: "wire-only",
+        place: text::logs_without(event, answer),
+        text: text::event(event, zone),
+        notes: Vec::new(),
+    });
+    PageLogs {
+        files: answer.logs.iter().map(text::log_line).collect(),
+        totals: text::totals(answer),
+        claims: claims.chain(missing).collect(),
+    }
+}
+
 /// Writes the answer in its format.
 fn write_answer(
     answer: &Answer,
+    page: Option<Page>,
     arguments: &ReconcileArguments,
     mut output: Output,
 ) -> Result<(), Failure> {
@@ -265,6 +308,14 @@ fn write_answer(
         ReconcileFormat::Json => answer::write_json(answer, &mut output),
         ReconcileFormat::Csv => csv::write(answer, &mut output),
         ReconcileFormat::Junit => junit::write(answer, &mut output),
+        ReconcileFormat::Html => match page {
+            Some(mut page) => {
+                let logs = page_logs(answer, &arguments.presentation.tz);
+                page.add_logs(logs, &answer.findings);
+                page.write(&mut output)
+            }
+            None => Ok(()),
+        },
     };
     output.close(written)
 }
@@ -274,4 +325,5 @@ Examples:
   ftpscope reconcile --log /var/log/vsftpd.log capture.pcap
   ftpscope reconcile --log xferlog --log xferlog.1.gz --format json day/ | jq .totals
   ftpscope reconcile --log proftpd:access.log --log-format '%a %u %{iso8601} \"%r\" %s %b' run.pcap
+  ftpscope reconcile --log vsftpd.log --format html -o page.html capture.pcap
   ftpscope reconcile --log pureftpd-stats:stats.log --path-map /srv/ftp=/ --report-only run.pcap";

@@ -15,16 +15,17 @@ use std::sync::Arc;
 
 use super::data::SessionData;
 use super::embed::{Embedded, StringTable};
+use super::logs::PageLogs;
 use super::plot::PlotBudget;
 use super::previews::Previews;
 use super::rows::{RowBudget, StateList};
 use super::waiting::{Evicted, WaitingSessions};
 use super::{PageOptions, write_page};
 use crate::diagram::{DiagramRecorder, Timeline, write_hosts_section, write_timeline_section};
-use crate::model::record::{Capture, Session, Totals};
+use crate::model::record::{Capture, Finding, Session, Totals};
 use crate::model::trace::TracedConnection;
 use crate::model::{Event, EventKind, EventSink, FrameRef, Limits, Warning, WarningCode};
-use crate::report::{CaptureNames, FinishedSessions, Report, ReportBuilder};
+use crate::report::{CaptureNames, FinishedSessions, Report, ReportBuilder, units};
 
 /// An [`EventSink`] that collects the events and connections of a run for a page.
 #[derive(Debug)]
@@ -47,6 +48,8 @@ pub struct Page {
     strings: StringTable,
     timeline: Timeline,
     options: PageOptions,
+    /// `None` without logs.
+    logs: Option<PageLogs>,
 }
 
 /// Parts of the page to which each drawn session contributes.
@@ -142,6 +145,7 @@ impl PageBuilder {
             strings: parts.strings,
             timeline,
             options: parts.options,
+            logs: None,
         }
     }
 
@@ -251,6 +255,13 @@ impl DrawnSessions {
 }
 
 impl Page {
+    /// Adds claims of servers' logs, and the findings about them.
+    pub fn add_logs(&mut self, logs: PageLogs, findings: &[Finding]) {
+        self.logs = Some(logs);
+        self.report.findings.extend_from_slice(findings);
+        self.report.totals.findings += units::to_u64(findings.len());
+    }
+
     /// Writes the page.
     pub fn write(self, out: &mut dyn Write) -> io::Result<()> {
         let plots = |out: &mut dyn Write| {
@@ -263,6 +274,7 @@ impl Page {
                 self.sessions,
                 self.strings,
                 &self.options,
+                self.logs.as_ref(),
                 out,
             )
         })

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use super::PageOptions;
 use super::embed::{Embedded, ObjectWriter, StringTable, value, visible};
+use super::logs::{self, PageLogs};
 use super::plot::PlotBudget;
 use super::previews::Previews;
 use super::rows::{self, DrawnRows, RowShare, StateList};
@@ -27,6 +28,7 @@ pub(super) fn write(
     sessions: FinishedSessions,
     strings: StringTable,
     options: &PageOptions,
+    logs: Option<&PageLogs>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let mut out = Embedded(out);
@@ -76,7 +78,8 @@ pub(super) fn write(
         ("unmatched", unmatched(report)),
         ("moreUnmatched", beyond(report.unmatched_data.len())),
     ];
-    for (name, value) in head {
+    let logs = logs.map(|logs| ("logs", logs::write(logs)));
+    for (name, value) in head.into_iter().chain(logs) {
         write!(out, "\"{name}\":")?;
         serde_json::to_writer(&mut out, &value)?;
         write!(out, ",")?;

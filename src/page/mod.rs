@@ -6,6 +6,7 @@
 //! events, connections ──> PageBuilder ── session end ──> waiting ──> data (rows, string table)    ── JSON ─┐
 //! transfer bytes ──> Previews ────────────────────────────────────────^                                    │
 //! sessions ──> Timeline ──> SVG ────────────────────────────────────────────────────────────────────────────┤
+//! PageLogs (claims of servers' logs, if there are any) ─────────────────────────────────────────────────────┤
 //! page.html, page.css, script/*.js ────────────────────────────────────────────────────────────────────────┴> Page
 //! ```
 //!
@@ -21,6 +22,7 @@
 mod builder;
 mod data;
 mod embed;
+mod logs;
 mod plot;
 mod previews;
 mod rows;
@@ -36,6 +38,7 @@ use sha2::{Digest as _, Sha256};
 use crate::diagram::{Detail, TIMELINE_STYLE};
 
 pub use builder::{Page, PageBuilder};
+pub use logs::{PageClaim, PageLogs};
 pub use plot::MAX_SAMPLES;
 pub use previews::{PreviewSink, Previews};
 pub use rows::MAX_SEGMENTS;
@@ -105,6 +108,7 @@ const SCRIPT: &str = concat!(
     include_str!("script/begin.js"),
     include_str!("script/elements.js"),
     include_str!("script/overview.js"),
+    include_str!("script/logs.js"),
     include_str!("script/plots.js"),
     include_str!("script/transfer_plot.js"),
     include_str!("script/sessions.js"),

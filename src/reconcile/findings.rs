@@ -84,6 +84,7 @@ fn of_difference(claim: &ClaimRecord, difference: &Difference, place: &str) -> O
         finding,
         claim.frames.clone(),
         claim.session,
+        claim.step,
         claim.transfer,
     ))
 }
@@ -141,6 +142,7 @@ fn missing(event: &WireOnly, answer: &Answer) -> Finding {
         finding,
         event.frames.clone(),
         Some(event.session),
+        event.step,
         event.transfer,
     )
 }
@@ -170,10 +172,12 @@ fn with_place(
     finding: Finding,
     frames: Vec<u64>,
     session: Option<u64>,
+    step: Option<u64>,
     transfer: Option<u64>,
 ) -> Finding {
     Finding {
         frames,
+        step,
         transfer,
         sessions: session.into_iter().collect(),
         ..finding

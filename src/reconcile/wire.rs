@@ -102,6 +102,8 @@ pub struct WireEvent {
     pub kind: ClaimKind,
     /// Index into the sessions.
     pub session: u32,
+    /// Number of the step; `None` if the command was not captured.
+    pub step: Option<u64>,
     /// Id of the transfer; `None` for other events.
     pub transfer: Option<u64>,
     /// Verb of the command.
@@ -234,6 +236,7 @@ impl WireBuilder {
             renamed_from: None,
             type_is_known: false,
             user_is_split: false,
+            step: 0,
             latest: 0,
             line_parts: &mut self.wire.line_parts,
             events: &mut self.wire.events,
@@ -329,6 +332,8 @@ struct SessionReader<'s> {
     type_is_known: bool,
     /// True if the user's name holds a line end.
     user_is_split: bool,
+    /// Number of the step that is read.
+    step: u64,
     /// Index of the first event of the latest command.
     latest: usize,
     line_parts: &'s mut Vec<Vec<u8>>,
@@ -352,6 +357,7 @@ impl SessionReader<'_> {
             } else {
                 folder.clone()
             };
+            self.step = step.number;
             for command in &step.commands {
                 let transfer = step.transfer.filter(|_| is_transfer(&command.verb));
                 let transfer = transfer.and_then(|id| session.transfer(id));
@@ -392,6 +398,7 @@ impl SessionReader<'_> {
         let base = WireEvent {
             kind: ClaimKind::Command,
             session: self.place,
+            step: Some(self.step),
             transfer: None,
             verb: command.verb.as_str().into(),
             direction: None,
@@ -587,6 +594,7 @@ impl SessionReader<'_> {
         let mut event = WireEvent {
             kind,
             session: self.place,
+            step: None,
             transfer: None,
             verb: transfer.verb.as_str().into(),
             direction,
@@ -676,6 +684,7 @@ impl SessionReader<'_> {
         self.events.push(WireEvent {
             kind: ClaimKind::Transfer,
             session: self.place,
+            step: None,
             transfer: None,
             verb: CompactString::default(),
             direction: Some(direction),

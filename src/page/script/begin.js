@@ -1,6 +1,7 @@
 // The script of the page, assembled from these files in this order:
 //   begin, elements   the data, and the creation of elements
 //   overview          summary of all sessions
+//   logs              claims of servers' logs beside the sessions
 //   plots             keys for the pictures that the document holds already
 //   transfer_plot     the course of one transfer
 //   sessions          the table of sessions: sorting, searching

@@ -21,6 +21,7 @@ function overview() {
       make("section", null, make("h2", null, "Who logged in"), logins(), seenCredentials()),
       make("section", null, make("h2", null, "What was moved"), moved()),
       make("section", null, make("h2", null, "What went wrong"), trouble())),
+    ...logSection(),
     ...gallery());
 }
 

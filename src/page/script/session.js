@@ -27,7 +27,7 @@ function session_view(session) {
   if (session.transfers.length > 500) {
     place.append(make("p", { class: "dim" }, counted(session.transfers.length - 500, "transfer", "transfers") + " more: see the steps"));
   }
-  place.append(make("h3", null, "Login and connection"), credentials(session));
+  place.append(...logList(session), make("h3", null, "Login and connection"), credentials(session));
 }
 
 /** Tells the three transfers that waited longest, each with a button that opens its plot. */
@@ -75,7 +75,8 @@ function leftOut(session) {
 
 function finding_view(finding, jump) {
   const frames = finding.frames.length > 0 ? " Frames: " + finding.frames.map(frameName).join(", ") + "." : "";
-  const several = (finding.sessions || []).filter((id) => byId.has(id));
+  const isOwn = (finding.sessions || []).length === 1;
+  const several = isOwn ? [] : (finding.sessions || []).filter((id) => byId.has(id));
   return make("div", { class: "finding " + finding.severity },
     badge(finding.severity), " ", make("strong", { class: "wire" }, finding.title),
     several.length > 0 ? make("p", { class: "dim" }, "About " + counted(finding.sessions.length, "session", "sessions") + ": ",
@@ -88,6 +89,7 @@ function finding_view(finding, jump) {
 
 /** Lists the steps, each with a link to its row in the diagram. */
 function steps(session, jump) {
+  const claims = claimsOf(session);
   const body = make("tbody");
   const add = (list) => {
     for (const [place, title, outcome, offset] of list) {
@@ -96,12 +98,13 @@ function steps(session, jump) {
         make("td", { class: "n" }, String(place)),
         make("td", { class: "time dim n" }, offset),
         make("td", null, badge(outcome)),
+        claims.length === 0 ? null : logCell(claims.filter((claim) => claim[CLAIM_STEP] === place)),
         make("td", { class: "wire last" }, jump === null ? text
           : make("a", { href: "#session-" + session.id, onclick: (event) => { event.preventDefault(); jump(place); } }, text))));
     }
   };
   add(session.steps.slice(0, 300));
-  const table = tableOf(["#", "#At", " Outcome", " Step"], body);
+  const table = tableOf(["#", "#At", " Outcome", ...(claims.length === 0 ? [] : [" Log"]), " Step"], body);
   if (session.steps.length > 300) {
     let shown = 300;
     const left = () => "Show " + counted(Math.min(2000, session.steps.length - shown), "more step", "more steps")

@@ -14,6 +14,7 @@ const columns = [
   { name: "User", of: (session) => session.login.user || "", class: "who" },
   { name: "Files", of: files, class: "n" },
   { name: "Bytes", of: moved_bytes, class: "n" },
+  ...(data.logs === undefined ? [] : [{ name: "Log", of: (session) => worstRank(claimsOf(session)) }]),
   { name: "What happened", of: (session) => session.verdict, class: "last" },
 ];
 let sorted = { column: 0, down: false };
@@ -117,6 +118,7 @@ function line(session) {
     make("td", { class: "wire who hide", title: session.login.user }, session.login.user === null ? "" : session.login.user),
     make("td", { class: "n hide" }, count === 0 ? "" : number(count)),
     make("td", { class: "n hide" }, count === 0 ? "" : size(moved_bytes(session))),
+    data.logs === undefined ? null : logCell(claimsOf(session)),
     make("td", { class: "last" }, make("span", { class: "wire clamp" }, session.verdict)));
   row.addEventListener("click", (event) => {
     if (event.target.closest("a") === null && String(getSelection()) === "") location.hash = "session-" + session.id;

@@ -162,6 +162,9 @@ pub struct ClaimRecord {
     pub session_uid: Option<CompactString>,
     /// Id of that session.
     pub session: Option<u64>,
+    /// Number of the step in it, for the page; `None` without a match.
+    #[serde(skip)]
+    pub step: Option<u64>,
     /// Id of the transfer in it; `null` for other events.
     pub transfer: Option<u64>,
     /// Frames of the command and of the final reply; empty without a match.
@@ -212,6 +215,9 @@ pub struct WireOnly {
     pub session_uid: CompactString,
     /// Id of the session.
     pub session: u64,
+    /// Number of the step, for the page; `None` if the command was not captured.
+    #[serde(skip)]
+    pub step: Option<u64>,
     /// Id of the transfer; `null` for other events.
     pub transfer: Option<u64>,
     /// Time of the final reply.

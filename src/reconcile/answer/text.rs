@@ -8,7 +8,7 @@ use anstyle::{AnsiColor, Style};
 use jiff::tz::TimeZone;
 
 use super::super::findings::shown;
-use super::{Answer, ClaimOutcome, ClaimRecord, Log, WireOnly};
+use super::{Answer, ClaimOutcome, ClaimRecord, Difference, Log, WireOnly};
 use crate::model::wire_text::printable;
 use crate::report::units;
 
@@ -50,7 +50,9 @@ pub fn write(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Res
     write_totals(answer, options, out)
 }
 
-fn log_line(log: &Log) -> String {
+/// Describes a log: kind, lines, and its clock.
+#[must_use]
+pub fn log_line(log: &Log) -> String {
     let mut text = format!(
         "{}: {}, {}, {}",
         printable(&log.path),
@@ -93,15 +95,44 @@ fn log_line(log: &Log) -> String {
 /// Error of a clock in seconds that times cut off to seconds may cause, with a server that writes a little late.
 const CUT_SECONDS: f64 = 1.5;
 
+/// Names the file and the line of a claim.
+#[must_use]
+pub fn place(claim: &ClaimRecord, answer: &Answer) -> String {
+    let log = answer.logs.get(claim.log as usize);
+    let path = log.map_or("", |log| log.path.as_str());
+    format!("{}:{}", printable(path), claim.line)
+}
+
+/// Names the logs that have no line for an event.
+#[must_use]
+pub fn logs_without(event: &WireOnly, answer: &Answer) -> String {
+    let logs = event.logs.iter();
+    let logs = logs.filter_map(|&log| answer.logs.get(log as usize));
+    let logs: Vec<String> = logs.map(|log| printable(&log.path).into_owned()).collect();
+    logs.join(", ")
+}
+
+/// Describes a difference, its field included.
+#[must_use]
+pub fn difference(difference: &Difference) -> String {
+    format!("{}: {}", difference.field, sides(difference))
+}
+
+fn sides(difference: &Difference) -> String {
+    format!(
+        "{} in the log, {} on the wire",
+        shown(&difference.log),
+        shown(&difference.wire)
+    )
+}
+
 fn write_claim(
     claim: &ClaimRecord,
     answer: &Answer,
     options: &Options,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let log = answer.logs.get(claim.log as usize);
-    let path = log.map_or("", |log| log.path.as_str());
-    let place = format!("{}:{}", printable(path), claim.line);
+    let place = place(claim, answer);
     let style = match claim.outcome {
         ClaimOutcome::Agrees => AnsiColor::Green.on_default(),
         ClaimOutcome::NotComparable => AnsiColor::Yellow.on_default(),
@@ -130,12 +161,7 @@ fn write_claim(
         (None, _) => {}
     }
     for difference in &claim.differences {
-        let text = format!(
-            "{} in the log, {} on the wire",
-            shown(&difference.log),
-            shown(&difference.wire)
-        );
-        row(out, options, difference.field, &text)?;
+        row(out, options, difference.field, &sides(difference))?;
     }
     if let Some(reason) = claim.reason {
         row(out, options, "reason", reason)?;
@@ -149,36 +175,40 @@ fn write_missing(
     options: &Options,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let logs = event.logs.iter();
-    let logs = logs.filter_map(|&log| answer.logs.get(log as usize));
-    let logs: Vec<String> = logs.map(|log| printable(&log.path).into_owned()).collect();
     let outcome = painted(
         &format!("{:14}", "wire-only"),
         AnsiColor::Red.on_default(),
         options.color,
     );
-    writeln!(out, "{outcome} {}", logs.join(", "))?;
+    writeln!(out, "{outcome} {}", logs_without(event, answer))?;
     row(out, options, "log", event.why)?;
     let mut text = format!("session {}", event.session);
     if let Some(transfer) = event.transfer {
         let _ = write!(text, ", transfer {transfer}");
     }
     text.push_str(&frames(&event.frames));
+    let _ = write!(text, ": {}", self::event(event, &options.zone));
+    row(out, options, "wire", &text)
+}
+
+/// Describes an event: command, bytes and time.
+#[must_use]
+pub fn event(event: &WireOnly, zone: &TimeZone) -> String {
     // The path of a rename is the old name, which RNFR has.
     let verb = if event.kind == "rename" {
         "RNFR"
     } else {
         &event.verb
     };
-    let _ = write!(text, ": {verb}");
+    let mut text = verb.to_owned();
     if let Some(path) = &event.path {
         let _ = write!(text, " {path}");
     }
     if let Some(bytes) = event.bytes {
         let _ = write!(text, ", {}", units::bytes(bytes));
     }
-    let _ = write!(text, ", {}", units::time(event.time, &options.zone));
-    row(out, options, "wire", &text)
+    let _ = write!(text, ", {}", units::time(event.time, zone));
+    text
 }
 
 fn frames(frames: &[u64]) -> String {
@@ -195,6 +225,17 @@ fn row(out: &mut dyn Write, options: &Options, name: &str, text: &str) -> io::Re
 }
 
 fn write_totals(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Result<()> {
+    let style = if answer.disagrees() {
+        AnsiColor::Red.on_default()
+    } else {
+        AnsiColor::Green.on_default()
+    };
+    writeln!(out, "{}", painted(&totals(answer), style, options.color))
+}
+
+/// Counts the outcomes, with the reasons of claims that cannot be compared.
+#[must_use]
+pub fn totals(answer: &Answer) -> String {
     let totals = &answer.totals;
     let count = units::count;
     let mut text = format!(
@@ -221,12 +262,7 @@ fn write_totals(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::
             .collect();
         let _ = write!(text, " ({})", reasons.join(", "));
     }
-    let style = if answer.disagrees() {
-        AnsiColor::Red.on_default()
-    } else {
-        AnsiColor::Green.on_default()
-    };
-    writeln!(out, "{}", painted(&text, style, options.color))
+    text
 }
 
 fn painted(text: &str, style: Style, color: bool) -> String {
