@@ -109,6 +109,7 @@ pub mod contributing {}
 ///   refusal, and again when one is right. Library: [`EventKind::FindingSoFar`](crate::EventKind::FindingSoFar).
 /// - `live` emits `stalled-transfer`, `data-connection-blocked` and `data-connection-failed` after 10 s, while they last. Library:
 ///   [`Standstill`](crate::diagnosis::Standstill).
+/// - Warning `interface-down`: an interface of `live` went down, or is up again.
 /// - `live` says once when files, packets and events are written again after a full disk, and how many were not; the message that
 ///   a file cannot be saved names it. Started as root for a folder of root, it says that it stays root.
 /// - `live -w` notes that it writes the packets of all sessions, whatever `--session` and `--where` choose.

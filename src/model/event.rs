@@ -292,6 +292,8 @@ pub enum WarningCode {
     EncapsulationUnread,
     /// The capture states that packets were dropped before they were written.
     PacketsDropped,
+    /// An interface went down during a live capture, or is up again: meanwhile nothing was captured from it.
+    InterfaceDown,
     /// Packets were captured in part (snap length); the rest of their bytes counts as missing.
     PacketsCut,
     /// The capture filter hid data connections: what moved over them is not in the report.

@@ -385,6 +385,35 @@ fn an_interface_that_goes_away_ends_the_run_with_a_report() {
 }
 
 #[test]
+fn an_interface_that_is_down_for_a_while_is_reported_and_captured_from_again() {
+    let Some(mut wire) = Wire::new("g") else {
+        return;
+    };
+    let folder = folder("down");
+    wire.serve(&folder, &[("small.bin", content(100, 5))]);
+    let monitor = wire.watch(&folder.join("beside.pcap"), &[]);
+    let server = wire.server();
+    let set = |state: &str| assert!(ip(&["-n", &server, "link", "set", "vs", state]));
+    set("down");
+    let is_warning = |line: &str| line.contains("\"interface-down\"");
+    let down = monitor.wait_for(is_warning);
+    let down = down.last().expect("a line");
+    assert!(
+        down.contains("vs is down: nothing is captured from it until it is up again"),
+        "{down}"
+    );
+    set("up");
+    let up = monitor.wait_for(is_warning);
+    let up = up.last().expect("a line");
+    assert!(up.contains("vs is up again"), "{up}");
+    wire.curl(&["ftp://10.78.0.2/small.bin"]);
+    monitor.wait_for(|line| line.contains("\"session_end\""));
+    monitor.signal(Signal::TERM);
+    let ended = monitor.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+}
+
+#[test]
 fn a_burst_is_seen_whole() {
     let Some(mut wire) = Wire::new("c") else {
         return;

@@ -214,10 +214,23 @@ impl LiveSource {
         self.waker.wait(&descriptors, timeout);
     }
 
-    /// Updates the loss counters and delivers a warning about each interface's first loss.
+    /// Updates the loss counters and delivers warnings: about each interface's first loss, and that one went down or is up again.
     fn report_drops(&mut self, deliver: Deliver<'_>) -> ControlFlow<()> {
         self.update_drops();
         for interface in &mut self.interfaces {
+            let name = &interface.name;
+            let message = match interface.state.changed() {
+                _ if interface.gone => None,
+                Some(true) => Some(format!("{name} is up again: packets are captured from it")),
+                Some(false) => Some(format!(
+                    "{name} is down: nothing is captured from it until it is up again"
+                )),
+                None => None,
+            };
+            if let Some(message) = message {
+                let warning = Warning::new(WarningCode::InterfaceDown, message, None);
+                deliver(Input::Warning(warning))?;
+            }
             let drops = interface.losses.drops;
             if drops.kernel > 0 && !std::mem::replace(&mut interface.losses.warned, true) {
                 let message = format!(
@@ -310,6 +323,7 @@ struct OpenInterface {
     link: LinkType,
     counts: CaptureCounts,
     losses: LossCounters,
+    state: LinkState,
     /// Packets held for merging with those of other interfaces, in order of arrival.
     held: VecDeque<HeldPacket>,
     /// Set once the interface has disappeared.
@@ -369,6 +383,7 @@ impl OpenInterface {
             link,
             counts: CaptureCounts::default(),
             losses: LossCounters::open(interface),
+            state: LinkState::open(interface),
             held: VecDeque::new(),
             gone: false,
         })
@@ -547,6 +562,39 @@ impl LossCounters {
     }
 }
 
+/// Whether an interface is up. libpcap waits without a word while it is not.
+struct LinkState {
+    /// The kernel's flags of the interface, kept open as the loss counters are; `None` where it has none, as `any`.
+    flags: Option<File>,
+    is_up: bool,
+}
+
+impl LinkState {
+    /// Opens the flags of an interface, which is up: libpcap opens no other.
+    fn open(interface: &str) -> Self {
+        Self {
+            flags: File::open(format!("/sys/class/net/{interface}/flags")).ok(),
+            is_up: true,
+        }
+    }
+
+    /// Returns the new state if it differs from that of the last call.
+    fn changed(&mut self) -> Option<bool> {
+        let is_up = read_flags(self.flags.as_ref()?)? & IFF_UP != 0;
+        (std::mem::replace(&mut self.is_up, is_up) != is_up).then_some(is_up)
+    }
+}
+
+/// Flag of an interface that is up (netdevice(7)).
+const IFF_UP: u32 = 1;
+
+fn read_flags(file: &File) -> Option<u32> {
+    let mut text = [0; 32];
+    let got = file.read_at(&mut text, 0).ok()?;
+    let text = text.get(..got)?.trim_ascii().strip_prefix(b"0x")?;
+    u32::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
+}
+
 fn read_count(file: &File) -> Option<u64> {
     let mut text = [0; 32];
     let got = file.read_at(&mut text, 0).ok()?;
@@ -567,8 +615,19 @@ fn dispatch_result(found: Result<usize, pcap::Error>) -> Result<usize, String> {
 
 fn message(error: &pcap::Error) -> String {
     match error {
-        pcap::Error::PcapError(message) => message.clone(),
+        pcap::Error::PcapError(message) => within_sentence(message),
         other => other.to_string(),
+    }
+}
+
+/// Returns libpcap's message without its capital, but for a name in capitals such as that of a system call.
+fn within_sentence(message: &str) -> String {
+    let mut letters = message.chars();
+    match (letters.next(), letters.clone().next()) {
+        (Some(first), Some(second)) if second.is_lowercase() || second == ' ' => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => message.to_owned(),
     }
 }
 
@@ -582,7 +641,7 @@ fn interface_error(interface: &str, error: &pcap::Error) -> Error {
         return Error::Permission { interface, cause };
     }
     let prefix = format!("{interface}: ");
-    let cause = cause.strip_prefix(&prefix).unwrap_or(&cause).to_owned();
+    let cause = within_sentence(cause.strip_prefix(&prefix).unwrap_or(&cause));
     Error::Interface { interface, cause }
 }
 
@@ -650,5 +709,6 @@ mod tests {
         let error = interface_error("nosuch0", &pcap::Error::PcapError(words.to_owned()));
         let text = error.to_string();
         assert_eq!(text.matches("nosuch0").count(), 1, "{text}");
+        assert!(text.contains(": no such device exists (SIOC"), "{text}");
     }
 }
