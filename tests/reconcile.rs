@@ -1,5 +1,7 @@
 //! Servers' logs beside captures: a capture made by hand, logs written from it, and the same logs altered.
 
+mod servers;
+
 use std::time::Duration;
 
 use serde_json::Value;

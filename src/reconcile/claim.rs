@@ -73,6 +73,8 @@ pub struct NameChanges {
     pub question_marks: bool,
     /// `+` may stand for a blank (IIS).
     pub plus_signs: bool,
+    /// One blank may stand for several, and none for those at either end (`%r` of `ProFTPD`).
+    pub joined_blanks: bool,
 }
 
 /// The time a line names, before anything is known of the clock that wrote it.

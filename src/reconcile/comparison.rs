@@ -354,6 +354,7 @@ const USER_CHANGES: NameChanges = NameChanges {
     underscores: true,
     question_marks: true,
     plus_signs: false,
+    joined_blanks: false,
 };
 
 /// Nanoseconds of a second.

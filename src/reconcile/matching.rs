@@ -6,12 +6,14 @@
 //! 3. The time is within the tolerance and bytes agree, or nothing else is near: the name differs.
 //! 4. All fields agree, the time differs: the log should have a line for the event, and has no other.
 //!
-//! Where lines are in order of time, equal events are then exchanged until they follow the lines ([`sequence`](super::sequence)).
+//! Before and after the last pass, where lines are in order of time, equal events are exchanged until they follow the lines
+//! ([`sequence`](super::sequence)).
 //!
 //! Claims and events that agree in everything but their times within the tolerance are put in the same order, so that three
 //! retries within a second are matched in the order of their lines. Every search starts from an index and looks at a bounded
 //! number of events, so that the work is that of sorting.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -107,7 +109,7 @@ impl Index {
             };
             let client = session.client.ip;
             index.ports.insert((client, session.client.port));
-            let name = name_of_event(event, |name| name);
+            let name = name_of_event(event, |name| name.into());
             let mut add = |map: usize, key: u64| {
                 let map = match map {
                     0 => &mut index.by_name,
@@ -116,9 +118,18 @@ impl Index {
                 };
                 map.entry(key).or_default().push(at);
             };
-            let first = name_of_event(event, names::first_line);
-            let others = (first != name).then_some(first);
-            for name in [name].into_iter().chain(others) {
+            let mut forms = vec![
+                name,
+                name_of_event(event, |name| names::first_line(name).into()),
+                name_of_event(event, |name| {
+                    names::joined_blanks(name).map_or(name.into(), Cow::from)
+                }),
+            ];
+            let requested = names::requested_path(event);
+            forms.extend(requested.map(|path| names::loose_hash(&path)));
+            forms.sort_unstable();
+            forms.dedup();
+            for name in forms {
                 add(0, hash_of(&(event.kind, Some(client), name)));
                 if event.kind != ClaimKind::Command {
                     add(2, hash_of(&(event.kind, None::<IpAddr>, name)));
@@ -171,20 +182,20 @@ impl Index {
     }
 }
 
-/// Hashes the name of an event, of which `part` counts.
-fn name_of_event(event: &WireEvent, part: fn(&[u8]) -> &[u8]) -> u64 {
+/// Hashes the name of an event in the form that `form` gives it.
+fn name_of_event(event: &WireEvent, form: fn(&[u8]) -> Cow<'_, [u8]>) -> u64 {
     let name = || {
         event
             .path
             .as_deref()
             .or(event.argument.as_deref())
-            .map(part)
+            .map(form)
     };
     match event.kind {
         ClaimKind::Login => event.user.as_ref().map_or(0, |user| user_hash(&user.name)),
         ClaimKind::Command => hash_of(&event.verb.as_str()),
         ClaimKind::List | ClaimKind::Rename => 0,
-        _ => name().map_or(0, names::loose_hash),
+        _ => name().map_or(0, |name| names::loose_hash(&name)),
     }
 }
 

@@ -1027,12 +1027,12 @@ fn map_paths(map: &PathMap, claim: &mut Claim) {
     {
         *verb = verb.trim_start_matches('?').to_owned();
     }
-    // ProFTPD writes `OPTS_UTF8 ON` for `OPTS UTF8 ON`.
+    // ProFTPD writes `OPTS_UTF8 ON` for `OPTS UTF8 ON`. Without the argument, the word alone is no name.
     let parts = claim.verb.as_deref().and_then(|verb| verb.split_once('_'));
     if let Some((verb, word)) = parts.filter(|_| claim.kind == ClaimKind::Command) {
-        let rest = claim.path.as_deref().unwrap_or_default();
-        let argument = [word.as_bytes(), rest].join(&b' ');
-        claim.path = Some(argument.trim_ascii_end().to_vec());
+        if let Some(rest) = &claim.path {
+            claim.path = Some([word.as_bytes(), rest].join(&b' '));
+        }
         claim.verb = Some(verb.to_owned());
     }
     if let Some(path) = &mut claim.path {

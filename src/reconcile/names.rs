@@ -73,9 +73,21 @@ pub(super) fn fits(log: &[u8], wire: &[u8], changes: NameChanges) -> bool {
     if log.len() >= CUT_NAME && log.len() < wire.len() {
         return pairs().all(|(&log, &wire)| byte_fits(log, wire));
     }
+    if changes.joined_blanks && joined_blanks(wire).is_some_and(|wire| log == wire) {
+        return true;
+    }
     // Written as UTF-8 by a server that takes the wire's bytes for Latin-1.
     let latin: String = wire.iter().map(|&byte| char::from(byte)).collect();
     log == latin.as_bytes()
+}
+
+/// Returns a name with one blank in place of several, and none at either end; `None` if it is so already.
+#[must_use]
+pub(super) fn joined_blanks(name: &[u8]) -> Option<Vec<u8>> {
+    let is_blank = u8::is_ascii_whitespace;
+    let words = || name.split(is_blank).filter(|word| !word.is_empty());
+    let joined = words().collect::<Vec<_>>().join(&b' ');
+    (joined != name).then_some(joined)
 }
 
 /// The beginning of a path that only the log has, and the one that only the wire has; one of them is empty.
@@ -267,7 +279,12 @@ pub(super) fn path_of(claim: &Claim, event: &WireEvent) -> Relation {
     };
     let old = |log: &[u8]| relation(log, event.path.as_deref(), event.argument.as_deref());
     let Some(renamed) = &event.renamed else {
-        return old(log);
+        let same = Relation::Prefix(Prefix::default());
+        let requested = requested_path(event).map(|path| relation(log, Some(&path), None));
+        return match requested {
+            Some(found) if found == same => found,
+            _ => old(log),
+        };
     };
     let new = |log: &[u8]| relation(log, renamed.path.as_deref(), Some(&renamed.argument));
     if claim.names_joined {
@@ -292,6 +309,16 @@ pub(super) fn path_of(claim: &Claim, event: &WireEvent) -> Relation {
         (Some(Relation::Different), _) | (_, Relation::Different) => Relation::Different,
         (_, new) => new,
     }
+}
+
+/// Returns the path that the argument of STOU means, which vsftpd logs in place of the unique one that it chose; without an
+/// argument that of the folder. `None` for other commands, or if the unique path is not known.
+#[must_use]
+pub(super) fn requested_path(event: &WireEvent) -> Option<Vec<u8>> {
+    let chosen = event.path.as_deref().filter(|_| event.verb == "STOU")?;
+    let folder = &chosen[..memchr::memrchr(b'/', chosen)?];
+    let argument = event.argument.as_deref().unwrap_or_default();
+    absolute(Some(folder), argument).map(Vec::from)
 }
 
 /// Returns a name as far as the first line end in it: more of it does not stand in the same line of a log.
@@ -378,6 +405,7 @@ mod tests {
             underscores: true,
             question_marks: true,
             plus_signs: false,
+            joined_blanks: false,
         };
         assert!(fits(b"/a_b??.txt", "/a bö.txt".as_bytes(), changes));
         assert!(!fits(b"/a_b.txt", b"/axb.txt", changes));
@@ -385,6 +413,18 @@ mod tests {
             loose_hash(b"/x/a_b??.txt"),
             loose_hash("/a bö.txt".as_bytes())
         );
+    }
+
+    #[test]
+    fn several_blanks_may_be_one_in_the_log() {
+        let joined = NameChanges {
+            joined_blanks: true,
+            ..NameChanges::default()
+        };
+        assert!(fits(b"a b.txt", b"  a \t b.txt ", joined));
+        assert!(fits(b"a  b.txt", b"a  b.txt", joined));
+        assert!(!fits(b"a  b.txt", b"a b.txt", joined));
+        assert!(!fits(b"a b.txt", b"a  b.txt", NameChanges::default()));
     }
 
     #[test]

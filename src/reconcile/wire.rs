@@ -639,7 +639,8 @@ impl SessionReader<'_> {
                 .last_payload
                 .unwrap_or(connection.start)
                 .clamp(event.start, event.end);
-            if event.code.is_none() {
+            // A server may wait for the data connection's end before it writes about a transfer that broke off.
+            if event.code.is_none() || event.result == WireResult::Broken {
                 event.end = event.end.max(connection.end);
             }
         }

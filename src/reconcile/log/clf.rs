@@ -11,7 +11,9 @@
 use std::collections::VecDeque;
 
 use super::Writer;
-use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, set_code};
+use super::grammar::{
+    Line, PendingUsers, Reading, RenameSources, command_claim, set_code, set_joined_blanks,
+};
 use super::scan::{Scan, clf_time, code, host, number, percent_decoded, present, split_last};
 use crate::reconcile::claim::{
     Claim, ClaimKind, ClaimedBytes, Counted, Direction, LogTime, PathForm,
@@ -108,7 +110,8 @@ impl ClfReader {
         }
         set_code(&mut claim, fields.code);
         claim.bytes = command_bytes(claim.kind, fields.bytes);
-        self.users.on_claim(fields.host, &mut claim);
+        set_joined_blanks(&mut claim);
+        self.users.on_claim(fields.host, false, &mut claim);
         let session = [fields.host, b" ", fields.user].concat();
         self.renames.on_claim(&session, &mut claim);
         claim

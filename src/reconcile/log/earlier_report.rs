@@ -125,7 +125,7 @@ fn session_claims(session: &Session, line: u64, claims: &mut VecDeque<Claim>) {
             if step.kind != StepKind::Login && claim.user.is_none() {
                 claim.user.clone_from(&session.login.user);
             }
-            users.on_claim(b"", &mut claim);
+            users.on_claim(b"", true, &mut claim);
             renames.on_claim(b"", &mut claim);
             claims.push_back(claim);
         }

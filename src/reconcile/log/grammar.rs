@@ -197,6 +197,11 @@ pub(super) fn command_claim(line: Line<'_>, verb: &[u8], argument: Option<&[u8]>
     claim
 }
 
+/// Marks the argument of a command that `ProFTPD` wrote from its words: blanks between them were one or several.
+pub(super) fn set_joined_blanks(claim: &mut Claim) {
+    claim.name_changes.joined_blanks = claim.path_form == PathForm::Argument;
+}
+
 /// Sets the code of a command's final reply, and the status it means. A USER that was accepted needed no PASS: it is the login.
 pub(super) fn set_code(claim: &mut Claim, code: Option<u16>) {
     claim.code = code;
@@ -229,6 +234,11 @@ impl RenameSources {
             }
         }
     }
+
+    /// Forgets the name that RNFR gave in a session: it has ended, or another one has begun with the same key.
+    pub(super) fn end(&mut self, key: &[u8]) {
+        self.sources.remove(key);
+    }
 }
 
 /// Users that USER named, until the PASS of the same session.
@@ -246,11 +256,19 @@ struct PendingUser {
 }
 
 impl PendingUsers {
-    /// Notes the user of a USER, and gives a login without a user that of the USER before it.
-    pub(super) fn on_claim(&mut self, key: &[u8], claim: &mut Claim) {
+    /// Notes the user of a USER, and gives a login without a user that of the USER before it. `key` is that of one session at a
+    /// time if `is_exclusive`: a USER that still waits is then of an ended session, or was taken back by the next one.
+    pub(super) fn on_claim(&mut self, key: &[u8], is_exclusive: bool, claim: &mut Claim) {
         if claim.verb.as_deref() == Some("USER") {
             if self.users.len() >= MAX_PENDING {
                 self.users.clear();
+            }
+            if is_exclusive {
+                self.users.remove(key);
+            }
+            // No PASS follows a USER that is the login, or was refused.
+            if claim.kind == ClaimKind::Login || claim.status == Some(ClaimStatus::Failed) {
+                return;
             }
             let pending = self
                 .users
@@ -276,6 +294,11 @@ impl PendingUsers {
                 self.users.remove(key);
             }
         }
+    }
+
+    /// Forgets the user of a session that has ended.
+    pub(super) fn end(&mut self, key: &[u8]) {
+        self.users.remove(key);
     }
 }
 

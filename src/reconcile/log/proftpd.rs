@@ -6,7 +6,9 @@
 use std::collections::VecDeque;
 
 use super::clf::{command_bytes, verb_and_argument};
-use super::grammar::{Line, PendingUsers, Reading, RenameSources, command_claim, set_code};
+use super::grammar::{
+    Line, PendingUsers, Reading, RenameSources, command_claim, set_code, set_joined_blanks,
+};
 use super::log_format::{Field, LogFormat, Values};
 use super::scan::{code, host, number, present, seconds, string};
 use super::{LogError, LogOptions};
@@ -52,8 +54,14 @@ impl ProftpdReader {
                 .get(Field::Verb)
                 .map(|verb| verb_and_argument(verb).0))
             .unwrap_or_default();
-        // The end of a session has a line without a command.
+        let session = session(&values);
+        let has_pid = values.get(Field::Pid).is_some();
+        // The end of a session has a line without a command; its pid may be given to another one.
         if verb.is_empty() {
+            if has_pid {
+                self.users.end(&session);
+                self.renames.end(&session);
+            }
             return Reading::Known;
         }
         let argument = request
@@ -82,6 +90,7 @@ impl ProftpdReader {
         claim.session_key = values.get(Field::Pid).map(string);
         set_code(&mut claim, values.get(Field::Code).and_then(code));
         set_path(&mut claim, &values);
+        set_joined_blanks(&mut claim);
         if claim.kind == ClaimKind::Transfer {
             set_transfer(&mut claim, &values);
         }
@@ -93,8 +102,10 @@ impl ProftpdReader {
                 counted: Counted::WholeFile,
             });
         }
-        let session = session(&values);
-        self.users.on_claim(&session, &mut claim);
+        if has_pid && claim.verb.as_deref() == Some("USER") {
+            self.renames.end(&session);
+        }
+        self.users.on_claim(&session, has_pid, &mut claim);
         self.renames.on_claim(&session, &mut claim);
         if claim.kind == ClaimKind::Rename
             && let Some(old) = values.get(Field::RenamedFrom)
@@ -219,5 +230,29 @@ mod tests {
         assert_eq!(claims[2].user.as_deref(), Some("ida"));
         assert_eq!(claims[6].path.as_deref(), Some(&b"old name"[..]));
         assert_eq!(claims[6].new_path.as_deref(), Some(&b"new name"[..]));
+    }
+
+    #[test]
+    fn pid_of_an_ended_session_is_that_of_another_one() {
+        let claims = read(
+            "%P %a %u %s %r",
+            &[
+                "71 192.0.2.9 - 331 USER ida",
+                "71 192.0.2.9 - - -",
+                "71 192.0.2.9 - 331 USER max",
+                "71 192.0.2.9 - 331 USER eve",
+                "71 192.0.2.9 - 530 PASS (hidden)",
+                "71 192.0.2.9 - 331 USER max",
+                "71 192.0.2.9 max 230 PASS (hidden)",
+                "71 192.0.2.9 max 350 RNFR old name",
+                "71 192.0.2.9 - 331 USER ida",
+                "71 192.0.2.9 ida 503 RNTO new name",
+            ],
+        );
+        let users: Vec<Option<&str>> = claims.iter().map(|claim| claim.user.as_deref()).collect();
+        assert_eq!(users[3], Some("eve"), "{users:?}");
+        assert_eq!(users[5], Some("max"), "{users:?}");
+        let renamed = claims.last().expect("the last line");
+        assert_eq!((renamed.kind, &renamed.path), (ClaimKind::Rename, &None));
     }
 }

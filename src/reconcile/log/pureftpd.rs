@@ -144,8 +144,8 @@ fn event(line: Line<'_>, text: &[u8]) -> Option<Claim> {
             count: bytes,
             counted: Counted::Wire,
         });
-        // A transfer that broke off has the same text, if it has one.
-        claim.status_is_judged = false;
+        // A transfer that broke off has the same text, if it has one: the text says how many bytes moved, not whether all did.
+        claim.status = None;
         return Some(claim);
     }
     if let Some(user) = text.strip_suffix(b" is now logged in") {
@@ -314,7 +314,7 @@ mod tests {
             (claim.bytes.unwrap().count, claim.direction),
             (5120, Some(Direction::Download))
         );
-        assert!(!claim.status_is_judged);
+        assert_eq!(claim.status, None);
         assert_eq!((claim.user.as_deref(), claim.clock_group), (Some("ida"), 1));
         let claim = syslog("(?@192.0.2.9) [INFO] ida is now logged in").unwrap();
         assert_eq!((claim.user.as_deref(), claim.clock_group), (Some("ida"), 0));

@@ -233,6 +233,7 @@ fn common(line: Line<'_>, entry: &Entry<'_>, kind: ClaimKind) -> Claim {
         underscores: false,
         question_marks: true,
         plus_signs: false,
+        joined_blanks: false,
     };
     claim
 }

@@ -224,7 +224,7 @@ impl W3cReader {
         if self.server == Server::Iis {
             let key = claim.session_key.clone().or_else(|| claim.host.clone());
             let key = key.unwrap_or_default();
-            self.users.on_claim(key.as_bytes(), &mut claim);
+            self.users.on_claim(key.as_bytes(), false, &mut claim);
             self.renames.on_claim(key.as_bytes(), &mut claim);
         }
         Some(Ok(claim))

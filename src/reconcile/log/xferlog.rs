@@ -144,6 +144,7 @@ impl XferlogReader {
             underscores: true,
             question_marks: !matches!(writer, Some(Writer::Proftpd | Writer::PureFtpd)),
             plus_signs: false,
+            joined_blanks: false,
         };
         claim.bytes = Some(ClaimedBytes {
             count: fields.bytes,
