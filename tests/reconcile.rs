@@ -252,6 +252,29 @@ fn line_moved_in_time_differs_by_its_time() {
 }
 
 #[test]
+fn line_of_one_of_several_equal_events_that_is_moved_in_time_differs_at_its_own() {
+    let folder = crowded("reconcile-moved-equal");
+    let lines = extended_log(&folder);
+    let (_, natural) = answer(&folder, &[("x.log", &lines)], &[]);
+    let claims = natural["claims"].as_array().expect("claims");
+    let is_tried = |at: &usize| lines[*at].contains("same.bin") && at + 10 < lines.len();
+    let tried: Vec<usize> = (20..lines.len()).step_by(3).filter(is_tried).collect();
+    assert!(tried.len() >= 3);
+    for at in tried {
+        let mut doctored = lines.clone();
+        let hour = doctored[at].split(':').nth(1).expect("an hour");
+        let minute = doctored[at].split(':').nth(2).expect("a minute");
+        let (own, moved) = (format!(":{hour}:{minute}:"), format!(":{hour}:39:"));
+        doctored[at] = doctored[at].replacen(&own, &moved, 1);
+        let (_, answer) = answer(&folder, &[("x.log", &doctored)], &[]);
+        let claim = only(&answer, "differs");
+        assert_eq!(claim["differences"][0]["field"], "time");
+        let same = claims.iter().find(|claim| claim["line"] == at as u64 + 1);
+        assert_eq!(claim["frames"], same.expect("a claim")["frames"], "{at}");
+    }
+}
+
+#[test]
 fn shuffled_split_and_rotated_logs_give_the_same_outcomes() {
     let folder = recorded("reconcile-order");
     let mut lines = vsftpd_log(&folder);

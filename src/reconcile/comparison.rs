@@ -192,6 +192,14 @@ fn bytes(claim: &Claim, event: &WireEvent) -> Field {
     Field::Differs
 }
 
+/// Returns the distance between the bytes that a line claims and those of the wire; 0 where one side has none.
+#[must_use]
+pub(super) fn bytes_apart(claim: &Claim, event: &WireEvent) -> u64 {
+    let wire = event.content.as_ref().and_then(|content| content.bytes);
+    let pair = claim.bytes.zip(wire);
+    pair.map_or(0, |(claimed, wire)| claimed.count.abs_diff(wire))
+}
+
 /// Returns true if the bytes agree as the server that wrote the line is known to count them.
 #[must_use]
 pub(super) fn is_exact(claim: &Claim, event: &WireEvent) -> bool {

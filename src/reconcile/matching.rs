@@ -244,6 +244,10 @@ pub(super) struct Matcher<'a> {
     pub(super) covered: &'a dyn Fn(&WireEvent) -> bool,
 }
 
+/// Order in which pairs of claims and events are assigned: claims within the captures' time first, then fewest differences, the
+/// second that the line names, nearest bytes, nearest time.
+type Rank = (bool, usize, bool, u64, u64);
+
 /// State of an assignment.
 pub(super) struct State {
     pub(super) used: HashSet<u32>,
@@ -275,9 +279,11 @@ impl<'a> Matcher<'a> {
         self.restore_order(&mut state);
         self.pass(&mut state, |held, event| self.differing(held, event));
         self.unnamed(&mut state);
-        self.late(&mut state);
-        self.repeated(&mut state);
+        // Of several equal events, the one that no line stands for is the late line's; where that stands, it follows the lines too.
         self.follow_lines(&mut state);
+        self.late(&mut state);
+        self.follow_lines(&mut state);
+        self.repeated(&mut state);
         self.draw_in(&mut state, true);
         self.draw_in(&mut state, false);
         state.matches
@@ -285,7 +291,7 @@ impl<'a> Matcher<'a> {
 
     /// Assigns the best pairs of claims and events first. `rank` gives what a pair lacks; `None` if it is none.
     fn pass(&self, state: &mut State, rank: impl Fn(&Held, &WireEvent) -> Option<usize>) {
-        let mut pairs: Vec<(bool, usize, u64, usize, u32, usize)> = Vec::new();
+        let mut pairs: Vec<(Rank, usize, u32, usize)> = Vec::new();
         for (at, (held, slot)) in self.claims.iter().zip(&state.matches).enumerate() {
             if slot.is_some() {
                 continue;
@@ -300,7 +306,15 @@ impl<'a> Matcher<'a> {
                      distance,
                  }| {
                     let lacks = rank(held, on_wire)?;
-                    Some((held.is_outside, lacks, distance, at, event, shift))
+                    // Many numbers of bytes may be those of a transfer that broke off; the nearest one is the likeliest.
+                    let apart = if on_wire.is_broken() {
+                        comparison::bytes_apart(&held.claim, on_wire)
+                    } else {
+                        0
+                    };
+                    let is_other_second = distance >= OTHER_SECOND;
+                    let rank = (held.is_outside, lacks, is_other_second, apart, distance);
+                    Some((rank, at, event, shift))
                 },
             ));
             if pairs.len() - from > MAX_CANDIDATES {
@@ -310,7 +324,7 @@ impl<'a> Matcher<'a> {
             }
         }
         pairs.sort_unstable();
-        for (.., at, event, shift) in pairs {
+        for (_, at, event, shift) in pairs {
             if let Some(slot) = state.matches.get_mut(at)
                 && slot.is_none()
                 && state.used.insert(event)
@@ -453,7 +467,12 @@ impl<'a> Matcher<'a> {
                 .filter(|candidate| {
                     let fields = self.fields(held, candidate.event);
                     let count = held.claim.bytes.map_or(0, |bytes| bytes.count);
-                    fields.bytes == Field::Agrees && count > 0 && !fields.user.differs()
+                    // Of a transfer that broke off, a server may count any of many numbers: they agree, and prove nothing.
+                    let is_exact = comparison::bytes_apart(&held.claim, candidate.event) == 0;
+                    fields.bytes == Field::Agrees
+                        && count > 0
+                        && (is_exact || !candidate.event.is_broken())
+                        && !fields.user.differs()
                 })
                 .min_by_key(|candidate| (candidate.distance, candidate.at));
             let is_alone = || {

@@ -14,9 +14,7 @@ impl Matcher<'_> {
     pub(super) fn follow_lines(&self, state: &mut State) {
         let matched = self.claims.iter().zip(&state.matches).enumerate();
         let mut order: Vec<usize> = matched
-            .filter(|(_, (held, found))| {
-                found.is_some_and(|found| found.in_time) && (self.is_ordered)(held.log)
-            })
+            .filter(|(_, (held, found))| found.is_some() && (self.is_ordered)(held.log))
             .map(|(at, _)| at)
             .collect();
         order.sort_by_key(|&at| self.claims.get(at).map(|held| (held.log, held.claim.line)));
@@ -181,7 +179,7 @@ impl Matcher<'_> {
             return false;
         };
         self.is_usable(held, new)
-            && held.is_second_of(own.shift, new)
+            && (!own.in_time || held.is_second_of(own.shift, new))
             && self.fields(held, new).differences() <= self.fields(held, old).differences()
     }
 

@@ -282,3 +282,32 @@ fn syslog_of_pure_ftpd_does_not_claim_that_a_transfer_is_whole() {
     let (_, altered) = answer(&folder, &[("syslog", &log(1))], &[]);
     assert_eq!(totals(&altered), [5, 1, 0, 0, 0], "{altered:#}");
 }
+
+#[test]
+fn number_of_bytes_of_a_broken_transfer_is_no_proof_for_another_line() {
+    let folder = broken("reconcile-broken-bytes", Duration::ZERO);
+    let line = |done: &Done, name: &str, bytes: &str| {
+        let time = done.time.strftime("%a %b %d %H:%M:%S %Y");
+        format!("{time} 0 192.0.2.10 {bytes} /srv/{name} b _ o r mira ftp 1 * c\n")
+    };
+    let log = |made_up: &str, has_own: bool| {
+        lines(&folder, |done| {
+            done.transfer["bytes"].as_u64()?;
+            let own = line(done, &done.argument, &done.bytes());
+            Some(match (done.code, has_own) {
+                (426, true) => line(done, made_up, "90000") + &own,
+                (426, false) => line(done, made_up, "90000"),
+                _ => own,
+            })
+        })
+    };
+    // The line with the bytes of the wire is that of the transfer.
+    let (_, both) = answer(&folder, &[("xferlog", &log("big.bin", true))], &[]);
+    assert_eq!(totals(&both), [5, 1, 1, 0, 0], "{both:#}");
+    assert_eq!(only(&both, "log-only")["bytes"], 90_000);
+    assert_eq!(only(&both, "differs")["differences"][0]["field"], "status");
+    // A server's own buffers may hold that many, but the name is another.
+    let (_, other) = answer(&folder, &[("xferlog", &log("other.bin", false))], &[]);
+    assert_eq!(totals(&other), [5, 0, 1, 0, 0], "{other:#}");
+    assert_eq!(only(&other, "log-only")["path"], "/srv/other.bin");
+}
