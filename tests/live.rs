@@ -10,5 +10,7 @@ mod outputs;
 mod pipes;
 #[cfg(all(feature = "live", target_os = "linux"))]
 mod privileges;
+#[cfg(all(feature = "live", target_os = "linux"))]
+mod server_logs;
 mod specimen;
 mod standstill;

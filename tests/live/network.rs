@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::live::monitor::{Monitor, analyzed, events, folder, program, sessions};
 
 /// A client and a server with a wire between them.
-struct Wire {
+pub(super) struct Wire {
     name: String,
     running: Vec<Child>,
 }
@@ -20,13 +20,16 @@ struct Wire {
 impl Wire {
     /// `None` where there is no right to make it, or a program is missing.
     fn new(name: &str) -> Option<Self> {
-        let missing = ["ip", "vsftpd", "curl", "tcpdump"]
-            .into_iter()
-            .find(|program| {
-                !["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
-                    .iter()
-                    .any(|folder| Path::new(folder).join(program).exists())
-            });
+        Self::with_programs(name, &["ip", "vsftpd", "curl", "tcpdump"])
+    }
+
+    /// The same for a test that wants these programs.
+    pub(super) fn with_programs(name: &str, programs: &[&str]) -> Option<Self> {
+        let missing = programs.iter().find(|program| {
+            !["/usr/sbin", "/usr/bin", "/sbin", "/bin"]
+                .iter()
+                .any(|folder| Path::new(folder).join(program).exists())
+        });
         if let Some(missing) = missing {
             crate::support::passed_over(&format!("{missing} is not installed"));
             return None;
@@ -59,16 +62,24 @@ impl Wire {
         Some(wire)
     }
 
-    fn client(&self) -> String {
+    /// Gives the server another address.
+    pub(super) fn add_address(&self, address: &str) {
+        let prefix = format!("{address}/24");
+        let server = self.server();
+        // The first one is there already.
+        ip(&["-n", &server, "addr", "add", &prefix, "dev", "vs"]);
+    }
+
+    pub(super) fn client(&self) -> String {
         format!("{}c", self.name)
     }
 
-    fn server(&self) -> String {
+    pub(super) fn server(&self) -> String {
         format!("{}s", self.name)
     }
 
     /// A command at one of the ends.
-    fn at(end: &str, program: &str, arguments: &[&str]) -> Command {
+    pub(super) fn at(end: &str, program: &str, arguments: &[&str]) -> Command {
         let mut command = Command::new("ip");
         command
             .args(["netns", "exec", end, program])
@@ -76,7 +87,7 @@ impl Wire {
         command
     }
 
-    fn start(&mut self, mut command: Command) {
+    pub(super) fn start(&mut self, mut command: Command) {
         let child = command
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -110,7 +121,7 @@ impl Wire {
         root
     }
 
-    fn curl(&self, arguments: &[&str]) {
+    pub(super) fn curl(&self, arguments: &[&str]) {
         let mut all = vec!["-s", "-S", "--max-time", "60"];
         all.extend(arguments);
         let status = Self::at(&self.client(), "curl", &all)
@@ -224,7 +235,7 @@ fn logs_of_a_real_server_agree_with_the_capture_until_a_line_is_removed() {
 
 /// Waits until `tcpdump`, which may be behind on a busy machine and throws away what it has not read when it ends, has written
 /// so many whole sessions.
-fn wait_for_capture(dump: &Path, wanted: usize) {
+pub(super) fn wait_for_capture(dump: &Path, wanted: usize) {
     for _ in 0..300 {
         let sessions = sessions(&analyzed(dump));
         let closed = sessions
