@@ -5,21 +5,26 @@
 //!
 //! ```text
 //! SessionEnd ──> KeptSessions ── fits ────> records
-//!     │                       └─ else ────> pieces of JSON in a SpooledText: the session, then each step and transfer
+//!     │                       └─ else ────> transfers and steps, as many as fit; of the rest pieces of JSON in a
+//!     │                                     SpooledText: the session, then each step and transfer
 //! all else ──> ReportBuilder ─> Report without sessions
 //! ```
 //!
-//! Pieces and not one document: a session of 100,000 steps is read back without its text in memory.
+//! Pieces and not one document: a session of 100,000 steps is read back without its text in memory. Of the session that
+//! exceeds the limit only what does not fit is written: writing and reading it back costs more than all other work on a
+//! session of many commands.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::json::compact;
 use super::{Report, ReportBuilder, SpooledText};
-use crate::model::record::{Capture, Index, Session, Step, Totals, Weight as _};
+use crate::model::record::{Capture, Index, Session, Step, Totals, Transfer, Weight};
 use crate::model::{Event, EventKind, EventSink, Limits};
 
 /// Sessions of a run in order of their ids, each available as a record.
@@ -44,11 +49,17 @@ struct Kept {
 #[derive(Debug)]
 enum Content {
     Record(Arc<Session>),
-    /// Place of the pieces in the text.
-    Pieces {
-        offset: u64,
-        length: u64,
-    },
+    Divided(Box<Divided>),
+}
+
+/// A session of which the first steps and transfers are in memory.
+#[derive(Debug)]
+struct Divided {
+    steps: Vec<Arc<Step>>,
+    transfers: Vec<Arc<Transfer>>,
+    /// Place of the pieces in the text: all else of the session.
+    offset: u64,
+    length: u64,
 }
 
 impl KeptSessions {
@@ -79,21 +90,54 @@ impl KeptSessions {
             return;
         }
         let weight = session.weight();
-        let content = if self.memory.saturating_add(weight) <= self.memory_limit {
+        let content = if weight <= self.free_memory() {
             self.memory += weight;
             Content::Record(Arc::clone(session))
         } else {
-            let text = self.text.get_mut();
-            let offset = text.len();
-            if let Err(error) = write_pieces(session, text) {
-                self.error = Some(error);
-                return;
+            match self.divide(session) {
+                Ok(divided) => Content::Divided(Box::new(divided)),
+                Err(error) => {
+                    self.error = Some(error);
+                    return;
+                }
             }
-            let length = text.len().saturating_sub(offset);
-            Content::Pieces { offset, length }
         };
         let id = session.id;
         self.kept.push(Kept { id, content });
+    }
+
+    /// Returns the bytes of records that may still be kept.
+    fn free_memory(&self) -> usize {
+        self.memory_limit.saturating_sub(self.memory)
+    }
+
+    /// Keeps the first transfers and steps of a session in memory, and writes the rest of it.
+    fn divide(&mut self, session: &Session) -> io::Result<Divided> {
+        let transfers = self.keep_first(&session.transfers);
+        let steps = self.keep_first(&session.steps);
+        let text = self.text.get_mut();
+        let offset = text.len();
+        write_pieces(session, &steps, &transfers, text)?;
+        Ok(Divided {
+            length: text.len().saturating_sub(offset),
+            steps,
+            transfers,
+            offset,
+        })
+    }
+
+    /// Returns the first items that fit into memory.
+    fn keep_first<T: Weight>(&mut self, items: &[Arc<T>]) -> Vec<Arc<T>> {
+        let fits = |item: &&Arc<T>| {
+            let weight = item.weight();
+            let fits = weight <= self.free_memory();
+            if fits {
+                self.memory += weight;
+            }
+            fits
+        };
+        let count = items.iter().take_while(fits).count();
+        items.iter().take(count).cloned().collect()
     }
 
     /// Puts the sessions, which arrive in the order in which they end, in order of their ids.
@@ -132,10 +176,10 @@ impl KeptSessions {
         match self.kept.get(index).map(|kept| &kept.content) {
             None => Ok(None),
             Some(Content::Record(session)) => Ok(Some(Arc::clone(session))),
-            Some(Content::Pieces { offset, length }) => {
+            Some(Content::Divided(divided)) => {
                 let mut text = self.text.borrow_mut();
-                let session = read_pieces(&mut Pieces::new(&mut text, *offset, *length))?;
-                Ok(Some(Arc::new(session)))
+                let pieces = &mut Pieces::new(&mut text, divided.offset, divided.length);
+                Ok(Some(Arc::new(read_pieces(divided, pieces)?)))
             }
         }
     }
@@ -185,41 +229,57 @@ impl EventSink for KeptReport {
     }
 }
 
-/// Writes a session as pieces, each after its length in 4 bytes.
-fn write_pieces(session: &Session, text: &mut SpooledText) -> io::Result<()> {
+/// Writes what is not in memory of a session, as pieces, each after its length in 4 bytes.
+fn write_pieces(
+    session: &Session,
+    steps: &[Arc<Step>],
+    transfers: &[Arc<Transfer>],
+    text: &mut SpooledText,
+) -> io::Result<()> {
     let mut piece = Vec::new();
-    let mut write = |value: &dyn Fn(&mut Vec<u8>) -> serde_json::Result<()>| {
-        piece.clear();
-        value(&mut piece)?;
-        let length = u32::try_from(piece.len()).map_err(io::Error::other)?;
-        text.write_all(&length.to_le_bytes())?;
-        text.write_all(&piece)
-    };
-    let counts = [session.steps.len(), session.transfers.len()];
-    write(&|piece| serde_json::to_writer(piece, &counts))?;
+    let steps = session.steps.iter().skip(steps.len());
+    let transfers = session.transfers.iter().skip(transfers.len());
+    write_piece(&[steps.len(), transfers.len()], &mut piece, text)?;
     let head = Session {
         steps: Vec::new(),
         transfers: Vec::new(),
+        index: Index::default(),
         ..session.clone()
     };
-    write(&|piece| serde_json::to_writer(piece, &head))?;
-    for step in &session.steps {
-        write(&|piece| serde_json::to_writer(piece, step))?;
+    write_piece(&head, &mut piece, text)?;
+    for step in steps {
+        write_piece(step, &mut piece, text)?;
     }
-    for transfer in &session.transfers {
-        write(&|piece| serde_json::to_writer(piece, transfer))?;
+    for transfer in transfers {
+        write_piece(transfer, &mut piece, text)?;
     }
     Ok(())
 }
 
-fn read_pieces(pieces: &mut Pieces<'_>) -> io::Result<Session> {
+fn write_piece(
+    value: &impl Serialize,
+    piece: &mut Vec<u8>,
+    text: &mut SpooledText,
+) -> io::Result<()> {
+    piece.clear();
+    compact::write_value(value, piece)?;
+    let length = u32::try_from(piece.len()).map_err(io::Error::other)?;
+    text.write_all(&length.to_le_bytes())?;
+    text.write_all(piece)
+}
+
+fn read_pieces(divided: &Divided, pieces: &mut Pieces<'_>) -> io::Result<Session> {
     let [steps, transfers]: [usize; 2] = pieces.next()?;
     let mut session: Session = pieces.next()?;
-    session.steps.reserve_exact(steps);
+    session.steps.reserve_exact(divided.steps.len() + steps);
+    session.steps.extend(divided.steps.iter().cloned());
     for _ in 0..steps {
         session.steps.push(Arc::new(without_spare(pieces.next()?)));
     }
-    session.transfers.reserve_exact(transfers);
+    session
+        .transfers
+        .reserve_exact(divided.transfers.len() + transfers);
+    session.transfers.extend(divided.transfers.iter().cloned());
     for _ in 0..transfers {
         session.transfers.push(pieces.next()?);
     }
@@ -267,7 +327,9 @@ impl<'t> Pieces<'t> {
         let mut length = [0; 4];
         length.copy_from_slice(self.take(4)?);
         let length = usize::try_from(u32::from_le_bytes(length)).map_err(io::Error::other)?;
-        Ok(serde_json::from_slice(self.take(length)?)?)
+        // Checked once as a whole: the strings of a piece are many and short.
+        let piece = str::from_utf8(self.take(length)?).map_err(io::Error::other)?;
+        Ok(serde_json::from_str(piece)?)
     }
 
     fn take(&mut self, length: usize) -> io::Result<&[u8]> {
@@ -328,6 +390,39 @@ mod tests {
             assert!(sessions.get(3).expect("no need of the file").is_none());
             assert_eq!(sessions.index_of(4), None);
         }
+    }
+
+    #[test]
+    fn of_the_session_that_exceeds_the_limit_only_the_rest_is_written() {
+        let example = example_session();
+        let weight = example.weight();
+        let mut written = Vec::new();
+        for part in 0..=10 {
+            let limit = weight * part / 10;
+            let mut sessions = KeptSessions::within(limit);
+            sessions.push(&session(1));
+            assert!(sessions.memory <= limit, "{} of {limit}", sessions.memory);
+            written.push(sessions.text.get_mut().len());
+            let found = sessions.get(0).expect("a file").expect("a session");
+            let mut expected = Session::clone(&session(1));
+            expected.index = found.index.clone();
+            assert_eq!(*found, expected);
+            // Parts that are in memory are not there twice.
+            if let Content::Divided(divided) = &sessions.kept[0].content {
+                let shared = found.steps.iter().zip(&divided.steps);
+                assert!(
+                    shared
+                        .into_iter()
+                        .all(|(one, other)| Arc::ptr_eq(one, other))
+                );
+            }
+        }
+        assert!(
+            written.is_sorted_by(|more, less| more >= less),
+            "{written:?}"
+        );
+        assert!(written[5] < written[0], "{written:?}");
+        assert_eq!(written[10], 0);
     }
 
     #[test]
