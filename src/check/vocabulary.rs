@@ -132,6 +132,17 @@ impl Vocabulary {
         schema.get("format").and_then(Value::as_str) == Some("date-time")
     }
 
+    /// Returns true for an IP address.
+    pub(super) fn is_address(&self, of: &Value) -> bool {
+        let schema = self.resolve(of);
+        schema.get("format").and_then(Value::as_str) == Some("ip")
+    }
+
+    /// Returns the least value of an integer; `None` for other fields, and for one without a bound.
+    pub(super) fn least(&self, of: &Value) -> Option<i64> {
+        self.resolve(of).get("minimum").and_then(Value::as_i64)
+    }
+
     /// Returns the names of all fields; empty for other values than objects.
     pub(super) fn names<'a>(&'a self, of: &'a Value) -> Vec<&'a str> {
         let fields = self
@@ -220,6 +231,16 @@ pub(super) fn nearest<'a>(
         _ => None,
     };
     similar.or(begun).copied()
+}
+
+/// Returns the number of hexadecimal digits of a field that is a digest; `None` for other fields.
+pub(super) fn digest_digits(field: &str) -> Option<usize> {
+    match field {
+        "sha256" | "certificate_sha256" => Some(64),
+        "sha1" => Some(40),
+        "md5" => Some(32),
+        _ => None,
+    }
 }
 
 fn schema_of(scope: Scope, generator: &mut SchemaGenerator) -> Value {

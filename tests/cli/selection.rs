@@ -22,6 +22,21 @@ fn an_unknown_name_is_shown_before_anything_is_read() {
 }
 
 #[test]
+fn values_that_are_never_had_are_mistakes_before_anything_is_read() {
+    let folder = Folder::new("where-never");
+    assert_snapshot!(folder.run(&["analyze", "--where", "transfers.exists(t, t.sha256 == 'abc')", "missing.pcap"]), @r#"
+    exit 2
+    -- stderr
+    ftpscope: --where: t.sha256 is never "abc" at column 33 of transfers.exists(t, t.sha256 == 'abc'); it has 64 hexadecimal digits; write t.sha256.startsWith("abc")
+    "#);
+    assert_snapshot!(folder.run(&["analyze", "--where", "id == 0", "missing.pcap"]), @r"
+    exit 2
+    -- stderr
+    ftpscope: --where: id is never 0 at column 7 of id == 0; it is 1 or more
+    ");
+}
+
+#[test]
 fn only_selected_sessions_are_reported_counted_and_saved() {
     let folder = Folder::new("where-files");
     let classic = format!("{}/classic.pcap", captures());

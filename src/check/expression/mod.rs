@@ -14,6 +14,7 @@
 //! Syntax errors are reported in the words of people who write conditions, not of a parser generator.
 
 mod evaluate;
+mod impossible;
 mod names;
 mod spelling;
 mod types;

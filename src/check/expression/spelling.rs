@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 
 use cel::common::ast::{EntryExpr, Expr, IdedExpr, LiteralValue};
 
+use super::impossible::name_of;
+use crate::check::vocabulary::digest_digits;
+
 /// Converts the digests in an expression to lower case, and puts `times` in the place of texts, by their ids.
 pub(super) fn spell_as_reported(expression: &mut IdedExpr, times: &BTreeMap<u64, String>) {
     each_part(expression, &mut |part| match &mut part.expr {
@@ -60,16 +63,7 @@ fn each_part(expression: &mut IdedExpr, f: &mut dyn FnMut(&mut IdedExpr)) {
 
 /// Returns true for a field that is a digest: `t.md5`, `t["md5"]`, or `md5` alone.
 fn is_digest(part: &IdedExpr) -> bool {
-    let is_name = |name: &str| matches!(name, "md5" | "sha1" | "sha256");
-    match &part.expr {
-        Expr::Ident(name) => is_name(name),
-        Expr::Select(select) => !select.test && is_name(&select.field),
-        Expr::Call(call) if call.func_name == "_[_]" => match call.args.get(1).map(|of| &of.expr) {
-            Some(Expr::Literal(LiteralValue::String(name))) => is_name(name.inner()),
-            _ => false,
-        },
-        _ => false,
-    }
+    name_of(part).and_then(digest_digits).is_some()
 }
 
 /// Converts a text, or those of a list, to lower case where it may be a digest or a part of one.
@@ -96,7 +90,7 @@ mod tests {
     fn digests_are_compared_without_regard_to_case_and_other_texts_with_it() {
         let session = json!({
             "login": {"user": "AB12"},
-            "transfers": [{"name": "AB12", "md5": "0cc175b9c0f1b6a831c399e269772661", "sha256": "ca978112ca1b"}]
+            "transfers": [{"name": "AB12", "md5": "0cc175b9c0f1b6a831c399e269772661", "sha256": "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"}]
         });
         let is_true = |text: &str| {
             let expression = Expression::compile(text, Scope::Session).expect(text);
@@ -105,9 +99,9 @@ mod tests {
         for text in [
             "transfers.exists(t, t.md5 == '0CC175B9C0F1B6A831C399E269772661')",
             "transfers.exists(t, '0cc175b9C0F1B6A831c399e269772661' == t['md5'])",
-            "transfers.exists(t, t.sha256 in ['AB', 'CA978112CA1B'] && t.name == 'AB12')",
+            "transfers.exists(t, t.sha256 in ['CA978112CA1BBDCAFAC231B39A23DC4DA786EFF8147C4E72B9807785AFEE48BB'])",
             "transfers.exists(t, t.sha256.startsWith('CA97') && t.name in ['AB12'])",
-            "transfers.all(t, t.md5 != 'AB12') && login.user == 'AB12'",
+            "transfers.all(t, t.md5 != '0CC175B9C0F1B6A831C399E269772662') && login.user == 'AB12'",
         ] {
             assert!(is_true(text), "{text}");
         }

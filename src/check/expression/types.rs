@@ -10,7 +10,8 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::Vocabulary;
-use crate::check::vocabulary::{FieldKind, nearest};
+use super::impossible::{is_possible, is_possible_part};
+use crate::check::vocabulary::FieldKind;
 use crate::model::{Timestamp, instant_in};
 
 /// Type of a part of an expression, as far as it is known before evaluation.
@@ -95,6 +96,11 @@ impl<'a> Kind<'a> {
     /// Returns true for a time of the report.
     fn is_time(&self, words: &Vocabulary) -> bool {
         matches!(self, Self::Field(schema) if words.is_time(schema))
+    }
+
+    /// Returns true for an IP address.
+    pub(super) fn is_address(&self, words: &Vocabulary) -> bool {
+        matches!(self, Self::Field(schema) if words.is_address(schema))
     }
 
     /// Returns the type of a literal.
@@ -273,8 +279,8 @@ fn comparable<'e>(
             hint: quotes(left, right, words).or_else(|| quotes(right, left, words)),
         });
     }
-    is_a_choice(left, right, words)?;
-    is_a_choice(right, left, words)
+    is_possible(left, right, words)?;
+    is_possible(right, left, words)
 }
 
 /// Suggests how to quote a literal so that it has the type of the other operand; `None` if quotes are not the problem.
@@ -298,30 +304,6 @@ fn quotes(value: &Part<'_, '_>, other: &Part<'_, '_>, words: &Vocabulary) -> Opt
         }
         _ => None,
     }
-}
-
-/// Checks that a string compared with a field of few values is one of them.
-fn is_a_choice<'e>(
-    field: &Part<'_, '_>,
-    text: &Part<'e, '_>,
-    words: &Vocabulary,
-) -> Result<(), TypeError<'e>> {
-    let Expr::Literal(LiteralValue::String(literal)) = &text.0.expr else {
-        return Ok(());
-    };
-    let choices = field.1.choices(words);
-    if choices.is_empty() || choices.contains(&literal.inner()) {
-        return Ok(());
-    }
-    let hint = match nearest(choices.iter().copied(), literal.inner()) {
-        Some(near) => format!("did you mean \"{near}\"?"),
-        None => format!("there are: {}", choices.join(", ")),
-    };
-    Err(TypeError {
-        part: text.0,
-        message: format!("{} is never {}", words_of(field.0), words_of(text.0)),
-        hint: Some(hint),
-    })
 }
 
 /// Returns the texts of a comparison with a time of the report that are spelled in another way, by their ids, as the report has
@@ -440,14 +422,8 @@ fn ordered<'e>(
 }
 
 /// Returns the octets, or groups, that the addresses of a network in prefix notation have in common as text (RFC 4632
-/// section 3.1), to the last whole one; `None` for another expression.
-fn network_prefix(part: &IdedExpr) -> Option<String> {
-    let Expr::Literal(literal) = &part.expr else {
-        return None;
-    };
-    let LiteralValue::String(text) = literal else {
-        return None;
-    };
+/// section 3.1), to the last whole one; `None` for another text.
+pub(super) fn network_prefix(text: &str) -> Option<String> {
     let (address, bits) = text.split_once('/')?;
     let bits: usize = bits.parse().ok()?;
     match address.parse().ok()? {
@@ -476,7 +452,11 @@ fn contained<'e>(
         Some(
             basic @ (Basic::Text | Basic::Whole | Basic::Fraction | Basic::Flag | Basic::Null),
         ) => {
-            let hint = matches!(basic, Basic::Text).then(|| match network_prefix(right.0) {
+            let network = match &right.0.expr {
+                Expr::Literal(LiteralValue::String(text)) => network_prefix(text.inner()),
+                _ => None,
+            };
+            let hint = matches!(basic, Basic::Text).then(|| match network {
                 Some(prefix) => format!("write {}.startsWith(\"{prefix}\")", words_of(left.0)),
                 None => format!("write {}.contains(…)", words_of(right.0)),
             });
@@ -581,6 +561,9 @@ fn function<'e, 'a>(
             };
             return Err(is_not(part, basic, expected));
         }
+    }
+    if let [field, value] = parts {
+        is_possible_part(name, field, value)?;
     }
     if let ("matches", [_, (part, _)]) = (name, parts)
         && let Expr::Literal(LiteralValue::String(pattern)) = &part.expr

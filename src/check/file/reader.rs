@@ -24,7 +24,7 @@ use toml_edit::{Array, Document, Item, Table, TableLike, Value};
 use super::super::constraint::Constraint;
 use super::super::expression::{Error, Expression, Scope};
 use super::super::mistake::{LineStarts, Mistake, Position};
-use super::super::vocabulary::{FieldKind, Vocabulary, nearest};
+use super::super::vocabulary::{FieldKind, Vocabulary, digest_digits, nearest};
 use super::super::{built_in, constraint};
 use super::{
     Absence, Condition, Expectations, FieldExpectation, Rule, SessionExpectation, StepExpectation,
@@ -744,16 +744,6 @@ impl Reader<'_> {
                 None
             }
         }
-    }
-}
-
-/// Returns the number of digits of a field that is a digest; `None` for other fields.
-fn digest_digits(field: &str) -> Option<usize> {
-    match field {
-        "sha256" => Some(64),
-        "sha1" => Some(40),
-        "md5" => Some(32),
-        _ => None,
     }
 }
 
