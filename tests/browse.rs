@@ -150,6 +150,43 @@ fn pane_that_is_looked_at_gets_most_lines_and_no_key_in_the_last_line_is_cut() {
 }
 
 #[test]
+fn help_is_whole_on_the_smallest_screen_and_closed_by_any_key() {
+    let folder = Folder::new("browse-help");
+    let help = picture(&folder, &committed("classic.pcap"), "60x15", "?");
+    for words in [
+        "next, previous session with trouble",
+        "filter sessions with a CEL expression, as --where",
+        "sort sessions: time, bytes, duration, severity",
+        "copy the display filter, the digest",
+        "q, Ctrl-C  quit",
+    ] {
+        assert!(help.contains(words), "{words}\n{help}");
+    }
+    assert!(!help.lines().any(|line| line.contains("… │")), "{help}");
+    let closed = picture(&folder, &committed("classic.pcap"), "60x15", "?j");
+    assert!(!closed.contains("Ctrl-C"), "{closed}");
+}
+
+#[test]
+fn findings_are_shown_with_the_most_severe_first() {
+    let folder = Folder::new("browse-severity");
+    let capture = committed("blocked-passive.pcap");
+    let ranks = |keys: &str| {
+        let picture = picture(&folder, &capture, "100x60", keys);
+        let words = ["high", "medium", "low", "info"];
+        let rank = |line: &str| {
+            let mut shown = line.split_whitespace().filter(|word| *word != "▶");
+            let first = shown.next().unwrap_or_default();
+            words.iter().position(|word| *word == first)
+        };
+        let ranks: Vec<usize> = picture.lines().filter_map(rank).collect();
+        (ranks, picture)
+    };
+    let (ranks, picture) = ranks("4");
+    assert!(ranks.len() > 1 && ranks.is_sorted(), "{ranks:?}\n{picture}");
+}
+
+#[test]
 fn text_from_the_wire_never_reaches_the_terminal_as_it_is() {
     let folder = Folder::new("browse-hostile");
     folder.write("hostile.pcap", &hostile());

@@ -17,6 +17,7 @@
 mod contents;
 mod keys;
 mod line;
+mod overlay;
 mod panes;
 mod picture;
 mod report_file;

@@ -3,6 +3,7 @@
 //! Steps and transfers become text when they are drawn or searched: a session may have 100,000 of them. An item that is
 //! open is followed by lines that say more.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -447,9 +448,11 @@ impl Subject<'_> {
     fn findings(&self, width: usize) -> Vec<Item> {
         let mut items = Vec::new();
         let all = self.session.findings.iter().chain(self.several);
-        for (index, finding) in all.enumerate() {
+        let mut all: Vec<_> = all.enumerate().collect();
+        all.sort_by_key(|(_, finding)| Reverse(finding.severity));
+        for (index, finding) in all {
             let anchor = Anchor::Finding(index);
-            if index > 0 {
+            if !items.is_empty() {
                 items.push(Item::text(Line::default()));
             }
             let mut first = Line::default();

@@ -13,7 +13,6 @@
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
-use ratatui::widgets::{Block, Clear, Widget as _};
 
 use super::line::{BOLD, DIM, Line, PLAIN, RED, REVERSED, YELLOW, clean, verdict_mark, wrapped};
 use super::panes::{Anchor, Pane, Subject, short_size};
@@ -37,7 +36,9 @@ pub(super) fn draw(browser: &mut Browser, buffer: &mut Buffer, area: Rect) {
         };
         draw_body(browser, buffer, body);
         draw_foot(browser, buffer, area, foot);
-        draw_overlay(browser, buffer, area);
+        if let Some(overlay) = &mut browser.overlay {
+            overlay.draw(buffer, area);
+        }
     }
     clean(buffer, browser.options.ascii, browser.options.color);
 }
@@ -473,37 +474,6 @@ const fn hints(pane: Pane) -> &'static str {
         }
         Pane::Content => "q quit  ? help  Esc back  3 choose a file  / search  x save",
         Pane::Tree => "q quit  ? help  Esc back  / search",
-    }
-}
-
-fn draw_overlay(browser: &Browser, buffer: &mut Buffer, area: Rect) {
-    let Some((title, lines)) = &browser.overlay else {
-        return;
-    };
-    let widest = lines
-        .iter()
-        .map(Line::width)
-        .max()
-        .unwrap_or(0)
-        .max(title.len() + 2);
-    let width = u16::try_from(widest + 4)
-        .unwrap_or(u16::MAX)
-        .min(area.width - 2);
-    let height = u16::try_from(lines.len() + 2)
-        .unwrap_or(u16::MAX)
-        .min(area.height - 2);
-    let inside = Rect {
-        x: area.x + (area.width - width) / 2,
-        y: area.y + (area.height - height) / 2,
-        width,
-        height,
-    };
-    Clear.render(inside, buffer);
-    Block::bordered()
-        .title(title.as_str())
-        .render(inside, buffer);
-    for (line, y) in lines.iter().zip(inside.y + 1..inside.bottom() - 1) {
-        line.draw(buffer, inside.x + 2, y, inside.width - 4, PLAIN);
     }
 }
 

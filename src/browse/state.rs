@@ -12,13 +12,14 @@ use jiff::tz::TimeZone;
 
 use super::contents::Contents;
 use super::keys::{Action, Key, Move};
-use super::line::Line;
+use super::overlay::Overlay;
 use super::panes::{Anchor, Arrow, Filled, Pane, Subject};
 use super::report_file::ReportFile;
 use super::sessions::{Feed, Row, Sessions};
 use crate::check::{Expression, Scope, Selection};
 use crate::diagram::DiagramRecorder;
 use crate::model::record::{Finding, Outcome, Session, Step, StepKind, VerdictStatus};
+use crate::model::system_message;
 use crate::report::marks::step_mark;
 use crate::report::{CaptureNames, SessionPlaces};
 
@@ -88,7 +89,7 @@ pub struct Browser {
     pub(super) opened: Option<Opened>,
     pub(super) prompt: Option<Prompt>,
     /// Lines in a box over everything, with their title.
-    pub(super) overlay: Option<(String, Vec<Line>)>,
+    pub(super) overlay: Option<Overlay>,
     /// Message in the last line; `None` for the keys.
     pub(super) message: Option<String>,
     searched: Option<Search>,
@@ -537,7 +538,10 @@ impl Browser {
                     session,
                 });
             }
-            Err(cause) => self.message = Some(format!("the session cannot be read: {cause}")),
+            Err(cause) => {
+                let cause = system_message(&cause);
+                self.message = Some(format!("the session cannot be read: {cause}"));
+            }
         }
         if self.detail == Pane::Tree {
             self.find_visits();
@@ -588,8 +592,16 @@ impl Browser {
             self.type_into_prompt(key);
             return;
         }
-        if self.overlay.take().is_some() && key != Key::Char('q') {
-            return;
+        if let Some(overlay) = &mut self.overlay {
+            if let Some(Action::Move(by)) = key.action()
+                && overlay.scroll(by)
+            {
+                return;
+            }
+            self.overlay = None;
+            if key != Key::Char('q') {
+                return;
+            }
         }
         if let Some(action) = key.action() {
             self.act(action);
@@ -627,19 +639,14 @@ impl Browser {
             Action::CopyDigest => self.copy_digest(),
             Action::Trouble { forward } => self.next_trouble(forward),
             Action::Help => {
-                let lines = super::keys::HELP.iter().map(|(keys, does)| {
-                    let mut line = Line::default();
-                    line.cell(super::line::BOLD, keys, 32).plain(does);
-                    line
-                });
-                let mut lines: Vec<Line> = lines.collect();
-                let notes = &self.sessions.news.warnings;
-                for note in notes.iter().take(MAX_NOTES) {
-                    for text in super::line::wrapped(note, self.width.clamp(20, 90)) {
-                        lines.push(Line::of(super::line::YELLOW, &text));
-                    }
+                let mut help = Overlay::new("Keys");
+                for (keys, meaning) in super::keys::HELP {
+                    help.key(keys, meaning);
                 }
-                self.overlay = Some(("Keys".to_owned(), lines));
+                for note in self.sessions.news.warnings.iter().take(MAX_NOTES) {
+                    help.text(super::line::YELLOW, note);
+                }
+                self.overlay = Some(help);
             }
             Action::Suspend => self.requests.push(Request::Suspend),
             Action::Quit => self.requests.push(Request::Quit),
@@ -1067,14 +1074,12 @@ impl Browser {
 
     /// Copies a text, and shows it, since many terminals refuse to copy.
     fn show_copied(&mut self, texts: Vec<(String, String)>, copied: String) {
-        let mut lines = Vec::new();
-        let width = self.width.clamp(20, 100).saturating_sub(8);
+        let mut shown = Overlay::new("Copied, if the terminal permits");
         for (name, text) in texts {
-            lines.push(Line::of(super::line::DIM, &name));
-            let parts = super::line::wrapped(&text, width);
-            lines.extend(parts.iter().map(|part| Line::of(super::line::PLAIN, part)));
+            shown.text(super::line::DIM, &name);
+            shown.text(super::line::PLAIN, &text);
         }
-        self.overlay = Some(("Copied, if the terminal permits".to_owned(), lines));
+        self.overlay = Some(shown);
         self.requests.push(Request::Copy(copied));
     }
 
