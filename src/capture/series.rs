@@ -103,7 +103,26 @@ impl SeriesListing {
         for (sensor, files) in by_sensor {
             listing.add(&sensor, files, gap);
         }
+        listing.number();
         listing
+    }
+
+    /// Sorts the series by name and time, and numbers those of one name: outputs are named by them.
+    fn number(&mut self) {
+        self.series.sort_by(|one, other| {
+            (&one.name, one.first_packet).cmp(&(&other.name, other.first_packet))
+        });
+        for several in self
+            .series
+            .chunk_by_mut(|one, other| one.name == other.name)
+        {
+            if several.len() < 2 {
+                continue;
+            }
+            for (number, series) in (1..).zip(several) {
+                series.name = format!("{}#{number}", series.name);
+            }
+        }
     }
 
     /// Divides the files of one sensor where more than `gap` lies between two of them.
@@ -113,6 +132,8 @@ impl SeriesListing {
             key(capture, path).cmp(&key(other, other_path))
         });
         let begin = self.series.len();
+        let paths: Vec<&Path> = files.iter().map(|(path, _)| path.as_path()).collect();
+        let name = sensor.name(&paths);
         for (path, capture) in files {
             let bytes = capture.bytes.unwrap_or(0);
             let follows = |series: &Series| match (series.last_packet, capture.first_packet) {
@@ -123,7 +144,7 @@ impl SeriesListing {
             let is_continued = self.series.len() > begin && self.series.last().is_some_and(follows);
             if !is_continued {
                 self.series.push(Series {
-                    name: String::new(),
+                    name: name.clone(),
                     paths: Vec::new(),
                     bytes: 0,
                     first_packet: None,
@@ -136,15 +157,6 @@ impl SeriesListing {
                 series.first_packet = series.first_packet.or(capture.first_packet);
                 series.last_packet = series.last_packet.max(capture.last_packet);
             }
-        }
-        let name = sensor.name();
-        let several = self.series.len() - begin > 1;
-        for (number, series) in (1..).zip(self.series.iter_mut().skip(begin)) {
-            series.name = if several {
-                format!("{name}#{number}")
-            } else {
-                name.clone()
-            };
         }
     }
 }
@@ -160,10 +172,19 @@ impl Sensor {
         }
     }
 
-    /// Returns the name of a series of this sensor.
-    fn name(&self) -> String {
-        let prefix = self.prefix.trim_end_matches(['-', '_', '.']);
-        let name = self.folder.join(prefix);
+    /// Returns the name of this sensor's series: the folder, and the common beginning of the names of its files.
+    fn name(&self, files: &[&Path]) -> String {
+        let names: Vec<String> = files.iter().map(|file| stem(file)).collect();
+        let first = names.first().map_or("", String::as_str);
+        let common = names
+            .iter()
+            .fold(first, |common, name| common_beginning(common, name));
+        // Of 10 and 11 a part of the number is common.
+        let is_cut = names.iter().any(|name| {
+            let rest = name.get(common.len()..).unwrap_or_default();
+            rest.starts_with(|letter: char| letter.is_ascii_digit())
+        });
+        let name = self.folder.join(without_numbers(common, is_cut));
         let name = name.to_string_lossy();
         let name = name.trim_end_matches('/');
         if name.is_empty() {
@@ -171,6 +192,46 @@ impl Sensor {
         } else {
             name.to_owned()
         }
+    }
+}
+
+/// Returns the name of a file without its endings, such as `.pcap`, `.pcapng.gz` and the `.pcap1` of a ring.
+fn stem(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let ending = [".pcap", ".cap", ".ntar"].iter();
+    let end = ending.filter_map(|ending| name.rfind(ending)).min();
+    name.get(..end.unwrap_or(name.len()))
+        .unwrap_or_default()
+        .to_owned()
+}
+
+fn common_beginning<'t>(one: &'t str, other: &str) -> &'t str {
+    let same = one.char_indices().zip(other.chars());
+    let end = same.take_while(|((_, letter), other)| letter == other);
+    let end = end
+        .last()
+        .map_or(0, |((at, letter), _)| at + letter.len_utf8());
+    one.get(..end).unwrap_or_default()
+}
+
+/// Removes the numbers and times that a ring puts behind a name. Digits without a separator before them belong to the name, as
+/// in `eth0`, unless the files differ in them (`is_cut`): then the name may end within a number.
+fn without_numbers(name: &str, mut is_cut: bool) -> &str {
+    let is_separator = |letter: char| matches!(letter, '-' | '_' | '.' | ':' | ' ');
+    is_cut &= name.ends_with(|letter: char| letter.is_ascii_digit());
+    let mut name = name.trim_end_matches(is_separator);
+    loop {
+        let digits = name.trim_end_matches(|letter: char| letter.is_ascii_digit());
+        // The T of RFC 3339 stands between digits.
+        let before = match digits.strip_suffix('T') {
+            Some(date) if date.ends_with(|letter: char| letter.is_ascii_digit()) => date,
+            _ => digits.trim_end_matches(is_separator),
+        };
+        if digits.len() == name.len() || (before.len() == digits.len() && !is_cut) {
+            return name;
+        }
+        name = before;
+        is_cut = false;
     }
 }
 
@@ -226,13 +287,46 @@ mod tests {
         assert_eq!(
             series(&folder, 60),
             [
-                expected("eth#1", &["eth0-2.pcap", "eth0-1.pcap"]),
-                expected("eth#2", &["eth0-3.pcap"]),
-                expected("eth", &["eth0-4.pcap"]),
+                expected("eth0#1", &["eth0-2.pcap", "eth0-1.pcap"]),
+                expected("eth0#2", &["eth0-3.pcap"]),
+                // Another link type is another sensor; no two series have one name.
+                expected("eth0#3", &["eth0-4.pcap"]),
                 expected("wlan", &["wlan-1.pcap"]),
             ]
         );
         assert_eq!(series(&folder, 600)[0].1.len(), 3);
+    }
+
+    #[test]
+    fn series_have_the_name_before_numbers_and_times() {
+        let name = |files: &[&str]| {
+            let files: Vec<&Path> = files.iter().map(Path::new).collect();
+            let sensor = Sensor {
+                folder: PathBuf::from("day"),
+                prefix: String::new(),
+                links: Vec::new(),
+            };
+            sensor.name(&files)
+        };
+        for (files, wanted) in [
+            (["eth0-1.pcap", "eth0-10.pcap"].as_slice(), "day/eth0"),
+            (&["eth0-1.pcap.gz"], "day/eth0"),
+            (&["eth0.pcap"], "day/eth0"),
+            (&["eth0.pcap", "eth0.pcap1"], "day/eth0"),
+            (&["k1.pcapng", "k2.pcapng"], "day/k"),
+            (
+                &[
+                    "lan_00001_20260302100000.pcapng",
+                    "lan_00002_20260302100100.pcapng",
+                ],
+                "day/lan",
+            ),
+            (&["run-2026-03-02T10-00-00.pcap"], "day/run"),
+            (&["20260302.pcap", "20260303.pcap"], "day"),
+            (&["20260302.pcap"], "day/20260302"),
+        ] {
+            assert_eq!(name(files), wanted, "{files:?}");
+        }
     }
 
     #[test]

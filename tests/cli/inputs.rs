@@ -203,7 +203,7 @@ fn captures_that_follow_one_another_are_one_series() {
     insta::assert_snapshot!(folder.run(&arguments), @r#"
     exit 0
     -- stdout
-    {"bytes":6265,"first_packet":"2026-03-02T10:00:00.000180000Z","last_packet":"2026-03-02T10:00:15.444060000Z","paths":["eth0-1.pcap","eth0-2.pcap"],"series":"eth"}
+    {"bytes":6265,"first_packet":"2026-03-02T10:00:00.000180000Z","last_packet":"2026-03-02T10:00:15.444060000Z","paths":["eth0-1.pcap","eth0-2.pcap"],"series":"eth0"}
     {"bytes":2425,"first_packet":"2026-03-02T10:00:00.000180000Z","last_packet":"2026-03-02T10:00:07.229940000Z","paths":["other-1.pcap"],"series":"other"}
     "#);
     let arguments = [
@@ -218,9 +218,9 @@ fn captures_that_follow_one_another_are_one_series() {
     insta::assert_snapshot!(folder.run(&arguments), @r"
     exit 0
     -- stdout
-    eth#1: 2026-03-02 10:00:00 UTC to 2026-03-02 10:00:07 UTC, 2,425 bytes in 1 file
+    eth0#1: 2026-03-02 10:00:00 UTC to 2026-03-02 10:00:07 UTC, 2,425 bytes in 1 file
       eth0-1.pcap
-    eth#2: 2026-03-02 10:00:09 UTC to 2026-03-02 10:00:15 UTC, 3,840 bytes in 1 file
+    eth0#2: 2026-03-02 10:00:09 UTC to 2026-03-02 10:00:15 UTC, 3,840 bytes in 1 file
       eth0-2.pcap
     ");
     insta::assert_snapshot!(folder.run(&["series", "missing.pcap"]), @r"
