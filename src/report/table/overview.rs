@@ -73,7 +73,7 @@ impl Overview {
                 .iter()
                 .all(|finding| finding.severity < Severity::Medium);
         if is_unexplained {
-            let reason = sentence_begun(&verdict.text, NAME_CHARACTERS).into_owned();
+            let reason = sentence_begun(&verdict.text, TITLE_CHARACTERS).into_owned();
             self.failures
                 .change(reason, MAX_GROUPS, |group| group.add(session.id));
         }
@@ -428,9 +428,9 @@ fn short(name: &str) -> Cow<'_, str> {
     shortened_to(name, NAME_CHARACTERS)
 }
 
-/// Shortens a sentence to about one line, between words.
+/// Shortens a sentence that is longer than a title should be, between words.
 fn short_sentence(text: &str) -> Cow<'_, str> {
-    sentence_shortened_to(text, NAME_CHARACTERS)
+    sentence_shortened_to(text, TITLE_CHARACTERS)
 }
 
 /// Writes the counts of what belongs to no session.
@@ -581,20 +581,27 @@ impl Members {
         self.last = session;
         self.count += 1;
         let place = self.first.partition_point(|&id| id < session);
-        if place < NAMED_SESSIONS {
+        if place < KEPT_SESSIONS {
             self.first.insert(place, session);
-            self.first.truncate(NAMED_SESSIONS);
+            self.first.truncate(KEPT_SESSIONS);
         }
     }
 
     /// Returns the ids and, if these are not all, the count: `3, 8, 9, … 40 in all`.
     fn text(&self) -> String {
-        let ids: Vec<String> = self.first.iter().map(u64::to_string).collect();
-        let ids = ids.join(", ");
-        if self.count > units::to_u64(self.first.len()) {
-            format!("{ids}, … {} in all", units::count(self.count))
+        let is_short = self.count == units::to_u64(self.first.len());
+        let shown = if is_short {
+            KEPT_SESSIONS
         } else {
+            NAMED_SESSIONS
+        };
+        let ids = self.first.iter().take(shown);
+        let ids: Vec<String> = ids.map(u64::to_string).collect();
+        let ids = ids.join(", ");
+        if is_short {
             ids
+        } else {
+            format!("{ids}, … {} in all", units::count(self.count))
         }
     }
 
@@ -705,8 +712,10 @@ const FEW_SESSIONS: u64 = 5;
 const MAX_GROUPS: usize = 10_000;
 /// Users kept for a client at a server, for each outcome.
 const MAX_USERS: usize = 100;
-/// Sessions of a group named by their ids.
+/// Sessions of a large group named by their ids.
 const NAMED_SESSIONS: usize = 3;
+/// Sessions of a group named where these are all: a count in place of one id would be no shorter.
+const KEPT_SESSIONS: usize = 4;
 /// Rows of a list before the sessions.
 const OVERVIEW_ROWS: usize = 10;
 /// Findings before the sessions: they are why most readers came.
@@ -717,8 +726,10 @@ const OVERVIEW_USERS: usize = 5;
 const SUMMARY_ROWS: usize = 100;
 /// Users of a row with `--summary`.
 const SUMMARY_USERS: usize = 20;
-/// Characters of a name or a title.
+/// Characters of a name.
 const NAME_CHARACTERS: usize = 80;
+/// Characters of the title of a finding: nearly all are shorter, and what is cut out would be the reason.
+const TITLE_CHARACTERS: usize = 120;
 /// Columns of the severity in front of a finding.
 const LABEL_WIDTH: usize = 6;
 
@@ -831,6 +842,30 @@ mod tests {
         assert!(text.contains("What was moved: nothing, "), "{text}");
         assert!(text.contains(" without data"), "{text}");
         assert!(!text.contains("readme.txt"), "{text}");
+    }
+
+    #[test]
+    fn summary_shows_titles_of_usual_length_whole_and_all_of_four_sessions() {
+        let mut overview = Overview::default();
+        let title = "nobody connected to 192.0.2.14 port 45,321 announced by the server within 60 s, \
+            then the client closed the connection";
+        for id in 1..=4 {
+            overview.add(&session(id, |session| {
+                session.findings.truncate(1);
+                session.findings[0].title = title.to_owned();
+                session.verdict.status = VerdictStatus::Warning;
+            }));
+        }
+        let text = written(&overview, 200, true);
+        let finding = format!("{title} (sessions 1, 2, 3, 4,");
+        assert!(text.contains(&finding), "{text}");
+        overview.add(&session(5, |session| {
+            session.findings.truncate(1);
+            session.findings[0].title = title.to_owned();
+            session.verdict.status = VerdictStatus::Warning;
+        }));
+        let text = written(&overview, 200, true);
+        assert!(text.contains("(sessions 1, 2, 3, … 5 in all"), "{text}");
     }
 
     #[test]
