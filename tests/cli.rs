@@ -7,6 +7,7 @@ mod follow;
 mod inputs;
 mod selection;
 mod usage;
+mod widths;
 
 use std::io::pipe;
 use std::process::Stdio;

@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::mistake::Position;
+use crate::report::capture_words;
 
 /// The verdicts on all expectations.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, JsonSchema)]
@@ -262,7 +263,8 @@ impl Place {
     #[must_use]
     pub fn words(&self) -> Option<String> {
         let frame = self.frame?;
-        Some(match (&self.capture, self.capture_frame) {
+        let capture = self.capture.as_deref().map(capture_words);
+        Some(match (capture, self.capture_frame) {
             (Some(capture), Some(inside)) => format!("frame {frame} (frame {inside} of {capture})"),
             (Some(capture), None) => format!("frame {frame} of {capture}"),
             (None, _) => format!("frame {frame}"),

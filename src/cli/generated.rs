@@ -13,6 +13,7 @@ use clap_mangen::Man;
 
 use super::command_line::Arguments;
 use super::failure::{Exit, Failure};
+use super::terminal::two_columns;
 use super::wireshark;
 use crate::check::answer;
 use crate::check::built_in;
@@ -133,9 +134,9 @@ pub(super) fn help(arguments: &HelpArguments) -> Result<Exit, Failure> {
     command.build();
     let text = match arguments.topic.as_deref() {
         None => command.render_help().to_string(),
-        Some("findings") => lines_of(FINDINGS),
-        Some("exit-codes") => lines_of(&exit_codes()),
-        Some("signals") => lines_of(SIGNALS),
+        Some("findings") => two_columns(FINDINGS),
+        Some("exit-codes") => two_columns(&exit_codes()),
+        Some("signals") => two_columns(SIGNALS),
         Some(name) => match command.find_subcommand_mut(name) {
             Some(command) => command.render_long_help().to_string(),
             None => {
@@ -146,18 +147,6 @@ pub(super) fn help(arguments: &HelpArguments) -> Result<Exit, Failure> {
         },
     };
     print(text.as_bytes())
-}
-
-/// Formats pairs of a word and its meaning as lines of two columns.
-fn lines_of<T: AsRef<str>, U: AsRef<str>>(pairs: &[(T, U)]) -> String {
-    let width = pairs.iter().map(|(word, _)| word.as_ref().len()).max();
-    let width = width.unwrap_or_default();
-    let mut text = String::new();
-    for (word, meaning) in pairs {
-        // Writing to a `String` cannot fail.
-        let _ = writeln!(text, "{:width$}  {}", word.as_ref(), meaning.as_ref());
-    }
-    text
 }
 
 fn exit_codes() -> Vec<(String, &'static str)> {
@@ -226,9 +215,7 @@ pub(super) fn man(arguments: &ManArguments) -> Result<Exit, Failure> {
 
 /// Writes the page of the program and one for each of its commands.
 fn man_pages(directory: &Path) -> Result<Exit, Failure> {
-    let failure = |path: &Path, cause: &io::Error| {
-        Failure::Refused(format!("{} cannot be written: {cause}", path.display()))
-    };
+    let failure = |path: &Path, cause: &io::Error| Failure::output(path, cause);
     fs::create_dir_all(directory).map_err(|cause| failure(directory, &cause))?;
     let command = built_command();
     let mut pages = vec![("ftpscope".to_owned(), Vec::new())];
@@ -369,7 +356,7 @@ pub(super) fn build_details() -> Result<Exit, Failure> {
     let text = format!(
         "ftpscope {}\n{}",
         env!("CARGO_PKG_VERSION"),
-        lines_of(&pairs)
+        two_columns(&pairs)
     );
     print(text.as_bytes())
 }

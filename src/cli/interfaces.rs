@@ -1,44 +1,45 @@
 //! `ftpscope interfaces`: the network interfaces of this machine.
 
+use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::failure::{Exit, Failure};
 use super::generated::print;
 use super::messages;
+use super::terminal::{Environment, stdout_width};
 use crate::capture::{Interface, interfaces};
 use crate::model::wire_text::printable;
+use crate::report::wrapping::{label, verbatim, write_wrapped};
 
 /// Prints one line per interface.
 pub(super) fn run() -> Result<Exit, Failure> {
     let interfaces = interfaces().map_err(|error| Failure::Refused(messages::input(&error)))?;
-    print(lines(&interfaces).as_bytes())
+    let width = Environment::of_process().known_width(stdout_width());
+    print(&lines(&interfaces, width))
 }
 
-fn lines(interfaces: &[Interface]) -> String {
+fn lines(interfaces: &[Interface], columns: Option<u16>) -> Vec<u8> {
     let width = |interface: &Interface| printable(&interface.name).width();
     let widest = interfaces.iter().map(width).max().unwrap_or(0);
-    let mut text = String::new();
-    // Descriptions come from drivers and may hold anything, hence `printable`.
+    let mut text = Vec::new();
     for interface in interfaces {
         let addresses: Vec<_> = interface
             .addresses
             .iter()
             .map(ToString::to_string)
             .collect();
-        let description = match &interface.description {
-            Some(description) => format!("({})", printable(description)),
-            None => String::new(),
-        };
-        let line = [
-            printable(&interface.name).into_owned(),
-            " ".repeat(widest.saturating_sub(width(interface)) + 2),
-            format!("{:<10}", state(interface)),
-            addresses.join(", "),
-            " ".repeat(usize::from(!addresses.is_empty())),
-            description,
+        let mut spans = vec![
+            label(PLAIN, &interface.name, widest + 1),
+            verbatim(PLAIN, &format!("{:<STATE_WIDTH$}", state(interface))),
         ];
-        text.push_str(line.concat().trim_end());
-        text.push('\n');
+        if !addresses.is_empty() {
+            spans.push(verbatim(PLAIN, &addresses.join(", ")));
+        }
+        if let Some(description) = &interface.description {
+            spans.push(verbatim(PLAIN, &format!("({description})")));
+        }
+        // Writing to a `Vec` cannot fail.
+        let _ = write_wrapped(&spans, columns, (0, 4), false, &mut text);
     }
     text
 }
@@ -51,6 +52,11 @@ fn state(interface: &Interface) -> &'static str {
         (true, true, false) => "up",
     }
 }
+
+/// Columns of a state.
+const STATE_WIDTH: usize = 9;
+
+const PLAIN: Style = Style::new();
 
 #[cfg(test)]
 mod tests {
@@ -75,7 +81,11 @@ mod tests {
             interface("tun", None, false, false),
             down,
         ];
-        insta::assert_snapshot!(lines(&listed), @"
+        let lines = |width| String::from_utf8(lines(&listed, width)).expect("text");
+        for line in lines(Some(24)).lines() {
+            assert!(line.width() <= 24, "{line}");
+        }
+        insta::assert_snapshot!(lines(None), @"
         lo         loopback  10.0.0.1
         enp0s31f6  up        10.0.0.1 (the long one)
         tun        no link   10.0.0.1

@@ -12,6 +12,7 @@ use super::messages;
 use super::options::values::{time_zone, tolerance};
 use super::options::{
     ExitOptions, InputOptions, PresentationOptions, SelectionOptions, WholeOutputOptions,
+    known_width,
 };
 use super::output::Output;
 use super::reading::{Outcome, Reading, time_bounds};
@@ -302,6 +303,7 @@ fn write_answer(
         color: layout.color,
         verbose: layout.verbose,
         zone: layout.zone,
+        width: known_width(arguments.output.output.as_deref()),
     };
     let written = match arguments.format {
         ReconcileFormat::Text => text::write(answer, &options, &mut output),

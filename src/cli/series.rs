@@ -1,8 +1,10 @@
 //! `ftpscope series`: which captures belong into one run.
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstyle::Style;
 use clap::{Args, ValueEnum};
 use jiff::tz::TimeZone;
 use serde_json::json;
@@ -11,9 +13,11 @@ use super::failure::{Exit, Failure};
 use super::messages;
 use super::options::values::time_span;
 use super::output::Output;
+use super::terminal::{Environment, stdout_width};
 use crate::capture::{ReadOptions, Series, SeriesListing};
 use crate::model::{Span, Timestamp};
 use crate::report::units;
+use crate::report::wrapping::{verbatim, write_wrapped};
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
@@ -75,18 +79,15 @@ pub(super) fn run(arguments: &SeriesArguments) -> Result<Exit, Failure> {
         );
         messages::note(&format!("passed over {files}"));
     }
-    let mut text = String::new();
-    for series in &listing.series {
-        match arguments.format {
-            SeriesFormat::Json => {
-                text.push_str(&object(series).to_string());
-                text.push('\n');
-            }
-            SeriesFormat::Text => text.push_str(&lines(series)),
-        }
-    }
+    let width = Environment::of_process().known_width(stdout_width());
     let mut output = Output::stdout();
-    let written = std::io::Write::write_all(&mut output, text.as_bytes());
+    let written = listing
+        .series
+        .iter()
+        .try_for_each(|series| match arguments.format {
+            SeriesFormat::Json => writeln!(output, "{}", object(series)),
+            SeriesFormat::Text => write_lines(series, width, &mut output),
+        });
     output.close(written)?;
     Ok(if listing.failures.is_empty() {
         Exit::Done
@@ -110,25 +111,27 @@ fn object(series: &Series) -> serde_json::Value {
     })
 }
 
-fn lines(series: &Series) -> String {
+fn write_lines(series: &Series, width: Option<u16>, out: &mut dyn Write) -> io::Result<()> {
+    let mut line = |indent: usize, text: &str| {
+        let text = verbatim(Style::new(), text);
+        write_wrapped(&[text], width, (indent, 4), false, out)
+    };
     let time = |time: Option<Timestamp>| {
         time.map_or("-".to_owned(), |time| units::time(time, &TimeZone::UTC))
     };
-    let printable = |text: &str| crate::model::wire_text::printable(text).into_owned();
-    let mut text = format!(
-        "{}: {} to {}, {} in {}\n",
-        printable(&series.name),
-        time(series.first_packet),
-        time(series.last_packet),
-        units::bytes(series.bytes),
-        units::counted(units::to_u64(series.paths.len()), "file", "files"),
-    );
-    for path in &series.paths {
-        text.push_str("  ");
-        text.push_str(&printable(&path.to_string_lossy()));
-        text.push('\n');
-    }
-    text
+    line(
+        0,
+        &format!(
+            "{}: {} to {}, {} in {}",
+            series.name,
+            time(series.first_packet),
+            time(series.last_packet),
+            units::bytes(series.bytes),
+            units::counted(units::to_u64(series.paths.len()), "file", "files"),
+        ),
+    )?;
+    let mut paths = series.paths.iter();
+    paths.try_for_each(|path| line(2, &path.to_string_lossy()))
 }
 
 const EXAMPLES: &str = "\

@@ -3,7 +3,11 @@
 use std::ffi::OsString;
 use std::io::{IsTerminal, stdout};
 
+use anstyle::Style;
 use clap::ValueEnum;
+use unicode_width::UnicodeWidthStr as _;
+
+use crate::report::wrapping::{label, verbatim, write_wrapped};
 
 /// Values of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -55,12 +59,17 @@ impl Environment {
 
     /// Returns the width in columns: `COLUMNS`, else that of the terminal, else 120.
     pub(super) fn width(&self, terminal: Option<u16>) -> u16 {
+        self.known_width(terminal).unwrap_or(WIDTH_OF_FILES)
+    }
+
+    /// Returns the width in columns: `COLUMNS`, else that of the terminal; `None` for text that goes to a file or a pipe, where a
+    /// program may look for whole lines.
+    pub(super) fn known_width(&self, terminal: Option<u16>) -> Option<u16> {
         let columns = self.columns.as_ref().and_then(|value| value.to_str());
         columns
             .and_then(|value| value.parse().ok())
             .filter(|&width| width > 0)
             .or(terminal)
-            .unwrap_or(WIDTH_OF_FILES)
     }
 }
 
@@ -73,6 +82,36 @@ pub(super) fn stdout_is_terminal() -> bool {
 pub(super) fn stdout_width() -> Option<u16> {
     terminal_size::terminal_size_of(stdout()).map(|(width, _)| width.0)
 }
+
+/// Formats rows of a word and its meaning as two columns, the second wrapped at the width of standard output if that is known.
+pub(super) fn two_columns<T: AsRef<str>, U: AsRef<str>>(rows: &[(T, U)]) -> String {
+    let width = Environment::of_process().known_width(stdout_width());
+    two_columns_within(width, rows)
+}
+
+fn two_columns_within<T: AsRef<str>, U: AsRef<str>>(width: Option<u16>, rows: &[(T, U)]) -> String {
+    let words = rows.iter().map(|(word, _)| word.as_ref().width());
+    let widest = words.max().unwrap_or_default();
+    // On a narrow terminal, a second column beside long words would have a word a line.
+    let hang = match width {
+        Some(width) if widest + LEAST_MEANING > usize::from(width) => NARROW_HANG,
+        _ => widest + 2,
+    };
+    let mut text = Vec::new();
+    for (word, meaning) in rows {
+        let word = label(Style::new(), word.as_ref(), widest + 1);
+        let meaning = verbatim(Style::new(), meaning.as_ref());
+        // Writing to a `Vec` cannot fail.
+        let _ = write_wrapped(&[word, meaning], width, (0, hang), false, &mut text);
+    }
+    String::from_utf8(text).unwrap_or_default()
+}
+
+/// Columns that a meaning has beside the longest word at least; otherwise its lines begin below the word.
+const LEAST_MEANING: usize = 24;
+
+/// Indent of a meaning below its word.
+const NARROW_HANG: usize = 4;
 
 /// Returns the width of the terminal at standard error; `None` if it is none.
 pub(super) fn stderr_width() -> Option<u16> {
@@ -119,5 +158,21 @@ mod tests {
         assert_eq!(environment.width(Some(91)), 200);
         environment.columns = Some("0".into());
         assert_eq!(environment.width(Some(91)), 91);
+        assert_eq!(environment.known_width(None), None);
+    }
+
+    #[test]
+    fn meanings_are_wrapped_beside_their_words_and_below_long_ones() {
+        let rows = [("data-in-clear", "files are sent in clear"), ("x", "y")];
+        let wide = "data-in-clear  files are sent in clear\nx              y\n";
+        assert_eq!(two_columns_within(None, &rows), wide);
+        assert_eq!(
+            two_columns_within(Some(37), &rows),
+            "data-in-clear  files are sent in\n               clear\nx              y\n"
+        );
+        assert_eq!(
+            two_columns_within(Some(30), &rows),
+            "data-in-clear  files are sent\n    in clear\nx              y\n"
+        );
     }
 }

@@ -10,6 +10,12 @@ use std::sync::Arc;
 use crate::model::record::{CaptureFrame, Connection, Finding, Reply, Session, Transfer};
 use crate::model::split_at_frames;
 
+/// Returns the words for a capture: its path, or what `-` stands for.
+#[must_use]
+pub fn capture_words(path: &str) -> &str {
+    if path == "-" { "standard input" } else { path }
+}
+
 /// Short names of the captures of a report; none with a single capture.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CaptureNames(Arc<[String]>);
@@ -29,7 +35,7 @@ impl CaptureNames {
         }
         let file_name = |path: &String| -> String {
             let name = path.rsplit('/').next().unwrap_or_default();
-            if name.is_empty() { path } else { name }.to_owned()
+            capture_words(if name.is_empty() { path } else { name }).to_owned()
         };
         let mut times: BTreeMap<String, usize> = BTreeMap::new();
         for path in paths {
@@ -278,7 +284,10 @@ mod tests {
     fn file_names_stand_for_paths_unless_two_are_equal() {
         let names = names(&["a/one.pcap", "a/two.pcap", "b/two.pcap", "-"]);
         let all: Vec<&str> = (0..4).map(|capture| names.name(capture)).collect();
-        assert_eq!(all, ["one.pcap", "a/two.pcap", "b/two.pcap", "-"]);
+        assert_eq!(
+            all,
+            ["one.pcap", "a/two.pcap", "b/two.pcap", "standard input"]
+        );
         assert_eq!(names.frame(17, Some(place(0, 5))), "frame 5 of one.pcap");
     }
 

@@ -32,6 +32,7 @@ mod spooled_text;
 pub mod table;
 pub mod tree;
 pub mod units;
+pub(crate) mod wrapping;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -49,7 +50,7 @@ pub use export::{
     EventChoice, EventLine, EventLines, ExportOptions, Exporter, FinishedSessions, Format,
     OutputFile, OutputKind, Outputs, RunEnd, SessionParties, SessionText, event_text, totals_text,
 };
-pub use frame_names::{CaptureNames, SessionPlaces};
+pub use frame_names::{CaptureNames, SessionPlaces, capture_words};
 pub use kept_sessions::{KeptReport, KeptSessions};
 pub use live_lines::LiveLines;
 pub use sink_thread::with_sink_thread;

@@ -58,7 +58,7 @@ impl Folder {
         command
             .args(arguments)
             .current_dir(&self.path)
-            .env("COLUMNS", "100")
+            .env("COLUMNS", width_for(arguments))
             .env_remove("NO_COLOR")
             .env_remove("CLICOLOR_FORCE")
             .stdin(Stdio::null());
@@ -98,6 +98,14 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Returns the columns of the terminal: answers are compared line by line, and are not wrapped.
+fn width_for(arguments: &[&str]) -> &'static str {
+    match arguments.first() {
+        Some(&("check" | "reconcile" | "series")) => "1000",
+        _ => "100",
     }
 }
 

@@ -107,6 +107,7 @@ pub(crate) fn of(capture: Vec<u8>) -> BTreeMap<String, Vec<u8>> {
         let options = text::Options {
             color: false,
             verbose: true,
+            width: None,
         };
         text::write(&answer, options, out)
     });

@@ -6,8 +6,8 @@ use anstyle::{AnsiColor, Style};
 
 use super::super::verdict::{Answer, Difference, Group, Place, Status, Verdict};
 use super::labels;
-use crate::model::wire_text::printable;
-use crate::report::units;
+use crate::report::wrapping::{Span, label, verbatim, write_wrapped};
+use crate::report::{capture_words, units};
 
 /// Options of the text.
 #[derive(Clone, Copy, Debug, Default)]
@@ -16,6 +16,20 @@ pub struct Options {
     pub color: bool,
     /// True to name expectations that hold, and to list all differences.
     pub verbose: bool,
+    /// Width in columns at which lines are wrapped; `None` for lines of any length.
+    pub width: Option<u16>,
+}
+
+impl Options {
+    /// Writes text; lines after the first are indented by `hang` columns more.
+    fn write(
+        self,
+        (indent, hang): (usize, usize),
+        spans: &[Span],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        write_wrapped(spans, self.width, (indent, hang), self.color, out)
+    }
 }
 
 /// Writes the answer.
@@ -25,18 +39,25 @@ pub fn write(answer: &Answer, options: Options, out: &mut dyn Write) -> io::Resu
         writer.group(out)?;
     }
     for warning in &answer.warnings {
-        let text = format!("! {}", printable(warning));
+        let text = format!("! {warning}");
         let style = AnsiColor::Yellow.on_default();
-        writeln!(out, "{}", painted(&text, style, options.color))?;
+        options.write((0, 2), &[verbatim(style, &text)], out)?;
     }
+    let sessions = units::counted(answer.sessions, "session", "sessions");
     let of = match answer.captures.as_slice() {
-        [] => "no capture".to_owned(),
-        [one] => printable(one).into_owned(),
-        several => units::counted(units::to_u64(several.len()), "capture", "captures"),
+        [] => "no capture could be read".to_owned(),
+        [one] => format!("{sessions} in {}", capture_words(one)),
+        several => {
+            let count = units::to_u64(several.len());
+            format!(
+                "{sessions} in {}",
+                units::counted(count, "capture", "captures")
+            )
+        }
     };
     let all = answer.passed + answer.failed + answer.skipped;
     let counts = format!(
-        "{}: {} passed, {} failed, {} skipped",
+        "{}: {} passed, {} failed, {} skipped,",
         units::counted(all, "expectation", "expectations"),
         units::count(answer.passed),
         units::count(answer.failed),
@@ -47,11 +68,10 @@ pub fn write(answer: &Answer, options: Options, out: &mut dyn Write) -> io::Resu
         (0, _) => AnsiColor::Yellow.on_default(),
         _ => AnsiColor::Red.on_default(),
     };
-    writeln!(
+    options.write(
+        (0, 2),
+        &[verbatim(style, &counts), verbatim(PLAIN, &of)],
         out,
-        "{}, {} in {of}",
-        painted(&counts, style, options.color),
-        units::counted(answer.sessions, "session", "sessions"),
     )
 }
 
@@ -92,10 +112,10 @@ impl Writer<'_> {
             let text = format!(
                 "- {} skipped in {}; -v names them",
                 units::counted(units::to_u64(silent.len()), "expectation", "expectations"),
-                printable(&self.group.name)
+                self.group.name
             );
             let style = AnsiColor::Yellow.on_default();
-            writeln!(out, "{}", painted(&text, style, self.options.color))?;
+            self.options.write((0, 2), &[verbatim(style, &text)], out)?;
         } else {
             for verdict in silent {
                 self.skipped(verdict, out)?;
@@ -121,17 +141,13 @@ impl Writer<'_> {
         more: &str,
         out: &mut dyn Write,
     ) -> io::Result<()> {
-        let text = format!("{mark} {}{}", printable(&verdict.name), printable(more));
-        write!(out, "{}", painted(&text, style, self.options.color))?;
+        let text = format!("{mark} {}{more}", verdict.name);
+        let mut spans = vec![verbatim(style, &text)];
         if let (Some(file), Some(line)) = (&self.group.file, verdict.line) {
-            let place = format!("  {}:{line}", printable(file));
-            write!(
-                out,
-                "{}",
-                painted(&place, Style::new().dimmed(), self.options.color)
-            )?;
+            // The first blank is one more than that between words.
+            spans.push(verbatim(DIM, &format!(" {file}:{line}")));
         }
-        writeln!(out)
+        self.options.write((0, 2), &spans, out)
     }
 
     fn differences(&self, verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
@@ -147,7 +163,8 @@ impl Writer<'_> {
         }
         let rest = units::to_u64(verdict.differences.len() - shown) + verdict.differences_omitted;
         if rest > 0 {
-            writeln!(out, "    and {} more", units::count(rest))?;
+            let text = format!("and {} more", units::count(rest));
+            self.options.write((4, 2), &[verbatim(PLAIN, &text)], out)?;
         }
         Ok(())
     }
@@ -160,12 +177,8 @@ impl Writer<'_> {
         out: &mut dyn Write,
     ) -> io::Result<()> {
         let row = |name: &str, text: &str, out: &mut dyn Write| {
-            let name = painted(
-                &format!("{name:9}"),
-                Style::new().dimmed(),
-                self.options.color,
-            );
-            writeln!(out, "    {name} {}", printable(text))
+            let spans = [label(DIM, name, LABEL_WIDTH), verbatim(PLAIN, text)];
+            self.options.write((4, LABEL_WIDTH + 1), &spans, out)
         };
         let (expected, found) = labels(self.group.kind);
         if before.is_none_or(|before| before.expected != difference.expected) {
@@ -189,16 +202,14 @@ impl Writer<'_> {
     }
 }
 
-fn painted(text: &str, style: Style, color: bool) -> String {
-    if color {
-        format!("{style}{text}{style:#}")
-    } else {
-        text.to_owned()
-    }
-}
-
 /// Skipped expectations named one by one.
 const MAX_SKIPPED: usize = 3;
 
 /// Differences of one expectation; `-v` shows all.
 const MAX_DIFFERENCES: usize = 8;
+
+/// Columns of the name in front of a value.
+const LABEL_WIDTH: usize = 9;
+
+const PLAIN: Style = Style::new();
+const DIM: Style = Style::new().dimmed();

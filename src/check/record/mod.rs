@@ -29,6 +29,7 @@ use crate::model::record::{
     VerdictStatus,
 };
 use crate::model::wire_text::{is_hostile, printable};
+use crate::report::capture_words;
 
 pub use update::{Updated, update};
 
@@ -78,8 +79,7 @@ pub fn doubts(subject: &Subject<'_>) -> Vec<String> {
 /// Returns the last part of a path, printable in a comment.
 fn file_name(path: &str) -> String {
     let name = path.rsplit(['/', '\\']).next().unwrap_or(path);
-    let name = if name == "-" { "standard input" } else { name };
-    printable(name).into_owned()
+    printable(capture_words(name)).into_owned()
 }
 
 /// Renders a basic string; characters that a terminal or editor would hide or obey are escaped.

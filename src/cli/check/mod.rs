@@ -10,7 +10,6 @@ mod captures;
 mod expectation_files;
 mod record;
 
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -25,10 +24,11 @@ use super::generated::print;
 use super::messages;
 use super::options::{
     ExitOptions, FailOnOptions, InputOptions, PresentationOptions, SelectionOptions,
-    WholeOutputOptions,
+    WholeOutputOptions, known_width,
 };
 use super::output::Output;
 use super::reading::Outcome;
+use super::terminal::two_columns;
 use crate::check::answer::{self, github, junit, text};
 use crate::check::baseline::compare;
 use crate::check::built_in::{self, BuiltIn};
@@ -173,12 +173,11 @@ fn check_sessions(subject: &Subject<'_>) -> Result<(), Failure> {
 }
 
 fn list_rules() -> Result<Exit, Failure> {
-    let mut text = String::new();
-    let width = built_in::ALL.iter().map(|rule| rule.name.len()).max();
-    for rule in built_in::ALL {
-        let width = width.unwrap_or_default();
-        let _ = writeln!(text, "{:width$}  {}", rule.name, rule.meaning);
-    }
+    let rows: Vec<_> = built_in::ALL
+        .iter()
+        .map(|rule| (rule.name, rule.meaning))
+        .collect();
+    let text = two_columns(&rows);
     print(text.as_bytes())
 }
 
@@ -250,6 +249,7 @@ fn write_answer(
     let options = text::Options {
         color: layout.color,
         verbose: layout.verbose,
+        width: known_width(arguments.output.output.as_deref()),
     };
     let written = match arguments.format {
         CheckFormat::Text => text::write(answer, options, &mut output),

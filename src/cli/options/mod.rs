@@ -20,6 +20,7 @@ use super::reading::Outcome;
 use super::terminal::{self, ColorChoice, Environment};
 use crate::check::{Expression, Scope, Selection};
 use crate::model::record::Severity;
+use crate::model::system_message;
 use crate::pipeline;
 use crate::protocol::tls::decryption::{FollowedKeyLog, Keyring, SecretSources};
 #[cfg(feature = "parquet")]
@@ -90,8 +91,8 @@ impl SecretOptions {
         for path in &self.keylog {
             if follow {
                 let key_log = follow_key_log(path);
-                let key_log =
-                    key_log.map_err(|cause| unusable("--keylog", path, cause.to_string(), hint))?;
+                let key_log = key_log
+                    .map_err(|cause| unusable("--keylog", path, system_message(&cause), hint))?;
                 sources.followed.push(key_log);
             } else {
                 let bytes = read_secret("--keylog", path, hint)?;
@@ -133,7 +134,7 @@ fn read_secret(
     hint: &'static str,
 ) -> Result<Zeroizing<Vec<u8>>, Failure> {
     let bytes = std::fs::read(path);
-    let bytes = bytes.map_err(|cause| unusable(option, path, cause.to_string(), hint))?;
+    let bytes = bytes.map_err(|cause| unusable(option, path, system_message(&cause), hint))?;
     Ok(Zeroizing::new(bytes))
 }
 
@@ -504,10 +505,9 @@ impl PresentationOptions {
     /// Returns the layout of text for `output`, or for standard output if `None`.
     pub(super) fn layout(&self, output: Option<&Path>) -> table::Options {
         let environment = Environment::of_process();
-        let to_terminal = output.is_none_or(output::is_standard) && terminal::stdout_is_terminal();
-        let columns = to_terminal.then(terminal::stdout_width).flatten();
+        let to_terminal = is_terminal(output);
         table::Options {
-            width: environment.width(columns),
+            width: environment.width(terminal_width(output)),
             color: environment.color(self.color, to_terminal),
             zone: self.tz.clone(),
             verbose: self.verbose,
@@ -515,6 +515,20 @@ impl PresentationOptions {
             captures: CaptureNames::default(),
         }
     }
+}
+
+/// Returns the width of text for `output`, or for standard output if `None`; `None` if it need not be wrapped.
+pub(super) fn known_width(output: Option<&Path>) -> Option<u16> {
+    Environment::of_process().known_width(terminal_width(output))
+}
+
+/// Returns true if `output`, or standard output if `None`, is a terminal.
+fn is_terminal(output: Option<&Path>) -> bool {
+    output.is_none_or(output::is_standard) && terminal::stdout_is_terminal()
+}
+
+fn terminal_width(output: Option<&Path>) -> Option<u16> {
+    is_terminal(output).then(terminal::stdout_width).flatten()
 }
 
 /// The sessions to report.

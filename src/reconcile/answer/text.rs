@@ -11,6 +11,7 @@ use super::super::findings::shown;
 use super::{Answer, ClaimOutcome, ClaimRecord, Difference, Log, WireOnly};
 use crate::model::wire_text::printable;
 use crate::report::units;
+use crate::report::wrapping::{Span, label, verbatim, write_wrapped};
 
 /// Options of the text.
 #[derive(Clone, Debug)]
@@ -21,12 +22,26 @@ pub struct Options {
     pub verbose: bool,
     /// Zone of times.
     pub zone: TimeZone,
+    /// Width in columns at which lines are wrapped; `None` for lines of any length.
+    pub width: Option<u16>,
+}
+
+impl Options {
+    /// Writes text; lines after the first are indented by `hang` columns more.
+    fn write(
+        &self,
+        (indent, hang): (usize, usize),
+        spans: &[Span],
+        out: &mut dyn Write,
+    ) -> io::Result<()> {
+        write_wrapped(spans, self.width, (indent, hang), self.color, out)
+    }
 }
 
 /// Writes the answer.
 pub fn write(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Result<()> {
     for log in &answer.logs {
-        writeln!(out, "{}", log_line(log))?;
+        options.write((0, 2), &[verbatim(PLAIN, &log_line(log))], out)?;
     }
     writeln!(out)?;
     let mut shown = false;
@@ -138,12 +153,8 @@ fn write_claim(
         ClaimOutcome::NotComparable => AnsiColor::Yellow.on_default(),
         ClaimOutcome::Differs | ClaimOutcome::LogOnly => AnsiColor::Red.on_default(),
     };
-    let outcome = painted(
-        &format!("{:14}", claim.outcome.name()),
-        style,
-        options.color,
-    );
-    writeln!(out, "{outcome} {place}")?;
+    let outcome = label(style, claim.outcome.name(), OUTCOME_WIDTH);
+    options.write((0, 2), &[outcome, verbatim(PLAIN, &place)], out)?;
     row(out, options, "log", &claim.text)?;
     match (claim.session, claim.outcome) {
         (Some(session), _) => {
@@ -175,12 +186,9 @@ fn write_missing(
     options: &Options,
     out: &mut dyn Write,
 ) -> io::Result<()> {
-    let outcome = painted(
-        &format!("{:14}", "wire-only"),
-        AnsiColor::Red.on_default(),
-        options.color,
-    );
-    writeln!(out, "{outcome} {}", logs_without(event, answer))?;
+    let outcome = label(AnsiColor::Red.on_default(), "wire-only", OUTCOME_WIDTH);
+    let logs = verbatim(PLAIN, &logs_without(event, answer));
+    options.write((0, 2), &[outcome, logs], out)?;
     row(out, options, "log", event.why)?;
     let mut text = format!("session {}", event.session);
     if let Some(transfer) = event.transfer {
@@ -220,8 +228,8 @@ fn frames(frames: &[u64]) -> String {
 }
 
 fn row(out: &mut dyn Write, options: &Options, name: &str, text: &str) -> io::Result<()> {
-    let name = painted(&format!("{name:8}"), Style::new().dimmed(), options.color);
-    writeln!(out, "    {name} {}", printable(text))
+    let spans = [label(DIM, name, LABEL_WIDTH), verbatim(PLAIN, text)];
+    options.write((4, LABEL_WIDTH + 1), &spans, out)
 }
 
 fn write_totals(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Result<()> {
@@ -230,7 +238,7 @@ fn write_totals(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::
     } else {
         AnsiColor::Green.on_default()
     };
-    writeln!(out, "{}", painted(&totals(answer), style, options.color))
+    options.write((0, 2), &[verbatim(style, &totals(answer))], out)
 }
 
 /// Counts the outcomes, with the reasons of claims that cannot be compared.
@@ -265,10 +273,11 @@ pub fn totals(answer: &Answer) -> String {
     text
 }
 
-fn painted(text: &str, style: Style, color: bool) -> String {
-    if color {
-        format!("{style}{text}{style:#}")
-    } else {
-        text.to_owned()
-    }
-}
+/// Columns of the outcome in front of a place in a log.
+const OUTCOME_WIDTH: usize = 14;
+
+/// Columns of the name in front of a value.
+const LABEL_WIDTH: usize = 8;
+
+const PLAIN: Style = Style::new();
+const DIM: Style = Style::new().dimmed();

@@ -6,50 +6,15 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use comfy_table::{CellAlignment, ColumnConstraint, ContentArrangement, Table, Width, presets};
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::super::units;
+use super::super::wrapping::{MIN_WIDTH, cut, wrap};
 use super::{CYAN, DIM, GREEN, Options, PLAIN, RED, YELLOW, paint};
 use crate::model::record::Outcome;
 use crate::model::wire_text::printable;
 
-/// A run of text in one style. Only [`span`] creates it, so that no text reaches a terminal unescaped.
-pub(super) struct Span {
-    style: Style,
-    text: String,
-    /// Minimum width of each of its words, in columns.
-    least: usize,
-}
-
-/// Creates a span of text, escaped for a terminal. An endless one is cut.
-pub(super) fn span(style: Style, text: &str) -> Span {
-    Span {
-        style,
-        text: printable(&cut(text, LONGEST_SPAN)).into_owned(),
-        least: 0,
-    }
-}
-
-/// Cuts a text behind `most` characters.
-fn cut(text: &str, most: usize) -> Cow<'_, str> {
-    match text.char_indices().nth(most) {
-        Some((end, _)) => format!("{}…", &text[..end]).into(),
-        None => text.into(),
-    }
-}
-
-/// Creates a span of one word that is padded to `least` columns.
-pub(super) fn label(style: Style, word: &str, least: usize) -> Span {
-    Span {
-        least,
-        ..span(style, word)
-    }
-}
-
-/// Creates a span without a style.
-pub(super) fn plain(text: &str) -> Span {
-    span(PLAIN, text)
-}
+pub(super) use super::super::wrapping::{Span, label, plain, span};
 
 /// Writer of lines behind a bar.
 pub(super) struct Block<'a> {
@@ -134,82 +99,6 @@ pub(super) fn bare(
         writeln!(out, "{}", paint(options.color, style, &line))?;
     }
     Ok(())
-}
-
-fn wrap(spans: &[Span], width: usize, indent: usize, hang: usize, color: bool) -> Vec<String> {
-    let mut lines = Vec::new();
-    let mut line = " ".repeat(indent);
-    let mut used = indent;
-    let mut at_start = true;
-    let after_first = indent + hang;
-    for (span, word) in spans
-        .iter()
-        .flat_map(|span| span.text.split(' ').map(move |word| (span, word)))
-    {
-        // Runs of spaces, as in server replies, become one.
-        if word.is_empty() {
-            continue;
-        }
-        let mut rest = word;
-        loop {
-            let gap = usize::from(!at_start);
-            // Not of all of an endless word, for each of its lines. A character that fits takes a column, or none.
-            let length = match rest.get(..rest.floor_char_boundary(width.saturating_mul(64))) {
-                Some(begin) if begin.len() < rest.len() => begin.width().max(width + 1),
-                _ => rest.width(),
-            };
-            if used + gap + length <= width {
-                line.push_str(if at_start { "" } else { " " });
-                line.push_str(&paint(color, span.style, rest));
-                let padding = span.least.saturating_sub(length);
-                line.push_str(&" ".repeat(padding));
-                used += gap + length + padding;
-                at_start = false;
-                break;
-            }
-            // A digest that is cut cannot be copied: the terminal, which breaks a line too long for it, gives it as a whole.
-            if at_start && is_digest(word) {
-                line.truncate(width.saturating_sub(length).min(used));
-                line.push_str(&paint(color, span.style, word));
-                used = width;
-                at_start = false;
-                break;
-            }
-            // A word longer than a line is cut, so that no line is wider than the terminal.
-            if at_start {
-                let (fits, remains) = split_at_width(rest, width.saturating_sub(used));
-                line.push_str(&paint(color, span.style, fits));
-                rest = remains;
-            }
-            lines.push(std::mem::replace(&mut line, " ".repeat(after_first)));
-            used = after_first;
-            at_start = true;
-            if rest.is_empty() {
-                break;
-            }
-        }
-    }
-    if !at_start || lines.is_empty() {
-        lines.push(line);
-    }
-    lines
-}
-
-/// Returns true for the hexadecimal digits of MD5, SHA-1 or SHA-256.
-fn is_digest(word: &str) -> bool {
-    matches!(word.len(), 32 | 40 | 64) && word.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-/// Splits text behind the longest part that fits into `width` columns, at least one character.
-fn split_at_width(text: &str, width: usize) -> (&str, &str) {
-    let mut used = 0;
-    for (at, character) in text.char_indices() {
-        used += character.width().unwrap_or(0);
-        if used > width && at > 0 {
-            return text.split_at(at);
-        }
-    }
-    (text, "")
 }
 
 /// Writes a line with the number of omitted items, if there are any.
@@ -577,10 +466,6 @@ const FIRST_ROWS: usize = 80;
 
 /// Rows shown at the end of a long table.
 const LAST_ROWS: usize = 20;
-
-/// Longest text of a paragraph, in characters.
-const LONGEST_SPAN: usize = 4000;
-
 /// Longest line of a cell, in characters. The library wraps a cell in more than linear time.
 const LONGEST_CELL: usize = 600;
 
@@ -593,9 +478,6 @@ pub(super) const NARROW: usize = 68;
 /// Width in columns from which tables have more than their text.
 pub(super) const TINY: usize = 48;
 
-/// Minimum width in columns. Narrower terminals get lines of this width and wrap them.
-const MIN_WIDTH: u16 = 24;
-
 /// Characters of a name or path that a table shows: about four lines of its column.
 const LONGEST_NAME: usize = 200;
 /// Characters of a word that is not cut.
@@ -606,47 +488,3 @@ const BAR_WIDTH: usize = 2;
 
 /// Minimum width of a column of text.
 const MIN_TEXT: u16 = 8;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::report::table::{BOLD, RED};
-
-    #[test]
-    fn text_wraps_between_words_with_a_hanging_indent() {
-        let spans = [span(BOLD, "one"), plain("two three")];
-        assert_eq!(wrap(&spans, 9, 0, 2, false), ["one two", "  three"]);
-    }
-
-    #[test]
-    fn long_words_are_cut_at_their_display_width() {
-        assert_eq!(wrap(&[plain("漢字漢字")], 5, 0, 0, false), ["漢字", "漢字"]);
-        assert_eq!(wrap(&[plain("漢")], 0, 0, 0, false), ["漢"]);
-        assert_eq!(
-            wrap(&[plain("ab abcdefgh")], 4, 0, 1, false),
-            ["ab", " abc", " def", " gh"]
-        );
-    }
-
-    #[test]
-    fn digest_is_never_cut_and_stands_at_the_beginning_of_a_line_too_narrow_for_it() {
-        let digest = "c232a16f5c073e3136d1d0de17cc6849";
-        let spans = [plain("md5"), plain(digest), plain("a.txt")];
-        let indented = format!("  {digest}");
-        assert_eq!(
-            wrap(&spans, 34, 2, 2, false),
-            ["  md5", &indented, "    a.txt"]
-        );
-        assert_eq!(
-            wrap(&spans, 20, 2, 2, false),
-            ["  md5", digest, "    a.txt"]
-        );
-        assert_eq!(wrap(&[plain(digest)], 20, 2, 2, false), [digest]);
-    }
-
-    #[test]
-    fn styles_surround_words_only_with_colours() {
-        let line = wrap(&[span(RED, "bad\x1b[2J")], 20, 0, 0, true);
-        assert_eq!(line, ["\x1b[31mbad\\x1b[2J\x1b[0m"]);
-    }
-}
