@@ -1,13 +1,14 @@
 //! Errors of this layer: one line each, and a hint about the remedy.
 
 use super::compressed::Compression;
+use crate::model::system_message;
 
 /// Error of an input or of a capture filter. Texts name the path or interface and, if known, the byte offset.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// The operating system refused access or failed to read.
-    #[error("cannot read {path}: {cause}")]
+    #[error("cannot read {path}: {}", system_message(cause))]
     Io {
         /// Path of the input as messages show it.
         path: String,

@@ -17,8 +17,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::decode::Segment;
-use crate::model::HostPair;
 use crate::model::record::TlsSecret;
+use crate::model::{HostPair, system_message};
 use crate::protocol::tls::decryption::{FollowedKeyLog, KeyLogReader, Keyring};
 
 /// Random of a `ClientHello`, which names its secrets.
@@ -241,8 +241,9 @@ impl KeyLogFollower {
                 Err(cause) => {
                     self.is_stuck = true;
                     return Some(format!(
-                        "the key log {} was replaced, and the new file cannot be opened ({cause}); secrets in it are not used",
-                        self.log.path.display()
+                        "the key log {} was replaced, and the new file cannot be opened ({}); secrets in it are not used",
+                        self.log.path.display(),
+                        system_message(&cause)
                     ));
                 }
             }

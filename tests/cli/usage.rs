@@ -230,6 +230,41 @@ fn empty_file_of_a_ring_joins_the_series_of_its_name() {
 }
 
 #[test]
+fn reasons_of_the_system_are_told_in_words_without_their_numbers() {
+    let folder = Folder::new("usage-system");
+    folder.write("few.pcap", &many_sessions(1));
+    for arguments in [
+        &["analyze", "--keylog", "missing", "few.pcap"][..],
+        &["analyze", "--tls-key", "missing", "few.pcap"],
+        &["analyze", "--follow", "--keylog", "missing", "few.pcap"],
+        &["man", "--directory", "few.pcap/man"],
+        &[
+            "check",
+            "--format",
+            "junit",
+            "--rule",
+            "no-cleartext-login",
+            "missing.pcap",
+        ],
+        &["check", "--baseline", "missing.pcap", "few.pcap"],
+        &["reconcile", "--log", "missing", "few.pcap"],
+        &["analyze", "-o", "missing/report", "few.pcap"],
+        &["analyze", "-x", "few.pcap/files", "few.pcap"],
+        &["carve", "-w", "missing/out.pcapng", "few.pcap"],
+    ] {
+        let said = folder.run(arguments);
+        assert!(!said.contains("os error"), "{arguments:?}: {said}");
+        let is_named = [
+            "no such file or directory",
+            "not a directory",
+            "file exists",
+        ];
+        let is_named = is_named.iter().any(|reason| said.contains(reason));
+        assert!(is_named, "{arguments:?}: {said}");
+    }
+}
+
+#[test]
 fn a_dash_as_output_is_standard_output() {
     let folder = Folder::new("usage-dash");
     folder.write("few.pcap", &many_sessions(1));

@@ -9,7 +9,7 @@ use super::grammar::{Grammar, Line, Reading};
 use super::lines::Lines;
 use super::{Coverage, LogKind, Writer};
 use crate::capture::decompressed;
-use crate::model::Timestamp;
+use crate::model::{Timestamp, system_message};
 use crate::reconcile::claim::{Claim, ClaimKind, Cut, Direction};
 
 /// Options of reading, for all logs.
@@ -58,7 +58,7 @@ pub struct LogCounts {
 #[derive(Debug, thiserror::Error)]
 pub enum LogError {
     /// The file cannot be opened or read.
-    #[error("cannot read {path}: {cause}")]
+    #[error("cannot read {path}: {}", system_message(cause))]
     Io {
         /// Path of the log.
         path: String,
