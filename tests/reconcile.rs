@@ -495,6 +495,156 @@ fn removed_login_among_others_of_the_same_second_is_that_of_its_session() {
     }
 }
 
+/// Two clients, one after the other, with six downloads; `capture.pcap` in a folder.
+fn two_clients(name: &str) -> Folder {
+    let mut wire = Wire::new();
+    for (client, files) in [(10, 5_u16), (11, 1)] {
+        let address = format!("192.0.2.{client}:39021");
+        let mut ftp = Conversation::open_on(wire, &address, "192.0.2.20:21");
+        ftp.exchange("USER mira", "331 Password required for mira");
+        ftp.exchange("PASS hazel-lantern", "230 User mira logged in");
+        ftp.exchange("TYPE I", "200 Type set to I");
+        for number in 1..=files {
+            ftp.wire.wait(Duration::from_secs(4));
+            let content = vec![b'x'; 1_000 + usize::from(client + number)];
+            let name = format!("/f{}.bin", client + number);
+            ftp.retrieve(&name, 40_000 + number, 50_000 + number, &content);
+        }
+        ftp.wire.wait(Duration::from_secs(8));
+        ftp.exchange("QUIT", "221 Goodbye.");
+        wire = std::mem::replace(&mut ftp.wire, Wire::new());
+    }
+    let folder = Folder::new(name);
+    folder.write("capture.pcap", &wire.to_pcap());
+    folder
+}
+
+/// The xferlog of a capture's downloads.
+fn xferlog(folder: &Folder) -> Vec<String> {
+    let report = folder.report(&["capture.pcap"]);
+    let sessions = report["sessions"].as_array().expect("sessions").iter();
+    let of_session = |session: &Value| -> Vec<String> {
+        let client = session["client"]["ip"].as_str().expect("an address");
+        let transfers = session["transfers"].as_array().expect("transfers").iter();
+        let line = |transfer: &Value| {
+            let time = transfer["connection"]["end"].as_str().expect("a time");
+            let time: jiff::Timestamp = time.parse().expect("a time");
+            let time = time.strftime("%a %b %d %H:%M:%S %Y");
+            let path = transfer["path"].as_str().expect("a path");
+            let bytes = &transfer["bytes"];
+            format!("{time} 1 {client} {bytes} {path} b _ o r mira ftp 0 * c\n")
+        };
+        transfers.map(line).collect()
+    };
+    sessions.flat_map(of_session).collect()
+}
+
+#[test]
+fn line_of_the_servers_own_host_is_about_what_no_capture_sees() {
+    let folder = two_clients("reconcile-own-host");
+    let mut lines = xferlog(&folder);
+    lines.insert(3, lines[2].replace("192.0.2.10", "192.0.2.20"));
+    let (code, of_server) = answer(&folder, &[("xferlog", &lines)], &[]);
+    assert_eq!(
+        (code, totals(&of_server)),
+        (0, [6, 0, 0, 0, 1]),
+        "{of_server:#}"
+    );
+    let claim = only(&of_server, "not-comparable");
+    assert_eq!(claim["reason"], "client not captured");
+    // Of a stranger, it is claimed and was not there.
+    lines[3] = lines[2].replace("192.0.2.10", "192.0.2.77");
+    let (code, of_stranger) = answer(&folder, &[("xferlog", &lines)], &[]);
+    assert_eq!(
+        (code, totals(&of_stranger)),
+        (1, [6, 0, 1, 0, 0]),
+        "{of_stranger:#}"
+    );
+}
+
+#[test]
+fn event_beside_a_line_that_the_edge_of_the_capture_excuses_is_not_missed() {
+    let folder = crowded("reconcile-edge");
+    let lines = extended_log(&folder);
+    let place = |lines: &[String]| lines.iter().rposition(|line| line.contains("RNFR a.bin"));
+    let last = place(&lines).expect("a line");
+    assert_eq!(last + 2, lines.len(), "{}", lines[last]);
+    // Within the last second: the line may be about what came behind it, and the event be its own.
+    let mut altered = lines.clone();
+    altered[last] = altered[last].replace("RNFR a.bin", "MDTM a.bin");
+    let (code, edge) = answer(&folder, &[("edge.log", &altered)], &[]);
+    let agree = lines.len() as u64 - 1;
+    assert_eq!((code, totals(&edge)), (0, [agree, 0, 0, 0, 1]), "{edge:#}");
+    let reason = only(&edge, "not-comparable")["reason"].clone();
+    assert_eq!(reason, "too near the beginning or the end of the capture");
+    // Before it, both are told.
+    let earlier = place(&lines[..last]).expect("a line");
+    let mut altered = lines.clone();
+    altered[earlier] = altered[earlier].replace("RNFR a.bin", "MDTM a.bin");
+    let (code, middle) = answer(&folder, &[("middle.log", &altered)], &[]);
+    assert_eq!((code, totals(&middle)[3]), (1, 1), "{middle:#}");
+}
+
+#[test]
+fn server_is_chosen_by_its_port_too() {
+    let folder = two_clients("reconcile-server-port");
+    let lines = xferlog(&folder);
+    for (server, expected) in [
+        ("192.0.2.20", (0, [6, 0, 0, 0, 0])),
+        ("192.0.2.20:21", (0, [6, 0, 0, 0, 0])),
+        ("192.0.2.20:2121", (0, [0, 0, 0, 0, 6])),
+    ] {
+        let (code, answer) = answer(&folder, &[("xferlog", &lines)], &["--server", server]);
+        assert_eq!((code, totals(&answer)), expected, "{server}: {answer:#}");
+    }
+    let arguments = [
+        "reconcile",
+        "--log",
+        "xferlog",
+        "--server",
+        "ftp:21",
+        "capture.pcap",
+    ];
+    let output = folder.command(&arguments).output().expect("it runs");
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn log_of_other_clients_is_told_as_one() {
+    let folder = two_clients("reconcile-other-clients");
+    let lines = xferlog(&folder);
+    let lines: Vec<String> = lines
+        .iter()
+        .map(|line| {
+            line.replace("192.0.2.1", "198.51.100.1")
+                .replace("/f", "/g")
+        })
+        .collect();
+    let (code, strange) = answer(&folder, &[("xferlog", &lines)], &[]);
+    assert_eq!(
+        (code, totals(&strange)),
+        (0, [0, 0, 0, 0, 6]),
+        "{strange:#}"
+    );
+    for claim in strange["claims"].as_array().expect("claims") {
+        assert_eq!(claim["reason"], "client not captured");
+    }
+    let text = folder.run(&["reconcile", "-q", "--log", "xferlog", "capture.pcap"]);
+    assert!(text.contains("Nothing was compared"), "{text}");
+}
+
+#[test]
+fn capture_in_the_place_of_a_log_is_named() {
+    let folder = two_clients("reconcile-capture-as-log");
+    for log in ["capture.pcap", "ftpscope:capture.pcap"] {
+        let arguments = ["reconcile", "--log", log, "capture.pcap"];
+        let output = folder.command(&arguments).output().expect("it runs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(errors.contains("it is a capture"), "{errors}");
+        assert_eq!(output.status.code(), Some(3));
+    }
+}
+
 #[test]
 fn given_zone_is_told_as_it_was_given() {
     let folder = recorded("reconcile-zone");

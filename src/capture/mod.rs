@@ -74,6 +74,21 @@ pub use series::{Series, SeriesListing};
 pub use waiting::Waker;
 pub(crate) use waiting::open_without_waiting;
 
+/// Returns true if these are the first bytes of a pcap or pcapng file, decompressed.
+#[must_use]
+pub fn is_capture(bytes: &[u8]) -> bool {
+    let word = |at: usize| bytes.get(at..).and_then(<[u8]>::first_chunk).copied();
+    // A text may begin with the line ends of a section header; the order of bytes is named behind it.
+    let is_section = || {
+        word(0) == Some(pcapng_file::SECTION_HEADER.to_le_bytes())
+            && matches!(
+                word(8),
+                Some([0x1a, 0x2b, 0x3c, 0x4d] | [0x4d, 0x3c, 0x2b, 0x1a])
+            )
+    };
+    word(0).is_some_and(pcap_file::is_pcap) || is_section()
+}
+
 /// One captured packet, lent for one call.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet<'a> {

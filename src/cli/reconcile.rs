@@ -1,7 +1,7 @@
 //! `ftpscope reconcile`: servers' logs beside captures.
 
 use std::ffi::OsString;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
@@ -23,8 +23,8 @@ use crate::page::{Page, PageClaim, PageLogs, PageOptions};
 use crate::reconcile::answer::{self, Answer, csv, junit, text};
 use crate::reconcile::log::{LogError, LogOptions, log_inputs};
 use crate::reconcile::wire::{Wire, WireBuilder};
-use crate::reconcile::{PathMap, Settings, reconcile};
-use crate::report::ReportBuilder;
+use crate::reconcile::{PathMap, ServerChoice, Settings, reconcile};
+use crate::report::{ReportBuilder, units};
 
 #[derive(Debug, Args)]
 #[command(arg_required_else_help = true, after_help = EXAMPLES)]
@@ -57,9 +57,16 @@ pub(super) struct ReconcileArguments {
         help_heading = "Logs"
     )]
     log_tz: LogZone,
-    /// Server of the logs, where the captures hold several (default: those that lines fit)
-    #[arg(long, value_name = "ADDRESS", help_heading = "Logs")]
-    server: Option<IpAddr>,
+    // As an attribute: in a comment, the address would need marks that help shows.
+    #[arg(
+        long,
+        help = "Server of the logs, where the captures hold several (default: those that lines fit); with its port, where its \
+                host has several: 192.0.2.1:2121, [2001:db8::1]:2121",
+        value_name = "ADDRESS[:PORT]",
+        value_parser = server,
+        help_heading = "Logs"
+    )]
+    server: Option<ServerChoice>,
     /// Prefix of paths in the log, and of the same ones on the wire: /srv/ftp=/; may be given more than once
     #[arg(long, value_name = "FROM=TO", value_parser = path_map, help_heading = "Logs")]
     path_map: Vec<PathPair>,
@@ -124,6 +131,20 @@ fn log_zone(value: &str) -> Result<LogZone, String> {
     time_zone(value)
         .map(|zone| LogZone(Some(zone)))
         .map_err(|cause| format!("{cause}, or auto"))
+}
+
+/// Parses the value of `--server`.
+fn server(value: &str) -> Result<ServerChoice, String> {
+    if let Ok(ip) = value.parse::<IpAddr>() {
+        return Ok(ServerChoice { ip, port: None });
+    }
+    let both: SocketAddr = value.parse().map_err(|_| {
+        "write the address of a server, such as 192.0.2.1 or 192.0.2.1:2121".to_owned()
+    })?;
+    Ok(ServerChoice {
+        ip: both.ip(),
+        port: Some(both.port()),
+    })
 }
 
 /// Parses the value of `--path-map`.
@@ -242,8 +263,11 @@ fn note(warnings: &[WarningRecord], arguments: &ReconcileArguments) {
         return;
     }
     for warning in warnings {
-        let message = format!("{}: {}", warning.message, warning.count);
-        messages::note(&message);
+        let message = &warning.message;
+        match warning.count {
+            0 | 1 => messages::note(message),
+            count => messages::note(&format!("{message} ({} times)", units::count(count))),
+        }
     }
 }
 

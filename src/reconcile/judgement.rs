@@ -7,6 +7,7 @@
 use std::collections::{HashMap, HashSet};
 use std::net::IpAddr;
 
+use super::ServerChoice;
 use super::answer::{ClaimOutcome, Difference, Value};
 use super::claim::{Claim, ClaimKind, ClaimStatus, LoggedType};
 use super::comparison::{Field, Fields, status_word};
@@ -228,13 +229,19 @@ pub(super) struct View<'a> {
 impl<'a> View<'a> {
     /// Collects the sessions of the servers.
     #[must_use]
-    pub(super) fn new(wire: &'a Wire, servers: HashSet<ServerKey>) -> Self {
+    pub(super) fn new(
+        wire: &'a Wire,
+        servers: HashSet<ServerKey>,
+        given: Option<ServerChoice>,
+    ) -> Self {
         let mut sessions: HashMap<IpAddr, Vec<&WireSession>> = HashMap::new();
         let mut losses = Vec::new();
         for session in &wire.sessions {
             // A session on another port of a server's host may be encrypted, or its server unknown.
-            let is_of_log =
-                servers.is_empty() || servers.iter().any(|(ip, _)| *ip == session.server.0);
+            let is_of_log = given.map_or_else(
+                || servers.is_empty() || servers.iter().any(|(ip, _)| *ip == session.server.0),
+                |given| given.holds(session.server),
+            );
             if is_of_log {
                 sessions.entry(session.client.ip).or_default().push(session);
                 if session.lossy {
@@ -303,12 +310,23 @@ impl<'a> View<'a> {
             return Some(SEALED);
         }
         if !clock_is_known {
-            return Some("clock of the log not known");
+            // Of a client that is nowhere in the captures, no clock would bring an event.
+            let is_elsewhere = held.client.is_some() && own.is_none();
+            return Some(if is_elsewhere {
+                NO_CLIENT
+            } else {
+                "clock of the log not known"
+            });
         }
         let took = held.claim.duration.unwrap_or(0).min(i64::MAX as u64);
         let began = time.plus(Span::from_nanos(-i64::try_from(took).unwrap_or(i64::MAX)));
         if !self.covers(began, time) {
-            return Some(OUTSIDE);
+            let is_inside = self
+                .wire
+                .covered
+                .iter()
+                .any(|(first, last)| *first <= time && time <= *last);
+            return Some(if is_inside { AT_EDGE } else { OUTSIDE });
         }
         if self.servers.is_empty() {
             let sessions = held.client.and_then(|client| self.sessions.get(&client));
@@ -333,7 +351,9 @@ impl<'a> View<'a> {
         let Some(sessions) = sessions else {
             // A capture of a single client says nothing of others.
             let sees_many = self.sessions.len() > 1;
-            return (!sees_many || client.is_loopback()).then_some("client not captured");
+            // What a server's host sends to itself passes no interface.
+            let is_own = self.servers.iter().any(|(server, _)| *server == client);
+            return (!sees_many || is_own || client.is_loopback()).then_some(NO_CLIENT);
         };
         let near = |session: &&&WireSession| {
             session.start <= time.plus(EDGE) && time <= session.end.plus(EDGE)
@@ -410,6 +430,11 @@ pub(super) fn sought(event: &WireEvent) -> Option<Sought<'_>> {
 
 /// Reason of claims outside of the captures.
 pub(super) const OUTSIDE: &str = "outside the capture's time";
+
+/// Reason of claims within the captures about what may have begun before them, or ended after them.
+pub(super) const AT_EDGE: &str = "too near the beginning or the end of the capture";
+
+const NO_CLIENT: &str = "client not captured";
 
 const SEALED: &str = "TLS not opened";
 

@@ -61,7 +61,7 @@ use self::claim::{Claim, ClaimKind, Direction};
 use self::clock::{Clock, ClockSurvey, GroupKey, nearest_quarter};
 use self::damage::{Damage, LineOrder, excused};
 use self::injection::Injections;
-use self::judgement::{Judged, OUTSIDE, ServerKey, View, judge_match, sought};
+use self::judgement::{AT_EDGE, Judged, OUTSIDE, ServerKey, View, judge_match, sought};
 use self::log::{LogError, LogFile, LogInput, LogKind, LogOptions};
 use self::matching::{Held, Index, Match, Matcher, fitting};
 use self::names::{Prefixes, Relation};
@@ -80,11 +80,26 @@ pub struct Settings {
     /// Zone of times that name none; `None` to estimate it.
     pub zone: Option<TimeZone>,
     /// Server of the logs; `None` for those that lines fit.
-    pub server: Option<IpAddr>,
+    pub server: Option<ServerChoice>,
     /// Prefixes of paths in the log and on the wire.
     pub path_map: PathMap,
     /// True to show secrets in lines.
     pub show_secrets: bool,
+}
+
+/// A server that logs are of: its address, and its port if another server on the host has logs of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ServerChoice {
+    /// Address.
+    pub ip: IpAddr,
+    /// Port of control connections; `None` for any.
+    pub port: Option<u16>,
+}
+
+impl ServerChoice {
+    fn holds(self, (ip, port): ServerKey) -> bool {
+        self.ip == ip && self.port.is_none_or(|own| own == port)
+    }
 }
 
 impl Default for Settings {
@@ -120,9 +135,11 @@ pub fn reconcile(
         let mut file = match LogFile::open(&input.path, input.kind, &options) {
             Ok(file) => file,
             // A folder of logs holds other files too.
-            Err(LogError::KindUncertain { .. } | LogError::Empty { .. })
-                if input.is_from_folder =>
-            {
+            Err(
+                LogError::KindUncertain { .. }
+                | LogError::Empty { .. }
+                | LogError::IsCapture { .. },
+            ) if input.is_from_folder => {
                 continue;
             }
             Err(error) => return Err(error),
@@ -626,7 +643,7 @@ impl<'w> Run<'w> {
             (matches, shifts, span)
         });
         let servers = Servers::of(wire, &matches, self.settings.server);
-        let view = View::new(wire, servers.seen.clone());
+        let view = View::new(wire, servers.seen.clone(), self.settings.server);
         let tolerance = self.settings.tolerance;
         let mut edges: Vec<(u32, Timestamp)> = Vec::new();
         let mut used = HashSet::new();
@@ -658,6 +675,10 @@ impl<'w> Run<'w> {
                 if found.is_none() {
                     damage.extend(time.map(|time| Damage::at(time, CUT_SECOND)));
                 }
+            }
+            // The line may be about what the capture's edge hides, or about the event there: one of them, and which is open.
+            if found.is_none() && matches!(judged.reason, Some(AT_EDGE | OUTSIDE)) {
+                damage.extend(time.map(|time| Damage::at(time, tolerance)));
             }
             let totals = &mut answer.totals;
             *match judged.outcome {
@@ -810,7 +831,7 @@ struct Servers {
 }
 
 impl Servers {
-    fn of(wire: &Wire, matches: &[Option<Match>], given: Option<IpAddr>) -> Self {
+    fn of(wire: &Wire, matches: &[Option<Match>], given: Option<ServerChoice>) -> Self {
         let mut counts: HashMap<ServerKey, u64> = HashMap::new();
         for found in matches.iter().flatten() {
             let event = wire.events.get(found.event as usize);
@@ -1051,10 +1072,10 @@ fn address(host: Option<&str>) -> Option<IpAddr> {
     Some(ip.to_canonical())
 }
 
-fn is_server(wire: &Wire, event: &WireEvent, server: Option<IpAddr>) -> bool {
+fn is_server(wire: &Wire, event: &WireEvent, server: Option<ServerChoice>) -> bool {
     let Some(server) = server else { return true };
     let session = wire.sessions.get(event.session as usize);
-    session.is_some_and(|session| session.server.0 == server)
+    session.is_some_and(|session| server.holds(session.server))
 }
 
 fn back(time: Timestamp, span: Span) -> Timestamp {
@@ -1094,6 +1115,7 @@ fn wire_only(wire: &Wire, event: &WireEvent, logs: Vec<u32>) -> Option<WireOnly>
         step: event.step,
         transfer: event.transfer,
         time: event.end,
+        client: session.client.ip.to_canonical().to_string(),
         direction: event.direction.map(direction_name),
         verb: event.verb.to_string(),
         path: path.map(lossy),

@@ -45,7 +45,7 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
             cell(&logs.join(" ")),
             String::new(),
             event.time.to_string(),
-            String::new(),
+            event.client.clone(),
             cell(event.user.as_deref().unwrap_or_default()),
             cell(event.path.as_deref().unwrap_or_default()),
             event.direction.unwrap_or_default().to_owned(),

@@ -222,6 +222,8 @@ pub struct WireOnly {
     pub transfer: Option<u64>,
     /// Time of the final reply.
     pub time: Timestamp,
+    /// Address of the client.
+    pub client: String,
     /// `download` or `upload`; `null` for other kinds.
     pub direction: Option<&'static str>,
     /// Verb of the command.

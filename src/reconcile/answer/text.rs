@@ -62,7 +62,20 @@ pub fn write(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Res
     if shown {
         writeln!(out)?;
     }
-    write_totals(answer, options, out)
+    write_totals(answer, options, out)?;
+    if let Some(advice) = advice(answer) {
+        writeln!(out, "{advice}")?;
+    }
+    Ok(())
+}
+
+/// Returns what to do where nothing could be compared: without it, an answer of zeros passes for a good one.
+fn advice(answer: &Answer) -> Option<&'static str> {
+    let totals = &answer.totals;
+    let compared = totals.agrees + totals.differs + totals.log_only + totals.wire_only;
+    (compared == 0 && totals.not_comparable > 0).then_some(
+        "Nothing was compared: look whether log and captures are of the same server, clients and time",
+    )
 }
 
 /// Describes a log: kind, lines, and its clock.
@@ -215,6 +228,10 @@ pub fn event(event: &WireOnly, zone: &TimeZone) -> String {
     if let Some(bytes) = event.bytes {
         let _ = write!(text, ", {}", units::bytes(bytes));
     }
+    let _ = match &event.user {
+        Some(user) => write!(text, ", {user} from {}", event.client),
+        None => write!(text, ", from {}", event.client),
+    };
     let _ = write!(text, ", {}", units::time(event.time, zone));
     text
 }

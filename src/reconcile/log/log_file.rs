@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::grammar::{Grammar, Line, Reading};
 use super::lines::Lines;
 use super::{Coverage, LogKind, Writer};
-use crate::capture::decompressed;
+use crate::capture::{decompressed, is_capture};
 use crate::model::{Timestamp, system_message};
 use crate::reconcile::claim::{Claim, ClaimKind, Cut, Direction};
 
@@ -69,6 +69,12 @@ pub enum LogError {
     #[error("cannot read {path}: it is empty")]
     Empty {
         /// Path of the log.
+        path: String,
+    },
+    /// The file is a capture.
+    #[error("cannot read {path} as a log: it is a capture")]
+    IsCapture {
+        /// Path of the file.
         path: String,
     },
     /// No line is of the kind that was given.
@@ -189,6 +195,11 @@ impl LogFile {
         let head = head(&mut *input).map_err(|cause| io_error(path, cause))?;
         if head.bytes.is_empty() {
             return Err(LogError::Empty {
+                path: path.display().to_string(),
+            });
+        }
+        if is_capture(&head.bytes) {
+            return Err(LogError::IsCapture {
                 path: path.display().to_string(),
             });
         }
@@ -389,10 +400,17 @@ impl LogError {
                 _ => None,
             },
             Self::Empty { .. } | Self::NoFile { .. } => None,
+            Self::IsCapture { .. } => {
+                Some("name captures behind the options, without --log".to_owned())
+            }
             Self::NoLineOfKind { .. } => Some("give another kind, or none to detect it".to_owned()),
             Self::KindUncertain { path, best, .. } => {
                 let kind = best.map_or("KIND", LogKind::name);
-                Some(format!("give it as --log {kind}:{path}; kinds are {}", all()))
+                Some(format!(
+                    "give it as --log {kind}:{path}, or what ProFTPD writes in a LogFormat of its own as --log proftpd:{path} \
+                     --log-format FORMAT; kinds are {}",
+                    all()
+                ))
             }
             Self::UnknownKind { .. } => Some(format!("kinds are {}", all())),
             Self::Format { .. } => Some(
