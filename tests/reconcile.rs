@@ -768,7 +768,7 @@ fn page_has_a_column_for_the_log() {
     let overview = browser.text("document.getElementById('logs').innerText");
     for part in [
         "vsftpd.log: vsftpd, 14 lines",
-        "12 agree, 1 differ, 1 only in the log, 1 only on the wire",
+        "12 agree, 1 differs, 1 only in the log, 1 only on the wire",
         "never there.bin",
         "bytes: 2,003 in the log, 1,003 on the wire",
     ] {

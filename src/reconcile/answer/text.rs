@@ -64,7 +64,7 @@ pub fn write(answer: &Answer, options: &Options, out: &mut dyn Write) -> io::Res
     }
     write_totals(answer, options, out)?;
     if let Some(advice) = advice(answer) {
-        writeln!(out, "{advice}")?;
+        options.write((0, 2), &[verbatim(PLAIN, advice)], out)?;
     }
     Ok(())
 }
@@ -264,9 +264,9 @@ pub fn totals(answer: &Answer) -> String {
     let totals = &answer.totals;
     let count = units::count;
     let mut text = format!(
-        "{} agree, {} differ, {} only in the log, {} only on the wire, {} cannot be compared",
-        count(totals.agrees),
-        count(totals.differs),
+        "{}, {}, {} only in the log, {} only on the wire, {} cannot be compared",
+        units::counted(totals.agrees, "agrees", "agree"),
+        units::counted(totals.differs, "differs", "differ"),
         count(totals.log_only),
         count(totals.wire_only),
         count(totals.not_comparable)
