@@ -13,7 +13,6 @@
 //! retries within a second are matched in the order of their lines. Every search starts from an index and looks at a bounded
 //! number of events, so that the work is that of sorting.
 
-use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
@@ -109,7 +108,7 @@ impl Index {
             };
             let client = session.client.ip;
             index.ports.insert((client, session.client.port));
-            let name = name_of_event(event, |name| name.into());
+            let name = name_of_event(event, |name| name);
             let mut add = |map: usize, key: u64| {
                 let map = match map {
                     0 => &mut index.by_name,
@@ -118,15 +117,14 @@ impl Index {
                 };
                 map.entry(key).or_default().push(at);
             };
-            let mut forms = vec![
-                name,
-                name_of_event(event, |name| names::first_line(name).into()),
-                name_of_event(event, |name| {
-                    names::joined_blanks(name).map_or(name.into(), Cow::from)
-                }),
-            ];
-            let requested = names::requested_path(event);
-            forms.extend(requested.map(|path| names::loose_hash(&path)));
+            let mut forms = vec![name, name_of_event(event, names::first_line)];
+            if !matches!(event.kind, ClaimKind::Login | ClaimKind::Command) {
+                let argument = event.argument.as_deref();
+                let joined = argument.and_then(names::joined_blanks);
+                let requested = names::requested_path(event);
+                let others = [joined, requested].into_iter().flatten();
+                forms.extend(others.map(|name| names::loose_hash(&name)));
+            }
             forms.sort_unstable();
             forms.dedup();
             for name in forms {
@@ -182,20 +180,20 @@ impl Index {
     }
 }
 
-/// Hashes the name of an event in the form that `form` gives it.
-fn name_of_event(event: &WireEvent, form: fn(&[u8]) -> Cow<'_, [u8]>) -> u64 {
+/// Hashes the name of an event, of which `part` counts.
+fn name_of_event(event: &WireEvent, part: fn(&[u8]) -> &[u8]) -> u64 {
     let name = || {
         event
             .path
             .as_deref()
             .or(event.argument.as_deref())
-            .map(form)
+            .map(part)
     };
     match event.kind {
         ClaimKind::Login => event.user.as_ref().map_or(0, |user| user_hash(&user.name)),
         ClaimKind::Command => hash_of(&event.verb.as_str()),
         ClaimKind::List | ClaimKind::Rename => 0,
-        _ => name().map_or(0, |name| names::loose_hash(&name)),
+        _ => name().map_or(0, names::loose_hash),
     }
 }
 

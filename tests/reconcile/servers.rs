@@ -132,6 +132,15 @@ fn several_blanks_of_a_name_are_one_in_an_extended_log() {
         without["wire_only"][0]["path"], "/two  blanks.bin",
         "{without:#}"
     );
+    let moved: Vec<String> = natural
+        .iter()
+        .map(|line| {
+            let is_moved = line.contains("RETR lead.bin");
+            line.replace(":10:00:", if is_moved { ":10:40:" } else { ":10:00:" })
+        })
+        .collect();
+    let (_, late) = answer(&folder, &[("x.log", &moved)], &[]);
+    assert_eq!(only(&late, "differs")["differences"][0]["field"], "time");
     let altered: Vec<String> = natural
         .iter()
         .map(|line| line.replace("RETR two blanks", "RETR twoblanks"))
