@@ -8,6 +8,7 @@ mod edited;
 mod files;
 mod record;
 mod rules;
+mod unseen;
 
 use crate::support::connection::Side;
 use crate::support::conversation::Conversation;

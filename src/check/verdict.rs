@@ -63,7 +63,7 @@ pub struct Verdict {
     pub name: String,
     /// Result.
     pub status: Status,
-    /// Reason why it was skipped; `null` otherwise.
+    /// Reason why it was skipped, or the sessions that one that passed could not judge, and why; `null` otherwise.
     pub reason: Option<String>,
     /// Differences of a failed expectation.
     pub differences: Vec<Difference>,
@@ -193,6 +193,18 @@ pub(super) struct Differences {
 
 impl Differences {
     /// Adds a difference, which is made only if it is kept.
+    /// Names the sessions that a verdict which passed leaves out, if any.
+    #[must_use]
+    pub(super) fn but_for(self, hidden: Option<String>) -> Self {
+        match self.status {
+            Status::Passed => Self {
+                reason: hidden,
+                ..self
+            },
+            Status::Failed | Status::Skipped => self,
+        }
+    }
+
     pub(super) fn push(&mut self, difference: impl FnOnce() -> Difference) {
         if self.is_full() {
             self.count();

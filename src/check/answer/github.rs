@@ -66,25 +66,22 @@ pub fn write_summary(answer: &Answer, diagrams: &[String], out: &mut dyn Write) 
         writeln!(out, "- about the capture: {}", code(message))?;
     }
     for group in &answer.groups {
-        let failed_or_skipped: Vec<_> = group
+        let shown: Vec<_> = group
             .verdicts
             .iter()
-            .filter(|verdict| verdict.status != Status::Passed)
+            .filter(|verdict| verdict.status != Status::Passed || verdict.reason.is_some())
             .collect();
-        let held = group.verdicts.len() - failed_or_skipped.len();
+        let is_held = |verdict: &&Verdict| verdict.status == Status::Passed;
+        let held = group.verdicts.iter().filter(is_held).count();
         writeln!(out, "### {}\n", code(&group.name))?;
-        if !failed_or_skipped.is_empty() {
+        if !shown.is_empty() {
             writeln!(out, "| | expectation | expected | found | where |")?;
             writeln!(out, "| --- | --- | --- | --- | --- |")?;
         }
-        for verdict in failed_or_skipped.iter().take(MAX_ROWS) {
+        for verdict in shown.iter().take(MAX_ROWS) {
             rows(verdict, out)?;
         }
-        if let Some(more) = failed_or_skipped
-            .len()
-            .checked_sub(MAX_ROWS)
-            .filter(|more| *more > 0)
-        {
+        if let Some(more) = shown.len().checked_sub(MAX_ROWS).filter(|more| *more > 0) {
             writeln!(out, "\nand {more} more")?;
         }
         writeln!(out, "\n{held} passed\n")?;
@@ -102,7 +99,10 @@ fn annotation(
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let (kind, message) = match verdict.status {
-        Status::Passed => return Ok(()),
+        Status::Passed => match &verdict.reason {
+            Some(reason) => ("notice", format!("passed, but {reason}")),
+            None => return Ok(()),
+        },
         Status::Skipped => {
             let reason = verdict.reason.as_deref().unwrap_or_default();
             ("notice", format!("skipped: {reason}"))
@@ -142,6 +142,10 @@ fn rows(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
             found.push_str("<br>");
             found.push_str(&cell(cause));
         }
+    if verdict.status == Status::Passed {
+        let reason = verdict.reason.as_deref().unwrap_or_default();
+        return writeln!(out, "| ✅ | {name} | | passed, but {} | |", cell(reason));
+    }
         let place = difference.place.as_ref();
         let place = place.and_then(Place::words);
         writeln!(

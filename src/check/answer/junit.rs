@@ -89,7 +89,16 @@ fn write_case(group: &Group, verdict: &Verdict, out: &mut dyn Write) -> io::Resu
         escaped(&verdict.name)
     )?;
     match verdict.status {
-        Status::Passed => writeln!(out, "/>"),
+        Status::Passed => match &verdict.reason {
+            Some(reason) => {
+                let reason = escaped(reason);
+                writeln!(
+                    out,
+                    "><system-out>passed, but {reason}</system-out></testcase>"
+                )
+            }
+            None => writeln!(out, "/>"),
+        },
         Status::Skipped => {
             let reason = verdict.reason.as_deref().unwrap_or_default();
             writeln!(

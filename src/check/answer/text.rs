@@ -87,8 +87,13 @@ impl Writer<'_> {
         let mut any = false;
         for verdict in &self.group.verdicts {
             match verdict.status {
-                Status::Passed if self.options.verbose => {
-                    self.line("✓", AnsiColor::Green.on_default(), verdict, "", out)?;
+                Status::Passed if self.options.verbose || verdict.reason.is_some() => {
+                    let but = verdict
+                        .reason
+                        .iter()
+                        .map(|reason| format!(", but {reason}"));
+                    let but: String = but.collect();
+                    self.line("✓", AnsiColor::Green.on_default(), verdict, &but, out)?;
                     any = true;
                 }
                 Status::Passed => {}

@@ -13,7 +13,7 @@ mod reader;
 
 use serde_json::Value;
 
-use super::built_in::BuiltIn;
+use super::built_in::{BuiltIn, Requires};
 use super::constraint::Constraint;
 use super::expression::{Expression, Scope};
 use super::mistake::{Mistake, Position};
@@ -185,6 +185,15 @@ pub enum Absence {
 }
 
 impl Absence {
+    /// Returns the part of a session that must have been read before the item can be called absent.
+    pub(super) const fn requires(&self) -> Requires {
+        match self {
+            Self::Command(_) | Self::Step(_) => Requires::Commands,
+            // Most findings of an encrypted session are of what can be seen, or of what is not encrypted.
+            Self::Finding(_) => Requires::Nothing,
+        }
+    }
+
     /// Parses an item of `absent`; the error is a message and a hint.
     fn parse(word: &str, kinds: &[&str]) -> Result<Self, (String, String)> {
         // Case distinguishes the command `QUIT` from the step `quit`.

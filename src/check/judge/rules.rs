@@ -5,14 +5,15 @@
 
 use serde_json::Value;
 
-use super::super::built_in::BuiltIn;
+use super::super::built_in::{BuiltIn, Requires};
 use super::super::expression::{self, Expression, Fact, Judgement, Prepared, Scope, fact_words};
-use super::super::file::{Absence, Expectations};
+use super::super::file::{Absence, Expectations, Rule};
 use super::super::mistake::Position;
 use super::super::verdict::{Difference, Differences, Place, Verdict};
 use super::super::wording::{session_words, transfer_words};
 use super::sessions::occurrences;
 use super::subject::{LoadedSession, Subject};
+use crate::report::units;
 
 /// Judges the absences and the rules of a file.
 pub(super) fn judge_file(file: &Expectations, subject: &Subject<'_>) -> Vec<Verdict> {
@@ -32,6 +33,7 @@ pub(super) fn judge_file(file: &Expectations, subject: &Subject<'_>) -> Vec<Verd
                 .map(|condition| (condition.text.as_str(), Code::Known(&condition.expression))),
             expected: &rule.assert.text,
             assert: Code::Known(&rule.assert.expression),
+            requires: required_by(rule),
         })
         .collect();
     let positions = file.rules.iter().map(|rule| rule.at);
@@ -59,9 +61,9 @@ fn judge<'e>(
     rules: impl Iterator<Item = (&'e CompiledRule<'e>, Position)>,
     subject: &Subject<'_>,
 ) -> Vec<Verdict> {
-    let mut absences: Vec<(&Absence, Position, Differences)> = absent
+    let mut absences: Vec<AbsenceState<'_>> = absent
         .iter()
-        .map(|(absence, at)| (absence, *at, Differences::default()))
+        .map(|(absence, at)| AbsenceState::new(absence, *at))
         .collect();
     let mut rules: Vec<(RuleState<'_>, Position)> = rules
         .map(|(rule, at)| (RuleState::new(rule, subject), at))
@@ -70,8 +72,8 @@ fn judge<'e>(
         |(rule, _): &(RuleState<'_>, Position)| rule.rule.scope != Scope::Capture;
     if !absences.is_empty() || rules.iter().any(is_about_sessions) {
         for session in subject.sessions() {
-            for (absence, _, differences) in &mut absences {
-                occurrences(absence, &session, subject, differences);
+            for absence in &mut absences {
+                absence.judge_session(&session, subject);
             }
             for (rule, _) in &mut rules {
                 rule.judge_session(&session, subject);
@@ -79,8 +81,9 @@ fn judge<'e>(
         }
     }
     let mut verdicts = Vec::new();
-    for (absence, at, differences) in absences {
-        verdicts.push(finish_absence(absence, differences, subject).at(at));
+    for absence in absences {
+        let at = absence.at;
+        verdicts.push(absence.finish(subject).at(at));
     }
     for (mut rule, at) in rules {
         rule.judge_report(subject);
@@ -89,25 +92,61 @@ fn judge<'e>(
     verdicts
 }
 
-/// Returns the verdict that something is absent from every session, and a finding also from the report as a whole.
-fn finish_absence(
-    absence: &Absence,
-    mut differences: Differences,
-    subject: &Subject<'_>,
-) -> Verdict {
-    let name = format!("no {}", absence.words());
-    if subject.session_count() == 0 {
-        return Verdict::skipped(name, "there is no session");
-    }
-    if let Absence::Finding(id) = absence {
-        for finding in subject.report.findings.iter().filter(|one| one.id == *id) {
-            differences.push(|| {
-                let because = vec![finding.explanation.clone()];
-                Difference::new(&name, &finding.title).because(because)
-            });
+/// Something that must be absent from every session, and what was found so far.
+struct AbsenceState<'e> {
+    absence: &'e Absence,
+    at: Position,
+    /// Sessions that were searched.
+    judged: u64,
+    hidden: HiddenSessions,
+    differences: Differences,
+}
+
+impl<'e> AbsenceState<'e> {
+    fn new(absence: &'e Absence, at: Position) -> Self {
+        Self {
+            absence,
+            at,
+            judged: 0,
+            hidden: HiddenSessions::default(),
+            differences: Differences::default(),
         }
     }
-    differences.into_verdict(name)
+
+    fn judge_session(&mut self, session: &LoadedSession, subject: &Subject<'_>) {
+        occurrences(self.absence, session, subject, &mut self.differences);
+        match self.absence.requires().hidden_in(session) {
+            Some(why) => self.hidden.add(session.id, why),
+            None => self.judged += 1,
+        }
+    }
+
+    /// Returns the verdict that it is absent from every session, and a finding also from the report as a whole.
+    fn finish(self, subject: &Subject<'_>) -> Verdict {
+        let Self {
+            absence,
+            mut differences,
+            ..
+        } = self;
+        let name = format!("no {}", absence.words());
+        if subject.session_count() == 0 {
+            return Verdict::skipped(name, "there is no session");
+        }
+        if let Absence::Finding(id) = absence {
+            for finding in subject.report.findings.iter().filter(|one| one.id == *id) {
+                differences.push(|| {
+                    let because = vec![finding.explanation.clone()];
+                    Difference::new(&name, &finding.title).because(because)
+                });
+            }
+        }
+        match self.hidden.words() {
+            Some(hidden) if self.judged == 0 && differences.is_empty() => {
+                Verdict::skipped(name, hidden)
+            }
+            hidden => differences.into_verdict(name).but_for(hidden),
+        }
+    }
 }
 
 /// A rule of a file, or a built-in one.
@@ -119,6 +158,8 @@ struct CompiledRule<'e> {
     /// Words for the assertion.
     expected: &'e str,
     assert: Code<'e>,
+    /// Part of a session that the assertion reads.
+    requires: Requires,
 }
 
 /// A compiled expression.
@@ -155,7 +196,60 @@ impl CompiledRule<'static> {
             condition: condition.map(|text| (text, Code::built_in(text, rule.scope))),
             expected: rule.meaning,
             assert: Code::built_in(rule.assert, rule.scope),
+            requires: rule.requires,
         }
+    }
+}
+
+/// Returns the part of a session that a rule of a file reads, unless the rule itself looks at whether that can be seen.
+fn required_by(rule: &Rule) -> Requires {
+    let condition = rule.condition.iter();
+    let all: Vec<&Expression> = condition
+        .chain([&rule.assert])
+        .map(|condition| &condition.expression)
+        .collect();
+    let names = |field: &str| all.iter().any(|one| one.names_field(field));
+    // Of an unseen login these are not null, but false and 0.
+    if (names("anonymous") || names("attempts")) && !names("outcome") {
+        return Requires::Login;
+    }
+    let reads_commands = names("steps") || names("transfers") || names("commands");
+    if rule.scope == Scope::Session && reads_commands && !names("tls") {
+        return Requires::Commands;
+    }
+    Requires::Nothing
+}
+
+/// Sessions in which a rule or an absence was not judged, since they hide what it reads.
+#[derive(Clone, Debug, Default)]
+struct HiddenSessions {
+    /// Id of the first one, and why it hides that; `None` without any.
+    first: Option<(u64, &'static str)>,
+    /// Id of the last one.
+    last: u64,
+    count: u64,
+}
+
+impl HiddenSessions {
+    fn add(&mut self, id: u64, why: &'static str) {
+        self.first.get_or_insert((id, why));
+        // Transfers and steps come one after the other: a session counts once.
+        if self.count == 0 || self.last != id {
+            self.count += 1;
+        }
+        self.last = id;
+    }
+
+    /// Returns which sessions were not judged, and why; `None` without any.
+    fn words(&self) -> Option<String> {
+        let (id, why) = self.first?;
+        Some(match self.count {
+            1 => format!("session {id} is not judged: {why}"),
+            count => format!(
+                "session {id} and {} more are not judged: {why}",
+                units::count(count - 1)
+            ),
+        })
     }
 }
 
@@ -168,6 +262,7 @@ struct RuleState<'e> {
     assert: Option<Prepared<'e>>,
     /// Objects for which the assertion was evaluated.
     judged: u64,
+    hidden: HiddenSessions,
     differences: Differences,
 }
 
@@ -200,6 +295,7 @@ impl<'e> RuleState<'e> {
             filter,
             assert,
             judged: 0,
+            hidden: HiddenSessions::default(),
             differences,
         }
     }
@@ -209,8 +305,11 @@ impl<'e> RuleState<'e> {
         if self.assert.is_none() {
             return;
         }
+        let hidden = self.rule.requires.hidden_in(session);
+        let hidden = hidden.map(|why| (session.id, why));
         match self.rule.scope {
             Scope::Session => self.judge(&Object {
+                hidden,
                 tree: if session.is_large() {
                     Tree::Large(session)
                 } else {
@@ -224,6 +323,7 @@ impl<'e> RuleState<'e> {
             Scope::Transfer => {
                 for transfer in session.transfers() {
                     self.judge(&Object {
+                        hidden,
                         tree: Tree::Held(transfer.tree),
                         session: Some(session.tree()),
                         evidence: Some(&transfer.evidence),
@@ -237,6 +337,7 @@ impl<'e> RuleState<'e> {
             Scope::Step => {
                 for step in &session.steps {
                     self.judge(&Object {
+                        hidden,
                         tree: Tree::Held(&session.step_tree(step)),
                         session: Some(session.tree()),
                         evidence: None,
@@ -253,6 +354,7 @@ impl<'e> RuleState<'e> {
     fn judge_report(&mut self, subject: &Subject<'_>) {
         if self.rule.scope == Scope::Capture {
             self.judge(&Object {
+                hidden: None,
                 tree: Tree::Held(subject.tree()),
                 session: None,
                 evidence: None,
@@ -270,7 +372,6 @@ impl<'e> RuleState<'e> {
         if !filter.is_none_or(|filter| object.fulfils(filter)) {
             return;
         }
-        self.judged += 1;
         if self.differences.is_full() {
             if !object.fulfils(assert) {
                 self.differences.count();
@@ -282,10 +383,17 @@ impl<'e> RuleState<'e> {
             Tree::Large(session) => assert.judge_large(&|| session.make_tree()),
         };
         let (facts, cause) = match judgement {
-            Judgement::True => return,
+            Judgement::True => {
+                match object.hidden {
+                    Some((id, why)) => self.hidden.add(id, why),
+                    None => self.judged += 1,
+                }
+                return;
+            }
             Judgement::False(facts) => (facts, None),
             Judgement::Undecided(cause, facts) => (facts, Some(cause)),
         };
+        self.judged += 1;
         let found = match (fact_words(&facts), cause) {
             (facts, None) => facts,
             (facts, Some(cause)) if facts.is_empty() || facts == cause => cause,
@@ -323,6 +431,12 @@ impl<'e> RuleState<'e> {
             return self.differences.into_verdict(rule.name);
         }
         // An assertion about no object at all would hold trivially, for example after a misspelled filter.
+        let hidden = self.hidden.words();
+        if self.judged == 0
+            && let Some(hidden) = hidden
+        {
+            return Verdict::skipped(rule.name, hidden);
+        }
         if self.judged == 0 {
             let what = match rule.scope {
                 Scope::Session => "session",
@@ -338,7 +452,7 @@ impl<'e> RuleState<'e> {
             };
             return Verdict::skipped(rule.name, reason);
         }
-        self.differences.into_verdict(rule.name)
+        self.differences.into_verdict(rule.name).but_for(hidden)
     }
 }
 
@@ -361,6 +475,8 @@ impl Object<'_> {
 
 /// An object that a rule is about.
 struct Object<'o> {
+    /// Id of the session that hides what the rule reads, and why; `None` if it does not.
+    hidden: Option<(u64, &'static str)>,
     tree: Tree<'o>,
     /// Tree of the session that the object is part of; `None` for a session or the report.
     session: Option<&'o Value>,

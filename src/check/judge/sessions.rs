@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
+use super::super::built_in::Requires;
 use super::super::constraint::Constraint;
 use super::super::expression::{self, Prepared, fact_words};
 use super::super::file::{
@@ -172,17 +173,35 @@ fn judge_session(
     for field in &expected.fields {
         let differences = session_field(field, session, subject);
         let name = format!("{label}: {}", field.name());
-        verdicts.push(Verdict::of(name, differences).at(field.at));
+        let hidden = required_by(field).hidden_in(session);
+        verdicts.push(match hidden.filter(|_| differences.is_empty()) {
+            Some(why) => Verdict::skipped(name, why).at(field.at),
+            None => Verdict::of(name, differences).at(field.at),
+        });
     }
     verdicts.extend(steps::judge(label, expected, session, subject));
     for (absence, at) in &expected.absent {
         let mut differences = Differences::default();
         occurrences(absence, session, subject, &mut differences);
         let name = format!("{label}: no {}", absence.words());
-        verdicts.push(differences.into_verdict(name).at(*at));
+        let hidden = absence.requires().hidden_in(session);
+        verdicts.push(match hidden.filter(|_| differences.is_empty()) {
+            Some(why) => Verdict::skipped(name, why).at(*at),
+            None => differences.into_verdict(name).at(*at),
+        });
     }
     verdicts.extend(judge_transfers(label, expected, session, subject));
     verdicts
+}
+
+/// Returns the part of a session without which a field has a value that nobody saw.
+fn required_by(field: &FieldExpectation) -> Requires {
+    match field.path.as_slice() {
+        [parent, name] if parent == "login" && (name == "anonymous" || name == "attempts") => {
+            Requires::Login
+        }
+        _ => Requires::Nothing,
+    }
 }
 
 /// Skips everything that is expected of a session without a partner.
