@@ -93,3 +93,33 @@ fn absent_commands_and_login_fields_are_not_judged_on_encrypted_sessions() {
     ]);
     assert!(text.contains(" 0 skipped"), "{text}");
 }
+
+#[test]
+fn strict_run_on_a_capture_that_is_not_whole_changes_no_expectation_file() {
+    let folder = Folder::new("unseen-update");
+    folder.write("good.pcap", &capture(Change::None));
+    let whole = capture(Change::None);
+    folder.write("half.pcap", &whole[..whole.len() / 2]);
+    folder.run(&["check", "-q", "--record", "e.toml", "good.pcap"]);
+    let before = folder.read("e.toml");
+    let update = [
+        "check",
+        "--strict",
+        "--expect",
+        "e.toml",
+        "--update",
+        "half.pcap",
+    ];
+    let text = folder.run(&update);
+    assert!(text.starts_with("exit 3\n"), "{text}");
+    assert!(
+        text.contains("nothing is updated: the captures are not whole"),
+        "{text}"
+    );
+    assert_eq!(folder.read("e.toml"), before);
+    let text = folder.run(&["check", "--strict", "--record", "new.toml", "half.pcap"]);
+    assert!(text.starts_with("exit 3\n"), "{text}");
+    assert!(!folder.path().join("new.toml").exists());
+    let text = folder.run(&["check", "--record", "new.toml", "half.pcap"]);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+}

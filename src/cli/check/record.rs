@@ -36,8 +36,9 @@ pub(super) fn write_record(
     read: &Read,
     arguments: &CheckArguments,
 ) -> Result<Exit, Failure> {
-    if !is_usable(read) {
-        messages::print("nothing is recorded: the captures cannot be read or have no FTP session");
+    if let Some(reason) = unusable(read, arguments) {
+        note_damage(read, arguments);
+        messages::print(&format!("nothing is recorded: {reason}"));
         return Ok(exit(arguments, &read.outcome, 0));
     }
     let written = record::record(subject, &mut target);
@@ -59,8 +60,9 @@ pub(super) fn update(
     read: &Read,
     arguments: &CheckArguments,
 ) -> Result<Exit, Failure> {
-    if !is_usable(read) {
-        messages::print("nothing is updated: the captures cannot be read or have no FTP session");
+    if let Some(reason) = unusable(read, arguments) {
+        note_damage(read, arguments);
+        messages::print(&format!("nothing is updated: {reason}"));
         return Ok(exit(arguments, &read.outcome, 0));
     }
     note_damage(read, arguments);
@@ -106,7 +108,12 @@ fn note_damage(read: &Read, arguments: &CheckArguments) {
     }
 }
 
-/// Returns true if the captures can serve as expectations: all were read, and there is a session.
-fn is_usable(read: &Read) -> bool {
-    read.report.totals.sessions > 0 && read.outcome.failures == 0
+/// Returns why the captures cannot serve as expectations; `None` if all were read, as whole as they have to be, and there is a
+/// session.
+fn unusable(read: &Read, arguments: &CheckArguments) -> Option<&'static str> {
+    if read.report.totals.sessions == 0 || read.outcome.failures > 0 {
+        return Some("the captures cannot be read or have no FTP session");
+    }
+    let is_refused = arguments.exit.strict && read.outcome.tally.not_whole;
+    is_refused.then_some("the captures are not whole, which --strict refuses")
 }
