@@ -128,7 +128,7 @@ pub(super) fn run(arguments: &AnalyzeArguments) -> Result<Exit, Failure> {
         Format::Page => OutputKind::Document,
     };
     let path = arguments.output.as_deref();
-    let mut outputs = ExportFiles::open(path, &arguments.input.captures, kind)?;
+    let mut outputs = ExportFiles::open(path, &arguments.input.files(), kind)?;
     let mut extractor = open_extractor(arguments.extract.as_deref(), &messages::notices(quiet))
         .map_err(|error| Failure::extraction(&error))?;
     if let Some(extractor) = &mut extractor {

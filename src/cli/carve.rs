@@ -11,7 +11,7 @@ use clap::{Args, ValueEnum};
 use super::failure::{Exit, Failure};
 use super::messages;
 use super::options::{ExitOptions, InputOptions, PresentationOptions, SelectionOptions};
-use super::output::{Output, WholeFiles};
+use super::output::{Inputs, Output, WholeFiles};
 use super::reading::{Reading, read_again};
 use super::redact::{self, Redacted};
 use crate::keep::{
@@ -109,6 +109,15 @@ pub(super) fn write_session(
         exit: ExitOptions::default(),
     };
     run(&arguments).map(drop)
+}
+
+impl CarveArguments {
+    /// Returns the files that are read, for outputs that must not be one of them.
+    fn files(&self) -> Inputs {
+        self.input
+            .files()
+            .with("read as --redact-key", &self.redact_key)
+    }
 }
 
 /// A kind of packets.
@@ -423,7 +432,7 @@ enum Target {
 
 impl Target {
     fn open(arguments: &CarveArguments, chosen: &ChosenPackets) -> Result<Self, Failure> {
-        let captures = &arguments.input.captures;
+        let inputs = &arguments.files();
         let path = &arguments.write;
         if is_pattern(path) {
             let pattern = path.to_string_lossy();
@@ -434,13 +443,13 @@ impl Target {
                     .replace("{id}", &session.id.to_string());
                 paths.insert(index, PathBuf::from(name));
             }
-            return Ok(Self::Several(WholeFiles::new(paths, captures)?));
+            return Ok(Self::Several(WholeFiles::new(paths, inputs)?));
         }
         let path = (!is_stdout(path)).then_some(path.as_path());
         // What is redacted is read again before anybody else can.
         let output = match chosen.redaction() {
-            Some(_) => Output::held(path, captures),
-            None => Output::open(path, captures, true),
+            Some(_) => Output::held(path, inputs),
+            None => Output::open(path, inputs, true),
         };
         output.map(|output| Self::One(output.behind()))
     }

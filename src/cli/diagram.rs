@@ -125,7 +125,7 @@ pub(super) fn run(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         &arguments.presentation,
     )?;
     let path = arguments.output.output.as_deref();
-    let mut output = Output::open(path, &arguments.input.captures, true)?;
+    let mut output = Output::open(path, &arguments.input.files(), true)?;
     if is_page {
         let options = PageOptions {
             zone: arguments.presentation.tz.clone(),
@@ -188,7 +188,7 @@ fn write_timeline(arguments: &DiagramArguments) -> Result<Exit, Failure> {
         &arguments.presentation,
     )?;
     let path = arguments.output.output.as_deref();
-    let mut output = Output::open(path, &arguments.input.captures, true)?;
+    let mut output = Output::open(path, &arguments.input.files(), true)?;
     let (report, sessions, outcome) = reading.kept(&mut ())?;
     let mut timeline = Timeline::default();
     timeline.set_captures(&report.captures);

@@ -13,7 +13,7 @@ use super::options::{
     DigestOptions, EventOptions, ExportChoices, MemoryOptions, PresentationOptions, SecretOptions,
     SelectionOptions, enable_digests,
 };
-use super::output::is_standard;
+use super::output::{Inputs, is_standard};
 use crate::check::{Expression, Scope};
 use crate::keep::{Rotation, RotationLimits};
 use crate::monitor::{EventFormat, Monitor, Settings, SourceSettings};
@@ -228,6 +228,11 @@ impl LiveArguments {
                 "--exec gets the events that --alert marks; add one, such as --alert 'finding.severity == \"high\"'"
                     .to_owned(),
             ));
+        }
+        let read = Inputs::default().with("read with -r", &self.read);
+        let read = self.secrets.add_files(read);
+        for written in output.into_iter().chain(self.write.as_deref()) {
+            read.refuse(written)?;
         }
         let selection = self.selection.selection()?;
         let compile = |text: &String| {

@@ -23,16 +23,12 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Opens `path`, or standard output if `None`; refuses one of `captures`. With `whole` a regular file appears whole.
-    pub(super) fn open(
-        path: Option<&Path>,
-        captures: &[PathBuf],
-        whole: bool,
-    ) -> Result<Self, Failure> {
+    /// Opens `path`, or standard output if `None`; refuses one of `inputs`. With `whole` a regular file appears whole.
+    pub(super) fn open(path: Option<&Path>, inputs: &Inputs, whole: bool) -> Result<Self, Failure> {
         let Some(path) = path.filter(|path| !is_standard(path)) else {
             return Ok(Self::stdout());
         };
-        refuse_input(path, captures)?;
+        inputs.refuse(path)?;
         if whole {
             Self::whole(path)
         } else {
@@ -42,8 +38,8 @@ impl Output {
 
     /// Opens a target whose bytes can be read again before it is finished: those for standard output, a device or a fifo stand in
     /// a temporary file that only the user can read, and are copied in the end.
-    pub(super) fn held(path: Option<&Path>, captures: &[PathBuf]) -> Result<Self, Failure> {
-        let target = Self::open(path, captures, true)?;
+    pub(super) fn held(path: Option<&Path>, inputs: &Inputs) -> Result<Self, Failure> {
+        let target = Self::open(path, inputs, true)?;
         if target.temporary.is_some() {
             return Ok(target);
         }
@@ -309,14 +305,14 @@ pub(super) struct ExportFiles {
     targets: Vec<Output>,
     /// `None` for a single target.
     directory: Option<PathBuf>,
-    captures: Vec<PathBuf>,
+    inputs: Inputs,
 }
 
 impl ExportFiles {
     /// Opens the target for one file, or creates the directory for several.
     pub(super) fn open(
         path: Option<&Path>,
-        captures: &[PathBuf],
+        inputs: &Inputs,
         kind: OutputKind,
     ) -> Result<Self, Failure> {
         let (targets, directory) = match (kind, path) {
@@ -331,13 +327,13 @@ impl ExportFiles {
             }
             (OutputKind::Document | OutputKind::Stream, path) => {
                 let whole = kind == OutputKind::Document;
-                (vec![Output::open(path, captures, whole)?], None)
+                (vec![Output::open(path, inputs, whole)?], None)
             }
         };
         Ok(Self {
             targets,
             directory,
-            captures: captures.to_vec(),
+            inputs: inputs.clone(),
         })
     }
 
@@ -390,7 +386,7 @@ impl Outputs for ExportFiles {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut target = Output::open(Some(&path), &self.captures, true)
+        let mut target = Output::open(Some(&path), &self.inputs, true)
             .map_err(|failure| io::Error::other(failure.to_string()))?;
         let file = target.take_writer();
         self.targets.push(target);
@@ -412,14 +408,11 @@ pub(super) struct WholeFiles {
 }
 
 impl WholeFiles {
-    /// Prepares the files at `paths`; refuses two of one name, and one of `captures`.
-    pub(super) fn new(
-        paths: BTreeMap<usize, PathBuf>,
-        captures: &[PathBuf],
-    ) -> Result<Self, Failure> {
+    /// Prepares the files at `paths`; refuses two of one name, and one of `inputs`.
+    pub(super) fn new(paths: BTreeMap<usize, PathBuf>, inputs: &Inputs) -> Result<Self, Failure> {
         let mut names = std::collections::BTreeSet::new();
         for path in paths.values() {
-            refuse_input(path, captures)?;
+            inputs.refuse(path)?;
             if !names.insert(path) {
                 return Err(Failure::Refused(format!(
                     "two sessions would be written to {}; put {{uid}} or {{id}} into the file's name",
@@ -493,19 +486,39 @@ impl WholeFiles {
     }
 }
 
-/// Refuses to write a file that is one of the captures.
-fn refuse_input(path: &Path, captures: &[PathBuf]) -> Result<(), Failure> {
-    let Ok(target) = fs::canonicalize(path) else {
-        return Ok(());
-    };
-    let is_input = |capture: &PathBuf| fs::canonicalize(capture).is_ok_and(|input| input == target);
-    if captures.iter().any(is_input) {
-        return Err(Failure::Refused(format!(
-            "cannot write {}: it is one of the captures; choose another name",
-            path.display()
-        )));
+/// Files that a command reads: none of them may be an output of the same run.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inputs {
+    /// Paths as given, each with what it is, such as `one of the captures`.
+    paths: Vec<(PathBuf, &'static str)>,
+}
+
+impl Inputs {
+    /// Adds files, which `what` describes.
+    pub(super) fn with<'p>(
+        mut self,
+        what: &'static str,
+        paths: impl IntoIterator<Item = &'p PathBuf>,
+    ) -> Self {
+        let paths = paths.into_iter().filter(|path| !is_standard(path));
+        self.paths.extend(paths.map(|path| (path.clone(), what)));
+        self
     }
-    Ok(())
+
+    /// Refuses to write `path` if it is one of the files.
+    pub(super) fn refuse(&self, path: &Path) -> Result<(), Failure> {
+        let Ok(target) = fs::canonicalize(path) else {
+            return Ok(());
+        };
+        let is_target = |input: &Path| fs::canonicalize(input).is_ok_and(|input| input == target);
+        match self.paths.iter().find(|(input, _)| is_target(input)) {
+            Some((_, what)) => Err(Failure::Refused(format!(
+                "cannot write {}: it is {what}; choose another name",
+                path.display()
+            ))),
+            None => Ok(()),
+        }
+    }
 }
 
 /// Returns true for `-`, which stands for standard output.
@@ -654,8 +667,8 @@ mod tests {
     fn files_of_a_directory_appear_together_when_they_are_closed() {
         let folder = ScratchFolder::new("directory");
         let path = folder.join("export");
-        let mut outputs =
-            ExportFiles::open(Some(&path), &[], OutputKind::Directory).expect("opened");
+        let mut outputs = ExportFiles::open(Some(&path), &Inputs::default(), OutputKind::Directory)
+            .expect("opened");
         for name in ["a.log", "b.log"] {
             let mut file = outputs.create(name).expect("created");
             file.write_all(name.as_bytes()).expect("written");
@@ -668,7 +681,7 @@ mod tests {
             fs::read_to_string(path.join("b.log")).expect("read"),
             "b.log"
         );
-        assert!(ExportFiles::open(None, &[], OutputKind::Directory).is_err());
+        assert!(ExportFiles::open(None, &Inputs::default(), OutputKind::Directory).is_err());
     }
 
     #[cfg(unix)]

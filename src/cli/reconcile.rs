@@ -164,9 +164,9 @@ pub(super) fn run(arguments: &ReconcileArguments) -> Result<Exit, Failure> {
         log_format: arguments.log_format.clone(),
         ..LogOptions::default()
     };
-    let mut paths = arguments.input.captures.clone();
-    paths.extend(inputs.iter().map(|input| input.path.clone()));
-    let output = Output::open(arguments.output.output.as_deref(), &paths, true)?;
+    let logs = inputs.iter().map(|input| &input.path);
+    let files = arguments.input.files().with("read as --log", logs);
+    let output = Output::open(arguments.output.output.as_deref(), &files, true)?;
     // Captures may take long: a missing log is reported first.
     if let Some(input) = inputs.iter().find(|input| !input.path.is_file()) {
         let path = input.path.display();

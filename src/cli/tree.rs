@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &TreeArguments) -> Result<Exit, Failure> {
         &arguments.presentation,
     )?;
     let path = arguments.output.output.as_deref();
-    let mut output = Output::open(path, &arguments.input.captures, true)?;
+    let mut output = Output::open(path, &arguments.input.files(), true)?;
     let mut builder = TreeBuilder::new(&reading.options.limits);
     let outcome = reading.run(&mut builder, false, &mut (), Arc::default());
     if outcome.interrupted {

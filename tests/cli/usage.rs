@@ -186,6 +186,68 @@ fn live_refuses_to_append_packets_to_a_file_that_is_not_pcapng() {
 }
 
 #[test]
+fn no_input_of_a_command_is_its_output() {
+    let folder = Folder::new("usage-inputs");
+    folder.write("few.pcap", &many_sessions(1));
+    folder.write("keys", b"# no secrets\n");
+    folder.write("e.toml", b"[[session]]\n");
+    folder.write("key", "0123456789abcdef".repeat(4).as_bytes());
+    folder.write(
+        "old.json",
+        folder.report(&["few.pcap"]).to_string().as_bytes(),
+    );
+    folder.write(
+        "xferlog",
+        b"Mon Nov 30 15:00:00 2026 1 10.0.0.2 5 /a b _ o r mira ftp 0 * c\n",
+    );
+    let carve = [
+        "carve",
+        "--redact",
+        "all",
+        "--redact-key",
+        "key",
+        "few.pcap",
+    ];
+    for (arguments, written) in [
+        (
+            &["check", "--expect", "e.toml", "few.pcap", "-o"][..],
+            "e.toml",
+        ),
+        (
+            &["check", "--baseline", "old.json", "few.pcap", "-o"],
+            "old.json",
+        ),
+        (&["analyze", "--keylog", "keys", "few.pcap", "-o"], "keys"),
+        (&["tree", "--keylog", "keys", "few.pcap", "-o"], "keys"),
+        (&["diagram", "--keylog", "keys", "few.pcap", "-o"], "keys"),
+        (
+            &["check", "--keylog", "keys", "few.pcap", "--record"],
+            "keys",
+        ),
+        (
+            &["reconcile", "--log", "xferlog:xferlog", "few.pcap", "-o"],
+            "xferlog",
+        ),
+        (&["live", "-r", "few.pcap", "-o"], "few.pcap"),
+        (
+            &["live", "-r", "few.pcap", "--keylog", "keys", "-w"],
+            "keys",
+        ),
+        (&[&carve[..], &["-w"]].concat(), "key"),
+    ] {
+        let before = folder.read_bytes(written);
+        let said = folder.run(&[arguments, &[written]].concat());
+        assert!(said.starts_with("exit 2\n"), "{arguments:?}: {said}");
+        let refusals = [": it is one of the captures", ": it is read ", " already"];
+        assert!(
+            refusals.iter().any(|refusal| said.contains(refusal)),
+            "{arguments:?}: {said}"
+        );
+        assert_eq!(folder.read_bytes(written), before, "{arguments:?}");
+    }
+}
+
+#[test]
 fn tar_archive_is_to_be_unpacked_first() {
     let folder = Folder::new("usage-tar");
     let mut tar = vec![0; 1024];

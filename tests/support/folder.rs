@@ -52,6 +52,11 @@ impl Folder {
         fs::read_to_string(self.path.join(name)).expect("a text")
     }
 
+    /// Reads a file in the folder.
+    pub(crate) fn read_bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path.join(name)).expect("a file")
+    }
+
     /// Builds a command that runs the program in the folder, isolated from the environment of the tests.
     pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_ftpscope"));

@@ -119,11 +119,15 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
     }
     let files = read_files(&arguments.expect)?;
     let rules = rules(&arguments.rule)?;
-    let captures = &arguments.input.captures;
-    let output = Output::open(arguments.output.output.as_deref(), captures, true)?;
+    let inputs = arguments
+        .input
+        .files()
+        .with("read as --expect", &arguments.expect);
+    let inputs = inputs.with("read as --baseline", &arguments.baseline);
+    let output = Output::open(arguments.output.output.as_deref(), &inputs, true)?;
     let record = arguments.record.as_deref();
     let record = record
-        .map(|path| record_target(path, captures))
+        .map(|path| record_target(path, &inputs))
         .transpose()?;
     let before = arguments.baseline.as_deref();
     let before = before

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::captures::Read;
 use super::{CheckArguments, answer, check_sessions, exit, write_answer};
@@ -12,11 +12,11 @@ use crate::check::{FieldNames, Subject, judge_file};
 use crate::cli::failure::{Exit, Failure};
 use crate::cli::generated::print;
 use crate::cli::messages;
-use crate::cli::output::Output;
+use crate::cli::output::{Inputs, Output};
 use crate::model::wire_text::printable;
 
 /// Opens the file to record to; refuses an existing file, which may contain what a person wrote.
-pub(super) fn record_target(path: &Path, captures: &[PathBuf]) -> Result<Output, Failure> {
+pub(super) fn record_target(path: &Path, inputs: &Inputs) -> Result<Output, Failure> {
     if path.as_os_str() == "-" {
         return Ok(Output::stdout());
     }
@@ -26,7 +26,7 @@ pub(super) fn record_target(path: &Path, captures: &[PathBuf]) -> Result<Output,
             path.display()
         )));
     }
-    Output::open(Some(path), captures, true)
+    Output::open(Some(path), inputs, true)
 }
 
 /// Writes an expectation file, and notes the doubtful expectations in it.

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use self::values::part_name;
 use self::values::{local_networks, memory_size, session_id, time_zone, waiting_time};
 use super::failure::{Exit, Failure};
-use super::output;
+use super::output::{self, Inputs};
 use super::reading::Outcome;
 use super::terminal::{self, ColorChoice, Environment};
 use crate::check::{Expression, Scope, Selection};
@@ -56,6 +56,17 @@ pub(super) struct InputOptions {
     pub(super) on_screen: bool,
 }
 
+impl InputOptions {
+    /// Returns the files that are read, for outputs that must not be one of them.
+    pub(super) fn files(&self) -> Inputs {
+        let captures = Inputs::default().with(ONE_OF_CAPTURES, &self.captures);
+        self.secrets.add_files(captures)
+    }
+}
+
+/// Description of a capture among the files that are read.
+pub(super) const ONE_OF_CAPTURES: &str = "one of the captures";
+
 /// TLS secrets.
 #[derive(Clone, Debug, Args)]
 pub(super) struct SecretOptions {
@@ -80,6 +91,12 @@ pub(super) struct SecretOptions {
 }
 
 impl SecretOptions {
+    /// Adds the files that are read.
+    pub(super) fn add_files(&self, inputs: Inputs) -> Inputs {
+        let inputs = inputs.with("read as --keylog", &self.keylog);
+        inputs.with("read as --tls-key", &self.tls_key)
+    }
+
     /// Reads the files. One that cannot be used is refused before anything else is read. With `follow`, key logs stay open, and
     /// are read on during the run.
     pub(super) fn read(&self, follow: bool) -> Result<SecretSources, Failure> {
