@@ -643,6 +643,39 @@ fn wrong_redaction_options_are_refused_with_a_reason() {
     assert!(!folder.path().join("out.pcapng").exists());
 }
 
+#[test]
+fn mapping_of_an_earlier_run_is_not_replaced_unless_its_key_is_kept() {
+    let folder = Folder::new("mapping-again");
+    folder.write("capture.pcap", &talkative());
+    let carve = [
+        "carve",
+        "-q",
+        "--redact",
+        "all",
+        "--mapping",
+        "m",
+        "-w",
+        "out",
+    ];
+    let carve = [&carve[..], &["capture.pcap"]].concat();
+    assert_eq!(folder.run(&carve), "exit 0\n");
+    let (mapping, output) = (folder.read("m"), folder.read_bytes("out"));
+    let told = folder.run(&carve);
+    assert!(told.starts_with("exit 2\n"), "{told}");
+    assert!(
+        told.contains("may be the only mapping of an earlier output"),
+        "{told}"
+    );
+    assert_eq!(
+        (folder.read("m"), folder.read_bytes("out")),
+        (mapping, output)
+    );
+    // With a key the same can be made again.
+    folder.write("key", "0123456789abcdef".repeat(4).as_bytes());
+    let told = folder.run(&[&carve[..], &["--redact-key", "key"]].concat());
+    assert_eq!(told, "exit 0\n");
+}
+
 #[cfg(unix)]
 #[test]
 fn only_the_user_can_read_the_mapping() {

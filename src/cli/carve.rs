@@ -201,8 +201,8 @@ pub(super) fn run(arguments: &CarveArguments) -> Result<Exit, Failure> {
             messages::note(&match totals.sessions_filtered {
                 0 => format!("there is no FTP session; {}", unwritten(&arguments.write)),
                 others => format!(
-                    "none of the {} sessions is chosen; {}",
-                    units::count(others),
+                    "{}, none is chosen; {}",
+                    units::counted(others, "session", "sessions"),
                     unwritten(&arguments.write)
                 ),
             });
@@ -407,9 +407,19 @@ fn check_arguments(arguments: &CarveArguments) -> Result<(), Failure> {
             "--redact cannot read what --decrypted writes; carve with --decrypted first, and redact that file",
         );
     }
-    let is_same = |path: &PathBuf| *path == arguments.write || inputs.contains(path);
-    if arguments.mapping.as_ref().is_some_and(is_same) {
-        return refused("--mapping needs a file of its own; name another one");
+    if let Some(mapping) = &arguments.mapping {
+        if *mapping == arguments.write {
+            return refused("--mapping needs a file of its own; name another one");
+        }
+        arguments.files().refuse(mapping)?;
+        // Without a key of the user nothing else says what the replacements in an earlier output stand for.
+        let is_file = std::fs::metadata(mapping).is_ok_and(|found| found.is_file());
+        if is_file && arguments.redact_key.is_none() {
+            return refused(&format!(
+                "cannot write {}: it is there already, and may be the only mapping of an earlier output; choose another name",
+                mapping.display()
+            ));
+        }
     }
     if let Some(name) = unknown_placeholder(&arguments.write) {
         return refused(&format!(

@@ -234,6 +234,7 @@ fn no_input_of_a_command_is_its_output() {
             "keys",
         ),
         (&[&carve[..], &["-w"]].concat(), "key"),
+        (&[&carve[..], &["-w", "out", "--mapping"]].concat(), "key"),
     ] {
         let before = folder.read_bytes(written);
         let said = folder.run(&[arguments, &[written]].concat());
