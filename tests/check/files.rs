@@ -155,6 +155,54 @@ fn mistakes_are_marked_with_a_caret_before_anything_is_read() {
 }
 
 #[test]
+fn step_whose_outcome_is_none_is_a_mistake_with_a_code_too() {
+    let folder = Folder::new("files-outcome");
+    for (expected, part) in [
+        (
+            "steps = [\"login mira: okay 230\"]",
+            "a step never ends okay\n",
+        ),
+        (
+            "steps = [\"login mira ok 230\"]",
+            "write \"login mira: ok 230\"; a subject that ends so",
+        ),
+    ] {
+        folder.write("e.toml", format!("[[session]]\n{expected}\n").as_bytes());
+        let text = folder.run(&["check", "--expect", "e.toml", "missing.pcap"]);
+        assert!(text.starts_with("exit 2\n"), "{text}");
+        assert!(text.contains(part), "{text}");
+    }
+    // As a subject it stands in a table, and names hold anything that is no result.
+    for expected in [
+        "{ kind = \"retrieve\", subject = \"firmware ok 226\" }",
+        "\"retrieve ok 226 firmware\"",
+        "\"retrieve notes: Part 226\"",
+    ] {
+        folder.write(
+            "e.toml",
+            format!("[[session]]\nsteps = [{expected}]\n").as_bytes(),
+        );
+        let text = folder.run(&["check", "--expect", "e.toml", "missing.pcap"]);
+        assert!(text.starts_with("exit 3\n"), "{text}");
+    }
+}
+
+#[test]
+fn negative_numbers_are_mistakes() {
+    let folder = Folder::new("files-negative");
+    for number in ["-1", "-0.5"] {
+        let text = format!("[[session]]\n[[session.transfer]]\nbytes = {number}\n");
+        folder.write("e.toml", text.as_bytes());
+        let text = folder.run(&["check", "--expect", "e.toml", "missing.pcap"]);
+        assert!(text.starts_with("exit 2\n"), "{text}");
+        assert!(
+            text.contains("no number of the report is negative"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn several_sessions_are_taken_in_file_order() {
     let folder = Folder::new("files-several");
     folder.write("run.pcap", &capture(Change::SecondSession));

@@ -672,6 +672,13 @@ impl Reader<'_> {
             Value::String(text) => constraint::range(text.value()),
             _ => None,
         };
+        if let Some(Constraint::Is(Json::Number(number))) = &number
+            && number.as_f64().is_some_and(|number| number < 0.0)
+        {
+            let message = "no number of the report is negative";
+            self.mistake(value.span(), message, Some(example(&FieldKind::Number)));
+            return None;
+        }
         if number.is_none() {
             let text = value.as_str().unwrap_or_default().trim();
             let is_reversed = text.split_once("..").is_some_and(|(least, most)| {
@@ -805,8 +812,8 @@ impl Reader<'_> {
             Some((rest, end)) => match ending(end, &outcomes) {
                 Ending::Result(outcome, code) => (rest, outcome, code),
                 Ending::Subject => (text, None, None),
-                Ending::Unknown => {
-                    self.unknown_outcome(end, &outcomes, element);
+                Ending::Unknown(word) => {
+                    self.unknown_outcome(word, &outcomes, element);
                     return None;
                 }
                 Ending::NoCode(number) => {
@@ -816,6 +823,17 @@ impl Reader<'_> {
             },
             None => (text, None, None),
         };
+        if outcome.is_none()
+            && code.is_none()
+            && let Some((subject, result)) = result_without_colon(rest, &outcomes)
+        {
+            let hint = format!(
+                "write \"{subject}: {result}\"; a subject that ends so stands in {{ kind = \"…\", subject = \"…\" }}"
+            );
+            let message = format!("{result} stands without a colon in front");
+            self.mistake(element.span(), &message, Some(hint));
+            return None;
+        }
         let (kind, subject) = match rest.split_once(' ') {
             Some((kind, subject)) => (kind, Some(Constraint::Is(subject.into()))),
             None => (rest, None),
@@ -931,7 +949,7 @@ enum Ending<'t> {
     /// Part of the subject: file names may contain `: `.
     Subject,
     /// Word that looks like an outcome, but is none.
-    Unknown,
+    Unknown(&'t str),
     /// Text in the place of a reply code that is none: behind an outcome what begins with a digit, without one a number.
     NoCode(&'t str),
 }
@@ -943,6 +961,7 @@ fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
         code.filter(|code| REPLY_CODES.contains(&u64::from(*code)))
     };
     let is_number = |word: &str| word.bytes().all(|byte| byte.is_ascii_digit());
+    let is_word = |word: &str| word.chars().all(|one| one.is_ascii_lowercase());
     match text.split_once(' ') {
         Some((outcome, rest)) if is_outcome(outcome) => match code(rest) {
             Some(code) => Ending::Result(Some(outcome), Some(code)),
@@ -953,9 +972,20 @@ fn ending<'t>(text: &'t str, outcomes: &[String]) -> Ending<'t> {
         None if is_outcome(text) => Ending::Result(Some(text), None),
         None if code(text).is_some() => Ending::Result(None, code(text)),
         None if is_number(text) => Ending::NoCode(text),
-        None if text.chars().all(|one| one.is_ascii_lowercase()) => Ending::Unknown,
+        None if is_word(text) => Ending::Unknown(text),
+        Some((word, rest)) if is_word(word) && code(rest).is_some() => Ending::Unknown(word),
         _ => Ending::Subject,
     }
+}
+
+/// Divides `login mira ok 230` in front of its outcome; `None` where a step does not end with an outcome and a code.
+fn result_without_colon<'t>(text: &'t str, outcomes: &[String]) -> Option<(&'t str, &'t str)> {
+    let (front, code) = text.rsplit_once(' ')?;
+    let (subject, outcome) = front.rsplit_once(' ')?;
+    let is_code = code.parse().is_ok_and(|code| REPLY_CODES.contains(&code));
+    let is_outcome = outcomes.iter().any(|one| one == outcome);
+    let result = text.get(subject.len() + 1..)?;
+    (is_code && is_outcome).then_some((subject, result))
 }
 
 /// Reply codes, protected ones included.
