@@ -22,6 +22,51 @@ fn two_equal_runs_have_no_difference() {
 }
 
 #[test]
+fn step_is_compared_only_with_one_of_its_command() {
+    use crate::check::{CLIENT, SERVER};
+    use crate::support::conversation::Conversation;
+    let folder = Folder::new("baseline-unlike");
+    let run = |command: &str, reply: &str| {
+        let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+        ftp.exchange(command, reply);
+        ftp.quit()
+    };
+    folder.write("good.pcap", &run("OPTS UTF8 ON", "501 No."));
+    folder.write("run.pcap", &run("MKD new", "257 \"/new\" created"));
+    let text = folder.run(&["check", "--baseline", "good.pcap", "run.pcap"]);
+    for part in [
+        "before    not asked\n    now       MKD new: ok (257)",
+        "before    OPTS UTF8 ON: failed (501)\n    now       not asked",
+    ] {
+        assert!(text.contains(part), "{text}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn baseline_from_a_pipe_is_a_capture_and_a_report_is_to_be_saved_first() {
+    let folder = Folder::new("baseline-pipe");
+    let good = capture(Change::None);
+    folder.write("good.pcap", &good);
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.is_ok_and(|status| status.success()));
+    let report = folder.report(&["good.pcap"]).to_string().into_bytes();
+    for (written, exit, part) in [
+        (report, "exit 3\n", "save a report to a file first"),
+        (good, "exit 0\n", "1 passed, 0 failed"),
+    ] {
+        let pipe = pipe.clone();
+        let writer = std::thread::spawn(move || std::fs::write(pipe, written));
+        let text = folder.run(&["check", "--baseline", "pipe", "good.pcap"]);
+        assert!(text.starts_with(exit), "{text}");
+        assert!(text.contains(part), "{text}");
+        // A reader that leaves early fails it.
+        let _ = writer.join().expect("no panic");
+    }
+}
+
+#[test]
 fn each_change_is_described_before_and_after() {
     for (change, before, now) in [
         (

@@ -268,7 +268,8 @@ fn steps(old: &Outline, new: &Outline, places: Places<'_>, found: &mut Vec<Diffe
             Row::Left(i) => gone.extend(old.steps.get(i)),
             Row::Right(j) => {
                 if let Some(step) = new.steps.get(j) {
-                    let was = gone.pop_front();
+                    let was = gone.iter().position(|gone| gone.sort == step.sort);
+                    let was = was.and_then(|place| gone.remove(place));
                     let was = was.map_or_else(|| "not asked".to_owned(), answer);
                     found.push(Difference::new(was, answer(step)).at(place(step)));
                 }
@@ -444,6 +445,8 @@ struct StepOutline {
     index: usize,
     /// Command and subject, by which steps of two sessions are paired.
     request: String,
+    /// Kind and verb: a step replaces only one that has both.
+    sort: (StepKind, Option<String>),
     /// Outcome of the step.
     outcome: String,
     /// Code of the last reply; `None` without a reply.
@@ -553,6 +556,7 @@ fn ids(outline: &Outline) -> Vec<&str> {
 
 impl StepOutline {
     fn of(index: usize, step: StepView<'_>) -> Self {
+        let sort = (step.kind(), step.verb().map(str::to_owned));
         let request = match step.kind() {
             StepKind::Login => "login".to_owned(),
             StepKind::Command => match step.verb() {
@@ -569,6 +573,7 @@ impl StepOutline {
             }
         };
         Self {
+            sort,
             index,
             request,
             outcome: word(step.outcome()),

@@ -10,6 +10,7 @@ use super::CheckArguments;
 use crate::check::FieldNames;
 use crate::check::baseline::Baseline;
 use crate::cli::failure::Failure;
+use crate::cli::messages;
 use crate::cli::options::{InputOptions, enable_digests};
 use crate::cli::reading::{Outcome, Reading};
 use crate::diagram::{
@@ -119,6 +120,11 @@ pub(super) fn read_baseline(
     let reading = Reading::open(&input, &arguments.selection, &arguments.presentation)?;
     let (_, sessions, outcome) = reading.kept(&mut ())?;
     if outcome.failures > 0 {
+        if fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir()) {
+            messages::note(
+                "from a pipe --baseline reads captures alone; save a report to a file first",
+            );
+        }
         return Err(Failure::Unreadable);
     }
     Ok((name, baseline(&sessions)?))
@@ -126,10 +132,13 @@ pub(super) fn read_baseline(
 
 /// Reads a report from a file that begins like JSON; `None` for any other file.
 fn report_at(path: &Path) -> Result<Option<Report>, Failure> {
-    let is_file = fs::metadata(path).is_ok_and(|found| found.is_file());
+    // A byte read from a pipe would be missing when it is read as a capture.
+    if !fs::metadata(path).is_ok_and(|found| found.is_file()) {
+        return Ok(None);
+    }
     let mut first = [0; 1];
     let begins = fs::File::open(path).and_then(|mut file| file.read(&mut first));
-    if !is_file || !begins.is_ok_and(|read| read == 1) || first != *b"{" {
+    if !begins.is_ok_and(|read| read == 1) || first != *b"{" {
         return Ok(None);
     }
     let refused = |cause: &str| {
