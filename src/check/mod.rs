@@ -29,5 +29,5 @@ mod vocabulary;
 mod wording;
 
 pub use expression::{Error, Expression, Fact, Scope};
-pub use judge::{FieldNames, Subject, judge_file, judge_findings, judge_rules};
+pub use judge::{FieldNames, Subject, capture_losses, judge_file, judge_findings, judge_rules};
 pub use selection::{SelectedEvents, Selection};

@@ -23,6 +23,9 @@ pub struct Answer {
     pub skipped: u64,
     /// Messages about captures that could not be read.
     pub unreadable: Vec<String>,
+    /// With `--strict`: reasons for which the captures are not whole, and the run fails. They are among the warnings, unless
+    /// about a file of a directory that is no capture.
+    pub not_whole: Vec<String>,
     /// Warnings about the captures: a capture that is cut short may lack what expectations ask for.
     pub warnings: Vec<String>,
     /// Groups of verdicts: one for each file, for the built-in rules, for a baseline and for findings.
@@ -136,9 +139,26 @@ impl Answer {
             failed: count(Status::Failed),
             skipped: count(Status::Skipped),
             unreadable: Vec::new(),
+            not_whole: Vec::new(),
             warnings: Vec::new(),
             groups,
         }
+    }
+}
+
+impl Answer {
+    /// Returns the warnings that are not among the reasons for which the run fails.
+    pub(super) fn mere_warnings(&self) -> impl Iterator<Item = &String> {
+        let is_reason = |warning: &&String| self.not_whole.contains(warning);
+        self.warnings
+            .iter()
+            .filter(move |warning| !is_reason(warning))
+    }
+
+    /// Returns true if the run fails: since an expectation does not hold, or the captures cannot show that all hold.
+    pub(super) fn fails(&self) -> bool {
+        let is_blind = !self.unreadable.is_empty() || !self.not_whole.is_empty();
+        self.failed > 0 || is_blind || self.sessions == 0
     }
 }
 
@@ -173,6 +193,18 @@ impl Verdict {
         }
     }
 
+    /// Names the sessions that a verdict which passed leaves out, if any.
+    #[must_use]
+    pub(super) fn but_for(self, hidden: Option<String>) -> Self {
+        match self.status {
+            Status::Passed => Self {
+                reason: hidden,
+                ..self
+            },
+            Status::Failed | Status::Skipped => self,
+        }
+    }
+
     /// Sets the position in the expectation file.
     #[must_use]
     pub fn at(self, position: Position) -> Self {
@@ -193,18 +225,6 @@ pub(super) struct Differences {
 
 impl Differences {
     /// Adds a difference, which is made only if it is kept.
-    /// Names the sessions that a verdict which passed leaves out, if any.
-    #[must_use]
-    pub(super) fn but_for(self, hidden: Option<String>) -> Self {
-        match self.status {
-            Status::Passed => Self {
-                reason: hidden,
-                ..self
-            },
-            Status::Failed | Status::Skipped => self,
-        }
-    }
-
     pub(super) fn push(&mut self, difference: impl FnOnce() -> Difference) {
         if self.is_full() {
             self.count();

@@ -44,8 +44,8 @@ pub(super) struct Reading {
     /// `None` without `-f`.
     filter: Option<Filter>,
     selection: Selection,
-    /// True if a directory has files with the name of a capture that are none.
-    has_damaged_files: bool,
+    /// Messages about files of a directory with the name of a capture that are none.
+    damaged_files: Vec<String>,
     /// Options of the pipeline, to be completed by the command.
     pub(super) options: Options,
     /// True if packets arrive as they happen, so that readers of events wait for each of them.
@@ -64,6 +64,8 @@ pub(super) struct Outcome {
     pub(super) undecided: bool,
     /// Inputs that could not be read.
     pub(super) failures: u64,
+    /// Messages about files of a directory with the name of a capture that are none.
+    pub(super) damaged_files: Vec<String>,
     /// Facts for the exit code.
     pub(super) tally: Tally,
     /// True if the user interrupted the run.
@@ -135,8 +137,9 @@ impl Reading {
             }
         }
         let damaged_files = captures.take_damaged_files();
-        for error in &damaged_files {
-            messages::print(&messages::input(error));
+        let damaged_files: Vec<_> = damaged_files.iter().map(messages::input).collect();
+        for message in &damaged_files {
+            messages::print(message);
         }
         let mut options = Options {
             show_passwords: selection.show_passwords,
@@ -154,7 +157,7 @@ impl Reading {
             #[cfg(feature = "live")]
             filter,
             selection: selected,
-            has_damaged_files: !damaged_files.is_empty(),
+            damaged_files,
             options,
             // Such input ends by itself when asked to, see `CaptureSet::open_until`.
             piped: input.follow || input.captures.iter().any(|path| is_pipe(path)),
@@ -226,7 +229,7 @@ impl Reading {
         let mut source = WatchedSource::new(source, stop, interruption, progress);
         let mut counter = SessionCounter(sessions);
         let mut tally = Tally {
-            not_whole: self.has_damaged_files,
+            not_whole: !self.damaged_files.is_empty(),
             ..Tally::default()
         };
         let mut sinks = (&mut tally, &mut *events);
@@ -288,6 +291,7 @@ impl Reading {
             rejected,
             undecided,
             failures: source.failures(),
+            damaged_files: self.damaged_files,
             tally,
             interrupted: interruption.is_requested(),
         }
@@ -471,12 +475,25 @@ impl EventSink for SessionCounter {
     }
 }
 
+/// Returns true for warnings about an input that is not whole.
+pub(super) const fn is_of_damage(code: WarningCode) -> bool {
+    matches!(
+        code,
+        WarningCode::CaptureTruncated
+            | WarningCode::CaptureCorrupt
+            | WarningCode::PacketsDropped
+            | WarningCode::PacketsCut
+            | WarningCode::LinkTypeUnsupported
+            | WarningCode::EncapsulationUnread
+    )
+}
+
 /// A sink that collects the facts for the exit code, and those that a warning at the end needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Tally {
     /// The highest severity of a finding; `None` without findings.
     pub(super) worst: Option<Severity>,
-    /// True if an input was cut short, had lost packets, has a link type that is not supported, or is a capture by its name alone.
+    /// True if an input was cut short, or its packets were, had lost packets, has a link type that is not supported, or is a capture by its name alone.
     pub(super) not_whole: bool,
     /// Transfers that the server carried out, without a data connection in the capture.
     without_data: u64,
@@ -505,14 +522,7 @@ impl EventSink for Tally {
                 self.without_data += units::to_u64(unseen.count());
             }
             EventKind::Warning(warning) => {
-                self.not_whole |= matches!(
-                    warning.code,
-                    WarningCode::CaptureTruncated
-                        | WarningCode::CaptureCorrupt
-                        | WarningCode::PacketsDropped
-                        | WarningCode::LinkTypeUnsupported
-                        | WarningCode::EncapsulationUnread
-                );
+                self.not_whole |= is_of_damage(warning.code);
             }
             _ => {}
         }
@@ -539,6 +549,7 @@ mod tests {
     fn missing_packets_make_an_input_not_whole() {
         assert!(after(WarningCode::CaptureTruncated).not_whole);
         assert!(after(WarningCode::PacketsDropped).not_whole);
+        assert!(after(WarningCode::PacketsCut).not_whole);
         assert!(after(WarningCode::LinkTypeUnsupported).not_whole);
         assert!(after(WarningCode::EncapsulationUnread).not_whole);
         assert!(!after(WarningCode::TimeJump).not_whole);

@@ -2,7 +2,11 @@
 
 use std::fs;
 
-use crate::check::{Change, capture};
+use serde_json::Value;
+
+use crate::check::{CLIENT, Change, SERVER, capture};
+use crate::support::connection::Side;
+use crate::support::conversation::Conversation;
 use crate::support::folder::Folder;
 
 /// A folder with a session over TLS, `closed.pcap`, and its secrets, `keys`.
@@ -95,6 +99,99 @@ fn absent_commands_and_login_fields_are_not_judged_on_encrypted_sessions() {
 }
 
 #[test]
+fn forgotten_key_log_is_the_reason_of_what_is_not_found() {
+    let folder = encrypted("forgotten");
+    let recorded = folder.run(&[
+        "check",
+        "-q",
+        "--record",
+        "e.toml",
+        "--keylog",
+        "keys",
+        "closed.pcap",
+    ]);
+    assert_eq!(recorded, "exit 0\n");
+    let text = folder.run(&["check", "--expect", "e.toml", "closed.pcap"]);
+    assert!(text.starts_with("exit 1\n"), "{text}");
+    assert!(
+        text.contains("nothing of its commands is known: it is encrypted"),
+        "{text}"
+    );
+    assert!(text.contains("--keylog"), "{text}");
+}
+
+/// A session of which the capture lost a reply.
+fn lossy() -> Vec<u8> {
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    ftp.command("NOOP");
+    ftp.control
+        .lose(&mut ftp.wire, Side::Server, b"200 NOOP ok.\r\n");
+    ftp.control.ack(&mut ftp.wire, Side::Client);
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    ftp.quit()
+}
+
+#[test]
+fn strict_run_says_in_each_format_why_the_capture_is_refused() {
+    let folder = Folder::new("unseen-strict");
+    folder.write("lossy.pcap", &lossy());
+    for (format, part) in [
+        ("text", "not whole, which --strict refuses: session 1: "),
+        ("junit", "<error type=\"not-whole\" message=\"session 1: "),
+        (
+            "github",
+            "::error title=not whole, which --strict refuses::session 1: ",
+        ),
+        ("json", "\"not_whole\": [\n"),
+    ] {
+        let arguments = ["--rule", "all-logins-accepted", "lossy.pcap"];
+        let check = ["check", "--format", format, "--strict"];
+        let text = folder.run(&[&check[..], &arguments[..]].concat());
+        assert!(text.starts_with("exit 3\n"), "{text}");
+        assert!(text.contains(part), "{format}: {text}");
+        // Without --strict it is a warning.
+        let text = folder.run(&[&check[..3], &arguments[..]].concat());
+        assert!(text.starts_with("exit 0\n"), "{text}");
+        assert!(text.contains("not in the capture"), "{format}: {text}");
+    }
+    let summary = folder.path().join("summary.md");
+    let github = [
+        "check",
+        "--format",
+        "github",
+        "--strict",
+        "--rule",
+        "all-logins-accepted",
+    ];
+    let mut command = folder.command(&[&github[..], &["lossy.pcap"]].concat());
+    command.env("GITHUB_STEP_SUMMARY", &summary);
+    command.output().expect("it runs");
+    let summary = fs::read_to_string(summary).expect("a summary");
+    assert!(summary.starts_with("## \u{274c} "), "{summary}");
+}
+
+#[test]
+fn packets_captured_in_part_make_a_strict_run_fail() {
+    let folder = Folder::new("unseen-snapped");
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    ftp.wire.snap(70);
+    folder.write("snapped.pcap", &ftp.wire.to_pcap());
+    let text = folder.run(&["analyze", "--strict", "snapped.pcap"]);
+    assert!(text.starts_with("exit 3\n"), "{text}");
+    let text = folder.run(&["analyze", "snapped.pcap"]);
+    assert!(text.starts_with("exit 0\n"), "{text}");
+    let rule = ["check", "--rule", "all-logins-accepted"];
+    let text = folder.run(&[&rule[..], &["--strict", "snapped.pcap"]].concat());
+    assert!(text.starts_with("exit 3\n"), "{text}");
+    assert!(
+        text.contains("refuses: packets were captured in part"),
+        "{text}"
+    );
+}
+
+#[test]
 fn strict_run_on_a_capture_that_is_not_whole_changes_no_expectation_file() {
     let folder = Folder::new("unseen-update");
     folder.write("good.pcap", &capture(Change::None));
@@ -122,4 +219,30 @@ fn strict_run_on_a_capture_that_is_not_whole_changes_no_expectation_file() {
     assert!(!folder.path().join("new.toml").exists());
     let text = folder.run(&["check", "--record", "new.toml", "half.pcap"]);
     assert!(text.starts_with("exit 0\n"), "{text}");
+}
+
+#[test]
+fn nothing_checked_is_not_said_to_have_passed() {
+    let folder = Folder::new("unseen-nothing");
+    folder.write("good.pcap", &capture(Change::None));
+    let text = folder.run(&["check", "--fail-on", "high", "--session", "9", "good.pcap"]);
+    assert!(text.starts_with("exit 4\n"), "{text}");
+    assert!(text.contains("0 passed, 0 failed, 1 skipped"), "{text}");
+    let text = folder.run(&["check", "--fail-on", "high", "text.txt"]);
+    assert!(
+        text.contains("0 skipped, no capture could be read"),
+        "{text}"
+    );
+    let json = folder.run(&["check", "--format", "json", "--fail-on", "high", "text.txt"]);
+    let json = json.split("-- stdout\n").nth(1).unwrap_or_default();
+    let json = json.split("-- stderr\n").next().unwrap_or_default();
+    let answer: Value = serde_json::from_str(json).expect("JSON");
+    assert_eq!(answer["passed"], 0);
+    // The first session that is missing is not one more.
+    folder.write("e.toml", b"[[session]]\nlogin.user = \"mira\"\n");
+    let text = folder.run(&["check", "--expect", "e.toml", "--session", "9", "good.pcap"]);
+    assert!(
+        text.contains("expected  a session\n    found     no session\n"),
+        "{text}"
+    );
 }

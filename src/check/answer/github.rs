@@ -20,7 +20,14 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
             data(message)
         )?;
     }
-    for message in &answer.warnings {
+    for message in &answer.not_whole {
+        let message = data(message);
+        writeln!(
+            out,
+            "::error title=not whole, which --strict refuses::{message}"
+        )?;
+    }
+    for message in answer.mere_warnings() {
         writeln!(out, "::warning title=about the capture::{}", data(message))?;
     }
     for group in &answer.groups {
@@ -45,11 +52,7 @@ pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
 
 /// Writes the summary; diagrams are Mermaid texts, which GitHub draws.
 pub fn write_summary(answer: &Answer, diagrams: &[String], out: &mut dyn Write) -> io::Result<()> {
-    let mark = if answer.failed > 0 || !answer.unreadable.is_empty() {
-        "❌"
-    } else {
-        "✅"
-    };
+    let mark = if answer.fails() { "❌" } else { "✅" };
     writeln!(out, "## {mark} ftpscope check\n")?;
     let captures: Vec<_> = answer.captures.iter().map(|path| code(path)).collect();
     let sessions = units::counted(answer.sessions, "session", "sessions");
@@ -62,7 +65,14 @@ pub fn write_summary(answer: &Answer, diagrams: &[String], out: &mut dyn Write) 
     for message in &answer.unreadable {
         writeln!(out, "- cannot be read: {}", code(message))?;
     }
-    for message in &answer.warnings {
+    for message in &answer.not_whole {
+        writeln!(
+            out,
+            "- not whole, which --strict refuses: {}",
+            code(message)
+        )?;
+    }
+    for message in answer.mere_warnings() {
         writeln!(out, "- about the capture: {}", code(message))?;
     }
     for group in &answer.groups {
@@ -132,6 +142,10 @@ fn annotation(
 
 fn rows(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
     let name = cell(&verdict.name);
+    if verdict.status == Status::Passed {
+        let reason = verdict.reason.as_deref().unwrap_or_default();
+        return writeln!(out, "| ✅ | {name} | | passed, but {} | |", cell(reason));
+    }
     if verdict.status == Status::Skipped {
         let reason = verdict.reason.as_deref().unwrap_or_default();
         return writeln!(out, "| ➖ | {name} | | skipped: {} | |", cell(reason));
@@ -142,10 +156,6 @@ fn rows(verdict: &Verdict, out: &mut dyn Write) -> io::Result<()> {
             found.push_str("<br>");
             found.push_str(&cell(cause));
         }
-    if verdict.status == Status::Passed {
-        let reason = verdict.reason.as_deref().unwrap_or_default();
-        return writeln!(out, "| ✅ | {name} | | passed, but {} | |", cell(reason));
-    }
         let place = difference.place.as_ref();
         let place = place.and_then(Place::words);
         writeln!(

@@ -13,38 +13,56 @@ use crate::model::wire_text::printable;
 
 /// Writes the answer.
 pub fn write(answer: &Answer, out: &mut dyn Write) -> io::Result<()> {
-    let unreadable = answer.unreadable.len() as u64;
-    let tests = answer.passed + answer.failed + answer.skipped + unreadable;
+    let unreadable = answer
+        .unreadable
+        .iter()
+        .map(|one| ("can be read", "unreadable", one));
+    let not_whole = answer
+        .not_whole
+        .iter()
+        .map(|one| ("is whole", "not-whole", one));
+    let errors: Vec<_> = unreadable.chain(not_whole).collect();
+    let count = errors.len() as u64;
+    let tests = answer.passed + answer.failed + answer.skipped + count;
     writeln!(out, r#"<?xml version="1.0" encoding="UTF-8"?>"#)?;
     writeln!(
         out,
-        r#"<testsuites name="ftpscope check" tests="{tests}" failures="{}" errors="{unreadable}">"#,
+        r#"<testsuites name="ftpscope check" tests="{tests}" failures="{}" errors="{count}">"#,
         answer.failed
     )?;
-    if unreadable > 0 {
+    if count > 0 {
         writeln!(
             out,
-            r#"  <testsuite name="captures" tests="{unreadable}" failures="0" errors="{unreadable}" skipped="0">"#
+            r#"  <testsuite name="captures" tests="{count}" failures="0" errors="{count}" skipped="0">"#
         )?;
-        for message in &answer.unreadable {
+        for (name, kind, message) in errors {
             writeln!(
                 out,
-                r#"    <testcase classname="captures" name="can be read"><error type="unreadable" message="{}"/></testcase>"#,
+                r#"    <testcase classname="captures" name="{name}"><error type="{kind}" message="{}"/></testcase>"#,
                 escaped(message)
             )?;
         }
         writeln!(out, "  </testsuite>")?;
     }
     let mut captures = answer.captures.as_slice();
+    let warnings: Vec<_> = answer.mere_warnings().map(|one| escaped(one)).collect();
+    let mut warnings = warnings.join("\n");
     for group in &answer.groups {
-        write_group(group, captures, out)?;
+        write_group(group, captures, &warnings, out)?;
         // Some readers merge the properties of all suites and refuse a repeated name.
         captures = &[];
+        warnings.clear();
     }
     writeln!(out, "</testsuites>")
 }
 
-fn write_group(group: &Group, captures: &[String], out: &mut dyn Write) -> io::Result<()> {
+/// Writes a suite, the first one with the captures, and with the warnings about them, which are escaped.
+fn write_group(
+    group: &Group,
+    captures: &[String],
+    warnings: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
     let count = |status| {
         group
             .verdicts
@@ -77,6 +95,9 @@ fn write_group(group: &Group, captures: &[String], out: &mut dyn Write) -> io::R
     }
     for verdict in &group.verdicts {
         write_case(group, verdict, out)?;
+    }
+    if !warnings.is_empty() {
+        writeln!(out, "    <system-err>{warnings}</system-err>")?;
     }
     writeln!(out, "  </testsuite>")
 }

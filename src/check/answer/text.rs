@@ -38,7 +38,12 @@ pub fn write(answer: &Answer, options: Options, out: &mut dyn Write) -> io::Resu
         let writer = Writer { group, options };
         writer.group(out)?;
     }
-    for warning in &answer.warnings {
+    for reason in &answer.not_whole {
+        let text = format!("✗ not whole, which --strict refuses: {reason}");
+        let style = AnsiColor::Red.on_default();
+        options.write((0, 2), &[verbatim(style, &text)], out)?;
+    }
+    for warning in answer.mere_warnings() {
         let text = format!("! {warning}");
         let style = AnsiColor::Yellow.on_default();
         options.write((0, 2), &[verbatim(style, &text)], out)?;
@@ -64,6 +69,7 @@ pub fn write(answer: &Answer, options: Options, out: &mut dyn Write) -> io::Resu
         units::count(answer.skipped)
     );
     let style = match (answer.failed, answer.skipped) {
+        _ if answer.fails() => AnsiColor::Red.on_default(),
         (0, 0) => AnsiColor::Green.on_default(),
         (0, _) => AnsiColor::Yellow.on_default(),
         _ => AnsiColor::Red.on_default(),

@@ -17,14 +17,15 @@ mod subject;
 
 use serde_json::Value;
 
-use super::built_in::BuiltIn;
+use super::built_in::{BuiltIn, encrypted};
 use super::file::{Expectations, FieldExpectation, SessionExpectation};
-use super::verdict::{Difference, Differences, Group, Origin};
+use super::verdict::{Difference, Differences, Group, Origin, Verdict};
 use super::wording::{StepView, reply_line, word};
 use crate::model::record::{
-    Completeness, EndState, Outcome, Reply, Session, Severity, StepKind, Transfer,
+    Completeness, EndState, Finding, Outcome, Reply, Session, Severity, StepKind, Transfer,
     TransferDirection,
 };
+use crate::report::units;
 
 pub(super) use sessions::{SessionPairing, pair as pair_transfers};
 pub(super) use steps::{Row, UpdatedStep, align, updated as updated_steps};
@@ -120,7 +121,9 @@ pub fn judge_findings(least: Severity, subject: &Subject<'_>) -> Group {
         _ => format!("no finding of severity {} or more", word(least)),
     };
     let mut differences = Differences::default();
+    let mut any_session = false;
     for session in subject.sessions() {
+        any_session = true;
         for finding in session.findings.iter().filter(|one| one.severity >= least) {
             differences.push(|| {
                 let frame = finding.frames.first();
@@ -147,8 +150,36 @@ pub fn judge_findings(least: Severity, subject: &Subject<'_>) -> Group {
         kind: Origin::Findings,
         name: "findings".to_owned(),
         file: None,
-        verdicts: vec![differences.into_verdict(expected)],
+        verdicts: vec![if any_session || !differences.is_empty() {
+            differences.into_verdict(expected)
+        } else {
+            Verdict::skipped(expected, "there is no session")
+        }],
     }
+}
+
+/// Returns what the capture itself lost, in words: a line for each session and finding, of the first few.
+#[must_use]
+pub fn capture_losses(subject: &Subject<'_>) -> Vec<String> {
+    let is_loss = |finding: &&Finding| finding.id == "capture-loss";
+    let mut lines = Vec::new();
+    let mut omitted = 0;
+    for session in subject.sessions() {
+        for finding in session.findings.iter().filter(is_loss) {
+            if lines.len() < MAX_LOSSES {
+                lines.push(format!("session {}: {}", session.id, finding.explanation));
+            } else {
+                omitted += 1;
+            }
+        }
+    }
+    if omitted > 0 {
+        let more = units::counted(omitted, "more loss", "more losses");
+        lines.push(format!("{more} of the capture in other sessions"));
+    }
+    let of_report = subject.report.findings.iter().filter(is_loss);
+    lines.extend(of_report.map(|finding| finding.explanation.clone()));
+    lines
 }
 
 /// Returns the causes for which any part of a session may be missing.
@@ -163,6 +194,9 @@ fn causes_of_session(session: &Session) -> Vec<String> {
             "no command is in the capture: of the control connection it has one direction only"
                 .to_owned(),
         );
+    }
+    if let Some(why) = encrypted(session) {
+        causes.push(format!("nothing of its commands is known: {why}"));
     }
     if session.end_state == EndState::Open && !is_one_sided {
         causes.push("the capture ends while the session is open".to_owned());
@@ -281,3 +315,6 @@ const NEGOTIATIONS: &[&str] = &[
 
 /// Refused directories in one difference.
 const MAX_DIRECTORIES: usize = 3;
+/// Losses of the capture described one by one.
+const MAX_LOSSES: usize = 10;
+

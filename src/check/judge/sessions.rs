@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use super::super::built_in::Requires;
+use super::super::built_in::{Requires, encrypted};
 use super::super::constraint::Constraint;
 use super::super::expression::{self, Prepared, fact_words};
 use super::super::file::{
@@ -235,10 +235,11 @@ fn missing(
     let free: Vec<_> = free.take(MAX_CANDIDATES).collect();
     let wanted = match &expected.condition {
         Some(condition) => format!("a session for which {}", condition.text),
+        None if count == 0 => "a session".to_owned(),
         None => "one more session".to_owned(),
     };
     let found = match (count, count.saturating_sub(taken.len())) {
-        (0, _) => "no session at all".to_owned(),
+        (0, _) => "no session".to_owned(),
         (all, 0) => format!("only {all}, and those before it in the file took them"),
         (_, 1) => "1 session for which that is not so".to_owned(),
         (_, free) => format!("{free} sessions for which that is not so"),
@@ -282,6 +283,9 @@ fn session_field(
                 "the session is not encrypted: no AUTH TLS was accepted and no TLS record was seen"
                     .to_owned(),
             ],
+            Some("tls" | "encrypted_data") => {
+                encrypted(session).map(str::to_owned).into_iter().collect()
+            }
             _ => Vec::new(),
         };
         difference

@@ -27,13 +27,13 @@ use super::options::{
     WholeOutputOptions, known_width,
 };
 use super::output::Output;
-use super::reading::Outcome;
+use super::reading::{Outcome, is_of_damage};
 use super::terminal::two_columns;
 use crate::check::answer::{self, github, junit, text};
 use crate::check::baseline::compare;
 use crate::check::built_in::{self, BuiltIn};
 use crate::check::verdict::{Answer, Group};
-use crate::check::{FieldNames, Subject, judge_file, judge_findings, judge_rules};
+use crate::check::{FieldNames, Subject, capture_losses, judge_file, judge_findings, judge_rules};
 use crate::model::record::WarningRecord;
 use crate::model::system_message;
 use crate::report::units;
@@ -160,7 +160,8 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
         }
     }
     check_sessions(&subject)?;
-    let answer = answer(&read, groups);
+    let answer = answer(arguments, &read, &subject, groups);
+    check_sessions(&subject)?;
     write_answer(&answer, arguments, output)?;
     if let Some(path) = summary_path(arguments) {
         write_summary(&answer, &read.diagrams, &path)?;
@@ -222,7 +223,12 @@ fn write_summary(answer: &Answer, diagrams: &[String], path: &Path) -> Result<()
 }
 
 /// Combines judged expectations with the captures they were judged on.
-fn answer(read: &Read, groups: Vec<Group>) -> Answer {
+fn answer(
+    arguments: &CheckArguments,
+    read: &Read,
+    subject: &Subject<'_>,
+    groups: Vec<Group>,
+) -> Answer {
     let captures = read.report.captures.iter();
     let captures = captures.map(|capture| capture.path.clone()).collect();
     let sessions = read.report.totals.sessions;
@@ -230,6 +236,16 @@ fn answer(read: &Read, groups: Vec<Group>) -> Answer {
     let failures = read.outcome.summary.failures.iter();
     answer.unreadable = failures.map(messages::input).collect();
     answer.warnings = read.report.warnings.iter().map(warning_words).collect();
+    if read.outcome.tally.not_whole {
+        let lost = capture_losses(subject);
+        if arguments.exit.strict {
+            let warnings = read.report.warnings.iter();
+            let of_damage = warnings.filter(|warning| is_of_damage(warning.code));
+            answer.not_whole = of_damage.map(warning_words).chain(lost.clone()).collect();
+            answer.not_whole.extend(read.outcome.damaged_files.clone());
+        }
+        answer.warnings.extend(lost);
+    }
     answer
 }
 

@@ -93,8 +93,8 @@ pub(super) fn update(
     let subject = Subject::new(&read.report, &read.sessions, names);
     let judged = updated_files.iter().map(|file| judge_file(file, &subject));
     let groups = judged.collect();
+    let answer = answer(arguments, read, &subject, groups);
     check_sessions(&subject)?;
-    let answer = answer(read, groups);
     if answer.failed > 0 {
         write_answer(&answer, arguments, Output::stdout())?;
     }
