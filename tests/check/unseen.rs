@@ -246,3 +246,26 @@ fn nothing_checked_is_not_said_to_have_passed() {
         "{text}"
     );
 }
+
+#[test]
+fn commands_that_prepare_a_transfer_beyond_the_end_of_the_capture_are_no_other_steps() {
+    let folder = Folder::new("unseen-preparation");
+    let with_size = capture(Change::ExtraSize);
+    folder.write("good.pcap", &with_size);
+    folder.run(&["check", "-q", "--record", "e.toml", "good.pcap"]);
+    let mut ftp = Conversation::open(CLIENT, SERVER);
+    ftp.exchange("USER mira", "331 Please specify the password.");
+    ftp.exchange("PASS hazel-lantern", "230 Login successful.");
+    ftp.exchange("PWD", "257 \"/\" is the current directory");
+    ftp.exchange("TYPE I", "200 Switching to Binary mode.");
+    ftp.exchange("CWD pub", "250 Directory successfully changed.");
+    ftp.exchange("SIZE firmware.bin", "213 7000");
+    folder.write("cut.pcap", &ftp.wire.to_pcap());
+    let text = folder.run(&["check", "--expect", "e.toml", "cut.pcap"]);
+    assert!(text.starts_with("exit 1\n"), "{text}");
+    assert!(
+        text.contains("steps retrieve firmware.bin: ok 226"),
+        "{text}"
+    );
+    assert!(!text.contains("no other step"), "{text}");
+}

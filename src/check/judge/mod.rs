@@ -207,6 +207,14 @@ fn causes_of_session(session: &Session) -> Vec<String> {
     causes
 }
 
+/// Returns true if the capture begins or ends within a session, or lost some of it.
+fn is_cut_or_lossy(session: &Session) -> bool {
+    let mut findings = session.findings.iter();
+    session.midstream
+        || session.end_state == EndState::Open
+        || findings.any(|one| one.id == "capture-loss")
+}
+
 /// Returns the explanations of the findings whose id is wanted.
 fn explanations(session: &Session, wanted: impl Fn(&str) -> bool) -> Vec<String> {
     let findings = session.findings.iter().filter(|one| wanted(&one.id));
@@ -313,8 +321,8 @@ const NEGOTIATIONS: &[&str] = &[
     "PORT", "PASV", "EPRT", "EPSV", "LPRT", "LPSV", "SPSV", "CPSV",
 ];
 
-/// Refused directories in one difference.
-const MAX_DIRECTORIES: usize = 3;
 /// Losses of the capture described one by one.
 const MAX_LOSSES: usize = 10;
 
+/// Refused directories in one difference.
+const MAX_DIRECTORIES: usize = 3;

@@ -236,12 +236,24 @@ impl Comparison<'_> {
                 None => gone.push(expected),
             }
         }
+        // Where the capture lost a transfer command, what prepared it stands alone.
+        let is_lost = |expected: &&StepExpectation| {
+            matches!(
+                expected.kind,
+                StepKind::List | StepKind::Retrieve | StepKind::Store
+            )
+        };
+        let excuses_preparation = gone.iter().any(is_lost) && super::is_cut_or_lossy(self.session);
         if !gone.is_empty() {
             let explains = different.len() < MAX_EXPLAINED;
             different.push(self.gone(&gone, between.before, explains.then_some(matched)));
         }
         for j in extra {
-            if let Some(step) = actual.get(j).filter(|step| step.is_requested()) {
+            let is_excused = |step: &StepView<'_>| {
+                excuses_preparation && step.verb().is_some_and(|verb| PREPARATIONS.contains(&verb))
+            };
+            let step = actual.get(j).filter(|step| step.is_requested());
+            if let Some(step) = step.filter(|step| !is_excused(step)) {
                 let difference = Difference::new("no other step", step.with_reply());
                 unexpected.push(difference.at(self.place(j)));
             }
@@ -571,6 +583,12 @@ fn way(
     back.reverse();
     back
 }
+
+/// Commands that belong to the transfer command behind them.
+const PREPARATIONS: &[&str] = &[
+    "PORT", "PASV", "EPRT", "EPSV", "LPRT", "LPSV", "TYPE", "MODE", "STRU", "REST", "PRET", "ALLO",
+    "SIZE", "MDTM",
+];
 
 /// Missing steps named in one difference.
 const MAX_MISSING: usize = 6;
