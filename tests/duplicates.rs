@@ -108,6 +108,51 @@ fn captures() -> Vec<Vec<u8>> {
     ]
 }
 
+/// Facts of each session that do not depend on when it took place, nor on its number.
+fn sessions_of(report: &Value) -> Vec<Value> {
+    let sessions = report["sessions"].as_array().expect("a list");
+    let facts = sessions.iter().map(|session| {
+        let transfers = session["transfers"].as_array().expect("a list");
+        let transfers: Vec<_> = transfers
+            .iter()
+            .map(|one| serde_json::json!([one["path"], one["sha256"], one["completeness"]]))
+            .collect();
+        serde_json::json!({
+            "midstream": session["midstream"],
+            "login": session["login"],
+            "verdict": session["verdict"],
+            "duration": session["duration"],
+            "control": session["control"]["tcp_history"],
+            "commands": session["steps"].as_array().map(Vec::len),
+            "transfers": transfers,
+        })
+    });
+    facts.collect()
+}
+
+#[test]
+fn same_connections_again_later_are_sessions_of_their_own() {
+    for capture in [
+        classic::classic(),
+        specimens::plain_passive(),
+        specimens::active_from_port_20(),
+        specimens::control_on_port_2121(),
+    ] {
+        let once = packets(&capture);
+        let alone = sessions_of(&report(pcap(1, &once)));
+        for seconds in [120, 86_400] {
+            let again = once.iter().map(|packet| Recorded {
+                time: packet.time + seconds * 1_000_000_000,
+                ..packet.clone()
+            });
+            let both: Vec<_> = once.iter().cloned().chain(again).collect();
+            let both = report(pcap(1, &both));
+            let expected = [alone.clone(), alone.clone()].concat();
+            assert_eq!(sessions_of(&both), expected, "{seconds} s later");
+        }
+    }
+}
+
 #[test]
 fn packets_captured_twice_change_no_more_than_frame_numbers() {
     for (number, capture) in captures().into_iter().enumerate() {

@@ -6,14 +6,14 @@ use crate::model::{Direction, FlowKey, FrameRef, Span, Timestamp};
 use super::course::{Course, Observed};
 use super::delivery::{Context, Delivery};
 use super::early_segments::EarlySegments;
-use super::flow_slots::Refusal;
+use super::flow_slots::{LONGEST_OPENING, Refusal};
 use super::half_stream::{Flush, HalfStream};
 use super::receiver_side::WindowScale;
 use super::recent_openings::{Opening, Syn};
 use super::samples::Samples;
 use super::second_copies::SecondCopies;
 use super::sequence::SeqNum;
-use super::{CloseReason, FlowSummary, StreamHandler};
+use super::{CloseReason, FlowSummary, HalfSummary, StreamHandler};
 
 /// A connection that is followed.
 #[derive(Debug)]
@@ -202,8 +202,14 @@ impl Flow {
         self.ignored = true;
     }
 
-    /// Returns whether `segment` is a SYN or SYN ACK of another connection between the same endpoints.
-    pub(super) fn is_reused_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+    /// Returns whether `segment` is a SYN or SYN ACK of another connection between the same endpoints, captured `silent`
+    /// after the latest segment of this one.
+    pub(super) fn is_reused_by(
+        &self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        silent: Span,
+    ) -> bool {
         if !segment.flags.syn() || segment.flags.rst() {
             return false;
         }
@@ -214,8 +220,18 @@ impl Flow {
         // Without a captured handshake the start is a guess: a SYN shortly before it belongs to this flow and was reordered.
         let reordered =
             self.summary.sent(direction).start.is_none() && (REORDERED_SYN..0).contains(&distance);
-        // A retransmitted SYN has the same number.
-        distance != 0 && !reordered
+        // A retransmitted SYN has the same number, and so has a new connection of a sender that always begins with it.
+        (distance != 0 && !reordered) || silent > self.longest_retransmission()
+    }
+
+    /// Returns the longest time after which a SYN of this connection may be sent or captured again.
+    fn longest_retransmission(&self) -> Span {
+        let has_data = |half: &HalfSummary| half.first_data.is_some();
+        if self.summary.established.is_some() || self.summary.half.iter().any(has_data) {
+            LONGEST_RETRANSMISSION
+        } else {
+            LONGEST_OPENING
+        }
     }
 
     /// Handles one segment of this flow, or holds it until the bytes it acknowledges are there.
@@ -638,6 +654,10 @@ impl Flow {
             || (down.finished && up.segments == 0)
     }
 }
+
+/// Longest time after the handshake at which its SYN is still taken for a copy: the upper bound that RFC 6298 section 2.5
+/// allows for a retransmission timer.
+const LONGEST_RETRANSMISSION: Span = Span::from_secs(60);
 
 /// In place of an `Option`, which would take 8 bytes more in each flow.
 const NOT_ENDED: Timestamp = Timestamp::MAX;

@@ -29,6 +29,8 @@ pub(super) struct Slot {
     key: FlowKey,
     /// Arrival of the latest segment.
     pub(super) last_seen: Timestamp,
+    /// Timestamp of the latest segment, also one that the clock does not believe yet.
+    pub(super) captured: Timestamp,
     /// Whether the slot is in the table's list of flows with running timers.
     pub(super) has_timer: bool,
     /// Content.
@@ -53,6 +55,8 @@ pub(super) struct Tombstone {
     pub(super) starts: [Option<SeqNum>; 2],
     /// End of the flow; `None` for a flow that goes on but is ignored by the handler.
     pub(super) closed: Option<Timestamp>,
+    /// Timestamp of the packet with which the flow ended or was ignored, also one that the clock does not believe yet.
+    pub(super) ended: Timestamp,
     /// Progress of the opening after a reset that met an unfinished handshake.
     pub(super) refusal: Refusal,
     /// Summary of the flow, in which late packets are counted; `None` unless the flow was open and is over.
@@ -114,18 +118,21 @@ impl FlowSlots {
 
     /// Stores a flow; returns its slot number.
     pub(super) fn insert(&mut self, key: FlowKey, flow: Flow, now: Timestamp) -> u32 {
+        let captured = flow.summary().last.time;
         let state = State::Open(Box::new(flow));
         let number = if let Some(number) = self.free.pop()
             && let Some(slot) = self.slots.get_mut(number as usize)
         {
             slot.key = key;
             slot.last_seen = now;
+            slot.captured = captured;
             slot.state = state;
             number
         } else {
             self.slots.push(Slot {
                 key,
                 last_seen: now,
+                captured,
                 has_timer: false,
                 state,
             });
@@ -211,7 +218,7 @@ impl FlowSlots {
 }
 
 impl Tombstone {
-    /// Returns whether late segments of the flow are no longer to be expected.
+    /// Returns whether late segments of the flow are no longer to be expected at `now`.
     pub(super) fn is_expired(
         &self,
         silent: Span,
@@ -225,10 +232,28 @@ impl Tombstone {
         }
     }
 
-    /// Returns whether `segment` is a SYN or SYN ACK of another connection between the same endpoints.
-    pub(super) fn is_reused_by(&self, direction: Direction, segment: &Segment<'_>) -> bool {
+    /// Returns whether `segment` is a SYN or SYN ACK of another connection between the same endpoints. `captured` is the
+    /// timestamp of the segment before it.
+    ///
+    /// The other one may have the same initial sequence number: up to `linger` after the end it is taken for a copy. The
+    /// timestamps decide and not the clock, which believes in a pause only after many packets.
+    pub(super) fn is_reused_by(
+        &self,
+        direction: Direction,
+        segment: &Segment<'_>,
+        captured: Timestamp,
+        linger: Span,
+    ) -> bool {
         if !segment.flags.syn() || segment.flags.rst() {
             return false;
+        }
+        let is_later = match self.closed {
+            Some(_) => segment.frame.time.since(self.ended) > linger,
+            // The handshake may not be complete.
+            None => segment.frame.time.since(captured) > LONGEST_OPENING,
+        };
+        if is_later {
+            return true;
         }
         let acknowledges_syn =
             self.starts[direction.reverse().index()] == Some(SeqNum(segment.acknowledgment));
@@ -307,6 +332,9 @@ pub(super) fn is_half_open(summary: &FlowSummary) -> bool {
 pub(super) fn is_one_sided(summary: &FlowSummary) -> bool {
     summary.half.iter().any(|half| half.segments == 0)
 }
+
+/// Longest time over which a SYN is sent again: Linux gives up after 127 s with six retransmissions, its default.
+pub(super) const LONGEST_OPENING: Span = Span::from_secs(127);
 
 /// Flows allocated at the start.
 const INITIAL_CAPACITY: usize = 48 << 10;

@@ -184,11 +184,13 @@ impl FlowTable {
         };
         let Moment { now, arrived } = moment;
         let silent = now.since(slot.last_seen);
+        let captured = std::mem::replace(&mut slot.captured, segment.frame.time);
         match &mut slot.state {
             State::Open(flow) => {
                 let id = FlowId(number);
                 // After a long silence, a segment more likely belongs to a new connection whose SYN was not captured.
-                let ended = if flow.is_reused_by(direction, segment) {
+                let unconfirmed_silence = segment.frame.time.since(captured);
+                let ended = if flow.is_reused_by(direction, segment, unconfirmed_silence) {
                     Some(CloseReason::Reused)
                 } else if silent > self.idle && handler.expires(id, silent) {
                     Some(CloseReason::Expired)
@@ -210,8 +212,9 @@ impl FlowTable {
                 true
             }
             State::Tombstone(tombstone) => {
-                if tombstone.is_expired(silent, now, self.idle, self.linger)
-                    || tombstone.is_reused_by(direction, segment)
+                // `arrived`: a second packet behind a pause shows that the connection is no longer the old one.
+                if tombstone.is_expired(silent, arrived, self.idle, self.linger)
+                    || tombstone.is_reused_by(direction, segment, captured, self.linger)
                 {
                     self.forget(number, handler);
                     return false;
@@ -365,6 +368,7 @@ impl FlowTable {
         slot.state = State::Tombstone(Tombstone {
             starts,
             closed,
+            ended: frame.time,
             refusal,
             summary: counts_late.then(|| Box::new(flow.into_summary())),
             is_late: false,

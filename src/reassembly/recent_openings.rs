@@ -12,6 +12,7 @@ use crate::decode::{Segment, TcpFlags};
 use crate::model::{Direction, FlowKey, FrameRef};
 
 use super::course::Observed;
+use super::flow_slots::LONGEST_OPENING;
 use super::sequence::SeqNum;
 
 /// The latest 65,536 handshakes; when full, the oldest is overwritten.
@@ -265,6 +266,7 @@ impl Opening {
         let other = direction.reverse().index();
         if let Some(known) = &mut self.syn[own]
             && known.start == syn.start
+            && syn.frame.time.since(known.frame.time) <= LONGEST_OPENING
         {
             // The capture's own copy has the identification of the first; one that is sent again has the next.
             let is_copy = syn.identification != 0 && known.identification == syn.identification;

@@ -250,6 +250,96 @@ fn port_reuse_soon_after_a_close_opens_a_new_flow() {
     assert_eq!(wire.log(), ["closed 0 Reset(Down)", "opened 0"]);
 }
 
+/// Sends a connection that always begins with the same numbers.
+fn whole_connection(wire: &mut Wire) {
+    wire.handshake();
+    wire.send(client(1000).ack(5000).data("QUIT\r\n").fin());
+    wire.send(server(5000).ack(1007).data("221\r\n").fin());
+    wire.send(client(1007).ack(5006));
+}
+
+/// Calls for [`whole_connection`].
+const WHOLE: [&str; 7] = [
+    "opened 0",
+    "established",
+    "up 0 QUIT\r\n",
+    "up finished",
+    "down 0 221\r\n",
+    "down finished",
+    "closed 0 Fin",
+];
+
+#[test]
+fn same_initial_numbers_later_than_a_minute_after_the_close_are_a_new_connection() {
+    for later in [61, 120, 86_400] {
+        let mut wire = Wire::new();
+        whole_connection(&mut wire);
+        assert_eq!(wire.log(), WHOLE);
+        // The clock does not believe in so long a pause yet.
+        wire.frame.time = wire.frame.time.plus(Span::from_secs(later));
+        whole_connection(&mut wire);
+        assert_eq!(wire.log(), WHOLE, "after {later} s");
+        assert_eq!(wire.summary().first.number, 7);
+        assert_eq!(wire.table.late_segments(), 0);
+    }
+}
+
+#[test]
+fn same_initial_numbers_within_a_minute_of_the_close_are_copies() {
+    let mut wire = Wire::new();
+    whole_connection(&mut wire);
+    wire.log();
+    wire.frame.time = wire.frame.time.plus(Span::from_secs(59));
+    whole_connection(&mut wire);
+    assert!(wire.log().is_empty());
+    assert_eq!(wire.table.late_segments(), 6);
+}
+
+#[test]
+fn same_initial_numbers_after_a_minute_of_silence_are_a_new_connection() {
+    let mut wire = Wire::new();
+    wire.handshake();
+    wire.send(client(1000).ack(5000).data("old"));
+    wire.log();
+    wire.frame.time = wire.frame.time.plus(Span::from_secs(59));
+    wire.send(client(999).syn());
+    assert!(wire.log().is_empty());
+    wire.frame.time = wire.frame.time.plus(Span::from_secs(61));
+    wire.handshake();
+    wire.send(client(1000).ack(5000).data("new"));
+    assert_eq!(
+        wire.log(),
+        ["closed 0 Reused", "opened 0", "established", "up 0 new"]
+    );
+    assert_eq!(wire.summary().first.number, 6);
+}
+
+#[test]
+fn syn_sent_again_for_two_minutes_is_no_new_connection() {
+    let mut wire = Wire::new();
+    wire.send(client(999).syn());
+    for pause in [1, 2, 4, 8, 16, 32, 64] {
+        wire.frame.time = wire.frame.time.plus(Span::from_secs(pause));
+        wire.send(client(999).syn());
+    }
+    wire.handshake();
+    assert_eq!(wire.log(), ["opened 0", "established"]);
+    assert_eq!(wire.summary().first.number, 1);
+}
+
+#[test]
+fn handshake_of_an_earlier_connection_with_the_same_numbers_is_not_used() {
+    let mut wire = Wire::new();
+    wire.seen.refuse = true;
+    wire.handshake();
+    wire.frame.time = wire.frame.time.plus(Span::from_secs(3600));
+    wire.handshake();
+    wire.seen.refuse = false;
+    wire.send(server(5000).ack(1000).data("220 hi\r\n"));
+    assert_eq!(wire.summary().first.number, 4);
+    assert_eq!(wire.summary().sent(Direction::Up).segments, 2);
+}
+
 #[test]
 fn midstream_syn_shortly_before_the_first_byte_was_reordered() {
     let mut wire = Wire::new();
