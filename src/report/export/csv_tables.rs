@@ -20,9 +20,10 @@ use super::timed_lines::last_line;
 use super::{DocumentFormat, ExportOptions, FinishedSessions, OutputFile, SessionText};
 use crate::model::Timestamp;
 use crate::model::record::{
-    Completeness, EndState, LoginOutcome, Outcome, Session, Step, StepKind, Transfer,
-    TransferDirection, VerdictStatus,
+    CaptureFrame, Command, Completeness, Connection, EndState, LoginOutcome, Outcome, Session,
+    Step, StepKind, Transfer, TransferDirection, VerdictStatus,
 };
+
 use crate::report::{Report, units};
 
 /// A table whose rows are made session by session.
@@ -30,6 +31,9 @@ pub(super) struct SessionTable {
     table: CsvTable,
     md5: bool,
     sha1: bool,
+    /// With more than one capture: the paths of all, in the order of the report. Adds `capture_path` and
+    /// `capture_frame`.
+    captures: Vec<String>,
 }
 
 impl SessionTable {
@@ -39,15 +43,16 @@ impl SessionTable {
             table,
             md5: options.md5,
             sha1: options.sha1,
+            captures: options.captures.clone(),
         }
     }
 
     /// Returns the header line.
     pub(super) fn header(&self) -> io::Result<Vec<u8>> {
         match self.table {
-            CsvTable::Credentials => header_of(&CredentialRow::default()),
+            CsvTable::Credentials => header_of(&CredentialRow::new(PlaceCells::new(None, self))),
             CsvTable::Files => header_of(&FileRow::new(self)),
-            _ => header_of(&SessionRow::default()),
+            _ => header_of(&SessionRow::new(PlaceCells::new(None, self))),
         }
     }
 }
@@ -58,7 +63,7 @@ impl DocumentFormat for SessionTable {
             CsvTable::Credentials => {
                 let mut steps = session.steps.iter();
                 steps.try_for_each(|step| match step.kind {
-                    StepKind::Login => write_row(&CredentialRow::of(session, step), out),
+                    StepKind::Login => write_row(&CredentialRow::of(session, step, self), out),
                     _ => Ok(()),
                 })
             }
@@ -69,7 +74,7 @@ impl DocumentFormat for SessionTable {
                 });
                 files.try_for_each(|file| write_row(&FileRow::of(session, file, self), out))
             }
-            _ => write_row(&SessionRow::of(session), out),
+            _ => write_row(&SessionRow::of(session, self), out),
         }
     }
 
@@ -85,6 +90,28 @@ impl DocumentFormat for SessionTable {
 
     fn writes_warnings(&self) -> bool {
         false
+    }
+}
+
+/// Cells of the last two columns, which are there with more than one capture.
+#[derive(Clone, Copy, Default)]
+struct PlaceCells<'a> {
+    path: Optional<Text<'a>>,
+    frame: Optional<u64>,
+}
+
+impl<'a> PlaceCells<'a> {
+    /// Creates the cells of a packet; empty for `None`.
+    fn new(packet: Option<CaptureFrame>, table: &'a SessionTable) -> Self {
+        let several = !table.captures.is_empty();
+        let path = packet.and_then(|packet| {
+            let index = usize::try_from(packet.capture).ok()?;
+            table.captures.get(index)
+        });
+        Self {
+            path: Optional::new(several).with(path.map(|path| Text(path))),
+            frame: Optional::new(several).with(packet.map(|packet| packet.capture_frame)),
+        }
     }
 }
 
@@ -118,10 +145,23 @@ struct SessionRow<'a> {
     findings: u64,
     verdict_status: Option<VerdictStatus>,
     verdict_text: Text<'a>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_path: Optional<Text<'a>>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_frame: Optional<u64>,
 }
 
 impl<'a> SessionRow<'a> {
-    fn of(session: &'a Session) -> Self {
+    /// Creates a row of empty cells.
+    fn new(cells: PlaceCells<'a>) -> Self {
+        Self {
+            capture_path: cells.path,
+            capture_frame: cells.frame,
+            ..Self::default()
+        }
+    }
+
+    fn of(session: &'a Session, table: &'a SessionTable) -> Self {
         let of = |direction| {
             let transfers = session.transfers.iter();
             transfers.filter(move |transfer| transfer.direction == direction)
@@ -130,6 +170,7 @@ impl<'a> SessionRow<'a> {
         let count = |direction| units::to_u64(of(direction).count());
         let commands: usize = session.steps.iter().map(|step| step.commands.len()).sum();
         let login = &session.login;
+        let place = PlaceCells::new(session.control.first_place(), table);
         Self {
             session: session.id,
             uid: &session.uid,
@@ -158,6 +199,8 @@ impl<'a> SessionRow<'a> {
             findings: units::to_u64(session.findings.len()) + session.findings_omitted,
             verdict_status: Some(session.verdict.status),
             verdict_text: Text(&session.verdict.text),
+            capture_path: place.path,
+            capture_frame: place.frame,
         }
     }
 }
@@ -181,10 +224,23 @@ struct CredentialRow<'a> {
     reply_code: Option<u16>,
     reply_text: Option<Text<'a>>,
     encrypted: bool,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_path: Optional<Text<'a>>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_frame: Optional<u64>,
 }
 
 impl<'a> CredentialRow<'a> {
-    fn of(session: &'a Session, step: &'a Step) -> Self {
+    /// Creates a row of empty cells.
+    fn new(cells: PlaceCells<'a>) -> Self {
+        Self {
+            capture_path: cells.path,
+            capture_frame: cells.frame,
+            ..Self::default()
+        }
+    }
+
+    fn of(session: &'a Session, step: &'a Step, table: &'a SessionTable) -> Self {
         let argument = |verb| {
             let mut commands = step.commands.iter().rev();
             let command = commands.find(|command| command.verb == verb)?;
@@ -192,11 +248,13 @@ impl<'a> CredentialRow<'a> {
         };
         let mut commands = step.commands.iter().rev();
         let reply = commands.find_map(|command| command.replies.last());
+        let first = step.commands.first();
+        let place = PlaceCells::new(first.and_then(Command::place), table);
         Self {
             session: session.id,
             session_uid: &session.uid,
             time: step.time,
-            frame: step.commands.first().map(|command| command.frame),
+            frame: first.map(|command| command.frame),
             client: Some(session.client.ip),
             client_port: session.client.port,
             server: Some(session.server.ip),
@@ -214,6 +272,8 @@ impl<'a> CredentialRow<'a> {
             reply_code: reply.map(|reply| reply.code),
             reply_text: reply.map(last_line).map(Text),
             encrypted: session.tls.is_some(),
+            capture_path: place.path,
+            capture_frame: place.frame,
         }
     }
 }
@@ -245,20 +305,30 @@ struct FileRow<'a> {
     #[serde(skip_serializing_if = "Optional::is_absent")]
     sha1: Optional<&'a str>,
     saved_as: Option<Text<'a>>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_path: Optional<Text<'a>>,
+    #[serde(skip_serializing_if = "Optional::is_absent")]
+    capture_frame: Optional<u64>,
 }
 
 impl<'a> FileRow<'a> {
-    fn new(table: &SessionTable) -> Self {
+    /// Creates a row of empty cells.
+    fn new(table: &'a SessionTable) -> Self {
+        let place = PlaceCells::new(None, table);
         Self {
             md5: Optional::new(table.md5),
             sha1: Optional::new(table.sha1),
+            capture_path: place.path,
+            capture_frame: place.frame,
             ..Self::default()
         }
     }
 
-    fn of(session: &'a Session, file: &'a Transfer, table: &SessionTable) -> Self {
+    fn of(session: &'a Session, file: &'a Transfer, table: &'a SessionTable) -> Self {
         let empty = Self::new(table);
         let connection = file.connection.as_ref();
+        let first = connection.and_then(Connection::first_place);
+        let place = PlaceCells::new(first, table);
         Self {
             session: session.id,
             transfer: file.id,
@@ -282,6 +352,8 @@ impl<'a> FileRow<'a> {
             md5: empty.md5.with(file.md5.as_deref()),
             sha1: empty.sha1.with(file.sha1.as_deref()),
             saved_as: file.saved_as.as_deref().map(Text),
+            capture_path: place.path,
+            capture_frame: place.frame,
         }
     }
 }
@@ -523,6 +595,29 @@ mod tests {
         assert_eq!(rows.len(), 1);
         assert_eq!(cell(&rows[0], "path"), "/pub/readme.txt");
         assert_eq!(cell(&rows[0], "completeness"), "complete");
+    }
+
+    #[test]
+    fn several_captures_add_path_and_frame_within_the_capture_to_each_table() {
+        let names = |table| {
+            let options = ExportOptions {
+                csv_table: table,
+                captures: vec!["a.pcap".to_owned(), "b.pcap".to_owned()],
+                ..ExportOptions::default()
+            };
+            let table = SessionTable::new(table, &options);
+            String::from_utf8(table.header().expect("a header")).expect("UTF-8")
+        };
+        for table in [CsvTable::Sessions, CsvTable::Credentials, CsvTable::Files] {
+            let header = names(table);
+            assert!(
+                header.ends_with(",capture_path,capture_frame\r\n"),
+                "{header}"
+            );
+            let single = SessionTable::new(table, &ExportOptions::default()).header();
+            let single = String::from_utf8(single.expect("a header")).expect("UTF-8");
+            assert!(!single.contains("capture_"), "{single}");
+        }
     }
 
     #[test]
