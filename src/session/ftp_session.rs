@@ -1822,17 +1822,20 @@ impl Session {
     }
 
     fn reply_record(&self, shared: &Shared<'_>, reply: &ParsedReply, arrived: FrameRef) -> Reply {
+        let secrets = &self.secrets;
         let mut exact = false;
         let lines = reply
             .lines
             .iter()
             .map(|line| {
-                let (text, bytes) = self.secrets.reply_line(line, reply.truncated);
+                let (text, bytes) = secrets.reply_line(reply.code, line, reply.truncated);
                 exact |= bytes.is_some();
                 text
             })
             .collect();
-        let clean = |line: &Vec<u8>| base64_of(&self.secrets.clean_line(line, reply.truncated));
+        let clean = |line: &Vec<u8>| {
+            base64_of(&secrets.clean_reply_line(reply.code, line, reply.truncated))
+        };
         let place = shared.place(arrived);
         Reply {
             code: reply.code,

@@ -23,7 +23,8 @@
 //! when a command that needs a login gets a reply below 400: a 230 alone may answer a command that was lost.
 //!
 //! Later occurrences stay visible in names (users, paths, listings), and where the value is the user's name: hiding
-//! those would break paths and reveal that both are equal.
+//! those would break paths and reveal that both are equal. So do the usual words of the login dialogue ("331 Please specify
+//! the password."), which would reveal that the password is one of them.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -436,8 +437,55 @@ impl Secrets {
     }
 
     /// Returns the text of a line of a reply, as [`text`](Self::text) does. A `cut` line may end within a secret.
-    pub(crate) fn reply_line(&self, line: &[u8], cut: bool) -> (String, Option<String>) {
-        shown_text(self.clean_line(line, cut))
+    pub(crate) fn reply_line(&self, code: u16, line: &[u8], cut: bool) -> (String, Option<String>) {
+        shown_text(self.clean_reply_line(code, line, cut))
+    }
+
+    /// Returns a line of a reply without secrets, as [`clean_line`](Self::clean_line) does.
+    pub(crate) fn clean_reply_line<'a>(
+        &self,
+        code: u16,
+        line: &'a [u8],
+        cut: bool,
+    ) -> Cow<'a, [u8]> {
+        if !cut && self.is_standard_text(code, line) {
+            return Cow::Borrowed(line);
+        }
+        self.clean_line(line, cut)
+    }
+
+    /// Returns whether a line of a reply is a text of the login that repeats no secret, whatever the password is: to hide a
+    /// word of "Please specify the password." would reveal the word.
+    ///
+    /// Greetings and requests for a password have no password to repeat, so that their usual words stay. Of answers to a
+    /// password all words must be usual ones.
+    fn is_standard_text(&self, code: u16, line: &[u8]) -> bool {
+        let may_answer = match code {
+            220 | 331 | 332 => false,
+            230 | 530 => true,
+            _ => return false,
+        };
+        if self.values.overflow || line.contains(&b'@') {
+            return false;
+        }
+        let is_usual = |word: &[u8]| {
+            let mut usual = USUAL_WORDS.iter();
+            usual.any(|known| word.eq_ignore_ascii_case(known))
+        };
+        let is_letter = |byte: &u8| byte.is_ascii_alphanumeric() || !byte.is_ascii();
+        if may_answer {
+            let words = line.split(|byte| !is_letter(byte));
+            let mut words = words.filter(|word| !word.is_empty());
+            let count = words.clone().count();
+            return count > 1
+                && words.all(|word| is_usual(word) || word.eq_ignore_ascii_case(&self.user));
+        }
+        let mut unusual = Vec::with_capacity(line.len());
+        for word in line.chunk_by(|a, b| is_letter(a) == is_letter(b)) {
+            let is_word = word.first().is_some_and(is_letter);
+            unusual.resize(unusual.len() + word.len(), is_word && !is_usual(word));
+        }
+        !self.values.touches(line, &unusual)
     }
 
     /// Returns the text of a name: of a user, file or directory. Only passwords in `user:pass@host` are hidden, but what has a
@@ -491,6 +539,9 @@ impl Secrets {
             return;
         }
         for line in &mut reply.lines {
+            if !reply.truncated && self.is_standard_text(reply.code, line.as_bytes()) {
+                continue;
+            }
             if let Some(hidden) = self.values.hide(line.as_bytes(), reply.truncated) {
                 *line = String::from_utf8_lossy(&hidden).into_owned();
                 reply.lines_b64 = None;
@@ -563,6 +614,22 @@ impl Values {
         Some(out)
     }
 
+    /// Returns whether one of the values in `text` has one of the `marked` bytes.
+    fn touches(&self, text: &[u8], marked: &[bool]) -> bool {
+        (0..text.len()).any(|at| {
+            let length = self.longest(&text[at..]);
+            length.is_some_and(|length| {
+                // Of a value that is longer than its key it is not known where it ends.
+                let end = if length == KEY {
+                    text.len()
+                } else {
+                    at + length
+                };
+                marked[at..end].contains(&true)
+            })
+        })
+    }
+
     /// Returns whether a key begins with `text`.
     fn begins_one(&self, text: &[u8]) -> bool {
         if text.len() > KEY {
@@ -603,6 +670,83 @@ impl Values {
         None
     }
 }
+
+/// Words of the texts with which servers greet, ask for a password and judge it.
+const USUAL_WORDS: &[&[u8]] = &[
+    b"a",
+    b"accepted",
+    b"access",
+    b"account",
+    b"address",
+    b"allowed",
+    b"an",
+    b"and",
+    b"anonymous",
+    b"apply",
+    b"as",
+    b"authentication",
+    b"complete",
+    b"connected",
+    b"connection",
+    b"correct",
+    b"current",
+    b"denied",
+    b"directory",
+    b"e",
+    b"email",
+    b"enter",
+    b"failed",
+    b"for",
+    b"ftp",
+    b"granted",
+    b"guest",
+    b"has",
+    b"identity",
+    b"in",
+    b"incorrect",
+    b"invalid",
+    b"is",
+    b"log",
+    b"logged",
+    b"login",
+    b"logon",
+    b"mail",
+    b"name",
+    b"need",
+    b"needed",
+    b"new",
+    b"not",
+    b"ok",
+    b"okay",
+    b"on",
+    b"or",
+    b"pass",
+    b"passwd",
+    b"password",
+    b"permission",
+    b"please",
+    b"proceed",
+    b"ready",
+    b"required",
+    b"restrictions",
+    b"send",
+    b"server",
+    b"service",
+    b"specify",
+    b"successful",
+    b"successfully",
+    b"supply",
+    b"the",
+    b"to",
+    b"try",
+    b"user",
+    b"username",
+    b"welcome",
+    b"with",
+    b"wrong",
+    b"you",
+    b"your",
+];
 
 /// Segments of an unknown line that may be lines of their own.
 const GLUED: usize = 64;
@@ -1189,9 +1333,9 @@ mod tests {
     fn reply_that_is_cut_within_a_secret_hides_its_beginning() {
         let mut secrets = Secrets::new(false);
         secrets.add(b"Kq7vXw new");
-        assert_eq!(secrets.reply_line(b"'Kq7vXw n", true).0, "'<hidden>");
-        assert_eq!(secrets.reply_line(b"'Kq7", true).0, "'Kq7");
-        assert_eq!(secrets.reply_line(b"'Kq7vXw n", false).0, "'Kq7vXw n");
+        assert_eq!(secrets.reply_line(500, b"'Kq7vXw n", true).0, "'<hidden>");
+        assert_eq!(secrets.reply_line(500, b"'Kq7", true).0, "'Kq7");
+        assert_eq!(secrets.reply_line(500, b"'Kq7vXw n", false).0, "'Kq7vXw n");
     }
 
     #[test]
@@ -1204,5 +1348,39 @@ mod tests {
             redacted(&mut secrets, b"USER bobPASS x", &[]),
             "USER bobPASS x"
         );
+    }
+
+    #[test]
+    fn usual_words_of_the_login_dialogue_do_not_reveal_that_the_password_is_one() {
+        for password in ["password", "login", "Please", "welcome", "anonymous"] {
+            let mut secrets = Secrets::new(false);
+            secrets.add(password.as_bytes());
+            for (code, text) in [
+                (220, "Welcome to the Acme FTP server, please login"),
+                (331, "Please specify the password."),
+                (
+                    331,
+                    "Anonymous login ok, send your complete e-mail address as password",
+                ),
+                (230, "Login successful."),
+                (530, "Please login with USER and PASS."),
+            ] {
+                assert_eq!(secrets.reply_line(code, text.as_bytes(), false).0, text);
+            }
+            // What may be an echo is hidden.
+            for code in [230, 500, 530] {
+                let echo = format!("Sorry, {password} is not the key");
+                let shown = secrets.reply_line(code, echo.as_bytes(), false).0;
+                assert_eq!(shown, "Sorry, <hidden> is not the key");
+            }
+            assert_eq!(
+                secrets.reply_line(530, password.as_bytes(), false).0,
+                HIDDEN
+            );
+        }
+        let mut secrets = Secrets::new(false);
+        secrets.add(b"Acme");
+        let shown = secrets.reply_line(220, b"Welcome to Acme", false).0;
+        assert_eq!(shown, "Welcome to <hidden>");
     }
 }
