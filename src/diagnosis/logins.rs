@@ -6,11 +6,16 @@ use std::net::IpAddr;
 use super::cross_session::{MAX_FRAMES, MAX_SESSIONS};
 use super::encryption::is_encrypted_at;
 use super::refusal::{self, Cause};
-use super::{Draft, quote};
+use super::{Draft, UNCAPTURED_USER, quote};
 use crate::model::record::{
     Command, Finding, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind,
 };
 use crate::model::{Span, Timestamp};
+
+/// Id of the finding about a password in clear, of which a session has at most one.
+pub(super) const CLEARTEXT: &str = "cleartext-credentials";
+/// Id of the finding about a refused login, of which a session has at most one.
+pub(super) const REJECTED: &str = "login-rejected";
 
 /// Reports a session whose last login was refused; a later attempt that came to no end does not change that.
 pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
@@ -38,7 +43,7 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
     let named = user_command(step).and_then(|command| command.argument.as_deref());
     let user = named
         .or(session.login.user.as_deref())
-        .unwrap_or("an unknown user");
+        .unwrap_or(UNCAPTURED_USER);
     let tries = if session.login.attempts > 1 {
         format!(" after {} attempts", session.login.attempts)
     } else {
@@ -46,7 +51,7 @@ pub(super) fn detect_rejected(session: &Session, findings: &mut Vec<Finding>) {
     };
     findings.push(
         Draft {
-            id: "login-rejected",
+            id: REJECTED,
             severity: Severity::Low,
             title: format!("login as {user} rejected"),
             explanation: format!("The server refused the login as {user}{tries}{quotation}."),
@@ -85,7 +90,7 @@ pub(super) fn detect_cleartext(session: &Session, findings: &mut Vec<Finding>) {
     if is_encrypted_at(session, pass.frame) {
         return;
     }
-    let user = session.login.user.as_deref().unwrap_or("an unknown user");
+    let user = session.login.user.as_deref().unwrap_or(UNCAPTURED_USER);
     let refused = refused_encryption(session, step.number);
     let after = refused.map_or_else(String::new, |reply| {
         format!(
@@ -98,7 +103,7 @@ pub(super) fn detect_cleartext(session: &Session, findings: &mut Vec<Finding>) {
     frames.push(pass.frame);
     findings.push(
         Draft {
-            id: "cleartext-credentials",
+            id: CLEARTEXT,
             severity: Severity::Low,
             title: format!("password of {user} sent in clear"),
             explanation: format!("User name and password of {user} crossed the network unencrypted, and the login succeeded.{after}"),
@@ -434,7 +439,7 @@ fn attempt(session: u64, step: &Step, passwords: &[(u64, u64)]) -> Option<Attemp
         .iter()
         .find(|command| command.verb == "USER")
         .and_then(|command| command.argument.as_deref())
-        .unwrap_or("an unknown user");
+        .unwrap_or(UNCAPTURED_USER);
     Some(Attempt {
         time: reply.time,
         frame: reply.frame,

@@ -183,6 +183,15 @@ pub fn is_one_per_transfer(id: &str) -> bool {
     id == stalled::ID || id == data_connection::BLOCKED || id == data_connection::FAILED
 }
 
+/// Returns whether a session has at most one finding of this kind, about its last login: an earlier one no longer holds.
+#[must_use]
+pub fn is_one_per_session(id: &str) -> bool {
+    id == logins::CLEARTEXT || id == logins::REJECTED
+}
+
+/// Text in place of a user whose USER was not captured.
+pub(crate) const UNCAPTURED_USER: &str = "a user not in the capture";
+
 /// Pause of a capture from which on it is no longer a record of the same events.
 const LONGEST_PAUSE: Span = Span::from_secs(86_400);
 

@@ -7,7 +7,7 @@
 use super::segmented::FILE_IN_PARTS;
 use super::tls::is_tls_failure;
 use super::unfinished::UNFINISHED;
-use super::{quote, shorten};
+use super::{UNCAPTURED_USER, quote, shorten};
 use crate::model::record::{
     Close, Completeness, Finding, LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind,
     Transfer, TransferDirection, Verdict, VerdictStatus,
@@ -75,7 +75,7 @@ pub(super) fn verdict(session: &Session) -> Verdict {
 }
 
 fn rejected(session: &Session) -> String {
-    let user = session.login.user.as_deref().unwrap_or("an unknown user");
+    let user = session.login.user.as_deref().unwrap_or(UNCAPTURED_USER);
     let steps = session.steps.iter().rev();
     let reply = steps
         .filter(|step| step.kind == StepKind::Login && step.outcome == Outcome::Failed)
@@ -95,7 +95,7 @@ fn login(session: &Session) -> String {
         LoginOutcome::Accepted if session.login.anonymous => "anonymous login".to_owned(),
         LoginOutcome::Accepted => format!(
             "login as {}",
-            session.login.user.as_deref().unwrap_or("an unknown user")
+            session.login.user.as_deref().unwrap_or(UNCAPTURED_USER)
         ),
         LoginOutcome::Incomplete => "login not finished".to_owned(),
         LoginOutcome::Unseen if session.findings.iter().any(is_tls_failure) => {
@@ -409,6 +409,17 @@ mod tests {
         assert_eq!(
             verdict(&session).text,
             "cause; login as bob; nothing transferred"
+        );
+    }
+
+    #[test]
+    fn login_whose_user_was_not_captured_is_named_so() {
+        let mut session = session();
+        session.login.user = None;
+        let text = verdict(&session).text;
+        assert_eq!(
+            text,
+            "login as a user not in the capture; nothing transferred"
         );
     }
 

@@ -44,7 +44,8 @@ function userOf(session) {
   if (session.login.user !== null) return session.login.user;
   const failed = session.findings.some((finding) =>
     finding.id === "tls-failed" || (finding.id === "tls-alert" && finding.title.startsWith("TLS failed: ")));
-  return session.tls !== null && !failed ? "encrypted login" : "no login in the capture";
+  if (session.tls !== null && !failed) return "encrypted login";
+  return session.login.outcome === "unseen" ? "login not in the capture" : "a user not in the capture";
 }
 
 /** Lists users with the outcomes of their logins, most sessions first. */

@@ -198,6 +198,7 @@ mod tests {
     use unicode_width::UnicodeWidthStr;
 
     use super::*;
+    use crate::model::record::LoginOutcome;
     use crate::model::record::{Finding, Session, Severity};
     use crate::report::example::{example_report, example_session};
 
@@ -220,6 +221,21 @@ mod tests {
             sessions: vec![Arc::new(session)],
             ..example_report()
         }
+    }
+
+    #[test]
+    fn login_without_its_user_is_named_in_the_same_words_as_in_the_verdict() {
+        let mut session = example_session();
+        session.login.user = None;
+        session.login.anonymous = false;
+        session.login.password = Some("<hidden>".to_owned());
+        let words = session::login(&session);
+        assert_eq!(
+            words,
+            "login as a user not in the capture, password <hidden>"
+        );
+        session.login.outcome = LoginOutcome::Unseen;
+        assert_eq!(session::login(&session), "login not in the capture");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::block::{
     sentence_shortened, shortened, shortened_to, shown, span,
 };
 use super::{BOLD, DIM, Options, completeness_words, severity_style, severity_word, verdict_style};
-use crate::diagnosis::is_tls_failure;
+use crate::diagnosis::{UNCAPTURED_USER, is_tls_failure};
 use crate::model::Endpoint;
 use crate::model::record::{
     Address, Command, EncryptedConnection, EndState, EntryKind, Finding, ListingEntry,
@@ -185,14 +185,16 @@ fn heading(
 pub(crate) fn login(session: &Session) -> String {
     let login = &session.login;
     let mut text = match (login.outcome, &login.user) {
-        (LoginOutcome::Unseen, _) | (_, None) => "no login in the capture".to_owned(),
-        (outcome, Some(user)) => {
+        (LoginOutcome::Unseen, _) => "login not in the capture".to_owned(),
+        (outcome, user) => {
             let outcome = match outcome {
                 LoginOutcome::Accepted => "login",
                 LoginOutcome::Rejected => "refused login",
                 _ => "unfinished login",
             };
-            let user = shortened(user);
+            let user = user.as_deref().unwrap_or(UNCAPTURED_USER);
+            let named = if login.user.is_some() { "" } else { "as " };
+            let user = format!("{named}{}", shortened(user));
             let password = match &login.password {
                 Some(password) => format!(", password {}", shortened(password)),
                 None => String::new(),
