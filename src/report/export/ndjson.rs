@@ -21,7 +21,7 @@ use super::super::builder::warning_record;
 use super::super::json::compact::Object;
 use super::written_parts::{WrittenParts, write_session};
 use super::{Exporter, Format, OutputKind, RunEnd};
-use crate::diagnosis::is_one_per_transfer;
+use crate::diagnosis::{is_one_per_session, is_one_per_transfer};
 use crate::model::record::{
     Address, Capture, ConnectionAttempt, Finding, Server, Session, Step, StepKind, Totals,
     Transfer, UnmatchedData, WarningRecord,
@@ -178,8 +178,8 @@ impl<W: Write + Send> Exporter for EventLines<W> {
 #[derive(Debug, Default)]
 pub struct SessionParties {
     open: BTreeMap<u64, Party>,
-    /// Ids and explanations of the latest findings about several sessions that were written before the end.
-    about_several: VecDeque<(String, String)>,
+    /// The latest findings about several sessions that were written before the end.
+    about_several: VecDeque<AboutSeveral>,
 }
 
 /// Client, server and user of a session.
@@ -191,6 +191,31 @@ struct Party {
     user: Option<String>,
     /// Findings that were written before the end.
     written: Vec<Written>,
+}
+
+/// A finding about several sessions that was written before the end.
+#[derive(Debug)]
+struct AboutSeveral {
+    id: String,
+    explanation: String,
+    frames: Vec<u64>,
+    /// It replaced one that was written before.
+    revises: bool,
+}
+
+impl AboutSeveral {
+    /// Returns whether `finding` says this, or what followed it, as well: it rests on one of the same frames.
+    fn is_replaced_by(&self, finding: &Finding) -> bool {
+        self.id == finding.id && shares(&self.frames, &finding.frames)
+    }
+
+    fn is(&self, finding: &Finding) -> bool {
+        self.id == finding.id && self.explanation == finding.explanation
+    }
+}
+
+fn shares(some: &[u64], others: &[u64]) -> bool {
+    some.iter().any(|frame| others.contains(frame))
 }
 
 /// A finding that was written before the end of its session.
@@ -206,12 +231,18 @@ impl Party {
     /// Returns whether a finding was written before: one of the same kind that rests on one of its frames, or the only one that
     /// its transfer can have.
     fn knows(&self, finding: &Finding) -> bool {
-        let rests = |frames: &[u64]| finding.frames.iter().any(|frame| frames.contains(frame));
         let mut written = self.written.iter();
         written.any(|one| {
             let is_transfer = one.transfer.is_some() && one.transfer == finding.transfer;
-            one.id == finding.id && (is_transfer || rests(&one.frames))
+            one.id == finding.id && (is_transfer || shares(&one.frames, &finding.frames))
         })
+    }
+
+    /// Returns whether a finding replaces one that was written for an earlier login: a session has one of this kind. `noted` of
+    /// those written are the finding itself.
+    fn withdrew(&self, finding: &Finding, noted: usize) -> bool {
+        let written = self.written.iter().filter(|one| one.id == finding.id);
+        is_one_per_session(&finding.id) && written.count() > noted
     }
 }
 
@@ -223,8 +254,12 @@ impl SessionParties {
                 if self.about_several.len() >= MAX_WRITTEN {
                     self.about_several.pop_front();
                 }
-                let written = (finding.id.clone(), finding.explanation.clone());
-                self.about_several.push_back(written);
+                self.about_several.push_back(AboutSeveral {
+                    id: finding.id.clone(),
+                    explanation: finding.explanation.clone(),
+                    frames: finding.frames.clone(),
+                    revises: self.replaces(finding),
+                });
             }
             return;
         };
@@ -280,8 +315,34 @@ impl SessionParties {
             return false;
         };
         let mut told = self.about_several.iter();
-        event.session.is_none()
-            && told.any(|(id, text)| *id == finding.id && *text == finding.explanation)
+        event.session.is_none() && told.any(|one| one.is(finding))
+    }
+
+    /// Returns whether a finding about several sessions replaces one that was written before.
+    fn replaces(&self, finding: &Finding) -> bool {
+        let mut written = self.about_several.iter();
+        written.any(|one| one.is_replaced_by(finding))
+    }
+
+    /// Returns whether the line of an event replaces an earlier one: the same finding, with what was known later.
+    fn revises(&self, event: &Event<'_>) -> bool {
+        match (&event.kind, event.session) {
+            (EventKind::Finding(finding), None) => self.replaces(finding),
+            // It was noted already, with those before it.
+            (EventKind::FindingSoFar(finding), None) => {
+                let mut written = self.about_several.iter().rev();
+                written.any(|one| one.is(finding) && one.revises)
+            }
+            (EventKind::Finding(finding), Some(session)) => {
+                let party = self.open.get(&session);
+                party.is_some_and(|party| party.withdrew(finding, 0))
+            }
+            (EventKind::FindingSoFar(finding), Some(session)) => {
+                let party = self.open.get(&session);
+                party.is_some_and(|party| party.withdrew(finding, 1))
+            }
+            _ => false,
+        }
     }
 
     /// Forgets a session, after its last event was written.
@@ -387,6 +448,7 @@ fn write_event<W: Write>(
             line = begin("finding", time, session, out)?;
             write_party(about, &mut line)?;
             line.field("finding", finding)?;
+            line.some("revises", parties.revises(event).then_some(true))?;
         }
         (EventKind::SessionEnd(session), _) => {
             line = begin("session_end", time, Some(session.id), out)?;
@@ -605,6 +667,9 @@ pub enum EventLine {
         user: Option<String>,
         /// The finding.
         finding: Finding,
+        /// True if the finding replaces an earlier one with the same id, since more is known now; omitted otherwise.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        revises: bool,
         /// True if the event became known only by a TLS secret that came later than its packet; omitted otherwise.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         late: bool,
@@ -827,6 +892,79 @@ mod tests {
             types(&lines(EventChoice::Summary)),
             ["session_end", "warning", "totals"]
         );
+    }
+
+    #[test]
+    fn finding_that_replaces_an_earlier_one_is_marked() {
+        let draft = |frames: &[u64], title: &str| Finding {
+            id: "brute-force".to_owned(),
+            title: title.to_owned(),
+            explanation: title.to_owned(),
+            frames: frames.to_vec(),
+            ..example_session().findings[0].clone()
+        };
+        let five = draft(&[1, 2, 3, 4, 5], "5 logins");
+        let six = draft(&[1, 2, 3, 4, 5, 6], "6 logins");
+        let other = draft(&[40, 41], "another client");
+        let mut lines = EventLines::new(Vec::new(), EventChoice::All, false, false);
+        for kind in [
+            EventKind::FindingSoFar(&five),
+            EventKind::FindingSoFar(&six),
+            EventKind::FindingSoFar(&other),
+            EventKind::Finding(&six),
+            EventKind::Finding(&other),
+        ] {
+            lines.event(&Event {
+                frame: at(7),
+                session: None,
+                late: false,
+                kind,
+            });
+        }
+        let out = lines.finish(&[], &Totals::default()).expect("a vector");
+        let text = String::from_utf8(out).expect("UTF-8");
+        let revises = text.lines().map(|line| line.contains("\"revises\":true"));
+        let expected = [false, true, false, true, true, false];
+        assert_eq!(revises.collect::<Vec<_>>(), expected, "{text}");
+    }
+
+    #[test]
+    fn finding_about_a_later_login_replaces_that_about_an_earlier_one() {
+        let session = example_session();
+        let draft = |id: &str, frame: u64| Finding {
+            id: id.to_owned(),
+            frames: vec![frame],
+            ..session.findings[0].clone()
+        };
+        let login = [
+            draft("cleartext-credentials", 9),
+            draft("cleartext-credentials", 20),
+        ];
+        let refused = [draft("transfer-refused", 30), draft("transfer-refused", 40)];
+        let mut lines = EventLines::new(Vec::new(), EventChoice::All, false, false);
+        for kind in [
+            EventKind::SessionStart {
+                client: session.client,
+                server: &session.server,
+            },
+            EventKind::FindingSoFar(&login[0]),
+            EventKind::FindingSoFar(&refused[0]),
+            EventKind::FindingSoFar(&login[1]),
+            EventKind::Finding(&refused[1]),
+            EventKind::Finding(&login[1]),
+        ] {
+            lines.event(&Event {
+                frame: at(7),
+                session: Some(1),
+                late: false,
+                kind,
+            });
+        }
+        let out = lines.finish(&[], &Totals::default()).expect("a vector");
+        let text = String::from_utf8(out).expect("UTF-8");
+        let revises = text.lines().map(|line| line.contains("\"revises\":true"));
+        let expected = [false, false, false, true, false, false];
+        assert_eq!(revises.collect::<Vec<_>>(), expected, "{text}");
     }
 
     #[test]
