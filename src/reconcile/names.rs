@@ -4,6 +4,7 @@
 //! the path in the server's own file system, where the wire has the one inside the folder that the user is locked into:
 //! the difference is a [`Prefix`], learned from matches that are certain otherwise.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -44,10 +45,18 @@ pub(super) fn normal(path: &[u8]) -> Vec<u8> {
 pub(super) fn loose_hash(path: &[u8]) -> u64 {
     let end = path.strip_suffix(b"/").unwrap_or(path);
     let name = end.rsplit(|&byte| byte == b'/').next().unwrap_or(end);
+    let is_kept = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    // Blanks may be joined in the log, and one byte be three of a replacement character.
+    let mut before = 0;
+    let shown = name.iter().filter_map(|&byte| {
+        let shown = if is_kept(byte) { byte } else { b'_' };
+        let repeats = shown == b'_' && before == b'_';
+        before = shown;
+        (!repeats).then_some(shown)
+    });
     let mut hasher = DefaultHasher::new();
-    for &byte in name.iter().take(HASHED_BYTES) {
-        let kept = byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
-        hasher.write_u8(if kept { byte } else { b'_' });
+    for byte in shown.take(HASHED_BYTES) {
+        hasher.write_u8(byte);
     }
     hasher.finish()
 }
@@ -66,8 +75,8 @@ pub(super) fn fits(log: &[u8], wire: &[u8], changes: NameChanges) -> bool {
             || log == b'+' && changes.plus_signs && wire == b' '
     };
     let pairs = || log.iter().zip(wire);
-    if log.len() == wire.len() {
-        return pairs().all(|(&log, &wire)| byte_fits(log, wire));
+    if log.len() == wire.len() && pairs().all(|(&log, &wire)| byte_fits(log, wire)) {
+        return true;
     }
     // Servers cut names to the size of a buffer.
     if log.len() >= CUT_NAME && log.len() < wire.len() {
@@ -81,13 +90,41 @@ pub(super) fn fits(log: &[u8], wire: &[u8], changes: NameChanges) -> bool {
     log == latin.as_bytes()
 }
 
-/// Returns a name with one blank in place of several, and none at either end; `None` if it is so already.
+/// Returns the words of a name with one blank between them, as `ProFTPD` reads and writes them; `None` if it is so already.
+///
+/// A word ends at white space or, if it begins with a quote, at the next one: `my "draft".txt` is `my draft .txt`.
 #[must_use]
 pub(super) fn joined_blanks(name: &[u8]) -> Option<Vec<u8>> {
     let is_blank = u8::is_ascii_whitespace;
-    let words = || name.split(is_blank).filter(|word| !word.is_empty());
-    let joined = words().collect::<Vec<_>>().join(&b' ');
+    let mut words: Vec<&[u8]> = Vec::new();
+    let mut rest = name.trim_ascii_start();
+    while !rest.is_empty() {
+        let quoted = rest.strip_prefix(b"\"");
+        let word = quoted.unwrap_or(rest);
+        let ends = |byte: &u8| {
+            if quoted.is_some() {
+                *byte == b'"'
+            } else {
+                is_blank(byte)
+            }
+        };
+        let end = word.iter().position(ends).unwrap_or(word.len());
+        words.push(&word[..end]);
+        rest = word.get(end + 1..).unwrap_or_default().trim_ascii_start();
+    }
+    let joined = words.join(&b' ');
     (joined != name).then_some(joined)
+}
+
+/// Returns the name of the wire as a log writes it that has replacement characters for bytes that are not UTF-8 (pyftpdlib).
+fn replaced<'n>(log: &[u8], wire: &'n [u8]) -> Cow<'n, [u8]> {
+    if memchr::memmem::find(log, REPLACEMENT).is_none() {
+        return wire.into();
+    }
+    match String::from_utf8_lossy(wire) {
+        Cow::Borrowed(text) => text.as_bytes().into(),
+        Cow::Owned(text) => text.into_bytes().into(),
+    }
 }
 
 /// The beginning of a path that only the log has, and the one that only the wire has; one of them is empty.
@@ -119,6 +156,11 @@ pub(super) fn relate(
     path: Option<&[u8]>,
     argument: Option<&[u8]>,
 ) -> Relation {
+    let (path, argument) = (
+        path.map(|path| replaced(log, path)),
+        argument.map(|argument| replaced(log, argument)),
+    );
+    let (path, argument) = (path.as_deref(), argument.as_deref());
     if form == PathForm::Argument && argument.is_some_and(|argument| fits(log, argument, changes)) {
         return Relation::Argument;
     }
@@ -337,6 +379,9 @@ pub(super) fn hash_of(value: &impl Hash) -> u64 {
     hasher.finish()
 }
 
+/// U+FFFD in UTF-8.
+const REPLACEMENT: &[u8] = "\u{fffd}".as_bytes();
+
 /// Bytes of a name that count for its hash; names may be cut behind them.
 const HASHED_BYTES: usize = 40;
 
@@ -425,6 +470,38 @@ mod tests {
         assert!(fits(b"a  b.txt", b"a  b.txt", joined));
         assert!(!fits(b"a  b.txt", b"a b.txt", joined));
         assert!(!fits(b"a b.txt", b"a  b.txt", NameChanges::default()));
+    }
+
+    #[test]
+    fn words_in_quotes_are_words_in_the_log() {
+        let joined = NameChanges {
+            joined_blanks: true,
+            ..NameChanges::default()
+        };
+        assert!(fits(b"my draft .txt", b"my \"draft\".txt", joined));
+        assert!(fits(b"a b.bin", b"a\tb.bin", joined));
+        assert!(fits(b"qu\"ote\".bin", b"qu\"ote\".bin", joined));
+        assert!(!fits(b"qu ote .bin", b"qu\"ote\".bin", joined));
+        assert!(!fits(b"my draft.txt", b"my \"draft\".txt", joined));
+        for (log, wire) in [
+            (&b"my draft .txt"[..], &b"my \"draft\".txt"[..]),
+            ("gr\u{fffd}\u{fffd}e.txt".as_bytes(), b"gr\xfc\xdfe.txt"),
+        ] {
+            assert_eq!(loose_hash(log), loose_hash(wire));
+        }
+    }
+
+    #[test]
+    fn replacement_characters_stand_for_bytes_that_are_not_utf_8() {
+        let log = "/srv/ftp/gr\u{fffd}\u{fffd}e.txt".as_bytes();
+        let changes = NameChanges::default();
+        let related = |argument: &'static [u8], path: Option<&'static [u8]>| {
+            relate(log, PathForm::Real, changes, path, Some(argument))
+        };
+        assert_eq!(related(b"gr\xfc\xdfe.txt", None), Relation::Argument);
+        assert_eq!(related(b"gr\xfcse.txt", None), Relation::Different);
+        let by_path = related(b"gr\xfc\xdfe.txt", Some(b"/gr\xfc\xdfe.txt"));
+        assert!(matches!(by_path, Relation::Prefix(_)), "{by_path:?}");
     }
 
     #[test]

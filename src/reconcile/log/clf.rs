@@ -57,6 +57,7 @@ impl ClfReader {
                 claim.direction = Some(direction);
                 claim.path = Some(percent_decoded(path));
                 claim.path_form = PathForm::Real;
+                claim.name_changes.underscores = true;
                 claim.bytes = fields.bytes.map(|count| ClaimedBytes {
                     count,
                     counted: Counted::Wire,

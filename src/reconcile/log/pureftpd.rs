@@ -54,6 +54,8 @@ fn stats_claim(line: Line<'_>) -> Option<Claim> {
     claim.user = present(user);
     claim.path = Some(transfer.name.to_vec());
     claim.path_form = PathForm::Real;
+    // Of control characters: blanks stay.
+    claim.name_changes.underscores = true;
     claim.direction = Some(transfer.direction);
     claim.bytes = Some(ClaimedBytes {
         count: transfer.bytes,

@@ -166,6 +166,7 @@ impl W3cReader {
                 claim.direction = Some(direction?);
                 claim.path = row.get(Field::Stem).map(percent_decoded);
                 claim.path_form = PathForm::Real;
+                claim.name_changes.underscores = true;
                 claim
             }
             Server::Iis if session == Some(b"") => return None,
