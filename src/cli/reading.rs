@@ -482,7 +482,6 @@ pub(super) const fn is_of_damage(code: WarningCode) -> bool {
         WarningCode::CaptureTruncated
             | WarningCode::CaptureCorrupt
             | WarningCode::PacketsDropped
-            | WarningCode::PacketsCut
             | WarningCode::LinkTypeUnsupported
             | WarningCode::EncapsulationUnread
     )
@@ -493,7 +492,7 @@ pub(super) const fn is_of_damage(code: WarningCode) -> bool {
 pub(super) struct Tally {
     /// The highest severity of a finding; `None` without findings.
     pub(super) worst: Option<Severity>,
-    /// True if an input was cut short, or its packets were, had lost packets, has a link type that is not supported, or is a capture by its name alone.
+    /// True if an input was cut short, had lost packets, has a link type that is not supported, or is a capture by its name alone.
     pub(super) not_whole: bool,
     /// Transfers that the server carried out, without a data connection in the capture.
     without_data: u64,
@@ -549,7 +548,8 @@ mod tests {
     fn missing_packets_make_an_input_not_whole() {
         assert!(after(WarningCode::CaptureTruncated).not_whole);
         assert!(after(WarningCode::PacketsDropped).not_whole);
-        assert!(after(WarningCode::PacketsCut).not_whole);
+        // A snap length is chosen: what it leaves out is told of each file, and the input is all that was recorded.
+        assert!(!after(WarningCode::PacketsCut).not_whole);
         assert!(after(WarningCode::LinkTypeUnsupported).not_whole);
         assert!(after(WarningCode::EncapsulationUnread).not_whole);
         assert!(!after(WarningCode::TimeJump).not_whole);
