@@ -259,6 +259,10 @@ impl<S: PacketSource> PacketSource for FilteredSource<S> {
             ..self.inner.skipped()
         }
     }
+
+    fn is_prompt(&self) -> bool {
+        self.inner.is_prompt()
+    }
 }
 
 impl<S: PacketSource + ?Sized> PacketSource for &mut S {
@@ -273,6 +277,10 @@ impl<S: PacketSource + ?Sized> PacketSource for &mut S {
     fn skipped(&self) -> SkippedPackets {
         (**self).skipped()
     }
+
+    fn is_prompt(&self) -> bool {
+        (**self).is_prompt()
+    }
 }
 
 impl<S: PacketSource + ?Sized> PacketSource for Box<S> {
@@ -286,6 +294,10 @@ impl<S: PacketSource + ?Sized> PacketSource for Box<S> {
 
     fn skipped(&self) -> SkippedPackets {
         (**self).skipped()
+    }
+
+    fn is_prompt(&self) -> bool {
+        (**self).is_prompt()
     }
 }
 

@@ -200,6 +200,13 @@ pub trait PacketSource {
     fn skipped(&self) -> SkippedPackets {
         SkippedPackets::default()
     }
+
+    /// Returns true if packets are delivered as they pass, so that a tick proves that none has passed.
+    ///
+    /// False for pipes and files: the capture program may hold packets in its buffer, as tcpdump does without `-U`.
+    fn is_prompt(&self) -> bool {
+        false
+    }
 }
 
 /// Closure that receives the items of a source.

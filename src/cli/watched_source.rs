@@ -100,6 +100,10 @@ impl PacketSource for WatchedSource<'_> {
     fn skipped(&self) -> SkippedPackets {
         self.inner.skipped()
     }
+
+    fn is_prompt(&self) -> bool {
+        self.inner.is_prompt()
+    }
 }
 
 /// A progress line on standard error, overwritten in place.

@@ -185,6 +185,10 @@ impl PacketSource for OpenSource {
     fn skipped(&self) -> SkippedPackets {
         self.source.skipped()
     }
+
+    fn is_prompt(&self) -> bool {
+        self.source.is_prompt()
+    }
 }
 
 /// Outputs that need attention while packets arrive.
@@ -282,6 +286,10 @@ impl PacketSource for WatchedSource<'_> {
 
     fn skipped(&self) -> SkippedPackets {
         self.inner.skipped()
+    }
+
+    fn is_prompt(&self) -> bool {
+        self.inner.is_prompt()
     }
 }
 

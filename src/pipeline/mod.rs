@@ -76,6 +76,7 @@ pub fn analyze_and_keep<'s>(
         last: FrameRef::default(),
         ticked: Timestamp::default(),
         live: options.live,
+        is_prompt: source.is_prompt(),
         keeper,
         joined: PacketCounts::default(),
         warnings: Vec::new(),
@@ -144,6 +145,8 @@ struct Run<'s> {
     /// Time of the latest timer run.
     ticked: Timestamp,
     live: bool,
+    /// Set if a tick proves that no packet has passed; see [`PacketSource::is_prompt`].
+    is_prompt: bool,
     /// `None` if packets are not kept.
     keeper: Option<&'s mut dyn PacketSink>,
     /// Packets with earlier IP fragments of datagrams that were used: they count as used too.
@@ -387,6 +390,12 @@ impl Run<'_> {
         self.tracker.tick(now);
         // What waits for a secret may be the very bytes that are missed.
         if self.live && self.secrets.wait.as_ref().is_none_or(SecretWait::is_idle) {
+            // Packets that a capture program still holds in its buffer are not missing: only a later packet proves silence.
+            let now = if self.is_prompt {
+                now
+            } else {
+                now.min(self.last.time)
+            };
             for silent in self.tracker.silent_data(now) {
                 let flow = self.flows.flow_between(silent.key());
                 let summary = flow.and_then(|flow| self.flows.summary(flow));

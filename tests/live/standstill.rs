@@ -1,9 +1,15 @@
 //! Transfers that stand still and data connections that do not open: emitted while it lasts, and once.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Cursor, Read};
+use std::ops::ControlFlow;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use ftpscope::capture::{CaptureSet, Input, PacketSource, ReadOptions};
+use ftpscope::model::record::Capture;
+use ftpscope::model::{Event, EventKind, EventSink, Span};
+use ftpscope::pipeline::{self, Options};
 use serde_json::Value;
 
 use crate::live::monitor::{Monitor, events, folder};
@@ -69,37 +75,121 @@ fn findings<'a>(events: &'a [Value], id: &str) -> [Vec<&'a str>; 2] {
     [emitted.collect(), reported.filter_map(title).collect()]
 }
 
+/// A capture in memory that waits behind some of its packets: it gives ticks there, second by second.
+struct Waiting {
+    packets: CaptureSet,
+    /// Number of the packet behind which it waits.
+    behind: u64,
+    seconds: u64,
+    is_prompt: bool,
+}
+
+impl PacketSource for Waiting {
+    fn for_each(&mut self, deliver: &mut dyn FnMut(Input<'_>) -> ControlFlow<()>) {
+        let (behind, seconds) = (self.behind, self.seconds);
+        self.packets.for_each(&mut |input| {
+            let frame = match &input {
+                Input::Packet(packet) => Some(packet.frame),
+                _ => None,
+            };
+            deliver(input)?;
+            if let Some(frame) = frame.filter(|frame| frame.number == behind) {
+                for second in 1..=seconds {
+                    let waited = Span::from_secs(i64::try_from(second).expect("few"));
+                    deliver(Input::Tick(frame.time.plus(waited)))?;
+                }
+            }
+            ControlFlow::Continue(())
+        });
+    }
+
+    fn captures(&self) -> Vec<Capture> {
+        self.packets.captures()
+    }
+
+    fn is_prompt(&self) -> bool {
+        self.is_prompt
+    }
+}
+
+/// Titles of the findings of one kind: those that were emitted while the session lasted, and those of the report.
+struct Titles {
+    id: &'static str,
+    emitted: Vec<String>,
+    reported: Vec<String>,
+}
+
+impl EventSink for Titles {
+    fn event(&mut self, event: &Event<'_>) {
+        match &event.kind {
+            EventKind::FindingSoFar(finding) if finding.id == self.id => {
+                self.emitted.push(finding.title.clone());
+            }
+            EventKind::SessionEnd(session) => {
+                let all = session.findings.iter();
+                let of_kind = all.filter(|finding| finding.id == self.id);
+                self.reported
+                    .extend(of_kind.map(|finding| finding.title.clone()));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Returns the findings `stalled-transfer` of a live run on `wire` that waits for `seconds` behind the packet `behind`.
+fn stalls_of_waiting(wire: &Wire, behind: usize, seconds: u64, is_prompt: bool) -> Titles {
+    let bytes = Cursor::new(wire.to_pcap());
+    let readers: Vec<(PathBuf, Box<dyn Read + Send>)> = vec![("-".into(), Box::new(bytes))];
+    let mut source = Waiting {
+        packets: CaptureSet::from_readers(readers, ReadOptions::default()),
+        behind: behind as u64,
+        seconds,
+        is_prompt,
+    };
+    let options = Options {
+        live: true,
+        ..Options::default()
+    };
+    let mut titles = Titles {
+        id: "stalled-transfer",
+        emitted: Vec::new(),
+        reported: Vec::new(),
+    };
+    pipeline::analyze(&mut source, &options, &mut titles, &mut ());
+    titles
+}
+
 #[test]
-fn stalled_transfer_is_emitted_while_no_packet_comes_and_not_again_at_its_end() {
+fn stalled_transfer_is_emitted_while_no_packet_passes_an_interface() {
     let (mut ftp, mut data) = half_a_file();
-    let before = ftp.wire.to_pcap();
-    let mut monitor = Monitor::start(&["-r", "-", "--format", "ndjson"]);
-    let mut input = monitor.input.take().expect("a pipe");
-    input.write_all(&before).expect("written");
-    // Nothing but the clock of the machine shows how long it lasts.
-    let mut lines = monitor.wait_for(|line| line.contains("stalled-transfer"));
+    let before = ftp.wire.len();
     ftp.wire.wait(Duration::from_secs(41));
     send(&mut ftp, &mut data);
     end(&mut ftp, &mut data);
-    input
-        .write_all(&ftp.wire.to_pcap()[before.len()..])
-        .expect("written");
-    drop(input);
-    let ended = monitor.end();
-    assert_eq!(ended.code, Some(0), "{}", ended.errors);
-    lines.extend(ended.lines);
-    let events = events(&lines);
-    let [emitted, reported] = findings(&events, "stalled-transfer");
-    assert_eq!(emitted.len(), 1, "{emitted:?}");
+    let titles = stalls_of_waiting(&ftp.wire, before, 30, true);
+    let [emitted] = &titles.emitted[..] else {
+        panic!("{:?}", titles.emitted);
+    };
     assert!(
-        emitted[0].starts_with("RETR data.bin has stood still for 1"),
-        "{emitted:?}"
+        emitted.starts_with("RETR data.bin has stood still for 1"),
+        "{emitted}"
     );
-    assert_eq!(reported.len(), 1, "{reported:?}");
-    assert!(
-        reported[0].ends_with(" stood still for 41.0 s"),
-        "{reported:?}"
-    );
+    let [reported] = &titles.reported[..] else {
+        panic!("{:?}", titles.reported);
+    };
+    assert!(reported.ends_with(" stood still for 41.0 s"), "{reported}");
+}
+
+#[test]
+fn packets_that_wait_in_the_buffer_of_tcpdump_are_no_stalled_transfer() {
+    let (mut ftp, mut data) = half_a_file();
+    let before = ftp.wire.len();
+    send(&mut ftp, &mut data);
+    end(&mut ftp, &mut data);
+    // The rest of the file passed at once, and the pipe gave it half a minute later.
+    let titles = stalls_of_waiting(&ftp.wire, before, 30, false);
+    assert!(titles.emitted.is_empty(), "{:?}", titles.emitted);
+    assert!(titles.reported.is_empty(), "{:?}", titles.reported);
 }
 
 #[test]

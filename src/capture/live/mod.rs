@@ -274,6 +274,10 @@ impl PacketSource for LiveSource {
             .map(|interface| interface.record(self.started))
             .collect()
     }
+
+    fn is_prompt(&self) -> bool {
+        true
+    }
 }
 
 /// Network interface of this machine.
