@@ -92,8 +92,12 @@ impl Alerts {
         let shared = Arc::new(Shared::default());
         let thread = {
             let (shared, counters) = (Arc::clone(&shared), Arc::clone(counters));
-            std::thread::spawn(move || {
-                if forward(&alerts, input, output, &shared, &counters).is_none() {
+            // As long as the most programs that run: no end has to wait.
+            let (end, ended) = sync_channel(MAX_PROGRAMS);
+            let (state, totals) = (Arc::clone(&shared), Arc::clone(&counters));
+            thread::spawn(move || count_ends(output, &end, &state, &totals));
+            thread::spawn(move || {
+                if forward(&alerts, input, &ended, &shared, &counters).is_none() {
                     shared.is_gone.store(true, Ordering::Relaxed);
                 }
             })
@@ -236,24 +240,41 @@ fn wait_for(thread: &JoinHandle<()>, limit: Duration) {
     }
 }
 
-/// Sends alerts to the helper, at most as many as it may run at once; `None` if the helper is gone.
-fn forward(
-    alerts: &Receiver<Vec<u8>>,
-    mut input: ChildStdin,
+/// Counts the programs that have ended, as the helper reports them, and passes each end on; returns once the helper is gone.
+///
+/// On a thread of its own: the one that forwards alerts waits for the next alert, which may be an hour away.
+fn count_ends(
     mut output: ChildStdout,
+    ended: &SyncSender<()>,
     shared: &Shared,
     counters: &Counters,
-) -> Option<()> {
-    let mut running = 0;
-    let mut wait_for_one = |running: &mut usize| -> Option<()> {
-        let mut result = [0; 2];
-        output.read_exact(&mut result).ok()?;
-        *running = running.saturating_sub(1);
+) {
+    let mut result = [0; 2];
+    while output.read_exact(&mut result).is_ok() {
         if RunResult::of_bytes(result) != RunResult::Succeeded {
             let result = u16::from_be_bytes(result);
             shared.last_failure.store(result, Ordering::Relaxed);
             counters.add_failed_alert();
         }
+        if ended.send(()).is_err() {
+            break;
+        }
+    }
+}
+
+/// Sends alerts to the helper, at most as many as it may run at once; `None` if the helper is gone. `ended` has one item for each
+/// program that has ended.
+fn forward(
+    alerts: &Receiver<Vec<u8>>,
+    mut input: ChildStdin,
+    ended: &Receiver<()>,
+    shared: &Shared,
+    counters: &Counters,
+) -> Option<()> {
+    let mut running: usize = 0;
+    let wait_for_one = |running: &mut usize| -> Option<()> {
+        ended.recv().ok()?;
+        *running = running.saturating_sub(1);
         Some(())
     };
     while let Ok(alert) = alerts.recv() {

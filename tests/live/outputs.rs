@@ -362,6 +362,50 @@ fn files_below(folder: &Path) -> Vec<String> {
 }
 
 #[test]
+fn failure_of_the_alert_program_is_counted_when_it_ends_and_not_at_a_later_alert() {
+    let folder = folder("failing-once");
+    let program = folder.join("program");
+    fs::write(&program, "#!/bin/sh\ncat >/dev/null; exit 3\n").expect("written");
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).expect("set");
+    fs::set_permissions(&folder, fs::Permissions::from_mode(0o777)).expect("set");
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = free.local_addr().expect("an address").to_string();
+    drop(free);
+    let alert = "type == \"session_end\"";
+    let mut monitor = Monitor::start(&[
+        "-r",
+        "-",
+        "--metrics",
+        &address,
+        "--alert",
+        alert,
+        "--exec",
+        text(&program),
+    ]);
+    let bytes = fs::read(capture("classic.pcap")).expect("a capture");
+    let input = monitor.input.as_mut().expect("a pipe");
+    input.write_all(&bytes).expect("written");
+    monitor.wait_for(|line| line.contains("session ends"));
+    // One alert in all, and the pipe stays open.
+    wait(|| {
+        let mut answer = String::new();
+        let mut stream = TcpStream::connect(&address).expect("connected");
+        let asked = stream.write_all(b"GET /metrics HTTP/1.1\r\n\r\n");
+        asked.expect("asked");
+        stream.read_to_string(&mut answer).expect("an answer");
+        answer.contains("\nftpscope_alerts_failed_total 1\n")
+    });
+    let ended = monitor.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(
+        ended.errors.contains("alert (exit code 3)")
+            || ended.errors.contains("alerts (exit code 3)"),
+        "{}",
+        ended.errors
+    );
+}
+
+#[test]
 fn alert_program_that_cannot_be_started_is_reported_with_the_first_alert() {
     let folder = folder("no-start");
     let program = folder.join("program");
