@@ -22,7 +22,8 @@ use crate::report::{ExportOptions, LiveLines};
 
 /// The arguments of `ftpscope live`.
 #[derive(Debug, Args)]
-#[command(arg_required_else_help = true, after_help = EXAMPLES)]
+// Without arguments one line names what is missing: the help has 85, and -i and -r are but two of its options.
+#[command(after_help = EXAMPLES)]
 pub(super) struct LiveArguments {
     /// Capture from an interface; any for all of them; may be given more than once
     #[cfg(feature = "live")]

@@ -150,6 +150,16 @@ fn wrong_calls_are_answered_with_the_right_ones() {
     insta::assert_snapshot!(answers.concat());
 }
 
+#[cfg(feature = "live")]
+#[test]
+fn live_alone_is_asked_for_an_interface_or_a_file_and_prints_no_help() {
+    let folder = Folder::new("usage-live");
+    assert_eq!(
+        folder.run(&["live"]),
+        "exit 2\n-- stderr\nftpscope: there is nothing to read; give -i INTERFACE (ftpscope interfaces lists them) or -r FILE\n"
+    );
+}
+
 #[test]
 fn since_after_until_and_a_network_in_a_list_are_refused_with_a_hint() {
     let folder = Folder::new("usage-bounds");
