@@ -1,5 +1,7 @@
 //! `traversal-name`: names that would leave their directory, or deceive whoever reads them.
 
+use std::collections::BTreeSet;
+
 use super::{Draft, step_number};
 use crate::model::record::{
     EntryKind, Finding, Outcome, Session, Severity, Transfer, TransferDirection,
@@ -9,13 +11,15 @@ use crate::model::wire_text::printable;
 /// Reports hostile names in listings and in transfer commands.
 pub(super) fn detect(session: &Session, findings: &mut Vec<Finding>) {
     let directories = directories(session);
+    let mut titles = BTreeSet::new();
     for transfer in &session.transfers {
         let finding = if transfer.direction == TransferDirection::Listing {
             in_listing(session, transfer)
         } else {
             in_command(session, &directories, transfer)
         };
-        findings.extend(finding);
+        // Clients list a folder more than once, with LIST and NLST, and ask for a name again: it is one all the same.
+        findings.extend(finding.filter(|new| titles.insert(new.title.clone())));
     }
 }
 
@@ -284,6 +288,29 @@ mod tests {
             listing("LIST", "", &["a", "x\u{1b}[2J"])[0].severity,
             Severity::Low
         );
+    }
+
+    #[test]
+    fn name_that_list_and_nlst_hold_is_reported_once() {
+        let mut session = session();
+        let listings = [
+            (1, "LIST", "x\u{7}"),
+            (2, "NLST", "x\u{7}"),
+            (3, "NLST", "y\u{7}"),
+        ];
+        let listings = listings.map(|(id, verb, name)| {
+            let mut list = transfer(Completeness::Complete);
+            (list.id, list.verb) = (id, verb.into());
+            list.argument = None;
+            list.direction = TransferDirection::Listing;
+            list.entries = vec![entry("a"), entry(name)];
+            list.into()
+        });
+        session.transfers = listings.into();
+        let mut findings = Vec::new();
+        detect(&session, &mut findings);
+        let transfers: Vec<_> = findings.iter().map(|one| one.transfer).collect();
+        assert_eq!(transfers, [Some(1), Some(3)]);
     }
 
     #[test]
