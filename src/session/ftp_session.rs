@@ -1354,8 +1354,8 @@ impl Session {
             }
         }
         shared.add_evidence_places(&mut transfer);
-        case.save(shared, &mut transfer);
         let command = self.steps.log().get(state.sequence);
+        case.save(shared, &mut transfer, command);
         if let Some(channel) = channel.as_deref() {
             let subject = Subject {
                 id,

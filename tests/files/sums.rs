@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use super::{CLIENT, DONE, SERVER};
+use super::{CLIENT, DONE, SERVER, analyzed};
 use crate::support::classic::classic;
 use crate::support::connection::{Connection, Side};
 use crate::support::conversation::{Conversation, SEGMENT};
@@ -35,6 +35,36 @@ fn sums_verify_after_damaged_captures() {
             report(pcap(1, &damaged(&whole, &mut random)));
         }
     }
+}
+
+/// A client in passive mode connects before the server refuses its file.
+#[test]
+fn refused_upload_leaves_no_file_and_no_line_in_the_sums() {
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.passive(None, 50_001);
+    let mut data = ftp.passive_data(40_001, 50_001);
+    data.open(&mut ftp.wire);
+    ftp.exchange("STOR x", "550 Not enough privileges.");
+    data.close(&mut ftp.wire, Side::Client);
+    // An empty file that was accepted is a file.
+    ftp.passive(None, 50_002);
+    let mut data = ftp.passive_data(40_002, 50_002);
+    data.open(&mut ftp.wire);
+    ftp.exchange("STOR y", "150 Ok to send data.");
+    data.close(&mut ftp.wire, Side::Client);
+    ftp.reply(DONE);
+    let (report, folder) = analyzed("refused-upload", &ftp.quit(), &["-x", "out"]);
+    let transfer = |index| super::transfer(&report, index);
+    assert_eq!(transfer(0)["completeness"], "aborted");
+    assert!(transfer(0)["saved_as"].is_null(), "{}", transfer(0));
+    let saved = transfer(1)["saved_as"].as_str().expect("a path");
+    let sums = fs::read_to_string(folder.path().join("out/SHA256SUMS")).expect("sums");
+    let names: Vec<_> = sums
+        .lines()
+        .filter_map(|line| line.split_once("  "))
+        .collect();
+    assert_eq!(names.len(), 1, "{sums}");
+    assert_eq!(names[0].1, saved);
 }
 
 /// The first connection to the announced port is a third host's; the client's own comes after the command.

@@ -581,9 +581,12 @@ impl Transfer {
     #[must_use]
     pub fn is_refused(&self, step: &Step) -> bool {
         let own = step.commands.iter().filter(|one| one.verb == self.verb);
-        let mut codes = own
-            .flat_map(|command| &command.replies)
-            .map(|reply| reply.code);
+        let replies = own.flat_map(|command| &command.replies);
+        self.is_refused_by(replies.map(|reply| reply.code))
+    }
+
+    /// Returns whether these codes of all replies to its command refused it before it began; see [`is_refused`](Self::is_refused).
+    pub(crate) fn is_refused_by(&self, mut codes: impl Iterator<Item = u16>) -> bool {
         let is_empty = self.bytes == 0 && self.missing_bytes == 0;
         let may_refuse = |code: u16| code >= 400 && !matches!(code, 425 | 426 | 522);
         is_empty && codes.next().is_some_and(may_refuse) && codes.next().is_none()

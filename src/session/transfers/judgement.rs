@@ -103,13 +103,23 @@ impl<'a> Case<'a> {
         }
     }
 
-    /// Saves the file, or drops bytes that are none. Records in `transfer` where it lies.
-    pub(crate) fn save(&self, shared: &mut Shared<'_>, transfer: &mut Transfer) {
+    /// Saves the file, or drops bytes that are none. Records in `transfer` where it lies. `command` is the transfer command;
+    /// `None` if its step is emitted.
+    pub(crate) fn save(
+        &self,
+        shared: &mut Shared<'_>,
+        transfer: &mut Transfer,
+        command: Option<&CommandState>,
+    ) {
         let Some(channel) = self.channel else { return };
         let way = self.way(channel);
         channel.discard(way.reverse(), shared.files);
+        // A client in passive mode connects before it is refused: an empty file would say that one began.
+        let replies = command.map_or(&[][..], |command| &command.record.replies);
+        let is_refused = transfer.is_refused_by(replies.iter().map(|reply| reply.code));
         // TLS records under the file's name would be no file.
-        if transfer.direction == TransferDirection::Listing
+        if is_refused
+            || transfer.direction == TransferDirection::Listing
             || !channel.was_open()
             || channel.is_encrypted(self.after_tls)
         {
