@@ -212,7 +212,25 @@ fn transfer_text(transfer: &Transfer) -> String {
         text.push_str(", saved as ");
         text.push_str(&printable(saved));
     }
+    if let Some(reasons) = broken_off(transfer) {
+        text.push_str(" (");
+        text.push_str(&printable(&reasons));
+        text.push(')');
+    }
     text
+}
+
+/// Returns the evidence that a transfer is not whole: its final reply, and who ended the data connection. `None` for one that is.
+fn broken_off(transfer: &Transfer) -> Option<String> {
+    let is_broken = matches!(
+        transfer.completeness,
+        Completeness::Gaps | Completeness::Aborted | Completeness::Truncated
+    );
+    let evidence = transfer.evidence.iter().map(String::as_str);
+    // In one line there is no place for what was looked for and not found.
+    let found = evidence.filter(|reason| !reason.starts_with("no "));
+    let reasons = found.collect::<Vec<_>>().join("; ");
+    (is_broken && !reasons.is_empty()).then_some(reasons)
 }
 
 fn finding_text(finding: &Finding) -> String {
@@ -320,6 +338,34 @@ mod tests {
         text.extend(lines.line(&event(EventKind::SessionEnd(Arc::new(session))), false));
         insta::assert_snapshot!(text);
         assert!(lines.ends.is_empty());
+    }
+
+    #[test]
+    fn line_of_a_broken_transfer_has_its_reply_and_who_ended_it() {
+        let session = example_session();
+        let last = session.transfers.last().expect("a transfer");
+        let mut transfer = Transfer::clone(last);
+        transfer.completeness = Completeness::Aborted;
+        transfer.evidence = vec![
+            "final reply 426 Failure. (frame 9)".to_owned(),
+            "no gap in the stream".to_owned(),
+            "RST from the \x1bsender (frame 8)".to_owned(),
+        ];
+        let mut lines = LiveLines::new(false, TimeZone::UTC);
+        let mut line = |transfer: &Transfer| {
+            let shared = Arc::new(transfer.clone());
+            let line = lines.line(&event(EventKind::Transfer(&shared)), false);
+            line.expect("a line")
+        };
+        let text = line(&transfer);
+        assert!(
+            text.ends_with(
+                " (final reply 426 Failure. (frame 9); RST from the \\x1bsender (frame 8))  aborted\n"
+            ),
+            "{text}"
+        );
+        transfer.completeness = Completeness::Complete;
+        assert!(!line(&transfer).contains("426"));
     }
 
     #[test]
