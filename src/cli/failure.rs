@@ -128,15 +128,22 @@ pub(super) enum Failure {
 impl Failure {
     /// Creates the failure to write standard output.
     pub(super) fn stdout(cause: &io::Error) -> Self {
-        Self::write("standard output".to_owned(), cause)
+        Self::write("standard output".to_owned(), cause, output_hint(cause))
     }
 
     /// Creates the failure to write a file.
     pub(super) fn output(path: &Path, cause: &io::Error) -> Self {
-        Self::write(path.display().to_string(), cause)
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let is_there = folder.as_os_str().is_empty() || folder.is_dir();
+        let hint = match cause.kind() {
+            // /proc and its like: the folder is there, and new files are refused with this error.
+            io::ErrorKind::NotFound if is_there => "; choose another folder",
+            _ => output_hint(cause),
+        };
+        Self::write(path.display().to_string(), cause, hint)
     }
 
-    fn write(target: String, cause: &io::Error) -> Self {
+    fn write(target: String, cause: &io::Error, hint: &'static str) -> Self {
         // Also for a file: a fifo whose reader is gone is a closed pipe.
         if cause.kind() == io::ErrorKind::BrokenPipe {
             return Self::PipeClosed;
@@ -144,7 +151,7 @@ impl Failure {
         Self::Output {
             target,
             cause: system_message(cause),
-            hint: output_hint(cause),
+            hint,
         }
     }
 
@@ -254,6 +261,17 @@ mod tests {
             "cannot write a/b.json: no such file or directory; make the folder first"
         );
         assert_eq!(failure.exit(), Exit::Misuse);
+    }
+
+    #[test]
+    fn folder_that_is_there_need_not_be_made() {
+        let missing = io::Error::from_raw_os_error(2);
+        let folder = std::env::temp_dir();
+        let failure = Failure::output(&folder.join("a.json"), &missing).to_string();
+        assert!(
+            failure.ends_with(": no such file or directory; choose another folder"),
+            "{failure}"
+        );
     }
 
     #[test]
