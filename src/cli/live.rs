@@ -35,7 +35,7 @@ pub(super) struct LiveArguments {
         help_heading = "Input"
     )]
     interface: Vec<String>,
-    /// Take packets from a capture that is being made: a pipe, - for standard input, or a file
+    /// Take packets from a pipe as they are captured, or - for standard input; a file is read to its end (analyze --follow reads on)
     #[arg(short, long, value_name = "FILE", help_heading = "Input")]
     #[cfg_attr(not(feature = "live"), arg(required = true))]
     read: Option<PathBuf>,

@@ -141,8 +141,14 @@ fn usage_hint(error: &clap::Error) -> Option<String> {
         }
         ErrorKind::UnknownArgument => {
             let option = context(ContextKind::InvalidArg)?;
-            matches!(option, "-r" | "--read" | "-i" | "--input" | "--file")
-                .then(|| "captures stand without an option: ftpscope analyze FILE".to_owned())
+            let hint = match option {
+                "-r" | "--read" | "-i" | "--input" | "--file" => {
+                    "captures stand without an option: ftpscope analyze FILE"
+                }
+                "--follow" => "analyze follows a file that grows: ftpscope analyze --follow FILE",
+                _ => return None,
+            };
+            Some(hint.to_owned())
         }
         _ => None,
     }

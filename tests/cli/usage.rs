@@ -150,6 +150,21 @@ fn wrong_calls_are_answered_with_the_right_ones() {
     insta::assert_snapshot!(answers.concat());
 }
 
+#[test]
+fn live_names_the_command_that_follows_a_file() {
+    let folder = Folder::new("usage-follow");
+    assert_eq!(
+        folder.run(&["live", "-r", "few.pcap", "--follow"]),
+        "exit 2\n-- stderr\nftpscope: unexpected argument '--follow' found; analyze follows a file that grows: ftpscope analyze --follow FILE\n"
+    );
+    let help = folder.run(&["live", "--help"]);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        help.contains("a file is read to its end (analyze --follow reads on)"),
+        "{help}"
+    );
+}
+
 #[cfg(feature = "live")]
 #[test]
 fn live_alone_is_asked_for_an_interface_or_a_file_and_prints_no_help() {
