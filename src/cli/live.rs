@@ -287,7 +287,8 @@ impl LiveArguments {
             return Ok(EventFormat::Ndjson(self.events.events.into()));
         }
         let layout = self.presentation.layout(self.output.as_deref());
-        Ok(EventFormat::Text(LiveLines::new(layout.color, layout.zone)))
+        let lines = LiveLines::new(layout.color, layout.zone);
+        Ok(EventFormat::Text(lines.verbose(layout.verbose)))
     }
 
     #[cfg(feature = "live")]

@@ -6,8 +6,8 @@ use anstyle::Style;
 use jiff::tz::TimeZone;
 
 use super::table::{
-    BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, completeness_words, paint, severity_style,
-    severity_word, totals_line, verdict_style,
+    BOLD, CYAN, DIM, GREEN, PLAIN, RED, YELLOW, completeness_words, exchange, paint,
+    severity_style, severity_word, totals_line, verdict_style,
 };
 use super::units;
 use crate::model::record::{
@@ -22,6 +22,8 @@ use crate::model::{Event, EventKind};
 pub struct LiveLines {
     color: bool,
     zone: TimeZone,
+    /// Set to show commands and replies, explanations and evidence below the line of their event.
+    verbose: bool,
     /// Client and server as text, by session id.
     ends: BTreeMap<u64, String>,
 }
@@ -41,12 +43,20 @@ impl LiveLines {
         Self {
             color,
             zone,
+            verbose: false,
             ends: BTreeMap::new(),
         }
     }
 
-    /// Returns the line of an event with its line end, or `None` for an event that another line repeats. `alert` marks
-    /// it.
+    /// Shows commands and replies, explanations and evidence, if `verbose`, in lines of their own below that of the event.
+    #[must_use]
+    pub fn verbose(mut self, verbose: bool) -> Self {
+        self.verbose = verbose;
+        self
+    }
+
+    /// Returns the line of an event with its line end, and the lines below it; `None` for an event that another line repeats.
+    /// `alert` marks it.
     pub fn line(&mut self, event: &Event<'_>, alert: bool) -> Option<String> {
         if let (Some(id), EventKind::SessionStart { client, server }) = (event.session, &event.kind)
         {
@@ -56,7 +66,7 @@ impl LiveLines {
             }
             self.ends.insert(id, session_ends(*client, server));
         }
-        let content = content(event)?;
+        let content = content(event, self.verbose)?;
         // A session that began before the limit evicted it has a line without end points.
         let known = event.session.and_then(|id| self.ends.get(&id)).cloned();
         let ends = content.ends.or(known).unwrap_or_default();
@@ -85,7 +95,15 @@ impl LiveLines {
         if !outcome.is_empty() {
             parts.push(paint(self.color, *style, outcome));
         }
-        Some(format!("{}\n", parts.join("  ").trim_end()))
+        let mut text = format!("{}\n", parts.join("  ").trim_end());
+        if self.verbose {
+            for detail in details(event) {
+                let line = format!("{DETAIL_INDENT}{}", printable(&detail));
+                text.push_str(&paint(self.color, DIM, line.trim_end()));
+                text.push('\n');
+            }
+        }
+        Some(text)
     }
 
     /// Returns the last line, with the counts of the run and the packets `dropped` by the kernel.
@@ -100,12 +118,28 @@ impl LiveLines {
     }
 }
 
-fn content(event: &Event<'_>) -> Option<Content> {
+/// Returns the lines that `-v` shows below that of an event.
+fn details(event: &Event<'_>) -> Vec<String> {
+    match &event.kind {
+        EventKind::Step(step) => step.commands.iter().flat_map(exchange).collect(),
+        EventKind::Transfer(transfer) => {
+            let reasons = transfer.evidence.iter();
+            reasons.map(|reason| format!("because: {reason}")).collect()
+        }
+        EventKind::FindingSoFar(finding) | EventKind::Finding(finding) => {
+            vec![finding.explanation.clone(), finding.advice.clone()]
+        }
+        _ => Vec::new(),
+    }
+}
+
+/// Returns the parts of a line; `None` for an event without one. With `verbose` the step of a transfer has one too, for its commands.
+fn content(event: &Event<'_>, verbose: bool) -> Option<Content> {
     let (ends, action, outcome) = match &event.kind {
         EventKind::Capture(capture) => (None, capture_text(capture), none()),
         EventKind::SessionStart { .. } => (None, "session begins".to_owned(), none()),
         // The transfer has a line of its own.
-        EventKind::Step(step) if step.transfer.is_some() => return None,
+        EventKind::Step(step) if step.transfer.is_some() && !verbose => return None,
         EventKind::Step(step) => {
             let title = printable(&step.title);
             // The outcome ends the line of every step; some titles end with it as well.
@@ -293,6 +327,9 @@ fn end(address: Address) -> String {
     std::net::SocketAddr::new(address.ip, address.port).to_string()
 }
 
+/// Indent of the lines below that of an event: the width of its time and session.
+const DETAIL_INDENT: &str = "                               ";
+
 /// Sessions whose end points are kept.
 const SESSIONS: usize = 200_000;
 
@@ -366,6 +403,36 @@ mod tests {
         );
         transfer.completeness = Completeness::Complete;
         assert!(!line(&transfer).contains("426"));
+    }
+
+    #[test]
+    fn verbose_shows_commands_replies_and_explanations_below_the_line() {
+        let session = example_session();
+        let lines = |verbose| {
+            let mut lines = LiveLines::new(false, TimeZone::UTC).verbose(verbose);
+            let mut text = String::new();
+            for step in &session.steps {
+                text.extend(lines.line(&event(EventKind::Step(step)), false));
+            }
+            for finding in &session.findings {
+                text.extend(lines.line(&event(EventKind::Finding(finding)), false));
+            }
+            text
+        };
+        let (brief, verbose) = (lines(false), lines(true));
+        for line in brief.lines() {
+            assert!(verbose.lines().any(|other| other == line), "{line}");
+        }
+        let command = format!("\n{DETAIL_INDENT}> CWD pub\n{DETAIL_INDENT}< 250 ");
+        assert!(verbose.contains(&command), "{verbose}");
+        assert!(verbose.contains("> RETR "), "{verbose}");
+        assert!(!brief.contains("> CWD"), "{brief}");
+        let finding = session.findings.first().expect("a finding");
+        let explanation = printable(&finding.explanation);
+        assert!(
+            verbose.contains(&format!("\n{DETAIL_INDENT}{explanation}\n")),
+            "{verbose}"
+        );
     }
 
     #[test]
