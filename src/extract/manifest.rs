@@ -199,6 +199,11 @@ impl Manifest {
             .extend(self.listed.saturating_add(RESERVE_MARGIN))
     }
 
+    /// Returns true if entries that wait in memory for a full disk leave space for further ones of files that are not saved.
+    pub(super) fn has_space(&self) -> bool {
+        self.buffer.len() < BUFFER_MAX / 2
+    }
+
     /// Adds an entry. A failure is returned by [`finish`](Self::finish).
     pub(super) fn add(&mut self, settled: &Settled<'_>, stored: &Result<Stored, StoreError>) {
         if self.failure.is_none()

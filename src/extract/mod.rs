@@ -181,6 +181,19 @@ impl Extractor {
         self.manifest.as_ref().map_or(0, Manifest::len)
     }
 
+    /// Lists a transfer whose file is not saved, for `reason`. Entries wait in memory while the disk is full; beyond 2 MiB of them
+    /// no more are listed.
+    pub fn list_unsaved(&mut self, settled: &Settled<'_>, reason: &str) {
+        let error = not_saved(settled, &reason);
+        self.finished.failures += 1;
+        self.finished
+            .first_failure
+            .get_or_insert_with(|| error.0.clone());
+        if let Some(manifest) = self.manifest.as_mut().filter(|list| list.has_space()) {
+            manifest.add(settled, &Err(error));
+        }
+    }
+
     /// Returns true if bytes of this content were written and it is not settled.
     #[must_use]
     pub fn holds(&self, id: ContentId) -> bool {

@@ -230,6 +230,14 @@ impl ContinuousExtractor {
         }
     }
 
+    /// Lists a file that is not saved, or not whole, since the disk was full.
+    fn list_unsaved(&mut self, settled: &Settled<'_>) {
+        if let Some(extractor) = &mut self.extractor {
+            extractor.list_unsaved(settled, "the disk was full");
+            self.changed = true;
+        }
+    }
+
     /// Saves a file with `save`, unless it is abandoned.
     fn store(
         &mut self,
@@ -270,6 +278,13 @@ impl TransferSink for SharedExtractor<'_> {
         let mut own = self.0.borrow_mut();
         let stored = own.store(id, |extractor| extractor.settle(id, settled));
         own.count_saved(&stored);
+        // Abandoned: the list names it all the same.
+        if stored
+            .as_ref()
+            .is_ok_and(|stored| stored.saved_as.is_none())
+        {
+            own.list_unsaved(settled);
+        }
         stored
     }
 
@@ -432,6 +447,29 @@ mod tests {
         let stored = sink.settle(after, &settled(3, 3)).expect("settled");
         assert!(stored.saved_as.is_some());
         extraction.into_inner().finish().expect("finished");
-        assert_eq!(listed(&path), 1);
+        assert_eq!(listed(&path), 3);
+    }
+
+    #[test]
+    fn each_file_that_a_full_disk_keeps_from_being_saved_is_listed_with_its_error() {
+        let (extraction, path) = extraction("all-unsaved");
+        let mut sink = SharedExtractor(&extraction);
+        extraction.borrow_mut().stopped = true;
+        for transfer in 1..=3 {
+            sink.write(ContentId(transfer), 0, b"abc");
+            let stored = sink.settle(ContentId(transfer), &settled(transfer, 3));
+            assert_eq!(stored.expect("settled").saved_as, None);
+        }
+        extraction.into_inner().finish().expect("finished");
+        let text = std::fs::read(path.join("manifest.json")).expect("a list");
+        let list: serde_json::Value = serde_json::from_slice(&text).expect("JSON");
+        let transfers = list["transfers"].as_array().expect("a list");
+        assert_eq!(transfers.len(), 3);
+        for transfer in transfers {
+            assert_eq!(
+                transfer["error"],
+                "cannot save /file of session 1: the disk was full"
+            );
+        }
     }
 }
