@@ -107,6 +107,7 @@ pub mod contributing {}
 ///   `response_place` of lookups, `display_filters` for each capture. Tables, diagrams and pages number frames by capture.
 /// - NDJSON and `live` emit a finding when it is proven, not at the end of its session; guessed passwords at the fifth
 ///   refusal, and again when one is right. Library: [`EventKind::FindingSoFar`](crate::EventKind::FindingSoFar).
+/// - Finding `upload-unconfirmed`: the client left before the server had answered its upload.
 /// - An NDJSON `finding` that replaces an earlier one, since more is known now, has `revises`.
 /// - With several captures the CSV tables of sessions, credentials and files end with `capture_path` and `capture_frame`.
 /// - `live` emits `stalled-transfer`, `data-connection-blocked` and `data-connection-failed` after 10 s, while they last. Library:

@@ -441,3 +441,46 @@ fn file_refused_after_the_client_opened_the_data_connection_is_refused_and_not_c
     let tree = folder.run(&["tree", "a.pcap"]);
     assert!(!tree.contains("nothere"), "{tree}");
 }
+
+/// An upload in passive mode; `confirmed` tells whether the client waits for 226 before it closes both connections.
+fn uploaded(confirmed: bool) -> Vec<u8> {
+    let mut ftp = Conversation::logged_in(CLIENT, SERVER);
+    ftp.passive(None, 50_000);
+    let mut data = ftp.passive_data(41_000, 50_000);
+    ftp.command("STOR big.bin");
+    data.open(&mut ftp.wire);
+    ftp.reply("150 Ok to send data.");
+    data.stream(&mut ftp.wire, Side::Client, &vec![b'x'; 60_000], 1_460);
+    data.close(&mut ftp.wire, Side::Client);
+    if confirmed {
+        ftp.reply("226 Transfer complete.");
+        ftp.control.close(&mut ftp.wire, Side::Client);
+    } else {
+        ftp.control.fin(&mut ftp.wire, Side::Client);
+        ftp.reply("226 Transfer complete.");
+        ftp.control.fin(&mut ftp.wire, Side::Server);
+    }
+    ftp.wire.to_pcap()
+}
+
+#[test]
+fn upload_whose_answer_the_client_did_not_await_may_be_broken_off() {
+    let report = analyzed("unconfirmed", &uploaded(false));
+    let session = &report["sessions"][0];
+    assert_eq!(session["transfers"][0]["completeness"], "complete");
+    let unconfirmed = found(session, "upload-unconfirmed");
+    assert_eq!(
+        unconfirmed["title"],
+        "the client left before the answer to STOR big.bin"
+    );
+    assert!(
+        unconfirmed["explanation"]
+            .as_str()
+            .is_some_and(|text| text.contains("for 60,000 bytes")),
+        "{unconfirmed}"
+    );
+    let report = analyzed("confirmed", &uploaded(true));
+    let findings = report["sessions"][0]["findings"].as_array();
+    let is_it = |one: &Value| one["id"] == "upload-unconfirmed";
+    assert!(!findings.expect("a list").iter().any(is_it), "{report:#}");
+}

@@ -1,5 +1,5 @@
-//! `no-answer`, `session-refused`, `mode-refused`, `data-address-unused`, `login-unfinished` and `slow-greeting`: sessions that
-//! stalled, or ended before what the client asked for was done.
+//! `no-answer`, `session-refused`, `mode-refused`, `data-address-unused`, `login-unfinished`, `upload-unconfirmed` and
+//! `slow-greeting`: sessions that stalled, or ended before what the client asked for was done.
 //!
 //! A server owes each command a final reply (RFC 959 section 4.2), and a client that negotiated a data connection owes it a
 //! transfer. How long the other side waited is part of each finding. A wait is reported where it was ended (FIN, RST), or
@@ -12,16 +12,17 @@
 //! | 331 or 332, and no PASS or ACCT | `login-unfinished` |
 //! | PORT, PASV or their kin refused, and no other way tried | `mode-refused` |
 //! | an accepted PORT, PASV or their kin, and no transfer command | `data-address-unused` |
+//! | an upload that was answered when the client had left | `upload-unconfirmed` |
 //!
 //! QUIT ends a session whether or not it is answered, and many clients do not wait for the reply. Nothing is concluded where
 //! bytes of the control connection are missing, or commands are encrypted.
 
-use super::{DataTrouble, Draft, quote, refusal};
+use super::{DataTrouble, Draft, display_name, quote, refusal};
 use crate::model::record::{
     Command, Completeness, EndState, Finding, LoginOutcome, Opener, Outcome, Reply, Session,
     Severity, Step, StepKind,
 };
-use crate::model::{Span, Timestamp};
+use crate::model::{Span, Timestamp, grouped};
 use crate::protocol::ftp::passive_reply;
 
 /// Ids of findings which say that a session ended before what the client asked for was done.
@@ -51,6 +52,7 @@ pub(super) fn detect(
         capture_end,
     };
     findings.extend(end.refused_session());
+    findings.extend(end.unconfirmed_upload());
     let hidden = session.tls.is_some()
         && session
             .steps
@@ -252,6 +254,51 @@ impl<'a> Ending<'a> {
                 frames,
             }
             .about(Some(step.number), step.transfer),
+        )
+    }
+
+    /// Reports an upload that the server called complete when the client had left already.
+    ///
+    /// A client that breaks off an upload closes both connections. On the data connection that is the end of the file, and the
+    /// server answers 226 (RFC 959 section 3.4.1: in stream mode, closing the connection indicates the end of file).
+    fn unconfirmed_upload(&self) -> Option<Finding> {
+        let left = self.evidence.iter().find_map(|item| match item {
+            DataTrouble::ControlEnd {
+                by: Opener::Client,
+                frame,
+                ..
+            } => Some(*frame),
+            _ => None,
+        })?;
+        let (step, command) = self.commands().next_back()?;
+        if self.quit().is_some() || step.kind != StepKind::Store {
+            return None;
+        }
+        let reply = command
+            .replies
+            .last()
+            .filter(|reply| (200..300).contains(&reply.code) && reply.frame > left)?;
+        let transfer = self.session.transfer(step.transfer?)?;
+        let is_proven = transfer.announced_bytes == Some(transfer.bytes);
+        if transfer.completeness != Completeness::Complete || is_proven {
+            return None;
+        }
+        let (verb, name) = (&command.verb, display_name(transfer));
+        Some(
+            Draft {
+                id: "upload-unconfirmed",
+                severity: Severity::Low,
+                title: format!("the client left before the answer to {verb} {name}"),
+                explanation: format!(
+                    "The client ended the control connection (frame {left}) before the server had answered {verb}; {} came later (frame {}), for {} bytes. A client that breaks off an upload ends it like a whole file: nothing on the wire shows whether it had more to send.",
+                    quote(reply),
+                    reply.frame,
+                    grouped(transfer.bytes)
+                ),
+                advice: "Compare the size or a digest with the file at the client.",
+                frames: vec![left, reply.frame],
+            }
+            .about(Some(step.number), Some(transfer.id)),
         )
     }
 

@@ -405,6 +405,10 @@ pub const FINDINGS: &[(&str, &str)] = &[
     ),
     ("transfer-refused", "the server refused a transfer"),
     ("traversal-name", "a name leads out of its folder"),
+    (
+        "upload-unconfirmed",
+        "the client left before the server had answered its upload",
+    ),
 ];
 
 /// Verbs of the registry that RFC 5797 founded, and common ones beside it.

@@ -954,6 +954,7 @@ const SIGNATURES: &[(&str, u32)] = &[
     ("log-user-differs", 44),
     ("reply-and-log-disagree", 45),
     ("log-line-injected", 46),
+    ("upload-unconfirmed", 47),
 ];
 
 /// Control connections kept for findings about several sessions.
