@@ -72,6 +72,22 @@ fn sessions_are_searched_sorted_and_filtered() {
 }
 
 #[test]
+fn rest_of_a_file_is_told_as_one() {
+    let folder = Folder::new("page-rest");
+    let mut ftp = Conversation::logged_in("10.0.0.2:40000", "10.0.0.1:21");
+    ftp.exchange("REST 1500", "350 Restarting at 1500.");
+    ftp.retrieve("part.bin", 40_001, 50_001, b"the rest of it");
+    folder.write("rest.pcap", &ftp.quit());
+    let page = page(&folder, &["rest.pcap".into()]);
+    let Some(mut browser) = Browser::open(&page, "rest", DESKTOP) else {
+        return;
+    };
+    let overview = browser.text("document.getElementById('overview').innerText");
+    assert!(overview.contains("14 bytes from byte 1,500"), "{overview}");
+    done(browser);
+}
+
+#[test]
 fn narrow_page_keeps_heads_apart_and_gives_names_the_whole_width() {
     let folder = Folder::new("page-narrow");
     folder.write("classic.pcap", &crate::support::classic::classic());

@@ -123,7 +123,8 @@ function moved() {
   const encrypted = data.sessions.reduce((sum, session) => sum + session.encrypted, 0);
   const list = listed(files, encrypted > 0 ? null : "No file.", ({ session, transfer }) => item([
     linkTo(session.id, make("span", { class: "wire clamp" }, transfer.path || transfer.verb)),
-    make("small", null, (transfer.direction === "upload" ? "↑ upload, " : "↓ download, ") + size(transfer.bytes) + pace(transfer)),
+    make("small", null, (transfer.direction === "upload" ? "↑ upload, " : "↓ download, ") + size(transfer.bytes)
+      + (transfer.offset ? " from byte " + number(transfer.offset) : "") + pace(transfer)),
   ], badge(transfer.completeness)));
   if (data.unmatched.length > 0) {
     const bytes = data.unmatched.reduce((sum, one) => sum + one[2], 0);

@@ -23,7 +23,6 @@ use crate::model::record::{
     CaptureFrame, Command, Completeness, Connection, EndState, LoginOutcome, Outcome, Session,
     Step, StepKind, Transfer, TransferDirection, VerdictStatus,
 };
-
 use crate::report::{Report, units};
 
 /// A table whose rows are made session by session.
