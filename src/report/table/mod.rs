@@ -33,12 +33,12 @@ use super::{CaptureNames, units};
 use super::{FinishedSessions, Report};
 #[cfg(feature = "cli")]
 use crate::model::record::Session;
-use crate::model::record::{Completeness, Severity, Totals, VerdictStatus};
+use crate::model::record::{Command, Completeness, Reply, Severity, Totals, VerdictStatus};
 
 #[cfg(feature = "cli")]
 pub use overview::Overview;
 #[cfg(feature = "browse")]
-pub(crate) use session::{exchange, final_reply, frames, listing_entry, login, transfer_name, way};
+pub(crate) use session::{final_reply, frames, listing_entry, login, transfer_name, way};
 #[cfg(feature = "cli")]
 pub use tree::render_tree;
 
@@ -57,6 +57,24 @@ pub struct Options {
     pub summary: bool,
     /// Names of the captures, which frames are named by if there are several.
     pub captures: CaptureNames,
+}
+
+/// Returns a command and its replies as lines, for `-v`.
+pub(crate) fn exchange(command: &Command) -> Vec<String> {
+    let argument = command.argument.as_deref().unwrap_or_default();
+    let mut lines = vec![format!("> {} {argument}", command.verb)];
+    for reply in &command.replies {
+        lines.extend(self::lines(reply));
+    }
+    lines
+}
+
+/// Returns the lines of a reply, for `-v`.
+fn lines(reply: &Reply) -> impl Iterator<Item = String> {
+    reply
+        .lines
+        .iter()
+        .map(|line| format!("< {} {line}", reply.code))
 }
 
 /// Writes the report as tables.

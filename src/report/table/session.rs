@@ -11,12 +11,15 @@ use super::block::{
     Block, Column, Grid, Head, NARROW, TINY, WIDE, hidden_row, label, omitted, plain,
     sentence_shortened, shortened, shortened_to, shown, span,
 };
-use super::{BOLD, DIM, Options, completeness_words, severity_style, severity_word, verdict_style};
+use super::{
+    BOLD, DIM, Options, completeness_words, exchange, lines, severity_style, severity_word,
+    verdict_style,
+};
 use crate::diagnosis::{UNCAPTURED_USER, is_tls_failure};
 use crate::model::Endpoint;
 use crate::model::record::{
     Address, Command, EncryptedConnection, EndState, EntryKind, Finding, ListingEntry,
-    LoginOutcome, Outcome, Reply, Session, Severity, Step, StepKind, Transfer, TransferDirection,
+    LoginOutcome, Outcome, Session, Severity, Step, StepKind, Transfer, TransferDirection,
     VerdictStatus,
 };
 
@@ -310,23 +313,6 @@ fn step_row(
     }
     cells.push(frames(step, session, places, &options.captures));
     grid.row(mark, &cells);
-}
-
-/// Returns a command and its replies as lines, for `-v`.
-pub(crate) fn exchange(command: &Command) -> Vec<String> {
-    let argument = command.argument.as_deref().unwrap_or_default();
-    let mut lines = vec![format!("> {} {argument}", command.verb)];
-    for reply in &command.replies {
-        lines.extend(self::lines(reply));
-    }
-    lines
-}
-
-fn lines(reply: &Reply) -> impl Iterator<Item = String> {
-    reply
-        .lines
-        .iter()
-        .map(|line| format!("< {} {line}", reply.code))
 }
 
 /// Returns the code of the reply that decided a step, and its last line unless the title says the same.
