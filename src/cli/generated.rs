@@ -215,8 +215,7 @@ pub(super) fn man(arguments: &ManArguments) -> Result<Exit, Failure> {
 
 /// Writes the page of the program and one for each of its commands.
 fn man_pages(directory: &Path) -> Result<Exit, Failure> {
-    let failure = |path: &Path, cause: &io::Error| Failure::output(path, cause);
-    fs::create_dir_all(directory).map_err(|cause| failure(directory, &cause))?;
+    fs::create_dir_all(directory).map_err(|cause| Failure::output(directory, &cause))?;
     let command = built_command();
     let mut pages = vec![("ftpscope".to_owned(), Vec::new())];
     // Writing to a `Vec` cannot fail.
@@ -230,7 +229,7 @@ fn man_pages(directory: &Path) -> Result<Exit, Failure> {
     }
     for (name, text) in pages {
         let path = directory.join(format!("{name}.1"));
-        fs::write(&path, text).map_err(|cause| failure(&path, &cause))?;
+        fs::write(&path, text).map_err(|cause| Failure::output(&path, &cause))?;
     }
     Ok(Exit::Done)
 }

@@ -1,6 +1,5 @@
 //! `ftpscope interfaces`: the network interfaces of this machine.
 
-use anstyle::Style;
 use unicode_width::UnicodeWidthStr;
 
 use super::failure::{Exit, Failure};
@@ -9,6 +8,7 @@ use super::messages;
 use super::terminal::{Environment, stdout_width};
 use crate::capture::{Interface, interfaces};
 use crate::model::wire_text::printable;
+use crate::report::table::PLAIN;
 use crate::report::wrapping::{label, verbatim, write_wrapped};
 
 /// Prints one line per interface.
@@ -55,8 +55,6 @@ fn state(interface: &Interface) -> &'static str {
 
 /// Columns of a state.
 const STATE_WIDTH: usize = 9;
-
-const PLAIN: Style = Style::new();
 
 #[cfg(test)]
 mod tests {

@@ -74,40 +74,49 @@ struct Blocked<'a> {
     first_frame: u64,
     /// Refusal of the transfer; `None` without one.
     reply: Option<&'a Reply>,
+    waited: Span,
 }
 
 impl<'a> Blocked<'a> {
+    /// Returns the attempt; `None` for other evidence, and where nobody tried.
+    fn tried(item: &DataTrouble) -> Option<Self> {
+        match *item {
+            DataTrouble::Blocked {
+                transfer,
+                mode,
+                listener,
+                attempts: attempts @ 1..,
+                refused,
+                unreachable,
+                waited,
+                first_frame,
+            } => Some(Self {
+                transfer,
+                client_listens: mode.client_listens(),
+                listener,
+                attempts,
+                refused,
+                unreachable,
+                first_frame,
+                reply: None,
+                waited,
+            }),
+            _ => None,
+        }
+    }
+
     /// Returns the attempt if its failure is certain; `None` for other evidence, and where the answer may have come after the
     /// last packet. That a server gives up does not make it so: the SYN ACK may come a moment later.
     fn of(session: &'a Session, item: &DataTrouble) -> Option<Self> {
-        let &DataTrouble::Blocked {
-            transfer,
-            mode,
-            listener,
-            attempts,
-            refused,
-            unreachable,
-            waited,
-            first_frame,
-        } = item
-        else {
-            return None;
-        };
-        let answered = refused.is_some() || unreachable.is_some();
-        if attempts == 0 || (!answered && attempts < 2 && waited < MAX_ANSWER_TIME) {
+        let tried = Self::tried(item)?;
+        let answered = tried.refused.is_some() || tried.unreachable.is_some();
+        if !answered && tried.attempts < 2 && tried.waited < MAX_ANSWER_TIME {
             return None;
         }
+        let reply = tried.transfer.and_then(|id| final_reply(session, id));
         Some(Self {
-            transfer,
-            client_listens: mode.client_listens(),
-            listener,
-            attempts,
-            refused,
-            unreachable,
-            first_frame,
-            reply: transfer
-                .and_then(|id| final_reply(session, id))
-                .filter(|reply| reply.code >= 400),
+            reply: reply.filter(|reply| reply.code >= 400),
+            ..tried
         })
     }
 
@@ -193,38 +202,14 @@ const fn blocked_advice(client_listens: bool) -> &'static str {
 
 /// Describes a data connection that has been tried for [`MIN_STALL`] and more and may still open; `None` for other evidence.
 pub(super) fn still_blocked(item: &DataTrouble) -> Option<Draft<'static>> {
-    let &DataTrouble::Blocked {
-        transfer,
-        mode,
-        listener,
-        attempts,
-        refused,
-        unreachable,
-        waited,
-        first_frame,
-    } = item
-    else {
-        return None;
-    };
-    if attempts == 0 || waited < MIN_STALL {
-        return None;
-    }
-    let blocked = Blocked {
-        transfer,
-        client_listens: mode.client_listens(),
-        listener,
-        attempts,
-        refused,
-        unreachable,
-        first_frame,
-        reply: None,
-    };
+    let blocked = Blocked::tried(item).filter(|tried| tried.waited >= MIN_STALL)?;
     Some(Draft {
         id: BLOCKED,
         severity: Severity::Medium,
         title: format!(
-            "data connection to {listener} has not opened in {:.1} s",
-            waited.seconds()
+            "data connection to {} has not opened in {:.1} s",
+            blocked.listener,
+            blocked.waited.seconds()
         ),
         explanation: blocked.explanation(),
         advice: blocked.advice(),

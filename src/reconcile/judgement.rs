@@ -329,9 +329,7 @@ impl<'a> View<'a> {
             return Some(if is_inside { AT_EDGE } else { OUTSIDE });
         }
         if self.servers.is_empty() {
-            let sessions = held.client.and_then(|client| self.sessions.get(&client));
-            let mut sessions = sessions.into_iter().flatten();
-            let is_sealed = sessions.any(|session| session.sealed);
+            let is_sealed = own.is_some_and(|own| own.iter().any(|session| session.sealed));
             return Some(if is_sealed {
                 SEALED
             } else {
@@ -347,8 +345,7 @@ impl<'a> View<'a> {
         if held.claim.kind == ClaimKind::Transfer && held.claim.path.is_none() {
             return Some("the line names no file");
         }
-        let sessions = self.sessions.get(&client);
-        let Some(sessions) = sessions else {
+        let Some(sessions) = own else {
             // A capture of a single client says nothing of others.
             let sees_many = self.sessions.len() > 1;
             // What a server's host sends to itself passes no interface.

@@ -593,17 +593,19 @@ impl LinkState {
 const IFF_UP: u32 = 1;
 
 fn read_flags(file: &File) -> Option<u32> {
-    let mut text = [0; 32];
-    let got = file.read_at(&mut text, 0).ok()?;
-    let text = text.get(..got)?.trim_ascii().strip_prefix(b"0x")?;
-    u32::from_str_radix(std::str::from_utf8(text).ok()?, 16).ok()
+    let text = read_value(file)?;
+    u32::from_str_radix(text.trim().strip_prefix("0x")?, 16).ok()
 }
 
 fn read_count(file: &File) -> Option<u64> {
+    read_value(file)?.trim().parse().ok()
+}
+
+/// Reads a file of the kernel that holds one value.
+fn read_value(file: &File) -> Option<String> {
     let mut text = [0; 32];
     let got = file.read_at(&mut text, 0).ok()?;
-    let text = text.get(..got)?.trim_ascii();
-    std::str::from_utf8(text).ok()?.parse().ok()
+    String::from_utf8(text.get(..got)?.to_vec()).ok()
 }
 
 fn dispatch_result(found: Result<usize, pcap::Error>) -> Result<usize, String> {

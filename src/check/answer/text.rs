@@ -6,6 +6,7 @@ use anstyle::{AnsiColor, Style};
 
 use super::super::verdict::{Answer, Difference, Group, Place, Status, Verdict};
 use super::labels;
+use crate::report::table::{DIM, PLAIN};
 use crate::report::wrapping::{Span, label, verbatim, write_wrapped};
 use crate::report::{capture_words, units};
 
@@ -221,6 +222,3 @@ const MAX_DIFFERENCES: usize = 8;
 
 /// Columns of the name in front of a value.
 const LABEL_WIDTH: usize = 9;
-
-const PLAIN: Style = Style::new();
-const DIM: Style = Style::new().dimmed();

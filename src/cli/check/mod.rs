@@ -159,7 +159,6 @@ pub(super) fn run(arguments: &CheckArguments) -> Result<Exit, Failure> {
             groups.push(judge_findings(least, &subject));
         }
     }
-    check_sessions(&subject)?;
     let answer = answer(arguments, &read, &subject, groups);
     check_sessions(&subject)?;
     write_answer(&answer, arguments, output)?;

@@ -3,22 +3,28 @@
 
 /** Outcomes, worst first, and their words. */
 const outcomes = { "differs": "differs", "wire-only": "no line", "log-only": "only in the log", "not-comparable": "not comparable", "agrees": "agrees" };
+const ranks = Object.keys(outcomes);
 const [CLAIM_SESSION, CLAIM_STEP, OUTCOME, PLACE, LINE, NOTES] = [0, 1, 2, 3, 4, 5];
-const logged = new Map();
-if (data.logs !== undefined) {
-  for (const claim of data.logs.claims) {
-    const known = logged.get(claim[CLAIM_SESSION]) || [];
-    known.push(claim);
-    logged.set(claim[CLAIM_SESSION], known);
+
+/** Returns the claims by the value of one of their elements. */
+function claimsBy(element, claims) {
+  const found = new Map();
+  for (const claim of claims) {
+    const known = found.get(claim[element]);
+    if (known === undefined) found.set(claim[element], [claim]);
+    else known.push(claim);
   }
+  return found;
 }
+
+const logged = claimsBy(CLAIM_SESSION, data.logs === undefined ? [] : data.logs.claims);
 
 /** Returns the claims of logs about a session. */
 const claimsOf = (session) => logged.get(session.id) || [];
-const rankOf = (claim) => Object.keys(outcomes).indexOf(claim[OUTCOME]);
+const rankOf = (claim) => ranks.indexOf(claim[OUTCOME]);
 
 /** Returns the rank of the worst outcome among claims. */
-const worstRank = (claims) => Math.min(Object.keys(outcomes).length, ...claims.map(rankOf));
+const worstRank = (claims) => Math.min(ranks.length, ...claims.map(rankOf));
 
 /** Returns the names of the files in a place without their folders. */
 const fileOf = (place) => place.split(", ").map((path) => path.replace(/^.*\/(?=.)/, "")).join(", ");
@@ -30,10 +36,9 @@ function outcomeBadge(outcome, claims) {
 }
 
 /** Creates the cell of the column "Log": each outcome of these claims once, worst first. */
-function logCell(claims, kind = null) {
-  const found = Object.keys(outcomes).map((outcome) => [outcome, claims.filter((claim) => claim[OUTCOME] === outcome)]);
-  return make("td", { class: kind }, found.filter(([, some]) => some.length > 0)
-    .map(([outcome, some], place) => [place > 0 ? " " : "", outcomeBadge(outcome, some), some.length > 1 ? " " + number(some.length) : ""]));
+function logCell(claims) {
+  const found = [...claimsBy(OUTCOME, claims)].sort(([a], [b]) => ranks.indexOf(a) - ranks.indexOf(b));
+  return make("td", null, found.map(([outcome, some], place) => [place > 0 ? " " : "", outcomeBadge(outcome, some), some.length > 1 ? " " + number(some.length) : ""]));
 }
 
 /** Creates the section of the overview: the logs, the counts, and what disagrees. */

@@ -89,7 +89,7 @@ function finding_view(finding, jump) {
 
 /** Lists the steps, each with a link to its row in the diagram. */
 function steps(session, jump) {
-  const claims = claimsOf(session);
+  const claims = claimsBy(CLAIM_STEP, claimsOf(session));
   const body = make("tbody");
   const add = (list) => {
     for (const [place, title, outcome, offset] of list) {
@@ -98,13 +98,13 @@ function steps(session, jump) {
         make("td", { class: "n" }, String(place)),
         make("td", { class: "time dim n" }, offset),
         make("td", null, badge(outcome)),
-        claims.length === 0 ? null : logCell(claims.filter((claim) => claim[CLAIM_STEP] === place)),
+        claims.size === 0 ? null : logCell(claims.get(place) || []),
         make("td", { class: "wire last" }, jump === null ? text
           : make("a", { href: "#session-" + session.id, onclick: (event) => { event.preventDefault(); jump(place); } }, text))));
     }
   };
   add(session.steps.slice(0, 300));
-  const table = tableOf(["#", "#At", " Outcome", ...(claims.length === 0 ? [] : [" Log"]), " Step"], body);
+  const table = tableOf(["#", "#At", " Outcome", ...(claims.size === 0 ? [] : [" Log"]), " Step"], body);
   if (session.steps.length > 300) {
     let shown = 300;
     const left = () => "Show " + counted(Math.min(2000, session.steps.length - shown), "more step", "more steps")

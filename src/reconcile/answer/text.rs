@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
-use anstyle::{AnsiColor, Style};
+use anstyle::AnsiColor;
 use jiff::tz::TimeZone;
 
 use super::super::findings::shown;
 use super::{Answer, ClaimOutcome, ClaimRecord, Difference, Log, WireOnly};
 use crate::model::wire_text::printable;
+use crate::report::table::{DIM, PLAIN};
 use crate::report::units;
 use crate::report::wrapping::{Span, label, verbatim, write_wrapped};
 
@@ -295,6 +296,3 @@ const OUTCOME_WIDTH: usize = 14;
 
 /// Columns of the name in front of a value.
 const LABEL_WIDTH: usize = 8;
-
-const PLAIN: Style = Style::new();
-const DIM: Style = Style::new().dimmed();

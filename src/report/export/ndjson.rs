@@ -199,7 +199,7 @@ struct AboutSeveral {
     id: String,
     explanation: String,
     frames: Vec<u64>,
-    /// It replaced one that was written before.
+    /// True if it replaced one that was written before.
     revises: bool,
 }
 
